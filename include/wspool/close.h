@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wspool/close.h - close codes of our own, and every way in which a peer can end.
+ *
+ * Close codes 1000-1014 are those of RFC 6455, section 7.4.1, and of the IANA registry. Ours lie
+ * in the private range, and the range tells a client what to do:
+ *   40xx  do not come back unchanged
+ *   41xx  come back after a backoff
+ *   42xx  come back at once
+ */
+#ifndef WSPOOL_CLOSE_H
+#define WSPOOL_CLOSE_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default)
+
+/* X(name, code, reason text on the wire) */
+#define WSPOOL_CLOSE_CODES(X)                                                                      \
+    X(TOKEN_EXPIRED, 4001, "token expired")                                                        \
+    X(NOT_ALLOWED, 4002, "not allowed")                                                            \
+    X(REPLACED, 4003, "replaced by a newer connection")                                            \
+    X(PLACE_HELD, 4004, "an older connection holds the place")                                     \
+    X(CONTRACT, 4005, "message contract broken")                                                   \
+    X(SLOW_CONSUMER, 4100, "slow consumer")                                                        \
+    X(SHED, 4101, "shed for capacity")                                                             \
+    X(RATE, 4102, "rate limit")                                                                    \
+    X(NUISANCE, 4103, "nuisance budget spent")                                                     \
+    X(DRAIN, 4200, "drain")                                                                        \
+    X(MOVED, 4201, "moved")                                                                        \
+    X(LIFETIME, 4202, "lifetime reached")
+
+enum wspool_close_code {
+#define WSPOOL_X(name, code, text) WSPOOL_CLOSE_##name = code,
+    WSPOOL_CLOSE_CODES(WSPOOL_X)
+#undef WSPOOL_X
+        WSPOOL_CLOSE_NORMAL = 1000,
+    WSPOOL_CLOSE_GOING_AWAY = 1001,
+    WSPOOL_CLOSE_PROTOCOL = 1002,
+    WSPOOL_CLOSE_UNSUPPORTED = 1003,
+    WSPOOL_CLOSE_NO_STATUS = 1005, /* never on the wire: the peer's Close had no code */
+    WSPOOL_CLOSE_ABNORMAL = 1006,  /* never on the wire: the transport ended without a Close */
+    WSPOOL_CLOSE_BAD_DATA = 1007,
+    WSPOOL_CLOSE_POLICY = 1008,
+    WSPOOL_CLOSE_TOO_BIG = 1009,
+    WSPOOL_CLOSE_INTERNAL = 1011,
+    WSPOOL_CLOSE_RESTART = 1012,
+    WSPOOL_CLOSE_TRY_LATER = 1013
+};
+
+/*
+ * Why a peer that had been accepted is no longer there. X(name, code we send, text).
+ * Code 0: nothing is sent, or the code is the host's or the peer's own.
+ */
+#define WSPOOL_ENDS(X)                                                                             \
+    X(PEER_CLOSED, 0, "the peer closed")                                                           \
+    X(HOST_CLOSED, 0, "the host closed")                                                           \
+    X(PROTOCOL, 1002, "protocol error")                                                            \
+    X(BAD_UTF8, 1007, "text that is not UTF-8")                                                    \
+    X(TOO_BIG, 1009, "message too big")                                                            \
+    X(NUISANCE, 4103, "nuisance budget spent")                                                     \
+    X(SLOW, 4100, "slow consumer")                                                                 \
+    X(SHED, 4101, "shed for capacity")                                                             \
+    X(MESSAGE_TIMEOUT, 1008, "a message took too long")                                            \
+    X(IDLE, 1001, "idle for too long")                                                             \
+    X(PONG_TIMEOUT, 0, "no answer to a ping")                                                      \
+    X(FLUSH_TIMEOUT, 0, "output stood still for too long")                                         \
+    X(LIFETIME, 4202, "lifetime reached")                                                          \
+    X(DRAIN, 4200, "drain")                                                                        \
+    X(EOF, 0, "the transport ended without a Close")                                               \
+    X(FAILED, 0, "the transport failed")                                                           \
+    X(NOMEM, 1011, "out of memory")                                                                \
+    X(POOL_FREED, 0, "the pool was freed")
+
+enum wspool_end {
+#define WSPOOL_X(name, code, text) WSPOOL_END_##name,
+    WSPOOL_ENDS(WSPOOL_X)
+#undef WSPOOL_X
+        WSPOOL_END_COUNT
+};
+
+/* Any thread. A short text for logs and reports; never NULL, never to be freed. */
+const char *wspool_end_text(enum wspool_end end);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wspool/error.h - what a call can answer when it did not do what was asked.
+ *
+ * Every function that returns int answers 0 or a count when all is well, and one of these
+ * (always negative) when the HOST made a mistake or the machine ran out of something. A failed
+ * call changes nothing unless its comment says otherwise. What a PEER does wrong is never an
+ * error of a call: the peer is told with an HTTP status or a close code, and the host hears of
+ * it through the close hook, the log hook and the counters.
+ *
+ *   -1xx  the caller: a bug in the host, or a race it can ignore (GONE)
+ *   -3xx  a limit or policy of the pool said no
+ *   -5xx  fatal for the thing that was attempted: nothing the caller said was wrong
+ */
+#ifndef WSPOOL_ERROR_H
+#define WSPOOL_ERROR_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default)
+
+/* X(name, number, text). The text says what to do next. */
+#define WSPOOL_ERRORS(X)                                                                           \
+    X(INVAL, -101, "an argument is out of its range: see the comment of the call")                 \
+    X(STATE, -102, "not possible in the peer's present state: see the comment of the call")        \
+    X(REENTRANT, -103, "not possible inside a hook: do it after the hook has returned")            \
+    X(GONE, -104, "no such peer: its id is stale; forget it")                                      \
+    X(ABSENT, -105, "no such member or channel: nothing was there to change")                      \
+    X(EXISTS, -106, "already there: nothing was changed")                                          \
+    X(FULL, -301, "a limit is reached: wait for the pressure to fall, or raise the limit")         \
+    X(TOO_BIG, -302, "the message is larger than one queue may hold: send less, or raise it")      \
+    X(NOMEM, -501, "the allocator said no: nothing was changed")                                   \
+    X(ENTROPY, -502, "the entropy hook failed: the pool can't be made safely")                     \
+    X(BOOKS, -503, "the pool's books do not balance: a bug of the library; please report it")
+
+enum wspool_error {
+#define WSPOOL_X(name, number, text) WSPOOL_ERR_##name = number,
+    WSPOOL_ERRORS(WSPOOL_X)
+#undef WSPOOL_X
+        WSPOOL_OK = 0
+};
+
+/* Any thread. The text for an answer of this library; never NULL, never to be freed. */
+const char *wspool_strerror(int error);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
+
+#endif

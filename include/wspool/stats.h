@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wspool/stats.h - what a pool counts, and how it checks its own books.
+ *
+ * The books (law 7), each true whenever no call of the pool is under way:
+ *
+ *   attempts   = accepted + refused (all reasons) + handshakes
+ *   accepted   = peers + ended (all reasons)
+ *   deliveries = queued + dropped_newest + slow_closes
+ *   queued     = sent + dropped_oldest + dropped_closed + waiting
+ */
+#ifndef WSPOOL_STATS_H
+#define WSPOOL_STATS_H
+
+#include <wspool/config.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default)
+
+/* Counters: they only grow. X(name, unit, help) */
+#define WSPOOL_COUNTERS(X)                                                                         \
+    X(attempts, "peers", "transports opened and hosted requests judged")                           \
+    X(accepted, "peers", "peers that became open")                                                 \
+    X(published, "messages", "broadcasts that found their channel")                                \
+    X(deliveries, "messages", "one message to one peer, attempted")                                \
+    X(queued, "messages", "one message to one peer, put in its queue")                             \
+    X(sent, "messages", "one message to one peer, handed to the host whole")                       \
+    X(dropped_newest, "messages", "not queued: the peer's queue was full")                         \
+    X(dropped_oldest, "messages", "taken out of a full queue for a newer one")                     \
+    X(dropped_closed, "messages", "still queued when the peer ended")                              \
+    X(slow_closes, "messages", "not queued, and the peer closed for being slow")                   \
+    X(sent_bytes, "bytes", "handed to the host, heads of frames and handshakes included")          \
+    X(encoded, "messages", "wire images made; a broadcast makes one")                              \
+    X(encoded_bytes, "bytes", "length of those images")                                            \
+    X(received, "messages", "whole messages given to the message hook")                            \
+    X(received_bytes, "bytes", "fed by the host")                                                  \
+    X(frames, "frames", "frame heads that were judged good")                                       \
+    X(pings_sent, "frames", "heartbeats of ours")                                                  \
+    X(pongs_received, "frames", "Pong frames of peers")                                            \
+    X(pings_received, "frames", "Ping frames of peers")                                            \
+    X(pongs_dropped, "frames", "Pong frames of ours that a newer one replaced unsent")             \
+    X(nuisances, "events", "draws on a nuisance budget")                                           \
+    X(blocked, "events", "times that a peer's transport could not take all")                       \
+    X(shed, "peers", "peers closed because the pool's output budget was spent")                    \
+    X(budget_refused, "messages", "messages that found no room in the pool's output budget")       \
+    X(log_suppressed, "records", "log records left out by the limit on their rate")                \
+    X(stale_ids, "calls", "calls that named a peer which is no longer there")
+
+/* Gauges: what is the case now. X(name, unit, help) */
+#define WSPOOL_GAUGES(X)                                                                           \
+    X(handshakes, "peers", "on their way in")                                                      \
+    X(peers, "peers", "accepted and not yet ended; those that are closing count")                  \
+    X(channels, "channels", "with at least one member")                                            \
+    X(memberships, "memberships", "of all peers in all channels")                                  \
+    X(waiting, "messages", "queued, over all peers")                                               \
+    X(waiting_bytes, "bytes", "queued, over all peers: a shared message counts for each")          \
+    X(block_bytes, "bytes", "memory of the wire images, a shared message counted once")
+
+/* One stage of the way in. */
+typedef struct wspool_stage_stats {
+    uint64_t passed;  /* how many got through it */
+    uint64_t refused; /* how many ended in it */
+    uint64_t time;    /* nanoseconds spent before it by those that passed, summed */
+} wspool_stage_stats;
+
+/* Room for reasons that later versions may add, so that the struct can grow at its end only. */
+#define WSPOOL_STATS_REFUSALS 64
+#define WSPOOL_STATS_ENDS 48
+#define WSPOOL_STATS_STAGES 16
+
+/* Named like stat(2): the struct has no typedef, since the call bears the name. */
+struct wspool_stats {
+    size_t size; /* sizeof(struct wspool_stats), set by the caller */
+#define WSPOOL_X(name, unit, help) uint64_t name;
+    WSPOOL_COUNTERS(WSPOOL_X)
+    WSPOOL_GAUGES(WSPOOL_X)
+#undef WSPOOL_X
+    uint64_t refused[WSPOOL_STATS_REFUSALS]; /* by enum wspool_refusal */
+    uint64_t ended[WSPOOL_STATS_ENDS];       /* by enum wspool_end */
+    wspool_stage_stats stages[WSPOOL_STATS_STAGES];
+};
+
+/* Copies the numbers to *stats. Set stats->size first. Any thread: from the pool's own the books
+ * balance; from another each number is right by itself, and they may be a moment apart.
+ * WSPOOL_ERR_INVAL when size is smaller than a size_t. */
+int wspool_stats(const wspool *pool, struct wspool_stats *stats);
+
+/* Walks the whole pool and compares it with its numbers: the books above, every queue, every
+ * membership, every block's count. Linear in peers and memberships: for tests, and for a
+ * diagnosis now and then. 0, or WSPOOL_ERR_BOOKS: a bug of ours, never of a peer. */
+int wspool_check(const wspool *pool);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
+
+#endif
