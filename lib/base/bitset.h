@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * base/bitset.h - a set of small numbers that is walked in their order.  Floor 0.
+ *
+ * Two levels: a bit for each number, and a bit for each word of those that is not zero. Adding
+ * and removing touch two words; walking skips empty stretches 4096 numbers at a time. The pool
+ * keeps in such sets which slots need attention, so that they are visited in memory order.
+ * Invariant: a summary bit is set exactly when its word is not zero.
+ */
+#ifndef WSP_BASE_BITSET_H
+#define WSP_BASE_BITSET_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "base/mem.h"
+
+#define WSP_BITSET_END UINT32_MAX
+
+struct wsp_bitset {
+    uint64_t *words;
+    uint64_t *summary;
+    uint32_t capacity; /* numbers below it have their place */
+    uint32_t low;      /* no number below it is in the set: where a walk may begin */
+};
+
+/* Makes room for all numbers below `capacity`; 0, or NOMEM and nothing is changed. */
+int wsp_bitset_reserve(struct wsp_bitset *set, const wspool_mem *mem, uint32_t capacity);
+void wsp_bitset_fini(struct wsp_bitset *set, const wspool_mem *mem);
+
+static inline void wsp_bitset_add(struct wsp_bitset *set, uint32_t number)
+{
+    set->words[number >> 6] |= UINT64_C(1) << (number & 63);
+    set->summary[number >> 12] |= UINT64_C(1) << (number >> 6 & 63);
+    if (number < set->low) {
+        set->low = number;
+    }
+}
+
+static inline void wsp_bitset_remove(struct wsp_bitset *set, uint32_t number)
+{
+    uint64_t left = set->words[number >> 6] &= ~(UINT64_C(1) << (number & 63));
+    if (left == 0) {
+        set->summary[number >> 12] &= ~(UINT64_C(1) << (number >> 6 & 63));
+    }
+}
+
+static inline int wsp_bitset_has(const struct wsp_bitset *set, uint32_t number)
+{
+    return number < set->capacity && (set->words[number >> 6] >> (number & 63) & 1) != 0;
+}
+
+/* The smallest member that is at least `from`, or WSP_BITSET_END. */
+uint32_t wsp_bitset_next(const struct wsp_bitset *set, uint32_t from);
+/* Takes the smallest member out and answers it, or WSP_BITSET_END. */
+uint32_t wsp_bitset_take(struct wsp_bitset *set);
+/* Is it empty? 1 or 0. */
+int wsp_bitset_empty(struct wsp_bitset *set);
+int wsp_bitset_check(const struct wsp_bitset *set);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * base/bucket.c - see base/bucket.h.  Floor 0.
+ *
+ * What comes back between two stamps is the difference of two counts since the beginning. So no
+ * fraction of a token is kept, and yet none is lost, however often a bucket is asked.
+ */
+#include "base/bucket.h"
+
+#define SECOND UINT64_C(1000000000)
+
+/* How many tokens have come since the pool was made. */
+static uint64_t tokens_until(uint32_t stamp, uint32_t rate)
+{
+    uint64_t ns = (uint64_t)stamp << WSP_STAMP_BITS;
+    return ns / SECOND * rate + ns % SECOND * rate / SECOND;
+}
+
+int wsp_bucket_draw(struct wsp_bucket *bucket, uint32_t burst, uint32_t rate, uint32_t cost,
+                    uint64_t ns)
+{
+    uint32_t now = wsp_stamp(ns);
+    if (bucket->stamp != now) {
+        /* A stamp that is smaller has wrapped: nothing comes back this once. */
+        if (bucket->spent != 0 && now > bucket->stamp) {
+            uint64_t back = tokens_until(now, rate) - tokens_until(bucket->stamp, rate);
+            bucket->spent = back < bucket->spent ? bucket->spent - (uint32_t)back : 0;
+        }
+        bucket->stamp = now;
+    }
+    if (bucket->spent > burst || cost > burst - bucket->spent) {
+        return 0;
+    }
+    bucket->spent += cost;
+    return 1;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * base/names.c - the texts of the numbers in the public headers, from their own lists.  Floor 0.
+ *
+ * Hosts log what they are given, so a number that is in no list gets a text too.
+ */
+#include <stddef.h>
+#include <wspool/close.h>
+#include <wspool/error.h>
+#include <wspool/handshake.h>
+
+const char *wspool_strerror(int error)
+{
+    switch (error) {
+#define WSPOOL_X(name, number, text)                                                               \
+    case number:                                                                                   \
+        return text;
+        WSPOOL_ERRORS(WSPOOL_X)
+#undef WSPOOL_X
+    default:
+        return error >= 0 ? "no error" : "unknown error";
+    }
+}
+
+static const char *const end_texts[] = {
+#define WSPOOL_X(name, code, text) text,
+    WSPOOL_ENDS(WSPOOL_X)
+#undef WSPOOL_X
+};
+
+/* The compiler chooses whether an enum has a sign; as an index, what is negative is too big. */
+const char *wspool_end_text(enum wspool_end end)
+{
+    return (size_t)end < WSPOOL_END_COUNT ? end_texts[end] : "unknown end";
+}
+
+static const struct {
+    int status;
+    const char *word;
+} refusals[] = {
+#define WSPOOL_X(name, status, word) {status, word},
+    WSPOOL_REFUSALS(WSPOOL_X)
+#undef WSPOOL_X
+};
+
+const char *wspool_refusal_word(enum wspool_refusal refusal)
+{
+    return (size_t)refusal < WSPOOL_REFUSAL_COUNT ? refusals[refusal].word : "unknown";
+}
+
+int wspool_refusal_status(enum wspool_refusal refusal)
+{
+    return (size_t)refusal < WSPOOL_REFUSAL_COUNT ? refusals[refusal].status : 0;
+}
+
+static const char *const stage_words[] = {
+#define WSPOOL_X(name, word) word,
+    WSPOOL_STAGES(WSPOOL_X)
+#undef WSPOOL_X
+};
+
+const char *wspool_stage_word(enum wspool_stage stage)
+{
+    return (size_t)stage < WSPOOL_STAGE_COUNT ? stage_words[stage] : "unknown";
+}

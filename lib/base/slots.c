@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * base/slots.c - see base/slots.h.  Floor 0.
+ *
+ * The list of free slots goes through the records themselves: the word behind struct wsp_slot
+ * holds the next one. Taking the one given back last finds it still in the cache.
+ */
+#include "base/slots.h"
+
+#include <string.h>
+
+#define NO_SLOT UINT32_MAX
+#define FIRST_CHUNKS 4u
+
+static uint32_t *free_link(void *record)
+{
+    return (uint32_t *)((uint8_t *)record + sizeof(struct wsp_slot));
+}
+
+void wsp_slots_init(struct wsp_slots *slots, size_t record_size)
+{
+    memset(slots, 0, sizeof(*slots));
+    slots->record_size = record_size;
+    slots->first_free = NO_SLOT;
+}
+
+void wsp_slots_fini(struct wsp_slots *slots, const wspool_mem *mem)
+{
+    for (uint32_t i = 0; i < slots->chunk_count; i++) {
+        wsp_free_aligned(mem, slots->chunks[i]);
+    }
+    wsp_free(mem, slots->chunks);
+    wsp_slots_init(slots, slots->record_size);
+}
+
+static int add_chunk(struct wsp_slots *slots, const wspool_mem *mem)
+{
+    if (slots->chunk_count == WSP_SLOTS_MAX >> WSP_SLOTS_CHUNK_BITS ||
+        slots->record_size > SIZE_MAX / WSP_SLOTS_PER_CHUNK) {
+        return 0;
+    }
+    if (slots->chunk_count == slots->chunk_cap) {
+        uint32_t cap = slots->chunk_cap ? slots->chunk_cap * 2 : FIRST_CHUNKS;
+        uint8_t **chunks = wsp_resize(mem, slots->chunks, cap, sizeof(*chunks));
+        if (!chunks) {
+            return 0;
+        }
+        slots->chunks = chunks;
+        slots->chunk_cap = cap;
+    }
+    uint8_t *chunk = wsp_calloc_aligned(mem, slots->record_size * WSP_SLOTS_PER_CHUNK);
+    if (!chunk) {
+        return 0;
+    }
+    slots->chunks[slots->chunk_count++] = chunk;
+    return 1;
+}
+
+void *wsp_slots_take(struct wsp_slots *slots, const wspool_mem *mem)
+{
+    struct wsp_slot *slot;
+    if (slots->first_free != NO_SLOT) {
+        slot = wsp_slots_at(slots, slots->first_free);
+        slots->first_free = *free_link(slot);
+        memset(slot + 1, 0, slots->record_size - sizeof(*slot));
+    } else {
+        /* Records that nobody had yet are zero from the chunk's allocation. */
+        if (slots->top >> WSP_SLOTS_CHUNK_BITS == slots->chunk_count && !add_chunk(slots, mem)) {
+            return NULL;
+        }
+        slot = wsp_slots_at(slots, slots->top);
+        slot->index = slots->top++;
+    }
+    /* From even to odd; after the last one the count goes on with 0 and 1, so a record that is
+     * taken never has generation 0. */
+    slot->generation++;
+    slots->used++;
+    return slot;
+}
+
+void wsp_slots_give(struct wsp_slots *slots, void *record)
+{
+    struct wsp_slot *slot = record;
+    slot->generation++;
+    *free_link(slot) = slots->first_free;
+    slots->first_free = slot->index;
+    slots->used--;
+}

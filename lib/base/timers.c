@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * base/timers.c - see base/timers.h.  Floor 0.
+ *
+ * A due time is rounded up to a tick, so nothing fires early. A timer's list follows from its
+ * tick and the wheel's alone: the level is that of the highest group of six bits in which the two
+ * differ, the place in the level is the timer's own group of bits there. Hence
+ *   - a list of a level lies after the wheel's own place there, and no list wraps around;
+ *   - what is in a lower level is due before everything in a higher one, so the next thing to
+ *     do is the lowest bit of the first level that has one, and empty time costs nothing;
+ *   - the wheel may go on to any tick before the next list begins, and all timers still lie where
+ *     they would be put now. A timer that is moved can be compared with where it lies.
+ * When the wheel reaches a list of a higher level, its timers go to lower ones: each goes down at
+ * most once a level. What differs above the top level waits in the first list of the last level,
+ * which is free, as no timer lies before the wheel's place; it is looked at when the wheel's
+ * upper bits change.
+ *
+ * While a loop over fire runs, the wheel's own tick may be behind `until`, the tick of the call.
+ * What is armed meanwhile lies behind `until` at least, and so the loop ends.
+ */
+#include "base/timers.h"
+
+#include <string.h>
+#include "base/bits.h"
+
+#define LEVEL_BITS 6u
+#define REACH_BITS (WSP_TIMERS_LEVELS * LEVEL_BITS)
+#define FAR_LIST ((WSP_TIMERS_LEVELS - 1) * 64u)
+#define NO_TICK UINT64_MAX
+
+/* The first tick at which a timer may fire. */
+static uint64_t tick_of(uint64_t due)
+{
+    return (due >> WSP_TIMERS_TICK_BITS) + ((due & (WSP_TIMERS_TICK - 1)) != 0);
+}
+
+/* When a tick begins. The very last one would begin when the 64 bits are over. */
+static uint64_t time_of(uint64_t tick, uint64_t over)
+{
+    return tick > UINT64_MAX >> WSP_TIMERS_TICK_BITS ? over : tick << WSP_TIMERS_TICK_BITS;
+}
+
+/* A list's number: its level, and its place in the level. */
+static uint32_t list_of(const struct wsp_timers *timers, uint64_t tick)
+{
+    uint64_t differs = tick ^ timers->tick;
+    if (differs >> REACH_BITS != 0) {
+        return FAR_LIST;
+    }
+    uint32_t level = wsp_highest_bit(differs | 1) / LEVEL_BITS;
+    return level << LEVEL_BITS | (uint32_t)(tick >> (level * LEVEL_BITS) & 63);
+}
+
+static struct wsp_timer *timer_at(const struct wsp_timers *timers, uint32_t slot)
+{
+    return timers->at(timers->owner, slot);
+}
+
+static void timer_link(struct wsp_timers *timers, uint32_t list, uint32_t slot,
+                       struct wsp_timer *timer)
+{
+    uint32_t *first = &timers->first[list >> LEVEL_BITS][list & 63];
+    timer->next = *first;
+    timer->prev = WSP_TIMER_HEAD | list;
+    if (*first != WSP_TIMER_NONE) {
+        timer_at(timers, *first)->prev = slot;
+    }
+    *first = slot;
+    timers->occupied[list >> LEVEL_BITS] |= UINT64_C(1) << (list & 63);
+}
+
+static void timer_unlink(struct wsp_timers *timers, struct wsp_timer *timer)
+{
+    if (timer->next != WSP_TIMER_NONE) {
+        timer_at(timers, timer->next)->prev = timer->prev;
+    }
+    if (timer->prev < WSP_TIMER_HEAD) {
+        timer_at(timers, timer->prev)->next = timer->next;
+    } else {
+        uint32_t list = timer->prev & ~WSP_TIMER_HEAD;
+        timers->first[list >> LEVEL_BITS][list & 63] = timer->next;
+        if (timer->next == WSP_TIMER_NONE) {
+            timers->occupied[list >> LEVEL_BITS] &= ~(UINT64_C(1) << (list & 63));
+        }
+    }
+    wsp_timer_init(timer);
+}
+
+/* A time that has passed becomes the next tick: its timer can't fire in the loop that is running,
+ * and a record's `due` always tells where it lies. */
+static uint64_t still_to_come(const struct wsp_timers *timers, uint64_t due)
+{
+    return tick_of(due) > timers->until ? due : time_of(timers->until + 1, WSP_TIMERS_NEVER - 1);
+}
+
+/* `due` is still to come. */
+static void timer_arm(struct wsp_timers *timers, uint32_t slot, struct wsp_timer *timer,
+                      uint64_t due)
+{
+    uint32_t list = list_of(timers, tick_of(due));
+    if (timer->prev != WSP_TIMER_OFF) {
+        if (list_of(timers, tick_of(timer->due)) == list) {
+            timer->due = due;
+            return;
+        }
+        timer_unlink(timers, timer);
+    }
+    timer->due = due;
+    timer_link(timers, list, slot, timer);
+}
+
+/* The tick at which the first list that is not empty begins, and its number. */
+static uint64_t first_list(const struct wsp_timers *timers, uint32_t *list)
+{
+    const uint32_t last = WSP_TIMERS_LEVELS - 1;
+    for (uint32_t level = 0; level <= last; level++) {
+        uint64_t bits = timers->occupied[level];
+        if (level == last) {
+            bits &= ~UINT64_C(1);
+        }
+        if (bits != 0) {
+            uint32_t place = wsp_lowest_bit(bits);
+            uint32_t shift = level * LEVEL_BITS;
+            *list = level << LEVEL_BITS | place;
+            return (timers->tick >> (shift + LEVEL_BITS) << LEVEL_BITS | place) << shift;
+        }
+    }
+    *list = FAR_LIST;
+    return timers->occupied[last] != 0 ? ((timers->tick >> REACH_BITS) + 1) << REACH_BITS : NO_TICK;
+}
+
+/* Hands the timers of a list down, once the wheel stands where the list begins. */
+static void cascade(struct wsp_timers *timers, uint32_t list)
+{
+    uint32_t slot = timers->first[list >> LEVEL_BITS][list & 63];
+    timers->first[list >> LEVEL_BITS][list & 63] = WSP_TIMER_NONE;
+    timers->occupied[list >> LEVEL_BITS] &= ~(UINT64_C(1) << (list & 63));
+    while (slot != WSP_TIMER_NONE) {
+        struct wsp_timer *timer = timer_at(timers, slot);
+        uint32_t next = timer->next;
+        timer_link(timers, list_of(timers, tick_of(timer->due)), slot, timer);
+        slot = next;
+    }
+}
+
+void wsp_timers_init(struct wsp_timers *timers, uint64_t now, wsp_timer_at *at, void *owner)
+{
+    memset(timers, 0, sizeof(*timers));
+    memset(timers->first, 0xff, sizeof(timers->first)); /* WSP_TIMER_NONE */
+    timers->tick = now >> WSP_TIMERS_TICK_BITS;
+    timers->until = timers->tick;
+    timers->at = at;
+    timers->owner = owner;
+}
+
+void wsp_timer_init(struct wsp_timer *timer)
+{
+    timer->due = WSP_TIMERS_NEVER;
+    timer->next = WSP_TIMER_NONE;
+    timer->prev = WSP_TIMER_OFF;
+}
+
+void wsp_timers_arm(struct wsp_timers *timers, uint32_t slot, uint64_t due)
+{
+    if (due == WSP_TIMERS_NEVER) {
+        wsp_timers_disarm(timers, slot);
+    } else {
+        timer_arm(timers, slot, timer_at(timers, slot), still_to_come(timers, due));
+    }
+}
+
+void wsp_timers_sooner(struct wsp_timers *timers, uint32_t slot, uint64_t due)
+{
+    struct wsp_timer *timer = timer_at(timers, slot);
+    /* One that is waiting to fire in this very loop is not put off to the next tick. */
+    due = still_to_come(timers, due);
+    if (due < timer->due) {
+        timer_arm(timers, slot, timer, due);
+    }
+}
+
+void wsp_timers_disarm(struct wsp_timers *timers, uint32_t slot)
+{
+    struct wsp_timer *timer = timer_at(timers, slot);
+    if (timer->prev != WSP_TIMER_OFF) {
+        timer_unlink(timers, timer);
+    }
+}
+
+uint32_t wsp_timers_fire(struct wsp_timers *timers, uint64_t now)
+{
+    if (now >> WSP_TIMERS_TICK_BITS > timers->until) {
+        timers->until = now >> WSP_TIMERS_TICK_BITS;
+    }
+    for (;;) {
+        uint32_t list;
+        uint64_t tick = first_list(timers, &list);
+        if (tick > timers->until) {
+            timers->tick = timers->until;
+            return WSP_TIMER_NONE;
+        }
+        timers->tick = tick;
+        if (list < 64) {
+            uint32_t slot = timers->first[0][list];
+            timer_unlink(timers, timer_at(timers, slot));
+            return slot;
+        }
+        cascade(timers, list);
+    }
+}
+
+uint64_t wsp_timers_next(const struct wsp_timers *timers)
+{
+    uint32_t list;
+    uint64_t tick = first_list(timers, &list);
+    return time_of(tick, WSP_TIMERS_NEVER);
+}
+
+int wsp_timers_check(const struct wsp_timers *timers)
+{
+    if (timers->tick > timers->until) {
+        return 0;
+    }
+    for (uint32_t list = 0; list < WSP_TIMERS_LEVELS * 64; list++) {
+        uint32_t slot = timers->first[list >> LEVEL_BITS][list & 63];
+        uint32_t prev = WSP_TIMER_HEAD | list;
+        if ((slot != WSP_TIMER_NONE) != (timers->occupied[list >> LEVEL_BITS] >> (list & 63) & 1)) {
+            return 0;
+        }
+        /* A list that came back to itself would show a wrong `prev` there. */
+        for (; slot != WSP_TIMER_NONE; slot = timer_at(timers, slot)->next) {
+            const struct wsp_timer *timer = timer_at(timers, slot);
+            uint64_t tick = tick_of(timer->due);
+            if (timer->prev != prev || tick < timers->tick || list_of(timers, tick) != list) {
+                return 0;
+            }
+            prev = slot;
+        }
+    }
+    return 1;
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/* unit/test_bitset.c - base/bitset.h against an array of flags, and without memory. */
+#include "support.h"
+#include "base/bitset.h"
+#include <wspool/error.h>
+
+static void set_is_empty_when_it_has_no_room_yet(void **state)
+{
+    (void)state;
+    struct wsp_bitset set = {0};
+    assert_true(wsp_bitset_check(&set));
+    assert_int_equal(wsp_bitset_next(&set, 0), WSP_BITSET_END);
+    assert_int_equal(wsp_bitset_take(&set), WSP_BITSET_END);
+    assert_int_equal(wsp_bitset_empty(&set), 1);
+    assert_false(wsp_bitset_has(&set, 0));
+    assert_int_equal(wsp_bitset_reserve(&set, &wsp_mem_default, 100), 0);
+    wsp_bitset_add(&set, 7);
+    assert_int_equal(wsp_bitset_empty(&set), 0);
+    assert_int_equal(wsp_bitset_take(&set), 7);
+    wsp_bitset_fini(&set, &wsp_mem_default);
+    assert_int_equal(set.capacity, 0);
+}
+
+static void next_finds_members_when_they_lie_on_edges_of_words(void **state)
+{
+    (void)state;
+    static const uint32_t edges[] = {
+        0,    1,    63,   64,   65,    127,   128,   4031,          4032,
+        4095, 4096, 4097, 8191, 12288, 20479, 99999, WSP_BITSET_END};
+    const size_t count = sizeof(edges) / sizeof(edges[0]) - 1;
+    struct wsp_bitset set = {0};
+    assert_int_equal(wsp_bitset_reserve(&set, &wsp_mem_default, 100000), 0);
+    for (size_t i = 0; i < count; i++) {
+        wsp_bitset_add(&set, edges[i]);
+    }
+    assert_true(wsp_bitset_check(&set));
+    size_t expected = 0;
+    for (uint32_t from = 0; from < 100000; from++) {
+        assert_int_equal(wsp_bitset_next(&set, from), edges[expected]);
+        assert_int_equal(wsp_bitset_has(&set, from), from == edges[expected]);
+        expected += from == edges[expected];
+    }
+    assert_int_equal(wsp_bitset_next(&set, 100000), WSP_BITSET_END);
+    assert_int_equal(wsp_bitset_next(&set, UINT32_MAX), WSP_BITSET_END);
+    assert_false(wsp_bitset_has(&set, UINT32_MAX));
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(wsp_bitset_take(&set), edges[i]);
+    }
+    assert_int_equal(wsp_bitset_take(&set), WSP_BITSET_END);
+    assert_int_equal(wsp_bitset_empty(&set), 1);
+    wsp_bitset_fini(&set, &wsp_mem_default);
+}
+
+static void take_finds_a_member_when_it_was_added_below_those_taken(void **state)
+{
+    (void)state;
+    struct wsp_bitset set = {0};
+    assert_int_equal(wsp_bitset_reserve(&set, &wsp_mem_default, 10000), 0);
+    wsp_bitset_add(&set, 9000);
+    assert_int_equal(wsp_bitset_take(&set), 9000);
+    wsp_bitset_add(&set, 9000); /* the one just taken, as a host that comes back does */
+    assert_int_equal(wsp_bitset_take(&set), 9000);
+    assert_int_equal(wsp_bitset_empty(&set), 1);
+    wsp_bitset_add(&set, 5);
+    wsp_bitset_add(&set, 9001);
+    assert_int_equal(wsp_bitset_take(&set), 5);
+    assert_int_equal(wsp_bitset_take(&set), 9001);
+    assert_int_equal(wsp_bitset_take(&set), WSP_BITSET_END);
+    assert_int_equal(set.low, WSP_BITSET_END); /* asking again costs nothing */
+    wsp_bitset_fini(&set, &wsp_mem_default);
+}
+
+static void add_and_remove_change_nothing_when_done_twice(void **state)
+{
+    (void)state;
+    struct wsp_bitset set = {0};
+    assert_int_equal(wsp_bitset_reserve(&set, &wsp_mem_default, 200), 0);
+    wsp_bitset_add(&set, 130);
+    wsp_bitset_add(&set, 130);
+    wsp_bitset_add(&set, 131);
+    wsp_bitset_remove(&set, 130);
+    wsp_bitset_remove(&set, 130);
+    assert_true(wsp_bitset_check(&set));
+    assert_int_equal(wsp_bitset_take(&set), 131);
+    assert_int_equal(wsp_bitset_take(&set), WSP_BITSET_END);
+    wsp_bitset_fini(&set, &wsp_mem_default);
+}
+
+static void set_agrees_with_an_array_when_it_changes_and_grows(void **state)
+{
+    (void)state;
+    enum { MOST = 30000 };
+    struct test_mem mem = {0};
+    wspool_mem hooks = test_mem_hooks(&mem);
+    struct wsp_bitset set = {0};
+    static uint8_t model[MOST];
+    uint64_t seed = 4;
+    uint32_t room = 0;
+    for (int step = 0; step < 30000; step++) {
+        if (step % 300 == 0 && room < MOST) {
+            room += 1 + (uint32_t)test_below(&seed, 700);
+            room = room > MOST ? MOST : room;
+            assert_int_equal(wsp_bitset_reserve(&set, &hooks, room), 0);
+            assert_true(set.capacity >= room);
+        }
+        /* Sparse for a while, then dense: both levels get holes. */
+        uint32_t number = (uint32_t)test_below(&seed, room);
+        unsigned what = (unsigned)test_below(&seed, 8);
+        if (what < (step / 3000 % 2 ? 2u : 5u)) {
+            wsp_bitset_add(&set, number);
+            model[number] = 1;
+        } else if (what < 6) {
+            wsp_bitset_remove(&set, number);
+            model[number] = 0;
+        } else if (what == 6) {
+            uint32_t expected = 0;
+            while (expected < room && !model[expected]) {
+                expected++;
+            }
+            assert_int_equal(wsp_bitset_empty(&set), expected == room);
+            assert_int_equal(wsp_bitset_take(&set), expected == room ? WSP_BITSET_END : expected);
+            if (expected < room) {
+                model[expected] = 0;
+            }
+        } else {
+            uint32_t expected = number;
+            while (expected < room && !model[expected]) {
+                expected++;
+            }
+            assert_int_equal(wsp_bitset_next(&set, number),
+                             expected == room ? WSP_BITSET_END : expected);
+            assert_int_equal(wsp_bitset_has(&set, number), model[number]);
+        }
+        if (step % 50 == 0) {
+            assert_true(wsp_bitset_check(&set));
+        }
+    }
+    wsp_bitset_fini(&set, &hooks);
+    assert_int_equal(mem.live, 0);
+}
+
+static void members_stay_when_there_is_no_memory_to_grow(void **state)
+{
+    (void)state;
+    for (size_t n = 1; n <= 2; n++) {
+        struct test_mem mem = {0};
+        wspool_mem hooks = test_mem_hooks(&mem);
+        struct wsp_bitset set = {0};
+        mem.fail_at = n;
+        assert_int_equal(wsp_bitset_reserve(&set, &hooks, 10), WSPOOL_ERR_NOMEM);
+        assert_int_equal(set.capacity, 0);
+        assert_int_equal(wsp_bitset_take(&set), WSP_BITSET_END);
+        assert_true(wsp_bitset_check(&set));
+        assert_int_equal(wsp_bitset_reserve(&set, &hooks, 10), 0);
+        wsp_bitset_add(&set, 9);
+        uint32_t before = set.capacity;
+        mem.fail_at = n;
+        assert_int_equal(wsp_bitset_reserve(&set, &hooks, before + 1), WSPOOL_ERR_NOMEM);
+        assert_int_equal(set.capacity, before);
+        assert_int_equal(wsp_bitset_next(&set, 0), 9);
+        assert_true(wsp_bitset_check(&set));
+        assert_int_equal(wsp_bitset_reserve(&set, &hooks, before + 1), 0);
+        wsp_bitset_add(&set, before);
+        assert_true(wsp_bitset_check(&set));
+        assert_int_equal(wsp_bitset_take(&set), 9);
+        assert_int_equal(wsp_bitset_take(&set), before);
+        assert_int_equal(wsp_bitset_take(&set), WSP_BITSET_END);
+        wsp_bitset_fini(&set, &hooks);
+        assert_int_equal(mem.live, 0);
+    }
+}
+
+static void reserve_allocates_rarely_when_it_grows_by_one(void **state)
+{
+    (void)state;
+    struct test_mem mem = {0};
+    wspool_mem hooks = test_mem_hooks(&mem);
+    struct wsp_bitset set = {0};
+    for (uint32_t i = 1; i <= 100000; i++) {
+        assert_int_equal(wsp_bitset_reserve(&set, &hooks, i), 0);
+    }
+    assert_true(mem.calls <= 12);
+    wsp_bitset_fini(&set, &hooks);
+}
+
+static void check_fails_when_the_levels_disagree(void **state)
+{
+    (void)state;
+    struct wsp_bitset set = {0};
+    assert_int_equal(wsp_bitset_reserve(&set, &wsp_mem_default, 5000), 0);
+    wsp_bitset_add(&set, 4100);
+    assert_true(wsp_bitset_check(&set));
+    set.summary[1] = 0;
+    assert_false(wsp_bitset_check(&set));
+    set.summary[1] = 3;
+    assert_false(wsp_bitset_check(&set));
+    set.summary[1] = 1;
+    set.low = 4101;
+    assert_false(wsp_bitset_check(&set));
+    wsp_bitset_fini(&set, &wsp_mem_default);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(set_is_empty_when_it_has_no_room_yet),
+        cmocka_unit_test(next_finds_members_when_they_lie_on_edges_of_words),
+        cmocka_unit_test(take_finds_a_member_when_it_was_added_below_those_taken),
+        cmocka_unit_test(add_and_remove_change_nothing_when_done_twice),
+        cmocka_unit_test(set_agrees_with_an_array_when_it_changes_and_grows),
+        cmocka_unit_test(members_stay_when_there_is_no_memory_to_grow),
+        cmocka_unit_test(reserve_allocates_rarely_when_it_grows_by_one),
+        cmocka_unit_test(check_fails_when_the_levels_disagree),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

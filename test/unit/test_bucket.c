@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/* unit/test_bucket.c - base/bucket.h: bursts, the rate in the long run, and the ends of time. */
+#include "support.h"
+#include "base/bucket.h"
+
+#define SECOND UINT64_C(1000000000)
+#define STAMP (UINT64_C(1) << WSP_STAMP_BITS)
+
+static void bucket_is_full_when_all_zero(void **state)
+{
+    (void)state;
+    struct wsp_bucket bucket = {0};
+    assert_int_equal(sizeof(bucket), 8);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(wsp_bucket_draw(&bucket, 5, 1, 1, 0), 1);
+    }
+    assert_int_equal(wsp_bucket_draw(&bucket, 5, 1, 1, 0), 0);
+    assert_int_equal(bucket.spent, 5);
+}
+
+static void nothing_is_drawn_when_there_is_not_enough(void **state)
+{
+    (void)state;
+    struct wsp_bucket bucket = {0};
+    assert_int_equal(wsp_bucket_draw(&bucket, 10, 0, 7, 0), 1);
+    assert_int_equal(wsp_bucket_draw(&bucket, 10, 0, 4, 0), 0);
+    assert_int_equal(bucket.spent, 7);
+    assert_int_equal(wsp_bucket_draw(&bucket, 10, 0, 11, 0), 0);
+    assert_int_equal(wsp_bucket_draw(&bucket, 10, 0, UINT32_MAX, 0), 0);
+    assert_int_equal(wsp_bucket_draw(&bucket, 10, 0, 3, 0), 1);
+    assert_int_equal(wsp_bucket_draw(&bucket, 10, 0, 0, 0), 1);
+    assert_int_equal(wsp_bucket_draw(&bucket, 10, 0, 1, 0), 0);
+}
+
+static void no_token_comes_back_when_the_rate_is_zero(void **state)
+{
+    (void)state;
+    struct wsp_bucket bucket = {0};
+    assert_int_equal(wsp_bucket_draw(&bucket, 1, 0, 1, 0), 1);
+    assert_int_equal(wsp_bucket_draw(&bucket, 1, 0, 1, 1000000 * SECOND), 0);
+}
+
+static void bucket_is_full_again_but_not_fuller_when_it_rested(void **state)
+{
+    (void)state;
+    struct wsp_bucket bucket = {0};
+    assert_int_equal(wsp_bucket_draw(&bucket, 100, 10, 100, SECOND), 1);
+    assert_int_equal(wsp_bucket_draw(&bucket, 100, 10, 1, SECOND), 0);
+    assert_int_equal(wsp_bucket_draw(&bucket, 100, 10, 100, 12 * SECOND), 1);
+    assert_int_equal(wsp_bucket_draw(&bucket, 100, 10, 100, 9000 * SECOND), 1);
+    assert_int_equal(wsp_bucket_draw(&bucket, 100, 10, 1, 9000 * SECOND), 0);
+    /* One that was never touched has not saved up either. */
+    struct wsp_bucket late = {0};
+    assert_int_equal(wsp_bucket_draw(&late, 3, 10, 3, 9000 * SECOND), 1);
+    assert_int_equal(wsp_bucket_draw(&late, 3, 10, 1, 9000 * SECOND), 0);
+}
+
+static void rate_holds_in_the_long_run_when_somebody_asks_all_the_time(void **state)
+{
+    (void)state;
+    static const uint32_t rates[] = {1, 2, 7, 14, 15, 16, 29, 100, 330, 1000};
+    for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+        for (uint64_t step = 1; step <= 300; step += 23) {
+            struct wsp_bucket bucket = {0};
+            const uint32_t burst = 2000;
+            uint64_t drawn = 0, ns = 0;
+            while (ns < 200 * SECOND) {
+                while (wsp_bucket_draw(&bucket, burst, rates[i], 1, ns)) {
+                    drawn++;
+                }
+                assert_int_equal(bucket.spent, burst);
+                ns += step * SECOND / 1000;
+            }
+            ns -= step * SECOND / 1000;
+            /* Not one token more than time brought, and none lost but by the coarse stamp. */
+            uint64_t brought = (uint64_t)((double)ns / 1e9 * rates[i]);
+            assert_true(drawn <= burst + brought + 1);
+            assert_true(drawn + 1 + rates[i] * STAMP / SECOND + 1 >= burst + brought);
+        }
+    }
+}
+
+static void draws_stay_within_the_law_when_costs_and_pauses_are_random(void **state)
+{
+    (void)state;
+    uint64_t seed = 6;
+    for (int round = 0; round < 300; round++) {
+        struct wsp_bucket bucket = {0};
+        uint32_t burst = 1 + (uint32_t)test_below(&seed, 5000);
+        uint32_t rate = (uint32_t)test_below(&seed, 3000);
+        uint64_t shift = 10 + test_below(&seed, 50);
+        uint64_t ns = test_random(&seed) >> shift;
+        double tokens = burst; /* an exact bucket */
+        for (int step = 0; step < 300; step++) {
+            uint64_t pause = test_below(&seed, 2 * SECOND);
+            ns += pause;
+            tokens += (double)pause / 1e9 * rate;
+            tokens = tokens > burst ? burst : tokens;
+            uint32_t cost = (uint32_t)test_below(&seed, burst + 2);
+            int drawn = wsp_bucket_draw(&bucket, burst, rate, cost, ns);
+            assert_true(bucket.spent <= burst);
+            /* The stamps of both ends are rounded down: each can be off by one. */
+            double slack = 2.0 + 2.0 * (double)STAMP / 1e9 * rate;
+            double left = (double)(burst - bucket.spent) + (drawn ? cost : 0);
+            assert_true(left <= tokens + slack && left >= tokens - slack);
+            assert_true(drawn == (cost <= left));
+            tokens = burst - bucket.spent; /* or the differences would add up at the brim */
+        }
+    }
+}
+
+static void nothing_comes_back_when_time_stands_still(void **state)
+{
+    (void)state;
+    struct wsp_bucket bucket = {0};
+    uint64_t ns = 50 * SECOND;
+    assert_int_equal(wsp_bucket_draw(&bucket, 4, 1000000, 4, ns), 1);
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(wsp_bucket_draw(&bucket, 4, 1000000, 1, ns), 0);
+    }
+    assert_int_equal(wsp_bucket_draw(&bucket, 4, 1000000, 4, ns + STAMP), 1);
+}
+
+static void numbers_do_not_overflow_when_they_are_as_large_as_can_be(void **state)
+{
+    (void)state;
+    struct wsp_bucket bucket = {0};
+    assert_int_equal(wsp_bucket_draw(&bucket, UINT32_MAX, UINT32_MAX, UINT32_MAX, 0), 1);
+    assert_int_equal(wsp_bucket_draw(&bucket, UINT32_MAX, UINT32_MAX, 1, 0), 0);
+    uint64_t nine_years = (UINT64_C(1) << 58) - 1;
+    assert_int_equal(wsp_bucket_draw(&bucket, UINT32_MAX, UINT32_MAX, UINT32_MAX, nine_years), 1);
+    assert_int_equal(wsp_bucket_draw(&bucket, UINT32_MAX, UINT32_MAX, 1, nine_years), 0);
+    /* Two stamps bring what two stamps bring, wherever they lie. */
+    uint64_t seed = 7;
+    for (int i = 0; i < 1000; i++) {
+        uint64_t ns = test_below(&seed, nine_years - 2 * STAMP) + 2 * STAMP;
+        struct wsp_bucket other = {.spent = UINT32_MAX, .stamp = wsp_stamp(ns) - 2};
+        assert_int_equal(wsp_bucket_draw(&other, UINT32_MAX, UINT32_MAX, 0, ns), 1);
+        uint64_t back = UINT32_MAX - other.spent;
+        assert_true(back >= 2 * STAMP * UINT32_MAX / SECOND - 1);
+        assert_true(back <= 2 * STAMP * UINT32_MAX / SECOND + 1);
+    }
+}
+
+static void bucket_goes_on_when_the_stamp_wraps(void **state)
+{
+    (void)state;
+    struct wsp_bucket bucket = {0};
+    uint64_t wrap = UINT64_C(1) << (32 + WSP_STAMP_BITS);
+    assert_int_equal(wsp_bucket_draw(&bucket, 10, 10, 10, wrap - 1), 1);
+    assert_int_equal(wsp_bucket_draw(&bucket, 10, 10, 1, wrap), 0);
+    assert_int_equal(wsp_bucket_draw(&bucket, 10, 10, 9, wrap + SECOND), 1);
+}
+
+static void draw_is_refused_when_the_burst_became_smaller_than_what_is_spent(void **state)
+{
+    (void)state;
+    struct wsp_bucket bucket = {.spent = 8, .stamp = 0};
+    assert_int_equal(wsp_bucket_draw(&bucket, 5, 0, 0, 0), 0);
+    assert_int_equal(wsp_bucket_draw(&bucket, 5, 0, 4, 0), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bucket_is_full_when_all_zero),
+        cmocka_unit_test(nothing_is_drawn_when_there_is_not_enough),
+        cmocka_unit_test(no_token_comes_back_when_the_rate_is_zero),
+        cmocka_unit_test(bucket_is_full_again_but_not_fuller_when_it_rested),
+        cmocka_unit_test(rate_holds_in_the_long_run_when_somebody_asks_all_the_time),
+        cmocka_unit_test(draws_stay_within_the_law_when_costs_and_pauses_are_random),
+        cmocka_unit_test(nothing_comes_back_when_time_stands_still),
+        cmocka_unit_test(numbers_do_not_overflow_when_they_are_as_large_as_can_be),
+        cmocka_unit_test(bucket_goes_on_when_the_stamp_wraps),
+        cmocka_unit_test(draw_is_refused_when_the_burst_became_smaller_than_what_is_spent),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/* unit/test_mem.c - base/mem.h: sizes, alignment, and what happens without memory. */
+#include "support.h"
+#include "base/mem.h"
+
+static void alloc_uses_the_hosts_hooks_when_given(void **state)
+{
+    (void)state;
+    struct test_mem mem = {0};
+    wspool_mem hooks = test_mem_hooks(&mem);
+    void *block = wsp_alloc(&hooks, 40);
+    assert_non_null(block);
+    assert_int_equal(mem.live, 1);
+    assert_int_equal(mem.bytes, 40);
+    wsp_free(&hooks, block);
+    assert_int_equal(mem.live, 0);
+}
+
+static void alloc_is_null_when_size_is_zero(void **state)
+{
+    (void)state;
+    struct test_mem mem = {0};
+    wspool_mem hooks = test_mem_hooks(&mem);
+    assert_null(wsp_alloc(&hooks, 0));
+    assert_null(wsp_calloc(&hooks, 0, 8));
+    assert_null(wsp_calloc(&hooks, 8, 0));
+    assert_null(wsp_calloc_aligned(&hooks, 0));
+    assert_int_equal(mem.calls, 0);
+}
+
+static void calloc_is_zero_when_memory_was_dirty(void **state)
+{
+    (void)state;
+    struct test_mem mem = {0};
+    wspool_mem hooks = test_mem_hooks(&mem);
+    uint8_t *block = wsp_calloc(&hooks, 7, 9);
+    assert_non_null(block);
+    assert_int_equal(mem.bytes, 63);
+    for (size_t i = 0; i < 63; i++) {
+        assert_int_equal(block[i], 0);
+    }
+    wsp_free(&hooks, block);
+    assert_int_equal(mem.live, 0);
+}
+
+static void sizes_are_refused_when_the_product_overflows(void **state)
+{
+    (void)state;
+    struct test_mem mem = {0};
+    wspool_mem hooks = test_mem_hooks(&mem);
+    assert_null(wsp_calloc(&hooks, SIZE_MAX / 2 + 1, 2));
+    assert_null(wsp_calloc(&hooks, SIZE_MAX, SIZE_MAX));
+    assert_null(wsp_resize(&hooks, NULL, SIZE_MAX / 8 + 1, 8));
+    assert_null(wsp_calloc_aligned(&hooks, SIZE_MAX));
+    assert_null(wsp_calloc_aligned(&hooks, SIZE_MAX - WSP_CACHE_LINE));
+    assert_int_equal(mem.calls, 0);
+}
+
+static void resize_keeps_contents_when_it_moves(void **state)
+{
+    (void)state;
+    struct test_mem mem = {0};
+    wspool_mem hooks = test_mem_hooks(&mem);
+    uint32_t *block = wsp_resize(&hooks, NULL, 3, sizeof(*block));
+    assert_non_null(block);
+    block[0] = 11;
+    block[1] = 22;
+    block[2] = 33;
+    block = wsp_resize(&hooks, block, 300, sizeof(*block));
+    assert_non_null(block);
+    assert_int_equal(block[0], 11);
+    assert_int_equal(block[1], 22);
+    assert_int_equal(block[2], 33);
+    assert_int_equal(mem.bytes, 300 * sizeof(*block));
+    wsp_free(&hooks, block);
+    assert_int_equal(mem.live, 0);
+}
+
+static void resize_leaves_the_block_when_it_answers_null(void **state)
+{
+    (void)state;
+    struct test_mem mem = {0};
+    wspool_mem hooks = test_mem_hooks(&mem);
+    uint8_t *block = wsp_alloc(&hooks, 4);
+    assert_non_null(block);
+    block[3] = 77;
+    assert_null(wsp_resize(&hooks, block, 0, 1));
+    assert_null(wsp_resize(&hooks, block, 1, 0));
+    assert_null(wsp_resize(&hooks, block, SIZE_MAX, 2));
+    mem.fail_at = 1;
+    assert_null(wsp_resize(&hooks, block, 8, 1));
+    assert_int_equal(mem.failures, 1);
+    assert_int_equal(block[3], 77);
+    assert_int_equal(mem.live, 1);
+    wsp_free(&hooks, block);
+}
+
+static void free_does_nothing_when_given_null(void **state)
+{
+    (void)state;
+    struct test_mem mem = {0};
+    wspool_mem hooks = test_mem_hooks(&mem);
+    wsp_free(&hooks, NULL);
+    wsp_free_aligned(&hooks, NULL);
+    assert_int_equal(mem.calls, 0);
+}
+
+static void aligned_blocks_are_zero_and_on_a_line_when_malloc_gives_any_address(void **state)
+{
+    (void)state;
+    struct test_mem mem = {0};
+    wspool_mem hooks = test_mem_hooks(&mem);
+    void *blocks[40];
+    for (size_t i = 0; i < 40; i++) {
+        size_t size = i * 13 + 1;
+        uint8_t *block = blocks[i] = wsp_calloc_aligned(&hooks, size);
+        assert_non_null(block);
+        assert_int_equal((uintptr_t)block % WSP_CACHE_LINE, 0);
+        for (size_t j = 0; j < size; j++) {
+            assert_int_equal(block[j], 0);
+        }
+        memset(block, 0xff, size); /* the way back must not lie in the block */
+    }
+    for (size_t i = 0; i < 40; i++) {
+        wsp_free_aligned(&hooks, blocks[i]);
+    }
+    assert_int_equal(mem.live, 0);
+}
+
+static void everything_is_null_when_the_allocator_says_no(void **state)
+{
+    (void)state;
+    struct test_mem mem = {.fail_at = 1, .fail_on = 1};
+    wspool_mem hooks = test_mem_hooks(&mem);
+    assert_null(wsp_alloc(&hooks, 1));
+    assert_null(wsp_calloc(&hooks, 1, 1));
+    assert_null(wsp_resize(&hooks, NULL, 1, 1));
+    assert_null(wsp_calloc_aligned(&hooks, 1));
+    assert_int_equal(mem.failures, 4);
+    assert_int_equal(mem.live, 0);
+}
+
+static void default_hooks_work_when_the_host_gives_none(void **state)
+{
+    (void)state;
+    uint8_t *block = wsp_calloc(&wsp_mem_default, 100, 1);
+    assert_non_null(block);
+    block[99] = 5;
+    block = wsp_resize(&wsp_mem_default, block, 5000, 1);
+    assert_non_null(block);
+    assert_int_equal(block[99], 5);
+    wsp_free(&wsp_mem_default, block);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(alloc_uses_the_hosts_hooks_when_given),
+        cmocka_unit_test(alloc_is_null_when_size_is_zero),
+        cmocka_unit_test(calloc_is_zero_when_memory_was_dirty),
+        cmocka_unit_test(sizes_are_refused_when_the_product_overflows),
+        cmocka_unit_test(resize_keeps_contents_when_it_moves),
+        cmocka_unit_test(resize_leaves_the_block_when_it_answers_null),
+        cmocka_unit_test(free_does_nothing_when_given_null),
+        cmocka_unit_test(aligned_blocks_are_zero_and_on_a_line_when_malloc_gives_any_address),
+        cmocka_unit_test(everything_is_null_when_the_allocator_says_no),
+        cmocka_unit_test(default_hooks_work_when_the_host_gives_none),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* unit/test_os.c - os/os.h: the clock goes forward, and entropy fills what it is given. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* clock_gettime and syscall, in a strict C11 */
+#endif
+#include "support.h"
+#include "os/os.h"
+#include <errno.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <time.h>
+#include <unistd.h>
+#include <wspool/wspool.h>
+
+/* What the next calls of getrandom answer: so many bytes, or a negative errno. At the end of the
+ * script, and without one, the system is asked. Stands in front of the C library's. */
+static const int *script;
+static size_t script_left;
+static size_t calls;
+
+ssize_t getrandom(void *bytes, size_t len, unsigned flags);
+ssize_t getrandom(void *bytes, size_t len, unsigned flags)
+{
+    calls++;
+    if (script_left == 0) {
+        return (ssize_t)syscall(SYS_getrandom, bytes, len, flags);
+    }
+    int answer = *script++;
+    script_left--;
+    errno = answer > 0 ? errno : answer < 0 ? -answer : EINTR; /* one left over means nothing */
+    if (answer < 0) {
+        return -1;
+    }
+    assert_true((size_t)answer <= len);
+    memset(bytes, 0x80 | answer, (size_t)answer);
+    return answer;
+}
+
+static void clock_never_runs_backwards_when_asked_again(void **state)
+{
+    (void)state;
+    uint64_t first = wspool_clock();
+    uint64_t last = first;
+    assert_true(first > 0);
+    for (int i = 0; i < 100000; i++) {
+        uint64_t now = wspool_clock();
+        assert_true(now >= last);
+        last = now;
+    }
+    /* Nanoseconds: so many calls take longer than 10 us, and less than 100 s. */
+    assert_true(last - first > 10000 && last - first < 100 * WSPOOL_SECOND);
+}
+
+static uint64_t monotonic(void)
+{
+    struct timespec now;
+    assert_int_equal(clock_gettime(CLOCK_MONOTONIC, &now), 0);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void clock_is_the_monotonic_one_in_nanoseconds_when_asked(void **state)
+{
+    (void)state;
+    uint64_t before = monotonic();
+    uint64_t clock = wspool_clock();
+    assert_true(before <= clock && clock <= monotonic());
+}
+
+static void entropy_goes_on_when_it_is_interrupted_or_gets_less(void **state)
+{
+    (void)state;
+    static const int answers[] = {-EINTR, 3, -EINTR, -EINTR, 1, 4};
+    uint8_t bytes[9] = {0};
+    script = answers;
+    script_left = sizeof(answers) / sizeof(answers[0]);
+    calls = 0;
+    assert_int_equal(wsp_os_entropy(bytes, 8, NULL), 0);
+    assert_memory_equal(bytes, "\x83\x83\x83\x81\x84\x84\x84\x84\0", 9);
+    assert_int_equal(calls, 6);
+    assert_int_equal(script_left, 0);
+}
+
+static void entropy_fails_when_the_system_does(void **state)
+{
+    (void)state;
+    static const int answers[] = {3, -ENOSYS};
+    uint8_t bytes[8] = {0};
+    script = answers;
+    script_left = 2;
+    assert_int_not_equal(wsp_os_entropy(bytes, 8, NULL), 0);
+    static const int nothing[] = {0};
+    script = nothing;
+    script_left = 1;
+    assert_int_not_equal(wsp_os_entropy(bytes, 8, NULL), 0);
+    assert_int_equal(script_left, 0);
+}
+
+static void entropy_fills_all_bytes_and_no_more_when_it_succeeds(void **state)
+{
+    (void)state;
+    /* More than 256, where the system may answer with less than was asked. */
+    static uint8_t bytes[100000 + 2];
+    static uint8_t seen[100000];
+    memset(seen, 0, sizeof(seen));
+    for (int round = 0; round < 4; round++) {
+        memset(bytes, 0, sizeof(bytes));
+        bytes[0] = bytes[sizeof(bytes) - 1] = 0x77;
+        assert_int_equal(wsp_os_entropy(bytes + 1, sizeof(seen), NULL), 0);
+        assert_int_equal(bytes[0], 0x77);
+        assert_int_equal(bytes[sizeof(bytes) - 1], 0x77);
+        for (size_t i = 0; i < sizeof(seen); i++) {
+            seen[i] |= bytes[1 + i];
+        }
+    }
+    /* A byte that is 0 four times is one in four thousand million: at most one of them here. */
+    size_t zeros = 0;
+    for (size_t i = 0; i < sizeof(seen); i++) {
+        zeros += seen[i] == 0;
+    }
+    assert_true(zeros <= 1);
+}
+
+static void entropy_differs_when_asked_twice(void **state)
+{
+    (void)state;
+    uint8_t one[32], two[32];
+    assert_int_equal(wsp_os_entropy(one, sizeof(one), NULL), 0);
+    assert_int_equal(wsp_os_entropy(two, sizeof(two), NULL), 0);
+    assert_memory_not_equal(one, two, sizeof(one));
+}
+
+static void entropy_succeeds_when_no_bytes_are_asked_for(void **state)
+{
+    (void)state;
+    assert_int_equal(wsp_os_entropy(NULL, 0, NULL), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(clock_never_runs_backwards_when_asked_again),
+        cmocka_unit_test(clock_is_the_monotonic_one_in_nanoseconds_when_asked),
+        cmocka_unit_test(entropy_goes_on_when_it_is_interrupted_or_gets_less),
+        cmocka_unit_test(entropy_fails_when_the_system_does),
+        cmocka_unit_test(entropy_fills_all_bytes_and_no_more_when_it_succeeds),
+        cmocka_unit_test(entropy_differs_when_asked_twice),
+        cmocka_unit_test(entropy_succeeds_when_no_bytes_are_asked_for),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
