@@ -1,0 +1,561 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wspool/adapters/epoll.h - a pool on Linux's epoll: listen, accept, read, write, timer.
+ *
+ * Nothing of it is in the library: it uses the public interface only, as your own loop would.
+ * Use it as it is, or copy it and make it yours.
+ *
+ *     wspool_config config;
+ *     wspool_epoll loop;
+ *
+ *     wspool_config_init(&config);
+ *     config.message.call = on_message;
+ *     wspool_epoll_init(&loop, &config);
+ *     wspool_new(&loop.pool, &config, wspool_clock());
+ *     wspool_route(loop.pool, "/room/{name}", WSPOOL_ITEM, NULL);
+ *     wspool_epoll_listen(&loop, "127.0.0.1", 9001);
+ *     wspool_epoll_run(&loop, UINT64_MAX);
+ *     wspool_free(loop.pool);
+ *     wspool_epoll_fini(&loop);
+ *
+ * In a host that has a loop already: put loop.fd into the host's own epoll (EPOLLIN), sleep no
+ * longer than wspool_epoll_wait_ms says, and then call wspool_epoll_turn(&loop, 0).
+ *
+ * Conventions
+ *   Calls    answer 0 or a count, or -1 with errno set, as the system's own do.
+ *   Threads  the pool's; wspool_epoll_wake and wspool_epoll_quit may be called from any thread,
+ *            and from a signal handler.
+ *   Place    a wspool_epoll must not move between init and fini.
+ *
+ * How it works
+ *   - Level-triggered. epoll_data carries the id of a peer, so an event for one that was closed
+ *     earlier in the same batch, its descriptor used again perhaps, is known to be stale.
+ *   - epoll_ctl is called when what is awaited has changed, not for each message.
+ *   - Fairness: at most 64 KiB are read from a peer in a turn. The output is flushed whenever
+ *     `burst` bytes have come: so many that even if each message among them were the smallest
+ *     there is and went to everybody, it would fit into half of an empty queue. A reader that
+ *     keeps up is never taken for a slow one.
+ *   - Out of descriptors or memory: accepting rests until a peer has gone, or for 100 ms. Those
+ *     who come wait in the backlog meanwhile.
+ */
+#ifndef WSPOOL_ADAPTERS_EPOLL_H
+#define WSPOOL_ADAPTERS_EPOLL_H
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <wspool/wspool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifndef _GNU_SOURCE /* which is when the system's header hides it */
+int accept4(int fd, struct sockaddr *address, socklen_t *len, int flags);
+#endif
+
+#define WSPOOL_EPOLL_READ 65536 /* bytes: read from one peer in one turn, at most */
+#define WSPOOL_EPOLL_BATCH 256  /* events, and connections accepted, in one turn */
+#define WSPOOL_EPOLL_VECTORS 16 /* in one write */
+#define WSPOOL_EPOLL_LISTENERS 4
+#define WSPOOL_EPOLL_REST (100 * WSPOOL_MILLISECOND)
+
+/* What epoll_data holds when it is not the id of a peer. The slots of these can't be reached. */
+#define WSPOOL_EPOLL_WAKE_TAG UINT64_MAX
+#define WSPOOL_EPOLL_LISTENER_TAG (UINT64_MAX - WSPOOL_EPOLL_LISTENERS) /* of the first */
+
+typedef struct wspool_epoll_peer {
+    wspool_id id; /* 0: nobody has this slot */
+    int fd;
+    int blocked;    /* the last write was short */
+    uint32_t armed; /* what epoll was told to await: EPOLLIN, EPOLLOUT */
+} wspool_epoll_peer;
+
+/* `pool` is the host's to set, `burst` its to change; the others are to be read only. */
+typedef struct wspool_epoll {
+    wspool *pool;
+    int fd;                   /* the epoll itself: readable when a turn has something to do */
+    uint32_t count;           /* transports that are open */
+    uint64_t turned_away;     /* transports closed because the pool or epoll would not have them */
+    size_t burst;             /* bytes fed between two flushes */
+    size_t fed;               /* bytes fed since the last one */
+    wspool_epoll_peer *peers; /* by slot */
+    uint32_t room;            /* slots in `peers` */
+    int wake_fd;
+    int listeners[WSPOOL_EPOLL_LISTENERS];
+    int listener_count;
+    int draining;
+    int quit;
+    uint64_t rest_until;   /* accepting rests until then; 0: it doesn't */
+    unsigned char *buffer; /* WSPOOL_EPOLL_READ bytes */
+} wspool_epoll;
+
+/* ------------------------------------------------------------------ waking */
+
+/* ANY THREAD. Makes the loop take a turn: what config.wake wants, `user` being the loop. */
+static inline void wspool_epoll_wake(void *user)
+{
+    uint64_t one = 1;
+    ssize_t ignored = write(((wspool_epoll *)user)->wake_fd, &one, sizeof(one));
+    (void)ignored; /* it can only be full, and then the loop will wake */
+}
+
+/* ANY THREAD. Makes wspool_epoll_run return. */
+static inline void wspool_epoll_quit(wspool_epoll *loop)
+{
+    uint64_t quit = UINT64_C(1) << 32; /* more than all the wakes before it */
+    ssize_t ignored = write(loop->wake_fd, &quit, sizeof(quit));
+    (void)ignored;
+}
+
+static inline void wspool_epoll_woken_(wspool_epoll *loop)
+{
+    uint64_t count = 0;
+    if (read(loop->wake_fd, &count, sizeof(count)) == sizeof(count) && count >> 32) {
+        loop->quit = 1;
+    }
+}
+
+/* ------------------------------------------------------------------- peers */
+
+static inline int wspool_epoll_control_(wspool_epoll *loop, int what, int fd, uint32_t events,
+                                        uint64_t tag)
+{
+    struct epoll_event event;
+    memset(&event, 0, sizeof(event));
+    event.events = events;
+    event.data.u64 = tag;
+    return epoll_ctl(loop->fd, what, fd, &event);
+}
+
+/* The transport of a peer; NULL when it has none here, be it that the id is stale. */
+static inline wspool_epoll_peer *wspool_epoll_peer_(wspool_epoll *loop, wspool_id id)
+{
+    uint32_t slot = wspool_slot(id);
+    return slot < loop->room && loop->peers[slot].id == id ? &loop->peers[slot] : NULL;
+}
+
+/* Moves the bytes of a peer whose transport is this non-blocking socket: for one that was
+ * adopted by the pool (wspool_adopt). On success the loop owns the descriptor. */
+static inline int wspool_epoll_add(wspool_epoll *loop, wspool_id id, int fd)
+{
+    uint32_t slot = wspool_slot(id);
+    if (slot >= loop->room) {
+        uint32_t room = slot < 32 ? 64 : 2 * slot;
+        wspool_epoll_peer *peers =
+            (wspool_epoll_peer *)realloc(loop->peers, room * sizeof(wspool_epoll_peer));
+        if (!peers) {
+            return -1;
+        }
+        memset(peers + loop->room, 0, (room - loop->room) * sizeof(wspool_epoll_peer));
+        loop->peers = peers;
+        loop->room = room;
+    }
+    if (wspool_epoll_control_(loop, EPOLL_CTL_ADD, fd, EPOLLIN, id) < 0) {
+        return -1;
+    }
+    loop->peers[slot].id = id;
+    loop->peers[slot].fd = fd;
+    loop->peers[slot].armed = EPOLLIN;
+    loop->peers[slot].blocked = 0;
+    loop->count++;
+    return 0;
+}
+
+/* A connection that was accepted, its socket non-blocking: the pool reads the request and
+ * answers it. `user` becomes wspool_user. When it can't be had the socket is closed: -1. */
+static inline int wspool_epoll_open(wspool_epoll *loop, int fd, void *user)
+{
+    uint64_t now = wspool_clock();
+    wspool_id id = 0;
+    if (wspool_open(loop->pool, user, now, &id) == 0) {
+        if (wspool_epoll_add(loop, id, fd) == 0) {
+            return 0;
+        }
+        wspool_gone(loop->pool, id, WSPOOL_GONE_FAILED, now);
+        wspool_release(loop->pool, id);
+    }
+    close(fd);
+    loop->turned_away++;
+    return -1;
+}
+
+static inline void wspool_epoll_arm_(wspool_epoll *loop, wspool_epoll_peer *peer, uint32_t events)
+{
+    if (peer->armed != events) {
+        peer->armed = events;
+        wspool_epoll_control_(loop, EPOLL_CTL_MOD, peer->fd, events, peer->id);
+    }
+}
+
+/* The pool is done with a peer. A socket that is closed with bytes unread resets the connection,
+ * which may cost the other side our last answer: so what has come is read first. */
+static inline void wspool_epoll_close_(wspool_epoll *loop, wspool_id id)
+{
+    wspool_epoll_peer *peer = wspool_epoll_peer_(loop, id);
+    int reads = 16;
+    if (peer) {
+        shutdown(peer->fd, SHUT_WR);
+        while (reads-- > 0 && recv(peer->fd, loop->buffer, WSPOOL_EPOLL_READ, MSG_DONTWAIT) > 0) {
+        }
+        wspool_epoll_control_(loop, EPOLL_CTL_DEL, peer->fd, 0, 0); /* it may have been dup'ed */
+        close(peer->fd);
+        peer->id = 0;
+        loop->count--;
+        loop->rest_until = loop->rest_until ? 1 : 0; /* there is a descriptor again */
+    }
+    wspool_release(loop->pool, id);
+}
+
+/* ----------------------------------------------------------------- writing */
+
+static inline void wspool_epoll_write_(wspool_epoll *loop, wspool_epoll_peer *peer, uint64_t now)
+{
+    struct iovec vectors[WSPOOL_EPOLL_VECTORS];
+    struct msghdr message;
+    size_t total = 0;
+    ssize_t sent;
+    int i, count = wspool_peek(loop->pool, peer->id, vectors, WSPOOL_EPOLL_VECTORS);
+
+    if (count <= 0) {
+        return;
+    }
+    for (i = 0; i < count; i++) {
+        total += vectors[i].iov_len;
+    }
+    memset(&message, 0, sizeof(message));
+    message.msg_iov = vectors;
+    message.msg_iovlen = (size_t)count;
+    sent = sendmsg(peer->fd, &message, MSG_NOSIGNAL); /* writev would raise SIGPIPE */
+    if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
+        wspool_gone(loop->pool, peer->id, WSPOOL_GONE_FAILED, now);
+        return;
+    }
+    peer->blocked = sent < 0 || (size_t)sent < total;
+    wspool_ack(loop->pool, peer->id, sent < 0 ? 0 : (size_t)sent, now);
+}
+
+/* Does what the pool wants done. The bound is for hosts that send more from a hook as soon as
+ * there is room: they don't keep the turn from ending. */
+static inline void wspool_epoll_flush_(wspool_epoll *loop, uint64_t now)
+{
+    uint64_t bound = 2 * (uint64_t)loop->count + 16;
+    wspool_id id;
+    unsigned wants;
+
+    loop->fed = 0;
+    while (bound-- > 0 && wspool_next(loop->pool, &id, &wants) == 1) {
+        wspool_epoll_peer *peer = wspool_epoll_peer_(loop, id);
+        if (wants & WSPOOL_CLOSE) {
+            wspool_epoll_close_(loop, id);
+        } else if (peer) {
+            if (wants & WSPOOL_WRITE) {
+                wspool_epoll_write_(loop, peer, now);
+            }
+            wspool_epoll_arm_(loop, peer,
+                              (wants & WSPOOL_READ ? (uint32_t)EPOLLIN : 0) |
+                                  (peer->blocked ? (uint32_t)EPOLLOUT : 0));
+        }
+    }
+}
+
+/* ----------------------------------------------------------------- reading */
+
+/* Reads up to the bound, in bursts: as long as they come full, the peer is there and READ is
+ * among its wants. */
+static inline void wspool_epoll_read_(wspool_epoll *loop, wspool_id id, uint32_t events,
+                                      uint64_t now)
+{
+    size_t burst = loop->burst < WSPOOL_EPOLL_READ ? loop->burst : WSPOOL_EPOLL_READ;
+    size_t left = WSPOOL_EPOLL_READ;
+    wspool_epoll_peer *peer;
+
+    while (left >= burst && (peer = wspool_epoll_peer_(loop, id)) && peer->armed & EPOLLIN) {
+        ssize_t n = recv(peer->fd, loop->buffer, burst, MSG_DONTWAIT);
+        if (n < 0 && !(events & (EPOLLERR | EPOLLHUP)) &&
+            (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
+            return;
+        }
+        if (n <= 0) {
+            wspool_gone(loop->pool, id, n == 0 ? WSPOOL_GONE_EOF : WSPOOL_GONE_FAILED, now);
+            return;
+        }
+        wspool_feed(loop->pool, id, loop->buffer, (size_t)n, now);
+        loop->fed += (size_t)n;
+        left -= (size_t)n;
+        if (loop->fed >= burst) {
+            wspool_epoll_flush_(loop, now);
+        }
+        if ((size_t)n < burst) {
+            return;
+        }
+    }
+}
+
+/* An event for a peer. */
+static inline void wspool_epoll_event_(wspool_epoll *loop, wspool_id id, uint32_t events,
+                                       uint64_t now)
+{
+    wspool_epoll_peer *peer = wspool_epoll_peer_(loop, id);
+    if (peer && events & EPOLLOUT) {
+        if (peer->blocked) {
+            peer->blocked = 0; /* EPOLLOUT stays armed: most often the flush blocks again */
+            wspool_writable(loop->pool, id, now);
+        } else {
+            wspool_epoll_arm_(loop, peer, peer->armed & ~(uint32_t)EPOLLOUT);
+        }
+    }
+    if (peer && events & (EPOLLIN | EPOLLERR | EPOLLHUP)) {
+        if (peer->armed & EPOLLIN) {
+            wspool_epoll_read_(loop, id, events, now);
+        } else if (events & (EPOLLERR | EPOLLHUP)) {
+            wspool_gone(loop->pool, id, WSPOOL_GONE_FAILED, now); /* a reset while not reading */
+        }
+    }
+}
+
+/* --------------------------------------------------------------- accepting */
+
+static inline void wspool_epoll_listeners_(wspool_epoll *loop, uint32_t events)
+{
+    int i;
+    for (i = 0; i < loop->listener_count; i++) {
+        wspool_epoll_control_(loop, EPOLL_CTL_MOD, loop->listeners[i], events,
+                              WSPOOL_EPOLL_LISTENER_TAG + (uint64_t)i);
+    }
+}
+
+static inline void wspool_epoll_accept_(wspool_epoll *loop, int listener, uint64_t now)
+{
+    int one = 1, batch = WSPOOL_EPOLL_BATCH;
+    while (batch-- > 0) {
+        int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* no TCP: no harm */
+            wspool_epoll_open(loop, fd, NULL);
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            return;
+        } else if (errno != ECONNABORTED && errno != EINTR && errno != EPROTO && errno != EPERM) {
+            loop->rest_until = now + WSPOOL_EPOLL_REST; /* EMFILE, ENFILE, ENOBUFS, ENOMEM */
+            wspool_epoll_listeners_(loop, 0);
+            return;
+        }
+    }
+}
+
+/* Accepts on a listening socket of the host's (from a service manager, say). On success the loop
+ * owns the descriptor. ENOSPC: WSPOOL_EPOLL_LISTENERS are there already. */
+static inline int wspool_epoll_adopt_listener(wspool_epoll *loop, int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    if (loop->listener_count == WSPOOL_EPOLL_LISTENERS) {
+        errno = ENOSPC;
+        return -1;
+    }
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+        wspool_epoll_control_(loop, EPOLL_CTL_ADD, fd, loop->rest_until ? 0 : (uint32_t)EPOLLIN,
+                              WSPOOL_EPOLL_LISTENER_TAG + (uint64_t)loop->listener_count) < 0) {
+        return -1;
+    }
+    loop->listeners[loop->listener_count++] = fd;
+    return 0;
+}
+
+/* Listens on a numeric IPv4 or IPv6 address; port 0 takes a free one. Answers the port. */
+static inline int wspool_epoll_listen(wspool_epoll *loop, const char *host, unsigned port)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } address;
+    socklen_t len = sizeof(address.v4);
+    int fd, error, one = 1;
+
+    memset(&address, 0, sizeof(address));
+    address.v4.sin_family = AF_INET;
+    address.v4.sin_port = htons((uint16_t)port);
+    if (inet_pton(AF_INET, host, &address.v4.sin_addr) != 1) {
+        address.v6.sin6_family = AF_INET6; /* the port lies at the same place */
+        len = sizeof(address.v6);
+        if (inet_pton(AF_INET6, host, &address.v6.sin6_addr) != 1) {
+            port = UINT_MAX;
+        }
+    }
+    if (port > 65535) {
+        errno = EINVAL;
+        return -1;
+    }
+    fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return -1;
+    }
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0 &&
+        bind(fd, &address.any, len) == 0 && listen(fd, SOMAXCONN) == 0 &&
+        getsockname(fd, &address.any, &len) == 0 && wspool_epoll_adopt_listener(loop, fd) == 0) {
+        return ntohs(address.v4.sin_port);
+    }
+    error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+/* ------------------------------------------------------------------- turns */
+
+/* From `now` to `then` in milliseconds, rounded up: sleeping so long is never too short. */
+static inline int wspool_epoll_ms_(uint64_t now, uint64_t then)
+{
+    uint64_t ms = then <= now ? 0 : (then - now - 1) / WSPOOL_MILLISECOND + 1;
+    return then == UINT64_MAX ? -1 : ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+/* How long the loop may sleep, as epoll_wait wants it: -1 is for ever. */
+static inline int wspool_epoll_wait_ms(const wspool_epoll *loop)
+{
+    uint64_t then = wspool_deadline(loop->pool);
+    if (loop->rest_until && loop->rest_until < then) {
+        then = loop->rest_until;
+    }
+    return wspool_epoll_ms_(wspool_clock(), then);
+}
+
+/* One turn: sleeps until there is something to do, `max_ms` at most (-1: no bound), and does it.
+ * -1 when epoll_wait failed, which takes a broken descriptor. */
+static inline int wspool_epoll_turn(wspool_epoll *loop, int max_ms)
+{
+    struct epoll_event events[WSPOOL_EPOLL_BATCH];
+    int i, count, wait = wspool_epoll_wait_ms(loop);
+    uint64_t now, tag;
+
+    if (max_ms >= 0 && (wait < 0 || wait > max_ms)) {
+        wait = max_ms;
+    }
+    count = epoll_wait(loop->fd, events, WSPOOL_EPOLL_BATCH, wait);
+    if (count < 0 && errno != EINTR) {
+        return -1;
+    }
+    now = wspool_clock();
+    for (i = 0; i < count; i++) {
+        tag = events[i].data.u64;
+        if (tag == WSPOOL_EPOLL_WAKE_TAG) {
+            wspool_epoll_woken_(loop);
+        } else if (tag >= WSPOOL_EPOLL_LISTENER_TAG) {
+            wspool_epoll_accept_(loop, loop->listeners[tag - WSPOOL_EPOLL_LISTENER_TAG], now);
+        } else {
+            wspool_epoll_event_(loop, tag, events[i].events, now);
+        }
+    }
+    wspool_tick(loop->pool, now);
+    wspool_epoll_flush_(loop, now);
+    if (loop->rest_until && loop->rest_until <= now) {
+        loop->rest_until = 0;
+        wspool_epoll_listeners_(loop, EPOLLIN);
+    }
+    return 0;
+}
+
+/* Takes turns until wspool_epoll_quit is called, or `until` has come (UINT64_MAX: never), or,
+ * once draining, nobody is left. loop->count says how many are. */
+static inline int wspool_epoll_run(wspool_epoll *loop, uint64_t until)
+{
+    uint64_t now;
+    int result = 0;
+    while (result == 0 && !loop->quit && !(loop->draining && loop->count == 0) &&
+           (now = wspool_clock()) < until) {
+        result = wspool_epoll_turn(loop, wspool_epoll_ms_(now, until));
+    }
+    loop->quit = 0;
+    return result;
+}
+
+/* -------------------------------------------------------------------- life */
+
+/* Stops listening. Those who wait in the backlog are reset by the system. */
+static inline void wspool_epoll_deafen(wspool_epoll *loop)
+{
+    while (loop->listener_count > 0) {
+        int fd = loop->listeners[--loop->listener_count];
+        wspool_epoll_control_(loop, EPOLL_CTL_DEL, fd, 0, 0);
+        close(fd);
+    }
+    loop->rest_until = 0;
+}
+
+/* The graceful end: stops listening and begins wspool_drain. Then wspool_epoll_run, with a
+ * deadline of the host's choice: it returns when everybody has gone. */
+static inline int wspool_epoll_drain(wspool_epoll *loop, uint64_t window, int code)
+{
+    int result = wspool_drain(loop->pool, window, code, wspool_clock());
+    if (result < 0) {
+        errno = EINVAL;
+        return -1;
+    }
+    wspool_epoll_deafen(loop);
+    loop->draining = 1;
+    return 0;
+}
+
+/* Closes every descriptor and frees what init and the peers took. The pool is the host's to
+ * free, before this. */
+static inline void wspool_epoll_fini(wspool_epoll *loop)
+{
+    uint32_t slot;
+    wspool_epoll_deafen(loop);
+    for (slot = 0; slot < loop->room; slot++) {
+        if (loop->peers[slot].id) {
+            close(loop->peers[slot].fd);
+        }
+    }
+    if (loop->wake_fd >= 0) {
+        close(loop->wake_fd);
+    }
+    if (loop->fd >= 0) {
+        close(loop->fd);
+    }
+    free(loop->peers);
+    free(loop->buffer);
+    memset(loop, 0, sizeof(*loop));
+    loop->fd = loop->wake_fd = -1;
+}
+
+/* Before wspool_new, with the configuration that the pool will have: it takes the wake hook,
+ * unless the host has one already, and `burst` follows from queue_messages. */
+static inline int wspool_epoll_init(wspool_epoll *loop, wspool_config *config)
+{
+    memset(loop, 0, sizeof(*loop));
+    loop->fd = epoll_create1(EPOLL_CLOEXEC);
+    loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    loop->buffer = (unsigned char *)malloc(WSPOOL_EPOLL_READ);
+    if (loop->fd < 0 || loop->wake_fd < 0 || !loop->buffer ||
+        wspool_epoll_control_(loop, EPOLL_CTL_ADD, loop->wake_fd, EPOLLIN, WSPOOL_EPOLL_WAKE_TAG) <
+            0) {
+        int error = errno;
+        wspool_epoll_fini(loop);
+        errno = error;
+        return -1;
+    }
+    if (!config->wake.call) {
+        config->wake.call = wspool_epoll_wake;
+        config->wake.user = loop;
+    }
+    loop->burst = 3 * (size_t)config->queue_messages; /* the smallest message is 6 bytes */
+    return 0;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
