@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wire/block.c - see wire/block.h.
+ *
+ * Tried and rejected: blocks of 64 KiB (one small message to a slow peer pinned all of it, and a
+ * thousand such peers the pool's whole budget); one allocation per message (adjacency, and with
+ * it the joining of bursts, is lost).
+ */
+#include "wire/block.h"
+
+#include <wspool/error.h>
+
+/* Spares are few: the steady state needs one or two, a burst of large messages a handful. */
+#define SPARES_MAX 16u
+#define SPARE_BYTES_MAX (UINT64_C(1) << 20)
+
+static uint64_t block_memory(const struct wsp_block *block)
+{
+    return sizeof *block + block->cap;
+}
+
+void wsp_blocks_init(struct wsp_blocks *blocks, const wspool_mem *mem, uint64_t limit,
+                     wsp_count *gauge)
+{
+    *blocks = (struct wsp_blocks){.mem = mem, .limit = limit, .gauge = gauge};
+}
+
+void wsp_blocks_fini(struct wsp_blocks *blocks)
+{
+    if (blocks->open) {
+        wsp_block_release(blocks->open);
+        blocks->open = NULL;
+    }
+    while (blocks->spares) {
+        struct wsp_block *block = blocks->spares;
+        blocks->spares = block->next;
+        wsp_free(blocks->mem, block);
+    }
+    blocks->spare_count = 0;
+    blocks->spare_bytes = 0;
+}
+
+void wsp_block_retire(struct wsp_block *block)
+{
+    struct wsp_blocks *blocks = block->store;
+    uint64_t memory = block_memory(block);
+    blocks->bytes -= memory;
+    wsp_count_set(blocks->gauge, blocks->bytes);
+    if (blocks->spare_count < SPARES_MAX && blocks->spare_bytes + memory <= SPARE_BYTES_MAX) {
+        block->next = blocks->spares;
+        blocks->spares = block;
+        blocks->spare_count++;
+        blocks->spare_bytes += memory;
+    } else {
+        wsp_free(blocks->mem, block);
+    }
+}
+
+/* A spare that fits without wasting more than half of itself on a large image. */
+static struct wsp_block *take_spare(struct wsp_blocks *blocks, uint32_t cap)
+{
+    for (struct wsp_block **link = &blocks->spares; *link; link = &(*link)->next) {
+        struct wsp_block *block = *link;
+        if (block->cap >= cap && block->cap / 2 <= cap) {
+            *link = block->next;
+            blocks->spare_count--;
+            blocks->spare_bytes -= block_memory(block);
+            return block;
+        }
+    }
+    return NULL;
+}
+
+static struct wsp_block *new_block(struct wsp_blocks *blocks, uint32_t len, int *error)
+{
+    uint32_t cap = len > WSP_BLOCK_BYTES ? len : WSP_BLOCK_BYTES;
+    uint64_t memory = sizeof(struct wsp_block) + cap;
+    if (blocks->bytes + memory > blocks->limit) {
+        *error = WSPOOL_ERR_FULL;
+        return NULL;
+    }
+    struct wsp_block *block = take_spare(blocks, cap);
+    if (!block) {
+        block = wsp_alloc(blocks->mem, (size_t)memory);
+        if (!block) {
+            *error = WSPOOL_ERR_NOMEM;
+            return NULL;
+        }
+        block->store = blocks;
+        block->cap = cap;
+    }
+    block->next = NULL;
+    block->holds = 1;
+    block->used = 0;
+    blocks->bytes += block_memory(block);
+    wsp_count_set(blocks->gauge, blocks->bytes);
+    return block;
+}
+
+uint8_t *wsp_blocks_room(struct wsp_blocks *blocks, uint32_t len, int *error)
+{
+    struct wsp_block *open = blocks->open;
+    if (open && open->holds == 1) {
+        open->used = 0;
+    }
+    if (!open || open->cap - open->used < len) {
+        struct wsp_block *block = new_block(blocks, len, error);
+        if (!block) {
+            return NULL;
+        }
+        if (open) {
+            wsp_block_release(open);
+        }
+        blocks->open = open = block;
+    }
+    return open->bytes + open->used;
+}
+
+struct wsp_run wsp_blocks_commit(struct wsp_blocks *blocks, uint32_t len)
+{
+    struct wsp_block *open = blocks->open;
+    struct wsp_run run = {.block = open, .offset = open->used, .bytes = len, .count = 1};
+    open->used += len;
+    return run;
+}

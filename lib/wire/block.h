@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wire/block.h - wire images in shared, counted blocks.  Floor 1.
+ *
+ * A message is encoded once. Its image is written behind the one before it in the pool's open
+ * block, and every queue that gets it refers to those bytes:
+ *
+ *     block   [ image 1 | image 2 | image 3 | ... free ... ]
+ *     queue A  <------- run ------>                             (joined: one write)
+ *     queue B            <--------- run ------->
+ *
+ * Images never change once written. A block is held by each run that refers to it and, while it
+ * is the open one, by the store; the last to let go gives it back. When nobody but the store
+ * holds the open block it is written from its beginning again, so a pool whose peers keep up
+ * lives in the same few cache lines. Plain counters: a block belongs to one pool, one thread.
+ *
+ * Invariants: holds >= 1 while reachable; bytes below `used` are never written again while
+ * anybody but the store holds the block; the store's `bytes` is the sum of all blocks' memory.
+ */
+#ifndef WSP_WIRE_BLOCK_H
+#define WSP_WIRE_BLOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "base/counters.h"
+#include "base/mem.h"
+
+/* Bytes of images in an ordinary block; a larger image gets a block of its own. */
+#define WSP_BLOCK_BYTES (16384u - 64u)
+
+struct wsp_block {
+    struct wsp_block *next; /* among the spares */
+    struct wsp_blocks *store;
+    uint32_t holds;
+    uint32_t used;
+    uint32_t cap;
+    uint32_t seen; /* scratch of the check of the books */
+    uint8_t bytes[];
+};
+
+struct wsp_blocks {
+    const wspool_mem *mem;
+    struct wsp_block *open;   /* where the next image goes; NULL before the first */
+    struct wsp_block *spares; /* kept for later: a few, of any size */
+    uint32_t spare_count;
+    uint64_t bytes;       /* memory of all blocks that somebody holds, the open one included */
+    wsp_count *gauge;     /* the same, where other threads may read it */
+    uint64_t spare_bytes; /* memory of the spares */
+    uint64_t limit;       /* `bytes` may not pass it */
+};
+
+/* Part of a block: what one queue has to send, images one behind the other. */
+struct wsp_run {
+    struct wsp_block *block;
+    uint32_t offset;
+    uint32_t bytes;
+    uint32_t count;   /* images in it, the one sent in part included */
+    uint32_t partial; /* bytes left of the first image when it was sent in part; 0: it is whole */
+};
+
+void wsp_blocks_init(struct wsp_blocks *blocks, const wspool_mem *mem, uint64_t limit,
+                     wsp_count *gauge);
+/* All runs must have been let go of. */
+void wsp_blocks_fini(struct wsp_blocks *blocks);
+
+/* Room for an image of `len` bytes in the open block, which may be a new one for it. Answers
+ * where to write it, or NULL: *error is WSPOOL_ERR_FULL (limit) or WSPOOL_ERR_NOMEM. */
+uint8_t *wsp_blocks_room(struct wsp_blocks *blocks, uint32_t len, int *error);
+/* The `len` bytes at that place are written: the run they are. It holds nothing yet. */
+struct wsp_run wsp_blocks_commit(struct wsp_blocks *blocks, uint32_t len);
+
+static inline void wsp_block_hold(struct wsp_block *block)
+{
+    block->holds++;
+}
+void wsp_block_retire(struct wsp_block *block);
+static inline void wsp_block_release(struct wsp_block *block)
+{
+    if (--block->holds == 0) {
+        wsp_block_retire(block);
+    }
+}
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wire/codec.h - frames in and out, by wslay.  Floor 1, and the only room that includes wslay.
+ *
+ * Of wslay we use the frame layer only: its event layer copies each message for each peer, holds
+ * 8.8 KB a peer and decides things that are ours to decide. Out: one sender context for the pool
+ * writes images straight into a block. In: a context (4.3 KB) is borrowed for one frame, once its
+ * head has passed the gate, and goes back at the frame's end. After an error or a cut it is out
+ * of step with the peer, so it is freed and never used again.
+ *
+ * The payload is unmasked in the copy that wslay's receive callback has to make anyway: wslay is
+ * shown the head without its mask bit and key. The callback never hands over a byte past the
+ * present frame. With `wslay_unmasks` set (tests only) wslay is shown the head as it came and
+ * unmasks by itself, so that the two can be held against each other.
+ */
+#ifndef WSP_WIRE_CODEC_H
+#define WSP_WIRE_CODEC_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "base/mem.h"
+#include "wire/frame.h"
+
+struct wslay_frame_context;
+struct wsp_decoder;
+
+struct wsp_codec {
+    const wspool_mem *mem;
+    struct wslay_frame_context *sender; /* one per role: its mask is sticky (T23); ours is the
+                                           server's and never masks */
+    uint8_t *out;                       /* where its callback writes */
+    struct wsp_decoder *spares;
+    uint32_t spare_count;
+    int wslay_unmasks;
+};
+
+/* The codec must not move afterwards. 0 or NOMEM. */
+int wsp_codec_init(struct wsp_codec *codec, const wspool_mem *mem);
+void wsp_codec_fini(struct wsp_codec *codec);
+
+/* Writes the image of a whole unfragmented frame to `out`, which has wsp_frame_head_len(len) +
+ * len bytes of room. */
+void wsp_codec_encode(struct wsp_codec *codec, uint8_t *out, enum wsp_opcode opcode,
+                      const void *payload, size_t len);
+
+/* A decoder for the frame with this head, which the gate has passed; NULL when there is no
+ * memory. It must be given back, or discarded. */
+struct wsp_decoder *wsp_codec_borrow(struct wsp_codec *codec, const struct wsp_frame *frame);
+void wsp_codec_return(struct wsp_codec *codec, struct wsp_decoder *decoder);
+void wsp_codec_discard(struct wsp_codec *codec, struct wsp_decoder *decoder);
+
+/* Payload bytes of the frame that have not come yet. */
+uint64_t wsp_decoder_missing(const struct wsp_decoder *decoder);
+
+/* Decodes on: *src is moved by what was taken. Answers 1 and a chunk of unmasked payload (at most
+ * 4 KiB, perhaps empty; valid until the next call), 0 when it needs more input, -1 when wslay
+ * finds fault with the frame: discard the decoder and close with 1002. The frame is complete when
+ * a chunk has come and nothing is missing. */
+int wsp_decoder_pull(struct wsp_decoder *decoder, const uint8_t **src, size_t *len,
+                     const uint8_t **chunk, size_t *chunk_len);
+
+#endif

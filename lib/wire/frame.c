@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* wire/frame.c - see wire/frame.h. */
+#include "wire/frame.h"
+
+#include <string.h>
+
+/* From the second byte: how long the head is. */
+static size_t head_len(const uint8_t *head)
+{
+    unsigned short_length = head[1] & 0x7fu;
+    size_t extended = short_length == 126 ? 2 : short_length == 127 ? 8 : 0;
+    return 2 + extended + ((head[1] & 0x80u) ? 4 : 0);
+}
+
+static uint64_t big_endian(const uint8_t *bytes, size_t len)
+{
+    uint64_t value = 0;
+    for (size_t i = 0; i < len; i++) {
+        value = value << 8 | bytes[i];
+    }
+    return value;
+}
+
+/* What can be said from the first two bytes. A server's peer masks (5.1), no extension has given
+ * the reserved bits a meaning, control frames are short and whole (5.5). */
+static int start_is_lawful(const uint8_t *head)
+{
+    unsigned opcode = head[0] & 0x0fu;
+    unsigned short_length = head[1] & 0x7fu;
+    if ((head[0] & 0x70u) != 0 || (head[1] & 0x80u) == 0) {
+        return 0;
+    }
+    if (wsp_opcode_is_control(opcode)) {
+        return opcode <= WSP_PONG && (head[0] & 0x80u) != 0 && short_length <= WSP_CONTROL_MAX;
+    }
+    return opcode <= WSP_BINARY;
+}
+
+/* Lengths are written in their shortest form, and the top bit of the long one is 0 (5.2). */
+static int length_is_lawful(const uint8_t *head, uint64_t length)
+{
+    switch (head[1] & 0x7fu) {
+    case 126:
+        return length >= 126;
+    case 127:
+        return length >= 65536 && (length >> 63) == 0;
+    default:
+        return 1;
+    }
+}
+
+static enum wsp_gate_answer judge(const uint8_t *head, struct wsp_frame *frame)
+{
+    size_t total = head_len(head);
+    frame->fin = head[0] >> 7;
+    frame->rsv = head[0] >> 4 & 7u;
+    frame->opcode = head[0] & 0x0fu;
+    frame->masked = head[1] >> 7;
+    frame->length = head[1] & 0x7fu;
+    size_t extended = total - 2 - (frame->masked ? 4 : 0);
+    if (extended > 0) {
+        frame->length = big_endian(head + 2, extended);
+    }
+    memset(frame->key, 0, sizeof frame->key);
+    if (frame->masked) {
+        memcpy(frame->key, head + total - 4, 4);
+    }
+    return start_is_lawful(head) && length_is_lawful(head, frame->length) ? WSP_GATE_HEAD
+                                                                          : WSP_GATE_BAD;
+}
+
+enum wsp_gate_answer wsp_gate_feed(struct wsp_gate *gate, const uint8_t **bytes, size_t *len,
+                                   struct wsp_frame *frame)
+{
+    /* Nearly always the whole head is there: judge it where it lies. */
+    if (gate->have == 0 && *len >= 2 && *len >= head_len(*bytes)) {
+        size_t total = head_len(*bytes);
+        enum wsp_gate_answer answer = judge(*bytes, frame);
+        *bytes += total;
+        *len -= total;
+        return answer;
+    }
+    while (*len > 0) {
+        gate->bytes[gate->have++] = *(*bytes)++;
+        --*len;
+        if (gate->have < 2) {
+            continue;
+        }
+        if (gate->have == head_len(gate->bytes)) {
+            gate->have = 0;
+            return judge(gate->bytes, frame);
+        }
+        if (gate->have == 2 && !start_is_lawful(gate->bytes)) {
+            /* Refuse now. The two bytes stay: whoever discards what follows feeds the rest of
+             * this head here too, and so keeps in step with the peer's frames. */
+            *frame = (struct wsp_frame){.opcode = gate->bytes[0] & 0x0fu};
+            return WSP_GATE_BAD;
+        }
+    }
+    return WSP_GATE_MORE;
+}
+
+uint32_t wsp_frame_image_len(const uint8_t *image)
+{
+    size_t head = head_len(image);
+    uint64_t length = head == 2 ? image[1] & 0x7fu : big_endian(image + 2, head - 2);
+    return (uint32_t)(head + length);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wire/frame.h - heads of frames (RFC 6455, section 5.2), and the gate that judges them.  Floor 1.
+ *
+ * wslay shows a head only with its first payload byte and lets reserved bits and opcodes pass, so
+ * each head is gathered here first, in 15 bytes of the peer's own record, and judged before
+ * anything is borrowed for it: what is bad in the first two bytes is refused with the second.
+ */
+#ifndef WSP_WIRE_FRAME_H
+#define WSP_WIRE_FRAME_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum wsp_opcode {
+    WSP_CONTINUATION = 0,
+    WSP_TEXT = 1,
+    WSP_BINARY = 2,
+    WSP_CLOSE = 8,
+    WSP_PING = 9,
+    WSP_PONG = 10
+};
+
+#define WSP_HEAD_MAX 14u /* of a masked frame */
+#define WSP_CONTROL_MAX 125u
+
+struct wsp_frame {
+    uint64_t length; /* of the payload */
+    uint8_t key[4];  /* masking key; all zero when the frame isn't masked */
+    uint8_t opcode;
+    uint8_t fin;
+    uint8_t rsv; /* the three bits, RSV1 highest */
+    uint8_t masked;
+};
+
+struct wsp_gate {
+    uint8_t bytes[WSP_HEAD_MAX];
+    uint8_t have; /* how many of them; 0 between frames */
+};
+
+/* What the gate answers. */
+enum wsp_gate_answer {
+    WSP_GATE_MORE, /* all input was taken, the head is not complete */
+    WSP_GATE_HEAD, /* *frame is complete and lawful */
+    WSP_GATE_BAD   /* *frame is complete, but breaks the protocol: close with 1002. Its length
+                      still tells how many bytes follow */
+};
+
+/* Takes bytes of one head from the input, which is moved on. */
+enum wsp_gate_answer wsp_gate_feed(struct wsp_gate *gate, const uint8_t **bytes, size_t *len,
+                                   struct wsp_frame *frame);
+
+static inline int wsp_opcode_is_control(unsigned opcode)
+{
+    return (opcode & 8u) != 0;
+}
+
+/* Length of the head of an unmasked frame with that payload. */
+static inline uint32_t wsp_frame_head_len(uint64_t length)
+{
+    return length < 126 ? 2 : length < 65536 ? 4 : 10;
+}
+
+/* Length of the whole image, head and payload, of an unmasked frame of ours. */
+uint32_t wsp_frame_image_len(const uint8_t *image);
+
+#endif

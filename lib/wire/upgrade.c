@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wire/upgrade.c - see wire/upgrade.h.  Floor 1.
+ *
+ * Of what a peer has said nothing comes back in an answer: the accept value is a digest, the
+ * subprotocol is our own copy of the name, and the rest is written here.
+ */
+#include "wire/upgrade.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <nettle/base64.h>
+#include <nettle/sha1.h>
+
+#include "wire/http.h"
+
+#define REFUSE(word) (-(int)WSPOOL_REFUSED_##word - 1)
+
+/* Both texts of an answer that lets a peer in are copied. */
+_Static_assert(WSP_ACCEPT_LEN + 1 + WSP_SUBPROTOCOL_MAX + 1 <= sizeof(((wspool_answer *)0)->text),
+               "wspool_answer.text is too small");
+
+#define KEY_BYTES 16
+#define KEY_LEN 24 /* base64 of them */
+
+/* ------------------------------------------------------------------ what is asked */
+
+/* Only bytes that a host, an address in brackets or a port is made of: no user, no path, and no
+ * comma, with which somebody on the way may have joined two headers. */
+static int is_host(wspool_text host)
+{
+    static const char never[] = "\"#,/<>?@\\^`{|}";
+    size_t i;
+
+    for (i = 0; i < host.len; i++) {
+        unsigned char c = (unsigned char)host.data[i];
+
+        if (c <= ' ' || c > 126 || strchr(never, c)) {
+            return 0;
+        }
+    }
+    return host.len > 0;
+}
+
+int wsp_upgrade_check_head(const wspool_request *request)
+{
+    static const char *const once[] = {"Host", "Sec-WebSocket-Key", "Sec-WebSocket-Version",
+                                       "Origin"};
+    wspool_text value;
+    size_t i;
+    int there;
+
+    for (i = 0; i < sizeof(once) / sizeof(once[0]); i++) {
+        if (wsp_http_header(request, once[i], &value) < 0) {
+            return REFUSE(MALFORMED);
+        }
+    }
+    if (wsp_http_header(request, "Host", &value) != 1 || !is_host(value)) {
+        return REFUSE(HOST);
+    }
+    /* A body would be taken for frames: a request that announces one could smuggle them in. */
+    if (wsp_http_header(request, "Transfer-Encoding", &value) != 0) {
+        return REFUSE(BODY);
+    }
+    there = wsp_http_header(request, "Content-Length", &value);
+    if (there < 0 || (there == 1 && !wsp_text_is(value, "0"))) {
+        return REFUSE(BODY);
+    }
+    return 0;
+}
+
+int wsp_upgrade_check_version(const wspool_request *request)
+{
+    wspool_text value;
+
+    if (!wsp_http_has_token(request, "Upgrade", "websocket") ||
+        !wsp_http_has_token(request, "Connection", "upgrade")) {
+        return REFUSE(UPGRADE);
+    }
+    if (wsp_http_header(request, "Sec-WebSocket-Version", &value) != 1 ||
+        !wsp_text_is(value, "13")) {
+        return REFUSE(VERSION);
+    }
+    return 0;
+}
+
+int wsp_upgrade_check_key(const wspool_request *request, char accept[WSP_ACCEPT_LEN + 1])
+{
+    static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+    uint8_t bytes[BASE64_DECODE_LENGTH(KEY_LEN)];
+    size_t len = sizeof(bytes);
+    char again[BASE64_ENCODE_RAW_LENGTH(KEY_BYTES)];
+    uint8_t digest[SHA1_DIGEST_SIZE];
+    struct base64_decode_ctx base64;
+    struct sha1_ctx sha1;
+    wspool_text key;
+
+    if (wsp_http_header(request, "Sec-WebSocket-Key", &key) != 1 || key.len != KEY_LEN) {
+        return REFUSE(KEY);
+    }
+    base64_decode_init(&base64);
+    if (!base64_decode_update(&base64, &len, bytes, key.len, key.data) ||
+        !base64_decode_final(&base64) || len != KEY_BYTES) {
+        return REFUSE(KEY);
+    }
+    /* The same bytes have one form only, whatever the decoder may overlook. */
+    base64_encode_raw(again, KEY_BYTES, bytes);
+    if (memcmp(again, key.data, KEY_LEN) != 0) {
+        return REFUSE(KEY);
+    }
+
+    sha1_init(&sha1);
+    sha1_update(&sha1, key.len, (const uint8_t *)key.data);
+    sha1_update(&sha1, sizeof(guid) - 1, (const uint8_t *)guid);
+    sha1_digest(&sha1, sizeof(digest), digest);
+    base64_encode_raw(accept, sizeof(digest), digest);
+    accept[WSP_ACCEPT_LEN] = '\0';
+    return 0;
+}
+
+const char *wsp_upgrade_subprotocol(const wspool_request *request, const char *const *ours,
+                                    int *malformed)
+{
+    const char *chosen = NULL;
+    size_t cursor = 0;
+    wspool_text offer;
+
+    *malformed = 0;
+    while (wsp_http_next_element(request, "Sec-WebSocket-Protocol", &cursor, &offer)) {
+        const char *const *one;
+
+        if (!wsp_text_is_token(offer)) {
+            *malformed = 1;
+            return NULL;
+        }
+        if (offer.len > WSP_SUBPROTOCOL_MAX) {
+            continue;
+        }
+        if (offer.len >= 7 && memcmp(offer.data, "bearer.", 7) == 0) {
+            continue; /* a token, in the place where a browser can put one */
+        }
+        for (one = ours; one && *one && !chosen; one++) {
+            if (strlen(*one) == offer.len && memcmp(*one, offer.data, offer.len) == 0) {
+                chosen = *one;
+            }
+        }
+    }
+    return chosen;
+}
+
+/* ------------------------------------------------------------------ what is answered */
+
+static void add_header(wspool_answer *answer, const char *name, const char *value)
+{
+    answer->headers[answer->header_count].name = name;
+    answer->headers[answer->header_count].value = value;
+    answer->header_count++;
+}
+
+void wsp_upgrade_accept(wspool_answer *answer, const char *accept, const char *subprotocol)
+{
+    char *text = answer->text;
+    size_t len = subprotocol ? strlen(subprotocol) : 0;
+
+    memset(answer, 0, sizeof(*answer));
+    answer->status = 101;
+    answer->body = "";
+    add_header(answer, "Upgrade", "websocket");
+    add_header(answer, "Connection", "Upgrade");
+    memcpy(text, accept, WSP_ACCEPT_LEN);
+    add_header(answer, "Sec-WebSocket-Accept", text);
+    text += WSP_ACCEPT_LEN + 1;
+    if (subprotocol && len <= WSP_SUBPROTOCOL_MAX) {
+        memcpy(text, subprotocol, len + 1);
+        add_header(answer, "Sec-WebSocket-Protocol", text);
+    }
+}
+
+void wsp_upgrade_refuse(wspool_answer *answer, enum wspool_refusal refusal, unsigned retry_after)
+{
+    char *seconds = answer->text + sizeof(answer->text) / 2;
+
+    memset(answer, 0, sizeof(*answer));
+    answer->status = wspool_refusal_status(refusal);
+    answer->refusal = refusal;
+    answer->body = "";
+    if (answer->status == 0) {
+        return;
+    }
+    snprintf(answer->text, sizeof(answer->text) / 2, "{\"error\":\"%s\"}",
+             wspool_refusal_word(refusal));
+    answer->body = answer->text;
+    answer->body_len = strlen(answer->text);
+    add_header(answer, "Content-Type", "application/json");
+    switch (answer->status) {
+    case 401:
+        add_header(answer, "WWW-Authenticate", "Bearer");
+        break;
+    case 405:
+        add_header(answer, "Allow", "GET");
+        break;
+    case 426:
+        add_header(answer, "Upgrade", "websocket");
+        add_header(answer, "Sec-WebSocket-Version", "13");
+        break;
+    case 429:
+    case 503:
+        snprintf(seconds, sizeof(answer->text) / 2, "%u", retry_after);
+        add_header(answer, "Retry-After", seconds);
+        break;
+    default:
+        break;
+    }
+}
+
+static const char *status_phrase(int status)
+{
+    switch (status) {
+    case 101:
+        return "Switching Protocols";
+    case 400:
+        return "Bad Request";
+    case 401:
+        return "Unauthorized";
+    case 403:
+        return "Forbidden";
+    case 404:
+        return "Not Found";
+    case 405:
+        return "Method Not Allowed";
+    case 408:
+        return "Request Timeout";
+    case 426:
+        return "Upgrade Required";
+    case 429:
+        return "Too Many Requests";
+    case 431:
+        return "Request Header Fields Too Large";
+    case 503:
+        return "Service Unavailable";
+    case 505:
+        return "HTTP Version Not Supported";
+    default:
+        return "";
+    }
+}
+
+/* What is written, how much room it has, and whether something did not fit. */
+struct output {
+    char *out;
+    size_t len;
+    size_t max;
+    int full;
+};
+
+static void put(struct output *to, const char *data, size_t len)
+{
+    if (len > to->max - to->len) {
+        to->full = 1;
+        return;
+    }
+    if (len > 0) {
+        memcpy(to->out + to->len, data, len);
+    }
+    to->len += len;
+}
+
+static void put_string(struct output *to, const char *string)
+{
+    put(to, string, strlen(string));
+}
+
+static void put_header(struct output *to, const char *name, const char *value)
+{
+    put_string(to, name);
+    put_string(to, ": ");
+    put_string(to, value);
+    put_string(to, "\r\n");
+}
+
+int wsp_upgrade_write(const wspool_answer *answer, char *out, size_t max)
+{
+    struct output to = {out, 0, max, 0};
+    char number[24];
+    size_t i;
+
+    if (answer->status == 0) {
+        return 0;
+    }
+    snprintf(number, sizeof(number), "%d ", answer->status);
+    put_string(&to, "HTTP/1.1 ");
+    put_string(&to, number);
+    put_string(&to, status_phrase(answer->status));
+    put_string(&to, "\r\n");
+    for (i = 0; i < answer->header_count; i++) {
+        put_header(&to, answer->headers[i].name, answer->headers[i].value);
+    }
+    if (answer->status != 101) {
+        snprintf(number, sizeof(number), "%zu", answer->body_len);
+        put_header(&to, "Content-Length", number);
+        /* Who sends Upgrade must list it in Connection (RFC 9110, 7.8). */
+        put_header(&to, "Connection", answer->status == 426 ? "close, Upgrade" : "close");
+    }
+    put_string(&to, "\r\n");
+    put(&to, answer->body, answer->body_len);
+    return to.full ? -1 : (int)to.len;
+}

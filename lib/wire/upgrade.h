@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wire/upgrade.h - the opening handshake of a server (RFC 6455, section 4.2).  Floor 1.
+ *
+ * What the wire asks of a request and how it is answered; who may enter is none of its business.
+ */
+#ifndef WSP_WIRE_UPGRADE_H
+#define WSP_WIRE_UPGRADE_H
+
+#include <stddef.h>
+#include <wspool/handshake.h>
+
+#define WSP_ACCEPT_LEN 28       /* base64 of a SHA-1 */
+#define WSP_SUBPROTOCOL_MAX 255 /* a longer name is never chosen */
+
+/*
+ * Does the request ask for WebSocket version 13, as the RFC demands? Three steps, so that each
+ * is a stage of its own; each answers 0 or -(refusal) - 1.
+ *   head     duplicates of Host, Sec-WebSocket-Key, Sec-WebSocket-Version or Origin refused
+ *            (MALFORMED), Host there, not empty and made of bytes that a host has (HOST), no
+ *            body announced: no Transfer-Encoding, no Content-Length but one of "0" (BODY)
+ *   version  Upgrade has the token websocket and Connection the token upgrade (UPGRADE);
+ *            Sec-WebSocket-Version is exactly "13" (VERSION)
+ *   key      Sec-WebSocket-Key is the one canonical base64 form of 16 bytes (KEY)
+ */
+int wsp_upgrade_check_head(const wspool_request *request);
+int wsp_upgrade_check_version(const wspool_request *request);
+int wsp_upgrade_check_key(const wspool_request *request, char accept[WSP_ACCEPT_LEN + 1]);
+
+/* The first offered subprotocol that is in `ours` (ends in NULL; may be NULL); the pointer is
+ * the one in `ours`, or NULL. *malformed is 1 when an offer is no token. Names are compared
+ * exactly. One that begins with "bearer." carries a token and is never chosen. */
+const char *wsp_upgrade_subprotocol(const wspool_request *request, const char *const *ours,
+                                    int *malformed);
+
+/* Fills the answer of an accepted request: 101, Upgrade, Connection, Sec-WebSocket-Accept and,
+ * when it isn't NULL, Sec-WebSocket-Protocol (both values are copied). A subprotocol longer than
+ * WSP_SUBPROTOCOL_MAX is left out. */
+void wsp_upgrade_accept(wspool_answer *answer, const char *accept, const char *subprotocol);
+/* Fills the answer of a refused one: status, JSON body {"error":word}, Content-Type, and what
+ * the status asks for: Allow with 405, WWW-Authenticate: Bearer with 401, Upgrade and
+ * Sec-WebSocket-Version: 13 with 426, Retry-After (`retry_after` seconds) with 503 and 429. A
+ * refusal whose status is 0 has no answer: status 0, no headers, an empty body. */
+void wsp_upgrade_refuse(wspool_answer *answer, enum wspool_refusal refusal, unsigned retry_after);
+/* Writes an answer as HTTP/1.1 (a refusal with Content-Length and Connection: close); the length,
+ * 0 with status 0, or -1 when `max` is too small. WSP_UPGRADE_MAX is always enough. */
+#define WSP_UPGRADE_MAX 1024
+int wsp_upgrade_write(const wspool_answer *answer, char *out, size_t max);
+
+#endif

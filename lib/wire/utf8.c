@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wire/utf8.c - see wire/utf8.h.
+ *
+ * Runs of ASCII are skipped 32 bytes a step, which is nearly all of what most peers send; the
+ * rest is judged byte by byte with the table of RFC 3629, section 4, written as ranges: the lead
+ * byte fixes how many follow and the range of the second (which is where overlong forms,
+ * surrogates and what lies beyond U+10FFFF are refused); all later ones are 80-BF.
+ */
+#include "wire/utf8.h"
+
+#include <string.h>
+
+static size_t skip_ascii(const uint8_t *bytes, size_t i, size_t len)
+{
+    const uint64_t high_bits = UINT64_C(0x8080808080808080);
+    for (; i + 32 <= len; i += 32) {
+        uint64_t w[4];
+        memcpy(w, bytes + i, 32);
+        if ((w[0] | w[1] | w[2] | w[3]) & high_bits) {
+            break;
+        }
+    }
+    for (; i + 8 <= len; i += 8) {
+        uint64_t w;
+        memcpy(&w, bytes + i, 8);
+        if (w & high_bits) {
+            break;
+        }
+    }
+    while (i < len && bytes[i] < 0x80) {
+        i++;
+    }
+    return i;
+}
+
+/* Sets what must follow a lead byte above 7F; 0 when it is none. */
+static int lead(struct wsp_utf8 *state, uint8_t byte)
+{
+    state->low = 0x80;
+    state->high = 0xbf;
+    if (byte >= 0xc2 && byte <= 0xdf) {
+        state->missing = 1;
+    } else if (byte >= 0xe0 && byte <= 0xef) {
+        state->missing = 2;
+        if (byte == 0xe0) {
+            state->low = 0xa0; /* below: overlong */
+        } else if (byte == 0xed) {
+            state->high = 0x9f; /* above: surrogates */
+        }
+    } else if (byte >= 0xf0 && byte <= 0xf4) {
+        state->missing = 3;
+        if (byte == 0xf0) {
+            state->low = 0x90; /* below: overlong */
+        } else if (byte == 0xf4) {
+            state->high = 0x8f; /* above: beyond U+10FFFF */
+        }
+    } else {
+        return 0;
+    }
+    return 1;
+}
+
+int wsp_utf8_feed(struct wsp_utf8 *state, const uint8_t *bytes, size_t len)
+{
+    size_t i = 0;
+    while (i < len) {
+        if (state->missing == 0) {
+            i = skip_ascii(bytes, i, len);
+            if (i == len) {
+                break;
+            }
+            if (!lead(state, bytes[i++])) {
+                return 0;
+            }
+        }
+        while (state->missing > 0 && i < len) {
+            if (bytes[i] < state->low || bytes[i] > state->high) {
+                return 0;
+            }
+            state->low = 0x80;
+            state->high = 0xbf;
+            state->missing--;
+            i++;
+        }
+    }
+    return 1;
+}
+
+int wsp_utf8_complete(const struct wsp_utf8 *state)
+{
+    return state->missing == 0;
+}

@@ -1,0 +1,657 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * unit/test_http.c - the head of a request, well formed and not, whole and in pieces.
+ */
+#include "guard.h"
+
+#include <stdio.h>
+
+#include "wire/http.h"
+
+#define REFUSED(word) (-(int)WSPOOL_REFUSED_##word - 1)
+
+/* What comes until the answer is known, and what follows. A head that is accepted ends with the
+ * first part, and `answer` is then OK. */
+struct scan_case {
+    const char *name;
+    int answer;
+    const char *until;
+    size_t until_len;
+    const char *rest;
+    size_t rest_len;
+};
+
+#define OK 1
+#define UNFINISHED 0
+#define CASE(name, answer, until, rest)                                                            \
+    {                                                                                              \
+        name, answer, until, sizeof(until) - 1, rest, sizeof(rest) - 1                             \
+    }
+#define GET "GET / HTTP/1.1\r\n"
+
+static const struct scan_case cases[] = {
+    CASE("smallest", OK, GET "\r\n", ""),
+    CASE("one header", OK, GET "Host: a\r\n\r\n", ""),
+    CASE("example of the RFC", OK,
+         "GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\n"
+         "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+         "Origin: http://example.com\r\nSec-WebSocket-Protocol: chat, superchat\r\n"
+         "Sec-WebSocket-Version: 13\r\n\r\n",
+         ""),
+    CASE("bytes of frames behind it", OK, GET "Host: a\r\n\r\n", "\x81\x80\x00\x00\x00\x00\n\n"),
+    CASE("another request behind it", OK, GET "Host: a\r\n\r\n", "POST / HTTP/1.1\r\n\r\n"),
+    CASE("minor version 9", OK, "GET / HTTP/1.9\r\n\r\n", ""),
+    CASE("no value", OK, GET "A:\r\nB: \r\nC:\t \r\n\r\n", ""),
+    CASE("no space before the value", OK, GET "A:b\r\n\r\n", ""),
+    CASE("tabs in a value", OK, GET "A:\tb\tc\t\r\n\r\n", ""),
+    CASE("colons in a value", OK, GET "A: b:c::\r\n\r\n", ""),
+    CASE("bytes above 127 in a value", OK, GET "A: \x80\xff\xc3\xa4\r\n\r\n", ""),
+    CASE("every byte of a token in a name", OK,
+         GET "!#$%&'*+-.^_`|~0123456789abcxyzABCXYZ: b\r\n\r\n", ""),
+    CASE("every byte of a target", OK, "GET /!\"$%&'()*+,-./0:;<=>?@A[\\]^_`a{|}~ HTTP/1.1\r\n\r\n",
+         ""),
+    CASE("target with two slashes", OK, "GET //a HTTP/1.1\r\n\r\n", ""),
+
+    CASE("nothing at all", UNFINISHED, "", ""),
+    CASE("half a request line", UNFINISHED, "GET / HT", ""),
+    CASE("CR of the request line", UNFINISHED, "GET / HTTP/1.1\r", ""),
+    CASE("request line", UNFINISHED, GET, ""),
+    CASE("half a header", UNFINISHED, GET "Host: a", ""),
+    CASE("header", UNFINISHED, GET "Host: a\r\n", ""),
+    CASE("half a blank line", UNFINISHED, GET "Host: a\r\n\r", ""),
+
+    /* not HTTP at all */
+    CASE("TLS hello", REFUSED(MALFORMED), "\x16", "\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
+    CASE("SSL 2 hello", REFUSED(MALFORMED), "\x80", "\x2e\x01\x00\x02"),
+    CASE("SSH banner", REFUSED(MALFORMED), "SSH-2.0-OpenSSH_9.2\r\n", ""),
+    CASE("HTTP/2 preface", REFUSED(METHOD), "PRI * HTTP/2.0\r\n", "\r\nSM\r\n\r\n"),
+    CASE("proxy protocol", REFUSED(MALFORMED), "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n",
+         GET "\r\n"),
+    CASE("proxy protocol 2", REFUSED(MALFORMED), "\r", "\n\r\n\0\r\nQUIT\n"),
+    CASE("redis command", REFUSED(MALFORMED), "*1\r\n", "$4\r\nPING\r\n"),
+    CASE("frame", REFUSED(MALFORMED), "\x81", "\x80\x01\x02\x03\x04"),
+    CASE("HTTP/0.9", REFUSED(MALFORMED), "GET /\r\n", "\r\n"),
+
+    /* lines */
+    CASE("blank line before the request line", REFUSED(MALFORMED), "\r", "\n" GET "\r\n"),
+    CASE("bare LF before the request line", REFUSED(MALFORMED), "\n", GET "\r\n"),
+    CASE("space before the request line", REFUSED(MALFORMED), " ", GET "\r\n"),
+    CASE("bare LF after the request line", REFUSED(MALFORMED), "GET / HTTP/1.1\n", "A: b\r\n\r\n"),
+    CASE("bare LF after a header", REFUSED(MALFORMED), GET "A: b\n", "\r\n"),
+    CASE("bare LF as blank line", REFUSED(MALFORMED), GET "A: b\r\n\n", ""),
+    CASE("LF LF", REFUSED(MALFORMED), "GET / HTTP/1.1\n", "\n"),
+    CASE("bare CR in the request line", REFUSED(MALFORMED), "GET /\r ", "HTTP/1.1\r\n\r\n"),
+    CASE("bare CR in a name", REFUSED(MALFORMED), GET "A\rB", ": c\r\n\r\n"),
+    CASE("bare CR in a value", REFUSED(MALFORMED), GET "A: b\rC", ": d\r\n\r\n"),
+    CASE("CR CR LF", REFUSED(MALFORMED), GET "A: b\r\r", "\n\r\n"),
+    CASE("CR CR as blank line", REFUSED(MALFORMED), GET "A: b\r\n\r\r", "\n"),
+    CASE("bare CR before a header", REFUSED(MALFORMED), GET "\rA", ": b\r\n\r\n"),
+    CASE("folded line, space", REFUSED(MALFORMED), GET "A: b\r\n ", "c\r\n\r\n"),
+    CASE("folded line, tab", REFUSED(MALFORMED), GET "A: b\r\n\t", "c\r\n\r\n"),
+    CASE("folded request line", REFUSED(MALFORMED), GET " ", "A: b\r\n\r\n"),
+    CASE("blank line of a space", REFUSED(MALFORMED), GET "A: b\r\n ", "\r\n\r\n"),
+
+    /* control bytes */
+    CASE("NUL at the start", REFUSED(MALFORMED), "\0", GET "\r\n"),
+    CASE("NUL in the method", REFUSED(MALFORMED), "GE\0", "T / HTTP/1.1\r\n\r\n"),
+    CASE("NUL in the target", REFUSED(MALFORMED), "GET /\0", " HTTP/1.1\r\n\r\n"),
+    CASE("NUL in a name", REFUSED(MALFORMED), GET "A\0", ": b\r\n\r\n"),
+    CASE("NUL in a value", REFUSED(MALFORMED), GET "A: b\0", "c\r\n\r\n"),
+    CASE("control byte 1 in a value", REFUSED(MALFORMED), GET "A: \x01", "\r\n\r\n"),
+    CASE("vertical tab in a value", REFUSED(MALFORMED), GET "A: \x0b", "\r\n\r\n"),
+    CASE("escape in a value", REFUSED(MALFORMED), GET "A: \x1b", "[0m\r\n\r\n"),
+    CASE("control byte 31 in a value", REFUSED(MALFORMED), GET "A: \x1f", "\r\n\r\n"),
+    CASE("DEL in a value", REFUSED(MALFORMED), GET "A: \x7f", "\r\n\r\n"),
+    CASE("DEL in the target", REFUSED(MALFORMED), "GET /\x7f", " HTTP/1.1\r\n\r\n"),
+
+    /* request line */
+    CASE("POST", REFUSED(METHOD), "POST / HTTP/1.1\r\n", "\r\n"),
+    CASE("HEAD", REFUSED(METHOD), "HEAD / HTTP/1.1\r\n", "\r\n"),
+    CASE("lower case get", REFUSED(METHOD), "get / HTTP/1.1\r\n", "\r\n"),
+    CASE("GETS", REFUSED(METHOD), "GETS / HTTP/1.1\r\n", "\r\n"),
+    CASE("GE", REFUSED(METHOD), "GE / HTTP/1.1\r\n", "\r\n"),
+    CASE("CONNECT and its form of target", REFUSED(METHOD), "CONNECT a:80 HTTP/1.1\r\n", "\r\n"),
+    CASE("OPTIONS and its form of target", REFUSED(METHOD), "OPTIONS * HTTP/1.1\r\n", "\r\n"),
+    CASE("POST before all that follows", REFUSED(METHOD), "POST / HTTP/1.0\r\n", "A : b\r\n\r\n"),
+    CASE("no method", REFUSED(MALFORMED), " ", "/ HTTP/1.1\r\n\r\n"),
+    CASE("method that is no token", REFUSED(MALFORMED), "G(T / HTTP/1.1\r\n", "\r\n"),
+    CASE("method with a byte above 127", REFUSED(MALFORMED), "G\xc3T / HTTP/1.1\r\n", "\r\n"),
+    CASE("POST and a byte above 127", REFUSED(MALFORMED), "POST /\xc3\xa4 HTTP/1.1\r\n", "\r\n"),
+    CASE("no target", REFUSED(MALFORMED), "GET HTTP/1.1\r\n", "\r\n"),
+    CASE("empty target", REFUSED(MALFORMED), "GET  HTTP/1.1\r\n", "\r\n"),
+    CASE("two spaces before the target", REFUSED(MALFORMED), "GET  / HTTP/1.1\r\n", "\r\n"),
+    CASE("two spaces behind the target", REFUSED(MALFORMED), "GET /  HTTP/1.1\r\n", "\r\n"),
+    CASE("space in the target", REFUSED(MALFORMED), "GET /a b HTTP/1.1\r\n", "\r\n"),
+    CASE("space at the end of the line", REFUSED(MALFORMED), "GET / HTTP/1.1 \r\n", "\r\n"),
+    CASE("tab before the target", REFUSED(MALFORMED), "GET\t/ HTTP/1.1\r\n", "\r\n"),
+    CASE("tab behind the target", REFUSED(MALFORMED), "GET /\tHTTP/1.1\r\n", "\r\n"),
+    CASE("tab in the target", REFUSED(MALFORMED), "GET /a\tb HTTP/1.1\r\n", "\r\n"),
+    CASE("absolute form", REFUSED(MALFORMED), "GET http://a.example/ HTTP/1.1\r\n", "\r\n"),
+    CASE("authority form", REFUSED(MALFORMED), "GET a.example:80 HTTP/1.1\r\n", "\r\n"),
+    CASE("asterisk form", REFUSED(MALFORMED), "GET * HTTP/1.1\r\n", "\r\n"),
+    CASE("relative target", REFUSED(MALFORMED), "GET a/b HTTP/1.1\r\n", "\r\n"),
+    CASE("fragment", REFUSED(MALFORMED), "GET /#a HTTP/1.1\r\n", "\r\n"),
+    CASE("byte above 127 in the target", REFUSED(MALFORMED), "GET /\xc3\xa4 HTTP/1.1\r\n", "\r\n"),
+    CASE("HTTP/1.0", REFUSED(HTTP_VERSION), "GET / HTTP/1.0\r\n", "\r\n"),
+    CASE("HTTP/0.9 written out", REFUSED(HTTP_VERSION), "GET / HTTP/0.9\r\n", "\r\n"),
+    CASE("HTTP/0.1", REFUSED(HTTP_VERSION), "GET / HTTP/0.1\r\n", "\r\n"),
+    CASE("HTTP/2.0", REFUSED(HTTP_VERSION), "GET / HTTP/2.0\r\n", "\r\n"),
+    CASE("HTTP/2.1", REFUSED(HTTP_VERSION), "GET / HTTP/2.1\r\n", "\r\n"),
+    CASE("HTTP/3.0", REFUSED(HTTP_VERSION), "GET / HTTP/3.0\r\n", "A : b\r\n\r\n"),
+    CASE("HTTP/2", REFUSED(MALFORMED), "GET / HTTP/2\r\n", "\r\n"),
+    CASE("HTTP/1.10", REFUSED(MALFORMED), "GET / HTTP/1.10\r\n", "\r\n"),
+    CASE("HTTP/11.1", REFUSED(MALFORMED), "GET / HTTP/11.1\r\n", "\r\n"),
+    CASE("HTTP/01.1", REFUSED(MALFORMED), "GET / HTTP/01.1\r\n", "\r\n"),
+    CASE("HTTP/1,1", REFUSED(MALFORMED), "GET / HTTP/1,1\r\n", "\r\n"),
+    CASE("HTTP/1.x", REFUSED(MALFORMED), "GET / HTTP/1.x\r\n", "\r\n"),
+    CASE("HTTP/x.1", REFUSED(MALFORMED), "GET / HTTP/x.1\r\n", "\r\n"),
+    CASE("HTTP/1.:", REFUSED(MALFORMED), "GET / HTTP/1.:\r\n", "\r\n"),
+    CASE("HTTP/1./", REFUSED(MALFORMED), "GET / HTTP/1./\r\n", "\r\n"),
+    CASE("HTTP/1.", REFUSED(MALFORMED), "GET / HTTP/1.\r\n", "\r\n"),
+    CASE("HTTP/+1.1", REFUSED(MALFORMED), "GET / HTTP/+1.1\r\n", "\r\n"),
+    CASE("HTTP/-1.1", REFUSED(MALFORMED), "GET / HTTP/-1.1\r\n", "\r\n"),
+    CASE("lower case http", REFUSED(MALFORMED), "GET / http/1.1\r\n", "\r\n"),
+    CASE("HTTPS/1.1", REFUSED(MALFORMED), "GET / HTTPS/1.1\r\n", "\r\n"),
+    CASE("no version", REFUSED(MALFORMED), "GET / \r\n", "\r\n"),
+
+    /* headers */
+    CASE("no colon", REFUSED(MALFORMED), GET "Host a\r\n", "\r\n"),
+    CASE("one byte for a header", REFUSED(MALFORMED), GET "H\r\n", "\r\n"),
+    CASE("no name", REFUSED(MALFORMED), GET ":", " a\r\n\r\n"),
+    CASE("space before the colon", REFUSED(MALFORMED), GET "Host : a\r\n", "\r\n"),
+    CASE("tab before the colon", REFUSED(MALFORMED), GET "Host\t: a\r\n", "\r\n"),
+    CASE("space in a name", REFUSED(MALFORMED), GET "Ho st: a\r\n", "\r\n"),
+    CASE("bracket in a name", REFUSED(MALFORMED), GET "Ho(st: a\r\n", "\r\n"),
+    CASE("quote in a name", REFUSED(MALFORMED), GET "Ho\"st: a\r\n", "\r\n"),
+    CASE("slash in a name", REFUSED(MALFORMED), GET "Ho/st: a\r\n", "\r\n"),
+    CASE("at sign in a name", REFUSED(MALFORMED), GET "Ho@st: a\r\n", "\r\n"),
+    CASE("brace in a name", REFUSED(MALFORMED), GET "Ho{st: a\r\n", "\r\n"),
+    CASE("byte above 127 in a name", REFUSED(MALFORMED), GET "H\xc3\xb6st: a\r\n", "\r\n"),
+    CASE("byte above 127 begins a name", REFUSED(MALFORMED), GET "\xc3", "\xb6st: a\r\n\r\n"),
+    CASE("the last header is bad", REFUSED(MALFORMED), GET "A: b\r\nC: d\r\nE\r\n", "\r\n"),
+};
+
+#define EACH_CASE(one)                                                                             \
+    (one) = cases;                                                                                 \
+    (one) < cases + sizeof(cases) / sizeof(cases[0]);                                              \
+    (one)++
+
+static struct guard guard;
+
+static void expect(const struct scan_case *one, int answer, int expected)
+{
+    if (answer != expected) {
+        fail_msg("%s: answered %d instead of %d", one->name, answer, expected);
+    }
+}
+
+/* The answer when the bytes come in pieces of `step`; each piece ends at the inaccessible page,
+ * or all begin behind one. */
+static int scan_in_steps(const char *bytes, size_t len, size_t step, int at_start)
+{
+    size_t seen = 0;
+
+    while (seen < len) {
+        size_t now = len - seen < step ? len : seen + step;
+        const char *at =
+            at_start ? guard_at_start(&guard, bytes, now) : guard_at_end(&guard, bytes, now);
+        int answer = wsp_http_scan(at, now, seen);
+
+        if (answer != 0) {
+            return answer;
+        }
+        seen = now;
+    }
+    return 0;
+}
+
+static void scan_answers_every_case_whatever_the_pieces(void **state)
+{
+    const struct scan_case *one;
+
+    (void)state;
+    for (EACH_CASE(one)) {
+        size_t len = one->until_len + one->rest_len;
+        int expected = one->answer == OK ? (int)one->until_len : one->answer;
+        char bytes[512];
+        size_t cut, step;
+
+        assert_true(len <= sizeof(bytes));
+        memcpy(bytes, one->until, one->until_len);
+        memcpy(bytes + one->until_len, one->rest, one->rest_len);
+
+        expect(one, wsp_http_scan(guard_at_end(&guard, bytes, len), len, 0), expected);
+        expect(one, wsp_http_scan(guard_at_start(&guard, bytes, len), len, 0), expected);
+        for (step = 1; step < 9; step++) {
+            expect(one, scan_in_steps(bytes, len, step, 0), expected);
+            expect(one, scan_in_steps(bytes, len, step, 1), expected);
+        }
+        /* Every prefix on its own: no answer until the deciding byte is there. Then the rest. */
+        for (cut = 0; cut <= len; cut++) {
+            int answer = wsp_http_scan(guard_at_end(&guard, bytes, cut), cut, 0);
+
+            expect(one, answer, cut < one->until_len ? 0 : expected);
+            if (answer == 0) {
+                expect(one, wsp_http_scan(guard_at_end(&guard, bytes, len), len, cut), expected);
+                expect(one, wsp_http_scan(guard_at_start(&guard, bytes, len), len, cut), expected);
+            }
+        }
+    }
+}
+
+static void parse_agrees_with_scan_in_every_case(void **state)
+{
+    const struct scan_case *one;
+
+    (void)state;
+    for (EACH_CASE(one)) {
+        wspool_request request;
+        wspool_header headers[16];
+        char bytes[512];
+        size_t len = one->until_len + (one->answer == OK ? 0 : one->rest_len);
+        int expected = one->answer == OK           ? 0
+                       : one->answer == UNFINISHED ? REFUSED(MALFORMED)
+                                                   : one->answer;
+        size_t cut;
+
+        memcpy(bytes, one->until, one->until_len);
+        memcpy(bytes + one->until_len, one->rest, one->rest_len);
+        expect(one, wsp_http_parse(guard_at_end(&guard, bytes, len), len, &request, headers, 16),
+               expected);
+        expect(one, wsp_http_parse(guard_at_start(&guard, bytes, len), len, &request, headers, 16),
+               expected);
+        if (one->answer != OK) {
+            continue;
+        }
+        /* A head that is cut short is none, and neither is one with bytes behind it. */
+        for (cut = 0; cut < len; cut++) {
+            expect(one,
+                   wsp_http_parse(guard_at_end(&guard, bytes, cut), cut, &request, headers, 16),
+                   REFUSED(MALFORMED));
+        }
+        bytes[len] = 'x';
+        expect(one,
+               wsp_http_parse(guard_at_end(&guard, bytes, len + 1), len + 1, &request, headers, 16),
+               REFUSED(MALFORMED));
+    }
+}
+
+static void assert_text(wspool_text text, const char *expected)
+{
+    assert_int_equal(text.len, strlen(expected));
+    assert_memory_equal(text.data, expected, text.len);
+}
+
+static void parse_points_at_every_part(void **state)
+{
+    static const char head[] = "GET /a/b?c=d HTTP/1.7\r\n"
+                               "Host: a.example:80\r\n"
+                               "x-Mixed:\t two  words \t \r\n"
+                               "Empty:\r\n"
+                               "Blank:  \r\n"
+                               "\r\n";
+    size_t len = sizeof(head) - 1;
+    const char *at = guard_at_end(&guard, head, len);
+    wspool_request request;
+    wspool_header headers[4];
+    size_t i;
+
+    (void)state;
+    memset(&request, 0, sizeof(request));
+    request.user = &guard;
+    assert_int_equal(wsp_http_parse(at, len, &request, headers, 4), 0);
+    assert_text(request.method, "GET");
+    assert_text(request.target, "/a/b?c=d");
+    assert_int_equal(request.http_major, 1);
+    assert_int_equal(request.http_minor, 7);
+    assert_ptr_equal(request.headers, headers);
+    assert_int_equal(request.header_count, 4);
+    assert_ptr_equal(request.user, &guard); /* the rest isn't touched */
+    assert_text(headers[0].name, "Host");
+    assert_text(headers[0].value, "a.example:80");
+    assert_text(headers[1].name, "x-Mixed");
+    assert_text(headers[1].value, "two  words");
+    assert_text(headers[2].name, "Empty");
+    assert_text(headers[2].value, "");
+    assert_text(headers[3].name, "Blank");
+    assert_text(headers[3].value, "");
+    for (i = 0; i < 4; i++) {
+        assert_true(headers[i].name.data >= at && headers[i].name.data < at + len);
+        assert_true(headers[i].value.data >= at && headers[i].value.data < at + len);
+    }
+}
+
+static void parse_changes_no_request_when_it_refuses(void **state)
+{
+    static const char head[] = GET "A: b\r\nC\r\n\r\n";
+    wspool_request request, before;
+    wspool_header headers[4];
+
+    (void)state;
+    memset(&request, 0x5a, sizeof(request));
+    before = request;
+    assert_int_equal(wsp_http_parse(head, sizeof(head) - 1, &request, headers, 4),
+                     REFUSED(MALFORMED));
+    assert_memory_equal(&request, &before, sizeof(request));
+}
+
+static void parse_refuses_one_header_more_than_there_is_room_for(void **state)
+{
+    static const char head[] = GET "A: 1\r\nB: 2\r\nC: 3\r\n\r\n";
+    size_t len = sizeof(head) - 1;
+    const char *at = guard_at_end(&guard, head, len);
+    size_t max;
+
+    (void)state;
+    for (max = 0; max < 6; max++) {
+        wspool_request request;
+        struct guard room;
+        wspool_header *headers;
+
+        guard_open(&room, sizeof(*headers) * 6);
+        headers = (wspool_header *)(void *)guard_room_at_end(&room, sizeof(*headers) * max);
+        assert_int_equal(wsp_http_parse(at, len, &request, headers, max),
+                         max < 3 ? REFUSED(HEAD_TOO_LARGE) : 0);
+        if (max >= 3) {
+            assert_int_equal(request.header_count, 3);
+        }
+        guard_close(&room);
+    }
+}
+
+/* Which bytes may stand where: asked for all 256 of them, against the words of the RFC. */
+static void every_byte_is_judged_by_its_place(void **state)
+{
+    static const char token[] = "!#$%&'*+-.^_`|~0123456789"
+                                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    int c;
+
+    (void)state;
+    for (c = 0; c < 256; c++) {
+        char name[] = GET "A?B: c\r\n\r\n", first[] = GET "?B: c\r\n\r\n";
+        char value[] = GET "A: b?c\r\n\r\n", target[] = "GET /?x HTTP/1.1\r\n\r\n";
+        int in_token = c != 0 && strchr(token, c) != NULL;
+        int in_value = c == '\t' || (c >= ' ' && c != 127);
+        int in_target = c > ' ' && c < 127 && c != '#';
+        wspool_text text;
+        char one = (char)c;
+
+        name[sizeof(GET)] = one;
+        first[sizeof(GET) - 1] = one;
+        value[sizeof(GET) + 3] = one;
+        target[5] = one;
+        assert_int_equal(wsp_http_scan(name, sizeof(name) - 1, 0) > 0, in_token || c == ':');
+        assert_int_equal(wsp_http_scan(first, sizeof(first) - 1, 0) > 0, in_token);
+        assert_int_equal(wsp_http_scan(value, sizeof(value) - 1, 0) > 0, in_value);
+        assert_int_equal(wsp_http_scan(target, sizeof(target) - 1, 0) > 0, in_target);
+        text.data = guard_at_end(&guard, &one, 1);
+        text.len = 1;
+        assert_int_equal(wsp_text_is_token(text), in_token);
+    }
+}
+
+/* A scan that comes back to bytes it has judged runs into a page that can't be read any more.
+ * One line of 256 KiB comes byte by byte, and what is behind is closed until the line ends. */
+static void scan_never_reads_the_line_again_before_it_is_whole(void **state)
+{
+    const size_t len = 262144;
+    struct guard large;
+    char *at;
+    size_t seen, closed = 0;
+
+    (void)state;
+    guard_open(&large, len);
+    at = guard_room_at_start(&large, len);
+    memset(at, 'a', len);
+    memcpy(at, GET "A: ", sizeof(GET) + 2);
+    memcpy(at + len - 4, "\r\n\r\n", 4);
+    for (seen = 0; seen < len; seen++) {
+        if (seen == len - 3) {
+            mprotect(at, closed, PROT_READ);
+        } else if (seen < len - 3 && seen >= closed + large.page + 4) {
+            closed += large.page;
+            assert_int_equal(mprotect(at, closed, PROT_NONE), 0);
+        }
+        assert_int_equal(wsp_http_scan(at, seen + 1, seen), seen + 1 < len ? 0 : (int)len);
+    }
+    guard_close(&large);
+}
+
+/* ... and what is before the line is never read again at all. */
+static void scan_never_reads_a_line_again_that_is_done(void **state)
+{
+    const size_t len = 65536;
+    struct guard large;
+    char *at;
+    size_t seen, closed = 0;
+
+    (void)state;
+    guard_open(&large, len);
+    at = guard_room_at_start(&large, len);
+    memcpy(at, GET, sizeof(GET) - 1);
+    for (seen = sizeof(GET) - 1; seen + 8 < len; seen += 8) {
+        memcpy(at + seen, "Abc: d\r\n", 8);
+    }
+    memset(at + seen, 'x', len - seen);
+    for (seen = 0; seen < len; seen++) {
+        if (seen >= closed + large.page + 16) {
+            closed += large.page;
+            assert_int_equal(mprotect(at, closed, PROT_NONE), 0);
+        }
+        assert_int_equal(wsp_http_scan(at, seen + 1, seen), 0);
+    }
+    guard_close(&large);
+}
+
+/* ------------------------------------------------------------------ headers */
+
+static const wspool_header *header(const char *name, const char *value)
+{
+    static wspool_header ring[32];
+    static size_t next;
+    wspool_header *one = &ring[next++ % 32];
+
+    one->name = (wspool_text){name, strlen(name)};
+    one->value = (wspool_text){value, strlen(value)};
+    return one;
+}
+
+static void header_answers_how_often_it_is_there(void **state)
+{
+    wspool_header headers[4];
+    wspool_request request = {0};
+    wspool_text value = {NULL, 0};
+
+    (void)state;
+    headers[0] = *header("Host", "a");
+    headers[1] = *header("Twice", "b");
+    headers[2] = *header("tWICE", "b");
+    headers[3] = *header("Empty", "");
+    request.headers = headers;
+    request.header_count = 4;
+    assert_int_equal(wsp_http_header(&request, "hOST", &value), 1);
+    assert_text(value, "a");
+    assert_int_equal(wsp_http_header(&request, "Empty", &value), 1);
+    assert_text(value, "");
+    assert_int_equal(wsp_http_header(&request, "Twice", &value), -1);
+    assert_int_equal(wsp_http_header(&request, "Hos", &value), 0);
+    assert_int_equal(wsp_http_header(&request, "Hosts", &value), 0);
+    request.header_count = 0;
+    assert_int_equal(wsp_http_header(&request, "Host", &value), 0);
+}
+
+static void elements_are_walked_across_headers(void **state)
+{
+    static const char *const expected[] = {"a", "b c", "d", "E", "f;g=h"};
+    wspool_header headers[6];
+    wspool_request request = {0};
+    wspool_text element;
+    struct guard each[6];
+    size_t cursor = 0;
+    size_t i;
+
+    (void)state;
+    headers[0] = *header("List", ",, a ,\tb c\t,");
+    headers[1] = *header("Other", "x, y");
+    headers[2] = *header("List", "");
+    headers[3] = *header("LIST", "d");
+    headers[4] = *header("List", " , ,");
+    headers[5] = *header("List", "E,,f;g=h");
+    for (i = 0; i < 6; i++) { /* each value against its own page */
+        guard_open(&each[i], 64);
+        headers[i].value.data = guard_at_end(&each[i], headers[i].value.data, headers[i].value.len);
+    }
+    request.headers = headers;
+    request.header_count = 6;
+    for (i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+        assert_int_equal(wsp_http_next_element(&request, "List", &cursor, &element), 1);
+        assert_text(element, expected[i]);
+    }
+    assert_int_equal(wsp_http_next_element(&request, "List", &cursor, &element), 0);
+    assert_int_equal(wsp_http_next_element(&request, "List", &cursor, &element), 0);
+
+    assert_int_equal(wsp_http_has_token(&request, "list", "e"), 1);
+    assert_int_equal(wsp_http_has_token(&request, "list", "D"), 1);
+    assert_int_equal(wsp_http_has_token(&request, "list", "b"), 0);
+    assert_int_equal(wsp_http_has_token(&request, "list", "x"), 0);
+    assert_int_equal(wsp_http_has_token(&request, "list", ""), 0);
+    assert_int_equal(wsp_http_has_token(&request, "list", "f"), 0);
+    assert_int_equal(wsp_http_has_token(&request, "none", "a"), 0);
+    for (i = 0; i < 6; i++) {
+        guard_close(&each[i]);
+    }
+}
+
+/* A walk that begins anew for each element would take minutes here. */
+static void elements_are_walked_in_one_pass(void **state)
+{
+    const size_t len = sizeof(size_t) > 4 ? 4 << 20 : 65534; /* see CURSOR_HALF */
+    char *commas = malloc(len);
+    wspool_header headers[2];
+    wspool_request request = {0};
+    wspool_text element;
+    size_t cursor = 0, count = 0, i;
+
+    (void)state;
+    assert_non_null(commas);
+    for (i = 0; i < len; i++) {
+        commas[i] = i % 2 ? ',' : 'a';
+    }
+    headers[0] = *header("List", "");
+    headers[0].value = (wspool_text){commas, len};
+    headers[1] = headers[0];
+    request.headers = headers;
+    request.header_count = 2;
+    while (wsp_http_next_element(&request, "List", &cursor, &element)) {
+        count++;
+    }
+    assert_int_equal(count, len);
+    free(commas);
+}
+
+static void texts_are_compared_without_case(void **state)
+{
+    wspool_text text;
+
+    (void)state;
+    text = (wspool_text){guard_at_end(&guard, "WebSocket", 9), 9};
+    assert_int_equal(wsp_text_is(text, "websocket"), 1);
+    assert_int_equal(wsp_text_is(text, "WEBSOCKET"), 1);
+    assert_int_equal(wsp_text_is(text, "websocke"), 0);
+    assert_int_equal(wsp_text_is(text, "websockets"), 0);
+    assert_int_equal(wsp_text_is(text, ""), 0);
+    /* only letters have a case: these differ from them in the same bit */
+    text = (wspool_text){guard_at_end(&guard, "[\\]^@", 5), 5};
+    assert_int_equal(wsp_text_is(text, "{|}~`"), 0);
+    assert_int_equal(wsp_text_is(text, "[\\]^@"), 1);
+    text = (wspool_text){guard_at_end(&guard, "a\0b", 3), 3};
+    assert_int_equal(wsp_text_is(text, "a"), 0);
+    text = (wspool_text){guard_at_end(&guard, "", 0), 0};
+    assert_int_equal(wsp_text_is(text, ""), 1);
+    assert_int_equal(wsp_text_is_token(text), 0);
+    text = (wspool_text){guard_at_end(&guard, "a b", 3), 3};
+    assert_int_equal(wsp_text_is_token(text), 0);
+    text = (wspool_text){NULL, 0};
+    assert_int_equal(wsp_text_is(text, "a"), 0);
+    assert_int_equal(wsp_text_same(text, text), 1);
+}
+
+/* Heads put together from pieces at random: what scan says must not depend on the cuts, and
+ * parse must say the same. */
+static void random_heads_are_answered_alike_in_all_cuts(void **state)
+{
+    static const char *const pieces[] = {
+        "GET", " ",   "/",  "/a?b", "HTTP/1.1", "\r\n", "\r\n",     "\r",       "\n",  "A",
+        ":",   ": b", "\t", "\x01", "\x80",     GET,    "A: b\r\n", "\r\n\r\n", "POST"};
+    uint64_t random = 6455;
+    int round, finished = 0;
+
+    (void)state;
+    for (round = 0; round < 20000; round++) {
+        char bytes[256];
+        size_t len = 0, count = 1 + test_below(&random, 12), i;
+        wspool_request request;
+        wspool_header headers[16];
+        int answer, parsed;
+
+        if (test_below(&random, 2)) {
+            memcpy(bytes, GET, sizeof(GET) - 1);
+            len = sizeof(GET) - 1;
+        }
+        for (i = 0; i < count; i++) {
+            const char *piece = pieces[test_below(&random, sizeof(pieces) / sizeof(pieces[0]))];
+
+            memcpy(bytes + len, piece, strlen(piece));
+            len += strlen(piece);
+        }
+        answer = wsp_http_scan(guard_at_end(&guard, bytes, len), len, 0);
+        assert_int_equal(scan_in_steps(bytes, len, 1, 0), answer);
+        assert_int_equal(scan_in_steps(bytes, len, 1 + test_below(&random, 20), 1), answer);
+        if (answer > 0) {
+            len = (size_t)answer;
+        }
+        parsed = wsp_http_parse(guard_at_end(&guard, bytes, len), len, &request, headers, 16);
+        if (answer > 0) {
+            assert_int_equal(parsed, 0);
+        } else {
+            assert_int_equal(parsed, answer == 0 ? REFUSED(MALFORMED) : answer);
+        }
+        finished += answer > 0;
+    }
+    assert_true(finished > 500);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    guard_open(&guard, 4096);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    guard_close(&guard);
+    return 0;
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(scan_answers_every_case_whatever_the_pieces),
+        cmocka_unit_test(parse_agrees_with_scan_in_every_case),
+        cmocka_unit_test(parse_points_at_every_part),
+        cmocka_unit_test(parse_changes_no_request_when_it_refuses),
+        cmocka_unit_test(parse_refuses_one_header_more_than_there_is_room_for),
+        cmocka_unit_test(every_byte_is_judged_by_its_place),
+        cmocka_unit_test(scan_never_reads_the_line_again_before_it_is_whole),
+        cmocka_unit_test(scan_never_reads_a_line_again_that_is_done),
+        cmocka_unit_test(header_answers_how_often_it_is_there),
+        cmocka_unit_test(elements_are_walked_across_headers),
+        cmocka_unit_test(elements_are_walked_in_one_pass),
+        cmocka_unit_test(texts_are_compared_without_case),
+        cmocka_unit_test(random_heads_are_answered_alike_in_all_cuts),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

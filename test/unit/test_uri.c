@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * unit/test_uri.c - targets split, escapes decoded, parameters found.
+ */
+#include "guard.h"
+
+#include "wire/uri.h"
+
+static struct guard guard, room;
+
+static wspool_text at_end(const char *string)
+{
+    wspool_text text = {guard_at_end(&guard, string, strlen(string)), strlen(string)};
+
+    return text;
+}
+
+static wspool_text at_start(const char *string)
+{
+    wspool_text text = {guard_at_start(&guard, string, strlen(string)), strlen(string)};
+
+    return text;
+}
+
+static void assert_text(wspool_text text, const char *expected)
+{
+    if (text.len != strlen(expected) || memcmp(text.data, expected, text.len) != 0) {
+        fail_msg("\"%.*s\" instead of \"%s\"", (int)text.len, text.data, expected);
+    }
+}
+
+static void split_gives_path_and_query(void **state)
+{
+    static const struct {
+        const char *target, *path, *query;
+    } cases[] = {
+        {"/", "/", ""},
+        {"/a/b", "/a/b", ""},
+        {"/a?", "/a", ""},
+        {"/a?b=c", "/a", "b=c"},
+        {"/?b", "/", "b"},
+        {"/a?b?c", "/a", "b?c"},
+        {"/a?/b", "/a", "/b"},
+        {"//a", "//a", ""},
+        {"/%00%zz", "/%00%zz", ""},
+        {"/a?b=%26&c", "/a", "b=%26&c"},
+        {"/~!$&'()*+,;=:@", "/~!$&'()*+,;=:@", ""},
+    };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        wspool_text path, query, target = at_end(cases[i].target);
+
+        assert_int_equal(wsp_uri_split(target, &path, &query), 0);
+        assert_text(path, cases[i].path);
+        assert_text(query, cases[i].query);
+        assert_ptr_equal(path.data, target.data);
+        assert_true(query.data + query.len == target.data + target.len);
+        assert_int_equal(wsp_uri_split(at_start(cases[i].target), &path, &query), 0);
+        assert_text(path, cases[i].path);
+        assert_text(query, cases[i].query);
+    }
+}
+
+static void split_refuses_what_is_no_origin_form(void **state)
+{
+    static const char *const cases[] = {"",      "*",     "a",      "a/b",       "?a=b",
+                                        "http:", "#",     "/#",     "http://a/", "a.example:80",
+                                        "/a b",  "/a\tb", "/a?b c", "/a?b#c",    "/\x01",
+                                        "/\x1f", "/\x7f", "/\x80",  "/\xff",     "/a?\xc3\xa4",
+                                        " /",    "/a ",   "/a\r",   "/a\n",      "\\a"};
+    wspool_text path, query, text = {NULL, 0};
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (wsp_uri_split(at_end(cases[i]), &path, &query) != -1 ||
+            wsp_uri_split(at_start(cases[i]), &path, &query) != -1) {
+            fail_msg("\"%s\" was taken", cases[i]);
+        }
+    }
+    assert_int_equal(wsp_uri_split(text, &path, &query), -1);
+    text.data = guard_at_end(&guard, "/a\0b", 4);
+    text.len = 4;
+    assert_int_equal(wsp_uri_split(text, &path, &query), -1);
+}
+
+/* Into a buffer that ends at an inaccessible page, of `max` bytes. */
+static int decode(wspool_text text, size_t max, char **out)
+{
+    *out = guard_room_at_end(&room, max);
+    memset(*out, '?', max);
+    return wsp_uri_decode(text, *out, max);
+}
+
+static void decode_turns_escapes_into_bytes(void **state)
+{
+    static const struct {
+        const char *raw, *decoded;
+        int len;
+    } cases[] = {
+        {"", "", 0},
+        {"abc", "abc", 3},
+        {"a+b", "a+b", 3},
+        {"%41", "A", 1},
+        {"a%20b", "a b", 3},
+        {"%2F%2f", "//", 2},
+        {"%c3%A4", "\xc3\xa4", 2},
+        {"%00", "\0", 1},
+        {"%ff%FF", "\xff\xff", 2},
+        {"%25", "%", 1},
+        {"%2541", "%41", 3}, /* once, not twice */
+        {"%09%0a%0d%1F%7f%80", "\t\n\r\x1f\x7f\x80", 6},
+        {"%5a%5A%a9%9a", "ZZ\xa9\x9a", 4},
+    };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        size_t len = (size_t)cases[i].len;
+        char *out;
+
+        assert_int_equal(decode(at_end(cases[i].raw), len, &out), cases[i].len);
+        assert_memory_equal(out, cases[i].decoded, len);
+        assert_int_equal(decode(at_start(cases[i].raw), len + 7, &out), cases[i].len);
+        assert_memory_equal(out, cases[i].decoded, len);
+        if (len > 0) {
+            assert_int_equal(decode(at_end(cases[i].raw), len - 1, &out), -1);
+        }
+    }
+}
+
+static void decode_refuses_broken_escapes(void **state)
+{
+    static const char *const cases[] = {"%",   "%4",  "a%",  "a%4",    "%%41", "%4%",  "%g0", "%0g",
+                                        "%+1", "%-1", "% 1", "%1 ",    "%0x",  "%x0",  "%/0", "%:0",
+                                        "%@0", "%G0", "%`0", "%u0041", "%41%", "%41%4"};
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *out;
+
+        if (decode(at_end(cases[i]), 64, &out) != -1 ||
+            decode(at_start(cases[i]), 64, &out) != -1) {
+            fail_msg("\"%s\" was taken", cases[i]);
+        }
+    }
+}
+
+static void decode_knows_every_pair_of_bytes(void **state)
+{
+    static const char digits[] = "0123456789abcdef";
+    int high, low;
+
+    (void)state;
+    for (high = 0; high < 256; high++) {
+        for (low = 0; low < 256; low++) {
+            char raw[3] = {'%', (char)high, (char)low};
+            const char *a =
+                high ? strchr(digits, high >= 'A' && high <= 'F' ? high + 32 : high) : NULL;
+            const char *b = low ? strchr(digits, low >= 'A' && low <= 'F' ? low + 32 : low) : NULL;
+            wspool_text text = {guard_at_end(&guard, raw, 3), 3};
+            char *out;
+
+            if (!a || !b) {
+                assert_int_equal(decode(text, 8, &out), -1);
+            } else {
+                assert_int_equal(decode(text, 8, &out), 1);
+                assert_int_equal((unsigned char)out[0], (a - digits) * 16 + (b - digits));
+            }
+        }
+    }
+}
+
+static void parameter_gives_the_first_of_that_name(void **state)
+{
+    static const struct {
+        const char *query, *name, *value; /* NULL: there is none */
+    } cases[] = {
+        {"", "a", NULL},
+        {"a", "a", ""},
+        {"a=", "a", ""},
+        {"a=b", "a", "b"},
+        {"a=b&c=d", "a", "b"},
+        {"a=b&c=d", "c", "d"},
+        {"a=b&c", "c", ""},
+        {"a=b&c&d=e", "c", ""},
+        {"a=1&a=2", "a", "1"},
+        {"a&a=2", "a", ""},
+        {"a=b=c", "a", "b=c"},
+        {"a=b;c=d", "a", "b;c=d"},
+        {"a=b;c=d", "c", NULL},
+        {"&&a=b&&", "a", "b"},
+        {"=b&a=c", "a", "c"},
+        {"=b", "", "b"},
+        {"ab=c", "a", NULL},
+        {"a=b", "ab", NULL},
+        {"ba=c", "a", NULL},
+        {"A=b", "a", NULL},
+        {"%61=b", "a", NULL},
+        {"b=a=1", "a", NULL},
+        {"x=1&token=t%41", "token", "t%41"},
+        {"toke=1&tokens=2", "token", NULL},
+    };
+    wspool_text value, query = {NULL, 0};
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int expected = cases[i].value != NULL;
+
+        assert_int_equal(wsp_uri_parameter(at_end(cases[i].query), cases[i].name, &value),
+                         expected);
+        if (expected) {
+            assert_text(value, cases[i].value);
+        }
+        assert_int_equal(wsp_uri_parameter(at_start(cases[i].query), cases[i].name, &value),
+                         expected);
+        if (expected) {
+            assert_text(value, cases[i].value);
+        }
+    }
+    assert_int_equal(wsp_uri_parameter(query, "a", &value), 0);
+}
+
+/* In each prefix of a query the answer is known or there is none; nothing behind it is read. */
+static void parameter_reads_no_prefix_too_far(void **state)
+{
+    static const char query[] = "a=1&bb=22&token=abc%20def&c";
+    size_t len;
+
+    (void)state;
+    for (len = 0; len < sizeof(query); len++) {
+        wspool_text text = {guard_at_end(&guard, query, len), len}, value;
+        int found = wsp_uri_parameter(text, "token", &value);
+
+        assert_int_equal(found, len >= 15);
+        if (found) {
+            assert_int_equal(value.len, len < 16 ? 0 : len < 26 ? len - 16 : 9);
+        }
+    }
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    guard_open(&guard, 4096);
+    guard_open(&room, 4096);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    guard_close(&guard);
+    guard_close(&room);
+    return 0;
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(split_gives_path_and_query),
+        cmocka_unit_test(split_refuses_what_is_no_origin_form),
+        cmocka_unit_test(decode_turns_escapes_into_bytes),
+        cmocka_unit_test(decode_refuses_broken_escapes),
+        cmocka_unit_test(decode_knows_every_pair_of_bytes),
+        cmocka_unit_test(parameter_gives_the_first_of_that_name),
+        cmocka_unit_test(parameter_reads_no_prefix_too_far),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
