@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * link/conn.c - see link/conn.h.
+ *
+ * One timer serves all deadlines of a peer. It is armed for the nearest, and when it fires all
+ * are looked at again; so bytes that come or go only write a stamp, and never touch the wheel.
+ */
+#include "link/conn.h"
+
+#include <string.h>
+
+#include <wspool/error.h>
+#include <wspool/wspool.h>
+#include "wire/closing.h"
+
+#define BYTES_PER_SECOND 4096u /* a message that is slower than this on the whole is too slow */
+
+static const struct {
+    int code;
+    const char *text;
+} ends[] = {
+#define WSPOOL_X(name, code, text) {code, text},
+    WSPOOL_ENDS(WSPOOL_X)
+#undef WSPOOL_X
+};
+
+static uint32_t stamp_now(const struct wsp_link *link)
+{
+    return wsp_stamp(link->now - link->born);
+}
+
+/* The end of the time that a stamp names, so that no deadline comes early. */
+static uint64_t stamp_time(const struct wsp_link *link, uint32_t stamp)
+{
+    return link->born + ((uint64_t)stamp + 1) * (UINT64_C(1) << WSP_STAMP_BITS);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* now + interval, varied by +-jitter percent (xorshift64*: spread is all that is asked). */
+static uint64_t next_ping(struct wsp_link *link)
+{
+    uint64_t interval = link->config->ping_interval;
+    uint64_t spread = interval / 100 * link->config->ping_jitter;
+    uint64_t x = link->random;
+    x ^= x >> 12;
+    x ^= x << 25;
+    x ^= x >> 27;
+    link->random = x;
+    x = (x * UINT64_C(2685821657736338717)) >> 11;
+    return link->now + interval - spread + (spread > 0 ? x % (2 * spread + 1) : 0);
+}
+
+/* ----------------------------------------------------------------- states */
+
+void wsp_conn_init(struct wsp_link *link, struct wsp_conn *conn, enum wsp_state state)
+{
+    conn->state = (uint8_t)state;
+    conn->heard = stamp_now(link);
+    conn->since = link->now;
+    wsp_timer_init(&conn->timer);
+    conn->alarm = link->now + link->config->handshake_time;
+    wsp_timers_arm(&link->timers, conn->slot.index, conn->alarm);
+}
+
+void wsp_conn_open(struct wsp_link *link, struct wsp_conn *conn)
+{
+    conn->state = WSP_OPEN;
+    conn->out.open = 1;
+    conn->since = link->now;
+    conn->heard = stamp_now(link);
+    conn->alarm = link->config->ping_interval ? next_ping(link) : UINT64_MAX;
+    wsp_conn_timer(link, conn);
+    wsp_conn_notice(link, conn);
+}
+
+void wsp_conn_end(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end end)
+{
+    if (conn->state == WSP_CLOSED) {
+        return;
+    }
+    if (conn->state != WSP_CLOSING) {
+        conn->end = (uint8_t)end;
+    }
+    conn->state = WSP_CLOSED;
+    conn->out.open = 0;
+    wsp_timers_disarm(&link->timers, conn->slot.index);
+    wsp_conn_event(link, conn, WSP_EVENT_ENDED | WSP_EVENT_LEAVE);
+    wsp_conn_notice(link, conn);
+}
+
+/* Our Close is away and the peer's is here (RFC 6455, 7.1.1: the server closes first). */
+static void end_if_closed(struct wsp_link *link, struct wsp_conn *conn)
+{
+    if ((conn->state == WSP_CLOSING && (conn->flags & WSP_CLOSE_RECEIVED)) ||
+        conn->state == WSP_REFUSED) {
+        if (wsp_outq_empty(&conn->out)) {
+            wsp_conn_end(link, conn, (enum wspool_end)conn->end);
+        }
+    }
+}
+
+static void drop_queued(struct wsp_link *link, struct wsp_conn *conn)
+{
+    uint32_t bytes = conn->out.bytes;
+    uint32_t dropped = wsp_outq_drop_all(&conn->out, &link->stock);
+    wsp_count_add(&link->count->dropped_closed, dropped);
+    wsp_count_sub(&link->count->waiting_bytes, bytes - conn->out.bytes);
+}
+
+void wsp_conn_close(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end end, int code,
+                    const char *reason, size_t reason_len, int drop)
+{
+    uint8_t payload[WSP_CONTROL_MAX];
+    uint8_t image[WSP_CLOSE_IMAGE_MAX];
+    if (conn->state != WSP_OPEN) {
+        return;
+    }
+    conn->state = WSP_CLOSING;
+    conn->end = (uint8_t)end;
+    conn->out.open = 0;
+    if (drop) {
+        drop_queued(link, conn);
+    }
+    size_t len = wsp_close_write(payload, code, reason, reason_len);
+    wsp_codec_encode(&link->codec, image, WSP_CLOSE, payload, len);
+    wsp_conn_event(link, conn, WSP_EVENT_LEAVE);
+    if (wsp_outq_close(&conn->out, &link->stock, image, len + 2)) {
+        wsp_conn_end(link, conn, end);
+        return;
+    }
+    conn->code_sent = (uint16_t)code;
+    conn->alarm = link->now + link->config->closing_time;
+    wsp_timers_arm(&link->timers, conn->slot.index, conn->alarm);
+    wsp_conn_notice(link, conn);
+}
+
+void wsp_conn_fail(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end end, int drop)
+{
+    wsp_conn_close(link, conn, end, ends[end].code, ends[end].text, strlen(ends[end].text), drop);
+}
+
+uint32_t wsp_conn_fini(struct wsp_link *link, struct wsp_conn *conn, int released)
+{
+    uint32_t lost = conn->out.count;
+    wsp_count_add(&link->count->dropped_closed, lost);
+    wsp_count_sub(&link->count->waiting_bytes, conn->out.bytes);
+    wsp_inbound_fini(&link->inbounds, &conn->work.inbound);
+    if (released || conn->out.peeked == 0) {
+        wsp_outq_fini(&conn->out, &link->stock);
+    }
+    conn->out.count = 0;
+    conn->out.bytes = 0;
+    return lost;
+}
+
+/* --------------------------------------------------------------------- in */
+
+static void answer_ping(struct wsp_link *link, struct wsp_conn *conn, const struct wsp_event *ping)
+{
+    uint8_t image[2 + WSP_CONTROL_MAX];
+    wsp_codec_encode(&link->codec, image, WSP_PONG, ping->data, ping->len);
+    int replaced = wsp_outq_pong(&conn->out, &link->stock, image, ping->len + 2);
+    if (replaced < 0) {
+        wsp_conn_fail(link, conn, WSPOOL_END_NOMEM, 1);
+        return;
+    }
+    wsp_count_add(&link->count->pongs_dropped, (uint64_t)replaced);
+    if (!conn->out.blocked) {
+        wsp_conn_notice(link, conn);
+    }
+}
+
+static void draw_nuisance(struct wsp_link *link, struct wsp_conn *conn)
+{
+    const wspool_config *config = link->config;
+    wsp_count_add(&link->count->nuisances, 1);
+    if (config->nuisance_burst > 0 &&
+        !wsp_bucket_draw(&conn->nuisance, config->nuisance_burst, config->nuisance_rate, 1,
+                         link->now - link->born)) {
+        wsp_conn_fail(link, conn, WSPOOL_END_NUISANCE, 0);
+    }
+}
+
+static void take_close(struct wsp_link *link, struct wsp_conn *conn, const struct wsp_event *close)
+{
+    int code = WSPOOL_CLOSE_NO_STATUS;
+    int fault = wsp_close_parse(close->data, close->len, &code);
+    conn->flags |= WSP_CLOSE_RECEIVED;
+    conn->code_received = (uint16_t)code;
+    if (conn->state == WSP_OPEN) {
+        if (fault) {
+            wsp_conn_fail(
+                link, conn,
+                fault == WSPOOL_CLOSE_BAD_DATA ? WSPOOL_END_BAD_UTF8 : WSPOOL_END_PROTOCOL, 0);
+        } else {
+            wsp_conn_close(link, conn, WSPOOL_END_PEER_CLOSED, code, NULL, 0, 0);
+        }
+    }
+    end_if_closed(link, conn);
+}
+
+static void take_control(struct wsp_link *link, struct wsp_conn *conn,
+                         const struct wsp_event *control)
+{
+    switch (control->opcode) {
+    case WSP_PING:
+        wsp_count_add(&link->count->pings_received, 1);
+        draw_nuisance(link, conn);
+        if (conn->state == WSP_OPEN) {
+            answer_ping(link, conn, control);
+        }
+        break;
+    case WSP_PONG:
+        /* Any byte is a sign of life, so the ping it may answer is settled already; asked for or
+         * not, a pong is one more frame that carries nothing. */
+        wsp_count_add(&link->count->pongs_received, 1);
+        draw_nuisance(link, conn);
+        break;
+    default:
+        take_close(link, conn, control);
+        break;
+    }
+}
+
+static void take_event(struct wsp_link *link, struct wsp_conn *conn, const struct wsp_event *event)
+{
+    switch (event->kind) {
+    case WSP_EVENT_MESSAGE:
+        wsp_count_add(&link->count->frames, 1);
+        wsp_count_add(&link->count->received, 1);
+        link->on_message(link, conn, event->data, event->len, event->opcode == WSP_BINARY);
+        break;
+    case WSP_EVENT_CONTROL:
+        wsp_count_add(&link->count->frames, 1);
+        take_control(link, conn, event);
+        break;
+    case WSP_EVENT_FRAME:
+        wsp_count_add(&link->count->frames, 1);
+        if (event->len < WSP_TINY_FRAGMENT) {
+            draw_nuisance(link, conn);
+        }
+        break;
+    case WSP_EVENT_ERROR:
+        wsp_conn_fail(link, conn, event->end, 0);
+        break;
+    case WSP_EVENT_MORE:
+        break;
+    }
+}
+
+static uint64_t message_deadline(const struct wsp_link *link, const struct wsp_conn *conn)
+{
+    uint64_t time = link->config->message_time;
+    const struct wsp_inbound *in = conn->work.inbound;
+    if (time == 0) {
+        return UINT64_MAX;
+    }
+    if (in && (in->decoder || in->message)) {
+        return in->started + time + in->received / BYTES_PER_SECOND * WSPOOL_SECOND;
+    }
+    return conn->gate.have > 0 ? stamp_time(link, conn->heard) + time : UINT64_MAX;
+}
+
+void wsp_conn_receive(struct wsp_link *link, struct wsp_conn *conn, const uint8_t *bytes,
+                      size_t len, size_t limit)
+{
+    struct wsp_event event;
+    conn->heard = stamp_now(link);
+    if ((conn->flags & WSP_PINGED) && len > 0) {
+        conn->flags = (uint16_t)(conn->flags & ~WSP_PINGED);
+        conn->alarm = next_ping(link);
+    }
+    do {
+        if (conn->flags & WSP_CLOSE_RECEIVED) {
+            return;
+        }
+        if (conn->state == WSP_OPEN) {
+            wsp_inbound_next(&link->inbounds, &conn->work.inbound, &conn->gate, &bytes, &len, limit,
+                             link->now, &event);
+        } else if (conn->state == WSP_CLOSING) {
+            wsp_inbound_discard(&link->inbounds, &conn->work.inbound, &conn->gate, &bytes, &len,
+                                &event);
+            if (event.kind == WSP_EVENT_ERROR) {
+                wsp_conn_end(link, conn, event.end);
+            }
+        } else {
+            return;
+        }
+        take_event(link, conn, &event);
+    } while (event.kind != WSP_EVENT_MORE);
+    if (conn->state == WSP_OPEN) {
+        wsp_timers_sooner(&link->timers, conn->slot.index, message_deadline(link, conn));
+    }
+}
+
+/* -------------------------------------------------------------------- out */
+
+/* Some of a marked queue was written. */
+static void relieve(struct wsp_link *link, struct wsp_conn *conn, int partly)
+{
+    struct wsp_outq *out = &conn->out;
+    if (!partly) {
+        out->marks = (uint8_t)(out->marks & ~WSP_MARK_STUCK);
+    }
+    if ((out->marks & WSP_MARK_PRESSED) && out->bytes <= link->config->queue_bytes / 8 &&
+        out->count <= link->config->queue_messages / 8) {
+        out->marks = (uint8_t)(out->marks & ~WSP_MARK_PRESSED);
+        wsp_conn_event(link, conn, WSP_EVENT_PRESSURE);
+    }
+}
+
+/* The transport could not take all. */
+static void block(struct wsp_link *link, struct wsp_conn *conn, size_t bytes)
+{
+    if (bytes > 0 || !(conn->out.marks & WSP_MARK_STUCK)) {
+        conn->moved = stamp_now(link);
+        conn->out.marks |= WSP_MARK_STUCK;
+    }
+    if (conn->out.blocked) {
+        return;
+    }
+    conn->out.blocked = 1;
+    wsp_count_add(&link->count->blocked, 1);
+    if (link->config->flush_time) {
+        wsp_timers_sooner(&link->timers, conn->slot.index,
+                          stamp_time(link, conn->moved) + link->config->flush_time);
+    }
+    wsp_conn_notice(link, conn);
+}
+
+int wsp_conn_ack(struct wsp_link *link, struct wsp_conn *conn, size_t bytes)
+{
+    struct wsp_outq *out = &conn->out;
+    struct wsp_acked acked;
+    uint32_t before = out->bytes;
+    if (!out->open && conn->state == WSP_CLOSED) {
+        return 0;
+    }
+    int error = wsp_outq_ack(out, &link->stock, bytes, &acked);
+    if (error) {
+        return error;
+    }
+    wsp_count_add(&link->count->sent, acked.messages);
+    wsp_count_add(&link->count->sent_bytes, bytes);
+    wsp_count_sub(&link->count->waiting_bytes, before - out->bytes);
+    if (out->marks) {
+        relieve(link, conn, acked.partly);
+    }
+    if (acked.partly) {
+        block(link, conn, bytes);
+    } else if (!wsp_outq_empty(out)) {
+        if (!out->blocked) {
+            wsp_conn_notice(link, conn);
+        }
+    } else if (!out->open) {
+        end_if_closed(link, conn);
+    }
+    return 0;
+}
+
+void wsp_conn_writable(struct wsp_link *link, struct wsp_conn *conn)
+{
+    if (conn->out.blocked) {
+        /* Nothing was read from it meanwhile, so what is awaited from it is awaited anew. */
+        conn->out.blocked = 0;
+        conn->heard = stamp_now(link);
+        if (conn->flags & WSP_PINGED) {
+            conn->alarm = link->now + link->config->pong_time;
+        }
+        if (conn->state == WSP_OPEN && conn->work.inbound) {
+            conn->work.inbound->started = link->now;
+        }
+    }
+    wsp_conn_notice(link, conn);
+}
+
+/* ------------------------------------------------------------------- time */
+
+static void ping_or_end(struct wsp_link *link, struct wsp_conn *conn)
+{
+    static const uint8_t ping[2] = {0x80u | WSP_PING, 0};
+    if (conn->out.blocked) {
+        /* We read nothing from it and can't send: flush_time rules. */
+        conn->alarm = link->now + (conn->flags & WSP_PINGED ? link->config->pong_time
+                                                            : link->config->ping_interval);
+        return;
+    }
+    if (conn->flags & WSP_PINGED) {
+        wsp_conn_end(link, conn, WSPOOL_END_PONG_TIMEOUT);
+        return;
+    }
+    if (wsp_outq_control(&conn->out, &link->stock, ping, sizeof ping) == 0) {
+        wsp_count_add(&link->count->pings_sent, 1);
+        conn->flags |= WSP_PINGED;
+        wsp_conn_notice(link, conn);
+    }
+    conn->alarm = link->now + link->config->pong_time;
+}
+
+void wsp_conn_timer(struct wsp_link *link, struct wsp_conn *conn)
+{
+    const wspool_config *config = link->config;
+    uint64_t next = conn->alarm;
+    if (conn->state == WSP_CLOSING) {
+        if (conn->alarm <= link->now) {
+            wsp_conn_end(link, conn, (enum wspool_end)conn->end);
+        } else {
+            wsp_timers_arm(&link->timers, conn->slot.index, conn->alarm);
+        }
+        return;
+    }
+    if (conn->state != WSP_OPEN) {
+        return;
+    }
+    if (conn->out.blocked && config->flush_time) {
+        uint64_t flush = stamp_time(link, conn->moved) + config->flush_time;
+        if (flush <= link->now) {
+            wsp_conn_end(link, conn, WSPOOL_END_FLUSH_TIMEOUT);
+            return;
+        }
+        next = earlier(next, flush);
+    }
+    if (config->lifetime) {
+        uint64_t lifetime = conn->since + config->lifetime;
+        if (lifetime <= link->now) {
+            wsp_conn_fail(link, conn, WSPOOL_END_LIFETIME, 0);
+            return;
+        }
+        next = earlier(next, lifetime);
+    }
+    if (config->idle_time && !conn->out.blocked) {
+        uint64_t idle = stamp_time(link, conn->heard) + config->idle_time;
+        if (idle <= link->now) {
+            wsp_conn_fail(link, conn, WSPOOL_END_IDLE, 0);
+            return;
+        }
+        next = earlier(next, idle);
+    }
+    uint64_t message = message_deadline(link, conn);
+    if (message <= link->now && !conn->out.blocked) {
+        wsp_conn_fail(link, conn, WSPOOL_END_MESSAGE_TIMEOUT, 0);
+        return;
+    }
+    if (message > link->now) {
+        next = earlier(next, message);
+    }
+    if (config->ping_interval && conn->alarm <= link->now) {
+        ping_or_end(link, conn);
+        if (conn->state != WSP_OPEN) {
+            return;
+        }
+        next = next > link->now ? earlier(next, conn->alarm) : conn->alarm;
+    }
+    wsp_timers_arm(&link->timers, conn->slot.index, next);
+}
+
+/* ------------------------------------------------------------------ check */
+
+int wsp_conn_check(const struct wsp_conn *conn)
+{
+    int armed = conn->timer.prev != WSP_TIMER_OFF;
+    if ((conn->out.open != 0) != (conn->state == WSP_OPEN)) {
+        return 0;
+    }
+    if (conn->state == WSP_CLOSED) {
+        return !armed;
+    }
+    /* Without pings and deadlines an open peer waits for nothing. */
+    if (!armed && conn->state != WSP_OPEN) {
+        return 0;
+    }
+    return wsp_outq_check(&conn->out);
+}

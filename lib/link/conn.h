@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * link/conn.h - the state machine of one peer's connection.  Floor 2.
+ *
+ *     HEAD ---> PENDING ---> HELD          HEAD     raw: the request is being read
+ *       |  \       |  \        |           PENDING  the token's verdict is awaited
+ *       |   \      |   \       |           HELD     hosted: accepted, not adopted yet
+ *       |    +-----|----+----> OPEN        OPEN     messages go both ways
+ *       v          v           |           REFUSED  an HTTP refusal is being flushed
+ *     REFUSED <----+           v           CLOSING  our Close is queued or sent; what comes in
+ *       |                   CLOSING                 is thrown away but for the peer's Close
+ *       |                      |           CLOSED   over: the host closes the transport and
+ *       +------> CLOSED <------+                    releases the id. Reached from everywhere
+ *
+ * Never back. It knows no channel: what a state means to others is told by the set `events` of
+ * the link. Nothing is freed while a frame is being read: ended connections are tidied up on the
+ * way out of the call, with wsp_conn_fini.
+ *
+ * Invariants: out.open exactly in OPEN; the timer is armed in every state but CLOSED; `end` is
+ * set from CLOSING on, and never changes after that.
+ */
+#ifndef WSP_LINK_CONN_H
+#define WSP_LINK_CONN_H
+
+#include <stdint.h>
+
+#include <wspool/close.h>
+#include <wspool/wspool.h>
+#include "base/bucket.h"
+#include "base/slots.h"
+#include "base/timers.h"
+#include "link/link.h"
+#include "link/outq.h"
+#include "wire/frame.h"
+
+enum wsp_state { WSP_HEAD, WSP_PENDING, WSP_HELD, WSP_REFUSED, WSP_OPEN, WSP_CLOSING, WSP_CLOSED };
+
+/* Flags of a connection. */
+#define WSP_HOSTED 0x0001u         /* came through wspool_upgrade */
+#define WSP_ACCEPTED 0x0002u       /* the open hook was called, or is about to be */
+#define WSP_ANSWERING 0x0004u      /* its 101 has not left the pool yet */
+#define WSP_PINGED 0x0008u         /* a ping of ours awaits a sign of life */
+#define WSP_CLOSE_RECEIVED 0x0010u /* the peer's Close has come: nothing after it counts */
+#define WSP_TOLD_PAUSED 0x0020u    /* wspool_next has said: no READ */
+#define WSP_TOLD_CLOSE 0x0040u     /* wspool_next has said: CLOSE */
+/* Marks of its queue, kept there since an ack looks at them. */
+#define WSP_MARK_PRESSED 0x01u /* above half of a limit: the host was told, or is about to be */
+#define WSP_MARK_STUCK 0x02u   /* blocked since `moved`, however often it was tried again */
+/* What is to be done on the way out. */
+#define WSP_EVENT_LEAVE 0x0100u    /* leave all channels */
+#define WSP_EVENT_ENDED 0x0200u    /* tidy up, and tell the host */
+#define WSP_EVENT_DROPPED 0x0400u  /* messages were dropped */
+#define WSP_EVENT_PRESSURE 0x0800u /* WSP_MARK_PRESSED has changed */
+
+struct wsp_hello; /* of the pool: a handshake under way */
+
+struct wsp_conn {
+    struct wsp_slot slot;
+    struct wsp_outq out; /* up to here: the cache line that a broadcast touches */
+
+    uint8_t state; /* enum wsp_state */
+    uint8_t end;   /* enum wspool_end */
+    uint16_t flags;
+    uint16_t route; /* number of the route it came in on */
+    uint8_t stage;  /* how far the handshake came: enum wspool_stage */
+    uint8_t unused;
+    union {
+        struct wsp_hello *hello;     /* HEAD, PENDING, HELD; NULL before the first byte */
+        struct wsp_inbound *inbound; /* OPEN, CLOSING; NULL between messages */
+    } work;
+    struct wsp_gate gate;
+    struct wsp_timer timer;
+    uint64_t since; /* when it was accepted; before that, when the last stage was passed */
+    uint32_t heard; /* stamp of the last byte from the peer */
+    uint32_t moved; /* stamp of the last progress of blocked output */
+
+    uint64_t alarm; /* OPEN: next ping, or deadline of its answer; else deadline of the state */
+    struct wsp_bucket nuisance;
+    uint16_t code_sent;
+    uint16_t code_received;
+    uint32_t dropped; /* messages dropped since the drop hook was called */
+};
+
+/* A raw connection begins in HEAD, a hosted one is put where its verdict says. */
+void wsp_conn_init(struct wsp_link *link, struct wsp_conn *conn, enum wsp_state state);
+
+/* The handshake is done: OPEN, with pings and deadlines running. */
+void wsp_conn_open(struct wsp_link *link, struct wsp_conn *conn);
+
+/* Bytes came for a connection that is open, closing or over. `limit`: of a message. */
+void wsp_conn_receive(struct wsp_link *link, struct wsp_conn *conn, const uint8_t *bytes,
+                      size_t len, size_t limit);
+
+/* Closes an open connection: Close with `code` behind what is queued, or after dropping that.
+ * code 1005: a Close without a code. */
+void wsp_conn_close(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end end, int code,
+                    const char *reason, size_t reason_len, int drop_queued);
+/* The same with the code and text that belong to the end. */
+void wsp_conn_fail(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end end,
+                   int drop_queued);
+
+/* Over, at once and without a word. Harmless when it is over already. */
+void wsp_conn_end(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end end);
+
+/* So much was written (see wspool_ack). 0 or INVAL. */
+int wsp_conn_ack(struct wsp_link *link, struct wsp_conn *conn, size_t bytes);
+void wsp_conn_writable(struct wsp_link *link, struct wsp_conn *conn);
+
+/* Its timer fired: acts on the deadlines that have passed and arms it for the next. Only in
+ * OPEN, CLOSING and CLOSED. `limit` as above. */
+void wsp_conn_timer(struct wsp_link *link, struct wsp_conn *conn);
+
+/* WSPOOL_READ, WSPOOL_WRITE, WSPOOL_CLOSE: what it wants now. */
+static inline unsigned wsp_conn_wants(const struct wsp_conn *conn)
+{
+    if (conn->state == WSP_CLOSED) {
+        return WSPOOL_CLOSE;
+    }
+    if (conn->out.blocked) {
+        return 0;
+    }
+    return (conn->state == WSP_PENDING || conn->state == WSP_HELD ? 0 : WSPOOL_READ) |
+           (wsp_outq_empty(&conn->out) ? 0 : WSPOOL_WRITE);
+}
+
+/* Something that wspool_next may have to tell. */
+static inline void wsp_conn_notice(struct wsp_link *link, struct wsp_conn *conn)
+{
+    wsp_bitset_add(&link->attention, conn->slot.index);
+}
+/* Something to do on the way out. */
+static inline void wsp_conn_event(struct wsp_link *link, struct wsp_conn *conn, unsigned event)
+{
+    conn->flags = (uint16_t)(conn->flags | event);
+    wsp_bitset_add(&link->events, conn->slot.index);
+}
+
+/* From how much on a queue is under pressure. */
+struct wsp_press {
+    uint32_t bytes, count;
+};
+static inline struct wsp_press wsp_conn_press(const struct wsp_link *link)
+{
+    return (struct wsp_press){link->config->queue_bytes / 2, link->config->queue_messages / 2};
+}
+
+/* Queues one image for an open connection; the limits have been looked at. 0 or NOMEM. */
+static inline int wsp_conn_push(struct wsp_link *link, struct wsp_conn *conn,
+                                const struct wsp_run *image, struct wsp_press press)
+{
+    int error = wsp_outq_push(&conn->out, &link->stock, image);
+    if (error) {
+        return error;
+    }
+    if (!conn->out.blocked) {
+        wsp_conn_notice(link, conn);
+    }
+    if ((conn->out.bytes > press.bytes || conn->out.count > press.count) &&
+        !(conn->out.marks & WSP_MARK_PRESSED)) {
+        conn->out.marks |= WSP_MARK_PRESSED;
+        wsp_conn_event(link, conn, WSP_EVENT_PRESSURE);
+    }
+    return 0;
+}
+
+/* Lets go of all that an ended connection holds. What a peek gave out stays until the release,
+ * for the host may still be writing it: then `released` is 1. Answers how many messages were
+ * still queued, the first time. */
+uint32_t wsp_conn_fini(struct wsp_link *link, struct wsp_conn *conn, int released);
+
+/* Do the invariants hold? 1 or 0. */
+int wsp_conn_check(const struct wsp_conn *conn);
+
+#endif

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/* link/inbound.c - see link/inbound.h. */
+#include "link/inbound.h"
+
+#include <string.h>
+
+#include "wire/mask.h"
+
+/* One is in use for the length of a feed, and one for each peer whose frame was cut. */
+#define SPARES_MAX 16u
+#define SPARE_BYTES_MAX (256u * 1024u)
+
+void wsp_inbounds_init(struct wsp_inbounds *inbounds, const wspool_mem *mem,
+                       struct wsp_codec *codec)
+{
+    *inbounds = (struct wsp_inbounds){.mem = mem, .codec = codec};
+}
+
+void wsp_inbounds_fini(struct wsp_inbounds *inbounds)
+{
+    while (inbounds->spares) {
+        struct wsp_inbound *in = inbounds->spares;
+        inbounds->spares = in->next;
+        wsp_bytes_fini(&in->buffer, inbounds->mem);
+        wsp_free(inbounds->mem, in);
+    }
+    inbounds->spare_count = 0;
+    inbounds->spare_bytes = 0;
+}
+
+static struct wsp_inbound *take(struct wsp_inbounds *inbounds)
+{
+    struct wsp_inbound *in = inbounds->spares;
+    if (!in) {
+        return wsp_calloc(inbounds->mem, 1, sizeof *in);
+    }
+    inbounds->spares = in->next;
+    inbounds->spare_count--;
+    inbounds->spare_bytes -= in->buffer.cap;
+    return in;
+}
+
+void wsp_inbound_fini(struct wsp_inbounds *inbounds, struct wsp_inbound **pin)
+{
+    struct wsp_inbound *in = *pin;
+    if (!in) {
+        return;
+    }
+    *pin = NULL;
+    if (in->decoder) {
+        wsp_codec_discard(inbounds->codec, in->decoder);
+        in->decoder = NULL;
+    }
+    if (inbounds->spare_bytes + in->buffer.cap > SPARE_BYTES_MAX) {
+        wsp_bytes_fini(&in->buffer, inbounds->mem);
+    }
+    if (inbounds->spare_count >= SPARES_MAX) {
+        wsp_bytes_fini(&in->buffer, inbounds->mem);
+        wsp_free(inbounds->mem, in);
+        return;
+    }
+    in->buffer.len = 0;
+    in->discard = 0;
+    in->message = 0;
+    in->shown = 0;
+    in->next = inbounds->spares;
+    inbounds->spares = in;
+    inbounds->spare_count++;
+    inbounds->spare_bytes += in->buffer.cap;
+}
+
+/* The host has seen what the last event showed: let go of it. */
+static void put_away(struct wsp_inbounds *inbounds, struct wsp_inbound **pin)
+{
+    struct wsp_inbound *in = *pin;
+    if (!in || !in->shown) {
+        return;
+    }
+    in->shown = 0;
+    if (in->decoder) {
+        wsp_codec_return(inbounds->codec, in->decoder);
+        in->decoder = NULL;
+    }
+    if (!wsp_opcode_is_control(in->frame.opcode)) {
+        in->message = 0;
+        in->buffer.len = 0;
+    }
+    if (in->message == 0) {
+        wsp_inbound_fini(inbounds, pin);
+    }
+}
+
+static void fail(struct wsp_inbounds *inbounds, struct wsp_inbound *in, enum wspool_end end,
+                 struct wsp_event *event)
+{
+    if (in && in->decoder) {
+        in->discard = wsp_decoder_missing(in->decoder);
+        wsp_codec_discard(inbounds->codec, in->decoder);
+        in->decoder = NULL;
+    }
+    event->kind = WSP_EVENT_ERROR;
+    event->end = end;
+}
+
+/* The rules of 5.4 and the limit, for a head that is lawful by itself. */
+static int frame_fits(const struct wsp_inbound *in, const struct wsp_frame *frame, size_t limit,
+                      enum wspool_end *end)
+{
+    int in_message = in && in->message != 0;
+    if (wsp_opcode_is_control(frame->opcode)) {
+        return 1;
+    }
+    *end = WSPOOL_END_PROTOCOL;
+    if ((frame->opcode == WSP_CONTINUATION) != in_message) {
+        return 0;
+    }
+    *end = WSPOOL_END_TOO_BIG;
+    size_t so_far = in_message ? in->buffer.len : 0;
+    return frame->length <= limit && so_far <= limit - (size_t)frame->length;
+}
+
+/* Gathers a head and borrows what its payload needs. 1 when a frame is under way now. */
+static int begin_frame(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
+                       struct wsp_gate *gate, const uint8_t **bytes, size_t *len, size_t limit,
+                       uint64_t now, struct wsp_event *event)
+{
+    struct wsp_frame frame;
+    enum wspool_end end = WSPOOL_END_PROTOCOL;
+    enum wsp_gate_answer answer = wsp_gate_feed(gate, bytes, len, &frame);
+    if (answer == WSP_GATE_MORE) {
+        event->kind = WSP_EVENT_MORE;
+        return 0;
+    }
+    int good = answer == WSP_GATE_HEAD && frame_fits(*pin, &frame, limit, &end);
+    if (!*pin && (*pin = take(inbounds)) == NULL) {
+        fail(inbounds, NULL, WSPOOL_END_NOMEM, event);
+        return 0;
+    }
+    struct wsp_inbound *in = *pin;
+    if (!good) {
+        in->discard = frame.length;
+        fail(inbounds, in, end, event);
+        return 0;
+    }
+    in->decoder = wsp_codec_borrow(inbounds->codec, &frame);
+    if (!in->decoder) {
+        in->discard = frame.length;
+        fail(inbounds, in, WSPOOL_END_NOMEM, event);
+        return 0;
+    }
+    in->frame = frame;
+    if (wsp_opcode_is_control(frame.opcode)) {
+        in->control_len = 0;
+    }
+    if (in->message == 0) {
+        in->started = now;
+        in->received = 0;
+        if (!wsp_opcode_is_control(frame.opcode)) {
+            in->message = frame.opcode;
+            in->utf8 = (struct wsp_utf8){0};
+        }
+    }
+    return 1;
+}
+
+static void show(struct wsp_inbound *in, enum wsp_event_kind kind, uint8_t opcode,
+                 const uint8_t *data, size_t len, struct wsp_event *event)
+{
+    in->shown = 1;
+    event->kind = kind;
+    event->opcode = opcode;
+    event->data = data;
+    event->len = len;
+}
+
+/* Takes a chunk of a data frame. 1 to go on, 0 when the event was set. */
+static int take_data(struct wsp_inbounds *inbounds, struct wsp_inbound *in, const uint8_t *chunk,
+                     size_t len, struct wsp_event *event)
+{
+    int ends = wsp_decoder_missing(in->decoder) == 0 && in->frame.fin;
+    if (in->message == WSP_TEXT) {
+        if (!wsp_utf8_feed(&in->utf8, chunk, len) || (ends && !wsp_utf8_complete(&in->utf8))) {
+            fail(inbounds, in, WSPOOL_END_BAD_UTF8, event);
+            return 0;
+        }
+    }
+    if (ends && in->buffer.len == 0) {
+        show(in, WSP_EVENT_MESSAGE, in->message, chunk, len, event);
+        return 0;
+    }
+    if (wsp_bytes_append(&in->buffer, inbounds->mem, chunk, len)) {
+        fail(inbounds, in, WSPOOL_END_NOMEM, event);
+        return 0;
+    }
+    if (ends) {
+        show(in, WSP_EVENT_MESSAGE, in->message, in->buffer.data, in->buffer.len, event);
+        return 0;
+    }
+    return 1;
+}
+
+void wsp_inbound_next(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
+                      struct wsp_gate *gate, const uint8_t **bytes, size_t *len, size_t limit,
+                      uint64_t now, struct wsp_event *event)
+{
+    put_away(inbounds, pin);
+    for (;;) {
+        struct wsp_inbound *in = *pin;
+        if (!in || !in->decoder) {
+            if (!begin_frame(inbounds, pin, gate, bytes, len, limit, now, event)) {
+                return;
+            }
+            in = *pin;
+        }
+        const uint8_t *chunk;
+        size_t n;
+        int got = wsp_decoder_pull(in->decoder, bytes, len, &chunk, &n);
+        if (got == 0) {
+            event->kind = WSP_EVENT_MORE;
+            return;
+        }
+        if (got < 0) {
+            fail(inbounds, in, WSPOOL_END_PROTOCOL, event);
+            return;
+        }
+        in->received += n;
+        if (wsp_opcode_is_control(in->frame.opcode)) {
+            memcpy(in->control + in->control_len, chunk, n);
+            in->control_len = (uint8_t)(in->control_len + n);
+            if (wsp_decoder_missing(in->decoder) == 0) {
+                show(in, WSP_EVENT_CONTROL, in->frame.opcode, in->control, in->control_len, event);
+                return;
+            }
+        } else if (!take_data(inbounds, in, chunk, n, event)) {
+            return;
+        } else if (wsp_decoder_missing(in->decoder) == 0) {
+            wsp_codec_return(inbounds->codec, in->decoder);
+            in->decoder = NULL;
+            event->kind = WSP_EVENT_FRAME;
+            event->len = (size_t)in->frame.length;
+            return;
+        }
+    }
+}
+
+/* Throws payload away, keeping a Close's. 1 when the frame is over. */
+static int discard_payload(struct wsp_inbound *in, const uint8_t **bytes, size_t *len)
+{
+    size_t n = *len < in->discard ? *len : (size_t)in->discard;
+    if (in->frame.opcode == WSP_CLOSE && in->control_len + n <= sizeof in->control) {
+        wsp_mask_copy(in->control + in->control_len, *bytes, n, in->frame.key);
+        wsp_mask_turn(in->frame.key, n);
+        in->control_len = (uint8_t)(in->control_len + n);
+    }
+    *bytes += n;
+    *len -= n;
+    in->discard -= n;
+    return in->discard == 0;
+}
+
+void wsp_inbound_discard(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
+                         struct wsp_gate *gate, const uint8_t **bytes, size_t *len,
+                         struct wsp_event *event)
+{
+    if (!*pin && (*pin = take(inbounds)) == NULL) {
+        fail(inbounds, NULL, WSPOOL_END_NOMEM, event);
+        return;
+    }
+    struct wsp_inbound *in = *pin;
+    if (in->decoder) { /* cut off by the host's own close */
+        in->discard = wsp_decoder_missing(in->decoder);
+        wsp_codec_discard(inbounds->codec, in->decoder);
+        in->decoder = NULL;
+        in->frame.opcode = WSP_CONTINUATION; /* what is left of it is of no interest */
+    }
+    wsp_bytes_fini(&in->buffer, inbounds->mem);
+    in->message = 0;
+    in->shown = 0;
+    while (*len > 0) {
+        if (in->discard > 0 && !discard_payload(in, bytes, len)) {
+            break;
+        }
+        if (in->frame.opcode == WSP_CLOSE && in->control_len > 0) {
+            show(in, WSP_EVENT_CONTROL, WSP_CLOSE, in->control, in->control_len, event);
+            in->frame.opcode = WSP_CONTINUATION;
+            return;
+        }
+        enum wsp_gate_answer answer = wsp_gate_feed(gate, bytes, len, &in->frame);
+        if (answer == WSP_GATE_MORE) {
+            break;
+        }
+        in->control_len = 0;
+        in->discard = in->frame.length;
+        if (in->frame.opcode == WSP_CLOSE && in->discard == 0 && gate->have == 0) {
+            show(in, WSP_EVENT_CONTROL, WSP_CLOSE, in->control, 0, event);
+            in->frame.opcode = WSP_CONTINUATION;
+            return;
+        }
+        if (in->frame.opcode == WSP_CLOSE && in->discard > WSP_CONTROL_MAX) {
+            in->frame.opcode = WSP_CONTINUATION; /* no Close is that long */
+        }
+    }
+    event->kind = WSP_EVENT_MORE;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * link/inbound.h - from bytes to whole messages and control frames.  Floor 2.
+ *
+ * A pull parser: it is given bytes and answers one event at a time. What it holds for a peer
+ * exists only while a frame or a message is under way. A message that comes in one piece is shown
+ * where wslay has put it; any other is gathered in one buffer that grows with what has come, so
+ * that a fragment costs what it carries and an announced length costs nothing.
+ *
+ * Invariants: a decoder is held only inside a frame; the buffer holds data only inside a message;
+ * after an error nothing but wsp_inbound_discard is called.
+ */
+#ifndef WSP_LINK_INBOUND_H
+#define WSP_LINK_INBOUND_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <wspool/close.h>
+#include "base/bytes.h"
+#include "wire/codec.h"
+#include "wire/frame.h"
+#include "wire/utf8.h"
+
+/* A fragment below this many bytes, unless it is a message's last, draws on the nuisance budget. */
+#define WSP_TINY_FRAGMENT 16u
+
+struct wsp_inbound {
+    struct wsp_inbound *next;    /* among the spares */
+    struct wsp_decoder *decoder; /* of the frame under way */
+    struct wsp_frame frame;
+    struct wsp_bytes buffer; /* of the message under way */
+    struct wsp_utf8 utf8;
+    uint64_t started;  /* when the first byte of what is under way came */
+    uint64_t received; /* payload since then */
+    uint64_t discard;  /* payload bytes still to be thrown away */
+    uint8_t message;   /* opcode of the message under way; 0: none */
+    uint8_t shown;     /* an event shows what lies here: kept until the next call */
+    uint8_t control_len;
+    uint8_t control[WSP_CONTROL_MAX];
+};
+
+/* Spares of one pool, with small buffers in them. */
+struct wsp_inbounds {
+    const wspool_mem *mem;
+    struct wsp_codec *codec;
+    struct wsp_inbound *spares;
+    uint32_t spare_count;
+    size_t spare_bytes;
+};
+
+void wsp_inbounds_init(struct wsp_inbounds *inbounds, const wspool_mem *mem,
+                       struct wsp_codec *codec);
+void wsp_inbounds_fini(struct wsp_inbounds *inbounds);
+
+enum wsp_event_kind {
+    WSP_EVENT_MORE,    /* all input was taken */
+    WSP_EVENT_FRAME,   /* a fragment was complete, but not the message */
+    WSP_EVENT_MESSAGE, /* opcode, data, len */
+    WSP_EVENT_CONTROL, /* opcode, data, len */
+    WSP_EVENT_ERROR    /* end: the connection is to be failed */
+};
+
+struct wsp_event {
+    enum wsp_event_kind kind;
+    uint8_t opcode;
+    const uint8_t *data; /* until the next call for this peer */
+    size_t len;
+    enum wspool_end end;
+};
+
+/* Takes bytes until something is complete. *in is the peer's; it is made and given back here.
+ * `limit`: bytes of a message. */
+void wsp_inbound_next(struct wsp_inbounds *inbounds, struct wsp_inbound **in, struct wsp_gate *gate,
+                      const uint8_t **bytes, size_t *len, size_t limit, uint64_t now,
+                      struct wsp_event *event);
+
+/* The same when the peer is being closed: frames are skipped, lawful or not, so that its Close is
+ * still found. Answers MORE, CONTROL (a Close only) or ERROR (no memory). */
+void wsp_inbound_discard(struct wsp_inbounds *inbounds, struct wsp_inbound **in,
+                         struct wsp_gate *gate, const uint8_t **bytes, size_t *len,
+                         struct wsp_event *event);
+
+/* Lets go of what is held. */
+void wsp_inbound_fini(struct wsp_inbounds *inbounds, struct wsp_inbound **in);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * link/link.h - what the connections of one pool share.  Floor 2.
+ *
+ * One of these lies in the pool and is handed to every call on a connection. Upward there are
+ * only two ways: the hook for whole messages, and two sets of slots. `attention` holds the peers
+ * that wspool_next has to tell of; `events` those for which something is to be done on the way
+ * out of the present call, when no list is being walked and no frame is being read.
+ */
+#ifndef WSP_LINK_LINK_H
+#define WSP_LINK_LINK_H
+
+#include <stdint.h>
+
+#include <wspool/config.h>
+#include "base/bitset.h"
+#include "base/counters.h"
+#include "base/timers.h"
+#include "link/inbound.h"
+#include "link/outq.h"
+#include "wire/block.h"
+#include "wire/codec.h"
+
+struct wsp_conn;
+
+struct wsp_link {
+    const wspool_mem *mem;
+    const wspool_config *config;
+    struct wsp_counters *count;
+    struct wsp_codec codec;
+    struct wsp_blocks blocks;
+    struct wsp_stock stock;
+    struct wsp_inbounds inbounds;
+    struct wsp_timers timers;
+    struct wsp_bitset attention;
+    struct wsp_bitset events;
+    uint64_t born;   /* when the pool was made: stamps count from here */
+    uint64_t now;    /* of the call under way; never runs backwards */
+    uint64_t random; /* state of the jitter, seeded with entropy */
+    void (*on_message)(struct wsp_link *link, struct wsp_conn *conn, const uint8_t *data,
+                       size_t len, int binary);
+};
+
+#endif

@@ -1,0 +1,525 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * link/outq.c - see link/outq.h.
+ *
+ * Where a message ends is not stored anywhere: images are frames, and a frame says how long it
+ * is. So a run needs no list of its messages, and is parsed only when a write came short or the
+ * oldest message has to go.
+ *
+ * A message dropped from the middle leaves a run without a block, which everybody skips: moving
+ * the runs behind it would cost more, and what was peeked must not move at all.
+ */
+#include "link/outq.h"
+
+#include <string.h>
+
+#include <wspool/error.h>
+
+/* Enough for a few hundred peers that fall behind at the same time. */
+#define SPARE_RUNS 256u
+#define SPARE_CONTROLS 64u
+
+void wsp_stock_init(struct wsp_stock *stock, const wspool_mem *mem)
+{
+    stock->mem = mem;
+    wsp_spares_init(&stock->runs, sizeof(struct wsp_runs), SPARE_RUNS);
+    wsp_spares_init(&stock->controls, sizeof(struct wsp_control), SPARE_CONTROLS);
+}
+
+void wsp_stock_fini(struct wsp_stock *stock)
+{
+    wsp_spares_fini(&stock->runs, stock->mem);
+    wsp_spares_fini(&stock->controls, stock->mem);
+}
+
+/* ------------------------------------------------------------ message lane */
+
+static struct wsp_runs *new_chunk(struct wsp_stock *stock, uint16_t at)
+{
+    struct wsp_runs *chunk = wsp_spares_take(&stock->runs, stock->mem);
+    if (chunk) {
+        chunk->next = NULL;
+        chunk->last = chunk;
+        chunk->start = chunk->end = at;
+    }
+    return chunk;
+}
+
+int wsp_outq_push_behind(struct wsp_outq *q, struct wsp_stock *stock, const struct wsp_run *run)
+{
+    struct wsp_runs *last = q->more ? q->more->last : NULL;
+    if (last && !q->tail_peeked) {
+        struct wsp_run *tail = &last->runs[last->end - 1];
+        if (tail->block == run->block && tail->offset + tail->bytes == run->offset) {
+            tail->bytes += run->bytes;
+            tail->count += run->count;
+            goto counted;
+        }
+    }
+    if (!last || last->end == WSP_RUNS_PER_CHUNK) {
+        struct wsp_runs *chunk = new_chunk(stock, 0);
+        if (!chunk) {
+            return WSPOOL_ERR_NOMEM;
+        }
+        if (last) {
+            last->next = chunk;
+            q->more->last = chunk;
+        } else {
+            q->more = chunk;
+        }
+        last = chunk;
+    }
+    last->runs[last->end++] = *run;
+    wsp_block_hold(run->block);
+    q->tail_peeked = 0;
+counted:
+    q->bytes += run->bytes;
+    q->count += run->count;
+    return 0;
+}
+
+/* Puts a run right behind the first one. */
+static int push_second(struct wsp_outq *q, struct wsp_stock *stock, const struct wsp_run *run)
+{
+    if (!q->more || q->more->start == 0) {
+        struct wsp_runs *chunk = new_chunk(stock, WSP_RUNS_PER_CHUNK);
+        if (!chunk) {
+            return WSPOOL_ERR_NOMEM;
+        }
+        if (q->more) {
+            chunk->next = q->more;
+            chunk->last = q->more->last;
+        }
+        q->more = chunk;
+    }
+    q->more->runs[--q->more->start] = *run;
+    wsp_block_hold(run->block);
+    return 0;
+}
+
+static void drop_first_chunk(struct wsp_outq *q, struct wsp_stock *stock)
+{
+    struct wsp_runs *chunk = q->more;
+    q->more = chunk->next;
+    if (q->more) {
+        q->more->last = chunk->last;
+    }
+    wsp_spares_give(&stock->runs, stock->mem, chunk);
+}
+
+/* The first run is used up: the next one that holds something takes its place. */
+static void advance(struct wsp_outq *q, struct wsp_stock *stock)
+{
+    wsp_block_release(q->first.block);
+    q->first = (struct wsp_run){0};
+    while (q->more && !q->first.block) {
+        struct wsp_runs *chunk = q->more;
+        q->first = chunk->runs[chunk->start++];
+        if (chunk->start == chunk->end) {
+            drop_first_chunk(q, stock);
+        }
+    }
+}
+
+static uint32_t first_image_len(const struct wsp_run *run)
+{
+    return run->partial ? run->partial : wsp_frame_image_len(run->block->bytes + run->offset);
+}
+
+static void shorten(struct wsp_outq *q, struct wsp_run *run, uint32_t bytes)
+{
+    run->offset += bytes;
+    run->bytes -= bytes;
+    q->bytes -= bytes;
+}
+
+/* `bytes` from the front of the lane were written; how many messages that completes. */
+static uint32_t consume(struct wsp_outq *q, struct wsp_stock *stock, uint32_t bytes)
+{
+    uint32_t completed = 0;
+    while (bytes > 0) {
+        struct wsp_run *run = &q->first;
+        if (bytes >= run->bytes) {
+            bytes -= run->bytes;
+            completed += run->count;
+            q->bytes -= run->bytes;
+            q->count -= run->count;
+            advance(q, stock);
+            continue;
+        }
+        uint32_t image = first_image_len(run);
+        uint32_t taken = bytes < image ? bytes : image;
+        shorten(q, run, taken);
+        bytes -= taken;
+        run->partial = image - taken;
+        if (run->partial == 0) {
+            run->count--;
+            q->count--;
+            completed++;
+        }
+    }
+    return completed;
+}
+
+/* Cuts a half-sent message off the first run, so that the rest of the run can be dropped. */
+static int isolate_partial(struct wsp_outq *q, struct wsp_stock *stock)
+{
+    struct wsp_run *first = &q->first;
+    if (first->count == 1) {
+        return 0;
+    }
+    struct wsp_run rest = {.block = first->block,
+                           .offset = first->offset + first->partial,
+                           .bytes = first->bytes - first->partial,
+                           .count = first->count - 1};
+    int error = push_second(q, stock, &rest);
+    if (error) {
+        return error;
+    }
+    first->bytes = first->partial;
+    first->count = 1;
+    return 0;
+}
+
+/* Takes the oldest message of a run out; the run may be left without a block. */
+static void drop_front(struct wsp_outq *q, struct wsp_stock *stock, struct wsp_run *run)
+{
+    shorten(q, run, first_image_len(run));
+    run->count--;
+    q->count--;
+    if (run->bytes > 0) {
+        return;
+    }
+    if (run == &q->first) {
+        advance(q, stock);
+    } else {
+        wsp_block_release(run->block);
+        run->block = NULL;
+    }
+}
+
+/* The oldest run of which nothing is under way, or NULL. */
+static struct wsp_run *oldest_droppable(struct wsp_outq *q, struct wsp_stock *stock)
+{
+    uint32_t under_way = q->peeked;
+    if (under_way == 0) {
+        if (q->first.partial == 0) {
+            return q->first.block ? &q->first : NULL;
+        }
+        if (isolate_partial(q, stock)) {
+            return NULL;
+        }
+        under_way = q->first.bytes;
+    }
+    under_way -= under_way < q->first.bytes ? under_way : q->first.bytes;
+    for (struct wsp_runs *chunk = q->more; chunk; chunk = chunk->next) {
+        for (uint16_t i = chunk->start; i < chunk->end; i++) {
+            struct wsp_run *run = &chunk->runs[i];
+            if (under_way == 0 && run->block) {
+                return run;
+            }
+            under_way -= under_way < run->bytes ? under_way : run->bytes;
+        }
+    }
+    return NULL;
+}
+
+uint32_t wsp_outq_drop_oldest(struct wsp_outq *q, struct wsp_stock *stock, uint32_t bytes,
+                              uint32_t max_bytes, uint32_t max_count)
+{
+    uint32_t dropped = 0;
+    while (q->count > 0 && (q->bytes + bytes > max_bytes || q->count + 1 > max_count)) {
+        struct wsp_run *run = oldest_droppable(q, stock);
+        if (!run) {
+            break;
+        }
+        drop_front(q, stock, run);
+        dropped++;
+    }
+    return dropped;
+}
+
+uint32_t wsp_outq_drop_all(struct wsp_outq *q, struct wsp_stock *stock)
+{
+    uint32_t before = q->count;
+    struct wsp_run *run;
+    while ((run = oldest_droppable(q, stock)) != NULL) {
+        q->bytes -= run->bytes;
+        q->count -= run->count;
+        if (run == &q->first) {
+            advance(q, stock);
+        } else {
+            wsp_block_release(run->block);
+            *run = (struct wsp_run){0};
+        }
+    }
+    return before - q->count;
+}
+
+/* ------------------------------------------------- control lane and Close */
+
+static int need_control(struct wsp_outq *q, struct wsp_stock *stock)
+{
+    if (q->control) {
+        return 0;
+    }
+    struct wsp_control *control = wsp_spares_take(&stock->controls, stock->mem);
+    if (!control) {
+        return WSPOOL_ERR_NOMEM;
+    }
+    control->start = control->end = control->peeked = 0;
+    control->close_start = control->close_end = control->close_peeked = 0;
+    control->last_pong = WSP_NO_PONG;
+    q->control = control;
+    return 0;
+}
+
+static int control_has_room(struct wsp_control *control, size_t len)
+{
+    if (control->end + len > WSP_CONTROL_BYTES && control->peeked == 0 && control->start > 0) {
+        uint16_t by = control->start;
+        memmove(control->bytes, control->bytes + by, (size_t)(control->end - by));
+        control->start = 0;
+        control->end = (uint16_t)(control->end - by);
+        control->last_pong = control->last_pong == WSP_NO_PONG || control->last_pong < by
+                                 ? WSP_NO_PONG
+                                 : (uint16_t)(control->last_pong - by);
+    }
+    return control->end + len <= WSP_CONTROL_BYTES && control->close_end == 0;
+}
+
+static void control_append(struct wsp_control *control, const void *bytes, size_t len)
+{
+    memcpy(control->bytes + control->end, bytes, len);
+    control->end = (uint16_t)(control->end + len);
+}
+
+int wsp_outq_control(struct wsp_outq *q, struct wsp_stock *stock, const void *bytes, size_t len)
+{
+    if (need_control(q, stock)) {
+        return WSPOOL_ERR_NOMEM;
+    }
+    if (!control_has_room(q->control, len)) {
+        return WSPOOL_ERR_FULL;
+    }
+    control_append(q->control, bytes, len);
+    q->control->last_pong = WSP_NO_PONG;
+    return 0;
+}
+
+int wsp_outq_pong(struct wsp_outq *q, struct wsp_stock *stock, const void *image, size_t len)
+{
+    if (need_control(q, stock)) {
+        return WSPOOL_ERR_NOMEM;
+    }
+    struct wsp_control *control = q->control;
+    int replaced = 0;
+    if (!control_has_room(control, len)) {
+        if (control->last_pong == WSP_NO_PONG ||
+            control->last_pong < control->start + control->peeked) {
+            return 1;
+        }
+        control->end = control->last_pong;
+        control->last_pong = WSP_NO_PONG;
+        replaced = 1;
+        if (!control_has_room(control, len)) {
+            return 1;
+        }
+    }
+    control->last_pong = control->end;
+    control_append(control, image, len);
+    return replaced;
+}
+
+int wsp_outq_close(struct wsp_outq *q, struct wsp_stock *stock, const void *image, size_t len)
+{
+    if (need_control(q, stock)) {
+        return WSPOOL_ERR_NOMEM;
+    }
+    memcpy(q->control->close, image, len);
+    q->control->close_end = (uint16_t)len;
+    return 0;
+}
+
+/* ------------------------------------------------------------ peek and ack */
+
+static int add_vector(struct iovec *vectors, int n, const void *bytes, size_t len)
+{
+    /* struct iovec serves for reading too, so its pointer isn't const; nobody writes to it. */
+    union {
+        const void *in;
+        void *out;
+    } base = {.in = bytes};
+    vectors[n].iov_base = base.out;
+    vectors[n].iov_len = len;
+    return n + 1;
+}
+
+static int peek_run(struct wsp_outq *q, const struct wsp_run *run, uint32_t skip, uint32_t bytes,
+                    struct iovec *vectors, int n)
+{
+    q->peeked += bytes;
+    return add_vector(vectors, n, run->block->bytes + run->offset + skip, bytes);
+}
+
+int wsp_outq_peek_all(struct wsp_outq *q, struct iovec *vectors, int max)
+{
+    struct wsp_control *control = q->control;
+    int n = 0;
+    uint32_t skip = 0;
+    q->peeked = 0;
+    q->tail_peeked = 0;
+    if (control) {
+        control->peeked = control->close_peeked = 0;
+        if (control->start < control->end) {
+            skip = q->first.partial;
+            if (skip > 0 && n < max) {
+                n = peek_run(q, &q->first, 0, skip, vectors, n);
+            }
+            if (n < max) {
+                control->peeked = (uint16_t)(control->end - control->start);
+                n = add_vector(vectors, n, control->bytes + control->start, control->peeked);
+            }
+        }
+    }
+    if (q->first.bytes > skip) {
+        if (n == max) {
+            return n;
+        }
+        n = peek_run(q, &q->first, skip, q->first.bytes - skip, vectors, n);
+    }
+    for (struct wsp_runs *chunk = q->more; chunk; chunk = chunk->next) {
+        for (uint16_t i = chunk->start; i < chunk->end; i++) {
+            if (!chunk->runs[i].block) {
+                continue;
+            }
+            if (n == max) {
+                return n;
+            }
+            n = peek_run(q, &chunk->runs[i], 0, chunk->runs[i].bytes, vectors, n);
+        }
+    }
+    q->tail_peeked = 1;
+    if (control && control->close_start < control->close_end && n < max) {
+        control->close_peeked = (uint16_t)(control->close_end - control->close_start);
+        n = add_vector(vectors, n, control->close + control->close_start, control->close_peeked);
+    }
+    return n;
+}
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+int wsp_outq_ack_part(struct wsp_outq *q, struct wsp_stock *stock, size_t bytes,
+                      struct wsp_acked *acked)
+{
+    struct wsp_control *control = q->control;
+    uint32_t lane = q->peeked;
+    acked->messages = 0;
+    acked->partly = 0;
+    if (!control) {
+        if (bytes > lane) {
+            return WSPOOL_ERR_INVAL;
+        }
+        acked->partly = bytes < lane;
+        acked->messages = consume(q, stock, (uint32_t)bytes);
+    } else {
+        size_t total = (size_t)lane + control->peeked + control->close_peeked;
+        if (bytes > total) {
+            return WSPOOL_ERR_INVAL;
+        }
+        acked->partly = bytes < total;
+        /* The same order as in peek: control stands behind a half-sent message. */
+        uint32_t half = control->peeked ? (uint32_t)least(q->first.partial, lane) : lane;
+        uint32_t n = (uint32_t)least(bytes, half);
+        acked->messages = consume(q, stock, n);
+        bytes -= n;
+        n = (uint32_t)least(bytes, control->peeked);
+        control->start = (uint16_t)(control->start + n);
+        bytes -= n;
+        n = (uint32_t)least(bytes, lane - half);
+        acked->messages += consume(q, stock, n);
+        bytes -= n;
+        control->close_start = (uint16_t)(control->close_start + bytes);
+        control->peeked = control->close_peeked = 0;
+        if (control->start == control->end && control->close_start == control->close_end) {
+            wsp_spares_give(&stock->controls, stock->mem, control);
+            q->control = NULL;
+        }
+    }
+    q->peeked = 0;
+    q->tail_peeked = 0;
+    return 0;
+}
+
+void wsp_outq_fini(struct wsp_outq *q, struct wsp_stock *stock)
+{
+    q->peeked = 0;
+    while (q->first.block) {
+        advance(q, stock);
+    }
+    q->bytes = q->count = 0;
+    if (q->control) {
+        wsp_spares_give(&stock->controls, stock->mem, q->control);
+        q->control = NULL;
+    }
+}
+
+/* ------------------------------------------------------------------ checks */
+
+void wsp_outq_each(const struct wsp_outq *q, void (*visit)(const struct wsp_run *run, void *user),
+                   void *user)
+{
+    if (q->first.block) {
+        visit(&q->first, user);
+    }
+    for (const struct wsp_runs *chunk = q->more; chunk; chunk = chunk->next) {
+        for (uint16_t i = chunk->start; i < chunk->end; i++) {
+            if (chunk->runs[i].block) {
+                visit(&chunk->runs[i], user);
+            }
+        }
+    }
+}
+
+struct sum {
+    uint64_t bytes, count;
+    int bad;
+};
+
+static void add_run(const struct wsp_run *run, void *user)
+{
+    struct sum *sum = user;
+    uint32_t at = run->partial, images = run->partial ? 1 : 0;
+    while (at < run->bytes) {
+        at += wsp_frame_image_len(run->block->bytes + run->offset + at);
+        images++;
+    }
+    if (at != run->bytes || images != run->count || run->offset + run->bytes > run->block->used) {
+        sum->bad = 1;
+    }
+    sum->bytes += run->bytes;
+    sum->count += run->count;
+}
+
+int wsp_outq_check(const struct wsp_outq *q)
+{
+    struct sum sum = {0};
+    wsp_outq_each(q, add_run, &sum);
+    if (sum.bad || sum.bytes != q->bytes || sum.count != q->count || q->peeked > q->bytes) {
+        return 0;
+    }
+    if (q->bytes == 0 && (q->more || q->first.block)) {
+        return 0;
+    }
+    const struct wsp_control *control = q->control;
+    if (control) {
+        /* At most one frame is half sent, be it a message or a control frame. */
+        return control->start <= control->end && control->end <= WSP_CONTROL_BYTES &&
+               control->close_start <= control->close_end &&
+               (control->close_start == 0 || q->bytes == 0);
+    }
+    return 1;
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * link/outq.h - what waits to be sent to one peer.  Floor 2.
+ *
+ * Two lanes and a last word, sent in this order:
+ *
+ *     rest of a half-sent message | control | messages ............ | Close
+ *                                   (bytes)   (runs in shared blocks) (bytes)
+ *
+ * Messages are runs in shared blocks; one published right behind the other just makes the last
+ * run longer. The first run lies in the queue itself, so a peer that keeps up needs no memory;
+ * more of them go into chunks from a stock. Control frames (and the HTTP answer of the handshake,
+ * which comes before everything) are a few bytes of the queue's own, borrowed from the stock
+ * while there are any; so is the Close, which waits until the messages before it are gone.
+ *
+ * Invariants: at most one frame is half sent, and the lanes change only between frames; `bytes`
+ * and `count` are the sums over the runs; `more` is NULL when the first run is empty; what was
+ * peeked stays as it is until the ack; nothing is queued behind a Close.
+ */
+#ifndef WSP_LINK_OUTQ_H
+#define WSP_LINK_OUTQ_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base/spares.h"
+#include "wire/block.h"
+#include "wire/frame.h"
+
+#define WSP_RUNS_PER_CHUNK 9u
+
+struct wsp_runs { /* a chunk of the runs behind the first */
+    struct wsp_runs *next;
+    struct wsp_runs *last; /* of the whole list; right in the first chunk only */
+    uint16_t start, end;   /* runs[start..end) are in use; one without a block was dropped */
+    struct wsp_run runs[WSP_RUNS_PER_CHUNK];
+};
+
+#define WSP_CONTROL_BYTES 1904u
+#define WSP_CLOSE_IMAGE_MAX (2u + WSP_CONTROL_MAX)
+#define WSP_NO_PONG UINT16_MAX
+
+struct wsp_control {
+    uint16_t start, end; /* bytes[start..end) wait */
+    uint16_t peeked;     /* of them, how many the last peek gave out */
+    uint16_t last_pong;  /* where the last frame begins if it is a pong that may be replaced */
+    uint16_t close_start, close_end, close_peeked; /* the same for the Close */
+    uint8_t close[WSP_CLOSE_IMAGE_MAX];
+    uint8_t bytes[WSP_CONTROL_BYTES];
+};
+
+/* What the queues of one pool share. */
+struct wsp_stock {
+    const wspool_mem *mem;
+    struct wsp_spares runs;
+    struct wsp_spares controls;
+};
+
+struct wsp_outq {
+    struct wsp_run first;
+    struct wsp_runs *more; /* runs behind it, oldest chunk first */
+    struct wsp_control *control;
+    uint32_t bytes;      /* in the message lane */
+    uint32_t count;      /* messages in it */
+    uint32_t peeked;     /* bytes of it that the last peek gave out */
+    uint8_t tail_peeked; /* the last run is among them: it may not grow */
+    uint8_t open;        /* messages may be queued */
+    uint8_t blocked;     /* the transport could not take all */
+    uint8_t marks;       /* of whoever owns the queue; 0 when there is nothing special */
+};
+
+void wsp_stock_init(struct wsp_stock *stock, const wspool_mem *mem);
+void wsp_stock_fini(struct wsp_stock *stock);
+
+/* Puts a run behind everything else in the message lane, the block's hold included. 0 or NOMEM.
+ * The slow half of wsp_outq_push. */
+int wsp_outq_push_behind(struct wsp_outq *q, struct wsp_stock *stock, const struct wsp_run *run);
+
+/* Queues one image. Limits are the caller's to check. 0 or NOMEM. */
+static inline int wsp_outq_push(struct wsp_outq *q, struct wsp_stock *stock,
+                                const struct wsp_run *run)
+{
+    if (q->bytes == 0) {
+        q->first = *run;
+        wsp_block_hold(run->block);
+        q->tail_peeked = 0;
+    } else if (!q->more && !q->tail_peeked && q->first.block == run->block &&
+               q->first.offset + q->first.bytes == run->offset) {
+        q->first.bytes += run->bytes;
+        q->first.count += run->count;
+    } else {
+        return wsp_outq_push_behind(q, stock, run);
+    }
+    q->bytes += run->bytes;
+    q->count += run->count;
+    return 0;
+}
+
+/* Takes the oldest messages that are not under way out of the queue until `bytes` more fit under
+ * `max_bytes` and one more under `max_count`. Answers how many were taken; fewer than needed when
+ * the rest is under way (or no memory was left to cut a run in two). */
+uint32_t wsp_outq_drop_oldest(struct wsp_outq *q, struct wsp_stock *stock, uint32_t bytes,
+                              uint32_t max_bytes, uint32_t max_count);
+/* Takes out all messages that are not under way; how many. */
+uint32_t wsp_outq_drop_all(struct wsp_outq *q, struct wsp_stock *stock);
+
+/* Queues bytes in the control lane: an HTTP answer, or a whole control frame. 0, NOMEM, or FULL
+ * when the lane has no room (or the Close was queued). */
+int wsp_outq_control(struct wsp_outq *q, struct wsp_stock *stock, const void *bytes, size_t len);
+/* Queues a pong. When the lane is full it takes the place of the last one that is not under way
+ * (RFC 6455, 5.5.3 allows to answer the latest ping only). 1 when one was replaced or this one
+ * was left out, 0, or NOMEM. */
+int wsp_outq_pong(struct wsp_outq *q, struct wsp_stock *stock, const void *image, size_t len);
+/* Queues the Close, behind everything. 0 or NOMEM; once only. */
+int wsp_outq_close(struct wsp_outq *q, struct wsp_stock *stock, const void *image, size_t len);
+
+/* See wspool_peek. Whoever keeps up has one run and nothing else, so that is answered here. */
+int wsp_outq_peek_all(struct wsp_outq *q, struct iovec *vectors, int max);
+static inline int wsp_outq_peek(struct wsp_outq *q, struct iovec *vectors, int max)
+{
+    if (q->control || q->more || q->bytes == 0) {
+        return wsp_outq_peek_all(q, vectors, max);
+    }
+    q->peeked = q->bytes;
+    q->tail_peeked = 1;
+    vectors[0].iov_base = q->first.block->bytes + q->first.offset;
+    vectors[0].iov_len = q->bytes;
+    return 1;
+}
+
+struct wsp_acked {
+    uint32_t messages; /* sent whole by it */
+    int partly;        /* fewer bytes than were peeked */
+};
+/* 0, or INVAL when it is more than was peeked. */
+int wsp_outq_ack_part(struct wsp_outq *q, struct wsp_stock *stock, size_t bytes,
+                      struct wsp_acked *acked);
+static inline int wsp_outq_ack(struct wsp_outq *q, struct wsp_stock *stock, size_t bytes,
+                               struct wsp_acked *acked)
+{
+    if (q->control || q->more || bytes != q->bytes || bytes != q->peeked || bytes == 0) {
+        return wsp_outq_ack_part(q, stock, bytes, acked);
+    }
+    acked->messages = q->count;
+    acked->partly = 0;
+    wsp_block_release(q->first.block);
+    q->first = (struct wsp_run){0};
+    q->bytes = q->count = q->peeked = 0;
+    q->tail_peeked = 0;
+    return 0;
+}
+
+static inline int wsp_outq_empty(const struct wsp_outq *q)
+{
+    return q->bytes == 0 && !q->control;
+}
+
+/* Lets go of everything. */
+void wsp_outq_fini(struct wsp_outq *q, struct wsp_stock *stock);
+
+/* Calls `visit` for each run. */
+void wsp_outq_each(const struct wsp_outq *q, void (*visit)(const struct wsp_run *run, void *user),
+                   void *user);
+/* Do the invariants hold? 1 or 0. */
+int wsp_outq_check(const struct wsp_outq *q);
+
+#endif
