@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * channel/broadcast.c - see channel/broadcast.h.
+ *
+ * Members that joined one after the other lie one after the other, and the processor fetches
+ * their records by itself; after much coming and going they don't, so the record of a member a
+ * few places ahead is asked for early. Measured at 100 000 members in random order: 2.3 times as
+ * slow without it.
+ */
+#include "channel/broadcast.h"
+
+#define AHEAD 12u
+
+/* The peer's queue has no room: its channel's policy decides. 1 when the message may be queued
+ * after all. */
+static int make_room(struct wsp_link *link, struct wsp_channel *channel, struct wsp_peer *peer,
+                     uint32_t len, wspool_tally *tally)
+{
+    const wspool_config *config = link->config;
+    struct wsp_conn *conn = &peer->conn;
+    uint32_t before = conn->out.bytes;
+    uint32_t dropped;
+    switch ((enum wspool_slow)channel->slow) {
+    case WSPOOL_SLOW_CLOSE:
+        tally->closed++;
+        wsp_count_add(&link->count->slow_closes, 1);
+        wsp_conn_fail(link, conn, WSPOOL_END_SLOW, 1);
+        return 0;
+    case WSPOOL_SLOW_DROP_OLDEST:
+        dropped = wsp_outq_drop_oldest(&conn->out, &link->stock, len, config->queue_bytes,
+                                       config->queue_messages);
+        tally->replaced += dropped;
+        conn->dropped += dropped;
+        wsp_count_add(&link->count->dropped_oldest, dropped);
+        wsp_count_sub(&link->count->waiting_bytes, before - conn->out.bytes);
+        if (dropped > 0) {
+            wsp_conn_event(link, conn, WSP_EVENT_DROPPED);
+        }
+        return conn->out.bytes + len <= config->queue_bytes &&
+               conn->out.count < config->queue_messages;
+    case WSPOOL_SLOW_DROP_NEWEST:
+        break;
+    }
+    return 0;
+}
+
+static void drop_newest(struct wsp_link *link, struct wsp_peer *peer, wspool_tally *tally)
+{
+    tally->dropped++;
+    peer->conn.dropped++;
+    wsp_conn_event(link, &peer->conn, WSP_EVENT_DROPPED);
+}
+
+void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel, const struct wsp_run *image,
+                   const struct wsp_peer *except, wspool_tally *tally)
+{
+    const uint32_t max_bytes = link->config->queue_bytes;
+    const uint32_t max_count = link->config->queue_messages;
+    const uint32_t len = image->bytes;
+    const struct wsp_press press = wsp_conn_press(link);
+    const struct wsp_member *members = channel->members;
+    const uint32_t count = channel->count;
+    for (uint32_t i = 0; i < count; i++) {
+        if (i + AHEAD < count) {
+            __builtin_prefetch(members[i + AHEAD].peer, 1);
+        }
+        struct wsp_peer *peer = members[i].peer;
+        struct wsp_outq *out = &peer->conn.out;
+        if (!out->open || peer == except) {
+            continue;
+        }
+        if (out->bytes + len > max_bytes || out->count >= max_count) {
+            if (!make_room(link, channel, peer, len, tally)) {
+                if (out->open) {
+                    drop_newest(link, peer, tally);
+                }
+                continue;
+            }
+        }
+        if (wsp_conn_push(link, &peer->conn, image, press)) {
+            drop_newest(link, peer, tally); /* no memory for one more run */
+            continue;
+        }
+        tally->queued++;
+        tally->slow += out->blocked;
+    }
+    wsp_count_add(&link->count->deliveries,
+                  (uint64_t)tally->queued + tally->dropped + tally->closed);
+    wsp_count_add(&link->count->queued, tally->queued);
+    wsp_count_add(&link->count->waiting_bytes, (uint64_t)tally->queued * len);
+    wsp_count_add(&link->count->dropped_newest, tally->dropped);
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+/* channel/registry.c - see channel/registry.h. */
+#include "channel/registry.h"
+
+#include <string.h>
+
+#include <wspool/error.h>
+
+#define FIRST_MEMBERS 4u
+#define FIRST_SEATS 4u
+
+/* A channel's key on the stack: kinds never collide, since the kind is its first byte. */
+struct key {
+    uint8_t bytes[1 + WSPOOL_NAME_MAX];
+    size_t len;
+};
+
+static struct key make_key(wspool_channel channel)
+{
+    struct key key;
+    key.bytes[0] = (uint8_t)channel.kind;
+    if (channel.len > 0) {
+        memcpy(key.bytes + 1, channel.name, channel.len);
+    }
+    key.len = 1 + channel.len;
+    return key;
+}
+
+static struct wsp_channel *of_node(struct wsp_map_node *node)
+{
+    /* The node is the channel's first member. */
+    return (struct wsp_channel *)(void *)node;
+}
+
+void wsp_registry_init(struct wsp_registry *registry, const wspool_mem *mem,
+                       const struct wsp_siphash_key *seed, uint64_t first_epoch,
+                       struct wsp_counters *count)
+{
+    *registry = (struct wsp_registry){.mem = mem, .next_epoch = first_epoch, .count = count};
+    wsp_map_init(&registry->channels, seed);
+}
+
+void wsp_registry_fini(struct wsp_registry *registry)
+{
+    wsp_map_fini(&registry->channels, registry->mem);
+}
+
+int wsp_channel_valid(wspool_channel channel)
+{
+    return channel.kind >= WSPOOL_GLOBAL && channel.kind <= WSPOOL_TOPIC &&
+           channel.len <= WSPOOL_NAME_MAX && (channel.name || channel.len == 0);
+}
+
+struct wsp_channel *wsp_registry_find(const struct wsp_registry *registry, wspool_channel channel)
+{
+    struct key key = make_key(channel);
+    struct wsp_map_node *node = wsp_map_find(&registry->channels, key.bytes, key.len);
+    return node ? of_node(node) : NULL;
+}
+
+wspool_channel wsp_channel_name(const struct wsp_channel *channel)
+{
+    return (wspool_channel){.kind = (enum wspool_kind)channel->key[0],
+                            .name = channel->key + 1,
+                            .len = channel->node.key_len - 1};
+}
+
+/* ------------------------------------------------------------------- seats */
+
+struct wsp_channel *wsp_seat_channel(const struct wsp_seats *seats, uint32_t seat)
+{
+    return seat == 0 ? seats->first_channel : seats->more[seat - 1].channel;
+}
+
+static uint32_t seat_index(const struct wsp_seats *seats, uint32_t seat)
+{
+    return seat == 0 ? seats->first_index : seats->more[seat - 1].index;
+}
+
+static void set_seat(struct wsp_seats *seats, uint32_t seat, struct wsp_channel *channel,
+                     uint32_t index)
+{
+    if (seat == 0) {
+        seats->first_channel = channel;
+        seats->first_index = index;
+    } else {
+        seats->more[seat - 1] = (struct wsp_seat){.channel = channel, .index = index};
+    }
+}
+
+/* Linear in the peer's own seats (channels_per_peer at most), not in the channel's members. */
+static int find_seat(const struct wsp_seats *seats, const struct wsp_channel *channel,
+                     uint32_t *seat)
+{
+    for (uint32_t i = 0; i < seats->count; i++) {
+        if (wsp_seat_channel(seats, i) == channel) {
+            *seat = i;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int reserve_seat(struct wsp_seats *seats, const wspool_mem *mem)
+{
+    if (seats->count == 0 || seats->count - 1u < seats->cap) {
+        return 0;
+    }
+    uint32_t cap = seats->cap ? seats->cap * 2u : FIRST_SEATS;
+    if (cap > UINT16_MAX) {
+        return WSPOOL_ERR_FULL;
+    }
+    struct wsp_seat *more = wsp_resize(mem, seats->more, cap, sizeof *more);
+    if (!more) {
+        return WSPOOL_ERR_NOMEM;
+    }
+    seats->more = more;
+    seats->cap = (uint16_t)cap;
+    return 0;
+}
+
+/* The last seat moves into the hole. */
+static void remove_seat(struct wsp_seats *seats, const wspool_mem *mem, uint32_t seat)
+{
+    uint32_t last = seats->count - 1u;
+    if (seat != last) {
+        struct wsp_channel *moved = wsp_seat_channel(seats, last);
+        uint32_t index = seat_index(seats, last);
+        set_seat(seats, seat, moved, index);
+        moved->members[index].seat = seat;
+    }
+    seats->count--;
+    if (seats->count <= 1 && seats->more) {
+        wsp_free(mem, seats->more);
+        seats->more = NULL;
+        seats->cap = 0;
+    }
+}
+
+/* ----------------------------------------------------------------- members */
+
+static int reserve_member(struct wsp_channel *channel, const wspool_mem *mem)
+{
+    if (channel->count < channel->cap) {
+        return 0;
+    }
+    uint32_t cap = channel->cap ? channel->cap * 2 : FIRST_MEMBERS;
+    struct wsp_member *members = wsp_resize(mem, channel->members, cap, sizeof *members);
+    if (!members) {
+        return WSPOOL_ERR_NOMEM;
+    }
+    channel->members = members;
+    channel->cap = cap;
+    return 0;
+}
+
+/* The last member moves into the hole. A much too large array is made smaller; if that fails, it
+ * stays large. */
+static void remove_member(struct wsp_channel *channel, const wspool_mem *mem, uint32_t index)
+{
+    uint32_t last = --channel->count;
+    if (index != last) {
+        struct wsp_member moved = channel->members[last];
+        channel->members[index] = moved;
+        set_seat(&moved.peer->seats, moved.seat, channel, index);
+    }
+    if (channel->cap > FIRST_MEMBERS && channel->count < channel->cap / 4) {
+        struct wsp_member *members =
+            wsp_resize(mem, channel->members, channel->cap / 2, sizeof *members);
+        if (members) {
+            channel->members = members;
+            channel->cap /= 2;
+        }
+    }
+}
+
+/* ---------------------------------------------------------------- channels */
+
+static struct wsp_channel *new_channel(struct wsp_registry *registry, wspool_channel name,
+                                       enum wspool_slow slow)
+{
+    struct key key = make_key(name);
+    struct wsp_channel *channel = wsp_calloc(registry->mem, 1, sizeof *channel + key.len);
+    if (!channel) {
+        return NULL;
+    }
+    memcpy(channel->key, key.bytes, key.len);
+    channel->node.key = channel->key;
+    channel->node.key_len = (uint32_t)key.len;
+    channel->slow = (uint8_t)slow;
+    channel->epoch = registry->next_epoch;
+    if (wsp_map_add(&registry->channels, registry->mem, &channel->node)) {
+        wsp_free(registry->mem, channel);
+        return NULL;
+    }
+    registry->next_epoch++;
+    wsp_count_add(&registry->count->channels, 1);
+    return channel;
+}
+
+/* It can't be found any more; its name still stands. */
+static void unlist_channel(struct wsp_registry *registry, struct wsp_channel *channel)
+{
+    wsp_map_remove(&registry->channels, &channel->node);
+    wsp_count_sub(&registry->count->channels, 1);
+}
+
+static void free_channel(struct wsp_registry *registry, struct wsp_channel *channel)
+{
+    wsp_free(registry->mem, channel->members);
+    wsp_free(registry->mem, channel);
+}
+
+int wsp_registry_join(struct wsp_registry *registry, struct wsp_peer *peer, wspool_channel name,
+                      enum wspool_slow slow, uint32_t max)
+{
+    struct wsp_seats *seats = &peer->seats;
+    struct wsp_channel *channel = wsp_registry_find(registry, name);
+    uint32_t seat;
+    if (channel && find_seat(seats, channel, &seat)) {
+        return WSPOOL_ERR_EXISTS;
+    }
+    if (seats->count >= max) {
+        return WSPOOL_ERR_FULL;
+    }
+    int error = reserve_seat(seats, registry->mem);
+    if (error) {
+        return error;
+    }
+    int appeared = !channel;
+    if (appeared && (channel = new_channel(registry, name, slow)) == NULL) {
+        return WSPOOL_ERR_NOMEM;
+    }
+    error = reserve_member(channel, registry->mem);
+    if (error) {
+        if (appeared) {
+            unlist_channel(registry, channel);
+            free_channel(registry, channel);
+        }
+        return error;
+    }
+    channel->members[channel->count] = (struct wsp_member){.peer = peer, .seat = seats->count};
+    seats->count++;
+    set_seat(seats, seats->count - 1u, channel, channel->count);
+    channel->count++;
+    wsp_count_add(&registry->count->memberships, 1);
+    if (appeared) {
+        registry->on_presence(registry->owner, channel, 1);
+    }
+    return 0;
+}
+
+static void leave_seat(struct wsp_registry *registry, struct wsp_peer *peer, uint32_t seat)
+{
+    struct wsp_channel *channel = wsp_seat_channel(&peer->seats, seat);
+    uint32_t index = seat_index(&peer->seats, seat);
+    remove_member(channel, registry->mem, index);
+    remove_seat(&peer->seats, registry->mem, seat);
+    wsp_count_sub(&registry->count->memberships, 1);
+    if (channel->count == 0) {
+        /* Unlisted first: the hook may make the same channel anew. */
+        unlist_channel(registry, channel);
+        registry->on_presence(registry->owner, channel, 0);
+        free_channel(registry, channel);
+    }
+}
+
+int wsp_registry_leave(struct wsp_registry *registry, struct wsp_peer *peer,
+                       struct wsp_channel *channel)
+{
+    uint32_t seat;
+    if (!find_seat(&peer->seats, channel, &seat)) {
+        return WSPOOL_ERR_ABSENT;
+    }
+    leave_seat(registry, peer, seat);
+    return 0;
+}
+
+void wsp_registry_leave_all(struct wsp_registry *registry, struct wsp_peer *peer)
+{
+    while (peer->seats.count > 0) {
+        leave_seat(registry, peer, peer->seats.count - 1u);
+    }
+}
+
+int wsp_registry_check(const struct wsp_registry *registry, uint64_t *memberships)
+{
+    *memberships = 0;
+    if (!wsp_map_check(&registry->channels)) {
+        return 0;
+    }
+    struct wsp_map_node *node = NULL;
+    while ((node = wsp_map_next(&registry->channels, node)) != NULL) {
+        const struct wsp_channel *channel = of_node(node);
+        if (channel->count == 0 || channel->count > channel->cap) {
+            return 0;
+        }
+        for (uint32_t i = 0; i < channel->count; i++) {
+            const struct wsp_member *member = &channel->members[i];
+            const struct wsp_seats *seats = &member->peer->seats;
+            if (member->seat >= seats->count || wsp_seat_channel(seats, member->seat) != channel ||
+                seat_index(seats, member->seat) != i) {
+                return 0;
+            }
+        }
+        *memberships += channel->count;
+    }
+    return 1;
+}

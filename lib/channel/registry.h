@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * channel/registry.h - channels, and who is a member of which.  Floor 3.
+ *
+ * Two arrays that point into each other: a channel's members, and a peer's seats.
+ *
+ *     channel "item 42"   members [ peer 7, seat 0 | peer 3, seat 1 | peer 9, seat 0 ]
+ *     peer 3              seats   [ global "cards", index 5 | item "42", index 1 ]
+ *
+ * Joining appends to both; leaving moves the last one of each into the hole and corrects the one
+ * place that points to it. Both take constant time whatever the channel's size. A peer's first
+ * seat lies in its record; more of them are an array of its own.
+ *
+ * A channel appears with its first member and goes with its last; both are told. Its offset
+ * counts messages from 1, and each time it appears it has an epoch that it never had before.
+ *
+ * Invariants: a membership is on exactly two arrays, and they agree; no channel is empty.
+ */
+#ifndef WSP_CHANNEL_REGISTRY_H
+#define WSP_CHANNEL_REGISTRY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <wspool/config.h>
+#include "base/map.h"
+#include "link/conn.h"
+
+struct wsp_channel;
+
+struct wsp_seat {
+    struct wsp_channel *channel;
+    uint32_t index; /* among the channel's members */
+};
+
+struct wsp_seats {
+    struct wsp_channel *first_channel; /* seat 0; its parts lie apart to save eight bytes */
+    uint32_t first_index;
+    uint16_t count;
+    uint16_t cap;          /* of more[] */
+    struct wsp_seat *more; /* seats 1 and up */
+};
+
+/* The record of a peer: its connection, what the host knows it by, and where it sits. */
+struct wsp_peer {
+    struct wsp_conn conn;
+    void *user;
+    void *identity;
+    struct wsp_seats seats;
+};
+_Static_assert(sizeof(struct wsp_peer) <= 192, "an idle peer costs 192 bytes at most (law 4)");
+
+struct wsp_member {
+    struct wsp_peer *peer;
+    uint32_t seat; /* which of the peer's seats this is */
+};
+
+struct wsp_channel {
+    struct wsp_map_node node; /* key: the kind, then the name */
+    struct wsp_member *members;
+    uint32_t count;
+    uint32_t cap;
+    uint64_t epoch;
+    uint64_t offset;
+    uint8_t slow; /* enum wspool_slow */
+    uint8_t key[];
+};
+
+struct wsp_registry {
+    const wspool_mem *mem;
+    struct wsp_map channels;
+    uint64_t next_epoch;
+    struct wsp_counters *count;
+    /* Told when a channel has appeared (1) or is about to go (0). */
+    void (*on_presence)(void *owner, const struct wsp_channel *channel, int present);
+    void *owner;
+};
+
+void wsp_registry_init(struct wsp_registry *registry, const wspool_mem *mem,
+                       const struct wsp_siphash_key *seed, uint64_t first_epoch,
+                       struct wsp_counters *count);
+/* Every peer must have left. */
+void wsp_registry_fini(struct wsp_registry *registry);
+
+/* Is it one that can exist? 1 or 0. */
+int wsp_channel_valid(wspool_channel channel);
+struct wsp_channel *wsp_registry_find(const struct wsp_registry *registry, wspool_channel channel);
+/* The public name of a channel; it lives as long as the channel. */
+wspool_channel wsp_channel_name(const struct wsp_channel *channel);
+
+/* Joins; `slow` is the policy of a channel that appears by it. EXISTS, FULL (`max` seats), NOMEM:
+ * then nothing was changed. */
+int wsp_registry_join(struct wsp_registry *registry, struct wsp_peer *peer, wspool_channel channel,
+                      enum wspool_slow slow, uint32_t max);
+/* Leaves. ABSENT when it is no member. */
+int wsp_registry_leave(struct wsp_registry *registry, struct wsp_peer *peer,
+                       struct wsp_channel *channel);
+void wsp_registry_leave_all(struct wsp_registry *registry, struct wsp_peer *peer);
+
+/* The channel of a peer's seat, 0 <= seat < seats.count. */
+struct wsp_channel *wsp_seat_channel(const struct wsp_seats *seats, uint32_t seat);
+
+/* Do the two sides agree, for every channel? 1 or 0; *memberships: how many there are. */
+int wsp_registry_check(const struct wsp_registry *registry, uint64_t *memberships);
+
+#endif
