@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/* policy/admission.c - see policy/admission.h. */
+#include "policy/admission.h"
+
+#include <string.h>
+
+#include "policy/token.h"
+#include "wire/http.h"
+#include "wire/uri.h"
+
+static int refuse(enum wspool_refusal refusal)
+{
+    return -(int)refusal - 1;
+}
+
+static int check_request_line(const struct wsp_admission *admission, wspool_request *request,
+                              struct wsp_entry *entry)
+{
+    wspool_text path, query;
+    size_t name_len = 0;
+    if (request->method.len != 3 || memcmp(request->method.data, "GET", 3) != 0) {
+        return refuse(WSPOOL_REFUSED_METHOD);
+    }
+    if (request->http_major < 1 || (request->http_major == 1 && request->http_minor < 1)) {
+        return refuse(WSPOOL_REFUSED_HTTP_VERSION);
+    }
+    if (wsp_uri_split(request->target, &path, &query)) {
+        return refuse(WSPOOL_REFUSED_MALFORMED);
+    }
+    int route = wsp_routes_match(admission->routes, path, entry->name, &name_len);
+    if (route < 0) {
+        return route;
+    }
+    entry->route = (uint16_t)route;
+    entry->name_len = (uint16_t)name_len;
+    request->channel = (wspool_text){entry->name, name_len};
+    request->route_user = admission->routes->list[route].user;
+    return 0;
+}
+
+static int check_subprotocol(const struct wsp_admission *admission, wspool_request *request,
+                             struct wsp_entry *entry)
+{
+    int malformed = 0;
+    entry->subprotocol =
+        wsp_upgrade_subprotocol(request, admission->config->subprotocols, &malformed);
+    if (entry->subprotocol) {
+        request->subprotocol = (wspool_text){entry->subprotocol, strlen(entry->subprotocol)};
+    }
+    return malformed ? refuse(WSPOOL_REFUSED_MALFORMED) : 0;
+}
+
+static int check_caps(const struct wsp_admission *admission)
+{
+    if (admission->draining) {
+        return refuse(WSPOOL_REFUSED_DRAINING);
+    }
+    return admission->full ? refuse(WSPOOL_REFUSED_FULL) : 0;
+}
+
+/* A refusal of the host's own choosing, held within what a token's verdict can say. */
+static int refuse_verdict(enum wspool_refusal refusal)
+{
+    int known = refusal >= 0 && refusal < WSPOOL_REFUSAL_COUNT;
+    switch (known ? wspool_refusal_status(refusal) : 0) {
+    case 401:
+    case 403:
+    case 429:
+    case 503:
+        return refuse(refusal);
+    default:
+        return refuse(WSPOOL_REFUSED_TOKEN_INVALID);
+    }
+}
+
+static int take_verdict(const wspool_verdict *verdict, struct wsp_entry *entry)
+{
+    if (verdict->kind != WSPOOL_ACCEPT) {
+        return refuse_verdict(verdict->refusal);
+    }
+    entry->identity = verdict->identity;
+    return WSP_ADMITTED;
+}
+
+static int check_token(const struct wsp_admission *admission, wspool_id id, wspool_request *request,
+                       struct wsp_entry *entry)
+{
+    const wspool_config *config = admission->config;
+    char scratch[WSPOOL_TOKEN_MAX];
+    wspool_verdict verdict = {.size = sizeof verdict};
+    if (!config->token.call || (admission->routes->list[entry->route].flags & WSPOOL_ROUTE_OPEN)) {
+        return WSP_ADMITTED;
+    }
+    int error = wsp_token_find(request, config->token_places, scratch, &request->token);
+    if (error) {
+        return error;
+    }
+    config->token.call(admission->pool, id, request, &verdict, config->token.user);
+    request->token = (wspool_text){0};
+    return verdict.kind == WSPOOL_PENDING ? WSP_PUT_OFF : take_verdict(&verdict, entry);
+}
+
+static int check_capacity(const struct wsp_admission *admission, wspool_id id,
+                          const wspool_request *request, struct wsp_entry *entry)
+{
+    const wspool_capacity_hook *capacity = &admission->config->capacity;
+    entry->stage = WSPOOL_STAGE_CAPACITY;
+    if (capacity->call && capacity->call(admission->pool, id, request, capacity->user) != 0) {
+        return refuse(WSPOOL_REFUSED_CAPACITY);
+    }
+    entry->stage = WSPOOL_STAGE_VERDICT;
+    return WSP_ADMITTED;
+}
+
+int wsp_admission_judge(const struct wsp_admission *admission, wspool_id id,
+                        wspool_request *request, struct wsp_entry *entry)
+{
+    int answer;
+    entry->stage = WSPOOL_STAGE_REQUEST_LINE;
+    if ((answer = check_request_line(admission, request, entry)) < 0) {
+        return answer;
+    }
+    entry->stage = WSPOOL_STAGE_HEADERS;
+    if ((answer = wsp_upgrade_check_head(request)) < 0) {
+        return answer;
+    }
+    entry->stage = WSPOOL_STAGE_VERSION;
+    if ((answer = wsp_upgrade_check_version(request)) < 0) {
+        return answer;
+    }
+    entry->stage = WSPOOL_STAGE_KEY;
+    if ((answer = wsp_upgrade_check_key(request, entry->accept)) < 0 ||
+        (answer = check_subprotocol(admission, request, entry)) < 0) {
+        return answer;
+    }
+    entry->stage = WSPOOL_STAGE_CAPS;
+    if ((answer = check_caps(admission)) < 0) {
+        return answer;
+    }
+    entry->stage = WSPOOL_STAGE_ORIGIN;
+    if (!wsp_origins_admit(admission->origins, request)) {
+        return refuse(WSPOOL_REFUSED_ORIGIN);
+    }
+    entry->stage = WSPOOL_STAGE_TOKEN;
+    if ((answer = check_token(admission, id, request, entry)) != WSP_ADMITTED) {
+        return answer;
+    }
+    return check_capacity(admission, id, request, entry);
+}
+
+int wsp_admission_resume(const struct wsp_admission *admission, wspool_id id,
+                         const wspool_verdict *verdict, struct wsp_entry *entry)
+{
+    int answer = take_verdict(verdict, entry);
+    if (answer == WSP_ADMITTED) {
+        /* The pool may have filled, or begun to drain, in the meantime. */
+        entry->stage = WSPOOL_STAGE_CAPS;
+        answer = check_caps(admission);
+    }
+    return answer == WSP_ADMITTED ? check_capacity(admission, id, NULL, entry) : answer;
+}

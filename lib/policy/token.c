@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * policy/token.c - see policy/token.h.  Floor 4.
+ *
+ * Each place has a function that answers how often a token stands there and gives the value of
+ * the first, empty ones too: so that "twice" is seen even when the first is empty.
+ */
+#include "policy/token.h"
+
+#include <string.h>
+
+#include "wire/http.h"
+#include "wire/uri.h"
+
+#define REFUSE(word) (-(int)WSPOOL_REFUSED_##word - 1)
+
+#define COOKIE_NAME "wspool_token"
+#define PARAMETER "token"
+#define SUBPROTOCOL_PREFIX "bearer."
+
+static int is_space(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+static int in_authorization(const wspool_request *request, wspool_text *token)
+{
+    static const char scheme[] = "Bearer";
+    wspool_text value, word;
+    int there = wsp_http_header(request, "Authorization", &value);
+
+    if (there < 0) {
+        return 2;
+    }
+    if (there == 0) {
+        return 0;
+    }
+    word.data = value.data;
+    word.len = 0;
+    while (word.len < value.len && !is_space(value.data[word.len])) {
+        word.len++;
+    }
+    if (!wsp_text_is(word, scheme)) {
+        return 0; /* another scheme is somebody else's */
+    }
+    value.data += word.len;
+    value.len -= word.len;
+    while (value.len > 0 && value.data[0] == ' ') {
+        value.data++;
+        value.len--;
+    }
+    *token = value;
+    return 1;
+}
+
+static int in_subprotocol(const wspool_request *request, wspool_text *token)
+{
+    static const char prefix[] = SUBPROTOCOL_PREFIX;
+    const size_t len = sizeof(prefix) - 1;
+    wspool_text offer;
+    size_t cursor = 0;
+    int found = 0;
+
+    while (wsp_http_next_element(request, "Sec-WebSocket-Protocol", &cursor, &offer)) {
+        if (offer.len < len || memcmp(offer.data, prefix, len) != 0) {
+            continue;
+        }
+        if (found) {
+            return 2;
+        }
+        found = 1;
+        token->data = offer.data + len;
+        token->len = offer.len - len;
+    }
+    return found;
+}
+
+/* One pair of a cookie-string (RFC 6265, 4.2.1), between two semicolons: is it ours? */
+static int is_our_cookie(const char *data, size_t len, wspool_text *token)
+{
+    static const char name[] = COOKIE_NAME "=";
+    const size_t name_len = sizeof(name) - 1;
+
+    while (len > 0 && is_space(data[0])) {
+        data++;
+        len--;
+    }
+    while (len > 0 && is_space(data[len - 1])) {
+        len--;
+    }
+    if (len < name_len || memcmp(data, name, name_len) != 0) {
+        return 0;
+    }
+    data += name_len;
+    len -= name_len;
+    if (len >= 2 && data[0] == '"' && data[len - 1] == '"') {
+        data++;
+        len -= 2;
+    }
+    token->data = data;
+    token->len = len;
+    return 1;
+}
+
+static int in_cookie(const wspool_request *request, wspool_text *token)
+{
+    int found = 0;
+    size_t i;
+
+    for (i = 0; i < request->header_count; i++) {
+        wspool_text value = request->headers[i].value;
+        size_t at = 0;
+
+        if (!wsp_text_is(request->headers[i].name, "Cookie")) {
+            continue;
+        }
+        while (at < value.len) {
+            const char *pair = value.data + at;
+            const char *end = memchr(pair, ';', value.len - at);
+            size_t len = end ? (size_t)(end - pair) : value.len - at;
+            wspool_text one;
+
+            if (is_our_cookie(pair, len, &one)) {
+                if (found) {
+                    return 2;
+                }
+                found = 1;
+                *token = one;
+            }
+            at += len + 1;
+        }
+    }
+    return found;
+}
+
+/* Answers -1 besides, when it can't be decoded. */
+static int in_query(const wspool_request *request, char *scratch, wspool_text *token)
+{
+    wspool_text path, query, value, again;
+    int len;
+
+    if (wsp_uri_split(request->target, &path, &query)) {
+        return -1;
+    }
+    if (!wsp_uri_parameter(query, PARAMETER, &value)) {
+        return 0;
+    }
+    query.len -= (size_t)(value.data + value.len - query.data);
+    query.data = value.data + value.len;
+    if (query.len > 0) {
+        query.data++; /* the ampersand */
+        query.len--;
+        if (wsp_uri_parameter(query, PARAMETER, &again)) {
+            return 2;
+        }
+    }
+    if (value.len > 0 && memchr(value.data, '%', value.len)) {
+        len = wsp_uri_decode(value, scratch, WSPOOL_TOKEN_MAX);
+        if (len < 0) {
+            return -1;
+        }
+        value.data = scratch;
+        value.len = (size_t)len;
+    }
+    *token = value;
+    return 1;
+}
+
+static int is_blank(wspool_text text)
+{
+    size_t i;
+
+    for (i = 0; i < text.len; i++) {
+        if (!is_space(text.data[i])) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+int wsp_token_find(const wspool_request *request, const enum wspool_token_place *places,
+                   char *scratch, wspool_text *token)
+{
+    wspool_text found = {NULL, 0};
+    size_t i, k;
+
+    for (i = 0; i < WSPOOL_TOKEN_PLACES && places[i] != WSPOOL_TOKEN_NOWHERE; i++) {
+        int times = 0;
+
+        switch (places[i]) {
+        case WSPOOL_TOKEN_AUTHORIZATION:
+            times = in_authorization(request, &found);
+            break;
+        case WSPOOL_TOKEN_SUBPROTOCOL:
+            times = in_subprotocol(request, &found);
+            break;
+        case WSPOOL_TOKEN_COOKIE:
+            times = in_cookie(request, &found);
+            break;
+        case WSPOOL_TOKEN_QUERY:
+            times = in_query(request, scratch, &found);
+            break;
+        case WSPOOL_TOKEN_NOWHERE:
+            break;
+        }
+        if (times == 0) {
+            continue;
+        }
+        if (times != 1) {
+            return REFUSE(TOKEN_MALFORMED);
+        }
+        if (is_blank(found)) {
+            continue;
+        }
+        if (found.len > WSPOOL_TOKEN_MAX) {
+            return REFUSE(TOKEN_MALFORMED);
+        }
+        for (k = 0; k < found.len; k++) {
+            if (found.data[k] < 33 || found.data[k] > 126) {
+                return REFUSE(TOKEN_MALFORMED);
+            }
+        }
+        *token = found;
+        return 0;
+    }
+    return REFUSE(TOKEN_EMPTY);
+}

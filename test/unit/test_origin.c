@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * unit/test_origin.c - which page may connect: the same host, the allow list, and all the ways
+ * to look like one of them.
+ */
+#include "request.h"
+
+#include <stdio.h>
+
+#include <wspool/error.h>
+
+#include "base/mem.h"
+#include "policy/origin.h"
+
+static int admits(const struct wsp_origins *origins, const char *headers)
+{
+    int form, admitted = -1;
+
+    for (form = 0; form < REQUEST_FORMS; form++) {
+        struct test_request r;
+        int answer;
+
+        if (!request_make(&r, form, "/", headers)) {
+            continue;
+        }
+        answer = wsp_origins_admit(origins, &r.request);
+        request_free(&r);
+        if (admitted != -1 && answer != admitted) {
+            fail_msg("form %d differs: %s", form, headers);
+        }
+        admitted = answer;
+    }
+    return admitted;
+}
+
+/* Is there one in the list that has this Origin? The Host is another. */
+static int allows(const struct wsp_origins *origins, const char *origin)
+{
+    char headers[4096];
+
+    snprintf(headers, sizeof(headers), "Host: elsewhere.example\nOrigin: %s", origin);
+    return admits(origins, headers);
+}
+
+static void same_host_is_admitted(void **state)
+{
+    static const struct {
+        const char *origin, *host;
+        int admitted;
+    } cases[] = {
+        {"http://a.example", "a.example", 1},
+        {"https://a.example", "a.example", 1}, /* TLS may end before us */
+        {"http://a.example", "a.example:80", 1},
+        {"http://a.example:80", "a.example", 1},
+        {"https://a.example", "a.example:443", 1},
+        {"https://a.example:443", "a.example", 1},
+        {"http://a.example:8080", "a.example:8080", 1},
+        {"https://a.example:8080", "a.example:8080", 1},
+        {"ws://a.example", "a.example:80", 1},
+        {"wss://a.example", "a.example:443", 1},
+        {"http://A.Example", "a.eXAMPLE", 1},
+        {"HTTP://a.example", "a.example", 1},
+        {"http://localhost:9001", "localhost:9001", 1},
+        {"http://127.0.0.1:9001", "127.0.0.1:9001", 1},
+        {"http://[::1]:9001", "[::1]:9001", 1},
+        {"http://[2001:DB8::1]", "[2001:db8::1]", 1},
+        {"http://[::ffff:192.0.2.1]", "[::ffff:192.0.2.1]:80", 1},
+        {"http://a_b.example", "a_b.example", 1},
+        {"http://xn--4ca.example", "xn--4ca.example", 1},
+        {"http://a.example.", "a.example.", 1},
+        {"app+x.y-1://a.example:7", "a.example:7", 1},
+
+        {"http://b.example", "a.example", 0},
+        {"http://a.example", "b.example", 0},
+        {"http://a.example.evil.example", "a.example", 0},
+        {"http://evil-a.example", "a.example", 0},
+        {"http://evil.a.example", "a.example", 0},
+        {"http://example", "a.example", 0},
+        {"http://a.exampl", "a.example", 0},
+        {"http://a.examples", "a.example", 0},
+        {"http://a.example.", "a.example", 0},
+        {"http://a.example", "a.example.", 0},
+        {"http://aXexample", "a.example", 0}, /* a dot is no pattern */
+        {"http://a.example:8080", "a.example", 0},
+        {"http://a.example", "a.example:8080", 0},
+        {"http://a.example:8080", "a.example:8081", 0},
+        {"https://a.example", "a.example:80", 0},
+        {"http://a.example", "a.example:443", 0},
+        {"http://a.example:443", "a.example", 0},
+        {"http://localhost", "127.0.0.1", 0}, /* loopback is no protection */
+        {"http://127.0.0.1", "localhost", 0},
+        {"http://[::1]", "127.0.0.1", 0},
+        {"http://[::1]", "localhost", 0},
+        {"http://[::1]:9001", "[::1]:9002", 0},
+        {"http://[::2]", "[::1]", 0},
+        {"http://::1", "::1", 0},
+        {"http://::1:80", "::1:80", 0},
+        {"http://[::1", "[::1", 0},
+        {"http://[::1]x", "[::1]x", 0},
+        {"http://[::1]x80", "[::1]", 0},
+        {"http://[::1]80", "[::1]", 0},
+        {"http://[::1]", "[::1]x80", 0},
+        {"http://[]", "[]", 0},
+        {"http://[::1%25lo]", "[::1%25lo]", 0},
+        {"http://[a.example]", "[a.example]", 0},
+
+        {"null", "a.example", 0},
+        {"null", "null", 0},
+        {"NULL", "null", 0},
+        {"http://null", "a.example", 0},
+        {"", "a.example", 0},
+        {"a.example", "a.example", 0},
+        {"//a.example", "a.example", 0},
+        {"://a.example", "a.example", 0},
+        {":a.example", "a.example", 0},
+        {"http:a.example", "a.example", 0},
+        {"http:/a.example", "a.example", 0},
+        {"http:///a.example", "a.example", 0},
+        {"http//a.example", "a.example", 0},
+        {"http", "http", 0},
+        {"http:", "a.example", 0},
+        {"http:/", "a.example", 0},
+        {"http://", "a.example", 0},
+        {"http://:80", ":80", 0},
+        {"1http://a.example:80", "a.example", 0},
+        {"ht tp://a.example:80", "a.example:80", 0},
+        {"ht_tp://a.example:80", "a.example:80", 0},
+        {"-x://a.example:80", "a.example:80", 0},
+        {"file://", "a.example", 0},
+        {"file:///etc", "a.example", 0},
+        {"app://a.example", "a.example", 0}, /* no port is known */
+        {"https+x://a.example", "a.example", 0},
+        {"http://a.example/", "a.example", 0},
+        {"http://a.example/b", "a.example", 0},
+        {"http://a.example?b", "a.example", 0},
+        {"http://a.example#b", "a.example", 0},
+        {"http://a.example\\b", "a.example", 0},
+        {"http://u@a.example", "a.example", 0},
+        {"http://a.example@b.example", "b.example", 0},
+        {"http://a.example@b.example", "a.example", 0},
+        {"http://u:p@a.example", "a.example", 0},
+        {"http://a.example:80@b.example", "a.example", 0},
+        {"http://a.example b", "a.example", 0},
+        {"http://a.example http://b.example", "a.example", 0},
+        {"http://b.example http://a.example", "a.example", 0},
+        {"http://a.example, http://b.example", "a.example", 0},
+        {"http://a.example,", "a.example", 0},
+        {"http://*", "a.example", 0},
+        {"http://*.example", "a.example", 0},
+        {"*", "a.example", 0},
+        {"http://a%2eexample", "a.example", 0},
+        {"http://\xc3\xa4.example", "\xc3\xa4.example", 0},
+        {"\"http://a.example\"", "a.example", 0},
+        {"<http://a.example>", "a.example", 0},
+
+        {"http://a.example:", "a.example", 0},
+        {"http://a.example:0", "a.example:0", 0},
+        {"http://a.example:080", "a.example", 0},
+        {"http://a.example:00080", "a.example", 0},
+        {"http://a.example:+80", "a.example", 0},
+        {"http://a.example:-80", "a.example", 0},
+        {"http://a.example: 80", "a.example", 0},
+        {"http://a.example:80 80", "a.example", 0},
+        {"http://a.example:80:80", "a.example", 0},
+        {"http://a.example:8a", "a.example:8a", 0},
+        {"http://a.example:a", "a.example:a", 0},
+        {"http://a.example:0x50", "a.example", 0},
+        {"http://a.example:65535", "a.example:65535", 1},
+        {"http://a.example:65536", "a.example:65536", 0},
+        {"http://a.example:65616", "a.example", 0}, /* 80, if it wrapped */
+        {"http://a.example:99999", "a.example:99999", 0},
+        {"http://a.example:100000", "a.example:100000", 0},
+        {"http://a.example:4294967376", "a.example", 0},
+        {"http://a.example:18446744073709551696", "a.example", 0},
+        {"http://a.example:1", "a.example:1", 1},
+
+        {"http://a.example", "a.example:", 0},
+        {"http://a.example", "a.example:080", 0},
+        {"http://a.example", "a.example:+80", 0},
+        {"http://a.example", "a.example:80:80", 0},
+        {"http://a.example", "a.example:65616", 0},
+        {"http://a.example", "a.example/", 0},
+        {"http://a.example", "a.example, a.example", 0},
+        {"http://a.example", "http://a.example", 0},
+        {"http://a.example", "u@a.example", 0},
+        {"http://a.example", "", 0},
+    };
+    struct wsp_origins origins;
+    size_t i;
+
+    (void)state;
+    assert_int_equal(wsp_origins_init(&origins, &wsp_mem_default, NULL, 0), 0);
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char headers[512];
+
+        snprintf(headers, sizeof(headers), "Host: %s\nOrigin: %s", cases[i].host, cases[i].origin);
+        if (admits(&origins, headers) != cases[i].admitted) {
+            fail_msg("origin %s at host %s", cases[i].origin, cases[i].host);
+        }
+    }
+    wsp_origins_fini(&origins, &wsp_mem_default);
+}
+
+static void request_without_origin_is_admitted_unless_it_has_a_cookie(void **state)
+{
+    static const char *const list[] = {"https://good.example", NULL};
+    struct wsp_origins origins;
+    int with_list;
+
+    (void)state;
+    for (with_list = 0; with_list < 2; with_list++) {
+        assert_int_equal(wsp_origins_init(&origins, &wsp_mem_default, with_list ? list : NULL, 0),
+                         0);
+        assert_int_equal(admits(&origins, "Host: a"), 1);
+        assert_int_equal(admits(&origins, "Host: a\nAuthorization: Bearer x"), 1);
+        assert_int_equal(admits(&origins, "Host: a\nCookie: a=b"), 0);
+        assert_int_equal(admits(&origins, "Host: a\nCOOKIE:"), 0);
+        assert_int_equal(admits(&origins, "Host: a\nCookie: a=b\nCookie: c=d"), 0);
+        assert_int_equal(admits(&origins, "Host: a\nOrigin: http://a\nCookie: a=b"), 1);
+        assert_int_equal(admits(&origins, "Host: a\nOrigin:"), 0);
+        assert_int_equal(admits(&origins, ""), 1);
+        wsp_origins_fini(&origins, &wsp_mem_default);
+    }
+}
+
+static void two_of_a_header_are_refused(void **state)
+{
+    struct wsp_origins origins;
+    static const char *const list[] = {"http://a", NULL};
+
+    (void)state;
+    assert_int_equal(wsp_origins_init(&origins, &wsp_mem_default, NULL, 0), 0);
+    assert_int_equal(admits(&origins, "Host: a\nOrigin: http://a\nOrigin: http://a"), 0);
+    assert_int_equal(admits(&origins, "Host: a\nOrigin: http://a\norigin: http://b"), 0);
+    assert_int_equal(admits(&origins, "Host: a\nHost: a\nOrigin: http://a"), 0);
+    assert_int_equal(admits(&origins, "Origin: http://a"), 0);
+    wsp_origins_fini(&origins, &wsp_mem_default);
+
+    assert_int_equal(wsp_origins_init(&origins, &wsp_mem_default, list, 0), 0);
+    assert_int_equal(admits(&origins, "Host: b\nOrigin: http://a"), 1);
+    assert_int_equal(admits(&origins, "Host: b\nOrigin: http://a\nOrigin: http://a"), 0);
+    wsp_origins_fini(&origins, &wsp_mem_default);
+}
+
+static void listed_origin_is_admitted(void **state)
+{
+    static const char *const list[] = {"https://good.example",       "http://Dev.Example:3000",
+                                       "HTTPS://[2001:DB8::1]:8443", "app://com.example:1",
+                                       "https://dot.example.",       NULL};
+    static const struct {
+        const char *origin;
+        int admitted;
+    } cases[] = {
+        {"https://good.example", 1},
+        {"https://good.example:443", 1},
+        {"HTTPS://GOOD.example", 1},
+        {"http://dev.example:3000", 1},
+        {"https://[2001:db8::1]:8443", 1},
+        {"app://com.example:1", 1},
+        {"https://dot.example.", 1},
+        {"http://good.example", 0}, /* here the scheme counts */
+        {"wss://good.example", 0},  /* ... even with the same port */
+        {"http://good.example:443", 0},
+        {"https://good.example:444", 0},
+        {"https://good.example:80", 0},
+        {"https://good.example.", 0},
+        {"https://dot.example", 0},
+        {"https://good.example.evil.example", 0},
+        {"https://evilgood.example", 0},
+        {"https://x.good.example", 0},
+        {"https://goodXexample", 0},
+        {"https://good.example/", 0},
+        {"https://good.example@evil.example", 0},
+        {"https://evil.example/https://good.example", 0},
+        {"http://dev.example", 0},
+        {"https://dev.example:3000", 0},
+        {"http://dev.example:30000", 0},
+        {"http://dev.example:300", 0},
+        {"https://[2001:db8::1]", 0},
+        {"https://[2001:db8::2]:8443", 0},
+        {"https://2001:db8::1:8443", 0},
+        {"app://com.example", 0},
+        {"null", 0},
+        {"", 0},
+        {"https://good.example https://good.example", 0},
+    };
+    struct wsp_origins origins;
+    size_t i;
+
+    (void)state;
+    assert_int_equal(wsp_origins_init(&origins, &wsp_mem_default, list, 0), 0);
+    assert_int_equal(origins.count, 5);
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (allows(&origins, cases[i].origin) != cases[i].admitted) {
+            fail_msg("origin %s", cases[i].origin);
+        }
+    }
+    /* the same host still is */
+    assert_int_equal(admits(&origins, "Host: b.example\nOrigin: http://b.example"), 1);
+    wsp_origins_fini(&origins, &wsp_mem_default);
+}
+
+static void list_with_a_bad_entry_is_refused(void **state)
+{
+    static const char *const bad[] = {
+        "",
+        "*",
+        "null",
+        "a.example",
+        "https://",
+        "https://a.example/",
+        "https://a.example/b",
+        "https://*.a.example",
+        "https://a.example:*",
+        "https://a.example:",
+        "https://a.example:0",
+        "https://a.example:0443",
+        "https://a.example:65536",
+        "https://a.example:+443",
+        "https://u@a.example",
+        "https://a.example?",
+        "https://a.example#",
+        "https://a example",
+        " https://a.example",
+        "https://a.example ",
+        "https://[::1",
+        "https://[::g]",
+        "https://[1]",
+        "https://::1",
+        "app://a.example",
+        "://a.example",
+        "https//a.example",
+        "https:a.example",
+        "https://a.example,https://b.example",
+    };
+    size_t i, place;
+
+    (void)state;
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        for (place = 0; place < 3; place++) {
+            const char *list[4] = {"https://one.example", "https://two.example",
+                                   "https://three.example", NULL};
+            struct test_mem mem = {0};
+            wspool_mem hooks = test_mem_hooks(&mem);
+            struct wsp_origins origins;
+
+            list[place] = bad[i];
+            memset(&origins, 0x5a, sizeof(origins));
+            if (wsp_origins_init(&origins, &hooks, list, 0) != WSPOOL_ERR_INVAL) {
+                fail_msg("\"%s\" was taken", bad[i]);
+            }
+            assert_int_equal(mem.live, 0);
+            assert_int_equal(mem.failures, 0);
+            assert_null(origins.list);
+            assert_int_equal(origins.count, 0);
+        }
+    }
+}
+
+static void list_is_a_copy(void **state)
+{
+    char one[] = "https://good.example";
+    const char *list[] = {one, NULL};
+    struct test_mem mem = {0};
+    wspool_mem hooks = test_mem_hooks(&mem);
+    struct wsp_origins origins;
+
+    (void)state;
+    assert_int_equal(wsp_origins_init(&origins, &hooks, list, 0), 0);
+    memset(one, 'x', sizeof(one));
+    list[0] = NULL;
+    assert_int_equal(allows(&origins, "https://good.example"), 1);
+    wsp_origins_fini(&origins, &hooks);
+    assert_int_equal(mem.live, 0);
+    wsp_origins_fini(&origins, &hooks); /* nothing is left to be freed */
+}
+
+static void empty_list_holds_no_memory(void **state)
+{
+    static const char *const empty[] = {NULL};
+    struct test_mem mem = {0};
+    wspool_mem hooks = test_mem_hooks(&mem);
+    struct wsp_origins origins;
+
+    (void)state;
+    assert_int_equal(wsp_origins_init(&origins, &hooks, empty, 0), 0);
+    assert_int_equal(mem.calls, 0);
+    assert_int_equal(allows(&origins, "https://good.example"), 0);
+    wsp_origins_fini(&origins, &hooks);
+}
+
+static void list_survives_every_failing_allocation(void **state)
+{
+    static const char *const list[] = {"https://a.example", "https://b.example:1",
+                                       "https://c.example", NULL};
+    size_t n, failed = 0;
+
+    (void)state;
+    for (n = 1;; n++) {
+        struct test_mem mem = {.fail_at = n};
+        wspool_mem hooks = test_mem_hooks(&mem);
+        struct wsp_origins origins;
+        int rc;
+
+        memset(&origins, 0x5a, sizeof(origins));
+        rc = wsp_origins_init(&origins, &hooks, list, 0);
+        if (mem.failures == 0) {
+            assert_int_equal(rc, 0);
+            assert_int_equal(allows(&origins, "https://b.example:1"), 1);
+            assert_int_equal(allows(&origins, "https://c.example"), 1);
+            wsp_origins_fini(&origins, &hooks);
+            assert_int_equal(mem.live, 0);
+            break;
+        }
+        assert_int_equal(rc, WSPOOL_ERR_NOMEM);
+        assert_int_equal(mem.live, 0);
+        assert_null(origins.list);
+        assert_int_equal(origins.count, 0);
+        failed++;
+    }
+    assert_true(failed >= 2);
+}
+
+static void any_origin_lets_everybody_in(void **state)
+{
+    static const char *const list[] = {"https://good.example", NULL};
+    struct wsp_origins origins;
+
+    (void)state;
+    assert_int_equal(wsp_origins_init(&origins, &wsp_mem_default, list, 1), 0);
+    assert_int_equal(allows(&origins, "https://evil.example"), 1);
+    assert_int_equal(allows(&origins, "null"), 1);
+    assert_int_equal(admits(&origins, "Host: a\nCookie: a=b"), 1);
+    wsp_origins_fini(&origins, &wsp_mem_default);
+}
+
+/* One byte too many or too few anywhere in an allowed origin makes another of it. */
+static void every_changed_byte_makes_another_origin(void **state)
+{
+    static const char good[] = "https://good.example:8443";
+    static const char *const list[] = {good, NULL};
+    struct wsp_origins origins;
+    char text[sizeof(good) + 2];
+    size_t i;
+    int c;
+
+    (void)state;
+    assert_int_equal(wsp_origins_init(&origins, &wsp_mem_default, list, 0), 0);
+    for (i = 0; i + 1 < sizeof(good); i++) {
+        wspool_header headers[2] = {{{"Host", 4}, {"a", 1}}, {{"Origin", 6}, {text, 0}}};
+        wspool_request request = {.headers = headers, .header_count = 2};
+
+        memcpy(text, good, i); /* without byte i */
+        memcpy(text + i, good + i + 1, sizeof(good) - i - 1);
+        headers[1].value.len = sizeof(good) - 2;
+        assert_int_equal(wsp_origins_admit(&origins, &request), 0);
+        headers[1].value.data = good; /* only the first i */
+        headers[1].value.len = i;
+        assert_int_equal(wsp_origins_admit(&origins, &request), 0);
+        headers[1].value.data = text;
+        for (c = 0; c < 256; c++) {
+            int letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+
+            memcpy(text, good, sizeof(good)); /* another byte i */
+            text[i] = (char)c;
+            headers[1].value.len = sizeof(good) - 1;
+            assert_int_equal(wsp_origins_admit(&origins, &request),
+                             c == good[i] || (letter && (c | 32) == good[i]));
+            memcpy(text, good, i); /* one more before it */
+            text[i] = (char)c;
+            memcpy(text + i + 1, good + i, sizeof(good) - i);
+            headers[1].value.len = sizeof(good);
+            assert_int_equal(wsp_origins_admit(&origins, &request), 0);
+        }
+    }
+    wsp_origins_fini(&origins, &wsp_mem_default);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(same_host_is_admitted),
+        cmocka_unit_test(request_without_origin_is_admitted_unless_it_has_a_cookie),
+        cmocka_unit_test(two_of_a_header_are_refused),
+        cmocka_unit_test(listed_origin_is_admitted),
+        cmocka_unit_test(list_with_a_bad_entry_is_refused),
+        cmocka_unit_test(list_is_a_copy),
+        cmocka_unit_test(empty_list_holds_no_memory),
+        cmocka_unit_test(list_survives_every_failing_allocation),
+        cmocka_unit_test(any_origin_lets_everybody_in),
+        cmocka_unit_test(every_changed_byte_makes_another_origin),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
