@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* pool/channels.c - joining, leaving, and who is where. See pool/pool.h. */
+#include "pool/pool.h"
+
+int wsp_join(wspool *pool, struct wsp_peer *peer, wspool_channel channel)
+{
+    return wsp_registry_join(&pool->registry, peer, channel,
+                             wsp_routes_slow(&pool->routes, channel, pool->config.slow),
+                             pool->config.channels_per_peer);
+}
+
+void wsp_on_presence(void *owner, const struct wsp_channel *channel, int present)
+{
+    wspool *pool = owner;
+    const wspool_channel_hook *hook = &pool->config.channel;
+    if (hook->call) {
+        hook->call(pool, wsp_channel_name(channel), present, hook->user);
+    }
+}
+
+int wspool_subscribe(wspool *pool, wspool_id id, wspool_channel channel)
+{
+    if (!pool || !wsp_channel_valid(channel)) {
+        return WSPOOL_ERR_INVAL;
+    }
+    struct wsp_peer *peer = wsp_find_peer(pool, id);
+    if (!peer) {
+        return WSPOOL_ERR_GONE;
+    }
+    if (peer->conn.state != WSP_OPEN) {
+        return WSPOOL_ERR_STATE;
+    }
+    wsp_enter(pool);
+    int error = wsp_join(pool, peer, channel);
+    wsp_leave(pool);
+    return error;
+}
+
+int wspool_unsubscribe(wspool *pool, wspool_id id, wspool_channel channel)
+{
+    if (!pool || !wsp_channel_valid(channel)) {
+        return WSPOOL_ERR_INVAL;
+    }
+    struct wsp_peer *peer = wsp_find_peer(pool, id);
+    if (!peer) {
+        return WSPOOL_ERR_GONE;
+    }
+    struct wsp_channel *found = wsp_registry_find(&pool->registry, channel);
+    if (!found) {
+        return WSPOOL_ERR_ABSENT;
+    }
+    wsp_enter(pool);
+    int error = wsp_registry_leave(&pool->registry, peer, found);
+    wsp_leave(pool);
+    return error;
+}
+
+int wspool_position(const wspool *pool, wspool_channel channel, struct wspool_position *position)
+{
+    if (!pool || !position || !wsp_channel_valid(channel)) {
+        return WSPOOL_ERR_INVAL;
+    }
+    const struct wsp_channel *found = wsp_registry_find(&pool->registry, channel);
+    *position = (struct wspool_position){0};
+    if (!found) {
+        return WSPOOL_ERR_ABSENT;
+    }
+    position->epoch = found->epoch;
+    position->offset = found->offset;
+    return 0;
+}
+
+int wspool_member_count(const wspool *pool, wspool_channel channel)
+{
+    return wspool_members(pool, channel, NULL, 0);
+}
+
+int wspool_members(const wspool *pool, wspool_channel channel, wspool_id *ids, size_t max)
+{
+    if (!pool || !wsp_channel_valid(channel) || (!ids && max > 0)) {
+        return WSPOOL_ERR_INVAL;
+    }
+    const struct wsp_channel *found = wsp_registry_find(&pool->registry, channel);
+    uint32_t count = found ? found->count : 0;
+    for (uint32_t i = 0; i < count && i < max; i++) {
+        ids[i] = wsp_peer_id(found->members[i].peer);
+    }
+    return (int)count;
+}
+
+int wspool_channels_of(const wspool *pool, wspool_id id, wspool_channel *channels, size_t max)
+{
+    if (!pool || (!channels && max > 0)) {
+        return WSPOOL_ERR_INVAL;
+    }
+    const struct wsp_peer *peer = wsp_slots_find(&pool->peers, id);
+    if (!peer) {
+        return WSPOOL_ERR_GONE;
+    }
+    for (uint32_t i = 0; i < peer->seats.count && i < max; i++) {
+        channels[i] = wsp_channel_name(wsp_seat_channel(&peer->seats, i));
+    }
+    return peer->seats.count;
+}
+
+int wspool_peers(const wspool *pool, wspool_id *ids, size_t max)
+{
+    struct wsp_peer *peer;
+    uint32_t slot = 0;
+    size_t count = 0;
+    if (!pool || (!ids && max > 0)) {
+        return WSPOOL_ERR_INVAL;
+    }
+    while ((peer = wsp_next_peer(pool, &slot)) != NULL) {
+        if (peer->conn.state == WSP_OPEN || peer->conn.state == WSP_CLOSING) {
+            if (count < max) {
+                ids[count] = wsp_peer_id(peer);
+            }
+            count++;
+        }
+    }
+    return (int)count;
+}
+
+int wspool_channels(const wspool *pool, wspool_channel *channels, size_t max)
+{
+    struct wsp_map_node *node = NULL;
+    size_t i = 0;
+    if (!pool || (!channels && max > 0)) {
+        return WSPOOL_ERR_INVAL;
+    }
+    while (i < max && (node = wsp_map_next(&pool->registry.channels, node)) != NULL) {
+        channels[i++] = wsp_channel_name((struct wsp_channel *)(void *)node);
+    }
+    return (int)pool->registry.channels.count;
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pool/flow.c - bytes in and out, what needs attention, and time. See pool/pool.h.
+ *
+ * peek and ack are called once for each peer and turn, so they do no more than they must; only an
+ * ack that has ended something goes the way out.
+ */
+#include <string.h>
+
+#include "pool/pool.h"
+#include "wire/closing.h"
+
+int wspool_feed(wspool *pool, wspool_id id, const void *bytes, size_t len, uint64_t now)
+{
+    if (!pool || (!bytes && len > 0)) {
+        return WSPOOL_ERR_INVAL;
+    }
+    if (pool->depth > 0) {
+        return WSPOOL_ERR_REENTRANT;
+    }
+    struct wsp_peer *peer = wsp_find_peer(pool, id);
+    if (!peer) {
+        return WSPOOL_ERR_GONE;
+    }
+    if (wsp_on_way_in(peer) && (peer->conn.flags & WSP_HOSTED)) {
+        return WSPOOL_ERR_STATE;
+    }
+    wsp_enter_at(pool, now);
+    wsp_count_add(&pool->count.received_bytes, len);
+    if (wsp_on_way_in(peer)) {
+        wsp_way_in_feed(pool, peer, bytes, len);
+    } else if (len > 0) {
+        wsp_conn_receive(&pool->link, &peer->conn, bytes, len, wsp_message_limit(pool, peer));
+    }
+    wsp_leave(pool);
+    return 0;
+}
+
+int wspool_peek(wspool *pool, wspool_id id, struct iovec *vectors, int max)
+{
+    if (!pool || !vectors || max < 1) {
+        return WSPOOL_ERR_INVAL;
+    }
+    struct wsp_peer *peer = wsp_find_peer(pool, id);
+    if (!peer) {
+        return WSPOOL_ERR_GONE;
+    }
+    if (!peer->conn.out.open && peer->conn.state == WSP_CLOSED) {
+        return 0;
+    }
+    return wsp_outq_peek(&peer->conn.out, vectors, max);
+}
+
+int wspool_ack(wspool *pool, wspool_id id, size_t bytes, uint64_t now)
+{
+    if (!pool) {
+        return WSPOOL_ERR_INVAL;
+    }
+    struct wsp_peer *peer = wsp_find_peer(pool, id);
+    if (!peer) {
+        return WSPOOL_ERR_GONE;
+    }
+    wsp_enter_at(pool, now);
+    int had_control = peer->conn.out.control != NULL;
+    int error = wsp_conn_ack(&pool->link, &peer->conn, bytes);
+    if (had_control && !peer->conn.out.control && (peer->conn.flags & WSP_ANSWERING)) {
+        wsp_way_in_flushed(pool, peer);
+    }
+    wsp_leave(pool);
+    return error;
+}
+
+int wspool_writable(wspool *pool, wspool_id id, uint64_t now)
+{
+    struct wsp_peer *peer = pool ? wsp_find_peer(pool, id) : NULL;
+    if (!peer) {
+        return pool ? WSPOOL_ERR_GONE : WSPOOL_ERR_INVAL;
+    }
+    wsp_enter_at(pool, now);
+    wsp_conn_writable(&pool->link, &peer->conn);
+    wsp_leave(pool);
+    return 0;
+}
+
+int wspool_gone(wspool *pool, wspool_id id, enum wspool_gone_why why, uint64_t now)
+{
+    if (!pool || (why != WSPOOL_GONE_EOF && why != WSPOOL_GONE_FAILED)) {
+        return WSPOOL_ERR_INVAL;
+    }
+    struct wsp_peer *peer = wsp_find_peer(pool, id);
+    if (!peer) {
+        return WSPOOL_ERR_GONE;
+    }
+    wsp_enter_at(pool, now);
+    if (wsp_on_way_in(peer)) {
+        wsp_way_in_refuse(pool, peer, WSPOOL_REFUSED_GONE);
+    } else {
+        wsp_conn_end(&pool->link, &peer->conn,
+                     why == WSPOOL_GONE_EOF ? WSPOOL_END_EOF : WSPOOL_END_FAILED);
+    }
+    wsp_leave(pool);
+    return 0;
+}
+
+int wspool_release(wspool *pool, wspool_id id)
+{
+    if (!pool) {
+        return WSPOOL_ERR_INVAL;
+    }
+    if (pool->depth > 0) {
+        return WSPOOL_ERR_REENTRANT;
+    }
+    struct wsp_peer *peer = wsp_find_peer(pool, id);
+    if (!peer) {
+        return WSPOOL_ERR_GONE;
+    }
+    if (peer->conn.state != WSP_CLOSED) {
+        return WSPOOL_ERR_STATE;
+    }
+    wsp_enter(pool);
+    wsp_way_out_end(pool, peer);
+    wsp_give_peer(pool, peer);
+    wsp_leave(pool);
+    return 0;
+}
+
+int wspool_close(wspool *pool, wspool_id id, int code, const char *reason, unsigned flags)
+{
+    size_t len = reason ? strlen(reason) : 0;
+    if (!pool || !wsp_close_may_send(code, reason, len) || (flags & ~WSPOOL_CLOSE_NOW) != 0) {
+        return WSPOOL_ERR_INVAL;
+    }
+    struct wsp_peer *peer = wsp_find_peer(pool, id);
+    if (!peer) {
+        return WSPOOL_ERR_GONE;
+    }
+    if (!wsp_on_way_in(peer) && peer->conn.state != WSP_OPEN) {
+        return WSPOOL_ERR_STATE;
+    }
+    wsp_enter(pool);
+    if (wsp_on_way_in(peer)) {
+        wsp_way_in_refuse(pool, peer, WSPOOL_REFUSED_NOT_ALLOWED);
+    } else {
+        wsp_conn_close(&pool->link, &peer->conn, WSPOOL_END_HOST_CLOSED, code, reason, len,
+                       (flags & WSPOOL_CLOSE_NOW) != 0);
+    }
+    wsp_leave(pool);
+    return 0;
+}
+
+/* --------------------------------------------------------------- attention */
+
+#define NO_NEWS UINT32_MAX
+
+/* What it wants now, when that is news. */
+static unsigned news_of(struct wsp_conn *conn)
+{
+    unsigned wants = wsp_conn_wants(conn);
+    unsigned before = conn->flags & (WSP_TOLD_CLOSE | WSP_TOLD_PAUSED);
+    unsigned told = 0;
+    if (wants & WSPOOL_CLOSE) {
+        told = WSP_TOLD_CLOSE;
+    } else if (!(wants & WSPOOL_READ)) {
+        told = WSP_TOLD_PAUSED;
+    }
+    if (told == before && !(wants & WSPOOL_WRITE)) {
+        return NO_NEWS;
+    }
+    conn->flags = (uint16_t)((conn->flags & ~(WSP_TOLD_CLOSE | WSP_TOLD_PAUSED)) | told);
+    return wants;
+}
+
+int wspool_next(wspool *pool, wspool_id *id, unsigned *wants)
+{
+    uint32_t slot;
+    if (!pool || !id || !wants) {
+        return WSPOOL_ERR_INVAL;
+    }
+    while ((slot = wsp_bitset_take(&pool->link.attention)) != WSP_BITSET_END) {
+        struct wsp_peer *peer = wsp_slots_at(&pool->peers, slot);
+        unsigned news = news_of(&peer->conn);
+        if (news != NO_NEWS) {
+            *id = wsp_peer_id(peer);
+            *wants = news;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* -------------------------------------------------------------------- time */
+
+uint64_t wspool_deadline(const wspool *pool)
+{
+    if (!pool) {
+        return WSP_TIMERS_NEVER;
+    }
+    if (wsp_bitset_next(&pool->link.attention, 0) != WSP_BITSET_END ||
+        wsp_bitset_next(&pool->link.events, 0) != WSP_BITSET_END || !wsp_mailbox_empty(pool)) {
+        return 0;
+    }
+    return wsp_timers_next(&pool->link.timers);
+}
+
+uint64_t wsp_drain_time(const wspool *pool, uint32_t slot)
+{
+    const struct wsp_drain *drain = &pool->drain;
+    return drain->start + drain->window / drain->slots * (slot < drain->slots ? slot : 0);
+}
+
+static void on_timer(wspool *pool, struct wsp_peer *peer)
+{
+    struct wsp_conn *conn = &peer->conn;
+    if (wsp_on_way_in(peer)) {
+        wsp_way_in_timer(pool, peer);
+        return;
+    }
+    if (conn->state == WSP_REFUSED) {
+        wsp_conn_end(&pool->link, conn, WSPOOL_END_HOST_CLOSED);
+        return;
+    }
+    if (conn->state == WSP_OPEN && pool->drain.on) {
+        uint64_t turn = wsp_drain_time(pool, conn->slot.index);
+        if (turn <= pool->link.now) {
+            wsp_conn_close(&pool->link, conn, WSPOOL_END_DRAIN, pool->drain.code, "drain", 5, 0);
+            return;
+        }
+        wsp_conn_timer(&pool->link, conn);
+        if (conn->state == WSP_OPEN) {
+            wsp_timers_sooner(&pool->link.timers, conn->slot.index, turn);
+        }
+        return;
+    }
+    wsp_conn_timer(&pool->link, conn);
+}
+
+int wspool_tick(wspool *pool, uint64_t now)
+{
+    uint32_t slot;
+    if (!pool) {
+        return WSPOOL_ERR_INVAL;
+    }
+    if (pool->depth > 0) {
+        return WSPOOL_ERR_REENTRANT;
+    }
+    wsp_enter_at(pool, now);
+    wsp_mailbox_read(pool);
+    while ((slot = wsp_timers_fire(&pool->link.timers, pool->link.now)) != WSP_TIMER_NONE) {
+        on_timer(pool, wsp_slots_at(&pool->peers, slot));
+    }
+    wsp_leave(pool);
+    return 0;
+}
+
+int wspool_drain(wspool *pool, uint64_t window, int code, uint64_t now)
+{
+    struct wsp_peer *peer;
+    uint32_t slot = 0;
+    code = code ? code : WSPOOL_CLOSE_DRAIN;
+    if (!pool || !wsp_close_may_send(code, NULL, 0) || window > WSPOOL_LONGEST) {
+        return WSPOOL_ERR_INVAL;
+    }
+    wsp_enter_at(pool, now);
+    pool->drain = (struct wsp_drain){.on = 1,
+                                     .code = code,
+                                     .start = pool->link.now,
+                                     .window = window,
+                                     .slots = pool->peers.top ? pool->peers.top : 1};
+    while ((peer = wsp_next_peer(pool, &slot)) != NULL) {
+        if (peer->conn.state == WSP_OPEN) {
+            wsp_timers_sooner(&pool->link.timers, peer->conn.slot.index,
+                              wsp_drain_time(pool, peer->conn.slot.index));
+        }
+    }
+    wsp_log(pool, WSP_LOG_DRAIN, (wspool_log_record){.code = code});
+    wsp_leave(pool);
+    return 0;
+}

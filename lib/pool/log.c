@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pool/log.c - records of the log hook. See pool/pool.h.
+ *
+ * Each event has a token bucket of its own, so that an attack on one door can't fill the disk,
+ * nor drown what is said about the others.
+ */
+#include "pool/pool.h"
+
+#define BURST 20u
+#define RATE 10u
+
+static const struct {
+    const char *word;
+    enum wspool_log_level level;
+} events[WSP_LOG_EVENT_COUNT] = {
+    [WSP_LOG_OPENED] = {"opened", WSPOOL_LOG_DEBUG},
+    [WSP_LOG_CLOSED] = {"closed", WSPOOL_LOG_DEBUG},
+    [WSP_LOG_REFUSED] = {"refused", WSPOOL_LOG_INFO},
+    [WSP_LOG_SLOW] = {"slow", WSPOOL_LOG_WARNING},
+    [WSP_LOG_SHED] = {"shed", WSPOOL_LOG_WARNING},
+    [WSP_LOG_DRAIN] = {"drain", WSPOOL_LOG_INFO},
+};
+
+void wsp_log(wspool *pool, enum wsp_log_event event, wspool_log_record record)
+{
+    const wspool_log_hook *hook = &pool->config.log;
+    if (!hook->call) {
+        return;
+    }
+    if (!wsp_bucket_draw(&pool->log.events[event].bucket, BURST, RATE, 1,
+                         pool->link.now - pool->link.born)) {
+        pool->log.events[event].suppressed++;
+        wsp_count_add(&pool->count.log_suppressed, 1);
+        return;
+    }
+    record.event = events[event].word;
+    record.level = events[event].level;
+    record.reason = record.reason ? record.reason : "";
+    record.now = pool->link.now;
+    record.suppressed = pool->log.events[event].suppressed;
+    pool->log.events[event].suppressed = 0;
+    hook->call(pool, &record, hook->user);
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pool/mailbox.c - what other threads leave for the pool's. See pool/pool.h.
+ *
+ * Any thread pushes onto a list with one compare-and-swap; the pool's thread takes the whole list
+ * at once and turns it round. The wake hook is called for the first letter after each emptying:
+ * the flag is cleared before the list is taken, so a letter that comes later wakes again and none
+ * is left lying.
+ */
+#include "base/growing.h"
+#include "pool/pool.h"
+
+struct wsp_letter {
+    struct wsp_letter *next;
+    wspool_id id;
+    wspool_verdict verdict;
+};
+
+int wspool_auth_complete(wspool *pool, wspool_id id, const wspool_verdict *verdict)
+{
+    wspool_verdict copy = {0};
+    if (!pool || !verdict || wsp_growing_copy(&copy, sizeof copy, verdict) ||
+        (copy.kind != WSPOOL_ACCEPT && copy.kind != WSPOOL_REFUSE)) {
+        return WSPOOL_ERR_INVAL;
+    }
+    struct wsp_letter *letter = wsp_alloc(&pool->config.mem, sizeof *letter);
+    if (!letter) {
+        return WSPOOL_ERR_NOMEM;
+    }
+    letter->id = id;
+    letter->verdict = copy;
+    letter->next = atomic_load_explicit(&pool->mailbox.letters, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&pool->mailbox.letters, &letter->next, letter,
+                                                  memory_order_release, memory_order_relaxed)) {
+    }
+    if (pool->config.wake.call && atomic_exchange(&pool->mailbox.woken, 1) == 0) {
+        pool->config.wake.call(pool->config.wake.user);
+    }
+    return 0;
+}
+
+int wsp_mailbox_empty(const wspool *pool)
+{
+    return atomic_load_explicit(&pool->mailbox.letters, memory_order_relaxed) == NULL;
+}
+
+/* All letters, the oldest first. */
+static struct wsp_letter *take_all(struct wsp_mailbox *mailbox)
+{
+    struct wsp_letter *oldest = NULL;
+    atomic_store(&mailbox->woken, 0);
+    struct wsp_letter *letter = atomic_exchange(&mailbox->letters, NULL);
+    while (letter) {
+        struct wsp_letter *next = letter->next;
+        letter->next = oldest;
+        oldest = letter;
+        letter = next;
+    }
+    return oldest;
+}
+
+void wsp_mailbox_read(wspool *pool)
+{
+    if (wsp_mailbox_empty(pool)) {
+        return;
+    }
+    struct wsp_letter *letter = take_all(&pool->mailbox);
+    while (letter) {
+        struct wsp_letter *next = letter->next;
+        wsp_way_in_verdict(pool, letter->id, &letter->verdict);
+        wsp_free(&pool->config.mem, letter);
+        letter = next;
+    }
+}
+
+void wsp_mailbox_fini(wspool *pool)
+{
+    struct wsp_letter *letter = take_all(&pool->mailbox);
+    while (letter) {
+        struct wsp_letter *next = letter->next;
+        if (letter->verdict.kind == WSPOOL_ACCEPT) {
+            wsp_free_identity(pool, letter->verdict.identity);
+        }
+        wsp_free(&pool->config.mem, letter);
+        letter = next;
+    }
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pool/pool.h - the pool: where the rooms below are wired together.  Floor 5.
+ *
+ * Every public call is one of three kinds. Readers look and change nothing. Calls that a hook may
+ * make come in with wsp_enter and go out with wsp_leave; the outermost of them tidies up on its
+ * way out (way_out.c), so nothing is freed while anybody walks or reads a frame. Calls that a
+ * hook may not make answer REENTRANT when the pool is entered already.
+ *
+ *     pool.c      life: new, free, route; looking a peer up, giving it back
+ *     settings.c  defaults and limits of a configuration
+ *     way_in.c    from a transport's first byte, or a hosted request, to an open peer
+ *     flow.c      bytes in and out, what needs attention, time
+ *     channels.c  joining, leaving, who is where
+ *     publish.c   broadcast and send
+ *     way_out.c   what hooks are told when a call is done; the end of a peer
+ *     mailbox.c   what other threads leave for the pool's
+ *     log.c       records of the log hook, and their rate
+ *     stats.c     the numbers and the books: read, never change
+ */
+#ifndef WSP_POOL_POOL_H
+#define WSP_POOL_POOL_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include <wspool/wspool.h>
+#include "base/counters.h"
+#include "base/slots.h"
+#include "channel/registry.h"
+#include "link/link.h"
+#include "policy/admission.h"
+
+enum wsp_log_event {
+    WSP_LOG_OPENED,
+    WSP_LOG_CLOSED,
+    WSP_LOG_REFUSED,
+    WSP_LOG_SLOW,
+    WSP_LOG_SHED,
+    WSP_LOG_DRAIN,
+    WSP_LOG_EVENT_COUNT
+};
+
+struct wsp_log {
+    struct {
+        struct wsp_bucket bucket;
+        uint64_t suppressed;
+    } events[WSP_LOG_EVENT_COUNT];
+};
+
+struct wsp_letter; /* see mailbox.c */
+
+struct wsp_mailbox {
+    _Atomic(struct wsp_letter *) letters; /* the newest first */
+    atomic_int woken;                     /* the wake hook was called since it was last emptied */
+};
+
+struct wsp_drain {
+    int on;
+    int code;
+    uint64_t start;
+    uint64_t window;
+    uint32_t slots; /* how many the window is divided among */
+};
+
+struct wspool {
+    wspool_config config; /* our own; its lists are our copies */
+    struct wsp_counters count;
+    struct wsp_link link;
+    struct wsp_slots peers;
+    struct wsp_registry registry;
+    struct wsp_routes routes;
+    struct wsp_origins origins;
+    struct wsp_drain drain;
+    struct wsp_log log;
+    struct wsp_mailbox mailbox;
+    int depth;               /* calls of ours on the stack: more than one means inside a hook */
+    int freeing;             /* nobody comes in any more */
+    struct wsp_peer *judged; /* hooks are being asked about it (way_in.c) */
+    int judged_answer;       /* what they did to it meanwhile */
+};
+
+/* A handshake that is under way: only while it can't be decided at once. */
+struct wsp_hello {
+    struct wsp_bytes head;  /* what has come of it; while PENDING, what came behind it */
+    size_t seen;            /* of that, how much was looked at */
+    struct wsp_entry entry; /* PENDING, HELD: what was found out */
+};
+
+/* ------------------------------------------------------------------ pool.c */
+
+void wsp_way_out(wspool *pool);
+
+static inline void wsp_enter(wspool *pool)
+{
+    pool->depth++;
+}
+static inline void wsp_enter_at(wspool *pool, uint64_t now)
+{
+    pool->depth++;
+    if (now > pool->link.now) {
+        pool->link.now = now;
+    }
+}
+/* The outermost call tidies up. */
+static inline void wsp_leave(wspool *pool)
+{
+    if (pool->depth == 1 && pool->link.events.low != WSP_BITSET_END) {
+        wsp_way_out(pool);
+    }
+    pool->depth--;
+}
+
+/* The peer with that id, or NULL; a stale one is counted. */
+static inline struct wsp_peer *wsp_find_peer(wspool *pool, wspool_id id)
+{
+    struct wsp_peer *peer = wsp_slots_find(&pool->peers, id);
+    if (!peer) {
+        wsp_count_add(&pool->count.stale_ids, 1);
+    }
+    return peer;
+}
+static inline wspool_id wsp_peer_id(const struct wsp_peer *peer)
+{
+    return wsp_slot_id(&peer->conn.slot);
+}
+/* Walks the taken records: 0 begins; NULL is the end. */
+struct wsp_peer *wsp_next_peer(const wspool *pool, uint32_t *slot);
+
+/* A record for a newcomer, in its slot and sets; *error says why not. */
+struct wsp_peer *wsp_take_peer(wspool *pool, int *error);
+/* The record is nobody's any more, its id stale. */
+void wsp_give_peer(wspool *pool, struct wsp_peer *peer);
+void wsp_free_identity(wspool *pool, void *identity);
+
+/* -------------------------------------------------------------- settings.c */
+
+/* Copies a configuration of any size over the defaults, with lists of its own. INVAL, NOMEM. */
+int wsp_settings_copy(wspool_config *copy, const wspool_config *given);
+void wsp_settings_fini(wspool_config *copy);
+
+/* ---------------------------------------------------------------- way_in.c */
+
+/* Bytes for a peer that is still on its way in. */
+void wsp_way_in_feed(wspool *pool, struct wsp_peer *peer, const uint8_t *bytes, size_t len);
+/* A deadline of the way in has passed. */
+void wsp_way_in_timer(wspool *pool, struct wsp_peer *peer);
+/* It won't come in. */
+void wsp_way_in_refuse(wspool *pool, struct wsp_peer *peer, enum wspool_refusal refusal);
+void wsp_way_in_verdict(wspool *pool, wspool_id id, const wspool_verdict *verdict);
+/* Its 101 has left the pool. */
+void wsp_way_in_flushed(wspool *pool, struct wsp_peer *peer);
+static inline int wsp_on_way_in(const struct wsp_peer *peer)
+{
+    return peer->conn.state <= WSP_HELD;
+}
+
+/* ------------------------------------------------------------------ flow.c */
+
+/* Bytes of a message, for a peer of that route. */
+static inline size_t wsp_message_limit(const wspool *pool, const struct wsp_peer *peer)
+{
+    return pool->routes.list[peer->conn.route].message_bytes;
+}
+/* When the drain's turn comes for a slot. */
+uint64_t wsp_drain_time(const wspool *pool, uint32_t slot);
+
+/* -------------------------------------------------------------- channels.c */
+
+int wsp_join(wspool *pool, struct wsp_peer *peer, wspool_channel channel);
+void wsp_on_presence(void *owner, const struct wsp_channel *channel, int present);
+
+/* --------------------------------------------------------------- way_out.c */
+
+/* The end of a peer's connection has not been dealt with yet: now. */
+void wsp_way_out_end(wspool *pool, struct wsp_peer *peer);
+
+/* --------------------------------------------------------------- mailbox.c */
+
+void wsp_mailbox_read(wspool *pool);
+/* Throws away what nobody will read. */
+void wsp_mailbox_fini(wspool *pool);
+int wsp_mailbox_empty(const wspool *pool);
+
+/* ------------------------------------------------------------------- log.c */
+
+void wsp_log(wspool *pool, enum wsp_log_event event, wspool_log_record record);
+
+#endif

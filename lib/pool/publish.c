@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* pool/publish.c - broadcast and send: one image, one block, many queues. See pool/pool.h. */
+#include <string.h>
+
+#include "base/growing.h"
+#include "channel/broadcast.h"
+#include "pool/pool.h"
+
+/* The pool's budget for output is spent: those blocked peers that wait for most are closed, all
+ * with at least half of what the first of them has. Answers how many that were. */
+static uint32_t shed(wspool *pool)
+{
+    struct wsp_peer *peer;
+    uint32_t most = 0, closed = 0, slot = 0;
+    while ((peer = wsp_next_peer(pool, &slot)) != NULL) {
+        const struct wsp_outq *out = &peer->conn.out;
+        if (out->open && out->blocked && out->bytes > most) {
+            most = out->bytes;
+        }
+    }
+    for (slot = 0; most > 0 && (peer = wsp_next_peer(pool, &slot)) != NULL;) {
+        const struct wsp_outq *out = &peer->conn.out;
+        if (out->open && out->blocked && out->bytes >= most / 2) {
+            wsp_conn_fail(&pool->link, &peer->conn, WSPOOL_END_SHED, 1);
+            closed++;
+        }
+    }
+    wsp_count_add(&pool->count.shed, closed);
+    return closed;
+}
+
+/* Writes the one image of a message. 0, FULL or NOMEM. */
+static int encode(wspool *pool, const void *message, size_t len, unsigned flags,
+                  struct wsp_run *image)
+{
+    struct wsp_link *link = &pool->link;
+    uint32_t image_len = wsp_frame_head_len(len) + (uint32_t)len;
+    int error = 0;
+    uint8_t *room;
+    while ((room = wsp_blocks_room(&link->blocks, image_len, &error)) == NULL) {
+        if (error != WSPOOL_ERR_FULL || shed(pool) == 0) {
+            wsp_count_add(&pool->count.budget_refused, error == WSPOOL_ERR_FULL);
+            return error;
+        }
+    }
+    wsp_codec_encode(&link->codec, room, flags & WSPOOL_BINARY ? WSP_BINARY : WSP_TEXT, message,
+                     len);
+    *image = wsp_blocks_commit(&link->blocks, image_len);
+    wsp_count_add(&pool->count.encoded, 1);
+    wsp_count_add(&pool->count.encoded_bytes, image_len);
+    return 0;
+}
+
+/* What both calls ask of their arguments. */
+static int check(const wspool *pool, const void *message, size_t len,
+                 const wspool_send_options *given, wspool_send_options *options)
+{
+    *options = (wspool_send_options){.size = sizeof *options};
+    if (!pool || (!message && len > 0) ||
+        (given && wsp_growing_copy(options, sizeof *options, given)) ||
+        (options->flags & ~WSPOOL_BINARY) != 0) {
+        return WSPOOL_ERR_INVAL;
+    }
+    if (len > pool->config.queue_bytes ||
+        wsp_frame_head_len(len) + len > pool->config.queue_bytes) {
+        return WSPOOL_ERR_TOO_BIG;
+    }
+    return 0;
+}
+
+static void fill_tally(wspool_tally *theirs, wspool_tally ours)
+{
+    size_t size = theirs->size < sizeof ours ? theirs->size : sizeof ours;
+    ours.size = theirs->size;
+    memcpy(theirs, &ours, size);
+}
+
+int wspool_broadcast(wspool *pool, wspool_channel channel, const void *message, size_t len,
+                     const wspool_send_options *given, wspool_tally *theirs)
+{
+    wspool_send_options options;
+    wspool_tally tally = {.size = sizeof tally};
+    struct wsp_run image;
+    int error = check(pool, message, len, given, &options);
+    if (error) {
+        return error;
+    }
+    if (!wsp_channel_valid(channel) || (theirs && theirs->size < sizeof theirs->size)) {
+        return WSPOOL_ERR_INVAL;
+    }
+    struct wsp_channel *found = wsp_registry_find(&pool->registry, channel);
+    if (found) {
+        wsp_enter(pool);
+        error = encode(pool, message, len, options.flags, &image);
+        if (!error) {
+            found->offset++;
+            tally.position = (struct wspool_position){found->epoch, found->offset};
+            wsp_count_add(&pool->count.published, 1);
+            wsp_broadcast(&pool->link, found, &image, wsp_slots_find(&pool->peers, options.except),
+                          &tally);
+            if (tally.closed > 0 || tally.dropped > 0 || tally.replaced > 0) {
+                wsp_log(pool, WSP_LOG_SLOW, (wspool_log_record){.reason = "queue_full"});
+            }
+        }
+        wsp_leave(pool);
+    }
+    if (theirs && !error) {
+        fill_tally(theirs, tally);
+    }
+    return error ? error : (int)tally.queued;
+}
+
+int wspool_send(wspool *pool, wspool_id id, const void *message, size_t len,
+                const wspool_send_options *given)
+{
+    wspool_send_options options;
+    struct wsp_run image;
+    int error = check(pool, message, len, given, &options);
+    if (error) {
+        return error;
+    }
+    struct wsp_peer *peer = wsp_find_peer(pool, id);
+    if (!peer) {
+        return WSPOOL_ERR_GONE;
+    }
+    struct wsp_outq *out = &peer->conn.out;
+    const wspool_config *config = &pool->config;
+    if (!out->open) {
+        return WSPOOL_ERR_STATE;
+    }
+    if (out->bytes + wsp_frame_head_len(len) + len > config->queue_bytes ||
+        out->count >= config->queue_messages) {
+        return WSPOOL_ERR_FULL;
+    }
+    wsp_enter(pool);
+    error = encode(pool, message, len, options.flags, &image);
+    if (!error && !out->open) {
+        error = WSPOOL_ERR_STATE; /* it was shed to make room for this */
+    }
+    if (!error) {
+        error = wsp_conn_push(&pool->link, &peer->conn, &image, wsp_conn_press(&pool->link));
+    }
+    if (!error) {
+        wsp_count_add(&pool->count.deliveries, 1);
+        wsp_count_add(&pool->count.queued, 1);
+        wsp_count_add(&pool->count.waiting_bytes, image.bytes);
+    }
+    wsp_leave(pool);
+    return error;
+}

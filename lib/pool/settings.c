@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* pool/settings.c - defaults and limits of a configuration: see wspool/config.h. */
+#include <string.h>
+
+#include "base/growing.h"
+#include "os/os.h"
+#include "pool/pool.h"
+
+#define LARGEST_QUEUE ((1u << 30) - 1)
+#define SMALLEST_HEAD 256u
+#define SMALLEST_QUEUE 256u
+#define LARGEST_POOL (1u << 28) /* peers */
+
+static const wspool_config defaults = {
+    .size = sizeof(wspool_config),
+    .max_peers = 1000,
+    .max_handshakes = 1000,
+    .channels_per_peer = 128,
+    .head_bytes = 16384,
+    .head_count = 64,
+    .message_bytes = 65536,
+    .nuisance_burst = 10000,
+    .nuisance_rate = 330,
+    .queue_bytes = 262144,
+    .queue_messages = 1024,
+    .pool_bytes = 67108864,
+    .slow = WSPOOL_SLOW_CLOSE,
+    .handshake_time = 10 * WSPOOL_SECOND,
+    .verdict_time = 30 * WSPOOL_SECOND,
+    .message_time = 30 * WSPOOL_SECOND,
+    .idle_time = 0,
+    .ping_interval = 30 * WSPOOL_SECOND,
+    .pong_time = 10 * WSPOOL_SECOND,
+    .ping_jitter = 10,
+    .flush_time = 30 * WSPOOL_SECOND,
+    .closing_time = 5 * WSPOOL_SECOND,
+    .lifetime = 0,
+    .retry_after = 5,
+    .token_places = {WSPOOL_TOKEN_AUTHORIZATION, WSPOOL_TOKEN_SUBPROTOCOL, WSPOOL_TOKEN_COOKIE,
+                     WSPOOL_TOKEN_QUERY},
+    .entropy = {wsp_os_entropy, NULL},
+};
+
+void wspool_config_init_sized(wspool_config *config, size_t size)
+{
+    if (!config || size < sizeof config->size) {
+        return;
+    }
+    memset(config, 0, size);
+    memcpy(config, &defaults, size < sizeof defaults ? size : sizeof defaults);
+    config->size = size;
+}
+
+void wspool_route_options_init_sized(wspool_route_options *options, size_t size,
+                                     const wspool_config *config)
+{
+    if (!options || size < sizeof options->size) {
+        return;
+    }
+    if (!config) {
+        config = &defaults;
+    }
+    wspool_route_options filled = {
+        .size = size, .name = "", .slow = config->slow, .message_bytes = config->message_bytes};
+    memset(options, 0, size);
+    memcpy(options, &filled, size < sizeof filled ? size : sizeof filled);
+}
+
+static int within(uint64_t value, uint64_t least, uint64_t most)
+{
+    return value >= least && value <= most;
+}
+
+static int times_are_good(const wspool_config *c)
+{
+    return within(c->handshake_time, 1, WSPOOL_LONGEST) &&
+           within(c->verdict_time, 1, WSPOOL_LONGEST) &&
+           within(c->closing_time, 1, WSPOOL_LONGEST) &&
+           within(c->message_time, 0, WSPOOL_LONGEST) && within(c->idle_time, 0, WSPOOL_LONGEST) &&
+           within(c->ping_interval, 0, WSPOOL_LONGEST) &&
+           within(c->pong_time, c->ping_interval ? 1 : 0, WSPOOL_LONGEST) &&
+           within(c->flush_time, 0, WSPOOL_LONGEST) && within(c->lifetime, 0, WSPOOL_LONGEST) &&
+           within(c->ping_jitter, 0, 50);
+}
+
+static int limits_are_good(const wspool_config *c)
+{
+    return within(c->max_peers, 1, LARGEST_POOL) && within(c->max_handshakes, 1, LARGEST_POOL) &&
+           within(c->channels_per_peer, 0, UINT16_MAX / 2) &&
+           within(c->head_bytes, SMALLEST_HEAD, 65536) && within(c->head_count, 1, 256) &&
+           within(c->message_bytes, 1, LARGEST_QUEUE) && within(c->nuisance_burst, 0, 65535) &&
+           within(c->nuisance_rate, 0, 1000000) &&
+           within(c->queue_bytes, SMALLEST_QUEUE, LARGEST_QUEUE) &&
+           within(c->queue_messages, 1, LARGEST_QUEUE) && c->pool_bytes >= WSP_BLOCK_BYTES * 2 &&
+           (unsigned)c->slow <= WSPOOL_SLOW_DROP_OLDEST;
+}
+
+static int hooks_are_good(const wspool_config *c)
+{
+    int mem = (c->mem.malloc != NULL) + (c->mem.realloc != NULL) + (c->mem.free != NULL);
+    for (size_t i = 0; i < WSPOOL_TOKEN_PLACES; i++) {
+        if ((unsigned)c->token_places[i] > WSPOOL_TOKEN_QUERY) {
+            return 0;
+        }
+    }
+    return (mem == 0 || mem == 3) && c->entropy.call;
+}
+
+/* One allocation: the pointers, then the strings they point to. */
+static int copy_list(const wspool_mem *mem, const char *const **list)
+{
+    size_t count = 0, bytes = 0;
+    if (!*list) {
+        return 0;
+    }
+    for (; (*list)[count]; count++) {
+        size_t len = strlen((*list)[count]);
+        if (len == 0 || len > WSPOOL_NAME_MAX || count > 255) {
+            return WSPOOL_ERR_INVAL;
+        }
+        bytes += len + 1;
+    }
+    const char **copy = wsp_alloc(mem, (count + 1) * sizeof *copy + bytes);
+    if (!copy) {
+        return WSPOOL_ERR_NOMEM;
+    }
+    char *text = (char *)(copy + count + 1);
+    for (size_t i = 0; i < count; i++) {
+        size_t size = strlen((*list)[i]) + 1;
+        memcpy(text, (*list)[i], size);
+        copy[i] = text;
+        text += size;
+    }
+    copy[count] = NULL;
+    *list = copy;
+    return 0;
+}
+
+int wsp_settings_copy(wspool_config *copy, const wspool_config *given)
+{
+    *copy = defaults;
+    if (given && wsp_growing_copy(copy, sizeof *copy, given)) {
+        return WSPOOL_ERR_INVAL;
+    }
+    if (!limits_are_good(copy) || !times_are_good(copy) || !hooks_are_good(copy)) {
+        return WSPOOL_ERR_INVAL;
+    }
+    if (!copy->mem.malloc) {
+        copy->mem = wsp_mem_default;
+    }
+    /* The origins are parsed into a form of their own; the host's list is not kept. */
+    return copy_list(&copy->mem, &copy->subprotocols);
+}
+
+void wsp_settings_fini(wspool_config *copy)
+{
+    union {
+        const char *const *in;
+        void *out;
+    } list = {.in = copy->subprotocols};
+    wsp_free(&copy->mem, list.out);
+    copy->subprotocols = NULL;
+}

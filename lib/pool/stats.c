@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/* pool/stats.c - the numbers, and the check of the books. Nothing here changes anything. */
+#include <string.h>
+
+#include "pool/pool.h"
+
+_Static_assert(WSPOOL_REFUSAL_COUNT <= WSPOOL_STATS_REFUSALS, "room for every refusal");
+_Static_assert(WSPOOL_END_COUNT <= WSPOOL_STATS_ENDS, "room for every end");
+_Static_assert(WSPOOL_STAGE_COUNT <= WSPOOL_STATS_STAGES, "room for every stage");
+
+static struct wspool_stats read_counts(const wspool *pool)
+{
+    struct wspool_stats stats = {0};
+    const struct wsp_counters *count = &pool->count;
+#define WSPOOL_X(name, unit, help) stats.name = wsp_count_read(&count->name);
+    WSPOOL_COUNTERS(WSPOOL_X)
+    WSPOOL_GAUGES(WSPOOL_X)
+#undef WSPOOL_X
+    /* Derived rather than kept, since it would be written with each message to each peer; the
+     * check of the books holds it against the queues themselves. */
+    stats.waiting = stats.queued - stats.sent - stats.dropped_oldest - stats.dropped_closed;
+    for (size_t i = 0; i < WSPOOL_REFUSAL_COUNT; i++) {
+        stats.refused[i] = wsp_count_read(&count->refused[i]);
+    }
+    for (size_t i = 0; i < WSPOOL_END_COUNT; i++) {
+        stats.ended[i] = wsp_count_read(&count->ended[i]);
+    }
+    for (size_t i = 0; i < WSPOOL_STAGE_COUNT; i++) {
+        stats.stages[i] = (wspool_stage_stats){.passed = wsp_count_read(&count->stages[i].passed),
+                                               .refused = wsp_count_read(&count->stages[i].refused),
+                                               .time = wsp_count_read(&count->stages[i].time)};
+    }
+    return stats;
+}
+
+int wspool_stats(const wspool *pool, struct wspool_stats *out)
+{
+    if (!pool || !out || out->size < sizeof out->size) {
+        return WSPOOL_ERR_INVAL;
+    }
+    struct wspool_stats stats = read_counts(pool);
+    size_t size = out->size < sizeof stats ? out->size : sizeof stats;
+    stats.size = out->size;
+    memcpy(out, &stats, size);
+    return 0;
+}
+
+/* -------------------------------------------------------------------- books */
+
+static uint64_t sum(const uint64_t *numbers, size_t count)
+{
+    uint64_t total = 0;
+    for (size_t i = 0; i < count; i++) {
+        total += numbers[i];
+    }
+    return total;
+}
+
+static int equations_hold(const struct wspool_stats *s)
+{
+    return s->attempts == s->accepted + sum(s->refused, WSPOOL_REFUSAL_COUNT) + s->handshakes &&
+           s->accepted == s->peers + sum(s->ended, WSPOOL_END_COUNT) &&
+           s->deliveries == s->queued + s->dropped_newest + s->slow_closes &&
+           s->queued == s->sent + s->dropped_oldest + s->dropped_closed + s->waiting;
+}
+
+/* A block is held once by each run, and once more while it is the open one. Three walks over all
+ * runs: set the tallies to zero, count, compare. */
+struct block_books {
+    uint64_t bytes;
+    int good;
+};
+
+static void forget(const struct wsp_run *run, void *user)
+{
+    (void)user;
+    run->block->seen = 0;
+}
+
+static void count_hold(const struct wsp_run *run, void *user)
+{
+    (void)user;
+    run->block->seen++;
+}
+
+static void compare_block(struct wsp_block *block, struct block_books *books)
+{
+    if (block->seen == 0) {
+        return; /* it was compared when another run led to it */
+    }
+    books->good &= block->seen == block->holds && block->used <= block->cap;
+    books->bytes += sizeof *block + block->cap;
+    block->seen = 0;
+}
+
+static void compare_run(const struct wsp_run *run, void *user)
+{
+    compare_block(run->block, user);
+}
+
+static void each_run(const wspool *pool, void (*visit)(const struct wsp_run *, void *), void *user)
+{
+    struct wsp_peer *peer;
+    uint32_t slot = 0;
+    while ((peer = wsp_next_peer(pool, &slot)) != NULL) {
+        wsp_outq_each(&peer->conn.out, visit, user);
+    }
+}
+
+static int blocks_hold(const wspool *pool)
+{
+    const struct wsp_blocks *blocks = &pool->link.blocks;
+    struct block_books books = {.good = 1};
+    each_run(pool, forget, NULL);
+    if (blocks->open) {
+        blocks->open->seen = 1;
+    }
+    each_run(pool, count_hold, NULL);
+    each_run(pool, compare_run, &books);
+    if (blocks->open) {
+        compare_block(blocks->open, &books);
+    }
+    return books.good && books.bytes == blocks->bytes;
+}
+
+/* Every record, and what they add up to. */
+static int peers_hold(const wspool *pool, const struct wspool_stats *stats)
+{
+    struct wsp_peer *peer;
+    uint32_t slot = 0;
+    uint64_t on_way_in = 0, open = 0, waiting = 0, waiting_bytes = 0, seats = 0;
+    while ((peer = wsp_next_peer(pool, &slot)) != NULL) {
+        const struct wsp_conn *conn = &peer->conn;
+        int ended = conn->state == WSP_CLOSED && !(conn->flags & WSP_EVENT_ENDED);
+        if (!wsp_conn_check(conn) || (ended && peer->seats.count > 0)) {
+            return 0;
+        }
+        on_way_in += wsp_on_way_in(peer) ? 1 : 0;
+        open += (conn->flags & WSP_ACCEPTED) && !ended ? 1 : 0;
+        waiting += conn->out.count;
+        waiting_bytes += conn->out.bytes;
+        seats += peer->seats.count;
+    }
+    return on_way_in == stats->handshakes && open == stats->peers && waiting == stats->waiting &&
+           waiting_bytes == stats->waiting_bytes && seats == stats->memberships;
+}
+
+int wspool_check(const wspool *pool)
+{
+    uint64_t memberships;
+    if (!pool) {
+        return WSPOOL_ERR_INVAL;
+    }
+    struct wspool_stats stats = read_counts(pool);
+    int good =
+        equations_hold(&stats) && peers_hold(pool, &stats) && blocks_hold(pool) &&
+        wsp_registry_check(&pool->registry, &memberships) && memberships == stats.memberships &&
+        pool->registry.channels.count == stats.channels && wsp_timers_check(&pool->link.timers) &&
+        wsp_bitset_check(&pool->link.attention) && wsp_bitset_check(&pool->link.events);
+    return good ? 0 : WSPOOL_ERR_BOOKS;
+}

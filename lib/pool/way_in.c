@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pool/way_in.c - from a transport's first byte, or a hosted request, to an open peer.
+ *
+ * A head that comes in one piece is judged where the host has it. Only one that comes in parts is
+ * gathered, in a buffer that never grows beyond head_bytes; so before its token is accepted a
+ * peer costs its record and that buffer, and after its refusal the answer's two KiB.
+ */
+#include <string.h>
+
+#include "base/growing.h"
+#include "pool/pool.h"
+#include "wire/http.h"
+#include "wire/upgrade.h"
+
+/* ------------------------------------------------------------------ stages */
+
+/* Everything up to `stage` is behind it; the time since the last stage was spent before the
+ * first of them. */
+static void pass_stages(wspool *pool, struct wsp_conn *conn, enum wspool_stage stage)
+{
+    while (conn->stage < (uint8_t)stage) {
+        struct wsp_stage_counts *counts = &pool->count.stages[conn->stage];
+        wsp_count_add(&counts->passed, 1);
+        wsp_count_add(&counts->time, pool->link.now - conn->since);
+        conn->since = pool->link.now;
+        conn->stage++;
+    }
+}
+
+static struct wsp_hello *need_hello(wspool *pool, struct wsp_peer *peer)
+{
+    if (!peer->conn.work.hello) {
+        peer->conn.work.hello = wsp_calloc(&pool->config.mem, 1, sizeof(struct wsp_hello));
+    }
+    return peer->conn.work.hello;
+}
+
+static void free_hello(wspool *pool, struct wsp_peer *peer)
+{
+    struct wsp_hello *hello = peer->conn.work.hello;
+    if (hello) {
+        wsp_bytes_fini(&hello->head, &pool->config.mem);
+        wsp_free(&pool->config.mem, hello);
+        peer->conn.work.hello = NULL;
+    }
+}
+
+/* ----------------------------------------------------------------- refusal */
+
+static void fill_refusal(const wspool *pool, enum wspool_refusal refusal, wspool_answer *answer)
+{
+    wsp_upgrade_refuse(answer, refusal, pool->config.retry_after);
+}
+
+/* Queues an answer for a raw peer. 0 or NOMEM. */
+static int queue_answer(wspool *pool, struct wsp_peer *peer, const wspool_answer *answer)
+{
+    char text[WSP_UPGRADE_MAX];
+    int len = wsp_upgrade_write(answer, text, sizeof text);
+    if (len < 0 || wsp_outq_control(&peer->conn.out, &pool->link.stock, text, (size_t)len)) {
+        return WSPOOL_ERR_NOMEM;
+    }
+    wsp_conn_notice(&pool->link, &peer->conn);
+    return 0;
+}
+
+/* A raw peer gets its answer; then, or when that can't be, it is over. */
+static void answer_refused(wspool *pool, struct wsp_peer *peer, enum wspool_refusal refusal)
+{
+    struct wsp_conn *conn = &peer->conn;
+    wspool_answer answer;
+    fill_refusal(pool, refusal, &answer);
+    if (wspool_refusal_status(refusal) == 0 || queue_answer(pool, peer, &answer)) {
+        wsp_conn_end(&pool->link, conn, WSPOOL_END_HOST_CLOSED);
+        return;
+    }
+    conn->state = WSP_REFUSED;
+    conn->alarm = pool->link.now + pool->config.closing_time;
+    wsp_timers_arm(&pool->link.timers, conn->slot.index, conn->alarm);
+}
+
+/* The books of a refusal, whoever is told of it. */
+static void count_refused(wspool *pool, struct wsp_peer *peer, enum wspool_refusal refusal)
+{
+    enum wspool_stage stage = (enum wspool_stage)peer->conn.stage;
+    wsp_count_add(&pool->count.stages[stage].refused, 1);
+    wsp_count_add(&pool->count.refused[refusal], 1);
+    wsp_count_sub(&pool->count.handshakes, 1);
+    free_hello(pool, peer);
+    wsp_log(pool, WSP_LOG_REFUSED,
+            (wspool_log_record){.id = wsp_peer_id(peer),
+                                .reason = wspool_refusal_word(refusal),
+                                .stage = stage,
+                                .status = wspool_refusal_status(refusal)});
+}
+
+void wsp_way_in_refuse(wspool *pool, struct wsp_peer *peer, enum wspool_refusal refusal)
+{
+    struct wsp_conn *conn = &peer->conn;
+    if (peer == pool->judged) {
+        /* A hook that was asked about it closes it: the request is still being read. */
+        pool->judged_answer = -(int)refusal - 1;
+        return;
+    }
+    int pending = conn->state == WSP_PENDING;
+    if (!(conn->flags & WSP_HOSTED)) {
+        /* Away from HEAD first: the log hook may look at the peer, or close it. */
+        conn->state = WSP_REFUSED;
+        count_refused(pool, peer, refusal);
+        if (conn->state == WSP_REFUSED) {
+            answer_refused(pool, peer, refusal);
+        }
+        return;
+    }
+    wsp_conn_end(&pool->link, conn, WSPOOL_END_HOST_CLOSED);
+    count_refused(pool, peer, refusal);
+    const wspool_verdict_hook *hook = &pool->config.verdict;
+    if (pending && hook->call && refusal != WSPOOL_REFUSED_GONE) {
+        wspool_answer answer;
+        fill_refusal(pool, refusal, &answer);
+        hook->call(pool, wsp_peer_id(peer), &answer, hook->user);
+    }
+}
+
+/* -------------------------------------------------------------- acceptance */
+
+/* The peer is open: member of its route's channel, known to the host. */
+static void become_open(wspool *pool, struct wsp_peer *peer, const struct wsp_entry *entry)
+{
+    struct wsp_conn *conn = &peer->conn;
+    const struct wsp_route *route = &pool->routes.list[entry->route];
+    const wspool_open_hook *hook = &pool->config.open;
+    wsp_count_sub(&pool->count.handshakes, 1);
+    wsp_count_add(&pool->count.accepted, 1);
+    wsp_count_add(&pool->count.peers, 1);
+    conn->flags |= WSP_ACCEPTED;
+    conn->route = entry->route;
+    wsp_conn_open(&pool->link, conn);
+    if (pool->drain.on) {
+        wsp_timers_sooner(&pool->link.timers, conn->slot.index,
+                          wsp_drain_time(pool, conn->slot.index));
+    }
+    if (route->kind != WSPOOL_NONE &&
+        wsp_join(pool, peer, wspool_channel_of(route->kind, entry->name, entry->name_len))) {
+        wsp_conn_fail(&pool->link, conn, WSPOOL_END_NOMEM, 1);
+    }
+    wsp_log(pool, WSP_LOG_OPENED, (wspool_log_record){.id = wsp_peer_id(peer)});
+    if (hook->call) {
+        const char *subprotocol = entry->subprotocol ? entry->subprotocol : "";
+        wspool_opened opened = {.route_user = route->user,
+                                .channel = {entry->name, entry->name_len},
+                                .subprotocol = {subprotocol, strlen(subprotocol)}};
+        hook->call(pool, wsp_peer_id(peer), &opened, hook->user);
+    }
+}
+
+/* Raw: the 101 goes out, and what came behind the head comes in. */
+static void accept_raw(wspool *pool, struct wsp_peer *peer, const struct wsp_entry *entry,
+                       const uint8_t *rest, size_t rest_len)
+{
+    struct wsp_conn *conn = &peer->conn;
+    wspool_answer answer;
+    wsp_upgrade_accept(&answer, entry->accept, entry->subprotocol);
+    pass_stages(pool, conn, WSPOOL_STAGE_VERDICT);
+    free_hello(pool, peer);
+    if (queue_answer(pool, peer, &answer)) {
+        wsp_way_in_refuse(pool, peer, WSPOOL_REFUSED_NOMEM);
+        return;
+    }
+    pass_stages(pool, conn, WSPOOL_STAGE_FLUSHED);
+    conn->flags |= WSP_ANSWERING;
+    become_open(pool, peer, entry);
+    if (rest_len > 0) {
+        wsp_conn_receive(&pool->link, conn, rest, rest_len, wsp_message_limit(pool, peer));
+    }
+}
+
+void wsp_way_in_flushed(wspool *pool, struct wsp_peer *peer)
+{
+    struct wsp_stage_counts *counts = &pool->count.stages[WSPOOL_STAGE_FLUSHED];
+    peer->conn.flags = (uint16_t)(peer->conn.flags & ~WSP_ANSWERING);
+    wsp_count_add(&counts->passed, 1);
+    wsp_count_add(&counts->time, pool->link.now - peer->conn.since);
+}
+
+/* ------------------------------------------------------------------- judge */
+
+static struct wsp_admission admission_of(wspool *pool)
+{
+    return (struct wsp_admission){
+        .pool = pool,
+        .config = &pool->config,
+        .routes = &pool->routes,
+        .origins = &pool->origins,
+        .full = wsp_count_read(&pool->count.peers) >= pool->config.max_peers,
+        .draining = pool->drain.on,
+    };
+}
+
+/* The verdict is awaited: keep what was found out. */
+static int put_off(wspool *pool, struct wsp_peer *peer, const struct wsp_entry *entry)
+{
+    struct wsp_conn *conn = &peer->conn;
+    struct wsp_hello *hello = need_hello(pool, peer);
+    if (!hello) {
+        return -(int)WSPOOL_REFUSED_NOMEM - 1;
+    }
+    wsp_bytes_fini(&hello->head, &pool->config.mem);
+    hello->seen = 0;
+    hello->entry = *entry;
+    conn->state = WSP_PENDING;
+    conn->alarm = pool->link.now + pool->config.verdict_time;
+    wsp_timers_arm(&pool->link.timers, conn->slot.index, conn->alarm);
+    wsp_conn_notice(&pool->link, conn);
+    return WSP_PUT_OFF;
+}
+
+/* Between these two, hooks are asked about a peer; what they do to it takes effect behind them. */
+static void begin_judging(wspool *pool, struct wsp_peer *peer)
+{
+    pool->judged = peer;
+    pool->judged_answer = WSP_ADMITTED;
+}
+
+static int end_judging(wspool *pool, struct wsp_peer *peer, int answer,
+                       const struct wsp_entry *entry)
+{
+    pool->judged = NULL;
+    pass_stages(pool, &peer->conn, entry->stage);
+    return pool->judged_answer < 0 ? pool->judged_answer : answer;
+}
+
+/* Asks all that is to be asked about a request: WSP_ADMITTED, WSP_PUT_OFF, or a refusal. */
+static int judge(wspool *pool, struct wsp_peer *peer, wspool_request *request,
+                 struct wsp_entry *entry)
+{
+    struct wsp_admission admission = admission_of(pool);
+    begin_judging(pool, peer);
+    int answer = wsp_admission_judge(&admission, wsp_peer_id(peer), request, entry);
+    answer = end_judging(pool, peer, answer, entry);
+    peer->identity = entry->identity;
+    return answer == WSP_PUT_OFF ? put_off(pool, peer, entry) : answer;
+}
+
+static void judge_raw(wspool *pool, struct wsp_peer *peer, const char *head, size_t len,
+                      const uint8_t *rest, size_t rest_len)
+{
+    wspool_header headers[256];
+    wspool_request request = {.size = sizeof request, .user = peer->user};
+    struct wsp_entry entry = {.stage = WSPOOL_STAGE_BYTES};
+    int answer = wsp_http_parse(head, len, &request, headers, pool->config.head_count);
+    if (answer < 0) {
+        pass_stages(pool, &peer->conn,
+                    request.target.data ? WSPOOL_STAGE_HEADERS : WSPOOL_STAGE_REQUEST_LINE);
+    } else {
+        answer = judge(pool, peer, &request, &entry);
+    }
+    if (answer < 0) {
+        wsp_way_in_refuse(pool, peer, (enum wspool_refusal)(-answer - 1));
+    } else if (answer == WSP_ADMITTED) {
+        accept_raw(pool, peer, &entry, rest, rest_len);
+    } else {
+        wsp_way_in_feed(pool, peer, rest, rest_len);
+    }
+}
+
+/* --------------------------------------------------------------------- raw */
+
+int wspool_open(wspool *pool, void *user, uint64_t now, wspool_id *id)
+{
+    int error;
+    if (!pool || !id) {
+        return WSPOOL_ERR_INVAL;
+    }
+    *id = 0;
+    wsp_enter_at(pool, now);
+    struct wsp_peer *peer = wsp_take_peer(pool, &error);
+    if (peer) {
+        error = 0;
+        peer->user = user;
+        wsp_conn_init(&pool->link, &peer->conn, WSP_HEAD);
+        *id = wsp_peer_id(peer);
+    }
+    wsp_leave(pool);
+    return error;
+}
+
+/* What comes while the verdict is awaited is kept, as much as a head may be. */
+static void feed_pending(wspool *pool, struct wsp_peer *peer, const uint8_t *bytes, size_t len)
+{
+    struct wsp_bytes *early = &peer->conn.work.hello->head;
+    if (len > pool->config.head_bytes - early->len) {
+        wsp_way_in_refuse(pool, peer, WSPOOL_REFUSED_EARLY_DATA);
+    } else if (wsp_bytes_append(early, &pool->config.mem, bytes, len)) {
+        wsp_way_in_refuse(pool, peer, WSPOOL_REFUSED_NOMEM);
+    }
+}
+
+/* Keeps a part of a head, and never more than `head_bytes` of it. 0 or NOMEM. */
+static int gather(wspool *pool, struct wsp_peer *peer, const uint8_t *bytes, size_t len)
+{
+    struct wsp_hello *hello = need_hello(pool, peer);
+    if (!hello) {
+        return WSPOOL_ERR_NOMEM;
+    }
+    size_t room = pool->config.head_bytes - hello->head.len;
+    return wsp_bytes_append(&hello->head, &pool->config.mem, bytes, len < room ? len : room);
+}
+
+static void feed_head(wspool *pool, struct wsp_peer *peer, const uint8_t *bytes, size_t len)
+{
+    struct wsp_conn *conn = &peer->conn;
+    const uint8_t *head = bytes;
+    size_t have = len < pool->config.head_bytes ? len : pool->config.head_bytes;
+    size_t seen = 0, before = 0;
+    if (conn->stage == WSPOOL_STAGE_BYTES) {
+        pass_stages(pool, conn, WSPOOL_STAGE_REQUEST_LINE);
+        conn->alarm = pool->link.now + pool->config.handshake_time;
+        wsp_timers_arm(&pool->link.timers, conn->slot.index, conn->alarm);
+    }
+    if (conn->work.hello) {
+        before = conn->work.hello->head.len;
+        if (gather(pool, peer, bytes, len)) {
+            wsp_way_in_refuse(pool, peer, WSPOOL_REFUSED_NOMEM);
+            return;
+        }
+        head = conn->work.hello->head.data;
+        have = conn->work.hello->head.len;
+        seen = conn->work.hello->seen;
+    }
+    int end = wsp_http_scan((const char *)head, have, seen);
+    if (end < 0) {
+        wsp_way_in_refuse(pool, peer, (enum wspool_refusal)(-end - 1));
+    } else if (end > 0) {
+        size_t taken = (size_t)end - before; /* of this call's bytes */
+        judge_raw(pool, peer, (const char *)head, (size_t)end, bytes + taken, len - taken);
+    } else if (have == pool->config.head_bytes) {
+        wsp_way_in_refuse(pool, peer, WSPOOL_REFUSED_HEAD_TOO_LARGE);
+    } else if (!conn->work.hello && gather(pool, peer, bytes, len)) {
+        wsp_way_in_refuse(pool, peer, WSPOOL_REFUSED_NOMEM);
+    } else {
+        conn->work.hello->seen = have;
+    }
+}
+
+void wsp_way_in_feed(wspool *pool, struct wsp_peer *peer, const uint8_t *bytes, size_t len)
+{
+    if (len == 0) {
+        return;
+    }
+    if (peer->conn.state == WSP_PENDING) {
+        feed_pending(pool, peer, bytes, len);
+    } else {
+        feed_head(pool, peer, bytes, len);
+    }
+}
+
+void wsp_way_in_timer(wspool *pool, struct wsp_peer *peer)
+{
+    struct wsp_conn *conn = &peer->conn;
+    if (conn->alarm > pool->link.now) {
+        wsp_timers_arm(&pool->link.timers, conn->slot.index, conn->alarm);
+    } else if (conn->state == WSP_HEAD) {
+        wsp_way_in_refuse(pool, peer, WSPOOL_REFUSED_TIMEOUT);
+    } else if (conn->state == WSP_PENDING) {
+        wsp_way_in_refuse(pool, peer, WSPOOL_REFUSED_VERDICT_TIMEOUT);
+    } else {
+        wsp_way_in_refuse(pool, peer, WSPOOL_REFUSED_NOT_ADOPTED);
+    }
+}
+
+/* ------------------------------------------------------------------ hosted */
+
+/* The place is held until the host has sent the 101. */
+static void hold(wspool *pool, struct wsp_peer *peer)
+{
+    struct wsp_conn *conn = &peer->conn;
+    pass_stages(pool, conn, WSPOOL_STAGE_VERDICT);
+    conn->state = WSP_HELD;
+    conn->alarm = pool->link.now + pool->config.handshake_time;
+    wsp_timers_arm(&pool->link.timers, conn->slot.index, conn->alarm);
+}
+
+static int upgrade(wspool *pool, struct wsp_peer *peer, wspool_request *request, wspool_id *id,
+                   wspool_answer *answer)
+{
+    struct wsp_entry entry = {.stage = WSPOOL_STAGE_BYTES};
+    peer->user = request->user;
+    peer->conn.flags |= WSP_HOSTED;
+    wsp_conn_init(&pool->link, &peer->conn, WSP_HEAD);
+    struct wsp_hello *hello = need_hello(pool, peer);
+    int judged = hello ? judge(pool, peer, request, &entry) : -(int)WSPOOL_REFUSED_NOMEM - 1;
+    if (judged < 0) {
+        wsp_way_in_refuse(pool, peer, (enum wspool_refusal)(-judged - 1));
+        fill_refusal(pool, (enum wspool_refusal)(-judged - 1), answer);
+        return WSPOOL_UPGRADE_REFUSED;
+    }
+    *id = wsp_peer_id(peer);
+    if (judged == WSP_PUT_OFF) {
+        return WSPOOL_UPGRADE_PENDING;
+    }
+    hello->entry = entry;
+    wsp_upgrade_accept(answer, entry.accept, entry.subprotocol);
+    hold(pool, peer);
+    return WSPOOL_UPGRADE_ACCEPTED;
+}
+
+int wspool_upgrade(wspool *pool, const wspool_request *given, uint64_t now, wspool_id *id,
+                   wspool_answer *answer)
+{
+    wspool_request request = {0};
+    int result;
+    if (!pool || !given || !id || !answer || wsp_growing_copy(&request, sizeof request, given) ||
+        (request.header_count > 0 && !request.headers) ||
+        (request.method.len > 0 && !request.method.data) ||
+        (request.target.len > 0 && !request.target.data)) {
+        return WSPOOL_ERR_INVAL;
+    }
+    if (pool->depth > 0) {
+        return WSPOOL_ERR_REENTRANT;
+    }
+    *id = 0;
+    memset(answer, 0, sizeof *answer);
+    wsp_enter_at(pool, now);
+    struct wsp_peer *peer = wsp_take_peer(pool, &result);
+    if (peer) {
+        result = upgrade(pool, peer, &request, id, answer);
+    }
+    wsp_leave(pool);
+    return result;
+}
+
+int wspool_adopt(wspool *pool, wspool_id id, const void *bytes, size_t len, uint64_t now)
+{
+    if (!pool || (!bytes && len > 0)) {
+        return WSPOOL_ERR_INVAL;
+    }
+    if (pool->depth > 0) {
+        return WSPOOL_ERR_REENTRANT;
+    }
+    struct wsp_peer *peer = wsp_find_peer(pool, id);
+    if (!peer) {
+        return WSPOOL_ERR_GONE;
+    }
+    if (peer->conn.state != WSP_HELD) {
+        return WSPOOL_ERR_STATE;
+    }
+    wsp_enter_at(pool, now);
+    struct wsp_entry entry = peer->conn.work.hello->entry;
+    free_hello(pool, peer);
+    pass_stages(pool, &peer->conn, WSPOOL_STAGE_FLUSHED);
+    wsp_way_in_flushed(pool, peer);
+    become_open(pool, peer, &entry);
+    if (len > 0) {
+        wsp_count_add(&pool->count.received_bytes, len);
+        wsp_conn_receive(&pool->link, &peer->conn, bytes, len, wsp_message_limit(pool, peer));
+    }
+    wsp_leave(pool);
+    return 0;
+}
+
+/* ----------------------------------------------------------------- verdict */
+
+static void admit_pending(wspool *pool, struct wsp_peer *peer)
+{
+    struct wsp_hello *hello = peer->conn.work.hello;
+    const wspool_verdict_hook *hook = &pool->config.verdict;
+    if (peer->conn.flags & WSP_HOSTED) {
+        wspool_answer answer;
+        wsp_upgrade_accept(&answer, hello->entry.accept, hello->entry.subprotocol);
+        hold(pool, peer);
+        if (hook->call) {
+            hook->call(pool, wsp_peer_id(peer), &answer, hook->user);
+        }
+        return;
+    }
+    struct wsp_entry entry = hello->entry;
+    struct wsp_bytes early = hello->head;
+    hello->head = (struct wsp_bytes){0};
+    free_hello(pool, peer);
+    accept_raw(pool, peer, &entry, early.data, early.len);
+    wsp_bytes_fini(&early, &pool->config.mem);
+}
+
+void wsp_way_in_verdict(wspool *pool, wspool_id id, const wspool_verdict *verdict)
+{
+    struct wsp_peer *peer = wsp_find_peer(pool, id);
+    if (!peer || peer->conn.state != WSP_PENDING) {
+        if (verdict->kind == WSPOOL_ACCEPT) {
+            wsp_free_identity(pool, verdict->identity);
+        }
+        return;
+    }
+    struct wsp_admission admission = admission_of(pool);
+    struct wsp_entry *entry = &peer->conn.work.hello->entry;
+    begin_judging(pool, peer);
+    int answer = wsp_admission_resume(&admission, id, verdict, entry);
+    answer = end_judging(pool, peer, answer, entry);
+    peer->identity = entry->identity;
+    if (answer < 0) {
+        wsp_way_in_refuse(pool, peer, (enum wspool_refusal)(-answer - 1));
+    } else {
+        admit_pending(pool, peer);
+    }
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pool/way_out.c - what is left to do when a call is done. See pool/pool.h.
+ *
+ * Peers that were marked in a walk, or in the middle of a frame, are dealt with here: they leave
+ * their channels, the host hears of them, what they held is given back. A hook may mark more, so
+ * the set is emptied with a bound; what is left waits for the next call, and wspool_deadline says
+ * that there is one to make.
+ */
+#include "pool/pool.h"
+
+void wsp_way_out_end(wspool *pool, struct wsp_peer *peer)
+{
+    struct wsp_conn *conn = &peer->conn;
+    const wspool_close_hook *hook = &pool->config.close;
+    if (!(conn->flags & WSP_EVENT_ENDED)) {
+        return;
+    }
+    conn->flags = (uint16_t)(conn->flags & ~WSP_EVENT_ENDED);
+    wsp_registry_leave_all(&pool->registry, peer);
+    uint32_t lost = wsp_conn_fini(&pool->link, conn, 0);
+    if (!(conn->flags & WSP_ACCEPTED)) {
+        return;
+    }
+    if (conn->flags & WSP_ANSWERING) {
+        wsp_count_add(&pool->count.stages[WSPOOL_STAGE_FLUSHED].refused, 1);
+    }
+    wsp_count_sub(&pool->count.peers, 1);
+    wsp_count_add(&pool->count.ended[conn->end], 1);
+    wspool_closed closed = {
+        .why = (enum wspool_end)conn->end,
+        .code_sent = conn->code_sent,
+        .code_received = conn->code_received ? conn->code_received : WSPOOL_CLOSE_ABNORMAL,
+        .open_for = pool->link.now - conn->since,
+        .messages_lost = lost,
+    };
+    wsp_log(pool, WSP_LOG_CLOSED,
+            (wspool_log_record){.id = wsp_peer_id(peer),
+                                .reason = wspool_end_text(closed.why),
+                                .code = closed.code_received});
+    if (hook->call) {
+        hook->call(pool, wsp_peer_id(peer), &closed, hook->user);
+    }
+}
+
+static void tell_dropped(wspool *pool, struct wsp_peer *peer)
+{
+    const wspool_drop_hook *hook = &pool->config.drop;
+    wspool_dropped dropped = {.messages = peer->conn.dropped};
+    peer->conn.dropped = 0;
+    if (hook->call) {
+        hook->call(pool, wsp_peer_id(peer), &dropped, hook->user);
+    }
+}
+
+static void deal_with(wspool *pool, struct wsp_peer *peer)
+{
+    struct wsp_conn *conn = &peer->conn;
+    const wspool_pressure_hook *pressure = &pool->config.pressure;
+    unsigned events = conn->flags;
+    conn->flags = (uint16_t)(events & ~(WSP_EVENT_LEAVE | WSP_EVENT_DROPPED | WSP_EVENT_PRESSURE));
+    if (events & WSP_EVENT_LEAVE) {
+        wsp_registry_leave_all(&pool->registry, peer);
+        if (conn->end == WSPOOL_END_SHED && conn->state == WSP_CLOSING) {
+            wsp_log(pool, WSP_LOG_SHED, (wspool_log_record){.id = wsp_peer_id(peer)});
+        }
+    }
+    if (events & WSP_EVENT_DROPPED) {
+        tell_dropped(pool, peer);
+    }
+    if ((events & WSP_EVENT_PRESSURE) && pressure->call && conn->state == WSP_OPEN) {
+        pressure->call(pool, wsp_peer_id(peer), (conn->out.marks & WSP_MARK_PRESSED) != 0,
+                       pressure->user);
+    }
+    wsp_way_out_end(pool, peer);
+    if (conn->state == WSP_CLOSED && (conn->flags & WSP_HOSTED) && !(conn->flags & WSP_ACCEPTED)) {
+        wsp_give_peer(pool, peer); /* it never had a transport of ours */
+    }
+}
+
+void wsp_way_out(wspool *pool)
+{
+    uint64_t bound = 64 + 4 * (uint64_t)pool->peers.used;
+    uint32_t slot;
+    while (bound-- > 0 && (slot = wsp_bitset_take(&pool->link.events)) != WSP_BITSET_END) {
+        struct wsp_peer *peer = wsp_slots_at(&pool->peers, slot);
+        deal_with(pool, peer);
+    }
+}
