@@ -259,7 +259,8 @@ typedef struct wspool_config {
 
     /* who may come in */
     const char *const *subprotocols; /* ours, ends in NULL; the first that the client offers and
-                                        we have is chosen. NULL: none */
+                                        we have is chosen. Each is a token (RFC 9110, 5.6.2) of at
+                                        most 255 bytes, not "bearer.*". NULL: none */
     const char *const *origins;      /* allowed beside the same host: "https://a.example:8443",
                                         ends in NULL. NULL: none */
     int any_origin;                  /* 1: do not look at Origin at all. 0 */

@@ -52,16 +52,18 @@ static inline int wsp_bitset_has(const struct wsp_bitset *set, uint32_t number)
 
 /* The smallest member that is at least `from`, or WSP_BITSET_END. */
 uint32_t wsp_bitset_next(const struct wsp_bitset *set, uint32_t from);
-/* Takes the smallest member out and answers it, or WSP_BITSET_END. In a walk the next one is
- * nearly always in the word of the one before. */
-uint32_t wsp_bitset_take_far(struct wsp_bitset *set);
-static inline uint32_t wsp_bitset_take(struct wsp_bitset *set)
+/* Takes the smallest member out and answers it, or WSP_BITSET_END. */
+uint32_t wsp_bitset_take(struct wsp_bitset *set);
+/* The same, but looks no further than the word where the last one was taken, which in a walk is
+ * nearly always enough; WSP_BITSET_END says only that there is none in it. */
+static inline uint32_t wsp_bitset_take_near(struct wsp_bitset *set)
 {
     uint32_t low = set->low;
-    if (low >= set->capacity || set->words[low >> 6] >> (low & 63) == 0) {
-        return wsp_bitset_take_far(set);
+    uint64_t word = low < set->capacity ? set->words[low >> 6] >> (low & 63) : 0;
+    if (word == 0) {
+        return WSP_BITSET_END;
     }
-    low += wsp_lowest_bit(set->words[low >> 6] >> (low & 63));
+    low += wsp_lowest_bit(word);
     wsp_bitset_remove(set, low);
     set->low = low + 1;
     return low;

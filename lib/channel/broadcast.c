@@ -60,6 +60,7 @@ void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel, const str
     const struct wsp_press press = wsp_conn_press(link);
     const struct wsp_member *members = channel->members;
     const uint32_t count = channel->count;
+    uint32_t queued = 0, slow = 0;
     for (uint32_t i = 0; i < count; i++) {
         if (i + AHEAD < count) {
             __builtin_prefetch(members[i + AHEAD].peer, 1);
@@ -81,9 +82,11 @@ void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel, const str
             drop_newest(link, peer, tally); /* no memory for one more run */
             continue;
         }
-        tally->queued++;
-        tally->slow += out->blocked;
+        queued++;
+        slow += out->blocked;
     }
+    tally->queued = queued;
+    tally->slow = slow;
     wsp_count_add(&link->count->deliveries,
                   (uint64_t)tally->queued + tally->dropped + tally->closed);
     wsp_count_add(&link->count->queued, tally->queued);

@@ -404,7 +404,7 @@ static void ping_or_end(struct wsp_link *link, struct wsp_conn *conn)
 void wsp_conn_timer(struct wsp_link *link, struct wsp_conn *conn)
 {
     const wspool_config *config = link->config;
-    uint64_t next = conn->alarm;
+    uint64_t next = UINT64_MAX;
     if (conn->state == WSP_CLOSING) {
         if (conn->alarm <= link->now) {
             wsp_conn_end(link, conn, (enum wspool_end)conn->end);
@@ -453,9 +453,8 @@ void wsp_conn_timer(struct wsp_link *link, struct wsp_conn *conn)
         if (conn->state != WSP_OPEN) {
             return;
         }
-        next = next > link->now ? earlier(next, conn->alarm) : conn->alarm;
     }
-    wsp_timers_arm(&link->timers, conn->slot.index, next);
+    wsp_timers_arm(&link->timers, conn->slot.index, earlier(next, conn->alarm));
 }
 
 /* ------------------------------------------------------------------ check */

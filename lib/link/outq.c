@@ -412,8 +412,7 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-int wsp_outq_ack_part(struct wsp_outq *q, struct wsp_stock *stock, size_t bytes,
-                      struct wsp_acked *acked)
+int wsp_outq_ack(struct wsp_outq *q, struct wsp_stock *stock, size_t bytes, struct wsp_acked *acked)
 {
     struct wsp_control *control = q->control;
     uint32_t lane = q->peeked;

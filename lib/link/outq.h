@@ -134,21 +134,24 @@ struct wsp_acked {
     int partly;        /* fewer bytes than were peeked */
 };
 /* 0, or INVAL when it is more than was peeked. */
-int wsp_outq_ack_part(struct wsp_outq *q, struct wsp_stock *stock, size_t bytes,
-                      struct wsp_acked *acked);
-static inline int wsp_outq_ack(struct wsp_outq *q, struct wsp_stock *stock, size_t bytes,
-                               struct wsp_acked *acked)
+int wsp_outq_ack(struct wsp_outq *q, struct wsp_stock *stock, size_t bytes,
+                 struct wsp_acked *acked);
+
+/* The same for a peer that keeps up: all of its one run was written. Answers how many messages
+ * that were; 0 when it is anything else, and then nothing was done. */
+static inline uint32_t wsp_outq_ack_whole(struct wsp_outq *q, size_t bytes)
 {
-    if (q->control || q->more || bytes != q->bytes || bytes != q->peeked || bytes == 0) {
-        return wsp_outq_ack_part(q, stock, bytes, acked);
+    uint32_t messages = q->count;
+    if (q->control || q->more || bytes != q->bytes || bytes != q->peeked) {
+        return 0;
     }
-    acked->messages = q->count;
-    acked->partly = 0;
-    wsp_block_release(q->first.block);
-    q->first = (struct wsp_run){0};
-    q->bytes = q->count = q->peeked = 0;
-    q->tail_peeked = 0;
-    return 0;
+    if (messages > 0) {
+        wsp_block_release(q->first.block);
+        q->first = (struct wsp_run){0};
+        q->bytes = q->count = q->peeked = 0;
+        q->tail_peeked = 0;
+    }
+    return messages;
 }
 
 static inline int wsp_outq_empty(const struct wsp_outq *q)

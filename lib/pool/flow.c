@@ -51,6 +51,17 @@ int wspool_peek(wspool *pool, wspool_id id, struct iovec *vectors, int max)
     return wsp_outq_peek(&peer->conn.out, vectors, max);
 }
 
+static int ack_part(wspool *pool, struct wsp_peer *peer, size_t bytes, uint64_t now)
+{
+    wsp_enter_at(pool, now);
+    int error = wsp_conn_ack(&pool->link, &peer->conn, bytes);
+    if (!error && (peer->conn.flags & WSP_ANSWERING) && !peer->conn.out.control) {
+        wsp_way_in_flushed(pool, peer);
+    }
+    wsp_leave(pool);
+    return error;
+}
+
 int wspool_ack(wspool *pool, wspool_id id, size_t bytes, uint64_t now)
 {
     if (!pool) {
@@ -60,14 +71,16 @@ int wspool_ack(wspool *pool, wspool_id id, size_t bytes, uint64_t now)
     if (!peer) {
         return WSPOOL_ERR_GONE;
     }
-    wsp_enter_at(pool, now);
-    int had_control = peer->conn.out.control != NULL;
-    int error = wsp_conn_ack(&pool->link, &peer->conn, bytes);
-    if (had_control && !peer->conn.out.control && (peer->conn.flags & WSP_ANSWERING)) {
-        wsp_way_in_flushed(pool, peer);
+    struct wsp_outq *out = &peer->conn.out;
+    uint32_t messages = out->open && !out->marks ? wsp_outq_ack_whole(out, bytes) : 0;
+    if (messages == 0) {
+        return ack_part(pool, peer, bytes, now);
     }
-    wsp_leave(pool);
-    return error;
+    /* It keeps up: nothing follows from that but a few numbers. */
+    wsp_count_add(&pool->count.sent, messages);
+    wsp_count_add(&pool->count.sent_bytes, bytes);
+    wsp_count_sub(&pool->count.waiting_bytes, bytes);
+    return 0;
 }
 
 int wspool_writable(wspool *pool, wspool_id id, uint64_t now)
@@ -150,42 +163,52 @@ int wspool_close(wspool *pool, wspool_id id, int code, const char *reason, unsig
 
 /* --------------------------------------------------------------- attention */
 
-#define NO_NEWS UINT32_MAX
-
-/* What it wants now, when that is news. */
-static unsigned news_of(struct wsp_conn *conn)
+/* What it wants now, when that is news: 1. Otherwise 0. */
+static int news_of(struct wsp_peer *peer, wspool_id *id, unsigned *wants)
 {
-    unsigned wants = wsp_conn_wants(conn);
+    struct wsp_conn *conn = &peer->conn;
     unsigned before = conn->flags & (WSP_TOLD_CLOSE | WSP_TOLD_PAUSED);
     unsigned told = 0;
-    if (wants & WSPOOL_CLOSE) {
+    *wants = wsp_conn_wants(conn);
+    *id = wsp_peer_id(peer);
+    if (*wants & WSPOOL_CLOSE) {
         told = WSP_TOLD_CLOSE;
-    } else if (!(wants & WSPOOL_READ)) {
+    } else if (!(*wants & WSPOOL_READ)) {
         told = WSP_TOLD_PAUSED;
     }
-    if (told == before && !(wants & WSPOOL_WRITE)) {
-        return NO_NEWS;
-    }
     conn->flags = (uint16_t)((conn->flags & ~(WSP_TOLD_CLOSE | WSP_TOLD_PAUSED)) | told);
-    return wants;
+    return told != before || (*wants & WSPOOL_WRITE);
 }
 
-int wspool_next(wspool *pool, wspool_id *id, unsigned *wants)
+/* The first peer with news, from this slot of the set on. Apart from wspool_next, so that what is
+ * nearly always the case there needs no stack. */
+static int next_news(wspool *pool, uint32_t slot, wspool_id *id, unsigned *wants)
 {
-    uint32_t slot;
-    if (!pool || !id || !wants) {
-        return WSPOOL_ERR_INVAL;
-    }
-    while ((slot = wsp_bitset_take(&pool->link.attention)) != WSP_BITSET_END) {
-        struct wsp_peer *peer = wsp_slots_at(&pool->peers, slot);
-        unsigned news = news_of(&peer->conn);
-        if (news != NO_NEWS) {
-            *id = wsp_peer_id(peer);
-            *wants = news;
+    for (; slot != WSP_BITSET_END; slot = wsp_bitset_take(&pool->link.attention)) {
+        if (news_of(wsp_slots_at(&pool->peers, slot), id, wants)) {
             return 1;
         }
     }
     return 0;
+}
+
+int wspool_next(wspool *pool, wspool_id *id, unsigned *wants)
+{
+    if (!pool || !id || !wants) {
+        return WSPOOL_ERR_INVAL;
+    }
+    uint32_t slot = wsp_bitset_take_near(&pool->link.attention);
+    if (slot == WSP_BITSET_END) {
+        return next_news(pool, wsp_bitset_take(&pool->link.attention), id, wants);
+    }
+    const struct wsp_peer *peer = wsp_slots_at(&pool->peers, slot);
+    const struct wsp_outq *out = &peer->conn.out;
+    if (!out->open || out->blocked || out->bytes == 0 || (peer->conn.flags & WSP_TOLD_PAUSED)) {
+        return next_news(pool, slot, id, wants);
+    }
+    *id = wsp_peer_id(peer);
+    *wants = WSPOOL_READ | WSPOOL_WRITE;
+    return 1;
 }
 
 /* -------------------------------------------------------------------- time */

@@ -5,6 +5,8 @@
 #include "base/growing.h"
 #include "os/os.h"
 #include "pool/pool.h"
+#include "wire/http.h"
+#include "wire/upgrade.h"
 
 #define LARGEST_QUEUE ((1u << 30) - 1)
 #define SMALLEST_HEAD 256u
@@ -106,19 +108,26 @@ static int hooks_are_good(const wspool_config *c)
     return (mem == 0 || mem == 3) && c->entropy.call;
 }
 
+/* One that could ever be chosen: see wsp_upgrade_subprotocol. */
+static int subprotocol_is_good(const char *name)
+{
+    wspool_text text = {name, strlen(name)};
+    return wsp_text_is_token(text) && text.len <= WSP_SUBPROTOCOL_MAX &&
+           strncmp(name, "bearer.", 7) != 0;
+}
+
 /* One allocation: the pointers, then the strings they point to. */
-static int copy_list(const wspool_mem *mem, const char *const **list)
+static int copy_subprotocols(const wspool_mem *mem, const char *const **list)
 {
     size_t count = 0, bytes = 0;
     if (!*list) {
         return 0;
     }
     for (; (*list)[count]; count++) {
-        size_t len = strlen((*list)[count]);
-        if (len == 0 || len > WSPOOL_NAME_MAX || count > 255) {
+        if (!subprotocol_is_good((*list)[count])) {
             return WSPOOL_ERR_INVAL;
         }
-        bytes += len + 1;
+        bytes += strlen((*list)[count]) + 1;
     }
     const char **copy = wsp_alloc(mem, (count + 1) * sizeof *copy + bytes);
     if (!copy) {
@@ -149,7 +158,7 @@ int wsp_settings_copy(wspool_config *copy, const wspool_config *given)
         copy->mem = wsp_mem_default;
     }
     /* The origins are parsed into a form of their own; the host's list is not kept. */
-    return copy_list(&copy->mem, &copy->subprotocols);
+    return copy_subprotocols(&copy->mem, &copy->subprotocols);
 }
 
 void wsp_settings_fini(wspool_config *copy)
