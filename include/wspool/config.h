@@ -87,6 +87,7 @@ typedef struct wspool_opened {
     void *route_user;
     wspool_text channel;     /* the name that the path gave; empty when none */
     wspool_text subprotocol; /* empty when none was chosen */
+    wspool_text query;       /* of the target, raw; empty when there was none */
 } wspool_opened;
 
 typedef struct wspool_open_hook {
@@ -232,7 +233,7 @@ typedef struct wspool_config {
     uint32_t head_bytes;     /* request head: 16384; above it 431. At most 65536 */
     uint32_t head_count;     /* headers: 64; above it 431. At most 256 */
     uint32_t message_bytes;  /* a message, all its fragments: 65536; above it close 1009. < 2^30 */
-    uint32_t nuisance_burst; /* pings, pongs, fragments below 16 bytes that may come at once: 10000;
+    uint32_t nuisance_burst; /* pings, unasked pongs, fragments below 16 bytes at once: 10000;
                                 above it close 4103. 0: no budget. At most 65535 */
     uint32_t nuisance_rate;  /* how many of them a second are forgiven: 330 */
 

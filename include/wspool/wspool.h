@@ -216,7 +216,9 @@ struct wspool_position {
     uint64_t offset;
 };
 
-/* ABSENT: the channel has no member, and *position is all zero. INVAL. */
+/* Ask before you render a list that later messages will change: who subscribes and finds the
+ * channel at that position has missed nothing. This holds for a channel without members too: if
+ * anything is published to it meanwhile, it comes back with another epoch. INVAL. */
 int wspool_position(const wspool *pool, wspool_channel channel, struct wspool_position *position);
 
 /* How many members; 0 for a channel that isn't there. INVAL. */
@@ -260,6 +262,19 @@ typedef struct wspool_tally {
 int wspool_broadcast(wspool *pool, wspool_channel channel, const void *message, size_t len,
                      const wspool_send_options *options, wspool_tally *tally);
 
+/* Writes a message that holds its own position, once, when that is known: sets *message to bytes
+ * that stay until the broadcast returns. 0, or anything else to give the broadcast up: then no
+ * offset is used. Must not call the pool. */
+typedef struct wspool_writer {
+    int (*call)(const struct wspool_position *position, wspool_text *message, void *user);
+    void *user;
+} wspool_writer;
+
+/* As wspool_broadcast, for what `writer` writes. It is not asked when the channel isn't there.
+ * STATE: the writer gave up. */
+int wspool_broadcast_written(wspool *pool, wspool_channel channel, wspool_writer writer,
+                             const wspool_send_options *options, wspool_tally *tally);
+
 /* Sends a message to one peer. FULL: its queue has no room (the pressure hook tells when it has
  * again), or pool_bytes is spent. STATE: not open, or closing. TOO_BIG, GONE, NOMEM, INVAL. */
 int wspool_send(wspool *pool, wspool_id id, const void *message, size_t len,
@@ -277,6 +292,11 @@ int wspool_send(wspool *pool, wspool_id id, const void *message, size_t len,
  * or a bad reason. STATE: it is closing already. GONE.
  */
 int wspool_close(wspool *pool, wspool_id id, int code, const char *reason, unsigned flags);
+
+/* A peer was a nuisance in a way that only the host (or a companion) can see: a command that makes
+ * no sense, say. Draws on its budget, `cost` at a time; when that is spent it is closed with 4103.
+ * GONE, INVAL: a cost of 0. STATE: not open. */
+int wspool_nuisance(wspool *pool, wspool_id id, uint32_t cost);
 
 /*
  * No more comes in (503 draining), and those that are in are closed with `code` (0: 4200), evenly

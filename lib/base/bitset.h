@@ -30,8 +30,11 @@ void wsp_bitset_fini(struct wsp_bitset *set, const wspool_mem *mem);
 
 static inline void wsp_bitset_add(struct wsp_bitset *set, uint32_t number)
 {
-    set->words[number >> 6] |= UINT64_C(1) << (number & 63);
-    set->summary[number >> 12] |= UINT64_C(1) << (number >> 6 & 63);
+    uint64_t word = set->words[number >> 6];
+    if (word == 0) {
+        set->summary[number >> 12] |= UINT64_C(1) << (number >> 6 & 63);
+    }
+    set->words[number >> 6] = word | UINT64_C(1) << (number & 63);
     if (number < set->low) {
         set->low = number;
     }

@@ -202,6 +202,7 @@ static struct wsp_channel *new_channel(struct wsp_registry *registry, wspool_cha
 static void unlist_channel(struct wsp_registry *registry, struct wsp_channel *channel)
 {
     wsp_map_remove(&registry->channels, &channel->node);
+    registry->gone++;
     wsp_count_sub(&registry->count->channels, 1);
 }
 
@@ -281,6 +282,14 @@ void wsp_registry_leave_all(struct wsp_registry *registry, struct wsp_peer *peer
     while (peer->seats.count > 0) {
         leave_seat(registry, peer, peer->seats.count - 1u);
     }
+}
+
+struct wspool_position wsp_registry_position(const struct wsp_registry *registry,
+                                             wspool_channel name)
+{
+    const struct wsp_channel *channel = wsp_registry_find(registry, name);
+    return channel ? (struct wspool_position){channel->epoch, channel->offset}
+                   : (struct wspool_position){registry->next_epoch, 0};
 }
 
 int wsp_registry_check(const struct wsp_registry *registry, uint64_t *memberships)

@@ -12,7 +12,9 @@
  * seat lies in its record; more of them are an array of its own.
  *
  * A channel appears with its first member and goes with its last; both are told. Its offset
- * counts messages from 1, and each time it appears it has an epoch that it never had before.
+ * counts messages from 1, and each time it appears it has an epoch that it never had before. One
+ * that isn't there stands at offset 0 of the next epoch; a message that finds nobody uses that
+ * epoch up, so whoever was told of that position before learns that something was missed.
  *
  * Invariants: a membership is on exactly two arrays, and they agree; no channel is empty.
  */
@@ -22,7 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <wspool/config.h>
+#include <wspool/wspool.h>
 #include "base/map.h"
 #include "link/conn.h"
 
@@ -70,6 +72,7 @@ struct wsp_registry {
     const wspool_mem *mem;
     struct wsp_map channels;
     uint64_t next_epoch;
+    uint64_t gone; /* how many channels have gone so far */
     struct wsp_counters *count;
     /* Told when a channel has appeared (1) or is about to go (0). */
     void (*on_presence)(void *owner, const struct wsp_channel *channel, int present);
@@ -96,6 +99,15 @@ int wsp_registry_join(struct wsp_registry *registry, struct wsp_peer *peer, wspo
 int wsp_registry_leave(struct wsp_registry *registry, struct wsp_peer *peer,
                        struct wsp_channel *channel);
 void wsp_registry_leave_all(struct wsp_registry *registry, struct wsp_peer *peer);
+
+/* Where a channel stands, there or not. */
+struct wspool_position wsp_registry_position(const struct wsp_registry *registry,
+                                             wspool_channel channel);
+/* A message was published to a channel that isn't there. */
+static inline void wsp_registry_missed(struct wsp_registry *registry)
+{
+    registry->next_epoch++;
+}
 
 /* The channel of a peer's seat, 0 <= seat < seats.count. */
 struct wsp_channel *wsp_seat_channel(const struct wsp_seats *seats, uint32_t seat);

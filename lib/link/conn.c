@@ -84,6 +84,9 @@ void wsp_conn_end(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end 
     }
     if (conn->state != WSP_CLOSING) {
         conn->end = (uint8_t)end;
+        conn->lost = 0;
+    } else if (!wsp_outq_close_left(&conn->out)) {
+        conn->code_sent = 0;
     }
     conn->state = WSP_CLOSED;
     conn->out.open = 0;
@@ -107,6 +110,7 @@ static void drop_queued(struct wsp_link *link, struct wsp_conn *conn)
 {
     uint32_t bytes = conn->out.bytes;
     uint32_t dropped = wsp_outq_drop_all(&conn->out, &link->stock);
+    conn->lost += dropped;
     wsp_count_add(&link->count->dropped_closed, dropped);
     wsp_count_sub(&link->count->waiting_bytes, bytes - conn->out.bytes);
 }
@@ -121,6 +125,8 @@ void wsp_conn_close(struct wsp_link *link, struct wsp_conn *conn, enum wspool_en
     }
     conn->state = WSP_CLOSING;
     conn->end = (uint8_t)end;
+    conn->flags = (uint16_t)(conn->flags & ~WSP_PINGED); /* the alarm is the Close's from here on */
+    conn->lost = 0;
     conn->out.open = 0;
     if (drop) {
         drop_queued(link, conn);
@@ -143,18 +149,17 @@ void wsp_conn_fail(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end
     wsp_conn_close(link, conn, end, ends[end].code, ends[end].text, strlen(ends[end].text), drop);
 }
 
-uint32_t wsp_conn_fini(struct wsp_link *link, struct wsp_conn *conn, int released)
+void wsp_conn_fini(struct wsp_link *link, struct wsp_conn *conn, int released)
 {
-    uint32_t lost = conn->out.count;
-    wsp_count_add(&link->count->dropped_closed, lost);
+    conn->lost += conn->out.count;
+    wsp_count_add(&link->count->dropped_closed, conn->out.count);
     wsp_count_sub(&link->count->waiting_bytes, conn->out.bytes);
     wsp_inbound_fini(&link->inbounds, &conn->work.inbound);
-    if (released || conn->out.peeked == 0) {
+    if (released || !wsp_outq_under_way(&conn->out)) {
         wsp_outq_fini(&conn->out, &link->stock);
     }
     conn->out.count = 0;
     conn->out.bytes = 0;
-    return lost;
 }
 
 /* --------------------------------------------------------------------- in */
@@ -174,12 +179,12 @@ static void answer_ping(struct wsp_link *link, struct wsp_conn *conn, const stru
     }
 }
 
-static void draw_nuisance(struct wsp_link *link, struct wsp_conn *conn)
+void wsp_conn_nuisance(struct wsp_link *link, struct wsp_conn *conn, uint32_t cost)
 {
     const wspool_config *config = link->config;
-    wsp_count_add(&link->count->nuisances, 1);
+    wsp_count_add(&link->count->nuisances, cost);
     if (config->nuisance_burst > 0 &&
-        !wsp_bucket_draw(&conn->nuisance, config->nuisance_burst, config->nuisance_rate, 1,
+        !wsp_bucket_draw(&conn->nuisance, config->nuisance_burst, config->nuisance_rate, cost,
                          link->now - link->born)) {
         wsp_conn_fail(link, conn, WSPOOL_END_NUISANCE, 0);
     }
@@ -209,16 +214,19 @@ static void take_control(struct wsp_link *link, struct wsp_conn *conn,
     switch (control->opcode) {
     case WSP_PING:
         wsp_count_add(&link->count->pings_received, 1);
-        draw_nuisance(link, conn);
+        wsp_conn_nuisance(link, conn, 1);
         if (conn->state == WSP_OPEN) {
             answer_ping(link, conn, control);
         }
         break;
     case WSP_PONG:
-        /* Any byte is a sign of life, so the ping it may answer is settled already; asked for or
-         * not, a pong is one more frame that carries nothing. */
+        /* Any byte is a sign of life, so our ping was settled by the first of these already. */
         wsp_count_add(&link->count->pongs_received, 1);
-        draw_nuisance(link, conn);
+        if (conn->flags & WSP_PONG_DUE) {
+            conn->flags = (uint16_t)(conn->flags & ~WSP_PONG_DUE);
+        } else {
+            wsp_conn_nuisance(link, conn, 1);
+        }
         break;
     default:
         take_close(link, conn, control);
@@ -241,7 +249,7 @@ static void take_event(struct wsp_link *link, struct wsp_conn *conn, const struc
     case WSP_EVENT_FRAME:
         wsp_count_add(&link->count->frames, 1);
         if (event->len < WSP_TINY_FRAGMENT) {
-            draw_nuisance(link, conn);
+            wsp_conn_nuisance(link, conn, 1);
         }
         break;
     case WSP_EVENT_ERROR:
@@ -273,6 +281,7 @@ void wsp_conn_receive(struct wsp_link *link, struct wsp_conn *conn, const uint8_
     if ((conn->flags & WSP_PINGED) && len > 0) {
         conn->flags = (uint16_t)(conn->flags & ~WSP_PINGED);
         conn->alarm = next_ping(link);
+        wsp_timers_sooner(&link->timers, conn->slot.index, conn->alarm);
     }
     do {
         if (conn->flags & WSP_CLOSE_RECEIVED) {
@@ -362,6 +371,20 @@ int wsp_conn_ack(struct wsp_link *link, struct wsp_conn *conn, size_t bytes)
     return 0;
 }
 
+/* The deadlines of what comes in begin anew. While output was blocked the timer may have fired
+ * without looking at them, and with no other reason to be armed again. */
+static void await_reading(struct wsp_link *link, struct wsp_conn *conn)
+{
+    uint64_t next = UINT64_MAX;
+    if (conn->work.inbound) {
+        conn->work.inbound->started = link->now;
+    }
+    if (link->config->idle_time) {
+        next = stamp_time(link, conn->heard) + link->config->idle_time;
+    }
+    wsp_timers_sooner(&link->timers, conn->slot.index, earlier(next, message_deadline(link, conn)));
+}
+
 void wsp_conn_writable(struct wsp_link *link, struct wsp_conn *conn)
 {
     if (conn->out.blocked) {
@@ -371,8 +394,8 @@ void wsp_conn_writable(struct wsp_link *link, struct wsp_conn *conn)
         if (conn->flags & WSP_PINGED) {
             conn->alarm = link->now + link->config->pong_time;
         }
-        if (conn->state == WSP_OPEN && conn->work.inbound) {
-            conn->work.inbound->started = link->now;
+        if (conn->state == WSP_OPEN) {
+            await_reading(link, conn);
         }
     }
     wsp_conn_notice(link, conn);
@@ -395,7 +418,7 @@ static void ping_or_end(struct wsp_link *link, struct wsp_conn *conn)
     }
     if (wsp_outq_control(&conn->out, &link->stock, ping, sizeof ping) == 0) {
         wsp_count_add(&link->count->pings_sent, 1);
-        conn->flags |= WSP_PINGED;
+        conn->flags |= WSP_PINGED | WSP_PONG_DUE;
         wsp_conn_notice(link, conn);
     }
     conn->alarm = link->now + link->config->pong_time;

@@ -17,7 +17,7 @@
  * way out of the call, with wsp_conn_fini.
  *
  * Invariants: out.open exactly in OPEN; the timer is armed in every state but CLOSED; `end` is
- * set from CLOSING on, and never changes after that.
+ * set from CLOSING on, and never changes after that; `lost` is used from then on, `nuisance` before.
  */
 #ifndef WSP_LINK_CONN_H
 #define WSP_LINK_CONN_H
@@ -43,6 +43,7 @@ enum wsp_state { WSP_HEAD, WSP_PENDING, WSP_HELD, WSP_REFUSED, WSP_OPEN, WSP_CLO
 #define WSP_CLOSE_RECEIVED 0x0010u /* the peer's Close has come: nothing after it counts */
 #define WSP_TOLD_PAUSED 0x0020u    /* wspool_next has said: no READ */
 #define WSP_TOLD_CLOSE 0x0040u     /* wspool_next has said: CLOSE */
+#define WSP_PONG_DUE 0x0080u       /* a pong would be an answer: it is no nuisance */
 /* Marks of its queue, kept there since an ack looks at them. */
 #define WSP_MARK_PRESSED 0x01u /* above half of a limit: the host was told, or is about to be */
 #define WSP_MARK_STUCK 0x02u   /* blocked since `moved`, however often it was tried again */
@@ -75,7 +76,10 @@ struct wsp_conn {
     uint32_t moved; /* stamp of the last progress of blocked output */
 
     uint64_t alarm; /* OPEN: next ping, or deadline of its answer; else deadline of the state */
-    struct wsp_bucket nuisance;
+    union {
+        struct wsp_bucket nuisance; /* until OPEN ends */
+        uint32_t lost;              /* from then on: messages that were queued and dropped */
+    };
     uint16_t code_sent;
     uint16_t code_received;
     uint32_t dropped; /* messages dropped since the drop hook was called */
@@ -98,6 +102,9 @@ void wsp_conn_close(struct wsp_link *link, struct wsp_conn *conn, enum wspool_en
 /* The same with the code and text that belong to the end. */
 void wsp_conn_fail(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end end,
                    int drop_queued);
+
+/* Draws on its nuisance budget; closes it when that is spent. */
+void wsp_conn_nuisance(struct wsp_link *link, struct wsp_conn *conn, uint32_t cost);
 
 /* Over, at once and without a word. Harmless when it is over already. */
 void wsp_conn_end(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end end);
@@ -163,10 +170,10 @@ static inline int wsp_conn_push(struct wsp_link *link, struct wsp_conn *conn,
     return 0;
 }
 
-/* Lets go of all that an ended connection holds. What a peek gave out stays until the release,
- * for the host may still be writing it: then `released` is 1. Answers how many messages were
- * still queued, the first time. */
-uint32_t wsp_conn_fini(struct wsp_link *link, struct wsp_conn *conn, int released);
+/* Lets go of all that an ended connection holds, and counts what was still queued as lost. What a
+ * peek gave out stays until the release, for the host may still be writing it: then `released` is
+ * 1. */
+void wsp_conn_fini(struct wsp_link *link, struct wsp_conn *conn, int released);
 
 /* Do the invariants hold? 1 or 0. */
 int wsp_conn_check(const struct wsp_conn *conn);

@@ -59,10 +59,12 @@ void wsp_inbound_fini(struct wsp_inbounds *inbounds, struct wsp_inbound **pin)
         wsp_free(inbounds->mem, in);
         return;
     }
+    in->frame = (struct wsp_frame){0};
     in->buffer.len = 0;
     in->discard = 0;
     in->message = 0;
     in->shown = 0;
+    in->control_len = 0;
     in->next = inbounds->spares;
     inbounds->spares = in;
     inbounds->spare_count++;
@@ -125,6 +127,9 @@ static int begin_frame(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
                        uint64_t now, struct wsp_event *event)
 {
     struct wsp_frame frame;
+    const struct wsp_gate before = *gate;
+    const uint8_t *const from = *bytes;
+    const size_t all = *len;
     enum wspool_end end = WSPOOL_END_PROTOCOL;
     enum wsp_gate_answer answer = wsp_gate_feed(gate, bytes, len, &frame);
     if (answer == WSP_GATE_MORE) {
@@ -133,11 +138,16 @@ static int begin_frame(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
     }
     int good = answer == WSP_GATE_HEAD && frame_fits(*pin, &frame, limit, &end);
     if (!*pin && (*pin = take(inbounds)) == NULL) {
+        *gate = before; /* with nowhere to note its length, the head must be read again */
+        *bytes = from;
+        *len = all;
         fail(inbounds, NULL, WSPOOL_END_NOMEM, event);
         return 0;
     }
     struct wsp_inbound *in = *pin;
     if (!good) {
+        in->frame = frame; /* should it be a Close, it is found all the same */
+        in->control_len = 0;
         in->discard = frame.length;
         fail(inbounds, in, end, event);
         return 0;
@@ -271,34 +281,30 @@ void wsp_inbound_discard(struct wsp_inbounds *inbounds, struct wsp_inbound **pin
         in->discard = wsp_decoder_missing(in->decoder);
         wsp_codec_discard(inbounds->codec, in->decoder);
         in->decoder = NULL;
-        in->frame.opcode = WSP_CONTINUATION; /* what is left of it is of no interest */
+        wsp_mask_turn(in->frame.key, in->control_len); /* the rest of a Close goes on from here */
+    }
+    if (in->shown) {
+        in->frame.opcode = WSP_CONTINUATION; /* it was seen whole */
     }
     wsp_bytes_fini(&in->buffer, inbounds->mem);
     in->message = 0;
     in->shown = 0;
-    while (*len > 0) {
+    for (;;) {
+        if (in->frame.opcode == WSP_CLOSE && in->control_len + in->discard > WSP_CONTROL_MAX) {
+            in->frame.opcode = WSP_CONTINUATION; /* no Close is that long */
+        }
         if (in->discard > 0 && !discard_payload(in, bytes, len)) {
             break;
         }
-        if (in->frame.opcode == WSP_CLOSE && in->control_len > 0) {
+        if (in->frame.opcode == WSP_CLOSE && gate->have == 0) {
             show(in, WSP_EVENT_CONTROL, WSP_CLOSE, in->control, in->control_len, event);
-            in->frame.opcode = WSP_CONTINUATION;
             return;
         }
-        enum wsp_gate_answer answer = wsp_gate_feed(gate, bytes, len, &in->frame);
-        if (answer == WSP_GATE_MORE) {
+        if (wsp_gate_feed(gate, bytes, len, &in->frame) == WSP_GATE_MORE) {
             break;
         }
         in->control_len = 0;
         in->discard = in->frame.length;
-        if (in->frame.opcode == WSP_CLOSE && in->discard == 0 && gate->have == 0) {
-            show(in, WSP_EVENT_CONTROL, WSP_CLOSE, in->control, 0, event);
-            in->frame.opcode = WSP_CONTINUATION;
-            return;
-        }
-        if (in->frame.opcode == WSP_CLOSE && in->discard > WSP_CONTROL_MAX) {
-            in->frame.opcode = WSP_CONTINUATION; /* no Close is that long */
-        }
     }
     event->kind = WSP_EVENT_MORE;
 }

@@ -198,27 +198,59 @@ static void drop_front(struct wsp_outq *q, struct wsp_stock *stock, struct wsp_r
     }
 }
 
-/* The oldest run of which nothing is under way, or NULL. */
+/* Takes a chunk without any run out of the list. */
+static void drop_hollow_chunk(struct wsp_outq *q, struct wsp_stock *stock, struct wsp_runs *before,
+                              struct wsp_runs *chunk)
+{
+    if (!chunk->next) {
+        q->tail_peeked = q->peeked > 0; /* the last run is another one now */
+    }
+    if (!before) {
+        drop_first_chunk(q, stock);
+        return;
+    }
+    before->next = chunk->next;
+    if (!chunk->next) {
+        q->more->last = before;
+    }
+    wsp_spares_give(&stock->runs, stock->mem, chunk);
+}
+
+/* The oldest run of which nothing is under way, or NULL. On the way there it clears away what
+ * earlier drops have hollowed out, or a peer that stands still while messages come and go would
+ * gather empty chunks for ever. */
 static struct wsp_run *oldest_droppable(struct wsp_outq *q, struct wsp_stock *stock)
 {
     uint32_t under_way = q->peeked;
-    if (under_way == 0) {
-        if (q->first.partial == 0) {
-            return q->first.block ? &q->first : NULL;
-        }
+    if (under_way == 0 && q->first.partial == 0) {
+        return q->first.block ? &q->first : NULL;
+    }
+    if (under_way <= q->first.partial) {
         if (isolate_partial(q, stock)) {
             return NULL;
         }
         under_way = q->first.bytes;
     }
     under_way -= under_way < q->first.bytes ? under_way : q->first.bytes;
-    for (struct wsp_runs *chunk = q->more; chunk; chunk = chunk->next) {
+    struct wsp_runs *before = NULL, *next;
+    for (struct wsp_runs *chunk = q->more; chunk; chunk = next) {
+        int hollow = 1;
         for (uint16_t i = chunk->start; i < chunk->end; i++) {
             struct wsp_run *run = &chunk->runs[i];
-            if (under_way == 0 && run->block) {
+            if (!run->block) {
+                continue;
+            }
+            if (under_way == 0) {
                 return run;
             }
             under_way -= under_way < run->bytes ? under_way : run->bytes;
+            hollow = 0;
+        }
+        next = chunk->next;
+        if (hollow) {
+            drop_hollow_chunk(q, stock, before, chunk);
+        } else {
+            before = chunk;
         }
     }
     return NULL;
@@ -296,6 +328,9 @@ static void control_append(struct wsp_control *control, const void *bytes, size_
 
 int wsp_outq_control(struct wsp_outq *q, struct wsp_stock *stock, const void *bytes, size_t len)
 {
+    if (len > WSP_CONTROL_BYTES) {
+        return WSPOOL_ERR_FULL;
+    }
     if (need_control(q, stock)) {
         return WSPOOL_ERR_NOMEM;
     }
@@ -315,16 +350,13 @@ int wsp_outq_pong(struct wsp_outq *q, struct wsp_stock *stock, const void *image
     struct wsp_control *control = q->control;
     int replaced = 0;
     if (!control_has_room(control, len)) {
-        if (control->last_pong == WSP_NO_PONG ||
-            control->last_pong < control->start + control->peeked) {
+        if (control->close_end > 0 || control->last_pong == WSP_NO_PONG ||
+            control->last_pong < control->start + control->peeked ||
+            control->last_pong + len > WSP_CONTROL_BYTES) {
             return 1;
         }
         control->end = control->last_pong;
-        control->last_pong = WSP_NO_PONG;
         replaced = 1;
-        if (!control_has_room(control, len)) {
-            return 1;
-        }
     }
     control->last_pong = control->end;
     control_append(control, image, len);

@@ -159,6 +159,19 @@ static inline int wsp_outq_empty(const struct wsp_outq *q)
     return q->bytes == 0 && !q->control;
 }
 
+/* Has the Close that was queued left whole? 1 or 0. */
+static inline int wsp_outq_close_left(const struct wsp_outq *q)
+{
+    return !q->control || q->control->close_start == q->control->close_end;
+}
+
+/* Is anything under way that the last peek gave out? 1 or 0. */
+static inline int wsp_outq_under_way(const struct wsp_outq *q)
+{
+    const struct wsp_control *control = q->control;
+    return q->peeked > 0 || (control && (control->peeked > 0 || control->close_peeked > 0));
+}
+
 /* Lets go of everything. */
 void wsp_outq_fini(struct wsp_outq *q, struct wsp_stock *stock);
 

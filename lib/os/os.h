@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * os/os.h - what is asked of the operating system when the host gives no hook of its own.
+ * Floor 0.
  *
  * The only room with system calls. wspool_clock, in wspool/wspool.h, lives here too.
  */

@@ -16,7 +16,7 @@ static int refuse(enum wspool_refusal refusal)
 static int check_request_line(const struct wsp_admission *admission, wspool_request *request,
                               struct wsp_entry *entry)
 {
-    wspool_text path, query;
+    wspool_text path;
     size_t name_len = 0;
     if (request->method.len != 3 || memcmp(request->method.data, "GET", 3) != 0) {
         return refuse(WSPOOL_REFUSED_METHOD);
@@ -24,7 +24,7 @@ static int check_request_line(const struct wsp_admission *admission, wspool_requ
     if (request->http_major < 1 || (request->http_major == 1 && request->http_minor < 1)) {
         return refuse(WSPOOL_REFUSED_HTTP_VERSION);
     }
-    if (wsp_uri_split(request->target, &path, &query)) {
+    if (wsp_uri_split(request->target, &path, &entry->query)) {
         return refuse(WSPOOL_REFUSED_MALFORMED);
     }
     int route = wsp_routes_match(admission->routes, path, entry->name, &name_len);

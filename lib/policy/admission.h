@@ -32,6 +32,7 @@ struct wsp_entry {           /* what was found out about one */
     uint16_t name_len;
     char name[WSPOOL_NAME_MAX]; /* of the channel */
     char accept[WSP_ACCEPT_LEN + 1];
+    wspool_text query;       /* of the target; lies in the request */
     const char *subprotocol; /* one of the configured ones, or NULL */
     void *identity;
 };

@@ -139,15 +139,25 @@ int wsp_routes_match(const struct wsp_routes *routes, wspool_text path, char *na
     return -(int)WSPOOL_REFUSED_NO_ROUTE - 1;
 }
 
+/* Can a path lead to that channel by this route? */
+static int can_name(const struct wsp_route *route, wspool_channel channel)
+{
+    if (route->kind != channel.kind) {
+        return 0;
+    }
+    if (route->tail > 0) {
+        return channel.len > 0 && !memchr(channel.name, '/', channel.len);
+    }
+    return strlen(route->name) == channel.len &&
+           (channel.len == 0 || memcmp(route->name, channel.name, channel.len) == 0);
+}
+
 enum wspool_slow wsp_routes_slow(const struct wsp_routes *routes, wspool_channel channel,
                                  enum wspool_slow otherwise)
 {
     for (size_t i = 0; i < routes->count; i++) {
-        const struct wsp_route *route = &routes->list[i];
-        if (route->kind == channel.kind &&
-            (route->tail > 0 || (strlen(route->name) == channel.len &&
-                                 memcmp(route->name, channel.name, channel.len) == 0))) {
-            return route->slow;
+        if (can_name(&routes->list[i], channel)) {
+            return routes->list[i].slow;
         }
     }
     return otherwise;

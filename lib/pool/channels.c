@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* pool/channels.c - joining, leaving, and who is where. See pool/pool.h. */
+#include <string.h>
+
 #include "pool/pool.h"
 
 int wsp_join(wspool *pool, struct wsp_peer *peer, wspool_channel channel)
@@ -14,7 +16,12 @@ void wsp_on_presence(void *owner, const struct wsp_channel *channel, int present
     wspool *pool = owner;
     const wspool_channel_hook *hook = &pool->config.channel;
     if (hook->call) {
-        hook->call(pool, wsp_channel_name(channel), present, hook->user);
+        /* A copy: the hook may take the only member out again, and the channel goes with it. */
+        uint8_t bytes[WSPOOL_NAME_MAX];
+        wspool_channel name = wsp_channel_name(channel);
+        memcpy(bytes, name.name, name.len);
+        name.name = bytes;
+        hook->call(pool, name, present, hook->user);
     }
 }
 
@@ -60,13 +67,7 @@ int wspool_position(const wspool *pool, wspool_channel channel, struct wspool_po
     if (!pool || !position || !wsp_channel_valid(channel)) {
         return WSPOOL_ERR_INVAL;
     }
-    const struct wsp_channel *found = wsp_registry_find(&pool->registry, channel);
-    *position = (struct wspool_position){0};
-    if (!found) {
-        return WSPOOL_ERR_ABSENT;
-    }
-    position->epoch = found->epoch;
-    position->offset = found->offset;
+    *position = wsp_registry_position(&pool->registry, channel);
     return 0;
 }
 

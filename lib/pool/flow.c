@@ -161,6 +161,24 @@ int wspool_close(wspool *pool, wspool_id id, int code, const char *reason, unsig
     return 0;
 }
 
+int wspool_nuisance(wspool *pool, wspool_id id, uint32_t cost)
+{
+    if (!pool || cost == 0) {
+        return WSPOOL_ERR_INVAL;
+    }
+    struct wsp_peer *peer = wsp_find_peer(pool, id);
+    if (!peer) {
+        return WSPOOL_ERR_GONE;
+    }
+    if (peer->conn.state != WSP_OPEN) {
+        return WSPOOL_ERR_STATE;
+    }
+    wsp_enter(pool);
+    wsp_conn_nuisance(&pool->link, &peer->conn, cost);
+    wsp_leave(pool);
+    return 0;
+}
+
 /* --------------------------------------------------------------- attention */
 
 /* What it wants now, when that is news: 1. Otherwise 0. */
@@ -245,7 +263,9 @@ static void on_timer(wspool *pool, struct wsp_peer *peer)
     if (conn->state == WSP_OPEN && pool->drain.on) {
         uint64_t turn = wsp_drain_time(pool, conn->slot.index);
         if (turn <= pool->link.now) {
-            wsp_conn_close(&pool->link, conn, WSPOOL_END_DRAIN, pool->drain.code, "drain", 5, 0);
+            const char *why = wspool_end_text(WSPOOL_END_DRAIN);
+            wsp_conn_close(&pool->link, conn, WSPOOL_END_DRAIN, pool->drain.code, why, strlen(why),
+                           0);
             return;
         }
         wsp_conn_timer(&pool->link, conn);

@@ -5,7 +5,8 @@
  * Any thread pushes onto a list with one compare-and-swap; the pool's thread takes the whole list
  * at once and turns it round. The wake hook is called for the first letter after each emptying:
  * the flag is cleared before the list is taken, so a letter that comes later wakes again and none
- * is left lying.
+ * is left lying. A letter may be read before its thread has set the flag: then the wake comes for
+ * nothing, and the tick that it brings clears the flag though there is no letter.
  */
 #include "base/growing.h"
 #include "pool/pool.h"
@@ -31,7 +32,7 @@ int wspool_auth_complete(wspool *pool, wspool_id id, const wspool_verdict *verdi
     letter->verdict = copy;
     letter->next = atomic_load_explicit(&pool->mailbox.letters, memory_order_relaxed);
     while (!atomic_compare_exchange_weak_explicit(&pool->mailbox.letters, &letter->next, letter,
-                                                  memory_order_release, memory_order_relaxed)) {
+                                                  memory_order_acq_rel, memory_order_relaxed)) {
     }
     if (pool->config.wake.call && atomic_exchange(&pool->mailbox.woken, 1) == 0) {
         pool->config.wake.call(pool->config.wake.user);
@@ -61,7 +62,8 @@ static struct wsp_letter *take_all(struct wsp_mailbox *mailbox)
 
 void wsp_mailbox_read(wspool *pool)
 {
-    if (wsp_mailbox_empty(pool)) {
+    if (wsp_mailbox_empty(pool) &&
+        !atomic_load_explicit(&pool->mailbox.woken, memory_order_relaxed)) {
         return;
     }
     struct wsp_letter *letter = take_all(&pool->mailbox);

@@ -76,6 +76,7 @@ struct wspool {
     struct wsp_mailbox mailbox;
     int depth;               /* calls of ours on the stack: more than one means inside a hook */
     int freeing;             /* nobody comes in any more */
+    uint32_t held;           /* places of hosted peers that were accepted and not adopted yet */
     struct wsp_peer *judged; /* hooks are being asked about it (way_in.c) */
     int judged_answer;       /* what they did to it meanwhile */
 };
@@ -85,6 +86,7 @@ struct wsp_hello {
     struct wsp_bytes head;  /* what has come of it; while PENDING, what came behind it */
     size_t seen;            /* of that, how much was looked at */
     struct wsp_entry entry; /* PENDING, HELD: what was found out */
+    struct wsp_bytes query; /* what entry.query points to then */
 };
 
 /* ------------------------------------------------------------------ pool.c */

@@ -38,9 +38,12 @@ static int encode(wspool *pool, const void *message, size_t len, unsigned flags,
     int error = 0;
     uint8_t *room;
     while ((room = wsp_blocks_room(&link->blocks, image_len, &error)) == NULL) {
-        if (error != WSPOOL_ERR_FULL || shed(pool) == 0) {
-            wsp_count_add(&pool->count.budget_refused, error == WSPOOL_ERR_FULL);
-            return error;
+        if (error != WSPOOL_ERR_FULL) {
+            return WSPOOL_ERR_NOMEM;
+        }
+        if (shed(pool) == 0) {
+            wsp_count_add(&pool->count.budget_refused, 1);
+            return WSPOOL_ERR_FULL;
         }
     }
     wsp_codec_encode(&link->codec, room, flags & WSPOOL_BINARY ? WSP_BINARY : WSP_TEXT, message,
@@ -51,14 +54,21 @@ static int encode(wspool *pool, const void *message, size_t len, unsigned flags,
     return 0;
 }
 
-/* What both calls ask of their arguments. */
-static int check(const wspool *pool, const void *message, size_t len,
-                 const wspool_send_options *given, wspool_send_options *options)
+/* What all calls ask of their options. */
+static int check_options(const wspool *pool, const wspool_send_options *given,
+                         wspool_send_options *options)
 {
     *options = (wspool_send_options){.size = sizeof *options};
-    if (!pool || (!message && len > 0) ||
-        (given && wsp_growing_copy(options, sizeof *options, given)) ||
+    if (!pool || (given && wsp_growing_copy(options, sizeof *options, given)) ||
         (options->flags & ~WSPOOL_BINARY) != 0) {
+        return WSPOOL_ERR_INVAL;
+    }
+    return 0;
+}
+
+static int check_message(const wspool *pool, const void *message, size_t len)
+{
+    if (!message && len > 0) {
         return WSPOOL_ERR_INVAL;
     }
     if (len > pool->config.queue_bytes ||
@@ -75,39 +85,85 @@ static void fill_tally(wspool_tally *theirs, wspool_tally ours)
     memcpy(theirs, &ours, size);
 }
 
-int wspool_broadcast(wspool *pool, wspool_channel channel, const void *message, size_t len,
-                     const wspool_send_options *given, wspool_tally *theirs)
+/* The message that is to be sent at a position, asked of its writer. */
+static int ask_writer(const wspool *pool, const struct wsp_channel *channel, wspool_writer writer,
+                      const struct wspool_position *position, wspool_text *message)
 {
-    wspool_send_options options;
-    wspool_tally tally = {.size = sizeof tally};
+    uint64_t gone = pool->registry.gone;
+    if (writer.call(position, message, writer.user) != 0) {
+        return WSPOOL_ERR_STATE;
+    }
+    /* It must not call the pool; one that does all the same may have changed the channel. */
+    if (pool->registry.gone != gone || channel->offset + 1 != position->offset) {
+        return WSPOOL_ERR_STATE;
+    }
+    return check_message(pool, message->data, message->len);
+}
+
+static int publish(wspool *pool, wspool_channel name, wspool_writer writer,
+                   const wspool_send_options *options, wspool_tally *tally)
+{
+    struct wsp_channel *channel = wsp_registry_find(&pool->registry, name);
     struct wsp_run image;
-    int error = check(pool, message, len, given, &options);
+    wspool_text message = {0};
+    if (!channel) {
+        wsp_registry_missed(&pool->registry);
+        return 0;
+    }
+    struct wspool_position position = {channel->epoch, channel->offset + 1};
+    int error = ask_writer(pool, channel, writer, &position, &message);
+    if (!error) {
+        error = encode(pool, message.data, message.len, options->flags, &image);
+    }
     if (error) {
         return error;
     }
-    if (!wsp_channel_valid(channel) || (theirs && theirs->size < sizeof theirs->size)) {
+    channel->offset++;
+    tally->position = position;
+    wsp_count_add(&pool->count.published, 1);
+    wsp_broadcast(&pool->link, channel, &image, wsp_slots_find(&pool->peers, options->except),
+                  tally);
+    if (tally->closed > 0 || tally->dropped > 0 || tally->replaced > 0) {
+        wsp_log(pool, WSP_LOG_SLOW, (wspool_log_record){.reason = "queue_full"});
+    }
+    return (int)tally->queued;
+}
+
+int wspool_broadcast_written(wspool *pool, wspool_channel channel, wspool_writer writer,
+                             const wspool_send_options *given, wspool_tally *theirs)
+{
+    wspool_send_options options;
+    wspool_tally tally = {.size = sizeof tally};
+    if (check_options(pool, given, &options) || !writer.call || !wsp_channel_valid(channel) ||
+        (theirs && theirs->size < sizeof theirs->size)) {
         return WSPOOL_ERR_INVAL;
     }
-    struct wsp_channel *found = wsp_registry_find(&pool->registry, channel);
-    if (found) {
-        wsp_enter(pool);
-        error = encode(pool, message, len, options.flags, &image);
-        if (!error) {
-            found->offset++;
-            tally.position = (struct wspool_position){found->epoch, found->offset};
-            wsp_count_add(&pool->count.published, 1);
-            wsp_broadcast(&pool->link, found, &image, wsp_slots_find(&pool->peers, options.except),
-                          &tally);
-            if (tally.closed > 0 || tally.dropped > 0 || tally.replaced > 0) {
-                wsp_log(pool, WSP_LOG_SLOW, (wspool_log_record){.reason = "queue_full"});
-            }
-        }
-        wsp_leave(pool);
-    }
-    if (theirs && !error) {
+    wsp_enter(pool);
+    int result = publish(pool, channel, writer, &options, &tally);
+    wsp_leave(pool);
+    if (theirs && result >= 0) {
         fill_tally(theirs, tally);
     }
-    return error ? error : (int)tally.queued;
+    return result;
+}
+
+static int give_bytes(const struct wspool_position *position, wspool_text *message, void *user)
+{
+    (void)position;
+    *message = *(const wspool_text *)user;
+    return 0;
+}
+
+int wspool_broadcast(wspool *pool, wspool_channel channel, const void *message, size_t len,
+                     const wspool_send_options *options, wspool_tally *tally)
+{
+    wspool_text bytes = {message, len};
+    int error = pool ? check_message(pool, message, len) : WSPOOL_ERR_INVAL;
+    if (error) {
+        return error;
+    }
+    return wspool_broadcast_written(pool, channel, (wspool_writer){give_bytes, &bytes}, options,
+                                    tally);
 }
 
 int wspool_send(wspool *pool, wspool_id id, const void *message, size_t len,
@@ -115,7 +171,10 @@ int wspool_send(wspool *pool, wspool_id id, const void *message, size_t len,
 {
     wspool_send_options options;
     struct wsp_run image;
-    int error = check(pool, message, len, given, &options);
+    int error = check_options(pool, given, &options);
+    if (!error) {
+        error = check_message(pool, message, len);
+    }
     if (error) {
         return error;
     }

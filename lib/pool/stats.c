@@ -17,8 +17,10 @@ static struct wspool_stats read_counts(const wspool *pool)
     WSPOOL_GAUGES(WSPOOL_X)
 #undef WSPOOL_X
     /* Derived rather than kept, since it would be written with each message to each peer; the
-     * check of the books holds it against the queues themselves. */
-    stats.waiting = stats.queued - stats.sent - stats.dropped_oldest - stats.dropped_closed;
+     * check of the books holds it against the queues themselves. Read from another thread, the
+     * others may be ahead of `queued`. */
+    uint64_t left = stats.sent + stats.dropped_oldest + stats.dropped_closed;
+    stats.waiting = stats.queued > left ? stats.queued - left : 0;
     for (size_t i = 0; i < WSPOOL_REFUSAL_COUNT; i++) {
         stats.refused[i] = wsp_count_read(&count->refused[i]);
     }
@@ -107,7 +109,7 @@ static void each_run(const wspool *pool, void (*visit)(const struct wsp_run *, v
     }
 }
 
-static int blocks_hold(const wspool *pool)
+static int blocks_hold(const wspool *pool, const struct wspool_stats *stats)
 {
     const struct wsp_blocks *blocks = &pool->link.blocks;
     struct block_books books = {.good = 1};
@@ -120,7 +122,7 @@ static int blocks_hold(const wspool *pool)
     if (blocks->open) {
         compare_block(blocks->open, &books);
     }
-    return books.good && books.bytes == blocks->bytes;
+    return books.good && books.bytes == blocks->bytes && books.bytes == stats->block_bytes;
 }
 
 /* Every record, and what they add up to. */
@@ -128,7 +130,7 @@ static int peers_hold(const wspool *pool, const struct wspool_stats *stats)
 {
     struct wsp_peer *peer;
     uint32_t slot = 0;
-    uint64_t on_way_in = 0, open = 0, waiting = 0, waiting_bytes = 0, seats = 0;
+    uint64_t on_way_in = 0, held = 0, open = 0, waiting = 0, waiting_bytes = 0, seats = 0;
     while ((peer = wsp_next_peer(pool, &slot)) != NULL) {
         const struct wsp_conn *conn = &peer->conn;
         int ended = conn->state == WSP_CLOSED && !(conn->flags & WSP_EVENT_ENDED);
@@ -136,13 +138,15 @@ static int peers_hold(const wspool *pool, const struct wspool_stats *stats)
             return 0;
         }
         on_way_in += wsp_on_way_in(peer) ? 1 : 0;
+        held += conn->state == WSP_HELD ? 1 : 0;
         open += (conn->flags & WSP_ACCEPTED) && !ended ? 1 : 0;
         waiting += conn->out.count;
         waiting_bytes += conn->out.bytes;
         seats += peer->seats.count;
     }
-    return on_way_in == stats->handshakes && open == stats->peers && waiting == stats->waiting &&
-           waiting_bytes == stats->waiting_bytes && seats == stats->memberships;
+    return on_way_in == stats->handshakes && held == pool->held && open == stats->peers &&
+           waiting == stats->waiting && waiting_bytes == stats->waiting_bytes &&
+           seats == stats->memberships;
 }
 
 int wspool_check(const wspool *pool)
@@ -153,7 +157,7 @@ int wspool_check(const wspool *pool)
     }
     struct wspool_stats stats = read_counts(pool);
     int good =
-        equations_hold(&stats) && peers_hold(pool, &stats) && blocks_hold(pool) &&
+        equations_hold(&stats) && peers_hold(pool, &stats) && blocks_hold(pool, &stats) &&
         wsp_registry_check(&pool->registry, &memberships) && memberships == stats.memberships &&
         pool->registry.channels.count == stats.channels && wsp_timers_check(&pool->link.timers) &&
         wsp_bitset_check(&pool->link.attention) && wsp_bitset_check(&pool->link.events);

@@ -36,14 +36,32 @@ static struct wsp_hello *need_hello(wspool *pool, struct wsp_peer *peer)
     return peer->conn.work.hello;
 }
 
-static void free_hello(wspool *pool, struct wsp_peer *peer)
+/* Takes a peer's hello away from it; who takes it frees it. */
+static struct wsp_hello *detach_hello(struct wsp_peer *peer)
 {
     struct wsp_hello *hello = peer->conn.work.hello;
+    peer->conn.work.hello = NULL;
+    return hello;
+}
+
+static void free_hello(wspool *pool, struct wsp_hello *hello)
+{
     if (hello) {
         wsp_bytes_fini(&hello->head, &pool->config.mem);
+        wsp_bytes_fini(&hello->query, &pool->config.mem);
         wsp_free(&pool->config.mem, hello);
-        peer->conn.work.hello = NULL;
     }
+}
+
+/* Keeps what was found out beyond the request it was found in. 0 or NOMEM. */
+static int keep_entry(wspool *pool, struct wsp_hello *hello, const struct wsp_entry *entry)
+{
+    if (wsp_bytes_append(&hello->query, &pool->config.mem, entry->query.data, entry->query.len)) {
+        return WSPOOL_ERR_NOMEM;
+    }
+    hello->entry = *entry;
+    hello->entry.query.data = (const char *)hello->query.data;
+    return 0;
 }
 
 /* ----------------------------------------------------------------- refusal */
@@ -87,7 +105,7 @@ static void count_refused(wspool *pool, struct wsp_peer *peer, enum wspool_refus
     wsp_count_add(&pool->count.stages[stage].refused, 1);
     wsp_count_add(&pool->count.refused[refusal], 1);
     wsp_count_sub(&pool->count.handshakes, 1);
-    free_hello(pool, peer);
+    free_hello(pool, detach_hello(peer));
     wsp_log(pool, WSP_LOG_REFUSED,
             (wspool_log_record){.id = wsp_peer_id(peer),
                                 .reason = wspool_refusal_word(refusal),
@@ -99,11 +117,15 @@ void wsp_way_in_refuse(wspool *pool, struct wsp_peer *peer, enum wspool_refusal 
 {
     struct wsp_conn *conn = &peer->conn;
     if (peer == pool->judged) {
-        /* A hook that was asked about it closes it: the request is still being read. */
-        pool->judged_answer = -(int)refusal - 1;
+        /* A hook that was asked about it closes it: the request is still being read. Once its
+         * transport is gone nobody is left to be answered. */
+        if (pool->judged_answer != -(int)WSPOOL_REFUSED_GONE - 1) {
+            pool->judged_answer = -(int)refusal - 1;
+        }
         return;
     }
     int pending = conn->state == WSP_PENDING;
+    pool->held -= conn->state == WSP_HELD;
     if (!(conn->flags & WSP_HOSTED)) {
         /* Away from HEAD first: the log hook may look at the peer, or close it. */
         conn->state = WSP_REFUSED;
@@ -150,7 +172,8 @@ static void become_open(wspool *pool, struct wsp_peer *peer, const struct wsp_en
         const char *subprotocol = entry->subprotocol ? entry->subprotocol : "";
         wspool_opened opened = {.route_user = route->user,
                                 .channel = {entry->name, entry->name_len},
-                                .subprotocol = {subprotocol, strlen(subprotocol)}};
+                                .subprotocol = {subprotocol, strlen(subprotocol)},
+                                .query = entry->query};
         hook->call(pool, wsp_peer_id(peer), &opened, hook->user);
     }
 }
@@ -163,14 +186,15 @@ static void accept_raw(wspool *pool, struct wsp_peer *peer, const struct wsp_ent
     wspool_answer answer;
     wsp_upgrade_accept(&answer, entry->accept, entry->subprotocol);
     pass_stages(pool, conn, WSPOOL_STAGE_VERDICT);
-    free_hello(pool, peer);
     if (queue_answer(pool, peer, &answer)) {
         wsp_way_in_refuse(pool, peer, WSPOOL_REFUSED_NOMEM);
         return;
     }
     pass_stages(pool, conn, WSPOOL_STAGE_FLUSHED);
     conn->flags |= WSP_ANSWERING;
+    struct wsp_hello *hello = detach_hello(peer); /* the entry may point into it */
     become_open(pool, peer, entry);
+    free_hello(pool, hello);
     if (rest_len > 0) {
         wsp_conn_receive(&pool->link, conn, rest, rest_len, wsp_message_limit(pool, peer));
     }
@@ -193,7 +217,7 @@ static struct wsp_admission admission_of(wspool *pool)
         .config = &pool->config,
         .routes = &pool->routes,
         .origins = &pool->origins,
-        .full = wsp_count_read(&pool->count.peers) >= pool->config.max_peers,
+        .full = wsp_count_read(&pool->count.peers) + pool->held >= pool->config.max_peers,
         .draining = pool->drain.on,
     };
 }
@@ -203,12 +227,11 @@ static int put_off(wspool *pool, struct wsp_peer *peer, const struct wsp_entry *
 {
     struct wsp_conn *conn = &peer->conn;
     struct wsp_hello *hello = need_hello(pool, peer);
-    if (!hello) {
+    if (!hello || keep_entry(pool, hello, entry)) {
         return -(int)WSPOOL_REFUSED_NOMEM - 1;
     }
     wsp_bytes_fini(&hello->head, &pool->config.mem);
     hello->seen = 0;
-    hello->entry = *entry;
     conn->state = WSP_PENDING;
     conn->alarm = pool->link.now + pool->config.verdict_time;
     wsp_timers_arm(&pool->link.timers, conn->slot.index, conn->alarm);
@@ -243,6 +266,17 @@ static int judge(wspool *pool, struct wsp_peer *peer, wspool_request *request,
     return answer == WSP_PUT_OFF ? put_off(pool, peer, entry) : answer;
 }
 
+/* What comes while the verdict is awaited is kept, as much as a head may be. */
+static void feed_pending(wspool *pool, struct wsp_peer *peer, const uint8_t *bytes, size_t len)
+{
+    struct wsp_bytes *early = &peer->conn.work.hello->head;
+    if (len > pool->config.head_bytes - early->len) {
+        wsp_way_in_refuse(pool, peer, WSPOOL_REFUSED_EARLY_DATA);
+    } else if (wsp_bytes_append(early, &pool->config.mem, bytes, len)) {
+        wsp_way_in_refuse(pool, peer, WSPOOL_REFUSED_NOMEM);
+    }
+}
+
 static void judge_raw(wspool *pool, struct wsp_peer *peer, const char *head, size_t len,
                       const uint8_t *rest, size_t rest_len)
 {
@@ -251,8 +285,8 @@ static void judge_raw(wspool *pool, struct wsp_peer *peer, const char *head, siz
     struct wsp_entry entry = {.stage = WSPOOL_STAGE_BYTES};
     int answer = wsp_http_parse(head, len, &request, headers, pool->config.head_count);
     if (answer < 0) {
-        pass_stages(pool, &peer->conn,
-                    request.target.data ? WSPOOL_STAGE_HEADERS : WSPOOL_STAGE_REQUEST_LINE);
+        /* The scan has found the request line good. */
+        pass_stages(pool, &peer->conn, WSPOOL_STAGE_HEADERS);
     } else {
         answer = judge(pool, peer, &request, &entry);
     }
@@ -260,8 +294,8 @@ static void judge_raw(wspool *pool, struct wsp_peer *peer, const char *head, siz
         wsp_way_in_refuse(pool, peer, (enum wspool_refusal)(-answer - 1));
     } else if (answer == WSP_ADMITTED) {
         accept_raw(pool, peer, &entry, rest, rest_len);
-    } else {
-        wsp_way_in_feed(pool, peer, rest, rest_len);
+    } else if (rest_len > 0) {
+        feed_pending(pool, peer, rest, rest_len);
     }
 }
 
@@ -284,17 +318,6 @@ int wspool_open(wspool *pool, void *user, uint64_t now, wspool_id *id)
     }
     wsp_leave(pool);
     return error;
-}
-
-/* What comes while the verdict is awaited is kept, as much as a head may be. */
-static void feed_pending(wspool *pool, struct wsp_peer *peer, const uint8_t *bytes, size_t len)
-{
-    struct wsp_bytes *early = &peer->conn.work.hello->head;
-    if (len > pool->config.head_bytes - early->len) {
-        wsp_way_in_refuse(pool, peer, WSPOOL_REFUSED_EARLY_DATA);
-    } else if (wsp_bytes_append(early, &pool->config.mem, bytes, len)) {
-        wsp_way_in_refuse(pool, peer, WSPOOL_REFUSED_NOMEM);
-    }
 }
 
 /* Keeps a part of a head, and never more than `head_bytes` of it. 0 or NOMEM. */
@@ -378,6 +401,7 @@ static void hold(wspool *pool, struct wsp_peer *peer)
     struct wsp_conn *conn = &peer->conn;
     pass_stages(pool, conn, WSPOOL_STAGE_VERDICT);
     conn->state = WSP_HELD;
+    pool->held++;
     conn->alarm = pool->link.now + pool->config.handshake_time;
     wsp_timers_arm(&pool->link.timers, conn->slot.index, conn->alarm);
 }
@@ -391,6 +415,9 @@ static int upgrade(wspool *pool, struct wsp_peer *peer, wspool_request *request,
     wsp_conn_init(&pool->link, &peer->conn, WSP_HEAD);
     struct wsp_hello *hello = need_hello(pool, peer);
     int judged = hello ? judge(pool, peer, request, &entry) : -(int)WSPOOL_REFUSED_NOMEM - 1;
+    if (judged == WSP_ADMITTED && keep_entry(pool, hello, &entry)) {
+        judged = -(int)WSPOOL_REFUSED_NOMEM - 1;
+    }
     if (judged < 0) {
         wsp_way_in_refuse(pool, peer, (enum wspool_refusal)(-judged - 1));
         fill_refusal(pool, (enum wspool_refusal)(-judged - 1), answer);
@@ -400,7 +427,6 @@ static int upgrade(wspool *pool, struct wsp_peer *peer, wspool_request *request,
     if (judged == WSP_PUT_OFF) {
         return WSPOOL_UPGRADE_PENDING;
     }
-    hello->entry = entry;
     wsp_upgrade_accept(answer, entry.accept, entry.subprotocol);
     hold(pool, peer);
     return WSPOOL_UPGRADE_ACCEPTED;
@@ -447,11 +473,12 @@ int wspool_adopt(wspool *pool, wspool_id id, const void *bytes, size_t len, uint
         return WSPOOL_ERR_STATE;
     }
     wsp_enter_at(pool, now);
-    struct wsp_entry entry = peer->conn.work.hello->entry;
-    free_hello(pool, peer);
+    struct wsp_hello *hello = detach_hello(peer);
+    pool->held--;
     pass_stages(pool, &peer->conn, WSPOOL_STAGE_FLUSHED);
     wsp_way_in_flushed(pool, peer);
-    become_open(pool, peer, &entry);
+    become_open(pool, peer, &hello->entry);
+    free_hello(pool, hello);
     if (len > 0) {
         wsp_count_add(&pool->count.received_bytes, len);
         wsp_conn_receive(&pool->link, &peer->conn, bytes, len, wsp_message_limit(pool, peer));
@@ -475,11 +502,9 @@ static void admit_pending(wspool *pool, struct wsp_peer *peer)
         }
         return;
     }
-    struct wsp_entry entry = hello->entry;
     struct wsp_bytes early = hello->head;
     hello->head = (struct wsp_bytes){0};
-    free_hello(pool, peer);
-    accept_raw(pool, peer, &entry, early.data, early.len);
+    accept_raw(pool, peer, &hello->entry, early.data, early.len);
     wsp_bytes_fini(&early, &pool->config.mem);
 }
 

@@ -18,11 +18,12 @@ void wsp_way_out_end(wspool *pool, struct wsp_peer *peer)
     }
     conn->flags = (uint16_t)(conn->flags & ~WSP_EVENT_ENDED);
     wsp_registry_leave_all(&pool->registry, peer);
-    uint32_t lost = wsp_conn_fini(&pool->link, conn, 0);
+    wsp_conn_fini(&pool->link, conn, 0);
     if (!(conn->flags & WSP_ACCEPTED)) {
         return;
     }
     if (conn->flags & WSP_ANSWERING) {
+        conn->flags = (uint16_t)(conn->flags & ~WSP_ANSWERING);
         wsp_count_add(&pool->count.stages[WSPOOL_STAGE_FLUSHED].refused, 1);
     }
     wsp_count_sub(&pool->count.peers, 1);
@@ -32,7 +33,7 @@ void wsp_way_out_end(wspool *pool, struct wsp_peer *peer)
         .code_sent = conn->code_sent,
         .code_received = conn->code_received ? conn->code_received : WSPOOL_CLOSE_ABNORMAL,
         .open_for = pool->link.now - conn->since,
-        .messages_lost = lost,
+        .messages_lost = conn->lost,
     };
     wsp_log(pool, WSP_LOG_CLOSED,
             (wspool_log_record){.id = wsp_peer_id(peer),

@@ -56,12 +56,14 @@ void wsp_block_retire(struct wsp_block *block)
     }
 }
 
-/* A spare that fits without wasting more than half of itself on a large image. */
+/* A spare that fits without wasting more than half of itself on a large image, nor passing the
+ * limit by being larger than it has to be. */
 static struct wsp_block *take_spare(struct wsp_blocks *blocks, uint32_t cap)
 {
     for (struct wsp_block **link = &blocks->spares; *link; link = &(*link)->next) {
         struct wsp_block *block = *link;
-        if (block->cap >= cap && block->cap / 2 <= cap) {
+        if (block->cap >= cap && block->cap / 2 <= cap &&
+            block_memory(block) <= blocks->limit - blocks->bytes) {
             *link = block->next;
             blocks->spare_count--;
             blocks->spare_bytes -= block_memory(block);

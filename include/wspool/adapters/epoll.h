@@ -88,7 +88,7 @@ typedef struct wspool_epoll {
     int fd;                   /* the epoll itself: readable when a turn has something to do */
     uint32_t count;           /* transports that are open */
     uint64_t turned_away;     /* transports closed because the pool or epoll would not have them */
-    size_t burst;             /* bytes fed between two flushes */
+    size_t burst;             /* bytes fed between two flushes; 0: as many as there are */
     size_t fed;               /* bytes fed since the last one */
     wspool_epoll_peer *peers; /* by slot */
     uint32_t room;            /* slots in `peers` */
@@ -122,9 +122,8 @@ static inline void wspool_epoll_quit(wspool_epoll *loop)
 static inline void wspool_epoll_woken_(wspool_epoll *loop)
 {
     uint64_t count = 0;
-    if (read(loop->wake_fd, &count, sizeof(count)) == sizeof(count) && count >> 32) {
-        loop->quit = 1;
-    }
+    ssize_t n = read(loop->wake_fd, &count, sizeof(count));
+    loop->quit |= n > 0 && count >> 32;
 }
 
 /* ------------------------------------------------------------------- peers */
@@ -146,8 +145,8 @@ static inline wspool_epoll_peer *wspool_epoll_peer_(wspool_epoll *loop, wspool_i
     return slot < loop->room && loop->peers[slot].id == id ? &loop->peers[slot] : NULL;
 }
 
-/* Moves the bytes of a peer whose transport is this non-blocking socket: for one that was
- * adopted by the pool (wspool_adopt). On success the loop owns the descriptor. */
+/* Moves the bytes of a peer whose transport is this non-blocking socket. On success the loop owns
+ * the descriptor. For a peer of hosted mode there is wspool_epoll_adopt. */
 static inline int wspool_epoll_add(wspool_epoll *loop, wspool_id id, int fd)
 {
     uint32_t slot = wspool_slot(id);
@@ -187,6 +186,25 @@ static inline int wspool_epoll_open(wspool_epoll *loop, int fd, void *user)
         wspool_release(loop->pool, id);
     }
     close(fd);
+    loop->turned_away++;
+    return -1;
+}
+
+/* Hosted mode: the 101 for the id that wspool_upgrade gave was sent on this non-blocking socket,
+ * and these bytes had been read behind the request. The loop owns the descriptor, whatever comes
+ * of it; when the pool or epoll would not have it (-1), or it is -1 itself, the peer is gone. */
+static inline int wspool_epoll_adopt(wspool_epoll *loop, wspool_id id, int fd, const void *bytes,
+                                     size_t len)
+{
+    uint64_t now = wspool_clock();
+    if (fd >= 0 && wspool_adopt(loop->pool, id, bytes, len, now) == 0 &&
+        wspool_epoll_add(loop, id, fd) == 0) {
+        return 0;
+    }
+    wspool_gone(loop->pool, id, WSPOOL_GONE_FAILED, now); /* it is listed for CLOSE by this */
+    if (fd >= 0) {
+        close(fd);
+    }
     loop->turned_away++;
     return -1;
 }
@@ -237,7 +255,8 @@ static inline void wspool_epoll_write_(wspool_epoll *loop, wspool_epoll_peer *pe
     memset(&message, 0, sizeof(message));
     message.msg_iov = vectors;
     message.msg_iovlen = (size_t)count;
-    sent = sendmsg(peer->fd, &message, MSG_NOSIGNAL); /* writev would raise SIGPIPE */
+    /* writev would raise SIGPIPE */
+    sent = sendmsg(peer->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
         wspool_gone(loop->pool, peer->id, WSPOOL_GONE_FAILED, now);
         return;
@@ -277,7 +296,7 @@ static inline void wspool_epoll_flush_(wspool_epoll *loop, uint64_t now)
 static inline void wspool_epoll_read_(wspool_epoll *loop, wspool_id id, uint32_t events,
                                       uint64_t now)
 {
-    size_t burst = loop->burst < WSPOOL_EPOLL_READ ? loop->burst : WSPOOL_EPOLL_READ;
+    size_t burst = loop->burst - 1 < WSPOOL_EPOLL_READ ? loop->burst : WSPOOL_EPOLL_READ;
     size_t left = WSPOOL_EPOLL_READ;
     wspool_epoll_peer *peer;
 
