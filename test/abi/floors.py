@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: MIT
+"""The house: who may include whom. The table of floors in lib/README.md is the law, and every
+#include is held against it. Run from the top folder, or from a copy of it."""
+import os
+import re
+import sys
+from pathlib import Path
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "tools"))
+from house import COMPANIONS, adapters, companion_headers, core_headers  # noqa: E402
+from tap import Tap  # noqa: E402
+
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
+ROW = re.compile(r"^\|\s*(\d+|-)\s*\|([^|]*)\|", re.M)
+
+# What plain C has and needs no system; struct iovec is the one thing taken from POSIX.
+PLAIN = {f"{name}.h" for name in
+         "assert float inttypes limits stdalign stdarg stdatomic stdbool stddef stdint stdio "
+         "stdlib string".split()} | {"sys/uio.h"}
+PUBLIC = {"limits.h", "stddef.h", "stdint.h", "string.h", "sys/uio.h"}
+# Policies that are made of parts, each in a file of its own; the parts know nobody.
+PARTS = {"admission": {"origin", "token", "route"}}
+
+
+def includes(path):
+    return INCLUDE.findall(path.read_text())
+
+
+def code(*folders):
+    return sorted(p for f in folders for p in Path(f).rglob("*.[ch]"))
+
+
+def table():
+    """{folder: floor}; the floor is None where the table has a dash."""
+    floors = {}
+    readme = Path("lib/README.md")
+    for number, folders in ROW.findall(readme.read_text() if readme.exists() else ""):
+        for folder in re.findall(r"lib/(\w+)/", folders):
+            floors[folder] = None if number == "-" else int(number)
+    return floors
+
+
+def wrong_way_up(floors, path):
+    """Includes of ours that go up, or to nowhere."""
+    folder = path.parts[1]
+    own = floors.get(folder)
+    for mark, name in includes(path):
+        if mark == "<":
+            if name.startswith("wspool/") and not Path("include", name).exists():
+                yield f"{path}: <{name}> is not there"
+            continue
+        if not Path("lib", name).exists():
+            yield f'{path}: "{name}" is not lib/{name}; files are included by their path in lib/'
+            continue
+        to = name.split("/")[0]
+        if to == folder:
+            continue
+        if folder in COMPANIONS or to in COMPANIONS:
+            yield f"{path}: companions see public headers only, and nobody sees them: {name}"
+        elif folder == "os":  # stands beside the house: it may use the ground floor
+            if floors.get(to) != 0:
+                yield f"{path}: os uses floor 0 only, not {name}"
+        elif folder == "client":
+            if to not in floors or (floors[to] or 0) > floors["link"]:
+                yield f"{path}: client stands above link and beside pool: not {name}"
+        elif to in ("os", "client"):
+            if folder != "pool":
+                yield f"{path}: only pool knows {name}"
+        elif floors[to] > own:
+            yield f"{path}: floor {own} includes {name} of floor {floors[to]}"
+
+
+def system_headers(path):
+    folder = path.parts[1]
+    for mark, name in includes(path):
+        if mark == '"' or name.startswith("wspool/"):
+            continue
+        if name.startswith("wslay/"):
+            if path != Path("lib/wire/codec.c"):
+                yield f"{path}: <{name}> is for lib/wire/codec.c only"
+        elif name.startswith("nettle/"):
+            continue
+        elif folder not in {*COMPANIONS, "os"} and name not in PLAIN:
+            yield f"{path}: <{name}> is for lib/os/ only"
+
+
+def public_only(path):
+    """Adapters and examples: of ours only <wspool/...>, and their own folder's files."""
+    for mark, name in includes(path):
+        mine = path.parent / name if path.parts[0] == "examples" else Path("lib", name)
+        if mark == '"' and (path.parts[0] == "include" or mine.parent != path.parent or
+                            not mine.exists()):
+            yield f'{path}: "{name}" is not for it; <wspool/...> is'
+        if mark == "<" and name.startswith("wspool/") and not Path("include", name).exists():
+            yield f"{path}: <{name}> is not there"
+
+
+def public_headers(path):
+    for mark, name in includes(path):
+        wrapped = COMPANIONS.get(path.stem, ("wspool/",))[0]
+        if mark == '"' or not (name in PUBLIC or name.startswith(("wspool/", wrapped))):
+            yield f"{path}: {name}"
+        if name.startswith("wspool/adapters/"):
+            yield f"{path}: a header of the library includes no adapter: {name}"
+
+
+def introduction(floors, path):
+    """Each file says in its head what it is, and a header of the library on which floor."""
+    text = path.read_text()
+    head = text[:text.find("*/", 40) + 2]
+    said = re.search(rf"(\S*{re.escape(path.name)}) - ", head)
+    if not text.startswith("/* SPDX-License-Identifier: MIT */\n"):
+        yield f"{path}: does not begin with its SPDX line"
+    if not said or not str(path).endswith(said.group(1)):
+        yield f'{path}: its head comment does not begin with its name and " - "'
+    said = re.search(r"Floor (\d+)\b", head)
+    floor = floors.get(path.parts[1]) if path.parts[0] == "lib" else None
+    if floor is not None and (said or path.suffix == ".h"):
+        if not said or int(said.group(1)) != floor:
+            yield f"{path}: says {said.group(0) if said else 'nothing'}, the table says {floor}"
+
+
+def main():
+    t = Tap()
+    floors = table()
+    lib = [p for p in code("lib") if len(p.parts) > 2]
+    folders = {p.parts[1] for p in lib}
+    public = core_headers() + companion_headers()
+    hosts = adapters() + code("examples")
+    companions = [p for p in lib if p.parts[1] in COMPANIONS]
+
+    t.ok("base" in floors and "pool" in floors, "the_table_of_floors_is_in_lib_README",
+         "lib/README.md has no rows like | 0 | `lib/base/` | ... |")
+    if not floors:
+        t.end()
+    t.none([f"lib/{f}/ is not in the table" for f in sorted(folders - floors.keys())],
+           "every_folder_stands_on_a_floor")
+    known = [p for p in lib if p.parts[1] in floors]
+
+    def each(check, paths, *args):
+        return [line for p in paths for line in check(*args, p)]
+
+    t.none(each(wrong_way_up, known, floors), "no_file_includes_a_higher_floor")
+    t.none([f"{p}: policies don't know each other: {name}" for p in lib if p.parts[1] == "policy"
+            for mark, name in includes(p) if mark == '"' and name.startswith("policy/")
+            and Path(name).stem not in {p.stem} | PARTS.get(p.stem, set())],
+           "policies_do_not_know_each_other")
+    t.none(each(system_headers, lib), "only_os_sees_the_system_and_only_codec_sees_wslay")
+    t.none(each(public_only, hosts + companions), "adapters_and_examples_see_public_headers_only")
+    t.none(each(public_headers, public), "public_headers_include_plain_C_only")
+    t.none(each(introduction, known + public + hosts, floors),
+           "every_file_says_what_it_is_and_on_which_floor")
+    t.end()
+
+
+main()
