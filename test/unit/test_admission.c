@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * unit/test_admission.c - policy/admission.h: the stages in their order, what the hooks are
+ * asked, and what becomes of what they answer.
+ */
+#include "request.h"
+
+#include <wspool/wspool.h>
+
+#include "policy/admission.h"
+
+#define KEY_LINE "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+#define GOOD_HEADERS                                                                               \
+    "Host: a.example\nUpgrade: websocket\nConnection: Upgrade\nSec-WebSocket-Version: "            \
+    "13\n" KEY_LINE
+
+/* A door: what a request is held against, and what the hooks say and were asked. */
+struct door {
+    struct wsp_admission admission;
+    wspool_config config;
+    wspool_mem mem;
+    struct wsp_routes routes;
+    struct wsp_origins origins;
+    wspool *pool; /* never looked at: any address will do */
+    /* the token hook */
+    wspool_verdict verdict;
+    int tokens;
+    char token[64];
+    wspool_request seen;
+    /* the capacity hook */
+    int full;
+    int capacities;
+    int request_given;
+};
+
+#define ID UINT64_C(0x500000007)
+
+static void on_token(wspool *pool, wspool_id id, const wspool_request *request, wspool_verdict *out,
+                     void *user)
+{
+    struct door *d = user;
+    assert_ptr_equal(pool, d->pool);
+    assert_true(id == ID);
+    assert_int_equal(out->size, sizeof *out);
+    assert_int_equal(out->kind, WSPOOL_REFUSE); /* a no, unless we say otherwise */
+    assert_int_equal(out->refusal, 0);
+    assert_null(out->identity);
+    assert_in_range(request->token.len, 1, sizeof d->token - 1);
+    memcpy(d->token, request->token.data, request->token.len);
+    d->token[request->token.len] = '\0';
+    d->seen = *request;
+    d->tokens++;
+    *out = d->verdict;
+}
+
+static int on_capacity(wspool *pool, wspool_id id, const wspool_request *request, void *user)
+{
+    struct door *d = user;
+    assert_ptr_equal(pool, d->pool);
+    assert_true(id == ID);
+    d->capacities++;
+    d->request_given = request != NULL;
+    if (request) {
+        assert_int_equal(request->token.len, 0); /* nobody but the token hook sees it */
+        assert_null(request->token.data);
+    }
+    return d->full;
+}
+
+static void open_door(struct door *d)
+{
+    static const char *const subprotocols[] = {"v1", "v2", NULL};
+    memset(d, 0, sizeof *d);
+    d->mem = wsp_mem_default;
+    wspool_config_init(&d->config);
+    d->config.subprotocols = subprotocols;
+    d->config.token = (wspool_token_hook){on_token, d};
+    d->config.capacity = (wspool_capacity_hook){on_capacity, d};
+    d->verdict = (wspool_verdict){.size = sizeof d->verdict, .kind = WSPOOL_ACCEPT, .identity = d};
+    wspool_route_options options;
+    wspool_route_options_init(&options, &d->config);
+    options.user = &d->routes;
+    assert_int_equal(wsp_routes_add(&d->routes, &d->mem, "/none", WSPOOL_NONE, &options), 0);
+    assert_int_equal(wsp_routes_add(&d->routes, &d->mem, "/room/{x}", WSPOOL_ITEM, &options), 0);
+    options.flags = WSPOOL_ROUTE_OPEN;
+    assert_int_equal(wsp_routes_add(&d->routes, &d->mem, "/open", WSPOOL_NONE, &options), 0);
+    assert_int_equal(wsp_origins_init(&d->origins, &d->mem, NULL, 0), 0);
+    d->pool = (wspool *)(void *)&d->tokens;
+    d->admission = (struct wsp_admission){
+        .pool = d->pool, .config = &d->config, .routes = &d->routes, .origins = &d->origins};
+}
+
+static void close_door(struct door *d)
+{
+    wsp_routes_fini(&d->routes, &d->mem);
+    wsp_origins_fini(&d->origins, &d->mem);
+}
+
+/* Judges in each form that a request may have; the answers must be the same. */
+static int judge(struct door *d, const char *target, const char *headers, struct wsp_entry *entry)
+{
+    int answer = 0, first = 1;
+    for (int form = 0; form < REQUEST_FORMS; form++) {
+        struct test_request r;
+        if (!request_make(&r, form, target, headers)) {
+            continue;
+        }
+        memset(entry, 0, sizeof *entry);
+        int again = wsp_admission_judge(&d->admission, ID, &r.request, entry);
+        assert_true(first || answer == again);
+        answer = again;
+        first = 0;
+        /* What points into the request does not outlive it. */
+        entry->query = (wspool_text){0};
+        request_free(&r);
+    }
+    return answer;
+}
+
+static void request_comes_in_when_all_is_well(void **state)
+{
+    (void)state;
+    struct door d;
+    struct wsp_entry entry;
+    open_door(&d);
+    assert_int_equal(judge(&d, "/room/a%20b?token=secret&x=1",
+                           GOOD_HEADERS "\nSec-WebSocket-Protocol: v9, v2, v1", &entry),
+                     WSP_ADMITTED);
+    assert_int_equal(entry.stage, WSPOOL_STAGE_VERDICT);
+    assert_int_equal(entry.route, 1);
+    assert_int_equal(entry.name_len, 3);
+    assert_memory_equal(entry.name, "a b", 3);
+    assert_string_equal(entry.accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    assert_ptr_equal(entry.subprotocol, d.config.subprotocols[1]);
+    assert_ptr_equal(entry.identity, &d);
+    assert_int_equal(d.tokens, REQUEST_FORMS);
+    assert_int_equal(d.capacities, REQUEST_FORMS);
+    assert_true(d.request_given);
+    /* What the hooks were given. */
+    assert_string_equal(d.token, "secret");
+    assert_ptr_equal(d.seen.route_user, &d.routes);
+    assert_int_equal(d.seen.channel.len, 3);
+    assert_int_equal(d.seen.subprotocol.len, 2);
+    assert_ptr_equal(d.seen.subprotocol.data, d.config.subprotocols[1]);
+    close_door(&d);
+}
+
+/* One thing wrong at each stage, the cheap ones first. */
+static const struct fault {
+    const char *what;
+    enum wspool_stage stage;
+    enum wspool_refusal refusal;
+    const char *target;  /* NULL: a good one */
+    const char *headers; /* NULL: good ones */
+} faults[] = {
+    {"target", WSPOOL_STAGE_REQUEST_LINE, WSPOOL_REFUSED_MALFORMED, "no slash", NULL},
+    {"route", WSPOOL_STAGE_REQUEST_LINE, WSPOOL_REFUSED_NO_ROUTE, "/nowhere", NULL},
+    {"escape", WSPOOL_STAGE_REQUEST_LINE, WSPOOL_REFUSED_MALFORMED, "/room/%zz", NULL},
+    {"host", WSPOOL_STAGE_HEADERS, WSPOOL_REFUSED_HOST, NULL, "Upgrade: websocket"},
+    {"hosts", WSPOOL_STAGE_HEADERS, WSPOOL_REFUSED_MALFORMED, NULL, GOOD_HEADERS "\nHost: b"},
+    {"body", WSPOOL_STAGE_HEADERS, WSPOOL_REFUSED_BODY, NULL, GOOD_HEADERS "\nContent-Length: 1"},
+    {"upgrade", WSPOOL_STAGE_VERSION, WSPOOL_REFUSED_UPGRADE, NULL, "Host: a.example"},
+    {"version", WSPOOL_STAGE_VERSION, WSPOOL_REFUSED_VERSION, NULL,
+     "Host: a.example\nUpgrade: websocket\nConnection: upgrade\nSec-WebSocket-Version: "
+     "8\n" KEY_LINE},
+    {"key", WSPOOL_STAGE_KEY, WSPOOL_REFUSED_KEY, NULL,
+     "Host: a.example\nUpgrade: websocket\nConnection: upgrade\nSec-WebSocket-Version: 13\n"
+     "Sec-WebSocket-Key: test"},
+    {"subprotocol", WSPOOL_STAGE_KEY, WSPOOL_REFUSED_MALFORMED, NULL,
+     GOOD_HEADERS "\nSec-WebSocket-Protocol: a b"},
+    {"origin", WSPOOL_STAGE_ORIGIN, WSPOOL_REFUSED_ORIGIN, NULL,
+     GOOD_HEADERS "\nOrigin: https://evil.example"},
+    {"cookie", WSPOOL_STAGE_ORIGIN, WSPOOL_REFUSED_ORIGIN, NULL, GOOD_HEADERS "\nCookie: a=b"},
+    {"no token", WSPOOL_STAGE_TOKEN, WSPOOL_REFUSED_TOKEN_EMPTY, "/none", NULL},
+    {"bad token", WSPOOL_STAGE_TOKEN, WSPOOL_REFUSED_TOKEN_MALFORMED, "/none?token=a%20b", NULL},
+};
+
+static void request_is_refused_at_its_stage_when_one_thing_is_wrong(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        const struct fault *f = &faults[i];
+        struct door d;
+        struct wsp_entry entry;
+        open_door(&d);
+        int answer = judge(&d, f->target ? f->target : "/none?token=t",
+                           f->headers ? f->headers : GOOD_HEADERS, &entry);
+        if (answer != -(int)f->refusal - 1 || entry.stage != f->stage) {
+            fail_msg("%s: refused with %d at %d", f->what, -answer - 1, entry.stage);
+        }
+        assert_int_equal(d.tokens, 0); /* hooks of the host come last */
+        assert_int_equal(d.capacities, 0);
+        assert_null(entry.identity);
+        close_door(&d);
+    }
+}
+
+static void method_and_version_are_looked_at_first(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *method;
+        int major, minor;
+        int answer;
+    } cases[] = {
+        {"GET", 1, 1, WSP_ADMITTED},          {"GET", 2, 0, WSP_ADMITTED},
+        {"GET", 1, 9, WSP_ADMITTED},          {"GET", 1, 0, REFUSED(HTTP_VERSION)},
+        {"GET", 0, 9, REFUSED(HTTP_VERSION)}, {"GET", -1, 5, REFUSED(HTTP_VERSION)},
+        {"POST", 1, 0, REFUSED(METHOD)},      {"get", 1, 1, REFUSED(METHOD)},
+        {"GE", 1, 1, REFUSED(METHOD)},        {"GETT", 1, 1, REFUSED(METHOD)},
+        {"", 1, 1, REFUSED(METHOD)},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct door d;
+        struct test_request r;
+        struct wsp_entry entry = {0};
+        open_door(&d);
+        assert_true(request_make(&r, REQUEST_AT_END, "/none?token=t", GOOD_HEADERS));
+        r.request.method = (wspool_text){cases[i].method, strlen(cases[i].method)};
+        r.request.http_major = cases[i].major;
+        r.request.http_minor = cases[i].minor;
+        assert_int_equal(wsp_admission_judge(&d.admission, ID, &r.request, &entry),
+                         cases[i].answer);
+        assert_int_equal(entry.stage, cases[i].answer == WSP_ADMITTED ? WSPOOL_STAGE_VERDICT
+                                                                      : WSPOOL_STAGE_REQUEST_LINE);
+        request_free(&r);
+        close_door(&d);
+    }
+}
+
+/* A full pool answers before it asks anybody anything, but not before the request is a good one. */
+static void request_is_refused_when_the_pool_is_full_or_draining(void **state)
+{
+    (void)state;
+    struct door d;
+    struct wsp_entry entry;
+    open_door(&d);
+    d.admission.full = 1;
+    assert_int_equal(judge(&d, "/none", GOOD_HEADERS "\nOrigin: null", &entry), REFUSED(FULL));
+    assert_int_equal(entry.stage, WSPOOL_STAGE_CAPS);
+    assert_int_equal(judge(&d, "/none", "Host: a.example", &entry), REFUSED(UPGRADE));
+    d.admission.draining = 1;
+    assert_int_equal(judge(&d, "/none", GOOD_HEADERS, &entry), REFUSED(DRAINING));
+    d.admission.full = 0;
+    assert_int_equal(judge(&d, "/open", GOOD_HEADERS, &entry), REFUSED(DRAINING));
+    assert_int_equal(d.tokens + d.capacities, 0);
+    close_door(&d);
+}
+
+static void token_is_not_asked_for_when_the_route_is_open_or_nobody_judges(void **state)
+{
+    (void)state;
+    struct door d;
+    struct wsp_entry entry;
+    open_door(&d);
+    assert_int_equal(judge(&d, "/open", GOOD_HEADERS, &entry), WSP_ADMITTED);
+    assert_int_equal(judge(&d, "/open?token=t", GOOD_HEADERS, &entry), WSP_ADMITTED);
+    assert_null(entry.identity);
+    assert_int_equal(d.tokens, 0);
+    assert_true(d.capacities > 0); /* that is asked everywhere */
+    d.config.token.call = NULL;
+    assert_int_equal(judge(&d, "/none", GOOD_HEADERS, &entry), WSP_ADMITTED);
+    d.config.capacity.call = NULL;
+    assert_int_equal(judge(&d, "/none", GOOD_HEADERS, &entry), WSP_ADMITTED);
+    assert_int_equal(entry.stage, WSPOOL_STAGE_VERDICT);
+    close_door(&d);
+}
+
+static void token_is_looked_for_in_the_configured_places_only(void **state)
+{
+    (void)state;
+    struct door d;
+    struct wsp_entry entry;
+    open_door(&d);
+    memset(d.config.token_places, 0, sizeof d.config.token_places);
+    d.config.token_places[0] = WSPOOL_TOKEN_AUTHORIZATION;
+    assert_int_equal(judge(&d, "/none?token=t", GOOD_HEADERS, &entry), REFUSED(TOKEN_EMPTY));
+    assert_int_equal(
+        judge(&d, "/none?token=t", GOOD_HEADERS "\nAuthorization: Bearer other", &entry),
+        WSP_ADMITTED);
+    assert_string_equal(d.token, "other");
+    close_door(&d);
+}
+
+/* Every refusal that there is, and some that there are not. */
+static void refusal_of_a_verdict_is_taken_when_it_is_one_of_a_verdict(void **state)
+{
+    (void)state;
+    for (int n = -2; n < WSPOOL_REFUSAL_COUNT + 3; n++) {
+        struct door d;
+        struct wsp_entry entry;
+        int status =
+            n >= 0 && n < WSPOOL_REFUSAL_COUNT ? wspool_refusal_status((enum wspool_refusal)n) : 0;
+        int kept = status == 401 || status == 403 || status == 429 || status == 503;
+        int expected = kept ? -n - 1 : REFUSED(TOKEN_INVALID);
+        open_door(&d);
+        d.verdict.kind = WSPOOL_REFUSE;
+        d.verdict.refusal = (enum wspool_refusal)n;
+        assert_int_equal(judge(&d, "/none?token=t", GOOD_HEADERS, &entry), expected);
+        assert_int_equal(entry.stage, WSPOOL_STAGE_TOKEN);
+        assert_null(entry.identity); /* it comes with a yes only */
+        assert_int_equal(d.capacities, 0);
+        assert_int_equal(wsp_admission_resume(&d.admission, ID, &d.verdict, &entry), expected);
+        assert_null(entry.identity);
+        assert_int_equal(d.capacities, 0);
+        close_door(&d);
+    }
+}
+
+static void verdict_is_a_no_when_it_is_none_that_we_know(void **state)
+{
+    (void)state;
+    for (int kind = -1; kind < 6; kind++) {
+        struct door d;
+        struct wsp_entry entry;
+        open_door(&d);
+        d.verdict.kind = (enum wspool_verdict_kind)kind;
+        d.verdict.refusal = WSPOOL_REFUSED_NOT_ALLOWED;
+        int expected = kind == WSPOOL_ACCEPT    ? WSP_ADMITTED
+                       : kind == WSPOOL_PENDING ? WSP_PUT_OFF
+                                                : REFUSED(NOT_ALLOWED);
+        assert_int_equal(judge(&d, "/none?token=t", GOOD_HEADERS, &entry), expected);
+        assert_true((entry.identity != NULL) == (kind == WSPOOL_ACCEPT));
+        assert_true((d.capacities > 0) == (kind == WSPOOL_ACCEPT));
+        if (kind == WSPOOL_PENDING) {
+            assert_int_equal(entry.stage, WSPOOL_STAGE_TOKEN);
+        }
+        close_door(&d);
+    }
+}
+
+static void capacity_is_a_no_when_it_is_anything_but_zero(void **state)
+{
+    (void)state;
+    static const int answers[] = {1, -1, 2, 1 << 30, 256};
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+        struct door d;
+        struct wsp_entry entry;
+        open_door(&d);
+        d.full = answers[i];
+        assert_int_equal(judge(&d, "/none?token=t", GOOD_HEADERS, &entry), REFUSED(CAPACITY));
+        assert_int_equal(entry.stage, WSPOOL_STAGE_CAPACITY);
+        assert_ptr_equal(entry.identity, &d); /* it was given, and is to be freed */
+        close_door(&d);
+    }
+}
+
+static void late_verdict_is_followed_by_what_may_have_changed(void **state)
+{
+    (void)state;
+    struct door d;
+    struct wsp_entry entry;
+    open_door(&d);
+    d.verdict.kind = WSPOOL_PENDING;
+    assert_int_equal(judge(&d, "/none?token=t", GOOD_HEADERS, &entry), WSP_PUT_OFF);
+    struct wsp_entry put_off = entry;
+    int asked = d.tokens;
+    wspool_verdict yes = {.size = sizeof yes, .kind = WSPOOL_ACCEPT, .identity = &yes};
+
+    assert_int_equal(wsp_admission_resume(&d.admission, ID, &yes, &entry), WSP_ADMITTED);
+    assert_int_equal(entry.stage, WSPOOL_STAGE_VERDICT);
+    assert_ptr_equal(entry.identity, &yes);
+    assert_int_equal(d.capacities, 1);
+    assert_false(d.request_given);
+    assert_string_equal(entry.accept, put_off.accept);
+
+    entry = put_off;
+    d.admission.full = 1;
+    assert_int_equal(wsp_admission_resume(&d.admission, ID, &yes, &entry), REFUSED(FULL));
+    assert_ptr_equal(entry.identity, &yes);
+    d.admission.draining = 1;
+    assert_int_equal(wsp_admission_resume(&d.admission, ID, &yes, &entry), REFUSED(DRAINING));
+    assert_int_equal(d.capacities, 1);
+    d.admission.full = d.admission.draining = 0;
+    d.full = 1;
+    assert_int_equal(wsp_admission_resume(&d.admission, ID, &yes, &entry), REFUSED(CAPACITY));
+    assert_int_equal(entry.stage, WSPOOL_STAGE_CAPACITY);
+    assert_int_equal(d.tokens, asked); /* the token is judged once */
+    close_door(&d);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(request_comes_in_when_all_is_well),
+        cmocka_unit_test(request_is_refused_at_its_stage_when_one_thing_is_wrong),
+        cmocka_unit_test(method_and_version_are_looked_at_first),
+        cmocka_unit_test(request_is_refused_when_the_pool_is_full_or_draining),
+        cmocka_unit_test(token_is_not_asked_for_when_the_route_is_open_or_nobody_judges),
+        cmocka_unit_test(token_is_looked_for_in_the_configured_places_only),
+        cmocka_unit_test(refusal_of_a_verdict_is_taken_when_it_is_one_of_a_verdict),
+        cmocka_unit_test(verdict_is_a_no_when_it_is_none_that_we_know),
+        cmocka_unit_test(capacity_is_a_no_when_it_is_anything_but_zero),
+        cmocka_unit_test(late_verdict_is_followed_by_what_may_have_changed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

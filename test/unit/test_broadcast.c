@@ -1,0 +1,719 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * unit/test_broadcast.c - channel/broadcast.h: who gets a message, what happens to those whose
+ * queue is full, and that all of it is counted.
+ *
+ * A crowd is a link with peers that are all open and members of one channel. Its messages are
+ * numbered: the payload begins with the number, so that what a peer was sent can be read back.
+ */
+#include <wspool/wspool.h>
+
+#include "support.h"
+#include "base/bytes.h"
+#include "channel/broadcast.h"
+
+#define SMALL 8u           /* bytes of an ordinary payload */
+#define IMAGE (2u + SMALL) /* ... and of its image */
+#define NOW (1000 * WSPOOL_SECOND)
+
+struct crowd {
+    struct test_mem mem;
+    wspool_mem hooks;
+    wspool_config config;
+    struct wsp_counters count;
+    struct wsp_link link;
+    struct wsp_registry registry;
+    struct wsp_peer *peers;
+    uint32_t peer_count;
+    struct wsp_channel *channel;
+    uint32_t published;
+    struct wsp_bytes *sent; /* for each peer: what its transport took */
+};
+
+static struct wsp_timer *timer_at(void *owner, uint32_t slot)
+{
+    struct crowd *c = owner;
+    assert_true(slot < c->peer_count);
+    return &c->peers[slot].conn.timer;
+}
+
+static void on_presence(void *owner, const struct wsp_channel *channel, int present)
+{
+    (void)owner, (void)channel, (void)present;
+}
+
+static void open_peer(struct crowd *c, struct wsp_peer *peer)
+{
+    peer->conn.slot.index = (uint32_t)(peer - c->peers);
+    peer->conn.slot.generation = 1;
+    wsp_conn_init(&c->link, &peer->conn, WSP_HEAD);
+    wsp_conn_open(&c->link, &peer->conn);
+    wsp_bitset_remove(&c->link.attention, peer->conn.slot.index);
+}
+
+static int join(struct crowd *c, uint32_t peer)
+{
+    return wsp_registry_join(&c->registry, &c->peers[peer], wspool_topic("t"), WSPOOL_SLOW_CLOSE,
+                             10);
+}
+
+/* The first `members` of the `peers` are members of the channel. */
+static void begin(struct crowd *c, uint32_t peers, uint32_t members, enum wspool_slow slow)
+{
+    struct wsp_siphash_key seed = {1, 2};
+    memset(c, 0, sizeof *c);
+    c->hooks = test_mem_hooks(&c->mem);
+    wspool_config_init(&c->config);
+    c->config.queue_messages = 4;
+    c->config.queue_bytes = 1000;
+    c->peers = calloc(peers, sizeof *c->peers);
+    c->peer_count = peers;
+    c->sent = calloc(peers, sizeof *c->sent);
+    struct wsp_link *link = &c->link;
+    link->mem = &c->hooks;
+    link->config = &c->config;
+    link->count = &c->count;
+    link->now = NOW;
+    link->random = 1;
+    wsp_blocks_init(&link->blocks, &c->hooks, UINT64_MAX, &c->count.block_bytes);
+    wsp_stock_init(&link->stock, &c->hooks);
+    assert_int_equal(wsp_codec_init(&link->codec, &c->hooks), 0);
+    wsp_inbounds_init(&link->inbounds, &c->hooks, &link->codec);
+    wsp_timers_init(&link->timers, NOW, timer_at, c);
+    assert_int_equal(wsp_bitset_reserve(&link->attention, &c->hooks, peers), 0);
+    assert_int_equal(wsp_bitset_reserve(&link->events, &c->hooks, peers), 0);
+    wsp_registry_init(&c->registry, &c->hooks, &seed, 1, &c->count);
+    c->registry.on_presence = on_presence;
+    for (uint32_t i = 0; i < peers; i++) {
+        open_peer(c, &c->peers[i]);
+        if (i < members) {
+            assert_int_equal(join(c, i), 0);
+        }
+    }
+    c->channel = wsp_registry_find(&c->registry, wspool_topic("t"));
+    c->channel->slow = (uint8_t)slow;
+}
+
+static void check(const struct crowd *c)
+{
+    const struct wsp_counters *n = &c->count;
+    uint64_t waiting = 0, bytes = 0;
+    for (uint32_t i = 0; i < c->peer_count; i++) {
+        const struct wsp_outq *out = &c->peers[i].conn.out;
+        assert_int_equal(wsp_conn_check(&c->peers[i].conn), 1);
+        assert_true(out->count <= c->config.queue_messages);
+        assert_true(out->bytes <= c->config.queue_bytes);
+        waiting += out->count;
+        bytes += out->bytes;
+    }
+    assert_true(wsp_count_read(&n->deliveries) == wsp_count_read(&n->queued) +
+                                                      wsp_count_read(&n->dropped_newest) +
+                                                      wsp_count_read(&n->slow_closes));
+    assert_true(wsp_count_read(&n->queued) == wsp_count_read(&n->sent) +
+                                                  wsp_count_read(&n->dropped_oldest) +
+                                                  wsp_count_read(&n->dropped_closed) + waiting);
+    assert_true(wsp_count_read(&n->waiting_bytes) == bytes);
+}
+
+static void end(struct crowd *c)
+{
+    struct wsp_link *link = &c->link;
+    check(c);
+    for (uint32_t i = 0; i < c->peer_count; i++) {
+        wsp_conn_end(link, &c->peers[i].conn, WSPOOL_END_EOF);
+        wsp_registry_leave_all(&c->registry, &c->peers[i]);
+        wsp_conn_fini(link, &c->peers[i].conn, 1);
+    }
+    check(c);
+    wsp_registry_fini(&c->registry);
+    wsp_inbounds_fini(&link->inbounds);
+    wsp_codec_fini(&link->codec);
+    wsp_stock_fini(&link->stock);
+    wsp_blocks_fini(&link->blocks);
+    wsp_bitset_fini(&link->attention, &c->hooks);
+    wsp_bitset_fini(&link->events, &c->hooks);
+    assert_int_equal(c->mem.live, 0);
+    for (uint32_t i = 0; i < c->peer_count; i++) {
+        wsp_bytes_fini(&c->sent[i], &wsp_mem_default);
+    }
+    free(c->sent);
+    free(c->peers);
+}
+
+/* The image of the next message, with `len` bytes of payload. */
+static struct wsp_run encode(struct crowd *c, uint32_t len)
+{
+    uint8_t payload[1000] = {0};
+    int error = 0;
+    uint32_t image_len = wsp_frame_head_len(len) + len;
+    assert_in_range(len, sizeof c->published, sizeof payload);
+    memcpy(payload, &c->published, sizeof c->published);
+    c->published++;
+    uint8_t *room = wsp_blocks_room(&c->link.blocks, image_len, &error);
+    assert_non_null(room);
+    wsp_codec_encode(&c->link.codec, room, WSP_BINARY, payload, len);
+    return wsp_blocks_commit(&c->link.blocks, image_len);
+}
+
+static wspool_tally publish_except(struct crowd *c, uint32_t len, const struct wsp_peer *except)
+{
+    wspool_tally tally = {.size = sizeof tally};
+    struct wsp_run image = encode(c, len);
+    wsp_broadcast(&c->link, c->channel, &image, except, &tally);
+    check(c);
+    return tally;
+}
+
+static wspool_tally publish(struct crowd *c)
+{
+    return publish_except(c, SMALL, NULL);
+}
+
+static size_t peek(struct wsp_conn *conn, struct iovec *vectors, int *n)
+{
+    size_t total = 0;
+    *n = wsp_outq_peek(&conn->out, vectors, 16);
+    for (int i = 0; i < *n; i++) {
+        total += vectors[i].iov_len;
+    }
+    return total;
+}
+
+/* So many of the bytes last peeked were written. */
+static void written(struct crowd *c, uint32_t peer, const struct iovec *vectors, size_t bytes)
+{
+    size_t left = bytes;
+    for (int i = 0; left > 0; i++) {
+        size_t part = vectors[i].iov_len < left ? vectors[i].iov_len : left;
+        assert_int_equal(
+            wsp_bytes_append(&c->sent[peer], &wsp_mem_default, vectors[i].iov_base, part), 0);
+        left -= part;
+    }
+    assert_int_equal(wsp_conn_ack(&c->link, &c->peers[peer].conn, bytes), 0);
+}
+
+/* The peer's transport takes everything. */
+static void flush(struct crowd *c, uint32_t peer)
+{
+    struct wsp_conn *conn = &c->peers[peer].conn;
+    struct iovec vectors[16];
+    int n;
+    wsp_conn_writable(&c->link, conn);
+    while (conn->state != WSP_CLOSED && !wsp_outq_empty(&conn->out)) {
+        written(c, peer, vectors, peek(conn, vectors, &n));
+    }
+    check(c);
+}
+
+/* The numbers of the messages that the peer was sent whole, at most `max`; how many. */
+static uint32_t numbers_of(const struct crowd *c, uint32_t peer, uint32_t *numbers, uint32_t max)
+{
+    const struct wsp_bytes *sent = &c->sent[peer];
+    uint32_t count = 0;
+    for (size_t at = 0, image; at + 2 <= sent->len; at += image) {
+        const uint8_t *frame = sent->data + at;
+        image = frame[1] < 126 || at + 4 <= sent->len ? wsp_frame_image_len(frame) : sent->len;
+        if (at + image > sent->len) {
+            break;
+        }
+        if (frame[0] == (0x80 | WSP_BINARY)) {
+            assert_true(count < max);
+            memcpy(&numbers[count++], frame + (frame[1] < 126 ? 2 : 4), sizeof *numbers);
+        } else {
+            assert_int_equal(frame[0], 0x80 | WSP_CLOSE);
+            assert_int_equal(at + image, sent->len); /* nothing comes behind a Close */
+        }
+    }
+    return count;
+}
+
+/* Its transport takes nothing. */
+static void block(struct crowd *c, uint32_t peer)
+{
+    struct wsp_conn *conn = &c->peers[peer].conn;
+    struct iovec vectors[16];
+    int n;
+    assert_true(peek(conn, vectors, &n) > 0);
+    assert_int_equal(wsp_conn_ack(&c->link, conn, 0), 0);
+    assert_int_equal(conn->out.blocked, 1);
+}
+
+static void assert_sent(const struct crowd *c, uint32_t peer, const uint32_t *numbers, uint32_t n)
+{
+    uint32_t got[16];
+    assert_int_equal(numbers_of(c, peer, got, 16), n);
+    assert_memory_equal(got, numbers, n * sizeof *got);
+}
+
+static void assert_tally(wspool_tally t, uint32_t queued, uint32_t slow, uint32_t dropped,
+                         uint32_t replaced, uint32_t closed)
+{
+    assert_int_equal(t.queued, queued);
+    assert_int_equal(t.slow, slow);
+    assert_int_equal(t.dropped, dropped);
+    assert_int_equal(t.replaced, replaced);
+    assert_int_equal(t.closed, closed);
+}
+
+static int has_event(struct crowd *c, uint32_t peer, unsigned event)
+{
+    assert_true(!(c->peers[peer].conn.flags & event) || wsp_bitset_has(&c->link.events, peer));
+    return (c->peers[peer].conn.flags & event) != 0;
+}
+
+/* --------------------------------------------------------------- who gets it */
+
+/* The walk asks for records a few places ahead: the list ends exactly where its members do. */
+static void message_goes_to_every_member_when_there_are_any_number(void **state)
+{
+    (void)state;
+    static const uint32_t counts[] = {0, 1, 2, 11, 12, 13, 14, 23, 24, 25, 100};
+    for (size_t k = 0; k < sizeof counts / sizeof *counts; k++) {
+        struct crowd c;
+        uint32_t n = counts[k];
+        begin(&c, n + 1, 1, WSPOOL_SLOW_CLOSE);
+        struct wsp_channel exact = {.count = n, .cap = n};
+        exact.members = malloc(n > 0 ? n * sizeof *exact.members : 1);
+        for (uint32_t i = 0; i < n; i++) {
+            exact.members[i] = (struct wsp_member){.peer = &c.peers[n - 1 - i]};
+        }
+        wspool_tally tally = {.size = sizeof tally};
+        struct wsp_run image = encode(&c, SMALL);
+        wsp_broadcast(&c.link, &exact, &image, NULL, &tally);
+        check(&c);
+        assert_tally(tally, n, 0, 0, 0, 0);
+        assert_true(wsp_count_read(&c.count.deliveries) == n);
+        for (uint32_t i = 0; i < n; i++) {
+            const struct wsp_outq *out = &c.peers[i].conn.out;
+            assert_int_equal(out->count, 1);
+            assert_int_equal(out->bytes, IMAGE);
+            assert_ptr_equal(out->first.block, image.block); /* the one image */
+            assert_int_equal(out->first.offset, image.offset);
+            assert_true(wsp_bitset_has(&c.link.attention, i));
+        }
+        assert_int_equal(c.peers[n].conn.out.count, 0);
+        assert_false(wsp_bitset_has(&c.link.attention, n));
+        assert_int_equal(image.block->holds, n + 1); /* each queue, and the store */
+        free(exact.members);
+        end(&c);
+    }
+}
+
+static void messages_are_one_run_when_published_one_behind_the_other(void **state)
+{
+    (void)state;
+    struct crowd c;
+    begin(&c, 20, 20, WSPOOL_SLOW_CLOSE);
+    publish(&c);
+    size_t calls = c.mem.calls;
+    for (int i = 0; i < 3; i++) {
+        assert_tally(publish(&c), 20, 0, 0, 0, 0);
+    }
+    assert_int_equal(c.mem.calls, calls); /* nor does the burst allocate anything */
+    for (uint32_t i = 0; i < 20; i++) {
+        assert_null(c.peers[i].conn.out.more);
+        assert_int_equal(c.peers[i].conn.out.first.count, 4);
+        flush(&c, i);
+        assert_sent(&c, i, (uint32_t[]){0, 1, 2, 3}, 4);
+    }
+    end(&c);
+}
+
+static void members_are_those_at_the_moment_of_the_call(void **state)
+{
+    (void)state;
+    struct crowd c;
+    begin(&c, 3, 2, WSPOOL_SLOW_CLOSE);
+    publish(&c);
+    assert_int_equal(join(&c, 2), 0);
+    assert_tally(publish(&c), 3, 0, 0, 0, 0);
+    assert_int_equal(wsp_registry_leave(&c.registry, &c.peers[0], c.channel), 0);
+    assert_tally(publish(&c), 2, 0, 0, 0, 0);
+    for (uint32_t i = 0; i < 3; i++) {
+        flush(&c, i);
+    }
+    assert_sent(&c, 0, (uint32_t[]){0, 1}, 2);
+    assert_sent(&c, 1, (uint32_t[]){0, 1, 2}, 3);
+    assert_sent(&c, 2, (uint32_t[]){1, 2}, 2);
+    end(&c);
+}
+
+static void one_gets_nothing_when_it_is_excepted(void **state)
+{
+    (void)state;
+    struct crowd c;
+    begin(&c, 15, 14, WSPOOL_SLOW_CLOSE);
+    for (uint32_t i = 0; i < 15; i++) { /* the last one is no member: it excepts nobody */
+        assert_tally(publish_except(&c, SMALL, &c.peers[i]), i < 14 ? 13 : 14, 0, 0, 0, 0);
+        for (uint32_t k = 0; k < 15; k++) {
+            assert_int_equal(c.peers[k].conn.out.count, k < 14 && k != i);
+            flush(&c, k);
+        }
+    }
+    end(&c);
+}
+
+/* Peers that have ended, or are closing, are members until the way out of the call. */
+static void dead_are_passed_over_when_they_are_members_still(void **state)
+{
+    (void)state;
+    for (uint32_t dead = 0; dead < 14; dead++) {
+        struct crowd c;
+        begin(&c, 14, 14, WSPOOL_SLOW_CLOSE);
+        uint32_t other = (dead + 5) % 14;
+        wsp_conn_end(&c.link, &c.peers[dead].conn, WSPOOL_END_FAILED);
+        wsp_conn_close(&c.link, &c.peers[other].conn, WSPOOL_END_HOST_CLOSED, 1000, NULL, 0, 0);
+        assert_int_equal(c.channel->count, 14);
+        assert_tally(publish(&c), 12, 0, 0, 0, 0);
+        assert_true(wsp_count_read(&c.count.deliveries) == 12);
+        for (uint32_t i = 0; i < 14; i++) {
+            assert_int_equal(c.peers[i].conn.out.count, i != dead && i != other);
+        }
+        end(&c);
+    }
+}
+
+static void tally_calls_those_slow_that_are_blocked(void **state)
+{
+    (void)state;
+    struct crowd c;
+    begin(&c, 5, 5, WSPOOL_SLOW_DROP_NEWEST);
+    publish(&c);
+    block(&c, 1);
+    block(&c, 3);
+    for (uint32_t i = 0; i < 5; i++) {
+        wsp_bitset_remove(&c.link.attention, i);
+    }
+    assert_tally(publish(&c), 5, 2, 0, 0, 0);
+    for (uint32_t i = 0; i < 5; i++) { /* who is blocked is not asked to write */
+        assert_int_equal(wsp_bitset_has(&c.link.attention, i), i != 1 && i != 3);
+    }
+    publish(&c);
+    publish(&c);
+    assert_tally(publish(&c), 0, 0, 5, 0, 0); /* and who did not get it is not slow, but dropped */
+    end(&c);
+}
+
+/* ------------------------------------------------------------- the policies */
+
+static void fill(struct crowd *c, uint32_t messages)
+{
+    for (uint32_t i = 0; i < messages; i++) {
+        assert_tally(publish(c), c->channel->count, 0, 0, 0, 0);
+    }
+}
+
+static void newest_is_dropped_when_the_messages_are_full(void **state)
+{
+    (void)state;
+    struct crowd c;
+    begin(&c, 3, 3, WSPOOL_SLOW_DROP_NEWEST);
+    fill(&c, 4);
+    flush(&c, 1);
+    assert_false(has_event(&c, 0, WSP_EVENT_DROPPED));
+    assert_tally(publish(&c), 1, 0, 2, 0, 0);
+    assert_true(has_event(&c, 0, WSP_EVENT_DROPPED) && !has_event(&c, 1, WSP_EVENT_DROPPED));
+    assert_int_equal(c.peers[0].conn.dropped, 1);
+    assert_tally(publish(&c), 1, 0, 2, 0, 0);
+    assert_int_equal(c.peers[0].conn.dropped, 2);
+    assert_int_equal(c.peers[1].conn.dropped, 0);
+    assert_true(wsp_count_read(&c.count.dropped_newest) == 4);
+    flush(&c, 0);
+    flush(&c, 1);
+    assert_sent(&c, 0, (uint32_t[]){0, 1, 2, 3}, 4);
+    assert_sent(&c, 1, (uint32_t[]){0, 1, 2, 3, 4, 5}, 6);
+    assert_int_equal(c.peers[0].conn.state, WSP_OPEN);
+    end(&c);
+}
+
+/* A queue of exactly as many bytes as fit, and one byte less. */
+static void newest_is_dropped_when_the_bytes_are_full(void **state)
+{
+    (void)state;
+    for (uint32_t room = 3 * IMAGE - 1; room <= 3 * IMAGE; room++) {
+        struct crowd c;
+        begin(&c, 2, 2, WSPOOL_SLOW_DROP_NEWEST);
+        c.config.queue_bytes = room;
+        fill(&c, 2);
+        int fits = room == 3 * IMAGE;
+        assert_tally(publish(&c), fits ? 2 : 0, 0, fits ? 0 : 2, 0, 0);
+        assert_tally(publish(&c), 0, 0, 2, 0, 0);
+        assert_int_equal(c.peers[0].conn.dropped, fits ? 1 : 2);
+        end(&c);
+    }
+}
+
+static void oldest_gives_way_when_the_messages_are_full(void **state)
+{
+    (void)state;
+    struct crowd c;
+    begin(&c, 3, 3, WSPOOL_SLOW_DROP_OLDEST);
+    fill(&c, 4);
+    flush(&c, 1);
+    assert_tally(publish(&c), 3, 0, 0, 2, 0);
+    assert_true(has_event(&c, 0, WSP_EVENT_DROPPED) && !has_event(&c, 1, WSP_EVENT_DROPPED));
+    assert_tally(publish(&c), 3, 0, 0, 2, 0);
+    assert_int_equal(c.peers[0].conn.dropped, 2);
+    assert_int_equal(c.peers[1].conn.dropped, 0);
+    assert_true(wsp_count_read(&c.count.dropped_oldest) == 4);
+    flush(&c, 0);
+    flush(&c, 1);
+    assert_sent(&c, 0, (uint32_t[]){2, 3, 4, 5}, 4);
+    assert_sent(&c, 1, (uint32_t[]){0, 1, 2, 3, 4, 5}, 6);
+    end(&c);
+}
+
+static void oldest_give_way_in_number_when_a_large_one_comes(void **state)
+{
+    (void)state;
+    for (uint32_t room = 4 * IMAGE - 1; room <= 4 * IMAGE; room++) {
+        struct crowd c;
+        begin(&c, 1, 1, WSPOOL_SLOW_DROP_OLDEST);
+        c.config.queue_bytes = room;
+        fill(&c, 3);
+        /* As long as three: two of the three must go, or all when a byte is missing. */
+        uint32_t gone = room == 4 * IMAGE ? 2 : 3;
+        assert_tally(publish_except(&c, 3 * IMAGE - 2, NULL), 1, 0, 0, gone, 0);
+        assert_int_equal(c.peers[0].conn.dropped, gone);
+        flush(&c, 0);
+        assert_sent(&c, 0, (uint32_t[]){gone == 2 ? 2u : 3u, 3}, gone == 2 ? 2 : 1);
+        end(&c);
+    }
+}
+
+static void newest_is_dropped_when_the_oldest_are_under_way(void **state)
+{
+    (void)state;
+    struct crowd c;
+    struct iovec vectors[16];
+    int n;
+    begin(&c, 2, 2, WSPOOL_SLOW_DROP_OLDEST);
+    fill(&c, 4);
+    size_t total = peek(&c.peers[0].conn, vectors, &n); /* the host is writing all four */
+    assert_tally(publish(&c), 1, 0, 1, 1, 0);
+    assert_int_equal(c.peers[0].conn.dropped, 1);
+    assert_int_equal(c.peers[0].conn.out.count, 4);
+    assert_int_equal(c.peers[0].conn.state, WSP_OPEN);
+    assert_true(wsp_count_read(&c.count.dropped_newest) == 1);
+    assert_true(wsp_count_read(&c.count.dropped_oldest) == 1);
+    assert_int_equal(wsp_conn_ack(&c.link, &c.peers[0].conn, total), 0);
+    assert_tally(publish(&c), 2, 0, 0, 1, 0);
+    end(&c);
+}
+
+static void peer_is_closed_when_full_and_that_is_the_policy(void **state)
+{
+    (void)state;
+    for (int by_bytes = 0; by_bytes < 2; by_bytes++) {
+        struct crowd c;
+        begin(&c, 3, 3, WSPOOL_SLOW_CLOSE);
+        if (by_bytes) {
+            c.config.queue_messages = 100;
+            c.config.queue_bytes = 5 * IMAGE - 1;
+        }
+        fill(&c, 4);
+        flush(&c, 1);
+        assert_tally(publish(&c), 1, 0, 0, 0, 2);
+        assert_true(wsp_count_read(&c.count.slow_closes) == 2);
+        assert_true(wsp_count_read(&c.count.dropped_closed) == 8); /* what waited for them */
+        assert_true(wsp_count_read(&c.count.dropped_newest) == 0);
+        const struct wsp_conn *conn = &c.peers[0].conn;
+        assert_int_equal(conn->state, WSP_CLOSING);
+        assert_int_equal(conn->end, WSPOOL_END_SLOW);
+        assert_int_equal(conn->code_sent, WSPOOL_CLOSE_SLOW_CONSUMER);
+        assert_true(has_event(&c, 0, WSP_EVENT_LEAVE));
+        assert_false(has_event(&c, 0, WSP_EVENT_DROPPED));
+        assert_int_equal(c.peers[1].conn.state, WSP_OPEN);
+        assert_int_equal(c.channel->count, 3); /* nothing changes the list while it is walked */
+        assert_tally(publish(&c), 1, 0, 0, 0, 0);
+        flush(&c, 0);
+        assert_sent(&c, 0, NULL, 0); /* only the Close */
+        end(&c);
+    }
+}
+
+/* -------------------------------------------------------------- no memory */
+
+/* Peers whose last run can't grow need a chunk for a second one. */
+static void make_gap(struct crowd *c, uint32_t peer)
+{
+    struct iovec vectors[16];
+    int n;
+    (void)peek(&c->peers[peer].conn, vectors, &n); /* what is under way does not grow */
+}
+
+static void newest_is_dropped_when_there_is_no_memory_for_a_run(void **state)
+{
+    (void)state;
+    for (int slow = WSPOOL_SLOW_CLOSE; slow <= WSPOOL_SLOW_DROP_OLDEST; slow++) {
+        struct crowd c;
+        begin(&c, 15, 15, (enum wspool_slow)slow);
+        fill(&c, 1);
+        for (uint32_t i = 0; i < 15; i += 2) {
+            make_gap(&c, i);
+        }
+        c.mem.fail_at = 3;
+        c.mem.fail_on = 1;
+        assert_tally(publish(&c), 9, 0, 6, 0, 0);
+        c.mem.fail_at = c.mem.failures = 0;
+        c.mem.fail_on = 0;
+        assert_true(wsp_count_read(&c.count.dropped_newest) == 6);
+        for (uint32_t i = 0; i < 15; i++) {
+            int lucky = i % 2 || i < 4;
+            assert_int_equal(c.peers[i].conn.out.count, lucky ? 2 : 1);
+            assert_int_equal(c.peers[i].conn.dropped, lucky ? 0 : 1);
+            assert_int_equal(has_event(&c, i, WSP_EVENT_DROPPED), !lucky);
+            assert_int_equal(c.peers[i].conn.state, WSP_OPEN);
+        }
+        assert_tally(publish(&c), 15, 0, 0, 0, 0);
+        for (uint32_t i = 0; i < 15; i++) {
+            flush(&c, i);
+            if (i % 2 || i < 4) {
+                assert_sent(&c, i, (uint32_t[]){0, 1, 2}, 3);
+            } else {
+                assert_sent(&c, i, (uint32_t[]){0, 2}, 2);
+            }
+        }
+        end(&c);
+    }
+}
+
+static void close_ends_the_peer_when_there_is_no_memory_for_it(void **state)
+{
+    (void)state;
+    struct crowd c;
+    begin(&c, 2, 2, WSPOOL_SLOW_CLOSE);
+    fill(&c, 4);
+    c.mem.fail_at = 1;
+    c.mem.fail_on = 1;
+    assert_tally(publish(&c), 0, 0, 0, 0, 2);
+    c.mem.fail_at = c.mem.failures = 0;
+    c.mem.fail_on = 0;
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_int_equal(c.peers[i].conn.state, WSP_CLOSED);
+        assert_int_equal(c.peers[i].conn.end, WSPOOL_END_SLOW);
+        assert_true(has_event(&c, i, WSP_EVENT_ENDED));
+    }
+    end(&c);
+}
+
+/* ------------------------------------------------------------------ at random */
+
+/* What a peer was sent is a part of what was published, in its order. */
+static void assert_in_order(const struct crowd *c, uint32_t peer)
+{
+    static uint32_t numbers[10000];
+    uint32_t n = numbers_of(c, peer, numbers, 10000);
+    for (uint32_t i = 0; i < n; i++) {
+        assert_true(numbers[i] < c->published);
+        assert_true(i == 0 || numbers[i - 1] < numbers[i]);
+    }
+}
+
+static void another_comes(struct crowd *c, uint32_t peer)
+{
+    struct wsp_peer *record = &c->peers[peer];
+    struct wsp_seats seats = record->seats;
+    assert_in_order(c, peer);
+    wsp_conn_end(&c->link, &record->conn, WSPOOL_END_EOF);
+    wsp_conn_fini(&c->link, &record->conn, 1);
+    memset(record, 0, sizeof *record);
+    record->seats = seats;
+    open_peer(c, record);
+    c->sent[peer].len = 0;
+}
+
+/* Published with an allocation that may fail. */
+static void publish_at_random(struct crowd *c, uint64_t *seed, uint64_t sums[4])
+{
+    wspool_tally t = {.size = sizeof t};
+    struct wsp_run image = encode(c, 4 + (uint32_t)test_below(seed, 60));
+    c->mem.fail_at = test_below(seed, 5);
+    wsp_broadcast(&c->link, c->channel, &image, NULL, &t);
+    c->mem.fail_at = 0;
+    sums[0] += t.queued;
+    sums[1] += t.dropped;
+    sums[2] += t.replaced;
+    sums[3] += t.closed;
+    assert_true(t.slow <= t.queued);
+}
+
+/* For a long time, with transports that take something, nothing, or everything. */
+static void books_balance_when_everything_happens_at_random(void **state)
+{
+    (void)state;
+    enum { PEERS = 30, STEPS = 6000 };
+    for (int slow = WSPOOL_SLOW_CLOSE; slow <= WSPOOL_SLOW_DROP_OLDEST; slow++) {
+        struct crowd c;
+        uint64_t seed = 11 + (uint64_t)slow, sums[4] = {0};
+        begin(&c, PEERS, PEERS, (enum wspool_slow)slow);
+        c.config.queue_messages = 9;
+        c.config.queue_bytes = 300;
+        for (int step = 0; step < STEPS; step++) {
+            uint32_t i = (uint32_t)test_below(&seed, PEERS);
+            struct wsp_conn *conn = &c.peers[i].conn;
+            struct iovec vectors[16];
+            int n;
+            switch (test_below(&seed, 10)) {
+            case 0:
+            case 1:
+                flush(&c, i);
+                break;
+            case 2: { /* some of it */
+                size_t total = peek(conn, vectors, &n);
+                written(&c, i, vectors, (size_t)test_below(&seed, total + 1));
+                break;
+            }
+            case 3: /* a write that lasts */
+                (void)peek(conn, vectors, &n);
+                break;
+            case 4:
+            case 5:
+            case 6:
+                if (conn->state != WSP_OPEN) {
+                    another_comes(&c, i);
+                }
+                break;
+            default:
+                publish_at_random(&c, &seed, sums);
+                break;
+            }
+            check(&c);
+        }
+        for (uint32_t i = 0; i < PEERS; i++) {
+            flush(&c, i);
+            assert_in_order(&c, i);
+        }
+        assert_true(wsp_count_read(&c.count.queued) == sums[0]);
+        assert_true(wsp_count_read(&c.count.dropped_newest) == sums[1]);
+        assert_true(wsp_count_read(&c.count.dropped_oldest) == sums[2]);
+        assert_true(wsp_count_read(&c.count.slow_closes) == sums[3]);
+        assert_true(sums[0] > 5000);
+        assert_true(slow != WSPOOL_SLOW_DROP_NEWEST || sums[1] > 1000);
+        assert_true(slow != WSPOOL_SLOW_DROP_OLDEST || sums[2] > 1000);
+        assert_true(slow != WSPOOL_SLOW_CLOSE || sums[3] > 500);
+        end(&c);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(message_goes_to_every_member_when_there_are_any_number),
+        cmocka_unit_test(messages_are_one_run_when_published_one_behind_the_other),
+        cmocka_unit_test(members_are_those_at_the_moment_of_the_call),
+        cmocka_unit_test(one_gets_nothing_when_it_is_excepted),
+        cmocka_unit_test(dead_are_passed_over_when_they_are_members_still),
+        cmocka_unit_test(tally_calls_those_slow_that_are_blocked),
+        cmocka_unit_test(newest_is_dropped_when_the_messages_are_full),
+        cmocka_unit_test(newest_is_dropped_when_the_bytes_are_full),
+        cmocka_unit_test(oldest_gives_way_when_the_messages_are_full),
+        cmocka_unit_test(oldest_give_way_in_number_when_a_large_one_comes),
+        cmocka_unit_test(newest_is_dropped_when_the_oldest_are_under_way),
+        cmocka_unit_test(peer_is_closed_when_full_and_that_is_the_policy),
+        cmocka_unit_test(newest_is_dropped_when_there_is_no_memory_for_a_run),
+        cmocka_unit_test(close_ends_the_peer_when_there_is_no_memory_for_it),
+        cmocka_unit_test(books_balance_when_everything_happens_at_random),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

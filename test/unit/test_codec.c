@@ -1,0 +1,578 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * unit/test_codec.c - wire/codec.h: frames out against an encoder of the test's own, frames in
+ * under every cut, our unmasking against wslay's, and what is held meanwhile.
+ *
+ * wslay has no hook for its memory, so the two functions of it that allocate and free a context
+ * are stood in front of here: they count, and one can be told to fail.
+ */
+#include "guard.h"
+
+#include <dlfcn.h>
+#include <wslay/wslay.h>
+
+#include "frames.h"
+#include <wspool/error.h>
+#include "wire/codec.h"
+
+/* ------------------------------------------------------- wslay's own memory */
+
+static struct {
+    size_t made, live;
+    size_t fail_at; /* counts down; the one that makes it 0 fails */
+} contexts;
+
+int wslay_frame_context_init(wslay_frame_context_ptr *context,
+                             const struct wslay_frame_callbacks *callbacks, void *user)
+{
+    int (*real)(wslay_frame_context_ptr *, const struct wslay_frame_callbacks *, void *);
+    void *symbol = dlsym(RTLD_NEXT, "wslay_frame_context_init");
+    assert_non_null(symbol);
+    memcpy(&real, &symbol, sizeof real);
+    if (contexts.fail_at > 0 && --contexts.fail_at == 0) {
+        return WSLAY_ERR_NOMEM;
+    }
+    contexts.made++;
+    contexts.live++;
+    return real(context, callbacks, user);
+}
+
+void wslay_frame_context_free(wslay_frame_context_ptr context)
+{
+    void (*real)(wslay_frame_context_ptr);
+    void *symbol = dlsym(RTLD_NEXT, "wslay_frame_context_free");
+    assert_non_null(symbol);
+    memcpy(&real, &symbol, sizeof real);
+    contexts.live -= context != NULL;
+    real(context);
+}
+
+struct world {
+    struct test_mem mem;
+    wspool_mem hooks;
+    struct wsp_codec codec;
+};
+
+static void world_open(struct world *w)
+{
+    memset(w, 0, sizeof *w);
+    memset(&contexts, 0, sizeof contexts);
+    w->hooks = test_mem_hooks(&w->mem);
+    assert_int_equal(wsp_codec_init(&w->codec, &w->hooks), 0);
+    assert_int_equal(contexts.live, 1); /* the sender */
+}
+
+static void world_close(struct world *w)
+{
+    wsp_codec_fini(&w->codec);
+    assert_int_equal(w->mem.live, 0);
+    assert_int_equal(contexts.live, 0);
+}
+
+/* -------------------------------------------------------------------- out */
+
+/* Each length around those where the head changes, and some of the others. */
+static size_t next_length(size_t len)
+{
+    if (len < 300 || (len >= 65530 && len < 65540)) {
+        return len + 1;
+    }
+    return len < 65530 && len + 997 > 65530 ? 65530 : len + 997;
+}
+
+static void image_when_encoded_equals_that_of_an_independent_encoder(void **state)
+{
+    (void)state;
+    static const enum wsp_opcode opcodes[] = {WSP_TEXT, WSP_BINARY, WSP_CLOSE, WSP_PING, WSP_PONG};
+    enum { MOST = 70000 };
+    struct world w;
+    struct guard guard;
+    uint64_t random = 51;
+    uint8_t *payload = malloc(MOST), *expected = malloc(MOST + FRAME_HEAD_MAX);
+    assert_non_null(payload);
+    assert_non_null(expected);
+    frame_fill(payload, MOST, &random);
+    world_open(&w);
+    guard_open(&guard, MOST + FRAME_HEAD_MAX);
+    for (size_t len = 0; len <= MOST; len = next_length(len)) {
+        size_t kinds = len <= 125 ? 5 : 2;
+        for (size_t i = 0; i < kinds; i++) {
+            size_t n = frame_server(expected, FRAME_FIN | opcodes[i], payload, len);
+            uint8_t *out = (uint8_t *)guard_room_at_end(&guard, n);
+            wsp_codec_encode(&w.codec, out, opcodes[i], payload, len);
+            assert_memory_equal(out, expected, n);
+            assert_int_equal(wsp_frame_head_len(len) + len, n);
+            assert_int_equal(wsp_frame_image_len(out), n);
+            out = (uint8_t *)guard_room_at_start(&guard, n);
+            wsp_codec_encode(&w.codec, out, opcodes[i], payload, len);
+            assert_memory_equal(out, expected, n);
+        }
+    }
+    wsp_codec_encode(&w.codec, expected, WSP_PING, NULL, 0);
+    assert_memory_equal(expected, "\x89\x00", 2);
+    guard_close(&guard);
+    world_close(&w);
+    free(payload);
+    free(expected);
+}
+
+struct written {
+    uint8_t bytes[64];
+    size_t len;
+};
+
+static ssize_t write_down(const uint8_t *data, size_t len, int flags, void *user)
+{
+    struct written *written = user;
+    (void)flags;
+    assert_true(written->len + len <= sizeof written->bytes);
+    memcpy(written->bytes + written->len, data, len);
+    written->len += len;
+    return (ssize_t)len;
+}
+
+static int take_key(uint8_t *key, size_t len, void *user)
+{
+    (void)user;
+    memset(key, 0x55, len);
+    return 0;
+}
+
+/* T23: why a codec's sender serves one role only. */
+static void mask_when_one_was_sent_sticks_to_the_context_of_wslay(void **state)
+{
+    (void)state;
+    struct wslay_frame_callbacks callbacks = {.send_callback = write_down,
+                                              .genmask_callback = take_key};
+    struct wslay_frame_iocb frame = {.fin = 1,
+                                     .opcode = WSLAY_BINARY_FRAME,
+                                     .payload_length = 3,
+                                     .data = (const uint8_t *)"abc",
+                                     .data_length = 3,
+                                     .mask = 1};
+    struct written written = {.len = 0};
+    wslay_frame_context_ptr context;
+    assert_int_equal(wslay_frame_context_init(&context, &callbacks, &written), 0);
+    assert_int_equal(wslay_frame_send(context, &frame), 3);
+    assert_int_equal(written.len, 9);
+    written.len = 0;
+    frame.mask = 0;
+    frame.data = (const uint8_t *)"abc";
+    assert_int_equal(wslay_frame_send(context, &frame), 3);
+    assert_int_equal(written.len, 5);
+    assert_memory_equal(written.bytes, "\x82\x03", 2);
+    int sticks = memcmp(written.bytes + 2, "abc", 3) != 0;
+    wslay_frame_context_free(context);
+    if (!sticks) {
+        print_message("this wslay has lost its sticky mask\n");
+        skip();
+    }
+}
+
+static void decode_whole(struct wsp_codec *codec, const uint8_t *bytes, size_t len);
+
+static void sender_when_masked_frames_were_decoded_still_does_not_mask(void **state)
+{
+    (void)state;
+    struct world w;
+    uint64_t random = 52;
+    world_open(&w);
+    for (int round = 0; round < 200; round++) {
+        uint8_t payload[200], in[200 + FRAME_HEAD_MAX], out[204], expected[214], key[4];
+        size_t len = (size_t)test_below(&random, sizeof payload + 1);
+        struct frame_form form = {.first = FRAME_FIN | 2, .key = key};
+        frame_fill(payload, len, &random);
+        frame_fill(key, 4, &random);
+        w.codec.wslay_unmasks = round & 1;
+        decode_whole(&w.codec, in, frame_write(in, &form, payload, len));
+        size_t n = frame_server(expected, FRAME_FIN | 1, payload, len);
+        wsp_codec_encode(&w.codec, out, WSP_TEXT, payload, len);
+        assert_memory_equal(out, expected, n);
+    }
+    world_close(&w);
+}
+
+/* --------------------------------------------------------------------- in */
+
+/* A frame as the peer wrote it, and as it is to be understood. */
+struct test_frame {
+    uint8_t *wire; /* of the frame, then BEHIND bytes that belong to something else */
+    size_t head_len;
+    uint8_t *payload;
+    size_t len;
+    struct wsp_frame head;
+};
+#define BEHIND 20u
+
+static void frame_make(struct test_frame *f, unsigned first, size_t len, uint64_t *random)
+{
+    uint8_t key[4];
+    struct frame_form form = {.first = first, .key = key};
+    frame_fill(key, 4, random);
+    f->wire = malloc(FRAME_HEAD_MAX + len + BEHIND);
+    f->payload = malloc(len + 1);
+    assert_non_null(f->wire);
+    assert_non_null(f->payload);
+    frame_fill(f->payload, len, random);
+    f->len = len;
+    size_t n = frame_write(f->wire, &form, f->payload, len);
+    memset(f->wire + n, 0x82, BEHIND);
+    f->head_len = n - len;
+    f->head = (struct wsp_frame){.length = len,
+                                 .opcode = first & 15,
+                                 .fin = (uint8_t)(first >> 7),
+                                 .rsv = first >> 4 & 7,
+                                 .masked = 1};
+    memcpy(f->head.key, key, 4);
+}
+
+static void frame_free(struct test_frame *f)
+{
+    free(f->wire);
+    free(f->payload);
+}
+
+/* Gives the decoder `len` bytes of the payload, in a block of just that size with `more` bytes
+ * behind them, and checks what comes out. */
+static size_t pull_all(struct wsp_decoder *decoder, const struct test_frame *f, size_t done,
+                       size_t len, size_t more, int *complete)
+{
+    uint8_t *copy = malloc(len + more + 1);
+    assert_non_null(copy);
+    memcpy(copy, f->wire + f->head_len + done, len + more);
+    uint8_t *tight = realloc(copy, len + more > 0 ? len + more : 1);
+    assert_non_null(tight);
+    const uint8_t *src = tight;
+    size_t left = len + more;
+    for (;;) {
+        const uint8_t *chunk = NULL;
+        size_t n = 0, before = left;
+        int answer = wsp_decoder_pull(decoder, &src, &left, &chunk, &n);
+        assert_int_equal(src - tight, len + more - left);
+        if (answer == 0) {
+            assert_int_equal(left, 0);
+            break;
+        }
+        assert_int_equal(answer, 1);
+        assert_true(n <= 4096);
+        assert_int_equal(before - left, n);
+        assert_true(done + n <= f->len);
+        if (n > 0) {
+            assert_memory_equal(chunk, f->payload + done, n);
+        }
+        done += n;
+        assert_int_equal(wsp_decoder_missing(decoder), f->len - done);
+        if (done == f->len) {
+            *complete = 1;
+            assert_int_equal(left, more); /* not a byte of what comes behind */
+            break;
+        }
+    }
+    free(tight);
+    return done;
+}
+
+/* The whole frame, cut behind each byte whose bit is set, or at random. */
+static void decode_cut(struct wsp_codec *codec, const struct test_frame *f, uint64_t cuts,
+                       uint64_t *random)
+{
+    struct wsp_decoder *decoder = wsp_codec_borrow(codec, &f->head);
+    size_t done = 0;
+    int complete = 0;
+    assert_non_null(decoder);
+    assert_int_equal(wsp_decoder_missing(decoder), f->len);
+    if (test_below(random, 2)) {
+        /* Nothing yet: the head alone says nothing, unless it is all there is. */
+        done = pull_all(decoder, f, 0, 0, 0, &complete);
+        assert_int_equal(done, 0);
+    }
+    while (!complete) {
+        size_t piece = f->len - done;
+        if (cuts == UINT64_MAX) {
+            piece = f->len ? frame_piece(piece, random) : 0;
+        } else {
+            for (size_t i = done; i < f->len && i < 64; i++) {
+                if (cuts >> i & 1) {
+                    piece = i + 1 - done;
+                    break;
+                }
+            }
+        }
+        size_t more = done + piece == f->len ? (size_t)test_below(random, BEHIND + 1) : 0;
+        done = pull_all(decoder, f, done, piece, more, &complete);
+    }
+    assert_int_equal(done, f->len);
+    wsp_codec_return(codec, decoder);
+}
+
+static void decode_whole(struct wsp_codec *codec, const uint8_t *bytes, size_t len)
+{
+    struct wsp_gate gate = {.have = 0};
+    struct wsp_frame frame;
+    assert_int_equal(wsp_gate_feed(&gate, &bytes, &len, &frame), WSP_GATE_HEAD);
+    struct wsp_decoder *decoder = wsp_codec_borrow(codec, &frame);
+    assert_non_null(decoder);
+    for (;;) {
+        const uint8_t *chunk;
+        size_t n;
+        assert_int_equal(wsp_decoder_pull(decoder, &bytes, &len, &chunk, &n), 1);
+        if (wsp_decoder_missing(decoder) == 0) {
+            break;
+        }
+    }
+    assert_int_equal(len, 0);
+    wsp_codec_return(codec, decoder);
+}
+
+static const unsigned lawful[] = {FRAME_FIN | 1, FRAME_FIN | 2, FRAME_FIN | 0, 0, 1, 2,
+                                  FRAME_FIN | 8, FRAME_FIN | 9, FRAME_FIN | 10};
+
+static void frame_when_small_is_decoded_under_every_cut(void **state)
+{
+    (void)state;
+    struct world w;
+    uint64_t random = 53;
+    world_open(&w);
+    for (int by_wslay = 0; by_wslay < 2; by_wslay++) {
+        w.codec.wslay_unmasks = by_wslay;
+        for (size_t len = 0; len <= 9; len++) {
+            for (size_t i = 0; i < sizeof lawful / sizeof *lawful; i++) {
+                struct test_frame f;
+                frame_make(&f, lawful[i], len, &random);
+                for (uint64_t cuts = 0; cuts < 1u << (len > 0 ? len - 1 : 0); cuts++) {
+                    decode_cut(&w.codec, &f, cuts, &random);
+                }
+                frame_free(&f);
+            }
+        }
+        for (size_t len = 10; len <= 64; len++) {
+            struct test_frame f;
+            frame_make(&f, lawful[len % 9], len, &random);
+            for (size_t cut = 0; cut < len; cut++) {
+                decode_cut(&w.codec, &f, UINT64_C(1) << cut, &random);
+            }
+            decode_cut(&w.codec, &f, UINT64_MAX - 1, &random); /* but the first: each byte */
+            frame_free(&f);
+        }
+    }
+    assert_int_equal(contexts.made, 2); /* the sender and one that served all of them */
+    world_close(&w);
+}
+
+static void frame_when_large_is_decoded_under_random_cuts(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {125,  126,   127,   4095,  4096,  4097,  8191,
+                                   8192, 10000, 65535, 65536, 65537, 200000};
+    struct world w;
+    uint64_t random = 54;
+    world_open(&w);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct test_frame f;
+        frame_make(&f, sizes[i] > 125 ? FRAME_FIN | 2 : FRAME_FIN | 9, sizes[i], &random);
+        for (int round = 0; round < 6; round++) {
+            w.codec.wslay_unmasks = round & 1;
+            decode_cut(&w.codec, &f, round < 4 ? UINT64_MAX : 0, &random);
+        }
+        frame_free(&f);
+    }
+    world_close(&w);
+}
+
+/* Two codecs are given the same pieces: ours unmasks in one, wslay in the other. */
+static void payload_when_we_unmask_is_the_same_as_when_wslay_does(void **state)
+{
+    (void)state;
+    struct world ours, theirs;
+    uint64_t random = 55;
+    world_open(&ours);
+    world_open(&theirs); /* the count begins anew: two senders are there from here on */
+    contexts.live = 2;
+    theirs.codec.wslay_unmasks = 1;
+    for (int round = 0; round < 3000; round++) {
+        struct test_frame f;
+        size_t len = (size_t)test_below(&random, test_below(&random, 10) ? 150 : 20000), done = 0;
+        frame_make(&f, FRAME_FIN | 2, len, &random);
+        struct wsp_decoder *a = wsp_codec_borrow(&ours.codec, &f.head);
+        struct wsp_decoder *b = wsp_codec_borrow(&theirs.codec, &f.head);
+        assert_non_null(a);
+        assert_non_null(b);
+        int over = 0;
+        while (!over) {
+            size_t piece = len > done ? frame_piece(len - done, &random) : 0;
+            const uint8_t *from_a = f.wire + f.head_len + done, *from_b = from_a;
+            size_t left_a = piece, left_b = piece;
+            for (;;) {
+                const uint8_t *chunk_a, *chunk_b;
+                size_t n_a, n_b;
+                int said = wsp_decoder_pull(a, &from_a, &left_a, &chunk_a, &n_a);
+                assert_int_equal(wsp_decoder_pull(b, &from_b, &left_b, &chunk_b, &n_b), said);
+                assert_ptr_equal(from_a, from_b);
+                assert_int_equal(left_a, left_b);
+                if (said != 1) {
+                    assert_int_equal(said, 0);
+                    break;
+                }
+                assert_int_equal(n_a, n_b);
+                assert_true(n_a == 0 || memcmp(chunk_a, chunk_b, n_a) == 0);
+                over = wsp_decoder_missing(a) == 0;
+                assert_int_equal(wsp_decoder_missing(b) == 0, over);
+                if (over) {
+                    break;
+                }
+            }
+            done += piece;
+        }
+        assert_int_equal(done, len);
+        wsp_codec_return(&ours.codec, a);
+        wsp_codec_return(&theirs.codec, b);
+        frame_free(&f);
+    }
+    wsp_codec_fini(&ours.codec);
+    assert_int_equal(ours.mem.live, 0);
+    world_close(&theirs);
+}
+
+/* wslay is the judge beside the gate: what the gate must never let through ends with -1. */
+static void frame_when_wslay_finds_fault_is_minus_one(void **state)
+{
+    (void)state;
+    static const struct wsp_frame bad[] = {
+        {.length = 126, .opcode = WSP_PING, .fin = 1, .masked = 1},
+        {.length = UINT64_C(1) << 63, .opcode = WSP_BINARY, .fin = 1, .masked = 1},
+        {.length = 5, .opcode = WSP_CLOSE, .fin = 0, .masked = 1},
+    };
+    struct world w;
+    uint8_t bytes[200] = {0};
+    world_open(&w);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct wsp_decoder *decoder = wsp_codec_borrow(&w.codec, &bad[i]);
+        const uint8_t *src = bytes, *chunk;
+        size_t len = sizeof bytes, n;
+        assert_non_null(decoder);
+        assert_int_equal(wsp_decoder_pull(decoder, &src, &len, &chunk, &n), -1);
+        wsp_codec_discard(&w.codec, decoder);
+        assert_int_equal(contexts.live, 1);
+        assert_int_equal(w.mem.live, 0);
+    }
+    world_close(&w);
+}
+
+/* ----------------------------------------------------------------- memory */
+
+static void decoder_when_discarded_anywhere_leaks_nothing_and_is_not_used_again(void **state)
+{
+    (void)state;
+    struct world w;
+    uint64_t random = 56;
+    struct test_frame f;
+    world_open(&w);
+    frame_make(&f, FRAME_FIN | 2, 300, &random);
+    for (size_t at = 0; at < 300; at++) {
+        size_t made = contexts.made;
+        struct wsp_decoder *decoder = wsp_codec_borrow(&w.codec, &f.head);
+        int complete = 0;
+        assert_non_null(decoder);
+        assert_int_equal(contexts.made, made + 1);
+        assert_int_equal(contexts.live, 2);
+        assert_int_equal(pull_all(decoder, &f, 0, at, 0, &complete), at);
+        wsp_codec_discard(&w.codec, decoder);
+        assert_int_equal(contexts.live, 1);
+        assert_int_equal(w.mem.live, 0);
+        assert_int_equal(w.codec.spare_count, 0);
+    }
+    decode_cut(&w.codec, &f, UINT64_MAX, &random); /* the next is in step */
+    frame_free(&f);
+    world_close(&w);
+}
+
+static void decoders_when_given_back_serve_again_and_a_few_are_kept(void **state)
+{
+    (void)state;
+    enum { MANY = 40, KEPT = 16 };
+    struct world w;
+    uint64_t random = 57;
+    struct test_frame f;
+    struct wsp_decoder *decoders[MANY];
+    world_open(&w);
+    frame_make(&f, FRAME_FIN | 1, 50, &random);
+    for (size_t i = 0; i < MANY; i++) {
+        int complete = 0;
+        decoders[i] = wsp_codec_borrow(&w.codec, &f.head);
+        assert_non_null(decoders[i]);
+        assert_int_equal(pull_all(decoders[i], &f, 0, i, 0, &complete), i);
+    }
+    assert_int_equal(contexts.live, 1 + MANY);
+    for (size_t i = 0; i < MANY; i++) {
+        int complete = 0;
+        pull_all(decoders[i], &f, i, 50 - i, 0, &complete);
+        assert_true(complete);
+        wsp_codec_return(&w.codec, decoders[i]);
+        assert_int_equal(w.codec.spare_count, i < KEPT ? i + 1 : KEPT);
+    }
+    assert_int_equal(contexts.live, 1 + KEPT);
+    assert_int_equal(w.mem.live, KEPT);
+    size_t calls = w.mem.calls, made = contexts.made;
+    for (int i = 0; i < 100; i++) {
+        decode_cut(&w.codec, &f, UINT64_MAX, &random);
+    }
+    assert_int_equal(w.mem.calls, calls);
+    assert_int_equal(contexts.made, made);
+    frame_free(&f);
+    world_close(&w);
+}
+
+static void borrow_when_there_is_no_memory_is_null_and_leaks_nothing(void **state)
+{
+    (void)state;
+    struct world w;
+    uint64_t random = 58;
+    struct test_frame f;
+    world_open(&w);
+    frame_make(&f, FRAME_FIN | 1, 50, &random);
+    w.mem.fail_at = 1;
+    assert_null(wsp_codec_borrow(&w.codec, &f.head));
+    assert_int_equal(w.mem.live, 0);
+    contexts.fail_at = 1;
+    assert_null(wsp_codec_borrow(&w.codec, &f.head));
+    assert_int_equal(w.mem.live, 0);
+    assert_int_equal(contexts.live, 1);
+    decode_cut(&w.codec, &f, UINT64_MAX, &random);
+    w.mem.fail_at = 1;
+    decode_cut(&w.codec, &f, UINT64_MAX, &random); /* the spare asks nobody */
+    assert_int_equal(w.mem.failures, 1);
+    frame_free(&f);
+    world_close(&w);
+}
+
+static void codec_when_there_is_no_memory_for_it_is_nomem(void **state)
+{
+    (void)state;
+    struct test_mem mem = {0};
+    wspool_mem hooks = test_mem_hooks(&mem);
+    struct wsp_codec codec;
+    memset(&contexts, 0, sizeof contexts);
+    contexts.fail_at = 1;
+    assert_int_equal(wsp_codec_init(&codec, &hooks), WSPOOL_ERR_NOMEM);
+    assert_int_equal(contexts.live, 0);
+    wsp_codec_fini(&codec);
+    assert_int_equal(mem.live, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(image_when_encoded_equals_that_of_an_independent_encoder),
+        cmocka_unit_test(mask_when_one_was_sent_sticks_to_the_context_of_wslay),
+        cmocka_unit_test(sender_when_masked_frames_were_decoded_still_does_not_mask),
+        cmocka_unit_test(frame_when_small_is_decoded_under_every_cut),
+        cmocka_unit_test(frame_when_large_is_decoded_under_random_cuts),
+        cmocka_unit_test(payload_when_we_unmask_is_the_same_as_when_wslay_does),
+        cmocka_unit_test(frame_when_wslay_finds_fault_is_minus_one),
+        cmocka_unit_test(decoder_when_discarded_anywhere_leaks_nothing_and_is_not_used_again),
+        cmocka_unit_test(decoders_when_given_back_serve_again_and_a_few_are_kept),
+        cmocka_unit_test(borrow_when_there_is_no_memory_is_null_and_leaks_nothing),
+        cmocka_unit_test(codec_when_there_is_no_memory_for_it_is_nomem),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,1949 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * unit/test_conn.c - link/conn.h: the states of a connection, its deadlines, its two closes.
+ *
+ * The link is the test's own: no pool, no channel, a clock held by hand. Deadlines are looked at
+ * the way a host does it: it sleeps until wsp_timers_next and then lets the timers fire.
+ */
+#include "support.h"
+#include "frames.h"
+
+#include <wspool/error.h>
+#include <wspool/wspool.h>
+#include "link/conn.h"
+
+#define SEC WSPOOL_SECOND
+#define MS WSPOOL_MILLISECOND
+#define STAMP (UINT64_C(1) << WSP_STAMP_BITS)
+#define LIMIT 1000u /* bytes of a message */
+
+enum { CONNS = 8, SENTS = 4000 };
+
+/* What a peer has read from us. */
+struct sent {
+    unsigned opcode;
+    size_t len;
+    uint8_t payload[300];
+};
+
+struct world {
+    struct test_mem mem;
+    wspool_mem hooks;
+    wspool_config config;
+    struct wsp_counters count;
+    struct wsp_link link;
+    struct wsp_conn conns[CONNS];
+    /* read by the last peer that was looked at */
+    struct sent sent[SENTS];
+    size_t sent_count;
+    size_t fired; /* timers */
+    /* what the message hook saw, and what it is to do */
+    size_t messages;
+    char last[64];
+    int last_binary;
+    int close_from_hook; /* 1: close, 2: end */
+};
+
+static struct wsp_timer *timer_at(void *owner, uint32_t slot)
+{
+    struct world *w = owner;
+    assert_true(slot < CONNS);
+    return &w->conns[slot].timer;
+}
+
+static struct world *world_of(struct wsp_link *link)
+{
+    return (struct world *)(void *)((char *)link - offsetof(struct world, link));
+}
+
+static void on_message(struct wsp_link *link, struct wsp_conn *conn, const uint8_t *data,
+                       size_t len, int binary)
+{
+    struct world *w = world_of(link);
+    assert_int_equal(conn->state, WSP_OPEN);
+    w->messages++;
+    memset(w->last, 0, sizeof w->last);
+    memcpy(w->last, data, len < sizeof w->last ? len : sizeof w->last - 1);
+    w->last_binary = binary;
+    if (w->close_from_hook == 1) {
+        wsp_conn_close(link, conn, WSPOOL_END_HOST_CLOSED, 4000, "hook", 4, 0);
+    } else if (w->close_from_hook == 2) {
+        wsp_conn_end(link, conn, WSPOOL_END_FAILED);
+    }
+}
+
+static struct world *world_open(void)
+{
+    struct world *w = calloc(1, sizeof *w);
+    assert_non_null(w);
+    w->hooks = test_mem_hooks(&w->mem);
+    wspool_config_init(&w->config);
+    w->config.ping_jitter = 0;
+    struct wsp_link *link = &w->link;
+    link->mem = &w->hooks;
+    link->config = &w->config;
+    link->count = &w->count;
+    link->born = 77 * SEC + 12345;
+    link->now = link->born + 5 * SEC + 678;
+    link->random = 4711;
+    link->on_message = on_message;
+    wsp_blocks_init(&link->blocks, &w->hooks, UINT64_MAX, &w->count.block_bytes);
+    wsp_stock_init(&link->stock, &w->hooks);
+    wsp_inbounds_init(&link->inbounds, &w->hooks, &link->codec);
+    wsp_timers_init(&link->timers, link->now, timer_at, w);
+    assert_int_equal(wsp_codec_init(&link->codec, &w->hooks), 0);
+    assert_int_equal(wsp_bitset_reserve(&link->attention, &w->hooks, CONNS), 0);
+    assert_int_equal(wsp_bitset_reserve(&link->events, &w->hooks, CONNS), 0);
+    return w;
+}
+
+static void world_close(struct world *w)
+{
+    struct wsp_link *link = &w->link;
+    for (uint32_t i = 0; i < CONNS; i++) {
+        struct wsp_conn *conn = &w->conns[i];
+        if (conn->slot.generation) {
+            wsp_conn_end(link, conn, WSPOOL_END_POOL_FREED);
+            wsp_conn_fini(link, conn, 1);
+        }
+    }
+    wsp_inbounds_fini(&link->inbounds);
+    wsp_codec_fini(&link->codec);
+    wsp_stock_fini(&link->stock);
+    wsp_blocks_fini(&link->blocks);
+    wsp_bitset_fini(&link->attention, &w->hooks);
+    wsp_bitset_fini(&link->events, &w->hooks);
+    assert_true(wsp_timers_check(&link->timers));
+    assert_int_equal(w->mem.live, 0);
+    free(w);
+}
+
+static struct wsp_conn *make(struct world *w, uint32_t index, enum wsp_state state)
+{
+    struct wsp_conn *conn = &w->conns[index];
+    memset(conn, 0, sizeof *conn);
+    conn->slot.index = index;
+    conn->slot.generation = 1;
+    wsp_conn_init(&w->link, conn, state);
+    return conn;
+}
+
+static struct wsp_conn *open_one(struct world *w, uint32_t index)
+{
+    struct wsp_conn *conn = make(w, index, WSP_HEAD);
+    wsp_conn_open(&w->link, conn);
+    assert_int_equal(conn->state, WSP_OPEN);
+    return conn;
+}
+
+static void check(const struct world *w)
+{
+    for (size_t i = 0; i < CONNS; i++) {
+        assert_true(!w->conns[i].slot.generation || wsp_conn_check(&w->conns[i]));
+    }
+}
+
+/* ----------------------------------------------------------------------- time */
+
+static void tick(struct world *w, uint64_t now)
+{
+    uint32_t slot;
+    assert_true(now >= w->link.now);
+    w->link.now = now;
+    while ((slot = wsp_timers_fire(&w->link.timers, now)) != WSP_TIMER_NONE) {
+        w->fired++;
+        if (w->conns[slot].state >= WSP_OPEN) {
+            wsp_conn_timer(&w->link, &w->conns[slot]);
+        }
+    }
+    check(w);
+}
+
+/* Sleeps until the next deadline, and the next, until `until`. */
+static void sleep_until(struct world *w, uint64_t until)
+{
+    for (;;) {
+        uint64_t next = wsp_timers_next(&w->link.timers);
+        if (next > until) {
+            break;
+        }
+        tick(w, next > w->link.now ? next : w->link.now + 1);
+    }
+    tick(w, until);
+}
+
+static void sleep_for(struct world *w, uint64_t time)
+{
+    sleep_until(w, w->link.now + time);
+}
+
+/* When it leaves the state that it is in, sleeping from deadline to deadline; UINT64_MAX when it
+ * doesn't within a day. */
+static uint64_t when_it_changes(struct world *w, const struct wsp_conn *conn)
+{
+    uint64_t give_up = w->link.now + 86400 * SEC;
+    uint8_t state = conn->state;
+    while (conn->state == state) {
+        uint64_t next = wsp_timers_next(&w->link.timers);
+        if (next > give_up) {
+            return UINT64_MAX;
+        }
+        tick(w, next > w->link.now ? next : w->link.now + 1);
+    }
+    return w->link.now;
+}
+
+/* Not before `due`, and by no more than the timers' own tick later. */
+static void expect_time(uint64_t time, uint64_t due)
+{
+    if (time < due || time > due + WSP_TIMERS_TICK) {
+        fail_msg("off by %lld ns", (long long)(time - due));
+    }
+}
+
+/* The same for what is measured from a stamp: later by a stamp at most. */
+static void expect_stamped_time(uint64_t time, uint64_t due)
+{
+    if (time < due || time > due + STAMP + WSP_TIMERS_TICK) {
+        fail_msg("off by %lld ns", (long long)(time - due));
+    }
+}
+
+/* ---------------------------------------------------------------------- bytes */
+
+static void receive(struct world *w, struct wsp_conn *conn, const void *bytes, size_t len)
+{
+    uint8_t *copy = malloc(len > 0 ? len : 1);
+    assert_non_null(copy);
+    memcpy(copy, bytes, len);
+    wsp_conn_receive(&w->link, conn, copy, len, LIMIT);
+    free(copy);
+    check(w);
+}
+
+static void receive_frame(struct world *w, struct wsp_conn *conn, unsigned first,
+                          const void *payload, size_t len)
+{
+    uint8_t frame[4096];
+    assert_true(len + FRAME_HEAD_MAX <= sizeof frame);
+    receive(w, conn, frame, frame_client(frame, first, payload, len));
+}
+
+static int push(struct world *w, struct wsp_conn *conn, size_t payload)
+{
+    uint8_t image[3000], bytes[2990];
+    int error = 0;
+    assert_true(payload <= sizeof bytes);
+    memset(bytes, 'm', payload);
+    uint32_t len = (uint32_t)frame_server(image, FRAME_FIN | WSP_TEXT, bytes, payload);
+    uint8_t *room = wsp_blocks_room(&w->link.blocks, len, &error);
+    if (!room) {
+        return error;
+    }
+    memcpy(room, image, len);
+    struct wsp_run run = wsp_blocks_commit(&w->link.blocks, len);
+    error = wsp_conn_push(&w->link, conn, &run, wsp_conn_press(&w->link));
+    if (!error) {
+        wsp_count_add(&w->count.waiting_bytes, len);
+    }
+    return error;
+}
+
+static size_t peek(struct wsp_conn *conn, uint8_t *bytes, size_t room)
+{
+    struct iovec vectors[16];
+    size_t len = 0;
+    int n = wsp_outq_peek(&conn->out, vectors, 16);
+    for (int i = 0; i < n; i++) {
+        assert_true(len + vectors[i].iov_len <= room);
+        memcpy(bytes + len, vectors[i].iov_base, vectors[i].iov_len);
+        len += vectors[i].iov_len;
+    }
+    return len;
+}
+
+static int ack(struct world *w, struct wsp_conn *conn, size_t bytes)
+{
+    int error = wsp_conn_ack(&w->link, conn, bytes);
+    check(w);
+    return error;
+}
+
+/* The transport takes all that there is; the frames are in w->sent. */
+static size_t take_all(struct world *w, struct wsp_conn *conn)
+{
+    static uint8_t bytes[600000];
+    w->sent_count = 0;
+    for (;;) {
+        size_t at = 0, len = peek(conn, bytes, sizeof bytes);
+        if (len == 0) {
+            return w->sent_count;
+        }
+        while (at < len) {
+            size_t image = wsp_frame_image_len(bytes + at);
+            size_t head = bytes[at + 1] < 126 ? 2 : 4;
+            struct sent *sent = &w->sent[w->sent_count++];
+            assert_true(w->sent_count < SENTS && bytes[at + 1] < 127 && at + image <= len);
+            assert_int_equal(bytes[at] & 0xf0, FRAME_FIN);
+            sent->opcode = bytes[at] & 15;
+            sent->len = image - head;
+            memcpy(sent->payload, bytes + at + head,
+                   sent->len < sizeof sent->payload ? sent->len : sizeof sent->payload);
+            at += image;
+        }
+        assert_int_equal(ack(w, conn, len), 0);
+    }
+}
+
+/* The same, and nobody looks at it. */
+static void drain(struct world *w, struct wsp_conn *conn)
+{
+    uint8_t bytes[4000];
+    size_t len;
+    while ((len = peek(conn, bytes, sizeof bytes)) > 0) {
+        assert_int_equal(ack(w, conn, len), 0);
+    }
+}
+
+static void expect_sent(const struct world *w, size_t at, unsigned opcode, const void *payload,
+                        size_t len)
+{
+    assert_true(at < w->sent_count);
+    assert_int_equal(w->sent[at].opcode, opcode);
+    assert_int_equal(w->sent[at].len, len);
+    assert_memory_equal(w->sent[at].payload, payload, len);
+}
+
+/* It has said nothing but a Close with this code and reason. */
+static void expect_close_sent(struct world *w, struct wsp_conn *conn, int code, const char *reason)
+{
+    uint8_t payload[125] = {(uint8_t)(code >> 8), (uint8_t)code};
+    memcpy(payload + 2, reason, strlen(reason));
+    assert_int_equal(take_all(w, conn), 1);
+    expect_sent(w, 0, WSP_CLOSE, payload, 2 + strlen(reason));
+}
+
+/* Was it marked since this was last asked? */
+static int noticed(struct world *w, const struct wsp_conn *conn)
+{
+    int was = wsp_bitset_has(&w->link.attention, conn->slot.index);
+    wsp_bitset_remove(&w->link.attention, conn->slot.index);
+    return was;
+}
+
+static unsigned events(struct world *w, struct wsp_conn *conn)
+{
+    unsigned all = WSP_EVENT_LEAVE | WSP_EVENT_ENDED | WSP_EVENT_DROPPED | WSP_EVENT_PRESSURE;
+    unsigned were = conn->flags & all;
+    assert_int_equal(wsp_bitset_has(&w->link.events, conn->slot.index), were != 0);
+    wsp_bitset_remove(&w->link.events, conn->slot.index);
+    conn->flags = (uint16_t)(conn->flags & ~all);
+    return were;
+}
+
+static const uint8_t code_1000[] = {0x03, 0xe8};
+
+/* --------------------------------------------------------------------- states */
+
+static void connection_when_made_waits_for_its_handshake_and_no_longer(void **state)
+{
+    (void)state;
+    static const enum wsp_state states[] = {WSP_HEAD, WSP_PENDING, WSP_HELD, WSP_REFUSED};
+    struct world *w = world_open();
+    w->config.handshake_time = 7 * SEC;
+    for (size_t i = 0; i < 4; i++) {
+        struct wsp_conn *conn = make(w, (uint32_t)i, states[i]);
+        assert_int_equal(conn->state, states[i]);
+        assert_int_equal(conn->alarm, w->link.now + 7 * SEC);
+        assert_int_equal(conn->since, w->link.now);
+        assert_int_equal(conn->out.open, 0);
+        assert_true(wsp_conn_check(conn));
+        int reads = states[i] == WSP_HEAD || states[i] == WSP_REFUSED;
+        assert_int_equal(wsp_conn_wants(conn), reads ? WSPOOL_READ : 0);
+    }
+    uint64_t due = w->link.now + 7 * SEC, next = wsp_timers_next(&w->link.timers);
+    assert_true(next <= due + WSP_TIMERS_TICK);
+    assert_int_equal(wsp_timers_fire(&w->link.timers, due - 1), WSP_TIMER_NONE);
+    for (int i = 0; i < 4; i++) {
+        uint32_t slot = wsp_timers_fire(&w->link.timers, due + WSP_TIMERS_TICK);
+        assert_true(slot < 4);
+        wsp_timers_arm(&w->link.timers, slot, due + SEC); /* as its owner would */
+    }
+    world_close(w);
+}
+
+static void connection_when_opened_pings_listens_and_takes_messages(void **state)
+{
+    (void)state;
+    static const enum wsp_state states[] = {WSP_HEAD, WSP_PENDING, WSP_HELD};
+    struct world *w = world_open();
+    for (uint32_t i = 0; i < 3; i++) {
+        struct wsp_conn *conn = make(w, i, states[i]);
+        sleep_for(w, 3 * SEC);
+        wsp_conn_open(&w->link, conn);
+        assert_int_equal(conn->state, WSP_OPEN);
+        assert_int_equal(conn->since, w->link.now);
+        assert_int_equal(conn->out.open, 1);
+        assert_int_equal(conn->alarm, w->link.now + w->config.ping_interval);
+        assert_true(noticed(w, conn));
+        assert_int_equal(wsp_conn_wants(conn), WSPOOL_READ);
+        receive_frame(w, conn, FRAME_FIN | WSP_TEXT, "hello", 5);
+        assert_int_equal(w->messages, i + 1);
+        assert_string_equal(w->last, "hello");
+        assert_int_equal(w->last_binary, 0);
+        assert_int_equal(push(w, conn, 10), 0);
+        assert_true(noticed(w, conn));
+        assert_int_equal(wsp_conn_wants(conn), WSPOOL_READ | WSPOOL_WRITE);
+        assert_int_equal(take_all(w, conn), 1);
+        assert_int_equal(wsp_conn_wants(conn), WSPOOL_READ);
+    }
+    world_close(w);
+}
+
+/* Puts a new connection into a state. */
+static struct wsp_conn *in_state(struct world *w, enum wsp_state state)
+{
+    struct wsp_conn *conn;
+    if (state <= WSP_REFUSED) {
+        return make(w, 0, state);
+    }
+    conn = open_one(w, 0);
+    if (state == WSP_CLOSING) {
+        wsp_conn_close(&w->link, conn, WSPOOL_END_DRAIN, 4200, "drain", 5, 0);
+    } else if (state == WSP_CLOSED) {
+        wsp_conn_end(&w->link, conn, WSPOOL_END_EOF);
+    }
+    assert_int_equal(conn->state, state);
+    (void)events(w, conn);
+    (void)noticed(w, conn);
+    return conn;
+}
+
+static void connection_when_closed_from_any_state_goes_where_the_graph_says(void **state)
+{
+    (void)state;
+    for (int from = WSP_HEAD; from <= WSP_CLOSED; from++) {
+        for (int how = 0; how < 2; how++) {
+            struct world *w = world_open();
+            struct wsp_conn *conn = in_state(w, (enum wsp_state)from);
+            uint8_t end = conn->end;
+            uint64_t alarm = conn->alarm;
+            if (how) {
+                wsp_conn_close(&w->link, conn, WSPOOL_END_HOST_CLOSED, 4001, "x", 1, 0);
+            } else {
+                wsp_conn_fail(&w->link, conn, WSPOOL_END_PROTOCOL, 1);
+            }
+            if (from == WSP_OPEN) {
+                assert_int_equal(conn->state, WSP_CLOSING);
+                assert_int_equal(conn->end, how ? WSPOOL_END_HOST_CLOSED : WSPOOL_END_PROTOCOL);
+                assert_int_equal(conn->code_sent, how ? 4001 : 1002);
+                assert_int_equal(events(w, conn), WSP_EVENT_LEAVE);
+                assert_true(noticed(w, conn));
+                expect_close_sent(w, conn, how ? 4001 : 1002, how ? "x" : "protocol error");
+                assert_int_equal(conn->state, WSP_CLOSING); /* the peer's is awaited */
+            } else {
+                assert_int_equal(conn->state, from);
+                assert_int_equal(conn->end, end);
+                assert_int_equal(conn->alarm, alarm);
+                assert_int_equal(events(w, conn), 0);
+                if (from == WSP_CLOSING) { /* one Close only, the first */
+                    expect_close_sent(w, conn, 4200, "drain");
+                } else {
+                    assert_true(wsp_outq_empty(&conn->out));
+                }
+            }
+            check(w);
+            world_close(w);
+        }
+    }
+}
+
+static void connection_when_ended_from_any_state_is_closed_and_told_once(void **state)
+{
+    (void)state;
+    for (int from = WSP_HEAD; from <= WSP_CLOSED; from++) {
+        struct world *w = world_open();
+        struct wsp_conn *conn = in_state(w, (enum wsp_state)from);
+        if (from == WSP_OPEN) { /* with a ping out */
+            sleep_for(w, 31 * SEC);
+            assert_true(conn->flags & WSP_PINGED);
+        }
+        wsp_conn_end(&w->link, conn, WSPOOL_END_FAILED);
+        assert_int_equal(conn->state, WSP_CLOSED);
+        assert_int_equal(conn->end, from == WSP_CLOSED    ? WSPOOL_END_EOF
+                                    : from == WSP_CLOSING ? WSPOOL_END_DRAIN
+                                                          : WSPOOL_END_FAILED);
+        assert_int_equal(conn->out.open, 0);
+        assert_int_equal(wsp_conn_wants(conn), WSPOOL_CLOSE);
+        assert_int_equal(events(w, conn),
+                         from == WSP_CLOSED ? 0 : WSP_EVENT_ENDED | WSP_EVENT_LEAVE);
+        assert_int_equal(noticed(w, conn), from != WSP_CLOSED);
+        assert_int_equal(wsp_timers_next(&w->link.timers), WSP_TIMERS_NEVER);
+        check(w);
+        /* Nothing brings it back. */
+        receive_frame(w, conn, FRAME_FIN | WSP_TEXT, "late", 4);
+        receive_frame(w, conn, FRAME_FIN | WSP_CLOSE, code_1000, 2);
+        wsp_conn_timer(&w->link, conn);
+        assert_int_equal(ack(w, conn, 0), 0);
+        assert_int_equal(ack(w, conn, 1000), 0);
+        wsp_conn_end(&w->link, conn, WSPOOL_END_IDLE);
+        assert_int_equal(conn->state, WSP_CLOSED);
+        assert_int_equal(conn->code_received, 0);
+        assert_int_equal(w->messages, 0);
+        assert_int_equal(events(w, conn), 0);
+        assert_int_equal(wsp_timers_next(&w->link.timers), WSP_TIMERS_NEVER);
+        world_close(w);
+    }
+}
+
+static void refusal_when_flushed_is_closed(void **state)
+{
+    (void)state;
+    struct world *w = world_open();
+    struct wsp_conn *conn = make(w, 0, WSP_REFUSED);
+    static const char answer[] = "HTTP/1.1 404 Not Found\r\n\r\n";
+    uint8_t bytes[100];
+    assert_int_equal(wsp_outq_control(&conn->out, &w->link.stock, answer, sizeof answer - 1), 0);
+    assert_int_equal(wsp_conn_wants(conn), WSPOOL_READ | WSPOOL_WRITE);
+    size_t len = peek(conn, bytes, sizeof bytes);
+    assert_int_equal(len, sizeof answer - 1);
+    assert_int_equal(ack(w, conn, 10), 0);
+    assert_int_equal(conn->state, WSP_REFUSED);
+    wsp_conn_writable(&w->link, conn);
+    assert_int_equal(peek(conn, bytes, sizeof bytes), len - 10);
+    assert_int_equal(ack(w, conn, len - 10), 0);
+    assert_int_equal(conn->state, WSP_CLOSED);
+    world_close(w);
+}
+
+static void check_when_the_books_are_cooked_sees_it(void **state)
+{
+    (void)state;
+    struct world *w = world_open();
+    struct wsp_conn *conn = open_one(w, 0);
+    conn->out.open = 0;
+    assert_false(wsp_conn_check(conn));
+    conn->out.open = 1;
+    conn->state = WSP_CLOSING;
+    assert_false(wsp_conn_check(conn));
+    conn->out.open = 0;
+    wsp_timers_disarm(&w->link.timers, 0);
+    assert_false(wsp_conn_check(conn)); /* waits for nothing */
+    wsp_timers_arm(&w->link.timers, 0, w->link.now + SEC);
+    assert_true(wsp_conn_check(conn));
+    conn->state = WSP_CLOSED;
+    assert_false(wsp_conn_check(conn)); /* armed, and over */
+    conn->state = WSP_OPEN;
+    conn->out.open = 1;
+    conn->out.bytes = 1;
+    assert_false(wsp_conn_check(conn));
+    conn->out.bytes = 0;
+    assert_true(wsp_conn_check(conn));
+    world_close(w);
+}
+
+/* --------------------------------------------------------------- pings, pongs */
+
+static void ping_when_nothing_is_heard_comes_on_time_and_again(void **state)
+{
+    (void)state;
+    struct world *w = world_open();
+    struct wsp_conn *conn = open_one(w, 0);
+    uint64_t due = w->link.now + 30 * SEC;
+    (void)noticed(w, conn);
+    for (size_t i = 1; i <= 5; i++) {
+        sleep_until(w, due - 1);
+        assert_true(wsp_outq_empty(&conn->out));
+        sleep_until(w, due + WSP_TIMERS_TICK);
+        assert_true(noticed(w, conn));
+        assert_int_equal(take_all(w, conn), 1);
+        expect_sent(w, 0, WSP_PING, "", 0);
+        assert_int_equal(wsp_count_read(&w->count.pings_sent), i);
+        sleep_for(w, SEC);
+        receive_frame(w, conn, FRAME_FIN | WSP_PONG, "", 0);
+        due = w->link.now + 30 * SEC;
+        assert_int_equal(wsp_count_read(&w->count.pongs_received), i);
+    }
+    assert_int_equal(wsp_count_read(&w->count.nuisances), 0); /* they were asked for */
+    assert_true(w->fired <= 5 + 5); /* for each ping, and for the deadline of each pong */
+    assert_int_equal(conn->state, WSP_OPEN);
+    world_close(w);
+}
+
+static void ping_when_it_has_jitter_varies_within_it(void **state)
+{
+    (void)state;
+    struct world *w = world_open();
+    uint64_t least = UINT64_MAX, most = 0;
+    w->config.ping_jitter = 10;
+    for (int i = 0; i < 400; i++) {
+        struct wsp_conn *conn = open_one(w, (uint32_t)i % CONNS);
+        uint64_t interval = conn->alarm - w->link.now;
+        assert_true(interval >= 27 * SEC && interval <= 33 * SEC);
+        least = interval < least ? interval : least;
+        most = interval > most ? interval : most;
+        wsp_conn_end(&w->link, conn, WSPOOL_END_EOF);
+    }
+    assert_true(least < 28 * SEC && most > 32 * SEC); /* it does vary */
+    world_close(w);
+}
+
+static void ping_when_not_answered_ends_it(void **state)
+{
+    (void)state;
+    struct world *w = world_open();
+    struct wsp_conn *conn = open_one(w, 0);
+    uint64_t opened = w->link.now;
+    sleep_until(w, opened + 31 * SEC);
+    assert_int_equal(take_all(w, conn), 1);
+    uint64_t pinged = conn->alarm - 10 * SEC;
+    expect_time(pinged, opened + 30 * SEC);
+    expect_time(when_it_changes(w, conn), pinged + 10 * SEC);
+    assert_int_equal(conn->state, WSP_CLOSED);
+    assert_int_equal(conn->end, WSPOOL_END_PONG_TIMEOUT);
+    assert_true(wsp_outq_empty(&conn->out)); /* without a word */
+    world_close(w);
+}
+
+static void ping_when_any_byte_comes_is_answered(void **state)
+{
+    (void)state;
+    struct world *w = world_open();
+    struct wsp_conn *conn = open_one(w, 0);
+    sleep_for(w, 31 * SEC);
+    assert_true(conn->flags & WSP_PINGED);
+    receive(w, conn, "", 0); /* none has come */
+    assert_true(conn->flags & WSP_PINGED);
+    receive(w, conn, "\x81", 1);
+    assert_false(conn->flags & WSP_PINGED);
+    assert_int_equal(conn->alarm, w->link.now + 30 * SEC);
+    sleep_for(w, 15 * SEC);
+    assert_int_equal(conn->state, WSP_OPEN);
+    world_close(w);
+}
+
+static void ping_when_its_interval_is_shorter_than_the_wait_for_its_answer_keeps_it(void **state)
+{
+    (void)state;
+    struct world *w = world_open();
+    w->config.ping_interval = 5 * SEC;
+    w->config.pong_time = 60 * SEC;
+    struct wsp_conn *conn = open_one(w, 0);
+    for (size_t i = 1; i <= 5; i++) {
+        sleep_for(w, 5 * SEC + WSP_TIMERS_TICK);
+        assert_int_equal(wsp_count_read(&w->count.pings_sent), i);
+        assert_int_equal(take_all(w, conn), 1);
+        receive_frame(w, conn, FRAME_FIN | WSP_PONG, "", 0);
+    }
+    world_close(w);
+}
+
+static void ping_when_switched_off_never_comes(void **state)
+{
+    (void)state;
+    struct world *w = world_open();
+    w->config.ping_interval = 0;
+    struct wsp_conn *conn = open_one(w, 0);
+    assert_int_equal(wsp_timers_next(&w->link.timers), WSP_TIMERS_NEVER);
+    sleep_for(w, 86400 * SEC);
+    assert_int_equal(conn->state, WSP_OPEN);
+    assert_true(wsp_outq_empty(&conn->out));
+    world_close(w);
+}
+
+static void ping_when_there_is_no_memory_is_tried_again(void **state)
+{
+    (void)state;
+    struct world *w = world_open();
+    struct wsp_conn *conn = open_one(w, 0);
+    w->mem.fail_at = 1;
+    sleep_for(w, 31 * SEC);
+    assert_int_equal(w->mem.failures, 1);
+    assert_int_equal(conn->state, WSP_OPEN);
+    assert_int_equal(wsp_count_read(&w->count.pings_sent), 0);
+    assert_false(conn->flags & WSP_PINGED);
+    sleep_for(w, 11 * SEC); /* it was not answered, for it was never asked */
+    assert_int_equal(conn->state, WSP_OPEN);
+    assert_int_equal(wsp_count_read(&w->count.pings_sent), 1);
+    assert_int_equal(take_all(w, conn), 1);
+    world_close(w);
+}
+
+static void ping_of_the_peer_when_read_is_answered_with_its_payload(void **state)
+{
+    (void)state;
+    struct world *w = world_open();
+    struct wsp_conn *conn = open_one(w, 0);
+    uint8_t payload[WSP_CONTROL_MAX];
+    uint64_t random = 91;
+    for (size_t len = 0; len <= sizeof payload; len++) {
+        frame_fill(payload, len, &random);
+        (void)noticed(w, conn);
+        receive_frame(w, conn, FRAME_FIN | WSP_PING, payload, len);
+        assert_true(noticed(w, conn));
+        assert_int_equal(take_all(w, conn), 1);
+        expect_sent(w, 0, WSP_PONG, payload, len);
+    }
+    assert_int_equal(wsp_count_read(&w->count.pings_received), 126);
+    assert_int_equal(wsp_count_read(&w->count.nuisances), 126);
+    assert_int_equal(wsp_count_read(&w->count.frames), 126);
+    world_close(w);
+}
+
+static void pings_when_too_many_to_answer_drop_pongs_and_count_them(void **state)
+{
+    (void)state;
+    struct world *w = world_open();
+    struct wsp_conn *conn = open_one(w, 0);
+    uint8_t payload[WSP_CONTROL_MAX] = {0};
+    for (uint32_t i = 0; i < 500; i++) {
+        memcpy(payload, &i, sizeof i);
+        receive_frame(w, conn, FRAME_FIN | WSP_PING, payload, sizeof payload);
+    }
+    uint64_t dropped = wsp_count_read(&w->count.pongs_dropped);
+    assert_int_equal(take_all(w, conn), 500 - dropped);
+    assert_int_not_equal(dropped, 0);
+    uint32_t last;
+    memcpy(&last, w->sent[w->sent_count - 1].payload, sizeof last);
+    assert_int_equal(last, 499);
+    world_close(w);
+}
+
+static void pong_when_there_is_no_memory_for_it_closes(void **state)
+{
+    (void)state;
+    for (int all = 0; all < 2; all++) {
+        struct world *w = world_open();
+        struct wsp_conn *conn = open_one(w, 0);
+        receive_frame(w, conn, FRAME_FIN | WSP_TEXT, "x", 1); /* leaves spares to read with */
+        w->mem.fail_at = 1;
+        w->mem.fail_on = all;
+        receive_frame(w, conn, FRAME_FIN | WSP_PING, "x", 1);
+        w->mem.fail_on = 0;
+        assert_int_equal(conn->end, WSPOOL_END_NOMEM);
+        assert_int_equal(conn->state, all ? WSP_CLOSED : WSP_CLOSING);
+        if (!all) {
+            expect_close_sent(w, conn, 1011, "out of memory");
+        }
+        world_close(w);
+    }
+}
+
+/* ------------------------------------------------------------------- nuisance */
+
+static void nuisance_when_its_budget_is_spent_closes(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned first;
+        size_t len;
+        int draws;
+    } cases[] = {
+        {FRAME_FIN | WSP_PING, 0, 1}, {FRAME_FIN | WSP_PONG, 0, 1},
+        {WSP_CONTINUATION, 0, 1},     {WSP_CONTINUATION, 15, 1},
+        {WSP_CONTINUATION, 16, 0},    {FRAME_FIN | WSP_CONTINUATION, 1, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world *w = world_open();
+        w->config.nuisance_burst = 5;
+        w->config.nuisance_rate = 1;
+        struct wsp_conn *conn = open_one(w, 0);
+        uint8_t payload[20] = "12345678901234567";
+        for (int n = 0; n < 5; n++) {
+            if ((cases[i].first & 15) == 0 && (n == 0 || (cases[i].first & FRAME_FIN))) {
+                receive_frame(w, conn, WSP_TEXT, payload, 17); /* long enough to cost nothing */
+            }
+            receive_frame(w, conn, cases[i].first, payload, cases[i].len);
+            assert_int_equal(conn->state, WSP_OPEN);
+        }
+        assert_int_equal(wsp_count_read(&w->count.nuisances), cases[i].draws * 5);
+        (void)take_all(w, conn);
+        if (cases[i].first == (FRAME_FIN | WSP_CONTINUATION)) {
+            receive_frame(w, conn, WSP_TEXT, payload, 17);
+        }
+        receive_frame(w, conn, cases[i].first, payload, cases[i].len);
+        assert_int_equal(conn->state, cases[i].draws ? WSP_CLOSING : WSP_OPEN);
+        if (cases[i].draws) {
+            assert_int_equal(conn->end, WSPOOL_END_NUISANCE);
+            expect_close_sent(w, conn, 4103, "nuisance budget spent"); /* and no pong for it */
+            assert_int_equal(wsp_count_read(&w->count.pongs_dropped), 0);
+        }
+        world_close(w);
+    }
+}
+
+static void nuisance_when_time_passes_is_forgiven(void **state)
+{
+    (void)state;
+    struct world *w = world_open();
+    w->config.nuisance_burst = 5;
+    w->config.nuisance_rate = 2;
+    struct wsp_conn *conn = open_one(w, 0);
+    for (int i = 0; i < 100; i++) {
+        receive_frame(w, conn, FRAME_FIN | WSP_PING, "", 0);
+        sleep_for(w, 600 * MS);
+        (void)take_all(w, conn);
+    }
+    assert_int_equal(conn->state, WSP_OPEN);
+    wsp_conn_nuisance(&w->link, conn, 3); /* the host may draw, too */
+    assert_int_equal(conn->state, WSP_OPEN);
+    wsp_conn_nuisance(&w->link, conn, 3);
+    assert_int_equal(conn->state, WSP_CLOSING);
+    assert_int_equal(conn->end, WSPOOL_END_NUISANCE);
+    world_close(w);
+}
+
+static void nuisance_when_without_a_budget_is_only_counted(void **state)
+{
+    (void)state;
+    struct world *w = world_open();
+    w->config.nuisance_burst = 0;
+    struct wsp_conn *conn = open_one(w, 0);
+    for (int i = 0; i < 20000; i++) {
+        receive_frame(w, conn, FRAME_FIN | WSP_PONG, "", 0);
+    }
+    assert_int_equal(conn->state, WSP_OPEN);
+    assert_int_equal(wsp_count_read(&w->count.nuisances), 20000);
+    world_close(w);
+}
+
+/* A pong is no nuisance once for each ping of ours. */
+static void pong_when_it_answers_a_ping_is_no_nuisance(void **state)
+{
+    (void)state;
+    struct world *w = world_open();
+    struct wsp_conn *conn = open_one(w, 0);
+    sleep_for(w, 31 * SEC);
+    assert_int_equal(take_all(w, conn), 1);
+    receive_frame(w, conn, FRAME_FIN | WSP_TEXT, "x", 1); /* a sign of life, and then the pong */
+    receive_frame(w, conn, FRAME_FIN | WSP_PONG, "", 0);
+    assert_int_equal(wsp_count_read(&w->count.nuisances), 0);
+    receive_frame(w, conn, FRAME_FIN | WSP_PONG, "", 0);
+    assert_int_equal(wsp_count_read(&w->count.nuisances), 1);
+    world_close(w);
+}
+
+/* -------------------------------------------------------------------- closing */
+
+static void close_of_the_peer_when_lawful_is_echoed_and_then_it_is_over(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *payload;
+        size_t len;
+        int code;
+        size_t echo; /* bytes of the payload that come back */
+    } cases[] = {
+        {"", 0, 1005, 0},
+        {"\x03\xe8", 2, 1000, 2},
+        {"\x03\xe9gone", 6, 1001, 2}, /* the reason is not repeated */
+        {"\x03\xf6", 2, 1014, 2},
+        {"\x13\x87", 2, 4999, 2},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world *w = world_open();
+        struct wsp_conn *conn = open_one(w, 0);
+        (void)noticed(w, conn);
+        receive_frame(w, conn, FRAME_FIN | WSP_CLOSE, cases[i].payload, cases[i].len);
+        assert_int_equal(conn->state, WSP_CLOSING);
+        assert_int_equal(conn->end, WSPOOL_END_PEER_CLOSED);
+        assert_int_equal(conn->code_received, cases[i].code);
+        assert_true(conn->flags & WSP_CLOSE_RECEIVED);
+        assert_int_equal(events(w, conn), WSP_EVENT_LEAVE);
+        assert_true(noticed(w, conn));
+        assert_int_equal(take_all(w, conn), 1);
+        expect_sent(w, 0, WSP_CLOSE, cases[i].payload, cases[i].echo);
+        assert_int_equal(conn->state, WSP_CLOSED);
+        assert_int_equal(conn->code_sent, cases[i].code);
+        assert_int_equal(events(w, conn), WSP_EVENT_ENDED | WSP_EVENT_LEAVE);
+        world_close(w);
+    }
+}
+
+static void close_of_the_peer_when_unlawful_is_answered_with_the_fault(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *payload;
+        size_t len;
+        enum wspool_end end;
+        int code;
+        const char *reason;
+    } cases[] = {
+        {"\x03", 1, WSPOOL_END_PROTOCOL, 1002, "protocol error"},
+        {"\x03\xed", 2, WSPOOL_END_PROTOCOL, 1002, "protocol error"},
+        {"\x00\x00", 2, WSPOOL_END_PROTOCOL, 1002, "protocol error"},
+        {"\x13\x88", 2, WSPOOL_END_PROTOCOL, 1002, "protocol error"},
+        {"\x03\xe8\xff", 3, WSPOOL_END_BAD_UTF8, 1007, "text that is not UTF-8"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world *w = world_open();
+        struct wsp_conn *conn = open_one(w, 0);
+        receive_frame(w, conn, FRAME_FIN | WSP_CLOSE, cases[i].payload, cases[i].len);
+        assert_int_equal(conn->end, cases[i].end);
+        expect_close_sent(w, conn, cases[i].code, cases[i].reason);
+        assert_int_equal(conn->state, WSP_CLOSED); /* it has said its Close */
+        world_close(w);
+    }
+}
+
+static void bytes_when_they_follow_a_close_are_nothing(void **state)
+{
+    (void)state;
+    struct world *w = world_open();
+    struct wsp_conn *conn = open_one(w, 0);
+    uint8_t bytes[200];
+    size_t len = frame_client(bytes, FRAME_FIN | WSP_TEXT, "before", 6);
+    len += frame_client(bytes + len, FRAME_FIN | WSP_CLOSE, code_1000, 2);
+    len += frame_client(bytes + len, FRAME_FIN | WSP_TEXT, "behind", 6);
+    len += frame_client(bytes + len, FRAME_FIN | WSP_PING, "", 0);
+    len += frame_client(bytes + len, FRAME_FIN | WSP_CLOSE, "\x0f\xa0", 2);
+    memcpy(bytes + len, "\xff\xff\xff", 3);
+    receive(w, conn, bytes, len + 3);
+    receive(w, conn, bytes, len);
+    assert_int_equal(conn->code_received, 1000);
+    assert_int_equal(w->messages, 1);
+    assert_string_equal(w->last, "before");
+    assert_int_equal(wsp_count_read(&w->count.pings_received), 0);
+    assert_int_equal(conn->end, WSPOOL_END_PEER_CLOSED);
+    assert_int_equal(take_all(w, conn), 1);
+    assert_int_equal(conn->state, WSP_CLOSED);
+    world_close(w);
+}
+
+static void close_of_the_host_when_messages_wait_comes_behind_them(void **state)
+{
+    (void)state;
+    for (int peer_first = 0; peer_first < 2; peer_first++) {
+        struct world *w = world_open();
+        struct wsp_conn *conn = open_one(w, 0);
+        for (int i = 0; i < 3; i++) {
+            assert_int_equal(push(w, conn, 10), 0);
+        }
+        wsp_conn_close(&w->link, conn, WSPOOL_END_HOST_CLOSED, 1000, "bye", 3, 0);
+        assert_int_equal(wsp_conn_wants(conn), WSPOOL_READ | WSPOOL_WRITE);
+        receive_frame(w, conn, FRAME_FIN | WSP_TEXT, "too late", 8);
+        receive_frame(w, conn, FRAME_FIN | WSP_PING, "too late", 8);
+        assert_int_equal(w->messages, 0);
+        if (peer_first) { /* both have begun, and neither has seen the other's */
+            receive_frame(w, conn, FRAME_FIN | WSP_CLOSE, "\x03\xe9", 2);
+            assert_int_equal(conn->state, WSP_CLOSING); /* the messages are still to be sent */
+        }
+        assert_int_equal(take_all(w, conn), 4);
+        expect_sent(w, 2, WSP_TEXT, "mmmmmmmmmm", 10);
+        expect_sent(w, 3, WSP_CLOSE,
+                    "\x03\xe8"
+                    "bye",
+                    5);
+        if (!peer_first) {
+            assert_int_equal(conn->state, WSP_CLOSING);
+            sleep_for(w, SEC);
+            receive_frame(w, conn, FRAME_FIN | WSP_CLOSE, "\x03\xe9", 2);
+        }
+        assert_int_equal(conn->state, WSP_CLOSED);
+        assert_int_equal(conn->end, WSPOOL_END_HOST_CLOSED);
+        assert_int_equal(conn->code_sent, 1000);
+        assert_int_equal(conn->code_received, 1001);
+        assert_int_equal(conn->lost, 0);
+        assert_int_equal(wsp_count_read(&w->count.sent), 3);
+        assert_int_equal(wsp_count_read(&w->count.waiting_bytes), 0);
+        world_close(w);
+    }
+}
+
+static void close_of_the_host_when_dropping_sends_only_what_is_under_way(void **state)
+{
+    (void)state;
+    struct world *w = world_open();
+    struct wsp_conn *conn = open_one(w, 0);
+    uint8_t bytes[200];
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(push(w, conn, 10), 0);
+    }
+    assert_int_equal(peek(conn, bytes, sizeof bytes), 60);
+    assert_int_equal(ack(w, conn, 12 + 3), 0); /* one, and a part of the second */
+    wsp_conn_close(&w->link, conn, WSPOOL_END_SLOW, 4100, "slow", 4, 1);
+    assert_int_equal(conn->lost, 3);
+    assert_int_equal(wsp_count_read(&w->count.dropped_closed), 3);
+    assert_int_equal(wsp_count_read(&w->count.waiting_bytes), 9);
+    wsp_conn_writable(&w->link, conn);
+    assert_int_equal(peek(conn, bytes, sizeof bytes), 9 + 2 + 2 + 4);
+    assert_int_equal(ack(w, conn, 17), 0);
+    receive_frame(w, conn, FRAME_FIN | WSP_CLOSE, "\x10\x04", 2);
+    assert_int_equal(conn->state, WSP_CLOSED);
+    assert_int_equal(conn->code_sent, 4100);
+    assert_int_equal(wsp_count_read(&w->count.sent), 2);
+    wsp_conn_fini(&w->link, conn, 0);
+    assert_int_equal(conn->lost, 3);
+    world_close(w);
+}
+
+static void close_when_not_answered_ends_after_its_time(void **state)
+{
+    (void)state;
+    for (int taken = 0; taken < 3; taken++) {
+        struct world *w = world_open();
+        struct wsp_conn *conn = open_one(w, 0);
+        w->config.flush_time = SEC; /* is not for a connection that is bounded anyway */
+        assert_int_equal(push(w, conn, 10), 0);
+        sleep_for(w, SEC);
+        uint64_t closed = w->link.now;
+        wsp_conn_close(&w->link, conn, WSPOOL_END_SHED, 4101, "shed", 4, 0);
+        if (taken == 1) {
+            assert_int_equal(take_all(w, conn), 2);
+        } else if (taken == 2) { /* some of it, and then it is blocked */
+            uint8_t bytes[100];
+            assert_int_equal(peek(conn, bytes, sizeof bytes), 12 + 8);
+            assert_int_equal(ack(w, conn, 13), 0);
+        }
+        sleep_for(w, 2 * SEC);
+        receive_frame(w, conn, FRAME_FIN | WSP_TEXT, "no Close", 8);
+        expect_time(when_it_changes(w, conn), closed + 5 * SEC);
+        assert_int_equal(conn->state, WSP_CLOSED);
+        assert_int_equal(conn->end, WSPOOL_END_SHED);
+        assert_int_equal(conn->code_sent, taken == 1 ? 4101 : 0); /* it never left */
+        wsp_conn_fini(&w->link, conn, 0);
+        assert_int_equal(conn->lost, taken ? 0 : 1);
+        world_close(w);
+    }
+}
+
+/* The ping's clock has nothing to say any more. */
+static void close_when_a_ping_is_out_ends_after_its_time_all_the_same(void **state)
+{
+    (void)state;
+    for (int way = 0; way < 4; way++) {
+        struct world *w = world_open();
+        struct wsp_conn *conn = open_one(w, 0);
+        uint8_t bytes[200];
+        sleep_for(w, 31 * SEC);
+        assert_true(conn->flags & WSP_PINGED);
+        if (way == 3) { /* blocked */
+            assert_int_equal(push(w, conn, 10), 0);
+            assert_int_not_equal(peek(conn, bytes, sizeof bytes), 0);
+            assert_int_equal(ack(w, conn, 3), 0);
+        }
+        uint64_t closed = w->link.now;
+        wsp_conn_close(&w->link, conn, WSPOOL_END_HOST_CLOSED, 1000, "", 0, 0);
+        sleep_for(w, SEC);
+        if (way == 1) {
+            receive_frame(w, conn, FRAME_FIN | WSP_PONG, "", 0);
+        } else if (way == 2) {
+            receive(w, conn, "\x8a", 1);
+        } else if (way == 3) {
+            wsp_conn_writable(&w->link, conn);
+        }
+        expect_time(when_it_changes(w, conn), closed + 5 * SEC);
+        assert_int_equal(conn->state, WSP_CLOSED);
+        assert_int_equal(conn->end, WSPOOL_END_HOST_CLOSED);
+        world_close(w);
+    }
+}
+
+static void close_when_there_is_no_memory_for_it_is_over_at_once(void **state)
+{
+    (void)state;
+    struct world *w = world_open();
+    struct wsp_conn *conn = open_one(w, 0);
+    assert_int_equal(push(w, conn, 10), 0);
+    w->mem.fail_at = 1;
+    wsp_conn_close(&w->link, conn, WSPOOL_END_LIFETIME, 4202, "x", 1, 0);
+    assert_int_equal(w->mem.failures, 1);
+    assert_int_equal(conn->state, WSP_CLOSED);
+    assert_int_equal(conn->end, WSPOOL_END_LIFETIME);
+    assert_int_equal(conn->code_sent, 0);
+    assert_int_equal(events(w, conn), WSP_EVENT_ENDED | WSP_EVENT_LEAVE);
+    check(w);
+    wsp_conn_fini(&w->link, conn, 0);
+    assert_int_equal(conn->lost, 1);
+    assert_int_equal(wsp_count_read(&w->count.dropped_closed), 1);
+    assert_int_equal(wsp_count_read(&w->count.waiting_bytes), 0);
+    world_close(w);
+}
+
+static void close_when_there_is_no_memory_to_wait_for_the_other_is_over_at_once(void **state)
+{
+    (void)state;
+    struct world *w = world_open();
+    struct wsp_conn *conn = open_one(w, 0);
+    wsp_conn_close(&w->link, conn, WSPOOL_END_DRAIN, 4200, "drain", 5, 0);
+    w->mem.fail_at = 1;
+    receive_frame(w, conn, FRAME_FIN | WSP_TEXT, "x", 1);
+    assert_int_equal(conn->state, WSP_CLOSED);
+    assert_int_equal(conn->end, WSPOOL_END_DRAIN);
+    assert_int_equal(conn->code_sent, 0); /* it had not left */
+    world_close(w);
+}
+
+static void ends_when_failed_say_the_code_and_text_of_the_header(void **state)
+{
+    (void)state;
+    static const struct {
+        int code;
+        const char *text;
+    } ends[] = {
+#define WSPOOL_X(name, code, text) {code, text},
+        WSPOOL_ENDS(WSPOOL_X)
+#undef WSPOOL_X
+    };
+    for (size_t i = 0; i < WSPOOL_END_COUNT; i++) {
+        if (ends[i].code == 0) {
+            continue; /* nothing is said */
+        }
+        struct world *w = world_open();
+        struct wsp_conn *conn = open_one(w, 0);
+        wsp_conn_fail(&w->link, conn, (enum wspool_end)i, 0);
+        assert_int_equal(conn->end, i);
+        assert_int_equal(conn->code_sent, ends[i].code);
+        expect_close_sent(w, conn, ends[i].code, ends[i].text);
+        world_close(w);
+    }
+}
+
+/* --------------------------------------------------------------- what comes in */
+
+static void peer_when_it_breaks_a_rule_is_closed_with_its_code_and_its_close_is_found(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t len;
+        enum wspool_end end;
+        int code;
+        const char *reason;
+    } cases[] = {
+        {"\x81\x00", 2, WSPOOL_END_PROTOCOL, 1002, "protocol error"}, /* not masked */
+        {"\x83\x80\0\0\0\0", 6, WSPOOL_END_PROTOCOL, 1002, "protocol error"},
+        {"\x80\x80\0\0\0\0", 6, WSPOOL_END_PROTOCOL, 1002, "protocol error"},
+        {"\x81\x81\0\0\0\0\xff", 7, WSPOOL_END_BAD_UTF8, 1007, "text that is not UTF-8"},
+        {"\x82\xfe\x03\xe9\0\0\0\0", 8, WSPOOL_END_TOO_BIG, 1009, "message too big"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world *w = world_open();
+        struct wsp_conn *conn = open_one(w, 0);
+        receive_frame(w, conn, FRAME_FIN | WSP_TEXT, "good", 4);
+        receive(w, conn, cases[i].bytes, cases[i].len);
+        assert_int_equal(conn->state, WSP_CLOSING);
+        assert_int_equal(conn->end, cases[i].end);
+        expect_close_sent(w, conn, cases[i].code, cases[i].reason);
+        if (cases[i].end == WSPOOL_END_TOO_BIG) {
+            uint8_t rest[LIMIT + 1] = {0x88, 0x80}; /* looks like a Close */
+            receive(w, conn, rest, sizeof rest);
+            assert_int_equal(conn->state, WSP_CLOSING);
+        }
+        receive_frame(w, conn, FRAME_FIN | WSP_TEXT, "late", 4);
+        receive_frame(w, conn, FRAME_FIN | WSP_CLOSE, code_1000, 2);
+        assert_int_equal(conn->state, WSP_CLOSED);
+        assert_int_equal(conn->code_received, 1000);
+        assert_int_equal(w->messages, 1);
+        world_close(w);
+    }
+}
+
+static void memory_when_it_fails_anywhere_ends_or_closes_with_nomem(void **state)
+{
+    (void)state;
+    uint8_t bytes[2000], payload[600];
+    memset(payload, 'f', sizeof payload);
+    size_t len = frame_client(bytes, WSP_TEXT, payload, 300);
+    len += frame_client(bytes + len, FRAME_FIN | WSP_PING, "p", 1);
+    len += frame_client(bytes + len, FRAME_FIN, payload, 600);
+    for (int all = 0; all < 2; all++) {
+        size_t failures = 1, n = 1;
+        for (; failures > 0; n++) {
+            struct world *w = world_open();
+            struct wsp_conn *conn = open_one(w, 0);
+            w->mem.fail_at = n;
+            w->mem.fail_on = all;
+            receive(w, conn, bytes, len);
+            failures = w->mem.failures;
+            w->mem.fail_at = 0;
+            w->mem.fail_on = 0;
+            w->mem.failures = 0;
+            if (failures > 0) {
+                assert_true(conn->state == WSP_CLOSED || conn->state == WSP_CLOSING);
+                assert_int_equal(conn->end, WSPOOL_END_NOMEM);
+                receive_frame(w, conn, FRAME_FIN | WSP_CLOSE, code_1000, 2);
+                (void)take_all(w, conn);
+                assert_int_equal(conn->state, WSP_CLOSED);
+            } else {
+                assert_int_equal(conn->state, WSP_OPEN);
+                assert_int_equal(w->messages, 1);
+            }
+            world_close(w);
+        }
+        assert_true(n > 4);
+    }
+}
+
+static void hook_when_it_closes_hears_no_more_and_the_close_behind_is_found(void **state)
+{
+    (void)state;
+    for (int how = 1; how <= 2; how++) {
+        struct world *w = world_open();
+        struct wsp_conn *conn = open_one(w, 0);
+        uint8_t bytes[200];
+        size_t len = frame_client(bytes, FRAME_FIN | WSP_BINARY, "one", 3);
+        len += frame_client(bytes + len, FRAME_FIN | WSP_TEXT, "two", 3);
+        len += frame_client(bytes + len, FRAME_FIN | WSP_CLOSE, code_1000, 2);
+        w->close_from_hook = how;
+        receive(w, conn, bytes, len);
+        assert_int_equal(w->messages, 1);
+        assert_string_equal(w->last, "one");
+        assert_int_equal(w->last_binary, 1);
+        if (how == 1) {
+            assert_int_equal(conn->state, WSP_CLOSING);
+            assert_int_equal(conn->code_received, 1000);
+            expect_close_sent(w, conn, 4000, "hook");
+            assert_int_equal(conn->end, WSPOOL_END_HOST_CLOSED);
+        } else {
+            assert_int_equal(conn->code_received, 0);
+            assert_int_equal(conn->end, WSPOOL_END_FAILED);
+        }
+        assert_int_equal(conn->state, WSP_CLOSED);
+        world_close(w);
+    }
+}
+
+/* -------------------------------------------------------------- what goes out */
+
+/* Fills its output, of which the transport takes `bytes`. */
+static void block_it(struct world *w, struct wsp_conn *conn, size_t bytes)
+{
+    uint8_t room[4000];
+    assert_int_equal(push(w, conn, 1000), 0);
+    assert_true(peek(conn, room, sizeof room) > bytes);
+    assert_int_equal(ack(w, conn, bytes), 0);
+    assert_int_equal(conn->out.blocked, 1);
+}
+
+static void output_when_not_taken_blocks_until_writable(void **state)
+{
+    (void)state;
+    struct world *w = world_open();
+    struct wsp_conn *conn = open_one(w, 0);
+    uint8_t room[4000];
+    (void)noticed(w, conn);
+    block_it(w, conn, 10);
+    assert_int_equal(wsp_count_read(&w->count.blocked), 1);
+    assert_int_equal(wsp_count_read(&w->count.sent_bytes), 10);
+    assert_true(noticed(w, conn)); /* READ has gone */
+    assert_int_equal(wsp_conn_wants(conn), 0);
+    assert_int_equal(push(w, conn, 10), 0);
+    assert_false(noticed(w, conn)); /* it can't be told anything new */
+    receive_frame(w, conn, FRAME_FIN | WSP_PING, "", 0);
+    assert_false(noticed(w, conn));
+    size_t len = peek(conn, room, sizeof room); /* tried again all the same */
+    assert_int_equal(ack(w, conn, 5), 0);
+    assert_int_equal(wsp_count_read(&w->count.blocked), 1);
+    assert_int_equal(wsp_conn_wants(conn), 0);
+    wsp_conn_writable(&w->link, conn);
+    assert_true(noticed(w, conn));
+    assert_int_equal(wsp_conn_wants(conn), WSPOOL_READ | WSPOOL_WRITE);
+    assert_int_equal(peek(conn, room, sizeof room), len - 5);
+    assert_int_equal(ack(w, conn, len - 5 + 1), WSPOOL_ERR_INVAL);
+    assert_int_equal(ack(w, conn, len - 5), 0);
+    assert_int_equal(wsp_conn_wants(conn), WSPOOL_READ);
+    assert_int_equal(wsp_count_read(&w->count.sent), 2);
+    assert_int_equal(wsp_count_read(&w->count.waiting_bytes), 0);
+    wsp_conn_writable(&w->link, conn); /* harmless */
+    assert_int_equal(wsp_conn_wants(conn), WSPOOL_READ);
+    world_close(w);
+}
+
+static void output_when_more_waits_than_was_peeked_is_noticed_again(void **state)
+{
+    (void)state;
+    struct world *w = world_open();
+    struct wsp_conn *conn = open_one(w, 0);
+    uint8_t room[100];
+    assert_int_equal(push(w, conn, 10), 0);
+    size_t len = peek(conn, room, sizeof room);
+    assert_int_equal(push(w, conn, 10), 0);
+    (void)noticed(w, conn);
+    assert_int_equal(ack(w, conn, len), 0);
+    assert_true(noticed(w, conn));
+    assert_int_equal(wsp_conn_wants(conn), WSPOOL_READ | WSPOOL_WRITE);
+    assert_int_equal(take_all(w, conn), 1);
+    assert_false(noticed(w, conn));
+    world_close(w);
+}
+
+static void output_when_it_stands_still_ends_it_after_flush_time(void **state)
+{
+    (void)state;
+    /* Later than one ping, and behind one that falls due meanwhile. */
+    static const uint64_t times[] = {SEC, 29 * SEC, 45 * SEC, 7 * SEC + 13};
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        for (int pinged = 0; pinged < 2; pinged++) {
+            struct world *w = world_open();
+            w->config.flush_time = 20 * SEC;
+            w->config.pong_time = 1000 * SEC;
+            struct wsp_conn *conn = open_one(w, 0);
+            sleep_for(w, times[i] + (pinged ? 30 * SEC : 0));
+            uint64_t blocked = w->link.now;
+            block_it(w, conn, 10);
+            expect_stamped_time(when_it_changes(w, conn), blocked + 20 * SEC);
+            assert_int_equal(conn->state, WSP_CLOSED);
+            assert_int_equal(conn->end, WSPOOL_END_FLUSH_TIMEOUT);
+            world_close(w);
+        }
+    }
+}
+
+static void output_when_it_moves_has_the_whole_flush_time_again(void **state)
+{
+    (void)state;
+    struct world *w = world_open();
+    struct wsp_conn *conn = open_one(w, 0);
+    uint8_t room[4000];
+    w->config.ping_interval = 0;
+    w->config.flush_time = 20 * SEC;
+    block_it(w, conn, 10);
+    for (int i = 0; i < 20; i++) { /* a byte now and then is progress */
+        sleep_for(w, 15 * SEC);
+        wsp_conn_writable(&w->link, conn);
+        (void)peek(conn, room, sizeof room);
+        assert_int_equal(ack(w, conn, 1), 0);
+        assert_int_equal(conn->state, WSP_OPEN);
+    }
+    uint64_t moved = w->link.now;
+    for (int i = 0; i < 3; i++) { /* to be told that it is writable is none */
+        sleep_for(w, 5 * SEC);
+        wsp_conn_writable(&w->link, conn);
+        (void)peek(conn, room, sizeof room);
+        assert_int_equal(ack(w, conn, 0), 0);
+    }
+    expect_stamped_time(when_it_changes(w, conn), moved + 20 * SEC);
+    assert_int_equal(conn->end, WSPOOL_END_FLUSH_TIMEOUT);
+    world_close(w);
+}
+
+static void output_when_all_was_taken_forgets_that_it_stood_still(void **state)
+{
+    (void)state;
+    struct world *w = world_open();
+    w->config.flush_time = 20 * SEC;
+    w->config.ping_interval = 0;
+    struct wsp_conn *conn = open_one(w, 0);
+    block_it(w, conn, 0);
+    sleep_for(w, 15 * SEC);
+    wsp_conn_writable(&w->link, conn);
+    assert_int_equal(take_all(w, conn), 1);
+    sleep_for(w, 15 * SEC);
+    assert_int_equal(conn->state, WSP_OPEN);
+    uint64_t blocked = w->link.now;
+    block_it(w, conn, 0);
+    expect_stamped_time(when_it_changes(w, conn), blocked + 20 * SEC);
+    world_close(w);
+}
+
+static void output_when_flush_time_is_off_may_stand_still(void **state)
+{
+    (void)state;
+    struct world *w = world_open();
+    w->config.flush_time = 0;
+    struct wsp_conn *conn = open_one(w, 0);
+    block_it(w, conn, 0);
+    assert_int_equal(when_it_changes(w, conn), UINT64_MAX);
+    assert_int_equal(conn->out.count, 1); /* nor was a ping put in its way */
+    assert_null(conn->out.control);
+    world_close(w);
+}
+
+static void pong_when_output_is_blocked_is_not_awaited(void **state)
+{
+    (void)state;
+    struct world *w = world_open();
+    w->config.flush_time = 0;
+    struct wsp_conn *conn = open_one(w, 0);
+    sleep_for(w, 31 * SEC);
+    assert_int_equal(take_all(w, conn), 1); /* our ping */
+    block_it(w, conn, 0);
+    sleep_for(w, 100 * SEC); /* its answer lies in a socket that nobody reads */
+    assert_int_equal(conn->state, WSP_OPEN);
+    assert_int_equal(when_it_changes(w, conn), UINT64_MAX);
+    world_close(w);
+}
+
+static void pong_when_output_flows_again_is_awaited_anew(void **state)
+{
+    (void)state;
+    struct world *w = world_open();
+    w->config.flush_time = 0;
+    struct wsp_conn *conn = open_one(w, 0);
+    sleep_for(w, 31 * SEC);
+    assert_int_equal(take_all(w, conn), 1);
+    block_it(w, conn, 0);
+    sleep_for(w, 55 * SEC);
+    uint64_t writable = w->link.now;
+    wsp_conn_writable(&w->link, conn);
+    expect_time(when_it_changes(w, conn), writable + 10 * SEC);
+    assert_int_equal(conn->end, WSPOOL_END_PONG_TIMEOUT);
+    world_close(w);
+}
+
+static void pressure_when_half_full_and_an_eighth_is_told_once_each(void **state)
+{
+    (void)state;
+    struct world *w = world_open();
+    w->config.queue_bytes = 1200; /* 100 messages of 12 */
+    w->config.queue_messages = 1000;
+    for (int by_count = 0; by_count < 2; by_count++) {
+        struct wsp_conn *conn = open_one(w, (uint32_t)by_count);
+        uint8_t room[2000];
+        if (by_count) {
+            w->config.queue_bytes = 1000000;
+            w->config.queue_messages = 100;
+        }
+        for (int i = 0; i < 50; i++) {
+            assert_int_equal(push(w, conn, 10), 0);
+        }
+        assert_int_equal(events(w, conn), 0);
+        assert_int_equal(push(w, conn, 10), 0); /* above half */
+        assert_int_equal(events(w, conn), WSP_EVENT_PRESSURE);
+        assert_true(conn->out.marks & WSP_MARK_PRESSED);
+        for (int i = 0; i < 9; i++) {
+            assert_int_equal(push(w, conn, 10), 0);
+        }
+        assert_int_equal(events(w, conn), 0);
+        assert_int_equal(peek(conn, room, sizeof room), 720);
+        assert_int_equal(ack(w, conn, 47 * 12), 0); /* 13 are left */
+        assert_int_equal(events(w, conn), 0);
+        assert_int_equal(peek(conn, room, sizeof room), 13 * 12);
+        assert_int_equal(ack(w, conn, 12), 0); /* 12 are: an eighth */
+        assert_int_equal(events(w, conn), WSP_EVENT_PRESSURE);
+        assert_false(conn->out.marks & WSP_MARK_PRESSED);
+    }
+    world_close(w);
+}
+
+/* ------------------------------------------------------------ other deadlines */
+
+static void peer_when_idle_is_closed(void **state)
+{
+    (void)state;
+    for (int way = 0; way < 3; way++) {
+        struct world *w = world_open();
+        w->config.idle_time = 50 * SEC;
+        w->config.ping_interval = way == 1 ? 0 : 30 * SEC;
+        w->config.pong_time = 1000 * SEC;
+        struct wsp_conn *conn = open_one(w, 0);
+        uint64_t heard = w->link.now;
+        if (way == 2) {
+            w->config.message_time = 0;
+            sleep_for(w, 49 * SEC);
+            heard = w->link.now;
+            receive(w, conn, "\x81", 1);
+        }
+        expect_stamped_time(when_it_changes(w, conn), heard + 50 * SEC);
+        assert_int_equal(conn->state, WSP_CLOSING);
+        assert_int_equal(conn->end, WSPOOL_END_IDLE);
+        assert_int_equal(conn->code_sent, 1001);
+        world_close(w);
+    }
+}
+
+static void peer_when_its_lifetime_is_over_is_closed(void **state)
+{
+    (void)state;
+    for (int blocked = 0; blocked < 2; blocked++) {
+        struct world *w = world_open();
+        w->config.lifetime = 100 * SEC;
+        w->config.flush_time = 0;
+        w->config.pong_time = 1000 * SEC;
+        struct wsp_conn *conn = open_one(w, 0);
+        uint64_t opened = w->link.now;
+        for (int i = 0; i < 9; i++) {
+            sleep_for(w, 10 * SEC);
+            receive_frame(w, conn, FRAME_FIN | WSP_TEXT, "busy", 4);
+        }
+        if (blocked) {
+            block_it(w, conn, 0);
+        }
+        expect_time(when_it_changes(w, conn), opened + 100 * SEC);
+        assert_int_equal(conn->state, WSP_CLOSING);
+        assert_int_equal(conn->end, WSPOOL_END_LIFETIME);
+        assert_int_equal(conn->code_sent, 4202);
+        world_close(w);
+    }
+}
+
+static void message_when_it_does_not_end_is_closed(void **state)
+{
+    (void)state;
+    for (int way = 0; way < 5; way++) {
+        struct world *w = world_open();
+        w->config.message_time = 20 * SEC;
+        w->config.ping_interval = way == 4 ? 0 : 12 * SEC;
+        struct wsp_conn *conn = open_one(w, 0);
+        uint8_t frame[64];
+        sleep_for(w, SEC);
+        uint64_t began = w->link.now;
+        switch (way) {
+        case 0: /* a part of a head */
+            receive(w, conn, "\x81", 1);
+            break;
+        case 1: /* a part of a control frame */
+            (void)frame_client(frame, FRAME_FIN | WSP_PING, "ping", 4);
+            receive(w, conn, frame, 8);
+            break;
+        default: /* a fragment, and bytes of the next now and then */
+            receive_frame(w, conn, WSP_TEXT, "a", 1);
+            (void)frame_client(frame, FRAME_FIN, "0123456789", 10);
+            for (size_t i = 0; i < 9; i++) {
+                sleep_for(w, 2 * SEC);
+                receive(w, conn, frame + i, 1);
+            }
+            break;
+        }
+        uint64_t over = when_it_changes(w, conn);
+        if (way == 0) {
+            expect_stamped_time(over, began + 20 * SEC);
+        } else {
+            expect_time(over, began + 20 * SEC);
+        }
+        assert_int_equal(conn->state, WSP_CLOSING);
+        assert_int_equal(conn->end, WSPOOL_END_MESSAGE_TIMEOUT);
+        assert_int_equal(conn->code_sent, 1008);
+        world_close(w);
+    }
+}
+
+static void message_when_more_of_it_has_come_has_more_time(void **state)
+{
+    (void)state;
+    static uint8_t frame[100000 + FRAME_HEAD_MAX], payload[100000];
+    for (size_t come = 0; come <= 12288; come += 4096) {
+        for (size_t less = 0; less < 2; less++) {
+            struct world *w = world_open();
+            w->config.message_time = 20 * SEC;
+            w->config.ping_interval = 0;
+            struct wsp_conn *conn = open_one(w, 0);
+            uint64_t began = w->link.now;
+            size_t bytes = come > less ? come - less : come;
+            size_t head = frame_client(frame, FRAME_FIN | WSP_BINARY, payload, sizeof payload) -
+                          sizeof payload;
+            wsp_conn_receive(&w->link, conn, frame, head + bytes, sizeof payload);
+            expect_time(when_it_changes(w, conn), began + 20 * SEC + bytes / 4096 * SEC);
+            assert_int_equal(conn->end, WSPOOL_END_MESSAGE_TIMEOUT);
+            world_close(w);
+        }
+    }
+}
+
+static void message_when_it_is_over_has_no_deadline(void **state)
+{
+    (void)state;
+    struct world *w = world_open();
+    w->config.ping_interval = 0;
+    struct wsp_conn *conn = open_one(w, 0);
+    receive_frame(w, conn, WSP_TEXT, "a", 1);
+    sleep_for(w, 29 * SEC);
+    receive_frame(w, conn, FRAME_FIN, "b", 1);
+    assert_int_equal(when_it_changes(w, conn), UINT64_MAX);
+    w->config.message_time = 0; /* switched off */
+    receive_frame(w, conn, WSP_TEXT, "a", 1);
+    assert_int_equal(when_it_changes(w, conn), UINT64_MAX);
+    world_close(w);
+}
+
+/* While its output is blocked nothing is read, so nothing that it should say is late. */
+static void deadlines_of_reading_when_blocked_wait_and_begin_anew(void **state)
+{
+    (void)state;
+    for (int way = 0; way < 8; way++) {
+        struct world *w = world_open();
+        int idle = way & 1;
+        w->config.ping_interval = way & 2 ? 30 * SEC : 0;
+        w->config.flush_time = way & 4 ? 500 * SEC : 0;
+        w->config.idle_time = idle ? 25 * SEC : 0;
+        w->config.message_time = idle ? 0 : 25 * SEC;
+        w->config.pong_time = 1000 * SEC;
+        struct wsp_conn *conn = open_one(w, 0);
+        receive_frame(w, conn, WSP_TEXT, "a", 1);
+        sleep_for(w, 5 * SEC);
+        block_it(w, conn, 10);
+        sleep_for(w, 200 * SEC);
+        assert_int_equal(conn->state, WSP_OPEN);
+        uint64_t writable = w->link.now;
+        wsp_conn_writable(&w->link, conn);
+        drain(w, conn);
+        uint64_t over = when_it_changes(w, conn);
+        expect_stamped_time(over, writable + 25 * SEC);
+        assert_int_equal(conn->end, idle ? WSPOOL_END_IDLE : WSPOOL_END_MESSAGE_TIMEOUT);
+        world_close(w);
+    }
+}
+
+/* The nearest deadline comes first, whichever fires before it. */
+static void deadlines_when_all_are_on_come_in_their_order(void **state)
+{
+    (void)state;
+    uint64_t random = 92;
+    for (int round = 0; round < 400; round++) {
+        struct world *w = world_open();
+        uint64_t unit = 100 * MS;
+        w->config.ping_interval = unit * (1 + test_below(&random, 60));
+        w->config.pong_time = unit * (1 + test_below(&random, 60));
+        w->config.idle_time = unit * test_below(&random, 60);
+        w->config.message_time = unit * test_below(&random, 60);
+        w->config.lifetime = unit * test_below(&random, 60);
+        w->config.flush_time = unit * test_below(&random, 60);
+        struct wsp_conn *conn = open_one(w, 0);
+        uint64_t opened = w->link.now, due = UINT64_MAX, stamped = UINT64_MAX;
+        int blocked = test_below(&random, 2) != 0;
+        if (test_below(&random, 2)) {
+            receive_frame(w, conn, WSP_TEXT, "a", 1);
+            due = w->config.message_time && !blocked ? opened + w->config.message_time : due;
+        }
+        if (blocked) {
+            block_it(w, conn, 0);
+            stamped = w->config.flush_time ? opened + w->config.flush_time : stamped;
+        } else {
+            uint64_t dead = opened + w->config.ping_interval + w->config.pong_time;
+            due = dead < due ? dead : due;
+            stamped = w->config.idle_time ? opened + w->config.idle_time : stamped;
+        }
+        if (w->config.lifetime && opened + w->config.lifetime < due) {
+            due = opened + w->config.lifetime;
+        }
+        uint64_t over = when_it_changes(w, conn);
+        if (due == UINT64_MAX && stamped == UINT64_MAX) {
+            assert_int_equal(over, UINT64_MAX);
+        } else if (due <= stamped) {
+            /* The pong's time counts from when the ping was really sent. */
+            assert_true(over >= due && over <= due + 2 * WSP_TIMERS_TICK);
+        } else {
+            uint64_t latest = stamped + STAMP + WSP_TIMERS_TICK;
+            assert_true(over >= stamped && over <= latest);
+        }
+        world_close(w);
+    }
+}
+
+/* ------------------------------------------------------------- letting go of it */
+
+static void connection_when_let_go_of_counts_what_was_lost_and_holds_nothing(void **state)
+{
+    (void)state;
+    struct world *w = world_open();
+    struct wsp_conn *conn = open_one(w, 0);
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(push(w, conn, 100), 0);
+        assert_int_equal(push(w, open_one(w, 1), 100), 0);
+        wsp_conn_end(&w->link, &w->conns[1], WSPOOL_END_EOF);
+        wsp_conn_fini(&w->link, &w->conns[1], 0);
+    }
+    receive_frame(w, conn, WSP_TEXT, "half of a message", 17);
+    receive_frame(w, conn, FRAME_FIN | WSP_PING, "", 0);
+    wsp_conn_end(&w->link, conn, WSPOOL_END_FAILED);
+    wsp_conn_fini(&w->link, conn, 0);
+    assert_int_equal(conn->lost, 20);
+    assert_int_equal(wsp_count_read(&w->count.dropped_closed), 40);
+    assert_int_equal(wsp_count_read(&w->count.waiting_bytes), 0);
+    assert_null(conn->work.inbound);
+    assert_null(conn->out.first.block);
+    assert_null(conn->out.more);
+    assert_null(conn->out.control);
+    wsp_conn_fini(&w->link, conn, 1);
+    assert_int_equal(conn->lost, 20);
+    assert_int_equal(wsp_count_read(&w->count.dropped_closed), 40);
+    world_close(w);
+}
+
+/* The host may still be writing what it peeked. */
+static void bytes_when_peeked_stay_until_the_release(void **state)
+{
+    (void)state;
+    for (int what = 1; what < 8; what++) { /* messages, control frames, the Close; or all */
+        struct world *w = world_open();
+        struct wsp_conn *conn = open_one(w, 0);
+        struct iovec vectors[8];
+        uint8_t before[2000], after[2000];
+        size_t len = 0;
+        if (what & 1) {
+            assert_int_equal(push(w, conn, 500), 0);
+        }
+        if (what & 2) {
+            receive_frame(w, conn, FRAME_FIN | WSP_PING, "peeked", 6);
+        }
+        if (what & 4) {
+            wsp_conn_close(&w->link, conn, WSPOOL_END_HOST_CLOSED, 1000, "peeked", 6, 0);
+        }
+        int n = wsp_outq_peek(&conn->out, vectors, 8);
+        for (int i = 0; i < n; i++) {
+            memcpy(before + len, vectors[i].iov_base, vectors[i].iov_len);
+            len += vectors[i].iov_len;
+        }
+        assert_int_not_equal(len, 0);
+        wsp_conn_end(&w->link, conn, WSPOOL_END_FAILED);
+        wsp_conn_fini(&w->link, conn, 0);
+        assert_int_equal(conn->lost, what & 1);
+        /* Others go on with what is free. */
+        for (uint32_t i = 1; i < 6; i++) {
+            struct wsp_conn *other = open_one(w, i);
+            for (int m = 0; m < 10; m++) {
+                assert_int_equal(push(w, other, 400), 0);
+                receive_frame(w, other, FRAME_FIN | WSP_PING, "something else", 14);
+            }
+            wsp_conn_close(&w->link, other, WSPOOL_END_HOST_CLOSED, 4444, "else", 4, 0);
+            (void)take_all(w, other);
+        }
+        len = 0;
+        for (int i = 0; i < n; i++) {
+            memcpy(after + len, vectors[i].iov_base, vectors[i].iov_len);
+            len += vectors[i].iov_len;
+        }
+        assert_memory_equal(after, before, len);
+        wsp_conn_fini(&w->link, conn, 1);
+        assert_null(conn->out.first.block);
+        assert_null(conn->out.control);
+        world_close(w);
+    }
+}
+
+/* ----------------------------------------------------------------- at random */
+
+struct life {
+    uint8_t state, end;
+    size_t ended; /* how often it was said to be over */
+    uint64_t closing_since;
+    uint8_t in[1200]; /* what the peer is writing */
+    size_t in_at, in_len;
+    uint8_t *out; /* all that it has read */
+    size_t out_len;
+};
+
+static void life_check(struct world *w, struct wsp_conn *conn, struct life *life)
+{
+    assert_true(wsp_conn_check(conn));
+    assert_true(conn->state >= life->state); /* never back */
+    assert_true(conn->state >= WSP_OPEN);
+    if (life->state >= WSP_CLOSING) {
+        assert_int_equal(conn->end, life->end);
+    } else if (conn->state >= WSP_CLOSING) {
+        life->closing_since = w->link.now;
+    }
+    if (conn->state == WSP_CLOSING) { /* it is bounded */
+        assert_true(w->link.now <= life->closing_since + w->config.closing_time + WSP_TIMERS_TICK);
+    }
+    life->state = conn->state;
+    life->end = conn->end;
+    unsigned said = events(w, conn);
+    life->ended += (said & WSP_EVENT_ENDED) != 0;
+    assert_int_equal(life->ended, conn->state == WSP_CLOSED);
+}
+
+static void life_write(struct world *w, struct wsp_conn *conn, struct life *life, uint64_t *random)
+{
+    uint8_t room[70000];
+    size_t len = conn->state == WSP_CLOSED ? 0 : peek(conn, room, sizeof room);
+    size_t n = test_below(random, 2) ? len : (size_t)test_below(random, len + 1);
+    if (n > 0) {
+        life->out = realloc(life->out, life->out_len + n);
+        assert_non_null(life->out);
+        memcpy(life->out + life->out_len, room, n);
+        life->out_len += n;
+    }
+    assert_int_equal(wsp_conn_ack(&w->link, conn, n), 0);
+}
+
+/* A frame, mostly a lawful one that fits what came before; often only a part of it, and the rest
+ * the next time. */
+static void life_write_frame(const struct wsp_conn *conn, struct life *life, uint64_t *random)
+{
+    uint8_t payload[1100];
+    const struct wsp_inbound *in = conn->work.inbound;
+    int within = conn->state == WSP_OPEN && in && in->message;
+    size_t len = (size_t)test_below(random, test_below(random, 6) ? 100 : 1050);
+    unsigned first = within ? 0 : 1 + (unsigned)test_below(random, 2);
+    if (test_below(random, 3)) {
+        first |= FRAME_FIN;
+    }
+    if (test_below(random, 6) == 0) {
+        first = FRAME_FIN | (test_below(random, 2) ? WSP_PING : WSP_PONG);
+    }
+    if (test_below(random, 100) == 0) {
+        first = (unsigned)test_below(random, 256);
+    }
+    if (test_below(random, 80) == 0) {
+        first = FRAME_FIN | WSP_CLOSE;
+    }
+    len = first & 8 && len > 125 ? 125 : len;
+    memset(payload, test_below(random, 100) ? 'a' : 0xff, sizeof payload);
+    if ((first & 15) == WSP_CLOSE) {
+        memcpy(payload, code_1000, 2);
+        len = len % 20 == 1 ? 2 : len % 20;
+    }
+    life->in_len = frame_client(life->in, first, payload, len);
+    life->in_at = 0;
+}
+
+static void life_read(struct world *w, struct wsp_conn *conn, struct life *life, uint64_t *random)
+{
+    if (life->in_at == life->in_len) {
+        life_write_frame(conn, life, random);
+    }
+    size_t n = life->in_len - life->in_at;
+    n = test_below(random, 3) ? n : 1 + (size_t)test_below(random, n);
+    wsp_conn_receive(&w->link, conn, life->in + life->in_at, n, LIMIT);
+    life->in_at += n;
+}
+
+static void life_check_out(const struct life *life)
+{
+    size_t at = 0;
+    int closed = 0;
+    while (at + 2 <= life->out_len) {
+        assert_false(closed); /* nothing behind a Close */
+        assert_int_equal(life->out[at] & 0xf0, FRAME_FIN);
+        closed = (life->out[at] & 15) == WSP_CLOSE;
+        size_t head = life->out[at + 1] < 126 ? 2 : 4;
+        if (at + head > life->out_len) {
+            break;
+        }
+        at += wsp_frame_image_len(life->out + at);
+    }
+}
+
+static void life_step(struct world *w, struct wsp_conn *conn, struct life *life, uint64_t *random)
+{
+    struct wsp_link *link = &w->link;
+    w->mem.fail_at = test_below(random, 40) ? 0 : 1 + test_below(random, 3);
+    w->close_from_hook = test_below(random, 150) ? 0 : 1 + (int)test_below(random, 2);
+    switch (test_below(random, 12)) {
+    case 0:
+    case 1:
+    case 2:
+        life_read(w, conn, life, random);
+        break;
+    case 3:
+    case 4:
+        if (conn->out.open) {
+            (void)push(w, conn, (size_t)test_below(random, 1500));
+        }
+        break;
+    case 5:
+    case 6:
+    case 7:
+        life_write(w, conn, life, random);
+        break;
+    case 8:
+        wsp_conn_writable(link, conn);
+        break;
+    case 9:
+    case 10:
+        w->mem.fail_at = test_below(random, 12) ? 0 : 1;
+        sleep_for(w, test_below(random, test_below(random, 4) ? 2 * SEC : 12 * SEC));
+        break;
+    default:
+        if (test_below(random, 12) == 0) {
+            wsp_conn_close(link, conn, WSPOOL_END_HOST_CLOSED, 4321, "random", 6,
+                           (int)test_below(random, 2));
+        } else if (test_below(random, 40) == 0) {
+            wsp_conn_end(link, conn, WSPOOL_END_FAILED);
+        }
+        break;
+    }
+    w->mem.fail_at = 0;
+    life_check(w, conn, life);
+}
+
+static void connection_when_used_at_random_never_goes_back(void **state)
+{
+    (void)state;
+    size_t ends[WSPOOL_END_COUNT] = {0};
+    for (uint64_t seed = 1; seed <= 800; seed++) {
+        uint64_t random = seed;
+        struct world *w = world_open();
+        struct life life = {.state = WSP_OPEN};
+        w->config.ping_interval = test_below(&random, 4) * 7 * SEC;
+        w->config.pong_time = 5 * SEC;
+        w->config.idle_time = test_below(&random, 4) * 20 * SEC;
+        w->config.message_time = test_below(&random, 3) * 10 * SEC;
+        w->config.flush_time = test_below(&random, 3) * 6 * SEC;
+        w->config.lifetime = test_below(&random, 3) * 50 * SEC;
+        w->config.nuisance_burst = (uint32_t)test_below(&random, 3) * 2;
+        w->config.nuisance_rate = 1;
+        struct wsp_conn *conn = open_one(w, 0);
+        life_check(w, conn, &life);
+        for (int i = 0; i < 200; i++) {
+            life_step(w, conn, &life, &random);
+        }
+        ends[conn->end] += conn->state == WSP_CLOSED;
+        life_check_out(&life);
+        free(life.out);
+        world_close(w);
+    }
+    /* The walks are of use only if they come everywhere. */
+    static const enum wspool_end all[] = {
+        WSPOOL_END_PEER_CLOSED,   WSPOOL_END_HOST_CLOSED,     WSPOOL_END_PROTOCOL,
+        WSPOOL_END_BAD_UTF8,      WSPOOL_END_TOO_BIG,         WSPOOL_END_NUISANCE,
+        WSPOOL_END_NOMEM,         WSPOOL_END_MESSAGE_TIMEOUT, WSPOOL_END_PONG_TIMEOUT,
+        WSPOOL_END_FLUSH_TIMEOUT, WSPOOL_END_LIFETIME,        WSPOOL_END_FAILED};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        if (ends[all[i]] == 0) {
+            fail_msg("nobody ended with: %s", wspool_end_text(all[i]));
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(connection_when_made_waits_for_its_handshake_and_no_longer),
+        cmocka_unit_test(connection_when_opened_pings_listens_and_takes_messages),
+        cmocka_unit_test(connection_when_closed_from_any_state_goes_where_the_graph_says),
+        cmocka_unit_test(connection_when_ended_from_any_state_is_closed_and_told_once),
+        cmocka_unit_test(refusal_when_flushed_is_closed),
+        cmocka_unit_test(check_when_the_books_are_cooked_sees_it),
+        cmocka_unit_test(ping_when_nothing_is_heard_comes_on_time_and_again),
+        cmocka_unit_test(ping_when_it_has_jitter_varies_within_it),
+        cmocka_unit_test(ping_when_not_answered_ends_it),
+        cmocka_unit_test(ping_when_any_byte_comes_is_answered),
+        cmocka_unit_test(ping_when_its_interval_is_shorter_than_the_wait_for_its_answer_keeps_it),
+        cmocka_unit_test(ping_when_switched_off_never_comes),
+        cmocka_unit_test(ping_when_there_is_no_memory_is_tried_again),
+        cmocka_unit_test(ping_of_the_peer_when_read_is_answered_with_its_payload),
+        cmocka_unit_test(pings_when_too_many_to_answer_drop_pongs_and_count_them),
+        cmocka_unit_test(pong_when_there_is_no_memory_for_it_closes),
+        cmocka_unit_test(nuisance_when_its_budget_is_spent_closes),
+        cmocka_unit_test(nuisance_when_time_passes_is_forgiven),
+        cmocka_unit_test(nuisance_when_without_a_budget_is_only_counted),
+        cmocka_unit_test(pong_when_it_answers_a_ping_is_no_nuisance),
+        cmocka_unit_test(close_of_the_peer_when_lawful_is_echoed_and_then_it_is_over),
+        cmocka_unit_test(close_of_the_peer_when_unlawful_is_answered_with_the_fault),
+        cmocka_unit_test(bytes_when_they_follow_a_close_are_nothing),
+        cmocka_unit_test(close_of_the_host_when_messages_wait_comes_behind_them),
+        cmocka_unit_test(close_of_the_host_when_dropping_sends_only_what_is_under_way),
+        cmocka_unit_test(close_when_not_answered_ends_after_its_time),
+        cmocka_unit_test(close_when_a_ping_is_out_ends_after_its_time_all_the_same),
+        cmocka_unit_test(close_when_there_is_no_memory_for_it_is_over_at_once),
+        cmocka_unit_test(close_when_there_is_no_memory_to_wait_for_the_other_is_over_at_once),
+        cmocka_unit_test(ends_when_failed_say_the_code_and_text_of_the_header),
+        cmocka_unit_test(peer_when_it_breaks_a_rule_is_closed_with_its_code_and_its_close_is_found),
+        cmocka_unit_test(memory_when_it_fails_anywhere_ends_or_closes_with_nomem),
+        cmocka_unit_test(hook_when_it_closes_hears_no_more_and_the_close_behind_is_found),
+        cmocka_unit_test(output_when_not_taken_blocks_until_writable),
+        cmocka_unit_test(output_when_more_waits_than_was_peeked_is_noticed_again),
+        cmocka_unit_test(output_when_it_stands_still_ends_it_after_flush_time),
+        cmocka_unit_test(output_when_it_moves_has_the_whole_flush_time_again),
+        cmocka_unit_test(output_when_all_was_taken_forgets_that_it_stood_still),
+        cmocka_unit_test(output_when_flush_time_is_off_may_stand_still),
+        cmocka_unit_test(pong_when_output_is_blocked_is_not_awaited),
+        cmocka_unit_test(pong_when_output_flows_again_is_awaited_anew),
+        cmocka_unit_test(pressure_when_half_full_and_an_eighth_is_told_once_each),
+        cmocka_unit_test(peer_when_idle_is_closed),
+        cmocka_unit_test(peer_when_its_lifetime_is_over_is_closed),
+        cmocka_unit_test(message_when_it_does_not_end_is_closed),
+        cmocka_unit_test(message_when_more_of_it_has_come_has_more_time),
+        cmocka_unit_test(message_when_it_is_over_has_no_deadline),
+        cmocka_unit_test(deadlines_of_reading_when_blocked_wait_and_begin_anew),
+        cmocka_unit_test(deadlines_when_all_are_on_come_in_their_order),
+        cmocka_unit_test(connection_when_let_go_of_counts_what_was_lost_and_holds_nothing),
+        cmocka_unit_test(bytes_when_peeked_stay_until_the_release),
+        cmocka_unit_test(connection_when_used_at_random_never_goes_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * unit/test_frame.c - wire/frame.h: every shape of a head, every cut, every length that matters.
+ *
+ * The gate is compared with a judge of the test's own, written from the RFC. All input ends at an
+ * inaccessible page.
+ */
+#include "guard.h"
+
+#include "frames.h"
+#include "wire/frame.h"
+
+static const uint8_t key[4] = {0x01, 0x80, 0xfe, 0x7f};
+
+/* A head, and what is to be said of it. */
+struct head {
+    uint8_t bytes[FRAME_HEAD_MAX];
+    size_t len;
+    uint64_t length;
+    unsigned first;
+    int masked;
+    int start_is_good; /* its first two bytes */
+    int is_good;
+};
+
+static void make_head(struct head *head, unsigned first, int masked, uint64_t length,
+                      enum frame_length_form how)
+{
+    struct frame_form form = {.first = first, .key = masked ? key : NULL, .length_form = how};
+    unsigned opcode = first & 15;
+    head->len = frame_head(head->bytes, &form, length);
+    head->length = length;
+    head->first = first;
+    head->masked = masked;
+    head->start_is_good = masked && (first & 0x70) == 0;
+    switch (opcode) {
+    case 0:
+    case 1:
+    case 2:
+        break;
+    case 8:
+    case 9:
+    case 10:
+        /* Whole, and so short that the length needs no more bytes. */
+        head->start_is_good = head->start_is_good && (first & FRAME_FIN) && how == FRAME_7_BITS;
+        break;
+    default:
+        head->start_is_good = 0;
+        break;
+    }
+    head->is_good = head->start_is_good && how == frame_shortest(length) && length < 1ull << 63;
+}
+
+static void expect_frame(const struct head *head, const struct wsp_frame *frame)
+{
+    assert_int_equal(frame->length, head->length);
+    assert_int_equal(frame->opcode, head->first & 15);
+    assert_int_equal(frame->fin, head->first >> 7);
+    assert_int_equal(frame->rsv, head->first >> 4 & 7);
+    assert_int_equal(frame->masked, head->masked);
+    assert_memory_equal(frame->key, head->masked ? key : (const uint8_t *)"\0\0\0\0", 4);
+}
+
+/* Feeds a head in two pieces, the second of which has `more` bytes of the payload behind it.
+ * `first` may be 0 (all at once). */
+static void feed_cut(const struct guard *guard, const struct head *head, size_t first, size_t more)
+{
+    struct wsp_gate gate = {.have = 0};
+    struct wsp_frame frame;
+    uint8_t rest[FRAME_HEAD_MAX + 8] = {0};
+    enum wsp_gate_answer answer;
+    const uint8_t *at;
+    size_t len;
+    if (first > 0) {
+        const uint8_t *begin = (const uint8_t *)guard_at_end(guard, head->bytes, first);
+        at = begin;
+        len = first;
+        memset(&frame, 0xee, sizeof frame);
+        answer = wsp_gate_feed(&gate, &at, &len, &frame);
+        if (first >= 2 && !head->start_is_good) {
+            /* Refused with its second byte, however much of the rest is there. */
+            assert_int_equal(answer, WSP_GATE_BAD);
+            assert_ptr_equal(at, begin + 2);
+            assert_int_equal(len, first - 2);
+            assert_int_equal(frame.opcode, head->first & 15);
+            assert_int_equal(frame.length, 0);
+            assert_int_equal(gate.have, 2);
+            answer = wsp_gate_feed(&gate, &at, &len, &frame);
+        }
+        assert_int_equal(answer, WSP_GATE_MORE);
+        assert_ptr_equal(at, begin + first);
+        assert_int_equal(len, 0);
+        assert_int_equal(gate.have, first);
+    }
+    memcpy(rest, head->bytes + first, head->len - first);
+    len = head->len - first + more;
+    at = (const uint8_t *)guard_at_end(guard, rest, len);
+    const uint8_t *end = at + head->len - first;
+    memset(&frame, 0xee, sizeof frame);
+    answer = wsp_gate_feed(&gate, &at, &len, &frame);
+    if (first == 1 && !head->start_is_good && head->len > 2) {
+        assert_int_equal(answer, WSP_GATE_BAD);
+        assert_int_equal(gate.have, 2);
+        assert_int_equal(len, head->len - 2 + more);
+        answer = wsp_gate_feed(&gate, &at, &len, &frame);
+    }
+    assert_int_equal(answer, head->is_good ? WSP_GATE_HEAD : WSP_GATE_BAD);
+    assert_ptr_equal(at, end);
+    assert_int_equal(len, more);
+    assert_int_equal(gate.have, 0);
+    expect_frame(head, &frame);
+}
+
+static void feed_bytes(const struct guard *guard, const struct head *head)
+{
+    struct wsp_gate gate = {.have = 0};
+    struct wsp_frame frame;
+    memset(&frame, 0xee, sizeof frame);
+    for (size_t i = 0; i < head->len; i++) {
+        const uint8_t *at = (const uint8_t *)guard_at_end(guard, head->bytes + i, 1);
+        const uint8_t *end = at + 1;
+        size_t len = 1;
+        enum wsp_gate_answer answer = wsp_gate_feed(&gate, &at, &len, &frame);
+        assert_ptr_equal(at, end);
+        assert_int_equal(len, 0);
+        if (i + 1 == head->len) {
+            assert_int_equal(answer, head->is_good ? WSP_GATE_HEAD : WSP_GATE_BAD);
+        } else if (i == 1 && !head->start_is_good) {
+            assert_int_equal(answer, WSP_GATE_BAD);
+            assert_int_equal(frame.length, 0);
+        } else {
+            assert_int_equal(answer, WSP_GATE_MORE);
+            assert_int_equal(gate.have, i + 1);
+        }
+    }
+    assert_int_equal(gate.have, 0);
+    expect_frame(head, &frame);
+}
+
+static void try_head(const struct guard *guard, const struct head *head)
+{
+    feed_bytes(guard, head);
+    for (size_t cut = 0; cut < head->len; cut++) {
+        feed_cut(guard, head, cut, 0);
+        feed_cut(guard, head, cut, 5);
+    }
+}
+
+static const uint64_t lengths[] = {0,
+                                   1,
+                                   124,
+                                   125,
+                                   126,
+                                   127,
+                                   128,
+                                   255,
+                                   256,
+                                   65534,
+                                   65535,
+                                   65536,
+                                   65537,
+                                   UINT64_C(0xffffffff),
+                                   UINT64_C(0x100000000),
+                                   UINT64_C(0x0123456789abcdef),
+                                   UINT64_C(0x7fffffffffffffff),
+                                   UINT64_C(0x8000000000000000),
+                                   UINT64_MAX};
+#define LENGTHS (sizeof lengths / sizeof *lengths)
+
+static void head_when_of_any_shape_and_in_any_cut_is_read_and_judged(void **state)
+{
+    (void)state;
+    static const uint64_t few[][2] = {
+        {FRAME_7_BITS, 0},  {FRAME_7_BITS, 125},  {FRAME_16_BITS, 126},   {FRAME_16_BITS, 65535},
+        {FRAME_16_BITS, 0}, {FRAME_16_BITS, 125}, {FRAME_64_BITS, 65536}, {FRAME_64_BITS, 65535}};
+    struct guard guard;
+    struct head head;
+    guard_open(&guard, 64);
+    for (unsigned first = 0; first < 256; first++) {
+        for (int masked = 0; masked < 2; masked++) {
+            for (size_t i = 0; i < sizeof few / sizeof *few; i++) {
+                make_head(&head, first, masked, few[i][1], (enum frame_length_form)few[i][0]);
+                try_head(&guard, &head);
+            }
+        }
+    }
+    guard_close(&guard);
+}
+
+static void length_when_at_a_boundary_is_read_exactly_and_refused_unless_shortest(void **state)
+{
+    (void)state;
+    static const unsigned firsts[] = {FRAME_FIN | 1, FRAME_FIN | 2, 1, 0, FRAME_FIN | 9};
+    struct guard guard;
+    struct head head;
+    guard_open(&guard, 64);
+    for (size_t i = 0; i < LENGTHS; i++) {
+        for (size_t f = 0; f < sizeof firsts / sizeof *firsts; f++) {
+            for (enum frame_length_form how = FRAME_7_BITS; how <= FRAME_64_BITS; how++) {
+                if (frame_shortest(lengths[i]) <= how) {
+                    make_head(&head, firsts[f], 1, lengths[i], how);
+                    try_head(&guard, &head);
+                }
+            }
+        }
+    }
+    /* The verdicts themselves, said once in numbers. */
+    const struct {
+        uint64_t length;
+        enum frame_length_form how;
+        int good;
+    } said[] = {
+        {0, FRAME_7_BITS, 1},
+        {125, FRAME_7_BITS, 1},
+        {125, FRAME_16_BITS, 0},
+        {126, FRAME_16_BITS, 1},
+        {126, FRAME_64_BITS, 0},
+        {127, FRAME_16_BITS, 1},
+        {65535, FRAME_16_BITS, 1},
+        {65535, FRAME_64_BITS, 0},
+        {65536, FRAME_64_BITS, 1},
+        {UINT64_C(1) << 32, FRAME_64_BITS, 1},
+        {(UINT64_C(1) << 63) - 1, FRAME_64_BITS, 1},
+        {UINT64_C(1) << 63, FRAME_64_BITS, 0},
+    };
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
+        make_head(&head, FRAME_FIN | 2, 1, said[i].length, said[i].how);
+        assert_int_equal(head.is_good, said[i].good);
+    }
+    guard_close(&guard);
+}
+
+static void input_when_empty_changes_nothing(void **state)
+{
+    (void)state;
+    struct wsp_gate gate = {.have = 0};
+    struct wsp_frame frame;
+    const uint8_t *at = NULL;
+    size_t len = 0;
+    assert_int_equal(wsp_gate_feed(&gate, &at, &len, &frame), WSP_GATE_MORE);
+    assert_int_equal(gate.have, 0);
+    const uint8_t byte = 0x81;
+    at = &byte;
+    len = 1;
+    assert_int_equal(wsp_gate_feed(&gate, &at, &len, &frame), WSP_GATE_MORE);
+    assert_int_equal(wsp_gate_feed(&gate, &at, &len, &frame), WSP_GATE_MORE);
+    assert_int_equal(gate.have, 1);
+    assert_ptr_equal(at, &byte + 1);
+}
+
+/* What follows a refused head is found: its length says how far to go. */
+static void heads_when_good_and_bad_follow_each_other_stay_in_step(void **state)
+{
+    (void)state;
+    enum { COUNT = 4000 };
+    uint64_t random = 11;
+    struct head *heads = calloc(COUNT, sizeof *heads);
+    uint8_t *stream = malloc(COUNT * FRAME_HEAD_MAX);
+    size_t total = 0, seen = 0, good = 0, early = 0;
+    assert_non_null(heads);
+    assert_non_null(stream);
+    for (size_t i = 0; i < COUNT; i++) {
+        enum frame_length_form how = (enum frame_length_form)(1 + test_below(&random, 3));
+        uint64_t length = lengths[test_below(&random, LENGTHS)];
+        unsigned first = (unsigned)test_below(&random, 256);
+        if (test_below(&random, 2)) {
+            first = FRAME_FIN | (unsigned)test_below(&random, 3);
+            how = frame_shortest(length);
+        } else if (frame_shortest(length) > how) {
+            length = test_below(&random, 126);
+        }
+        make_head(&heads[i], first, test_below(&random, 8) != 0, length, how);
+        memcpy(stream + total, heads[i].bytes, heads[i].len);
+        total += heads[i].len;
+        good += (size_t)heads[i].is_good;
+    }
+    assert_true(good > COUNT / 4 && good < COUNT * 3 / 4);
+    for (int round = 0; round < 20; round++) {
+        struct wsp_gate gate = {.have = 0};
+        struct wsp_frame frame;
+        size_t fed = 0;
+        seen = 0;
+        while (fed < total) {
+            size_t piece = frame_piece(total - fed, &random);
+            /* A copy of just that size, so that the sanitizer sees a byte read too far. */
+            uint8_t *copy = malloc(piece);
+            assert_non_null(copy);
+            memcpy(copy, stream + fed, piece);
+            const uint8_t *at = copy;
+            size_t len = piece;
+            enum wsp_gate_answer answer;
+            while ((answer = wsp_gate_feed(&gate, &at, &len, &frame)) != WSP_GATE_MORE) {
+                if (gate.have > 0) {
+                    assert_int_equal(answer, WSP_GATE_BAD);
+                    assert_false(heads[seen].start_is_good);
+                    early++;
+                    continue;
+                }
+                assert_true(seen < COUNT);
+                assert_int_equal(answer, heads[seen].is_good ? WSP_GATE_HEAD : WSP_GATE_BAD);
+                expect_frame(&heads[seen], &frame);
+                seen++;
+            }
+            assert_int_equal(len, 0);
+            assert_ptr_equal(at, copy + piece);
+            free(copy);
+            fed += piece;
+        }
+        assert_int_equal(seen, COUNT);
+        assert_int_equal(gate.have, 0);
+    }
+    assert_int_not_equal(early, 0);
+    free(heads);
+    free(stream);
+}
+
+static void opcode_when_above_seven_is_control(void **state)
+{
+    (void)state;
+    for (unsigned opcode = 0; opcode < 16; opcode++) {
+        assert_int_equal(wsp_opcode_is_control(opcode) != 0, opcode >= 8);
+    }
+}
+
+static void image_length_when_of_our_own_frames_is_head_and_payload(void **state)
+{
+    (void)state;
+    struct guard guard;
+    guard_open(&guard, 64);
+    for (size_t i = 0; i < LENGTHS && lengths[i] < UINT32_MAX - 10; i++) {
+        uint8_t head[FRAME_HEAD_MAX];
+        struct frame_form form = {.first = FRAME_FIN | 2};
+        size_t n = frame_head(head, &form, lengths[i]);
+        assert_int_equal(wsp_frame_head_len(lengths[i]), n);
+        /* Nothing but the head is looked at. */
+        const uint8_t *image = (const uint8_t *)guard_at_end(&guard, head, n);
+        assert_int_equal(wsp_frame_image_len(image), n + lengths[i]);
+    }
+    assert_int_equal(wsp_frame_head_len(UINT64_C(1) << 32), 10);
+    assert_int_equal(wsp_frame_head_len(UINT64_MAX), 10);
+    guard_close(&guard);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(head_when_of_any_shape_and_in_any_cut_is_read_and_judged),
+        cmocka_unit_test(length_when_at_a_boundary_is_read_exactly_and_refused_unless_shortest),
+        cmocka_unit_test(input_when_empty_changes_nothing),
+        cmocka_unit_test(heads_when_good_and_bad_follow_each_other_stay_in_step),
+        cmocka_unit_test(opcode_when_above_seven_is_control),
+        cmocka_unit_test(image_length_when_of_our_own_frames_is_head_and_payload),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,1287 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * unit/test_inbound.c - link/inbound.h: fragments under every cut, limits, faults found at the
+ * byte that makes them, and staying in step with the peer afterwards, so that its Close is found.
+ *
+ * A stream is written together with the events that it must cause, and fed in pieces the way a
+ * connection does it: wsp_inbound_next until something is wrong, wsp_inbound_discard from then on.
+ */
+#include "support.h"
+#include "frames.h"
+
+#include "link/inbound.h"
+
+#define NO_LIMIT ((size_t)1 << 30)
+
+struct world {
+    struct test_mem mem;
+    wspool_mem hooks;
+    struct wsp_codec codec;
+    struct wsp_inbounds inbounds;
+};
+
+static void world_open(struct world *w)
+{
+    memset(w, 0, sizeof *w);
+    w->hooks = test_mem_hooks(&w->mem);
+    assert_int_equal(wsp_codec_init(&w->codec, &w->hooks), 0);
+    wsp_inbounds_init(&w->inbounds, &w->hooks, &w->codec);
+}
+
+static void world_close(struct world *w)
+{
+    wsp_inbounds_fini(&w->inbounds);
+    wsp_codec_fini(&w->codec);
+    assert_int_equal(w->mem.live, 0);
+}
+
+/* ------------------------------------------------------------------ streams */
+
+struct event {
+    enum wsp_event_kind kind;
+    unsigned opcode; /* MESSAGE, CONTROL */
+    uint8_t *data;   /* MESSAGE, CONTROL */
+    size_t len;      /* these, and FRAME */
+    enum wspool_end end;
+};
+
+struct events {
+    struct event *all;
+    size_t count, cap;
+};
+
+static void events_add(struct events *events, enum wsp_event_kind kind, unsigned opcode,
+                       const void *data, size_t len, enum wspool_end end)
+{
+    if (events->count == events->cap) {
+        events->cap = events->cap ? 2 * events->cap : 16;
+        events->all = realloc(events->all, events->cap * sizeof *events->all);
+        assert_non_null(events->all);
+    }
+    struct event *event = &events->all[events->count++];
+    *event = (struct event){.kind = kind, .opcode = opcode, .len = len, .end = end};
+    if (data && len > 0) {
+        event->data = malloc(len);
+        assert_non_null(event->data);
+        memcpy(event->data, data, len);
+    }
+}
+
+static void events_free(struct events *events)
+{
+    for (size_t i = 0; i < events->count; i++) {
+        free(events->all[i].data);
+    }
+    free(events->all);
+    memset(events, 0, sizeof *events);
+}
+
+static void expect_events(const struct events *got, const struct events *expected)
+{
+    for (size_t i = 0; i < got->count && i < expected->count; i++) {
+        const struct event *a = &got->all[i], *b = &expected->all[i];
+        assert_int_equal(a->kind, b->kind);
+        assert_int_equal(a->opcode, b->opcode);
+        assert_int_equal(a->len, b->len);
+        assert_int_equal(a->end, b->end);
+        assert_true(!b->data == !a->data);
+        if (b->data) {
+            assert_memory_equal(a->data, b->data, b->len);
+        }
+    }
+    assert_int_equal(got->count, expected->count);
+}
+
+struct stream {
+    uint8_t *bytes;
+    size_t len, cap;
+    struct events expected;
+    uint64_t random;
+};
+
+static uint8_t *stream_room(struct stream *s, size_t len)
+{
+    if (s->len + len > s->cap) {
+        s->cap = 2 * (s->len + len);
+        s->bytes = realloc(s->bytes, s->cap);
+        assert_non_null(s->bytes);
+    }
+    return s->bytes + s->len;
+}
+
+/* A frame of any shape, with a key of its own; nothing is expected of it. */
+static void stream_raw(struct stream *s, struct frame_form form, const void *payload, size_t len)
+{
+    uint8_t key[4];
+    frame_fill(key, 4, &s->random);
+    form.key = form.key ? key : NULL;
+    s->len += frame_write(stream_room(s, len + FRAME_HEAD_MAX), &form, payload, len);
+}
+
+static const uint8_t masked[4]; /* in a form: with some key */
+
+static void stream_frame(struct stream *s, unsigned first, const void *payload, size_t len)
+{
+    stream_raw(s, (struct frame_form){.first = first, .key = masked}, payload, len);
+}
+
+static void stream_message(struct stream *s, unsigned opcode, const void *payload, size_t len)
+{
+    stream_frame(s, FRAME_FIN | opcode, payload, len);
+    events_add(&s->expected, WSP_EVENT_MESSAGE, opcode, payload, len, 0);
+}
+
+static void stream_control(struct stream *s, unsigned opcode, const void *payload, size_t len)
+{
+    stream_frame(s, FRAME_FIN | opcode, payload, len);
+    events_add(&s->expected, WSP_EVENT_CONTROL, opcode, payload, len, 0);
+}
+
+/* One fragment of a message of which `whole` are all bytes; the last brings the message. */
+static void stream_fragment(struct stream *s, unsigned opcode, const uint8_t *whole, size_t from,
+                            size_t to, size_t len, int last)
+{
+    stream_frame(s, (last ? FRAME_FIN : 0) | (from > 0 || opcode == 0 ? 0 : opcode), whole + from,
+                 to - from);
+    if (last) {
+        events_add(&s->expected, WSP_EVENT_MESSAGE, opcode, whole, len, 0);
+    } else {
+        events_add(&s->expected, WSP_EVENT_FRAME, 0, NULL, to - from, 0);
+    }
+}
+
+static void stream_error(struct stream *s, enum wspool_end end)
+{
+    events_add(&s->expected, WSP_EVENT_ERROR, 0, NULL, 0, end);
+}
+
+static void stream_free(struct stream *s)
+{
+    free(s->bytes);
+    events_free(&s->expected);
+}
+
+/* --------------------------------------------------------------------- peers */
+
+struct peer {
+    struct world *world;
+    struct wsp_inbound *in;
+    struct wsp_gate gate;
+    size_t limit;
+    uint64_t now;
+    int discarding;
+    int closed; /* its Close has come: nothing after it counts */
+    struct events got;
+};
+
+static void peer_check(const struct peer *p, const struct wsp_event *event)
+{
+    const struct wsp_inbound *in = p->in;
+    if (!in || p->discarding) {
+        return;
+    }
+    if (event->kind == WSP_EVENT_MORE) {
+        /* Nothing is held between messages. */
+        assert_true(in->decoder != NULL || in->message != 0);
+        assert_true(in->message != 0 || in->buffer.len == 0);
+    }
+    if (event->kind == WSP_EVENT_FRAME) {
+        assert_null(in->decoder);
+    }
+}
+
+static void record(struct peer *p, const struct wsp_event *event)
+{
+    int shows = event->kind == WSP_EVENT_MESSAGE || event->kind == WSP_EVENT_CONTROL;
+    int counts = shows || event->kind == WSP_EVENT_FRAME;
+    events_add(&p->got, event->kind, shows ? event->opcode : 0, shows ? event->data : NULL,
+               counts ? event->len : 0, event->kind == WSP_EVENT_ERROR ? event->end : 0);
+}
+
+/* One read, in a block of just its size, gone when it was used. */
+static void feed(struct peer *p, const uint8_t *bytes, size_t len)
+{
+    uint8_t *copy = malloc(len > 0 ? len : 1);
+    struct wsp_event event;
+    const uint8_t *at = copy;
+    size_t left = len;
+    assert_non_null(copy);
+    memcpy(copy, bytes, len);
+    do {
+        if (p->closed) {
+            break;
+        }
+        memset(&event, 0xee, sizeof event);
+        if (p->discarding) {
+            wsp_inbound_discard(&p->world->inbounds, &p->in, &p->gate, &at, &left, &event);
+            assert_true(event.kind == WSP_EVENT_MORE || event.kind == WSP_EVENT_ERROR ||
+                        (event.kind == WSP_EVENT_CONTROL && event.opcode == WSP_CLOSE));
+        } else {
+            wsp_inbound_next(&p->world->inbounds, &p->in, &p->gate, &at, &left, p->limit, p->now,
+                             &event);
+        }
+        assert_ptr_equal(at, copy + len - left);
+        peer_check(p, &event);
+        if (event.kind == WSP_EVENT_MORE) {
+            assert_int_equal(left, 0);
+            break;
+        }
+        record(p, &event);
+        p->discarding |= event.kind == WSP_EVENT_ERROR;
+        p->closed = event.kind == WSP_EVENT_CONTROL && event.opcode == WSP_CLOSE;
+    } while (p->got.count < 100000);
+    free(copy);
+}
+
+static void peer_open(struct peer *p, struct world *w, size_t limit)
+{
+    memset(p, 0, sizeof *p);
+    p->world = w;
+    p->limit = limit;
+}
+
+static void peer_close(struct peer *p)
+{
+    wsp_inbound_fini(&p->world->inbounds, &p->in);
+    assert_null(p->in);
+    events_free(&p->got);
+}
+
+enum { WHOLE, BYTES, RANDOM, WAYS };
+
+static void feed_pieces(struct peer *p, const uint8_t *bytes, size_t len, int way, uint64_t *random)
+{
+    size_t done = 0;
+    while (done < len) {
+        size_t piece = way == WHOLE ? len : way == BYTES ? 1 : frame_piece(len - done, random);
+        feed(p, bytes + done, piece);
+        done += piece;
+    }
+}
+
+/* Feeds the stream to a new peer in each way, and compares. */
+static void expect_stream(struct world *w, const struct stream *s, size_t limit)
+{
+    uint64_t random = 61;
+    for (int round = 0; round < WAYS + 4; round++) {
+        struct peer p;
+        peer_open(&p, w, limit);
+        feed_pieces(&p, s->bytes, s->len, round < WAYS ? round : RANDOM, &random);
+        expect_events(&p.got, &s->expected);
+        peer_close(&p);
+    }
+}
+
+/* ------------------------------------------------------------------ messages */
+
+static void message_when_whole_is_heard_under_every_cut(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w);
+    for (int by_wslay = 0; by_wslay < 2; by_wslay++) {
+        w.codec.wslay_unmasks = by_wslay;
+        for (size_t len = 0; len <= 5; len++) {
+            struct stream s = {.random = len};
+            stream_message(&s, WSP_TEXT + len % 2, "abcdef", len);
+            for (unsigned cuts = 0; cuts < 1u << (s.len - 1); cuts++) {
+                struct peer p;
+                size_t begin = 0;
+                peer_open(&p, &w, 5);
+                for (size_t i = 0; i < s.len; i++) {
+                    if (i + 1 == s.len || (cuts >> i & 1)) {
+                        feed(&p, s.bytes + begin, i + 1 - begin);
+                        begin = i + 1;
+                    }
+                }
+                expect_events(&p.got, &s.expected);
+                assert_null(p.in);
+                peer_close(&p);
+            }
+            stream_free(&s);
+        }
+    }
+    world_close(&w);
+}
+
+static void message_when_in_fragments_with_control_frames_between_is_heard_under_all_cuts(void **s)
+{
+    (void)s;
+    struct world w;
+    struct stream stream = {.random = 62};
+    static const uint8_t text[] = "ab\xc3\xa9";
+    world_open(&w);
+    stream_fragment(&stream, WSP_TEXT, text, 0, 3, 4, 0); /* cut inside a character */
+    stream_control(&stream, WSP_PING, "p", 1);
+    stream_control(&stream, WSP_PONG, "", 0);
+    stream_frame(&stream, 0, "", 0); /* an empty one */
+    events_add(&stream.expected, WSP_EVENT_FRAME, 0, NULL, 0, 0);
+    stream_fragment(&stream, WSP_TEXT, text, 3, 4, 4, 1);
+    stream_control(&stream, WSP_PING, "q", 1);
+    stream_message(&stream, WSP_BINARY, "\xff", 1);
+    expect_stream(&w, &stream, 4);
+    for (size_t one = 0; one <= stream.len; one++) {
+        for (size_t two = one; two <= stream.len; two++) {
+            struct peer p;
+            peer_open(&p, &w, 4);
+            feed(&p, stream.bytes, one);
+            feed(&p, stream.bytes + one, two - one);
+            feed(&p, stream.bytes + two, stream.len - two);
+            expect_events(&p.got, &stream.expected);
+            assert_null(p.in);
+            peer_close(&p);
+        }
+    }
+    stream_free(&stream);
+    world_close(&w);
+}
+
+/* ASCII, or any bytes. */
+static void fill_for(unsigned opcode, uint8_t *bytes, size_t len, uint64_t *random)
+{
+    frame_fill(bytes, len, random);
+    for (size_t i = 0; i < len && opcode == WSP_TEXT; i++) {
+        bytes[i] = bytes[i] % 95 + 32;
+    }
+}
+
+static void add_random_control(struct stream *s, uint64_t *random)
+{
+    uint8_t payload[WSP_CONTROL_MAX];
+    size_t len = (size_t)test_below(random, sizeof payload + 1);
+    frame_fill(payload, len, random);
+    stream_control(s, test_below(random, 2) ? WSP_PING : WSP_PONG, payload, len);
+}
+
+static void add_random_message(struct stream *s, uint64_t *random)
+{
+    uint8_t payload[20000];
+    unsigned opcode = test_below(random, 2) ? WSP_TEXT : WSP_BINARY;
+    size_t len = (size_t)test_below(random, test_below(random, 4) ? 200 : sizeof payload);
+    fill_for(opcode, payload, len, random);
+    if (test_below(random, 2)) {
+        stream_message(s, opcode, payload, len);
+        return;
+    }
+    size_t done = 0;
+    int first = 1, last = 0;
+    while (!last) {
+        size_t piece = (size_t)test_below(random, len - done + 1);
+        last = test_below(random, 4) == 0;
+        piece = last ? len - done : piece;
+        stream_frame(s, (last ? FRAME_FIN : 0) | (first ? opcode : 0), payload + done, piece);
+        done += piece;
+        first = 0;
+        if (last) {
+            events_add(&s->expected, WSP_EVENT_MESSAGE, opcode, payload, len, 0);
+        } else {
+            events_add(&s->expected, WSP_EVENT_FRAME, 0, NULL, piece, 0);
+        }
+        while (!last && test_below(random, 3) == 0) {
+            add_random_control(s, random);
+        }
+    }
+}
+
+static void streams_when_random_are_heard_in_random_pieces(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w);
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        struct stream s = {.random = seed};
+        uint64_t random = seed;
+        w.codec.wslay_unmasks = seed % 2;
+        for (int i = 0; i < 12; i++) {
+            if (test_below(&random, 3) == 0) {
+                add_random_control(&s, &random);
+            }
+            add_random_message(&s, &random);
+        }
+        stream_control(&s, WSP_CLOSE, "\x03\xe8", 2);
+        stream_frame(&s, FRAME_FIN | WSP_TEXT, "never heard", 11);
+        expect_stream(&w, &s, NO_LIMIT);
+        stream_free(&s);
+    }
+    world_close(&w);
+}
+
+/* Two peers whose bytes come alternately share spares, and nothing else. */
+static void peers_when_they_take_turns_do_not_mix(void **state)
+{
+    (void)state;
+    enum { PEERS = 30 };
+    struct world w;
+    struct peer peers[PEERS];
+    struct stream streams[PEERS];
+    size_t done[PEERS] = {0}, open = PEERS;
+    uint64_t random = 63;
+    world_open(&w);
+    for (size_t i = 0; i < PEERS; i++) {
+        streams[i] = (struct stream){.random = i};
+        peer_open(&peers[i], &w, NO_LIMIT);
+        for (int n = 0; n < 6; n++) {
+            add_random_message(&streams[i], &random);
+        }
+        stream_control(&streams[i], WSP_CLOSE, "\x0f\xa0", 2);
+    }
+    while (open > 0) {
+        size_t i = (size_t)test_below(&random, PEERS), left = streams[i].len - done[i];
+        if (left > 0) {
+            size_t piece = 1 + (size_t)test_below(&random, left < 300 ? left : 300);
+            feed(&peers[i], streams[i].bytes + done[i], piece);
+            done[i] += piece;
+            open -= done[i] == streams[i].len;
+        }
+    }
+    for (size_t i = 0; i < PEERS; i++) {
+        expect_events(&peers[i].got, &streams[i].expected);
+        peer_close(&peers[i]);
+        stream_free(&streams[i]);
+    }
+    world_close(&w);
+}
+
+/* --------------------------------------------------------------------- memory */
+
+static void message_when_it_comes_in_one_piece_is_shown_without_a_buffer(void **state)
+{
+    (void)state;
+    struct world w;
+    struct peer p;
+    struct stream s = {.random = 64};
+    uint8_t payload[4096];
+    struct wsp_event event;
+    world_open(&w);
+    peer_open(&p, &w, NO_LIMIT);
+    fill_for(WSP_TEXT, payload, sizeof payload, &s.random);
+    stream_message(&s, WSP_TEXT, payload, sizeof payload);
+    const uint8_t *at = s.bytes;
+    size_t left = s.len;
+    wsp_inbound_next(&w.inbounds, &p.in, &p.gate, &at, &left, NO_LIMIT, 0, &event);
+    assert_int_equal(event.kind, WSP_EVENT_MESSAGE);
+    assert_int_equal(event.len, sizeof payload);
+    assert_memory_equal(event.data, payload, sizeof payload);
+    assert_int_equal(p.in->buffer.cap, 0);
+    wsp_inbound_next(&w.inbounds, &p.in, &p.gate, &at, &left, NO_LIMIT, 0, &event);
+    assert_int_equal(event.kind, WSP_EVENT_MORE);
+    assert_null(p.in);
+    /* The same again costs nothing. */
+    size_t calls = w.mem.calls;
+    for (int i = 0; i < 1000; i++) {
+        feed(&p, s.bytes, s.len);
+    }
+    assert_int_equal(w.mem.calls, calls);
+    stream_free(&s);
+    peer_close(&p);
+    world_close(&w);
+}
+
+static void head_when_not_complete_holds_no_memory(void **state)
+{
+    (void)state;
+    struct world w;
+    uint8_t head[FRAME_HEAD_MAX];
+    struct frame_form form = {.first = FRAME_FIN | WSP_BINARY, .key = masked};
+    world_open(&w);
+    size_t len = frame_head(head, &form, 70000);
+    struct peer p;
+    peer_open(&p, &w, NO_LIMIT);
+    for (size_t i = 0; i + 1 < len; i++) {
+        feed(&p, head + i, 1);
+        assert_null(p.in);
+        assert_int_equal(w.mem.calls, 0);
+    }
+    feed(&p, head + len - 1, 1);
+    assert_non_null(p.in);
+    peer_close(&p);
+    world_close(&w);
+}
+
+static void memory_when_a_length_is_announced_grows_only_with_what_comes(void **state)
+{
+    (void)state;
+    struct world w;
+    uint8_t head[FRAME_HEAD_MAX], zero[1000] = {0};
+    struct frame_form form = {.first = FRAME_FIN | WSP_BINARY, .key = masked};
+    world_open(&w);
+    struct peer p;
+    peer_open(&p, &w, NO_LIMIT);
+    feed(&p, head, frame_head(head, &form, NO_LIMIT));
+    assert_int_equal(p.got.count, 0);
+    size_t before = w.mem.bytes;
+    for (size_t come = 1000; come <= 100000; come += 1000) {
+        feed(&p, zero, sizeof zero);
+        assert_true(w.mem.bytes - before < 2 * come + 256);
+    }
+    assert_int_equal(p.in->buffer.len, 100000);
+    peer_close(&p);
+    world_close(&w);
+}
+
+static void fragments_when_tiny_and_many_cost_what_they_carry(void **state)
+{
+    (void)state;
+    struct world w;
+    struct peer p;
+    uint8_t frame[20];
+    world_open(&w);
+    peer_open(&p, &w, 65536);
+    feed(&p, frame, frame_client(frame, WSP_BINARY, "x", 1));
+    for (int i = 0; i < 20000; i++) {
+        feed(&p, frame, frame_client(frame, WSP_CONTINUATION, "x", (size_t)i % 2));
+        assert_int_equal(w.codec.spare_count, 1); /* each gives its decoder back */
+    }
+    assert_int_equal(p.in->buffer.len, 10001);
+    assert_true(w.mem.bytes < 3 * 10001 + 2048);
+    assert_int_equal(p.got.count, 20001);
+    peer_close(&p);
+    world_close(&w);
+}
+
+static void check_spares(const struct world *w)
+{
+    size_t bytes = 0, count = 0;
+    for (const struct wsp_inbound *in = w->inbounds.spares; in; in = in->next) {
+        bytes += in->buffer.cap;
+        count++;
+        assert_int_equal(in->buffer.len, 0);
+        assert_null(in->decoder);
+    }
+    assert_int_equal(w->inbounds.spare_bytes, bytes);
+    assert_int_equal(w->inbounds.spare_count, count);
+    assert_true(bytes <= 256 * 1024);
+}
+
+static void buffers_when_messages_are_over_are_given_back_but_for_a_few(void **state)
+{
+    (void)state;
+    enum { PEERS = 40, KEPT = 16 };
+    struct world w;
+    struct peer peers[PEERS];
+    struct stream s = {.random = 65};
+    static uint8_t payload[60000];
+    world_open(&w);
+    fill_for(WSP_TEXT, payload, sizeof payload, &s.random);
+    stream_message(&s, WSP_TEXT, payload, sizeof payload);
+    for (size_t i = 0; i < PEERS; i++) {
+        peer_open(&peers[i], &w, NO_LIMIT);
+        feed(&peers[i], s.bytes, s.len - 1);
+        assert_true(peers[i].in->buffer.len >= 50000);
+    }
+    size_t full = w.mem.bytes;
+    assert_true(full >= PEERS * sizeof payload);
+    for (size_t i = 0; i < PEERS; i++) {
+        feed(&peers[i], s.bytes + s.len - 1, 1);
+        assert_null(peers[i].in);
+        expect_events(&peers[i].got, &s.expected);
+    }
+    assert_int_equal(w.inbounds.spare_count, KEPT);
+    assert_int_not_equal(w.inbounds.spare_bytes, 0);
+    check_spares(&w);
+    assert_true(w.mem.bytes < 256 * 1024 + KEPT * 1000);
+    /* Taken again, the count goes down with them. */
+    for (size_t i = 0; i < PEERS; i++) {
+        feed(&peers[i], s.bytes, 100);
+        assert_int_equal(w.inbounds.spare_count, i < KEPT ? KEPT - 1 - i : 0);
+        check_spares(&w);
+    }
+    for (size_t i = 0; i < PEERS; i++) {
+        peer_close(&peers[i]);
+    }
+    stream_free(&s);
+    world_close(&w);
+}
+
+static void peer_when_it_goes_anywhere_in_a_stream_leaks_nothing(void **state)
+{
+    (void)state;
+    struct world w;
+    struct stream s = {.random = 66};
+    world_open(&w);
+    stream_fragment(&s, WSP_TEXT, (const uint8_t *)"abcdef", 0, 3, 6, 0);
+    stream_control(&s, WSP_PING, "ping", 4);
+    stream_fragment(&s, WSP_TEXT, (const uint8_t *)"abcdef", 3, 6, 6, 1);
+    stream_control(&s, WSP_CLOSE, "\x03\xe8", 2);
+    for (size_t at = 0; at <= s.len; at++) {
+        struct peer p;
+        peer_open(&p, &w, NO_LIMIT);
+        feed_pieces(&p, s.bytes, at, (int)(at % 2), &s.random);
+        peer_close(&p);
+        wsp_inbound_fini(&w.inbounds, &p.in); /* of nothing is fine */
+        assert_true(w.inbounds.spare_count <= 2);
+    }
+    stream_free(&s);
+    world_close(&w);
+}
+
+/* --------------------------------------------------------------------- limits */
+
+static void message_when_at_its_limit_is_heard_and_one_byte_over_is_too_big(void **state)
+{
+    (void)state;
+    static const size_t limits[] = {0, 1, 125, 126, 4095, 4096, 4097, 65535, 65536};
+    struct world w;
+    static uint8_t payload[65537];
+    world_open(&w);
+    memset(payload, 'l', sizeof payload);
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        size_t limit = limits[i];
+        struct stream at = {.random = 67}, over = {.random = 68};
+        stream_message(&at, WSP_TEXT, payload, limit);
+        stream_message(&at, WSP_BINARY, payload, limit); /* each has the whole limit */
+        stream_frame(&over, FRAME_FIN | WSP_TEXT, payload, limit + 1);
+        stream_error(&over, WSPOOL_END_TOO_BIG);
+        expect_stream(&w, &at, limit);
+        expect_stream(&w, &over, limit);
+        stream_free(&at);
+        stream_free(&over);
+    }
+    world_close(&w);
+}
+
+static void fragments_when_over_the_limit_together_are_too_big(void **state)
+{
+    (void)state;
+    struct world w;
+    static const uint8_t payload[64] = "0123456789012345678901234567890123456789";
+    world_open(&w);
+    for (size_t one = 0; one <= 30; one += 6) {
+        for (size_t two = 0; one + two <= 30; two += 5) {
+            struct stream at = {.random = 69}, over = {.random = 70}, empty = {.random = 71};
+            stream_fragment(&at, WSP_TEXT, payload, 0, one, 30, 0);
+            stream_frame(&at, 0, payload + one, two);
+            events_add(&at.expected, WSP_EVENT_FRAME, 0, NULL, two, 0);
+            stream_control(&at, WSP_PING, payload, 40); /* does not count */
+            stream_frame(&at, FRAME_FIN, payload + one + two, 30 - one - two);
+            events_add(&at.expected, WSP_EVENT_MESSAGE, WSP_TEXT, payload, 30, 0);
+            expect_stream(&w, &at, 30);
+
+            stream_fragment(&over, WSP_TEXT, payload, 0, one, 31, 0);
+            stream_frame(&over, 0, payload + one, two);
+            events_add(&over.expected, WSP_EVENT_FRAME, 0, NULL, two, 0);
+            stream_control(&over, WSP_PING, payload, 40);
+            stream_frame(&over, two % 2 ? FRAME_FIN : 0, payload, 31 - one - two);
+            stream_error(&over, WSPOOL_END_TOO_BIG);
+            expect_stream(&w, &over, 30);
+
+            /* An empty last fragment fits into what is full. */
+            stream_fragment(&empty, WSP_TEXT, payload, 0, 30, 30, 0);
+            stream_frame(&empty, FRAME_FIN, "", 0);
+            events_add(&empty.expected, WSP_EVENT_MESSAGE, WSP_TEXT, payload, 30, 0);
+            expect_stream(&w, &empty, 30);
+            stream_free(&at);
+            stream_free(&over);
+            stream_free(&empty);
+        }
+    }
+    world_close(&w);
+}
+
+static void size_when_announced_over_the_limit_is_refused_with_the_head(void **state)
+{
+    (void)state;
+    static const uint64_t sizes[] = {101, 126, 65536, UINT64_C(1) << 32, (UINT64_C(1) << 63) - 1};
+    struct world w;
+    world_open(&w);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        for (int fragment = 0; fragment < 2; fragment++) {
+            struct peer p;
+            uint8_t frame[FRAME_HEAD_MAX + 10];
+            struct frame_form form = {.first = fragment ? 0 : WSP_BINARY, .key = masked};
+            peer_open(&p, &w, 100);
+            if (fragment) {
+                feed(&p, frame, frame_client(frame, WSP_BINARY, "abc", 3));
+                assert_int_equal(p.got.count, 1);
+            }
+            size_t len = frame_head(frame, &form, sizes[i]);
+            feed(&p, frame, len - 1);
+            assert_int_equal(p.got.count, fragment);
+            size_t peak = w.mem.peak;
+            feed(&p, frame + len - 1, 1);
+            assert_int_equal(p.got.count, fragment + 1);
+            assert_int_equal(p.got.all[fragment].kind, WSP_EVENT_ERROR);
+            assert_int_equal(p.got.all[fragment].end, WSPOOL_END_TOO_BIG);
+            assert_true(w.mem.peak - peak < 1000);
+            peer_close(&p);
+        }
+    }
+    world_close(&w);
+}
+
+/* --------------------------------------------------------------------- faults */
+
+static void order_of_frames_when_wrong_is_a_protocol_error(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned before, bad; /* first bytes; before 0: nothing comes before */
+    } cases[] = {
+        {0, FRAME_FIN | WSP_CONTINUATION},        {0, WSP_CONTINUATION},
+        {FRAME_FIN | WSP_TEXT, FRAME_FIN | 0},    {FRAME_FIN | WSP_BINARY, 0},
+        {WSP_TEXT, FRAME_FIN | WSP_TEXT},         {WSP_TEXT, WSP_TEXT},
+        {WSP_TEXT, FRAME_FIN | WSP_BINARY},       {WSP_BINARY, WSP_BINARY},
+        {FRAME_FIN | WSP_PING, WSP_CONTINUATION},
+    };
+    struct world w;
+    world_open(&w);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct stream s = {.random = i};
+        unsigned opcode = cases[i].before & 15;
+        if (opcode == WSP_PING) {
+            stream_control(&s, opcode, "x", 1);
+        } else if (cases[i].before & FRAME_FIN) {
+            stream_message(&s, opcode, "x", 1);
+        } else if (cases[i].before) {
+            stream_fragment(&s, opcode, (const uint8_t *)"x", 0, 1, 1, 0);
+        }
+        stream_frame(&s, cases[i].bad, "y", 1);
+        stream_error(&s, WSPOOL_END_PROTOCOL);
+        stream_control(&s, WSP_CLOSE, "\x03\xe8now", 5);
+        expect_stream(&w, &s, NO_LIMIT);
+        stream_free(&s);
+    }
+    world_close(&w);
+}
+
+/* Frames that break the protocol by themselves, as the first thing or inside a message. Their
+ * payload looks like frames, and is none. */
+static void frame_when_unlawful_is_a_protocol_error_and_the_close_behind_it_is_found(void **state)
+{
+    (void)state;
+    const struct frame_form bad[] = {
+        {.first = FRAME_FIN | 0x40 | WSP_TEXT, .key = masked},
+        {.first = FRAME_FIN | 0x20 | WSP_TEXT, .key = masked},
+        {.first = FRAME_FIN | 0x10 | WSP_PING, .key = masked},
+        {.first = FRAME_FIN | 3, .key = masked},
+        {.first = FRAME_FIN | 7, .key = masked},
+        {.first = FRAME_FIN | 11, .key = masked},
+        {.first = FRAME_FIN | 15, .key = masked},
+        {.first = FRAME_FIN | WSP_TEXT},
+        {.first = FRAME_FIN | WSP_PING},
+        {.first = WSP_PING, .key = masked},
+        {.first = FRAME_FIN | WSP_PONG, .key = masked, .length_form = FRAME_16_BITS},
+        {.first = FRAME_FIN | WSP_PONG, .key = masked, .length_form = FRAME_64_BITS},
+        {.first = FRAME_FIN | WSP_TEXT, .key = masked, .length_form = FRAME_16_BITS},
+        {.first = FRAME_FIN | WSP_TEXT, .key = masked, .length_form = FRAME_64_BITS},
+        {.first = FRAME_FIN | WSP_TEXT, .length_form = FRAME_64_BITS},
+    };
+    struct world w;
+    uint8_t trap[40];
+    size_t len = 0;
+    world_open(&w);
+    while (len + 8 <= sizeof trap) {
+        len += frame_client(trap + len, FRAME_FIN | WSP_CLOSE, "\x0f\xa1", 2);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        for (size_t payload = 0; payload <= len; payload += 8) {
+            for (int within = 0; within < 2; within++) {
+                struct stream s = {.random = i};
+                if (within) {
+                    stream_fragment(&s, WSP_TEXT, (const uint8_t *)"abc", 0, 1, 3, 0);
+                } else {
+                    stream_message(&s, WSP_BINARY, "abc", 3);
+                }
+                stream_raw(&s, bad[i], trap, payload);
+                stream_error(&s, WSPOOL_END_PROTOCOL);
+                /* What follows is skipped, good or bad, but for the Close. */
+                stream_frame(&s, FRAME_FIN | WSP_TEXT, "\xff\xff", 2);
+                stream_frame(&s, FRAME_FIN | WSP_PING, trap, 16);
+                stream_raw(&s, bad[(i + 1) % (sizeof bad / sizeof *bad)], trap, len);
+                stream_frame(&s, 0, "", 0);
+                stream_control(&s, WSP_CLOSE, "\x0f\xa0really", 8);
+                stream_frame(&s, FRAME_FIN | WSP_CLOSE, "\x0f\xa2", 2);
+                expect_stream(&w, &s, NO_LIMIT);
+                stream_free(&s);
+            }
+        }
+    }
+    world_close(&w);
+}
+
+/* With the two bytes that make it so; nothing is borrowed for it. */
+static void frame_when_its_first_two_bytes_are_bad_is_refused_with_them(void **state)
+{
+    (void)state;
+    static const uint8_t bad[][2] = {{0xc1, 0x85}, {0x81, 0x05}, {0x83, 0x85}, {0x09, 0x85},
+                                     {0x89, 0xfe}, {0x8b, 0x80}, {0x88, 0xff}};
+    struct world w;
+    world_open(&w);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct peer p;
+        peer_open(&p, &w, NO_LIMIT);
+        feed(&p, bad[i], 1);
+        assert_int_equal(p.got.count, 0);
+        feed(&p, bad[i] + 1, 1);
+        assert_int_equal(p.got.count, 1);
+        assert_int_equal(p.got.all[0].kind, WSP_EVENT_ERROR);
+        assert_int_equal(p.got.all[0].end, WSPOOL_END_PROTOCOL);
+        assert_int_equal(w.codec.spare_count, 0);
+        peer_close(&p);
+    }
+    world_close(&w);
+}
+
+/* An unlawful Close is an error, and is the peer's Close all the same: no other will follow it. */
+static void close_when_unlawful_by_itself_is_an_error_and_is_found(void **state)
+{
+    (void)state;
+    const struct frame_form forms[] = {
+        {.first = FRAME_FIN | FRAME_RSV1 | WSP_CLOSE, .key = masked},
+        {.first = WSP_CLOSE, .key = masked},
+        {.first = FRAME_FIN | WSP_CLOSE},
+        {.first = FRAME_FIN | WSP_CLOSE, .key = masked, .length_form = FRAME_16_BITS},
+    };
+    struct world w;
+    world_open(&w);
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        for (size_t len = 0; len <= 4; len++) {
+            struct stream s = {.random = i};
+            stream_raw(&s, forms[i], "\x03\xe8xy", len);
+            stream_error(&s, WSPOOL_END_PROTOCOL);
+            events_add(&s.expected, WSP_EVENT_CONTROL, WSP_CLOSE, "\x03\xe8xy", len, 0);
+            expect_stream(&w, &s, NO_LIMIT);
+            stream_free(&s);
+        }
+    }
+    /* One that is too long for a Close is skipped. */
+    uint8_t endless[300] = {0};
+    for (size_t len = 126; len <= 300; len += 87) {
+        struct stream s = {.random = len};
+        stream_frame(&s, FRAME_FIN | WSP_CLOSE, endless, len);
+        stream_error(&s, WSPOOL_END_PROTOCOL);
+        stream_frame(&s, FRAME_FIN | WSP_CLOSE, endless, len);
+        stream_control(&s, WSP_CLOSE, endless, 125);
+        expect_stream(&w, &s, NO_LIMIT);
+        stream_free(&s);
+    }
+    world_close(&w);
+}
+
+static void error_when_too_big_or_not_utf8_still_finds_the_close(void **state)
+{
+    (void)state;
+    struct world w;
+    uint8_t trap[64];
+    size_t len = 0;
+    world_open(&w);
+    while (len + 8 <= sizeof trap) {
+        len += frame_client(trap + len, FRAME_FIN | WSP_CLOSE, "\x0f\xa1", 2);
+    }
+    struct stream big = {.random = 72}, text = {.random = 73};
+    stream_frame(&big, FRAME_FIN | WSP_BINARY, trap, len);
+    stream_error(&big, WSPOOL_END_TOO_BIG);
+    stream_frame(&big, FRAME_FIN | WSP_BINARY, trap, len);
+    stream_control(&big, WSP_CLOSE, "\x03\xf1", 2);
+    expect_stream(&w, &big, 20);
+    stream_fragment(&text, WSP_TEXT, (const uint8_t *)"abc", 0, 2, 3, 0);
+    stream_control(&text, WSP_PING, "", 0);
+    stream_frame(&text, 0, trap, len); /* 0x88 can't begin a character */
+    stream_error(&text, WSPOOL_END_BAD_UTF8);
+    stream_frame(&text, FRAME_FIN, "d", 1);
+    stream_control(&text, WSP_CLOSE, "", 0);
+    expect_stream(&w, &text, NO_LIMIT);
+    stream_free(&big);
+    stream_free(&text);
+    world_close(&w);
+}
+
+/* ---------------------------------------------------------------------- UTF-8 */
+
+static void text_when_bad_is_refused_at_its_first_bad_byte(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t len, good; /* bytes that are good yet */
+    } cases[] = {
+        {"abc\xff", 4, 3},
+        {"\x80", 1, 0},
+        {"\xc3(", 2, 1},
+        {"a\xe2\x82(", 4, 3},
+        {"\xf0\x9f\x98(", 4, 3},
+        {"\xf0\x9f\x98\x80\xbf", 5, 4},
+        {"\xed\xa0\x80", 3, 1},
+        {"\xe0\x9f\x80", 3, 1},
+        {"\xf4\x90\x80\x80", 4, 1},
+        {"\xc3\xa9\xc3\xa9\xc0\xaf", 6, 4},
+        {"0123456789012345678901234567890123456789\xfe", 41, 40},
+    };
+    struct world w;
+    uint64_t random = 74;
+    world_open(&w);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *text = cases[i].text;
+        for (size_t cut = 0; cut <= cases[i].len; cut++) {
+            /* In two fragments with a ping between, the second longer than what follows. */
+            struct stream s = {.random = random};
+            struct peer p;
+            uint8_t rest[60] = {0};
+            size_t bad_at;
+            memcpy(rest, text + cut, cases[i].len - cut);
+            stream_frame(&s, WSP_TEXT, text, cut);
+            bad_at = s.len - cut + cases[i].good;
+            stream_frame(&s, FRAME_FIN | WSP_PING, "\xff", 1);
+            stream_frame(&s, FRAME_FIN, rest, sizeof rest);
+            if (cases[i].good >= cut) {
+                bad_at = s.len - sizeof rest + cases[i].good - cut;
+            }
+            peer_open(&p, &w, NO_LIMIT);
+            feed_pieces(&p, s.bytes, bad_at, cut % 2 ? BYTES : RANDOM, &random);
+            for (size_t e = 0; e < p.got.count; e++) {
+                assert_int_not_equal(p.got.all[e].kind, WSP_EVENT_ERROR);
+            }
+            feed(&p, s.bytes + bad_at, 1);
+            assert_int_equal(p.got.all[p.got.count - 1].kind, WSP_EVENT_ERROR);
+            assert_int_equal(p.got.all[p.got.count - 1].end, WSPOOL_END_BAD_UTF8);
+            peer_close(&p);
+            stream_free(&s);
+        }
+    }
+    world_close(&w);
+}
+
+static void text_when_it_ends_inside_a_character_is_refused_at_its_end(void **state)
+{
+    (void)state;
+    static const char text[] = "a\xf0\x9f\x98\x80";
+    struct world w;
+    world_open(&w);
+    for (size_t len = 1; len <= 5; len++) {
+        int whole = len == 1 || len == 5;
+        struct stream one = {.random = 75}, two = {.random = 76}, next = {.random = 77};
+        stream_frame(&one, FRAME_FIN | WSP_TEXT, text, len);
+        stream_frame(&two, WSP_TEXT, text, len);
+        events_add(&two.expected, WSP_EVENT_FRAME, 0, NULL, len, 0);
+        stream_frame(&two, FRAME_FIN, "", 0);
+        if (whole) {
+            events_add(&one.expected, WSP_EVENT_MESSAGE, WSP_TEXT, text, len, 0);
+            events_add(&two.expected, WSP_EVENT_MESSAGE, WSP_TEXT, text, len, 0);
+        } else {
+            stream_error(&one, WSPOOL_END_BAD_UTF8);
+            stream_error(&two, WSPOOL_END_BAD_UTF8);
+        }
+        expect_stream(&w, &one, NO_LIMIT);
+        expect_stream(&w, &two, NO_LIMIT);
+        /* The same bytes are good binary, and leave nothing to the text that follows. */
+        stream_message(&next, WSP_BINARY, text, len);
+        stream_message(&next, WSP_TEXT, "b", 1);
+        expect_stream(&w, &next, NO_LIMIT);
+        stream_free(&one);
+        stream_free(&two);
+        stream_free(&next);
+    }
+    world_close(&w);
+}
+
+/* ---------------------------------------------------------------- no memory */
+
+static void memory_when_it_fails_anywhere_is_an_error_and_the_close_is_found(void **state)
+{
+    (void)state;
+    static uint8_t payload[3000];
+    struct stream s = {.random = 78};
+    uint64_t random = 79;
+    memset(payload, 'm', sizeof payload);
+    stream_message(&s, WSP_TEXT, payload, 10);
+    stream_fragment(&s, WSP_TEXT, payload, 0, 200, 3000, 0);
+    stream_control(&s, WSP_PING, "ping", 4);
+    stream_fragment(&s, WSP_TEXT, payload, 200, 1000, 3000, 0);
+    stream_fragment(&s, WSP_TEXT, payload, 1000, 3000, 3000, 1);
+    for (size_t i = 0; i + 8 <= sizeof payload; i += 8) { /* looks like many frames */
+        frame_client(payload + i, FRAME_FIN | WSP_CLOSE, "\x0f\xa1", 2);
+    }
+    stream_message(&s, WSP_BINARY, payload, 2000);
+    stream_control(&s, WSP_CLOSE,
+                   "\x03\xe8"
+                   "bye",
+                   5);
+    for (int way = 0; way < WAYS; way++) {
+        size_t n = 1, failures = 1;
+        for (; failures > 0; n++) {
+            struct world w;
+            struct peer p;
+            world_open(&w);
+            w.mem.fail_at = n;
+            peer_open(&p, &w, NO_LIMIT);
+            feed_pieces(&p, s.bytes, s.len, way, &random);
+            failures = w.mem.failures;
+            if (failures == 0) {
+                expect_events(&p.got, &s.expected);
+            } else {
+                /* A beginning of what was to come, the error, the Close. */
+                size_t heard = p.got.count - 2;
+                assert_true(p.got.count >= 2 && heard < s.expected.count);
+                struct events beginning = {p.got.all, heard, 0};
+                struct events expected = {s.expected.all, heard, 0};
+                expect_events(&beginning, &expected);
+                assert_int_equal(p.got.all[heard].kind, WSP_EVENT_ERROR);
+                assert_int_equal(p.got.all[heard].end, WSPOOL_END_NOMEM);
+                assert_int_equal(p.got.all[heard + 1].kind, WSP_EVENT_CONTROL);
+                assert_int_equal(p.got.all[heard + 1].len, 5);
+                assert_memory_equal(p.got.all[heard + 1].data,
+                                    "\x03\xe8"
+                                    "bye",
+                                    5);
+            }
+            peer_close(&p);
+            world_close(&w);
+        }
+        assert_true(n > 4);
+    }
+    stream_free(&s);
+}
+
+static void close_when_there_is_no_memory_to_read_it_is_found(void **state)
+{
+    (void)state;
+    for (size_t n = 1; n <= 2; n++) { /* to note it in, to decode it with */
+        struct world w;
+        struct peer p;
+        uint8_t frame[20];
+        world_open(&w);
+        peer_open(&p, &w, NO_LIMIT);
+        w.mem.fail_at = n;
+        feed(&p, frame, frame_client(frame, FRAME_FIN | WSP_CLOSE, "\x0f\xa0", 2));
+        assert_int_equal(p.got.count, 2);
+        assert_int_equal(p.got.all[0].end, WSPOOL_END_NOMEM);
+        assert_int_equal(p.got.all[1].kind, WSP_EVENT_CONTROL);
+        assert_memory_equal(p.got.all[1].data, "\x0f\xa0", 2);
+        peer_close(&p);
+        world_close(&w);
+    }
+}
+
+static void discard_when_there_is_no_memory_is_an_error(void **state)
+{
+    (void)state;
+    struct world w;
+    struct peer p;
+    uint8_t frame[20];
+    world_open(&w);
+    peer_open(&p, &w, NO_LIMIT);
+    p.discarding = 1;
+    w.mem.fail_at = 1;
+    size_t len = frame_client(frame, FRAME_FIN | WSP_TEXT, "abc", 3);
+    const uint8_t *at = frame;
+    struct wsp_event event;
+    wsp_inbound_discard(&w.inbounds, &p.in, &p.gate, &at, &len, &event);
+    assert_int_equal(event.kind, WSP_EVENT_ERROR);
+    assert_int_equal(event.end, WSPOOL_END_NOMEM);
+    assert_ptr_equal(at, frame); /* nothing was taken: it may be tried again */
+    assert_null(p.in);
+    peer_close(&p);
+    world_close(&w);
+}
+
+/* -------------------------------------------------------------------- discard */
+
+/* The host may close at any moment: whatever the peer is in the middle of, its Close is found. */
+static void close_when_the_host_has_closed_anywhere_is_found(void **state)
+{
+    (void)state;
+    struct world w;
+    struct stream s = {.random = 80};
+    uint64_t random = 81;
+    static const uint8_t closing[] = "\x0f\xa0good bye";
+    uint8_t trap[24];
+    world_open(&w);
+    for (size_t i = 0; i < sizeof trap; i += 8) {
+        frame_client(trap + i, FRAME_FIN | WSP_CLOSE, "\x0f\xa1", 2);
+    }
+    stream_message(&s, WSP_BINARY, trap, sizeof trap);
+    stream_fragment(&s, WSP_BINARY, trap, 0, 16, 24, 0);
+    stream_control(&s, WSP_PING, trap, 8);
+    stream_fragment(&s, WSP_BINARY, trap, 16, 24, 24, 1);
+    for (size_t len = 0; len < sizeof closing; len += len < 3 ? 1 : 7) {
+        struct stream all = {.random = len};
+        memcpy(stream_room(&all, s.len), s.bytes, s.len);
+        all.len = s.len;
+        size_t begin = all.len;
+        stream_control(&all, WSP_CLOSE, closing, len);
+        /* Up to here the Close is not whole. */
+        for (size_t cut = 0; cut < all.len; cut++) {
+            for (int way = 0; way < WAYS; way++) {
+                struct peer p;
+                w.codec.wslay_unmasks = (int)(cut % 2);
+                peer_open(&p, &w, NO_LIMIT);
+                feed_pieces(&p, all.bytes, cut, way, &random);
+                assert_false(p.closed);
+                events_free(&p.got);
+                p.discarding = 1;
+                feed_pieces(&p, all.bytes + cut, all.len - cut, way, &random);
+                expect_events(&p.got, &all.expected);
+                peer_close(&p);
+            }
+        }
+        assert_true(begin < all.len);
+        stream_free(&all);
+    }
+    stream_free(&s);
+    world_close(&w);
+}
+
+/* The hook for a message may close, while what it shows lies in the decoder or the buffer. */
+static void close_when_the_host_closes_from_a_message_is_found(void **state)
+{
+    (void)state;
+    struct world w;
+    struct stream s = {.random = 82};
+    world_open(&w);
+    stream_message(&s, WSP_TEXT, "in place", 8);
+    stream_fragment(&s, WSP_TEXT, (const uint8_t *)"gathered", 0, 4, 8, 0);
+    stream_control(&s, WSP_PING, "now", 3);
+    stream_fragment(&s, WSP_TEXT, (const uint8_t *)"gathered", 4, 8, 8, 1);
+    stream_message(&s, WSP_TEXT, "", 0);
+    stream_control(&s, WSP_CLOSE, "\x03\xe8", 2);
+    for (size_t stop = 0; stop + 1 < s.expected.count; stop++) {
+        struct peer p;
+        struct wsp_event event = {0};
+        const uint8_t *at = s.bytes;
+        size_t left = s.len;
+        peer_open(&p, &w, NO_LIMIT);
+        for (size_t i = 0; i <= stop; i++) {
+            wsp_inbound_next(&w.inbounds, &p.in, &p.gate, &at, &left, NO_LIMIT, 0, &event);
+            assert_int_equal(event.kind, s.expected.all[i].kind);
+        }
+        wsp_inbound_discard(&w.inbounds, &p.in, &p.gate, &at, &left, &event);
+        assert_int_equal(event.kind, WSP_EVENT_CONTROL);
+        assert_int_equal(event.opcode, WSP_CLOSE);
+        assert_int_equal(event.len, 2);
+        assert_memory_equal(event.data, "\x03\xe8", 2);
+        assert_int_equal(left, 0);
+        wsp_inbound_discard(&w.inbounds, &p.in, &p.gate, &at, &left, &event);
+        assert_int_equal(event.kind, WSP_EVENT_MORE); /* once only */
+        assert_int_equal(p.in->buffer.cap, 0);
+        peer_close(&p);
+    }
+    stream_free(&s);
+    world_close(&w);
+}
+
+/* What lay in a spare belonged to another peer. */
+static void spare_when_another_peer_sent_its_close_with_it_shows_nothing_of_it(void **state)
+{
+    (void)state;
+    struct world w;
+    uint8_t frame[40];
+    world_open(&w);
+    for (int way = 0; way < 3; way++) {
+        struct peer first, second;
+        peer_open(&first, &w, NO_LIMIT);
+        feed(&first, frame, frame_client(frame, FRAME_FIN | WSP_CLOSE, "\x0f\xa0secret", 8));
+        assert_true(first.closed);
+        peer_close(&first);
+        peer_open(&second, &w, way == 1 ? 3 : NO_LIMIT);
+        second.discarding = way == 0; /* closed by the host; too big; unlawful */
+        size_t len = frame_client(frame, FRAME_FIN | (way == 2 ? 3 : WSP_TEXT), "text", 4);
+        feed(&second, frame, len);
+        assert_int_equal(second.got.count, way == 0 ? 0 : 1);
+        assert_false(second.closed);
+        feed(&second, frame, frame_client(frame, FRAME_FIN | WSP_PING, "ping", 4));
+        assert_int_equal(second.got.count, way == 0 ? 0 : 1);
+        feed(&second, frame, frame_client(frame, FRAME_FIN | WSP_CLOSE, "", 0));
+        assert_true(second.closed);
+        assert_int_equal(second.got.all[second.got.count - 1].len, 0);
+        peer_close(&second);
+    }
+    world_close(&w);
+}
+
+static void memory_when_discarding_is_given_back(void **state)
+{
+    (void)state;
+    struct world w;
+    struct peer p;
+    static uint8_t payload[50000], frame[50000 + FRAME_HEAD_MAX];
+    world_open(&w);
+    peer_open(&p, &w, NO_LIMIT);
+    size_t len = frame_client(frame, WSP_BINARY, payload, sizeof payload);
+    feed(&p, frame, len);
+    assert_true(w.mem.bytes > 50000);
+    p.discarding = 1;
+    feed(&p, frame, 1);
+    assert_true(w.mem.bytes < 2000);
+    feed(&p, frame + 1, len - 1);
+    for (int i = 0; i < 10; i++) {
+        feed(&p, frame, len);
+    }
+    assert_true(w.mem.bytes < 2000);
+    assert_int_equal(p.got.count, 1);
+    peer_close(&p);
+    world_close(&w);
+}
+
+/* ---------------------------------------------------------------------- times */
+
+static void start_of_a_message_when_under_way_is_kept_until_it_is_over(void **state)
+{
+    (void)state;
+    struct world w;
+    struct peer p;
+    uint8_t frame[40];
+    world_open(&w);
+    peer_open(&p, &w, NO_LIMIT);
+    p.now = 1000;
+    feed(&p, frame, frame_client(frame, WSP_TEXT, "abc", 3));
+    assert_int_equal(p.in->started, 1000);
+    assert_int_equal(p.in->received, 3);
+    p.now = 2000; /* neither a control frame nor a fragment begins it anew */
+    size_t len = frame_client(frame, FRAME_FIN | WSP_PING, "ping", 4);
+    feed(&p, frame, len - 1);
+    assert_int_equal(p.in->started, 1000);
+    feed(&p, frame + len - 1, 1);
+    feed(&p, frame, frame_client(frame, WSP_CONTINUATION, "def", 3));
+    assert_int_equal(p.in->started, 1000);
+    assert_true(p.in->received >= 6);
+    feed(&p, frame, frame_client(frame, FRAME_FIN, "", 0));
+    assert_null(p.in);
+    p.now = 4000; /* a control frame by itself */
+    len = frame_client(frame, FRAME_FIN | WSP_PING, "ping", 4);
+    feed(&p, frame, len - 1);
+    assert_int_equal(p.in->started, 4000);
+    assert_int_equal(p.in->received, 3);
+    p.now = 5000;
+    feed(&p, frame + len - 1, 1);
+    feed(&p, frame, frame_client(frame, WSP_BINARY, "x", 1));
+    assert_int_equal(p.in->started, 5000);
+    assert_int_equal(p.in->received, 1);
+    peer_close(&p);
+    world_close(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(message_when_whole_is_heard_under_every_cut),
+        cmocka_unit_test(
+            message_when_in_fragments_with_control_frames_between_is_heard_under_all_cuts),
+        cmocka_unit_test(streams_when_random_are_heard_in_random_pieces),
+        cmocka_unit_test(peers_when_they_take_turns_do_not_mix),
+        cmocka_unit_test(message_when_it_comes_in_one_piece_is_shown_without_a_buffer),
+        cmocka_unit_test(head_when_not_complete_holds_no_memory),
+        cmocka_unit_test(memory_when_a_length_is_announced_grows_only_with_what_comes),
+        cmocka_unit_test(fragments_when_tiny_and_many_cost_what_they_carry),
+        cmocka_unit_test(buffers_when_messages_are_over_are_given_back_but_for_a_few),
+        cmocka_unit_test(peer_when_it_goes_anywhere_in_a_stream_leaks_nothing),
+        cmocka_unit_test(message_when_at_its_limit_is_heard_and_one_byte_over_is_too_big),
+        cmocka_unit_test(fragments_when_over_the_limit_together_are_too_big),
+        cmocka_unit_test(size_when_announced_over_the_limit_is_refused_with_the_head),
+        cmocka_unit_test(order_of_frames_when_wrong_is_a_protocol_error),
+        cmocka_unit_test(frame_when_unlawful_is_a_protocol_error_and_the_close_behind_it_is_found),
+        cmocka_unit_test(frame_when_its_first_two_bytes_are_bad_is_refused_with_them),
+        cmocka_unit_test(close_when_unlawful_by_itself_is_an_error_and_is_found),
+        cmocka_unit_test(error_when_too_big_or_not_utf8_still_finds_the_close),
+        cmocka_unit_test(text_when_bad_is_refused_at_its_first_bad_byte),
+        cmocka_unit_test(text_when_it_ends_inside_a_character_is_refused_at_its_end),
+        cmocka_unit_test(memory_when_it_fails_anywhere_is_an_error_and_the_close_is_found),
+        cmocka_unit_test(close_when_there_is_no_memory_to_read_it_is_found),
+        cmocka_unit_test(discard_when_there_is_no_memory_is_an_error),
+        cmocka_unit_test(close_when_the_host_has_closed_anywhere_is_found),
+        cmocka_unit_test(close_when_the_host_closes_from_a_message_is_found),
+        cmocka_unit_test(spare_when_another_peer_sent_its_close_with_it_shows_nothing_of_it),
+        cmocka_unit_test(memory_when_discarding_is_given_back),
+        cmocka_unit_test(start_of_a_message_when_under_way_is_kept_until_it_is_over),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * unit/test_log.c - pool/log.c: what is logged, in which words, and that an attack on one door
+ * neither fills the disk nor drowns the others.
+ */
+#include "pool.h"
+
+/* The newest record, or the n-th before it. */
+static const wspool_log_record *record(const struct host *h, unsigned before)
+{
+    assert_true(h->calls[ON_LOG] > before);
+    return &h->records[(h->calls[ON_LOG] - 1 - before) % HOST_RECORDS];
+}
+
+static void assert_record(const wspool_log_record *r, enum wspool_log_level level,
+                          const char *event, const char *reason, wspool_id id)
+{
+    assert_string_equal(r->event, event);
+    assert_string_equal(r->reason, reason);
+    assert_int_equal(r->level, level);
+    assert_true(r->id == id);
+}
+
+static void life_of_a_peer_is_told_in_the_words_of_the_header(void **state)
+{
+    (void)state;
+    static struct host h;
+    host_init(&h);
+    host_start(&h);
+    wspool_id id = host_come(&h, "/open", "");
+    assert_int_equal(h.calls[ON_LOG], 1);
+    assert_record(record(&h, 0), WSPOOL_LOG_DEBUG, "opened", "", id);
+    assert_true(record(&h, 0)->now == h.now);
+    host_settle(&h);
+    h.now += 5;
+    assert_int_equal(wspool_gone(h.pool, id, WSPOOL_GONE_FAILED, h.now), 0);
+    assert_int_equal(h.calls[ON_LOG], 2);
+    assert_record(record(&h, 0), WSPOOL_LOG_DEBUG, "closed", wspool_end_text(WSPOOL_END_FAILED),
+                  id);
+    assert_int_equal(record(&h, 0)->code, WSPOOL_CLOSE_ABNORMAL);
+    assert_true(record(&h, 0)->now == h.now);
+    host_settle(&h);
+
+    id = host_come(&h, "/open", "Origin: null");
+    assert_record(record(&h, 0), WSPOOL_LOG_INFO, "refused", "origin", id);
+    assert_int_equal(record(&h, 0)->stage, WSPOOL_STAGE_ORIGIN);
+    assert_int_equal(record(&h, 0)->status, 403);
+    host_settle(&h);
+    id = host_open(&h);
+    assert_int_equal(wspool_gone(h.pool, id, WSPOOL_GONE_EOF, h.now), 0);
+    assert_record(record(&h, 0), WSPOOL_LOG_INFO, "refused", "gone", id);
+    assert_int_equal(record(&h, 0)->stage, WSPOOL_STAGE_BYTES);
+    assert_int_equal(record(&h, 0)->status, 0); /* nobody was left */
+
+    assert_int_equal(wspool_drain(h.pool, 0, 0, h.now), 0);
+    assert_record(record(&h, 0), WSPOOL_LOG_INFO, "drain", "", 0);
+    assert_int_equal(h.calls[ON_LOG], 5);
+    host_end(&h);
+}
+
+static void closed_bears_the_code_that_was_received(void **state)
+{
+    (void)state;
+    static struct host h;
+    host_init(&h);
+    host_start(&h);
+    wspool_id id = host_come(&h, "/open", "");
+    host_feed(&h, id, "\x88\x82\0\0\0\0\x0f\xa1", 8); /* 4001 */
+    host_settle(&h);
+    assert_record(record(&h, 0), WSPOOL_LOG_DEBUG, "closed",
+                  wspool_end_text(WSPOOL_END_PEER_CLOSED), id);
+    assert_int_equal(record(&h, 0)->code, 4001);
+    host_end(&h);
+}
+
+/* Fills the queue of a peer that takes nothing: "slow". And the pool's budget: "shed". */
+static void slow_and_shed_are_warnings(void **state)
+{
+    (void)state;
+    static struct host h;
+    static char message[20000];
+    struct iovec vectors[4];
+    memset(message, 'm', sizeof message);
+    host_init(&h);
+    h.config.queue_messages = 2;
+    h.config.pool_bytes = 60000;
+    host_start(&h);
+    wspool_id id = host_come(&h, "/room/a", "Authorization: Bearer t");
+    host_settle(&h);
+    unsigned before = h.calls[ON_LOG];
+    assert_int_equal(wspool_broadcast(h.pool, wspool_item("a"), "m", 1, NULL, NULL), 1);
+    assert_int_equal(wspool_broadcast(h.pool, wspool_item("a"), "m", 1, NULL, NULL), 1);
+    assert_int_equal(h.calls[ON_LOG], before);
+    assert_int_equal(wspool_broadcast(h.pool, wspool_item("a"), "m", 1, NULL, NULL), 0);
+    assert_int_equal(h.calls[ON_LOG], before + 1);
+    assert_record(record(&h, 0), WSPOOL_LOG_WARNING, "slow", "queue_full", 0);
+    assert_int_equal(wspool_gone(h.pool, id, WSPOOL_GONE_EOF, h.now), 0);
+    host_settle(&h);
+
+    id = host_come(&h, "/room/a", "Authorization: Bearer t");
+    wspool_id other = host_come(&h, "/room/b", "Authorization: Bearer t");
+    host_settle(&h);
+    assert_int_equal(wspool_send(h.pool, id, message, sizeof message, NULL), 0);
+    assert_int_equal(wspool_peek(h.pool, id, vectors, 4), 1);
+    assert_int_equal(wspool_ack(h.pool, id, 0, h.now), 0); /* blocked */
+    before = h.calls[ON_LOG];
+    assert_int_equal(wspool_send(h.pool, other, message, sizeof message, NULL), 0);
+    assert_int_equal(wspool_send(h.pool, other, message, sizeof message, NULL), 0);
+    assert_int_equal(h.calls[ON_LOG], before + 1);
+    assert_record(record(&h, 0), WSPOOL_LOG_WARNING, "shed", "", id);
+    host_end(&h);
+}
+
+/* So many peers are refused at this moment. */
+static void refuse(struct host *h, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        host_come(h, "/nowhere", "");
+        host_settle(h);
+    }
+}
+
+static void records_are_left_out_and_counted_when_there_are_too_many(void **state)
+{
+    (void)state;
+    static struct host h;
+    host_init(&h);
+    host_start(&h);
+    refuse(&h, 20);
+    assert_int_equal(h.calls[ON_LOG], 20);
+    for (unsigned i = 0; i < 20; i++) {
+        assert_int_equal(record(&h, i)->suppressed, 0);
+    }
+    refuse(&h, 5);
+    assert_int_equal(h.calls[ON_LOG], 20);
+    assert_int_equal(host_stats(&h).log_suppressed, 5);
+    /* Ten come back a second, and the first says how many are missing. */
+    h.now += WSPOOL_SECOND + 100 * WSPOOL_MILLISECOND;
+    refuse(&h, 1);
+    assert_int_equal(h.calls[ON_LOG], 21);
+    assert_int_equal(record(&h, 0)->suppressed, 5);
+    refuse(&h, 20);
+    assert_in_range(h.calls[ON_LOG], 30, 31);
+    assert_int_equal(record(&h, 0)->suppressed, 0);
+    uint64_t more = host_stats(&h).log_suppressed - 5;
+    assert_in_range(more, 10, 11);
+    h.now += WSPOOL_SECOND;
+    refuse(&h, 1);
+    assert_int_equal(record(&h, 0)->suppressed, more);
+    /* After a long time there are twenty again, not more. */
+    h.now += 3600 * WSPOOL_SECOND;
+    unsigned before = h.calls[ON_LOG];
+    refuse(&h, 25);
+    assert_int_equal(h.calls[ON_LOG], before + 20);
+    host_end(&h);
+}
+
+static void each_event_has_a_rate_of_its_own(void **state)
+{
+    (void)state;
+    static struct host h;
+    host_init(&h);
+    host_start(&h);
+    refuse(&h, 30);
+    assert_int_equal(h.calls[ON_LOG], 20);
+    host_come(&h, "/open", "");
+    assert_int_equal(h.calls[ON_LOG], 21);
+    assert_string_equal(record(&h, 0)->event, "opened");
+    assert_int_equal(record(&h, 0)->suppressed, 0); /* of these none is missing */
+    assert_int_equal(wspool_drain(h.pool, 0, 0, h.now), 0);
+    assert_string_equal(record(&h, 0)->event, "drain");
+    host_end(&h);
+}
+
+static void nothing_is_suppressed_when_nobody_listens(void **state)
+{
+    (void)state;
+    static struct host h;
+    host_init(&h);
+    h.config.log.call = NULL;
+    host_start(&h);
+    refuse(&h, 30);
+    assert_int_equal(host_stats(&h).log_suppressed, 0);
+    host_end(&h);
+}
+
+/* The record is about a peer that is there: the host may look at it, and close it. */
+static void close_it(struct host *h, enum on hook, wspool_id id)
+{
+    if (hook == ON_LOG && id != 0) {
+        assert_ptr_equal(wspool_user(h->pool, id), h);
+        (void)wspool_close(h->pool, id, 1000, "from the log", 0);
+        assert_int_equal(wspool_gone(h->pool, id, WSPOOL_GONE_FAILED, h->now), 0);
+    }
+}
+
+static void peer_may_be_closed_inside_the_hook(void **state)
+{
+    (void)state;
+    static struct host h;
+    host_init(&h);
+    h.inside = close_it;
+    host_start(&h);
+    host_come(&h, "/open", "");
+    assert_int_equal(h.calls[ON_OPEN], 1);
+    assert_int_equal(h.calls[ON_CLOSE], 1);
+    host_come(&h, "/nowhere", "");
+    host_settle(&h);
+    assert_int_equal(h.calls[ON_LOG], 3); /* opened, closed, refused */
+    assert_int_equal(h.released, 2);
+    assert_int_equal(host_stats(&h).handshakes + host_stats(&h).peers, 0);
+    host_end(&h);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(life_of_a_peer_is_told_in_the_words_of_the_header),
+        cmocka_unit_test(closed_bears_the_code_that_was_received),
+        cmocka_unit_test(slow_and_shed_are_warnings),
+        cmocka_unit_test(records_are_left_out_and_counted_when_there_are_too_many),
+        cmocka_unit_test(each_event_has_a_rate_of_its_own),
+        cmocka_unit_test(nothing_is_suppressed_when_nobody_listens),
+        cmocka_unit_test(peer_may_be_closed_inside_the_hook),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

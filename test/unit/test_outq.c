@@ -1,0 +1,1293 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * unit/test_outq.c - link/outq.h against a naive model, and its promises one by one.
+ *
+ * The model is a list of messages, a list of control frames and a Close, each with the number of
+ * its bytes that are sent. Behind each step the queue must show, at a peek, a beginning of just
+ * what the model would send, and must have the model's sums.
+ */
+#include "support.h"
+#include "frames.h"
+
+#include <wspool/error.h>
+#include "link/outq.h"
+
+/* What the queues of a test share: three stores, as if there were three pools of images, so that
+ * one queue gets runs from blocks that are open at the same time. */
+enum { STORES = 3 };
+
+struct world {
+    struct test_mem mem;
+    wspool_mem hooks;
+    wsp_count gauge;
+    struct wsp_blocks stores[STORES];
+    struct wsp_stock stock;
+    uint32_t next_id; /* of messages */
+};
+
+static void world_open(struct world *w)
+{
+    memset(w, 0, sizeof *w);
+    w->hooks = test_mem_hooks(&w->mem);
+    for (size_t i = 0; i < STORES; i++) {
+        wsp_blocks_init(&w->stores[i], &w->hooks, UINT64_MAX, &w->gauge);
+    }
+    wsp_stock_init(&w->stock, &w->hooks);
+}
+
+/* All queues are gone: nobody but the stores may hold a block. */
+static void world_close(struct world *w)
+{
+    for (size_t i = 0; i < STORES; i++) {
+        const struct wsp_block *open = w->stores[i].open;
+        if (open) {
+            assert_int_equal(open->holds, 1);
+            assert_int_equal(w->stores[i].bytes, sizeof *open + open->cap);
+        }
+        wsp_blocks_fini(&w->stores[i]);
+    }
+    wsp_stock_fini(&w->stock);
+    assert_int_equal(w->mem.live, 0);
+}
+
+/* A message with a number of its own in a store. Its run is held for the test, so that it stays
+ * until it was pushed: let go of it then. `payload` is at least 4. */
+static struct wsp_run publish(struct world *w, size_t store, size_t payload)
+{
+    uint8_t image[70000];
+    uint8_t bytes[69980];
+    int error = 0;
+    uint32_t id = ++w->next_id;
+    assert_true(payload >= 4 && payload <= sizeof bytes);
+    for (size_t i = 0; i < payload; i++) {
+        bytes[i] = (uint8_t)(id * 31 + i);
+    }
+    memcpy(bytes, &id, sizeof id);
+    size_t len = frame_server(image, FRAME_FIN | 2, bytes, payload);
+    uint8_t *room = wsp_blocks_room(&w->stores[store], (uint32_t)len, &error);
+    assert_non_null(room);
+    memcpy(room, image, len);
+    struct wsp_run run = wsp_blocks_commit(&w->stores[store], (uint32_t)len);
+    wsp_block_hold(run.block);
+    return run;
+}
+
+/* Publishes a message and pushes it; the answer of the push. */
+static int push(struct world *w, struct wsp_outq *q, size_t store, size_t payload)
+{
+    struct wsp_run run = publish(w, store, payload);
+    int answer = wsp_outq_push(q, &w->stock, &run);
+    wsp_block_release(run.block);
+    assert_true(wsp_outq_check(q));
+    return answer;
+}
+
+/* ------------------------------------------------------------------- model */
+
+struct item {
+    uint8_t *bytes;
+    size_t len;
+    size_t sent;
+    size_t peeked; /* by the last peek */
+    int pong;
+};
+
+enum { ITEMS = 4000, VECTORS = 20 };
+
+struct items {
+    struct item *all[ITEMS];
+    size_t count;
+};
+
+struct model {
+    struct wsp_outq q;
+    struct items messages;
+    struct items controls;
+    struct item *close;
+    size_t lane_start, lane_end; /* where the control bytes lie in their WSP_CONTROL_BYTES */
+    /* the last peek */
+    struct items order; /* what was to be sent, in that order */
+    struct iovec vectors[VECTORS];
+    int vector_count;
+    uint8_t *copy;
+    size_t peeked;
+    /* what was received */
+    uint8_t *stream;
+    size_t stream_len, stream_cap;
+    /* what happened */
+    size_t acks, replaced, left_out, full, dropped, failed, partly, half_lane;
+};
+
+static struct item *item_add(struct items *items, const void *bytes, size_t len)
+{
+    struct item *item = calloc(1, sizeof *item);
+    assert_non_null(item);
+    assert_true(items->count < ITEMS);
+    item->bytes = malloc(len);
+    assert_non_null(item->bytes);
+    memcpy(item->bytes, bytes, len);
+    item->len = len;
+    items->all[items->count++] = item;
+    return item;
+}
+
+static void item_remove(struct items *items, size_t at)
+{
+    free(items->all[at]->bytes);
+    free(items->all[at]);
+    items->count--;
+    memmove(&items->all[at], &items->all[at + 1], (items->count - at) * sizeof *items->all);
+}
+
+static int untouched(const struct item *item)
+{
+    return item->sent == 0 && item->peeked == 0;
+}
+
+static size_t rest_of(const struct items *items)
+{
+    size_t rest = 0;
+    for (size_t i = 0; i < items->count; i++) {
+        rest += items->all[i]->len - items->all[i]->sent;
+    }
+    return rest;
+}
+
+static void sum_run(const struct wsp_run *run, void *user)
+{
+    size_t *sums = user;
+    assert_non_null(run->block);
+    assert_true(run->block->holds >= 1);
+    sums[0] += run->bytes;
+    sums[1] += run->count;
+}
+
+static void check(const struct model *m)
+{
+    size_t sums[2] = {0, 0};
+    assert_true(wsp_outq_check(&m->q));
+    assert_int_equal(m->q.bytes, rest_of(&m->messages));
+    assert_int_equal(m->q.count, m->messages.count);
+    assert_int_equal(wsp_outq_empty(&m->q) != 0,
+                     m->messages.count == 0 && m->controls.count == 0 && !m->close);
+    assert_int_equal(wsp_outq_close_left(&m->q), !m->close);
+    assert_int_equal(wsp_outq_under_way(&m->q), m->peeked > 0);
+    wsp_outq_each(&m->q, sum_run, sums);
+    assert_int_equal(sums[0], m->q.bytes);
+    assert_int_equal(sums[1], m->q.count);
+    /* What was peeked is as it was. */
+    size_t at = 0;
+    for (int i = 0; i < m->vector_count; i++) {
+        assert_memory_equal(m->copy + at, m->vectors[i].iov_base, m->vectors[i].iov_len);
+        at += m->vectors[i].iov_len;
+    }
+}
+
+/* rest of a half-sent message | control | messages | Close */
+static void put_in_order(struct model *m)
+{
+    struct items *order = &m->order;
+    size_t first = 0;
+    order->count = 0;
+    if (m->controls.count > 0 && m->messages.count > 0 && m->messages.all[0]->sent > 0) {
+        order->all[order->count++] = m->messages.all[0];
+        first = 1;
+    }
+    for (size_t i = 0; i < m->controls.count; i++) {
+        order->all[order->count++] = m->controls.all[i];
+    }
+    for (size_t i = first; i < m->messages.count; i++) {
+        order->all[order->count++] = m->messages.all[i];
+    }
+    if (m->close) {
+        order->all[order->count++] = m->close;
+    }
+    for (size_t i = 0; i < order->count; i++) {
+        order->all[i]->peeked = 0;
+    }
+}
+
+static void peek(struct model *m, int max)
+{
+    free(m->copy);
+    m->copy = NULL;
+    m->peeked = 0;
+    m->vector_count = 0;
+    put_in_order(m);
+    int n = wsp_outq_peek(&m->q, m->vectors, max);
+    assert_true(n >= 0 && n <= max);
+    for (int i = 0; i < n; i++) {
+        assert_int_not_equal(m->vectors[i].iov_len, 0);
+        m->peeked += m->vectors[i].iov_len;
+    }
+    m->copy = malloc(m->peeked + 1);
+    assert_non_null(m->copy);
+    m->vector_count = n;
+    size_t got = 0, at = 0;
+    for (int i = 0; i < n; i++) {
+        memcpy(m->copy + got, m->vectors[i].iov_base, m->vectors[i].iov_len);
+        got += m->vectors[i].iov_len;
+    }
+    if (n < max) { /* there was room for more: this is all */
+        assert_int_equal(got, rest_of(&m->order));
+    } else {
+        assert_int_not_equal(got, 0);
+    }
+    size_t items = 0;
+    for (; items < m->order.count && at < got; items++) {
+        struct item *item = m->order.all[items];
+        item->peeked = item->len - item->sent;
+        assert_true(at + item->peeked <= got); /* whole, or not at all */
+        assert_memory_equal(m->copy + at, item->bytes + item->sent, item->peeked);
+        at += item->peeked;
+    }
+    assert_int_equal(at, got);
+    m->order.count = items; /* the others may be dropped */
+}
+
+static void receive(struct model *m, const void *bytes, size_t len)
+{
+    if (m->stream_len + len > m->stream_cap) {
+        m->stream_cap = 2 * (m->stream_len + len);
+        m->stream = realloc(m->stream, m->stream_cap);
+        assert_non_null(m->stream);
+    }
+    if (len > 0) {
+        memcpy(m->stream + m->stream_len, bytes, len);
+    }
+    m->stream_len += len;
+}
+
+static void remove_sent(struct items *items)
+{
+    for (size_t i = items->count; i-- > 0;) {
+        if (items->all[i]->sent == items->all[i]->len) {
+            item_remove(items, i);
+        }
+    }
+}
+
+/* The short way of a queue that keeps up, where it is one: then it must be taken, and otherwise
+ * nothing may be done. */
+static int ack_whole(struct model *m, size_t bytes, struct wsp_acked *acked)
+{
+    int whole = bytes > 0 && bytes == m->peeked && m->vector_count == 1 && !m->q.control &&
+                !m->q.more && bytes == rest_of(&m->messages);
+    uint32_t messages = wsp_outq_ack_whole(&m->q, bytes);
+    assert_int_equal(messages != 0, whole);
+    if (!whole) {
+        check(m);
+        return 0;
+    }
+    *acked = (struct wsp_acked){.messages = messages};
+    return 1;
+}
+
+static void ack(struct model *m, struct world *w, size_t bytes)
+{
+    struct wsp_acked acked = {77, 77};
+    size_t left = bytes, messages = 0;
+    check(m);
+    assert_int_equal(wsp_outq_ack(&m->q, &w->stock, m->peeked + 1, &acked), WSPOOL_ERR_INVAL);
+    check(m);
+    receive(m, m->copy, bytes);
+    if (m->acks++ % 2 || !ack_whole(m, bytes, &acked)) {
+        assert_int_equal(wsp_outq_ack(&m->q, &w->stock, bytes, &acked), 0);
+    }
+    for (size_t i = 0; i < m->order.count; i++) {
+        struct item *item = m->order.all[i];
+        size_t n = item->peeked < left ? item->peeked : left;
+        item->sent += n;
+        item->peeked = 0;
+        left -= n;
+        for (size_t c = 0; c < m->controls.count; c++) {
+            m->lane_start += m->controls.all[c] == item ? n : 0;
+        }
+    }
+    for (size_t i = 0; i < m->messages.count; i++) {
+        messages += m->messages.all[i]->sent == m->messages.all[i]->len;
+    }
+    remove_sent(&m->messages);
+    remove_sent(&m->controls);
+    if (m->close && m->close->sent == m->close->len) {
+        free(m->close->bytes);
+        free(m->close);
+        m->close = NULL;
+    }
+    if (m->controls.count == 0 && !m->close) {
+        m->lane_start = m->lane_end = 0;
+    }
+    assert_int_equal(acked.messages, messages);
+    assert_int_equal(acked.partly != 0, bytes < m->peeked);
+    m->partly += bytes < m->peeked;
+    m->half_lane += m->controls.count > 0 && m->controls.all[0]->sent > 0;
+    m->vector_count = 0;
+    m->peeked = 0;
+    m->order.count = 0;
+    check(m);
+}
+
+/* Pushes one run, of one image or of more. */
+static int model_push(struct model *m, struct world *w, const struct wsp_run *run)
+{
+    int answer = wsp_outq_push(&m->q, &w->stock, run);
+    const uint8_t *image = run->block->bytes + run->offset;
+    if (answer == 0) {
+        for (uint32_t i = 0; i < run->count; i++) {
+            size_t len = wsp_frame_image_len(image);
+            item_add(&m->messages, image, len);
+            image += len;
+        }
+    } else {
+        assert_int_equal(answer, WSPOOL_ERR_NOMEM);
+        m->failed++;
+    }
+    check(m);
+    return answer;
+}
+
+static int lane_has_room(struct model *m, size_t len)
+{
+    int peeked = 0;
+    for (size_t i = 0; i < m->controls.count; i++) {
+        peeked |= m->controls.all[i]->peeked > 0;
+    }
+    if (m->lane_end + len > WSP_CONTROL_BYTES && !peeked) {
+        m->lane_end -= m->lane_start;
+        m->lane_start = 0;
+    }
+    return m->lane_end + len <= WSP_CONTROL_BYTES;
+}
+
+static void model_control(struct model *m, struct world *w, const void *image, size_t len)
+{
+    int answer = wsp_outq_control(&m->q, &w->stock, image, len);
+    if (answer == WSPOOL_ERR_NOMEM) {
+        assert_int_equal(m->controls.count, 0);
+        m->failed++;
+    } else if (m->close || !lane_has_room(m, len)) {
+        assert_int_equal(answer, WSPOOL_ERR_FULL);
+        m->full++;
+    } else {
+        assert_int_equal(answer, 0);
+        item_add(&m->controls, image, len);
+        m->lane_end += len;
+    }
+    check(m);
+}
+
+static void model_pong(struct model *m, struct world *w, const void *image, size_t len)
+{
+    size_t count = m->controls.count;
+    int answer = wsp_outq_pong(&m->q, &w->stock, image, len);
+    if (answer == WSPOOL_ERR_NOMEM) {
+        assert_int_equal(count, 0);
+        m->failed++;
+    } else if (m->close) {
+        assert_int_equal(answer, 1);
+        m->left_out++;
+    } else if (lane_has_room(m, len)) {
+        assert_int_equal(answer, 0);
+        item_add(&m->controls, image, len)->pong = 1;
+        m->lane_end += len;
+    } else {
+        const struct item *last = count ? m->controls.all[count - 1] : NULL;
+        assert_int_equal(answer, 1);
+        if (last && last->pong && untouched(last) &&
+            m->lane_end - last->len + len <= WSP_CONTROL_BYTES) {
+            m->lane_end = m->lane_end - last->len + len;
+            item_remove(&m->controls, count - 1);
+            item_add(&m->controls, image, len)->pong = 1;
+            m->replaced++;
+        } else {
+            m->left_out++;
+        }
+    }
+    check(m);
+}
+
+static void model_close(struct model *m, struct world *w, const void *image, size_t len)
+{
+    int answer = wsp_outq_close(&m->q, &w->stock, image, len);
+    if (answer) {
+        assert_int_equal(answer, WSPOOL_ERR_NOMEM);
+        m->failed++;
+    } else {
+        struct items one = {.count = 0};
+        m->close = item_add(&one, image, len);
+    }
+    check(m);
+}
+
+/* The oldest that is not under way is taken out; 0 when there is none. */
+static int model_drop_one(struct model *m)
+{
+    for (size_t i = 0; i < m->messages.count; i++) {
+        if (untouched(m->messages.all[i])) {
+            item_remove(&m->messages, i);
+            m->dropped++;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void model_drop(struct model *m, struct world *w, int all, uint32_t bytes,
+                       uint32_t max_bytes, uint32_t max_count)
+{
+    size_t failures = w->mem.failures;
+    uint32_t dropped = all ? wsp_outq_drop_all(&m->q, &w->stock)
+                           : wsp_outq_drop_oldest(&m->q, &w->stock, bytes, max_bytes, max_count);
+    uint32_t n = 0;
+    int failed = w->mem.failures != failures;
+    /* Without the memory to cut a run in two it may stop before it has to. */
+    while (
+        (!failed || n < dropped) &&
+        (all || rest_of(&m->messages) + bytes > max_bytes || m->messages.count + 1 > max_count) &&
+        model_drop_one(m)) {
+        n++;
+    }
+    assert_int_equal(dropped, n);
+    check(m);
+}
+
+static void items_clear(struct items *items)
+{
+    while (items->count > 0) {
+        item_remove(items, items->count - 1);
+    }
+}
+
+/* What was received: whole frames, messages in the order of their numbers, and nothing behind a
+ * Close. The last frame may be cut when the queue was given up. */
+static void check_stream(const struct model *m, int complete)
+{
+    size_t at = 0;
+    uint32_t last = 0;
+    int closed = 0;
+    while (at + 2 <= m->stream_len) {
+        size_t len = wsp_frame_image_len(m->stream + at);
+        if (at + len > m->stream_len) {
+            break;
+        }
+        assert_false(closed);
+        if (m->stream[at] == (FRAME_FIN | WSP_BINARY)) {
+            uint32_t id;
+            size_t head = m->stream[at + 1] < 126 ? 2 : m->stream[at + 1] == 126 ? 4 : 10;
+            memcpy(&id, m->stream + at + head, sizeof id);
+            assert_true(id > last);
+            last = id;
+        } else if (m->stream[at] == (FRAME_FIN | WSP_CLOSE)) {
+            closed = 1;
+        } else {
+            assert_true(m->stream[at] == (FRAME_FIN | WSP_PING) ||
+                        m->stream[at] == (FRAME_FIN | WSP_PONG));
+        }
+        at += len;
+    }
+    assert_true(!complete || at == m->stream_len);
+}
+
+static void model_fini(struct model *m, struct world *w, int complete)
+{
+    wsp_outq_fini(&m->q, &w->stock);
+    assert_true(wsp_outq_check(&m->q));
+    assert_true(wsp_outq_empty(&m->q));
+    check_stream(m, complete);
+    items_clear(&m->messages);
+    items_clear(&m->controls);
+    if (m->close) {
+        free(m->close->bytes);
+        free(m->close);
+    }
+    free(m->copy);
+    free(m->stream);
+    free(m);
+}
+
+static struct model *model_new(void)
+{
+    struct model *m = calloc(1, sizeof *m);
+    assert_non_null(m);
+    return m;
+}
+
+/* ------------------------------------------------------------- random steps */
+
+struct walk {
+    struct world world;
+    struct model *queues[2];
+    uint64_t random;
+    unsigned weights[8];
+    int failing; /* one in so many allocations; 0: none */
+};
+
+static uint64_t below(struct walk *t, uint64_t end)
+{
+    return test_below(&t->random, end);
+}
+
+/* Lets an allocation of the next call fail, perhaps. */
+static void arm(struct walk *t)
+{
+    t->world.mem.fail_at = t->failing && below(t, (uint64_t)t->failing) == 0 ? 1 : 0;
+}
+
+static void walk_push(struct walk *t)
+{
+    struct world *w = &t->world;
+    uint64_t kind = below(t, 30);
+    w->mem.fail_at = 0; /* it is the queues that are tried here */
+    size_t payload = 4 + (size_t)below(t, kind == 0 ? 69000 : kind < 4 ? 3000 : 60);
+    struct wsp_run run = publish(w, (size_t)below(t, below(t, 4) ? 1 : STORES), payload);
+    if (kind > 25) { /* two that lie side by side, as one run */
+        struct wsp_run more = publish(w, 0, 4 + (size_t)below(t, 100));
+        if (more.block == run.block && more.offset == run.offset + run.bytes) {
+            run.bytes += more.bytes;
+            run.count++;
+        }
+        wsp_block_release(more.block);
+    }
+    unsigned to = 1 + (unsigned)below(t, 4); /* this one, that one, both, nobody */
+    for (size_t i = 0; i < 2; i++) {
+        if ((to >> i & 1) && t->queues[i]->q.open) {
+            arm(t);
+            (void)model_push(t->queues[i], w, &run);
+        }
+    }
+    w->mem.fail_at = 0;
+    wsp_block_release(run.block);
+}
+
+static void walk_control(struct walk *t, struct model *m, int pong)
+{
+    uint8_t payload[WSP_CONTROL_MAX], image[2 + WSP_CONTROL_MAX];
+    size_t len = (size_t)below(t, below(t, 2) ? WSP_CONTROL_MAX + 1 : 10);
+    if (!m->q.open && !m->close) {
+        return; /* its Close has left: the connection is over */
+    }
+    frame_fill(payload, len, &t->random);
+    if (pong) {
+        len = frame_server(image, FRAME_FIN | WSP_PONG, payload, len);
+        model_pong(m, &t->world, image, len);
+    } else {
+        len = frame_server(image, FRAME_FIN | WSP_PING, payload, len);
+        model_control(m, &t->world, image, len);
+    }
+}
+
+static void walk_close(struct walk *t, struct model *m)
+{
+    uint8_t image[WSP_CLOSE_IMAGE_MAX], payload[WSP_CONTROL_MAX];
+    size_t len = (size_t)below(t, sizeof payload + 1);
+    frame_fill(payload, len, &t->random);
+    if (m->q.open) {
+        m->q.open = 0;
+        model_close(m, &t->world, image, frame_server(image, FRAME_FIN | WSP_CLOSE, payload, len));
+    }
+}
+
+/* All, nothing, one byte, or anything between. */
+static size_t walk_amount(struct walk *t, size_t most)
+{
+    switch (below(t, 4)) {
+    case 0:
+        return most;
+    case 1:
+        return most < 3 ? 0 : (size_t)below(t, 3);
+    default:
+        return (size_t)below(t, most + 1);
+    }
+}
+
+static void walk_drop(struct walk *t, struct model *m)
+{
+    uint32_t bytes = (uint32_t)below(t, 2000);
+    if (below(t, 6) == 0) {
+        model_drop(m, &t->world, 1, 0, 0, 0);
+    } else if (below(t, 2)) { /* a few */
+        model_drop(m, &t->world, 0, bytes, UINT32_MAX, 1 + (uint32_t)below(t, m->q.count + 2));
+    } else {
+        model_drop(m, &t->world, 0, bytes, bytes + (uint32_t)below(t, m->q.bytes + 2), UINT32_MAX);
+    }
+}
+
+static void walk_step(struct walk *t)
+{
+    struct model *m = t->queues[below(t, 2)];
+    unsigned sum = 0, step = 0;
+    for (size_t i = 0; i < 8; i++) {
+        sum += t->weights[i];
+    }
+    for (uint64_t at = below(t, sum); at >= t->weights[step]; step++) {
+        at -= t->weights[step];
+    }
+    arm(t);
+    switch (step) {
+    case 0:
+    case 1:
+        walk_push(t);
+        break;
+    case 2:
+        walk_control(t, m, 0);
+        break;
+    case 3:
+        walk_control(t, m, 1);
+        break;
+    case 4:
+        peek(m, 1 + (int)below(t, below(t, 2) ? 3 : VECTORS));
+        break;
+    case 5:
+        ack(m, &t->world, walk_amount(t, m->peeked));
+        break;
+    case 6:
+        walk_drop(t, m);
+        break;
+    default:
+        if (below(t, 60) == 0) {
+            walk_close(t, m);
+        }
+        break;
+    }
+    t->world.mem.fail_at = 0;
+    check(t->queues[0]);
+    check(t->queues[1]);
+}
+
+struct seen {
+    size_t replaced, left_out, full, dropped, failed, partly, half_lane, closed, chunks;
+};
+
+static void walk(uint64_t seed, int steps, int failing, struct seen *seen)
+{
+    struct walk *t = calloc(1, sizeof *t);
+    assert_non_null(t);
+    t->random = seed;
+    t->failing = failing;
+    world_open(&t->world);
+    for (size_t i = 0; i < 2; i++) {
+        t->queues[i] = model_new();
+        t->queues[i]->q.open = 1;
+    }
+    /* Some walks mostly push, some mostly drop, some nearly never write. */
+    for (size_t i = 0; i < 8; i++) {
+        t->weights[i] = 1 + (unsigned)below(t, below(t, 3) ? 4 : 20);
+    }
+    for (int i = 0; i < steps; i++) {
+        walk_step(t);
+        size_t chunks = 0;
+        for (const struct wsp_runs *c = t->queues[0]->q.more; c; c = c->next) {
+            chunks++;
+        }
+        seen->chunks = chunks > seen->chunks ? chunks : seen->chunks;
+    }
+    for (size_t i = 0; i < 2; i++) {
+        struct model *m = t->queues[i];
+        int complete = below(t, 3) != 0;
+        while (complete && !wsp_outq_empty(&m->q)) {
+            peek(m, 1 + (int)below(t, VECTORS));
+            ack(m, &t->world, below(t, 2) ? m->peeked : 1 + (size_t)below(t, m->peeked));
+        }
+        seen->replaced += m->replaced;
+        seen->left_out += m->left_out;
+        seen->full += m->full;
+        seen->dropped += m->dropped;
+        seen->failed += m->failed;
+        seen->partly += m->partly;
+        seen->half_lane += m->half_lane;
+        seen->closed += !m->q.open;
+        model_fini(m, &t->world, complete);
+    }
+    world_close(&t->world);
+    free(t);
+}
+
+/* The walks are of use only if they come everywhere. */
+static void check_seen(const struct seen *seen)
+{
+    assert_int_not_equal(seen->replaced, 0);
+    assert_int_not_equal(seen->left_out, 0);
+    assert_int_not_equal(seen->full, 0);
+    assert_int_not_equal(seen->dropped, 0);
+    assert_int_not_equal(seen->partly, 0);
+    assert_int_not_equal(seen->half_lane, 0);
+    assert_int_not_equal(seen->closed, 0);
+    assert_true(seen->chunks >= 3);
+}
+
+static void queue_when_used_at_random_sends_what_the_model_would(void **state)
+{
+    (void)state;
+    struct seen seen = {0};
+    for (uint64_t seed = 1; seed <= 160; seed++) {
+        walk(seed, 400, 0, &seen);
+    }
+    check_seen(&seen);
+    assert_int_equal(seen.failed, 0);
+}
+
+static void queue_when_allocations_fail_at_random_loses_nothing(void **state)
+{
+    (void)state;
+    struct seen seen = {0};
+    for (uint64_t seed = 1001; seed <= 1080; seed++) {
+        walk(seed, 400, 1 + (int)(seed % 3), &seen);
+    }
+    check_seen(&seen);
+    assert_int_not_equal(seen.failed, 0);
+}
+
+/* ------------------------------------------------------ promises one by one */
+
+static int vectors_of(struct wsp_outq *q)
+{
+    struct iovec vectors[64];
+    return wsp_outq_peek(q, vectors, 64);
+}
+
+static void burst_when_published_in_a_row_is_one_vector_and_needs_no_memory(void **state)
+{
+    (void)state;
+    struct world w;
+    struct wsp_outq q = {.open = 1};
+    struct wsp_acked acked;
+    world_open(&w);
+    assert_int_equal(push(&w, &q, 0, 10), 0);
+    size_t calls = w.mem.calls;
+    for (int i = 1; i < 32; i++) {
+        assert_int_equal(push(&w, &q, 0, 10), 0);
+    }
+    assert_int_equal(vectors_of(&q), 1);
+    assert_int_equal(w.mem.calls, calls);
+    assert_int_equal(wsp_outq_ack(&q, &w.stock, q.bytes, &acked), 0);
+    assert_int_equal(acked.messages, 32);
+    assert_int_equal(acked.partly, 0);
+    assert_true(wsp_outq_empty(&q));
+    /* A peer that keeps up goes on like that for ever. */
+    for (int i = 0; i < 5000; i++) {
+        assert_int_equal(push(&w, &q, 0, 10), 0);
+        assert_int_equal(vectors_of(&q), 1);
+        assert_int_equal(wsp_outq_ack(&q, &w.stock, q.bytes, &acked), 0);
+    }
+    assert_int_equal(w.mem.calls, calls);
+    wsp_outq_fini(&q, &w.stock);
+    world_close(&w);
+}
+
+static void burst_when_behind_other_runs_still_joins(void **state)
+{
+    (void)state;
+    struct world w;
+    struct wsp_outq q = {.open = 1};
+    world_open(&w);
+    for (int round = 1; round <= 30; round++) {
+        size_t store = (size_t)(round % STORES);
+        for (int i = 0; i < 5; i++) {
+            assert_int_equal(push(&w, &q, store, 10), 0);
+        }
+        assert_int_equal(vectors_of(&q), round);
+    }
+    assert_int_equal(q.count, 150);
+    wsp_outq_fini(&q, &w.stock);
+    world_close(&w);
+}
+
+static void run_when_peeked_does_not_grow_until_the_ack(void **state)
+{
+    (void)state;
+    struct world w;
+    struct wsp_outq q = {.open = 1};
+    struct wsp_acked acked;
+    struct iovec vectors[4];
+    world_open(&w);
+    for (int behind = 0; behind < 2; behind++) {
+        assert_int_equal(push(&w, &q, (size_t)behind, 10), 0);
+        assert_int_equal(wsp_outq_peek(&q, vectors, 4), 1 + behind);
+        size_t peeked = q.bytes;
+        assert_int_equal(push(&w, &q, (size_t)behind, 10), 0);
+        assert_int_equal(vectors[behind].iov_len, 12);
+        assert_int_equal(wsp_outq_ack(&q, &w.stock, peeked, &acked), 0);
+        assert_int_equal(acked.messages, 1 + behind);
+        assert_int_equal(acked.partly, 0);
+        assert_int_equal(vectors_of(&q), 1);
+        /* Now it may: nothing of it is under way. */
+        assert_int_equal(wsp_outq_ack(&q, &w.stock, 0, &acked), 0);
+        assert_int_equal(push(&w, &q, (size_t)behind, 10), 0);
+        assert_int_equal(vectors_of(&q), 1);
+        assert_int_equal(wsp_outq_ack(&q, &w.stock, behind ? 24 : 12, &acked), 0);
+    }
+    wsp_outq_fini(&q, &w.stock);
+    world_close(&w);
+}
+
+static const uint8_t ping[] = {0x89, 0x01, 'p'};
+static const uint8_t bye[] = {0x88, 0x02, 0x03, 0xe8};
+
+static void expect_vector(const struct iovec *vector, const void *bytes, size_t len)
+{
+    assert_int_equal(vector->iov_len, len);
+    assert_memory_equal(vector->iov_base, bytes, len);
+}
+
+static void control_when_a_message_is_half_sent_goes_right_behind_it(void **state)
+{
+    (void)state;
+    struct world w;
+    struct wsp_outq q = {.open = 1};
+    struct wsp_acked acked;
+    struct iovec vectors[8];
+    world_open(&w);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(push(&w, &q, 0, 10), 0);
+    }
+    assert_int_equal(wsp_outq_control(&q, &w.stock, ping, sizeof ping), 0);
+    assert_int_equal(wsp_outq_peek(&q, vectors, 8), 2); /* nothing is half sent: control first */
+    expect_vector(&vectors[0], ping, sizeof ping);
+    assert_int_equal(vectors[1].iov_len, 36);
+    assert_int_equal(wsp_outq_ack(&q, &w.stock, sizeof ping + 12 + 5, &acked), 0);
+    assert_int_equal(acked.messages, 1);
+    assert_int_equal(acked.partly, 1);
+    assert_null(q.control);
+    assert_int_equal(wsp_outq_control(&q, &w.stock, ping, sizeof ping), 0);
+    assert_int_equal(wsp_outq_peek(&q, vectors, 8), 3);
+    assert_int_equal(vectors[0].iov_len, 7);
+    expect_vector(&vectors[1], ping, sizeof ping);
+    assert_int_equal(vectors[2].iov_len, 12);
+    /* With fewer vectors it is the same order, cut short. */
+    assert_int_equal(wsp_outq_peek(&q, vectors, 1), 1);
+    assert_int_equal(vectors[0].iov_len, 7);
+    assert_int_equal(wsp_outq_ack(&q, &w.stock, 8, &acked), WSPOOL_ERR_INVAL);
+    assert_int_equal(wsp_outq_ack(&q, &w.stock, 6, &acked), 0);
+    assert_int_equal(acked.messages, 0);
+    assert_int_equal(wsp_outq_peek(&q, vectors, 2), 2);
+    assert_int_equal(vectors[0].iov_len, 1);
+    expect_vector(&vectors[1], ping, sizeof ping);
+    /* Cut in the middle of the control frame: it goes on where it was, before the message. */
+    assert_int_equal(wsp_outq_ack(&q, &w.stock, 2, &acked), 0);
+    assert_int_equal(acked.messages, 1);
+    assert_int_equal(wsp_outq_peek(&q, vectors, 8), 2);
+    expect_vector(&vectors[0], ping + 1, 2);
+    assert_int_equal(wsp_outq_ack(&q, &w.stock, 14, &acked), 0);
+    assert_int_equal(acked.messages, 1);
+    assert_true(wsp_outq_empty(&q));
+    wsp_outq_fini(&q, &w.stock);
+    world_close(&w);
+}
+
+static void close_when_messages_wait_comes_behind_them_and_nothing_behind_it(void **state)
+{
+    (void)state;
+    struct world w;
+    struct wsp_outq q = {.open = 1};
+    struct wsp_acked acked;
+    struct iovec vectors[8];
+    world_open(&w);
+    assert_int_equal(push(&w, &q, 0, 10), 0);
+    assert_int_equal(wsp_outq_pong(&q, &w.stock, ping, sizeof ping), 0);
+    assert_int_equal(wsp_outq_close(&q, &w.stock, bye, sizeof bye), 0);
+    assert_int_equal(wsp_outq_control(&q, &w.stock, ping, sizeof ping), WSPOOL_ERR_FULL);
+    assert_int_equal(wsp_outq_pong(&q, &w.stock, ping, sizeof ping), 1);
+    assert_int_equal(wsp_outq_peek(&q, vectors, 8), 3);
+    expect_vector(&vectors[0], ping, sizeof ping);
+    assert_int_equal(vectors[1].iov_len, 12);
+    expect_vector(&vectors[2], bye, sizeof bye);
+    assert_int_equal(wsp_outq_ack(&q, &w.stock, 3 + 12 + 1, &acked), 0);
+    assert_true(wsp_outq_check(&q));
+    assert_int_equal(acked.messages, 1);
+    assert_int_equal(wsp_outq_control(&q, &w.stock, ping, sizeof ping), WSPOOL_ERR_FULL);
+    assert_int_equal(wsp_outq_peek(&q, vectors, 8), 1);
+    expect_vector(&vectors[0], bye + 1, sizeof bye - 1);
+    assert_int_equal(wsp_outq_ack(&q, &w.stock, 3, &acked), 0);
+    assert_int_equal(acked.partly, 0);
+    assert_true(wsp_outq_empty(&q));
+    wsp_outq_fini(&q, &w.stock);
+    world_close(&w);
+}
+
+static void pong_when_the_lane_is_full_takes_the_place_of_the_last(void **state)
+{
+    (void)state;
+    struct world w;
+    struct wsp_outq q = {.open = 1};
+    struct iovec vectors[2];
+    uint8_t image[2 + WSP_CONTROL_MAX], payload[WSP_CONTROL_MAX] = {0};
+    size_t len = sizeof image, fits = WSP_CONTROL_BYTES / sizeof image;
+    world_open(&w);
+    for (size_t i = 0; i < 100; i++) {
+        payload[0] = (uint8_t)i;
+        len = frame_server(image, FRAME_FIN | WSP_PONG, payload, sizeof payload);
+        assert_int_equal(wsp_outq_pong(&q, &w.stock, image, len), i >= fits);
+    }
+    assert_int_equal(wsp_outq_peek(&q, vectors, 2), 1);
+    const uint8_t *sent = vectors[0].iov_base;
+    assert_int_equal(vectors[0].iov_len, fits * len);
+    for (size_t i = 0; i < fits; i++) {
+        assert_int_equal(sent[i * len + 2], i + 1 < fits ? i : 99);
+    }
+    /* All are under way: this one is left out, and nothing moves. */
+    payload[0] = 200;
+    len = frame_server(image, FRAME_FIN | WSP_PONG, payload, sizeof payload);
+    assert_int_equal(wsp_outq_pong(&q, &w.stock, image, len), 1);
+    assert_int_equal(sent[(fits - 1) * len + 2], 99);
+    wsp_outq_fini(&q, &w.stock);
+    world_close(&w);
+}
+
+/* The last pong is given up only for one that can be sent in its place. */
+static void pong_when_too_long_for_the_place_of_the_last_is_left_out(void **state)
+{
+    (void)state;
+    struct world w;
+    struct wsp_outq q = {.open = 1};
+    struct iovec vectors[2];
+    uint8_t image[2 + WSP_CONTROL_MAX], payload[WSP_CONTROL_MAX] = {0};
+    world_open(&w);
+    for (size_t i = 0; i < 14; i++) { /* 1778 of 1904 */
+        frame_server(image, FRAME_FIN | WSP_PING, payload, 125);
+        assert_int_equal(wsp_outq_control(&q, &w.stock, image, 127), 0);
+    }
+    frame_server(image, FRAME_FIN | WSP_PONG, payload, 100);
+    assert_int_equal(wsp_outq_pong(&q, &w.stock, image, 102), 0);
+    frame_server(image, FRAME_FIN | WSP_PONG, payload, 125);
+    assert_int_equal(wsp_outq_pong(&q, &w.stock, image, 127), 1);
+    assert_int_equal(wsp_outq_peek(&q, vectors, 2), 1);
+    assert_int_equal(vectors[0].iov_len, 14 * 127 + 102);
+    wsp_outq_fini(&q, &w.stock);
+    world_close(&w);
+}
+
+static void control_when_too_long_for_the_lane_is_full_and_leaves_nothing(void **state)
+{
+    (void)state;
+    struct world w;
+    struct wsp_outq q = {.open = 1};
+    static const uint8_t bytes[WSP_CONTROL_BYTES + 1];
+    struct wsp_acked acked;
+    struct iovec vectors[2];
+    world_open(&w);
+    assert_int_equal(wsp_outq_control(&q, &w.stock, bytes, sizeof bytes), WSPOOL_ERR_FULL);
+    assert_true(wsp_outq_empty(&q));
+    assert_int_equal(wsp_outq_control(&q, &w.stock, bytes, WSP_CONTROL_BYTES), 0);
+    assert_int_equal(wsp_outq_control(&q, &w.stock, bytes, 1), WSPOOL_ERR_FULL);
+    assert_int_equal(wsp_outq_peek(&q, vectors, 2), 1);
+    assert_int_equal(wsp_outq_ack(&q, &w.stock, WSP_CONTROL_BYTES, &acked), 0);
+    assert_int_equal(acked.messages, 0);
+    assert_true(wsp_outq_empty(&q));
+    wsp_outq_fini(&q, &w.stock);
+    world_close(&w);
+}
+
+static uint32_t first_id(struct wsp_outq *q)
+{
+    struct iovec vectors[1];
+    struct wsp_outq copy = *q; /* so that nothing is peeked in the queue itself */
+    uint32_t id = 0;
+    assert_int_equal(wsp_outq_peek(&copy, vectors, 1), 1);
+    memcpy(&id, (const uint8_t *)vectors[0].iov_base + 2, sizeof id);
+    return id;
+}
+
+static void oldest_when_room_is_needed_give_way_and_no_more_than_needed(void **state)
+{
+    (void)state;
+    struct world w;
+    struct wsp_outq q = {.open = 1};
+    world_open(&w);
+    for (int i = 0; i < 50; i++) {
+        assert_int_equal(push(&w, &q, i % 7 == 0, 10), 0); /* 12 bytes each */
+    }
+    assert_int_equal(wsp_outq_drop_oldest(&q, &w.stock, 12, 51 * 12, 51), 0);
+    assert_int_equal(wsp_outq_drop_oldest(&q, &w.stock, 12, 50 * 12, 1000), 1);
+    assert_int_equal(first_id(&q), 2);
+    assert_int_equal(wsp_outq_drop_oldest(&q, &w.stock, 1, UINT32_MAX, 49), 1);
+    assert_int_equal(first_id(&q), 3);
+    assert_int_equal(wsp_outq_drop_oldest(&q, &w.stock, 13, 48 * 12, 1000), 2);
+    assert_int_equal(first_id(&q), 5);
+    assert_true(wsp_outq_check(&q));
+    /* More than the whole queue: all go, and the caller sees that it was not enough. */
+    assert_int_equal(wsp_outq_drop_oldest(&q, &w.stock, 1000, 900, 1000), 46);
+    assert_true(wsp_outq_empty(&q));
+    assert_int_equal(wsp_outq_drop_oldest(&q, &w.stock, 1000, 900, 0), 0);
+    wsp_outq_fini(&q, &w.stock);
+    world_close(&w);
+}
+
+static void message_when_half_sent_or_peeked_is_never_dropped(void **state)
+{
+    (void)state;
+    struct world w;
+    struct wsp_outq q = {.open = 1};
+    struct wsp_acked acked;
+    struct iovec vectors[4];
+    world_open(&w);
+    for (int i = 0; i < 10; i++) { /* the first run: 1-5, the second: 6-10 */
+        assert_int_equal(push(&w, &q, i >= 5, 10), 0);
+    }
+    assert_int_equal(wsp_outq_peek(&q, vectors, 1), 1);
+    assert_int_equal(wsp_outq_ack(&q, &w.stock, 15, &acked), 0); /* 1, and a quarter of 2 */
+    assert_int_equal(acked.messages, 1);
+    assert_int_equal(wsp_outq_drop_oldest(&q, &w.stock, 0, UINT32_MAX, 8), 2); /* 3 and 4 */
+    assert_int_equal(q.count, 7);
+    assert_int_equal(wsp_outq_peek(&q, vectors, 2), 2); /* rest of 2; 5 */
+    assert_int_equal(vectors[0].iov_len, 9);
+    assert_int_equal(vectors[1].iov_len, 12);
+    assert_int_equal(wsp_outq_drop_all(&q, &w.stock), 5);
+    assert_int_equal(q.count, 2);
+    assert_int_equal(wsp_outq_drop_all(&q, &w.stock), 0);
+    assert_int_equal(wsp_outq_drop_oldest(&q, &w.stock, 1, 0, 0), 0);
+    assert_int_equal(wsp_outq_ack(&q, &w.stock, 21, &acked), 0);
+    assert_int_equal(acked.messages, 2);
+    assert_true(wsp_outq_empty(&q));
+    wsp_outq_fini(&q, &w.stock);
+    world_close(&w);
+}
+
+/* A control frame stands between the two parts of a run, and only the first was peeked. */
+static void oldest_when_only_the_half_sent_one_was_peeked_are_those_right_behind_it(void **state)
+{
+    (void)state;
+    struct world w;
+    struct wsp_outq q = {.open = 1};
+    struct wsp_acked acked;
+    struct iovec vectors[4];
+    world_open(&w);
+    for (int i = 0; i < 6; i++) { /* 1-3, 4-6 */
+        assert_int_equal(push(&w, &q, i >= 3, 10), 0);
+    }
+    assert_int_equal(wsp_outq_peek(&q, vectors, 1), 1);
+    assert_int_equal(wsp_outq_ack(&q, &w.stock, 5, &acked), 0);
+    assert_int_equal(wsp_outq_control(&q, &w.stock, ping, sizeof ping), 0);
+    assert_int_equal(wsp_outq_peek(&q, vectors, 2), 2); /* rest of 1, the ping */
+    assert_int_equal(wsp_outq_drop_oldest(&q, &w.stock, 0, UINT32_MAX, 6), 1);
+    assert_true(wsp_outq_check(&q));
+    assert_int_equal(wsp_outq_ack(&q, &w.stock, 7 + 3, &acked), 0);
+    assert_int_equal(acked.messages, 1);
+    assert_int_equal(first_id(&q), 3);
+    wsp_outq_fini(&q, &w.stock);
+    world_close(&w);
+}
+
+/* A peer that takes nothing, and a channel that drops the oldest for it, go on for hours. */
+static void memory_when_a_stuck_peer_drops_the_oldest_is_bounded(void **state)
+{
+    (void)state;
+    for (int peeked = 0; peeked < 3; peeked++) {
+        struct world w;
+        struct wsp_outq q = {.open = 1};
+        struct wsp_acked acked;
+        struct iovec vectors[4];
+        world_open(&w);
+        assert_int_equal(push(&w, &q, 0, 1000), 0);
+        assert_int_equal(push(&w, &q, 1, 1000), 0);
+        assert_int_equal(wsp_outq_peek(&q, vectors, 4), 2);
+        if (peeked == 0) { /* half sent */
+            assert_int_equal(wsp_outq_ack(&q, &w.stock, 10, &acked), 0);
+        } else if (peeked == 1) { /* only the first is under way */
+            assert_int_equal(wsp_outq_peek(&q, vectors, 1), 1);
+        } /* else both, the second in the chunk that the new ones begin in */
+        size_t most = 0;
+        for (int i = 0; i < 5000; i++) {
+            if (q.count >= 8) {
+                (void)wsp_outq_drop_oldest(&q, &w.stock, 12, UINT32_MAX, 8);
+            }
+            /* No two side by side: each is a run of its own. */
+            assert_int_equal(push(&w, &q, (size_t)i % STORES, 10), 0);
+            assert_int_equal(q.count, i + 3 < 8 ? i + 3 : 8);
+            size_t chunks = 0;
+            for (const struct wsp_runs *c = q.more; c; c = c->next) {
+                chunks++;
+            }
+            most = chunks > most ? chunks : most;
+        }
+        assert_true(most <= 4);
+        if (peeked > 0) {
+            assert_int_equal(wsp_outq_ack(&q, &w.stock, q.peeked, &acked), 0);
+            assert_int_equal(acked.messages, peeked);
+        }
+        assert_true(wsp_outq_check(&q));
+        wsp_outq_fini(&q, &w.stock);
+        world_close(&w);
+    }
+}
+
+static void calls_when_there_is_no_memory_change_nothing(void **state)
+{
+    (void)state;
+    struct world w;
+    struct wsp_outq q = {.open = 1};
+    struct iovec vectors[30];
+    struct wsp_acked acked;
+    world_open(&w);
+    w.mem.fail_at = 1;
+    assert_int_equal(wsp_outq_control(&q, &w.stock, ping, sizeof ping), WSPOOL_ERR_NOMEM);
+    w.mem.fail_at = 1;
+    assert_int_equal(wsp_outq_pong(&q, &w.stock, ping, sizeof ping), WSPOOL_ERR_NOMEM);
+    w.mem.fail_at = 1;
+    assert_int_equal(wsp_outq_close(&q, &w.stock, bye, sizeof bye), WSPOOL_ERR_NOMEM);
+    assert_true(wsp_outq_empty(&q));
+    struct wsp_run runs[12];
+    for (size_t i = 0; i < 12; i++) { /* each from another store than the one before */
+        runs[i] = publish(&w, i % STORES, 10);
+    }
+    for (size_t i = 0; i < 12; i++) {
+        uint32_t holds = runs[i].block->holds, bytes = q.bytes;
+        w.mem.fail_at = 1;
+        int answer = wsp_outq_push(&q, &w.stock, &runs[i]);
+        w.mem.fail_at = 0;
+        /* A chunk is needed for the second and for the eleventh. */
+        assert_int_equal(answer, i == 1 || i == 10 ? WSPOOL_ERR_NOMEM : 0);
+        if (answer) {
+            assert_int_equal(runs[i].block->holds, holds);
+            assert_int_equal(q.bytes, bytes);
+            assert_true(wsp_outq_check(&q));
+            assert_int_equal(wsp_outq_push(&q, &w.stock, &runs[i]), 0);
+        }
+        assert_int_equal(runs[i].block->holds, holds + 1);
+    }
+    assert_int_equal(wsp_outq_peek(&q, vectors, 30), 12);
+    assert_int_equal(wsp_outq_ack(&q, &w.stock, q.bytes, &acked), 0);
+    assert_int_equal(acked.messages, 12);
+    for (size_t i = 0; i < 12; i++) {
+        wsp_block_release(runs[i].block);
+    }
+    wsp_outq_fini(&q, &w.stock);
+    world_close(&w);
+}
+
+/* No memory to cut the half-sent message off its run: then nothing is dropped, rather than it. */
+static void oldest_when_a_run_cannot_be_cut_stay(void **state)
+{
+    (void)state;
+    struct world w;
+    struct wsp_outq q = {.open = 1};
+    struct iovec vectors[2];
+    struct wsp_acked acked;
+    world_open(&w);
+    for (int i = 0; i < 14; i++) { /* 1-5, and a chunk that is full */
+        assert_int_equal(push(&w, &q, i < 5 ? 0 : 1 + (size_t)i % 2, 10), 0);
+    }
+    assert_int_equal(wsp_outq_peek(&q, vectors, 1), 1);
+    assert_int_equal(wsp_outq_ack(&q, &w.stock, 1, &acked), 0);
+    w.mem.fail_at = 1;
+    assert_int_equal(wsp_outq_drop_oldest(&q, &w.stock, 0, UINT32_MAX, 3), 0);
+    w.mem.fail_at = 1;
+    assert_int_equal(wsp_outq_drop_all(&q, &w.stock), 0);
+    assert_int_equal(q.count, 14);
+    assert_true(wsp_outq_check(&q));
+    assert_int_equal(wsp_outq_drop_oldest(&q, &w.stock, 0, UINT32_MAX, 12), 3);
+    assert_int_equal(wsp_outq_drop_all(&q, &w.stock), 10);
+    assert_int_equal(wsp_outq_peek(&q, vectors, 2), 1);
+    assert_int_equal(vectors[0].iov_len, 11);
+    wsp_outq_fini(&q, &w.stock);
+    world_close(&w);
+}
+
+static void ack_when_of_more_than_was_peeked_is_inval(void **state)
+{
+    (void)state;
+    struct world w;
+    struct wsp_outq q = {.open = 1};
+    struct iovec vectors[4];
+    struct wsp_acked acked;
+    world_open(&w);
+    assert_int_equal(wsp_outq_ack(&q, &w.stock, 1, &acked), WSPOOL_ERR_INVAL);
+    assert_int_equal(wsp_outq_ack(&q, &w.stock, 0, &acked), 0);
+    assert_int_equal(acked.partly, 0);
+    assert_int_equal(push(&w, &q, 0, 10), 0);
+    assert_int_equal(wsp_outq_ack(&q, &w.stock, 1, &acked), WSPOOL_ERR_INVAL);
+    assert_int_equal(wsp_outq_ack_whole(&q, 12), 0);
+    assert_int_equal(wsp_outq_peek(&q, vectors, 4), 1);
+    assert_int_equal(push(&w, &q, 0, 10), 0); /* was not peeked */
+    assert_int_equal(wsp_outq_ack(&q, &w.stock, 13, &acked), WSPOOL_ERR_INVAL);
+    assert_int_equal(wsp_outq_ack(&q, &w.stock, SIZE_MAX, &acked), WSPOOL_ERR_INVAL);
+    assert_int_equal(wsp_outq_ack(&q, &w.stock, (size_t)UINT32_MAX + 13, &acked), WSPOOL_ERR_INVAL);
+    assert_int_equal(wsp_outq_ack(&q, &w.stock, 12, &acked), 0);
+    assert_int_equal(wsp_outq_ack(&q, &w.stock, 1, &acked), WSPOOL_ERR_INVAL); /* once only */
+    assert_int_equal(wsp_outq_control(&q, &w.stock, ping, sizeof ping), 0);
+    assert_int_equal(wsp_outq_ack(&q, &w.stock, 1, &acked), WSPOOL_ERR_INVAL);
+    assert_int_equal(wsp_outq_peek(&q, vectors, 1), 1);
+    assert_int_equal(wsp_outq_ack(&q, &w.stock, 4, &acked), WSPOOL_ERR_INVAL);
+    assert_int_equal(wsp_outq_ack(&q, &w.stock, 3, &acked), 0);
+    assert_int_equal(q.count, 1);
+    wsp_outq_fini(&q, &w.stock);
+    world_close(&w);
+}
+
+static void queue_when_let_go_of_gives_everything_back(void **state)
+{
+    (void)state;
+    struct world w;
+    struct wsp_outq q = {.open = 1};
+    struct iovec vectors[4];
+    world_open(&w);
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(push(&w, &q, (size_t)(i % STORES), 500), 0);
+    }
+    assert_int_equal(wsp_outq_control(&q, &w.stock, ping, sizeof ping), 0);
+    assert_int_equal(wsp_outq_close(&q, &w.stock, bye, sizeof bye), 0);
+    assert_int_equal(wsp_outq_peek(&q, vectors, 4), 4);
+    wsp_outq_fini(&q, &w.stock);
+    assert_true(wsp_outq_empty(&q));
+    assert_null(q.more);
+    assert_null(q.first.block);
+    assert_int_equal(q.count, 0);
+    wsp_outq_fini(&q, &w.stock); /* again does no harm */
+    world_close(&w);
+}
+
+static void check_when_the_books_are_cooked_sees_it(void **state)
+{
+    (void)state;
+    struct world w;
+    struct wsp_outq q = {.open = 1};
+    world_open(&w);
+    assert_true(wsp_outq_check(&q));
+    assert_int_equal(push(&w, &q, 0, 10), 0);
+    assert_int_equal(push(&w, &q, 1, 10), 0);
+    q.bytes++;
+    assert_false(wsp_outq_check(&q));
+    q.bytes--;
+    q.count++;
+    assert_false(wsp_outq_check(&q));
+    q.count--;
+    q.first.count++;
+    q.count++;
+    assert_false(wsp_outq_check(&q));
+    q.first.count--;
+    q.count--;
+    q.first.partial = 5; /* the first is said to be half sent, but isn't */
+    assert_false(wsp_outq_check(&q));
+    q.first.partial = 0;
+    q.peeked = 25;
+    assert_false(wsp_outq_check(&q));
+    q.peeked = 0;
+    assert_true(wsp_outq_check(&q));
+    wsp_outq_fini(&q, &w.stock);
+    world_close(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(burst_when_published_in_a_row_is_one_vector_and_needs_no_memory),
+        cmocka_unit_test(burst_when_behind_other_runs_still_joins),
+        cmocka_unit_test(run_when_peeked_does_not_grow_until_the_ack),
+        cmocka_unit_test(control_when_a_message_is_half_sent_goes_right_behind_it),
+        cmocka_unit_test(close_when_messages_wait_comes_behind_them_and_nothing_behind_it),
+        cmocka_unit_test(pong_when_the_lane_is_full_takes_the_place_of_the_last),
+        cmocka_unit_test(pong_when_too_long_for_the_place_of_the_last_is_left_out),
+        cmocka_unit_test(control_when_too_long_for_the_lane_is_full_and_leaves_nothing),
+        cmocka_unit_test(oldest_when_room_is_needed_give_way_and_no_more_than_needed),
+        cmocka_unit_test(message_when_half_sent_or_peeked_is_never_dropped),
+        cmocka_unit_test(oldest_when_only_the_half_sent_one_was_peeked_are_those_right_behind_it),
+        cmocka_unit_test(memory_when_a_stuck_peer_drops_the_oldest_is_bounded),
+        cmocka_unit_test(calls_when_there_is_no_memory_change_nothing),
+        cmocka_unit_test(oldest_when_a_run_cannot_be_cut_stay),
+        cmocka_unit_test(ack_when_of_more_than_was_peeked_is_inval),
+        cmocka_unit_test(queue_when_let_go_of_gives_everything_back),
+        cmocka_unit_test(check_when_the_books_are_cooked_sees_it),
+        cmocka_unit_test(queue_when_used_at_random_sends_what_the_model_would),
+        cmocka_unit_test(queue_when_allocations_fail_at_random_loses_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

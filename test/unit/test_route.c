@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * unit/test_route.c - policy/route.h: which patterns are lawful, which path leads where, and
+ * whose policy a channel has.
+ */
+#include "guard.h"
+
+#include <wspool/wspool.h>
+
+#include "policy/route.h"
+
+#define NO_ROUTE (-(int)WSPOOL_REFUSED_NO_ROUTE - 1)
+#define MALFORMED (-(int)WSPOOL_REFUSED_MALFORMED - 1)
+
+struct table {
+    struct test_mem mem;
+    wspool_mem hooks;
+    struct wsp_routes routes;
+};
+
+static void begin(struct table *t)
+{
+    memset(t, 0, sizeof *t);
+    t->hooks = test_mem_hooks(&t->mem);
+}
+
+static void end(struct table *t)
+{
+    wsp_routes_fini(&t->routes, &t->hooks);
+    assert_int_equal(t->routes.count, 0);
+    assert_int_equal(t->mem.live, 0);
+}
+
+static int add_with(struct table *t, const char *pattern, enum wspool_kind kind, const char *name,
+                    enum wspool_slow slow)
+{
+    wspool_route_options options = {.size = sizeof options,
+                                    .flags = WSPOOL_ROUTE_OPEN,
+                                    .name = name,
+                                    .user = t,
+                                    .slow = slow,
+                                    .message_bytes = 4321};
+    return wsp_routes_add(&t->routes, &t->hooks, pattern, kind, &options);
+}
+
+static int add(struct table *t, const char *pattern, enum wspool_kind kind)
+{
+    return add_with(t, pattern, kind, "", WSPOOL_SLOW_CLOSE);
+}
+
+/* The number of the route and its channel's name, of a path that ends at a page's end. */
+static int match(const struct table *t, const char *path, size_t path_len, char *name, size_t *len)
+{
+    struct guard guard;
+    guard_open(&guard, path_len);
+    wspool_text text = {guard_at_end(&guard, path, path_len), path_len};
+    char *room = malloc(WSPOOL_NAME_MAX); /* exactly what is promised */
+    *len = 999;
+    int answer = wsp_routes_match(&t->routes, text, room, len);
+    if (answer >= 0) {
+        memcpy(name, room, *len);
+        name[*len] = '\0';
+    }
+    free(room);
+    guard_close(&guard);
+    return answer;
+}
+
+static void assert_leads(const struct table *t, const char *path, int route, const char *name)
+{
+    char got[WSPOOL_NAME_MAX + 1];
+    size_t len;
+    int answer = match(t, path, strlen(path), got, &len);
+    if (answer != route) {
+        fail_msg("%s leads to %d, not to %d", path, answer, route);
+    }
+    if (route >= 0) {
+        assert_string_equal(got, name);
+        assert_int_equal(len, strlen(name));
+    }
+}
+
+static void pattern_is_taken_when_it_is_lawful(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"/",    "/a",    "/a/b/c", "/a/",
+                                       "/{x}", "/{x}/", "/a/{x}", "/a/{long_one}/b/c",
+                                       "/%7e", "/a//b", NULL};
+    struct table t;
+    begin(&t);
+    for (size_t i = 0; good[i]; i++) {
+        assert_int_equal(add(&t, good[i], WSPOOL_ITEM), 0);
+        assert_int_equal(t.routes.count, i + 1);
+        const struct wsp_route *route = &t.routes.list[i];
+        assert_int_equal(route->kind, WSPOOL_ITEM);
+        assert_int_equal(route->flags, WSPOOL_ROUTE_OPEN);
+        assert_ptr_equal(route->user, &t);
+        assert_int_equal(route->message_bytes, 4321);
+    }
+    end(&t);
+}
+
+static void pattern_is_refused_when_it_is_not_lawful(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "",          "a",      "a/b",   "{x}",      "/{}",     "/{x",        "/x}",
+        "/}x{",      "/a{x}",  "/{x}b", "/{x}/{y}", "/{x}{y}", "/{x}/y}",    "/{{x}}",
+        "/{x}}",     "/{a/b}", "/a?b",  "/a#b",     "/a b",    "/a\tb",      "/\x7f",
+        "/\xc3\xa4", "/{x}/{", "/{",    "/}",       "*",       "http://a/b", NULL};
+    struct table t;
+    begin(&t);
+    for (size_t i = 0; bad[i]; i++) {
+        if (add(&t, bad[i], WSPOOL_ITEM) != WSPOOL_ERR_INVAL) {
+            fail_msg("taken: %s", bad[i]);
+        }
+    }
+    assert_int_equal(add(&t, NULL, WSPOOL_ITEM), WSPOOL_ERR_INVAL);
+    assert_int_equal(t.routes.count, 0);
+    end(&t);
+}
+
+static void name_is_refused_when_it_is_too_long(void **state)
+{
+    (void)state;
+    char name[WSPOOL_NAME_MAX + 2], got[WSPOOL_NAME_MAX + 1];
+    size_t len;
+    struct table t;
+    begin(&t);
+    memset(name, 'n', sizeof name);
+    name[WSPOOL_NAME_MAX + 1] = '\0';
+    assert_int_equal(add_with(&t, "/a", WSPOOL_GLOBAL, name, 0), WSPOOL_ERR_INVAL);
+    name[WSPOOL_NAME_MAX] = '\0';
+    assert_int_equal(add_with(&t, "/a", WSPOOL_GLOBAL, name, 0), 0);
+    memset(name, 'x', WSPOOL_NAME_MAX); /* it was the caller's */
+    assert_int_equal(match(&t, "/a", 2, got, &len), 0);
+    assert_int_equal(len, WSPOOL_NAME_MAX);
+    assert_int_equal(got[0], 'n');
+    assert_int_equal(got[WSPOOL_NAME_MAX - 1], 'n');
+    assert_int_equal(add_with(&t, "/b", WSPOOL_GLOBAL, NULL, 0), 0); /* none is the empty one */
+    assert_leads(&t, "/b", 1, "");
+    end(&t);
+}
+
+static void path_leads_to_a_route_when_it_is_the_pattern(void **state)
+{
+    (void)state;
+    struct table t;
+    begin(&t);
+    assert_int_equal(add_with(&t, "/all", WSPOOL_GLOBAL, "everybody", 0), 0);
+    assert_int_equal(add(&t, "/", WSPOOL_NONE), 0);
+    assert_int_equal(add(&t, "/%41", WSPOOL_NONE), 0);
+    assert_leads(&t, "/all", 0, "everybody");
+    assert_leads(&t, "/", 1, "");
+    assert_leads(&t, "/%41", 2, ""); /* what is literal is not decoded */
+    static const char *const others[] = {"/al", "/alll", "/all/", "//all", "/All", "/a%6cl",
+                                         "/a",  "/A",    "//",    "/%4",   NULL};
+    for (size_t i = 0; others[i]; i++) {
+        assert_leads(&t, others[i], NO_ROUTE, "");
+    }
+    end(&t);
+}
+
+static void nobody_comes_in_when_there_is_no_route(void **state)
+{
+    (void)state;
+    struct table t;
+    begin(&t);
+    assert_leads(&t, "/", NO_ROUTE, "");
+    assert_leads(&t, "/anything", NO_ROUTE, "");
+    end(&t);
+}
+
+static void parameter_is_a_whole_segment_when_the_path_has_one(void **state)
+{
+    (void)state;
+    struct table t;
+    begin(&t);
+    assert_int_equal(add(&t, "/room/{name}", WSPOOL_ITEM), 0);
+    assert_int_equal(add(&t, "/x/{name}/y", WSPOOL_ITEM), 0);
+    assert_leads(&t, "/room/a", 0, "a");
+    assert_leads(&t, "/room/{name}", 0, "{name}");
+    assert_leads(&t, "/room/..", 0, "..");
+    assert_leads(&t, "/room/a+b&c=d", 0, "a+b&c=d");
+    assert_leads(&t, "/x/a/y", 1, "a");
+    assert_leads(&t, "/x/y/y", 1, "y");
+    static const char *const others[] = {
+        "/room/", "/room", "/room/a/", "/room/a/b", "/room//a", "/Room/a", "/roomx",  "/x/a",
+        "/x/a/",  "/x//y", "/x/y",     "/x/a/b/y",  "/x/a/yy",  "/x/a/Y",  "/x/a/y/", NULL};
+    for (size_t i = 0; others[i]; i++) {
+        assert_leads(&t, others[i], NO_ROUTE, "");
+    }
+    end(&t);
+}
+
+static void parameter_is_decoded_when_it_has_escapes(void **state)
+{
+    (void)state;
+    struct table t;
+    char name[WSPOOL_NAME_MAX + 1];
+    size_t len;
+    begin(&t);
+    assert_int_equal(add(&t, "/r/{x}", WSPOOL_ITEM), 0);
+    assert_leads(&t, "/r/a%20b", 0, "a b");
+    assert_leads(&t, "/r/%c3%A4", 0, "\xc3\xa4");
+    assert_leads(&t, "/r/%2520", 0, "%20"); /* once */
+    assert_int_equal(match(&t, "/r/%00", 6, name, &len), 0);
+    assert_int_equal(len, 1);
+    assert_int_equal(name[0], 0);
+    assert_leads(&t, "/r/a%2fb", NO_ROUTE, ""); /* a slash is in no name, however it is written */
+    assert_leads(&t, "/r/%2F", NO_ROUTE, "");
+    assert_leads(&t, "/r/%", MALFORMED, "");
+    assert_leads(&t, "/r/a%4", MALFORMED, "");
+    assert_leads(&t, "/r/%zz", MALFORMED, "");
+    end(&t);
+}
+
+static void parameter_is_refused_when_it_is_too_long(void **state)
+{
+    (void)state;
+    struct table t;
+    char path[3 + 3 * 300], name[WSPOOL_NAME_MAX + 1];
+    size_t len;
+    begin(&t);
+    assert_int_equal(add(&t, "/r/{x}", WSPOOL_ITEM), 0);
+    memcpy(path, "/r/", 3);
+    for (size_t n = 1; n <= 300; n++) {
+        memset(path + 3, 'n', n);
+        assert_int_equal(match(&t, path, 3 + n, name, &len), n <= 255 ? 0 : NO_ROUTE);
+        assert_true(n > 255 || len == n);
+        for (size_t i = 0; i < n; i++) { /* the same name, three times as long */
+            memcpy(path + 3 + 3 * i, "%6e", 3);
+        }
+        assert_int_equal(match(&t, path, 3 + 3 * n, name, &len), n <= 255 ? 0 : NO_ROUTE);
+        assert_true(n > 255 || (len == n && name[n - 1] == 'n'));
+    }
+    end(&t);
+}
+
+static void first_route_decides_when_several_fit(void **state)
+{
+    (void)state;
+    struct table t;
+    begin(&t);
+    assert_int_equal(add_with(&t, "/r/lobby", WSPOOL_TOPIC, "special", 0), 0);
+    assert_int_equal(add(&t, "/r/{x}", WSPOOL_ITEM), 0);
+    assert_int_equal(add(&t, "/{y}/all", WSPOOL_ITEM), 0);
+    assert_int_equal(add(&t, "/r/late", WSPOOL_ITEM), 0);
+    assert_leads(&t, "/r/lobby", 0, "special");
+    assert_leads(&t, "/r/lob", 1, "lob");
+    assert_leads(&t, "/r/all", 1, "all");
+    assert_leads(&t, "/s/all", 2, "s");
+    assert_leads(&t, "/r/late", 1, "late");
+    end(&t);
+}
+
+static void policy_of_a_channel_is_that_of_the_first_route_that_can_name_it(void **state)
+{
+    (void)state;
+    const enum wspool_slow close = WSPOOL_SLOW_CLOSE, newest = WSPOOL_SLOW_DROP_NEWEST,
+                           oldest = WSPOOL_SLOW_DROP_OLDEST;
+    char long_name[WSPOOL_NAME_MAX + 1];
+    struct table t;
+    begin(&t);
+    memset(long_name, 'x', sizeof long_name);
+    assert_int_equal(wsp_routes_slow(&t.routes, wspool_item("a"), oldest), oldest);
+    assert_int_equal(add_with(&t, "/none", WSPOOL_NONE, "a", oldest), 0);
+    assert_int_equal(add_with(&t, "/lobby", WSPOOL_ITEM, "lobby", newest), 0);
+    assert_int_equal(add_with(&t, "/r/{x}", WSPOOL_ITEM, "", oldest), 0);
+    assert_int_equal(add_with(&t, "/late", WSPOOL_ITEM, "late", newest), 0);
+    assert_int_equal(add_with(&t, "/all", WSPOOL_GLOBAL, "", newest), 0);
+    assert_int_equal(wsp_routes_slow(&t.routes, wspool_item("lobby"), close), newest);
+    assert_int_equal(wsp_routes_slow(&t.routes, wspool_item("lobb"), close), oldest);
+    assert_int_equal(wsp_routes_slow(&t.routes, wspool_item("Lobby"), close), oldest);
+    assert_int_equal(wsp_routes_slow(&t.routes, wspool_item("late"), close), oldest);
+    assert_int_equal(wsp_routes_slow(&t.routes, wspool_topic("lobby"), close), close);
+    assert_int_equal(wsp_routes_slow(&t.routes, wspool_topic("a"), close), close);
+    assert_int_equal(wsp_routes_slow(&t.routes, wspool_global(""), close), newest);
+    assert_int_equal(wsp_routes_slow(&t.routes, wspool_global("a"), close), close);
+    /* A name of no bytes needs no pointer. */
+    wspool_channel nameless = wspool_channel_of(WSPOOL_GLOBAL, NULL, 0);
+    assert_int_equal(wsp_routes_slow(&t.routes, nameless, close), newest);
+    /* No path leads to the item without a name, nor to one with a slash in it. */
+    assert_int_equal(wsp_routes_slow(&t.routes, wspool_item(""), close), close);
+    assert_int_equal(wsp_routes_slow(&t.routes, wspool_item("a/b"), close), close);
+    assert_int_equal(
+        wsp_routes_slow(&t.routes, wspool_channel_of(WSPOOL_ITEM, long_name, 255), close), oldest);
+    end(&t);
+}
+
+static void nothing_is_changed_when_any_allocation_fails(void **state)
+{
+    (void)state;
+    struct table t;
+    begin(&t);
+    for (size_t count = 0; count < 5; count++) {
+        size_t n = 1;
+        for (;; n++) {
+            size_t live = t.mem.live;
+            t.mem.fail_at = n;
+            int answer = add_with(&t, "/r/{x}", WSPOOL_ITEM, "name", 0);
+            if (answer == 0) {
+                break;
+            }
+            assert_int_equal(answer, WSPOOL_ERR_NOMEM);
+            assert_int_equal(t.mem.live, live);
+            assert_int_equal(t.routes.count, count);
+        }
+        assert_int_equal(n, 4); /* pattern, name, list */
+        t.mem.fail_at = 0;
+        assert_int_equal(t.routes.count, count + 1);
+    }
+    end(&t);
+}
+
+static void route_is_refused_when_its_number_can_not_be_kept(void **state)
+{
+    (void)state;
+    struct table t;
+    begin(&t);
+    assert_int_equal(add(&t, "/a", WSPOOL_NONE), 0);
+    t.routes.count = UINT16_MAX; /* a peer keeps its route's number in 16 bits */
+    assert_int_equal(add(&t, "/b", WSPOOL_NONE), WSPOOL_ERR_INVAL);
+    t.routes.count = 1;
+    end(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pattern_is_taken_when_it_is_lawful),
+        cmocka_unit_test(pattern_is_refused_when_it_is_not_lawful),
+        cmocka_unit_test(name_is_refused_when_it_is_too_long),
+        cmocka_unit_test(path_leads_to_a_route_when_it_is_the_pattern),
+        cmocka_unit_test(nobody_comes_in_when_there_is_no_route),
+        cmocka_unit_test(parameter_is_a_whole_segment_when_the_path_has_one),
+        cmocka_unit_test(parameter_is_decoded_when_it_has_escapes),
+        cmocka_unit_test(parameter_is_refused_when_it_is_too_long),
+        cmocka_unit_test(first_route_decides_when_several_fit),
+        cmocka_unit_test(policy_of_a_channel_is_that_of_the_first_route_that_can_name_it),
+        cmocka_unit_test(nothing_is_changed_when_any_allocation_fails),
+        cmocka_unit_test(route_is_refused_when_its_number_can_not_be_kept),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * unit/test_stats.c - pool/stats.c: numbers for hosts of any version, and a check of the books
+ * that sees every single one of them go wrong.
+ */
+#include "pool.h"
+
+/* A pool in the middle of things: peers on the way in, open, blocked, closing and refused, in
+ * channels, with messages waiting for them in several blocks. */
+static void begin(struct host *h)
+{
+    static char large[3000];
+    struct iovec vectors[4];
+    memset(large, 'x', sizeof large);
+    host_init(h);
+    host_start(h);
+    wspool_id ids[4];
+    for (size_t i = 0; i < 4; i++) {
+        ids[i] = host_come(h, i < 3 ? "/room/a" : "/room/b", "Authorization: Bearer t");
+    }
+    host_settle(h);
+    assert_int_equal(wspool_subscribe(h->pool, ids[0], wspool_topic("t")), 0);
+    for (int i = 0; i < 8; i++) {
+        assert_int_equal(wspool_broadcast(h->pool, wspool_item("a"), large, 3000, NULL, NULL), 3);
+    }
+    assert_true(wspool_peek(h->pool, ids[0], vectors, 4) > 0);
+    assert_int_equal(wspool_ack(h->pool, ids[0], 100, h->now), 0);
+    assert_int_equal(wspool_close(h->pool, ids[3], 1000, NULL, 0), 0);
+    host_open(h);
+    host_feed(h, host_open(h), "GET /", 5);
+    host_come(h, "/nowhere", "");
+    host_check(h);
+}
+
+/* -------------------------------------------------------------------- sizes */
+
+static void numbers_are_those_of_the_pool_when_asked_for(void **state)
+{
+    (void)state;
+    static struct host h;
+    begin(&h);
+    struct wspool_stats s = host_stats(&h);
+    assert_int_equal(s.size, sizeof s);
+    assert_int_equal(s.attempts, 7);
+    assert_int_equal(s.accepted, 4);
+    assert_int_equal(s.handshakes, 2);
+    assert_int_equal(s.peers, 4);
+    assert_int_equal(s.channels, 2);
+    assert_int_equal(s.memberships, 4);
+    assert_int_equal(s.published, 8);
+    assert_int_equal(s.deliveries, 24);
+    assert_int_equal(s.queued, 24);
+    assert_int_equal(s.waiting, 24);
+    assert_int_equal(s.waiting_bytes, 24 * 3004 - 100);
+    assert_int_equal(s.encoded, 8);
+    assert_int_equal(s.encoded_bytes, 8 * 3004);
+    assert_int_equal(s.blocked, 1);
+    assert_int_equal(s.refused[WSPOOL_REFUSED_NO_ROUTE], 1);
+    assert_int_equal(s.stages[WSPOOL_STAGE_REQUEST_LINE].refused, 1);
+    assert_int_equal(s.stages[WSPOOL_STAGE_FLUSHED].passed, 4);
+    assert_true(s.block_bytes >= s.encoded_bytes && s.block_bytes < 2 * s.encoded_bytes);
+    host_end(&h);
+}
+
+/* Each number stands in its own place: counted up by hand, one by one. */
+static void each_number_stands_in_its_place(void **state)
+{
+    (void)state;
+    static struct host h;
+    host_init(&h);
+    host_start(&h);
+    struct wsp_counters *n = &h.pool->count;
+    struct wsp_counters kept;
+    memcpy(&kept, n, sizeof kept);
+    uint64_t value = 1000;
+#define WSPOOL_X(name, unit, help) wsp_count_set(&n->name, value++);
+    WSPOOL_COUNTERS(WSPOOL_X)
+    WSPOOL_GAUGES(WSPOOL_X)
+#undef WSPOOL_X
+    for (size_t i = 0; i < WSPOOL_REFUSAL_COUNT; i++) {
+        wsp_count_set(&n->refused[i], value++);
+    }
+    for (size_t i = 0; i < WSPOOL_END_COUNT; i++) {
+        wsp_count_set(&n->ended[i], value++);
+    }
+    for (size_t i = 0; i < WSPOOL_STAGE_COUNT; i++) {
+        wsp_count_set(&n->stages[i].passed, value++);
+        wsp_count_set(&n->stages[i].refused, value++);
+        wsp_count_set(&n->stages[i].time, value++);
+    }
+    struct wspool_stats s = host_stats(&h);
+    value = 1000;
+    s.waiting = 0; /* that one follows from others */
+#define WSPOOL_X(name, unit, help)                                                                 \
+    assert_true(s.name == value || &s.name == &s.waiting);                                         \
+    value++;
+    WSPOOL_COUNTERS(WSPOOL_X)
+    WSPOOL_GAUGES(WSPOOL_X)
+#undef WSPOOL_X
+    for (size_t i = 0; i < WSPOOL_STATS_REFUSALS; i++) {
+        assert_true(s.refused[i] == (i < WSPOOL_REFUSAL_COUNT ? value++ : 0));
+    }
+    for (size_t i = 0; i < WSPOOL_STATS_ENDS; i++) {
+        assert_true(s.ended[i] == (i < WSPOOL_END_COUNT ? value++ : 0));
+    }
+    for (size_t i = 0; i < WSPOOL_STATS_STAGES; i++) {
+        int there = i < WSPOOL_STAGE_COUNT;
+        assert_true(s.stages[i].passed == (there ? value++ : 0));
+        assert_true(s.stages[i].refused == (there ? value++ : 0));
+        assert_true(s.stages[i].time == (there ? value++ : 0));
+    }
+    memcpy(n, &kept, sizeof kept);
+    host_end(&h);
+}
+
+static void waiting_is_never_below_zero_when_the_numbers_are_apart(void **state)
+{
+    (void)state;
+    static struct host h;
+    host_init(&h);
+    host_start(&h);
+    wsp_count_set(&h.pool->count.queued, 5); /* as another thread may see them */
+    wsp_count_set(&h.pool->count.sent, 7);
+    assert_int_equal(host_stats(&h).waiting, 0);
+    wsp_count_set(&h.pool->count.sent, 3);
+    wsp_count_set(&h.pool->count.dropped_closed, 1);
+    assert_int_equal(host_stats(&h).waiting, 1);
+    wsp_count_set(&h.pool->count.queued, 0);
+    wsp_count_set(&h.pool->count.sent, 0);
+    wsp_count_set(&h.pool->count.dropped_closed, 0);
+    host_end(&h);
+}
+
+static void no_more_is_written_than_the_host_knows(void **state)
+{
+    (void)state;
+    static struct host h;
+    begin(&h);
+    struct wspool_stats whole = host_stats(&h);
+    for (size_t size = sizeof(size_t); size < sizeof whole; size++) {
+        uint8_t *room = malloc(size); /* not a byte more */
+        memcpy(room, &size, sizeof size);
+        assert_int_equal(wspool_stats(h.pool, (struct wspool_stats *)(void *)room), 0);
+        whole.size = size; /* stays as it was */
+        assert_memory_equal(room, &whole, size);
+        free(room);
+    }
+    host_end(&h);
+}
+
+static void rest_is_left_alone_when_the_host_knows_more(void **state)
+{
+    (void)state;
+    static struct host h;
+    struct {
+        struct wspool_stats known;
+        uint8_t more[50];
+    } newer;
+    begin(&h);
+    memset(&newer, 0xee, sizeof newer);
+    newer.known.size = sizeof newer;
+    assert_int_equal(wspool_stats(h.pool, &newer.known), 0);
+    assert_int_equal(newer.known.size, sizeof newer);
+    assert_int_equal(newer.known.attempts, 7);
+    for (size_t i = 0; i < sizeof newer.more; i++) {
+        assert_int_equal(newer.more[i], 0xee);
+    }
+    host_end(&h);
+}
+
+static void arguments_are_refused_when_they_are_none(void **state)
+{
+    (void)state;
+    static struct host h;
+    struct wspool_stats s = {.size = sizeof s};
+    begin(&h);
+    assert_int_equal(wspool_stats(NULL, &s), WSPOOL_ERR_INVAL);
+    assert_int_equal(wspool_stats(h.pool, NULL), WSPOOL_ERR_INVAL);
+    s.size = sizeof s.size - 1;
+    s.attempts = 99;
+    assert_int_equal(wspool_stats(h.pool, &s), WSPOOL_ERR_INVAL);
+    assert_int_equal(s.attempts, 99);
+    assert_int_equal(wspool_check(NULL), WSPOOL_ERR_INVAL);
+    host_end(&h);
+}
+
+/* -------------------------------------------------------------------- books */
+
+/* While `place` is `value` the books don't balance; afterwards they do. */
+#define BROKEN(place, value)                                                                       \
+    do {                                                                                           \
+        __typeof__(place) kept_ = (place);                                                         \
+        (place) = (__typeof__(place))(value);                                                      \
+        if (wspool_check(h.pool) != WSPOOL_ERR_BOOKS) {                                            \
+            fail_msg("not seen: " #place);                                                         \
+        }                                                                                          \
+        (place) = kept_;                                                                           \
+        assert_int_equal(wspool_check(h.pool), 0);                                                 \
+    } while (0)
+/* One more, or one less, of a number. */
+#define WRONG(number)                                                                              \
+    do {                                                                                           \
+        uint64_t right_ = wsp_count_read(&(number));                                               \
+        wsp_count_set(&(number), right_ + 1);                                                      \
+        if (wspool_check(h.pool) != WSPOOL_ERR_BOOKS) {                                            \
+            fail_msg("not seen: one more " #number);                                               \
+        }                                                                                          \
+        wsp_count_set(&(number), right_ - 1);                                                      \
+        if (wspool_check(h.pool) != WSPOOL_ERR_BOOKS) {                                            \
+            fail_msg("not seen: one less " #number);                                               \
+        }                                                                                          \
+        wsp_count_set(&(number), right_);                                                          \
+        assert_int_equal(wspool_check(h.pool), 0);                                                 \
+    } while (0)
+
+static void check_sees_it_when_any_number_is_wrong(void **state)
+{
+    (void)state;
+    static struct host h;
+    begin(&h);
+    struct wsp_counters *n = &h.pool->count;
+    WRONG(n->attempts);
+    WRONG(n->accepted);
+    WRONG(n->handshakes);
+    WRONG(n->peers);
+    for (size_t i = 0; i < WSPOOL_REFUSAL_COUNT; i++) {
+        WRONG(n->refused[i]);
+    }
+    for (size_t i = 0; i < WSPOOL_END_COUNT; i++) {
+        WRONG(n->ended[i]);
+    }
+    WRONG(n->deliveries);
+    WRONG(n->queued);
+    WRONG(n->sent);
+    WRONG(n->dropped_newest);
+    WRONG(n->dropped_oldest);
+    WRONG(n->dropped_closed);
+    WRONG(n->slow_closes);
+    WRONG(n->waiting_bytes);
+    WRONG(n->channels);
+    WRONG(n->memberships);
+    WRONG(n->block_bytes);
+    host_end(&h);
+}
+
+/* Two numbers that are wrong by the same, so that their sum is right. */
+static void check_sees_it_when_wrong_numbers_make_up_for_each_other(void **state)
+{
+    (void)state;
+    static struct host h;
+    begin(&h);
+    struct wsp_counters *n = &h.pool->count;
+#define AGAIN(a, b)                                                                                \
+    wsp_count_add(&n->a, 1);                                                                       \
+    wsp_count_add(&n->b, 1);                                                                       \
+    assert_int_equal(wspool_check(h.pool), WSPOOL_ERR_BOOKS);                                      \
+    wsp_count_sub(&n->a, 1);                                                                       \
+    wsp_count_sub(&n->b, 1);                                                                       \
+    assert_int_equal(wspool_check(h.pool), 0)
+    AGAIN(attempts, handshakes);
+    AGAIN(accepted, peers);
+    AGAIN(deliveries, queued);
+#undef AGAIN
+    host_end(&h);
+}
+
+static void check_sees_it_when_a_queue_is_wrong(void **state)
+{
+    (void)state;
+    static struct host h;
+    begin(&h);
+    struct wsp_peer *peer = wsp_slots_at(&h.pool->peers, 0);
+    struct wsp_outq *out = &peer->conn.out;
+    BROKEN(out->bytes, out->bytes + 1);
+    BROKEN(out->count, out->count - 1);
+    BROKEN(out->first.bytes, out->first.bytes - 1);
+    BROKEN(out->first.count, out->first.count + 1);
+    BROKEN(out->open, 0);
+    BROKEN(peer->conn.state, WSP_CLOSING);
+    host_end(&h);
+}
+
+static void check_sees_it_when_a_block_is_wrong(void **state)
+{
+    (void)state;
+    static struct host h;
+    begin(&h);
+    struct wsp_blocks *blocks = &h.pool->link.blocks;
+    const struct wsp_peer *peer = wsp_slots_at(&h.pool->peers, 0);
+    struct wsp_block *old = peer->conn.out.first.block;
+    assert_ptr_not_equal(old, blocks->open);
+    BROKEN(old->holds, old->holds + 1);
+    BROKEN(old->holds, old->holds - 1);
+    BROKEN(old->used, old->cap + 1);
+    BROKEN(blocks->open->holds, blocks->open->holds + 1);
+    BROKEN(blocks->open->used, 1);
+    BROKEN(blocks->bytes, blocks->bytes + 1);
+    BROKEN(blocks->open, NULL);
+    host_end(&h);
+}
+
+static void check_sees_it_when_a_membership_is_wrong(void **state)
+{
+    (void)state;
+    static struct host h;
+    begin(&h);
+    struct wsp_peer *peer = wsp_slots_at(&h.pool->peers, 0);
+    struct wsp_channel *channel = wsp_seat_channel(&peer->seats, 0);
+    BROKEN(peer->seats.count, 1);
+    BROKEN(peer->seats.first_index, 1);
+    BROKEN(channel->members[0].seat, 1);
+    BROKEN(channel->count, 2);
+    BROKEN(h.pool->registry.channels.count, 3);
+    host_end(&h);
+}
+
+static void check_sees_it_when_a_peer_that_ended_is_still_a_member(void **state)
+{
+    (void)state;
+    static struct host h;
+    begin(&h);
+    struct wsp_peer *peer = wsp_slots_at(&h.pool->peers, 4); /* has not said anything yet */
+    assert_int_equal(peer->conn.state, WSP_HEAD);
+    assert_int_equal(wspool_gone(h.pool, wsp_peer_id(peer), WSPOOL_GONE_EOF, h.now), 0);
+    BROKEN(peer->seats.count, 1);
+    host_end(&h);
+}
+
+static void check_sees_it_when_a_deadline_or_a_mark_is_lost(void **state)
+{
+    (void)state;
+    static struct host h;
+    begin(&h);
+    struct wsp_peer *peer = wsp_slots_at(&h.pool->peers, 4);
+    BROKEN(peer->conn.timer.prev, WSP_TIMER_OFF);
+    BROKEN(h.pool->link.timers.occupied[0], ~UINT64_C(0));
+    BROKEN(h.pool->link.attention.summary[0], 0);
+    BROKEN(h.pool->link.events.words[0], 1);
+    host_end(&h);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(numbers_are_those_of_the_pool_when_asked_for),
+        cmocka_unit_test(each_number_stands_in_its_place),
+        cmocka_unit_test(waiting_is_never_below_zero_when_the_numbers_are_apart),
+        cmocka_unit_test(no_more_is_written_than_the_host_knows),
+        cmocka_unit_test(rest_is_left_alone_when_the_host_knows_more),
+        cmocka_unit_test(arguments_are_refused_when_they_are_none),
+        cmocka_unit_test(check_sees_it_when_any_number_is_wrong),
+        cmocka_unit_test(check_sees_it_when_wrong_numbers_make_up_for_each_other),
+        cmocka_unit_test(check_sees_it_when_a_queue_is_wrong),
+        cmocka_unit_test(check_sees_it_when_a_block_is_wrong),
+        cmocka_unit_test(check_sees_it_when_a_membership_is_wrong),
+        cmocka_unit_test(check_sees_it_when_a_peer_that_ended_is_still_a_member),
+        cmocka_unit_test(check_sees_it_when_a_deadline_or_a_mark_is_lost),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

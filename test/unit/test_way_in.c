@@ -1,0 +1,1040 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * unit/test_way_in.c - pool/way_in.c through the public interface: every stage's counter and
+ * latency, hooks that do something to the very peer they are asked about, what comes too early,
+ * and that an identity is freed exactly once, whatever the way.
+ */
+#include "pool.h"
+
+#define TOKEN "Authorization: Bearer t"
+#define MS WSPOOL_MILLISECOND
+
+static void begin(struct host *h, enum wspool_verdict_kind kind)
+{
+    host_init(h);
+    h->verdict.kind = kind;
+    host_start(h);
+}
+
+static int say(struct host *h, wspool_id id, enum wspool_verdict_kind kind, void *identity)
+{
+    wspool_verdict verdict = {.size = sizeof verdict,
+                              .kind = kind,
+                              .refusal = WSPOOL_REFUSED_TOKEN_EXPIRED,
+                              .identity = identity};
+    return wspool_auth_complete(h->pool, id, &verdict);
+}
+
+/* All stages before this one were passed by one peer; this one was passed by none. */
+static void assert_ended_at(const struct host *h, enum wspool_stage stage)
+{
+    struct wspool_stats s = host_stats(h);
+    for (size_t i = 0; i < WSPOOL_STAGE_COUNT; i++) {
+        if (s.stages[i].passed != (i < stage ? 1 : 0) || s.stages[i].refused != (i == stage)) {
+            fail_msg("stage %s: %d passed, %d refused; expected the end at %s",
+                     wspool_stage_word((enum wspool_stage)i), (int)s.stages[i].passed,
+                     (int)s.stages[i].refused, wspool_stage_word(stage));
+        }
+    }
+}
+
+static void assert_refused(const struct host *h, enum wspool_refusal refusal)
+{
+    struct wspool_stats s = host_stats(h);
+    for (size_t i = 0; i < WSPOOL_REFUSAL_COUNT; i++) {
+        if (s.refused[i] != (i == (size_t)refusal ? 1 : 0)) {
+            fail_msg("%s is counted %d times; expected: %s",
+                     wspool_refusal_word((enum wspool_refusal)i), (int)s.refused[i],
+                     wspool_refusal_word(refusal));
+        }
+    }
+    assert_int_equal(s.accepted, 0);
+    assert_int_equal(s.handshakes, 0);
+}
+
+/* ------------------------------------------------------------------- stages */
+
+static void stages_of_a_raw_peer_are_passed_with_the_time_before_them(void **state)
+{
+    (void)state;
+    static struct host h;
+    char head[1024];
+    begin(&h, WSPOOL_PENDING);
+    size_t len = host_request(head, sizeof head, "/room/a?x=1", TOKEN);
+    wspool_id id = host_open(&h);
+    h.now += 1 * MS;
+    host_feed(&h, id, head, 1);
+    h.now += 2 * MS;
+    host_feed(&h, id, head + 1, len - 2);
+    h.now += 4 * MS;
+    host_feed(&h, id, head + len - 1, 1);
+    assert_int_equal(h.calls[ON_TOKEN], 1);
+    h.now += 8 * MS;
+    assert_int_equal(say(&h, id, WSPOOL_ACCEPT, NULL), 0);
+    assert_int_equal(wspool_tick(h.pool, h.now), 0);
+    assert_int_equal(h.calls[ON_OPEN], 1);
+    h.now += 16 * MS;
+    host_settle(&h);
+    struct wspool_stats s = host_stats(&h);
+    for (size_t i = 0; i < WSPOOL_STAGE_COUNT; i++) {
+        assert_int_equal(s.stages[i].passed, 1);
+        assert_int_equal(s.stages[i].refused, 0);
+        uint64_t time = i == WSPOOL_STAGE_BYTES          ? 1 * MS
+                        : i == WSPOOL_STAGE_REQUEST_LINE ? 6 * MS
+                        : i == WSPOOL_STAGE_TOKEN        ? 8 * MS
+                        : i == WSPOOL_STAGE_FLUSHED      ? 16 * MS
+                                                         : 0;
+        assert_true(s.stages[i].time == time);
+    }
+    host_expect(&h, id, "HTTP/1.1 101 ");
+    assert_string_equal(h.opened, "a||x=1");
+    assert_int_equal(s.attempts, 1);
+    assert_int_equal(s.accepted, 1);
+    assert_int_equal(s.handshakes, 0);
+    host_end(&h);
+}
+
+static void stages_of_a_hosted_peer_are_passed_with_the_time_before_them(void **state)
+{
+    (void)state;
+    static struct host h;
+    wspool_id id;
+    wspool_answer answer;
+    begin(&h, WSPOOL_PENDING);
+    assert_int_equal(host_upgrade(&h, "/room/a?token=t", &id, &answer), WSPOOL_UPGRADE_PENDING);
+    h.now += 8 * MS;
+    assert_int_equal(say(&h, id, WSPOOL_ACCEPT, NULL), 0);
+    host_settle(&h);
+    assert_int_equal(h.answer.status, 101);
+    assert_int_equal(h.calls[ON_OPEN], 0);
+    h.now += 16 * MS;
+    assert_int_equal(wspool_adopt(h.pool, id, NULL, 0, h.now), 0);
+    assert_int_equal(h.calls[ON_OPEN], 1);
+    host_settle(&h);
+    struct wspool_stats s = host_stats(&h);
+    uint64_t sum = 0;
+    for (size_t i = 0; i < WSPOOL_STAGE_COUNT; i++) {
+        assert_int_equal(s.stages[i].passed, 1);
+        assert_int_equal(s.stages[i].refused, 0);
+        sum += s.stages[i].time;
+    }
+    assert_true(s.stages[WSPOOL_STAGE_TOKEN].time == 8 * MS);
+    assert_true(sum == 24 * MS);
+    assert_string_equal(h.opened, "a||token=t");
+    host_end(&h);
+}
+
+/* A raw request that goes wrong in this way. */
+struct wrong {
+    enum wspool_stage stage;
+    enum wspool_refusal refusal;
+    const char *target;
+    const char *more;
+};
+
+static const struct wrong wrongs[] = {
+    {WSPOOL_STAGE_REQUEST_LINE, WSPOOL_REFUSED_NO_ROUTE, "/nowhere", TOKEN},
+    {WSPOOL_STAGE_HEADERS, WSPOOL_REFUSED_MALFORMED, "/none", TOKEN "\r\nHost: b.example"},
+    {WSPOOL_STAGE_HEADERS, WSPOOL_REFUSED_BODY, "/none", TOKEN "\r\nContent-Length: 5"},
+    {WSPOOL_STAGE_KEY, WSPOOL_REFUSED_MALFORMED, "/none", TOKEN "\r\nSec-WebSocket-Protocol: a b"},
+    {WSPOOL_STAGE_ORIGIN, WSPOOL_REFUSED_ORIGIN, "/none", TOKEN "\r\nOrigin: null"},
+    {WSPOOL_STAGE_TOKEN, WSPOOL_REFUSED_TOKEN_EMPTY, "/none", ""},
+    {WSPOOL_STAGE_TOKEN, WSPOOL_REFUSED_TOKEN_MALFORMED, "/none", TOKEN "\r\n" TOKEN},
+};
+
+static void raw_request_is_answered_and_counted_at_its_stage_when_refused(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof wrongs / sizeof *wrongs; i++) {
+        const struct wrong *w = &wrongs[i];
+        static struct host h;
+        char expected[64];
+        begin(&h, WSPOOL_ACCEPT);
+        wspool_id id = host_come(&h, w->target, w->more);
+        host_settle(&h);
+        snprintf(expected, sizeof expected, "HTTP/1.1 %d ", wspool_refusal_status(w->refusal));
+        host_expect(&h, id, expected);
+        snprintf(expected, sizeof expected, "{\"error\":\"%s\"}", wspool_refusal_word(w->refusal));
+        host_expect_end(&h, id, expected);
+        assert_int_equal(h.released, 1);
+        assert_refused(&h, w->refusal);
+        assert_ended_at(&h, w->stage);
+        host_end(&h);
+    }
+}
+
+static void raw_bytes_are_answered_and_counted_when_they_are_no_request(void **state)
+{
+    (void)state;
+    static const struct {
+        enum wspool_stage stage;
+        enum wspool_refusal refusal;
+        const char *bytes;
+    } cases[] = {
+        {WSPOOL_STAGE_REQUEST_LINE, WSPOOL_REFUSED_MALFORMED, "\x16\x03\x01"},
+        {WSPOOL_STAGE_REQUEST_LINE, WSPOOL_REFUSED_METHOD, "POST /none HTTP/1.1\r\n"},
+        {WSPOOL_STAGE_REQUEST_LINE, WSPOOL_REFUSED_HTTP_VERSION, "GET /none HTTP/1.0\r\n"},
+        {WSPOOL_STAGE_HEADERS, WSPOOL_REFUSED_HEAD_TOO_LARGE,
+         "GET /none HTTP/1.1\r\na:b\r\na:b\r\na:b\r\n\r\n"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        static struct host h;
+        char expected[64];
+        host_init(&h);
+        h.config.head_count = 2;
+        host_start(&h);
+        wspool_id id = host_open(&h);
+        assert_int_equal(host_feed(&h, id, cases[i].bytes, strlen(cases[i].bytes)), 0);
+        host_settle(&h);
+        snprintf(expected, sizeof expected, "HTTP/1.1 %d ",
+                 wspool_refusal_status(cases[i].refusal));
+        host_expect(&h, id, expected);
+        assert_refused(&h, cases[i].refusal);
+        assert_ended_at(&h, cases[i].stage);
+        host_end(&h);
+    }
+}
+
+/* What the host and its hooks can say no to, raw and hosted. */
+enum no { NO_FULL, NO_DRAIN, NO_VERDICT, NO_CAPACITY, NOES };
+
+static void request_is_counted_at_its_stage_when_the_host_says_no(void **state)
+{
+    (void)state;
+    static const struct {
+        enum wspool_stage stage;
+        enum wspool_refusal refusal;
+    } expected[NOES] = {
+        [NO_FULL] = {WSPOOL_STAGE_CAPS, WSPOOL_REFUSED_FULL},
+        [NO_DRAIN] = {WSPOOL_STAGE_CAPS, WSPOOL_REFUSED_DRAINING},
+        [NO_VERDICT] = {WSPOOL_STAGE_TOKEN, WSPOOL_REFUSED_RATE},
+        [NO_CAPACITY] = {WSPOOL_STAGE_CAPACITY, WSPOOL_REFUSED_CAPACITY},
+    };
+    for (int no = 0; no < NOES; no++) {
+        for (int hosted = 0; hosted < 2; hosted++) {
+            static struct host h;
+            wspool_id id;
+            wspool_answer answer;
+            host_init(&h);
+            h.config.max_peers = 1;
+            host_start(&h);
+            uint64_t before = no == NO_FULL;
+            if (no == NO_FULL) {
+                host_come(&h, "/open", "");
+                host_settle(&h);
+            } else if (no == NO_DRAIN) {
+                assert_int_equal(wspool_drain(h.pool, 0, 0, h.now), 0);
+            } else if (no == NO_VERDICT) {
+                h.verdict.kind = WSPOOL_REFUSE;
+                h.verdict.refusal = WSPOOL_REFUSED_RATE;
+            } else {
+                h.full = 1;
+            }
+            if (hosted) {
+                assert_int_equal(host_upgrade(&h, "/none?token=t", &id, &answer),
+                                 WSPOOL_UPGRADE_REFUSED);
+                assert_true(id == 0);
+                assert_int_equal(answer.status, wspool_refusal_status(expected[no].refusal));
+                assert_int_equal(answer.refusal, expected[no].refusal);
+                assert_int_equal(h.calls[ON_VERDICT], 0); /* it was answered at once */
+            } else {
+                id = host_come(&h, "/none?token=t", "");
+            }
+            host_settle(&h);
+            struct wspool_stats s = host_stats(&h);
+            assert_int_equal(s.refused[expected[no].refusal], 1);
+            assert_int_equal(s.stages[expected[no].stage].refused, 1);
+            assert_int_equal(s.stages[expected[no].stage].passed, before);
+            assert_int_equal(s.stages[expected[no].stage - 1].passed, before + 1);
+            assert_int_equal(s.handshakes, 0);
+            host_end(&h);
+        }
+    }
+}
+
+static void transport_is_counted_at_its_stage_when_it_ends_on_the_way_in(void **state)
+{
+    (void)state;
+    static struct host h;
+    for (int cut = 0; cut < 4; cut++) {
+        static const enum wspool_stage stages[] = {WSPOOL_STAGE_BYTES, WSPOOL_STAGE_REQUEST_LINE,
+                                                   WSPOOL_STAGE_TOKEN, WSPOOL_STAGE_TOKEN};
+        begin(&h, WSPOOL_PENDING);
+        wspool_id id = cut < 2 ? host_open(&h) : host_come(&h, "/none", TOKEN);
+        if (cut == 1) {
+            host_feed(&h, id, "GET /none HTTP/1.1\r\nHost", 24);
+        }
+        assert_int_equal(
+            wspool_gone(h.pool, id, cut % 2 ? WSPOOL_GONE_EOF : WSPOOL_GONE_FAILED, h.now), 0);
+        host_settle(&h);
+        assert_int_equal(h.out_len[wspool_slot(id)], 0); /* nobody is left to be answered */
+        assert_int_equal(h.released, 1);
+        assert_refused(&h, WSPOOL_REFUSED_GONE);
+        assert_ended_at(&h, stages[cut]);
+        host_end(&h);
+    }
+}
+
+static void transport_is_counted_at_the_last_stage_when_it_ends_before_the_101_left(void **state)
+{
+    (void)state;
+    static struct host h;
+    struct iovec vectors[4];
+    begin(&h, WSPOOL_ACCEPT);
+    wspool_id id = host_come(&h, "/none", TOKEN);
+    assert_int_equal(wspool_peek(h.pool, id, vectors, 4), 1);
+    assert_int_equal(wspool_gone(h.pool, id, WSPOOL_GONE_FAILED, h.now), 0);
+    assert_ended_at(&h, WSPOOL_STAGE_FLUSHED);
+    /* The write that was under way ends only now. */
+    assert_int_equal(wspool_ack(h.pool, id, vectors[0].iov_len, h.now), 0);
+    assert_ended_at(&h, WSPOOL_STAGE_FLUSHED);
+    host_settle(&h);
+    assert_ended_at(&h, WSPOOL_STAGE_FLUSHED);
+    assert_int_equal(host_stats(&h).accepted, 1);
+    assert_int_equal(h.calls[ON_CLOSE], 1);
+    host_end(&h);
+}
+
+/* An asynchronous host may be writing the answer while the transport fails. */
+static void answer_stays_where_it_is_when_the_peer_ends_while_it_is_written(void **state)
+{
+    (void)state;
+    static struct host h;
+    struct iovec vectors[4];
+    char copy[1024];
+    for (int refused = 0; refused < 2; refused++) {
+        begin(&h, WSPOOL_ACCEPT);
+        wspool_id id = host_come(&h, refused ? "/nowhere" : "/none", TOKEN);
+        assert_int_equal(wspool_peek(h.pool, id, vectors, 4), 1);
+        assert_true(vectors[0].iov_len < sizeof copy);
+        memcpy(copy, vectors[0].iov_base, vectors[0].iov_len);
+        assert_int_equal(wspool_gone(h.pool, id, WSPOOL_GONE_FAILED, h.now), 0);
+        host_come(&h, "/room/another", TOKEN); /* who needs the like of it */
+        assert_memory_equal(vectors[0].iov_base, copy, vectors[0].iov_len);
+        host_settle(&h);
+        host_end(&h);
+    }
+}
+
+/* ------------------------------------------------------------------- deadlines */
+
+static void each_step_has_its_deadline(void **state)
+{
+    (void)state;
+    static struct host h;
+    wspool_id id;
+    wspool_answer answer;
+    uint64_t handshake, verdict;
+
+    begin(&h, WSPOOL_PENDING); /* nothing was said at all */
+    handshake = h.config.handshake_time;
+    verdict = h.config.verdict_time;
+    id = host_open(&h);
+    host_pass(&h, handshake - 1);
+    assert_int_equal(host_stats(&h).handshakes, 1);
+    host_feed(&h, id, "GET ", 4); /* from the first byte it counts anew */
+    host_pass(&h, handshake - 1);
+    assert_int_equal(host_stats(&h).handshakes, 1);
+    host_feed(&h, id, "/", 1); /* but not from the second */
+    host_pass(&h, 10 * MS);
+    host_expect(&h, id, "HTTP/1.1 408 ");
+    assert_refused(&h, WSPOOL_REFUSED_TIMEOUT);
+    assert_ended_at(&h, WSPOOL_STAGE_REQUEST_LINE);
+    host_end(&h);
+
+    begin(&h, WSPOOL_PENDING); /* the verdict does not come */
+    id = host_come(&h, "/none", TOKEN);
+    host_pass(&h, verdict - 1);
+    assert_int_equal(host_stats(&h).handshakes, 1);
+    host_pass(&h, 10 * MS);
+    host_expect(&h, id, "HTTP/1.1 503 ");
+    assert_refused(&h, WSPOOL_REFUSED_VERDICT_TIMEOUT);
+    assert_ended_at(&h, WSPOOL_STAGE_TOKEN);
+    host_end(&h);
+
+    begin(&h, WSPOOL_PENDING); /* nor for a hosted one, whose host is told */
+    assert_int_equal(host_upgrade(&h, "/none?token=t", &id, &answer), WSPOOL_UPGRADE_PENDING);
+    host_pass(&h, verdict + 10 * MS);
+    assert_int_equal(h.calls[ON_VERDICT], 1);
+    assert_true(h.answered == id);
+    assert_int_equal(h.answer.status, 503);
+    assert_int_equal(h.answer.refusal, WSPOOL_REFUSED_VERDICT_TIMEOUT);
+    assert_int_equal(wspool_gone(h.pool, id, WSPOOL_GONE_EOF, h.now), WSPOOL_ERR_GONE);
+    assert_refused(&h, WSPOOL_REFUSED_VERDICT_TIMEOUT);
+    host_end(&h);
+
+    begin(&h, WSPOOL_ACCEPT); /* the host does not adopt */
+    assert_int_equal(host_upgrade(&h, "/none?token=t", &id, &answer), WSPOOL_UPGRADE_ACCEPTED);
+    host_pass(&h, handshake - 1);
+    assert_int_equal(host_stats(&h).handshakes, 1);
+    host_pass(&h, 10 * MS);
+    assert_int_equal(wspool_adopt(h.pool, id, NULL, 0, h.now), WSPOOL_ERR_GONE);
+    assert_int_equal(h.calls[ON_VERDICT], 0);
+    assert_int_equal(h.released, 0); /* it never had a transport of ours */
+    assert_refused(&h, WSPOOL_REFUSED_NOT_ADOPTED);
+    assert_ended_at(&h, WSPOOL_STAGE_VERDICT);
+    host_end(&h);
+
+    begin(&h, WSPOOL_ACCEPT); /* a refusal that is not taken */
+    id = host_come(&h, "/nowhere", "");
+    assert_int_equal(wspool_release(h.pool, id), WSPOOL_ERR_STATE);
+    struct iovec vectors[4];
+    assert_int_equal(wspool_peek(h.pool, id, vectors, 4), 1);
+    assert_int_equal(wspool_ack(h.pool, id, 0, h.now), 0);
+    host_pass(&h, h.config.closing_time - 1);
+    assert_int_equal(h.released, 0);
+    host_pass(&h, 10 * MS);
+    assert_int_equal(h.released, 1);
+    host_end(&h);
+}
+
+/* ------------------------------------------------------------------- places */
+
+static void places_that_are_held_count_when_the_pool_is_nearly_full(void **state)
+{
+    (void)state;
+    static struct host h;
+    wspool_id first, second;
+    wspool_answer answer;
+    for (int way = 0; way < 4; way++) {
+        host_init(&h);
+        h.config.max_peers = 1;
+        host_start(&h);
+        assert_int_equal(host_upgrade(&h, "/none?token=t", &first, &answer),
+                         WSPOOL_UPGRADE_ACCEPTED);
+        assert_int_equal(host_upgrade(&h, "/none?token=t", &second, &answer),
+                         WSPOOL_UPGRADE_REFUSED);
+        assert_int_equal(answer.refusal, WSPOOL_REFUSED_FULL);
+        switch (way) { /* the place is given back: */
+        case 0:
+            assert_int_equal(wspool_gone(h.pool, first, WSPOOL_GONE_EOF, h.now), 0);
+            break;
+        case 1:
+            assert_int_equal(wspool_close(h.pool, first, 1000, NULL, 0), 0);
+            break;
+        case 2:
+            host_pass(&h, h.config.handshake_time + 10 * MS);
+            break;
+        default:
+            assert_int_equal(wspool_adopt(h.pool, first, NULL, 0, h.now), 0);
+            assert_int_equal(host_upgrade(&h, "/none?token=t", &second, &answer),
+                             WSPOOL_UPGRADE_REFUSED);
+            assert_int_equal(wspool_gone(h.pool, first, WSPOOL_GONE_EOF, h.now), 0);
+            break;
+        }
+        assert_int_equal(host_upgrade(&h, "/none?token=t", &second, &answer),
+                         WSPOOL_UPGRADE_ACCEPTED);
+        assert_int_equal(wspool_adopt(h.pool, second, NULL, 0, h.now), 0);
+        assert_int_equal(host_stats(&h).peers, 1);
+        host_settle(&h);
+        host_end(&h);
+    }
+}
+
+/* Two verdicts that come together for one place. */
+static void place_is_given_once_when_two_verdicts_come_together(void **state)
+{
+    (void)state;
+    for (int hosted = 0; hosted < 2; hosted++) {
+        static struct host h;
+        wspool_id ids[2];
+        wspool_answer answer;
+        host_init(&h);
+        h.config.max_peers = 1;
+        h.verdict.kind = WSPOOL_PENDING;
+        host_start(&h);
+        for (int i = 0; i < 2; i++) {
+            if (hosted) {
+                assert_int_equal(host_upgrade(&h, "/none?token=t", &ids[i], &answer),
+                                 WSPOOL_UPGRADE_PENDING);
+            } else {
+                ids[i] = host_come(&h, "/none", TOKEN);
+            }
+            assert_int_equal(say(&h, ids[i], WSPOOL_ACCEPT, host_identity(&h)), 0);
+        }
+        host_settle(&h);
+        assert_int_equal(host_stats(&h).refused[WSPOOL_REFUSED_FULL], 1);
+        assert_int_equal(h.identities[1].freed, 1); /* of the second */
+        assert_int_equal(host_stats(&h).peers + host_stats(&h).handshakes, 1);
+        host_end(&h);
+    }
+}
+
+/* ------------------------------------------------ the peer that is being judged */
+
+/* What the hook does to the very peer it is asked about, and how that peer ends by it. */
+static const struct deed {
+    const char *what;
+    int gone, close, closes_again;
+    enum wspool_refusal refusal;
+} deeds[] = {
+    {"close", 0, 1, 0, WSPOOL_REFUSED_NOT_ALLOWED},
+    {"gone", 1, 0, 0, WSPOOL_REFUSED_GONE},
+    {"close, gone", 1, 1, 0, WSPOOL_REFUSED_GONE},
+    {"gone, close", 1, 0, 1, WSPOOL_REFUSED_GONE}, /* what is gone stays gone */
+};
+static const struct deed *deed;
+static enum on deed_in;
+static wspool_id bystander;
+
+static void assert_forbidden(struct host *h, wspool_id id)
+{
+    wspool_id other;
+    wspool_answer answer;
+    assert_int_equal(wspool_feed(h->pool, id, "x", 1, h->now), WSPOOL_ERR_REENTRANT);
+    assert_int_equal(wspool_tick(h->pool, h->now), WSPOOL_ERR_REENTRANT);
+    assert_int_equal(wspool_adopt(h->pool, id, NULL, 0, h->now), WSPOOL_ERR_REENTRANT);
+    assert_int_equal(wspool_release(h->pool, id), WSPOOL_ERR_REENTRANT);
+    assert_int_equal(wspool_free(h->pool), WSPOOL_ERR_REENTRANT);
+    assert_int_equal(wspool_route(h->pool, "/late", WSPOOL_NONE, NULL), WSPOOL_ERR_REENTRANT);
+    assert_int_equal(host_upgrade(h, "/open", &other, &answer), WSPOOL_ERR_REENTRANT);
+}
+
+static void do_deed(struct host *h, enum on hook, wspool_id id)
+{
+    struct iovec vectors[4];
+    if (hook != deed_in) {
+        return;
+    }
+    if (bystander) { /* another peer of the pool is closed as it would be anywhere */
+        assert_int_equal(wspool_close(h->pool, bystander, 1000, NULL, 0), 0);
+        bystander = 0;
+    }
+    assert_forbidden(h, id);
+    assert_int_equal(wspool_send(h->pool, id, "x", 1, NULL), WSPOOL_ERR_STATE);
+    assert_int_equal(wspool_subscribe(h->pool, id, wspool_topic("t")), WSPOOL_ERR_STATE);
+    assert_int_equal(wspool_channels_of(h->pool, id, NULL, 0), 0);
+    if (deed->close) {
+        assert_int_equal(wspool_close(h->pool, id, 4000, "no", 0), 0);
+    }
+    if (deed->gone) {
+        assert_int_equal(wspool_gone(h->pool, id, WSPOOL_GONE_FAILED, h->now), 0);
+    }
+    if (deed->closes_again) {
+        assert_int_equal(wspool_close(h->pool, id, 4000, "no", 0), 0);
+    }
+    /* It is still there, with all that was read of it. */
+    assert_ptr_equal(wspool_user(h->pool, id), h);
+    assert_int_equal(wspool_peek(h->pool, id, vectors, 4), 0);
+}
+
+enum way_in { RAW_WHOLE, RAW_IN_PARTS, HOSTED, WAYS_IN };
+
+static wspool_id come_by(struct host *h, enum way_in way, int *result, wspool_answer *answer)
+{
+    wspool_id id;
+    char head[1024];
+    size_t len = host_request(head, sizeof head, "/room/a?token=t", "");
+    switch (way) {
+    case RAW_WHOLE:
+        return host_come(h, "/room/a?token=t", "");
+    case RAW_IN_PARTS:
+        id = host_open(h);
+        host_feed(h, id, head, len / 2);
+        host_feed(h, id, head + len / 2, len - len / 2);
+        return id;
+    default:
+        *result = host_upgrade(h, "/room/a?token=t", &id, answer);
+        return id;
+    }
+}
+
+static void assert_not_admitted(struct host *h, enum way_in way, wspool_id id, int result,
+                                const wspool_answer *answer, int was_pending)
+{
+    assert_int_equal(h->calls[ON_OPEN], 1); /* the bystander's */
+    assert_int_equal(host_stats(h).refused[deed->refusal], 1);
+    assert_int_equal(host_stats(h).handshakes, 0);
+    assert_int_equal(wspool_member_count(h->pool, wspool_item("a")), 0);
+    if (way == HOSTED) {
+        int told = was_pending ? h->calls[ON_VERDICT] == 1 : result == WSPOOL_UPGRADE_REFUSED;
+        if (!was_pending) {
+            assert_true(told);
+            assert_int_equal(answer->refusal, deed->refusal);
+        } else if (deed->refusal == WSPOOL_REFUSED_NOT_ALLOWED) {
+            assert_true(told);
+            assert_int_equal(h->answer.status, 403);
+        } else {
+            assert_false(told); /* the host has said itself that it is gone */
+        }
+        return;
+    }
+    host_settle(h);
+    if (deed->refusal == WSPOOL_REFUSED_NOT_ALLOWED) {
+        host_expect(h, id, "HTTP/1.1 403 ");
+    } else {
+        assert_int_equal(h->out_len[wspool_slot(id)], 0);
+    }
+    assert_int_equal(wspool_gone(h->pool, id, WSPOOL_GONE_EOF, h->now), WSPOOL_ERR_GONE);
+}
+
+static void deed_takes_effect_behind_the_question_when_it_is_done_in_its_hook(void **state)
+{
+    (void)state;
+    static const enum on hooks[] = {ON_TOKEN, ON_CAPACITY};
+    for (size_t d = 0; d < sizeof deeds / sizeof *deeds; d++) {
+        for (int k = 0; k < 2; k++) {
+            for (int way = 0; way < WAYS_IN; way++) {
+                for (int kind = WSPOOL_REFUSE; kind <= WSPOOL_PENDING; kind++) {
+                    static struct host h;
+                    wspool_answer answer;
+                    int result = 0;
+                    if (hooks[k] == ON_CAPACITY && kind != WSPOOL_ACCEPT) {
+                        continue; /* it would not be asked */
+                    }
+                    begin(&h, (enum wspool_verdict_kind)kind);
+                    bystander = host_come(&h, "/open", "");
+                    host_settle(&h);
+                    deed = &deeds[d];
+                    deed_in = hooks[k];
+                    h.calls[ON_CAPACITY] = 0;
+                    h.inside = do_deed;
+                    wspool_id id = come_by(&h, (enum way_in)way, &result, &answer);
+                    assert_int_equal(h.calls[hooks[k]], 1);
+                    assert_true(way != HOSTED || id == 0);
+                    h.inside = NULL;
+                    assert_not_admitted(&h, (enum way_in)way, id, result, &answer, 0);
+                    if (kind == WSPOOL_PENDING) { /* the verdict comes all the same */
+                        assert_int_equal(
+                            say(&h, way == HOSTED ? h.asked : id, WSPOOL_ACCEPT, host_identity(&h)),
+                            0);
+                    }
+                    host_settle(&h);
+                    host_end(&h);
+                }
+            }
+        }
+    }
+}
+
+static void deed_takes_effect_behind_a_late_verdict_too(void **state)
+{
+    (void)state;
+    for (size_t d = 0; d < sizeof deeds / sizeof *deeds; d++) {
+        for (int way = 0; way < WAYS_IN; way++) {
+            static struct host h;
+            wspool_answer answer;
+            int result = 0;
+            begin(&h, WSPOOL_PENDING);
+            bystander = host_come(&h, "/open", "");
+            host_settle(&h);
+            wspool_id id = come_by(&h, (enum way_in)way, &result, &answer);
+            if (way != HOSTED) {
+                host_feed(&h, id, "early", 5);
+            }
+            deed = &deeds[d];
+            deed_in = ON_CAPACITY;
+            h.inside = do_deed;
+            assert_int_equal(say(&h, id, WSPOOL_ACCEPT, host_identity(&h)), 0);
+            assert_int_equal(wspool_tick(h.pool, h.now), 0);
+            h.inside = NULL;
+            assert_not_admitted(&h, (enum way_in)way, id, result, &answer, 1);
+            host_settle(&h);
+            assert_int_equal(h.identities[0].freed, 1);
+            host_end(&h);
+        }
+    }
+}
+
+/* The hooks that come behind the verdict, where the peer is open, or is not any more. */
+static void end_it(struct host *h, enum on hook, wspool_id id)
+{
+    (void)id;
+    if (hook == deed_in && h->calls[hook] == 1) {
+        wspool_id first = 0;
+        (void)wspool_peers(h->pool, &first, 1);
+        assert_int_equal(wspool_gone(h->pool, first, WSPOOL_GONE_FAILED, h->now), 0);
+    }
+}
+
+static void peer_may_end_in_any_hook_of_its_opening(void **state)
+{
+    (void)state;
+    static const enum on hooks[] = {ON_CHANNEL, ON_LOG, ON_OPEN};
+    for (size_t k = 0; k < 3; k++) {
+        for (int way = 0; way < WAYS_IN; way++) {
+            static struct host h;
+            wspool_answer answer;
+            int result = 0;
+            begin(&h, WSPOOL_ACCEPT);
+            deed_in = hooks[k];
+            h.inside = end_it;
+            wspool_id id = come_by(&h, (enum way_in)way, &result, &answer);
+            if (way == HOSTED) {
+                assert_int_equal(result, WSPOOL_UPGRADE_ACCEPTED);
+                assert_int_equal(wspool_adopt(h.pool, id, "\x81\x80\0\0\0\0", 6, h.now), 0);
+            }
+            assert_int_equal(h.calls[ON_OPEN], 1); /* exactly one of each, in this order */
+            assert_int_equal(h.calls[ON_CLOSE], 1);
+            assert_int_equal(h.closed.why, WSPOOL_END_FAILED);
+            assert_int_equal(h.calls[ON_MESSAGE], 0);
+            host_settle(&h);
+            assert_int_equal(h.released, 1);
+            assert_int_equal(host_stats(&h).channels, 0);
+            host_end(&h);
+        }
+    }
+}
+
+/* ------------------------------------------------------------------- early data */
+
+static void early_data_is_heard_when_the_verdict_is_good(void **state)
+{
+    (void)state;
+    static struct host h;
+    char bytes[1024];
+    for (int cut = 0; cut < 3; cut++) {
+        begin(&h, WSPOOL_PENDING);
+        wspool_id id = host_open(&h);
+        size_t len = host_request(bytes, sizeof bytes, "/none", TOKEN);
+        size_t head = len;
+        len += host_frame(bytes + len, "first");
+        len += host_frame(bytes + len, "second");
+        /* In one piece; cut inside the head; one byte each. */
+        size_t at = 0, step = cut == 0 ? len : cut == 1 ? head - 7 : 1;
+        for (; at < len; at += step) {
+            host_feed(&h, id, bytes + at, len - at < step ? len - at : step);
+        }
+        assert_int_equal(h.calls[ON_MESSAGE], 0);
+        assert_int_equal(host_stats(&h).received_bytes, len);
+        assert_int_equal(say(&h, id, WSPOOL_ACCEPT, NULL), 0);
+        host_settle(&h);
+        assert_int_equal(h.calls[ON_OPEN], 1);
+        assert_int_equal(h.calls[ON_MESSAGE], 2);
+        assert_string_equal(h.message, "second");
+        assert_int_equal(host_stats(&h).received_bytes, len);
+        host_end(&h);
+    }
+}
+
+static void early_data_is_forgotten_when_the_verdict_is_bad(void **state)
+{
+    (void)state;
+    static struct host h;
+    char bytes[64];
+    begin(&h, WSPOOL_PENDING);
+    wspool_id id = host_come(&h, "/none", TOKEN);
+    host_feed(&h, id, bytes, host_frame(bytes, "early"));
+    assert_int_equal(say(&h, id, WSPOOL_REFUSE, NULL), 0);
+    host_settle(&h);
+    host_expect(&h, id, "HTTP/1.1 401 ");
+    assert_int_equal(h.calls[ON_MESSAGE], 0);
+    host_end(&h);
+}
+
+/* As much as a head may have, however it comes, and not one byte more. */
+static void early_data_is_too_much_when_a_head_could_not_be_as_long(void **state)
+{
+    (void)state;
+    static char much[300], head[1024];
+    memset(much, 0x80, sizeof much);
+    for (int way = 0; way < 3; way++) {
+        for (size_t over = 0; over < 2; over++) {
+            static struct host h;
+            host_init(&h);
+            h.config.head_bytes = 256;
+            h.verdict.kind = WSPOOL_PENDING;
+            host_start(&h);
+            size_t early = 256 + over;
+            size_t len = host_request(head, sizeof head, "/none?token=t", "");
+            assert_true(len <= 256);
+            wspool_id id = host_open(&h);
+            if (way == 0) { /* right behind the head */
+                memcpy(head + len, much, early);
+                host_feed(&h, id, head, len + early);
+            } else {
+                host_feed(&h, id, head, len);
+                for (size_t at = 0; at < early; at += way == 1 ? early : 1) {
+                    host_feed(&h, id, much, way == 1 ? early : 1);
+                }
+            }
+            assert_int_equal(h.calls[ON_TOKEN], 1);
+            assert_int_equal(host_stats(&h).refused[WSPOOL_REFUSED_EARLY_DATA], over);
+            assert_int_equal(host_stats(&h).handshakes, 1 - over);
+            host_settle(&h);
+            if (over) {
+                host_expect(&h, id, "HTTP/1.1 400 ");
+                host_expect_end(&h, id, "{\"error\":\"early_data\"}");
+                assert_ended_at(&h, WSPOOL_STAGE_TOKEN);
+            }
+            host_end(&h);
+        }
+    }
+}
+
+static void head_is_too_large_when_it_has_a_byte_too_many(void **state)
+{
+    (void)state;
+    static char head[600], more[400];
+    for (int in_parts = 0; in_parts < 2; in_parts++) {
+        for (size_t total = 299; total <= 302; total++) {
+            static struct host h;
+            host_init(&h);
+            h.config.head_bytes = 300;
+            host_start(&h);
+            size_t bare = host_request(head, sizeof head, "/none?token=t", "A: ");
+            memcpy(more, "A: ", 4);
+            memset(more + 3, 'a', total - bare);
+            more[3 + total - bare] = '\0';
+            assert_int_equal(host_request(head, sizeof head, "/none?token=t", more), total);
+            wspool_id id = host_open(&h);
+            for (size_t at = 0; at < total; at += in_parts ? 50 : total) {
+                size_t rest = total - at;
+                host_feed(&h, id, head + at, in_parts && rest > 50 ? 50 : rest);
+            }
+            host_settle(&h);
+            host_expect(&h, id, total <= 300 ? "HTTP/1.1 101 " : "HTTP/1.1 431 ");
+            host_end(&h);
+        }
+    }
+}
+
+static void hosted_peer_is_not_fed_before_it_is_adopted(void **state)
+{
+    (void)state;
+    static struct host h;
+    wspool_id id;
+    wspool_answer answer;
+    char frame[64];
+    size_t len = host_frame(frame, "hi");
+    begin(&h, WSPOOL_PENDING);
+    assert_int_equal(host_upgrade(&h, "/none?token=t", &id, &answer), WSPOOL_UPGRADE_PENDING);
+    assert_int_equal(host_feed(&h, id, frame, len), WSPOOL_ERR_STATE);
+    assert_int_equal(wspool_adopt(h.pool, id, NULL, 0, h.now), WSPOOL_ERR_STATE);
+    assert_int_equal(say(&h, id, WSPOOL_ACCEPT, NULL), 0);
+    host_settle(&h);
+    assert_int_equal(host_feed(&h, id, frame, len), WSPOOL_ERR_STATE);
+    assert_int_equal(host_stats(&h).received_bytes, 0);
+    assert_int_equal(wspool_adopt(h.pool, id, NULL, 1, h.now), WSPOOL_ERR_INVAL);
+    assert_int_equal(wspool_adopt(h.pool, id, frame, len, h.now), 0); /* read behind the request */
+    assert_int_equal(h.calls[ON_MESSAGE], 1);
+    assert_string_equal(h.message, "hi");
+    assert_int_equal(wspool_adopt(h.pool, id, NULL, 0, h.now), WSPOOL_ERR_STATE);
+    assert_int_equal(host_feed(&h, id, frame, len), 0);
+    assert_int_equal(h.calls[ON_MESSAGE], 2);
+    assert_int_equal(host_stats(&h).received_bytes, 2 * len);
+    host_end(&h);
+}
+
+/* ------------------------------------------------------------------- identities */
+
+/* Every way in which a peer with an identity can end; host_end looks at what was freed. */
+enum fate {
+    FATE_GONE,
+    FATE_CLOSED,
+    FATE_FREED_WITH_THE_POOL,
+    FATE_REFUSED_BY_CAPACITY,
+    FATE_POOL_IS_FULL,
+    FATE_DRAINING,
+    FATE_FATES
+};
+
+static void identity_is_freed_once_whatever_becomes_of_the_peer(void **state)
+{
+    (void)state;
+    for (int late = 0; late < 2; late++) {
+        for (int way = 0; way < WAYS_IN; way++) {
+            for (int fate = 0; fate < FATE_FATES; fate++) {
+                static struct host h;
+                wspool_answer answer;
+                int result = 0;
+                host_init(&h);
+                h.config.max_peers = 1;
+                h.verdict.kind = late ? WSPOOL_PENDING : WSPOOL_ACCEPT;
+                host_start(&h);
+                h.full = fate == FATE_REFUSED_BY_CAPACITY;
+                wspool_id id = come_by(&h, (enum way_in)way, &result, &answer);
+                if (late) {
+                    h.full = 0;
+                    if (fate == FATE_POOL_IS_FULL) {
+                        host_come(&h, "/open", "");
+                    } else if (fate == FATE_DRAINING) {
+                        assert_int_equal(wspool_drain(h.pool, 0, 0, h.now), 0);
+                    }
+                    h.full = fate == FATE_REFUSED_BY_CAPACITY;
+                    assert_int_equal(say(&h, id, WSPOOL_ACCEPT, host_identity(&h)), 0);
+                    host_settle(&h);
+                } else if (fate == FATE_POOL_IS_FULL || fate == FATE_DRAINING) {
+                    host_end(&h); /* then there is none */
+                    continue;
+                }
+                assert_int_equal(h.identity_count, 1);
+                if (way == HOSTED && h.identities[0].freed == 0) {
+                    assert_ptr_equal(wspool_identity(h.pool, id), &h.identities[0]);
+                    if (fate != FATE_FREED_WITH_THE_POOL) {
+                        assert_int_equal(wspool_adopt(h.pool, id, NULL, 0, h.now), 0);
+                    }
+                }
+                if (fate == FATE_GONE) {
+                    assert_int_equal(wspool_gone(h.pool, id, WSPOOL_GONE_EOF, h.now), 0);
+                    assert_int_equal(h.identities[0].freed, 0); /* it is the peer's to the last */
+                    assert_ptr_equal(wspool_identity(h.pool, id), &h.identities[0]);
+                } else if (fate == FATE_CLOSED) {
+                    assert_int_equal(wspool_close(h.pool, id, 1000, NULL, 0), 0);
+                    host_settle(&h);
+                    host_pass(&h, h.config.closing_time + 100 * MS);
+                }
+                if (fate != FATE_FREED_WITH_THE_POOL) {
+                    host_settle(&h);
+                    assert_int_equal(h.identities[0].freed, 1);
+                    assert_null(wspool_identity(h.pool, id));
+                }
+                host_end(&h);
+            }
+        }
+    }
+}
+
+static void identity_is_freed_once_when_a_hosted_place_is_lost(void **state)
+{
+    (void)state;
+    for (int late = 0; late < 2; late++) {
+        for (int way = 0; way < 3; way++) {
+            static struct host h;
+            wspool_id id;
+            wspool_answer answer;
+            begin(&h, late ? WSPOOL_PENDING : WSPOOL_ACCEPT);
+            assert_true(host_upgrade(&h, "/none?token=t", &id, &answer) > 0);
+            if (late) {
+                assert_int_equal(say(&h, id, WSPOOL_ACCEPT, host_identity(&h)), 0);
+                host_settle(&h);
+                assert_int_equal(h.answer.status, 101);
+            }
+            assert_int_equal(h.identities[0].freed, 0);
+            if (way == 0) {
+                host_pass(&h, h.config.handshake_time + 10 * MS);
+            } else if (way == 1) {
+                assert_int_equal(wspool_gone(h.pool, id, WSPOOL_GONE_EOF, h.now), 0);
+            } else {
+                assert_int_equal(wspool_close(h.pool, id, 1000, NULL, 0), 0);
+            }
+            assert_int_equal(h.identities[0].freed, 1);
+            assert_int_equal(h.calls[ON_VERDICT], late); /* the answer was brought already */
+            host_end(&h);
+        }
+    }
+}
+
+/* The hook that frees may look at the pool; the peer is gone from it. */
+static void look(struct host *h, enum on hook, wspool_id id)
+{
+    (void)id;
+    if (hook == ON_IDENTITY_FREE) {
+        assert_null(wspool_identity(h->pool, h->asked));
+        assert_int_equal(wspool_close(h->pool, h->asked, 1000, NULL, 0), WSPOOL_ERR_GONE);
+        assert_int_equal(wspool_tick(h->pool, h->now), WSPOOL_ERR_REENTRANT);
+    }
+}
+
+static void identity_is_freed_behind_the_peer_that_had_it(void **state)
+{
+    (void)state;
+    static struct host h;
+    begin(&h, WSPOOL_ACCEPT);
+    h.inside = look;
+    wspool_id id = host_come(&h, "/none", TOKEN);
+    host_settle(&h);
+    assert_int_equal(wspool_gone(h.pool, id, WSPOOL_GONE_EOF, h.now), 0);
+    host_settle(&h);
+    assert_int_equal(h.calls[ON_IDENTITY_FREE], 1);
+    host_end(&h);
+}
+
+/* ------------------------------------------------------------------- no memory */
+
+/* A life with everything on the way in, each allocation failing once: whoever can't come in is
+ * refused or the call says so, and nothing is lost. */
+static void one_life(struct host *h, enum way_in way, int late)
+{
+    char bytes[1024];
+    wspool_id id = 0;
+    wspool_answer answer;
+    if (way == HOSTED) {
+        int result = host_upgrade(h, "/room/a?token=t", &id, &answer);
+        assert_true(result >= 0 || result == WSPOOL_ERR_NOMEM);
+        assert_true(result != WSPOOL_UPGRADE_REFUSED || answer.status == 503);
+    } else {
+        int error = wspool_open(h->pool, h, h->now, &id);
+        assert_true(error == 0 || (error == WSPOOL_ERR_NOMEM && id == 0));
+        h->out_len[wspool_slot(id)] = 0;
+        if (!error) {
+            size_t len = host_request(bytes, sizeof bytes, "/room/a?token=t", "");
+            len += host_frame(bytes + len, "early");
+            size_t step = way == RAW_WHOLE ? len : 40;
+            for (size_t at = 0; at < len; at += step) {
+                assert_int_equal(host_feed(h, id, bytes + at, len - at < step ? len - at : step),
+                                 0);
+            }
+        }
+    }
+    if (late && id) {
+        size_t n = h->identity_count;
+        if (say(h, id, WSPOOL_ACCEPT, host_identity(h)) != 0) {
+            h->identity_count = n; /* it stayed ours */
+        }
+    }
+    host_settle(h);
+    if (way == HOSTED && id) {
+        int adopted = wspool_adopt(h->pool, id, bytes, host_frame(bytes, "early"), h->now);
+        assert_true(adopted == 0 || adopted == WSPOOL_ERR_GONE || adopted == WSPOOL_ERR_STATE);
+    }
+    host_settle(h);
+    if (id) {
+        (void)wspool_gone(h->pool, id, WSPOOL_GONE_EOF, h->now);
+    }
+    host_settle(h);
+    assert_int_equal(host_stats(h).handshakes, 0);
+    assert_int_equal(host_stats(h).peers, 0);
+}
+
+static void nothing_is_lost_when_any_allocation_fails(void **state)
+{
+    (void)state;
+    for (int late = 0; late < 2; late++) {
+        for (int way = 0; way < WAYS_IN; way++) {
+            size_t n = 1, failed = 1;
+            for (; failed; n++) {
+                static struct host h;
+                begin(&h, late ? WSPOOL_PENDING : WSPOOL_ACCEPT);
+                h.mem.fail_at = n;
+                one_life(&h, (enum way_in)way, late);
+                failed = h.mem.failures;
+                if (!failed) {
+                    assert_int_equal(h.calls[ON_MESSAGE], 1);
+                }
+                host_end(&h);
+            }
+            assert_true(n > 6);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(stages_of_a_raw_peer_are_passed_with_the_time_before_them),
+        cmocka_unit_test(stages_of_a_hosted_peer_are_passed_with_the_time_before_them),
+        cmocka_unit_test(raw_request_is_answered_and_counted_at_its_stage_when_refused),
+        cmocka_unit_test(raw_bytes_are_answered_and_counted_when_they_are_no_request),
+        cmocka_unit_test(request_is_counted_at_its_stage_when_the_host_says_no),
+        cmocka_unit_test(transport_is_counted_at_its_stage_when_it_ends_on_the_way_in),
+        cmocka_unit_test(transport_is_counted_at_the_last_stage_when_it_ends_before_the_101_left),
+        cmocka_unit_test(answer_stays_where_it_is_when_the_peer_ends_while_it_is_written),
+        cmocka_unit_test(each_step_has_its_deadline),
+        cmocka_unit_test(places_that_are_held_count_when_the_pool_is_nearly_full),
+        cmocka_unit_test(place_is_given_once_when_two_verdicts_come_together),
+        cmocka_unit_test(deed_takes_effect_behind_the_question_when_it_is_done_in_its_hook),
+        cmocka_unit_test(deed_takes_effect_behind_a_late_verdict_too),
+        cmocka_unit_test(peer_may_end_in_any_hook_of_its_opening),
+        cmocka_unit_test(early_data_is_heard_when_the_verdict_is_good),
+        cmocka_unit_test(early_data_is_forgotten_when_the_verdict_is_bad),
+        cmocka_unit_test(early_data_is_too_much_when_a_head_could_not_be_as_long),
+        cmocka_unit_test(head_is_too_large_when_it_has_a_byte_too_many),
+        cmocka_unit_test(hosted_peer_is_not_fed_before_it_is_adopted),
+        cmocka_unit_test(identity_is_freed_once_whatever_becomes_of_the_peer),
+        cmocka_unit_test(identity_is_freed_once_when_a_hosted_place_is_lost),
+        cmocka_unit_test(identity_is_freed_behind_the_peer_that_had_it),
+        cmocka_unit_test(nothing_is_lost_when_any_allocation_fails),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
