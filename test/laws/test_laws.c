@@ -1,0 +1,658 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * laws/test_laws.c - the laws of the house (lib/README.md), one test each, short enough to be
+ * read as what the law means. Laws 1, 2 and 11 are about the source: laws/t_laws_static.py.
+ * What each says at length is proved in test/unit, test/sim and test/oom.
+ */
+#include "../sim/sim.h"
+
+/* The bytes that a peer would be sent now. */
+static size_t shown(const sim_peer *p, struct iovec *first)
+{
+    struct iovec vectors[16];
+    int n = wspool_peek(p->sim->pool, p->id, vectors, 16);
+    size_t total = 0;
+    for (int i = 0; i < n; i++) {
+        total += vectors[i].iov_len;
+    }
+    *first = vectors[0];
+    return n == 1 ? total : 0; /* it has to be one piece */
+}
+
+/* --------------------------------------------------------------------------- 3
+ * A message is encoded once, however many peers get it. Messages that are published one behind
+ * the other are joined without a copy. In the steady state nothing is allocated.
+ */
+static void law_3_encode_once_into_runs(void **state)
+{
+    enum { READERS = 100, BURST = 10 };
+    sim *s = sim_default(3);
+    struct wspool_stats before, after;
+    struct iovec one, same;
+    (void)state;
+    for (int i = 0; i < READERS; i++) {
+        sim_join(s, "/all");
+    }
+    before = sim_stats(s);
+    assert_int_equal(sim_broadcast(s, wspool_global("all"), "hello"), READERS);
+    after = sim_stats(s);
+    assert_int_equal(after.encoded - before.encoded, 1);
+    assert_int_equal(after.encoded_bytes - before.encoded_bytes, 2 + 5);
+    assert_int_equal(shown(s->peers[0], &one), 2 + 5);
+    for (size_t i = 0; i < READERS; i++) { /* they are all shown the very same bytes */
+        assert_int_equal(shown(s->peers[i], &same), 2 + 5);
+        assert_ptr_equal(same.iov_base, one.iov_base);
+    }
+    sim_pump(s);
+
+    for (int i = 0; i < BURST; i++) {
+        assert_int_equal(sim_broadcast(s, wspool_global("all"), "hello"), READERS);
+    }
+    for (size_t i = 0; i < READERS; i++) { /* a burst is one write */
+        assert_int_equal(shown(s->peers[i], &same), BURST * (2 + 5));
+    }
+    sim_pump(s);
+
+    size_t allocations = s->heap.calls + sim_c.calls;
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(sim_broadcast(s, wspool_global("all"), "hello"), READERS);
+        sim_pump(s);
+    }
+    assert_int_equal(s->heap.calls + sim_c.calls, allocations);
+    assert_int_equal(s->peers[0]->reader.messages, 1 + BURST + 100);
+    sim_free(s);
+}
+
+/* --------------------------------------------------------------------------- 4
+ * A peer that says nothing costs its record of 192 bytes and nothing else, also when it has said
+ * and heard much before.
+ */
+static size_t idle_cost(sim *s, size_t peers, int talk)
+{
+    for (size_t i = 0; i < peers; i++) {
+        sim_peer *p = sim_join(s, "/echo");
+        if (talk) {
+            sim_text(p, "a message");
+            sim_ping(p, "a ping");
+            assert_int_equal(sim_send(p, "an answer"), 0);
+        }
+    }
+    sim_pump(s);
+    return s->heap.live_bytes + (size_t)sim_c.live_bytes;
+}
+
+static void law_4_idle_is_nearly_free(void **state)
+{
+    enum { MANY = 2048 };
+    (void)state;
+    for (int talk = 0; talk < 2; talk++) {
+        sim *s = sim_new(4);
+        s->config.max_peers = 2 * MANY;
+        sim_start(s);
+        size_t some = idle_cost(s, MANY, talk);
+        size_t more = idle_cost(s, MANY, talk);
+        /* Records, the edges of the chunks that they lie in, and two bits each. */
+        assert_true(more - some >= MANY * (size_t)128); /* the heap does count */
+        assert_true(more - some <= MANY * (size_t)(192 + 1));
+        sim_free(s);
+    }
+}
+
+/* --------------------------------------------------------------------------- 5
+ * Every queue has a limit, every wait a deadline, every nuisance a budget. Each has a name, a
+ * counter, and a reason that the host and the peer are told.
+ */
+static void stand_still(sim_peer *p)
+{
+    sim_stall(p);
+    for (int i = 0; i < 20; i++) {
+        sim_broadcast(p->sim, wspool_global("all"), "one of twenty messages of forty-one bytes");
+    }
+    sim_pump(p->sim);
+}
+
+static void flood_the_pool(sim_peer *p)
+{
+    static const char large[20001];
+    sim_stall(p);
+    for (int i = 0; i < 8; i++) {
+        (void)wspool_broadcast(p->sim->pool, wspool_global("all"), large, 20000, NULL, NULL);
+        sim_pump(p->sim);
+    }
+}
+
+static void say_too_much(sim_peer *p)
+{
+    sim_text(p, "more than the sixteen bytes that are allowed");
+}
+
+static void ping_and_ping(sim_peer *p)
+{
+    for (int i = 0; i < 20; i++) {
+        sim_ping(p, "");
+    }
+}
+
+static void say_half_of_it(sim_peer *p)
+{
+    sim_frame(p, OP_TEXT, "half of a message", 17);
+}
+
+static void say_nothing(sim_peer *p)
+{
+    (void)p;
+}
+
+static void ignore_pings(sim_peer *p)
+{
+    p->mute_pings = 1;
+}
+
+static void ignore_the_close(sim_peer *p)
+{
+    p->mute_close = 1;
+    assert_int_equal(wspool_close(p->sim->pool, p->id, 1000, NULL, 0), 0);
+}
+
+static const struct limit {
+    const char *name;
+    size_t place; /* of the limit in the configuration */
+    size_t size;
+    uint64_t value; /* a small one */
+    void (*abuse)(sim_peer *p);
+    enum wspool_end end;
+    int code; /* that the peer is told; 0: it can't be, or doesn't listen */
+} limits[] = {
+#define LIMIT(field, value, abuse, end, code)                                                      \
+    {                                                                                              \
+#field, offsetof(wspool_config, field), sizeof(((wspool_config *)0)->field), value, abuse, \
+            WSPOOL_END_##end, code                                                                 \
+    }
+    LIMIT(queue_messages, 10, stand_still, SLOW, 0),
+    LIMIT(queue_bytes, 400, stand_still, SLOW, 0),
+    LIMIT(pool_bytes, 65536, flood_the_pool, SHED, 0),
+    LIMIT(message_bytes, 16, say_too_much, TOO_BIG, 1009),
+    LIMIT(nuisance_burst, 5, ping_and_ping, NUISANCE, WSPOOL_CLOSE_NUISANCE),
+    LIMIT(message_time, SEC, say_half_of_it, MESSAGE_TIMEOUT, 1008),
+    LIMIT(idle_time, SEC, say_nothing, IDLE, 1001),
+    LIMIT(pong_time, SEC, ignore_pings, PONG_TIMEOUT, 0),
+    LIMIT(flush_time, SEC, stand_still, FLUSH_TIMEOUT, 0),
+    LIMIT(closing_time, SEC, ignore_the_close, HOST_CLOSED, 1000),
+    LIMIT(lifetime, SEC, say_nothing, LIFETIME, WSPOOL_CLOSE_LIFETIME),
+#undef LIMIT
+};
+
+static void law_5_bounded(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        const struct limit *limit = &limits[i];
+        sim *s = sim_new(5);
+        assert_true(limit->size == 4 || limit->size == 8);
+        if (limit->size == 8) {
+            memcpy((char *)&s->config + limit->place, &limit->value, 8);
+        } else {
+            uint32_t value = (uint32_t)limit->value;
+            memcpy((char *)&s->config + limit->place, &value, 4);
+        }
+        sim_start(s);
+        sim_peer *p = sim_join(s, "/all");
+        limit->abuse(p);
+        sim_pump(s);
+        sim_pass(s, 120 * SEC); /* longer than any deadline */
+        if (!p->ended) {
+            fail_msg("%s does not bound anything", limit->name);
+        }
+        sim_expect_end(p, limit->end);
+        assert_int_equal(p->reader.close_code, limit->code);
+        assert_int_equal(sim_stats(s).ended[limit->end], 1);
+        sim_free(s);
+    }
+}
+
+/* The same on the way in: there the reason is an HTTP answer. */
+static void law_5_bounded_on_the_way_in(void **state)
+{
+    static const client_request good = {0};
+    static const client_request many = {.extra = "A: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\n"};
+    char huge[600] = "A: ";
+    client_request large = {.extra = huge};
+    int why;
+    (void)state;
+    memset(huge + 3, 'a', 500);
+    memcpy(huge + 503, "\r\n", 3);
+    sim *s = sim_new(5);
+    s->config.head_bytes = 400;
+    s->config.head_count = 8;
+    s->config.max_peers = 2;
+    s->config.max_handshakes = 2;
+    s->config.channels_per_peer = 2;
+    s->config.handshake_time = SEC;
+    sim_start(s);
+    sim_refused(s, &large, 431, "head_too_large");
+    sim_refused(s, &many, 431, "head_too_large");
+    sim_peer *late = sim_open(s, &why);
+    sim_write(late, "GET", 3);
+    sim_open(s, &why);
+    assert_null(sim_open(s, &why)); /* two are on their way in */
+    assert_int_equal(why, WSPOOL_ERR_FULL);
+    sim_pass(s, 3 * SEC);
+    sim_expect_refusal(late, 408, "handshake_timeout");
+    sim_peer *p = sim_join(s, "/all");
+    sim_join(s, "/echo");
+    sim_refused(s, &good, 503, "full");
+    assert_int_equal(wspool_subscribe(s->pool, p->id, wspool_topic("second")), 0);
+    assert_int_equal(wspool_subscribe(s->pool, p->id, wspool_topic("third")), WSPOOL_ERR_FULL);
+    assert_int_equal(sim_stats(s).refused[WSPOOL_REFUSED_HEAD_TOO_LARGE], 2);
+    assert_int_equal(sim_stats(s).refused[WSPOOL_REFUSED_TIMEOUT], 2);
+    assert_int_equal(sim_stats(s).refused[WSPOOL_REFUSED_FULL], 1);
+    sim_free(s);
+}
+
+/* --------------------------------------------------------------------------- 6
+ * A peer that can't take a byte now is slow, and its channel's policy decides. A peer whose
+ * transport failed or whose deadline passed is dead: it leaves every channel at once, and the
+ * host hears of it exactly once, with a reason.
+ */
+static void law_6_full_is_not_dead(void **state)
+{
+    (void)state;
+    for (int policy = WSPOOL_SLOW_CLOSE; policy <= WSPOOL_SLOW_DROP_OLDEST; policy++) {
+        sim *s = sim_new(6);
+        s->config.slow = (enum wspool_slow)policy;
+        s->config.queue_messages = 3;
+        sim_start(s);
+        sim_peer *slow = sim_join(s, "/all");
+        sim_peer *quick = sim_join(s, "/all");
+        char text[2] = "0";
+        sim_stall(slow);
+        for (; text[0] < '6'; text[0]++) {
+            sim_broadcast(s, wspool_global("all"), text);
+            sim_pump(s);
+        }
+        assert_int_equal(quick->reader.messages, 6); /* nobody else suffers */
+        sim_flow(slow);
+        sim_pump(s);
+        if (policy == WSPOOL_SLOW_CLOSE) {
+            sim_expect_close(slow, WSPOOL_END_SLOW, WSPOOL_CLOSE_SLOW_CONSUMER);
+        } else {
+            sim_expect_open(slow);
+            assert_int_equal(slow->dropped, 3); /* and the host was told */
+            assert_int_equal(slow->reader.messages, 3);
+            /* What was half sent when it stood still is never taken back. */
+            sim_expect_message(slow, 2, policy == WSPOOL_SLOW_DROP_OLDEST ? "5" : "2");
+            sim_broadcast(s, wspool_global("all"), "it goes on");
+            sim_pump(s);
+            sim_expect_message(slow, 3, "it goes on");
+        }
+        sim_free(s);
+    }
+}
+
+static void law_6_dead_is_gone_at_once(void **state)
+{
+    (void)state;
+    for (int way = 0; way < 3; way++) {
+        sim *s = sim_default(6);
+        sim_peer *p = sim_join(s, "/all");
+        assert_int_equal(wspool_subscribe(s->pool, p->id, wspool_topic("other")), 0);
+        if (way < 2) {
+            p->told = 1;
+            assert_int_equal(wspool_gone(s->pool, p->id, (enum wspool_gone_why)way, s->now), 0);
+        } else {
+            p->mute_pings = 1;
+            sim_pass(s, 120 * SEC);
+        }
+        assert_int_equal(wspool_member_count(s->pool, wspool_global("all")), 0);
+        assert_int_equal(wspool_member_count(s->pool, wspool_topic("other")), 0);
+        assert_int_equal(s->counts[SIM_CLOSED], 1);
+        (void)wspool_gone(s->pool, p->id, WSPOOL_GONE_FAILED, s->now); /* said again */
+        (void)wspool_close(s->pool, p->id, 1000, NULL, 0);
+        sim_pump(s);
+        assert_int_equal(s->counts[SIM_CLOSED], 1);
+        sim_expect_end(p, way == 0   ? WSPOOL_END_EOF
+                          : way == 1 ? WSPOOL_END_FAILED
+                                     : WSPOOL_END_PONG_TIMEOUT);
+        sim_free(s);
+    }
+}
+
+/* --------------------------------------------------------------------------- 7
+ * What was not delivered is counted by reason, and the books balance: for each peer, what was
+ * published to it is what it got, what was dropped, and what it lost when it ended. (sim_pump
+ * compares the pool's own books behind each turn.)
+ */
+static void law_7_nothing_is_lost_in_silence(void **state)
+{
+    enum { STEPS = 600, PEERS = 400 };
+    (void)state;
+    for (int policy = WSPOOL_SLOW_CLOSE; policy <= WSPOOL_SLOW_DROP_OLDEST; policy++) {
+        static uint64_t published[PEERS]; /* to each of them */
+        sim *s = sim_new(7 + (uint64_t)policy);
+        uint64_t missing = 0;
+        memset(published, 0, sizeof published);
+        s->config.slow = (enum wspool_slow)policy;
+        s->config.queue_messages = 4;
+        s->chop = SIM_RANDOM;
+        sim_start(s);
+        for (int i = 0; i < 5; i++) {
+            sim_join(s, "/all");
+        }
+        for (int step = 0; step < STEPS; step++) {
+            sim_peer *p = s->peers[sim_below(s, s->peer_count)];
+            switch (sim_below(s, 8)) {
+            case 0:
+                sim_stall(p);
+                break;
+            case 1:
+                sim_flow(p);
+                break;
+            case 2:
+                sim_pump(s);
+                break;
+            case 3:
+                if (!p->ended && sim_below(s, 3) == 0) {
+                    sim_cut(p, sim_below(s, 2) ? WSPOOL_GONE_EOF : WSPOOL_GONE_FAILED);
+                }
+                if (wspool_peers(s->pool, NULL, 0) < 5 && s->peer_count < PEERS) {
+                    sim_join(s, "/all");
+                }
+                break;
+            default: {
+                wspool_id ids[PEERS];
+                int n = wspool_members(s->pool, wspool_global("all"), ids, PEERS);
+                for (int i = 0; i < n; i++) {
+                    published[((sim_peer *)wspool_user(s->pool, ids[i]))->number]++;
+                }
+                assert_true(sim_broadcast(s, wspool_global("all"), "a message") >= 0);
+                break;
+            }
+            }
+        }
+        for (size_t i = 0; i < s->peer_count; i++) {
+            sim_flow(s->peers[i]);
+        }
+        sim_pump(s);
+        for (size_t i = 0; i < s->peer_count; i++) {
+            const sim_peer *p = s->peers[i];
+            uint64_t lost = p->ended ? p->closed.messages_lost : 0;
+            uint64_t refused = p->ended && p->closed.why == WSPOOL_END_SLOW; /* the one too many */
+            assert_int_equal(published[i], p->reader.messages + p->dropped + lost + refused);
+            missing += p->dropped + lost + refused;
+        }
+        assert_true(missing > 50); /* or this would prove nothing */
+        sim_free(s);
+    }
+}
+
+/* --------------------------------------------------------------------------- 8
+ * From any hook the host may close, subscribe, unsubscribe, publish. What can't be done there is
+ * an error, never a crash. A stale id is WSPOOL_ERR_GONE.
+ */
+static void do_everything(sim *s, const sim_event *event)
+{
+    static int inside;
+    if (event->what != *(enum sim_what *)s->test || inside) {
+        return;
+    }
+    inside = 1;
+    assert_int_equal(wspool_tick(s->pool, s->now), WSPOOL_ERR_REENTRANT);
+    assert_int_equal(wspool_free(s->pool), WSPOOL_ERR_REENTRANT);
+    assert_int_equal(wspool_route(s->pool, "/x", WSPOOL_NONE, NULL), WSPOOL_ERR_REENTRANT);
+    for (size_t i = 0; i < s->peer_count; i++) {
+        wspool_id id = s->peers[i]->id;
+        (void)sim_send(s->peers[i], "sent from a hook");
+        (void)wspool_unsubscribe(s->pool, id, wspool_global("all"));
+        (void)wspool_subscribe(s->pool, id, wspool_global("all"));
+        (void)wspool_subscribe(s->pool, id, wspool_topic("made in a hook"));
+        (void)sim_broadcast(s, wspool_global("all"), "published from a hook");
+        int closed = wspool_close(s->pool, id, 4000, "from a hook", 0);
+        assert_true(closed == 0 || closed == WSPOOL_ERR_STATE || closed == WSPOOL_ERR_GONE);
+    }
+    inside = 0;
+}
+
+static void law_8_closing_is_safe_anywhere(void **state)
+{
+    (void)state;
+    for (int hook = 0; hook < SIM_WHATS; hook++) {
+        enum sim_what what = (enum sim_what)hook;
+        sim *s = sim_new(8);
+        client_request request = {.target = "/all?token=t"};
+        wspool_answer answer;
+        sim_peer *p, *q, *hosted;
+        s->ask_token = s->ask_capacity = s->grant = 1;
+        s->verdict.kind = WSPOOL_ACCEPT;
+        s->config.slow = WSPOOL_SLOW_DROP_OLDEST;
+        s->config.queue_messages = 2;
+        sim_start(s);
+        /* A life in which every hook is called ... */
+        s->verdict.kind = WSPOOL_PENDING;
+        if (what == SIM_VERDICT) {
+            s->react = do_everything;
+            s->test = &what;
+        }
+        assert_int_equal(sim_upgrade(s, &request, &answer, &hosted), WSPOOL_UPGRADE_PENDING);
+        sim_pass(s, 60 * SEC);
+        hosted->released = 1;
+        s->verdict.kind = WSPOOL_ACCEPT;
+        p = sim_connect(s, &request);
+        sim_pump(s);
+        q = sim_connect(s, &request);
+        sim_pump(s);
+        /* ... and in one of them everything is done to everybody. */
+        s->react = do_everything;
+        s->test = &what;
+        sim_connect(s, &request);
+        sim_stall(p);
+        sim_text(q, "to all");
+        for (int i = 0; i < 4; i++) {
+            (void)sim_broadcast(s, wspool_global("all"), "to all");
+            sim_pump(s);
+        }
+        sim_flow(p);
+        sim_cut(q, WSPOOL_GONE_FAILED);
+        sim_pump(s);
+        sim_pass(s, 60 * SEC);
+        assert_true(s->counts[what] > 0);
+        sim_free(s); /* each open peer ended once, each identity was freed once, no block is left */
+    }
+}
+
+static void law_8_a_stale_id_is_gone(void **state)
+{
+    sim *s = sim_default(8);
+    sim_peer *p = sim_join(s, "/all");
+    wspool_id stale = p->id;
+    struct iovec vector;
+    (void)state;
+    sim_cut(p, WSPOOL_GONE_EOF);
+    sim_pump(s);
+    sim_join(s, "/all"); /* in the same slot */
+    assert_int_equal(wspool_slot(stale), wspool_slot(s->peers[1]->id));
+    assert_int_equal(wspool_feed(s->pool, stale, "x", 1, s->now), WSPOOL_ERR_GONE);
+    assert_int_equal(wspool_peek(s->pool, stale, &vector, 1), WSPOOL_ERR_GONE);
+    assert_int_equal(wspool_ack(s->pool, stale, 1, s->now), WSPOOL_ERR_GONE);
+    assert_int_equal(wspool_writable(s->pool, stale, s->now), WSPOOL_ERR_GONE);
+    assert_int_equal(wspool_gone(s->pool, stale, WSPOOL_GONE_EOF, s->now), WSPOOL_ERR_GONE);
+    assert_int_equal(wspool_release(s->pool, stale), WSPOOL_ERR_GONE);
+    assert_int_equal(wspool_adopt(s->pool, stale, NULL, 0, s->now), WSPOOL_ERR_GONE);
+    assert_int_equal(wspool_close(s->pool, stale, 1000, NULL, 0), WSPOOL_ERR_GONE);
+    assert_int_equal(wspool_send(s->pool, stale, "x", 1, NULL), WSPOOL_ERR_GONE);
+    assert_int_equal(wspool_subscribe(s->pool, stale, wspool_topic("t")), WSPOOL_ERR_GONE);
+    assert_int_equal(wspool_unsubscribe(s->pool, stale, wspool_topic("t")), WSPOOL_ERR_GONE);
+    assert_int_equal(wspool_channels_of(s->pool, stale, NULL, 0), WSPOOL_ERR_GONE);
+    assert_null(wspool_user(s->pool, stale));
+    assert_null(wspool_identity(s->pool, stale));
+    sim_expect_open(s->peers[1]);
+    sim_free(s);
+}
+
+/* --------------------------------------------------------------------------- 9
+ * A check that can't answer is a no.
+ */
+#define TOKEN "/echo?token=t"
+#define TWO_TOKENS "Authorization: Bearer a\r\nAuthorization: Bearer b\r\n"
+
+static const struct doubt {
+    const char *what;
+    client_request request; /* the rest as a good client has it */
+    const char *word;
+    int status;
+    int verdict; /* what the token hook answers; -1: it is not there */
+    int full;    /* what the capacity hook answers */
+    int silence; /* nobody answers any more */
+} doubts[] = {
+    {"a verdict left as it was", {.target = TOKEN}, "invalid", 401, WSPOOL_REFUSE, 0, 0},
+    {"a verdict that nobody knows", {.target = TOKEN}, "invalid", 401, 77, 0, 0},
+    {"a verdict that never comes", {.target = TOKEN}, "verdict_timeout", 503, WSPOOL_PENDING, 0, 1},
+    {"no token", {0}, "empty_token", 401, WSPOOL_ACCEPT, 0, 0},
+    {"two tokens", {.extra = TWO_TOKENS}, "malformed", 401, WSPOOL_ACCEPT, 0, 0},
+    {"a broken token", {.target = "/echo?token=%zz"}, "malformed", 401, WSPOOL_ACCEPT, 0, 0},
+    {"a probe that failed", {0}, "capacity", 503, -1, -1, 0},
+    {"an opaque origin", {.origin = "null"}, "origin", 403, -1, 0, 0},
+    {"an origin that is none", {.origin = "https:/example"}, "origin", 403, -1, 0, 0},
+    {"a cookie from nowhere", {.extra = "Cookie: session=1\r\n"}, "origin", 403, -1, 0, 0},
+    {"two hosts", {.extra = "Host: other.example\r\n"}, "malformed", 400, -1, 0, 0},
+    {"a path that leads nowhere", {.target = "/"}, "no_route", 404, -1, 0, 0},
+};
+
+static void law_9_fail_closed(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof doubts / sizeof *doubts; i++) {
+        const struct doubt *doubt = &doubts[i];
+        sim *s = sim_new(9);
+        s->ask_token = doubt->verdict >= 0;
+        s->verdict.kind = (enum wspool_verdict_kind)doubt->verdict;
+        s->grant = s->ask_token;
+        s->ask_capacity = 1;
+        s->full = doubt->full;
+        sim_start(s);
+        sim_peer *p = sim_connect(s, &doubt->request);
+        sim_pump(s);
+        if (doubt->silence) {
+            sim_pass(s, 60 * SEC);
+        }
+        if (p->opened) {
+            fail_msg("%s lets a peer in", doubt->what);
+        }
+        sim_expect_refusal(p, doubt->status, doubt->word);
+        sim_free(s);
+    }
+}
+
+static int no_entropy(void *bytes, size_t len, void *user)
+{
+    (void)bytes, (void)len, (void)user;
+    return 1;
+}
+
+static void law_9_no_pool_is_made_in_doubt(void **state)
+{
+    wspool *pool;
+    wspool_config config;
+    (void)state;
+    wspool_config_init(&config);
+    config.entropy.call = no_entropy; /* channel names could be made to collide */
+    assert_int_equal(wspool_new(&pool, &config, 0), WSPOOL_ERR_ENTROPY);
+    assert_null(pool);
+    wspool_config_init(&config);
+    config.origins = (const char *const[]){"https://a.example", "b.example", NULL};
+    assert_int_equal(wspool_new(&pool, &config, 0), WSPOOL_ERR_INVAL);
+    wspool_config_init(&config);
+    config.handshake_time = 0; /* a wait without an end */
+    assert_int_equal(wspool_new(&pool, &config, 0), WSPOOL_ERR_INVAL);
+}
+
+/* -------------------------------------------------------------------------- 10
+ * The same bytes, times and entropy give the same outputs.
+ */
+static void echo(sim *s, const sim_event *event)
+{
+    if (event->what == SIM_MESSAGE) {
+        (void)wspool_broadcast(s->pool, wspool_global("all"), event->data, event->len, NULL, NULL);
+    }
+}
+
+/* An eventful day: what the hooks said, and what each peer was sent. */
+static void live(uint64_t seed, uint64_t entropy, blob *story)
+{
+    sim *s = sim_new(seed);
+    s->entropy = entropy;
+    s->chop = SIM_RANDOM;
+    s->react = echo;
+    s->config.queue_messages = 6;
+    s->config.slow = WSPOOL_SLOW_DROP_OLDEST;
+    sim_start(s);
+    for (int step = 0; step < 200; step++) {
+        sim_peer *p = s->peer_count ? s->peers[sim_below(s, s->peer_count)] : NULL;
+        switch (sim_below(s, 8)) {
+        case 0:
+        case 1:
+            sim_connect_to(s, "/all");
+            break;
+        case 2:
+            sim_stall(p);
+            break;
+        case 3:
+            sim_flow(p);
+            break;
+        case 4:
+            sim_cut(p, WSPOOL_GONE_EOF);
+            break;
+        case 5:
+            sim_pass(s, sim_below(s, 40 * SEC));
+            break;
+        default:
+            if (p != NULL && p->cut == 0 && !p->ended) {
+                sim_text(p, "hello");
+            }
+            break;
+        }
+        sim_pump(s);
+    }
+    blob_add(story, s->journal.data, s->journal.len);
+    for (size_t i = 0; i < s->peer_count; i++) {
+        blob_add(story, &s->peers[i]->hash, sizeof s->peers[i]->hash);
+    }
+    sim_free(s);
+}
+
+static void law_10_replayable(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 5; seed++) {
+        blob first = {0}, again = {0}, other = {0};
+        live(seed, 1, &first);
+        live(seed, 1, &again);
+        live(seed, 2, &other);
+        assert_true(first.len > 5000);
+        assert_int_equal(first.len, again.len);
+        assert_memory_equal(first.data, again.data, first.len);
+        /* Entropy does have a say: in when pings are sent. */
+        assert_true(first.len != other.len || memcmp(first.data, other.data, first.len) != 0);
+        blob_free(&first);
+        blob_free(&again);
+        blob_free(&other);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(law_3_encode_once_into_runs),
+        cmocka_unit_test(law_4_idle_is_nearly_free),
+        cmocka_unit_test(law_5_bounded),
+        cmocka_unit_test(law_5_bounded_on_the_way_in),
+        cmocka_unit_test(law_6_full_is_not_dead),
+        cmocka_unit_test(law_6_dead_is_gone_at_once),
+        cmocka_unit_test(law_7_nothing_is_lost_in_silence),
+        cmocka_unit_test(law_8_closing_is_safe_anywhere),
+        cmocka_unit_test(law_8_a_stale_id_is_gone),
+        cmocka_unit_test(law_9_fail_closed),
+        cmocka_unit_test(law_9_no_pool_is_made_in_doubt),
+        cmocka_unit_test(law_10_replayable),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * oom/test_oom.c - each scenario with its first, second, third ... allocation failing, and then
+ * with all behind that one failing too: first those of the pool (config.mem), then those that
+ * wslay makes in the C library. (The latter only where malloc can be interposed: not under a
+ * sanitizer, not under valgrind. The former everywhere.)
+ *
+ * After each: no crash, nothing leaked, the books balance, every open peer has been told its end,
+ * and a pool that was made serves a newcomer as if nothing had been.
+ */
+#include "../sim/sim.h"
+
+/* ------------------------------------------------------------- scenarios
+ *
+ * Every step may fail, so nothing is expected of the peers: sim.c looks at the pool, the loop
+ * below at the rest. */
+
+static void life_of_a_pool(sim *s)
+{
+    static const char *const origins[] = {"https://a.example", "https://b.example:8443", NULL};
+    static const char *const protocols[] = {"one", "two", NULL};
+    s->config.origins = origins;
+    s->config.subprotocols = protocols;
+    sim_start(s);
+}
+
+static void raw_handshake(sim *s)
+{
+    sim_peer *p;
+    sim_start(s);
+    if (s->pool == NULL)
+        return;
+    sim_join(s, "/all");
+    s->chop = SIM_BYTES; /* the head is gathered */
+    sim_join(s, "/room/x");
+    s->chop = SIM_WHOLE;
+    sim_connect(s, &(client_request){.method = "POST"});
+    sim_pump(s);
+    sim_connect(s, &(client_request){.protocol = "none", .origin = "https://evil.example"});
+    sim_pump(s);
+    p = sim_open(s, NULL);
+    sim_write(p, "GET", 3);
+    sim_pass(s, 11 * SEC);
+}
+
+static void decide(sim *s, sim_peer *p, enum wspool_verdict_kind kind)
+{
+    wspool_verdict verdict;
+    int rc;
+    memset(&verdict, 0, sizeof verdict);
+    verdict.size = sizeof verdict;
+    verdict.kind = kind;
+    if (p == NULL || p->released)
+        return;
+    if (kind == WSPOOL_ACCEPT)
+        verdict.identity = sim_identity_new(s);
+    rc = SIM_IN(wspool_auth_complete(s->pool, p->id, &verdict));
+    assert_true(rc == 0 || rc == WSPOOL_ERR_NOMEM);
+    if (rc != 0 && verdict.identity != NULL)
+        ((sim_identity *)verdict.identity)->freed++; /* not taken: it is ours */
+    sim_pump(s);
+}
+
+static void pending(sim *s)
+{
+    client_request request = {.target = "/room/x", .extra = "Authorization: Bearer t\r\n"};
+    sim_peer *p;
+    s->ask_token = 1;
+    s->ask_capacity = 1;
+    s->grant = 1;
+    s->verdict.kind = WSPOOL_PENDING;
+    sim_start(s);
+    if (s->pool == NULL)
+        return;
+    for (int i = 0; i < 4; i++) {
+        p = sim_connect(s, &request);
+        sim_text(p, "early");
+        sim_pump(s);
+        if (i == 2 && p != NULL && !p->released)
+            sim_cut(p, WSPOOL_GONE_EOF);
+        decide(s, p, i == 1 ? WSPOOL_REFUSE : WSPOOL_ACCEPT);
+    }
+    s->verdict.kind = WSPOOL_ACCEPT;
+    sim_connect(s, &request);
+    sim_pump(s);
+    s->verdict.kind = WSPOOL_PENDING;
+    sim_connect(s, &request);
+    sim_pass(s, 31 * SEC);
+}
+
+static void hosted(sim *s)
+{
+    client_request request = {.target = "/room/x", .extra = "Authorization: Bearer t\r\n"};
+    wspool_answer answer;
+    sim_peer *p;
+    s->ask_token = 1;
+    s->grant = 1;
+    sim_start(s);
+    if (s->pool == NULL)
+        return;
+    for (int i = 0; i < 4; i++) {
+        int rc;
+        s->verdict.kind = i < 2 ? WSPOOL_ACCEPT : WSPOOL_PENDING;
+        rc = sim_upgrade(s, &request, &answer, &p);
+        assert_true(rc == WSPOOL_ERR_NOMEM || rc >= 0);
+        if (rc == WSPOOL_UPGRADE_REFUSED)
+            /* out of memory, told to the client; or there was none for the route */
+            assert_true(answer.status == 503 || answer.status == 404);
+        if (p == NULL)
+            continue;
+        if (rc == WSPOOL_UPGRADE_PENDING)
+            decide(s, p, WSPOOL_ACCEPT);
+        if (i % 2 == 0) {
+            rc = sim_adopt(p, "\x81\x82\0\0\0\0hi", 8);
+            assert_true(rc == 0 || rc == WSPOOL_ERR_GONE || rc == WSPOOL_ERR_STATE);
+            p->waiting = p->released = rc != 0; /* refused meanwhile: the place is gone */
+        } else {
+            sim_pass(s, 11 * SEC); /* never adopted */
+            p->released = 1;
+        }
+        sim_pump(s);
+    }
+}
+
+static void echo(sim *s, const sim_event *event)
+{
+    if (event->what == SIM_MESSAGE) {
+        int rc = SIM_IN(wspool_send(s->pool, event->id, event->data, event->len, NULL));
+        assert_true(rc == 0 || rc == WSPOOL_ERR_NOMEM || rc == WSPOOL_ERR_STATE);
+    }
+}
+
+static void echoes(sim *s)
+{
+    char text[5000];
+    sim_peer *p;
+    memset(text, 'e', sizeof text);
+    sim_start(s);
+    if (s->pool == NULL)
+        return;
+    s->react = echo;
+    p = sim_join(s, "/echo");
+    for (size_t n = 0; n < sizeof text; n = n * 3 + 1) {
+        sim_frame(p, FIN | OP_TEXT, text, n);
+        sim_ping(p, "ping");
+        s->chop = n % 2 ? SIM_WHOLE : SIM_RANDOM;
+        sim_pump(s);
+    }
+    s->react = NULL;
+}
+
+static void fragments(sim *s)
+{
+    char text[3000];
+    sim_peer *p;
+    memset(text, 'f', sizeof text);
+    sim_start(s);
+    if (s->pool == NULL)
+        return;
+    s->chop = SIM_RANDOM;
+    p = sim_join(s, "/echo");
+    sim_join(s, "/echo");
+    for (int i = 0; i < 3; i++) {
+        sim_frame(p, OP_TEXT, text, sizeof text);
+        sim_ping(p, "between");
+        sim_frame(p, OP_CONT, text, 0);
+        sim_frame(p, OP_CONT, text, sizeof text);
+        sim_frame(p, FIN | OP_CONT, text, 1);
+        sim_pump(s);
+    }
+    sim_frame(p, OP_TEXT, text, 1000); /* cut off in the middle */
+    sim_write(p, "\x80\xfe\x10\x00", 4);
+    sim_pump(s);
+    sim_cut(p, WSPOOL_GONE_FAILED);
+    sim_pump(s);
+}
+
+static void broadcasts(sim *s, enum wspool_slow policy)
+{
+    char text[600];
+    memset(text, 'b', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    s->config.slow = policy;
+    s->config.queue_messages = 12;
+    sim_start(s);
+    if (s->pool == NULL)
+        return;
+    for (int i = 0; i < 6; i++)
+        sim_join(s, "/room/x");
+    for (size_t i = 0; i < s->peer_count; i += 2)
+        sim_stall(s->peers[i]);
+    for (int i = 0; i < 40; i++) {
+        int rc = sim_broadcast(s, wspool_item("x"), text);
+        assert_true(rc >= 0 || rc == WSPOOL_ERR_NOMEM);
+        for (size_t k = 0; k < s->peer_count; k += 3) { /* runs that are no neighbours */
+            sim_peer *p = s->peers[k];
+            if (p->opened && !p->ended) {
+                rc = sim_send(p, "his own");
+                assert_true(rc == 0 || rc == WSPOOL_ERR_NOMEM || rc == WSPOOL_ERR_FULL ||
+                            rc == WSPOOL_ERR_STATE);
+            }
+        }
+        if (i % 4 == 0)
+            for (size_t k = 0; k < s->peer_count; k += 4)
+                s->peers[k]->room = 700;
+        sim_pump(s);
+    }
+    for (size_t k = 0; k < s->peer_count; k++)
+        sim_flow(s->peers[k]);
+    sim_pump(s);
+}
+
+static void broadcasts_close(sim *s)
+{
+    broadcasts(s, WSPOOL_SLOW_CLOSE);
+}
+
+static void broadcasts_newest(sim *s)
+{
+    broadcasts(s, WSPOOL_SLOW_DROP_NEWEST);
+}
+
+static void broadcasts_oldest(sim *s)
+{
+    broadcasts(s, WSPOOL_SLOW_DROP_OLDEST);
+}
+
+static void channels(sim *s)
+{
+    char name[16];
+    sim_start(s);
+    if (s->pool == NULL)
+        return;
+    for (int i = 0; i < 5; i++)
+        sim_join(s, "/all");
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 20; i++)
+            for (size_t k = 0; k < s->peer_count; k++) {
+                sim_peer *p = s->peers[k];
+                int rc;
+                snprintf(name, sizeof name, "%d", i);
+                if (!p->opened || p->ended)
+                    continue;
+                rc = SIM_IN(wspool_subscribe(s->pool, p->id, wspool_topic(name)));
+                assert_true(rc == 0 || rc == WSPOOL_ERR_NOMEM || rc == WSPOOL_ERR_EXISTS);
+                if ((i + (int)k) % 3 == 0) {
+                    int in = rc != WSPOOL_ERR_NOMEM;
+                    rc = SIM_IN(wspool_unsubscribe(s->pool, p->id, wspool_topic(name)));
+                    assert_int_equal(rc, in ? 0 : WSPOOL_ERR_ABSENT); /* a no changes nothing */
+                }
+            }
+        sim_pump(s);
+        sim_cut(s->peers[round], WSPOOL_GONE_EOF);
+        sim_pump(s);
+    }
+}
+
+static void closing(sim *s)
+{
+    sim_start(s);
+    if (s->pool == NULL)
+        return;
+    for (int i = 0; i < 6; i++) {
+        sim_peer *p = sim_join(s, "/all");
+        if (p == NULL)
+            continue;
+        sim_send(p, "before");
+        switch (i) {
+        case 0:
+            sim_say_close(p, 1000, "bye");
+            break;
+        case 1:
+            SIM_IN(wspool_close(s->pool, p->id, 1000, "bye", 0));
+            break;
+        case 2:
+            SIM_IN(wspool_close(s->pool, p->id, 1000, "bye", WSPOOL_CLOSE_NOW));
+            p->mute_close = 1;
+            break;
+        case 3:
+            sim_frame(p, FIN | 3, "x", 1);
+            break;
+        case 4:
+            sim_stall(p);
+            sim_send(p, "more");
+            break;
+        default:
+            p->mute_pings = 1;
+            break;
+        }
+        sim_pump(s);
+    }
+    sim_pass(s, 100 * SEC);
+}
+
+static void drain(sim *s)
+{
+    int rc;
+    sim_start(s);
+    if (s->pool == NULL)
+        return;
+    for (int i = 0; i < 8; i++)
+        sim_join(s, "/room/x");
+    rc = SIM_IN(wspool_drain(s->pool, 10 * SEC, 0, s->now));
+    assert_int_equal(rc, 0);
+    sim_pass(s, 5 * SEC);
+    sim_connect_to(s, "/all");
+    sim_pass(s, 20 * SEC);
+    assert_int_equal(sim_stats(s).peers, 0);
+}
+
+static const struct {
+    const char *name;
+    void (*play)(sim *s);
+    int drains; /* nobody comes in afterwards */
+} scenarios[] = {
+    {"life of a pool", life_of_a_pool, 0},
+    {"raw handshake", raw_handshake, 0},
+    {"pending", pending, 0},
+    {"hosted", hosted, 0},
+    {"echo", echoes, 0},
+    {"fragments", fragments, 0},
+    {"broadcast, slow peers closed", broadcasts_close, 0},
+    {"broadcast, newest dropped", broadcasts_newest, 0},
+    {"broadcast, oldest dropped", broadcasts_oldest, 0},
+    {"many channels", channels, 0},
+    {"closing", closing, 0},
+    {"drain", drain, 1},
+};
+
+/* ------------------------------------------------------------------- loop */
+
+static void serves_afterwards(sim *s)
+{
+    client_request request = {.target = "/echo", .extra = "Authorization: Bearer t\r\n"};
+    sim_peer *p;
+    s->no_memory = 0;
+    s->verdict.kind = WSPOOL_ACCEPT;
+    s->chop = SIM_WHOLE;
+    s->react = echo;
+    p = sim_connect(s, &request);
+    sim_pump(s);
+    if (p->reader.status == 404)
+        return; /* the route was what failed */
+    sim_expect_open(p);
+    sim_text(p, "still there?");
+    sim_pump(s);
+    sim_expect_message(p, p->reader.messages - 1, "still there?");
+    s->react = NULL;
+}
+
+/* One run; answers how many allocations were made to fail. */
+static size_t one_run(size_t i, size_t fail_at, int fail_on, int in_libc)
+{
+    sim *s = sim_new(7);
+    size_t failed;
+    s->no_memory = 1;
+    s->keep_journal = 0;
+    if (in_libc) {
+        sim_c.fail_at = fail_at;
+        sim_c.fail_on = fail_on;
+    } else {
+        s->heap.fail_at = fail_at;
+        s->heap.fail_on = fail_on;
+    }
+    scenarios[i].play(s);
+    failed = in_libc ? sim_c.failed : s->heap.failed;
+    sim_c.fail_at = s->heap.fail_at = 0;
+    if (s->pool != NULL) {
+        sim_pump(s);
+        if (!scenarios[i].drains)
+            serves_afterwards(s);
+    }
+    sim_free(s); /* looks for leaks */
+    return failed;
+}
+
+static void fail_each(int in_libc, int fail_on)
+{
+    for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++) {
+        size_t n = 1;
+        /* once the scenario is over before the n-th, all have been tried */
+        while (one_run(i, n, fail_on, in_libc) > 0)
+            n += sim_slow() ? 7 : 1;
+        print_message("%s: %zu allocations\n", scenarios[i].name, n - 1);
+        if (!in_libc)
+            assert_true(n > 1);
+    }
+}
+
+static void pool_when_one_allocation_fails_goes_on(void **state)
+{
+    (void)state;
+    fail_each(0, 0);
+}
+
+static void pool_when_all_allocations_fail_from_one_on_recovers(void **state)
+{
+    (void)state;
+    fail_each(0, 1);
+}
+
+static void pool_when_one_allocation_of_wslay_fails_goes_on(void **state)
+{
+    (void)state;
+    if (!sim_libc_fails())
+        skip();
+    fail_each(1, 0);
+}
+
+static void pool_when_all_allocations_of_wslay_fail_from_one_on_recovers(void **state)
+{
+    (void)state;
+    if (!sim_libc_fails())
+        skip();
+    fail_each(1, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pool_when_one_allocation_fails_goes_on),
+        cmocka_unit_test(pool_when_all_allocations_fail_from_one_on_recovers),
+        cmocka_unit_test(pool_when_one_allocation_of_wslay_fails_goes_on),
+        cmocka_unit_test(pool_when_all_allocations_of_wslay_fail_from_one_on_recovers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

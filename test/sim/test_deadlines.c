@@ -1,0 +1,794 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sim/test_deadlines.c - every duration of wspool/config.h: nothing happens before it, and what
+ * should happen does soon after, in a host that sleeps exactly until wspool_deadline.
+ *
+ * Proves its part of law 5 (every wait has a deadline), of law 6 (dead is told with its reason)
+ * and law 1's clock: the pool knows no time but what it is given.
+ */
+#include "sim.h"
+
+/* Deadlines come a little late: what is told of traffic is kept in coarse stamps. */
+#define SOON (200 * MS)
+
+/* Passes `time` in which the peer must not end, and a little more in which it must. */
+static void ends_after(sim_peer *p, uint64_t time, enum wspool_end why)
+{
+    sim *s = p->sim;
+    sim_pass(s, time - 1);
+    if (p->ended)
+        fail_msg("%s: %g s too early", wspool_end_text(p->closed.why),
+                 (double)(s->now - p->ended_at) / 1e9);
+    sim_pass(s, SOON);
+    sim_expect_end(p, why);
+}
+
+/* As above, for a Close that the peer reads. */
+static void closes_after(sim_peer *p, uint64_t time, int code)
+{
+    sim *s = p->sim;
+    sim_pass(s, time - 1);
+    assert_int_equal(p->reader.close_code, 0);
+    sim_pass(s, SOON);
+    assert_int_equal(p->reader.close_code, code);
+}
+
+/* Only the deadline under test is there. */
+static sim *sim_timeless(uint64_t seed)
+{
+    sim *s = sim_new(seed);
+    s->config.ping_interval = 0;
+    s->config.flush_time = 0;
+    s->config.message_time = 0;
+    return s;
+}
+
+/* ------------------------------------------------------------- handshake */
+
+static void handshake_when_its_head_does_not_end_is_408(void **state)
+{
+    (void)state;
+    for (int drip = 0; drip < 2; drip++) {
+        sim *s = sim_default(1);
+        static const char head[] = "GET /echo HTTP/1.1\r\nHost: a\r\n";
+        sim_peer *p = sim_open(s, NULL);
+        sim_write(p, head, 1);
+        sim_pump(s);
+        if (drip) /* a byte every second, as a slow loris does */
+            for (int i = 1; i < 10; i++) {
+                sim_pass(s, SEC);
+                sim_write(p, head + i, 1);
+            }
+        else
+            sim_pass(s, 9 * SEC);
+        sim_pass(s, SEC - 1);
+        assert_int_equal(p->reader.total, 0);
+        sim_pass(s, SOON);
+        sim_expect_refusal(p, 408, "handshake_timeout");
+        assert_int_equal(sim_stats(s).refused[WSPOOL_REFUSED_TIMEOUT], 1);
+        sim_free(s);
+    }
+}
+
+static void transport_when_it_says_nothing_at_all_is_bounded_too(void **state)
+{
+    sim *s = sim_default(1);
+    sim_peer *p = sim_open(s, NULL);
+    (void)state;
+    sim_pass(s, 10 * SEC - 1);
+    assert_int_equal(p->released, 0);
+    sim_pass(s, 11 * SEC);
+    assert_int_equal(p->released, 1);
+    assert_int_equal(sim_stats(s).handshakes, 0);
+    sim_free(s);
+}
+
+static void handshake_when_configured_takes_that_long(void **state)
+{
+    sim *s = sim_new(1);
+    sim_peer *p;
+    (void)state;
+    s->config.handshake_time = 250 * MS;
+    sim_start(s);
+    p = sim_open(s, NULL);
+    sim_write(p, "G", 1);
+    sim_pass(s, 250 * MS - 1);
+    assert_int_equal(p->reader.total, 0);
+    sim_pass(s, SOON);
+    sim_expect_refusal(p, 408, "handshake_timeout");
+    sim_free(s);
+}
+
+static void refusal_when_not_taken_is_bounded(void **state)
+{
+    sim *s = sim_default(1);
+    client_request request = {.method = "POST"};
+    sim_peer *p = sim_connect(s, &request);
+    (void)state;
+    sim_stall(p);
+    sim_pass(s, 41 * SEC);
+    assert_int_equal(p->released, 1);
+    assert_int_equal(sim_stats(s).refused[WSPOOL_REFUSED_METHOD], 1);
+    assert_int_equal(sim_stats(s).handshakes, 0);
+    sim_free(s);
+}
+
+static void answer_when_not_taken_is_bounded(void **state)
+{
+    sim *s = sim_default(1);
+    sim_peer *p = sim_connect_to(s, "/all");
+    (void)state;
+    sim_stall(p);
+    sim_pass(s, 41 * SEC);
+    assert_int_equal(p->released, 1);
+    assert_int_equal(sim_stats(s).handshakes, 0);
+    assert_int_equal(sim_stats(s).peers, 0);
+    sim_free(s);
+}
+
+/* ------------------------------------------------------------------ ping */
+
+static void ping_when_a_peer_is_silent_comes_within_its_jitter(void **state)
+{
+    uint64_t least = UINT64_MAX;
+    uint64_t most = 0;
+    sim *s = sim_default(1);
+    enum { PEERS = 20 };
+    sim_peer *p[PEERS];
+    uint64_t last[PEERS];
+    size_t seen[PEERS];
+    (void)state;
+    for (int i = 0; i < PEERS; i++) {
+        p[i] = sim_join(s, "/echo");
+        last[i] = s->now;
+        seen[i] = 0;
+    }
+    while (s->now < 1000 * SEC) {
+        uint64_t deadline = wspool_deadline(s->pool);
+        assert_true(deadline != UINT64_MAX);
+        s->now = deadline;
+        sim_pump(s);
+        for (int i = 0; i < PEERS; i++)
+            if (p[i]->reader.pings > seen[i]) {
+                uint64_t gap = s->now - last[i];
+                assert_int_equal(p[i]->reader.pings, seen[i] + 1);
+                seen[i]++;
+                last[i] = s->now;
+                least = gap < least ? gap : least;
+                most = gap > most ? gap : most;
+                if (gap < 27 * SEC || gap > 33 * SEC + SOON)
+                    fail_msg("%g s between pings", (double)gap / 1e9);
+            }
+    }
+    for (int i = 0; i < PEERS; i++) {
+        sim_expect_open(p[i]);
+        assert_in_range(seen[i], 29, 37);
+    }
+    /* and it does vary: 600 draws reach near both ends */
+    assert_true(least < 28 * SEC);
+    assert_true(most > 32 * SEC);
+    assert_true(sim_stats(s).pongs_received == sim_stats(s).pings_sent);
+    sim_free(s);
+}
+
+static void ping_when_without_jitter_comes_on_time(void **state)
+{
+    sim *s = sim_new(1);
+    sim_peer *p;
+    (void)state;
+    s->config.ping_jitter = 0;
+    s->config.ping_interval = 7 * SEC;
+    s->config.pong_time = 2 * SEC;
+    sim_start(s);
+    p = sim_join(s, "/echo");
+    for (size_t i = 0; i < 20; i++) {
+        uint64_t from = s->now;
+        while (p->reader.pings == i) {
+            s->now = wspool_deadline(s->pool);
+            sim_pump(s);
+        }
+        assert_in_range(s->now - from, 7 * SEC, 7 * SEC + SOON);
+    }
+    sim_free(s);
+}
+
+static void ping_when_not_answered_kills(void **state)
+{
+    sim *s = sim_new(1);
+    sim_peer *p;
+    (void)state;
+    s->config.ping_jitter = 0;
+    sim_start(s);
+    p = sim_join(s, "/echo");
+    p->mute_pings = 1;
+    sim_pass(s, 30 * SEC + SOON);
+    assert_int_equal(p->reader.pings, 1);
+    ends_after(p, 10 * SEC - SOON, WSPOOL_END_PONG_TIMEOUT);
+    assert_int_equal(p->closed.code_sent, 0);
+    assert_int_equal(p->closed.code_received, 1006);
+    sim_free(s);
+}
+
+static void ping_when_any_sign_of_life_follows_is_answered(void **state)
+{
+    static const char *const signs[] = {"text", "ping", "byte", "pong with another payload"};
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        sim *s = sim_new(1);
+        sim_peer *p;
+        s->config.ping_jitter = 0;
+        sim_start(s);
+        p = sim_join(s, "/echo");
+        p->mute_pings = 1;
+        sim_pass(s, 30 * SEC + SOON);
+        assert_int_equal(p->reader.pings, 1);
+        sim_pass(s, 9 * SEC);
+        if (i == 0)
+            sim_text(p, signs[i]);
+        else if (i == 1)
+            sim_ping(p, signs[i]);
+        else if (i == 2)
+            sim_write(p, "\x81", 1);
+        else
+            sim_frame(p, FIN | OP_PONG, signs[i], strlen(signs[i]));
+        sim_pass(s, 5 * SEC);
+        sim_expect_open(p);
+        sim_pass(s, 60 * SEC);
+        if (!p->ended) /* the next ping was not answered */
+            fail_msg("after a %s it lives for ever", signs[i]);
+        sim_free(s);
+    }
+}
+
+/* What we did not want to read can't be held against it. */
+static void peer_when_we_read_nothing_from_it_is_not_taken_for_dead(void **state)
+{
+    sim *s = sim_new(1);
+    sim_peer *p;
+    (void)state;
+    s->config.ping_jitter = 0;
+    s->config.flush_time = 100 * SEC;
+    s->config.idle_time = 35 * SEC;
+    s->config.message_time = 20 * SEC;
+    sim_start(s);
+    p = sim_join(s, "/all");
+    p->mute_pings = 1;
+    while (p->reader.pings == 0)
+        sim_pass(s, SEC);
+    sim_frame(p, OP_TEXT, "half a message", 14);
+    sim_pump(s);
+    sim_stall(p);
+    sim_broadcast(s, wspool_global("all"), "x");
+    sim_pump(s);
+    assert_int_equal(p->reading, 0);
+    p->mute_pings = 0;
+    sim_frame(p, FIN | OP_PONG, "", 0); /* they lie in the socket */
+    sim_frame(p, FIN | OP_CONT, "", 0);
+    for (int i = 0; i < 90; i++) {
+        sim_pass(s, SEC);
+        sim_expect_open(p);
+    }
+    sim_flow(p);
+    sim_pass(s, 60 * SEC);
+    sim_expect_open(p);
+    assert_int_equal(p->heards, 1);
+    sim_free(s);
+}
+
+/* ------------------------------------------------------------------ idle */
+
+static void peer_when_idle_for_too_long_is_closed_with_1001(void **state)
+{
+    sim *s = sim_timeless(1);
+    sim_peer *p;
+    (void)state;
+    s->config.idle_time = 60 * SEC;
+    sim_start(s);
+    p = sim_join(s, "/all");
+    sim_pass(s, 50 * SEC);
+    sim_text(p, "here");
+    sim_pump(s);
+    for (int i = 0; i < 5; i++) { /* what it is sent is no sign of life */
+        sim_pass(s, 10 * SEC);
+        sim_broadcast(s, wspool_global("all"), "x");
+        sim_pump(s);
+    }
+    closes_after(p, 10 * SEC, WSPOOL_CLOSE_GOING_AWAY);
+    sim_expect_close(p, WSPOOL_END_IDLE, 1001);
+    sim_free(s);
+}
+
+static void peer_when_it_answers_pings_is_not_idle(void **state)
+{
+    sim *s = sim_new(1);
+    sim_peer *p;
+    (void)state;
+    s->config.idle_time = 60 * SEC;
+    sim_start(s);
+    p = sim_join(s, "/echo");
+    sim_pass(s, 600 * SEC);
+    sim_expect_open(p);
+    sim_free(s);
+}
+
+static void peer_when_its_lifetime_is_over_is_closed_with_4202(void **state)
+{
+    sim *s = sim_new(1);
+    sim_peer *p;
+    (void)state;
+    s->config.lifetime = 100 * SEC;
+    sim_start(s);
+    p = sim_join(s, "/echo");
+    for (int i = 0; i < 9; i++) {
+        sim_text(p, "busy");
+        sim_pass(s, 10 * SEC);
+    }
+    closes_after(p, 10 * SEC, WSPOOL_CLOSE_LIFETIME);
+    sim_expect_close(p, WSPOOL_END_LIFETIME, 4202);
+    sim_free(s);
+}
+
+/* --------------------------------------------------------------- message */
+
+static void message_when_it_does_not_end_is_closed_with_1008(void **state)
+{
+    /* what has come: one byte of a head, a head, a payload begun, a fragment */
+    (void)state;
+    for (int way = 0; way < 4; way++) {
+        sim *s = sim_timeless(1);
+        client_frame frame = {.first = FIN | OP_TEXT, .announced = 1000, .key = 0};
+        sim_peer *p;
+        s->config.message_time = 30 * SEC;
+        sim_start(s);
+        p = sim_join(s, "/echo");
+        sim_pass(s, 100 * SEC); /* nothing begun: no deadline */
+        sim_expect_open(p);
+        switch (way) {
+        case 0:
+            sim_write(p, "\x81", 1);
+            break;
+        case 1:
+            client_put_head(&p->in, &frame); /* T14 */
+            break;
+        case 2:
+            client_put_head(&p->in, &frame);
+            sim_write(p, "abc", 3);
+            break;
+        default:
+            sim_frame(p, OP_TEXT, "abc", 3);
+            break;
+        }
+        sim_pump(s);
+        sim_pass(s, 20 * SEC);
+        if (way == 3)
+            sim_ping(p, "control frames are not progress");
+        p->mute_close = 1;
+        closes_after(p, 10 * SEC, WSPOOL_CLOSE_POLICY);
+        ends_after(p, 5 * SEC - SOON, WSPOOL_END_MESSAGE_TIMEOUT);
+        assert_int_equal(p->closed.code_sent, 1008);
+        sim_free(s);
+    }
+}
+
+static void message_when_more_has_come_has_longer(void **state)
+{
+    sim *s = sim_timeless(1);
+    client_frame frame = {.first = FIN | OP_BINARY, .announced = 65536, .key = 0};
+    uint8_t *bytes = sim_malloc(65536);
+    sim_peer *p;
+    (void)state;
+    memset(bytes, 0, 65536);
+    s->config.message_time = 30 * SEC;
+    sim_start(s);
+    p = sim_join(s, "/echo");
+    client_put_head(&p->in, &frame);
+    sim_pump(s);
+    sim_write(p, bytes, 40 * 1024); /* 10 s more */
+    closes_after(p, 40 * SEC, WSPOOL_CLOSE_POLICY);
+    /* a peer that ends in time is heard, and the next begins anew */
+    p = sim_join(s, "/echo");
+    for (int i = 0; i < 3; i++) {
+        client_put_head(&p->in, &frame);
+        sim_pass(s, 29 * SEC);
+        sim_write(p, bytes, 65535);
+        sim_pass(s, 15 * SEC);
+        sim_write(p, bytes, 1);
+        sim_pump(s);
+        assert_int_equal(p->heards, i + 1);
+    }
+    sim_expect_open(p);
+    free(bytes);
+    sim_free(s);
+}
+
+static void control_frame_when_half_sent_is_bounded(void **state)
+{
+    sim *s = sim_timeless(1);
+    sim_peer *p;
+    (void)state;
+    s->config.message_time = 30 * SEC;
+    sim_start(s);
+    p = sim_join(s, "/echo");
+    sim_write(p, "\x89\x85\0\0\0\0ab", 8);
+    sim_pass(s, 30 * SEC - 1);
+    sim_expect_open(p);
+    sim_pass(s, SOON);
+    assert_int_equal(p->reader.close_code, WSPOOL_CLOSE_POLICY);
+    sim_free(s);
+}
+
+/* ----------------------------------------------------------------- flush */
+
+static void output_when_it_stands_still_kills(void **state)
+{
+    sim *s = sim_timeless(1);
+    sim_peer *p;
+    (void)state;
+    s->config.flush_time = 30 * SEC;
+    sim_start(s);
+    p = sim_join(s, "/all");
+    sim_stall(p);
+    sim_pass(s, 100 * SEC); /* nothing to send: no deadline */
+    sim_expect_open(p);
+    for (int i = 0; i < 100; i++)
+        sim_broadcast(s, wspool_global("all"), "0123456789");
+    sim_pump(s);
+    for (int i = 0; i < 20; i++) { /* a byte in time is progress */
+        sim_pass(s, 29 * SEC);
+        p->room = 1;
+        sim_pump(s);
+    }
+    sim_expect_open(p);
+    sim_broadcast(s, wspool_global("all"), "more is no progress");
+    ends_after(p, 30 * SEC, WSPOOL_END_FLUSH_TIMEOUT);
+    assert_int_equal(p->closed.code_received, 1006);
+    assert_int_equal(p->closed.messages_lost + p->reader.messages, 101);
+    sim_free(s);
+}
+
+/* --------------------------------------------------------------- closing */
+
+static void close_when_not_answered_ends_after_closing_time(void **state)
+{
+    sim *s = sim_timeless(1);
+    sim_peer *p;
+    (void)state;
+    sim_start(s);
+    p = sim_join(s, "/echo");
+    p->mute_close = 1;
+    assert_int_equal(wspool_close(s->pool, p->id, 1000, NULL, 0), 0);
+    sim_pump(s);
+    assert_int_equal(p->reader.close_code, 1000);
+    ends_after(p, 5 * SEC, WSPOOL_END_HOST_CLOSED);
+    assert_int_equal(p->closed.code_sent, 1000);
+    assert_int_equal(p->closed.code_received, 1006);
+    sim_free(s);
+}
+
+static void close_when_nothing_is_taken_ends_after_closing_time(void **state)
+{
+    sim *s = sim_timeless(1);
+    sim_peer *p;
+    (void)state;
+    sim_start(s);
+    p = sim_join(s, "/echo");
+    sim_stall(p);
+    sim_send(p, "stands in front of the Close");
+    sim_pump(s);
+    assert_int_equal(wspool_close(s->pool, p->id, 1000, NULL, 0), 0);
+    ends_after(p, 5 * SEC, WSPOOL_END_HOST_CLOSED);
+    assert_int_equal(p->closed.code_sent, 0);
+    assert_int_equal(p->closed.messages_lost, 1);
+    sim_free(s);
+}
+
+static void close_of_peer_when_its_echo_is_not_taken_ends_after_closing_time(void **state)
+{
+    sim *s = sim_timeless(1);
+    sim_peer *p;
+    (void)state;
+    sim_start(s);
+    p = sim_join(s, "/echo");
+    sim_stall(p);
+    sim_say_close(p, 1000, NULL);
+    sim_pass(s, 5 * SEC + SOON);
+    sim_expect_end(p, WSPOOL_END_PEER_CLOSED);
+    sim_free(s);
+}
+
+/* ----------------------------------------------------------------- drain */
+
+static void drain_when_it_has_a_window_is_spread_evenly(void **state)
+{
+    enum { PEERS = 100 };
+    sim *s = sim_default(1);
+    uint64_t start;
+    size_t last = 0;
+    (void)state;
+    for (int i = 0; i < PEERS; i++)
+        sim_join(s, "/all");
+    start = s->now;
+    assert_int_equal(wspool_drain(s->pool, 20 * SEC, 0, s->now), 0);
+    for (int i = 1; i <= 10; i++) { /* each tenth of the window, a tenth of the peers */
+        sim_pass(s, 2 * SEC);
+        assert_true(s->now == start + (uint64_t)i * 2 * SEC);
+        if (i < 10)
+            assert_in_range(s->counts[SIM_CLOSED], last + 6, last + 14);
+        last = s->counts[SIM_CLOSED];
+    }
+    sim_pass(s, SOON);
+    assert_int_equal(sim_stats(s).peers, 0);
+    for (int i = 0; i < PEERS; i++)
+        sim_expect_close(s->peers[i], WSPOOL_END_DRAIN, WSPOOL_CLOSE_DRAIN);
+    sim_free(s);
+}
+
+static void drain_when_without_a_window_closes_all_at_once(void **state)
+{
+    sim *s = sim_default(1);
+    (void)state;
+    for (int i = 0; i < 10; i++)
+        sim_join(s, "/all");
+    sim_broadcast(s, wspool_global("all"), "last words");
+    assert_int_equal(wspool_drain(s->pool, 0, 1012, s->now), 0);
+    sim_pump(s);
+    sim_pass(s, SOON);
+    for (int i = 0; i < 10; i++) {
+        sim_expect_close(s->peers[i], WSPOOL_END_DRAIN, 1012);
+        sim_expect_message(s->peers[i], 0, "last words");
+    }
+    sim_free(s);
+}
+
+static void drain_when_called_again_takes_the_new_window_and_code(void **state)
+{
+    sim *s = sim_default(1);
+    (void)state;
+    for (int i = 0; i < 10; i++)
+        sim_join(s, "/all");
+    assert_int_equal(wspool_drain(s->pool, 1000 * SEC, 0, s->now), 0);
+    sim_pass(s, 5 * SEC);
+    assert_true(sim_stats(s).peers >= 9);
+    assert_int_equal(wspool_drain(s->pool, 5 * SEC, 1001, s->now), 0);
+    sim_pass(s, 5 * SEC + SOON);
+    assert_int_equal(sim_stats(s).peers, 0);
+    sim_expect_close(s->peers[9], WSPOOL_END_DRAIN, 1001);
+    assert_int_equal(wspool_drain(s->pool, 5 * SEC, 1005, s->now), WSPOOL_ERR_INVAL);
+    assert_int_equal(wspool_drain(s->pool, UINT64_MAX, 0, s->now), WSPOOL_ERR_INVAL);
+    sim_free(s);
+}
+
+/* -------------------------------------------------------------- deadline */
+
+static void deadline_when_nothing_is_awaited_is_never(void **state)
+{
+    sim *s = sim_new(1);
+    sim_peer *p;
+    int wakes;
+    (void)state;
+    s->config.ping_interval = 0;
+    sim_start(s);
+    assert_true(wspool_deadline(s->pool) == UINT64_MAX);
+    p = sim_join(s, "/all");
+    sim_broadcast(s, wspool_global("all"), "x");
+    assert_true(wspool_deadline(s->pool) == 0); /* next has a peer to tell of */
+    sim_pump(s);
+    /* an open peer without pings awaits nothing; a few leftovers may come early */
+    for (wakes = 0; wspool_deadline(s->pool) != UINT64_MAX; wakes++) {
+        assert_true(wakes < 20);
+        s->now = wspool_deadline(s->pool);
+        sim_pump(s);
+    }
+    sim_say_close(p, 1000, NULL);
+    sim_pump(s);
+    for (wakes = 0; wspool_deadline(s->pool) != UINT64_MAX; wakes++) {
+        assert_true(wakes < 20);
+        s->now = wspool_deadline(s->pool);
+        sim_pump(s);
+    }
+    sim_free(s);
+}
+
+static void loop_when_it_sleeps_until_the_deadline_does_not_spin(void **state)
+{
+    sim *s = sim_default(1);
+    uint64_t wakes = 0;
+    uint64_t pings;
+    (void)state;
+    for (int i = 0; i < 100; i++)
+        sim_join(s, "/all");
+    while (s->now < 3600 * SEC) {
+        s->now = wspool_deadline(s->pool);
+        sim_pump(s);
+        wakes++;
+    }
+    pings = sim_stats(s).pings_sent;
+    assert_int_equal(sim_stats(s).peers, 100);
+    /* a wake for each ping and one for each answer awaited, and as many again for nothing */
+    if (wakes > 4 * pings + 1000)
+        fail_msg("%u wakes for %u pings", (unsigned)wakes, (unsigned)pings);
+    sim_free(s);
+}
+
+/* The same life told in steps of 10 ms and from deadline to deadline: what happens is the same,
+ * within a step. */
+static void deadline_when_slept_to_is_never_late(void **state)
+{
+    uint64_t when[2][6];
+    (void)state;
+    for (int way = 0; way < 2; way++) {
+        sim *s = sim_new(5);
+        uint64_t until;
+        sim_peer *p[6];
+        s->config.idle_time = 47 * SEC;
+        s->config.lifetime = 333 * SEC;
+        s->config.nuisance_burst = 0;
+        sim_start(s);
+        until = s->now + 400 * SEC;
+        p[0] = sim_join(s, "/all"); /* lives until its lifetime is over */
+        p[1] = sim_join(s, "/all"); /* does not answer pings */
+        p[1]->mute_pings = 1;
+        p[2] = sim_join(s, "/all"); /* takes nothing */
+        sim_stall(p[2]);
+        p[3] = sim_open(s, NULL); /* does not end its head */
+        sim_write(p[3], "GET", 3);
+        p[4] = sim_join(s, "/all"); /* does not end its message */
+        sim_write(p[4], "\x81\xfe", 2);
+        p[5] = sim_join(s, "/all"); /* does not answer our Close */
+        p[5]->mute_close = 1;
+        sim_broadcast(s, wspool_global("all"), "x");
+        wspool_close(s->pool, p[5]->id, 1000, NULL, 0);
+        if (way)
+            sim_pass(s, 400 * SEC);
+        else
+            for (; s->now < until; s->now += 10 * MS)
+                while (sim_turn(s))
+                    ;
+        for (int i = 0; i < 6; i++) {
+            assert_int_equal(p[i]->released, 1);
+            when[way][i] = p[i]->released_at;
+        }
+        sim_free(s);
+    }
+    for (int i = 0; i < 6; i++) {
+        uint64_t a = when[0][i];
+        uint64_t b = when[1][i];
+        if (a > b + 20 * MS || b > a + 20 * MS)
+            fail_msg("peer %d: %g s in steps, %g s from deadline to deadline", i, (double)a / 1e9,
+                     (double)b / 1e9);
+    }
+}
+
+static void time_when_it_runs_backwards_stands_still(void **state)
+{
+    sim *s = sim_default(1);
+    sim_peer *p = sim_join(s, "/echo");
+    sim_peer *q;
+    uint64_t now;
+    (void)state;
+    sim_pass(s, 20 * SEC);
+    now = s->now;
+    s->now = 1;
+    sim_text(p, "back then");
+    while (sim_turn(s))
+        ;
+    sim_send(p, "so be it");
+    q = sim_connect_to(s, "/echo");
+    while (sim_turn(s))
+        ;
+    assert_int_equal(p->heards, 1);
+    assert_int_equal(q->opened, 1);
+    sim_say_close(q, 1000, NULL);
+    while (sim_turn(s))
+        ;
+    assert_true(q->closed.open_for == 0);
+    s->now = now;
+    sim_pass(s, 200 * SEC);
+    sim_expect_open(p);
+    assert_true(p->reader.pings >= 5);
+    sim_free(s);
+}
+
+static void time_when_it_leaps_settles_everything_at_once(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        static const uint64_t leaps[] = {3600 * SEC, 365 * 24 * 3600 * SEC,
+                                         99 * UINT64_C(365) * 24 * 3600 * SEC, UINT64_C(1) << 63};
+        sim *s = sim_default(1);
+        sim_peer *p;
+        for (int k = 0; k < 20; k++)
+            sim_join(s, "/all");
+        p = sim_open(s, NULL);
+        sim_write(p, "GET", 3);
+        sim_stall(s->peers[3]);
+        sim_broadcast(s, wspool_global("all"), "x");
+        sim_pump(s);
+        s->now += leaps[i];
+        sim_pump(s);
+        assert_int_equal(p->released, 1);
+        sim_expect_end(s->peers[3], WSPOOL_END_FLUSH_TIMEOUT);
+        sim_pass(s, 100 * SEC);
+        assert_int_equal(sim_stats(s).peers, 19);
+        sim_free(s);
+    }
+}
+
+static void clock_when_its_origin_is_zero_or_far_works_too(void **state)
+{
+    static const uint64_t origins[] = {0, 1, UINT64_C(1) << 62,
+                                       UINT64_MAX - 200 * UINT64_C(365) * 24 * 3600 * SEC};
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        sim *s = sim_new(1);
+        sim_peer *p;
+        s->now = origins[i];
+        s->config.ping_jitter = 0;
+        sim_start(s);
+        p = sim_join(s, "/echo");
+        p->mute_pings = 1;
+        sim_pass(s, 40 * SEC - 1);
+        sim_expect_open(p);
+        assert_int_equal(p->reader.pings, 1);
+        sim_pass(s, SOON);
+        sim_expect_end(p, WSPOOL_END_PONG_TIMEOUT);
+        sim_free(s);
+    }
+}
+
+static void deadlines_when_switched_off_never_come(void **state)
+{
+    sim *s = sim_timeless(1);
+    sim_peer *p;
+    (void)state;
+    sim_start(s);
+    p = sim_join(s, "/all");
+    sim_write(p, "\x81\x85\0\0\0\0ab", 8);
+    sim_pump(s);
+    sim_stall(p);
+    sim_broadcast(s, wspool_global("all"), "x");
+    sim_pass(s, 30 * 24 * 3600 * SEC);
+    sim_expect_open(p);
+    sim_flow(p);
+    sim_write(p, "cde", 3);
+    sim_pump(s);
+    assert_int_equal(p->heards, 1);
+    sim_free(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(handshake_when_its_head_does_not_end_is_408),
+        cmocka_unit_test(transport_when_it_says_nothing_at_all_is_bounded_too),
+        cmocka_unit_test(handshake_when_configured_takes_that_long),
+        cmocka_unit_test(refusal_when_not_taken_is_bounded),
+        cmocka_unit_test(answer_when_not_taken_is_bounded),
+        cmocka_unit_test(ping_when_a_peer_is_silent_comes_within_its_jitter),
+        cmocka_unit_test(ping_when_without_jitter_comes_on_time),
+        cmocka_unit_test(ping_when_not_answered_kills),
+        cmocka_unit_test(ping_when_any_sign_of_life_follows_is_answered),
+        cmocka_unit_test(peer_when_we_read_nothing_from_it_is_not_taken_for_dead),
+        cmocka_unit_test(peer_when_idle_for_too_long_is_closed_with_1001),
+        cmocka_unit_test(peer_when_it_answers_pings_is_not_idle),
+        cmocka_unit_test(peer_when_its_lifetime_is_over_is_closed_with_4202),
+        cmocka_unit_test(message_when_it_does_not_end_is_closed_with_1008),
+        cmocka_unit_test(message_when_more_has_come_has_longer),
+        cmocka_unit_test(control_frame_when_half_sent_is_bounded),
+        cmocka_unit_test(output_when_it_stands_still_kills),
+        cmocka_unit_test(close_when_not_answered_ends_after_closing_time),
+        cmocka_unit_test(close_when_nothing_is_taken_ends_after_closing_time),
+        cmocka_unit_test(close_of_peer_when_its_echo_is_not_taken_ends_after_closing_time),
+        cmocka_unit_test(drain_when_it_has_a_window_is_spread_evenly),
+        cmocka_unit_test(drain_when_without_a_window_closes_all_at_once),
+        cmocka_unit_test(drain_when_called_again_takes_the_new_window_and_code),
+        cmocka_unit_test(deadline_when_nothing_is_awaited_is_never),
+        cmocka_unit_test(loop_when_it_sleeps_until_the_deadline_does_not_spin),
+        cmocka_unit_test(deadline_when_slept_to_is_never_late),
+        cmocka_unit_test(time_when_it_runs_backwards_stands_still),
+        cmocka_unit_test(time_when_it_leaps_settles_everything_at_once),
+        cmocka_unit_test(clock_when_its_origin_is_zero_or_far_works_too),
+        cmocka_unit_test(deadlines_when_switched_off_never_come),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

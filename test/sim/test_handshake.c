@@ -1,0 +1,852 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sim/test_handshake.c - the way in, over the wire: what is answered, and what it leaves in the
+ * books. Verdicts that come later are in test_pending, hosted requests in test_hosted.
+ *
+ * Proves law 9 (fail closed), its part of law 5 (a peer that is not accepted is bounded in
+ * memory and in time) and of law 7 (attempts = accepted + refused by reason).
+ */
+#include "way_in.h"
+
+/* ----------------------------------------------------------------- bytes */
+
+static void request_when_fed_byte_by_byte_is_answered(void **state)
+{
+    sim *s = sim_default(1);
+    sim_peer *p;
+    (void)state;
+    s->chop = SIM_BYTES;
+    p = sim_join(s, "/echo");
+    assert_int_equal(p->reader.count, 0);
+    sim_free(s);
+}
+
+static void request_when_cut_anywhere_is_answered_and_its_frame_is_read(void **state)
+{
+    blob bytes = whole_request("/room/cut", "behind the head");
+    (void)state;
+    for (size_t cut = 0; cut <= bytes.len; cut++) {
+        sim *s = sim_default(cut);
+        sim_peer *p = sim_open(s, NULL);
+        sim_write(p, bytes.data, cut);
+        sim_pump(s);
+        sim_write(p, bytes.data + cut, bytes.len - cut);
+        sim_pump(s);
+        sim_expect_open(p);
+        assert_int_equal(p->heards, 1);
+        assert_true(got_is(&p->heard[0], "behind the head", 15));
+        sim_free(s);
+    }
+    blob_free(&bytes);
+}
+
+static void say_hello(sim *s, const sim_event *event)
+{
+    if (event->what == SIM_OPENED)
+        assert_int_equal(sim_send(event->peer, "hello"), 0);
+    if (event->what == SIM_MESSAGE)
+        assert_int_equal(sim_send(event->peer, event->text), 0);
+    (void)s;
+}
+
+static void message_when_sent_from_the_open_hook_goes_behind_the_101(void **state)
+{
+    sim *s = sim_default(2);
+    blob bytes = whole_request("/echo", "early");
+    sim_peer *p;
+    (void)state;
+    s->react = say_hello;
+    p = sim_open(s, NULL);
+    sim_write(p, bytes.data, bytes.len);
+    sim_pump(s);
+    sim_expect_open(p);
+    sim_expect_message(p, 0, "hello");
+    sim_expect_message(p, 1, "early");
+    blob_free(&bytes);
+    sim_free(s);
+}
+
+static void peer_when_open_is_a_member_of_its_channel_already(void **state)
+{
+    sim *s = sim_default(3);
+    sim_peer *p = sim_join(s, "/room/a%20b?x=1");
+    wspool_channel channel;
+    (void)state;
+    assert_string_equal(sim_event_of(s, SIM_OPENED, 0)->text, "a b");
+    assert_string_equal(sim_event_of(s, SIM_OPENED, 0)->query, "x=1");
+    assert_int_equal(wspool_member_count(s->pool, wspool_item("a b")), 1);
+    assert_int_equal(wspool_channels_of(s->pool, p->id, &channel, 1), 1);
+    assert_int_equal(channel.kind, WSPOOL_ITEM);
+    assert_int_equal(channel.len, 3);
+    assert_ptr_equal(wspool_user(s->pool, p->id), p);
+    assert_null(wspool_identity(s->pool, p->id));
+    sim_free(s);
+}
+
+static void connection_when_header_case_and_lists_vary_is_accepted(void **state)
+{
+    static const client_request good[] = {
+        {.upgrade = "WebSocket"},           {.connection = "keep-alive, Upgrade"},
+        {.connection = "UPGRADE"},          {.extra = "X-Empty:\r\nX-Space:   a b  \r\n"},
+        {.extra = "Content-Length: 0\r\n"}, {.host = "pool.example:9001"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        sim *s = sim_default(i);
+        sim_peer *p = sim_connect(s, &good[i]);
+        sim_pump(s);
+        sim_expect_open(p);
+        sim_free(s);
+    }
+}
+
+/* -------------------------------------------------------------- refusals */
+
+static void request_when_not_good_is_refused_with_its_status_and_word(void **state)
+{
+    static const enum sim_chop chops[] = {SIM_WHOLE, SIM_BYTES};
+    (void)state;
+    for (size_t i = 0; i < 2 * sizeof refusals / sizeof *refusals; i++) {
+        const refusal_case *c = &refusals[i / 2];
+        sim *s = sim_default(i);
+        struct wspool_stats st;
+        print_message("%s %s ...\n", c->word == NULL ? "" : c->word, i % 2 ? "in bytes" : "whole");
+        s->chop = chops[i % 2];
+        sim_refused(s, &c->request, c->status, c->word);
+        st = sim_stats(s);
+        assert_int_equal(st.accepted, 0);
+        assert_int_equal(st.handshakes, 0);
+        for (int k = 0; k < WSPOOL_REFUSAL_COUNT; k++)
+            if (st.refused[k] != 0) {
+                assert_int_equal(st.refused[k], 1);
+                if (c->word != NULL)
+                    assert_string_equal(wspool_refusal_word((enum wspool_refusal)k), c->word);
+                assert_int_equal(wspool_refusal_status((enum wspool_refusal)k), c->status);
+            }
+        assert_int_equal(sim_logged(s, "refused"), 1);
+        assert_int_equal(s->counts[SIM_OPENED] + s->counts[SIM_CLOSED], 0);
+        sim_free(s);
+    }
+}
+
+static void bytes_when_not_http_are_refused_as_malformed(void **state)
+{
+    static const char *const junk[] = {"\r\n\r\n",
+                                       "GARBAGE\r\n\r\n",
+                                       "GET\r\n\r\n",
+                                       "GET /echo\r\n\r\n",
+                                       "\x16\x03\x01\x02\x00\x01\r\n\r\n",
+                                       "GET  /echo HTTP/1.1\r\nHost: a\r\n\r\n",
+                                       "GET echo HTTP/1.1\r\nHost: a\r\n\r\n"};
+    (void)state;
+    for (size_t i = 0; i < sizeof junk / sizeof *junk; i++) {
+        sim *s = sim_default(i);
+        sim_peer *p = sim_open(s, NULL);
+        sim_write(p, junk[i], strlen(junk[i]));
+        sim_pump(s);
+        if (i > 0 || p->reader.status != 0) /* empty lines may stand in front of a request */
+            sim_expect_refusal(p, 400, "malformed");
+        sim_free(s);
+    }
+}
+
+static void name_of_channel_when_unlawful_is_refused(void **state)
+{
+    static const char *const bad[] = {"/room/a%2Fb", "/room/%", "/room/%4", "/room/%zz"};
+    char target[300];
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad + 2; i++) {
+        sim *s = sim_default(i);
+        sim_peer *p;
+        if (i < sizeof bad / sizeof *bad)
+            snprintf(target, sizeof target, "%s", bad[i]);
+        else /* 255 bytes are a name, 256 are not */
+            snprintf(target, sizeof target, "/room/%0*d", 255 + (int)(i - sizeof bad / sizeof *bad),
+                     7);
+        p = sim_connect_to(s, target);
+        sim_pump(s);
+        if (i == sizeof bad / sizeof *bad)
+            sim_expect_open(p);
+        else
+            assert_true(p->reader.status == 404 || p->reader.status == 400);
+        sim_free(s);
+    }
+}
+
+/* A request whose head has exactly so many bytes. */
+static void put_request_of(blob *to, size_t size)
+{
+    client_request request = {0};
+    char *extra;
+    size_t base;
+    client_put_request(to, &request);
+    base = to->len + strlen("X: \r\n");
+    to->len = 0;
+    extra = sim_malloc(size);
+    memset(extra, 'a', size);
+    memcpy(extra, "X: ", 3);
+    memcpy(extra + 3 + (size - base), "\r\n", 3);
+    request.extra = extra;
+    client_put_request(to, &request);
+    assert_int_equal(to->len, size);
+    free(extra);
+}
+
+static void head_when_over_its_limit_is_431_and_not_below(void **state)
+{
+    (void)state;
+    for (size_t over = 0; over < 2; over++) {
+        sim *s = sim_new(over);
+        sim_peer *p;
+        s->config.head_bytes = 1000;
+        sim_start(s);
+        p = sim_open(s, NULL);
+        put_request_of(&p->in, 1000 + over);
+        sim_pump(s);
+        if (over)
+            sim_expect_refusal(p, 431, "head_too_large");
+        else
+            sim_expect_open(p);
+        sim_free(s);
+    }
+}
+
+static void transport_when_nothing_came_holds_its_record_only(void **state)
+{
+    enum { PEERS = 512 };
+    sim *s = sim_default(1);
+    size_t before;
+    (void)state;
+    before = s->heap.live_bytes;
+    for (int i = 0; i < PEERS; i++)
+        sim_open(s, NULL);
+    sim_pump(s);
+    assert_true(s->heap.live_bytes - before <= PEERS * RECORD);
+    sim_free(s);
+}
+
+static void head_when_endless_is_431_and_holds_no_more_than_its_limit(void **state)
+{
+    enum { PEERS = 64 };
+    sim *s = sim_default(1);
+    client_request request = {.method = "POST"};
+    char line[16000];
+    size_t before;
+    (void)state;
+    memset(line, 'a', sizeof line);
+    sim_refused(s, &request, 405, "method_not_allowed"); /* what the pool keeps at hand */
+    before = s->heap.live_bytes;
+    for (int i = 0; i < PEERS; i++) {
+        sim_peer *p = sim_open(s, NULL);
+        sim_write(p, "GET /echo HTTP/1.1\r\nX: ", 23);
+        sim_write(p, line, sizeof line);
+    }
+    s->chop = SIM_RANDOM;
+    sim_pump(s);
+    assert_true(s->heap.live_bytes - before <= PEERS * (16384 + 2048 + RECORD));
+    for (int i = 1; i <= PEERS; i++)
+        sim_write(s->peers[i], line, sizeof line);
+    sim_pump(s);
+    for (int i = 1; i <= PEERS; i++)
+        sim_expect_refusal(s->peers[i], 431, "head_too_large");
+    assert_true(s->heap.live_bytes - before <= PEERS * RECORD + 65536);
+    sim_free(s);
+}
+
+static void headers_when_too_many_are_431_and_not_before(void **state)
+{
+    (void)state;
+    for (int over = 0; over < 2; over++) {
+        sim *s = sim_default(1);
+        blob extra = {0};
+        client_request request = {0};
+        sim_peer *p;
+        for (int i = 0; i < 64 - 5 + over; i++) /* five are there already */
+            blob_print(&extra, "X-%d: y\r\n", i);
+        blob_add(&extra, "", 1);
+        request.extra = (char *)extra.data;
+        p = sim_connect(s, &request);
+        sim_pump(s);
+        if (over)
+            sim_expect_refusal(p, 431, "head_too_large");
+        else
+            sim_expect_open(p);
+        blob_free(&extra);
+        sim_free(s);
+    }
+}
+
+static void bytes_when_they_follow_a_refused_request_are_ignored(void **state)
+{
+    sim *s = sim_default(1);
+    client_request request = {.method = "POST"};
+    sim_peer *p = sim_connect(s, &request);
+    (void)state;
+    sim_text(p, "not heard");
+    sim_pump(s);
+    sim_expect_refusal(p, 405, "method_not_allowed");
+    assert_int_equal(s->counts[SIM_MESSAGE], 0);
+    sim_free(s);
+}
+
+static void transport_when_it_ends_in_the_head_is_counted_as_gone(void **state)
+{
+    (void)state;
+    for (size_t n = 0; n < 30; n += 10) {
+        sim *s = sim_default(1);
+        sim_peer *p = sim_open(s, NULL);
+        sim_write(p, "GET /echo HTTP/1.1\r\nHost: pool", n);
+        sim_cut(p, n == 10 ? WSPOOL_GONE_FAILED : WSPOOL_GONE_EOF);
+        sim_pump(s);
+        assert_int_equal(p->released, 1);
+        assert_int_equal(REFUSED(s, GONE), 1);
+        assert_int_equal(s->counts[SIM_OPENED] + s->counts[SIM_CLOSED], 0);
+        sim_free(s);
+    }
+}
+
+/* A good request with a few bytes changed, taken away or put in: it is refused with an answer that
+ * HTTP knows, or accepted, and nothing else. */
+static void request_when_mutated_is_refused_or_accepted(void **state)
+{
+    sim *s = sim_new(5);
+    int rounds = sim_slow() ? 200 : 4000;
+    int accepted = 0;
+    (void)state;
+    s->config.max_peers = 10000;
+    s->keep_journal = 0;
+    s->config.subprotocols = (const char *const[]){"chat", NULL};
+    sim_start(s);
+    for (int i = 0; i < rounds; i++) {
+        client_request request = {.target = "/room/a%20b?token=x",
+                                  .origin = "http://pool.example",
+                                  .protocol = "chat, other",
+                                  .extra = "Cookie: a=b\r\nAuthorization: Bearer t\r\n"};
+        static const char spice[] = " \t\r\n:;,=%/?\"\0\x7f\x80\xff";
+        sim_peer *p = sim_connect(s, &request);
+        uint8_t *bytes = p->in.data;
+        for (uint64_t n = 1 + sim_below(s, 3); n > 0; n--) {
+            size_t at = (size_t)sim_below(s, p->in.len - 4);
+            switch (sim_below(s, 3)) {
+            case 0:
+                bytes[at] = sim_below(s, 2) ? (uint8_t)spice[sim_below(s, sizeof spice)]
+                                            : (uint8_t)sim_random(s);
+                break;
+            case 1:
+                memmove(bytes + at, bytes + at + 1, p->in.len - at - 1);
+                p->in.len--;
+                break;
+            default:
+                bytes[at] = bytes[at + 1];
+                break;
+            }
+        }
+        s->chop = i % 2 ? SIM_WHOLE : SIM_RANDOM;
+        sim_pump(s);
+        if (p->reader.status == 101) {
+            accepted++;
+        } else if (p->reader.status != 0) {
+            assert_in_range(p->reader.status, 400, 505);
+            assert_int_equal(p->released, 1);
+        }
+        sim_cut(p, WSPOOL_GONE_EOF);
+        sim_pump(s);
+        assert_int_equal(p->released, 1);
+    }
+    assert_true(accepted > 0);
+    assert_int_equal(sim_stats(s).handshakes + sim_stats(s).peers, 0);
+    sim_free(s);
+}
+
+/* ---------------------------------------------------------------- origin */
+
+static void origin_when_allowed_comes_in(void **state)
+{
+    static const char *const list[] = {"https://app.example", "http://dev.example:8080", NULL};
+    static const struct {
+        const char *origin;
+        const char *host;
+        int good;
+    } cases[] = {
+        {"http://pool.example", "pool.example", 1},
+        {"https://pool.example", "pool.example", 1}, /* TLS may end in front of us */
+        {"https://POOL.example", "pool.EXAMPLE", 1},
+        {"http://pool.example:9001", "pool.example:9001", 1},
+        {"http://pool.example:9001", "pool.example:9002", 0},
+        {"http://[::1]:80", "[::1]:80", 1},
+        {"http://[::2]:80", "[::1]:80", 0},
+        {"https://app.example", "pool.example", 1},
+        {"https://app.example:443", "pool.example", 1},
+        {"http://app.example", "pool.example", 0}, /* the list compares the scheme */
+        {"https://app.example:444", "pool.example", 0},
+        {"https://app.example.", "pool.example", 0},
+        {"https://app.example.evil.example", "pool.example", 0},
+        {"http://dev.example:8080", "pool.example", 1},
+        {"http://dev.example", "pool.example", 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        sim *s = sim_new(i);
+        client_request request = {.origin = cases[i].origin, .host = cases[i].host};
+        sim_peer *p;
+        s->config.origins = list;
+        sim_start(s);
+        p = sim_connect(s, &request);
+        sim_pump(s);
+        print_message("%s for %s\n", cases[i].origin, cases[i].host);
+        if (cases[i].good)
+            sim_expect_open(p);
+        else
+            sim_expect_refusal(p, 403, "origin");
+        sim_free(s);
+    }
+}
+
+static void origin_when_any_is_allowed_is_not_looked_at(void **state)
+{
+    sim *s = sim_new(1);
+    client_request request = {.origin = "https://evil.example", .extra = "Cookie: a=b\r\n"};
+    sim_peer *p;
+    (void)state;
+    s->config.any_origin = 1;
+    sim_start(s);
+    p = sim_connect(s, &request);
+    sim_pump(s);
+    sim_expect_open(p);
+    sim_free(s);
+}
+
+/* ----------------------------------------------------------- subprotocol */
+
+static void subprotocol_when_offered_is_the_first_that_we_have(void **state)
+{
+    static const char *const ours[] = {"one.v1", "two.v1", NULL};
+    static const struct {
+        const char *offer;
+        const char *chosen;
+    } cases[] = {{"two.v1, one.v1", "two.v1"},
+                 {"three, one.v1", "one.v1"},
+                 {"three", NULL},
+                 {NULL, NULL},
+                 {"ONE.V1", NULL},
+                 {"bearer.abc, one.v1", "one.v1"},
+                 {"bearer.abc", NULL}};
+    char room[64];
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        sim *s = sim_new(i);
+        client_request request = {.protocol = cases[i].offer};
+        const char *said;
+        sim_peer *p;
+        s->config.subprotocols = ours;
+        sim_start(s);
+        p = sim_connect(s, &request);
+        sim_pump(s);
+        sim_expect_open(p);
+        said = reader_header(&p->reader, "Sec-WebSocket-Protocol", room, sizeof room);
+        if (cases[i].chosen == NULL)
+            assert_null(said);
+        else
+            assert_string_equal(said, cases[i].chosen);
+        assert_string_equal(sim_event_of(s, SIM_OPENED, 0)->reason,
+                            cases[i].chosen == NULL ? "" : cases[i].chosen);
+        sim_free(s);
+    }
+}
+
+/* What HTTP itself asks of these answers (RFC 9110, 15.5.6 and 15.5.22). */
+static void refusals_when_http_has_rules_for_them_follow_them(void **state)
+{
+    sim *s = sim_default(1);
+    char room[64];
+    sim_peer *p;
+    (void)state;
+    p = sim_refused(s, &(client_request){.method = "POST"}, 405, "method_not_allowed");
+    assert_string_equal(reader_header(&p->reader, "Allow", room, sizeof room), "GET");
+    assert_string_equal(reader_header(&p->reader, "Connection", room, sizeof room), "close");
+    p = sim_refused(s, &(client_request){.ws_version = "8"}, 426, "websocket_version");
+    assert_string_equal(reader_header(&p->reader, "Upgrade", room, sizeof room), "websocket");
+    assert_string_equal(reader_header(&p->reader, "Sec-WebSocket-Version", room, sizeof room),
+                        "13");
+    sim_free(s);
+}
+
+/* As long as a name gets: the answer has room for it, or the pool is not made. */
+static void subprotocol_when_its_name_is_long_is_chosen_or_refused_at_the_start(void **state)
+{
+    (void)state;
+    for (size_t len = 1; len < 2000; len = len * 3 + 1) {
+        char *name = sim_malloc(len + 1);
+        char *said = sim_malloc(len + 10);
+        const char *ours[2] = {name, NULL};
+        sim *s = sim_new(len);
+        client_request request = {.protocol = name};
+        wspool_config probe;
+        wspool_answer answer;
+        sim_peer *p;
+        memset(name, 'n', len);
+        name[len] = '\0';
+        s->config.subprotocols = ours;
+        wspool_config_init(&probe);
+        probe.subprotocols = ours;
+        if (wspool_new(&s->pool, &probe, s->now) != 0) {
+            assert_true(len > 100);
+        } else {
+            assert_int_equal(wspool_free(s->pool), 0);
+            s->pool = NULL;
+            sim_start(s);
+            p = sim_connect(s, &request);
+            sim_pump(s);
+            sim_expect_open(p);
+            assert_string_equal(reader_header(&p->reader, "Sec-WebSocket-Protocol", said, len + 10),
+                                name);
+            assert_int_equal(sim_upgrade(s, &request, &answer, &p), WSPOOL_UPGRADE_ACCEPTED);
+        }
+        free(name);
+        free(said);
+        sim_free(s);
+    }
+}
+
+/* ------------------------------------------------------------------ caps */
+
+static void peer_when_the_pool_is_full_is_503_until_one_leaves(void **state)
+{
+    sim *s = sim_new(1);
+    client_request request = {0};
+    char room[64];
+    sim_peer *a;
+    sim_peer *p;
+    (void)state;
+    s->config.max_peers = 2;
+    s->config.retry_after = 17;
+    sim_start(s);
+    a = sim_join(s, "/echo");
+    sim_join(s, "/echo");
+    p = sim_refused(s, &request, 503, "full");
+    assert_string_equal(reader_header(&p->reader, "Retry-After", room, sizeof room), "17");
+    sim_say_close(a, 1000, NULL);
+    sim_pump(s);
+    sim_expect_end(a, WSPOOL_END_PEER_CLOSED);
+    sim_join(s, "/echo");
+    sim_free(s);
+}
+
+static void transport_when_too_many_handshake_is_full_until_one_is_through(void **state)
+{
+    sim *s = sim_new(1);
+    sim_peer *a;
+    int why;
+    (void)state;
+    s->config.max_handshakes = 3;
+    sim_start(s);
+    a = sim_open(s, NULL);
+    sim_open(s, NULL);
+    sim_open(s, NULL);
+    assert_null(sim_open(s, &why));
+    assert_int_equal(why, WSPOOL_ERR_FULL);
+    sim_books(s);
+    client_put_request(&a->in, &(client_request){0});
+    sim_pump(s);
+    sim_expect_open(a);
+    assert_non_null(sim_open(s, &why));
+    assert_null(sim_open(s, &why));
+    assert_int_equal(why, WSPOOL_ERR_FULL);
+    sim_free(s);
+}
+
+static void peer_when_the_pool_drains_is_503(void **state)
+{
+    sim *s = sim_default(1);
+    client_request request = {0};
+    (void)state;
+    sim_join(s, "/echo");
+    assert_int_equal(wspool_drain(s->pool, 10 * SEC, 0, s->now), 0);
+    sim_refused(s, &request, 503, "draining");
+    sim_free(s);
+}
+
+static void capacity_hook_when_it_says_no_is_503(void **state)
+{
+    sim *s = sim_new(1);
+    client_request request = {0};
+    (void)state;
+    s->ask_capacity = 1;
+    s->full = -7;
+    sim_start(s);
+    sim_refused(s, &request, 503, "capacity");
+    assert_int_equal(s->counts[SIM_CAPACITY], 1);
+    assert_int_equal(sim_event_of(s, SIM_CAPACITY, 0)->number, 1);
+    s->full = 0;
+    sim_join(s, "/echo");
+    assert_int_equal(s->counts[SIM_CAPACITY], 2);
+    sim_free(s);
+}
+
+static void hooks_when_a_cheaper_check_fails_are_not_asked(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        sim *s = sim_new(i);
+        s->ask_token = 1;
+        s->ask_capacity = 1;
+        s->verdict.kind = WSPOOL_ACCEPT;
+        sim_start(s);
+        sim_refused(s, &refusals[i].request, refusals[i].status, refusals[i].word);
+        assert_int_equal(s->counts[SIM_TOKEN], 0);
+        assert_int_equal(s->counts[SIM_CAPACITY], 0);
+        sim_free(s);
+    }
+}
+
+/* ----------------------------------------------------------------- token */
+
+static void token_when_anywhere_lawful_is_found_in_the_order_of_places(void **state)
+{
+    static const struct {
+        client_request request;
+        const char *token;
+    } cases[] = {
+        {{.extra = "Authorization: Bearer aaa\r\n"}, "aaa"},
+        {{.extra = "Authorization: bearer aaa\r\n"}, "aaa"},
+        {{.protocol = "bearer.bbb"}, "bbb"},
+        {{.protocol = "chat, bearer.bbb"}, "bbb"},
+        {{.origin = "http://pool.example", .extra = "Cookie: a=b; wspool_token=ccc; d=e\r\n"},
+         "ccc"},
+        {{.target = "/echo?token=ddd"}, "ddd"},
+        {{.target = "/echo?a=b&token=d%2E%64%2B&c"}, "d.d+"},
+        {{.target = "/echo?token=ddd", .extra = "Authorization: Bearer aaa\r\n"}, "aaa"},
+        {{.target = "/echo?token=ddd", .protocol = "bearer.bbb"}, "bbb"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        sim *s = sim_with_token(WSPOOL_ACCEPT);
+        sim_peer *p;
+        sim_start(s);
+        p = sim_connect(s, &cases[i].request);
+        sim_pump(s);
+        sim_expect_open(p);
+        assert_string_equal(sim_event_of(s, SIM_TOKEN, 0)->reason, cases[i].token);
+        assert_ptr_equal(wspool_identity(s->pool, p->id), s->identities[0]);
+        sim_say_close(p, 1000, NULL);
+        sim_pump(s);
+        assert_int_equal(s->identities[0]->freed, 1);
+        sim_free(s);
+    }
+}
+
+static void token_place_when_not_configured_is_not_looked_at(void **state)
+{
+    sim *s = sim_with_token(WSPOOL_ACCEPT);
+    client_request request = {.target = "/echo?token=ddd",
+                              .extra = "Authorization: Bearer aaa\r\n"};
+    sim_peer *p;
+    (void)state;
+    s->config.token_places[0] = WSPOOL_TOKEN_QUERY;
+    s->config.token_places[1] = WSPOOL_TOKEN_NOWHERE;
+    sim_start(s);
+    p = sim_connect(s, &request);
+    sim_pump(s);
+    sim_expect_open(p);
+    assert_string_equal(sim_event_of(s, SIM_TOKEN, 0)->reason, "ddd");
+    sim_refused(s, &with_token, 401, "empty_token");
+    sim_free(s);
+}
+
+static void token_when_absent_or_blank_or_huge_is_401_and_nobody_is_asked(void **state)
+{
+    static const client_request blank[] = {
+        {.target = "/echo"},
+        {.extra = "Authorization: Bearer \r\n"},
+        {.extra = "Authorization: Bearer\r\n"},
+        {.extra = "Authorization: Basic abc\r\n"},
+        {.protocol = "bearer."},
+        {.target = "/echo?token="},
+        {.target = "/echo?token=%20%20"},
+    };
+    blob extra = {0};
+    client_request request = {0};
+    sim *s = sim_with_token(WSPOOL_ACCEPT);
+    (void)state;
+    s->config.head_bytes = 20000;
+    sim_start(s);
+    for (size_t i = 0; i < sizeof blank / sizeof *blank; i++)
+        sim_refused(s, &blank[i], 401, "empty_token");
+    blob_text(&extra, "Authorization: Bearer ");
+    for (int i = 0; i < WSPOOL_TOKEN_MAX + 1; i++)
+        blob_text(&extra, "a");
+    blob_add(&extra, "\r\n", 3);
+    request.extra = (char *)extra.data;
+    sim_refused(s, &request, 401, "malformed");
+    assert_int_equal(REFUSED(s, TOKEN_MALFORMED), 1);
+    assert_int_equal(s->counts[SIM_TOKEN], 0);
+    /* one byte less is a token */
+    extra.len -= 4;
+    blob_add(&extra, "\r\n", 3);
+    request.extra = (char *)extra.data;
+    sim_expect_open((sim_connect(s, &request), sim_pump(s), s->peers[s->peer_count - 1]));
+    assert_int_equal(sim_event_of(s, SIM_TOKEN, 0)->len, WSPOOL_TOKEN_MAX);
+    blob_free(&extra);
+    sim_free(s);
+}
+
+static void verdict_when_no_is_answered_with_its_reason(void **state)
+{
+    static const struct {
+        enum wspool_refusal refusal;
+        int status;
+        const char *word;
+    } cases[] = {
+        {WSPOOL_REFUSED_TOKEN_INVALID, 401, "invalid"},
+        {WSPOOL_REFUSED_TOKEN_EXPIRED, 401, "expired"},
+        {WSPOOL_REFUSED_TOKEN_NOT_YET_VALID, 401, "not_yet_valid"},
+        {WSPOOL_REFUSED_TOKEN_WRONG_AUDIENCE, 401, "wrong_audience"},
+        {WSPOOL_REFUSED_TOKEN_WRONG_ISSUER, 401, "wrong_issuer"},
+        {WSPOOL_REFUSED_TOKEN_NO_SECRET, 401, "no_secret"},
+        {WSPOOL_REFUSED_NOT_ALLOWED, 403, "not_allowed"},
+        {WSPOOL_REFUSED_RATE, 429, "too_many"},
+        {WSPOOL_REFUSED_CAPACITY, 503, "capacity"},
+        /* a verdict may not claim these */
+        {WSPOOL_REFUSED_MALFORMED, 401, "invalid"}, /* a verdict left zeroed */
+        {WSPOOL_REFUSED_NO_ROUTE, 401, "invalid"},
+        {WSPOOL_REFUSED_GONE, 401, "invalid"},
+        {(enum wspool_refusal)9999, 401, "invalid"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        sim *s = sim_with_token(WSPOOL_REFUSE);
+        s->verdict.refusal = cases[i].refusal;
+        sim_start(s);
+        sim_refused(s, &with_token, cases[i].status, cases[i].word);
+        sim_free(s);
+    }
+}
+
+static void identity_when_a_later_check_refuses_is_freed(void **state)
+{
+    sim *s = sim_with_token(WSPOOL_ACCEPT);
+    (void)state;
+    s->ask_capacity = 1;
+    s->full = 1;
+    sim_start(s);
+    sim_refused(s, &with_token, 503, "capacity");
+    assert_int_equal(s->identity_count, 1);
+    assert_int_equal(s->identities[0]->freed, 1);
+    sim_free(s);
+}
+
+static void route_when_open_does_not_ask_for_a_token(void **state)
+{
+    sim *s = sim_with_token(WSPOOL_REFUSE);
+    wspool_route_options options;
+    (void)state;
+    sim_start(s);
+    wspool_route_options_init(&options, &s->config);
+    options.flags = WSPOOL_ROUTE_OPEN;
+    assert_int_equal(wspool_route(s->pool, "/door", WSPOOL_NONE, &options), 0);
+    sim_join(s, "/door");
+    assert_int_equal(s->counts[SIM_TOKEN], 0);
+    sim_refused(s, &with_token, 401, "invalid");
+    sim_free(s);
+}
+
+static void token_when_refused_is_in_no_log(void **state)
+{
+    sim *s = sim_with_token(WSPOOL_REFUSE);
+    (void)state;
+    sim_start(s);
+    sim_refused(s, &with_token, 401, "invalid");
+    for (size_t i = 0; i < s->event_count; i++)
+        if (s->events[i].what == SIM_LOG) {
+            assert_null(strstr(s->events[i].text, "secret"));
+            assert_null(strstr(s->events[i].reason, "secret"));
+        }
+    sim_free(s);
+}
+
+/* ---------------------------------------------------------------- stages */
+
+static void stages_when_counted_fall_from_the_first_to_the_last(void **state)
+{
+    sim *s = sim_new(1);
+    struct wspool_stats st;
+    sim_peer *p;
+    (void)state;
+    s->ask_capacity = 1;
+    sim_start(s);
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
+        sim_refused(s, &refusals[i].request, refusals[i].status, refusals[i].word);
+    sim_join(s, "/echo");
+    p = sim_connect_to(s, "/echo");
+    p->in.len -= 2;
+    sim_pump(s);
+    s->now += SEC;
+    sim_write(p, "\r\n", 2);
+    sim_pump(s);
+    sim_expect_open(p);
+    st = sim_stats(s);
+    for (int k = 1; k < WSPOOL_STAGE_COUNT; k++)
+        assert_int_equal(st.stages[k].passed + st.stages[k].refused, st.stages[k - 1].passed);
+    assert_int_equal(st.stages[WSPOOL_STAGE_VERDICT].passed, st.accepted);
+    assert_int_equal(st.stages[WSPOOL_STAGE_FLUSHED].passed, 2);
+    assert_int_equal(st.stages[WSPOOL_STAGE_BYTES].passed, st.attempts);
+    assert_true(st.stages[WSPOOL_STAGE_REQUEST_LINE].time + st.stages[WSPOOL_STAGE_HEADERS].time >=
+                SEC);
+    assert_true(st.stages[WSPOOL_STAGE_KEY].refused >= 6);
+    assert_true(st.stages[WSPOOL_STAGE_ORIGIN].refused >= 8);
+    sim_free(s);
+}
+
+static void close_when_not_open_yet_refuses_with_403(void **state)
+{
+    sim *s = sim_default(1);
+    sim_peer *p = sim_open(s, NULL);
+    (void)state;
+    sim_write(p, "GET /echo", 9);
+    sim_pump(s);
+    assert_int_equal(wspool_close(s->pool, p->id, 1000, "no", 0), 0);
+    sim_pump(s);
+    sim_expect_refusal(p, 403, "not_allowed");
+    sim_free(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(request_when_fed_byte_by_byte_is_answered),
+        cmocka_unit_test(request_when_cut_anywhere_is_answered_and_its_frame_is_read),
+        cmocka_unit_test(message_when_sent_from_the_open_hook_goes_behind_the_101),
+        cmocka_unit_test(peer_when_open_is_a_member_of_its_channel_already),
+        cmocka_unit_test(connection_when_header_case_and_lists_vary_is_accepted),
+        cmocka_unit_test(request_when_not_good_is_refused_with_its_status_and_word),
+        cmocka_unit_test(bytes_when_not_http_are_refused_as_malformed),
+        cmocka_unit_test(name_of_channel_when_unlawful_is_refused),
+        cmocka_unit_test(head_when_over_its_limit_is_431_and_not_below),
+        cmocka_unit_test(transport_when_nothing_came_holds_its_record_only),
+        cmocka_unit_test(head_when_endless_is_431_and_holds_no_more_than_its_limit),
+        cmocka_unit_test(headers_when_too_many_are_431_and_not_before),
+        cmocka_unit_test(bytes_when_they_follow_a_refused_request_are_ignored),
+        cmocka_unit_test(transport_when_it_ends_in_the_head_is_counted_as_gone),
+        cmocka_unit_test(request_when_mutated_is_refused_or_accepted),
+        cmocka_unit_test(origin_when_allowed_comes_in),
+        cmocka_unit_test(origin_when_any_is_allowed_is_not_looked_at),
+        cmocka_unit_test(subprotocol_when_offered_is_the_first_that_we_have),
+        cmocka_unit_test(peer_when_the_pool_is_full_is_503_until_one_leaves),
+        cmocka_unit_test(transport_when_too_many_handshake_is_full_until_one_is_through),
+        cmocka_unit_test(peer_when_the_pool_drains_is_503),
+        cmocka_unit_test(capacity_hook_when_it_says_no_is_503),
+        cmocka_unit_test(hooks_when_a_cheaper_check_fails_are_not_asked),
+        cmocka_unit_test(token_when_anywhere_lawful_is_found_in_the_order_of_places),
+        cmocka_unit_test(token_place_when_not_configured_is_not_looked_at),
+        cmocka_unit_test(token_when_absent_or_blank_or_huge_is_401_and_nobody_is_asked),
+        cmocka_unit_test(verdict_when_no_is_answered_with_its_reason),
+        cmocka_unit_test(identity_when_a_later_check_refuses_is_freed),
+        cmocka_unit_test(route_when_open_does_not_ask_for_a_token),
+        cmocka_unit_test(token_when_refused_is_in_no_log),
+        cmocka_unit_test(refusals_when_http_has_rules_for_them_follow_them),
+        cmocka_unit_test(subprotocol_when_its_name_is_long_is_chosen_or_refused_at_the_start),
+        cmocka_unit_test(stages_when_counted_fall_from_the_first_to_the_last),
+        cmocka_unit_test(close_when_not_open_yet_refuses_with_403),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sim/test_idle.c - what a peer costs that says nothing.
+ *
+ * Proves law 4: an idle peer holds its record and nothing else, however busy it was; a joined
+ * channel costs what the header says; and a part of a frame pins no context of the frame layer
+ * for longer than the frame is under way.
+ */
+#include "sim.h"
+
+#define PEERS (sim_slow() ? 256 : 1000)
+
+/* The record that the header states, and a share of what the pool keeps per slot. */
+#define RECORD 192
+#define SHARE 40
+
+static sim *sim_wide(uint64_t seed)
+{
+    sim *s = sim_new(seed);
+    s->config.max_peers = 4000;
+    s->config.max_handshakes = 4000;
+    s->keep_heard = 0;
+    s->keep_journal = 0;
+    sim_start(s);
+    return s;
+}
+
+/* What all of them cost more than the first. Per peer, rounded up. */
+static size_t per_peer(size_t before, size_t after)
+{
+    return after <= before ? 0 : (after - before + (size_t)PEERS - 1) / (size_t)PEERS;
+}
+
+static void peer_when_idle_in_one_channel_holds_its_record(void **state)
+{
+    sim *s = sim_wide(1);
+    size_t before;
+    size_t cost;
+    (void)state;
+    for (int i = 0; i < PEERS; i++) /* the pool then has what it keeps at hand */
+        sim_connect_to(s, "/all");
+    sim_pump(s);
+    before = s->heap.live_bytes;
+    for (int i = 0; i < PEERS; i++)
+        sim_connect_to(s, "/all");
+    sim_pump(s);
+    assert_int_equal(sim_stats(s).peers, 2 * PEERS);
+    cost = per_peer(before, s->heap.live_bytes);
+    print_message("%zu bytes a peer\n", cost);
+    assert_true(cost <= RECORD + SHARE);
+    sim_free(s);
+}
+
+/* Messages in parts, pings, and more than some can take at once; then silence. */
+static void traffic(sim *s)
+{
+    char text[3000];
+    memset(text, 't', sizeof text);
+    for (int round = 0; round < (sim_slow() ? 1 : 3); round++) {
+        for (size_t i = 0; i < s->peer_count; i++) {
+            sim_peer *p = s->peers[i];
+            if (i % 10 == 0)
+                p->room = sim_below(s, 2000);
+            sim_frame(p, OP_TEXT, text, sizeof text);
+            sim_ping(p, "p");
+            sim_frame(p, FIN | OP_CONT, text, 1000);
+            SIM_IN(wspool_send(s->pool, p->id, text, 100 + i % 900, NULL));
+        }
+        for (int i = 0; i < 20; i++)
+            SIM_IN(wspool_broadcast(s->pool, wspool_global("all"), text, 50, NULL, NULL));
+        sim_pump(s);
+        for (size_t i = 0; i < s->peer_count; i++)
+            sim_flow(s->peers[i]);
+        sim_pump(s);
+    }
+    sim_pass(s, 100 * SEC); /* pings of ours, too */
+    assert_int_equal(sim_stats(s).peers, s->peer_count);
+    assert_int_equal(sim_stats(s).waiting, 0);
+}
+
+static void peer_when_idle_after_much_traffic_holds_its_record(void **state)
+{
+    sim *s = sim_wide(2);
+    size_t before;
+    size_t cost;
+    (void)state;
+    s->chop = SIM_RANDOM;
+    for (int i = 0; i < PEERS; i++)
+        sim_connect_to(s, "/all");
+    sim_pump(s);
+    traffic(s);
+    before = s->heap.live_bytes;
+    for (int i = 0; i < PEERS; i++)
+        sim_connect_to(s, "/all");
+    sim_pump(s);
+    traffic(s);
+    cost = per_peer(before, s->heap.live_bytes);
+    print_message("%zu bytes a peer, and %zu in all\n", cost, (size_t)s->heap.live_bytes);
+    if (!sim_slow()) /* with fewer peers, what the pool keeps at hand is still growing */
+        assert_true(cost <= RECORD + SHARE);
+    sim_free(s);
+}
+
+static void channels_when_joined_cost_16_bytes_each_way(void **state)
+{
+    sim *s = sim_wide(3);
+    size_t before;
+    size_t cost;
+    char name[16];
+    (void)state;
+    for (int i = 0; i < PEERS; i++)
+        sim_connect_to(s, "/all");
+    sim_pump(s);
+    before = s->heap.live_bytes;
+    for (int i = 0; i < 16; i++) {
+        snprintf(name, sizeof name, "%d", i);
+        for (int k = 0; k < PEERS; k++)
+            assert_int_equal(SIM_IN(wspool_subscribe(s->pool, s->peers[k]->id, wspool_topic(name))),
+                             0);
+    }
+    cost = per_peer(before, s->heap.live_bytes);
+    print_message("%zu bytes a peer for 16 channels\n", cost);
+    assert_true(cost <= 16 * 2 * 16 + 64);
+    for (int i = 0; i < 16; i++) {
+        snprintf(name, sizeof name, "%d", i);
+        for (int k = 0; k < PEERS; k++)
+            assert_int_equal(
+                SIM_IN(wspool_unsubscribe(s->pool, s->peers[k]->id, wspool_topic(name))), 0);
+    }
+    assert_true(per_peer(before, s->heap.live_bytes) <= 1);
+    sim_pump(s);
+    sim_free(s);
+}
+
+static void byte_of_a_frame_when_alone_pins_no_context(void **state)
+{
+    sim *s = sim_wide(4);
+    size_t before;
+    long contexts = 0;
+    (void)state;
+    if (!sim_libc_counts())
+        print_message("what wslay asks for can't be counted here\n");
+    sim_join(s, "/all");
+    for (int i = 0; i < PEERS; i++)
+        sim_connect_to(s, "/all");
+    sim_pump(s);
+    sim_text(s->peers[0], "warm");
+    sim_pump(s);
+    before = s->heap.live_bytes;
+    contexts = sim_c.live;
+    for (int i = 1; i <= PEERS; i++)
+        sim_write(s->peers[i], "\x81", 1);
+    sim_pump(s);
+    assert_true(s->heap.live_bytes <= before + 4096);
+    assert_true(sim_c.live <= contexts + 4);
+    /* the whole head but its last byte: nothing yet */
+    for (int i = 1; i <= PEERS; i++)
+        sim_write(s->peers[i], "\xfe\x04\x00\x01\x02\x03", 6);
+    sim_pump(s);
+    assert_true(s->heap.live_bytes <= before + 4096);
+    assert_true(sim_c.live <= contexts + 4);
+    sim_free(s);
+}
+
+static void message_when_half_here_gives_all_back_at_its_end(void **state)
+{
+    sim *s = sim_wide(5);
+    client_frame frame = {.first = FIN | OP_BINARY, .announced = 1000, .key = 0};
+    uint8_t bytes[999] = {0};
+    size_t before;
+    long contexts;
+    (void)state;
+    sim_join(s, "/all");
+    for (int i = 0; i < PEERS; i++)
+        sim_connect_to(s, "/all");
+    sim_pump(s);
+    before = s->heap.live_bytes;
+    contexts = sim_c.live;
+    for (int i = 1; i <= PEERS; i++) {
+        client_put_head(&s->peers[i]->in, &frame);
+        sim_write(s->peers[i], bytes, 999);
+    }
+    sim_pump(s);
+    if (sim_libc_counts())
+        assert_true(sim_c.live > contexts + PEERS / 2); /* the count does see them */
+    assert_true(s->heap.live_bytes > before + (size_t)PEERS * 999);
+    for (int i = 1; i <= PEERS; i++)
+        if (i % 2)
+            sim_write(s->peers[i], "x", 1);
+        else
+            sim_cut(s->peers[i], WSPOOL_GONE_FAILED); /* cut in the middle: freed as well */
+    sim_pump(s);
+    assert_int_equal(s->counts[SIM_MESSAGE], PEERS / 2);
+    assert_true(s->heap.live_bytes <= before + 524288); /* what is kept for the next */
+    assert_true(sim_c.live <= contexts + 3 * 64);
+    sim_free(s);
+}
+
+static void peers_when_gone_give_all_back_but_their_slots(void **state)
+{
+    sim *s = sim_wide(6);
+    size_t first = 0;
+    (void)state;
+    for (int round = 0; round < 5; round++) {
+        size_t from = s->peer_count;
+        for (int i = 0; i < PEERS; i++)
+            sim_connect_to(s, i % 2 ? "/all" : "/room/r");
+        sim_pump(s);
+        SIM_IN(wspool_broadcast(s->pool, wspool_global("all"), "x", 1, NULL, NULL));
+        sim_pump(s);
+        for (size_t i = from; i < s->peer_count; i++)
+            sim_cut(s->peers[i], WSPOOL_GONE_EOF);
+        sim_pump(s);
+        assert_int_equal(sim_stats(s).peers, 0);
+        if (round == 0)
+            first = s->heap.live_bytes;
+        assert_true(s->heap.live_bytes <= first + 65536);
+    }
+    sim_free(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(peer_when_idle_in_one_channel_holds_its_record),
+        cmocka_unit_test(peer_when_idle_after_much_traffic_holds_its_record),
+        cmocka_unit_test(channels_when_joined_cost_16_bytes_each_way),
+        cmocka_unit_test(byte_of_a_frame_when_alone_pins_no_context),
+        cmocka_unit_test(message_when_half_here_gives_all_back_at_its_end),
+        cmocka_unit_test(peers_when_gone_give_all_back_but_their_slots),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,665 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sim/test_model.c - a pool under random scripts, against a model that says what each reader must
+ * have got or been told.
+ *
+ * The model knows, for each peer, the messages that are queued for it and in which order. It can
+ * do so exactly as long as queues are limited in messages only and no write is under way while
+ * the script goes on; then every tally, every answer and every message is foreseen. With limits
+ * in bytes and asynchronous writes it counts instead: what was published to a peer is what it
+ * received, in order, plus what the drop hook told, plus what the close hook called lost.
+ *
+ * Proves laws 5, 6 and 7 together: full is not dead, dead is told once with its reason, and
+ * nothing is lost in silence.
+ */
+#include "sim.h"
+
+enum { ROUTES = 6, TOPICS = 5, LIVE_MAX = 24 };
+
+static const struct {
+    const char *target;
+    const char *name;
+    enum wspool_kind kind;
+    enum wspool_slow slow;
+} places[ROUTES] = {
+    {"/close", "close", WSPOOL_GLOBAL, WSPOOL_SLOW_CLOSE},
+    {"/newest", "newest", WSPOOL_TOPIC, WSPOOL_SLOW_DROP_NEWEST},
+    {"/oldest", "oldest", WSPOOL_SESSION, WSPOOL_SLOW_DROP_OLDEST},
+    {"/room/a", "a", WSPOOL_ITEM, WSPOOL_SLOW_DROP_OLDEST}, /* the pool's own policy */
+    {"/room/b", "b", WSPOOL_ITEM, WSPOOL_SLOW_DROP_OLDEST},
+    {"/echo", "", WSPOOL_NONE, WSPOOL_SLOW_CLOSE},
+};
+
+typedef struct published {
+    uint32_t number; /* its bytes follow from it */
+    uint32_t size;
+} published;
+
+typedef struct reader_model {
+    sim_peer *p;
+    int open;        /* as far as the pool can know */
+    int leaving;     /* its client has said or done something that ends it, perhaps unread */
+    int late;        /* it was stalled while time passed: its deadline may have come */
+    unsigned why;    /* bits of the ends that are right; 0: none is */
+    unsigned member; /* bits of the places */
+    published *list; /* queued for it (exact), or published to it */
+    size_t n;
+    size_t cap;
+    size_t at; /* of these, received (or, when counting, passed over) */
+    size_t received;
+    size_t read;  /* entries of the reader's list that were looked at */
+    size_t heard; /* messages of the client that the hook has got */
+    published *said;
+    size_t saids;
+    size_t said_cap;
+    uint32_t pings;
+    uint32_t pong; /* the number of the last Pong */
+} reader_model;
+
+typedef struct world {
+    sim *s;
+    int exact;
+    uint32_t limit; /* messages a queue */
+    reader_model *m;
+    size_t count;
+    size_t cap;
+    uint32_t number;
+    uint64_t told; /* dropped and replaced, by the tallies */
+    uint8_t bytes[140000];
+} world;
+
+static const uint8_t *contents(world *w, uint32_t number, uint32_t size)
+{
+    for (uint32_t i = 0; i < size; i++)
+        w->bytes[i] = (uint8_t)('a' + (number * 7 + i * (1 + number % 5)) % 26);
+    return w->bytes;
+}
+
+static int is_binary(uint32_t number)
+{
+    return number % 3 == 0;
+}
+
+static uint32_t draw_size(world *w)
+{
+    static const uint32_t edges[] = {0, 1, 125, 126, 65535, 65536};
+    switch (sim_below(w->s, 16)) {
+    case 0:
+        return edges[sim_below(w->s, 4)];
+    case 1:
+        return edges[4 + sim_below(w->s, 2)];
+    case 2:
+        return (uint32_t)sim_below(w->s, sizeof w->bytes);
+    default:
+        return (uint32_t)sim_below(w->s, 600);
+    }
+}
+
+static void note(published **list, size_t *n, size_t *cap, published one)
+{
+    if (*n == *cap) {
+        *cap = *cap == 0 ? 32 : *cap * 2;
+        *list = sim_realloc(*list, *cap * sizeof **list);
+    }
+    (*list)[(*n)++] = one;
+}
+
+static wspool_channel channel(int place)
+{
+    return wspool_channel_of(places[place].kind, places[place].name, strlen(places[place].name));
+}
+
+/* --------------------------------------------------------------- compare */
+
+static int same(world *w, const published *one, const got *g)
+{
+    return g->len == one->size && (g->op == OP_BINARY) == is_binary(one->number) &&
+           memcmp(g->data, contents(w, one->number, one->size), g->len) == 0;
+}
+
+static void compare_message(world *w, reader_model *m, const got *g)
+{
+    if (w->exact) {
+        if (m->at == m->n || !same(w, &m->list[m->at], g))
+            fail_msg("seed %u: peer %zu got another message than the model's number %zu",
+                     (unsigned)w->s->seed, m->p->number, m->at);
+    } else {
+        while (m->at < m->n && !same(w, &m->list[m->at], g))
+            m->at++;
+        if (m->at == m->n)
+            fail_msg("seed %u: peer %zu got a message that was not for it, twice, or out of order",
+                     (unsigned)w->s->seed, m->p->number);
+    }
+    m->at++;
+    m->received++;
+}
+
+static void compare(world *w, reader_model *m)
+{
+    reader *r = &m->p->reader;
+    for (; m->read < r->count; m->read++) {
+        got *g = &r->list[m->read];
+        if (g->op == OP_TEXT || g->op == OP_BINARY) {
+            compare_message(w, m, g);
+        } else if (g->op == OP_PONG) {
+            uint32_t number = 0;
+            assert_int_equal(g->len, 4);
+            memcpy(&number, g->data, 4);
+            assert_true(number > m->pong && number <= m->pings);
+            m->pong = number;
+        }
+        free(g->data);
+        g->data = NULL;
+    }
+    for (; m->heard < m->p->heards; m->heard++) {
+        got *g = &m->p->heard[m->heard];
+        assert_true(m->heard < m->saids);
+        if (!same(w, &m->said[m->heard], g))
+            fail_msg("seed %u: the hook got another message than peer %zu sent",
+                     (unsigned)w->s->seed, m->p->number);
+        free(g->data);
+        g->data = NULL;
+    }
+}
+
+static size_t still_there(const world *w, const reader_model *m)
+{
+    return w->exact ? m->n - m->at : m->n - m->received - (size_t)m->p->dropped;
+}
+
+static void ended(world *w, reader_model *m)
+{
+    m->open = 0;
+    m->member = 0;
+    if (!(m->why & 1u << m->p->closed.why))
+        fail_msg("seed %u: peer %zu ended with \"%s\", which nothing gave reason for (%x)",
+                 (unsigned)w->s->seed, m->p->number, wspool_end_text(m->p->closed.why), m->why);
+    if (still_there(w, m) != m->p->closed.messages_lost)
+        fail_msg("seed %u: peer %zu, \"%s\": %zu messages are missing, %zu were called lost",
+                 (unsigned)w->s->seed, m->p->number, wspool_end_text(m->p->closed.why),
+                 still_there(w, m), (size_t)m->p->closed.messages_lost);
+    m->n = m->at = m->received = 0;
+    m->p->dropped = 0;
+}
+
+/* A client has gone wrong; whether the pool has read so far depends on cuts and pauses. */
+static int knows_already(world *w, reader_model *m)
+{
+    wspool_channel probe = wspool_topic("probe");
+    int rc = SIM_IN(wspool_subscribe(w->s->pool, m->p->id, probe));
+    if (rc == 0)
+        rc = SIM_IN(wspool_unsubscribe(w->s->pool, m->p->id, probe));
+    else
+        assert_int_equal(rc, WSPOOL_ERR_STATE);
+    return rc != 0;
+}
+
+/* Behind each pump: what the pool has learned since. */
+static void settle(world *w)
+{
+    uint64_t told = 0;
+    sim_pump(w->s);
+    for (size_t i = 0; i < w->count; i++) {
+        reader_model *m = &w->m[i];
+        sim_peer *p = m->p;
+        int was = m->n != 0 || m->why != 0 || m->open;
+        told += p->dropped;
+        if (!was)
+            continue;
+        compare(w, m);
+        if (m->leaving && m->open && (p->released || knows_already(w, m))) {
+            m->open = 0;
+            m->member = 0;
+        }
+        if (p->ended && m->why != 0) {
+            w->told -= p->dropped;
+            told -= p->dropped;
+            ended(w, m);
+            m->why = 0;
+        }
+    }
+    if (told != w->told)
+        fail_msg("seed %u: the tallies speak of %zu dropped messages, the drop hooks of %zu",
+                 (unsigned)w->s->seed, (size_t)w->told, (size_t)told);
+}
+
+/* ----------------------------------------------------------------- steps */
+
+static reader_model *draw(world *w)
+{
+    for (int i = 0; i < 40 && w->count > 0; i++) {
+        reader_model *m = &w->m[sim_below(w->s, w->count)];
+        if (m->open)
+            return m;
+    }
+    return NULL;
+}
+
+static size_t live(const world *w)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < w->count; i++)
+        n += w->m[i].open != 0;
+    return n;
+}
+
+static void step_connect(world *w)
+{
+    int place = (int)sim_below(w->s, ROUTES);
+    reader_model *m;
+    sim_peer *p;
+    if (live(w) >= LIVE_MAX)
+        return;
+    if (sim_below(w->s, 4) == 0) {
+        client_request request = {.target = places[place].target};
+        wspool_answer answer;
+        assert_int_equal(sim_upgrade(w->s, &request, &answer, &p), WSPOOL_UPGRADE_ACCEPTED);
+        assert_int_equal(sim_adopt(p, NULL, 0), 0);
+    } else {
+        p = sim_connect_to(w->s, places[place].target);
+    }
+    settle(w);
+    sim_expect_open(p);
+    if (w->count == w->cap) {
+        w->cap = w->cap == 0 ? 32 : w->cap * 2;
+        w->m = sim_realloc(w->m, w->cap * sizeof *w->m);
+    }
+    m = &w->m[w->count++];
+    memset(m, 0, sizeof *m);
+    m->p = p;
+    m->open = 1;
+    m->member = places[place].kind == WSPOOL_NONE ? 0 : 1u << place;
+    m->why = 1u << WSPOOL_END_POOL_FREED;
+}
+
+static void step_subscribe(world *w)
+{
+    int place = (int)sim_below(w->s, TOPICS);
+    reader_model *m = draw(w);
+    int in;
+    if (m == NULL)
+        return;
+    in = (m->member & 1u << place) != 0;
+    if (sim_below(w->s, 3) > 0) {
+        assert_int_equal(SIM_IN(wspool_subscribe(w->s->pool, m->p->id, channel(place))),
+                         in ? WSPOOL_ERR_EXISTS : 0);
+        m->member |= 1u << place;
+    } else {
+        assert_int_equal(SIM_IN(wspool_unsubscribe(w->s->pool, m->p->id, channel(place))),
+                         in ? 0 : WSPOOL_ERR_ABSENT);
+        m->member &= ~(1u << place);
+    }
+}
+
+/* Half of the first message that waits is on its way. */
+static int half_sent(const reader_model *m)
+{
+    const reader *r = &m->p->reader;
+    return r->frames && r->pending.len > 0 && (r->pending.data[0] & 15) < 8;
+}
+
+static void foresee(world *w, reader_model *m, int place, published one, wspool_tally *tally)
+{
+    if (m->n - m->at >= w->limit) {
+        size_t oldest = m->at + (size_t)half_sent(m);
+        switch (places[place].slow) {
+        case WSPOOL_SLOW_CLOSE:
+            tally->closed++;
+            m->open = 0;
+            m->member = 0;
+            m->why = 1u << WSPOOL_END_SLOW;
+            return;
+        case WSPOOL_SLOW_DROP_OLDEST:
+            if (oldest < m->n) {
+                memmove(m->list + oldest, m->list + oldest + 1,
+                        (m->n - oldest - 1) * sizeof *m->list);
+                m->n--;
+                tally->replaced++;
+                break;
+            }
+            tally->dropped++;
+            return;
+        default:
+            tally->dropped++;
+            return;
+        }
+    }
+    note(&m->list, &m->n, &m->cap, one);
+    tally->queued++;
+    tally->slow += (uint32_t)m->p->blocked;
+}
+
+static void step_broadcast(world *w)
+{
+    int place = (int)sim_below(w->s, TOPICS);
+    published one = {++w->number, draw_size(w)};
+    wspool_tally tally = {.size = sizeof tally};
+    wspool_tally want = {.size = sizeof want};
+    reader_model *except = sim_below(w->s, 4) == 0 ? draw(w) : NULL;
+    wspool_send_options options = {.size = sizeof options,
+                                   .flags = is_binary(one.number) ? WSPOOL_BINARY : 0,
+                                   .except = except == NULL ? 0 : except->p->id};
+    size_t members = 0;
+    uint32_t closed = 0;
+    int rc = SIM_IN(wspool_broadcast(w->s->pool, channel(place), contents(w, one.number, one.size),
+                                     one.size, &options, &tally));
+    if (!w->exact && rc == WSPOOL_ERR_TOO_BIG)
+        return;
+    assert_int_equal(rc, (int)tally.queued);
+    for (size_t i = 0; i < w->count; i++) {
+        reader_model *m = &w->m[i];
+        if (!m->open || !(m->member & 1u << place) || m == except)
+            continue;
+        members++;
+        if (w->exact) {
+            foresee(w, m, place, one, &want);
+        } else if (wspool_channels_of(w->s->pool, m->p->id, NULL, 0) == 0) {
+            assert_int_equal(places[place].slow, WSPOOL_SLOW_CLOSE);
+            closed++;
+            m->open = 0;
+            m->member = 0;
+            m->why = 1u << WSPOOL_END_SLOW;
+        } else {
+            note(&m->list, &m->n, &m->cap, one);
+        }
+    }
+    w->told += tally.dropped + tally.replaced;
+    assert_int_equal(tally.queued + tally.dropped + tally.closed, members);
+    if (w->exact) {
+        if (want.queued != tally.queued || want.slow != tally.slow ||
+            want.dropped != tally.dropped || want.replaced != tally.replaced ||
+            want.closed != tally.closed)
+            fail_msg("seed %u: tally queued %u slow %u dropped %u replaced %u closed %u; the model "
+                     "says %u %u %u %u %u",
+                     (unsigned)w->s->seed, tally.queued, tally.slow, tally.dropped, tally.replaced,
+                     tally.closed, want.queued, want.slow, want.dropped, want.replaced,
+                     want.closed);
+    } else {
+        assert_int_equal(tally.closed, closed);
+    }
+}
+
+static void step_send(world *w)
+{
+    reader_model *m = draw(w);
+    published one = {++w->number, draw_size(w)};
+    wspool_send_options options = {.size = sizeof options,
+                                   .flags = is_binary(one.number) ? WSPOOL_BINARY : 0};
+    int rc;
+    if (m == NULL)
+        return;
+    rc = SIM_IN(
+        wspool_send(w->s->pool, m->p->id, contents(w, one.number, one.size), one.size, &options));
+    if (w->exact)
+        assert_int_equal(rc, m->n - m->at >= w->limit ? WSPOOL_ERR_FULL : 0);
+    else
+        assert_true(rc == 0 || rc == WSPOOL_ERR_FULL || rc == WSPOOL_ERR_TOO_BIG);
+    if (rc == 0)
+        note(&m->list, &m->n, &m->cap, one);
+}
+
+static void client_ping(world *w, reader_model *m)
+{
+    m->pings++;
+    sim_frame(m->p, FIN | OP_PING, &m->pings, 4);
+    (void)w;
+}
+
+static void step_peer_says(world *w)
+{
+    reader_model *m = draw(w);
+    published one = {++w->number, (uint32_t)sim_below(w->s, sim_below(w->s, 8) == 0 ? 65536 : 900)};
+    unsigned op = is_binary(one.number) ? OP_BINARY : OP_TEXT;
+    const uint8_t *bytes;
+    uint32_t at = 0;
+    if (m == NULL || m->leaving)
+        return;
+    bytes = contents(w, one.number, one.size);
+    while (sim_below(w->s, 3) == 0 && at < one.size) {
+        uint32_t part = (uint32_t)sim_below(w->s, one.size - at + 1);
+        sim_frame(m->p, op, bytes + at, part);
+        op = OP_CONT;
+        at += part;
+        if (sim_below(w->s, 2) == 0)
+            client_ping(w, m);
+    }
+    sim_frame(m->p, FIN | op, bytes + at, one.size - at);
+    note(&m->said, &m->saids, &m->said_cap, one);
+}
+
+static void step_transport(world *w)
+{
+    reader_model *m = draw(w);
+    if (m == NULL)
+        return;
+    switch (sim_below(w->s, 4)) {
+    case 0:
+        sim_stall(m->p);
+        break;
+    case 1:
+        m->p->room = (size_t)sim_below(w->s, 3000);
+        break;
+    default:
+        sim_flow(m->p);
+        break;
+    }
+}
+
+static void step_host_closes(world *w)
+{
+    reader_model *m = draw(w);
+    if (m == NULL)
+        return;
+    assert_int_equal(SIM_IN(wspool_close(w->s->pool, m->p->id, 4000, "the script",
+                                         sim_below(w->s, 2) ? WSPOOL_CLOSE_NOW : 0)),
+                     0);
+    m->open = 0;
+    m->member = 0;
+    m->why = 1u << WSPOOL_END_HOST_CLOSED;
+    assert_int_equal(SIM_IN(wspool_send(w->s->pool, m->p->id, "x", 1, NULL)), WSPOOL_ERR_STATE);
+}
+
+static void step_client_leaves(world *w)
+{
+    reader_model *m = draw(w);
+    if (m == NULL || m->leaving)
+        return;
+    m->leaving = 1;
+    switch (sim_below(w->s, 5)) {
+    case 0:
+        sim_say_close(m->p, 1000, "bye");
+        m->why = 1u << WSPOOL_END_PEER_CLOSED;
+        break;
+    case 1:
+        sim_cut(m->p, WSPOOL_GONE_EOF);
+        m->why = 1u << WSPOOL_END_EOF;
+        break;
+    case 2:
+        sim_cut(m->p, WSPOOL_GONE_FAILED);
+        m->why = 1u << WSPOOL_END_FAILED;
+        break;
+    case 3:
+        sim_frame(m->p, FIN | 3, "garbage", 7);
+        m->why = 1u << WSPOOL_END_PROTOCOL;
+        break;
+    default:
+        sim_frame(m->p, FIN | OP_TEXT, "bad \xff", 5);
+        m->why = 1u << WSPOOL_END_BAD_UTF8;
+        break;
+    }
+    if (m->late)
+        m->why |= 1u << WSPOOL_END_FLUSH_TIMEOUT | 1u << WSPOOL_END_PONG_TIMEOUT;
+    settle(w);
+}
+
+static void step_time(world *w)
+{
+    uint64_t time = sim_below(w->s, 15 * SEC);
+    settle(w);
+    for (size_t i = 0; i < w->count; i++) {
+        reader_model *m = &w->m[i];
+        if (m->open && m->p->room != SIZE_MAX) {
+            m->late = 1; /* it may be taken for dead from now on */
+            m->why |= 1u << WSPOOL_END_FLUSH_TIMEOUT | 1u << WSPOOL_END_PONG_TIMEOUT;
+        }
+    }
+    sim_pass(w->s, time);
+    settle(w);
+    for (size_t i = 0; i < w->count; i++) {
+        reader_model *m = &w->m[i];
+        if (m->late && m->open && m->p->room == SIZE_MAX && !m->leaving) {
+            m->late = 0; /* all that it stood still for is through */
+            m->why &= ~(1u << WSPOOL_END_FLUSH_TIMEOUT | 1u << WSPOOL_END_PONG_TIMEOUT);
+        }
+    }
+}
+
+/* At the end everybody who is there reads all that waits. */
+static void finish(world *w)
+{
+    for (size_t i = 0; i < w->count; i++)
+        sim_flow(w->m[i].p);
+    w->s->async = 0;
+    settle(w);
+    settle(w);
+    for (size_t i = 0; i < w->count; i++) {
+        reader_model *m = &w->m[i];
+        if (!m->open)
+            continue;
+        sim_expect_open(m->p);
+        assert_int_equal(still_there(w, m), 0);
+        assert_int_equal(m->heard, m->saids);
+        assert_int_equal(m->pong, m->pings);
+        sim_say_close(m->p, 1000, NULL);
+        m->leaving = 1;
+        m->why = 1u << WSPOOL_END_PEER_CLOSED;
+    }
+    assert_int_equal(sim_stats(w->s).waiting, 0);
+    settle(w);
+    sim_pass(w->s, 10 * SEC);
+    settle(w);
+    assert_int_equal(sim_stats(w->s).peers, 0);
+    for (size_t i = 0; i < w->count; i++) {
+        assert_int_equal(w->m[i].why, 0);
+        assert_int_equal(w->m[i].p->released, 1);
+    }
+}
+
+static void run(uint64_t seed, int exact, int steps)
+{
+    world *w = sim_malloc(sizeof *w);
+    sim *s = sim_new(seed);
+    memset(w, 0, sizeof *w);
+    w->s = s;
+    w->exact = exact;
+    w->limit = exact ? 1 + (uint32_t)(seed % 12) : 40;
+    s->config.queue_messages = w->limit;
+    s->config.queue_bytes = exact ? (1u << 30) - 1 : 100000;
+    s->config.pool_bytes = UINT64_C(1) << 30;
+    s->config.slow = WSPOOL_SLOW_DROP_OLDEST;
+    s->config.nuisance_burst = 0;
+    s->chop = seed % 4 == 0 ? SIM_WHOLE : SIM_RANDOM;
+    s->async = exact ? 0 : 15;
+    s->keep_journal = 0;
+    sim_start(s);
+    for (int i = 0; i < 3; i++) {
+        wspool_route_options options;
+        wspool_route_options_init(&options, &s->config);
+        options.name = places[i].name;
+        options.slow = places[i].slow;
+        assert_int_equal(wspool_route(s->pool, places[i].target, places[i].kind, &options), 0);
+    }
+    for (int step = 0; step < steps; step++) {
+        switch (sim_below(s, 24)) {
+        case 0:
+        case 1:
+            step_connect(w);
+            break;
+        case 2:
+        case 3:
+            step_subscribe(w);
+            break;
+        case 4:
+            step_send(w);
+            break;
+        case 5:
+        case 6:
+        case 7:
+            step_peer_says(w);
+            break;
+        case 8:
+        case 9:
+            step_transport(w);
+            break;
+        case 10:
+            if (sim_below(s, 3) == 0)
+                step_host_closes(w);
+            break;
+        case 11:
+            if (sim_below(s, 2) == 0)
+                step_client_leaves(w);
+            break;
+        case 12:
+            if (sim_below(s, 3) == 0)
+                step_time(w);
+            break;
+        case 13:
+        case 14:
+        case 15:
+        case 16:
+            settle(w);
+            break;
+        default:
+            step_broadcast(w);
+            break;
+        }
+    }
+    finish(w);
+    for (size_t i = 0; i < w->count; i++) {
+        free(w->m[i].list);
+        free(w->m[i].said);
+    }
+    free(w->m);
+    free(w);
+    sim_free(s);
+}
+
+static int fewer(int n)
+{
+    return sim_slow() ? n / 5 : n;
+}
+
+static void readers_when_foreseen_exactly_get_what_the_model_says(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 4; seed++)
+        run(seed, 1, fewer(4000));
+}
+
+static void readers_when_counted_got_or_were_told_of_everything(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 101; seed <= 104; seed++)
+        run(seed, 0, fewer(4000));
+}
+
+static void readers_when_of_fifty_seeds_get_what_the_model_says(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1000; seed < 1000 + (uint64_t)fewer(50); seed++)
+        run(seed, (int)(seed % 2), 300);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(readers_when_foreseen_exactly_get_what_the_model_says),
+        cmocka_unit_test(readers_when_counted_got_or_were_told_of_everything),
+        cmocka_unit_test(readers_when_of_fifty_seeds_get_what_the_model_says),
+    };
+    if (argc == 4) { /* SEED EXACT STEPS: one run, for a debugger */
+        run(strtoull(argv[1], NULL, 10), atoi(argv[2]), atoi(argv[3]));
+        return 0;
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,672 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sim/test_slow.c - peers that take less than they are sent: limits, policies, pressure, blocked
+ * output, and the pool's own budget.
+ *
+ * Proves law 6 (full is not dead), its part of law 5 (every queue is limited in bytes and in
+ * messages) and of law 7 (what was not delivered is counted and told).
+ */
+#include "sim.h"
+
+/* A pool with one small queue and a route for each policy. */
+static sim *sim_small(uint64_t seed, uint32_t bytes, uint32_t messages)
+{
+    static const char *const routes[] = {"/close", "/newest", "/oldest"};
+    static const enum wspool_slow slow[] = {WSPOOL_SLOW_CLOSE, WSPOOL_SLOW_DROP_NEWEST,
+                                            WSPOOL_SLOW_DROP_OLDEST};
+    sim *s = sim_new(seed);
+    s->config.queue_bytes = bytes;
+    s->config.queue_messages = messages;
+    s->config.ping_interval = 0;
+    sim_start(s);
+    for (int i = 0; i < 3; i++) {
+        wspool_route_options options;
+        wspool_route_options_init(&options, &s->config);
+        options.name = routes[i] + 1;
+        options.slow = slow[i];
+        assert_int_equal(wspool_route(s->pool, routes[i], WSPOOL_TOPIC, &options), 0);
+    }
+    return s;
+}
+
+/* A member whose transport takes nothing, and the pool knows. */
+static sim_peer *stalled(sim *s, const char *target)
+{
+    sim_peer *p = sim_join(s, target);
+    sim_stall(p);
+    return p;
+}
+
+static wspool_tally publish(sim *s, const char *channel, const char *text)
+{
+    wspool_tally tally = {.size = sizeof tally};
+    int n =
+        SIM_IN(wspool_broadcast(s->pool, wspool_topic(channel), text, strlen(text), NULL, &tally));
+    assert_int_equal(n, (int)tally.queued);
+    return tally;
+}
+
+static const char *numbered(int i)
+{
+    static char text[16];
+    snprintf(text, sizeof text, "%04d", i);
+    return text;
+}
+
+static void queue_when_full_closes_with_4100(void **state)
+{
+    sim *s = sim_small(1, 262144, 10);
+    sim_peer *p = stalled(s, "/close");
+    sim_peer *q = sim_join(s, "/close");
+    wspool_tally tally;
+    (void)state;
+    for (int i = 0; i < 10; i++) {
+        tally = publish(s, "close", numbered(i));
+        assert_int_equal(tally.queued, 2);
+        assert_int_equal(tally.closed, 0);
+        sim_pump(s);
+    }
+    tally = publish(s, "close", "too much");
+    assert_int_equal(tally.queued, 1);
+    assert_int_equal(tally.closed, 1);
+    assert_int_equal(tally.dropped + tally.replaced, 0);
+    assert_int_equal(wspool_member_count(s->pool, wspool_topic("close")), 1);
+    assert_int_equal(sim_stats(s).slow_closes, 1);
+    sim_pump(s);
+    sim_pass(s, 6 * SEC); /* it takes nothing: the Close does not get through either */
+    sim_expect_end(p, WSPOOL_END_SLOW);
+    assert_int_equal(p->closed.messages_lost, 10);
+    assert_int_equal(p->closed.code_sent, 0);
+    assert_int_equal(p->closed.code_received, 1006);
+    assert_int_equal(q->reader.messages, 11);
+    sim_expect_open(q);
+    assert_int_equal(sim_logged(s, "slow") >= 1, 1);
+    sim_free(s);
+}
+
+static void peer_when_closed_for_slowness_and_flowing_again_reads_4100(void **state)
+{
+    sim *s = sim_small(1, 262144, 10);
+    sim_peer *p = stalled(s, "/close");
+    (void)state;
+    for (int i = 0; i < 11; i++) {
+        publish(s, "close", numbered(i));
+        sim_pump(s);
+    }
+    sim_flow(p);
+    sim_pump(s);
+    sim_expect_close(p, WSPOOL_END_SLOW, WSPOOL_CLOSE_SLOW_CONSUMER);
+    assert_int_equal(p->reader.messages + p->closed.messages_lost, 10);
+    for (size_t i = 0; i < p->reader.messages; i++)
+        sim_expect_message(p, i, numbered((int)i));
+    sim_free(s);
+}
+
+static void queue_when_full_drops_the_newest(void **state)
+{
+    (void)state;
+    for (int part = 0; part < 2; part++) {
+        sim *s = sim_small(1, 262144, 10);
+        sim_peer *p = stalled(s, "/newest");
+        wspool_tally tally;
+        if (part)
+            p->room = 3; /* half of the first is on its way */
+        for (int i = 0; i < 25; i++) {
+            tally = publish(s, "newest", numbered(i));
+            assert_int_equal(tally.queued, i < 10);
+            assert_int_equal(tally.dropped, i >= 10);
+            assert_int_equal(tally.closed + tally.replaced, 0);
+            sim_pump(s);
+        }
+        assert_int_equal(tally.slow, 0); /* "of these": it was queued for nobody */
+        assert_int_equal(p->dropped, 15);
+        assert_int_equal(sim_stats(s).dropped_newest, 15);
+        sim_flow(p);
+        sim_pump(s);
+        assert_int_equal(p->reader.messages, 10);
+        for (int i = 0; i < 10; i++)
+            sim_expect_message(p, (size_t)i, numbered(i));
+        sim_expect_open(p);
+        publish(s, "newest", "again");
+        sim_pump(s);
+        sim_expect_message(p, 10, "again");
+        assert_int_equal(p->dropped, 15);
+        sim_free(s);
+    }
+}
+
+static void queue_when_full_drops_the_oldest(void **state)
+{
+    (void)state;
+    for (int part = 0; part < 2; part++) {
+        sim *s = sim_small(1, 262144, 10);
+        sim_peer *p = stalled(s, "/oldest");
+        uint64_t replaced = 0;
+        size_t got_count;
+        if (part)
+            p->room = 3;
+        for (int i = 0; i < 25; i++) {
+            wspool_tally tally = publish(s, "oldest", numbered(i));
+            assert_int_equal(tally.queued, 1);
+            assert_int_equal(tally.dropped + tally.closed, 0);
+            replaced += tally.replaced;
+            sim_pump(s);
+        }
+        assert_int_equal(replaced, 15);
+        assert_int_equal(p->dropped, 15);
+        assert_int_equal(sim_stats(s).dropped_oldest, 15);
+        sim_flow(p);
+        sim_pump(s);
+        got_count = p->reader.messages;
+        assert_int_equal(got_count, 10);
+        /* one that is half sent is not torn; the rest are the last ones, in order */
+        if (part)
+            sim_expect_message(p, 0, numbered(0));
+        for (size_t i = (size_t)part; i < got_count; i++)
+            sim_expect_message(p, i, numbered(25 - (int)(got_count - i)));
+        sim_expect_open(p);
+        sim_free(s);
+    }
+}
+
+/* What a write has under way can't be dropped; what waits behind it can. */
+static void oldest_when_a_write_is_under_way_are_those_behind_it(void **state)
+{
+    sim *s = sim_small(1, 262144, 10);
+    sim_peer *p = sim_join(s, "/oldest");
+    struct iovec vectors[16];
+    blob flight = {0};
+    int n;
+    (void)state;
+    for (int i = 0; i < 4; i++)
+        publish(s, "oldest", numbered(i));
+    n = SIM_IN(wspool_peek(s->pool, p->id, vectors, 16));
+    assert_true(n >= 1);
+    for (int i = 4; i < 25; i++) {
+        wspool_tally tally = publish(s, "oldest", numbered(i));
+        assert_int_equal(tally.queued, 1);
+        assert_int_equal(tally.dropped, 0);
+        assert_int_equal(tally.replaced, i >= 10);
+    }
+    assert_int_equal(sim_stats(s).waiting, 10);
+    for (int i = 0; i < n; i++)
+        blob_add(&flight, vectors[i].iov_base, vectors[i].iov_len);
+    reader_take(&p->reader, flight.data, flight.len);
+    assert_int_equal(p->reader.messages, 4);
+    assert_int_equal(SIM_IN(wspool_ack(s->pool, p->id, flight.len, s->now)), 0);
+    s->acked += flight.len;
+    sim_pump(s);
+    assert_int_equal(p->reader.messages, 10);
+    for (int i = 0; i < 10; i++)
+        sim_expect_message(p, (size_t)i, numbered(i < 4 ? i : 15 + i));
+    assert_int_equal(p->dropped, 15);
+    blob_free(&flight);
+    sim_free(s);
+}
+
+static void queue_when_limited_in_bytes_holds_no_more(void **state)
+{
+    static const char *const routes[] = {"/close", "/newest", "/oldest"};
+    char text[1001];
+    (void)state;
+    memset(text, 'q', 1000);
+    text[1000] = '\0';
+    for (int way = 0; way < 3; way++) {
+        sim *s = sim_small(1, 10000, 1024);
+        sim_peer *p = stalled(s, routes[way]);
+        for (int i = 0; i < 9; i++) { /* 9 of 1004 bytes fit, however one counts */
+            assert_int_equal(publish(s, routes[way] + 1, text).queued, 1);
+            sim_pump(s);
+            assert_true(sim_stats(s).waiting_bytes <= 10000);
+        }
+        for (int i = 0; i < 2; i++) {
+            publish(s, routes[way] + 1, text);
+            sim_pump(s);
+            assert_true(sim_stats(s).waiting_bytes <= 10000);
+        }
+        switch (way) {
+        case 0:
+            sim_flow(p);
+            sim_pump(s);
+            sim_expect_close(p, WSPOOL_END_SLOW, 4100);
+            break;
+        case 1:
+            assert_in_range(p->dropped, 1, 2);
+            break;
+        default:
+            assert_in_range(p->dropped, 1, 2);
+            assert_in_range(sim_stats(s).waiting, 9, 10);
+            break;
+        }
+        sim_free(s);
+    }
+}
+
+static void oldest_when_a_large_one_comes_give_way_in_number(void **state)
+{
+    sim *s = sim_small(1, 10000, 1024);
+    sim_peer *p = stalled(s, "/oldest");
+    char small[101];
+    char *large = sim_malloc(8001);
+    wspool_tally tally;
+    (void)state;
+    memset(small, 's', 100);
+    small[100] = '\0';
+    memset(large, 'l', 8000);
+    large[8000] = '\0';
+    publish(s, "oldest", "first");
+    sim_pump(s);
+    for (int i = 0; i < 60; i++)
+        publish(s, "oldest", small);
+    tally = publish(s, "oldest", large);
+    assert_int_equal(tally.queued, 1);
+    assert_in_range(tally.replaced, 40, 45);
+    sim_pump(s);
+    assert_int_equal(p->dropped, tally.replaced);
+    sim_flow(p);
+    sim_pump(s);
+    assert_int_equal(p->reader.messages, 62 - tally.replaced);
+    assert_true(got_is(reader_message(&p->reader, p->reader.messages - 1), large, 8000));
+    free(large);
+    sim_free(s);
+}
+
+static void message_when_larger_than_a_queue_is_too_big(void **state)
+{
+    sim *s = sim_small(1, 1000, 10);
+    sim_peer *p = sim_join(s, "/close");
+    char text[1002];
+    (void)state;
+    memset(text, 'b', 1001);
+    text[1001] = '\0';
+    assert_int_equal(sim_broadcast(s, wspool_topic("close"), text), WSPOOL_ERR_TOO_BIG);
+    assert_int_equal(sim_send(p, text), WSPOOL_ERR_TOO_BIG);
+    text[1000 - 4] = '\0'; /* with its head it is as large as a queue */
+    assert_int_equal(sim_broadcast(s, wspool_topic("close"), text), 1);
+    sim_pump(s);
+    assert_int_equal(p->reader.messages, 1);
+    assert_int_equal(sim_send(p, text), 0);
+    sim_pump(s);
+    sim_expect_open(p);
+    assert_int_equal(p->reader.messages, 2);
+    sim_free(s);
+}
+
+static void send_when_the_queue_is_full_says_so_whatever_the_policy(void **state)
+{
+    static const char *const routes[] = {"/close", "/newest", "/oldest"};
+    (void)state;
+    for (int way = 0; way < 3; way++) {
+        sim *s = sim_small(1, 262144, 4);
+        sim_peer *p = stalled(s, routes[way]);
+        for (int i = 0; i < 4; i++)
+            assert_int_equal(sim_send(p, numbered(i)), 0);
+        assert_int_equal(sim_send(p, "no"), WSPOOL_ERR_FULL);
+        assert_int_equal(sim_send(p, "no"), WSPOOL_ERR_FULL);
+        sim_pump(s);
+        sim_expect_open(p);
+        assert_int_equal(p->dropped, 0); /* the host was told in person */
+        sim_flow(p);
+        sim_pump(s);
+        assert_int_equal(p->reader.messages, 4);
+        assert_int_equal(sim_send(p, "yes"), 0);
+        sim_pump(s);
+        sim_expect_message(p, 4, "yes");
+        sim_free(s);
+    }
+}
+
+static void policy_when_two_channels_differ_is_that_of_the_message(void **state)
+{
+    sim *s = sim_small(1, 262144, 4);
+    sim_peer *p = stalled(s, "/oldest");
+    (void)state;
+    assert_int_equal(wspool_subscribe(s->pool, p->id, wspool_topic("newest")), 0);
+    assert_int_equal(wspool_subscribe(s->pool, p->id, wspool_topic("other")), 0);
+    for (int i = 0; i < 4; i++)
+        publish(s, "newest", numbered(i));
+    sim_pump(s);
+    assert_int_equal(publish(s, "newest", "no").dropped, 1);
+    assert_int_equal(publish(s, "oldest", "yes").replaced, 1);
+    sim_pump(s);
+    sim_expect_open(p);
+    assert_int_equal(p->dropped, 2);
+    assert_int_equal(publish(s, "other", "the pool's own policy").closed, 1);
+    sim_flow(p);
+    sim_pump(s);
+    sim_expect_close(p, WSPOOL_END_SLOW, 4100);
+    sim_free(s);
+}
+
+static void pressure_when_half_full_and_gone_again_is_told_once(void **state)
+{
+    (void)state;
+    for (int by_bytes = 0; by_bytes < 2; by_bytes++) {
+        sim *s = by_bytes ? sim_small(1, 80000, 1024) : sim_small(1, 262144, 80);
+        sim_peer *p = stalled(s, "/newest");
+        char text[1000];
+        size_t half = 40;
+        memset(text, 't', sizeof text);
+        text[by_bytes ? 996 : 10] = '\0'; /* 80 of them, heads included, are a queue */
+        for (size_t i = 0; i < half; i++) {
+            publish(s, "newest", text);
+            sim_pump(s);
+            assert_int_equal(p->pressed, 0);
+        }
+        publish(s, "newest", text);
+        sim_pump(s);
+        assert_int_equal(p->pressed, 1);
+        for (int i = 0; i < 60; i++)
+            publish(s, "newest", text);
+        sim_pump(s);
+        assert_int_equal(s->counts[SIM_PRESSURE], 1);
+        /* down to an eighth, one by one */
+        for (size_t left = 80; left > 0; left--) {
+            p->room = by_bytes ? 1000 : 12;
+            sim_pump(s);
+            assert_int_equal(sim_stats(s).waiting, left - 1);
+            if (left - 1 != 10) /* there it may be either */
+                assert_int_equal(p->pressed, left - 1 > 10);
+        }
+        assert_int_equal(s->counts[SIM_PRESSURE], 2);
+        sim_free(s);
+    }
+}
+
+static void tally_when_members_are_blocked_calls_them_slow(void **state)
+{
+    sim *s = sim_small(1, 262144, 100);
+    sim_peer *p = stalled(s, "/close");
+    wspool_tally tally;
+    (void)state;
+    sim_join(s, "/close");
+    sim_join(s, "/close");
+    tally = publish(s, "close", "1");
+    assert_int_equal(tally.slow, 0);
+    sim_pump(s);
+    tally = publish(s, "close", "2");
+    assert_int_equal(tally.queued, 3);
+    assert_int_equal(tally.slow, 1);
+    assert_int_equal(sim_stats(s).blocked, s->short_acks);
+    sim_flow(p);
+    sim_pump(s);
+    assert_int_equal(publish(s, "close", "3").slow, 0);
+    sim_pump(s);
+    sim_free(s);
+}
+
+static void reading_when_output_is_blocked_pauses_until_it_flows(void **state)
+{
+    sim *s = sim_small(1, 262144, 100);
+    sim_peer *p = stalled(s, "/close");
+    (void)state;
+    publish(s, "close", "blocks");
+    sim_pump(s);
+    assert_int_equal(p->blocked, 1);
+    assert_int_equal(p->reading, 0);
+    sim_text(p, "waits");
+    sim_pump(s);
+    assert_int_equal(p->heards, 0);
+    sim_flow(p);
+    sim_pump(s);
+    assert_int_equal(p->reading, 1);
+    assert_int_equal(p->heards, 1);
+    sim_free(s);
+}
+
+static void bytes_when_taken_one_by_one_arrive_whole(void **state)
+{
+    sim *s = sim_small(1, 262144, 100);
+    sim_peer *p = stalled(s, "/close");
+    uint64_t turns;
+    (void)state;
+    for (int i = 0; i < 30; i++)
+        publish(s, "close", numbered(i));
+    sim_send(p, "the last");
+    for (turns = 0; p->reader.messages < 31; turns++) {
+        p->room = 1;
+        sim_pump(s);
+        assert_true(turns < 400);
+    }
+    for (int i = 0; i < 30; i++)
+        sim_expect_message(p, (size_t)i, numbered(i));
+    sim_expect_message(p, 30, "the last");
+    assert_int_equal(turns, 30 * 6 + 10);
+    sim_free(s);
+}
+
+static void peeked_bytes_when_much_happens_stay_put_until_the_ack(void **state)
+{
+    static const char *const routes[] = {"/close", "/newest", "/oldest"};
+    (void)state;
+    for (int way = 0; way < 12; way++) {
+        const char *route = routes[way % 3];
+        sim *s = sim_small((uint64_t)way, 4000, 20);
+        sim_peer *p = sim_join(s, route);
+        sim_peer *q = sim_join(s, route);
+        struct iovec vectors[16];
+        blob before = {0};
+        blob after = {0};
+        int n;
+        for (int i = 0; i < 10; i++)
+            publish(s, route + 1, numbered(i));
+        n = SIM_IN(wspool_peek(s->pool, p->id, vectors, 16));
+        assert_true(n >= 1);
+        for (int i = 0; i < n; i++)
+            blob_add(&before, vectors[i].iov_base, vectors[i].iov_len);
+        for (int i = 10; i < 60; i++) {
+            publish(s, route + 1, numbered(i));
+            SIM_IN(wspool_send(s->pool, q->id, "x", 1, NULL));
+        }
+        switch (way / 3) {
+        case 1:
+            wspool_close(s->pool, p->id, 1000, NULL, 0);
+            break;
+        case 2:
+            wspool_close(s->pool, p->id, 1000, NULL, WSPOOL_CLOSE_NOW);
+            break;
+        case 3:
+            assert_int_equal(SIM_IN(wspool_gone(s->pool, p->id, WSPOOL_GONE_FAILED, s->now)), 0);
+            p->told = 1;
+            break;
+        default:
+            break;
+        }
+        for (int i = 0; i < 200; i++) /* much is freed and written anew meanwhile */
+            SIM_IN(wspool_send(s->pool, q->id, "another text", 12, NULL));
+        for (int i = 0; i < n; i++)
+            blob_add(&after, vectors[i].iov_base, vectors[i].iov_len);
+        assert_int_equal(before.len, after.len);
+        assert_memory_equal(before.data, after.data, before.len);
+        if (way / 3 != 3) {
+            reader_take(&p->reader, after.data, after.len);
+            assert_int_equal(SIM_IN(wspool_ack(s->pool, p->id, after.len, s->now)), 0);
+            s->acked += after.len;
+        }
+        sim_pump(s);
+        if (way / 3 != 3)
+            for (int i = 0; i < 10; i++)
+                sim_expect_message(p, (size_t)i, numbered(i));
+        blob_free(&before);
+        blob_free(&after);
+        sim_free(s);
+    }
+}
+
+/* "Last peeked": a second look replaces the first. */
+static void bytes_when_peeked_twice_are_acked_by_the_last_look(void **state)
+{
+    sim *s = sim_small(1, 262144, 100);
+    sim_peer *p = sim_join(s, "/close");
+    struct iovec vectors[16];
+    blob seen = {0};
+    int n;
+    (void)state;
+    publish(s, "close", "first");
+    n = SIM_IN(wspool_peek(s->pool, p->id, vectors, 16));
+    assert_int_equal(n, 1);
+    assert_int_equal(vectors[0].iov_len, 7);
+    publish(s, "close", "second");
+    sim_send(p, "third");
+    n = SIM_IN(wspool_peek(s->pool, p->id, vectors, 16));
+    for (int i = 0; i < n; i++)
+        blob_add(&seen, vectors[i].iov_base, vectors[i].iov_len);
+    assert_int_equal(seen.len, 7 + 8 + 7);
+    assert_true(SIM_IN(wspool_peek(s->pool, p->id, vectors, 16)) == n); /* and a third, the same */
+    reader_take(&p->reader, seen.data, seen.len);
+    assert_int_equal(SIM_IN(wspool_ack(s->pool, p->id, seen.len, s->now)), 0);
+    s->acked += seen.len;
+    assert_int_equal(SIM_IN(wspool_peek(s->pool, p->id, vectors, 16)), 0);
+    sim_pump(s);
+    sim_expect_message(p, 0, "first");
+    sim_expect_message(p, 1, "second");
+    sim_expect_message(p, 2, "third");
+    blob_free(&seen);
+    sim_free(s);
+}
+
+static void pool_budget_when_spent_sheds_those_with_most_to_receive(void **state)
+{
+    enum { FEW = 2, MANY = 20, SIZE = 50000 };
+    sim *s = sim_new(1);
+    sim_peer *p[6];
+    char *text = sim_malloc(SIZE + 1);
+    (void)state;
+    memset(text, 'x', SIZE);
+    text[SIZE] = '\0';
+    s->config.pool_bytes = 3000000;
+    s->config.queue_bytes = 2000000;
+    s->config.ping_interval = 0;
+    sim_start(s);
+    for (int i = 0; i < 6; i++) {
+        p[i] = sim_join(s, "/echo");
+        sim_stall(p[i]);
+    }
+    /* each gets bytes of its own; two of them have most to receive */
+    for (int k = 0; k < MANY; k++) {
+        for (int i = 0; i < 6; i++)
+            if (i >= 4 || k < FEW)
+                assert_int_equal(sim_send(p[i], text), 0);
+        sim_pump(s);
+    }
+    assert_int_equal(sim_stats(s).shed, 0);
+    for (int i = 0; i < 40 && sim_stats(s).shed == 0; i++) {
+        int rc = sim_send(p[4 + i % 2], text);
+        /* it may be shed to make room for its own message */
+        assert_true(rc == 0 || rc == WSPOOL_ERR_STATE);
+        sim_pump(s);
+        assert_true(sim_stats(s).block_bytes <= 3000000);
+    }
+    assert_in_range(sim_stats(s).shed, 1, 2);
+    sim_pass(s, 6 * SEC);
+    for (int i = 0; i < 4; i++)
+        sim_expect_open(p[i]);
+    assert_true(p[4]->ended || p[5]->ended);
+    for (int i = 4; i < 6; i++)
+        if (p[i]->ended) {
+            sim_expect_end(p[i], WSPOOL_END_SHED);
+            assert_true(p[i]->closed.messages_lost >= MANY);
+        }
+    assert_true(sim_logged(s, "shed") >= 1);
+    /* there is room again */
+    assert_int_equal(sim_send(p[0], text), 0);
+    sim_flow(p[0]);
+    sim_pump(s);
+    assert_int_equal(p[0]->reader.messages, FEW + 1);
+    free(text);
+    sim_free(s);
+}
+
+static void pool_budget_when_one_message_waits_for_many_counts_it_once(void **state)
+{
+    sim *s = sim_new(1);
+    char *text = sim_malloc(10001);
+    (void)state;
+    memset(text, 'x', 10000);
+    text[10000] = '\0';
+    s->config.pool_bytes = 1000000;
+    s->config.ping_interval = 0;
+    sim_start(s);
+    for (int i = 0; i < 200; i++)
+        sim_stall(sim_join(s, "/all"));
+    for (int i = 0; i < 20; i++) { /* 40 MB if they were counted for each */
+        assert_int_equal(sim_broadcast(s, wspool_global("all"), text), 200);
+        sim_pump(s);
+    }
+    assert_int_equal(sim_stats(s).shed, 0);
+    assert_true(sim_stats(s).waiting_bytes >= 200u * 20u * 10000u);
+    assert_true(sim_stats(s).block_bytes <= 1000000);
+    free(text);
+    sim_free(s);
+}
+
+static void message_when_no_budget_can_hold_it_is_full(void **state)
+{
+    sim *s = sim_new(1);
+    sim_peer *p;
+    char *text = sim_malloc(100001);
+    int rc;
+    (void)state;
+    memset(text, 'x', 100000);
+    text[100000] = '\0';
+    s->config.pool_bytes = 50000;
+    sim_start(s);
+    p = sim_join(s, "/all");
+    rc = sim_broadcast(s, wspool_global("all"), text);
+    assert_int_equal(rc, WSPOOL_ERR_FULL);
+    assert_int_equal(sim_send(p, text), WSPOOL_ERR_FULL);
+    assert_true(sim_stats(s).budget_refused >= 2);
+    sim_pump(s);
+    sim_expect_open(p);
+    assert_int_equal(p->reader.messages, 0);
+    sim_send(p, "small");
+    sim_pump(s);
+    sim_expect_message(p, 0, "small");
+    free(text);
+    sim_free(s);
+}
+
+static void room_when_it_comes_back_is_told_by_the_pressure_hook(void **state)
+{
+    sim *s = sim_small(1, 262144, 16);
+    sim_peer *p = stalled(s, "/close");
+    int sent = 0;
+    (void)state;
+    while (sim_send(p, "x") == 0)
+        sent++;
+    assert_int_equal(sent, 16);
+    assert_int_equal(p->pressed, 1);
+    sim_flow(p);
+    sim_pump(s);
+    assert_int_equal(p->pressed, 0);
+    assert_int_equal(sim_send(p, "x"), 0);
+    sim_pump(s);
+    sim_free(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(queue_when_full_closes_with_4100),
+        cmocka_unit_test(peer_when_closed_for_slowness_and_flowing_again_reads_4100),
+        cmocka_unit_test(queue_when_full_drops_the_newest),
+        cmocka_unit_test(queue_when_full_drops_the_oldest),
+        cmocka_unit_test(oldest_when_a_write_is_under_way_are_those_behind_it),
+        cmocka_unit_test(queue_when_limited_in_bytes_holds_no_more),
+        cmocka_unit_test(oldest_when_a_large_one_comes_give_way_in_number),
+        cmocka_unit_test(message_when_larger_than_a_queue_is_too_big),
+        cmocka_unit_test(send_when_the_queue_is_full_says_so_whatever_the_policy),
+        cmocka_unit_test(policy_when_two_channels_differ_is_that_of_the_message),
+        cmocka_unit_test(pressure_when_half_full_and_gone_again_is_told_once),
+        cmocka_unit_test(tally_when_members_are_blocked_calls_them_slow),
+        cmocka_unit_test(reading_when_output_is_blocked_pauses_until_it_flows),
+        cmocka_unit_test(bytes_when_taken_one_by_one_arrive_whole),
+        cmocka_unit_test(peeked_bytes_when_much_happens_stay_put_until_the_ack),
+        cmocka_unit_test(bytes_when_peeked_twice_are_acked_by_the_last_look),
+        cmocka_unit_test(pool_budget_when_spent_sheds_those_with_most_to_receive),
+        cmocka_unit_test(pool_budget_when_one_message_waits_for_many_counts_it_once),
+        cmocka_unit_test(message_when_no_budget_can_hold_it_is_full),
+        cmocka_unit_test(room_when_it_comes_back_is_told_by_the_pressure_hook),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

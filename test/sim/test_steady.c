@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sim/test_steady.c - what a broadcast costs once the pool is warm.
+ *
+ * Proves law 3: a message is encoded once, into bytes that all its receivers share; in the
+ * steady state a broadcast neither allocates nor copies per peer; a burst is one vector a peer.
+ */
+#include "sim.h"
+
+#define PEERS (sim_slow() ? 40 : 200)
+
+static sim *sim_warm(uint64_t seed)
+{
+    sim *s = sim_new(seed);
+    s->keep_heard = 0;
+    s->keep_journal = 0;
+    s->config.ping_interval = 0;
+    s->config.log.call = NULL;
+    sim_start(s);
+    for (int i = 0; i < PEERS; i++)
+        sim_connect_to(s, "/all");
+    sim_pump(s);
+    for (int i = 0; i < 300; i++) {
+        assert_int_equal(sim_broadcast(s, wspool_global("all"), "warm"), PEERS);
+        sim_pump(s);
+    }
+    return s;
+}
+
+static void broadcast_when_warm_makes_one_image_and_allocates_nothing(void **state)
+{
+    static const size_t sizes[] = {0, 5, 125, 126, 1000, 5000};
+    (void)state;
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+        sim *s = sim_warm(k);
+        char *text = sim_malloc(5000);
+        uint64_t encoded;
+        size_t calls;
+        size_t libc;
+        size_t live;
+        memset(text, 'x', 5000);
+        for (int i = 0; i < 100; i++) {
+            SIM_IN(wspool_broadcast(s->pool, wspool_global("all"), text, sizes[k], NULL, NULL));
+            sim_pump(s);
+        }
+        encoded = sim_stats(s).encoded;
+        calls = s->heap.calls;
+        live = s->heap.live_bytes;
+        libc = sim_c.calls;
+        for (int i = 0; i < 500; i++) {
+            assert_int_equal(
+                SIM_IN(wspool_broadcast(s->pool, wspool_global("all"), text, sizes[k], NULL, NULL)),
+                PEERS);
+            sim_pump(s);
+        }
+        assert_int_equal(sim_stats(s).encoded, encoded + 500);
+        if (s->heap.calls != calls)
+            fail_msg("%zu allocations in 500 broadcasts of %zu bytes",
+                     (size_t)(s->heap.calls - calls), sizes[k]);
+        assert_int_equal(s->heap.live_bytes, live);
+        assert_int_equal(sim_c.calls, libc);
+        free(text);
+        sim_free(s);
+    }
+}
+
+static void burst_when_published_in_one_turn_is_one_vector_of_the_same_bytes(void **state)
+{
+    sim *s = sim_warm(1);
+    const void *base = NULL;
+    size_t len = 0;
+    wspool_id id;
+    unsigned wants;
+    size_t listed = 0;
+    uint32_t last_slot = 0;
+    uint64_t encoded = sim_stats(s).encoded;
+    (void)state;
+    for (int i = 0; i < 50; i++)
+        sim_broadcast(s, wspool_global("all"), "a burst");
+    assert_int_equal(sim_stats(s).encoded, encoded + 50);
+    while (wspool_next(s->pool, &id, &wants) == 1) {
+        sim_peer *p = wspool_user(s->pool, id);
+        struct iovec vectors[16];
+        assert_true(wants & WSPOOL_WRITE);
+        assert_true(listed == 0 || wspool_slot(id) > last_slot); /* in the order of memory */
+        last_slot = wspool_slot(id);
+        assert_int_equal(wspool_peek(s->pool, id, vectors, 16), 1);
+        if (listed++ == 0) {
+            base = vectors[0].iov_base;
+            len = vectors[0].iov_len;
+            assert_int_equal(len, 50 * 9);
+        }
+        assert_ptr_equal(vectors[0].iov_base, base);
+        assert_int_equal(vectors[0].iov_len, len);
+        reader_take(&p->reader, vectors[0].iov_base, len);
+        assert_int_equal(wspool_ack(s->pool, id, len, s->now), 0);
+        s->acked += len;
+    }
+    assert_int_equal(listed, PEERS);
+    for (int i = 0; i < PEERS; i++)
+        assert_int_equal(s->peers[i]->reader.messages, 350);
+    sim_pump(s);
+    sim_free(s);
+}
+
+/* All others have the burst in one vector still, when one of them has more. */
+static void burst_when_one_peer_has_a_message_of_its_own_is_shared_by_all_others(void **state)
+{
+    sim *s = sim_warm(1);
+    struct iovec a[16];
+    struct iovec b[16];
+    int n;
+    (void)state;
+    sim_broadcast(s, wspool_global("all"), "first");
+    sim_send(s->peers[3], "his own");
+    sim_broadcast(s, wspool_global("all"), "second");
+    n = wspool_peek(s->pool, s->peers[3]->id, b, 16);
+    assert_in_range(n, 1, 3);
+    n = wspool_peek(s->pool, s->peers[0]->id, a, 16);
+    assert_in_range(n, 1, 2);
+    assert_ptr_equal(a[0].iov_base, b[0].iov_base);
+    sim_pump(s);
+    sim_expect_message(s->peers[3], 300, "first");
+    sim_expect_message(s->peers[3], 301, "his own");
+    sim_expect_message(s->peers[3], 302, "second");
+    sim_expect_message(s->peers[0], 301, "second");
+    sim_free(s);
+}
+
+static void publishing_when_peers_lag_allocates_no_more_than_the_lag(void **state)
+{
+    sim *s = sim_warm(1);
+    size_t before = s->heap.live_bytes;
+    size_t most;
+    (void)state;
+    for (int i = 0; i < PEERS; i += 2)
+        sim_stall(s->peers[i]);
+    for (int i = 0; i < 500; i++) {
+        sim_broadcast(s, wspool_global("all"), "0123456789012345678901234567890123456789");
+        sim_pump(s);
+    }
+    most = s->heap.live_bytes;
+    /* 21 KB of images, shared by a hundred queues */
+    assert_true(most - before < 21 * 1024 + 4 * 65536);
+    for (int i = 0; i < PEERS; i++)
+        sim_flow(s->peers[i]);
+    sim_pump(s);
+    for (int i = 0; i < PEERS; i++)
+        assert_int_equal(s->peers[i]->reader.messages, 800);
+    assert_true(s->heap.live_bytes <= most);
+    sim_free(s);
+}
+
+static void echo(sim *s, const sim_event *event)
+{
+    if (event->what == SIM_MESSAGE)
+        SIM_IN(wspool_send(s->pool, event->id, event->data, event->len, NULL));
+}
+
+static void echo_when_warm_allocates_nothing(void **state)
+{
+    sim *s = sim_warm(1);
+    char text[900];
+    size_t calls = 0;
+    size_t libc = 0;
+    (void)state;
+    memset(text, 'e', sizeof text);
+    s->react = echo;
+    for (int round = 0; round < 40; round++) {
+        if (round == 20) {
+            calls = s->heap.calls;
+            libc = sim_c.calls;
+        }
+        for (int i = 0; i < PEERS; i++)
+            sim_frame(s->peers[i], FIN | OP_TEXT, text, (size_t)i * 4);
+        sim_pump(s);
+    }
+    if (s->heap.calls != calls)
+        fail_msg("%zu allocations for 4000 echoes", (size_t)(s->heap.calls - calls));
+    assert_int_equal(sim_c.calls, libc);
+    assert_int_equal(s->messages, 40 * PEERS);
+    sim_free(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(broadcast_when_warm_makes_one_image_and_allocates_nothing),
+        cmocka_unit_test(burst_when_published_in_one_turn_is_one_vector_of_the_same_bytes),
+        cmocka_unit_test(burst_when_one_peer_has_a_message_of_its_own_is_shared_by_all_others),
+        cmocka_unit_test(publishing_when_peers_lag_allocates_no_more_than_the_lag),
+        cmocka_unit_test(echo_when_warm_allocates_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
