@@ -14,28 +14,28 @@ static void on_message(wspool *pool, wspool_id id, const wspool_message *message
 int main(void)
 {
     struct sockaddr_in here = {AF_INET, htons(9002), {htonl(INADDR_LOOPBACK)}, {0}};
-    struct epoll_event event = {EPOLLIN, {.u64 = 0}}; /* 0, which is no peer: the listener */
-    int epoll = epoll_create1(0), listener = socket(AF_INET, SOCK_STREAM, 0);
+    struct epoll_event event = {EPOLLIN, {.u64 = 0}}; /* 0, which is no peer: the door */
+    int ep = epoll_create1(0), door = socket(AF_INET, SOCK_STREAM, 0);
     wspool *pool;
     wspool_config config;
     wspool_config_init(&config);
     config.message.call = on_message;
-    if (bind(listener, (struct sockaddr *)&here, sizeof(here)) || listen(listener, 128) ||
-        epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event) ||
-        wspool_new(&pool, &config, wspool_clock()) ||
+    if (setsockopt(door, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) ||
+        bind(door, (struct sockaddr *)&here, sizeof(here)) || listen(door, 128) ||
+        epoll_ctl(ep, EPOLL_CTL_ADD, door, &event) || wspool_new(&pool, &config, wspool_clock()) ||
         wspool_route(pool, "/room", WSPOOL_GLOBAL, NULL))
         return 1;
     for (;;) { /* a loop that sleeps no longer than 50 ms need not ask when the deadline is */
-        int ready = epoll_wait(epoll, &event, 1, wspool_deadline(pool) ? 50 : 0);
+        int ready = epoll_wait(ep, &event, 1, wspool_deadline(pool) ? 50 : 0);
         uint64_t now = wspool_clock(), id = event.data.u64;
         if (ready == 1 && id == 0) {
-            int fd = accept(listener, NULL, NULL);
-            if (fd < 0 || wspool_open(pool, (void *)(intptr_t)fd, now, &id))
+            int fd = accept(door, NULL, NULL);
+            if (fd < 0 || wspool_open(pool, (void *)(intptr_t)fd, now, &id)) /* NOLINT */
                 close(fd);
-            epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &(struct epoll_event){EPOLLIN, {.u64 = id}});
-        } else if (ready == 1 && event.events == EPOLLOUT) {
+            epoll_ctl(ep, EPOLL_CTL_ADD, fd, &(struct epoll_event){EPOLLIN, {.u64 = id}});
+        } else if (ready == 1 && event.events == EPOLLOUT)
             wspool_writable(pool, id, now);
-        } else if (ready == 1) {
+        else if (ready == 1) {
             char bytes[4096];
             ssize_t n = read((int)(intptr_t)wspool_user(pool, id), bytes, sizeof(bytes));
             n > 0 ? wspool_feed(pool, id, bytes, (size_t)n, now)
@@ -51,7 +51,7 @@ int main(void)
             }
             uint32_t in = wants & WSPOOL_READ ? EPOLLIN : 0;
             uint32_t full = wspool_peek(pool, id, &out, 1) == 1 ? EPOLLOUT : 0;
-            epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &(struct epoll_event){in | full, {.u64 = id}});
+            epoll_ctl(ep, EPOLL_CTL_MOD, fd, &(struct epoll_event){in | full, {.u64 = id}});
             if (wants & WSPOOL_CLOSE)
                 close(fd), wspool_release(pool, id);
         }

@@ -89,6 +89,7 @@ void wsp_conn_end(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end 
         conn->code_sent = 0;
     }
     conn->state = WSP_CLOSED;
+    conn->flags = (uint16_t)(conn->flags & ~WSP_PINGED); /* late bytes settle nothing any more */
     conn->out.open = 0;
     wsp_timers_disarm(&link->timers, conn->slot.index);
     wsp_conn_event(link, conn, WSP_EVENT_ENDED | WSP_EVENT_LEAVE);

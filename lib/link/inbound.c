@@ -64,7 +64,6 @@ void wsp_inbound_fini(struct wsp_inbounds *inbounds, struct wsp_inbound **pin)
     in->discard = 0;
     in->message = 0;
     in->shown = 0;
-    in->control_len = 0;
     in->next = inbounds->spares;
     inbounds->spares = in;
     inbounds->spare_count++;
@@ -145,22 +144,16 @@ static int begin_frame(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
         return 0;
     }
     struct wsp_inbound *in = *pin;
-    if (!good) {
-        in->frame = frame; /* should it be a Close, it is found all the same */
-        in->control_len = 0;
+    in->frame = frame;
+    in->control_len = 0;
+    if (good) {
+        in->decoder = wsp_codec_borrow(inbounds->codec, &frame);
+        end = WSPOOL_END_NOMEM;
+    }
+    if (!in->decoder) { /* should it be a Close, it is found all the same */
         in->discard = frame.length;
         fail(inbounds, in, end, event);
         return 0;
-    }
-    in->decoder = wsp_codec_borrow(inbounds->codec, &frame);
-    if (!in->decoder) {
-        in->discard = frame.length;
-        fail(inbounds, in, WSPOOL_END_NOMEM, event);
-        return 0;
-    }
-    in->frame = frame;
-    if (wsp_opcode_is_control(frame.opcode)) {
-        in->control_len = 0;
     }
     if (in->message == 0) {
         in->started = now;

@@ -225,11 +225,8 @@ static struct wsp_run *oldest_droppable(struct wsp_outq *q, struct wsp_stock *st
     if (under_way == 0 && q->first.partial == 0) {
         return q->first.block ? &q->first : NULL;
     }
-    if (under_way <= q->first.partial) {
-        if (isolate_partial(q, stock)) {
-            return NULL;
-        }
-        under_way = q->first.bytes;
+    if (under_way <= q->first.partial && isolate_partial(q, stock)) {
+        return NULL;
     }
     under_way -= under_way < q->first.bytes ? under_way : q->first.bytes;
     struct wsp_runs *before = NULL, *next;

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/* cards.c - see cards.h. */
+#define _GNU_SOURCE
+#include "cards.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const card_columns[] = {"backlog", "plan", "implement", "test", "review", "done", NULL};
+
+/* --------------------------------------------------------------- what is read */
+
+int text_length(const char *text)
+{
+    const unsigned char *c;
+    int length = 0, seen = 0;
+
+    for (c = (const unsigned char *)text; *c; c++) {
+        if ((*c < ' ' && *c != '\n' && *c != '\t') || *c == 127) {
+            return -1;
+        }
+        seen |= *c > ' ';
+        length += (*c & 0xC0) != 0x80; /* bytes that continue a character don't count */
+    }
+    return seen ? length : -1;
+}
+
+static const char *known_title(const json_t *value)
+{
+    const char *title = json_string_value(value);
+    int length = title ? text_length(title) : -1;
+    return length > 0 && length <= CARD_TITLE_MAX && !strpbrk(title, "\n\t") ? title : NULL;
+}
+
+static const char *known_column(const json_t *value)
+{
+    const char *name = json_string_value(value);
+    const char *const *column = card_columns;
+    while (name && *column && strcmp(*column, name) != 0) {
+        column++;
+    }
+    return name ? *column : NULL;
+}
+
+const char *card_wish_read(const json_t *body, struct card_wish *wish)
+{
+    const json_t *title = json_object_get(body, "title");
+    const json_t *column = json_object_get(body, "column_id");
+
+    wish->title = known_title(title);
+    wish->column = known_column(column);
+    if (!json_is_object(body)) {
+        return "malformed";
+    }
+    if (title && !wish->title) {
+        return "bad_title";
+    }
+    if (column && !wish->column) {
+        return "bad_column";
+    }
+    return json_object_size(body) == (size_t) !!title + !!column ? NULL : "unknown_member";
+}
+
+/* --------------------------------------------------------------- what changes */
+
+int card_draft(struct cards *cards, const struct card *from, const struct card_wish *wish,
+               struct card *draft)
+{
+    memset(draft, 0, sizeof(*draft));
+    if (from) {
+        *draft = *from;
+    } else {
+        snprintf(draft->id, sizeof(draft->id), "%u", ++cards->last_id);
+    }
+    draft->column = wish->column ? wish->column : draft->column;
+    draft->title = strdup(wish->title ? wish->title : draft->title);
+    return draft->title ? 0 : -1;
+}
+
+void card_discard(struct card *draft)
+{
+    free(draft->title);
+}
+
+void cards_put(struct cards *cards, struct card *draft)
+{
+    struct card *card = cards_find(cards, draft->id, strlen(draft->id));
+    if (card) {
+        free(card->title);
+    } else {
+        card = &cards->list[cards->count++];
+    }
+    *card = *draft;
+}
+
+void cards_remove(struct cards *cards, struct card *card)
+{
+    size_t behind = cards->count - (size_t)(card - cards->list) - 1;
+    free(card->title);
+    memmove(card, card + 1, behind * sizeof(*card));
+    cards->count--;
+}
+
+void cards_clear(struct cards *cards)
+{
+    while (cards->count > 0) {
+        cards_remove(cards, &cards->list[cards->count - 1]);
+    }
+}
+
+/* --------------------------------------------------------------- what is told */
+
+struct card *cards_find(struct cards *cards, const char *id, size_t len)
+{
+    size_t i;
+    for (i = 0; i < cards->count; i++) {
+        struct card *card = &cards->list[i];
+        if (strlen(card->id) == len && memcmp(card->id, id, len) == 0) {
+            return card;
+        }
+    }
+    return NULL;
+}
+
+json_t *card_json(const struct card *card)
+{
+    return json_pack("{s:s, s:s, s:s}", "id", card->id, "title", card->title, "column_id",
+                     card->column);
+}
+
+json_t *cards_json(const struct cards *cards)
+{
+    json_t *list = json_array();
+    size_t i;
+    for (i = 0; list && i < cards->count; i++) {
+        if (json_array_append_new(list, card_json(&cards->list[i])) < 0) {
+            json_decref(list);
+            list = NULL;
+        }
+    }
+    return list;
+}

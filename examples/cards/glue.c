@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * glue.c - see glue.h. All that is needed to put sockets into a server on libmicrohttpd.
+ *
+ * The server must run with MHD_ALLOW_UPGRADE, and keep the raw target of each request
+ * (MHD_OPTION_URI_LOG_CALLBACK): the pool decodes it by rules of its own.
+ */
+#define _GNU_SOURCE
+#include "glue.h"
+
+static enum MHD_Result collect(void *cls, enum MHD_ValueKind kind, const char *name,
+                               size_t name_len, const char *value, size_t value_len)
+{
+    wspool_header **next = cls;
+    (void)kind;
+    while (value_len > 0 && strchr(" \t", value[value_len - 1])) {
+        value_len--; /* libmicrohttpd leaves it there */
+    }
+    *(*next)++ = (wspool_header){{name, name_len}, {value, value_len}};
+    return MHD_YES;
+}
+
+/* The 101 is out. libmicrohttpd keeps 33 KB for as long as the descriptor is its own: so the
+ * pool gets another one, and what was read behind the request with it. */
+static void take_over(void *cls, struct MHD_Connection *http, void *con_cls, const char *extra,
+                      size_t extra_len, MHD_socket fd, struct MHD_UpgradeResponseHandle *handle)
+{
+    struct glue *glue = cls;
+    (void)http, (void)con_cls;
+    wspool_epoll_adopt(glue->loop, glue->id, fcntl(fd, F_DUPFD_CLOEXEC, 0), extra, extra_len);
+    MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
+}
+
+enum MHD_Result glue_upgrade(struct glue *glue, struct MHD_Connection *http, const char *method,
+                             const char *target, const char *version)
+{
+    /* Their number is bounded: libmicrohttpd has 32 KB for the head of a request. */
+    int count = MHD_get_connection_values_n(http, MHD_HEADER_KIND, NULL, NULL);
+    wspool_header headers[count + 1], *next = headers;
+    wspool_request request = {.size = sizeof(request),
+                              .method = {method, strlen(method)},
+                              .target = {target, strlen(target)},
+                              .http_major = version[5] - '0', /* HTTP/1.1 */
+                              .http_minor = version[7] - '0',
+                              .headers = headers,
+                              .header_count = (size_t)count};
+    wspool_answer answer;
+
+    MHD_get_connection_values_n(http, MHD_HEADER_KIND, collect, &next);
+    if (wspool_upgrade(glue->loop->pool, &request, wspool_clock(), &glue->id, &answer) < 0) {
+        answer = (wspool_answer){.status = 503, .body = "{\"error\":\"full\"}", .body_len = 16};
+    }
+    struct MHD_Response *response =
+        answer.status == 101 ? MHD_create_response_for_upgrade(take_over, glue)
+                             : MHD_create_response_from_buffer(answer.body_len, (void *)answer.body,
+                                                               MHD_RESPMEM_MUST_COPY);
+    for (size_t i = 0; i < answer.header_count; i++) {
+        if (strcmp(answer.headers[i].name, "Connection") != 0) { /* which libmicrohttpd adds */
+            MHD_add_response_header(response, answer.headers[i].name, answer.headers[i].value);
+        }
+    }
+    enum MHD_Result queued = MHD_queue_response(http, (unsigned)answer.status, response);
+    MHD_destroy_response(response);
+    return queued;
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * main.c - a board of cards that several browsers share: sockets beside a plain HTTP server.
+ *
+ * The server that was there before is libmicrohttpd; the pool is taken into it (hosted mode, see
+ * glue.c). One thread sleeps on one epoll, in which both have theirs.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "app.h"
+#include "http.h"
+#include "options.h"
+#include "peers.h"
+#include "runs.h"
+
+#define DRAIN_WINDOW (2 * WSPOOL_SECOND)       /* within it everybody is told to go */
+#define DRAIN_DEADLINE (9 * WSPOOL_SECOND / 2) /* who is still there then is cut off */
+#define DESCRIPTORS_KEPT 64                    /* for HTTP, files and ourselves */
+
+static struct app app;
+static volatile sig_atomic_t told_to_end; /* how often */
+
+static void on_signal(int number)
+{
+    (void)number;
+    told_to_end++;
+    wspool_epoll_wake(&app.loop);
+}
+
+/* ----------------------------------------------------------------------- setup */
+
+/* As many descriptors as we may have. */
+static uint32_t descriptors(void)
+{
+    struct rlimit limit = {0, 0};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    return limit.rlim_cur > 1u << 30           ? 1u << 30
+           : limit.rlim_cur > DESCRIPTORS_KEPT ? (uint32_t)limit.rlim_cur - DESCRIPTORS_KEPT
+                                               : 1;
+}
+
+/* The page lies in the source tree, two floors above the program. */
+static int open_web(const char *given)
+{
+    char program[PATH_MAX], path[PATH_MAX + 32];
+    ssize_t len = readlink("/proc/self/exe", program, sizeof(program));
+    int fd;
+
+    while (len > 0 && program[len - 1] != '/') {
+        len--;
+    }
+    snprintf(path, sizeof(path), "%.*s../../examples/cards/web", (int)(len > 0 ? len : 0), program);
+    fd = open(given ? given : path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        fprintf(stderr, "cards: %s: %s: there will be no page\n", given ? given : path,
+                strerror(errno));
+    }
+    return fd;
+}
+
+static void add_demo_cards(void)
+{
+    static const struct card_wish wishes[] = {
+        {"Sketch the onboarding flow", "backlog"},   {"Collect feedback from the pilot", "backlog"},
+        {"Agree on the message contract", "plan"},   {"Reconnect with backoff", "implement"},
+        {"Two browsers, one board", "test"},         {"Read through the glue", "review"},
+        {"Choose a colour for each column", "done"},
+    };
+    struct card draft;
+    size_t i;
+    for (i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++) {
+        if (card_draft(&app.cards, NULL, &wishes[i], &draft) == 0) {
+            cards_put(&app.cards, &draft);
+        }
+    }
+}
+
+static int start(const struct options *options)
+{
+    struct sigaction action = {.sa_flags = 0};
+    int port;
+
+    app.demo = options->demo;
+    app.loopback = options->loopback;
+    app.descriptors = descriptors();
+    app.web = open_web(options->web);
+    if (options->web && app.web < 0) {
+        return -1;
+    }
+    if (options->demo || options->secret) {
+        app.tokens = tokens_new(options->token_seconds);
+    } else {
+        fputs("cards: no token is asked for: whoever uses this machine may come in\n", stderr);
+    }
+    if (options->demo) {
+        add_demo_cards();
+    }
+    action.sa_handler = SIG_IGN; /* libmicrohttpd sends files with sendfile */
+    sigaction(SIGPIPE, &action, NULL);
+    if (((options->demo || options->secret) && !app.tokens) ||
+        peers_start(&app, options->connections) < 0) {
+        return -1;
+    }
+    action.sa_handler = on_signal;
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    port = http_start(&app, options->host, options->port);
+    if (port < 0) {
+        fprintf(stderr, "cards: %s: %s\n", options->host,
+                errno == EINVAL ? "not a numeric address" : strerror(errno));
+        return -1;
+    }
+    printf(strchr(options->host, ':') ? "listening on http://[%s]:%d\n"
+                                      : "listening on http://%s:%d\n",
+           options->host, port);
+    fflush(stdout);
+    return 0;
+}
+
+/* ------------------------------------------------------------------------ loop */
+
+/* The sooner of two times to sleep, in milliseconds; -1 is for ever. */
+static int sooner(int a, int b)
+{
+    return a < 0 ? b : b < 0 || a < b ? a : b;
+}
+
+static int ms_until(uint64_t then)
+{
+    uint64_t now = wspool_clock();
+    uint64_t ms = then > now ? (then - now) / WSPOOL_MILLISECOND + 1 : 0;
+    return then == UINT64_MAX ? -1 : ms > 60000 ? 60000 : (int)ms;
+}
+
+static void turn(int epoll, uint64_t until)
+{
+    struct epoll_event events[2];
+    int wait = sooner(wspool_epoll_wait_ms(&app.loop), http_wait_ms(&app));
+
+    wait = sooner(wait, sooner(ms_until(runs_deadline(&app)), ms_until(until)));
+    epoll_wait(epoll, events, 2, wait);
+    http_turn(&app);
+    runs_tick(&app, wspool_clock());
+    wspool_epoll_turn(&app.loop, 0); /* last: what the others have published goes out */
+}
+
+static int run(void)
+{
+    struct epoll_event readable = {.events = EPOLLIN};
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    uint64_t end;
+
+    if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, app.loop.fd, &readable) < 0 ||
+        epoll_ctl(epoll, EPOLL_CTL_ADD, http_fd(&app), &readable) < 0) {
+        perror("cards: epoll");
+        return -1;
+    }
+    while (told_to_end == 0) {
+        turn(epoll, UINT64_MAX);
+    }
+    end = wspool_clock() + DRAIN_DEADLINE;
+    app.draining = 1;
+    wspool_json_drain(app.json, app.loop.pool, DRAIN_WINDOW, wspool_clock());
+    while (told_to_end == 1 && app.loop.count > 0 && wspool_clock() < end) {
+        turn(epoll, end);
+    }
+    close(epoll);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = options_read(argc, argv);
+    if (start(&options) < 0 || run() < 0) {
+        return 1;
+    }
+    http_stop(&app);
+    peers_stop(&app);
+    tokens_free(app.tokens);
+    cards_clear(&app.cards);
+    if (app.web >= 0) {
+        close(app.web);
+    }
+    return 0;
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/* options.c - see options.h. */
+#define _GNU_SOURCE
+#include "options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <arpa/inet.h>
+
+#define SECRET_MIN 32 /* bytes */
+
+static const char usage[] = "usage: cards [--host ADDRESS] [--port PORT] [--demo] [--web DIR]\n"
+                            "             [--redis HOST:PORT] [--threads N] [--log FILE]\n";
+
+static const char help[] =
+    "  --host ADDRESS     numeric, IPv4 or IPv6 (127.0.0.1)\n"
+    "  --port PORT        0 takes a free one (3001)\n"
+    "  --demo             begins with some cards; who comes in needs a token, and\n"
+    "                     POST /api/token hands one out to everybody who asks\n"
+    "  --web DIR          where the page lies (examples/cards/web)\n"
+    "  --redis, --log     not built yet; nor are --threads above 1\n"
+    "\n"
+    "Environment:\n"
+    "  MAX_WEBSOCKET_CONNECTIONS  sockets at a time (1000)\n"
+    "  JWT_SECRET                 who comes in needs a token; at least 32 bytes\n"
+    "  TOKEN_SECONDS              how long a token of --demo is good for (3600)\n"
+    "\n"
+    "Without --demo and JWT_SECRET everybody may come in, and only this machine can.\n";
+
+static _Noreturn void fail(const char *what, const char *why)
+{
+    fprintf(stderr, "cards: %s: %s\n", what, why);
+    exit(2);
+}
+
+static unsigned number(const char *name, const char *text, unsigned min, unsigned max)
+{
+    char *end;
+    unsigned long value = strtoul(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end || value < min || value > max) {
+        fprintf(stderr, "cards: %s: not a number from %u to %u: %s\n", name, min, max, text);
+        exit(2);
+    }
+    return (unsigned)value;
+}
+
+static unsigned number_from_environment(const char *name, unsigned otherwise, unsigned max)
+{
+    const char *text = getenv(name);
+    return text && *text ? number(name, text, 1, max) : otherwise;
+}
+
+static void read_environment(struct options *options)
+{
+    static const char *const later[] = {"MEMORY_THRESHOLD_MB", "CPU_THRESHOLD", NULL};
+    const char *secret = getenv("JWT_SECRET");
+    const char *const *name;
+
+    options->connections = number_from_environment("MAX_WEBSOCKET_CONNECTIONS", 0, 1000000);
+    options->token_seconds = number_from_environment("TOKEN_SECONDS", 3600, 86400);
+    if (secret && strlen(secret) < SECRET_MIN) {
+        fail("JWT_SECRET", "it must have at least 32 bytes");
+    }
+    options->secret = secret != NULL;
+    if (secret) {
+        fputs("cards: JWT_SECRET: signed tokens are not built yet; only those of --demo are good\n",
+              stderr);
+    }
+    for (name = later; *name; name++) {
+        if (getenv(*name)) {
+            fprintf(stderr, "cards: %s: not built yet, it has no effect\n", *name);
+        }
+    }
+}
+
+static int is_loopback(const char *host)
+{
+    struct in6_addr v6;
+    struct in_addr v4;
+    if (inet_pton(AF_INET, host, &v4) == 1) {
+        return ntohl(v4.s_addr) >> 24 == 127;
+    }
+    return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+struct options options_read(int argc, char **argv)
+{
+    static const struct option known[] = {{"host", required_argument, NULL, 'a'},
+                                          {"port", required_argument, NULL, 'p'},
+                                          {"demo", no_argument, NULL, 'd'},
+                                          {"web", required_argument, NULL, 'w'},
+                                          {"redis", required_argument, NULL, 'r'},
+                                          {"threads", required_argument, NULL, 't'},
+                                          {"log", required_argument, NULL, 'l'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+    struct options options = {.host = "127.0.0.1", .port = 3001};
+    int option;
+
+    while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
+        switch (option) {
+        case 'a':
+            options.host = optarg;
+            break;
+        case 'p':
+            options.port = number("--port", optarg, 0, 65535);
+            break;
+        case 'd':
+            options.demo = 1;
+            break;
+        case 'w':
+            options.web = optarg;
+            break;
+        case 'r':
+            fail("--redis", "not built yet");
+        case 't':
+            if (number("--threads", optarg, 1, 1024) > 1) {
+                fail("--threads above 1", "not built yet");
+            }
+            break;
+        case 'l':
+            fail("--log", "not built yet");
+        case 'h':
+            printf("%s%s", usage, help);
+            exit(0);
+        default:
+            fputs(usage, stderr);
+            exit(2);
+        }
+    }
+    if (optind < argc) {
+        fputs(usage, stderr);
+        exit(2);
+    }
+    read_environment(&options);
+    options.loopback = is_loopback(options.host);
+    if (!options.loopback && !options.demo && !options.secret) {
+        fail(options.host, "everybody could come in: set JWT_SECRET, or give --demo");
+    }
+    return options;
+}

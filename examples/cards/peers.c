@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/* peers.c - see peers.h. */
+#define _GNU_SOURCE
+#include "peers.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define CHAT_TEXT_MAX 1000 /* characters */
+#define CHANNELS 128       /* that a peer can have, by default */
+
+/* Two names for each: the second is that of older clients. */
+static const struct socket_path {
+    const char *pattern;
+    enum wspool_kind kind;
+} paths[] = {
+    {"/api/cards/ws", WSPOOL_GLOBAL},
+    {"/ws/cards", WSPOOL_GLOBAL},
+    {"/api/execution/ws/{card_id}", WSPOOL_ITEM},
+    {"/ws/execution/{card_id}", WSPOOL_ITEM},
+    {"/api/chat/ws/{session_id}", WSPOOL_SESSION},
+    {"/ws/chat/{session_id}", WSPOOL_SESSION},
+};
+
+int peers_path(const char *path, size_t len)
+{
+    size_t i;
+    for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        size_t literal = strcspn(paths[i].pattern, "{");
+        int rest = paths[i].pattern[literal] != '\0';
+        if (len >= literal && memcmp(path, paths[i].pattern, literal) == 0 &&
+            (rest || len == literal)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* ----------------------------------------------------------------- who comes in */
+
+static void on_token(wspool *pool, wspool_id id, const wspool_request *request, wspool_verdict *out,
+                     void *user)
+{
+    struct app *app = user;
+    const char *subject = tokens_check(app->tokens, request->token, &out->refusal);
+    (void)pool, (void)id;
+    if (subject) {
+        out->identity = strdup(subject);
+        out->kind = out->identity ? WSPOOL_ACCEPT : WSPOOL_REFUSE;
+        out->refusal = WSPOOL_REFUSED_NOMEM;
+    }
+}
+
+static void on_identity_free(void *identity, void *user)
+{
+    (void)user;
+    free(identity);
+}
+
+/* When sockets have taken all descriptors, nobody can ask for /health any more. */
+static int on_capacity(wspool *pool, wspool_id id, const wspool_request *request, void *user)
+{
+    const struct app *app = user;
+    (void)pool, (void)id, (void)request;
+    return app->loop.count >= app->descriptors;
+}
+
+/* -------------------------------------------------------------- what they may do */
+
+/* The board and its cards. Sessions are for those whose path names them. */
+static int may_subscribe(wspool *pool, wspool_id id, wspool_channel channel, void *user)
+{
+    struct app *app = user;
+    (void)pool, (void)id;
+    switch (channel.kind) {
+    case WSPOOL_GLOBAL:
+        return channel.len == BOARD.len && memcmp(channel.name, BOARD.name, BOARD.len) == 0 ? 0
+                                                                                            : -1;
+    case WSPOOL_ITEM:
+        return cards_find(&app->cards, channel.name, channel.len) ? 0 : -1;
+    default:
+        return -1;
+    }
+}
+
+/* The session that a peer is in; its kind is NONE when there is none. */
+static wspool_channel session_of(wspool *pool, wspool_id id)
+{
+    wspool_channel channels[CHANNELS];
+    int i, count = wspool_channels_of(pool, id, channels, CHANNELS);
+    for (i = 0; i < count && i < CHANNELS; i++) {
+        if (channels[i].kind == WSPOOL_SESSION) {
+            return channels[i];
+        }
+    }
+    return wspool_channel_of(WSPOOL_NONE, "", 0);
+}
+
+/* action chat {text}: everybody in the session hears it, the one who said it too. */
+static const char *on_chat(wspool_json *json, wspool *pool, wspool_id id, const json_t *data,
+                           void *user)
+{
+    const char *text = json_string_value(json_object_get(data, "text"));
+    const char *from = wspool_identity(pool, id);
+    wspool_channel session = session_of(pool, id);
+    int length = text ? text_length(text) : -1;
+    (void)user;
+
+    if (session.kind == WSPOOL_NONE) {
+        return "not_in_session";
+    }
+    if (length < 1 || length > CHAT_TEXT_MAX) {
+        return "bad_text";
+    }
+    return wspool_json_broadcast(json, pool, session, "chat_message",
+                                 json_pack("{s:s%, s:s, s:s}", "session_id", session.name,
+                                           session.len, "from", from ? from : "guest", "text",
+                                           text),
+                                 NULL, NULL) < 0
+               ? "unavailable"
+               : NULL;
+}
+
+/* ------------------------------------------------------------------------- life */
+
+static int add_paths(struct app *app, const wspool_config *config)
+{
+    wspool_route_options options;
+    int error = 0;
+    size_t i;
+    wspool_route_options_init(&options, config);
+    options.name = BOARD.name; /* of those without a {parameter} */
+    for (i = 0; error == 0 && i < sizeof(paths) / sizeof(paths[0]); i++) {
+        error = wspool_route(app->loop.pool, paths[i].pattern, paths[i].kind, &options);
+    }
+    return error;
+}
+
+int peers_start(struct app *app, uint32_t most)
+{
+    wspool_json_config contract;
+    wspool_config config;
+    int error;
+
+    wspool_json_config_init(&contract);
+    contract.subscribe.call = may_subscribe;
+    contract.subscribe.user = app;
+
+    wspool_config_init(&config);
+    config.max_peers = most > 0 ? most : config.max_peers;
+    config.channels_per_peer = CHANNELS;
+    config.token.call = app->tokens ? on_token : NULL;
+    config.token.user = app;
+    config.identity_free.call = on_identity_free;
+    config.capacity.call = on_capacity;
+    config.capacity.user = app;
+
+    if (wspool_epoll_init(&app->loop, &config) < 0) {
+        perror("cards: epoll");
+        return -1;
+    }
+    error = wspool_json_new(&app->json, &contract);
+    error = error ? error : wspool_json_on_action(app->json, "chat", on_chat, app);
+    error = error ? error : wspool_json_attach(app->json, &config);
+    error = error ? error : wspool_new(&app->loop.pool, &config, wspool_clock());
+    error = error ? error : add_paths(app, &config);
+    if (error) {
+        fprintf(stderr, "cards: pool: %s\n", wspool_strerror(error));
+    }
+    return error ? -1 : 0;
+}
+
+void peers_stop(struct app *app)
+{
+    wspool_free(app->loop.pool);
+    wspool_json_free(app->json);
+    wspool_epoll_fini(&app->loop);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stats.c - what the pool counts, as JSON, and what the program's heap holds.
+ *
+ * The names are those of wspool/stats.h, where each is explained.
+ */
+#define _GNU_SOURCE
+#include "api.h"
+
+#include <malloc.h>
+
+static int put(json_t *object, const char *name, uint64_t value)
+{
+    return json_object_set_new(object, name, json_integer((json_int_t)value));
+}
+
+static json_t *refusals(const struct wspool_stats *stats)
+{
+    json_t *object = json_object();
+    int i;
+    for (i = 0; i < WSPOOL_REFUSAL_COUNT; i++) {
+        const char *word = wspool_refusal_word((enum wspool_refusal)i);
+        uint64_t before = (uint64_t)json_integer_value(json_object_get(object, word));
+        put(object, word, before + stats->refused[i]); /* two may share a word */
+    }
+    return object;
+}
+
+static json_t *ends(const struct wspool_stats *stats)
+{
+    json_t *object = json_object();
+    int i;
+    for (i = 0; i < WSPOOL_END_COUNT; i++) {
+        put(object, wspool_end_text((enum wspool_end)i), stats->ended[i]);
+    }
+    return object;
+}
+
+static json_t *stages(const struct wspool_stats *stats)
+{
+    json_t *object = json_object();
+    int i;
+    for (i = 0; i < WSPOOL_STAGE_COUNT; i++) {
+        const wspool_stage_stats *stage = &stats->stages[i];
+        json_object_set_new(object, wspool_stage_word((enum wspool_stage)i),
+                            json_pack("{s:I, s:I, s:I}", "passed", (json_int_t)stage->passed,
+                                      "refused", (json_int_t)stage->refused, "nanoseconds",
+                                      (json_int_t)stage->time));
+    }
+    return object;
+}
+
+enum MHD_Result stats_answer(struct app *app, struct request *request)
+{
+    struct wspool_stats stats = {.size = sizeof(stats)};
+    struct mallinfo2 heap = mallinfo2();
+    json_t *body = json_object();
+
+    wspool_stats(app->loop.pool, &stats);
+#define WSPOOL_X(name, unit, help) put(body, #name, stats.name);
+    WSPOOL_COUNTERS(WSPOOL_X)
+    WSPOOL_GAUGES(WSPOOL_X)
+#undef WSPOOL_X
+    json_object_set_new(body, "refused", refusals(&stats));
+    json_object_set_new(body, "ended", ends(&stats));
+    json_object_set_new(body, "stages", stages(&stats));
+    put(body, "cards", app->cards.count);
+    put(body, "heap_bytes", heap.uordblks + heap.hblkhd);
+    return http_json(request, MHD_HTTP_OK, body);
+}

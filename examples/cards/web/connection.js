@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: MIT
+// connection.js - a socket that comes back by itself, and knows what it has missed.
+//
+// It speaks the contract wspool.v1.json. A connection is on one path, and that path is one channel;
+// what is published there carries an epoch and an offset, and the position of the last message
+// seen goes into the URL when we come back. Where the server can't take up from there, or a number
+// is missing, `gap` is called: fetch the whole state, then say with seek() which position it has.
+// What is published in between is held back and comes after it, so nothing falls between the two.
+//
+// Handlers are given once, to the constructor, so that a new handler is never a new connection:
+//   state(state)             see below; called at every change
+//   gap(reason, head)        we don't know what we have missed; call seek()
+//   publication(message)     the next one, in order, none twice
+//   error(data)              the server has complained about something that was no action
+//   draining(data)           the server is about to go
+//
+// States: { name: 'closed' } at first and after close(); 'connecting'; 'live'; 'waiting' with
+// `until` (milliseconds since 1970), `attempt` and `detail`; 'offline' with `detail`, until the
+// network or somebody's retry() wakes it; 'refused' with `code` and `detail`, until a retry().
+
+export const PROTOCOL = 'wspool.v1.json';
+
+const FIRST_DELAY = 1000;
+const LONGEST_DELAY = 30000;
+const ATTEMPTS = 10;
+const ATTEMPT_TIME = 10000;
+const PONG_TIME = 10000;
+const STABLE_TIME = 5000; // live for so long, and the count of attempts begins anew
+const HELD = 1000; // messages kept while the state is being fetched; a lack is noticed
+
+// 40xx: do not come back unchanged. 41xx: come back after a wait. 42xx: come back at once.
+const REASONS = {
+  4001: 'the token has expired',
+  4002: 'not allowed',
+  4003: 'replaced by a newer connection',
+  4004: 'an older connection holds the place',
+  4005: 'contract broken',
+  4100: 'this page was too slow',
+  4101: 'the server has no room',
+  4102: 'too many messages',
+  4103: 'too much nuisance',
+  4200: 'the server is going down',
+  4201: 'the server has moved',
+  4202: 'the connection has lived its time',
+};
+
+const between = (code, low, high) => code >= low && code <= high;
+
+export class Connection {
+  state = { name: 'closed' };
+  #path;
+  #api;
+  #on;
+  #socket = null;
+  #turn = 0; // what an earlier socket still has to say does not count
+  #attempt = 0;
+  #atOnce = -Infinity; // when we last came back without waiting
+  #renewed = false; // the token, since we were last live
+  #token = null;
+  #timer = null; // for the attempt, or for the next one
+  #stable = null;
+  #silence = null;
+  #heartbeat = 30000;
+  #position = null;
+  #holding = false;
+  #held = [];
+  #actions = new Map(); // id -> { resolve, reject }
+  #actionCount = 0;
+  #name = Math.random().toString(36).slice(2, 8);
+
+  constructor(path, api, on) {
+    this.#path = path;
+    this.#api = api;
+    this.#on = on;
+  }
+
+  open() {
+    if (this.state.name !== 'closed') return;
+    addEventListener('online', this.#wake);
+    addEventListener('offline', this.#sleep);
+    document.addEventListener('visibilitychange', this.#wake);
+    this.retry();
+  }
+
+  close() {
+    removeEventListener('online', this.#wake);
+    removeEventListener('offline', this.#sleep);
+    document.removeEventListener('visibilitychange', this.#wake);
+    this.#drop();
+    this.#become({ name: 'closed' });
+  }
+
+  // Now, not later, and with a fresh count of attempts.
+  retry() {
+    this.#attempt = 0;
+    this.#connect();
+  }
+
+  // The state that the page has now is that of this position.
+  seek({ epoch, offset }) {
+    this.#position = { epoch, offset };
+    this.#holding = false;
+    const held = this.#held;
+    this.#held = [];
+    for (const message of held) this.#published(message);
+  }
+
+  // Fulfilled when the server has acknowledged it, rejected with its reason or when we lose it.
+  action(name, fields) {
+    if (this.state.name !== 'live') return Promise.reject(new Error('not connected'));
+    const id = `${this.#name}-${++this.#actionCount}`;
+    return new Promise((resolve, reject) => {
+      this.#actions.set(id, { resolve, reject });
+      this.#say('action', { ...fields, id, name });
+    });
+  }
+
+  // ---------------------------------------------------------------- coming and going
+
+  #wake = () => {
+    const { name } = this.state;
+    const asleep = name === 'waiting' || name === 'offline';
+    if (asleep && navigator.onLine && document.visibilityState === 'visible') this.retry();
+  };
+
+  #sleep = () => {
+    if (this.state.name === 'waiting') this.#wait('');
+    else if (this.state.name === 'live') this.#ping(); // is it true?
+  };
+
+  #become(state) {
+    this.state = state;
+    this.#on.state?.(state);
+  }
+
+  #drop() {
+    this.#turn++;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#stable);
+    clearTimeout(this.#silence);
+    this.#socket?.close();
+    this.#socket = null;
+    const actions = [...this.#actions.values()];
+    this.#actions.clear();
+    for (const { reject } of actions) reject(new Error('the connection was lost'));
+  }
+
+  async #connect() {
+    this.#drop();
+    const turn = this.#turn;
+    this.#become({ name: 'connecting', attempt: this.#attempt });
+    this.#timer = setTimeout(() => {
+      this.#drop();
+      this.#wait('the server took too long');
+    }, ATTEMPT_TIME);
+    try {
+      this.#token = await this.#api.token();
+    } catch (error) {
+      if (turn !== this.#turn) return;
+      this.#drop();
+      if (error.status === 401 || error.status === 403) this.#refuse(0, error.reason);
+      else this.#wait(error.message);
+      return;
+    }
+    if (turn !== this.#turn) return;
+    let seen = false;
+    const socket = new WebSocket(this.#url(), [PROTOCOL]);
+    this.#socket = socket;
+    socket.onmessage = ({ data }) => {
+      seen = true;
+      if (turn === this.#turn) this.#heard(data);
+    };
+    socket.onclose = ({ code, reason }) => {
+      if (turn === this.#turn) this.#closed(code, reason, seen);
+    };
+  }
+
+  #url() {
+    const url = new URL(this.#path, location.href);
+    url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+    if (this.#token) url.searchParams.set('token', this.#token);
+    if (this.#position) {
+      url.searchParams.set('epoch', this.#position.epoch);
+      url.searchParams.set('offset', this.#position.offset);
+    }
+    return url;
+  }
+
+  #closed(code, reason, seen) {
+    this.#drop();
+    if (code === 4001 && !this.#renewed) {
+      // With another token we do not come back unchanged.
+      this.#api.forget(this.#token);
+      this.#renewed = true;
+      this.#connect();
+    } else if (between(code, 4000, 4099)) this.#refuse(code, reason);
+    else if (between(code, 4200, 4299) && Date.now() - this.#atOnce > STABLE_TIME) {
+      this.#atOnce = Date.now();
+      this.#connect();
+    } else if (seen || REASONS[code]) {
+      this.#wait(reason || REASONS[code] || 'the connection was lost');
+    } else this.#examine();
+  }
+
+  // We weren't let in, and a browser does not say why.
+  async #examine() {
+    const turn = this.#turn;
+    const { verdict, reason } = await this.#api.examine(this.#token);
+    if (turn !== this.#turn) return;
+    if (verdict === 'renewed' && !this.#renewed) {
+      this.#renewed = true;
+      this.#connect();
+    } else if (verdict === 'refused') this.#refuse(0, reason);
+    else if (verdict === 'unreachable') this.#wait('the server cannot be reached');
+    else this.#wait(reason ?? 'the server takes no connection now');
+  }
+
+  #refuse(code, reason) {
+    this.#become({ name: 'refused', code, detail: reason || REASONS[code] || `code ${code}` });
+  }
+
+  // Exponential backoff with full jitter: anything from nothing to the whole delay, so that those
+  // who were cut together don't come back together.
+  #wait(detail) {
+    clearTimeout(this.#timer);
+    if (!navigator.onLine) this.#become({ name: 'offline', detail: 'no network' });
+    else if (this.#attempt >= ATTEMPTS) this.#become({ name: 'offline', detail });
+    else {
+      const longest = Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** this.#attempt);
+      const delay = Math.random() * longest;
+      this.#attempt++;
+      this.#timer = setTimeout(() => this.#connect(), delay);
+      const until = Date.now() + delay;
+      this.#become({ name: 'waiting', until, attempt: this.#attempt, detail });
+    }
+  }
+
+  // ---------------------------------------------------------------- what is said
+
+  #say(type, data) {
+    if (this.#socket?.readyState === WebSocket.OPEN) {
+      this.#socket.send(JSON.stringify({ type, data }));
+    }
+  }
+
+  // Pings of the frame layer are the browser's own affair, so we ask by message, once it has been
+  // quiet for as long as the server's heartbeat.
+  #listen() {
+    clearTimeout(this.#silence);
+    this.#silence = setTimeout(() => this.#ping(), this.#heartbeat);
+  }
+
+  #ping() {
+    this.#say('ping');
+    clearTimeout(this.#silence);
+    this.#silence = setTimeout(() => {
+      this.#drop();
+      this.#wait('the server has gone silent');
+    }, PONG_TIME);
+  }
+
+  #heard(text) {
+    this.#listen();
+    let message;
+    try {
+      message = JSON.parse(text);
+    } catch {
+      return;
+    }
+    const data = message.data ?? {};
+    switch (message.type) {
+      case 'connection_established':
+        if (data.heartbeat_seconds > 0) this.#heartbeat = data.heartbeat_seconds * 1000;
+        this.#listen();
+        break;
+      case 'subscribed':
+        this.#subscribed(data);
+        break;
+      case 'ack':
+        this.#actions.get(data.id)?.resolve();
+        this.#actions.delete(data.id);
+        break;
+      case 'error':
+        if (this.#actions.has(data.id)) {
+          this.#actions.get(data.id).reject(new Error(data.message || data.code));
+          this.#actions.delete(data.id);
+        } else this.#on.error?.(data);
+        break;
+      case 'missed':
+        this.#gap('missed', this.#position);
+        break;
+      case 'draining':
+        this.#on.draining?.(data);
+        break;
+      case 'pong':
+      case 'unsubscribed':
+        break;
+      default:
+        if (Number.isInteger(message.offset)) this.#published(message);
+    }
+  }
+
+  #subscribed({ epoch, offset, recovered, reason }) {
+    if (this.state.name !== 'live') {
+      clearTimeout(this.#timer);
+      this.#renewed = false;
+      this.#stable = setTimeout(() => {
+        this.#attempt = 0;
+      }, STABLE_TIME);
+      this.#become({ name: 'live' });
+    }
+    const head = { epoch, offset };
+    if (!this.#position) this.#gap('first', head);
+    else if (!recovered) this.#gap(reason ?? 'not_recovered', head);
+    else if (this.#holding) this.#gap('interrupted', head); // the last one was never closed
+  }
+
+  #gap(reason, head) {
+    this.#holding = true;
+    this.#on.gap(reason, head);
+  }
+
+  #published(message) {
+    if (this.#holding || !this.#position) {
+      this.#held.push(message);
+      if (this.#held.length > HELD) this.#held.shift();
+      return;
+    }
+    const { epoch, offset } = this.#position;
+    const follows = message.epoch === epoch && message.offset <= offset + 1;
+    if (!follows) {
+      this.#held.push(message);
+      this.#gap(message.epoch === epoch ? 'jump' : 'epoch_changed', this.#position);
+    } else if (message.offset === offset + 1) {
+      this.#position = { epoch, offset: message.offset };
+      this.#on.publication(message);
+    }
+  }
+}

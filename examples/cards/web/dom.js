@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+// dom.js - elements without markup: text goes in as text, so no title and no message is ever HTML.
+
+const SVG = 'http://www.w3.org/2000/svg';
+
+// Drawn for a square of 16, with a line of 1.5.
+const ICONS = {
+  run: 'M5 3.2v9.6L12.6 8z',
+  more: 'M3.5 8h.01M8 8h.01M12.5 8h.01',
+  add: 'M8 3.5v9M3.5 8h9',
+  check: 'M3.5 8.5l3 3 6-7',
+  chat: 'M2.75 3.5h10.5v7.25H8l-3.25 2.5v-2.5h-2z',
+  send: 'M8 13V3.5M4 7.25L8 3.25l4 4',
+  close: 'M4 4l8 8M12 4l-8 8',
+};
+
+// element('button', { class: 'quiet', type: 'button', text: 'Run' }, child, ...). A property that
+// is null is left out; `on` holds listeners, `data` the data-* attributes.
+export function element(tag, properties = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === null || value === undefined) continue;
+    if (name === 'text') node.textContent = value;
+    else if (name === 'on') {
+      for (const [type, listener] of Object.entries(value)) node.addEventListener(type, listener);
+    } else if (name === 'data') Object.assign(node.dataset, value);
+    else node.setAttribute(name, value === true ? '' : value);
+  }
+  node.append(...children.filter(Boolean));
+  return node;
+}
+
+export function icon(name) {
+  const svg = document.createElementNS(SVG, 'svg');
+  const path = document.createElementNS(SVG, 'path');
+  svg.setAttribute('viewBox', '0 0 16 16');
+  svg.setAttribute('class', `icon icon-${name}`);
+  svg.setAttribute('aria-hidden', 'true');
+  path.setAttribute('d', ICONS[name]);
+  svg.append(path);
+  return svg;
+}
+
+// Writes only what differs, since a write to a text node makes screen readers speak again.
+export function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+export const calm = () => matchMedia('(prefers-reduced-motion: reduce)').matches;
+
+// A title is one line, however it was typed or pasted.
+export const oneLine = (text) => text.replace(/\s+/g, ' ').trim();
+
+// "bad_title" is for machines; people read "bad title".
+export const inWords = (reason) => String(reason).replaceAll('_', ' ');

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+// main.js - puts the page together.
+//
+//   dom.js         elements without markup        toast.js    notes, and words for screen readers
+//   api.js         plain HTTP, the token          status.js   the state of the connection
+//   connection.js  a socket that comes back       runs.js     runs, on sockets of their own
+//   model.js       the cards                      chat.js     the chat, on a session's socket
+//   board.js       columns, keyboard, focus       names.js    who we are
+//   card.js adder.js menu.js drag.js              what the board is made of
+//
+// The board is fetched first and the socket follows with the position that came with it, so the
+// page shows something soon and misses nothing. Whenever the server can't bridge a gap, the board
+// is fetched anew.
+import { Api } from './api.js';
+import { Board } from './board.js';
+import { Chat } from './chat.js';
+import { Connection } from './connection.js';
+import { inWords } from './dom.js';
+import { columnName, Model } from './model.js';
+import { myName } from './names.js';
+import { Runs } from './runs.js';
+import { Status } from './status.js';
+import { Toasts } from './toast.js';
+
+const WIDE = '(min-width: 1360px)'; // there is room for the chat beside the board
+const AGAIN = [0, 500, 1000, 2000, 4000, 8000]; // milliseconds before the board is fetched again
+
+const find = (selector) => document.querySelector(selector);
+
+const me = myName();
+const api = new Api(me);
+const toasts = new Toasts(find('#toasts'), find('#spoken'));
+const model = new Model(api, {
+  changed: () => board.renderSoon(),
+  refused: (what, card, { reason, message }) => {
+    const which = card ? ` “${shorten(card.title)}”` : '';
+    toasts.refuse(`Not ${what}${which}: ${inWords(reason ?? message)}`);
+  },
+});
+const runs = new Runs(api, {
+  changed: (id) => board.refresh(id),
+  ended: (id) => toasts.say(`The run of ${model.get(id)?.title} is done`),
+  refused: (id, reason) => {
+    const card = model.get(id);
+    if (card) toasts.refuse(`The run of “${shorten(card.title)}” has ended: ${inWords(reason)}`);
+  },
+});
+const board = new Board(find('#board'), find('#pills'), { model, runs, toasts });
+const connection = new Connection('/api/cards/ws', api, {
+  state: () => showState(),
+  gap: () => fetchBoard(),
+  publication: (message) => published(message),
+  error: ({ code, message }) => toasts.refuse(message || inWords(code)),
+  draining: () => toasts.show('The server is about to restart.'),
+});
+const status = new Status(find('#status'), toasts, () => {
+  connection.retry();
+  chat.retry();
+});
+const chat = new Chat(find('#chat'), find('#chat-toggle'), {
+  api,
+  session: new URLSearchParams(location.search).get('session') || 'lobby',
+  me,
+  toasts,
+});
+
+function shorten(title) {
+  return title.length > 48 ? `${title.slice(0, 47)}…` : title;
+}
+
+// ------------------------------------------------------------------ the board and its channel
+
+let fetching = false;
+let again = false;
+
+// One at a time; a gap that is found meanwhile makes us fetch once more. While there is no
+// connection the next one will say whether there is a gap.
+async function fetchBoard() {
+  again = true;
+  if (fetching) return;
+  fetching = true;
+  for (let round = 0; again; round++) {
+    again = false;
+    showState();
+    await new Promise((done) => setTimeout(done, AGAIN[Math.min(round, AGAIN.length - 1)]));
+    try {
+      const { cards, epoch, offset } = await api.cards();
+      model.load(cards);
+      runs.prune((id) => model.get(id) !== null);
+      connection.seek({ epoch, offset });
+      find('#board').removeAttribute('aria-busy');
+    } catch (error) {
+      if (connection.state.name === 'closed') break;
+      if (connection.state.name === 'live') again = true;
+    }
+  }
+  fetching = false;
+  showState();
+}
+
+function showState() {
+  const { state } = connection;
+  model.live = state.name === 'live';
+  if (state.name === 'live' && fetching) status.show({ name: 'catching-up' });
+  else if (state.name !== 'closed') status.show(state);
+}
+
+function published(message) {
+  const change = model.apply(message);
+  if (!change) return;
+  const { before, after, ours } = change;
+  if (!after) runs.stop(before?.id ?? message.data.id);
+  if (ours) return;
+  if (after) board.renderSoon(after.id);
+  toasts.say(inWordsOf(before, after));
+}
+
+// What somebody else has done, for those who can't see it.
+function inWordsOf(before, after) {
+  if (!after) return `${before?.title ?? 'A card'} was deleted`;
+  if (!before) return `${after.title} was added to ${columnName(after.column_id)}`;
+  if (before.column_id !== after.column_id) {
+    return `${after.title} was moved to ${columnName(after.column_id)}`;
+  }
+  return `${before.title} was renamed ${after.title}`;
+}
+
+// ------------------------------------------------------------------ beginning
+
+find('#me').textContent = me;
+chat.show(matchMedia(WIDE).matches, false);
+
+// A page that the browser has put aside is dead to its server until it is shown again.
+addEventListener('pagehide', ({ persisted }) => {
+  if (!persisted) return;
+  connection.close();
+  chat.close();
+});
+addEventListener('pageshow', ({ persisted }) => {
+  if (!persisted) return;
+  connection.open();
+  chat.open();
+});
+
+await fetchBoard();
+connection.open();
+chat.open();

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+// model.js - the cards: what the server has said, and over it what this page has asked for.
+//
+// A change shows at once. It stays as an overlay, field by field, until the server's own message
+// about it has come, so that neither an answer that overtakes messages nor somebody else's older
+// change can make a card jump back and forth. A refusal takes the overlay off again.
+//
+// Requests for one card go out one after the other: two in flight at the same time might arrive
+// in either order. What is asked for in the meantime is sent together.
+//
+// Handlers: changed(), refused(what, card, error).
+
+const ECHO_TIME = 2000; // then we go by the answer
+
+export const COLUMNS = [
+  { id: 'backlog', name: 'Backlog' },
+  { id: 'plan', name: 'Plan' },
+  { id: 'implement', name: 'Implement' },
+  { id: 'test', name: 'Test' },
+  { id: 'review', name: 'Review' },
+  { id: 'done', name: 'Done' },
+];
+
+export const columnName = (id) => COLUMNS.find((column) => column.id === id)?.name ?? id;
+
+export class Model {
+  #api;
+  #on;
+  #cards = new Map(); // as the server has them, in its order
+  #asked = new Map(); // id -> { overlay, unsent, busy, timer }
+  #removing = new Set();
+  #creating = []; // [{ title, column_id }] that we wait for
+  live = false; // messages come
+
+  constructor(api, on) {
+    this.#api = api;
+    this.#on = on;
+  }
+
+  // As they are to be shown.
+  cards() {
+    const shown = [];
+    for (const card of this.#cards.values()) {
+      if (!this.#removing.has(card.id)) shown.push(this.#overlaid(card));
+    }
+    return shown;
+  }
+
+  get(id) {
+    const card = this.#cards.get(id);
+    return card && !this.#removing.has(id) ? this.#overlaid(card) : null;
+  }
+
+  #overlaid(card) {
+    return { ...card, ...this.#asked.get(card.id)?.overlay };
+  }
+
+  // ---------------------------------------------------------------- what the server says
+
+  load(cards) {
+    this.#cards = new Map(cards.map((card) => [card.id, card]));
+    for (const [id, asked] of this.#asked) {
+      if (!this.#cards.has(id)) this.#forget(id);
+      else if (!asked.busy) this.#forget(id); // the list was made after the answer
+    }
+    this.#on.changed();
+  }
+
+  // A publication. Answers the card before and after (null: it isn't there), and whether the
+  // change is one of ours; null for what is none of the model's business.
+  apply({ type, data: card }) {
+    const before = this.#cards.get(card?.id) ?? null;
+    let after = card;
+    let ours = false;
+    if (type === 'card_deleted') {
+      after = null;
+      ours = this.#removing.delete(card.id);
+      this.#cards.delete(card.id);
+      this.#forget(card.id);
+    } else if (type === 'card_created' || type === 'card_updated') {
+      ours = before ? this.#confirmed(card) : this.#awaited(card);
+      this.#cards.set(card.id, card);
+    } else return null;
+    this.#on.changed();
+    return { before, after, ours };
+  }
+
+  // Takes off of the overlay what the server now says too.
+  #confirmed(card) {
+    const asked = this.#asked.get(card.id);
+    let ours = false;
+    for (const field of Object.keys(asked?.overlay ?? {})) {
+      if (card[field] === asked.overlay[field] && !(field in asked.unsent)) {
+        delete asked.overlay[field];
+        ours = true;
+      }
+    }
+    if (asked && !asked.busy && !Object.keys(asked.overlay).length) this.#forget(card.id);
+    return ours;
+  }
+
+  #awaited(card) {
+    const i = this.#creating.findIndex(
+      (wish) => wish.title === card.title && wish.column_id === card.column_id,
+    );
+    if (i >= 0) this.#creating.splice(i, 1);
+    return i >= 0;
+  }
+
+  #forget(id) {
+    clearTimeout(this.#asked.get(id)?.timer);
+    this.#asked.delete(id);
+  }
+
+  // ---------------------------------------------------------------- what we ask for
+
+  // How long the server's message about a change may take, once the answer is there.
+  #echoTime() {
+    return this.live ? ECHO_TIME : 0;
+  }
+
+  move(id, column) {
+    this.#ask(id, { column_id: column });
+  }
+
+  rename(id, title) {
+    this.#ask(id, { title });
+  }
+
+  #ask(id, changes) {
+    const card = this.get(id);
+    if (!card || Object.entries(changes).every(([field, value]) => card[field] === value)) return;
+    const asked = this.#asked.get(id) ?? { overlay: {}, unsent: {}, busy: false, timer: null };
+    this.#asked.set(id, asked);
+    Object.assign(asked.overlay, changes);
+    Object.assign(asked.unsent, changes);
+    this.#on.changed();
+    if (!asked.busy) this.#send(id, asked);
+  }
+
+  async #send(id, asked) {
+    clearTimeout(asked.timer);
+    asked.busy = true;
+    while (Object.keys(asked.unsent).length) {
+      const sent = asked.unsent;
+      asked.unsent = {};
+      try {
+        await this.#api.update(id, sent);
+      } catch (error) {
+        for (const field of Object.keys(sent)) {
+          if (!(field in asked.unsent)) delete asked.overlay[field];
+        }
+        this.#on.changed();
+        this.#on.refused('column_id' in sent ? 'moved' : 'renamed', this.get(id), error);
+      }
+    }
+    asked.busy = false;
+    asked.timer = setTimeout(() => this.#settle(id, asked), this.#echoTime());
+  }
+
+  // What is still in the overlay the server has agreed to.
+  #settle(id, asked) {
+    const card = this.#cards.get(id);
+    if (this.#asked.get(id) !== asked) return;
+    this.#forget(id);
+    if (card) this.#cards.set(id, { ...card, ...asked.overlay });
+    this.#on.changed();
+  }
+
+  async remove(id) {
+    const card = this.get(id);
+    if (!card) return;
+    this.#removing.add(id);
+    this.#on.changed();
+    try {
+      await this.#api.remove(id);
+    } catch (error) {
+      if (error.status !== 404) {
+        this.#removing.delete(id);
+        this.#on.changed();
+        this.#on.refused('deleted', card, error);
+        return;
+      }
+    }
+    setTimeout(() => {
+      if (this.#removing.delete(id)) this.#cards.delete(id);
+      this.#forget(id);
+    }, this.#echoTime());
+  }
+
+  // Not shown before the server has given it an id. Answers the card, or null.
+  async create(title, column) {
+    const wish = { title, column_id: column };
+    this.#creating.push(wish);
+    try {
+      const card = await this.#api.create(title, column);
+      setTimeout(() => {
+        if (this.#creating.includes(wish) && !this.#cards.has(card.id)) {
+          this.#cards.set(card.id, card);
+          this.#on.changed();
+        }
+        this.#creating = this.#creating.filter((other) => other !== wish);
+      }, this.#echoTime());
+      return card;
+    } catch (error) {
+      this.#creating = this.#creating.filter((other) => other !== wish);
+      this.#on.refused('created', wish, error);
+      return null;
+    }
+  }
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+// toast.js - short notes at the edge of the page, and words for screen readers alone.
+import { element, icon } from './dom.js';
+
+const TIME = 7000;
+const MOST = 3;
+
+export class Toasts {
+  #list;
+  #spoken;
+
+  // `list` is a live region that everybody sees, `spoken` one that is only heard.
+  constructor(list, spoken) {
+    this.#list = list;
+    this.#spoken = spoken;
+  }
+
+  // A note that goes by itself, unless somebody is reading it. `action`: { label, run }.
+  show(text, { kind = 'note', action = null } = {}) {
+    let timer = null;
+    const remove = () => {
+      clearTimeout(timer);
+      toast.remove();
+    };
+    const start = () => {
+      clearTimeout(timer);
+      timer = setTimeout(remove, TIME);
+    };
+    const stop = () => clearTimeout(timer);
+    const toast = element(
+      'div',
+      {
+        class: `toast toast-${kind}`,
+        on: { mouseenter: stop, mouseleave: start, focusin: stop, focusout: start },
+      },
+      element('p', { text }),
+      action &&
+        element('button', {
+          class: 'toast-action',
+          type: 'button',
+          text: action.label,
+          on: {
+            click() {
+              remove();
+              action.run();
+            },
+          },
+        }),
+      element(
+        'button',
+        { class: 'icon-button', type: 'button', 'aria-label': 'Dismiss', on: { click: remove } },
+        icon('close'),
+      ),
+    );
+    this.#list.append(toast);
+    while (this.#list.children.length > MOST) this.#list.firstElementChild.remove();
+    start();
+  }
+
+  refuse(text) {
+    this.show(text, { kind: 'refusal' });
+  }
+
+  // Each one is a node of its own, so that two in a row are both heard.
+  say(text) {
+    this.#spoken.append(element('p', { text }));
+    while (this.#spoken.children.length > MOST) this.#spoken.firstElementChild.remove();
+  }
+}

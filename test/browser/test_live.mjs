@@ -1,0 +1,515 @@
+// SPDX-License-Identifier: MIT
+// browser/test_live.mjs - the page's sockets in a real browser: runs, chat, and every way to lose a
+// connection and to come back.
+import { assert, becomes, board, card, Cards, columnOf, isIn, isLive } from './browser.mjs';
+import { sleep, start, state, status, test, toast } from './browser.mjs';
+
+const world = await start();
+const { cards } = world;
+
+const BOARD_SOCKET = /\/api\/cards\/ws/;
+
+// Every state that the page shows, with its text, from the first.
+const record = (page) =>
+  page.addInitScript(() => {
+    window.states = [];
+    addEventListener('DOMContentLoaded', () => {
+      const root = document.querySelector('#status');
+      const note = () => {
+        const text = root.querySelector('.status-text').textContent;
+        const last = window.states.at(-1);
+        if (last?.name !== root.dataset.state) {
+          window.states.push({ name: root.dataset.state, text });
+        } else if (last.name === 'connecting') last.text = text;
+      };
+      note();
+      new MutationObserver(note).observe(root, {
+        attributes: true,
+        childList: true,
+        subtree: true,
+        characterData: true,
+      });
+    });
+  });
+
+// But for the moments in which the board is fetched once more: these depend on who else is there.
+const states = (page) =>
+  page.evaluate(() => {
+    const without = window.states.filter(({ name }) => name !== 'catching-up');
+    return without.filter(({ name }, i) => name !== without[i - 1]?.name);
+  });
+const names = async (page) => (await states(page)).map(({ name }) => name);
+
+// Puts us between the page and the server on the board's socket. `each(socket, nth)` decides;
+// answers the URLs that were asked for.
+async function between(page, each) {
+  const urls = [];
+  await page.routeWebSocket(BOARD_SOCKET, (socket) => {
+    urls.push(socket.url());
+    each(socket, urls.length);
+  });
+  return urls;
+}
+
+// ------------------------------------------------------------------ runs
+
+await test('run_is_shown_up_to_100_percent', async () => {
+  const id = await cards.create('Runner');
+  const page = await world.page({
+    before: (p) =>
+      p.addInitScript(() => {
+        window.percents = [];
+        new MutationObserver(() => {
+          for (const bar of document.querySelectorAll('.progress:not([hidden]) progress')) {
+            if (window.percents.at(-1) !== bar.value) window.percents.push(bar.value);
+          }
+        }).observe(document, { subtree: true, childList: true, attributes: true });
+      }),
+  });
+  const sockets = [];
+  page.on('websocket', (socket) => sockets.push(new URL(socket.url()).pathname));
+  await card(page, 'Runner').getByRole('button', { name: 'Run Runner' }).click();
+  await page.waitForSelector(`.card[data-card="${id}"][data-run="done"]`);
+  const percents = await page.evaluate(() => window.percents);
+  assert.equal(percents.at(-1), 100);
+  assert.ok(percents.length > 10, `steps: ${percents}`);
+  assert.deepEqual(
+    percents,
+    [...percents].sort((a, b) => a - b),
+    'never backwards',
+  );
+  assert.deepEqual(sockets, [`/api/execution/ws/${id}`], "on the card's own socket");
+  assert.equal(await card(page, 'Runner').locator('.percent').textContent(), 'Done');
+  await card(page, 'Runner').getByRole('button', { name: 'Run Runner' }).waitFor(); // once more?
+});
+
+await test('run_that_somebody_else_has_begun_is_watched', async () => {
+  const id = await cards.create('Shared run');
+  const page = await world.page();
+  page.mayComplain(); // about the 409
+  assert.equal((await cards.ask('POST', `/api/cards/${id}/run`)).status, 202);
+  await card(page, 'Shared run').press('r');
+  await page.waitForSelector(`.card[data-card="${id}"][data-run="done"]`);
+  assert.equal(await page.locator('.toast').count(), 0);
+});
+
+await test('run_of_a_card_that_is_deleted_ends', async () => {
+  const id = await cards.create('Short lived');
+  const page = await world.page();
+  const closed = new Promise((done) => {
+    page.on('websocket', (socket) => socket.on('close', done));
+  });
+  await card(page, 'Short lived').press('r');
+  await page.waitForSelector(`.card[data-card="${id}"][data-run="running"]`);
+  await cards.remove(id);
+  await isIn(page, 'Short lived', null);
+  await closed;
+});
+await test('run_lost_with_its_server_is_given_up', async () => {
+  let server = await Cards.start();
+  const { port, url } = server;
+  await server.create('Cut short');
+  const page = await world.page({ url, before: (p) => p.clock.install() });
+  page.mayComplain();
+  await card(page, 'Cut short').press('r');
+  await page.waitForSelector('.card[data-run="running"]');
+  await server.killed();
+  server = await Cards.start({ port });
+  for (let i = 0; i < 10; i++) await server.create(`Filler ${i}`); // one has its id
+  const toasts = () => page.locator('.toast').allTextContents();
+  const over = async () => (await toasts()).some((text) => text.includes('nothing more is heard'));
+  for (let i = 0; i < 100 && !(await over()); i++) await page.clock.runFor(500);
+  assert.ok(await over(), await toasts());
+  assert.equal(await page.locator('.card[data-run="running"]').count(), 0);
+  await server.killed();
+});
+
+// ------------------------------------------------------------------ chat
+
+const said = (page) =>
+  page.evaluate(() =>
+    [...document.querySelectorAll('.said')].map((line) => [
+      line.querySelector('.who span').textContent,
+      line.querySelector('.what').textContent,
+    ]),
+  );
+
+async function say(page, text) {
+  await page.locator('.chat-form textarea').fill(text);
+  await page.keyboard.press('Enter');
+  await becomes(() => page.locator('.chat-form textarea').inputValue(), '');
+}
+
+await test('chat_goes_between_two_pages', async () => {
+  const url = `${cards.url}/?session=two`;
+  const [one, other] = await Promise.all([world.page({ url }), world.page({ url })]);
+  const elsewhere = await world.page({ url: `${cards.url}/?session=three` });
+  const [a, b] = await Promise.all([one.textContent('#me'), other.textContent('#me')]);
+  for (const page of [one, other]) await page.locator('.chat-note').waitFor({ state: 'hidden' });
+  await say(one, 'hello <b>you</b>');
+  await becomes(() => said(other), [[a, 'hello <b>you</b>']]);
+  await say(other, 'grüß dich, 世界');
+  await becomes(
+    () => said(one),
+    [
+      ['You', 'hello <b>you</b>'],
+      [b, 'grüß dich, 世界'],
+    ],
+  );
+  assert.deepEqual(await said(elsewhere), [], 'another session does not hear it');
+});
+
+await test('message_to_a_closed_chat_is_counted', async () => {
+  const url = `${cards.url}/?session=count`;
+  const [one, other] = await Promise.all([world.page({ url }), world.page({ url })]);
+  for (const page of [one, other]) await page.locator('.chat-note').waitFor({ state: 'hidden' });
+  await other.click('#chat .close');
+  await say(one, 'are you there?');
+  await becomes(() => other.locator('.badge:visible').textContent(), '1');
+  assert.equal(await other.getAttribute('#chat-toggle', 'aria-label'), 'Chat, 1 unread');
+  await other.click('#chat-toggle');
+  assert.equal(await other.locator('.badge:visible').count(), 0);
+  assert.equal(await other.evaluate(() => document.activeElement.tagName), 'TEXTAREA');
+});
+
+await test('refused_message_says_why_and_is_kept', async () => {
+  const page = await world.page();
+  await page.locator('.chat-note').waitFor({ state: 'hidden' });
+  await page.locator('.chat-form textarea').fill('z'.repeat(1001));
+  await page.keyboard.press('Enter');
+  await page.locator('.toast', { hasText: /^Not sent: .*text/ }).waitFor();
+  assert.equal(await page.locator('.chat-form textarea').inputValue(), 'z'.repeat(1001));
+});
+
+// ------------------------------------------------------------------ states
+
+await test('connection_says_connecting_then_live', async () => {
+  const page = await world.page({ before: record });
+  assert.deepEqual(
+    (await states(page)).map(({ name, text }) => [name, text]),
+    [
+      ['connecting', 'Connecting…'],
+      ['live', 'Live'],
+    ],
+  );
+});
+
+await test('after_40xx_it_does_not_come_back_by_itself', async () => {
+  let urls;
+  const page = await world.page({
+    live: false,
+    before: async (p) => {
+      await p.clock.install();
+      urls = await between(p, (socket, nth) => {
+        if (nth === 1) socket.close({ code: 4003, reason: '' });
+        else socket.connectToServer();
+      });
+    },
+  });
+  page.mayComplain(); // the chat's socket also hears what the clock says
+  await state(page, 'refused');
+  assert.equal(await status(page), 'Refused: replaced by a newer connection');
+  await page.clock.runFor(300000);
+  assert.equal(urls.length, 1);
+  assert.equal(await status(page), 'Refused: replaced by a newer connection');
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await isLive(page);
+});
+
+await test('after_4001_it_comes_back_once_with_another_token', async () => {
+  let urls;
+  const page = await world.page({
+    live: false,
+    before: async (p) => {
+      urls = await between(p, (socket) => socket.close({ code: 4001, reason: 'expired' }));
+    },
+  });
+  await state(page, 'refused');
+  assert.equal(await status(page), 'Refused: expired');
+  const tokens = urls.map((url) => new URL(url).searchParams.get('token'));
+  assert.equal(tokens.length, 2);
+  assert.notEqual(tokens[0], tokens[1]);
+});
+
+await test('after_42xx_it_comes_back_at_once', async () => {
+  const urls = [];
+  const page = await world.page({
+    before: async (p) => {
+      await p.addInitScript(() => {
+        Math.random = () => 0.999; // or the wait might happen to be none
+      });
+      await record(p);
+      await p.routeWebSocket(BOARD_SOCKET, (socket) => {
+        urls.push(socket.url());
+        const server = socket.connectToServer();
+        if (urls.length === 1) {
+          server.onMessage((message) => {
+            socket.send(message);
+            if (JSON.parse(message).type === 'subscribed') socket.close({ code: 4200 });
+          });
+        }
+      });
+    },
+  });
+  await becomes(() => urls.length, 2);
+  await isLive(page);
+  assert.ok(!(await names(page)).includes('waiting'), JSON.stringify(await states(page)));
+});
+
+await test('waits_grow_to_30_s_with_full_jitter_and_end_after_ten', async () => {
+  let open = false;
+  const page = await world.page({
+    live: false,
+    before: async (p) => {
+      await p.addInitScript(() => {
+        Math.random = () => 0.5; // so every wait is half of the longest it could be
+      });
+      await p.clock.install();
+      await record(p);
+      await between(p, (socket) =>
+        open ? socket.connectToServer() : socket.close({ code: 4100 }),
+      );
+    },
+  });
+  page.mayComplain(); // the chat's socket also hears what the clock says
+  const over = async () => (await names(page)).includes('offline');
+  for (let i = 0; i < 1000 && !(await over()); i++) await page.clock.runFor(500);
+  const waits = (await states(page)).filter(({ name }) => name === 'waiting');
+  const seconds = [1, 1, 2, 4, 8, 15, 15, 15, 15, 15]; // of 0.5, 1, 2, 4, 8, 15 ...
+  assert.deepEqual(
+    waits.map(({ text }) => text),
+    seconds.map((s) => `Reconnecting in ${s} s`),
+  );
+  assert.equal(await status(page), 'Offline');
+  open = true;
+  await page.clock.runFor(300000);
+  assert.equal(await status(page), 'Offline', 'it has given up');
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await isLive(page);
+});
+
+await test('without_a_network_it_waits_for_one', async () => {
+  let cut;
+  const page = await world.page({
+    before: (p) =>
+      between(p, (socket) => {
+        socket.connectToServer();
+        cut = () => socket.close({ code: 4100 });
+      }),
+  });
+  page.mayComplain();
+  await page.context().setOffline(true);
+  await cut();
+  await state(page, 'offline');
+  assert.equal(await page.textContent('.status-detail'), 'no network');
+  await page.context().setOffline(false);
+  await isLive(page);
+});
+
+await test('socket_that_has_gone_silent_is_given_up', async () => {
+  let deaf = false;
+  const heard = [];
+  const page = await world.page({
+    before: async (p) => {
+      await p.clock.install();
+      await record(p);
+      await between(p, (socket) => {
+        const server = socket.connectToServer();
+        socket.onMessage((message) => {
+          heard.push(JSON.parse(message).type);
+          if (!deaf) server.send(message);
+        });
+      });
+    },
+  });
+  page.mayComplain(); // the chat's socket also hears what the clock says
+  await page.clock.runFor(31000);
+  await becomes(() => heard, ['ping'], 'it asks');
+  await sleep(300); // for the answer, which is not on the page's clock
+  await page.clock.runFor(11000);
+  assert.deepEqual(await names(page), ['connecting', 'live'], 'it was answered');
+  deaf = true;
+  await page.clock.runFor(31000);
+  await becomes(() => heard.length, 2);
+  await page.clock.runFor(11000);
+  await becomes(async () => (await names(page)).includes('waiting'), true);
+});
+
+// ------------------------------------------------------------------ coming back
+
+await test('position_is_shown_and_what_was_missed_is_fetched', async () => {
+  const id = await cards.create('Moved meanwhile');
+  let socket;
+  let open = true;
+  let urls;
+  const page = await world.page({
+    before: async (p) => {
+      urls = await between(p, (ws) => {
+        socket = ws;
+        if (open) ws.connectToServer();
+        else ws.close({ code: 4100 });
+      });
+    },
+  });
+  const { epoch, offset } = await (await cards.ask('GET', '/api/cards')).json();
+  open = false;
+  await socket.close({ code: 4100, reason: 'slow consumer' });
+  await state(page, 'waiting');
+  assert.equal(await page.textContent('.status-detail'), 'slow consumer');
+  await cards.update(id, { column_id: 'review' });
+  assert.equal(await columnOf(page, 'Moved meanwhile'), 'backlog');
+  open = true;
+  await isIn(page, 'Moved meanwhile', 'review');
+  const query = new URL(urls.at(-1)).searchParams;
+  assert.deepEqual([query.get('epoch'), Number(query.get('offset'))], [epoch, offset]);
+});
+
+await test('message_lost_on_the_way_is_noticed_at_the_next', async () => {
+  const [lost, next] = [await cards.create('Lost'), await cards.create('Next')];
+  const page = await world.page({
+    before: (p) =>
+      between(p, (socket) => {
+        const server = socket.connectToServer();
+        server.onMessage((message) => {
+          if (JSON.parse(message).data?.id !== lost) socket.send(message);
+        });
+      }),
+  });
+  await cards.update(lost, { column_id: 'review' });
+  await cards.update(next, { column_id: 'test' });
+  await isIn(page, 'Next', 'test');
+  await isIn(page, 'Lost', 'review');
+});
+
+await test('what_happens_while_the_board_is_fetched_is_not_lost', async () => {
+  const id = await cards.create('In between');
+  let fetches = 0;
+  const page = await world.page({
+    live: false,
+    before: async (p) => {
+      await between(p, (socket) => socket.connectToServer());
+      await p.route('**/api/cards', async (route) => {
+        fetches++;
+        const response = await route.fetch(); // the list as it is now ...
+        if (fetches === 2) await cards.update(id, { column_id: 'done' });
+        if (fetches === 2) await sleep(200); // ... comes behind the message about this change
+        await route.fulfill({ response });
+        if (fetches === 1) await cards.update(id, { column_id: 'test' }); // before the socket
+      });
+    },
+  });
+  await isLive(page);
+  await isIn(page, 'In between', 'done');
+  assert.equal(fetches, 2);
+});
+
+await test('server_killed_and_started_again_both_recover', async () => {
+  let server = await Cards.start();
+  const { port, url } = server;
+  await server.create('Of the first life');
+  const [one, other] = await Promise.all([
+    world.page({ url, before: record }),
+    world.page({ url, before: record }),
+  ]);
+  one.mayComplain(); // about the refused connections
+  other.mayComplain();
+  await server.killed();
+  await Promise.all([state(one, 'waiting'), state(other, 'waiting')]);
+  assert.match(await status(one), /^Reconnecting in \d+ s$/);
+  assert.match(await one.textContent('.status-detail'), /\w/);
+  await card(one, 'Of the first life').press('Alt+ArrowRight');
+  await toast(one, 'the server cannot be reached');
+  await isIn(one, 'Of the first life', 'backlog'); // where it was
+
+  server = await Cards.start({ port });
+  const id = await server.create('Of the second life');
+  await server.update(id, { column_id: 'review' });
+  await Promise.all([isLive(one), isLive(other)]);
+  await isIn(one, 'Of the second life', 'review');
+  await isIn(one, 'Of the first life', null);
+  await becomes(() => board(other), await board(one));
+  await card(one, 'Of the second life').press('Alt+ArrowRight');
+  await isIn(other, 'Of the second life', 'done');
+  await one.locator('.chat-note').waitFor({ state: 'hidden' }); // the chat is back too
+  await server.killed();
+});
+
+await test('server_without_tokens_is_spoken_to_without_one', async () => {
+  const server = await Cards.start({ demo: false });
+  const sockets = [];
+  const page = await world.page({
+    url: server.url,
+    before: (p) => p.on('websocket', (socket) => sockets.push(socket.url())),
+  });
+  page.mayComplain(); // about the 404
+  await server.create('Open to all');
+  await isIn(page, 'Open to all', 'backlog');
+  assert.ok(sockets.length > 0 && sockets.every((url) => !url.includes('token=')), sockets);
+  await server.killed();
+});
+
+await test('token_that_expires_is_replaced', async () => {
+  const server = await Cards.start({ env: { TOKEN_SECONDS: '7' } });
+  const page = await world.page({ url: server.url });
+  const tokens = [];
+  page.on('request', (request) => request.url().endsWith('/api/token') && tokens.push(request));
+  page.on('response', (response) => assert.notEqual(response.status(), 401));
+  const id = await server.create('Patient');
+  await isIn(page, 'Patient', 'backlog');
+  await page.evaluate(() => {
+    const { now } = Date;
+    Date.now = () => now() + 3000; // the page's clock says that it is about to expire
+  });
+  await card(page, 'Patient').press('Alt+ArrowRight');
+  await becomes(
+    async () =>
+      (await (await server.ask('GET', '/api/cards')).json()).cards.find((c) => c.id === id)
+        .column_id,
+    'plan',
+  );
+  assert.equal(tokens.length, 1);
+  await server.killed();
+});
+
+// Closed before anything was said, as far as the page can see.
+const slam = (socket) => socket.close({ code: 3000 });
+
+await test('token_refused_twice_is_a_refusal_with_its_reason', async () => {
+  const page = await world.page({
+    live: false,
+    before: async (p) => {
+      const refusal = { status: 401, json: { error: 'wrong_audience' } };
+      await p.route('**/api/cards', (route) => route.fulfill(refusal));
+      await between(p, slam);
+    },
+  });
+  page.mayComplain(); // about the 401
+  await state(page, 'refused');
+  assert.equal(await status(page), 'Refused: wrong audience');
+});
+
+await test('handshake_refused_for_an_old_token_is_repeated_at_once_with_a_new_one', async () => {
+  let [urls, fetches] = [[], 0];
+  const page = await world.page({
+    live: false,
+    before: async (p) => {
+      p.mayComplain(); // about the 401
+      await record(p);
+      await p.route('**/api/cards', (route) =>
+        ++fetches === 2
+          ? route.fulfill({ status: 401, json: { error: 'invalid' } })
+          : route.continue(),
+      );
+      urls = await between(p, (socket, nth) =>
+        nth === 1 ? slam(socket) : socket.connectToServer(),
+      );
+    },
+  });
+  await isLive(page);
+  const tokens = urls.map((url) => new URL(url).searchParams.get('token'));
+  assert.equal(tokens.length, 2);
+  assert.notEqual(tokens[0], tokens[1]);
+  assert.ok(!(await names(page)).includes('waiting'));
+});
+
+await world.end();

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT
+// browser/test_look.mjs - how the board looks and whom it lets in: contrast, names, narrow screens,
+// what the page may load. It leaves pictures in build/screenshots for people to look at.
+import { assert, becomes, board, card, isIn, picture, sleep, start, test } from './browser.mjs';
+
+const world = await start();
+const { cards } = world;
+const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
+
+const CONTRAST = 4.5; // WCAG AA, text
+
+// Texts that can be seen and stand out too little from what is behind them.
+const faint = (page) =>
+  page.evaluate((least) => {
+    const channels = (colour) => {
+      const paint = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+      paint.fillStyle = colour;
+      paint.fillRect(0, 0, 1, 1);
+      return [...paint.getImageData(0, 0, 1, 1).data];
+    };
+    const luminance = ([r, g, b]) => {
+      const [x, y, z] = [r, g, b]
+        .map((c) => c / 255)
+        .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+      return 0.2126 * x + 0.7152 * y + 0.0722 * z;
+    };
+    const behind = (node) => {
+      for (let at = node; at; at = at.parentElement) {
+        const colour = channels(getComputedStyle(at).backgroundColor);
+        if (colour[3] === 255) return colour;
+      }
+      return [255, 255, 255, 255];
+    };
+    const found = [];
+    for (const node of document.querySelectorAll('body *')) {
+      const own = [...node.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
+      if (!own || !node.checkVisibility() || node.closest('.unseen, :disabled, script')) continue;
+      const [a, b] = [channels(getComputedStyle(node).color), behind(node)].map(luminance);
+      const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+      if (ratio < least) found.push(`${node.className} "${node.textContent}" ${ratio.toFixed(2)}`);
+    }
+    return found;
+  }, CONTRAST);
+
+// Something of everything.
+async function fill(page, other) {
+  for (const one of [page, other]) {
+    if (await one.locator('#chat').isHidden()) await one.click('#chat-toggle');
+    await one.locator('.chat-note').waitFor({ state: 'hidden' });
+  }
+  const say = async (one, text) => {
+    await one.locator('.chat-form textarea').fill(text);
+    await one.keyboard.press('Enter');
+    await becomes(() => one.locator('.chat-form textarea').inputValue(), '');
+  };
+  await say(page, 'Two thousand peers, and /health still answers.');
+  await say(other, 'Then let us close the lid on it.');
+}
+
+await test('board_is_legible_in_light_and_dark', async () => {
+  await cards.create('A title that is so long that it needs more than one line', 'plan');
+  for (const colorScheme of ['light', 'dark']) {
+    const [page, other] = await Promise.all([world.page({ colorScheme }), world.page()]);
+    await fill(page, other);
+    await page.locator('.card').nth(1).press('Delete'); // a note
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await page.locator('.card').nth(1).press('Delete');
+    await page.locator('.card .run').first().click();
+    await page.waitForSelector('.card[data-run="running"]');
+    await page.locator('.card .more').nth(3).click();
+    await sleep(300); // for what glides
+    assert.deepEqual(await faint(page), [], colorScheme);
+    await picture(page, colorScheme);
+  }
+});
+
+await test('refusals_and_lost_connections_are_legible_too', async () => {
+  for (const colorScheme of ['light', 'dark']) {
+    for (const code of [4002, 4100]) {
+      const page = await world.page({
+        colorScheme,
+        live: false,
+        before: (p) => p.routeWebSocket(/\/api\/cards\/ws/, (socket) => socket.close({ code })),
+      });
+      page.mayComplain();
+      await page.waitForSelector(`.status[data-state="${code === 4002 ? 'refused' : 'waiting'}"]`);
+      await page.locator('.add').first().click();
+      await page.keyboard.type('x'.repeat(201));
+      await page.keyboard.press('Enter');
+      await page.waitForSelector('.toast-refusal');
+      await sleep(300);
+      assert.deepEqual(await faint(page), [], `${colorScheme} ${code}`);
+      await picture(page, `${colorScheme}-${code}`);
+    }
+  }
+});
+
+await test('phone_shows_a_column_at_a_time_and_the_page_does_not_scroll', async () => {
+  for (const colorScheme of ['light', 'dark']) {
+    const page = await world.page({ ...PHONE, colorScheme, deviceScaleFactor: 2 });
+    const size = () =>
+      page.evaluate(() => {
+        const { scrollWidth, scrollHeight } = document.documentElement;
+        return [innerWidth, scrollWidth, innerHeight, scrollHeight];
+      });
+    assert.deepEqual(await size(), [390, 390, 844, 844]);
+    assert.equal(
+      await page
+        .locator('.pill[data-front]')
+        .textContent()
+        .then((t) => t.slice(0, 7)),
+      'Backlog',
+    );
+    await picture(page, `phone-${colorScheme}`);
+    await page.locator('.pill[data-column="implement"]').tap();
+    await page.waitForSelector('.pill[data-column="implement"][data-front]');
+    const small = await page.evaluate(() =>
+      [...document.querySelectorAll('button')]
+        .filter((button) => button.checkVisibility())
+        .map((button) => [button.className, button.getBoundingClientRect()])
+        .filter(([, { width, height }]) => Math.min(width, height) < 34)
+        .map(([name, { width, height }]) => `${name} ${width}x${height}`),
+    );
+    assert.deepEqual(small, [], 'buttons are large enough for a finger');
+    await page.locator('.card .more').first().tap();
+    await picture(page, `phone-menu-${colorScheme}`);
+    await page.keyboard.press('Escape');
+    await page.tap('#chat-toggle');
+    await picture(page, `phone-chat-${colorScheme}`);
+    assert.deepEqual(await size(), [390, 390, 844, 844]);
+  }
+});
+
+await test('page_has_landmarks_and_everything_has_a_name', async () => {
+  const page = await world.page();
+  for (const [role, name] of [
+    ['main', 'Board'],
+    ['complementary', 'Chat'],
+    ['region', 'Backlog'],
+    ['region', 'Done'],
+    ['log', 'Changes'],
+    ['log', 'Messages'],
+  ]) {
+    assert.equal(await page.getByRole(role, { name, exact: true }).count(), 1, `${role} ${name}`);
+  }
+  assert.equal(await page.getByRole('banner').count(), 1);
+  assert.equal(await page.getByRole('heading', { level: 1 }).textContent(), 'Cards');
+  const nameless = await page.evaluate(() =>
+    [...document.querySelectorAll('button, textarea')]
+      .filter((node) => node.checkVisibility())
+      .filter((node) => !node.getAttribute('aria-label') && !node.innerText?.trim())
+      .map((node) => node.outerHTML),
+  );
+  assert.deepEqual(nameless, []);
+  assert.ok((await page.locator('#keys').textContent()).includes('Alt'), 'the keys are told');
+});
+
+await test('page_loads_nothing_from_elsewhere_and_runs_nothing_inline', async () => {
+  const asked = [];
+  const page = await world.page({
+    before: async (p) => {
+      p.on('request', (request) => asked.push(request.url()));
+      await p.addInitScript(() => {
+        window.violations = [];
+        addEventListener('securitypolicyviolation', (event) => {
+          window.violations.push(event.violatedDirective);
+        });
+      });
+    },
+  });
+  await card(page, (await board(page)).backlog[0]).press('Enter');
+  await page.keyboard.press('Escape');
+  assert.ok(asked.length > 10);
+  assert.deepEqual(
+    asked.filter((url) => new URL(url).origin !== cards.url),
+    [],
+  );
+  assert.deepEqual(await page.evaluate(() => window.violations), []);
+  page.mayComplain();
+  await page.evaluate(() => {
+    const script = document.createElement('script');
+    script.textContent = 'window.hurt = 1';
+    document.body.append(script);
+  });
+  assert.equal(await page.evaluate(() => window.hurt), undefined);
+  await becomes(() => page.evaluate(() => window.violations.length > 0), true);
+});
+
+await test('what_is_calm_does_not_glide', async () => {
+  const id = await cards.create('Still');
+  const page = await world.page({ reducedMotion: 'reduce' });
+  await cards.update(id, { column_id: 'done' });
+  await isIn(page, 'Still', 'done');
+  const running = await page.evaluate(() => document.getAnimations().length);
+  assert.equal(running, 0);
+});
+
+await world.end();

@@ -1,0 +1,603 @@
+/* SPDX-License-Identifier: MIT */
+/* json/talk.c - see json/talk.h. The order here is the order there. */
+#include "talk.h"
+
+#include <inttypes.h>
+
+#define OFFSET_LIMIT (INT64_C(1) << 53)
+
+/* What a peer was told, and where it stands. */
+struct ear {
+    json_t **list; /* NULL where a message was binary */
+    size_t count;
+    size_t next;
+    json_t *seats; /* by channel: its epoch, and the last offset */
+};
+
+/* ------------------------------------------------------------------ hooks */
+
+static uint64_t clock_hook(void *user)
+{
+    const talk *t = user;
+    return t->clock;
+}
+
+static int subscribe_hook(wspool *pool, wspool_id id, wspool_channel channel, void *user)
+{
+    talk *t = user;
+    assert_ptr_equal(pool, t->s->pool);
+    t->asked++;
+    t->asker = id;
+    snprintf(t->asked_for, sizeof t->asked_for, "%d %.*s", (int)channel.kind, (int)channel.len,
+             (const char *)channel.name);
+    if (t->asking != NULL)
+        t->asking(t, id);
+    return t->may;
+}
+
+/* These stand between the pool and the companion, so that the sim sees what goes on: it has to
+ * know of every open and close, whoever has displaced its hooks, and of every message. */
+static void open_hook(wspool *pool, wspool_id id, const wspool_opened *opened, void *user)
+{
+    sim *s = user;
+    const talk *t = s->test;
+    t->ours.open.call(pool, id, opened, t->ours.open.user);
+    if (t->hookless)
+        t->sims.open.call(pool, id, opened, s);
+}
+
+static void message_hook(wspool *pool, wspool_id id, const wspool_message *message, void *user)
+{
+    sim *s = user;
+    const talk *t = s->test;
+    t->sims.message.call(pool, id, message, s);
+    t->ours.message.call(pool, id, message, t->ours.message.user);
+}
+
+static void close_hook(wspool *pool, wspool_id id, const wspool_closed *closed, void *user)
+{
+    sim *s = user;
+    const talk *t = s->test;
+    t->ours.close.call(pool, id, closed, t->ours.close.user);
+    if (t->hookless)
+        t->sims.close.call(pool, id, closed, s);
+}
+
+/* ------------------------------------------------------------------- life */
+
+talk *talk_new(void)
+{
+    talk *t = sim_malloc(sizeof *t);
+    char time[WSPOOL_JSON_TIME_MAX];
+    wspool_json_time_write(0, time); /* the C library keeps what it reads of time zones */
+    memset(t, 0, sizeof *t);
+    t->s = sim_new(3);
+    t->s->test = t;
+    t->clock = TALK_CLOCK;
+    t->time = TALK_TIME;
+    wspool_json_config_init(&t->config);
+    t->config.clock.call = clock_hook;
+    t->config.clock.user = t;
+    t->config.subscribe.call = subscribe_hook;
+    t->config.subscribe.user = t;
+    return t;
+}
+
+int talk_start(talk *t)
+{
+    wspool_config *c = &t->s->config;
+    int rc = SIM_IN(wspool_json_new(&t->json, &t->config));
+    if (rc != 0)
+        return rc;
+    t->sims = *c;
+    c->open.user = c->close.user = t->s;
+    c->message = t->hear;
+    if (t->hookless) {
+        c->open.call = NULL;
+        c->close.call = NULL;
+    }
+    assert_int_equal(wspool_json_attach(t->json, c), 0);
+    t->ours = *c;
+    c->open.call = open_hook;
+    c->message.call = message_hook;
+    c->close.call = close_hook;
+    sim_start(t->s);
+    return t->s->pool != NULL ? 0 : WSPOOL_ERR_NOMEM;
+}
+
+talk *talk_default(void)
+{
+    talk *t = talk_new();
+    assert_int_equal(talk_start(t), 0);
+    return t;
+}
+
+static void listen(sim_peer *p);
+
+void talk_free(talk *t)
+{
+    sim *s = t->s;
+    for (size_t i = 0; i < s->peer_count; i++) {
+        struct ear *ear;
+        listen(s->peers[i]);
+        ear = s->peers[i]->test;
+        for (size_t n = 0; n < ear->count; n++)
+            json_decref(ear->list[n]);
+        json_decref(ear->seats);
+        free(ear->list);
+        free(ear);
+    }
+    if (s->pool != NULL) {
+        assert_int_equal(SIM_IN(wspool_free(s->pool)), 0);
+        assert_int_equal(s->present, 0);
+        s->pool = NULL;
+    }
+    SIM_DO(wspool_json_free(t->json));
+    sim_free(s);
+    free(t);
+}
+
+/* -------------------------------------------------------------- the judge */
+
+#define DENY(p, ...)                                                                               \
+    do {                                                                                           \
+        print_error("peer %zu was told: %.*s\n", (p)->number, (int)told->len,                      \
+                    (const char *)told->data);                                                     \
+        fail_msg(__VA_ARGS__);                                                                     \
+    } while (0)
+
+/* Has the object these members, which end in NULL, and no others? */
+static int has_only(const json_t *object, const char *const *names)
+{
+    size_t count = 0;
+    for (; names[count] != NULL; count++)
+        if (json_object_get(object, names[count]) == NULL)
+            return 0;
+    return json_is_object(object) && json_object_size(object) == count;
+}
+
+#define ONLY(object, ...) has_only((object), (const char *const[]){__VA_ARGS__, NULL})
+
+static const char *text_of(const json_t *object, const char *name)
+{
+    return json_string_value(json_object_get(object, name));
+}
+
+static int is_text(const json_t *object, const char *name)
+{
+    return json_string_length(json_object_get(object, name)) > 0;
+}
+
+/* "2025-07-27T12:09:14.000Z" */
+static int is_time(const char *text)
+{
+    static const char shape[] = "dddd-dd-ddTdd:dd:dd.dddZ";
+    if (text == NULL || strlen(text) != sizeof shape - 1)
+        return 0;
+    for (size_t i = 0; shape[i] != '\0'; i++)
+        if (shape[i] == 'd' ? text[i] < '0' || text[i] > '9' : text[i] != shape[i])
+            return 0;
+    return memcmp(text + 5, "01", 2) >= 0 && memcmp(text + 5, "12", 2) <= 0 &&
+           memcmp(text + 8, "01", 2) >= 0 && memcmp(text + 8, "31", 2) <= 0 &&
+           memcmp(text + 11, "23", 2) <= 0 && memcmp(text + 14, "59", 2) <= 0 &&
+           memcmp(text + 17, "60", 2) <= 0;
+}
+
+static int is_channel(const char *text)
+{
+    static const char *const prefixes[] = {"global:", "item:", "session:", "topic:"};
+    for (size_t i = 0; text != NULL && i < 4; i++)
+        if (strncmp(text, prefixes[i], strlen(prefixes[i])) == 0)
+            return strlen(text) - strlen(prefixes[i]) <= WSPOOL_NAME_MAX;
+    return 0;
+}
+
+/* A string of letters and digits, and an integer from `first` on. */
+static int is_position(const json_t *object, json_int_t first)
+{
+    const char *epoch = text_of(object, "epoch");
+    const json_t *offset = json_object_get(object, "offset");
+    return epoch != NULL && strlen(epoch) > 0 && strlen(epoch) < WSPOOL_JSON_EPOCH_MAX &&
+           strspn(epoch, "0123456789abcdefghijklmnopqrstuvwxyz") == strlen(epoch) &&
+           json_is_integer(offset) && json_integer_value(offset) >= first &&
+           json_integer_value(offset) < OFFSET_LIMIT;
+}
+
+static int is_action_id(const json_t *object)
+{
+    return is_text(object, "id") && json_string_length(json_object_get(object, "id")) <= 64;
+}
+
+static int is_reason(const char *text)
+{
+    return text != NULL && (strcmp(text, "epoch_changed") == 0 || strcmp(text, "too_old") == 0 ||
+                            strcmp(text, "unknown_offset") == 0);
+}
+
+static int is_loose(const sim_peer *p)
+{
+    const talk *t = p->sim->test;
+    return t->loose;
+}
+
+static void judge_established(sim_peer *p, const json_t *data, const got *told)
+{
+    const struct ear *ear = p->test;
+    char id[24];
+    snprintf(id, sizeof id, "%" PRIu64, p->id);
+    if (!ONLY(data, "connection", "heartbeat_seconds", "server") || !is_text(data, "server") ||
+        !json_is_integer(json_object_get(data, "heartbeat_seconds")) ||
+        json_integer_value(json_object_get(data, "heartbeat_seconds")) < 0 ||
+        !is_text(data, "connection") || strcmp(text_of(data, "connection"), id) != 0)
+        DENY(p, "no good connection_established");
+    if (ear->count > 0)
+        DENY(p, "connection_established, but not first of all");
+}
+
+static void judge_subscribed(sim_peer *p, const json_t *data, const got *told)
+{
+    const struct ear *ear = p->test;
+    const json_t *recovered = json_object_get(data, "recovered");
+    const char *channel = text_of(data, "channel");
+    const json_t *seat;
+    int reason = json_object_get(data, "reason") != NULL;
+    if (!(reason ? ONLY(data, "channel", "epoch", "offset", "recovered", "reason")
+                 : ONLY(data, "channel", "epoch", "offset", "recovered")) ||
+        !is_channel(channel) || !is_position(data, 0) || !json_is_boolean(recovered) ||
+        (reason && (json_is_true(recovered) || !is_reason(text_of(data, "reason")))))
+        DENY(p, "no good subscribed");
+    seat = json_object_get(ear->seats, channel);
+    if (seat != NULL && !is_loose(p) &&
+        (!json_equal(json_object_get(seat, "epoch"), json_object_get(data, "epoch")) ||
+         !json_equal(json_object_get(seat, "offset"), json_object_get(data, "offset"))))
+        DENY(p, "subscribed again, at another position than its messages have led to");
+    json_object_set_new(ear->seats, channel,
+                        json_pack("{s:O, s:O}", "epoch", json_object_get(data, "epoch"), "offset",
+                                  json_object_get(data, "offset")));
+}
+
+static void judge_unsubscribed(sim_peer *p, const json_t *data, const got *told)
+{
+    const struct ear *ear = p->test;
+    if (!ONLY(data, "channel") || !is_channel(text_of(data, "channel")))
+        DENY(p, "no good unsubscribed");
+    if (json_object_del(ear->seats, text_of(data, "channel")) != 0 && !is_loose(p))
+        DENY(p, "unsubscribed, but was never subscribed");
+}
+
+static void judge_pong(sim_peer *p, const json_t *data, const got *told)
+{
+    if (json_object_size(data) != 0)
+        DENY(p, "a pong with data");
+}
+
+static void judge_ack(sim_peer *p, const json_t *data, const got *told)
+{
+    if (!ONLY(data, "id") || !is_action_id(data))
+        DENY(p, "no good ack");
+}
+
+static void judge_error(sim_peer *p, const json_t *data, const got *told)
+{
+    int id = json_object_get(data, "id") != NULL;
+    if (!(id ? ONLY(data, "code", "message", "retry", "id")
+             : ONLY(data, "code", "message", "retry")) ||
+        !is_text(data, "code") || !is_text(data, "message") ||
+        !json_is_boolean(json_object_get(data, "retry")) || (id && !is_action_id(data)))
+        DENY(p, "no good error");
+}
+
+static void judge_draining(sim_peer *p, const json_t *data, const got *told)
+{
+    const json_t *seconds = json_object_get(data, "seconds");
+    if (!ONLY(data, "seconds") || !json_is_integer(seconds) || json_integer_value(seconds) < 0)
+        DENY(p, "no good draining");
+}
+
+static const struct {
+    const char *type;
+    void (*judge)(sim_peer *p, const json_t *data, const got *told);
+} types[] = {
+    {"connection_established", judge_established},
+    {"subscribed", judge_subscribed},
+    {"unsubscribed", judge_unsubscribed},
+    {"pong", judge_pong},
+    {"ack", judge_ack},
+    {"error", judge_error},
+    {"draining", judge_draining},
+};
+
+static void judge_publication(sim_peer *p, const json_t *root, const got *told)
+{
+    const struct ear *ear = p->test;
+    const char *channel = text_of(root, "channel");
+    json_t *seat;
+    json_int_t offset;
+    if (!ONLY(root, "type", "channel", "epoch", "offset", "data", "timestamp") ||
+        !is_channel(channel) || !is_position(root, 1))
+        DENY(p, "no good publication");
+    if (is_loose(p))
+        return;
+    seat = json_object_get(ear->seats, channel);
+    if (seat == NULL)
+        DENY(p, "a publication of a channel that it was never told of");
+    offset = json_integer_value(json_object_get(root, "offset"));
+    if (!json_equal(json_object_get(seat, "epoch"), json_object_get(root, "epoch")) ||
+        json_integer_value(json_object_get(seat, "offset")) != offset - 1)
+        DENY(p, "a publication that is not the next one");
+    json_object_set_new(seat, "offset", json_integer(offset));
+}
+
+static void judge(sim_peer *p, const json_t *root, const got *told)
+{
+    const struct ear *ear = p->test;
+    const json_t *data = json_object_get(root, "data");
+    if (!json_is_object(root) || !is_text(root, "type") || !is_time(text_of(root, "timestamp")))
+        DENY(p, "no envelope");
+    if (ear->count == 0 && !is_loose(p) &&
+        strcmp(text_of(root, "type"), "connection_established") != 0)
+        DENY(p, "the first message is not connection_established");
+    if (json_object_get(root, "channel") != NULL) {
+        judge_publication(p, root, told);
+        return;
+    }
+    if (!ONLY(root, "type", "data", "timestamp") || !json_is_object(data))
+        DENY(p, "no envelope of the contract");
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (strcmp(types[i].type, text_of(root, "type")) == 0)
+            types[i].judge(p, data, told);
+}
+
+/* Judges what has come since the last time. */
+static void listen(sim_peer *p)
+{
+    struct ear *ear = p->test;
+    const got *told;
+    if (ear == NULL) {
+        p->test = ear = sim_malloc(sizeof *ear);
+        memset(ear, 0, sizeof *ear);
+        ear->seats = json_object();
+    }
+    while ((told = reader_message(&p->reader, ear->count)) != NULL) {
+        json_t *root = NULL;
+        json_error_t error;
+        ear->list = sim_realloc(ear->list, (ear->count + 1) * sizeof(json_t *));
+        if (told->op == OP_TEXT) {
+            root = json_loadb((const char *)told->data, told->len, JSON_REJECT_DUPLICATES, &error);
+            if (root == NULL)
+                DENY(p, "no JSON: %s", error.text);
+            judge(p, root, told);
+        }
+        ear->list[ear->count++] = root;
+    }
+}
+
+/* ----------------------------------------------------------------- ways in */
+
+const char *const talk_ways[] = {"raw", "byte by byte", "pending", "hosted", "hosted, pending"};
+
+static int is_pending(enum talk_way way)
+{
+    return way == TALK_PENDING || way == TALK_HOSTED_PENDING;
+}
+
+talk *talk_by(enum talk_way way)
+{
+    talk *t = talk_new();
+    t->s->ask_token = is_pending(way);
+    t->s->verdict.kind = WSPOOL_PENDING;
+    t->s->chop = way == TALK_BYTES ? SIM_BYTES : SIM_WHOLE;
+    assert_int_equal(talk_start(t), 0);
+    return t;
+}
+
+static void decide(sim_peer *p)
+{
+    wspool_verdict verdict;
+    memset(&verdict, 0, sizeof verdict);
+    verdict.size = sizeof verdict;
+    verdict.kind = WSPOOL_ACCEPT;
+    assert_int_equal(SIM_IN(wspool_auth_complete(p->sim->pool, p->id, &verdict)), 0);
+    sim_pump(p->sim);
+}
+
+sim_peer *talk_come(talk *t, enum talk_way way, const char *target)
+{
+    client_request request = {.target = target};
+    wspool_answer answer;
+    sim_peer *p;
+    if (is_pending(way))
+        request.extra = "Authorization: Bearer t\r\n";
+    if (way == TALK_HOSTED || way == TALK_HOSTED_PENDING) {
+        assert_int_equal(sim_upgrade(t->s, &request, &answer, &p),
+                         way == TALK_HOSTED ? WSPOOL_UPGRADE_ACCEPTED : WSPOOL_UPGRADE_PENDING);
+    } else {
+        p = sim_connect(t->s, &request);
+        sim_pump(t->s);
+    }
+    if (is_pending(way)) {
+        assert_int_equal(p->opened, 0);
+        decide(p);
+    }
+    if (p->waiting)
+        assert_int_equal(sim_adopt(p, NULL, 0), 0);
+    sim_pump(t->s);
+    sim_expect_open(p);
+    return p;
+}
+
+sim_peer *talk_join(talk *t, const char *target)
+{
+    sim_peer *p = sim_join(t->s, target);
+    if (p != NULL)
+        talk_skip(p);
+    return p;
+}
+
+/* ------------------------------------------------------------------- talk */
+
+static char *with_quotes(const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *copy = sim_malloc(size);
+    for (size_t i = 0; i < size; i++)
+        copy[i] = text[i];
+    for (char *c = copy; *c != '\0'; c++)
+        *c = *c == '\'' ? '"' : *c;
+    return copy;
+}
+
+/* It may have been made inside a call of the pool, where the heap is watched. */
+static void forget(char *quoted)
+{
+    int inside = sim_inside;
+    sim_inside = 0;
+    free(quoted);
+    sim_inside = inside;
+}
+
+void talk_say(sim_peer *p, const char *text)
+{
+    char *quoted = with_quotes(text);
+    if (p != NULL) {
+        sim_text(p, quoted);
+        sim_pump(p->sim);
+    }
+    forget(quoted);
+}
+
+void talk_print(sim_peer *p, const char *format, ...)
+{
+    char text[4096];
+    va_list list;
+    int n;
+    va_start(list, format);
+    n = vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    assert_in_range(n, 0, sizeof text - 1);
+    sim_text(p, text);
+    sim_pump(p->sim);
+}
+
+const json_t *talk_next(sim_peer *p)
+{
+    struct ear *ear;
+    listen(p);
+    ear = p->test;
+    if (ear->next == ear->count)
+        fail_msg("peer %zu was told nothing more", p->number);
+    if (ear->list[ear->next] == NULL)
+        fail_msg("peer %zu was told something in binary", p->number);
+    return ear->list[ear->next++];
+}
+
+/* Fails with both texts when they differ. */
+static void same(const sim_peer *p, const json_t *told, json_t *expected)
+{
+    assert_non_null(expected);
+    if (!json_equal(told, expected)) {
+        char *is = json_dumps(told, JSON_COMPACT | JSON_SORT_KEYS);
+        char *should = json_dumps(expected, JSON_COMPACT | JSON_SORT_KEYS);
+        fail_msg("peer %zu\nwas told: %s\nexpected: %s", p->number, is, should);
+    }
+    json_decref(expected);
+}
+
+static const char *now_of(const sim_peer *p)
+{
+    const talk *t = p->sim->test;
+    return t->time;
+}
+
+void talk_expect(sim_peer *p, const char *type, const char *data)
+{
+    same(p, talk_next(p),
+         json_pack("{s:s, s:o, s:s}", "type", type, "data", talk_json(data), "timestamp",
+                   now_of(p)));
+}
+
+void talk_expect_error(sim_peer *p, const char *code, int retry, const char *id)
+{
+    const json_t *told = talk_next(p);
+    json_t *text = json_object_get(json_object_get(told, "data"), "message"); /* free, not empty */
+    same(p, told,
+         json_pack("{s:s, s:{s:s, s:O*, s:b, s:s*}, s:s}", "type", "error", "data", "code", code,
+                   "message", text, "retry", retry, "id", id, "timestamp", now_of(p)));
+}
+
+void talk_expect_subscribed(sim_peer *p, const char *channel, struct wspool_position at,
+                            const char *met)
+{
+    char epoch[WSPOOL_JSON_EPOCH_MAX];
+    int recovered = strcmp(met, "recovered") == 0;
+    wspool_json_epoch_write(at.epoch, epoch);
+    same(p, talk_next(p),
+         json_pack("{s:s, s:{s:s, s:s, s:I, s:b, s:s*}, s:s}", "type", "subscribed", "data",
+                   "channel", channel, "epoch", epoch, "offset", (json_int_t)at.offset, "recovered",
+                   recovered, "reason", recovered || *met == '\0' ? NULL : met, "timestamp",
+                   now_of(p)));
+}
+
+void talk_expect_publication(sim_peer *p, const char *type, const char *channel,
+                             struct wspool_position at, const char *data)
+{
+    char epoch[WSPOOL_JSON_EPOCH_MAX];
+    wspool_json_epoch_write(at.epoch, epoch);
+    same(p, talk_next(p),
+         json_pack("{s:s, s:s, s:s, s:I, s:o, s:s}", "type", type, "channel", channel, "epoch",
+                   epoch, "offset", (json_int_t)at.offset, "data", talk_json(data), "timestamp",
+                   now_of(p)));
+}
+
+void talk_expect_silence(sim_peer *p)
+{
+    const struct ear *ear;
+    listen(p);
+    ear = p->test;
+    if (ear->next < ear->count) {
+        const got *told = reader_message(&p->reader, ear->next);
+        DENY(p, "peer %zu was told more than it should", p->number);
+    }
+}
+
+void talk_skip(sim_peer *p)
+{
+    struct ear *ear;
+    listen(p);
+    ear = p->test;
+    ear->next = ear->count;
+}
+
+struct wspool_position talk_at(const talk *t, wspool_channel channel)
+{
+    struct wspool_position at;
+    assert_int_equal(wspool_position(t->s->pool, channel, &at), 0);
+    return at;
+}
+
+int talk_is_member(const talk *t, wspool_channel channel, const sim_peer *p)
+{
+    wspool_id ids[64];
+    int n = wspool_members(t->s->pool, channel, ids, 64);
+    assert_in_range(n, 0, 64);
+    while (n-- > 0)
+        if (ids[n] == p->id)
+            return 1;
+    return 0;
+}
+
+int talk_publish(talk *t, wspool_channel channel, const char *type, const char *data)
+{
+    return SIM_IN(wspool_json_broadcast(t->json, t->s->pool, channel, type,
+                                        data == NULL ? NULL : talk_json(data), NULL, NULL));
+}
+
+json_t *talk_json(const char *text)
+{
+    char *quoted = with_quotes(text);
+    json_t *value = json_loads(quoted, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, NULL);
+    if (value == NULL)
+        fail_msg("the test has written no JSON: %s", quoted);
+    forget(quoted);
+    return value;
+}

@@ -1,0 +1,577 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * json/test_greeting.c - what a peer is told when it comes in, by whichever way, and how the
+ * companion is made and attached.
+ */
+#include "talk.h"
+
+/* What the greeting says of the peer itself. */
+static void expect_established(sim_peer *p, int heartbeat, const char *server)
+{
+    char data[200];
+    snprintf(data, sizeof data, "{'connection':'%llu','heartbeat_seconds':%d,'server':'%s'}",
+             (unsigned long long)p->id, heartbeat, server);
+    talk_expect(p, "connection_established", data);
+}
+
+static void expect_greeting(sim_peer *p)
+{
+    expect_established(p, 30, "wspool/" WSPOOL_VERSION);
+}
+
+/* ---------------------------------------------------------- first messages */
+
+static void open_without_a_channel_says_connection_established_only(void **state)
+{
+    (void)state;
+    for (int way = 0; way < TALK_WAYS; way++) {
+        talk *t = talk_by((enum talk_way)way);
+        sim_peer *p = talk_come(t, (enum talk_way)way, "/echo");
+        expect_greeting(p);
+        talk_expect_silence(p);
+        talk_free(t);
+    }
+}
+
+static void open_on_a_channels_path_says_subscribed_behind_it(void **state)
+{
+    (void)state;
+    for (int way = 0; way < TALK_WAYS; way++) {
+        talk *t = talk_by((enum talk_way)way);
+        sim_peer *a = talk_come(t, (enum talk_way)way, "/all");
+        sim_peer *b = talk_come(t, (enum talk_way)way, "/room/x");
+        expect_greeting(a);
+        talk_expect_subscribed(a, "global:all", talk_at(t, wspool_global("all")), "");
+        talk_expect_silence(a); /* nor does it hear of the other */
+        expect_greeting(b);
+        talk_expect_subscribed(b, "item:x", talk_at(t, wspool_item("x")), "");
+        talk_expect_silence(b);
+        talk_free(t);
+    }
+}
+
+static void open_says_exactly_what_the_header_shows(void **state)
+{
+    talk *t = talk_new();
+    char text[200];
+    sim_peer *p;
+    (void)state;
+    t->config.server = "s";
+    talk_start(t);
+    p = sim_join(t->s, "/echo");
+    snprintf(text, sizeof text,
+             "{\"type\":\"connection_established\",\"data\":{\"connection\":\"%llu\","
+             "\"heartbeat_seconds\":30,\"server\":\"s\"},\"timestamp\":\"" TALK_TIME "\"}",
+             (unsigned long long)p->id);
+    sim_expect_message(p, 0, text);
+    talk_free(t);
+}
+
+static void open_says_the_head_of_a_channel_that_has_gone_on(void **state)
+{
+    talk *t = talk_default();
+    sim_peer *a = talk_join(t, "/room/x");
+    sim_peer *b;
+    struct wspool_position at;
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(talk_publish(t, wspool_item("x"), "news", "{}"), 1);
+    b = sim_join(t->s, "/room/x");
+    at = talk_at(t, wspool_item("x"));
+    assert_int_equal(at.offset, 3);
+    expect_greeting(b);
+    talk_expect_subscribed(b, "item:x", at, "");
+    talk_expect_silence(b); /* what was before it does not come */
+    assert_int_equal(talk_publish(t, wspool_item("x"), "news", NULL), 2);
+    sim_pump(t->s);
+    at.offset = 4;
+    talk_expect_publication(b, "news", "item:x", at, "{}");
+    (void)a;
+    talk_free(t);
+}
+
+static void open_writes_the_paths_name_as_it_is_decoded(void **state)
+{
+    talk *t = talk_default();
+    sim_peer *p = sim_join(t->s, "/room/K%C3%A4se%20%22%5Cx%22%0A");
+    const json_t *data;
+    (void)state;
+    expect_greeting(p);
+    data = json_object_get(talk_next(p), "data");
+    assert_string_equal(json_string_value(json_object_get(data, "channel")),
+                        "item:K\xc3\xa4se \"\\x\"\n");
+    talk_free(t);
+}
+
+static void open_when_the_paths_name_is_no_text_does_no_harm(void **state)
+{
+    static const char *const targets[] = {"/room/%FF", "/room/%ED%A0%80", "/room/a%C3",
+                                          "/room/%C0%80"};
+    talk *t = talk_default();
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        sim_peer *p = sim_join(t->s, targets[i]);
+        expect_greeting(p);
+        talk_skip(p); /* it may be told so, but cannot be told the name: see the judge */
+        talk_say(p, "{'type':'ping'}");
+        talk_expect(p, "pong", "{}");
+    }
+    talk_free(t);
+}
+
+static void connection_is_another_for_each_that_comes(void **state)
+{
+    talk *t = talk_default();
+    sim_peer *a = sim_join(t->s, "/echo");
+    sim_peer *b;
+    (void)state;
+    expect_greeting(a);
+    sim_cut(a, WSPOOL_GONE_EOF);
+    sim_pump(t->s);
+    b = sim_join(t->s, "/echo");
+    assert_int_equal(wspool_slot(a->id), wspool_slot(b->id));
+    assert_true(a->id != b->id);
+    expect_greeting(b); /* which compares with the id */
+    talk_free(t);
+}
+
+static void heartbeat_is_the_ping_interval_in_seconds(void **state)
+{
+    static const struct {
+        uint64_t interval;
+        int seconds;
+    } table[] = {{45 * SEC, 45}, {0, 0}, {1500 * MS, 1}, {999 * MS, 0}, {3600 * SEC, 3600}};
+    (void)state;
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        talk *t = talk_new();
+        t->s->config.ping_interval = table[i].interval;
+        talk_start(t);
+        expect_established(sim_join(t->s, "/echo"), table[i].seconds, "wspool/" WSPOOL_VERSION);
+        talk_free(t);
+    }
+}
+
+static void server_is_the_hosts_own_and_is_copied(void **state)
+{
+    char name[16] = "board/2.0";
+    talk *t = talk_new();
+    (void)state;
+    t->config.server = name;
+    talk_start(t);
+    memset(name, 'x', sizeof name);
+    expect_established(sim_join(t->s, "/echo"), 30, "board/2.0");
+    talk_free(t);
+}
+
+/* --------------------------------------------------- a position in the query */
+
+/* $E stands for the epoch, $U for it in capitals, $N for another one. */
+static const struct {
+    const char *query;
+    const char *met;
+} queries[] = {
+    {"", ""},
+    {"?", ""},
+    {"?a=b", ""},
+    {"?epoch=$E&offset=3", "recovered"},
+    {"?offset=3&epoch=$E", "recovered"},
+    {"?&&epoch=$E&&offset=3&", "recovered"},
+    {"?a=b&epoch=$E&c&offset=3&d=", "recovered"},
+    {"?epoch=$E&epoch=1&offset=3", "recovered"}, /* the first one counts */
+    {"?epoch=$E&offset=2", "too_old"},
+    {"?epoch=$E&offset=0", "too_old"},
+    {"?epoch=$E&offset=4", "unknown_offset"},
+    {"?epoch=$E&offset=9007199254740991", "unknown_offset"},
+    {"?epoch=$E&offset=9007199254740992", "unknown_offset"},
+    {"?epoch=$E&offset=9223372036854775807", "unknown_offset"},
+    {"?epoch=$E&offset=9223372036854775811", "unknown_offset"},  /* 2^63 + 3 */
+    {"?epoch=$E&offset=18446744073709551619", "unknown_offset"}, /* 2^64 + 3 */
+    {"?epoch=$E&offset=99999999999999999999999999999999999999", "unknown_offset"},
+    {"?epoch=$E", "unknown_offset"},
+    {"?epoch=$E&offset", "unknown_offset"},
+    {"?epoch=$E&offset=", "unknown_offset"},
+    {"?epoch=$E&offset=-3", "unknown_offset"},
+    {"?epoch=$E&offset=+3", "unknown_offset"},
+    {"?epoch=$E&offset=3x", "unknown_offset"},
+    {"?epoch=$E&offset=0x3", "unknown_offset"},
+    {"?epoch=$E&offset=3.0", "unknown_offset"},
+    {"?epoch=$E&offset=3e0", "unknown_offset"},
+    {"?epoch=$E&offset=%203", "unknown_offset"},
+    {"?epoch=$E&offsets=3", "unknown_offset"},
+    {"?epoch=$N&offset=3", "epoch_changed"},
+    {"?epoch=$N&offset=0", "epoch_changed"},
+    {"?epoch=$N", "epoch_changed"},
+    {"?epoch=0&offset=3", "epoch_changed"},
+    {"?epoch=0$E&offset=3", "epoch_changed"},
+    {"?epoch=$E0&offset=3", "epoch_changed"},
+    {"?epoch=$U&offset=3", "epoch_changed"},
+    {"?epoch=%31&offset=3", "epoch_changed"},
+    {"?epoch=zzzzzzzzzzzzz&offset=3", "epoch_changed"},  /* beyond 64 bits */
+    {"?epoch=zzzzzzzzzzzzzz&offset=3", "epoch_changed"}, /* and beyond 13 digits */
+    {"?epoch=f81d4fae-7dec-11d0-a765-00a0c91e6bf6&offset=3", "epoch_changed"},
+    {"?epoch=&offset=3", ""},
+    {"?epoch&offset=3", ""},
+    {"?offset=3", ""},
+    {"?xepoch=$E&offset=3", ""},
+    {"?epochs=$E&offset=3", ""},
+    {"?Epoch=$E&offset=3", ""},
+};
+
+static void write_query(char *out, const char *query, uint64_t epoch)
+{
+    for (; *query != '\0'; query++) {
+        if (*query != '$') {
+            *out++ = *query;
+            continue;
+        }
+        wspool_json_epoch_write(*++query == 'N' ? epoch + 1 : epoch, out);
+        for (; *out != '\0'; out++)
+            if (*query == 'U' && *out >= 'a' && *out <= 'z')
+                *out = (char)(*out - 'a' + 'A');
+    }
+    *out = '\0';
+}
+
+static void position_in_the_query_is_met_or_says_why_not_by_every_way(void **state)
+{
+    (void)state;
+    for (int way = 0; way < TALK_WAYS; way++)
+        for (size_t i = 0; i < sizeof queries / sizeof *queries; i++) {
+            talk *t = talk_by((enum talk_way)way);
+            char target[200] = "/room/x";
+            struct wspool_position at;
+            sim_peer *p;
+            talk_come(t, (enum talk_way)way, "/room/x");
+            for (int n = 0; n < 3; n++)
+                assert_int_equal(talk_publish(t, wspool_item("x"), "news", NULL), 1);
+            at = talk_at(t, wspool_item("x"));
+            assert_int_equal(at.offset, 3);
+            write_query(target + strlen(target), queries[i].query, at.epoch);
+            p = talk_come(t, (enum talk_way)way, target);
+            expect_greeting(p);
+            talk_expect_subscribed(p, "item:x", at, queries[i].met);
+            talk_expect_silence(p);
+            talk_free(t);
+        }
+}
+
+static void position_without_a_channel_says_nothing(void **state)
+{
+    talk *t = talk_default();
+    sim_peer *p = sim_join(t->s, "/echo?epoch=1a2b&offset=7");
+    (void)state;
+    expect_greeting(p);
+    talk_expect_silence(p);
+    talk_free(t);
+}
+
+/* Who asks for the position, renders a list, and then comes in. */
+static void position_of_an_empty_channel_is_met_when_nothing_was_published(void **state)
+{
+    (void)state;
+    for (int missed = 0; missed < 2; missed++) {
+        talk *t = talk_default();
+        struct wspool_position at = talk_at(t, wspool_item("x"));
+        char target[200] = "/room/x";
+        sim_peer *p;
+        assert_int_equal(at.offset, 0);
+        if (missed)
+            assert_int_equal(talk_publish(t, wspool_item("x"), "news", NULL), 0);
+        write_query(target + strlen(target), "?epoch=$E&offset=0", at.epoch);
+        p = sim_join(t->s, target);
+        expect_greeting(p);
+        talk_expect_subscribed(p, "item:x", talk_at(t, wspool_item("x")),
+                               missed ? "epoch_changed" : "recovered");
+        talk_free(t);
+    }
+}
+
+/* ------------------------------------------------------------- subprotocol */
+
+static sim_peer *offer(talk *t, const char *protocol, const char *chosen)
+{
+    client_request request = {.target = "/all", .protocol = protocol};
+    char room[80];
+    const char *answer;
+    sim_peer *p = sim_connect(t->s, &request);
+    sim_pump(t->s);
+    sim_expect_open(p);
+    answer = reader_header(&p->reader, "Sec-WebSocket-Protocol", room, sizeof room);
+    if (chosen == NULL)
+        assert_null(answer);
+    else
+        assert_string_equal(answer, chosen);
+    return p;
+}
+
+static void subprotocol_is_chosen_when_offered_and_the_contract_is_the_same_when_not(void **state)
+{
+    static const struct {
+        const char *offered;
+        const char *chosen;
+    } table[] = {{NULL, NULL},
+                 {"wspool.v1.json", WSPOOL_JSON_SUBPROTOCOL},
+                 {"chat, wspool.v1.json", WSPOOL_JSON_SUBPROTOCOL},
+                 {"wspool.v2.json", NULL},
+                 {"chat", NULL}};
+    talk *t = talk_default();
+    (void)state;
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        sim_peer *p = offer(t, table[i].offered, table[i].chosen);
+        expect_greeting(p);
+        talk_expect_subscribed(p, "global:all", talk_at(t, wspool_global("all")), "");
+        talk_say(p, "{'type':'ping'}");
+        talk_expect(p, "pong", "{}");
+    }
+    talk_free(t);
+}
+
+static void subprotocols_of_the_host_are_left_alone(void **state)
+{
+    static const char *const own[] = {"board.v9", NULL};
+    talk *t = talk_new();
+    (void)state;
+    t->s->config.subprotocols = own;
+    talk_start(t);
+    assert_ptr_equal(t->ours.subprotocols, own);
+    expect_greeting(offer(t, "board.v9", "board.v9"));
+    expect_greeting(offer(t, "wspool.v1.json", NULL));
+    talk_free(t);
+}
+
+/* --------------------------------------------------- the application's hooks */
+
+static void speak(sim *s, const sim_event *event)
+{
+    const talk *t = s->test;
+    if (event->what == SIM_OPENED)
+        assert_int_equal(wspool_json_send(t->json, s->pool, event->id, "welcome", NULL), 0);
+}
+
+static void open_hook_of_the_application_is_called_behind_the_greeting(void **state)
+{
+    talk *t = talk_default();
+    sim_peer *p;
+    (void)state;
+    t->s->react = speak;
+    p = sim_join(t->s, "/all");
+    assert_int_equal(t->s->counts[SIM_OPENED], 1);
+    assert_string_equal(sim_event_of(t->s, SIM_OPENED, 0)->text, "all");
+    expect_greeting(p);
+    talk_expect_subscribed(p, "global:all", talk_at(t, wspool_global("all")), "");
+    talk_expect(p, "welcome", "{}");
+    talk_expect_silence(p);
+    t->s->react = NULL;
+    talk_free(t);
+}
+
+static void close_hook_of_the_application_is_called_once_with_the_reason(void **state)
+{
+    talk *t = talk_default();
+    sim_peer *p = talk_join(t, "/all");
+    (void)state;
+    sim_say_close(p, 1000, "bye");
+    sim_pump(t->s);
+    sim_expect_close(p, WSPOOL_END_PEER_CLOSED, 1000);
+    assert_int_equal(t->s->counts[SIM_CLOSED], 1);
+    talk_free(t);
+}
+
+static void hooks_need_not_be_there(void **state)
+{
+    talk *t = talk_new();
+    sim_peer *p;
+    (void)state;
+    t->hookless = 1;
+    talk_start(t);
+    p = talk_join(t, "/room/x");
+    talk_say(p, "{'type':'ping'}");
+    talk_expect(p, "pong", "{}");
+    sim_say_close(p, 1000, NULL);
+    sim_pump(t->s);
+    sim_expect_close(p, WSPOOL_END_PEER_CLOSED, 1000);
+    talk_free(t);
+}
+
+static void close_at_once(sim *s, const sim_event *event)
+{
+    if (event->what == SIM_OPENED)
+        assert_int_equal(SIM_IN(wspool_close(s->pool, event->id, 4002, "no", 0)), 0);
+}
+
+static void open_hook_that_closes_lets_the_greeting_through(void **state)
+{
+    talk *t = talk_default();
+    sim_peer *p;
+    (void)state;
+    t->s->react = close_at_once;
+    p = sim_connect_to(t->s, "/all");
+    sim_pump(t->s);
+    sim_expect_close(p, WSPOOL_END_HOST_CLOSED, 4002);
+    expect_greeting(p);
+    talk_skip(p);
+    t->s->react = NULL;
+    talk_free(t);
+}
+
+static void publish_at_once(sim *s, const sim_event *event)
+{
+    talk *t = s->test;
+    if (event->what == SIM_OPENED)
+        assert_true(talk_publish(t, wspool_global("all"), "came", NULL) > 0);
+}
+
+static void open_hook_that_publishes_is_heard_behind_subscribed(void **state)
+{
+    talk *t = talk_default();
+    sim_peer *a;
+    sim_peer *b;
+    struct wspool_position at;
+    (void)state;
+    t->s->react = publish_at_once;
+    a = sim_join(t->s, "/all");
+    b = sim_join(t->s, "/all");
+    t->s->react = NULL;
+    at = talk_at(t, wspool_global("all"));
+    assert_int_equal(at.offset, 2);
+    expect_greeting(b);
+    at.offset = 1;
+    talk_expect_subscribed(b, "global:all", at, "");
+    at.offset = 2;
+    talk_expect_publication(b, "came", "global:all", at, "{}");
+    talk_expect_silence(b);
+    (void)a; /* the judge looks at it */
+    talk_free(t);
+}
+
+/* ----------------------------------------------------------- made, attached */
+
+static void config_holds_the_defaults_of_the_header(void **state)
+{
+    wspool_json_config config;
+    (void)state;
+    memset(&config, 0xee, sizeof config);
+    wspool_json_config_init(&config);
+    assert_int_equal(config.size, sizeof config);
+    assert_string_equal(config.server, "wspool/" WSPOOL_VERSION);
+    assert_int_equal(config.depth, 16);
+    assert_null(config.subscribe.call);
+    assert_non_null(config.clock.call);
+    assert_true(config.clock.call(config.clock.user) > TALK_CLOCK / 2);
+}
+
+static void config_of_an_older_header_gets_what_it_knows(void **state)
+{
+    struct {
+        wspool_json_config config;
+        unsigned char behind[8];
+    } room;
+    size_t older = offsetof(wspool_json_config, subscribe);
+    wspool_json *json;
+    (void)state;
+    memset(&room, 0xee, sizeof room);
+    wspool_json_config_init_sized(&room.config, older);
+    assert_int_equal(room.config.size, older);
+    assert_int_equal(room.config.depth, 16);
+    for (size_t i = older; i < sizeof room; i++)
+        assert_int_equal(((unsigned char *)&room)[i], 0xee);
+    assert_int_equal(wspool_json_new(&json, &room.config), 0);
+    wspool_json_free(json);
+    wspool_json_config_init_sized(NULL, sizeof room.config);
+    memset(&room, 0xee, sizeof room);
+    wspool_json_config_init_sized(&room.config, sizeof(size_t) - 1);
+    assert_int_equal(((unsigned char *)&room)[0], 0xee);
+    wspool_json_config_init_sized(&room.config, sizeof room); /* of a newer one */
+    assert_int_equal(room.config.size, sizeof room);
+    assert_int_equal(room.config.depth, 16);
+    assert_int_equal(room.behind[0], 0);
+}
+
+static void new_when_the_config_is_no_good_answers_inval(void **state)
+{
+    wspool_json_config config;
+    wspool_json *json = NULL;
+    (void)state;
+    assert_int_equal(wspool_json_new(NULL, NULL), WSPOOL_ERR_INVAL);
+#define REFUSES(change)                                                                            \
+    do {                                                                                           \
+        wspool_json_config_init(&config);                                                          \
+        change;                                                                                    \
+        json = (wspool_json *)&config;                                                             \
+        assert_int_equal(wspool_json_new(&json, &config), WSPOOL_ERR_INVAL);                       \
+        assert_null(json);                                                                         \
+    } while (0)
+    REFUSES(config.size = 0);
+    REFUSES(config.size = sizeof(size_t) - 1);
+    REFUSES(config.size = sizeof config + 1);
+    REFUSES(config.depth = 0);
+    REFUSES(config.depth = 513);
+    REFUSES(config.server = NULL);
+    REFUSES(config.clock.call = NULL);
+#undef REFUSES
+    wspool_json_config_init(&config);
+    config.depth = 512;
+    assert_int_equal(wspool_json_new(&json, &config), 0);
+    wspool_json_free(json);
+    assert_int_equal(wspool_json_new(&json, NULL), 0);
+    wspool_json_free(json);
+    wspool_json_free(NULL);
+}
+
+static void attach_when_something_is_missing_answers_inval_and_changes_nothing(void **state)
+{
+    wspool_config config;
+    wspool_config before;
+    wspool_json *json;
+    wspool_json *second;
+    (void)state;
+    assert_int_equal(wspool_json_new(&json, NULL), 0);
+    assert_int_equal(wspool_json_new(&second, NULL), 0);
+    wspool_config_init(&config);
+    before = config;
+    assert_int_equal(wspool_json_attach(NULL, &config), WSPOOL_ERR_INVAL);
+    assert_int_equal(wspool_json_attach(json, NULL), WSPOOL_ERR_INVAL);
+    before.size = config.size = 8;
+    assert_int_equal(wspool_json_attach(json, &config), WSPOOL_ERR_INVAL);
+    assert_memory_equal(&config, &before, sizeof config);
+    config.size = sizeof config;
+    assert_int_equal(wspool_json_attach(json, &config), 0);
+    assert_non_null(config.open.call);
+    /* ours behind ours would go round for ever, or greet twice */
+    before = config;
+    assert_int_equal(wspool_json_attach(json, &config), WSPOOL_ERR_INVAL);
+    assert_int_equal(wspool_json_attach(second, &config), WSPOOL_ERR_INVAL);
+    assert_memory_equal(&config, &before, sizeof config);
+    wspool_json_free(json);
+    wspool_json_free(second);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(open_without_a_channel_says_connection_established_only),
+        cmocka_unit_test(open_on_a_channels_path_says_subscribed_behind_it),
+        cmocka_unit_test(open_says_exactly_what_the_header_shows),
+        cmocka_unit_test(open_says_the_head_of_a_channel_that_has_gone_on),
+        cmocka_unit_test(open_writes_the_paths_name_as_it_is_decoded),
+        cmocka_unit_test(open_when_the_paths_name_is_no_text_does_no_harm),
+        cmocka_unit_test(connection_is_another_for_each_that_comes),
+        cmocka_unit_test(heartbeat_is_the_ping_interval_in_seconds),
+        cmocka_unit_test(server_is_the_hosts_own_and_is_copied),
+        cmocka_unit_test(position_in_the_query_is_met_or_says_why_not_by_every_way),
+        cmocka_unit_test(position_without_a_channel_says_nothing),
+        cmocka_unit_test(position_of_an_empty_channel_is_met_when_nothing_was_published),
+        cmocka_unit_test(subprotocol_is_chosen_when_offered_and_the_contract_is_the_same_when_not),
+        cmocka_unit_test(subprotocols_of_the_host_are_left_alone),
+        cmocka_unit_test(open_hook_of_the_application_is_called_behind_the_greeting),
+        cmocka_unit_test(close_hook_of_the_application_is_called_once_with_the_reason),
+        cmocka_unit_test(hooks_need_not_be_there),
+        cmocka_unit_test(open_hook_that_closes_lets_the_greeting_through),
+        cmocka_unit_test(open_hook_that_publishes_is_heard_behind_subscribed),
+        cmocka_unit_test(config_holds_the_defaults_of_the_header),
+        cmocka_unit_test(config_of_an_older_header_gets_what_it_knows),
+        cmocka_unit_test(new_when_the_config_is_no_good_answers_inval),
+        cmocka_unit_test(attach_when_something_is_missing_answers_inval_and_changes_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

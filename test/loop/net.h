@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * loop/net.h - real sockets for the tests in C: clients, and a pool on the epoll adapter.
+ *
+ * A client is a TCP socket on loopback with the reader of sim/client.h behind it. It never
+ * blocks: what is to be sent is queued, and net_client_turn moves what can be moved. Server and
+ * clients live in one thread, so a test says what happens in which order.
+ *
+ * No test measures time. NET_PATIENCE only keeps a test that has gone wrong from hanging.
+ */
+#ifndef WSPOOL_TEST_LOOP_NET_H
+#define WSPOOL_TEST_LOOP_NET_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <wspool/wspool.h>
+
+#include "../sim/client.h"
+
+#define NET_PATIENCE (120 * WSPOOL_SECOND)
+
+/* ----------------------------------------------------------------- clients */
+
+enum net_end {
+    NET_HERE,
+    NET_FIN,  /* the server closed in good order */
+    NET_RESET /* or not */
+};
+
+typedef struct net_client {
+    int fd;      /* -1: not connected, or killed by the test */
+    blob out;    /* to be written */
+    size_t sent; /* of these */
+    reader in;
+    size_t answered;  /* entries of in.list that were looked at for an answer */
+    int silent;       /* reads, but answers neither pings nor Close */
+    int deaf;         /* does not read */
+    enum net_end end; /* how the server left */
+} net_client;
+
+/* How a client dies. */
+enum net_kill { NET_KILL_FIN, NET_KILL_RST };
+
+/* Connects to a port on loopback. receive_bytes: SO_RCVBUF, 0: the system's. */
+void net_client_connect(net_client *client, unsigned port, int receive_bytes);
+/* The same, and asks for a WebSocket at `target`. */
+void net_client_open(net_client *client, unsigned port, const char *target);
+void net_client_request(net_client *client, const char *target);
+void net_client_text(net_client *client, const void *text, size_t len);
+void net_client_frame(net_client *client, unsigned first, const void *payload, size_t len);
+void net_client_kill(net_client *client, enum net_kill how);
+void net_client_free(net_client *client);
+
+/* Writes and reads what is possible; answers pings and Close unless silent. */
+void net_client_turn(net_client *client);
+
+/* A page of every value, the same whenever it is asked for. */
+void net_fill(uint8_t *bytes, size_t len, unsigned seed);
+
+/* Is it not too late yet? Fails the test when it is. `since` is 0 at first. */
+int net_patient(uint64_t *since);
+
+/* ------------------------------------------------------------------- books */
+
+/* wspool_check, and the equations of wspool/stats.h. */
+void net_assert_books(const wspool *pool);
+struct wspool_stats net_stats(const wspool *pool);
+
+#endif
