@@ -225,7 +225,7 @@ build/valgrind/%: build/release/%
 of_kinds        = $(foreach k,$(2),$(addprefix build/$(1)/,$(call programs,$(k))))
 ASAN_TESTS     := $(call of_kinds,asan,loop unit sim laws oom $(COMPANIONS))
 TSAN_TESTS     := $(call of_kinds,tsan,threads)
-VALGRIND_TESTS := $(call of_kinds,valgrind,sim)
+VALGRIND_TESTS := $(call of_kinds,valgrind,sim) build/valgrind/test/loop/test_thousand
 # Memory that wslay asks for can only be made to fail where no sanitizer has taken malloc over.
 RELEASE_TESTS  := $(call of_kinds,release,oom)
 COV_TESTS      := $(call of_kinds,cov,unit sim laws oom $(COMPANIONS))

@@ -134,7 +134,7 @@ typedef struct wspool_drop_hook {
 } wspool_drop_hook;
 
 /* The peer's queue has risen above half of its limit in bytes or messages (pressed = 1), or has
- * fallen below an eighth of both again (0). */
+ * fallen to an eighth of both again (0). */
 typedef struct wspool_pressure_hook {
     void (*call)(wspool *pool, wspool_id id, int pressed, void *user);
     void *user;
@@ -240,9 +240,10 @@ typedef struct wspool_config {
     /* what may wait to be sent */
     uint32_t queue_bytes;    /* to one peer: 262144. < 2^30 */
     uint32_t queue_messages; /* to one peer: 1024 */
-    uint64_t pool_bytes;     /* to all of them, a message counted once however many wait for it:
-                                67108864. Above it the peers with most to receive are closed, 4101 */
-    enum wspool_slow slow;   /* for channels that no route names: WSPOOL_SLOW_CLOSE */
+    uint64_t pool_bytes;   /* to all of them, in memory of blocks (16 KiB and up), so that a message
+                                counts once however many wait for it: 67108864. Above it those
+                                blocked peers that wait for most are closed, 4101 */
+    enum wspool_slow slow; /* for channels that no route names: WSPOOL_SLOW_CLOSE */
 
     /* how long */
     uint64_t handshake_time; /* first byte (or opening) to verdict: 10 s; then 408. Not 0 */

@@ -58,7 +58,8 @@ extern "C" {
     X(waiting_bytes, "bytes", "queued, over all peers: a shared message counts for each")          \
     X(block_bytes, "bytes", "memory of the wire images, a shared message counted once")
 
-/* One stage of the way in. */
+/* One stage of the way in. The time of waiting for the rest of a head is that of REQUEST_LINE. An
+ * accepted peer that ends before its 101 has left is refused in FLUSHED, though it has ended. */
 typedef struct wspool_stage_stats {
     uint64_t passed;  /* how many got through it */
     uint64_t refused; /* how many ended in it */

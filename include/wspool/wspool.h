@@ -35,12 +35,14 @@
  *   Structs     that the host fills begin with their size; we only ever append to them.
  *
  * Caveats, with their cure
- *   - An idle peer costs 192 bytes, a joined channel 16 more. A peer that has not been accepted
+ *   - An idle peer costs 192 bytes, its first channel 16 more and each further one 32. A peer that has not been accepted
  *     holds at most its head (head_bytes) and 2 KiB; none of it before its first byte.
  *   - peek's bytes stay where they are until the ack (or the release after the write has ended):
  *     a host with asynchronous writes, io_uring say, may leave them with the kernel. It must not
  *     release a peer whose write is still under way.
  *   - A write that failed with anything but "would block" is wspool_gone(..., WSPOOL_GONE_FAILED).
+ *   - A host that publishes to a full queue from its own drop hook gets one more drop for each: the
+ *     call ends, but wspool_deadline stays 0. Publish later instead.
  *   - TCP_NODELAY is yours to set; the pool has joined small writes already.
  */
 #ifndef WSPOOL_WSPOOL_H
@@ -217,8 +219,9 @@ struct wspool_position {
 };
 
 /* Ask before you render a list that later messages will change: who subscribes and finds the
- * channel at that position has missed nothing. This holds for a channel without members too: if
- * anything is published to it meanwhile, it comes back with another epoch. INVAL. */
+ * channel at that position has missed nothing. This holds for a channel without members too: when
+ * anything was published to it meanwhile, it comes back with another epoch (at times also when
+ * nothing was: then one list too many is fetched). INVAL. */
 int wspool_position(const wspool *pool, wspool_channel channel, struct wspool_position *position);
 
 /* How many members; 0 for a channel that isn't there. INVAL. */

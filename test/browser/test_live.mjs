@@ -113,13 +113,19 @@ await test('run_lost_with_its_server_is_given_up', async () => {
   page.mayComplain();
   await card(page, 'Cut short').press('r');
   await page.waitForSelector('.card[data-run="running"]');
+  const subscribed = new Promise((done) => {
+    page.on('websocket', (socket) => {
+      if (!socket.url().includes('/api/execution/')) return;
+      socket.on('framereceived', ({ payload }) => payload.includes('"subscribed"') && done());
+    });
+  });
   await server.killed();
   server = await Cards.start({ port });
   for (let i = 0; i < 10; i++) await server.create(`Filler ${i}`); // one has its id
-  const toasts = () => page.locator('.toast').allTextContents();
-  const over = async () => (await toasts()).some((text) => text.includes('nothing more is heard'));
-  for (let i = 0; i < 100 && !(await over()); i++) await page.clock.runFor(500);
-  assert.ok(await over(), await toasts());
+  await subscribed;
+  await sleep(100); // for the page to have heard it, too
+  await page.clock.runFor(6000);
+  await toast(page, 'nothing more is heard of it');
   assert.equal(await page.locator('.card[data-run="running"]').count(), 0);
   await server.killed();
 });

@@ -65,7 +65,10 @@ await test('board_is_legible_in_light_and_dark', async () => {
     await page.locator('.card').nth(1).press('Delete'); // a note
     await page.getByRole('button', { name: 'Undo' }).click();
     await page.locator('.card').nth(1).press('Delete');
-    await page.locator('.card .run').first().click();
+    await page
+      .locator('.card .run')
+      .nth(colorScheme === 'light' ? 0 : 2)
+      .click();
     await page.waitForSelector('.card[data-run="running"]');
     await page.locator('.card .more').nth(3).click();
     await sleep(300); // for what glides

@@ -90,7 +90,6 @@ int talk_start(talk *t)
     if (rc != 0)
         return rc;
     t->sims = *c;
-    c->open.user = c->close.user = t->s;
     c->message = t->hear;
     if (t->hookless) {
         c->open.call = NULL;
@@ -98,9 +97,9 @@ int talk_start(talk *t)
     }
     assert_int_equal(wspool_json_attach(t->json, c), 0);
     t->ours = *c;
-    c->open.call = open_hook;
-    c->message.call = message_hook;
-    c->close.call = close_hook;
+    c->open = (wspool_open_hook){open_hook, t->s};
+    c->message = (wspool_message_hook){message_hook, t->s};
+    c->close = (wspool_close_hook){close_hook, t->s};
     sim_start(t->s);
     return t->s->pool != NULL ? 0 : WSPOOL_ERR_NOMEM;
 }

@@ -11,6 +11,7 @@
 #endif
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -242,52 +243,127 @@ static void wake_is_called_once_when_many_threads_leave_letters_in_one_sleep(voi
     end();
 }
 
-/* -------------------------------------------------------- no letter left lying */
-
-/* Threads leave letters at the moment in which the loop turns without having been asked to, so
- * that letters are read before their wake comes. Then one letter more, for a loop that sleeps. */
-static void *say_yes_in_rounds(void *number)
+/* Letters for nobody: they are only counted, and so there can be very many of them. */
+static uint64_t letters_read(void)
 {
-    uint32_t mine = (uint32_t)(uintptr_t)number;
-    for (uint32_t n = mine; n < PEERS; n += TEAM) {
-        pthread_barrier_wait(&w.start);
-        if (mine > 0) {
-            say(n, WSPOOL_ACCEPT);
-        }
-        pthread_barrier_wait(&w.start);
-        if (mine == 0) {
-            say(n, WSPOOL_ACCEPT);
-        }
-    }
-    return NULL;
+    return numbers().stale_ids;
 }
 
-static void loop_is_woken_for_every_letter_when_it_was_awake_for_others(void **state)
+static void say_to_nobody(void)
+{
+    static const wspool_verdict no = {.size = sizeof no, .kind = WSPOOL_REFUSE};
+    if (wspool_auth_complete(w.pool, 0, &no) != 0) {
+        atomic_fetch_add(&w.faults, 1);
+    }
+}
+
+enum { MANY = 20000 };
+
+static void *say_much_to_nobody(void *unused)
+{
+    pthread_barrier_wait(&w.start);
+    for (int i = 0; i < MANY; i++) {
+        say_to_nobody();
+    }
+    return unused;
+}
+
+static void no_letter_is_lost_when_many_threads_leave_very_many(void **state)
 {
     pthread_t team[TEAM];
     (void)state;
     begin();
-    for (uint32_t n = 0; n < PEERS; n++) {
-        come(n);
-    }
-    assert_int_equal(pthread_barrier_init(&w.start, NULL, TEAM + 1), 0);
-    for (uintptr_t i = 0; i < TEAM; i++) {
-        assert_int_equal(pthread_create(&team[i], NULL, say_yes_in_rounds, (void *)i), 0);
-    }
-    for (uint32_t round = 1; round <= PEERS / TEAM; round++) {
-        pthread_barrier_wait(&w.start);
-        while (w.opens < round * TEAM - 1) {
-            turn();
-        }
-        pthread_barrier_wait(&w.start);
-        while (w.opens < round * TEAM) {
-            sleep_until_woken();
-            turn();
-        }
-    }
+    start_team(team, say_much_to_nobody);
     join_team(team);
-    assert_int_equal(w.opens, PEERS);
-    assert_true(atomic_load(&w.wakes) <= PEERS);
+    turn();
+    assert_int_equal(letters_read(), TEAM * MANY);
+    assert_int_equal(atomic_load(&w.wakes), 1);
+    end();
+}
+
+/* -------------------------------------------------------- no letter left lying */
+
+enum { ROUNDS = 4000 };
+static atomic_uint begun, done; /* rounds */
+static unsigned each_round;     /* letters */
+
+/* A thread that leaves letters as soon as it may. It spins, so that what it does happens at the
+ * same time as what the loop does. */
+static void *leave_letters(void *unused)
+{
+    for (unsigned round = 1; round <= ROUNDS; round++) {
+        while (atomic_load(&begun) < round) {
+            sched_yield();
+        }
+        for (unsigned i = 0; i < each_round; i++) {
+            say_to_nobody();
+            for (volatile unsigned wait = round % 64; wait > 0; wait--) {
+            }
+        }
+        atomic_store(&done, round);
+    }
+    return unused;
+}
+
+static void start_rounds(pthread_t *thread, unsigned letters)
+{
+    begin();
+    each_round = letters;
+    atomic_store(&begun, 0);
+    atomic_store(&done, 0);
+    assert_int_equal(pthread_create(thread, NULL, leave_letters, NULL), 0);
+}
+
+static void tick_for_each_wake(void)
+{
+    while (sem_trywait(&w.wake) == 0) {
+        assert_int_equal(wspool_tick(w.pool, ++w.now), 0);
+    }
+}
+
+/* The loop turns for other reasons and reads letters before their wake has come, which then comes
+ * for nothing. The next letter must wake it all the same. */
+static void loop_is_woken_when_the_last_wake_came_for_nothing(void **state)
+{
+    pthread_t thread;
+    (void)state;
+    start_rounds(&thread, 1);
+    for (unsigned round = 1; round <= ROUNDS; round++) {
+        uint64_t before = letters_read();
+        atomic_store(&begun, round);
+        while (letters_read() == before) {
+            assert_int_equal(wspool_tick(w.pool, ++w.now), 0);
+        }
+        while (atomic_load(&done) < round) {
+            sched_yield();
+        }
+        tick_for_each_wake();
+        unsigned wakes = atomic_load(&w.wakes);
+        say_to_nobody();
+        assert_int_equal(atomic_load(&w.wakes), wakes + 1);
+        tick_for_each_wake();
+    }
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(letters_read(), 2 * ROUNDS);
+    end();
+}
+
+/* The loop turns only when it is woken, and letters come while it reads others. */
+static void letters_are_all_read_when_the_loop_turns_for_wakes_only(void **state)
+{
+    pthread_t thread;
+    (void)state;
+    start_rounds(&thread, 3);
+    for (unsigned round = 1; round <= ROUNDS; round++) {
+        atomic_store(&begun, round);
+        while (atomic_load(&done) < round) {
+            tick_for_each_wake();
+        }
+        tick_for_each_wake();
+        assert_int_equal(letters_read(), 3 * round);
+    }
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(atomic_load(&w.wakes) <= 3 * ROUNDS);
     end();
 }
 
@@ -373,7 +449,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wake_is_called_once_when_many_threads_leave_letters_in_one_sleep),
-        cmocka_unit_test(loop_is_woken_for_every_letter_when_it_was_awake_for_others),
+        cmocka_unit_test(no_letter_is_lost_when_many_threads_leave_very_many),
+        cmocka_unit_test(loop_is_woken_when_the_last_wake_came_for_nothing),
+        cmocka_unit_test(letters_are_all_read_when_the_loop_turns_for_wakes_only),
         cmocka_unit_test(every_verdict_arrives_once_when_everything_goes_on_meanwhile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -234,6 +234,8 @@ static void parameter_is_refused_when_it_is_too_long(void **state)
         assert_int_equal(match(&t, path, 3 + 3 * n, name, &len), n <= 255 ? 0 : NO_ROUTE);
         assert_true(n > 255 || (len == n && name[n - 1] == 'n'));
     }
+    memset(path + 3, 'n', sizeof path - 3);
+    assert_int_equal(match(&t, path, sizeof path, name, &len), NO_ROUTE);
     end(&t);
 }
 
@@ -251,6 +253,8 @@ static void first_route_decides_when_several_fit(void **state)
     assert_leads(&t, "/r/all", 1, "all");
     assert_leads(&t, "/s/all", 2, "s");
     assert_leads(&t, "/r/late", 1, "late");
+    assert_int_equal(add(&t, "/r/a/b", WSPOOL_ITEM), 0);
+    assert_leads(&t, "/r/a/b", 4, ""); /* the second did not fit: a slash is in no segment */
     end(&t);
 }
 

@@ -261,6 +261,13 @@ static void check_sees_it_when_wrong_numbers_make_up_for_each_other(void **state
     AGAIN(accepted, peers);
     AGAIN(deliveries, queued);
 #undef AGAIN
+    wsp_count_add(&n->attempts, 1); /* and all of the equations hold */
+    wsp_count_add(&n->accepted, 1);
+    wsp_count_add(&n->peers, 1);
+    assert_int_equal(wspool_check(h.pool), WSPOOL_ERR_BOOKS);
+    wsp_count_sub(&n->attempts, 1);
+    wsp_count_sub(&n->accepted, 1);
+    wsp_count_sub(&n->peers, 1);
     host_end(&h);
 }
 
@@ -307,6 +314,7 @@ static void check_sees_it_when_a_membership_is_wrong(void **state)
     struct wsp_peer *peer = wsp_slots_at(&h.pool->peers, 0);
     struct wsp_channel *channel = wsp_seat_channel(&peer->seats, 0);
     BROKEN(peer->seats.count, 1);
+    BROKEN(peer->seats.count, 3);
     BROKEN(peer->seats.first_index, 1);
     BROKEN(channel->members[0].seat, 1);
     BROKEN(channel->count, 2);
@@ -323,6 +331,29 @@ static void check_sees_it_when_a_peer_that_ended_is_still_a_member(void **state)
     assert_int_equal(peer->conn.state, WSP_HEAD);
     assert_int_equal(wspool_gone(h.pool, wsp_peer_id(peer), WSPOOL_GONE_EOF, h.now), 0);
     BROKEN(peer->seats.count, 1);
+    assert_int_equal(wsp_registry_join(&h.pool->registry, peer, wspool_topic("t"), 0, 9), 0);
+    assert_int_equal(wspool_check(h.pool), WSPOOL_ERR_BOOKS);
+    wsp_registry_leave_all(&h.pool->registry, peer);
+    host_end(&h);
+}
+
+/* When nobody holds a block, and nothing waits, there is less that could give it away. */
+static void check_sees_it_when_a_number_of_an_idle_pool_is_wrong(void **state)
+{
+    (void)state;
+    static struct host h;
+    host_init(&h);
+    host_start(&h);
+    host_come(&h, "/room/a", "Authorization: Bearer t");
+    assert_int_equal(wspool_broadcast(h.pool, wspool_item("a"), "m", 1, NULL, NULL), 1);
+    host_settle(&h);
+    struct wsp_counters *n = &h.pool->count;
+    WRONG(n->queued);
+    WRONG(n->sent);
+    WRONG(n->dropped_oldest);
+    WRONG(n->dropped_closed);
+    BROKEN(h.pool->held, 1);
+    BROKEN(h.pool->link.blocks.open->holds, 2);
     host_end(&h);
 }
 
@@ -354,6 +385,7 @@ int main(void)
         cmocka_unit_test(check_sees_it_when_a_block_is_wrong),
         cmocka_unit_test(check_sees_it_when_a_membership_is_wrong),
         cmocka_unit_test(check_sees_it_when_a_peer_that_ended_is_still_a_member),
+        cmocka_unit_test(check_sees_it_when_a_number_of_an_idle_pool_is_wrong),
         cmocka_unit_test(check_sees_it_when_a_deadline_or_a_mark_is_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -266,6 +266,12 @@ static void transport_is_counted_at_its_stage_when_it_ends_on_the_way_in(void **
         }
         assert_int_equal(
             wspool_gone(h.pool, id, cut % 2 ? WSPOOL_GONE_EOF : WSPOOL_GONE_FAILED, h.now), 0);
+        wspool_id next;
+        unsigned wants;
+        assert_int_equal(wspool_next(h.pool, &next, &wants), 1);
+        assert_true(next == id && wants == WSPOOL_CLOSE);
+        assert_int_equal(wspool_release(h.pool, id), 0);
+        h.released++;
         host_settle(&h);
         assert_int_equal(h.out_len[wspool_slot(id)], 0); /* nobody is left to be answered */
         assert_int_equal(h.released, 1);
@@ -280,18 +286,44 @@ static void transport_is_counted_at_the_last_stage_when_it_ends_before_the_101_l
     (void)state;
     static struct host h;
     struct iovec vectors[4];
+    for (int peeked = 0; peeked < 2; peeked++) {
+        begin(&h, WSPOOL_ACCEPT);
+        wspool_id id = host_come(&h, "/none", TOKEN);
+        vectors[0].iov_len = 0;
+        if (peeked) {
+            assert_int_equal(wspool_peek(h.pool, id, vectors, 4), 1);
+        }
+        assert_int_equal(wspool_gone(h.pool, id, WSPOOL_GONE_FAILED, h.now), 0);
+        assert_ended_at(&h, WSPOOL_STAGE_FLUSHED);
+        /* The write that was under way ends only now. */
+        assert_int_equal(wspool_ack(h.pool, id, vectors[0].iov_len, h.now), 0);
+        assert_ended_at(&h, WSPOOL_STAGE_FLUSHED);
+        host_settle(&h);
+        assert_ended_at(&h, WSPOOL_STAGE_FLUSHED);
+        assert_int_equal(host_stats(&h).accepted, 1);
+        assert_int_equal(h.calls[ON_CLOSE], 1);
+        host_end(&h);
+    }
+}
+
+static void last_stage_is_passed_when_all_of_the_101_has_left(void **state)
+{
+    (void)state;
+    static struct host h;
+    struct iovec vectors[4];
     begin(&h, WSPOOL_ACCEPT);
     wspool_id id = host_come(&h, "/none", TOKEN);
-    assert_int_equal(wspool_peek(h.pool, id, vectors, 4), 1);
-    assert_int_equal(wspool_gone(h.pool, id, WSPOOL_GONE_FAILED, h.now), 0);
-    assert_ended_at(&h, WSPOOL_STAGE_FLUSHED);
-    /* The write that was under way ends only now. */
-    assert_int_equal(wspool_ack(h.pool, id, vectors[0].iov_len, h.now), 0);
-    assert_ended_at(&h, WSPOOL_STAGE_FLUSHED);
+    for (int i = 0; i < 3; i++) { /* ten bytes at a time */
+        h.now += MS;
+        assert_int_equal(wspool_peek(h.pool, id, vectors, 4), 1);
+        assert_int_equal(wspool_ack(h.pool, id, 10000, h.now), WSPOOL_ERR_INVAL);
+        assert_int_equal(wspool_ack(h.pool, id, 10, h.now), 0);
+        assert_int_equal(wspool_writable(h.pool, id, h.now), 0);
+        assert_int_equal(host_stats(&h).stages[WSPOOL_STAGE_FLUSHED].passed, 0);
+    }
     host_settle(&h);
-    assert_ended_at(&h, WSPOOL_STAGE_FLUSHED);
-    assert_int_equal(host_stats(&h).accepted, 1);
-    assert_int_equal(h.calls[ON_CLOSE], 1);
+    assert_int_equal(host_stats(&h).stages[WSPOOL_STAGE_FLUSHED].passed, 1);
+    assert_true(host_stats(&h).stages[WSPOOL_STAGE_FLUSHED].time == 3 * MS);
     host_end(&h);
 }
 
@@ -600,6 +632,8 @@ static void deed_takes_effect_behind_the_question_when_it_is_done_in_its_hook(vo
                             0);
                     }
                     host_settle(&h);
+                    host_come(&h, "/open", ""); /* nobody else has to suffer for it */
+                    assert_int_equal(h.calls[ON_OPEN], 2);
                     host_end(&h);
                 }
             }
@@ -766,7 +800,8 @@ static void head_is_too_large_when_it_has_a_byte_too_many(void **state)
 {
     (void)state;
     static char head[600], more[400];
-    for (int in_parts = 0; in_parts < 2; in_parts++) {
+    static const size_t steps[] = {1000, 299, 150, 50, 7, 1};
+    for (size_t k = 0; k < sizeof steps / sizeof *steps; k++) {
         for (size_t total = 299; total <= 302; total++) {
             static struct host h;
             host_init(&h);
@@ -778,9 +813,9 @@ static void head_is_too_large_when_it_has_a_byte_too_many(void **state)
             more[3 + total - bare] = '\0';
             assert_int_equal(host_request(head, sizeof head, "/none?token=t", more), total);
             wspool_id id = host_open(&h);
-            for (size_t at = 0; at < total; at += in_parts ? 50 : total) {
+            for (size_t at = 0; at < total; at += steps[k]) {
                 size_t rest = total - at;
-                host_feed(&h, id, head + at, in_parts && rest > 50 ? 50 : rest);
+                host_feed(&h, id, head + at, rest < steps[k] ? rest : steps[k]);
             }
             host_settle(&h);
             host_expect(&h, id, total <= 300 ? "HTTP/1.1 101 " : "HTTP/1.1 431 ");
@@ -979,6 +1014,11 @@ static void one_life(struct host *h, enum way_in way, int late)
         assert_true(adopted == 0 || adopted == WSPOOL_ERR_GONE || adopted == WSPOOL_ERR_STATE);
     }
     host_settle(h);
+    /* Who is in is a member, and was heard. */
+    if (id && wspool_send(h->pool, id, "x", 1, NULL) == 0) {
+        assert_int_equal(wspool_member_count(h->pool, wspool_item("a")), 1);
+        assert_int_equal(h->calls[ON_MESSAGE], 1);
+    }
     if (id) {
         (void)wspool_gone(h->pool, id, WSPOOL_GONE_EOF, h->now);
     }
@@ -1019,6 +1059,7 @@ int main(void)
         cmocka_unit_test(request_is_counted_at_its_stage_when_the_host_says_no),
         cmocka_unit_test(transport_is_counted_at_its_stage_when_it_ends_on_the_way_in),
         cmocka_unit_test(transport_is_counted_at_the_last_stage_when_it_ends_before_the_101_left),
+        cmocka_unit_test(last_stage_is_passed_when_all_of_the_101_has_left),
         cmocka_unit_test(answer_stays_where_it_is_when_the_peer_ends_while_it_is_written),
         cmocka_unit_test(each_step_has_its_deadline),
         cmocka_unit_test(places_that_are_held_count_when_the_pool_is_nearly_full),

@@ -9,8 +9,6 @@ const ICONS = {
   more: 'M3.5 8h.01M8 8h.01M12.5 8h.01',
   add: 'M8 3.5v9M3.5 8h9',
   check: 'M3.5 8.5l3 3 6-7',
-  chat: 'M2.75 3.5h10.5v7.25H8l-3.25 2.5v-2.5h-2z',
-  send: 'M8 13V3.5M4 7.25L8 3.25l4 4',
   close: 'M4 4l8 8M12 4l-8 8',
 };
 
