@@ -182,9 +182,9 @@ enum wspool_log_level { WSPOOL_LOG_DEBUG, WSPOOL_LOG_INFO, WSPOOL_LOG_WARNING, W
  * second from then on; `suppressed` counts those left out before this one. */
 typedef struct wspool_log_record {
     enum wspool_log_level level;
-    const char *event;       /* "opened", "closed", "refused", "slow", "shed", "drain" */
-    const char *reason;      /* text of the end, or word of the refusal; "" when there is none */
-    wspool_id id;            /* 0 when it is not about one peer */
+    const char *event;  /* "opened", "closed", "refused", "slow", "shed", "drain", "nuisance" */
+    const char *reason; /* text of the end, or word of the refusal; "" when there is none */
+    wspool_id id;       /* 0 when it is not about one peer */
     enum wspool_stage stage; /* with "refused": where it ended */
     int status;              /* with "refused": the HTTP status, 0 when nobody was left */
     int code;                /* with "closed": the close code received */

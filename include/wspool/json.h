@@ -46,9 +46,11 @@
  *                 "recovered":true},"timestamp":"..."}
  *                `offset` is the channel's head. `recovered` is true when a position was given and
  *                nothing is missing since; when one was given that can't be met, `reason` says why:
- *                epoch_changed, too_old (there is no history to meet it from), unknown_offset. A peer that came in on a path that
- *                names a channel is told so, too; it gives its position in the query
- *                (?epoch=1a2b&offset=7).
+ *                epoch_changed, too_old (there is no history to meet it from), unknown_offset.
+ *                A peer that came in on a path that names a channel is told so, too; it gives its
+ *                position in the query (?epoch=1a2b&offset=7). When the path names a channel that
+ *                is no text, or there is no memory to say all this, the peer is closed, with 4005
+ *                or 1011.
  *   unsubscribed {"type":"unsubscribed","data":{"channel":"item:42"},"timestamp":"..."}
  *   pong         {"type":"pong","data":{},"timestamp":"..."}
  *   ack          {"type":"ack","data":{"id":"c1-17"},"timestamp":"..."}

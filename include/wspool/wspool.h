@@ -298,8 +298,9 @@ int wspool_close(wspool *pool, wspool_id id, int code, const char *reason, unsig
 
 /* A peer was a nuisance in a way that only the host (or a companion) can see: a command that makes
  * no sense, say. Draws on its budget, `cost` at a time; when that is spent it is closed with 4103.
+ * `what` is a word for the log (event "nuisance"), never what the peer said; it may be NULL.
  * GONE, INVAL: a cost of 0. STATE: not open. */
-int wspool_nuisance(wspool *pool, wspool_id id, uint32_t cost);
+int wspool_nuisance(wspool *pool, wspool_id id, uint32_t cost, const char *what);
 
 /*
  * No more comes in (503 draining), and those that are in are closed with `code` (0: 4200), evenly

@@ -90,7 +90,7 @@ static void refuse(const struct call *call, const char *code, const char *action
             retry = errors[i].retry;
         }
     }
-    wspool_nuisance(call->pool, call->id, 1);
+    wspool_nuisance(call->pool, call->id, 1, code);
     wsp_json_say_error(call->json, call->pool, call->id, code, message, retry, action_id);
 }
 

@@ -306,11 +306,18 @@ static void on_open(wspool *pool, wspool_id id, const wspool_opened *opened, voi
     wspool_channel channel;
     char name[24];
     snprintf(name, sizeof name, "%llu", (unsigned long long)id);
-    wsp_json_say(json, pool, id, "connection_established",
-                 json_pack("{s:s, s:I, s:s}", "connection", name, "heartbeat_seconds",
-                           (json_int_t)json->heartbeat_seconds, "server", json->server));
-    if (wspool_channels_of(pool, id, &channel, 1) > 0) {
-        wsp_json_say_subscribed(json, pool, id, channel, &since);
+    int error =
+        wsp_json_say(json, pool, id, "connection_established",
+                     json_pack("{s:s, s:I, s:s}", "connection", name, "heartbeat_seconds",
+                               (json_int_t)json->heartbeat_seconds, "server", json->server));
+    if (!error && wspool_channels_of(pool, id, &channel, 1) > 0) {
+        error = wsp_json_say_subscribed(json, pool, id, channel, &since);
+    }
+    /* Nobody stays who can't be told where he is: the path may name a channel that is no text. */
+    if (error == WSPOOL_ERR_INVAL) {
+        wspool_close(pool, id, WSPOOL_CLOSE_CONTRACT, "a channel that is no text", 0);
+    } else if (error) {
+        wspool_close(pool, id, WSPOOL_CLOSE_INTERNAL, NULL, 0);
     }
     if (json->open.call) {
         json->open.call(pool, id, opened, json->open.user);

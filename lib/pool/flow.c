@@ -161,7 +161,7 @@ int wspool_close(wspool *pool, wspool_id id, int code, const char *reason, unsig
     return 0;
 }
 
-int wspool_nuisance(wspool *pool, wspool_id id, uint32_t cost)
+int wspool_nuisance(wspool *pool, wspool_id id, uint32_t cost, const char *what)
 {
     if (!pool || cost == 0) {
         return WSPOOL_ERR_INVAL;
@@ -175,6 +175,7 @@ int wspool_nuisance(wspool *pool, wspool_id id, uint32_t cost)
     }
     wsp_enter(pool);
     wsp_conn_nuisance(&pool->link, &peer->conn, cost);
+    wsp_log(pool, WSP_LOG_NUISANCE, (wspool_log_record){.id = id, .reason = what});
     wsp_leave(pool);
     return 0;
 }

@@ -38,6 +38,7 @@ enum wsp_log_event {
     WSP_LOG_SLOW,
     WSP_LOG_SHED,
     WSP_LOG_DRAIN,
+    WSP_LOG_NUISANCE,
     WSP_LOG_EVENT_COUNT
 };
 

@@ -67,7 +67,7 @@ static void say_it_is_gone(deed *d, wspool_id id)
 
 static void spend_its_budget(deed *d, wspool_id id)
 {
-    assert_int_equal(wspool_nuisance(d->t->s->pool, id, 65535), 0);
+    assert_int_equal(wspool_nuisance(d->t->s->pool, id, 65535, NULL), 0);
 }
 
 static void handler_that_ends_its_peer_is_neither_acknowledged_nor_refused(void **state)

@@ -272,7 +272,8 @@ static void hook_wake(void *user)
 static void hook_log(wspool *pool, const wspool_log_record *record, void *user)
 {
     HOOK_BEGIN;
-    static const char *const words[] = {"opened", "closed", "refused", "slow", "shed", "drain"};
+    static const char *const words[] = {"opened", "closed", "refused", "slow",
+                                        "shed",   "drain",  "nuisance"};
     sim_event event;
     int known = 0;
     memset(&event, 0, sizeof event);

@@ -56,7 +56,7 @@ static void pool_when_null_is_inval(void **state)
     assert_int_equal(wspool_send(NULL, 1, "x", 1, NULL), WSPOOL_ERR_INVAL);
     assert_int_equal(wspool_close(NULL, 1, 1000, NULL, 0), WSPOOL_ERR_INVAL);
     assert_int_equal(wspool_drain(NULL, 0, 0, 0), WSPOOL_ERR_INVAL);
-    assert_int_equal(wspool_nuisance(NULL, 1, 1), WSPOOL_ERR_INVAL);
+    assert_int_equal(wspool_nuisance(NULL, 1, 1, NULL), WSPOOL_ERR_INVAL);
     assert_int_equal(
         wspool_broadcast_written(NULL, wspool_topic("x"), (wspool_writer){0}, NULL, NULL),
         WSPOOL_ERR_INVAL);
@@ -96,7 +96,7 @@ static void outputs_when_null_are_inval(void **state)
     assert_int_equal(wspool_peers(s->pool, NULL, 1), WSPOOL_ERR_INVAL);
     assert_int_equal(wspool_channels(s->pool, NULL, 1), WSPOOL_ERR_INVAL);
     assert_int_equal(wspool_stats(s->pool, NULL), WSPOOL_ERR_INVAL);
-    assert_int_equal(wspool_nuisance(s->pool, p->id, 0), WSPOOL_ERR_INVAL);
+    assert_int_equal(wspool_nuisance(s->pool, p->id, 0, NULL), WSPOOL_ERR_INVAL);
     assert_int_equal(
         wspool_broadcast_written(s->pool, wspool_global("all"), (wspool_writer){0}, NULL, NULL),
         WSPOOL_ERR_INVAL);
@@ -123,7 +123,7 @@ static void all_calls(sim *s, wspool_id id, int answer)
     assert_int_equal(wspool_channels_of(s->pool, id, &channel, 1), answer);
     assert_int_equal(wspool_send(s->pool, id, "x", 1, NULL), answer);
     assert_int_equal(wspool_close(s->pool, id, 1000, NULL, 0), answer);
-    assert_int_equal(wspool_nuisance(s->pool, id, 1), answer);
+    assert_int_equal(wspool_nuisance(s->pool, id, 1, NULL), answer);
     assert_null(wspool_user(s->pool, id));
     assert_null(wspool_identity(s->pool, id));
 }
@@ -167,7 +167,7 @@ static void calls_when_the_state_is_wrong_are_state(void **state)
     assert_int_equal(wspool_subscribe(s->pool, p->id, wspool_topic("x")), WSPOOL_ERR_STATE);
     assert_int_equal(wspool_adopt(s->pool, p->id, NULL, 0, s->now), WSPOOL_ERR_STATE);
     assert_int_equal(wspool_release(s->pool, p->id), WSPOOL_ERR_STATE);
-    assert_int_equal(wspool_nuisance(s->pool, p->id, 1), WSPOOL_ERR_STATE);
+    assert_int_equal(wspool_nuisance(s->pool, p->id, 1, NULL), WSPOOL_ERR_STATE);
     assert_int_equal(wspool_unsubscribe(s->pool, p->id, wspool_topic("x")), WSPOOL_ERR_ABSENT);
     client_put_request(&p->in, &(client_request){0});
     sim_pump(s);

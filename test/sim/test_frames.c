@@ -627,11 +627,11 @@ static void nuisance_when_the_host_reports_it_draws_on_the_same_budget(void **st
     for (int i = 0; i < 40; i++)
         sim_ping(p, "");
     sim_pump(s);
-    assert_int_equal(SIM_IN(wspool_nuisance(s->pool, p->id, 60)), 0);
+    assert_int_equal(SIM_IN(wspool_nuisance(s->pool, p->id, 60, NULL)), 0);
     sim_pump(s);
     sim_expect_open(p);
     assert_int_equal(sim_stats(s).nuisances, 100);
-    assert_int_equal(SIM_IN(wspool_nuisance(s->pool, p->id, 1)), 0);
+    assert_int_equal(SIM_IN(wspool_nuisance(s->pool, p->id, 1, NULL)), 0);
     sim_pump(s);
     sim_expect_close(p, WSPOOL_END_NUISANCE, WSPOOL_CLOSE_NUISANCE);
     sim_free(s);
