@@ -61,5 +61,8 @@ enum MHD_Result glue_upgrade(struct glue *glue, struct MHD_Connection *http, con
     }
     enum MHD_Result queued = MHD_queue_response(http, (unsigned)answer.status, response);
     MHD_destroy_response(response);
+    if (queued != MHD_YES) {
+        wspool_gone(glue->loop->pool, glue->id, WSPOOL_GONE_FAILED, wspool_clock());
+    }
     return queued;
 }

@@ -25,7 +25,7 @@ extern "C" {
 typedef struct wspool wspool;
 
 /* The one name of a peer: slot in the low 32 bits, generation in the high ones. Never 0 for a
- * peer, and never the same again after wspool_release. */
+ * peer, and after wspool_release not the same again for 2^31 uses of the slot. */
 typedef uint64_t wspool_id;
 
 #define WSPOOL_MILLISECOND UINT64_C(1000000)
@@ -34,10 +34,13 @@ typedef uint64_t wspool_id;
 
 /* ------------------------------------------------------------------ hooks
  *
- * Hooks run on the pool's thread, inside the call that caused them, except `wake`. From any of
- * them the host may close, send, broadcast, subscribe, unsubscribe and read; feed, tick, adopt,
- * upgrade, release and free answer WSPOOL_ERR_REENTRANT there. Pointers given to a hook live
- * until it returns. All hooks may be absent (call == NULL).
+ * Hooks run on the pool's thread, inside the call that caused them, except `wake`. Pointers given
+ * to a hook live until it returns. All hooks may be absent (call == NULL). From any of them, but
+ * mem, entropy and wake, which must not call the pool:
+ *
+ *   the host may    close, send, broadcast, subscribe, unsubscribe, nuisance, drain, open, gone,
+ *                   peek, ack, writable, next, and read what it likes
+ *   it may not      feed, tick, adopt, upgrade, route, release, free: WSPOOL_ERR_REENTRANT
  */
 
 /* Memory. All three or none. Called on the pool's thread, `malloc` and `free` also on the
@@ -112,7 +115,7 @@ typedef struct wspool_message_hook {
  * every channel. The transport is still the host's to close: wspool_next says when. */
 typedef struct wspool_closed {
     enum wspool_end why;
-    int code_sent;          /* close code that left us; 0 when none did */
+    int code_sent;          /* close code that left us; 1005: an empty Close; 0: none did */
     int code_received;      /* 1005 when the Close had none, 1006 when there was no Close */
     uint64_t open_for;      /* nanoseconds from accepted to ended */
     uint64_t messages_lost; /* queued for this peer and never sent */
@@ -227,7 +230,7 @@ typedef struct wspool_config {
     /* how many */
     uint32_t max_peers;         /* accepted at a time: 1000; above it 503 full */
     uint32_t max_handshakes;    /* on their way in at a time: 1000; above it WSPOOL_ERR_FULL */
-    uint32_t channels_per_peer; /* 128 */
+    uint32_t channels_per_peer; /* 128, that of its route included. Not 0 */
 
     /* what one peer may send */
     uint32_t head_bytes;     /* request head: 16384; above it 431. At most 65536 */

@@ -26,8 +26,8 @@
  *   Calls       answer 0 or a count, or a negative wspool_error (error.h says what to do next).
  *               A null pool, a null output or a stale id is an error code, never a crash.
  *   Threads     one pool, one thread. "Any thread" in a comment is the only exception.
- *   Time        `now`: nanoseconds of a monotonic clock, any origin. One that runs backwards is
- *               taken as standing still.
+ *   Time        `now`: nanoseconds of a monotonic clock, of any origin that leaves 140 years before
+ *               UINT64_MAX. One that runs backwards, or beyond, is taken as standing still.
  *   Peers       are named by ids; a stale one is WSPOOL_ERR_GONE. wspool_slot(id) is a small
  *               number, used again after release: an index for the host's own array.
  *   Ownership   bytes given to a call are copied or finished with when it returns. Pointers that
@@ -68,7 +68,7 @@ extern "C" {
 /* ------------------------------------------------------------------- life */
 
 /* Makes a pool. `config` may be NULL for the defaults.
- * INVAL: a number outside its range, an origin that is not scheme://host[:port], half a set of
+ * INVAL: a number outside its range, `now` too, an origin that is not scheme://host[:port], half a set of
  * memory hooks. ENTROPY, NOMEM. On error *pool is NULL. */
 int wspool_new(wspool **pool, const wspool_config *config, uint64_t now);
 
@@ -112,8 +112,9 @@ int wspool_next(wspool *pool, wspool_id *id, unsigned *wants);
 /* ------------------------------------------------------------------ bytes */
 
 /* A transport was accepted; the pool will read the HTTP request and answer it (raw mode).
- * `user` is what wspool_user answers. FULL: max_handshakes are on their way in already; close
- * the transport, or stop accepting for a while. NOMEM. */
+ * `user` is what wspool_user answers. FULL: max_handshakes are on their way in already, or
+ * max_peers + max_handshakes have not been released yet; close the transport, or stop accepting
+ * for a while. NOMEM. */
 int wspool_open(wspool *pool, void *user, uint64_t now, wspool_id *id);
 
 /* Bytes came. All of them are taken. 0 also when the peer broke the protocol, or the host
@@ -259,8 +260,8 @@ typedef struct wspool_tally {
  * Sends a message to every member that the channel has at this moment. It is encoded once. NULL
  * options mean text to everybody; the tally may be NULL. Answers how many peers it was queued
  * for: 0 when the channel is not there, or everybody's queue was full.
- * TOO_BIG: it would not fit into one empty queue. FULL: no room in pool_bytes, even after
- * shedding; nobody got it. NOMEM, INVAL.
+ * TOO_BIG: it would not fit into one empty queue, or into pool_bytes. FULL: no room in pool_bytes,
+ * even after shedding: flush and try again; nobody got it. NOMEM, INVAL.
  */
 int wspool_broadcast(wspool *pool, wspool_channel channel, const void *message, size_t len,
                      const wspool_send_options *options, wspool_tally *tally);
@@ -279,7 +280,7 @@ int wspool_broadcast_written(wspool *pool, wspool_channel channel, wspool_writer
                              const wspool_send_options *options, wspool_tally *tally);
 
 /* Sends a message to one peer. FULL: its queue has no room (the pressure hook tells when it has
- * again), or pool_bytes is spent. STATE: not open, or closing. TOO_BIG, GONE, NOMEM, INVAL. */
+ * again), or pool_bytes is spent (nothing tells: stats, waiting_bytes). STATE: not open, or closing. TOO_BIG, GONE, NOMEM, INVAL. */
 int wspool_send(wspool *pool, wspool_id id, const void *message, size_t len,
                 const wspool_send_options *options);
 

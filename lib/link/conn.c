@@ -24,15 +24,25 @@ static const struct {
 #undef WSPOOL_X
 };
 
+/* Its transport takes bytes again, or is no more. */
+static void unblock(struct wsp_link *link, struct wsp_conn *conn)
+{
+    link->blocked -= conn->out.blocked;
+    conn->out.blocked = 0;
+}
+
 static uint32_t stamp_now(const struct wsp_link *link)
 {
     return wsp_stamp(link->now - link->born);
 }
 
-/* The end of the time that a stamp names, so that no deadline comes early. */
+/* The end of the time that a stamp names, so that no deadline comes early. Counted back from now,
+ * so that stamps may wrap. */
 static uint64_t stamp_time(const struct wsp_link *link, uint32_t stamp)
 {
-    return link->born + ((uint64_t)stamp + 1) * (UINT64_C(1) << WSP_STAMP_BITS);
+    uint64_t now = (link->now - link->born) >> WSP_STAMP_BITS;
+    uint32_t age = (uint32_t)now - stamp;
+    return link->born + ((now - age + 1) << WSP_STAMP_BITS);
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -88,6 +98,7 @@ void wsp_conn_end(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end 
     } else if (!wsp_outq_close_left(&conn->out)) {
         conn->code_sent = 0;
     }
+    unblock(link, conn);
     conn->state = WSP_CLOSED;
     conn->flags = (uint16_t)(conn->flags & ~WSP_PINGED); /* late bytes settle nothing any more */
     conn->out.open = 0;
@@ -150,17 +161,22 @@ void wsp_conn_fail(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end
     wsp_conn_close(link, conn, end, ends[end].code, ends[end].text, strlen(ends[end].text), drop);
 }
 
-void wsp_conn_fini(struct wsp_link *link, struct wsp_conn *conn, int released)
+void wsp_conn_drop_output(struct wsp_link *link, struct wsp_conn *conn, int released)
 {
     conn->lost += conn->out.count;
     wsp_count_add(&link->count->dropped_closed, conn->out.count);
     wsp_count_sub(&link->count->waiting_bytes, conn->out.bytes);
-    wsp_inbound_fini(&link->inbounds, &conn->work.inbound);
     if (released || !wsp_outq_under_way(&conn->out)) {
         wsp_outq_fini(&conn->out, &link->stock);
     }
     conn->out.count = 0;
     conn->out.bytes = 0;
+}
+
+void wsp_conn_fini(struct wsp_link *link, struct wsp_conn *conn, int released)
+{
+    wsp_conn_drop_output(link, conn, released);
+    wsp_inbound_fini(&link->inbounds, &conn->work.inbound);
 }
 
 /* --------------------------------------------------------------------- in */
@@ -334,6 +350,7 @@ static void block(struct wsp_link *link, struct wsp_conn *conn, size_t bytes)
         return;
     }
     conn->out.blocked = 1;
+    link->blocked++;
     wsp_count_add(&link->count->blocked, 1);
     if (link->config->flush_time) {
         wsp_timers_sooner(&link->timers, conn->slot.index,
@@ -390,7 +407,7 @@ void wsp_conn_writable(struct wsp_link *link, struct wsp_conn *conn)
 {
     if (conn->out.blocked) {
         /* Nothing was read from it meanwhile, so what is awaited from it is awaited anew. */
-        conn->out.blocked = 0;
+        unblock(link, conn);
         conn->heard = stamp_now(link);
         if (conn->flags & WSP_PINGED) {
             conn->alarm = link->now + link->config->pong_time;

@@ -170,6 +170,8 @@ static inline int wsp_conn_push(struct wsp_link *link, struct wsp_conn *conn,
     return 0;
 }
 
+/* Lets go of the output of an ended connection; the rest may still be in use up the stack. */
+void wsp_conn_drop_output(struct wsp_link *link, struct wsp_conn *conn, int released);
 /* Lets go of all that an ended connection holds, and counts what was still queued as lost. What a
  * peek gave out stays until the release, for the host may still be writing it: then `released` is
  * 1. */

@@ -181,6 +181,7 @@ static int take_data(struct wsp_inbounds *inbounds, struct wsp_inbound *in, cons
                      size_t len, struct wsp_event *event)
 {
     int ends = wsp_decoder_missing(in->decoder) == 0 && in->frame.fin;
+    in->received += len; /* of the message: control frames between its parts buy no time */
     if (in->message == WSP_TEXT) {
         if (!wsp_utf8_feed(&in->utf8, chunk, len) || (ends && !wsp_utf8_complete(&in->utf8))) {
             fail(inbounds, in, WSPOOL_END_BAD_UTF8, event);
@@ -226,7 +227,6 @@ void wsp_inbound_next(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
             fail(inbounds, in, WSPOOL_END_PROTOCOL, event);
             return;
         }
-        in->received += n;
         if (wsp_opcode_is_control(in->frame.opcode)) {
             memcpy(in->control + in->control_len, chunk, n);
             in->control_len = (uint8_t)(in->control_len + n);

@@ -34,9 +34,10 @@ struct wsp_link {
     struct wsp_timers timers;
     struct wsp_bitset attention;
     struct wsp_bitset events;
-    uint64_t born;   /* when the pool was made: stamps count from here */
-    uint64_t now;    /* of the call under way; never runs backwards */
-    uint64_t random; /* state of the jitter, seeded with entropy */
+    uint64_t born;    /* when the pool was made: stamps count from here */
+    uint64_t now;     /* of the call under way; never runs backwards */
+    uint32_t blocked; /* connections whose transport could not take all */
+    uint64_t random;  /* state of the jitter, seeded with entropy */
     void (*on_message)(struct wsp_link *link, struct wsp_conn *conn, const uint8_t *data,
                        size_t len, int binary);
 };

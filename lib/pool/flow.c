@@ -29,7 +29,7 @@ int wspool_feed(wspool *pool, wspool_id id, const void *bytes, size_t len, uint6
     wsp_count_add(&pool->count.received_bytes, len);
     if (wsp_on_way_in(peer)) {
         wsp_way_in_feed(pool, peer, bytes, len);
-    } else if (len > 0) {
+    } else if (len > 0 && (peer->conn.flags & WSP_ACCEPTED)) { /* who was refused is not heard */
         wsp_conn_receive(&pool->link, &peer->conn, bytes, len, wsp_message_limit(pool, peer));
     }
     wsp_leave(pool);

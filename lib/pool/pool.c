@@ -60,7 +60,7 @@ int wspool_new(wspool **out, const wspool_config *given, uint64_t now)
         return WSPOOL_ERR_INVAL;
     }
     *out = NULL;
-    int error = wsp_settings_copy(&config, given);
+    int error = now > WSP_NOW_MAX ? WSPOOL_ERR_INVAL : wsp_settings_copy(&config, given);
     if (error) {
         return error;
     }

@@ -98,10 +98,13 @@ static inline void wsp_enter(wspool *pool)
 {
     pool->depth++;
 }
+/* Beyond it sums of times could overflow: wspool.h says that no clock goes there. */
+#define WSP_NOW_MAX (UINT64_MAX - WSPOOL_LONGEST - (UINT64_C(1) << 60))
+
 static inline void wsp_enter_at(wspool *pool, uint64_t now)
 {
     pool->depth++;
-    if (now > pool->link.now) {
+    if (now > pool->link.now && now <= WSP_NOW_MAX) {
         pool->link.now = now;
     }
 }

@@ -6,30 +6,53 @@
 #include "channel/broadcast.h"
 #include "pool/pool.h"
 
-/* The pool's budget for output is spent: those blocked peers that wait for most are closed, all
- * with at least half of what the first of them has. Answers how many that were. */
-static uint32_t shed(wspool *pool)
+/* Closes a blocked peer and frees what waits for it. A message that was sent in part holds its
+ * whole block, and would until closing_time has passed: when it is the turn of a peer that is
+ * closing already, that goes too, and its Close with it. */
+static void shed_peer(wspool *pool, struct wsp_conn *conn)
 {
-    struct wsp_peer *peer;
-    uint32_t most = 0, closed = 0, slot = 0;
-    while ((peer = wsp_next_peer(pool, &slot)) != NULL) {
-        const struct wsp_outq *out = &peer->conn.out;
-        if (out->open && out->blocked && out->bytes > most) {
-            most = out->bytes;
-        }
+    if (conn->state == WSP_OPEN) {
+        wsp_count_add(&pool->count.shed, 1);
+        wsp_conn_fail(&pool->link, conn, WSPOOL_END_SHED, 1);
+    } else {
+        wsp_conn_end(&pool->link, conn, WSPOOL_END_SHED);
+        wsp_conn_drop_output(&pool->link, conn, 0);
     }
-    for (slot = 0; most > 0 && (peer = wsp_next_peer(pool, &slot)) != NULL;) {
-        const struct wsp_outq *out = &peer->conn.out;
-        if (out->open && out->blocked && out->bytes >= most / 2) {
-            wsp_conn_fail(&pool->link, &peer->conn, WSPOOL_END_SHED, 1);
-            closed++;
-        }
-    }
-    wsp_count_add(&pool->count.shed, closed);
-    return closed;
 }
 
-/* Writes the one image of a message. 0, FULL or NOMEM. */
+static int can_be_shed(const struct wsp_conn *conn)
+{
+    return conn->out.blocked && conn->out.bytes > 0 && !wsp_outq_under_way(&conn->out);
+}
+
+/* The pool's budget for output is spent, and an image of `len` bytes needs room: of the blocked
+ * peers those are shed that wait for most, all with at least half of what the first of them has;
+ * but none when all of them together don't hold that much, for then it is held by others. Answers
+ * how many were shed. */
+static uint32_t shed(wspool *pool, uint32_t len)
+{
+    struct wsp_peer *peer;
+    uint32_t most = 0, count = 0, slot = 0;
+    uint64_t held = 0;
+    if (pool->link.blocked == 0) {
+        return 0;
+    }
+    while ((peer = wsp_next_peer(pool, &slot)) != NULL) {
+        if (can_be_shed(&peer->conn)) {
+            most = peer->conn.out.bytes > most ? peer->conn.out.bytes : most;
+            held += peer->conn.out.bytes;
+        }
+    }
+    for (slot = 0; held >= len && (peer = wsp_next_peer(pool, &slot)) != NULL;) {
+        if (can_be_shed(&peer->conn) && peer->conn.out.bytes >= most / 2) {
+            shed_peer(pool, &peer->conn);
+            count++;
+        }
+    }
+    return count;
+}
+
+/* Writes the one image of a message. 0, FULL, TOO_BIG or NOMEM. */
 static int encode(wspool *pool, const void *message, size_t len, unsigned flags,
                   struct wsp_run *image)
 {
@@ -37,13 +60,13 @@ static int encode(wspool *pool, const void *message, size_t len, unsigned flags,
     uint32_t image_len = wsp_frame_head_len(len) + (uint32_t)len;
     int error = 0;
     uint8_t *room;
+    if (wsp_block_memory(image_len) > pool->config.pool_bytes) {
+        return WSPOOL_ERR_TOO_BIG;
+    }
     while ((room = wsp_blocks_room(&link->blocks, image_len, &error)) == NULL) {
-        if (error != WSPOOL_ERR_FULL) {
-            return WSPOOL_ERR_NOMEM;
-        }
-        if (shed(pool) == 0) {
-            wsp_count_add(&pool->count.budget_refused, 1);
-            return WSPOOL_ERR_FULL;
+        if (error != WSPOOL_ERR_FULL || shed(pool, image_len) == 0) {
+            wsp_count_add(&pool->count.budget_refused, error == WSPOOL_ERR_FULL);
+            return error;
         }
     }
     wsp_codec_encode(&link->codec, room, flags & WSPOOL_BINARY ? WSP_BINARY : WSP_TEXT, message,

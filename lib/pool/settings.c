@@ -88,13 +88,13 @@ static int times_are_good(const wspool_config *c)
 static int limits_are_good(const wspool_config *c)
 {
     return within(c->max_peers, 1, LARGEST_POOL) && within(c->max_handshakes, 1, LARGEST_POOL) &&
-           within(c->channels_per_peer, 0, UINT16_MAX / 2) &&
+           within(c->channels_per_peer, 1, UINT16_MAX / 2) &&
            within(c->head_bytes, SMALLEST_HEAD, 65536) && within(c->head_count, 1, 256) &&
            within(c->message_bytes, 1, LARGEST_QUEUE) && within(c->nuisance_burst, 0, 65535) &&
            within(c->nuisance_rate, 0, 1000000) &&
            within(c->queue_bytes, SMALLEST_QUEUE, LARGEST_QUEUE) &&
-           within(c->queue_messages, 1, LARGEST_QUEUE) && c->pool_bytes >= WSP_BLOCK_BYTES * 2 &&
-           (unsigned)c->slow <= WSPOOL_SLOW_DROP_OLDEST;
+           within(c->queue_messages, 1, LARGEST_QUEUE) &&
+           c->pool_bytes >= 2 * wsp_block_memory(0) && (unsigned)c->slow <= WSPOOL_SLOW_DROP_OLDEST;
 }
 
 static int hooks_are_good(const wspool_config *c)

@@ -235,7 +235,9 @@ static int put_off(wspool *pool, struct wsp_peer *peer, const struct wsp_entry *
     conn->state = WSP_PENDING;
     conn->alarm = pool->link.now + pool->config.verdict_time;
     wsp_timers_arm(&pool->link.timers, conn->slot.index, conn->alarm);
-    wsp_conn_notice(&pool->link, conn);
+    if (!(conn->flags & WSP_HOSTED)) { /* which has no transport of ours to be told of */
+        wsp_conn_notice(&pool->link, conn);
+    }
     return WSP_PUT_OFF;
 }
 

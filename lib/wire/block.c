@@ -75,8 +75,8 @@ static struct wsp_block *take_spare(struct wsp_blocks *blocks, uint32_t cap)
 
 static struct wsp_block *new_block(struct wsp_blocks *blocks, uint32_t len, int *error)
 {
-    uint32_t cap = len > WSP_BLOCK_BYTES ? len : WSP_BLOCK_BYTES;
-    uint64_t memory = sizeof(struct wsp_block) + cap;
+    uint64_t memory = wsp_block_memory(len);
+    uint32_t cap = (uint32_t)(memory - sizeof(struct wsp_block));
     if (blocks->bytes + memory > blocks->limit) {
         *error = WSPOOL_ERR_FULL;
         return NULL;
@@ -106,6 +106,12 @@ uint8_t *wsp_blocks_room(struct wsp_blocks *blocks, uint32_t len, int *error)
         open->used = 0;
     }
     if (!open || open->cap - open->used < len) {
+        if (open &&
+            open->holds == 1) { /* nobody needs it: it must not stand in the new one's way */
+            blocks->open = NULL;
+            wsp_block_release(open);
+            open = NULL;
+        }
         struct wsp_block *block = new_block(blocks, len, error);
         if (!block) {
             return NULL;

@@ -63,6 +63,12 @@ void wsp_blocks_init(struct wsp_blocks *blocks, const wspool_mem *mem, uint64_t 
 /* All runs must have been let go of. */
 void wsp_blocks_fini(struct wsp_blocks *blocks);
 
+/* Memory of the block that an image of `len` bytes would get if it needed a new one. */
+static inline uint64_t wsp_block_memory(uint32_t len)
+{
+    return sizeof(struct wsp_block) + (uint64_t)(len > WSP_BLOCK_BYTES ? len : WSP_BLOCK_BYTES);
+}
+
 /* Room for an image of `len` bytes in the open block, which may be a new one for it. Answers
  * where to write it, or NULL: *error is WSPOOL_ERR_FULL (limit) or WSPOOL_ERR_NOMEM. */
 uint8_t *wsp_blocks_room(struct wsp_blocks *blocks, uint32_t len, int *error);

@@ -42,8 +42,9 @@ struct wsp_gate {
 enum wsp_gate_answer {
     WSP_GATE_MORE, /* all input was taken, the head is not complete */
     WSP_GATE_HEAD, /* *frame is complete and lawful */
-    WSP_GATE_BAD   /* *frame is complete, but breaks the protocol: close with 1002. Its length
-                      still tells how many bytes follow */
+    WSP_GATE_BAD   /* *frame breaks the protocol: close with 1002. Its length still tells how many
+                      bytes follow; when it was refused with the second byte that is 0, and the
+                      gate takes in the rest of the head next */
 };
 
 /* Takes bytes of one head from the input, which is moved on. */

@@ -488,6 +488,56 @@ struct thread_task {
     wspool_id id;
 };
 
+/* Opens a transport where the loop's table of them has to grow, from inside a hook. */
+static int next_transport = -1;
+
+static void open_another(wspool *pool, wspool_id id, const wspool_closed *closed, void *user)
+{
+    wspool_epoll *loop = user;
+    (void)pool;
+    (void)id;
+    (void)closed;
+    if (next_transport >= 0)
+        assert_int_equal(wspool_epoll_open(loop, next_transport, NULL), 0);
+    next_transport = -1;
+}
+
+static void loop_goes_on_when_a_hook_adds_a_transport_and_its_table_moves(void **state)
+{
+    enum { TABLE = 64 }; /* which the first transport makes room for */
+    static const char request[] = "GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n"
+                                  "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                                  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    static const unsigned char close_frame[] = {0x88, 0x80, 0, 0, 0, 0};
+    struct host host;
+    int pairs[TABLE + 1][2];
+    (void)state;
+    host_init(&host);
+    host.config.close.call = open_another;
+    host.config.close.user = &host.loop;
+    host_start(&host);
+    for (int i = 0; i <= TABLE; i++) {
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pairs[i]), 0);
+        if (i < TABLE) {
+            assert_int_equal(wspool_epoll_open(&host.loop, pairs[i][0], NULL), 0);
+            assert_int_equal(write(pairs[i][1], request, sizeof(request) - 1),
+                             (ssize_t)sizeof(request) - 1);
+        }
+    }
+    UNTIL(&host, host.opened == TABLE);
+    next_transport = pairs[TABLE][0];
+    assert_int_equal(write(pairs[3][1], close_frame, sizeof(close_frame)),
+                     (ssize_t)sizeof(close_frame));
+    UNTIL(&host, next_transport < 0);
+    host_turn(&host);
+    assert_true(host.loop.room > TABLE);
+    for (int i = 0; i <= TABLE; i++)
+        close(pairs[i][1]);
+    UNTIL(&host, host.loop.count == 0);
+    assert_int_equal(wspool_free(host.loop.pool), 0);
+    wspool_epoll_fini(&host.loop);
+}
+
 static void *complete_elsewhere(void *argument)
 {
     struct thread_task *task = argument;
@@ -941,6 +991,7 @@ int main(void)
         cmocka_unit_test(reset_is_noticed_once_when_nothing_is_awaited_from_the_socket),
         cmocka_unit_test(nobody_is_slow_when_a_member_floods_its_room_with_small_messages),
         cmocka_unit_test(a_turn_reads_a_share_from_each_when_some_send_at_full_speed),
+        cmocka_unit_test(loop_goes_on_when_a_hook_adds_a_transport_and_its_table_moves),
         cmocka_unit_test(event_of_a_closed_peer_is_dropped_when_its_descriptor_is_used_again),
         cmocka_unit_test(loop_wakes_when_another_thread_completes_a_verdict),
         cmocka_unit_test(run_returns_when_another_thread_quits_it),

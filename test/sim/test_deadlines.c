@@ -694,7 +694,8 @@ static void time_when_it_leaps_settles_everything_at_once(void **state)
     (void)state;
     for (int i = 0; i < 4; i++) {
         static const uint64_t leaps[] = {3600 * SEC, 365 * 24 * 3600 * SEC,
-                                         99 * UINT64_C(365) * 24 * 3600 * SEC, UINT64_C(1) << 63};
+                                         99 * UINT64_C(365) * 24 * 3600 * SEC,
+                                         UINT64_C(5000000000000000000)};
         sim *s = sim_default(1);
         sim_peer *p;
         for (int k = 0; k < 20; k++)
@@ -734,6 +735,49 @@ static void clock_when_its_origin_is_zero_or_far_works_too(void **state)
         sim_expect_end(p, WSPOOL_END_PONG_TIMEOUT);
         sim_free(s);
     }
+}
+
+/* Stamps are short and wrap after nine years; who comes then is treated like anybody. */
+static void clock_when_the_pool_is_old_works_too(void **state)
+{
+    static const uint64_t years[] = {9, 10, 50};
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        sim *s = sim_new(1);
+        sim_peer *p;
+        s->config.idle_time = 60 * SEC;
+        s->config.ping_interval = 0;
+        sim_start(s);
+        s->now += years[i] * 365 * 24 * 3600 * SEC + 123 * SEC;
+        p = sim_join(s, "/echo");
+        sim_pass(s, 59 * SEC);
+        sim_expect_open(p);
+        sim_pass(s, 2 * SEC);
+        sim_expect_end(p, WSPOOL_END_IDLE);
+        sim_free(s);
+    }
+}
+
+/* Control frames between the parts of a message buy it no time. */
+static void message_when_kept_open_by_pings_is_closed_all_the_same(void **state)
+{
+    sim *s = sim_new(1);
+    sim_peer *p;
+    char ping[126];
+    (void)state;
+    memset(ping, 'p', 125);
+    ping[125] = '\0';
+    sim_start(s);
+    p = sim_join(s, "/echo");
+    sim_frame(p, 0x01, "part", 4);
+    for (int i = 0; i < 40 && !p->ended; i++) {
+        for (int k = 0; k < 40; k++)
+            sim_ping(p, ping);
+        sim_pump(s);
+        sim_pass(s, SEC);
+    }
+    sim_expect_end(p, WSPOOL_END_MESSAGE_TIMEOUT);
+    sim_free(s);
 }
 
 static void deadlines_when_switched_off_never_come(void **state)
@@ -788,6 +832,8 @@ int main(void)
         cmocka_unit_test(time_when_it_runs_backwards_stands_still),
         cmocka_unit_test(time_when_it_leaps_settles_everything_at_once),
         cmocka_unit_test(clock_when_its_origin_is_zero_or_far_works_too),
+        cmocka_unit_test(clock_when_the_pool_is_old_works_too),
+        cmocka_unit_test(message_when_kept_open_by_pings_is_closed_all_the_same),
         cmocka_unit_test(deadlines_when_switched_off_never_come),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

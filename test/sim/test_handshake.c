@@ -810,6 +810,29 @@ static void close_when_not_open_yet_refuses_with_403(void **state)
     sim_free(s);
 }
 
+/* A host may listen before it has added its routes. */
+static void bytes_when_there_is_no_route_at_all_are_ignored_behind_the_refusal(void **state)
+{
+    static const char text[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    wspool_config config;
+    wspool *pool;
+    wspool_id id;
+    struct iovec iov[4];
+    (void)state;
+    wspool_config_init(&config);
+    assert_int_equal(wspool_new(&pool, &config, 1), 0);
+    assert_int_equal(wspool_open(pool, NULL, 1, &id), 0);
+    assert_int_equal(wspool_feed(pool, id, text, sizeof text - 1, 1), 0);
+    assert_int_equal(wspool_feed(pool, id, "more", 4, 1), 0); /* while it is refused */
+    assert_int_equal(wspool_peek(pool, id, iov, 4), 1);
+    assert_memory_equal(iov[0].iov_base, "HTTP/1.1 404", 12);
+    assert_int_equal(wspool_ack(pool, id, iov[0].iov_len, 1), 0);
+    assert_int_equal(wspool_feed(pool, id, "more", 4, 1), 0); /* and when it is over */
+    assert_int_equal(wspool_release(pool, id), 0);
+    assert_int_equal(wspool_check(pool), 0);
+    assert_int_equal(wspool_free(pool), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -847,6 +870,7 @@ int main(void)
         cmocka_unit_test(subprotocol_when_its_name_is_long_is_chosen_or_refused_at_the_start),
         cmocka_unit_test(stages_when_counted_fall_from_the_first_to_the_last),
         cmocka_unit_test(close_when_not_open_yet_refuses_with_403),
+        cmocka_unit_test(bytes_when_there_is_no_route_at_all_are_ignored_behind_the_refusal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -111,6 +111,25 @@ static void slow_and_shed_are_warnings(void **state)
     host_end(&h);
 }
 
+static void nuisance_is_told_in_the_word_of_the_host(void **state)
+{
+    (void)state;
+    static struct host h;
+    host_init(&h);
+    h.config.nuisance_burst = 5;
+    host_start(&h);
+    wspool_id id = host_come(&h, "/open", "");
+    assert_int_equal(wspool_nuisance(h.pool, id, 1, "malformed"), 0);
+    assert_record(record(&h, 0), WSPOOL_LOG_INFO, "nuisance", "malformed", id);
+    assert_int_equal(wspool_nuisance(h.pool, id, 1, NULL), 0);
+    assert_record(record(&h, 0), WSPOOL_LOG_INFO, "nuisance", "", id);
+    assert_int_equal(wspool_nuisance(h.pool, id, 4, "malformed"), 0); /* its budget is spent */
+    host_settle(&h);
+    assert_int_equal(wspool_nuisance(h.pool, id, 1, "malformed"), WSPOOL_ERR_STATE);
+    assert_int_equal(h.calls[ON_LOG], 4); /* opened, and three */
+    host_end(&h);
+}
+
 /* So many peers are refused at this moment. */
 static void refuse(struct host *h, unsigned count)
 {
@@ -218,6 +237,7 @@ int main(void)
         cmocka_unit_test(life_of_a_peer_is_told_in_the_words_of_the_header),
         cmocka_unit_test(closed_bears_the_code_that_was_received),
         cmocka_unit_test(slow_and_shed_are_warnings),
+        cmocka_unit_test(nuisance_is_told_in_the_word_of_the_host),
         cmocka_unit_test(records_are_left_out_and_counted_when_there_are_too_many),
         cmocka_unit_test(each_event_has_a_rate_of_its_own),
         cmocka_unit_test(nothing_is_suppressed_when_nobody_listens),

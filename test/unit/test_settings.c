@@ -84,7 +84,7 @@ static int accepts(const wspool_config *c)
 #define LIMITS(X)                                                                                  \
     X(max_peers, 1, 1u << 28)                                                                      \
     X(max_handshakes, 1, 1u << 28)                                                                 \
-    X(channels_per_peer, 0, 32767)                                                                 \
+    X(channels_per_peer, 1, 32767)                                                                 \
     X(head_bytes, 256, 65536)                                                                      \
     X(head_count, 1, 256)                                                                          \
     X(message_bytes, 1, BILLION)                                                                   \
@@ -92,7 +92,7 @@ static int accepts(const wspool_config *c)
     X(nuisance_rate, 0, 1000000)                                                                   \
     X(queue_bytes, 256, BILLION)                                                                   \
     X(queue_messages, 1, BILLION)                                                                  \
-    X(pool_bytes, 2 * WSP_BLOCK_BYTES, UINT64_MAX)                                                 \
+    X(pool_bytes, 2 * wsp_block_memory(0), UINT64_MAX)                                             \
     X(slow, 0, WSPOOL_SLOW_DROP_OLDEST)                                                            \
     X(handshake_time, 1, WSPOOL_LONGEST)                                                           \
     X(verdict_time, 1, WSPOOL_LONGEST)                                                             \

@@ -62,6 +62,7 @@ static void stages_of_a_raw_peer_are_passed_with_the_time_before_them(void **sta
     begin(&h, WSPOOL_PENDING);
     size_t len = host_request(head, sizeof head, "/room/a?x=1", TOKEN);
     wspool_id id = host_open(&h);
+    host_feed(&h, id, head, 0); /* nothing is no byte */
     h.now += 1 * MS;
     host_feed(&h, id, head, 1);
     h.now += 2 * MS;
@@ -461,6 +462,29 @@ static void places_that_are_held_count_when_the_pool_is_nearly_full(void **state
         host_settle(&h);
         host_end(&h);
     }
+}
+
+/* It was accepted before, so it comes in; and goes with the others. */
+static void held_peer_is_drained_when_it_is_adopted_during_a_drain(void **state)
+{
+    (void)state;
+    static struct host h;
+    wspool_id id;
+    wspool_answer answer;
+    begin(&h, WSPOOL_ACCEPT);
+    assert_int_equal(host_upgrade(&h, "/none?token=t", &id, &answer), WSPOOL_UPGRADE_ACCEPTED);
+    assert_int_equal(wspool_drain(h.pool, 0, 0, h.now), 0);
+    h.now += MS;
+    assert_int_equal(wspool_adopt(h.pool, id, NULL, 0, h.now), 0);
+    assert_int_equal(h.calls[ON_OPEN], 1);
+    host_pass(&h, 10 * MS);
+    host_expect_end(&h, id,
+                    "\x88\x07\x10\x68"
+                    "drain"); /* 4200 */
+    host_pass(&h, h.config.closing_time + 100 * MS);
+    assert_int_equal(h.closed.why, WSPOOL_END_DRAIN);
+    assert_int_equal(h.released, 1);
+    host_end(&h);
 }
 
 /* Two verdicts that come together for one place. */
@@ -993,7 +1017,9 @@ static void one_life(struct host *h, enum way_in way, int late)
         assert_true(error == 0 || (error == WSPOOL_ERR_NOMEM && id == 0));
         h->out_len[wspool_slot(id)] = 0;
         if (!error) {
-            size_t len = host_request(bytes, sizeof bytes, "/room/a?token=t", "");
+            char more[400] = "A: "; /* more than a buffer begins with */
+            memset(more + 3, 'a', sizeof more - 4);
+            size_t len = host_request(bytes, sizeof bytes, "/room/a?token=t", more);
             len += host_frame(bytes + len, "early");
             size_t step = way == RAW_WHOLE ? len : 40;
             for (size_t at = 0; at < len; at += step) {
@@ -1063,6 +1089,7 @@ int main(void)
         cmocka_unit_test(answer_stays_where_it_is_when_the_peer_ends_while_it_is_written),
         cmocka_unit_test(each_step_has_its_deadline),
         cmocka_unit_test(places_that_are_held_count_when_the_pool_is_nearly_full),
+        cmocka_unit_test(held_peer_is_drained_when_it_is_adopted_during_a_drain),
         cmocka_unit_test(place_is_given_once_when_two_verdicts_come_together),
         cmocka_unit_test(deed_takes_effect_behind_the_question_when_it_is_done_in_its_hook),
         cmocka_unit_test(deed_takes_effect_behind_a_late_verdict_too),

@@ -281,10 +281,13 @@ static inline void wspool_epoll_flush_(wspool_epoll *loop, uint64_t now)
         } else if (peer) {
             if (wants & WSPOOL_WRITE) {
                 wspool_epoll_write_(loop, peer, now);
+                peer = wspool_epoll_peer_(loop, id); /* a hook may have added another one */
             }
-            wspool_epoll_arm_(loop, peer,
-                              (wants & WSPOOL_READ ? (uint32_t)EPOLLIN : 0) |
-                                  (peer->blocked ? (uint32_t)EPOLLOUT : 0));
+            if (peer) {
+                wspool_epoll_arm_(loop, peer,
+                                  (wants & WSPOOL_READ ? (uint32_t)EPOLLIN : 0) |
+                                      (peer->blocked ? (uint32_t)EPOLLOUT : 0));
+            }
         }
     }
 }
@@ -331,6 +334,7 @@ static inline void wspool_epoll_event_(wspool_epoll *loop, wspool_id id, uint32_
         if (peer->blocked) {
             peer->blocked = 0; /* EPOLLOUT stays armed: most often the flush blocks again */
             wspool_writable(loop->pool, id, now);
+            peer = wspool_epoll_peer_(loop, id); /* a hook may have added another one */
         } else {
             wspool_epoll_arm_(loop, peer, peer->armed & ~(uint32_t)EPOLLOUT);
         }
