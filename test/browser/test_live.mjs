@@ -105,7 +105,9 @@ await test('run_of_a_card_that_is_deleted_ends', async () => {
   await isIn(page, 'Short lived', null);
   await closed;
 });
-await test('run_lost_with_its_server_is_given_up', async () => {
+// Whether another card has its id by the time the page is back is a matter of luck: when it sees
+// that the card is gone it gives the run up for that reason, and the scene is played again.
+const lostWithItsServer = async () => {
   let server = await Cards.start();
   const { port, url } = server;
   await server.create('Cut short');
@@ -116,18 +118,25 @@ await test('run_lost_with_its_server_is_given_up', async () => {
   const subscribed = new Promise((done) => {
     page.on('websocket', (socket) => {
       if (!socket.url().includes('/api/execution/')) return;
-      socket.on('framereceived', ({ payload }) => payload.includes('"subscribed"') && done());
+      socket.on('framereceived', ({ payload }) => payload.includes('"subscribed"') && done(true));
     });
   });
   await server.killed();
   server = await Cards.start({ port });
   for (let i = 0; i < 10; i++) await server.create(`Filler ${i}`); // one has its id
-  await subscribed;
-  await sleep(100); // for the page to have heard it, too
-  await page.clock.runFor(6000);
-  await toast(page, 'nothing more is heard of it');
-  assert.equal(await page.locator('.card[data-run="running"]').count(), 0);
+  const heard = await Promise.race([subscribed, sleep(8000).then(() => false)]);
+  if (heard) {
+    await sleep(100); // for the page to have heard it, too
+    await page.clock.runFor(6000);
+    await toast(page, 'nothing more is heard of it');
+    assert.equal(await page.locator('.card[data-run="running"]').count(), 0);
+  }
   await server.killed();
+  return heard;
+};
+await test('run_lost_with_its_server_is_given_up', async () => {
+  for (let scene = 0; scene < 4; scene++) if (await lostWithItsServer()) return;
+  assert.fail('the page did not come back to the run');
 });
 
 // ------------------------------------------------------------------ chat
