@@ -9,6 +9,17 @@
  */
 #include "pool/pool.h"
 
+static void tell_dropped(wspool *pool, struct wsp_peer *peer)
+{
+    const wspool_drop_hook *hook = &pool->config.drop;
+    wspool_dropped dropped = {.messages = peer->conn.dropped};
+    peer->conn.dropped = 0;
+    peer->conn.flags = (uint16_t)(peer->conn.flags & ~WSP_EVENT_DROPPED);
+    if (hook->call) {
+        hook->call(pool, wsp_peer_id(peer), &dropped, hook->user);
+    }
+}
+
 void wsp_way_out_end(wspool *pool, struct wsp_peer *peer)
 {
     struct wsp_conn *conn = &peer->conn;
@@ -25,6 +36,9 @@ void wsp_way_out_end(wspool *pool, struct wsp_peer *peer)
     if (conn->flags & WSP_ANSWERING) {
         conn->flags = (uint16_t)(conn->flags & ~WSP_ANSWERING);
         wsp_count_add(&pool->count.stages[WSPOOL_STAGE_FLUSHED].refused, 1);
+    }
+    if (conn->flags & WSP_EVENT_DROPPED) {
+        tell_dropped(pool, peer); /* since a hook may have published to it; its end comes last */
     }
     wsp_count_sub(&pool->count.peers, 1);
     wsp_count_add(&pool->count.ended[conn->end], 1);
@@ -44,29 +58,19 @@ void wsp_way_out_end(wspool *pool, struct wsp_peer *peer)
     }
 }
 
-static void tell_dropped(wspool *pool, struct wsp_peer *peer)
-{
-    const wspool_drop_hook *hook = &pool->config.drop;
-    wspool_dropped dropped = {.messages = peer->conn.dropped};
-    peer->conn.dropped = 0;
-    if (hook->call) {
-        hook->call(pool, wsp_peer_id(peer), &dropped, hook->user);
-    }
-}
-
 static void deal_with(wspool *pool, struct wsp_peer *peer)
 {
     struct wsp_conn *conn = &peer->conn;
     const wspool_pressure_hook *pressure = &pool->config.pressure;
     unsigned events = conn->flags;
-    conn->flags = (uint16_t)(events & ~(WSP_EVENT_LEAVE | WSP_EVENT_DROPPED | WSP_EVENT_PRESSURE));
+    conn->flags = (uint16_t)(events & ~(WSP_EVENT_LEAVE | WSP_EVENT_PRESSURE));
     if (events & WSP_EVENT_LEAVE) {
         wsp_registry_leave_all(&pool->registry, peer);
         if (conn->end == WSPOOL_END_SHED && conn->state == WSP_CLOSING) {
             wsp_log(pool, WSP_LOG_SHED, (wspool_log_record){.id = wsp_peer_id(peer)});
         }
     }
-    if (events & WSP_EVENT_DROPPED) {
+    if (conn->flags & WSP_EVENT_DROPPED) {
         tell_dropped(pool, peer);
     }
     if ((events & WSP_EVENT_PRESSURE) && pressure->call && conn->state == WSP_OPEN) {

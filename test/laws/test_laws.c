@@ -332,6 +332,7 @@ static void law_6_dead_is_gone_at_once(void **state)
 static void law_7_nothing_is_lost_in_silence(void **state)
 {
     enum { STEPS = 600, PEERS = 400 };
+    static const char text[] = "of many lengths, so that one may take the place of several others";
     (void)state;
     for (int policy = WSPOOL_SLOW_CLOSE; policy <= WSPOOL_SLOW_DROP_OLDEST; policy++) {
         static uint64_t published[PEERS]; /* to each of them */
@@ -339,7 +340,8 @@ static void law_7_nothing_is_lost_in_silence(void **state)
         uint64_t missing = 0;
         memset(published, 0, sizeof published);
         s->config.slow = (enum wspool_slow)policy;
-        s->config.queue_messages = 4;
+        s->config.queue_messages = 8;
+        s->config.queue_bytes = 256;
         s->chop = SIM_RANDOM;
         sim_start(s);
         for (int i = 0; i < 5; i++) {
@@ -371,7 +373,8 @@ static void law_7_nothing_is_lost_in_silence(void **state)
                 for (int i = 0; i < n; i++) {
                     published[((sim_peer *)wspool_user(s->pool, ids[i]))->number]++;
                 }
-                assert_true(sim_broadcast(s, wspool_global("all"), "a message") >= 0);
+                assert_true(wspool_broadcast(s->pool, wspool_global("all"), text,
+                                             sim_below(s, sizeof text), NULL, NULL) >= 0);
                 break;
             }
             }
@@ -418,6 +421,10 @@ static void do_everything(sim *s, const sim_event *event)
         (void)sim_broadcast(s, wspool_global("all"), "published from a hook");
         int closed = wspool_close(s->pool, id, 4000, "from a hook", 0);
         assert_true(closed == 0 || closed == WSPOOL_ERR_STATE || closed == WSPOOL_ERR_GONE);
+    }
+    if (event->peer) { /* and the very peer of which the hook tells is over */
+        event->peer->told = 1;
+        assert_int_equal(wspool_gone(s->pool, event->id, WSPOOL_GONE_FAILED, s->now), 0);
     }
     inside = 0;
 }
