@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include <wspool/close.h>
+#include <wspool/codec.h>
 #include <wspool/handshake.h>
 
 #ifdef __cplusplus
@@ -91,6 +92,7 @@ typedef struct wspool_opened {
     wspool_text channel;     /* the name that the path gave; empty when none */
     wspool_text subprotocol; /* empty when none was chosen */
     wspool_text query;       /* of the target, raw; empty when there was none */
+    wspool_text extension;   /* what the codec has agreed to, as it was answered; empty: nothing */
 } wspool_opened;
 
 typedef struct wspool_open_hook {
@@ -285,6 +287,7 @@ typedef struct wspool_config {
     wspool_identity_free_hook identity_free;
     wspool_wake_hook wake;
     wspool_log_hook log;
+    wspool_codec_hook codec; /* none */
 } wspool_config;
 
 /* Any thread. Writes every default. Use it as wspool_config_init(&config); `size` is there so
@@ -301,6 +304,7 @@ typedef struct wspool_route_options {
     void *user;             /* given back to the hooks as route_user */
     enum wspool_slow slow;  /* of the channels of this route: the pool's */
     uint32_t message_bytes; /* as in wspool_config, for peers of this route: the pool's */
+    unsigned codec;         /* what the codec is told of this route, in words of its own: 0 */
 } wspool_route_options;
 
 /* Any thread. Writes the defaults that `config` gives to a route; use it as

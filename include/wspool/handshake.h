@@ -157,7 +157,7 @@ typedef struct wspool_answer {
     } headers[WSPOOL_ANSWER_HEADERS];
     const char *body; /* JSON {"error": word}; "" with status 101 */
     size_t body_len;
-    char text[320]; /* where the values above are written */
+    char text[480]; /* where the values above are written */
 } wspool_answer;
 
 #pragma GCC visibility pop

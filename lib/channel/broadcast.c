@@ -51,16 +51,16 @@ static void drop_newest(struct wsp_link *link, struct wsp_peer *peer, wspool_tal
     wsp_conn_event(link, &peer->conn, WSP_EVENT_DROPPED);
 }
 
-void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel, const struct wsp_run *image,
+void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel, struct wsp_images *images,
                    const struct wsp_peer *except, wspool_tally *tally)
 {
     const uint32_t max_bytes = link->config->queue_bytes;
     const uint32_t max_count = link->config->queue_messages;
-    const uint32_t len = image->bytes;
     const struct wsp_press press = wsp_conn_press(link);
     const struct wsp_member *members = channel->members;
     const uint32_t count = channel->count;
     uint32_t queued = 0, slow = 0;
+    uint64_t queued_bytes = 0;
     for (uint32_t i = 0; i < count; i++) {
         if (i + AHEAD < count) {
             __builtin_prefetch(members[i + AHEAD].peer, 1);
@@ -70,6 +70,8 @@ void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel, const str
         if (!out->open || peer == except) {
             continue;
         }
+        const struct wsp_run *image = wsp_images_of(link, images, wsp_outq_form(out));
+        const uint32_t len = image->bytes;
         if (out->bytes + len > max_bytes || out->count >= max_count) {
             if (!make_room(link, channel, peer, len, tally)) {
                 if (out->open) {
@@ -83,6 +85,7 @@ void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel, const str
             continue;
         }
         queued++;
+        queued_bytes += len;
         slow += out->blocked;
     }
     tally->queued = queued;
@@ -90,6 +93,6 @@ void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel, const str
     wsp_count_add(&link->count->deliveries,
                   (uint64_t)tally->queued + tally->dropped + tally->closed);
     wsp_count_add(&link->count->queued, tally->queued);
-    wsp_count_add(&link->count->waiting_bytes, (uint64_t)tally->queued * len);
+    wsp_count_add(&link->count->waiting_bytes, queued_bytes);
     wsp_count_add(&link->count->dropped_newest, tally->dropped);
 }

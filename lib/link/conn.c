@@ -11,6 +11,7 @@
 
 #include <wspool/error.h>
 #include <wspool/wspool.h>
+#include "link/forms.h"
 #include "wire/closing.h"
 
 #define BYTES_PER_SECOND 4096u /* a message that is slower than this on the whole is too slow */
@@ -79,7 +80,7 @@ void wsp_conn_init(struct wsp_link *link, struct wsp_conn *conn, enum wsp_state 
 void wsp_conn_open(struct wsp_link *link, struct wsp_conn *conn)
 {
     conn->state = WSP_OPEN;
-    conn->out.open = 1;
+    conn->out.open = (uint8_t)(1 + wsp_coding_form(conn->gate.coding));
     conn->since = link->now;
     conn->heard = stamp_now(link);
     conn->alarm = link->config->ping_interval ? next_ping(link) : UINT64_MAX;
@@ -257,6 +258,7 @@ static void take_event(struct wsp_link *link, struct wsp_conn *conn, const struc
     case WSP_EVENT_MESSAGE:
         wsp_count_add(&link->count->frames, 1);
         wsp_count_add(&link->count->received, 1);
+        wsp_count_add(&link->count->received_coded, (uint64_t)event->coded);
         link->on_message(link, conn, event->data, event->len, event->opcode == WSP_BINARY);
         break;
     case WSP_EVENT_CONTROL:

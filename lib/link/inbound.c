@@ -4,16 +4,20 @@
 
 #include <string.h>
 
+#include "link/forms.h"
 #include "wire/mask.h"
 
 /* One is in use for the length of a feed, and one for each peer whose frame was cut. */
 #define SPARES_MAX 16u
 #define SPARE_BYTES_MAX (256u * 1024u)
 
+/* Output that a codec is given room for at a time. */
+#define DECODE_STEP 4096u
+
 void wsp_inbounds_init(struct wsp_inbounds *inbounds, const wspool_mem *mem,
-                       struct wsp_codec *codec)
+                       struct wsp_codec *codec, const wspool_codec_hook *hook)
 {
-    *inbounds = (struct wsp_inbounds){.mem = mem, .codec = codec};
+    *inbounds = (struct wsp_inbounds){.mem = mem, .codec = codec, .hook = hook};
 }
 
 void wsp_inbounds_fini(struct wsp_inbounds *inbounds)
@@ -40,6 +44,15 @@ static struct wsp_inbound *take(struct wsp_inbounds *inbounds)
     return in;
 }
 
+/* The codec's state of this peer: a message is complete, or (over) it is done with. */
+static void rest_codec(struct wsp_inbounds *inbounds, struct wsp_inbound *in, int over)
+{
+    if (in->state) {
+        inbounds->hook->rest(wsp_coding_reading(in->coding), &in->state, over,
+                             inbounds->hook->user);
+    }
+}
+
 void wsp_inbound_fini(struct wsp_inbounds *inbounds, struct wsp_inbound **pin)
 {
     struct wsp_inbound *in = *pin;
@@ -47,6 +60,8 @@ void wsp_inbound_fini(struct wsp_inbounds *inbounds, struct wsp_inbound **pin)
         return;
     }
     *pin = NULL;
+    rest_codec(inbounds, in, 1);
+    in->state = NULL;
     if (in->decoder) {
         wsp_codec_discard(inbounds->codec, in->decoder);
         in->decoder = NULL;
@@ -85,8 +100,12 @@ static void put_away(struct wsp_inbounds *inbounds, struct wsp_inbound **pin)
     if (!wsp_opcode_is_control(in->frame.opcode)) {
         in->message = 0;
         in->buffer.len = 0;
+        rest_codec(inbounds, in, 0);
+        if (in->state) {
+            wsp_bytes_fini(&in->buffer, inbounds->mem); /* not to be kept for as long as that */
+        }
     }
-    if (in->message == 0) {
+    if (in->message == 0 && !in->state) {
         wsp_inbound_fini(inbounds, pin);
     }
 }
@@ -116,8 +135,14 @@ static int frame_fits(const struct wsp_inbound *in, const struct wsp_frame *fram
         return 0;
     }
     *end = WSPOOL_END_TOO_BIG;
-    size_t so_far = in_message ? in->buffer.len : 0;
-    return frame->length <= limit && so_far <= limit - (size_t)frame->length;
+    uint64_t so_far = in_message ? in->received : 0;
+    uint64_t most = limit;
+    if (in_message ? in->coded : frame->rsv != 0) {
+        /* What becomes of it is counted when it is decoded. Nobody needs more than this to say it,
+         * but without a bound one could send nothings for ever. */
+        most += limit / 4 + 1024;
+    }
+    return frame->length <= most && so_far <= most - frame->length;
 }
 
 /* Gathers a head and borrows what its payload needs. 1 when a frame is under way now. */
@@ -160,6 +185,8 @@ static int begin_frame(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
         in->received = 0;
         if (!wsp_opcode_is_control(frame.opcode)) {
             in->message = frame.opcode;
+            in->coded = frame.rsv != 0;
+            in->coding = gate->coding;
             in->utf8 = (struct wsp_utf8){0};
         }
     }
@@ -174,14 +201,75 @@ static void show(struct wsp_inbound *in, enum wsp_event_kind kind, uint8_t opcod
     event->opcode = opcode;
     event->data = data;
     event->len = len;
+    event->coded = in->coded;
+}
+
+/* Decodes a chunk of a coded frame into the buffer. 0, or why not. */
+static int decode(struct wsp_inbounds *inbounds, struct wsp_inbound *in, const uint8_t *chunk,
+                  size_t len, int ends, size_t limit, enum wspool_end *end)
+{
+    const wspool_codec_hook *hook = inbounds->hook;
+    wspool_decoding piece = {.in = chunk, .in_len = len, .last = ends};
+    enum wspool_decoded answer;
+    do {
+        uint8_t beyond; /* a byte that comes here is one too many */
+        size_t room = limit - in->buffer.len < DECODE_STEP ? limit - in->buffer.len : DECODE_STEP;
+        *end = WSPOOL_END_NOMEM;
+        if (wsp_bytes_reserve(&in->buffer, inbounds->mem, room)) {
+            return -1;
+        }
+        uint8_t *const out = room > 0 ? in->buffer.data + in->buffer.len : &beyond;
+        piece.out = out;
+        piece.out_len = room > 0 ? room : 1;
+        size_t left = piece.in_len;
+        answer = hook->decode(wsp_coding_reading(in->coding), &in->state, &piece, hook->user);
+        if (answer == WSPOOL_DECODED_NOMEM) {
+            return -1;
+        }
+        size_t made = (size_t)(piece.out - out);
+        *end = WSPOOL_END_BAD_CODING;
+        if (answer == WSPOOL_DECODED_BAD ||
+            (answer == WSPOOL_DECODED_FULL && made == 0 && piece.in_len == left)) {
+            return -1;
+        }
+        *end = WSPOOL_END_TOO_BIG;
+        if (made > room) {
+            return -1;
+        }
+        *end = WSPOOL_END_BAD_UTF8;
+        if (in->message == WSP_TEXT && !wsp_utf8_feed(&in->utf8, out, made)) {
+            return -1;
+        }
+        in->buffer.len += made;
+    } while (answer == WSPOOL_DECODED_FULL);
+    return ends && in->message == WSP_TEXT && !wsp_utf8_complete(&in->utf8) ? -1 : 0;
+}
+
+/* take_data for a message in another form. */
+static int take_coded(struct wsp_inbounds *inbounds, struct wsp_inbound *in, const uint8_t *chunk,
+                      size_t len, int ends, size_t limit, struct wsp_event *event)
+{
+    enum wspool_end end;
+    if (decode(inbounds, in, chunk, len, ends, limit, &end)) {
+        fail(inbounds, in, end, event);
+        return 0;
+    }
+    if (ends) {
+        show(in, WSP_EVENT_MESSAGE, in->message, in->buffer.data, in->buffer.len, event);
+        return 0;
+    }
+    return 1;
 }
 
 /* Takes a chunk of a data frame. 1 to go on, 0 when the event was set. */
 static int take_data(struct wsp_inbounds *inbounds, struct wsp_inbound *in, const uint8_t *chunk,
-                     size_t len, struct wsp_event *event)
+                     size_t len, size_t limit, struct wsp_event *event)
 {
     int ends = wsp_decoder_missing(in->decoder) == 0 && in->frame.fin;
     in->received += len; /* of the message: control frames between its parts buy no time */
+    if (in->coded) {
+        return take_coded(inbounds, in, chunk, len, ends, limit, event);
+    }
     if (in->message == WSP_TEXT) {
         if (!wsp_utf8_feed(&in->utf8, chunk, len) || (ends && !wsp_utf8_complete(&in->utf8))) {
             fail(inbounds, in, WSPOOL_END_BAD_UTF8, event);
@@ -234,7 +322,7 @@ void wsp_inbound_next(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
                 show(in, WSP_EVENT_CONTROL, in->frame.opcode, in->control, in->control_len, event);
                 return;
             }
-        } else if (!take_data(inbounds, in, chunk, n, event)) {
+        } else if (!take_data(inbounds, in, chunk, n, limit, event)) {
             return;
         } else if (wsp_decoder_missing(in->decoder) == 0) {
             wsp_codec_return(inbounds->codec, in->decoder);
@@ -280,6 +368,8 @@ void wsp_inbound_discard(struct wsp_inbounds *inbounds, struct wsp_inbound **pin
         in->frame.opcode = WSP_CONTINUATION; /* it was seen whole */
     }
     wsp_bytes_fini(&in->buffer, inbounds->mem);
+    rest_codec(inbounds, in, 1);
+    in->state = NULL;
     in->message = 0;
     in->shown = 0;
     for (;;) {

@@ -3,12 +3,15 @@
  * link/inbound.h - from bytes to whole messages and control frames.  Floor 2.
  *
  * A pull parser: it is given bytes and answers one event at a time. What it holds for a peer
- * exists only while a frame or a message is under way. A message that comes in one piece is shown
- * where wslay has put it; any other is gathered in one buffer that grows with what has come, so
- * that a fragment costs what it carries and an announced length costs nothing.
+ * exists only while a frame or a message is under way, or a codec keeps something for the peer's
+ * next message. A message that comes in one piece is shown where wslay has put it; any other is
+ * gathered in one buffer that grows with what has come, so that a fragment costs what it carries
+ * and an announced length costs nothing. A message in another form (RSV1) is decoded into that
+ * buffer piece by piece, which never grows beyond the limit, whatever the pieces decode to.
  *
  * Invariants: a decoder is held only inside a frame; the buffer holds data only inside a message;
- * after an error nothing but wsp_inbound_discard is called.
+ * `state` is NULL between messages unless the codec keeps it; after an error nothing but
+ * wsp_inbound_discard is called.
  */
 #ifndef WSP_LINK_INBOUND_H
 #define WSP_LINK_INBOUND_H
@@ -17,6 +20,7 @@
 #include <stdint.h>
 
 #include <wspool/close.h>
+#include <wspool/codec.h>
 #include "base/bytes.h"
 #include "wire/codec.h"
 #include "wire/frame.h"
@@ -34,6 +38,9 @@ struct wsp_inbound {
     uint64_t started;  /* when the first byte of what is under way came */
     uint64_t received; /* payload since then */
     uint64_t discard;  /* payload bytes still to be thrown away */
+    void *state;       /* the codec's, of this peer */
+    uint8_t coding;    /* what was agreed upon with this peer: see link/forms.h */
+    uint8_t coded;     /* the message under way is in another form */
     uint8_t message;   /* opcode of the message under way; 0: none */
     uint8_t shown;     /* an event shows what lies here: kept until the next call */
     uint8_t control_len;
@@ -44,13 +51,14 @@ struct wsp_inbound {
 struct wsp_inbounds {
     const wspool_mem *mem;
     struct wsp_codec *codec;
+    const wspool_codec_hook *hook; /* asked only for peers that have agreed to something */
     struct wsp_inbound *spares;
     uint32_t spare_count;
     size_t spare_bytes;
 };
 
 void wsp_inbounds_init(struct wsp_inbounds *inbounds, const wspool_mem *mem,
-                       struct wsp_codec *codec);
+                       struct wsp_codec *codec, const wspool_codec_hook *hook);
 void wsp_inbounds_fini(struct wsp_inbounds *inbounds);
 
 enum wsp_event_kind {
@@ -66,11 +74,12 @@ struct wsp_event {
     uint8_t opcode;
     const uint8_t *data; /* until the next call for this peer */
     size_t len;
+    int coded; /* MESSAGE: it was in another form */
     enum wspool_end end;
 };
 
 /* Takes bytes until something is complete. *in is the peer's; it is made and given back here.
- * `limit`: bytes of a message. */
+ * `limit`: bytes of a message, once it is decoded. */
 void wsp_inbound_next(struct wsp_inbounds *inbounds, struct wsp_inbound **in, struct wsp_gate *gate,
                       const uint8_t **bytes, size_t *len, size_t limit, uint64_t now,
                       struct wsp_event *event);

@@ -65,7 +65,7 @@ struct wsp_outq {
     uint32_t count;      /* messages in it */
     uint32_t peeked;     /* bytes of it that the last peek gave out */
     uint8_t tail_peeked; /* the last run is among them: it may not grow */
-    uint8_t open;        /* messages may be queued */
+    uint8_t open;        /* 0: no message may be queued; else 1 + the form it takes them in */
     uint8_t blocked;     /* the transport could not take all */
     uint8_t marks;       /* of whoever owns the queue; 0 when there is nothing special */
 };
@@ -152,6 +152,12 @@ static inline uint32_t wsp_outq_ack_whole(struct wsp_outq *q, size_t bytes)
         q->tail_peeked = 0;
     }
     return messages;
+}
+
+/* The form in which an open queue takes messages: see link/forms.h. */
+static inline unsigned wsp_outq_form(const struct wsp_outq *q)
+{
+    return q->open - 1u;
 }
 
 static inline int wsp_outq_empty(const struct wsp_outq *q)

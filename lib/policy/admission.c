@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "policy/token.h"
+#include "wire/extension.h"
 #include "wire/http.h"
 #include "wire/uri.h"
 
@@ -48,6 +49,43 @@ static int check_subprotocol(const struct wsp_admission *admission, wspool_reque
         request->subprotocol = (wspool_text){entry->subprotocol, strlen(entry->subprotocol)};
     }
     return malformed ? refuse(WSPOOL_REFUSED_MALFORMED) : 0;
+}
+
+/* Is what the codec has written fit to be sent, and to be kept in a peer's record? */
+static int agreement_is_good(const wspool_agreement *agreed)
+{
+    const char *end = memchr(agreed->answer, '\0', sizeof agreed->answer);
+    if (agreed->form < 1 || agreed->form > WSPOOL_FORMS || agreed->reading >= WSPOOL_READINGS ||
+        !end || end == agreed->answer) {
+        return 0;
+    }
+    for (const char *c = agreed->answer; c < end; c++) {
+        if (*c < ' ' || *c > '~') {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* The first offer that the codec agrees to; the whole list must be one. */
+static int check_extensions(const struct wsp_admission *admission, const wspool_request *request,
+                            struct wsp_entry *entry)
+{
+    const wspool_codec_hook *codec = &admission->config->codec;
+    unsigned wishes = admission->routes->list[entry->route].codec;
+    wspool_extension_param params[WSPOOL_EXTENSION_PARAMS];
+    wspool_extension offer;
+    size_t cursor = 0;
+    int more;
+    entry->agreed = (wspool_agreement){.form = 0};
+    while ((more = wsp_extension_next(request, &cursor, &offer, params)) > 0) {
+        wspool_agreement agreed = {.size = sizeof agreed};
+        if (codec->agree && entry->agreed.form == 0 &&
+            codec->agree(&offer, wishes, &agreed, codec->user) == 1 && agreement_is_good(&agreed)) {
+            entry->agreed = agreed;
+        }
+    }
+    return more < 0 ? refuse(WSPOOL_REFUSED_MALFORMED) : 0;
 }
 
 static int check_caps(const struct wsp_admission *admission)
@@ -130,7 +168,8 @@ int wsp_admission_judge(const struct wsp_admission *admission, wspool_id id,
     }
     entry->stage = WSPOOL_STAGE_KEY;
     if ((answer = wsp_upgrade_check_key(request, entry->accept)) < 0 ||
-        (answer = check_subprotocol(admission, request, entry)) < 0) {
+        (answer = check_subprotocol(admission, request, entry)) < 0 ||
+        (answer = check_extensions(admission, request, entry)) < 0) {
         return answer;
     }
     entry->stage = WSPOOL_STAGE_CAPS;

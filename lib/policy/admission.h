@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <wspool/codec.h>
 #include <wspool/config.h>
 #include "policy/origin.h"
 #include "policy/route.h"
@@ -34,6 +35,7 @@ struct wsp_entry {           /* what was found out about one */
     char accept[WSP_ACCEPT_LEN + 1];
     wspool_text query;       /* of the target; lies in the request */
     const char *subprotocol; /* one of the configured ones, or NULL */
+    wspool_agreement agreed; /* with the codec; form 0: nothing was */
     void *identity;
 };
 
@@ -45,6 +47,11 @@ struct wsp_entry {           /* what was found out about one */
  * belong to the library are filled on the way. */
 int wsp_admission_judge(const struct wsp_admission *admission, wspool_id id,
                         wspool_request *request, struct wsp_entry *entry);
+/* What Sec-WebSocket-Extensions is to say; NULL: nothing. */
+static inline const char *wsp_entry_extension(const struct wsp_entry *entry)
+{
+    return entry->agreed.form ? entry->agreed.answer : NULL;
+}
 /* Goes on after a verdict that had been awaited. */
 int wsp_admission_resume(const struct wsp_admission *admission, wspool_id id,
                          const wspool_verdict *verdict, struct wsp_entry *entry);

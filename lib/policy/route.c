@@ -67,7 +67,8 @@ int wsp_routes_add(struct wsp_routes *routes, const wspool_mem *mem, const char 
                               .flags = options->flags,
                               .user = options->user,
                               .slow = options->slow,
-                              .message_bytes = options->message_bytes};
+                              .message_bytes = options->message_bytes,
+                              .codec = options->codec};
     const char *name = options->name ? options->name : "";
     if (!pattern || strlen(name) > WSPOOL_NAME_MAX || routes->count >= UINT16_MAX ||
         parse_pattern(&route, pattern)) {

@@ -20,6 +20,7 @@ struct wsp_route {
     void *user;
     enum wspool_slow slow;
     uint32_t message_bytes;
+    unsigned codec; /* told to the codec */
     char *name; /* of the channel, without a parameter */
     char *pattern;
     size_t head; /* length of what stands before the parameter, or of all */

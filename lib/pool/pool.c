@@ -79,7 +79,7 @@ int wspool_new(wspool **out, const wspool_config *given, uint64_t now)
     link->on_message = on_message;
     wsp_blocks_init(&link->blocks, mem, config.pool_bytes, &pool->count.block_bytes);
     wsp_stock_init(&link->stock, mem);
-    wsp_inbounds_init(&link->inbounds, mem, &link->codec);
+    wsp_inbounds_init(&link->inbounds, mem, &link->codec, &pool->config.codec);
     wsp_timers_init(&link->timers, now, timer_at, pool);
     wsp_slots_init(&pool->peers, sizeof(struct wsp_peer));
     if (config.entropy.call(entropy, sizeof entropy, config.entropy.user) != 0) {

@@ -52,8 +52,13 @@ static uint32_t shed(wspool *pool, uint32_t len)
     return count;
 }
 
-/* Writes the one image of a message. 0, FULL, TOO_BIG or NOMEM. */
-static int encode(wspool *pool, const void *message, size_t len, unsigned flags,
+static uint8_t opcode_of(const wspool_send_options *options)
+{
+    return options->flags & WSPOOL_BINARY ? WSP_BINARY : WSP_TEXT;
+}
+
+/* Writes the plain image of a message. 0, FULL, TOO_BIG or NOMEM. */
+static int encode(wspool *pool, const void *message, size_t len, uint8_t opcode,
                   struct wsp_run *image)
 {
     struct wsp_link *link = &pool->link;
@@ -69,8 +74,7 @@ static int encode(wspool *pool, const void *message, size_t len, unsigned flags,
             return error;
         }
     }
-    wsp_codec_encode(&link->codec, room, flags & WSPOOL_BINARY ? WSP_BINARY : WSP_TEXT, message,
-                     len);
+    wsp_codec_encode(&link->codec, room, opcode, message, len);
     *image = wsp_blocks_commit(&link->blocks, image_len);
     wsp_count_add(&pool->count.encoded, 1);
     wsp_count_add(&pool->count.encoded_bytes, image_len);
@@ -128,6 +132,7 @@ static int publish(wspool *pool, wspool_channel name, wspool_writer writer,
 {
     struct wsp_channel *channel = wsp_registry_find(&pool->registry, name);
     struct wsp_run image;
+    struct wsp_images images;
     wspool_text message = {0};
     if (!channel) {
         wsp_registry_missed(&pool->registry);
@@ -136,7 +141,7 @@ static int publish(wspool *pool, wspool_channel name, wspool_writer writer,
     struct wspool_position position = {channel->epoch, channel->offset + 1};
     int error = ask_writer(pool, channel, writer, &position, &message);
     if (!error) {
-        error = encode(pool, message.data, message.len, options->flags, &image);
+        error = encode(pool, message.data, message.len, opcode_of(options), &image);
     }
     if (error) {
         return error;
@@ -144,8 +149,10 @@ static int publish(wspool *pool, wspool_channel name, wspool_writer writer,
     channel->offset++;
     tally->position = position;
     wsp_count_add(&pool->count.published, 1);
-    wsp_broadcast(&pool->link, channel, &image, wsp_slots_find(&pool->peers, options->except),
+    wsp_images_init(&images, &image, opcode_of(options), message.data, message.len);
+    wsp_broadcast(&pool->link, channel, &images, wsp_slots_find(&pool->peers, options->except),
                   tally);
+    wsp_images_fini(&images);
     if (tally->closed > 0 || tally->dropped > 0 || tally->replaced > 0) {
         wsp_log(pool, WSP_LOG_SLOW, (wspool_log_record){.reason = "queue_full"});
     }
@@ -215,7 +222,11 @@ int wspool_send(wspool *pool, wspool_id id, const void *message, size_t len,
         return WSPOOL_ERR_FULL;
     }
     wsp_enter(pool);
-    error = encode(pool, message, len, options.flags, &image);
+    unsigned form = wsp_outq_form(out);
+    uint8_t opcode = opcode_of(&options);
+    if (form == 0 || !wsp_form_encode(&pool->link, form, opcode, message, len, &image)) {
+        error = encode(pool, message, len, opcode, &image);
+    }
     if (!error && !out->open) {
         error = WSPOOL_ERR_STATE; /* it was shed to make room for this */
     }

@@ -105,7 +105,9 @@ static int hooks_are_good(const wspool_config *c)
             return 0;
         }
     }
-    return (mem == 0 || mem == 3) && c->entropy.call;
+    int codec = (c->codec.agree != NULL) + (c->codec.encode != NULL) + (c->codec.decode != NULL) +
+                (c->codec.rest != NULL);
+    return (mem == 0 || mem == 3) && (codec == 0 || codec == 4) && c->entropy.call;
 }
 
 /* One that could ever be chosen: see wsp_upgrade_subprotocol. */

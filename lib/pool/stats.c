@@ -117,10 +117,16 @@ static int blocks_hold(const wspool *pool, const struct wspool_stats *stats)
     if (blocks->open) {
         blocks->open->seen = 1;
     }
+    if (blocks->aside) {
+        blocks->aside->seen = 1;
+    }
     each_run(pool, count_hold, NULL);
     each_run(pool, compare_run, &books);
     if (blocks->open) {
         compare_block(blocks->open, &books);
+    }
+    if (blocks->aside) {
+        compare_block(blocks->aside, &books);
     }
     return books.good && books.bytes == blocks->bytes && books.bytes == stats->block_bytes;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/growing.h"
+#include "link/forms.h"
 #include "pool/pool.h"
 #include "wire/http.h"
 #include "wire/upgrade.h"
@@ -158,6 +159,7 @@ static void become_open(wspool *pool, struct wsp_peer *peer, const struct wsp_en
     wsp_count_add(&pool->count.peers, 1);
     conn->flags |= WSP_ACCEPTED;
     conn->route = entry->route;
+    conn->gate.coding = wsp_coding(entry->agreed.form, entry->agreed.reading);
     wsp_conn_open(&pool->link, conn);
     if (pool->drain.on) {
         wsp_timers_sooner(&pool->link.timers, conn->slot.index,
@@ -170,10 +172,12 @@ static void become_open(wspool *pool, struct wsp_peer *peer, const struct wsp_en
     wsp_log(pool, WSP_LOG_OPENED, (wspool_log_record){.id = wsp_peer_id(peer)});
     if (hook->call) {
         const char *subprotocol = entry->subprotocol ? entry->subprotocol : "";
+        const char *extension = entry->agreed.form ? entry->agreed.answer : "";
         wspool_opened opened = {.route_user = route->user,
                                 .channel = {entry->name, entry->name_len},
                                 .subprotocol = {subprotocol, strlen(subprotocol)},
-                                .query = entry->query};
+                                .query = entry->query,
+                                .extension = {extension, strlen(extension)}};
         hook->call(pool, wsp_peer_id(peer), &opened, hook->user);
     }
 }
@@ -184,7 +188,7 @@ static void accept_raw(wspool *pool, struct wsp_peer *peer, const struct wsp_ent
 {
     struct wsp_conn *conn = &peer->conn;
     wspool_answer answer;
-    wsp_upgrade_accept(&answer, entry->accept, entry->subprotocol);
+    wsp_upgrade_accept(&answer, entry->accept, entry->subprotocol, wsp_entry_extension(entry));
     pass_stages(pool, conn, WSPOOL_STAGE_VERDICT);
     if (queue_answer(pool, peer, &answer)) {
         wsp_way_in_refuse(pool, peer, WSPOOL_REFUSED_NOMEM);
@@ -429,7 +433,7 @@ static int upgrade(wspool *pool, struct wsp_peer *peer, wspool_request *request,
     if (judged == WSP_PUT_OFF) {
         return WSPOOL_UPGRADE_PENDING;
     }
-    wsp_upgrade_accept(answer, entry.accept, entry.subprotocol);
+    wsp_upgrade_accept(answer, entry.accept, entry.subprotocol, wsp_entry_extension(&entry));
     hold(pool, peer);
     return WSPOOL_UPGRADE_ACCEPTED;
 }
@@ -497,7 +501,8 @@ static void admit_pending(wspool *pool, struct wsp_peer *peer)
     const wspool_verdict_hook *hook = &pool->config.verdict;
     if (peer->conn.flags & WSP_HOSTED) {
         wspool_answer answer;
-        wsp_upgrade_accept(&answer, hello->entry.accept, hello->entry.subprotocol);
+        const struct wsp_entry *entry = &hello->entry;
+        wsp_upgrade_accept(&answer, entry->accept, entry->subprotocol, wsp_entry_extension(entry));
         hold(pool, peer);
         if (hook->call) {
             hook->call(pool, wsp_peer_id(peer), &answer, hook->user);

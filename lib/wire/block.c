@@ -25,12 +25,19 @@ void wsp_blocks_init(struct wsp_blocks *blocks, const wspool_mem *mem, uint64_t 
     *blocks = (struct wsp_blocks){.mem = mem, .limit = limit, .gauge = gauge};
 }
 
+/* Lets go of an open block. */
+static void shut(struct wsp_block **open)
+{
+    if (*open) {
+        wsp_block_release(*open);
+        *open = NULL;
+    }
+}
+
 void wsp_blocks_fini(struct wsp_blocks *blocks)
 {
-    if (blocks->open) {
-        wsp_block_release(blocks->open);
-        blocks->open = NULL;
-    }
+    shut(&blocks->open);
+    shut(&blocks->aside);
     while (blocks->spares) {
         struct wsp_block *block = blocks->spares;
         blocks->spares = block->next;
@@ -106,19 +113,18 @@ uint8_t *wsp_blocks_room(struct wsp_blocks *blocks, uint32_t len, int *error)
         open->used = 0;
     }
     if (!open || open->cap - open->used < len) {
-        if (open &&
-            open->holds == 1) { /* nobody needs it: it must not stand in the new one's way */
-            blocks->open = NULL;
-            wsp_block_release(open);
-            open = NULL;
+        if (open && open->holds == 1) { /* nobody needs it: it must not stand in our way */
+            shut(&blocks->open);
         }
         struct wsp_block *block = new_block(blocks, len, error);
+        if (!block && *error == WSPOOL_ERR_FULL && blocks->aside && blocks->aside->holds == 1) {
+            shut(&blocks->aside); /* nor must this */
+            block = new_block(blocks, len, error);
+        }
         if (!block) {
             return NULL;
         }
-        if (open) {
-            wsp_block_release(open);
-        }
+        shut(&blocks->open);
         blocks->open = open = block;
     }
     return open->bytes + open->used;

@@ -10,7 +10,7 @@
  *     queue B            <--------- run ------->
  *
  * Images never change once written. A block is held by each run that refers to it and, while it
- * is the open one, by the store; the last to let go gives it back. When nobody but the store
+ * is an open one, by the store; the last to let go gives it back. When nobody but the store
  * holds the open block it is written from its beginning again, so a pool whose peers keep up
  * lives in the same few cache lines. Plain counters: a block belongs to one pool, one thread.
  *
@@ -41,6 +41,7 @@ struct wsp_block {
 struct wsp_blocks {
     const wspool_mem *mem;
     struct wsp_block *open;   /* where the next image goes; NULL before the first */
+    struct wsp_block *aside;  /* the same for images of the other sort: see wsp_blocks_swap */
     struct wsp_block *spares; /* kept for later: a few, of any size */
     uint32_t spare_count;
     uint64_t bytes;       /* memory of all blocks that somebody holds, the open one included */
@@ -48,6 +49,15 @@ struct wsp_blocks {
     uint64_t spare_bytes; /* memory of the spares */
     uint64_t limit;       /* `bytes` may not pass it */
 };
+
+/* Images of two sorts, plain and coded, are seldom in one queue: each sort has an open block of its
+ * own, so that what lies in a queue lies together. Changes over to the other sort. */
+static inline void wsp_blocks_swap(struct wsp_blocks *blocks)
+{
+    struct wsp_block *open = blocks->open;
+    blocks->open = blocks->aside;
+    blocks->aside = open;
+}
 
 /* Part of a block: what one queue has to send, images one behind the other. */
 struct wsp_run {

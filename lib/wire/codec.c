@@ -93,11 +93,12 @@ void wsp_codec_fini(struct wsp_codec *codec)
     }
 }
 
-void wsp_codec_encode(struct wsp_codec *codec, uint8_t *out, enum wsp_opcode opcode,
-                      const void *payload, size_t len)
+void wsp_codec_encode(struct wsp_codec *codec, uint8_t *out, unsigned first, const void *payload,
+                      size_t len)
 {
     struct wslay_frame_iocb iocb = {.fin = 1,
-                                    .opcode = (uint8_t)opcode,
+                                    .rsv = (uint8_t)(first >> 4),
+                                    .opcode = (uint8_t)(first & 0x0fu),
                                     .payload_length = len,
                                     .data = payload,
                                     .data_length = len};

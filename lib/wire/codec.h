@@ -39,9 +39,9 @@ int wsp_codec_init(struct wsp_codec *codec, const wspool_mem *mem);
 void wsp_codec_fini(struct wsp_codec *codec);
 
 /* Writes the image of a whole unfragmented frame to `out`, which has wsp_frame_head_len(len) +
- * len bytes of room. */
-void wsp_codec_encode(struct wsp_codec *codec, uint8_t *out, enum wsp_opcode opcode,
-                      const void *payload, size_t len);
+ * len bytes of room. `first`: an opcode, with WSP_RSV1 when the payload is in another form. */
+void wsp_codec_encode(struct wsp_codec *codec, uint8_t *out, unsigned first, const void *payload,
+                      size_t len);
 
 /* A decoder for the frame with this head, which the gate has passed; NULL when there is no
  * memory. It must be given back, or discarded. */

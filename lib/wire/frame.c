@@ -21,13 +21,18 @@ static uint64_t big_endian(const uint8_t *bytes, size_t len)
     return value;
 }
 
-/* What can be said from the first two bytes. A server's peer masks (5.1), no extension has given
- * the reserved bits a meaning, control frames are short and whole (5.5). */
-static int start_is_lawful(const uint8_t *head)
+/* What can be said from the first two bytes. A server's peer masks (5.1); of the reserved bits
+ * only RSV1 can have a meaning, and only where a message begins (RFC 7692, 6); control frames are
+ * short and whole (5.5). */
+static int start_is_lawful(const uint8_t *head, unsigned coding)
 {
     unsigned opcode = head[0] & 0x0fu;
     unsigned short_length = head[1] & 0x7fu;
-    if ((head[0] & 0x70u) != 0 || (head[1] & 0x80u) == 0) {
+    unsigned reserved = head[0] & 0x70u;
+    if (reserved == WSP_RSV1 && coding != 0 && (opcode == WSP_TEXT || opcode == WSP_BINARY)) {
+        reserved = 0;
+    }
+    if (reserved != 0 || (head[1] & 0x80u) == 0) {
         return 0;
     }
     if (wsp_opcode_is_control(opcode)) {
@@ -49,7 +54,7 @@ static int length_is_lawful(const uint8_t *head, uint64_t length)
     }
 }
 
-static enum wsp_gate_answer judge(const uint8_t *head, struct wsp_frame *frame)
+static enum wsp_gate_answer judge(const uint8_t *head, unsigned coding, struct wsp_frame *frame)
 {
     size_t total = head_len(head);
     frame->fin = head[0] >> 7;
@@ -65,8 +70,8 @@ static enum wsp_gate_answer judge(const uint8_t *head, struct wsp_frame *frame)
     if (frame->masked) {
         memcpy(frame->key, head + total - 4, 4);
     }
-    return start_is_lawful(head) && length_is_lawful(head, frame->length) ? WSP_GATE_HEAD
-                                                                          : WSP_GATE_BAD;
+    return start_is_lawful(head, coding) && length_is_lawful(head, frame->length) ? WSP_GATE_HEAD
+                                                                                  : WSP_GATE_BAD;
 }
 
 enum wsp_gate_answer wsp_gate_feed(struct wsp_gate *gate, const uint8_t **bytes, size_t *len,
@@ -75,7 +80,7 @@ enum wsp_gate_answer wsp_gate_feed(struct wsp_gate *gate, const uint8_t **bytes,
     /* Nearly always the whole head is there: judge it where it lies. */
     if (gate->have == 0 && *len >= 2 && *len >= head_len(*bytes)) {
         size_t total = head_len(*bytes);
-        enum wsp_gate_answer answer = judge(*bytes, frame);
+        enum wsp_gate_answer answer = judge(*bytes, gate->coding, frame);
         *bytes += total;
         *len -= total;
         return answer;
@@ -88,9 +93,9 @@ enum wsp_gate_answer wsp_gate_feed(struct wsp_gate *gate, const uint8_t **bytes,
         }
         if (gate->have == head_len(gate->bytes)) {
             gate->have = 0;
-            return judge(gate->bytes, frame);
+            return judge(gate->bytes, gate->coding, frame);
         }
-        if (gate->have == 2 && !start_is_lawful(gate->bytes)) {
+        if (gate->have == 2 && !start_is_lawful(gate->bytes, gate->coding)) {
             /* Refuse now. The two bytes stay: whoever discards what follows feeds the rest of
              * this head here too, and so keeps in step with the peer's frames. */
             *frame = (struct wsp_frame){.opcode = gate->bytes[0] & 0x0fu};

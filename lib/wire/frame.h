@@ -21,6 +21,7 @@ enum wsp_opcode {
     WSP_PONG = 10
 };
 
+#define WSP_RSV1 0x40u   /* in a frame's first byte: the message is in another form (7692, 6) */
 #define WSP_HEAD_MAX 14u /* of a masked frame */
 #define WSP_CONTROL_MAX 125u
 
@@ -35,7 +36,9 @@ struct wsp_frame {
 
 struct wsp_gate {
     uint8_t bytes[WSP_HEAD_MAX];
-    uint8_t have; /* how many of them; 0 between frames */
+    uint8_t have;   /* how many of them; 0 between frames */
+    uint8_t coding; /* the form that a codec and this peer have agreed upon: see link/forms.h. 0:
+                       none, so RSV1 is unlawful */
 };
 
 /* What the gate answers. */

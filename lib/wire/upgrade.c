@@ -13,12 +13,14 @@
 #include <nettle/base64.h>
 #include <nettle/sha1.h>
 
+#include <wspool/codec.h>
 #include "wire/http.h"
 
 #define REFUSE(word) (-(int)WSPOOL_REFUSED_##word - 1)
 
-/* Both texts of an answer that lets a peer in are copied. */
-_Static_assert(WSP_ACCEPT_LEN + 1 + WSP_SUBPROTOCOL_MAX + 1 <= sizeof(((wspool_answer *)0)->text),
+/* All texts of an answer that lets a peer in are copied. */
+_Static_assert(WSP_ACCEPT_LEN + 1 + WSP_SUBPROTOCOL_MAX + 1 + WSPOOL_AGREEMENT_BYTES <=
+                   sizeof(((wspool_answer *)0)->text),
                "wspool_answer.text is too small");
 
 #define KEY_BYTES 16
@@ -158,22 +160,31 @@ static void add_header(wspool_answer *answer, const char *name, const char *valu
     answer->header_count++;
 }
 
-void wsp_upgrade_accept(wspool_answer *answer, const char *accept, const char *subprotocol)
+/* Adds a header with a copy of the value; answers where the next copy goes. */
+static char *add_copy(wspool_answer *answer, const char *name, const char *value, char *text)
+{
+    size_t size = strlen(value) + 1;
+    memcpy(text, value, size);
+    add_header(answer, name, text);
+    return text + size;
+}
+
+void wsp_upgrade_accept(wspool_answer *answer, const char *accept, const char *subprotocol,
+                        const char *extension)
 {
     char *text = answer->text;
-    size_t len = subprotocol ? strlen(subprotocol) : 0;
 
     memset(answer, 0, sizeof(*answer));
     answer->status = 101;
     answer->body = "";
     add_header(answer, "Upgrade", "websocket");
     add_header(answer, "Connection", "Upgrade");
-    memcpy(text, accept, WSP_ACCEPT_LEN);
-    add_header(answer, "Sec-WebSocket-Accept", text);
-    text += WSP_ACCEPT_LEN + 1;
-    if (subprotocol && len <= WSP_SUBPROTOCOL_MAX) {
-        memcpy(text, subprotocol, len + 1);
-        add_header(answer, "Sec-WebSocket-Protocol", text);
+    text = add_copy(answer, "Sec-WebSocket-Accept", accept, text);
+    if (subprotocol && strlen(subprotocol) <= WSP_SUBPROTOCOL_MAX) {
+        text = add_copy(answer, "Sec-WebSocket-Protocol", subprotocol, text);
+    }
+    if (extension) {
+        add_copy(answer, "Sec-WebSocket-Extensions", extension, text);
     }
 }
 

@@ -34,9 +34,11 @@ const char *wsp_upgrade_subprotocol(const wspool_request *request, const char *c
                                     int *malformed);
 
 /* Fills the answer of an accepted request: 101, Upgrade, Connection, Sec-WebSocket-Accept and,
- * when it isn't NULL, Sec-WebSocket-Protocol (both values are copied). A subprotocol longer than
- * WSP_SUBPROTOCOL_MAX is left out. */
-void wsp_upgrade_accept(wspool_answer *answer, const char *accept, const char *subprotocol);
+ * when they aren't NULL, Sec-WebSocket-Protocol and Sec-WebSocket-Extensions (the values are
+ * copied). A subprotocol longer than WSP_SUBPROTOCOL_MAX is left out. `extension` is shorter than
+ * WSPOOL_AGREEMENT_BYTES. */
+void wsp_upgrade_accept(wspool_answer *answer, const char *accept, const char *subprotocol,
+                        const char *extension);
 /* Fills the answer of a refused one: status, JSON body {"error":word}, Content-Type, and what
  * the status asks for: Allow with 405, WWW-Authenticate: Bearer with 401, Upgrade and
  * Sec-WebSocket-Version: 13 with 426, Retry-After (`retry_after` seconds) with 503 and 429. A

@@ -78,7 +78,7 @@ static void begin(struct crowd *c, uint32_t peers, uint32_t members, enum wspool
     wsp_blocks_init(&link->blocks, &c->hooks, UINT64_MAX, &c->count.block_bytes);
     wsp_stock_init(&link->stock, &c->hooks);
     assert_int_equal(wsp_codec_init(&link->codec, &c->hooks), 0);
-    wsp_inbounds_init(&link->inbounds, &c->hooks, &link->codec);
+    wsp_inbounds_init(&link->inbounds, &c->hooks, &link->codec, NULL);
     wsp_timers_init(&link->timers, NOW, timer_at, c);
     assert_int_equal(wsp_bitset_reserve(&link->attention, &c->hooks, peers), 0);
     assert_int_equal(wsp_bitset_reserve(&link->events, &c->hooks, peers), 0);
@@ -155,11 +155,21 @@ static struct wsp_run encode(struct crowd *c, uint32_t len)
     return wsp_blocks_commit(&c->link.blocks, image_len);
 }
 
+/* Broadcasts one plain image. */
+static void walk(struct crowd *c, struct wsp_channel *channel, const struct wsp_run *image,
+                 const struct wsp_peer *except, wspool_tally *tally)
+{
+    struct wsp_images images;
+    wsp_images_init(&images, image, WSP_BINARY, "", 0);
+    wsp_broadcast(&c->link, channel, &images, except, tally);
+    wsp_images_fini(&images);
+}
+
 static wspool_tally publish_except(struct crowd *c, uint32_t len, const struct wsp_peer *except)
 {
     wspool_tally tally = {.size = sizeof tally};
     struct wsp_run image = encode(c, len);
-    wsp_broadcast(&c->link, c->channel, &image, except, &tally);
+    walk(c, c->channel, &image, except, &tally);
     check(c);
     return tally;
 }
@@ -279,7 +289,7 @@ static void message_goes_to_every_member_when_there_are_any_number(void **state)
         }
         wspool_tally tally = {.size = sizeof tally};
         struct wsp_run image = encode(&c, SMALL);
-        wsp_broadcast(&c.link, &exact, &image, NULL, &tally);
+        walk(&c, &exact, &image, NULL, &tally);
         check(&c);
         assert_tally(tally, n, 0, 0, 0, 0);
         assert_true(wsp_count_read(&c.count.deliveries) == n);
@@ -629,7 +639,7 @@ static void publish_at_random(struct crowd *c, uint64_t *seed, uint64_t sums[4])
     wspool_tally t = {.size = sizeof t};
     struct wsp_run image = encode(c, 4 + (uint32_t)test_below(seed, 60));
     c->mem.fail_at = test_below(seed, 5);
-    wsp_broadcast(&c->link, c->channel, &image, NULL, &t);
+    walk(c, c->channel, &image, NULL, &t);
     c->mem.fail_at = 0;
     sums[0] += t.queued;
     sums[1] += t.dropped;

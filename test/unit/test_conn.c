@@ -89,7 +89,7 @@ static struct world *world_open(void)
     link->on_message = on_message;
     wsp_blocks_init(&link->blocks, &w->hooks, UINT64_MAX, &w->count.block_bytes);
     wsp_stock_init(&link->stock, &w->hooks);
-    wsp_inbounds_init(&link->inbounds, &w->hooks, &link->codec);
+    wsp_inbounds_init(&link->inbounds, &w->hooks, &link->codec, NULL);
     wsp_timers_init(&link->timers, link->now, timer_at, w);
     assert_int_equal(wsp_codec_init(&link->codec, &w->hooks), 0);
     assert_int_equal(wsp_bitset_reserve(&link->attention, &w->hooks, CONNS), 0);

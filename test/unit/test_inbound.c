@@ -25,7 +25,7 @@ static void world_open(struct world *w)
     memset(w, 0, sizeof *w);
     w->hooks = test_mem_hooks(&w->mem);
     assert_int_equal(wsp_codec_init(&w->codec, &w->hooks), 0);
-    wsp_inbounds_init(&w->inbounds, &w->hooks, &w->codec);
+    wsp_inbounds_init(&w->inbounds, &w->hooks, &w->codec, NULL);
 }
 
 static void world_close(struct world *w)

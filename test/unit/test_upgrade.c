@@ -431,7 +431,7 @@ static void accepted_request_is_answered_with_101(void **state)
 
     (void)state;
     memset(&answer, 0x5a, sizeof(answer));
-    wsp_upgrade_accept(&answer, accept_value, NULL);
+    wsp_upgrade_accept(&answer, accept_value, NULL, NULL);
     assert_int_equal(answer.status, 101);
     assert_int_equal(answer.header_count, 3);
     assert_string_equal(answer.body, "");
@@ -444,7 +444,7 @@ static void accepted_request_is_answered_with_101(void **state)
 
     memset(&answer, 0x5a, sizeof(answer));
     memcpy(accept, accept_value, sizeof(accept));
-    wsp_upgrade_accept(&answer, accept, subprotocol);
+    wsp_upgrade_accept(&answer, accept, subprotocol, NULL);
     memset(subprotocol, 'x', sizeof(subprotocol)); /* the answer has its own copies */
     memset(accept, 'x', sizeof(accept));
     assert_int_equal(answer.header_count, 4);
@@ -462,7 +462,7 @@ static void longest_subprotocol_fits_in_the_answer(void **state)
     char expected[1024], out[WSP_UPGRADE_MAX];
 
     (void)state;
-    wsp_upgrade_accept(&answer, accept_value, longest);
+    wsp_upgrade_accept(&answer, accept_value, longest, NULL);
     snprintf(expected, sizeof(expected),
              "HTTP/1.1 101 Switching Protocols\r\n"
              "Upgrade: websocket\r\n"
@@ -473,7 +473,7 @@ static void longest_subprotocol_fits_in_the_answer(void **state)
              accept_value, longest);
     assert_written(&answer, expected);
     /* one that is longer isn't written past the end */
-    wsp_upgrade_accept(&answer, accept_value, too_long);
+    wsp_upgrade_accept(&answer, accept_value, too_long, NULL);
     assert_int_equal(answer.header_count, 3);
     assert_true(wsp_upgrade_write(&answer, out, sizeof(out)) > 0);
 }
