@@ -85,10 +85,10 @@ void wsp_inbound_fini(struct wsp_inbounds *inbounds, struct wsp_inbound **pin)
     inbounds->spare_bytes += in->buffer.cap;
 }
 
-/* The host has seen what the last event showed: let go of it. */
-static void put_away(struct wsp_inbounds *inbounds, struct wsp_inbound **pin)
+/* The host has seen what the last event showed: let go of it. `in` itself stays for the frame that
+ * follows in the same bytes; see begin_frame. */
+static void put_away(struct wsp_inbounds *inbounds, struct wsp_inbound *in)
 {
-    struct wsp_inbound *in = *pin;
     if (!in || !in->shown) {
         return;
     }
@@ -104,9 +104,6 @@ static void put_away(struct wsp_inbounds *inbounds, struct wsp_inbound **pin)
         if (in->state) {
             wsp_bytes_fini(&in->buffer, inbounds->mem); /* not to be kept for as long as that */
         }
-    }
-    if (in->message == 0 && !in->state) {
-        wsp_inbound_fini(inbounds, pin);
     }
 }
 
@@ -157,6 +154,9 @@ static int begin_frame(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
     enum wspool_end end = WSPOOL_END_PROTOCOL;
     enum wsp_gate_answer answer = wsp_gate_feed(gate, bytes, len, &frame);
     if (answer == WSP_GATE_MORE) {
+        if (*pin && (*pin)->message == 0 && !(*pin)->state) {
+            wsp_inbound_fini(inbounds, pin); /* an idle peer has none */
+        }
         event->kind = WSP_EVENT_MORE;
         return 0;
     }
@@ -295,7 +295,7 @@ void wsp_inbound_next(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
                       struct wsp_gate *gate, const uint8_t **bytes, size_t *len, size_t limit,
                       uint64_t now, struct wsp_event *event)
 {
-    put_away(inbounds, pin);
+    put_away(inbounds, *pin);
     for (;;) {
         struct wsp_inbound *in = *pin;
         if (!in || !in->decoder) {

@@ -32,31 +32,38 @@ struct wsp_decoder {
 static ssize_t decoder_recv(uint8_t *buf, size_t len, int flags, void *user)
 {
     struct wsp_decoder *decoder = user;
+    size_t head = decoder->head_len;
     (void)flags;
-    if (decoder->head_len > 0) {
-        /* wslay asks with 4 KiB of room: a head always fits. */
-        size_t n = decoder->head_len;
-        memcpy(buf, decoder->head, n);
+    if (head > 0) {
+        /* wslay asks with 4 KiB of room: a head always fits, most often with all its payload.
+         * When it doesn't, all the room is better left to the payload. */
+        memcpy(buf, decoder->head, head);
         decoder->head_len = 0;
-        return (ssize_t)n;
+        buf += head;
+        len -= head;
+        if (decoder->missing > len) {
+            return (ssize_t)head;
+        }
     }
     size_t n = len < decoder->len ? len : decoder->len;
     if (n > decoder->missing) {
         n = (size_t)decoder->missing;
     }
     if (n == 0) {
-        return -1;
+        return head > 0 ? (ssize_t)head : -1;
     }
     if (decoder->codec->wslay_unmasks) {
         memcpy(buf, decoder->src, n);
     } else {
         wsp_mask_copy(buf, decoder->src, n, decoder->key);
-        wsp_mask_turn(decoder->key, n);
     }
     decoder->src += n;
     decoder->len -= n;
     decoder->missing -= n;
-    return (ssize_t)n;
+    if (decoder->missing > 0) {
+        wsp_mask_turn(decoder->key, n);
+    }
+    return (ssize_t)(head + n);
 }
 
 static ssize_t sender_send(const uint8_t *data, size_t len, int flags, void *user)

@@ -68,6 +68,15 @@ static int is_value_byte(unsigned char c)
     return c == '\t' || (c >= ' ' && c != 127);
 }
 
+/* Where from `at` on the first byte is that may not. */
+static size_t skip_value(const char *bytes, size_t at, size_t len)
+{
+    while (at < len && is_value_byte((unsigned char)bytes[at])) {
+        at++;
+    }
+    return at;
+}
+
 static wspool_text trimmed(wspool_text text)
 {
     while (text.len > 0 && is_space(text.data[0])) {
@@ -90,7 +99,9 @@ int wsp_text_same(wspool_text a, wspool_text b)
         return 0;
     }
     for (i = 0; i < a.len; i++) {
-        if (lower((unsigned char)a.data[i]) != lower((unsigned char)b.data[i])) {
+        /* Most bytes are equal as they are, and most names differ in the first one. */
+        if (a.data[i] != b.data[i] &&
+            lower((unsigned char)a.data[i]) != lower((unsigned char)b.data[i])) {
             return 0;
         }
     }
@@ -183,7 +194,6 @@ static int parse_header_line(wspool_text line, wspool_header *out)
 {
     const char *colon = line.len > 0 ? memchr(line.data, ':', line.len) : NULL;
     wspool_text value;
-    size_t i;
 
     if (!colon) {
         return REFUSE(MALFORMED);
@@ -196,10 +206,8 @@ static int parse_header_line(wspool_text line, wspool_header *out)
     }
     value.data = colon + 1;
     value.len = line.len - out->name.len - 1;
-    for (i = 0; i < value.len; i++) {
-        if (!is_value_byte((unsigned char)value.data[i])) {
-            return REFUSE(MALFORMED);
-        }
+    if (skip_value(value.data, 0, value.len) < value.len) {
+        return REFUSE(MALFORMED);
     }
     out->value = trimmed(value);
     return 0;
@@ -249,8 +257,13 @@ int wsp_http_scan(const char *bytes, size_t len, size_t seen)
             if (!is_token_byte(c) && (c != '\r' || i == 0)) {
                 return REFUSE(MALFORMED);
             }
-        } else if (c != '\r' && !is_value_byte(c)) {
-            return REFUSE(MALFORMED);
+        } else if (c != '\r') {
+            size_t end = skip_value(bytes, i, len);
+
+            if (end == i) {
+                return REFUSE(MALFORMED);
+            }
+            i = end - 1;
         }
     }
     return 0;
@@ -319,11 +332,12 @@ int wsp_http_parse(const char *head, size_t len, wspool_request *request, wspool
 
 int wsp_http_header(const wspool_request *request, const char *name, wspool_text *value)
 {
+    const wspool_text wanted = {name, strlen(name)};
     int found = 0;
     size_t i;
 
     for (i = 0; i < request->header_count; i++) {
-        if (!wsp_text_is(request->headers[i].name, name)) {
+        if (!wsp_text_same(request->headers[i].name, wanted)) {
             continue;
         }
         if (found) {
