@@ -8,6 +8,12 @@
 
 #define FIRST_MEMBERS 4u
 #define FIRST_SEATS 4u
+#define FIRST_BYTES (FIRST_MEMBERS * sizeof(struct wsp_member))
+_Static_assert(FIRST_SEATS * sizeof(struct wsp_seat) == FIRST_BYTES, "they share their spares");
+
+/* Keys up to this length are in channels of one size, which are kept for the next that appears. */
+#define SHORT_KEY 32u
+#define SPARES_KEPT 64u
 
 /* A channel's key on the stack: kinds never collide, since the kind is its first byte. */
 struct key {
@@ -38,11 +44,32 @@ void wsp_registry_init(struct wsp_registry *registry, const wspool_mem *mem,
 {
     *registry = (struct wsp_registry){.mem = mem, .next_epoch = first_epoch, .count = count};
     wsp_map_init(&registry->channels, seed);
+    wsp_spares_init(&registry->arrays, FIRST_BYTES, SPARES_KEPT);
+    wsp_spares_init(&registry->names, sizeof(struct wsp_channel) + SHORT_KEY, SPARES_KEPT);
 }
 
 void wsp_registry_fini(struct wsp_registry *registry)
 {
     wsp_map_fini(&registry->channels, registry->mem);
+    wsp_spares_fini(&registry->arrays, registry->mem);
+    wsp_spares_fini(&registry->names, registry->mem);
+}
+
+/* An array of members or of seats that is to have room for `cap`: the first of them comes from
+ * the spares. */
+static void *grow_array(struct wsp_registry *registry, void *array, uint32_t cap, size_t size)
+{
+    return array ? wsp_resize(registry->mem, array, cap, size)
+                 : wsp_spares_take(&registry->arrays, registry->mem);
+}
+
+static void free_array(struct wsp_registry *registry, void *array, uint32_t cap)
+{
+    if (cap == FIRST_MEMBERS) {
+        wsp_spares_give(&registry->arrays, registry->mem, array);
+    } else {
+        wsp_free(registry->mem, array);
+    }
 }
 
 int wsp_channel_valid(wspool_channel channel)
@@ -101,7 +128,7 @@ static int find_seat(const struct wsp_seats *seats, const struct wsp_channel *ch
     return 0;
 }
 
-static int reserve_seat(struct wsp_seats *seats, const wspool_mem *mem)
+static int reserve_seat(struct wsp_registry *registry, struct wsp_seats *seats)
 {
     if (seats->count == 0 || seats->count - 1u < seats->cap) {
         return 0;
@@ -110,7 +137,7 @@ static int reserve_seat(struct wsp_seats *seats, const wspool_mem *mem)
     if (cap > UINT16_MAX) {
         return WSPOOL_ERR_FULL;
     }
-    struct wsp_seat *more = wsp_resize(mem, seats->more, cap, sizeof *more);
+    struct wsp_seat *more = grow_array(registry, seats->more, cap, sizeof *more);
     if (!more) {
         return WSPOOL_ERR_NOMEM;
     }
@@ -120,7 +147,7 @@ static int reserve_seat(struct wsp_seats *seats, const wspool_mem *mem)
 }
 
 /* The last seat moves into the hole. */
-static void remove_seat(struct wsp_seats *seats, const wspool_mem *mem, uint32_t seat)
+static void remove_seat(struct wsp_registry *registry, struct wsp_seats *seats, uint32_t seat)
 {
     uint32_t last = seats->count - 1u;
     if (seat != last) {
@@ -131,7 +158,7 @@ static void remove_seat(struct wsp_seats *seats, const wspool_mem *mem, uint32_t
     }
     seats->count--;
     if (seats->count <= 1 && seats->more) {
-        wsp_free(mem, seats->more);
+        free_array(registry, seats->more, seats->cap);
         seats->more = NULL;
         seats->cap = 0;
     }
@@ -139,13 +166,13 @@ static void remove_seat(struct wsp_seats *seats, const wspool_mem *mem, uint32_t
 
 /* ----------------------------------------------------------------- members */
 
-static int reserve_member(struct wsp_channel *channel, const wspool_mem *mem)
+static int reserve_member(struct wsp_registry *registry, struct wsp_channel *channel)
 {
     if (channel->count < channel->cap) {
         return 0;
     }
     uint32_t cap = channel->cap ? channel->cap * 2 : FIRST_MEMBERS;
-    struct wsp_member *members = wsp_resize(mem, channel->members, cap, sizeof *members);
+    struct wsp_member *members = grow_array(registry, channel->members, cap, sizeof *members);
     if (!members) {
         return WSPOOL_ERR_NOMEM;
     }
@@ -176,21 +203,36 @@ static void remove_member(struct wsp_channel *channel, const wspool_mem *mem, ui
 
 /* ---------------------------------------------------------------- channels */
 
+static void free_channel(struct wsp_registry *registry, struct wsp_channel *channel)
+{
+    if (channel->members) {
+        free_array(registry, channel->members, channel->cap);
+    }
+    if (channel->node.key_len <= SHORT_KEY) {
+        wsp_spares_give(&registry->names, registry->mem, channel);
+    } else {
+        wsp_free(registry->mem, channel);
+    }
+}
+
 static struct wsp_channel *new_channel(struct wsp_registry *registry, wspool_channel name,
                                        enum wspool_slow slow)
 {
     struct key key = make_key(name);
-    struct wsp_channel *channel = wsp_calloc(registry->mem, 1, sizeof *channel + key.len);
+    struct wsp_channel *channel = key.len <= SHORT_KEY
+                                      ? wsp_spares_take(&registry->names, registry->mem)
+                                      : wsp_alloc(registry->mem, sizeof *channel + key.len);
     if (!channel) {
         return NULL;
     }
+    memset(channel, 0, sizeof *channel);
     memcpy(channel->key, key.bytes, key.len);
     channel->node.key = channel->key;
     channel->node.key_len = (uint32_t)key.len;
     channel->slow = (uint8_t)slow;
     channel->epoch = registry->next_epoch;
     if (wsp_map_add(&registry->channels, registry->mem, &channel->node)) {
-        wsp_free(registry->mem, channel);
+        free_channel(registry, channel);
         return NULL;
     }
     registry->next_epoch++;
@@ -206,12 +248,6 @@ static void unlist_channel(struct wsp_registry *registry, struct wsp_channel *ch
     wsp_count_sub(&registry->count->channels, 1);
 }
 
-static void free_channel(struct wsp_registry *registry, struct wsp_channel *channel)
-{
-    wsp_free(registry->mem, channel->members);
-    wsp_free(registry->mem, channel);
-}
-
 int wsp_registry_join(struct wsp_registry *registry, struct wsp_peer *peer, wspool_channel name,
                       enum wspool_slow slow, uint32_t max)
 {
@@ -224,7 +260,7 @@ int wsp_registry_join(struct wsp_registry *registry, struct wsp_peer *peer, wspo
     if (seats->count >= max) {
         return WSPOOL_ERR_FULL;
     }
-    int error = reserve_seat(seats, registry->mem);
+    int error = reserve_seat(registry, seats);
     if (error) {
         return error;
     }
@@ -232,7 +268,7 @@ int wsp_registry_join(struct wsp_registry *registry, struct wsp_peer *peer, wspo
     if (appeared && (channel = new_channel(registry, name, slow)) == NULL) {
         return WSPOOL_ERR_NOMEM;
     }
-    error = reserve_member(channel, registry->mem);
+    error = reserve_member(registry, channel);
     if (error) {
         if (appeared) {
             unlist_channel(registry, channel);
@@ -256,7 +292,7 @@ static void leave_seat(struct wsp_registry *registry, struct wsp_peer *peer, uin
     struct wsp_channel *channel = wsp_seat_channel(&peer->seats, seat);
     uint32_t index = seat_index(&peer->seats, seat);
     remove_member(channel, registry->mem, index);
-    remove_seat(&peer->seats, registry->mem, seat);
+    remove_seat(registry, &peer->seats, seat);
     wsp_count_sub(&registry->count->memberships, 1);
     if (channel->count == 0) {
         /* Unlisted first: the hook may make the same channel anew. */

@@ -26,6 +26,7 @@
 
 #include <wspool/wspool.h>
 #include "base/map.h"
+#include "base/spares.h"
 #include "link/conn.h"
 
 struct wsp_channel;
@@ -70,6 +71,8 @@ struct wsp_channel {
 
 struct wsp_registry {
     const wspool_mem *mem;
+    struct wsp_spares arrays; /* first arrays of members and of seats: those that come and go */
+    struct wsp_spares names;  /* channels whose names are short */
     struct wsp_map channels;
     uint64_t next_epoch;
     uint64_t gone; /* how many channels have gone so far */

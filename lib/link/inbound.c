@@ -11,6 +11,9 @@
 #define SPARES_MAX 16u
 #define SPARE_BYTES_MAX (256u * 1024u)
 
+/* A buffer that is kept while a peer is being closed, and nothing is gathered in it. */
+#define DISCARD_KEPT 1024u
+
 /* Output that a codec is given room for at a time. */
 #define DECODE_STEP 4096u
 
@@ -44,6 +47,17 @@ static struct wsp_inbound *take(struct wsp_inbounds *inbounds)
     return in;
 }
 
+/* The decoder of a frame goes back when that was seen to its end, and is out of step otherwise. */
+static void leave_decoder(struct wsp_inbounds *inbounds, struct wsp_inbound *in)
+{
+    if (in->decoder && in->shown) {
+        wsp_codec_return(inbounds->codec, in->decoder);
+    } else if (in->decoder) {
+        wsp_codec_discard(inbounds->codec, in->decoder);
+    }
+    in->decoder = NULL;
+}
+
 /* The codec's state of this peer: a message is complete, or (over) it is done with. */
 static void rest_codec(struct wsp_inbounds *inbounds, struct wsp_inbound *in, int over)
 {
@@ -62,10 +76,7 @@ void wsp_inbound_fini(struct wsp_inbounds *inbounds, struct wsp_inbound **pin)
     *pin = NULL;
     rest_codec(inbounds, in, 1);
     in->state = NULL;
-    if (in->decoder) {
-        wsp_codec_discard(inbounds->codec, in->decoder);
-        in->decoder = NULL;
-    }
+    leave_decoder(inbounds, in);
     if (inbounds->spare_bytes + in->buffer.cap > SPARE_BYTES_MAX) {
         wsp_bytes_fini(&in->buffer, inbounds->mem);
     }
@@ -92,11 +103,8 @@ static void put_away(struct wsp_inbounds *inbounds, struct wsp_inbound *in)
     if (!in || !in->shown) {
         return;
     }
+    leave_decoder(inbounds, in);
     in->shown = 0;
-    if (in->decoder) {
-        wsp_codec_return(inbounds->codec, in->decoder);
-        in->decoder = NULL;
-    }
     if (!wsp_opcode_is_control(in->frame.opcode)) {
         in->message = 0;
         in->buffer.len = 0;
@@ -360,14 +368,16 @@ void wsp_inbound_discard(struct wsp_inbounds *inbounds, struct wsp_inbound **pin
     struct wsp_inbound *in = *pin;
     if (in->decoder) { /* cut off by the host's own close */
         in->discard = wsp_decoder_missing(in->decoder);
-        wsp_codec_discard(inbounds->codec, in->decoder);
-        in->decoder = NULL;
+        leave_decoder(inbounds, in);
         wsp_mask_turn(in->frame.key, in->control_len); /* the rest of a Close goes on from here */
     }
     if (in->shown) {
         in->frame.opcode = WSP_CONTINUATION; /* it was seen whole */
     }
-    wsp_bytes_fini(&in->buffer, inbounds->mem);
+    in->buffer.len = 0;
+    if (in->buffer.cap > DISCARD_KEPT) {
+        wsp_bytes_fini(&in->buffer, inbounds->mem);
+    }
     rest_codec(inbounds, in, 1);
     in->state = NULL;
     in->message = 0;

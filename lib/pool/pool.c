@@ -39,6 +39,7 @@ static void free_parts(wspool *pool)
     struct wsp_link *link = &pool->link;
     const wspool_mem mem = pool->config.mem;
     wsp_registry_fini(&pool->registry);
+    wsp_way_in_fini(pool);
     wsp_routes_fini(&pool->routes, &mem);
     wsp_origins_fini(&pool->origins, &mem);
     wsp_inbounds_fini(&link->inbounds);

@@ -78,12 +78,15 @@ struct wspool {
     int depth;               /* calls of ours on the stack: more than one means inside a hook */
     int freeing;             /* nobody comes in any more */
     uint32_t held;           /* places of hosted peers that were accepted and not adopted yet */
+    struct wsp_hello *hellos; /* spares */
+    uint32_t hello_count;
     struct wsp_peer *judged; /* hooks are being asked about it (way_in.c) */
     int judged_answer;       /* what they did to it meanwhile */
 };
 
 /* A handshake that is under way: only while it can't be decided at once. */
 struct wsp_hello {
+    struct wsp_hello *next; /* among the spares */
     struct wsp_bytes head;  /* what has come of it; while PENDING, what came behind it */
     size_t seen;            /* of that, how much was looked at */
     struct wsp_entry entry; /* PENDING, HELD: what was found out */
@@ -147,6 +150,8 @@ void wsp_settings_fini(wspool_config *copy);
 
 /* ---------------------------------------------------------------- way_in.c */
 
+/* Frees the spares. */
+void wsp_way_in_fini(wspool *pool);
 /* Bytes for a peer that is still on its way in. */
 void wsp_way_in_feed(wspool *pool, struct wsp_peer *peer, const uint8_t *bytes, size_t len);
 /* A deadline of the way in has passed. */

@@ -29,12 +29,24 @@ static void pass_stages(wspool *pool, struct wsp_conn *conn, enum wspool_stage s
     }
 }
 
+/* Spares, so that those who come and go cost no allocation; with buffers that suffice for most. */
+#define HELLOS_KEPT 16u
+#define BUFFER_KEPT 1024u
+
 static struct wsp_hello *need_hello(wspool *pool, struct wsp_peer *peer)
 {
-    if (!peer->conn.work.hello) {
-        peer->conn.work.hello = wsp_calloc(&pool->config.mem, 1, sizeof(struct wsp_hello));
+    struct wsp_hello **hello = &peer->conn.work.hello;
+    if (*hello) {
+        return *hello;
     }
-    return peer->conn.work.hello;
+    if (!pool->hellos) {
+        *hello = wsp_calloc(&pool->config.mem, 1, sizeof **hello);
+        return *hello;
+    }
+    *hello = pool->hellos;
+    pool->hellos = (*hello)->next;
+    pool->hello_count--;
+    return *hello;
 }
 
 /* Takes a peer's hello away from it; who takes it frees it. */
@@ -45,9 +57,37 @@ static struct wsp_hello *detach_hello(struct wsp_peer *peer)
     return hello;
 }
 
+static void empty_buffer(wspool *pool, struct wsp_bytes *buffer)
+{
+    buffer->len = 0;
+    if (buffer->cap > BUFFER_KEPT) {
+        wsp_bytes_fini(buffer, &pool->config.mem);
+    }
+}
+
 static void free_hello(wspool *pool, struct wsp_hello *hello)
 {
-    if (hello) {
+    if (!hello) {
+        return;
+    }
+    if (pool->hello_count >= HELLOS_KEPT) {
+        wsp_bytes_fini(&hello->head, &pool->config.mem);
+        wsp_bytes_fini(&hello->query, &pool->config.mem);
+        wsp_free(&pool->config.mem, hello);
+        return;
+    }
+    empty_buffer(pool, &hello->head);
+    empty_buffer(pool, &hello->query);
+    *hello = (struct wsp_hello){.next = pool->hellos, .head = hello->head, .query = hello->query};
+    pool->hellos = hello;
+    pool->hello_count++;
+}
+
+void wsp_way_in_fini(wspool *pool)
+{
+    while (pool->hellos) {
+        struct wsp_hello *hello = pool->hellos;
+        pool->hellos = hello->next;
         wsp_bytes_fini(&hello->head, &pool->config.mem);
         wsp_bytes_fini(&hello->query, &pool->config.mem);
         wsp_free(&pool->config.mem, hello);

@@ -127,7 +127,8 @@ static void channels_when_joined_cost_16_bytes_each_way(void **state)
             assert_int_equal(
                 SIM_IN(wspool_unsubscribe(s->pool, s->peers[k]->id, wspool_topic(name))), 0);
     }
-    assert_true(per_peer(before, s->heap.live_bytes) <= 1);
+    /* But for what the pool keeps for those who join next, however many have left. */
+    assert_true(s->heap.live_bytes - before <= 64 * 64 + 64 * 128);
     sim_pump(s);
     sim_free(s);
 }

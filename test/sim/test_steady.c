@@ -4,6 +4,7 @@
  *
  * Proves law 3: a message is encoded once, into bytes that all its receivers share; in the
  * steady state a broadcast neither allocates nor copies per peer; a burst is one vector a peer.
+ * And for all the rest of a pool's life: an hour of coming, going and talking allocates nothing.
  */
 #include "sim.h"
 
@@ -182,6 +183,77 @@ static void echo_when_warm_allocates_nothing(void **state)
     sim_free(s);
 }
 
+/* One second: everybody hears something, some say something, some change their channels, one goes,
+ * in one of all the ways, and another comes, its head in two pieces. */
+static void live_a_second(sim *s, unsigned second)
+{
+    static const char head[] = "GET /room/abc?x=1 HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\n";
+    static const char rest[] = "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                               "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    sim_peer *comes = sim_open(s, NULL);
+    sim_peer *goes = s->peers[s->first_live];
+    sim_peer *speaks = s->peers[s->first_live + 1];
+    sim_write(comes, head, sizeof head - 1);
+    sim_pump(s);
+    sim_write(comes, rest, sizeof rest - 1);
+    sim_broadcast(s, wspool_global("all"), "a message");
+    sim_broadcast(s, wspool_item("abc"), "another");
+    sim_text(speaks, "a word");
+    sim_frame(speaks, OP_TEXT, "in two", 6);
+    sim_ping(speaks, "there?");
+    sim_pump(s);
+    sim_frame(speaks, FIN | OP_CONT, " pieces", 7);
+    SIM_IN(wspool_subscribe(s->pool, speaks->id, wspool_topic("here today")));
+    SIM_IN(wspool_subscribe(s->pool, speaks->id, wspool_session("gone tomorrow")));
+    SIM_IN(wspool_subscribe(s->pool, comes->id, wspool_global("all")));
+    sim_pump(s);
+    SIM_IN(wspool_unsubscribe(s->pool, speaks->id, wspool_topic("here today")));
+    SIM_IN(wspool_unsubscribe(s->pool, speaks->id, wspool_session("gone tomorrow")));
+    switch (second % 3) {
+    case 0:
+        sim_cut(goes, WSPOOL_GONE_FAILED);
+        break;
+    case 1:
+        sim_say_close(goes, 1000, "bye");
+        break;
+    default:
+        SIM_IN(wspool_close(s->pool, goes->id, 1001, "go", 0));
+        break;
+    }
+    sim_pump(s);
+    sim_pass(s, SEC);
+}
+
+static void hour_when_warm_allocates_nothing(void **state)
+{
+    const unsigned seconds = sim_slow() ? 300 : 3600;
+    sim *s = sim_new(7);
+    size_t calls = 0;
+    size_t libc = 0;
+    (void)state;
+    s->keep_heard = 0;
+    s->keep_journal = 0;
+    s->react = echo;
+    s->config.log.call = NULL;
+    s->config.ping_interval = 5 * SEC;
+    sim_start(s);
+    for (int i = 0; i < 20; i++)
+        sim_join(s, "/room/abc");
+    for (unsigned second = 0; second < 100 + seconds; second++) {
+        if (second == 100) {
+            calls = s->heap.calls;
+            libc = sim_c.calls;
+        }
+        live_a_second(s, second);
+    }
+    if (s->heap.calls != calls || sim_c.calls != libc)
+        fail_msg("%zu allocations, and %zu of wslay's", (size_t)(s->heap.calls - calls),
+                 (size_t)(sim_c.calls - libc));
+    assert_true(sim_stats(s).accepted > seconds);
+    assert_true(sim_stats(s).pings_sent > 0);
+    sim_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +262,7 @@ int main(void)
         cmocka_unit_test(burst_when_one_peer_has_a_message_of_its_own_is_shared_by_all_others),
         cmocka_unit_test(publishing_when_peers_lag_allocates_no_more_than_the_lag),
         cmocka_unit_test(echo_when_warm_allocates_nothing),
+        cmocka_unit_test(hour_when_warm_allocates_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1152,7 +1152,7 @@ static void close_when_the_host_closes_from_a_message_is_found(void **state)
         assert_int_equal(left, 0);
         wsp_inbound_discard(&w.inbounds, &p.in, &p.gate, &at, &left, &event);
         assert_int_equal(event.kind, WSP_EVENT_MORE); /* once only */
-        assert_int_equal(p.in->buffer.cap, 0);
+        assert_true(p.in->buffer.cap <= 1024 && p.in->buffer.len == 0);
         peer_close(&p);
     }
     stream_free(&s);
