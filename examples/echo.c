@@ -76,11 +76,12 @@ struct settings {
     unsigned port;
     unsigned message_bytes;
     unsigned connections;
+    unsigned flush_delay; /* microseconds */
 };
 
 static const char usage[] = "usage: echo [--host ADDRESS] [--port PORT] [--io epoll|uring]\n"
                             "            [--threads N] [--deflate] [--max-message BYTES]\n"
-                            "            [--max-connections N]\n";
+                            "            [--max-connections N] [--flush-delay MICROSECONDS]\n";
 
 static const char help[] =
     "  --host ADDRESS        numeric, IPv4 or IPv6 (127.0.0.1)\n"
@@ -90,6 +91,7 @@ static const char help[] =
     "  --deflate             not built yet\n"
     "  --max-message BYTES   longest message taken (65536)\n"
     "  --max-connections N   how many at a time (100000, or what the system allows)\n"
+    "  --flush-delay MICROSECONDS  how long a message may wait for others to join it (0)\n"
     "\n"
     "/echo sends back, /room/{name} passes on to the room, /publish takes NAME\\nPAYLOAD.\n";
 
@@ -133,9 +135,10 @@ static struct settings settings_from(int argc, char **argv)
                                             {"deflate", no_argument, NULL, 'd'},
                                             {"max-message", required_argument, NULL, 'm'},
                                             {"max-connections", required_argument, NULL, 'c'},
+                                            {"flush-delay", required_argument, NULL, 'f'},
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
-    struct settings settings = {"127.0.0.1", 9001, 65536, connections_default()};
+    struct settings settings = {"127.0.0.1", 9001, 65536, connections_default(), 0};
     int option, index = 0;
 
     while ((option = getopt_long(argc, argv, "", options, &index)) != -1) {
@@ -165,6 +168,9 @@ static struct settings settings_from(int argc, char **argv)
             break;
         case 'c':
             settings.connections = number("max-connections", optarg, 1, CONNECTIONS_MAX);
+            break;
+        case 'f':
+            settings.flush_delay = number("flush-delay", optarg, 0, 1000000);
             break;
         case 'h':
             printf("%s%s", usage, help);
@@ -212,6 +218,7 @@ int main(int argc, char **argv)
     config.queue_bytes = settings.message_bytes + (4u << 20);
     config.queue_messages = 65536;
     config.pool_bytes = UINT64_C(2) << 30;
+    config.flush_delay = settings.flush_delay * WSPOOL_SECOND / 1000000;
     config.message.call = on_message;
     if (wspool_epoll_init(&loop, &config) < 0) {
         fail(1, "epoll", strerror(errno));

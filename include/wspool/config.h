@@ -288,6 +288,11 @@ typedef struct wspool_config {
     wspool_wake_hook wake;
     wspool_log_hook log;
     wspool_codec_hook codec; /* none */
+
+    uint64_t flush_delay; /* how long a message may wait for others to join it in one write: off; at
+                             most a second. Control frames don't wait, nor does who has half a queue
+                             waiting. What is published in one turn of the loop, or while output is
+                             blocked, is joined without this */
 } wspool_config;
 
 /* Any thread. Writes every default. Use it as wspool_config_init(&config); `size` is there so

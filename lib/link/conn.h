@@ -160,11 +160,12 @@ static inline int wsp_conn_push(struct wsp_link *link, struct wsp_conn *conn,
         return error;
     }
     if (!conn->out.blocked) {
-        wsp_conn_notice(link, conn);
+        wsp_bitset_add(link->fresh, conn->slot.index);
     }
     if ((conn->out.bytes > press.bytes || conn->out.count > press.count) &&
         !(conn->out.marks & WSP_MARK_PRESSED)) {
         conn->out.marks |= WSP_MARK_PRESSED;
+        wsp_conn_notice(link, conn); /* it doesn't wait any longer */
         wsp_conn_event(link, conn, WSP_EVENT_PRESSURE);
     }
     return 0;

@@ -211,10 +211,23 @@ static int next_news(wspool *pool, uint32_t slot, wspool_id *id, unsigned *wants
     return 0;
 }
 
+/* Those who waited for more messages have waited long enough. */
+static void end_delay(struct wsp_link *link)
+{
+    uint32_t slot;
+    while ((slot = wsp_bitset_take(&link->delayed)) != WSP_BITSET_END) {
+        wsp_bitset_add(&link->attention, slot);
+    }
+    link->flush_at = UINT64_MAX;
+}
+
 int wspool_next(wspool *pool, wspool_id *id, unsigned *wants)
 {
     if (!pool || !id || !wants) {
         return WSPOOL_ERR_INVAL;
+    }
+    if (pool->link.flush_at <= pool->link.now) {
+        end_delay(&pool->link);
     }
     uint32_t slot = wsp_bitset_take_near(&pool->link.attention);
     if (slot == WSP_BITSET_END) {
@@ -241,7 +254,8 @@ uint64_t wspool_deadline(const wspool *pool)
         wsp_bitset_next(&pool->link.events, 0) != WSP_BITSET_END || !wsp_mailbox_empty(pool)) {
         return 0;
     }
-    return wsp_timers_next(&pool->link.timers);
+    uint64_t timer = wsp_timers_next(&pool->link.timers);
+    return timer < pool->link.flush_at ? timer : pool->link.flush_at;
 }
 
 uint64_t wsp_drain_time(const wspool *pool, uint32_t slot)

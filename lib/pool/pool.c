@@ -47,6 +47,7 @@ static void free_parts(wspool *pool)
     wsp_stock_fini(&link->stock);
     wsp_blocks_fini(&link->blocks);
     wsp_bitset_fini(&link->attention, &mem);
+    wsp_bitset_fini(&link->delayed, &mem);
     wsp_bitset_fini(&link->events, &mem);
     wsp_slots_fini(&pool->peers, &mem);
     wsp_settings_fini(&pool->config);
@@ -78,6 +79,8 @@ int wspool_new(wspool **out, const wspool_config *given, uint64_t now)
     link->count = &pool->count;
     link->born = link->now = now;
     link->on_message = on_message;
+    link->fresh = config.flush_delay ? &link->delayed : &link->attention;
+    link->flush_at = UINT64_MAX;
     wsp_blocks_init(&link->blocks, mem, config.pool_bytes, &pool->count.block_bytes);
     wsp_stock_init(&link->stock, mem);
     wsp_inbounds_init(&link->inbounds, mem, &link->codec, &pool->config.codec);
@@ -189,6 +192,7 @@ struct wsp_peer *wsp_take_peer(wspool *pool, int *error)
     uint32_t slots = pool->peers.top + 1;
     struct wsp_peer *peer = NULL;
     if (!wsp_bitset_reserve(&pool->link.attention, mem, slots) &&
+        !wsp_bitset_reserve(&pool->link.delayed, mem, slots) &&
         !wsp_bitset_reserve(&pool->link.events, mem, slots)) {
         peer = wsp_slots_take(&pool->peers, mem);
     }
@@ -214,6 +218,7 @@ void wsp_give_peer(wspool *pool, struct wsp_peer *peer)
     void *identity = peer->identity;
     wsp_conn_fini(&pool->link, &peer->conn, 1);
     wsp_bitset_remove(&pool->link.attention, peer->conn.slot.index);
+    wsp_bitset_remove(&pool->link.delayed, peer->conn.slot.index);
     wsp_bitset_remove(&pool->link.events, peer->conn.slot.index);
     peer->identity = NULL;
     wsp_slots_give(&pool->peers, peer);

@@ -127,6 +127,14 @@ static int ask_writer(const wspool *pool, const struct wsp_channel *channel, wsp
     return check_message(pool, message->data, message->len);
 }
 
+/* Messages were queued: they go out when flush_delay has passed since the first of them. */
+static void flush_soon(struct wsp_link *link)
+{
+    if (link->config->flush_delay && link->flush_at == UINT64_MAX) {
+        link->flush_at = link->now + link->config->flush_delay;
+    }
+}
+
 static int publish(wspool *pool, wspool_channel name, wspool_writer writer,
                    const wspool_send_options *options, wspool_tally *tally)
 {
@@ -153,6 +161,7 @@ static int publish(wspool *pool, wspool_channel name, wspool_writer writer,
     wsp_broadcast(&pool->link, channel, &images, wsp_slots_find(&pool->peers, options->except),
                   tally);
     wsp_images_fini(&images);
+    flush_soon(&pool->link);
     if (tally->closed > 0 || tally->dropped > 0 || tally->replaced > 0) {
         wsp_log(pool, WSP_LOG_SLOW, (wspool_log_record){.reason = "queue_full"});
     }
@@ -237,6 +246,7 @@ int wspool_send(wspool *pool, wspool_id id, const void *message, size_t len,
         wsp_count_add(&pool->count.deliveries, 1);
         wsp_count_add(&pool->count.queued, 1);
         wsp_count_add(&pool->count.waiting_bytes, image.bytes);
+        flush_soon(&pool->link);
     }
     wsp_leave(pool);
     return error;

@@ -81,8 +81,8 @@ static int times_are_good(const wspool_config *c)
            within(c->message_time, 0, WSPOOL_LONGEST) && within(c->idle_time, 0, WSPOOL_LONGEST) &&
            within(c->ping_interval, 0, WSPOOL_LONGEST) &&
            within(c->pong_time, c->ping_interval ? 1 : 0, WSPOOL_LONGEST) &&
-           within(c->flush_time, 0, WSPOOL_LONGEST) && within(c->lifetime, 0, WSPOOL_LONGEST) &&
-           within(c->ping_jitter, 0, 50);
+           within(c->flush_time, 0, WSPOOL_LONGEST) && within(c->flush_delay, 0, WSPOOL_SECOND) &&
+           within(c->lifetime, 0, WSPOOL_LONGEST) && within(c->ping_jitter, 0, 50);
 }
 
 static int limits_are_good(const wspool_config *c)

@@ -164,10 +164,11 @@ int wspool_check(const wspool *pool)
         return WSPOOL_ERR_INVAL;
     }
     struct wspool_stats stats = read_counts(pool);
-    int good =
-        equations_hold(&stats) && peers_hold(pool, &stats) && blocks_hold(pool, &stats) &&
-        wsp_registry_check(&pool->registry, &memberships) && memberships == stats.memberships &&
-        pool->registry.channels.count == stats.channels && wsp_timers_check(&pool->link.timers) &&
-        wsp_bitset_check(&pool->link.attention) && wsp_bitset_check(&pool->link.events);
+    int good = equations_hold(&stats) && peers_hold(pool, &stats) && blocks_hold(pool, &stats) &&
+               wsp_registry_check(&pool->registry, &memberships) &&
+               memberships == stats.memberships &&
+               pool->registry.channels.count == stats.channels &&
+               wsp_timers_check(&pool->link.timers) && wsp_bitset_check(&pool->link.attention) &&
+               wsp_bitset_check(&pool->link.delayed) && wsp_bitset_check(&pool->link.events);
     return good ? 0 : WSPOOL_ERR_BOOKS;
 }

@@ -80,6 +80,8 @@ static void begin(struct crowd *c, uint32_t peers, uint32_t members, enum wspool
     assert_int_equal(wsp_codec_init(&link->codec, &c->hooks), 0);
     wsp_inbounds_init(&link->inbounds, &c->hooks, &link->codec, NULL);
     wsp_timers_init(&link->timers, NOW, timer_at, c);
+    link->fresh = &link->attention;
+    link->flush_at = UINT64_MAX;
     assert_int_equal(wsp_bitset_reserve(&link->attention, &c->hooks, peers), 0);
     assert_int_equal(wsp_bitset_reserve(&link->events, &c->hooks, peers), 0);
     wsp_registry_init(&c->registry, &c->hooks, &seed, 1, &c->count);

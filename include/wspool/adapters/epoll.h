@@ -53,6 +53,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <wspool/wspool.h>
@@ -63,6 +64,12 @@ extern "C" {
 
 #ifndef _GNU_SOURCE /* which is when the system's header hides it */
 int accept4(int fd, struct sockaddr *address, socklen_t *len, int flags);
+#endif
+
+#ifdef __GLIBC__
+#if __GLIBC_PREREQ(2, 35)
+#define WSPOOL_EPOLL_PWAIT2
+#endif
 #endif
 
 #define WSPOOL_EPOLL_READ 65536 /* bytes: read from one peer in one turn, at most */
@@ -444,14 +451,34 @@ static inline int wspool_epoll_ms_(uint64_t now, uint64_t then)
     return then == UINT64_MAX ? -1 : ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
+/* When the loop has something to do by itself; UINT64_MAX: never. */
+static inline uint64_t wspool_epoll_deadline_(const wspool_epoll *loop)
+{
+    uint64_t then = wspool_deadline(loop->pool);
+    return loop->rest_until && loop->rest_until < then ? loop->rest_until : then;
+}
+
 /* How long the loop may sleep, as epoll_wait wants it: -1 is for ever. */
 static inline int wspool_epoll_wait_ms(const wspool_epoll *loop)
 {
-    uint64_t then = wspool_deadline(loop->pool);
-    if (loop->rest_until && loop->rest_until < then) {
-        then = loop->rest_until;
+    return wspool_epoll_ms_(wspool_clock(), wspool_epoll_deadline_(loop));
+}
+
+/* Sleeps until something comes or `then`. A flush_delay is much shorter than the millisecond that
+ * epoll_wait counts in, so where the system can it is told nanoseconds. */
+static inline int wspool_epoll_sleep_(wspool_epoll *loop, struct epoll_event *events, uint64_t then)
+{
+    uint64_t now = then > 0 && then < UINT64_MAX ? wspool_clock() : then; /* no need to ask */
+#ifdef WSPOOL_EPOLL_PWAIT2
+    if (then > now && then - now < 10 * WSPOOL_MILLISECOND) {
+        struct timespec time = {0, (long)(then - now)};
+        int count = epoll_pwait2(loop->fd, events, WSPOOL_EPOLL_BATCH, &time, NULL);
+        if (count >= 0 || errno != ENOSYS) {
+            return count;
+        }
     }
-    return wspool_epoll_ms_(wspool_clock(), then);
+#endif
+    return epoll_wait(loop->fd, events, WSPOOL_EPOLL_BATCH, wspool_epoll_ms_(now, then));
 }
 
 /* One turn: sleeps until there is something to do, `max_ms` at most (-1: no bound), and does it.
@@ -459,13 +486,14 @@ static inline int wspool_epoll_wait_ms(const wspool_epoll *loop)
 static inline int wspool_epoll_turn(wspool_epoll *loop, int max_ms)
 {
     struct epoll_event events[WSPOOL_EPOLL_BATCH];
-    int i, count, wait = wspool_epoll_wait_ms(loop);
-    uint64_t now, tag;
+    uint64_t now, tag, then = wspool_epoll_deadline_(loop);
+    int i, count;
 
-    if (max_ms >= 0 && (wait < 0 || wait > max_ms)) {
-        wait = max_ms;
+    if (max_ms >= 0 && then > 0) {
+        uint64_t bound = max_ms ? wspool_clock() + (uint64_t)max_ms * WSPOOL_MILLISECOND : 0;
+        then = bound < then ? bound : then;
     }
-    count = epoll_wait(loop->fd, events, WSPOOL_EPOLL_BATCH, wait);
+    count = wspool_epoll_sleep_(loop, events, then);
     if (count < 0 && errno != EINTR) {
         return -1;
     }

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sim/test_flush_delay.c - config.flush_delay: messages wait for others to join them, no longer
+ * than that, and nothing else waits with them.
+ */
+#include "sim.h"
+
+#define DELAY (200 * WSPOOL_MILLISECOND / 1000) /* 200 microseconds */
+
+static sim *sim_delaying(void)
+{
+    sim *s = sim_new(1);
+    s->config.flush_delay = DELAY;
+    s->config.ping_interval = 0;
+    sim_start(s);
+    return s;
+}
+
+/* How many peers are listed for a write, which is not done. */
+static int listed(sim *s)
+{
+    wspool_id id;
+    unsigned wants;
+    int writes = 0;
+    while (wspool_next(s->pool, &id, &wants) == 1) {
+        writes += (wants & WSPOOL_WRITE) != 0;
+    }
+    return writes;
+}
+
+static void message_when_published_waits_for_the_delay_and_no_longer(void **state)
+{
+    sim *s = sim_delaying();
+    sim_peer *a = sim_join(s, "/all");
+    sim_peer *b = sim_join(s, "/all");
+    (void)state;
+    assert_int_equal(sim_broadcast(s, wspool_global("all"), "one"), 2);
+    assert_true(wspool_deadline(s->pool) == s->now + DELAY);
+    assert_int_equal(listed(s), 0);
+    s->now += DELAY - 1;
+    SIM_IN(wspool_tick(s->pool, s->now));
+    assert_int_equal(listed(s), 0);
+    assert_int_equal(sim_send(a, "two"), 0); /* the delay is counted from the first */
+    assert_true(wspool_deadline(s->pool) == s->now + 1);
+    s->now += 1;
+    SIM_IN(wspool_tick(s->pool, s->now));
+    struct iovec vectors[4];
+    assert_int_equal(wspool_peek(s->pool, a->id, vectors, 4), 1); /* one write for both */
+    assert_int_equal(vectors[0].iov_len, 5 + 5);
+    sim_pump(s);
+    sim_expect_message(a, 0, "one");
+    sim_expect_message(a, 1, "two");
+    sim_expect_message(b, 0, "one");
+    assert_true(wspool_deadline(s->pool) > s->now + DELAY);
+    /* And it begins anew with the next. */
+    sim_broadcast(s, wspool_global("all"), "three");
+    assert_true(wspool_deadline(s->pool) == s->now + DELAY);
+    sim_pass(s, DELAY);
+    sim_expect_message(b, 1, "three");
+    sim_free(s);
+}
+
+static void control_frames_when_messages_wait_do_not(void **state)
+{
+    sim *s = sim_delaying();
+    sim_peer *a = sim_join(s, "/all");
+    sim_peer *b = sim_join(s, "/all");
+    (void)state;
+    sim_broadcast(s, wspool_global("all"), "later");
+    sim_ping(b, "now");
+    sim_pump(s);
+    assert_int_equal(b->reader.pongs, 1);
+    assert_int_equal(b->reader.messages, 1); /* it was being written to anyway */
+    assert_int_equal(a->reader.messages, 0);
+    sim_pass(s, DELAY);
+    assert_int_equal(a->reader.messages, 1);
+    sim_free(s);
+}
+
+static void close_when_messages_wait_takes_them_along(void **state)
+{
+    sim *s = sim_delaying();
+    sim_peer *a = sim_join(s, "/all");
+    (void)state;
+    sim_broadcast(s, wspool_global("all"), "last words");
+    SIM_IN(wspool_close(s->pool, a->id, 1000, "bye", 0));
+    sim_pump(s);
+    sim_expect_message(a, 0, "last words");
+    sim_expect_close(a, WSPOOL_END_HOST_CLOSED, 1000);
+    sim_pass(s, SEC);
+    sim_free(s);
+}
+
+static void queue_when_half_full_waits_no_longer(void **state)
+{
+    sim *s = sim_new(1);
+    s->config.flush_delay = WSPOOL_SECOND;
+    s->config.queue_messages = 8;
+    s->config.ping_interval = 0;
+    sim_start(s);
+    sim_peer *a = sim_join(s, "/all");
+    (void)state;
+    for (int i = 0; i < 4; i++)
+        sim_broadcast(s, wspool_global("all"), "m");
+    assert_int_equal(listed(s), 0);
+    sim_broadcast(s, wspool_global("all"), "m");
+    assert_true(wspool_deadline(s->pool) == 0);
+    sim_pump(s);
+    assert_int_equal(a->reader.messages, 5);
+    sim_free(s);
+}
+
+static void peer_when_it_goes_while_its_messages_wait_is_not_listed_for_them(void **state)
+{
+    sim *s = sim_delaying();
+    sim_peer *a = sim_join(s, "/all");
+    (void)state;
+    sim_broadcast(s, wspool_global("all"), "nobody hears it");
+    sim_cut(a, WSPOOL_GONE_FAILED);
+    sim_pump(s);
+    assert_true(a->released);
+    sim_peer *b = sim_join(s, "/echo"); /* in the same slot */
+    assert_int_equal(wspool_slot(b->id), wspool_slot(a->id));
+    sim_pass(s, DELAY);
+    assert_int_equal(b->reader.messages, 0);
+    sim_free(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(message_when_published_waits_for_the_delay_and_no_longer),
+        cmocka_unit_test(control_frames_when_messages_wait_do_not),
+        cmocka_unit_test(close_when_messages_wait_takes_them_along),
+        cmocka_unit_test(queue_when_half_full_waits_no_longer),
+        cmocka_unit_test(peer_when_it_goes_while_its_messages_wait_is_not_listed_for_them),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
