@@ -86,8 +86,12 @@ static int check_options(const wspool *pool, const wspool_send_options *given,
                          wspool_send_options *options)
 {
     *options = (wspool_send_options){.size = sizeof *options};
-    if (!pool || (given && wsp_growing_copy(options, sizeof *options, given)) ||
-        (options->flags & ~WSPOOL_BINARY) != 0) {
+    if (given && given->size == sizeof *options) { /* nearly always */
+        *options = *given;
+    } else if (given && wsp_growing_copy(options, sizeof *options, given)) {
+        return WSPOOL_ERR_INVAL;
+    }
+    if (!pool || (options->flags & ~WSPOOL_BINARY) != 0) {
         return WSPOOL_ERR_INVAL;
     }
     return 0;

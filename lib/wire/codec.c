@@ -37,7 +37,7 @@ static ssize_t decoder_recv(uint8_t *buf, size_t len, int flags, void *user)
     if (head > 0) {
         /* wslay asks with 4 KiB of room: a head always fits, most often with all its payload.
          * When it doesn't, all the room is better left to the payload. */
-        memcpy(buf, decoder->head, head);
+        memcpy(buf, decoder->head, sizeof decoder->head); /* all of it: a length that is known */
         decoder->head_len = 0;
         buf += head;
         len -= head;
