@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * unit/test_extension.c - wire/extension.h: every form of the list of offers, lawful or not, as a
+ * host hands it in and as a head that was parsed, with inaccessible memory around it.
+ */
+#include "request.h"
+
+#include "wire/extension.h"
+
+/* All offers of a request as text: "name;param=value;param|name|..."; "!" at the end: no list. */
+static void read_all(const wspool_request *request, char *out, size_t size)
+{
+    wspool_extension_param params[WSPOOL_EXTENSION_PARAMS];
+    wspool_extension offer;
+    size_t cursor = 0, n = 0;
+    int more;
+
+    out[0] = '\0';
+    while ((more = wsp_extension_next(request, &cursor, &offer, params)) == 1) {
+        assert_ptr_equal(offer.params, params);
+        assert_true(offer.param_count <= WSPOOL_EXTENSION_PARAMS);
+        n += (size_t)snprintf(out + n, size - n, "%s%.*s", n ? "|" : "", (int)offer.name.len,
+                              offer.name.data);
+        for (size_t i = 0; i < offer.param_count; i++) {
+            const wspool_extension_param *p = &params[i];
+            assert_true(!p->value.data == (p->value.len == 0));
+            n += (size_t)snprintf(out + n, size - n, ";%.*s", (int)p->name.len, p->name.data);
+            if (p->value.data) {
+                n += (size_t)snprintf(out + n, size - n, "=%.*s", (int)p->value.len, p->value.data);
+            }
+        }
+        assert_true(n < size);
+    }
+    assert_true(more == 0 || more == -1);
+    if (more < 0) {
+        snprintf(out + n, size - n, "!");
+    } else { /* and there it stays */
+        assert_int_equal(wsp_extension_next(request, &cursor, &offer, params), 0);
+    }
+}
+
+static void expect_lines(const char *lines, const char *expected)
+{
+    char got[2048];
+
+    for (int form = 0; form < REQUEST_FORMS; form++) {
+        struct test_request r;
+        if (!request_make(&r, form, "/", lines)) {
+            continue;
+        }
+        read_all(&r.request, got, sizeof got);
+        request_free(&r);
+        if (strcmp(got, expected) != 0) {
+            fail_msg("\"%s\" in form %d: read as \"%s\", not as \"%s\"", lines, form, got,
+                     expected);
+        }
+    }
+}
+
+static void expect(const char *value, const char *expected)
+{
+    char lines[2048];
+
+    snprintf(lines, sizeof lines, "Sec-WebSocket-Extensions: %s", value);
+    expect_lines(lines, expected);
+}
+
+#define H "Sec-WebSocket-Extensions"
+
+static void offer_when_lawful_is_read(void **state)
+{
+    (void)state;
+    expect("a", "a");
+    expect("permessage-deflate", "permessage-deflate");
+    expect("a;b", "a;b");
+    expect("a;b=c", "a;b=c");
+    expect("a;b=\"c\"", "a;b=c");
+    expect("a;b;c=d;e=\"f\";g", "a;b;c=d;e=f;g");
+    expect("a;b=1;b=2", "a;b=1;b=2"); /* twice: the codec's to judge */
+    expect("permessage-deflate; client_max_window_bits; server_max_window_bits=10",
+           "permessage-deflate;client_max_window_bits;server_max_window_bits=10");
+    expect("!#$%&'*+-.^_`|~;!#$%&'*+-.^_`|~=\"!#$%&'*+-.^_`|~\"",
+           "!#$%&'*+-.^_`|~;!#$%&'*+-.^_`|~=!#$%&'*+-.^_`|~");
+    expect("a;b=1;c=2;d=3;e=4;f=5;g=6;h=7;i=8", "a;b=1;c=2;d=3;e=4;f=5;g=6;h=7;i=8");
+}
+
+static void list_when_of_several_is_read_in_order(void **state)
+{
+    (void)state;
+    expect("a, b", "a|b");
+    expect("a;x=1,b;y=\"2\",c", "a;x=1|b;y=2|c");
+    expect("a,a;b,a", "a|a;b|a");
+    expect("a;b=\"c\",d", "a;b=c|d");
+}
+
+static void element_when_empty_is_no_element(void **state)
+{
+    (void)state;
+    expect("", "");
+    expect(",", "");
+    expect(", ,\t,,", "");
+    expect(",a", "a");
+    expect("a,", "a");
+    expect(",,a,,\t ,b;c,,", "a|b;c");
+    expect("a, ,!;=", "a!");
+}
+
+static void blank_when_anywhere_between_is_passed_over(void **state)
+{
+    (void)state;
+    expect("  a  ;  b  =  c  ", "a;b=c");
+    expect("\ta\t;\tb\t=\t\"c\"\t,\td\t", "a;b=c|d");
+    expect("a ; b , c ;d = \"e\" ", "a;b|c;d=e");
+    /* but not inside */
+    expect("a b", "!");
+    expect("a;b c", "!");
+    expect("a;b=c d", "!");
+    expect("a;b=\"c d\"", "!");
+    expect("a;b=\" c\"", "!");
+    expect("a;b=\"c \"", "!");
+    expect("a;b=\"c\" d", "!");
+}
+
+static void name_or_value_when_missing_is_no_list(void **state)
+{
+    (void)state;
+    expect(";", "!");
+    expect(";a", "!");
+    expect("a;", "!");
+    expect("a; ", "!");
+    expect("a;;b", "!");
+    expect("a;b;", "!");
+    expect("a;=b", "!");
+    expect("a; =", "!");
+    expect("a;b=", "!");
+    expect("a;b= ", "!");
+    expect("a;b=;c", "!");
+    expect("a=b", "!");
+    expect("=", "!");
+    expect("a;b==c", "!");
+    expect("a;b=c=d", "!");
+}
+
+static void quote_when_not_around_a_token_is_no_list(void **state)
+{
+    (void)state;
+    expect("a;b=\"\"", "!");
+    expect("a;b=\"", "!");
+    expect("a;b=\"c", "!");
+    expect("a;b=c\"", "!");
+    expect("a;b=\"\"\"", "!");
+    expect("a;b=\"c\"d\"", "!");
+    expect("a;b='c d'", "!");
+    expect("\"a\"", "!");
+    expect("a;\"b\"", "!");
+    expect("a;\"b\"=c", "!");
+    /* what separates is no token either, so it may not be in quotes */
+    expect("a;b=\"c,d\"", "!");
+    expect("a;b=\",\"", "!");
+    expect("a;b=\"c;d\"", "!");
+    expect("a;b=\"c=d\"", "!");
+    expect("a;b=\"c\\,d\"", "!");
+}
+
+static void backslash_when_in_quotes_declines_the_offer_alone(void **state)
+{
+    (void)state;
+    expect("a;b=\"c\\d\"", "");
+    expect("a;b=\"\\c\", e", "e");
+    expect("z, a;x;b=\"\\\\\";y=1, e;f", "z|e;f");
+    /* unless something is wrong with it besides, before or behind */
+    expect("a;b=\"c\\d\";", "!");
+    expect("a;;b=\"c\\d\"", "!");
+    expect("a;b=\"c\\d\";e=, f", "!");
+    expect("a;b=\"c\\d\", ;", "!");
+    /* outside of quotes it is nothing */
+    expect("a;b=c\\d", "!");
+    expect("a\\b", "!");
+    expect("a;b\\c", "!");
+}
+
+static void params_when_too_many_decline_the_offer_alone(void **state)
+{
+    (void)state;
+    expect("a;b=1;c=2;d=3;e=4;f=5;g=6;h=7;i=8;j=9", "");
+    expect("a;b;c;d;e;f;g;h;i;j;k;l;m, z", "z");
+    expect("y, a;b;c;d;e;f;g;h;i;j, z;b", "y|z;b");
+    expect("a;b;c;d;e;f;g;h;i;j;", "!"); /* it is still looked at */
+    expect("a;b;c;d;e;f;g;h;i;j=\"", "!");
+}
+
+static void byte_when_it_is_no_token_s_is_no_list(void **state)
+{
+    (void)state;
+    for (int c = 1; c < 256; c++) {
+        char text[32];
+        const char *good = "!#$%&'*+-.^_`|~";
+        int token = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                    strchr(good, c) != NULL;
+        if (token || c == ',' || c == ';' || c == '\n') { /* \n parts the lines of this test */
+            continue;
+        }
+        snprintf(text, sizeof text, "a%ca", c);
+        expect(text, "!");
+        snprintf(text, sizeof text, "a;b=c%cc", c);
+        expect(text, "!");
+        snprintf(text, sizeof text, "a;b=\"c%cc\"", c);
+        expect(text, c == '\\' ? "" : "!");
+        snprintf(text, sizeof text, "a;b%cb", c);
+        expect(text, c == '=' ? "a;b=b" : "!");
+    }
+}
+
+/* What only a host could hand in: bytes that no parsed head has. */
+static void byte_when_nul_or_a_line_s_end_is_no_list(void **state)
+{
+    static const char bad[] = {'\0', '\n', '\r', '\x7f', '\x80', '\xff'};
+    struct guard guard;
+    char got[256];
+
+    (void)state;
+    guard_open(&guard, 64);
+    for (size_t i = 0; i < sizeof bad; i++) {
+        for (size_t at = 0; at < 9; at++) {
+            char text[] = "a;b=\"cd\"";
+            wspool_header header = {{H, strlen(H)}, {NULL, at == 8 ? 9 : 8}};
+            wspool_request request = {
+                .size = sizeof request, .headers = &header, .header_count = 1};
+            text[at] = bad[i];
+            header.value.data = guard_at_end(&guard, text, header.value.len);
+            read_all(&request, got, sizeof got);
+            assert_string_equal(got, "!");
+        }
+    }
+    guard_close(&guard);
+}
+
+static void headers_when_several_are_one_list(void **state)
+{
+    (void)state;
+    expect_lines(H ": a\n" H ": b;c\n" H ": d", "a|b;c|d");
+    expect_lines("X: z\n" H ": a, b\nHost: c\nsec-websocket-extensions: d\nX: y", "a|b|d");
+    expect_lines(H ":\n" H ": ,\n" H ": a", "a");
+    expect_lines(H ": a\n" H ": ;\n" H ": b", "a!");
+    expect_lines(H ": a;b=\"\n" H ": \"", "!"); /* what is in quotes does not go on in the next */
+    expect_lines(H ": a;b=\"c\\d\"\n" H ": e", "e");
+    expect_lines("Sec-WebSocket-Extension: a\nSec-WebSocket-Extensions2: b\nX: c", "");
+    expect_lines("X: y", "");
+}
+
+/* Texts from an alphabet of all that has a meaning: never read beyond an end, and what is read
+ * comes from a list that a second, slower reading finds lawful. */
+static void text_when_random_is_read_without_harm(void **state)
+{
+    static const char alphabet[] = "ab;,=\"\\ \t";
+    uint64_t seed = 42;
+    size_t good = 0, bad = 0;
+
+    (void)state;
+    for (int round = 0; round < 4000; round++) {
+        char text[24], lines[64], got[512];
+        struct test_request r;
+        size_t len = (size_t)test_below(&seed, sizeof text - 1);
+        for (size_t i = 0; i < len; i++) {
+            text[i] = alphabet[test_below(&seed, sizeof alphabet - 1)];
+        }
+        text[len] = '\0';
+        snprintf(lines, sizeof lines, H ": %s", text);
+        assert_int_equal(request_make(&r, round % 2, "/", lines), 1);
+        read_all(&r.request, got, sizeof got);
+        request_free(&r);
+        size_t got_len = strlen(got);
+        if (got_len > 0 && got[got_len - 1] == '!') {
+            bad++;
+        } else {
+            good++;
+            assert_null(strstr(text, ";;")); /* what can't be in any lawful list */
+            assert_null(strstr(text, "=="));
+            assert_null(strstr(text, ",;"));
+            assert_null(strstr(text, "\"\""));
+            assert_true(len == 0 || (text[len - 1] != ';' && text[len - 1] != '='));
+        }
+    }
+    assert_true(good > 100 && bad > 100);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(offer_when_lawful_is_read),
+        cmocka_unit_test(list_when_of_several_is_read_in_order),
+        cmocka_unit_test(element_when_empty_is_no_element),
+        cmocka_unit_test(blank_when_anywhere_between_is_passed_over),
+        cmocka_unit_test(name_or_value_when_missing_is_no_list),
+        cmocka_unit_test(quote_when_not_around_a_token_is_no_list),
+        cmocka_unit_test(backslash_when_in_quotes_declines_the_offer_alone),
+        cmocka_unit_test(params_when_too_many_decline_the_offer_alone),
+        cmocka_unit_test(byte_when_it_is_no_token_s_is_no_list),
+        cmocka_unit_test(byte_when_nul_or_a_line_s_end_is_no_list),
+        cmocka_unit_test(headers_when_several_are_one_list),
+        cmocka_unit_test(text_when_random_is_read_without_harm),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

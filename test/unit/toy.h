@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * unit/toy.h - a codec for the tests (wspool/codec.h): run lengths, and whatever a real one does
+ * that is hard to bring about on purpose. It looks by itself that the pool keeps the contract.
+ *
+ *     struct toy toy = {.mem = &hooks};
+ *     config.codec = toy_hook(&toy);
+ *     ...
+ *     toy_check(&toy);                       // every state was given back
+ *
+ * A coded message is pairs (count, byte): that byte so many times. Count 0 is an order:
+ *
+ *     0 'N'  nothing            0 'B'  answer BAD              0 'M'  answer NOMEM
+ *     0 'X'  a bomb: 'x' without end
+ *     0 'L'  the last run again, be it of the message before (TOY_TAKEOVER), else BAD
+ *
+ * Images that it makes begin with 0 'N' and end with one more of these for each form above 1, so
+ * that forms differ in length. The client offers "x-toy; form=N; reading=N"; the pool's answer is
+ * the same text. To be included behind cmocka. Shared by the tests of test/unit and test/sim.
+ */
+#ifndef WSP_TEST_UNIT_TOY_H
+#define WSP_TEST_UNIT_TOY_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wspool/wspool.h>
+
+#define TOY_TAKEOVER 1u /* a reading with this bit keeps its state between messages */
+#define TOY_MARK UINT64_C(0x746f792073746174)
+
+struct toy {
+    const wspool_mem *mem;  /* of states and images */
+    int unsure;             /* a full room is answered with FULL even when nothing is left */
+    int longer;             /* encode answers what is no shorter */
+    int exact;              /* ... of exactly the same length */
+    int refuse;             /* encode answers NULL */
+    int nonsense;           /* agree: see toy_agree */
+    size_t live;            /* states */
+    size_t agrees, encodes; /* calls */
+    size_t encodes_of[WSPOOL_FORMS + 1];
+    size_t decodes, rests, overs;
+    size_t most_room, least_room; /* for output */
+    unsigned wishes;              /* last told to agree */
+    uint8_t *image;
+};
+
+struct toy_state {
+    uint64_t mark;
+    unsigned reading;
+    int begun;                     /* a piece of this message was seen */
+    int complete;                  /* the message is: rest must come */
+    int failed;                    /* only rest(over) may come */
+    int full;                      /* the last answer: the same input must come again */
+    size_t left;                   /* ... so much of it */
+    int last;                      /* ... with this */
+    int half;                      /* a count is there, its byte is not */
+    uint8_t count;                 /* that count */
+    uint8_t byte;                  /* of the run that is being written */
+    uint64_t run;                  /* so many are to be written yet */
+    uint8_t last_count, last_byte; /* the run before; count 0: none */
+};
+
+/* ------------------------------------------------------------------ agree */
+
+static inline int toy_number(const wspool_extension_param *param, const char *name, unsigned *out)
+{
+    char digits[8] = {0};
+    if (param->name.len != strlen(name) || memcmp(param->name.data, name, param->name.len) != 0 ||
+        !param->value.data || param->value.len == 0 || param->value.len >= sizeof digits) {
+        return 0;
+    }
+    memcpy(digits, param->value.data, param->value.len);
+    *out = (unsigned)strtoul(digits, NULL, 10);
+    return 1;
+}
+
+/* What is unlawful in an answer, for tests of whoever must not believe it. */
+enum toy_nonsense {
+    TOY_SENSE,
+    TOY_FORM_0,
+    TOY_FORM_16,
+    TOY_READING_16,
+    TOY_NO_END,
+    TOY_EMPTY,
+    TOY_NEWLINE,
+    TOY_TAB,
+    TOY_DELETE,
+    TOY_NOT_ASCII,
+    TOY_TWO, /* the answer of the function itself is neither 0 nor 1 */
+    TOY_NONSENSES
+};
+
+static inline int toy_agree(const wspool_extension *offer, unsigned wishes, wspool_agreement *out,
+                            void *user)
+{
+    struct toy *toy = user;
+    unsigned form = 1, reading = 0;
+    toy->agrees++;
+    toy->wishes = wishes;
+    assert_true(out->size == sizeof *out);
+    assert_true(offer->name.len > 0 && offer->param_count <= WSPOOL_EXTENSION_PARAMS);
+    if (offer->name.len != 5 || memcmp(offer->name.data, "x-toy", 5) != 0) {
+        return 0;
+    }
+    for (size_t i = 0; i < offer->param_count; i++) {
+        const wspool_extension_param *param = &offer->params[i];
+        assert_true(param->name.len > 0);
+        assert_true(!param->value.data == (param->value.len == 0));
+        if (!toy_number(param, "form", &form) && !toy_number(param, "reading", &reading)) {
+            return 0;
+        }
+    }
+    memset(out->answer, 0xa5, sizeof out->answer); /* nothing behind the NUL may matter */
+    out->form = form;
+    out->reading = reading;
+    snprintf(out->answer, sizeof out->answer, "x-toy; form=%u; reading=%u", form, reading);
+    switch ((enum toy_nonsense)toy->nonsense) {
+    case TOY_FORM_0:
+        out->form = 0;
+        break;
+    case TOY_FORM_16:
+        out->form = WSPOOL_FORMS + 1;
+        break;
+    case TOY_READING_16:
+        out->reading = WSPOOL_READINGS;
+        break;
+    case TOY_NO_END:
+        memset(out->answer, 'a', sizeof out->answer);
+        break;
+    case TOY_EMPTY:
+        out->answer[0] = '\0';
+        break;
+    case TOY_NEWLINE:
+        memcpy(out->answer, "x\r\ny: z", 8);
+        break;
+    case TOY_TAB:
+        out->answer[1] = '\t';
+        break;
+    case TOY_DELETE:
+        out->answer[1] = '\x7f';
+        break;
+    case TOY_NOT_ASCII:
+        out->answer[1] = '\xe4';
+        break;
+    case TOY_TWO:
+        return 2;
+    case TOY_SENSE:
+    case TOY_NONSENSES:
+        break;
+    }
+    return 1;
+}
+
+/* ----------------------------------------------------------------- encode */
+
+/* Pairs for a message, behind each other; how long they are. `out` has room for 2 * len + 32. */
+static inline size_t toy_write(uint8_t *out, unsigned form, const void *message, size_t len)
+{
+    const uint8_t *bytes = message;
+    size_t n = 0;
+    out[n++] = 0;
+    out[n++] = 'N';
+    for (size_t i = 0; i < len;) {
+        size_t run = 1;
+        while (run < 255 && i + run < len && bytes[i + run] == bytes[i]) {
+            run++;
+        }
+        out[n++] = (uint8_t)run;
+        out[n++] = bytes[i];
+        i += run;
+    }
+    for (unsigned i = 1; i < form; i++) {
+        out[n++] = 0;
+        out[n++] = 'N';
+    }
+    return n;
+}
+
+static inline void toy_forget_image(struct toy *toy)
+{
+    if (toy->image) {
+        toy->mem->free(toy->image, toy->mem->user);
+        toy->image = NULL;
+    }
+}
+
+static inline const void *toy_encode(unsigned form, const void *message, size_t len,
+                                     size_t *encoded_len, void *user)
+{
+    struct toy *toy = user;
+    assert_in_range(form, 1, WSPOOL_FORMS);
+    assert_true(len >= 1 && message && encoded_len);
+    toy->encodes++;
+    toy->encodes_of[form]++;
+    toy_forget_image(toy); /* it had to stay until now, and no longer */
+    if (toy->refuse) {
+        return NULL;
+    }
+    toy->image = toy->mem->malloc(2 * len + 32, toy->mem->user);
+    if (!toy->image) {
+        return NULL;
+    }
+    *encoded_len = toy_write(toy->image, form, message, len);
+    if (toy->longer || toy->exact) {
+        *encoded_len = len + (toy->longer != 0);
+    }
+    return toy->image;
+}
+
+/* ----------------------------------------------------------------- decode */
+
+static inline enum wspool_decoded toy_order(struct toy_state *state, uint8_t order)
+{
+    switch (order) {
+    case 'N':
+        return WSPOOL_DECODED_ALL;
+    case 'X':
+        state->run = UINT64_MAX;
+        state->byte = 'x';
+        return WSPOOL_DECODED_ALL;
+    case 'L':
+        if (state->last_count == 0) {
+            return WSPOOL_DECODED_BAD;
+        }
+        state->run = state->last_count;
+        state->byte = state->last_byte;
+        return WSPOOL_DECODED_ALL;
+    case 'M':
+        return WSPOOL_DECODED_NOMEM;
+    default:
+        return WSPOOL_DECODED_BAD;
+    }
+}
+
+static inline enum wspool_decoded toy_go_on(const struct toy *toy, struct toy_state *state,
+                                            wspool_decoding *piece)
+{
+    for (;;) {
+        size_t n = state->run < piece->out_len ? (size_t)state->run : piece->out_len;
+        memset(piece->out, state->byte, n);
+        piece->out += n;
+        piece->out_len -= n;
+        state->run -= n;
+        if (state->run > 0 || (piece->out_len == 0 && (toy->unsure || piece->in_len > 0))) {
+            return WSPOOL_DECODED_FULL;
+        }
+        if (piece->in_len == 0) {
+            return piece->last && state->half ? WSPOOL_DECODED_BAD : WSPOOL_DECODED_ALL;
+        }
+        uint8_t byte = *piece->in++;
+        piece->in_len--;
+        if (!state->half) {
+            state->count = byte;
+            state->half = 1;
+            continue;
+        }
+        state->half = 0;
+        if (state->count == 0) {
+            enum wspool_decoded answer = toy_order(state, byte);
+            if (answer != WSPOOL_DECODED_ALL) {
+                return answer;
+            }
+        } else {
+            state->run = state->last_count = state->count;
+            state->byte = state->last_byte = byte;
+        }
+    }
+}
+
+static inline enum wspool_decoded toy_decode(unsigned reading, void **kept, wspool_decoding *piece,
+                                             void *user)
+{
+    struct toy *toy = user;
+    toy->decodes++;
+    assert_true(reading < WSPOOL_READINGS);
+    assert_true(piece->out && piece->out_len > 0);
+    assert_true(piece->in || piece->in_len == 0);
+    toy->most_room = piece->out_len > toy->most_room ? piece->out_len : toy->most_room;
+    toy->least_room =
+        toy->least_room == 0 || piece->out_len < toy->least_room ? piece->out_len : toy->least_room;
+    if (!*kept) {
+        struct toy_state *made = toy->mem->malloc(sizeof *made, toy->mem->user);
+        if (!made) {
+            return WSPOOL_DECODED_NOMEM;
+        }
+        *made = (struct toy_state){.mark = TOY_MARK, .reading = reading};
+        *kept = made;
+        toy->live++;
+    }
+    struct toy_state *state = *kept;
+    assert_true(state->mark == TOY_MARK); /* it was given back before */
+    assert_int_equal(state->reading, reading);
+    assert_int_equal(state->failed, 0);
+    assert_int_equal(state->complete, 0);
+    if (state->full) { /* what was left comes again, and nothing else */
+        assert_true(state->left == piece->in_len);
+        assert_int_equal(state->last, piece->last);
+    }
+    state->begun = 1;
+    enum wspool_decoded answer = toy_go_on(toy, state, piece);
+    state->full = answer == WSPOOL_DECODED_FULL;
+    state->left = piece->in_len;
+    state->last = piece->last;
+    state->failed = answer == WSPOOL_DECODED_BAD || answer == WSPOOL_DECODED_NOMEM;
+    state->complete = answer == WSPOOL_DECODED_ALL && piece->last;
+    return answer;
+}
+
+static inline void toy_rest(unsigned reading, void **kept, int over, void *user)
+{
+    struct toy *toy = user;
+    struct toy_state *state = *kept;
+    assert_non_null(state);
+    assert_true(state->mark == TOY_MARK);
+    assert_int_equal(state->reading, reading);
+    assert_true(over == 0 || over == 1);
+    assert_true(toy->live > 0);
+    if (over) {
+        toy->overs++;
+    } else {
+        assert_int_equal(state->complete, 1);
+        assert_int_equal(state->failed, 0);
+        toy->rests++;
+    }
+    if (!over && (reading & TOY_TAKEOVER)) {
+        *state = (struct toy_state){.mark = TOY_MARK,
+                                    .reading = reading,
+                                    .last_count = state->last_count,
+                                    .last_byte = state->last_byte};
+        return;
+    }
+    state->mark = 0;
+    toy->mem->free(state, toy->mem->user);
+    toy->live--;
+    *kept = NULL;
+}
+
+/* ------------------------------------------------------------------- both */
+
+static inline wspool_codec_hook toy_hook(struct toy *toy)
+{
+    return (wspool_codec_hook){.agree = toy_agree,
+                               .encode = toy_encode,
+                               .decode = toy_decode,
+                               .rest = toy_rest,
+                               .user = toy};
+}
+
+/* Every state was given back; and so is the last image. */
+static inline void toy_check(struct toy *toy)
+{
+    assert_int_equal(toy->live, 0);
+    toy_forget_image(toy);
+}
+
+/* What a client makes of an image: how long the message is, written to `out`. (size_t)-1: it is
+ * none. Independent of the decoder above, which has to live with pieces. */
+static inline size_t toy_read(const uint8_t *in, size_t len, uint8_t *out, size_t max)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < len; i += 2) {
+        if (i + 1 == len || (in[i] == 0 && in[i + 1] != 'N') || in[i] > max - n) {
+            return SIZE_MAX;
+        }
+        memset(out + n, in[i + 1], in[i]);
+        n += in[i];
+    }
+    return n;
+}
+
+#endif
