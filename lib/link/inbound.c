@@ -108,7 +108,9 @@ static void put_away(struct wsp_inbounds *inbounds, struct wsp_inbound *in)
     if (!wsp_opcode_is_control(in->frame.opcode)) {
         in->message = 0;
         in->buffer.len = 0;
-        rest_codec(inbounds, in, 0);
+        if (in->coded) { /* a plain message is none of the codec's */
+            rest_codec(inbounds, in, 0);
+        }
         if (in->state) {
             wsp_bytes_fini(&in->buffer, inbounds->mem); /* not to be kept for as long as that */
         }
