@@ -1,0 +1,1002 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * unit/test_decoding.c - link/inbound.h with a codec: messages in another form under every cut,
+ * the limits of what they become, text that is judged as it comes out, and the codec's state,
+ * which is kept exactly as long as the codec says and given back exactly once.
+ *
+ * The codec is the toy of unit/toy.h, which looks at each call. A stream is written together with
+ * a transcript of what must be heard of it, one line for each event.
+ */
+#include "support.h"
+#include "frames.h"
+#include "toy.h"
+
+#include <inttypes.h>
+
+#include "link/forms.h"
+#include "link/inbound.h"
+
+#define STEP 4096u /* output that the codec is given room for at a time, at most */
+#define NO_LIMIT ((size_t)1 << 30)
+#define KEEPS TOY_TAKEOVER
+
+struct world {
+    struct test_mem mem;
+    wspool_mem hooks;
+    struct toy toy;
+    wspool_codec_hook hook;
+    struct wsp_codec codec;
+    struct wsp_inbounds inbounds;
+};
+
+static void world_open(struct world *w)
+{
+    memset(w, 0, sizeof *w);
+    w->hooks = test_mem_hooks(&w->mem);
+    w->toy.mem = &w->hooks;
+    w->hook = toy_hook(&w->toy);
+    assert_int_equal(wsp_codec_init(&w->codec, &w->hooks), 0);
+    wsp_inbounds_init(&w->inbounds, &w->hooks, &w->codec, &w->hook);
+}
+
+static void world_close(struct world *w)
+{
+    toy_check(&w->toy);
+    wsp_inbounds_fini(&w->inbounds);
+    wsp_codec_fini(&w->codec);
+    assert_int_equal(w->mem.live, 0);
+}
+
+/* ------------------------------------------------------------------ streams */
+
+#define LINES 20000
+
+struct lines {
+    char text[LINES];
+    size_t len;
+};
+
+static void add_line(struct lines *lines, const char *what, unsigned opcode, const void *data,
+                     size_t len)
+{
+    const uint8_t *bytes = data;
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; data && i < len; i++) {
+        hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+    }
+    int n = snprintf(lines->text + lines->len, LINES - lines->len, "%s %u %zu %016" PRIx64 "\n",
+                     what, opcode, len, data ? hash : 0);
+    assert_true(n > 0 && lines->len + (size_t)n < LINES);
+    lines->len += (size_t)n;
+}
+
+struct stream {
+    uint8_t bytes[200000];
+    size_t len;
+    struct lines expected;
+};
+
+static void put_frame(struct stream *s, unsigned first, const void *payload, size_t len)
+{
+    assert_true(s->len + len + FRAME_HEAD_MAX <= sizeof s->bytes);
+    s->len += frame_client(s->bytes + s->len, first, payload, len);
+}
+
+static void hear_error(struct stream *s, enum wspool_end end)
+{
+    add_line(&s->expected, "ERROR", (unsigned)end, NULL, 0);
+}
+
+static void put_control(struct stream *s, unsigned opcode, const char *payload)
+{
+    put_frame(s, FRAME_FIN | opcode, payload, strlen(payload));
+    add_line(&s->expected, "CONTROL", opcode, payload, strlen(payload));
+}
+
+/* What is coded comes in so many frames, with pings between them; nothing is said of the message.
+ */
+static void put_coded(struct stream *s, unsigned opcode, const uint8_t *coded, size_t len,
+                      size_t frames)
+{
+    size_t from = 0;
+    for (size_t i = 0; i < frames; i++) {
+        size_t to = i + 1 == frames ? len : len * (i + 1) / frames;
+        put_frame(s, (i == 0 ? FRAME_RSV1 | opcode : 0) | (i + 1 == frames ? FRAME_FIN : 0),
+                  coded + from, to - from);
+        if (i + 1 < frames) {
+            add_line(&s->expected, "FRAME", 0, NULL, to - from);
+            put_control(s, WSP_PING, "between");
+        }
+        from = to;
+    }
+}
+
+static void hear_message(struct stream *s, int coded, unsigned opcode, const void *message,
+                         size_t len)
+{
+    add_line(&s->expected, coded ? "CODED" : "PLAIN", opcode, message, len);
+}
+
+static void put_message(struct stream *s, unsigned opcode, const void *message, size_t len,
+                        size_t frames)
+{
+    uint8_t *coded = malloc(2 * len + 32);
+    put_coded(s, opcode, coded, toy_write(coded, 2, message, len), frames);
+    hear_message(s, 1, opcode, message, len);
+    free(coded);
+}
+
+static void put_plain(struct stream *s, unsigned opcode, const void *message, size_t len)
+{
+    put_frame(s, FRAME_FIN | opcode, message, len);
+    hear_message(s, 0, opcode, message, len);
+}
+
+static struct stream *stream_new(void)
+{
+    struct stream *s = calloc(1, sizeof *s);
+    assert_non_null(s);
+    return s;
+}
+
+/* --------------------------------------------------------------------- peers */
+
+struct peer {
+    struct world *world;
+    struct wsp_inbound *in;
+    struct wsp_gate gate;
+    size_t limit;
+    unsigned reading;
+    int failed;
+    int closed;
+    size_t most; /* bytes that its buffer ever held */
+    struct lines got;
+};
+
+static void peer_open(struct peer *p, struct world *w, size_t limit, unsigned reading)
+{
+    memset(p, 0, sizeof *p);
+    p->world = w;
+    p->limit = limit;
+    p->reading = reading;
+    p->gate.coding = wsp_coding(1 + reading % WSPOOL_FORMS, reading);
+}
+
+static void peer_close(struct peer *p)
+{
+    wsp_inbound_fini(&p->world->inbounds, &p->in);
+    assert_null(p->in);
+}
+
+static void peer_check(struct peer *p, const struct wsp_event *event)
+{
+    const struct wsp_inbound *in = p->in;
+    if (!in) {
+        return;
+    }
+    p->most = in->buffer.len > p->most ? in->buffer.len : p->most;
+    assert_true(in->buffer.len <= p->limit);
+    assert_true(in->buffer.cap <= 256 || in->buffer.cap <= 2 * p->limit);
+    if (event->kind == WSP_EVENT_MORE && !p->failed) {
+        /* between messages nothing is held, unless the codec keeps something: then that alone */
+        assert_true(in->decoder != NULL || in->message != 0 || in->state != NULL);
+        if (in->message == 0 && !in->decoder) {
+            assert_null(in->buffer.data);
+            assert_true(!in->state || (p->reading & KEEPS));
+        }
+    }
+    if (p->failed && event->kind == WSP_EVENT_MORE) {
+        assert_null(in->state);
+        assert_null(in->buffer.data);
+    }
+}
+
+static void feed(struct peer *p, const uint8_t *bytes, size_t len)
+{
+    uint8_t *copy = malloc(len > 0 ? len : 1);
+    const uint8_t *at = copy;
+    struct wsp_event event;
+    size_t left = len;
+    memcpy(copy, bytes, len);
+    do {
+        if (p->closed) {
+            break;
+        }
+        memset(&event, 0xee, sizeof event);
+        if (p->failed) {
+            wsp_inbound_discard(&p->world->inbounds, &p->in, &p->gate, &at, &left, &event);
+        } else {
+            wsp_inbound_next(&p->world->inbounds, &p->in, &p->gate, &at, &left, p->limit, 0,
+                             &event);
+        }
+        peer_check(p, &event);
+        switch (event.kind) {
+        case WSP_EVENT_MORE:
+            assert_int_equal(left, 0);
+            break;
+        case WSP_EVENT_FRAME:
+            add_line(&p->got, "FRAME", 0, NULL, event.len);
+            break;
+        case WSP_EVENT_MESSAGE:
+            assert_non_null(event.data);
+            assert_true(event.coded == 0 || event.coded == 1);
+            add_line(&p->got, event.coded ? "CODED" : "PLAIN", event.opcode, event.data, event.len);
+            break;
+        case WSP_EVENT_CONTROL:
+            add_line(&p->got, "CONTROL", event.opcode, event.data, event.len);
+            p->closed = event.opcode == WSP_CLOSE;
+            break;
+        case WSP_EVENT_ERROR:
+            add_line(&p->got, "ERROR", (unsigned)event.end, NULL, 0);
+            p->failed = 1;
+            break;
+        }
+    } while (event.kind != WSP_EVENT_MORE);
+    free(copy);
+}
+
+enum { WHOLE, BYTES, RANDOM, WAYS = RANDOM + 4 };
+
+static void feed_pieces(struct peer *p, const uint8_t *bytes, size_t len, int way, uint64_t *random)
+{
+    for (size_t done = 0, piece; done < len; done += piece) {
+        piece = way == WHOLE ? len : way == BYTES ? 1 : frame_piece(len - done, random);
+        feed(p, bytes + done, piece);
+    }
+}
+
+/* Feeds the stream to new peers in each way, read in this way, by a codec that is sure when it is
+ * done or is not, and compares. */
+static void expect_heard(const struct stream *s, size_t limit, unsigned reading)
+{
+    uint64_t random = 61;
+    for (int round = 0; round < 2 * WAYS; round++) {
+        struct world w;
+        struct peer p;
+        world_open(&w);
+        w.toy.unsure = round % 2;
+        peer_open(&p, &w, limit, reading);
+        feed_pieces(&p, s->bytes, s->len, round / 2, &random);
+        assert_string_equal(p.got.text, s->expected.text);
+        assert_true(w.toy.most_room <= STEP);
+        peer_close(&p);
+        world_close(&w);
+    }
+}
+
+static void expect_and_free(struct stream *s, size_t limit)
+{
+    for (unsigned reading = 0; reading < WSPOOL_READINGS; reading += 5) { /* 5 and 15 keep */
+        expect_heard(s, limit, reading);
+    }
+    free(s);
+}
+
+/* ------------------------------------------------------------------ messages */
+
+static void message_when_coded_is_heard_under_every_cut(void **state)
+{
+    (void)state;
+    struct stream *s = stream_new();
+    put_message(s, WSP_TEXT, "heellllo wwwwwwwwwwooooorld", 27, 1);
+    put_message(s, WSP_BINARY, "\xff\xff\xff\0\0", 5, 1);
+    put_control(s, WSP_CLOSE, "\x03\xe8");
+    for (unsigned reading = 0; reading < 2; reading++) {
+        for (size_t a = 0; a <= s->len; a++) {
+            for (size_t b = a; b <= s->len; b++) {
+                struct world w;
+                struct peer p;
+                world_open(&w);
+                peer_open(&p, &w, 27, reading);
+                feed(&p, s->bytes, a);
+                feed(&p, s->bytes + a, b - a);
+                feed(&p, s->bytes + b, s->len - b);
+                assert_string_equal(p.got.text, s->expected.text);
+                peer_close(&p);
+                world_close(&w);
+            }
+        }
+    }
+    free(s);
+}
+
+static void message_when_coded_in_fragments_with_controls_between_is_heard(void **state)
+{
+    (void)state;
+    static const char text[] = "aaaaaaaaaabbbbbbbbbbcccccccccccccccccccccccccccccccccccde";
+    struct stream *s = stream_new();
+    for (size_t frames = 2; frames < 20; frames++) {
+        put_message(s, WSP_TEXT, text, sizeof text - 1, frames); /* more frames than bytes, too */
+        put_control(s, WSP_PONG, "");
+    }
+    expect_and_free(s, NO_LIMIT);
+}
+
+static void messages_when_plain_and_coded_in_turn_are_told_apart(void **state)
+{
+    (void)state;
+    struct stream *s = stream_new();
+    put_plain(s, WSP_TEXT, "plain", 5);
+    put_message(s, WSP_TEXT, "coded", 5, 3);
+    put_plain(s, WSP_TEXT, "plain again", 11);
+    put_frame(s, WSP_BINARY, "\x00", 1); /* a plain message in fragments: taken as it is */
+    add_line(&s->expected, "FRAME", 0, NULL, 1);
+    put_frame(s, FRAME_FIN, "B", 1);
+    hear_message(s, 0, WSP_BINARY, "\0B", 2);
+    put_message(s, WSP_BINARY, "coded again", 11, 1);
+    put_plain(s, WSP_BINARY, "", 0);
+    expect_and_free(s, 100);
+}
+
+static void message_when_empty_is_heard(void **state)
+{
+    (void)state;
+    struct stream *s = stream_new();
+    for (unsigned opcode = WSP_TEXT; opcode <= WSP_BINARY; opcode++) {
+        put_frame(s, FRAME_FIN | FRAME_RSV1 | opcode, "", 0); /* a piece without input */
+        hear_message(s, 1, opcode, "", 0);
+        put_coded(s, opcode, (const uint8_t *)"\0N\0N", 4, 1);
+        hear_message(s, 1, opcode, "", 0);
+        put_coded(s, opcode, (const uint8_t *)"", 0, 3); /* nothing but empty fragments */
+        hear_message(s, 1, opcode, "", 0);
+        put_message(s, opcode, "x", 1, 1);
+    }
+    /* the last fragment is empty: the message is complete with it, not before */
+    put_frame(s, FRAME_RSV1 | WSP_TEXT, "\3y", 2);
+    add_line(&s->expected, "FRAME", 0, NULL, 2);
+    put_frame(s, 0, "", 0);
+    add_line(&s->expected, "FRAME", 0, NULL, 0);
+    put_frame(s, FRAME_FIN, "", 0);
+    hear_message(s, 1, WSP_TEXT, "yyy", 3);
+    expect_heard(s, 3, 0);
+    expect_and_free(s, 1000);
+}
+
+/* Messages of all sizes around what is decoded in a step, in all shapes. */
+static void streams_when_random_are_heard_in_random_pieces(void **state)
+{
+    (void)state;
+    static uint8_t bytes[20000];
+    uint64_t random = 71;
+    for (int round = 0; round < 12; round++) {
+        struct stream *s = stream_new();
+        for (int i = 0; i < 12 && s->len < sizeof s->bytes / 2; i++) {
+            size_t len = (size_t)test_below(&random, test_below(&random, 3) ? 40 : 9000);
+            unsigned opcode = WSP_TEXT + (unsigned)test_below(&random, 2);
+            for (size_t n = 0; n < len;) {
+                size_t run = 1 + (size_t)test_below(&random, 400);
+                run = run < len - n ? run : len - n;
+                memset(bytes + n, 'a' + (int)test_below(&random, 3), run);
+                n += run;
+            }
+            if (test_below(&random, 3) == 0) {
+                put_plain(s, opcode, bytes, len);
+            } else {
+                put_message(s, opcode, bytes, len, 1 + (size_t)test_below(&random, 4));
+            }
+        }
+        put_control(s, WSP_CLOSE, "\x03\xe8");
+        expect_and_free(s, 9000);
+    }
+}
+
+/* -------------------------------------------------------------------- limits */
+
+static void message_when_at_its_limit_is_heard_and_one_byte_over_is_too_big(void **state)
+{
+    (void)state;
+    static const size_t limits[] = {1,        2,        255,          256,          257,  STEP - 1,
+                                    STEP,     STEP + 1, 2 * STEP - 1, 2 * STEP,     5000, 9999,
+                                    3 * STEP, 16384,    16385,        5 * STEP + 7, 65536};
+    static uint8_t bytes[65537];
+    memset(bytes, 'm', sizeof bytes);
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        size_t limit = limits[i];
+        for (size_t frames = 1; frames <= 3; frames += 2) {
+            struct stream *s = stream_new();
+            put_message(s, WSP_BINARY, bytes, limit, frames);
+            put_message(s, WSP_TEXT, bytes, limit, frames);
+            expect_heard(s, limit, 0);
+            expect_heard(s, limit, KEEPS);
+            free(s);
+        }
+        /* the byte too many is the last of a long run, or a run by itself, or comes with the last
+         * fragment; the error is the event with which it is found, and the Close behind is too */
+        for (int how = 0; how < 3; how++) {
+            struct stream *s = stream_new();
+            static uint8_t coded[3000];
+            size_t len = toy_write(coded, 1, bytes, limit + (how == 0));
+            if (how > 0) {
+                memcpy(coded + len, "\1!", 2);
+            }
+            if (how == 2) {
+                put_frame(s, FRAME_RSV1 | WSP_BINARY, coded, len);
+                add_line(&s->expected, "FRAME", 0, NULL, len);
+                put_frame(s, FRAME_FIN, coded + len, 2);
+            } else {
+                put_frame(s, FRAME_FIN | FRAME_RSV1 | WSP_BINARY, coded, len + (how == 1 ? 2 : 0));
+            }
+            hear_error(s, WSPOOL_END_TOO_BIG);
+            put_control(s, WSP_CLOSE, "\x03\xe8");
+            expect_heard(s, limit, 0);
+            expect_heard(s, limit, KEEPS);
+            free(s);
+        }
+    }
+}
+
+static void bomb_when_it_bursts_is_too_big_and_costs_no_more_than_the_limit(void **state)
+{
+    (void)state;
+    static const size_t limits[] = {1, 100, STEP, 65536, 1 << 20};
+    for (size_t i = 0; i < 5; i++) {
+        struct stream *s = stream_new();
+        struct world w;
+        struct peer p;
+        put_frame(s, FRAME_RSV1 | WSP_TEXT, "\5a\0X", 4); /* not even the message's last frame */
+        world_open(&w);
+        peer_open(&p, &w, limits[i], 0);
+        feed(&p, s->bytes, s->len);
+        hear_error(s, WSPOOL_END_TOO_BIG);
+        assert_string_equal(p.got.text, s->expected.text);
+        assert_true(p.most <= limits[i]);
+        assert_true(w.toy.decodes <= limits[i] / STEP + 2);
+        assert_int_equal(w.toy.least_room, limits[i] < STEP ? 1 : w.toy.least_room);
+        /* the old buffer and the new one while it grows, and what a frame takes anyway */
+        assert_true(w.mem.peak <= 2 * (limits[i] + STEP) + 16384);
+        peer_close(&p);
+        world_close(&w);
+        free(s);
+    }
+}
+
+static void input_when_it_produces_nothing_has_an_end_nevertheless(void **state)
+{
+    (void)state;
+    static const size_t limits[] = {1, 3, 4, 1000, 4096, 10001};
+    static uint8_t nothing[2 * 10001];
+    for (size_t i = 0; i < sizeof nothing; i++) {
+        nothing[i] = i % 2 ? 'N' : 0;
+    }
+    for (size_t i = 0; i < 6; i++) {
+        size_t most = limits[i] + limits[i] / 4 + 1024;
+        for (int over = 0; over < 2; over++) {
+            for (size_t part = 1; part < most; part = part * 5 + 1) {
+                struct world w;
+                struct peer p;
+                struct stream *s = stream_new();
+                size_t sent = most - most % 2; /* whole pairs */
+                put_frame(s, FRAME_RSV1 | WSP_BINARY, nothing, part);
+                put_frame(s, 0, nothing + part, sent - part);
+                if (over) { /* found by its head */
+                    uint8_t head[FRAME_HEAD_MAX];
+                    struct frame_form form = {.first = FRAME_FIN, .key = head};
+                    size_t len = frame_head(head, &form, most - sent + 1);
+                    memcpy(s->bytes + s->len, head, len);
+                    s->len += len;
+                } else {
+                    put_frame(s, FRAME_FIN, nothing, 0);
+                }
+                world_open(&w);
+                peer_open(&p, &w, limits[i], 0);
+                feed(&p, s->bytes, s->len);
+                add_line(&s->expected, "FRAME", 0, NULL, part);
+                add_line(&s->expected, "FRAME", 0, NULL, sent - part);
+                if (over) {
+                    hear_error(s, WSPOOL_END_TOO_BIG);
+                } else {
+                    hear_message(s, 1, WSP_BINARY, "", 0);
+                }
+                assert_string_equal(p.got.text, s->expected.text);
+                peer_close(&p);
+                world_close(&w);
+                free(s);
+            }
+        }
+        /* in one frame: exactly so many, and one more, which its head gives away */
+        for (size_t more = 0; more < 2; more++) {
+            uint8_t head[FRAME_HEAD_MAX], key[4] = {1, 2, 3, 4};
+            struct frame_form form = {.first = FRAME_FIN | FRAME_RSV1 | WSP_BINARY, .key = key};
+            struct world w;
+            struct peer p;
+            world_open(&w);
+            peer_open(&p, &w, limits[i], 0);
+            feed(&p, head, frame_head(head, &form, most + more));
+            assert_int_equal(p.failed, more);
+            peer_close(&p);
+            world_close(&w);
+        }
+    }
+}
+
+/* The allowance is for coded messages alone. */
+static void message_when_plain_gets_no_more_than_the_limit(void **state)
+{
+    (void)state;
+    for (int before = 0; before < 2; before++) {
+        struct stream *s = stream_new();
+        if (before) {
+            put_message(s, WSP_TEXT, "aaaaaaa", 7, 2);
+        }
+        put_plain(s, WSP_TEXT, "1234567890", 10);
+        put_frame(s, WSP_TEXT, "12345", 5);
+        add_line(&s->expected, "FRAME", 0, NULL, 5);
+        put_frame(s, FRAME_FIN, "678901", 6);
+        hear_error(s, WSPOOL_END_TOO_BIG);
+        put_control(s, WSP_CLOSE, "");
+        expect_and_free(s, 10);
+    }
+}
+
+/* ---------------------------------------------------------------------- text */
+
+static void text_when_coded_is_judged_by_what_comes_out(void **state)
+{
+    (void)state;
+    struct stream *s = stream_new();
+    uint8_t long_text[2 * STEP + 1];
+    /* the pairs themselves are no UTF-8 */
+    put_coded(s, WSP_TEXT, (const uint8_t *)"\xffg\xc0h", 4, 2);
+    uint8_t text[255 + 192];
+    memset(text, 'g', 255);
+    memset(text + 255, 'h', 192);
+    hear_message(s, 1, WSP_TEXT, text, sizeof text);
+    /* a character's bytes are a run each, and come in different pieces */
+    put_message(s, WSP_TEXT, "\xe2\x82\xac\xf0\x9f\x98\x80", 7, 5);
+    /* or lie on both sides of a step */
+    memset(long_text, 'a', sizeof long_text);
+    for (size_t at = STEP - 3; at < STEP; at++) {
+        long_text[at] = 'a';
+        memcpy(long_text + at + 1, "\xf0\x9f\x98\x80", 4);
+        put_message(s, WSP_TEXT, long_text, sizeof long_text, 1);
+    }
+    /* what is not UTF-8 is fine in a binary message */
+    put_message(s, WSP_BINARY, "\xc0\x80\xff\xe2", 4, 2);
+    expect_and_free(s, NO_LIMIT);
+}
+
+static void text_when_bad_is_refused_at_its_first_bad_byte(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t len, bad; /* the first byte that can't be right */
+    } cases[] = {
+        {"\xff", 1, 0},         {"abc\x80", 4, 3},
+        {"a\xc0\xaf", 3, 1},    {"\xe2\x82x", 3, 2},
+        {"\xed\xa0\x80", 3, 1}, {"\xf0\x9f\x98\xf0", 4, 3},
+        {"\xf5", 1, 0},         {"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\xe2\x28", 40, 39},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct stream *s = stream_new();
+        struct world w;
+        struct peer p;
+        uint8_t coded[200];
+        size_t len = 0, fed;
+        size_t fatal = 0;                           /* coded bytes up to and with the bad one's */
+        for (size_t n = 0; n < cases[i].len; n++) { /* a run each */
+            coded[len++] = 1;
+            coded[len++] = (uint8_t)cases[i].text[n];
+            fatal = n == cases[i].bad ? len : fatal;
+        }
+        put_frame(s, FRAME_RSV1 | WSP_TEXT, coded, len);
+        world_open(&w);
+        peer_open(&p, &w, NO_LIMIT, 0);
+        for (fed = 0; !p.failed && fed < s->len; fed++) {
+            feed(&p, s->bytes + fed, 1);
+        }
+        assert_int_equal(p.failed, 1);
+        assert_int_equal(fed, s->len - len + fatal);
+        hear_error(s, WSPOOL_END_BAD_UTF8);
+        assert_string_equal(p.got.text, s->expected.text);
+        peer_close(&p);
+        world_close(&w);
+        put_control(s, WSP_CLOSE, "\x0f\xa0");
+        expect_and_free(s, NO_LIMIT);
+    }
+}
+
+static void text_when_it_ends_inside_a_character_is_refused_at_its_end(void **state)
+{
+    (void)state;
+    for (size_t frames = 1; frames < 4; frames++) {
+        struct stream *s = stream_new();
+        static const char text[] = "ab\xf0\x9f\x98";
+        uint8_t coded[64];
+        size_t len = toy_write(coded, 1, text, 5);
+        put_coded(s, WSP_TEXT, coded, len, frames);
+        hear_error(s, WSPOOL_END_BAD_UTF8);
+        put_control(s, WSP_CLOSE, "\x03\xe8");
+        expect_and_free(s, NO_LIMIT);
+    }
+    /* what was left of a message is no part of the next */
+    struct stream *s = stream_new();
+    put_message(s, WSP_BINARY, "\xf0\x9f\x98", 3, 1);
+    put_message(s, WSP_TEXT, "a", 1, 1);
+    expect_and_free(s, NO_LIMIT);
+}
+
+/* -------------------------------------------------------------------- faults */
+
+static void coding_when_bad_is_an_error_and_the_close_behind_it_is_found(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *coded;
+        size_t len;
+        enum wspool_end end;
+    } cases[] = {
+        {"\0B", 2, WSPOOL_END_BAD_CODING},
+        {"\3a\0B\3b", 6, WSPOOL_END_BAD_CODING},
+        {"\3a\2", 3, WSPOOL_END_BAD_CODING}, /* a pair is cut off by the message's end */
+        {"\0L", 2, WSPOOL_END_BAD_CODING},   /* leans on what is not there */
+        {"\0M", 2, WSPOOL_END_NOMEM},
+        {"\3a\0Mxx", 6, WSPOOL_END_NOMEM},
+        {"\0Bthis looks like a Close: \x88\x82\0\0\0\0\x03\xe9 and is none", 45,
+         WSPOOL_END_BAD_CODING},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct stream *s = stream_new();
+        put_plain(s, WSP_TEXT, "before", 6);
+        put_frame(s, FRAME_FIN | FRAME_RSV1 | WSP_BINARY, cases[i].coded, cases[i].len);
+        hear_error(s, cases[i].end);
+        put_frame(s, FRAME_FIN | FRAME_RSV1 | WSP_TEXT, "\3a", 2); /* nobody hears it */
+        put_frame(s, FRAME_RSV1 | 5, "?", 1);
+        put_control(s, WSP_CLOSE, "\x0f\xa0why");
+        expect_and_free(s, NO_LIMIT);
+    }
+}
+
+static void rsv1_when_not_at_a_message_s_beginning_is_a_protocol_error(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned in_message; /* a fragment comes before; with RSV1 or without */
+        unsigned first;
+    } cases[] = {
+        {FRAME_RSV1, FRAME_RSV1},
+        {FRAME_RSV1, FRAME_FIN | FRAME_RSV1},
+        {1, FRAME_FIN | FRAME_RSV1},
+        {FRAME_RSV1, FRAME_FIN | FRAME_RSV1 | WSP_PING},
+        {0, FRAME_FIN | FRAME_RSV1 | WSP_PONG},
+        {0, FRAME_RSV1},
+        {0, FRAME_FIN | 0x20 | WSP_TEXT},
+        {0, FRAME_FIN | FRAME_RSV1 | 0x10 | WSP_TEXT},
+        {FRAME_RSV1, FRAME_FIN | FRAME_RSV1 | WSP_TEXT}, /* a message inside of another */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct stream *s = stream_new();
+        if (cases[i].in_message) {
+            put_frame(s, (cases[i].in_message & FRAME_RSV1) | WSP_TEXT, "\3a", 2);
+            add_line(&s->expected, "FRAME", 0, NULL, 2);
+        }
+        put_frame(s, cases[i].first, "\3b", 2);
+        hear_error(s, WSPOOL_END_PROTOCOL);
+        put_control(s, WSP_CLOSE, "\x03\xe8");
+        expect_and_free(s, NO_LIMIT);
+    }
+}
+
+static void rsv1_when_nothing_was_agreed_upon_is_a_protocol_error(void **state)
+{
+    (void)state;
+    struct stream *s = stream_new();
+    struct world w;
+    struct peer p;
+    put_message(s, WSP_TEXT, "aaaa", 4, 1);
+    world_open(&w);
+    peer_open(&p, &w, NO_LIMIT, 0);
+    p.gate.coding = 0;
+    feed(&p, s->bytes, s->len);
+    s->expected.len = 0;
+    hear_error(s, WSPOOL_END_PROTOCOL);
+    assert_string_equal(p.got.text, s->expected.text);
+    assert_int_equal(w.toy.decodes, 0);
+    peer_close(&p);
+    world_close(&w);
+    free(s);
+}
+
+/* Says FULL for ever, and does nothing. */
+static enum wspool_decoded stand_still(unsigned reading, void **state, wspool_decoding *piece,
+                                       void *user)
+{
+    (void)reading, (void)state, (void)piece;
+    ++*(size_t *)user;
+    return WSPOOL_DECODED_FULL;
+}
+
+static void codec_when_it_stands_still_is_bad_coding_not_a_loop(void **state)
+{
+    (void)state;
+    for (size_t len = 0; len < 3; len++) {
+        struct stream *s = stream_new();
+        struct world w;
+        struct peer p;
+        size_t calls = 0;
+        put_frame(s, FRAME_FIN | FRAME_RSV1 | WSP_TEXT, "\2a", len);
+        world_open(&w);
+        w.hook.decode = stand_still;
+        w.hook.user = &calls;
+        peer_open(&p, &w, NO_LIMIT, 0);
+        feed(&p, s->bytes, s->len);
+        hear_error(s, WSPOOL_END_BAD_CODING);
+        assert_string_equal(p.got.text, s->expected.text);
+        assert_int_equal(calls, 1);
+        peer_close(&p);
+        w.hook.user = &w.toy;
+        world_close(&w);
+        free(s);
+    }
+}
+
+static void memory_when_it_fails_anywhere_is_an_error_and_the_close_is_found(void **state)
+{
+    (void)state;
+    static uint8_t bytes[3 * STEP];
+    uint64_t random = 79;
+    memset(bytes, 'm', sizeof bytes);
+    for (int way = 0; way < WAYS; way++) {
+        for (unsigned reading = 0; reading < 2; reading++) {
+            struct stream *s = stream_new();
+            put_message(s, WSP_TEXT, bytes, 10, 1);
+            put_message(s, WSP_TEXT, bytes, sizeof bytes, 3);
+            put_plain(s, WSP_BINARY, bytes, 2000);
+            put_message(s, WSP_BINARY, bytes, 6000, 2);
+            size_t before = s->expected.len;
+            put_control(s, WSP_CLOSE, "\x03\xe8tschau");
+            const char *close = s->expected.text + before;
+            size_t n = 1, failures = 1;
+            for (; failures > 0; n++) {
+                struct world w;
+                struct peer p;
+                world_open(&w);
+                w.mem.fail_at = n;
+                peer_open(&p, &w, NO_LIMIT, reading);
+                feed_pieces(&p, s->bytes, s->len, way, &random);
+                failures = w.mem.failures;
+                if (failures == 0) {
+                    assert_string_equal(p.got.text, s->expected.text);
+                } else { /* a beginning of what was to come, the error, the Close */
+                    struct lines error = {.len = 0};
+                    add_line(&error, "ERROR", WSPOOL_END_NOMEM, NULL, 0);
+                    size_t tail = error.len + strlen(close);
+                    assert_true(p.got.len >= tail);
+                    size_t heard = p.got.len - tail;
+                    assert_memory_equal(p.got.text, s->expected.text, heard);
+                    assert_memory_equal(p.got.text + heard, error.text, error.len);
+                    assert_string_equal(p.got.text + heard + error.len, close);
+                }
+                peer_close(&p);
+                world_close(&w);
+            }
+            assert_true(n > 6);
+            free(s);
+        }
+    }
+}
+
+/* --------------------------------------------------------------------- state */
+
+static void state_when_the_codec_keeps_it_serves_the_next_message(void **state)
+{
+    (void)state;
+    struct stream *s = stream_new();
+    put_message(s, WSP_TEXT, "aaaaaaa", 7, 2);
+    put_coded(s, WSP_TEXT, (const uint8_t *)"\0L\0L", 4, 1); /* leans on the message before */
+    hear_message(s, 1, WSP_TEXT, "aaaaaaaaaaaaaa", 14);
+    put_control(s, WSP_PING, "idle");
+    put_plain(s, WSP_TEXT, "plain in between", 16);
+    put_frame(s, FRAME_FIN | FRAME_RSV1 | WSP_TEXT, "", 0);
+    hear_message(s, 1, WSP_TEXT, "", 0);
+    put_coded(s, WSP_BINARY, (const uint8_t *)"\0L\2b\0L", 6, 3);
+    hear_message(s, 1, WSP_BINARY, "aaaaaaabbbb", 11);
+    for (unsigned reading = 1; reading < WSPOOL_READINGS; reading += 2) {
+        expect_heard(s, NO_LIMIT, reading);
+    }
+    free(s);
+}
+
+static void state_when_not_kept_is_new_with_each_message(void **state)
+{
+    (void)state;
+    struct stream *s = stream_new();
+    put_message(s, WSP_TEXT, "aaaaaaa", 7, 2);
+    put_coded(s, WSP_TEXT, (const uint8_t *)"\2b\0L", 4, 2);
+    hear_message(s, 1, WSP_TEXT, "bbbb", 4);
+    put_frame(s, FRAME_FIN | FRAME_RSV1 | WSP_TEXT, "\0L", 2);
+    hear_error(s, WSPOOL_END_BAD_CODING);
+    for (unsigned reading = 0; reading < WSPOOL_READINGS; reading += 2) {
+        expect_heard(s, NO_LIMIT, reading);
+    }
+    free(s);
+}
+
+static void states_when_of_many_peers_do_not_mix(void **state)
+{
+    (void)state;
+    struct world w;
+    struct peer *peers = calloc(40, sizeof *peers); /* more than there are spares */
+    world_open(&w);
+    for (unsigned i = 0; i < 40; i++) {
+        peer_open(&peers[i], &w, NO_LIMIT, i % WSPOOL_READINGS);
+    }
+    for (int round = 0; round < 6; round++) {
+        for (unsigned i = 0; i < 40; i++) {
+            struct stream *s = stream_new();
+            char text[] = "......";
+            memset(text, 'a' + (int)(i % 26), 6);
+            if (round % 2 == 0 || !(i % WSPOOL_READINGS & KEEPS)) {
+                put_message(s, WSP_TEXT, text, 6, 1 + i % 2);
+            } else {
+                put_coded(s, WSP_TEXT, (const uint8_t *)"\0L", 2, 1 + i % 2);
+                hear_message(s, 1, WSP_TEXT, text, 6);
+            }
+            peers[i].got.len = 0;
+            feed(&peers[i], s->bytes, s->len);
+            assert_string_equal(peers[i].got.text, s->expected.text);
+            free(s);
+        }
+        /* an odd reading keeps a state, an even one nothing at all */
+        size_t kept = 0;
+        for (unsigned i = 0; i < 40; i++) {
+            assert_true(!peers[i].in == !(i % WSPOOL_READINGS & KEEPS));
+            kept += peers[i].in != NULL;
+        }
+        assert_int_equal(w.toy.live, kept);
+    }
+    for (unsigned i = 0; i < 40; i++) {
+        peer_close(&peers[i]);
+    }
+    world_close(&w);
+    free(peers);
+}
+
+/* What a peer that has said something costs while it is silent: the record and the codec's state,
+ * but no buffer. */
+static void buffer_when_a_state_is_kept_is_given_back(void **state)
+{
+    (void)state;
+    struct world w;
+    struct peer p;
+    struct stream *s = stream_new();
+    static uint8_t bytes[60000];
+    world_open(&w);
+    peer_open(&p, &w, NO_LIMIT, KEEPS);
+    put_message(s, WSP_BINARY, bytes, 1, 1);
+    feed(&p, s->bytes, s->len);
+    size_t small = w.mem.bytes;
+    s->len = 0;
+    put_message(s, WSP_BINARY, bytes, sizeof bytes, 2);
+    feed(&p, s->bytes, s->len);
+    assert_true(w.mem.bytes <= small);
+    assert_int_equal(w.toy.live, 1);
+    assert_non_null(p.in->state);
+    peer_close(&p);
+    assert_int_equal(w.toy.overs, 1);
+    world_close(&w);
+    free(s);
+}
+
+/* The peer goes, or the host closes, at each byte of the stream. */
+static void state_when_the_peer_goes_anywhere_is_given_back_once(void **state)
+{
+    (void)state;
+    struct stream *s = stream_new();
+    put_message(s, WSP_TEXT, "aaaaabbbbbbc", 12, 2);
+    put_plain(s, WSP_TEXT, "plain", 5);
+    put_message(s, WSP_BINARY, "ddddd", 5, 1);
+    put_control(s, WSP_CLOSE, "\x03\xe8");
+    for (unsigned reading = 0; reading < 2; reading++) {
+        for (int discards = 0; discards < 2; discards++) {
+            for (size_t cut = 0; cut <= s->len; cut++) {
+                struct world w;
+                struct peer p;
+                world_open(&w);
+                peer_open(&p, &w, NO_LIMIT, reading);
+                for (size_t i = 0; i < cut; i++) {
+                    feed(&p, s->bytes + i, 1);
+                }
+                size_t live = w.toy.live;
+                assert_true(live <= 1 && w.toy.overs == 0);
+                if (discards && !p.closed) {
+                    p.failed = 1;
+                    feed(&p, s->bytes + cut, s->len - cut);
+                    assert_int_equal(p.closed, 1);
+                    assert_int_equal(w.toy.live, 0);
+                    assert_int_equal(w.toy.overs, live);
+                }
+                peer_close(&p);
+                assert_int_equal(w.toy.live, 0);
+                assert_int_equal(w.toy.overs, live);
+                world_close(&w);
+            }
+        }
+    }
+    free(s);
+}
+
+/* From inside the message hook: what is shown is still there, the next call discards. */
+static void state_when_the_host_closes_from_a_message_is_given_back(void **state)
+{
+    (void)state;
+    for (unsigned reading = 0; reading < 2; reading++) {
+        struct stream *s = stream_new();
+        struct world w;
+        struct wsp_event event;
+        struct wsp_inbound *in = NULL;
+        struct wsp_gate gate = {.coding = wsp_coding(1, reading)};
+        put_message(s, WSP_TEXT, "aaaa", 4, 1);
+        put_control(s, WSP_CLOSE, "\x03\xe8");
+        const uint8_t *at = s->bytes;
+        size_t left = s->len;
+        world_open(&w);
+        wsp_inbound_next(&w.inbounds, &in, &gate, &at, &left, 100, 0, &event);
+        assert_int_equal(event.kind, WSP_EVENT_MESSAGE);
+        assert_memory_equal(event.data, "aaaa", 4);
+        wsp_inbound_discard(&w.inbounds, &in, &gate, &at, &left, &event);
+        assert_int_equal(event.kind, WSP_EVENT_CONTROL);
+        assert_int_equal(event.len, 2);
+        assert_int_equal(w.toy.live, 0);
+        assert_int_equal(w.toy.overs, 1);
+        wsp_inbound_fini(&w.inbounds, &in);
+        world_close(&w);
+        free(s);
+    }
+}
+
+/* What the peer has sent of a message, for the time that it is given. */
+static void received_when_coded_counts_what_came_on_the_wire(void **state)
+{
+    (void)state;
+    struct stream *s = stream_new();
+    struct world w;
+    struct peer p;
+    put_frame(s, FRAME_RSV1 | WSP_TEXT,
+              "\xff"
+              "a\xff"
+              "b",
+              4);
+    put_frame(s, FRAME_FIN | WSP_PING, "12345678", 8);
+    put_frame(s, 0, "\1c", 2);
+    world_open(&w);
+    peer_open(&p, &w, NO_LIMIT, 0);
+    feed(&p, s->bytes, s->len);
+    assert_non_null(p.in);
+    assert_int_equal(p.in->received, 6);
+    assert_int_equal(p.in->buffer.len, 511);
+    peer_close(&p);
+    world_close(&w);
+    free(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(message_when_coded_is_heard_under_every_cut),
+        cmocka_unit_test(message_when_coded_in_fragments_with_controls_between_is_heard),
+        cmocka_unit_test(messages_when_plain_and_coded_in_turn_are_told_apart),
+        cmocka_unit_test(message_when_empty_is_heard),
+        cmocka_unit_test(streams_when_random_are_heard_in_random_pieces),
+        cmocka_unit_test(message_when_at_its_limit_is_heard_and_one_byte_over_is_too_big),
+        cmocka_unit_test(bomb_when_it_bursts_is_too_big_and_costs_no_more_than_the_limit),
+        cmocka_unit_test(input_when_it_produces_nothing_has_an_end_nevertheless),
+        cmocka_unit_test(message_when_plain_gets_no_more_than_the_limit),
+        cmocka_unit_test(text_when_coded_is_judged_by_what_comes_out),
+        cmocka_unit_test(text_when_bad_is_refused_at_its_first_bad_byte),
+        cmocka_unit_test(text_when_it_ends_inside_a_character_is_refused_at_its_end),
+        cmocka_unit_test(coding_when_bad_is_an_error_and_the_close_behind_it_is_found),
+        cmocka_unit_test(rsv1_when_not_at_a_message_s_beginning_is_a_protocol_error),
+        cmocka_unit_test(rsv1_when_nothing_was_agreed_upon_is_a_protocol_error),
+        cmocka_unit_test(codec_when_it_stands_still_is_bad_coding_not_a_loop),
+        cmocka_unit_test(memory_when_it_fails_anywhere_is_an_error_and_the_close_is_found),
+        cmocka_unit_test(state_when_the_codec_keeps_it_serves_the_next_message),
+        cmocka_unit_test(state_when_not_kept_is_new_with_each_message),
+        cmocka_unit_test(states_when_of_many_peers_do_not_mix),
+        cmocka_unit_test(buffer_when_a_state_is_kept_is_given_back),
+        cmocka_unit_test(state_when_the_peer_goes_anywhere_is_given_back_once),
+        cmocka_unit_test(state_when_the_host_closes_from_a_message_is_given_back),
+        cmocka_unit_test(received_when_coded_counts_what_came_on_the_wire),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
