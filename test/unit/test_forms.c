@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * unit/test_forms.c - link/forms.h: one image for each form that is asked for, plain where that
+ * can't be or does not pay, none written over another, and what lies in a queue lies together.
+ */
+#include "support.h"
+#include "frames.h"
+#include "toy.h"
+
+#include <wspool/error.h>
+#include "link/forms.h"
+
+#define IMAGE_MAX 6000u
+
+struct world {
+    struct test_mem mem;
+    wspool_mem hooks;
+    struct toy toy;
+    wspool_config config;
+    struct wsp_counters count;
+    struct wsp_link link;
+};
+
+static void world_open(struct world *w, uint64_t limit)
+{
+    memset(w, 0, sizeof *w);
+    w->hooks = test_mem_hooks(&w->mem);
+    w->toy.mem = &wsp_mem_default; /* what fails is the pool's memory */
+    wspool_config_init(&w->config);
+    w->config.codec = toy_hook(&w->toy);
+    w->link.mem = &w->hooks;
+    w->link.config = &w->config;
+    w->link.count = &w->count;
+    wsp_blocks_init(&w->link.blocks, &w->hooks, limit, &w->count.block_bytes);
+    wsp_stock_init(&w->link.stock, &w->hooks);
+    assert_int_equal(wsp_codec_init(&w->link.codec, &w->hooks), 0);
+}
+
+static void world_close(struct world *w)
+{
+    toy_check(&w->toy);
+    wsp_codec_fini(&w->link.codec);
+    wsp_stock_fini(&w->link.stock);
+    wsp_blocks_fini(&w->link.blocks);
+    assert_int_equal(wsp_count_read(&w->count.block_bytes), 0);
+    assert_int_equal(w->mem.live, 0);
+}
+
+/* The plain image of a message, made as a publisher makes it, and its forms. */
+static struct wsp_run begin(struct world *w, struct wsp_images *images, uint8_t opcode,
+                            const char *message)
+{
+    int error;
+    size_t len = strlen(message);
+    uint32_t image_len = wsp_frame_head_len(len) + (uint32_t)len;
+    uint8_t *room = wsp_blocks_room(&w->link.blocks, image_len, &error);
+    assert_non_null(room);
+    wsp_codec_encode(&w->link.codec, room, opcode, message, len);
+    struct wsp_run plain = wsp_blocks_commit(&w->link.blocks, image_len);
+    wsp_images_init(images, &plain, opcode, message, len);
+    return plain;
+}
+
+static struct wsp_run get(struct world *w, struct wsp_images *images, unsigned form)
+{
+    const struct wsp_run *image = wsp_images_of(&w->link, images, form);
+    assert_int_equal(image->count, 1);
+    assert_int_equal(image->partial, 0);
+    return *image;
+}
+
+static void expect_plain(const struct wsp_run *image, uint8_t opcode, const char *message)
+{
+    uint8_t expected[IMAGE_MAX + FRAME_HEAD_MAX];
+    size_t len = frame_server(expected, FRAME_FIN | opcode, message, strlen(message));
+    assert_int_equal(image->bytes, len);
+    assert_memory_equal(image->block->bytes + image->offset, expected, len);
+}
+
+static size_t coded_frame(uint8_t *out, unsigned form, uint8_t opcode, const char *message)
+{
+    static uint8_t coded[2 * IMAGE_MAX + 32];
+    size_t len = toy_write(coded, form, message, strlen(message));
+    return frame_server(out, FRAME_FIN | FRAME_RSV1 | opcode, coded, len);
+}
+
+static void expect_coded(const struct wsp_run *image, unsigned form, uint8_t opcode,
+                         const char *message)
+{
+    uint8_t expected[IMAGE_MAX + FRAME_HEAD_MAX];
+    size_t len = coded_frame(expected, form, opcode, message);
+    assert_int_equal(image->bytes, len);
+    assert_memory_equal(image->block->bytes + image->offset, expected, len);
+}
+
+static int same_image(const struct wsp_run *a, const struct wsp_run *b)
+{
+    return a->block == b->block && a->offset == b->offset && a->bytes == b->bytes;
+}
+
+static void expect_counts(const struct world *w, uint64_t coded, uint64_t bytes)
+{
+    assert_int_equal(wsp_count_read(&w->count.coded), coded);
+    assert_int_equal(wsp_count_read(&w->count.coded_bytes), bytes);
+}
+
+static const char aaaa[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+static const char bbbb[] = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+
+/* ------------------------------------------------------------------ making */
+
+static void coding_when_put_in_a_byte_comes_out_of_it(void **state)
+{
+    (void)state;
+    for (unsigned form = 0; form <= WSPOOL_FORMS; form++) {
+        for (unsigned reading = 0; reading < WSPOOL_READINGS; reading++) {
+            uint8_t coding = wsp_coding(form, reading);
+            assert_int_equal(wsp_coding_form(coding), form);
+            assert_int_equal(wsp_coding_reading(coding), reading);
+            assert_true(form == 0 || coding != 0);
+        }
+    }
+}
+
+static void image_when_asked_for_often_is_made_once(void **state)
+{
+    (void)state;
+    struct world w;
+    struct wsp_images images;
+    world_open(&w, UINT64_MAX);
+    struct wsp_run plain = begin(&w, &images, WSP_TEXT, aaaa);
+    assert_int_equal(w.toy.encodes, 0); /* only when a reader is come upon */
+    uint64_t bytes = 0;
+    for (int round = 0; round < 3; round++) {
+        for (unsigned form = 0; form <= WSPOOL_FORMS; form += form == 7 ? 2 : 1) {
+            struct wsp_run image = get(&w, &images, form);
+            if (form == 0) {
+                assert_true(same_image(&image, &plain));
+                expect_plain(&image, WSP_TEXT, aaaa);
+            } else {
+                expect_coded(&image, form, WSP_TEXT, aaaa);
+                bytes += round == 0 ? image.bytes : 0;
+            }
+        }
+        assert_int_equal(w.toy.encodes, WSPOOL_FORMS - 1);
+        assert_int_equal(w.toy.encodes_of[8], 0);
+        assert_int_equal(w.toy.encodes_of[WSPOOL_FORMS], 1);
+        expect_counts(&w, WSPOOL_FORMS - 1, bytes);
+    }
+    wsp_images_fini(&images);
+    world_close(&w);
+}
+
+static void image_when_coded_has_rsv1_and_the_message_s_opcode(void **state)
+{
+    (void)state;
+    static const uint8_t opcodes[] = {WSP_TEXT, WSP_BINARY};
+    for (int i = 0; i < 2; i++) {
+        struct world w;
+        struct wsp_images images;
+        world_open(&w, UINT64_MAX);
+        begin(&w, &images, opcodes[i], aaaa);
+        struct wsp_run image = get(&w, &images, 3), plain = get(&w, &images, 0);
+        assert_int_equal(image.block->bytes[image.offset], 0xc0 | opcodes[i]);
+        assert_int_equal(plain.block->bytes[plain.offset], 0x80 | opcodes[i]);
+        wsp_images_fini(&images);
+        world_close(&w);
+    }
+}
+
+/* A head of 2 or of 4 bytes, for what is coded, not for what it was. */
+static void image_when_large_has_the_head_of_its_own_length(void **state)
+{
+    (void)state;
+    static char text[IMAGE_MAX];
+    for (size_t len = 3000; len < IMAGE_MAX; len += 333) {
+        for (unsigned form = 1; form <= WSPOOL_FORMS; form += 7) {
+            struct world w;
+            struct wsp_images images;
+            memset(text, 'l', len);
+            memset(text, 'k', len / 8);
+            for (size_t i = 0; i < 90; i++) {
+                text[i] = (char)('a' + i % 2);
+            }
+            text[len] = '\0';
+            world_open(&w, UINT64_MAX);
+            begin(&w, &images, WSP_BINARY, text);
+            struct wsp_run image = get(&w, &images, form);
+            assert_true(image.bytes > 130 && image.bytes < 1000);
+            expect_coded(&image, form, WSP_BINARY, text);
+            wsp_images_fini(&images);
+            world_close(&w);
+        }
+    }
+}
+
+/* ------------------------------------------------------------- going plain */
+
+enum { REFUSED, LONGER, EQUAL, NO_GAIN, NO_ROOM, NO_MEMORY, REASONS };
+
+static void message_when_it_can_t_be_coded_or_not_well_goes_plain(void **state)
+{
+    (void)state;
+    for (int why = 0; why < REASONS; why++) {
+        struct world w;
+        struct wsp_images images;
+        const char *text = why == NO_GAIN ? "abcdefghijklmnopqrstuvwxyz" : aaaa;
+        /* one block, which the plain image is in, is all that the pool may have */
+        world_open(&w, why == NO_ROOM ? wsp_block_memory(0) : UINT64_MAX);
+        struct wsp_run plain = begin(&w, &images, WSP_TEXT, text);
+        w.toy.refuse = why == REFUSED;
+        w.toy.longer = why == LONGER;
+        w.toy.exact = why == EQUAL;
+        w.mem.fail_at = why == NO_MEMORY;
+        uint64_t bytes = w.link.blocks.bytes;
+        for (int again = 0; again < 3; again++) {
+            for (unsigned form = 1; form <= 2; form++) {
+                struct wsp_run image = get(&w, &images, form);
+                if (why == NO_MEMORY && form == 2) { /* for which there was some */
+                    expect_coded(&image, 2, WSP_TEXT, text);
+                } else {
+                    assert_true(same_image(&image, &plain));
+                    expect_plain(&image, WSP_TEXT, text);
+                }
+            }
+        }
+        assert_int_equal(w.toy.encodes, 2); /* nobody is asked twice for the same */
+        assert_int_equal(wsp_count_read(&w.count.coded), why == NO_MEMORY);
+        assert_true(why == NO_MEMORY || w.link.blocks.bytes == bytes);
+        struct wsp_run first = get(&w, &images, 1);
+        wsp_images_fini(&images);
+        /* what stood aside stands there still: the next plain image is written where it was */
+        struct wsp_run next = begin(&w, &images, WSP_TEXT, bbbb);
+        assert_ptr_equal(next.block, plain.block);
+        assert_int_equal(next.offset, 0);
+        assert_ptr_equal(next.block, first.block);
+        wsp_images_fini(&images);
+        world_close(&w);
+    }
+}
+
+static void message_when_empty_is_never_shown_to_the_codec(void **state)
+{
+    (void)state;
+    struct world w;
+    struct wsp_images images;
+    world_open(&w, UINT64_MAX);
+    struct wsp_run plain = begin(&w, &images, WSP_TEXT, "");
+    struct wsp_run image = get(&w, &images, 1);
+    assert_true(same_image(&image, &plain));
+    assert_int_equal(w.toy.encodes, 0);
+    expect_counts(&w, 0, 0);
+    wsp_images_fini(&images);
+    world_close(&w);
+}
+
+static void encode_when_by_itself_says_whether_it_was_done(void **state)
+{
+    (void)state;
+    struct world w;
+    struct wsp_run image;
+    world_open(&w, UINT64_MAX);
+    assert_int_equal(wsp_form_encode(&w.link, 4, WSP_BINARY, aaaa, strlen(aaaa), &image), 1);
+    expect_coded(&image, 4, WSP_BINARY, aaaa);
+    expect_counts(&w, 1, image.bytes);
+    assert_int_equal(wsp_form_encode(&w.link, 4, WSP_TEXT, "ab", 2, &image), 0);
+    assert_int_equal(wsp_form_encode(&w.link, 4, WSP_TEXT, NULL, 0, &image), 0);
+    w.link.blocks.limit = w.link.blocks.bytes;
+    wsp_block_hold(image.block);
+    struct wsp_run other;
+    char *text = malloc(IMAGE_MAX);
+    for (size_t i = 0; i < IMAGE_MAX; i++) {
+        text[i] = (char)('a' + i / 3 % 26);
+    }
+    uint64_t made = 0;
+    while (wsp_form_encode(&w.link, 4, WSP_TEXT, text, IMAGE_MAX, &other)) {
+        made++; /* behind the other, while there is room */
+    }
+    assert_in_range(made, 1, 10);
+    assert_int_equal(wsp_count_read(&w.count.coded), 1 + made);
+    free(text);
+    expect_coded(&image, 4, WSP_BINARY, aaaa); /* nor was it written over it */
+    assert_null(w.link.blocks.open);           /* and plain images are again what is open */
+    assert_ptr_equal(w.link.blocks.aside, image.block);
+    wsp_block_release(image.block);
+    world_close(&w);
+}
+
+/* ---------------------------------------------------------------- holding */
+
+/* Nobody queues anything: it is the images themselves that keep each other from harm. */
+static void images_when_many_are_not_written_over_each_other(void **state)
+{
+    (void)state;
+    struct world w;
+    struct wsp_images images;
+    struct wsp_run runs[1 + WSPOOL_FORMS];
+    world_open(&w, UINT64_MAX);
+    for (int round = 0; round < 3; round++) {
+        const char *text = round % 2 ? bbbb : aaaa;
+        begin(&w, &images, WSP_TEXT, text);
+        for (unsigned form = 0; form <= WSPOOL_FORMS; form++) {
+            runs[form] = get(&w, &images, form);
+            for (unsigned before = 0; before <= form; before++) {
+                if (before == 0) {
+                    expect_plain(&runs[0], WSP_TEXT, text);
+                } else {
+                    expect_coded(&runs[before], before, WSP_TEXT, text);
+                }
+            }
+        }
+        wsp_images_fini(&images);
+        /* and let go of in the end: the next message begins at the blocks' beginning */
+        assert_int_equal(runs[0].offset, 0);
+        assert_int_equal(runs[1].offset, 0);
+        assert_int_equal(runs[0].block->holds, 1);
+        assert_int_equal(runs[1].block->holds, 1);
+    }
+    assert_int_equal(w.link.blocks.bytes, 2 * wsp_block_memory(0));
+    world_close(&w);
+}
+
+/* The plain image needs protection most when room is short: its block stands aside then. */
+static void image_when_room_is_short_does_not_cost_the_plain_one(void **state)
+{
+    (void)state;
+    struct world w;
+    struct wsp_images images;
+    world_open(&w, wsp_block_memory(0) + 100);
+    for (int i = 0; i < 3; i++) {
+        struct wsp_run plain = begin(&w, &images, WSP_TEXT, aaaa);
+        for (unsigned form = 1; form < 4; form++) {
+            struct wsp_run image = get(&w, &images, form);
+            assert_true(same_image(&image, &plain));
+        }
+        expect_plain(&plain, WSP_TEXT, aaaa);
+        wsp_images_fini(&images);
+    }
+    /* an image of one reader alone has that room: nobody needs what stands aside */
+    struct wsp_run image;
+    assert_int_equal(wsp_form_encode(&w.link, 1, WSP_TEXT, aaaa, strlen(aaaa), &image), 1);
+    expect_coded(&image, 1, WSP_TEXT, aaaa);
+    assert_int_equal(w.link.blocks.bytes, wsp_block_memory(0));
+    /* and so do plain ones afterwards */
+    begin(&w, &images, WSP_TEXT, bbbb);
+    assert_int_equal(w.link.blocks.bytes, wsp_block_memory(0));
+    wsp_images_fini(&images);
+    world_close(&w);
+}
+
+/* --------------------------------------------------------------- together */
+
+static void messages_when_coded_in_a_row_are_one_run(void **state)
+{
+    (void)state;
+    for (int plain_readers = 0; plain_readers < 2; plain_readers++) {
+        struct world w;
+        struct wsp_outq coded = {.open = 2}, plain = {.open = 1};
+        uint8_t expected[4096];
+        size_t len = 0;
+        world_open(&w, UINT64_MAX);
+        for (int i = 0; i < 20; i++) {
+            struct wsp_images images;
+            const char *text = i % 2 ? aaaa : bbbb;
+            begin(&w, &images, WSP_TEXT, text);
+            struct wsp_run image = get(&w, &images, wsp_outq_form(&coded));
+            assert_int_equal(wsp_outq_push(&coded, &w.link.stock, &image), 0);
+            if (plain_readers) {
+                image = get(&w, &images, wsp_outq_form(&plain));
+                assert_int_equal(wsp_outq_push(&plain, &w.link.stock, &image), 0);
+            }
+            wsp_images_fini(&images);
+            len += coded_frame(expected + len, 1, WSP_TEXT, text);
+            if (i % 3 == 0) { /* one for plain readers only */
+                begin(&w, &images, WSP_TEXT, "plain alone");
+                if (plain_readers) {
+                    image = get(&w, &images, 0);
+                    assert_int_equal(wsp_outq_push(&plain, &w.link.stock, &image), 0);
+                }
+                wsp_images_fini(&images);
+            }
+        }
+        assert_null(coded.more);
+        assert_null(plain.more);
+        assert_int_equal(coded.first.count, 20);
+        assert_int_equal(coded.bytes, len);
+        assert_memory_equal(coded.first.block->bytes + coded.first.offset, expected, len);
+        assert_int_equal(plain.first.count, plain_readers ? 27 : 0);
+        wsp_outq_fini(&coded, &w.link.stock);
+        wsp_outq_fini(&plain, &w.link.stock);
+        world_close(&w);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(coding_when_put_in_a_byte_comes_out_of_it),
+        cmocka_unit_test(image_when_asked_for_often_is_made_once),
+        cmocka_unit_test(image_when_coded_has_rsv1_and_the_message_s_opcode),
+        cmocka_unit_test(image_when_large_has_the_head_of_its_own_length),
+        cmocka_unit_test(message_when_it_can_t_be_coded_or_not_well_goes_plain),
+        cmocka_unit_test(message_when_empty_is_never_shown_to_the_codec),
+        cmocka_unit_test(encode_when_by_itself_says_whether_it_was_done),
+        cmocka_unit_test(images_when_many_are_not_written_over_each_other),
+        cmocka_unit_test(image_when_room_is_short_does_not_cost_the_plain_one),
+        cmocka_unit_test(messages_when_coded_in_a_row_are_one_run),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
