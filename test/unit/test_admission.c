@@ -4,6 +4,7 @@
  * asked, and what becomes of what they answer.
  */
 #include "request.h"
+#include "toy.h"
 
 #include <wspool/wspool.h>
 
@@ -168,6 +169,8 @@ static const struct fault {
      "Sec-WebSocket-Key: test"},
     {"subprotocol", WSPOOL_STAGE_KEY, WSPOOL_REFUSED_MALFORMED, NULL,
      GOOD_HEADERS "\nSec-WebSocket-Protocol: a b"},
+    {"extensions", WSPOOL_STAGE_KEY, WSPOOL_REFUSED_MALFORMED, NULL,
+     GOOD_HEADERS "\nSec-WebSocket-Extensions: a b"},
     {"origin", WSPOOL_STAGE_ORIGIN, WSPOOL_REFUSED_ORIGIN, NULL,
      GOOD_HEADERS "\nOrigin: https://evil.example"},
     {"cookie", WSPOOL_STAGE_ORIGIN, WSPOOL_REFUSED_ORIGIN, NULL, GOOD_HEADERS "\nCookie: a=b"},
@@ -345,6 +348,162 @@ static void capacity_is_a_no_when_it_is_anything_but_zero(void **state)
     }
 }
 
+/* ------------------------------------------------------------------ codec */
+
+#define OFFERS GOOD_HEADERS "\nSec-WebSocket-Extensions: "
+#define AGREED "x-toy; form=2; reading=3"
+
+static void offer_that_comes_first_is_taken_when_there_are_many(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *headers;
+        const char *agreed; /* NULL: nothing */
+        unsigned form, reading;
+        size_t asked;
+    } cases[] = {
+        {GOOD_HEADERS, NULL, 0, 0, 0},
+        {OFFERS, NULL, 0, 0, 0},
+        {OFFERS "x-toy;form=2;reading=3", AGREED, 2, 3, 1},
+        {OFFERS "x-toy;form=2;reading=3, x-toy;form=4", AGREED, 2, 3, 1},
+        {OFFERS "other, x-toy;form=2;reading=3, x-toy", AGREED, 2, 3, 2},
+        {OFFERS "other\nSec-WebSocket-Extensions: x-toy; reading = \"3\"; form=2", AGREED, 2, 3, 2},
+        {OFFERS "x-toy;unknown, x-toy;form=2;reading=3", AGREED, 2, 3, 2},
+        {OFFERS "x-toy;form=0, x-toy;form=2;reading=3", AGREED, 2, 3, 2},
+        {OFFERS "x-toy;form=16, x-toy;reading=16, x-toy;form=2;reading=3", AGREED, 2, 3, 3},
+        {OFFERS "x-toy;form=15;reading=15", "x-toy; form=15; reading=15", 15, 15, 1},
+        {OFFERS "a, b;c, d;e=f", NULL, 0, 0, 3},
+        {OFFERS "x-toy;a=\"\\b\", x-toy;a;b;c;d;e;f;g;h;i", NULL, 0, 0, 0}, /* passed over */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct door d;
+        struct wsp_entry entry;
+        struct toy toy = {.mem = NULL};
+        open_door(&d);
+        d.config.codec = toy_hook(&toy);
+        assert_int_equal(judge(&d, "/open", cases[i].headers, &entry), WSP_ADMITTED);
+        assert_int_equal(entry.agreed.form, cases[i].form);
+        assert_int_equal(entry.agreed.reading, cases[i].reading);
+        if (cases[i].agreed) {
+            assert_string_equal(wsp_entry_extension(&entry), cases[i].agreed);
+        } else {
+            assert_null(wsp_entry_extension(&entry));
+        }
+        /* once in each form that the request was judged in, and no further */
+        assert_true(toy.agrees == (REQUEST_FORMS - 1) * cases[i].asked ||
+                    toy.agrees == REQUEST_FORMS * cases[i].asked);
+        close_door(&d);
+    }
+}
+
+static void list_of_extensions_is_refused_when_malformed_even_behind_an_agreement(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        OFFERS ";",
+        OFFERS "x-toy;",
+        OFFERS "x-toy, ;",
+        OFFERS "x-toy, a b",
+        OFFERS "x-toy\nSec-WebSocket-Extensions: a;b=\"",
+        OFFERS "x-toy, a;b=\"c d\"",
+        OFFERS "a;b;c;d;e;f;g;h;i;j;=",
+    };
+    for (int with = 0; with < 2; with++) { /* without a codec they are ignored, but not these */
+        for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+            struct door d;
+            struct wsp_entry entry;
+            struct toy toy = {.mem = NULL};
+            open_door(&d);
+            if (with) {
+                d.config.codec = toy_hook(&toy);
+            }
+            assert_int_equal(judge(&d, "/open", bad[i], &entry), REFUSED(MALFORMED));
+            assert_int_equal(entry.stage, WSPOOL_STAGE_KEY);
+            close_door(&d);
+        }
+    }
+}
+
+static void extensions_are_ignored_when_there_is_no_codec(void **state)
+{
+    (void)state;
+    struct door d;
+    struct wsp_entry entry;
+    open_door(&d);
+    assert_int_equal(judge(&d, "/open", OFFERS "x-toy, permessage-deflate; a=b", &entry),
+                     WSP_ADMITTED);
+    assert_int_equal(entry.agreed.form, 0);
+    assert_null(wsp_entry_extension(&entry));
+    close_door(&d);
+}
+
+static void agreement_is_not_taken_when_it_is_nonsense(void **state)
+{
+    (void)state;
+    for (int nonsense = TOY_SENSE; nonsense < TOY_NONSENSES; nonsense++) {
+        struct door d;
+        struct wsp_entry entry;
+        struct toy toy = {.mem = NULL, .nonsense = nonsense};
+        open_door(&d);
+        d.config.codec = toy_hook(&toy);
+        assert_int_equal(judge(&d, "/open", OFFERS "x-toy, x-toy;form=3", &entry), WSP_ADMITTED);
+        assert_int_equal(entry.agreed.form, nonsense == TOY_SENSE);
+        assert_true(!wsp_entry_extension(&entry) == (nonsense != TOY_SENSE));
+        close_door(&d);
+    }
+}
+
+/* The longest answer has its NUL in the last place. */
+static int agree_at_length(const wspool_extension *offer, unsigned wishes, wspool_agreement *out,
+                           void *user)
+{
+    (void)offer, (void)wishes;
+    memset(out->answer, '~', sizeof out->answer);
+    if (*(int *)user) {
+        out->answer[sizeof out->answer - 1] = '\0';
+    }
+    out->answer[0] = ' ';
+    out->form = 1;
+    return 1;
+}
+
+static void agreement_is_taken_when_it_just_fits(void **state)
+{
+    (void)state;
+    for (int fits = 0; fits < 2; fits++) {
+        struct door d;
+        struct wsp_entry entry;
+        open_door(&d);
+        d.config.codec = (wspool_codec_hook){.agree = agree_at_length, .user = &fits};
+        assert_int_equal(judge(&d, "/open", OFFERS "x", &entry), WSP_ADMITTED);
+        assert_int_equal(entry.agreed.form, fits);
+        assert_int_equal(fits ? strlen(wsp_entry_extension(&entry)) : WSPOOL_AGREEMENT_BYTES - 1,
+                         WSPOOL_AGREEMENT_BYTES - 1);
+        close_door(&d);
+    }
+}
+
+static void wishes_of_the_route_are_told_to_the_codec(void **state)
+{
+    (void)state;
+    struct door d;
+    struct wsp_entry entry;
+    struct toy toy = {.mem = NULL, .wishes = 77};
+    open_door(&d);
+    d.config.codec = toy_hook(&toy);
+    wspool_route_options options;
+    wspool_route_options_init(&options, &d.config);
+    assert_int_equal(options.codec, 0);
+    options.flags = WSPOOL_ROUTE_OPEN;
+    options.codec = 0xfedcba98u;
+    assert_int_equal(wsp_routes_add(&d.routes, &d.mem, "/wish", WSPOOL_NONE, &options), 0);
+    assert_int_equal(judge(&d, "/open", OFFERS "x-toy", &entry), WSP_ADMITTED);
+    assert_int_equal(toy.wishes, 0);
+    assert_int_equal(judge(&d, "/wish", OFFERS "x-toy", &entry), WSP_ADMITTED);
+    assert_int_equal(toy.wishes, 0xfedcba98u);
+    close_door(&d);
+}
+
 static void late_verdict_is_followed_by_what_may_have_changed(void **state)
 {
     (void)state;
@@ -391,6 +550,12 @@ int main(void)
         cmocka_unit_test(refusal_of_a_verdict_is_taken_when_it_is_one_of_a_verdict),
         cmocka_unit_test(verdict_is_a_no_when_it_is_none_that_we_know),
         cmocka_unit_test(capacity_is_a_no_when_it_is_anything_but_zero),
+        cmocka_unit_test(offer_that_comes_first_is_taken_when_there_are_many),
+        cmocka_unit_test(list_of_extensions_is_refused_when_malformed_even_behind_an_agreement),
+        cmocka_unit_test(extensions_are_ignored_when_there_is_no_codec),
+        cmocka_unit_test(agreement_is_not_taken_when_it_is_nonsense),
+        cmocka_unit_test(agreement_is_taken_when_it_just_fits),
+        cmocka_unit_test(wishes_of_the_route_are_told_to_the_codec),
         cmocka_unit_test(late_verdict_is_followed_by_what_may_have_changed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

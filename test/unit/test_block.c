@@ -239,6 +239,89 @@ static void room_when_asked_for_but_not_used_changes_nothing(void **state)
     world_close(&w);
 }
 
+/* --------------------------------------------------------------- two sorts */
+
+static void images_when_of_two_sorts_lie_side_by_side_with_their_own(void **state)
+{
+    (void)state;
+    struct world w;
+    struct wsp_run runs[2][20];
+    world_open(&w, UINT64_MAX);
+    for (uint32_t i = 0; i < 20; i++) {
+        for (uint32_t sort = 0; sort < 2; sort++) {
+            runs[sort][i] = publish_held(&w, 10 + i, (uint8_t)(20 * sort + i));
+            wsp_blocks_swap(&w.blocks);
+            if (i > 0) {
+                const struct wsp_run *before = &runs[sort][i - 1];
+                assert_ptr_equal(runs[sort][i].block, before->block);
+                assert_int_equal(runs[sort][i].offset, before->offset + before->bytes);
+            }
+        }
+    }
+    assert_ptr_not_equal(runs[0][0].block, runs[1][0].block);
+    assert_ptr_equal(w.blocks.open, runs[0][0].block);
+    assert_ptr_equal(w.blocks.aside, runs[1][0].block);
+    for (uint32_t i = 0; i < 40; i++) {
+        expect_filled(&runs[i % 2][i / 2], (uint8_t)(20 * (i % 2) + i / 2));
+        let_go(&w, &runs[i % 2][i / 2]);
+    }
+    assert_int_equal(w.blocks.bytes, 2 * memory_for(WSP_BLOCK_BYTES));
+    /* each is written from its own beginning again */
+    for (uint32_t sort = 0; sort < 2; sort++) {
+        struct wsp_run again = publish(&w, 5, 1);
+        assert_ptr_equal(again.block, runs[sort][0].block);
+        assert_int_equal(again.offset, 0);
+        wsp_blocks_swap(&w.blocks);
+    }
+    world_close(&w); /* gives both back */
+}
+
+static void block_aside_when_nobody_holds_it_does_not_stand_in_the_way(void **state)
+{
+    (void)state;
+    struct world w;
+    int error = 0;
+    world_open(&w, memory_for(WSP_BLOCK_BYTES) + memory_for(50000) - 1);
+    struct wsp_run plain = publish(&w, 100, 1);
+    wsp_blocks_swap(&w.blocks);
+    struct wsp_run other = publish(&w, 100, 2); /* two small ones have room */
+    assert_ptr_not_equal(other.block, plain.block);
+    wsp_blocks_swap(&w.blocks);
+    struct wsp_run large = publish_held(&w, 50000, 3); /* this and a small one have none */
+    assert_null(w.blocks.aside);
+    /* one that is held stays */
+    wsp_blocks_swap(&w.blocks);
+    assert_null(wsp_blocks_room(&w.blocks, 1, &error));
+    assert_int_equal(error, WSPOOL_ERR_FULL);
+    assert_ptr_equal(w.blocks.aside, large.block);
+    expect_filled(&large, 3);
+    let_go(&w, &large);
+    struct wsp_run small = publish_held(&w, 1, 4);
+    assert_null(w.blocks.aside);
+    let_go(&w, &small);
+    world_close(&w);
+}
+
+/* Nor is it given up for nothing: only when the limit is what is in the way. */
+static void block_aside_when_there_is_room_or_no_memory_stays(void **state)
+{
+    (void)state;
+    struct world w;
+    int error = 0;
+    world_open(&w, UINT64_MAX);
+    publish(&w, 100, 1);
+    wsp_blocks_swap(&w.blocks);
+    struct wsp_block *aside = w.blocks.aside;
+    publish(&w, 50000, 2);
+    assert_ptr_equal(w.blocks.aside, aside);
+    w.mem.fail_at = 1;
+    assert_null(wsp_blocks_room(&w.blocks, 100000, &error));
+    assert_int_equal(error, WSPOOL_ERR_NOMEM);
+    assert_ptr_equal(w.blocks.aside, aside);
+    check(&w);
+    world_close(&w);
+}
+
 static void room_when_over_the_limit_is_full_and_changes_nothing(void **state)
 {
     (void)state;
@@ -484,6 +567,9 @@ int main(void)
         cmocka_unit_test(block_when_full_is_followed_by_another_and_lives_until_it_is_let_go),
         cmocka_unit_test(image_when_exactly_a_block_fits_and_one_byte_more_gets_its_own),
         cmocka_unit_test(room_when_asked_for_but_not_used_changes_nothing),
+        cmocka_unit_test(images_when_of_two_sorts_lie_side_by_side_with_their_own),
+        cmocka_unit_test(block_aside_when_nobody_holds_it_does_not_stand_in_the_way),
+        cmocka_unit_test(block_aside_when_there_is_room_or_no_memory_stays),
         cmocka_unit_test(room_when_over_the_limit_is_full_and_changes_nothing),
         cmocka_unit_test(room_when_one_byte_over_the_limit_is_full),
         cmocka_unit_test(spare_when_it_would_pass_the_limit_is_not_taken),

@@ -187,6 +187,52 @@ static void head_when_of_any_shape_and_in_any_cut_is_read_and_judged(void **stat
     guard_close(&guard);
 }
 
+/* With a codec that was agreed upon, RSV1 alone may stand where a message begins; nothing else that
+ * is unlawful becomes lawful by it. */
+static void rsv1_when_agreed_upon_is_lawful_at_a_message_s_beginning_alone(void **state)
+{
+    (void)state;
+    static const uint8_t codings[] = {0, 1, 15, 0x10, 0xff};
+    for (size_t c = 0; c < sizeof codings; c++) {
+        for (unsigned first = 0; first < 256; first++) {
+            for (int masked = 0; masked < 2; masked++) {
+                uint8_t bytes[FRAME_HEAD_MAX];
+                struct frame_form form = {.first = first, .key = masked ? key : NULL};
+                size_t len = frame_head(bytes, &form, 3);
+                unsigned opcode = first & 15, reserved = first & 0x70;
+                int known = opcode <= 2 || (opcode >= 8 && opcode <= 10 && (first & FRAME_FIN));
+                int begins = opcode == 1 || opcode == 2;
+                int good = masked && known &&
+                           (reserved == 0 || (reserved == FRAME_RSV1 && begins && codings[c]));
+                for (size_t cut = 0; cut < len; cut++) {
+                    struct wsp_gate gate = {.coding = codings[c]};
+                    struct wsp_frame frame;
+                    const uint8_t *at = bytes;
+                    size_t left = cut;
+                    if (cut > 0) { /* refused with the second byte, whatever is still to come */
+                        enum wsp_gate_answer answer = wsp_gate_feed(&gate, &at, &left, &frame);
+                        assert_int_equal(answer, cut >= 2 && !good ? WSP_GATE_BAD : WSP_GATE_MORE);
+                    }
+                    left = (size_t)(bytes + len - at);
+                    enum wsp_gate_answer answer = wsp_gate_feed(&gate, &at, &left, &frame);
+                    if (cut == 1 && !good && len > 2) { /* here that byte came only now */
+                        assert_int_equal(answer, WSP_GATE_BAD);
+                        assert_int_equal(left, len - 2);
+                        answer = wsp_gate_feed(&gate, &at, &left, &frame);
+                    }
+                    assert_int_equal(answer, good ? WSP_GATE_HEAD : WSP_GATE_BAD);
+                    assert_int_equal(left, 0);
+                    assert_int_equal(frame.rsv, reserved >> 4);
+                    assert_int_equal(frame.opcode, opcode);
+                    assert_int_equal(frame.length, 3);
+                    assert_int_equal(gate.have, 0);
+                    assert_int_equal(gate.coding, codings[c]);
+                }
+            }
+        }
+    }
+}
+
 static void length_when_at_a_boundary_is_read_exactly_and_refused_unless_shortest(void **state)
 {
     (void)state;
@@ -345,6 +391,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(head_when_of_any_shape_and_in_any_cut_is_read_and_judged),
+        cmocka_unit_test(rsv1_when_agreed_upon_is_lawful_at_a_message_s_beginning_alone),
         cmocka_unit_test(length_when_at_a_boundary_is_read_exactly_and_refused_unless_shortest),
         cmocka_unit_test(input_when_empty_changes_nothing),
         cmocka_unit_test(heads_when_good_and_bad_follow_each_other_stay_in_step),

@@ -6,6 +6,7 @@
 #include <wspool/wspool.h>
 
 #include "support.h"
+#include "toy.h"
 #include "os/os.h"
 #include "pool/pool.h"
 
@@ -165,6 +166,23 @@ static void memory_hooks_are_refused_when_there_is_a_part_of_them(void **state)
         c.mem.realloc = set & 2 ? c.mem.realloc : NULL;
         c.mem.free = set & 4 ? c.mem.free : NULL;
         assert_int_equal(accepts(&c), set == 0 || set == 7);
+    }
+}
+
+static void codec_is_refused_when_there_is_a_part_of_it(void **state)
+{
+    (void)state;
+    struct toy toy = {.mem = NULL};
+    for (int set = 0; set < 16; set++) {
+        wspool_config c;
+        wspool_config_init(&c);
+        assert_true(!c.codec.agree && !c.codec.encode && !c.codec.decode && !c.codec.rest);
+        c.codec = toy_hook(&toy);
+        c.codec.agree = set & 1 ? c.codec.agree : NULL;
+        c.codec.encode = set & 2 ? c.codec.encode : NULL;
+        c.codec.decode = set & 4 ? c.codec.decode : NULL;
+        c.codec.rest = set & 8 ? c.codec.rest : NULL;
+        assert_int_equal(accepts(&c), set == 0 || set == 15);
     }
 }
 
@@ -436,6 +454,7 @@ int main(void)
         cmocka_unit_test(number_is_refused_when_it_is_out_of_its_range),
         cmocka_unit_test(token_place_is_refused_when_it_is_none),
         cmocka_unit_test(memory_hooks_are_refused_when_there_is_a_part_of_them),
+        cmocka_unit_test(codec_is_refused_when_there_is_a_part_of_it),
         cmocka_unit_test(entropy_hook_is_needed),
         cmocka_unit_test(pool_is_not_made_when_there_is_no_entropy),
         cmocka_unit_test(pool_is_not_made_when_its_configuration_is_bad),

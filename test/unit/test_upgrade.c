@@ -478,6 +478,66 @@ static void longest_subprotocol_fits_in_the_answer(void **state)
     assert_true(wsp_upgrade_write(&answer, out, sizeof(out)) > 0);
 }
 
+static void extension_that_was_agreed_upon_is_in_the_answer(void **state)
+{
+    wspool_answer answer;
+    char extension[] = "x-toy; form=3", subprotocol[] = "p";
+
+    (void)state;
+    for (int with = 0; with < 2; with++) {
+        memset(&answer, 0x5a, sizeof(answer));
+        memcpy(subprotocol, "p", sizeof(subprotocol));
+        memcpy(extension, "x-toy; form=3", sizeof(extension));
+        wsp_upgrade_accept(&answer, accept_value, with ? subprotocol : NULL, extension);
+        memset(extension, 'x', sizeof(extension)); /* the answer has its own copies */
+        memset(subprotocol, 'x', sizeof(subprotocol));
+        assert_int_equal(answer.header_count, 4 + with);
+        assert_written(&answer, with ? "HTTP/1.1 101 Switching Protocols\r\n"
+                                       "Upgrade: websocket\r\n"
+                                       "Connection: Upgrade\r\n"
+                                       "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
+                                       "Sec-WebSocket-Protocol: p\r\n"
+                                       "Sec-WebSocket-Extensions: x-toy; form=3\r\n"
+                                       "\r\n"
+                                     : "HTTP/1.1 101 Switching Protocols\r\n"
+                                       "Upgrade: websocket\r\n"
+                                       "Connection: Upgrade\r\n"
+                                       "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
+                                       "Sec-WebSocket-Extensions: x-toy; form=3\r\n"
+                                       "\r\n");
+    }
+}
+
+/* All that is copied, each as long as it can be: the sanitizer looks at the answer's end. */
+static void longest_of_all_texts_fit_in_the_answer(void **state)
+{
+    wspool_answer *answer = malloc(sizeof(*answer));
+    char extension[WSPOOL_AGREEMENT_BYTES], expected[1024];
+
+    (void)state;
+    memset(extension, 'e', sizeof(extension));
+    extension[sizeof(extension) - 1] = '\0';
+    wsp_upgrade_accept(answer, accept_value, longest, extension);
+    assert_int_equal(answer->header_count, 5);
+    assert_true(answer->headers[4].value + strlen(answer->headers[4].value) <
+                answer->text + sizeof(answer->text));
+    snprintf(expected, sizeof(expected),
+             "HTTP/1.1 101 Switching Protocols\r\n"
+             "Upgrade: websocket\r\n"
+             "Connection: Upgrade\r\n"
+             "Sec-WebSocket-Accept: %s\r\n"
+             "Sec-WebSocket-Protocol: %s\r\n"
+             "Sec-WebSocket-Extensions: %s\r\n"
+             "\r\n",
+             accept_value, longest, extension);
+    assert_written(answer, expected);
+    /* a subprotocol that is left out leaves the extension where it belongs */
+    wsp_upgrade_accept(answer, accept_value, too_long, "x");
+    assert_int_equal(answer->header_count, 4);
+    assert_string_equal(answer->headers[3].value, "x");
+    free(answer);
+}
+
 static void refused_request_is_answered_with_its_status(void **state)
 {
     static const struct {
@@ -654,6 +714,8 @@ int main(void)
         cmocka_unit_test(subprotocol_that_no_answer_can_hold_is_never_chosen),
         cmocka_unit_test(accepted_request_is_answered_with_101),
         cmocka_unit_test(longest_subprotocol_fits_in_the_answer),
+        cmocka_unit_test(extension_that_was_agreed_upon_is_in_the_answer),
+        cmocka_unit_test(longest_of_all_texts_fit_in_the_answer),
         cmocka_unit_test(refused_request_is_answered_with_its_status),
         cmocka_unit_test(every_refusal_has_a_whole_answer),
     };
