@@ -9,6 +9,7 @@
 #include <wspool/wspool.h>
 
 #include "support.h"
+#include "toy.h"
 #include "base/bytes.h"
 #include "channel/broadcast.h"
 
@@ -28,7 +29,13 @@ struct crowd {
     struct wsp_channel *channel;
     uint32_t published;
     struct wsp_bytes *sent; /* for each peer: what its transport took */
+    struct toy toy;
+    uint8_t payload[1000]; /* of the last message */
+    uint32_t payload_len;
 };
+
+/* Peers take forms in turn: 0 (plain), 1, 2 ... below this. */
+static uint32_t forms = 1;
 
 static struct wsp_timer *timer_at(void *owner, uint32_t slot)
 {
@@ -47,6 +54,7 @@ static void open_peer(struct crowd *c, struct wsp_peer *peer)
     peer->conn.slot.index = (uint32_t)(peer - c->peers);
     peer->conn.slot.generation = 1;
     wsp_conn_init(&c->link, &peer->conn, WSP_HEAD);
+    peer->conn.gate.coding = wsp_coding(peer->conn.slot.index % forms, 0);
     wsp_conn_open(&c->link, &peer->conn);
     wsp_bitset_remove(&c->link.attention, peer->conn.slot.index);
 }
@@ -66,6 +74,8 @@ static void begin(struct crowd *c, uint32_t peers, uint32_t members, enum wspool
     wspool_config_init(&c->config);
     c->config.queue_messages = 4;
     c->config.queue_bytes = 1000;
+    c->config.codec = toy_hook(&c->toy);
+    c->toy.mem = &c->hooks;
     c->peers = calloc(peers, sizeof *c->peers);
     c->peer_count = peers;
     c->sent = calloc(peers, sizeof *c->sent);
@@ -78,7 +88,7 @@ static void begin(struct crowd *c, uint32_t peers, uint32_t members, enum wspool
     wsp_blocks_init(&link->blocks, &c->hooks, UINT64_MAX, &c->count.block_bytes);
     wsp_stock_init(&link->stock, &c->hooks);
     assert_int_equal(wsp_codec_init(&link->codec, &c->hooks), 0);
-    wsp_inbounds_init(&link->inbounds, &c->hooks, &link->codec, NULL);
+    wsp_inbounds_init(&link->inbounds, &c->hooks, &link->codec, &c->config.codec);
     wsp_timers_init(&link->timers, NOW, timer_at, c);
     link->fresh = &link->attention;
     link->flush_at = UINT64_MAX;
@@ -134,6 +144,7 @@ static void end(struct crowd *c)
     wsp_blocks_fini(&link->blocks);
     wsp_bitset_fini(&link->attention, &c->hooks);
     wsp_bitset_fini(&link->events, &c->hooks);
+    toy_check(&c->toy);
     assert_int_equal(c->mem.live, 0);
     for (uint32_t i = 0; i < c->peer_count; i++) {
         wsp_bytes_fini(&c->sent[i], &wsp_mem_default);
@@ -145,10 +156,12 @@ static void end(struct crowd *c)
 /* The image of the next message, with `len` bytes of payload. */
 static struct wsp_run encode(struct crowd *c, uint32_t len)
 {
-    uint8_t payload[1000] = {0};
+    uint8_t *payload = c->payload;
     int error = 0;
     uint32_t image_len = wsp_frame_head_len(len) + len;
-    assert_in_range(len, sizeof c->published, sizeof payload);
+    assert_in_range(len, sizeof c->published, sizeof c->payload);
+    memset(payload, 0, sizeof c->payload);
+    c->payload_len = len;
     memcpy(payload, &c->published, sizeof c->published);
     c->published++;
     uint8_t *room = wsp_blocks_room(&c->link.blocks, image_len, &error);
@@ -157,12 +170,12 @@ static struct wsp_run encode(struct crowd *c, uint32_t len)
     return wsp_blocks_commit(&c->link.blocks, image_len);
 }
 
-/* Broadcasts one plain image. */
+/* Broadcasts the message that was encoded last: this is its plain image. */
 static void walk(struct crowd *c, struct wsp_channel *channel, const struct wsp_run *image,
                  const struct wsp_peer *except, wspool_tally *tally)
 {
     struct wsp_images images;
-    wsp_images_init(&images, image, WSP_BINARY, "", 0);
+    wsp_images_init(&images, image, WSP_BINARY, c->payload, c->payload_len);
     wsp_broadcast(&c->link, channel, &images, except, tally);
     wsp_images_fini(&images);
 }
@@ -231,6 +244,15 @@ static uint32_t numbers_of(const struct crowd *c, uint32_t peer, uint32_t *numbe
         if (frame[0] == (0x80 | WSP_BINARY)) {
             assert_true(count < max);
             memcpy(&numbers[count++], frame + (frame[1] < 126 ? 2 : 4), sizeof *numbers);
+        } else if (frame[0] == (0xc0 | WSP_BINARY)) { /* in the form that it takes, no other */
+            uint8_t message[1000];
+            uint32_t form = peer % forms;
+            assert_true(form > 0 && count < max && frame[1] < 126);
+            size_t len = toy_read(frame + 2, frame[1], message, sizeof message);
+            assert_in_range(len, sizeof *numbers, sizeof message);
+            uint8_t again[2 * sizeof message + 32];
+            assert_int_equal(toy_write(again, form, message, len), frame[1]);
+            memcpy(&numbers[count++], message, sizeof *numbers);
         } else {
             assert_int_equal(frame[0], 0x80 | WSP_CLOSE);
             assert_int_equal(at + image, sent->len); /* nothing comes behind a Close */
@@ -612,6 +634,205 @@ static void close_ends_the_peer_when_there_is_no_memory_for_it(void **state)
 /* ------------------------------------------------------------------ at random */
 
 /* What a peer was sent is a part of what was published, in its order. */
+/* ------------------------------------------------------------------- forms */
+
+#define LONG 60u /* bytes of a payload that is shorter in any form, in which it has: */
+static uint32_t image_of(uint32_t form)
+{
+    return form == 0 ? 2 + LONG : 2 + 6 + 2 * (form - 1);
+}
+
+static void begin_forms(struct crowd *c, uint32_t peers, uint32_t of_forms, enum wspool_slow slow)
+{
+    forms = of_forms;
+    begin(c, peers, peers, slow);
+    c->published = 1; /* 0 would look like what follows it */
+}
+
+static void end_forms(struct crowd *c)
+{
+    end(c);
+    forms = 1;
+}
+
+static void members_get_an_image_of_their_own_form(void **state)
+{
+    (void)state;
+    struct crowd c;
+    begin_forms(&c, 40, 1 + WSPOOL_FORMS, WSPOOL_SLOW_CLOSE);
+    for (uint32_t i = 1; i <= 3; i++) {
+        uint64_t before = wsp_count_read(&c.count.waiting_bytes);
+        assert_tally(publish_except(&c, LONG, NULL), 40, 0, 0, 0, 0);
+        uint64_t bytes = 0;
+        for (uint32_t k = 0; k < 40; k++) {
+            const struct wsp_outq *out = &c.peers[k].conn.out;
+            assert_int_equal(wsp_outq_form(out), k % forms);
+            assert_int_equal(out->count, i);
+            assert_int_equal(out->bytes, i * image_of(k % forms));
+            assert_ptr_equal(out->first.block, c.peers[k % forms].conn.out.first.block);
+            assert_int_equal(out->first.offset, c.peers[k % forms].conn.out.first.offset);
+            bytes += image_of(k % forms);
+        }
+        assert_int_equal(wsp_count_read(&c.count.waiting_bytes) - before, bytes);
+        assert_int_equal(c.toy.encodes, i * WSPOOL_FORMS);
+        assert_int_equal(wsp_count_read(&c.count.coded), i * WSPOOL_FORMS);
+    }
+    for (uint32_t k = 0; k < 40; k++) {
+        flush(&c, k);
+        assert_sent(&c, k, (uint32_t[]){1, 2, 3}, 3);
+        assert_int_equal(c.sent[k].len, 3 * image_of(k % forms));
+    }
+    assert_int_equal(wsp_count_read(&c.count.waiting_bytes), 0);
+    end_forms(&c);
+}
+
+static void form_is_not_made_when_nobody_reads_it(void **state)
+{
+    (void)state;
+    struct crowd c;
+    begin_forms(&c, 4, 4, WSPOOL_SLOW_CLOSE); /* one reader of each */
+    assert_tally(publish_except(&c, LONG, &c.peers[2]), 3, 0, 0, 0, 0);
+    wsp_conn_end(&c.link, &c.peers[3].conn, WSPOOL_END_FAILED);
+    assert_tally(publish_except(&c, LONG, &c.peers[0]), 2, 0, 0, 0, 0);
+    assert_int_equal(c.toy.encodes_of[1], 2);
+    assert_int_equal(c.toy.encodes_of[2], 1);
+    assert_int_equal(c.toy.encodes_of[3], 1);
+    for (uint32_t k = 0; k < 3; k++) {
+        flush(&c, k);
+    }
+    assert_sent(&c, 0, (uint32_t[]){1}, 1);
+    assert_sent(&c, 1, (uint32_t[]){1, 2}, 2);
+    assert_sent(&c, 2, (uint32_t[]){2}, 1);
+    end_forms(&c);
+}
+
+/* As many bytes as two plain images have: for those who read less, more messages fit. */
+static void limit_in_bytes_is_of_what_a_member_reads(void **state)
+{
+    (void)state;
+    for (uint32_t room = 2 * (2 + LONG) - 1; room <= 2 * (2 + LONG); room++) {
+        struct crowd c;
+        uint32_t fit[4] = {0}, got[4] = {0};
+        begin_forms(&c, 4, 4, WSPOOL_SLOW_DROP_NEWEST);
+        c.config.queue_bytes = room;
+        c.config.queue_messages = 1000;
+        for (uint32_t i = 1; i <= 20; i++) {
+            uint32_t queued = 0;
+            for (uint32_t k = 0; k < 4; k++) {
+                fit[k] = room / image_of(k);
+                queued += i <= fit[k];
+            }
+            assert_tally(publish_except(&c, LONG, NULL), queued, 0, 4 - queued, 0, 0);
+        }
+        for (uint32_t k = 0; k < 4; k++) {
+            uint32_t numbers[32];
+            flush(&c, k);
+            got[k] = numbers_of(&c, k, numbers, 32);
+            assert_int_equal(got[k], fit[k]);
+            assert_int_equal(c.peers[k].conn.dropped, 20 - fit[k]);
+        }
+        assert_true(got[0] == room / (2 + LONG) && got[1] > 10);
+        end_forms(&c);
+    }
+}
+
+static void oldest_give_way_in_each_form(void **state)
+{
+    (void)state;
+    for (int bytes = 0; bytes < 2; bytes++) {
+        struct crowd c;
+        struct iovec vectors[16];
+        int n;
+        begin_forms(&c, 8, 4, WSPOOL_SLOW_DROP_OLDEST);
+        c.config.queue_messages = bytes ? 1000 : 3;
+        c.config.queue_bytes = bytes ? 2 + LONG : 1000;
+        for (uint32_t i = 1; i <= 2; i++) {
+            publish_except(&c, bytes ? 8 : LONG, NULL);
+        }
+        for (uint32_t k = 4; k < 8; k++) { /* the first is sent in part, and so stays */
+            struct wsp_conn *conn = &c.peers[k].conn;
+            (void)peek(conn, vectors, &n);
+            written(&c, k, vectors, 1);
+        }
+        uint32_t replaced = 0, sums = 0;
+        for (uint32_t i = 3; i <= 30; i++) {
+            wspool_tally t = publish_except(&c, LONG, NULL);
+            replaced += t.replaced;
+            sums += t.queued + t.dropped;
+            assert_int_equal(t.closed, 0);
+        }
+        assert_int_equal(sums, 8 * 28);
+        assert_int_equal(wsp_count_read(&c.count.dropped_oldest), replaced);
+        assert_true(replaced > 8 * 10);
+        for (uint32_t k = 0; k < 8; k++) {
+            uint32_t got[32];
+            flush(&c, k);
+            uint32_t count = numbers_of(&c, k, got, 32);
+            assert_true(count > 0);
+            if (k >= 4) {
+                assert_int_equal(got[0], 1);
+            }
+            for (uint32_t i = 0; i < count; i++) { /* the newest, without a gap */
+                if (k < 4) {
+                    assert_int_equal(got[i], 30 - count + 1 + i);
+                }
+                assert_true(i == 0 || got[i - 1] < got[i]);
+            }
+            if (!bytes) {
+                assert_int_equal(count, 3);
+            } else if (k < 4) {
+                assert_int_equal(count, (2 + LONG) / image_of(k));
+            }
+        }
+        end_forms(&c);
+    }
+}
+
+static void slow_are_closed_in_each_form(void **state)
+{
+    (void)state;
+    struct crowd c;
+    begin_forms(&c, 8, 4, WSPOOL_SLOW_CLOSE);
+    c.config.queue_bytes = 2 * (2 + LONG); /* three messages in form 1, two plain ones */
+    assert_tally(publish_except(&c, LONG, NULL), 8, 0, 0, 0, 0);
+    assert_tally(publish_except(&c, LONG, NULL), 8, 0, 0, 0, 0);
+    flush(&c, 4);
+    assert_tally(publish_except(&c, LONG, NULL), 7, 0, 0, 0, 1); /* 0 was plain, and full */
+    assert_int_equal(c.peers[0].conn.state, WSP_CLOSING);
+    assert_int_equal(c.peers[4].conn.state, WSP_OPEN);
+    for (uint32_t k = 1; k < 8; k++) {
+        flush(&c, k);
+        assert_sent(&c, k, (uint32_t[]){1, 2, 3}, 3);
+    }
+    end_forms(&c);
+}
+
+/* No memory for the codec, none for the image: the message is the plain one then. */
+static void members_get_it_plain_when_it_can_t_be_coded(void **state)
+{
+    (void)state;
+    for (size_t n = 1; n <= 3; n++) {
+        struct crowd c;
+        begin_forms(&c, 8, 2, WSPOOL_SLOW_CLOSE);
+        struct wsp_run image = encode(&c, LONG);
+        wspool_tally tally = {.size = sizeof tally};
+        c.mem.fail_at = n;
+        walk(&c, c.channel, &image, NULL, &tally);
+        size_t failures = c.mem.failures;
+        c.mem.fail_at = 0;
+        assert_tally(tally, 8, 0, 0, 0, 0);
+        check(&c);
+        assert_int_equal(failures, n < 3);
+        for (uint32_t k = 0; k < 8; k++) {
+            assert_int_equal(c.peers[k].conn.out.bytes, image_of(n < 3 ? 0 : k % 2));
+            flush(&c, k);
+            assert_sent(&c, k, (uint32_t[]){1}, 1);
+        }
+        assert_int_equal(c.toy.encodes, 1);
+        end_forms(&c);
+    }
+}
+
 static void assert_in_order(const struct crowd *c, uint32_t peer)
 {
     static uint32_t numbers[10000];
@@ -655,9 +876,11 @@ static void books_balance_when_everything_happens_at_random(void **state)
 {
     (void)state;
     enum { PEERS = 30, STEPS = 6000 };
-    for (int slow = WSPOOL_SLOW_CLOSE; slow <= WSPOOL_SLOW_DROP_OLDEST; slow++) {
+    for (int way = 0; way < 6; way++) { /* each policy, with one form and with five */
+        int slow = WSPOOL_SLOW_CLOSE + way % 3;
         struct crowd c;
         uint64_t seed = 11 + (uint64_t)slow, sums[4] = {0};
+        forms = way < 3 ? 1 : 5;
         begin(&c, PEERS, PEERS, (enum wspool_slow)slow);
         c.config.queue_messages = 9;
         c.config.queue_bytes = 300;
@@ -704,7 +927,9 @@ static void books_balance_when_everything_happens_at_random(void **state)
         assert_true(slow != WSPOOL_SLOW_DROP_NEWEST || sums[1] > 1000);
         assert_true(slow != WSPOOL_SLOW_DROP_OLDEST || sums[2] > 1000);
         assert_true(slow != WSPOOL_SLOW_CLOSE || sums[3] > 500);
+        assert_true((forms == 1) == (wsp_count_read(&c.count.coded) < 1000));
         end(&c);
+        forms = 1;
     }
 }
 
@@ -725,6 +950,12 @@ int main(void)
         cmocka_unit_test(peer_is_closed_when_full_and_that_is_the_policy),
         cmocka_unit_test(newest_is_dropped_when_there_is_no_memory_for_a_run),
         cmocka_unit_test(close_ends_the_peer_when_there_is_no_memory_for_it),
+        cmocka_unit_test(members_get_an_image_of_their_own_form),
+        cmocka_unit_test(form_is_not_made_when_nobody_reads_it),
+        cmocka_unit_test(limit_in_bytes_is_of_what_a_member_reads),
+        cmocka_unit_test(oldest_give_way_in_each_form),
+        cmocka_unit_test(slow_are_closed_in_each_form),
+        cmocka_unit_test(members_get_it_plain_when_it_can_t_be_coded),
         cmocka_unit_test(books_balance_when_everything_happens_at_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
