@@ -235,7 +235,8 @@ typedef struct wspool_config {
     uint32_t channels_per_peer; /* 128, that of its route included. Not 0 */
 
     /* what one peer may send */
-    uint32_t head_bytes;     /* request head: 16384; above it 431. At most 65536 */
+    uint32_t head_bytes;     /* request head, or a hosted request's target: 16384; above it 431.
+                                At most 65536 */
     uint32_t head_count;     /* headers: 64; above it 431. At most 256 */
     uint32_t message_bytes;  /* a message, all its fragments: 65536; above it close 1009. < 2^30 */
     uint32_t nuisance_burst; /* pings, unasked pongs, fragments below 16 bytes at once: 10000;

@@ -40,9 +40,9 @@ enum wspool_stage {
 
 /*
  * Why a peer was not accepted. MALFORMED is also what stands there twice and may not (Host, the
- * key, the version, Origin). EARLY_DATA: more than head_bytes came while a verdict was awaited.
- * TOKEN_MALFORMED: too long, bytes outside visible ASCII, or twice in one place.
- * X(name, HTTP status, word for machines). The word is the body's
+ * key, the version, Origin). EARLY_DATA: the query and what came while a verdict was awaited are
+ * more than head_bytes together. TOKEN_MALFORMED: too long, bytes outside visible ASCII, or twice
+ * in one place. X(name, HTTP status, word for machines). The word is the body's
  * {"error": word}. Status 0: nobody is left to be answered.
  */
 #define WSPOOL_REFUSALS(X)                                                                         \

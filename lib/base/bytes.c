@@ -7,6 +7,17 @@
 
 #define FIRST_CAP 256u
 
+static int resize(struct wsp_bytes *bytes, const wspool_mem *mem, size_t cap)
+{
+    uint8_t *data = wsp_resize(mem, bytes->data, cap, 1);
+    if (!data) {
+        return WSPOOL_ERR_NOMEM;
+    }
+    bytes->data = data;
+    bytes->cap = cap;
+    return 0;
+}
+
 int wsp_bytes_reserve(struct wsp_bytes *bytes, const wspool_mem *mem, size_t more)
 {
     if (more <= bytes->cap - bytes->len) {
@@ -22,13 +33,13 @@ int wsp_bytes_reserve(struct wsp_bytes *bytes, const wspool_mem *mem, size_t mor
     if (cap < bytes->len + more) {
         cap = bytes->len + more;
     }
-    uint8_t *data = wsp_resize(mem, bytes->data, cap, 1);
-    if (!data) {
-        return WSPOOL_ERR_NOMEM;
-    }
-    bytes->data = data;
-    bytes->cap = cap;
-    return 0;
+    return resize(bytes, mem, cap);
+}
+
+static void put(struct wsp_bytes *bytes, const void *data, size_t len)
+{
+    memcpy(bytes->data + bytes->len, data, len);
+    bytes->len += len;
 }
 
 int wsp_bytes_append(struct wsp_bytes *bytes, const wspool_mem *mem, const void *data, size_t len)
@@ -40,9 +51,31 @@ int wsp_bytes_append(struct wsp_bytes *bytes, const wspool_mem *mem, const void 
     if (error) {
         return error;
     }
-    memcpy(bytes->data + bytes->len, data, len);
-    bytes->len += len;
+    put(bytes, data, len);
     return 0;
+}
+
+int wsp_bytes_reserve_within(struct wsp_bytes *bytes, const wspool_mem *mem, size_t more,
+                             size_t most)
+{
+    if (more <= bytes->cap - bytes->len) {
+        return 0;
+    }
+    size_t need = bytes->len + more, cap = FIRST_CAP;
+    while (cap < need) {
+        cap *= 2;
+    }
+    return resize(bytes, mem, cap > most - most / 4 ? most : cap);
+}
+
+int wsp_bytes_append_within(struct wsp_bytes *bytes, const wspool_mem *mem, const void *data,
+                            size_t len, size_t most)
+{
+    int error = wsp_bytes_reserve_within(bytes, mem, len, most);
+    if (!error && len > 0) {
+        put(bytes, data, len);
+    }
+    return error;
 }
 
 void wsp_bytes_fini(struct wsp_bytes *bytes, const wspool_mem *mem)

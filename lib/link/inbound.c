@@ -225,7 +225,7 @@ static int decode(struct wsp_inbounds *inbounds, struct wsp_inbound *in, const u
         uint8_t beyond; /* a byte that comes here is one too many */
         size_t room = limit - in->buffer.len < DECODE_STEP ? limit - in->buffer.len : DECODE_STEP;
         *end = WSPOOL_END_NOMEM;
-        if (wsp_bytes_reserve(&in->buffer, inbounds->mem, room)) {
+        if (wsp_bytes_reserve_within(&in->buffer, inbounds->mem, room, limit)) {
             return -1;
         }
         uint8_t *const out = room > 0 ? in->buffer.data + in->buffer.len : &beyond;
@@ -290,7 +290,7 @@ static int take_data(struct wsp_inbounds *inbounds, struct wsp_inbound *in, cons
         show(in, WSP_EVENT_MESSAGE, in->message, chunk, len, event);
         return 0;
     }
-    if (wsp_bytes_append(&in->buffer, inbounds->mem, chunk, len)) {
+    if (wsp_bytes_append_within(&in->buffer, inbounds->mem, chunk, len, limit)) {
         fail(inbounds, in, WSPOOL_END_NOMEM, event);
         return 0;
     }

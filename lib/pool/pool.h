@@ -75,9 +75,9 @@ struct wspool {
     struct wsp_drain drain;
     struct wsp_log log;
     struct wsp_mailbox mailbox;
-    int depth;               /* calls of ours on the stack: more than one means inside a hook */
-    int freeing;             /* nobody comes in any more */
-    uint32_t held;           /* places of hosted peers that were accepted and not adopted yet */
+    int depth;                /* calls of ours on the stack: more than one means inside a hook */
+    int freeing;              /* nobody comes in any more */
+    uint32_t held;            /* places of hosted peers that were accepted and not adopted yet */
     struct wsp_hello *hellos; /* spares */
     uint32_t hello_count;
     struct wsp_peer *judged; /* hooks are being asked about it (way_in.c) */
@@ -87,10 +87,10 @@ struct wspool {
 /* A handshake that is under way: only while it can't be decided at once. */
 struct wsp_hello {
     struct wsp_hello *next; /* among the spares */
-    struct wsp_bytes head;  /* what has come of it; while PENDING, what came behind it */
+    struct wsp_bytes head;  /* what has come of it; PENDING, HELD: the query, and what came behind
+                               the head. head_bytes hold all of that */
     size_t seen;            /* of that, how much was looked at */
-    struct wsp_entry entry; /* PENDING, HELD: what was found out */
-    struct wsp_bytes query; /* what entry.query points to then */
+    struct wsp_entry entry; /* PENDING, HELD: what was found out; its query is where head begins */
 };
 
 /* ------------------------------------------------------------------ pool.c */

@@ -3,8 +3,9 @@
  * pool/way_in.c - from a transport's first byte, or a hosted request, to an open peer.
  *
  * A head that comes in one piece is judged where the host has it. Only one that comes in parts is
- * gathered, in a buffer that never grows beyond head_bytes; so before its token is accepted a
- * peer costs its record and that buffer, and after its refusal the answer's two KiB.
+ * gathered, in a buffer that never grows beyond head_bytes; while a verdict is awaited the same
+ * buffer holds the query and what came early. So before its token is accepted a peer costs its
+ * record, the hello and that buffer, and after its refusal the answer's two KiB.
  */
 #include <string.h>
 
@@ -57,28 +58,21 @@ static struct wsp_hello *detach_hello(struct wsp_peer *peer)
     return hello;
 }
 
-static void empty_buffer(wspool *pool, struct wsp_bytes *buffer)
-{
-    buffer->len = 0;
-    if (buffer->cap > BUFFER_KEPT) {
-        wsp_bytes_fini(buffer, &pool->config.mem);
-    }
-}
-
 static void free_hello(wspool *pool, struct wsp_hello *hello)
 {
+    const wspool_mem *mem = &pool->config.mem;
     if (!hello) {
         return;
     }
+    if (hello->head.cap > BUFFER_KEPT || pool->hello_count >= HELLOS_KEPT) {
+        wsp_bytes_fini(&hello->head, mem);
+    }
     if (pool->hello_count >= HELLOS_KEPT) {
-        wsp_bytes_fini(&hello->head, &pool->config.mem);
-        wsp_bytes_fini(&hello->query, &pool->config.mem);
-        wsp_free(&pool->config.mem, hello);
+        wsp_free(mem, hello);
         return;
     }
-    empty_buffer(pool, &hello->head);
-    empty_buffer(pool, &hello->query);
-    *hello = (struct wsp_hello){.next = pool->hellos, .head = hello->head, .query = hello->query};
+    hello->head.len = 0;
+    *hello = (struct wsp_hello){.next = pool->hellos, .head = hello->head};
     pool->hellos = hello;
     pool->hello_count++;
 }
@@ -89,20 +83,48 @@ void wsp_way_in_fini(wspool *pool)
         struct wsp_hello *hello = pool->hellos;
         pool->hellos = hello->next;
         wsp_bytes_fini(&hello->head, &pool->config.mem);
-        wsp_bytes_fini(&hello->query, &pool->config.mem);
         wsp_free(&pool->config.mem, hello);
     }
 }
 
-/* Keeps what was found out beyond the request it was found in. 0 or NOMEM. */
-static int keep_entry(wspool *pool, struct wsp_hello *hello, const struct wsp_entry *entry)
+/* Keeps bytes for later, for which there is room. Beyond a quarter of head_bytes the buffer gets
+ * all of them in one step: old and new together are then never more than a quarter too many. */
+static int keep(const wspool *pool, struct wsp_bytes *kept, const void *bytes, size_t len)
 {
-    if (wsp_bytes_append(&hello->query, &pool->config.mem, entry->query.data, entry->query.len)) {
+    const wspool_mem *mem = &pool->config.mem;
+    size_t most = pool->config.head_bytes, quarter = most / 4;
+    if (kept->len + len > quarter && wsp_bytes_reserve(kept, mem, most - kept->len)) {
         return WSPOOL_ERR_NOMEM;
     }
+    return wsp_bytes_append_within(kept, mem, bytes, len, quarter);
+}
+
+/* Keeps what was found out beyond the request it was found in, which may be what `head` holds.
+ * 0 or NOMEM. */
+static int keep_entry(wspool *pool, struct wsp_hello *hello, const struct wsp_entry *entry)
+{
+    struct wsp_bytes query = {0};
+    size_t len = entry->query.len;
+    hello->seen = 0;
     hello->entry = *entry;
-    hello->entry.query.data = (const char *)hello->query.data;
+    if (hello->head.data && len > pool->config.head_bytes / 4) {
+        memmove(hello->head.data, entry->query.data, len); /* there is no need for two of them */
+        hello->head.len = len;
+        return 0;
+    }
+    if (keep(pool, &query, entry->query.data, len)) {
+        return WSPOOL_ERR_NOMEM;
+    }
+    wsp_bytes_fini(&hello->head, &pool->config.mem);
+    hello->head = query;
     return 0;
+}
+
+/* What was kept, with its query where that lies now. */
+static struct wsp_entry *kept_entry(struct wsp_hello *hello)
+{
+    hello->entry.query.data = (const char *)hello->head.data;
+    return &hello->entry;
 }
 
 /* ----------------------------------------------------------------- refusal */
@@ -274,8 +296,6 @@ static int put_off(wspool *pool, struct wsp_peer *peer, const struct wsp_entry *
     if (!hello || keep_entry(pool, hello, entry)) {
         return -(int)WSPOOL_REFUSED_NOMEM - 1;
     }
-    wsp_bytes_fini(&hello->head, &pool->config.mem);
-    hello->seen = 0;
     conn->state = WSP_PENDING;
     conn->alarm = pool->link.now + pool->config.verdict_time;
     wsp_timers_arm(&pool->link.timers, conn->slot.index, conn->alarm);
@@ -318,7 +338,7 @@ static void feed_pending(wspool *pool, struct wsp_peer *peer, const uint8_t *byt
     struct wsp_bytes *early = &peer->conn.work.hello->head;
     if (len > pool->config.head_bytes - early->len) {
         wsp_way_in_refuse(pool, peer, WSPOOL_REFUSED_EARLY_DATA);
-    } else if (wsp_bytes_append(early, &pool->config.mem, bytes, len)) {
+    } else if (keep(pool, early, bytes, len)) {
         wsp_way_in_refuse(pool, peer, WSPOOL_REFUSED_NOMEM);
     }
 }
@@ -374,7 +394,7 @@ static int gather(wspool *pool, struct wsp_peer *peer, const uint8_t *bytes, siz
         return WSPOOL_ERR_NOMEM;
     }
     size_t room = pool->config.head_bytes - hello->head.len;
-    return wsp_bytes_append(&hello->head, &pool->config.mem, bytes, len < room ? len : room);
+    return keep(pool, &hello->head, bytes, len < room ? len : room);
 }
 
 static void feed_head(wspool *pool, struct wsp_peer *peer, const uint8_t *bytes, size_t len)
@@ -460,7 +480,12 @@ static int upgrade(wspool *pool, struct wsp_peer *peer, wspool_request *request,
     peer->conn.flags |= WSP_HOSTED;
     wsp_conn_init(&pool->link, &peer->conn, WSP_HEAD);
     struct wsp_hello *hello = need_hello(pool, peer);
-    int judged = hello ? judge(pool, peer, request, &entry) : -(int)WSPOOL_REFUSED_NOMEM - 1;
+    int judged = -(int)WSPOOL_REFUSED_NOMEM - 1;
+    if (request->target.len > pool->config.head_bytes) {
+        judged = -(int)WSPOOL_REFUSED_HEAD_TOO_LARGE - 1; /* its query might have to be kept */
+    } else if (hello) {
+        judged = judge(pool, peer, request, &entry);
+    }
     if (judged == WSP_ADMITTED && keep_entry(pool, hello, &entry)) {
         judged = -(int)WSPOOL_REFUSED_NOMEM - 1;
     }
@@ -523,7 +548,7 @@ int wspool_adopt(wspool *pool, wspool_id id, const void *bytes, size_t len, uint
     pool->held--;
     pass_stages(pool, &peer->conn, WSPOOL_STAGE_FLUSHED);
     wsp_way_in_flushed(pool, peer);
-    become_open(pool, peer, &hello->entry);
+    become_open(pool, peer, kept_entry(hello));
     free_hello(pool, hello);
     if (len > 0) {
         wsp_count_add(&pool->count.received_bytes, len);
@@ -549,10 +574,12 @@ static void admit_pending(wspool *pool, struct wsp_peer *peer)
         }
         return;
     }
-    struct wsp_bytes early = hello->head;
+    const struct wsp_entry *entry = kept_entry(hello);
+    struct wsp_bytes kept = hello->head;
+    size_t early = entry->query.len;
     hello->head = (struct wsp_bytes){0};
-    accept_raw(pool, peer, &hello->entry, early.data, early.len);
-    wsp_bytes_fini(&early, &pool->config.mem);
+    accept_raw(pool, peer, entry, early < kept.len ? kept.data + early : NULL, kept.len - early);
+    wsp_bytes_fini(&kept, &pool->config.mem);
 }
 
 void wsp_way_in_verdict(wspool *pool, wspool_id id, const wspool_verdict *verdict)
@@ -565,7 +592,8 @@ void wsp_way_in_verdict(wspool *pool, wspool_id id, const wspool_verdict *verdic
         return;
     }
     struct wsp_admission admission = admission_of(pool);
-    struct wsp_entry *entry = &peer->conn.work.hello->entry;
+    struct wsp_hello *hello = peer->conn.work.hello;
+    struct wsp_entry *entry = kept_entry(hello);
     begin_judging(pool, peer);
     int answer = wsp_admission_resume(&admission, id, verdict, entry);
     answer = end_judging(pool, peer, answer, entry);

@@ -134,11 +134,35 @@ static void fini_leaves_an_empty_one_when_called_twice(void **state)
     assert_int_equal(mem.live, 0);
 }
 
+static void capacity_ends_at_the_most_when_that_is_known(void **state)
+{
+    (void)state;
+    struct test_mem mem = {0};
+    wspool_mem hooks = test_mem_hooks(&mem);
+    struct wsp_bytes bytes = {0};
+    for (size_t i = 1; i <= 1500; i++) {
+        assert_int_equal(wsp_bytes_append_within(&bytes, &hooks, "x", 1, 1500), 0);
+        assert_int_equal(bytes.cap, i <= 256 ? 256 : i <= 512 ? 512 : i <= 1024 ? 1024 : 1500);
+    }
+    wsp_bytes_fini(&bytes, &hooks);
+    /* a step that would come near the end goes there at once */
+    for (size_t i = 1; i <= 1300; i++) {
+        assert_int_equal(wsp_bytes_append_within(&bytes, &hooks, "x", 1, 1300), 0);
+        assert_int_equal(bytes.cap, i <= 256 ? 256 : i <= 512 ? 512 : 1300);
+    }
+    wsp_bytes_fini(&bytes, &hooks);
+    assert_int_equal(wsp_bytes_append_within(&bytes, &hooks, "xx", 2, 3), 0);
+    assert_int_equal(bytes.cap, 3);
+    wsp_bytes_fini(&bytes, &hooks);
+    assert_int_equal(mem.live, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(append_keeps_all_bytes_when_it_grows),
         cmocka_unit_test(capacity_starts_at_256_and_doubles_when_pieces_are_small),
+        cmocka_unit_test(capacity_ends_at_the_most_when_that_is_known),
         cmocka_unit_test(capacity_is_what_is_needed_when_that_is_more_than_double),
         cmocka_unit_test(reserve_allocates_nothing_when_there_is_room),
         cmocka_unit_test(reserve_is_refused_when_the_sum_overflows),
