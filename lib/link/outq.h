@@ -129,6 +129,12 @@ static inline int wsp_outq_peek(struct wsp_outq *q, struct iovec *vectors, int m
     return 1;
 }
 
+/* Keeps the memory that a queue behind holds near `limit`, which its bytes are within: when the
+ * blocks that it refers to are much larger than what it has in them, those bytes are copied to
+ * blocks of just their size. The open blocks don't count. What was peeked stays. */
+void wsp_outq_tidy(struct wsp_outq *q, struct wsp_stock *stock, struct wsp_blocks *blocks,
+                   uint32_t limit);
+
 struct wsp_acked {
     uint32_t messages; /* sent whole by it */
     int partly;        /* fewer bytes than were peeked */

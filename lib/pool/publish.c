@@ -251,6 +251,10 @@ int wspool_send(wspool *pool, wspool_id id, const void *message, size_t len,
         wsp_count_add(&pool->count.queued, 1);
         wsp_count_add(&pool->count.waiting_bytes, image.bytes);
         flush_soon(&pool->link);
+        if (out->more) {
+            /* Nobody shares what is sent to one: all of that memory is this peer's doing. */
+            wsp_outq_tidy(out, &pool->link.stock, &pool->link.blocks, config->queue_bytes);
+        }
     }
     wsp_leave(pool);
     return error;

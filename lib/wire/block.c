@@ -34,10 +34,8 @@ static void shut(struct wsp_block **open)
     }
 }
 
-void wsp_blocks_fini(struct wsp_blocks *blocks)
+void wsp_blocks_trim(struct wsp_blocks *blocks)
 {
-    shut(&blocks->open);
-    shut(&blocks->aside);
     while (blocks->spares) {
         struct wsp_block *block = blocks->spares;
         blocks->spares = block->next;
@@ -45,6 +43,13 @@ void wsp_blocks_fini(struct wsp_blocks *blocks)
     }
     blocks->spare_count = 0;
     blocks->spare_bytes = 0;
+}
+
+void wsp_blocks_fini(struct wsp_blocks *blocks)
+{
+    shut(&blocks->open);
+    shut(&blocks->aside);
+    wsp_blocks_trim(blocks);
 }
 
 void wsp_block_retire(struct wsp_block *block)
@@ -80,15 +85,14 @@ static struct wsp_block *take_spare(struct wsp_blocks *blocks, uint32_t cap)
     return NULL;
 }
 
-static struct wsp_block *new_block(struct wsp_blocks *blocks, uint32_t len, int *error)
+static struct wsp_block *new_block(struct wsp_blocks *blocks, uint32_t cap, int exact, int *error)
 {
-    uint64_t memory = wsp_block_memory(len);
-    uint32_t cap = (uint32_t)(memory - sizeof(struct wsp_block));
+    uint64_t memory = sizeof(struct wsp_block) + (uint64_t)cap;
     if (blocks->bytes + memory > blocks->limit) {
         *error = WSPOOL_ERR_FULL;
         return NULL;
     }
-    struct wsp_block *block = take_spare(blocks, cap);
+    struct wsp_block *block = exact ? NULL : take_spare(blocks, cap);
     if (!block) {
         block = wsp_alloc(blocks->mem, (size_t)memory);
         if (!block) {
@@ -116,10 +120,11 @@ uint8_t *wsp_blocks_room(struct wsp_blocks *blocks, uint32_t len, int *error)
         if (open && open->holds == 1) { /* nobody needs it: it must not stand in our way */
             shut(&blocks->open);
         }
-        struct wsp_block *block = new_block(blocks, len, error);
+        uint32_t cap = (uint32_t)(wsp_block_memory(len) - sizeof *open);
+        struct wsp_block *block = new_block(blocks, cap, 0, error);
         if (!block && *error == WSPOOL_ERR_FULL && blocks->aside && blocks->aside->holds == 1) {
             shut(&blocks->aside); /* nor must this */
-            block = new_block(blocks, len, error);
+            block = new_block(blocks, cap, 0, error);
         }
         if (!block) {
             return NULL;
@@ -128,6 +133,16 @@ uint8_t *wsp_blocks_room(struct wsp_blocks *blocks, uint32_t len, int *error)
         blocks->open = open = block;
     }
     return open->bytes + open->used;
+}
+
+struct wsp_block *wsp_blocks_exact(struct wsp_blocks *blocks, uint32_t len)
+{
+    int error;
+    struct wsp_block *block = new_block(blocks, len, 1, &error);
+    if (block) {
+        block->used = len;
+    }
+    return block;
 }
 
 struct wsp_run wsp_blocks_commit(struct wsp_blocks *blocks, uint32_t len)

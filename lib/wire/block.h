@@ -59,6 +59,12 @@ static inline void wsp_blocks_swap(struct wsp_blocks *blocks)
     blocks->aside = open;
 }
 
+/* Is it where the next image of either sort goes? */
+static inline int wsp_block_is_open(const struct wsp_blocks *blocks, const struct wsp_block *block)
+{
+    return block == blocks->open || block == blocks->aside;
+}
+
 /* Part of a block: what one queue has to send, images one behind the other. */
 struct wsp_run {
     struct wsp_block *block;
@@ -73,6 +79,9 @@ void wsp_blocks_init(struct wsp_blocks *blocks, const wspool_mem *mem, uint64_t 
 /* All runs must have been let go of. */
 void wsp_blocks_fini(struct wsp_blocks *blocks);
 
+/* Frees what is kept for later. */
+void wsp_blocks_trim(struct wsp_blocks *blocks);
+
 /* Memory of the block that an image of `len` bytes would get if it needed a new one. */
 static inline uint64_t wsp_block_memory(uint32_t len)
 {
@@ -84,6 +93,10 @@ static inline uint64_t wsp_block_memory(uint32_t len)
 uint8_t *wsp_blocks_room(struct wsp_blocks *blocks, uint32_t len, int *error);
 /* The `len` bytes at that place are written: the run they are. It holds nothing yet. */
 struct wsp_run wsp_blocks_commit(struct wsp_blocks *blocks, uint32_t len);
+
+/* A block of exactly `len` bytes, for images that are there already: held by the caller, never the
+ * open one. NULL when the limit or the memory does not allow it. */
+struct wsp_block *wsp_blocks_exact(struct wsp_blocks *blocks, uint32_t len);
 
 static inline void wsp_block_hold(struct wsp_block *block)
 {

@@ -612,6 +612,16 @@ static void walk_drop(struct walk *t, struct model *m)
     }
 }
 
+static size_t tidied; /* by all walks */
+
+static void walk_tidy(struct walk *t, struct model *m)
+{
+    const struct wsp_block *before = m->q.first.block;
+    wsp_outq_tidy(&m->q, &t->world.stock, &t->world.stores[below(t, STORES)],
+                  (uint32_t)below(t, 3000));
+    tidied += m->q.first.block != before;
+}
+
 static void walk_step(struct walk *t)
 {
     struct model *m = t->queues[below(t, 2)];
@@ -648,6 +658,9 @@ static void walk_step(struct walk *t)
             walk_close(t, m);
         }
         break;
+    }
+    if (below(t, 8) == 0) {
+        walk_tidy(t, m);
     }
     t->world.mem.fail_at = 0;
     check(t->queues[0]);
@@ -713,6 +726,8 @@ static void check_seen(const struct seen *seen)
     assert_int_not_equal(seen->half_lane, 0);
     assert_int_not_equal(seen->closed, 0);
     assert_true(seen->chunks >= 3);
+    assert_int_not_equal(tidied, 0);
+    tidied = 0;
 }
 
 static void queue_when_used_at_random_sends_what_the_model_would(void **state)
@@ -1110,6 +1125,48 @@ static void memory_when_a_stuck_peer_drops_the_oldest_is_bounded(void **state)
     }
 }
 
+/* Images of a bit more than half a block, and single ones among those of others. */
+static void memory_when_tidied_is_near_what_waits(void **state)
+{
+    (void)state;
+    for (int other = 0; other < 2; other++) {
+        struct world w;
+        struct wsp_outq q = {.open = 1};
+        struct iovec vectors[64];
+        world_open(&w);
+        size_t count = other ? 40 : 24, payload = other ? 1000 : 8157, images = payload + 4;
+        for (size_t i = 0; i < count; i++) {
+            assert_int_equal(push(&w, &q, 0, payload), 0);
+            if (other) { /* which are gone again at once */
+                for (int k = 0; k < 16; k++) {
+                    struct wsp_run run = publish(&w, 0, payload);
+                    wsp_block_release(run.block);
+                }
+            }
+        }
+        size_t before = w.mem.bytes;
+        assert_true(before > 16000 * (count - 1));
+        wsp_outq_tidy(&q, &w.stock, &w.stores[0], 1u << 30); /* within its limit all is well */
+        assert_int_equal(w.mem.bytes, before);
+        assert_int_not_equal(wsp_outq_peek(&q, vectors, 1), 0);
+        wsp_outq_tidy(&q, &w.stock, &w.stores[0], q.bytes); /* not under the host's hands */
+        assert_int_equal(w.mem.bytes, before);
+        struct wsp_acked acked;
+        assert_int_equal(wsp_outq_ack(&q, &w.stock, 10, &acked), 0);
+        wsp_outq_tidy(&q, &w.stock, &w.stores[0], q.bytes);
+        assert_true(w.mem.bytes <= q.bytes + q.bytes / 32 + 16384 + 2048); /* and the open block */
+        assert_true(wsp_outq_check(&q));
+        assert_int_equal(q.bytes, count * images - 10);
+        assert_int_equal(q.count, count);
+        int n = wsp_outq_peek(&q, vectors, 64);
+        const uint8_t *last = vectors[n - 1].iov_base;
+        uint32_t id = 1 + (uint32_t)(count - 1) * (other ? 17 : 1); /* of the last message */
+        assert_memory_equal(last + vectors[n - 1].iov_len - payload, &id, sizeof id);
+        wsp_outq_fini(&q, &w.stock);
+        world_close(&w);
+    }
+}
+
 static void calls_when_there_is_no_memory_change_nothing(void **state)
 {
     (void)state;
@@ -1281,6 +1338,7 @@ int main(void)
         cmocka_unit_test(message_when_half_sent_or_peeked_is_never_dropped),
         cmocka_unit_test(oldest_when_only_the_half_sent_one_was_peeked_are_those_right_behind_it),
         cmocka_unit_test(memory_when_a_stuck_peer_drops_the_oldest_is_bounded),
+        cmocka_unit_test(memory_when_tidied_is_near_what_waits),
         cmocka_unit_test(calls_when_there_is_no_memory_change_nothing),
         cmocka_unit_test(oldest_when_a_run_cannot_be_cut_stay),
         cmocka_unit_test(ack_when_of_more_than_was_peeked_is_inval),
