@@ -192,7 +192,7 @@ $(foreach e,$(EXAMPLES),$(eval $(call example,$(e))))
 # test/KIND/test_*.c (test/bench/bench_*.c) are programs. The other .c files of the folder are
 # linked into each of them; those of test/sim serve other kinds too, but not
 # bench, which would get the malloc of test/sim/heap.c.
-KINDS    := unit sim laws oom threads loop bench $(COMPANIONS)
+KINDS    := unit sim laws hostile oom threads loop bench $(COMPANIONS)
 programs  = $(patsubst %.c,%,$(sort $(wildcard test/$(1)/test_*.c test/$(1)/bench_*.c)))
 support   = $(filter-out test_% bench_%,$(notdir $(wildcard test/$(1)/*.c)))
 libs_of   = $(if $(filter bench,$(1)),,-lcmocka) -pthread $(LIBS) \
@@ -227,12 +227,12 @@ build/valgrind/%: build/release/%
 	$(Q)ln -f $< $@
 
 of_kinds        = $(foreach k,$(2),$(addprefix build/$(1)/,$(call programs,$(k))))
-ASAN_TESTS     := $(call of_kinds,asan,loop unit sim laws oom $(COMPANIONS))
+ASAN_TESTS     := $(call of_kinds,asan,loop unit sim laws hostile oom $(COMPANIONS))
 TSAN_TESTS     := $(call of_kinds,tsan,threads)
 VALGRIND_TESTS := $(call of_kinds,valgrind,sim) build/valgrind/test/loop/test_thousand
 # Memory that wslay asks for can only be made to fail where no sanitizer has taken malloc over.
-RELEASE_TESTS  := $(call of_kinds,release,oom) build/release/test/json/test_memory
-COV_TESTS      := $(call of_kinds,cov,unit sim laws oom $(COMPANIONS))
+RELEASE_TESTS  := $(call of_kinds,release,oom hostile) build/release/test/json/test_memory
+COV_TESTS      := $(call of_kinds,cov,unit sim laws hostile oom $(COMPANIONS))
 BENCHES        := $(call of_kinds,release,bench)
 ABI_TESTS      := $(sort $(wildcard test/abi/*.py test/laws/*.py))
 LOOP_TESTS     := $(sort $(wildcard $(foreach e,sh py js mjs,$(foreach k,loop browser,\

@@ -35,8 +35,14 @@
  *   Structs     that the host fills begin with their size; we only ever append to them.
  *
  * Caveats, with their cure
- *   - An idle peer costs 192 bytes, its first channel 16 more and each further one 32. A peer that has not been accepted
- *     holds at most its head (head_bytes) and 2 KiB; none of it before its first byte.
+ *   - An idle peer costs 192 bytes, its first channel 16 more and each further one 32.
+ *   - The most that a peer can hold, whatever it sends: one that has not been accepted, head_bytes
+ *     and 1 KiB (with the default 17 KB), or 2 KiB behind its refusal; none of it before its first
+ *     byte. One that has, its message limit, queue_bytes and 16 KiB (of a queue_bytes above
+ *     256 KiB, a 32nd more): 332 KiB of the default's 336 were reached. While a call makes a
+ *     buffer grow its copy is there too, once for the pool: up to a quarter of head_bytes, three
+ *     quarters of a message limit, 32 KiB for a queue. What is broadcast to a peer that stands
+ *     still can hold blocks of 16 KiB by a byte each: pool_bytes bounds that for all together.
  *   - peek's bytes stay where they are until the ack (or the release after the write has ended):
  *     a host with asynchronous writes, io_uring say, may leave them with the kernel. It must not
  *     release a peer whose write is still under way.
