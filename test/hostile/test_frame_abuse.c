@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hostile/test_frame_abuse.c - frames that cost the sender next to nothing: fragments without end,
+ * lengths without bytes, pings without reading. What they may cost us, and what the peer may send
+ * before it is closed.
+ */
+#include "hostile.h"
+
+#define PEERS (sim_slow() ? 40 : 400)
+#define BURST 10000 /* the nuisance budget's default */
+
+/* ---------------------------------------------------------------- fragments */
+
+/* T2; ws CVE-2026-48779 and CVE-2026-62389, undici CVE-2026-12151: fragments that never end. */
+static void fragments_that_never_end(size_t len)
+{
+    sim *s = sim_new(1);
+    sim_peer *p;
+    hostile_bound bound;
+    size_t sent = 0;
+    sim_start(s);
+    p = sim_join(s, "/echo");
+    bound = hostile_begin(s);
+    sim_frame(p, OP_BINARY, "x", 1);
+    while (p->reader.close_code == 0 && sent <= 2 * BURST) {
+        for (int i = 0; i < 100; i++, sent++)
+            sim_frame(p, OP_CONT, "x", len);
+        sim_pump(s);
+        hostile_expect(s, bound, 2 * BURST + 8192);
+    }
+    assert_in_range(sent, BURST - 1, BURST + 400); /* and those that came in the same read */
+    sim_expect_close(p, WSPOOL_END_NUISANCE, WSPOOL_CLOSE_NUISANCE);
+    assert_in_range(sim_stats(s).nuisances, BURST, BURST + 1);
+    assert_int_equal(s->counts[SIM_MESSAGE], 0);
+    sim_free(s);
+}
+
+static void fragments_of_no_bytes_without_end_spend_the_budget(void **state)
+{
+    (void)state;
+    fragments_that_never_end(0);
+}
+
+static void fragments_of_one_byte_without_end_spend_the_budget(void **state)
+{
+    (void)state;
+    fragments_that_never_end(1);
+}
+
+/* T2, T3: without a budget the message's limit still holds, over all its fragments. */
+static void fragments_without_a_budget_end_at_the_message_limit(void **state)
+{
+    sim *s = sim_new(1);
+    sim_peer *p;
+    hostile_bound bound;
+    size_t sent = 0;
+    (void)state;
+    s->config.nuisance_burst = 0;
+    s->config.message_bytes = 5000;
+    sim_start(s);
+    p = sim_join(s, "/echo");
+    bound = hostile_begin(s);
+    sim_frame(p, OP_BINARY, "x", 1);
+    for (; p->reader.close_code == 0 && sent < 10000; sent++) {
+        sim_frame(p, OP_CONT, "x", sent % 2);
+        sim_pump(s);
+        hostile_expect(s, bound, 5000 + 5120);
+    }
+    assert_in_range(sent, 9998, 10000);
+    sim_expect_close(p, WSPOOL_END_TOO_BIG, WSPOOL_CLOSE_TOO_BIG);
+    assert_true(s->heap.peak_bytes < bound.before + 5000 / 4 * 7 + 4096);
+    sim_free(s);
+}
+
+/* ------------------------------------------------------------------ lengths */
+
+static void put_announcement(sim_peer *p, unsigned first, uint64_t length)
+{
+    client_frame frame = {.first = first, .announced = length, .key = 7};
+    client_put_head(&p->in, &frame);
+}
+
+/* T1, T21: 2^62 and its like, by many: refused with the head, and nothing is kept for them. */
+static void announcement_beyond_the_limit_is_refused_by_its_head(void **state)
+{
+    static const uint64_t lengths[] = {UINT64_C(1) << 62, (UINT64_C(1) << 63) - 1,
+                                       UINT64_C(1) << 63, UINT64_MAX,
+                                       UINT64_C(1) << 31, 65537};
+    (void)state;
+    for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++) {
+        sim *s = hostile_sim(k + 1, 1000);
+        hostile_bound bound;
+        sim_start(s);
+        for (int i = 0; i < PEERS; i++)
+            sim_connect_to(s, "/echo");
+        sim_pump(s);
+        bound = hostile_begin(s);
+        for (size_t i = 0; i < s->peer_count; i++) {
+            s->peers[i]->mute_close = 1;
+            put_announcement(s->peers[i], FIN | OP_BINARY, lengths[k]);
+        }
+        sim_pump(s);
+        for (size_t i = 0; i < s->peer_count; i++) {
+            int wrong = lengths[k] >> 63 != 0;
+            assert_int_equal(s->peers[i]->reader.close_code, wrong ? 1002 : 1009);
+        }
+        /* What awaits their Close: a place for it, no context, no buffer. */
+        hostile_expect(s, bound, (size_t)PEERS * 512 + HOSTILE_TABLES);
+        if (sim_libc_counts())
+            assert_true(sim_c.live < 40);
+        for (size_t i = 0; i < s->peer_count; i++) /* and what they announced is not awaited */
+            sim_write(s->peers[i], "payload, for ever", 17);
+        sim_pump(s);
+        hostile_expect(s, bound, (size_t)PEERS * 512 + HOSTILE_TABLES);
+        sim_pass(s, 6 * SEC);
+        assert_int_equal(sim_stats(s).peers, 0);
+        sim_free(s);
+    }
+}
+
+/* T1, T13: the largest lawful length and one byte of it, by many: a context each, and the byte. */
+static void announcement_within_the_limit_costs_what_has_come(void **state)
+{
+    sim *s = hostile_sim(1, 1000);
+    hostile_bound bound;
+    (void)state;
+    sim_start(s);
+    for (int i = 0; i < PEERS; i++)
+        sim_connect_to(s, "/echo");
+    sim_pump(s);
+    bound = hostile_begin(s);
+    for (size_t i = 0; i < s->peer_count; i++)
+        put_announcement(s->peers[i], FIN | OP_BINARY, 65536);
+    sim_pump(s);
+    hostile_expect(s, bound, (size_t)PEERS * (4400 + 400) + HOSTILE_TABLES);
+    for (size_t i = 0; i < s->peer_count; i++)
+        sim_write(s->peers[i], "x", 1);
+    sim_pump(s);
+    hostile_expect(s, bound, (size_t)PEERS * (4400 + 400 + 256) + HOSTILE_TABLES);
+    sim_pass(s, 37 * SEC); /* message_time, whatever they announced, and closing_time */
+    assert_int_equal(sim_stats(s).ended[WSPOOL_END_MESSAGE_TIMEOUT], PEERS);
+    hostile_expect(s, bound, 524288);
+    sim_free(s);
+}
+
+/* ----------------------------------------------------------------- controls */
+
+/* libsoup CVE-2026-15711; T19: a control frame over 125 bytes: 1002, and nothing is allocated for
+ * it but the Close and what looks for the peer's own. */
+static void control_frame_over_125_is_1002_and_allocates_nothing(void **state)
+{
+    static const unsigned ops[] = {OP_PING, OP_PONG, OP_CLOSE};
+    static const uint64_t lengths[] = {126, 127, 65535, 65536, UINT64_C(1) << 40};
+    (void)state;
+    for (size_t o = 0; o < 3; o++) {
+        for (size_t k = 0; k < 5; k++) {
+            sim *s = sim_default(1);
+            sim_peer *p = sim_join(s, "/echo");
+            size_t calls = s->heap.calls;
+            size_t libc = sim_c.calls;
+            p->mute_close = 1;
+            put_announcement(p, FIN | ops[o], lengths[k]);
+            sim_pump(s);
+            assert_int_equal(p->reader.close_code, 1002);
+            assert_true(s->heap.calls <= calls + 2);
+            if (sim_libc_counts())
+                assert_int_equal(sim_c.calls, libc);
+            sim_pass(s, 6 * SEC);
+            assert_int_equal(p->ended, 1);
+            sim_free(s);
+        }
+    }
+}
+
+/* T4; curl CVE-2026-11586, ws 8.23.0: pings by many who read nothing. */
+static void ping_flood_by_many_who_do_not_read_holds_one_lane_each(void **state)
+{
+    sim *s = hostile_sim(1, 1000);
+    size_t peers = (size_t)PEERS / 4;
+    hostile_bound bound;
+    (void)state;
+    s->config.nuisance_burst = 0; /* the bound does not come from the budget */
+    sim_start(s);
+    for (size_t i = 0; i < peers; i++)
+        sim_connect_to(s, "/echo");
+    sim_pump(s);
+    bound = hostile_begin(s);
+    for (size_t i = 0; i < peers; i++) {
+        uint8_t payload[125] = {0};
+        sim_stall(s->peers[i]);
+        for (int k = 0; k < 500; k++)
+            sim_frame(s->peers[i], FIN | OP_PING, payload, 1 + (size_t)k % 125);
+    }
+    for (int turn = 0; turn < 50; turn++) {
+        sim_turn(s);
+        hostile_expect(s, bound, peers * 2112 + HOSTILE_TABLES);
+    }
+    for (size_t i = 0; i < peers; i++)
+        assert_int_equal(s->peers[i]->reading, 0); /* T4: stop reading while output is blocked */
+    assert_true(sim_stats(s).pongs_dropped > peers * 100);
+    for (size_t i = 0; i < peers; i++)
+        sim_flow(s->peers[i]);
+    sim_pump(s);
+    for (size_t i = 0; i < peers; i++) /* the last ping is answered */
+        assert_true(s->peers[i]->reader.pongs > 0 && s->peers[i]->reader.pongs < 500);
+    sim_pump(s);
+    hostile_expect(s, bound, 64 * 2112 + HOSTILE_TABLES); /* what the pool keeps at hand */
+    sim_free(s);
+}
+
+/* Pongs that nobody asked for, and pings: one budget, each peer its own, refilled by time. */
+static void budget_of_nuisance_is_one_for_all_kinds_and_each_peers_own(void **state)
+{
+    sim *s = sim_new(1);
+    sim_peer *bad, *good;
+    uint64_t before;
+    (void)state;
+    s->config.nuisance_burst = 30;
+    s->config.nuisance_rate = 10;
+    sim_start(s);
+    bad = sim_join(s, "/echo");
+    good = sim_join(s, "/echo");
+    before = sim_stats(s).nuisances;
+    for (int i = 0; i < 10; i++) {
+        sim_ping(bad, "p");
+        sim_frame(bad, FIN | OP_PONG, "q", 1);
+    }
+    sim_frame(bad, OP_BINARY, "", 0);
+    for (int i = 0; i < 9; i++)
+        sim_frame(bad, OP_CONT, "1", 1);
+    sim_pump(s);
+    sim_expect_open(bad);
+    assert_int_equal(sim_stats(s).nuisances, before + 30);
+    sim_pass(s, 2 * SEC); /* twenty are forgiven, or one less */
+    for (int i = 0; i < 19; i++)
+        sim_frame(bad, OP_CONT, "1", 1);
+    sim_pump(s);
+    sim_expect_open(bad);
+    sim_frame(bad, OP_CONT, "1", 1);
+    sim_frame(bad, OP_CONT, "1", 1);
+    sim_pump(s);
+    sim_expect_close(bad, WSPOOL_END_NUISANCE, 4103);
+    assert_int_equal(sim_stats(s).ended[WSPOOL_END_NUISANCE], 1);
+    assert_in_range(sim_stats(s).nuisances, before + 50, before + 51);
+    sim_ping(good, "p");
+    sim_pump(s);
+    sim_expect_open(good);
+    sim_free(s);
+}
+
+/* ------------------------------------------------------------------- closes */
+
+/* T9, T5: everybody closes at once, in all the ways there are; the books know of each. */
+static void closes_by_all_at_once_balance_and_give_all_back(void **state)
+{
+    sim *s = hostile_sim(1, 1000);
+    hostile_bound bound;
+    (void)state;
+    sim_start(s);
+    sim_join(s, "/all");            /* it stays */
+    for (int i = 0; i < PEERS; i++) /* tables grow once */
+        sim_connect_to(s, "/all");
+    sim_pump(s);
+    for (size_t i = 1; i < s->peer_count; i++)
+        sim_cut(s->peers[i], WSPOOL_GONE_EOF);
+    sim_pump(s);
+    bound = hostile_begin(s);
+    for (int round = 0; round < 3; round++) {
+        size_t from = s->peer_count;
+        s->chop = round == 1 ? SIM_RANDOM : SIM_WHOLE;
+        for (int i = 0; i < PEERS; i++)
+            sim_connect_to(s, "/all");
+        sim_pump(s);
+        sim_broadcast(s, wspool_global("all"), "to all of them");
+        for (size_t i = from; i < s->peer_count; i++) {
+            static const int codes[] = {1000, 1001, 1012, 1013, 1014, 3000, 4999};
+            static const int unlawful[] = {1004, 1005, 1006, 1015, 999, 2999, 5000};
+            sim_peer *p = s->peers[i];
+            switch (i % 8) {
+            case 0:
+                sim_say_close(p, codes[i / 8 % 7], "bye");
+                break;
+            case 1:
+                sim_say_close(p, unlawful[i / 8 % 7], "bye");
+                break;
+            case 2:
+                sim_say_close(p, 0, NULL);
+                sim_say_close(p, 1000, "again");
+                break;
+            case 3:
+                sim_frame(p, FIN | OP_CLOSE, "x", 1); /* T18 */
+                break;
+            case 4:
+                sim_stall(p);
+                sim_say_close(p, 1000, NULL);
+                break;
+            case 5:
+                sim_write(p, "\x88\xfd\x01\x02", 4); /* a Close that doesn't come */
+                sim_cut(p, WSPOOL_GONE_FAILED);
+                break;
+            case 6:
+                SIM_IN(wspool_close(s->pool, p->id, 1000, "you first", 0));
+                sim_say_close(p, 1000, "no, you");
+                break;
+            default:
+                sim_frame(p, OP_TEXT, "half", 4);
+                sim_cut(p, WSPOOL_GONE_EOF);
+                break;
+            }
+        }
+        sim_pump(s);           /* which looks at the books behind each turn */
+        sim_pass(s, 40 * SEC); /* closing_time; flush_time for who was blocked before it was read */
+        assert_int_equal(sim_stats(s).peers, 1);
+        assert_int_equal(sim_stats(s).waiting, 0);
+        hostile_expect(s, bound, 262144 + 64 * 2112);
+    }
+    sim_free(s);
+}
+
+/* Each end tells all the others: the storm is bounded by their queues. */
+static void tell_all(sim *s, const sim_event *event)
+{
+    static char text[1000];
+    if (event->what == SIM_CLOSED)
+        SIM_IN(wspool_broadcast(s->pool, wspool_global("all"), text, sizeof text, NULL, NULL));
+}
+
+static void ends_that_are_told_to_all_stay_within_the_queues(void **state)
+{
+    sim *s = hostile_sim(1, 1000);
+    size_t peers = (size_t)PEERS / 2;
+    struct wspool_stats stats;
+    (void)state;
+    s->react = tell_all;
+    s->config.queue_messages = 20;
+    sim_start(s);
+    for (size_t i = 0; i < peers; i++)
+        sim_connect_to(s, "/all");
+    sim_pump(s);
+    for (size_t i = 0; i < peers; i++)
+        sim_stall(s->peers[i]);
+    for (size_t i = 0; i < peers; i += 2)
+        sim_cut(s->peers[i], WSPOOL_GONE_FAILED);
+    while (sim_turn(s)) {
+        stats = sim_stats(s);
+        assert_true(stats.waiting <= peers * 20);
+        assert_true(stats.block_bytes <= 2 * peers * 1024 + 65536);
+    }
+    sim_pass(s, 60 * SEC);
+    assert_int_equal(sim_stats(s).peers, 0);
+    sim_free(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fragments_of_no_bytes_without_end_spend_the_budget),
+        cmocka_unit_test(fragments_of_one_byte_without_end_spend_the_budget),
+        cmocka_unit_test(fragments_without_a_budget_end_at_the_message_limit),
+        cmocka_unit_test(announcement_beyond_the_limit_is_refused_by_its_head),
+        cmocka_unit_test(announcement_within_the_limit_costs_what_has_come),
+        cmocka_unit_test(control_frame_over_125_is_1002_and_allocates_nothing),
+        cmocka_unit_test(ping_flood_by_many_who_do_not_read_holds_one_lane_each),
+        cmocka_unit_test(budget_of_nuisance_is_one_for_all_kinds_and_each_peers_own),
+        cmocka_unit_test(closes_by_all_at_once_balance_and_give_all_back),
+        cmocka_unit_test(ends_that_are_told_to_all_stay_within_the_queues),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
