@@ -51,13 +51,15 @@ extern "C" {
     X(log_suppressed, "records", "log records left out by the limit on their rate")                \
     X(stale_ids, "calls", "calls that named a peer which is no longer there")
 
-/* Gauges: what is the case now. X(name, unit, help) */
-#define WSPOOL_GAUGES(X)                                                                           \
+/* Gauges: what is the case now. X(name, unit, help). One that follows from the counters is not
+ * kept, but worked out when it is asked for. */
+#define WSPOOL_GAUGES(X) WSPOOL_GAUGES_OR_DERIVED(X, X)
+#define WSPOOL_GAUGES_OR_DERIVED(X, DERIVED)                                                       \
     X(handshakes, "peers", "on their way in")                                                      \
     X(peers, "peers", "accepted and not yet ended; those that are closing count")                  \
     X(channels, "channels", "with at least one member")                                            \
     X(memberships, "memberships", "of all peers in all channels")                                  \
-    X(waiting, "messages", "queued, over all peers")                                               \
+    DERIVED(waiting, "messages", "queued, over all peers")                                         \
     X(waiting_bytes, "bytes", "queued, over all peers: a shared message counts for each")          \
     X(block_bytes, "bytes", "memory of the wire images, a shared message counted once")
 

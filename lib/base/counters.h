@@ -2,9 +2,9 @@
 /*
  * base/counters.h - the numbers of a pool: one writer, readers in any thread.  Floor 0.
  *
- * The list stands in wspool/stats.h; this is its storage. Relaxed loads and stores compile to the
- * plain ones, so counting costs what it always did, and wspool_stats may be called from anywhere.
- * Only the pool's thread adds.
+ * The list stands in wspool/stats.h; this is its storage, but for what is derived. Relaxed loads
+ * and stores compile to the plain ones, so counting costs what it always did, and wspool_stats may
+ * be called from anywhere. Only the pool's thread adds.
  */
 #ifndef WSP_BASE_COUNTERS_H
 #define WSP_BASE_COUNTERS_H
@@ -22,8 +22,10 @@ struct wsp_stage_counts {
 
 struct wsp_counters {
 #define WSPOOL_X(name, unit, help) wsp_count name;
+#define WSPOOL_DERIVED(name, unit, help)
     WSPOOL_COUNTERS(WSPOOL_X)
-    WSPOOL_GAUGES(WSPOOL_X)
+    WSPOOL_GAUGES_OR_DERIVED(WSPOOL_X, WSPOOL_DERIVED)
+#undef WSPOOL_DERIVED
 #undef WSPOOL_X
     wsp_count refused[WSPOOL_REFUSAL_COUNT];
     wsp_count ended[WSPOOL_END_COUNT];

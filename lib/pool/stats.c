@@ -13,8 +13,10 @@ static struct wspool_stats read_counts(const wspool *pool)
     struct wspool_stats stats = {0};
     const struct wsp_counters *count = &pool->count;
 #define WSPOOL_X(name, unit, help) stats.name = wsp_count_read(&count->name);
+#define WSPOOL_DERIVED(name, unit, help)
     WSPOOL_COUNTERS(WSPOOL_X)
-    WSPOOL_GAUGES(WSPOOL_X)
+    WSPOOL_GAUGES_OR_DERIVED(WSPOOL_X, WSPOOL_DERIVED)
+#undef WSPOOL_DERIVED
 #undef WSPOOL_X
     /* Derived rather than kept, since it would be written with each message to each peer; the
      * check of the books holds it against the queues themselves. Read from another thread, the

@@ -74,8 +74,10 @@ static void each_number_stands_in_its_place(void **state)
     memcpy(&kept, n, sizeof kept);
     uint64_t value = 1000;
 #define WSPOOL_X(name, unit, help) wsp_count_set(&n->name, value++);
+#define WSPOOL_DERIVED(name, unit, help) value++;
     WSPOOL_COUNTERS(WSPOOL_X)
-    WSPOOL_GAUGES(WSPOOL_X)
+    WSPOOL_GAUGES_OR_DERIVED(WSPOOL_X, WSPOOL_DERIVED)
+#undef WSPOOL_DERIVED
 #undef WSPOOL_X
     for (size_t i = 0; i < WSPOOL_REFUSAL_COUNT; i++) {
         wsp_count_set(&n->refused[i], value++);
