@@ -94,8 +94,8 @@ struct wspool_stats {
 int wspool_stats(const wspool *pool, struct wspool_stats *stats);
 
 /* Walks the whole pool and compares it with its numbers: the books above, every queue, every
- * membership, every block's count. Linear in peers and memberships: for tests, and for a
- * diagnosis now and then. 0, or WSPOOL_ERR_BOOKS: a bug of ours, never of a peer. */
+ * membership, every block's count; and asks each part of it whether it is in order. Linear in
+ * peers and memberships: for tests, and for a diagnosis now and then, by the pool's thread. 0, or WSPOOL_ERR_BOOKS: a bug of ours, never of a peer. */
 int wspool_check(const wspool *pool);
 
 #pragma GCC visibility pop

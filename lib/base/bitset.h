@@ -5,7 +5,11 @@
  * Two levels: a bit for each number, and a bit for each word of those that is not zero. Adding
  * and removing touch two words; walking skips empty stretches 4096 numbers at a time. The pool
  * keeps in such sets which slots need attention, so that they are visited in memory order.
- * Invariant: a summary bit is set exactly when its word is not zero.
+ *
+ * Invariants:
+ * - a summary bit is set exactly when its word is not zero;
+ * - no member is below `low`, nor at or above `capacity`;
+ * - both arrays are there when there is room for anything.
  */
 #ifndef WSP_BASE_BITSET_H
 #define WSP_BASE_BITSET_H
@@ -73,6 +77,7 @@ static inline uint32_t wsp_bitset_take_near(struct wsp_bitset *set)
 }
 /* Is it empty? 1 or 0. */
 int wsp_bitset_empty(struct wsp_bitset *set);
+/* Do the invariants hold? 1 or 0. Linear in the capacity. */
 int wsp_bitset_check(const struct wsp_bitset *set);
 
 #endif

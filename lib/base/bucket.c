@@ -34,3 +34,8 @@ int wsp_bucket_draw(struct wsp_bucket *bucket, uint32_t burst, uint32_t rate, ui
     bucket->spent += cost;
     return 1;
 }
+
+int wsp_bucket_check(const struct wsp_bucket *bucket, uint32_t burst)
+{
+    return bucket->spent <= burst;
+}

@@ -4,7 +4,10 @@
  *
  * It begins full; each draw takes one token; `rate` come back a second, up to `burst`. Time is a
  * coarse stamp of 2^26 ns (67 ms; wraps never in nine years), so a bucket fits into a record that
- * every peer has. Invariant: spent <= burst.
+ * every peer has.
+ *
+ * Invariants:
+ * - no more is spent than `burst`.
  */
 #ifndef WSP_BASE_BUCKET_H
 #define WSP_BASE_BUCKET_H
@@ -28,5 +31,7 @@ struct wsp_bucket {
  * when not: then nothing is drawn. */
 int wsp_bucket_draw(struct wsp_bucket *bucket, uint32_t burst, uint32_t rate, uint32_t cost,
                     uint64_t ns);
+/* Do the invariants hold? 1 or 0. */
+int wsp_bucket_check(const struct wsp_bucket *bucket, uint32_t burst);
 
 #endif

@@ -83,3 +83,8 @@ void wsp_bytes_fini(struct wsp_bytes *bytes, const wspool_mem *mem)
     wsp_free(mem, bytes->data);
     memset(bytes, 0, sizeof(*bytes));
 }
+
+int wsp_bytes_check(const struct wsp_bytes *bytes)
+{
+    return bytes->len <= bytes->cap && (bytes->data == NULL) == (bytes->cap == 0);
+}

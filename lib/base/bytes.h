@@ -4,7 +4,10 @@
  *
  * Grows with what it holds (at least doubling, starting at 256), never with what somebody
  * announces; a limit belongs to the caller. All zero is a valid empty one.
- * Invariants: len <= cap; data is NULL exactly when cap is 0.
+ *
+ * Invariants:
+ * - len <= cap;
+ * - data is NULL exactly when cap is 0.
  */
 #ifndef WSP_BASE_BYTES_H
 #define WSP_BASE_BYTES_H
@@ -31,5 +34,7 @@ int wsp_bytes_append_within(struct wsp_bytes *bytes, const wspool_mem *mem, cons
                             size_t len, size_t most);
 /* Gives the memory back and leaves an empty one. */
 void wsp_bytes_fini(struct wsp_bytes *bytes, const wspool_mem *mem);
+/* Do the invariants hold? 1 or 0. */
+int wsp_bytes_check(const struct wsp_bytes *bytes);
 
 #endif

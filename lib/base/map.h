@@ -6,8 +6,12 @@
  * adding allocates nothing but, now and then, a larger table of buckets. A table that can't grow
  * is no failure: chains get longer. The key is `len` bytes that live in the thing; a caller with
  * a composite key lays it out so that equal things have equal bytes (a kind first, say).
- * Invariants: a node is in at most one map; the number of buckets is a power of two; every node
- * lies in the chain of its hash.
+ *
+ * Invariants:
+ * - a node is in at most one map, and lies in the chain of its hash;
+ * - the hash in a node is that of its key;
+ * - the number of buckets is a power of two; there are none until the first node;
+ * - `count` is the number of nodes in all chains.
  */
 #ifndef WSP_BASE_MAP_H
 #define WSP_BASE_MAP_H

@@ -86,3 +86,27 @@ void wsp_slots_give(struct wsp_slots *slots, void *record)
     slots->first_free = slot->index;
     slots->used--;
 }
+
+int wsp_slots_check(const struct wsp_slots *slots)
+{
+    uint32_t taken = 0, free = 0;
+    if (slots->used > slots->top || slots->chunk_count > slots->chunk_cap ||
+        slots->top > (uint64_t)slots->chunk_count << WSP_SLOTS_CHUNK_BITS) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < slots->top; i++) {
+        const struct wsp_slot *slot = wsp_slots_at(slots, i);
+        taken += slot->generation & 1u;
+        if (slot->index != i) {
+            return 0;
+        }
+    }
+    /* A list that came back to itself would be longer than there are free slots. */
+    for (uint32_t i = slots->first_free; i != NO_SLOT; i = *free_link(wsp_slots_at(slots, i))) {
+        if (i >= slots->top || ++free > slots->top - slots->used ||
+            (((const struct wsp_slot *)wsp_slots_at(slots, i))->generation & 1u)) {
+            return 0;
+        }
+    }
+    return taken == slots->used && free == slots->top - slots->used;
+}

@@ -10,6 +10,12 @@
  *
  * The first bytes of a record belong to this file: struct wsp_slot. The rest is the caller's, and
  * all zero when a record is taken.
+ *
+ * Invariants:
+ * - a record below `top` knows its own index; those above were never used;
+ * - its generation is odd while it is taken, and `used` is the number of these;
+ * - the list of free slots goes through all others, once each;
+ * - there are chunks for all slots below `top`.
  */
 #ifndef WSP_BASE_SLOTS_H
 #define WSP_BASE_SLOTS_H
@@ -44,6 +50,8 @@ void wsp_slots_fini(struct wsp_slots *slots, const wspool_mem *mem);
 /* A record, all zero behind its struct wsp_slot; NULL when there is no memory. */
 void *wsp_slots_take(struct wsp_slots *slots, const wspool_mem *mem);
 void wsp_slots_give(struct wsp_slots *slots, void *record);
+/* Do the invariants hold? 1 or 0. Linear. */
+int wsp_slots_check(const struct wsp_slots *slots);
 
 /* The record in a slot below `top`, taken or not. */
 static inline void *wsp_slots_at(const struct wsp_slots *slots, uint32_t index)

@@ -44,3 +44,17 @@ void wsp_spares_give(struct wsp_spares *spares, const wspool_mem *mem, void *blo
     spares->first = block;
     spares->count++;
 }
+
+int wsp_spares_check(const struct wsp_spares *spares)
+{
+    uint32_t seen = 0;
+    if (spares->count > spares->keep || spares->size < sizeof(void *)) {
+        return 0;
+    }
+    for (void *block = spares->first; block; block = *(void **)block) {
+        if (++seen > spares->count) {
+            return 0;
+        }
+    }
+    return seen == spares->count;
+}

@@ -8,8 +8,12 @@
  * years); what lies beyond waits in the last level and is looked at again.
  * Timers are linked by the 32-bit slots of their owners rather than by pointers: half the bytes,
  * and every idle peer has one. The wheel finds a timer through the `at` function it was given.
- * Invariants: a timer is in one list of the wheel or in none (`prev` is WSP_TIMER_OFF); what
- * is in a list is due no earlier than the list's place says; `now` never runs backwards.
+ *
+ * Invariants:
+ * - a timer is in one list of the wheel or in none (then `prev` is WSP_TIMER_OFF);
+ * - it lies in the list that follows from its tick and the wheel's, and none is overdue;
+ * - a bit of `occupied` is set exactly when its list is not empty;
+ * - the wheel never stands behind `until`: `now` never runs backwards.
  */
 #ifndef WSP_BASE_TIMERS_H
 #define WSP_BASE_TIMERS_H
@@ -62,6 +66,7 @@ uint32_t wsp_timers_fire(struct wsp_timers *timers, uint64_t now);
 /* A time at which wsp_timers_fire should be called again: no later than the tick of the next
  * timer, perhaps earlier; WSP_TIMERS_NEVER when none is armed. */
 uint64_t wsp_timers_next(const struct wsp_timers *timers);
+/* Do the invariants hold? 1 or 0. Linear. */
 int wsp_timers_check(const struct wsp_timers *timers);
 
 #endif

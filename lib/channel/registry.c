@@ -337,13 +337,16 @@ int wsp_registry_check(const struct wsp_registry *registry, uint64_t *membership
     struct wsp_map_node *node = NULL;
     while ((node = wsp_map_next(&registry->channels, node)) != NULL) {
         const struct wsp_channel *channel = of_node(node);
-        if (channel->count == 0 || channel->count > channel->cap) {
+        if (channel->count == 0 || channel->count > channel->cap ||
+            channel->epoch >= registry->next_epoch || node->key != channel->key ||
+            node->key_len == 0 || !wsp_channel_valid(wsp_channel_name(channel))) {
             return 0;
         }
         for (uint32_t i = 0; i < channel->count; i++) {
             const struct wsp_member *member = &channel->members[i];
             const struct wsp_seats *seats = &member->peer->seats;
-            if (member->seat >= seats->count || wsp_seat_channel(seats, member->seat) != channel ||
+            if (seats->count - 1u > seats->cap || member->seat >= seats->count ||
+                wsp_seat_channel(seats, member->seat) != channel ||
                 seat_index(seats, member->seat) != i) {
                 return 0;
             }

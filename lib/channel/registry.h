@@ -16,7 +16,12 @@
  * that isn't there stands at offset 0 of the next epoch; a message that finds nobody uses that
  * epoch up, so whoever was told of that position before learns that something was missed.
  *
- * Invariants: a membership is on exactly two arrays, and they agree; no channel is empty.
+ * Invariants:
+ * - a membership is on exactly two arrays, and they agree: each member of a channel sits on a seat
+ *   that points back, and there are as many seats as members;
+ * - no channel is empty: it goes with its last member;
+ * - a peer has one seat in a channel at most (a join sees to that; the check is linear and can't);
+ * - a channel has an epoch that was given out, and a name of a kind that there is.
  */
 #ifndef WSP_CHANNEL_REGISTRY_H
 #define WSP_CHANNEL_REGISTRY_H

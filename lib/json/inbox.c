@@ -336,3 +336,29 @@ int wspool_json_on_action(wspool_json *json, const char *name, wspool_json_handl
     }
     return set_handler(&json->actions, name, handler, user);
 }
+
+static int handlers_hold(const struct wsp_json_handler *list)
+{
+    for (; list; list = list->next) {
+        if (!list->call) {
+            return 0;
+        }
+        for (const struct wsp_json_handler *other = list->next; other; other = other->next) {
+            if (strcmp(other->name, list->name) == 0) {
+                return 0;
+            }
+        }
+    }
+    return 1;
+}
+
+int wsp_json_check(const wspool_json *json)
+{
+    for (size_t i = 0; i < json->session_room; i++) {
+        const struct wsp_json_session *session = &json->sessions[i];
+        if (session->id == 0 ? session->recent != NULL : wspool_slot(session->id) != i) {
+            return 0;
+        }
+    }
+    return handlers_hold(json->types) && handlers_hold(json->actions);
+}

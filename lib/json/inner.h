@@ -5,6 +5,10 @@
  *     json.c   life, hooks, what the server says
  *     inbox.c  what a client says, and who handles it
  *     names.c  channels, epochs and times as the contract writes them
+ *
+ * Invariants:
+ * - a session stands in the place of its peer's slot; an empty place remembers no action;
+ * - a handler has something to call, and a name that no other of its list has.
  */
 #ifndef WSP_JSON_INNER_H
 #define WSP_JSON_INNER_H
@@ -74,5 +78,7 @@ struct wsp_json_session *wsp_json_session(wspool_json *json, wspool_id id);
 
 void wsp_json_receive(wspool_json *json, wspool *pool, wspool_id id, const char *text, size_t len);
 void wsp_json_forget_handlers(struct wsp_json_handler **list);
+/* Do the invariants hold? 1 or 0. */
+int wsp_json_check(const wspool_json *json);
 
 #endif

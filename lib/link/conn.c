@@ -504,16 +504,24 @@ void wsp_conn_timer(struct wsp_link *link, struct wsp_conn *conn)
 
 int wsp_conn_check(const struct wsp_conn *conn)
 {
+    const struct wsp_control *control = conn->out.control;
     int armed = conn->timer.prev != WSP_TIMER_OFF;
-    if ((conn->out.open != 0) != (conn->state == WSP_OPEN)) {
+    if (conn->state > WSP_CLOSED || (conn->out.open != 0) != (conn->state == WSP_OPEN) ||
+        ((conn->flags & WSP_PINGED) && conn->state != WSP_OPEN) ||
+        ((conn->flags & WSP_CLOSE_RECEIVED) && conn->state < WSP_CLOSING) ||
+        !wsp_gate_check(&conn->gate)) {
         return 0;
     }
     if (conn->state == WSP_CLOSED) {
-        return !armed;
+        return !armed && !conn->out.blocked; /* its output may be half given back */
     }
     /* Without pings and deadlines an open peer waits for nothing. */
     if (!armed && conn->state != WSP_OPEN) {
         return 0;
     }
-    return wsp_outq_check(&conn->out);
+    if (conn->state >= WSP_OPEN && conn->work.inbound && !wsp_inbound_check(conn->work.inbound)) {
+        return 0;
+    }
+    return (!control || control->close_end == 0 || conn->state == WSP_CLOSING) &&
+           conn->out.blocked <= 1 && wsp_outq_check(&conn->out);
 }

@@ -16,8 +16,15 @@
  * the link. Nothing is freed while a frame is being read: ended connections are tidied up on the
  * way out of the call, with wsp_conn_fini.
  *
- * Invariants: out.open exactly in OPEN; the timer is armed in every state but CLOSED; `end` is
- * set from CLOSING on, and never changes after that; `lost` is used from then on, `nuisance` before.
+ * Invariants:
+ * - out.open exactly in OPEN; a Close is queued in CLOSING only, so nothing can get behind it;
+ * - the timer is armed in every state but CLOSED (in OPEN, unless there is nothing to wait for);
+ * - CLOSED excludes what belongs to life: a blocked transport, a ping that awaits an answer;
+ * - a ping awaits its answer in OPEN only, the peer's Close has come in CLOSING or CLOSED only;
+ * - what is under way from the peer, and its gate, are in order;
+ * - states never go back; `end` is set from CLOSING on, and never changes after that; `lost` is
+ *   used from then on, `nuisance` before (no look at one moment can show this; tests of the
+ *   transitions do).
  */
 #ifndef WSP_LINK_CONN_H
 #define WSP_LINK_CONN_H

@@ -88,6 +88,8 @@ void wsp_inbound_fini(struct wsp_inbounds *inbounds, struct wsp_inbound **pin)
     in->frame = (struct wsp_frame){0};
     in->buffer.len = 0;
     in->discard = 0;
+    in->coding = 0;
+    in->coded = 0;
     in->message = 0;
     in->shown = 0;
     in->next = inbounds->spares;
@@ -402,4 +404,29 @@ void wsp_inbound_discard(struct wsp_inbounds *inbounds, struct wsp_inbound **pin
         in->discard = in->frame.length;
     }
     event->kind = WSP_EVENT_MORE;
+}
+
+int wsp_inbound_check(const struct wsp_inbound *in)
+{
+    if (in->decoder && (in->discard > 0 || wsp_decoder_missing(in->decoder) > in->frame.length)) {
+        return 0;
+    }
+    return wsp_bytes_check(&in->buffer) && wsp_utf8_check(&in->utf8) &&
+           (in->buffer.len == 0 || in->message != 0) && in->message <= WSP_BINARY &&
+           (in->coding != 0 || (!in->state && !in->coded)) && in->control_len <= WSP_CONTROL_MAX;
+}
+
+int wsp_inbounds_check(const struct wsp_inbounds *inbounds)
+{
+    uint32_t count = 0;
+    size_t bytes = 0;
+    for (const struct wsp_inbound *in = inbounds->spares; in; in = in->next) {
+        if (++count > SPARES_MAX || in->decoder || in->message != 0 || in->shown || in->state ||
+            in->discard > 0 || !wsp_inbound_check(in)) {
+            return 0;
+        }
+        bytes += in->buffer.cap;
+    }
+    return count == inbounds->spare_count && bytes == inbounds->spare_bytes &&
+           bytes <= SPARE_BYTES_MAX;
 }

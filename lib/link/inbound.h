@@ -9,9 +9,16 @@
  * and an announced length costs nothing. A message in another form (RSV1) is decoded into that
  * buffer piece by piece. It never grows beyond the limit of a message, whatever the pieces decode to.
  *
- * Invariants: a decoder is held only inside a frame; the buffer holds data only inside a message;
- * `state` is NULL between messages unless the codec keeps it; after an error nothing but
- * wsp_inbound_discard is called.
+ * Invariants:
+ * - a decoder is held only inside a frame, while nothing of it is to be thrown away, and never
+ *   misses more than the frame's length;
+ * - the buffer holds data only inside a message;
+ * - what has come of a control frame fits into one;
+ * - `state` is there only with a peer that has agreed to something, and is NULL between messages
+ *   unless the codec keeps it; a coded message is one that the agreement allows;
+ * - after an error nothing but wsp_inbound_discard is called;
+ * - a spare is inside of nothing; spares are as many as is said, their buffers as large, and both
+ *   few.
  */
 #ifndef WSP_LINK_INBOUND_H
 #define WSP_LINK_INBOUND_H
@@ -92,5 +99,9 @@ void wsp_inbound_discard(struct wsp_inbounds *inbounds, struct wsp_inbound **in,
 
 /* Lets go of what is held. */
 void wsp_inbound_fini(struct wsp_inbounds *inbounds, struct wsp_inbound **in);
+
+/* Do the invariants of one hold, and those of the spares? 1 or 0. */
+int wsp_inbound_check(const struct wsp_inbound *in);
+int wsp_inbounds_check(const struct wsp_inbounds *inbounds);
 
 #endif

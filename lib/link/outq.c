@@ -645,33 +645,56 @@ static void add_run(const struct wsp_run *run, void *user)
 {
     struct sum *sum = user;
     uint32_t at = run->partial, images = run->partial ? 1 : 0;
+    if (sum->bad || run->offset + run->bytes > run->block->used ||
+        (run->partial && sum->bytes > 0)) {
+        sum->bad = 1;
+        return;
+    }
     while (at < run->bytes) {
         at += wsp_frame_image_len(run->block->bytes + run->offset + at);
         images++;
     }
-    if (at != run->bytes || images != run->count || run->offset + run->bytes > run->block->used) {
-        sum->bad = 1;
-    }
+    sum->bad = at != run->bytes || images != run->count;
     sum->bytes += run->bytes;
     sum->count += run->count;
+}
+
+static int chunks_hold(const struct wsp_runs *first)
+{
+    const struct wsp_runs *last = first;
+    for (const struct wsp_runs *chunk = first; chunk; chunk = chunk->next) {
+        if (chunk->start >= chunk->end || chunk->end > WSP_RUNS_PER_CHUNK) {
+            return 0;
+        }
+        last = chunk;
+    }
+    return !first || first->last == last;
+}
+
+static int control_holds(const struct wsp_control *control, uint32_t messages)
+{
+    return control->start <= control->end && control->end <= WSP_CONTROL_BYTES &&
+           control->close_start <= control->close_end &&
+           control->close_end <= WSP_CLOSE_IMAGE_MAX &&
+           control->peeked <= control->end - control->start &&
+           control->close_peeked <= control->close_end - control->close_start &&
+           (control->last_pong == WSP_NO_PONG || control->last_pong < control->end) &&
+           (control->start < control->end || control->close_start < control->close_end) &&
+           (control->close_start == 0 || messages == 0);
+}
+
+int wsp_stock_check(const struct wsp_stock *stock)
+{
+    return wsp_spares_check(&stock->runs) && wsp_spares_check(&stock->controls);
 }
 
 int wsp_outq_check(const struct wsp_outq *q)
 {
     struct sum sum = {0};
+    if (!chunks_hold(q->more) || (q->control && !control_holds(q->control, q->bytes))) {
+        return 0;
+    }
     wsp_outq_each(q, add_run, &sum);
-    if (sum.bad || sum.bytes != q->bytes || sum.count != q->count || q->peeked > q->bytes) {
-        return 0;
-    }
-    if (q->bytes == 0 && (q->more || q->first.block)) {
-        return 0;
-    }
-    const struct wsp_control *control = q->control;
-    if (control) {
-        /* At most one frame is half sent, be it a message or a control frame. */
-        return control->start <= control->end && control->end <= WSP_CONTROL_BYTES &&
-               control->close_start <= control->close_end &&
-               (control->close_start == 0 || q->bytes == 0);
-    }
-    return 1;
+    return !sum.bad && sum.bytes == q->bytes && sum.count == q->count && q->peeked <= q->bytes &&
+           (q->bytes > 0 || (!q->more && !q->first.block));
 }

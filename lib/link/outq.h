@@ -13,9 +13,17 @@
  * which comes before everything) are a few bytes of the queue's own, borrowed from the stock
  * while there are any; so is the Close, which waits until the messages before it are gone.
  *
- * Invariants: at most one frame is half sent, and the lanes change only between frames; `bytes`
- * and `count` are the sums over the runs; `more` is NULL when the first run is empty; what was
- * peeked stays as it is until the ack; nothing is queued behind a Close.
+ * Invariants:
+ * - at most one frame is half sent: a message, and that is the first one; or one in the control
+ *   lane; or the Close, and then no message is left. The lanes change only between frames;
+ * - `bytes` and `count` are the sums over the runs, and a run is made of whole images, but for
+ *   the rest of a half-sent one at its beginning;
+ * - `more` is NULL when the first run is empty; no chunk of it is empty, and its first one knows
+ *   the last;
+ * - what was peeked stays as it is until the ack, and is never more than there is;
+ * - control bytes are there as long as anything waits in them;
+ * - nothing is queued behind a Close (who queues one shuts the queue first: link/conn.h);
+ * - control frames are never dropped, but for a pong that a newer one replaces.
  */
 #ifndef WSP_LINK_OUTQ_H
 #define WSP_LINK_OUTQ_H
@@ -72,6 +80,8 @@ struct wsp_outq {
 
 void wsp_stock_init(struct wsp_stock *stock, const wspool_mem *mem);
 void wsp_stock_fini(struct wsp_stock *stock);
+/* Do its spares hold what they should? 1 or 0. */
+int wsp_stock_check(const struct wsp_stock *stock);
 
 /* Puts a run behind everything else in the message lane, the block's hold included. 0 or NOMEM.
  * The slow half of wsp_outq_push. */

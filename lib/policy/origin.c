@@ -247,3 +247,19 @@ int wsp_origins_admit(const struct wsp_origins *origins, const wspool_request *r
     }
     return is_same_host(&origin, request) || is_listed(origins, &origin);
 }
+
+int wsp_origins_check(const struct wsp_origins *origins)
+{
+    if ((origins->list == NULL) != (origins->count == 0)) {
+        return 0;
+    }
+    for (size_t i = 0; i < origins->count; i++) {
+        const struct wsp_origin *origin = &origins->list[i];
+        if (!origin->scheme || !*origin->scheme ||
+            origin->host != origin->scheme + strlen(origin->scheme) + 1 || !*origin->host ||
+            origin->port == 0 || origin->port > 65535) {
+            return 0;
+        }
+    }
+    return 1;
+}

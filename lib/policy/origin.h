@@ -9,6 +9,9 @@
  * Default ports are known of http and ws (80), https and wss (443); an origin of any other
  * scheme must name its port. A host is a name, an IPv4 address or an IPv6 address in brackets,
  * any case; a trailing dot makes another host.
+ *
+ * Invariants:
+ * - each origin of the list has a scheme, a host and a port, as they were parsed.
  */
 #ifndef WSP_POLICY_ORIGIN_H
 #define WSP_POLICY_ORIGIN_H
@@ -35,5 +38,8 @@ void wsp_origins_fini(struct wsp_origins *origins, const wspool_mem *mem);
  * out there is the default port of the Origin's scheme), or its scheme, host and port one of the
  * list. "null", or whatever can't be parsed, is refused. */
 int wsp_origins_admit(const struct wsp_origins *origins, const wspool_request *request);
+
+/* Do the invariants hold? 1 or 0. */
+int wsp_origins_check(const struct wsp_origins *origins);
 
 #endif

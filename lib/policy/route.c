@@ -163,3 +163,20 @@ enum wspool_slow wsp_routes_slow(const struct wsp_routes *routes, wspool_channel
     }
     return otherwise;
 }
+
+int wsp_routes_check(const struct wsp_routes *routes)
+{
+    if ((routes->list == NULL) != (routes->count == 0)) {
+        return 0;
+    }
+    for (size_t i = 0; i < routes->count; i++) {
+        const struct wsp_route *route = &routes->list[i];
+        struct wsp_route parsed;
+        if (!route->pattern || !route->name || strlen(route->name) > WSPOOL_NAME_MAX ||
+            parse_pattern(&parsed, route->pattern) || parsed.head != route->head ||
+            parsed.tail != route->tail) {
+            return 0;
+        }
+    }
+    return 1;
+}

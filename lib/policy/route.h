@@ -4,6 +4,11 @@
  *
  * Patterns are literal but for at most one {parameter} that stands for a whole segment. They are
  * few and tried in order; the first that fits decides.
+ *
+ * Invariants:
+ * - each route has a pattern and a name of its own, which fits into a channel's;
+ * - a pattern begins with a slash; its parameter stands, in braces, from `head` to `tail`, or
+ *   there is none, and `head` is its length.
  */
 #ifndef WSP_POLICY_ROUTE_H
 #define WSP_POLICY_ROUTE_H
@@ -47,5 +52,8 @@ int wsp_routes_match(const struct wsp_routes *routes, wspool_text path, char *na
 /* The policy of a channel: that of the first route that can name it, or `otherwise`. */
 enum wspool_slow wsp_routes_slow(const struct wsp_routes *routes, wspool_channel channel,
                                  enum wspool_slow otherwise);
+
+/* Do the invariants hold? 1 or 0. */
+int wsp_routes_check(const struct wsp_routes *routes);
 
 #endif

@@ -4,6 +4,10 @@
  *
  * Each event has a token bucket of its own, so that an attack on one door can't fill the disk,
  * nor drown what is said about the others.
+ *
+ * Invariants:
+ * - no bucket has given more than it holds;
+ * - what was suppressed and not told yet is part of what the pool has counted.
  */
 #include "pool/pool.h"
 
@@ -42,4 +46,16 @@ void wsp_log(wspool *pool, enum wsp_log_event event, wspool_log_record record)
     record.suppressed = pool->log.events[event].suppressed;
     pool->log.events[event].suppressed = 0;
     hook->call(pool, &record, hook->user);
+}
+
+int wsp_log_check(const wspool *pool)
+{
+    uint64_t suppressed = 0;
+    for (size_t i = 0; i < WSP_LOG_EVENT_COUNT; i++) {
+        if (!wsp_bucket_check(&pool->log.events[i].bucket, BURST)) {
+            return 0;
+        }
+        suppressed += pool->log.events[i].suppressed;
+    }
+    return suppressed <= wsp_count_read(&pool->count.log_suppressed);
 }

@@ -7,6 +7,10 @@
  * the flag is cleared before the list is taken, so a letter that comes later wakes again and none
  * is left lying. A letter may be read before its thread has set the flag: then the wake comes for
  * nothing, and the tick that it brings clears the flag though there is no letter.
+ *
+ * Invariants:
+ * - each letter has a verdict: yes or no, never "pending";
+ * - the list ends. Others only put letters before its first one, so the pool's thread may walk it.
  */
 #include "base/growing.h"
 #include "pool/pool.h"
@@ -86,4 +90,22 @@ void wsp_mailbox_fini(wspool *pool)
         wsp_free(&pool->config.mem, letter);
         letter = next;
     }
+}
+
+int wsp_mailbox_check(const wspool *pool)
+{
+    const struct wsp_letter *letter =
+        atomic_load_explicit(&pool->mailbox.letters, memory_order_acquire);
+    const struct wsp_letter *behind = letter; /* half as fast: it is met where a list goes round */
+    for (unsigned steps = 0; letter; steps++) {
+        if (letter->verdict.kind != WSPOOL_ACCEPT && letter->verdict.kind != WSPOOL_REFUSE) {
+            return 0;
+        }
+        letter = letter->next;
+        behind = steps & 1u ? behind->next : behind;
+        if (letter == behind) {
+            return 0;
+        }
+    }
+    return 1;
 }

@@ -17,6 +17,20 @@
  *     mailbox.c   what other threads leave for the pool's
  *     log.c       records of the log hook, and their rate
  *     stats.c     the numbers and the books: read, never change
+ *
+ * Invariants of the pool, beside those of the rooms below it:
+ * - the sets `attention` and `events` name taken records only, and outside of all calls who has
+ *   something to be dealt with on the way out is in `events`;
+ * - outside of all calls nobody is being judged;
+ * - a peer whose verdict is awaited, or whose place is held, has a hello, and what it keeps of the
+ *   head is within head_bytes; who was refused has none;
+ * - who is open or closing was accepted, by a route that there is; who was never accepted is a
+ *   member of nothing;
+ * - what an ended peer held is gone once its end was dealt with;
+ * - messages that were dropped and not told yet are marked so;
+ * - nobody has spent more than his nuisance budget;
+ * - the time of the last call is not before the pool's beginning;
+ * - a drain divides its window among one slot at least.
  */
 #ifndef WSP_POOL_POOL_H
 #define WSP_POOL_POOL_H
@@ -141,6 +155,9 @@ struct wsp_peer *wsp_take_peer(wspool *pool, int *error);
 /* The record is nobody's any more, its id stale. */
 void wsp_give_peer(wspool *pool, struct wsp_peer *peer);
 void wsp_free_identity(wspool *pool, void *identity);
+/* Do the invariants of all rooms hold, and those of the pool? 1 or 0. Linear. The books are another
+ * question: wspool_check asks both. */
+int wsp_pool_check(const wspool *pool);
 
 /* -------------------------------------------------------------- settings.c */
 
@@ -192,9 +209,13 @@ void wsp_mailbox_read(wspool *pool);
 /* Throws away what nobody will read. */
 void wsp_mailbox_fini(wspool *pool);
 int wsp_mailbox_empty(const wspool *pool);
+/* Do the invariants hold? 1 or 0. The pool's thread. */
+int wsp_mailbox_check(const wspool *pool);
 
 /* ------------------------------------------------------------------- log.c */
 
 void wsp_log(wspool *pool, enum wsp_log_event event, wspool_log_record record);
+/* Do the invariants hold? 1 or 0. */
+int wsp_log_check(const wspool *pool);
 
 #endif

@@ -152,3 +152,28 @@ struct wsp_run wsp_blocks_commit(struct wsp_blocks *blocks, uint32_t len)
     open->used += len;
     return run;
 }
+
+static int open_check(const struct wsp_blocks *blocks, const struct wsp_block *open)
+{
+    return !open || (open->store == blocks && open->holds > 0 && open->used <= open->cap &&
+                     blocks->bytes >= block_memory(open));
+}
+
+int wsp_blocks_check(const struct wsp_blocks *blocks)
+{
+    uint32_t count = 0;
+    uint64_t bytes = 0;
+    if (!open_check(blocks, blocks->open) || !open_check(blocks, blocks->aside) ||
+        (blocks->open && blocks->open == blocks->aside)) {
+        return 0;
+    }
+    for (const struct wsp_block *block = blocks->spares; block; block = block->next) {
+        if (block->store != blocks || block->holds != 0 || ++count > SPARES_MAX) {
+            return 0;
+        }
+        bytes += block_memory(block);
+    }
+    return count == blocks->spare_count && bytes == blocks->spare_bytes &&
+           bytes <= SPARE_BYTES_MAX && blocks->bytes <= blocks->limit &&
+           blocks->bytes == wsp_count_read(blocks->gauge);
+}

@@ -14,8 +14,13 @@
  * holds the open block it is written from its beginning again, so a pool whose peers keep up
  * lives in the same few cache lines. Plain counters: a block belongs to one pool, one thread.
  *
- * Invariants: holds >= 1 while reachable; bytes below `used` are never written again while
- * anybody but the store holds the block; the store's `bytes` is the sum of all blocks' memory.
+ * Invariants:
+ * - a block that can be reached is held, a spare is not;
+ * - `used` is within `cap`; bytes below `used` are never written again while anybody but the
+ *   store holds the block;
+ * - the store's `bytes` is the sum of the memory of all blocks that are held, which only the pool
+ *   can count (pool/stats.c); it stands in the gauge too, and is within the limit;
+ * - spares are as many, and hold as much memory, as the store says, and both are few.
  */
 #ifndef WSP_WIRE_BLOCK_H
 #define WSP_WIRE_BLOCK_H
@@ -103,6 +108,8 @@ static inline void wsp_block_hold(struct wsp_block *block)
     block->holds++;
 }
 void wsp_block_retire(struct wsp_block *block);
+/* Do the invariants hold that the store can see? 1 or 0. */
+int wsp_blocks_check(const struct wsp_blocks *blocks);
 static inline void wsp_block_release(struct wsp_block *block)
 {
     if (--block->holds == 0) {

@@ -204,3 +204,15 @@ int wsp_decoder_pull(struct wsp_decoder *decoder, const uint8_t **src, size_t *l
     *chunk_len = iocb.data_length;
     return 1;
 }
+
+int wsp_codec_check(const struct wsp_codec *codec)
+{
+    uint32_t count = 0;
+    for (const struct wsp_decoder *spare = codec->spares; spare; spare = spare->next) {
+        if (++count > SPARES_MAX || spare->codec != codec || !spare->context ||
+            spare->missing != 0 || spare->head_len != 0) {
+            return 0;
+        }
+    }
+    return codec->sender && count == codec->spare_count;
+}

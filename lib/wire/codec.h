@@ -12,6 +12,11 @@
  * shown the head without its mask bit and key. The callback never hands over a byte past the
  * present frame. With `wslay_unmasks` set (tests only) wslay is shown the head as it came and
  * unmasks by itself, so that the two can be held against each other.
+ *
+ * Invariants:
+ * - a spare decoder is between frames: nothing of a head or a payload is outstanding;
+ * - spares are as many as `spare_count` says, few, and this codec's own;
+ * - there is a sender.
  */
 #ifndef WSP_WIRE_CODEC_H
 #define WSP_WIRE_CODEC_H
@@ -58,5 +63,8 @@ uint64_t wsp_decoder_missing(const struct wsp_decoder *decoder);
  * a chunk has come and nothing is missing. */
 int wsp_decoder_pull(struct wsp_decoder *decoder, const uint8_t **src, size_t *len,
                      const uint8_t **chunk, size_t *chunk_len);
+
+/* Do the invariants hold? 1 or 0. */
+int wsp_codec_check(const struct wsp_codec *codec);
 
 #endif

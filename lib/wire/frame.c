@@ -111,3 +111,8 @@ uint32_t wsp_frame_image_len(const uint8_t *image)
     uint64_t length = head == 2 ? image[1] & 0x7fu : big_endian(image + 2, head - 2);
     return (uint32_t)(head + length);
 }
+
+int wsp_gate_check(const struct wsp_gate *gate)
+{
+    return gate->have < 2 || (gate->have < WSP_HEAD_MAX && gate->have < head_len(gate->bytes));
+}

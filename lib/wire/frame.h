@@ -5,6 +5,9 @@
  * wslay shows a head only with its first payload byte and lets reserved bits and opcodes pass, so
  * each head is gathered here first, in 15 bytes of the peer's own record, and judged before
  * anything is borrowed for it: what is bad in the first two bytes is refused with the second.
+ *
+ * Invariants:
+ * - a gate never holds a whole head: what it has is less than the head's own length.
  */
 #ifndef WSP_WIRE_FRAME_H
 #define WSP_WIRE_FRAME_H
@@ -53,6 +56,8 @@ enum wsp_gate_answer {
 /* Takes bytes of one head from the input, which is moved on. */
 enum wsp_gate_answer wsp_gate_feed(struct wsp_gate *gate, const uint8_t **bytes, size_t *len,
                                    struct wsp_frame *frame);
+/* Do the invariants hold? 1 or 0. */
+int wsp_gate_check(const struct wsp_gate *gate);
 
 static inline int wsp_opcode_is_control(unsigned opcode)
 {

@@ -91,3 +91,9 @@ int wsp_utf8_complete(const struct wsp_utf8 *state)
 {
     return state->missing == 0;
 }
+
+int wsp_utf8_check(const struct wsp_utf8 *state)
+{
+    return state->missing == 0 || (state->missing <= 3 && state->low >= 0x80 &&
+                                   state->high <= 0xbf && state->low <= state->high);
+}

@@ -4,6 +4,10 @@
  *
  * The state carries a sequence that a chunk's end has cut; all zero is the state at the start. A
  * byte that can't be right is found at once, not at the end of its sequence.
+ *
+ * Invariants:
+ * - at most three bytes are missing;
+ * - while any is, the bounds of the next one are a range of continuation bytes.
  */
 #ifndef WSP_WIRE_UTF8_H
 #define WSP_WIRE_UTF8_H
@@ -21,5 +25,7 @@ struct wsp_utf8 {
 int wsp_utf8_feed(struct wsp_utf8 *state, const uint8_t *bytes, size_t len);
 /* Does the text end here? 1 when no sequence is left open. */
 int wsp_utf8_complete(const struct wsp_utf8 *state);
+/* Do the invariants hold? 1 or 0. */
+int wsp_utf8_check(const struct wsp_utf8 *state);
 
 #endif

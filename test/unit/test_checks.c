@@ -1,0 +1,699 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * unit/test_checks.c - the checks of the rooms: each invariant in a room's head comment is broken
+ * by hand here, and the check of the room must say so; for those of a pool, wspool_check.
+ *
+ * The tests of map, bitset, timers, outq, conn, registry and stats break more of theirs.
+ */
+#include "pool.h"
+#include "frames.h"
+
+#include "policy/origin.h"
+#include "policy/route.h"
+
+/* While `place` is `value` the check says no; before and afterwards it says yes. */
+#define BROKEN(check, place, value)                                                                \
+    do {                                                                                           \
+        assert_int_equal((check), 1);                                                              \
+        __typeof__(place) kept_ = (place);                                                         \
+        (place) = (__typeof__(place))(value);                                                      \
+        if ((check) != 0) {                                                                        \
+            fail_msg("not seen: " #place " = " #value);                                            \
+        }                                                                                          \
+        (place) = kept_;                                                                           \
+        assert_int_equal((check), 1);                                                              \
+    } while (0)
+
+/* --------------------------------------------------------------------- base */
+
+struct node {
+    struct wsp_map_node node;
+    char key;
+};
+
+static void map_is_wrong_when_a_node_lies_elsewhere(void **state)
+{
+    (void)state;
+    struct test_mem mem = {0};
+    wspool_mem hooks = test_mem_hooks(&mem);
+    struct wsp_siphash_key seed = {1, 2};
+    struct wsp_map map;
+    struct node nodes[5];
+    wsp_map_init(&map, &seed);
+    for (int i = 0; i < 5; i++) {
+        nodes[i].key = (char)('a' + i);
+        nodes[i].node = (struct wsp_map_node){.key = &nodes[i].key, .key_len = 1};
+        assert_int_equal(wsp_map_add(&map, &hooks, &nodes[i].node), 0);
+    }
+    BROKEN(wsp_map_check(&map), nodes[0].key, 'z'); /* its hash is another's */
+    BROKEN(wsp_map_check(&map), nodes[0].node.hash, nodes[0].node.hash + 1);
+    BROKEN(wsp_map_check(&map), nodes[0].node.key_len, 0);
+    BROKEN(wsp_map_check(&map), map.count, 4);
+    BROKEN(wsp_map_check(&map), map.count, 6);
+    BROKEN(wsp_map_check(&map), map.bucket_count, map.bucket_count - 1);
+    BROKEN(wsp_map_check(&map), map.buckets, NULL);
+    wsp_map_fini(&map, &hooks);
+    assert_int_equal(mem.live, 0);
+}
+
+static void slots_are_wrong_when_taken_and_free_are_mixed_up(void **state)
+{
+    (void)state;
+    struct test_mem mem = {0};
+    wspool_mem hooks = test_mem_hooks(&mem);
+    struct wsp_slots slots;
+    struct wsp_slot *records[6];
+    wsp_slots_init(&slots, 64);
+    assert_int_equal(wsp_slots_check(&slots), 1);
+    for (int i = 0; i < 6; i++) {
+        records[i] = wsp_slots_take(&slots, &hooks);
+    }
+    wsp_slots_give(&slots, records[1]);
+    wsp_slots_give(&slots, records[3]);
+    wsp_slots_give(&slots, records[4]);
+    uint32_t *next = (uint32_t *)(void *)(records[3] + 1); /* slot 3 leads to slot 1 */
+    assert_int_equal(*next, 1);
+    BROKEN(wsp_slots_check(&slots), records[2]->index, 1);
+    BROKEN(wsp_slots_check(&slots), records[2]->generation, 2); /* free, but in no list */
+    BROKEN(wsp_slots_check(&slots), records[3]->generation, 3); /* taken, but in the list */
+    BROKEN(wsp_slots_check(&slots), slots.used, 2);
+    BROKEN(wsp_slots_check(&slots), slots.used, 4);
+    BROKEN(wsp_slots_check(&slots), slots.used, 7);
+    BROKEN(wsp_slots_check(&slots), slots.first_free, 3);  /* slot 4 is lost */
+    BROKEN(wsp_slots_check(&slots), slots.first_free, 99); /* never used */
+    BROKEN(wsp_slots_check(&slots), slots.first_free, 0);  /* taken */
+    BROKEN(wsp_slots_check(&slots), *next, 4);             /* round and round */
+    BROKEN(wsp_slots_check(&slots), *next, UINT32_MAX);
+    BROKEN(wsp_slots_check(&slots), slots.chunk_count, 0);
+    BROKEN(wsp_slots_check(&slots), slots.chunk_cap, 0);
+    wsp_slots_fini(&slots, &hooks);
+    assert_int_equal(mem.live, 0);
+}
+
+static void bitset_is_wrong_when_its_levels_differ(void **state)
+{
+    (void)state;
+    struct test_mem mem = {0};
+    wspool_mem hooks = test_mem_hooks(&mem);
+    struct wsp_bitset set = {0};
+    assert_int_equal(wsp_bitset_reserve(&set, &hooks, 100), 0);
+    wsp_bitset_add(&set, 70);
+    BROKEN(wsp_bitset_check(&set), set.words[1], 0);
+    BROKEN(wsp_bitset_check(&set), set.words[0], 1);
+    BROKEN(wsp_bitset_check(&set), set.summary[0], 0);
+    BROKEN(wsp_bitset_check(&set), set.low, 71);
+    BROKEN(wsp_bitset_check(&set), set.words, NULL);
+    BROKEN(wsp_bitset_check(&set), set.summary, NULL);
+    wsp_bitset_fini(&set, &hooks);
+}
+
+static struct wsp_timer *timer_at(void *owner, uint32_t slot)
+{
+    return (struct wsp_timer *)owner + slot;
+}
+
+static void timers_are_wrong_when_one_lies_in_another_list(void **state)
+{
+    (void)state;
+    struct wsp_timers timers;
+    struct wsp_timer three[3];
+    wsp_timers_init(&timers, 0, timer_at, three);
+    for (uint32_t i = 0; i < 3; i++) {
+        wsp_timer_init(&three[i]);
+        wsp_timers_arm(&timers, i, (1 + i / 2) * WSP_TIMERS_TICK);
+    }
+    BROKEN(wsp_timers_check(&timers), three[0].due, 2 * WSP_TIMERS_TICK);
+    BROKEN(wsp_timers_check(&timers), three[0].due, 0);
+    BROKEN(wsp_timers_check(&timers), three[0].prev, WSP_TIMER_OFF);
+    BROKEN(wsp_timers_check(&timers), three[1].next, 2);
+    BROKEN(wsp_timers_check(&timers), timers.occupied[0], 0);
+    BROKEN(wsp_timers_check(&timers), timers.occupied[1], 1);
+    BROKEN(wsp_timers_check(&timers), timers.first[0][1], WSP_TIMER_NONE);
+    BROKEN(wsp_timers_check(&timers), timers.tick, 1); /* beyond `until` */
+}
+
+static void bucket_is_wrong_when_more_is_spent_than_it_holds(void **state)
+{
+    (void)state;
+    struct wsp_bucket bucket = {0};
+    assert_int_equal(wsp_bucket_draw(&bucket, 5, 1, 5, 0), 1);
+    BROKEN(wsp_bucket_check(&bucket, 5), bucket.spent, 6);
+    assert_int_equal(wsp_bucket_check(&bucket, 4), 0);
+}
+
+static void spares_are_wrong_when_they_are_not_as_many_as_counted(void **state)
+{
+    (void)state;
+    struct test_mem mem = {0};
+    wspool_mem hooks = test_mem_hooks(&mem);
+    struct wsp_spares spares;
+    wsp_spares_init(&spares, 32, 3);
+    void **one = wsp_spares_take(&spares, &hooks), **two = wsp_spares_take(&spares, &hooks);
+    wsp_spares_give(&spares, &hooks, one);
+    wsp_spares_give(&spares, &hooks, two);
+    BROKEN(wsp_spares_check(&spares), spares.count, 1);
+    BROKEN(wsp_spares_check(&spares), spares.count, 3);
+    BROKEN(wsp_spares_check(&spares), spares.keep, 1);
+    BROKEN(wsp_spares_check(&spares), spares.size, sizeof(void *) - 1);
+    BROKEN(wsp_spares_check(&spares), spares.first, NULL);
+    BROKEN(wsp_spares_check(&spares), *one, two); /* round and round */
+    wsp_spares_fini(&spares, &hooks);
+    assert_int_equal(mem.live, 0);
+}
+
+static void bytes_are_wrong_when_there_are_more_than_fit(void **state)
+{
+    (void)state;
+    struct test_mem mem = {0};
+    wspool_mem hooks = test_mem_hooks(&mem);
+    struct wsp_bytes bytes = {0};
+    assert_int_equal(wsp_bytes_check(&bytes), 1);
+    assert_int_equal(wsp_bytes_append(&bytes, &hooks, "abc", 3), 0);
+    BROKEN(wsp_bytes_check(&bytes), bytes.len, bytes.cap + 1);
+    BROKEN(wsp_bytes_check(&bytes), bytes.data, NULL);
+    bytes.len = 0;
+    BROKEN(wsp_bytes_check(&bytes), bytes.cap, 0);
+    wsp_bytes_fini(&bytes, &hooks);
+}
+
+/* --------------------------------------------------------------------- wire */
+
+static void blocks_are_wrong_when_holds_or_bytes_are(void **state)
+{
+    (void)state;
+    struct test_mem mem = {0};
+    wspool_mem hooks = test_mem_hooks(&mem);
+    struct wsp_blocks blocks, other = {0};
+    wsp_count gauge = 0;
+    int error;
+    wsp_blocks_init(&blocks, &hooks, 100000, &gauge);
+    assert_int_equal(wsp_blocks_check(&blocks), 1);
+    assert_non_null(wsp_blocks_room(&blocks, 10, &error));
+    struct wsp_run run = wsp_blocks_commit(&blocks, 10);
+    wsp_block_hold(run.block);
+    assert_non_null(wsp_blocks_room(&blocks, WSP_BLOCK_BYTES, &error)); /* a second one */
+    wsp_block_release(run.block);                                       /* the first is a spare */
+    assert_int_equal(blocks.spare_count, 1);
+    struct wsp_block *open = blocks.open, *spare = blocks.spares;
+    BROKEN(wsp_blocks_check(&blocks), open->holds, 0);
+    BROKEN(wsp_blocks_check(&blocks), open->used, open->cap + 1);
+    BROKEN(wsp_blocks_check(&blocks), open->store, &other);
+    BROKEN(wsp_blocks_check(&blocks), spare->holds, 1);
+    BROKEN(wsp_blocks_check(&blocks), spare->store, &other);
+    BROKEN(wsp_blocks_check(&blocks), spare->cap, spare->cap - 1);
+    BROKEN(wsp_blocks_check(&blocks), spare->next, spare); /* round and round */
+    BROKEN(wsp_blocks_check(&blocks), blocks.spares, NULL);
+    BROKEN(wsp_blocks_check(&blocks), blocks.spare_count, 2);
+    BROKEN(wsp_blocks_check(&blocks), blocks.bytes, blocks.bytes + 1);
+    BROKEN(wsp_blocks_check(&blocks), blocks.limit, blocks.bytes - 1);
+    wsp_count_set(&gauge, 1);
+    blocks.bytes = 1; /* less than the open one has */
+    assert_int_equal(wsp_blocks_check(&blocks), 0);
+    blocks.bytes = sizeof *open + open->cap;
+    assert_int_equal(wsp_blocks_check(&blocks), 0); /* and the gauge says something else */
+    wsp_count_set(&gauge, blocks.bytes);
+    assert_int_equal(wsp_blocks_check(&blocks), 1);
+    wsp_blocks_fini(&blocks);
+    assert_int_equal(mem.live, 0);
+}
+
+static void codec_is_wrong_when_a_spare_is_not_between_frames(void **state)
+{
+    (void)state;
+    struct test_mem mem = {0};
+    wspool_mem hooks = test_mem_hooks(&mem);
+    struct wsp_codec codec;
+    const struct wsp_frame frame = {.fin = 1, .opcode = WSP_TEXT, .masked = 1};
+    const uint8_t *at = (const uint8_t *)"", *chunk;
+    size_t len = 0, chunk_len;
+    assert_int_equal(wsp_codec_init(&codec, &hooks), 0);
+    assert_int_equal(wsp_codec_check(&codec), 1);
+    struct wsp_decoder *decoder = wsp_codec_borrow(&codec, &frame);
+    wsp_codec_return(&codec, decoder); /* wslay has not seen the head yet */
+    assert_int_equal(wsp_codec_check(&codec), 0);
+    decoder = wsp_codec_borrow(&codec, &frame);
+    assert_int_equal(wsp_decoder_pull(decoder, &at, &len, &chunk, &chunk_len), 1);
+    wsp_codec_return(&codec, decoder);
+    assert_int_equal(wsp_codec_check(&codec), 1);
+    BROKEN(wsp_codec_check(&codec), codec.spare_count, 0);
+    BROKEN(wsp_codec_check(&codec), codec.spare_count, 2);
+    BROKEN(wsp_codec_check(&codec), codec.spares, NULL);
+    BROKEN(wsp_codec_check(&codec), codec.sender, NULL);
+    const struct wsp_frame longer = {.fin = 1, .opcode = WSP_TEXT, .masked = 1, .length = 5};
+    decoder = wsp_codec_borrow(&codec, &longer);
+    assert_int_equal(wsp_decoder_pull(decoder, &at, &len, &chunk, &chunk_len), 0);
+    wsp_codec_return(&codec, decoder); /* in the middle of its payload */
+    assert_int_equal(wsp_codec_check(&codec), 0);
+    wsp_codec_fini(&codec);
+    assert_int_equal(mem.live, 0);
+}
+
+static void gate_is_wrong_when_it_holds_a_whole_head(void **state)
+{
+    (void)state;
+    struct wsp_gate gate = {.bytes = {0x81, 0x80}, .have = 5};
+    BROKEN(wsp_gate_check(&gate), gate.have, 6);
+    gate.bytes[1] = 0xff;
+    gate.have = 13;
+    BROKEN(wsp_gate_check(&gate), gate.have, 14);
+    BROKEN(wsp_gate_check(&gate), gate.bytes[1], 0xfe);
+}
+
+static void utf8_is_wrong_when_its_bounds_are_no_range(void **state)
+{
+    (void)state;
+    struct wsp_utf8 utf8 = {0};
+    assert_int_equal(wsp_utf8_check(&utf8), 1);
+    assert_int_equal(wsp_utf8_feed(&utf8, (const uint8_t *)"\xf0", 1), 1);
+    BROKEN(wsp_utf8_check(&utf8), utf8.missing, 4);
+    BROKEN(wsp_utf8_check(&utf8), utf8.low, 0x7f);
+    BROKEN(wsp_utf8_check(&utf8), utf8.high, 0xc0);
+    BROKEN(wsp_utf8_check(&utf8), utf8.high, 0x8f); /* below `low` */
+}
+
+/* --------------------------------------------------------------------- link */
+
+struct queue {
+    struct test_mem mem;
+    wspool_mem hooks;
+    struct wsp_stock stock;
+    struct wsp_blocks blocks;
+    wsp_count gauge;
+    struct wsp_outq q;
+};
+
+/* A queue with a few runs that don't join, some control bytes and a Close. */
+static void queue_begin(struct queue *w)
+{
+    int error;
+    memset(w, 0, sizeof *w);
+    w->hooks = test_mem_hooks(&w->mem);
+    wsp_stock_init(&w->stock, &w->hooks);
+    wsp_blocks_init(&w->blocks, &w->hooks, 1 << 20, &w->gauge);
+    for (int i = 0; i < 24; i++) {
+        uint8_t *room = wsp_blocks_room(&w->blocks, 12, &error);
+        memset(room, 'x', 12);
+        memcpy(room, "\x81\x0a", 2);
+        struct wsp_run run = wsp_blocks_commit(&w->blocks, 12);
+        if (i % 2 == 0) {
+            assert_int_equal(wsp_outq_push(&w->q, &w->stock, &run), 0);
+        }
+    }
+    assert_int_equal(wsp_outq_control(&w->q, &w->stock, "\x89\0", 2), 0);
+    assert_int_equal(wsp_outq_pong(&w->q, &w->stock, "\x8a\0", 2), 0);
+    assert_int_equal(wsp_outq_close(&w->q, &w->stock, "\x88\x02\x03\xe8", 4), 0);
+}
+
+static void queue_end(struct queue *w)
+{
+    wsp_outq_fini(&w->q, &w->stock);
+    wsp_blocks_fini(&w->blocks);
+    wsp_stock_fini(&w->stock);
+    assert_int_equal(w->mem.live, 0);
+}
+
+static void outq_is_wrong_when_its_runs_are(void **state)
+{
+    (void)state;
+    struct queue w;
+    queue_begin(&w);
+    struct wsp_outq *q = &w.q;
+    struct wsp_runs *first = q->more, *last = first->next;
+    assert_non_null(last);
+    BROKEN(wsp_outq_check(q), q->bytes, q->bytes + 12);
+    BROKEN(wsp_outq_check(q), q->count, q->count - 1);
+    BROKEN(wsp_outq_check(q), q->peeked, q->bytes + 1);
+    BROKEN(wsp_outq_check(q), q->first.offset, q->first.offset + 1);
+    BROKEN(wsp_outq_check(q), q->first.offset, q->first.block->used);
+    BROKEN(wsp_outq_check(q), q->first.partial, 1);
+    BROKEN(wsp_outq_check(q), q->first.block, NULL);
+    BROKEN(wsp_outq_check(q), first->runs[0].partial, 12); /* whole, but only the first may be */
+    BROKEN(wsp_outq_check(q), first->runs[0].count, 2);
+    BROKEN(wsp_outq_check(q), first->last, first);
+    BROKEN(wsp_outq_check(q), first->next, NULL);
+    BROKEN(wsp_outq_check(q), first->start, first->end);
+    BROKEN(wsp_outq_check(q), last->end, 0);
+    BROKEN(wsp_outq_check(q), first->end, WSP_RUNS_PER_CHUNK + 1);
+    BROKEN(wsp_outq_check(q), q->more, NULL);
+    queue_end(&w);
+}
+
+static void outq_is_wrong_when_its_control_bytes_are(void **state)
+{
+    (void)state;
+    struct queue w;
+    queue_begin(&w);
+    struct wsp_outq *q = &w.q;
+    struct wsp_control *control = q->control;
+    assert_int_equal(control->last_pong, 2);
+    BROKEN(wsp_outq_check(q), control->start, 5);
+    BROKEN(wsp_outq_check(q), control->end, WSP_CONTROL_BYTES + 1);
+    BROKEN(wsp_outq_check(q), control->peeked, 5);
+    BROKEN(wsp_outq_check(q), control->last_pong, 4);
+    BROKEN(wsp_outq_check(q), control->close_start, 5);
+    BROKEN(wsp_outq_check(q), control->close_start, 1); /* before the messages are gone */
+    BROKEN(wsp_outq_check(q), control->close_end, WSP_CLOSE_IMAGE_MAX + 1);
+    BROKEN(wsp_outq_check(q), control->close_peeked, 5);
+    control->last_pong = WSP_NO_PONG;
+    control->end = 0;
+    BROKEN(wsp_outq_check(q), control->close_end, 0); /* then there is nothing to keep it for */
+    queue_end(&w);
+}
+
+static void stock_is_wrong_when_its_spares_are(void **state)
+{
+    (void)state;
+    struct queue w;
+    queue_begin(&w);
+    BROKEN(wsp_stock_check(&w.stock), w.stock.runs.count, 1);
+    BROKEN(wsp_stock_check(&w.stock), w.stock.controls.count, 1);
+    queue_end(&w);
+}
+
+static void inbound_is_wrong_when_it_holds_what_belongs_elsewhere(void **state)
+{
+    (void)state;
+    struct test_mem mem = {0};
+    wspool_mem hooks = test_mem_hooks(&mem);
+    struct wsp_codec codec;
+    struct wsp_inbounds inbounds;
+    struct wsp_inbound *in = NULL, *other = NULL;
+    struct wsp_gate gate = {0};
+    struct wsp_event event;
+    /* a fragment, and the beginning of what follows it */
+    const uint8_t *at = (const uint8_t *)"\x01\x83\0\0\0\0abc\x80\x85\0\0\0\0de";
+    size_t len = 17;
+    assert_int_equal(wsp_codec_init(&codec, &hooks), 0);
+    wsp_inbounds_init(&inbounds, &hooks, &codec, NULL);
+    do {
+        wsp_inbound_next(&inbounds, &in, &gate, &at, &len, 1000, 0, &event);
+    } while (event.kind == WSP_EVENT_FRAME);
+    assert_int_equal(event.kind, WSP_EVENT_MORE);
+    assert_non_null(in->decoder);
+    assert_int_equal(in->buffer.len, 5);
+    BROKEN(wsp_inbound_check(in), in->message, 0);
+    BROKEN(wsp_inbound_check(in), in->message, WSP_CLOSE);
+    BROKEN(wsp_inbound_check(in), in->discard, 1);
+    BROKEN(wsp_inbound_check(in), in->frame.length, 2);
+    BROKEN(wsp_inbound_check(in), in->buffer.len, in->buffer.cap + 1);
+    BROKEN(wsp_inbound_check(in), in->utf8.missing, 4);
+    BROKEN(wsp_inbound_check(in), in->control_len, WSP_CONTROL_MAX + 1);
+    wsp_inbound_fini(&inbounds, &in);
+    struct wsp_inbound *spare = inbounds.spares;
+    assert_non_null(spare);
+    BROKEN(wsp_inbounds_check(&inbounds), inbounds.spare_count, 2);
+    BROKEN(wsp_inbounds_check(&inbounds), inbounds.spare_bytes, 1);
+    BROKEN(wsp_inbounds_check(&inbounds), inbounds.spares, NULL);
+    BROKEN(wsp_inbounds_check(&inbounds), spare->next, spare);
+    BROKEN(wsp_inbounds_check(&inbounds), spare->message, WSP_TEXT);
+    BROKEN(wsp_inbounds_check(&inbounds), spare->shown, 1);
+    BROKEN(wsp_inbounds_check(&inbounds), spare->discard, 1);
+    BROKEN(wsp_inbounds_check(&inbounds), spare->buffer.len, 1);
+    struct wsp_decoder *decoder = wsp_codec_borrow(&codec, &(struct wsp_frame){.opcode = WSP_TEXT});
+    BROKEN(wsp_inbounds_check(&inbounds), spare->decoder, decoder);
+    wsp_codec_discard(&codec, decoder);
+    wsp_inbound_fini(&inbounds, &other); /* nobody's: harmless */
+    wsp_inbounds_fini(&inbounds);
+    wsp_codec_fini(&codec);
+    assert_int_equal(mem.live, 0);
+}
+
+/* ------------------------------------------------------------------ channel */
+
+static void registry_is_wrong_when_a_channel_is_none_that_could_be(void **state)
+{
+    (void)state;
+    static struct host h;
+    struct wsp_peer *peers[2];
+    uint64_t n;
+    host_init(&h);
+    host_start(&h);
+    const struct wsp_registry *registry = &h.pool->registry;
+    for (int i = 0; i < 2; i++) {
+        wspool_id id = host_come(&h, "/room/a", "Authorization: Bearer t");
+        peers[i] = wsp_slots_find(&h.pool->peers, id);
+        assert_int_equal(wspool_subscribe(h.pool, id, wspool_topic("t")), 0);
+    }
+    struct wsp_channel *channel = wsp_seat_channel(&peers[0]->seats, 1);
+    BROKEN(wsp_registry_check(registry, &n), channel->epoch, registry->next_epoch);
+    BROKEN(wsp_registry_check(registry, &n), channel->count, 0);
+    BROKEN(wsp_registry_check(registry, &n), channel->cap, 1);
+    BROKEN(wsp_registry_check(registry, &n), channel->node.key, "\4t");
+    BROKEN(wsp_registry_check(registry, &n), channel->key[0], 9);
+    BROKEN(wsp_registry_check(registry, &n), channel->members[1].seat, 0);
+    BROKEN(wsp_registry_check(registry, &n), channel->members[1].seat, 2);
+    BROKEN(wsp_registry_check(registry, &n), channel->members[1].peer, peers[0]);
+    BROKEN(wsp_registry_check(registry, &n), peers[0]->seats.cap, 0);
+    BROKEN(wsp_registry_check(registry, &n), peers[0]->seats.more[0].index, 1);
+    host_end(&h);
+}
+
+/* ------------------------------------------------------------------- policy */
+
+static void routes_are_wrong_when_one_is_not_its_pattern(void **state)
+{
+    (void)state;
+    struct test_mem mem = {0};
+    wspool_mem hooks = test_mem_hooks(&mem);
+    struct wsp_routes routes = {0};
+    wspool_config config;
+    wspool_route_options options;
+    wspool_config_init(&config);
+    wspool_route_options_init(&options, &config);
+    assert_int_equal(wsp_routes_check(&routes), 1);
+    assert_int_equal(wsp_routes_add(&routes, &hooks, "/a/{b}/c", WSPOOL_ITEM, &options), 0);
+    struct wsp_route *route = &routes.list[0];
+    char long_name[WSPOOL_NAME_MAX + 2];
+    memset(long_name, 'n', sizeof long_name);
+    long_name[sizeof long_name - 1] = '\0';
+    BROKEN(wsp_routes_check(&routes), route->head, 4);
+    BROKEN(wsp_routes_check(&routes), route->tail, 0);
+    BROKEN(wsp_routes_check(&routes), route->pattern, NULL);
+    BROKEN(wsp_routes_check(&routes), route->pattern[0], 'a');
+    BROKEN(wsp_routes_check(&routes), route->pattern[3], 'b');
+    BROKEN(wsp_routes_check(&routes), route->name, NULL);
+    BROKEN(wsp_routes_check(&routes), route->name, long_name);
+    BROKEN(wsp_routes_check(&routes), routes.count, 0);
+    BROKEN(wsp_routes_check(&routes), routes.list, NULL);
+    wsp_routes_fini(&routes, &hooks);
+    assert_int_equal(mem.live, 0);
+}
+
+static void origins_are_wrong_when_a_part_of_one_is_missing(void **state)
+{
+    (void)state;
+    struct test_mem mem = {0};
+    wspool_mem hooks = test_mem_hooks(&mem);
+    struct wsp_origins origins;
+    const char *list[] = {"https://a.example", NULL};
+    struct seen { /* struct wsp_origin is known to origin.c alone */
+        char *scheme, *host;
+        unsigned port;
+    };
+    assert_int_equal(wsp_origins_init(&origins, &hooks, list, 0), 0);
+    struct seen *origin = (struct seen *)(void *)origins.list;
+    BROKEN(wsp_origins_check(&origins), origin->port, 0);
+    BROKEN(wsp_origins_check(&origins), origin->port, 65536);
+    BROKEN(wsp_origins_check(&origins), origin->host, origin->scheme);
+    BROKEN(wsp_origins_check(&origins), origin->host[0], '\0');
+    BROKEN(wsp_origins_check(&origins), origin->scheme, NULL);
+    BROKEN(wsp_origins_check(&origins), origin->scheme[0], '\0');
+    BROKEN(wsp_origins_check(&origins), origins.count, 0);
+    BROKEN(wsp_origins_check(&origins), origins.list, NULL);
+    wsp_origins_fini(&origins, &hooks);
+    assert_int_equal(mem.live, 0);
+}
+
+/* --------------------------------------------------------------------- pool */
+
+#define WRONG(place, value) BROKEN(wspool_check(h.pool) == 0, place, value)
+
+/* Peers of every state: open, closing, refused, on the way in, pending, held, ended. */
+enum { OPEN, CLOSING, REFUSED, FRESH, HALF, PENDING, ENDED, HELD, PEERS };
+
+static void begin(struct host *h, struct wsp_peer **peers)
+{
+    wspool_answer answer;
+    wspool_id ids[PEERS];
+    host_init(h);
+    host_start(h);
+    ids[OPEN] = host_come(h, "/room/a", "Authorization: Bearer t");
+    ids[CLOSING] = host_come(h, "/room/b", "Authorization: Bearer t");
+    ids[ENDED] = host_come(h, "/room/b", "Authorization: Bearer t");
+    host_settle(h);
+    ids[REFUSED] = host_come(h, "/nowhere", "");
+    ids[FRESH] = host_open(h);
+    ids[HALF] = host_open(h);
+    host_feed(h, ids[HALF], "GET /", 5);
+    assert_int_equal(host_upgrade(h, "/open", &ids[HELD], &answer), WSPOOL_UPGRADE_ACCEPTED);
+    h->verdict.kind = WSPOOL_PENDING;
+    ids[PENDING] = host_come(h, "/room/a", "Authorization: Bearer t");
+    assert_int_equal(wspool_close(h->pool, ids[CLOSING], 1000, NULL, 0), 0);
+    assert_int_equal(wspool_gone(h->pool, ids[ENDED], WSPOOL_GONE_EOF, h->now), 0);
+    for (int i = 0; i < PEERS; i++) {
+        peers[i] = wsp_slots_find(&h->pool->peers, ids[i]);
+        assert_non_null(peers[i]);
+    }
+    assert_int_equal(wsp_pool_check(h->pool), 1);
+    host_check(h);
+}
+
+static void pool_is_wrong_when_any_of_its_rooms_is(void **state)
+{
+    (void)state;
+    static struct host h;
+    struct wsp_peer *peers[PEERS];
+    begin(&h, peers);
+    wspool *pool = h.pool;
+    WRONG(pool->peers.first_free, 0);
+    WRONG(pool->link.timers.occupied[0], UINT64_MAX);
+    WRONG(pool->link.attention.summary[0], UINT64_MAX);
+    WRONG(pool->link.events.summary[0], UINT64_MAX);
+    WRONG(pool->link.blocks.spare_count, 9);
+    WRONG(pool->link.stock.runs.count, 9);
+    WRONG(pool->link.codec.spare_count, 9);
+    WRONG(pool->link.inbounds.spare_count, 9);
+    WRONG(pool->routes.list[1].head, 1);
+    WRONG(pool->origins.count, 1);
+    WRONG(pool->registry.channels.count, 9);
+    WRONG(pool->registry.next_epoch, 1);
+    host_end(&h);
+}
+
+static void pool_is_wrong_when_a_set_names_nobody(void **state)
+{
+    (void)state;
+    static struct host h;
+    struct wsp_peer *peers[PEERS];
+    begin(&h, peers);
+    wspool_id gone = wsp_peer_id(peers[ENDED]);
+    struct wsp_bitset *sets[] = {&h.pool->link.attention, &h.pool->link.delayed,
+                                 &h.pool->link.events};
+    assert_int_equal(wspool_release(h.pool, gone), 0);
+    for (int i = 0; i < 3; i++) {
+        uint32_t low = sets[i]->low;
+        for (int beyond = 0; beyond < 2; beyond++) {
+            uint32_t number = beyond ? h.pool->peers.top : wspool_slot(gone);
+            assert_int_equal(wspool_check(h.pool), 0);
+            wsp_bitset_add(sets[i], number);
+            assert_int_equal(wspool_check(h.pool), WSPOOL_ERR_BOOKS);
+            wsp_bitset_remove(sets[i], number);
+            sets[i]->low = low;
+        }
+    }
+    host_end(&h);
+}
+
+static void pool_is_wrong_when_a_peer_is(void **state)
+{
+    (void)state;
+    static struct host h;
+    struct wsp_peer *p[PEERS];
+    begin(&h, p);
+    wspool *pool = h.pool;
+    struct wsp_hello *hello = p[HALF]->conn.work.hello;
+    assert_int_equal(hello->head.len, 5);
+    WRONG(hello->seen, 6);
+    WRONG(hello->head.len, hello->head.cap + 1);
+    WRONG(pool->config.head_bytes, 4);
+    WRONG(pool->hello_count, pool->hello_count + 1);
+    WRONG(p[PENDING]->conn.work.hello, NULL);
+    WRONG(p[HELD]->conn.work.hello, NULL);
+    WRONG(p[REFUSED]->conn.work.hello, hello);
+    WRONG(p[FRESH]->conn.flags, WSP_PINGED);
+    WRONG(p[FRESH]->conn.flags, WSP_CLOSE_RECEIVED);
+    WRONG(p[FRESH]->conn.gate.have, WSP_HEAD_MAX);
+    WRONG(p[FRESH]->conn.flags, WSP_EVENT_PRESSURE); /* and is not in `events` */
+    WRONG(p[FRESH]->conn.out.blocked, 2);
+    WRONG(p[ENDED]->conn.out.blocked, 1);
+    WRONG(p[OPEN]->conn.flags, p[OPEN]->conn.flags & ~WSP_ACCEPTED);
+    WRONG(p[CLOSING]->conn.flags, p[CLOSING]->conn.flags & ~WSP_ACCEPTED);
+    WRONG(p[OPEN]->conn.route, pool->routes.count);
+    WRONG(p[OPEN]->conn.dropped, 1);
+    WRONG(p[OPEN]->conn.nuisance.spent, pool->config.nuisance_burst + 1);
+    WRONG(p[CLOSING]->conn.out.control->close_end, 0);
+    struct wsp_control *control = p[CLOSING]->conn.out.control;
+    WRONG(p[REFUSED]->conn.out.control->close_end, control->close_end); /* a Close, but not there */
+    WRONG(p[OPEN]->conn.state, WSP_CLOSED + 1);
+    struct wsp_inbound in = {.message = WSP_CLOSE};
+    WRONG(p[OPEN]->conn.work.inbound, &in);
+    WRONG(p[ENDED]->conn.work.inbound, &in);
+    host_end(&h);
+}
+
+static void pool_is_wrong_when_a_call_has_left_something(void **state)
+{
+    (void)state;
+    static struct host h;
+    struct wsp_peer *peers[PEERS];
+    begin(&h, peers);
+    wspool *pool = h.pool;
+    WRONG(pool->judged, peers[FRESH]);
+    WRONG(pool->link.now, pool->link.born - 1);
+    WRONG(pool->drain.on, 1);
+    WRONG(pool->held, 0);
+    WRONG(pool->log.events[0].bucket.spent, 1000);
+    WRONG(pool->log.events[0].suppressed, 1);
+    host_end(&h);
+}
+
+/* The struct is known to mailbox.c alone. */
+struct seen_letter {
+    struct seen_letter *next;
+    wspool_id id;
+    wspool_verdict verdict;
+};
+
+static void mailbox_is_wrong_when_a_letter_says_nothing_or_the_list_goes_round(void **state)
+{
+    (void)state;
+    static struct host h;
+    struct wsp_peer *peers[PEERS];
+    begin(&h, peers);
+    const wspool_verdict no = {.size = sizeof no, .kind = WSPOOL_REFUSE};
+    for (int i = 0; i < 7; i++) {
+        assert_int_equal(wspool_auth_complete(h.pool, wsp_peer_id(peers[PENDING]), &no), 0);
+    }
+    struct seen_letter *list[7];
+    list[0] = (struct seen_letter *)(void *)atomic_load(&h.pool->mailbox.letters);
+    for (int i = 1; i < 7; i++) {
+        list[i] = list[i - 1]->next;
+    }
+    assert_null(list[6]->next);
+    for (int i = 0; i < 7; i++) {
+        WRONG(list[i]->verdict.kind, WSPOOL_PENDING);
+        WRONG(list[6]->next, list[i]); /* a ring of each length */
+    }
+    assert_int_equal(wspool_tick(h.pool, h.now), 0);
+    host_end(&h);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(map_is_wrong_when_a_node_lies_elsewhere),
+        cmocka_unit_test(slots_are_wrong_when_taken_and_free_are_mixed_up),
+        cmocka_unit_test(bitset_is_wrong_when_its_levels_differ),
+        cmocka_unit_test(timers_are_wrong_when_one_lies_in_another_list),
+        cmocka_unit_test(bucket_is_wrong_when_more_is_spent_than_it_holds),
+        cmocka_unit_test(spares_are_wrong_when_they_are_not_as_many_as_counted),
+        cmocka_unit_test(bytes_are_wrong_when_there_are_more_than_fit),
+        cmocka_unit_test(blocks_are_wrong_when_holds_or_bytes_are),
+        cmocka_unit_test(codec_is_wrong_when_a_spare_is_not_between_frames),
+        cmocka_unit_test(gate_is_wrong_when_it_holds_a_whole_head),
+        cmocka_unit_test(utf8_is_wrong_when_its_bounds_are_no_range),
+        cmocka_unit_test(outq_is_wrong_when_its_runs_are),
+        cmocka_unit_test(outq_is_wrong_when_its_control_bytes_are),
+        cmocka_unit_test(stock_is_wrong_when_its_spares_are),
+        cmocka_unit_test(inbound_is_wrong_when_it_holds_what_belongs_elsewhere),
+        cmocka_unit_test(registry_is_wrong_when_a_channel_is_none_that_could_be),
+        cmocka_unit_test(routes_are_wrong_when_one_is_not_its_pattern),
+        cmocka_unit_test(origins_are_wrong_when_a_part_of_one_is_missing),
+        cmocka_unit_test(pool_is_wrong_when_any_of_its_rooms_is),
+        cmocka_unit_test(pool_is_wrong_when_a_set_names_nobody),
+        cmocka_unit_test(pool_is_wrong_when_a_peer_is),
+        cmocka_unit_test(pool_is_wrong_when_a_call_has_left_something),
+        cmocka_unit_test(mailbox_is_wrong_when_a_letter_says_nothing_or_the_list_goes_round),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
