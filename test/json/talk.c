@@ -4,6 +4,8 @@
 
 #include <inttypes.h>
 
+#include "json/inner.h"
+
 #define OFFSET_LIMIT (INT64_C(1) << 53)
 
 /* What a peer was told, and where it stands. */
@@ -15,6 +17,13 @@ struct ear {
 };
 
 /* ------------------------------------------------------------------ hooks */
+
+/* Is the companion in order? */
+static void look(const talk *t)
+{
+    if (t->json != NULL)
+        assert_int_equal(wsp_json_check(t->json), 1);
+}
 
 static uint64_t clock_hook(void *user)
 {
@@ -116,6 +125,7 @@ static void listen(sim_peer *p);
 void talk_free(talk *t)
 {
     sim *s = t->s;
+    look(t);
     for (size_t i = 0; i < s->peer_count; i++) {
         struct ear *ear;
         listen(s->peers[i]);
@@ -127,9 +137,8 @@ void talk_free(talk *t)
         free(ear);
     }
     if (s->pool != NULL) {
-        assert_int_equal(SIM_IN(wspool_free(s->pool)), 0);
+        sim_free_pool(s);
         assert_int_equal(s->present, 0);
-        s->pool = NULL;
     }
     SIM_DO(wspool_json_free(t->json));
     sim_free(s);
@@ -351,6 +360,8 @@ static void judge(sim_peer *p, const json_t *root, const got *told)
 static void listen(sim_peer *p)
 {
     struct ear *ear = p->test;
+    const talk *t = p->sim->test;
+    look(t);
     const got *told;
     if (ear == NULL) {
         p->test = ear = sim_malloc(sizeof *ear);
@@ -459,8 +470,10 @@ void talk_say(sim_peer *p, const char *text)
 {
     char *quoted = with_quotes(text);
     if (p != NULL) {
+        const talk *t = p->sim->test;
         sim_text(p, quoted);
         sim_pump(p->sim);
+        look(t);
     }
     forget(quoted);
 }

@@ -26,9 +26,13 @@ extern _Thread_local volatile int sim_inside; /* volatile: the compiler knows ma
 #define SIM_IN(call) (sim_inside++, sim_answer((call)))
 #define SIM_DO(call) (sim_inside++, (call), (void)sim_inside--)
 
+/* A call of the pool is over: sim.c looks at the pool. */
+void sim_step(void);
+
 static inline int sim_answer(int answer)
 {
     sim_inside--;
+    sim_step();
     return answer;
 }
 

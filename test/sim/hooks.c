@@ -73,8 +73,11 @@ static void copy_text(char *room, size_t size, const void *text, size_t len)
 #define HOOK_BEGIN                                                                                 \
     int inside = sim_inside;                                                                       \
     sim *s = user;                                                                                 \
+    sim_hooked++;                                                                                  \
     sim_inside = 0
-#define HOOK_END sim_inside = inside
+#define HOOK_END                                                                                   \
+    sim_hooked--;                                                                                  \
+    sim_inside = inside
 
 static int hook_entropy(void *bytes, size_t len, void *user)
 {

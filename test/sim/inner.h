@@ -14,4 +14,7 @@ sim_peer *sim_peer_of(sim *s, wspool_id id);
 
 uint64_t sim_hash(uint64_t hash, const void *bytes, size_t len);
 
+/* How many hooks are on the stack of this thread. */
+extern _Thread_local int sim_hooked;
+
 #endif

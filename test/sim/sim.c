@@ -6,6 +6,12 @@
 #include <strings.h>
 
 #define TURNS_MAX 1000000u
+/* With more than these not every step is looked at. */
+#define PEERS_PER_STEP 4u
+#define MESSAGES_PER_STEP 16u
+
+_Thread_local int sim_hooked;
+static _Thread_local sim *watched; /* the one whose pool was made last */
 
 /* Enough for any test; far below what a loop that spins would need. */
 static void turn_count(sim *s, uint64_t since)
@@ -45,12 +51,31 @@ uint64_t sim_hash(uint64_t hash, const void *bytes, size_t len)
     return hash;
 }
 
+void sim_step(void)
+{
+#if WSP_CHECK
+    sim *s = watched;
+    if (s == NULL || sim_inside > 0 || sim_hooked > 0)
+        return;
+    if (s->steps > 0) {
+        s->steps--;
+        return;
+    }
+    s->steps = (s->peer_count - s->first_live) / PEERS_PER_STEP +
+               (size_t)sim_stats(s).waiting / MESSAGES_PER_STEP;
+    if (wspool_check(s->pool) != 0)
+        fail_msg("behind this call the pool is not in order any more");
+#endif
+}
+
 /* ------------------------------------------------------------------- life */
 
 sim *sim_new(uint64_t seed)
 {
     sim *s = sim_malloc(sizeof *s);
     sim_inside = 0; /* a test that failed inside a hook has left it */
+    sim_hooked = 0;
+    watched = NULL;
     memset(s, 0, sizeof *s);
     s->seed = seed;
     s->entropy = seed;
@@ -74,6 +99,8 @@ int sim_start_bare(sim *s)
     if (rc != 0) {
         assert_null(s->pool);
         assert_true(s->no_memory && rc == WSPOOL_ERR_NOMEM);
+    } else {
+        watched = s;
     }
     return rc;
 }
@@ -117,10 +144,18 @@ static void peer_free(sim_peer *p)
     free(p);
 }
 
+void sim_free_pool(sim *s)
+{
+    if (watched == s)
+        watched = NULL;
+    assert_int_equal(SIM_IN(wspool_free(s->pool)), 0);
+    s->pool = NULL;
+}
+
 void sim_free(sim *s)
 {
     if (s->pool != NULL) {
-        assert_int_equal(SIM_IN(wspool_free(s->pool)), 0);
+        sim_free_pool(s);
         assert_int_equal(s->present, 0);
     }
     for (size_t i = 0; i < s->peer_count; i++) {

@@ -7,8 +7,10 @@
  * writes requests and frames and reads strictly (sim/client.h). Between the two the bytes can be
  * cut at random points in both directions, a transport can stand still, end or fail.
  *
- * Every hook is recorded, in order. Behind each pump the pool must be able to balance its books,
- * and its numbers must agree with what was seen from outside. A sim that is freed has seen each
+ * Every hook is recorded, in order. Behind each call that is made by SIM_IN, from outside of all
+ * hooks, the newest pool of the thread must pass wspool_check, in builds with WSP_CHECK; with more
+ * than a few peers only now and then, so that it takes no more than a share of the time. Behind each
+ * pump the books must balance, and the numbers agree with what was seen from outside. A sim that is freed has seen each
  * open peer end exactly once, each identity freed exactly once, and every block of memory back.
  */
 #ifndef WSPOOL_TEST_SIM_H
@@ -162,6 +164,7 @@ struct sim {
     uint64_t short_acks;
     long present;   /* channels */
     uint64_t turns; /* of pumps, ever */
+    size_t steps;   /* until the next look at the pool */
 };
 
 /* Are we where everything takes ten times as long? Then a test may do less. */
@@ -176,6 +179,8 @@ int sim_start_bare(sim *s);
 /* Both in one, with the defaults. */
 sim *sim_default(uint64_t seed);
 void sim_free(sim *s);
+/* The pool only, for a look at what follows. */
+void sim_free_pool(sim *s);
 
 uint64_t sim_random(sim *s);
 uint64_t sim_below(sim *s, uint64_t limit);

@@ -225,9 +225,8 @@ static void end_when_the_pool_is_freed_is_told_with_its_reason(void **state)
     sim_send(p, "lost");
     sim_join(s, "/all");
     sim_open(s, NULL);
-    assert_int_equal(SIM_IN(wspool_free(s->pool)), 0);
+    sim_free_pool(s);
     closed = p->closed;
-    s->pool = NULL;
     assert_int_equal(s->ended[WSPOOL_END_POOL_FREED], 2);
     assert_int_equal(closed.messages_lost, 1);
     assert_int_equal(closed.code_sent, 0);

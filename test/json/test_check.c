@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* json/test_check.c - wsp_json_check: each invariant of json/inner.h, broken by hand, is seen. */
+#include "talk.h"
+
+#include "json/inner.h"
+
+static const char *do_it(wspool_json *json, wspool *pool, wspool_id id, const json_t *data,
+                         void *user)
+{
+    (void)json, (void)pool, (void)id, (void)data, (void)user;
+    return NULL;
+}
+
+#define BROKEN(place, value)                                                                       \
+    do {                                                                                           \
+        __typeof__(place) kept_ = (place);                                                         \
+        assert_int_equal(wsp_json_check(t->json), 1);                                              \
+        (place) = (value);                                                                         \
+        assert_int_equal(wsp_json_check(t->json), 0);                                              \
+        (place) = kept_;                                                                           \
+        assert_int_equal(wsp_json_check(t->json), 1);                                              \
+    } while (0)
+
+static void companion_is_wrong_when_a_session_or_a_handler_is(void **state)
+{
+    (void)state;
+    talk *t = talk_default();
+    static const char *const names[] = {"ab", "cd"};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(SIM_IN(wspool_json_on(t->json, names[i], do_it, NULL)), 0);
+        assert_int_equal(SIM_IN(wspool_json_on_action(t->json, names[i], do_it, NULL)), 0);
+    }
+    sim_peer *p = talk_join(t, "/all");
+    talk_say(p, "{'type':'action','data':{'id':'1','name':'ab'}}");
+    talk_skip(p);
+    size_t slot = wspool_slot(p->id);
+    struct wsp_json_session *session = &t->json->sessions[slot];
+    assert_non_null(session->recent);
+    BROKEN(session->id, session->id + 1); /* another slot's */
+    BROKEN(session->id, 0);               /* nobody's, and yet it remembers */
+    BROKEN(t->json->types->call, NULL);
+    BROKEN(t->json->actions->call, NULL);
+    BROKEN(t->json->types->next->call, NULL);
+    memcpy(t->json->types->name, t->json->types->next->name, 2);
+    assert_int_equal(wsp_json_check(t->json), 0);
+    t->json->types->name[0] = '-';
+    assert_int_equal(wsp_json_check(t->json), 1);
+    memcpy(t->json->actions->name, t->json->actions->next->name, 2);
+    assert_int_equal(wsp_json_check(t->json), 0);
+    t->json->actions->name[0] = '-';
+    talk_free(t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(companion_is_wrong_when_a_session_or_a_handler_is),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
