@@ -1156,6 +1156,17 @@ static void drain_tells_everybody_and_then_drains(void **state)
     }
 }
 
+static void drain_tells_the_only_one_there_is(void **state)
+{
+    talk *t = talk_default();
+    sim_peer *p = talk_join(t, "/all");
+    (void)state;
+    assert_int_equal(SIM_IN(wspool_json_drain(t->json, t->s->pool, 60 * SEC, t->s->now)), 0);
+    sim_pump(t->s);
+    talk_expect(p, "draining", "{'seconds':60}");
+    talk_free(t);
+}
+
 static void drain_that_cannot_be_tells_nobody(void **state)
 {
     talk *t = talk_default();
@@ -1248,6 +1259,7 @@ int main(void)
         cmocka_unit_test(send_and_error_answer_what_is_wrong_and_release_the_data),
         cmocka_unit_test(error_says_code_message_and_retry),
         cmocka_unit_test(drain_tells_everybody_and_then_drains),
+        cmocka_unit_test(drain_tells_the_only_one_there_is),
         cmocka_unit_test(drain_that_cannot_be_tells_nobody),
         cmocka_unit_test(drain_of_an_empty_pool_works),
         cmocka_unit_test(

@@ -205,6 +205,19 @@ static void take_is_null_and_harmless_when_there_is_no_memory(void **state)
     }
 }
 
+static void take_is_null_when_a_chunk_would_be_too_large_to_count(void **state)
+{
+    (void)state;
+    struct test_mem mem = {0};
+    wspool_mem hooks = test_mem_hooks(&mem);
+    struct wsp_slots slots;
+    wsp_slots_init(&slots, (SIZE_MAX / WSP_SLOTS_PER_CHUNK + 64) & ~(size_t)63);
+    assert_null(wsp_slots_take(&slots, &hooks));
+    assert_int_equal(slots.top, 0);
+    assert_int_equal(mem.calls, 0);
+    wsp_slots_fini(&slots, &hooks);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +228,7 @@ int main(void)
         cmocka_unit_test(id_is_not_0_when_the_generation_wraps),
         cmocka_unit_test(slots_agree_with_a_list_when_records_come_and_go),
         cmocka_unit_test(take_is_null_and_harmless_when_there_is_no_memory),
+        cmocka_unit_test(take_is_null_when_a_chunk_would_be_too_large_to_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

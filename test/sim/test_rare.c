@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/* sim/test_rare.c - what happens rarely: a hook that goes too far, a budget that nobody blocks. */
+#include "sim.h"
+
+/* ----------------------------------------------------------- while it is freed */
+
+static int answered;
+
+static void open_another(sim *s, const sim_event *event)
+{
+    wspool_id id = 7;
+    if (event->what == SIM_CLOSED) {
+        answered = wspool_open(s->pool, NULL, s->now, &id);
+        assert_true(id == 0);
+    }
+}
+
+static void open_when_the_pool_is_being_freed_answers_state(void **state)
+{
+    sim *s = sim_default(1);
+    (void)state;
+    sim_join(s, "/all");
+    answered = 0;
+    s->react = open_another;
+    sim_free_pool(s);
+    assert_int_equal(answered, WSPOOL_ERR_STATE);
+    assert_int_equal(s->counts[SIM_CLOSED], 1);
+    sim_free(s);
+}
+
+/* ------------------------------------------------------------------- the budget */
+
+static void broadcast_when_the_budget_is_spent_and_nobody_is_blocked_answers_full(void **state)
+{
+    enum { SIZE = 6000 };
+    sim *s = sim_new(1);
+    char *text = sim_malloc(SIZE + 1);
+    sim_peer *p, *q;
+    struct wspool_stats st;
+    int sent = 0, rc;
+    (void)state;
+    memset(text, 'x', SIZE);
+    text[SIZE] = '\0';
+    s->config.pool_bytes = 50000;
+    sim_start(s);
+    p = sim_join(s, "/all");
+    q = sim_join(s, "/all");
+    while ((rc = sim_broadcast(s, wspool_global("all"), text)) == 2)
+        assert_true(++sent < 50);
+    assert_int_equal(rc, WSPOOL_ERR_FULL);
+    assert_true(sent > 0);
+    assert_int_equal(sim_send(p, text), WSPOOL_ERR_FULL);
+    st = sim_stats(s);
+    assert_int_equal(st.budget_refused, 2);
+    assert_int_equal(st.shed, 0);
+    assert_int_equal(st.published, sent);
+    sim_pump(s); /* they take it, and then there is room again */
+    assert_int_equal(p->reader.messages, sent);
+    assert_int_equal(sim_broadcast(s, wspool_global("all"), text), 2);
+    sim_pump(s);
+    assert_int_equal(q->reader.messages, sent + 1);
+    sim_expect_open(p);
+    sim_expect_open(q);
+    free(text);
+    sim_free(s);
+}
+
+/* -------------------------------------------------------------------- writers */
+
+struct writing {
+    sim *s;
+    sim_peer *leaves; /* in the writer, when there is one; otherwise it publishes */
+    int inner;
+};
+
+static int write_too_much(const struct wspool_position *position, wspool_text *message, void *user)
+{
+    struct writing *w = user;
+    (void)position;
+    if (w->leaves != NULL)
+        w->inner = wspool_unsubscribe(w->s->pool, w->leaves->id, wspool_global("all"));
+    else
+        w->inner = wspool_broadcast(w->s->pool, wspool_global("all"), "inner", 5, NULL, NULL);
+    *message = (wspool_text){"outer", 5};
+    return 0;
+}
+
+static void writer_that_publishes_finds_its_own_broadcast_given_up(void **state)
+{
+    sim *s = sim_default(1);
+    sim_peer *p = sim_join(s, "/all");
+    struct writing w = {s, NULL, 99};
+    struct wspool_position at;
+    (void)state;
+    assert_int_equal(
+        SIM_IN(wspool_broadcast_written(s->pool, wspool_global("all"),
+                                        (wspool_writer){write_too_much, &w}, NULL, NULL)),
+        WSPOOL_ERR_STATE);
+    assert_int_equal(w.inner, 1);
+    assert_int_equal(wspool_position(s->pool, wspool_global("all"), &at), 0);
+    assert_int_equal(at.offset, 1);
+    sim_pump(s);
+    assert_int_equal(p->reader.messages, 1);
+    sim_expect_message(p, 0, "inner");
+    sim_free(s);
+}
+
+static void writer_that_ends_the_channel_finds_its_own_broadcast_given_up(void **state)
+{
+    sim *s = sim_default(1);
+    sim_peer *p = sim_join(s, "/all");
+    struct writing w = {s, p, 99};
+    (void)state;
+    assert_int_equal(
+        SIM_IN(wspool_broadcast_written(s->pool, wspool_global("all"),
+                                        (wspool_writer){write_too_much, &w}, NULL, NULL)),
+        WSPOOL_ERR_STATE);
+    assert_int_equal(w.inner, 0);
+    sim_pump(s);
+    assert_int_equal(p->reader.messages, 0);
+    assert_int_equal(sim_stats(s).encoded, 0);
+    sim_free(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(open_when_the_pool_is_being_freed_answers_state),
+        cmocka_unit_test(broadcast_when_the_budget_is_spent_and_nobody_is_blocked_answers_full),
+        cmocka_unit_test(writer_that_publishes_finds_its_own_broadcast_given_up),
+        cmocka_unit_test(writer_that_ends_the_channel_finds_its_own_broadcast_given_up),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
