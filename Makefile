@@ -66,7 +66,7 @@ seen = $(if $(filter test/%,$(1)),-fvisibility=default)
 
 # Each variant has its own compiler, flags and folder, so that sanitizer builds never mix.
 # (gcc guesses wrongly about the values of variables in code that a sanitizer has rewritten.)
-VARIANTS := release clang asan tsan cov
+VARIANTS := release clang asan tsan cov fast
 release.cc    = $(CC)
 release.flags = $(CFLAGS)
 clang.cc      = $(CLANG)
@@ -79,6 +79,9 @@ tsan.cc       = $(CLANG)
 tsan.flags    = -O1 -g -fsanitize=thread -pthread
 cov.cc        = $(CC)
 cov.flags     = -O0 -g --coverage -DWSP_CHECK=1
+# Quick to build and to run, for test/mutants/sample.
+fast.cc       = $(CC)
+fast.flags    = -O1 -DWSP_CHECK=1
 
 Q   := $(if $(call yes,$(V)),,@)
 say  = $(if $(Q),@echo "  $(1)")
@@ -88,8 +91,8 @@ define stamp
 @printf '%s\n' $(1) | cmp -s - $@ || printf '%s\n' $(1) > $@
 endef
 
-.PHONY: all lib deps demo check check-programs bench coverage lint format install uninstall stage \
-        clean help FORCE
+.PHONY: all lib deps demo check check-programs bench coverage fast-tests mutation-sample lint \
+        format install uninstall stage clean help FORCE
 
 all: lib $(EXAMPLES:%=build/examples/%)
 lib: build/libwspool.a build/libwspool.so build/$(SONAME) build/wspool.pc \
@@ -233,6 +236,7 @@ VALGRIND_TESTS := $(call of_kinds,valgrind,sim) build/valgrind/test/loop/test_th
 # Memory that wslay asks for can only be made to fail where no sanitizer has taken malloc over.
 RELEASE_TESTS  := $(call of_kinds,release,oom hostile) build/release/test/json/test_memory
 COV_TESTS      := $(call of_kinds,cov,unit sim laws hostile oom $(COMPANIONS))
+FAST_TESTS     := $(call of_kinds,fast,unit sim laws hostile oom $(COMPANIONS))
 BENCHES        := $(call of_kinds,release,bench)
 ABI_TESTS      := $(sort $(wildcard test/abi/*.py test/laws/*.py))
 LOOP_TESTS     := $(sort $(wildcard $(foreach e,sh py js mjs,$(foreach k,loop browser,\
@@ -281,6 +285,13 @@ coverage: $(COV_TESTS)
 	@prove -j$(JOBS) --exec '$(PYTHON) test/tools/run-test' $^
 	@$(PYTHON) test/tools/coverage build/cov
 
+# N places of lib/, chosen by SEED, each broken in its turn: how many does a test see?
+N    ?= 200
+SEED ?= 1
+fast-tests: $(FAST_TESTS)
+mutation-sample:
+	@nice -n 5 $(PYTHON) test/mutants/sample -n $(N) --seed $(SEED)
+
 lint:
 	@test/tools/deps build lint
 	@test/tools/lint -j$(JOBS)
@@ -322,7 +333,8 @@ help:
 	@echo 'make check      sets up, builds with gcc and clang, runs every test'
 	@echo 'make deps       installs the Debian packages that are missing for all of this'
 	@echo 'make bench      in-memory numbers: broadcast, bursts, ingest'
-	@echo 'make coverage   which lines the tests reach'
+	@echo 'make coverage   which lines the tests reach, and why not the others'
+	@echo 'make mutation-sample   how many of N=$(N) faults, by chance from SEED=$(SEED), a test sees'
 	@echo 'make lint       clang-format, clang-tidy and cppcheck; make format puts the layout right'
 	@echo 'make install    PREFIX=$(PREFIX) LIBDIR=$(LIBDIR) DESTDIR=$(DESTDIR); make uninstall'
 	@echo 'make clean      removes build/'
