@@ -64,7 +64,9 @@ extern "C" {
     X(block_bytes, "bytes", "memory of the wire images, a shared message counted once")
 
 /* One stage of the way in. The time of waiting for the rest of a head is that of REQUEST_LINE. An
- * accepted peer that ends before its 101 has left is refused in FLUSHED, though it has ended. */
+ * accepted peer that ends before its 101 has left is refused in FLUSHED, though it has ended. A
+ * verdict that comes late, to a pool that is full or draining by now, is refused in TOKEN: what
+ * was passed stays passed. */
 typedef struct wspool_stage_stats {
     uint64_t passed;  /* how many got through it */
     uint64_t refused; /* how many ended in it */

@@ -30,6 +30,16 @@ static void pass_stages(wspool *pool, struct wsp_conn *conn, enum wspool_stage s
     }
 }
 
+/* A head comes to nothing: was its request line there, and good? Then it ends in the headers. */
+static void pass_request_line(wspool *pool, struct wsp_conn *conn, const uint8_t *head, size_t len)
+{
+    const uint8_t *end = len > 0 ? memchr(head, '\n', len) : NULL;
+    if (conn->stage == WSPOOL_STAGE_REQUEST_LINE && end &&
+        wsp_http_scan((const char *)head, (size_t)(end - head) + 1, 0) == 0) {
+        pass_stages(pool, conn, WSPOOL_STAGE_HEADERS);
+    }
+}
+
 /* Spares, so that those who come and go cost no allocation; with buffers that suffice for most. */
 #define HELLOS_KEPT 16u
 #define BUFFER_KEPT 1024u
@@ -186,6 +196,10 @@ void wsp_way_in_refuse(wspool *pool, struct wsp_peer *peer, enum wspool_refusal 
             pool->judged_answer = -(int)refusal - 1;
         }
         return;
+    }
+    const struct wsp_hello *hello = conn->work.hello;
+    if (hello && (refusal == WSPOOL_REFUSED_TIMEOUT || refusal == WSPOOL_REFUSED_GONE)) {
+        pass_request_line(pool, conn, hello->head.data, hello->head.len);
     }
     int pending = conn->state == WSP_PENDING;
     pool->held -= conn->state == WSP_HELD;
@@ -420,11 +434,13 @@ static void feed_head(wspool *pool, struct wsp_peer *peer, const uint8_t *bytes,
     }
     int end = wsp_http_scan((const char *)head, have, seen);
     if (end < 0) {
+        pass_request_line(pool, conn, head, have);
         wsp_way_in_refuse(pool, peer, (enum wspool_refusal)(-end - 1));
     } else if (end > 0) {
         size_t taken = (size_t)end - before; /* of this call's bytes */
         judge_raw(pool, peer, (const char *)head, (size_t)end, bytes + taken, len - taken);
     } else if (have == pool->config.head_bytes) {
+        pass_request_line(pool, conn, head, have);
         wsp_way_in_refuse(pool, peer, WSPOOL_REFUSED_HEAD_TOO_LARGE);
     } else if (!conn->work.hello && gather(pool, peer, bytes, len)) {
         wsp_way_in_refuse(pool, peer, WSPOOL_REFUSED_NOMEM);

@@ -196,6 +196,58 @@ static void raw_bytes_are_answered_and_counted_when_they_are_no_request(void **s
     }
 }
 
+/* Up to its first line's end a head is a request line; what is wrong behind that is the headers',
+ * wherever the pieces are cut. */
+static void raw_head_ends_in_the_headers_when_its_request_line_was_good(void **state)
+{
+    (void)state;
+    static char large[300];
+    memset(large, 'x', sizeof large - 1);
+    memcpy(large, "GET /none HTTP/1.1\r\na: ", 23);
+    static char line[300];
+    memset(line, 'x', sizeof line - 1);
+    memcpy(line, "GET /", 5);
+    const struct {
+        enum wspool_stage stage;
+        enum wspool_refusal refusal;
+        const char *bytes;
+    } cases[] = {
+        {WSPOOL_STAGE_HEADERS, WSPOOL_REFUSED_MALFORMED, "GET /none HTTP/1.1\r\nno colon\r\n"},
+        {WSPOOL_STAGE_HEADERS, WSPOOL_REFUSED_MALFORMED, "GET /none HTTP/1.1\r\n("},
+        {WSPOOL_STAGE_HEADERS, WSPOOL_REFUSED_HEAD_TOO_LARGE, large},
+        {WSPOOL_STAGE_HEADERS, WSPOOL_REFUSED_TIMEOUT, "GET /none HTTP/1.1\r\n"},
+        {WSPOOL_STAGE_HEADERS, WSPOOL_REFUSED_TIMEOUT, "GET /none HTTP/1.1\r\nHost: a.exam"},
+        {WSPOOL_STAGE_REQUEST_LINE, WSPOOL_REFUSED_MALFORMED, "GET /none\r\n"},
+        {WSPOOL_STAGE_REQUEST_LINE, WSPOOL_REFUSED_MALFORMED, "GET /none HTTP/1.1\n"},
+        {WSPOOL_STAGE_REQUEST_LINE, WSPOOL_REFUSED_METHOD, "POST /none HTTP/1.1\r\n"},
+        {WSPOOL_STAGE_REQUEST_LINE, WSPOOL_REFUSED_HEAD_TOO_LARGE, line},
+        {WSPOOL_STAGE_REQUEST_LINE, WSPOOL_REFUSED_TIMEOUT, "GET /none HTTP/1.1\r"},
+        {WSPOOL_STAGE_REQUEST_LINE, WSPOOL_REFUSED_NO_ROUTE,
+         "GET /nowhere HTTP/1.1\r\nHost: a.example\r\n\r\n"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        for (size_t piece = 1; piece <= 300; piece += 299) {
+            static struct host h;
+            host_init(&h);
+            h.config.head_bytes = 256;
+            host_start(&h);
+            wspool_id id = host_open(&h);
+            size_t len = strlen(cases[i].bytes);
+            for (size_t at = 0; at < len; at += piece) {
+                assert_int_equal(
+                    host_feed(&h, id, cases[i].bytes + at, at + piece < len ? piece : len - at), 0);
+            }
+            host_pass(&h, 3 * MS);
+            if (cases[i].refusal == WSPOOL_REFUSED_TIMEOUT) {
+                host_pass(&h, h.config.handshake_time + 10 * MS);
+            }
+            assert_refused(&h, cases[i].refusal);
+            assert_ended_at(&h, cases[i].stage);
+            host_end(&h);
+        }
+    }
+}
+
 /* What the host and its hooks can say no to, raw and hosted. */
 enum no { NO_FULL, NO_DRAIN, NO_VERDICT, NO_CAPACITY, NOES };
 
@@ -258,7 +310,7 @@ static void transport_is_counted_at_its_stage_when_it_ends_on_the_way_in(void **
     (void)state;
     static struct host h;
     for (int cut = 0; cut < 4; cut++) {
-        static const enum wspool_stage stages[] = {WSPOOL_STAGE_BYTES, WSPOOL_STAGE_REQUEST_LINE,
+        static const enum wspool_stage stages[] = {WSPOOL_STAGE_BYTES, WSPOOL_STAGE_HEADERS,
                                                    WSPOOL_STAGE_TOKEN, WSPOOL_STAGE_TOKEN};
         begin(&h, WSPOOL_PENDING);
         wspool_id id = cut < 2 ? host_open(&h) : host_come(&h, "/none", TOKEN);
@@ -1082,6 +1134,7 @@ int main(void)
         cmocka_unit_test(stages_of_a_hosted_peer_are_passed_with_the_time_before_them),
         cmocka_unit_test(raw_request_is_answered_and_counted_at_its_stage_when_refused),
         cmocka_unit_test(raw_bytes_are_answered_and_counted_when_they_are_no_request),
+        cmocka_unit_test(raw_head_ends_in_the_headers_when_its_request_line_was_good),
         cmocka_unit_test(request_is_counted_at_its_stage_when_the_host_says_no),
         cmocka_unit_test(transport_is_counted_at_its_stage_when_it_ends_on_the_way_in),
         cmocka_unit_test(transport_is_counted_at_the_last_stage_when_it_ends_before_the_101_left),
