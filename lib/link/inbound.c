@@ -346,14 +346,16 @@ void wsp_inbound_next(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
     }
 }
 
-/* Throws payload away, keeping a Close's. 1 when the frame is over. */
+/* Throws payload away, keeping what a Close may carry. 1 when the frame is over. */
 static int discard_payload(struct wsp_inbound *in, const uint8_t **bytes, size_t *len)
 {
     size_t n = *len < in->discard ? *len : (size_t)in->discard;
-    if (in->frame.opcode == WSP_CLOSE && in->control_len + n <= sizeof in->control) {
-        wsp_mask_copy(in->control + in->control_len, *bytes, n, in->frame.key);
+    if (in->frame.opcode == WSP_CLOSE) {
+        size_t room = sizeof in->control - in->control_len;
+        size_t kept = n < room ? n : room;
+        wsp_mask_copy(in->control + in->control_len, *bytes, kept, in->frame.key);
         wsp_mask_turn(in->frame.key, n);
-        in->control_len = (uint8_t)(in->control_len + n);
+        in->control_len = (uint8_t)(in->control_len + kept);
     }
     *bytes += n;
     *len -= n;
@@ -387,9 +389,6 @@ void wsp_inbound_discard(struct wsp_inbounds *inbounds, struct wsp_inbound **pin
     in->message = 0;
     in->shown = 0;
     for (;;) {
-        if (in->frame.opcode == WSP_CLOSE && in->control_len + in->discard > WSP_CONTROL_MAX) {
-            in->frame.opcode = WSP_CONTINUATION; /* no Close is that long */
-        }
         if (in->discard > 0 && !discard_payload(in, bytes, len)) {
             break;
         }

@@ -704,6 +704,25 @@ static void close_of_peer_when_its_reason_is_full_length_is_echoed(void **state)
     sim_free(s);
 }
 
+/* It breaks the protocol, and no other Close will follow it: nothing else is waited for. */
+static void close_of_peer_when_too_long_ends_at_once(void **state)
+{
+    char reason[300];
+    (void)state;
+    memset(reason, 'r', sizeof reason);
+    memcpy(reason, "\x03\xe8", 2);
+    for (size_t i = 0; i < 6; i++) {
+        sim *s = sim_default(i);
+        sim_peer *p = sim_join(s, "/echo");
+        s->chop = (enum sim_chop)(i % 3);
+        sim_frame(p, FIN | OP_CLOSE, reason, i < 3 ? 126 : sizeof reason);
+        p->said_close = 1;
+        sim_pump(s);
+        sim_expect_close(p, WSPOOL_END_PROTOCOL, 1002);
+        sim_free(s);
+    }
+}
+
 static void bytes_when_behind_a_close_are_ignored(void **state)
 {
     (void)state;
@@ -944,6 +963,7 @@ int main(void)
         cmocka_unit_test(close_of_peer_when_empty_is_echoed_and_reported_as_1005),
         cmocka_unit_test(close_of_peer_when_unlawful_is_1002),
         cmocka_unit_test(close_of_peer_when_its_reason_is_full_length_is_echoed),
+        cmocka_unit_test(close_of_peer_when_too_long_ends_at_once),
         cmocka_unit_test(bytes_when_behind_a_close_are_ignored),
         cmocka_unit_test(close_of_peer_when_said_twice_counts_once),
         cmocka_unit_test(close_of_peer_when_echoes_wait_comes_behind_them),
