@@ -91,8 +91,8 @@ define stamp
 @printf '%s\n' $(1) | cmp -s - $@ || printf '%s\n' $(1) > $@
 endef
 
-.PHONY: all lib deps demo check check-programs bench coverage fast-tests mutation-sample lint \
-        format install uninstall stage clean help FORCE
+.PHONY: all lib deps demo check check-programs conformance bench coverage fast-tests \
+        mutation-sample lint format install uninstall stage clean help FORCE
 
 all: lib $(EXAMPLES:%=build/examples/%)
 lib: build/libwspool.a build/libwspool.so build/$(SONAME) build/wspool.pc \
@@ -239,8 +239,8 @@ COV_TESTS      := $(call of_kinds,cov,unit sim laws hostile oom $(COMPANIONS))
 FAST_TESTS     := $(call of_kinds,fast,unit sim laws hostile oom $(COMPANIONS))
 BENCHES        := $(call of_kinds,release,bench)
 ABI_TESTS      := $(sort $(wildcard test/abi/*.py test/laws/*.py))
-LOOP_TESTS     := $(sort $(wildcard $(foreach e,sh py js mjs,$(foreach k,loop browser,\
-                         test/$(k)/test_*.$(e)))))
+LOOP_TESTS     := $(sort $(wildcard $(foreach e,sh py js mjs,\
+                    $(foreach k,loop conformance browser,test/$(k)/test_*.$(e)))))
 
 # Everything compiles with clang too, tests and examples included.
 CLANG_OBJECTS  := $(call objects,clang,lib/*/*.c examples/*.c examples/*/*.c test/*/*.c)
@@ -265,6 +265,7 @@ check:
 	@PYTHON='$(PYTHON)' test/tools/deps build check
 	@$(MAKE) --no-print-directory $(parallel) $(strict) check-programs
 	@MAKEFLAGS= MAKELEVEL= $(strict) PYTHON='$(PYTHON)' CC='$(CC)' \
+	    WSPOOL_COMPANIONS='$(COMPANIONS)' \
 	    prove --timer -j$(JOBS) --exec '$(PYTHON) test/tools/run-test' \
 	    $(LOOP_TESTS) $(VALGRIND_TESTS) $(TSAN_TESTS) $(RELEASE_TESTS) $(ASAN_TESTS) \
 	    $(ABI_TESTS) test/mutants/run
@@ -276,6 +277,11 @@ check-programs: all stage $(CLANG_OBJECTS) $(ASAN_TESTS) $(TSAN_TESTS) $(VALGRIN
 stage: lib
 	$(Q)rm -rf build/stage
 	$(Q)$(MAKE) --no-print-directory -s install DESTDIR=build/stage PREFIX=/usr/local
+
+# The server as it is shipped against RFC 6455 and RFC 7692: every case, in every chunking.
+conformance: build/examples/echo
+	@WSPOOL_COMPANIONS='$(COMPANIONS)' prove --timer --exec '$(PYTHON) test/tools/run-test' \
+	    test/conformance/test_conformance.py :: --full
 
 bench: $(BENCHES)
 	@for bench in $^; do $$bench || exit 1; done
@@ -332,6 +338,7 @@ help:
 	@echo 'make demo       sets up, builds, runs the cards board on http://127.0.0.1:3001'
 	@echo 'make check      sets up, builds with gcc and clang, runs every test'
 	@echo 'make deps       installs the Debian packages that are missing for all of this'
+	@echo 'make conformance  the echo server against RFC 6455 and RFC 7692, in full'
 	@echo 'make bench      in-memory numbers: broadcast, bursts, ingest'
 	@echo 'make coverage   which lines the tests reach, and why not the others'
 	@echo 'make mutation-sample   how many of N=$(N) faults, by chance from SEED=$(SEED), a test sees'

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: MIT
+"""conformance/deflate.py - permessage-deflate as a client speaks it, after RFC 7692.
+
+parse() reads a Sec-WebSocket-Extensions header by the grammar, agree() judges what the server has
+answered to our offers, and Deflation is both directions of one connection on top of zlib.
+"""
+import re
+import zlib
+from dataclasses import dataclass
+
+from frames import Fault
+
+TAIL = b"\x00\x00\xff\xff"  # what is taken off the end of each message, and put back
+TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+PARAMETER = re.compile(rf'\s*;\s*({TOKEN})\s*(?:=\s*(?:({TOKEN})|"({TOKEN})"))?\s*')
+
+
+def parse(value):
+    """[(extension, [(parameter, its value or None)])]; Fault when it is against the grammar."""
+    found = []
+    for part in value.split(","):
+        name = re.match(rf"\s*({TOKEN})\s*", part)
+        if not name:
+            raise Fault(f"no extension list: {value!r}")
+        at, parameters = name.end(), []
+        while at < len(part):
+            parameter = PARAMETER.match(part, at)
+            if not parameter:
+                raise Fault(f"no extension list: {value!r}")
+            parameters.append((parameter.group(1), parameter.group(2) or parameter.group(3)))
+            at = parameter.end()
+        found.append((name.group(1), parameters))
+    return found
+
+
+@dataclass
+class Agreement:
+    """What both sides keep to."""
+    server_no_context_takeover: bool = False
+    client_no_context_takeover: bool = False
+    server_max_window_bits: int = 15
+    client_max_window_bits: int = 15
+
+
+def bits(value):
+    if value is None or not re.fullmatch(r"[89]|1[0-5]", value):
+        raise Fault(f"window bits {value!r} in the answer")
+    return int(value)
+
+
+def agree(offer, answer):
+    """The agreement, when the answer (the value of its header) is lawful for the one offer, a dict
+    of parameters (section 7.1)."""
+    extensions = parse(answer)
+    if len(extensions) != 1 or extensions[0][0] != "permessage-deflate":
+        raise Fault(f"the answer is {answer!r}")
+    agreement, seen = Agreement(), set()
+    for name, value in extensions[0][1]:
+        if name in seen:
+            raise Fault(f"{name} twice in {answer!r}")
+        seen.add(name)
+        if name in ("server_no_context_takeover", "client_no_context_takeover"):
+            if value is not None:
+                raise Fault(f"{name} with a value in {answer!r}")
+            setattr(agreement, name, True)
+        elif name in ("server_max_window_bits", "client_max_window_bits"):
+            setattr(agreement, name, bits(value))
+        else:
+            raise Fault(f"unknown parameter in {answer!r}")
+    if "client_max_window_bits" in seen and "client_max_window_bits" not in offer:
+        raise Fault(f"client_max_window_bits was not offered: {answer!r}")
+    if "server_no_context_takeover" in offer and not agreement.server_no_context_takeover:
+        raise Fault(f"server_no_context_takeover is not granted: {answer!r}")
+    asked = offer.get("server_max_window_bits")
+    if asked and ("server_max_window_bits" not in seen or
+                  agreement.server_max_window_bits > int(asked)):
+        raise Fault(f"server_max_window_bits={asked} is not granted: {answer!r}")
+    hint = offer.get("client_max_window_bits")
+    if hint and agreement.client_max_window_bits > int(hint):
+        # Above the hint would be lawful but for us: we have said that we won't use more.
+        agreement.client_max_window_bits = int(hint)
+    return agreement
+
+
+class Deflation:
+    def __init__(self, agreement, level=6, strategy=zlib.Z_DEFAULT_STRATEGY, memory=8):
+        self.agreement = agreement
+        self.settings = level, memory, strategy
+        self.compressor = self.decompressor = None
+
+    # Ours to the server.
+
+    def new_compressor(self):
+        level, memory, strategy = self.settings
+        # zlib has no raw deflate with a window of 2^8: who was told 8 may only send what needs none.
+        bits_here = max(self.agreement.client_max_window_bits, 9)
+        return zlib.compressobj(level, zlib.DEFLATED, -bits_here, memory, strategy)
+
+    def deflate(self, payload, fin=True):
+        """The payload of one frame of a message."""
+        if self.compressor is None:
+            self.compressor = self.new_compressor()
+        out = self.compressor.compress(payload) + self.compressor.flush(zlib.Z_SYNC_FLUSH)
+        if not fin:
+            return out
+        if self.agreement.client_no_context_takeover:
+            self.compressor = None
+        # Right behind another flush zlib has nothing to say; a message can't be nothing (7.2.3.6).
+        return out[:-4] if out.endswith(TAIL) else out + b"\x00"
+
+    # The server's to us.
+
+    def inflate(self, wire):
+        if self.agreement.server_no_context_takeover:
+            self.decompressor = None
+        data, out = wire + TAIL, []
+        try:
+            while data:
+                if self.decompressor is None:
+                    self.decompressor = zlib.decompressobj(-self.agreement.server_max_window_bits)
+                data = self.inflate_stream(data, out)
+        except zlib.error as error:
+            raise Fault(f"compressed message that can't be inflated: {error}") from error
+        return b"".join(out)
+
+    def inflate_stream(self, data, out):
+        """Up to the end of the data, or of the stream: a last block ends a stream, not the message
+        (7.2.3.4). What is left then."""
+        # zlib sees that a distance is too long only where the bytes are no longer in its output:
+        # so it gets room for one byte at a time.
+        room = 0 if self.agreement.server_max_window_bits == 15 else 1
+        step = 64 if room else len(data)
+        for at in range(0, len(data), step):
+            part = self.decompressor.decompress(data[at:at + step], room)
+            while part:
+                out.append(part)
+                part = self.decompressor.decompress(self.decompressor.unconsumed_tail, 1)
+            if self.decompressor.eof:
+                left = self.decompressor.unused_data + data[at + step:]
+                self.decompressor = None
+                return left
+        return b""

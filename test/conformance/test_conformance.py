@@ -1,0 +1,191 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""test_conformance.py [--full] [--only PATTERN...] [--chunking NAME...] [-v] - the server against
+RFC 6455 and RFC 7692, over TCP, as the fuzzing client of the Autobahn testsuite does it.  TAP.
+
+Each case of handshake.py (section 0), framing.py (1-4), fragments.py (5, 10), utf8.py (6),
+closing.py (7), limits.py (9), compression.py (12) and negotiation.py (13) is a connection or more
+to build/examples/echo. A case is run with one-byte writes, with pieces of odd sizes (from a fixed
+seed), and with one write for all that is sent in a row; and where the server has
+permessage-deflate, sections 1-10 again with every message compressed.
+
+  (neither)   the short form: what takes long is left out, and compressed connections write in odd
+              pieces only
+  --full      everything, up to 16 MiB, in every chunking, against the server as it is shipped
+  --only      cases whose name matches: "5.*". TEST_FILTER does the same for one pattern, and then
+              each case is run in one chunking only, so that a mutant is judged quickly
+  --chunking  octets, odd, once
+
+Sections 12 and 13 are skipped where the server says that --deflate is not built. With "deflate"
+in WSPOOL_COMPANIONS, which the Makefile sets to what it builds, that is a failure.
+"""
+import argparse
+import fnmatch
+import os
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "loop")]
+from echo import Echo, Tap, program  # noqa: E402
+
+import cases  # noqa: E402
+import handshake, framing, fragments, utf8, closing, limits  # noqa: E402,E401,F401
+import compression, negotiation  # noqa: E402,E401,F401
+from client import CHUNKINGS, Client, Late  # noqa: E402
+from frames import Fault  # noqa: E402
+
+SEED = 20110811  # any will do
+AT_A_TIME, HEAVY_AT_A_TIME = 12, 2
+SERVERS = {  # the first word says which are told to speak permessage-deflate
+    "large": ["--max-message", str(limits.LARGE_LIMIT)],
+    "small": ["--max-message", str(limits.LIMIT)],
+}
+
+
+def deflate_is_built(release):
+    """None when it is; else what the server says."""
+    got = subprocess.run(program(release) + ["--deflate", "--help"], capture_output=True, text=True,
+                         check=False)
+    if got.returncode == 0:
+        return None
+    return (got.stderr or got.stdout).strip()
+
+
+class Servers:
+    """Each is started when it is first asked for."""
+
+    def __init__(self, release):
+        self.release = release
+        self.running = {}
+        self.lock = threading.Lock()
+
+    def address(self, name, deflate):
+        with self.lock:
+            if (name, deflate) not in self.running:
+                flags = SERVERS[name] + (["--deflate"] if deflate else [])
+                self.running[name, deflate] = Echo(*flags, release=self.release)
+            return self.running[name, deflate].address
+
+    def end(self):
+        """What went wrong with them: a sanitizer speaks up at the end."""
+        problems = []
+        for (name, deflate), echo in self.running.items():
+            if echo.process.poll() is not None:
+                problems.append(f"{name} ended too early")
+            if echo.end() != 0 or echo.errors:
+                problems.append(f"{name}{' --deflate' if deflate else ''}: "
+                                f"exit status {echo.status}, {echo.errors}")
+        return problems
+
+
+class Job:
+    """A case, plain or compressed, with the chunkings that it is run in."""
+
+    def __init__(self, case, compressed, chunkings):
+        self.case, self.compressed, self.chunkings = case, compressed, chunkings
+        self.name = case.name + ("_compressed" if compressed and not case.compressed else "")
+        self.problems = []
+        self.seconds = 0
+
+    def run(self, servers):
+        for chunking in self.chunkings:
+            started = time.monotonic()
+            try:
+                self.attempt(servers, chunking)
+            except Late:
+                # Alone it may be in time: when not, it is no matter of a busy machine.
+                with servers.alone:
+                    self.judge(servers, chunking)
+            except (Fault, OSError) as fault:
+                self.problems.append(f"{chunking}: {type(fault).__name__}: {fault}")
+            self.seconds = max(self.seconds, time.monotonic() - started)
+        return self
+
+    def judge(self, servers, chunking):
+        try:
+            self.attempt(servers, chunking)
+        except (Fault, OSError) as fault:
+            self.problems.append(f"{chunking}: {type(fault).__name__}: {fault}")
+
+    def attempt(self, servers, chunking):
+        case = self.case
+        offer = (case.deflate or {}) if self.compressed else None
+        address = servers.address(case.server, self.compressed)
+        with Client(address, chunking, f"{SEED}/{case.name}", deflate=offer,
+                    patience=servers.patience) as client:
+            if not case.opens:
+                client.open()
+            case.run(client)
+
+
+def jobs_of(options, deflate):
+    """All that is to be run."""
+    found = []
+    for case in cases.ALL:
+        if case.full and not options.full:
+            continue
+        chunkings = options.chunking or CHUNKINGS
+        wanted = []
+        if not case.compressed:
+            wanted.append((False, chunkings))
+        if deflate and not case.plain:
+            odd_only = not options.full and not case.compressed
+            wanted.append((True, [c for c in chunkings if c == "odd" or not odd_only]))
+        for compressed, some in wanted:
+            job = Job(case, compressed, some)
+            if some and any(fnmatch.fnmatchcase(job.name, p) for p in options.only or ["*"]):
+                found.append(job)
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--only", action="append")
+    parser.add_argument("--chunking", action="append", choices=CHUNKINGS)
+    parser.add_argument("-v", "--verbose", action="store_true", help="how long each case took")
+    options = parser.parse_args()
+    only = os.environ.get("TEST_FILTER")
+    if only:
+        options.only = [only]
+        options.chunking = options.chunking or ["once"]
+    sys.setswitchinterval(0.0005)
+
+    t = Tap()
+    why_not = deflate_is_built(options.full)
+    required = "deflate" in os.environ.get("WSPOOL_COMPANIONS", "").split()
+    skipped = why_not and "not built yet" in why_not and not required
+    if why_not and not skipped:
+        t.ok(False, "deflate_is_built", why_not)
+    jobs = jobs_of(options, not why_not)
+    names = [job.name for job in jobs]
+    if len(set(names)) < len(names):
+        t.none([n for n in set(names) if names.count(n) > 1], "each_name_is_there_once")
+
+    servers = Servers(options.full)
+    servers.alone = threading.Lock()
+    servers.patience = 8 if only else 30
+    try:
+        light = [job for job in jobs if not job.case.heavy]
+        heavy = [job for job in jobs if job.case.heavy]
+        for some, workers in ((light, AT_A_TIME), (heavy, HEAVY_AT_A_TIME)):
+            with ThreadPoolExecutor(max_workers=workers) as pool:
+                for job in pool.map(lambda job: job.run(servers), some):
+                    t.none(job.problems, job.name)
+                    if options.verbose:
+                        print(f"# {job.seconds:.2f} s {job.name}")
+    finally:
+        problems = servers.end()
+    t.none(problems, "servers_end_well")
+    if skipped and not only:
+        for section in (12, 13):
+            t.ok(True, f"{section}_permessage-deflate # SKIP {why_not}")
+    t.end()
+
+
+if __name__ == "__main__":
+    main()
