@@ -197,9 +197,10 @@ class Client:
         body, self.bytes = self.bytes[:length], self.bytes[length:]
         return int(status), headers, body
 
-    def accepted(self, protocols=(), deflate=None):
-        """The answer is a 101 as section 4.2.2 wants it; from here on frames are read. Gives back
-        (subprotocol, value of the extensions header)."""
+    def accepted(self, protocols=(), deflate=()):
+        """The answer is a 101 as section 4.2.2 wants it; from here on frames are read. `deflate` are
+        the lawful offers that were made. Gives back (subprotocol, value of the extensions
+        header)."""
         status, headers, body = self.answer()
         if status != 101:
             raise Fault(f"refused with {status} {body!r}")
@@ -216,16 +217,23 @@ class Client:
         if protocol is not None and protocol not in protocols:
             raise Fault(f"subprotocol {protocol!r} was not offered")
         extensions = headers.get("sec-websocket-extensions")
-        inflate = None
         if extensions is not None:
-            if deflate is None:
-                raise Fault(f"extensions {extensions!r} were not offered")
-            self.deflation = Deflation(agree(deflate, extensions))
-            inflate = self.inflate
-        self.reader = Reader(inflate)
+            self.deflation = Deflation(self.agreement(deflate, extensions))
+        self.reader = Reader(self.inflate if self.deflation else None)
         rest, self.bytes = self.bytes, b""
         self.take(rest)
         return protocol, extensions
+
+    @staticmethod
+    def agreement(offers, answer):
+        """By the first of the offers that the answer is lawful for."""
+        fault = Fault(f"extensions {answer!r} were not offered")
+        for offer in offers:
+            try:
+                return agree(offer, answer)
+            except Fault as why:
+                fault = why
+        raise fault
 
     def inflate(self, wire):
         return self.deflation.inflate(wire)
@@ -236,7 +244,7 @@ class Client:
         if self.offer is not None:
             extra = ["Sec-WebSocket-Extensions: " + offer_text(self.offer)]
         self.write(self.request(path, extra=extra) + b"".join(self.encode(f) for f in behind))
-        _, extensions = self.accepted(deflate=self.offer)
+        _, extensions = self.accepted(deflate=[] if self.offer is None else [self.offer])
         if self.offer is not None and extensions is None:
             raise Fault(f"the offer {extra} was declined")
         return self
