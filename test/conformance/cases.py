@@ -52,8 +52,8 @@ def echoes(name, *frames, **options):
 
 
 def fails(name, frames, code, answers=(), **options):
-    """The frames are sent; the server gives these answers, and closes with the code by itself (or in
-    answer to the Close among the frames)."""
+    """The frames are sent; the server gives these answers, and closes with the code by itself (or
+    in answer to the Close among the frames)."""
     frames, answers = list(frames), list(answers)
 
     def run(client):

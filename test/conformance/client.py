@@ -146,7 +146,7 @@ class Client:
         until = time.monotonic() + (patience or self.patience)
         while not ready():
             if self.ended:
-                raise Fault(f"the connection ended ({self.ended}); awaited was {what}{self.heard()}")
+                raise Fault(f"ended ({self.ended}); awaited was {what}{self.heard()}")
             if self.wait(select.POLLIN, until):
                 self.read_some()
             elif time.monotonic() >= until:
@@ -162,8 +162,8 @@ class Client:
     KEY = base64.b64encode(bytes(range(16))).decode()
 
     def request(self, path="/echo", method="GET", version="HTTP/1.1", drop=(), extra=(), **changes):
-        """The bytes of a request. `changes` replace a header (_ for -), `drop` takes some out, `extra`
-        are whole lines more."""
+        """The bytes of a request. `changes` replace a header (_ for -), `drop` takes some out,
+        `extra` are whole lines more."""
         lines = {"Host": f"{self.address[0]}:{self.address[1]}", "Upgrade": "websocket",
                  "Connection": "Upgrade", "Sec-WebSocket-Key": self.KEY,
                  "Sec-WebSocket-Version": "13"}
@@ -198,8 +198,8 @@ class Client:
         return int(status), headers, body
 
     def accepted(self, protocols=(), deflate=()):
-        """The answer is a 101 as section 4.2.2 wants it; from here on frames are read. `deflate` are
-        the lawful offers that were made. Gives back (subprotocol, value of the extensions
+        """The answer is a 101 as section 4.2.2 wants it; from here on frames are read. `deflate`
+        are the lawful offers that were made. Gives back (subprotocol, value of the extensions
         header)."""
         status, headers, body = self.answer()
         if status != 101:
@@ -269,8 +269,8 @@ class Client:
         return frame.encode(self.chance.randbytes(4))
 
     def compressed(self, frame):
-        """The same frame on a compressed connection. When only a part of it was to be sent, all of it
-        is: the bytes of a compressed message are no place to stop at."""
+        """The same frame on a compressed connection. When only a part of it was to be sent, all of
+        it is: the bytes of a compressed message are no place to stop at."""
         if frame.opcode != CONTINUATION:
             if self.in_message:
                 return frame  # which is unlawful: nothing is to be made of it
@@ -300,8 +300,8 @@ class Client:
         return self
 
     def ends(self, *codes):
-        """The server closes with one of these codes (None: with none), saying nothing else before it
-        and nothing behind; once it has our Close too, it ends the connection itself."""
+        """The server closes with one of these codes (None: with none), saying nothing else before
+        it and nothing behind; once it has our Close too, it ends the connection itself."""
         if self.deflation and self.in_message:
             self.send(last())  # a server may inflate whole messages
         self.await_(f"Close with {codes}", lambda: self.closed)

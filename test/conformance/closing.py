@@ -63,7 +63,7 @@ def answered(client):
     client.ends(1002)
 
 
-# ------------------------------------------------------------------ 7.3 and 7.5 what a Close carries
+# ------------------------------------------------------------------ 7.3, 7.5 what a Close carries
 
 fails("7.3.1_empty_close_is_answered_by_one", [close()], None)
 fails("7.3.2_close_of_one_byte_is_1002", [Frame(CLOSE, b"a")], 1002)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""conformance/compression.py - section 12: messages compressed by permessage-deflate (RFC 7692, 7.2):
-what they carry, how they are cut and packed, and what is no compressed message."""
+"""conformance/compression.py - section 12: messages compressed by permessage-deflate (RFC 7692,
+7.2): what they carry, how they are cut and packed, and what is no compressed message."""
 import random
 import zlib
 
@@ -24,7 +24,7 @@ def words(size):
 
 
 KINDS = {  # opcode, bytes of a size, whether they must shrink
-    "json": (TEXT, lambda n: (b'{"id": 1234, "title": "card", "column_id": "done"}, ' * (n // 40 + 1))
+    "json": (TEXT, lambda n: (b'{"id": 1234, "title": "card", "column": "done"}, ' * (n // 40 + 1))
              [:n], True),
     "words": (TEXT, words, True),
     "one_letter": (TEXT, lambda n: b"*" * n, True),

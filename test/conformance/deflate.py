@@ -92,7 +92,7 @@ class Deflation:
 
     def new_compressor(self):
         level, memory, strategy = self.settings
-        # zlib has no raw deflate with a window of 2^8: who was told 8 may only send what needs none.
+        # zlib has no raw deflate at 8. At 9 its distances stay below 251, for which 2^8 is enough.
         bits_here = max(self.agreement.client_max_window_bits, 9)
         return zlib.compressobj(level, zlib.DEFLATED, -bits_here, memory, strategy)
 

@@ -76,7 +76,7 @@ exchange("2.12_pings_between_messages_are_answered",
          [f for name in TEN for f in (text(name), ping(name))],
          [f for name in TEN for f in (text(name), pong(name))])
 exchange("2.13_pings_of_every_length_are_answered",
-         [f for i in range(0, 126, 25) for f in (ping(b"%c" % (65 + i // 25) * i),)],
+         [ping(b"%c" % (65 + i // 25) * i) for i in range(0, 126, 25)],
          [pong(b"%c" % (65 + i // 25) * i) for i in range(0, 126, 25)])
 
 

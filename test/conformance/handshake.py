@@ -24,8 +24,8 @@ def accepted(name, behind=(), answers=(), end=None, protocols=(), wanted=None, *
 
 
 def refused(name, status, change=None, behind=b"", headers=(), word=None, **request):
-    """The request is refused with an answer of HTTP, and the connection ended. `change` makes what is
-    sent from the bytes of the request; of `headers` each must be in the answer."""
+    """The request is refused with an answer of HTTP, and the connection ended. `change` makes what
+    is sent from the bytes of the request; of `headers` each must be in the answer."""
     def run(client):
         data = client.request(**request)
         client.write((change(data) if change else data) + behind)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""conformance/limits.py - section 9: large messages, many fragments, many messages, and the limits of
-the server (RFC 6455, 7.4.1 and 10.4). What the full form only sends is up to 16 MiB."""
+"""conformance/limits.py - section 9: large messages, many fragments, many messages, and the limits
+of the server (RFC 6455, 7.4.1 and 10.4). What the full form only sends is up to 16 MiB."""
 from cases import case, exchange, fails
 from frames import BINARY, TEXT, Frame, binary, fragments, last, more, ping, pong, text
 

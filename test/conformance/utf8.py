@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """conformance/utf8.py - section 6: text is UTF-8 (RFC 6455, 8.1; RFC 3629).
 
-Most are after Markus Kuhn's "UTF-8 decoder capability and stress test". Each sequence is sent whole,
-in fragments of one byte, and behind and before good text; one that is not UTF-8 is also sent only up
-to its first bad byte, and the server must not wait for more.
+Most are after Markus Kuhn's "UTF-8 decoder capability and stress test". Each sequence is sent
+whole, in fragments of one byte, and behind and before good text; one that is not UTF-8 is also sent
+only up to its first bad byte, and the server must not wait for more.
 """
 from cases import case, exchange, fails
 from frames import Frame, TEXT, binary, fragments, last, more, text, utf8_fault
@@ -79,7 +79,7 @@ def piecewise(name, *pieces):
     case(name, plain=True)(run)
 
 
-piecewise("6.4.1_fail_fast_at_the_bad_fragment", KOSME, b"\xf4\x90\x80\x80", )
+piecewise("6.4.1_fail_fast_at_the_bad_fragment", KOSME, b"\xf4\x90\x80\x80")
 piecewise("6.4.2_fail_fast_at_the_bad_byte_of_a_character", KOSME + b"\xf4", b"\x90")
 fails("6.4.3_fail_fast_inside_of_a_frame",
       [text(KOSME + b"\xf4\x90\x80\x80edited", sent=len(KOSME) + 4)], 1007)
@@ -155,6 +155,11 @@ exchange("6.30.1_every_sixty-fourth_character",
                        if not 0xD800 <= n < 0xE000)) for start in range(0, 0x110000, 0x1000)],
          [text("".join(chr(n) for n in range(start, start + 0x1000, 64)
                        if not 0xD800 <= n < 0xE000)) for start in range(0, 0x110000, 0x1000)])
+
+# Whoever looks at several bytes at a time must look at each of them.
+for at in range(72):
+    fails(f"6.30.{at + 2}_bad_byte_behind_{at}_good_ones_is_1007",
+          [text(b"a" * at + b"\xff" + b"b" * 72)], 1007)
 
 SECONDS = (0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0)
 for lead in range(0x80, 0x100):
