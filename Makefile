@@ -46,9 +46,11 @@ EXAMPLES := $(sort $(patsubst examples/%.c,%,$(wildcard examples/*.c)) \
                    $(patsubst examples/%/,%,$(dir $(wildcard examples/*/*.c))))
 
 # Companions: a library each, on top of this one, with what it needs besides.
-COMPANIONS := json
-json.libs  := -ljansson
-# What an example needs beyond the library.
+COMPANIONS   := json deflate
+json.libs    := -ljansson
+deflate.libs := -lz
+# What an example, or a kind of test programs, needs beyond the library.
+bench.companions := deflate
 cards.companions := json
 cards.libs       := -lmicrohttpd
 
@@ -199,7 +201,9 @@ KINDS    := unit sim laws hostile oom threads loop bench $(COMPANIONS)
 programs  = $(patsubst %.c,%,$(sort $(wildcard test/$(1)/test_*.c test/$(1)/bench_*.c)))
 support   = $(filter-out test_% bench_%,$(notdir $(wildcard test/$(1)/*.c)))
 libs_of   = $(if $(filter bench,$(1)),,-lcmocka) -pthread $(LIBS) \
-            $(if $(filter $(COMPANIONS),$(1)),$($(1).libs))
+            $(foreach c,$(call beside,$(1)),$($(c).libs))
+# A companion's own tests are linked with it; other kinds say what they need above.
+beside    = $(filter $(COMPANIONS),$(1)) $($(1).companions)
 
 define world
 build/$(1)/test/world.members: FORCE
@@ -215,7 +219,7 @@ define program # variant, kind, path without .c
 build/$(1)/$(3): build/$(1)/$(3).o $$(if $$(filter bench,$(2)),,build/$(1)/test/tools/filter.o) \
                  $$(patsubst %.c,build/$(1)/test/$(2)/%.o,$$(call support,$(2))) \
                  $$(if $$(filter unit sim bench,$(2)),,build/$(1)/test/world.a) \
-                 $$(if $$(filter $(COMPANIONS),$(2)),build/$(1)/libwspool_$(2).a) \
+                 $$(foreach c,$$(call beside,$(2)),build/$(1)/libwspool_$$(c).a) \
                  build/$(1)/libwspool.a
 	$$(call say,LD     $$@)
 	$$(Q)$$($(1).cc) $$($(1).flags) -o $$@ $$^ $$(LDFLAGS) $$(call libs_of,$(2))

@@ -3,7 +3,7 @@
  * wspool/codec.h - messages in another form on the wire: the hook of an extension that changes
  * whole messages and marks them with RSV1, as permessage-deflate does (RFC 7692).
  *
- * You need this header to write such a codec.
+ * You need this header to write such a codec. To use the one there is, see wspool/deflate.h.
  *
  * The pool parses what clients offer, asks the codec to agree to one offer, and from then on hands
  * it whole messages to encode and pieces of messages to decode. It keeps every bound by itself: a

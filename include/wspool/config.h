@@ -288,7 +288,7 @@ typedef struct wspool_config {
     wspool_identity_free_hook identity_free;
     wspool_wake_hook wake;
     wspool_log_hook log;
-    wspool_codec_hook codec; /* none */
+    wspool_codec_hook codec; /* none; see wspool/deflate.h */
 
     uint64_t flush_delay; /* how long a message may wait for others to join it in one write: off; at
                              most a second. Control frames don't wait, nor does who has half a queue
