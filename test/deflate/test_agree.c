@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/* deflate/test_agree.c - offers of permessage-deflate, and what is answered (RFC 7692, 7.1). */
+#include "side.h"
+
+#define PMD "permessage-deflate"
+#define SNCT "server_no_context_takeover"
+#define CNCT "client_no_context_takeover"
+#define SMWB "server_max_window_bits"
+#define CMWB "client_max_window_bits"
+/* what every answer begins with, and those of most */
+#define SERVER PMD "; " SNCT
+#define BOTH SERVER "; " CNCT
+
+static void expect_yes(side *s, unsigned wishes, const char *offer, const char *answer,
+                       unsigned form)
+{
+    if (!side_offer(s, wishes, offer))
+        fail_msg("declined: %s", offer);
+    assert_string_equal(s->agreed.answer, answer);
+    assert_int_equal(s->agreed.form, form);
+    assert_true(s->agreed.reading < WSPOOL_READINGS);
+    assert_int_equal(s->agreed.size, sizeof s->agreed);
+}
+
+static void expect_no(side *s, unsigned wishes, const char *offer)
+{
+    if (side_offer(s, wishes, offer))
+        fail_msg("agreed to: %s\nby: %s", offer, s->agreed.answer);
+}
+
+static void offer_is_answered_with_what_is_agreed(void **state)
+{
+    side s;
+    (void)state;
+    side_init(&s);
+    side_start(&s);
+    expect_yes(&s, 0, PMD, BOTH, 7);
+    expect_yes(&s, 0, PMD "; " SNCT, BOTH, 7);
+    expect_yes(&s, 0, PMD "; " CNCT, BOTH, 7);
+    expect_yes(&s, 0, PMD "; " CNCT "; " SNCT, BOTH, 7);
+    expect_yes(&s, 0, PMD "; " CMWB, BOTH "; " CMWB "=12", 7);
+    expect_yes(&s, 0, PMD "; " CMWB "=15; " SMWB "=15", BOTH "; " SMWB "=15; " CMWB "=12", 7);
+    expect_yes(&s, 0, PMD "; " CMWB "; " SMWB "=10; " SNCT "; " CNCT,
+               BOTH "; " SMWB "=10; " CMWB "=12", 2);
+    side_stop(&s);
+}
+
+static void offer_of_each_window_is_answered_with_the_lesser(void **state)
+{
+    (void)state;
+    for (int ours = 9; ours <= 15; ours++) {
+        side s;
+        side_init(&s);
+        s.options.server_window = s.options.client_window = ours;
+        side_start(&s);
+        for (int theirs = 8; theirs <= 15; theirs++) {
+            char offer[100], answer[200];
+            int less = theirs < ours ? theirs : ours;
+            snprintf(offer, sizeof offer, PMD "; " SMWB "=%d", theirs);
+            snprintf(answer, sizeof answer, BOTH "; " SMWB "=%d", less);
+            if (theirs > 8)
+                expect_yes(&s, 0, offer, answer, (unsigned)less - 8);
+            else
+                expect_no(&s, 0, offer);
+            snprintf(offer, sizeof offer, PMD "; " CMWB "=%d", theirs);
+            if (ours < 15)
+                snprintf(answer, sizeof answer, BOTH "; " SMWB "=%d; " CMWB "=%d", ours, less);
+            else
+                snprintf(answer, sizeof answer, BOTH "; " CMWB "=%d", less);
+            expect_yes(&s, 0, offer, answer, (unsigned)ours - 8);
+        }
+        side_stop(&s);
+    }
+}
+
+static void names_are_known_in_any_case(void **state)
+{
+    side s;
+    (void)state;
+    side_init(&s);
+    side_start(&s);
+    expect_yes(&s, 0, "PerMessage-DEFLATE; Server_No_Context_Takeover; CLIENT_MAX_WINDOW_BITS=9",
+               BOTH "; " CMWB "=9", 7);
+    expect_no(&s, 0, PMD "; " SNCT "; Server_No_Context_Takeover");
+    side_stop(&s);
+}
+
+static void offer_that_is_not_wholly_understood_is_declined(void **state)
+{
+    static const char *const offers[] = {
+        "permessage-deflat",
+        "permessage-deflatee",
+        "permessage_deflate",
+        "x-webkit-deflate-frame",
+        "permessage-bzip2",
+        PMD "; x",
+        PMD "; x=1",
+        PMD "; " CNCT "; server_no_context",
+        PMD "; " CNCT "x",
+        PMD "; " SNCT "; " SNCT,
+        PMD "; " CNCT "; " CNCT,
+        PMD "; " SMWB "=10; " SMWB "=10",
+        PMD "; " CMWB "; " CMWB,
+        PMD "; " CMWB "=10; " CMWB,
+        PMD "; " SNCT "=1",
+        PMD "; " SNCT "=true",
+        PMD "; " SNCT "=-", /* ="" */
+        PMD "; " CNCT "=10",
+        PMD "; " CNCT "=-",
+        PMD "; " SMWB,
+    };
+    side s;
+    (void)state;
+    side_init(&s);
+    side_start(&s);
+    for (size_t i = 0; i < sizeof offers / sizeof *offers; i++) {
+        expect_no(&s, 0, offers[i]);
+        expect_no(&s, WSPOOL_DEFLATE_TAKEOVER, offers[i]);
+    }
+    side_stop(&s);
+}
+
+static void window_that_is_no_plain_number_of_8_to_15_is_declined(void **state)
+{
+    static const char *const values[] = {"-",    "0",   "1",    "7",   "16",  "20",  "010", "08",
+                                         "09",   "+10", "-10",  "10.", "1e1", "0xa", "a",   "1a",
+                                         "10.0", "150", "1234", "1:",  "8x",  "1/",  "99",  "100"};
+    side s;
+    (void)state;
+    side_init(&s);
+    side_start(&s);
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        char offer[100];
+        snprintf(offer, sizeof offer, PMD "; " SMWB "=%s", values[i]);
+        expect_no(&s, 0, offer);
+        snprintf(offer, sizeof offer, PMD "; " CMWB "=%s", values[i]);
+        expect_no(&s, 0, offer);
+    }
+    /* every value of one and of two bytes, but for the NUL and what side_offer splits at */
+    size_t agreed = 0;
+    for (int a = 1; a < 256; a++) {
+        for (int b = 0; b < 256; b++) {
+            char offer[100];
+            if (strchr("; ", a) != NULL || strchr("; ", b ? b : 'x') != NULL ||
+                (a == '-' && b == 0))
+                continue;
+            snprintf(offer, sizeof offer, PMD "; " CMWB "=%c%c", a, b);
+            agreed += (size_t)side_offer(&s, 0, offer);
+        }
+    }
+    assert_int_equal(agreed, 8);
+    side_stop(&s);
+}
+
+static void route_may_switch_it_off(void **state)
+{
+    side s;
+    (void)state;
+    side_init(&s);
+    side_start(&s);
+    expect_no(&s, WSPOOL_DEFLATE_OFF, PMD);
+    expect_no(&s, WSPOOL_DEFLATE_OFF | WSPOOL_DEFLATE_TAKEOVER, PMD);
+    side_stop(&s);
+}
+
+static void route_may_let_clients_keep_their_context(void **state)
+{
+    side s;
+    unsigned without, with;
+    (void)state;
+    side_init(&s);
+    side_start(&s);
+    expect_yes(&s, 0, PMD, BOTH, 7);
+    without = s.agreed.reading;
+    expect_yes(&s, WSPOOL_DEFLATE_TAKEOVER, PMD, SERVER, 7);
+    with = s.agreed.reading;
+    assert_int_not_equal(with, without);
+    /* one that doesn't want to keep it isn't asked to */
+    expect_yes(&s, WSPOOL_DEFLATE_TAKEOVER, PMD "; " CNCT, BOTH, 7);
+    assert_int_equal(s.agreed.reading, without);
+    side_stop(&s);
+}
+
+static void agreement_of_an_older_pool_is_not_overrun(void **state)
+{
+    side s;
+    wspool_extension offer = {.name = {PMD, strlen(PMD)}};
+    wspool_agreement agreed = {.size = sizeof agreed - 1};
+    (void)state;
+    side_init(&s);
+    side_start(&s);
+    assert_int_equal(s.hook.agree(&offer, 0, &agreed, s.hook.user), 0);
+    agreed.size = sizeof agreed;
+    assert_int_equal(s.hook.agree(&offer, 0, &agreed, s.hook.user), 1);
+    side_stop(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(offer_is_answered_with_what_is_agreed),
+        cmocka_unit_test(offer_of_each_window_is_answered_with_the_lesser),
+        cmocka_unit_test(names_are_known_in_any_case),
+        cmocka_unit_test(offer_that_is_not_wholly_understood_is_declined),
+        cmocka_unit_test(window_that_is_no_plain_number_of_8_to_15_is_declined),
+        cmocka_unit_test(route_may_switch_it_off),
+        cmocka_unit_test(route_may_let_clients_keep_their_context),
+        cmocka_unit_test(agreement_of_an_older_pool_is_not_overrun),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
