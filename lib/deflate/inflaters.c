@@ -3,7 +3,9 @@
  * deflate/inflaters.c - decompresses: one stream for each peer that needs one now, and spares.
  *
  * The end of a message. Its tail, 00 00 FF FF, wasn't sent (RFC 7692, 7.2.2); it is fed here
- * behind the last input. What is complete stands between two blocks then, with no bit left over.
+ * behind the last input, once all is written that follows from that. A complete message stands
+ * between two blocks then, with no bit left over, and has got no longer by it: one that was cut
+ * short in a block without compression would take the tail for text.
  * A block with BFINAL ends the stream, and what follows, the tail too, begins another, whose
  * window is empty. When such a block is the very end of the message no tail is wanted: as the tail
  * of nothing it would be no stream. For the same reason a message without any input is empty.
@@ -111,20 +113,19 @@ static int show_input(struct wsp_deflate_inflater *inflater, const wspool_decodi
     int complete = !inflater->begun || (inflater->ended && inflater->tail == 0);
     z->next_in = piece->in;
     z->avail_in = at_most(piece->in_len);
-    if (piece->in_len == 0 && piece->last && !complete) {
+    if (piece->in_len == 0 && piece->last && !complete && !inflater->full) {
         z->next_in = wsp_deflate_tail + inflater->tail;
         z->avail_in = WSP_DEFLATE_TAIL - inflater->tail;
     }
     return z->avail_in > 0;
 }
 
-/* Shows it the room that is left, or our own byte. 0: that is taken as well. */
-static int show_room(struct wsp_deflate_inflater *inflater, const wspool_decoding *piece)
+/* Shows it the room that is left, or our own byte. */
+static void show_room(struct wsp_deflate_inflater *inflater, const wspool_decoding *piece)
 {
     z_stream *z = &inflater->z;
     z->next_out = piece->out_len > 0 ? piece->out : &inflater->spill;
     z->avail_out = piece->out_len > 0 ? at_most(piece->out_len) : 1;
-    return !inflater->spilled;
 }
 
 static void put(wspool_deflate *self, wspool_decoding *piece, size_t len)
@@ -150,6 +151,7 @@ static int run(wspool_deflate *self, struct wsp_deflate_inflater *inflater, wspo
         self->stats.inflated_in += in;
     } else {
         inflater->tail += in;
+        result = in > 0 && out > 0 ? Z_DATA_ERROR : result;
     }
     if (piece->out_len > 0) {
         put(self, piece, out);
@@ -169,15 +171,13 @@ static int is_complete(const struct wsp_deflate_inflater *inflater)
 static enum wspool_decoded decode(wspool_deflate *self, struct wsp_deflate_inflater *inflater,
                                   wspool_decoding *piece)
 {
-    if (inflater->spilled && piece->out_len > 0) {
+    if (inflater->spilled) {
         *piece->out = inflater->spill;
         inflater->spilled = 0;
         put(self, piece, 1);
     }
     while (show_input(inflater, piece) || inflater->full) {
-        if (!show_room(inflater, piece)) {
-            return WSPOOL_DECODED_FULL;
-        }
+        show_room(inflater, piece);
         if (inflater->ended) {
             inflateReset(&inflater->z);
         }
@@ -190,6 +190,9 @@ static enum wspool_decoded decode(wspool_deflate *self, struct wsp_deflate_infla
             return WSPOOL_DECODED_NOMEM;
         default:
             return WSPOOL_DECODED_BAD;
+        }
+        if (inflater->spilled) {
+            return WSPOOL_DECODED_FULL;
         }
     }
     if (!piece->last) {

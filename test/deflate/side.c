@@ -125,18 +125,16 @@ bytes some_text(size_t len, uint64_t seed)
     return b;
 }
 
-z_stream zlib_deflater(int window, int level)
+void zlib_deflater(z_stream *z, int window, int level)
 {
-    z_stream z = {0};
-    assert_int_equal(deflateInit2(&z, level, Z_DEFLATED, -window, 8, Z_DEFAULT_STRATEGY), Z_OK);
-    return z;
+    memset(z, 0, sizeof *z);
+    assert_int_equal(deflateInit2(z, level, Z_DEFLATED, -window, 8, Z_DEFAULT_STRATEGY), Z_OK);
 }
 
-z_stream zlib_inflater(int window)
+void zlib_inflater(z_stream *z, int window)
 {
-    z_stream z = {0};
-    assert_int_equal(inflateInit2(&z, -window), Z_OK);
-    return z;
+    memset(z, 0, sizeof *z);
+    assert_int_equal(inflateInit2(z, -window), Z_OK);
 }
 
 bytes zlib_deflate(z_stream *z, const void *message, size_t len, int flush)
@@ -164,7 +162,8 @@ static void cut_tail(bytes *payload)
 
 bytes payload_of(const void *message, size_t len, int window, int level)
 {
-    z_stream z = zlib_deflater(window, level);
+    z_stream z;
+    zlib_deflater(&z, window, level);
     bytes payload = zlib_deflate(&z, message, len, Z_SYNC_FLUSH);
     deflateEnd(&z);
     cut_tail(&payload);
@@ -205,11 +204,11 @@ static size_t part(size_t most, size_t left, uint64_t *seed)
 enum wspool_decoded side_read(side *s, unsigned reading, void **state, bytes payload, cut how,
                               bytes *out)
 {
-    size_t most = how.most == 0 ? (size_t)1 << 20 : how.most;
+    size_t most = how.most == 0 ? 100000 : how.most;
     size_t taken = 0, calls = 0;
-    enum wspool_decoded answer;
+    enum wspool_decoded answer = WSPOOL_DECODED_ALL;
     int last;
-    *out = (bytes){malloc(most), 0};
+    *out = (bytes){malloc(most + 1), 0};
     assert_non_null(out->at);
     do {
         size_t len = part(how.piece, payload.len - taken, &how.seed);
@@ -219,10 +218,10 @@ enum wspool_decoded side_read(side *s, unsigned reading, void **state, bytes pay
         taken += len;
         do {
             size_t room = part(how.room, most - out->len, &how.seed);
-            if (room == 0) { /* the message may have been all there was room for */
-                bytes_free(&input);
-                return WSPOOL_DECODED_FULL;
-            }
+            if (room == 0 && answer != WSPOOL_DECODED_FULL)
+                room = 1; /* never none: what is left of the input may come to nothing */
+            if (room == 0)
+                break;
             uint8_t *place = malloc(room);
             assert_non_null(place);
             const uint8_t *in = piece.in;
@@ -234,12 +233,16 @@ enum wspool_decoded side_read(side *s, unsigned reading, void **state, bytes pay
             assert_true(piece.out_len <= room && piece.out + piece.out_len == place + room);
             if (answer == WSPOOL_DECODED_FULL)
                 assert_int_equal(piece.out_len, 0);
-            if (answer == WSPOOL_DECODED_ALL)
+            else if (answer == WSPOOL_DECODED_ALL)
                 assert_int_equal(piece.in_len, 0);
             memcpy(out->at + out->len, place, room - piece.out_len);
             out->len += room - piece.out_len;
             free(place);
             assert_true(++calls < ((size_t)1 << 22));
+            if (out->len > most) {
+                out->len--;
+                answer = WSPOOL_DECODED_FULL;
+            }
         } while (answer == WSPOOL_DECODED_FULL);
         bytes_free(&input);
     } while (answer == WSPOOL_DECODED_ALL && !last);

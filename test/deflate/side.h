@@ -65,8 +65,9 @@ bytes payload_of(const void *message, size_t len, int window, int level);
 /* What the stream makes of it, `step` bytes of output at a time, so that zlib looks at its window
  * and not into the output. NULL in `at`: corrupt. */
 bytes zlib_inflate(z_stream *z, bytes payload, size_t step);
-z_stream zlib_inflater(int window);
-z_stream zlib_deflater(int window, int level);
+/* zlib's streams must stay where they were made. */
+void zlib_inflater(z_stream *z, int window);
+void zlib_deflater(z_stream *z, int window, int level);
 
 /* ---------------------------------------------------------------- the pool */
 
@@ -75,7 +76,7 @@ z_stream zlib_deflater(int window, int level);
 typedef struct cut {
     size_t piece;
     size_t room;
-    size_t most; /* as message_bytes: more is not given room for. 0: a MiB */
+    size_t most; /* as message_bytes: longer ones are FULL. 0: 100000 */
     uint64_t seed;
     int tail_alone; /* the last piece is an empty one */
 } cut;
