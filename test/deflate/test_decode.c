@@ -322,7 +322,7 @@ static void bomb_is_stopped_at_its_room_and_costs_no_more_memory(void **state)
 
 static void message_that_is_cut_short_is_bad(void **state)
 {
-    bytes message = some_text(600, 5);
+    bytes message = some_text(300, 5);
     side s;
     (void)state;
     begin(&s);
