@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bench/bench_deflate.c - what compression costs: memory that is held, and time, in memory.
+ *
+ * Each timed row runs several times; the median is printed with its range. Nothing fails because
+ * of a number. What is held is exact, and gated in test/deflate/test_memory.c.
+ *
+ *     build/bench/bench_deflate [--runs N] [--quick]
+ */
+#define _POSIX_C_SOURCE 200809L
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <wspool/deflate.h>
+
+#define MAX_RUNS 25
+
+static int runs = 7;
+static int quick;
+
+static double now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static void fail(const char *what)
+{
+    fprintf(stderr, "bench_deflate: %s\n", what);
+    exit(1);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void print_row(const char *name, double *values, const char *unit, const char *more)
+{
+    qsort(values, (size_t)runs, sizeof *values, by_value);
+    printf("%-44s %8.0f %-5s [%.0f-%.0f]%s\n", name, values[runs / 2], unit, values[0],
+           values[runs - 1], more);
+    fflush(stdout);
+}
+
+/* Lines of a feed as JSON, with numbers that differ. */
+static char *json_like(size_t len)
+{
+    char *text = malloc(len + 200);
+    uint64_t random = 88172645463325252u;
+    size_t n = 0;
+    if (!text) {
+        fail("no memory");
+    }
+    while (n < len) {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        n += (size_t)sprintf(text + n,
+                             "{\"type\":\"card_moved\",\"channel\":\"item:board-%u\",\"offset\":%u,"
+                             "\"data\":{\"card\":\"%08x\",\"list\":\"doing\",\"position\":%u}},",
+                             (unsigned)(random % 7), (unsigned)(random >> 40),
+                             (unsigned)(random >> 20), (unsigned)(random % 100));
+    }
+    text[len] = '\0';
+    return text;
+}
+
+/* ------------------------------------------------------------------ memory */
+
+struct codec {
+    wspool_deflate *deflate;
+    wspool_codec_hook hook;
+};
+
+static struct codec start(void)
+{
+    struct codec c;
+    if (wspool_deflate_new(&c.deflate, NULL)) {
+        fail("no codec");
+    }
+    c.hook = wspool_deflate_codec(c.deflate);
+    return c;
+}
+
+static unsigned long long held(const struct codec *c)
+{
+    wspool_deflate_stats stats = {.size = sizeof stats};
+    wspool_deflate_get_stats(c->deflate, &stats);
+    return stats.memory;
+}
+
+static unsigned reading_of(struct codec *c, unsigned wishes, int ours)
+{
+    wspool_extension_param param = {.name = {"client_max_window_bits", 22}};
+    wspool_extension offer = {{"permessage-deflate", 18}, &param, ours ? 1 : 0};
+    wspool_agreement agreed = {.size = sizeof agreed};
+    if (!c->hook.agree(&offer, wishes, &agreed, c->hook.user)) {
+        fail("an offer was declined");
+    }
+    return agreed.reading;
+}
+
+static void take(struct codec *c, unsigned reading, void **state, const void *in, size_t len,
+                 int last)
+{
+    static uint8_t room[65536];
+    wspool_decoding piece = {in, len, room, sizeof room, last};
+    if (c->hook.decode(reading, state, &piece, c->hook.user) != WSPOOL_DECODED_ALL) {
+        fail("a message was not understood");
+    }
+}
+
+static void print_held(const char *name, unsigned long long bytes)
+{
+    printf("%-44s %8llu bytes\n", name, bytes);
+}
+
+static void bench_held(void)
+{
+    char *text = json_like(4096), name[80];
+    size_t len;
+    for (unsigned form = 1; form <= 7; form++) {
+        struct codec c = start();
+        /* the buffer for compressed messages, 8 KiB here, serves all of them */
+        c.hook.encode(form, text, 4096, &len, c.hook.user);
+        snprintf(name, sizeof name, "held by the pool, window of %u bits", form + 8);
+        print_held(name, held(&c));
+        wspool_deflate_free(c.deflate);
+    }
+    for (int i = 0; i < 4; i++) {
+        enum { PEERS = 1000 };
+        static void *peers[PEERS];
+        struct codec c = start();
+        unsigned reading = reading_of(&c, i / 2 ? WSPOOL_DEFLATE_TAKEOVER : 0, i % 2 == 0);
+        const char *payload = c.hook.encode(4, text, 4096, &len, c.hook.user);
+        unsigned long long fresh = held(&c), spares, busy, idle;
+        for (int round = 0; round < 2; round++) { /* the first leaves the spares behind */
+            spares = held(&c) - fresh;
+            for (size_t p = 0; p < PEERS; p++) {
+                take(&c, reading, &peers[p], payload, len / 2, 0);
+            }
+            busy = held(&c) - fresh;
+            for (size_t p = 0; p < PEERS; p++) {
+                take(&c, reading, &peers[p], payload + len / 2, len - len / 2, 1);
+                c.hook.rest(reading, &peers[p], round == 0, c.hook.user);
+            }
+            idle = held(&c) - fresh;
+        }
+        const char *how = i / 2 ? "with takeover" : "without takeover";
+        const char *whose = i % 2 ? "its window" : "our window";
+        snprintf(name, sizeof name, "a peer in a message, %s, %s", how, whose);
+        print_held(name, busy / PEERS);
+        snprintf(name, sizeof name, "a peer idle, %s, %s", how, whose);
+        print_held(name, (i / 2 ? idle : idle - spares) / PEERS);
+        print_held("  and spares for all of them", spares);
+        for (size_t p = 0; p < PEERS; p++) {
+            c.hook.rest(reading, &peers[p], 1, c.hook.user);
+        }
+        wspool_deflate_free(c.deflate);
+    }
+    free(text);
+}
+
+/* -------------------------------------------------------------------- time */
+
+static void bench_message(size_t size)
+{
+    double values[MAX_RUNS];
+    char *text = json_like(size), name[80], more[80];
+    struct codec c = start();
+    unsigned reading = reading_of(&c, 0, 1);
+    size_t count = (quick ? 2u << 20 : 16u << 20) / (size + 2048), len = 0;
+    const void *payload = NULL;
+    for (unsigned form = 7; form >= 4; form -= 3) {
+        for (int run = -1; run < runs; run++) { /* the first warms up */
+            double t = now_ns();
+            for (size_t i = 0; i < count; i++) {
+                payload = c.hook.encode(form, text, size, &len, c.hook.user);
+                if (!payload) {
+                    fail("a message did not get shorter");
+                }
+            }
+            if (run >= 0) {
+                values[run] = (now_ns() - t) / (double)count;
+            }
+        }
+        snprintf(name, sizeof name, "compress %zu bytes, window of %u bits", size, form + 8);
+        snprintf(more, sizeof more, "  to %zu bytes, %.0f %%", len,
+                 100.0 * (double)len / (double)size);
+        print_row(name, values, "ns", more);
+    }
+    for (int run = -1; run < runs; run++) {
+        double t = now_ns();
+        for (size_t i = 0; i < count; i++) {
+            void *state = NULL;
+            take(&c, reading, &state, payload, len, 1);
+            c.hook.rest(reading, &state, 0, c.hook.user);
+        }
+        if (run >= 0) {
+            values[run] = (now_ns() - t) / (double)count;
+        }
+    }
+    snprintf(name, sizeof name, "decompress to %zu bytes", size);
+    print_row(name, values, "ns", "");
+    wspool_deflate_free(c.deflate);
+    free(text);
+}
+
+int main(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--quick") == 0) {
+            quick = 1;
+            runs = 3;
+        } else if (strcmp(argv[i], "--runs") == 0 && i + 1 < argc) {
+            runs = atoi(argv[++i]);
+        }
+    }
+    if (runs < 1 || runs > MAX_RUNS) {
+        fail("--runs takes 1 to 25");
+    }
+    printf("libwspool_deflate in memory: median of %d runs [least-most]\n", runs);
+    bench_held();
+    bench_message(300);
+    bench_message(4096);
+    return 0;
+}
