@@ -72,7 +72,8 @@ typedef struct wspool_decoding {
 enum wspool_decoded {
     WSPOOL_DECODED_ALL = 0,  /* all input was taken and all that follows from it written; with
                                 `last`, the message is complete */
-    WSPOOL_DECODED_FULL = 1, /* the room is used up: call again with more, and what is left of in */
+    WSPOOL_DECODED_FULL = 1, /* the room is used up, and there is more to write: call again with
+                                more room, and what is left of in */
     WSPOOL_DECODED_BAD = 2,  /* this is nothing that such a peer may send: closed with 1007 */
     WSPOOL_DECODED_NOMEM = 3 /* closed with 1011 */
 };

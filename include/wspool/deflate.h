@@ -24,9 +24,16 @@
  * An offer with an unknown parameter, one that is there twice, or a number in any form but
  * 8 ... 15 without sign or leading zero is declined, and the client's next one is looked at.
  *
- * What it costs: the pool's zlib deflates some 270 KB once for each window size in use; a peer
- * holds nothing while idle, and 7 KB plus its window (4 KB; 32 KB when the client didn't let us
- * choose) while a compressed message of its own is under way. With TAKEOVER it holds them always.
+ * What it costs: some 270 KB for each window size that clients have agreed to (140 KB for the
+ * smallest), from the first message to wspool_deflate_free; a buffer of the size of a message, up
+ * to 64 KiB, or more until the next message that needs less. A peer holds nothing while idle, and
+ * 7 KB plus its window (4 KB; 32 KB when the client didn't let us choose) while a compressed
+ * message of its own is under way; four such are kept for the next. With TAKEOVER it holds them
+ * always.
+ *
+ * What is read: a message must end where RFC 7692 wants it to, so one that was cut short is bad.
+ * Forgiven are a final block without the octet behind it, and a payload of no bytes, which is
+ * taken for an empty message.
  */
 #ifndef WSPOOL_DEFLATE_H
 #define WSPOOL_DEFLATE_H
@@ -60,8 +67,9 @@ void wspool_deflate_options_init_sized(wspool_deflate_options *options, size_t s
     wspool_deflate_options_init_sized((options), sizeof(wspool_deflate_options))
 
 /* What a route may wish (wspool_route_options, codec). */
-#define WSPOOL_DEFLATE_OFF 1u      /* no compression on this route */
-#define WSPOOL_DEFLATE_TAKEOVER 2u /* clients may keep their context from message to message: what
+#define WSPOOL_DEFLATE_OFF 1u /* no compression on this route */
+#define WSPOOL_DEFLATE_TAKEOVER                                                                    \
+    2u /* clients may keep their context from message to message: what
                                       they send gets smaller, and each of them holds memory here */
 
 /* `options` may be NULL for the defaults. INVAL: a number outside its range, half a set of memory
@@ -79,7 +87,7 @@ typedef struct wspool_deflate_stats {
     uint64_t deflated;    /* messages compressed: a broadcast counts once for each window size */
     uint64_t deflated_in; /* their bytes */
     uint64_t deflated_out;
-    uint64_t passed;   /* messages left as they were: too short, or they would not get shorter */
+    uint64_t passed;   /* messages left as they were: too short, no gain, no memory */
     uint64_t inflated; /* messages of peers */
     uint64_t inflated_in;
     uint64_t inflated_out;
