@@ -171,10 +171,13 @@ static int is_complete(const struct wsp_deflate_inflater *inflater)
 static enum wspool_decoded decode(wspool_deflate *self, struct wsp_deflate_inflater *inflater,
                                   wspool_decoding *piece)
 {
-    if (inflater->spilled) {
+    if (inflater->spilled && piece->out_len > 0) {
         *piece->out = inflater->spill;
         inflater->spilled = 0;
         put(self, piece, 1);
+    }
+    if (inflater->spilled) {
+        return WSPOOL_DECODED_FULL;
     }
     while (show_input(inflater, piece) || inflater->full) {
         show_room(inflater, piece);

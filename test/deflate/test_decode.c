@@ -460,6 +460,59 @@ static void context_is_kept_from_message_to_message(void **state)
     side_stop(&s);
 }
 
+static void context_begins_anew_behind_a_final_block(void **state)
+{
+    bytes last = bytes_of("\xf3\x48\xcd\xc9\xc9\x07\x00", 7);
+    bytes first = bytes_of("\xf2\x48\xcd\xc9\xc9\x07\x00", 7);
+    bytes again = bytes_of("\xf2\x00\x11\x00\x00", 5), text = bytes_of("Hello", 5), out;
+    bytes empty = bytes_of("", 1), none = bytes_of("", 0);
+    side s;
+    (void)state;
+    begin(&s);
+    for (size_t room = 0; room < 6; room++) {
+        cut how = {.piece = room, .room = room, .tail_alone = room % 2};
+        void *peer = NULL;
+        next_is(&s, taking, &peer, last, how, text);
+        next_is(&s, taking, &peer, first, how, text);
+        next_is(&s, taking, &peer, again, how, text);
+        next_is(&s, taking, &peer, last, how, text);
+        next_is(&s, taking, &peer, empty, how, none);
+        next_is(&s, taking, &peer, none, how, none);
+        next_is(&s, taking, &peer, last, how, text);
+        next_is(&s, taking, &peer, last, how, text);
+        assert_int_equal(side_read(&s, taking, &peer, again, how, &out), WSPOOL_DECODED_BAD);
+        bytes_free(&out);
+        over(&s, taking, &peer);
+    }
+    side_stop(&s);
+    bytes_free(&last);
+    bytes_free(&first);
+    bytes_free(&again);
+    bytes_free(&text);
+    bytes_free(&empty);
+    bytes_free(&none);
+}
+
+static void room_of_nothing_is_full_and_loses_nothing(void **state)
+{
+    bytes hello = bytes_of("\xf2\x48\xcd\xc9\xc9\x07\x00", 7);
+    uint8_t room[5];
+    void *peer = NULL;
+    side s;
+    (void)state;
+    begin(&s);
+    wspool_decoding piece = {hello.at, hello.len, room, 0, 1};
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(s.hook.decode(plain, &peer, &piece, s.hook.user), WSPOOL_DECODED_FULL);
+    piece.out_len = sizeof room;
+    assert_int_equal(s.hook.decode(plain, &peer, &piece, s.hook.user), WSPOOL_DECODED_ALL);
+    assert_memory_equal(room, "Hello", 5);
+    assert_int_equal(piece.out_len, 0);
+    over(&s, plain, &peer);
+    side_stop(&s);
+    bytes_free(&hello);
+}
+
 static void peers_with_takeover_do_not_see_each_others_context(void **state)
 {
     bytes hello = bytes_of("\xf2\x48\xcd\xc9\xc9\x07\x00", 7);
@@ -522,6 +575,8 @@ int main(void)
         cmocka_unit_test(message_with_any_byte_changed_is_bad_or_another),
         cmocka_unit_test(distance_beyond_the_window_that_we_chose_is_bad),
         cmocka_unit_test(context_is_kept_from_message_to_message),
+        cmocka_unit_test(context_begins_anew_behind_a_final_block),
+        cmocka_unit_test(room_of_nothing_is_full_and_loses_nothing),
         cmocka_unit_test(peers_with_takeover_do_not_see_each_others_context),
         cmocka_unit_test(numbers_of_what_was_read_add_up),
     };
