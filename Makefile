@@ -51,6 +51,7 @@ json.libs    := -ljansson
 deflate.libs := -lz
 # What an example, or a kind of test programs, needs beyond the library.
 bench.companions := deflate
+echo.companions  := deflate
 cards.companions := json
 cards.libs       := -lmicrohttpd
 

@@ -18,6 +18,7 @@
 #include <sys/resource.h>
 
 #include <wspool/adapters/epoll.h>
+#include <wspool/deflate.h>
 
 #define DRAIN_WINDOW (2 * WSPOOL_SECOND)   /* within it everybody is told to go */
 #define DRAIN_DEADLINE (4 * WSPOOL_SECOND) /* who is still there then is cut off */
@@ -77,6 +78,7 @@ struct settings {
     unsigned message_bytes;
     unsigned connections;
     unsigned flush_delay; /* microseconds */
+    int deflate;
 };
 
 static const char usage[] = "usage: echo [--host ADDRESS] [--port PORT] [--io epoll|uring]\n"
@@ -88,7 +90,7 @@ static const char help[] =
     "  --port PORT           0 takes a free one (9001)\n"
     "  --io epoll|uring      uring is not built yet (epoll)\n"
     "  --threads N           more than 1 is not built yet (1)\n"
-    "  --deflate             not built yet\n"
+    "  --deflate             agree to permessage-deflate (RFC 7692)\n"
     "  --max-message BYTES   longest message taken (65536)\n"
     "  --max-connections N   how many at a time (100000, or what the system allows)\n"
     "  --flush-delay MICROSECONDS  how long a message may wait for others to join it (0)\n"
@@ -138,7 +140,7 @@ static struct settings settings_from(int argc, char **argv)
                                             {"flush-delay", required_argument, NULL, 'f'},
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
-    struct settings settings = {"127.0.0.1", 9001, 65536, connections_default(), 0};
+    struct settings settings = {"127.0.0.1", 9001, 65536, connections_default(), 0, 0};
     int option, index = 0;
 
     while ((option = getopt_long(argc, argv, "", options, &index)) != -1) {
@@ -162,7 +164,8 @@ static struct settings settings_from(int argc, char **argv)
             }
             break;
         case 'd':
-            fail(2, "--deflate", "not built yet");
+            settings.deflate = 1;
+            break;
         case 'm':
             settings.message_bytes = number("max-message", optarg, 1, MESSAGE_MAX);
             break;
@@ -190,12 +193,13 @@ static struct settings settings_from(int argc, char **argv)
 /* -------------------------------------------------------------------- main */
 
 static void add_route(const wspool_config *config, const char *pattern, enum wspool_kind kind,
-                      char *purpose)
+                      char *purpose, unsigned codec)
 {
     wspool_route_options options;
     int error;
     wspool_route_options_init(&options, config);
     options.user = purpose;
+    options.codec = codec;
     error = wspool_route(loop.pool, pattern, kind, &options);
     if (error < 0) {
         fail(1, pattern, wspool_strerror(error));
@@ -207,6 +211,7 @@ int main(int argc, char **argv)
     struct settings settings = settings_from(argc, argv);
     struct sigaction action;
     wspool_config config;
+    wspool_deflate *deflate = NULL;
     int error, port;
 
     /* All peers of a test come from one address and are in a hurry: limits are generous. What is
@@ -220,6 +225,13 @@ int main(int argc, char **argv)
     config.pool_bytes = UINT64_C(2) << 30;
     config.flush_delay = settings.flush_delay * WSPOOL_SECOND / 1000000;
     config.message.call = on_message;
+    if (settings.deflate) {
+        error = wspool_deflate_new(&deflate, NULL);
+        if (error < 0) {
+            fail(1, "deflate", wspool_strerror(error));
+        }
+        config.codec = wspool_deflate_codec(deflate);
+    }
     if (wspool_epoll_init(&loop, &config) < 0) {
         fail(1, "epoll", strerror(errno));
     }
@@ -227,9 +239,10 @@ int main(int argc, char **argv)
     if (error < 0) {
         fail(1, "pool", wspool_strerror(error));
     }
-    add_route(&config, "/echo", WSPOOL_NONE, &echo_route);
-    add_route(&config, "/room/{name}", WSPOOL_ITEM, &room_route);
-    add_route(&config, "/publish", WSPOOL_NONE, &publish_route);
+    /* Who talks much is worth the memory of a context. */
+    add_route(&config, "/echo", WSPOOL_NONE, &echo_route, WSPOOL_DEFLATE_TAKEOVER);
+    add_route(&config, "/room/{name}", WSPOOL_ITEM, &room_route, 0);
+    add_route(&config, "/publish", WSPOOL_NONE, &publish_route, 0);
 
     memset(&action, 0, sizeof(action));
     action.sa_handler = on_signal;
@@ -249,6 +262,7 @@ int main(int argc, char **argv)
     wspool_epoll_run(&loop, wspool_clock() + DRAIN_DEADLINE); /* or until a second one does */
 
     wspool_free(loop.pool);
+    wspool_deflate_free(deflate);
     wspool_epoll_fini(&loop);
     return 0;
 }
