@@ -69,7 +69,7 @@ seen = $(if $(filter test/%,$(1)),-fvisibility=default)
 
 # Each variant has its own compiler, flags and folder, so that sanitizer builds never mix.
 # (gcc guesses wrongly about the values of variables in code that a sanitizer has rewritten.)
-VARIANTS := release clang asan tsan cov fast
+VARIANTS := release clang asan tsan cov fast fuzz afl
 release.cc    = $(CC)
 release.flags = $(CFLAGS)
 clang.cc      = $(CLANG)
@@ -85,6 +85,12 @@ cov.flags     = -O0 -g --coverage -DWSP_CHECK=1
 # Quick to build and to run, for test/mutants/sample.
 fast.cc       = $(CC)
 fast.flags    = -O1 -DWSP_CHECK=1
+fuzz.cc       = $(CLANG)
+fuzz.flags    = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined,fuzzer-no-link \
+                -fno-sanitize-recover=all -DWSP_CHECK=1
+afl.cc        = AFL_QUIET=1 afl-clang-fast
+afl.flags     = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+                -fno-sanitize-recover=all -DWSP_CHECK=1
 
 Q   := $(if $(call yes,$(V)),,@)
 say  = $(if $(Q),@echo "  $(1)")
@@ -247,6 +253,8 @@ ABI_TESTS      := $(sort $(wildcard test/abi/*.py test/laws/*.py))
 LOOP_TESTS     := $(sort $(wildcard $(foreach e,sh py js mjs,\
                     $(foreach k,loop conformance browser,test/$(k)/test_*.$(e)))))
 
+include test/fuzz/fuzz.mk
+
 # Everything compiles with clang too, tests and examples included.
 CLANG_OBJECTS  := $(call objects,clang,lib/*/*.c examples/*.c examples/*/*.c test/*/*.c)
 
@@ -273,10 +281,10 @@ check:
 	    WSPOOL_COMPANIONS='$(COMPANIONS)' \
 	    prove --timer -j$(JOBS) --exec '$(PYTHON) test/tools/run-test' \
 	    $(LOOP_TESTS) $(VALGRIND_TESTS) $(TSAN_TESTS) $(RELEASE_TESTS) $(ASAN_TESTS) \
-	    $(ABI_TESTS) test/mutants/run
+	    $(FUZZ_TESTS) $(ABI_TESTS) test/mutants/run
 
 check-programs: all stage $(CLANG_OBJECTS) $(ASAN_TESTS) $(TSAN_TESTS) $(VALGRIND_TESTS) \
-                $(RELEASE_TESTS) $(BENCHES) $(EXAMPLES:%=build/examples-asan/%)
+                $(RELEASE_TESTS) $(FUZZ_TESTS) $(BENCHES) $(EXAMPLES:%=build/examples-asan/%)
 
 # What a user would get, for the tests that build against it.
 stage: lib
@@ -347,6 +355,9 @@ help:
 	@echo 'make bench      in-memory numbers: broadcast, bursts, ingest'
 	@echo 'make coverage   which lines the tests reach, and why not the others'
 	@echo 'make mutation-sample   how many of N=$(N) faults, by chance from SEED=$(SEED), a test sees'
+	@echo 'make fuzz       FUZZ="http pool" FUZZ_TIME=60 (seconds each) ENGINE=libfuzzer|afl'
+	@echo 'make fuzz-planted  what the fuzzers find when a bug is put there on purpose'
+	@echo 'make coverage   which lines the tests reach'
 	@echo 'make lint       clang-format, clang-tidy and cppcheck; make format puts the layout right'
 	@echo 'make install    PREFIX=$(PREFIX) LIBDIR=$(LIBDIR) DESTDIR=$(DESTDIR); make uninstall'
 	@echo 'make clean      removes build/'

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fuzz/afl.c - runs a fuzzer's function under AFL++, in its persistent mode: thousands of inputs
+ * in one process, handed over in shared memory. Compiled by anything but afl-clang-fast it does
+ * nothing.
+ */
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L
+#endif
+#include "fuzz.h"
+
+#include <unistd.h> /* what the macros of AFL++ call */
+
+#ifdef __AFL_FUZZ_TESTCASE_LEN
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Weverything"
+__AFL_FUZZ_INIT();
+
+int main(int argc, char **argv)
+{
+    LLVMFuzzerInitialize(&argc, &argv);
+    __AFL_INIT();
+    const unsigned char *shared = __AFL_FUZZ_TESTCASE_BUF;
+    while (__AFL_LOOP(10000)) {
+        size_t len = (size_t)__AFL_FUZZ_TESTCASE_LEN;
+        uint8_t *copy = fuzz_copy(shared, len);
+        LLVMFuzzerTestOneInput(copy, len);
+        fuzz_free(copy, len);
+    }
+    return 0;
+}
+#pragma clang diagnostic pop
+#else
+int main(void)
+{
+    return 77;
+}
+#endif

@@ -1,0 +1,44 @@
+# The fuzzers: each test/fuzz/fuzz_NAME.c is a program; the other files of the folder are linked
+# into all of them, but for the two that bring a main of their own. Included by the Makefile.
+#
+#     build/fuzz/test/fuzz/fuzz_NAME   libFuzzer           make fuzz
+#     build/afl/test/fuzz/fuzz_NAME    AFL++ (afl.c)       make fuzz ENGINE=afl
+#     build/asan/test/fuzz/fuzz_NAME   replay.c            make check
+
+# Which of them (all), how many seconds each, and which engine: libfuzzer or afl.
+FUZZ      ?=
+FUZZ_TIME ?= 60
+ENGINE    ?= libfuzzer
+
+FUZZERS     := $(patsubst test/fuzz/fuzz_%.c,%,$(sort $(wildcard test/fuzz/fuzz_*.c)))
+FUZZ_CHOICE := $(if $(strip $(FUZZ)),$(FUZZ),$(FUZZERS))
+FUZZ_SHARED := $(filter-out replay.c afl.c fuzz_%,$(notdir $(wildcard test/fuzz/*.c)))
+FUZZ_LIBS    = -lcmocka -pthread $(LIBS) $(foreach c,$(COMPANIONS),$($(c).libs))
+
+define fuzzer # variant, name, file with a main, flags for the linker
+build/$(1)/test/fuzz/fuzz_$(2): build/$(1)/test/fuzz/fuzz_$(2).o \
+        $(patsubst %.c,build/$(1)/test/fuzz/%.o,$(3) $(FUZZ_SHARED)) build/$(1)/test/json/talk.o \
+        build/$(1)/test/world.a $(COMPANIONS:%=build/$(1)/libwspool_%.a) build/$(1)/libwspool.a
+	$$(call say,LD     $$@)
+	$$(Q)$$($(1).cc) $$($(1).flags) $(4) -o $$@ $$^ $$(LDFLAGS) $$(FUZZ_LIBS)
+endef
+$(foreach f,$(FUZZERS),$(eval $(call fuzzer,fuzz,$(f),,-fsanitize=fuzzer)))
+$(foreach f,$(FUZZERS),$(eval $(call fuzzer,afl,$(f),afl.c)))
+$(foreach f,$(FUZZERS),$(eval $(call fuzzer,asan,$(f),replay.c)))
+
+FUZZ_TESTS := $(FUZZERS:%=build/asan/test/fuzz/fuzz_%)
+
+.PHONY: fuzz fuzz-programs fuzz-planted
+
+fuzz-programs: $(FUZZ_CHOICE:%=build/$(if $(filter afl,$(ENGINE)),afl,fuzz)/test/fuzz/fuzz_%)
+
+fuzz:
+	@PYTHON='$(PYTHON)' test/tools/deps build fuzz
+	@$(MAKE) --no-print-directory $(parallel) fuzz-programs
+	@$(PYTHON) test/fuzz/run --engine $(ENGINE) --time $(FUZZ_TIME) $(FUZZ_CHOICE)
+
+# Each of the fuzzers finds a bug of its kind that was put there on purpose, within five minutes.
+fuzz-planted:
+	@PYTHON='$(PYTHON)' test/tools/deps build fuzz
+	@$(MAKE) --no-print-directory $(parallel) ENGINE=libfuzzer FUZZ= fuzz-programs
+	@$(PYTHON) test/fuzz/planted/run $(FUZZ)

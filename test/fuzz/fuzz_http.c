@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fuzz/fuzz_http.c - the parser of request heads (wire/http.c) and of targets (wire/uri.c), given
+ * bytes.
+ *
+ * Demands: the scan gives one answer for the same bytes, whole, byte by byte and cut by chance,
+ * and never looks behind them; a head that it finds ends in the first blank line. Such a head
+ * parses, unless it has too many headers, and nothing else does. Every text lies in the head, and
+ * together with spaces, colons and line ends they are the head. The elements of a list are not
+ * empty, have no space around them and no comma in them. What is percent-decoded is no longer
+ * than it was, and fits where it is written.
+ *
+ * Input: the head.
+ */
+#include "fuzz.h"
+
+#include <strings.h>
+
+#include "wire/http.h"
+#include "wire/uri.h"
+
+const unsigned fuzz_runs = 100000;
+
+enum { MAX = 64, LONGEST = 8192 };
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc;
+    (void)argv;
+    return 0;
+}
+
+/* ------------------------------------------------------------------- scan */
+
+/* The answer when the bytes come in these pieces; *took is where it was given. */
+static int scan_in_pieces(const char *bytes, size_t size, uint64_t *chance, size_t *took)
+{
+    size_t len = 0;
+    int answer = 0;
+    while (answer == 0 && len < size) {
+        size_t seen = len;
+        len += chance != NULL ? fuzz_cut(chance, size - len) : 1;
+        fuzz_show(bytes, len, size);
+        answer = wsp_http_scan(bytes, len, seen);
+    }
+    fuzz_show(bytes, size, size);
+    *took = len;
+    return answer;
+}
+
+static int is_refusal(int answer)
+{
+    return answer == -(int)WSPOOL_REFUSED_MALFORMED - 1 ||
+           answer == -(int)WSPOOL_REFUSED_METHOD - 1 ||
+           answer == -(int)WSPOOL_REFUSED_HTTP_VERSION - 1;
+}
+
+static int scan(const char *bytes, size_t size, uint64_t chance)
+{
+    size_t took, by_bytes;
+    int whole = wsp_http_scan(bytes, size, 0);
+    int single = scan_in_pieces(bytes, size, NULL, &by_bytes);
+    int cut = scan_in_pieces(bytes, size, &chance, &took);
+    FUZZ_DEMAND(whole == single, "whole %d, byte by byte %d", whole, single);
+    FUZZ_DEMAND(whole == cut, "whole %d, in pieces %d", whole, cut);
+    if (whole > 0) {
+        size_t len = (size_t)whole;
+        FUZZ_DEMAND(len <= size && len == by_bytes, "%zu of %zu, told at %zu", len, size, by_bytes);
+        FUZZ_DEMAND(memcmp(bytes + len - 4, "\r\n\r\n", 4) == 0, "no blank line");
+        for (size_t i = 0; i + 4 < len; i++) {
+            FUZZ_DEMAND(memcmp(bytes + i, "\r\n\r\n", 4) != 0, "an earlier blank line, at %zu", i);
+        }
+    } else {
+        FUZZ_DEMAND(whole == 0 || is_refusal(whole), "%d", whole);
+    }
+    return whole;
+}
+
+/* ------------------------------------------------------------------ parse */
+
+static void inside(wspool_text text, const char *head, size_t len)
+{
+    FUZZ_DEMAND(text.data >= head && text.len <= len && text.data <= head + len - text.len,
+                "a text outside");
+}
+
+static const char *expect(const char *at, const char *end, const char *text)
+{
+    size_t len = strlen(text);
+    FUZZ_DEMAND((size_t)(end - at) >= len && memcmp(at, text, len) == 0, "no \"%s\" there", text);
+    return at + len;
+}
+
+static const char *spaces(const char *at, const char *end)
+{
+    while (at < end && (*at == ' ' || *at == '\t')) {
+        at++;
+    }
+    return at;
+}
+
+static int is_space(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* Follows the texts through the head: all of it is accounted for. */
+static void retrace(const wspool_request *r, const char *head, size_t len)
+{
+    const char *end = head + len;
+    const char *at = head;
+    inside(r->method, head, len);
+    inside(r->target, head, len);
+    FUZZ_DEMAND(r->method.data == at && wsp_text_is_token(r->method), "the method");
+    at = expect(at + r->method.len, end, " ");
+    FUZZ_DEMAND(r->target.data == at && r->target.len > 0, "the target");
+    at = expect(at + r->target.len, end, " HTTP/");
+    FUZZ_DEMAND(r->http_major == 1 && r->http_minor >= 1 && r->http_minor <= 9, "the version");
+    FUZZ_DEMAND(end - at > 3 && at[0] == '1' && at[2] == '0' + r->http_minor, "the version");
+    at = expect(at + 3, end, "\r\n");
+    for (size_t i = 0; i < r->header_count; i++) {
+        wspool_text name = r->headers[i].name;
+        wspool_text value = r->headers[i].value;
+        inside(name, head, len);
+        inside(value, head, len);
+        FUZZ_DEMAND(name.data == at && wsp_text_is_token(name), "name %zu", i);
+        at = spaces(expect(at + name.len, end, ":"), end);
+        if (value.len > 0) {
+            FUZZ_DEMAND(value.data == at, "value %zu", i);
+            FUZZ_DEMAND(!is_space(value.data[value.len - 1]), "a space behind value %zu", i);
+            at = spaces(at + value.len, end);
+        }
+        for (size_t k = 0; k < value.len; k++) {
+            unsigned char c = (unsigned char)value.data[k];
+            FUZZ_DEMAND(c == '\t' || (c >= ' ' && c != 127), "a control in value %zu", i);
+        }
+        at = expect(at, end, "\r\n");
+    }
+    at = expect(at, end, "\r\n");
+    FUZZ_DEMAND(at == end, "%zu bytes unread", (size_t)(end - at));
+}
+
+/* ------------------------------------------------------------------ lists */
+
+static void elements(const wspool_request *r, const char *name)
+{
+    size_t cursor = 0, bytes = 0, room = 0, times = 0;
+    wspool_text element, value;
+    for (size_t i = 0; i < r->header_count; i++) {
+        if (r->headers[i].name.len == strlen(name) &&
+            strncasecmp(r->headers[i].name.data, name, strlen(name)) == 0) {
+            room += r->headers[i].value.len + 1;
+            times++;
+        }
+    }
+    while (wsp_http_next_element(r, name, &cursor, &element)) {
+        char copy[64];
+        size_t n = element.len < sizeof copy ? element.len : 0;
+        FUZZ_DEMAND(element.len > 0 && memchr(element.data, ',', element.len) == NULL, "a comma");
+        FUZZ_DEMAND(!is_space(element.data[0]) && !is_space(element.data[element.len - 1]),
+                    "a space around an element");
+        bytes += element.len + 1;
+        FUZZ_DEMAND(bytes <= room, "more elements than there are bytes");
+        if (n > 0) {
+            memcpy(copy, element.data, n);
+            copy[n] = '\0';
+            FUZZ_DEMAND(strlen(copy) < n || wsp_http_has_token(r, name, copy), "not found again");
+        }
+    }
+    FUZZ_DEMAND(wsp_http_next_element(r, name, &cursor, &element) == 0, "more behind the end");
+    int there = wsp_http_header(r, name, &value);
+    FUZZ_DEMAND(there == (times == 0   ? 0
+                          : times == 1 ? 1
+                                       : -1),
+                "%zu times, said %d", times, there);
+}
+
+static void uri(const wspool_request *r)
+{
+    wspool_text path, query, value;
+    char room[128];
+    char *small = fuzz_copy(room, 0);
+    FUZZ_DEMAND(wsp_uri_split(r->target, &path, &query) == 0, "a target that can't be split");
+    FUZZ_DEMAND(path.data == r->target.data && path.len > 0 && path.data[0] == '/', "the path");
+    FUZZ_DEMAND(path.len + query.len + (path.len < r->target.len) == r->target.len, "the query");
+    if (wsp_uri_parameter(query, "token", &value)) {
+        inside(value, query.data, query.len);
+        FUZZ_DEMAND(memchr(value.data, '&', value.len) == NULL, "two parameters in one");
+    }
+    FUZZ_DEMAND(wsp_uri_decode(path, small, 0) == -1, "no room, and yet decoded");
+    fuzz_free(small, 0);
+    for (size_t max = 1; max <= sizeof room; max *= 2) {
+        char *out = fuzz_copy(room, max);
+        int n = wsp_uri_decode(query, out, max);
+        FUZZ_DEMAND(n >= -1 && n <= (int)max && (n < 0 || (size_t)n <= query.len), "%d", n);
+        fuzz_free(out, max);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const char *const names[] = {"Connection", "Upgrade", "Sec-WebSocket-Protocol", "X",
+                                        "Cookie"};
+    wspool_header headers[MAX];
+    wspool_request request = {.size = sizeof request};
+    if (size > LONGEST) {
+        return 0;
+    }
+    memset(headers, 0, sizeof headers);
+    char *bytes = fuzz_copy(data, size);
+    int len = scan(bytes, size, fuzz_hash(data, size));
+    int parsed = wsp_http_parse(bytes, size, &request, headers, MAX);
+    FUZZ_DEMAND(parsed != 0 || len == (int)size, "parse takes what scan does not: %d", len);
+    fuzz_free(bytes, size);
+    if (len > 0) {
+        char *head = fuzz_copy(data, (size_t)len);
+        parsed = wsp_http_parse(head, (size_t)len, &request, headers, MAX);
+        FUZZ_DEMAND(parsed == 0 || parsed == -(int)WSPOOL_REFUSED_HEAD_TOO_LARGE - 1,
+                    "scan let it through, parse answers %d", parsed);
+        if (parsed == 0) {
+            retrace(&request, head, (size_t)len);
+            for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+                elements(&request, names[i]);
+            }
+            uri(&request);
+            if (request.header_count > 0) {
+                wspool_header few[MAX];
+                wspool_request again = {.size = sizeof again};
+                FUZZ_DEMAND(
+                    wsp_http_parse(head, (size_t)len, &again, few, request.header_count - 1) ==
+                        -(int)WSPOOL_REFUSED_HEAD_TOO_LARGE - 1,
+                    "one header too many went through");
+            }
+        }
+        fuzz_free(head, (size_t)len);
+    }
+    return 0;
+}
