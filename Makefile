@@ -87,7 +87,8 @@ fast.cc       = $(CC)
 fast.flags    = -O1 -DWSP_CHECK=1
 fuzz.cc       = $(CLANG)
 fuzz.flags    = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined,fuzzer-no-link \
-                -fno-sanitize-recover=all -DWSP_CHECK=1
+                -fsanitize-coverage-ignorelist=test/fuzz/ignored.txt -fno-sanitize-recover=all \
+                -DWSP_CHECK=1
 afl.cc        = AFL_QUIET=1 afl-clang-fast
 afl.flags     = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
                 -fno-sanitize-recover=all -DWSP_CHECK=1
