@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fuzz/fuzz_json.c - libwspool_json: what clients say (lib/json/inbox.c, names.c), through a pool
+ * with the companion attached.
+ *
+ * Demands: whatever is said, what the server says keeps to wspool/json.h, to the letter and in
+ * order: test/json/talk.c judges each message, and knows for each peer and channel which offset
+ * must come next. A text is answered with exactly one message (publications aside) unless it ends
+ * its peer. An application's handler sees `data` that is an object. Nothing is leaked, of the
+ * pool's memory and of jansson's; the books balance.
+ *
+ * Input: four characters (see `begin`), then lines, of which the first character says what the
+ * rest is:
+ *     0 ... 5   that peer says it, as a text           j   a peer comes in on that target
+ *     b C       the application publishes to C         x P binary to the server
+ *     F P       a text that isn't its end              c P the peer closes
+ *     t N       time passes                            z N memory fails from the N-th time on
+ *     d         drain                                  g P its transport ends
+ */
+#include "../json/talk.h"
+
+#include "fuzz.h"
+#include "simmed.h"
+
+const unsigned fuzz_runs = 1500;
+
+enum { LONGEST = 4096, PEERS_MAX = 6, LINES_MAX = 60 };
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    char time[WSPOOL_JSON_TIME_MAX];
+    (void)argc;
+    (void)argv;
+    fuzz_simmed();
+    wspool_json_time_write(0, time); /* the C library keeps what it reads of time zones */
+    return 0;
+}
+
+/* --------------------------------------------------------------- handlers */
+
+static wspool_channel channel_of(unsigned number)
+{
+    static const wspool_channel channels[] = {{WSPOOL_GLOBAL, "all", 3},
+                                              {WSPOOL_ITEM, "a", 1},
+                                              {WSPOOL_TOPIC, "\xc3\xa9", 2},
+                                              {WSPOOL_SESSION, "", 0}};
+    return channels[number % 4];
+}
+
+static const char *on_chat(wspool_json *json, wspool *pool, wspool_id id, const json_t *data,
+                           void *user)
+{
+    (void)user;
+    (void)id;
+    FUZZ_DEMAND(json_is_object(data), "data that is no object");
+    (void)wspool_json_broadcast(json, pool, channel_of(0), "chat_message", json_deep_copy(data),
+                                NULL, NULL);
+    return NULL;
+}
+
+/* Of a type of its own an application is to say what it likes: here, always one thing. */
+static const char *on_app(wspool_json *json, wspool *pool, wspool_id id, const json_t *data,
+                          void *user)
+{
+    (void)user;
+    FUZZ_DEMAND(json_is_object(data), "data that is no object");
+    (void)wspool_json_send(json, pool, id, "app_did", json_deep_copy(data));
+    return NULL;
+}
+
+static const char *on_quit(wspool_json *json, wspool *pool, wspool_id id, const json_t *data,
+                           void *user)
+{
+    (void)json;
+    (void)user;
+    FUZZ_DEMAND(json_is_object(data), "data that is no object");
+    (void)wspool_close(pool, id, 1000, "quit", 0);
+    return NULL;
+}
+
+static const char *on_no(wspool_json *json, wspool *pool, wspool_id id, const json_t *data,
+                         void *user)
+{
+    (void)json;
+    (void)pool;
+    (void)id;
+    (void)user;
+    FUZZ_DEMAND(json_is_object(data), "data that is no object");
+    return "no_such_card";
+}
+
+/* -------------------------------------------------------------------- life */
+
+static talk *begin(fuzz_input *in)
+{
+    static const unsigned depths[] = {16, 1, 3, 512};
+    static const uint32_t bursts[] = {10000, 4, 0, 1};
+    talk *t = talk_new();
+    t->s->keep_heard = 0;
+    t->s->keep_journal = 0;
+    t->config.depth = depths[fuzz_number(in, 4)];
+    t->s->config.nuisance_burst = bursts[fuzz_number(in, 4)];
+    t->may = fuzz_number(in, 2) == 0 ? 0 : -1;
+    t->s->config.channels_per_peer = fuzz_number(in, 2) == 0 ? 128 : 2;
+    FUZZ_DEMAND(talk_start(t) == 0, "no pool");
+    FUZZ_DEMAND(SIM_IN(wspool_json_on(t->json, "app", on_app, t)) == 0, "on");
+    FUZZ_DEMAND(SIM_IN(wspool_json_on(t->json, "no", on_no, t)) == 0, "on");
+    FUZZ_DEMAND(SIM_IN(wspool_json_on(t->json, "ping", on_no, t)) == WSPOOL_ERR_INVAL, "on ping");
+    FUZZ_DEMAND(SIM_IN(wspool_json_on_action(t->json, "chat", on_chat, t)) == 0, "on action");
+    FUZZ_DEMAND(SIM_IN(wspool_json_on_action(t->json, "quit", on_quit, t)) == 0, "on action");
+    FUZZ_DEMAND(SIM_IN(wspool_json_on_action(t->json, "no", on_no, t)) == 0, "on action");
+    return t;
+}
+
+static sim_peer *peer_of(talk *t, unsigned number)
+{
+    return t->s->peer_count == 0 ? NULL : t->s->peers[number % t->s->peer_count];
+}
+
+/* Of the messages that it got, those that are no publications. */
+static size_t answers(const sim_peer *p)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < p->reader.count; i++) {
+        const got *g = &p->reader.list[i];
+        size_t begins = 0;
+        if (g->op == OP_TEXT) {
+            json_t *root = json_loadb((const char *)g->data, g->len, 0, NULL);
+            begins = json_object_get(root, "channel") == NULL;
+            json_decref(root);
+        }
+        count += begins;
+    }
+    return count;
+}
+
+static void say(talk *t, sim_peer *p, const fuzz_input *line)
+{
+    size_t before;
+    int open = p != NULL && p->opened && !p->ended && p->reader.partial_op == 0;
+    if (!open || t->loose) {
+        if (p != NULL) {
+            sim_frame(p, FIN | OP_TEXT, line->data, line->len);
+            sim_pump(t->s);
+        }
+        return;
+    }
+    before = answers(p);
+    sim_frame(p, FIN | OP_TEXT, line->data, line->len);
+    sim_pump(t->s);
+    if (!p->ended && p->reader.close_code == 0) {
+        size_t after = answers(p);
+        FUZZ_DEMAND(after == before + 1, "%zu answers to one message: %.*s", after - before,
+                    (int)line->len, (const char *)line->data);
+    }
+}
+
+static void operate(talk *t, fuzz_input *line)
+{
+    static const uint64_t spans[] = {MS, SEC, 31 * SEC, 65 * SEC};
+    sim *s = t->s;
+    uint8_t what = fuzz_byte(line);
+    sim_peer *p;
+    char target[300];
+    switch (what) {
+    case 'j':
+        if (s->peer_count < PEERS_MAX) {
+            snprintf(target, sizeof target, "%.*s", (int)(line->len < 299 ? line->len : 299),
+                     (const char *)line->data);
+            (void)sim_connect_to(s, target);
+        }
+        break;
+    case 'b': {
+        unsigned number = fuzz_number(line, 4);
+        (void)talk_publish(t, channel_of(number), "update", number % 2 ? NULL : "{'id':'7'}");
+        break;
+    }
+    case 'x':
+        p = peer_of(t, fuzz_number(line, PEERS_MAX));
+        if (p != NULL) {
+            sim_frame(p, FIN | OP_BINARY, line->data, line->len);
+        }
+        break;
+    case 'F':
+        p = peer_of(t, fuzz_number(line, PEERS_MAX));
+        if (p != NULL) {
+            t->loose = 1; /* what comes next may be its end, or a fault */
+            sim_frame(p, OP_TEXT, line->data, line->len);
+        }
+        break;
+    case 'c':
+        sim_say_close(peer_of(t, fuzz_number(line, PEERS_MAX)), 1000, NULL);
+        break;
+    case 'g':
+        sim_cut(peer_of(t, fuzz_number(line, PEERS_MAX)), WSPOOL_GONE_EOF);
+        break;
+    case 't':
+        sim_pass(s, spans[fuzz_number(line, 4)]);
+        break;
+    case 'd':
+        FUZZ_DEMAND(SIM_IN(wspool_json_drain(t->json, s->pool, SEC, s->now)) >= 0, "drain");
+        break;
+    case 'z':
+        t->loose = s->no_memory = 1;
+        s->heap.fail_at = s->heap.calls + fuzz_number(line, 40);
+        s->heap.fail_on = fuzz_number(line, 2) == 1;
+        break;
+    default:
+        if (what >= '0' && what <= '5') {
+            say(t, peer_of(t, what - (unsigned)'0'), line);
+        }
+        return;
+    }
+    sim_pump(s);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    fuzz_input in = {data, size};
+    fuzz_input line;
+    unsigned lines = 0;
+    talk *t;
+    if (size > LONGEST) {
+        return 0;
+    }
+    t = begin(&in);
+    while (lines++ < LINES_MAX && fuzz_line(&in, &line)) {
+        if (line.len > 0) {
+            operate(t, &line);
+        }
+    }
+    t->s->heap.fail_at = 0;
+    sim_pump(t->s);
+    talk_free(t);
+    return 0;
+}
