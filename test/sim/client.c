@@ -309,6 +309,8 @@ void reader_take(reader *r, const void *bytes, size_t len)
 {
     size_t at = 0;
     size_t n;
+    if (len == 0)
+        return;
     r->total += len;
     blob_add(&r->pending, bytes, len);
     if (!r->frames && r->status == 0)
