@@ -189,12 +189,14 @@ static void uri(const wspool_request *r)
     }
     FUZZ_DEMAND(wsp_uri_decode(path, small, 0) == -1, "no room, and yet decoded");
     fuzz_free(small, 0);
+    query.data = fuzz_copy(query.data, query.len); /* in the head, more stands behind it */
     for (size_t max = 1; max <= sizeof room; max *= 2) {
         char *out = fuzz_copy(room, max);
         int n = wsp_uri_decode(query, out, max);
         FUZZ_DEMAND(n >= -1 && n <= (int)max && (n < 0 || (size_t)n <= query.len), "%d", n);
         fuzz_free(out, max);
     }
+    fuzz_free((void *)(uintptr_t)query.data, query.len);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
