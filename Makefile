@@ -236,6 +236,13 @@ $(foreach v,$(VARIANTS),$(eval $(call world,$(v))))
 $(foreach v,$(VARIANTS),$(foreach k,$(KINDS),$(foreach p,$(call programs,$(k)),\
     $(eval $(call program,$(v),$(k),$(p))))))
 
+# The socket benchmark: a floor to measure against, and the load. test/bench/net/run drives them.
+NET_BENCH := $(patsubst %.c,build/release/%,$(sort $(wildcard test/bench/net/*.c)))
+
+$(NET_BENCH): build/release/%: build/release/%.o
+	$(call say,LD     $@)
+	$(Q)$(release.cc) $(release.flags) -o $@ $^ $(LDFLAGS)
+
 # valgrind runs the release program; the folder tells test/tools/run-test so.
 build/valgrind/%: build/release/%
 	@mkdir -p $(@D)
@@ -257,7 +264,8 @@ LOOP_TESTS     := $(sort $(wildcard $(foreach e,sh py js mjs,\
 include test/fuzz/fuzz.mk
 
 # Everything compiles with clang too, tests and examples included.
-CLANG_OBJECTS  := $(call objects,clang,lib/*/*.c examples/*.c examples/*/*.c test/*/*.c)
+CLANG_OBJECTS  := $(call objects,clang,lib/*/*.c examples/*.c examples/*/*.c test/*/*.c \
+                           test/bench/net/*.c)
 
 # ---------------------------------------------------------------------- checks
 
@@ -285,7 +293,8 @@ check:
 	    $(FUZZ_TESTS) $(ABI_TESTS) test/mutants/run
 
 check-programs: all stage $(CLANG_OBJECTS) $(ASAN_TESTS) $(TSAN_TESTS) $(VALGRIND_TESTS) \
-                $(RELEASE_TESTS) $(FUZZ_TESTS) $(BENCHES) $(EXAMPLES:%=build/examples-asan/%)
+                $(RELEASE_TESTS) $(FUZZ_TESTS) $(BENCHES) $(NET_BENCH) \
+                $(EXAMPLES:%=build/examples-asan/%)
 
 # What a user would get, for the tests that build against it.
 stage: lib
@@ -297,8 +306,10 @@ conformance: build/examples/echo
 	@WSPOOL_COMPANIONS='$(COMPANIONS)' prove --timer --exec '$(PYTHON) test/tools/run-test' \
 	    test/conformance/test_conformance.py :: --full
 
-bench: $(BENCHES)
-	@for bench in $^; do $$bench || exit 1; done
+# BENCH_ROWS=fanout,echo and BENCH_FLAGS='--reps 9' go to test/bench/net/run.
+bench: $(BENCHES) $(NET_BENCH) build/examples/echo
+	@for bench in $(BENCHES); do $$bench || exit 1; done
+	@$(PYTHON) test/bench/net/run $(if $(BENCH_ROWS),--rows '$(BENCH_ROWS)') $(BENCH_FLAGS)
 
 coverage: $(COV_TESTS)
 	@find build/cov -name '*.gcda' -delete
@@ -353,12 +364,11 @@ help:
 	@echo 'make check      sets up, builds with gcc and clang, runs every test'
 	@echo 'make deps       installs the Debian packages that are missing for all of this'
 	@echo 'make conformance  the echo server against RFC 6455 and RFC 7692, in full'
-	@echo 'make bench      in-memory numbers: broadcast, bursts, ingest'
+	@echo 'make bench      what it costs: in memory, then over sockets (BENCH_ROWS=fanout,echo)'
 	@echo 'make coverage   which lines the tests reach, and why not the others'
 	@echo 'make mutation-sample   how many of N=$(N) faults, by chance from SEED=$(SEED), a test sees'
 	@echo 'make fuzz       FUZZ="http pool" FUZZ_TIME=60 (seconds each) ENGINE=libfuzzer|afl'
 	@echo 'make fuzz-planted  what the fuzzers find when a bug is put there on purpose'
-	@echo 'make coverage   which lines the tests reach'
 	@echo 'make lint       clang-format, clang-tidy and cppcheck; make format puts the layout right'
 	@echo 'make install    PREFIX=$(PREFIX) LIBDIR=$(LIBDIR) DESTDIR=$(DESTDIR); make uninstall'
 	@echo 'make clean      removes build/'
