@@ -101,7 +101,7 @@ define stamp
 @printf '%s\n' $(1) | cmp -s - $@ || printf '%s\n' $(1) > $@
 endef
 
-.PHONY: all lib deps demo check check-programs conformance bench coverage fast-tests \
+.PHONY: all lib deps demo check check-programs conformance bench costs coverage fast-tests \
         mutation-sample lint format install uninstall stage clean help FORCE
 
 all: lib $(EXAMPLES:%=build/examples/%)
@@ -243,6 +243,15 @@ $(NET_BENCH): build/release/%: build/release/%.o
 	$(call say,LD     $@)
 	$(Q)$(release.cc) $(release.flags) -o $@ $^ $(LDFLAGS)
 
+# Costs are counted in the release build; the linker leads each system call to the counter.
+COSTS      := build/release/test/costs/costs
+costs_wrap := send sendto sendmsg write writev recv recvmsg read readv epoll_wait epoll_ctl accept4 \
+              setsockopt shutdown close wspool_clock
+
+$(COSTS): %: %.o build/release/libwspool.a
+	$(call say,LD     $@)
+	$(Q)$(release.cc) $(release.flags) -o $@ $^ $(costs_wrap:%=-Wl,--wrap=%) $(LDFLAGS) $(LIBS)
+
 # valgrind runs the release program; the folder tells test/tools/run-test so.
 build/valgrind/%: build/release/%
 	@mkdir -p $(@D)
@@ -257,7 +266,7 @@ RELEASE_TESTS  := $(call of_kinds,release,oom hostile) build/release/test/json/t
 COV_TESTS      := $(call of_kinds,cov,unit sim laws hostile oom $(COMPANIONS))
 FAST_TESTS     := $(call of_kinds,fast,unit sim laws hostile oom $(COMPANIONS))
 BENCHES        := $(call of_kinds,release,bench)
-ABI_TESTS      := $(sort $(wildcard test/abi/*.py test/laws/*.py))
+ABI_TESTS      := $(sort $(wildcard test/abi/*.py test/laws/*.py test/costs/*.py))
 LOOP_TESTS     := $(sort $(wildcard $(foreach e,sh py js mjs,\
                     $(foreach k,loop conformance browser,test/$(k)/test_*.$(e)))))
 
@@ -293,7 +302,7 @@ check:
 	    $(FUZZ_TESTS) $(ABI_TESTS) test/mutants/run
 
 check-programs: all stage $(CLANG_OBJECTS) $(ASAN_TESTS) $(TSAN_TESTS) $(VALGRIND_TESTS) \
-                $(RELEASE_TESTS) $(FUZZ_TESTS) $(BENCHES) $(NET_BENCH) \
+                $(RELEASE_TESTS) $(FUZZ_TESTS) $(BENCHES) $(NET_BENCH) $(COSTS) \
                 $(EXAMPLES:%=build/examples-asan/%)
 
 # What a user would get, for the tests that build against it.
@@ -310,6 +319,10 @@ conformance: build/examples/echo
 bench: $(BENCHES) $(NET_BENCH) build/examples/echo
 	@for bench in $(BENCHES); do $$bench || exit 1; done
 	@$(PYTHON) test/bench/net/run $(if $(BENCH_ROWS),--rows '$(BENCH_ROWS)') $(BENCH_FLAGS)
+
+# What may not grow: counted, and written into README.md, where make check looks.
+costs: $(COSTS)
+	@$(PYTHON) test/costs/costs.py --write
 
 coverage: $(COV_TESTS)
 	@find build/cov -name '*.gcda' -delete
@@ -365,6 +378,7 @@ help:
 	@echo 'make deps       installs the Debian packages that are missing for all of this'
 	@echo 'make conformance  the echo server against RFC 6455 and RFC 7692, in full'
 	@echo 'make bench      what it costs: in memory, then over sockets (BENCH_ROWS=fanout,echo)'
+	@echo 'make costs      calls, instructions, allocations: counted, into the table of README.md'
 	@echo 'make coverage   which lines the tests reach, and why not the others'
 	@echo 'make mutation-sample   how many of N=$(N) faults, by chance from SEED=$(SEED), a test sees'
 	@echo 'make fuzz       FUZZ="http pool" FUZZ_TIME=60 (seconds each) ENGINE=libfuzzer|afl'

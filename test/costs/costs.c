@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * costs/costs.c - what a delivery, an echo, a handshake costs, counted: the same on every machine.
+ *
+ *     build/release/test/costs/costs SCENARIO      prints one line of JSON
+ *
+ * A pool on the epoll adapter, its clients on the other ends of socket pairs, all in this process:
+ * a client writes, the server takes a turn, the client reads and checks what came. Only while the
+ * server is at work (in measured_turn and its like) is anything counted:
+ *
+ *   calls        system calls of the adapter and the library; the linker sends them here (--wrap)
+ *   allocations  malloc, calloc and realloc, of wslay and nettle too: malloc itself is defined here
+ *   copied       bytes that went through memcpy and memmove, of wslay and nettle too, for the same
+ *                reason. Copies so short that the compiler makes them itself are not among them,
+ *                nor is the one out of the read, which unmasks.
+ *
+ * Instructions are counted by valgrind, which collects in functions named measured*; costs.py
+ * starts it. Clock and entropy are held by hand, so that nothing differs between two runs.
+ */
+#define _GNU_SOURCE
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include <wspool/adapters/epoll.h>
+
+#define MEMBERS 200 /* twice as many descriptors are open */
+#define PAYLOAD 64
+#define ROUNDS 100
+
+static int counting;
+static struct {
+    uint64_t sends, others, allocations, copied;
+} counted;
+
+static _Noreturn void fail(const char *what)
+{
+    fprintf(stderr, "costs: %s\n", what);
+    exit(1);
+}
+
+/* ---------------------------------------------------------------- counting */
+
+/* A system call: __wrap_NAME is called in place of NAME, __real_NAME is the system's. */
+#define WRAPPED(counter, type, name, parameters, arguments)                                        \
+    type __real_##name parameters;                                                                 \
+    type __wrap_##name parameters;                                                                 \
+    type __wrap_##name parameters                                                                  \
+    {                                                                                              \
+        counted.counter += (uint64_t)counting;                                                     \
+        return __real_##name arguments;                                                            \
+    }
+
+WRAPPED(sends, ssize_t, send, (int fd, const void *b, size_t n, int f), (fd, b, n, f))
+WRAPPED(sends, ssize_t, sendto,
+        (int fd, const void *b, size_t n, int f, const struct sockaddr *a, socklen_t l),
+        (fd, b, n, f, a, l))
+WRAPPED(sends, ssize_t, sendmsg, (int fd, const struct msghdr *m, int f), (fd, m, f))
+WRAPPED(sends, ssize_t, write, (int fd, const void *b, size_t n), (fd, b, n))
+WRAPPED(sends, ssize_t, writev, (int fd, const struct iovec *v, int n), (fd, v, n))
+WRAPPED(others, ssize_t, recv, (int fd, void *b, size_t n, int f), (fd, b, n, f))
+WRAPPED(others, ssize_t, recvmsg, (int fd, struct msghdr *m, int f), (fd, m, f))
+WRAPPED(others, ssize_t, read, (int fd, void *b, size_t n), (fd, b, n))
+WRAPPED(others, ssize_t, readv, (int fd, const struct iovec *v, int n), (fd, v, n))
+WRAPPED(others, int, epoll_wait, (int fd, struct epoll_event *e, int n, int ms), (fd, e, n, ms))
+WRAPPED(others, int, epoll_ctl, (int fd, int op, int of, struct epoll_event *e), (fd, op, of, e))
+WRAPPED(others, int, accept4, (int fd, struct sockaddr *a, socklen_t *l, int f), (fd, a, l, f))
+WRAPPED(others, int, setsockopt, (int fd, int l, int o, const void *v, socklen_t n),
+        (fd, l, o, v, n))
+WRAPPED(others, int, shutdown, (int fd, int how), (fd, how))
+WRAPPED(others, int, close, (int fd), (fd))
+
+/* A microsecond passes between two looks. */
+uint64_t __wrap_wspool_clock(void);
+uint64_t __wrap_wspool_clock(void)
+{
+    static uint64_t now = WSPOOL_SECOND;
+    return now += WSPOOL_SECOND / 1000000;
+}
+
+static int entropy(void *bytes, size_t len, void *user)
+{
+    static uint64_t state = 88172645463325252u;
+    (void)user;
+    for (size_t i = 0; i < len; i++) {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        ((uint8_t *)bytes)[i] = (uint8_t)state;
+    }
+    return 0;
+}
+
+/* On top of the names that glibc keeps for this purpose. */
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *block, size_t size);
+void *malloc(size_t size)
+{
+    counted.allocations += (uint64_t)counting;
+    return __libc_malloc(size);
+}
+void *calloc(size_t count, size_t size)
+{
+    counted.allocations += (uint64_t)counting;
+    return __libc_calloc(count, size);
+}
+void *realloc(void *block, size_t size)
+{
+    counted.allocations += (uint64_t)counting;
+    return __libc_realloc(block, size);
+}
+
+typedef void *copying(void *, const void *, size_t);
+
+/* memmove serves for both. Looked up, since a loop here would become a call of itself. */
+static void *copy(void *to, const void *from, size_t len)
+{
+    static copying *real;
+    if (!real) {
+        *(void **)&real = dlsym(RTLD_NEXT, "memmove");
+    }
+    counted.copied += counting ? len : 0;
+    return real(to, from, len);
+}
+void *memcpy(void *restrict to, const void *restrict from, size_t len)
+{
+    return copy(to, from, len);
+}
+void *memmove(void *to, const void *from, size_t len)
+{
+    return copy(to, from, len);
+}
+
+/* -------------------------------------------------------------- the server */
+
+static wspool_epoll loop;
+static char echo_route, room_route;
+
+static void on_message(wspool *pool, wspool_id id, const wspool_message *message, void *user)
+{
+    int sent;
+    (void)user;
+    if (message->route_user == &echo_route) {
+        sent = wspool_send(pool, id, message->data, message->len, NULL);
+    } else {
+        sent = wspool_broadcast(pool, wspool_item("a"), message->data, message->len, NULL, NULL) -
+               MEMBERS;
+    }
+    if (sent != 0) {
+        fail("a message could not be sent");
+    }
+}
+
+/* What is collected by valgrind, by these names. */
+__attribute__((noinline)) static void measured_turn(void)
+{
+    counting = 1;
+    wspool_epoll_turn(&loop, 0);
+    counting = 0;
+}
+
+__attribute__((noinline)) static void measured_open(int fd)
+{
+    counting = 1;
+    wspool_epoll_open(&loop, fd, NULL);
+    counting = 0;
+}
+
+__attribute__((noinline)) static int measured_upgrade(const wspool_request *request, wspool_id *id,
+                                                      wspool_answer *answer)
+{
+    counting = 1;
+    int result = wspool_upgrade(loop.pool, request, wspool_clock(), id, answer);
+    counting = 0;
+    return result;
+}
+
+__attribute__((noinline)) static void measured_adopt(wspool_id id, int fd)
+{
+    counting = 1;
+    wspool_epoll_adopt(&loop, id, fd, NULL, 0);
+    counting = 0;
+}
+
+static void start(void)
+{
+    wspool_config config;
+    wspool_route_options options;
+    wspool_config_init(&config);
+    config.ping_interval = 0;
+    config.entropy = (wspool_entropy_hook){entropy, NULL};
+    config.message.call = on_message;
+    if (wspool_epoll_init(&loop, &config) || wspool_new(&loop.pool, &config, wspool_clock()) != 0) {
+        fail("no pool");
+    }
+    wspool_route_options_init(&options, &config);
+    options.user = &echo_route;
+    wspool_route(loop.pool, "/echo", WSPOOL_NONE, &options);
+    options.user = &room_route;
+    wspool_route(loop.pool, "/publish", WSPOOL_NONE, &options);
+    wspool_route(loop.pool, "/room/{name}", WSPOOL_ITEM, &options);
+}
+
+/* -------------------------------------------------------------- the clients */
+
+static void pair(int *server, int *client)
+{
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) < 0) {
+        fail(strerror(errno));
+    }
+    *server = ends[0];
+    *client = ends[1];
+}
+
+static void ask(int client, const char *path)
+{
+    char request[300];
+    int len = snprintf(request, sizeof request,
+                       "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
+                       "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                       "Sec-WebSocket-Version: 13\r\n\r\n",
+                       path);
+    if (write(client, request, (size_t)len) != len) {
+        fail("a client could not ask");
+    }
+}
+
+static void expect_answer(int client)
+{
+    char answer[512];
+    ssize_t n = read(client, answer, sizeof answer);
+    if (n < 20 || memcmp(answer, "HTTP/1.1 101 ", 13) != 0) {
+        fail("a client was not let in");
+    }
+}
+
+static int client_on(const char *path)
+{
+    int server, client;
+    pair(&server, &client);
+    wspool_epoll_open(&loop, server, NULL);
+    ask(client, path);
+    wspool_epoll_turn(&loop, 0);
+    expect_answer(client);
+    return client;
+}
+
+static void say(int client, int count)
+{
+    uint8_t frames[64 * (6 + PAYLOAD)], *at = frames;
+    static const uint8_t key[4] = {0x37, 0xfa, 0x21, 0x3d};
+    for (int i = 0; i < count; i++) {
+        *at++ = 0x81;
+        *at++ = 0x80 | PAYLOAD;
+        for (int k = 0; k < 4; k++) {
+            *at++ = key[k];
+        }
+        for (int k = 0; k < PAYLOAD; k++) {
+            *at++ = 'x' ^ key[k % 4];
+        }
+    }
+    if (write(client, frames, (size_t)(at - frames)) != at - frames) {
+        fail("a client could not speak");
+    }
+}
+
+static void expect(int client, int count)
+{
+    static uint8_t wanted[64 * (2 + PAYLOAD)];
+    uint8_t frames[sizeof wanted + 1];
+    size_t len = (size_t)count * (2 + PAYLOAD);
+    for (size_t at = 0; wanted[0] == 0 && at < sizeof wanted; at += 2 + PAYLOAD) {
+        memset(wanted + at, 'x', 2 + PAYLOAD);
+        wanted[at] = at ? 0x81 : 0; /* set last: made */
+        wanted[at + 1] = PAYLOAD;
+    }
+    wanted[0] = 0x81;
+    if (read(client, frames, sizeof frames) != (ssize_t)len || memcmp(frames, wanted, len) != 0) {
+        fail("a client did not get what it should");
+    }
+}
+
+/* --------------------------------------------------------------- scenarios */
+
+static int members[MEMBERS];
+
+/* Each does its work `rounds` times and answers how much that was. `turn` is not the measured one
+ * while the pool gets warm. */
+static uint64_t fan_out(int rounds, void (*turn)(void), int burst)
+{
+    static int publisher = -1;
+    for (int i = 0; publisher < 0 && i < MEMBERS; i++) {
+        members[i] = client_on("/room/a");
+    }
+    publisher = publisher < 0 ? client_on("/publish") : publisher;
+    for (int round = 0; round < rounds; round++) {
+        say(publisher, burst);
+        turn();
+        for (int i = 0; i < MEMBERS; i++) {
+            expect(members[i], burst);
+        }
+    }
+    return (uint64_t)rounds * MEMBERS * (uint64_t)burst;
+}
+
+static uint64_t one_at_a_time(int rounds, void (*turn)(void))
+{
+    return fan_out(rounds, turn, 1);
+}
+
+static uint64_t burst(int rounds, void (*turn)(void))
+{
+    return fan_out(rounds, turn, 32);
+}
+
+static uint64_t echo(int rounds, void (*turn)(void), int outstanding)
+{
+    static int client = -1;
+    client = client < 0 ? client_on("/echo") : client;
+    for (int round = 0; round < rounds; round++) {
+        say(client, outstanding);
+        turn();
+        expect(client, outstanding);
+    }
+    return (uint64_t)rounds * (uint64_t)outstanding;
+}
+
+static uint64_t echo_1(int rounds, void (*turn)(void))
+{
+    return echo(rounds, turn, 1);
+}
+
+static uint64_t echo_16(int rounds, void (*turn)(void))
+{
+    return echo(rounds, turn, 16);
+}
+
+static uint64_t handshake(int rounds, void (*turn)(void))
+{
+    for (int round = 0; round < rounds; round++) {
+        int server, client;
+        pair(&server, &client);
+        ask(client, "/echo");
+        if (turn == measured_turn) {
+            measured_open(server);
+        } else {
+            wspool_epoll_open(&loop, server, NULL);
+        }
+        turn();
+        expect_answer(client);
+        close(client);
+        turn();
+    }
+    return (uint64_t)rounds;
+}
+
+/* Hosted: the request was parsed by somebody else, who sends the answer too. */
+static uint64_t join_leave(int rounds, void (*turn)(void))
+{
+#define TEXT(string)                                                                               \
+    {                                                                                              \
+        string, sizeof(string) - 1                                                                 \
+    }
+    static const wspool_header headers[] = {
+        {TEXT("Host"), TEXT("127.0.0.1")},
+        {TEXT("Upgrade"), TEXT("websocket")},
+        {TEXT("Connection"), TEXT("Upgrade")},
+        {TEXT("Sec-WebSocket-Key"), TEXT("dGhlIHNhbXBsZSBub25jZQ==")},
+        {TEXT("Sec-WebSocket-Version"), TEXT("13")}};
+    const wspool_request request = {.size = sizeof request,
+                                    .method = TEXT("GET"),
+                                    .target = TEXT("/room/a"),
+                                    .http_major = 1,
+                                    .http_minor = 1,
+                                    .headers = headers,
+                                    .header_count = sizeof headers / sizeof *headers};
+#undef TEXT
+    static int stays = -1;
+    stays = stays < 0 ? client_on("/room/a") : stays;
+    for (int round = 0; round < rounds; round++) {
+        int server, client, result;
+        wspool_answer answer;
+        wspool_id id;
+        pair(&server, &client);
+        if (turn == measured_turn) {
+            result = measured_upgrade(&request, &id, &answer);
+            measured_adopt(id, server);
+        } else {
+            result = wspool_upgrade(loop.pool, &request, wspool_clock(), &id, &answer);
+            wspool_epoll_adopt(&loop, id, server, NULL, 0);
+        }
+        if (result != WSPOOL_UPGRADE_ACCEPTED ||
+            wspool_member_count(loop.pool, wspool_item("a")) != 2) {
+            fail("a client could not join");
+        }
+        close(client);
+        turn();
+        if (wspool_member_count(loop.pool, wspool_item("a")) != 1) {
+            fail("a client did not leave");
+        }
+    }
+    return (uint64_t)rounds;
+}
+
+/* -------------------------------------------------------------------- main */
+
+static const struct scenario {
+    const char *name;
+    uint64_t (*work)(int, void (*)(void));
+} scenarios[] = {{"fanout", one_at_a_time}, {"burst", burst},         {"echo", echo_1},
+                 {"echo-16", echo_16},      {"handshake", handshake}, {"join", join_leave}};
+
+static void warm_turn(void)
+{
+    wspool_epoll_turn(&loop, 0);
+}
+
+static void run(const struct scenario *scenario)
+{
+    start();
+    scenario->work(ROUNDS, warm_turn);
+    memset(&counted, 0, sizeof counted);
+    uint64_t count = scenario->work(ROUNDS, measured_turn);
+    printf("{\"scenario\": \"%s\", \"count\": %llu, \"sends\": %llu, \"others\": %llu, "
+           "\"allocations\": %llu, \"copied\": %llu, \"compiler\": \"%s\"}\n",
+           scenario->name, (unsigned long long)count, (unsigned long long)counted.sends,
+           (unsigned long long)counted.others, (unsigned long long)counted.allocations,
+           (unsigned long long)counted.copied, __VERSION__);
+    if (wspool_check(loop.pool)) {
+        fail("the books do not balance");
+    }
+    wspool_free(loop.pool);
+    wspool_epoll_fini(&loop);
+}
+
+int main(int argc, char **argv)
+{
+    struct rlimit limit = {0, 0};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    for (size_t i = 0; argc == 2 && i < sizeof scenarios / sizeof *scenarios; i++) {
+        if (strcmp(argv[1], scenarios[i].name) == 0) {
+            run(&scenarios[i]);
+            return 0;
+        }
+    }
+    fputs("usage: costs fanout|burst|echo|echo-16|handshake|join\n", stderr);
+    return 2;
+}

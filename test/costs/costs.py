@@ -1,0 +1,190 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""costs/costs.py [--write] - what a delivery costs, counted, and held against README.md.  TAP.
+
+costs.c counts system calls, allocations and bytes copied; valgrind (callgrind) the instructions in
+libwspool, its epoll adapter and wslay. None of that drifts, so none may grow: make check fails when
+a figure is above the one that README.md has between its marks, `costs` and `/costs`; instructions
+may be 3 % above. They are compared only where README's compiler and flags are those used here.
+
+--write (make costs) measures and writes the table. What two figures may be at all, whatever
+README.md says, stands in TARGETS.
+"""
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "tools"))
+from tap import Tap  # noqa: E402
+
+PROGRAM = "build/release/test/costs/costs"
+README = "README.md"
+SCENARIOS = {
+    "fanout": "delivery, one at a time",
+    "burst": "delivery, bursts of 32",
+    "echo": "echo",
+    "echo-16": "echo, 16 in one read",
+    "handshake": "handshake and end, raw",
+    "join": "join and leave, hosted",
+}
+COLUMNS = {"sends": "send calls", "others": "other calls", "allocations": "allocations",
+           "copied": "bytes copied", "instructions": "instructions"}
+DIGITS = {"instructions": 0, "copied": 2}  # behind the point; 5 for what isn't here
+MARGIN = 1.03
+TARGETS = {("fanout", "sends"): 1, ("burst", "sends"): 1 / 32}
+TABLE = re.compile(r"<!-- costs -->\n(.*?)<!-- /costs -->\n", re.S)
+TRY = "If that is meant to be, `make costs` writes the new figures into README.md."
+
+
+def build():
+    """The compiler and the flags that change what it makes."""
+    with open("build/release/flags", encoding="utf-8") as flags:
+        words = flags.readline().split()
+    flags = " ".join(w for w in words
+                     if w.startswith(("-O", "-m", "-D", "-f")) and
+                     w not in ("-fPIC", "-fvisibility=hidden"))
+    name = "clang" if "clang" in words[0] else "gcc"
+    version = count("fanout")["compiler"].split(" (")[0]
+    return f"{name} {version}, `{flags}`, {platform.machine()}"
+
+
+def count(scenario):
+    done = subprocess.run([PROGRAM, scenario], stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def ours(obj, file):
+    return "libwslay" in obj or "/lib/" in file and obj.endswith(PROGRAM) or \
+        "include/wspool/" in file
+
+
+def instructions(scenario):
+    """In the functions measured* and what they call, by the source file of each line."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = os.path.join(folder, "out")
+        subprocess.run(["valgrind", "--tool=callgrind", "--collect-atstart=no",
+                        "--toggle-collect=measured*", f"--callgrind-out-file={out}",
+                        "--compress-strings=no", "--compress-pos=no", PROGRAM, scenario],
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+        with open(out, encoding="utf-8") as lines:
+            return tally(lines)
+
+
+def tally(lines):
+    total, obj, file, called = 0, "", "", False
+    for line in lines:
+        key, equals, value = line.partition("=")
+        if equals and key == "ob":
+            obj = value.strip()
+        elif equals and key in ("fl", "fi", "fe"):
+            file = value.strip()
+        elif key == "calls":
+            called = True
+        elif line[0].isdigit():
+            if not called and ours(obj, file):
+                total += int(line.split()[1])
+            called = False
+    return total
+
+
+def measure():
+    """{scenario: {column: for each delivery, echo ...}}; no instructions without valgrind."""
+    result = {}
+    for scenario in SCENARIOS:
+        counted = count(scenario)
+        if shutil.which("valgrind"):
+            counted["instructions"] = instructions(scenario)
+        result[scenario] = {
+            column: round(counted[column] / counted["count"], DIGITS.get(column, 5))
+            for column in COLUMNS if column in counted}
+    return result
+
+
+# ---------------------------------------------------------------- the table
+
+def number(value):
+    return f"{value:.5f}".rstrip("0").rstrip(".")
+
+
+def table(costs, built):
+    lines = ["| | " + " | ".join(COLUMNS.values()) + " |",
+             "|---|" + "--:|" * len(COLUMNS)]
+    for scenario, title in SCENARIOS.items():
+        lines.append(f"| {title} | " +
+                     " | ".join(number(costs[scenario][column]) for column in COLUMNS) + " |")
+    return "\n".join(lines) + f"\n\nInstructions by {built}.\n"
+
+
+def recorded(text):
+    """The table of README.md: {scenario: {column: figure}}, and by which compiler."""
+    found = TABLE.search(text)
+    if not found:
+        return {}, ""
+    titles = {title: scenario for scenario, title in SCENARIOS.items()}
+    costs = {}
+    for line in found.group(1).splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if cells[0] in titles:
+            costs[titles[cells[0]]] = dict(zip(COLUMNS, map(float, cells[1:])))
+    built = re.search(r"Instructions by (.*)\.\n", found.group(1))
+    return costs, built.group(1) if built else ""
+
+
+def write(costs, built):
+    with open(README, encoding="utf-8") as file:
+        text = file.read()
+    if not TABLE.search(text):
+        sys.exit("README.md: the marks <!-- costs --> and <!-- /costs --> are not there")
+    new = f"<!-- costs -->\n{table(costs, built)}<!-- /costs -->\n"
+    with open(README, "w", encoding="utf-8") as file:
+        file.write(TABLE.sub(lambda _: new, text))
+    print(table(costs, built), end="")
+
+
+# --------------------------------------------------------------------- checks
+
+def check(t, costs, built):
+    with open(README, encoding="utf-8") as file:
+        old, old_built = recorded(file.read())
+    t.ok(all(set(old.get(s, ())) == set(COLUMNS) for s in SCENARIOS),
+         "table_in_README_is_whole", TRY)
+    for (scenario, column), most in TARGETS.items():
+        t.ok(costs[scenario][column] <= round(most, 5),
+             f"{scenario}_needs_no_more_{column}_than_it_should",
+             f"{costs[scenario][column]} for each {SCENARIOS[scenario]}; at most {most} is lawful")
+    for scenario, title in SCENARIOS.items():
+        for column, heading in COLUMNS.items():
+            name = f"{scenario}_{column}_have_not_grown"
+            value, limit = costs[scenario].get(column), old.get(scenario, {}).get(column, -1)
+            if column == "instructions" and (value is None or built != old_built):
+                why = "no valgrind" if value is None else f"{built}; README.md: {old_built}"
+                t.ok(True, f"{name} # SKIP {why}")
+                continue
+            most = limit * MARGIN if column == "instructions" else limit
+            t.ok(value <= most, name, f"{title}: {heading}: {number(value)}, in README.md "
+                 f"{number(limit)}" + (" (3 % more are let pass)" if most != limit else ""), TRY)
+            if value < limit:
+                print(f"# {title}: {heading}: {number(value)}, less than the {number(limit)} of "
+                      "README.md: `make costs` holds it there")
+
+
+def main():
+    os.chdir(os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", ".."))
+    costs, built = measure(), build()
+    if sys.argv[1:] == ["--write"]:
+        if not all("instructions" in one for one in costs.values()):
+            sys.exit("costs: needs valgrind (make deps)")
+        write(costs, built)
+        return
+    t = Tap()
+    check(t, costs, built)
+    t.end()
+
+
+if __name__ == "__main__":
+    main()
