@@ -677,7 +677,8 @@ static void traffic(uint64_t until, uint64_t messages)
     do {
         uint64_t away = published - completed;
         uint64_t left = messages ? begin + messages - published : UINT64_MAX;
-        running = now < until && (messages == 0 || published < begin + messages);
+        running = (now < until && (messages == 0 || published < begin + messages)) ||
+                  published == begin; /* one at least, however late it is */
         if (want.mode == FANOUT && running && publisher->unsent_len == 0) {
             uint64_t count = want.burst ? (away ? 0 : want.burst) : want.flight - away;
             if (count > 0) {
@@ -709,7 +710,7 @@ static void shake(uint64_t until, uint64_t count)
     do {
         uint64_t due = !want.rate ? begun + want.flight - handshakes_open
                                   : (now - begin) * want.rate / SECOND + 1;
-        running = now < until && (count == 0 || begun < count);
+        running = (now < until && (count == 0 || begun < count)) || begun == 0;
         if (running && begun < due && handshakes_open < want.connections) {
             struct peer *peer = &peers[0];
             while (peer->state != CLOSED) {
