@@ -145,7 +145,7 @@ void wsp_conn_close(struct wsp_link *link, struct wsp_conn *conn, enum wspool_en
         drop_queued(link, conn);
     }
     size_t len = wsp_close_write(payload, code, reason, reason_len);
-    wsp_codec_encode(&link->codec, image, WSP_CLOSE, payload, len);
+    wsp_frame_write(image, WSP_CLOSE, payload, len);
     wsp_conn_event(link, conn, WSP_EVENT_LEAVE);
     if (wsp_outq_close(&conn->out, &link->stock, image, len + 2)) {
         wsp_conn_end(link, conn, end);
@@ -185,7 +185,7 @@ void wsp_conn_fini(struct wsp_link *link, struct wsp_conn *conn, int released)
 static void answer_ping(struct wsp_link *link, struct wsp_conn *conn, const struct wsp_event *ping)
 {
     uint8_t image[2 + WSP_CONTROL_MAX];
-    wsp_codec_encode(&link->codec, image, WSP_PONG, ping->data, ping->len);
+    wsp_frame_write(image, WSP_PONG, ping->data, ping->len);
     int replaced = wsp_outq_pong(&conn->out, &link->stock, image, ping->len + 2);
     if (replaced < 0) {
         wsp_conn_fail(link, conn, WSPOOL_END_NOMEM, 1);

@@ -16,7 +16,7 @@ int wsp_form_encode(struct wsp_link *link, unsigned form, uint8_t opcode, const 
     wsp_blocks_swap(&link->blocks);
     uint8_t *room = wsp_blocks_room(&link->blocks, image_len, &error);
     if (room) {
-        wsp_codec_encode(&link->codec, room, opcode | WSP_RSV1, coded, coded_len);
+        wsp_frame_write(room, opcode | WSP_RSV1, coded, coded_len);
         *image = wsp_blocks_commit(&link->blocks, image_len);
         wsp_count_add(&link->count->coded, 1);
         wsp_count_add(&link->count->coded_bytes, image_len);

@@ -95,10 +95,8 @@ int wspool_new(wspool **out, const wspool_config *given, uint64_t now)
                       entropy[3] >> 1 | 1, &pool->count);
     pool->registry.on_presence = wsp_on_presence;
     pool->registry.owner = pool;
-    error = wsp_codec_init(&link->codec, mem);
-    if (!error) {
-        error = wsp_origins_init(&pool->origins, mem, config.origins, config.any_origin);
-    }
+    wsp_codec_init(&link->codec, mem);
+    error = wsp_origins_init(&pool->origins, mem, config.origins, config.any_origin);
     if (error) {
         goto fail;
     }

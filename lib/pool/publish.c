@@ -74,7 +74,7 @@ static int encode(wspool *pool, const void *message, size_t len, uint8_t opcode,
             return error;
         }
     }
-    wsp_codec_encode(&link->codec, room, opcode, message, len);
+    wsp_frame_write(room, opcode, message, len);
     *image = wsp_blocks_commit(&link->blocks, image_len);
     wsp_count_add(&pool->count.encoded, 1);
     wsp_count_add(&pool->count.encoded_bytes, image_len);

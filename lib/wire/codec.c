@@ -11,7 +11,6 @@
 
 #include <wslay/wslay.h>
 
-#include <wspool/error.h>
 #include "wire/mask.h"
 
 /* Frames that are cut into several reads keep their context; more than a few at a time are rare. */
@@ -66,24 +65,9 @@ static ssize_t decoder_recv(uint8_t *buf, size_t len, int flags, void *user)
     return (ssize_t)(head + n);
 }
 
-static ssize_t sender_send(const uint8_t *data, size_t len, int flags, void *user)
+void wsp_codec_init(struct wsp_codec *codec, const wspool_mem *mem)
 {
-    struct wsp_codec *codec = user;
-    (void)flags;
-    memcpy(codec->out, data, len);
-    codec->out += len;
-    return (ssize_t)len;
-}
-
-int wsp_codec_init(struct wsp_codec *codec, const wspool_mem *mem)
-{
-    struct wslay_frame_callbacks callbacks = {.send_callback = sender_send};
     *codec = (struct wsp_codec){.mem = mem};
-    if (wslay_frame_context_init(&codec->sender, &callbacks, codec) != 0) {
-        codec->sender = NULL;
-        return WSPOOL_ERR_NOMEM;
-    }
-    return 0;
 }
 
 void wsp_codec_fini(struct wsp_codec *codec)
@@ -94,23 +78,6 @@ void wsp_codec_fini(struct wsp_codec *codec)
         wsp_codec_discard(codec, decoder);
     }
     codec->spare_count = 0;
-    if (codec->sender) {
-        wslay_frame_context_free(codec->sender);
-        codec->sender = NULL;
-    }
-}
-
-void wsp_codec_encode(struct wsp_codec *codec, uint8_t *out, unsigned first, const void *payload,
-                      size_t len)
-{
-    struct wslay_frame_iocb iocb = {.fin = 1,
-                                    .rsv = (uint8_t)(first >> 4),
-                                    .opcode = (uint8_t)(first & 0x0fu),
-                                    .payload_length = len,
-                                    .data = payload,
-                                    .data_length = len};
-    codec->out = out;
-    (void)wslay_frame_send(codec->sender, &iocb);
 }
 
 static struct wsp_decoder *new_decoder(struct wsp_codec *codec)
@@ -131,18 +98,14 @@ static struct wsp_decoder *new_decoder(struct wsp_codec *codec)
 /* The head as wslay is to see it: as it came, or as if it had never been masked. */
 static uint8_t write_head(const struct wsp_frame *frame, int masked, uint8_t head[WSP_HEAD_MAX])
 {
-    uint8_t n = (uint8_t)wsp_frame_head_len(frame->length);
-    head[0] = (uint8_t)(frame->fin << 7 | frame->rsv << 4 | frame->opcode);
-    head[1] = (uint8_t)(n == 2 ? frame->length : n == 4 ? 126 : 127);
-    for (uint8_t i = 2; i < n; i++) {
-        head[i] = (uint8_t)(frame->length >> 8 * (n - 1 - i));
-    }
+    unsigned first = (unsigned)(frame->fin << 7 | frame->rsv << 4 | frame->opcode);
+    uint32_t n = wsp_frame_write_head(head, first, frame->length);
     if (masked) {
         head[1] |= 0x80u;
         memcpy(head + n, frame->key, 4);
-        n = (uint8_t)(n + 4);
+        n += 4;
     }
-    return n;
+    return (uint8_t)n;
 }
 
 struct wsp_decoder *wsp_codec_borrow(struct wsp_codec *codec, const struct wsp_frame *frame)
@@ -214,5 +177,5 @@ int wsp_codec_check(const struct wsp_codec *codec)
             return 0;
         }
     }
-    return codec->sender && count == codec->spare_count;
+    return count == codec->spare_count;
 }

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wire/codec.h - frames in and out, by wslay.  Floor 1, and the only room that includes wslay.
+ * wire/codec.h - the frames of peers, by wslay.  Floor 1, and the only room that includes wslay.
  *
  * Of wslay we use the frame layer only: its event layer copies each message for each peer, holds
- * 8.8 KB a peer and decides things that are ours to decide. Out: one sender context for the pool
- * writes images straight into a block. In: a context (4.3 KB) is borrowed for one frame, once its
- * head has passed the gate, and goes back at the frame's end. After an error or a cut it is out
- * of step with the peer, so it is freed and never used again.
+ * 8.8 KB a peer and decides things that are ours to decide. A context (4.3 KB) is borrowed for
+ * one frame, once its head has passed the gate, and goes back at the frame's end. After an error
+ * or a cut it is out of step with the peer, so it is freed and never used again.
  *
  * The payload is unmasked in the copy that wslay's receive callback has to make anyway: wslay is
  * shown the head without its mask bit and key. The callback never hands over a byte past the
@@ -15,8 +14,7 @@
  *
  * Invariants:
  * - a spare decoder is between frames: nothing of a head or a payload is outstanding;
- * - spares are as many as `spare_count` says, few, and this codec's own;
- * - there is a sender.
+ * - spares are as many as `spare_count` says, few, and this codec's own.
  */
 #ifndef WSP_WIRE_CODEC_H
 #define WSP_WIRE_CODEC_H
@@ -26,27 +24,18 @@
 #include "base/mem.h"
 #include "wire/frame.h"
 
-struct wslay_frame_context;
 struct wsp_decoder;
 
 struct wsp_codec {
     const wspool_mem *mem;
-    struct wslay_frame_context *sender; /* one per role: its mask is sticky (T23); ours is the
-                                           server's and never masks */
-    uint8_t *out;                       /* where its callback writes */
     struct wsp_decoder *spares;
     uint32_t spare_count;
     int wslay_unmasks;
 };
 
-/* The codec must not move afterwards. 0 or NOMEM. */
-int wsp_codec_init(struct wsp_codec *codec, const wspool_mem *mem);
+/* The codec must not move afterwards. */
+void wsp_codec_init(struct wsp_codec *codec, const wspool_mem *mem);
 void wsp_codec_fini(struct wsp_codec *codec);
-
-/* Writes the image of a whole unfragmented frame to `out`, which has wsp_frame_head_len(len) +
- * len bytes of room. `first`: an opcode, with WSP_RSV1 when the payload is in another form. */
-void wsp_codec_encode(struct wsp_codec *codec, uint8_t *out, unsigned first, const void *payload,
-                      size_t len);
 
 /* A decoder for the frame with this head, which the gate has passed; NULL when there is no
  * memory. It must be given back, or discarded. */

@@ -112,6 +112,25 @@ uint32_t wsp_frame_image_len(const uint8_t *image)
     return (uint32_t)(head + length);
 }
 
+uint32_t wsp_frame_write_head(uint8_t *out, unsigned first, uint64_t length)
+{
+    uint32_t n = wsp_frame_head_len(length);
+    out[0] = (uint8_t)first;
+    out[1] = (uint8_t)(n == 2 ? length : n == 4 ? 126 : 127);
+    for (uint32_t i = 2; i < n; i++) {
+        out[i] = (uint8_t)(length >> 8 * (n - 1 - i));
+    }
+    return n;
+}
+
+void wsp_frame_write(uint8_t *out, unsigned first, const void *payload, size_t len)
+{
+    out += wsp_frame_write_head(out, WSP_FIN | first, len);
+    if (len > 0) {
+        memcpy(out, payload, len);
+    }
+}
+
 int wsp_gate_check(const struct wsp_gate *gate)
 {
     return gate->have < 2 || (gate->have < WSP_HEAD_MAX && gate->have < head_len(gate->bytes));

@@ -2,6 +2,9 @@
 /*
  * wire/frame.h - heads of frames (RFC 6455, section 5.2), and the gate that judges them.  Floor 1.
  *
+ * Our own are written here; a server's frame is a head of 2, 4 or 10 bytes and its payload as it
+ * is. Those of peers are judged here and read by wire/codec.h.
+ *
  * wslay shows a head only with its first payload byte and lets reserved bits and opcodes pass, so
  * each head is gathered here first, in 15 bytes of the peer's own record, and judged before
  * anything is borrowed for it: what is bad in the first two bytes is refused with the second.
@@ -24,6 +27,7 @@ enum wsp_opcode {
     WSP_PONG = 10
 };
 
+#define WSP_FIN 0x80u    /* in a frame's first byte: it is the last of its message */
 #define WSP_RSV1 0x40u   /* in a frame's first byte: the message is in another form (7692, 6) */
 #define WSP_HEAD_MAX 14u /* of a masked frame */
 #define WSP_CONTROL_MAX 125u
@@ -72,5 +76,12 @@ static inline uint32_t wsp_frame_head_len(uint64_t length)
 
 /* Length of the whole image, head and payload, of an unmasked frame of ours. */
 uint32_t wsp_frame_image_len(const uint8_t *image);
+
+/* Writes the head of an unmasked frame, wsp_frame_head_len(length) bytes, which is the answer.
+ * `first` is its first byte: FIN, reserved bits, opcode. */
+uint32_t wsp_frame_write_head(uint8_t *out, unsigned first, uint64_t length);
+/* Writes the image of a whole unfragmented frame to `out`, which has wsp_frame_head_len(len) +
+ * len bytes of room. `first`: an opcode, with WSP_RSV1 when the payload is in another form. */
+void wsp_frame_write(uint8_t *out, unsigned first, const void *payload, size_t len);
 
 #endif

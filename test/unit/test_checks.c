@@ -226,7 +226,7 @@ static void codec_is_wrong_when_a_spare_is_not_between_frames(void **state)
     const struct wsp_frame frame = {.fin = 1, .opcode = WSP_TEXT, .masked = 1};
     const uint8_t *at = (const uint8_t *)"", *chunk;
     size_t len = 0, chunk_len;
-    assert_int_equal(wsp_codec_init(&codec, &hooks), 0);
+    wsp_codec_init(&codec, &hooks);
     assert_int_equal(wsp_codec_check(&codec), 1);
     struct wsp_decoder *decoder = wsp_codec_borrow(&codec, &frame);
     wsp_codec_return(&codec, decoder); /* wslay has not seen the head yet */
@@ -238,7 +238,6 @@ static void codec_is_wrong_when_a_spare_is_not_between_frames(void **state)
     BROKEN(wsp_codec_check(&codec), codec.spare_count, 0);
     BROKEN(wsp_codec_check(&codec), codec.spare_count, 2);
     BROKEN(wsp_codec_check(&codec), codec.spares, NULL);
-    BROKEN(wsp_codec_check(&codec), codec.sender, NULL);
     const struct wsp_frame longer = {.fin = 1, .opcode = WSP_TEXT, .masked = 1, .length = 5};
     decoder = wsp_codec_borrow(&codec, &longer);
     assert_int_equal(wsp_decoder_pull(decoder, &at, &len, &chunk, &chunk_len), 0);
@@ -383,7 +382,7 @@ static void inbound_is_wrong_when_it_holds_what_belongs_elsewhere(void **state)
     /* a fragment, and the beginning of what follows it */
     const uint8_t *at = (const uint8_t *)"\x01\x83\0\0\0\0abc\x80\x85\0\0\0\0de";
     size_t len = 17;
-    assert_int_equal(wsp_codec_init(&codec, &hooks), 0);
+    wsp_codec_init(&codec, &hooks);
     wsp_inbounds_init(&inbounds, &hooks, &codec, NULL);
     do {
         wsp_inbound_next(&inbounds, &in, &gate, &at, &len, 1000, 0, &event);

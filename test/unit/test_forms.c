@@ -33,7 +33,7 @@ static void world_open(struct world *w, uint64_t limit)
     w->link.count = &w->count;
     wsp_blocks_init(&w->link.blocks, &w->hooks, limit, &w->count.block_bytes);
     wsp_stock_init(&w->link.stock, &w->hooks);
-    assert_int_equal(wsp_codec_init(&w->link.codec, &w->hooks), 0);
+    wsp_codec_init(&w->link.codec, &w->hooks);
 }
 
 static void world_close(struct world *w)
@@ -55,7 +55,7 @@ static struct wsp_run begin(struct world *w, struct wsp_images *images, uint8_t 
     uint32_t image_len = wsp_frame_head_len(len) + (uint32_t)len;
     uint8_t *room = wsp_blocks_room(&w->link.blocks, image_len, &error);
     assert_non_null(room);
-    wsp_codec_encode(&w->link.codec, room, opcode, message, len);
+    wsp_frame_write(room, opcode, message, len);
     struct wsp_run plain = wsp_blocks_commit(&w->link.blocks, image_len);
     wsp_images_init(images, &plain, opcode, message, len);
     return plain;
