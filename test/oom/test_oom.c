@@ -10,6 +10,8 @@
  */
 #include "../sim/sim.h"
 
+#include "../unit/toy.h"
+
 /* ------------------------------------------------------------- scenarios
  *
  * Every step may fail, so nothing is expected of the peers: sim.c looks at the pool, the loop
@@ -255,6 +257,56 @@ static void channels(sim *s)
     }
 }
 
+/* Messages in another form, both ways: what can't be coded for want of memory goes plain. */
+static void coding(sim *s)
+{
+    static struct toy toy;
+    client_request request = {.target = "/room/x"};
+    char extra[80], text[4000];
+    uint8_t coded[256];
+    memset(text, 'c', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    toy = (struct toy){.mem = &s->config.mem};
+    s->test = &toy;
+    s->config.codec = toy_hook(&toy);
+    sim_start(s);
+    if (s->pool == NULL)
+        return;
+    for (int i = 0; i < 5; i++) {
+        snprintf(extra, sizeof extra, "Sec-WebSocket-Extensions: x-toy;form=%d;reading=%d\r\n",
+                 1 + i % 2, i);
+        request.extra = i < 4 ? extra : NULL;
+        sim_peer *p = sim_connect(s, &request);
+        if (p != NULL && i < 4)
+            p->reader.unfold = toy_read;
+        sim_pump(s);
+    }
+    for (int round = 0; round < 4; round++) {
+        size_t len = toy_write(coded, 1, text, sizeof text - 1);
+        for (size_t k = 0; k < s->peer_count; k++) {
+            sim_peer *p = s->peers[k];
+            if (!p->opened || p->ended)
+                continue;
+            if (p->reader.unfold != NULL) {
+                sim_frame(p, 0x40 | OP_TEXT, coded, len / 2);
+                sim_ping(p, "between");
+                sim_frame(p, FIN | OP_CONT, coded + len / 2, len - len / 2);
+            }
+            sim_text(p, "plain");
+            if (round == 1 && k % 2)
+                sim_stall(p); /* what waits in other forms must be held */
+            int rc = sim_send(p, text);
+            assert_true(rc == 0 || rc == WSPOOL_ERR_NOMEM || rc == WSPOOL_ERR_STATE);
+        }
+        int rc = sim_broadcast(s, wspool_item("x"), text);
+        assert_true(rc >= 0 || rc == WSPOOL_ERR_NOMEM);
+        sim_pump(s);
+    }
+    for (size_t k = 0; k < s->peer_count; k++)
+        sim_flow(s->peers[k]);
+    sim_pump(s);
+}
+
 static void closing(sim *s)
 {
     sim_start(s);
@@ -323,6 +375,7 @@ static const struct {
     {"broadcast, newest dropped", broadcasts_newest, 0},
     {"broadcast, oldest dropped", broadcasts_oldest, 0},
     {"many channels", channels, 0},
+    {"coding", coding, 0},
     {"closing", closing, 0},
     {"drain", drain, 1},
 };
@@ -370,7 +423,12 @@ static size_t one_run(size_t i, size_t fail_at, int fail_on, int in_libc)
         if (!scenarios[i].drains)
             serves_afterwards(s);
     }
+    struct toy *toy = s->test;
+    if (toy != NULL)
+        toy_forget_image(toy);
     sim_free(s); /* looks for leaks */
+    if (toy != NULL)
+        assert_int_equal(toy->live, 0);
     return failed;
 }
 

@@ -215,6 +215,17 @@ static void reader_frame(reader *r, unsigned first, const uint8_t *payload, size
     int fin = (first & FIN) != 0;
     if (r->close_code != 0)
         reader_fault(r, "a frame behind the Close");
+    if ((first & 0x70) == 0x40 && r->unfold != NULL && fin && (op == OP_TEXT || op == OP_BINARY)) {
+        uint8_t *text = sim_malloc(UNFOLD_MAX);
+        size_t n = r->unfold(payload, len, text, UNFOLD_MAX);
+        if (n > UNFOLD_MAX)
+            reader_fault(r, "a coded message that can't be read");
+        else
+            reader_frame(r, first & ~0x40u, text, n);
+        r->coded++;
+        free(text);
+        return;
+    }
     if (first & 0x70)
         reader_fault(r, "a reserved bit");
     if (op >= 8) {

@@ -78,6 +78,10 @@ typedef struct got {
     size_t len;
 } got;
 
+/* What a coded message says: its length, at most `max`, or (size_t)-1. */
+typedef size_t (*client_unfold)(const uint8_t *in, size_t len, uint8_t *out, size_t max);
+#define UNFOLD_MAX (1u << 15)
+
 typedef struct reader {
     int frames;    /* the HTTP answer is behind us: hosted mode begins here */
     blob pending;  /* come and not understood yet */
@@ -97,6 +101,9 @@ typedef struct reader {
     blob partial;
     uint64_t total;    /* bytes taken */
     const char *fault; /* the first rule that the pool broke; NULL: none */
+
+    client_unfold unfold; /* of messages with RSV1; NULL: nothing was agreed upon */
+    size_t coded;         /* how many of the messages were such */
 } reader;
 
 void reader_take(reader *r, const void *bytes, size_t len);

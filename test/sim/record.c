@@ -115,7 +115,8 @@ void sim_expect_open(const sim_peer *p)
         strcasecmp(reader_header(&p->reader, "Upgrade", room, sizeof room), "websocket"), 0);
     assert_int_equal(
         strcasecmp(reader_header(&p->reader, "Connection", room, sizeof room), "upgrade"), 0);
-    assert_null(reader_header(&p->reader, "Sec-WebSocket-Extensions", room, sizeof room));
+    if (p->reader.unfold == NULL)
+        assert_null(reader_header(&p->reader, "Sec-WebSocket-Extensions", room, sizeof room));
 }
 
 void sim_expect_message(const sim_peer *p, size_t n, const char *text)

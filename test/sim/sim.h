@@ -63,6 +63,7 @@ typedef struct sim_event {
     char text[300];   /* channel or event */
     char reason[64];  /* of a log record; subprotocol; token */
     char query[64];   /* of the open hook */
+    char agreed[64];  /* the same: the extension */
     size_t len;       /* of the message, or of the channel's name */
     const void *data; /* those bytes; only while the hook runs */
 } sim_event;

@@ -1,0 +1,707 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sim/test_coding.c - a whole pool with a codec (the toy of unit/toy.h): every way in carries the
+ * agreement, readers of any form get every message once and in order whatever their transports
+ * do, and what clients send in another form ends as it should.
+ */
+#include "way_in.h"
+
+#include "../unit/toy.h"
+
+#define OFFER "Sec-WebSocket-Extensions: "
+
+static sim *sim_coding(uint64_t seed, struct toy *toy)
+{
+    sim *s = sim_new(seed);
+    *toy = (struct toy){.mem = &s->config.mem};
+    s->config.codec = toy_hook(toy);
+    s->test = toy;
+    return s;
+}
+
+static void coding_free(sim *s)
+{
+    struct toy *toy = s->test;
+    toy_forget_image(toy);
+    sim_free(s);
+    assert_int_equal(toy->live, 0);
+}
+
+/* A peer that has agreed to this, or (form 0) offers nothing. */
+static sim_peer *join_form(sim *s, const char *target, unsigned form, unsigned reading)
+{
+    char extra[128];
+    client_request request = {.target = target, .extra = extra};
+    snprintf(extra, sizeof extra, OFFER "none, x-toy;form=%u;reading=%u\r\n", form, reading);
+    if (form == 0)
+        request.extra = NULL;
+    sim_peer *p = sim_connect(s, &request);
+    if (p != NULL && form > 0)
+        p->reader.unfold = toy_read;
+    sim_pump(s);
+    return p;
+}
+
+/* The client says it in another form, in so many fragments with a ping between them. */
+static void say_coded(sim_peer *p, unsigned op, const void *text, size_t len, size_t frames)
+{
+    uint8_t *coded = sim_malloc(2 * len + 32);
+    size_t n = toy_write(coded, 1, text, len), from = 0;
+    for (size_t i = 0; i < frames; i++) {
+        size_t to = i + 1 == frames ? n : n * (i + 1) / frames;
+        sim_frame(p, (i == 0 ? 0x40 | op : 0) | (i + 1 == frames ? FIN : 0), coded + from,
+                  to - from);
+        if (i + 1 < frames && i % 3 == 1)
+            sim_ping(p, "between");
+        from = to;
+    }
+    free(coded);
+}
+
+static void expect_heard(const sim_peer *p, size_t n, const char *text)
+{
+    assert_true(p->heards > n);
+    assert_true(got_is(&p->heard[n], text, strlen(text)));
+}
+
+static const char long_text[] =
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+/* Both directions, in the form agreed upon. */
+static void talk(sim *s, sim_peer *p, const char *room)
+{
+    size_t heards = p->heards, messages = p->reader.messages, coded = p->reader.coded;
+    say_coded(p, OP_TEXT, long_text, strlen(long_text), 3);
+    sim_text(p, "plain");
+    assert_int_equal(sim_broadcast(s, wspool_item(room), long_text), 1);
+    assert_int_equal(sim_send(p, long_text), 0);
+    assert_int_equal(sim_send(p, "short"), 0);
+    sim_pump(s);
+    sim_expect_open(p);
+    expect_heard(p, heards, long_text);
+    expect_heard(p, heards + 1, "plain");
+    sim_expect_message(p, messages, long_text);
+    sim_expect_message(p, messages + 1, long_text);
+    sim_expect_message(p, messages + 2, "short");
+    assert_int_equal(p->reader.coded - coded, 2);
+}
+
+/* --------------------------------------------------------------- ways in */
+
+static void agreement_when_raw_is_answered_and_told(void **state)
+{
+    (void)state;
+    for (int chop = SIM_WHOLE; chop <= SIM_BYTES; chop++) {
+        struct toy toy;
+        sim *s = sim_coding(1, &toy);
+        char room[64];
+        sim_start(s);
+        s->chop = (enum sim_chop)chop;
+        sim_peer *p = join_form(s, "/room/x", 7, 1);
+        sim_expect_open(p);
+        assert_string_equal(
+            reader_header(&p->reader, "Sec-WebSocket-Extensions", room, sizeof room),
+            "x-toy; form=7; reading=1");
+        assert_string_equal(sim_event_of(s, SIM_OPENED, 0)->agreed, "x-toy; form=7; reading=1");
+        talk(s, p, "x");
+        struct wspool_stats st = sim_stats(s);
+        assert_int_equal(st.coded, 2);
+        assert_int_equal(st.encoded, 2); /* of the broadcast and of the short one */
+        assert_int_equal(st.received, 2);
+        assert_int_equal(st.received_coded, 1);
+        assert_int_equal(st.coded_bytes, 2 * (2 + 4 + 12));
+        coding_free(s);
+    }
+}
+
+static void agreement_when_the_verdict_is_late_is_answered_and_told(void **state)
+{
+    (void)state;
+    struct toy toy;
+    sim *s = sim_coding(1, &toy);
+    char room[64];
+    s->ask_token = 1;
+    s->verdict.kind = WSPOOL_PENDING;
+    sim_start(s);
+    client_request request = {.target = "/room/x",
+                              .extra = "Authorization: Bearer t\r\n" OFFER
+                                       "x-toy;form=3;reading=15\r\n"};
+    sim_peer *p = sim_connect(s, &request);
+    p->reader.unfold = toy_read;
+    say_coded(p, OP_TEXT, long_text, strlen(long_text), 2); /* early, and in the form agreed upon */
+    sim_pump(s);
+    assert_int_equal(p->opened, 0);
+    assert_int_equal(complete(s, p->id, WSPOOL_ACCEPT, 0, NULL), 0);
+    sim_pump(s);
+    sim_expect_open(p);
+    expect_heard(p, 0, long_text);
+    assert_string_equal(reader_header(&p->reader, "Sec-WebSocket-Extensions", room, sizeof room),
+                        "x-toy; form=3; reading=15");
+    assert_string_equal(sim_event_of(s, SIM_OPENED, 0)->agreed, "x-toy; form=3; reading=15");
+    talk(s, p, "x");
+    coding_free(s);
+}
+
+static const char *extension_of(const wspool_answer *answer)
+{
+    for (size_t i = 0; i < answer->header_count; i++)
+        if (strcmp(answer->headers[i].name, "Sec-WebSocket-Extensions") == 0)
+            return answer->headers[i].value;
+    return NULL;
+}
+
+static void agreement_when_hosted_is_in_the_answer_and_told(void **state)
+{
+    (void)state;
+    for (int offers = 0; offers < 2; offers++) {
+        struct toy toy;
+        sim *s = sim_coding(1, &toy);
+        client_request request = {.target = "/room/x",
+                                  .extra = offers ? OFFER "x-toy;form=2;reading=1\r\n" : NULL};
+        wspool_answer answer;
+        sim_peer *p;
+        sim_start(s);
+        assert_int_equal(sim_upgrade(s, &request, &answer, &p), WSPOOL_UPGRADE_ACCEPTED);
+        if (!offers) {
+            assert_null(extension_of(&answer));
+            assert_int_equal(sim_adopt(p, NULL, 0), 0);
+            assert_string_equal(sim_event_of(s, SIM_OPENED, 0)->agreed, "");
+            assert_int_equal(sim_broadcast(s, wspool_item("x"), long_text), 1);
+            sim_pump(s);
+            sim_expect_message(p, 0, long_text);
+            coding_free(s);
+            continue;
+        }
+        assert_string_equal(extension_of(&answer), "x-toy; form=2; reading=1");
+        p->reader.unfold = toy_read;
+        assert_int_equal(sim_adopt(p, NULL, 0), 0);
+        assert_string_equal(sim_event_of(s, SIM_OPENED, 0)->agreed, "x-toy; form=2; reading=1");
+        talk(s, p, "x");
+        coding_free(s);
+    }
+}
+
+static char late_extension[64];
+
+static void keep_answer(wspool *pool, wspool_id id, const wspool_answer *answer, void *user)
+{
+    const char *extension = extension_of(answer);
+    (void)pool, (void)id, (void)user;
+    snprintf(late_extension, sizeof late_extension, "%s", extension == NULL ? "" : extension);
+}
+
+static void agreement_when_hosted_and_the_verdict_is_late_is_in_the_answer(void **state)
+{
+    (void)state;
+    struct toy toy;
+    sim *s = sim_coding(1, &toy);
+    client_request request = {.target = "/room/x",
+                              .extra =
+                                  "Authorization: Bearer t\r\n" OFFER "x-toy;form=5;reading=2\r\n"};
+    wspool_answer answer;
+    sim_peer *p;
+    s->ask_token = 1;
+    s->verdict.kind = WSPOOL_PENDING;
+    s->config.verdict = (wspool_verdict_hook){keep_answer, s};
+    sim_start(s);
+    assert_int_equal(sim_upgrade(s, &request, &answer, &p), WSPOOL_UPGRADE_PENDING);
+    late_extension[0] = '\0';
+    assert_int_equal(complete(s, p->id, WSPOOL_ACCEPT, 0, NULL), 0);
+    sim_pump(s);
+    assert_string_equal(late_extension, "x-toy; form=5; reading=2");
+    p->reader.unfold = toy_read;
+    assert_int_equal(sim_adopt(p, NULL, 0), 0);
+    talk(s, p, "x");
+    coding_free(s);
+}
+
+static void list_when_malformed_is_refused_on_the_wire(void **state)
+{
+    (void)state;
+    for (int with = 0; with < 2; with++) {
+        struct toy toy;
+        sim *s = sim_coding(1, &toy);
+        if (!with)
+            s->config.codec = (wspool_codec_hook){.user = NULL};
+        sim_start(s);
+        sim_refused(s, &(client_request){.extra = OFFER "x-toy;\r\n"}, 400, "malformed");
+        assert_int_equal(sim_stats(s).stages[WSPOOL_STAGE_KEY].refused, 1);
+        coding_free(s);
+    }
+}
+
+static void peer_when_it_has_not_agreed_is_sent_and_may_send_plain_only(void **state)
+{
+    (void)state;
+    for (int with = 0; with < 2; with++) {
+        struct toy toy;
+        sim *s = sim_coding(1, &toy);
+        if (!with)
+            s->config.codec = (wspool_codec_hook){.user = NULL};
+        sim_start(s);
+        client_request request = {.target = "/room/x", .extra = OFFER "other, x-toy;a=b\r\n"};
+        sim_peer *p = sim_connect(s, &request);
+        sim_pump(s);
+        sim_expect_open(p); /* and looks that there is no such header */
+        assert_int_equal(sim_broadcast(s, wspool_item("x"), long_text), 1);
+        sim_pump(s);
+        sim_expect_message(p, 0, long_text);
+        say_coded(p, OP_TEXT, long_text, strlen(long_text), 1);
+        sim_pump(s);
+        sim_expect_close(p, WSPOOL_END_PROTOCOL, 1002);
+        assert_int_equal(toy.encodes + toy.decodes, 0);
+        coding_free(s);
+    }
+}
+
+/* ------------------------------------------------------------------- ends */
+
+static void message_when_it_can_t_be_decoded_ends_the_peer_with_its_reason(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *coded;
+        size_t len;
+        enum wspool_end why;
+        int code;
+    } cases[] = {
+        {"\3a\0B", 4, WSPOOL_END_BAD_CODING, 1007}, {"\3a\1", 3, WSPOOL_END_BAD_CODING, 1007},
+        {"\0M", 2, WSPOOL_END_NOMEM, 1011},         {"\0X", 2, WSPOOL_END_TOO_BIG, 1009},
+        {"\1\xff", 2, WSPOOL_END_BAD_UTF8, 1007},   {"\1\xc3", 2, WSPOOL_END_BAD_UTF8, 1007},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        for (unsigned reading = 0; reading < 2; reading++) {
+            for (int says_close = 0; says_close < 2; says_close++) {
+                struct toy toy;
+                sim *s = sim_coding(i, &toy);
+                sim_start(s);
+                s->chop = says_close ? SIM_BYTES : SIM_WHOLE;
+                sim_peer *p = join_form(s, "/room/x", 1, reading);
+                say_coded(p, OP_TEXT, "first", 5, 1);
+                sim_frame(p, FIN | 0x40 | OP_TEXT, cases[i].coded, cases[i].len);
+                say_coded(p, OP_TEXT, "never heard", 11, 2);
+                if (says_close)
+                    sim_say_close(p, 1000, "bye");
+                sim_pump(s);
+                sim_pass(s, 10 * SEC);
+                sim_expect_close(p, cases[i].why, cases[i].code);
+                assert_int_equal(p->heards, 1);
+                assert_int_equal(toy.live, 0);
+                coding_free(s);
+            }
+        }
+    }
+}
+
+static void message_when_decoded_keeps_to_the_limit_of_its_route(void **state)
+{
+    (void)state;
+    for (int over = 0; over < 2; over++) {
+        struct toy toy;
+        sim *s = sim_coding(1, &toy);
+        wspool_route_options options;
+        static char text[301];
+        memset(text, 't', sizeof text);
+        sim_start(s);
+        wspool_route_options_init(&options, &s->config);
+        options.message_bytes = 300;
+        options.codec = 99;
+        assert_int_equal(wspool_route(s->pool, "/small", WSPOOL_NONE, &options), 0);
+        sim_peer *p = join_form(s, "/small", 1, 0);
+        assert_int_equal(toy.wishes, 99);
+        say_coded(p, OP_BINARY, text, 300 + (size_t)over, 2);
+        sim_pump(s);
+        if (over) {
+            sim_expect_close(p, WSPOOL_END_TOO_BIG, 1009);
+        } else {
+            sim_expect_open(p);
+            assert_true(got_is(&p->heard[0], text, 300));
+        }
+        coding_free(s);
+    }
+}
+
+/* What the codec keeps of a peer is no message under way: silence is no fault. */
+static void peer_when_idle_with_a_state_is_left_alone(void **state)
+{
+    (void)state;
+    struct toy toy;
+    sim *s = sim_coding(1, &toy);
+    s->config.message_time = 5 * SEC;
+    sim_start(s);
+    sim_peer *p = join_form(s, "/room/x", 1, TOY_TAKEOVER);
+    talk(s, p, "x");
+    assert_int_equal(toy.live, 1);
+    sim_pass(s, 300 * SEC);
+    talk(s, p, "x");
+    /* one that is under way must come to its end */
+    sim_frame(p, 0x40 | OP_TEXT, "\3a", 2);
+    sim_pass(s, 4 * SEC);
+    sim_expect_open(p);
+    sim_pass(s, 20 * SEC);
+    assert_int_equal(p->ended, 1);
+    assert_int_equal(toy.live, 0);
+    coding_free(s);
+}
+
+static void state_when_the_pool_or_the_peer_ends_is_given_back(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 5; how++) {
+        for (unsigned reading = 0; reading < 2; reading++) {
+            struct toy toy;
+            sim *s = sim_coding(1, &toy);
+            sim_start(s);
+            sim_peer *p = join_form(s, "/room/x", 1, reading);
+            say_coded(p, OP_TEXT, "aaaa", 4, 1);
+            if (how < 4) /* and another one is under way */
+                sim_frame(p, 0x40 | OP_TEXT, "\3a", 2);
+            sim_pump(s);
+            assert_int_equal(toy.live, how < 4 || reading == TOY_TAKEOVER);
+            if (how == 1)
+                sim_cut(p, WSPOOL_GONE_FAILED);
+            else if (how == 2)
+                SIM_IN(wspool_close(s->pool, p->id, 1000, "bye", 0));
+            else if (how == 3)
+                assert_int_equal(SIM_IN(wspool_drain(s->pool, SEC, 0, s->now)), 0);
+            if (how > 0)
+                sim_pass(s, how < 4 ? 30 * SEC : 0);
+            assert_int_equal(toy.live, how == 0 || (how == 4 && reading == TOY_TAKEOVER));
+            coding_free(s); /* 0, 4: by the pool's end */
+        }
+    }
+}
+
+static void echo(sim *s, const sim_event *event)
+{
+    if (event->what == SIM_MESSAGE) {
+        wspool_send_options options = {.size = sizeof options,
+                                       .flags = event->number ? WSPOOL_BINARY : 0};
+        SIM_IN(wspool_send(s->pool, event->id, event->data, event->len, &options));
+        SIM_IN(wspool_broadcast(s->pool, wspool_item("x"), event->data, event->len, NULL, NULL));
+        if (event->len == 3)
+            SIM_IN(wspool_close(s->pool, event->id, 4000, "three", 0));
+    }
+}
+
+/* From inside of the message hook, whose bytes lie in the buffer that was decoded into. */
+static void hook_when_it_sends_what_was_decoded_does_no_harm(void **state)
+{
+    (void)state;
+    for (unsigned reading = 0; reading < 2; reading++) {
+        struct toy toy;
+        sim *s = sim_coding(3, &toy);
+        sim_start(s);
+        s->react = echo;
+        s->chop = SIM_RANDOM;
+        sim_peer *p = join_form(s, "/echo", 2, reading);
+        sim_peer *q = join_form(s, "/room/x", 1, reading);
+        for (int i = 0; i < 30; i++) {
+            say_coded(p, OP_TEXT, long_text, strlen(long_text) - (size_t)i, 1 + (size_t)i % 4);
+            sim_text(p, long_text);
+        }
+        say_coded(p, OP_TEXT, "", 0, 1);
+        say_coded(p, OP_TEXT, "end", 3, 2);
+        say_coded(p, OP_TEXT, "never heard", 11, 2);
+        sim_pump(s);
+        sim_expect_close(p, WSPOOL_END_HOST_CLOSED, 4000);
+        assert_int_equal(p->reader.messages, 62);
+        assert_int_equal(q->reader.messages, 62);
+        assert_int_equal(p->reader.coded, 60);
+        for (size_t i = 0; i < 60; i += 2) {
+            const got *g = reader_message(&p->reader, i);
+            assert_true(got_is(g, long_text, strlen(long_text) - i / 2));
+            sim_expect_message(p, i + 1, long_text);
+        }
+        s->react = NULL;
+        coding_free(s);
+    }
+}
+
+/* ------------------------------------------------------------------ model
+ *
+ * A message is known by its number, which it begins with. Each peer knows which were published to
+ * it. What it got is a part of that in order; with queues that never fill, all of it. */
+
+enum { LIVE = 24, SAID = 400 };
+
+typedef struct known {
+    sim_peer *p;
+    uint32_t *due; /* numbers published to it */
+    size_t due_count, due_cap;
+    size_t at;   /* of these, how many were got or passed over */
+    size_t seen; /* messages of the reader that were compared */
+    size_t got;
+    int leaves;
+    unsigned rooms; /* bits of the topics that it is in */
+    uint32_t said[SAID];
+    size_t said_count;
+    size_t heard;
+} known;
+
+typedef struct model {
+    sim *s;
+    known peers[LIVE];
+    uint32_t number;
+    int exact;
+    size_t compared;
+} model;
+
+static char body[5000];
+
+static size_t contents(uint32_t number)
+{
+    size_t len = number % 11 == 0 ? number * 37 % 4900 : number * 13 % 300;
+    len = len < 7 ? 7 : len;
+    snprintf(body, 8, "%07u", number);
+    for (size_t i = 7; i < len; i++)
+        body[i] = (char)('a' + (number % 5 == 0 ? i * 7 % 26 : i / 100 % 26));
+    return len;
+}
+
+static void compare(model *m, known *k)
+{
+    sim_peer *p = k->p;
+    const reader *r = &p->reader;
+    for (; k->seen < r->count; k->seen++) {
+        const got *g = &r->list[k->seen];
+        if (g->op != OP_TEXT && g->op != OP_BINARY)
+            continue;
+        char digits[8] = {0};
+        assert_true(g->len >= 7);
+        memcpy(digits, g->data, 7);
+        uint32_t number = (uint32_t)strtoul(digits, NULL, 10);
+        while (k->at < k->due_count && k->due[k->at] != number) {
+            assert_int_equal(m->exact, 0); /* one was passed over */
+            k->at++;
+        }
+        assert_true(k->at < k->due_count); /* not twice, not out of order, not another's */
+        k->at++;
+        k->got++;
+        m->compared++;
+        assert_true(got_is(g, body, contents(number)));
+        assert_int_equal(g->op, number % 3 == 0 ? OP_BINARY : OP_TEXT);
+    }
+    for (; k->heard < p->heards; k->heard++) {
+        assert_true(k->heard < k->said_count);
+        uint32_t number = k->said[k->heard];
+        assert_true(got_is(&p->heard[k->heard], body, contents(number)));
+    }
+}
+
+static void settle(model *m)
+{
+    sim_pump(m->s);
+    assert_int_equal(wspool_check(m->s->pool), 0);
+    for (int i = 0; i < LIVE; i++)
+        if (m->peers[i].p != NULL) {
+            compare(m, &m->peers[i]);
+            if (m->peers[i].leaves)
+                continue;
+            sim_expect_open(m->peers[i].p);
+        }
+}
+
+static void due(known *k, uint32_t number)
+{
+    if (k->due_count == k->due_cap) {
+        k->due_cap = k->due_cap == 0 ? 64 : k->due_cap * 2;
+        k->due = sim_realloc(k->due, k->due_cap * sizeof *k->due);
+    }
+    k->due[k->due_count++] = number;
+}
+
+static const char *const topics[] = {"red", "green", "blue"};
+
+static void comes(model *m, known *k)
+{
+    unsigned form = (unsigned)sim_below(m->s, 5);
+    form = form == 4 ? WSPOOL_FORMS : form;
+    k->p = join_form(m->s, "/echo", form, (unsigned)sim_below(m->s, WSPOOL_READINGS));
+    sim_expect_open(k->p);
+    for (unsigned i = 0; i < 3; i++)
+        if (sim_below(m->s, 2)) {
+            assert_int_equal(
+                SIM_IN(wspool_subscribe(m->s->pool, k->p->id, wspool_topic(topics[i]))), 0);
+            k->rooms |= 1u << i;
+        }
+}
+
+/* All that was due came, or was told. */
+static void goes(model *m, known *k, int flows)
+{
+    if (flows) {
+        sim_flow(k->p);
+        settle(m);
+        k->leaves = 1;
+        assert_int_equal(k->got + k->p->dropped, k->due_count);
+        assert_true(!m->exact || k->at == k->due_count);
+        assert_int_equal(k->heard, k->said_count);
+        sim_say_close(k->p, 1000, "bye");
+    } else {
+        k->leaves = 1;
+        sim_cut(k->p, WSPOOL_GONE_FAILED);
+    }
+    for (int turn = 0; turn < 100 && !k->p->ended; turn++)
+        settle(m); /* a pump may end before the host has looked at a socket that it does not read */
+    assert_int_equal(k->p->ended, 1);
+    if (!m->exact || !flows)
+        assert_true(k->got + k->p->dropped + k->p->closed.messages_lost == k->due_count);
+    free(k->due);
+    memset(k, 0, sizeof *k);
+}
+
+static void publishes(model *m)
+{
+    unsigned topic = (unsigned)sim_below(m->s, 3);
+    for (int burst = 1 + (int)sim_below(m->s, 5); burst > 0; burst--) {
+        const known *except =
+            sim_below(m->s, 3) == 0 ? &m->peers[sim_below(m->s, LIVE)] : &(known){.p = NULL};
+        uint32_t number = ++m->number;
+        size_t len = contents(number);
+        wspool_send_options options = {.size = sizeof options,
+                                       .flags = number % 3 == 0 ? WSPOOL_BINARY : 0,
+                                       .except = except->p ? except->p->id : 0};
+        wspool_tally tally = {.size = sizeof tally};
+        unsigned members = 0;
+        for (int i = 0; i < LIVE; i++) {
+            known *k = &m->peers[i];
+            if (k->p != NULL && k != except && (k->rooms >> topic & 1)) {
+                members++;
+                due(k, number);
+            }
+        }
+        int n = SIM_IN(
+            wspool_broadcast(m->s->pool, wspool_topic(topics[topic]), body, len, &options, &tally));
+        assert_int_equal(n, (int)tally.queued);
+        assert_int_equal(tally.queued + tally.dropped, members);
+        assert_int_equal(tally.closed, 0);
+    }
+}
+
+static void one_step(model *m, known *k)
+{
+    sim *s = m->s;
+    switch (sim_below(s, 12)) {
+    case 0:
+        sim_stall(k->p);
+        break;
+    case 1:
+        k->p->room = (size_t)sim_below(s, 700);
+        break;
+    case 2:
+    case 3:
+        sim_flow(k->p);
+        break;
+    case 4: { /* to one */
+        uint32_t number = ++m->number;
+        size_t len = contents(number);
+        wspool_send_options options = {.size = sizeof options,
+                                       .flags = number % 3 == 0 ? WSPOOL_BINARY : 0};
+        int rc = SIM_IN(wspool_send(s->pool, k->p->id, body, len, &options));
+        assert_true(rc == 0 || (rc == WSPOOL_ERR_FULL && !m->exact));
+        if (rc == 0)
+            due(k, number);
+        break;
+    }
+    case 5:
+    case 6: /* the client says something */
+        for (int i = 0; i < 3 && k->said_count < SAID; i++) {
+            uint32_t number = (uint32_t)sim_below(s, 9999);
+            size_t len = contents(number);
+            k->said[k->said_count++] = number;
+            if (k->p->reader.unfold != NULL && sim_below(s, 3))
+                say_coded(k->p, OP_TEXT, body, len, 1 + sim_below(s, 5));
+            else
+                sim_frame(k->p, FIN | OP_TEXT, body, len);
+        }
+        break;
+    case 7:
+        goes(m, k, sim_below(s, 2) == 0);
+        break;
+    default:
+        publishes(m);
+        break;
+    }
+}
+
+static void play(uint64_t seed, enum wspool_slow slow, int exact)
+{
+    struct toy toy;
+    sim *s = sim_coding(seed, &toy);
+    model *m = sim_malloc(sizeof *m);
+    memset(m, 0, sizeof *m);
+    m->s = s;
+    m->exact = exact;
+    s->config.slow = slow;
+    s->config.nuisance_burst = 0;
+    s->config.message_bytes = 9000; /* the worst of what is coded is twice as long as the text */
+    s->config.queue_messages = exact ? 4000 : 12;
+    s->config.queue_bytes = exact ? 4u << 20 : 5100;
+    s->keep_journal = 0;
+    sim_start(s);
+    s->chop = SIM_RANDOM;
+    s->async = seed % 2 ? 30 : 0;
+    toy.unsure = seed % 3 == 0;
+    for (int step = 0; step < (sim_slow() ? 150 : 900); step++) {
+        known *k = &m->peers[sim_below(s, LIVE)];
+        if (k->p == NULL)
+            comes(m, k);
+        else
+            one_step(m, k);
+        settle(m);
+    }
+    for (int i = 0; i < LIVE; i++)
+        if (m->peers[i].p != NULL)
+            goes(m, &m->peers[i], 1);
+    assert_true(m->compared > 200);
+    assert_true(toy.encodes > 100 && toy.decodes > 100);
+    struct wspool_stats st = sim_stats(s);
+    assert_true(st.coded > 50 && st.received_coded > 30);
+    if (!exact)
+        assert_true(st.dropped_oldest + st.dropped_newest > 50);
+    free(m);
+    coding_free(s);
+}
+
+static void readers_of_any_form_get_each_message_once_in_order(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 6; seed++)
+        play(seed, WSPOOL_SLOW_CLOSE, 1);
+}
+
+static void readers_of_any_form_get_or_are_told_when_the_oldest_are_dropped(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 11; seed <= 14; seed++)
+        play(seed, WSPOOL_SLOW_DROP_OLDEST, 0);
+}
+
+static void readers_of_any_form_get_or_are_told_when_the_newest_are_dropped(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 21; seed <= 24; seed++)
+        play(seed, WSPOOL_SLOW_DROP_NEWEST, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(agreement_when_raw_is_answered_and_told),
+        cmocka_unit_test(agreement_when_the_verdict_is_late_is_answered_and_told),
+        cmocka_unit_test(agreement_when_hosted_is_in_the_answer_and_told),
+        cmocka_unit_test(agreement_when_hosted_and_the_verdict_is_late_is_in_the_answer),
+        cmocka_unit_test(list_when_malformed_is_refused_on_the_wire),
+        cmocka_unit_test(peer_when_it_has_not_agreed_is_sent_and_may_send_plain_only),
+        cmocka_unit_test(message_when_it_can_t_be_decoded_ends_the_peer_with_its_reason),
+        cmocka_unit_test(message_when_decoded_keeps_to_the_limit_of_its_route),
+        cmocka_unit_test(peer_when_idle_with_a_state_is_left_alone),
+        cmocka_unit_test(state_when_the_pool_or_the_peer_ends_is_given_back),
+        cmocka_unit_test(hook_when_it_sends_what_was_decoded_does_no_harm),
+        cmocka_unit_test(readers_of_any_form_get_each_message_once_in_order),
+        cmocka_unit_test(readers_of_any_form_get_or_are_told_when_the_oldest_are_dropped),
+        cmocka_unit_test(readers_of_any_form_get_or_are_told_when_the_newest_are_dropped),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
