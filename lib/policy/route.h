@@ -26,7 +26,7 @@ struct wsp_route {
     enum wspool_slow slow;
     uint32_t message_bytes;
     unsigned codec; /* told to the codec */
-    char *name; /* of the channel, without a parameter */
+    char *name;     /* of the channel, without a parameter */
     char *pattern;
     size_t head; /* length of what stands before the parameter, or of all */
     size_t tail; /* where what stands after it begins; 0: no parameter */

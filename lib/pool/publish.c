@@ -69,9 +69,12 @@ static int encode(wspool *pool, const void *message, size_t len, uint8_t opcode,
         return WSPOOL_ERR_TOO_BIG;
     }
     while ((room = wsp_blocks_room(&link->blocks, image_len, &error)) == NULL) {
-        if (error != WSPOOL_ERR_FULL || shed(pool, image_len) == 0) {
-            wsp_count_add(&pool->count.budget_refused, error == WSPOOL_ERR_FULL);
-            return error;
+        if (error != WSPOOL_ERR_FULL) {
+            return WSPOOL_ERR_NOMEM;
+        }
+        if (shed(pool, image_len) == 0) {
+            wsp_count_add(&pool->count.budget_refused, 1);
+            return WSPOOL_ERR_FULL;
         }
     }
     wsp_frame_write(room, opcode, message, len);
