@@ -776,6 +776,69 @@ static void memory_when_it_fails_anywhere_is_an_error_and_the_close_is_found(voi
     }
 }
 
+/* Frames in any order with any coded bytes, orders to fail among them: what is heard is the same
+ * whatever the cuts are, and however sure the codec is. */
+static void streams_when_of_any_bytes_are_heard_alike_under_all_cuts(void **state)
+{
+    (void)state;
+    static const uint8_t counts[] = {0, 0, 1, 2, 40, 255};
+    static const uint8_t alphabet[] = {'N', 'N', 'N', 'N', 'N', 'L', 'X', 'B', 'M', 0};
+    static const unsigned firsts[] = {FRAME_FIN | FRAME_RSV1 | WSP_TEXT,
+                                      FRAME_FIN | FRAME_RSV1 | WSP_BINARY,
+                                      FRAME_RSV1 | WSP_TEXT,
+                                      FRAME_RSV1 | WSP_BINARY,
+                                      WSP_CONTINUATION,
+                                      WSP_CONTINUATION,
+                                      WSP_CONTINUATION,
+                                      FRAME_FIN | WSP_CONTINUATION,
+                                      FRAME_FIN | WSP_CONTINUATION,
+                                      FRAME_FIN | WSP_TEXT,
+                                      FRAME_FIN | WSP_PING};
+    uint64_t random = 83;
+    size_t messages = 0, errors = 0;
+    for (int round = 0; round < 400; round++) {
+        struct stream *s = stream_new();
+        int in_message = 0;
+        for (int i = 0; i < 12; i++) {
+            uint8_t bytes[100];
+            size_t len = (size_t)test_below(&random, test_below(&random, 2) ? 5 : sizeof bytes);
+            unsigned first = firsts[test_below(&random, sizeof firsts / sizeof *firsts)];
+            int control = (first & 8) != 0, goes_on = (first & 15) == WSP_CONTINUATION;
+            if (!control && goes_on != in_message && test_below(&random, 20) > 0) {
+                continue; /* out of order: seldom */
+            }
+            in_message = control ? in_message : !(first & FRAME_FIN);
+            for (size_t k = 0; k + 1 < len; k += 2) {
+                uint8_t count = counts[test_below(&random, sizeof counts)];
+                size_t orders = test_below(&random, 40) ? 5 : sizeof alphabet;
+                bytes[k] = count;
+                bytes[k + 1] = alphabet[test_below(&random, orders)];
+            }
+            put_frame(s, first, bytes, len - len % 2);
+        }
+        put_frame(s, FRAME_FIN | WSP_CLOSE, "\x03\xe8", 2);
+        size_t limit = 1 + (size_t)test_below(&random, 9000);
+        for (int way = 0; way < 2 * WAYS; way++) {
+            struct world w;
+            struct peer p;
+            world_open(&w);
+            w.toy.unsure = way % 2;
+            peer_open(&p, &w, limit, (unsigned)round % WSPOOL_READINGS);
+            feed_pieces(&p, s->bytes, s->len, way / 2, &random);
+            if (way == 0) {
+                s->expected = p.got;
+                messages += strstr(p.got.text, "CODED") != NULL;
+                errors += p.failed != 0;
+            }
+            assert_string_equal(p.got.text, s->expected.text);
+            peer_close(&p);
+            world_close(&w);
+        }
+        free(s);
+    }
+    assert_true(messages > 50 && errors > 50 && errors < 350);
+}
+
 /* --------------------------------------------------------------------- state */
 
 static void state_when_the_codec_keeps_it_serves_the_next_message(void **state)
@@ -990,6 +1053,7 @@ int main(void)
         cmocka_unit_test(rsv1_when_nothing_was_agreed_upon_is_a_protocol_error),
         cmocka_unit_test(codec_when_it_stands_still_is_bad_coding_not_a_loop),
         cmocka_unit_test(memory_when_it_fails_anywhere_is_an_error_and_the_close_is_found),
+        cmocka_unit_test(streams_when_of_any_bytes_are_heard_alike_under_all_cuts),
         cmocka_unit_test(state_when_the_codec_keeps_it_serves_the_next_message),
         cmocka_unit_test(state_when_not_kept_is_new_with_each_message),
         cmocka_unit_test(states_when_of_many_peers_do_not_mix),
