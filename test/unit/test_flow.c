@@ -29,10 +29,40 @@ static void deadline_is_0_when_anything_is_left_to_be_told(void **state)
     host_end(&h);
 }
 
+/* What an asynchronous write may still be reading stays; nothing more is given out, and an ack of
+ * it changes nothing. */
+static void peek_is_empty_when_the_peer_has_ended_in_the_middle_of_a_write(void **state)
+{
+    (void)state;
+    static struct host h;
+    struct iovec vectors[4];
+    host_init(&h);
+    host_start(&h);
+    wspool_id id = host_come(&h, "/room/a", "Authorization: Bearer t");
+    host_settle(&h);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(wspool_send(h.pool, id, "hello", 5, NULL), 0);
+    }
+    assert_int_equal(wspool_peek(h.pool, id, vectors, 4), 1);
+    assert_int_equal(vectors[0].iov_len, 3 * 7);
+    assert_int_equal(wspool_gone(h.pool, id, WSPOOL_GONE_FAILED, h.now), 0);
+    assert_memory_equal(vectors[0].iov_base, "\x81\5hello", 7);
+    assert_int_equal(wspool_peek(h.pool, id, vectors, 4), 0);
+    assert_int_equal(wspool_ack(h.pool, id, 21, h.now), 0);
+    struct wspool_stats s = host_stats(&h);
+    assert_int_equal(s.sent, 0);
+    assert_int_equal(s.dropped_closed, 3);
+    assert_int_equal(h.closed.messages_lost, 3);
+    host_settle(&h);
+    assert_int_equal(h.released, 1);
+    host_end(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(deadline_is_0_when_anything_is_left_to_be_told),
+        cmocka_unit_test(peek_is_empty_when_the_peer_has_ended_in_the_middle_of_a_write),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
