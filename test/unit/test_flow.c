@@ -58,11 +58,31 @@ static void peek_is_empty_when_the_peer_has_ended_in_the_middle_of_a_write(void 
     host_end(&h);
 }
 
+static void time_is_taken_over_when_it_is_later_and_not_beyond_the_last_moment(void **state)
+{
+    (void)state;
+    static struct host h;
+    host_init(&h);
+    host_start(&h);
+    const uint64_t *now = &h.pool->link.now;
+    assert_true(*now == h.now);
+    assert_int_equal(wspool_tick(h.pool, h.now + 5), 0);
+    assert_true(*now == h.now + 5);
+    assert_int_equal(wspool_tick(h.pool, h.now + 4), 0);
+    assert_true(*now == h.now + 5);
+    assert_int_equal(wspool_tick(h.pool, WSP_NOW_MAX + 1), 0);
+    assert_true(*now == h.now + 5);
+    assert_int_equal(wspool_tick(h.pool, WSP_NOW_MAX), 0);
+    assert_true(*now == WSP_NOW_MAX);
+    host_end(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(deadline_is_0_when_anything_is_left_to_be_told),
         cmocka_unit_test(peek_is_empty_when_the_peer_has_ended_in_the_middle_of_a_write),
+        cmocka_unit_test(time_is_taken_over_when_it_is_later_and_not_beyond_the_last_moment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
