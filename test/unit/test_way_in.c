@@ -248,6 +248,24 @@ static void raw_head_ends_in_the_headers_when_its_request_line_was_good(void **s
     }
 }
 
+static void upgrade_is_invalid_when_a_part_of_the_request_has_a_length_and_no_bytes(void **state)
+{
+    (void)state;
+    static struct host h;
+    wspool_answer answer;
+    wspool_id id;
+    begin(&h, WSPOOL_ACCEPT);
+    for (int part = 0; part < 3; part++) {
+        wspool_request request = {.size = sizeof request, .http_major = 1, .http_minor = 1};
+        request.header_count = part == 0;
+        request.method.len = part == 1;
+        request.target.len = part == 2;
+        assert_int_equal(wspool_upgrade(h.pool, &request, h.now, &id, &answer), WSPOOL_ERR_INVAL);
+    }
+    assert_int_equal(host_stats(&h).attempts, 0);
+    host_end(&h);
+}
+
 /* What the host and its hooks can say no to, raw and hosted. */
 enum no { NO_FULL, NO_DRAIN, NO_VERDICT, NO_CAPACITY, NOES };
 
@@ -1135,6 +1153,7 @@ int main(void)
         cmocka_unit_test(raw_request_is_answered_and_counted_at_its_stage_when_refused),
         cmocka_unit_test(raw_bytes_are_answered_and_counted_when_they_are_no_request),
         cmocka_unit_test(raw_head_ends_in_the_headers_when_its_request_line_was_good),
+        cmocka_unit_test(upgrade_is_invalid_when_a_part_of_the_request_has_a_length_and_no_bytes),
         cmocka_unit_test(request_is_counted_at_its_stage_when_the_host_says_no),
         cmocka_unit_test(transport_is_counted_at_its_stage_when_it_ends_on_the_way_in),
         cmocka_unit_test(transport_is_counted_at_the_last_stage_when_it_ends_before_the_101_left),
