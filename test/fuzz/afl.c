@@ -11,6 +11,16 @@
 
 #include <unistd.h> /* what the macros of AFL++ call */
 
+/* Of a fuzzer's own mutator, which AFL++ does not call. */
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
+
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size)
+{
+    (void)data;
+    (void)max_size;
+    return size;
+}
+
 #ifdef __AFL_FUZZ_TESTCASE_LEN
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Weverything"

@@ -25,7 +25,7 @@
 
 #include "heap.h"
 
-const unsigned fuzz_runs = 2500;
+const unsigned fuzz_runs = 6000;
 
 enum { LONGEST = 4096, WIRE_MAX = 200000, PIECES = 3 };
 

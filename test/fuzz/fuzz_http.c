@@ -19,7 +19,7 @@
 #include "wire/http.h"
 #include "wire/uri.h"
 
-const unsigned fuzz_runs = 100000;
+const unsigned fuzz_runs = 200000;
 
 enum { MAX = 64, LONGEST = 8192 };
 

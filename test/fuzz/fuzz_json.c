@@ -22,7 +22,7 @@
 #include "fuzz.h"
 #include "simmed.h"
 
-const unsigned fuzz_runs = 1500;
+const unsigned fuzz_runs = 2500;
 
 enum { LONGEST = 4096, PEERS_MAX = 6, LINES_MAX = 60 };
 
@@ -117,21 +117,25 @@ static sim_peer *peer_of(talk *t, unsigned number)
     return t->s->peer_count == 0 ? NULL : t->s->peers[number % t->s->peer_count];
 }
 
-/* Of the messages that it got, those that are no publications. */
+/* Of the messages that a peer got, those that are no publications; judged once each. */
+static struct {
+    size_t judged;
+    size_t count;
+} answered[PEERS_MAX];
+
 static size_t answers(const sim_peer *p)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < p->reader.count; i++) {
-        const got *g = &p->reader.list[i];
-        size_t begins = 0;
+    const reader *r = &p->reader;
+    size_t *judged = &answered[p->number].judged;
+    for (; *judged < r->count; ++*judged) {
+        const got *g = &r->list[*judged];
         if (g->op == OP_TEXT) {
             json_t *root = json_loadb((const char *)g->data, g->len, 0, NULL);
-            begins = json_object_get(root, "channel") == NULL;
+            answered[p->number].count += json_object_get(root, "channel") == NULL;
             json_decref(root);
         }
-        count += begins;
     }
-    return count;
+    return answered[p->number].count;
 }
 
 static void say(talk *t, sim_peer *p, const fuzz_input *line)
@@ -214,6 +218,88 @@ static void operate(talk *t, fuzz_input *line)
     sim_pump(s);
 }
 
+/* --------------------------------------------------------------- mutations
+ *
+ * Half of them know what a string and a number of JSON are, and where their edges lie. */
+
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed);
+
+/* Puts `n` bytes in place of those from `at` to `end`. */
+static size_t replace(uint8_t *data, size_t size, size_t max_size, size_t at, size_t end,
+                      const void *bytes, size_t n)
+{
+    if (size - (end - at) + n > max_size) {
+        return size;
+    }
+    memmove(data + at + n, data + end, size - end);
+    memcpy(data + at, bytes, n);
+    return size - (end - at) + n;
+}
+
+/* Where the n-th of the bytes from `set` stands, counted round; or `size`. */
+static size_t nth(const uint8_t *data, size_t size, const char *set, uint64_t n)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < size; i++) {
+        count += data[i] != 0 && strchr(set, data[i]) != NULL;
+    }
+    n = count == 0 ? 0 : n % count;
+    for (size_t i = 0; count > 0 && i < size; i++) {
+        if (data[i] != 0 && strchr(set, data[i]) != NULL && n-- == 0) {
+            return i;
+        }
+    }
+    return size;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed)
+{
+    static const size_t lengths[] = {0, 1, 2, 8, 31, 32, 33, 63, 64, 65, 66, 128, 254, 255, 256};
+    static const char *const values[] = {
+        "0",  "-1",  "1",   "9007199254740991",    "null", "true",  "{}", "9007199254740992",
+        "[]", "0.5", "1e3", "9223372036854775807", "\"\"", "\"x\"", "-0", "9223372036854775808"};
+    uint64_t chance = seed;
+    uint8_t bytes[300];
+    size_t at, end, n;
+    switch (fuzz_mix(&chance) % 6) {
+    case 0: /* another string, of a length that may matter */
+        at = nth(data, size, "\"", fuzz_mix(&chance)) + 1;
+        for (end = at; end < size && data[end] != '"' && data[end] != '\n'; end++) {
+        }
+        if (at >= size || end >= size) {
+            break;
+        }
+        n = lengths[fuzz_mix(&chance) % (sizeof lengths / sizeof *lengths)];
+        for (size_t i = 0; i < n; i++) {
+            bytes[i] = (uint8_t)('a' + (end > at ? data[at + i % (end - at)] : 0) % 26);
+        }
+        return replace(data, size, max_size, at, end, bytes, n);
+    case 1: /* another value */
+        at = nth(data, size, ":", fuzz_mix(&chance)) + 1;
+        for (end = at; end < size && strchr(",}]\n", data[end]) == NULL; end++) {
+        }
+        if (at >= size) {
+            break;
+        }
+        n = (size_t)(fuzz_mix(&chance) % (sizeof values / sizeof *values));
+        return replace(data, size, max_size, at, end, values[n], strlen(values[n]));
+    case 2: /* a line once more */
+        at = nth(data, size, "\n", fuzz_mix(&chance)) + 1;
+        for (end = at; end < size && data[end] != '\n'; end++) {
+        }
+        if (at >= size || end >= size || end + 1 - at > sizeof bytes) {
+            break;
+        }
+        n = end + 1 - at;
+        memcpy(bytes, data + at, n);
+        return replace(data, size, max_size, at, at, bytes, n);
+    default:
+        break;
+    }
+    return LLVMFuzzerMutate(data, size, max_size);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     fuzz_input in = {data, size};
@@ -223,6 +309,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > LONGEST) {
         return 0;
     }
+    memset(answered, 0, sizeof answered);
     t = begin(&in);
     while (lines++ < LINES_MAX && fuzz_line(&in, &line)) {
         if (line.len > 0) {

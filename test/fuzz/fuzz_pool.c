@@ -19,7 +19,7 @@
 #include "fuzz.h"
 #include "simmed.h"
 
-const unsigned fuzz_runs = 1200;
+const unsigned fuzz_runs = 6000;
 
 enum { LONGEST = 600, PEERS_MAX = 20, REACTIONS_MAX = 60, TURNS = 400, CHANNELS = 6 };
 

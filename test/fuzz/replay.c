@@ -185,6 +185,16 @@ static void run(const uint8_t *data, size_t len)
     fuzz_free(copy, len);
 }
 
+/* What a fuzzer's own mutator falls back on, and that mutator, if there is one. */
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
+__attribute__((weak)) size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size,
+                                                     unsigned seed);
+
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size)
+{
+    return max_size < INPUT_MAX ? size : mutate(data, size);
+}
+
 static void run_mutations(void)
 {
     static uint8_t data[INPUT_MAX + 64];
@@ -195,7 +205,9 @@ static void run_mutations(void)
             memcpy(data, seed->data, len);
         }
         for (size_t n = 1 + below(6); n > 0; n--) {
-            len = mutate(data, len);
+            len = LLVMFuzzerCustomMutator != NULL
+                      ? LLVMFuzzerCustomMutator(data, len, INPUT_MAX, (unsigned)fuzz_mix(&chance))
+                      : mutate(data, len);
         }
         run(data, len);
     }
