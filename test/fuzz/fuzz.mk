@@ -4,6 +4,7 @@
 #     build/fuzz/test/fuzz/fuzz_NAME   libFuzzer           make fuzz
 #     build/afl/test/fuzz/fuzz_NAME    AFL++ (afl.c)       make fuzz ENGINE=afl
 #     build/asan/test/fuzz/fuzz_NAME   replay.c            make check
+#     build/cov/test/fuzz/fuzz_NAME    the same, for a look at what a corpus reaches
 
 # Which of them (all), how many seconds each, and which engine: libfuzzer or afl.
 FUZZ      ?=
@@ -25,6 +26,7 @@ endef
 $(foreach f,$(FUZZERS),$(eval $(call fuzzer,fuzz,$(f),,-fsanitize=fuzzer)))
 $(foreach f,$(FUZZERS),$(eval $(call fuzzer,afl,$(f),afl.c)))
 $(foreach f,$(FUZZERS),$(eval $(call fuzzer,asan,$(f),replay.c)))
+$(foreach f,$(FUZZERS),$(eval $(call fuzzer,cov,$(f),replay.c)))
 
 FUZZ_TESTS := $(FUZZERS:%=build/asan/test/fuzz/fuzz_%)
 
