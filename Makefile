@@ -101,8 +101,8 @@ define stamp
 @printf '%s\n' $(1) | cmp -s - $@ || printf '%s\n' $(1) > $@
 endef
 
-.PHONY: all lib deps demo check check-programs conformance bench costs coverage fast-tests \
-        mutation-sample lint format install uninstall stage clean help FORCE
+.PHONY: all lib deps demo check check-programs conformance mutants bench costs coverage \
+        fast-tests mutation-sample lint format install uninstall stage clean help FORCE
 
 all: lib $(EXAMPLES:%=build/examples/%)
 lib: build/libwspool.a build/libwspool.so build/$(SONAME) build/wspool.pc \
@@ -315,6 +315,13 @@ conformance: build/examples/echo
 	@WSPOOL_COMPANIONS='$(COMPANIONS)' prove --timer --exec '$(PYTHON) test/tools/run-test' \
 	    test/conformance/test_conformance.py :: --full
 
+# The tests against a library that is broken on purpose: more ways than make check has time for.
+mutants:
+	@PYTHON='$(PYTHON)' test/tools/deps build check
+	@$(MAKE) --no-print-directory $(parallel) $(strict) check-programs
+	@MAKEFLAGS= MAKELEVEL= $(strict) TEST_TIMEOUT=3600 \
+	    $(PYTHON) test/tools/run-test test/mutants/run --all
+
 # BENCH_ROWS=fanout,echo and BENCH_FLAGS='--reps 9' go to test/bench/net/run.
 bench: $(BENCHES) $(NET_BENCH) build/examples/echo
 	@for bench in $(BENCHES); do $$bench || exit 1; done
@@ -377,6 +384,7 @@ help:
 	@echo 'make check      sets up, builds with gcc and clang, runs every test'
 	@echo 'make deps       installs the Debian packages that are missing for all of this'
 	@echo 'make conformance  the echo server against RFC 6455 and RFC 7692, in full'
+	@echo 'make mutants    breaks the library on purpose, in every way that the tests must see'
 	@echo 'make bench      what it costs: in memory, then over sockets (BENCH_ROWS=fanout,echo)'
 	@echo 'make costs      calls, instructions, allocations: counted, into the table of README.md'
 	@echo 'make coverage   which lines the tests reach, and why not the others'

@@ -304,7 +304,7 @@ class Client:
         it and nothing behind; once it has our Close too, it ends the connection itself."""
         if self.deflation and self.in_message:
             self.send(last())  # a server may inflate whole messages
-        self.await_(f"Close with {codes}", lambda: self.closed)
+        self.await_(f"Close with {codes}", lambda: self.closed or self.messages or self.pongs)
         if self.messages or self.pongs:
             raise Fault(f"unasked for: {[*self.messages, *self.pongs]}")
         if code_of(self.closed.payload) not in codes:
