@@ -310,10 +310,13 @@ stage: lib
 	$(Q)rm -rf build/stage
 	$(Q)$(MAKE) --no-print-directory -s install DESTDIR=build/stage PREFIX=/usr/local
 
-# The server as it is shipped against RFC 6455 and RFC 7692: every case, in every chunking.
+# The server as it is shipped against RFC 6455 and RFC 7692: every case, in every chunking. Where
+# there is a wstest, the Autobahn testsuite has its say too.
 conformance: build/examples/echo
 	@WSPOOL_COMPANIONS='$(COMPANIONS)' prove --timer --exec '$(PYTHON) test/tools/run-test' \
 	    test/conformance/test_conformance.py :: --full
+	@TEST_TIMEOUT=1800 prove --timer --exec '$(PYTHON) test/tools/run-test' \
+	    test/conformance/autobahn.py
 
 # The tests against a library that is broken on purpose: more ways than make check has time for.
 mutants:
