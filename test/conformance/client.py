@@ -25,6 +25,7 @@ CHUNKINGS = ("octets", "odd", "once")
 SINGLES = 1024  # bytes that are written one by one; what is longer, so at its ends
 PIECES = 64     # and its middle in so many
 PROMPT = 4      # seconds for the server to end a connection that is closed from both sides
+BREATH = 5e-5   # seconds between single bytes
 SIZES = (1, 2, 3, 5, 7, 13, 31, 125, 127, 1021, 4093, 16381, 65537)
 
 
@@ -99,6 +100,8 @@ class Client:
     def write(self, data):
         """All of it, whatever the server says meanwhile; but not to who has gone."""
         for piece in cut(data, self.chunking, self.chance):
+            if len(piece) == 1:
+                time.sleep(BREATH)  # or the server would find many bytes in one read
             until = time.monotonic() + self.patience
             while len(piece) and not self.ended:
                 try:

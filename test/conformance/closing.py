@@ -16,7 +16,9 @@ fails("7.1.4_message_after_close_is_not_answered", [good, close(1000), good], 10
 fails("7.1.5_rest_of_a_message_after_close_is_not_answered",
       [text("fragment1", fin=False), close(1000), last("fragment2")], 1000)
 BIG = text("BAsd7&jh23" * 26000)
-fails("7.1.6_large_message_comes_back_before_the_close", [BIG, close(1000), ping()], 1000, [BIG])
+# (The testsuite sends a ping behind it. Bytes behind a Close may cost their sender what is still on
+# its way to him: TCP resets a connection on which nobody reads any more.)
+fails("7.1.6_large_message_comes_back_before_the_close", [BIG, close(1000)], 1000, [BIG])
 fails("7.1.7_many_messages_come_back_before_the_close",
       [*[text(f"{i}") for i in range(200)], close(3000)], 3000, [text(f"{i}") for i in range(200)])
 fails("7.1.8_pings_are_answered_before_the_close", [ping("a"), ping("b"), close(1000)], 1000,

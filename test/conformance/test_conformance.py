@@ -133,16 +133,14 @@ def jobs_of(options, deflate):
     for case in cases.ALL:
         if case.full and not options.full:
             continue
-        chunkings = options.chunking or CHUNKINGS
         wanted = []
         if not case.compressed:
-            wanted.append((False, chunkings))
+            wanted.append((False, options.chunking or CHUNKINGS))
         if deflate and not case.plain:
-            odd_only = not options.full and not case.compressed
-            wanted.append((True, [c for c in chunkings if c == "odd" or not odd_only]))
+            wanted.append((True, options.chunking or (CHUNKINGS if options.full else ["odd"])))
         for compressed, some in wanted:
             job = Job(case, compressed, some)
-            if some and any(fnmatch.fnmatchcase(job.name, p) for p in options.only or ["*"]):
+            if any(fnmatch.fnmatchcase(job.name, p) for p in options.only or ["*"]):
                 found.append(job)
     return found
 
