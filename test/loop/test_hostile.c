@@ -1,0 +1,531 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * loop/test_hostile.c - hostile peers on real sockets, against wspool/adapters/epoll.h: resets at
+ * every stage, senders at full speed beside a newcomer, one that never reads, floods of
+ * connections with and without descriptors left.
+ *
+ * What is asserted is bytes, messages and turns; the clock only keeps a test from hanging.
+ */
+#define _GNU_SOURCE
+#include "net.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static unsigned accepts; /* calls of accept4 */
+
+static int counted_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags)
+{
+    accepts++;
+    return accept4(fd, address, len, flags);
+}
+
+#define accept4 counted_accept4
+#include <wspool/adapters/epoll.h>
+#undef accept4
+
+/* ------------------------------------------------------------------ a host */
+
+#define CLIENTS 320
+
+struct host {
+    wspool_epoll loop;
+    wspool_config config;
+    unsigned port;
+    net_client *clients;
+    size_t count;
+    unsigned opened;
+    unsigned closed;
+    unsigned ends[WSPOOL_END_COUNT];
+    unsigned messages;
+    unsigned echoed;
+    int pending; /* what the token hook answers */
+    int echo;
+    wspool_id last;
+};
+
+static void on_open(wspool *pool, wspool_id id, const wspool_opened *opened, void *user)
+{
+    struct host *host = user;
+    (void)pool, (void)opened;
+    host->opened++;
+    host->last = id;
+}
+
+static void on_close(wspool *pool, wspool_id id, const wspool_closed *closed, void *user)
+{
+    struct host *host = user;
+    (void)pool, (void)id;
+    host->closed++;
+    host->ends[closed->why]++;
+}
+
+/* Short ones are sent back, long ones are only there to keep us busy. */
+static void on_message(wspool *pool, wspool_id id, const wspool_message *message, void *user)
+{
+    struct host *host = user;
+    host->messages++;
+    if (message->len <= 100)
+        host->echoed += wspool_send(pool, id, message->data, message->len, NULL) == 0;
+}
+
+static void on_token(wspool *pool, wspool_id id, const wspool_request *request,
+                     wspool_verdict *verdict, void *user)
+{
+    struct host *host = user;
+    (void)pool, (void)id, (void)request;
+    verdict->kind = host->pending ? WSPOOL_PENDING : WSPOOL_ACCEPT;
+}
+
+static void host_init(struct host *host)
+{
+    memset(host, 0, sizeof(*host));
+    host->clients = sim_malloc(CLIENTS * sizeof(net_client));
+    wspool_config_init(&host->config);
+    host->config.open.call = on_open;
+    host->config.open.user = host;
+    host->config.close.call = on_close;
+    host->config.close.user = host;
+    host->config.message.call = on_message;
+    host->config.message.user = host;
+}
+
+static void host_start(struct host *host)
+{
+    int port;
+    assert_int_equal(wspool_epoll_init(&host->loop, &host->config), 0);
+    assert_int_equal(wspool_new(&host->loop.pool, &host->config, wspool_clock()), 0);
+    assert_int_equal(wspool_route(host->loop.pool, "/echo", WSPOOL_NONE, NULL), 0);
+    assert_int_equal(wspool_route(host->loop.pool, "/room/{name}", WSPOOL_ITEM, NULL), 0);
+    port = wspool_epoll_listen(&host->loop, "127.0.0.1", 0);
+    assert_true(port > 0);
+    host->port = (unsigned)port;
+}
+
+static void clients_turn(struct host *host)
+{
+    for (size_t i = 0; i < host->count; i++)
+        net_client_turn(&host->clients[i]);
+}
+
+static void host_turn(struct host *host)
+{
+    clients_turn(host);
+    assert_int_equal(wspool_epoll_turn(&host->loop, 1), 0);
+    clients_turn(host);
+}
+
+#define UNTIL(host, condition)                                                                     \
+    for (uint64_t since_ = 0; !(condition) && net_patient(&since_);)                               \
+    host_turn(host)
+
+static net_client *host_client(struct host *host, const char *target)
+{
+    net_client *client = &host->clients[host->count++];
+    unsigned before = host->opened;
+    net_client_open(client, host->port, target);
+    UNTIL(host, host->opened > before && client->in.status == 101);
+    return client;
+}
+
+static int descriptors(void)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    int n = 0;
+    assert_non_null(folder);
+    while (readdir(folder) != NULL)
+        n++;
+    closedir(folder);
+    return n;
+}
+
+static void host_end(struct host *host)
+{
+    for (size_t i = 0; i < host->count; i++) {
+        assert_null(host->clients[i].in.fault);
+        net_client_free(&host->clients[i]);
+    }
+    if (host->loop.count > 0)
+        UNTIL(host, host->loop.count == 0);
+    net_assert_books(host->loop.pool);
+    assert_int_equal(host->opened, host->closed);
+    assert_int_equal(wspool_free(host->loop.pool), 0);
+    wspool_epoll_fini(&host->loop);
+    free(host->clients);
+}
+
+/* ------------------------------------------------------------------- resets */
+
+enum stage {
+    CONNECTED,   /* and not accepted yet */
+    ACCEPTED,    /* and said nothing */
+    HALF_A_HEAD, /* of the request */
+    PENDING,     /* its verdict is awaited */
+    ANSWERED,    /* the 101 is there, unread */
+    REFUSED,     /* a 404 is */
+    OPEN,
+    HALF_A_FRAME_HEAD,
+    HALF_A_FRAME,
+    HALF_A_MESSAGE,
+    BLOCKED,   /* it reads nothing, and we have much for it */
+    WE_CLOSE,  /* our Close is out, its own is not */
+    IT_CLOSES, /* its Close is out, ours may be */
+    STAGES
+};
+
+/* Brings a client there. */
+static void bring_to(struct host *host, net_client *client, enum stage stage)
+{
+    static uint8_t much[200000];
+    client_frame frame = {.first = FIN | OP_BINARY, .announced = 60000, .key = 3};
+    unsigned before = host->opened;
+    uint32_t count = host->loop.count;
+    uint64_t blocked = net_stats(host->loop.pool).blocked;
+    net_client_connect(client, host->port, stage == BLOCKED ? 4096 : 0);
+    client->silent = 1;
+    if (stage == CONNECTED)
+        return;
+    UNTIL(host, host->loop.count > count);
+    client->deaf = stage == ANSWERED || stage == REFUSED;
+    if (stage == ACCEPTED)
+        return;
+    if (stage == HALF_A_HEAD) {
+        blob_text(&client->out, "GET /echo HTTP/1.1\r\nHost: ");
+        host_turn(host);
+        host_turn(host);
+        return;
+    }
+    host->pending = stage == PENDING;
+    net_client_request(client, stage == REFUSED   ? "/nowhere"
+                               : stage == BLOCKED ? "/room/blocked?token=t"
+                                                  : "/echo?token=t");
+    if (stage == PENDING || stage == REFUSED) {
+        for (int i = 0; i < 4; i++)
+            host_turn(host);
+        return;
+    }
+    UNTIL(host, host->opened > before);
+    switch (stage) {
+    case HALF_A_FRAME_HEAD:
+        blob_add(&client->out, "\x82\xfe\x01", 3);
+        break;
+    case HALF_A_FRAME:
+        client_put_head(&client->out, &frame);
+        blob_add(&client->out, much, 5000);
+        break;
+    case HALF_A_MESSAGE:
+        net_client_frame(client, OP_BINARY, much, 5000);
+        break;
+    case BLOCKED:
+        client->deaf = 1;
+        while (net_stats(host->loop.pool).blocked == blocked) {
+            wspool_broadcast(host->loop.pool, wspool_item("blocked"), much, sizeof(much), NULL,
+                             NULL);
+            host_turn(host);
+        }
+        break;
+    case WE_CLOSE:
+        assert_int_equal(wspool_close(host->loop.pool, host->last, 1000, "enough", 0), 0);
+        break;
+    case IT_CLOSES:
+        net_client_frame(client, FIN | OP_CLOSE, "\x03\xe8", 2);
+        clients_turn(host);
+        return; /* and resets it before we have looked */
+    default:
+        break;
+    }
+    for (int i = 0; i < 3; i++)
+        host_turn(host);
+}
+
+static void transports_that_are_reset_at_any_stage_are_told_once_and_leave_nothing(void **state)
+{
+    struct host host;
+    net_client *good;
+    (void)state;
+    host_init(&host);
+    host.config.token.call = on_token;
+    host.config.token.user = &host;
+    host_start(&host);
+    good = &host.clients[host.count++];
+    net_client_open(good, host.port, "/room/good?token=t");
+    UNTIL(&host, good->in.status == 101);
+    for (int round = 0; round < 20; round++) {
+        for (enum stage stage = CONNECTED; stage < STAGES; stage++) {
+            int before = descriptors();
+            unsigned opened = host.opened, closed = host.closed;
+            uint64_t blocks, attempts = net_stats(host.loop.pool).attempts;
+            net_client *client = &host.clients[host.count++];
+            bring_to(&host, client, stage);
+            /* (a FIN while its verdict is awaited is not read before that) */
+            net_client_kill(client,
+                            round % 4 == 3 && stage != PENDING ? NET_KILL_FIN : NET_KILL_RST);
+            /* one that was reset in the backlog is accepted all the same */
+            UNTIL(&host, host.loop.count == 1 && net_stats(host.loop.pool).attempts > attempts);
+            if (descriptors() != before)
+                fail_msg("stage %d: %d descriptors, not %d", stage, descriptors(), before);
+            assert_int_equal(host.opened - opened, host.closed - closed);
+            assert_int_equal(host.opened - opened, stage != REFUSED && stage > PENDING);
+            net_assert_books(host.loop.pool);
+            blocks = net_stats(host.loop.pool).block_bytes;
+            assert_true(blocks <= 300000);
+            assert_int_equal(net_stats(host.loop.pool).handshakes, 0);
+            assert_null(client->in.fault);
+            net_client_free(client);
+            host.count--;
+        }
+    }
+    assert_int_equal(wspool_broadcast(host.loop.pool, wspool_item("good"), "x", 1, NULL, NULL), 1);
+    UNTIL(&host, good->in.messages == 1);
+    host_end(&host);
+}
+
+/* Everybody resets at once, at all stages, while one is served. */
+static void resets_by_all_at_once_leave_the_others_alone(void **state)
+{
+    struct host host;
+    net_client *good;
+    int before;
+    (void)state;
+    host_init(&host);
+    host_start(&host);
+    before = descriptors();
+    good = host_client(&host, "/room/good");
+    for (size_t i = 1; i < 200; i++) {
+        net_client *client = &host.clients[host.count++];
+        net_client_connect(client, host.port, 0);
+        if (i % 4 > 0)
+            net_client_request(client, i % 2 ? "/room/all" : "/echo");
+        if (i % 4 > 1)
+            net_client_text(client, "hello", 5);
+    }
+    UNTIL(&host, host.opened == 151);
+    wspool_broadcast(host.loop.pool, wspool_item("all"), "to all", 6, NULL, NULL);
+    for (size_t i = 1; i < 200; i++)
+        net_client_kill(&host.clients[i], NET_KILL_RST);
+    net_client_text(good, "still here", 10);
+    UNTIL(&host, host.loop.count == 1 && good->in.messages == 1);
+    assert_int_equal(descriptors(), before + 2);
+    net_assert_books(host.loop.pool);
+    host_end(&host);
+    assert_int_equal(host.ends[WSPOOL_END_FAILED] + host.ends[WSPOOL_END_EOF], 151);
+}
+
+/* ----------------------------------------------------------------- fairness */
+
+static uint8_t page[60000];
+
+/* Keeps its socket full. */
+static void keep_busy(net_client *client)
+{
+    if (client->out.len - client->sent < 4 * sizeof(page))
+        for (int i = 0; i < 8; i++)
+            net_client_frame(client, FIN | OP_BINARY, page, sizeof(page));
+}
+
+/* T20: three at full speed, and a fourth who comes in, says something and hears it back. */
+static void newcomer_is_served_when_three_send_at_full_speed(void **state)
+{
+    struct host host;
+    net_client *fourth;
+    uint64_t before, fed, most = 0;
+    unsigned turns = 0;
+    (void)state;
+    host_init(&host);
+    host_start(&host);
+    for (int i = 0; i < 3; i++)
+        host_client(&host, "/echo");
+    for (int i = 0; i < 50; i++) { /* until they are at it */
+        for (size_t k = 0; k < 3; k++)
+            keep_busy(&host.clients[k]);
+        host_turn(&host);
+    }
+    assert_true(host.messages > 20);
+    fourth = &host.clients[host.count++];
+    net_client_open(fourth, host.port, "/echo");
+    net_client_text(fourth, "me too", 6);
+    before = net_stats(host.loop.pool).received_bytes;
+    for (; fourth->in.messages == 0 && turns < 100; turns++) {
+        uint64_t at = net_stats(host.loop.pool).received_bytes;
+        for (size_t k = 0; k < 3; k++)
+            keep_busy(&host.clients[k]);
+        host_turn(&host);
+        fed = net_stats(host.loop.pool).received_bytes - at;
+        most = fed > most ? fed : most;
+    }
+    assert_true(got_is(reader_message(&fourth->in, 0), "me too", 6));
+    /* It is accepted in one turn, read in the next; the kernel may take one more to hand it over. */
+    assert_in_range(turns, 1, 4);
+    assert_true(most <= 3 * WSPOOL_EPOLL_READ + 4096);
+    assert_true(most > WSPOOL_EPOLL_READ); /* they were at it */
+    assert_true(net_stats(host.loop.pool).received_bytes - before <=
+                turns * (3 * WSPOOL_EPOLL_READ + 4096));
+    /* and from then on: an answer a turn or two */
+    for (size_t n = 1; n <= 20; n++) {
+        net_client_text(fourth, "again", 5);
+        for (turns = 0; fourth->in.messages <= n && turns < 100; turns++) {
+            for (size_t k = 0; k < 3; k++)
+                keep_busy(&host.clients[k]);
+            host_turn(&host);
+        }
+        assert_in_range(turns, 1, 3);
+    }
+    host_end(&host);
+}
+
+/* One never reads; the others get all there is, at the speed of the pool. */
+static void others_are_served_at_once_when_one_never_reads(void **state)
+{
+    struct host host;
+    net_client *deaf;
+    uint64_t waiting = 0;
+    (void)state;
+    host_init(&host);
+    host.config.slow = WSPOOL_SLOW_DROP_OLDEST;
+    host_start(&host);
+    deaf = &host.clients[host.count++];
+    net_client_connect(deaf, host.port, 4096);
+    net_client_request(deaf, "/room/all");
+    UNTIL(&host, deaf->in.status == 101);
+    deaf->deaf = 1;
+    for (int i = 0; i < 3; i++)
+        host_client(&host, "/room/all");
+    for (size_t n = 1; n <= 2000; n++) {
+        unsigned turns = 0;
+        net_fill(page, 4000, (unsigned)n);
+        assert_int_equal(
+            wspool_broadcast(
+                host.loop.pool, wspool_item("all"), page, 4000,
+                &(wspool_send_options){.size = sizeof(wspool_send_options), .flags = WSPOOL_BINARY},
+                NULL),
+            4);
+        while ((host.clients[1].in.messages < n || host.clients[2].in.messages < n ||
+                host.clients[3].in.messages < n) &&
+               turns++ < 100)
+            host_turn(&host);
+        assert_in_range(turns, 0, 3);
+        waiting = net_stats(host.loop.pool).waiting_bytes;
+        assert_true(waiting <= host.config.queue_bytes);
+        assert_true(net_stats(host.loop.pool).block_bytes <= 2 * host.config.queue_bytes);
+    }
+    assert_true(waiting > host.config.queue_bytes / 2);
+    assert_true(net_stats(host.loop.pool).dropped_oldest > 500);
+    for (int i = 1; i < 4; i++)
+        assert_int_equal(host.clients[i].in.messages, 2000);
+    host_end(&host);
+}
+
+/* ------------------------------------------------------------------- floods */
+
+/* A flood of connections takes turns with those who are in. */
+static void insider_is_served_when_connections_flood_in(void **state)
+{
+    struct host host;
+    net_client *in;
+    size_t said = 0;
+    (void)state;
+    host_init(&host);
+    host_start(&host);
+    in = host_client(&host, "/echo");
+    for (size_t i = 1; i < CLIENTS; i++)
+        net_client_connect(&host.clients[host.count++], host.port, 0);
+    net_client_text(in, "hello", 5);
+    for (int turn = 0; host.loop.count < CLIENTS && turn < 1000; turn++) {
+        uint32_t before = host.loop.count;
+        host_turn(&host);
+        assert_true(host.loop.count - before <= WSPOOL_EPOLL_BATCH);
+        if (in->in.messages > said) {
+            said = in->in.messages;
+            net_client_text(in, "hello", 5);
+        }
+    }
+    assert_int_equal(host.loop.count, CLIENTS);
+    assert_true(said >= 1);
+    host_end(&host);
+}
+
+/* And with no descriptor left for it: accepting rests, it doesn't spin, nobody inside notices. */
+static void insider_is_served_when_connections_flood_in_and_descriptors_run_out(void **state)
+{
+    struct host host;
+    struct rlimit limit, old;
+    net_client *in;
+    unsigned before;
+    uint64_t since, rests;
+    int next;
+    (void)state;
+    if (getenv("LD_PRELOAD") && strstr(getenv("LD_PRELOAD"), "valgrind"))
+        skip(); /* its limit of descriptors is another one */
+    host_init(&host);
+    host_start(&host);
+    in = host_client(&host, "/echo");
+    for (size_t i = 1; i < 60; i++)
+        net_client_connect(&host.clients[host.count++], host.port, 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    limit = old;
+    next = dup(host.loop.fd);
+    close(next);
+    limit.rlim_cur = (rlim_t)next + 5; /* room for five of them */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+
+    before = accepts;
+    since = wspool_clock();
+    for (size_t n = 0; n < 300; n++) {
+        unsigned turns = 0;
+        net_client_text(in, "hello", 5);
+        while (in->in.messages <= n && turns++ < 100)
+            host_turn(&host);
+        assert_in_range(turns, 0, 3);
+    }
+    assert_int_equal(host.loop.count, 6);
+    rests = (wspool_clock() - since) / WSPOOL_EPOLL_REST + 1;
+    assert_true(accepts - before <= 5 + 2 * rests); /* one failure for each rest, not each turn */
+
+    for (size_t i = 1; i < 60; i++) /* whoever is in makes room */
+        net_client_kill(&host.clients[i], NET_KILL_RST);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    UNTIL(&host, host.loop.count == 1 && host.loop.rest_until == 0);
+    host_end(&host);
+}
+
+/* More than the pool has places for: turned away, counted, and their descriptors given back. */
+static void connections_beyond_max_handshakes_are_turned_away(void **state)
+{
+    struct host host;
+    int before;
+    (void)state;
+    host_init(&host);
+    host.config.max_handshakes = 20;
+    host.config.max_peers = 20;
+    host_start(&host);
+    before = descriptors();
+    for (size_t i = 0; i < 100; i++)
+        net_client_connect(&host.clients[host.count++], host.port, 0);
+    UNTIL(&host, host.loop.turned_away == 80);
+    assert_int_equal(host.loop.count, 20);
+    assert_int_equal(descriptors(), before + 100 + 20);
+    for (size_t i = 0; i < 100; i++)
+        net_client_kill(&host.clients[i], NET_KILL_RST);
+    UNTIL(&host, host.loop.count == 0);
+    assert_int_equal(descriptors(), before);
+    host_end(&host);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(transports_that_are_reset_at_any_stage_are_told_once_and_leave_nothing),
+        cmocka_unit_test(resets_by_all_at_once_leave_the_others_alone),
+        cmocka_unit_test(newcomer_is_served_when_three_send_at_full_speed),
+        cmocka_unit_test(others_are_served_at_once_when_one_never_reads),
+        cmocka_unit_test(insider_is_served_when_connections_flood_in),
+        cmocka_unit_test(insider_is_served_when_connections_flood_in_and_descriptors_run_out),
+        cmocka_unit_test(connections_beyond_max_handshakes_are_turned_away),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
