@@ -255,6 +255,32 @@ static void bytes_behind_an_upgrade_are_frames_and_nothing_else(void **state)
     }
 }
 
+/* Centrifugo CVE-2026-71485: what a peer says of itself on behalf of a proxy changes nothing. */
+static void forwarding_headers_change_nothing(void **state)
+{
+    static const char *const lies[] = {
+        "X-Forwarded-Host: evil.example\r\n",
+        "Forwarded: for=127.0.0.1;host=evil.example;proto=https\r\n",
+        "X-Forwarded-For: 127.0.0.1\r\nX-Real-IP: 127.0.0.1\r\n",
+        "X-Original-URL: /room/secret\r\nX-Rewrite-URL: /room/secret\r\n",
+        "X-HTTP-Method-Override: POST\r\n",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
+        sim *s = sim_default(i + 1);
+        sim_peer *p;
+        sim_refused(s, &(client_request){.origin = "https://evil.example", .extra = lies[i]}, 403,
+                    "origin");
+        p = sim_connect(s, &(client_request){.target = "/all",
+                                             .origin = "https://pool.example",
+                                             .extra = lies[i]});
+        sim_pump(s);
+        sim_expect_open(p);
+        assert_int_equal(wspool_member_count(s->pool, wspool_global("all")), 1);
+        sim_free(s);
+    }
+}
+
 /* --------------------------------------------------------------------- ends */
 
 /* A transport that ends at every byte of the way in, either way; with and without a verdict that
@@ -308,6 +334,7 @@ int main(void)
         cmocka_unit_test(headers_without_end_are_431_within_head_bytes),
         cmocka_unit_test(shapes_of_smuggling_get_one_answer_and_nothing_behind_them_is_read),
         cmocka_unit_test(bytes_behind_an_upgrade_are_frames_and_nothing_else),
+        cmocka_unit_test(forwarding_headers_change_nothing),
         cmocka_unit_test(transports_that_end_at_any_byte_give_all_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -111,7 +111,10 @@ static void subscribe_to_each_kind_is_to_another_channel(void **state)
 static void subscribe_takes_every_name_that_is_text(void **state)
 {
     char longest[256] = "";
-    const char *names[] = {"", ":", "item:x", " ", "/", "\xf0\x9f\x8e\xa8 caf\xc3\xa9", longest};
+    /* two of them poison objects of JavaScript, when they are keys: here they are values only */
+    const char *names[] = {"",          ":",           "item:x",
+                           " ",         "/",           "\xf0\x9f\x8e\xa8 caf\xc3\xa9",
+                           "__proto__", "constructor", longest};
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/echo");
     (void)state;
