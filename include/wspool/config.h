@@ -248,7 +248,7 @@ typedef struct wspool_config {
     uint32_t queue_messages; /* to one peer: 1024 */
     uint64_t pool_bytes;   /* to all of them, in memory of blocks (16 KiB and up), so that a message
                                 counts once however many wait for it: 67108864. Above it those
-                                blocked peers that wait for most are closed, 4101 */
+                                blocked peers that hold most of it are closed, 4101 */
     enum wspool_slow slow; /* for channels that no route names: WSPOOL_SLOW_CLOSE */
 
     /* how long */

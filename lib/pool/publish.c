@@ -25,26 +25,80 @@ static int can_be_shed(const struct wsp_conn *conn)
     return conn->out.blocked && conn->out.bytes > 0 && !wsp_outq_under_way(&conn->out);
 }
 
+/* What is held is blocks, be it by a single byte. `seen` counts their holds by those who can be
+ * shed. */
+struct held {
+    const struct wsp_block *before; /* of the queue's run before this one */
+    uint64_t memory;
+};
+
+static void forget_block(const struct wsp_run *run, void *user)
+{
+    (void)user;
+    run->block->seen = 0;
+}
+
+static void add_block(const struct wsp_run *run, void *user)
+{
+    struct held *held = user;
+    if (run->block != held->before) {
+        held->memory += sizeof *run->block + run->block->cap;
+    }
+    held->before = run->block;
+    run->block->seen++;
+}
+
+/* A block that nobody else needs would come back. Each counts once. */
+static void add_free_block(const struct wsp_run *run, void *user)
+{
+    struct wsp_block *block = run->block;
+    if (block->seen > 0 && block->seen + (block == block->store->open) == block->holds) {
+        *(uint64_t *)user += sizeof *block + block->cap;
+    }
+    block->seen = 0;
+}
+
+static uint64_t memory_held(const struct wsp_conn *conn)
+{
+    struct held held = {0};
+    wsp_outq_each(&conn->out, add_block, &held);
+    return held.memory;
+}
+
+static void each_to_shed(wspool *pool, void (*visit)(const struct wsp_run *run, void *user),
+                         void *user)
+{
+    struct wsp_peer *peer;
+    uint32_t slot = 0;
+    while ((peer = wsp_next_peer(pool, &slot)) != NULL) {
+        if (can_be_shed(&peer->conn)) {
+            wsp_outq_each(&peer->conn.out, visit, user);
+        }
+    }
+}
+
 /* The pool's budget for output is spent, and an image of `len` bytes needs room: of the blocked
- * peers those are shed that wait for most, all with at least half of what the first of them has;
- * but none when all of them together don't hold that much, for then it is held by others. Answers
- * how many were shed. */
+ * peers those are shed that hold most, all with at least half of what the first of them has; but
+ * none when that many bytes would not come back though all were, for then they are held by others.
+ * Answers how many were shed. */
 static uint32_t shed(wspool *pool, uint32_t len)
 {
     struct wsp_peer *peer;
-    uint32_t most = 0, count = 0, slot = 0;
-    uint64_t held = 0;
+    uint32_t count = 0, slot = 0;
+    uint64_t most = 0, back = 0;
     if (pool->link.blocked == 0) {
         return 0;
     }
+    each_to_shed(pool, forget_block, NULL);
     while ((peer = wsp_next_peer(pool, &slot)) != NULL) {
         if (can_be_shed(&peer->conn)) {
-            most = peer->conn.out.bytes > most ? peer->conn.out.bytes : most;
-            held += peer->conn.out.bytes;
+            uint64_t memory = memory_held(&peer->conn);
+            most = memory > most ? memory : most;
         }
     }
-    for (slot = 0; held >= len && (peer = wsp_next_peer(pool, &slot)) != NULL;) {
-        if (can_be_shed(&peer->conn) && peer->conn.out.bytes >= most / 2) {
+    each_to_shed(pool, add_free_block, &back);
+    for (slot = 0; back >= len && (peer = wsp_next_peer(pool, &slot)) != NULL;) {
+        if (can_be_shed(&peer->conn) && memory_held(&peer->conn) >= most / 2) {
             shed_peer(pool, &peer->conn);
             count++;
         }

@@ -221,6 +221,54 @@ static void pool_budget_holds_however_many_stand_still(void **state)
     sim_free(s);
 }
 
+/* Many hold a block of 16 KiB each by a byte of it: they are who stands in the way, not those who
+ * wait for much. And a message that is larger than all their bytes together finds room. */
+static void budget_held_by_single_bytes_is_given_back_by_those_who_hold_it(void **state)
+{
+    sim *s = hostile_sim(1, 400);
+    static char text[40000];
+    sim_peer *good, *slow;
+    uint64_t before;
+    int n = 0;
+    (void)state;
+    s->config.pool_bytes = 2 << 20;
+    sim_start(s);
+    for (int i = 0; i < 8; i++) {
+        char target[32];
+        snprintf(target, sizeof target, "/room/%d", i);
+        sim_connect_to(s, target);
+    }
+    good = sim_join(s, "/all");
+    slow = sim_join(s, "/room/slow");
+    for (size_t i = 0; i < 8; i++)
+        sim_stall(s->peers[i]);
+    sim_stall(slow);
+    for (int i = 0; i < 2; i++) /* it waits for most, in few blocks */
+        SIM_IN(wspool_broadcast(s->pool, wspool_item("slow"), text, 16000, NULL, NULL));
+    sim_pump(s);
+    while (sim_stats(s).block_bytes + 16384 <= 2 << 20) {
+        char name[16];
+        int rc;
+        snprintf(name, sizeof name, "%d", n++ % 8);
+        rc = SIM_IN(wspool_broadcast(s->pool, wspool_item(name), "x", 1, NULL, NULL));
+        assert_int_equal(rc, 1);
+        rc = SIM_IN(wspool_broadcast(s->pool, wspool_global("all"), text, 16000, NULL, NULL));
+        assert_int_equal(rc, 1);
+        sim_pump(s);
+    }
+    assert_int_equal(sim_stats(s).shed, 0);
+    assert_true(sim_stats(s).waiting_bytes < 33000);
+    before = good->reader.messages;
+    assert_int_equal(
+        SIM_IN(wspool_broadcast(s->pool, wspool_global("all"), text, sizeof text, NULL, NULL)), 1);
+    sim_pump(s);
+    assert_int_equal(good->reader.messages, before + 1);
+    assert_true(sim_stats(s).shed > 0);
+    assert_int_equal(SIM_IN(wspool_send(s->pool, slow->id, "x", 1, NULL)), 0); /* not it */
+    sim_expect_open(good);
+    sim_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +277,7 @@ int main(void)
         cmocka_unit_test(head_of_a_frame_that_does_not_end_holds_nothing_and_is_closed),
         cmocka_unit_test(peer_that_never_reads_costs_its_queue_and_nobody_notices),
         cmocka_unit_test(pool_budget_holds_however_many_stand_still),
+        cmocka_unit_test(budget_held_by_single_bytes_is_given_back_by_those_who_hold_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
