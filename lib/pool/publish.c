@@ -52,7 +52,8 @@ static void add_block(const struct wsp_run *run, void *user)
 static void add_free_block(const struct wsp_run *run, void *user)
 {
     struct wsp_block *block = run->block;
-    if (block->seen > 0 && block->seen + (block == block->store->open) == block->holds) {
+    uint32_t open = wsp_block_is_open(block->store, block) ? 1 : 0;
+    if (block->seen > 0 && block->seen + open == block->holds) {
         *(uint64_t *)user += sizeof *block + block->cap;
     }
     block->seen = 0;
