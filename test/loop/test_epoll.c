@@ -755,6 +755,37 @@ static void listener_of_the_hosts_own_is_accepted_from_when_it_is_adopted(void *
     host_end(&host);
 }
 
+/* On a listener that the loop made, and on one that the host did. */
+static void small_messages_do_not_wait_when_their_socket_was_accepted(void **state)
+{
+    struct sockaddr_in here;
+    struct host host;
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    socklen_t len = sizeof(here);
+    (void)state;
+    memset(&here, 0, sizeof(here));
+    here.sin_family = AF_INET;
+    here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(listener, (struct sockaddr *)&here, len), 0);
+    assert_int_equal(listen(listener, 8), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&here, &len), 0);
+    host_init(&host);
+    host_start(&host);
+    assert_int_equal(wspool_epoll_adopt_listener(&host.loop, listener), 0);
+    host_client(&host, "/echo");
+    host.port = ntohs(here.sin_port);
+    host_client(&host, "/echo");
+    for (size_t i = 0; i < 2; i++) {
+        int no_delay = 0;
+        len = sizeof(no_delay);
+        assert_int_equal(getsockopt(host.loop.peers[wspool_slot(host.ids[i])].fd, IPPROTO_TCP,
+                                    TCP_NODELAY, &no_delay, &len),
+                         0);
+        assert_int_equal(no_delay, 1);
+    }
+    host_end(&host);
+}
+
 static void next_one_is_accepted_when_a_connection_was_aborted(void **state)
 {
     struct host host;
@@ -1001,6 +1032,7 @@ int main(void)
         cmocka_unit_test(listen_answers_the_port_or_says_why_not),
         cmocka_unit_test(ipv6_is_listened_on_when_the_machine_has_it),
         cmocka_unit_test(listener_of_the_hosts_own_is_accepted_from_when_it_is_adopted),
+        cmocka_unit_test(small_messages_do_not_wait_when_their_socket_was_accepted),
         cmocka_unit_test(next_one_is_accepted_when_a_connection_was_aborted),
         cmocka_unit_test(accepting_rests_when_descriptors_run_out_and_goes_on_when_one_is_free),
         cmocka_unit_test(accepting_goes_on_by_itself_when_the_system_is_short_of_descriptors),

@@ -368,11 +368,10 @@ static inline void wspool_epoll_listeners_(wspool_epoll *loop, uint32_t events)
 
 static inline void wspool_epoll_accept_(wspool_epoll *loop, int listener, uint64_t now)
 {
-    int one = 1, batch = WSPOOL_EPOLL_BATCH;
+    int batch = WSPOOL_EPOLL_BATCH;
     while (batch-- > 0) {
         int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* no TCP: no harm */
             wspool_epoll_open(loop, fd, NULL);
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             return;
@@ -385,10 +384,11 @@ static inline void wspool_epoll_accept_(wspool_epoll *loop, int listener, uint64
 }
 
 /* Accepts on a listening socket of the host's (from a service manager, say). On success the loop
- * owns the descriptor. ENOSPC: WSPOOL_EPOLL_LISTENERS are there already. */
+ * owns the descriptor. What is accepted inherits TCP_NODELAY from it. ENOSPC:
+ * WSPOOL_EPOLL_LISTENERS are there already. */
 static inline int wspool_epoll_adopt_listener(wspool_epoll *loop, int fd)
 {
-    int flags = fcntl(fd, F_GETFL);
+    int one = 1, flags = fcntl(fd, F_GETFL);
     if (loop->listener_count == WSPOOL_EPOLL_LISTENERS) {
         errno = ENOSPC;
         return -1;
@@ -398,6 +398,7 @@ static inline int wspool_epoll_adopt_listener(wspool_epoll *loop, int fd)
                               WSPOOL_EPOLL_LISTENER_TAG + (uint64_t)loop->listener_count) < 0) {
         return -1;
     }
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* no TCP: no harm */
     loop->listeners[loop->listener_count++] = fd;
     return 0;
 }
