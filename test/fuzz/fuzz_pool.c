@@ -131,6 +131,48 @@ static void publish(struct world *w, unsigned channel, size_t len, wspool_id exc
     }
 }
 
+/* A message that holds its own position; some writers give up, some call the pool all the same. */
+struct writer {
+    struct world *w;
+    unsigned how;
+    char said[64];
+};
+
+static int write_message(const struct wspool_position *position, wspool_text *message, void *user)
+{
+    struct writer *writer = user;
+    wspool *pool = writer->w->s->pool;
+    message->data = writer->said;
+    message->len =
+        (size_t)snprintf(writer->said, sizeof writer->said, "%llu %llu",
+                         (unsigned long long)position->epoch, (unsigned long long)position->offset);
+    if (writer->how % 5 == 1) {
+        return -1;
+    }
+    if (writer->how % 5 == 2) {
+        (void)SIM_IN(wspool_broadcast(pool, channel_of(writer->how), text, 5, NULL, NULL));
+    } else if (writer->how % 5 == 3) {
+        wspool_id id;
+        if (SIM_IN(wspool_peers(pool, &id, 1)) > 0) {
+            (void)SIM_IN(wspool_subscribe(pool, id, channel_of(writer->how)));
+            (void)SIM_IN(wspool_unsubscribe(pool, id, channel_of(writer->how + 1)));
+        }
+    }
+    return 0;
+}
+
+static void publish_written(struct world *w, unsigned channel, unsigned how)
+{
+    struct writer writer = {.w = w, .how = how};
+    wspool_tally tally = {.size = sizeof tally};
+    int members = wspool_member_count(w->s->pool, channel_of(channel));
+    int rc = SIM_IN(wspool_broadcast_written(
+        w->s->pool, channel_of(channel), (wspool_writer){write_message, &writer}, NULL, &tally));
+    w->noisy |= w->nested;
+    FUZZ_DEMAND(rc <= members + 1, "%d queued of %d", rc, members);
+    FUZZ_DEMAND(members == 0 || how % 5 != 1 || rc == WSPOOL_ERR_STATE, "given up, and: %d", rc);
+}
+
 /* The host writes without having been asked to. */
 static void write_by_hand(struct world *w, sim_peer *p, unsigned how)
 {
@@ -597,6 +639,10 @@ static void operate(struct world *w)
         r->b = fuzz_number(in, 16);
         break;
     }
+    case '~': /* CHANNEL HOW: a message that is written when its position is known */
+        number = fuzz_number(in, CHANNELS);
+        publish_written(w, number, fuzz_number(in, 10));
+        break;
     case '}': /* PEER: is fed at once */
         feed_now(w, p);
         break;
@@ -617,7 +663,7 @@ static void begin(struct world *w)
     fuzz_input *in = w->in;
     sim *s = w->s = sim_new(7);
     wspool_config *c = &s->config;
-    unsigned number;
+    unsigned number, last;
     s->test = w;
     s->react = react;
     s->no_memory = 1;
@@ -641,7 +687,8 @@ static void begin(struct world *w)
     number = fuzz_number(in, 6);
     s->chop = (enum sim_chop)(number % 3);
     s->async = number / 3 * 50;
-    if (fuzz_number(in, 2) == 1) {
+    last = fuzz_number(in, 60);
+    if (last == 1) {
         c->idle_time = 20 * SEC;
         c->ping_interval = SEC;
         c->pong_time = 500 * MS;
@@ -655,7 +702,9 @@ static void begin(struct world *w)
     c->subprotocols = number & 4 ? protocols : NULL;
     number = fuzz_number(in, 2);
     c->message_bytes = number ? 500 : 65536;
+    s->heap.fail_at = last > 1 ? last - 1 : 0; /* the pool itself may not come to be */
     sim_start(s);
+    s->heap.fail_at = 0;
 }
 
 static void end(struct world *w)
@@ -690,6 +739,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     begin(&world);
+    if (world.s->pool == NULL) {
+        sim_free(world.s);
+        return 0;
+    }
     while (in.len > 0) {
         operate(&world);
         look(&world);
