@@ -3,7 +3,8 @@
  * fuzz/replay.c - runs a fuzzer's function without a fuzzing engine, for `make check`.
  *
  *     fuzz_NAME          TAP: each seed of test/fuzz/seeds/NAME.txt and of test/bugs/NAME-*.txt,
- *                        then mutations of them, the same ones each time
+ *                        then mutations of them, the same ones each time; one that fails is
+ *                        kept as build/fuzz/crashes/NAME-mutation
  *     fuzz_NAME FILE...  these inputs, as they are
  *
  * To be run from the top folder. A seed begins with a line `= title`; the lines behind it are
@@ -17,6 +18,8 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <signal.h>
+#include <sys/stat.h>
 
 #define SEEDS_MAX 1000
 #define INPUT_MAX 70000
@@ -178,6 +181,49 @@ static size_t mutate(uint8_t *data, size_t len)
     }
 }
 
+/* ---------------------------------------------------------------- running */
+
+static const char *now = ""; /* what is being run, said when it is the last */
+static const uint8_t *now_data;
+static size_t now_len;
+static char kept[128]; /* where a mutation is kept that was the last */
+
+static void say_what(void)
+{
+    FILE *file = NULL;
+    fprintf(stderr, "  in: %s\n", now);
+    if (now_data != NULL) {
+        mkdir("build/fuzz", 0777);
+        mkdir("build/fuzz/crashes", 0777);
+        file = fopen(kept, "wb");
+    }
+    if (file != NULL) {
+        fwrite(now_data, 1, now_len, file);
+        fclose(file);
+        fprintf(stderr, "  kept: %s\n", kept);
+    }
+    now_data = NULL;
+}
+
+static void on_abort(int number)
+{
+    say_what();
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+#ifdef FUZZ_ASAN
+void __sanitizer_set_death_callback(void (*callback)(void));
+#endif
+
+static void listen_for_the_end(void)
+{
+    signal(SIGABRT, on_abort);
+#ifdef FUZZ_ASAN
+    __sanitizer_set_death_callback(say_what);
+#endif
+}
+
 static void run(const uint8_t *data, size_t len)
 {
     uint8_t *copy = fuzz_copy(data, len);
@@ -209,8 +255,11 @@ static void run_mutations(void)
                       ? LLVMFuzzerCustomMutator(data, len, INPUT_MAX, (unsigned)fuzz_mix(&chance))
                       : mutate(data, len);
         }
+        now_data = data;
+        now_len = len;
         run(data, len);
     }
+    now_data = NULL;
 }
 
 static void run_file(const char *path)
@@ -237,22 +286,24 @@ int main(int argc, char **argv)
     }
     FUZZ_DEMAND(name != NULL, "not called fuzz_NAME: %s", argv[0]);
     LLVMFuzzerInitialize(&argc, &argv);
+    listen_for_the_end();
     if (argc > 1) {
         for (int i = 1; i < argc; i++) {
+            now = argv[i];
             run_file(argv[i]);
         }
         return 0;
     }
     read_all(name + strlen("fuzz_"));
+    snprintf(kept, sizeof kept, "build/fuzz/crashes/%.60s-mutation", name + strlen("fuzz_"));
+    setvbuf(stdout, NULL, _IOLBF, 0);
     printf("1..%zu\n", seed_count + 1);
     for (n = 0; n < seed_count; n++) {
-        printf("# now %s\n", seeds[n].title); /* the last of these is the culprit */
-        fflush(stdout);
+        now = seeds[n].title;
         run(seeds[n].data, seeds[n].len);
         printf("ok %zu - %s\n", n + 1, seeds[n].title);
     }
-    printf("# now %u mutations\n", fuzz_runs);
-    fflush(stdout);
+    now = "a mutation";
     if (seed_count > 0) {
         run_mutations();
     }
