@@ -41,7 +41,7 @@
  *     byte. One that has, its message limit, queue_bytes and 16 KiB (of a queue_bytes above
  *     256 KiB, a 32nd more): 332 KiB of the default's 336 were reached. While a call makes a
  *     buffer grow its copy is there too, once for the pool: up to a quarter of head_bytes, three
- *     quarters of a message limit, 32 KiB for a queue. What is broadcast to a peer that stands
+ *     quarters of a message limit, 16 KiB for a queue. What is broadcast to a peer that stands
  *     still can hold blocks of 16 KiB by a byte each: pool_bytes bounds that for all together.
  *   - peek's bytes stay where they are until the ack (or the release after the write has ended):
  *     a host with asynchronous writes, io_uring say, may leave them with the kernel. It must not
