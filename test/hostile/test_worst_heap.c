@@ -338,7 +338,8 @@ static void put_message(blob *to, size_t len, size_t fragment, int ends)
     }
 }
 
-/* Joins, reads nothing, sends all of this in one piece or in many, and a message that never ends. */
+/* Joins, reads nothing, sends all of this in one piece or in many, and a message that never ends:
+ * what it holds then is the most. */
 static void live_and_fill(meter *m, sim *s, blob *bytes, int whole, size_t limit)
 {
     client_frame half = {.first = OP_CONT, .announced = 4096, .key = 2};
