@@ -43,6 +43,7 @@
  *     buffer grow its copy is there too, once for the pool: up to a quarter of head_bytes, three
  *     quarters of a message limit, 16 KiB for a queue. What is broadcast to a peer that stands
  *     still can hold blocks of 16 KiB by a byte each: pool_bytes bounds that for all together.
+ *     What a codec holds for a peer, its header says.
  *   - peek's bytes stay where they are until the ack (or the release after the write has ended):
  *     a host with asynchronous writes, io_uring say, may leave them with the kernel. It must not
  *     release a peer whose write is still under way.

@@ -238,12 +238,9 @@ static int decode(struct wsp_inbounds *inbounds, struct wsp_inbound *in, const u
         if (answer == WSPOOL_DECODED_NOMEM) {
             return -1;
         }
+        /* What was decoded comes before what could not be: so the end is the same however the
+         * bytes were cut. */
         size_t made = (size_t)(piece.out - out);
-        *end = WSPOOL_END_BAD_CODING;
-        if (answer == WSPOOL_DECODED_BAD ||
-            (answer == WSPOOL_DECODED_FULL && made == 0 && piece.in_len == left)) {
-            return -1;
-        }
         *end = WSPOOL_END_TOO_BIG;
         if (made > room) {
             return -1;
@@ -253,7 +250,13 @@ static int decode(struct wsp_inbounds *inbounds, struct wsp_inbound *in, const u
             return -1;
         }
         in->buffer.len += made;
+        *end = WSPOOL_END_BAD_CODING;
+        if (answer == WSPOOL_DECODED_BAD ||
+            (answer == WSPOOL_DECODED_FULL && made == 0 && piece.in_len == left)) {
+            return -1;
+        }
     } while (answer == WSPOOL_DECODED_FULL);
+    *end = WSPOOL_END_BAD_UTF8;
     return ends && in->message == WSP_TEXT && !wsp_utf8_complete(&in->utf8) ? -1 : 0;
 }
 
