@@ -54,6 +54,7 @@ bench.companions := deflate
 echo.companions  := deflate
 cards.companions := json
 cards.libs       := -lmicrohttpd
+echo.libs        := -luring
 
 LIBS  := -lwslay $(shell pkg-config --libs nettle 2>/dev/null || echo -lnettle)
 yes    = $(filter-out 0 no false,$(1))
@@ -209,7 +210,7 @@ KINDS    := unit sim laws hostile oom threads loop bench $(COMPANIONS)
 programs  = $(patsubst %.c,%,$(sort $(wildcard test/$(1)/test_*.c test/$(1)/bench_*.c)))
 support   = $(filter-out test_% bench_%,$(notdir $(wildcard test/$(1)/*.c)))
 libs_of   = $(if $(filter bench,$(1)),,-lcmocka) -pthread $(LIBS) \
-            $(foreach c,$(call beside,$(1)),$($(c).libs))
+            $(foreach c,$(call beside,$(1)),$($(c).libs)) $(if $(filter loop,$(1)),-luring)
 # A companion's own tests are linked with it; other kinds say what they need above.
 beside    = $(filter $(COMPANIONS),$(1)) $($(1).companions)
 

@@ -6,7 +6,7 @@
  *   /room/{name}  each message goes to every other member of the room
  *   /publish      NAME, line feed, PAYLOAD: the payload goes to every member of the room NAME
  *
- * The pool reads the HTTP request itself (raw mode); the epoll adapter moves the bytes.
+ * The pool reads the HTTP request itself (raw mode); one of the adapters moves the bytes.
  */
 #define _GNU_SOURCE
 
@@ -18,6 +18,7 @@
 #include <sys/resource.h>
 
 #include <wspool/adapters/epoll.h>
+#include <wspool/adapters/uring.h>
 #include <wspool/deflate.h>
 
 #define DRAIN_WINDOW (2 * WSPOOL_SECOND)   /* within it everybody is told to go */
@@ -28,7 +29,13 @@
 /* What a route is for: given as route_user, and so known for each message. */
 static char echo_route, room_route, publish_route;
 
-static wspool_epoll loop;
+/* Either adapter moves the bytes: the same calls, by another name. */
+static int with_uring;
+static wspool_epoll epoll;
+static wspool_uring uring;
+#define LOOP(call, ...)                                                                            \
+    (with_uring ? wspool_uring_##call(&uring, __VA_ARGS__)                                         \
+                : wspool_epoll_##call(&epoll, __VA_ARGS__))
 
 /* ------------------------------------------------------------------- hooks */
 
@@ -67,7 +74,7 @@ static void on_message(wspool *pool, wspool_id id, const wspool_message *message
 static void on_signal(int number)
 {
     (void)number;
-    wspool_epoll_quit(&loop);
+    with_uring ? wspool_uring_quit(&uring) : wspool_epoll_quit(&epoll);
 }
 
 /* ----------------------------------------------------------------- options */
@@ -88,7 +95,7 @@ static const char usage[] = "usage: echo [--host ADDRESS] [--port PORT] [--io ep
 static const char help[] =
     "  --host ADDRESS        numeric, IPv4 or IPv6 (127.0.0.1)\n"
     "  --port PORT           0 takes a free one (9001)\n"
-    "  --io epoll|uring      uring is not built yet (epoll)\n"
+    "  --io epoll|uring      what moves the bytes; uring needs Linux 6.0 (epoll)\n"
     "  --threads N           more than 1 is not built yet (1)\n"
     "  --deflate             agree to permessage-deflate (RFC 7692)\n"
     "  --max-message BYTES   longest message taken (65536)\n"
@@ -152,9 +159,8 @@ static struct settings settings_from(int argc, char **argv)
             settings.port = number("port", optarg, 0, 65535);
             break;
         case 'i':
-            if (strcmp(optarg, "uring") == 0) {
-                fail(2, "--io uring", "not built yet");
-            } else if (strcmp(optarg, "epoll") != 0) {
+            with_uring = strcmp(optarg, "uring") == 0;
+            if (!with_uring && strcmp(optarg, "epoll") != 0) {
                 fail(2, "--io", "epoll or uring");
             }
             break;
@@ -192,15 +198,15 @@ static struct settings settings_from(int argc, char **argv)
 
 /* -------------------------------------------------------------------- main */
 
-static void add_route(const wspool_config *config, const char *pattern, enum wspool_kind kind,
-                      char *purpose, unsigned codec)
+static void add_route(wspool *pool, const wspool_config *config, const char *pattern,
+                      enum wspool_kind kind, char *purpose, unsigned codec)
 {
     wspool_route_options options;
     int error;
     wspool_route_options_init(&options, config);
     options.user = purpose;
     options.codec = codec;
-    error = wspool_route(loop.pool, pattern, kind, &options);
+    error = wspool_route(pool, pattern, kind, &options);
     if (error < 0) {
         fail(1, pattern, wspool_strerror(error));
     }
@@ -211,6 +217,7 @@ int main(int argc, char **argv)
     struct settings settings = settings_from(argc, argv);
     struct sigaction action;
     wspool_config config;
+    wspool *pool;
     wspool_deflate *deflate = NULL;
     int error, port;
 
@@ -232,24 +239,25 @@ int main(int argc, char **argv)
         }
         config.codec = wspool_deflate_codec(deflate);
     }
-    if (wspool_epoll_init(&loop, &config) < 0) {
-        fail(1, "epoll", strerror(errno));
+    if (LOOP(init, &config) < 0) {
+        fail(1, with_uring ? "--io uring (try --io epoll)" : "epoll", wspool_uring_why(errno));
     }
-    error = wspool_new(&loop.pool, &config, wspool_clock());
+    error = wspool_new(&pool, &config, wspool_clock());
     if (error < 0) {
         fail(1, "pool", wspool_strerror(error));
     }
+    epoll.pool = uring.pool = pool;
     /* Who talks much is worth the memory of a context. */
-    add_route(&config, "/echo", WSPOOL_NONE, &echo_route, WSPOOL_DEFLATE_TAKEOVER);
-    add_route(&config, "/room/{name}", WSPOOL_ITEM, &room_route, 0);
-    add_route(&config, "/publish", WSPOOL_NONE, &publish_route, 0);
+    add_route(pool, &config, "/echo", WSPOOL_NONE, &echo_route, WSPOOL_DEFLATE_TAKEOVER);
+    add_route(pool, &config, "/room/{name}", WSPOOL_ITEM, &room_route, 0);
+    add_route(pool, &config, "/publish", WSPOOL_NONE, &publish_route, 0);
 
     memset(&action, 0, sizeof(action));
     action.sa_handler = on_signal;
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
 
-    port = wspool_epoll_listen(&loop, settings.host, settings.port);
+    port = LOOP(listen, settings.host, settings.port);
     if (port < 0) {
         fail(1, settings.host, errno == EINVAL ? "not a numeric address" : strerror(errno));
     }
@@ -257,12 +265,12 @@ int main(int argc, char **argv)
            settings.host, port);
     fflush(stdout);
 
-    wspool_epoll_run(&loop, UINT64_MAX); /* until a signal comes */
-    wspool_epoll_drain(&loop, DRAIN_WINDOW, WSPOOL_CLOSE_DRAIN);
-    wspool_epoll_run(&loop, wspool_clock() + DRAIN_DEADLINE); /* or until a second one does */
+    LOOP(run, UINT64_MAX); /* until a signal comes */
+    LOOP(drain, DRAIN_WINDOW, WSPOOL_CLOSE_DRAIN);
+    LOOP(run, wspool_clock() + DRAIN_DEADLINE); /* or until a second one does */
 
-    wspool_free(loop.pool);
+    wspool_free(pool);
     wspool_deflate_free(deflate);
-    wspool_epoll_fini(&loop);
+    with_uring ? wspool_uring_fini(&uring) : wspool_epoll_fini(&epoll);
     return 0;
 }

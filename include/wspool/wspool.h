@@ -20,7 +20,7 @@
  *         WSPOOL_READ not in it:   stop reading from it until it is
  *     sleep until a socket is ready or wspool_deadline(pool) is reached;
  *
- * wspool/adapters/epoll.h is that loop, ready made.
+ * wspool/adapters/epoll.h is that loop, ready made; wspool/adapters/uring.h is one on io_uring.
  *
  * Conventions
  *   Calls       answer 0 or a count, or a negative wspool_error (error.h says what to do next).

@@ -8,7 +8,7 @@
     echo.status               # of the process, once it has been told to end
 
 The program is build/examples-asan/echo when that was built, else build/examples/echo; WSPOOL_ECHO
-names another one. Nothing here measures time: PATIENCE only ends a test that hangs.
+names another one, and WSPOOL_IO what its bytes are moved by. Nothing here measures time: PATIENCE only ends a test that hangs.
 """
 import base64
 import hashlib
@@ -30,6 +30,11 @@ GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 def program(release=False):
+    io = os.environ.get("WSPOOL_IO")
+    return path(release) + (["--io", io] if io else [])
+
+
+def path(release):
     given = os.environ.get("WSPOOL_ECHO")
     if given:
         return [given]

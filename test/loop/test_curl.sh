@@ -10,7 +10,7 @@ dir=$(mktemp -d)
 trap 'kill "$server" 2>/dev/null; rm -rf "$dir"' EXIT
 
 : >"$dir/line"
-"$echo" --port 0 >>"$dir/line" &
+"$echo" ${WSPOOL_IO:+--io "$WSPOOL_IO"} --port 0 >>"$dir/line" &
 server=$!
 for _ in $(seq 600); do
     grep -q . "$dir/line" && break

@@ -33,7 +33,8 @@ function program() {
 }
 
 const [command, ...first] = program();
-const server = spawn(command, [...first, '--port', '0'], { stdio: ['ignore', 'pipe', 'inherit'] });
+const io = process.env.WSPOOL_IO ? ['--io', process.env.WSPOOL_IO] : [];
+const server = spawn(command, [...first, ...io, '--port', '0'], { stdio: ['ignore', 'pipe', 'inherit'] });
 process.on('exit', () => server.kill('SIGKILL'));
 setTimeout(() => {
   console.log('Bail out! nothing happens any more');
