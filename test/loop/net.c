@@ -144,6 +144,33 @@ int net_patient(uint64_t *since)
     return 1;
 }
 
+/* ------------------------------------------------------------------ faults */
+
+unsigned net_waits;
+int net_accept_errors[8], net_send_errors[8];
+size_t net_send_most;
+
+int net_next_error(int *errors)
+{
+    int error = errors[0];
+    if (error != 0)
+        memmove(errors, errors + 1, 7 * sizeof(*errors));
+    return error;
+}
+
+struct msghdr net_shortened(const struct msghdr *message, struct iovec *vector)
+{
+    struct msghdr shorter = *message;
+    if (net_send_most > 0) {
+        *vector = message->msg_iov[0];
+        if (vector->iov_len > net_send_most)
+            vector->iov_len = net_send_most;
+        shorter.msg_iov = vector;
+        shorter.msg_iovlen = 1;
+    }
+    return shorter;
+}
+
 /* ------------------------------------------------------------------- books */
 
 struct wspool_stats net_stats(const wspool *pool)

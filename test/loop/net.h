@@ -17,6 +17,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <cmocka.h>
 
@@ -66,6 +67,20 @@ void net_fill(uint8_t *bytes, size_t len, unsigned seed);
 
 /* Is it not too late yet? Fails the test when it is. `since` is 0 at first. */
 int net_patient(uint64_t *since);
+
+/* ------------------------------------------------------------------ faults */
+
+/* For a test that stands in for system calls of an adapter: how often it went to sleep, what the
+ * next ones answer, up to the first 0, and how many bytes a write takes at most (0: all). */
+extern unsigned net_waits;
+extern int net_accept_errors[8], net_send_errors[8];
+extern size_t net_send_most;
+
+/* The first of these, which is taken away. */
+int net_next_error(int *errors);
+
+/* What a write of this sends: all, or the beginning that net_send_most allows. */
+struct msghdr net_shortened(const struct msghdr *message, struct iovec *vector);
 
 /* ------------------------------------------------------------------- books */
 

@@ -43,7 +43,7 @@
  *   - user_data is the id of a peer and what was asked for. A transport is closed, and its peer
  *     released, when nothing of it is left in the kernel: no completion is ever for another one.
  *   - Fairness: a turn has WSPOOL_URING_BUFFERS buffers for everybody; for whom none was left is
- *     the first to be read from in the next. The output is flushed whenever `burst` bytes have
+ *     read from first in the next, before those who took them. The output is flushed whenever `burst` bytes have
  *     been fed, as in wspool/adapters/epoll.h: a reader that keeps up is never taken for a slow
  *     one.
  *   - Out of descriptors or memory: accepting rests until a peer has gone, or for 100 ms. Those
@@ -89,7 +89,7 @@ enum wspool_uring_op {
     WSPOOL_URING_READ,   /* bytes came */
     WSPOOL_URING_ROOM,   /* a blocked transport has room */
     WSPOOL_URING_ERROR,  /* one that is not read from has failed */
-    WSPOOL_URING_FEED,   /* what was kept is to be fed */
+    WSPOOL_URING_FEED,   /* what was kept is to be fed; it is time to read on */
     WSPOOL_URING_ACCEPT, /* in place of the id: the tag of a listener */
     WSPOOL_URING_WAKE,
     WSPOOL_URING_CANCEL /* of no interest: what was cancelled tells */
@@ -107,6 +107,8 @@ typedef struct wspool_uring_peer {
     unsigned char sending;   /* it is in the batch */
     unsigned char closing;   /* the pool is done with it */
     unsigned char ended;     /* 1: nothing will come, and the pool is to hear of it; 2: it has */
+    unsigned char hung;      /* half closed: polling it would not wait */
+    uint32_t heard;          /* the turn in which bytes came last */
     unsigned char *kept;     /* read, but not fed yet */
     size_t kept_at, kept_len;
 } wspool_uring_peer;
@@ -142,6 +144,7 @@ typedef struct wspool_uring {
     int draining;
     int quit;
     int enabled;         /* the first turn was taken */
+    uint32_t turns;      /* taken */
     int broken;          /* the errno of a ring that takes nothing any more */
     uint64_t rest_until; /* accepting rests until then; 0: it doesn't */
     uint64_t under_way;  /* operations whose last completion has not been seen */
@@ -246,10 +249,12 @@ static inline void wspool_uring_cancel_(wspool_uring *loop, uint64_t id, enum ws
     }
 }
 
-/* Asks for something about a peer, unless that is under way already. */
+/* Asks for something about a peer, unless that is under way already. A poll also ends when the
+ * other side has half closed, and would again at once: then time takes its place. */
 static inline void wspool_uring_arm_(wspool_uring *loop, wspool_uring_peer *peer,
                                      enum wspool_uring_op op)
 {
+    static struct __kernel_timespec later = {0, WSPOOL_URING_REST}; /* never written to */
     struct io_uring_sqe *sqe;
     if (peer->armed & 1u << op || !(sqe = wspool_uring_request_(loop, peer->id, op))) {
         return;
@@ -260,6 +265,8 @@ static inline void wspool_uring_arm_(wspool_uring *loop, wspool_uring_peer *peer
         sqe->buf_group = 0;
     } else if (op == WSPOOL_URING_FEED) {
         io_uring_prep_nop(sqe);
+    } else if (peer->hung) {
+        io_uring_prep_timeout(sqe, &later, 0, 0);
     } else {
         io_uring_prep_poll_add(sqe, peer->fd,
                                POLLERR | POLLHUP | (op == WSPOOL_URING_ROOM ? POLLOUT : 0));
@@ -287,7 +294,7 @@ static inline void wspool_uring_ask_(wspool_uring *loop, wspool_uring_peer *peer
         wspool_uring_disarm_(loop, peer, WSPOOL_URING_READ);
     } else if (peer->kept || peer->ended == 1) {
         wspool_uring_arm_(loop, peer, WSPOOL_URING_FEED);
-    } else if (!peer->ended) {
+    } else if (!peer->ended && !(peer->armed & 1u << WSPOOL_URING_FEED)) {
         wspool_uring_arm_(loop, peer, WSPOOL_URING_READ);
     }
     if (peer->blocked) {
@@ -599,6 +606,7 @@ static inline void wspool_uring_read_(wspool_uring *loop, wspool_id id, int resu
         return;
     }
     if (len > 0) {
+        peer->heard = loop->turns;
         if (!peer->kept) {
             taken = wspool_uring_feed_(loop, id, bytes, len, now);
             peer = wspool_uring_peer_(loop, id);
@@ -612,8 +620,11 @@ static inline void wspool_uring_read_(wspool_uring *loop, wspool_id id, int resu
             peer->ended = 2;
             wspool_gone(loop->pool, id, WSPOOL_GONE_EOF, now);
         }
-    } else if (result != -ENOBUFS && result != -ECANCELED && result != -EAGAIN &&
-               result != -EINTR) {
+    } else if (result == -ENOBUFS) {
+        if (peer->heard == loop->turns && peer->reading) { /* it got some: others are first */
+            wspool_uring_arm_(loop, peer, WSPOOL_URING_FEED);
+        }
+    } else if (result != -ECANCELED && result != -EAGAIN && result != -EINTR) {
         peer->ended = 2;
         wspool_gone(loop->pool, id, WSPOOL_GONE_FAILED, now);
     }
@@ -632,6 +643,20 @@ static inline void wspool_uring_lend_(wspool_uring *loop, unsigned number)
     io_uring_buf_ring_add(loop->shared, wspool_uring_buffer_(loop, number), WSPOOL_URING_BUFFER,
                           (unsigned short)number, io_uring_buf_ring_mask(WSPOOL_URING_BUFFERS), 0);
     io_uring_buf_ring_advance(loop->shared, 1);
+}
+
+/* A poll has ended for nothing that was asked for. */
+static inline unsigned char wspool_uring_half_closed_(int result)
+{
+    return result > 0 && !(result & (POLLOUT | POLLERR | POLLHUP));
+}
+
+static inline int wspool_uring_failed_(const wspool_uring_peer *peer)
+{
+    struct pollfd about;
+    about.fd = peer->fd;
+    about.events = about.revents = 0;
+    return poll(&about, 1, 0) == 1;
 }
 
 static inline void wspool_uring_peer_completed_(wspool_uring *loop, wspool_id id,
@@ -654,13 +679,15 @@ static inline void wspool_uring_peer_completed_(wspool_uring *loop, wspool_id id
         wspool_uring_feed_kept_(loop, id, now);
         break;
     case WSPOOL_URING_ROOM:
-        if (peer->blocked && !peer->closing) {
+        peer->hung |= wspool_uring_half_closed_(cqe->res);
+        if (peer->blocked && !peer->closing && !wspool_uring_half_closed_(cqe->res)) {
             peer->blocked = 0;
             wspool_writable(loop->pool, id, now);
         }
         break;
     default: /* who is read from learns of it by reading */
-        if (!peer->reading && !peer->closing && cqe->res > 0) {
+        peer->hung |= wspool_uring_half_closed_(cqe->res);
+        if (!peer->reading && !peer->closing && wspool_uring_failed_(peer)) {
             wspool_gone(loop->pool, id, WSPOOL_GONE_FAILED, now);
         }
     }
@@ -873,6 +900,7 @@ static inline int wspool_uring_turn(wspool_uring *loop, int max_ms)
         return -1;
     }
     now = wspool_clock();
+    loop->turns++;
     for (count = io_uring_cq_ready(&loop->ring); count > 0; count--) {
         struct io_uring_cqe *cqe = NULL, copy;
         if (io_uring_peek_cqe(&loop->ring, &cqe) < 0) {

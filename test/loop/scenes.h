@@ -1,0 +1,1169 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * loop/scenes.h - what every adapter must do, with server and clients in one thread.
+ *
+ * Included by test_epoll.c and test_uring.c, once each, behind the adapter and this of their own:
+ *
+ *     LOOP(turn), LOOP_TYPE, LOOP_LISTENERS   the adapter's names
+ *     is_awaited, listener_fd                 what is known of it
+ *
+ * Its system calls count in, and are made to fail by, what net.h has for that.
+ */
+#ifndef WSPOOL_TEST_LOOP_SCENES_H
+#define WSPOOL_TEST_LOOP_SCENES_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "net.h"
+
+/* Exactly this is awaited from its socket. */
+enum awaited { FOR_NOTHING, FOR_BYTES, FOR_ROOM };
+static int is_awaited(const LOOP_TYPE *loop, wspool_id id, enum awaited what);
+static int listener_fd(const LOOP_TYPE *loop, int number);
+
+/* ------------------------------------------------------------------ a host */
+
+#define CLIENTS 8
+
+struct host {
+    LOOP_TYPE loop;
+    wspool_config config;
+    unsigned port;
+    net_client clients[CLIENTS];
+    size_t count;
+    /* what the hooks were told */
+    unsigned opened;
+    wspool_id ids[CLIENTS]; /* in the order of opening */
+    unsigned closed;
+    wspool_closed last;
+    unsigned messages;
+    void (*react)(struct host *host, wspool_id id, const wspool_message *message);
+    wspool_id asked; /* whose token is awaited */
+};
+
+static void on_open(wspool *pool, wspool_id id, const wspool_opened *opened, void *user)
+{
+    struct host *host = user;
+    (void)pool;
+    (void)opened;
+    if (host->opened < CLIENTS)
+        host->ids[host->opened] = id;
+    host->opened++;
+}
+
+static void on_close(wspool *pool, wspool_id id, const wspool_closed *closed, void *user)
+{
+    struct host *host = user;
+    (void)pool;
+    (void)id;
+    host->closed++;
+    host->last = *closed;
+}
+
+/* Without a reaction of the test's own: sends back. */
+static void on_message(wspool *pool, wspool_id id, const wspool_message *message, void *user)
+{
+    struct host *host = user;
+    wspool_send_options options = {sizeof(options), message->binary ? WSPOOL_BINARY : 0, 0};
+    host->messages++;
+    if (host->react)
+        host->react(host, id, message);
+    else
+        assert_int_equal(wspool_send(pool, id, message->data, message->len, &options), 0);
+}
+
+/* The configuration may be changed between these two. */
+static void host_init(struct host *host)
+{
+    memset(host, 0, sizeof(*host));
+    wspool_config_init(&host->config);
+    host->config.open.call = on_open;
+    host->config.open.user = host;
+    host->config.close.call = on_close;
+    host->config.close.user = host;
+    host->config.message.call = on_message;
+    host->config.message.user = host;
+}
+
+static void host_start(struct host *host)
+{
+    int port;
+    assert_int_equal(LOOP(init)(&host->loop, &host->config), 0);
+    assert_int_equal(wspool_new(&host->loop.pool, &host->config, wspool_clock()), 0);
+    assert_int_equal(wspool_route(host->loop.pool, "/echo", WSPOOL_NONE, NULL), 0);
+    assert_int_equal(wspool_route(host->loop.pool, "/room/{name}", WSPOOL_ITEM, NULL), 0);
+    port = LOOP(listen)(&host->loop, "127.0.0.1", 0);
+    assert_true(port > 0);
+    host->port = (unsigned)port;
+}
+
+static void host_turn(struct host *host)
+{
+    for (size_t i = 0; i < host->count; i++)
+        net_client_turn(&host->clients[i]);
+    assert_int_equal(LOOP(turn)(&host->loop, 1), 0);
+    for (size_t i = 0; i < host->count; i++)
+        net_client_turn(&host->clients[i]);
+}
+
+/* Takes turns until `condition` holds. */
+#define UNTIL(host, condition)                                                                     \
+    for (uint64_t since_ = 0; !(condition) && net_patient(&since_);)                               \
+    host_turn(host)
+
+static net_client *host_client(struct host *host, const char *target)
+{
+    net_client *client = &host->clients[host->count++];
+    unsigned before = host->opened;
+    net_client_open(client, host->port, target);
+    UNTIL(host, host->opened > before && client->in.status == 101);
+    return client;
+}
+
+static void host_end(struct host *host)
+{
+    for (size_t i = 0; i < host->count; i++) {
+        assert_null(host->clients[i].in.fault);
+        net_client_free(&host->clients[i]);
+    }
+    if (host->loop.count > 0)
+        UNTIL(host, host->loop.count == 0);
+    net_assert_books(host->loop.pool);
+    assert_int_equal(host->opened, host->closed);
+    assert_int_equal(wspool_free(host->loop.pool), 0);
+    LOOP(fini)(&host->loop);
+}
+
+/* ------------------------------------------------------------------- bytes */
+
+static void message_comes_back_when_it_is_echoed(void **state)
+{
+    struct host host;
+    net_client *client;
+    (void)state;
+    host_init(&host);
+    host_start(&host);
+    client = host_client(&host, "/echo");
+    net_client_text(client, "hello", 5);
+    UNTIL(&host, client->in.messages == 1);
+    assert_true(got_is(reader_message(&client->in, 0), "hello", 5));
+    host_end(&host);
+    assert_int_equal(host.last.why, WSPOOL_END_EOF);
+}
+
+/* 8 MiB for a client that does not read: the rest waits in the pool, reading pauses, and what
+ * the client says meanwhile stays in the kernel. Then all comes, in order. */
+static void output_waits_and_reading_pauses_when_the_client_does_not_read(void **state)
+{
+    enum { LEN = 1 << 20, COUNT = 8 };
+    static uint8_t bytes[LEN];
+    struct host host;
+    net_client *client;
+    uint64_t fed;
+    (void)state;
+    host_init(&host);
+    host.config.queue_bytes = 64u << 20;
+    host.config.pool_bytes = 128u << 20;
+    host.config.message_bytes = 2u << 20;
+    host_start(&host);
+    client = host_client(&host, "/echo");
+    client->deaf = 1;
+    for (unsigned i = 0; i < COUNT; i++) {
+        net_fill(bytes, LEN, i);
+        net_client_frame(client, FIN | OP_BINARY, bytes, LEN);
+    }
+    UNTIL(&host, net_stats(host.loop.pool).blocked > 0);
+    for (int i = 0; i < 20; i++)
+        host_turn(&host);
+    fed = net_stats(host.loop.pool).received_bytes;
+    assert_true(is_awaited(&host.loop, host.ids[0], FOR_ROOM));
+    for (int i = 0; i < 20; i++)
+        host_turn(&host);
+    assert_int_equal(net_stats(host.loop.pool).received_bytes, fed);
+    client->deaf = 0;
+    UNTIL(&host, client->in.messages == COUNT);
+    for (unsigned i = 0; i < COUNT; i++) {
+        net_fill(bytes, LEN, i);
+        assert_true(got_is(reader_message(&client->in, i), bytes, LEN));
+    }
+    UNTIL(&host, is_awaited(&host.loop, host.ids[0], FOR_BYTES));
+    host_end(&host);
+}
+
+/* Seven bytes at a time, with others waiting behind: nothing is lost, doubled or turned round. */
+static void messages_arrive_whole_and_in_order_when_each_write_is_short(void **state)
+{
+    enum { LEN = 200, COUNT = 20 };
+    uint8_t bytes[LEN];
+    struct host host;
+    net_client *client;
+    (void)state;
+    host_init(&host);
+    host_start(&host);
+    client = host_client(&host, "/echo");
+    net_send_most = 7;
+    for (unsigned i = 0; i < COUNT; i++) {
+        net_fill(bytes, LEN, i);
+        net_client_frame(client, FIN | OP_BINARY, bytes, LEN);
+    }
+    UNTIL(&host, client->in.messages == COUNT);
+    net_send_most = 0;
+    for (unsigned i = 0; i < COUNT; i++) {
+        net_fill(bytes, LEN, i);
+        assert_true(got_is(reader_message(&client->in, i), bytes, LEN));
+    }
+    host_end(&host);
+}
+
+static void peer_is_ended_when_it_takes_nothing_for_too_long(void **state)
+{
+    enum { LEN = 16 << 20 };
+    struct host host;
+    net_client *client;
+    uint8_t *bytes = calloc(1, LEN);
+    (void)state;
+    assert_non_null(bytes);
+    host_init(&host);
+    host.config.queue_bytes = 64u << 20;
+    host.config.pool_bytes = 128u << 20;
+    host.config.flush_time = 200 * WSPOOL_MILLISECOND;
+    host_start(&host);
+    client = host_client(&host, "/echo");
+    client->deaf = 1;
+    assert_int_equal(wspool_send(host.loop.pool, host.ids[0], bytes, LEN, NULL), 0);
+    UNTIL(&host, host.closed == 1);
+    assert_int_equal(host.last.why, WSPOOL_END_FLUSH_TIMEOUT);
+    free(bytes);
+    host_end(&host);
+}
+
+/* It says all it has to say, half closes and reads later. Meanwhile the loop sleeps. */
+static void output_waits_when_the_client_has_half_closed(void **state)
+{
+    enum { LEN = 60000, COUNT = 200 };
+    static uint8_t bytes[LEN];
+    struct host host;
+    net_client *client;
+    uint64_t until;
+    unsigned before;
+    (void)state;
+    host_init(&host);
+    host.config.queue_bytes = 64u << 20;
+    host.config.pool_bytes = 128u << 20;
+    host_start(&host);
+    client = host_client(&host, "/echo");
+    client->deaf = 1;
+    for (unsigned i = 0; i < COUNT; i++)
+        assert_int_equal(wspool_send(host.loop.pool, host.ids[0], bytes, LEN, NULL), 0);
+    UNTIL(&host, is_awaited(&host.loop, host.ids[0], FOR_ROOM));
+    net_client_text(client, "that is all", 11);
+    net_client_turn(client);
+    assert_int_equal(shutdown(client->fd, SHUT_WR), 0);
+    before = net_waits;
+    until = wspool_clock() + 300 * WSPOOL_MILLISECOND;
+    while (wspool_clock() < until)
+        assert_int_equal(LOOP(turn)(&host.loop, 50), 0);
+    assert_true(net_waits - before < 20);
+    assert_int_equal(host.closed, 0);
+    client->deaf = 0;
+    UNTIL(&host, client->in.messages >= COUNT);
+    UNTIL(&host, host.closed == 1);
+    assert_int_equal(host.last.why, WSPOOL_END_EOF);
+    host_end(&host);
+}
+
+/* What was said before the Close is answered before it. */
+static void close_is_answered_when_the_client_begins_it(void **state)
+{
+    static const uint8_t code[] = {0x03, 0xe8};
+    struct host host;
+    net_client *client;
+    (void)state;
+    host_init(&host);
+    host_start(&host);
+    client = host_client(&host, "/echo");
+    net_client_text(client, "last words", 10);
+    net_client_frame(client, FIN | OP_CLOSE, code, sizeof(code));
+    client->silent = 1; /* the Close that comes is the answer */
+    UNTIL(&host, client->end != NET_HERE);
+    assert_int_equal(client->end, NET_FIN);
+    assert_int_equal(client->in.close_code, 1000);
+    assert_int_equal(client->in.messages, 1);
+    host_end(&host);
+}
+
+/* A FIN or a reset: before the first byte, amid the head, with the answer on its way, open, amid a
+ * frame, with a Close on its way, and with output that waits. */
+static void books_balance_when_clients_die_at_every_stage(void **state)
+{
+    enum { STAGES = 7 };
+    static uint8_t bytes[16 << 20];
+    (void)state;
+    for (int i = 0; i < 2 * STAGES; i++) {
+        enum net_kill how = i % 2 ? NET_KILL_RST : NET_KILL_FIN;
+        struct host host;
+        net_client *client;
+        host_init(&host);
+        host.config.queue_bytes = 64u << 20;
+        host.config.pool_bytes = 128u << 20;
+        host_start(&host);
+        client = &host.clients[host.count++];
+        net_client_connect(client, host.port, 0);
+        UNTIL(&host, host.loop.count == 1);
+        if (i / 2 == 1)
+            blob_text(&client->out, "GET /echo HTTP/1.1\r\nHost: pool.exa");
+        if (i / 2 >= 2)
+            net_client_request(client, "/echo");
+        net_client_turn(client);
+        if (i / 2 == 1)
+            assert_int_equal(LOOP(turn)(&host.loop, 100), 0);
+        if (i / 2 >= 3) {
+            UNTIL(&host, client->in.status == 101);
+        }
+        if (i / 2 == 4) {
+            blob_text(&client->out, "\x81\xfe");
+            host_turn(&host);
+        } else if (i / 2 == 5) {
+            assert_int_equal(wspool_close(host.loop.pool, host.ids[0], 1000, NULL, 0), 0);
+            client->deaf = 1;
+            host_turn(&host);
+        } else if (i / 2 == 6) {
+            client->deaf = 1;
+            assert_int_equal(wspool_send(host.loop.pool, host.ids[0], bytes, sizeof(bytes), NULL),
+                             0);
+            UNTIL(&host, is_awaited(&host.loop, host.ids[0], FOR_ROOM));
+        }
+        net_client_kill(client, how);
+        UNTIL(&host, host.loop.count == 0);
+        host_end(&host);
+    }
+}
+
+static void message_goes_out_later_when_the_socket_takes_nothing(void **state)
+{
+    struct host host;
+    net_client *client;
+    (void)state;
+    host_init(&host);
+    host_start(&host);
+    client = host_client(&host, "/echo");
+    net_send_errors[0] = EAGAIN;
+    net_send_errors[1] = EINTR;
+    net_client_text(client, "hello", 5);
+    UNTIL(&host, client->in.messages == 1);
+    assert_int_equal(net_send_errors[0], 0);
+    assert_int_equal(host.closed, 0);
+    host_end(&host);
+}
+
+static void peer_has_failed_when_writing_to_it_does(void **state)
+{
+    struct host host;
+    net_client *client;
+    (void)state;
+    host_init(&host);
+    host_start(&host);
+    client = host_client(&host, "/echo");
+    net_send_errors[0] = ETIMEDOUT;
+    net_client_text(client, "hello", 5);
+    UNTIL(&host, client->end != NET_HERE);
+    assert_int_equal(host.closed, 1);
+    assert_int_equal(host.last.why, WSPOOL_END_FAILED);
+    host_end(&host);
+}
+
+/* The first write to a socket that the other side has closed brings a reset, the second one a
+ * broken pipe. Both come before the loop has looked at what there is to read. */
+static void no_signal_is_raised_when_the_pipe_is_broken(void **state)
+{
+    struct host host;
+    (void)state;
+    assert_true(signal(SIGPIPE, SIG_DFL) != SIG_ERR);
+    host_init(&host);
+    host_start(&host);
+    net_client_kill(host_client(&host, "/echo"), NET_KILL_FIN);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(wspool_send(host.loop.pool, host.ids[0], "hello", 5, NULL), 0);
+        LOOP(flush_)(&host.loop, wspool_clock());
+    }
+    assert_int_equal(host.closed, 1);
+    assert_int_equal(host.last.why, WSPOOL_END_FAILED);
+    host_end(&host);
+}
+
+/* It is written to no more than it is read from: what awaits room in its socket tells of it. */
+static void reset_is_noticed_once_when_reading_is_paused(void **state)
+{
+    enum { LEN = 16 << 20 };
+    struct host host;
+    net_client *client;
+    uint8_t *bytes = calloc(1, LEN);
+    unsigned before;
+    (void)state;
+    assert_non_null(bytes);
+    host_init(&host);
+    host.config.queue_bytes = 64u << 20;
+    host.config.pool_bytes = 128u << 20;
+    host_start(&host);
+    client = host_client(&host, "/echo");
+    client->deaf = 1;
+    assert_int_equal(wspool_send(host.loop.pool, host.ids[0], bytes, LEN, NULL), 0);
+    UNTIL(&host, is_awaited(&host.loop, host.ids[0], FOR_ROOM));
+    net_client_kill(client, NET_KILL_RST);
+    before = net_waits;
+    UNTIL(&host, host.closed == 1);
+    assert_int_equal(host.last.why, WSPOOL_END_FAILED);
+    assert_true(net_waits - before < 10);
+    UNTIL(&host, host.loop.count == 0);
+    free(bytes);
+    host_end(&host);
+}
+
+static void broadcast_to_room(struct host *host, wspool_id id, const wspool_message *message)
+{
+    wspool_channel room;
+    assert_int_equal(wspool_channels_of(host->loop.pool, id, &room, 1), 1);
+    assert_true(wspool_broadcast(host->loop.pool, room, message->data, message->len, NULL, NULL) >=
+                0);
+}
+
+/* 20 000 messages of one byte at once, in a pool with the default limits: far more than a queue
+ * may hold, but everybody takes them as they come. */
+static void nobody_is_slow_when_a_member_floods_its_room_with_small_messages(void **state)
+{
+    enum { COUNT = 20000, MEMBERS = 4 };
+    struct host host;
+    (void)state;
+    host_init(&host);
+    host.react = broadcast_to_room;
+    host_start(&host);
+    for (size_t i = 0; i < MEMBERS; i++)
+        host_client(&host, "/room/flood");
+    for (size_t i = 0; i < COUNT; i++)
+        net_client_text(&host.clients[0], "x", 1);
+    for (size_t i = 0; i < MEMBERS; i++)
+        UNTIL(&host, host.clients[i].in.messages == COUNT || host.closed > 0);
+    assert_int_equal(host.closed, 0);
+    host_end(&host);
+}
+
+static void no_reaction(struct host *host, wspool_id id, const wspool_message *message)
+{
+    (void)host;
+    (void)id;
+    (void)message;
+}
+
+/* ------------------------------------------------------------------ events */
+
+static void on_token(wspool *pool, wspool_id id, const wspool_request *request, wspool_verdict *out,
+                     void *user)
+{
+    (void)pool;
+    (void)request;
+    ((struct host *)user)->asked = id;
+    out->kind = WSPOOL_PENDING;
+}
+
+/* While a verdict is awaited nothing is read and nothing written: only what awaits errors tells. */
+static void reset_is_noticed_once_when_nothing_is_awaited_from_the_socket(void **state)
+{
+    struct host host;
+    net_client *client;
+    unsigned before;
+    (void)state;
+    host_init(&host);
+    host.config.token.call = on_token;
+    host.config.token.user = &host;
+    host_start(&host);
+    client = &host.clients[host.count++];
+    net_client_open(client, host.port, "/echo?token=secret");
+    UNTIL(&host, host.asked != 0);
+    UNTIL(&host, is_awaited(&host.loop, host.asked, FOR_NOTHING));
+    net_client_kill(client, NET_KILL_RST);
+    before = net_waits;
+    UNTIL(&host, host.loop.count == 0);
+    assert_true(net_waits - before < 10);
+    assert_int_equal(net_stats(host.loop.pool).refused[WSPOOL_REFUSED_GONE], 1);
+    host_end(&host);
+}
+
+/* A peer of hosted mode, with a first message behind the request. */
+static void messages_flow_when_a_stream_was_adopted(void **state)
+{
+    static const unsigned char hello[] = {0x81, 0x82, 0, 0, 0, 0, 'h', 'i'};
+    static const wspool_header headers[] = {
+        {{"Host", 4}, {"pool.example", 12}},
+        {{"Upgrade", 7}, {"websocket", 9}},
+        {{"Connection", 10}, {"Upgrade", 7}},
+        {{"Sec-WebSocket-Version", 21}, {"13", 2}},
+        {{"Sec-WebSocket-Key", 17}, {"dGhlIHNhbXBsZSBub25jZQ==", 24}}};
+    wspool_request request;
+    wspool_answer answer;
+    wspool_id id = 0;
+    struct host host;
+    unsigned char back[16];
+    int pair[2];
+    (void)state;
+    host_init(&host);
+    host_start(&host);
+    memset(&request, 0, sizeof(request));
+    request.size = sizeof(request);
+    request.method = (wspool_text){"GET", 3};
+    request.target = (wspool_text){"/echo", 5};
+    request.http_major = request.http_minor = 1;
+    request.headers = headers;
+    request.header_count = 5;
+    assert_int_equal(wspool_upgrade(host.loop.pool, &request, wspool_clock(), &id, &answer),
+                     WSPOOL_UPGRADE_ACCEPTED);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+    assert_int_equal(LOOP(adopt)(&host.loop, id, pair[0], hello, sizeof(hello)), 0);
+    assert_int_equal(write(pair[1], hello, sizeof(hello)), (ssize_t)sizeof(hello));
+    UNTIL(&host, host.messages == 2);
+    host_turn(&host);
+    assert_int_equal(read(pair[1], back, sizeof(back)), 8);
+    assert_memory_equal(back, "\x81\x02hi\x81\x02hi", 8);
+
+    /* What is no descriptor can't be adopted: the peer is gone. */
+    assert_int_equal(wspool_upgrade(host.loop.pool, &request, wspool_clock(), &id, &answer),
+                     WSPOOL_UPGRADE_ACCEPTED);
+    assert_int_equal(LOOP(adopt)(&host.loop, id, -1, NULL, 0), -1);
+    host_turn(&host);
+    assert_null(wspool_user(host.loop.pool, id));
+    assert_int_equal(host.loop.turned_away, 1);
+    close(pair[1]);
+    UNTIL(&host, host.loop.count == 0);
+    host_end(&host);
+}
+
+struct thread_task {
+    struct host *host;
+    wspool_id id;
+};
+
+/* Opens a transport where the loop's table of them has to grow, from inside a hook. */
+static int next_transport = -1;
+
+static void open_another(wspool *pool, wspool_id id, const wspool_closed *closed, void *user)
+{
+    LOOP_TYPE *loop = user;
+    (void)pool;
+    (void)id;
+    (void)closed;
+    if (next_transport >= 0)
+        assert_int_equal(LOOP(open)(loop, next_transport, NULL), 0);
+    next_transport = -1;
+}
+
+static void loop_goes_on_when_a_hook_adds_a_transport_and_its_table_moves(void **state)
+{
+    enum { TABLE = 64 }; /* which the first transport makes room for */
+    static const char request[] = "GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n"
+                                  "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                                  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    static const unsigned char close_frame[] = {0x88, 0x80, 0, 0, 0, 0};
+    struct host host;
+    int pairs[TABLE + 1][2];
+    (void)state;
+    host_init(&host);
+    host.config.close.call = open_another;
+    host.config.close.user = &host.loop;
+    host_start(&host);
+    for (int i = 0; i <= TABLE; i++) {
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pairs[i]), 0);
+        if (i < TABLE) {
+            assert_int_equal(LOOP(open)(&host.loop, pairs[i][0], NULL), 0);
+            assert_int_equal(write(pairs[i][1], request, sizeof(request) - 1),
+                             (ssize_t)sizeof(request) - 1);
+        }
+    }
+    UNTIL(&host, host.opened == TABLE);
+    next_transport = pairs[TABLE][0];
+    assert_int_equal(write(pairs[3][1], close_frame, sizeof(close_frame)),
+                     (ssize_t)sizeof(close_frame));
+    UNTIL(&host, next_transport < 0);
+    host_turn(&host);
+    assert_true(host.loop.room > TABLE);
+    for (int i = 0; i <= TABLE; i++)
+        close(pairs[i][1]);
+    UNTIL(&host, host.loop.count == 0);
+    assert_int_equal(wspool_free(host.loop.pool), 0);
+    LOOP(fini)(&host.loop);
+}
+
+static void *complete_elsewhere(void *argument)
+{
+    struct thread_task *task = argument;
+    wspool_verdict verdict = {sizeof(verdict), WSPOOL_ACCEPT, WSPOOL_REFUSED_TOKEN_INVALID, NULL};
+    return wspool_auth_complete(task->host->loop.pool, task->id, &verdict) == 0 ? task : NULL;
+}
+
+static void loop_wakes_when_another_thread_completes_a_verdict(void **state)
+{
+    struct host host;
+    struct thread_task task = {&host, 0};
+    net_client *client;
+    pthread_t thread;
+    void *result = NULL;
+    (void)state;
+    host_init(&host);
+    host.config.token.call = on_token;
+    host.config.token.user = &host;
+    host_start(&host);
+    client = &host.clients[host.count++];
+    net_client_open(client, host.port, "/echo?token=secret");
+    UNTIL(&host, host.asked != 0);
+    task.id = host.asked;
+    assert_int_equal(pthread_create(&thread, NULL, complete_elsewhere, &task), 0);
+    /* Had it to wait for a deadline of the pool, that would be a refusal. */
+    for (uint64_t since = 0; client->in.status == 0 && net_patient(&since);) {
+        assert_int_equal(LOOP(turn)(&host.loop, -1), 0);
+        net_client_turn(client);
+    }
+    assert_int_equal(client->in.status, 101);
+    assert_int_equal(pthread_join(thread, &result), 0);
+    assert_ptr_equal(result, &task);
+    host_end(&host);
+}
+
+static void *quit_elsewhere(void *argument)
+{
+    LOOP(quit)(argument);
+    return NULL;
+}
+
+static void run_returns_when_another_thread_quits_it(void **state)
+{
+    struct host host;
+    pthread_t thread;
+    uint64_t until = wspool_clock() + NET_PATIENCE;
+    (void)state;
+    host_init(&host);
+    host_start(&host);
+    LOOP(wake)(&host.loop);
+    assert_int_equal(pthread_create(&thread, NULL, quit_elsewhere, &host.loop), 0);
+    assert_int_equal(LOOP(run)(&host.loop, until), 0);
+    assert_true(wspool_clock() < until);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    /* Only this run was meant. */
+    assert_int_equal(LOOP(run)(&host.loop, wspool_clock() + 1), 0);
+    assert_int_equal(host.loop.quit, 0);
+    host_end(&host);
+}
+
+static struct host *signalled;
+
+static void on_signal(int number)
+{
+    (void)number;
+    LOOP(quit)(&signalled->loop);
+}
+
+static void run_returns_when_a_signal_comes(void **state)
+{
+    struct host host;
+    uint64_t until = wspool_clock() + NET_PATIENCE;
+    (void)state;
+    host_init(&host);
+    host_start(&host);
+    signalled = &host;
+    assert_true(signal(SIGUSR1, on_signal) != SIG_ERR);
+    assert_int_equal(raise(SIGUSR1), 0);
+    assert_int_equal(LOOP(run)(&host.loop, until), 0);
+    assert_true(wspool_clock() < until);
+    assert_true(signal(SIGUSR1, SIG_DFL) != SIG_ERR);
+    host_end(&host);
+}
+
+/* The host sleeps in an epoll of its own, and takes a turn when the adapter's is readable or its
+ * time has come: so messages come back, and pings go out although nothing is readable. */
+static void messages_and_pings_flow_when_nested_in_the_hosts_own_epoll(void **state)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    struct host host;
+    net_client *client;
+    uint64_t since = 0;
+    int outer = epoll_create1(EPOLL_CLOEXEC);
+    (void)state;
+    host_init(&host);
+    host.config.ping_interval = 20 * WSPOOL_MILLISECOND;
+    host_start(&host);
+    assert_true(outer >= 0);
+    assert_int_equal(epoll_ctl(outer, EPOLL_CTL_ADD, host.loop.fd, &event), 0);
+    client = &host.clients[host.count++];
+    net_client_open(client, host.port, "/echo");
+    net_client_text(client, "hello", 5);
+    while ((client->in.messages < 1 || client->in.pings < 1) && net_patient(&since)) {
+        int wait, ready;
+        net_client_turn(client);
+        wait = LOOP(wait_ms)(&host.loop);
+        ready = epoll_wait(outer, &event, 1, wait);
+        assert_true(ready >= 0 || errno == EINTR);
+        if (ready > 0 || LOOP(wait_ms)(&host.loop) == 0)
+            assert_int_equal(LOOP(turn)(&host.loop, 0), 0);
+        net_client_turn(client);
+    }
+    close(outer);
+    host_end(&host);
+}
+
+static void sleep_is_rounded_up_when_the_deadline_is_no_whole_millisecond(void **state)
+{
+    (void)state;
+    assert_int_equal(LOOP(ms_)(5, 5), 0);
+    assert_int_equal(LOOP(ms_)(5, 4), 0);
+    assert_int_equal(LOOP(ms_)(5, 0), 0);
+    assert_int_equal(LOOP(ms_)(5, 6), 1);
+    assert_int_equal(LOOP(ms_)(0, WSPOOL_MILLISECOND), 1);
+    assert_int_equal(LOOP(ms_)(0, WSPOOL_MILLISECOND + 1), 2);
+    assert_int_equal(LOOP(ms_)(0, UINT64_MAX - 1), INT_MAX);
+    assert_int_equal(LOOP(ms_)(0, UINT64_MAX), -1);
+}
+
+/* --------------------------------------------------------------- accepting */
+
+static void listen_answers_the_port_or_says_why_not(void **state)
+{
+    struct host host;
+    unsigned port;
+    (void)state;
+    host_init(&host);
+    host_start(&host);
+    port = host.port;
+    errno = 0;
+    assert_int_equal(LOOP(listen)(&host.loop, "127.0.0.1", port), -1);
+    assert_int_equal(errno, EADDRINUSE);
+    assert_int_equal(LOOP(listen)(&host.loop, "localhost", 0), -1);
+    assert_int_equal(errno, EINVAL);
+    assert_int_equal(LOOP(listen)(&host.loop, "", 0), -1);
+    assert_int_equal(errno, EINVAL);
+    assert_int_equal(LOOP(listen)(&host.loop, "127.0.0.1", 65536), -1);
+    assert_int_equal(errno, EINVAL);
+    for (int i = 1; i < LOOP_LISTENERS; i++)
+        assert_true(LOOP(listen)(&host.loop, "127.0.0.1", 0) > 0);
+    assert_int_equal(LOOP(listen)(&host.loop, "127.0.0.1", 0), -1);
+    assert_int_equal(errno, ENOSPC);
+    /* All of them are heard. */
+    for (int i = 0; i < LOOP_LISTENERS; i++) {
+        struct sockaddr_in address;
+        socklen_t len = sizeof(address);
+        assert_int_equal(getsockname(listener_fd(&host.loop, i), (struct sockaddr *)&address, &len),
+                         0);
+        host.port = ntohs(address.sin_port);
+        host_client(&host, "/echo");
+    }
+    host_end(&host);
+}
+
+static void ipv6_is_listened_on_when_the_machine_has_it(void **state)
+{
+    struct sockaddr_in6 there;
+    struct host host;
+    net_client *client;
+    int port;
+    (void)state;
+    host_init(&host);
+    host_start(&host);
+    port = LOOP(listen)(&host.loop, "::1", 0);
+    if (port < 0 && (errno == EADDRNOTAVAIL || errno == EAFNOSUPPORT)) {
+        host_end(&host);
+        skip();
+    }
+    assert_true(port > 0);
+    memset(&there, 0, sizeof(there));
+    there.sin6_family = AF_INET6;
+    there.sin6_port = htons((uint16_t)port);
+    there.sin6_addr = in6addr_loopback;
+    client = &host.clients[host.count++];
+    client->fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(client->fd, (struct sockaddr *)&there, sizeof(there)), 0);
+    net_client_request(client, "/echo");
+    UNTIL(&host, client->in.status == 101);
+    host_end(&host);
+}
+
+/* As a service manager would give it: made elsewhere, of another family, and blocking. */
+static void listener_of_the_hosts_own_is_accepted_from_when_it_is_adopted(void **state)
+{
+    struct sockaddr_un here;
+    socklen_t len = sizeof(sa_family_t); /* the system names it */
+    struct host host;
+    net_client *client;
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    (void)state;
+    memset(&here, 0, sizeof(here));
+    here.sun_family = AF_UNIX;
+    assert_int_equal(bind(listener, (struct sockaddr *)&here, len), 0);
+    assert_int_equal(listen(listener, 8), 0);
+    host_init(&host);
+    host_start(&host);
+    assert_int_equal(LOOP(adopt_listener)(&host.loop, listener), 0);
+    len = sizeof(here);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&here, &len), 0);
+    client = &host.clients[host.count++];
+    client->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(client->fd, (struct sockaddr *)&here, len), 0);
+    net_client_request(client, "/echo");
+    net_client_text(client, "hello", 5);
+    UNTIL(&host, client->in.messages == 1);
+    host_end(&host);
+}
+
+/* On a listener that the loop made, and on one that the host did. */
+static void small_messages_do_not_wait_when_their_socket_was_accepted(void **state)
+{
+    struct sockaddr_in here;
+    struct host host;
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    socklen_t len = sizeof(here);
+    (void)state;
+    memset(&here, 0, sizeof(here));
+    here.sin_family = AF_INET;
+    here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(listener, (struct sockaddr *)&here, len), 0);
+    assert_int_equal(listen(listener, 8), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&here, &len), 0);
+    host_init(&host);
+    host_start(&host);
+    assert_int_equal(LOOP(adopt_listener)(&host.loop, listener), 0);
+    host_client(&host, "/echo");
+    host.port = ntohs(here.sin_port);
+    host_client(&host, "/echo");
+    for (size_t i = 0; i < 2; i++) {
+        int no_delay = 0;
+        len = sizeof(no_delay);
+        assert_int_equal(getsockopt(host.loop.peers[wspool_slot(host.ids[i])].fd, IPPROTO_TCP,
+                                    TCP_NODELAY, &no_delay, &len),
+                         0);
+        assert_int_equal(no_delay, 1);
+    }
+    host_end(&host);
+}
+
+static void next_one_is_accepted_when_a_connection_was_aborted(void **state)
+{
+    struct host host;
+    (void)state;
+    net_accept_errors[0] = ECONNABORTED;
+    net_accept_errors[1] = EPROTO;
+    net_accept_errors[2] = EINTR;
+    host_init(&host);
+    host_start(&host);
+    net_client_open(&host.clients[host.count++], host.port, "/echo");
+    for (int i = 0; i < 4; i++) /* no time passes: accepting does not rest */
+        assert_int_equal(LOOP(turn)(&host.loop, 0), 0);
+    assert_int_equal(net_accept_errors[0], 0);
+    assert_int_equal(host.loop.count, 1);
+    host_end(&host);
+}
+
+/* The limit on descriptors is reached: the newcomer waits in the backlog, the loop sleeps, and
+ * when a descriptor is free again the newcomer is served. */
+static void accepting_rests_when_descriptors_run_out_and_goes_on_when_one_is_free(void **state)
+{
+    enum { SPARE = 64 };
+    struct host host;
+    struct rlimit limit, old;
+    net_client *newcomer;
+    uint64_t until;
+    unsigned before;
+    int taken[SPARE], count = 0;
+    (void)state;
+    if (getenv("LD_PRELOAD") && strstr(getenv("LD_PRELOAD"), "valgrind"))
+        skip(); /* there the connection is accepted, lost, and only then EMFILE is answered */
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    limit = old;
+    taken[0] = dup(0);
+    limit.rlim_cur = (rlim_t)(taken[0] + SPARE);
+    close(taken[0]);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    host_init(&host);
+    host_start(&host);
+    host_client(&host, "/echo");
+    newcomer = &host.clients[host.count++];
+    net_client_open(newcomer, host.port, "/echo");
+    while (count < SPARE && (taken[count] = dup(0)) >= 0)
+        count++;
+
+    before = net_waits;
+    until = wspool_clock() + 250 * WSPOOL_MILLISECOND;
+    while (wspool_clock() < until)
+        assert_int_equal(LOOP(turn)(&host.loop, 1000), 0);
+    assert_true(net_waits - before < 20);
+    assert_int_equal(host.loop.count, 1);
+
+    net_client_kill(&host.clients[0], NET_KILL_FIN);
+    UNTIL(&host, newcomer->in.status == 101);
+    while (count > 0)
+        close(taken[--count]);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    UNTIL(&host, host.loop.rest_until == 0);
+    host_end(&host);
+}
+
+/* The same, but the descriptors are somebody else's: only time can tell. */
+static void accepting_goes_on_by_itself_when_the_system_is_short_of_descriptors(void **state)
+{
+    struct host host;
+    net_client *client;
+    (void)state;
+    net_accept_errors[0] = ENFILE;
+    net_accept_errors[1] = ENOMEM;
+    host_init(&host);
+    host_start(&host);
+    client = &host.clients[host.count++];
+    net_client_open(client, host.port, "/echo");
+    UNTIL(&host, client->in.status == 101);
+    assert_int_equal(net_accept_errors[0], 0);
+    host_end(&host);
+}
+
+static void newcomer_is_turned_away_when_the_pool_has_no_place_for_handshakes(void **state)
+{
+    struct host host;
+    (void)state;
+    host_init(&host);
+    host.config.max_handshakes = 2;
+    host_start(&host);
+    for (; host.count < 3; host.count++)
+        net_client_connect(&host.clients[host.count], host.port, 0);
+    UNTIL(&host, host.clients[2].end != NET_HERE);
+    assert_int_equal(host.loop.turned_away, 1);
+    assert_int_equal(host.loop.count, 2);
+    for (size_t i = 0; i < 2; i++) {
+        net_client_request(&host.clients[i], "/echo");
+        UNTIL(&host, host.clients[i].in.status == 101);
+    }
+    host_client(&host, "/echo");
+    host_end(&host);
+}
+
+/* ------------------------------------------------------------------ ending */
+
+/* 60 KB of head, of which the pool takes 16 KB: a socket closed with bytes unread would reset
+ * the connection, and the answer could be lost. */
+static void refusal_arrives_whole_when_the_client_has_sent_more_than_was_read(void **state)
+{
+    static char head[60000];
+    int error;
+    socklen_t len = sizeof(error);
+    struct host host;
+    net_client *client;
+    (void)state;
+    memset(head, 'x', sizeof(head));
+    host_init(&host);
+    host_start(&host);
+    client = &host.clients[host.count++];
+    net_client_connect(client, host.port, 0);
+    blob_text(&client->out, "GET /echo HTTP/1.1\r\nHost: pool.example\r\nX: ");
+    blob_add(&client->out, head, sizeof(head));
+    UNTIL(&host, client->end != NET_HERE);
+    assert_int_equal(client->end, NET_FIN);
+    assert_int_equal(client->in.status, 431);
+    assert_true(reader_says(&client->in, "head_too_large"));
+    assert_int_equal(getsockopt(client->fd, SOL_SOCKET, SO_ERROR, &error, &len), 0);
+    assert_int_equal(error, 0);
+    host_end(&host);
+}
+
+/* One says half a head and falls silent, one goes on a byte at a time, one says nothing. */
+static void slow_handshakes_end_with_408_when_their_time_is_over(void **state)
+{
+    struct host host;
+    unsigned letters = 0;
+    (void)state;
+    host_init(&host);
+    host.config.handshake_time = 300 * WSPOOL_MILLISECOND;
+    host_start(&host);
+    for (; host.count < 3; host.count++)
+        net_client_connect(&host.clients[host.count], host.port, 0);
+    blob_text(&host.clients[0].out, "GET /echo HTTP/1.1\r\nHost: pool.exa");
+    blob_text(&host.clients[1].out, "GET /echo HTTP/1.1\r\nX: ");
+    for (uint64_t since = 0; net_patient(&since) &&
+                             (host.clients[0].end == NET_HERE || host.clients[1].end == NET_HERE ||
+                              host.clients[2].end == NET_HERE);) {
+        if (host.clients[1].end == NET_HERE && letters++ < 1000)
+            blob_text(&host.clients[1].out, "x");
+        host_turn(&host);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(host.clients[i].in.status, 408);
+        assert_true(reader_says(&host.clients[i].in, "handshake_timeout"));
+    }
+    assert_int_equal(net_stats(host.loop.pool).handshakes, 0);
+    host_end(&host);
+}
+
+static void everybody_is_told_and_run_returns_when_the_loop_drains(void **state)
+{
+    struct host host;
+    struct sockaddr_in there;
+    int late = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    uint64_t since = 0;
+    (void)state;
+    host_init(&host);
+    host_start(&host);
+    for (size_t i = 0; i < 4; i++)
+        host_client(&host, "/echo");
+    assert_int_equal(LOOP(drain)(&host.loop, 0, 999), -1);
+    assert_int_equal(errno, EINVAL);
+    assert_int_equal(LOOP(drain)(&host.loop, 20 * WSPOOL_MILLISECOND, 0), 0);
+    /* The run ends by itself; between its turns the clients have theirs. */
+    while (host.loop.count > 0 && net_patient(&since)) {
+        assert_int_equal(LOOP(run)(&host.loop, wspool_clock() + 5 * WSPOOL_MILLISECOND), 0);
+        for (size_t i = 0; i < host.count; i++)
+            net_client_turn(&host.clients[i]);
+    }
+    assert_int_equal(LOOP(run)(&host.loop, UINT64_MAX), 0);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(host.clients[i].in.close_code, WSPOOL_CLOSE_DRAIN);
+        assert_int_equal(host.clients[i].end, NET_FIN);
+    }
+    assert_int_equal(host.last.why, WSPOOL_END_DRAIN);
+
+    memset(&there, 0, sizeof(there));
+    there.sin_family = AF_INET;
+    there.sin_port = htons((uint16_t)host.port);
+    there.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(connect(late, (struct sockaddr *)&there, sizeof(there)), -1);
+    assert_int_equal(errno, ECONNREFUSED);
+    close(late);
+    host_end(&host);
+}
+
+static void run_returns_at_the_deadline_when_somebody_does_not_leave(void **state)
+{
+    struct host host;
+    (void)state;
+    host_init(&host);
+    host_start(&host);
+    host_client(&host, "/echo")->silent = 1;
+    assert_int_equal(LOOP(drain)(&host.loop, 0, WSPOOL_CLOSE_GOING_AWAY), 0);
+    assert_int_equal(LOOP(run)(&host.loop, wspool_clock() + 50 * WSPOOL_MILLISECOND), 0);
+    assert_int_equal(host.loop.count, 1);
+    host_end(&host);
+}
+
+static void nothing_is_left_when_a_loop_ends_before_anything_began(void **state)
+{
+    struct host host;
+    (void)state;
+    host_init(&host);
+    assert_int_equal(LOOP(init)(&host.loop, &host.config), 0);
+    LOOP(fini)(&host.loop);
+    LOOP(fini)(&host.loop);
+    assert_int_equal(host.loop.fd, -1);
+}
+
+static int open_descriptors(void)
+{
+    int count = 0;
+    for (int fd = 0; fd < 1024; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+/* With output that waits, half a head, and somebody who says nothing. When fini returns every
+ * socket is closed: the port is free. */
+static void nothing_is_left_when_a_loop_ends_in_the_midst_of_things(void **state)
+{
+    static uint8_t bytes[16 << 20];
+    struct host host;
+    int before = open_descriptors(), again;
+    (void)state;
+    host_init(&host);
+    host.config.queue_bytes = 64u << 20;
+    host.config.pool_bytes = 128u << 20;
+    host_start(&host);
+    for (; host.count < 3; host.count++)
+        net_client_connect(&host.clients[host.count], host.port, 0);
+    net_client_request(&host.clients[0], "/echo");
+    blob_text(&host.clients[1].out, "GET /ec");
+    UNTIL(&host, host.clients[0].in.status == 101 && host.loop.count == 3);
+    host.clients[0].deaf = 1;
+    assert_int_equal(wspool_send(host.loop.pool, host.ids[0], bytes, sizeof(bytes), NULL), 0);
+    UNTIL(&host, is_awaited(&host.loop, host.ids[0], FOR_ROOM));
+    assert_int_equal(wspool_free(host.loop.pool), 0);
+    LOOP(fini)(&host.loop);
+    assert_int_equal(open_descriptors(), before + 3);
+    for (size_t i = 0; i < host.count; i++) {
+        host.clients[i].deaf = 0;
+        for (uint64_t since = 0; host.clients[i].end == NET_HERE && net_patient(&since);)
+            net_client_turn(&host.clients[i]);
+        net_client_free(&host.clients[i]);
+    }
+
+    before = (int)host.port;
+    host_init(&host);
+    assert_int_equal(LOOP(init)(&host.loop, &host.config), 0);
+    assert_int_equal(wspool_new(&host.loop.pool, &host.config, wspool_clock()), 0);
+    again = LOOP(listen)(&host.loop, "127.0.0.1", (unsigned)before);
+    assert_int_equal(again, before);
+    assert_int_equal(wspool_free(host.loop.pool), 0);
+    LOOP(fini)(&host.loop);
+}
+
+/* The hosts own wake hook is not taken away. */
+static void wake_hook_is_set_when_the_host_has_none(void **state)
+{
+    struct host host;
+    (void)state;
+    host_init(&host);
+    assert_int_equal(LOOP(init)(&host.loop, &host.config), 0);
+    assert_ptr_equal(host.config.wake.user, &host.loop);
+    LOOP(fini)(&host.loop);
+    host.config.wake.user = &host;
+    assert_int_equal(LOOP(init)(&host.loop, &host.config), 0);
+    assert_ptr_equal(host.config.wake.user, &host);
+    LOOP(fini)(&host.loop);
+}
+
+#define SCENES                                                                                     \
+    cmocka_unit_test(message_comes_back_when_it_is_echoed),                                        \
+        cmocka_unit_test(output_waits_and_reading_pauses_when_the_client_does_not_read),           \
+        cmocka_unit_test(messages_arrive_whole_and_in_order_when_each_write_is_short),             \
+        cmocka_unit_test(peer_is_ended_when_it_takes_nothing_for_too_long),                        \
+        cmocka_unit_test(output_waits_when_the_client_has_half_closed),                            \
+        cmocka_unit_test(close_is_answered_when_the_client_begins_it),                             \
+        cmocka_unit_test(books_balance_when_clients_die_at_every_stage),                           \
+        cmocka_unit_test(message_goes_out_later_when_the_socket_takes_nothing),                    \
+        cmocka_unit_test(peer_has_failed_when_writing_to_it_does),                                 \
+        cmocka_unit_test(no_signal_is_raised_when_the_pipe_is_broken),                             \
+        cmocka_unit_test(reset_is_noticed_once_when_reading_is_paused),                            \
+        cmocka_unit_test(reset_is_noticed_once_when_nothing_is_awaited_from_the_socket),           \
+        cmocka_unit_test(nobody_is_slow_when_a_member_floods_its_room_with_small_messages),        \
+        cmocka_unit_test(loop_goes_on_when_a_hook_adds_a_transport_and_its_table_moves),           \
+        cmocka_unit_test(messages_flow_when_a_stream_was_adopted),                                 \
+        cmocka_unit_test(loop_wakes_when_another_thread_completes_a_verdict),                      \
+        cmocka_unit_test(run_returns_when_another_thread_quits_it),                                \
+        cmocka_unit_test(run_returns_when_a_signal_comes),                                         \
+        cmocka_unit_test(messages_and_pings_flow_when_nested_in_the_hosts_own_epoll),              \
+        cmocka_unit_test(sleep_is_rounded_up_when_the_deadline_is_no_whole_millisecond),           \
+        cmocka_unit_test(listen_answers_the_port_or_says_why_not),                                 \
+        cmocka_unit_test(ipv6_is_listened_on_when_the_machine_has_it),                             \
+        cmocka_unit_test(listener_of_the_hosts_own_is_accepted_from_when_it_is_adopted),           \
+        cmocka_unit_test(small_messages_do_not_wait_when_their_socket_was_accepted),               \
+        cmocka_unit_test(next_one_is_accepted_when_a_connection_was_aborted),                      \
+        cmocka_unit_test(accepting_rests_when_descriptors_run_out_and_goes_on_when_one_is_free),   \
+        cmocka_unit_test(accepting_goes_on_by_itself_when_the_system_is_short_of_descriptors),     \
+        cmocka_unit_test(newcomer_is_turned_away_when_the_pool_has_no_place_for_handshakes),       \
+        cmocka_unit_test(refusal_arrives_whole_when_the_client_has_sent_more_than_was_read),       \
+        cmocka_unit_test(slow_handshakes_end_with_408_when_their_time_is_over),                    \
+        cmocka_unit_test(everybody_is_told_and_run_returns_when_the_loop_drains),                  \
+        cmocka_unit_test(run_returns_at_the_deadline_when_somebody_does_not_leave),                \
+        cmocka_unit_test(nothing_is_left_when_a_loop_ends_before_anything_began),                  \
+        cmocka_unit_test(nothing_is_left_when_a_loop_ends_in_the_midst_of_things),                 \
+        cmocka_unit_test(wake_hook_is_set_when_the_host_has_none)
+
+#endif

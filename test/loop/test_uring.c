@@ -1,0 +1,522 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * loop/test_uring.c - wspool/adapters/uring.h, with server and clients in one thread: the scenes
+ * of every adapter, and its own. Skipped where the kernel refuses io_uring.
+ *
+ * The adapter is compiled into this program, so its system calls can be counted by standing in
+ * for them. What is to fail is handed to the kernel as a NOP, and its completion made to say so.
+ */
+#define _GNU_SOURCE
+#include <liburing.h>
+
+#include "net.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+static unsigned writes;         /* system calls that wrote */
+static unsigned sends;          /* what they wrote */
+static unsigned without_buffer; /* completions that say so */
+static struct io_uring *sends_ring;
+static int send_result, accept_result; /* of the NOP that stands for one; 0: there is none */
+static uint64_t accept_tag;
+
+static int counted_wait(struct io_uring *ring, struct io_uring_cqe **cqe, unsigned count,
+                        struct __kernel_timespec *time, sigset_t *mask)
+{
+    net_waits++;
+    return io_uring_submit_and_wait_timeout(ring, cqe, count, time, mask);
+}
+
+static int counted_write(struct io_uring *ring, unsigned count)
+{
+    sends_ring = ring;
+    writes++;
+    sends += count;
+    return io_uring_submit_and_wait(ring, count);
+}
+
+static void failing_accept(struct io_uring_sqe *sqe, int fd, struct sockaddr *address,
+                           socklen_t *len, int flags)
+{
+    int error = net_next_error(net_accept_errors);
+    if (error == 0) {
+        io_uring_prep_multishot_accept(sqe, fd, address, len, flags);
+        return;
+    }
+    io_uring_prep_nop(sqe);
+    accept_tag = sqe->user_data;
+    accept_result = -error;
+}
+
+static void failing_send(struct io_uring_sqe *sqe, int fd, const struct msghdr *message,
+                         unsigned flags)
+{
+    static struct msghdr shorter[256];
+    static struct iovec vectors[256];
+    static unsigned next;
+    int error = net_next_error(net_send_errors);
+    if (error != 0) {
+        io_uring_prep_nop(sqe);
+        send_result = -error;
+        return;
+    }
+    next = (next + 1) % 256; /* more than there are in a batch */
+    shorter[next] = net_shortened(message, &vectors[next]);
+    io_uring_prep_sendmsg(sqe, fd, &shorter[next], flags);
+}
+
+static int told_peek(struct io_uring *ring, struct io_uring_cqe **cqe)
+{
+    int result = io_uring_peek_cqe(ring, cqe);
+    if (result != 0)
+        return result;
+    if (ring == sends_ring) {
+        if (send_result != 0)
+            (*cqe)->res = send_result;
+        send_result = 0;
+    } else if (accept_result != 0 && (*cqe)->user_data == accept_tag) {
+        (*cqe)->res = accept_result;
+        accept_result = 0;
+    }
+    without_buffer += (*cqe)->res == -ENOBUFS;
+    return 0;
+}
+
+#define io_uring_submit_and_wait_timeout counted_wait
+#define io_uring_submit_and_wait counted_write
+#define io_uring_prep_multishot_accept failing_accept
+#define io_uring_prep_sendmsg failing_send
+#define io_uring_peek_cqe told_peek
+#include <wspool/adapters/uring.h>
+#undef io_uring_submit_and_wait_timeout
+#undef io_uring_submit_and_wait
+#undef io_uring_prep_multishot_accept
+#undef io_uring_prep_sendmsg
+#undef io_uring_peek_cqe
+
+#define LOOP(name) wspool_uring_##name
+#define LOOP_TYPE wspool_uring
+#define LOOP_LISTENERS WSPOOL_URING_LISTENERS
+#include "scenes.h"
+
+static int is_awaited(const wspool_uring *loop, wspool_id id, enum awaited what)
+{
+    static const unsigned bits[] = {0, 1u << WSPOOL_URING_READ, 1u << WSPOOL_URING_ROOM};
+    return (loop->peers[wspool_slot(id)].armed & ~(1u << WSPOOL_URING_ERROR)) == bits[what];
+}
+
+static int listener_fd(const wspool_uring *loop, int number)
+{
+    return loop->listeners[number].fd;
+}
+
+/* ------------------------------------------------------------------- bytes */
+
+static void everybody_is_written_to_in_one_system_call_when_a_message_goes_to_all(void **state)
+{
+    struct host host;
+    (void)state;
+    host_init(&host);
+    host.react = broadcast_to_room;
+    host_start(&host);
+    for (size_t i = 0; i < CLIENTS; i++)
+        host_client(&host, "/room/all");
+    writes = sends = 0;
+    net_client_text(&host.clients[0], "hello", 5);
+    for (size_t i = 0; i < CLIENTS; i++)
+        UNTIL(&host, host.clients[i].in.messages == 1);
+    assert_int_equal(writes, 1);
+    assert_int_equal(sends, CLIENTS);
+    host_end(&host);
+}
+
+/* Nothing is asked for anew, and nothing taken back, while messages come and go. */
+static void nothing_is_asked_for_again_when_messages_come_and_go(void **state)
+{
+    struct host host;
+    net_client *client;
+    uint64_t under_way;
+    unsigned tail;
+    (void)state;
+    host_init(&host);
+    host_start(&host);
+    client = host_client(&host, "/echo");
+    host_turn(&host);
+    under_way = host.loop.under_way;
+    tail = host.loop.ring.sq.sqe_tail;
+    for (size_t i = 1; i <= 1000; i++) {
+        net_client_text(client, "hello", 5);
+        UNTIL(&host, client->in.messages == i);
+    }
+    assert_int_equal(host.loop.under_way, under_way);
+    assert_int_equal(host.loop.ring.sq.sqe_tail, tail);
+    host_end(&host);
+}
+
+static void all_comes_through_when_there_are_not_buffers_enough(void **state)
+{
+    enum { LEN = 1 << 20, COUNT = 4 };
+    static uint8_t bytes[LEN];
+    struct host host;
+    (void)state;
+    host_init(&host);
+    host.config.message_bytes = 2u << 20;
+    host.config.queue_bytes = 64u << 20;
+    host.config.pool_bytes = 1u << 30;
+    host_start(&host);
+    for (size_t i = 0; i < CLIENTS; i++)
+        host_client(&host, "/echo");
+    without_buffer = 0;
+    for (unsigned n = 0; n < COUNT; n++) {
+        for (unsigned i = 0; i < CLIENTS; i++) {
+            net_fill(bytes, LEN, n * CLIENTS + i);
+            net_client_frame(&host.clients[i], FIN | OP_BINARY, bytes, LEN);
+        }
+    }
+    for (unsigned i = 0; i < CLIENTS; i++)
+        net_client_turn(&host.clients[i]);
+    for (size_t i = 0; i < CLIENTS; i++)
+        UNTIL(&host, host.clients[i].in.messages == COUNT);
+    assert_true(without_buffer > 0);
+    for (unsigned n = 0; n < COUNT; n++) {
+        for (unsigned i = 0; i < CLIENTS; i++) {
+            net_fill(bytes, LEN, n * CLIENTS + i);
+            assert_true(got_is(reader_message(&host.clients[i].in, n), bytes, LEN));
+        }
+    }
+    host_end(&host);
+}
+
+static void answer_words(struct host *host, wspool_id id, const wspool_message *message)
+{
+    if (message->len < 10)
+        wspool_send(host->loop.pool, id, message->data, message->len, NULL);
+}
+
+/* Three have a megabyte each in the kernel's buffers: more than there are of the loop's. The
+ * fourth says a word, and is answered in this turn or the next. */
+static void a_word_is_answered_at_once_when_others_send_at_full_speed(void **state)
+{
+    static uint8_t bytes[1 << 20];
+    struct host host;
+    uint64_t before;
+    (void)state;
+    host_init(&host);
+    host.config.message_bytes = 2u << 20;
+    host.react = answer_words;
+    host_start(&host);
+    for (size_t i = 0; i < 4; i++)
+        host_client(&host, i < 3 ? "/room/busy" : "/echo");
+    before = net_stats(host.loop.pool).received_bytes;
+    for (size_t i = 0; i < 3; i++) {
+        net_client_frame(&host.clients[i], FIN | OP_BINARY, bytes, sizeof(bytes));
+        net_client_turn(&host.clients[i]);
+    }
+    net_client_text(&host.clients[3], "word", 4);
+    net_client_turn(&host.clients[3]);
+    for (unsigned turn = 1; turn <= 2; turn++) {
+        assert_int_equal(wspool_uring_turn(&host.loop, 0), 0);
+        assert_true(net_stats(host.loop.pool).received_bytes - before <=
+                    turn * (uint64_t)(WSPOOL_URING_BUFFERS * WSPOOL_URING_BUFFER));
+    }
+    net_client_turn(&host.clients[3]);
+    assert_int_equal(host.clients[3].in.messages, 1);
+    UNTIL(&host, host.messages == 4);
+    host_end(&host);
+}
+
+/* The kernel has read on when the pool no longer wants to hear the peer. `room`: there is none to
+ * keep it: then it is fed all the same, and the queue is large enough for that here. */
+static void flood(size_t room)
+{
+    enum { LEN = 60000, COUNT = 100 };
+    static uint8_t bytes[LEN];
+    struct host host;
+    net_client *client;
+    size_t most = 0;
+    host_init(&host);
+    host.config.queue_bytes = 64u << 20;
+    host.config.pool_bytes = 128u << 20;
+    host_start(&host);
+    client = host_client(&host, "/echo");
+    client->deaf = 1;
+    host.loop.kept = WSPOOL_URING_KEPT - room;
+    for (unsigned i = 0; i < COUNT; i++) {
+        net_fill(bytes, LEN, i);
+        net_client_frame(client, FIN | OP_BINARY, bytes, LEN);
+    }
+    for (int i = 0; i < 200; i++) {
+        net_client_turn(client);
+        assert_int_equal(wspool_uring_turn(&host.loop, 0), 0);
+        if (host.loop.kept - (WSPOOL_URING_KEPT - room) > most)
+            most = host.loop.kept - (WSPOOL_URING_KEPT - room);
+    }
+    assert_true(net_stats(host.loop.pool).blocked > 0);
+    assert_true(most <= room);
+    assert_true(room < LEN || most > 0);
+    client->deaf = 0;
+    UNTIL(&host, client->in.messages == COUNT);
+    for (unsigned i = 0; i < COUNT; i++) {
+        net_fill(bytes, LEN, i);
+        assert_true(got_is(reader_message(&client->in, i), bytes, LEN));
+    }
+    assert_int_equal(host.loop.kept, WSPOOL_URING_KEPT - room);
+    assert_null(host.loop.peers[wspool_slot(host.ids[0])].kept);
+    host_end(&host);
+}
+
+static void what_was_read_is_kept_in_order_when_reading_is_paused_too_late(void **state)
+{
+    (void)state;
+    flood(WSPOOL_URING_KEPT);
+}
+
+static void what_was_read_is_fed_in_order_when_too_much_is_kept_already(void **state)
+{
+    (void)state;
+    flood(0);
+    flood(30000);
+}
+
+/* It says much and goes: all of it is heard, and the end behind it, although reading was paused
+ * meanwhile. */
+static void end_is_told_after_the_bytes_when_both_were_kept(void **state)
+{
+    enum { LEN = 16384 };
+    struct host host;
+    net_client *client;
+    wspool_uring_peer *peer;
+    uint8_t bytes[LEN] = {0};
+    (void)state;
+    host_init(&host);
+    host.react = no_reaction;
+    host_start(&host);
+    client = host_client(&host, "/echo");
+    peer = &host.loop.peers[wspool_slot(host.ids[0])];
+    peer->reading = 0; /* as the flush does it, but before the kernel was told */
+    for (int i = 0; i < 4; i++)
+        net_client_frame(client, FIN | OP_BINARY, bytes, LEN);
+    net_client_turn(client);
+    net_client_kill(client, NET_KILL_FIN);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(wspool_uring_turn(&host.loop, 0), 0);
+    assert_int_equal(host.messages, 0);
+    assert_int_equal(host.closed, 0);
+    assert_true(host.loop.kept >= 4 * LEN);
+    peer->reading = 1;
+    wspool_uring_ask_(&host.loop, peer);
+    UNTIL(&host, host.closed == 1);
+    assert_int_equal(host.messages, 4);
+    assert_int_equal(host.last.why, WSPOOL_END_EOF);
+    host_end(&host);
+}
+
+/* ------------------------------------------------------------------ events */
+
+/* Bytes and the end of B are in the batch in which B is closed, C is accepted and A speaks: B's
+ * are nobody's, B is released when the kernel has nothing of it any more, and C comes in. */
+static void completion_of_a_closed_peer_is_dropped_when_another_one_comes(void **state)
+{
+    struct host host;
+    net_client *a, *b, *c;
+    wspool_uring_peer old;
+    (void)state;
+    host_init(&host);
+    host_start(&host);
+    host.loop.burst = 1;
+    a = host_client(&host, "/echo");
+    b = host_client(&host, "/echo");
+    old = host.loop.peers[wspool_slot(host.ids[1])];
+    assert_int_equal(wspool_gone(host.loop.pool, host.ids[1], WSPOOL_GONE_EOF, wspool_clock()), 0);
+    net_client_text(a, "hello", 5);
+    net_client_turn(a);
+    net_client_text(b, "nobody hears it", 15);
+    net_client_turn(b);
+    c = &host.clients[host.count++];
+    net_client_open(c, host.port, "/echo");
+    net_client_turn(c);
+    net_client_kill(b, NET_KILL_RST);
+    assert_int_equal(wspool_uring_turn(&host.loop, 0), 0);
+    assert_int_equal(host.messages, 1);
+    UNTIL(&host, c->in.status == 101);
+    assert_int_equal(host.messages, 1);
+    assert_int_equal(host.loop.count, 2);
+    assert_true(host.loop.peers[wspool_slot(old.id)].id != old.id);
+    host_end(&host);
+}
+
+/* The pool is done with it, but a read is still with the kernel: not before that has come back
+ * is the id free for another one. */
+static void peer_is_released_later_when_something_of_it_is_under_way(void **state)
+{
+    struct host host;
+    (void)state;
+    host_init(&host);
+    host_start(&host);
+    host_client(&host, "/echo");
+    assert_int_equal(wspool_gone(host.loop.pool, host.ids[0], WSPOOL_GONE_EOF, wspool_clock()), 0);
+    wspool_uring_flush_(&host.loop, wspool_clock());
+    assert_int_equal(host.closed, 1);
+    assert_int_equal(host.loop.count, 1);
+    assert_int_equal(host.loop.peers[wspool_slot(host.ids[0])].id, host.ids[0]);
+    UNTIL(&host, host.loop.count == 0);
+    assert_int_equal(wspool_gone(host.loop.pool, host.ids[0], WSPOOL_GONE_EOF, wspool_clock()),
+                     WSPOOL_ERR_GONE);
+    host_end(&host);
+}
+
+static void *run_elsewhere(void *argument)
+{
+    struct host *host = argument;
+    return wspool_uring_run(&host->loop, wspool_clock() + NET_PATIENCE) == 0 ? argument : NULL;
+}
+
+/* Made and ended in one thread, its turns taken in another: as a host with threads would do. */
+static void loop_runs_in_another_thread_when_that_takes_the_first_turn(void **state)
+{
+    struct host host;
+    net_client *client;
+    pthread_t thread;
+    void *result = NULL;
+    (void)state;
+    host_init(&host);
+    host_start(&host);
+    assert_int_equal(pthread_create(&thread, NULL, run_elsewhere, &host), 0);
+    client = &host.clients[host.count++];
+    net_client_open(client, host.port, "/echo");
+    net_client_text(client, "hello", 5);
+    for (uint64_t since = 0; client->in.messages == 0 && net_patient(&since);)
+        net_client_turn(client);
+    net_client_kill(client, NET_KILL_FIN);
+    wspool_uring_quit(&host.loop);
+    assert_int_equal(pthread_join(thread, &result), 0);
+    assert_ptr_equal(result, &host);
+    /* The rings are that thread's. */
+    assert_int_equal(wspool_uring_turn(&host.loop, 0), -1);
+    assert_int_equal(errno, EEXIST);
+    net_client_free(client);
+    assert_int_equal(wspool_free(host.loop.pool), 0);
+    wspool_uring_fini(&host.loop);
+}
+
+static void connection_is_closed_when_it_was_accepted_too_late(void **state)
+{
+    struct host host;
+    net_client *client;
+    (void)state;
+    host_init(&host);
+    host_start(&host);
+    host_turn(&host);
+    client = &host.clients[host.count++];
+    net_client_open(client, host.port, "/echo");
+    /* The kernel accepts, and the loop has not looked yet. */
+    assert_int_equal(io_uring_get_events(&host.loop.ring), 0);
+    wspool_uring_deafen(&host.loop);
+    UNTIL(&host, client->end != NET_HERE);
+    assert_int_equal(client->in.status, 0);
+    assert_int_equal(host.loop.count, 0);
+    host_end(&host);
+}
+
+/* ----------------------------------------------------------------- refusal */
+
+/* From now on this process gets `error` for io_uring_setup. */
+static int forbid(int error)
+{
+    struct sock_filter rules[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_io_uring_setup, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)error),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof(rules) / sizeof(*rules), rules};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) |
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+static int refused(int error)
+{
+    wspool_config config;
+    wspool_uring loop;
+    wspool_config_init(&config);
+    return forbid(error) == 0 && wspool_uring_init(&loop, &config) == -1 && errno == error &&
+           loop.fd == -1 && !config.wake.call;
+}
+
+static void init_says_why_when_the_kernel_refuses(void **state)
+{
+    static const int errors[] = {EPERM, ENOSYS, ENOMEM};
+    static const char *const words[] = {"forbidden", "Linux 6.0", "memory"};
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        int status;
+        pid_t pid = fork();
+        if (pid == 0)
+            _exit(refused(errors[i]) ? 0 : 1);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+        assert_non_null(strstr(wspool_uring_why(errors[i]), words[i]));
+    }
+    assert_string_equal(wspool_uring_why(EMFILE), strerror(EMFILE));
+}
+
+static void echo_tells_what_to_do_when_the_kernel_refuses(void **state)
+{
+    char said[512] = "";
+    int status, out[2];
+    pid_t pid;
+    ssize_t n;
+    (void)state;
+    assert_int_equal(pipe(out), 0);
+    pid = fork();
+    if (pid == 0) {
+        dup2(out[1], STDERR_FILENO);
+        if (forbid(EPERM) == 0)
+            execl("build/examples/echo", "echo", "--io", "uring", "--port", "0", (char *)NULL);
+        _exit(127);
+    }
+    close(out[1]);
+    n = read(out[0], said, sizeof(said) - 1);
+    close(out[0]);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(WEXITSTATUS(status), 1);
+    assert_true(n > 0);
+    assert_non_null(strstr(said, "try --io epoll"));
+    assert_non_null(strstr(said, "forbidden"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SCENES,
+        cmocka_unit_test(everybody_is_written_to_in_one_system_call_when_a_message_goes_to_all),
+        cmocka_unit_test(nothing_is_asked_for_again_when_messages_come_and_go),
+        cmocka_unit_test(all_comes_through_when_there_are_not_buffers_enough),
+        cmocka_unit_test(a_word_is_answered_at_once_when_others_send_at_full_speed),
+        cmocka_unit_test(what_was_read_is_kept_in_order_when_reading_is_paused_too_late),
+        cmocka_unit_test(what_was_read_is_fed_in_order_when_too_much_is_kept_already),
+        cmocka_unit_test(end_is_told_after_the_bytes_when_both_were_kept),
+        cmocka_unit_test(completion_of_a_closed_peer_is_dropped_when_another_one_comes),
+        cmocka_unit_test(peer_is_released_later_when_something_of_it_is_under_way),
+        cmocka_unit_test(loop_runs_in_another_thread_when_that_takes_the_first_turn),
+        cmocka_unit_test(connection_is_closed_when_it_was_accepted_too_late),
+        cmocka_unit_test(init_says_why_when_the_kernel_refuses),
+        cmocka_unit_test(echo_tells_what_to_do_when_the_kernel_refuses),
+    };
+    wspool_config config;
+    wspool_uring loop;
+    wspool_config_init(&config);
+    if (wspool_uring_init(&loop, &config) < 0) {
+        printf("1..0 # SKIP %s\n", wspool_uring_why(errno));
+        return 0;
+    }
+    wspool_uring_fini(&loop);
+    return cmocka_run_group_tests_name("uring", tests, NULL, NULL);
+}
