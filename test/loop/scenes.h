@@ -1097,6 +1097,10 @@ static void nothing_is_left_when_a_loop_ends_in_the_midst_of_things(void **state
     assert_int_equal(wspool_free(host.loop.pool), 0);
     LOOP(fini)(&host.loop);
     assert_int_equal(open_descriptors(), before + 3);
+    for (size_t i = 1; i < host.count; i++) {
+        net_client_turn(&host.clients[i]);
+        assert_true(host.clients[i].end != NET_HERE);
+    }
     for (size_t i = 0; i < host.count; i++) {
         host.clients[i].deaf = 0;
         for (uint64_t since = 0; host.clients[i].end == NET_HERE && net_patient(&since);)

@@ -43,9 +43,11 @@
  *   - user_data is the id of a peer and what was asked for. A transport is closed, and its peer
  *     released, when nothing of it is left in the kernel: no completion is ever for another one.
  *   - Fairness: a turn has WSPOOL_URING_BUFFERS buffers for everybody; for whom none was left is
- *     read from first in the next, before those who took them. The output is flushed whenever `burst` bytes have
- *     been fed, as in wspool/adapters/epoll.h: a reader that keeps up is never taken for a slow
- *     one.
+ *     read from first in the next, before those who took them. The output is flushed whenever
+ *     `burst` bytes have been fed, as in wspool/adapters/epoll.h: a reader that keeps up is never
+ *     taken for a slow one.
+ *   - Who has half closed can't be polled without waking at once. When such a one reads nothing,
+ *     or is not to be read from, he is looked at every 100 ms.
  *   - Out of descriptors or memory: accepting rests until a peer has gone, or for 100 ms. Those
  *     who come wait in the backlog meanwhile.
  */
