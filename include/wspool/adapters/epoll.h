@@ -85,8 +85,9 @@ int accept4(int fd, struct sockaddr *address, socklen_t *len, int flags);
 typedef struct wspool_epoll_peer {
     wspool_id id; /* 0: nobody has this slot */
     int fd;
-    int blocked;    /* the last write was short */
-    uint32_t armed; /* what epoll was told to await: EPOLLIN, EPOLLOUT */
+    uint8_t blocked; /* the last write was short */
+    uint8_t ended;   /* the other side has closed it, or it failed: nothing more comes or goes */
+    uint32_t armed;  /* what epoll was told to await: EPOLLIN, EPOLLOUT */
 } wspool_epoll_peer;
 
 /* `pool` is the host's to set, `burst` its to change; the others are to be read only. */
@@ -175,6 +176,7 @@ static inline int wspool_epoll_add(wspool_epoll *loop, wspool_id id, int fd)
     loop->peers[slot].fd = fd;
     loop->peers[slot].armed = EPOLLIN;
     loop->peers[slot].blocked = 0;
+    loop->peers[slot].ended = 0;
     loop->count++;
     return 0;
 }
@@ -231,8 +233,11 @@ static inline void wspool_epoll_close_(wspool_epoll *loop, wspool_id id)
     wspool_epoll_peer *peer = wspool_epoll_peer_(loop, id);
     int reads = 16;
     if (peer) {
-        shutdown(peer->fd, SHUT_WR);
-        while (reads-- > 0 && recv(peer->fd, loop->buffer, WSPOOL_EPOLL_READ, MSG_DONTWAIT) > 0) {
+        if (!peer->ended) {
+            shutdown(peer->fd, SHUT_WR);
+            while (reads-- > 0 &&
+                   recv(peer->fd, loop->buffer, WSPOOL_EPOLL_READ, MSG_DONTWAIT) > 0) {
+            }
         }
         wspool_epoll_control_(loop, EPOLL_CTL_DEL, peer->fd, 0, 0); /* it may have been dup'ed */
         close(peer->fd);
@@ -265,10 +270,11 @@ static inline void wspool_epoll_write_(wspool_epoll *loop, wspool_epoll_peer *pe
     /* writev would raise SIGPIPE */
     sent = sendmsg(peer->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
+        peer->ended = 1;
         wspool_gone(loop->pool, peer->id, WSPOOL_GONE_FAILED, now);
         return;
     }
-    peer->blocked = sent < 0 || (size_t)sent < total;
+    peer->blocked = (uint8_t)(sent < 0 || (size_t)sent < total);
     wspool_ack(loop->pool, peer->id, sent < 0 ? 0 : (size_t)sent, now);
 }
 
@@ -317,6 +323,7 @@ static inline void wspool_epoll_read_(wspool_epoll *loop, wspool_id id, uint32_t
             return;
         }
         if (n <= 0) {
+            peer->ended = 1;
             wspool_gone(loop->pool, id, n == 0 ? WSPOOL_GONE_EOF : WSPOOL_GONE_FAILED, now);
             return;
         }
