@@ -7,7 +7,7 @@
  * words of an upgrade; its Origin is allowed by a second judge written for this test. The hooks
  * are asked in their order and once, about a token that is visible ASCII, within its bounds, and
  * stands in the request. A request is answered alike as a host hands it in and as a parsed head,
- * whenever it can be both. The answer fits where it is written, and not into a byte less; it is
+ * whenever it can be both. What a codec is offered are tokens of the request. The answer fits where it is written, and not into a byte less; it is
  * made of the library's own words, with the peer's key digested as the RFC says.
  *
  * Input: eight characters (see `setting`), then lines: the target, then headers.
@@ -126,6 +126,23 @@ static void on_token(wspool *pool, wspool_id id, const wspool_request *request, 
     *out = s->verdict;
 }
 
+/* Agrees to nothing: what it is asked is what matters. */
+static int on_offer(const wspool_extension *offer, unsigned wishes, wspool_agreement *out,
+                    void *user)
+{
+    (void)user;
+    FUZZ_DEMAND(wishes == 0 && out->size == sizeof *out, "no agreement");
+    FUZZ_DEMAND(wsp_text_is_token(offer->name), "an extension of another name");
+    FUZZ_DEMAND(offer->param_count <= WSPOOL_EXTENSION_PARAMS, "%zu parameters",
+                offer->param_count);
+    for (size_t i = 0; i < offer->param_count; i++) {
+        const wspool_extension_param *param = &offer->params[i];
+        FUZZ_DEMAND(wsp_text_is_token(param->name), "a parameter of another name");
+        FUZZ_DEMAND(param->value.data == NULL || wsp_text_is_token(param->value), "another value");
+    }
+    return 0;
+}
+
 static int on_capacity(wspool *pool, wspool_id id, const wspool_request *request, void *user)
 {
     struct setting *s = user;
@@ -154,6 +171,7 @@ static void set(struct setting *s, fuzz_input *in)
     }
     s->verdict.refusal = (enum wspool_refusal)fuzz_number(in, WSPOOL_REFUSAL_COUNT + 2);
     last = fuzz_number(in, 16);
+    s->config.codec.agree = on_offer;
     s->config.capacity = (wspool_capacity_hook){last & 1 ? on_capacity : NULL, s};
     s->capacity = last & 2 ? -1 : 0;
     s->config.retry_after = last & 2 ? UINT32_MAX : 5;
@@ -332,7 +350,7 @@ static int judge(struct setting *s, wspool_request *request)
         FUZZ_DEMAND(!s->capacities || s->capacity == 0, "full and admitted");
         digest(header(request, "Sec-WebSocket-Key", &keys), accept);
         FUZZ_DEMAND(strcmp(entry.accept, accept) == 0, "another digest");
-        wsp_upgrade_accept(&answer, entry.accept, entry.subprotocol);
+        wsp_upgrade_accept(&answer, entry.accept, entry.subprotocol, wsp_entry_extension(&entry));
     } else {
         enum wspool_refusal refusal = (enum wspool_refusal)(-rc - 1);
         FUZZ_DEMAND(wspool_refusal_status(refusal) >= 400, "%s", wspool_refusal_word(refusal));
