@@ -125,12 +125,13 @@ for i, (name, settings) in enumerate(PACKED):
                 client.expect(Frame(opcode, make(size)))
         client.finish()
 
+LEANS = "f200110000"  # on the message before it
 HELLO = {  # RFC 7692, 7.2.3, and more of the kind: each row of bytes is a message
     "one_block": ["f248cdc9c90700"],
-    "shared_window": ["f248cdc9c90700", "f200110000"],
+    "shared_window": ["f248cdc9c90700", LEANS],
     "stored": ["000500faff48656c6c6f00"],
     "last_block": ["f348cdc9c9070000"],
-    "last_block_and_messages_behind": ["f348cdc9c9070000", "f248cdc9c90700", "f200110000"],
+    "last_block_and_messages_behind": ["f348cdc9c9070000", "f248cdc9c90700", LEANS],
     "last_block_in_each": ["f348cdc9c9070000"] * 5,
     "two_blocks": ["f248050000 00ffffcac9c90700"],
     "empty_blocks_around": ["000000ffff 02000000ffff000000ffff f248cdc9c90700"],
@@ -139,6 +140,8 @@ for i, (name, rows) in enumerate(HELLO.items()):
     @compressed(f"12.4.{i + 11}_hello_as_{name}")
     def hello(client, rows=rows):
         for row in rows:
+            if row == LEANS and client.deflation.agreement.client_no_context_takeover:
+                continue  # which we have promised not to do
             raw(client, bytes.fromhex(row))
             client.expect(text("Hello"))
         client.finish()
