@@ -36,7 +36,8 @@ KINDS = {  # opcode, bytes of a size, whether they must shrink
 
 for kind, (name, (opcode, make, shrinks)) in enumerate(KINDS.items()):
     for i, size in enumerate(SIZES):
-        @compressed(f"12.1.{kind + 1}.{i + 1}_{name}_of_{size}_bytes_comes_back")
+        @compressed(f"12.1.{kind + 1}.{i + 1}_{name}_of_{size}_bytes_comes_back",
+                    full=size > 32768)
         def comes_back(client, frame=Frame(opcode, make(size)), small=shrinks and size >= 1024):
             for _ in range(8):
                 client.send(frame)
@@ -46,7 +47,8 @@ for kind, (name, (opcode, make, shrinks)) in enumerate(KINDS.items()):
                     raise Fault(f"it comes back as {client.last.wire} bytes")
             client.finish()
 
-        @compressed(f"12.2.{kind + 1}.{i + 1}_ten_of_{name}_of_{size}_bytes_in_a_row_come_back")
+        @compressed(f"12.2.{kind + 1}.{i + 1}_ten_of_{name}_of_{size}_bytes_in_a_row_come_back",
+                    full=size > 32768)
         def row_comes_back(client, frame=Frame(opcode, make(size))):
             client.send(*[frame] * 10)
             client.expect(*[frame] * 10)
