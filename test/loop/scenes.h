@@ -891,10 +891,11 @@ static void accepting_rests_when_descriptors_run_out_and_goes_on_when_one_is_fre
     host_init(&host);
     host_start(&host);
     host_client(&host, "/echo");
-    newcomer = &host.clients[host.count++];
-    net_client_open(newcomer, host.port, "/echo");
     while (count < SPARE && (taken[count] = dup(0)) >= 0)
         count++;
+    close(taken[--count]); /* which the newcomer's own end takes */
+    newcomer = &host.clients[host.count++];
+    net_client_open(newcomer, host.port, "/echo");
 
     before = net_waits;
     until = wspool_clock() + 250 * WSPOOL_MILLISECOND;

@@ -200,6 +200,12 @@ static void answer_words(struct host *host, wspool_id id, const wspool_message *
         wspool_send(host->loop.pool, id, message->data, message->len, NULL);
 }
 
+/* Without it (Linux 6.0) completions come whenever they like, and a turn bounds less. */
+static int is_deferred(const wspool_uring *loop)
+{
+    return (loop->ring.flags & IORING_SETUP_DEFER_TASKRUN) != 0;
+}
+
 /* Three have a megabyte each in the kernel's buffers: more than there are of the loop's. The
  * fourth says a word, and is answered in this turn or the next. */
 static void a_word_is_answered_at_once_when_others_send_at_full_speed(void **state)
@@ -221,7 +227,7 @@ static void a_word_is_answered_at_once_when_others_send_at_full_speed(void **sta
     }
     net_client_text(&host.clients[3], "word", 4);
     net_client_turn(&host.clients[3]);
-    for (unsigned turn = 1; turn <= 2; turn++) {
+    for (unsigned turn = 1; turn <= (is_deferred(&host.loop) ? 2 : 20); turn++) {
         assert_int_equal(wspool_uring_turn(&host.loop, 0), 0);
         assert_true(net_stats(host.loop.pool).received_bytes - before <=
                     turn * (uint64_t)(WSPOOL_URING_BUFFERS * WSPOOL_URING_BUFFER));
@@ -398,9 +404,10 @@ static void loop_runs_in_another_thread_when_that_takes_the_first_turn(void **st
     wspool_uring_quit(&host.loop);
     assert_int_equal(pthread_join(thread, &result), 0);
     assert_ptr_equal(result, &host);
-    /* The rings are that thread's. */
-    assert_int_equal(wspool_uring_turn(&host.loop, 0), -1);
-    assert_int_equal(errno, EEXIST);
+    if (is_deferred(&host.loop)) { /* the rings are that thread's */
+        assert_int_equal(wspool_uring_turn(&host.loop, 0), -1);
+        assert_int_equal(errno, EEXIST);
+    }
     net_client_free(client);
     assert_int_equal(wspool_free(host.loop.pool), 0);
     wspool_uring_fini(&host.loop);

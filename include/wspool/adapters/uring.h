@@ -21,7 +21,8 @@
  *     wspool_uring_fini(&loop);
  *
  * In a host that has a loop already: await loop.fd (EPOLLIN), sleep no longer than
- * wspool_uring_wait_ms says, and then call wspool_uring_turn(&loop, 0).
+ * wspool_uring_wait_ms says, and then call wspool_uring_turn(&loop, 0). The host's own sleep may be
+ * interrupted (EINTR): that is how the kernel calls a thread to its ring.
  *
  * Conventions
  *   Calls    answer 0 or a count, or -1 with errno set, as the system's own do.
