@@ -1,19 +1,28 @@
 # SPDX-License-Identifier: MIT
 """conformance/limits.py - section 9: large messages, many fragments, many messages, and the limits
 of the server (RFC 6455, 7.4.1 and 10.4). What the full form only sends is up to 16 MiB."""
+import random
+
 from cases import case, exchange, fails
 from frames import BINARY, TEXT, Frame, binary, fragments, last, more, ping, pong, text
 
 KIB, MIB = 1 << 10, 1 << 20
 LIMIT = 1000          # of the server "small"
 LARGE_LIMIT = 16 * MIB
-MIXED = bytes(range(256)) * 4
-LETTERS = "Wie gro\u00df ist \u4e16\u754c? \U0001F30D! ".encode()
+
+# Nothing in them comes again within a window of compression: a fragment that has shrunk to a few
+# bytes would draw on the server's budget for nuisance.
+CHANCE = random.Random(9)
+LETTERS = "Wie gro\u00df ist \u4e16\u754c? \U0001F30D!"
+PATTERNS = {TEXT: "".join(CHANCE.choices(LETTERS, k=40000)).encode(),
+            BINARY: CHANCE.randbytes(65537)}
 
 
 def payload(opcode, size):
-    pattern = LETTERS if opcode == TEXT else MIXED
-    return pattern * (size // len(pattern)) + b"." * (size % len(pattern))
+    """So many bytes; a character that would be cut is made up for by periods."""
+    pattern = PATTERNS[opcode]
+    data = (pattern * (size // len(pattern) + 1))[:size]
+    return data if opcode == BINARY else data.decode(errors="ignore").encode().ljust(size, b".")
 
 
 def shown(size):
