@@ -654,12 +654,13 @@ static void play(uint64_t seed, enum wspool_slow slow, int exact)
     for (int i = 0; i < LIVE; i++)
         if (m->peers[i].p != NULL)
             goes(m, &m->peers[i], 1);
-    assert_true(m->compared > 200);
-    assert_true(toy.encodes > 100 && toy.decodes > 100);
+    assert_true(m->compared > (sim_slow() ? 20 : 200));
+    const uint64_t enough = sim_slow() ? 5 : 50;
+    assert_true(toy.encodes > 2 * enough && toy.decodes > 2 * enough);
     struct wspool_stats st = sim_stats(s);
-    assert_true(st.coded > 50 && st.received_coded > 30);
+    assert_true(st.coded > enough && st.received_coded > enough / 2);
     if (!exact)
-        assert_true(st.dropped_oldest + st.dropped_newest > 50);
+        assert_true(st.dropped_oldest + st.dropped_newest > enough);
     free(m);
     coding_free(s);
 }
