@@ -4,6 +4,9 @@
  *
  * peek and ack are called once for each peer and turn, so they do no more than they must; only an
  * ack that has ended something goes the way out.
+ *
+ * Tried, and not worth it: asking for the record of the next slot early in wspool_next (18.6 ns a
+ * peer instead of 17.9: slots come in the order of memory, and the processor sees that).
  */
 #include <string.h>
 
