@@ -224,7 +224,7 @@ static int decode(struct wsp_inbounds *inbounds, struct wsp_inbound *in, const u
     wspool_decoding piece = {.in = chunk, .in_len = len, .last = ends};
     enum wspool_decoded answer;
     do {
-        uint8_t beyond; /* a byte that comes here is one too many */
+        uint8_t beyond = 0; /* a byte that comes here is one too many */
         size_t room = limit - in->buffer.len < DECODE_STEP ? limit - in->buffer.len : DECODE_STEP;
         *end = WSPOOL_END_NOMEM;
         if (wsp_bytes_reserve_within(&in->buffer, inbounds->mem, room, limit)) {

@@ -46,18 +46,15 @@ static void pass_request_line(wspool *pool, struct wsp_conn *conn, const uint8_t
 
 static struct wsp_hello *need_hello(wspool *pool, struct wsp_peer *peer)
 {
-    struct wsp_hello **hello = &peer->conn.work.hello;
-    if (*hello) {
-        return *hello;
+    struct wsp_hello *hello = peer->conn.work.hello;
+    if (!hello && (hello = pool->hellos) != NULL) {
+        pool->hellos = hello->next;
+        pool->hello_count--;
+    } else if (!hello) {
+        hello = wsp_calloc(&pool->config.mem, 1, sizeof *hello);
     }
-    if (!pool->hellos) {
-        *hello = wsp_calloc(&pool->config.mem, 1, sizeof **hello);
-        return *hello;
-    }
-    *hello = pool->hellos;
-    pool->hellos = (*hello)->next;
-    pool->hello_count--;
-    return *hello;
+    peer->conn.work.hello = hello;
+    return hello;
 }
 
 /* Takes a peer's hello away from it; who takes it frees it. */
