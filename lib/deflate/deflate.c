@@ -13,17 +13,13 @@ static void *plain_malloc(size_t size, void *user)
     return malloc(size);
 }
 
-static void *plain_realloc(void *block, size_t size, void *user)
-{
-    (void)user;
-    return realloc(block, size);
-}
-
 static void plain_free(void *block, void *user)
 {
     (void)user;
     free(block);
 }
+
+#define OPTIONS_MOST 4096u /* no header of ours will have larger ones */
 
 static const wspool_deflate_options defaults = {
     .size = sizeof(wspool_deflate_options),
@@ -42,6 +38,25 @@ void wspool_deflate_options_init_sized(wspool_deflate_options *options, size_t s
     memset(options, 0, size);
     memcpy(options, &defaults, size < sizeof defaults ? size : sizeof defaults);
     options->size = size;
+}
+
+/* Of any size: what an older host doesn't know keeps its default, what a newer one knows beyond us
+ * must be zero. */
+static int copy_options(wspool_deflate_options *options, const wspool_deflate_options *given)
+{
+    if (!given) {
+        return 0;
+    }
+    if (given->size < sizeof given->size || given->size > OPTIONS_MOST) {
+        return WSPOOL_ERR_INVAL;
+    }
+    for (size_t i = sizeof *options; i < given->size; i++) {
+        if (((const unsigned char *)given)[i] != 0) {
+            return WSPOOL_ERR_INVAL;
+        }
+    }
+    memcpy(options, given, given->size < sizeof *options ? given->size : sizeof *options);
+    return 0;
 }
 
 static int in_range(int number, int least, int most)
@@ -65,17 +80,11 @@ int wspool_deflate_new(wspool_deflate **out, const wspool_deflate_options *given
         return WSPOOL_ERR_INVAL;
     }
     *out = NULL;
-    if (given) {
-        if (given->size < sizeof given->size || given->size > sizeof options) {
-            return WSPOOL_ERR_INVAL;
-        }
-        memcpy(&options, given, given->size);
-    }
-    if (!is_valid(&options)) {
+    if (copy_options(&options, given) || !is_valid(&options)) {
         return WSPOOL_ERR_INVAL;
     }
     if (!options.mem.malloc) {
-        options.mem = (wspool_mem){plain_malloc, plain_realloc, plain_free, NULL};
+        options.mem = (wspool_mem){plain_malloc, NULL, plain_free, NULL}; /* zlib resizes nothing */
     }
     wspool_deflate *self = options.mem.malloc(sizeof *self, options.mem.user);
     if (!self) {

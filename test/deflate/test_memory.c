@@ -367,9 +367,27 @@ static void structs_of_other_sizes_are_taken_for_what_they_have(void **state)
     wspool_deflate_free(deflate);
     options.size = sizeof options.size - 1;
     assert_int_equal(wspool_deflate_new(&deflate, &options), WSPOOL_ERR_INVAL);
-    options.size = sizeof options + 1; /* a newer one's may wish what we can't do */
-    assert_int_equal(wspool_deflate_new(&deflate, &options), WSPOOL_ERR_INVAL);
+    struct { /* a newer host's: it may know of more, but wish nothing that we can't do */
+        wspool_deflate_options known;
+        uint64_t more;
+    } newer = {.more = 0};
+    wspool_deflate_options_init_sized(&newer.known, sizeof newer);
+    assert_int_equal(wspool_deflate_new(&deflate, &newer.known), 0);
+    wspool_deflate_free(deflate);
+    newer.more = 1;
+    assert_int_equal(wspool_deflate_new(&deflate, &newer.known), WSPOOL_ERR_INVAL);
+    newer.known.size = SIZE_MAX;
+    assert_int_equal(wspool_deflate_new(&deflate, &newer.known), WSPOOL_ERR_INVAL);
     assert_int_equal(wspool_deflate_new(NULL, NULL), WSPOOL_ERR_INVAL);
+}
+
+static void defaults_when_there_is_nowhere_to_write_them_are_not_written(void **state)
+{
+    size_t small = 7;
+    (void)state;
+    wspool_deflate_options_init_sized(NULL, sizeof(wspool_deflate_options));
+    wspool_deflate_options_init_sized((wspool_deflate_options *)(void *)&small, sizeof small - 1);
+    assert_int_equal(small, 7);
 }
 
 int main(void)
@@ -385,6 +403,7 @@ int main(void)
         cmocka_unit_test(half_a_set_of_memory_hooks_answers_inval),
         cmocka_unit_test(defaults_are_those_of_the_header),
         cmocka_unit_test(structs_of_other_sizes_are_taken_for_what_they_have),
+        cmocka_unit_test(defaults_when_there_is_nowhere_to_write_them_are_not_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

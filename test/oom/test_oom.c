@@ -65,6 +65,7 @@ static void decide(sim *s, sim_peer *p, enum wspool_verdict_kind kind)
 
 static void pending(sim *s)
 {
+    static const char large[6000]; /* more than a quarter of a head: kept in one step */
     client_request request = {.target = "/room/x", .extra = "Authorization: Bearer t\r\n"};
     sim_peer *p;
     s->ask_token = 1;
@@ -77,6 +78,8 @@ static void pending(sim *s)
     for (int i = 0; i < 4; i++) {
         p = sim_connect(s, &request);
         sim_text(p, "early");
+        if (i == 3 && p != NULL)
+            sim_frame(p, FIN | OP_BINARY, large, sizeof large);
         sim_pump(s);
         if (i == 2 && p != NULL && !p->released)
             sim_cut(p, WSPOOL_GONE_EOF);

@@ -596,6 +596,11 @@ static void pool_is_wrong_when_a_peer_is(void **state)
     WRONG(hello->head.len, hello->head.cap + 1);
     WRONG(pool->config.head_bytes, 4);
     WRONG(pool->hello_count, pool->hello_count + 1);
+    wspool_id short_lived = host_open(&h); /* what its head was gathered in is a spare then */
+    host_feed(&h, short_lived, "GET /", 5);
+    assert_int_equal(wspool_gone(pool, short_lived, WSPOOL_GONE_EOF, h.now), 0);
+    WRONG(pool->hello_count, 0);
+    WRONG(pool->hellos->head.len, 1);
     WRONG(p[PENDING]->conn.work.hello, NULL);
     WRONG(p[HELD]->conn.work.hello, NULL);
     WRONG(p[REFUSED]->conn.work.hello, hello);
