@@ -114,7 +114,7 @@ static int keep_entry(wspool *pool, struct wsp_hello *hello, const struct wsp_en
     size_t len = entry->query.len;
     hello->seen = 0;
     hello->entry = *entry;
-    if (hello->head.data && len > pool->config.head_bytes / 4) {
+    if (hello->head.cap >= len && len > pool->config.head_bytes / 4) {
         memmove(hello->head.data, entry->query.data, len); /* there is no need for two of them */
         hello->head.len = len;
         return 0;

@@ -61,7 +61,7 @@ struct host {
     wspool_id asked; /* by the token hook, last */
     wspool_answer answer;
     wspool_id answered;
-    char opened[600]; /* "channel|subprotocol|query" */
+    char opened[8192]; /* "channel|subprotocol|query" */
     char message[256];
     wspool_closed closed;
     wspool_log_record records[HOST_RECORDS];

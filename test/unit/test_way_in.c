@@ -835,6 +835,43 @@ static void early_data_is_heard_when_the_verdict_is_good(void **state)
     }
 }
 
+/* What is kept of a request goes into a buffer that may have served another, shorter one. */
+static void query_is_kept_whole_when_the_hello_before_it_was_short(void **state)
+{
+    (void)state;
+    static struct host h;
+    static char target[8000], head[9000];
+    enum { LONG = 6000 };
+    for (int hosted = 0; hosted < 2; hosted++) {
+        wspool_answer answer;
+        begin(&h, WSPOOL_PENDING);
+        wspool_id id = host_open(&h); /* its head in two pieces, and its buffer a spare then */
+        size_t len = host_request(head, sizeof head, "/none?x", TOKEN);
+        host_feed(&h, id, head, 40);
+        host_feed(&h, id, head + 40, len - 40);
+        assert_int_equal(say(&h, id, WSPOOL_REFUSE, NULL), 0);
+        host_settle(&h);
+        int before = snprintf(target, sizeof target, "/none?token=t&");
+        memset(target + before, 'q', LONG);
+        target[before + LONG] = '\0';
+        if (hosted) {
+            assert_int_equal(host_upgrade(&h, target, &id, &answer), WSPOOL_UPGRADE_PENDING);
+        } else {
+            id = host_open(&h);
+            host_feed(&h, id, head, host_request(head, sizeof head, target, ""));
+        }
+        assert_int_equal(say(&h, id, WSPOOL_ACCEPT, NULL), 0);
+        host_settle(&h);
+        if (hosted) {
+            assert_int_equal(wspool_adopt(h.pool, id, NULL, 0, h.now), 0);
+        }
+        host_settle(&h);
+        assert_int_equal(h.calls[ON_OPEN], 1);
+        assert_int_equal(strlen(h.opened), 2 + strlen("token=t&") + LONG);
+        host_end(&h);
+    }
+}
+
 static void early_data_is_forgotten_when_the_verdict_is_bad(void **state)
 {
     (void)state;
@@ -1167,6 +1204,7 @@ int main(void)
         cmocka_unit_test(deed_takes_effect_behind_a_late_verdict_too),
         cmocka_unit_test(peer_may_end_in_any_hook_of_its_opening),
         cmocka_unit_test(early_data_is_heard_when_the_verdict_is_good),
+        cmocka_unit_test(query_is_kept_whole_when_the_hello_before_it_was_short),
         cmocka_unit_test(early_data_is_forgotten_when_the_verdict_is_bad),
         cmocka_unit_test(early_data_is_too_much_when_a_head_could_not_be_as_long),
         cmocka_unit_test(head_is_too_large_when_it_has_a_byte_too_many),
