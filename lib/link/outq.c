@@ -330,7 +330,7 @@ static uint64_t memory_held(struct wsp_outq *q, const struct wsp_blocks *blocks)
     uint64_t sum = 0;
     while ((run = next_run(q, &at)) != NULL) {
         if (run->block != before && !wsp_block_is_open(blocks, run->block)) {
-            sum += sizeof *run->block + run->block->cap;
+            sum += wsp_block_size(run->block);
         }
         before = run->block;
     }

@@ -139,6 +139,13 @@ static inline int wsp_outq_peek(struct wsp_outq *q, struct iovec *vectors, int m
     return 1;
 }
 
+/* Where its newest message lies; NULL when that is gone, or there is none. */
+static inline const struct wsp_block *wsp_outq_last_block(const struct wsp_outq *q)
+{
+    const struct wsp_runs *last = q->more ? q->more->last : NULL;
+    return last ? last->runs[last->end - 1].block : q->first.block;
+}
+
 /* Keeps the memory that a queue behind holds near `limit`, which its bytes are within: when the
  * blocks that it refers to are much larger than what it has in them, those bytes are copied to
  * blocks of just their size. The open blocks don't count. What was peeked stays. */

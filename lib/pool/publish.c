@@ -42,7 +42,7 @@ static void add_block(const struct wsp_run *run, void *user)
 {
     struct held *held = user;
     if (run->block != held->before) {
-        held->memory += sizeof *run->block + run->block->cap;
+        held->memory += wsp_block_size(run->block);
     }
     held->before = run->block;
     run->block->seen++;
@@ -54,7 +54,7 @@ static void add_free_block(const struct wsp_run *run, void *user)
     struct wsp_block *block = run->block;
     uint32_t open = wsp_block_is_open(block->store, block) ? 1 : 0;
     if (block->seen > 0 && block->seen + open == block->holds) {
-        *(uint64_t *)user += sizeof *block + block->cap;
+        *(uint64_t *)user += wsp_block_size(block);
     }
     block->seen = 0;
 }
@@ -301,6 +301,7 @@ int wspool_send(wspool *pool, wspool_id id, const void *message, size_t len,
     if (!error && !out->open) {
         error = WSPOOL_ERR_STATE; /* it was shed to make room for this */
     }
+    const struct wsp_block *before = wsp_outq_last_block(out);
     if (!error) {
         error = wsp_conn_push(&pool->link, &peer->conn, &image, wsp_conn_press(&pool->link));
     }
@@ -309,7 +310,7 @@ int wspool_send(wspool *pool, wspool_id id, const void *message, size_t len,
         wsp_count_add(&pool->count.queued, 1);
         wsp_count_add(&pool->count.waiting_bytes, image.bytes);
         flush_soon(&pool->link);
-        if (out->more) {
+        if (out->more && image.block != before) { /* it holds one more block now */
             /* Nobody shares what is sent to one: all of that memory is this peer's doing. */
             wsp_outq_tidy(out, &pool->link.stock, &pool->link.blocks, config->queue_bytes);
         }

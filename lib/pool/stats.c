@@ -100,7 +100,7 @@ static void compare_block(struct wsp_block *block, struct block_books *books)
         return; /* it was compared when another run led to it */
     }
     books->good &= block->seen == block->holds && block->used <= block->cap;
-    books->bytes += sizeof *block + block->cap;
+    books->bytes += wsp_block_size(block);
     block->seen = 0;
 }
 

@@ -14,11 +14,6 @@
 #define SPARES_MAX 16u
 #define SPARE_BYTES_MAX (UINT64_C(1) << 20)
 
-static uint64_t block_memory(const struct wsp_block *block)
-{
-    return sizeof *block + block->cap;
-}
-
 void wsp_blocks_init(struct wsp_blocks *blocks, const wspool_mem *mem, uint64_t limit,
                      wsp_count *gauge)
 {
@@ -55,7 +50,7 @@ void wsp_blocks_fini(struct wsp_blocks *blocks)
 void wsp_block_retire(struct wsp_block *block)
 {
     struct wsp_blocks *blocks = block->store;
-    uint64_t memory = block_memory(block);
+    uint64_t memory = wsp_block_size(block);
     blocks->bytes -= memory;
     wsp_count_set(blocks->gauge, blocks->bytes);
     if (blocks->spare_count < SPARES_MAX && blocks->spare_bytes + memory <= SPARE_BYTES_MAX) {
@@ -75,10 +70,10 @@ static struct wsp_block *take_spare(struct wsp_blocks *blocks, uint32_t cap)
     for (struct wsp_block **link = &blocks->spares; *link; link = &(*link)->next) {
         struct wsp_block *block = *link;
         if (block->cap >= cap && block->cap / 2 <= cap &&
-            block_memory(block) <= blocks->limit - blocks->bytes) {
+            wsp_block_size(block) <= blocks->limit - blocks->bytes) {
             *link = block->next;
             blocks->spare_count--;
-            blocks->spare_bytes -= block_memory(block);
+            blocks->spare_bytes -= wsp_block_size(block);
             return block;
         }
     }
@@ -105,7 +100,7 @@ static struct wsp_block *new_block(struct wsp_blocks *blocks, uint32_t cap, int 
     block->next = NULL;
     block->holds = 1;
     block->used = 0;
-    blocks->bytes += block_memory(block);
+    blocks->bytes += wsp_block_size(block);
     wsp_count_set(blocks->gauge, blocks->bytes);
     return block;
 }
@@ -156,7 +151,7 @@ struct wsp_run wsp_blocks_commit(struct wsp_blocks *blocks, uint32_t len)
 static int open_check(const struct wsp_blocks *blocks, const struct wsp_block *open)
 {
     return !open || (open->store == blocks && open->holds > 0 && open->used <= open->cap &&
-                     blocks->bytes >= block_memory(open));
+                     blocks->bytes >= wsp_block_size(open));
 }
 
 int wsp_blocks_check(const struct wsp_blocks *blocks)
@@ -171,7 +166,7 @@ int wsp_blocks_check(const struct wsp_blocks *blocks)
         if (block->store != blocks || block->holds != 0 || ++count > SPARES_MAX) {
             return 0;
         }
-        bytes += block_memory(block);
+        bytes += wsp_block_size(block);
     }
     return count == blocks->spare_count && bytes == blocks->spare_bytes &&
            bytes <= SPARE_BYTES_MAX && blocks->bytes <= blocks->limit &&

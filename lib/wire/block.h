@@ -93,6 +93,12 @@ static inline uint64_t wsp_block_memory(uint32_t len)
     return sizeof(struct wsp_block) + (uint64_t)(len > WSP_BLOCK_BYTES ? len : WSP_BLOCK_BYTES);
 }
 
+/* Memory that a block takes. */
+static inline uint64_t wsp_block_size(const struct wsp_block *block)
+{
+    return sizeof *block + block->cap;
+}
+
 /* Room for an image of `len` bytes in the open block, which may be a new one for it. Answers
  * where to write it, or NULL: *error is WSPOOL_ERR_FULL (limit) or WSPOOL_ERR_NOMEM. */
 uint8_t *wsp_blocks_room(struct wsp_blocks *blocks, uint32_t len, int *error);
