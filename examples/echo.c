@@ -265,7 +265,9 @@ int main(int argc, char **argv)
            settings.host, port);
     fflush(stdout);
 
-    LOOP(run, UINT64_MAX); /* until a signal comes */
+    if (LOOP(run, UINT64_MAX) < 0) { /* until a signal comes */
+        fail(1, "loop", strerror(errno));
+    }
     LOOP(drain, DRAIN_WINDOW, WSPOOL_CLOSE_DRAIN);
     LOOP(run, wspool_clock() + DRAIN_DEADLINE); /* or until a second one does */
 

@@ -114,17 +114,21 @@ typedef struct wspool_epoll {
 /* ANY THREAD. Makes the loop take a turn: what config.wake wants, `user` being the loop. */
 static inline void wspool_epoll_wake(void *user)
 {
+    int error = errno; /* of whoever was interrupted by this signal */
     uint64_t one = 1;
     ssize_t ignored = write(((wspool_epoll *)user)->wake_fd, &one, sizeof(one));
     (void)ignored; /* it can only be full, and then the loop will wake */
+    errno = error;
 }
 
 /* ANY THREAD. Makes wspool_epoll_run return. */
 static inline void wspool_epoll_quit(wspool_epoll *loop)
 {
+    int error = errno;
     uint64_t quit = UINT64_C(1) << 32; /* more than all the wakes before it */
     ssize_t ignored = write(loop->wake_fd, &quit, sizeof(quit));
     (void)ignored;
+    errno = error;
 }
 
 static inline void wspool_epoll_woken_(wspool_epoll *loop)
@@ -391,7 +395,7 @@ static inline void wspool_epoll_accept_(wspool_epoll *loop, int listener, uint64
 }
 
 /* Accepts on a listening socket of the host's (from a service manager, say). On success the loop
- * owns the descriptor. What is accepted inherits TCP_NODELAY from it. ENOSPC:
+ * owns the descriptor. Whoever connects from then on inherits TCP_NODELAY from it. ENOSPC:
  * WSPOOL_EPOLL_LISTENERS are there already. */
 static inline int wspool_epoll_adopt_listener(wspool_epoll *loop, int fd)
 {

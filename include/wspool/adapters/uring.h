@@ -85,7 +85,7 @@ extern "C" {
 #define WSPOOL_URING_VECTORS 16          /* in one write */
 #define WSPOOL_URING_LISTENERS 4
 #define WSPOOL_URING_REST (100 * WSPOOL_MILLISECOND)
-#define WSPOOL_URING_PAGE 4096
+#define WSPOOL_URING_TRIES 1000 /* while the kernel has no memory for a moment */
 
 /* What a completion is about: three bits of user_data, above the highest slot there can be. */
 enum wspool_uring_op {
@@ -184,17 +184,21 @@ static inline const char *wspool_uring_why(int error)
 /* ANY THREAD. Makes the loop take a turn: what config.wake wants, `user` being the loop. */
 static inline void wspool_uring_wake(void *user)
 {
+    int error = errno; /* of whoever was interrupted by this signal */
     uint64_t one = 1;
     ssize_t ignored = write(((wspool_uring *)user)->wake_fd, &one, sizeof(one));
     (void)ignored; /* it can only be full, and then the loop will wake */
+    errno = error;
 }
 
 /* ANY THREAD. Makes wspool_uring_run return. */
 static inline void wspool_uring_quit(wspool_uring *loop)
 {
+    int error = errno;
     uint64_t quit = UINT64_C(1) << 32; /* more than all the wakes before it */
     ssize_t ignored = write(loop->wake_fd, &quit, sizeof(quit));
     (void)ignored;
+    errno = error;
 }
 
 static inline void wspool_uring_woken_(wspool_uring *loop)
@@ -222,16 +226,23 @@ static inline void wspool_uring_enable_(wspool_uring *loop)
     }
 }
 
+/* Is it worth another try? The kernel was interrupted, or has too much to do at the moment. */
+static inline int wspool_uring_passes_(int error)
+{
+    return error == -EINTR || error == -EAGAIN || error == -EBUSY;
+}
+
 /* Room for a request; NULL when the ring takes nothing any more, of which the turn tells. */
 static inline struct io_uring_sqe *wspool_uring_request_(wspool_uring *loop, uint64_t id,
                                                          enum wspool_uring_op op)
 {
     struct io_uring_sqe *sqe = io_uring_get_sqe(&loop->ring);
-    if (!sqe && !loop->broken) {
+    int tries = WSPOOL_URING_TRIES;
+    while (!sqe && !loop->broken) {
         int result;
         wspool_uring_enable_(loop);
         result = io_uring_submit(&loop->ring);
-        if (result < 0) {
+        if (result < 0 && (!wspool_uring_passes_(result) || --tries == 0)) {
             loop->broken = -result;
         }
         sqe = io_uring_get_sqe(&loop->ring);
@@ -480,10 +491,11 @@ static inline void wspool_uring_sent_(wspool_uring *loop, const wspool_uring_sen
 static inline void wspool_uring_write_(wspool_uring *loop, uint64_t now)
 {
     unsigned i, ended = 0, count = loop->batched;
+    int tries = WSPOOL_URING_TRIES;
     while (ended < count && !loop->broken) {
         int result = io_uring_submit_and_wait(&loop->sends, count - ended);
         struct io_uring_cqe *cqe = NULL;
-        if (result < 0 && result != -EINTR) {
+        if (result < 0 && (!wspool_uring_passes_(result) || --tries == 0)) {
             loop->broken = -result;
         }
         for (; io_uring_peek_cqe(&loop->sends, &cqe) == 0; ended++) {
@@ -560,6 +572,7 @@ static inline size_t wspool_uring_feed_(wspool_uring *loop, wspool_id id,
 static inline void wspool_uring_keep_(wspool_uring *loop, wspool_uring_peer *peer,
                                       const unsigned char *bytes, size_t len, uint64_t now)
 {
+    wspool_id id = peer->id;
     unsigned char *kept = NULL;
     if (loop->kept + len <= WSPOOL_URING_KEPT) {
         kept = (unsigned char *)realloc(peer->kept, peer->kept_len + len);
@@ -572,11 +585,11 @@ static inline void wspool_uring_keep_(wspool_uring *loop, wspool_uring_peer *pee
         return;
     }
     if (peer->kept) {
-        wspool_feed(loop->pool, peer->id, peer->kept + peer->kept_at,
-                    peer->kept_len - peer->kept_at, now);
-        wspool_uring_forget_(loop, peer);
+        wspool_feed(loop->pool, id, peer->kept + peer->kept_at, peer->kept_len - peer->kept_at,
+                    now);
+        wspool_uring_forget_(loop, wspool_uring_peer_(loop, id)); /* a hook may have added one */
     }
-    wspool_feed(loop->pool, peer->id, bytes, len, now);
+    wspool_feed(loop->pool, id, bytes, len, now);
 }
 
 /* READ is back for a peer of whom something was kept: bytes, that there are no more, or both. */
@@ -715,7 +728,7 @@ static inline void wspool_uring_listeners_(wspool_uring *loop)
     for (i = 0; i < loop->listener_count; i++) {
         wspool_uring_listener *listener = &loop->listeners[i];
         struct io_uring_sqe *sqe;
-        if (!listener->armed && !loop->rest_until &&
+        if (!listener->armed && loop->enabled && !loop->rest_until &&
             (sqe = wspool_uring_request_(loop, listener->tag, WSPOOL_URING_ACCEPT))) {
             io_uring_prep_multishot_accept(sqe, listener->fd, NULL, NULL, SOCK_CLOEXEC);
             listener->armed = 1;
@@ -744,7 +757,7 @@ static inline void wspool_uring_accept_(wspool_uring *loop, uint64_t tag,
 }
 
 /* Accepts on a listening socket of the host's (from a service manager, say). On success the loop
- * owns the descriptor. What is accepted inherits TCP_NODELAY from it. ENOSPC:
+ * owns the descriptor. Whoever connects from then on inherits TCP_NODELAY from it. ENOSPC:
  * WSPOOL_URING_LISTENERS are there already. */
 static inline int wspool_uring_adopt_listener(wspool_uring *loop, int fd)
 {
@@ -756,6 +769,10 @@ static inline int wspool_uring_adopt_listener(wspool_uring *loop, int fd)
         return -1;
     }
     if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) < 0) {
+        return -1;
+    }
+    if (!listens) {
+        errno = EINVAL;
         return -1;
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* no TCP: no harm */
@@ -850,35 +867,39 @@ static inline int wspool_uring_ms_(uint64_t now, uint64_t then)
     return then == UINT64_MAX ? -1 : ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
-static inline int wspool_uring_sleep_(const wspool_uring *loop)
+/* When the loop has something to do by itself; UINT64_MAX: never. */
+static inline uint64_t wspool_uring_deadline_(const wspool_uring *loop)
 {
     uint64_t then = wspool_deadline(loop->pool);
-    if (loop->rest_until && loop->rest_until < then) {
-        then = loop->rest_until;
-    }
-    return wspool_uring_ms_(wspool_clock(), then);
+    return loop->rest_until && loop->rest_until < then ? loop->rest_until : then;
 }
 
 /* How long the host may sleep, as epoll_wait wants it: -1 is for ever. (0 also when something is
  * to be handed to the kernel, which a turn does.) */
 static inline int wspool_uring_wait_ms(const wspool_uring *loop)
 {
-    return io_uring_sq_ready(&loop->ring) ? 0 : wspool_uring_sleep_(loop);
+    return io_uring_sq_ready(&loop->ring)
+               ? 0
+               : wspool_uring_ms_(wspool_clock(), wspool_uring_deadline_(loop));
 }
 
 /* Hands over what was asked for, and waits for the first completion. Nothing but a broken ring is
  * an error: that the kernel took less, or nothing just now, is none. */
-static inline int wspool_uring_wait_(wspool_uring *loop, int ms)
+static inline int wspool_uring_wait_(wspool_uring *loop, uint64_t time_left)
 {
     struct __kernel_timespec time;
     struct io_uring_cqe *first;
     int result;
-    time.tv_sec = ms / 1000;
-    time.tv_nsec = ms % 1000 * 1000000;
+    time.tv_sec = (long long)(time_left / WSPOOL_SECOND);
+    time.tv_nsec = (long long)(time_left % WSPOOL_SECOND);
     wspool_uring_enable_(loop);
     if (!loop->broken) {
-        result =
-            io_uring_submit_and_wait_timeout(&loop->ring, &first, 1, ms < 0 ? NULL : &time, NULL);
+        result = io_uring_submit_and_wait_timeout(&loop->ring, &first, 1,
+                                                  time_left == UINT64_MAX ? NULL : &time, NULL);
+        if (result == -EEXIST) { /* another thread's: nothing has happened to the ring */
+            errno = EEXIST;
+            return -1;
+        }
         if (result < 0 && result != -ETIME && result != -EINTR && result != -EAGAIN &&
             result != -EBUSY) {
             loop->broken = -result;
@@ -892,12 +913,19 @@ static inline int wspool_uring_wait_(wspool_uring *loop, int ms)
  * -1 when a ring is broken, or this is not the thread that took the first turn (EEXIST). */
 static inline int wspool_uring_turn(wspool_uring *loop, int max_ms)
 {
-    int wait = wspool_uring_sleep_(loop);
+    uint64_t then = wspool_uring_deadline_(loop), wait = then, now;
     unsigned count;
-    uint64_t now;
 
-    if (max_ms >= 0 && (wait < 0 || wait > max_ms)) {
-        wait = max_ms;
+    if (then > 0 && then < UINT64_MAX) {
+        now = wspool_clock();
+        wait = then > now ? then - now : 0;
+    }
+    if (max_ms >= 0 && wait > (uint64_t)max_ms * WSPOOL_MILLISECOND) {
+        wait = (uint64_t)max_ms * WSPOOL_MILLISECOND;
+    }
+    if (!loop->enabled) {
+        wspool_uring_enable_(loop);
+        wspool_uring_listeners_(loop);
     }
     if (wspool_uring_wait_(loop, wait) < 0) {
         return -1;
@@ -942,16 +970,19 @@ static inline int wspool_uring_run(wspool_uring *loop, uint64_t until)
 /* Stops listening. Those who wait in the backlog are reset by the system. */
 static inline void wspool_uring_deafen(wspool_uring *loop)
 {
-    int any = loop->listener_count > 0;
-    while (loop->listener_count > 0) {
-        wspool_uring_listener *listener = &loop->listeners[--loop->listener_count];
-        if (listener->armed) {
-            wspool_uring_cancel_(loop, listener->tag, WSPOOL_URING_ACCEPT);
+    int i, count = loop->listener_count;
+    for (i = 0; i < count; i++) {
+        if (loop->listeners[i].armed) {
+            wspool_uring_cancel_(loop, loop->listeners[i].tag, WSPOOL_URING_ACCEPT);
         }
-        close(listener->fd);
     }
-    if (any && loop->enabled && !loop->broken) { /* as long as it is awaited it is open */
+    /* As long as it is awaited it is open; and what was asked for names a descriptor, which may
+     * be another one's once it is closed. */
+    if (count > 0 && loop->enabled && !loop->broken) {
         io_uring_submit_and_get_events(&loop->ring);
+    }
+    while (loop->listener_count > 0) {
+        close(loop->listeners[--loop->listener_count].fd);
     }
     loop->rest_until = 0;
 }
@@ -981,9 +1012,10 @@ static inline void wspool_uring_settle_(wspool_uring *loop)
         return;
     }
     io_uring_prep_cancel64(sqe, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
-    while (loop->under_way > 0 && rounds-- > 0) {
+    while (loop->under_way > 0 && rounds > 0) {
         struct io_uring_cqe *cqe = NULL;
-        if (wspool_uring_wait_(loop, 100) < 0) {
+        uint64_t before = loop->under_way;
+        if (wspool_uring_wait_(loop, WSPOOL_URING_REST) < 0) {
             return;
         }
         while (io_uring_peek_cqe(&loop->ring, &cqe) == 0) {
@@ -994,6 +1026,7 @@ static inline void wspool_uring_settle_(wspool_uring *loop)
             }
             io_uring_cqe_seen(&loop->ring, cqe);
         }
+        rounds -= loop->under_way == before; /* only those in which nothing came */
     }
 }
 
@@ -1054,17 +1087,16 @@ static inline int wspool_uring_ring_(struct io_uring *ring, unsigned entries, un
 static inline int wspool_uring_buffers_(wspool_uring *loop)
 {
     struct io_uring_buf_reg about;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE); /* where the kernel wants its part to begin */
     unsigned i;
     int result;
 
-    loop->memory =
-        malloc(2 * WSPOOL_URING_PAGE + (size_t)(WSPOOL_URING_BUFFERS + 1) * WSPOOL_URING_BUFFER);
+    loop->memory = malloc(2 * page + (size_t)(WSPOOL_URING_BUFFERS + 1) * WSPOOL_URING_BUFFER);
     if (!loop->memory) {
         return -ENOMEM;
     }
-    loop->shared = (struct io_uring_buf_ring *)(((uintptr_t)loop->memory + WSPOOL_URING_PAGE - 1) /
-                                                WSPOOL_URING_PAGE * WSPOOL_URING_PAGE);
-    loop->buffers = (unsigned char *)loop->shared + WSPOOL_URING_PAGE;
+    loop->shared = (struct io_uring_buf_ring *)(((uintptr_t)loop->memory + page - 1) / page * page);
+    loop->buffers = (unsigned char *)loop->shared + page;
     loop->scratch = wspool_uring_buffer_(loop, WSPOOL_URING_BUFFERS);
     memset(&about, 0, sizeof(about));
     about.ring_addr = (uint64_t)(uintptr_t)loop->shared;
