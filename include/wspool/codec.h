@@ -73,14 +73,16 @@ enum wspool_decoded {
     WSPOOL_DECODED_ALL = 0,  /* all input was taken and all that follows from it written; with
                                 `last`, the message is complete */
     WSPOOL_DECODED_FULL = 1, /* the room is used up, and there is more to write: call again with
-                                more room, and what is left of in */
+                                more room, and what is left of in. (FULL that has neither taken nor
+                                written anything is BAD.) */
     WSPOOL_DECODED_BAD = 2,  /* this is nothing that such a peer may send: closed with 1007 */
     WSPOOL_DECODED_NOMEM = 3 /* closed with 1011 */
 };
 
 typedef struct wspool_codec_hook {
     /* May this offer be agreed to? 1 and *out, or 0: then the client's next offer is asked about.
-     * `wishes` is the route's `codec` option. */
+     * `wishes` is the route's `codec` option. 1 with numbers out of their range, or with an answer
+     * that is empty or not as it should be, counts as 0. */
     int (*agree)(const wspool_extension *offer, unsigned wishes, wspool_agreement *out, void *user);
     /* The message in that form: bytes that stay until the next call, and *encoded_len. NULL when
      * it had better go as it is: too short, no gain, no memory. `len` is at least 1. */

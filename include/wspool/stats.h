@@ -19,7 +19,10 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
-/* Counters: they only grow. X(name, unit, help) */
+/* Until version 1.0 a new number is put where it belongs, and hosts must be compiled again; from
+ * then on at the end of struct wspool_stats.
+ *
+ * Counters: they only grow. X(name, unit, help) */
 #define WSPOOL_COUNTERS(X)                                                                         \
     X(attempts, "peers", "transports opened and hosted requests judged")                           \
     X(accepted, "peers", "peers that became open")                                                 \
@@ -97,7 +100,8 @@ int wspool_stats(const wspool *pool, struct wspool_stats *stats);
 
 /* Walks the whole pool and compares it with its numbers: the books above, every queue, every
  * membership, every block's count; and asks each part of it whether it is in order. Linear in
- * peers and memberships: for tests, and for a diagnosis now and then, by the pool's thread. 0, or WSPOOL_ERR_BOOKS: a bug of ours, never of a peer. */
+ * peers and memberships: for tests, and for a diagnosis now and then, by the pool's thread. 0, or
+ * WSPOOL_ERR_BOOKS: a bug of ours, never of a peer. */
 int wspool_check(const wspool *pool);
 
 #pragma GCC visibility pop

@@ -75,8 +75,8 @@ extern "C" {
 /* ------------------------------------------------------------------- life */
 
 /* Makes a pool. `config` may be NULL for the defaults.
- * INVAL: a number outside its range, `now` too, an origin that is not scheme://host[:port], half a set of
- * memory hooks. ENTROPY, NOMEM. On error *pool is NULL. */
+ * INVAL: a number outside its range, `now` too, an origin that is not scheme://host[:port], half a
+ * set of hooks for memory or a codec. ENTROPY, NOMEM. On error *pool is NULL. */
 int wspool_new(wspool **pool, const wspool_config *config, uint64_t now);
 
 /* Ends every peer (their close hooks run, why POOL_FREED) and frees the pool. The transports are
@@ -287,7 +287,8 @@ int wspool_broadcast_written(wspool *pool, wspool_channel channel, wspool_writer
                              const wspool_send_options *options, wspool_tally *tally);
 
 /* Sends a message to one peer. FULL: its queue has no room (the pressure hook tells when it has
- * again), or pool_bytes is spent (nothing tells: stats, waiting_bytes). STATE: not open, or closing. TOO_BIG, GONE, NOMEM, INVAL. */
+ * again), or pool_bytes is spent (nothing tells: stats, waiting_bytes). STATE: not open, or
+ * closing. TOO_BIG, GONE, NOMEM, INVAL. */
 int wspool_send(wspool *pool, wspool_id id, const void *message, size_t len,
                 const wspool_send_options *options);
 

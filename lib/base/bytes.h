@@ -25,8 +25,8 @@ struct wsp_bytes {
 /* Room for `more` bytes behind len; 0, or WSPOOL_ERR_NOMEM and nothing is changed. */
 int wsp_bytes_reserve(struct wsp_bytes *bytes, const wspool_mem *mem, size_t more);
 int wsp_bytes_append(struct wsp_bytes *bytes, const wspool_mem *mem, const void *data, size_t len);
-/* The same when there will never be more than `most` bytes, which is below SIZE_MAX / 2: it grows in
- * powers of two, and the last step ends exactly there. Of two sizes that follow each other the
+/* The same when there will never be more than `most` bytes, which is below SIZE_MAX / 2: it grows
+ * in powers of two, and the last step ends exactly there. Of two sizes that follow each other the
  * smaller is at most three quarters of `most`, so that is what the copy in between can cost. */
 int wsp_bytes_reserve_within(struct wsp_bytes *bytes, const wspool_mem *mem, size_t more,
                              size_t most);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* json/json.c - life, hooks, and what the server says. See wspool/json.h. */
+#define CONFIG_MOST 4096u       /* no header of ours will have a larger one */
 #define _POSIX_C_SOURCE 200809L /* clock_gettime */
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +39,25 @@ void wspool_json_config_init_sized(wspool_json_config *config, size_t size)
     config->size = size;
 }
 
+/* Of any size: what an older host doesn't know keeps its default, what a newer one knows beyond us
+ * must be zero. */
+static int copy_config(wspool_json_config *config, const wspool_json_config *given)
+{
+    if (!given) {
+        return 0;
+    }
+    if (given->size < sizeof given->size || given->size > CONFIG_MOST) {
+        return WSPOOL_ERR_INVAL;
+    }
+    for (size_t i = sizeof *config; i < given->size; i++) {
+        if (((const unsigned char *)given)[i] != 0) {
+            return WSPOOL_ERR_INVAL;
+        }
+    }
+    memcpy(config, given, given->size < sizeof *config ? given->size : sizeof *config);
+    return 0;
+}
+
 int wspool_json_new(wspool_json **out, const wspool_json_config *given)
 {
     wspool_json_config config = defaults;
@@ -45,11 +65,8 @@ int wspool_json_new(wspool_json **out, const wspool_json_config *given)
         return WSPOOL_ERR_INVAL;
     }
     *out = NULL;
-    if (given) {
-        if (given->size < sizeof given->size || given->size > sizeof config) {
-            return WSPOOL_ERR_INVAL;
-        }
-        memcpy(&config, given, given->size);
+    if (copy_config(&config, given)) {
+        return WSPOOL_ERR_INVAL;
     }
     if (!config.server || !config.clock.call || config.depth < 1 || config.depth > DEPTH_MAX) {
         return WSPOOL_ERR_INVAL;

@@ -74,7 +74,8 @@ struct wsp_conn {
     uint8_t unused;
     union {
         struct wsp_hello *hello;     /* HEAD, PENDING, HELD; NULL before the first byte */
-        struct wsp_inbound *inbound; /* OPEN, CLOSING; NULL between messages */
+        struct wsp_inbound *inbound; /* OPEN, CLOSING; NULL between messages, but for what a
+                                        codec keeps for the next */
     } work;
     struct wsp_gate gate;
     struct wsp_timer timer;

@@ -167,7 +167,7 @@ static int begin_frame(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
     enum wsp_gate_answer answer = wsp_gate_feed(gate, bytes, len, &frame);
     if (answer == WSP_GATE_MORE) {
         if (*pin && (*pin)->message == 0 && !(*pin)->state) {
-            wsp_inbound_fini(inbounds, pin); /* an idle peer has none */
+            wsp_inbound_fini(inbounds, pin); /* an idle peer has none, unless a codec keeps it */
         }
         event->kind = WSP_EVENT_MORE;
         return 0;

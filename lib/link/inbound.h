@@ -7,7 +7,7 @@
  * next message. A message that comes in one piece is shown where wslay has put it; any other is
  * gathered in one buffer that grows with what has come, so that a fragment costs what it carries
  * and an announced length costs nothing. A message in another form (RSV1) is decoded into that
- * buffer piece by piece. It never grows beyond the limit of a message, whatever the pieces decode to.
+ * buffer piece by piece. It never grows beyond the limit of a message, whatever comes.
  *
  * Invariants:
  * - a decoder is held only inside a frame, while nothing of it is to be thrown away, and never

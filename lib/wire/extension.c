@@ -14,30 +14,13 @@
 
 #define HEADER "Sec-WebSocket-Extensions"
 
-static int is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-static wspool_text trim(wspool_text text)
-{
-    while (text.len > 0 && is_blank(text.data[0])) {
-        text.data++;
-        text.len--;
-    }
-    while (text.len > 0 && is_blank(text.data[text.len - 1])) {
-        text.len--;
-    }
-    return text;
-}
-
 /* Cuts off what stands before `mark`, trimmed; *rest is what stands behind it. 1 when the mark is
  * there. */
 static int cut(wspool_text text, char mark, wspool_text *first, wspool_text *rest)
 {
     const char *at = text.len > 0 ? memchr(text.data, mark, text.len) : NULL;
     size_t len = at ? (size_t)(at - text.data) : text.len;
-    *first = trim((wspool_text){text.data, len});
+    *first = wsp_text_trimmed((wspool_text){text.data, len});
     *rest = at ? (wspool_text){at + 1, text.len - len - 1} : (wspool_text){text.data + text.len, 0};
     return at != NULL;
 }
@@ -72,7 +55,7 @@ static enum parsed parse_param(wspool_text text, wspool_extension_param *param)
     if (!has_value) {
         return GOOD;
     }
-    param->value = trim(value);
+    param->value = wsp_text_trimmed(value);
     return parse_value(&param->value);
 }
 

@@ -77,7 +77,7 @@ static size_t skip_value(const char *bytes, size_t at, size_t len)
     return at;
 }
 
-static wspool_text trimmed(wspool_text text)
+wspool_text wsp_text_trimmed(wspool_text text)
 {
     while (text.len > 0 && is_space(text.data[0])) {
         text.data++;
@@ -209,7 +209,7 @@ static int parse_header_line(wspool_text line, wspool_header *out)
     if (skip_value(value.data, 0, value.len) < value.len) {
         return REFUSE(MALFORMED);
     }
-    out->value = trimmed(value);
+    out->value = wsp_text_trimmed(value);
     return 0;
 }
 
@@ -377,7 +377,7 @@ int wsp_http_next_element(const wspool_request *request, const char *name, size_
             piece.data = value.data + at;
             piece.len = comma ? (size_t)(comma - piece.data) : value.len - at;
             at += piece.len + (comma ? 1 : 0);
-            piece = trimmed(piece);
+            piece = wsp_text_trimmed(piece);
             if (piece.len > 0) {
                 *element = piece;
                 *cursor = index << CURSOR_HALF | at;

@@ -49,6 +49,9 @@ int wsp_http_next_element(const wspool_request *request, const char *name, size_
 int wsp_text_is(wspool_text text, const char *string);
 int wsp_text_same(wspool_text a, wspool_text b);
 
+/* Without the blanks and tabs around it. */
+wspool_text wsp_text_trimmed(wspool_text text);
+
 /* Is it a token of RFC 9110, 5.6.2, of at least one byte? 1 or 0. */
 int wsp_text_is_token(wspool_text text);
 

@@ -503,7 +503,7 @@ static void new_when_the_config_is_no_good_answers_inval(void **state)
     } while (0)
     REFUSES(config.size = 0);
     REFUSES(config.size = sizeof(size_t) - 1);
-    REFUSES(config.size = sizeof config + 1);
+    REFUSES(config.size = SIZE_MAX);
     REFUSES(config.depth = 0);
     REFUSES(config.depth = 513);
     REFUSES(config.server = NULL);
@@ -513,6 +513,15 @@ static void new_when_the_config_is_no_good_answers_inval(void **state)
     config.depth = 512;
     assert_int_equal(wspool_json_new(&json, &config), 0);
     wspool_json_free(json);
+    struct { /* a newer host's: it may know of more, but wish nothing that we can't do */
+        wspool_json_config known;
+        uint64_t more;
+    } newer = {.known = config};
+    newer.known.size = sizeof newer;
+    assert_int_equal(wspool_json_new(&json, &newer.known), 0);
+    wspool_json_free(json);
+    newer.more = 1;
+    assert_int_equal(wspool_json_new(&json, &newer.known), WSPOOL_ERR_INVAL);
     assert_int_equal(wspool_json_new(&json, NULL), 0);
     wspool_json_free(json);
     wspool_json_free(NULL);
