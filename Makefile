@@ -55,6 +55,7 @@ echo.companions  := deflate
 cards.companions := json
 cards.libs       := -lmicrohttpd
 echo.libs        := -luring
+load.libs        := -lz
 
 LIBS  := -lwslay $(shell pkg-config --libs nettle 2>/dev/null || echo -lnettle)
 yes    = $(filter-out 0 no false,$(1))
@@ -242,7 +243,7 @@ NET_BENCH := $(patsubst %.c,build/release/%,$(sort $(wildcard test/bench/net/*.c
 
 $(NET_BENCH): build/release/%: build/release/%.o
 	$(call say,LD     $@)
-	$(Q)$(release.cc) $(release.flags) -o $@ $^ $(LDFLAGS)
+	$(Q)$(release.cc) $(release.flags) -o $@ $^ $(LDFLAGS) $($(@F).libs)
 
 # Costs are counted in the release build; the linker leads each system call to the counter.
 COSTS      := build/release/test/costs/costs

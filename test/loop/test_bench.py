@@ -3,11 +3,15 @@
 """loop/test_bench.py - the socket benchmark works, and its load notices a server that doesn't.
 
 The floor of test/bench/net loses, repeats, reorders or alters every 50th message; each is found
-and called by its name. Then test/bench/net/run --quick: every row, every count, no times."""
+and called by its name. So is what a relay does to the compressed messages of echo --deflate. Then
+test/bench/net/run --quick: every row, every count, no times."""
+import asyncio
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import zlib
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "tools"))
 from tap import Tap  # noqa: E402
@@ -16,21 +20,127 @@ PROGRAMS = "build/release/test/bench/net"
 ROOM = ["fanout", "--connections", "20", "--rooms", "2", "--burst", "8"]
 ECHO = ["echo", "--connections", "5", "--flight", "16"]
 SMALL = ["--messages", "800", "--warm", "0", "--check", "1", "--patience", "2"]
+DEFLATE = ["--deflate", "--size", "1024", "--check", "64"]  # compressed ones are all checked
 COUNTS = {"lose": "lost", "repeat": "repeated", "reorder": "reordered", "corrupt": "wrong"}
+OF_DEFLATE = {**COUNTS, "garble": "wrong", "unmark": "wrong"}
+FRESH = b"; server_no_context_takeover"
 
 
-def load(what, *flags):
+def load(what, *flags, load_flags=()):
     """The load against a floor with these flags: exit status and what it counted."""
     with subprocess.Popen([f"{PROGRAMS}/floor", *flags], stdout=subprocess.PIPE,
                           text=True) as floor:
         try:
             port = floor.stdout.readline().rsplit(":", 1)[1].strip()
-            done = subprocess.run([f"{PROGRAMS}/load", *what, *SMALL, "--port", port], text=True,
-                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60,
-                                  check=False)
+            done = subprocess.run([f"{PROGRAMS}/load", *what, *SMALL, *load_flags, "--port", port],
+                                  text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                  timeout=60, check=False)
         finally:
             floor.kill()
     return done.returncode, json.loads(done.stdout)
+
+
+def altered(frame):
+    """A compressed frame with a head of four bytes whose message ends in another letter."""
+    text = bytearray(zlib.decompressobj(-15).decompress(frame[4:] + b"\0\0\xff\xff"))
+    text[-1] ^= 1
+    again = zlib.compressobj(wbits=-15)
+    data = (again.compress(text) + again.flush(zlib.Z_SYNC_FLUSH))[:-4]
+    return frame[:2] + len(data).to_bytes(2, "big") + data
+
+
+class Relay:
+    """Between the load and a server: cuts frames in two, and does the fault to every 50th of each
+    fifth connection. The others get it as it was: of two that should be alike one is not."""
+
+    def __init__(self, port, fault):
+        self.port, self.fault, self.connections = port, fault, 0
+
+    async def serve(self, reader, writer):
+        self.connections += 1
+        bad = self.connections % 5 == 0
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            from_server, to_server = await asyncio.open_connection("127.0.0.1", self.port)
+            up = asyncio.ensure_future(self.up(reader, to_server))
+            await self.down(from_server, writer, bad)
+            await up
+
+    @staticmethod
+    async def up(reader, writer):
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+        writer.close()
+
+    async def down(self, reader, writer, bad):
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert FRESH in head
+        writer.write(head.replace(FRESH, b"") if self.fault == "lean" else head)
+        held, count = b"", 0
+        while True:
+            frame = bytearray(await reader.readexactly(2))
+            if frame[1] == 126:
+                frame += await reader.readexactly(2)
+            frame += await reader.readexactly(
+                frame[1] if frame[1] < 126 else int.from_bytes(frame[2:4], "big"))
+            count += 1
+            if not bad or count % 50 or self.fault == "lean":
+                frame, held = frame + held, b""
+            elif self.fault == "lose":
+                frame = b""
+            elif self.fault == "repeat":
+                frame *= 2
+            elif self.fault == "reorder":
+                frame, held = b"", frame
+            elif self.fault == "corrupt":
+                frame = altered(frame)
+            elif self.fault == "garble":
+                frame[len(frame) * 3 // 4] ^= 0xff
+            elif self.fault == "unmark":  # as one that is not compressed
+                frame[0] &= 0xbf
+            writer.write(frame[:3])
+            writer.write(frame[3:])
+
+
+async def through_relay(port, fault, what):
+    """As load(), by way of a relay; what it counted is empty when it did not begin."""
+    relay = await asyncio.start_server(Relay(port, fault).serve, "127.0.0.1", 0)
+    load_process = await asyncio.create_subprocess_exec(
+        f"{PROGRAMS}/load", *what, *SMALL, *DEFLATE,
+        "--port", str(relay.sockets[0].getsockname()[1]),
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    out, _ = await asyncio.wait_for(load_process.communicate(), 60)
+    relay.close()
+    return load_process.returncode, json.loads(out or "{}")
+
+
+def compressed(t):
+    """The load against echo --deflate, good and with faults."""
+    def good(said):
+        return said["deliveries"] >= 800 and not any(said[count] for count in COUNTS.values())
+
+    status, said = load(ECHO, load_flags=DEFLATE)
+    t.ok(status == 0 and good(said) and said["compressed"] == 0,
+         "deflate needs_no_server_that_agrees")
+    with subprocess.Popen(["build/examples/echo", "--deflate", "--port", "0"], text=True,
+                          stdout=subprocess.PIPE) as echo:
+        try:
+            port = echo.stdout.readline().rsplit(":", 1)[1].strip()
+            for mode in (ROOM, ECHO):
+                status, said = asyncio.run(through_relay(port, None, mode))
+                t.ok(status == 0 and good(said) and
+                     said["deliveries"] == said["compressed"] == said["checked"] and
+                     said["bytes"] < 600 * said["deliveries"],
+                     f"deflate {mode[0]} finds_no_fault_in_a_good_server", status, said)
+                for fault, count in OF_DEFLATE.items():
+                    status, said = asyncio.run(through_relay(port, fault, mode))
+                    others = [other for other in COUNTS.values() if said[other] and other != count]
+                    t.ok(status == 1 and said[count] > 0 and set(others) <= {"lost"},
+                         f"deflate {mode[0]} finds_what_is_{count} by {fault}", status, said)
+            status, said = asyncio.run(through_relay(port, "lean", ECHO))
+            t.ok(status == 1 and not said, "deflate wants_messages_that_stand_alone", status, said)
+        finally:
+            echo.kill()
 
 
 def main():
@@ -47,6 +157,8 @@ def main():
             # One that is held back for good is lost as well.
             t.ok(status == 1 and said[count] > 0 and set(others) <= {"lost"},
                  f"{mode[0]} finds_what_is_{count}")
+
+    compressed(t)
 
     done = subprocess.run(["test/bench/net/run", "--quick", "--json"], text=True, timeout=200,
                           stdout=subprocess.PIPE, check=False)

@@ -2,13 +2,15 @@
 /*
  * bench/net/load.c - the load of the socket benchmark: asks, counts, and finds fault.
  *
- *     load fanout    --port P --connections N [--rooms C] [--flight F | --burst B]
+ *     load fanout    --port P --connections N [--rooms C] [--flight F | --burst B | --rate R]
  *     load echo      --port P --connections N [--flight F]
  *     load handshake --port P [--rate R | --flight F]
+ *     ... --deflate
  *
  * fanout: N members in C rooms; one publisher keeps F messages on their way, or sends B of them at
- * once and the next when all of these have come everywhere. echo: each connection has F messages
- * on their way. handshake: connect, upgrade, close; R a second, or F at a time as fast as it goes.
+ * once and the next when all of these have come everywhere, or R a second, each alone. echo: each
+ * connection has F messages on their way. handshake: connect, upgrade, close; R a second, or F at a
+ * time as fast as it goes.
  *
  * One thread, bound to a core of its own (--core), that never sleeps: so nobody has to wake it, and
  * no wake-up is charged to the server. Edge-triggered: a socket is read until it is empty.
@@ -18,6 +20,13 @@
  * last 64 of its stream: lost, repeated and reordered ones are told apart. Every 64th text
  * (--check) is compared byte by byte. Latency is from the making of a message to the return of the
  * recv() that brought its end.
+ *
+ * With --deflate each connection offers permessage-deflate. Where the server agrees, all that is
+ * sent is compressed (level 1, when it is made, and so within its latency), and each message that
+ * comes compressed is inflated by itself and compared whole. The members of a room get the same
+ * bytes, and equal bytes inflate to equal texts: so what a message was inflated from is kept, the
+ * others are compared with that, and every 64th (--check) is inflated anyway. Without this the time
+ * shown for a fan-out would be that of a thousand inflaters here.
  *
  * Time, deliveries and processor time (of --pid, and of its core's softirq thread, --softirq) are
  * taken between two moments at which nothing is on its way. Prints one line of JSON. Exit status:
@@ -30,8 +39,8 @@
 #include <endian.h>
 #include <errno.h>
 #include <getopt.h>
+#include <linux/tcp.h> /* <netinet/tcp.h> does not know of tcpi_data_segs_in */
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -44,13 +53,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <zlib.h>
+
 #define SECOND UINT64_C(1000000000)
 #define EVENTS 512
 #define READ_BYTES (256u << 10)
 #define HEADER 32u /* letters: 8 number, 8 stream, 16 time */
 #define SIZE_MAX_ 60000u
-#define RING 4096u    /* messages on their way, at most; a power of two */
-#define CONNECTING 64 /* at a time */
+#define FRAME_MAX (SIZE_MAX_ + 1000) /* of what is sent, compressed or not */
+#define RING 4096u                   /* messages on their way, at most; a power of two */
+#define CONNECTING 64                /* at a time */
 #define LINGER (SECOND / 50)
 
 enum mode { FANOUT, ECHO, HANDSHAKE };
@@ -61,6 +73,7 @@ struct peer {
     uint8_t state;
     uint8_t check;    /* the text of the present frame is compared */
     uint8_t got_head; /* bytes of the present frame's head and header */
+    uint8_t deflate;  /* the server has agreed to it */
     uint32_t stream;
     uint32_t left;   /* bytes of the present frame's text that are to come */
     uint32_t next;   /* the number expected */
@@ -69,8 +82,8 @@ struct peer {
     uint64_t stamp;  /* of the present frame; of the connect */
     uint32_t number; /* of the present frame */
     uint8_t head[4 + HEADER];
-    uint8_t *unsent;
-    size_t unsent_len;
+    uint8_t *unsent, *partial; /* partial: of a frame, where the server may compress */
+    size_t unsent_len, partial_len;
 };
 
 static struct {
@@ -78,6 +91,7 @@ static struct {
     unsigned port, connections, rooms, size, burst, flight, check, core, rate, pid, softirq;
     double seconds, warm, patience;
     uint64_t messages; /* 0: as many as there is time for */
+    int deflate;
 } want = {.connections = 100,
           .rooms = 1,
           .size = 64,
@@ -89,7 +103,7 @@ static struct {
           .patience = 10};
 
 static struct {
-    uint64_t published, delivered, bytes, checked, handshakes;
+    uint64_t published, delivered, bytes, checked, handshakes, compressed;
     uint64_t lost, repeated, reordered, wrong, closed, strays;
     int stalled;
 } did;
@@ -184,27 +198,158 @@ static uint32_t value_of(const uint8_t *from, int *bad)
     return (uint32_t)(x | x >> 16);
 }
 
-/* A masked frame of a message, behind `prefix`. Answers its length. */
-static size_t make_frame(uint8_t *to, const char *prefix, uint32_t number, uint32_t stream,
-                         uint64_t now)
+/* ------------------------------------------------------------- compression */
+
+static int window = 15; /* the least that the server has asked for */
+
+/* A message by itself, as RFC 7692 wants it: without the last four bytes of the empty block. */
+static size_t deflated(uint8_t *to, const uint8_t *from, size_t len)
 {
-    size_t prefix_len = strlen(prefix), len = prefix_len + want.size, head = 6;
-    to[0] = 0x81;
-    to[1] = (uint8_t)(0x80 | len);
-    if (len >= 126) {
-        to[1] = 0x80 | 126;
-        to[2] = (uint8_t)(len >> 8);
-        to[3] = (uint8_t)len;
-        head = 8;
+    static z_stream z;
+    static int ready;
+    if (!ready && deflateInit2(&z, 1, Z_DEFLATED, -window, 5, Z_DEFAULT_STRATEGY) != Z_OK) {
+        fail("a deflater");
     }
-    memcpy(to + head - 4, key, 4);
-    uint8_t *payload = to + head;
-    memcpy(payload, prefix, prefix_len);
-    uint8_t *at = payload + prefix_len;
+    ready = 1;
+    deflateReset(&z);
+    z.next_in = (z_const Bytef *)from;
+    z.avail_in = (uInt)len;
+    z.next_out = to;
+    z.avail_out = FRAME_MAX;
+    if (deflate(&z, Z_SYNC_FLUSH) != Z_OK || z.avail_in > 0 || z.avail_out == 0) {
+        fail("deflating");
+    }
+    return z.total_out - 4;
+}
+
+/* The text of a message, when it has the length that all have; NULL when it doesn't, or is no
+ * compressed message. It must end between two blocks. */
+static const uint8_t *inflated(const uint8_t *from, size_t len)
+{
+    static const uint8_t tail[4] = {0x00, 0x00, 0xff, 0xff};
+    static uint8_t text[SIZE_MAX_ + 1];
+    static z_stream z;
+    static int ready;
+    if (!ready && inflateInit2(&z, -15) != Z_OK) {
+        fail("an inflater");
+    }
+    ready = 1;
+    inflateReset(&z);
+    z.next_out = text;
+    z.avail_out = want.size + 1;
+    z.next_in = (z_const Bytef *)from;
+    z.avail_in = (uInt)len;
+    int status = inflate(&z, Z_SYNC_FLUSH);
+    if (status != Z_OK || z.avail_in > 0) {
+        return NULL;
+    }
+    z.next_in = (z_const Bytef *)tail;
+    z.avail_in = sizeof(tail);
+    status = inflate(&z, Z_SYNC_FLUSH);
+    return status == Z_OK && z.avail_in == 0 && z.data_type & 128 && z.total_out == want.size
+               ? text
+               : NULL;
+}
+
+/* What is agreed on: `value` is that of Sec-WebSocket-Extensions. Answers 0 when it is not an
+ * answer to what was offered, or one that needs more than the inflater of a message here. */
+static int agreed(struct peer *peer, char *value)
+{
+    char *rest, *part = strtok_r(value, "; \t", &rest);
+    int fresh = 0;
+    if (!want.deflate || !part || strcmp(part, "permessage-deflate") != 0) {
+        return 0;
+    }
+    while ((part = strtok_r(NULL, "; \t", &rest))) {
+        int bits, end = 0;
+        if (strcmp(part, "server_no_context_takeover") == 0) {
+            fresh = 1;
+        } else if (sscanf(part, "client_max_window_bits=%d%n", &bits, &end) == 1 && !part[end] &&
+                   bits >= 8 && bits <= 15) {
+            window = bits < window ? bits : window;
+        } else if ((sscanf(part, "server_max_window_bits=%d%n", &bits, &end) != 1 || part[end] ||
+                    bits < 8 || bits > 15) &&
+                   strcmp(part, "client_no_context_takeover") != 0) {
+            return 0;
+        }
+    }
+    peer->deflate = 1;
+    return fresh;
+}
+
+/* Of each message of a fan-out: what it was inflated from, and what was in it. */
+static struct known {
+    uint8_t *data;
+    size_t len;
+    uint64_t stamp;
+    uint32_t number, stream;
+} known[RING];
+
+static struct known *known_to(const struct peer *peer)
+{
+    return &known[((uint64_t)peer->next * want.rooms + peer->stream) % RING];
+}
+
+static int recognised(struct peer *peer, const uint8_t *data, size_t len)
+{
+    const struct known *one = known_to(peer);
+    if (want.mode != FANOUT || len == 0 || one->len != len || one->stream != peer->stream ||
+        bodies % want.check == 0 || memcmp(one->data, data, len) != 0) {
+        return 0;
+    }
+    bodies++;
+    peer->number = one->number;
+    peer->stamp = one->stamp;
+    return 1;
+}
+
+static void keep_known(const struct peer *peer, const uint8_t *data, size_t len)
+{
+    struct known *one = known_to(peer);
+    if (want.mode != FANOUT || peer->number != peer->next) {
+        return;
+    }
+    if (one->len < len && !(one->data = realloc(one->data, len))) {
+        fail("memory");
+    }
+    memcpy(one->data, data, len);
+    *one = (struct known){one->data, len, peer->stamp, peer->number, peer->stream};
+}
+
+/* ----------------------------------------------------------------- sending */
+
+static size_t head_of(size_t len)
+{
+    return len < 126 ? 6 : 8;
+}
+
+/* A masked frame of a message, behind `prefix`. Answers its length. */
+static size_t make_frame(uint8_t *to, const struct peer *peer, const char *prefix, uint32_t number,
+                         uint32_t stream, uint64_t now)
+{
+    static uint8_t text[FRAME_MAX], small[FRAME_MAX];
+    size_t prefix_len = strlen(prefix), len = prefix_len + want.size;
+    uint8_t *whole = peer->deflate ? text : to + head_of(len), *at = whole + prefix_len;
+    memcpy(whole, prefix, prefix_len);
     letters(at, number, 8);
     letters(at + 8, stream, 8);
     letters(at + 16, now, 16);
     memcpy(at + HEADER, pattern + number % 26, want.size - HEADER);
+    to[0] = 0x81;
+    if (peer->deflate) {
+        to[0] = 0xc1;
+        len = deflated(small, text, len);
+        memcpy(to + head_of(len), small, len);
+    }
+    size_t head = head_of(len);
+    to[1] = (uint8_t)(0x80 | len);
+    if (head == 8) {
+        to[1] = 0x80 | 126;
+        to[2] = (uint8_t)(len >> 8);
+        to[3] = (uint8_t)len;
+    }
+    memcpy(to + head - 4, key, 4);
+    uint8_t *payload = to + head;
     uint64_t word, mask;
     size_t i = 0;
     memcpy(&mask, (const uint8_t[8]){0x37, 0xfa, 0x21, 0x3d, 0x37, 0xfa, 0x21, 0x3d}, 8);
@@ -284,9 +429,8 @@ static void judge_number(struct peer *peer, uint64_t now)
     }
 }
 
-static void judge_header(struct peer *peer)
+static void judge_header(struct peer *peer, const uint8_t *header)
 {
-    const uint8_t *header = peer->head + frame_head_len;
     int bad = 0;
     peer->number = value_of(header, &bad);
     uint32_t stream = value_of(header + 8, &bad);
@@ -354,7 +498,7 @@ static unsigned take(struct peer *peer, const uint8_t *data, size_t len, uint64_
                 complain("a message of another length has come");
                 return count;
             }
-            judge_header(peer);
+            judge_header(peer, peer->head + frame_head_len);
             peer->left = text;
         }
         size_t n = peer->left < len ? peer->left : len;
@@ -368,6 +512,80 @@ static unsigned take(struct peer *peer, const uint8_t *data, size_t len, uint64_
             count++;
         }
     }
+    return count;
+}
+
+/* A whole message where the server may compress. */
+static void judge_message(struct peer *peer, const uint8_t *data, size_t len, int compressed,
+                          uint64_t now)
+{
+    if (compressed && recognised(peer, data, len)) {
+        did.checked++;
+    } else {
+        const uint8_t *text = compressed ? inflated(data, len) : len == want.size ? data : NULL;
+        if (!text) {
+            did.wrong++;
+            did.stalled = 1;
+            complain("a message that %s", compressed ? "inflates to no message or to another length"
+                                                     : "has another length has come");
+            return;
+        }
+        uint64_t wrong = did.wrong;
+        judge_header(peer, text);
+        if (compressed && !peer->check) { /* others will be compared with it */
+            peer->check = 1;
+            did.checked++;
+        }
+        judge_text(peer, text + HEADER, want.size - HEADER, 0);
+        if (compressed && did.wrong == wrong) {
+            keep_known(peer, data, len);
+        }
+    }
+    did.compressed += compressed != 0;
+    judge_number(peer, now);
+}
+
+/* As take(), where the server may compress: frames are of any length, and judged when whole. */
+static unsigned take_deflated(struct peer *peer, const uint8_t *data, size_t len, uint64_t now)
+{
+    unsigned count = 0;
+    did.bytes += len;
+    if (peer->partial_len > 0) {
+        peer->partial = realloc(peer->partial, peer->partial_len + len);
+        if (!peer->partial) {
+            fail("memory");
+        }
+        memcpy(peer->partial + peer->partial_len, data, len);
+        data = peer->partial;
+        len += peer->partial_len;
+    }
+    while (len >= 2 && !did.stalled) {
+        size_t size = data[1], head = size == 126 ? 4 : 2;
+        if (len < head) {
+            break;
+        }
+        size = size == 126 ? (size_t)data[2] << 8 | data[3] : size;
+        if ((data[0] & ~0x40) != 0x81 || data[1] > 126) {
+            size_t used = other_frame(peer, data, len);
+            data += used;
+            len -= used;
+            continue;
+        }
+        if (len < head + size) {
+            break;
+        }
+        judge_message(peer, data + head, size, data[0] & 0x40, now);
+        data += head + size;
+        len -= head + size;
+        count++;
+    }
+    if (len > 0 && peer->partial_len == 0 && !(peer->partial = realloc(peer->partial, len))) {
+        fail("memory");
+    }
+    if (len > 0) {
+        memmove(peer->partial, data, len);
+    }
+    peer->partial_len = len;
     return count;
 }
 
@@ -411,7 +629,7 @@ static void connect_peer(struct peer *peer, uint32_t number)
 
 static void ask(struct peer *peer)
 {
-    char path[40] = "/echo", request[320];
+    char path[40] = "/echo", request[400];
     if (want.mode == FANOUT && peer == &peers[want.connections]) {
         strcpy(path, "/publish");
     } else if (want.mode == FANOUT) {
@@ -420,8 +638,11 @@ static void ask(struct peer *peer)
     int len = snprintf(request, sizeof(request),
                        "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nUpgrade: websocket\r\n"
                        "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-                       "Sec-WebSocket-Version: 13\r\n\r\n",
-                       path, want.port);
+                       "Sec-WebSocket-Version: 13\r\n%s\r\n",
+                       path, want.port,
+                       want.deflate ? "Sec-WebSocket-Extensions: permessage-deflate; "
+                                      "client_max_window_bits\r\n"
+                                    : "");
     if (send(peer->fd, request, (size_t)len, MSG_NOSIGNAL) != len) {
         fail("connect");
     }
@@ -431,9 +652,17 @@ static void ask(struct peer *peer)
 /* An answer fits into one read on loopback; one that doesn't is wrong. */
 static void judge_answer(struct peer *peer, const uint8_t *data, size_t len)
 {
+    static const char extensions[] = "\r\nSec-WebSocket-Extensions:";
+    char head[1024] = "", *extension;
+    memcpy(head, data, len < sizeof(head) ? len : 0);
+    extension = strcasestr(head, extensions);
+    if (extension) {
+        extension += sizeof(extensions) - 1;
+        extension[strcspn(extension, "\r")] = '\0';
+    }
     if (len < 16 || memcmp(data, "HTTP/1.1 101 ", 13) != 0 ||
         !memmem(data, len, answer_key, sizeof(answer_key) - 1) ||
-        memcmp(data + len - 4, "\r\n\r\n", 4) != 0) {
+        memcmp(data + len - 4, "\r\n\r\n", 4) != 0 || (extension && !agreed(peer, extension))) {
         fprintf(stderr, "load: not the answer to an upgrade: %.*s\n", (int)len, data);
         exit(1);
     }
@@ -446,7 +675,7 @@ static void echo_send(struct peer *peer, unsigned count, uint64_t now)
 {
     size_t len = 0;
     for (unsigned i = 0; i < count; i++) {
-        len += make_frame(out + len, "", peer->sent++, peer->stream, now);
+        len += make_frame(out + len, peer, "", peer->sent++, peer->stream, now);
     }
     published += count;
     did.published += count;
@@ -473,7 +702,7 @@ static void readable(struct peer *peer)
             judge_answer(peer, buffer, (size_t)n);
         } else {
             uint64_t now = clock_now();
-            unsigned count = take(peer, buffer, (size_t)n, now);
+            unsigned count = (peer->deflate ? take_deflated : take)(peer, buffer, (size_t)n, now);
             if (want.mode == ECHO && running && count > 0) {
                 echo_send(peer, count, now);
             }
@@ -603,8 +832,22 @@ static uint64_t resident(unsigned pid)
     return kib * 1024;
 }
 
+/* Segments that have come to all peers. Over loopback that is how many sends there were, as long as
+ * they are of less than 64 KiB and find room in the window. */
+static uint64_t segments_of(void)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < want.connections && want.mode != HANDSHAKE; i++) {
+        struct tcp_info info = {0};
+        socklen_t len = sizeof(info);
+        getsockopt(peers[i].fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+        sum += info.tcpi_data_segs_in;
+    }
+    return sum;
+}
+
 static struct {
-    uint64_t begin, server, softirq;
+    uint64_t begin, server, softirq, segments;
     double seconds;
 } cost;
 
@@ -621,8 +864,9 @@ static void linger(void)
 static void cost_begin(void)
 {
     linger();
-    did.delivered = did.bytes = did.checked = did.published = did.handshakes = 0;
+    did.delivered = did.bytes = did.checked = did.published = did.handshakes = did.compressed = 0;
     memset(histogram, 0, sizeof(histogram));
+    cost.segments = segments_of();
     cost.server = cpu_of(want.pid);
     cost.softirq = cpu_of(want.softirq);
     cost.begin = progress = clock_now();
@@ -637,6 +881,7 @@ static void cost_end(void)
     did.strays = did.delivered - delivered;
     cost.server = cpu_of(want.pid) - cost.server;
     cost.softirq = cpu_of(want.softirq) - cost.softirq;
+    cost.segments = segments_of() - cost.segments;
 }
 
 /* ------------------------------------------------------------------- modes */
@@ -656,7 +901,8 @@ static void publish(unsigned count)
         missing[published % RING] =
             want.connections / want.rooms + (room < want.connections % want.rooms);
         snprintf(prefix, sizeof(prefix), "r%u\n", room);
-        len += make_frame(out + len, prefix, (uint32_t)(published / want.rooms), room, now);
+        len +=
+            make_frame(out + len, publisher, prefix, (uint32_t)(published / want.rooms), room, now);
     }
     did.published += count;
     put(publisher, out, len);
@@ -666,7 +912,7 @@ static void publish(unsigned count)
 static void traffic(uint64_t until, uint64_t messages)
 {
     struct peer *publisher = &peers[want.connections];
-    uint64_t begin = published, now = clock_now();
+    uint64_t begin = published, start = clock_now(), now = start;
     progress = now;
     running = 1;
     if (want.mode == ECHO) {
@@ -680,7 +926,10 @@ static void traffic(uint64_t until, uint64_t messages)
         running = (now < until && (messages == 0 || published < begin + messages)) ||
                   published == begin; /* one at least, however late it is */
         if (want.mode == FANOUT && running && publisher->unsent_len == 0) {
-            uint64_t count = want.burst ? (away ? 0 : want.burst) : want.flight - away;
+            uint64_t due = (now - start) * want.rate / SECOND + 1 - (published - begin);
+            uint64_t count = want.burst  ? (away ? 0 : want.burst)
+                             : want.rate ? (due && away < RING / 4)
+                                         : want.flight - away;
             if (count > 0) {
                 publish((unsigned)(count < left ? count : left));
             }
@@ -731,7 +980,7 @@ static _Noreturn void usage(void)
     fputs("usage: load fanout|echo|handshake --port PORT [--connections N] [--rooms C]\n"
           "            [--size BYTES] [--burst B | --flight F] [--rate R] [--seconds S]\n"
           "            [--warm S] [--messages M] [--check EVERY] [--core CORE] [--patience S]\n"
-          "            [--pid SERVER] [--softirq PID]\n",
+          "            [--pid SERVER] [--softirq PID] [--deflate]\n",
           stderr);
     exit(2);
 }
@@ -739,12 +988,12 @@ static _Noreturn void usage(void)
 static void settings(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"port", 1, NULL, 0},  {"connections", 1, NULL, 1}, {"rooms", 1, NULL, 2},
-        {"size", 1, NULL, 3},  {"burst", 1, NULL, 4},       {"flight", 1, NULL, 5},
-        {"check", 1, NULL, 6}, {"core", 1, NULL, 7},        {"rate", 1, NULL, 8},
-        {"pid", 1, NULL, 9},   {"softirq", 1, NULL, 10},    {"seconds", 1, NULL, 11},
-        {"warm", 1, NULL, 12}, {"patience", 1, NULL, 13},   {"messages", 1, NULL, 14},
-        {NULL, 0, NULL, 0}};
+        {"port", 1, NULL, 0},     {"connections", 1, NULL, 1}, {"rooms", 1, NULL, 2},
+        {"size", 1, NULL, 3},     {"burst", 1, NULL, 4},       {"flight", 1, NULL, 5},
+        {"check", 1, NULL, 6},    {"core", 1, NULL, 7},        {"rate", 1, NULL, 8},
+        {"pid", 1, NULL, 9},      {"softirq", 1, NULL, 10},    {"seconds", 1, NULL, 11},
+        {"warm", 1, NULL, 12},    {"patience", 1, NULL, 13},   {"messages", 1, NULL, 14},
+        {"deflate", 0, NULL, 15}, {NULL, 0, NULL, 0}};
     unsigned *const numbers[] = {&want.port,  &want.connections, &want.rooms,  &want.size,
                                  &want.burst, &want.flight,      &want.check,  &want.core,
                                  &want.rate,  &want.pid,         &want.softirq};
@@ -757,14 +1006,16 @@ static void settings(int argc, char **argv)
     }
     want.mode = (enum mode)mode;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (option < 0 || option > 14) {
+        if (option < 0 || option > 15) {
             usage();
         } else if (option < 11) {
             *numbers[option] = (unsigned)strtoul(optarg, NULL, 10);
         } else if (option < 14) {
             *reals[option - 11] = strtod(optarg, NULL);
-        } else {
+        } else if (option == 14) {
             want.messages = strtoull(optarg, NULL, 10);
+        } else {
+            want.deflate = 1;
         }
     }
     if (mode == 3 || optind != argc - 1 || !want.port || !want.connections || !want.rooms ||
@@ -779,10 +1030,12 @@ static void print(void)
     int ok = !did.lost && !did.repeated && !did.reordered && !did.wrong && !did.closed &&
              !did.strays && !did.stalled;
     printf("{\"ok\": %s, \"connections\": %u, \"size\": %u, \"published\": %llu, "
-           "\"deliveries\": %llu, \"handshakes\": %llu, \"bytes\": %llu, \"checked\": %llu, ",
+           "\"deliveries\": %llu, \"handshakes\": %llu, \"bytes\": %llu, \"checked\": %llu, "
+           "\"compressed\": %llu, \"segments\": %llu, ",
            ok ? "true" : "false", want.connections, want.size, (unsigned long long)did.published,
            (unsigned long long)did.delivered, (unsigned long long)did.handshakes,
-           (unsigned long long)did.bytes, (unsigned long long)did.checked);
+           (unsigned long long)did.bytes, (unsigned long long)did.checked,
+           (unsigned long long)did.compressed, (unsigned long long)cost.segments);
     printf("\"seconds\": %.6f, \"server_ns\": %llu, \"softirq_ns\": %llu, \"p50_us\": %.1f, "
            "\"p99_us\": %.1f, \"resident\": [%llu, %llu, %llu], ",
            cost.seconds, (unsigned long long)cost.server, (unsigned long long)cost.softirq,
@@ -795,6 +1048,25 @@ static void print(void)
            (unsigned long long)did.closed, (unsigned long long)did.strays,
            did.stalled ? "true" : "false");
     exit(ok ? 0 : 1);
+}
+
+/* As JSON of a program looks, and so of what applications send: it compresses to a third or so. */
+static void make_pattern(void)
+{
+    static const char *const words[] = {"card", "moved", "Anna", "to the left", "Ben",
+                                        "done", "later", "note", "please look", "board"};
+    uint64_t x = 1;
+    for (size_t len = 0; len < sizeof(pattern);) {
+        char record[128];
+        x = x * UINT64_C(6364136223846793005) + 1442695040888963407; /* Knuth's MMIX */
+        snprintf(record, sizeof(record),
+                 "{\"id\":%u,\"who\":\"%s\",\"what\":\"%s %s\",\"x\":%u,\"y\":%u},",
+                 (unsigned)(x >> 40), words[(x >> 60) % 10], words[(x >> 56) % 10],
+                 words[(x >> 52) % 10], (unsigned)(x >> 30) % 2000, (unsigned)(x >> 20) % 1000);
+        for (size_t i = 0; record[i] && len < sizeof(pattern); i++) {
+            pattern[len++] = (uint8_t)record[i];
+        }
+    }
 }
 
 static void prepare(void)
@@ -810,9 +1082,7 @@ static void prepare(void)
     CPU_SET(want.core, &cores);
     sched_setaffinity(0, sizeof(cores), &cores); /* where there is one core only, so be it */
 
-    for (size_t i = 0; i < sizeof(pattern); i++) {
-        pattern[i] = (uint8_t)('a' + i % 26);
-    }
+    make_pattern();
     frame_head[0] = 0x81;
     frame_head[1] = (uint8_t)want.size;
     frame_head_len = 2;
@@ -823,7 +1093,7 @@ static void prepare(void)
         frame_head_len = 4;
     }
     peers = calloc(want.connections + 1, sizeof(*peers));
-    out = malloc((size_t)in_flight * (want.size + 32) + READ_BYTES);
+    out = malloc((size_t)in_flight * (want.size + want.size / 100 + 64) + READ_BYTES);
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (!peers || !out || epoll_fd < 0) {
         fail("preparing");
