@@ -43,6 +43,7 @@ static const size_t sizes[] = {0, 1, 5, 125, 126, 200, 1000, 4000, 17000, 66000}
 static const uint64_t spans[] = {0,        MS,       100 * MS, SEC,       3 * SEC,
                                  10 * SEC, 31 * SEC, 65 * SEC, 600 * SEC, 100000 * SEC};
 static uint8_t text[70000];
+static char long_target[6000] = "/all?token=t&";
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -50,6 +51,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     (void)argv;
     fuzz_simmed();
     memset(text, 'm', sizeof text);
+    memset(long_target + strlen(long_target), 'q', sizeof long_target - strlen(long_target) - 1);
     return 0;
 }
 
@@ -90,6 +92,8 @@ static client_request request_of(unsigned number)
         request.protocol = "one, two";
     } else if (number / 35 % 8 == 3) {
         request.key = "short";
+    } else if (number / 35 % 8 == 4) {
+        request.target = long_target; /* what is kept of it is more than a quarter of a head */
     }
     return request;
 }
