@@ -48,12 +48,12 @@ enum wsp_state { WSP_HEAD, WSP_PENDING, WSP_HELD, WSP_REFUSED, WSP_OPEN, WSP_CLO
 #define WSP_ANSWERING 0x0004u      /* its 101 has not left the pool yet */
 #define WSP_PINGED 0x0008u         /* a ping of ours awaits a sign of life */
 #define WSP_CLOSE_RECEIVED 0x0010u /* the peer's Close has come: nothing after it counts */
-#define WSP_TOLD_PAUSED 0x0020u    /* wspool_next has said: no READ */
 #define WSP_TOLD_CLOSE 0x0040u     /* wspool_next has said: CLOSE */
 #define WSP_PONG_DUE 0x0080u       /* a pong would be an answer: it is no nuisance */
-/* Marks of its queue, kept there since an ack looks at them. */
+/* Marks of its queue, kept there since wspool_next and an ack look at them. */
 #define WSP_MARK_PRESSED 0x01u /* above half of a limit: the host was told, or is about to be */
 #define WSP_MARK_STUCK 0x02u   /* blocked since `moved`, however often it was tried again */
+#define WSP_MARK_PAUSED 0x04u  /* wspool_next has said: no READ */
 /* What is to be done on the way out. */
 #define WSP_EVENT_LEAVE 0x0100u    /* leave all channels */
 #define WSP_EVENT_ENDED 0x0200u    /* tidy up, and tell the host */

@@ -189,17 +189,16 @@ int wspool_nuisance(wspool *pool, wspool_id id, uint32_t cost, const char *what)
 static int news_of(struct wsp_peer *peer, wspool_id *id, unsigned *wants)
 {
     struct wsp_conn *conn = &peer->conn;
-    unsigned before = conn->flags & (WSP_TOLD_CLOSE | WSP_TOLD_PAUSED);
-    unsigned told = 0;
+    int was_closed = (conn->flags & WSP_TOLD_CLOSE) != 0;
+    int was_paused = (conn->out.marks & WSP_MARK_PAUSED) != 0;
     *wants = wsp_conn_wants(conn);
     *id = wsp_peer_id(peer);
-    if (*wants & WSPOOL_CLOSE) {
-        told = WSP_TOLD_CLOSE;
-    } else if (!(*wants & WSPOOL_READ)) {
-        told = WSP_TOLD_PAUSED;
-    }
-    conn->flags = (uint16_t)((conn->flags & ~(WSP_TOLD_CLOSE | WSP_TOLD_PAUSED)) | told);
-    return told != before || (*wants & WSPOOL_WRITE);
+    int close = (*wants & WSPOOL_CLOSE) != 0;
+    int paused = !close && !(*wants & WSPOOL_READ);
+    conn->flags = (uint16_t)((conn->flags & ~WSP_TOLD_CLOSE) | (close ? WSP_TOLD_CLOSE : 0));
+    conn->out.marks =
+        (uint8_t)((conn->out.marks & ~WSP_MARK_PAUSED) | (paused ? WSP_MARK_PAUSED : 0));
+    return close != was_closed || paused != was_paused || (*wants & WSPOOL_WRITE);
 }
 
 /* The first peer with news, from this slot of the set on. Apart from wspool_next, so that what is
@@ -238,7 +237,7 @@ int wspool_next(wspool *pool, wspool_id *id, unsigned *wants)
     }
     const struct wsp_peer *peer = wsp_slots_at(&pool->peers, slot);
     const struct wsp_outq *out = &peer->conn.out;
-    if (!out->open || out->blocked || out->bytes == 0 || (peer->conn.flags & WSP_TOLD_PAUSED)) {
+    if (!out->open || out->blocked || out->bytes == 0 || (out->marks & WSP_MARK_PAUSED)) {
         return next_news(pool, slot, id, wants);
     }
     *id = wsp_peer_id(peer);

@@ -46,15 +46,24 @@ static ssize_t failing_sendmsg(int fd, const struct msghdr *message, int flags)
     return -1;
 }
 
+static ssize_t failing_send(int fd, void *bytes, size_t len, int flags)
+{
+    struct iovec vector = {bytes, len};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+    return failing_sendmsg(fd, &message, flags);
+}
+
 #define epoll_ctl counted_epoll_ctl
 #define epoll_wait counted_epoll_wait
 #define accept4 failing_accept4
 #define sendmsg failing_sendmsg
+#define send(fd, bytes, len, flags) failing_send(fd, bytes, len, flags)
 #include <wspool/adapters/epoll.h>
 #undef epoll_ctl
 #undef epoll_wait
 #undef accept4
 #undef sendmsg
+#undef send
 
 #define LOOP(name) wspool_epoll_##name
 #define LOOP_TYPE wspool_epoll

@@ -72,6 +72,17 @@ static void failing_send(struct io_uring_sqe *sqe, int fd, const struct msghdr *
     io_uring_prep_sendmsg(sqe, fd, &shorter[next], flags);
 }
 
+static void failing_send_one(struct io_uring_sqe *sqe, int fd, void *bytes, size_t len, int flags)
+{
+    static struct iovec vectors[256];
+    static struct msghdr messages[256];
+    static unsigned next;
+    next = (next + 1) % 256;
+    vectors[next] = (struct iovec){bytes, len};
+    messages[next] = (struct msghdr){.msg_iov = &vectors[next], .msg_iovlen = 1};
+    failing_send(sqe, fd, &messages[next], (unsigned)flags);
+}
+
 static int told_peek(struct io_uring *ring, struct io_uring_cqe **cqe)
 {
     int result = io_uring_peek_cqe(ring, cqe);
@@ -93,12 +104,14 @@ static int told_peek(struct io_uring *ring, struct io_uring_cqe **cqe)
 #define io_uring_submit_and_wait counted_write
 #define io_uring_prep_multishot_accept failing_accept
 #define io_uring_prep_sendmsg failing_send
+#define io_uring_prep_send failing_send_one
 #define io_uring_peek_cqe told_peek
 #include <wspool/adapters/uring.h>
 #undef io_uring_submit_and_wait_timeout
 #undef io_uring_submit_and_wait
 #undef io_uring_prep_multishot_accept
 #undef io_uring_prep_sendmsg
+#undef io_uring_prep_send
 #undef io_uring_peek_cqe
 
 #define LOOP(name) wspool_uring_##name

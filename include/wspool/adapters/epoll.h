@@ -254,10 +254,22 @@ static inline void wspool_epoll_close_(wspool_epoll *loop, wspool_id id)
 
 /* ----------------------------------------------------------------- writing */
 
+/* Nearly always there is one vector, and send is the quicker call. (writev would raise SIGPIPE.) */
+static inline ssize_t wspool_epoll_send_(int fd, struct iovec *vectors, int count)
+{
+    struct msghdr message;
+    if (count == 1) {
+        return send(fd, vectors[0].iov_base, vectors[0].iov_len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
+    memset(&message, 0, sizeof(message));
+    message.msg_iov = vectors;
+    message.msg_iovlen = (size_t)count;
+    return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 static inline void wspool_epoll_write_(wspool_epoll *loop, wspool_epoll_peer *peer, uint64_t now)
 {
     struct iovec vectors[WSPOOL_EPOLL_VECTORS];
-    struct msghdr message;
     size_t total = 0;
     ssize_t sent;
     int i, count = wspool_peek(loop->pool, peer->id, vectors, WSPOOL_EPOLL_VECTORS);
@@ -268,11 +280,7 @@ static inline void wspool_epoll_write_(wspool_epoll *loop, wspool_epoll_peer *pe
     for (i = 0; i < count; i++) {
         total += vectors[i].iov_len;
     }
-    memset(&message, 0, sizeof(message));
-    message.msg_iov = vectors;
-    message.msg_iovlen = (size_t)count;
-    /* writev would raise SIGPIPE */
-    sent = sendmsg(peer->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    sent = wspool_epoll_send_(peer->fd, vectors, count);
     if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
         peer->ended = 1;
         wspool_gone(loop->pool, peer->id, WSPOOL_GONE_FAILED, now);

@@ -457,10 +457,15 @@ static inline void wspool_uring_gather_(wspool_uring *loop, wspool_uring_peer *p
     for (i = 0; i < count; i++) {
         send->total += send->vectors[i].iov_len;
     }
-    memset(&send->message, 0, sizeof(send->message));
-    send->message.msg_iov = send->vectors;
-    send->message.msg_iovlen = (size_t)count;
-    io_uring_prep_sendmsg(sqe, peer->fd, &send->message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (count == 1) { /* nearly always, and it is the quicker call */
+        io_uring_prep_send(sqe, peer->fd, send->vectors[0].iov_base, send->total,
+                           MSG_NOSIGNAL | MSG_DONTWAIT);
+    } else {
+        memset(&send->message, 0, sizeof(send->message));
+        send->message.msg_iov = send->vectors;
+        send->message.msg_iovlen = (size_t)count;
+        io_uring_prep_sendmsg(sqe, peer->fd, &send->message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
     sqe->user_data = loop->batched++;
     peer->sending = 1;
 }
