@@ -103,6 +103,7 @@ typedef struct wspool_epoll {
     int wake_fd;
     int listeners[WSPOOL_EPOLL_LISTENERS];
     int listener_count;
+    int accepting; /* connections to be accepted in the next turn that has some */
     int draining;
     int quit;
     uint64_t rest_until;   /* accepting rests until then; 0: it doesn't */
@@ -385,14 +386,19 @@ static inline void wspool_epoll_listeners_(wspool_epoll *loop, uint32_t events)
     }
 }
 
+/* As many as came the last time, and twice as many when that was not all: so that the call which
+ * finds nobody, and costs as much as the others, is seldom made. Who is left comes next turn. */
 static inline void wspool_epoll_accept_(wspool_epoll *loop, int listener, uint64_t now)
 {
-    int batch = WSPOOL_EPOLL_BATCH;
+    int came = 0, batch = loop->accepting > 0 ? loop->accepting : 1;
+    loop->accepting = 2 * batch < WSPOOL_EPOLL_BATCH ? 2 * batch : WSPOOL_EPOLL_BATCH;
     while (batch-- > 0) {
         int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
+            came++;
             wspool_epoll_open(loop, fd, NULL);
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            loop->accepting = came;
             return;
         } else if (errno != ECONNABORTED && errno != EINTR && errno != EPROTO && errno != EPERM) {
             loop->rest_until = now + WSPOOL_EPOLL_REST; /* EMFILE, ENFILE, ENOBUFS, ENOMEM */
