@@ -87,7 +87,7 @@ typedef struct wspool_epoll_peer {
     int fd;
     uint8_t blocked; /* the last write was short */
     uint8_t ended;   /* the other side has closed it, or it failed: nothing more comes or goes */
-    uint32_t armed;  /* what epoll was told to await: EPOLLIN, EPOLLOUT */
+    uint8_t armed;   /* what epoll was told to await: EPOLLIN, EPOLLOUT; both fit */
 } wspool_epoll_peer;
 
 /* `pool` is the host's to set, `burst` its to change; the others are to be read only. */
@@ -226,7 +226,7 @@ static inline int wspool_epoll_adopt(wspool_epoll *loop, wspool_id id, int fd, c
 static inline void wspool_epoll_arm_(wspool_epoll *loop, wspool_epoll_peer *peer, uint32_t events)
 {
     if (peer->armed != events) {
-        peer->armed = events;
+        peer->armed = (uint8_t)events;
         wspool_epoll_control_(loop, EPOLL_CTL_MOD, peer->fd, events, peer->id);
     }
 }
