@@ -928,7 +928,7 @@ static inline int wspool_uring_turn(wspool_uring *loop, int max_ms)
     if (max_ms >= 0 && wait > (uint64_t)max_ms * WSPOOL_MILLISECOND) {
         wait = (uint64_t)max_ms * WSPOOL_MILLISECOND;
     }
-    if (!loop->enabled) {
+    if (loop->turns == 0) { /* enabled it may be: requests may have been more than it takes */
         wspool_uring_enable_(loop);
         wspool_uring_listeners_(loop);
     }
