@@ -410,12 +410,20 @@ static inline void wspool_epoll_accept_(wspool_epoll *loop, int listener, uint64
 
 /* Accepts on a listening socket of the host's (from a service manager, say). On success the loop
  * owns the descriptor. Whoever connects from then on inherits TCP_NODELAY from it. ENOSPC:
- * WSPOOL_EPOLL_LISTENERS are there already. */
+ * WSPOOL_EPOLL_LISTENERS are there already; EINVAL: it does not listen. */
 static inline int wspool_epoll_adopt_listener(wspool_epoll *loop, int fd)
 {
-    int one = 1, flags = fcntl(fd, F_GETFL);
+    int one = 1, listens = 0, flags = fcntl(fd, F_GETFL);
+    socklen_t len = sizeof(listens);
     if (loop->listener_count == WSPOOL_EPOLL_LISTENERS) {
         errno = ENOSPC;
+        return -1;
+    }
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) < 0) {
+        return -1;
+    }
+    if (!listens) { /* epoll would tell of it without end */
+        errno = EINVAL;
         return -1;
     }
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||

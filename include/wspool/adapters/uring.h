@@ -763,7 +763,7 @@ static inline void wspool_uring_accept_(wspool_uring *loop, uint64_t tag,
 
 /* Accepts on a listening socket of the host's (from a service manager, say). On success the loop
  * owns the descriptor. Whoever connects from then on inherits TCP_NODELAY from it. ENOSPC:
- * WSPOOL_URING_LISTENERS are there already. */
+ * WSPOOL_URING_LISTENERS are there already; EINVAL: it does not listen. */
 static inline int wspool_uring_adopt_listener(wspool_uring *loop, int fd)
 {
     int one = 1, listens = 0;
