@@ -147,6 +147,7 @@ int net_patient(uint64_t *since)
 /* ------------------------------------------------------------------ faults */
 
 unsigned net_waits;
+uint64_t net_wait_time;
 int net_accept_errors[8], net_send_errors[8];
 size_t net_send_most;
 

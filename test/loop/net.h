@@ -70,9 +70,11 @@ int net_patient(uint64_t *since);
 
 /* ------------------------------------------------------------------ faults */
 
-/* For a test that stands in for system calls of an adapter: how often it went to sleep, what the
- * next ones answer, up to the first 0, and how many bytes a write takes at most (0: all). */
+/* For a test that stands in for system calls of an adapter: how often it went to sleep, for how
+ * many nanoseconds it wanted to the last time (UINT64_MAX: for ever), what the next ones answer,
+ * up to the first 0, and how many bytes a write takes at most (0: all). */
 extern unsigned net_waits;
+extern uint64_t net_wait_time;
 extern int net_accept_errors[8], net_send_errors[8];
 extern size_t net_send_most;
 

@@ -6,6 +6,7 @@
  *
  *     LOOP(turn), LOOP_TYPE, LOOP_LISTENERS   the adapter's names
  *     is_awaited, listener_fd                 what is known of it
+ *     sleeps_exactly                          can it, here, be told nanoseconds?
  *
  * Its system calls count in, and are made to fail by, what net.h has for that.
  */
@@ -31,6 +32,7 @@
 enum awaited { FOR_NOTHING, FOR_BYTES, FOR_ROOM };
 static int is_awaited(const LOOP_TYPE *loop, wspool_id id, enum awaited what);
 static int listener_fd(const LOOP_TYPE *loop, int number);
+static int sleeps_exactly(void);
 
 /* ------------------------------------------------------------------ a host */
 
@@ -547,10 +549,12 @@ static void messages_flow_when_a_stream_was_adopted(void **state)
     host_end(&host);
 }
 
-struct thread_task {
-    struct host *host;
-    wspool_id id;
-};
+/* What a transport that the test made itself has to say first. */
+#define UPGRADE                                                                                    \
+    "GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"               \
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+
+enum { TABLE = 64 }; /* so many has the loop's table place for when the first transport came */
 
 /* Opens a transport where the loop's table of them has to grow, from inside a hook. */
 static int next_transport = -1;
@@ -568,10 +572,6 @@ static void open_another(wspool *pool, wspool_id id, const wspool_closed *closed
 
 static void loop_goes_on_when_a_hook_adds_a_transport_and_its_table_moves(void **state)
 {
-    enum { TABLE = 64 }; /* which the first transport makes room for */
-    static const char request[] = "GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n"
-                                  "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                                  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     static const unsigned char close_frame[] = {0x88, 0x80, 0, 0, 0, 0};
     struct host host;
     int pairs[TABLE + 1][2];
@@ -584,8 +584,8 @@ static void loop_goes_on_when_a_hook_adds_a_transport_and_its_table_moves(void *
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pairs[i]), 0);
         if (i < TABLE) {
             assert_int_equal(LOOP(open)(&host.loop, pairs[i][0], NULL), 0);
-            assert_int_equal(write(pairs[i][1], request, sizeof(request) - 1),
-                             (ssize_t)sizeof(request) - 1);
+            assert_int_equal(write(pairs[i][1], UPGRADE, sizeof(UPGRADE) - 1),
+                             (ssize_t)sizeof(UPGRADE) - 1);
         }
     }
     UNTIL(&host, host.opened == TABLE);
@@ -601,6 +601,56 @@ static void loop_goes_on_when_a_hook_adds_a_transport_and_its_table_moves(void *
     assert_int_equal(wspool_free(host.loop.pool), 0);
     LOOP(fini)(&host.loop);
 }
+
+/* The other ends of those that open_table opens, with the first message. */
+static int table[TABLE];
+
+static void open_table(struct host *host, wspool_id id, const wspool_message *message)
+{
+    (void)id;
+    (void)message;
+    for (int i = 0; i < TABLE && host->messages == 1; i++) {
+        int pair[2];
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+        assert_int_equal(LOOP(open)(&host->loop, pair[0], NULL), 0);
+        table[i] = pair[1];
+    }
+}
+
+static void close_table(void)
+{
+    for (int i = 0; i < TABLE; i++)
+        close(table[i]);
+}
+
+/* The same amid the bytes of a peer, more of which are at hand. */
+static void messages_go_on_when_the_hook_adds_transports_and_the_table_moves(void **state)
+{
+    enum { COUNT = 1000 };
+    struct host host;
+    net_client *client;
+    uint32_t room;
+    (void)state;
+    host_init(&host);
+    host.config.max_handshakes = 2 * TABLE;
+    host.react = open_table;
+    host_start(&host);
+    host.loop.burst = 100;
+    client = host_client(&host, "/echo");
+    room = host.loop.room;
+    for (size_t i = 0; i < COUNT; i++)
+        net_client_text(client, "hello", 5);
+    UNTIL(&host, host.messages == COUNT);
+    assert_true(host.loop.room > room);
+    assert_int_equal(host.closed, 0);
+    close_table();
+    host_end(&host);
+}
+
+struct thread_task {
+    struct host *host;
+    wspool_id id;
+};
 
 static void *complete_elsewhere(void *argument)
 {
@@ -659,6 +709,25 @@ static void run_returns_when_another_thread_quits_it(void **state)
     /* Only this run was meant. */
     assert_int_equal(LOOP(run)(&host.loop, wspool_clock() + 1), 0);
     assert_int_equal(host.loop.quit, 0);
+    host_end(&host);
+}
+
+/* A signal may have interrupted somebody who is about to look at his errno: also when there have
+ * been so many wakes that one more fails. Then the loop wakes all the same, and quits. */
+static void errno_is_kept_when_waking_fails(void **state)
+{
+    uint64_t full = UINT64_MAX - 1;
+    struct host host;
+    (void)state;
+    host_init(&host);
+    host_start(&host);
+    assert_int_equal(write(host.loop.wake_fd, &full, sizeof(full)), (ssize_t)sizeof(full));
+    errno = ETIMEDOUT;
+    LOOP(wake)(&host.loop);
+    assert_int_equal(errno, ETIMEDOUT);
+    LOOP(quit)(&host.loop);
+    assert_int_equal(errno, ETIMEDOUT);
+    assert_int_equal(LOOP(run)(&host.loop, UINT64_MAX), 0);
     host_end(&host);
 }
 
@@ -729,6 +798,35 @@ static void sleep_is_rounded_up_when_the_deadline_is_no_whole_millisecond(void *
     assert_int_equal(LOOP(ms_)(0, WSPOOL_MILLISECOND + 1), 2);
     assert_int_equal(LOOP(ms_)(0, UINT64_MAX - 1), INT_MAX);
     assert_int_equal(LOOP(ms_)(0, UINT64_MAX), -1);
+}
+
+/* What waits for flush_delay is not kept waiting for a whole millisecond. Nothing is measured: it
+ * counts what the loop asks the system for, as soon as there was time left to ask for. */
+static void sleep_is_shorter_than_a_millisecond_when_flush_delay_is(void **state)
+{
+    enum { DELAY = 900000 };
+    struct host host;
+    net_client *client;
+    uint64_t longest = 0, since = 0;
+    (void)state;
+    if (!sleeps_exactly())
+        skip();
+    host_init(&host);
+    host.config.flush_delay = DELAY;
+    host_start(&host);
+    client = host_client(&host, "/echo");
+    for (unsigned n = 1; longest == 0 && net_patient(&since); n++) {
+        net_client_text(client, "hello", 5);
+        for (net_client_turn(client); host.messages < n; net_client_turn(client))
+            assert_int_equal(LOOP(turn)(&host.loop, -1), 0);
+        for (net_client_turn(client); client->in.messages < n; net_client_turn(client)) {
+            assert_int_equal(LOOP(turn)(&host.loop, -1), 0);
+            if (net_wait_time > longest)
+                longest = net_wait_time;
+        }
+    }
+    assert_true(longest <= DELAY);
+    host_end(&host);
 }
 
 /* --------------------------------------------------------------- accepting */
@@ -818,6 +916,68 @@ static void listener_of_the_hosts_own_is_accepted_from_when_it_is_adopted(void *
     net_client_text(client, "hello", 5);
     UNTIL(&host, client->in.messages == 1);
     host_end(&host);
+}
+
+static void socket_is_not_adopted_when_it_does_not_listen(void **state)
+{
+    struct host host;
+    unsigned before;
+    int plain = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    (void)state;
+    host_init(&host);
+    host_start(&host);
+    assert_int_equal(LOOP(adopt_listener)(&host.loop, plain), -1);
+    assert_int_equal(errno, EINVAL);
+    assert_int_equal(LOOP(adopt_listener)(&host.loop, -1), -1);
+    assert_int_equal(errno, EBADF);
+    assert_int_equal(host.loop.listener_count, 1);
+    assert_int_equal(LOOP(turn)(&host.loop, 0), 0);
+    before = net_waits;
+    assert_int_equal(LOOP(run)(&host.loop, wspool_clock() + 50 * WSPOOL_MILLISECOND), 0);
+    assert_true(net_waits - before < 10); /* nothing of it keeps the loop awake */
+    assert_int_equal(host.loop.rest_until, 0);
+    assert_int_equal(close(plain), 0); /* it is the host's still */
+    host_client(&host, "/echo");
+    host_end(&host);
+}
+
+/* The host closes its ears, be it before the first turn or later, and listens with a socket of
+ * its own, which gets the same descriptor. The loop leaves it alone. */
+static void hosts_own_listener_keeps_its_client_when_its_descriptor_was_the_loops(void **state)
+{
+    (void)state;
+    for (int turns = 0; turns < 2; turns++) {
+        struct sockaddr_in here;
+        socklen_t len = sizeof(here);
+        struct host host;
+        net_client *client;
+        int was, own, accepted;
+        host_init(&host);
+        host_start(&host);
+        for (int i = 0; i < turns; i++)
+            assert_int_equal(LOOP(turn)(&host.loop, 0), 0);
+        was = listener_fd(&host.loop, 0);
+        LOOP(deafen)(&host.loop);
+        own = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        assert_int_equal(own, was);
+        memset(&here, 0, sizeof(here));
+        here.sin_family = AF_INET;
+        here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        assert_int_equal(bind(own, (struct sockaddr *)&here, len), 0);
+        assert_int_equal(listen(own, 8), 0);
+        assert_int_equal(getsockname(own, (struct sockaddr *)&here, &len), 0);
+        client = &host.clients[host.count++];
+        net_client_connect(client, ntohs(here.sin_port), 0);
+        for (int i = 0; i < 5; i++)
+            host_turn(&host);
+        assert_int_equal(client->end, NET_HERE);
+        assert_int_equal(host.loop.count, 0);
+        accepted = accept(own, NULL, NULL);
+        assert_true(accepted >= 0);
+        close(accepted);
+        close(own);
+        host_end(&host);
+    }
 }
 
 /* On a listener that the loop made, and on one that the host did. */
@@ -1149,15 +1309,20 @@ static void wake_hook_is_set_when_the_host_has_none(void **state)
         cmocka_unit_test(reset_is_noticed_once_when_nothing_is_awaited_from_the_socket),           \
         cmocka_unit_test(nobody_is_slow_when_a_member_floods_its_room_with_small_messages),        \
         cmocka_unit_test(loop_goes_on_when_a_hook_adds_a_transport_and_its_table_moves),           \
+        cmocka_unit_test(messages_go_on_when_the_hook_adds_transports_and_the_table_moves),        \
         cmocka_unit_test(messages_flow_when_a_stream_was_adopted),                                 \
         cmocka_unit_test(loop_wakes_when_another_thread_completes_a_verdict),                      \
         cmocka_unit_test(run_returns_when_another_thread_quits_it),                                \
+        cmocka_unit_test(errno_is_kept_when_waking_fails),                                         \
         cmocka_unit_test(run_returns_when_a_signal_comes),                                         \
         cmocka_unit_test(messages_and_pings_flow_when_nested_in_the_hosts_own_epoll),              \
         cmocka_unit_test(sleep_is_rounded_up_when_the_deadline_is_no_whole_millisecond),           \
+        cmocka_unit_test(sleep_is_shorter_than_a_millisecond_when_flush_delay_is),                 \
         cmocka_unit_test(listen_answers_the_port_or_says_why_not),                                 \
         cmocka_unit_test(ipv6_is_listened_on_when_the_machine_has_it),                             \
         cmocka_unit_test(listener_of_the_hosts_own_is_accepted_from_when_it_is_adopted),           \
+        cmocka_unit_test(socket_is_not_adopted_when_it_does_not_listen),                           \
+        cmocka_unit_test(hosts_own_listener_keeps_its_client_when_its_descriptor_was_the_loops),   \
         cmocka_unit_test(small_messages_do_not_wait_when_their_socket_was_accepted),               \
         cmocka_unit_test(next_one_is_accepted_when_a_connection_was_aborted),                      \
         cmocka_unit_test(accepting_rests_when_descriptors_run_out_and_goes_on_when_one_is_free),   \

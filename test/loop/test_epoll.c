@@ -23,8 +23,23 @@ static int counted_epoll_ctl(int fd, int what, int about, struct epoll_event *ev
 static int counted_epoll_wait(int fd, struct epoll_event *events, int max, int wait)
 {
     net_waits++;
+    net_wait_time = wait < 0 ? UINT64_MAX : (uint64_t)wait * WSPOOL_MILLISECOND;
     return epoll_wait(fd, events, max, wait);
 }
+
+/* Whoever has no epoll_pwait2 to be stood in for never calls this one. */
+#ifdef __GLIBC__
+#if __GLIBC_PREREQ(2, 35)
+static int counted_epoll_pwait2(int fd, struct epoll_event *events, int max,
+                                const struct timespec *time, const sigset_t *mask)
+{
+    net_waits++;
+    net_wait_time = (uint64_t)time->tv_sec * WSPOOL_SECOND + (uint64_t)time->tv_nsec;
+    return epoll_pwait2(fd, events, max, time, mask);
+}
+#define epoll_pwait2 counted_epoll_pwait2
+#endif
+#endif
 
 static int failing_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags)
 {
@@ -61,6 +76,7 @@ static ssize_t failing_send(int fd, void *bytes, size_t len, int flags)
 #include <wspool/adapters/epoll.h>
 #undef epoll_ctl
 #undef epoll_wait
+#undef epoll_pwait2
 #undef accept4
 #undef sendmsg
 #undef send
@@ -79,6 +95,16 @@ static int is_awaited(const wspool_epoll *loop, wspool_id id, enum awaited what)
 static int listener_fd(const wspool_epoll *loop, int number)
 {
     return loop->listeners[number];
+}
+
+static int sleeps_exactly(void)
+{
+#ifdef WSPOOL_EPOLL_PWAIT2
+    struct epoll_event event;
+    return epoll_pwait2(-1, &event, 1, NULL, NULL) < 0 && errno != ENOSYS;
+#else
+    return 0;
+#endif
 }
 
 static void epoll_is_left_alone_when_messages_come_and_go(void **state)

@@ -26,20 +26,35 @@ static unsigned without_buffer; /* completions that say so */
 static struct io_uring *sends_ring;
 static int send_result, accept_result; /* of the NOP that stands for one; 0: there is none */
 static uint64_t accept_tag;
+static int submit_errors[8], write_errors[8], wait_errors[8]; /* of the next such calls */
 
 static int counted_wait(struct io_uring *ring, struct io_uring_cqe **cqe, unsigned count,
                         struct __kernel_timespec *time, sigset_t *mask)
 {
+    int error = net_next_error(wait_errors);
     net_waits++;
+    net_wait_time =
+        time ? (uint64_t)time->tv_sec * WSPOOL_SECOND + (uint64_t)time->tv_nsec : UINT64_MAX;
+    if (error != 0)
+        return -error;
     return io_uring_submit_and_wait_timeout(ring, cqe, count, time, mask);
 }
 
 static int counted_write(struct io_uring *ring, unsigned count)
 {
+    int error = net_next_error(write_errors);
+    if (error != 0)
+        return -error;
     sends_ring = ring;
     writes++;
     sends += count;
     return io_uring_submit_and_wait(ring, count);
+}
+
+static int failing_submit(struct io_uring *ring)
+{
+    int error = net_next_error(submit_errors);
+    return error != 0 ? -error : io_uring_submit(ring);
 }
 
 static void failing_accept(struct io_uring_sqe *sqe, int fd, struct sockaddr *address,
@@ -102,6 +117,7 @@ static int told_peek(struct io_uring *ring, struct io_uring_cqe **cqe)
 
 #define io_uring_submit_and_wait_timeout counted_wait
 #define io_uring_submit_and_wait counted_write
+#define io_uring_submit failing_submit
 #define io_uring_prep_multishot_accept failing_accept
 #define io_uring_prep_sendmsg failing_send
 #define io_uring_prep_send failing_send_one
@@ -109,6 +125,7 @@ static int told_peek(struct io_uring *ring, struct io_uring_cqe **cqe)
 #include <wspool/adapters/uring.h>
 #undef io_uring_submit_and_wait_timeout
 #undef io_uring_submit_and_wait
+#undef io_uring_submit
 #undef io_uring_prep_multishot_accept
 #undef io_uring_prep_sendmsg
 #undef io_uring_prep_send
@@ -128,6 +145,11 @@ static int is_awaited(const wspool_uring *loop, wspool_id id, enum awaited what)
 static int listener_fd(const wspool_uring *loop, int number)
 {
     return loop->listeners[number].fd;
+}
+
+static int sleeps_exactly(void)
+{
+    return 1;
 }
 
 /* ------------------------------------------------------------------- bytes */
@@ -337,6 +359,42 @@ static void end_is_told_after_the_bytes_when_both_were_kept(void **state)
     host_end(&host);
 }
 
+/* What was kept is fed, as there is room for no more of it, and the hook makes the table move. */
+static void kept_bytes_are_fed_in_order_when_a_hook_adds_transports_meanwhile(void **state)
+{
+    enum { LEN = 16384, COUNT = 4 };
+    struct host host;
+    net_client *client;
+    wspool_uring_peer *peer;
+    uint8_t bytes[LEN] = {0};
+    uint32_t room;
+    (void)state;
+    host_init(&host);
+    host.config.max_handshakes = 2 * TABLE;
+    host.react = open_table;
+    host_start(&host);
+    client = host_client(&host, "/echo");
+    peer = &host.loop.peers[wspool_slot(host.ids[0])];
+    peer->reading = 0; /* as the flush does it, but before the kernel was told */
+    host.loop.kept = WSPOOL_URING_KEPT - 20000; /* one buffer can be kept, and no second one */
+    room = host.loop.room;
+    for (int i = 0; i < COUNT; i++)
+        net_client_frame(client, FIN | OP_BINARY, bytes, LEN);
+    net_client_turn(client);
+    UNTIL(&host, host.messages > 0);
+    assert_true(host.loop.room > room);
+    peer = &host.loop.peers[wspool_slot(host.ids[0])];
+    peer->reading = 1;
+    wspool_uring_ask_(&host.loop, peer);
+    UNTIL(&host, host.messages == COUNT);
+    host_turn(&host);
+    assert_null(host.loop.peers[wspool_slot(host.ids[0])].kept);
+    assert_int_equal(host.loop.kept, WSPOOL_URING_KEPT - 20000);
+    assert_int_equal(host.closed, 0);
+    close_table();
+    host_end(&host);
+}
+
 /* ------------------------------------------------------------------ events */
 
 /* Bytes and the end of B are in the batch in which B is closed, C is accepted and A speaks: B's
@@ -424,6 +482,92 @@ static void loop_runs_in_another_thread_when_that_takes_the_first_turn(void **st
     net_client_free(client);
     assert_int_equal(wspool_free(host.loop.pool), 0);
     wspool_uring_fini(&host.loop);
+}
+
+static void *turn_elsewhere(void *argument)
+{
+    struct host *host = argument;
+    return wspool_uring_turn(&host->loop, 0) == -1 && errno == EEXIST ? argument : NULL;
+}
+
+/* It was about to hand over that somebody new is to be read from: the right thread does it. */
+static void loop_goes_on_when_the_wrong_thread_has_tried_a_turn(void **state)
+{
+    struct host host;
+    net_client *client;
+    pthread_t thread;
+    void *result = NULL;
+    int pair[2];
+    (void)state;
+    host_init(&host);
+    host_start(&host);
+    client = host_client(&host, "/echo");
+    if (!is_deferred(&host.loop)) { /* there a turn of another thread's may well succeed */
+        host_end(&host);
+        skip();
+    }
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+    assert_int_equal(wspool_uring_open(&host.loop, pair[0], NULL), 0);
+    assert_int_equal(pthread_create(&thread, NULL, turn_elsewhere, &host), 0);
+    assert_int_equal(pthread_join(thread, &result), 0);
+    assert_ptr_equal(result, &host);
+    net_client_text(client, "hello", 5);
+    UNTIL(&host, client->in.messages == 1);
+    assert_int_equal(write(pair[1], UPGRADE, sizeof(UPGRADE) - 1), (ssize_t)sizeof(UPGRADE) - 1);
+    UNTIL(&host, host.opened == 2);
+    close(pair[1]);
+    host_end(&host);
+}
+
+/* Of more transports than the ring takes at a time, and of those who were listened for. */
+static void everybody_is_heard_when_the_kernel_takes_no_requests_for_a_moment(void **state)
+{
+    enum { COUNT = WSPOOL_URING_ENTRIES + 20 };
+    static int pairs[COUNT][2];
+    struct host host;
+    (void)state;
+    host_init(&host);
+    host.config.max_handshakes = 2 * COUNT;
+    host_start(&host);
+    submit_errors[0] = EAGAIN;
+    submit_errors[1] = EBUSY;
+    submit_errors[2] = EINTR;
+    wait_errors[0] = EBUSY;
+    wait_errors[1] = EAGAIN;
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pairs[i]), 0);
+        assert_int_equal(wspool_uring_open(&host.loop, pairs[i][0], NULL), 0);
+        assert_int_equal(write(pairs[i][1], UPGRADE, sizeof(UPGRADE) - 1),
+                         (ssize_t)sizeof(UPGRADE) - 1);
+    }
+    assert_int_equal(submit_errors[0], 0);
+    UNTIL(&host, host.opened == COUNT);
+    assert_int_equal(wait_errors[0], 0);
+    assert_int_equal(host.loop.turned_away, 0);
+    host_client(&host, "/echo");
+    for (int i = 0; i < COUNT; i++)
+        close(pairs[i][1]);
+    host_end(&host);
+}
+
+static void everybody_is_written_to_when_the_kernel_takes_no_writes_for_a_moment(void **state)
+{
+    struct host host;
+    (void)state;
+    host_init(&host);
+    host.react = broadcast_to_room;
+    host_start(&host);
+    for (size_t i = 0; i < CLIENTS; i++)
+        host_client(&host, "/room/all");
+    write_errors[0] = EAGAIN;
+    write_errors[1] = EBUSY;
+    write_errors[2] = EINTR;
+    net_client_text(&host.clients[0], "hello", 5);
+    for (size_t i = 0; i < CLIENTS; i++)
+        UNTIL(&host, host.clients[i].in.messages == 1);
+    assert_int_equal(write_errors[0], 0);
+    assert_int_equal(host.closed, 0);
+    host_end(&host);
 }
 
 static void connection_is_closed_when_it_was_accepted_too_late(void **state)
@@ -523,9 +667,13 @@ int main(void)
         cmocka_unit_test(what_was_read_is_kept_in_order_when_reading_is_paused_too_late),
         cmocka_unit_test(what_was_read_is_fed_in_order_when_too_much_is_kept_already),
         cmocka_unit_test(end_is_told_after_the_bytes_when_both_were_kept),
+        cmocka_unit_test(kept_bytes_are_fed_in_order_when_a_hook_adds_transports_meanwhile),
         cmocka_unit_test(completion_of_a_closed_peer_is_dropped_when_another_one_comes),
         cmocka_unit_test(peer_is_released_later_when_something_of_it_is_under_way),
         cmocka_unit_test(loop_runs_in_another_thread_when_that_takes_the_first_turn),
+        cmocka_unit_test(loop_goes_on_when_the_wrong_thread_has_tried_a_turn),
+        cmocka_unit_test(everybody_is_heard_when_the_kernel_takes_no_requests_for_a_moment),
+        cmocka_unit_test(everybody_is_written_to_when_the_kernel_takes_no_writes_for_a_moment),
         cmocka_unit_test(connection_is_closed_when_it_was_accepted_too_late),
         cmocka_unit_test(init_says_why_when_the_kernel_refuses),
         cmocka_unit_test(echo_tells_what_to_do_when_the_kernel_refuses),
