@@ -210,6 +210,7 @@ static int begin(struct play *p, fuzz_input *in)
     options.mem = c->mem = fuzz_heap_hooks(&p->heap);
     c->nuisance_burst = 0;
     c->max_peers = 1;
+    c->queue_messages = LONGEST; /* all come back, and none is read before */
     c->entropy = (wspool_entropy_hook){on_entropy, p};
     c->message = (wspool_message_hook){on_message, p};
     c->close = (wspool_close_hook){on_close, p};
