@@ -540,6 +540,23 @@ static void drain_when_without_a_window_closes_all_at_once(void **state)
     sim_free(s);
 }
 
+static void drain_when_a_peer_dies_before_its_turn_notices(void **state)
+{
+    sim *s = sim_new(1);
+    (void)state;
+    s->config.ping_interval = 5 * SEC;
+    s->config.pong_time = 5 * SEC;
+    sim_start(s);
+    for (int i = 0; i < 10; i++)
+        sim_join(s, "/all");
+    s->peers[9]->mute_pings = 1;
+    assert_int_equal(wspool_drain(s->pool, 1000 * SEC, 0, s->now), 0);
+    sim_pass(s, 20 * SEC);
+    sim_expect_end(s->peers[9], WSPOOL_END_PONG_TIMEOUT);
+    sim_expect_open(s->peers[8]);
+    sim_free(s);
+}
+
 static void drain_when_called_again_takes_the_new_window_and_code(void **state)
 {
     sim *s = sim_default(1);
@@ -825,6 +842,7 @@ int main(void)
         cmocka_unit_test(close_of_peer_when_its_echo_is_not_taken_ends_after_closing_time),
         cmocka_unit_test(drain_when_it_has_a_window_is_spread_evenly),
         cmocka_unit_test(drain_when_without_a_window_closes_all_at_once),
+        cmocka_unit_test(drain_when_a_peer_dies_before_its_turn_notices),
         cmocka_unit_test(drain_when_called_again_takes_the_new_window_and_code),
         cmocka_unit_test(deadline_when_nothing_is_awaited_is_never),
         cmocka_unit_test(loop_when_it_sleeps_until_the_deadline_does_not_spin),

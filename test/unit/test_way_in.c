@@ -1108,6 +1108,27 @@ static void identity_is_freed_behind_the_peer_that_had_it(void **state)
 
 /* ------------------------------------------------------------------- no memory */
 
+static void head_that_finds_no_memory_for_its_rest_is_refused(void **state)
+{
+    (void)state;
+    static struct host h;
+    static char more[700];
+    char bytes[1024];
+    memset(more, 'a', sizeof more - 1);
+    memcpy(more, "A: ", 3);
+    begin(&h, WSPOOL_ACCEPT);
+    wspool_id id = host_open(&h);
+    size_t len = host_request(bytes, sizeof bytes, "/none?token=t", more);
+    host_feed(&h, id, bytes, 100);
+    h.mem.fail_at = 1;
+    host_feed(&h, id, bytes + 100, len - 100);
+    h.mem.fail_at = 0;
+    host_settle(&h);
+    host_expect(&h, id, "HTTP/1.1 503 ");
+    assert_int_equal(h.calls[ON_OPEN], 0);
+    host_end(&h);
+}
+
 /* A life with everything on the way in, each allocation failing once: whoever can't come in is
  * refused or the call says so, and nothing is lost. */
 static void one_life(struct host *h, enum way_in way, int late)
@@ -1213,6 +1234,7 @@ int main(void)
         cmocka_unit_test(identity_is_freed_once_when_a_hosted_place_is_lost),
         cmocka_unit_test(identity_is_freed_behind_the_peer_that_had_it),
         cmocka_unit_test(nothing_is_lost_when_any_allocation_fails),
+        cmocka_unit_test(head_that_finds_no_memory_for_its_rest_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
