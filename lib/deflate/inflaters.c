@@ -72,7 +72,7 @@ static struct wsp_deflate_inflater *take(wspool_deflate *self, int window)
 static void begin_message(struct wsp_deflate_inflater *inflater)
 {
     inflater->tail = 0;
-    inflater->begun = inflater->full = inflater->spilled = 0;
+    inflater->begun = inflater->full = inflater->spilled = inflater->bad = 0;
 }
 
 static void give(wspool_deflate *self, struct wsp_deflate_inflater *inflater)
@@ -179,6 +179,9 @@ static enum wspool_decoded decode(wspool_deflate *self, struct wsp_deflate_infla
     if (inflater->spilled) {
         return WSPOOL_DECODED_FULL;
     }
+    if (inflater->bad) {
+        return WSPOOL_DECODED_BAD;
+    }
     while (show_input(inflater, piece) || inflater->full) {
         show_room(inflater, piece);
         if (inflater->ended) {
@@ -192,7 +195,11 @@ static enum wspool_decoded decode(wspool_deflate *self, struct wsp_deflate_infla
         case Z_MEM_ERROR:
             return WSPOOL_DECODED_NOMEM;
         default:
-            return WSPOOL_DECODED_BAD;
+            inflater->bad = 1; /* told behind what was written before it, however that was cut */
+            if (!inflater->spilled) {
+                return WSPOOL_DECODED_BAD;
+            }
+            break;
         }
         if (inflater->spilled) {
             return WSPOOL_DECODED_FULL;

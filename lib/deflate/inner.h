@@ -48,6 +48,7 @@ struct wsp_deflate_inflater {
     uint8_t begun;   /* it had input */
     uint8_t full;    /* its stream may hold output for which there was no room */
     uint8_t spilled; /* `spill` is output that found no room */
+    uint8_t bad;     /* what comes behind `spill` can not be read */
     uint8_t spill;
     /* A block with BFINAL has ended the stream: what follows begins another. */
     uint8_t ended;

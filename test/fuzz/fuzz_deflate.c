@@ -121,7 +121,8 @@ static int inflate_all(struct play *p, const uint8_t *bytes, size_t len)
             made = limit + 1 - p->judge.avail_out;
             ended = result == Z_STREAM_END;
             if (made > limit) {
-                code = 1009;
+                /* What the tail brings is wrong by itself, if its first byte still fits. */
+                code = part == 0 || before == limit ? 1009 : 1007;
             } else if (ended) {
                 inflateReset(&p->judge);
             } else if (result != Z_OK && result != Z_BUF_ERROR) {
