@@ -326,9 +326,10 @@ static void nuisance(struct world *w, sim_peer *p, unsigned number)
 
 static void send_to(struct world *w, sim_peer *p, size_t len)
 {
+    unsigned reacted = w->reacted; /* a hook that this calls may end it */
     int rc = SIM_IN(wspool_send(w->s->pool, p->id, text, len, NULL));
     w->noisy |= w->nested;
-    FUZZ_DEMAND(rc != 0 || w->nested || (p->opened && !p->ended),
+    FUZZ_DEMAND(rc != 0 || w->nested || w->reacted != reacted || (p->opened && !p->ended),
                 "sent to a peer that is not open");
     FUZZ_DEMAND(!p->released || rc == WSPOOL_ERR_GONE || rc == WSPOOL_ERR_TOO_BIG, "send: %d", rc);
 }
