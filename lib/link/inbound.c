@@ -18,9 +18,9 @@
 #define DECODE_STEP 4096u
 
 void wsp_inbounds_init(struct wsp_inbounds *inbounds, const wspool_mem *mem,
-                       struct wsp_codec *codec, const wspool_codec_hook *hook)
+                       struct wsp_decoders *decoders, const wspool_codec_hook *hook)
 {
-    *inbounds = (struct wsp_inbounds){.mem = mem, .codec = codec, .hook = hook};
+    *inbounds = (struct wsp_inbounds){.mem = mem, .decoders = decoders, .hook = hook};
 }
 
 void wsp_inbounds_fini(struct wsp_inbounds *inbounds)
@@ -51,9 +51,9 @@ static struct wsp_inbound *take(struct wsp_inbounds *inbounds)
 static void leave_decoder(struct wsp_inbounds *inbounds, struct wsp_inbound *in)
 {
     if (in->decoder && in->shown) {
-        wsp_codec_return(inbounds->codec, in->decoder);
+        wsp_decoder_return(inbounds->decoders, in->decoder);
     } else if (in->decoder) {
-        wsp_codec_discard(inbounds->codec, in->decoder);
+        wsp_decoder_discard(inbounds->decoders, in->decoder);
     }
     in->decoder = NULL;
 }
@@ -124,7 +124,7 @@ static void fail(struct wsp_inbounds *inbounds, struct wsp_inbound *in, enum wsp
 {
     if (in && in->decoder) {
         in->discard = wsp_decoder_missing(in->decoder);
-        wsp_codec_discard(inbounds->codec, in->decoder);
+        wsp_decoder_discard(inbounds->decoders, in->decoder);
         in->decoder = NULL;
     }
     event->kind = WSP_EVENT_ERROR;
@@ -184,7 +184,7 @@ static int begin_frame(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
     in->frame = frame;
     in->control_len = 0;
     if (good) {
-        in->decoder = wsp_codec_borrow(inbounds->codec, &frame);
+        in->decoder = wsp_decoder_borrow(inbounds->decoders, &frame);
         end = WSPOOL_END_NOMEM;
     }
     if (!in->decoder) { /* should it be a Close, it is found all the same */
@@ -340,7 +340,7 @@ void wsp_inbound_next(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
         } else if (!take_data(inbounds, in, chunk, n, limit, event)) {
             return;
         } else if (wsp_decoder_missing(in->decoder) == 0) {
-            wsp_codec_return(inbounds->codec, in->decoder);
+            wsp_decoder_return(inbounds->decoders, in->decoder);
             in->decoder = NULL;
             event->kind = WSP_EVENT_FRAME;
             event->len = (size_t)in->frame.length;

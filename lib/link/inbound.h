@@ -29,7 +29,7 @@
 #include <wspool/close.h>
 #include <wspool/codec.h>
 #include "base/bytes.h"
-#include "wire/codec.h"
+#include "wire/decoder.h"
 #include "wire/frame.h"
 #include "wire/utf8.h"
 
@@ -57,7 +57,7 @@ struct wsp_inbound {
 /* Spares of one pool, with small buffers in them. */
 struct wsp_inbounds {
     const wspool_mem *mem;
-    struct wsp_codec *codec;
+    struct wsp_decoders *decoders;
     const wspool_codec_hook *hook; /* asked only for peers that have agreed to something */
     struct wsp_inbound *spares;
     uint32_t spare_count;
@@ -65,7 +65,7 @@ struct wsp_inbounds {
 };
 
 void wsp_inbounds_init(struct wsp_inbounds *inbounds, const wspool_mem *mem,
-                       struct wsp_codec *codec, const wspool_codec_hook *hook);
+                       struct wsp_decoders *decoders, const wspool_codec_hook *hook);
 void wsp_inbounds_fini(struct wsp_inbounds *inbounds);
 
 enum wsp_event_kind {

@@ -21,7 +21,7 @@
 #include "link/inbound.h"
 #include "link/outq.h"
 #include "wire/block.h"
-#include "wire/codec.h"
+#include "wire/decoder.h"
 
 struct wsp_conn;
 
@@ -29,7 +29,7 @@ struct wsp_link {
     const wspool_mem *mem;
     const wspool_config *config;
     struct wsp_counters *count;
-    struct wsp_codec codec;
+    struct wsp_decoders decoders;
     struct wsp_blocks blocks;
     struct wsp_stock stock;
     struct wsp_inbounds inbounds;

@@ -43,7 +43,7 @@ static void free_parts(wspool *pool)
     wsp_routes_fini(&pool->routes, &mem);
     wsp_origins_fini(&pool->origins, &mem);
     wsp_inbounds_fini(&link->inbounds);
-    wsp_codec_fini(&link->codec);
+    wsp_decoders_fini(&link->decoders);
     wsp_stock_fini(&link->stock);
     wsp_blocks_fini(&link->blocks);
     wsp_bitset_fini(&link->attention, &mem);
@@ -83,7 +83,7 @@ int wspool_new(wspool **out, const wspool_config *given, uint64_t now)
     link->flush_at = UINT64_MAX;
     wsp_blocks_init(&link->blocks, mem, config.pool_bytes, &pool->count.block_bytes);
     wsp_stock_init(&link->stock, mem);
-    wsp_inbounds_init(&link->inbounds, mem, &link->codec, &pool->config.codec);
+    wsp_inbounds_init(&link->inbounds, mem, &link->decoders, &pool->config.codec);
     wsp_timers_init(&link->timers, now, timer_at, pool);
     wsp_slots_init(&pool->peers, sizeof(struct wsp_peer));
     if (config.entropy.call(entropy, sizeof entropy, config.entropy.user) != 0) {
@@ -95,7 +95,7 @@ int wspool_new(wspool **out, const wspool_config *given, uint64_t now)
                       entropy[3] >> 1 | 1, &pool->count);
     pool->registry.on_presence = wsp_on_presence;
     pool->registry.owner = pool;
-    wsp_codec_init(&link->codec, mem);
+    wsp_decoders_init(&link->decoders, mem);
     error = wsp_origins_init(&pool->origins, mem, config.origins, config.any_origin);
     if (error) {
         goto fail;
@@ -244,7 +244,7 @@ static int rooms_hold(const wspool *pool)
     return wsp_slots_check(&pool->peers) && wsp_timers_check(&link->timers) &&
            wsp_bitset_check(&link->attention) && wsp_bitset_check(&link->delayed) &&
            wsp_bitset_check(&link->events) && wsp_blocks_check(&link->blocks) &&
-           wsp_stock_check(&link->stock) && wsp_codec_check(&link->codec) &&
+           wsp_stock_check(&link->stock) && wsp_decoders_check(&link->decoders) &&
            wsp_inbounds_check(&link->inbounds) && wsp_routes_check(&pool->routes) &&
            wsp_origins_check(&pool->origins) && wsp_registry_check(&pool->registry, &memberships) &&
            wsp_mailbox_check(pool) && wsp_log_check(pool);

@@ -3,7 +3,7 @@
  * wire/frame.h - heads of frames (RFC 6455, section 5.2), and the gate that judges them.  Floor 1.
  *
  * Our own are written here; a server's frame is a head of 2, 4 or 10 bytes and its payload as it
- * is. Those of peers are judged here and read by wire/codec.h.
+ * is. Those of peers are judged here and read by wire/decoder.h.
  *
  * wslay shows a head only with its first payload byte and lets reserved bits and opcodes pass, so
  * each head is gathered here first, in 15 bytes of the peer's own record, and judged before

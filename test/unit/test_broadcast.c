@@ -87,8 +87,8 @@ static void begin(struct crowd *c, uint32_t peers, uint32_t members, enum wspool
     link->random = 1;
     wsp_blocks_init(&link->blocks, &c->hooks, UINT64_MAX, &c->count.block_bytes);
     wsp_stock_init(&link->stock, &c->hooks);
-    wsp_codec_init(&link->codec, &c->hooks);
-    wsp_inbounds_init(&link->inbounds, &c->hooks, &link->codec, &c->config.codec);
+    wsp_decoders_init(&link->decoders, &c->hooks);
+    wsp_inbounds_init(&link->inbounds, &c->hooks, &link->decoders, &c->config.codec);
     wsp_timers_init(&link->timers, NOW, timer_at, c);
     link->fresh = &link->attention;
     link->flush_at = UINT64_MAX;
@@ -139,7 +139,7 @@ static void end(struct crowd *c)
     check(c);
     wsp_registry_fini(&c->registry);
     wsp_inbounds_fini(&link->inbounds);
-    wsp_codec_fini(&link->codec);
+    wsp_decoders_fini(&link->decoders);
     wsp_stock_fini(&link->stock);
     wsp_blocks_fini(&link->blocks);
     wsp_bitset_fini(&link->attention, &c->hooks);

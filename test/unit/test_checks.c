@@ -217,33 +217,33 @@ static void blocks_are_wrong_when_holds_or_bytes_are(void **state)
     assert_int_equal(mem.live, 0);
 }
 
-static void codec_is_wrong_when_a_spare_is_not_between_frames(void **state)
+static void decoders_are_wrong_when_a_spare_is_not_between_frames(void **state)
 {
     (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
-    struct wsp_codec codec;
+    struct wsp_decoders decoders;
     const struct wsp_frame frame = {.fin = 1, .opcode = WSP_TEXT, .masked = 1};
     const uint8_t *at = (const uint8_t *)"", *chunk;
     size_t len = 0, chunk_len;
-    wsp_codec_init(&codec, &hooks);
-    assert_int_equal(wsp_codec_check(&codec), 1);
-    struct wsp_decoder *decoder = wsp_codec_borrow(&codec, &frame);
-    wsp_codec_return(&codec, decoder); /* wslay has not seen the head yet */
-    assert_int_equal(wsp_codec_check(&codec), 0);
-    decoder = wsp_codec_borrow(&codec, &frame);
+    wsp_decoders_init(&decoders, &hooks);
+    assert_int_equal(wsp_decoders_check(&decoders), 1);
+    struct wsp_decoder *decoder = wsp_decoder_borrow(&decoders, &frame);
+    wsp_decoder_return(&decoders, decoder); /* wslay has not seen the head yet */
+    assert_int_equal(wsp_decoders_check(&decoders), 0);
+    decoder = wsp_decoder_borrow(&decoders, &frame);
     assert_int_equal(wsp_decoder_pull(decoder, &at, &len, &chunk, &chunk_len), 1);
-    wsp_codec_return(&codec, decoder);
-    assert_int_equal(wsp_codec_check(&codec), 1);
-    BROKEN(wsp_codec_check(&codec), codec.spare_count, 0);
-    BROKEN(wsp_codec_check(&codec), codec.spare_count, 2);
-    BROKEN(wsp_codec_check(&codec), codec.spares, NULL);
+    wsp_decoder_return(&decoders, decoder);
+    assert_int_equal(wsp_decoders_check(&decoders), 1);
+    BROKEN(wsp_decoders_check(&decoders), decoders.spare_count, 0);
+    BROKEN(wsp_decoders_check(&decoders), decoders.spare_count, 2);
+    BROKEN(wsp_decoders_check(&decoders), decoders.spares, NULL);
     const struct wsp_frame longer = {.fin = 1, .opcode = WSP_TEXT, .masked = 1, .length = 5};
-    decoder = wsp_codec_borrow(&codec, &longer);
+    decoder = wsp_decoder_borrow(&decoders, &longer);
     assert_int_equal(wsp_decoder_pull(decoder, &at, &len, &chunk, &chunk_len), 0);
-    wsp_codec_return(&codec, decoder); /* in the middle of its payload */
-    assert_int_equal(wsp_codec_check(&codec), 0);
-    wsp_codec_fini(&codec);
+    wsp_decoder_return(&decoders, decoder); /* in the middle of its payload */
+    assert_int_equal(wsp_decoders_check(&decoders), 0);
+    wsp_decoders_fini(&decoders);
     assert_int_equal(mem.live, 0);
 }
 
@@ -374,7 +374,7 @@ static void inbound_is_wrong_when_it_holds_what_belongs_elsewhere(void **state)
     (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
-    struct wsp_codec codec;
+    struct wsp_decoders decoders;
     struct wsp_inbounds inbounds;
     struct wsp_inbound *in = NULL, *other = NULL;
     struct wsp_gate gate = {0};
@@ -382,8 +382,8 @@ static void inbound_is_wrong_when_it_holds_what_belongs_elsewhere(void **state)
     /* a fragment, and the beginning of what follows it */
     const uint8_t *at = (const uint8_t *)"\x01\x83\0\0\0\0abc\x80\x85\0\0\0\0de";
     size_t len = 17;
-    wsp_codec_init(&codec, &hooks);
-    wsp_inbounds_init(&inbounds, &hooks, &codec, NULL);
+    wsp_decoders_init(&decoders, &hooks);
+    wsp_inbounds_init(&inbounds, &hooks, &decoders, NULL);
     do {
         wsp_inbound_next(&inbounds, &in, &gate, &at, &len, 1000, 0, &event);
     } while (event.kind == WSP_EVENT_FRAME);
@@ -408,12 +408,13 @@ static void inbound_is_wrong_when_it_holds_what_belongs_elsewhere(void **state)
     BROKEN(wsp_inbounds_check(&inbounds), spare->shown, 1);
     BROKEN(wsp_inbounds_check(&inbounds), spare->discard, 1);
     BROKEN(wsp_inbounds_check(&inbounds), spare->buffer.len, 1);
-    struct wsp_decoder *decoder = wsp_codec_borrow(&codec, &(struct wsp_frame){.opcode = WSP_TEXT});
+    struct wsp_decoder *decoder =
+        wsp_decoder_borrow(&decoders, &(struct wsp_frame){.opcode = WSP_TEXT});
     BROKEN(wsp_inbounds_check(&inbounds), spare->decoder, decoder);
-    wsp_codec_discard(&codec, decoder);
+    wsp_decoder_discard(&decoders, decoder);
     wsp_inbound_fini(&inbounds, &other); /* nobody's: harmless */
     wsp_inbounds_fini(&inbounds);
-    wsp_codec_fini(&codec);
+    wsp_decoders_fini(&decoders);
     assert_int_equal(mem.live, 0);
 }
 
@@ -550,7 +551,7 @@ static void pool_is_wrong_when_any_of_its_rooms_is(void **state)
     WRONG(pool->link.events.summary[0], UINT64_MAX);
     WRONG(pool->link.blocks.spare_count, 9);
     WRONG(pool->link.stock.runs.count, 9);
-    WRONG(pool->link.codec.spare_count, 9);
+    WRONG(pool->link.decoders.spare_count, 9);
     WRONG(pool->link.inbounds.spare_count, 9);
     WRONG(pool->routes.list[1].head, 1);
     WRONG(pool->origins.count, 1);
@@ -683,7 +684,7 @@ int main(void)
         cmocka_unit_test(spares_are_wrong_when_they_are_not_as_many_as_counted),
         cmocka_unit_test(bytes_are_wrong_when_there_are_more_than_fit),
         cmocka_unit_test(blocks_are_wrong_when_holds_or_bytes_are),
-        cmocka_unit_test(codec_is_wrong_when_a_spare_is_not_between_frames),
+        cmocka_unit_test(decoders_are_wrong_when_a_spare_is_not_between_frames),
         cmocka_unit_test(gate_is_wrong_when_it_holds_a_whole_head),
         cmocka_unit_test(utf8_is_wrong_when_its_bounds_are_no_range),
         cmocka_unit_test(outq_is_wrong_when_its_runs_are),

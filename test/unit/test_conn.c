@@ -89,9 +89,9 @@ static struct world *world_open(void)
     link->on_message = on_message;
     wsp_blocks_init(&link->blocks, &w->hooks, UINT64_MAX, &w->count.block_bytes);
     wsp_stock_init(&link->stock, &w->hooks);
-    wsp_inbounds_init(&link->inbounds, &w->hooks, &link->codec, NULL);
+    wsp_inbounds_init(&link->inbounds, &w->hooks, &link->decoders, NULL);
     wsp_timers_init(&link->timers, link->now, timer_at, w);
-    wsp_codec_init(&link->codec, &w->hooks);
+    wsp_decoders_init(&link->decoders, &w->hooks);
     link->fresh = &link->attention;
     link->flush_at = UINT64_MAX;
     assert_int_equal(wsp_bitset_reserve(&link->attention, &w->hooks, CONNS), 0);
@@ -110,7 +110,7 @@ static void world_close(struct world *w)
         }
     }
     wsp_inbounds_fini(&link->inbounds);
-    wsp_codec_fini(&link->codec);
+    wsp_decoders_fini(&link->decoders);
     wsp_stock_fini(&link->stock);
     wsp_blocks_fini(&link->blocks);
     wsp_bitset_fini(&link->attention, &w->hooks);

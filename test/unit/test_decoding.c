@@ -25,7 +25,7 @@ struct world {
     wspool_mem hooks;
     struct toy toy;
     wspool_codec_hook hook;
-    struct wsp_codec codec;
+    struct wsp_decoders decoders;
     struct wsp_inbounds inbounds;
 };
 
@@ -35,15 +35,15 @@ static void world_open(struct world *w)
     w->hooks = test_mem_hooks(&w->mem);
     w->toy.mem = &w->hooks;
     w->hook = toy_hook(&w->toy);
-    wsp_codec_init(&w->codec, &w->hooks);
-    wsp_inbounds_init(&w->inbounds, &w->hooks, &w->codec, &w->hook);
+    wsp_decoders_init(&w->decoders, &w->hooks);
+    wsp_inbounds_init(&w->inbounds, &w->hooks, &w->decoders, &w->hook);
 }
 
 static void world_close(struct world *w)
 {
     toy_check(&w->toy);
     wsp_inbounds_fini(&w->inbounds);
-    wsp_codec_fini(&w->codec);
+    wsp_decoders_fini(&w->decoders);
     assert_int_equal(w->mem.live, 0);
 }
 

@@ -33,13 +33,13 @@ static void world_open(struct world *w, uint64_t limit)
     w->link.count = &w->count;
     wsp_blocks_init(&w->link.blocks, &w->hooks, limit, &w->count.block_bytes);
     wsp_stock_init(&w->link.stock, &w->hooks);
-    wsp_codec_init(&w->link.codec, &w->hooks);
+    wsp_decoders_init(&w->link.decoders, &w->hooks);
 }
 
 static void world_close(struct world *w)
 {
     toy_check(&w->toy);
-    wsp_codec_fini(&w->link.codec);
+    wsp_decoders_fini(&w->link.decoders);
     wsp_stock_fini(&w->link.stock);
     wsp_blocks_fini(&w->link.blocks);
     assert_int_equal(wsp_count_read(&w->count.block_bytes), 0);

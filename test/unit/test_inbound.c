@@ -16,7 +16,7 @@
 struct world {
     struct test_mem mem;
     wspool_mem hooks;
-    struct wsp_codec codec;
+    struct wsp_decoders decoders;
     struct wsp_inbounds inbounds;
 };
 
@@ -24,14 +24,14 @@ static void world_open(struct world *w)
 {
     memset(w, 0, sizeof *w);
     w->hooks = test_mem_hooks(&w->mem);
-    wsp_codec_init(&w->codec, &w->hooks);
-    wsp_inbounds_init(&w->inbounds, &w->hooks, &w->codec, NULL);
+    wsp_decoders_init(&w->decoders, &w->hooks);
+    wsp_inbounds_init(&w->inbounds, &w->hooks, &w->decoders, NULL);
 }
 
 static void world_close(struct world *w)
 {
     wsp_inbounds_fini(&w->inbounds);
-    wsp_codec_fini(&w->codec);
+    wsp_decoders_fini(&w->decoders);
     assert_int_equal(w->mem.live, 0);
 }
 
@@ -280,7 +280,7 @@ static void message_when_whole_is_heard_under_every_cut(void **state)
     struct world w;
     world_open(&w);
     for (int by_wslay = 0; by_wslay < 2; by_wslay++) {
-        w.codec.wslay_unmasks = by_wslay;
+        w.decoders.wslay_unmasks = by_wslay;
         for (size_t len = 0; len <= 5; len++) {
             struct stream s = {.random = len};
             stream_message(&s, WSP_TEXT + len % 2, "abcdef", len);
@@ -391,7 +391,7 @@ static void streams_when_random_are_heard_in_random_pieces(void **state)
     for (uint64_t seed = 1; seed <= 60; seed++) {
         struct stream s = {.random = seed};
         uint64_t random = seed;
-        w.codec.wslay_unmasks = seed % 2;
+        w.decoders.wslay_unmasks = seed % 2;
         for (int i = 0; i < 12; i++) {
             if (test_below(&random, 3) == 0) {
                 add_random_control(&s, &random);
@@ -530,7 +530,7 @@ static void fragments_when_tiny_and_many_cost_what_they_carry(void **state)
     feed(&p, frame, frame_client(frame, WSP_BINARY, "x", 1));
     for (int i = 0; i < 20000; i++) {
         feed(&p, frame, frame_client(frame, WSP_CONTINUATION, "x", (size_t)i % 2));
-        assert_int_equal(w.codec.spare_count, 1); /* each gives its decoder back */
+        assert_int_equal(w.decoders.spare_count, 1); /* each gives its decoder back */
     }
     assert_int_equal(p.in->buffer.len, 10001);
     assert_true(w.mem.bytes < 3 * 10001 + 2048);
@@ -816,7 +816,7 @@ static void frame_when_its_first_two_bytes_are_bad_is_refused_with_them(void **s
         assert_int_equal(p.got.count, 1);
         assert_int_equal(p.got.all[0].kind, WSP_EVENT_ERROR);
         assert_int_equal(p.got.all[0].end, WSPOOL_END_PROTOCOL);
-        assert_int_equal(w.codec.spare_count, 0);
+        assert_int_equal(w.decoders.spare_count, 0);
         peer_close(&p);
     }
     world_close(&w);
@@ -1103,7 +1103,7 @@ static void close_when_the_host_has_closed_anywhere_is_found(void **state)
         for (size_t cut = 0; cut < all.len; cut++) {
             for (int way = 0; way < WAYS; way++) {
                 struct peer p;
-                w.codec.wslay_unmasks = (int)(cut % 2);
+                w.decoders.wslay_unmasks = (int)(cut % 2);
                 peer_open(&p, &w, NO_LIMIT);
                 feed_pieces(&p, all.bytes, cut, way, &random);
                 assert_false(p.closed);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wire/codec.h - the frames of peers, by wslay.  Floor 1, and the only room that includes wslay.
+ * wire/decoder.h - the frames of peers, by wslay.  Floor 1, and the only room that includes wslay.
  *
  * Of wslay we use the frame layer only: its event layer copies each message for each peer, holds
  * 8.8 KB a peer and decides things that are ours to decide. A context (4.3 KB) is borrowed for
@@ -14,10 +14,10 @@
  *
  * Invariants:
  * - a spare decoder is between frames: nothing of a head or a payload is outstanding;
- * - spares are as many as `spare_count` says, few, and this codec's own.
+ * - spares are as many as `spare_count` says, few, and of this collection.
  */
-#ifndef WSP_WIRE_CODEC_H
-#define WSP_WIRE_CODEC_H
+#ifndef WSP_WIRE_DECODER_H
+#define WSP_WIRE_DECODER_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -26,22 +26,23 @@
 
 struct wsp_decoder;
 
-struct wsp_codec {
+struct wsp_decoders {
     const wspool_mem *mem;
     struct wsp_decoder *spares;
     uint32_t spare_count;
     int wslay_unmasks;
 };
 
-/* The codec must not move afterwards. */
-void wsp_codec_init(struct wsp_codec *codec, const wspool_mem *mem);
-void wsp_codec_fini(struct wsp_codec *codec);
+/* Must not move afterwards. */
+void wsp_decoders_init(struct wsp_decoders *decoders, const wspool_mem *mem);
+void wsp_decoders_fini(struct wsp_decoders *decoders);
 
 /* A decoder for the frame with this head, which the gate has passed; NULL when there is no
  * memory. It must be given back, or discarded. */
-struct wsp_decoder *wsp_codec_borrow(struct wsp_codec *codec, const struct wsp_frame *frame);
-void wsp_codec_return(struct wsp_codec *codec, struct wsp_decoder *decoder);
-void wsp_codec_discard(struct wsp_codec *codec, struct wsp_decoder *decoder);
+struct wsp_decoder *wsp_decoder_borrow(struct wsp_decoders *decoders,
+                                       const struct wsp_frame *frame);
+void wsp_decoder_return(struct wsp_decoders *decoders, struct wsp_decoder *decoder);
+void wsp_decoder_discard(struct wsp_decoders *decoders, struct wsp_decoder *decoder);
 
 /* Payload bytes of the frame that have not come yet. */
 uint64_t wsp_decoder_missing(const struct wsp_decoder *decoder);
@@ -54,6 +55,6 @@ int wsp_decoder_pull(struct wsp_decoder *decoder, const uint8_t **src, size_t *l
                      const uint8_t **chunk, size_t *chunk_len);
 
 /* Do the invariants hold? 1 or 0. */
-int wsp_codec_check(const struct wsp_codec *codec);
+int wsp_decoders_check(const struct wsp_decoders *decoders);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz/fuzz_codec.c - the gate (wire/frame.c) and the codec (wire/codec.c, wire/mask.c).
+ * fuzz/fuzz_decoder.c - the gate (wire/frame.c) and the decoder (wire/decoder.c, wire/mask.c).
  *
  * Demands: our unmasking of the whole stream, wslay's own of the same stream cut by chance, and
  * ours of single bytes find the same frames, the same payload, and the same fault at the same
@@ -13,7 +13,7 @@
  */
 #include "frames.h"
 
-#include "wire/codec.h"
+#include "wire/decoder.h"
 
 const unsigned fuzz_runs = 8000;
 
@@ -45,7 +45,7 @@ static void note_head(struct account *account, const struct wsp_frame *frame)
 }
 
 struct reading {
-    struct wsp_codec *codec;
+    struct wsp_decoders *decoders;
     struct wsp_gate gate;
     struct wsp_frame frame;
     struct wsp_decoder *decoder;
@@ -90,13 +90,13 @@ static void read_piece(struct reading *r, const uint8_t *at, size_t len)
                 return;
             }
             note_head(r->account, &r->frame);
-            r->decoder = wsp_codec_borrow(r->codec, &r->frame);
+            r->decoder = wsp_decoder_borrow(r->decoders, &r->frame);
             FUZZ_DEMAND(r->decoder != NULL, "no memory");
         }
         if (!read_payload(r, &at, &len)) {
             return;
         }
-        wsp_codec_return(r->codec, r->decoder);
+        wsp_decoder_return(r->decoders, r->decoder);
         r->decoder = NULL;
     }
 }
@@ -105,12 +105,12 @@ static void read_piece(struct reading *r, const uint8_t *at, size_t len)
 static void read_all(struct account *account, const blob *wire, int wslay, size_t most,
                      uint64_t chance)
 {
-    struct wsp_codec codec;
-    struct reading r = {.codec = &codec, .account = account};
+    struct wsp_decoders decoders;
+    struct reading r = {.decoders = &decoders, .account = account};
     size_t at = 0;
     uint8_t *bytes = fuzz_copy(wire->data, wire->len);
-    wsp_codec_init(&codec, &wsp_mem_default);
-    codec.wslay_unmasks = wslay;
+    wsp_decoders_init(&decoders, &wsp_mem_default);
+    decoders.wslay_unmasks = wslay;
     while (at < wire->len && !account->bad) {
         size_t left = wire->len - at;
         size_t n = most == 0 ? fuzz_cut(&chance, left) : most < left ? most : left;
@@ -120,9 +120,9 @@ static void read_all(struct account *account, const blob *wire, int wslay, size_
     }
     fuzz_free(bytes, wire->len);
     if (r.decoder != NULL) {
-        wsp_codec_discard(&codec, r.decoder);
+        wsp_decoder_discard(&decoders, r.decoder);
     }
-    wsp_codec_fini(&codec);
+    wsp_decoders_fini(&decoders);
 }
 
 static void same(const struct account *a, const struct account *b, const char *what)

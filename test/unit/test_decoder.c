@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_codec.c - wire/codec.h: frames in under every cut, our unmasking against wslay's, and
+ * unit/test_decoder.c - wire/decoder.h: frames in under every cut, our unmasking against wslay's and
  * what is held meanwhile; and wsp_frame_write, against an encoder of the test's own and wslay's.
  *
  * wslay has no hook for its memory, so the two functions of it that allocate and free a context
@@ -13,7 +13,7 @@
 
 #include "frames.h"
 #include <wspool/error.h>
-#include "wire/codec.h"
+#include "wire/decoder.h"
 
 /* ------------------------------------------------------- wslay's own memory */
 
@@ -50,7 +50,7 @@ void wslay_frame_context_free(wslay_frame_context_ptr context)
 struct world {
     struct test_mem mem;
     wspool_mem hooks;
-    struct wsp_codec codec;
+    struct wsp_decoders decoders;
 };
 
 static void world_open(struct world *w)
@@ -58,12 +58,12 @@ static void world_open(struct world *w)
     memset(w, 0, sizeof *w);
     memset(&contexts, 0, sizeof contexts);
     w->hooks = test_mem_hooks(&w->mem);
-    wsp_codec_init(&w->codec, &w->hooks);
+    wsp_decoders_init(&w->decoders, &w->hooks);
 }
 
 static void world_close(struct world *w)
 {
-    wsp_codec_fini(&w->codec);
+    wsp_decoders_fini(&w->decoders);
     assert_int_equal(w->mem.live, 0);
     assert_int_equal(contexts.live, 0);
 }
@@ -288,10 +288,10 @@ static size_t pull_all(struct wsp_decoder *decoder, const struct test_frame *f, 
 }
 
 /* The whole frame, cut behind each byte whose bit is set, or at random. */
-static void decode_cut(struct wsp_codec *codec, const struct test_frame *f, uint64_t cuts,
+static void decode_cut(struct wsp_decoders *decoders, const struct test_frame *f, uint64_t cuts,
                        uint64_t *random)
 {
-    struct wsp_decoder *decoder = wsp_codec_borrow(codec, &f->head);
+    struct wsp_decoder *decoder = wsp_decoder_borrow(decoders, &f->head);
     size_t done = 0;
     int complete = 0;
     assert_non_null(decoder);
@@ -317,7 +317,7 @@ static void decode_cut(struct wsp_codec *codec, const struct test_frame *f, uint
         done = pull_all(decoder, f, done, piece, more, &complete);
     }
     assert_int_equal(done, f->len);
-    wsp_codec_return(codec, decoder);
+    wsp_decoder_return(decoders, decoder);
 }
 
 static const unsigned lawful[] = {FRAME_FIN | 1, FRAME_FIN | 2, FRAME_FIN | 0, 0, 1, 2,
@@ -330,13 +330,13 @@ static void frame_when_small_is_decoded_under_every_cut(void **state)
     uint64_t random = 53;
     world_open(&w);
     for (int by_wslay = 0; by_wslay < 2; by_wslay++) {
-        w.codec.wslay_unmasks = by_wslay;
+        w.decoders.wslay_unmasks = by_wslay;
         for (size_t len = 0; len <= 9; len++) {
             for (size_t i = 0; i < sizeof lawful / sizeof *lawful; i++) {
                 struct test_frame f;
                 frame_make(&f, lawful[i], len, &random);
                 for (uint64_t cuts = 0; cuts < 1u << (len > 0 ? len - 1 : 0); cuts++) {
-                    decode_cut(&w.codec, &f, cuts, &random);
+                    decode_cut(&w.decoders, &f, cuts, &random);
                 }
                 frame_free(&f);
             }
@@ -345,9 +345,9 @@ static void frame_when_small_is_decoded_under_every_cut(void **state)
             struct test_frame f;
             frame_make(&f, lawful[len % 9], len, &random);
             for (size_t cut = 0; cut < len; cut++) {
-                decode_cut(&w.codec, &f, UINT64_C(1) << cut, &random);
+                decode_cut(&w.decoders, &f, UINT64_C(1) << cut, &random);
             }
-            decode_cut(&w.codec, &f, UINT64_MAX - 1, &random); /* but the first: each byte */
+            decode_cut(&w.decoders, &f, UINT64_MAX - 1, &random); /* but the first: each byte */
             frame_free(&f);
         }
     }
@@ -367,15 +367,15 @@ static void frame_when_large_is_decoded_under_random_cuts(void **state)
         struct test_frame f;
         frame_make(&f, sizes[i] > 125 ? FRAME_FIN | 2 : FRAME_FIN | 9, sizes[i], &random);
         for (int round = 0; round < 6; round++) {
-            w.codec.wslay_unmasks = round & 1;
-            decode_cut(&w.codec, &f, round < 4 ? UINT64_MAX : 0, &random);
+            w.decoders.wslay_unmasks = round & 1;
+            decode_cut(&w.decoders, &f, round < 4 ? UINT64_MAX : 0, &random);
         }
         frame_free(&f);
     }
     world_close(&w);
 }
 
-/* Two codecs are given the same pieces: ours unmasks in one, wslay in the other. */
+/* Two collections are given the same pieces: ours unmasks in one, wslay in the other. */
 static void payload_when_we_unmask_is_the_same_as_when_wslay_does(void **state)
 {
     (void)state;
@@ -383,13 +383,13 @@ static void payload_when_we_unmask_is_the_same_as_when_wslay_does(void **state)
     uint64_t random = 55;
     world_open(&ours);
     world_open(&theirs);
-    theirs.codec.wslay_unmasks = 1;
+    theirs.decoders.wslay_unmasks = 1;
     for (int round = 0; round < 3000; round++) {
         struct test_frame f;
         size_t len = (size_t)test_below(&random, test_below(&random, 10) ? 150 : 20000), done = 0;
         frame_make(&f, FRAME_FIN | 2, len, &random);
-        struct wsp_decoder *a = wsp_codec_borrow(&ours.codec, &f.head);
-        struct wsp_decoder *b = wsp_codec_borrow(&theirs.codec, &f.head);
+        struct wsp_decoder *a = wsp_decoder_borrow(&ours.decoders, &f.head);
+        struct wsp_decoder *b = wsp_decoder_borrow(&theirs.decoders, &f.head);
         assert_non_null(a);
         assert_non_null(b);
         int over = 0;
@@ -419,11 +419,11 @@ static void payload_when_we_unmask_is_the_same_as_when_wslay_does(void **state)
             done += piece;
         }
         assert_int_equal(done, len);
-        wsp_codec_return(&ours.codec, a);
-        wsp_codec_return(&theirs.codec, b);
+        wsp_decoder_return(&ours.decoders, a);
+        wsp_decoder_return(&theirs.decoders, b);
         frame_free(&f);
     }
-    wsp_codec_fini(&ours.codec);
+    wsp_decoders_fini(&ours.decoders);
     assert_int_equal(ours.mem.live, 0);
     world_close(&theirs);
 }
@@ -441,12 +441,12 @@ static void frame_when_wslay_finds_fault_is_minus_one(void **state)
     uint8_t bytes[200] = {0};
     world_open(&w);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        struct wsp_decoder *decoder = wsp_codec_borrow(&w.codec, &bad[i]);
+        struct wsp_decoder *decoder = wsp_decoder_borrow(&w.decoders, &bad[i]);
         const uint8_t *src = bytes, *chunk;
         size_t len = sizeof bytes, n;
         assert_non_null(decoder);
         assert_int_equal(wsp_decoder_pull(decoder, &src, &len, &chunk, &n), -1);
-        wsp_codec_discard(&w.codec, decoder);
+        wsp_decoder_discard(&w.decoders, decoder);
         assert_int_equal(contexts.live, 0);
         assert_int_equal(w.mem.live, 0);
     }
@@ -465,18 +465,18 @@ static void decoder_when_discarded_anywhere_leaks_nothing_and_is_not_used_again(
     frame_make(&f, FRAME_FIN | 2, 300, &random);
     for (size_t at = 0; at < 300; at++) {
         size_t made = contexts.made;
-        struct wsp_decoder *decoder = wsp_codec_borrow(&w.codec, &f.head);
+        struct wsp_decoder *decoder = wsp_decoder_borrow(&w.decoders, &f.head);
         int complete = 0;
         assert_non_null(decoder);
         assert_int_equal(contexts.made, made + 1);
         assert_int_equal(contexts.live, 1);
         assert_int_equal(pull_all(decoder, &f, 0, at, 0, &complete), at);
-        wsp_codec_discard(&w.codec, decoder);
+        wsp_decoder_discard(&w.decoders, decoder);
         assert_int_equal(contexts.live, 0);
         assert_int_equal(w.mem.live, 0);
-        assert_int_equal(w.codec.spare_count, 0);
+        assert_int_equal(w.decoders.spare_count, 0);
     }
-    decode_cut(&w.codec, &f, UINT64_MAX, &random); /* the next is in step */
+    decode_cut(&w.decoders, &f, UINT64_MAX, &random); /* the next is in step */
     frame_free(&f);
     world_close(&w);
 }
@@ -493,7 +493,7 @@ static void decoders_when_given_back_serve_again_and_a_few_are_kept(void **state
     frame_make(&f, FRAME_FIN | 1, 50, &random);
     for (size_t i = 0; i < MANY; i++) {
         int complete = 0;
-        decoders[i] = wsp_codec_borrow(&w.codec, &f.head);
+        decoders[i] = wsp_decoder_borrow(&w.decoders, &f.head);
         assert_non_null(decoders[i]);
         assert_int_equal(pull_all(decoders[i], &f, 0, i, 0, &complete), i);
     }
@@ -502,14 +502,14 @@ static void decoders_when_given_back_serve_again_and_a_few_are_kept(void **state
         int complete = 0;
         pull_all(decoders[i], &f, i, 50 - i, 0, &complete);
         assert_true(complete);
-        wsp_codec_return(&w.codec, decoders[i]);
-        assert_int_equal(w.codec.spare_count, i < KEPT ? i + 1 : KEPT);
+        wsp_decoder_return(&w.decoders, decoders[i]);
+        assert_int_equal(w.decoders.spare_count, i < KEPT ? i + 1 : KEPT);
     }
     assert_int_equal(contexts.live, KEPT);
     assert_int_equal(w.mem.live, KEPT);
     size_t calls = w.mem.calls, made = contexts.made;
     for (int i = 0; i < 100; i++) {
-        decode_cut(&w.codec, &f, UINT64_MAX, &random);
+        decode_cut(&w.decoders, &f, UINT64_MAX, &random);
     }
     assert_int_equal(w.mem.calls, calls);
     assert_int_equal(contexts.made, made);
@@ -526,15 +526,15 @@ static void borrow_when_there_is_no_memory_is_null_and_leaks_nothing(void **stat
     world_open(&w);
     frame_make(&f, FRAME_FIN | 1, 50, &random);
     w.mem.fail_at = 1;
-    assert_null(wsp_codec_borrow(&w.codec, &f.head));
+    assert_null(wsp_decoder_borrow(&w.decoders, &f.head));
     assert_int_equal(w.mem.live, 0);
     contexts.fail_at = 1;
-    assert_null(wsp_codec_borrow(&w.codec, &f.head));
+    assert_null(wsp_decoder_borrow(&w.decoders, &f.head));
     assert_int_equal(w.mem.live, 0);
     assert_int_equal(contexts.live, 0);
-    decode_cut(&w.codec, &f, UINT64_MAX, &random);
+    decode_cut(&w.decoders, &f, UINT64_MAX, &random);
     w.mem.fail_at = 1;
-    decode_cut(&w.codec, &f, UINT64_MAX, &random); /* the spare asks nobody */
+    decode_cut(&w.decoders, &f, UINT64_MAX, &random); /* the spare asks nobody */
     assert_int_equal(w.mem.failures, 1);
     frame_free(&f);
     world_close(&w);

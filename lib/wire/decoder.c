@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wire/codec.c - see wire/codec.h.
+ * wire/decoder.c - see wire/decoder.h.
  *
  * Measured: making a context anew for each frame adds 69 ns, hence the spares. Tried: reading
  * payloads without wslay, whose heads the gate has judged already. It saves 10 ns of the 78 that a
  * message of 64 bytes takes in and out (16 in one read), of some 400 with its share of the system
  * calls: not worth giving up the second judge.
  */
-#include "wire/codec.h"
+#include "wire/decoder.h"
 
 #include <string.h>
 
@@ -21,7 +21,7 @@
 struct wsp_decoder {
     struct wslay_frame_context *context;
     struct wsp_decoder *next; /* among the spares */
-    struct wsp_codec *codec;
+    struct wsp_decoders *decoders;
     uint64_t missing;   /* payload bytes that wslay was not given yet */
     const uint8_t *src; /* input of the present call */
     size_t len;
@@ -53,7 +53,7 @@ static ssize_t decoder_recv(uint8_t *buf, size_t len, int flags, void *user)
     if (n == 0) {
         return head > 0 ? (ssize_t)head : -1;
     }
-    if (decoder->codec->wslay_unmasks) {
+    if (decoder->decoders->wslay_unmasks) {
         memcpy(buf, decoder->src, n);
     } else {
         wsp_mask_copy(buf, decoder->src, n, decoder->key);
@@ -67,31 +67,31 @@ static ssize_t decoder_recv(uint8_t *buf, size_t len, int flags, void *user)
     return (ssize_t)(head + n);
 }
 
-void wsp_codec_init(struct wsp_codec *codec, const wspool_mem *mem)
+void wsp_decoders_init(struct wsp_decoders *decoders, const wspool_mem *mem)
 {
-    *codec = (struct wsp_codec){.mem = mem};
+    *decoders = (struct wsp_decoders){.mem = mem};
 }
 
-void wsp_codec_fini(struct wsp_codec *codec)
+void wsp_decoders_fini(struct wsp_decoders *decoders)
 {
-    while (codec->spares) {
-        struct wsp_decoder *decoder = codec->spares;
-        codec->spares = decoder->next;
-        wsp_codec_discard(codec, decoder);
+    while (decoders->spares) {
+        struct wsp_decoder *decoder = decoders->spares;
+        decoders->spares = decoder->next;
+        wsp_decoder_discard(decoders, decoder);
     }
-    codec->spare_count = 0;
+    decoders->spare_count = 0;
 }
 
-static struct wsp_decoder *new_decoder(struct wsp_codec *codec)
+static struct wsp_decoder *new_decoder(struct wsp_decoders *decoders)
 {
     struct wslay_frame_callbacks callbacks = {.recv_callback = decoder_recv};
-    struct wsp_decoder *decoder = wsp_calloc(codec->mem, 1, sizeof *decoder);
+    struct wsp_decoder *decoder = wsp_calloc(decoders->mem, 1, sizeof *decoder);
     if (!decoder) {
         return NULL;
     }
-    decoder->codec = codec;
+    decoder->decoders = decoders;
     if (wslay_frame_context_init(&decoder->context, &callbacks, decoder) != 0) {
-        wsp_free(codec->mem, decoder);
+        wsp_free(decoders->mem, decoder);
         return NULL;
     }
     return decoder;
@@ -110,39 +110,39 @@ static uint8_t write_head(const struct wsp_frame *frame, int masked, uint8_t hea
     return (uint8_t)n;
 }
 
-struct wsp_decoder *wsp_codec_borrow(struct wsp_codec *codec, const struct wsp_frame *frame)
+struct wsp_decoder *wsp_decoder_borrow(struct wsp_decoders *decoders, const struct wsp_frame *frame)
 {
-    struct wsp_decoder *decoder = codec->spares;
+    struct wsp_decoder *decoder = decoders->spares;
     if (decoder) {
-        codec->spares = decoder->next;
-        codec->spare_count--;
+        decoders->spares = decoder->next;
+        decoders->spare_count--;
     } else {
-        decoder = new_decoder(codec);
+        decoder = new_decoder(decoders);
         if (!decoder) {
             return NULL;
         }
     }
     decoder->missing = frame->length;
     memcpy(decoder->key, frame->key, 4);
-    decoder->head_len = write_head(frame, codec->wslay_unmasks, decoder->head);
+    decoder->head_len = write_head(frame, decoders->wslay_unmasks, decoder->head);
     return decoder;
 }
 
-void wsp_codec_return(struct wsp_codec *codec, struct wsp_decoder *decoder)
+void wsp_decoder_return(struct wsp_decoders *decoders, struct wsp_decoder *decoder)
 {
-    if (codec->spare_count >= SPARES_MAX) {
-        wsp_codec_discard(codec, decoder);
+    if (decoders->spare_count >= SPARES_MAX) {
+        wsp_decoder_discard(decoders, decoder);
         return;
     }
-    decoder->next = codec->spares;
-    codec->spares = decoder;
-    codec->spare_count++;
+    decoder->next = decoders->spares;
+    decoders->spares = decoder;
+    decoders->spare_count++;
 }
 
-void wsp_codec_discard(struct wsp_codec *codec, struct wsp_decoder *decoder)
+void wsp_decoder_discard(struct wsp_decoders *decoders, struct wsp_decoder *decoder)
 {
     wslay_frame_context_free(decoder->context);
-    wsp_free(codec->mem, decoder);
+    wsp_free(decoders->mem, decoder);
 }
 
 uint64_t wsp_decoder_missing(const struct wsp_decoder *decoder)
@@ -170,14 +170,14 @@ int wsp_decoder_pull(struct wsp_decoder *decoder, const uint8_t **src, size_t *l
     return 1;
 }
 
-int wsp_codec_check(const struct wsp_codec *codec)
+int wsp_decoders_check(const struct wsp_decoders *decoders)
 {
     uint32_t count = 0;
-    for (const struct wsp_decoder *spare = codec->spares; spare; spare = spare->next) {
-        if (++count > SPARES_MAX || spare->codec != codec || !spare->context ||
+    for (const struct wsp_decoder *spare = decoders->spares; spare; spare = spare->next) {
+        if (++count > SPARES_MAX || spare->decoders != decoders || !spare->context ||
             spare->missing != 0 || spare->head_len != 0) {
             return 0;
         }
     }
-    return count == codec->spare_count;
+    return count == decoders->spare_count;
 }
