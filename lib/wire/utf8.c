@@ -2,31 +2,33 @@
 /*
  * wire/utf8.c - see wire/utf8.h.
  *
- * Runs of ASCII are skipped 32 bytes a step, which is nearly all of what most peers send; the
+ * Runs of ASCII are skipped 64 bytes a step, which is nearly all of what most peers send; the
  * rest is judged byte by byte with the table of RFC 3629, section 4, written as ranges: the lead
  * byte fixes how many follow and the range of the second (which is where overlong forms,
  * surrogates and what lies beyond U+10FFFF are refused); all later ones are 80-BF.
  */
 #include "wire/utf8.h"
 
-#include <string.h>
+#include "base/words.h"
+
+#define HIGH_BITS UINT64_C(0x8080808080808080)
+
+/* The bits of 64 bytes, one word upon the other. One expression: through an array gcc makes
+ * 30 GB/s of it, not 68. */
+static inline uint64_t pile_64(const uint8_t *bytes)
+{
+    return wsp_word_load(bytes) | wsp_word_load(bytes + 8) | wsp_word_load(bytes + 16) |
+           wsp_word_load(bytes + 24) | wsp_word_load(bytes + 32) | wsp_word_load(bytes + 40) |
+           wsp_word_load(bytes + 48) | wsp_word_load(bytes + 56);
+}
 
 static size_t skip_ascii(const uint8_t *bytes, size_t i, size_t len)
 {
-    const uint64_t high_bits = UINT64_C(0x8080808080808080);
-    for (; i + 32 <= len; i += 32) {
-        uint64_t w[4];
-        memcpy(w, bytes + i, 32);
-        if ((w[0] | w[1] | w[2] | w[3]) & high_bits) {
-            break;
-        }
+    while (i + 64 <= len && !(pile_64(bytes + i) & HIGH_BITS)) {
+        i += 64;
     }
-    for (; i + 8 <= len; i += 8) {
-        uint64_t w;
-        memcpy(&w, bytes + i, 8);
-        if (w & high_bits) {
-            break;
-        }
+    while (i + 8 <= len && !(wsp_word_load(bytes + i) & HIGH_BITS)) {
+        i += 8;
     }
     while (i < len && bytes[i] < 0x80) {
         i++;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_decoder.c - wire/decoder.h: frames in under every cut, our unmasking against wslay's and
- * what is held meanwhile; and wsp_frame_write, against an encoder of the test's own and wslay's.
+ * unit/test_decoder.c - wire/decoder.h: frames in under every cut, our unmasking against wslay's,
+ * and what is held meanwhile; and wsp_frame_write, against an encoder of the test's own and
+ * wslay's.
  *
  * wslay has no hook for its memory, so the two functions of it that allocate and free a context
  * are stood in front of here: they count, and one can be told to fail.
