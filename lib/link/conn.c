@@ -295,6 +295,7 @@ static uint64_t message_deadline(const struct wsp_link *link, const struct wsp_c
 void wsp_conn_receive(struct wsp_link *link, struct wsp_conn *conn, const uint8_t *bytes,
                       size_t len, size_t limit)
 {
+    struct wsp_input input = {.bytes = bytes, .len = len, .limit = limit, .now = link->now};
     struct wsp_event event;
     conn->heard = stamp_now(link);
     if ((conn->flags & WSP_PINGED) && len > 0) {
@@ -307,11 +308,9 @@ void wsp_conn_receive(struct wsp_link *link, struct wsp_conn *conn, const uint8_
             return;
         }
         if (conn->state == WSP_OPEN) {
-            wsp_inbound_next(&link->inbounds, &conn->work.inbound, &conn->gate, &bytes, &len, limit,
-                             link->now, &event);
+            wsp_inbound_next(&link->inbounds, &conn->work.inbound, &conn->gate, &input, &event);
         } else if (conn->state == WSP_CLOSING) {
-            wsp_inbound_discard(&link->inbounds, &conn->work.inbound, &conn->gate, &bytes, &len,
-                                &event);
+            wsp_inbound_discard(&link->inbounds, &conn->work.inbound, &conn->gate, &input, &event);
             if (event.kind == WSP_EVENT_ERROR) {
                 wsp_conn_end(link, conn, event.end);
             }

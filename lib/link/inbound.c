@@ -64,6 +64,7 @@ static void rest_codec(struct wsp_inbounds *inbounds, struct wsp_inbound *in, in
     if (in->state) {
         inbounds->hook->rest(wsp_coding_reading(in->coding), &in->state, over,
                              inbounds->hook->user);
+        in->state = over ? NULL : in->state;
     }
 }
 
@@ -75,7 +76,6 @@ void wsp_inbound_fini(struct wsp_inbounds *inbounds, struct wsp_inbound **pin)
     }
     *pin = NULL;
     rest_codec(inbounds, in, 1);
-    in->state = NULL;
     leave_decoder(inbounds, in);
     if (inbounds->spare_bytes + in->buffer.cap > SPARE_BYTES_MAX) {
         wsp_bytes_fini(&in->buffer, inbounds->mem);
@@ -102,9 +102,6 @@ void wsp_inbound_fini(struct wsp_inbounds *inbounds, struct wsp_inbound **pin)
  * follows in the same bytes; see begin_frame. */
 static void put_away(struct wsp_inbounds *inbounds, struct wsp_inbound *in)
 {
-    if (!in || !in->shown) {
-        return;
-    }
     leave_decoder(inbounds, in);
     in->shown = 0;
     if (!wsp_opcode_is_control(in->frame.opcode)) {
@@ -156,15 +153,13 @@ static int frame_fits(const struct wsp_inbound *in, const struct wsp_frame *fram
 
 /* Gathers a head and borrows what its payload needs. 1 when a frame is under way now. */
 static int begin_frame(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
-                       struct wsp_gate *gate, const uint8_t **bytes, size_t *len, size_t limit,
-                       uint64_t now, struct wsp_event *event)
+                       struct wsp_gate *gate, struct wsp_input *input, struct wsp_event *event)
 {
     struct wsp_frame frame;
     const struct wsp_gate before = *gate;
-    const uint8_t *const from = *bytes;
-    const size_t all = *len;
+    const struct wsp_input from = *input;
     enum wspool_end end = WSPOOL_END_PROTOCOL;
-    enum wsp_gate_answer answer = wsp_gate_feed(gate, bytes, len, &frame);
+    enum wsp_gate_answer answer = wsp_gate_feed(gate, &input->bytes, &input->len, &frame);
     if (answer == WSP_GATE_MORE) {
         if (*pin && (*pin)->message == 0 && !(*pin)->state) {
             wsp_inbound_fini(inbounds, pin); /* an idle peer has none, unless a codec keeps it */
@@ -172,11 +167,10 @@ static int begin_frame(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
         event->kind = WSP_EVENT_MORE;
         return 0;
     }
-    int good = answer == WSP_GATE_HEAD && frame_fits(*pin, &frame, limit, &end);
+    int good = answer == WSP_GATE_HEAD && frame_fits(*pin, &frame, input->limit, &end);
     if (!*pin && (*pin = take(inbounds)) == NULL) {
         *gate = before; /* with nowhere to note its length, the head must be read again */
-        *bytes = from;
-        *len = all;
+        *input = from;
         fail(inbounds, NULL, WSPOOL_END_NOMEM, event);
         return 0;
     }
@@ -193,7 +187,7 @@ static int begin_frame(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
         return 0;
     }
     if (in->message == 0) {
-        in->started = now;
+        in->started = input->now;
         in->received = 0;
         if (!wsp_opcode_is_control(frame.opcode)) {
             in->message = frame.opcode;
@@ -276,7 +270,8 @@ static int take_coded(struct wsp_inbounds *inbounds, struct wsp_inbound *in, con
     return 1;
 }
 
-/* Takes a chunk of a data frame. 1 to go on, 0 when the event was set. */
+/* Takes a chunk of a data frame; when it is none of a coded message, it lies at the buffer's end.
+ * 1 to go on, 0 when the event was set. */
 static int take_data(struct wsp_inbounds *inbounds, struct wsp_inbound *in, const uint8_t *chunk,
                      size_t len, size_t limit, struct wsp_event *event)
 {
@@ -285,43 +280,92 @@ static int take_data(struct wsp_inbounds *inbounds, struct wsp_inbound *in, cons
     if (in->coded) {
         return take_coded(inbounds, in, chunk, len, ends, limit, event);
     }
+    in->buffer.len += len;
     if (in->message == WSP_TEXT) {
         if (!wsp_utf8_feed(&in->utf8, chunk, len) || (ends && !wsp_utf8_complete(&in->utf8))) {
             fail(inbounds, in, WSPOOL_END_BAD_UTF8, event);
             return 0;
         }
     }
-    if (ends && in->buffer.len == 0) {
-        show(in, WSP_EVENT_MESSAGE, in->message, chunk, len, event);
-        return 0;
-    }
-    if (wsp_bytes_append_within(&in->buffer, inbounds->mem, chunk, len, limit)) {
-        fail(inbounds, in, WSPOOL_END_NOMEM, event);
-        return 0;
-    }
     if (ends) {
-        show(in, WSP_EVENT_MESSAGE, in->message, in->buffer.data, in->buffer.len, event);
+        const uint8_t *message = in->buffer.len > 0 ? in->buffer.data : (const uint8_t *)"";
+        show(in, WSP_EVENT_MESSAGE, in->message, message, in->buffer.len, event);
         return 0;
     }
     return 1;
 }
 
-void wsp_inbound_next(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
-                      struct wsp_gate *gate, const uint8_t **bytes, size_t *len, size_t limit,
-                      uint64_t now, struct wsp_event *event)
+/* Where the payload that has come belongs: NULL when it goes through a codec, or there is none.
+ * 0, or -1 when there is no memory for it. */
+static int place(struct wsp_inbounds *inbounds, struct wsp_inbound *in,
+                 const struct wsp_input *input, uint8_t **into)
 {
-    put_away(inbounds, *pin);
+    size_t ahead = wsp_decoder_ahead(in->decoder, input->len);
+    *into = NULL;
+    if (wsp_opcode_is_control(in->frame.opcode)) {
+        *into = in->control + in->control_len;
+    } else if (!in->coded && ahead > 0) {
+        if (wsp_bytes_reserve_within(&in->buffer, inbounds->mem, ahead, input->limit)) {
+            return -1;
+        }
+        *into = in->buffer.data + in->buffer.len;
+    }
+    return 0;
+}
+
+/* The short way, for a message that lies whole in the input and comes between others. 1 when the
+ * event was set. Of what is amiss nothing is taken: the long way finds it again, and says what it
+ * is. */
+static int show_whole(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
+                      struct wsp_input *input, struct wsp_event *event)
+{
+    struct wsp_frame frame;
+    size_t head = wsp_frame_is_whole(input->bytes, input->len, &frame);
+    if (head == 0 || frame.length > input->limit) {
+        return 0;
+    }
+    size_t len = (size_t)frame.length;
+    struct wsp_inbound *in = *pin ? *pin : (*pin = take(inbounds));
+    if (!in || (len > in->buffer.cap &&
+                wsp_bytes_reserve_within(&in->buffer, inbounds->mem, len, input->limit))) {
+        fail(inbounds, in, WSPOOL_END_NOMEM, event);
+        return 1;
+    }
+    uint8_t *const data = in->buffer.data;
+    if (!wsp_decoder_whole(inbounds->decoders, &frame, input->bytes + head, data) ||
+        (frame.opcode == WSP_TEXT && !wsp_utf8_is_whole(data, len))) {
+        return 0;
+    }
+    input->bytes += head + len;
+    input->len -= head + len;
+    event->kind = WSP_EVENT_MESSAGE;
+    event->opcode = frame.opcode;
+    event->data = len > 0 ? data : (const uint8_t *)"";
+    event->len = len;
+    event->coded = 0;
+    return 1;
+}
+
+/* The long way, for whatever comes in whatever pieces. */
+static void gather(struct wsp_inbounds *inbounds, struct wsp_inbound **pin, struct wsp_gate *gate,
+                   struct wsp_input *input, struct wsp_event *event)
+{
     for (;;) {
         struct wsp_inbound *in = *pin;
         if (!in || !in->decoder) {
-            if (!begin_frame(inbounds, pin, gate, bytes, len, limit, now, event)) {
+            if (!begin_frame(inbounds, pin, gate, input, event)) {
                 return;
             }
             in = *pin;
         }
+        uint8_t *into;
         const uint8_t *chunk;
         size_t n;
-        int got = wsp_decoder_pull(in->decoder, bytes, len, &chunk, &n);
+        if (place(inbounds, in, input, &into)) {
+            fail(inbounds, in, WSPOOL_END_NOMEM, event);
+            return;
+        }
+        int got = wsp_decoder_pull(in->decoder, &input->bytes, &input->len, into, &chunk, &n);
         if (got == 0) {
             event->kind = WSP_EVENT_MORE;
             return;
@@ -331,13 +375,12 @@ void wsp_inbound_next(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
             return;
         }
         if (wsp_opcode_is_control(in->frame.opcode)) {
-            memcpy(in->control + in->control_len, chunk, n);
             in->control_len = (uint8_t)(in->control_len + n);
             if (wsp_decoder_missing(in->decoder) == 0) {
                 show(in, WSP_EVENT_CONTROL, in->frame.opcode, in->control, in->control_len, event);
                 return;
             }
-        } else if (!take_data(inbounds, in, chunk, n, limit, event)) {
+        } else if (!take_data(inbounds, in, chunk, n, input->limit, event)) {
             return;
         } else if (wsp_decoder_missing(in->decoder) == 0) {
             wsp_decoder_return(inbounds->decoders, in->decoder);
@@ -349,26 +392,39 @@ void wsp_inbound_next(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
     }
 }
 
-/* Throws payload away, keeping what a Close may carry. 1 when the frame is over. */
-static int discard_payload(struct wsp_inbound *in, const uint8_t **bytes, size_t *len)
+void wsp_inbound_next(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
+                      struct wsp_gate *gate, struct wsp_input *input, struct wsp_event *event)
 {
-    size_t n = *len < in->discard ? *len : (size_t)in->discard;
+    const struct wsp_inbound *in = *pin;
+    if (in && in->shown) {
+        put_away(inbounds, *pin);
+    }
+    if (gate->have == 0 && (!in || (in->message == 0 && !in->decoder && !in->state)) &&
+        show_whole(inbounds, pin, input, event)) {
+        return;
+    }
+    gather(inbounds, pin, gate, input, event);
+}
+
+/* Throws payload away, keeping what a Close may carry. 1 when the frame is over. */
+static int discard_payload(struct wsp_inbound *in, struct wsp_input *input)
+{
+    size_t n = input->len < in->discard ? input->len : (size_t)in->discard;
     if (in->frame.opcode == WSP_CLOSE) {
         size_t room = sizeof in->control - in->control_len;
         size_t kept = n < room ? n : room;
-        wsp_mask_copy(in->control + in->control_len, *bytes, kept, in->frame.key);
+        wsp_mask_copy(in->control + in->control_len, input->bytes, kept, in->frame.key);
         wsp_mask_turn(in->frame.key, n);
         in->control_len = (uint8_t)(in->control_len + kept);
     }
-    *bytes += n;
-    *len -= n;
+    input->bytes += n;
+    input->len -= n;
     in->discard -= n;
     return in->discard == 0;
 }
 
 void wsp_inbound_discard(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
-                         struct wsp_gate *gate, const uint8_t **bytes, size_t *len,
-                         struct wsp_event *event)
+                         struct wsp_gate *gate, struct wsp_input *input, struct wsp_event *event)
 {
     if (!*pin && (*pin = take(inbounds)) == NULL) {
         fail(inbounds, NULL, WSPOOL_END_NOMEM, event);
@@ -388,18 +444,17 @@ void wsp_inbound_discard(struct wsp_inbounds *inbounds, struct wsp_inbound **pin
         wsp_bytes_fini(&in->buffer, inbounds->mem);
     }
     rest_codec(inbounds, in, 1);
-    in->state = NULL;
     in->message = 0;
     in->shown = 0;
     for (;;) {
-        if (in->discard > 0 && !discard_payload(in, bytes, len)) {
+        if (in->discard > 0 && !discard_payload(in, input)) {
             break;
         }
         if (in->frame.opcode == WSP_CLOSE && gate->have == 0) {
             show(in, WSP_EVENT_CONTROL, WSP_CLOSE, in->control, in->control_len, event);
             return;
         }
-        if (wsp_gate_feed(gate, bytes, len, &in->frame) == WSP_GATE_MORE) {
+        if (wsp_gate_feed(gate, &input->bytes, &input->len, &in->frame) == WSP_GATE_MORE) {
             break;
         }
         in->control_len = 0;

@@ -4,9 +4,8 @@
  *
  * A pull parser: it is given bytes and answers one event at a time. What it holds for a peer
  * exists only while a frame or a message is under way, or a codec keeps something for the peer's
- * next message. A message that comes in one piece is shown where wslay has put it; any other is
- * gathered in one buffer that grows with what has come, so that a fragment costs what it carries
- * and an announced length costs nothing. A message in another form (RSV1) is decoded into that
+ * next message. A message is unmasked into one buffer that grows with what has come, so that a
+ * fragment costs what it carries and an announced length costs nothing. A message in another form (RSV1) is decoded into that
  * buffer piece by piece. It never grows beyond the limit of a message, whatever comes.
  *
  * Invariants:
@@ -85,17 +84,22 @@ struct wsp_event {
     enum wspool_end end;
 };
 
-/* Takes bytes until something is complete. *in is the peer's; it is made and given back here.
- * `limit`: bytes of a message, once it is decoded. */
+/* What came from a peer. */
+struct wsp_input {
+    const uint8_t *bytes; /* moved on by what is taken */
+    size_t len;
+    size_t limit; /* bytes of a message, once it is decoded */
+    uint64_t now;
+};
+
+/* Takes bytes until something is complete. *in is the peer's; it is made and given back here. */
 void wsp_inbound_next(struct wsp_inbounds *inbounds, struct wsp_inbound **in, struct wsp_gate *gate,
-                      const uint8_t **bytes, size_t *len, size_t limit, uint64_t now,
-                      struct wsp_event *event);
+                      struct wsp_input *input, struct wsp_event *event);
 
 /* The same when the peer is being closed: frames are skipped, lawful or not, so that its Close is
  * still found. Answers MORE, CONTROL (a Close only) or ERROR (no memory). */
 void wsp_inbound_discard(struct wsp_inbounds *inbounds, struct wsp_inbound **in,
-                         struct wsp_gate *gate, const uint8_t **bytes, size_t *len,
-                         struct wsp_event *event);
+                         struct wsp_gate *gate, struct wsp_input *input, struct wsp_event *event);
 
 /* Lets go of what is held. */
 void wsp_inbound_fini(struct wsp_inbounds *inbounds, struct wsp_inbound **in);

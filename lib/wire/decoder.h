@@ -7,10 +7,11 @@
  * one frame, once its head has passed the gate, and goes back at the frame's end. After an error
  * or a cut it is out of step with the peer, so it is freed and never used again.
  *
- * The payload is unmasked in the copy that wslay's receive callback has to make anyway: wslay is
- * shown the head without its mask bit and key. The callback never hands over a byte past the
- * present frame. With `wslay_unmasks` set (tests only) wslay is shown the head as it came and
- * unmasks by itself, so that the two can be held against each other.
+ * wslay is shown the head without its mask bit and key, and counts; the payload is unmasked on its
+ * way to where it belongs. wslay asks for it in its own buffer of 4 KiB, says where it ends, and
+ * never looks at it, so it need not be there: nothing is copied twice. The callback never hands
+ * over a byte past the present frame. With `wslay_unmasks` set (tests only) wslay is shown the
+ * head as it came and unmasks by itself, so that the two can be held against each other.
  *
  * Invariants:
  * - a spare decoder is between frames: nothing of a head or a payload is outstanding;
@@ -24,7 +25,20 @@
 #include "base/mem.h"
 #include "wire/frame.h"
 
-struct wsp_decoder;
+struct wslay_frame_context;
+
+struct wsp_decoder {
+    struct wslay_frame_context *context;
+    struct wsp_decoder *next; /* among the spares */
+    struct wsp_decoders *decoders;
+    uint64_t missing;   /* payload bytes that wslay was not given yet */
+    const uint8_t *src; /* input of the present call */
+    size_t len;
+    uint8_t *into;  /* where the present call puts payload; NULL: where wslay wants it */
+    uint8_t key[4]; /* turned so that its first byte is for the next payload byte */
+    uint8_t head[WSP_HEAD_MAX];
+    uint8_t head_len; /* 0 once wslay has it */
+};
 
 struct wsp_decoders {
     const wspool_mem *mem;
@@ -45,14 +59,30 @@ void wsp_decoder_return(struct wsp_decoders *decoders, struct wsp_decoder *decod
 void wsp_decoder_discard(struct wsp_decoders *decoders, struct wsp_decoder *decoder);
 
 /* Payload bytes of the frame that have not come yet. */
-uint64_t wsp_decoder_missing(const struct wsp_decoder *decoder);
+static inline uint64_t wsp_decoder_missing(const struct wsp_decoder *decoder)
+{
+    return decoder->missing;
+}
+
+/* Of `len` bytes of input, how many are payload of the frame. */
+static inline size_t wsp_decoder_ahead(const struct wsp_decoder *decoder, size_t len)
+{
+    return len < decoder->missing ? len : (size_t)decoder->missing;
+}
 
 /* Decodes on: *src is moved by what was taken. Answers 1 and a chunk of unmasked payload (at most
- * 4 KiB, perhaps empty; valid until the next call), 0 when it needs more input, -1 when wslay
- * finds fault with the frame: discard the decoder and close with 1002. The frame is complete when
- * a chunk has come and nothing is missing. */
-int wsp_decoder_pull(struct wsp_decoder *decoder, const uint8_t **src, size_t *len,
+ * 4 KiB, perhaps empty), 0 when it needs more input, -1 when wslay finds fault with the frame:
+ * discard the decoder and close with 1002. The frame is complete when a chunk has come and
+ * nothing is missing. The chunk lies at `into`, which has room for what is ahead; or, when that is
+ * NULL, in the decoder, until the next call. */
+int wsp_decoder_pull(struct wsp_decoder *decoder, const uint8_t **src, size_t *len, uint8_t *into,
                      const uint8_t **chunk, size_t *chunk_len);
+
+/* Reads all of a frame whose payload has come, to `into`, which has room for it. 1; 0 when there
+ * is no spare decoder, or wslay would have it otherwise: then nothing was done, and borrow and pull
+ * tell what is wrong. */
+int wsp_decoder_whole(struct wsp_decoders *decoders, const struct wsp_frame *frame,
+                      const uint8_t *payload, uint8_t *into);
 
 /* Do the invariants hold? 1 or 0. */
 int wsp_decoders_check(const struct wsp_decoders *decoders);

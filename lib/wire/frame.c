@@ -54,21 +54,21 @@ static int length_is_lawful(const uint8_t *head, uint64_t length)
     }
 }
 
-static enum wsp_gate_answer judge(const uint8_t *head, unsigned coding, struct wsp_frame *frame)
+static enum wsp_gate_answer judge(const uint8_t *head, size_t total, unsigned coding,
+                                  struct wsp_frame *frame)
 {
-    size_t total = head_len(head);
     frame->fin = head[0] >> 7;
     frame->rsv = head[0] >> 4 & 7u;
     frame->opcode = head[0] & 0x0fu;
     frame->masked = head[1] >> 7;
     frame->length = head[1] & 0x7fu;
-    size_t extended = total - 2 - (frame->masked ? 4 : 0);
-    if (extended > 0) {
-        frame->length = big_endian(head + 2, extended);
-    }
     memset(frame->key, 0, sizeof frame->key);
     if (frame->masked) {
-        memcpy(frame->key, head + total - 4, 4);
+        total -= 4;
+        memcpy(frame->key, head + total, 4);
+    }
+    if (total > 2) {
+        frame->length = big_endian(head + 2, total - 2);
     }
     return start_is_lawful(head, coding) && length_is_lawful(head, frame->length) ? WSP_GATE_HEAD
                                                                                   : WSP_GATE_BAD;
@@ -77,13 +77,13 @@ static enum wsp_gate_answer judge(const uint8_t *head, unsigned coding, struct w
 enum wsp_gate_answer wsp_gate_feed(struct wsp_gate *gate, const uint8_t **bytes, size_t *len,
                                    struct wsp_frame *frame)
 {
+    size_t total;
     /* Nearly always the whole head is there: judge it where it lies. */
-    if (gate->have == 0 && *len >= 2 && *len >= head_len(*bytes)) {
-        size_t total = head_len(*bytes);
-        enum wsp_gate_answer answer = judge(*bytes, gate->coding, frame);
+    if (gate->have == 0 && *len >= 2 && *len >= (total = head_len(*bytes))) {
+        const uint8_t *head = *bytes;
         *bytes += total;
         *len -= total;
-        return answer;
+        return judge(head, total, gate->coding, frame);
     }
     while (*len > 0) {
         gate->bytes[gate->have++] = *(*bytes)++;
@@ -92,8 +92,9 @@ enum wsp_gate_answer wsp_gate_feed(struct wsp_gate *gate, const uint8_t **bytes,
             continue;
         }
         if (gate->have == head_len(gate->bytes)) {
+            total = gate->have;
             gate->have = 0;
-            return judge(gate->bytes, gate->coding, frame);
+            return judge(gate->bytes, total, gate->coding, frame);
         }
         if (gate->have == 2 && !start_is_lawful(gate->bytes, gate->coding)) {
             /* Refuse now. The two bytes stay: whoever discards what follows feeds the rest of
@@ -110,17 +111,6 @@ uint32_t wsp_frame_image_len(const uint8_t *image)
     size_t head = head_len(image);
     uint64_t length = head == 2 ? image[1] & 0x7fu : big_endian(image + 2, head - 2);
     return (uint32_t)(head + length);
-}
-
-uint32_t wsp_frame_write_head(uint8_t *out, unsigned first, uint64_t length)
-{
-    uint32_t n = wsp_frame_head_len(length);
-    out[0] = (uint8_t)first;
-    out[1] = (uint8_t)(n == 2 ? length : n == 4 ? 126 : 127);
-    for (uint32_t i = 2; i < n; i++) {
-        out[i] = (uint8_t)(length >> 8 * (n - 1 - i));
-    }
-    return n;
 }
 
 void wsp_frame_write(uint8_t *out, unsigned first, const void *payload, size_t len)

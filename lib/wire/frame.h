@@ -17,6 +17,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum wsp_opcode {
     WSP_CONTINUATION = 0,
@@ -60,6 +61,32 @@ enum wsp_gate_answer {
 /* Takes bytes of one head from the input, which is moved on. */
 enum wsp_gate_answer wsp_gate_feed(struct wsp_gate *gate, const uint8_t **bytes, size_t *len,
                                    struct wsp_frame *frame);
+/* Does the input begin with all of an unfragmented text or binary message in its plain form, of
+ * less than 64 KiB? That is nearly the only thing that peers send. Answers the length of its head,
+ * or 0 when it is something else or not lawful: which of them, the gate says. Nothing is taken. */
+static inline size_t wsp_frame_is_whole(const uint8_t *bytes, size_t len, struct wsp_frame *frame)
+{
+    if (len < 6 || (bytes[0] != (WSP_FIN | WSP_TEXT) && bytes[0] != (WSP_FIN | WSP_BINARY))) {
+        return 0;
+    }
+    size_t head = 6, length = bytes[1] ^ 0x80u; /* 128 or more: not masked */
+    if (length == 126) {
+        length = (size_t)bytes[2] << 8 | bytes[3];
+        head = length < 126 ? SIZE_MAX : 8;
+    } else if (length > 126) {
+        return 0;
+    }
+    if (head > len || length > len - head) {
+        return 0;
+    }
+    frame->length = length;
+    memcpy(frame->key, bytes + head - 4, 4);
+    frame->opcode = bytes[0] & 0x0fu;
+    frame->fin = 1;
+    frame->rsv = 0;
+    frame->masked = 1;
+    return head;
+}
 /* Do the invariants hold? 1 or 0. */
 int wsp_gate_check(const struct wsp_gate *gate);
 
@@ -79,7 +106,16 @@ uint32_t wsp_frame_image_len(const uint8_t *image);
 
 /* Writes the head of an unmasked frame, wsp_frame_head_len(length) bytes, which is the answer.
  * `first` is its first byte: FIN, reserved bits, opcode. */
-uint32_t wsp_frame_write_head(uint8_t *out, unsigned first, uint64_t length);
+static inline uint32_t wsp_frame_write_head(uint8_t *out, unsigned first, uint64_t length)
+{
+    uint32_t n = wsp_frame_head_len(length);
+    out[0] = (uint8_t)first;
+    out[1] = (uint8_t)(n == 2 ? length : n == 4 ? 126 : 127);
+    for (uint32_t i = 2; i < n; i++) {
+        out[i] = (uint8_t)(length >> 8 * (n - 1 - i));
+    }
+    return n;
+}
 /* Writes the image of a whole unfragmented frame to `out`, which has wsp_frame_head_len(len) +
  * len bytes of room. `first`: an opcode, with WSP_RSV1 when the payload is in another form. */
 void wsp_frame_write(uint8_t *out, unsigned first, const void *payload, size_t len);

@@ -89,6 +89,14 @@ int wsp_utf8_feed(struct wsp_utf8 *state, const uint8_t *bytes, size_t len)
     return 1;
 }
 
+int wsp_utf8_is_whole(const uint8_t *bytes, size_t len)
+{
+    struct wsp_utf8 state = {0};
+    size_t ascii = skip_ascii(bytes, 0, len);
+    return ascii == len ||
+           (wsp_utf8_feed(&state, bytes + ascii, len - ascii) && state.missing == 0);
+}
+
 int wsp_utf8_complete(const struct wsp_utf8 *state)
 {
     return state->missing == 0;

@@ -25,6 +25,8 @@ struct wsp_utf8 {
 int wsp_utf8_feed(struct wsp_utf8 *state, const uint8_t *bytes, size_t len);
 /* Does the text end here? 1 when no sequence is left open. */
 int wsp_utf8_complete(const struct wsp_utf8 *state);
+/* Is this text, whole as it is, UTF-8? 1 or 0. */
+int wsp_utf8_is_whole(const uint8_t *bytes, size_t len);
 /* Do the invariants hold? 1 or 0. */
 int wsp_utf8_check(const struct wsp_utf8 *state);
 

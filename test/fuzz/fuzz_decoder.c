@@ -61,14 +61,18 @@ static int read_payload(struct reading *r, const uint8_t **at, size_t *len)
     do {
         uint64_t before = wsp_decoder_missing(r->decoder);
         size_t given = *len;
-        rc = wsp_decoder_pull(r->decoder, at, len, &chunk, &n);
+        size_t ahead = wsp_decoder_ahead(r->decoder, *len);
+        uint8_t *into = before % 2 ? malloc(ahead + 1) : NULL; /* to a place of ours, or wslay's */
+        rc = wsp_decoder_pull(r->decoder, at, len, into, &chunk, &n);
         FUZZ_DEMAND(rc == 0 || rc == 1, "wslay finds fault with what the gate let through");
         FUZZ_DEMAND(before - wsp_decoder_missing(r->decoder) == given - *len,
                     "what is missing is not what was not given");
         if (rc == 1) {
             FUZZ_DEMAND(n <= CHUNK, "a chunk of %zu", n);
+            FUZZ_DEMAND(!into || chunk == into, "the chunk is not where it was asked for");
             blob_add(&r->account->text, chunk, n);
         }
+        free(into);
     } while (rc == 1 && wsp_decoder_missing(r->decoder) > 0);
     FUZZ_DEMAND(rc == 1 || *len == 0, "bytes are left, and it wants more");
     return rc == 1;

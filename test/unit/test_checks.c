@@ -232,7 +232,7 @@ static void decoders_are_wrong_when_a_spare_is_not_between_frames(void **state)
     wsp_decoder_return(&decoders, decoder); /* wslay has not seen the head yet */
     assert_int_equal(wsp_decoders_check(&decoders), 0);
     decoder = wsp_decoder_borrow(&decoders, &frame);
-    assert_int_equal(wsp_decoder_pull(decoder, &at, &len, &chunk, &chunk_len), 1);
+    assert_int_equal(wsp_decoder_pull(decoder, &at, &len, NULL, &chunk, &chunk_len), 1);
     wsp_decoder_return(&decoders, decoder);
     assert_int_equal(wsp_decoders_check(&decoders), 1);
     BROKEN(wsp_decoders_check(&decoders), decoders.spare_count, 0);
@@ -240,7 +240,7 @@ static void decoders_are_wrong_when_a_spare_is_not_between_frames(void **state)
     BROKEN(wsp_decoders_check(&decoders), decoders.spares, NULL);
     const struct wsp_frame longer = {.fin = 1, .opcode = WSP_TEXT, .masked = 1, .length = 5};
     decoder = wsp_decoder_borrow(&decoders, &longer);
-    assert_int_equal(wsp_decoder_pull(decoder, &at, &len, &chunk, &chunk_len), 0);
+    assert_int_equal(wsp_decoder_pull(decoder, &at, &len, NULL, &chunk, &chunk_len), 0);
     wsp_decoder_return(&decoders, decoder); /* in the middle of its payload */
     assert_int_equal(wsp_decoders_check(&decoders), 0);
     wsp_decoders_fini(&decoders);
@@ -380,12 +380,13 @@ static void inbound_is_wrong_when_it_holds_what_belongs_elsewhere(void **state)
     struct wsp_gate gate = {0};
     struct wsp_event event;
     /* a fragment, and the beginning of what follows it */
-    const uint8_t *at = (const uint8_t *)"\x01\x83\0\0\0\0abc\x80\x85\0\0\0\0de";
-    size_t len = 17;
+    struct wsp_input input = {.bytes = (const uint8_t *)"\x01\x83\0\0\0\0abc\x80\x85\0\0\0\0de",
+                              .len = 17,
+                              .limit = 1000};
     wsp_decoders_init(&decoders, &hooks);
     wsp_inbounds_init(&inbounds, &hooks, &decoders, NULL);
     do {
-        wsp_inbound_next(&inbounds, &in, &gate, &at, &len, 1000, 0, &event);
+        wsp_inbound_next(&inbounds, &in, &gate, &input, &event);
     } while (event.kind == WSP_EVENT_FRAME);
     assert_int_equal(event.kind, WSP_EVENT_MORE);
     assert_non_null(in->decoder);

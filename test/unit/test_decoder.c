@@ -262,20 +262,26 @@ static size_t pull_all(struct wsp_decoder *decoder, const struct test_frame *f, 
     size_t left = len + more;
     for (;;) {
         const uint8_t *chunk = NULL;
-        size_t n = 0, before = left;
-        int answer = wsp_decoder_pull(decoder, &src, &left, &chunk, &n);
+        size_t n = 0, before = left, ahead = wsp_decoder_ahead(decoder, left);
+        /* To a place of just that size, or where wslay has it: both in one frame. */
+        uint8_t *place = (done + len) % 2 ? malloc(ahead > 0 ? ahead : 1) : NULL;
+        assert_int_equal(ahead, left < f->len - done ? left : f->len - done);
+        int answer = wsp_decoder_pull(decoder, &src, &left, place, &chunk, &n);
         assert_int_equal(src - tight, len + more - left);
         if (answer == 0) {
             assert_int_equal(left, 0);
+            free(place);
             break;
         }
         assert_int_equal(answer, 1);
         assert_true(n <= 4096);
+        assert_true(!place || chunk == place);
         assert_int_equal(before - left, n);
         assert_true(done + n <= f->len);
         if (n > 0) {
             assert_memory_equal(chunk, f->payload + done, n);
         }
+        free(place);
         done += n;
         assert_int_equal(wsp_decoder_missing(decoder), f->len - done);
         if (done == f->len) {
@@ -401,8 +407,8 @@ static void payload_when_we_unmask_is_the_same_as_when_wslay_does(void **state)
             for (;;) {
                 const uint8_t *chunk_a, *chunk_b;
                 size_t n_a, n_b;
-                int said = wsp_decoder_pull(a, &from_a, &left_a, &chunk_a, &n_a);
-                assert_int_equal(wsp_decoder_pull(b, &from_b, &left_b, &chunk_b, &n_b), said);
+                int said = wsp_decoder_pull(a, &from_a, &left_a, NULL, &chunk_a, &n_a);
+                assert_int_equal(wsp_decoder_pull(b, &from_b, &left_b, NULL, &chunk_b, &n_b), said);
                 assert_ptr_equal(from_a, from_b);
                 assert_int_equal(left_a, left_b);
                 if (said != 1) {
@@ -446,11 +452,95 @@ static void frame_when_wslay_finds_fault_is_minus_one(void **state)
         const uint8_t *src = bytes, *chunk;
         size_t len = sizeof bytes, n;
         assert_non_null(decoder);
-        assert_int_equal(wsp_decoder_pull(decoder, &src, &len, &chunk, &n), -1);
+        assert_int_equal(wsp_decoder_pull(decoder, &src, &len, NULL, &chunk, &n), -1);
         wsp_decoder_discard(&w.decoders, decoder);
         assert_int_equal(contexts.live, 0);
         assert_int_equal(w.mem.live, 0);
     }
+    world_close(&w);
+}
+
+/* ------------------------------------------------------------ whole frames */
+
+/* Leaves a spare that has read a frame. */
+static void put_spare(struct world *w, uint64_t *random)
+{
+    struct test_frame f;
+    frame_make(&f, FRAME_FIN | 2, 10, random);
+    decode_cut(&w->decoders, &f, 0, random);
+    frame_free(&f);
+    assert_int_equal(w->decoders.spare_count, 1);
+}
+
+static void frame_when_whole_is_read_at_once_by_a_spare_that_stays_in_step(void **state)
+{
+    (void)state;
+    /* Around what wslay's buffer of 4 KiB takes with a head of 2 or 4 bytes, and several of it. */
+    static const size_t lengths[] = {0,    1,    7,    64,   125,  126,  4090,  4091,
+                                     4092, 4093, 4096, 4097, 8191, 8192, 16384, 65535};
+    struct world w;
+    uint64_t random = 59;
+    world_open(&w);
+    put_spare(&w, &random);
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        for (int text = 0; text < 2; text++) {
+            struct test_frame f;
+            size_t len = lengths[i], calls = w.mem.calls, made = contexts.made;
+            frame_make(&f, FRAME_FIN | (text ? 1u : 2u), len, &random);
+            uint8_t *from = malloc(len + 1), *into = malloc(len + 1);
+            assert_true(from && into);
+            uint8_t *src = from + 1, *dst = into + 1; /* ends with the block, not aligned */
+            memcpy(src, f.wire + f.head_len, len);
+            assert_int_equal(wsp_decoder_whole(&w.decoders, &f.head, src, dst), 1);
+            assert_true(len == 0 || memcmp(dst, f.payload, len) == 0);
+            assert_int_equal(w.decoders.spare_count, 1);
+            assert_int_equal(wsp_decoders_check(&w.decoders), 1);
+            if (i % 3 == 0) {
+                decode_cut(&w.decoders, &f, UINT64_MAX, &random); /* and now by pieces */
+            }
+            assert_int_equal(w.mem.calls, calls);
+            assert_int_equal(contexts.made, made);
+            free(from);
+            free(into);
+            frame_free(&f);
+        }
+    }
+    world_close(&w);
+}
+
+static void frame_when_whole_waits_for_a_spare_and_is_left_to_wslay_where_that_unmasks(void **state)
+{
+    (void)state;
+    static const uint8_t payload[3] = {0};
+    const struct wsp_frame head = {.length = 3, .opcode = WSP_BINARY, .fin = 1, .masked = 1};
+    struct world w;
+    uint64_t random = 60;
+    uint8_t into[3];
+    world_open(&w);
+    assert_int_equal(wsp_decoder_whole(&w.decoders, &head, payload, into), 0);
+    assert_int_equal(w.mem.calls, 0);
+    put_spare(&w, &random);
+    w.decoders.wslay_unmasks = 1;
+    assert_int_equal(wsp_decoder_whole(&w.decoders, &head, payload, into), 0);
+    w.decoders.wslay_unmasks = 0;
+    assert_int_equal(wsp_decoder_whole(&w.decoders, &head, payload, into), 1);
+    world_close(&w);
+}
+
+static void frame_when_whole_and_wslay_finds_fault_costs_the_spare(void **state)
+{
+    (void)state;
+    const struct wsp_frame bad = {.length = 126, .opcode = WSP_PING, .fin = 1, .masked = 1};
+    struct world w;
+    uint64_t random = 61;
+    uint8_t payload[126] = {0}, into[126];
+    world_open(&w);
+    put_spare(&w, &random);
+    assert_int_equal(wsp_decoder_whole(&w.decoders, &bad, payload, into), 0);
+    assert_int_equal(w.decoders.spare_count, 0);
+    assert_int_equal(contexts.live, 0);
+    assert_int_equal(w.mem.live, 0);
+    put_spare(&w, &random);
     world_close(&w);
 }
 
@@ -551,6 +641,10 @@ int main(void)
         cmocka_unit_test(frame_when_large_is_decoded_under_random_cuts),
         cmocka_unit_test(payload_when_we_unmask_is_the_same_as_when_wslay_does),
         cmocka_unit_test(frame_when_wslay_finds_fault_is_minus_one),
+        cmocka_unit_test(frame_when_whole_is_read_at_once_by_a_spare_that_stays_in_step),
+        cmocka_unit_test(
+            frame_when_whole_waits_for_a_spare_and_is_left_to_wslay_where_that_unmasks),
+        cmocka_unit_test(frame_when_whole_and_wslay_finds_fault_costs_the_spare),
         cmocka_unit_test(decoder_when_discarded_anywhere_leaks_nothing_and_is_not_used_again),
         cmocka_unit_test(decoders_when_given_back_serve_again_and_a_few_are_kept),
         cmocka_unit_test(borrow_when_there_is_no_memory_is_null_and_leaks_nothing),

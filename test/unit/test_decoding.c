@@ -194,9 +194,8 @@ static void peer_check(struct peer *p, const struct wsp_event *event)
 static void feed(struct peer *p, const uint8_t *bytes, size_t len)
 {
     uint8_t *copy = malloc(len > 0 ? len : 1);
-    const uint8_t *at = copy;
+    struct wsp_input input = {.bytes = copy, .len = len, .limit = p->limit};
     struct wsp_event event;
-    size_t left = len;
     memcpy(copy, bytes, len);
     do {
         if (p->closed) {
@@ -204,15 +203,14 @@ static void feed(struct peer *p, const uint8_t *bytes, size_t len)
         }
         memset(&event, 0xee, sizeof event);
         if (p->failed) {
-            wsp_inbound_discard(&p->world->inbounds, &p->in, &p->gate, &at, &left, &event);
+            wsp_inbound_discard(&p->world->inbounds, &p->in, &p->gate, &input, &event);
         } else {
-            wsp_inbound_next(&p->world->inbounds, &p->in, &p->gate, &at, &left, p->limit, 0,
-                             &event);
+            wsp_inbound_next(&p->world->inbounds, &p->in, &p->gate, &input, &event);
         }
         peer_check(p, &event);
         switch (event.kind) {
         case WSP_EVENT_MORE:
-            assert_int_equal(left, 0);
+            assert_int_equal(input.len, 0);
             break;
         case WSP_EVENT_FRAME:
             add_line(&p->got, "FRAME", 0, NULL, event.len);
@@ -991,13 +989,12 @@ static void state_when_the_host_closes_from_a_message_is_given_back(void **state
         struct wsp_gate gate = {.coding = wsp_coding(1, reading)};
         put_message(s, WSP_TEXT, "aaaa", 4, 1);
         put_control(s, WSP_CLOSE, "\x03\xe8");
-        const uint8_t *at = s->bytes;
-        size_t left = s->len;
+        struct wsp_input input = {.bytes = s->bytes, .len = s->len, .limit = 100};
         world_open(&w);
-        wsp_inbound_next(&w.inbounds, &in, &gate, &at, &left, 100, 0, &event);
+        wsp_inbound_next(&w.inbounds, &in, &gate, &input, &event);
         assert_int_equal(event.kind, WSP_EVENT_MESSAGE);
         assert_memory_equal(event.data, "aaaa", 4);
-        wsp_inbound_discard(&w.inbounds, &in, &gate, &at, &left, &event);
+        wsp_inbound_discard(&w.inbounds, &in, &gate, &input, &event);
         assert_int_equal(event.kind, WSP_EVENT_CONTROL);
         assert_int_equal(event.len, 2);
         assert_int_equal(w.toy.live, 0);

@@ -203,8 +203,7 @@ static void feed(struct peer *p, const uint8_t *bytes, size_t len)
 {
     uint8_t *copy = malloc(len > 0 ? len : 1);
     struct wsp_event event;
-    const uint8_t *at = copy;
-    size_t left = len;
+    struct wsp_input input = {.bytes = copy, .len = len, .limit = p->limit, .now = p->now};
     assert_non_null(copy);
     memcpy(copy, bytes, len);
     do {
@@ -213,17 +212,16 @@ static void feed(struct peer *p, const uint8_t *bytes, size_t len)
         }
         memset(&event, 0xee, sizeof event);
         if (p->discarding) {
-            wsp_inbound_discard(&p->world->inbounds, &p->in, &p->gate, &at, &left, &event);
+            wsp_inbound_discard(&p->world->inbounds, &p->in, &p->gate, &input, &event);
             assert_true(event.kind == WSP_EVENT_MORE || event.kind == WSP_EVENT_ERROR ||
                         (event.kind == WSP_EVENT_CONTROL && event.opcode == WSP_CLOSE));
         } else {
-            wsp_inbound_next(&p->world->inbounds, &p->in, &p->gate, &at, &left, p->limit, p->now,
-                             &event);
+            wsp_inbound_next(&p->world->inbounds, &p->in, &p->gate, &input, &event);
         }
-        assert_ptr_equal(at, copy + len - left);
+        assert_ptr_equal(input.bytes, copy + len - input.len);
         peer_check(p, &event);
         if (event.kind == WSP_EVENT_MORE) {
-            assert_int_equal(left, 0);
+            assert_int_equal(input.len, 0);
             break;
         }
         record(p, &event);
@@ -456,14 +454,13 @@ static void message_when_it_comes_in_one_piece_is_shown_without_a_buffer(void **
     peer_open(&p, &w, NO_LIMIT);
     fill_for(WSP_TEXT, payload, sizeof payload, &s.random);
     stream_message(&s, WSP_TEXT, payload, sizeof payload);
-    const uint8_t *at = s.bytes;
-    size_t left = s.len;
-    wsp_inbound_next(&w.inbounds, &p.in, &p.gate, &at, &left, NO_LIMIT, 0, &event);
+    struct wsp_input input = {.bytes = s.bytes, .len = s.len, .limit = NO_LIMIT};
+    wsp_inbound_next(&w.inbounds, &p.in, &p.gate, &input, &event);
     assert_int_equal(event.kind, WSP_EVENT_MESSAGE);
     assert_int_equal(event.len, sizeof payload);
     assert_memory_equal(event.data, payload, sizeof payload);
-    assert_int_equal(p.in->buffer.cap, 0);
-    wsp_inbound_next(&w.inbounds, &p.in, &p.gate, &at, &left, NO_LIMIT, 0, &event);
+    assert_int_equal(p.in->buffer.cap, sizeof payload);
+    wsp_inbound_next(&w.inbounds, &p.in, &p.gate, &input, &event);
     assert_int_equal(event.kind, WSP_EVENT_MORE);
     assert_null(p.in);
     /* The same again costs nothing. */
@@ -1063,12 +1060,12 @@ static void discard_when_there_is_no_memory_is_an_error(void **state)
     p.discarding = 1;
     w.mem.fail_at = 1;
     size_t len = frame_client(frame, FRAME_FIN | WSP_TEXT, "abc", 3);
-    const uint8_t *at = frame;
+    struct wsp_input input = {.bytes = frame, .len = len};
     struct wsp_event event;
-    wsp_inbound_discard(&w.inbounds, &p.in, &p.gate, &at, &len, &event);
+    wsp_inbound_discard(&w.inbounds, &p.in, &p.gate, &input, &event);
     assert_int_equal(event.kind, WSP_EVENT_ERROR);
     assert_int_equal(event.end, WSPOOL_END_NOMEM);
-    assert_ptr_equal(at, frame); /* nothing was taken: it may be tried again */
+    assert_ptr_equal(input.bytes, frame); /* nothing was taken: it may be tried again */
     assert_null(p.in);
     peer_close(&p);
     world_close(&w);
@@ -1137,20 +1134,19 @@ static void close_when_the_host_closes_from_a_message_is_found(void **state)
     for (size_t stop = 0; stop + 1 < s.expected.count; stop++) {
         struct peer p;
         struct wsp_event event = {0};
-        const uint8_t *at = s.bytes;
-        size_t left = s.len;
+        struct wsp_input input = {.bytes = s.bytes, .len = s.len, .limit = NO_LIMIT};
         peer_open(&p, &w, NO_LIMIT);
         for (size_t i = 0; i <= stop; i++) {
-            wsp_inbound_next(&w.inbounds, &p.in, &p.gate, &at, &left, NO_LIMIT, 0, &event);
+            wsp_inbound_next(&w.inbounds, &p.in, &p.gate, &input, &event);
             assert_int_equal(event.kind, s.expected.all[i].kind);
         }
-        wsp_inbound_discard(&w.inbounds, &p.in, &p.gate, &at, &left, &event);
+        wsp_inbound_discard(&w.inbounds, &p.in, &p.gate, &input, &event);
         assert_int_equal(event.kind, WSP_EVENT_CONTROL);
         assert_int_equal(event.opcode, WSP_CLOSE);
         assert_int_equal(event.len, 2);
         assert_memory_equal(event.data, "\x03\xe8", 2);
-        assert_int_equal(left, 0);
-        wsp_inbound_discard(&w.inbounds, &p.in, &p.gate, &at, &left, &event);
+        assert_int_equal(input.len, 0);
+        wsp_inbound_discard(&w.inbounds, &p.in, &p.gate, &input, &event);
         assert_int_equal(event.kind, WSP_EVENT_MORE); /* once only */
         assert_true(p.in->buffer.cap <= 1024 && p.in->buffer.len == 0);
         peer_close(&p);

@@ -101,9 +101,15 @@ static size_t good_bytes(const uint8_t *text, size_t len, int *open)
     return i;
 }
 
+/* A text that is judged from its beginning is judged at once, too: by the same rules. */
 static int feed(struct wsp_utf8 *utf8, const uint8_t *bytes, size_t len)
 {
-    return wsp_utf8_feed(utf8, bytes, len);
+    int begins = utf8->missing == 0;
+    int good = wsp_utf8_feed(utf8, bytes, len);
+    if (begins) {
+        assert_int_equal(wsp_utf8_is_whole(bytes, len), good && wsp_utf8_complete(utf8));
+    }
+    return good;
 }
 
 /* --------------------------------------------------------------------- */
