@@ -18,36 +18,45 @@
 /* Frames that are cut into several reads keep their context; more than a few at a time are rare. */
 #define SPARES_MAX 16u
 
+/* Writes the head as wslay is to see it: as it came, or as if it had never been masked. Here, and
+ * byte by byte as wslay reads it: a copy in greater pieces would wait for these bytes (7 ns). */
+static size_t show_head(const struct wsp_decoder *decoder, uint8_t *buf)
+{
+    size_t n = wsp_frame_write_head(buf, decoder->first, decoder->missing);
+    if (decoder->decoders->wslay_unmasks) {
+        buf[1] |= 0x80u;
+        memcpy(buf + n, decoder->key, 4);
+        n += 4;
+    }
+    return n;
+}
+
 static ssize_t decoder_recv(uint8_t *buf, size_t len, int flags, void *user)
 {
     struct wsp_decoder *decoder = user;
-    size_t head = decoder->head_len;
+    size_t head = 0;
     (void)flags;
-    if (head > 0) {
+    if (decoder->begins) {
         /* wslay asks with 4 KiB of room: a head always fits, most often with all its payload.
          * When it doesn't, all the room is better left to the payload. */
-        memcpy(buf, decoder->head, sizeof decoder->head); /* all of it: a length that is known */
-        decoder->head_len = 0;
-        buf += head;
-        len -= head;
-        if (decoder->missing > len) {
+        head = show_head(decoder, buf);
+        decoder->begins = 0;
+        if (decoder->missing > len - head) {
             return (ssize_t)head;
         }
     }
-    size_t n = len < decoder->len ? len : decoder->len;
-    if (n > decoder->missing) {
-        n = (size_t)decoder->missing;
-    }
+    size_t n = wsp_decoder_ahead(decoder, decoder->len);
+    n = n < len ? n : len;
     if (n == 0) {
         return head > 0 ? (ssize_t)head : -1;
     }
     if (decoder->decoders->wslay_unmasks) {
-        memcpy(buf, decoder->src, n);
+        memcpy(buf + head, decoder->src, n);
     } else if (decoder->into) {
         wsp_mask_copy(decoder->into, decoder->src, n, decoder->key);
         decoder->into += n;
     } else {
-        wsp_mask_copy(buf, decoder->src, n, decoder->key);
+        wsp_mask_copy(buf + head, decoder->src, n, decoder->key);
     }
     decoder->src += n;
     decoder->len -= n;
@@ -88,24 +97,12 @@ static struct wsp_decoder *new_decoder(struct wsp_decoders *decoders)
     return decoder;
 }
 
-/* The head as wslay is to see it: as it came, or as if it had never been masked. */
-static uint8_t write_head(const struct wsp_frame *frame, int masked, uint8_t head[WSP_HEAD_MAX])
-{
-    unsigned first = (unsigned)(frame->fin << 7 | frame->rsv << 4 | frame->opcode);
-    uint32_t n = wsp_frame_write_head(head, first, frame->length);
-    if (masked) {
-        head[1] |= 0x80u;
-        memcpy(head + n, frame->key, 4);
-        n += 4;
-    }
-    return (uint8_t)n;
-}
-
-static void begin(struct wsp_decoder *decoder, const struct wsp_frame *frame, int masked)
+static void begin(struct wsp_decoder *decoder, const struct wsp_frame *frame)
 {
     decoder->missing = frame->length;
     memcpy(decoder->key, frame->key, 4);
-    decoder->head_len = write_head(frame, masked, decoder->head);
+    decoder->first = (uint8_t)(frame->fin << 7 | frame->rsv << 4 | frame->opcode);
+    decoder->begins = 1;
 }
 
 struct wsp_decoder *wsp_decoder_borrow(struct wsp_decoders *decoders, const struct wsp_frame *frame)
@@ -120,7 +117,7 @@ struct wsp_decoder *wsp_decoder_borrow(struct wsp_decoders *decoders, const stru
             return NULL;
         }
     }
-    begin(decoder, frame, decoders->wslay_unmasks);
+    begin(decoder, frame);
     return decoder;
 }
 
@@ -176,7 +173,7 @@ int wsp_decoder_whole(struct wsp_decoders *decoders, const struct wsp_frame *fra
     if (!decoder || decoders->wslay_unmasks) {
         return 0;
     }
-    begin(decoder, frame, 0);
+    begin(decoder, frame);
     decoder->src = payload;
     decoder->len = (size_t)frame->length;
     decoder->into = into;
@@ -196,7 +193,7 @@ int wsp_decoders_check(const struct wsp_decoders *decoders)
     uint32_t count = 0;
     for (const struct wsp_decoder *spare = decoders->spares; spare; spare = spare->next) {
         if (++count > SPARES_MAX || spare->decoders != decoders || !spare->context ||
-            spare->missing != 0 || spare->head_len != 0) {
+            spare->missing != 0 || spare->begins) {
             return 0;
         }
     }

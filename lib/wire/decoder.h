@@ -36,8 +36,8 @@ struct wsp_decoder {
     size_t len;
     uint8_t *into;  /* where the present call puts payload; NULL: where wslay wants it */
     uint8_t key[4]; /* turned so that its first byte is for the next payload byte */
-    uint8_t head[WSP_HEAD_MAX];
-    uint8_t head_len; /* 0 once wslay has it */
+    uint8_t first;  /* byte of the head */
+    uint8_t begins; /* wslay has not seen the head yet */
 };
 
 struct wsp_decoders {
