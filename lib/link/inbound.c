@@ -332,8 +332,9 @@ static int show_whole(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
         return 1;
     }
     uint8_t *const data = in->buffer.data;
-    if (!wsp_decoder_whole(inbounds->decoders, &frame, input->bytes + head, data) ||
-        (frame.opcode == WSP_TEXT && !wsp_utf8_is_whole(data, len))) {
+    int ascii;
+    if (!wsp_decoder_whole(inbounds->decoders, &frame, input->bytes + head, data, &ascii) ||
+        (frame.opcode == WSP_TEXT && !ascii && !wsp_utf8_is_whole(data, len))) {
         return 0;
     }
     input->bytes += head + len;

@@ -53,7 +53,7 @@ static ssize_t decoder_recv(uint8_t *buf, size_t len, int flags, void *user)
     if (decoder->decoders->wslay_unmasks) {
         memcpy(buf + head, decoder->src, n);
     } else if (decoder->into) {
-        wsp_mask_copy(decoder->into, decoder->src, n, decoder->key);
+        decoder->ascii &= (uint8_t)wsp_mask_copy(decoder->into, decoder->src, n, decoder->key);
         decoder->into += n;
     } else {
         wsp_mask_copy(buf + head, decoder->src, n, decoder->key);
@@ -166,7 +166,7 @@ int wsp_decoder_pull(struct wsp_decoder *decoder, const uint8_t **src, size_t *l
 }
 
 int wsp_decoder_whole(struct wsp_decoders *decoders, const struct wsp_frame *frame,
-                      const uint8_t *payload, uint8_t *into)
+                      const uint8_t *payload, uint8_t *into, int *ascii)
 {
     struct wslay_frame_iocb iocb;
     struct wsp_decoder *decoder = decoders->spares; /* and stays there */
@@ -177,6 +177,7 @@ int wsp_decoder_whole(struct wsp_decoders *decoders, const struct wsp_frame *fra
     decoder->src = payload;
     decoder->len = (size_t)frame->length;
     decoder->into = into;
+    decoder->ascii = 1;
     do {
         if (wslay_frame_recv(decoder->context, &iocb) < 0) {
             decoders->spares = decoder->next;
@@ -185,6 +186,7 @@ int wsp_decoder_whole(struct wsp_decoders *decoders, const struct wsp_frame *fra
             return 0;
         }
     } while (decoder->missing > 0);
+    *ascii = decoder->ascii;
     return 1;
 }
 

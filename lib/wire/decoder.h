@@ -38,6 +38,7 @@ struct wsp_decoder {
     uint8_t key[4]; /* turned so that its first byte is for the next payload byte */
     uint8_t first;  /* byte of the head */
     uint8_t begins; /* wslay has not seen the head yet */
+    uint8_t ascii;  /* all payload that was put where it belongs is */
 };
 
 struct wsp_decoders {
@@ -78,11 +79,11 @@ static inline size_t wsp_decoder_ahead(const struct wsp_decoder *decoder, size_t
 int wsp_decoder_pull(struct wsp_decoder *decoder, const uint8_t **src, size_t *len, uint8_t *into,
                      const uint8_t **chunk, size_t *chunk_len);
 
-/* Reads all of a frame whose payload has come, to `into`, which has room for it. 1; 0 when there
- * is no spare decoder, or wslay would have it otherwise: then nothing was done, and borrow and pull
- * tell what is wrong. */
+/* Reads all of a frame whose payload has come, to `into`, which has room for it; *ascii: is it all
+ * ASCII? 1; 0 when there is no spare decoder, or wslay would have it otherwise: then nothing was
+ * done, and borrow and pull tell what is wrong. */
 int wsp_decoder_whole(struct wsp_decoders *decoders, const struct wsp_frame *frame,
-                      const uint8_t *payload, uint8_t *into);
+                      const uint8_t *payload, uint8_t *into, int *ascii);
 
 /* Do the invariants hold? 1 or 0. */
 int wsp_decoders_check(const struct wsp_decoders *decoders);

@@ -2,9 +2,9 @@
 /*
  * wire/mask.c - see wire/mask.h.
  *
- * Eight words a step, all read before the first is written: compilers make vector instructions of
- * that on every machine that has them. Measured, 16 KiB: 79 GB/s, where four words by way of an
- * array made 46 (gcc kept the array) and memcpy makes 180 to 200.
+ * Whether it is all ASCII is asked here, where the bytes are in registers. Measured, 16 KiB:
+ * 283 ns, of which that is 40; asked in a pass of its own it would take 240, and memcpy alone
+ * takes 90. In words by themselves gcc makes it 380, clang 550.
  */
 #include "wire/mask.h"
 
@@ -12,41 +12,36 @@
 
 #include "base/words.h"
 
-static inline void copy_64(uint8_t *dst, const uint8_t *src, uint64_t word)
-{
-    uint64_t a = wsp_word_load(src) ^ word;
-    uint64_t b = wsp_word_load(src + 8) ^ word;
-    uint64_t c = wsp_word_load(src + 16) ^ word;
-    uint64_t d = wsp_word_load(src + 24) ^ word;
-    uint64_t e = wsp_word_load(src + 32) ^ word;
-    uint64_t f = wsp_word_load(src + 40) ^ word;
-    uint64_t g = wsp_word_load(src + 48) ^ word;
-    uint64_t h = wsp_word_load(src + 56) ^ word;
-    wsp_word_store(dst, a);
-    wsp_word_store(dst + 8, b);
-    wsp_word_store(dst + 16, c);
-    wsp_word_store(dst + 24, d);
-    wsp_word_store(dst + 32, e);
-    wsp_word_store(dst + 40, f);
-    wsp_word_store(dst + 48, g);
-    wsp_word_store(dst + 56, h);
-}
-
-void wsp_mask_copy(uint8_t *dst, const uint8_t *src, size_t len, const uint8_t key[4])
+int wsp_mask_copy(uint8_t *dst, const uint8_t *src, size_t len, const uint8_t key[4])
 {
     uint32_t half;
     memcpy(&half, key, 4);
     const uint64_t word = (uint64_t)half << 32 | half;
+    const wsp_pair pair = {word, word};
+    wsp_pair piled = {0, 0};
     size_t i = 0;
     for (; i + 64 <= len; i += 64) {
-        copy_64(dst + i, src + i, word);
+        wsp_pair a = wsp_pair_load(src + i) ^ pair;
+        wsp_pair b = wsp_pair_load(src + i + 16) ^ pair;
+        wsp_pair c = wsp_pair_load(src + i + 32) ^ pair;
+        wsp_pair d = wsp_pair_load(src + i + 48) ^ pair;
+        wsp_pair_store(dst + i, a);
+        wsp_pair_store(dst + i + 16, b);
+        wsp_pair_store(dst + i + 32, c);
+        wsp_pair_store(dst + i + 48, d);
+        piled |= (a | b) | (c | d);
     }
+    uint64_t pile = piled[0] | piled[1];
     for (; i + 8 <= len; i += 8) {
-        wsp_word_store(dst + i, wsp_word_load(src + i) ^ word);
+        uint64_t a = wsp_word_load(src + i) ^ word;
+        wsp_word_store(dst + i, a);
+        pile |= a;
     }
     for (; i < len; i++) {
         dst[i] = src[i] ^ key[i & 3];
+        pile |= dst[i];
     }
+    return (pile & WSP_HIGH_BITS) == 0;
 }
 
 void wsp_mask_turn(uint8_t key[4], size_t by)

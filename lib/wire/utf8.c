@@ -11,8 +11,6 @@
 
 #include "base/words.h"
 
-#define HIGH_BITS UINT64_C(0x8080808080808080)
-
 /* The bits of 64 bytes, one word upon the other. One expression: through an array gcc makes
  * 30 GB/s of it, not 68. */
 static inline uint64_t pile_64(const uint8_t *bytes)
@@ -24,10 +22,10 @@ static inline uint64_t pile_64(const uint8_t *bytes)
 
 static size_t skip_ascii(const uint8_t *bytes, size_t i, size_t len)
 {
-    while (i + 64 <= len && !(pile_64(bytes + i) & HIGH_BITS)) {
+    while (i + 64 <= len && !(pile_64(bytes + i) & WSP_HIGH_BITS)) {
         i += 64;
     }
-    while (i + 8 <= len && !(wsp_word_load(bytes + i) & HIGH_BITS)) {
+    while (i + 8 <= len && !(wsp_word_load(bytes + i) & WSP_HIGH_BITS)) {
         i += 8;
     }
     while (i < len && bytes[i] < 0x80) {

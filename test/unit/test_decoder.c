@@ -486,13 +486,18 @@ static void frame_when_whole_is_read_at_once_by_a_spare_that_stays_in_step(void 
         for (int text = 0; text < 2; text++) {
             struct test_frame f;
             size_t len = lengths[i], calls = w.mem.calls, made = contexts.made;
+            int ascii = -1, high = 0;
             frame_make(&f, FRAME_FIN | (text ? 1u : 2u), len, &random);
             uint8_t *from = malloc(len + 1), *into = malloc(len + 1);
             assert_true(from && into);
             uint8_t *src = from + 1, *dst = into + 1; /* ends with the block, not aligned */
             memcpy(src, f.wire + f.head_len, len);
-            assert_int_equal(wsp_decoder_whole(&w.decoders, &f.head, src, dst), 1);
+            assert_int_equal(wsp_decoder_whole(&w.decoders, &f.head, src, dst, &ascii), 1);
             assert_true(len == 0 || memcmp(dst, f.payload, len) == 0);
+            for (size_t k = 0; k < len; k++) {
+                high |= dst[k] & 0x80;
+            }
+            assert_int_equal(ascii, high == 0);
             assert_int_equal(w.decoders.spare_count, 1);
             assert_int_equal(wsp_decoders_check(&w.decoders), 1);
             if (i % 3 == 0) {
@@ -516,14 +521,15 @@ static void frame_when_whole_waits_for_a_spare_and_is_left_to_wslay_where_that_u
     struct world w;
     uint64_t random = 60;
     uint8_t into[3];
+    int ascii;
     world_open(&w);
-    assert_int_equal(wsp_decoder_whole(&w.decoders, &head, payload, into), 0);
+    assert_int_equal(wsp_decoder_whole(&w.decoders, &head, payload, into, &ascii), 0);
     assert_int_equal(w.mem.calls, 0);
     put_spare(&w, &random);
     w.decoders.wslay_unmasks = 1;
-    assert_int_equal(wsp_decoder_whole(&w.decoders, &head, payload, into), 0);
+    assert_int_equal(wsp_decoder_whole(&w.decoders, &head, payload, into, &ascii), 0);
     w.decoders.wslay_unmasks = 0;
-    assert_int_equal(wsp_decoder_whole(&w.decoders, &head, payload, into), 1);
+    assert_int_equal(wsp_decoder_whole(&w.decoders, &head, payload, into, &ascii), 1);
     world_close(&w);
 }
 
@@ -534,9 +540,10 @@ static void frame_when_whole_and_wslay_finds_fault_costs_the_spare(void **state)
     struct world w;
     uint64_t random = 61;
     uint8_t payload[126] = {0}, into[126];
+    int ascii;
     world_open(&w);
     put_spare(&w, &random);
-    assert_int_equal(wsp_decoder_whole(&w.decoders, &bad, payload, into), 0);
+    assert_int_equal(wsp_decoder_whole(&w.decoders, &bad, payload, into, &ascii), 0);
     assert_int_equal(w.decoders.spare_count, 0);
     assert_int_equal(contexts.live, 0);
     assert_int_equal(w.mem.live, 0);
