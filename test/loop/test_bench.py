@@ -3,8 +3,9 @@
 """loop/test_bench.py - the socket benchmark works, and its load notices a server that doesn't.
 
 The floor of test/bench/net loses, repeats, reorders or alters every 50th message; each is found
-and called by its name. So is what a relay does to the compressed messages of echo --deflate. Then
-test/bench/net/run --quick: every row, every count, no times."""
+and called by its name, in two rooms, in many that are picked at random, and in echoes. So is what a
+relay does to the compressed messages of echo --deflate. Then test/bench/net/run --quick: every row,
+every count, no times."""
 import asyncio
 import contextlib
 import json
@@ -18,10 +19,13 @@ from tap import Tap  # noqa: E402
 
 PROGRAMS = "build/release/test/bench/net"
 ROOM = ["fanout", "--connections", "20", "--rooms", "2", "--burst", "8"]
+CHANNELS = ["fanout", "--connections", "30", "--rooms", "7", "--flight", "16"]  # not all alike
+MEETING = ["fanout", "--connections", "64", "--rooms", "64", "--burst", "64"]
 ECHO = ["echo", "--connections", "5", "--flight", "16"]
 SMALL = ["--messages", "800", "--warm", "0", "--check", "1", "--patience", "2"]
 DEFLATE = ["--deflate", "--size", "1024", "--check", "64"]  # compressed ones are all checked
 COUNTS = {"lose": "lost", "repeat": "repeated", "reorder": "reordered", "corrupt": "wrong"}
+OF_ROOMS = {**COUNTS, "skip": "lost", "misplace": "wrong", "stray": "wrong"}
 OF_DEFLATE = {**COUNTS, "garble": "wrong", "unmark": "wrong"}
 FRESH = b"; server_no_context_takeover"
 
@@ -126,17 +130,17 @@ def compressed(t):
                           stdout=subprocess.PIPE) as echo:
         try:
             port = echo.stdout.readline().rsplit(":", 1)[1].strip()
-            for mode in (ROOM, ECHO):
+            for what, mode in ("channels", CHANNELS), ("echo", ECHO):
                 status, said = asyncio.run(through_relay(port, None, mode))
                 t.ok(status == 0 and good(said) and
                      said["deliveries"] == said["compressed"] == said["checked"] and
                      said["bytes"] < 600 * said["deliveries"],
-                     f"deflate {mode[0]} finds_no_fault_in_a_good_server", status, said)
+                     f"deflate {what} finds_no_fault_in_a_good_server", status, said)
                 for fault, count in OF_DEFLATE.items():
                     status, said = asyncio.run(through_relay(port, fault, mode))
                     others = [other for other in COUNTS.values() if said[other] and other != count]
                     t.ok(status == 1 and said[count] > 0 and set(others) <= {"lost"},
-                         f"deflate {mode[0]} finds_what_is_{count} by {fault}", status, said)
+                         f"deflate {what} finds_what_is_{count} by {fault}", status, said)
             status, said = asyncio.run(through_relay(port, "lean", ECHO))
             t.ok(status == 1 and not said, "deflate wants_messages_that_stand_alone", status, said)
         finally:
@@ -145,18 +149,27 @@ def compressed(t):
 
 def main():
     t = Tap()
-    for mode in (ROOM, ECHO):
+    for what, mode in (("room", ROOM), ("channels", CHANNELS), ("echo", ECHO)):
         for flags in ((), ("--join",)):
+            name = " ".join([what, *flags])
             status, said = load(mode, *flags)
             t.ok(status == 0 and said["deliveries"] >= 800 and said["checked"] >= 800 and
                  not any(said[count] for count in COUNTS.values()),
-                 " ".join([mode[0], *flags, "finds_no_fault_in_a_good_server"]))
-        for fault, count in COUNTS.items():
-            status, said = load(mode, "--fault", fault)
-            others = [other for other in COUNTS.values() if said[other] and other != count]
-            # One that is held back for good is lost as well.
-            t.ok(status == 1 and said[count] > 0 and set(others) <= {"lost"},
-                 f"{mode[0]} finds_what_is_{count}")
+                 f"{name} finds_no_fault_in_a_good_server", status, said)
+            if flags and mode is not CHANNELS:
+                continue
+            for fault, count in (COUNTS if mode is ECHO else OF_ROOMS).items():
+                status, said = load(mode, *flags, "--fault", fault)
+                others = [other for other in COUNTS.values() if said[other] and other != count]
+                # One that is held back for good, or comes elsewhere, is lost as well.
+                t.ok(status == 1 and said[count] > 0 and set(others) <= {"lost"},
+                     f"{name} finds_what_is_{count} by {fault}", status, said)
+
+    # Sixty-four messages for sixty-four rooms, in one read: those for the same room are joined.
+    for flags, least, most in (((), 0.99, 1.1), (("--join",), 0.55, 0.72)):
+        _, said = load(MEETING, *flags)
+        t.ok(least < said["segments"] / said["deliveries"] < most,
+             " ".join(["messages_for_one_room_meet", *flags]), said)
 
     compressed(t)
 

@@ -18,7 +18,8 @@
  * socket does not take is kept without bound.
  *
  * --fault makes it a bad server, so that load.c can be seen to notice: every 50th message is lost,
- * repeated, put behind its successor, or has its last byte changed.
+ * repeated, put behind its successor, or has its last byte changed; one member of its room misses
+ * it, another room gets it instead, or its sender gets it as well.
  */
 #define _GNU_SOURCE
 
@@ -43,7 +44,7 @@
 #define DESCRIPTORS (1u << 20)
 #define FAULT_EVERY 50
 
-enum fault { NONE, LOSE, REPEAT, REORDER, CORRUPT };
+enum fault { NONE, LOSE, REPEAT, REORDER, CORRUPT, SKIP, MISPLACE, STRAY };
 enum purpose { HEAD, ECHO, ROOM, PUBLISH };
 
 struct bytes {
@@ -170,9 +171,40 @@ static void deliver(int64_t target, const uint8_t *data, size_t len, int from)
     }
 }
 
-static void deliver_badly(int64_t target, uint8_t *data, size_t len, int from)
+static void flush_rooms(void)
+{
+    for (size_t i = 0; i < touched_count; i++) {
+        struct room *room = &rooms[touched[i]];
+        put_room(room, room->joined->data, room->joined->len, -1);
+        room->joined->len = 0;
+    }
+    touched_count = 0;
+}
+
+static int64_t another_room(int64_t target)
+{
+    int64_t room = target;
+    do {
+        room = room == -ROOMS ? -1 : room - 1;
+    } while (rooms[-room - 1].count == 0 && room != target);
+    return room;
+}
+
+static void deliver_badly(int64_t target, uint8_t *data, size_t len, int from, int sender)
 {
     int now = ++messages % FAULT_EVERY == 0;
+    if (now && fault == SKIP && target < 0) {
+        struct room *room = &rooms[-target - 1];
+        flush_rooms(); /* what came before it stays before it */
+        put_room(room, data, len, room->count ? room->members[0] : -1);
+        return;
+    }
+    if (now && fault == MISPLACE && target < 0) {
+        target = another_room(target);
+    }
+    if (now && fault == STRAY) {
+        put(sender, data, len);
+    }
     if (now && fault == LOSE) {
         return;
     }
@@ -193,16 +225,6 @@ static void deliver_badly(int64_t target, uint8_t *data, size_t len, int from)
         held->len = 0;
         held_target = -1;
     }
-}
-
-static void flush_rooms(void)
-{
-    for (size_t i = 0; i < touched_count; i++) {
-        struct room *room = &rooms[touched[i]];
-        put_room(room, room->joined->data, room->joined->len, -1);
-        room->joined->len = 0;
-    }
-    touched_count = 0;
 }
 
 /* ------------------------------------------------------------------- rooms */
@@ -335,7 +357,7 @@ static void take_message(int fd, uint8_t *payload, size_t len, uint8_t first)
     uint8_t *frame = head_before(payload, len, first);
     len += (size_t)(payload - frame);
     if (fault) {
-        deliver_badly(target, frame, len, from);
+        deliver_badly(target, frame, len, from, fd);
     } else {
         deliver(target, frame, len, from);
     }
@@ -462,13 +484,14 @@ static int listen_on(unsigned port)
 
 static enum fault fault_named(const char *name)
 {
-    static const char *const names[] = {"none", "lose", "repeat", "reorder", "corrupt"};
+    static const char *const names[] = {"none",    "lose", "repeat",   "reorder",
+                                        "corrupt", "skip", "misplace", "stray"};
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         if (strcmp(name, names[i]) == 0) {
             return (enum fault)i;
         }
     }
-    fputs("floor: --fault lose|repeat|reorder|corrupt\n", stderr);
+    fputs("floor: --fault lose|repeat|reorder|corrupt|skip|misplace|stray\n", stderr);
     exit(2);
 }
 

@@ -12,14 +12,22 @@
  * connection has F messages on their way. handshake: connect, upgrade, close; R a second, or F at a
  * time as fast as it goes.
  *
+ * The room of each message is picked at random, from a seed that never changes: each server gets
+ * the same sequence. (Taken in turn, no two of 64 messages for 100 rooms would go to the same room,
+ * and no server could join any.) For all messages that one pass of epoll has completed, as many new
+ * ones leave in one send(). Those that leave while the server is busy wait in its socket: so most
+ * of the F meet in one read, and there the ones for the same room can be joined.
+ *
  * One thread, bound to a core of its own (--core), that never sleeps: so nobody has to wake it, and
  * no wake-up is charged to the server. Edge-triggered: a socket is read until it is empty.
  *
  * Each message has its number, its stream (room or connection) and the time it was made in 32
- * letters, then a text that follows from the number. Every number is checked, by a window of the
- * last 64 of its stream: lost, repeated and reordered ones are told apart. Every 64th text
- * (--check) is compared byte by byte. Latency is from the making of a message to the return of the
- * recv() that brought its end.
+ * letters, then a text that follows from the number. Numbers count within the stream: a message is
+ * known by the two together, wherever it stood in the whole run. Every number is checked, by a
+ * window of the last 64 of its stream: lost, repeated and reordered ones are told apart; one that
+ * comes to another stream, or to who published it, is wrong. Every 64th text (--check) is compared
+ * byte by byte. Latency is from the making of a message to the return of the recv() that brought
+ * its end.
  *
  * With --deflate each connection offers permessage-deflate. Where the server agrees, all that is
  * sent is compressed (level 1, when it is made, and so within its latency), and each message that
@@ -61,7 +69,8 @@
 #define HEADER 32u /* letters: 8 number, 8 stream, 16 time */
 #define SIZE_MAX_ 60000u
 #define FRAME_MAX (SIZE_MAX_ + 1000) /* of what is sent, compressed or not */
-#define RING 4096u                   /* messages on their way, at most; a power of two */
+#define AWAY_MAX 1024u               /* messages on their way */
+#define DEPTH_MIN 256u               /* a power of two, and more than peer.window has bits */
 #define CONNECTING 64                /* at a time */
 #define LINGER (SECOND / 50)
 
@@ -74,13 +83,14 @@ struct peer {
     uint8_t check;    /* the text of the present frame is compared */
     uint8_t got_head; /* bytes of the present frame's head and header */
     uint8_t deflate;  /* the server has agreed to it */
-    uint32_t stream;
-    uint32_t left;   /* bytes of the present frame's text that are to come */
-    uint32_t next;   /* the number expected */
-    uint32_t sent;   /* echo: numbers given out */
-    uint64_t window; /* bit i: number next - 1 - i has come */
-    uint64_t stamp;  /* of the present frame; of the connect */
-    uint32_t number; /* of the present frame */
+    uint8_t astray;   /* the present frame is not for this peer */
+    uint32_t stream;  /* room or connection; the publisher's is no room */
+    uint32_t left;    /* bytes of the present frame's text that are to come */
+    uint32_t next;    /* the number expected */
+    uint32_t sent;    /* echo: numbers given out */
+    uint64_t window;  /* bit i: number next - 1 - i has come */
+    uint64_t stamp;   /* of the present frame; of the connect */
+    uint32_t number;  /* of the present frame */
     uint8_t head[4 + HEADER];
     uint8_t *unsent, *partial; /* partial: of a frame, where the server may compress */
     size_t unsent_len, partial_len;
@@ -115,10 +125,16 @@ static uint8_t pattern[SIZE_MAX_ + 26];
 static uint8_t *out;          /* frames to be sent */
 static uint8_t frame_head[4]; /* of every frame that should come */
 static unsigned frame_head_len;
-static uint32_t missing[RING];        /* fanout: deliveries that a message still awaits */
 static uint64_t published, completed; /* fanout: messages; echo: of all connections together */
 static uint64_t progress;             /* when something last came */
 static uint64_t bodies;
+
+/* Of a fan-out. A room has `depth` slots, for its last messages. One that is not free when its turn
+ * comes again belongs to a message that was lost: nothing else lets so many others pass. */
+static uint32_t *sent_to; /* by room: numbers given out; and 0 for the publisher's */
+static uint32_t *missing; /* by slot: deliveries that a message still awaits */
+static uint32_t depth;    /* a power of two */
+static uint64_t chance;   /* picks the rooms */
 
 static const uint8_t key[4] = {0x37, 0xfa, 0x21, 0x3d};
 static const char answer_key[] = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
@@ -147,6 +163,16 @@ static void complain(const char *format, ...)
         fputc('\n', stderr);
         va_end(arguments);
     }
+}
+
+static size_t slot_of(uint32_t room, uint32_t number)
+{
+    return (size_t)room * depth + (number & (depth - 1));
+}
+
+static uint64_t after(uint64_t x) /* Knuth's MMIX */
+{
+    return x * UINT64_C(6364136223846793005) + 1442695040888963407;
 }
 
 /* ----------------------------------------------------------------- latency */
@@ -278,35 +304,40 @@ static int agreed(struct peer *peer, char *value)
 }
 
 /* Of each message of a fan-out: what it was inflated from, and what was in it. */
-static struct known {
+struct known {
     uint8_t *data;
     size_t len;
     uint64_t stamp;
     uint32_t number, stream;
-} known[RING];
+};
+
+static struct known *known; /* by slot */
 
 static struct known *known_to(const struct peer *peer)
 {
-    return &known[((uint64_t)peer->next * want.rooms + peer->stream) % RING];
+    return want.mode == FANOUT && peer->stream < want.rooms
+               ? &known[slot_of(peer->stream, peer->next)]
+               : NULL;
 }
 
 static int recognised(struct peer *peer, const uint8_t *data, size_t len)
 {
     const struct known *one = known_to(peer);
-    if (want.mode != FANOUT || len == 0 || one->len != len || one->stream != peer->stream ||
+    if (!one || len == 0 || one->len != len || one->stream != peer->stream ||
         bodies % want.check == 0 || memcmp(one->data, data, len) != 0) {
         return 0;
     }
     bodies++;
     peer->number = one->number;
     peer->stamp = one->stamp;
+    peer->astray = 0;
     return 1;
 }
 
 static void keep_known(const struct peer *peer, const uint8_t *data, size_t len)
 {
     struct known *one = known_to(peer);
-    if (want.mode != FANOUT || peer->number != peer->next) {
+    if (!one || peer->number != peer->next) {
         return;
     }
     if (one->len < len && !(one->data = realloc(one->data, len))) {
@@ -399,7 +430,10 @@ static void put_unsent(struct peer *peer)
 static void judge_number(struct peer *peer, uint64_t now)
 {
     uint32_t number = peer->number, ahead = number - peer->next;
-    if (number >= (want.mode == ECHO ? peer->sent : published / want.rooms + 1)) {
+    if (peer->astray) { /* which has been said */
+        return;
+    }
+    if (number >= (want.mode == ECHO ? peer->sent : sent_to[peer->stream])) {
         did.wrong++;
         complain("number %u was never sent", number);
         return;
@@ -423,10 +457,10 @@ static void judge_number(struct peer *peer, uint64_t now)
     latency_add(now - peer->stamp);
     if (want.mode == ECHO) {
         completed++;
-    } else {
-        uint64_t global = (uint64_t)number * want.rooms + peer->stream;
-        completed += missing[global % RING] > 0 && --missing[global % RING] == 0;
+        return;
     }
+    uint32_t *left = &missing[slot_of(peer->stream, number)];
+    completed += *left > 0 && --*left == 0;
 }
 
 static void judge_header(struct peer *peer, const uint8_t *header)
@@ -438,7 +472,8 @@ static void judge_header(struct peer *peer, const uint8_t *header)
     peer->stamp |= (uint64_t)value_of(header + 24, &bad) << 32;
     peer->check = bodies++ % want.check == 0;
     did.checked += peer->check;
-    if (bad || stream != peer->stream) {
+    peer->astray = bad || stream != peer->stream;
+    if (peer->astray) {
         did.wrong++;
         complain("a message of stream %u came to %u", stream, peer->stream);
     }
@@ -760,7 +795,9 @@ static void connect_all(unsigned count)
     progress = clock_now();
     while (opened_count < count) {
         while (begun < count && begun - opened_count < CONNECTING) {
-            peers[begun].stream = want.mode == ECHO ? begun : begun % want.rooms;
+            peers[begun].stream = want.mode == ECHO          ? begun
+                                  : begun < want.connections ? begun % want.rooms
+                                                             : want.rooms;
             connect_peer(&peers[begun], begun);
             begun++;
         }
@@ -833,7 +870,8 @@ static uint64_t resident(unsigned pid)
 }
 
 /* Segments that have come to all peers. Over loopback that is how many sends there were, as long as
- * they are of less than 64 KiB and find room in the window. */
+ * they are of less than 64 KiB and find room in the window; and half a percent more where a socket
+ * falls silent after two sends, since the kernel then repeats the second (a tail loss probe). */
 static uint64_t segments_of(void)
 {
     uint64_t sum = 0;
@@ -893,16 +931,17 @@ static void publish(unsigned count)
     size_t len = 0;
     char prefix[16];
     for (unsigned i = 0; i < count; i++, published++) {
-        uint32_t room = (uint32_t)(published % want.rooms);
-        if (missing[published % RING] != 0) {
+        chance = after(chance);
+        uint32_t room = (uint32_t)((chance >> 32) * want.rooms >> 32);
+        uint32_t number = sent_to[room], *left = &missing[slot_of(room, number)];
+        if (*left != 0) {
             did.stalled = 1;
             return;
         }
-        missing[published % RING] =
-            want.connections / want.rooms + (room < want.connections % want.rooms);
+        *left = want.connections / want.rooms + (room < want.connections % want.rooms);
         snprintf(prefix, sizeof(prefix), "r%u\n", room);
-        len +=
-            make_frame(out + len, publisher, prefix, (uint32_t)(published / want.rooms), room, now);
+        len += make_frame(out + len, publisher, prefix, number, room, now);
+        sent_to[room]++;
     }
     did.published += count;
     put(publisher, out, len);
@@ -915,6 +954,7 @@ static void traffic(uint64_t until, uint64_t messages)
     uint64_t begin = published, start = clock_now(), now = start;
     progress = now;
     running = 1;
+    chance = 1; /* the same rooms for each server, however long it has warmed up */
     if (want.mode == ECHO) {
         for (unsigned i = 0; i < want.connections; i++) {
             echo_send(&peers[i], want.flight, now);
@@ -928,7 +968,7 @@ static void traffic(uint64_t until, uint64_t messages)
         if (want.mode == FANOUT && running && publisher->unsent_len == 0) {
             uint64_t due = (now - start) * want.rate / SECOND + 1 - (published - begin);
             uint64_t count = want.burst  ? (away ? 0 : want.burst)
-                             : want.rate ? (due && away < RING / 4)
+                             : want.rate ? (due && away < AWAY_MAX)
                                          : want.flight - away;
             if (count > 0) {
                 publish((unsigned)(count < left ? count : left));
@@ -1020,7 +1060,7 @@ static void settings(int argc, char **argv)
     }
     if (mode == 3 || optind != argc - 1 || !want.port || !want.connections || !want.rooms ||
         want.rooms > want.connections || want.size < HEADER || want.size > SIZE_MAX_ ||
-        !want.flight || want.flight > RING / 4 || want.burst > RING / 4 || !want.check) {
+        !want.flight || want.flight > AWAY_MAX || want.burst > AWAY_MAX || !want.check) {
         usage();
     }
 }
@@ -1058,7 +1098,7 @@ static void make_pattern(void)
     uint64_t x = 1;
     for (size_t len = 0; len < sizeof(pattern);) {
         char record[128];
-        x = x * UINT64_C(6364136223846793005) + 1442695040888963407; /* Knuth's MMIX */
+        x = after(x);
         snprintf(record, sizeof(record),
                  "{\"id\":%u,\"who\":\"%s\",\"what\":\"%s %s\",\"x\":%u,\"y\":%u},",
                  (unsigned)(x >> 40), words[(x >> 60) % 10], words[(x >> 56) % 10],
@@ -1092,10 +1132,17 @@ static void prepare(void)
         frame_head[3] = (uint8_t)want.size;
         frame_head_len = 4;
     }
+    depth = DEPTH_MIN;
+    while (depth < 2 * (want.rate ? AWAY_MAX : in_flight)) {
+        depth *= 2;
+    }
+    sent_to = calloc((size_t)want.rooms + 1, sizeof(*sent_to));
+    missing = calloc((size_t)want.rooms * depth, sizeof(*missing));
+    known = calloc(want.deflate ? (size_t)want.rooms * depth : 1, sizeof(*known));
     peers = calloc(want.connections + 1, sizeof(*peers));
     out = malloc((size_t)in_flight * (want.size + want.size / 100 + 64) + READ_BYTES);
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (!peers || !out || epoll_fd < 0) {
+    if (!sent_to || !missing || !known || !peers || !out || epoll_fd < 0) {
         fail("preparing");
     }
 }
@@ -1122,7 +1169,7 @@ int main(int argc, char **argv)
     }
     if (did.stalled) { /* gaps are not all of it */
         did.lost = want.mode == ECHO ? published - completed : 0;
-        for (unsigned i = 0; i < RING; i++) {
+        for (size_t i = 0; want.mode == FANOUT && i < (size_t)want.rooms * depth; i++) {
             did.lost += missing[i];
         }
     }
