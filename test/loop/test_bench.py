@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import zlib
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "tools"))
@@ -147,6 +148,35 @@ def compressed(t):
             echo.kill()
 
 
+def repeated(t):
+    """What is measured later completes what was measured before, unless by other programs."""
+    def measured(folder, row, seconds):
+        subprocess.run(["test/bench/net/run", "--rows", row, "--reps", "1", "--seconds", seconds,
+                        "--servers", "floor", "--to", folder], timeout=60,
+                       stdout=subprocess.DEVNULL, check=True)
+        with open(f"{folder}/results.json", encoding="utf-8") as file:
+            return json.load(file)
+
+    def lengths(document):
+        return {name: row["seconds"] for name, row in document["rows"].items()}
+
+    with tempfile.TemporaryDirectory() as folder:
+        measured(folder, "echo", "0.05")
+        t.equal(lengths(measured(folder, "echo-16", "0.06")), {"echo": 0.05, "echo-16": 0.06},
+                "benchmark_keeps_the_rows_that_are_not_run_again")
+        document = measured(folder, "echo", "0.07")
+        t.equal(lengths(document), {"echo": 0.07, "echo-16": 0.06},
+                "benchmark_replaces_the_row_that_is_run_again")
+        shown = subprocess.run(["test/bench/net/run", "--show", "--to", folder], text=True,
+                               stdout=subprocess.PIPE, check=False).stdout
+        t.ok("64 B, 1 outstanding" in shown and "64 B, 16 outstanding" in shown,
+             "benchmark_shows_all_that_was_measured", shown)
+        with open(f"{folder}/results.json", "w", encoding="utf-8") as file:
+            json.dump({**document, "build": "another"}, file)
+        t.equal(lengths(measured(folder, "echo", "0.05")), {"echo": 0.05},
+                "benchmark_drops_what_other_programs_did")
+
+
 def main():
     t = Tap()
     for what, mode in (("room", ROOM), ("channels", CHANNELS), ("echo", ECHO)):
@@ -177,6 +207,7 @@ def main():
                           stdout=subprocess.PIPE, check=False)
     t.equal(done.returncode, 0, "benchmark_runs_and_its_counts_agree")
     rows = json.loads(done.stdout)["rows"] if done.returncode == 0 else {}
+    rows = {name: row["servers"] for name, row in rows.items()}
     options = {name: set(row) for name, row in rows.items() if "-" in name and
                name.split("-")[0] in ("deflate", "delay")}
     t.ok(len(rows) - len(options) == 11 and
@@ -185,6 +216,7 @@ def main():
     t.ok(len(options) == 8 and
          all(servers == {"epoll", name.split("-")[0]} for name, servers in options.items()),
          "benchmark_has_the_rows_of_each_option", options)
+    repeated(t)
     return t.end()
 
 
