@@ -5,61 +5,27 @@
  * Each timed row runs several times; the median is printed with its range. Nothing fails because
  * of a number. What is held is exact, and gated in test/deflate/test_memory.c.
  *
- *     build/bench/bench_deflate [--runs N] [--quick]
+ *     build/release/test/bench/bench_deflate [--runs N] [--quick]
  */
-#define _POSIX_C_SOURCE 200809L
+#include "rows.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <wspool/deflate.h>
-
-#define MAX_RUNS 25
-
-static int runs = 7;
-static int quick;
-
-static double now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
-static void fail(const char *what)
-{
-    fprintf(stderr, "bench_deflate: %s\n", what);
-    exit(1);
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static void print_row(const char *name, double *values, const char *unit, const char *more)
-{
-    qsort(values, (size_t)runs, sizeof *values, by_value);
-    printf("%-44s %8.0f %-5s [%.0f-%.0f]%s\n", name, values[runs / 2], unit, values[0],
-           values[runs - 1], more);
-    fflush(stdout);
-}
 
 /* Lines of a feed as JSON, with numbers that differ. */
 static char *json_like(size_t len)
 {
     char *text = malloc(len + 200);
-    uint64_t random = 88172645463325252u;
+    uint64_t random = SEED;
     size_t n = 0;
     if (!text) {
         fail("no memory");
     }
     while (n < len) {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
+        next_random(&random);
         n += (size_t)sprintf(text + n,
                              "{\"type\":\"card_moved\",\"channel\":\"item:board-%u\",\"offset\":%u,"
                              "\"data\":{\"card\":\"%08x\",\"list\":\"doing\",\"position\":%u}},",
@@ -192,7 +158,7 @@ static void bench_message(size_t size)
         snprintf(name, sizeof name, "compress %zu bytes, window of %u bits", size, form + 8);
         snprintf(more, sizeof more, "  to %zu bytes, %.0f %%", len,
                  100.0 * (double)len / (double)size);
-        print_row(name, values, "ns", more);
+        print_row(name, values, 0, "ns", more);
     }
     for (int run = -1; run < runs; run++) {
         double t = now_ns();
@@ -206,25 +172,14 @@ static void bench_message(size_t size)
         }
     }
     snprintf(name, sizeof name, "decompress to %zu bytes", size);
-    print_row(name, values, "ns", "");
+    print_row(name, values, 0, "ns", "");
     wspool_deflate_free(c.deflate);
     free(text);
 }
 
 int main(int argc, char **argv)
 {
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--quick") == 0) {
-            quick = 1;
-            runs = 3;
-        } else if (strcmp(argv[i], "--runs") == 0 && i + 1 < argc) {
-            runs = atoi(argv[++i]);
-        }
-    }
-    if (runs < 1 || runs > MAX_RUNS) {
-        fail("--runs takes 1 to 25");
-    }
-    printf("libwspool_deflate in memory: median of %d runs [least-most]\n", runs);
+    rows_begin(argc, argv, "libwspool_deflate");
     bench_held();
     bench_message(300);
     bench_message(4096);

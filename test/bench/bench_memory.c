@@ -6,17 +6,16 @@
  * nothing fails because of them. What does not drift, allocations and vectors, is counted here
  * too, and gated in test/sim.
  *
- *     build/bench/bench_memory [--runs N] [--quick]
+ *     build/release/test/bench/bench_memory [--runs N] [--quick]
  */
-#define _POSIX_C_SOURCE 200809L
+#include "rows.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <wspool/wspool.h>
 
-#define MAX_RUNS 25
 #define PAYLOAD 64
 
 static uint64_t allocations;
@@ -37,19 +36,6 @@ static void counting_free(void *block, void *user)
 {
     (void)user;
     free(block);
-}
-
-static double now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
-static void fail(const char *what)
-{
-    fprintf(stderr, "bench_memory: %s\n", what);
-    exit(1);
 }
 
 /* ------------------------------------------------------------------- pools */
@@ -148,12 +134,10 @@ static void stop(struct bench *b)
 /* Every peer leaves and comes back, in an order of no order. */
 static void shuffle(struct bench *b)
 {
-    uint64_t random = 88172645463325252u;
+    uint64_t random = SEED;
     size_t vectors = 0;
     for (size_t i = b->peers - 1; i > 0; i--) {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
+        next_random(&random);
         size_t j = random % (i + 1);
         wspool_id id = b->ids[i];
         b->ids[i] = b->ids[j];
@@ -173,23 +157,6 @@ static void shuffle(struct bench *b)
 }
 
 /* -------------------------------------------------------------------- rows */
-
-static int runs = 7;
-static int quick;
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static void print_row(const char *name, double *values, const char *unit, const char *more)
-{
-    qsort(values, (size_t)runs, sizeof *values, by_value);
-    printf("%-44s %8.2f %-5s [%.2f-%.2f]%s\n", name, values[runs / 2], unit, values[0],
-           values[runs - 1], more);
-    fflush(stdout);
-}
 
 static void bench_broadcast(size_t peers, int shuffled, int burst)
 {
@@ -226,7 +193,7 @@ static void bench_broadcast(size_t peers, int shuffled, int burst)
     snprintf(more, sizeof more, "  %.2f vectors a write, %.3f allocations a broadcast",
              (double)vectors / (double)writes,
              (double)(allocations - before) / (double)(rounds * (size_t)burst));
-    print_row(name, values, burst > 1 ? "ns/peer and burst" : "ns/peer", more);
+    print_row(name, values, 2, burst > 1 ? "ns/peer and burst" : "ns/peer", more);
     stop(&b);
 }
 
@@ -272,7 +239,7 @@ static void bench_ingest(size_t len, const char *what, int text)
         }
     }
     snprintf(name, sizeof name, "ingest of masked %s, %zu bytes", what, len);
-    print_row(name, values, "GB/s", "");
+    print_row(name, values, 2, "GB/s", "");
     free(frame);
     stop(&b);
 }
@@ -298,7 +265,7 @@ static void bench_handshake(void)
             values[run] = (now_ns() - t) / (double)count;
         }
     }
-    print_row("handshake, join, leave, release", values, "ns", "");
+    print_row("handshake, join, leave, release", values, 2, "ns", "");
     stop(&b);
 }
 
@@ -321,24 +288,13 @@ static void bench_echo(void)
             values[run] = (now_ns() - t) / (double)count;
         }
     }
-    print_row("echo of 4 bytes: feed, send, peek, ack", values, "ns", "");
+    print_row("echo of 4 bytes: feed, send, peek, ack", values, 2, "ns", "");
     stop(&b);
 }
 
 int main(int argc, char **argv)
 {
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--quick") == 0) {
-            quick = 1;
-            runs = 3;
-        } else if (strcmp(argv[i], "--runs") == 0 && i + 1 < argc) {
-            runs = atoi(argv[++i]);
-        }
-    }
-    if (runs < 1 || runs > MAX_RUNS) {
-        fail("--runs takes 1 to 25");
-    }
-    printf("libwspool %s in memory: median of %d runs [least-most]\n", WSPOOL_VERSION, runs);
+    rows_begin(argc, argv, "libwspool " WSPOOL_VERSION);
     bench_broadcast(1000, 0, 1);
     bench_broadcast(10000, 0, 1);
     if (!quick) {
