@@ -870,7 +870,7 @@ static uint64_t resident(unsigned pid)
 }
 
 /* Segments that have come to all peers. Over loopback that is how many sends there were, as long as
- * they are of less than 64 KiB and find room in the window; and half a percent more where a socket
+ * they are of less than 64 KiB and find room in the window; and a percent or so more where a socket
  * falls silent after two sends, since the kernel then repeats the second (a tail loss probe). */
 static uint64_t segments_of(void)
 {
