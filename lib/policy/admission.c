@@ -6,7 +6,6 @@
 
 #include "policy/token.h"
 #include "wire/extension.h"
-#include "wire/http.h"
 #include "wire/uri.h"
 
 static int refuse(enum wspool_refusal refusal)
@@ -39,12 +38,13 @@ static int check_request_line(const struct wsp_admission *admission, wspool_requ
     return 0;
 }
 
-static int check_subprotocol(const struct wsp_admission *admission, wspool_request *request,
+static int check_subprotocol(const struct wsp_admission *admission,
+                             const struct wsp_headers *headers, wspool_request *request,
                              struct wsp_entry *entry)
 {
     int malformed = 0;
     entry->subprotocol =
-        wsp_upgrade_subprotocol(request, admission->config->subprotocols, &malformed);
+        wsp_upgrade_subprotocol(headers, admission->config->subprotocols, &malformed);
     if (entry->subprotocol) {
         request->subprotocol = (wspool_text){entry->subprotocol, strlen(entry->subprotocol)};
     }
@@ -68,17 +68,17 @@ static int agreement_is_good(const wspool_agreement *agreed)
 }
 
 /* The first offer that the codec agrees to; the whole list must be one. */
-static int check_extensions(const struct wsp_admission *admission, const wspool_request *request,
-                            struct wsp_entry *entry)
+static int check_extensions(const struct wsp_admission *admission,
+                            const struct wsp_headers *headers, struct wsp_entry *entry)
 {
     const wspool_codec_hook *codec = &admission->config->codec;
     unsigned wishes = admission->routes->list[entry->route].codec;
     wspool_extension_param params[WSPOOL_EXTENSION_PARAMS];
     wspool_extension offer;
-    size_t cursor = 0;
+    struct wsp_elements walk = {0};
     int more;
     entry->agreed = (wspool_agreement){.form = 0};
-    while ((more = wsp_extension_next(request, &cursor, &offer, params)) > 0) {
+    while ((more = wsp_extension_next(headers, &walk, &offer, params)) > 0) {
         wspool_agreement agreed = {.size = sizeof agreed};
         if (codec->agree && entry->agreed.form == 0 &&
             codec->agree(&offer, wishes, &agreed, codec->user) == 1 && agreement_is_good(&agreed)) {
@@ -120,7 +120,8 @@ static int take_verdict(const wspool_verdict *verdict, struct wsp_entry *entry)
     return WSP_ADMITTED;
 }
 
-static int check_token(const struct wsp_admission *admission, wspool_id id, wspool_request *request,
+static int check_token(const struct wsp_admission *admission, wspool_id id,
+                       const struct wsp_headers *headers, wspool_request *request,
                        struct wsp_entry *entry)
 {
     const wspool_config *config = admission->config;
@@ -129,7 +130,7 @@ static int check_token(const struct wsp_admission *admission, wspool_id id, wspo
     if (!config->token.call || (admission->routes->list[entry->route].flags & WSPOOL_ROUTE_OPEN)) {
         return WSP_ADMITTED;
     }
-    int error = wsp_token_find(request, config->token_places, scratch, &request->token);
+    int error = wsp_token_find(headers, config->token_places, scratch, &request->token);
     if (error) {
         return error;
     }
@@ -153,23 +154,25 @@ static int check_capacity(const struct wsp_admission *admission, wspool_id id,
 int wsp_admission_judge(const struct wsp_admission *admission, wspool_id id,
                         wspool_request *request, struct wsp_entry *entry)
 {
+    struct wsp_headers headers;
     int answer;
     entry->stage = WSPOOL_STAGE_REQUEST_LINE;
     if ((answer = check_request_line(admission, request, entry)) < 0) {
         return answer;
     }
     entry->stage = WSPOOL_STAGE_HEADERS;
-    if ((answer = wsp_upgrade_check_head(request)) < 0) {
+    wsp_headers_find(&headers, request);
+    if ((answer = wsp_upgrade_check_head(&headers)) < 0) {
         return answer;
     }
     entry->stage = WSPOOL_STAGE_VERSION;
-    if ((answer = wsp_upgrade_check_version(request)) < 0) {
+    if ((answer = wsp_upgrade_check_version(&headers)) < 0) {
         return answer;
     }
     entry->stage = WSPOOL_STAGE_KEY;
-    if ((answer = wsp_upgrade_check_key(request, entry->accept)) < 0 ||
-        (answer = check_subprotocol(admission, request, entry)) < 0 ||
-        (answer = check_extensions(admission, request, entry)) < 0) {
+    if ((answer = wsp_upgrade_check_key(&headers, entry->accept)) < 0 ||
+        (answer = check_subprotocol(admission, &headers, request, entry)) < 0 ||
+        (answer = check_extensions(admission, &headers, entry)) < 0) {
         return answer;
     }
     entry->stage = WSPOOL_STAGE_CAPS;
@@ -177,11 +180,11 @@ int wsp_admission_judge(const struct wsp_admission *admission, wspool_id id,
         return answer;
     }
     entry->stage = WSPOOL_STAGE_ORIGIN;
-    if (!wsp_origins_admit(admission->origins, request)) {
+    if (!wsp_origins_admit(admission->origins, &headers)) {
         return refuse(WSPOOL_REFUSED_ORIGIN);
     }
     entry->stage = WSPOOL_STAGE_TOKEN;
-    if ((answer = check_token(admission, id, request, entry)) != WSP_ADMITTED) {
+    if ((answer = check_token(admission, id, &headers, request, entry)) != WSP_ADMITTED) {
         return answer;
     }
     return check_capacity(admission, id, request, entry);

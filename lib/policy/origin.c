@@ -11,7 +11,7 @@
 
 #include <wspool/error.h>
 
-#include "wire/http.h"
+#include "wire/text.h"
 
 struct wsp_origin {
     char *scheme; /* one block for both texts, given back by this pointer */
@@ -204,12 +204,12 @@ void wsp_origins_fini(struct wsp_origins *origins, const wspool_mem *mem)
 
 /* ------------------------------------------------------------------ the question */
 
-static int is_same_host(const struct parsed *origin, const wspool_request *request)
+static int is_same_host(const struct parsed *origin, const struct wsp_headers *headers)
 {
     struct parsed here;
     wspool_text host;
 
-    return wsp_http_header(request, "Host", &host) == 1 &&
+    return wsp_headers_only(headers, WSP_HEADER_HOST, &host) == 1 &&
            parse_authority(host, default_port(origin->scheme), &here) == 0 &&
            wsp_text_same(origin->host, here.host) && origin->port == here.port;
 }
@@ -229,7 +229,7 @@ static int is_listed(const struct wsp_origins *origins, const struct parsed *ori
     return 0;
 }
 
-int wsp_origins_admit(const struct wsp_origins *origins, const wspool_request *request)
+int wsp_origins_admit(const struct wsp_origins *origins, const struct wsp_headers *headers)
 {
     struct parsed origin;
     wspool_text text;
@@ -238,14 +238,14 @@ int wsp_origins_admit(const struct wsp_origins *origins, const wspool_request *r
     if (origins->any) {
         return 1;
     }
-    there = wsp_http_header(request, "Origin", &text);
+    there = wsp_headers_only(headers, WSP_HEADER_ORIGIN, &text);
     if (there == 0) {
-        return wsp_http_header(request, "Cookie", &text) == 0;
+        return wsp_headers_only(headers, WSP_HEADER_COOKIE, &text) == 0;
     }
     if (there < 0 || parse_origin(text, &origin)) {
         return 0;
     }
-    return is_same_host(&origin, request) || is_listed(origins, &origin);
+    return is_same_host(&origin, headers) || is_listed(origins, &origin);
 }
 
 int wsp_origins_check(const struct wsp_origins *origins)

@@ -18,7 +18,7 @@
 
 #include <stddef.h>
 #include "base/mem.h"
-#include <wspool/handshake.h>
+#include "wire/headers.h"
 
 struct wsp_origin; /* one allowed origin, parsed */
 
@@ -37,7 +37,7 @@ void wsp_origins_fini(struct wsp_origins *origins, const wspool_mem *mem);
 /* 1: may come in. The Origin's host and port must equal those of the Host header (a port left
  * out there is the default port of the Origin's scheme), or its scheme, host and port one of the
  * list. "null", or whatever can't be parsed, is refused. */
-int wsp_origins_admit(const struct wsp_origins *origins, const wspool_request *request);
+int wsp_origins_admit(const struct wsp_origins *origins, const struct wsp_headers *headers);
 
 /* Do the invariants hold? 1 or 0. */
 int wsp_origins_check(const struct wsp_origins *origins);

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#include "wire/http.h"
+#include "wire/text.h"
 #include "wire/uri.h"
 
 #define REFUSE(word) (-(int)WSPOOL_REFUSED_##word - 1)
@@ -18,16 +18,11 @@
 #define PARAMETER "token"
 #define SUBPROTOCOL_PREFIX "bearer."
 
-static int is_space(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-static int in_authorization(const wspool_request *request, wspool_text *token)
+static int in_authorization(const struct wsp_headers *headers, wspool_text *token)
 {
     static const char scheme[] = "Bearer";
     wspool_text value, word;
-    int there = wsp_http_header(request, "Authorization", &value);
+    int there = wsp_headers_only(headers, WSP_HEADER_AUTHORIZATION, &value);
 
     if (there < 0) {
         return 2;
@@ -37,7 +32,7 @@ static int in_authorization(const wspool_request *request, wspool_text *token)
     }
     word.data = value.data;
     word.len = 0;
-    while (word.len < value.len && !is_space(value.data[word.len])) {
+    while (word.len < value.len && !wsp_text_is_space(value.data[word.len])) {
         word.len++;
     }
     if (!wsp_text_is(word, scheme)) {
@@ -53,15 +48,15 @@ static int in_authorization(const wspool_request *request, wspool_text *token)
     return 1;
 }
 
-static int in_subprotocol(const wspool_request *request, wspool_text *token)
+static int in_subprotocol(const struct wsp_headers *headers, wspool_text *token)
 {
     static const char prefix[] = SUBPROTOCOL_PREFIX;
     const size_t len = sizeof(prefix) - 1;
     wspool_text offer;
-    size_t cursor = 0;
+    struct wsp_elements walk = {0};
     int found = 0;
 
-    while (wsp_http_next_element(request, "Sec-WebSocket-Protocol", &cursor, &offer)) {
+    while (wsp_headers_element(headers, WSP_HEADER_PROTOCOL, &walk, &offer)) {
         if (offer.len < len || memcmp(offer.data, prefix, len) != 0) {
             continue;
         }
@@ -81,11 +76,11 @@ static int is_our_cookie(const char *data, size_t len, wspool_text *token)
     static const char name[] = COOKIE_NAME "=";
     const size_t name_len = sizeof(name) - 1;
 
-    while (len > 0 && is_space(data[0])) {
+    while (len > 0 && wsp_text_is_space(data[0])) {
         data++;
         len--;
     }
-    while (len > 0 && is_space(data[len - 1])) {
+    while (len > 0 && wsp_text_is_space(data[len - 1])) {
         len--;
     }
     if (len < name_len || memcmp(data, name, name_len) != 0) {
@@ -102,18 +97,15 @@ static int is_our_cookie(const char *data, size_t len, wspool_text *token)
     return 1;
 }
 
-static int in_cookie(const wspool_request *request, wspool_text *token)
+static int in_cookie(const struct wsp_headers *headers, wspool_text *token)
 {
+    const wspool_header *header = headers->first[WSP_HEADER_COOKIE];
     int found = 0;
-    size_t i;
 
-    for (i = 0; i < request->header_count; i++) {
-        wspool_text value = request->headers[i].value;
+    for (; header; header = wsp_headers_next(headers, WSP_HEADER_COOKIE, header)) {
+        wspool_text value = header->value;
         size_t at = 0;
 
-        if (!wsp_text_is(request->headers[i].name, "Cookie")) {
-            continue;
-        }
         while (at < value.len) {
             const char *pair = value.data + at;
             const char *end = memchr(pair, ';', value.len - at);
@@ -134,12 +126,12 @@ static int in_cookie(const wspool_request *request, wspool_text *token)
 }
 
 /* Answers -1 besides, when it can't be decoded. */
-static int in_query(const wspool_request *request, char *scratch, wspool_text *token)
+static int in_query(const struct wsp_headers *headers, char *scratch, wspool_text *token)
 {
     wspool_text path, query, value, again;
     int len;
 
-    if (wsp_uri_split(request->target, &path, &query)) {
+    if (wsp_uri_split(headers->request->target, &path, &query)) {
         return -1;
     }
     if (!wsp_uri_parameter(query, PARAMETER, &value)) {
@@ -171,34 +163,34 @@ static int is_blank(wspool_text text)
     size_t i;
 
     for (i = 0; i < text.len; i++) {
-        if (!is_space(text.data[i])) {
+        if (!wsp_text_is_space(text.data[i])) {
             return 0;
         }
     }
     return 1;
 }
 
-int wsp_token_find(const wspool_request *request, const enum wspool_token_place *places,
+int wsp_token_find(const struct wsp_headers *headers, const enum wspool_token_place *places,
                    char *scratch, wspool_text *token)
 {
     wspool_text found = {NULL, 0};
-    size_t i, k;
+    size_t i;
 
     for (i = 0; i < WSPOOL_TOKEN_PLACES && places[i] != WSPOOL_TOKEN_NOWHERE; i++) {
         int times = 0;
 
         switch (places[i]) {
         case WSPOOL_TOKEN_AUTHORIZATION:
-            times = in_authorization(request, &found);
+            times = in_authorization(headers, &found);
             break;
         case WSPOOL_TOKEN_SUBPROTOCOL:
-            times = in_subprotocol(request, &found);
+            times = in_subprotocol(headers, &found);
             break;
         case WSPOOL_TOKEN_COOKIE:
-            times = in_cookie(request, &found);
+            times = in_cookie(headers, &found);
             break;
         case WSPOOL_TOKEN_QUERY:
-            times = in_query(request, scratch, &found);
+            times = in_query(headers, scratch, &found);
             break;
         case WSPOOL_TOKEN_NOWHERE:
             break;
@@ -212,13 +204,8 @@ int wsp_token_find(const wspool_request *request, const enum wspool_token_place 
         if (is_blank(found)) {
             continue;
         }
-        if (found.len > WSPOOL_TOKEN_MAX) {
+        if (found.len > WSPOOL_TOKEN_MAX || wsp_text_span(found, '!', '~') < found.len) {
             return REFUSE(TOKEN_MALFORMED);
-        }
-        for (k = 0; k < found.len; k++) {
-            if (found.data[k] < 33 || found.data[k] > 126) {
-                return REFUSE(TOKEN_MALFORMED);
-            }
         }
         *token = found;
         return 0;

@@ -12,6 +12,7 @@
 
 #include <stddef.h>
 #include <wspool/config.h>
+#include "wire/headers.h"
 
 /*
  * 0 and *token: bytes in the request, or in `scratch` (at least WSPOOL_TOKEN_MAX bytes) when it
@@ -19,7 +20,7 @@
  * TOKEN_MALFORMED when it is longer than WSPOOL_TOKEN_MAX, has a byte outside 33..126, a broken
  * escape, or stands twice in one place (two Authorization headers, two bearer subprotocols).
  */
-int wsp_token_find(const wspool_request *request, const enum wspool_token_place *places,
+int wsp_token_find(const struct wsp_headers *headers, const enum wspool_token_place *places,
                    char *scratch, wspool_text *token);
 
 #endif

@@ -5,7 +5,7 @@
 #include "base/growing.h"
 #include "os/os.h"
 #include "pool/pool.h"
-#include "wire/http.h"
+#include "wire/text.h"
 #include "wire/upgrade.h"
 
 #define LARGEST_QUEUE ((1u << 30) - 1)

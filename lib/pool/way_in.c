@@ -354,19 +354,11 @@ static void feed_pending(wspool *pool, struct wsp_peer *peer, const uint8_t *byt
     }
 }
 
-static void judge_raw(wspool *pool, struct wsp_peer *peer, const char *head, size_t len,
+static void judge_raw(wspool *pool, struct wsp_peer *peer, wspool_request *request,
                       const uint8_t *rest, size_t rest_len)
 {
-    wspool_header headers[256];
-    wspool_request request = {.size = sizeof request, .user = peer->user};
     struct wsp_entry entry = {.stage = WSPOOL_STAGE_BYTES};
-    int answer = wsp_http_parse(head, len, &request, headers, pool->config.head_count);
-    if (answer < 0) {
-        /* The scan has found the request line good. */
-        pass_stages(pool, &peer->conn, WSPOOL_STAGE_HEADERS);
-    } else {
-        answer = judge(pool, peer, &request, &entry);
-    }
+    int answer = judge(pool, peer, request, &entry);
     if (answer < 0) {
         wsp_way_in_refuse(pool, peer, (enum wspool_refusal)(-answer - 1));
     } else if (answer == WSP_ADMITTED) {
@@ -411,6 +403,8 @@ static int gather(wspool *pool, struct wsp_peer *peer, const uint8_t *bytes, siz
 static void feed_head(wspool *pool, struct wsp_peer *peer, const uint8_t *bytes, size_t len)
 {
     struct wsp_conn *conn = &peer->conn;
+    wspool_header headers[256];
+    wspool_request request = {.size = sizeof request, .user = peer->user};
     const uint8_t *head = bytes;
     size_t have = len < pool->config.head_bytes ? len : pool->config.head_bytes;
     size_t seen = 0, before = 0;
@@ -429,13 +423,14 @@ static void feed_head(wspool *pool, struct wsp_peer *peer, const uint8_t *bytes,
         have = conn->work.hello->head.len;
         seen = conn->work.hello->seen;
     }
-    int end = wsp_http_scan((const char *)head, have, seen);
+    int end =
+        wsp_http_parse((const char *)head, have, seen, &request, headers, pool->config.head_count);
     if (end < 0) {
         pass_request_line(pool, conn, head, have);
         wsp_way_in_refuse(pool, peer, (enum wspool_refusal)(-end - 1));
     } else if (end > 0) {
         size_t taken = (size_t)end - before; /* of this call's bytes */
-        judge_raw(pool, peer, (const char *)head, (size_t)end, bytes + taken, len - taken);
+        judge_raw(pool, peer, &request, bytes + taken, len - taken);
     } else if (have == pool->config.head_bytes) {
         pass_request_line(pool, conn, head, have);
         wsp_way_in_refuse(pool, peer, WSPOOL_REFUSED_HEAD_TOO_LARGE);

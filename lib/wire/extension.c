@@ -10,9 +10,7 @@
 
 #include <string.h>
 
-#include "wire/http.h"
-
-#define HEADER "Sec-WebSocket-Extensions"
+#include "wire/text.h"
 
 /* Cuts off what stands before `mark`, trimmed; *rest is what stands behind it. 1 when the mark is
  * there. */
@@ -85,11 +83,12 @@ static enum parsed parse_offer(wspool_text text, wspool_extension *offer,
     return result;
 }
 
-int wsp_extension_next(const wspool_request *request, size_t *cursor, wspool_extension *offer,
+int wsp_extension_next(const struct wsp_headers *headers, struct wsp_elements *walk,
+                       wspool_extension *offer,
                        wspool_extension_param params[WSPOOL_EXTENSION_PARAMS])
 {
     wspool_text element;
-    while (wsp_http_next_element(request, HEADER, cursor, &element)) {
+    while (wsp_headers_element(headers, WSP_HEADER_EXTENSIONS, walk, &element)) {
         switch (parse_offer(element, offer, params)) {
         case GOOD:
             return 1;

@@ -26,33 +26,12 @@
 int wsp_http_scan(const char *bytes, size_t len, size_t seen);
 
 /*
- * Parses a head that wsp_http_scan found whole: fills method, target, version and headers of
- * *request; names as they came, values without the white space around them. 0 when well formed,
- * otherwise -(refusal) - 1: MALFORMED, METHOD (not GET), HTTP_VERSION (below 1.1, or not 1.x),
- * HEAD_TOO_LARGE (more than `max` headers).
+ * Answers as wsp_http_scan does and, when the head is whole, fills method, target, version and
+ * headers of *request; names as they came, values without the white space around them. Besides,
+ * HEAD_TOO_LARGE: it is whole and has more than `max` headers. What comes in one piece is judged
+ * and taken apart in one pass; what comes in several is scanned, and taken apart when it is whole.
  */
-int wsp_http_parse(const char *head, size_t len, wspool_request *request, wspool_header *headers,
-                   size_t max);
-
-/* The only header of that name (any case): 1 and *value, 0 when absent, -1 when there are more. */
-int wsp_http_header(const wspool_request *request, const char *name, wspool_text *value);
-
-/* Is there a comma-separated element equal to `token` (any case) in any header of that name? */
-int wsp_http_has_token(const wspool_request *request, const char *name, const char *token);
-
-/* Walks the comma-separated elements of all headers of that name: *cursor is 0 at first. 1 and
- * *element (trimmed, never empty), or 0 at the end. */
-int wsp_http_next_element(const wspool_request *request, const char *name, size_t *cursor,
-                          wspool_text *element);
-
-/* Compares bytes with a string, or with other bytes, ignoring the case of ASCII letters. 1 or 0. */
-int wsp_text_is(wspool_text text, const char *string);
-int wsp_text_same(wspool_text a, wspool_text b);
-
-/* Without the blanks and tabs around it. */
-wspool_text wsp_text_trimmed(wspool_text text);
-
-/* Is it a token of RFC 9110, 5.6.2, of at least one byte? 1 or 0. */
-int wsp_text_is_token(wspool_text text);
+int wsp_http_parse(const char *bytes, size_t len, size_t seen, wspool_request *request,
+                   wspool_header *headers, size_t max);
 
 #endif

@@ -14,7 +14,7 @@
 #include <nettle/sha1.h>
 
 #include <wspool/codec.h>
-#include "wire/http.h"
+#include "wire/text.h"
 
 #define REFUSE(word) (-(int)WSPOOL_REFUSED_##word - 1)
 
@@ -45,49 +45,48 @@ static int is_host(wspool_text host)
     return host.len > 0;
 }
 
-int wsp_upgrade_check_head(const wspool_request *request)
+int wsp_upgrade_check_head(const struct wsp_headers *headers)
 {
-    static const char *const once[] = {"Host", "Sec-WebSocket-Key", "Sec-WebSocket-Version",
-                                       "Origin"};
+    static const enum wsp_header once[] = {WSP_HEADER_HOST, WSP_HEADER_KEY, WSP_HEADER_VERSION,
+                                           WSP_HEADER_ORIGIN};
     wspool_text value;
     size_t i;
     int there;
 
     for (i = 0; i < sizeof(once) / sizeof(once[0]); i++) {
-        if (wsp_http_header(request, once[i], &value) < 0) {
+        if (wsp_headers_only(headers, once[i], &value) < 0) {
             return REFUSE(MALFORMED);
         }
     }
-    if (wsp_http_header(request, "Host", &value) != 1 || !is_host(value)) {
+    if (wsp_headers_only(headers, WSP_HEADER_HOST, &value) != 1 || !is_host(value)) {
         return REFUSE(HOST);
     }
     /* A body would be taken for frames: a request that announces one could smuggle them in. */
-    if (wsp_http_header(request, "Transfer-Encoding", &value) != 0) {
+    if (wsp_headers_only(headers, WSP_HEADER_TRANSFER_ENCODING, &value) != 0) {
         return REFUSE(BODY);
     }
-    there = wsp_http_header(request, "Content-Length", &value);
+    there = wsp_headers_only(headers, WSP_HEADER_CONTENT_LENGTH, &value);
     if (there < 0 || (there == 1 && !wsp_text_is(value, "0"))) {
         return REFUSE(BODY);
     }
     return 0;
 }
 
-int wsp_upgrade_check_version(const wspool_request *request)
+int wsp_upgrade_check_version(const struct wsp_headers *headers)
 {
     wspool_text value;
 
-    if (!wsp_http_has_token(request, "Upgrade", "websocket") ||
-        !wsp_http_has_token(request, "Connection", "upgrade")) {
+    if (!wsp_headers_have(headers, WSP_HEADER_UPGRADE, "websocket") ||
+        !wsp_headers_have(headers, WSP_HEADER_CONNECTION, "upgrade")) {
         return REFUSE(UPGRADE);
     }
-    if (wsp_http_header(request, "Sec-WebSocket-Version", &value) != 1 ||
-        !wsp_text_is(value, "13")) {
+    if (wsp_headers_only(headers, WSP_HEADER_VERSION, &value) != 1 || !wsp_text_is(value, "13")) {
         return REFUSE(VERSION);
     }
     return 0;
 }
 
-int wsp_upgrade_check_key(const wspool_request *request, char accept[WSP_ACCEPT_LEN + 1])
+int wsp_upgrade_check_key(const struct wsp_headers *headers, char accept[WSP_ACCEPT_LEN + 1])
 {
     static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
     uint8_t bytes[BASE64_DECODE_LENGTH(KEY_LEN)];
@@ -98,7 +97,7 @@ int wsp_upgrade_check_key(const wspool_request *request, char accept[WSP_ACCEPT_
     struct sha1_ctx sha1;
     wspool_text key;
 
-    if (wsp_http_header(request, "Sec-WebSocket-Key", &key) != 1 || key.len != KEY_LEN) {
+    if (wsp_headers_only(headers, WSP_HEADER_KEY, &key) != 1 || key.len != KEY_LEN) {
         return REFUSE(KEY);
     }
     base64_decode_init(&base64);
@@ -121,15 +120,15 @@ int wsp_upgrade_check_key(const wspool_request *request, char accept[WSP_ACCEPT_
     return 0;
 }
 
-const char *wsp_upgrade_subprotocol(const wspool_request *request, const char *const *ours,
+const char *wsp_upgrade_subprotocol(const struct wsp_headers *headers, const char *const *ours,
                                     int *malformed)
 {
     const char *chosen = NULL;
-    size_t cursor = 0;
+    struct wsp_elements walk = {0};
     wspool_text offer;
 
     *malformed = 0;
-    while (wsp_http_next_element(request, "Sec-WebSocket-Protocol", &cursor, &offer)) {
+    while (wsp_headers_element(headers, WSP_HEADER_PROTOCOL, &walk, &offer)) {
         const char *const *one;
 
         if (!wsp_text_is_token(offer)) {

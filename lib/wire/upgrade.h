@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <wspool/handshake.h>
+#include "wire/headers.h"
 
 #define WSP_ACCEPT_LEN 28       /* base64 of a SHA-1 */
 #define WSP_SUBPROTOCOL_MAX 255 /* a longer name is never chosen */
@@ -23,14 +24,14 @@
  *            Sec-WebSocket-Version is exactly "13" (VERSION)
  *   key      Sec-WebSocket-Key is the one canonical base64 form of 16 bytes (KEY)
  */
-int wsp_upgrade_check_head(const wspool_request *request);
-int wsp_upgrade_check_version(const wspool_request *request);
-int wsp_upgrade_check_key(const wspool_request *request, char accept[WSP_ACCEPT_LEN + 1]);
+int wsp_upgrade_check_head(const struct wsp_headers *headers);
+int wsp_upgrade_check_version(const struct wsp_headers *headers);
+int wsp_upgrade_check_key(const struct wsp_headers *headers, char accept[WSP_ACCEPT_LEN + 1]);
 
 /* The first offered subprotocol that is in `ours` (ends in NULL; may be NULL); the pointer is
  * the one in `ours`, or NULL. *malformed is 1 when an offer is no token. Names are compared
  * exactly. One that begins with "bearer." carries a token and is never chosen. */
-const char *wsp_upgrade_subprotocol(const wspool_request *request, const char *const *ours,
+const char *wsp_upgrade_subprotocol(const struct wsp_headers *headers, const char *const *ours,
                                     int *malformed);
 
 /* Fills the answer of an accepted request: 101, Upgrade, Connection, Sec-WebSocket-Accept and,

@@ -7,20 +7,15 @@
 #include <limits.h>
 #include <string.h>
 
+#include "wire/text.h"
+
 int wsp_uri_split(wspool_text target, wspool_text *path, wspool_text *query)
 {
     const char *mark;
-    size_t i;
 
-    if (target.len == 0 || target.data[0] != '/') {
+    if (target.len == 0 || target.data[0] != '/' || wsp_text_span(target, '!', '~') < target.len ||
+        memchr(target.data, '#', target.len)) {
         return -1;
-    }
-    for (i = 0; i < target.len; i++) {
-        unsigned char c = (unsigned char)target.data[i];
-
-        if (c <= ' ' || c > 126 || c == '#') {
-            return -1;
-        }
     }
     mark = memchr(target.data, '?', target.len);
     path->data = target.data;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz/fuzz_http.c - the parser of request heads (wire/http.c) and of targets (wire/uri.c), given
- * bytes.
+ * fuzz/fuzz_http.c - the parser of request heads (wire/http.c), what looks headers up in them
+ * (wire/headers.c) and the parser of targets (wire/uri.c), given bytes.
  *
  * Demands: the scan gives one answer for the same bytes, whole, byte by byte and cut by chance,
- * and never looks behind them; a head that it finds ends in the first blank line. Such a head
- * parses, unless it has too many headers, and nothing else does. Every text lies in the head, and
+ * and never looks behind them; a head that it finds ends in the first blank line. The parser
+ * gives that answer too, whole and cut, unless there are too many headers. Each header that is
+ * asked for is found as often as it is there. Every text lies in the head, and
  * together with spaces, colons and line ends they are the head. The elements of a list are not
  * empty, have no space around them and no comma in them. What is percent-decoded is no longer
  * than it was, and fits where it is written.
@@ -16,7 +17,9 @@
 
 #include <strings.h>
 
+#include "wire/headers.h"
 #include "wire/http.h"
+#include "wire/text.h"
 #include "wire/uri.h"
 
 const unsigned fuzz_runs = 200000;
@@ -142,18 +145,21 @@ static void retrace(const wspool_request *r, const char *head, size_t len)
 
 /* ------------------------------------------------------------------ lists */
 
-static void elements(const wspool_request *r, const char *name)
+static void elements(const struct wsp_headers *headers, enum wsp_header name, const char *string)
 {
-    size_t cursor = 0, bytes = 0, room = 0, times = 0;
+    const wspool_request *r = headers->request;
+    struct wsp_elements walk = {0};
+    size_t bytes = 0, room = 0, times = 0;
     wspool_text element, value;
     for (size_t i = 0; i < r->header_count; i++) {
-        if (r->headers[i].name.len == strlen(name) &&
-            strncasecmp(r->headers[i].name.data, name, strlen(name)) == 0) {
+        if (r->headers[i].name.len == strlen(string) &&
+            strncasecmp(r->headers[i].name.data, string, strlen(string)) == 0) {
+            FUZZ_DEMAND(times > 0 || headers->first[name] == &r->headers[i], "not the first");
             room += r->headers[i].value.len + 1;
             times++;
         }
     }
-    while (wsp_http_next_element(r, name, &cursor, &element)) {
+    while (wsp_headers_element(headers, name, &walk, &element)) {
         char copy[64];
         size_t n = element.len < sizeof copy ? element.len : 0;
         FUZZ_DEMAND(element.len > 0 && memchr(element.data, ',', element.len) == NULL, "a comma");
@@ -164,11 +170,12 @@ static void elements(const wspool_request *r, const char *name)
         if (n > 0) {
             memcpy(copy, element.data, n);
             copy[n] = '\0';
-            FUZZ_DEMAND(strlen(copy) < n || wsp_http_has_token(r, name, copy), "not found again");
+            FUZZ_DEMAND(strlen(copy) < n || wsp_headers_have(headers, name, copy),
+                        "not found again");
         }
     }
-    FUZZ_DEMAND(wsp_http_next_element(r, name, &cursor, &element) == 0, "more behind the end");
-    int there = wsp_http_header(r, name, &value);
+    FUZZ_DEMAND(wsp_headers_element(headers, name, &walk, &element) == 0, "more behind the end");
+    int there = wsp_headers_only(headers, name, &value);
     FUZZ_DEMAND(there == (times == 0   ? 0
                           : times == 1 ? 1
                                        : -1),
@@ -199,39 +206,63 @@ static void uri(const wspool_request *r)
     fuzz_free((void *)(uintptr_t)query.data, query.len);
 }
 
+/* The parser, given the pieces in which the bytes come. */
+static int parse_in_pieces(const char *bytes, size_t size, uint64_t chance, wspool_request *request,
+                           wspool_header *headers)
+{
+    size_t len = 0;
+    int answer = 0;
+    while (answer == 0 && len < size) {
+        size_t seen = len;
+        len += fuzz_cut(&chance, size - len);
+        fuzz_show(bytes, len, size);
+        answer = wsp_http_parse(bytes, len, seen, request, headers, MAX);
+    }
+    fuzz_show(bytes, size, size);
+    return answer;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char *const names[] = {"Connection", "Upgrade", "Sec-WebSocket-Protocol", "X",
-                                        "Cookie"};
+    static const char *const names[WSP_HEADER_COUNT] = {
+#define WSP_X(name, string) [WSP_HEADER_##name] = string,
+        WSP_HEADERS(WSP_X)
+#undef WSP_X
+    };
+    const int too_large = -(int)WSPOOL_REFUSED_HEAD_TOO_LARGE - 1;
     wspool_header headers[MAX];
     wspool_request request = {.size = sizeof request};
+    struct wsp_headers found;
     if (size > LONGEST) {
         return 0;
     }
     memset(headers, 0, sizeof headers);
     char *bytes = fuzz_copy(data, size);
     int len = scan(bytes, size, fuzz_hash(data, size));
-    int parsed = wsp_http_parse(bytes, size, &request, headers, MAX);
-    FUZZ_DEMAND(parsed != 0 || len == (int)size, "parse takes what scan does not: %d", len);
+    int cut = parse_in_pieces(bytes, size, fuzz_hash(data, size), &request, headers);
+    int parsed = wsp_http_parse(bytes, size, 0, &request, headers, MAX);
+    FUZZ_DEMAND(parsed == cut, "parsed whole %d, in pieces %d", parsed, cut);
+    FUZZ_DEMAND(parsed == len || (len > 0 && parsed == too_large), "scan %d, parse %d", len,
+                parsed);
     fuzz_free(bytes, size);
     if (len > 0) {
         char *head = fuzz_copy(data, (size_t)len);
-        parsed = wsp_http_parse(head, (size_t)len, &request, headers, MAX);
-        FUZZ_DEMAND(parsed == 0 || parsed == -(int)WSPOOL_REFUSED_HEAD_TOO_LARGE - 1,
-                    "scan let it through, parse answers %d", parsed);
-        if (parsed == 0) {
+        parsed = wsp_http_parse(head, (size_t)len, 0, &request, headers, MAX);
+        FUZZ_DEMAND(parsed == len || parsed == too_large, "scan let it through, parse answers %d",
+                    parsed);
+        if (parsed == len) {
             retrace(&request, head, (size_t)len);
-            for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-                elements(&request, names[i]);
+            wsp_headers_find(&found, &request);
+            for (int i = WSP_HEADER_OTHER + 1; i < WSP_HEADER_COUNT; i++) {
+                elements(&found, (enum wsp_header)i, names[i]);
             }
             uri(&request);
             if (request.header_count > 0) {
                 wspool_header few[MAX];
                 wspool_request again = {.size = sizeof again};
-                FUZZ_DEMAND(
-                    wsp_http_parse(head, (size_t)len, &again, few, request.header_count - 1) ==
-                        -(int)WSPOOL_REFUSED_HEAD_TOO_LARGE - 1,
-                    "one header too many went through");
+                FUZZ_DEMAND(wsp_http_parse(head, (size_t)len, 0, &again, few,
+                                           request.header_count - 1) == too_large,
+                            "one header too many went through");
             }
         }
         fuzz_free(head, (size_t)len);

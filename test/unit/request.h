@@ -22,6 +22,7 @@
 
 #include <stdio.h>
 
+#include "wire/headers.h"
 #include "wire/http.h"
 
 #define REFUSED(word) (-(int)WSPOOL_REFUSED_##word - 1)
@@ -84,8 +85,8 @@ static inline int request_parse(struct test_request *r, const char *target, cons
         return 0;
     }
     assert_int_equal(scanned, (int)text.len);
-    assert_int_equal(wsp_http_parse(text.data, text.len, &r->request, r->headers, REQUEST_HEADERS),
-                     0);
+    assert_int_equal(
+        wsp_http_parse(text.data, text.len, 0, &r->request, r->headers, REQUEST_HEADERS), scanned);
     return 1;
 }
 
@@ -119,6 +120,15 @@ static inline int request_make(struct test_request *r, int form, const char *tar
         lines += *lines == '\n';
     }
     return 1;
+}
+
+/* Its headers, until the next call. */
+static inline const struct wsp_headers *headers_of(const wspool_request *request)
+{
+    static struct wsp_headers found;
+
+    wsp_headers_find(&found, request);
+    return &found;
 }
 
 /* Is it exactly this string? */

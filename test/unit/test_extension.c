@@ -12,11 +12,13 @@ static void read_all(const wspool_request *request, char *out, size_t size)
 {
     wspool_extension_param params[WSPOOL_EXTENSION_PARAMS];
     wspool_extension offer;
-    size_t cursor = 0, n = 0;
+    const struct wsp_headers *headers = headers_of(request);
+    struct wsp_elements walk = {0};
+    size_t n = 0;
     int more;
 
     out[0] = '\0';
-    while ((more = wsp_extension_next(request, &cursor, &offer, params)) == 1) {
+    while ((more = wsp_extension_next(headers, &walk, &offer, params)) == 1) {
         assert_ptr_equal(offer.params, params);
         assert_true(offer.param_count <= WSPOOL_EXTENSION_PARAMS);
         n += (size_t)snprintf(out + n, size - n, "%s%.*s", n ? "|" : "", (int)offer.name.len,
@@ -35,7 +37,7 @@ static void read_all(const wspool_request *request, char *out, size_t size)
     if (more < 0) {
         snprintf(out + n, size - n, "!");
     } else { /* and there it stays */
-        assert_int_equal(wsp_extension_next(request, &cursor, &offer, params), 0);
+        assert_int_equal(wsp_extension_next(headers, &walk, &offer, params), 0);
     }
 }
 

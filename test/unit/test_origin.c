@@ -23,7 +23,7 @@ static int admits(const struct wsp_origins *origins, const char *headers)
         if (!request_make(&r, form, "/", headers)) {
             continue;
         }
-        answer = wsp_origins_admit(origins, &r.request);
+        answer = wsp_origins_admit(origins, headers_of(&r.request));
         request_free(&r);
         if (admitted != -1 && answer != admitted) {
             fail_msg("form %d differs: %s", form, headers);
@@ -453,10 +453,10 @@ static void every_changed_byte_makes_another_origin(void **state)
         memcpy(text, good, i); /* without byte i */
         memcpy(text + i, good + i + 1, sizeof(good) - i - 1);
         headers[1].value.len = sizeof(good) - 2;
-        assert_int_equal(wsp_origins_admit(&origins, &request), 0);
+        assert_int_equal(wsp_origins_admit(&origins, headers_of(&request)), 0);
         headers[1].value.data = good; /* only the first i */
         headers[1].value.len = i;
-        assert_int_equal(wsp_origins_admit(&origins, &request), 0);
+        assert_int_equal(wsp_origins_admit(&origins, headers_of(&request)), 0);
         headers[1].value.data = text;
         for (c = 0; c < 256; c++) {
             int letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
@@ -464,13 +464,13 @@ static void every_changed_byte_makes_another_origin(void **state)
             memcpy(text, good, sizeof(good)); /* another byte i */
             text[i] = (char)c;
             headers[1].value.len = sizeof(good) - 1;
-            assert_int_equal(wsp_origins_admit(&origins, &request),
+            assert_int_equal(wsp_origins_admit(&origins, headers_of(&request)),
                              c == good[i] || (letter && (c | 32) == good[i]));
             memcpy(text, good, i); /* one more before it */
             text[i] = (char)c;
             memcpy(text + i + 1, good + i, sizeof(good) - i);
             headers[1].value.len = sizeof(good);
-            assert_int_equal(wsp_origins_admit(&origins, &request), 0);
+            assert_int_equal(wsp_origins_admit(&origins, headers_of(&request)), 0);
         }
     }
     wsp_origins_fini(&origins, &wsp_mem_default);

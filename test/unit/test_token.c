@@ -38,8 +38,8 @@ static void expect(const struct token_case *one, const enum wspool_token_place *
         if (!request_make(&r, form, one->target, one->headers)) {
             continue;
         }
-        answer = wsp_token_find(&r.request, places, guard_room_at_end(&scratch, WSPOOL_TOKEN_MAX),
-                                &token);
+        answer = wsp_token_find(headers_of(&r.request), places,
+                                guard_room_at_end(&scratch, WSPOOL_TOKEN_MAX), &token);
         if (answer != one->answer || !text_equals(token, one->answer ? "untouched" : one->token)) {
             fail_msg("%s %s, form %d: answered %d, %.*s", one->target, one->headers, form, answer,
                      (int)token.len, token.data);
@@ -382,7 +382,7 @@ static void only_bytes_of_a_token_are_taken(void **state)
             header.value.len = (size_t)snprintf(value, sizeof(value), "%s?b", prefixes[place]);
             value[header.value.len - 2] = (char)c;
             request.target = (wspool_text){"/", 1};
-            answer = wsp_token_find(&request, all_places,
+            answer = wsp_token_find(headers_of(&request), all_places,
                                     guard_room_at_end(&scratch, WSPOOL_TOKEN_MAX), &token);
             assert_int_equal(answer, c >= 33 && c <= 126 ? 0 : MALFORMED);
             if (answer == 0) {

@@ -26,12 +26,12 @@ struct request_case {
 /* The three steps in their order, as the pool takes them. */
 static int check_all(const wspool_request *request, char accept[WSP_ACCEPT_LEN + 1])
 {
-    int rc = wsp_upgrade_check_head(request);
+    int rc = wsp_upgrade_check_head(headers_of(request));
 
     if (rc == 0) {
-        rc = wsp_upgrade_check_version(request);
+        rc = wsp_upgrade_check_version(headers_of(request));
     }
-    return rc ? rc : wsp_upgrade_check_key(request, accept);
+    return rc ? rc : wsp_upgrade_check_key(headers_of(request), accept);
 }
 
 enum step { HEAD, VERSION, KEY_STEP, ALL };
@@ -48,9 +48,9 @@ static void expect(const struct request_case *one, enum step step)
         if (!request_make(&r, form, "/", one->headers)) {
             continue;
         }
-        answer = step == HEAD       ? wsp_upgrade_check_head(&r.request)
-                 : step == VERSION  ? wsp_upgrade_check_version(&r.request)
-                 : step == KEY_STEP ? wsp_upgrade_check_key(&r.request, accept)
+        answer = step == HEAD       ? wsp_upgrade_check_head(headers_of(&r.request))
+                 : step == VERSION  ? wsp_upgrade_check_version(headers_of(&r.request))
+                 : step == KEY_STEP ? wsp_upgrade_check_key(headers_of(&r.request), accept)
                                     : check_all(&r.request, accept);
         request_free(&r);
         if (answer != one->answer) {
@@ -252,7 +252,7 @@ static void key_has_one_form_only(void **state)
 
         key[21] = (char)c;
         header.value.data = guard_at_end(&guard, key, 24);
-        rc = wsp_upgrade_check_key(&request, accept);
+        rc = wsp_upgrade_check_key(headers_of(&request), accept);
         assert_int_equal(rc, digit && (digit - alphabet) % 16 == 0 ? 0 : REFUSED(KEY));
         taken += rc == 0;
     }
@@ -277,7 +277,7 @@ static void accept_is_the_one_of_the_rfc(void **state)
 
             memset(accept, '?', sizeof(accept));
             assert_int_equal(request_make(&r, form, "/", keys[i][0]), 1);
-            assert_int_equal(wsp_upgrade_check_key(&r.request, accept), 0);
+            assert_int_equal(wsp_upgrade_check_key(headers_of(&r.request), accept), 0);
             assert_string_equal(accept, keys[i][1]);
             assert_int_equal(accept[WSP_ACCEPT_LEN + 1], '?');
             request_free(&r);
@@ -351,7 +351,7 @@ static void subprotocol_is_the_first_offered_that_we_have(void **state)
             int malformed = 7;
 
             assert_int_equal(request_make(&r, form, "/", cases[i].headers), 1);
-            chosen = wsp_upgrade_subprotocol(&r.request, ours, &malformed);
+            chosen = wsp_upgrade_subprotocol(headers_of(&r.request), ours, &malformed);
             if (malformed != cases[i].malformed || !chosen != !cases[i].chosen ||
                 (chosen && strcmp(chosen, cases[i].chosen) != 0)) {
                 fail_msg("%s: %s, %d", cases[i].headers, chosen ? chosen : "none", malformed);
@@ -365,9 +365,9 @@ static void subprotocol_is_the_first_offered_that_we_have(void **state)
                 assert_ptr_equal(*one, chosen); /* ours, not a copy */
             }
             malformed = 7;
-            assert_null(wsp_upgrade_subprotocol(&r.request, NULL, &malformed));
+            assert_null(wsp_upgrade_subprotocol(headers_of(&r.request), NULL, &malformed));
             assert_int_equal(malformed, cases[i].malformed);
-            assert_null(wsp_upgrade_subprotocol(&r.request, none, &malformed));
+            assert_null(wsp_upgrade_subprotocol(headers_of(&r.request), none, &malformed));
             assert_int_equal(malformed, cases[i].malformed);
             request_free(&r);
         }
@@ -384,12 +384,12 @@ static void subprotocol_that_no_answer_can_hold_is_never_chosen(void **state)
     (void)state;
     snprintf(headers, sizeof(headers), P "%s", too_long);
     request_make(&r, REQUEST_AT_END, "/", headers);
-    assert_null(wsp_upgrade_subprotocol(&r.request, ours, &malformed));
+    assert_null(wsp_upgrade_subprotocol(headers_of(&r.request), ours, &malformed));
     assert_int_equal(malformed, 0);
     request_free(&r);
     snprintf(headers, sizeof(headers), P "%s, %s", too_long, longest);
     request_make(&r, REQUEST_AT_END, "/", headers);
-    assert_ptr_equal(wsp_upgrade_subprotocol(&r.request, ours, &malformed), longest);
+    assert_ptr_equal(wsp_upgrade_subprotocol(headers_of(&r.request), ours, &malformed), longest);
     request_free(&r);
 }
 

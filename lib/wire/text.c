@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wire/text.c - see wire/text.h.  Floor 1.
+ */
+#include "wire/text.h"
+
+/* 32 a row, and none above 127 is one. */
+const char wsp_text_token_bytes[256] = {"................................"
+                                        ".x.xxxxx..xx.xx.xxxxxxxxxx......"
+                                        ".xxxxxxxxxxxxxxxxxxxxxxxxxx...xx"
+                                        "xxxxxxxxxxxxxxxxxxxxxxxxxxx.x.x."};
+
+int wsp_text_is_token(wspool_text text)
+{
+    size_t i = 0;
+
+    while (i < text.len && wsp_text_is_token_byte(text.data[i])) {
+        i++;
+    }
+    return i > 0 && i == text.len;
+}
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+int wsp_text_same(wspool_text a, wspool_text b)
+{
+    size_t i;
+
+    if (a.len != b.len) {
+        return 0;
+    }
+    if (a.len == 0 || memcmp(a.data, b.data, a.len) == 0) {
+        return 1; /* nearly everybody writes a name as its RFC does */
+    }
+    for (i = 0; i < a.len; i++) {
+        if (lower(a.data[i]) != lower(b.data[i])) {
+            return 0;
+        }
+    }
+    return 1;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wire/text.h - what is asked of the texts in a request.  Floor 1.
+ *
+ * A text is bytes that somebody else owns, and may be empty without a pointer. What is done for
+ * each header of each request stands here, so that the compiler knows the lengths of names and
+ * the bounds that are written down in a call.
+ */
+#ifndef WSP_WIRE_TEXT_H
+#define WSP_WIRE_TEXT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <wspool/handshake.h>
+
+static inline wspool_text wsp_text_of(const char *string)
+{
+    return (wspool_text){string, strlen(string)};
+}
+
+/* Compares texts, or a text with a string, ignoring the case of ASCII letters. 1 or 0. */
+int wsp_text_same(wspool_text a, wspool_text b);
+
+static inline int wsp_text_is(wspool_text text, const char *string)
+{
+    return wsp_text_same(text, wsp_text_of(string));
+}
+
+static inline int wsp_text_is_space(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* Without the blanks and tabs around it. */
+static inline wspool_text wsp_text_trimmed(wspool_text text)
+{
+    while (text.len > 0 && wsp_text_is_space(text.data[0])) {
+        text.data++;
+        text.len--;
+    }
+    while (text.len > 0 && wsp_text_is_space(text.data[text.len - 1])) {
+        text.len--;
+    }
+    return text;
+}
+
+/* How many bytes from the first on are neither below `low` nor above `high`, which are ASCII.
+ * Eight at a time: a token in a query is long, and the target is looked at several times. */
+static inline size_t wsp_text_span(wspool_text text, unsigned char low, unsigned char high)
+{
+    const uint64_t each = UINT64_MAX / 255;
+    size_t i = 0;
+
+    for (; text.len - i >= 8; i += 8) {
+        uint64_t word;
+
+        memcpy(&word, text.data + i, sizeof(word));
+        /* In a word of ASCII no sum carries into the next byte: the first has a byte's high bit
+         * where the byte is above `high`, the second where it is not below `low`. */
+        if ((word | (word + each * (0x7fu - high)) | ~(word + each * (0x80u - low))) & each << 7) {
+            break;
+        }
+    }
+    while (i < text.len && (unsigned char)text.data[i] >= low &&
+           (unsigned char)text.data[i] <= high) {
+        i++;
+    }
+    return i;
+}
+
+/* The bytes of a token (RFC 9110, 5.6.2) are marked with an x. */
+extern const char wsp_text_token_bytes[256];
+
+static inline int wsp_text_is_token_byte(char c)
+{
+    return wsp_text_token_bytes[(unsigned char)c] == 'x';
+}
+
+/* Is it a token, of at least one byte? 1 or 0. */
+int wsp_text_is_token(wspool_text text);
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * unit/test_text.c - wire/text.h: texts compared, trimmed and measured, with inaccessible memory
+ * around them.
+ */
+#include "guard.h"
+
+#include "wire/text.h"
+
+static struct guard guard;
+
+static void texts_are_compared_without_case(void **state)
+{
+    wspool_text text;
+
+    (void)state;
+    text = (wspool_text){guard_at_end(&guard, "WebSocket", 9), 9};
+    assert_int_equal(wsp_text_is(text, "websocket"), 1);
+    assert_int_equal(wsp_text_is(text, "WEBSOCKET"), 1);
+    assert_int_equal(wsp_text_is(text, "WebSocket"), 1);
+    assert_int_equal(wsp_text_is(text, "websocke"), 0);
+    assert_int_equal(wsp_text_is(text, "websockets"), 0);
+    assert_int_equal(wsp_text_is(text, ""), 0);
+    /* only letters have a case: these differ from them in the same bit */
+    text = (wspool_text){guard_at_end(&guard, "[\\]^@", 5), 5};
+    assert_int_equal(wsp_text_is(text, "{|}~`"), 0);
+    assert_int_equal(wsp_text_is(text, "[\\]^@"), 1);
+    text = (wspool_text){guard_at_end(&guard, "a\0b", 3), 3};
+    assert_int_equal(wsp_text_is(text, "a"), 0);
+    text = (wspool_text){guard_at_end(&guard, "", 0), 0};
+    assert_int_equal(wsp_text_is(text, ""), 1);
+    assert_int_equal(wsp_text_is_token(text), 0);
+    text = (wspool_text){guard_at_end(&guard, "a b", 3), 3};
+    assert_int_equal(wsp_text_is_token(text), 0);
+    text = (wspool_text){NULL, 0};
+    assert_int_equal(wsp_text_is(text, "a"), 0);
+    assert_int_equal(wsp_text_same(text, text), 1);
+}
+
+/* Each pair of bytes: the same, or a letter in both its cases. */
+static void bytes_are_the_same_when_equal_or_one_letter(void **state)
+{
+    int a, b;
+
+    (void)state;
+    for (a = 0; a < 256; a++) {
+        for (b = 0; b < 256; b++) {
+            int letter = (a >= 'A' && a <= 'Z') || (a >= 'a' && a <= 'z');
+            char one[2] = {'x', (char)a}, other[2] = {'X', (char)b};
+
+            assert_int_equal(wsp_text_same((wspool_text){one, 2}, (wspool_text){other, 2}),
+                             a == b || (letter && (a ^ b) == 32));
+        }
+    }
+}
+
+static void token_is_made_of_its_bytes_alone(void **state)
+{
+    static const char token[] = "!#$%&'*+-.^_`|~0123456789"
+                                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    int c, at;
+
+    (void)state;
+    for (c = 0; c < 256; c++) {
+        int in_token = c != 0 && strchr(token, c) != NULL;
+
+        assert_int_equal(wsp_text_is_token_byte((char)c), in_token);
+        for (at = 0; at < 3; at++) {
+            char bytes[] = "abc";
+
+            bytes[at] = (char)c;
+            assert_int_equal(wsp_text_is_token((wspool_text){guard_at_end(&guard, bytes, 3), 3}),
+                             in_token);
+        }
+    }
+}
+
+static void trimmed_when_blanks_are_around_it_has_none(void **state)
+{
+    static const char *const cases[][2] = {{"", ""},    {" ", ""},          {"\t \t", ""},
+                                           {"a", "a"},  {"  a b\t", "a b"}, {"\ta", "a"},
+                                           {"a ", "a"}, {"\ra\n", "\ra\n"}};
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        size_t len = strlen(cases[i][0]);
+        wspool_text at_end = {guard_at_end(&guard, cases[i][0], len), len}, trimmed;
+
+        trimmed = wsp_text_trimmed(at_end);
+        assert_int_equal(trimmed.len, strlen(cases[i][1]));
+        assert_memory_equal(trimmed.data, cases[i][1], trimmed.len);
+        trimmed = wsp_text_trimmed((wspool_text){guard_at_start(&guard, cases[i][0], len), len});
+        assert_int_equal(trimmed.len, strlen(cases[i][1]));
+        assert_memory_equal(trimmed.data, cases[i][1], trimmed.len);
+    }
+}
+
+/* Any byte at any place of any length, with others that are odd behind it. */
+static void span_ends_at_the_first_byte_outside(void **state)
+{
+    static const unsigned char bounds[][2] = {{' ', '~'}, {'!', '~'}, {0, 127}, {'a', 'a'}, {1, 0}};
+    unsigned char bytes[27];
+    size_t i, at, len;
+    int c;
+
+    (void)state;
+    for (i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
+        unsigned char low = bounds[i][0], high = bounds[i][1];
+
+        for (c = 0; c < 256; c++) {
+            for (len = 0; len <= sizeof(bytes); len++) {
+                for (at = 0; at <= len; at++) {
+                    size_t expected = 0, got;
+
+                    memset(bytes, 'a', sizeof(bytes));
+                    if (at < len) {
+                        bytes[at] = (unsigned char)c;
+                    }
+                    bytes[len > 0 ? len - 1 : 0] ^= (unsigned char)(at * 8);
+                    while (expected < len && bytes[expected] >= low && bytes[expected] <= high) {
+                        expected++;
+                    }
+                    got = wsp_text_span(
+                        (wspool_text){guard_at_end(&guard, (const char *)bytes, len), len}, low,
+                        high);
+                    if (got != expected) {
+                        fail_msg("byte %d at %zu of %zu: %zu instead of %zu", c, at, len, got,
+                                 expected);
+                    }
+                }
+            }
+        }
+    }
+    assert_int_equal(wsp_text_span((wspool_text){NULL, 0}, ' ', '~'), 0);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    guard_open(&guard, 64);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    guard_close(&guard);
+    return 0;
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(texts_are_compared_without_case),
+        cmocka_unit_test(bytes_are_the_same_when_equal_or_one_letter),
+        cmocka_unit_test(token_is_made_of_its_bytes_alone),
+        cmocka_unit_test(trimmed_when_blanks_are_around_it_has_none),
+        cmocka_unit_test(span_ends_at_the_first_byte_outside),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
