@@ -21,11 +21,12 @@
  * first of them. */
 static void pass_stages(wspool *pool, struct wsp_conn *conn, enum wspool_stage stage)
 {
-    while (conn->stage < (uint8_t)stage) {
-        struct wsp_stage_counts *counts = &pool->count.stages[conn->stage];
-        wsp_count_add(&counts->passed, 1);
-        wsp_count_add(&counts->time, pool->link.now - conn->since);
+    if (conn->stage < (uint8_t)stage) {
+        wsp_count_add(&pool->count.stages[conn->stage].time, pool->link.now - conn->since);
         conn->since = pool->link.now;
+    }
+    while (conn->stage < (uint8_t)stage) {
+        wsp_count_add(&pool->count.stages[conn->stage].passed, 1);
         conn->stage++;
     }
 }
