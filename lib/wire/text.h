@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <wspool/handshake.h>
+#include "base/words.h"
 
 static inline wspool_text wsp_text_of(const char *string)
 {
@@ -53,12 +54,12 @@ static inline size_t wsp_text_span(wspool_text text, unsigned char low, unsigned
     size_t i = 0;
 
     for (; text.len - i >= 8; i += 8) {
-        uint64_t word;
+        uint64_t word = wsp_word_load((const uint8_t *)text.data + i);
 
-        memcpy(&word, text.data + i, sizeof(word));
         /* In a word of ASCII no sum carries into the next byte: the first has a byte's high bit
          * where the byte is above `high`, the second where it is not below `low`. */
-        if ((word | (word + each * (0x7fu - high)) | ~(word + each * (0x80u - low))) & each << 7) {
+        if ((word | (word + each * (0x7fu - high)) | ~(word + each * (0x80u - low))) &
+            WSP_HIGH_BITS) {
             break;
         }
     }
