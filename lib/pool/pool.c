@@ -39,7 +39,7 @@ static void free_parts(wspool *pool)
     struct wsp_link *link = &pool->link;
     const wspool_mem mem = pool->config.mem;
     wsp_registry_fini(&pool->registry);
-    wsp_way_in_fini(pool);
+    wsp_hellos_fini(&pool->hellos);
     wsp_routes_fini(&pool->routes, &mem);
     wsp_origins_fini(&pool->origins, &mem);
     wsp_inbounds_fini(&link->inbounds);
@@ -86,6 +86,7 @@ int wspool_new(wspool **out, const wspool_config *given, uint64_t now)
     wsp_inbounds_init(&link->inbounds, mem, &link->decoders, &pool->config.codec);
     wsp_timers_init(&link->timers, now, timer_at, pool);
     wsp_slots_init(&pool->peers, sizeof(struct wsp_peer));
+    wsp_hellos_init(&pool->hellos, mem, config.head_bytes);
     if (config.entropy.call(entropy, sizeof entropy, config.entropy.user) != 0) {
         error = WSPOOL_ERR_ENTROPY;
         goto fail;
@@ -247,19 +248,7 @@ static int rooms_hold(const wspool *pool)
            wsp_stock_check(&link->stock) && wsp_decoders_check(&link->decoders) &&
            wsp_inbounds_check(&link->inbounds) && wsp_routes_check(&pool->routes) &&
            wsp_origins_check(&pool->origins) && wsp_registry_check(&pool->registry, &memberships) &&
-           wsp_mailbox_check(pool) && wsp_log_check(pool);
-}
-
-/* Are the spare hellos as many as is said, and empty? */
-static int hellos_hold(const wspool *pool)
-{
-    uint32_t count = 0;
-    for (const struct wsp_hello *hello = pool->hellos; hello; hello = hello->next) {
-        if (++count > pool->hello_count || hello->head.len > 0 || !wsp_bytes_check(&hello->head)) {
-            return 0;
-        }
-    }
-    return count == pool->hello_count;
+           wsp_hellos_check(&pool->hellos) && wsp_mailbox_check(pool) && wsp_log_check(pool);
 }
 
 /* Does a set name taken records only? */
@@ -282,8 +271,7 @@ static int hello_holds(const wspool *pool, const struct wsp_conn *conn)
     if (!hello) {
         return conn->state == WSP_HEAD || conn->state == WSP_REFUSED;
     }
-    return conn->state != WSP_REFUSED && wsp_bytes_check(&hello->head) &&
-           hello->seen <= hello->head.len && hello->head.len <= pool->config.head_bytes;
+    return conn->state != WSP_REFUSED && wsp_hello_check(&pool->hellos, hello);
 }
 
 static int peer_holds(const wspool *pool, const struct wsp_peer *peer)
@@ -317,7 +305,7 @@ int wsp_pool_check(const wspool *pool)
 {
     struct wsp_peer *peer;
     uint32_t slot = 0;
-    if (!rooms_hold(pool) || !hellos_hold(pool) || !set_holds(pool, &pool->link.attention) ||
+    if (!rooms_hold(pool) || !set_holds(pool, &pool->link.attention) ||
         !set_holds(pool, &pool->link.delayed) || !set_holds(pool, &pool->link.events) ||
         pool->link.now < pool->link.born || (pool->depth == 0 && pool->judged) ||
         (pool->drain.on && pool->drain.slots == 0)) {

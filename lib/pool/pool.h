@@ -9,6 +9,7 @@
  *
  *     pool.c      life: new, free, route; looking a peer up, giving it back
  *     settings.c  defaults and limits of a configuration
+ *     hello.h     what is kept of a peer on its way in (a room of its own)
  *     way_in.c    from a transport's first byte, or a hosted request, to an open peer
  *     flow.c      bytes in and out, what needs attention, time
  *     channels.c  joining, leaving, who is where
@@ -22,8 +23,8 @@
  * - the sets `attention` and `events` name taken records only, and outside of all calls who has
  *   something to be dealt with on the way out is in `events`;
  * - outside of all calls nobody is being judged;
- * - a peer whose verdict is awaited, or whose place is held, has a hello, and what it keeps of the
- *   head is within head_bytes; who was refused has none;
+ * - a peer whose verdict is awaited, or whose place is held, has a hello; who was refused has
+ *   none;
  * - who is open or closing was accepted, by a route that there is; who was never accepted is a
  *   member of nothing;
  * - what an ended peer held is gone once its end was dealt with;
@@ -44,6 +45,7 @@
 #include "channel/registry.h"
 #include "link/link.h"
 #include "policy/admission.h"
+#include "pool/hello.h"
 
 enum wsp_log_event {
     WSP_LOG_OPENED,
@@ -89,22 +91,12 @@ struct wspool {
     struct wsp_drain drain;
     struct wsp_log log;
     struct wsp_mailbox mailbox;
-    int depth;                /* calls of ours on the stack: more than one means inside a hook */
-    int freeing;              /* nobody comes in any more */
-    uint32_t held;            /* places of hosted peers that were accepted and not adopted yet */
-    struct wsp_hello *hellos; /* spares */
-    uint32_t hello_count;
+    struct wsp_hellos hellos;
+    int depth;               /* calls of ours on the stack: more than one means inside a hook */
+    int freeing;             /* nobody comes in any more */
+    uint32_t held;           /* places of hosted peers that were accepted and not adopted yet */
     struct wsp_peer *judged; /* hooks are being asked about it (way_in.c) */
     int judged_answer;       /* what they did to it meanwhile */
-};
-
-/* A handshake that is under way: only while it can't be decided at once. */
-struct wsp_hello {
-    struct wsp_hello *next; /* among the spares */
-    struct wsp_bytes head;  /* what has come of it; PENDING, HELD: the query, and what came behind
-                               the head. head_bytes hold all of that */
-    size_t seen;            /* of that, how much was looked at */
-    struct wsp_entry entry; /* PENDING, HELD: what was found out; its query is where head begins */
 };
 
 /* ------------------------------------------------------------------ pool.c */
@@ -167,8 +159,6 @@ void wsp_settings_fini(wspool_config *copy);
 
 /* ---------------------------------------------------------------- way_in.c */
 
-/* Frees the spares. */
-void wsp_way_in_fini(wspool *pool);
 /* Bytes for a peer that is still on its way in. */
 void wsp_way_in_feed(wspool *pool, struct wsp_peer *peer, const uint8_t *bytes, size_t len);
 /* A deadline of the way in has passed. */

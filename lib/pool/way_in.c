@@ -3,9 +3,9 @@
  * pool/way_in.c - from a transport's first byte, or a hosted request, to an open peer.
  *
  * A head that comes in one piece is judged where the host has it. Only one that comes in parts is
- * gathered, in a buffer that never grows beyond head_bytes; while a verdict is awaited the same
- * buffer holds the query and what came early. So before its token is accepted a peer costs its
- * record, the hello and that buffer, and after its refusal the answer's two KiB.
+ * gathered, in a hello (hello.h), which also holds what is known while a verdict is awaited. So
+ * before its token is accepted a peer costs its record and that, and after its refusal the answer's
+ * two KiB.
  */
 #include <string.h>
 
@@ -41,98 +41,22 @@ static void pass_request_line(wspool *pool, struct wsp_conn *conn, const uint8_t
     }
 }
 
-/* Spares, so that those who come and go cost no allocation; with buffers that suffice for most. */
-#define HELLOS_KEPT 16u
-#define BUFFER_KEPT 1024u
+/* ------------------------------------------------------------------ hellos */
 
 static struct wsp_hello *need_hello(wspool *pool, struct wsp_peer *peer)
 {
-    struct wsp_hello *hello = peer->conn.work.hello;
-    if (!hello && (hello = pool->hellos) != NULL) {
-        pool->hellos = hello->next;
-        pool->hello_count--;
-    } else if (!hello) {
-        hello = wsp_calloc(&pool->config.mem, 1, sizeof *hello);
+    if (!peer->conn.work.hello) {
+        peer->conn.work.hello = wsp_hello_take(&pool->hellos);
     }
-    peer->conn.work.hello = hello;
-    return hello;
+    return peer->conn.work.hello;
 }
 
-/* Takes a peer's hello away from it; who takes it frees it. */
+/* Takes a peer's hello away from it; who takes it gives it back. */
 static struct wsp_hello *detach_hello(struct wsp_peer *peer)
 {
     struct wsp_hello *hello = peer->conn.work.hello;
     peer->conn.work.hello = NULL;
     return hello;
-}
-
-static void free_hello(wspool *pool, struct wsp_hello *hello)
-{
-    const wspool_mem *mem = &pool->config.mem;
-    if (!hello) {
-        return;
-    }
-    if (hello->head.cap > BUFFER_KEPT || pool->hello_count >= HELLOS_KEPT) {
-        wsp_bytes_fini(&hello->head, mem);
-    }
-    if (pool->hello_count >= HELLOS_KEPT) {
-        wsp_free(mem, hello);
-        return;
-    }
-    hello->head.len = 0;
-    *hello = (struct wsp_hello){.next = pool->hellos, .head = hello->head};
-    pool->hellos = hello;
-    pool->hello_count++;
-}
-
-void wsp_way_in_fini(wspool *pool)
-{
-    while (pool->hellos) {
-        struct wsp_hello *hello = pool->hellos;
-        pool->hellos = hello->next;
-        wsp_bytes_fini(&hello->head, &pool->config.mem);
-        wsp_free(&pool->config.mem, hello);
-    }
-}
-
-/* Keeps bytes for later, for which there is room. Beyond a quarter of head_bytes the buffer gets
- * all of them in one step: old and new together are then never more than a quarter too many. */
-static int keep(const wspool *pool, struct wsp_bytes *kept, const void *bytes, size_t len)
-{
-    const wspool_mem *mem = &pool->config.mem;
-    size_t most = pool->config.head_bytes, quarter = most / 4;
-    if (kept->len + len > quarter && wsp_bytes_reserve(kept, mem, most - kept->len)) {
-        return WSPOOL_ERR_NOMEM;
-    }
-    return wsp_bytes_append_within(kept, mem, bytes, len, quarter);
-}
-
-/* Keeps what was found out beyond the request it was found in, which may be what `head` holds.
- * 0 or NOMEM. */
-static int keep_entry(wspool *pool, struct wsp_hello *hello, const struct wsp_entry *entry)
-{
-    struct wsp_bytes query = {0};
-    size_t len = entry->query.len;
-    hello->seen = 0;
-    hello->entry = *entry;
-    if (hello->head.cap >= len && len > pool->config.head_bytes / 4) {
-        memmove(hello->head.data, entry->query.data, len); /* there is no need for two of them */
-        hello->head.len = len;
-        return 0;
-    }
-    if (keep(pool, &query, entry->query.data, len)) {
-        return WSPOOL_ERR_NOMEM;
-    }
-    wsp_bytes_fini(&hello->head, &pool->config.mem);
-    hello->head = query;
-    return 0;
-}
-
-/* What was kept, with its query where that lies now. */
-static struct wsp_entry *kept_entry(struct wsp_hello *hello)
-{
-    hello->entry.query.data = (const char *)hello->head.data;
-    return &hello->entry;
 }
 
 /* ----------------------------------------------------------------- refusal */
@@ -176,7 +100,7 @@ static void count_refused(wspool *pool, struct wsp_peer *peer, enum wspool_refus
     wsp_count_add(&pool->count.stages[stage].refused, 1);
     wsp_count_add(&pool->count.refused[refusal], 1);
     wsp_count_sub(&pool->count.handshakes, 1);
-    free_hello(pool, detach_hello(peer));
+    wsp_hello_give(&pool->hellos, detach_hello(peer));
     wsp_log(pool, WSP_LOG_REFUSED,
             (wspool_log_record){.id = wsp_peer_id(peer),
                                 .reason = wspool_refusal_word(refusal),
@@ -272,7 +196,7 @@ static void accept_raw(wspool *pool, struct wsp_peer *peer, const struct wsp_ent
     conn->flags |= WSP_ANSWERING;
     struct wsp_hello *hello = detach_hello(peer); /* the entry may point into it */
     become_open(pool, peer, entry);
-    free_hello(pool, hello);
+    wsp_hello_give(&pool->hellos, hello);
     if (rest_len > 0) {
         wsp_conn_receive(&pool->link, conn, rest, rest_len, wsp_message_limit(pool, peer));
     }
@@ -305,7 +229,7 @@ static int put_off(wspool *pool, struct wsp_peer *peer, const struct wsp_entry *
 {
     struct wsp_conn *conn = &peer->conn;
     struct wsp_hello *hello = need_hello(pool, peer);
-    if (!hello || keep_entry(pool, hello, entry)) {
+    if (!hello || wsp_hello_keep_entry(&pool->hellos, hello, entry)) {
         return -(int)WSPOOL_REFUSED_NOMEM - 1;
     }
     conn->state = WSP_PENDING;
@@ -347,10 +271,10 @@ static int judge(wspool *pool, struct wsp_peer *peer, wspool_request *request,
 /* What comes while the verdict is awaited is kept, as much as a head may be. */
 static void feed_pending(wspool *pool, struct wsp_peer *peer, const uint8_t *bytes, size_t len)
 {
-    struct wsp_bytes *early = &peer->conn.work.hello->head;
-    if (len > pool->config.head_bytes - early->len) {
+    struct wsp_hello *hello = peer->conn.work.hello;
+    if (len > wsp_hello_room(&pool->hellos, hello)) {
         wsp_way_in_refuse(pool, peer, WSPOOL_REFUSED_EARLY_DATA);
-    } else if (keep(pool, early, bytes, len)) {
+    } else if (wsp_hello_keep(&pool->hellos, hello, bytes, len)) {
         wsp_way_in_refuse(pool, peer, WSPOOL_REFUSED_NOMEM);
     }
 }
@@ -397,8 +321,8 @@ static int gather(wspool *pool, struct wsp_peer *peer, const uint8_t *bytes, siz
     if (!hello) {
         return WSPOOL_ERR_NOMEM;
     }
-    size_t room = pool->config.head_bytes - hello->head.len;
-    return keep(pool, &hello->head, bytes, len < room ? len : room);
+    size_t room = wsp_hello_room(&pool->hellos, hello);
+    return wsp_hello_keep(&pool->hellos, hello, bytes, len < room ? len : room);
 }
 
 static void feed_head(wspool *pool, struct wsp_peer *peer, const uint8_t *bytes, size_t len)
@@ -495,7 +419,7 @@ static int upgrade(wspool *pool, struct wsp_peer *peer, wspool_request *request,
     } else if (hello) {
         judged = judge(pool, peer, request, &entry);
     }
-    if (judged == WSP_ADMITTED && keep_entry(pool, hello, &entry)) {
+    if (judged == WSP_ADMITTED && wsp_hello_keep_entry(&pool->hellos, hello, &entry)) {
         judged = -(int)WSPOOL_REFUSED_NOMEM - 1;
     }
     if (judged < 0) {
@@ -557,8 +481,8 @@ int wspool_adopt(wspool *pool, wspool_id id, const void *bytes, size_t len, uint
     pool->held--;
     pass_stages(pool, &peer->conn, WSPOOL_STAGE_FLUSHED);
     wsp_way_in_flushed(pool, peer);
-    become_open(pool, peer, kept_entry(hello));
-    free_hello(pool, hello);
+    become_open(pool, peer, wsp_hello_entry(hello));
+    wsp_hello_give(&pool->hellos, hello);
     if (len > 0) {
         wsp_count_add(&pool->count.received_bytes, len);
         wsp_conn_receive(&pool->link, &peer->conn, bytes, len, wsp_message_limit(pool, peer));
@@ -583,7 +507,7 @@ static void admit_pending(wspool *pool, struct wsp_peer *peer)
         }
         return;
     }
-    const struct wsp_entry *entry = kept_entry(hello);
+    const struct wsp_entry *entry = wsp_hello_entry(hello);
     struct wsp_bytes kept = hello->head;
     size_t early = entry->query.len;
     hello->head = (struct wsp_bytes){0};
@@ -602,7 +526,7 @@ void wsp_way_in_verdict(wspool *pool, wspool_id id, const wspool_verdict *verdic
     }
     struct wsp_admission admission = admission_of(pool);
     struct wsp_hello *hello = peer->conn.work.hello;
-    struct wsp_entry *entry = kept_entry(hello);
+    struct wsp_entry *entry = wsp_hello_entry(hello);
     begin_judging(pool, peer);
     int answer = wsp_admission_resume(&admission, id, verdict, entry);
     answer = end_judging(pool, peer, answer, entry);

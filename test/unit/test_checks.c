@@ -596,13 +596,17 @@ static void pool_is_wrong_when_a_peer_is(void **state)
     assert_int_equal(hello->head.len, 5);
     WRONG(hello->seen, 6);
     WRONG(hello->head.len, hello->head.cap + 1);
-    WRONG(pool->config.head_bytes, 4);
-    WRONG(pool->hello_count, pool->hello_count + 1);
+    WRONG(pool->hellos.most, 4);
+    WRONG(hello->entry.query.len, 6);
+    WRONG(pool->hellos.spare_count, pool->hellos.spare_count + 1);
     wspool_id short_lived = host_open(&h); /* what its head was gathered in is a spare then */
     host_feed(&h, short_lived, "GET /", 5);
     assert_int_equal(wspool_gone(pool, short_lived, WSPOOL_GONE_EOF, h.now), 0);
-    WRONG(pool->hello_count, 0);
-    WRONG(pool->hellos->head.len, 1);
+    WRONG(pool->hellos.spare_count, 0);
+    WRONG(pool->hellos.spares->head.len, 1);
+    WRONG(pool->hellos.spares->head.cap, 1025);
+    WRONG(pool->hellos.spares->seen, 1);
+    WRONG(pool->hellos.spares->entry.query.len, 1);
     WRONG(p[PENDING]->conn.work.hello, NULL);
     WRONG(p[HELD]->conn.work.hello, NULL);
     WRONG(p[REFUSED]->conn.work.hello, hello);

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pool/hello.h - what is kept of a handshake that can't be decided at once.  Floor 5.
+ *
+ * Three things make a peer need one: its head comes in parts; a verdict about it is awaited; a
+ * hosted one holds a place until its host has sent the 101. First the hello holds the part of the
+ * head that has come; from the judgement on what was found out, the query beside it, and behind
+ * the query what came early. There is one buffer for all of that, and head_bytes bound it, so a
+ * peer that is not in yet costs its record, one of these and that buffer.
+ *
+ * The peer owns it (conn.work.hello), from its first need until it is open or refused; who takes
+ * it away from the peer gives it back here. Some are spares then, so that those who come and go
+ * cost no allocation, with buffers that suffice for most heads.
+ *
+ * Invariants:
+ * - the buffer holds no more than head_bytes, and `seen` is not beyond what it holds;
+ * - the query of what was found out is where the buffer begins, and all there;
+ * - a spare holds nothing; spares are as many as is said, and few, and their buffers are small.
+ */
+#ifndef WSP_POOL_HELLO_H
+#define WSP_POOL_HELLO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "policy/admission.h"
+
+struct wsp_hello {
+    struct wsp_hello *next; /* among the spares */
+    struct wsp_bytes head;  /* HEAD: what has come of it; then the query, and what came early */
+    size_t seen;            /* HEAD: how much of that was looked at */
+    struct wsp_entry entry; /* PENDING, HELD: what was found out; see wsp_hello_entry */
+};
+
+/* Those of one pool. */
+struct wsp_hellos {
+    const wspool_mem *mem;
+    size_t most; /* head_bytes */
+    struct wsp_hello *spares;
+    uint32_t spare_count;
+};
+
+void wsp_hellos_init(struct wsp_hellos *hellos, const wspool_mem *mem, size_t most);
+/* Frees the spares. */
+void wsp_hellos_fini(struct wsp_hellos *hellos);
+/* An empty one, or NULL. */
+struct wsp_hello *wsp_hello_take(struct wsp_hellos *hellos);
+/* Its owner needs it no more; NULL is nothing. */
+void wsp_hello_give(struct wsp_hellos *hellos, struct wsp_hello *hello);
+
+/* How many more bytes it may keep. */
+static inline size_t wsp_hello_room(const struct wsp_hellos *hellos, const struct wsp_hello *hello)
+{
+    return hellos->most - hello->head.len;
+}
+/* Keeps bytes for which there is room, behind those that it has. 0 or NOMEM. */
+int wsp_hello_keep(struct wsp_hellos *hellos, struct wsp_hello *hello, const void *bytes,
+                   size_t len);
+/* Keeps what was found out beyond the request that it was found in, which may be what `head` holds
+ * and is gone then. 0 or NOMEM. */
+int wsp_hello_keep_entry(struct wsp_hellos *hellos, struct wsp_hello *hello,
+                         const struct wsp_entry *entry);
+/* What was kept of it, its query where that lies now: valid until the next byte is kept. */
+struct wsp_entry *wsp_hello_entry(struct wsp_hello *hello);
+
+/* Do the invariants of one that a peer has hold, those of the spares? 1 or 0. */
+int wsp_hello_check(const struct wsp_hellos *hellos, const struct wsp_hello *hello);
+int wsp_hellos_check(const struct wsp_hellos *hellos);
+
+#endif
