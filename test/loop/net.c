@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "net.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -142,6 +143,17 @@ int net_patient(uint64_t *since)
     if (wspool_clock() - *since > NET_PATIENCE)
         fail_msg("nothing happens any more");
     return 1;
+}
+
+int net_descriptors(void)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    int n = 0;
+    assert_non_null(folder);
+    while (readdir(folder) != NULL)
+        n++;
+    closedir(folder);
+    return n;
 }
 
 /* ------------------------------------------------------------------ faults */

@@ -68,6 +68,9 @@ void net_fill(uint8_t *bytes, size_t len, unsigned seed);
 /* Is it not too late yet? Fails the test when it is. `since` is 0 at first. */
 int net_patient(uint64_t *since);
 
+/* How many this process has open. */
+int net_descriptors(void);
+
 /* ------------------------------------------------------------------ faults */
 
 /* For a test that stands in for system calls of an adapter: how often it went to sleep, for how

@@ -4,7 +4,7 @@
  *
  * Included by test_epoll.c and test_uring.c, once each, behind the adapter and this of their own:
  *
- *     LOOP(turn), LOOP_TYPE, LOOP_LISTENERS   the adapter's names
+ *     LOOP(turn), LOOP_TYPE, LOOP_LISTENERS   the adapter's names (host.h)
  *     is_awaited, listener_fd                 what is known of it
  *     sleeps_exactly                          can it, here, be told nanoseconds?
  *
@@ -26,126 +26,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "net.h"
+#define CLIENTS 8
+#include "host.h"
 
 /* Exactly this is awaited from its socket. */
 enum awaited { FOR_NOTHING, FOR_BYTES, FOR_ROOM };
 static int is_awaited(const LOOP_TYPE *loop, wspool_id id, enum awaited what);
 static int listener_fd(const LOOP_TYPE *loop, int number);
 static int sleeps_exactly(void);
-
-/* ------------------------------------------------------------------ a host */
-
-#define CLIENTS 8
-
-struct host {
-    LOOP_TYPE loop;
-    wspool_config config;
-    unsigned port;
-    net_client clients[CLIENTS];
-    size_t count;
-    /* what the hooks were told */
-    unsigned opened;
-    wspool_id ids[CLIENTS]; /* in the order of opening */
-    unsigned closed;
-    wspool_closed last;
-    unsigned messages;
-    void (*react)(struct host *host, wspool_id id, const wspool_message *message);
-    wspool_id asked; /* whose token is awaited */
-};
-
-static void on_open(wspool *pool, wspool_id id, const wspool_opened *opened, void *user)
-{
-    struct host *host = user;
-    (void)pool;
-    (void)opened;
-    if (host->opened < CLIENTS)
-        host->ids[host->opened] = id;
-    host->opened++;
-}
-
-static void on_close(wspool *pool, wspool_id id, const wspool_closed *closed, void *user)
-{
-    struct host *host = user;
-    (void)pool;
-    (void)id;
-    host->closed++;
-    host->last = *closed;
-}
-
-/* Without a reaction of the test's own: sends back. */
-static void on_message(wspool *pool, wspool_id id, const wspool_message *message, void *user)
-{
-    struct host *host = user;
-    wspool_send_options options = {sizeof(options), message->binary ? WSPOOL_BINARY : 0, 0};
-    host->messages++;
-    if (host->react)
-        host->react(host, id, message);
-    else
-        assert_int_equal(wspool_send(pool, id, message->data, message->len, &options), 0);
-}
-
-/* The configuration may be changed between these two. */
-static void host_init(struct host *host)
-{
-    memset(host, 0, sizeof(*host));
-    wspool_config_init(&host->config);
-    host->config.open.call = on_open;
-    host->config.open.user = host;
-    host->config.close.call = on_close;
-    host->config.close.user = host;
-    host->config.message.call = on_message;
-    host->config.message.user = host;
-}
-
-static void host_start(struct host *host)
-{
-    int port;
-    assert_int_equal(LOOP(init)(&host->loop, &host->config), 0);
-    assert_int_equal(wspool_new(&host->loop.pool, &host->config, wspool_clock()), 0);
-    assert_int_equal(wspool_route(host->loop.pool, "/echo", WSPOOL_NONE, NULL), 0);
-    assert_int_equal(wspool_route(host->loop.pool, "/room/{name}", WSPOOL_ITEM, NULL), 0);
-    port = LOOP(listen)(&host->loop, "127.0.0.1", 0);
-    assert_true(port > 0);
-    host->port = (unsigned)port;
-}
-
-static void host_turn(struct host *host)
-{
-    for (size_t i = 0; i < host->count; i++)
-        net_client_turn(&host->clients[i]);
-    assert_int_equal(LOOP(turn)(&host->loop, 1), 0);
-    for (size_t i = 0; i < host->count; i++)
-        net_client_turn(&host->clients[i]);
-}
-
-/* Takes turns until `condition` holds. */
-#define UNTIL(host, condition)                                                                     \
-    for (uint64_t since_ = 0; !(condition) && net_patient(&since_);)                               \
-    host_turn(host)
-
-static net_client *host_client(struct host *host, const char *target)
-{
-    net_client *client = &host->clients[host->count++];
-    unsigned before = host->opened;
-    net_client_open(client, host->port, target);
-    UNTIL(host, host->opened > before && client->in.status == 101);
-    return client;
-}
-
-static void host_end(struct host *host)
-{
-    for (size_t i = 0; i < host->count; i++) {
-        assert_null(host->clients[i].in.fault);
-        net_client_free(&host->clients[i]);
-    }
-    if (host->loop.count > 0)
-        UNTIL(host, host->loop.count == 0);
-    net_assert_books(host->loop.pool);
-    assert_int_equal(host->opened, host->closed);
-    assert_int_equal(wspool_free(host->loop.pool), 0);
-    LOOP(fini)(&host->loop);
-}
 
 /* ------------------------------------------------------------------- bytes */
 
@@ -1227,21 +1115,13 @@ static void nothing_is_left_when_a_loop_ends_before_anything_began(void **state)
     assert_int_equal(host.loop.fd, -1);
 }
 
-static int open_descriptors(void)
-{
-    int count = 0;
-    for (int fd = 0; fd < 1024; fd++)
-        count += fcntl(fd, F_GETFD) >= 0;
-    return count;
-}
-
 /* With output that waits, half a head, and somebody who says nothing. When fini returns every
  * socket is closed: the port is free. */
 static void nothing_is_left_when_a_loop_ends_in_the_midst_of_things(void **state)
 {
     static uint8_t bytes[16 << 20];
     struct host host;
-    int before = open_descriptors(), again;
+    int before = net_descriptors(), again;
     (void)state;
     host_init(&host);
     host.config.queue_bytes = 64u << 20;
@@ -1257,7 +1137,7 @@ static void nothing_is_left_when_a_loop_ends_in_the_midst_of_things(void **state
     UNTIL(&host, is_awaited(&host.loop, host.ids[0], FOR_ROOM));
     assert_int_equal(wspool_free(host.loop.pool), 0);
     LOOP(fini)(&host.loop);
-    assert_int_equal(open_descriptors(), before + 3);
+    assert_int_equal(net_descriptors(), before + 3);
     for (size_t i = 1; i < host.count; i++) {
         net_client_turn(&host.clients[i]);
         assert_true(host.clients[i].end != NET_HERE);

@@ -9,7 +9,6 @@
 #define _GNU_SOURCE
 #include "net.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -29,135 +28,10 @@ static int counted_accept4(int fd, struct sockaddr *address, socklen_t *len, int
 #include <wspool/adapters/epoll.h>
 #undef accept4
 
-/* ------------------------------------------------------------------ a host */
-
+#define LOOP(name) wspool_epoll_##name
+#define LOOP_TYPE wspool_epoll
 #define CLIENTS 320
-
-struct host {
-    wspool_epoll loop;
-    wspool_config config;
-    unsigned port;
-    net_client *clients;
-    size_t count;
-    unsigned opened;
-    unsigned closed;
-    unsigned ends[WSPOOL_END_COUNT];
-    unsigned messages;
-    unsigned echoed;
-    int pending; /* what the token hook answers */
-    int echo;
-    wspool_id last;
-};
-
-static void on_open(wspool *pool, wspool_id id, const wspool_opened *opened, void *user)
-{
-    struct host *host = user;
-    (void)pool, (void)opened;
-    host->opened++;
-    host->last = id;
-}
-
-static void on_close(wspool *pool, wspool_id id, const wspool_closed *closed, void *user)
-{
-    struct host *host = user;
-    (void)pool, (void)id;
-    host->closed++;
-    host->ends[closed->why]++;
-}
-
-/* Short ones are sent back, long ones are only there to keep us busy. */
-static void on_message(wspool *pool, wspool_id id, const wspool_message *message, void *user)
-{
-    struct host *host = user;
-    host->messages++;
-    if (message->len <= 100)
-        host->echoed += wspool_send(pool, id, message->data, message->len, NULL) == 0;
-}
-
-static void on_token(wspool *pool, wspool_id id, const wspool_request *request,
-                     wspool_verdict *verdict, void *user)
-{
-    struct host *host = user;
-    (void)pool, (void)id, (void)request;
-    verdict->kind = host->pending ? WSPOOL_PENDING : WSPOOL_ACCEPT;
-}
-
-static void host_init(struct host *host)
-{
-    memset(host, 0, sizeof(*host));
-    host->clients = sim_malloc(CLIENTS * sizeof(net_client));
-    wspool_config_init(&host->config);
-    host->config.open.call = on_open;
-    host->config.open.user = host;
-    host->config.close.call = on_close;
-    host->config.close.user = host;
-    host->config.message.call = on_message;
-    host->config.message.user = host;
-}
-
-static void host_start(struct host *host)
-{
-    int port;
-    assert_int_equal(wspool_epoll_init(&host->loop, &host->config), 0);
-    assert_int_equal(wspool_new(&host->loop.pool, &host->config, wspool_clock()), 0);
-    assert_int_equal(wspool_route(host->loop.pool, "/echo", WSPOOL_NONE, NULL), 0);
-    assert_int_equal(wspool_route(host->loop.pool, "/room/{name}", WSPOOL_ITEM, NULL), 0);
-    port = wspool_epoll_listen(&host->loop, "127.0.0.1", 0);
-    assert_true(port > 0);
-    host->port = (unsigned)port;
-}
-
-static void clients_turn(struct host *host)
-{
-    for (size_t i = 0; i < host->count; i++)
-        net_client_turn(&host->clients[i]);
-}
-
-static void host_turn(struct host *host)
-{
-    clients_turn(host);
-    assert_int_equal(wspool_epoll_turn(&host->loop, 1), 0);
-    clients_turn(host);
-}
-
-#define UNTIL(host, condition)                                                                     \
-    for (uint64_t since_ = 0; !(condition) && net_patient(&since_);)                               \
-    host_turn(host)
-
-static net_client *host_client(struct host *host, const char *target)
-{
-    net_client *client = &host->clients[host->count++];
-    unsigned before = host->opened;
-    net_client_open(client, host->port, target);
-    UNTIL(host, host->opened > before && client->in.status == 101);
-    return client;
-}
-
-static int descriptors(void)
-{
-    DIR *folder = opendir("/proc/self/fd");
-    int n = 0;
-    assert_non_null(folder);
-    while (readdir(folder) != NULL)
-        n++;
-    closedir(folder);
-    return n;
-}
-
-static void host_end(struct host *host)
-{
-    for (size_t i = 0; i < host->count; i++) {
-        assert_null(host->clients[i].in.fault);
-        net_client_free(&host->clients[i]);
-    }
-    if (host->loop.count > 0)
-        UNTIL(host, host->loop.count == 0);
-    net_assert_books(host->loop.pool);
-    assert_int_equal(host->opened, host->closed);
-    assert_int_equal(wspool_free(host->loop.pool), 0);
-    wspool_epoll_fini(&host->loop);
-    free(host->clients);
-}
+#include "host.h"
 
 /* ------------------------------------------------------------------- resets */
 
@@ -177,6 +51,15 @@ enum stage {
     IT_CLOSES, /* its Close is out, ours may be */
     STAGES
 };
+
+static int pending; /* the verdict on the next one is */
+
+static void on_token(wspool *pool, wspool_id id, const wspool_request *request,
+                     wspool_verdict *verdict, void *user)
+{
+    (void)pool, (void)id, (void)request, (void)user;
+    verdict->kind = pending ? WSPOOL_PENDING : WSPOOL_ACCEPT;
+}
 
 /* Brings a client there. */
 static void bring_to(struct host *host, net_client *client, enum stage stage)
@@ -200,7 +83,7 @@ static void bring_to(struct host *host, net_client *client, enum stage stage)
         host_turn(host);
         return;
     }
-    host->pending = stage == PENDING;
+    pending = stage == PENDING;
     net_client_request(client, stage == REFUSED   ? "/nowhere"
                                : stage == BLOCKED ? "/room/blocked?token=t"
                                                   : "/echo?token=t");
@@ -230,11 +113,12 @@ static void bring_to(struct host *host, net_client *client, enum stage stage)
         }
         break;
     case WE_CLOSE:
-        assert_int_equal(wspool_close(host->loop.pool, host->last, 1000, "enough", 0), 0);
+        assert_int_equal(
+            wspool_close(host->loop.pool, host->ids[host->opened - 1], 1000, "enough", 0), 0);
         break;
     case IT_CLOSES:
         net_client_frame(client, FIN | OP_CLOSE, "\x03\xe8", 2);
-        clients_turn(host);
+        net_client_turn(client);
         return; /* and resets it before we have looked */
     default:
         break;
@@ -250,14 +134,13 @@ static void transports_that_are_reset_at_any_stage_are_told_once_and_leave_nothi
     (void)state;
     host_init(&host);
     host.config.token.call = on_token;
-    host.config.token.user = &host;
     host_start(&host);
     good = &host.clients[host.count++];
     net_client_open(good, host.port, "/room/good?token=t");
     UNTIL(&host, good->in.status == 101);
     for (int round = 0; round < 20; round++) {
         for (enum stage stage = CONNECTED; stage < STAGES; stage++) {
-            int before = descriptors();
+            int before = net_descriptors();
             unsigned opened = host.opened, closed = host.closed;
             uint64_t blocks, attempts = net_stats(host.loop.pool).attempts;
             net_client *client = &host.clients[host.count++];
@@ -267,8 +150,8 @@ static void transports_that_are_reset_at_any_stage_are_told_once_and_leave_nothi
                             round % 4 == 3 && stage != PENDING ? NET_KILL_FIN : NET_KILL_RST);
             /* one that was reset in the backlog is accepted all the same */
             UNTIL(&host, host.loop.count == 1 && net_stats(host.loop.pool).attempts > attempts);
-            if (descriptors() != before)
-                fail_msg("stage %d: %d descriptors, not %d", stage, descriptors(), before);
+            if (net_descriptors() != before)
+                fail_msg("stage %d: %d descriptors, not %d", stage, net_descriptors(), before);
             assert_int_equal(host.opened - opened, host.closed - closed);
             assert_int_equal(host.opened - opened, stage != REFUSED && stage > PENDING);
             net_assert_books(host.loop.pool);
@@ -294,7 +177,7 @@ static void resets_by_all_at_once_leave_the_others_alone(void **state)
     (void)state;
     host_init(&host);
     host_start(&host);
-    before = descriptors();
+    before = net_descriptors();
     good = host_client(&host, "/room/good");
     for (size_t i = 1; i < 200; i++) {
         net_client *client = &host.clients[host.count++];
@@ -310,7 +193,7 @@ static void resets_by_all_at_once_leave_the_others_alone(void **state)
         net_client_kill(&host.clients[i], NET_KILL_RST);
     net_client_text(good, "still here", 10);
     UNTIL(&host, host.loop.count == 1 && good->in.messages == 1);
-    assert_int_equal(descriptors(), before + 2);
+    assert_int_equal(net_descriptors(), before + 2);
     net_assert_books(host.loop.pool);
     host_end(&host);
     assert_int_equal(host.ends[WSPOOL_END_FAILED] + host.ends[WSPOOL_END_EOF], 151);
@@ -337,6 +220,7 @@ static void newcomer_is_served_when_three_send_at_full_speed(void **state)
     unsigned turns = 0;
     (void)state;
     host_init(&host);
+    host.react = answer_words;
     host_start(&host);
     for (int i = 0; i < 3; i++)
         host_client(&host, "/echo");
@@ -503,16 +387,16 @@ static void connections_beyond_max_handshakes_are_turned_away(void **state)
     host.config.max_handshakes = 20;
     host.config.max_peers = 20;
     host_start(&host);
-    before = descriptors();
+    before = net_descriptors();
     for (size_t i = 0; i < 100; i++)
         net_client_connect(&host.clients[host.count++], host.port, 0);
     UNTIL(&host, host.loop.turned_away == 80);
     assert_int_equal(host.loop.count, 20);
-    assert_int_equal(descriptors(), before + 100 + 20);
+    assert_int_equal(net_descriptors(), before + 100 + 20);
     for (size_t i = 0; i < 100; i++)
         net_client_kill(&host.clients[i], NET_KILL_RST);
     UNTIL(&host, host.loop.count == 0);
-    assert_int_equal(descriptors(), before);
+    assert_int_equal(net_descriptors(), before);
     host_end(&host);
 }
 

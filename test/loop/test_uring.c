@@ -229,12 +229,6 @@ static void all_comes_through_when_there_are_not_buffers_enough(void **state)
     host_end(&host);
 }
 
-static void answer_words(struct host *host, wspool_id id, const wspool_message *message)
-{
-    if (message->len < 10)
-        wspool_send(host->loop.pool, id, message->data, message->len, NULL);
-}
-
 /* Without it (Linux 6.0) completions come whenever they like, and a turn bounds less. */
 static int is_deferred(const wspool_uring *loop)
 {
