@@ -64,6 +64,12 @@ int side_offer(side *s, unsigned wishes, const char *offer)
     return yes;
 }
 
+unsigned side_reading(side *s, unsigned wishes, const char *offer)
+{
+    assert_true(side_offer(s, wishes, offer));
+    return s->agreed.reading;
+}
+
 /* ---------------------------------------------------------------- payloads */
 
 bytes bytes_of(const void *at, size_t len)
@@ -92,20 +98,12 @@ void bytes_free(bytes *b)
     *b = (bytes){NULL, 0};
 }
 
-uint64_t mix(uint64_t *state)
-{
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
-
 bytes some_noise(size_t len, uint64_t seed)
 {
     bytes b = {malloc(len + 1), len};
     assert_non_null(b.at);
     for (size_t i = 0; i < len; i++)
-        b.at[i] = (uint8_t)mix(&seed);
+        b.at[i] = (uint8_t)sim_mix(&seed);
     return b;
 }
 
@@ -115,12 +113,12 @@ bytes some_text(size_t len, uint64_t seed)
     size_t n = 0;
     assert_non_null(b.at);
     while (n < len) {
-        size_t run = 1 + mix(&seed) % 40;
-        size_t back = n > 0 ? 1 + mix(&seed) % n : 0;
+        size_t run = 1 + sim_mix(&seed) % 40;
+        size_t back = n > 0 ? 1 + sim_mix(&seed) % n : 0;
         run = run < len - n ? run : len - n;
         for (size_t i = 0; i < run; i++, n++)
-            b.at[n] = mix(&seed) % 8 == 0 || back == 0 ? (uint8_t)('a' + mix(&seed) % 26)
-                                                       : b.at[n - back];
+            b.at[n] = sim_mix(&seed) % 8 == 0 || back == 0 ? (uint8_t)('a' + sim_mix(&seed) % 26)
+                                                           : b.at[n - back];
     }
     return b;
 }
@@ -197,7 +195,7 @@ bytes zlib_inflate(z_stream *z, bytes payload, size_t step)
 
 static size_t part(size_t most, size_t left, uint64_t *seed)
 {
-    size_t n = most == 0 ? left : *seed != 0 ? 1 + mix(seed) % most : most;
+    size_t n = most == 0 ? left : *seed != 0 ? 1 + sim_mix(seed) % most : most;
     return n < left ? n : left;
 }
 

@@ -20,7 +20,7 @@
 #include <wspool/wspool.h>
 #include <wspool/deflate.h>
 
-#include "../sim/heap.h"
+#include "../sim/sim.h"
 
 /* What libwspool_deflate works with, over a heap that counts. */
 typedef struct side {
@@ -39,6 +39,8 @@ void side_stop(side *s);
 /* Offers "permessage-deflate; a; b=c" as a pool does: quotes around values are taken off. A value
  * that is written as =- comes as a value without bytes. 1: agreed. */
 int side_offer(side *s, unsigned wishes, const char *offer);
+/* The same for one that must be agreed to: how its client's messages are to be read. */
+unsigned side_reading(side *s, unsigned wishes, const char *offer);
 wspool_deflate_stats side_stats(const side *s);
 size_t side_live(side *s); /* bytes of the heap */
 
@@ -56,7 +58,6 @@ void bytes_free(bytes *b);
 /* Text with repetitions near and far, or bytes that can't be compressed. */
 bytes some_text(size_t len, uint64_t seed);
 bytes some_noise(size_t len, uint64_t seed);
-uint64_t mix(uint64_t *state);
 
 /* All that the stream gives for the message and this flush. */
 bytes zlib_deflate(z_stream *z, const void *message, size_t len, int flush);

@@ -9,14 +9,9 @@ static unsigned plain, full, taking; /* readings: window of 12 bits, of 15, cont
 
 static void begin(side *s)
 {
-    assert_true(side_offer(s, 0, "permessage-deflate; client_max_window_bits"));
-    plain = s->agreed.reading;
-    assert_true(side_offer(s, 0, "permessage-deflate"));
-    full = s->agreed.reading;
-    assert_true(side_offer(s, WSPOOL_DEFLATE_TAKEOVER,
-                           "permessage-deflate; "
-                           "client_max_window_bits"));
-    taking = s->agreed.reading;
+    plain = side_reading(s, 0, "permessage-deflate; client_max_window_bits");
+    full = side_reading(s, 0, "permessage-deflate");
+    taking = side_reading(s, WSPOOL_DEFLATE_TAKEOVER, "permessage-deflate; client_max_window_bits");
 }
 
 /* What it says it holds is what it holds. */

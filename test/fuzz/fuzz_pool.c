@@ -717,9 +717,7 @@ static void end(struct world *w)
     sim *s = w->s;
     s->heap.fail_at = 0;
     s->react = NULL;
-    for (size_t i = 0; i < s->peer_count; i++) {
-        sim_flow(s->peers[i]);
-    }
+    sim_flow_all(s);
     w->reacted = 0;
     pump(w);
     for (size_t i = 0; i < s->peer_count; i++) {

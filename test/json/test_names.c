@@ -13,14 +13,7 @@
 #include <cmocka.h>
 
 #include <wspool/json.h>
-
-static uint64_t mix(uint64_t *state)
-{
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
+#include "../sim/sim.h"
 
 /* --------------------------------------------------------------- channels */
 
@@ -48,7 +41,7 @@ static void fill(char *to, size_t len, uint64_t *state)
     static const char *const letters[] = {
         "a", "\x01", "\x7f", ":", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x8e\xa8", "\""};
     for (size_t n = 0; n < len;) {
-        const char *letter = letters[mix(state) % 8];
+        const char *letter = letters[sim_mix(state) % 8];
         size_t size = strlen(letter) <= len - n ? strlen(letter) : 1;
         memcpy(to + n, size == strlen(letter) ? letter : "z", size);
         n += size;
@@ -199,7 +192,7 @@ static void epoch_is_written_and_read_back(void **state)
     uint64_t seed = 7;
     (void)state;
     for (int i = 0; i < 20000; i++)
-        round_trip(mix(&seed) >> (i % 64));
+        round_trip(sim_mix(&seed) >> (i % 64));
     for (uint64_t power = 1, i = 0; i < 13; i++, power *= 36) {
         round_trip(power);
         round_trip(power - 1);

@@ -379,9 +379,7 @@ static void law_7_nothing_is_lost_in_silence(void **state)
             }
             }
         }
-        for (size_t i = 0; i < s->peer_count; i++) {
-            sim_flow(s->peers[i]);
-        }
+        sim_flow_all(s);
         sim_pump(s);
         for (size_t i = 0; i < s->peer_count; i++) {
             const sim_peer *p = s->peers[i];

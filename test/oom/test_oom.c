@@ -210,8 +210,7 @@ static void broadcasts(sim *s, enum wspool_slow policy)
                 s->peers[k]->room = 700;
         sim_pump(s);
     }
-    for (size_t k = 0; k < s->peer_count; k++)
-        sim_flow(s->peers[k]);
+    sim_flow_all(s);
     sim_pump(s);
 }
 
@@ -305,8 +304,7 @@ static void coding(sim *s)
         assert_true(rc >= 0 || rc == WSPOOL_ERR_NOMEM);
         sim_pump(s);
     }
-    for (size_t k = 0; k < s->peer_count; k++)
-        sim_flow(s->peers[k]);
+    sim_flow_all(s);
     sim_pump(s);
 }
 

@@ -409,6 +409,12 @@ void sim_flow(sim_peer *p)
         p->room = SIZE_MAX;
 }
 
+void sim_flow_all(sim *s)
+{
+    for (size_t i = 0; i < s->peer_count; i++)
+        sim_flow(s->peers[i]);
+}
+
 /* --------------------------------------------------------------- the loop */
 
 /* The client answers what came: a Pong for each Ping, a Close for a Close. */

@@ -218,6 +218,7 @@ void sim_cut(sim_peer *p, enum wspool_gone_why why);
 /* It takes nothing more; it flows again. */
 void sim_stall(sim_peer *p);
 void sim_flow(sim_peer *p);
+void sim_flow_all(sim *s);
 
 /* ------------------------------------------------------------------- time */
 

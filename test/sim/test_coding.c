@@ -19,6 +19,14 @@ static sim *sim_coding(uint64_t seed, struct toy *toy)
     return s;
 }
 
+/* The same when its pool has no codec. */
+static sim *sim_without(uint64_t seed, struct toy *toy)
+{
+    sim *s = sim_coding(seed, toy);
+    s->config.codec = (wspool_codec_hook){.user = NULL};
+    return s;
+}
+
 static void coding_free(sim *s)
 {
     struct toy *toy = s->test;
@@ -220,9 +228,7 @@ static void list_when_malformed_is_refused_on_the_wire(void **state)
     (void)state;
     for (int with = 0; with < 2; with++) {
         struct toy toy;
-        sim *s = sim_coding(1, &toy);
-        if (!with)
-            s->config.codec = (wspool_codec_hook){.user = NULL};
+        sim *s = with ? sim_coding(1, &toy) : sim_without(1, &toy);
         sim_start(s);
         sim_refused(s, &(client_request){.extra = OFFER "x-toy;\r\n"}, 400, "malformed");
         assert_int_equal(sim_stats(s).stages[WSPOOL_STAGE_KEY].refused, 1);
@@ -235,9 +241,7 @@ static void peer_when_it_has_not_agreed_is_sent_and_may_send_plain_only(void **s
     (void)state;
     for (int with = 0; with < 2; with++) {
         struct toy toy;
-        sim *s = sim_coding(1, &toy);
-        if (!with)
-            s->config.codec = (wspool_codec_hook){.user = NULL};
+        sim *s = with ? sim_coding(1, &toy) : sim_without(1, &toy);
         sim_start(s);
         client_request request = {.target = "/room/x", .extra = OFFER "other, x-toy;a=b\r\n"};
         sim_peer *p = sim_connect(s, &request);

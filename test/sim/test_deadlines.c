@@ -43,6 +43,13 @@ static sim *sim_timeless(uint64_t seed)
     return s;
 }
 
+static sim_peer *timeless_peer(const char *target)
+{
+    sim *s = sim_timeless(1);
+    sim_start(s);
+    return sim_join(s, target);
+}
+
 /* ------------------------------------------------------------- handshake */
 
 static void handshake_when_its_head_does_not_end_is_408(void **state)
@@ -450,11 +457,9 @@ static void output_when_it_stands_still_kills(void **state)
 
 static void close_when_not_answered_ends_after_closing_time(void **state)
 {
-    sim *s = sim_timeless(1);
-    sim_peer *p;
+    sim_peer *p = timeless_peer("/echo");
+    sim *s = p->sim;
     (void)state;
-    sim_start(s);
-    p = sim_join(s, "/echo");
     p->mute_close = 1;
     assert_int_equal(wspool_close(s->pool, p->id, 1000, NULL, 0), 0);
     sim_pump(s);
@@ -467,11 +472,9 @@ static void close_when_not_answered_ends_after_closing_time(void **state)
 
 static void close_when_nothing_is_taken_ends_after_closing_time(void **state)
 {
-    sim *s = sim_timeless(1);
-    sim_peer *p;
+    sim_peer *p = timeless_peer("/echo");
+    sim *s = p->sim;
     (void)state;
-    sim_start(s);
-    p = sim_join(s, "/echo");
     sim_stall(p);
     sim_send(p, "stands in front of the Close");
     sim_pump(s);
@@ -484,11 +487,9 @@ static void close_when_nothing_is_taken_ends_after_closing_time(void **state)
 
 static void close_of_peer_when_its_echo_is_not_taken_ends_after_closing_time(void **state)
 {
-    sim *s = sim_timeless(1);
-    sim_peer *p;
+    sim_peer *p = timeless_peer("/echo");
+    sim *s = p->sim;
     (void)state;
-    sim_start(s);
-    p = sim_join(s, "/echo");
     sim_stall(p);
     sim_say_close(p, 1000, NULL);
     sim_pass(s, 5 * SEC + SOON);
@@ -799,11 +800,9 @@ static void message_when_kept_open_by_pings_is_closed_all_the_same(void **state)
 
 static void deadlines_when_switched_off_never_come(void **state)
 {
-    sim *s = sim_timeless(1);
-    sim_peer *p;
+    sim_peer *p = timeless_peer("/all");
+    sim *s = p->sim;
     (void)state;
-    sim_start(s);
-    p = sim_join(s, "/all");
     sim_write(p, "\x81\x85\0\0\0\0ab", 8);
     sim_pump(s);
     sim_stall(p);

@@ -69,8 +69,7 @@ static void traffic(sim *s)
         for (int i = 0; i < 20; i++)
             SIM_IN(wspool_broadcast(s->pool, wspool_global("all"), text, 50, NULL, NULL));
         sim_pump(s);
-        for (size_t i = 0; i < s->peer_count; i++)
-            sim_flow(s->peers[i]);
+        sim_flow_all(s);
         sim_pump(s);
     }
     sim_pass(s, 100 * SEC); /* pings of ours, too */
