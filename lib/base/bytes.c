@@ -7,54 +7,6 @@
 
 #define FIRST_CAP 256u
 
-static int resize(struct wsp_bytes *bytes, const wspool_mem *mem, size_t cap)
-{
-    uint8_t *data = wsp_resize(mem, bytes->data, cap, 1);
-    if (!data) {
-        return WSPOOL_ERR_NOMEM;
-    }
-    bytes->data = data;
-    bytes->cap = cap;
-    return 0;
-}
-
-int wsp_bytes_reserve(struct wsp_bytes *bytes, const wspool_mem *mem, size_t more)
-{
-    if (more <= bytes->cap - bytes->len) {
-        return 0;
-    }
-    if (more > SIZE_MAX - bytes->len) {
-        return WSPOOL_ERR_NOMEM;
-    }
-    size_t cap = bytes->cap > SIZE_MAX / 2 ? SIZE_MAX : bytes->cap * 2;
-    if (cap < FIRST_CAP) {
-        cap = FIRST_CAP;
-    }
-    if (cap < bytes->len + more) {
-        cap = bytes->len + more;
-    }
-    return resize(bytes, mem, cap);
-}
-
-static void put(struct wsp_bytes *bytes, const void *data, size_t len)
-{
-    memcpy(bytes->data + bytes->len, data, len);
-    bytes->len += len;
-}
-
-int wsp_bytes_append(struct wsp_bytes *bytes, const wspool_mem *mem, const void *data, size_t len)
-{
-    if (len == 0) {
-        return 0;
-    }
-    int error = wsp_bytes_reserve(bytes, mem, len);
-    if (error) {
-        return error;
-    }
-    put(bytes, data, len);
-    return 0;
-}
-
 int wsp_bytes_reserve_within(struct wsp_bytes *bytes, const wspool_mem *mem, size_t more,
                              size_t most)
 {
@@ -65,7 +17,16 @@ int wsp_bytes_reserve_within(struct wsp_bytes *bytes, const wspool_mem *mem, siz
     while (cap < need) {
         cap *= 2;
     }
-    return resize(bytes, mem, cap > most - most / 4 ? most : cap);
+    if (cap > most - most / 4) {
+        cap = most;
+    }
+    uint8_t *data = wsp_resize(mem, bytes->data, cap, 1);
+    if (!data) {
+        return WSPOOL_ERR_NOMEM;
+    }
+    bytes->data = data;
+    bytes->cap = cap;
+    return 0;
 }
 
 int wsp_bytes_append_within(struct wsp_bytes *bytes, const wspool_mem *mem, const void *data,
@@ -73,7 +34,8 @@ int wsp_bytes_append_within(struct wsp_bytes *bytes, const wspool_mem *mem, cons
 {
     int error = wsp_bytes_reserve_within(bytes, mem, len, most);
     if (!error && len > 0) {
-        put(bytes, data, len);
+        memcpy(bytes->data + bytes->len, data, len);
+        bytes->len += len;
     }
     return error;
 }

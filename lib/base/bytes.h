@@ -2,8 +2,10 @@
 /*
  * base/bytes.h - one growing run of bytes.  Floor 0.
  *
- * Grows with what it holds (at least doubling, starting at 256), never with what somebody
- * announces; a limit belongs to the caller. All zero is a valid empty one.
+ * Grows with what it holds, never with what somebody announces, and never beyond the most that its
+ * owner may need: in powers of two from 256 on, with the last step ending at the most. Of two sizes
+ * that follow each other the smaller is at most three quarters of the most, so that is what the
+ * copy in between can cost. All zero is a valid empty one.
  *
  * Invariants:
  * - len <= cap;
@@ -22,12 +24,8 @@ struct wsp_bytes {
     size_t cap;
 };
 
-/* Room for `more` bytes behind len; 0, or WSPOOL_ERR_NOMEM and nothing is changed. */
-int wsp_bytes_reserve(struct wsp_bytes *bytes, const wspool_mem *mem, size_t more);
-int wsp_bytes_append(struct wsp_bytes *bytes, const wspool_mem *mem, const void *data, size_t len);
-/* The same when there will never be more than `most` bytes, which is below SIZE_MAX / 2: it grows
- * in powers of two, and the last step ends exactly there. Of two sizes that follow each other the
- * smaller is at most three quarters of `most`, so that is what the copy in between can cost. */
+/* Room for `more` bytes behind len, which with them is `most` or less, and that below SIZE_MAX / 2.
+ * 0, or WSPOOL_ERR_NOMEM and nothing is changed. */
 int wsp_bytes_reserve_within(struct wsp_bytes *bytes, const wspool_mem *mem, size_t more,
                              size_t most);
 int wsp_bytes_append_within(struct wsp_bytes *bytes, const wspool_mem *mem, const void *data,
