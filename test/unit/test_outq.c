@@ -207,7 +207,7 @@ static void put_in_order(struct model *m)
     }
 }
 
-static void peek(struct model *m, int max)
+static void model_peek(struct model *m, int max)
 {
     free(m->copy);
     m->copy = NULL;
@@ -283,7 +283,7 @@ static int ack_whole(struct model *m, size_t bytes, struct wsp_acked *acked)
     return 1;
 }
 
-static void ack(struct model *m, struct world *w, size_t bytes)
+static void model_ack(struct model *m, struct world *w, size_t bytes)
 {
     struct wsp_acked acked = {77, 77};
     size_t left = bytes, messages = 0;
@@ -645,10 +645,10 @@ static void walk_step(struct walk *t)
         walk_control(t, m, 1);
         break;
     case 4:
-        peek(m, 1 + (int)below(t, below(t, 2) ? 3 : VECTORS));
+        model_peek(m, 1 + (int)below(t, below(t, 2) ? 3 : VECTORS));
         break;
     case 5:
-        ack(m, &t->world, walk_amount(t, m->peeked));
+        model_ack(m, &t->world, walk_amount(t, m->peeked));
         break;
     case 6:
         walk_drop(t, m);
@@ -698,8 +698,8 @@ static void walk(uint64_t seed, int steps, int failing, struct seen *seen)
         struct model *m = t->queues[i];
         int complete = below(t, 3) != 0;
         while (complete && !wsp_outq_empty(&m->q)) {
-            peek(m, 1 + (int)below(t, VECTORS));
-            ack(m, &t->world, below(t, 2) ? m->peeked : 1 + (size_t)below(t, m->peeked));
+            model_peek(m, 1 + (int)below(t, VECTORS));
+            model_ack(m, &t->world, below(t, 2) ? m->peeked : 1 + (size_t)below(t, m->peeked));
         }
         seen->replaced += m->replaced;
         seen->left_out += m->left_out;
@@ -754,6 +754,57 @@ static void queue_when_allocations_fail_at_random_loses_nothing(void **state)
 
 /* ------------------------------------------------------ promises one by one */
 
+/* A queue in a world of its own, and what its last peek and its last ack have said. */
+struct scene {
+    struct world w;
+    struct wsp_outq q;
+    struct iovec vectors[64];
+    struct wsp_acked acked;
+};
+
+static void begin(struct scene *s)
+{
+    memset(s, 0, sizeof *s);
+    s->q.open = 1;
+    world_open(&s->w);
+}
+
+static void end(struct scene *s)
+{
+    wsp_outq_fini(&s->q, &s->w.stock);
+    world_close(&s->w);
+}
+
+static void put(struct scene *s, size_t store, size_t payload)
+{
+    assert_int_equal(push(&s->w, &s->q, store, payload), 0);
+}
+
+static int control(struct scene *s, const uint8_t *image, size_t len)
+{
+    return wsp_outq_control(&s->q, &s->w.stock, image, len);
+}
+
+static int pong(struct scene *s, const uint8_t *image, size_t len)
+{
+    return wsp_outq_pong(&s->q, &s->w.stock, image, len);
+}
+
+static uint32_t drop_oldest(struct scene *s, uint32_t bytes, uint32_t max_bytes, uint32_t max_count)
+{
+    return wsp_outq_drop_oldest(&s->q, &s->w.stock, bytes, max_bytes, max_count);
+}
+
+static int peek(struct scene *s, int max)
+{
+    return wsp_outq_peek(&s->q, s->vectors, max);
+}
+
+static int ack(struct scene *s, size_t bytes)
+{
+    return wsp_outq_ack(&s->q, &s->w.stock, bytes, &s->acked);
+}
+
 static int vectors_of(struct wsp_outq *q)
 {
     struct iovec vectors[64];
@@ -763,76 +814,67 @@ static int vectors_of(struct wsp_outq *q)
 static void burst_when_published_in_a_row_is_one_vector_and_needs_no_memory(void **state)
 {
     (void)state;
-    struct world w;
-    struct wsp_outq q = {.open = 1};
-    struct wsp_acked acked;
-    world_open(&w);
-    assert_int_equal(push(&w, &q, 0, 10), 0);
-    size_t calls = w.mem.calls;
+    struct scene s;
+    begin(&s);
+    put(&s, 0, 10);
+    size_t calls = s.w.mem.calls;
     for (int i = 1; i < 32; i++) {
-        assert_int_equal(push(&w, &q, 0, 10), 0);
+        put(&s, 0, 10);
     }
-    assert_int_equal(vectors_of(&q), 1);
-    assert_int_equal(w.mem.calls, calls);
-    assert_int_equal(wsp_outq_ack(&q, &w.stock, q.bytes, &acked), 0);
-    assert_int_equal(acked.messages, 32);
-    assert_int_equal(acked.partly, 0);
-    assert_true(wsp_outq_empty(&q));
+    assert_int_equal(vectors_of(&s.q), 1);
+    assert_int_equal(s.w.mem.calls, calls);
+    assert_int_equal(ack(&s, s.q.bytes), 0);
+    assert_int_equal(s.acked.messages, 32);
+    assert_int_equal(s.acked.partly, 0);
+    assert_true(wsp_outq_empty(&s.q));
     /* A peer that keeps up goes on like that for ever. */
     for (int i = 0; i < 5000; i++) {
-        assert_int_equal(push(&w, &q, 0, 10), 0);
-        assert_int_equal(vectors_of(&q), 1);
-        assert_int_equal(wsp_outq_ack(&q, &w.stock, q.bytes, &acked), 0);
+        put(&s, 0, 10);
+        assert_int_equal(vectors_of(&s.q), 1);
+        assert_int_equal(ack(&s, s.q.bytes), 0);
     }
-    assert_int_equal(w.mem.calls, calls);
-    wsp_outq_fini(&q, &w.stock);
-    world_close(&w);
+    assert_int_equal(s.w.mem.calls, calls);
+    end(&s);
 }
 
 static void burst_when_behind_other_runs_still_joins(void **state)
 {
     (void)state;
-    struct world w;
-    struct wsp_outq q = {.open = 1};
-    world_open(&w);
+    struct scene s;
+    begin(&s);
     for (int round = 1; round <= 30; round++) {
         size_t store = (size_t)(round % STORES);
         for (int i = 0; i < 5; i++) {
-            assert_int_equal(push(&w, &q, store, 10), 0);
+            put(&s, store, 10);
         }
-        assert_int_equal(vectors_of(&q), round);
+        assert_int_equal(vectors_of(&s.q), round);
     }
-    assert_int_equal(q.count, 150);
-    wsp_outq_fini(&q, &w.stock);
-    world_close(&w);
+    assert_int_equal(s.q.count, 150);
+    end(&s);
 }
 
 static void run_when_peeked_does_not_grow_until_the_ack(void **state)
 {
     (void)state;
-    struct world w;
-    struct wsp_outq q = {.open = 1};
-    struct wsp_acked acked;
-    struct iovec vectors[4];
-    world_open(&w);
+    struct scene s;
+    begin(&s);
     for (int behind = 0; behind < 2; behind++) {
-        assert_int_equal(push(&w, &q, (size_t)behind, 10), 0);
-        assert_int_equal(wsp_outq_peek(&q, vectors, 4), 1 + behind);
-        size_t peeked = q.bytes;
-        assert_int_equal(push(&w, &q, (size_t)behind, 10), 0);
-        assert_int_equal(vectors[behind].iov_len, 12);
-        assert_int_equal(wsp_outq_ack(&q, &w.stock, peeked, &acked), 0);
-        assert_int_equal(acked.messages, 1 + behind);
-        assert_int_equal(acked.partly, 0);
-        assert_int_equal(vectors_of(&q), 1);
+        put(&s, (size_t)behind, 10);
+        assert_int_equal(peek(&s, 4), 1 + behind);
+        size_t peeked = s.q.bytes;
+        put(&s, (size_t)behind, 10);
+        assert_int_equal(s.vectors[behind].iov_len, 12);
+        assert_int_equal(ack(&s, peeked), 0);
+        assert_int_equal(s.acked.messages, 1 + behind);
+        assert_int_equal(s.acked.partly, 0);
+        assert_int_equal(vectors_of(&s.q), 1);
         /* Now it may: nothing of it is under way. */
-        assert_int_equal(wsp_outq_ack(&q, &w.stock, 0, &acked), 0);
-        assert_int_equal(push(&w, &q, (size_t)behind, 10), 0);
-        assert_int_equal(vectors_of(&q), 1);
-        assert_int_equal(wsp_outq_ack(&q, &w.stock, behind ? 24 : 12, &acked), 0);
+        assert_int_equal(ack(&s, 0), 0);
+        put(&s, (size_t)behind, 10);
+        assert_int_equal(vectors_of(&s.q), 1);
+        assert_int_equal(ack(&s, behind ? 24 : 12), 0);
     }
-    wsp_outq_fini(&q, &w.stock);
-    world_close(&w);
+    end(&s);
 }
 
 static const uint8_t ping[] = {0x89, 0x01, 'p'};
@@ -847,149 +889,131 @@ static void expect_vector(const struct iovec *vector, const void *bytes, size_t 
 static void control_when_a_message_is_half_sent_goes_right_behind_it(void **state)
 {
     (void)state;
-    struct world w;
-    struct wsp_outq q = {.open = 1};
-    struct wsp_acked acked;
-    struct iovec vectors[8];
-    world_open(&w);
+    struct scene s;
+    begin(&s);
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(push(&w, &q, 0, 10), 0);
+        put(&s, 0, 10);
     }
-    assert_int_equal(wsp_outq_control(&q, &w.stock, ping, sizeof ping), 0);
-    assert_int_equal(wsp_outq_peek(&q, vectors, 8), 2); /* nothing is half sent: control first */
-    expect_vector(&vectors[0], ping, sizeof ping);
-    assert_int_equal(vectors[1].iov_len, 36);
-    assert_int_equal(wsp_outq_ack(&q, &w.stock, sizeof ping + 12 + 5, &acked), 0);
-    assert_int_equal(acked.messages, 1);
-    assert_int_equal(acked.partly, 1);
-    assert_null(q.control);
-    assert_int_equal(wsp_outq_control(&q, &w.stock, ping, sizeof ping), 0);
-    assert_int_equal(wsp_outq_peek(&q, vectors, 8), 3);
-    assert_int_equal(vectors[0].iov_len, 7);
-    expect_vector(&vectors[1], ping, sizeof ping);
-    assert_int_equal(vectors[2].iov_len, 12);
+    assert_int_equal(control(&s, ping, sizeof ping), 0);
+    assert_int_equal(peek(&s, 8), 2); /* nothing is half sent: control first */
+    expect_vector(&s.vectors[0], ping, sizeof ping);
+    assert_int_equal(s.vectors[1].iov_len, 36);
+    assert_int_equal(ack(&s, sizeof ping + 12 + 5), 0);
+    assert_int_equal(s.acked.messages, 1);
+    assert_int_equal(s.acked.partly, 1);
+    assert_null(s.q.control);
+    assert_int_equal(control(&s, ping, sizeof ping), 0);
+    assert_int_equal(peek(&s, 8), 3);
+    assert_int_equal(s.vectors[0].iov_len, 7);
+    expect_vector(&s.vectors[1], ping, sizeof ping);
+    assert_int_equal(s.vectors[2].iov_len, 12);
     /* With fewer vectors it is the same order, cut short. */
-    assert_int_equal(wsp_outq_peek(&q, vectors, 1), 1);
-    assert_int_equal(vectors[0].iov_len, 7);
-    assert_int_equal(wsp_outq_ack(&q, &w.stock, 8, &acked), WSPOOL_ERR_INVAL);
-    assert_int_equal(wsp_outq_ack(&q, &w.stock, 6, &acked), 0);
-    assert_int_equal(acked.messages, 0);
-    assert_int_equal(wsp_outq_peek(&q, vectors, 2), 2);
-    assert_int_equal(vectors[0].iov_len, 1);
-    expect_vector(&vectors[1], ping, sizeof ping);
+    assert_int_equal(peek(&s, 1), 1);
+    assert_int_equal(s.vectors[0].iov_len, 7);
+    assert_int_equal(ack(&s, 8), WSPOOL_ERR_INVAL);
+    assert_int_equal(ack(&s, 6), 0);
+    assert_int_equal(s.acked.messages, 0);
+    assert_int_equal(peek(&s, 2), 2);
+    assert_int_equal(s.vectors[0].iov_len, 1);
+    expect_vector(&s.vectors[1], ping, sizeof ping);
     /* Cut in the middle of the control frame: it goes on where it was, before the message. */
-    assert_int_equal(wsp_outq_ack(&q, &w.stock, 2, &acked), 0);
-    assert_int_equal(acked.messages, 1);
-    assert_int_equal(wsp_outq_peek(&q, vectors, 8), 2);
-    expect_vector(&vectors[0], ping + 1, 2);
-    assert_int_equal(wsp_outq_ack(&q, &w.stock, 14, &acked), 0);
-    assert_int_equal(acked.messages, 1);
-    assert_true(wsp_outq_empty(&q));
-    wsp_outq_fini(&q, &w.stock);
-    world_close(&w);
+    assert_int_equal(ack(&s, 2), 0);
+    assert_int_equal(s.acked.messages, 1);
+    assert_int_equal(peek(&s, 8), 2);
+    expect_vector(&s.vectors[0], ping + 1, 2);
+    assert_int_equal(ack(&s, 14), 0);
+    assert_int_equal(s.acked.messages, 1);
+    assert_true(wsp_outq_empty(&s.q));
+    end(&s);
 }
 
 static void close_when_messages_wait_comes_behind_them_and_nothing_behind_it(void **state)
 {
     (void)state;
-    struct world w;
-    struct wsp_outq q = {.open = 1};
-    struct wsp_acked acked;
-    struct iovec vectors[8];
-    world_open(&w);
-    assert_int_equal(push(&w, &q, 0, 10), 0);
-    assert_int_equal(wsp_outq_pong(&q, &w.stock, ping, sizeof ping), 0);
-    assert_int_equal(wsp_outq_close(&q, &w.stock, bye, sizeof bye), 0);
-    assert_int_equal(wsp_outq_control(&q, &w.stock, ping, sizeof ping), WSPOOL_ERR_FULL);
-    assert_int_equal(wsp_outq_pong(&q, &w.stock, ping, sizeof ping), 1);
-    assert_int_equal(wsp_outq_peek(&q, vectors, 8), 3);
-    expect_vector(&vectors[0], ping, sizeof ping);
-    assert_int_equal(vectors[1].iov_len, 12);
-    expect_vector(&vectors[2], bye, sizeof bye);
-    assert_int_equal(wsp_outq_ack(&q, &w.stock, 3 + 12 + 1, &acked), 0);
-    assert_true(wsp_outq_check(&q));
-    assert_int_equal(acked.messages, 1);
-    assert_int_equal(wsp_outq_control(&q, &w.stock, ping, sizeof ping), WSPOOL_ERR_FULL);
-    assert_int_equal(wsp_outq_peek(&q, vectors, 8), 1);
-    expect_vector(&vectors[0], bye + 1, sizeof bye - 1);
-    assert_int_equal(wsp_outq_ack(&q, &w.stock, 3, &acked), 0);
-    assert_int_equal(acked.partly, 0);
-    assert_true(wsp_outq_empty(&q));
-    wsp_outq_fini(&q, &w.stock);
-    world_close(&w);
+    struct scene s;
+    begin(&s);
+    put(&s, 0, 10);
+    assert_int_equal(pong(&s, ping, sizeof ping), 0);
+    assert_int_equal(wsp_outq_close(&s.q, &s.w.stock, bye, sizeof bye), 0);
+    assert_int_equal(control(&s, ping, sizeof ping), WSPOOL_ERR_FULL);
+    assert_int_equal(pong(&s, ping, sizeof ping), 1);
+    assert_int_equal(peek(&s, 8), 3);
+    expect_vector(&s.vectors[0], ping, sizeof ping);
+    assert_int_equal(s.vectors[1].iov_len, 12);
+    expect_vector(&s.vectors[2], bye, sizeof bye);
+    assert_int_equal(ack(&s, 3 + 12 + 1), 0);
+    assert_true(wsp_outq_check(&s.q));
+    assert_int_equal(s.acked.messages, 1);
+    assert_int_equal(control(&s, ping, sizeof ping), WSPOOL_ERR_FULL);
+    assert_int_equal(peek(&s, 8), 1);
+    expect_vector(&s.vectors[0], bye + 1, sizeof bye - 1);
+    assert_int_equal(ack(&s, 3), 0);
+    assert_int_equal(s.acked.partly, 0);
+    assert_true(wsp_outq_empty(&s.q));
+    end(&s);
 }
 
 static void pong_when_the_lane_is_full_takes_the_place_of_the_last(void **state)
 {
     (void)state;
-    struct world w;
-    struct wsp_outq q = {.open = 1};
-    struct iovec vectors[2];
+    struct scene s;
     uint8_t image[2 + WSP_CONTROL_MAX], payload[WSP_CONTROL_MAX] = {0};
     size_t len = sizeof image, fits = WSP_CONTROL_BYTES / sizeof image;
-    world_open(&w);
+    begin(&s);
     for (size_t i = 0; i < 100; i++) {
         payload[0] = (uint8_t)i;
         len = frame_server(image, FRAME_FIN | WSP_PONG, payload, sizeof payload);
-        assert_int_equal(wsp_outq_pong(&q, &w.stock, image, len), i >= fits);
+        assert_int_equal(pong(&s, image, len), i >= fits);
     }
-    assert_int_equal(wsp_outq_peek(&q, vectors, 2), 1);
-    const uint8_t *sent = vectors[0].iov_base;
-    assert_int_equal(vectors[0].iov_len, fits * len);
+    assert_int_equal(peek(&s, 2), 1);
+    const uint8_t *sent = s.vectors[0].iov_base;
+    assert_int_equal(s.vectors[0].iov_len, fits * len);
     for (size_t i = 0; i < fits; i++) {
         assert_int_equal(sent[i * len + 2], i + 1 < fits ? i : 99);
     }
     /* All are under way: this one is left out, and nothing moves. */
     payload[0] = 200;
     len = frame_server(image, FRAME_FIN | WSP_PONG, payload, sizeof payload);
-    assert_int_equal(wsp_outq_pong(&q, &w.stock, image, len), 1);
+    assert_int_equal(pong(&s, image, len), 1);
     assert_int_equal(sent[(fits - 1) * len + 2], 99);
-    wsp_outq_fini(&q, &w.stock);
-    world_close(&w);
+    end(&s);
 }
 
 /* The last pong is given up only for one that can be sent in its place. */
 static void pong_when_too_long_for_the_place_of_the_last_is_left_out(void **state)
 {
     (void)state;
-    struct world w;
-    struct wsp_outq q = {.open = 1};
-    struct iovec vectors[2];
+    struct scene s;
     uint8_t image[2 + WSP_CONTROL_MAX], payload[WSP_CONTROL_MAX] = {0};
-    world_open(&w);
+    begin(&s);
     for (size_t i = 0; i < 14; i++) { /* 1778 of 1904 */
         frame_server(image, FRAME_FIN | WSP_PING, payload, 125);
-        assert_int_equal(wsp_outq_control(&q, &w.stock, image, 127), 0);
+        assert_int_equal(control(&s, image, 127), 0);
     }
     frame_server(image, FRAME_FIN | WSP_PONG, payload, 100);
-    assert_int_equal(wsp_outq_pong(&q, &w.stock, image, 102), 0);
+    assert_int_equal(pong(&s, image, 102), 0);
     frame_server(image, FRAME_FIN | WSP_PONG, payload, 125);
-    assert_int_equal(wsp_outq_pong(&q, &w.stock, image, 127), 1);
-    assert_int_equal(wsp_outq_peek(&q, vectors, 2), 1);
-    assert_int_equal(vectors[0].iov_len, 14 * 127 + 102);
-    wsp_outq_fini(&q, &w.stock);
-    world_close(&w);
+    assert_int_equal(pong(&s, image, 127), 1);
+    assert_int_equal(peek(&s, 2), 1);
+    assert_int_equal(s.vectors[0].iov_len, 14 * 127 + 102);
+    end(&s);
 }
 
 static void control_when_too_long_for_the_lane_is_full_and_leaves_nothing(void **state)
 {
     (void)state;
-    struct world w;
-    struct wsp_outq q = {.open = 1};
+    struct scene s;
     static const uint8_t bytes[WSP_CONTROL_BYTES + 1];
-    struct wsp_acked acked;
-    struct iovec vectors[2];
-    world_open(&w);
-    assert_int_equal(wsp_outq_control(&q, &w.stock, bytes, sizeof bytes), WSPOOL_ERR_FULL);
-    assert_true(wsp_outq_empty(&q));
-    assert_int_equal(wsp_outq_control(&q, &w.stock, bytes, WSP_CONTROL_BYTES), 0);
-    assert_int_equal(wsp_outq_control(&q, &w.stock, bytes, 1), WSPOOL_ERR_FULL);
-    assert_int_equal(wsp_outq_peek(&q, vectors, 2), 1);
-    assert_int_equal(wsp_outq_ack(&q, &w.stock, WSP_CONTROL_BYTES, &acked), 0);
-    assert_int_equal(acked.messages, 0);
-    assert_true(wsp_outq_empty(&q));
-    wsp_outq_fini(&q, &w.stock);
-    world_close(&w);
+    begin(&s);
+    assert_int_equal(control(&s, bytes, sizeof bytes), WSPOOL_ERR_FULL);
+    assert_true(wsp_outq_empty(&s.q));
+    assert_int_equal(control(&s, bytes, WSP_CONTROL_BYTES), 0);
+    assert_int_equal(control(&s, bytes, 1), WSPOOL_ERR_FULL);
+    assert_int_equal(peek(&s, 2), 1);
+    assert_int_equal(ack(&s, WSP_CONTROL_BYTES), 0);
+    assert_int_equal(s.acked.messages, 0);
+    assert_true(wsp_outq_empty(&s.q));
+    end(&s);
 }
 
 static uint32_t first_id(struct wsp_outq *q)
@@ -1005,81 +1029,71 @@ static uint32_t first_id(struct wsp_outq *q)
 static void oldest_when_room_is_needed_give_way_and_no_more_than_needed(void **state)
 {
     (void)state;
-    struct world w;
-    struct wsp_outq q = {.open = 1};
-    world_open(&w);
+    struct scene s;
+    begin(&s);
     for (int i = 0; i < 50; i++) {
-        assert_int_equal(push(&w, &q, i % 7 == 0, 10), 0); /* 12 bytes each */
+        put(&s, i % 7 == 0, 10); /* 12 bytes each */
     }
-    assert_int_equal(wsp_outq_drop_oldest(&q, &w.stock, 12, 51 * 12, 51), 0);
-    assert_int_equal(wsp_outq_drop_oldest(&q, &w.stock, 12, 50 * 12, 1000), 1);
-    assert_int_equal(first_id(&q), 2);
-    assert_int_equal(wsp_outq_drop_oldest(&q, &w.stock, 1, UINT32_MAX, 49), 1);
-    assert_int_equal(first_id(&q), 3);
-    assert_int_equal(wsp_outq_drop_oldest(&q, &w.stock, 13, 48 * 12, 1000), 2);
-    assert_int_equal(first_id(&q), 5);
-    assert_true(wsp_outq_check(&q));
+    assert_int_equal(drop_oldest(&s, 12, 51 * 12, 51), 0);
+    assert_int_equal(drop_oldest(&s, 12, 50 * 12, 1000), 1);
+    assert_int_equal(first_id(&s.q), 2);
+    assert_int_equal(drop_oldest(&s, 1, UINT32_MAX, 49), 1);
+    assert_int_equal(first_id(&s.q), 3);
+    assert_int_equal(drop_oldest(&s, 13, 48 * 12, 1000), 2);
+    assert_int_equal(first_id(&s.q), 5);
+    assert_true(wsp_outq_check(&s.q));
     /* More than the whole queue: all go, and the caller sees that it was not enough. */
-    assert_int_equal(wsp_outq_drop_oldest(&q, &w.stock, 1000, 900, 1000), 46);
-    assert_true(wsp_outq_empty(&q));
-    assert_int_equal(wsp_outq_drop_oldest(&q, &w.stock, 1000, 900, 0), 0);
-    wsp_outq_fini(&q, &w.stock);
-    world_close(&w);
+    assert_int_equal(drop_oldest(&s, 1000, 900, 1000), 46);
+    assert_true(wsp_outq_empty(&s.q));
+    assert_int_equal(drop_oldest(&s, 1000, 900, 0), 0);
+    end(&s);
 }
 
 static void message_when_half_sent_or_peeked_is_never_dropped(void **state)
 {
     (void)state;
-    struct world w;
-    struct wsp_outq q = {.open = 1};
-    struct wsp_acked acked;
-    struct iovec vectors[4];
-    world_open(&w);
+    struct scene s;
+    begin(&s);
     for (int i = 0; i < 10; i++) { /* the first run: 1-5, the second: 6-10 */
-        assert_int_equal(push(&w, &q, i >= 5, 10), 0);
+        put(&s, i >= 5, 10);
     }
-    assert_int_equal(wsp_outq_peek(&q, vectors, 1), 1);
-    assert_int_equal(wsp_outq_ack(&q, &w.stock, 15, &acked), 0); /* 1, and a quarter of 2 */
-    assert_int_equal(acked.messages, 1);
-    assert_int_equal(wsp_outq_drop_oldest(&q, &w.stock, 0, UINT32_MAX, 8), 2); /* 3 and 4 */
-    assert_int_equal(q.count, 7);
-    assert_int_equal(wsp_outq_peek(&q, vectors, 2), 2); /* rest of 2; 5 */
-    assert_int_equal(vectors[0].iov_len, 9);
-    assert_int_equal(vectors[1].iov_len, 12);
-    assert_int_equal(wsp_outq_drop_all(&q, &w.stock), 5);
-    assert_int_equal(q.count, 2);
-    assert_int_equal(wsp_outq_drop_all(&q, &w.stock), 0);
-    assert_int_equal(wsp_outq_drop_oldest(&q, &w.stock, 1, 0, 0), 0);
-    assert_int_equal(wsp_outq_ack(&q, &w.stock, 21, &acked), 0);
-    assert_int_equal(acked.messages, 2);
-    assert_true(wsp_outq_empty(&q));
-    wsp_outq_fini(&q, &w.stock);
-    world_close(&w);
+    assert_int_equal(peek(&s, 1), 1);
+    assert_int_equal(ack(&s, 15), 0); /* 1, and a quarter of 2 */
+    assert_int_equal(s.acked.messages, 1);
+    assert_int_equal(drop_oldest(&s, 0, UINT32_MAX, 8), 2); /* 3 and 4 */
+    assert_int_equal(s.q.count, 7);
+    assert_int_equal(peek(&s, 2), 2); /* rest of 2; 5 */
+    assert_int_equal(s.vectors[0].iov_len, 9);
+    assert_int_equal(s.vectors[1].iov_len, 12);
+    assert_int_equal(wsp_outq_drop_all(&s.q, &s.w.stock), 5);
+    assert_int_equal(s.q.count, 2);
+    assert_int_equal(wsp_outq_drop_all(&s.q, &s.w.stock), 0);
+    assert_int_equal(drop_oldest(&s, 1, 0, 0), 0);
+    assert_int_equal(ack(&s, 21), 0);
+    assert_int_equal(s.acked.messages, 2);
+    assert_true(wsp_outq_empty(&s.q));
+    end(&s);
 }
 
 /* A control frame stands between the two parts of a run, and only the first was peeked. */
 static void oldest_when_only_the_half_sent_one_was_peeked_are_those_right_behind_it(void **state)
 {
     (void)state;
-    struct world w;
-    struct wsp_outq q = {.open = 1};
-    struct wsp_acked acked;
-    struct iovec vectors[4];
-    world_open(&w);
+    struct scene s;
+    begin(&s);
     for (int i = 0; i < 6; i++) { /* 1-3, 4-6 */
-        assert_int_equal(push(&w, &q, i >= 3, 10), 0);
+        put(&s, i >= 3, 10);
     }
-    assert_int_equal(wsp_outq_peek(&q, vectors, 1), 1);
-    assert_int_equal(wsp_outq_ack(&q, &w.stock, 5, &acked), 0);
-    assert_int_equal(wsp_outq_control(&q, &w.stock, ping, sizeof ping), 0);
-    assert_int_equal(wsp_outq_peek(&q, vectors, 2), 2); /* rest of 1, the ping */
-    assert_int_equal(wsp_outq_drop_oldest(&q, &w.stock, 0, UINT32_MAX, 6), 1);
-    assert_true(wsp_outq_check(&q));
-    assert_int_equal(wsp_outq_ack(&q, &w.stock, 7 + 3, &acked), 0);
-    assert_int_equal(acked.messages, 1);
-    assert_int_equal(first_id(&q), 3);
-    wsp_outq_fini(&q, &w.stock);
-    world_close(&w);
+    assert_int_equal(peek(&s, 1), 1);
+    assert_int_equal(ack(&s, 5), 0);
+    assert_int_equal(control(&s, ping, sizeof ping), 0);
+    assert_int_equal(peek(&s, 2), 2); /* rest of 1, the ping */
+    assert_int_equal(drop_oldest(&s, 0, UINT32_MAX, 6), 1);
+    assert_true(wsp_outq_check(&s.q));
+    assert_int_equal(ack(&s, 7 + 3), 0);
+    assert_int_equal(s.acked.messages, 1);
+    assert_int_equal(first_id(&s.q), 3);
+    end(&s);
 }
 
 /* A peer that takes nothing, and a channel that drops the oldest for it, go on for hours. */
@@ -1087,41 +1101,37 @@ static void memory_when_a_stuck_peer_drops_the_oldest_is_bounded(void **state)
 {
     (void)state;
     for (int peeked = 0; peeked < 3; peeked++) {
-        struct world w;
-        struct wsp_outq q = {.open = 1};
-        struct wsp_acked acked;
-        struct iovec vectors[4];
-        world_open(&w);
-        assert_int_equal(push(&w, &q, 0, 1000), 0);
-        assert_int_equal(push(&w, &q, 1, 1000), 0);
-        assert_int_equal(wsp_outq_peek(&q, vectors, 4), 2);
+        struct scene s;
+        begin(&s);
+        put(&s, 0, 1000);
+        put(&s, 1, 1000);
+        assert_int_equal(peek(&s, 4), 2);
         if (peeked == 0) { /* half sent */
-            assert_int_equal(wsp_outq_ack(&q, &w.stock, 10, &acked), 0);
+            assert_int_equal(ack(&s, 10), 0);
         } else if (peeked == 1) { /* only the first is under way */
-            assert_int_equal(wsp_outq_peek(&q, vectors, 1), 1);
+            assert_int_equal(peek(&s, 1), 1);
         } /* else both, the second in the chunk that the new ones begin in */
         size_t most = 0;
         for (int i = 0; i < 5000; i++) {
-            if (q.count >= 8) {
-                (void)wsp_outq_drop_oldest(&q, &w.stock, 12, UINT32_MAX, 8);
+            if (s.q.count >= 8) {
+                (void)drop_oldest(&s, 12, UINT32_MAX, 8);
             }
             /* No two side by side: each is a run of its own. */
-            assert_int_equal(push(&w, &q, (size_t)i % STORES, 10), 0);
-            assert_int_equal(q.count, i + 3 < 8 ? i + 3 : 8);
+            put(&s, (size_t)i % STORES, 10);
+            assert_int_equal(s.q.count, i + 3 < 8 ? i + 3 : 8);
             size_t chunks = 0;
-            for (const struct wsp_runs *c = q.more; c; c = c->next) {
+            for (const struct wsp_runs *c = s.q.more; c; c = c->next) {
                 chunks++;
             }
             most = chunks > most ? chunks : most;
         }
         assert_true(most <= 4);
         if (peeked > 0) {
-            assert_int_equal(wsp_outq_ack(&q, &w.stock, q.peeked, &acked), 0);
-            assert_int_equal(acked.messages, peeked);
+            assert_int_equal(ack(&s, s.q.peeked), 0);
+            assert_int_equal(s.acked.messages, peeked);
         }
-        assert_true(wsp_outq_check(&q));
-        wsp_outq_fini(&q, &w.stock);
-        world_close(&w);
+        assert_true(wsp_outq_check(&s.q));
+        end(&s);
     }
 }
 
@@ -1130,197 +1140,179 @@ static void memory_when_tidied_is_near_what_waits(void **state)
 {
     (void)state;
     for (int other = 0; other < 2; other++) {
-        struct world w;
-        struct wsp_outq q = {.open = 1};
-        struct iovec vectors[64];
-        world_open(&w);
+        struct scene s;
+        begin(&s);
         size_t count = other ? 40 : 24, payload = other ? 1000 : 8157, images = payload + 4;
         for (size_t i = 0; i < count; i++) {
-            assert_int_equal(push(&w, &q, 0, payload), 0);
+            put(&s, 0, payload);
             if (other) { /* which are gone again at once */
                 for (int k = 0; k < 16; k++) {
-                    struct wsp_run run = publish(&w, 0, payload);
+                    struct wsp_run run = publish(&s.w, 0, payload);
                     wsp_block_release(run.block);
                 }
             }
         }
-        size_t before = w.mem.bytes;
+        size_t before = s.w.mem.bytes;
         assert_true(before > 16000 * (count - 1));
-        wsp_outq_tidy(&q, &w.stock, &w.stores[0], 1u << 30); /* within its limit all is well */
-        assert_int_equal(w.mem.bytes, before);
-        assert_int_not_equal(wsp_outq_peek(&q, vectors, 1), 0);
-        wsp_outq_tidy(&q, &w.stock, &w.stores[0], q.bytes); /* not under the host's hands */
-        assert_int_equal(w.mem.bytes, before);
-        struct wsp_acked acked;
-        assert_int_equal(wsp_outq_ack(&q, &w.stock, 10, &acked), 0);
-        wsp_outq_tidy(&q, &w.stock, &w.stores[0], q.bytes);
-        assert_true(w.mem.bytes <= q.bytes + q.bytes / 32 + 16384 + 2048); /* and the open block */
-        assert_true(wsp_outq_check(&q));
-        assert_int_equal(q.bytes, count * images - 10);
-        assert_int_equal(q.count, count);
-        int n = wsp_outq_peek(&q, vectors, 64);
-        const uint8_t *last = vectors[n - 1].iov_base;
+        /* Within its limit all is well. */
+        wsp_outq_tidy(&s.q, &s.w.stock, &s.w.stores[0], 1u << 30);
+        assert_int_equal(s.w.mem.bytes, before);
+        assert_int_not_equal(peek(&s, 1), 0);
+        wsp_outq_tidy(&s.q, &s.w.stock, &s.w.stores[0], s.q.bytes); /* not under the host's hands */
+        assert_int_equal(s.w.mem.bytes, before);
+        assert_int_equal(ack(&s, 10), 0);
+        wsp_outq_tidy(&s.q, &s.w.stock, &s.w.stores[0], s.q.bytes);
+        /* And the open block. */
+        assert_true(s.w.mem.bytes <= s.q.bytes + s.q.bytes / 32 + 16384 + 2048);
+        assert_true(wsp_outq_check(&s.q));
+        assert_int_equal(s.q.bytes, count * images - 10);
+        assert_int_equal(s.q.count, count);
+        int n = peek(&s, 64);
+        const uint8_t *last = s.vectors[n - 1].iov_base;
         uint32_t id = 1 + (uint32_t)(count - 1) * (other ? 17 : 1); /* of the last message */
-        assert_memory_equal(last + vectors[n - 1].iov_len - payload, &id, sizeof id);
-        wsp_outq_fini(&q, &w.stock);
-        world_close(&w);
+        assert_memory_equal(last + s.vectors[n - 1].iov_len - payload, &id, sizeof id);
+        end(&s);
     }
 }
 
 static void calls_when_there_is_no_memory_change_nothing(void **state)
 {
     (void)state;
-    struct world w;
-    struct wsp_outq q = {.open = 1};
-    struct iovec vectors[30];
-    struct wsp_acked acked;
-    world_open(&w);
-    w.mem.fail_at = 1;
-    assert_int_equal(wsp_outq_control(&q, &w.stock, ping, sizeof ping), WSPOOL_ERR_NOMEM);
-    w.mem.fail_at = 1;
-    assert_int_equal(wsp_outq_pong(&q, &w.stock, ping, sizeof ping), WSPOOL_ERR_NOMEM);
-    w.mem.fail_at = 1;
-    assert_int_equal(wsp_outq_close(&q, &w.stock, bye, sizeof bye), WSPOOL_ERR_NOMEM);
-    assert_true(wsp_outq_empty(&q));
+    struct scene s;
+    begin(&s);
+    s.w.mem.fail_at = 1;
+    assert_int_equal(control(&s, ping, sizeof ping), WSPOOL_ERR_NOMEM);
+    s.w.mem.fail_at = 1;
+    assert_int_equal(pong(&s, ping, sizeof ping), WSPOOL_ERR_NOMEM);
+    s.w.mem.fail_at = 1;
+    assert_int_equal(wsp_outq_close(&s.q, &s.w.stock, bye, sizeof bye), WSPOOL_ERR_NOMEM);
+    assert_true(wsp_outq_empty(&s.q));
     struct wsp_run runs[12];
     for (size_t i = 0; i < 12; i++) { /* each from another store than the one before */
-        runs[i] = publish(&w, i % STORES, 10);
+        runs[i] = publish(&s.w, i % STORES, 10);
     }
     for (size_t i = 0; i < 12; i++) {
-        uint32_t holds = runs[i].block->holds, bytes = q.bytes;
-        w.mem.fail_at = 1;
-        int answer = wsp_outq_push(&q, &w.stock, &runs[i]);
-        w.mem.fail_at = 0;
+        uint32_t holds = runs[i].block->holds, bytes = s.q.bytes;
+        s.w.mem.fail_at = 1;
+        int answer = wsp_outq_push(&s.q, &s.w.stock, &runs[i]);
+        s.w.mem.fail_at = 0;
         /* A chunk is needed for the second and for the eleventh. */
         assert_int_equal(answer, i == 1 || i == 10 ? WSPOOL_ERR_NOMEM : 0);
         if (answer) {
             assert_int_equal(runs[i].block->holds, holds);
-            assert_int_equal(q.bytes, bytes);
-            assert_true(wsp_outq_check(&q));
-            assert_int_equal(wsp_outq_push(&q, &w.stock, &runs[i]), 0);
+            assert_int_equal(s.q.bytes, bytes);
+            assert_true(wsp_outq_check(&s.q));
+            assert_int_equal(wsp_outq_push(&s.q, &s.w.stock, &runs[i]), 0);
         }
         assert_int_equal(runs[i].block->holds, holds + 1);
     }
-    assert_int_equal(wsp_outq_peek(&q, vectors, 30), 12);
-    assert_int_equal(wsp_outq_ack(&q, &w.stock, q.bytes, &acked), 0);
-    assert_int_equal(acked.messages, 12);
+    assert_int_equal(peek(&s, 30), 12);
+    assert_int_equal(ack(&s, s.q.bytes), 0);
+    assert_int_equal(s.acked.messages, 12);
     for (size_t i = 0; i < 12; i++) {
         wsp_block_release(runs[i].block);
     }
-    wsp_outq_fini(&q, &w.stock);
-    world_close(&w);
+    end(&s);
 }
 
 /* No memory to cut the half-sent message off its run: then nothing is dropped, rather than it. */
 static void oldest_when_a_run_cannot_be_cut_stay(void **state)
 {
     (void)state;
-    struct world w;
-    struct wsp_outq q = {.open = 1};
-    struct iovec vectors[2];
-    struct wsp_acked acked;
-    world_open(&w);
+    struct scene s;
+    begin(&s);
     for (int i = 0; i < 14; i++) { /* 1-5, and a chunk that is full */
-        assert_int_equal(push(&w, &q, i < 5 ? 0 : 1 + (size_t)i % 2, 10), 0);
+        put(&s, i < 5 ? 0 : 1 + (size_t)i % 2, 10);
     }
-    assert_int_equal(wsp_outq_peek(&q, vectors, 1), 1);
-    assert_int_equal(wsp_outq_ack(&q, &w.stock, 1, &acked), 0);
-    w.mem.fail_at = 1;
-    assert_int_equal(wsp_outq_drop_oldest(&q, &w.stock, 0, UINT32_MAX, 3), 0);
-    w.mem.fail_at = 1;
-    assert_int_equal(wsp_outq_drop_all(&q, &w.stock), 0);
-    assert_int_equal(q.count, 14);
-    assert_true(wsp_outq_check(&q));
-    assert_int_equal(wsp_outq_drop_oldest(&q, &w.stock, 0, UINT32_MAX, 12), 3);
-    assert_int_equal(wsp_outq_drop_all(&q, &w.stock), 10);
-    assert_int_equal(wsp_outq_peek(&q, vectors, 2), 1);
-    assert_int_equal(vectors[0].iov_len, 11);
-    wsp_outq_fini(&q, &w.stock);
-    world_close(&w);
+    assert_int_equal(peek(&s, 1), 1);
+    assert_int_equal(ack(&s, 1), 0);
+    s.w.mem.fail_at = 1;
+    assert_int_equal(drop_oldest(&s, 0, UINT32_MAX, 3), 0);
+    s.w.mem.fail_at = 1;
+    assert_int_equal(wsp_outq_drop_all(&s.q, &s.w.stock), 0);
+    assert_int_equal(s.q.count, 14);
+    assert_true(wsp_outq_check(&s.q));
+    assert_int_equal(drop_oldest(&s, 0, UINT32_MAX, 12), 3);
+    assert_int_equal(wsp_outq_drop_all(&s.q, &s.w.stock), 10);
+    assert_int_equal(peek(&s, 2), 1);
+    assert_int_equal(s.vectors[0].iov_len, 11);
+    end(&s);
 }
 
 static void ack_when_of_more_than_was_peeked_is_inval(void **state)
 {
     (void)state;
-    struct world w;
-    struct wsp_outq q = {.open = 1};
-    struct iovec vectors[4];
-    struct wsp_acked acked;
-    world_open(&w);
-    assert_int_equal(wsp_outq_ack(&q, &w.stock, 1, &acked), WSPOOL_ERR_INVAL);
-    assert_int_equal(wsp_outq_ack(&q, &w.stock, 0, &acked), 0);
-    assert_int_equal(acked.partly, 0);
-    assert_int_equal(push(&w, &q, 0, 10), 0);
-    assert_int_equal(wsp_outq_ack(&q, &w.stock, 1, &acked), WSPOOL_ERR_INVAL);
-    assert_int_equal(wsp_outq_ack_whole(&q, 12), 0);
-    assert_int_equal(wsp_outq_peek(&q, vectors, 4), 1);
-    assert_int_equal(push(&w, &q, 0, 10), 0); /* was not peeked */
-    assert_int_equal(wsp_outq_ack(&q, &w.stock, 13, &acked), WSPOOL_ERR_INVAL);
-    assert_int_equal(wsp_outq_ack(&q, &w.stock, SIZE_MAX, &acked), WSPOOL_ERR_INVAL);
-    assert_int_equal(wsp_outq_ack(&q, &w.stock, (size_t)UINT32_MAX + 13, &acked), WSPOOL_ERR_INVAL);
-    assert_int_equal(wsp_outq_ack(&q, &w.stock, 12, &acked), 0);
-    assert_int_equal(wsp_outq_ack(&q, &w.stock, 1, &acked), WSPOOL_ERR_INVAL); /* once only */
-    assert_int_equal(wsp_outq_control(&q, &w.stock, ping, sizeof ping), 0);
-    assert_int_equal(wsp_outq_ack(&q, &w.stock, 1, &acked), WSPOOL_ERR_INVAL);
-    assert_int_equal(wsp_outq_peek(&q, vectors, 1), 1);
-    assert_int_equal(wsp_outq_ack(&q, &w.stock, 4, &acked), WSPOOL_ERR_INVAL);
-    assert_int_equal(wsp_outq_ack(&q, &w.stock, 3, &acked), 0);
-    assert_int_equal(q.count, 1);
-    wsp_outq_fini(&q, &w.stock);
-    world_close(&w);
+    struct scene s;
+    begin(&s);
+    assert_int_equal(ack(&s, 1), WSPOOL_ERR_INVAL);
+    assert_int_equal(ack(&s, 0), 0);
+    assert_int_equal(s.acked.partly, 0);
+    put(&s, 0, 10);
+    assert_int_equal(ack(&s, 1), WSPOOL_ERR_INVAL);
+    assert_int_equal(wsp_outq_ack_whole(&s.q, 12), 0);
+    assert_int_equal(peek(&s, 4), 1);
+    put(&s, 0, 10); /* was not peeked */
+    assert_int_equal(ack(&s, 13), WSPOOL_ERR_INVAL);
+    assert_int_equal(ack(&s, SIZE_MAX), WSPOOL_ERR_INVAL);
+    assert_int_equal(ack(&s, (size_t)UINT32_MAX + 13), WSPOOL_ERR_INVAL);
+    assert_int_equal(ack(&s, 12), 0);
+    assert_int_equal(ack(&s, 1), WSPOOL_ERR_INVAL); /* once only */
+    assert_int_equal(control(&s, ping, sizeof ping), 0);
+    assert_int_equal(ack(&s, 1), WSPOOL_ERR_INVAL);
+    assert_int_equal(peek(&s, 1), 1);
+    assert_int_equal(ack(&s, 4), WSPOOL_ERR_INVAL);
+    assert_int_equal(ack(&s, 3), 0);
+    assert_int_equal(s.q.count, 1);
+    end(&s);
 }
 
 static void queue_when_let_go_of_gives_everything_back(void **state)
 {
     (void)state;
-    struct world w;
-    struct wsp_outq q = {.open = 1};
-    struct iovec vectors[4];
-    world_open(&w);
+    struct scene s;
+    begin(&s);
     for (int i = 0; i < 100; i++) {
-        assert_int_equal(push(&w, &q, (size_t)(i % STORES), 500), 0);
+        put(&s, (size_t)(i % STORES), 500);
     }
-    assert_int_equal(wsp_outq_control(&q, &w.stock, ping, sizeof ping), 0);
-    assert_int_equal(wsp_outq_close(&q, &w.stock, bye, sizeof bye), 0);
-    assert_int_equal(wsp_outq_peek(&q, vectors, 4), 4);
-    wsp_outq_fini(&q, &w.stock);
-    assert_true(wsp_outq_empty(&q));
-    assert_null(q.more);
-    assert_null(q.first.block);
-    assert_int_equal(q.count, 0);
-    wsp_outq_fini(&q, &w.stock); /* again does no harm */
-    world_close(&w);
+    assert_int_equal(control(&s, ping, sizeof ping), 0);
+    assert_int_equal(wsp_outq_close(&s.q, &s.w.stock, bye, sizeof bye), 0);
+    assert_int_equal(peek(&s, 4), 4);
+    wsp_outq_fini(&s.q, &s.w.stock);
+    assert_true(wsp_outq_empty(&s.q));
+    assert_null(s.q.more);
+    assert_null(s.q.first.block);
+    assert_int_equal(s.q.count, 0);
+    wsp_outq_fini(&s.q, &s.w.stock); /* again does no harm */
+    world_close(&s.w);
 }
 
 static void check_when_the_books_are_cooked_sees_it(void **state)
 {
     (void)state;
-    struct world w;
-    struct wsp_outq q = {.open = 1};
-    world_open(&w);
-    assert_true(wsp_outq_check(&q));
-    assert_int_equal(push(&w, &q, 0, 10), 0);
-    assert_int_equal(push(&w, &q, 1, 10), 0);
-    q.bytes++;
-    assert_false(wsp_outq_check(&q));
-    q.bytes--;
-    q.count++;
-    assert_false(wsp_outq_check(&q));
-    q.count--;
-    q.first.count++;
-    q.count++;
-    assert_false(wsp_outq_check(&q));
-    q.first.count--;
-    q.count--;
-    q.first.partial = 5; /* the first is said to be half sent, but isn't */
-    assert_false(wsp_outq_check(&q));
-    q.first.partial = 0;
-    q.peeked = 25;
-    assert_false(wsp_outq_check(&q));
-    q.peeked = 0;
-    assert_true(wsp_outq_check(&q));
-    wsp_outq_fini(&q, &w.stock);
-    world_close(&w);
+    struct scene s;
+    begin(&s);
+    assert_true(wsp_outq_check(&s.q));
+    put(&s, 0, 10);
+    put(&s, 1, 10);
+    s.q.bytes++;
+    assert_false(wsp_outq_check(&s.q));
+    s.q.bytes--;
+    s.q.count++;
+    assert_false(wsp_outq_check(&s.q));
+    s.q.count--;
+    s.q.first.count++;
+    s.q.count++;
+    assert_false(wsp_outq_check(&s.q));
+    s.q.first.count--;
+    s.q.count--;
+    s.q.first.partial = 5; /* the first is said to be half sent, but isn't */
+    assert_false(wsp_outq_check(&s.q));
+    s.q.first.partial = 0;
+    s.q.peeked = 25;
+    assert_false(wsp_outq_check(&s.q));
+    s.q.peeked = 0;
+    assert_true(wsp_outq_check(&s.q));
+    end(&s);
 }
 
 int main(void)
