@@ -392,7 +392,7 @@ static void message_when_whole_is_what_the_gate_lets_through_and_all_there(void 
 {
     (void)state;
     static const uint64_t sizes[] = {0,   1,   5,     125,   126,   127,
-                                       128, 300, 65535, 65536, 65537, UINT64_C(1) << 62};
+                                     128, 300, 65535, 65536, 65537, UINT64_C(1) << 62};
     static const enum frame_length_form forms[] = {FRAME_7_BITS, FRAME_16_BITS, FRAME_64_BITS};
     uint8_t *const bytes = calloc(1, FRAME_HEAD_MAX + 65540);
     size_t whole = 0;
