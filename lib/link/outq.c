@@ -285,83 +285,7 @@ uint32_t wsp_outq_drop_all(struct wsp_outq *q, struct wsp_stock *stock)
     return before - q->count;
 }
 
-/* ---------------------------------------------------------------- tidying
- *
- * An image of a bit more than half a block leaves the other half unused, and one among the
- * messages of others holds all of theirs. A queue that keeps up lets go of that at once; in one
- * that does not, such runs are moved together. Each is copied once: it is not loose any more. */
-
-#define SHARE 32u /* of the memory, may be unused */
-#define GROUP_RUNS 16u
-#define GROUP_BYTES WSP_BLOCK_BYTES
-
-struct walk {
-    struct wsp_runs *chunk;
-    uint16_t i;
-    int begun;
-};
-
-static struct wsp_run *next_run(struct wsp_outq *q, struct walk *at)
-{
-    if (!at->begun) {
-        *at = (struct walk){.chunk = q->more, .i = q->more ? q->more->start : 0, .begun = 1};
-        if (q->first.block) {
-            return &q->first;
-        }
-    }
-    while (at->chunk) {
-        while (at->i < at->chunk->end) {
-            struct wsp_run *run = &at->chunk->runs[at->i++];
-            if (run->block) {
-                return run;
-            }
-        }
-        at->chunk = at->chunk->next;
-        at->i = at->chunk ? at->chunk->start : 0;
-    }
-    return NULL;
-}
-
-static uint64_t memory_held(struct wsp_outq *q, const struct wsp_blocks *blocks)
-{
-    struct walk at = {0};
-    const struct wsp_block *before = blocks->open;
-    const struct wsp_run *run;
-    uint64_t sum = 0;
-    while ((run = next_run(q, &at)) != NULL) {
-        if (run->block != before && !wsp_block_is_open(blocks, run->block)) {
-            sum += wsp_block_size(run->block);
-        }
-        before = run->block;
-    }
-    return sum;
-}
-
-/* Moves neighbours into one block. 1, or 0 when there is no room for it. */
-static int move_together(struct wsp_run **group, uint32_t n, uint32_t bytes,
-                         struct wsp_blocks *blocks)
-{
-    struct wsp_block *block = n > 0 ? wsp_blocks_exact(blocks, bytes) : NULL;
-    uint32_t at = 0, count = 0;
-    if (!block) {
-        return n == 0;
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        memcpy(block->bytes + at, group[i]->block->bytes + group[i]->offset, group[i]->bytes);
-        at += group[i]->bytes;
-        count += group[i]->count;
-        wsp_block_release(group[i]->block);
-        if (i > 0) {
-            *group[i] = (struct wsp_run){0};
-        }
-    }
-    wsp_blocks_trim(blocks); /* or what is saved would only have moved there */
-    *group[0] = (struct wsp_run){
-        .block = block, .bytes = bytes, .count = count, .partial = group[0]->partial};
-    return 1;
-}
-
-static void drop_hollow_chunks(struct wsp_outq *q, struct wsp_stock *stock)
+void wsp_outq_drop_hollow(struct wsp_outq *q, struct wsp_stock *stock)
 {
     struct wsp_runs *before = NULL, *next;
     for (struct wsp_runs *chunk = q->more; chunk; chunk = next) {
@@ -376,37 +300,6 @@ static void drop_hollow_chunks(struct wsp_outq *q, struct wsp_stock *stock)
             before = chunk;
         }
     }
-}
-
-void wsp_outq_tidy(struct wsp_outq *q, struct wsp_stock *stock, struct wsp_blocks *blocks,
-                   uint32_t limit)
-{
-    struct wsp_run *group[GROUP_RUNS], *run;
-    struct walk at = {0};
-    uint32_t n = 0, bytes = 0;
-    if (!q->more || q->peeked > 0) {
-        return;
-    }
-    uint64_t memory = memory_held(q, blocks);
-    if (memory <= limit || memory - limit / SHARE < q->bytes) {
-        return;
-    }
-    while ((run = next_run(q, &at)) != NULL) {
-        uint32_t cap = run->block->cap;
-        int loose = !wsp_block_is_open(blocks, run->block) && cap - run->bytes > cap / SHARE;
-        if (!loose || n == GROUP_RUNS || bytes + run->bytes > GROUP_BYTES) {
-            if (!move_together(group, n, bytes, blocks)) {
-                return;
-            }
-            n = bytes = 0;
-        }
-        if (loose) {
-            group[n++] = run;
-            bytes += run->bytes;
-        }
-    }
-    (void)move_together(group, n, bytes, blocks);
-    drop_hollow_chunks(q, stock);
 }
 
 /* ------------------------------------------------- control lane and Close */

@@ -146,11 +146,8 @@ static inline const struct wsp_block *wsp_outq_last_block(const struct wsp_outq 
     return last ? last->runs[last->end - 1].block : q->first.block;
 }
 
-/* Keeps the memory that a queue behind holds near `limit`, which its bytes are within: when the
- * blocks that it refers to are much larger than what it has in them, those bytes are copied to
- * blocks of just their size. The open blocks don't count. What was peeked stays. */
-void wsp_outq_tidy(struct wsp_outq *q, struct wsp_stock *stock, struct wsp_blocks *blocks,
-                   uint32_t limit);
+/* Gives back the chunks in which no run has a block any more. */
+void wsp_outq_drop_hollow(struct wsp_outq *q, struct wsp_stock *stock);
 
 struct wsp_acked {
     uint32_t messages; /* sent whole by it */

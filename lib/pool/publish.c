@@ -4,6 +4,7 @@
 
 #include "base/growing.h"
 #include "channel/broadcast.h"
+#include "link/tidy.h"
 #include "pool/pool.h"
 
 /* Closes a blocked peer and frees what waits for it. A message that was sent in part holds its

@@ -11,6 +11,7 @@
 
 #include <wspool/error.h>
 #include "link/outq.h"
+#include "link/tidy.h"
 
 /* What the queues of a test share: three stores, as if there were three pools of images, so that
  * one queue gets runs from blocks that are open at the same time. */
