@@ -44,12 +44,18 @@ static inline void wsp_bitset_add(struct wsp_bitset *set, uint32_t number)
     }
 }
 
-static inline void wsp_bitset_remove(struct wsp_bitset *set, uint32_t number)
+/* What is left in the word of a number when something was removed. */
+static inline void wsp_bitset_leave(struct wsp_bitset *set, uint32_t number, uint64_t left)
 {
-    uint64_t left = set->words[number >> 6] &= ~(UINT64_C(1) << (number & 63));
+    set->words[number >> 6] = left;
     if (left == 0) {
         set->summary[number >> 12] &= ~(UINT64_C(1) << (number >> 6 & 63));
     }
+}
+
+static inline void wsp_bitset_remove(struct wsp_bitset *set, uint32_t number)
+{
+    wsp_bitset_leave(set, number, set->words[number >> 6] & ~(UINT64_C(1) << (number & 63)));
 }
 
 static inline int wsp_bitset_has(const struct wsp_bitset *set, uint32_t number)
@@ -62,18 +68,21 @@ uint32_t wsp_bitset_next(const struct wsp_bitset *set, uint32_t from);
 /* Takes the smallest member out and answers it, or WSP_BITSET_END. */
 uint32_t wsp_bitset_take(struct wsp_bitset *set);
 /* The same, but looks no further than the word where the last one was taken, which in a walk is
- * nearly always enough; WSP_BITSET_END says only that there is none in it. */
-static inline uint32_t wsp_bitset_take_near(struct wsp_bitset *set)
+ * nearly always enough: 1 and *number, or 0 when there is none in it. */
+static inline int wsp_bitset_take_near(struct wsp_bitset *set, uint32_t *number)
 {
     uint32_t low = set->low;
-    uint64_t word = low < set->capacity ? set->words[low >> 6] >> (low & 63) : 0;
-    if (word == 0) {
-        return WSP_BITSET_END;
+    if (low >= set->capacity) {
+        return 0;
     }
-    low += wsp_lowest_bit(word);
-    wsp_bitset_remove(set, low);
-    set->low = low + 1;
-    return low;
+    uint64_t word = set->words[low >> 6]; /* nothing in it is below `low` */
+    if (word == 0) {
+        return 0;
+    }
+    wsp_bitset_leave(set, low, word & (word - 1));
+    *number = (low & ~UINT32_C(63)) + wsp_lowest_bit(word);
+    set->low = *number + 1;
+    return 1;
 }
 /* Is it empty? 1 or 0. */
 int wsp_bitset_empty(struct wsp_bitset *set);

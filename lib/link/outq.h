@@ -157,21 +157,20 @@ struct wsp_acked {
 int wsp_outq_ack(struct wsp_outq *q, struct wsp_stock *stock, size_t bytes,
                  struct wsp_acked *acked);
 
-/* The same for a peer that keeps up: all of its one run was written. Answers how many messages
- * that were; 0 when it is anything else, and then nothing was done. */
-static inline uint32_t wsp_outq_ack_whole(struct wsp_outq *q, size_t bytes)
+/* The same for a peer that keeps up, in two steps: first, how many messages those were when all of
+ * its one run was written; 0 when it is anything else. */
+static inline uint32_t wsp_outq_whole(const struct wsp_outq *q, size_t bytes)
 {
-    uint32_t messages = q->count;
-    if (q->control || q->more || bytes != q->bytes || bytes != q->peeked) {
-        return 0;
-    }
-    if (messages > 0) {
-        wsp_block_release(q->first.block);
-        q->first = (struct wsp_run){0};
-        q->bytes = q->count = q->peeked = 0;
-        q->tail_peeked = 0;
-    }
-    return messages;
+    return !q->control && !q->more && bytes == q->bytes && bytes == q->peeked ? q->count : 0;
+}
+/* Then, when there were any: lets go of them. */
+static inline void wsp_outq_ack_whole(struct wsp_outq *q)
+{
+    struct wsp_block *block = q->first.block;
+    q->first = (struct wsp_run){0};
+    q->bytes = q->count = q->peeked = 0;
+    q->tail_peeked = 0;
+    wsp_block_release(block);
 }
 
 /* The form in which an open queue takes messages: see link/forms.h. */

@@ -10,6 +10,7 @@
  */
 #include <string.h>
 
+#include "base/seldom.h"
 #include "pool/pool.h"
 #include "wire/closing.h"
 
@@ -54,7 +55,7 @@ int wspool_peek(wspool *pool, wspool_id id, struct iovec *vectors, int max)
     return wsp_outq_peek(&peer->conn.out, vectors, max);
 }
 
-static int ack_part(wspool *pool, struct wsp_peer *peer, size_t bytes, uint64_t now)
+static WSP_SELDOM int ack_part(wspool *pool, struct wsp_peer *peer, size_t bytes, uint64_t now)
 {
     wsp_enter_at(pool, now);
     int error = wsp_conn_ack(&pool->link, &peer->conn, bytes);
@@ -75,7 +76,7 @@ int wspool_ack(wspool *pool, wspool_id id, size_t bytes, uint64_t now)
         return WSPOOL_ERR_GONE;
     }
     struct wsp_outq *out = &peer->conn.out;
-    uint32_t messages = out->open && !out->marks ? wsp_outq_ack_whole(out, bytes) : 0;
+    uint32_t messages = out->open && !out->marks ? wsp_outq_whole(out, bytes) : 0;
     if (messages == 0) {
         return ack_part(pool, peer, bytes, now);
     }
@@ -83,6 +84,7 @@ int wspool_ack(wspool *pool, wspool_id id, size_t bytes, uint64_t now)
     wsp_count_add(&pool->count.sent, messages);
     wsp_count_add(&pool->count.sent_bytes, bytes);
     wsp_count_sub(&pool->count.waiting_bytes, bytes);
+    wsp_outq_ack_whole(out);
     return 0;
 }
 
@@ -201,9 +203,9 @@ static int news_of(struct wsp_peer *peer, wspool_id *id, unsigned *wants)
     return close != was_closed || paused != was_paused || (*wants & WSPOOL_WRITE);
 }
 
-/* The first peer with news, from this slot of the set on. Apart from wspool_next, so that what is
- * nearly always the case there needs no stack. */
-static int next_news(wspool *pool, uint32_t slot, wspool_id *id, unsigned *wants)
+/* The first peer with news, from this slot of the set on. What is not in wspool_next is apart from
+ * it, so that what is nearly always the case there needs no stack. */
+static WSP_SELDOM int next_news(wspool *pool, uint32_t slot, wspool_id *id, unsigned *wants)
 {
     for (; slot != WSP_BITSET_END; slot = wsp_bitset_take(&pool->link.attention)) {
         if (news_of(wsp_slots_at(&pool->peers, slot), id, wants)) {
@@ -213,27 +215,35 @@ static int next_news(wspool *pool, uint32_t slot, wspool_id *id, unsigned *wants
     return 0;
 }
 
-/* Those who waited for more messages have waited long enough. */
-static void end_delay(struct wsp_link *link)
+/* The same from the beginning. */
+static WSP_SELDOM int next_far(wspool *pool, wspool_id *id, unsigned *wants)
 {
+    return next_news(pool, wsp_bitset_take(&pool->link.attention), id, wants);
+}
+
+/* Those who waited for more messages have waited long enough. */
+static WSP_SELDOM int next_of_delayed(wspool *pool, wspool_id *id, unsigned *wants)
+{
+    struct wsp_link *link = &pool->link;
     uint32_t slot;
     while ((slot = wsp_bitset_take(&link->delayed)) != WSP_BITSET_END) {
         wsp_bitset_add(&link->attention, slot);
     }
     link->flush_at = UINT64_MAX;
+    return wspool_next(pool, id, wants);
 }
 
 int wspool_next(wspool *pool, wspool_id *id, unsigned *wants)
 {
+    uint32_t slot;
     if (!pool || !id || !wants) {
         return WSPOOL_ERR_INVAL;
     }
     if (pool->link.flush_at <= pool->link.now) {
-        end_delay(&pool->link);
+        return next_of_delayed(pool, id, wants);
     }
-    uint32_t slot = wsp_bitset_take_near(&pool->link.attention);
-    if (slot == WSP_BITSET_END) {
-        return next_news(pool, wsp_bitset_take(&pool->link.attention), id, wants);
+    if (!wsp_bitset_take_near(&pool->link.attention, &slot)) {
+        return next_far(pool, id, wants);
     }
     const struct wsp_peer *peer = wsp_slots_at(&pool->peers, slot);
     const struct wsp_outq *out = &peer->conn.out;
