@@ -56,7 +56,7 @@ void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel, struct ws
 {
     const uint32_t max_bytes = link->config->queue_bytes;
     const uint32_t max_count = link->config->queue_messages;
-    const struct wsp_press press = wsp_conn_press(link);
+    const struct wsp_press press = wsp_conn_press(link->config);
     const struct wsp_member *members = channel->members;
     const uint32_t count = channel->count;
     uint32_t queued = 0, slow = 0;
@@ -80,10 +80,11 @@ void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel, struct ws
                 continue;
             }
         }
-        if (wsp_conn_push(link, &peer->conn, image, press)) {
+        if (wsp_conn_push(link, &peer->conn, image) < 0) {
             drop_newest(link, peer, tally); /* no memory for one more run */
             continue;
         }
+        wsp_conn_weigh(link, &peer->conn, press);
         queued++;
         queued_bytes += len;
         slow += out->blocked;

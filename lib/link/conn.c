@@ -326,6 +326,13 @@ void wsp_conn_receive(struct wsp_link *link, struct wsp_conn *conn, const uint8_
 
 /* -------------------------------------------------------------------- out */
 
+void wsp_conn_pressed(struct wsp_link *link, struct wsp_conn *conn)
+{
+    conn->out.marks |= WSP_MARK_PRESSED;
+    wsp_conn_notice(link, conn); /* it doesn't wait any longer */
+    wsp_conn_event(link, conn, WSP_EVENT_PRESSURE);
+}
+
 /* Some of a marked queue was written. */
 static void relieve(struct wsp_link *link, struct wsp_conn *conn, int partly)
 {

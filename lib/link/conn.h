@@ -150,33 +150,44 @@ static inline void wsp_conn_event(struct wsp_link *link, struct wsp_conn *conn, 
     wsp_bitset_add(&link->events, conn->slot.index);
 }
 
+/* Queues one image for an open connection; the limits have been looked at. As wsp_outq_push; where
+ * it was queued, wsp_conn_weigh is next. */
+static inline int wsp_conn_push(struct wsp_link *link, struct wsp_conn *conn,
+                                const struct wsp_run *image)
+{
+    int result = wsp_outq_push(&conn->out, &link->stock, image);
+    if (result >= 0 && !conn->out.blocked) {
+        wsp_bitset_add(link->fresh, conn->slot.index);
+    }
+    return result;
+}
+
 /* From how much on a queue is under pressure. */
 struct wsp_press {
     uint32_t bytes, count;
 };
-static inline struct wsp_press wsp_conn_press(const struct wsp_link *link)
+static inline struct wsp_press wsp_conn_press(const wspool_config *config)
 {
-    return (struct wsp_press){link->config->queue_bytes / 2, link->config->queue_messages / 2};
+    return (struct wsp_press){config->queue_bytes / 2, config->queue_messages / 2};
 }
 
-/* Queues one image for an open connection; the limits have been looked at. 0 or NOMEM. */
-static inline int wsp_conn_push(struct wsp_link *link, struct wsp_conn *conn,
-                                const struct wsp_run *image, struct wsp_press press)
+/* Will its queue, with one more image of that length, still not be under pressure? 1 or 0. */
+static inline int wsp_conn_is_at_ease(const struct wsp_conn *conn, struct wsp_press press,
+                                      uint32_t len)
 {
-    int error = wsp_outq_push(&conn->out, &link->stock, image);
-    if (error) {
-        return error;
-    }
-    if (!conn->out.blocked) {
-        wsp_bitset_add(link->fresh, conn->slot.index);
-    }
+    return conn->out.bytes + len <= press.bytes && conn->out.count < press.count;
+}
+
+/* Its queue came under pressure: the host is to be told. */
+void wsp_conn_pressed(struct wsp_link *link, struct wsp_conn *conn);
+/* Its queue has grown: is it under pressure now? */
+static inline void wsp_conn_weigh(struct wsp_link *link, struct wsp_conn *conn,
+                                  struct wsp_press press)
+{
     if ((conn->out.bytes > press.bytes || conn->out.count > press.count) &&
         !(conn->out.marks & WSP_MARK_PRESSED)) {
-        conn->out.marks |= WSP_MARK_PRESSED;
-        wsp_conn_notice(link, conn); /* it doesn't wait any longer */
-        wsp_conn_event(link, conn, WSP_EVENT_PRESSURE);
+        wsp_conn_pressed(link, conn);
     }
-    return 0;
 }
 
 /* Lets go of the output of an ended connection; the rest may still be in use up the stack. */

@@ -45,16 +45,16 @@ static struct wsp_runs *new_chunk(struct wsp_stock *stock, uint16_t at)
     return chunk;
 }
 
-int wsp_outq_push_behind(struct wsp_outq *q, struct wsp_stock *stock, const struct wsp_run *run)
+int wsp_outq_push_behind(struct wsp_outq *q, struct wsp_stock *stock, struct wsp_run run)
 {
     struct wsp_runs *last = q->more ? q->more->last : NULL;
-    if (last && !q->tail_peeked) {
-        struct wsp_run *tail = &last->runs[last->end - 1];
-        if (tail->block == run->block && tail->offset + tail->bytes == run->offset) {
-            tail->bytes += run->bytes;
-            tail->count += run->count;
-            goto counted;
-        }
+    struct wsp_run *tail = last ? &last->runs[last->end - 1] : &q->first;
+    int another = tail->block != run.block; /* without one, when that was dropped */
+    if (last && !q->tail_peeked && tail->block == run.block &&
+        tail->offset + tail->bytes == run.offset) {
+        tail->bytes += run.bytes;
+        tail->count += run.count;
+        goto counted;
     }
     if (!last || last->end == WSP_RUNS_PER_CHUNK) {
         struct wsp_runs *chunk = new_chunk(stock, 0);
@@ -69,13 +69,13 @@ int wsp_outq_push_behind(struct wsp_outq *q, struct wsp_stock *stock, const stru
         }
         last = chunk;
     }
-    last->runs[last->end++] = *run;
-    wsp_block_hold(run->block);
+    last->runs[last->end++] = run;
+    wsp_block_hold(run.block);
     q->tail_peeked = 0;
 counted:
-    q->bytes += run->bytes;
-    q->count += run->count;
-    return 0;
+    q->bytes += run.bytes;
+    q->count += run.count;
+    return another;
 }
 
 /* Puts a run right behind the first one. */

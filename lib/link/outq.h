@@ -83,11 +83,18 @@ void wsp_stock_fini(struct wsp_stock *stock);
 /* Do its spares hold what they should? 1 or 0. */
 int wsp_stock_check(const struct wsp_stock *stock);
 
-/* Puts a run behind everything else in the message lane, the block's hold included. 0 or NOMEM.
- * The slow half of wsp_outq_push. */
-int wsp_outq_push_behind(struct wsp_outq *q, struct wsp_stock *stock, const struct wsp_run *run);
+/* The slow half of wsp_outq_push: puts a run behind the others in the message lane. */
+int wsp_outq_push_behind(struct wsp_outq *q, struct wsp_stock *stock, struct wsp_run run);
 
-/* Queues one image. Limits are the caller's to check. 0 or NOMEM. */
+/* Does a run just make the queue's only one longer? 1 or 0. */
+static inline int wsp_outq_joins(const struct wsp_outq *q, const struct wsp_run *run)
+{
+    return !q->more && !q->tail_peeked && q->first.block == run->block &&
+           q->first.offset + q->bytes == run->offset;
+}
+
+/* Queues one image. Limits are the caller's to check. 0 or NOMEM; 1 when it is the second block, or
+ * one more, of a queue that is behind. */
 static inline int wsp_outq_push(struct wsp_outq *q, struct wsp_stock *stock,
                                 const struct wsp_run *run)
 {
@@ -95,12 +102,11 @@ static inline int wsp_outq_push(struct wsp_outq *q, struct wsp_stock *stock,
         q->first = *run;
         wsp_block_hold(run->block);
         q->tail_peeked = 0;
-    } else if (!q->more && !q->tail_peeked && q->first.block == run->block &&
-               q->first.offset + q->first.bytes == run->offset) {
-        q->first.bytes += run->bytes;
-        q->first.count += run->count;
+    } else if (wsp_outq_joins(q, run)) {
+        q->first.bytes = q->bytes + run->bytes;
+        q->first.count = q->count + run->count;
     } else {
-        return wsp_outq_push_behind(q, stock, run);
+        return wsp_outq_push_behind(q, stock, *run);
     }
     q->bytes += run->bytes;
     q->count += run->count;
@@ -139,13 +145,6 @@ static inline int wsp_outq_peek(struct wsp_outq *q, struct iovec *vectors, int m
     return 1;
 }
 
-/* Where its newest message lies; NULL when that is gone, or there is none. */
-static inline const struct wsp_block *wsp_outq_last_block(const struct wsp_outq *q)
-{
-    const struct wsp_runs *last = q->more ? q->more->last : NULL;
-    return last ? last->runs[last->end - 1].block : q->first.block;
-}
-
 /* Gives back the chunks in which no run has a block any more. */
 void wsp_outq_drop_hollow(struct wsp_outq *q, struct wsp_stock *stock);
 
@@ -177,6 +176,12 @@ static inline void wsp_outq_ack_whole(struct wsp_outq *q)
 static inline unsigned wsp_outq_form(const struct wsp_outq *q)
 {
     return q->open - 1u;
+}
+
+/* Does it take messages, and in the plain form? 1 or 0. */
+static inline int wsp_outq_takes_plain(const struct wsp_outq *q)
+{
+    return q->open == 1;
 }
 
 static inline int wsp_outq_empty(const struct wsp_outq *q)

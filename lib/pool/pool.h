@@ -120,10 +120,9 @@ static inline void wsp_enter_at(wspool *pool, uint64_t now)
 /* The outermost call tidies up. */
 static inline void wsp_leave(wspool *pool)
 {
-    if (pool->depth == 1 && pool->link.events.low != WSP_BITSET_END) {
+    if (--pool->depth == 0 && pool->link.events.low != WSP_BITSET_END) {
         wsp_way_out(pool);
     }
-    pool->depth--;
 }
 
 /* The peer with that id, or NULL; a stale one is counted. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/growing.h"
+#include "base/seldom.h"
 #include "channel/broadcast.h"
 #include "link/tidy.h"
 #include "pool/pool.h"
@@ -108,23 +109,14 @@ static uint32_t shed(wspool *pool, uint32_t len)
     return count;
 }
 
-static uint8_t opcode_of(const wspool_send_options *options)
+/* Room for an image, at the cost of others if need be. 0, FULL, TOO_BIG or NOMEM. */
+static int make_room(wspool *pool, uint32_t image_len, uint8_t **room)
 {
-    return options->flags & WSPOOL_BINARY ? WSP_BINARY : WSP_TEXT;
-}
-
-/* Writes the plain image of a message. 0, FULL, TOO_BIG or NOMEM. */
-static int encode(wspool *pool, const void *message, size_t len, uint8_t opcode,
-                  struct wsp_run *image)
-{
-    struct wsp_link *link = &pool->link;
-    uint32_t image_len = wsp_frame_head_len(len) + (uint32_t)len;
-    int error = 0;
-    uint8_t *room;
+    int error;
     if (wsp_block_memory(image_len) > pool->config.pool_bytes) {
         return WSPOOL_ERR_TOO_BIG;
     }
-    while ((room = wsp_blocks_room(&link->blocks, image_len, &error)) == NULL) {
+    while ((*room = wsp_blocks_room(&pool->link.blocks, image_len, &error)) == NULL) {
         if (error != WSPOOL_ERR_FULL) {
             return WSPOOL_ERR_NOMEM;
         }
@@ -133,38 +125,69 @@ static int encode(wspool *pool, const void *message, size_t len, uint8_t opcode,
             return WSPOOL_ERR_FULL;
         }
     }
-    wsp_frame_write(room, opcode, message, len);
-    *image = wsp_blocks_commit(&link->blocks, image_len);
+    return 0;
+}
+
+/* A message that was looked at, and how long its plain image will be. */
+struct message {
+    const void *data;
+    size_t len;
+    uint32_t image_len;
+    uint8_t opcode;
+};
+
+/* A message was encoded. */
+static inline void count_image(wspool *pool, uint32_t len)
+{
     wsp_count_add(&pool->count.encoded, 1);
-    wsp_count_add(&pool->count.encoded_bytes, image_len);
-    return 0;
+    wsp_count_add(&pool->count.encoded_bytes, len);
 }
 
-/* What all calls ask of their options. */
-static int check_options(const wspool *pool, const wspool_send_options *given,
-                         wspool_send_options *options)
+/* Writes the plain image of a message. 0, FULL, TOO_BIG or NOMEM. */
+static int encode(wspool *pool, const struct message *checked, struct wsp_run *image)
 {
-    *options = (wspool_send_options){.size = sizeof *options};
-    if (given && given->size == sizeof *options) { /* nearly always */
-        *options = *given;
-    } else if (given && wsp_growing_copy(options, sizeof *options, given)) {
-        return WSPOOL_ERR_INVAL;
+    uint8_t *room;
+    int error = make_room(pool, checked->image_len, &room);
+    if (!error) {
+        wsp_frame_write(room, checked->opcode, checked->data, checked->len);
+        *image = wsp_blocks_commit(&pool->link.blocks, checked->image_len);
+        count_image(pool, checked->image_len);
     }
-    if (!pool || (options->flags & ~WSPOOL_BINARY) != 0) {
-        return WSPOOL_ERR_INVAL;
-    }
-    return 0;
+    return error;
 }
 
-static int check_message(const wspool *pool, const void *message, size_t len)
+/* What all calls ask of their options, when these are none or have our size. */
+static inline int read_options(const wspool_send_options *options, uint8_t *opcode)
 {
-    if (!message && len > 0) {
+    *opcode = options && (options->flags & WSPOOL_BINARY) ? WSP_BINARY : WSP_TEXT;
+    return options && (options->flags & ~WSPOOL_BINARY) != 0 ? WSPOOL_ERR_INVAL : 0;
+}
+
+/* Are they of a host that is older or newer than we are? 1 or 0. */
+static inline int are_others(const wspool_send_options *options)
+{
+    return options && options->size != sizeof *options;
+}
+
+/* Those as ours. 0 or INVAL. */
+static int convert_options(const wspool_send_options *theirs, wspool_send_options *ours)
+{
+    *ours = (wspool_send_options){.size = sizeof *ours};
+    return wsp_growing_copy(ours, sizeof *ours, theirs);
+}
+
+/* What all calls ask of their message. (A queue is larger than any head.) */
+static int read_message(const wspool *pool, const void *bytes, size_t len, uint8_t opcode,
+                        struct message *checked)
+{
+    uint32_t head_len = wsp_frame_head_len(len);
+    if (!bytes && len > 0) {
         return WSPOOL_ERR_INVAL;
     }
-    if (len > pool->config.queue_bytes ||
-        wsp_frame_head_len(len) + len > pool->config.queue_bytes) {
+    if (len > pool->config.queue_bytes - head_len) {
         return WSPOOL_ERR_TOO_BIG;
     }
+    *checked = (struct message){bytes, len, head_len + (uint32_t)len, opcode};
     return 0;
 }
 
@@ -177,42 +200,44 @@ static void fill_tally(wspool_tally *theirs, wspool_tally ours)
 
 /* The message that is to be sent at a position, asked of its writer. */
 static int ask_writer(const wspool *pool, const struct wsp_channel *channel, wspool_writer writer,
-                      const struct wspool_position *position, wspool_text *message)
+                      const struct wspool_position *position, uint8_t opcode,
+                      struct message *checked)
 {
     uint64_t gone = pool->registry.gone;
-    if (writer.call(position, message, writer.user) != 0) {
+    wspool_text message = {0};
+    if (writer.call(position, &message, writer.user) != 0) {
         return WSPOOL_ERR_STATE;
     }
     /* It must not call the pool; one that does all the same may have changed the channel. */
     if (pool->registry.gone != gone || channel->offset + 1 != position->offset) {
         return WSPOOL_ERR_STATE;
     }
-    return check_message(pool, message->data, message->len);
+    return read_message(pool, message.data, message.len, opcode, checked);
 }
 
 /* Messages were queued: they go out when flush_delay has passed since the first of them. */
-static void flush_soon(struct wsp_link *link)
+static void flush_soon(wspool *pool)
 {
-    if (link->config->flush_delay && link->flush_at == UINT64_MAX) {
-        link->flush_at = link->now + link->config->flush_delay;
+    if (pool->config.flush_delay && pool->link.flush_at == UINT64_MAX) {
+        pool->link.flush_at = pool->link.now + pool->config.flush_delay;
     }
 }
 
-static int publish(wspool *pool, wspool_channel name, wspool_writer writer,
-                   const wspool_send_options *options, wspool_tally *tally)
+static int publish(wspool *pool, wspool_channel name, wspool_writer writer, uint8_t opcode,
+                   wspool_id except, wspool_tally *tally)
 {
     struct wsp_channel *channel = wsp_registry_find(&pool->registry, name);
+    struct message checked;
     struct wsp_run image;
     struct wsp_images images;
-    wspool_text message = {0};
     if (!channel) {
         wsp_registry_missed(&pool->registry);
         return 0;
     }
     struct wspool_position position = {channel->epoch, channel->offset + 1};
-    int error = ask_writer(pool, channel, writer, &position, &message);
+    int error = ask_writer(pool, channel, writer, &position, opcode, &checked);
     if (!error) {
-        error = encode(pool, message.data, message.len, opcode_of(options), &image);
+        error = encode(pool, &checked, &image);
     }
     if (error) {
         return error;
@@ -220,11 +245,10 @@ static int publish(wspool *pool, wspool_channel name, wspool_writer writer,
     channel->offset++;
     tally->position = position;
     wsp_count_add(&pool->count.published, 1);
-    wsp_images_init(&images, &image, opcode_of(options), message.data, message.len);
-    wsp_broadcast(&pool->link, channel, &images, wsp_slots_find(&pool->peers, options->except),
-                  tally);
+    wsp_images_init(&images, &image, opcode, checked.data, checked.len);
+    wsp_broadcast(&pool->link, channel, &images, wsp_slots_find(&pool->peers, except), tally);
     wsp_images_fini(&images);
-    flush_soon(&pool->link);
+    flush_soon(pool);
     if (tally->closed > 0 || tally->dropped > 0 || tally->replaced > 0) {
         wsp_log(pool, WSP_LOG_SLOW, (wspool_log_record){.reason = "queue_full"});
     }
@@ -232,16 +256,21 @@ static int publish(wspool *pool, wspool_channel name, wspool_writer writer,
 }
 
 int wspool_broadcast_written(wspool *pool, wspool_channel channel, wspool_writer writer,
-                             const wspool_send_options *given, wspool_tally *theirs)
+                             const wspool_send_options *options, wspool_tally *theirs)
 {
-    wspool_send_options options;
     wspool_tally tally = {.size = sizeof tally};
-    if (check_options(pool, given, &options) || !writer.call || !wsp_channel_valid(channel) ||
+    wspool_send_options ours;
+    uint8_t opcode;
+    if (are_others(options)) {
+        int error = convert_options(options, &ours);
+        return error ? error : wspool_broadcast_written(pool, channel, writer, &ours, theirs);
+    }
+    if (!pool || read_options(options, &opcode) || !writer.call || !wsp_channel_valid(channel) ||
         (theirs && theirs->size < sizeof theirs->size)) {
         return WSPOOL_ERR_INVAL;
     }
     wsp_enter(pool);
-    int result = publish(pool, channel, writer, &options, &tally);
+    int result = publish(pool, channel, writer, opcode, options ? options->except : 0, &tally);
     wsp_leave(pool);
     if (theirs && result >= 0) {
         fill_tally(theirs, tally);
@@ -260,7 +289,8 @@ int wspool_broadcast(wspool *pool, wspool_channel channel, const void *message, 
                      const wspool_send_options *options, wspool_tally *tally)
 {
     wspool_text bytes = {message, len};
-    int error = pool ? check_message(pool, message, len) : WSPOOL_ERR_INVAL;
+    struct message checked;
+    int error = pool ? read_message(pool, message, len, WSP_TEXT, &checked) : WSPOOL_ERR_INVAL;
     if (error) {
         return error;
     }
@@ -268,54 +298,116 @@ int wspool_broadcast(wspool *pool, wspool_channel channel, const void *message, 
                                     tally);
 }
 
-int wspool_send(wspool *pool, wspool_id id, const void *message, size_t len,
-                const wspool_send_options *given)
+/* An image was queued for the one peer that it was made for. */
+static inline void queued_one(wspool *pool, uint32_t len)
 {
-    wspool_send_options options;
+    wsp_count_add(&pool->count.deliveries, 1);
+    wsp_count_add(&pool->count.queued, 1);
+    wsp_count_add(&pool->count.waiting_bytes, len);
+    flush_soon(pool);
+}
+
+/* Encodes the message for one peer, and queues it. */
+static int send_to(wspool *pool, struct wsp_peer *peer, const struct message *checked)
+{
+    struct wsp_link *link = &pool->link;
+    const struct wsp_outq *out = &peer->conn.out;
+    unsigned form = wsp_outq_form(out);
     struct wsp_run image;
-    int error = check_options(pool, given, &options);
-    if (!error) {
-        error = check_message(pool, message, len);
+    int error = 0;
+    if (form == 0 ||
+        !wsp_form_encode(link, form, checked->opcode, checked->data, checked->len, &image)) {
+        error = encode(pool, checked, &image);
     }
     if (error) {
         return error;
     }
-    struct wsp_peer *peer = wsp_find_peer(pool, id);
+    if (!out->open) {
+        return WSPOOL_ERR_STATE; /* it was shed to make room for this */
+    }
+    int result = wsp_conn_push(link, &peer->conn, &image);
+    if (result < 0) {
+        return result;
+    }
+    queued_one(pool, image.bytes);
+    wsp_conn_weigh(link, &peer->conn, wsp_conn_press(&pool->config));
+    if (result > 0) {
+        /* Nobody shares what is sent to one: all of that memory is this peer's doing. */
+        wsp_outq_tidy(&peer->conn.out, &link->stock, &link->blocks, pool->config.queue_bytes);
+    }
+    return 0;
+}
+
+/* The long way of a message to one peer, or to none, which leaves no question out. */
+static WSP_SELDOM int send_anyhow(wspool *pool, struct wsp_peer *peer, const void *message,
+                                  size_t len, uint8_t opcode)
+{
+    struct message checked;
+    int error = read_message(pool, message, len, opcode, &checked);
+    if (error) {
+        return error;
+    }
     if (!peer) {
+        wsp_count_add(&pool->count.stale_ids, 1);
         return WSPOOL_ERR_GONE;
     }
-    struct wsp_outq *out = &peer->conn.out;
-    const wspool_config *config = &pool->config;
+    const struct wsp_outq *out = &peer->conn.out;
     if (!out->open) {
         return WSPOOL_ERR_STATE;
     }
-    if (out->bytes + wsp_frame_head_len(len) + len > config->queue_bytes ||
-        out->count >= config->queue_messages) {
+    if (out->bytes + checked.image_len > pool->config.queue_bytes ||
+        out->count >= pool->config.queue_messages) {
         return WSPOOL_ERR_FULL;
     }
     wsp_enter(pool);
-    unsigned form = wsp_outq_form(out);
-    uint8_t opcode = opcode_of(&options);
-    if (form == 0 || !wsp_form_encode(&pool->link, form, opcode, message, len, &image)) {
-        error = encode(pool, message, len, opcode, &image);
-    }
-    if (!error && !out->open) {
-        error = WSPOOL_ERR_STATE; /* it was shed to make room for this */
-    }
-    const struct wsp_block *before = wsp_outq_last_block(out);
-    if (!error) {
-        error = wsp_conn_push(&pool->link, &peer->conn, &image, wsp_conn_press(&pool->link));
-    }
-    if (!error) {
-        wsp_count_add(&pool->count.deliveries, 1);
-        wsp_count_add(&pool->count.queued, 1);
-        wsp_count_add(&pool->count.waiting_bytes, image.bytes);
-        flush_soon(&pool->link);
-        if (out->more && image.block != before) { /* it holds one more block now */
-            /* Nobody shares what is sent to one: all of that memory is this peer's doing. */
-            wsp_outq_tidy(out, &pool->link.stock, &pool->link.blocks, config->queue_bytes);
-        }
-    }
+    error = send_to(pool, peer, &checked);
     wsp_leave(pool);
     return error;
+}
+
+/* Options of another size. */
+static WSP_SELDOM int send_converted(wspool *pool, wspool_id id, const void *message, size_t len,
+                                     const wspool_send_options *theirs)
+{
+    wspool_send_options ours;
+    int error = convert_options(theirs, &ours);
+    return error ? error : wspool_send(pool, id, message, len, &ours);
+}
+
+/* Nearly always a shorter way does. It asks for more than the long one, and so may do less: a queue
+ * that stays below its pressure is within its limits, and an image that the open block has room for
+ * is within the pool's; no hook is called, nothing can fail, and nothing is left to do on the way
+ * out. So the image can be written last of all. */
+int wspool_send(wspool *pool, wspool_id id, const void *message, size_t len,
+                const wspool_send_options *options)
+{
+    uint8_t opcode;
+    if (are_others(options)) {
+        return send_converted(pool, id, message, len, options);
+    }
+    if (!pool || read_options(options, &opcode)) {
+        return WSPOOL_ERR_INVAL;
+    }
+    struct wsp_peer *peer = wsp_slots_find(&pool->peers, id);
+    const struct wsp_press press = wsp_conn_press(&pool->config);
+    struct wsp_blocks *blocks = &pool->link.blocks;
+    if (!peer || !message || len >= press.bytes) {
+        return send_anyhow(pool, peer, message, len, opcode);
+    }
+    const struct wsp_outq *out = &peer->conn.out;
+    uint32_t image_len = wsp_frame_head_len(len) + (uint32_t)len;
+    if (!wsp_outq_takes_plain(out) || !wsp_conn_is_at_ease(&peer->conn, press, image_len) ||
+        !wsp_blocks_have_room(blocks, image_len)) {
+        return send_anyhow(pool, peer, message, len, opcode);
+    }
+    struct wsp_run image = wsp_blocks_next(blocks, image_len);
+    if (out->bytes > 0 && !wsp_outq_joins(out, &image)) {
+        return send_anyhow(pool, peer, message, len, opcode);
+    }
+    wsp_blocks_commit(blocks, image_len);
+    wsp_conn_push(&pool->link, &peer->conn, &image);
+    count_image(pool, image_len);
+    queued_one(pool, image_len);
+    wsp_frame_write(wsp_run_bytes(&image), opcode, message, len);
+    return 0;
 }

@@ -87,8 +87,10 @@ void wsp_way_out(wspool *pool)
 {
     uint64_t bound = 64 + 4 * (uint64_t)pool->peers.used;
     uint32_t slot;
+    wsp_enter(pool); /* hooks are called */
     while (bound-- > 0 && (slot = wsp_bitset_take(&pool->link.events)) != WSP_BITSET_END) {
         struct wsp_peer *peer = wsp_slots_at(&pool->peers, slot);
         deal_with(pool, peer);
     }
+    pool->depth--;
 }

@@ -107,27 +107,24 @@ static struct wsp_block *new_block(struct wsp_blocks *blocks, uint32_t cap, int 
 
 uint8_t *wsp_blocks_room(struct wsp_blocks *blocks, uint32_t len, int *error)
 {
-    struct wsp_block *open = blocks->open;
-    if (open && open->holds == 1) {
-        open->used = 0;
+    if (wsp_blocks_have_room(blocks, len)) {
+        return blocks->open->bytes + blocks->open->used;
     }
-    if (!open || open->cap - open->used < len) {
-        if (open && open->holds == 1) { /* nobody needs it: it must not stand in our way */
-            shut(&blocks->open);
-        }
-        uint32_t cap = (uint32_t)(wsp_block_memory(len) - sizeof *open);
-        struct wsp_block *block = new_block(blocks, cap, 0, error);
-        if (!block && *error == WSPOOL_ERR_FULL && blocks->aside && blocks->aside->holds == 1) {
-            shut(&blocks->aside); /* nor must this */
-            block = new_block(blocks, cap, 0, error);
-        }
-        if (!block) {
-            return NULL;
-        }
-        shut(&blocks->open);
-        blocks->open = open = block;
+    if (blocks->open && blocks->open->holds == 1) {
+        shut(&blocks->open); /* nobody needs it: it must not stand in our way */
     }
-    return open->bytes + open->used;
+    uint32_t cap = (uint32_t)(wsp_block_memory(len) - sizeof(struct wsp_block));
+    struct wsp_block *block = new_block(blocks, cap, 0, error);
+    if (!block && *error == WSPOOL_ERR_FULL && blocks->aside && blocks->aside->holds == 1) {
+        shut(&blocks->aside); /* nor must this */
+        block = new_block(blocks, cap, 0, error);
+    }
+    if (!block) {
+        return NULL;
+    }
+    shut(&blocks->open);
+    blocks->open = block;
+    return block->bytes;
 }
 
 struct wsp_block *wsp_blocks_exact(struct wsp_blocks *blocks, uint32_t len)
@@ -138,14 +135,6 @@ struct wsp_block *wsp_blocks_exact(struct wsp_blocks *blocks, uint32_t len)
         block->used = len;
     }
     return block;
-}
-
-struct wsp_run wsp_blocks_commit(struct wsp_blocks *blocks, uint32_t len)
-{
-    struct wsp_block *open = blocks->open;
-    struct wsp_run run = {.block = open, .offset = open->used, .bytes = len, .count = 1};
-    open->used += len;
-    return run;
 }
 
 static int open_check(const struct wsp_blocks *blocks, const struct wsp_block *open)

@@ -99,11 +99,36 @@ static inline uint64_t wsp_block_size(const struct wsp_block *block)
     return sizeof *block + block->cap;
 }
 
-/* Room for an image of `len` bytes in the open block, which may be a new one for it. Answers
- * where to write it, or NULL: *error is WSPOOL_ERR_FULL (limit) or WSPOOL_ERR_NOMEM. */
+/* Has the open block room for an image of `len` bytes? 1 or 0. */
+static inline int wsp_blocks_have_room(struct wsp_blocks *blocks, uint32_t len)
+{
+    struct wsp_block *open = blocks->open;
+    if (open && open->holds == 1) {
+        open->used = 0;
+    }
+    return open && open->cap - open->used >= len;
+}
+/* Room for it in the open block, which may be a new one for it. Answers where to write it, or NULL:
+ * *error is WSPOOL_ERR_FULL (limit) or WSPOOL_ERR_NOMEM. */
 uint8_t *wsp_blocks_room(struct wsp_blocks *blocks, uint32_t len, int *error);
-/* The `len` bytes at that place are written: the run they are. It holds nothing yet. */
-struct wsp_run wsp_blocks_commit(struct wsp_blocks *blocks, uint32_t len);
+/* The run that the image in that room will be. It holds nothing yet. */
+static inline struct wsp_run wsp_blocks_next(const struct wsp_blocks *blocks, uint32_t len)
+{
+    struct wsp_block *open = blocks->open;
+    return (struct wsp_run){.block = open, .offset = open->used, .bytes = len, .count = 1};
+}
+/* That image is there: what comes next goes behind it. Answers the run that it is. */
+static inline struct wsp_run wsp_blocks_commit(struct wsp_blocks *blocks, uint32_t len)
+{
+    struct wsp_run run = wsp_blocks_next(blocks, len);
+    run.block->used += len;
+    return run;
+}
+
+static inline uint8_t *wsp_run_bytes(const struct wsp_run *run)
+{
+    return run->block->bytes + run->offset;
+}
 
 /* A block of exactly `len` bytes, for images that are there already: held by the caller, never the
  * open one. NULL when the limit or the memory does not allow it. */

@@ -122,6 +122,26 @@ static void agreement_when_raw_is_answered_and_told(void **state)
     }
 }
 
+static void message_to_one_when_nothing_waits_is_in_the_form_agreed_upon(void **state)
+{
+    struct toy toy;
+    sim *s = sim_coding(1, &toy);
+    (void)state;
+    sim_start(s);
+    sim_peer *p = join_form(s, "/room/x", 7, 1);
+    sim_peer *plain = sim_join(s, "/room/x");
+    for (size_t i = 0; i < 5; i++) { /* an open block is there for both from the second one on */
+        assert_int_equal(sim_send(plain, long_text), 0);
+        sim_pump(s);
+        assert_int_equal(sim_send(p, long_text), 0);
+        sim_pump(s);
+        sim_expect_message(plain, i, long_text);
+        sim_expect_message(p, i, long_text);
+        assert_int_equal(p->reader.coded, i + 1);
+    }
+    coding_free(s);
+}
+
 static void agreement_when_the_verdict_is_late_is_answered_and_told(void **state)
 {
     (void)state;
@@ -694,6 +714,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agreement_when_raw_is_answered_and_told),
+        cmocka_unit_test(message_to_one_when_nothing_waits_is_in_the_form_agreed_upon),
         cmocka_unit_test(agreement_when_the_verdict_is_late_is_answered_and_told),
         cmocka_unit_test(agreement_when_hosted_is_in_the_answer_and_told),
         cmocka_unit_test(agreement_when_hosted_and_the_verdict_is_late_is_in_the_answer),

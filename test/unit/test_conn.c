@@ -244,11 +244,13 @@ static int push(struct world *w, struct wsp_conn *conn, size_t payload)
     }
     memcpy(room, image, len);
     struct wsp_run run = wsp_blocks_commit(&w->link.blocks, len);
-    error = wsp_conn_push(&w->link, conn, &run, wsp_conn_press(&w->link));
-    if (!error) {
-        wsp_count_add(&w->count.waiting_bytes, len);
+    error = wsp_conn_push(&w->link, conn, &run);
+    if (error < 0) {
+        return error;
     }
-    return error;
+    wsp_conn_weigh(&w->link, conn, wsp_conn_press(w->link.config));
+    wsp_count_add(&w->count.waiting_bytes, len);
+    return 0;
 }
 
 static size_t peek(struct wsp_conn *conn, uint8_t *bytes, size_t room)

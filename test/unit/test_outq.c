@@ -73,14 +73,14 @@ static struct wsp_run publish(struct world *w, size_t store, size_t payload)
     return run;
 }
 
-/* Publishes a message and pushes it; the answer of the push. */
+/* Publishes a message and pushes it: 0, or the error. */
 static int push(struct world *w, struct wsp_outq *q, size_t store, size_t payload)
 {
     struct wsp_run run = publish(w, store, payload);
     int answer = wsp_outq_push(q, &w->stock, &run);
     wsp_block_release(run.block);
     assert_true(wsp_outq_check(q));
-    return answer;
+    return answer < 0 ? answer : 0;
 }
 
 /* ------------------------------------------------------------------- model */
@@ -332,9 +332,13 @@ static void model_ack(struct model *m, struct world *w, size_t bytes)
 /* Pushes one run, of one image or of more. */
 static int model_push(struct model *m, struct world *w, const struct wsp_run *run)
 {
+    const struct wsp_runs *last = m->q.more ? m->q.more->last : NULL;
+    const struct wsp_block *before = last ? last->runs[last->end - 1].block : m->q.first.block;
+    int another = m->q.bytes > 0 && before != run->block;
     int answer = wsp_outq_push(&m->q, &w->stock, run);
     const uint8_t *image = run->block->bytes + run->offset;
-    if (answer == 0) {
+    if (answer >= 0) {
+        assert_int_equal(answer, another);
         for (uint32_t i = 0; i < run->count; i++) {
             size_t len = wsp_frame_image_len(image);
             item_add(&m->messages, image, len);
@@ -1199,12 +1203,12 @@ static void calls_when_there_is_no_memory_change_nothing(void **state)
         int answer = wsp_outq_push(&s.q, &s.w.stock, &runs[i]);
         s.w.mem.fail_at = 0;
         /* A chunk is needed for the second and for the eleventh. */
-        assert_int_equal(answer, i == 1 || i == 10 ? WSPOOL_ERR_NOMEM : 0);
-        if (answer) {
+        assert_int_equal(answer, i == 1 || i == 10 ? WSPOOL_ERR_NOMEM : i > 0);
+        if (answer < 0) {
             assert_int_equal(runs[i].block->holds, holds);
             assert_int_equal(s.q.bytes, bytes);
             assert_true(wsp_outq_check(&s.q));
-            assert_int_equal(wsp_outq_push(&s.q, &s.w.stock, &runs[i]), 0);
+            assert_int_equal(wsp_outq_push(&s.q, &s.w.stock, &runs[i]), 1);
         }
         assert_int_equal(runs[i].block->holds, holds + 1);
     }
