@@ -9,12 +9,14 @@
  */
 #include "channel/broadcast.h"
 
-#define AHEAD 12u
+#include "base/seldom.h"
+
+#define AHEAD 12
 
 /* The peer's queue has no room: its channel's policy decides. 1 when the message may be queued
  * after all. */
-static int make_room(struct wsp_link *link, struct wsp_channel *channel, struct wsp_peer *peer,
-                     uint32_t len, wspool_tally *tally)
+static WSP_SELDOM int make_room(struct wsp_link *link, struct wsp_channel *channel,
+                                struct wsp_peer *peer, uint32_t len, wspool_tally *tally)
 {
     const wspool_config *config = link->config;
     struct wsp_conn *conn = &peer->conn;
@@ -44,7 +46,8 @@ static int make_room(struct wsp_link *link, struct wsp_channel *channel, struct 
     return 0;
 }
 
-static void drop_newest(struct wsp_link *link, struct wsp_peer *peer, wspool_tally *tally)
+static WSP_SELDOM void drop_newest(struct wsp_link *link, struct wsp_peer *peer,
+                                   wspool_tally *tally)
 {
     tally->dropped++;
     peer->conn.dropped++;
@@ -57,20 +60,27 @@ void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel, struct ws
     const uint32_t max_bytes = link->config->queue_bytes;
     const uint32_t max_count = link->config->queue_messages;
     const struct wsp_press press = wsp_conn_press(link->config);
-    const struct wsp_member *members = channel->members;
-    const uint32_t count = channel->count;
+    const struct wsp_member *const end = channel->members + channel->count;
+    const struct wsp_run *image = wsp_images_of(link, images, 0);
+    uint8_t taken = 1; /* out.open of those who take that image: the plain one at first */
     uint32_t queued = 0, slow = 0;
     uint64_t queued_bytes = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        if (i + AHEAD < count) {
-            __builtin_prefetch(members[i + AHEAD].peer, 1);
+    for (const struct wsp_member *member = channel->members; member != end; member++) {
+        if (end - member > AHEAD) {
+            __builtin_prefetch(member[AHEAD].peer, 1);
         }
-        struct wsp_peer *peer = members[i].peer;
+        struct wsp_peer *peer = member->peer;
         struct wsp_outq *out = &peer->conn.out;
-        if (!out->open || peer == except) {
+        if (peer == except) {
             continue;
         }
-        const struct wsp_run *image = wsp_images_of(link, images, wsp_outq_form(out));
+        if (out->open != taken) {
+            if (!out->open) {
+                continue;
+            }
+            image = wsp_images_of(link, images, wsp_outq_form(out));
+            taken = out->open;
+        }
         const uint32_t len = image->bytes;
         if (out->bytes + len > max_bytes || out->count >= max_count) {
             if (!make_room(link, channel, peer, len, tally)) {
