@@ -91,14 +91,15 @@ static void read_some(net_client *client)
     static uint8_t bytes[16384];
     while (client->end == NET_HERE) {
         ssize_t n = recv(client->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
-        if (n > 0)
+        if (n > 0) {
             reader_take(&client->in, bytes, (size_t)n);
-        else if (n == 0)
+        } else if (n == 0) {
             client->end = NET_FIN;
-        else if (errno == EAGAIN || errno == ENOTCONN) /* ENOTCONN: not connected yet */
+        } else if (errno == EAGAIN || errno == ENOTCONN) { /* ENOTCONN: not connected yet */
             return;
-        else
+        } else {
             client->end = NET_RESET;
+        }
     }
 }
 

@@ -678,14 +678,14 @@ static void messages_and_pings_flow_when_nested_in_the_hosts_own_epoll(void **st
 static void sleep_is_rounded_up_when_the_deadline_is_no_whole_millisecond(void **state)
 {
     (void)state;
-    assert_int_equal(LOOP(ms_)(5, 5), 0);
-    assert_int_equal(LOOP(ms_)(5, 4), 0);
-    assert_int_equal(LOOP(ms_)(5, 0), 0);
-    assert_int_equal(LOOP(ms_)(5, 6), 1);
-    assert_int_equal(LOOP(ms_)(0, WSPOOL_MILLISECOND), 1);
-    assert_int_equal(LOOP(ms_)(0, WSPOOL_MILLISECOND + 1), 2);
-    assert_int_equal(LOOP(ms_)(0, UINT64_MAX - 1), INT_MAX);
-    assert_int_equal(LOOP(ms_)(0, UINT64_MAX), -1);
+    assert_int_equal(wspool_sockets_ms(5, 5), 0);
+    assert_int_equal(wspool_sockets_ms(5, 4), 0);
+    assert_int_equal(wspool_sockets_ms(5, 0), 0);
+    assert_int_equal(wspool_sockets_ms(5, 6), 1);
+    assert_int_equal(wspool_sockets_ms(0, WSPOOL_MILLISECOND), 1);
+    assert_int_equal(wspool_sockets_ms(0, WSPOOL_MILLISECOND + 1), 2);
+    assert_int_equal(wspool_sockets_ms(0, UINT64_MAX - 1), INT_MAX);
+    assert_int_equal(wspool_sockets_ms(0, UINT64_MAX), -1);
 }
 
 /* What waits for flush_delay is not kept waiting for a whole millisecond. Nothing is measured: it

@@ -3,7 +3,7 @@
  * wspool/adapters/epoll.h - a pool on Linux's epoll: listen, accept, read, write, timer.
  *
  * Nothing of it is in the library: it uses the public interface only, as your own loop would.
- * Use it as it is, or copy it and make it yours.
+ * Use it as it is, or copy it, with wspool/adapters/sockets.h, and make it yours.
  *
  *     wspool_config config;
  *     wspool_epoll loop;
@@ -41,21 +41,17 @@
 #ifndef WSPOOL_ADAPTERS_EPOLL_H
 #define WSPOOL_ADAPTERS_EPOLL_H
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <wspool/adapters/sockets.h>
 #include <wspool/wspool.h>
 
 #ifdef __cplusplus
@@ -75,8 +71,7 @@ int accept4(int fd, struct sockaddr *address, socklen_t *len, int flags);
 #define WSPOOL_EPOLL_READ 65536 /* bytes: read from one peer in one turn, at most */
 #define WSPOOL_EPOLL_BATCH 256  /* events, and connections accepted, in one turn */
 #define WSPOOL_EPOLL_VECTORS 16 /* in one write */
-#define WSPOOL_EPOLL_LISTENERS 4
-#define WSPOOL_EPOLL_REST (100 * WSPOOL_MILLISECOND)
+#define WSPOOL_EPOLL_LISTENERS WSPOOL_SOCKETS_LISTENERS
 
 /* What epoll_data holds when it is not the id of a peer. The slots of these can't be reached. */
 #define WSPOOL_EPOLL_WAKE_TAG UINT64_MAX
@@ -115,28 +110,13 @@ typedef struct wspool_epoll {
 /* ANY THREAD. Makes the loop take a turn: what config.wake wants, `user` being the loop. */
 static inline void wspool_epoll_wake(void *user)
 {
-    int error = errno; /* of whoever was interrupted by this signal */
-    uint64_t one = 1;
-    ssize_t ignored = write(((wspool_epoll *)user)->wake_fd, &one, sizeof(one));
-    (void)ignored; /* it can only be full, and then the loop will wake */
-    errno = error;
+    wspool_sockets_wake(((wspool_epoll *)user)->wake_fd);
 }
 
 /* ANY THREAD. Makes wspool_epoll_run return. */
 static inline void wspool_epoll_quit(wspool_epoll *loop)
 {
-    int error = errno;
-    uint64_t quit = UINT64_C(1) << 32; /* more than all the wakes before it */
-    ssize_t ignored = write(loop->wake_fd, &quit, sizeof(quit));
-    (void)ignored;
-    errno = error;
-}
-
-static inline void wspool_epoll_woken_(wspool_epoll *loop)
-{
-    uint64_t count = 0;
-    ssize_t n = read(loop->wake_fd, &count, sizeof(count));
-    loop->quit |= n > 0 && count >> 32;
+    wspool_sockets_quit(loop->wake_fd);
 }
 
 /* ------------------------------------------------------------------- peers */
@@ -163,25 +143,20 @@ static inline wspool_epoll_peer *wspool_epoll_peer_(wspool_epoll *loop, wspool_i
 static inline int wspool_epoll_add(wspool_epoll *loop, wspool_id id, int fd)
 {
     uint32_t slot = wspool_slot(id);
-    if (slot >= loop->room) {
-        uint32_t room = slot < 32 ? 64 : 2 * slot;
-        wspool_epoll_peer *peers =
-            (wspool_epoll_peer *)realloc(loop->peers, room * sizeof(wspool_epoll_peer));
-        if (!peers) {
-            return -1;
-        }
-        memset(peers + loop->room, 0, (room - loop->room) * sizeof(wspool_epoll_peer));
-        loop->peers = peers;
-        loop->room = room;
+    wspool_epoll_peer *peers = (wspool_epoll_peer *)wspool_sockets_table(
+        loop->peers, &loop->room, slot, sizeof(wspool_epoll_peer));
+    if (!peers) {
+        return -1;
     }
+    loop->peers = peers;
     if (wspool_epoll_control_(loop, EPOLL_CTL_ADD, fd, EPOLLIN, id) < 0) {
         return -1;
     }
-    loop->peers[slot].id = id;
-    loop->peers[slot].fd = fd;
-    loop->peers[slot].armed = EPOLLIN;
-    loop->peers[slot].blocked = 0;
-    loop->peers[slot].ended = 0;
+    peers[slot].id = id;
+    peers[slot].fd = fd;
+    peers[slot].armed = EPOLLIN;
+    peers[slot].blocked = 0;
+    peers[slot].ended = 0;
     loop->count++;
     return 0;
 }
@@ -400,8 +375,8 @@ static inline void wspool_epoll_accept_(wspool_epoll *loop, int listener, uint64
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             loop->accepting = came;
             return;
-        } else if (errno != ECONNABORTED && errno != EINTR && errno != EPROTO && errno != EPERM) {
-            loop->rest_until = now + WSPOOL_EPOLL_REST; /* EMFILE, ENFILE, ENOBUFS, ENOMEM */
+        } else if (!wspool_sockets_next_may_come(errno)) {
+            loop->rest_until = now + WSPOOL_SOCKETS_REST;
             wspool_epoll_listeners_(loop, 0);
             return;
         }
@@ -413,25 +388,16 @@ static inline void wspool_epoll_accept_(wspool_epoll *loop, int listener, uint64
  * WSPOOL_EPOLL_LISTENERS are there already; EINVAL: it does not listen. */
 static inline int wspool_epoll_adopt_listener(wspool_epoll *loop, int fd)
 {
-    int one = 1, listens = 0, flags = fcntl(fd, F_GETFL);
-    socklen_t len = sizeof(listens);
+    int flags = fcntl(fd, F_GETFL);
     if (loop->listener_count == WSPOOL_EPOLL_LISTENERS) {
         errno = ENOSPC;
         return -1;
     }
-    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) < 0) {
-        return -1;
-    }
-    if (!listens) { /* epoll would tell of it without end */
-        errno = EINVAL;
-        return -1;
-    }
-    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+    if (wspool_sockets_prepare(fd) < 0 || flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
         wspool_epoll_control_(loop, EPOLL_CTL_ADD, fd, loop->rest_until ? 0 : (uint32_t)EPOLLIN,
                               WSPOOL_EPOLL_LISTENER_TAG + (uint64_t)loop->listener_count) < 0) {
         return -1;
     }
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* no TCP: no harm */
     loop->listeners[loop->listener_count++] = fd;
     return 0;
 }
@@ -439,63 +405,25 @@ static inline int wspool_epoll_adopt_listener(wspool_epoll *loop, int fd)
 /* Listens on a numeric IPv4 or IPv6 address; port 0 takes a free one. Answers the port. */
 static inline int wspool_epoll_listen(wspool_epoll *loop, const char *host, unsigned port)
 {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } address;
-    socklen_t len = sizeof(address.v4);
-    int fd, error, one = 1;
-
-    memset(&address, 0, sizeof(address));
-    address.v4.sin_family = AF_INET;
-    address.v4.sin_port = htons((uint16_t)port);
-    if (inet_pton(AF_INET, host, &address.v4.sin_addr) != 1) {
-        address.v6.sin6_family = AF_INET6; /* the port lies at the same place */
-        len = sizeof(address.v6);
-        if (inet_pton(AF_INET6, host, &address.v6.sin6_addr) != 1) {
-            port = UINT_MAX;
-        }
-    }
-    if (port > 65535) {
-        errno = EINVAL;
+    int fd = wspool_sockets_listen(host, port);
+    if (fd >= 0 && wspool_epoll_adopt_listener(loop, fd) < 0) {
+        wspool_sockets_close(fd);
         return -1;
     }
-    fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return -1;
-    }
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0 &&
-        bind(fd, &address.any, len) == 0 && listen(fd, SOMAXCONN) == 0 &&
-        getsockname(fd, &address.any, &len) == 0 && wspool_epoll_adopt_listener(loop, fd) == 0) {
-        return ntohs(address.v4.sin_port);
-    }
-    error = errno;
-    close(fd);
-    errno = error;
-    return -1;
+    return fd < 0 ? -1 : wspool_sockets_port(fd);
 }
 
 /* ------------------------------------------------------------------- turns */
 
-/* From `now` to `then` in milliseconds, rounded up: sleeping so long is never too short. */
-static inline int wspool_epoll_ms_(uint64_t now, uint64_t then)
-{
-    uint64_t ms = then <= now ? 0 : (then - now - 1) / WSPOOL_MILLISECOND + 1;
-    return then == UINT64_MAX ? -1 : ms > INT_MAX ? INT_MAX : (int)ms;
-}
-
-/* When the loop has something to do by itself; UINT64_MAX: never. */
 static inline uint64_t wspool_epoll_deadline_(const wspool_epoll *loop)
 {
-    uint64_t then = wspool_deadline(loop->pool);
-    return loop->rest_until && loop->rest_until < then ? loop->rest_until : then;
+    return wspool_sockets_deadline(loop->pool, loop->rest_until);
 }
 
 /* How long the loop may sleep, as epoll_wait wants it: -1 is for ever. */
 static inline int wspool_epoll_wait_ms(const wspool_epoll *loop)
 {
-    return wspool_epoll_ms_(wspool_clock(), wspool_epoll_deadline_(loop));
+    return wspool_sockets_ms(wspool_clock(), wspool_epoll_deadline_(loop));
 }
 
 /* Sleeps until something comes or `then`. A flush_delay is much shorter than the millisecond that
@@ -512,7 +440,7 @@ static inline int wspool_epoll_sleep_(wspool_epoll *loop, struct epoll_event *ev
         }
     }
 #endif
-    return epoll_wait(loop->fd, events, WSPOOL_EPOLL_BATCH, wspool_epoll_ms_(now, then));
+    return epoll_wait(loop->fd, events, WSPOOL_EPOLL_BATCH, wspool_sockets_ms(now, then));
 }
 
 /* One turn: sleeps until there is something to do, `max_ms` at most (-1: no bound), and does it.
@@ -535,7 +463,7 @@ static inline int wspool_epoll_turn(wspool_epoll *loop, int max_ms)
     for (i = 0; i < count; i++) {
         tag = events[i].data.u64;
         if (tag == WSPOOL_EPOLL_WAKE_TAG) {
-            wspool_epoll_woken_(loop);
+            loop->quit |= wspool_sockets_woken(loop->wake_fd);
         } else if (tag >= WSPOOL_EPOLL_LISTENER_TAG) {
             wspool_epoll_accept_(loop, loop->listeners[tag - WSPOOL_EPOLL_LISTENER_TAG], now);
         } else {
@@ -559,7 +487,7 @@ static inline int wspool_epoll_run(wspool_epoll *loop, uint64_t until)
     int result = 0;
     while (result == 0 && !loop->quit && !(loop->draining && loop->count == 0) &&
            (now = wspool_clock()) < until) {
-        result = wspool_epoll_turn(loop, wspool_epoll_ms_(now, until));
+        result = wspool_epoll_turn(loop, wspool_sockets_ms(now, until));
     }
     loop->quit = 0;
     return result;
@@ -621,7 +549,7 @@ static inline int wspool_epoll_init(wspool_epoll *loop, wspool_config *config)
 {
     memset(loop, 0, sizeof(*loop));
     loop->fd = epoll_create1(EPOLL_CLOEXEC);
-    loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    loop->wake_fd = wspool_sockets_waker();
     loop->buffer = (unsigned char *)malloc(WSPOOL_EPOLL_READ);
     if (loop->fd < 0 || loop->wake_fd < 0 || !loop->buffer ||
         wspool_epoll_control_(loop, EPOLL_CTL_ADD, loop->wake_fd, EPOLLIN, WSPOOL_EPOLL_WAKE_TAG) <

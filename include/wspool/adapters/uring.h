@@ -2,9 +2,9 @@
 /*
  * wspool/adapters/uring.h - a pool on Linux's io_uring: listen, accept, read, write, timer.
  *
- * Nothing of it is in the library: it uses the public interface only, as your own loop would. It
- * needs liburing 2.3 (link with -luring) and Linux 6.0; 6.1 is better. It is used as
- * wspool/adapters/epoll.h is, call by call:
+ * Nothing of it is in the library: it uses the public interface only, as your own loop would. Who
+ * copies it takes wspool/adapters/sockets.h along. It needs liburing 2.3 (link with -luring) and
+ * Linux 6.0; 6.1 is better. It is used as wspool/adapters/epoll.h is, call by call:
  *
  *     wspool_config config;
  *     wspool_uring loop;
@@ -57,19 +57,15 @@
 
 #include <liburing.h> /* first: it says what it wants to see of the system's headers */
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <limits.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <wspool/adapters/sockets.h>
 #include <wspool/wspool.h>
 
 #ifdef __cplusplus
@@ -83,8 +79,7 @@ extern "C" {
 #define WSPOOL_URING_KEPT (16u << 20)    /* bytes read for peers that are not to be read from */
 #define WSPOOL_URING_SENDS 128           /* in one system call */
 #define WSPOOL_URING_VECTORS 16          /* in one write */
-#define WSPOOL_URING_LISTENERS 4
-#define WSPOOL_URING_REST (100 * WSPOOL_MILLISECOND)
+#define WSPOOL_URING_LISTENERS WSPOOL_SOCKETS_LISTENERS
 #define WSPOOL_URING_TRIES 1000 /* while the kernel has no memory for a moment */
 
 /* What a completion is about: three bits of user_data, above the highest slot there can be. */
@@ -184,28 +179,13 @@ static inline const char *wspool_uring_why(int error)
 /* ANY THREAD. Makes the loop take a turn: what config.wake wants, `user` being the loop. */
 static inline void wspool_uring_wake(void *user)
 {
-    int error = errno; /* of whoever was interrupted by this signal */
-    uint64_t one = 1;
-    ssize_t ignored = write(((wspool_uring *)user)->wake_fd, &one, sizeof(one));
-    (void)ignored; /* it can only be full, and then the loop will wake */
-    errno = error;
+    wspool_sockets_wake(((wspool_uring *)user)->wake_fd);
 }
 
 /* ANY THREAD. Makes wspool_uring_run return. */
 static inline void wspool_uring_quit(wspool_uring *loop)
 {
-    int error = errno;
-    uint64_t quit = UINT64_C(1) << 32; /* more than all the wakes before it */
-    ssize_t ignored = write(loop->wake_fd, &quit, sizeof(quit));
-    (void)ignored;
-    errno = error;
-}
-
-static inline void wspool_uring_woken_(wspool_uring *loop)
-{
-    uint64_t count = 0;
-    ssize_t n = read(loop->wake_fd, &count, sizeof(count));
-    loop->quit |= n > 0 && count >> 32;
+    wspool_sockets_quit(loop->wake_fd);
 }
 
 /* ---------------------------------------------------------------- requests */
@@ -268,7 +248,7 @@ static inline void wspool_uring_cancel_(wspool_uring *loop, uint64_t id, enum ws
 static inline void wspool_uring_arm_(wspool_uring *loop, wspool_uring_peer *peer,
                                      enum wspool_uring_op op)
 {
-    static struct __kernel_timespec later = {0, WSPOOL_URING_REST}; /* never written to */
+    static struct __kernel_timespec later = {0, WSPOOL_SOCKETS_REST}; /* never written to */
     struct io_uring_sqe *sqe;
     if (peer->armed & 1u << op || !(sqe = wspool_uring_request_(loop, peer->id, op))) {
         return;
@@ -332,19 +312,14 @@ static inline wspool_uring_peer *wspool_uring_peer_(wspool_uring *loop, wspool_i
 static inline int wspool_uring_add(wspool_uring *loop, wspool_id id, int fd)
 {
     uint32_t slot = wspool_slot(id);
+    wspool_uring_peer *peers = (wspool_uring_peer *)wspool_sockets_table(
+        loop->peers, &loop->room, slot, sizeof(wspool_uring_peer));
     wspool_uring_peer *peer;
-    if (slot >= loop->room) {
-        uint32_t room = slot < 32 ? 64 : 2 * slot;
-        wspool_uring_peer *peers =
-            (wspool_uring_peer *)realloc(loop->peers, room * sizeof(wspool_uring_peer));
-        if (!peers) {
-            return -1;
-        }
-        memset(peers + loop->room, 0, (room - loop->room) * sizeof(wspool_uring_peer));
-        loop->peers = peers;
-        loop->room = room;
+    if (!peers) {
+        return -1;
     }
-    peer = &loop->peers[slot];
+    loop->peers = peers;
+    peer = &peers[slot];
     memset(peer, 0, sizeof(*peer));
     peer->id = id;
     peer->fd = fd;
@@ -754,9 +729,9 @@ static inline void wspool_uring_accept_(wspool_uring *loop, uint64_t tag,
     loop->listeners[i].armed = (cqe->flags & IORING_CQE_F_MORE) != 0;
     if (result >= 0) {
         wspool_uring_open(loop, result, NULL);
-    } else if (result != -ECONNABORTED && result != -EINTR && result != -EPROTO &&
-               result != -EPERM && result != -EAGAIN && result != -ECANCELED) {
-        loop->rest_until = now + WSPOOL_URING_REST; /* EMFILE, ENFILE, ENOBUFS, ENOMEM */
+    } else if (!wspool_sockets_next_may_come(-result) && result != -EAGAIN &&
+               result != -ECANCELED) {
+        loop->rest_until = now + WSPOOL_SOCKETS_REST;
     }
     wspool_uring_listeners_(loop);
 }
@@ -766,21 +741,14 @@ static inline void wspool_uring_accept_(wspool_uring *loop, uint64_t tag,
  * WSPOOL_URING_LISTENERS are there already; EINVAL: it does not listen. */
 static inline int wspool_uring_adopt_listener(wspool_uring *loop, int fd)
 {
-    int one = 1, listens = 0;
-    socklen_t len = sizeof(listens);
     wspool_uring_listener *listener = &loop->listeners[loop->listener_count];
     if (loop->listener_count == WSPOOL_URING_LISTENERS) {
         errno = ENOSPC;
         return -1;
     }
-    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) < 0) {
+    if (wspool_sockets_prepare(fd) < 0) {
         return -1;
     }
-    if (!listens) {
-        errno = EINVAL;
-        return -1;
-    }
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* no TCP: no harm */
     listener->fd = fd;
     listener->armed = 0;
     listener->tag = (uint64_t)++loop->listened << 32 | (uint64_t)loop->listener_count;
@@ -792,41 +760,12 @@ static inline int wspool_uring_adopt_listener(wspool_uring *loop, int fd)
 /* Listens on a numeric IPv4 or IPv6 address; port 0 takes a free one. Answers the port. */
 static inline int wspool_uring_listen(wspool_uring *loop, const char *host, unsigned port)
 {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } address;
-    socklen_t len = sizeof(address.v4);
-    int fd, error, one = 1;
-
-    memset(&address, 0, sizeof(address));
-    address.v4.sin_family = AF_INET;
-    address.v4.sin_port = htons((uint16_t)port);
-    if (inet_pton(AF_INET, host, &address.v4.sin_addr) != 1) {
-        address.v6.sin6_family = AF_INET6; /* the port lies at the same place */
-        len = sizeof(address.v6);
-        if (inet_pton(AF_INET6, host, &address.v6.sin6_addr) != 1) {
-            port = UINT_MAX;
-        }
-    }
-    if (port > 65535) {
-        errno = EINVAL;
+    int fd = wspool_sockets_listen(host, port);
+    if (fd >= 0 && wspool_uring_adopt_listener(loop, fd) < 0) {
+        wspool_sockets_close(fd);
         return -1;
     }
-    fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return -1;
-    }
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0 &&
-        bind(fd, &address.any, len) == 0 && listen(fd, SOMAXCONN) == 0 &&
-        getsockname(fd, &address.any, &len) == 0 && wspool_uring_adopt_listener(loop, fd) == 0) {
-        return ntohs(address.v4.sin_port);
-    }
-    error = errno;
-    close(fd);
-    errno = error;
-    return -1;
+    return fd < 0 ? -1 : wspool_sockets_port(fd);
 }
 
 /* ------------------------------------------------------------------- turns */
@@ -855,7 +794,7 @@ static inline void wspool_uring_completed_(wspool_uring *loop, const struct io_u
     } else if (op != WSPOOL_URING_WAKE) {
         wspool_uring_peer_completed_(loop, id, op, cqe, now);
     } else {
-        wspool_uring_woken_(loop);
+        loop->quit |= wspool_sockets_woken(loop->wake_fd);
         if (!(cqe->flags & IORING_CQE_F_MORE)) {
             wspool_uring_await_wake_(loop);
         }
@@ -865,18 +804,9 @@ static inline void wspool_uring_completed_(wspool_uring *loop, const struct io_u
     }
 }
 
-/* From `now` to `then` in milliseconds, rounded up: sleeping so long is never too short. */
-static inline int wspool_uring_ms_(uint64_t now, uint64_t then)
-{
-    uint64_t ms = then <= now ? 0 : (then - now - 1) / WSPOOL_MILLISECOND + 1;
-    return then == UINT64_MAX ? -1 : ms > INT_MAX ? INT_MAX : (int)ms;
-}
-
-/* When the loop has something to do by itself; UINT64_MAX: never. */
 static inline uint64_t wspool_uring_deadline_(const wspool_uring *loop)
 {
-    uint64_t then = wspool_deadline(loop->pool);
-    return loop->rest_until && loop->rest_until < then ? loop->rest_until : then;
+    return wspool_sockets_deadline(loop->pool, loop->rest_until);
 }
 
 /* How long the host may sleep, as epoll_wait wants it: -1 is for ever. (0 also when something is
@@ -885,7 +815,7 @@ static inline int wspool_uring_wait_ms(const wspool_uring *loop)
 {
     return io_uring_sq_ready(&loop->ring)
                ? 0
-               : wspool_uring_ms_(wspool_clock(), wspool_uring_deadline_(loop));
+               : wspool_sockets_ms(wspool_clock(), wspool_uring_deadline_(loop));
 }
 
 /* Hands over what was asked for, and waits for the first completion. Nothing but a broken ring is
@@ -964,7 +894,7 @@ static inline int wspool_uring_run(wspool_uring *loop, uint64_t until)
     int result = 0;
     while (result == 0 && !loop->quit && !(loop->draining && loop->count == 0) &&
            (now = wspool_clock()) < until) {
-        result = wspool_uring_turn(loop, wspool_uring_ms_(now, until));
+        result = wspool_uring_turn(loop, wspool_sockets_ms(now, until));
     }
     loop->quit = 0;
     return result;
@@ -1020,7 +950,7 @@ static inline void wspool_uring_settle_(wspool_uring *loop)
     while (loop->under_way > 0 && rounds > 0) {
         struct io_uring_cqe *cqe = NULL;
         uint64_t before = loop->under_way;
-        if (wspool_uring_wait_(loop, WSPOOL_URING_REST) < 0) {
+        if (wspool_uring_wait_(loop, WSPOOL_SOCKETS_REST) < 0) {
             return;
         }
         while (io_uring_peek_cqe(&loop->ring, &cqe) == 0) {
@@ -1136,7 +1066,7 @@ static inline int wspool_uring_init(wspool_uring *loop, wspool_config *config)
         result = loop->batch ? 0 : -ENOMEM;
     }
     if (result >= 0) {
-        loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+        loop->wake_fd = wspool_sockets_waker();
         result = loop->wake_fd < 0 ? -errno : 0;
     }
     if (result < 0) {
