@@ -95,6 +95,7 @@ static void read_some(net_client *client)
             reader_take(&client->in, bytes, (size_t)n);
         } else if (n == 0) {
             client->end = NET_FIN;
+            shutdown(client->fd, SHUT_WR); /* and so does the client, when it has heard of it */
         } else if (errno == EAGAIN || errno == ENOTCONN) { /* ENOTCONN: not connected yet */
             return;
         } else {

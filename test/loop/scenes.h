@@ -1026,6 +1026,178 @@ static void refusal_arrives_whole_when_the_client_has_sent_more_than_was_read(vo
     host_end(&host);
 }
 
+/* Most of a long echo lies in the kernel yet when the pool is done with the client, and the client
+ * sends on: what it says is nobody's, but it gets what was sent to it, whole. */
+static void echo_arrives_whole_when_the_client_sends_on_behind_its_close(void **state)
+{
+    enum { LEN = 4 << 20, PAGE = 16384 };
+    static const uint8_t code[] = {0x03, 0xe8};
+    static uint8_t bytes[LEN], page[PAGE];
+    struct host host;
+    net_client *client;
+    (void)state;
+    host_init(&host);
+    host.config.queue_bytes = 64u << 20;
+    host.config.pool_bytes = 128u << 20;
+    host.config.message_bytes = LEN;
+    host_start(&host);
+    client = host_client(&host, "/echo");
+    client->deaf = client->silent = 1;
+    net_fill(bytes, LEN, 1);
+    net_client_frame(client, FIN | OP_BINARY, bytes, LEN);
+    net_client_frame(client, FIN | OP_CLOSE, code, sizeof(code));
+    for (uint64_t since = 0; host.closed == 0 && net_patient(&since);) {
+        ssize_t n = recv(client->fd, page, PAGE, MSG_DONTWAIT);
+        if (n > 0)
+            reader_take(&client->in, page, (size_t)n);
+        host_turn(&host);
+    }
+    assert_int_equal(client->in.messages, 0);
+    assert_int_equal(host.loop.count, 1);
+    net_client_frame(client, FIN | OP_BINARY, bytes, LEN);
+    for (int i = 0; i < 10; i++)
+        host_turn(&host);
+    client->deaf = 0;
+    UNTIL(&host, client->end != NET_HERE);
+    assert_int_equal(client->end, NET_FIN);
+    assert_int_equal(client->in.messages, 1);
+    assert_true(got_is(reader_message(&client->in, 0), bytes, LEN));
+    assert_int_equal(client->in.close_code, 1000);
+    assert_int_equal(host.messages, 1);
+    UNTIL(&host, host.loop.count == 0);
+    host_end(&host);
+}
+
+/* Somebody who is refused, and does not close his end. */
+static int refused_one(struct host *host)
+{
+    static const char nonsense[] = "what?\r\n\r\n";
+    uint64_t refusals = net_stats(host->loop.pool).handshakes, since = 0;
+    char answer[512];
+    int pair[2];
+    assert_int_equal(refusals, 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+    assert_int_equal(LOOP(open)(&host->loop, pair[0], NULL), 0);
+    assert_int_equal(write(pair[1], nonsense, sizeof(nonsense) - 1), (ssize_t)sizeof(nonsense) - 1);
+    while (recv(pair[1], answer, sizeof(answer), MSG_DONTWAIT) <= 0 && net_patient(&since))
+        assert_int_equal(LOOP(turn)(&host->loop, 1), 0);
+    while (recv(pair[1], answer, sizeof(answer), MSG_DONTWAIT) != 0 && net_patient(&since))
+        assert_int_equal(LOOP(turn)(&host->loop, 1), 0);
+    return pair[1];
+}
+
+/* Until then the loop sleeps, and a run of one that drains goes on. */
+static void lingering_ends_when_its_time_is_over(void **state)
+{
+    struct host host;
+    unsigned before;
+    uint64_t since = 0;
+    int other;
+    (void)state;
+    host_init(&host);
+    host_start(&host);
+    assert_true(host.loop.linger == host.config.closing_time);
+    host.loop.linger = 300 * WSPOOL_MILLISECOND;
+    other = refused_one(&host);
+    before = net_waits;
+    assert_int_equal(LOOP(drain)(&host.loop, 0, 0), 0);
+    assert_int_equal(LOOP(run)(&host.loop, wspool_clock() + 50 * WSPOOL_MILLISECOND), 0);
+    assert_int_equal(host.loop.count, 1);
+    assert_int_equal(send(other, "x", 1, MSG_NOSIGNAL), 1);
+    while (host.loop.count > 0 && net_patient(&since)) {
+        assert_int_equal(LOOP(turn)(&host.loop, -1), 0);
+        assert_true(net_waits - before < 20);
+    }
+    assert_int_equal(send(other, "x", 1, MSG_NOSIGNAL), -1);
+    close(other);
+    host_end(&host);
+}
+
+static void lingering_ends_when_too_much_is_sent(void **state)
+{
+    static char bytes[65536];
+    struct host host;
+    size_t sent = 0;
+    uint64_t since = 0;
+    int other;
+    (void)state;
+    host_init(&host);
+    host_start(&host);
+    host.loop.linger = 10 * NET_PATIENCE;
+    other = refused_one(&host);
+    while (host.loop.count > 0 && net_patient(&since)) {
+        ssize_t n = send(other, bytes, sizeof(bytes), MSG_NOSIGNAL | MSG_DONTWAIT);
+        sent += n > 0 ? (size_t)n : 0;
+        assert_true(sent < WSPOOL_SOCKETS_LINGER_BYTES + (4u << 20)); /* the kernel holds some */
+        assert_int_equal(LOOP(turn)(&host.loop, 0), 0);
+    }
+    assert_true(sent > WSPOOL_SOCKETS_LINGER_BYTES);
+    close(other);
+    host_end(&host);
+}
+
+/* One more is closed at once, and so is everybody when the loop may not linger. */
+static void only_so_many_linger_when_many_do_not_close(void **state)
+{
+    int others[WSPOOL_SOCKETS_LINGERERS + 4];
+    enum { COUNT = sizeof(others) / sizeof(*others) };
+    struct host host;
+    (void)state;
+    host_init(&host);
+    host_start(&host);
+    for (int i = 0; i < COUNT; i++)
+        others[i] = refused_one(&host);
+    UNTIL(&host, host.loop.count == WSPOOL_SOCKETS_LINGERERS);
+    for (int i = 0; i < COUNT; i++)
+        close(others[i]);
+    UNTIL(&host, host.loop.count == 0);
+    host.loop.linger = 0;
+    others[0] = refused_one(&host);
+    UNTIL(&host, host.loop.count == 0);
+    close(others[0]);
+    host_end(&host);
+}
+
+static void nobody_lingers_when_newcomers_find_no_descriptors(void **state)
+{
+    enum { SPARE = 64 };
+    struct host host;
+    struct rlimit limit, old;
+    net_client *newcomer;
+    int others[2], taken[SPARE], count = 0;
+    (void)state;
+    if (getenv("LD_PRELOAD") && strstr(getenv("LD_PRELOAD"), "valgrind"))
+        skip(); /* there the connection is accepted, lost, and only then EMFILE is answered */
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    limit = old;
+    taken[0] = dup(0);
+    limit.rlim_cur = (rlim_t)(taken[0] + SPARE);
+    close(taken[0]);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    host_init(&host);
+    host_start(&host);
+    host.loop.linger = 10 * NET_PATIENCE;
+    for (int i = 0; i < 2; i++)
+        others[i] = refused_one(&host);
+    assert_int_equal(host.loop.count, 2);
+    while (count < SPARE && (taken[count] = dup(0)) >= 0)
+        count++;
+    close(taken[--count]); /* which the newcomer's own end takes */
+    newcomer = &host.clients[host.count++];
+    net_client_open(newcomer, host.port, "/echo");
+    for (int i = 0; i < 1000 && (newcomer->in.status != 101 || host.loop.count > 1); i++)
+        host_turn(&host);
+    assert_int_equal(newcomer->in.status, 101);
+    assert_int_equal(host.loop.count, 1);
+    while (count > 0)
+        close(taken[--count]);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    UNTIL(&host, host.loop.rest_until == 0);
+    for (int i = 0; i < 2; i++)
+        close(others[i]);
+    host_end(&host);
+}
+
 /* One says half a head and falls silent, one goes on a byte at a time, one says nothing. */
 static void slow_handshakes_end_with_408_when_their_time_is_over(void **state)
 {
@@ -1209,6 +1381,11 @@ static void wake_hook_is_set_when_the_host_has_none(void **state)
         cmocka_unit_test(accepting_goes_on_by_itself_when_the_system_is_short_of_descriptors),     \
         cmocka_unit_test(newcomer_is_turned_away_when_the_pool_has_no_place_for_handshakes),       \
         cmocka_unit_test(refusal_arrives_whole_when_the_client_has_sent_more_than_was_read),       \
+        cmocka_unit_test(echo_arrives_whole_when_the_client_sends_on_behind_its_close),            \
+        cmocka_unit_test(lingering_ends_when_its_time_is_over),                                    \
+        cmocka_unit_test(lingering_ends_when_too_much_is_sent),                                    \
+        cmocka_unit_test(only_so_many_linger_when_many_do_not_close),                              \
+        cmocka_unit_test(nobody_lingers_when_newcomers_find_no_descriptors),                       \
         cmocka_unit_test(slow_handshakes_end_with_408_when_their_time_is_over),                    \
         cmocka_unit_test(everybody_is_told_and_run_returns_when_the_loop_drains),                  \
         cmocka_unit_test(run_returns_at_the_deadline_when_somebody_does_not_leave),                \

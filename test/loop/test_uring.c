@@ -27,6 +27,7 @@ static struct io_uring *sends_ring;
 static int send_result, accept_result; /* of the NOP that stands for one; 0: there is none */
 static uint64_t accept_tag;
 static int submit_errors[8], write_errors[8], wait_errors[8]; /* of the next such calls */
+static unsigned leavings;                                     /* calls of shutdown and recv */
 
 static int counted_wait(struct io_uring *ring, struct io_uring_cqe **cqe, unsigned count,
                         struct __kernel_timespec *time, sigset_t *mask)
@@ -55,6 +56,18 @@ static int failing_submit(struct io_uring *ring)
 {
     int error = net_next_error(submit_errors);
     return error != 0 ? -error : io_uring_submit(ring);
+}
+
+static int counted_shutdown(int fd, int how)
+{
+    leavings++;
+    return shutdown(fd, how);
+}
+
+static ssize_t counted_recv(int fd, void *bytes, size_t len, int flags)
+{
+    leavings++;
+    return recv(fd, bytes, len, flags);
 }
 
 static void failing_accept(struct io_uring_sqe *sqe, int fd, struct sockaddr *address,
@@ -122,6 +135,8 @@ static int told_peek(struct io_uring *ring, struct io_uring_cqe **cqe)
 #define io_uring_prep_sendmsg failing_send
 #define io_uring_prep_send failing_send_one
 #define io_uring_peek_cqe told_peek
+#define shutdown counted_shutdown
+#define recv(fd, bytes, len, flags) counted_recv(fd, bytes, len, flags)
 #include <wspool/adapters/uring.h>
 #undef io_uring_submit_and_wait_timeout
 #undef io_uring_submit_and_wait
@@ -130,6 +145,8 @@ static int told_peek(struct io_uring *ring, struct io_uring_cqe **cqe)
 #undef io_uring_prep_sendmsg
 #undef io_uring_prep_send
 #undef io_uring_peek_cqe
+#undef shutdown
+#undef recv
 
 #define LOOP(name) wspool_uring_##name
 #define LOOP_TYPE wspool_uring
@@ -443,6 +460,20 @@ static void peer_is_released_later_when_something_of_it_is_under_way(void **stat
     host_end(&host);
 }
 
+/* Neither is its own direction shut down nor is it read from: both would be a call for nothing. */
+static void socket_is_just_closed_when_the_other_side_has_closed_it(void **state)
+{
+    struct host host;
+    (void)state;
+    host_init(&host);
+    host_start(&host);
+    net_client_kill(host_client(&host, "/echo"), NET_KILL_FIN);
+    leavings = 0;
+    UNTIL(&host, host.loop.count == 0);
+    assert_int_equal(leavings, 0);
+    host_end(&host);
+}
+
 static void *run_elsewhere(void *argument)
 {
     struct host *host = argument;
@@ -665,6 +696,7 @@ int main(void)
         cmocka_unit_test(completion_of_a_closed_peer_is_dropped_when_another_one_comes),
         cmocka_unit_test(peer_is_released_later_when_something_of_it_is_under_way),
         cmocka_unit_test(loop_runs_in_another_thread_when_that_takes_the_first_turn),
+        cmocka_unit_test(socket_is_just_closed_when_the_other_side_has_closed_it),
         cmocka_unit_test(loop_goes_on_when_the_wrong_thread_has_tried_a_turn),
         cmocka_unit_test(everybody_is_heard_when_the_kernel_takes_no_requests_for_a_moment),
         cmocka_unit_test(everybody_is_written_to_when_the_kernel_takes_no_writes_for_a_moment),

@@ -31,6 +31,8 @@
  *   - Level-triggered. epoll_data carries the id of a peer, so an event for one that was closed
  *     earlier in the same batch, its descriptor used again perhaps, is known to be stale.
  *   - epoll_ctl is called when what is awaited has changed, not for each message.
+ *   - A transport that the pool is done with lingers until the other side has closed it too, for
+ *     `linger` at most: wspool/adapters/sockets.h says why, and what bounds it.
  *   - Fairness: at most 64 KiB are read from a peer in a turn. The output is flushed whenever
  *     `burst` bytes have come: so many that even if each message among them were the smallest
  *     there is and went to everybody, it would fit into half of an empty queue. A reader that
@@ -85,13 +87,15 @@ typedef struct wspool_epoll_peer {
     uint8_t armed;   /* what epoll was told to await: EPOLLIN, EPOLLOUT; both fit */
 } wspool_epoll_peer;
 
-/* `pool` is the host's to set, `burst` its to change; the others are to be read only. */
+/* `pool` is the host's to set, `burst` and `linger` its to change; the others are to be read
+ * only. */
 typedef struct wspool_epoll {
     wspool *pool;
     int fd;                   /* the epoll itself: readable when a turn has something to do */
-    uint32_t count;           /* transports that are open */
+    uint32_t count;           /* transports that are open; those that linger are among them */
     uint64_t turned_away;     /* transports closed because the pool or epoll would not have them */
     size_t burst;             /* bytes fed between two flushes; 0: as many as there are */
+    uint64_t linger;          /* nanoseconds, at most; 0: they are closed at once */
     size_t fed;               /* bytes fed since the last one */
     wspool_epoll_peer *peers; /* by slot */
     uint32_t room;            /* slots in `peers` */
@@ -103,6 +107,7 @@ typedef struct wspool_epoll {
     int quit;
     uint64_t rest_until;   /* accepting rests until then; 0: it doesn't */
     unsigned char *buffer; /* WSPOOL_EPOLL_READ bytes */
+    wspool_sockets_lingerers lingering;
 } wspool_epoll;
 
 /* ------------------------------------------------------------------ waking */
@@ -206,24 +211,56 @@ static inline void wspool_epoll_arm_(wspool_epoll *loop, wspool_epoll_peer *peer
     }
 }
 
-/* The pool is done with a peer. A socket that is closed with bytes unread resets the connection,
- * which may cost the other side our last answer: so what has come is read first. */
-static inline void wspool_epoll_close_(wspool_epoll *loop, wspool_id id)
+/* ----------------------------------------------------------------- closing */
+
+/* Closing it takes it out of epoll, but only if nobody else has this socket. While a child that the
+ * host has forked has it, epoll would tell of it in every turn, and what is closed here can't be
+ * taken out any more; to be told once, instead, would cost a call for each read. */
+static inline void wspool_epoll_shut_(wspool_epoll *loop, int fd)
+{
+    wspool_epoll_control_(loop, EPOLL_CTL_DEL, fd, 0, 0);
+    close(fd);
+    loop->count--;
+    loop->rest_until = loop->rest_until ? 1 : 0; /* there is a descriptor again */
+}
+
+/* Who has lingered long enough by `now` is closed. */
+static inline void wspool_epoll_hurry_(wspool_epoll *loop, uint64_t now)
+{
+    wspool_sockets_linger *place;
+    while ((place = wspool_sockets_overdue(&loop->lingering, now))) {
+        wspool_sockets_leave_place(&loop->lingering, place);
+        wspool_sockets_discard_all(place->fd, loop->buffer, WSPOOL_EPOLL_READ);
+        wspool_epoll_shut_(loop, place->fd);
+    }
+}
+
+/* An event for a transport that has no peer any more, or none at all. */
+static inline void wspool_epoll_lingers_on_(wspool_epoll *loop, wspool_id id)
+{
+    wspool_sockets_linger *place = wspool_sockets_lingers(&loop->lingering, id);
+    if (place && wspool_sockets_discard(place, loop->buffer, WSPOOL_EPOLL_READ)) {
+        wspool_sockets_leave_place(&loop->lingering, place);
+        wspool_epoll_shut_(loop, place->fd);
+    }
+}
+
+/* The pool is done with a peer. Its transport keeps the id by which epoll knows it. */
+static inline void wspool_epoll_close_(wspool_epoll *loop, wspool_id id, uint64_t now)
 {
     wspool_epoll_peer *peer = wspool_epoll_peer_(loop, id);
-    int reads = 16;
     if (peer) {
-        if (!peer->ended) {
-            shutdown(peer->fd, SHUT_WR);
-            while (reads-- > 0 &&
-                   recv(peer->fd, loop->buffer, WSPOOL_EPOLL_READ, MSG_DONTWAIT) > 0) {
+        int lingers = !peer->ended && shutdown(peer->fd, SHUT_WR) == 0;
+        if (lingers && loop->linger > 0 &&
+            wspool_sockets_take_place(&loop->lingering, peer->fd, id, now + loop->linger)) {
+            wspool_epoll_arm_(loop, peer, EPOLLIN);
+        } else {
+            if (lingers) {
+                wspool_sockets_discard_all(peer->fd, loop->buffer, WSPOOL_EPOLL_READ);
             }
+            wspool_epoll_shut_(loop, peer->fd);
         }
-        wspool_epoll_control_(loop, EPOLL_CTL_DEL, peer->fd, 0, 0); /* it may have been dup'ed */
-        close(peer->fd);
         peer->id = 0;
-        loop->count--;
-        loop->rest_until = loop->rest_until ? 1 : 0; /* there is a descriptor again */
     }
     wspool_release(loop->pool, id);
 }
@@ -278,7 +315,7 @@ static inline void wspool_epoll_flush_(wspool_epoll *loop, uint64_t now)
     while (bound-- > 0 && wspool_next(loop->pool, &id, &wants) == 1) {
         wspool_epoll_peer *peer = wspool_epoll_peer_(loop, id);
         if (wants & WSPOOL_CLOSE) {
-            wspool_epoll_close_(loop, id);
+            wspool_epoll_close_(loop, id, now);
         } else if (peer) {
             if (wants & WSPOOL_WRITE) {
                 wspool_epoll_write_(loop, peer, now);
@@ -332,7 +369,11 @@ static inline void wspool_epoll_event_(wspool_epoll *loop, wspool_id id, uint32_
                                        uint64_t now)
 {
     wspool_epoll_peer *peer = wspool_epoll_peer_(loop, id);
-    if (peer && events & EPOLLOUT) {
+    if (!peer) {
+        wspool_epoll_lingers_on_(loop, id);
+        return;
+    }
+    if (events & EPOLLOUT) {
         if (peer->blocked) {
             peer->blocked = 0; /* EPOLLOUT stays armed: most often the flush blocks again */
             wspool_writable(loop->pool, id, now);
@@ -378,6 +419,7 @@ static inline void wspool_epoll_accept_(wspool_epoll *loop, int listener, uint64
         } else if (!wspool_sockets_next_may_come(errno)) {
             loop->rest_until = now + WSPOOL_SOCKETS_REST;
             wspool_epoll_listeners_(loop, 0);
+            wspool_epoll_hurry_(loop, WSPOOL_SOCKETS_ALL_OVERDUE); /* newcomers come first */
             return;
         }
     }
@@ -417,7 +459,7 @@ static inline int wspool_epoll_listen(wspool_epoll *loop, const char *host, unsi
 
 static inline uint64_t wspool_epoll_deadline_(const wspool_epoll *loop)
 {
-    return wspool_sockets_deadline(loop->pool, loop->rest_until);
+    return wspool_sockets_deadline(loop->pool, loop->rest_until, &loop->lingering);
 }
 
 /* How long the loop may sleep, as epoll_wait wants it: -1 is for ever. */
@@ -472,6 +514,7 @@ static inline int wspool_epoll_turn(wspool_epoll *loop, int max_ms)
     }
     wspool_tick(loop->pool, now);
     wspool_epoll_flush_(loop, now);
+    wspool_epoll_hurry_(loop, now);
     if (loop->rest_until && loop->rest_until <= now) {
         loop->rest_until = 0;
         wspool_epoll_listeners_(loop, EPOLLIN);
@@ -531,6 +574,7 @@ static inline void wspool_epoll_fini(wspool_epoll *loop)
             close(loop->peers[slot].fd);
         }
     }
+    wspool_epoll_hurry_(loop, WSPOOL_SOCKETS_ALL_OVERDUE);
     if (loop->wake_fd >= 0) {
         close(loop->wake_fd);
     }
@@ -544,7 +588,8 @@ static inline void wspool_epoll_fini(wspool_epoll *loop)
 }
 
 /* Before wspool_new, with the configuration that the pool will have: it takes the wake hook,
- * unless the host has one already, and `burst` follows from queue_messages. */
+ * unless the host has one already; `burst` follows from queue_messages, `linger` from
+ * closing_time. */
 static inline int wspool_epoll_init(wspool_epoll *loop, wspool_config *config)
 {
     memset(loop, 0, sizeof(*loop));
@@ -564,6 +609,7 @@ static inline int wspool_epoll_init(wspool_epoll *loop, wspool_config *config)
         config->wake.user = loop;
     }
     loop->burst = 3 * (size_t)config->queue_messages; /* the smallest message is 6 bytes */
+    loop->linger = config->closing_time;
     return 0;
 }
 

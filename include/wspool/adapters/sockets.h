@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * wspool/adapters/sockets.h - what every loop over Linux's sockets needs, whatever it waits with:
- * waking, listening, the peers' table, time.
+ * waking, listening, the peers' table, lingering, time.
  *
  * wspool/adapters/epoll.h and wspool/adapters/uring.h both include it; who copies one of them
  * copies this one too. It knows neither loops nor rings. A loop of your own may use it.
@@ -34,6 +34,9 @@ extern "C" {
 
 #define WSPOOL_SOCKETS_LISTENERS 4                     /* that one loop may have */
 #define WSPOOL_SOCKETS_REST (100 * WSPOOL_MILLISECOND) /* without descriptors or memory */
+#define WSPOOL_SOCKETS_LINGERERS 64                    /* at a time */
+#define WSPOOL_SOCKETS_LINGER_BYTES ((size_t)16 << 20) /* more than both kernels hold of it */
+#define WSPOOL_SOCKETS_DISCARD_BYTES ((size_t)1 << 20) /* at once, where there is no lingering */
 
 /* Closes it, and leaves errno as it was. */
 static inline void wspool_sockets_close(int fd)
@@ -178,14 +181,129 @@ static inline void *wspool_sockets_table(void *table, uint32_t *room, uint32_t s
     return table;
 }
 
+/*
+ * --------------------------------------------------------------- lingering
+ *
+ * A socket that is closed while the other side still sends resets the connection, and that throws
+ * away what was written to it but did not arrive yet: our last answer. So when the pool is done
+ * with a peer, the loop ends its own direction only (the FIN stands behind all that was written)
+ * and throws away what comes, until the other side has closed too. Who does not within a time, or
+ * sends too much, is closed all the same. Only so many may linger at a time, and none while there
+ * are no descriptors for newcomers; the others are closed at once, when what has come is read.
+ */
+typedef struct wspool_sockets_linger {
+    uint64_t until; /* 0: nobody has this place */
+    wspool_id id;   /* whose transport it was */
+    size_t left;    /* bytes that may still come */
+    int fd;
+} wspool_sockets_linger;
+
+#define WSPOOL_SOCKETS_ALL_OVERDUE (UINT64_MAX - 1) /* as `now`: everybody's time is over */
+
+/* All zero: nobody lingers. */
+typedef struct wspool_sockets_lingerers {
+    uint32_t count;
+    uint64_t next; /* no one's time is over before; of no meaning when nobody lingers */
+    wspool_sockets_linger places[WSPOOL_SOCKETS_LINGERERS];
+} wspool_sockets_lingerers;
+
+/* A place for a descriptor whose own direction was shut down; NULL when all are taken. */
+static inline wspool_sockets_linger *wspool_sockets_take_place(wspool_sockets_lingerers *all,
+                                                               int fd, wspool_id id, uint64_t until)
+{
+    wspool_sockets_linger *place = all->places;
+    if (all->count == WSPOOL_SOCKETS_LINGERERS) {
+        return NULL;
+    }
+    while (place->until) {
+        place++;
+    }
+    place->until = until;
+    place->id = id;
+    place->left = WSPOOL_SOCKETS_LINGER_BYTES;
+    place->fd = fd;
+    all->next = all->count++ == 0 || until < all->next ? until : all->next;
+    return place;
+}
+
+/* The descriptor is closed, or about to be. */
+static inline void wspool_sockets_leave_place(wspool_sockets_lingerers *all,
+                                              wspool_sockets_linger *place)
+{
+    place->until = 0;
+    all->count--;
+}
+
+/* Who lingers by this id; NULL: nobody. */
+static inline wspool_sockets_linger *wspool_sockets_lingers(wspool_sockets_lingerers *all,
+                                                            wspool_id id)
+{
+    int i;
+    for (i = 0; all->count > 0 && i < WSPOOL_SOCKETS_LINGERERS; i++) {
+        if (all->places[i].until && all->places[i].id == id) {
+            return &all->places[i];
+        }
+    }
+    return NULL;
+}
+
+/* Something came, or the end. Reads it; 1: there is nothing more to wait for. */
+static inline int wspool_sockets_discard(wspool_sockets_linger *place, void *buffer, size_t size)
+{
+    ssize_t n = recv(place->fd, buffer, size, MSG_DONTWAIT);
+    if (n < 0) {
+        return errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR;
+    }
+    if (n == 0 || (size_t)n > place->left) {
+        return 1;
+    }
+    place->left -= (size_t)n;
+    return 0;
+}
+
+/* Somebody whose time is over by `now`; NULL: nobody's is. The caller closes it, or sets `until`
+ * to UINT64_MAX: then it is not told of again. */
+static inline wspool_sockets_linger *wspool_sockets_overdue(wspool_sockets_lingerers *all,
+                                                            uint64_t now)
+{
+    int i;
+    if (all->count == 0 || all->next > now) {
+        return NULL;
+    }
+    all->next = UINT64_MAX;
+    for (i = 0; i < WSPOOL_SOCKETS_LINGERERS; i++) {
+        uint64_t until = all->places[i].until;
+        if (until && until <= now) {
+            all->next = 0; /* there may be more of them */
+            return &all->places[i];
+        }
+        all->next = until && until < all->next ? until : all->next;
+    }
+    return NULL;
+}
+
+/* Instead of lingering: reads what has come already. */
+static inline void wspool_sockets_discard_all(int fd, void *buffer, size_t size)
+{
+    size_t left = WSPOOL_SOCKETS_DISCARD_BYTES;
+    ssize_t n;
+    while ((n = recv(fd, buffer, size, MSG_DONTWAIT)) > 0 && left > (size_t)n) {
+        left -= (size_t)n;
+    }
+}
+
 /* ------------------------------------------------------------------- turns */
 
 /* When a loop has something to do by itself; UINT64_MAX: never. `rest_until`: accepting rests
  * until then; 0: it doesn't. */
-static inline uint64_t wspool_sockets_deadline(const wspool *pool, uint64_t rest_until)
+static inline uint64_t wspool_sockets_deadline(const wspool *pool, uint64_t rest_until,
+                                               const wspool_sockets_lingerers *lingering)
 {
     uint64_t then = wspool_deadline(pool);
-    return rest_until && rest_until < then ? rest_until : then;
+    if (rest_until && rest_until < then) {
+        then = rest_until;
+    }
+    return lingering->count > 0 && lingering->next < then ? lingering->next : then;
 }
 
 #ifdef __cplusplus

@@ -43,6 +43,8 @@
  *     what goes beyond is fed all the same, and the peer's queue pays.)
  *   - user_data is the id of a peer and what was asked for. A transport is closed, and its peer
  *     released, when nothing of it is left in the kernel: no completion is ever for another one.
+ *   - A transport that the pool is done with lingers until the other side has closed it too, for
+ *     `linger` at most: wspool/adapters/sockets.h says why, and what bounds it.
  *   - Fairness: a turn has WSPOOL_URING_BUFFERS buffers for everybody; for whom none was left is
  *     read from first in the next, before those who took them. The output is flushed whenever
  *     `burst` bytes have been fed, as in wspool/adapters/epoll.h: a reader that keeps up is never
@@ -90,7 +92,8 @@ enum wspool_uring_op {
     WSPOOL_URING_FEED,   /* what was kept is to be fed; it is time to read on */
     WSPOOL_URING_ACCEPT, /* in place of the id: the tag of a listener */
     WSPOOL_URING_WAKE,
-    WSPOOL_URING_CANCEL /* of no interest: what was cancelled tells */
+    WSPOOL_URING_LINGER, /* in place of the id: the place of one who lingers */
+    WSPOOL_URING_CANCEL  /* of no interest: what was cancelled tells */
 };
 #define WSPOOL_URING_OP_SHIFT 29
 #define WSPOOL_URING_OP_MASK ((uint64_t)7 << WSPOOL_URING_OP_SHIFT)
@@ -125,13 +128,15 @@ typedef struct wspool_uring_send {
     struct iovec vectors[WSPOOL_URING_VECTORS];
 } wspool_uring_send;
 
-/* `pool` is the host's to set, `burst` its to change; the others are to be read only. */
+/* `pool` is the host's to set, `burst` and `linger` its to change; the others are to be read
+ * only. */
 typedef struct wspool_uring {
     wspool *pool;
     int fd;               /* the ring's: readable when a turn has something to do */
-    uint32_t count;       /* transports that are open */
+    uint32_t count;       /* transports that are open; those that linger are among them */
     uint64_t turned_away; /* transports closed because the pool or the ring would not have them */
     size_t burst;         /* bytes fed between two flushes; 0: as many as there are */
+    uint64_t linger;      /* nanoseconds, at most; 0: they are closed at once */
     size_t fed;           /* bytes fed since the last one */
     wspool_uring_peer *peers; /* by slot */
     uint32_t room;            /* slots in `peers` */
@@ -155,6 +160,7 @@ typedef struct wspool_uring {
     struct io_uring_buf_ring *shared; /* the buffers that the kernel may fill */
     unsigned char *buffers;
     unsigned char *scratch; /* one more, for what nobody wants to know */
+    wspool_sockets_lingerers lingering;
 } wspool_uring;
 
 /* In words that help: what the errno of a wspool_uring_init that failed means. */
@@ -371,6 +377,8 @@ static inline int wspool_uring_adopt(wspool_uring *loop, wspool_id id, int fd, c
     return -1;
 }
 
+/* ----------------------------------------------------------------- closing */
+
 static inline void wspool_uring_forget_(wspool_uring *loop, wspool_uring_peer *peer)
 {
     loop->kept -= peer->kept_len;
@@ -379,23 +387,72 @@ static inline void wspool_uring_forget_(wspool_uring *loop, wspool_uring_peer *p
     peer->kept_at = peer->kept_len = 0;
 }
 
-/* The kernel has nothing of it any more. A socket that is closed with bytes unread resets the
- * connection, which may cost the other side our last answer: so what has come is read first. */
-static inline void wspool_uring_closed_(wspool_uring *loop, wspool_uring_peer *peer)
+static inline void wspool_uring_shut_(wspool_uring *loop, int fd)
 {
-    wspool_id id = peer->id;
-    int reads = 64;
-    while (reads-- > 0 && recv(peer->fd, loop->scratch, WSPOOL_URING_BUFFER, MSG_DONTWAIT) > 0) {
-    }
-    close(peer->fd);
-    peer->id = 0;
+    close(fd);
     loop->count--;
     loop->rest_until = loop->rest_until ? 1 : 0; /* there is a descriptor again */
+}
+
+/* Waits for what one who lingers has to say. When that can't be asked for, it is closed. */
+static inline void wspool_uring_await_lingerer_(wspool_uring *loop, wspool_sockets_linger *place)
+{
+    struct io_uring_sqe *sqe = wspool_uring_request_(
+        loop, (uint64_t)(place - loop->lingering.places), WSPOOL_URING_LINGER);
+    if (sqe) {
+        io_uring_prep_poll_add(sqe, place->fd, POLLIN);
+    } else {
+        wspool_sockets_leave_place(&loop->lingering, place);
+        wspool_uring_shut_(loop, place->fd);
+    }
+}
+
+/* Something came, the other side has closed it too, or its time was over. */
+static inline void wspool_uring_lingers_on_(wspool_uring *loop, uint64_t number, int result)
+{
+    wspool_sockets_linger *place = &loop->lingering.places[number];
+    if (result < 0 || place->until == UINT64_MAX) {
+        wspool_sockets_discard_all(place->fd, loop->scratch, WSPOOL_URING_BUFFER);
+    } else if (!wspool_sockets_discard(place, loop->scratch, WSPOOL_URING_BUFFER)) {
+        wspool_uring_await_lingerer_(loop, place);
+        return;
+    }
+    wspool_sockets_leave_place(&loop->lingering, place);
+    wspool_uring_shut_(loop, place->fd);
+}
+
+/* Who has lingered long enough by `now` is closed as soon as the kernel has nothing of it. */
+static inline void wspool_uring_hurry_(wspool_uring *loop, uint64_t now)
+{
+    wspool_sockets_linger *place;
+    while ((place = wspool_sockets_overdue(&loop->lingering, now))) {
+        place->until = UINT64_MAX;
+        wspool_uring_cancel_(loop, (uint64_t)(place - loop->lingering.places), WSPOOL_URING_LINGER);
+    }
+}
+
+/* The kernel has nothing of it any more. */
+static inline void wspool_uring_closed_(wspool_uring *loop, wspool_uring_peer *peer, uint64_t now)
+{
+    wspool_id id = peer->id;
+    wspool_sockets_linger *place = NULL;
+    if (!peer->ended && loop->linger > 0) {
+        place = wspool_sockets_take_place(&loop->lingering, peer->fd, id, now + loop->linger);
+    }
+    if (place) {
+        wspool_uring_await_lingerer_(loop, place);
+    } else {
+        if (!peer->ended) {
+            wspool_sockets_discard_all(peer->fd, loop->scratch, WSPOOL_URING_BUFFER);
+        }
+        wspool_uring_shut_(loop, peer->fd);
+    }
+    peer->id = 0;
     wspool_release(loop->pool, id);
 }
 
 /* The pool is done with a peer. */
-static inline void wspool_uring_close_(wspool_uring *loop, wspool_id id)
+static inline void wspool_uring_close_(wspool_uring *loop, wspool_id id, uint64_t now)
 {
     wspool_uring_peer *peer = wspool_uring_peer_(loop, id);
     unsigned op;
@@ -403,14 +460,16 @@ static inline void wspool_uring_close_(wspool_uring *loop, wspool_id id)
         wspool_release(loop->pool, id);
         return;
     }
-    shutdown(peer->fd, SHUT_WR);
+    if (!peer->ended && shutdown(peer->fd, SHUT_WR) < 0) {
+        peer->ended = 2;
+    }
     peer->closing = 1;
     wspool_uring_forget_(loop, peer);
     for (op = WSPOOL_URING_READ; op <= WSPOOL_URING_FEED; op++) {
         wspool_uring_disarm_(loop, peer, (enum wspool_uring_op)op);
     }
     if (!peer->armed) {
-        wspool_uring_closed_(loop, peer);
+        wspool_uring_closed_(loop, peer, now);
     }
 }
 
@@ -455,6 +514,7 @@ static inline void wspool_uring_sent_(wspool_uring *loop, const wspool_uring_sen
     }
     peer->sending = 0;
     if (n < 0 && n != -EAGAIN && n != -EINTR) {
+        peer->ended = 2;
         wspool_gone(loop->pool, send->id, WSPOOL_GONE_FAILED, now);
         return;
     }
@@ -509,7 +569,7 @@ static inline void wspool_uring_flush_(wspool_uring *loop, uint64_t now)
                 peer = wspool_uring_peer_(loop, id);
             }
             if (wants & WSPOOL_CLOSE) {
-                wspool_uring_close_(loop, id);
+                wspool_uring_close_(loop, id, now);
             } else if (peer) {
                 peer->reading = (wants & WSPOOL_READ) != 0;
                 wspool_uring_ask_(loop, peer);
@@ -696,7 +756,7 @@ static inline void wspool_uring_peer_completed_(wspool_uring *loop, wspool_id id
     if (!peer->closing) {
         wspool_uring_ask_(loop, peer);
     } else if (!peer->armed) {
-        wspool_uring_closed_(loop, peer);
+        wspool_uring_closed_(loop, peer, now);
     }
 }
 
@@ -732,6 +792,7 @@ static inline void wspool_uring_accept_(wspool_uring *loop, uint64_t tag,
     } else if (!wspool_sockets_next_may_come(-result) && result != -EAGAIN &&
                result != -ECANCELED) {
         loop->rest_until = now + WSPOOL_SOCKETS_REST;
+        wspool_uring_hurry_(loop, WSPOOL_SOCKETS_ALL_OVERDUE); /* newcomers come first */
     }
     wspool_uring_listeners_(loop);
 }
@@ -791,6 +852,8 @@ static inline void wspool_uring_completed_(wspool_uring *loop, const struct io_u
     loop->under_way -= !(cqe->flags & IORING_CQE_F_MORE);
     if (op == WSPOOL_URING_ACCEPT) {
         wspool_uring_accept_(loop, id, cqe, now);
+    } else if (op == WSPOOL_URING_LINGER) {
+        wspool_uring_lingers_on_(loop, id, cqe->res);
     } else if (op != WSPOOL_URING_WAKE) {
         wspool_uring_peer_completed_(loop, id, op, cqe, now);
     } else {
@@ -806,7 +869,7 @@ static inline void wspool_uring_completed_(wspool_uring *loop, const struct io_u
 
 static inline uint64_t wspool_uring_deadline_(const wspool_uring *loop)
 {
-    return wspool_sockets_deadline(loop->pool, loop->rest_until);
+    return wspool_sockets_deadline(loop->pool, loop->rest_until, &loop->lingering);
 }
 
 /* How long the host may sleep, as epoll_wait wants it: -1 is for ever. (0 also when something is
@@ -878,6 +941,7 @@ static inline int wspool_uring_turn(wspool_uring *loop, int max_ms)
     }
     wspool_tick(loop->pool, now);
     wspool_uring_flush_(loop, now);
+    wspool_uring_hurry_(loop, now);
     if (loop->rest_until && loop->rest_until <= now) {
         loop->rest_until = 0;
         wspool_uring_listeners_(loop);
@@ -970,12 +1034,18 @@ static inline void wspool_uring_settle_(wspool_uring *loop)
 static inline void wspool_uring_fini(wspool_uring *loop)
 {
     uint32_t slot;
+    int i;
     wspool_uring_deafen(loop);
     wspool_uring_settle_(loop);
     for (slot = 0; slot < loop->room; slot++) {
         if (loop->peers[slot].id) {
             close(loop->peers[slot].fd);
             free(loop->peers[slot].kept);
+        }
+    }
+    for (i = 0; i < WSPOOL_SOCKETS_LINGERERS; i++) {
+        if (loop->lingering.places[i].until) {
+            close(loop->lingering.places[i].fd);
         }
     }
     if (loop->wake_fd >= 0) {
@@ -1047,7 +1117,8 @@ static inline int wspool_uring_buffers_(wspool_uring *loop)
 }
 
 /* Before wspool_new, with the configuration that the pool will have: it takes the wake hook,
- * unless the host has one already, and `burst` follows from queue_messages. When it fails,
+ * unless the host has one already; `burst` follows from queue_messages, `linger` is closing_time.
+ * When it fails,
  * wspool_uring_why says what that means; ENOSYS and EPERM: use another adapter. */
 static inline int wspool_uring_init(wspool_uring *loop, wspool_config *config)
 {
@@ -1081,6 +1152,7 @@ static inline int wspool_uring_init(wspool_uring *loop, wspool_config *config)
         config->wake.user = loop;
     }
     loop->burst = 3 * (size_t)config->queue_messages; /* the smallest message is 6 bytes */
+    loop->linger = config->closing_time;
     return 0;
 }
 
