@@ -173,6 +173,24 @@ static void output_waits_when_the_client_has_half_closed(void **state)
     host_end(&host);
 }
 
+/* What it said is answered, although the end comes with it. */
+static void last_words_are_answered_when_the_client_half_closes_behind_them(void **state)
+{
+    struct host host;
+    net_client *client;
+    (void)state;
+    host_init(&host);
+    host_start(&host);
+    client = host_client(&host, "/echo");
+    net_client_text(client, "last words", 10);
+    net_client_turn(client);
+    assert_int_equal(shutdown(client->fd, SHUT_WR), 0);
+    UNTIL(&host, client->end != NET_HERE);
+    assert_int_equal(client->in.messages, 1);
+    assert_int_equal(host.last.why, WSPOOL_END_EOF);
+    host_end(&host);
+}
+
 /* What was said before the Close is answered before it. */
 static void close_is_answered_when_the_client_begins_it(void **state)
 {
@@ -1352,6 +1370,7 @@ static void wake_hook_is_set_when_the_host_has_none(void **state)
         cmocka_unit_test(messages_arrive_whole_and_in_order_when_each_write_is_short),             \
         cmocka_unit_test(peer_is_ended_when_it_takes_nothing_for_too_long),                        \
         cmocka_unit_test(output_waits_when_the_client_has_half_closed),                            \
+        cmocka_unit_test(last_words_are_answered_when_the_client_half_closes_behind_them),         \
         cmocka_unit_test(close_is_answered_when_the_client_begins_it),                             \
         cmocka_unit_test(books_balance_when_clients_die_at_every_stage),                           \
         cmocka_unit_test(message_goes_out_later_when_the_socket_takes_nothing),                    \

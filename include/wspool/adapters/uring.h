@@ -632,6 +632,20 @@ static inline void wspool_uring_keep_(wspool_uring *loop, wspool_uring_peer *pee
     wspool_feed(loop->pool, id, bytes, len, now);
 }
 
+/* There is no more to come from it. What its last bytes were answered goes out first. */
+static inline void wspool_uring_end_(wspool_uring *loop, wspool_id id, uint64_t now)
+{
+    wspool_uring_peer *peer;
+    if (loop->fed > 0) {
+        wspool_uring_flush_(loop, now);
+    }
+    peer = wspool_uring_peer_(loop, id); /* it is there: an operation is under way */
+    if (peer->ended == 1 && !peer->kept && peer->reading && !peer->closing) {
+        peer->ended = 2;
+        wspool_gone(loop->pool, id, WSPOOL_GONE_EOF, now);
+    }
+}
+
 /* READ is back for a peer of whom something was kept: bytes, that there are no more, or both. */
 static inline void wspool_uring_feed_kept_(wspool_uring *loop, wspool_id id, uint64_t now)
 {
@@ -645,9 +659,8 @@ static inline void wspool_uring_feed_kept_(wspool_uring *loop, wspool_id id, uin
             wspool_uring_forget_(loop, peer);
         }
     }
-    if (peer->ended == 1 && !peer->kept && peer->reading && !peer->closing) {
-        peer->ended = 2;
-        wspool_gone(loop->pool, id, WSPOOL_GONE_EOF, now);
+    if (peer->ended == 1) {
+        wspool_uring_end_(loop, id, now);
     }
 }
 
@@ -672,10 +685,7 @@ static inline void wspool_uring_read_(wspool_uring *loop, wspool_id id, int resu
         }
     } else if (result == 0) {
         peer->ended = 1;
-        if (peer->reading && !peer->kept) {
-            peer->ended = 2;
-            wspool_gone(loop->pool, id, WSPOOL_GONE_EOF, now);
-        }
+        wspool_uring_end_(loop, id, now);
     } else if (result == -ENOBUFS) {
         if (peer->heard == loop->turns && peer->reading) { /* it got some: others are first */
             wspool_uring_arm_(loop, peer, WSPOOL_URING_FEED);
