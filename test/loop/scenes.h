@@ -407,6 +407,63 @@ static void reset_is_noticed_once_when_nothing_is_awaited_from_the_socket(void *
     host_end(&host);
 }
 
+/* The same, when it closes in good order: that is not noticed by awaiting errors. */
+static void end_is_noticed_once_when_nothing_is_awaited_from_the_socket(void **state)
+{
+    struct host host;
+    net_client *client;
+    (void)state;
+    host_init(&host);
+    host.config.token.call = on_token;
+    host.config.token.user = &host;
+    host_start(&host);
+    client = &host.clients[host.count++];
+    net_client_open(client, host.port, "/echo?token=secret");
+    UNTIL(&host, host.asked != 0);
+    UNTIL(&host, is_awaited(&host.loop, host.asked, FOR_NOTHING));
+    net_client_kill(client, NET_KILL_FIN);
+    for (int i = 0; i < 20; i++)
+        host_turn(&host);
+    assert_int_equal(host.loop.count, 0);
+    assert_int_equal(net_stats(host.loop.pool).refused[WSPOOL_REFUSED_GONE], 1);
+    host_end(&host);
+}
+
+/* It half closes while its verdict is awaited, but has said something before: that is heard when
+ * the verdict is there, and until then the loop sleeps. */
+static void last_words_are_heard_when_the_client_half_closes_before_the_verdict(void **state)
+{
+    wspool_verdict verdict = {sizeof(verdict), WSPOOL_ACCEPT, WSPOOL_REFUSED_TOKEN_INVALID, NULL};
+    struct host host;
+    net_client *client;
+    uint64_t until;
+    unsigned before;
+    (void)state;
+    host_init(&host);
+    host.config.token.call = on_token;
+    host.config.token.user = &host;
+    host_start(&host);
+    client = &host.clients[host.count++];
+    net_client_open(client, host.port, "/echo?token=secret");
+    UNTIL(&host, host.asked != 0);
+    UNTIL(&host, is_awaited(&host.loop, host.asked, FOR_NOTHING));
+    net_client_text(client, "last words", 10);
+    net_client_turn(client);
+    assert_int_equal(shutdown(client->fd, SHUT_WR), 0);
+    before = net_waits;
+    until = wspool_clock() + 300 * WSPOOL_MILLISECOND;
+    while (wspool_clock() < until)
+        assert_int_equal(LOOP(turn)(&host.loop, 50), 0);
+    assert_true(net_waits - before < 20);
+    assert_int_equal(host.loop.count, 1);
+    assert_int_equal(wspool_auth_complete(host.loop.pool, host.asked, &verdict), 0);
+    UNTIL(&host, client->end != NET_HERE);
+    assert_int_equal(client->in.messages, 1);
+    assert_int_equal(host.messages, 1);
+    assert_int_equal(host.last.why, WSPOOL_END_EOF);
+    host_end(&host);
+}
+
 /* A peer of hosted mode, with a first message behind the request. */
 static void messages_flow_when_a_stream_was_adopted(void **state)
 {
@@ -1378,6 +1435,8 @@ static void wake_hook_is_set_when_the_host_has_none(void **state)
         cmocka_unit_test(no_signal_is_raised_when_the_pipe_is_broken),                             \
         cmocka_unit_test(reset_is_noticed_once_when_reading_is_paused),                            \
         cmocka_unit_test(reset_is_noticed_once_when_nothing_is_awaited_from_the_socket),           \
+        cmocka_unit_test(end_is_noticed_once_when_nothing_is_awaited_from_the_socket),             \
+        cmocka_unit_test(last_words_are_heard_when_the_client_half_closes_before_the_verdict),     \
         cmocka_unit_test(nobody_is_slow_when_a_member_floods_its_room_with_small_messages),        \
         cmocka_unit_test(loop_goes_on_when_a_hook_adds_a_transport_and_its_table_moves),           \
         cmocka_unit_test(messages_go_on_when_the_hook_adds_transports_and_the_table_moves),        \

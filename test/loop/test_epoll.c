@@ -88,7 +88,7 @@ static ssize_t failing_send(int fd, void *bytes, size_t len, int flags)
 
 static int is_awaited(const wspool_epoll *loop, wspool_id id, enum awaited what)
 {
-    static const uint32_t events[] = {0, EPOLLIN, EPOLLOUT};
+    static const uint32_t events[] = {EPOLLRDHUP, EPOLLIN, EPOLLOUT};
     return loop->peers[wspool_slot(id)].armed == events[what];
 }
 

@@ -145,9 +145,7 @@ static void transports_that_are_reset_at_any_stage_are_told_once_and_leave_nothi
             uint64_t blocks, attempts = net_stats(host.loop.pool).attempts;
             net_client *client = &host.clients[host.count++];
             bring_to(&host, client, stage);
-            /* (a FIN while its verdict is awaited is not read before that) */
-            net_client_kill(client,
-                            round % 4 == 3 && stage != PENDING ? NET_KILL_FIN : NET_KILL_RST);
+            net_client_kill(client, round % 4 == 3 ? NET_KILL_FIN : NET_KILL_RST);
             /* one that was reset in the backlog is accepted all the same */
             UNTIL(&host, host.loop.count == 1 && net_stats(host.loop.pool).attempts > attempts);
             if (net_descriptors() != before)

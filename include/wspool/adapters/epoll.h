@@ -84,7 +84,7 @@ typedef struct wspool_epoll_peer {
     int fd;
     uint8_t blocked; /* the last write was short */
     uint8_t ended;   /* the other side has closed it, or it failed: nothing more comes or goes */
-    uint8_t armed;   /* what epoll was told to await: EPOLLIN, EPOLLOUT; both fit */
+    uint16_t armed;  /* what epoll was told to await: EPOLLIN, EPOLLOUT, EPOLLRDHUP; all fit */
 } wspool_epoll_peer;
 
 /* `pool` is the host's to set, `burst` and `linger` its to change; the others are to be read
@@ -206,7 +206,7 @@ static inline int wspool_epoll_adopt(wspool_epoll *loop, wspool_id id, int fd, c
 static inline void wspool_epoll_arm_(wspool_epoll *loop, wspool_epoll_peer *peer, uint32_t events)
 {
     if (peer->armed != events) {
-        peer->armed = (uint8_t)events;
+        peer->armed = (uint16_t)events;
         wspool_epoll_control_(loop, EPOLL_CTL_MOD, peer->fd, events, peer->id);
     }
 }
@@ -303,6 +303,16 @@ static inline void wspool_epoll_write_(wspool_epoll *loop, wspool_epoll_peer *pe
     wspool_ack(loop->pool, peer->id, sent < 0 ? 0 : (size_t)sent, now);
 }
 
+/* Whose verdict is awaited is neither read from nor written to: it may leave meanwhile. */
+static inline uint32_t wspool_epoll_awaited_(const wspool_epoll_peer *peer, unsigned wants)
+{
+    uint32_t room = peer->blocked ? (uint32_t)EPOLLOUT : 0;
+    if (wants & WSPOOL_READ) {
+        return room | (uint32_t)EPOLLIN;
+    }
+    return room ? room : (uint32_t)EPOLLRDHUP;
+}
+
 /* Does what the pool wants done. The bound is for hosts that send more from a hook as soon as
  * there is room: they don't keep the turn from ending. */
 static inline void wspool_epoll_flush_(wspool_epoll *loop, uint64_t now)
@@ -322,9 +332,7 @@ static inline void wspool_epoll_flush_(wspool_epoll *loop, uint64_t now)
                 peer = wspool_epoll_peer_(loop, id); /* a hook may have added another one */
             }
             if (peer) {
-                wspool_epoll_arm_(loop, peer,
-                                  (wants & WSPOOL_READ ? (uint32_t)EPOLLIN : 0) |
-                                      (peer->blocked ? (uint32_t)EPOLLOUT : 0));
+                wspool_epoll_arm_(loop, peer, wspool_epoll_awaited_(peer, wants));
             }
         }
     }
@@ -382,11 +390,18 @@ static inline void wspool_epoll_event_(wspool_epoll *loop, wspool_id id, uint32_
             wspool_epoll_arm_(loop, peer, peer->armed & ~(uint32_t)EPOLLOUT);
         }
     }
-    if (peer && events & (EPOLLIN | EPOLLERR | EPOLLHUP)) {
+    if (peer && events & (EPOLLIN | EPOLLERR | EPOLLHUP | EPOLLRDHUP)) {
         if (peer->armed & EPOLLIN) {
             wspool_epoll_read_(loop, id, events, now);
         } else if (events & (EPOLLERR | EPOLLHUP)) {
             wspool_gone(loop->pool, id, WSPOOL_GONE_FAILED, now); /* a reset while not reading */
+        } else if (peer->armed == EPOLLRDHUP) {
+            if (wspool_sockets_at_end(peer->fd)) {
+                peer->ended = 1;
+                wspool_gone(loop->pool, id, WSPOOL_GONE_EOF, now);
+            } else { /* what it said before is to be heard first */
+                wspool_epoll_arm_(loop, peer, 0);
+            }
         }
     }
 }

@@ -181,6 +181,13 @@ static inline void *wspool_sockets_table(void *table, uint32_t *room, uint32_t s
     return table;
 }
 
+/* Has the other side half closed it, and is nothing left to be read? */
+static inline int wspool_sockets_at_end(int fd)
+{
+    char byte;
+    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 /*
  * --------------------------------------------------------------- lingering
  *

@@ -104,6 +104,7 @@ typedef struct wspool_uring_peer {
     unsigned char armed;     /* what the kernel has of it: a bit for each operation */
     unsigned char cancelled; /* which of these it was asked to give back */
     unsigned char reading;   /* READ is among its wants */
+    unsigned char waiting;   /* for a verdict: neither READ nor room is awaited */
     unsigned char blocked;   /* the last write was short */
     unsigned char sending;   /* it is in the batch */
     unsigned char closing;   /* the pool is done with it */
@@ -572,6 +573,7 @@ static inline void wspool_uring_flush_(wspool_uring *loop, uint64_t now)
                 wspool_uring_close_(loop, id, now);
             } else if (peer) {
                 peer->reading = (wants & WSPOOL_READ) != 0;
+                peer->waiting = !peer->reading && !peer->blocked;
                 wspool_uring_ask_(loop, peer);
                 if (wants & WSPOOL_WRITE) {
                     wspool_uring_gather_(loop, peer);
@@ -755,6 +757,10 @@ static inline void wspool_uring_peer_completed_(wspool_uring *loop, wspool_id id
         peer->hung |= wspool_uring_half_closed_(cqe->res);
         if (!peer->reading && !peer->closing && wspool_uring_failed_(peer)) {
             wspool_gone(loop->pool, id, WSPOOL_GONE_FAILED, now);
+        } else if (peer->hung && peer->waiting && !peer->closing && !peer->kept &&
+                   peer->ended < 2 && (peer->ended || wspool_sockets_at_end(peer->fd))) {
+            peer->ended = 2;
+            wspool_gone(loop->pool, id, WSPOOL_GONE_EOF, now);
         }
     }
     peer = wspool_uring_peer_(loop, id); /* a hook may have added another one */
