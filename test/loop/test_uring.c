@@ -509,6 +509,84 @@ static void loop_runs_in_another_thread_when_that_takes_the_first_turn(void **st
     wspool_uring_fini(&host.loop);
 }
 
+/* More than the ring takes at a time, by a thread that is not the one of the turns. */
+static void
+everybody_is_heard_when_another_thread_has_opened_many_before_the_first_turn(void **state)
+{
+    enum { COUNT = 2 * WSPOOL_URING_ENTRIES };
+    static int pairs[COUNT][2];
+    struct host host;
+    pthread_t thread;
+    void *result = NULL;
+    (void)state;
+    host_init(&host);
+    host.config.max_handshakes = 2 * COUNT;
+    host_start(&host);
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pairs[i]), 0);
+        assert_int_equal(wspool_uring_open(&host.loop, pairs[i][0], NULL), 0);
+        assert_int_equal(write(pairs[i][1], UPGRADE, sizeof(UPGRADE) - 1),
+                         (ssize_t)sizeof(UPGRADE) - 1);
+    }
+    assert_int_equal(wspool_uring_wait_ms(&host.loop), 0); /* there is something to hand over */
+    assert_int_equal(pthread_create(&thread, NULL, run_elsewhere, &host), 0);
+    for (int i = 0; i < COUNT; i++) {
+        char answer[512];
+        assert_true(read(pairs[i][1], answer, sizeof(answer)) > 12);
+        assert_memory_equal(answer, "HTTP/1.1 101", 12);
+        close(pairs[i][1]);
+    }
+    wspool_uring_quit(&host.loop);
+    assert_int_equal(pthread_join(thread, &result), 0);
+    assert_ptr_equal(result, &host);
+    assert_int_equal(host.opened, COUNT);
+    assert_int_equal(wspool_free(host.loop.pool), 0);
+    wspool_uring_fini(&host.loop);
+}
+
+static int elsewhere[WSPOOL_URING_ENTRIES + 1][2];
+
+/* Opens until it is told that this is not its to do. How many it opened. */
+static void *open_elsewhere(void *argument)
+{
+    struct host *host = argument;
+    for (uintptr_t i = 0; i <= WSPOOL_URING_ENTRIES; i++) {
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, elsewhere[i]) != 0)
+            return NULL;
+        errno = 0;
+        if (wspool_uring_open(&host->loop, elsewhere[i][0], NULL) < 0)
+            return errno == EEXIST ? &elsewhere[i] : NULL;
+    }
+    return NULL;
+}
+
+static void opening_says_so_when_the_wrong_thread_fills_the_ring(void **state)
+{
+    struct host host;
+    pthread_t thread;
+    void *last = NULL;
+    int(*pair)[2];
+    (void)state;
+    host_init(&host);
+    host.config.max_handshakes = 2 * WSPOOL_URING_ENTRIES;
+    host_start(&host);
+    host_turn(&host);
+    if (!is_deferred(&host.loop)) {
+        host_end(&host);
+        skip();
+    }
+    assert_int_equal(pthread_create(&thread, NULL, open_elsewhere, &host), 0);
+    assert_int_equal(pthread_join(thread, &last), 0);
+    assert_non_null(last);
+    assert_int_equal(host.loop.turned_away, 1);
+    host_client(&host, "/echo");
+    for (pair = elsewhere; pair != last; pair++)
+        close((*pair)[1]);
+    close((*pair)[1]);
+    UNTIL(&host, host.loop.count == 1);
+    host_end(&host);
+}
+
 static void *turn_elsewhere(void *argument)
 {
     struct host *host = argument;
@@ -554,6 +632,7 @@ static void everybody_is_heard_when_the_kernel_takes_no_requests_for_a_moment(vo
     host_init(&host);
     host.config.max_handshakes = 2 * COUNT;
     host_start(&host);
+    host_turn(&host);
     submit_errors[0] = EAGAIN;
     submit_errors[1] = EBUSY;
     submit_errors[2] = EINTR;
@@ -696,6 +775,9 @@ int main(void)
         cmocka_unit_test(completion_of_a_closed_peer_is_dropped_when_another_one_comes),
         cmocka_unit_test(peer_is_released_later_when_something_of_it_is_under_way),
         cmocka_unit_test(loop_runs_in_another_thread_when_that_takes_the_first_turn),
+        cmocka_unit_test(
+            everybody_is_heard_when_another_thread_has_opened_many_before_the_first_turn),
+        cmocka_unit_test(opening_says_so_when_the_wrong_thread_fills_the_ring),
         cmocka_unit_test(socket_is_just_closed_when_the_other_side_has_closed_it),
         cmocka_unit_test(loop_goes_on_when_the_wrong_thread_has_tried_a_turn),
         cmocka_unit_test(everybody_is_heard_when_the_kernel_takes_no_requests_for_a_moment),

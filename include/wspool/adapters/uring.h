@@ -26,7 +26,8 @@
  *
  * Conventions
  *   Calls    answer 0 or a count, or -1 with errno set, as the system's own do.
- *   Threads  the pool's; it is the one that takes the first turn. wspool_uring_wake and
+ *   Threads  the pool's; it is the one that takes the first turn: what was opened and listened for
+ *            before, in whatever thread, is asked for then. wspool_uring_wake and
  *            wspool_uring_quit may be called from any thread, and from a signal handler.
  *   Place    a wspool_uring must not move between init and fini.
  *
@@ -197,44 +198,33 @@ static inline void wspool_uring_quit(wspool_uring *loop)
 
 /* ---------------------------------------------------------------- requests */
 
-/* The thread that does this is the rings' own from then on. */
-static inline void wspool_uring_enable_(wspool_uring *loop)
-{
-    int result;
-    if (!loop->enabled) {
-        /* io_uring_enable_rings is missing in the shared liburing of 2.3 */
-        result = io_uring_register((unsigned)loop->fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
-        if (result >= 0) {
-            result = io_uring_register((unsigned)loop->sends.ring_fd, IORING_REGISTER_ENABLE_RINGS,
-                                       NULL, 0);
-        }
-        loop->broken = result < 0 ? -result : 0;
-        loop->enabled = 1;
-    }
-}
-
 /* Is it worth another try? The kernel was interrupted, or has too much to do at the moment. */
 static inline int wspool_uring_passes_(int error)
 {
     return error == -EINTR || error == -EAGAIN || error == -EBUSY;
 }
 
-/* Room for a request; NULL when the ring takes nothing any more, of which the turn tells. */
+/* Room for a request. NULL, with errno: this is not the thread of the first turn (EEXIST), or the
+ * ring takes nothing any more, of which the turn tells. */
 static inline struct io_uring_sqe *wspool_uring_request_(wspool_uring *loop, uint64_t id,
                                                          enum wspool_uring_op op)
 {
     struct io_uring_sqe *sqe = io_uring_get_sqe(&loop->ring);
     int tries = WSPOOL_URING_TRIES;
     while (!sqe && !loop->broken) {
-        int result;
-        wspool_uring_enable_(loop);
-        result = io_uring_submit(&loop->ring);
+        int result = io_uring_submit(&loop->ring);
+        if (result == -EEXIST) {
+            errno = EEXIST;
+            return NULL;
+        }
         if (result < 0 && (!wspool_uring_passes_(result) || --tries == 0)) {
             loop->broken = -result;
         }
         sqe = io_uring_get_sqe(&loop->ring);
     }
-    if (sqe) {
+    if (!sqe) {
+        errno = loop->broken;
+    } else {
         loop->under_way += op != WSPOOL_URING_CANCEL;
         sqe->user_data = id | (uint64_t)op << WSPOOL_URING_OP_SHIFT;
     }
@@ -284,11 +274,12 @@ static inline void wspool_uring_disarm_(wspool_uring *loop, wspool_uring_peer *p
     }
 }
 
-/* Brings what the kernel was asked for in line with what is wanted. A read that was cancelled and
- * is wanted again is asked for when its last completion has come. */
+/* Brings what the kernel was asked for in line with what is wanted; before the first turn it is
+ * asked for nothing. A read that was cancelled and is wanted again is asked for when its last
+ * completion has come. */
 static inline void wspool_uring_ask_(wspool_uring *loop, wspool_uring_peer *peer)
 {
-    if (peer->closing) {
+    if (peer->closing || !loop->enabled) {
         return;
     }
     if (!peer->reading) {
@@ -315,7 +306,8 @@ static inline wspool_uring_peer *wspool_uring_peer_(wspool_uring *loop, wspool_i
 }
 
 /* Moves the bytes of a peer whose transport is this socket. On success the loop owns the
- * descriptor. For a peer of hosted mode there is wspool_uring_adopt. */
+ * descriptor. For a peer of hosted mode there is wspool_uring_adopt. EEXIST: this is not the thread
+ * of the first turn; not every call notices that. */
 static inline int wspool_uring_add(wspool_uring *loop, wspool_id id, int fd)
 {
     uint32_t slot = wspool_slot(id);
@@ -332,9 +324,9 @@ static inline int wspool_uring_add(wspool_uring *loop, wspool_id id, int fd)
     peer->fd = fd;
     peer->reading = 1;
     wspool_uring_ask_(loop, peer);
-    if (loop->broken) {
+    if (loop->broken || (loop->enabled && !peer->armed)) {
         peer->id = 0;
-        errno = loop->broken;
+        errno = loop->broken ? loop->broken : EEXIST;
         return -1;
     }
     loop->count++;
@@ -855,6 +847,27 @@ static inline void wspool_uring_await_wake_(wspool_uring *loop)
     }
 }
 
+/* The thread that does this is the rings' own from then on. What was opened before is asked for. */
+static inline void wspool_uring_begin_(wspool_uring *loop)
+{
+    uint32_t slot;
+    /* io_uring_enable_rings is missing in the shared liburing of 2.3 */
+    int result = io_uring_register((unsigned)loop->fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+    if (result >= 0) {
+        result =
+            io_uring_register((unsigned)loop->sends.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+    }
+    loop->broken = result < 0 ? -result : 0;
+    loop->enabled = 1;
+    wspool_uring_await_wake_(loop);
+    wspool_uring_listeners_(loop);
+    for (slot = 0; slot < loop->room; slot++) {
+        if (loop->peers[slot].id) {
+            wspool_uring_ask_(loop, &loop->peers[slot]);
+        }
+    }
+}
+
 static inline void wspool_uring_completed_(wspool_uring *loop, const struct io_uring_cqe *cqe,
                                            uint64_t now)
 {
@@ -892,7 +905,7 @@ static inline uint64_t wspool_uring_deadline_(const wspool_uring *loop)
  * to be handed to the kernel, which a turn does.) */
 static inline int wspool_uring_wait_ms(const wspool_uring *loop)
 {
-    return io_uring_sq_ready(&loop->ring)
+    return !loop->enabled || io_uring_sq_ready(&loop->ring)
                ? 0
                : wspool_sockets_ms(wspool_clock(), wspool_uring_deadline_(loop));
 }
@@ -906,7 +919,6 @@ static inline int wspool_uring_wait_(wspool_uring *loop, uint64_t time_left)
     int result;
     time.tv_sec = (long long)(time_left / WSPOOL_SECOND);
     time.tv_nsec = (long long)(time_left % WSPOOL_SECOND);
-    wspool_uring_enable_(loop);
     if (!loop->broken) {
         result = io_uring_submit_and_wait_timeout(&loop->ring, &first, 1,
                                                   time_left == UINT64_MAX ? NULL : &time, NULL);
@@ -937,9 +949,8 @@ static inline int wspool_uring_turn(wspool_uring *loop, int max_ms)
     if (max_ms >= 0 && wait > (uint64_t)max_ms * WSPOOL_MILLISECOND) {
         wait = (uint64_t)max_ms * WSPOOL_MILLISECOND;
     }
-    if (loop->turns == 0) { /* enabled it may be: requests may have been more than it takes */
-        wspool_uring_enable_(loop);
-        wspool_uring_listeners_(loop);
+    if (!loop->enabled) {
+        wspool_uring_begin_(loop);
     }
     if (wspool_uring_wait_(loop, wait) < 0) {
         return -1;
@@ -1162,7 +1173,6 @@ static inline int wspool_uring_init(wspool_uring *loop, wspool_config *config)
         return -1;
     }
     loop->fd = loop->ring.ring_fd;
-    wspool_uring_await_wake_(loop);
     if (!config->wake.call) {
         config->wake.call = wspool_uring_wake;
         config->wake.user = loop;
