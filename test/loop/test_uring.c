@@ -26,8 +26,8 @@ static unsigned without_buffer; /* completions that say so */
 static struct io_uring *sends_ring;
 static int send_result, accept_result; /* of the NOP that stands for one; 0: there is none */
 static uint64_t accept_tag;
-static int submit_errors[8], write_errors[8], wait_errors[8]; /* of the next such calls */
-static unsigned leavings;                                     /* calls of shutdown and recv */
+static int submit_errors[8], write_errors[8], wait_errors[8], cancel_errors[8]; /* of the next */
+static unsigned leavings; /* calls of shutdown and recv */
 
 static int counted_wait(struct io_uring *ring, struct io_uring_cqe **cqe, unsigned count,
                         struct __kernel_timespec *time, sigset_t *mask)
@@ -56,6 +56,12 @@ static int failing_submit(struct io_uring *ring)
 {
     int error = net_next_error(submit_errors);
     return error != 0 ? -error : io_uring_submit(ring);
+}
+
+static int failing_get_events(struct io_uring *ring)
+{
+    int error = net_next_error(cancel_errors);
+    return error != 0 ? -error : io_uring_submit_and_get_events(ring);
 }
 
 static int counted_shutdown(int fd, int how)
@@ -131,6 +137,7 @@ static int told_peek(struct io_uring *ring, struct io_uring_cqe **cqe)
 #define io_uring_submit_and_wait_timeout counted_wait
 #define io_uring_submit_and_wait counted_write
 #define io_uring_submit failing_submit
+#define io_uring_submit_and_get_events failing_get_events
 #define io_uring_prep_multishot_accept failing_accept
 #define io_uring_prep_sendmsg failing_send
 #define io_uring_prep_send failing_send_one
@@ -141,6 +148,7 @@ static int told_peek(struct io_uring *ring, struct io_uring_cqe **cqe)
 #undef io_uring_submit_and_wait_timeout
 #undef io_uring_submit_and_wait
 #undef io_uring_submit
+#undef io_uring_submit_and_get_events
 #undef io_uring_prep_multishot_accept
 #undef io_uring_prep_sendmsg
 #undef io_uring_prep_send
@@ -693,6 +701,27 @@ static void connection_is_closed_when_it_was_accepted_too_late(void **state)
     host_end(&host);
 }
 
+/* Whoever connects when the listener is closed is told so: nothing of it stays with the kernel. */
+static void listener_is_closed_when_the_kernel_takes_no_requests_for_a_moment(void **state)
+{
+    struct host host;
+    net_client *late;
+    (void)state;
+    host_init(&host);
+    host_start(&host);
+    host_turn(&host);
+    cancel_errors[0] = EAGAIN;
+    cancel_errors[1] = EBUSY;
+    cancel_errors[2] = EINTR;
+    wspool_uring_deafen(&host.loop);
+    assert_int_equal(cancel_errors[0], 0);
+    late = &host.clients[host.count++];
+    net_client_connect(late, host.port, 0);
+    net_client_turn(late);
+    assert_int_equal(late->end, NET_RESET); /* ECONNREFUSED */
+    host_end(&host);
+}
+
 /* ----------------------------------------------------------------- refusal */
 
 /* From now on this process gets `error` for io_uring_setup. */
@@ -783,6 +812,7 @@ int main(void)
         cmocka_unit_test(everybody_is_heard_when_the_kernel_takes_no_requests_for_a_moment),
         cmocka_unit_test(everybody_is_written_to_when_the_kernel_takes_no_writes_for_a_moment),
         cmocka_unit_test(connection_is_closed_when_it_was_accepted_too_late),
+        cmocka_unit_test(listener_is_closed_when_the_kernel_takes_no_requests_for_a_moment),
         cmocka_unit_test(init_says_why_when_the_kernel_refuses),
         cmocka_unit_test(echo_tells_what_to_do_when_the_kernel_refuses),
     };

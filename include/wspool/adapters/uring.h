@@ -996,7 +996,7 @@ static inline int wspool_uring_run(wspool_uring *loop, uint64_t until)
 /* Stops listening. Those who wait in the backlog are reset by the system. */
 static inline void wspool_uring_deafen(wspool_uring *loop)
 {
-    int i, count = loop->listener_count;
+    int i, count = loop->listener_count, tries = WSPOOL_URING_TRIES, result = 0;
     for (i = 0; i < count; i++) {
         if (loop->listeners[i].armed) {
             wspool_uring_cancel_(loop, loop->listeners[i].tag, WSPOOL_URING_ACCEPT);
@@ -1005,7 +1005,13 @@ static inline void wspool_uring_deafen(wspool_uring *loop)
     /* As long as it is awaited it is open; and what was asked for names a descriptor, which may
      * be another one's once it is closed. */
     if (count > 0 && loop->enabled && !loop->broken) {
-        io_uring_submit_and_get_events(&loop->ring);
+        do {
+            result = io_uring_submit_and_get_events(&loop->ring);
+        } while ((result < 0 ? wspool_uring_passes_(result) : io_uring_sq_ready(&loop->ring) > 0) &&
+                 --tries > 0);
+        if (result < 0 && result != -EEXIST) {
+            loop->broken = -result;
+        }
     }
     while (loop->listener_count > 0) {
         close(loop->listeners[--loop->listener_count].fd);
