@@ -200,6 +200,27 @@ static void event_of_a_closed_peer_is_dropped_when_its_descriptor_is_used_again(
     host_end(&host);
 }
 
+/* As a child does that the host has forked: it has the socket still, which is readable for ever. */
+static void loop_sleeps_when_somebody_else_has_the_socket_of_one_who_left(void **state)
+{
+    struct host host;
+    net_client *client;
+    unsigned before;
+    int kept;
+    (void)state;
+    host_init(&host);
+    host_start(&host);
+    client = host_client(&host, "/echo");
+    kept = dup(host.loop.peers[wspool_slot(host.ids[0])].fd);
+    net_client_kill(client, NET_KILL_FIN);
+    UNTIL(&host, host.loop.count == 0);
+    before = net_waits;
+    assert_int_equal(LOOP(run)(&host.loop, wspool_clock() + 50 * WSPOOL_MILLISECOND), 0);
+    assert_true(net_waits - before < 10);
+    close(kept);
+    host_end(&host);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -207,6 +228,7 @@ int main(void)
         cmocka_unit_test(epoll_is_left_alone_when_messages_come_and_go),
         cmocka_unit_test(a_turn_reads_a_share_from_each_when_some_send_at_full_speed),
         cmocka_unit_test(event_of_a_closed_peer_is_dropped_when_its_descriptor_is_used_again),
+        cmocka_unit_test(loop_sleeps_when_somebody_else_has_the_socket_of_one_who_left),
     };
     return cmocka_run_group_tests_name("epoll", tests, NULL, NULL);
 }
