@@ -394,7 +394,8 @@ static inline void wspool_epoll_event_(wspool_epoll *loop, wspool_id id, uint32_
         if (peer->armed & EPOLLIN) {
             wspool_epoll_read_(loop, id, events, now);
         } else if (events & (EPOLLERR | EPOLLHUP)) {
-            wspool_gone(loop->pool, id, WSPOOL_GONE_FAILED, now); /* a reset while not reading */
+            peer->ended = 1; /* a reset while not reading */
+            wspool_gone(loop->pool, id, WSPOOL_GONE_FAILED, now);
         } else if (peer->armed == EPOLLRDHUP) {
             if (wspool_sockets_at_end(peer->fd)) {
                 peer->ended = 1;

@@ -188,9 +188,9 @@ static inline int wspool_sockets_at_end(int fd)
     return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
+/* --------------------------------------------------------------- lingering */
+
 /*
- * --------------------------------------------------------------- lingering
- *
  * A socket that is closed while the other side still sends resets the connection, and that throws
  * away what was written to it but did not arrive yet: our last answer. So when the pool is done
  * with a peer, the loop ends its own direction only (the FIN stands behind all that was written)

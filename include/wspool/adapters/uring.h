@@ -748,6 +748,7 @@ static inline void wspool_uring_peer_completed_(wspool_uring *loop, wspool_id id
     default: /* who is read from learns of it by reading */
         peer->hung |= wspool_uring_half_closed_(cqe->res);
         if (!peer->reading && !peer->closing && wspool_uring_failed_(peer)) {
+            peer->ended = 2;
             wspool_gone(loop->pool, id, WSPOOL_GONE_FAILED, now);
         } else if (peer->hung && peer->waiting && !peer->closing && !peer->kept &&
                    peer->ended < 2 && (peer->ended || wspool_sockets_at_end(peer->fd))) {
