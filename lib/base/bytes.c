@@ -7,8 +7,7 @@
 
 #define FIRST_CAP 256u
 
-int wsp_bytes_reserve_within(struct wsp_bytes *bytes, const wspool_mem *mem, size_t more,
-                             size_t most)
+int wsp_bytes_reserve(struct wsp_bytes *bytes, const wspool_mem *mem, size_t more, size_t most)
 {
     if (more <= bytes->cap - bytes->len) {
         return 0;
@@ -29,10 +28,10 @@ int wsp_bytes_reserve_within(struct wsp_bytes *bytes, const wspool_mem *mem, siz
     return 0;
 }
 
-int wsp_bytes_append_within(struct wsp_bytes *bytes, const wspool_mem *mem, const void *data,
-                            size_t len, size_t most)
+int wsp_bytes_append(struct wsp_bytes *bytes, const wspool_mem *mem, const void *data, size_t len,
+                     size_t most)
 {
-    int error = wsp_bytes_reserve_within(bytes, mem, len, most);
+    int error = wsp_bytes_reserve(bytes, mem, len, most);
     if (!error && len > 0) {
         memcpy(bytes->data + bytes->len, data, len);
         bytes->len += len;

@@ -26,10 +26,9 @@ struct wsp_bytes {
 
 /* Room for `more` bytes behind len, which with them is `most` or less, and that below SIZE_MAX / 2.
  * 0, or WSPOOL_ERR_NOMEM and nothing is changed. */
-int wsp_bytes_reserve_within(struct wsp_bytes *bytes, const wspool_mem *mem, size_t more,
-                             size_t most);
-int wsp_bytes_append_within(struct wsp_bytes *bytes, const wspool_mem *mem, const void *data,
-                            size_t len, size_t most);
+int wsp_bytes_reserve(struct wsp_bytes *bytes, const wspool_mem *mem, size_t more, size_t most);
+int wsp_bytes_append(struct wsp_bytes *bytes, const wspool_mem *mem, const void *data, size_t len,
+                     size_t most);
 /* Gives the memory back and leaves an empty one. */
 void wsp_bytes_fini(struct wsp_bytes *bytes, const wspool_mem *mem);
 /* Do the invariants hold? 1 or 0. */

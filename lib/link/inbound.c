@@ -221,7 +221,7 @@ static int decode(struct wsp_inbounds *inbounds, struct wsp_inbound *in, const u
         uint8_t beyond = 0; /* a byte that comes here is one too many */
         size_t room = limit - in->buffer.len < DECODE_STEP ? limit - in->buffer.len : DECODE_STEP;
         *end = WSPOOL_END_NOMEM;
-        if (wsp_bytes_reserve_within(&in->buffer, inbounds->mem, room, limit)) {
+        if (wsp_bytes_reserve(&in->buffer, inbounds->mem, room, limit)) {
             return -1;
         }
         uint8_t *const out = room > 0 ? in->buffer.data + in->buffer.len : &beyond;
@@ -305,7 +305,7 @@ static int place(struct wsp_inbounds *inbounds, struct wsp_inbound *in,
     if (wsp_opcode_is_control(in->frame.opcode)) {
         *into = in->control + in->control_len;
     } else if (!in->coded && ahead > 0) {
-        if (wsp_bytes_reserve_within(&in->buffer, inbounds->mem, ahead, input->limit)) {
+        if (wsp_bytes_reserve(&in->buffer, inbounds->mem, ahead, input->limit)) {
             return -1;
         }
         *into = in->buffer.data + in->buffer.len;
@@ -327,7 +327,7 @@ static int show_whole(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
     size_t len = (size_t)frame.length;
     struct wsp_inbound *in = *pin ? *pin : (*pin = take(inbounds));
     if (!in || (len > in->buffer.cap &&
-                wsp_bytes_reserve_within(&in->buffer, inbounds->mem, len, input->limit))) {
+                wsp_bytes_reserve(&in->buffer, inbounds->mem, len, input->limit))) {
         fail(inbounds, in, WSPOOL_END_NOMEM, event);
         return 1;
     }

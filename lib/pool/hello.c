@@ -66,11 +66,10 @@ static int keep(const struct wsp_hellos *hellos, struct wsp_bytes *kept, const v
                 size_t len)
 {
     size_t most = hellos->most, quarter = most / 4;
-    if (kept->len + len > quarter &&
-        wsp_bytes_reserve_within(kept, hellos->mem, most - kept->len, most)) {
+    if (kept->len + len > quarter && wsp_bytes_reserve(kept, hellos->mem, most - kept->len, most)) {
         return WSPOOL_ERR_NOMEM;
     }
-    return wsp_bytes_append_within(kept, hellos->mem, bytes, len, quarter);
+    return wsp_bytes_append(kept, hellos->mem, bytes, len, quarter);
 }
 
 int wsp_hello_keep(struct wsp_hellos *hellos, struct wsp_hello *hello, const void *bytes,

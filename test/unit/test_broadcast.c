@@ -210,9 +210,9 @@ static void written(struct crowd *c, uint32_t peer, const struct iovec *vectors,
     size_t left = bytes;
     for (int i = 0; left > 0; i++) {
         size_t part = vectors[i].iov_len < left ? vectors[i].iov_len : left;
-        assert_int_equal(wsp_bytes_append_within(&c->sent[peer], &wsp_mem_default,
-                                                 vectors[i].iov_base, part, 1u << 30),
-                         0);
+        assert_int_equal(
+            wsp_bytes_append(&c->sent[peer], &wsp_mem_default, vectors[i].iov_base, part, 1u << 30),
+            0);
         left -= part;
     }
     assert_int_equal(wsp_conn_ack(&c->link, &c->peers[peer].conn, bytes), 0);

@@ -8,12 +8,12 @@
 
 static int append(struct wsp_bytes *bytes, const wspool_mem *mem, const void *data, size_t len)
 {
-    return wsp_bytes_append_within(bytes, mem, data, len, MOST);
+    return wsp_bytes_append(bytes, mem, data, len, MOST);
 }
 
 static int reserve(struct wsp_bytes *bytes, const wspool_mem *mem, size_t more)
 {
-    return wsp_bytes_reserve_within(bytes, mem, more, MOST);
+    return wsp_bytes_reserve(bytes, mem, more, MOST);
 }
 
 static void append_keeps_all_bytes_when_it_grows(void **state)
@@ -84,17 +84,17 @@ static void capacity_ends_at_the_most(void **state)
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_bytes bytes = {0};
     for (size_t i = 1; i <= 1500; i++) {
-        assert_int_equal(wsp_bytes_append_within(&bytes, &hooks, "x", 1, 1500), 0);
+        assert_int_equal(wsp_bytes_append(&bytes, &hooks, "x", 1, 1500), 0);
         assert_int_equal(bytes.cap, i <= 256 ? 256 : i <= 512 ? 512 : i <= 1024 ? 1024 : 1500);
     }
     wsp_bytes_fini(&bytes, &hooks);
     /* a step that would come near the end goes there at once */
     for (size_t i = 1; i <= 1300; i++) {
-        assert_int_equal(wsp_bytes_append_within(&bytes, &hooks, "x", 1, 1300), 0);
+        assert_int_equal(wsp_bytes_append(&bytes, &hooks, "x", 1, 1300), 0);
         assert_int_equal(bytes.cap, i <= 256 ? 256 : i <= 512 ? 512 : 1300);
     }
     wsp_bytes_fini(&bytes, &hooks);
-    assert_int_equal(wsp_bytes_append_within(&bytes, &hooks, "xx", 2, 3), 0);
+    assert_int_equal(wsp_bytes_append(&bytes, &hooks, "xx", 2, 3), 0);
     assert_int_equal(bytes.cap, 3);
     wsp_bytes_fini(&bytes, &hooks);
     assert_int_equal(mem.live, 0);
