@@ -14,6 +14,7 @@
  *     flow.c      bytes in and out, what needs attention, time
  *     channels.c  joining, leaving, who is where
  *     publish.c   broadcast and send
+ *     shed.c      who goes when the budget for output is spent
  *     way_out.c   what hooks are told when a call is done; the end of a peer
  *     mailbox.c   what other threads leave for the pool's
  *     log.c       records of the log hook, and their rate
@@ -186,6 +187,14 @@ uint64_t wsp_drain_time(const wspool *pool, uint32_t slot);
 
 int wsp_join(wspool *pool, struct wsp_peer *peer, wspool_channel channel);
 void wsp_on_presence(void *owner, const struct wsp_channel *channel, int present);
+
+/* ------------------------------------------------------------------ shed.c */
+
+/* The pool's budget for output is spent, and an image of `len` bytes needs room: of the blocked
+ * peers those are shed that hold most, all with at least half of what the first of them has; but
+ * none when that many bytes would not come back though all were, for then they are held by others.
+ * Answers how many were shed. */
+uint32_t wsp_shed(wspool *pool, uint32_t len);
 
 /* --------------------------------------------------------------- way_out.c */
 

@@ -8,107 +8,6 @@
 #include "link/tidy.h"
 #include "pool/pool.h"
 
-/* Closes a blocked peer and frees what waits for it. A message that was sent in part holds its
- * whole block, and would until closing_time has passed: when it is the turn of a peer that is
- * closing already, that goes too, and its Close with it. */
-static void shed_peer(wspool *pool, struct wsp_conn *conn)
-{
-    if (conn->state == WSP_OPEN) {
-        wsp_count_add(&pool->count.shed, 1);
-        wsp_conn_fail(&pool->link, conn, WSPOOL_END_SHED, 1);
-    } else {
-        wsp_conn_end(&pool->link, conn, WSPOOL_END_SHED);
-        wsp_conn_drop_output(&pool->link, conn, 0);
-    }
-}
-
-static int can_be_shed(const struct wsp_conn *conn)
-{
-    return conn->out.blocked && conn->out.bytes > 0 && !wsp_outq_under_way(&conn->out);
-}
-
-/* What is held is blocks, be it by a single byte. `seen` counts their holds by those who can be
- * shed. */
-struct held {
-    const struct wsp_block *before; /* of the queue's run before this one */
-    uint64_t memory;
-};
-
-static void forget_block(const struct wsp_run *run, void *user)
-{
-    (void)user;
-    run->block->seen = 0;
-}
-
-static void add_block(const struct wsp_run *run, void *user)
-{
-    struct held *held = user;
-    if (run->block != held->before) {
-        held->memory += wsp_block_size(run->block);
-    }
-    held->before = run->block;
-    run->block->seen++;
-}
-
-/* A block that nobody else needs would come back. Each counts once. */
-static void add_free_block(const struct wsp_run *run, void *user)
-{
-    struct wsp_block *block = run->block;
-    uint32_t open = wsp_block_is_open(block->store, block) ? 1 : 0;
-    if (block->seen > 0 && block->seen + open == block->holds) {
-        *(uint64_t *)user += wsp_block_size(block);
-    }
-    block->seen = 0;
-}
-
-static uint64_t memory_held(const struct wsp_conn *conn)
-{
-    struct held held = {0};
-    wsp_outq_each(&conn->out, add_block, &held);
-    return held.memory;
-}
-
-static void each_to_shed(wspool *pool, void (*visit)(const struct wsp_run *run, void *user),
-                         void *user)
-{
-    struct wsp_peer *peer;
-    uint32_t slot = 0;
-    while ((peer = wsp_next_peer(pool, &slot)) != NULL) {
-        if (can_be_shed(&peer->conn)) {
-            wsp_outq_each(&peer->conn.out, visit, user);
-        }
-    }
-}
-
-/* The pool's budget for output is spent, and an image of `len` bytes needs room: of the blocked
- * peers those are shed that hold most, all with at least half of what the first of them has; but
- * none when that many bytes would not come back though all were, for then they are held by others.
- * Answers how many were shed. */
-static uint32_t shed(wspool *pool, uint32_t len)
-{
-    struct wsp_peer *peer;
-    uint32_t count = 0, slot = 0;
-    uint64_t most = 0, back = 0;
-    if (pool->link.blocked == 0) {
-        return 0;
-    }
-    each_to_shed(pool, forget_block, NULL);
-    while ((peer = wsp_next_peer(pool, &slot)) != NULL) {
-        if (can_be_shed(&peer->conn)) {
-            uint64_t memory = memory_held(&peer->conn);
-            most = memory > most ? memory : most;
-        }
-    }
-    each_to_shed(pool, add_free_block, &back);
-    for (slot = 0; back >= len && (peer = wsp_next_peer(pool, &slot)) != NULL;) {
-        if (can_be_shed(&peer->conn) && memory_held(&peer->conn) >= most / 2) {
-            shed_peer(pool, &peer->conn);
-            count++;
-        }
-    }
-    return count;
-}
-
 /* Room for an image, at the cost of others if need be. 0, FULL, TOO_BIG or NOMEM. */
 static int make_room(wspool *pool, uint32_t image_len, uint8_t **room)
 {
@@ -120,7 +19,7 @@ static int make_room(wspool *pool, uint32_t image_len, uint8_t **room)
         if (error != WSPOOL_ERR_FULL) {
             return WSPOOL_ERR_NOMEM;
         }
-        if (shed(pool, image_len) == 0) {
+        if (wsp_shed(pool, image_len) == 0) {
             wsp_count_add(&pool->count.budget_refused, 1);
             return WSPOOL_ERR_FULL;
         }

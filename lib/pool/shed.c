@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pool/shed.c - who goes when the pool's budget for output is spent. See pool/pool.h.
+ *
+ * What counts is memory, not bytes: a queue holds blocks, be it by a single byte of each, and a
+ * block comes back only when nobody holds it any more.
+ */
+#include "pool/pool.h"
+
+/* Closes a blocked peer and frees what waits for it. A message that was sent in part holds its
+ * whole block, and would until closing_time has passed: when it is the turn of a peer that is
+ * closing already, that goes too, and its Close with it. */
+static void shed_peer(wspool *pool, struct wsp_conn *conn)
+{
+    if (conn->state == WSP_OPEN) {
+        wsp_count_add(&pool->count.shed, 1);
+        wsp_conn_fail(&pool->link, conn, WSPOOL_END_SHED, 1);
+    } else {
+        wsp_conn_end(&pool->link, conn, WSPOOL_END_SHED);
+        wsp_conn_drop_output(&pool->link, conn, 0);
+    }
+}
+
+static int can_be_shed(const struct wsp_conn *conn)
+{
+    return conn->out.blocked && conn->out.bytes > 0 && !wsp_outq_under_way(&conn->out);
+}
+
+/* What a queue holds. A block's `seen` counts its holds by those who can be shed. */
+struct held {
+    const struct wsp_block *before; /* of the queue's run before this one */
+    uint64_t memory;
+};
+
+static void forget_block(const struct wsp_run *run, void *user)
+{
+    (void)user;
+    run->block->seen = 0;
+}
+
+static void add_block(const struct wsp_run *run, void *user)
+{
+    struct held *held = user;
+    if (run->block != held->before) {
+        held->memory += wsp_block_size(run->block);
+    }
+    held->before = run->block;
+    run->block->seen++;
+}
+
+/* A block that nobody else needs would come back. Each counts once. */
+static void add_free_block(const struct wsp_run *run, void *user)
+{
+    struct wsp_block *block = run->block;
+    uint32_t open = wsp_block_is_open(block->store, block) ? 1 : 0;
+    if (block->seen > 0 && block->seen + open == block->holds) {
+        *(uint64_t *)user += wsp_block_size(block);
+    }
+    block->seen = 0;
+}
+
+static uint64_t memory_held(const struct wsp_conn *conn)
+{
+    struct held held = {0};
+    wsp_outq_each(&conn->out, add_block, &held);
+    return held.memory;
+}
+
+static void each_to_shed(wspool *pool, void (*visit)(const struct wsp_run *run, void *user),
+                         void *user)
+{
+    struct wsp_peer *peer;
+    uint32_t slot = 0;
+    while ((peer = wsp_next_peer(pool, &slot)) != NULL) {
+        if (can_be_shed(&peer->conn)) {
+            wsp_outq_each(&peer->conn.out, visit, user);
+        }
+    }
+}
+
+uint32_t wsp_shed(wspool *pool, uint32_t len)
+{
+    struct wsp_peer *peer;
+    uint32_t count = 0, slot = 0;
+    uint64_t most = 0, back = 0;
+    if (pool->link.blocked == 0) {
+        return 0;
+    }
+    each_to_shed(pool, forget_block, NULL);
+    while ((peer = wsp_next_peer(pool, &slot)) != NULL) {
+        if (can_be_shed(&peer->conn)) {
+            uint64_t memory = memory_held(&peer->conn);
+            most = memory > most ? memory : most;
+        }
+    }
+    each_to_shed(pool, add_free_block, &back);
+    for (slot = 0; back >= len && (peer = wsp_next_peer(pool, &slot)) != NULL;) {
+        if (can_be_shed(&peer->conn) && memory_held(&peer->conn) >= most / 2) {
+            shed_peer(pool, &peer->conn);
+            count++;
+        }
+    }
+    return count;
+}
