@@ -48,6 +48,10 @@
  *     a host with asynchronous writes, io_uring say, may leave them with the kernel. It must not
  *     release a peer whose write is still under way.
  *   - A write that failed with anything but "would block" is wspool_gone(..., WSPOOL_GONE_FAILED).
+ *   - A socket that is closed while the other side still sends is reset, and what was written to it
+ *     last may be lost. So on WSPOOL_CLOSE end your direction, throw away what comes, and close it
+ *     when the other side has, or after a while; wspool_release need not wait for that.
+ *     wspool/adapters/sockets.h has what it takes.
  *   - A host that publishes to a full queue from its own drop hook gets one more drop for each: the
  *     call ends, but wspool_deadline stays 0. Publish later instead.
  *   - TCP_NODELAY is yours to set; the pool has joined small writes already.
