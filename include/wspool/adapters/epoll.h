@@ -314,7 +314,9 @@ static inline uint32_t wspool_epoll_awaited_(const wspool_epoll_peer *peer, unsi
 }
 
 /* Does what the pool wants done. The bound is for hosts that send more from a hook as soon as
- * there is room: they don't keep the turn from ending. */
+ * there is room: they don't keep the turn from ending.
+ * Tried: writing to a peer as soon as what was read from it is fed. Messages from others can't join
+ * then, and an echo of 64 bytes, 16 outstanding, took 294 ns instead of 284. */
 static inline void wspool_epoll_flush_(wspool_epoll *loop, uint64_t now)
 {
     uint64_t bound = 2 * (uint64_t)loop->count + 16;
