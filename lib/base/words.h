@@ -28,16 +28,16 @@ static inline void wsp_word_store(uint8_t *bytes, uint64_t word)
     memcpy(bytes, &word, sizeof word);
 }
 
-static inline wsp_pair wsp_pair_load(const uint8_t *bytes)
+/* Pairs are handed over by their address: of a function that takes or answers one by value, gcc
+ * says that its ABI changes where there is no SSE (i386), inline or not. */
+static inline void wsp_pair_load(wsp_pair *pair, const uint8_t *bytes)
 {
-    wsp_pair pair;
-    memcpy(&pair, bytes, sizeof pair);
-    return pair;
+    memcpy(pair, bytes, sizeof *pair);
 }
 
-static inline void wsp_pair_store(uint8_t *bytes, wsp_pair pair)
+static inline void wsp_pair_store(uint8_t *bytes, const wsp_pair *pair)
 {
-    memcpy(bytes, &pair, sizeof pair);
+    memcpy(bytes, pair, sizeof *pair);
 }
 
 #endif

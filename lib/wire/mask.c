@@ -21,14 +21,19 @@ int wsp_mask_copy(uint8_t *dst, const uint8_t *src, size_t len, const uint8_t ke
     wsp_pair piled = {0, 0};
     size_t i = 0;
     for (; i + 64 <= len; i += 64) {
-        wsp_pair a = wsp_pair_load(src + i) ^ pair;
-        wsp_pair b = wsp_pair_load(src + i + 16) ^ pair;
-        wsp_pair c = wsp_pair_load(src + i + 32) ^ pair;
-        wsp_pair d = wsp_pair_load(src + i + 48) ^ pair;
-        wsp_pair_store(dst + i, a);
-        wsp_pair_store(dst + i + 16, b);
-        wsp_pair_store(dst + i + 32, c);
-        wsp_pair_store(dst + i + 48, d);
+        wsp_pair a, b, c, d;
+        wsp_pair_load(&a, src + i);
+        wsp_pair_load(&b, src + i + 16);
+        wsp_pair_load(&c, src + i + 32);
+        wsp_pair_load(&d, src + i + 48);
+        a ^= pair;
+        b ^= pair;
+        c ^= pair;
+        d ^= pair;
+        wsp_pair_store(dst + i, &a);
+        wsp_pair_store(dst + i + 16, &b);
+        wsp_pair_store(dst + i + 32, &c);
+        wsp_pair_store(dst + i + 48, &d);
         piled |= (a | b) | (c | d);
     }
     uint64_t pile = piled[0] | piled[1];
