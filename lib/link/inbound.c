@@ -35,7 +35,9 @@ void wsp_inbounds_fini(struct wsp_inbounds *inbounds)
     inbounds->spare_bytes = 0;
 }
 
-static struct wsp_inbound *take(struct wsp_inbounds *inbounds)
+/* A spare whose buffer came from a route with a greater limit loses it: nobody holds more than a
+ * message of its own. */
+static struct wsp_inbound *take(struct wsp_inbounds *inbounds, size_t limit)
 {
     struct wsp_inbound *in = inbounds->spares;
     if (!in) {
@@ -44,6 +46,9 @@ static struct wsp_inbound *take(struct wsp_inbounds *inbounds)
     inbounds->spares = in->next;
     inbounds->spare_count--;
     inbounds->spare_bytes -= in->buffer.cap;
+    if (in->buffer.cap > limit) {
+        wsp_bytes_fini(&in->buffer, inbounds->mem);
+    }
     return in;
 }
 
@@ -168,7 +173,7 @@ static int begin_frame(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
         return 0;
     }
     int good = answer == WSP_GATE_HEAD && frame_fits(*pin, &frame, input->limit, &end);
-    if (!*pin && (*pin = take(inbounds)) == NULL) {
+    if (!*pin && (*pin = take(inbounds, input->limit)) == NULL) {
         *gate = before; /* with nowhere to note its length, the head must be read again */
         *input = from;
         fail(inbounds, NULL, WSPOOL_END_NOMEM, event);
@@ -325,7 +330,7 @@ static int show_whole(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
         return 0;
     }
     size_t len = (size_t)frame.length;
-    struct wsp_inbound *in = *pin ? *pin : (*pin = take(inbounds));
+    struct wsp_inbound *in = *pin ? *pin : (*pin = take(inbounds, input->limit));
     if (!in || (len > in->buffer.cap &&
                 wsp_bytes_reserve(&in->buffer, inbounds->mem, len, input->limit))) {
         fail(inbounds, in, WSPOOL_END_NOMEM, event);
@@ -427,7 +432,7 @@ static int discard_payload(struct wsp_inbound *in, struct wsp_input *input)
 void wsp_inbound_discard(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
                          struct wsp_gate *gate, struct wsp_input *input, struct wsp_event *event)
 {
-    if (!*pin && (*pin = take(inbounds)) == NULL) {
+    if (!*pin && (*pin = take(inbounds, input->limit)) == NULL) {
         fail(inbounds, NULL, WSPOOL_END_NOMEM, event);
         return;
     }

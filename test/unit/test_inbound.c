@@ -442,7 +442,7 @@ static void peers_when_they_take_turns_do_not_mix(void **state)
 
 /* --------------------------------------------------------------------- memory */
 
-static void message_when_it_comes_in_one_piece_is_shown_without_a_buffer(void **state)
+static void message_when_it_comes_in_one_piece_takes_a_buffer_of_its_size(void **state)
 {
     (void)state;
     struct world w;
@@ -587,6 +587,35 @@ static void buffers_when_messages_are_over_are_given_back_but_for_a_few(void **s
         peer_close(&peers[i]);
     }
     stream_free(&s);
+    world_close(&w);
+}
+
+/* Routes have limits of their own, and share the spares. */
+static void buffer_when_it_is_greater_than_the_limit_is_not_taken_over(void **state)
+{
+    (void)state;
+    struct world w;
+    struct peer large, small;
+    static uint8_t payload[60000], frame[60000 + FRAME_HEAD_MAX];
+    world_open(&w);
+    peer_open(&large, &w, sizeof payload);
+    peer_open(&small, &w, 1000);
+    for (int whole = 0; whole < 2; whole++) {
+        feed(&large, frame, frame_client(frame, WSP_BINARY | FRAME_FIN, payload, sizeof payload));
+        assert_int_equal(w.inbounds.spare_bytes, sizeof payload);
+        size_t len = frame_client(frame, WSP_BINARY | (whole ? FRAME_FIN : 0), payload, 400);
+        frame[len] = FRAME_FIN | WSP_PING; /* what follows keeps what was taken */
+        frame[len + 1] = 0x80 | 1;
+        memset(frame + len + 2, 0, 4);
+        feed(&small, frame, len + 6);
+        assert_non_null(small.in);
+        assert_true(small.in->buffer.cap <= small.limit);
+        check_spares(&w);
+        peer_close(&small);
+        peer_open(&small, &w, 1000);
+    }
+    peer_close(&small);
+    peer_close(&large);
     world_close(&w);
 }
 
@@ -1254,11 +1283,12 @@ int main(void)
             message_when_in_fragments_with_control_frames_between_is_heard_under_all_cuts),
         cmocka_unit_test(streams_when_random_are_heard_in_random_pieces),
         cmocka_unit_test(peers_when_they_take_turns_do_not_mix),
-        cmocka_unit_test(message_when_it_comes_in_one_piece_is_shown_without_a_buffer),
+        cmocka_unit_test(message_when_it_comes_in_one_piece_takes_a_buffer_of_its_size),
         cmocka_unit_test(head_when_not_complete_holds_no_memory),
         cmocka_unit_test(memory_when_a_length_is_announced_grows_only_with_what_comes),
         cmocka_unit_test(fragments_when_tiny_and_many_cost_what_they_carry),
         cmocka_unit_test(buffers_when_messages_are_over_are_given_back_but_for_a_few),
+        cmocka_unit_test(buffer_when_it_is_greater_than_the_limit_is_not_taken_over),
         cmocka_unit_test(peer_when_it_goes_anywhere_in_a_stream_leaks_nothing),
         cmocka_unit_test(message_when_at_its_limit_is_heard_and_one_byte_over_is_too_big),
         cmocka_unit_test(fragments_when_over_the_limit_together_are_too_big),
