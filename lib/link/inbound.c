@@ -320,7 +320,8 @@ static int place(struct wsp_inbounds *inbounds, struct wsp_inbound *in,
 
 /* The short way, for a message that lies whole in the input and comes between others. 1 when the
  * event was set. Of what is amiss nothing is taken: the long way finds it again, and says what it
- * is. */
+ * is. The message is shown from the buffer, whose length stays 0, and nothing else is noted of it:
+ * so there is nothing to put away. `frame` stays that of an earlier one, which was no Close. */
 static int show_whole(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
                       struct wsp_input *input, struct wsp_event *event)
 {

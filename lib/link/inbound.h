@@ -5,13 +5,14 @@
  * A pull parser: it is given bytes and answers one event at a time. What it holds for a peer
  * exists only while a frame or a message is under way, or a codec keeps something for the peer's
  * next message. A message is unmasked into one buffer that grows with what has come, so that a
- * fragment costs what it carries and an announced length costs nothing. A message in another form (RSV1) is decoded into that
- * buffer piece by piece. It never grows beyond the limit of a message, whatever comes.
+ * fragment costs what it carries and an announced length costs nothing. A message in another form
+ * (RSV1) is decoded into that buffer piece by piece. It never grows beyond the limit of a message,
+ * whatever comes.
  *
  * Invariants:
  * - a decoder is held only inside a frame, while nothing of it is to be thrown away, and never
  *   misses more than the frame's length;
- * - the buffer holds data only inside a message;
+ * - the buffer holds data only inside a message (what the short way shows lies behind its end);
  * - what has come of a control frame fits into one;
  * - `state` is there only with a peer that has agreed to something, and is NULL between messages
  *   unless the codec keeps it; a coded message is one that the agreement allows;
@@ -48,7 +49,7 @@ struct wsp_inbound {
     uint8_t coding;    /* what was agreed upon with this peer: see link/forms.h */
     uint8_t coded;     /* the message under way is in another form */
     uint8_t message;   /* opcode of the message under way; 0: none */
-    uint8_t shown;     /* an event shows what lies here: kept until the next call */
+    uint8_t shown;     /* an event shows what is to be put away with the next call */
     uint8_t control_len;
     uint8_t control[WSP_CONTROL_MAX];
 };
@@ -89,7 +90,7 @@ struct wsp_input {
     const uint8_t *bytes; /* moved on by what is taken */
     size_t len;
     size_t limit; /* bytes of a message, once it is decoded */
-    uint64_t now;
+    uint64_t now; /* when all of it came, whatever a hook says of the time meanwhile */
 };
 
 /* Takes bytes until something is complete. *in is the peer's; it is made and given back here. */

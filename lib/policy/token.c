@@ -71,29 +71,22 @@ static int in_subprotocol(const struct wsp_headers *headers, wspool_text *token)
 }
 
 /* One pair of a cookie-string (RFC 6265, 4.2.1), between two semicolons: is it ours? */
-static int is_our_cookie(const char *data, size_t len, wspool_text *token)
+static int is_our_cookie(wspool_text pair, wspool_text *token)
 {
     static const char name[] = COOKIE_NAME "=";
     const size_t name_len = sizeof(name) - 1;
 
-    while (len > 0 && wsp_text_is_space(data[0])) {
-        data++;
-        len--;
-    }
-    while (len > 0 && wsp_text_is_space(data[len - 1])) {
-        len--;
-    }
-    if (len < name_len || memcmp(data, name, name_len) != 0) {
+    pair = wsp_text_trimmed(pair);
+    if (pair.len < name_len || memcmp(pair.data, name, name_len) != 0) {
         return 0;
     }
-    data += name_len;
-    len -= name_len;
-    if (len >= 2 && data[0] == '"' && data[len - 1] == '"') {
-        data++;
-        len -= 2;
+    pair.data += name_len;
+    pair.len -= name_len;
+    if (pair.len >= 2 && pair.data[0] == '"' && pair.data[pair.len - 1] == '"') {
+        pair.data++;
+        pair.len -= 2;
     }
-    token->data = data;
-    token->len = len;
+    *token = pair;
     return 1;
 }
 
@@ -112,7 +105,7 @@ static int in_cookie(const struct wsp_headers *headers, wspool_text *token)
             size_t len = end ? (size_t)(end - pair) : value.len - at;
             wspool_text one;
 
-            if (is_our_cookie(pair, len, &one)) {
+            if (is_our_cookie((wspool_text){pair, len}, &one)) {
                 if (found) {
                     return 2;
                 }
@@ -158,18 +151,6 @@ static int in_query(const struct wsp_headers *headers, char *scratch, wspool_tex
     return 1;
 }
 
-static int is_blank(wspool_text text)
-{
-    size_t i;
-
-    for (i = 0; i < text.len; i++) {
-        if (!wsp_text_is_space(text.data[i])) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
 int wsp_token_find(const struct wsp_headers *headers, const enum wspool_token_place *places,
                    char *scratch, wspool_text *token)
 {
@@ -201,7 +182,7 @@ int wsp_token_find(const struct wsp_headers *headers, const enum wspool_token_pl
         if (times != 1) {
             return REFUSE(TOKEN_MALFORMED);
         }
-        if (is_blank(found)) {
+        if (wsp_text_trimmed(found).len == 0) { /* blank */
             continue;
         }
         if (found.len > WSPOOL_TOKEN_MAX || wsp_text_span(found, '!', '~') < found.len) {

@@ -5,7 +5,8 @@
  * Of wslay we use the frame layer only: its event layer copies each message for each peer, holds
  * 8.8 KB a peer and decides things that are ours to decide. A context (4.3 KB) is borrowed for
  * one frame, once its head has passed the gate, and goes back at the frame's end. After an error
- * or a cut it is out of step with the peer, so it is freed and never used again.
+ * or a cut it is out of step with the peer, so it is freed and never used again. A frame that is
+ * there whole needs none of its own: a spare reads it in one call, and stays a spare.
  *
  * wslay is shown the head without its mask bit and key, and counts; the payload is unmasked on its
  * way to where it belongs. wslay asks for it in its own buffer of 4 KiB, says where it ends, and
@@ -38,7 +39,7 @@ struct wsp_decoder {
     uint8_t key[4]; /* turned so that its first byte is for the next payload byte */
     uint8_t first;  /* byte of the head */
     uint8_t begins; /* wslay has not seen the head yet */
-    uint8_t ascii;  /* all payload that was put where it belongs is */
+    uint8_t ascii;  /* of wsp_decoder_whole: all payload so far is */
 };
 
 struct wsp_decoders {

@@ -6,8 +6,9 @@
  * is. Those of peers are judged here and read by wire/decoder.h.
  *
  * wslay shows a head only with its first payload byte and lets reserved bits and opcodes pass, so
- * each head is gathered here first, in 15 bytes of the peer's own record, and judged before
- * anything is borrowed for it: what is bad in the first two bytes is refused with the second.
+ * each head is judged here first, before anything is borrowed for it; one that comes in pieces is
+ * gathered in 15 bytes of the peer's own record. What is bad in the first two bytes is refused with
+ * the second.
  *
  * Invariants:
  * - a gate never holds a whole head: what it has is less than the head's own length.
@@ -72,7 +73,7 @@ static inline size_t wsp_frame_is_whole(const uint8_t *bytes, size_t len, struct
     size_t head = 6, length = bytes[1] ^ 0x80u; /* 128 or more: not masked */
     if (length == 126) {
         length = (size_t)bytes[2] << 8 | bytes[3];
-        head = length < 126 ? SIZE_MAX : 8;
+        head = length < 126 ? SIZE_MAX : 8; /* not the shortest form: more than there can be */
     } else if (length > 126) {
         return 0;
     }

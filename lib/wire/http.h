@@ -29,7 +29,8 @@ int wsp_http_scan(const char *bytes, size_t len, size_t seen);
  * Answers as wsp_http_scan does and, when the head is whole, fills method, target, version and
  * headers of *request; names as they came, values without the white space around them. Besides,
  * HEAD_TOO_LARGE: it is whole and has more than `max` headers. What comes in one piece is judged
- * and taken apart in one pass; what comes in several is scanned, and taken apart when it is whole.
+ * and taken apart in one pass; what comes in several is scanned, and taken apart when it is whole,
+ * which is a third look at most.
  */
 int wsp_http_parse(const char *bytes, size_t len, size_t seen, wspool_request *request,
                    wspool_header *headers, size_t max);
