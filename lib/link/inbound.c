@@ -331,7 +331,10 @@ static int show_whole(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
         return 0;
     }
     size_t len = (size_t)frame.length;
-    struct wsp_inbound *in = *pin ? *pin : (*pin = take(inbounds, input->limit));
+    if (!*pin) {
+        *pin = take(inbounds, input->limit);
+    }
+    struct wsp_inbound *in = *pin;
     if (!in || (len > in->buffer.cap &&
                 wsp_bytes_reserve(&in->buffer, inbounds->mem, len, input->limit))) {
         fail(inbounds, in, WSPOOL_END_NOMEM, event);

@@ -26,14 +26,9 @@ struct parsed {
     unsigned port;
 };
 
-static int is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 static int is_hex(char c)
 {
-    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+    return wsp_text_is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
 static int is_alpha(char c)
@@ -63,7 +58,7 @@ static unsigned parse_port(wspool_text text)
         return 0;
     }
     for (i = 0; i < text.len; i++) {
-        if (!is_digit(text.data[i])) {
+        if (!wsp_text_is_digit(text.data[i])) {
             return 0;
         }
         port = port * 10 + (unsigned)(text.data[i] - '0');
@@ -91,7 +86,7 @@ static size_t host_length(wspool_text text)
     for (i = 0; i < text.len && text.data[i] != ':'; i++) {
         char c = text.data[i];
 
-        if (!is_alpha(c) && !is_digit(c) && c != '-' && c != '.' && c != '_') {
+        if (!is_alpha(c) && !wsp_text_is_digit(c) && c != '-' && c != '.' && c != '_') {
             return 0;
         }
     }
@@ -128,7 +123,8 @@ static int parse_origin(wspool_text text, struct parsed *out)
     for (i = 0; i < text.len && text.data[i] != ':'; i++) {
         char c = text.data[i];
 
-        if (!is_alpha(c) && (i == 0 || (!is_digit(c) && c != '+' && c != '-' && c != '.'))) {
+        if (!is_alpha(c) &&
+            (i == 0 || (!wsp_text_is_digit(c) && c != '+' && c != '-' && c != '.'))) {
             return -1;
         }
     }

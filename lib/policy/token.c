@@ -9,10 +9,9 @@
 
 #include <string.h>
 
+#include "wire/refusal.h"
 #include "wire/text.h"
 #include "wire/uri.h"
-
-#define REFUSE(word) (-(int)WSPOOL_REFUSED_##word - 1)
 
 #define COOKIE_NAME "wspool_token"
 #define PARAMETER "token"
@@ -180,16 +179,16 @@ int wsp_token_find(const struct wsp_headers *headers, const enum wspool_token_pl
             continue;
         }
         if (times != 1) {
-            return REFUSE(TOKEN_MALFORMED);
+            return wsp_refused(WSPOOL_REFUSED_TOKEN_MALFORMED);
         }
         if (wsp_text_trimmed(found).len == 0) { /* blank */
             continue;
         }
         if (found.len > WSPOOL_TOKEN_MAX || wsp_text_span(found, '!', '~') < found.len) {
-            return REFUSE(TOKEN_MALFORMED);
+            return wsp_refused(WSPOOL_REFUSED_TOKEN_MALFORMED);
         }
         *token = found;
         return 0;
     }
-    return REFUSE(TOKEN_EMPTY);
+    return wsp_refused(WSPOOL_REFUSED_TOKEN_EMPTY);
 }

@@ -13,6 +13,7 @@
 #include "link/forms.h"
 #include "pool/pool.h"
 #include "wire/http.h"
+#include "wire/refusal.h"
 #include "wire/upgrade.h"
 
 /* ------------------------------------------------------------------ stages */
@@ -285,7 +286,7 @@ static void judge_raw(wspool *pool, struct wsp_peer *peer, wspool_request *reque
     struct wsp_entry entry = {.stage = WSPOOL_STAGE_BYTES};
     int answer = judge(pool, peer, request, &entry);
     if (answer < 0) {
-        wsp_way_in_refuse(pool, peer, (enum wspool_refusal)(-answer - 1));
+        wsp_way_in_refuse(pool, peer, wsp_refusal_of(answer));
     } else if (answer == WSP_ADMITTED) {
         accept_raw(pool, peer, &entry, rest, rest_len);
     } else if (rest_len > 0) {
@@ -352,7 +353,7 @@ static void feed_head(wspool *pool, struct wsp_peer *peer, const uint8_t *bytes,
         wsp_http_parse((const char *)head, have, seen, &request, headers, pool->config.head_count);
     if (end < 0) {
         pass_request_line(pool, conn, head, have);
-        wsp_way_in_refuse(pool, peer, (enum wspool_refusal)(-end - 1));
+        wsp_way_in_refuse(pool, peer, wsp_refusal_of(end));
     } else if (end > 0) {
         size_t taken = (size_t)end - before; /* of this call's bytes */
         judge_raw(pool, peer, &request, bytes + taken, len - taken);
@@ -423,8 +424,8 @@ static int upgrade(wspool *pool, struct wsp_peer *peer, wspool_request *request,
         judged = -(int)WSPOOL_REFUSED_NOMEM - 1;
     }
     if (judged < 0) {
-        wsp_way_in_refuse(pool, peer, (enum wspool_refusal)(-judged - 1));
-        fill_refusal(pool, (enum wspool_refusal)(-judged - 1), answer);
+        wsp_way_in_refuse(pool, peer, wsp_refusal_of(judged));
+        fill_refusal(pool, wsp_refusal_of(judged), answer);
         return WSPOOL_UPGRADE_REFUSED;
     }
     *id = wsp_peer_id(peer);
@@ -532,7 +533,7 @@ void wsp_way_in_verdict(wspool *pool, wspool_id id, const wspool_verdict *verdic
     answer = end_judging(pool, peer, answer, entry);
     peer->identity = entry->identity;
     if (answer < 0) {
-        wsp_way_in_refuse(pool, peer, (enum wspool_refusal)(-answer - 1));
+        wsp_way_in_refuse(pool, peer, wsp_refusal_of(answer));
     } else {
         admit_pending(pool, peer);
     }

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <wspool/handshake.h>
 
-/* X(name, as it is written) */
+/* X(name, as it is written); the length of each has its row in headers.c */
 #define WSP_HEADERS(X)                                                                             \
     X(HOST, "Host")                                                                                \
     X(ORIGIN, "Origin")                                                                            \

@@ -16,15 +16,9 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "wire/refusal.h"
 #include "wire/text.h"
 #include "wire/uri.h"
-
-#define REFUSE(word) (-(int)WSPOOL_REFUSED_##word - 1)
-
-static int is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
 
 /* What may stand in a header's value; bytes above 127 may, though they mean nothing to us. */
 static int is_value_byte(unsigned char c)
@@ -73,27 +67,27 @@ static int parse_request_line(wspool_text line, struct request_line *out)
     wspool_text rest = line, path, query;
 
     if (take_word(&rest, &out->method) || take_word(&rest, &out->target)) {
-        return REFUSE(MALFORMED);
+        return wsp_refused(WSPOOL_REFUSED_MALFORMED);
     }
     if (!wsp_text_is_token(out->method) || out->target.len == 0 ||
         wsp_text_span(out->target, '!', '~') < out->target.len) {
-        return REFUSE(MALFORMED);
+        return wsp_refused(WSPOOL_REFUSED_MALFORMED);
     }
-    if (rest.len != 8 || memcmp(rest.data, "HTTP/", 5) != 0 || !is_digit(rest.data[5]) ||
-        rest.data[6] != '.' || !is_digit(rest.data[7])) {
-        return REFUSE(MALFORMED);
+    if (rest.len != 8 || memcmp(rest.data, "HTTP/", 5) != 0 || !wsp_text_is_digit(rest.data[5]) ||
+        rest.data[6] != '.' || !wsp_text_is_digit(rest.data[7])) {
+        return wsp_refused(WSPOOL_REFUSED_MALFORMED);
     }
     out->major = rest.data[5] - '0';
     out->minor = rest.data[7] - '0';
 
     if (out->method.len != 3 || memcmp(out->method.data, "GET", 3) != 0) {
-        return REFUSE(METHOD);
+        return wsp_refused(WSPOOL_REFUSED_METHOD);
     }
     if (wsp_uri_split(out->target, &path, &query)) {
-        return REFUSE(MALFORMED);
+        return wsp_refused(WSPOOL_REFUSED_MALFORMED);
     }
     if (out->major != 1 || out->minor < 1) {
-        return REFUSE(HTTP_VERSION);
+        return wsp_refused(WSPOOL_REFUSED_HTTP_VERSION);
     }
     return 0;
 }
@@ -109,12 +103,12 @@ static int parse_header_line(wspool_text line, wspool_header *out)
     }
     /* Nor is a space: this also refuses folded lines, and one before the colon. */
     if (name == 0 || line.data[name] != ':') {
-        return REFUSE(MALFORMED);
+        return wsp_refused(WSPOOL_REFUSED_MALFORMED);
     }
     value.data = line.data + name + 1;
     value.len = line.len - name - 1;
     if (skip_value(value.data, 0, value.len) < value.len) {
-        return REFUSE(MALFORMED);
+        return wsp_refused(WSPOOL_REFUSED_MALFORMED);
     }
     out->name.data = line.data;
     out->name.len = name;
@@ -140,7 +134,7 @@ int wsp_http_scan(const char *bytes, size_t len, size_t seen)
             int rc;
 
             if (!after_cr) {
-                return REFUSE(MALFORMED);
+                return wsp_refused(WSPOOL_REFUSED_MALFORMED);
             }
             if (start == SIZE_MAX) {
                 start = i - 1;
@@ -152,7 +146,7 @@ int wsp_http_scan(const char *bytes, size_t len, size_t seen)
             line.len = i - 1 - start;
             /* The request line can't be empty here: a CR as first byte was refused. */
             if (line.len == 0) {
-                return i < INT_MAX ? (int)i + 1 : REFUSE(HEAD_TOO_LARGE);
+                return i < INT_MAX ? (int)i + 1 : wsp_refused(WSPOOL_REFUSED_HEAD_TOO_LARGE);
             }
             rc = start == 0 ? parse_request_line(line, &request) : parse_header_line(line, &header);
             if (rc) {
@@ -160,17 +154,17 @@ int wsp_http_scan(const char *bytes, size_t len, size_t seen)
             }
             start = i + 1;
         } else if (after_cr) {
-            return REFUSE(MALFORMED);
+            return wsp_refused(WSPOOL_REFUSED_MALFORMED);
         } else if (i == 0 || bytes[i - 1] == '\n') {
             /* Only the blank line begins otherwise than with a token. */
             if (!wsp_text_is_token_byte(bytes[i]) && (c != '\r' || i == 0)) {
-                return REFUSE(MALFORMED);
+                return wsp_refused(WSPOOL_REFUSED_MALFORMED);
             }
         } else if (c != '\r') {
             size_t end = skip_value(bytes, i, len);
 
             if (end == i) {
-                return REFUSE(MALFORMED);
+                return wsp_refused(WSPOOL_REFUSED_MALFORMED);
             }
             i = end - 1;
         }
@@ -199,7 +193,7 @@ int wsp_http_parse(const char *bytes, size_t len, size_t seen, wspool_request *r
             return wsp_http_scan(bytes, len, start);
         }
         if (end == line.data || end[-1] != '\r') {
-            return REFUSE(MALFORMED);
+            return wsp_refused(WSPOOL_REFUSED_MALFORMED);
         }
         line.len = (size_t)(end - line.data) - 1;
         if (line.len == 0 && start > 0) {
@@ -214,7 +208,7 @@ int wsp_http_parse(const char *bytes, size_t len, size_t seen, wspool_request *r
         start += line.len + 2;
     }
     if (count > max) {
-        return REFUSE(HEAD_TOO_LARGE);
+        return wsp_refused(WSPOOL_REFUSED_HEAD_TOO_LARGE);
     }
     request->method = first.method;
     request->target = first.target;

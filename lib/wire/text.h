@@ -33,6 +33,11 @@ static inline int wsp_text_is_space(char c)
     return c == ' ' || c == '\t';
 }
 
+static inline int wsp_text_is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
 /* Without the blanks and tabs around it. */
 static inline wspool_text wsp_text_trimmed(wspool_text text)
 {

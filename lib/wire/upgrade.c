@@ -14,9 +14,8 @@
 #include <nettle/sha1.h>
 
 #include <wspool/codec.h>
+#include "wire/refusal.h"
 #include "wire/text.h"
-
-#define REFUSE(word) (-(int)WSPOOL_REFUSED_##word - 1)
 
 /* All texts of an answer that lets a peer in are copied. */
 _Static_assert(WSP_ACCEPT_LEN + 1 + WSP_SUBPROTOCOL_MAX + 1 + WSPOOL_AGREEMENT_BYTES <=
@@ -75,19 +74,19 @@ int wsp_upgrade_check_head(const struct wsp_headers *headers)
 
     for (i = 0; i < sizeof(once) / sizeof(once[0]); i++) {
         if (wsp_headers_only(headers, once[i], &value) < 0) {
-            return REFUSE(MALFORMED);
+            return wsp_refused(WSPOOL_REFUSED_MALFORMED);
         }
     }
     if (wsp_headers_only(headers, WSP_HEADER_HOST, &value) != 1 || !is_host(value)) {
-        return REFUSE(HOST);
+        return wsp_refused(WSPOOL_REFUSED_HOST);
     }
     /* A body would be taken for frames: a request that announces one could smuggle them in. */
     if (wsp_headers_only(headers, WSP_HEADER_TRANSFER_ENCODING, &value) != 0) {
-        return REFUSE(BODY);
+        return wsp_refused(WSPOOL_REFUSED_BODY);
     }
     there = wsp_headers_only(headers, WSP_HEADER_CONTENT_LENGTH, &value);
     if (there < 0 || (there == 1 && !wsp_text_is(value, "0"))) {
-        return REFUSE(BODY);
+        return wsp_refused(WSPOOL_REFUSED_BODY);
     }
     return 0;
 }
@@ -98,10 +97,10 @@ int wsp_upgrade_check_version(const struct wsp_headers *headers)
 
     if (!wsp_headers_have(headers, WSP_HEADER_UPGRADE, "websocket") ||
         !wsp_headers_have(headers, WSP_HEADER_CONNECTION, "upgrade")) {
-        return REFUSE(UPGRADE);
+        return wsp_refused(WSPOOL_REFUSED_UPGRADE);
     }
     if (wsp_headers_only(headers, WSP_HEADER_VERSION, &value) != 1 || !wsp_text_is(value, "13")) {
-        return REFUSE(VERSION);
+        return wsp_refused(WSPOOL_REFUSED_VERSION);
     }
     return 0;
 }
@@ -114,7 +113,7 @@ int wsp_upgrade_check_key(const struct wsp_headers *headers, char accept[WSP_ACC
     wspool_text key;
 
     if (wsp_headers_only(headers, WSP_HEADER_KEY, &key) != 1 || !is_key(key)) {
-        return REFUSE(KEY);
+        return wsp_refused(WSPOOL_REFUSED_KEY);
     }
     sha1_init(&sha1);
     sha1_update(&sha1, key.len, (const uint8_t *)key.data);
