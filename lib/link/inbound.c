@@ -327,7 +327,7 @@ static int show_whole(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
 {
     struct wsp_frame frame;
     size_t head = wsp_frame_is_whole(input->bytes, input->len, &frame);
-    if (head == 0 || frame.length > input->limit) {
+    if (head == 0 || frame.length > input->limit || inbounds->decoders->wslay_unmasks) {
         return 0;
     }
     size_t len = (size_t)frame.length;
@@ -341,9 +341,8 @@ static int show_whole(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
         return 1;
     }
     uint8_t *const data = in->buffer.data;
-    int ascii;
-    if (!wsp_decoder_whole(inbounds->decoders, &frame, input->bytes + head, data, &ascii) ||
-        (frame.opcode == WSP_TEXT && !ascii && !wsp_utf8_is_whole(data, len))) {
+    int ascii = wsp_mask_copy(data, input->bytes + head, len, frame.key);
+    if (frame.opcode == WSP_TEXT && !ascii && !wsp_utf8_is_whole(data, len)) {
         return 0;
     }
     input->bytes += head + len;

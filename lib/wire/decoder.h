@@ -5,8 +5,8 @@
  * Of wslay we use the frame layer only: its event layer copies each message for each peer, holds
  * 8.8 KB a peer and decides things that are ours to decide. A context (4.3 KB) is borrowed for
  * one frame, once its head has passed the gate, and goes back at the frame's end. After an error
- * or a cut it is out of step with the peer, so it is freed and never used again. A frame that is
- * there whole needs none of its own: a spare reads it in one call, and stays a spare.
+ * or a cut it is out of step with the peer, so it is freed and never used again. A message that is
+ * one frame and there whole needs none: see wsp_frame_is_whole.
  *
  * wslay is shown the head without its mask bit and key, and counts; the payload is unmasked on its
  * way to where it belongs. wslay asks for it in its own buffer of 4 KiB, says where it ends, and
@@ -39,7 +39,6 @@ struct wsp_decoder {
     uint8_t key[4]; /* turned so that its first byte is for the next payload byte */
     uint8_t first;  /* byte of the head */
     uint8_t begins; /* wslay has not seen the head yet */
-    uint8_t ascii;  /* of wsp_decoder_whole: all payload so far is */
 };
 
 struct wsp_decoders {
@@ -79,12 +78,6 @@ static inline size_t wsp_decoder_ahead(const struct wsp_decoder *decoder, size_t
  * NULL, in the decoder, until the next call. */
 int wsp_decoder_pull(struct wsp_decoder *decoder, const uint8_t **src, size_t *len, uint8_t *into,
                      const uint8_t **chunk, size_t *chunk_len);
-
-/* Reads all of a frame whose payload has come, to `into`, which has room for it; *ascii: is it all
- * ASCII? 1; 0 when there is no spare decoder, or wslay would have it otherwise: then nothing was
- * done, and borrow and pull tell what is wrong. */
-int wsp_decoder_whole(struct wsp_decoders *decoders, const struct wsp_frame *frame,
-                      const uint8_t *payload, uint8_t *into, int *ascii);
 
 /* Do the invariants hold? 1 or 0. */
 int wsp_decoders_check(const struct wsp_decoders *decoders);

@@ -64,7 +64,10 @@ enum wsp_gate_answer wsp_gate_feed(struct wsp_gate *gate, const uint8_t **bytes,
                                    struct wsp_frame *frame);
 /* Does the input begin with all of an unfragmented text or binary message in its plain form, of
  * less than 64 KiB? That is nearly the only thing that peers send. Answers the length of its head,
- * or 0 when it is something else or not lawful: which of them, the gate says. Nothing is taken. */
+ * or 0 when it is something else or not lawful: which of them, the gate says. Nothing is taken.
+ *
+ * There are no more than 131 072 such heads, keys apart. A test shows each of them to the gate and
+ * to wslay, so that neither need be asked about one of them again. */
 static inline size_t wsp_frame_is_whole(const uint8_t *bytes, size_t len, struct wsp_frame *frame)
 {
     if (len < 6 || (bytes[0] != (WSP_FIN | WSP_TEXT) && bytes[0] != (WSP_FIN | WSP_BINARY))) {

@@ -462,93 +462,69 @@ static void frame_when_wslay_finds_fault_is_minus_one(void **state)
 
 /* ------------------------------------------------------------ whole frames */
 
-/* Leaves a spare that has read a frame. */
-static void put_spare(struct world *w, uint64_t *random)
+struct shown {
+    const uint8_t *bytes;
+    size_t len;
+};
+
+static ssize_t show_bytes(uint8_t *buf, size_t len, int flags, void *user)
 {
-    struct test_frame f;
-    frame_make(&f, FRAME_FIN | 2, 10, random);
-    decode_cut(&w->decoders, &f, 0, random);
-    frame_free(&f);
-    assert_int_equal(w->decoders.spare_count, 1);
+    struct shown *shown = user;
+    size_t n = shown->len < len ? shown->len : len;
+    (void)flags;
+    memcpy(buf, shown->bytes, n);
+    shown->bytes += n;
+    shown->len -= n;
+    return n > 0 ? (ssize_t)n : -1;
 }
 
-static void frame_when_whole_is_read_at_once_by_a_spare_that_stays_in_step(void **state)
+/* What wsp_frame_is_whole takes goes neither by way of the gate nor of wslay. It need not: here are
+ * all heads that it takes, and both see the same frame in each. */
+static void head_when_taken_as_whole_is_the_same_to_gate_and_wslay(void **state)
 {
     (void)state;
-    /* Around what wslay's buffer of 4 KiB takes with a head of 2 or 4 bytes, and several of it. */
-    static const size_t lengths[] = {0,    1,    7,    64,   125,  126,  4090,  4091,
-                                     4092, 4093, 4096, 4097, 8191, 8192, 16384, 65535};
-    struct world w;
-    uint64_t random = 59;
-    world_open(&w);
-    put_spare(&w, &random);
-    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
-        for (int text = 0; text < 2; text++) {
-            struct test_frame f;
-            size_t len = lengths[i], calls = w.mem.calls, made = contexts.made;
-            int ascii = -1, high = 0;
-            frame_make(&f, FRAME_FIN | (text ? 1u : 2u), len, &random);
-            uint8_t *from = malloc(len + 1), *into = malloc(len + 1);
-            assert_true(from && into);
-            uint8_t *src = from + 1, *dst = into + 1; /* ends with the block, not aligned */
-            memcpy(src, f.wire + f.head_len, len);
-            assert_int_equal(wsp_decoder_whole(&w.decoders, &f.head, src, dst, &ascii), 1);
-            assert_true(len == 0 || memcmp(dst, f.payload, len) == 0);
-            for (size_t k = 0; k < len; k++) {
-                high |= dst[k] & 0x80;
+    static const struct wslay_frame_callbacks callbacks = {.recv_callback = show_bytes};
+    const uint8_t key[4] = {0x12, 0x34, 0x56, 0x78};
+    size_t taken = 0, all = 65536 + FRAME_HEAD_MAX;
+    uint8_t *const bytes = calloc(1, all);
+    assert_non_null(bytes);
+    memset(&contexts, 0, sizeof contexts);
+    for (unsigned first = 0; first < 256; first++) {
+        for (unsigned long at = 0; at < 256 + 65536; at++) { /* each second byte; each long form */
+            struct wsp_frame frame;
+            size_t n = 1;
+            bytes[0] = (uint8_t)first;
+            bytes[n++] = at < 256 ? (uint8_t)at : 0x80 | 126;
+            if (at >= 256) {
+                bytes[n++] = (uint8_t)((at - 256) >> 8);
+                bytes[n++] = (uint8_t)(at - 256);
             }
-            assert_int_equal(ascii, high == 0);
-            assert_int_equal(w.decoders.spare_count, 1);
-            assert_int_equal(wsp_decoders_check(&w.decoders), 1);
-            if (i % 3 == 0) {
-                decode_cut(&w.decoders, &f, UINT64_MAX, &random); /* and now by pieces */
+            memcpy(bytes + n, key, 4);
+            if (at == (0x80 | 126) || wsp_frame_is_whole(bytes, all, &frame) == 0) {
+                continue; /* that one comes with each of its lengths */
             }
-            assert_int_equal(w.mem.calls, calls);
-            assert_int_equal(contexts.made, made);
-            free(from);
-            free(into);
-            frame_free(&f);
+            taken++;
+            struct wsp_gate gate = {.have = 0};
+            struct wsp_frame judged;
+            const uint8_t *src = bytes;
+            size_t left = n + 4;
+            assert_int_equal(wsp_gate_feed(&gate, &src, &left, &judged), WSP_GATE_HEAD);
+            assert_memory_equal(&judged, &frame, sizeof frame);
+            struct shown shown = {bytes, n + 4 + (frame.length > 0)};
+            struct wslay_frame_iocb iocb = {0};
+            wslay_frame_context_ptr context;
+            assert_int_equal(wslay_frame_context_init(&context, &callbacks, &shown), 0);
+            assert_int_equal(wslay_frame_recv(context, &iocb), frame.length > 0);
+            assert_int_equal(iocb.fin, frame.fin);
+            assert_int_equal(iocb.rsv, frame.rsv);
+            assert_int_equal(iocb.opcode, frame.opcode);
+            assert_int_equal(iocb.mask, frame.masked);
+            assert_int_equal(iocb.payload_length, frame.length);
+            wslay_frame_context_free(context);
         }
     }
-    world_close(&w);
-}
-
-static void frame_when_whole_waits_for_a_spare_and_is_left_to_wslay_where_that_unmasks(void **state)
-{
-    (void)state;
-    static const uint8_t payload[3] = {0};
-    const struct wsp_frame head = {.length = 3, .opcode = WSP_BINARY, .fin = 1, .masked = 1};
-    struct world w;
-    uint64_t random = 60;
-    uint8_t into[3];
-    int ascii;
-    world_open(&w);
-    assert_int_equal(wsp_decoder_whole(&w.decoders, &head, payload, into, &ascii), 0);
-    assert_int_equal(w.mem.calls, 0);
-    put_spare(&w, &random);
-    w.decoders.wslay_unmasks = 1;
-    assert_int_equal(wsp_decoder_whole(&w.decoders, &head, payload, into, &ascii), 0);
-    w.decoders.wslay_unmasks = 0;
-    assert_int_equal(wsp_decoder_whole(&w.decoders, &head, payload, into, &ascii), 1);
-    world_close(&w);
-}
-
-static void frame_when_whole_and_wslay_finds_fault_costs_the_spare(void **state)
-{
-    (void)state;
-    const struct wsp_frame bad = {.length = 126, .opcode = WSP_PING, .fin = 1, .masked = 1};
-    struct world w;
-    uint64_t random = 61;
-    uint8_t payload[126] = {0}, into[126];
-    int ascii;
-    world_open(&w);
-    put_spare(&w, &random);
-    assert_int_equal(wsp_decoder_whole(&w.decoders, &bad, payload, into, &ascii), 0);
-    assert_int_equal(w.decoders.spare_count, 0);
-    assert_int_equal(contexts.live, 0);
-    assert_int_equal(w.mem.live, 0);
-    put_spare(&w, &random);
-    world_close(&w);
+    assert_int_equal(taken, 131072);
+    free(bytes);
 }
 
 /* ----------------------------------------------------------------- memory */
@@ -648,10 +624,7 @@ int main(void)
         cmocka_unit_test(frame_when_large_is_decoded_under_random_cuts),
         cmocka_unit_test(payload_when_we_unmask_is_the_same_as_when_wslay_does),
         cmocka_unit_test(frame_when_wslay_finds_fault_is_minus_one),
-        cmocka_unit_test(frame_when_whole_is_read_at_once_by_a_spare_that_stays_in_step),
-        cmocka_unit_test(
-            frame_when_whole_waits_for_a_spare_and_is_left_to_wslay_where_that_unmasks),
-        cmocka_unit_test(frame_when_whole_and_wslay_finds_fault_costs_the_spare),
+        cmocka_unit_test(head_when_taken_as_whole_is_the_same_to_gate_and_wslay),
         cmocka_unit_test(decoder_when_discarded_anywhere_leaks_nothing_and_is_not_used_again),
         cmocka_unit_test(decoders_when_given_back_serve_again_and_a_few_are_kept),
         cmocka_unit_test(borrow_when_there_is_no_memory_is_null_and_leaks_nothing),
