@@ -444,15 +444,16 @@ static void take(sim_peer *p, const uint8_t *bytes, size_t len)
 static void written(sim_peer *p, size_t sent, size_t total)
 {
     sim *s = p->sim;
-    int rc = SIM_IN(wspool_ack(s->pool, p->id, sent, s->now));
+    int rc;
+    if (sent < total) {
+        p->blocked = 1; /* before the ack: a hook of that may say that there is room again */
+        s->short_acks++;
+    }
+    rc = SIM_IN(wspool_ack(s->pool, p->id, sent, s->now));
     assert_int_equal(rc, 0);
     s->acked += sent;
     if (p->room != SIZE_MAX)
         p->room -= sent;
-    if (sent < total) {
-        p->blocked = 1;
-        s->short_acks++;
-    }
     client_react(p);
 }
 
