@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * base/bitset.c - see base/bitset.h.  Floor 0.
+ * base/bitset.c - see base/bitset.h.
  *
- * Room is always made for whole words of the summary, 4096 numbers: then neither array ends in
- * the middle of a word.
+ * Capacity always grows by whole summary words (4096 numbers), so that neither array ends inside a
+ * word.
  */
 #include "base/bitset.h"
 
@@ -20,7 +20,8 @@ int wsp_bitset_reserve(struct wsp_bitset *set, const wspool_mem *mem, uint32_t c
     if (capacity <= set->capacity) {
         return 0;
     }
-    /* At least doubling, so that a set that grows slot by slot is not copied each time. */
+    /* The capacity at least doubles, so that a set that grows slot by slot is not copied each
+     * time. */
     uint32_t twice = set->capacity > UINT32_MAX / 2 ? UINT32_MAX : set->capacity * 2;
     size_t old = summary_words(set->capacity);
     size_t now = summary_words(capacity > twice ? capacity : twice);
@@ -36,7 +37,7 @@ int wsp_bitset_reserve(struct wsp_bitset *set, const wspool_mem *mem, uint32_t c
     set->summary = summary;
     memset(words + old * 64, 0, (now - old) * 64 * sizeof(*words));
     memset(summary + old, 0, (now - old) * sizeof(*summary));
-    /* The last number of all is WSP_BITSET_END and can't be a member. */
+    /* The largest number is WSP_BITSET_END and cannot be a member. */
     set->capacity = now > UINT32_MAX >> 12 ? UINT32_MAX : (uint32_t)now << 12;
     return 0;
 }
@@ -61,7 +62,7 @@ uint32_t wsp_bitset_next(const struct wsp_bitset *set, uint32_t from)
     if (word != 0) {
         return from + wsp_lowest_bit(word);
     }
-    at++; /* the first word that the summary is asked about */
+    at++; /* the first word that the summary is used for */
     uint32_t end = summary_words(set->capacity);
     uint64_t mask = UINT64_MAX << (at & 63);
     for (uint32_t i = at >> 6; i < end; i++, mask = UINT64_MAX) {
@@ -88,7 +89,7 @@ uint32_t wsp_bitset_take(struct wsp_bitset *set)
 
 int wsp_bitset_empty(struct wsp_bitset *set)
 {
-    /* What was found (or not) is where the next walk begins. */
+    /* The next walk begins at the member that was found, or at the end. */
     set->low = wsp_bitset_next(set, set->low);
     return set->low == WSP_BITSET_END;
 }

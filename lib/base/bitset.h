@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * base/bitset.h - a set of small numbers that is walked in their order.  Floor 0.
+ * base/bitset.h - a set of small numbers, walked in ascending order.  Layer 0.
  *
- * Two levels: a bit for each number, and a bit for each word of those that is not zero. Adding
- * and removing touch two words; walking skips empty stretches 4096 numbers at a time. The pool
- * keeps in such sets which slots need attention, so that they are visited in memory order.
+ * The set has two levels: one bit per number, and one summary bit per word of numbers that is not
+ * zero. Adding and removing touch two words. A walk skips 4096 absent numbers at a time. The pool
+ * keeps slots in such sets, so that peers are visited in memory order.
  *
  * Invariants:
  * - a summary bit is set exactly when its word is not zero;
- * - no member is below `low`, nor at or above `capacity`;
- * - both arrays are there when there is room for anything.
+ * - no member is below `low`, or at or above `capacity`;
+ * - both arrays are allocated when `capacity` is above 0.
  */
 #ifndef WSP_BASE_BITSET_H
 #define WSP_BASE_BITSET_H
@@ -24,11 +24,12 @@
 struct wsp_bitset {
     uint64_t *words;
     uint64_t *summary;
-    uint32_t capacity; /* numbers below it have their place */
-    uint32_t low;      /* no number below it is in the set: where a walk may begin */
+    uint32_t capacity; /* members must be below it */
+    uint32_t low;      /* no member is below it: a walk may begin here */
 };
 
-/* Makes room for all numbers below `capacity`; 0, or NOMEM and nothing is changed. */
+/* Makes room for all numbers below `capacity`. Returns 0, or WSPOOL_ERR_NOMEM with nothing
+ * changed. */
 int wsp_bitset_reserve(struct wsp_bitset *set, const wspool_mem *mem, uint32_t capacity);
 void wsp_bitset_fini(struct wsp_bitset *set, const wspool_mem *mem);
 
@@ -44,7 +45,7 @@ static inline void wsp_bitset_add(struct wsp_bitset *set, uint32_t number)
     }
 }
 
-/* What is left in the word of a number when something was removed. */
+/* Stores `left` as the word of `number`, after a member of that word was removed. */
 static inline void wsp_bitset_leave(struct wsp_bitset *set, uint32_t number, uint64_t left)
 {
     set->words[number >> 6] = left;
@@ -63,19 +64,20 @@ static inline int wsp_bitset_has(const struct wsp_bitset *set, uint32_t number)
     return number < set->capacity && (set->words[number >> 6] >> (number & 63) & 1) != 0;
 }
 
-/* The smallest member that is at least `from`, or WSP_BITSET_END. */
+/* Returns the smallest member that is not below `from`, or WSP_BITSET_END. */
 uint32_t wsp_bitset_next(const struct wsp_bitset *set, uint32_t from);
-/* Takes the smallest member out and answers it, or WSP_BITSET_END. */
+/* Removes and returns the smallest member, or returns WSP_BITSET_END. */
 uint32_t wsp_bitset_take(struct wsp_bitset *set);
-/* The same, but looks no further than the word where the last one was taken, which in a walk is
- * nearly always enough: 1 and *number, or 0 when there is none in it. */
+/* As wsp_bitset_take, but looks only at the word in which the last member was found. In a walk
+ * that is nearly always enough. Returns 1 and sets *number, or returns 0 when that word has no
+ * member. */
 static inline int wsp_bitset_take_near(struct wsp_bitset *set, uint32_t *number)
 {
     uint32_t low = set->low;
     if (low >= set->capacity) {
         return 0;
     }
-    uint64_t word = set->words[low >> 6]; /* nothing in it is below `low` */
+    uint64_t word = set->words[low >> 6]; /* no member of this word is below `low` */
     if (word == 0) {
         return 0;
     }
@@ -84,9 +86,9 @@ static inline int wsp_bitset_take_near(struct wsp_bitset *set, uint32_t *number)
     set->low = *number + 1;
     return 1;
 }
-/* Is it empty? 1 or 0. */
+/* Returns 1 if the set is empty, else 0. */
 int wsp_bitset_empty(struct wsp_bitset *set);
-/* Do the invariants hold? 1 or 0. Linear in the capacity. */
+/* Returns 1 if the invariants hold, else 0. Linear in the capacity. */
 int wsp_bitset_check(const struct wsp_bitset *set);
 
 #endif

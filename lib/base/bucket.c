@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * base/bucket.c - see base/bucket.h.  Floor 0.
+ * base/bucket.c - see base/bucket.h.
  *
- * What comes back between two stamps is the difference of two counts since the beginning. So no
- * fraction of a token is kept, and yet none is lost, however often a bucket is asked.
+ * The tokens that come back between two timestamps are the difference of two counts since the pool
+ * was made. So no fraction of a token is stored, and none is lost, however often the bucket is
+ * used.
  */
 #include "base/bucket.h"
 
 #define SECOND UINT64_C(1000000000)
 
-/* How many tokens have come since the pool was made. */
+/* Returns the tokens produced since the pool was made. */
 static uint64_t tokens_until(uint32_t stamp, uint32_t rate)
 {
     uint64_t ns = (uint64_t)stamp << WSP_STAMP_BITS;
@@ -21,7 +22,7 @@ int wsp_bucket_draw(struct wsp_bucket *bucket, uint32_t burst, uint32_t rate, ui
 {
     uint32_t now = wsp_stamp(ns);
     if (bucket->stamp != now) {
-        /* A stamp that is smaller has wrapped: nothing comes back this once. */
+        /* A smaller timestamp has wrapped. No tokens come back this once. */
         if (bucket->spent != 0 && now > bucket->stamp) {
             uint64_t back = tokens_until(now, rate) - tokens_until(bucket->stamp, rate);
             bucket->spent = back < bucket->spent ? bucket->spent - (uint32_t)back : 0;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * base/bucket.h - a token bucket in eight bytes.  Floor 0.
+ * base/bucket.h - a token bucket in eight bytes.  Layer 0.
  *
- * It begins full; each draw takes one token; `rate` come back a second, up to `burst`. Time is a
- * coarse stamp of 2^26 ns (67 ms; wraps never in nine years), so a bucket fits into a record that
- * every peer has.
+ * The bucket is full at first. A draw takes tokens; `rate` tokens per second come back, up to
+ * `burst`. Time is kept as a coarse timestamp in units of 2^26 ns (67 ms), which does not wrap for
+ * nine years, so that a bucket fits into the record of every peer.
  *
  * Invariants:
- * - no more is spent than `burst`.
+ * - at most `burst` tokens are spent.
  */
 #ifndef WSP_BASE_BUCKET_H
 #define WSP_BASE_BUCKET_H
@@ -16,22 +16,22 @@
 
 #define WSP_STAMP_BITS 26u
 
-/* Nanoseconds since the pool was made, as a coarse stamp. */
+/* Converts nanoseconds since the pool was made to a coarse timestamp. */
 static inline uint32_t wsp_stamp(uint64_t ns)
 {
     return (uint32_t)(ns >> WSP_STAMP_BITS);
 }
 
 struct wsp_bucket {
-    uint32_t spent; /* all zero is a full bucket */
-    uint32_t stamp; /* when tokens last came back */
+    uint32_t spent; /* an all-zero struct is a full bucket */
+    uint32_t stamp; /* coarse time at which tokens last came back */
 };
 
-/* Draws `cost` tokens at `ns` (nanoseconds since the pool was made); 1 when they were there, 0
- * when not: then nothing is drawn. */
+/* Draws `cost` tokens at time `ns` (nanoseconds since the pool was made). Returns 1, or 0 when
+ * there are fewer than `cost` tokens: then none is drawn. */
 int wsp_bucket_draw(struct wsp_bucket *bucket, uint32_t burst, uint32_t rate, uint32_t cost,
                     uint64_t ns);
-/* Do the invariants hold? 1 or 0. */
+/* Returns 1 if the invariants hold, else 0. */
 int wsp_bucket_check(const struct wsp_bucket *bucket, uint32_t burst);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* base/bytes.c - see base/bytes.h.  Floor 0. */
+/* base/bytes.c - see base/bytes.h. */
 #include "base/bytes.h"
 
 #include <string.h>

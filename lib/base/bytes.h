@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * base/bytes.h - one growing run of bytes.  Floor 0.
+ * base/bytes.h - a growing byte buffer.  Layer 0.
  *
- * Grows with what it holds, never with what somebody announces, and never beyond the most that its
- * owner may need: in powers of two from 256 on, with the last step ending at the most. Of two sizes
- * that follow each other the smaller is at most three quarters of the most, so that is what the
- * copy in between can cost. All zero is a valid empty one.
+ * The buffer grows with its contents, never with an announced length, and never beyond the limit of
+ * its owner. It grows in powers of two from 256 bytes on; the last step ends at the limit. While it
+ * is copied, the old buffer exists beside the new one: it is at most three quarters of the limit.
+ * An all-zero struct is a valid empty buffer.
  *
  * Invariants:
  * - len <= cap;
@@ -24,14 +24,14 @@ struct wsp_bytes {
     size_t cap;
 };
 
-/* Room for `more` bytes behind len, which with them is `most` or less, and that below SIZE_MAX / 2.
- * 0, or WSPOOL_ERR_NOMEM and nothing is changed. */
+/* Makes room for `more` bytes behind `len`. `len + more` must not exceed `most`, and `most` must
+ * be below SIZE_MAX / 2. Returns 0, or WSPOOL_ERR_NOMEM with nothing changed. */
 int wsp_bytes_reserve(struct wsp_bytes *bytes, const wspool_mem *mem, size_t more, size_t most);
 int wsp_bytes_append(struct wsp_bytes *bytes, const wspool_mem *mem, const void *data, size_t len,
                      size_t most);
-/* Gives the memory back and leaves an empty one. */
+/* Frees the memory and leaves an empty buffer. */
 void wsp_bytes_fini(struct wsp_bytes *bytes, const wspool_mem *mem);
-/* Do the invariants hold? 1 or 0. */
+/* Returns 1 if the invariants hold, else 0. */
 int wsp_bytes_check(const struct wsp_bytes *bytes);
 
 #endif

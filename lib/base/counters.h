@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * base/counters.h - the numbers of a pool: one writer, readers in any thread.  Floor 0.
+ * base/counters.h - the counters of a pool: one writer, readers on any thread.  Layer 0.
  *
- * The list stands in wspool/stats.h; this is its storage, but for what is derived. Relaxed loads
- * and stores compile to the plain ones, so counting costs what it always did, and wspool_stats may
- * be called from anywhere. Only the pool's thread adds.
+ * The list of counters is in wspool/stats.h; this struct stores those that are not derived. Relaxed
+ * atomic loads and stores compile to plain ones, so counting is as cheap as with plain integers,
+ * and wspool_stats may be called from any thread. Only the pool's thread writes.
  */
 #ifndef WSP_BASE_COUNTERS_H
 #define WSP_BASE_COUNTERS_H

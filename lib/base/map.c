@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * base/map.c - see base/map.h.  Floor 0.
+ * base/map.c - see base/map.h.
  *
- * Chains, since an intrusive node never moves and costs its owner one pointer. The table doubles
- * when there are as many nodes as buckets; nodes keep their hash, so that doubling reads no key.
+ * Chains, because an intrusive node never moves and costs its owner one pointer. The table doubles
+ * when it has as many nodes as buckets. Nodes store their hash, so doubling reads no key.
  */
 #include "base/map.h"
 

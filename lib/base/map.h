@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * base/map.h - a seeded hash map of things that know their own key.  Floor 0.
+ * base/map.h - a seeded, intrusive hash map.  Layer 0.
  *
- * Intrusive: a thing embeds a wsp_map_node and the map links it into a chain of its bucket, so
- * adding allocates nothing but, now and then, a larger table of buckets. A table that can't grow
- * is no failure: chains get longer. The key is `len` bytes that live in the thing; a caller with
- * a composite key lays it out so that equal things have equal bytes (a kind first, say).
+ * An object embeds a wsp_map_node, and the map links the node into the chain of its bucket. So
+ * adding allocates nothing, except now and then a larger table of buckets. When the table cannot
+ * grow, chains get longer and nothing fails. The key is `len` bytes inside the object. A caller
+ * with a composite key lays it out so that equal objects have equal bytes (the kind first, for
+ * example).
  *
  * Invariants:
- * - a node is in at most one map, and lies in the chain of its hash;
- * - the hash in a node is that of its key;
- * - the number of buckets is a power of two; there are none until the first node;
+ * - a node is in at most one map, in the chain of its hash;
+ * - the hash in a node is the hash of its key;
+ * - the number of buckets is a power of two, or 0 before the first node;
  * - `count` is the number of nodes in all chains.
  */
 #ifndef WSP_BASE_MAP_H
@@ -25,7 +26,7 @@ struct wsp_map_node {
     struct wsp_map_node *next;
     const void *key;
     uint32_t key_len;
-    uint32_t hash; /* the low bits of the full one */
+    uint32_t hash; /* low bits of the full hash */
 };
 
 struct wsp_map {
@@ -36,20 +37,21 @@ struct wsp_map {
 };
 
 void wsp_map_init(struct wsp_map *map, const struct wsp_siphash_key *seed);
-/* Frees the table; the nodes are the caller's. */
+/* Frees the table. The nodes belong to the caller. */
 void wsp_map_fini(struct wsp_map *map, const wspool_mem *mem);
 
-/* The node with this key, or NULL. */
+/* Returns the node with this key, or NULL. */
 struct wsp_map_node *wsp_map_find(const struct wsp_map *map, const void *key, size_t len);
-/* Adds a node whose key isn't there yet; node->key and key_len are set. 0, or NOMEM when the
- * very first table can't be had. */
+/* Adds a node whose key is not in the map. The caller has set node->key and node->key_len.
+ * Returns 0, or WSPOOL_ERR_NOMEM when the first table cannot be allocated. */
 int wsp_map_add(struct wsp_map *map, const wspool_mem *mem, struct wsp_map_node *node);
-/* Takes a node out that is in. Never allocates; the table does not shrink. */
+/* Removes a node of this map. Never allocates; the table does not shrink. */
 void wsp_map_remove(struct wsp_map *map, struct wsp_map_node *node);
-/* Walks all nodes in no order: NULL begins, NULL is the end. The map must not change meanwhile,
- * except that the caller may remove and free `node` if it has fetched its successor before. */
+/* Returns the node after `node` in no particular order: NULL begins the walk, NULL ends it. The
+ * map must not change during a walk, except that the caller may remove and free `node` after it
+ * has fetched the next one. */
 struct wsp_map_node *wsp_map_next(const struct wsp_map *map, const struct wsp_map_node *node);
-/* Do the invariants hold? 1 or 0. Linear. */
+/* Returns 1 if the invariants hold, else 0. Linear. */
 int wsp_map_check(const struct wsp_map *map);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * base/mem.c - see base/mem.h.  Floor 0.
+ * base/mem.c - see base/mem.h.
  *
- * A block on a cache line's boundary lies inside a larger one, whose address is kept in the
- * pointer right before it: the host's hooks know nothing of alignment.
+ * An aligned block lies inside a larger one. The address of the larger block is stored right before
+ * the aligned one, because the host's hooks know nothing of alignment.
  */
 #include "base/mem.h"
 
@@ -50,7 +50,7 @@ void *wsp_calloc(const wspool_mem *mem, size_t count, size_t size)
 
 void *wsp_resize(const wspool_mem *mem, void *block, size_t count, size_t size)
 {
-    /* A realloc to nothing may free the block, which a caller that sees NULL wouldn't know. */
+    /* realloc to size 0 may free the block, and a caller that gets NULL would not know. */
     if (count == 0 || size == 0 || count > SIZE_MAX / size) {
         return NULL;
     }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * base/names.c - the texts of the numbers in the public headers, from their own lists.  Floor 0.
+ * base/names.c - texts of the error numbers, reasons and stages, from the lists in the public
+ * headers.  Layer 0.
  *
- * Hosts log what they are given, so a number that is in no list gets a text too.
+ * Hosts log what they get, so a number outside its list has a text too.
  */
 #include <stddef.h>
 #include <wspool/close.h>
@@ -28,7 +29,8 @@ static const char *const end_texts[] = {
 #undef WSPOOL_X
 };
 
-/* The compiler chooses whether an enum has a sign; as an index, what is negative is too big. */
+/* The compiler chooses the signedness of an enum. A negative value, taken as an index, is too
+ * large. */
 const char *wspool_end_text(enum wspool_end end)
 {
     return (size_t)end < WSPOOL_END_COUNT ? end_texts[end] : "unknown end";

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * base/seldom.h - functions for what seldom happens.  Floor 0.
+ * base/seldom.h - marks functions for cold paths.  Layer 0.
  *
- * Kept out of those who call them, which are called for each message and then need no stack for
- * what they seldom do.
+ * They are not inlined into their callers, which run for each message and then need no stack frame
+ * for a cold path.
  */
 #ifndef WSP_BASE_SELDOM_H
 #define WSP_BASE_SELDOM_H

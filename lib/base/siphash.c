@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * base/siphash.c - see base/siphash.h.  Floor 0.
+ * base/siphash.c - see base/siphash.h.
  *
- * SipHash (Aumasson and Bernstein, 2012) with one round per word and three at the end, the
- * variant made for hash tables; neither libc nor nettle has it. Words are read byte by byte in
- * little-endian order, which compilers turn into one load.
+ * SipHash (Aumasson and Bernstein, 2012) with one round per word and three at the end: the variant
+ * for hash tables. Neither libc nor nettle has it. Words are read byte by byte in little-endian
+ * order, which compilers turn into one load.
  */
 #include "base/siphash.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * base/siphash.h - SipHash-1-3, a keyed hash for tables whose keys a peer may choose.  Floor 0.
+ * base/siphash.h - SipHash-1-3, a keyed hash for tables whose keys a peer may choose.  Layer 0.
  *
- * A peer that does not know the key can't make names that collide. Not for authentication.
+ * A peer that does not know the key cannot produce names that collide. Not for authentication.
  */
 #ifndef WSP_BASE_SIPHASH_H
 #define WSP_BASE_SIPHASH_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * base/slots.c - see base/slots.h.  Floor 0.
+ * base/slots.c - see base/slots.h.
  *
- * The list of free slots goes through the records themselves: the word behind struct wsp_slot
- * holds the next one. Taking the one given back last finds it still in the cache.
+ * The list of free slots is stored in the free records: the word behind struct wsp_slot holds the
+ * next slot. The record that was freed last is most likely still in the cache.
  */
 #include "base/slots.h"
 
@@ -64,15 +64,15 @@ void *wsp_slots_take(struct wsp_slots *slots, const wspool_mem *mem)
         slots->first_free = *free_link(slot);
         memset(slot + 1, 0, slots->record_size - sizeof(*slot));
     } else {
-        /* Records that nobody had yet are zero from the chunk's allocation. */
+        /* Records that were never used are zero since the chunk was allocated. */
         if (slots->top >> WSP_SLOTS_CHUNK_BITS == slots->chunk_count && !add_chunk(slots, mem)) {
             return NULL;
         }
         slot = wsp_slots_at(slots, slots->top);
         slot->index = slots->top++;
     }
-    /* From even to odd; after the last one the count goes on with 0 and 1, so a record that is
-     * taken never has generation 0. */
+    /* The generation changes from even to odd. It wraps to 0 and then 1, so a taken record never
+     * has generation 0. */
     slot->generation++;
     slots->used++;
     return slot;
@@ -101,7 +101,7 @@ int wsp_slots_check(const struct wsp_slots *slots)
             return 0;
         }
     }
-    /* A list that came back to itself would be longer than there are free slots. */
+    /* A list with a cycle would be longer than the number of free slots. */
     for (uint32_t i = slots->first_free; i != NO_SLOT; i = *free_link(wsp_slots_at(slots, i))) {
         if (i >= slots->top || ++free > slots->top - slots->used ||
             (((const struct wsp_slot *)wsp_slots_at(slots, i))->generation & 1u)) {

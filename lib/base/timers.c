@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * base/timers.c - see base/timers.h.  Floor 0.
+ * base/timers.c - see base/timers.h.
  *
- * A due time is rounded up to a tick, so nothing fires early. A timer's list follows from its
- * tick and the wheel's alone: the level is that of the highest group of six bits in which the two
- * differ, the place in the level is the timer's own group of bits there. Hence
- *   - a list of a level lies after the wheel's own place there, and no list wraps around;
- *   - what is in a lower level is due before everything in a higher one, so the next thing to
- *     do is the lowest bit of the first level that has one, and empty time costs nothing;
- *   - the wheel may go on to any tick before the next list begins, and all timers still lie where
- *     they would be put now. A timer that is moved can be compared with where it lies.
- * When the wheel reaches a list of a higher level, its timers go to lower ones: each goes down at
- * most once a level. What differs above the top level waits in the first list of the last level,
- * which is free, as no timer lies before the wheel's place; it is looked at when the wheel's
- * upper bits change.
+ * A due time is rounded up to a tick, so no timer fires early. Only the tick of a timer and the
+ * tick of the wheel determine its list: the level is that of the highest group of six bits in which
+ * the two differ, and the index in the level is the timer's own group of bits there. It follows
+ * that
+ *   - a list of a level lies after the wheel's own index in that level, and no list wraps around;
+ *   - every timer in a lower level is due before every timer in a higher one. So the next timer is
+ *     found at the lowest bit of the first level that has one, and empty time costs nothing;
+ *   - the wheel may advance to any tick before the next list begins, and each timer still lies
+ *     where it would be put now. So a timer that is moved can be compared with its present list.
+ * When the wheel reaches a list of a higher level, its timers move to lower levels; each timer
+ * moves at most once per level. A timer that differs above the top level waits in the first list of
+ * the last level, which is free because no timer lies before the wheel. That list is examined when
+ * the wheel's upper bits change.
  *
- * While a loop over fire runs, the wheel's own tick may be behind `until`, the tick of the call.
- * What is armed meanwhile lies behind `until` at least, and so the loop ends.
+ * While a loop over fire runs, the wheel's tick may be behind `until`, the tick of the call. A
+ * timer that is armed meanwhile lies at or after `until`, so the loop ends.
  */
 #include "base/timers.h"
 
@@ -28,19 +29,19 @@
 #define FAR_LIST ((WSP_TIMERS_LEVELS - 1) * 64u)
 #define NO_TICK UINT64_MAX
 
-/* The first tick at which a timer may fire. */
+/* Returns the first tick at which a timer may fire. */
 static uint64_t tick_of(uint64_t due)
 {
     return (due >> WSP_TIMERS_TICK_BITS) + ((due & (WSP_TIMERS_TICK - 1)) != 0);
 }
 
-/* When a tick begins. The very last one would begin when the 64 bits are over. */
+/* Returns the time at which a tick begins. The very last tick would begin beyond 64 bits. */
 static uint64_t time_of(uint64_t tick, uint64_t over)
 {
     return tick > UINT64_MAX >> WSP_TIMERS_TICK_BITS ? over : tick << WSP_TIMERS_TICK_BITS;
 }
 
-/* A list's number: its level, and its place in the level. */
+/* Returns the number of a list: its level and its index in the level. */
 static uint32_t list_of(const struct wsp_timers *timers, uint64_t tick)
 {
     uint64_t differs = tick ^ timers->tick;
@@ -86,14 +87,14 @@ static void timer_unlink(struct wsp_timers *timers, struct wsp_timer *timer)
     wsp_timer_init(timer);
 }
 
-/* A time that has passed becomes the next tick: its timer can't fire in the loop that is running,
- * and a record's `due` always tells where it lies. */
+/* Moves a time that has passed to the next tick. So its timer cannot fire in the loop that is
+ * running, and `due` always determines the list. */
 static uint64_t still_to_come(const struct wsp_timers *timers, uint64_t due)
 {
     return tick_of(due) > timers->until ? due : time_of(timers->until + 1, WSP_TIMERS_NEVER - 1);
 }
 
-/* `due` is still to come. */
+/* `due` must be in the future. */
 static void timer_arm(struct wsp_timers *timers, uint32_t slot, struct wsp_timer *timer,
                       uint64_t due)
 {
@@ -109,7 +110,7 @@ static void timer_arm(struct wsp_timers *timers, uint32_t slot, struct wsp_timer
     timer_link(timers, list, slot, timer);
 }
 
-/* The tick at which the first list that is not empty begins, and its number. */
+/* Returns the tick at which the first non-empty list begins, and sets *list to its number. */
 static uint64_t first_list(const struct wsp_timers *timers, uint32_t *list)
 {
     const uint32_t last = WSP_TIMERS_LEVELS - 1;
@@ -129,7 +130,7 @@ static uint64_t first_list(const struct wsp_timers *timers, uint32_t *list)
     return timers->occupied[last] != 0 ? ((timers->tick >> REACH_BITS) + 1) << REACH_BITS : NO_TICK;
 }
 
-/* Hands the timers of a list down, once the wheel stands where the list begins. */
+/* Moves the timers of a list to lower levels. The wheel must be where the list begins. */
 static void cascade(struct wsp_timers *timers, uint32_t list)
 {
     uint32_t slot = timers->first[list >> LEVEL_BITS][list & 63];
@@ -172,7 +173,7 @@ void wsp_timers_arm(struct wsp_timers *timers, uint32_t slot, uint64_t due)
 void wsp_timers_sooner(struct wsp_timers *timers, uint32_t slot, uint64_t due)
 {
     struct wsp_timer *timer = timer_at(timers, slot);
-    /* One that is waiting to fire in this very loop is not put off to the next tick. */
+    /* A timer that is about to fire in this very loop is not delayed to the next tick. */
     due = still_to_come(timers, due);
     if (due < timer->due) {
         timer_arm(timers, slot, timer, due);
@@ -227,7 +228,7 @@ int wsp_timers_check(const struct wsp_timers *timers)
         if ((slot != WSP_TIMER_NONE) != (timers->occupied[list >> LEVEL_BITS] >> (list & 63) & 1)) {
             return 0;
         }
-        /* A list that came back to itself would show a wrong `prev` there. */
+        /* A list with a cycle would show a wrong `prev` there. */
         for (; slot != WSP_TIMER_NONE; slot = timer_at(timers, slot)->next) {
             const struct wsp_timer *timer = timer_at(timers, slot);
             uint64_t tick = tick_of(timer->due);
