@@ -2,15 +2,16 @@
 /*
  * wire/block.c - see wire/block.h.
  *
- * Tried and rejected: blocks of 64 KiB (one small message to a slow peer pinned all of it, and a
- * thousand such peers the pool's whole budget); one allocation per message (adjacency, and with
- * it the joining of bursts, is lost).
+ * Rejected: blocks of 64 KiB (one small message to a slow peer pinned a whole block, and a thousand
+ * such peers the pool's whole budget); one allocation per message (frames would not be adjacent,
+ * and bursts could not be joined).
  */
 #include "wire/block.h"
 
 #include <wspool/error.h>
 
-/* Spares are few: the steady state needs one or two, a burst of large messages a handful. */
+/* The free list is short: the steady state needs one or two blocks, a burst of large messages a
+ * handful. */
 #define SPARES_MAX 16u
 #define SPARE_BYTES_MAX (UINT64_C(1) << 20)
 
@@ -20,7 +21,7 @@ void wsp_blocks_init(struct wsp_blocks *blocks, const wspool_mem *mem, uint64_t 
     *blocks = (struct wsp_blocks){.mem = mem, .limit = limit, .gauge = gauge};
 }
 
-/* Lets go of an open block. */
+/* Releases an open block. */
 static void shut(struct wsp_block **open)
 {
     if (*open) {
@@ -63,8 +64,8 @@ void wsp_block_retire(struct wsp_block *block)
     }
 }
 
-/* A spare that fits without wasting more than half of itself on a large image, nor passing the
- * limit by being larger than it has to be. */
+/* Returns a free block that fits. A large frame must not waste more than half of it, and the
+ * limit must not be exceeded because the block is larger than necessary. */
 static struct wsp_block *take_spare(struct wsp_blocks *blocks, uint32_t cap)
 {
     for (struct wsp_block **link = &blocks->spares; *link; link = &(*link)->next) {
@@ -111,12 +112,12 @@ uint8_t *wsp_blocks_room(struct wsp_blocks *blocks, uint32_t len, int *error)
         return blocks->open->bytes + blocks->open->used;
     }
     if (blocks->open && blocks->open->holds == 1) {
-        shut(&blocks->open); /* nobody needs it: it must not stand in our way */
+        shut(&blocks->open); /* it is empty: it must not use up the limit */
     }
     uint32_t cap = (uint32_t)(wsp_block_memory(len) - sizeof(struct wsp_block));
     struct wsp_block *block = new_block(blocks, cap, 0, error);
     if (!block && *error == WSPOOL_ERR_FULL && blocks->aside && blocks->aside->holds == 1) {
-        shut(&blocks->aside); /* nor must this */
+        shut(&blocks->aside); /* nor must this one */
         block = new_block(blocks, cap, 0, error);
     }
     if (!block) {

@@ -1,26 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wire/block.h - wire images in shared, counted blocks.  Floor 1.
+ * wire/block.h - encoded frames in shared, reference-counted blocks.  Layer 1.
  *
- * A message is encoded once. Its image is written behind the one before it in the pool's open
- * block, and every queue that gets it refers to those bytes:
+ * A message is encoded once. Its encoded frame is written behind the previous one in the pool's
+ * open block, and every queue that gets it refers to those bytes:
  *
- *     block   [ image 1 | image 2 | image 3 | ... free ... ]
+ *     block   [ frame 1 | frame 2 | frame 3 | ... free ... ]
  *     queue A  <------- run ------>                             (joined: one write)
  *     queue B            <--------- run ------->
  *
- * Images never change once written. A block is held by each run that refers to it and, while it
- * is an open one, by the store; the last to let go gives it back. When nobody but the store
- * holds the open block it is written from its beginning again, so a pool whose peers keep up
- * lives in the same few cache lines. Plain counters: a block belongs to one pool, one thread.
+ * Encoded frames never change. Each run that refers to a block holds a reference to it, and so does
+ * the store while the block is an open one. The last release frees the block. When only the store
+ * holds the open block, it is written from its beginning again: a pool whose peers keep up uses the
+ * same few cache lines. The counts are plain integers, because a block belongs to one pool and one
+ * thread.
  *
  * Invariants:
- * - a block that can be reached is held, a spare is not;
- * - `used` is within `cap`; bytes below `used` are never written again while anybody but the
- *   store holds the block;
- * - the store's `bytes` is the sum of the memory of all blocks that are held, which only the pool
- *   can count (pool/stats.c); it stands in the gauge too, and is within the limit;
- * - spares are as many, and hold as much memory, as the store says, and both are few.
+ * - a block in use has at least one reference, a block of the free list has none;
+ * - `used` is at most `cap`; bytes below `used` are never rewritten while anything but the store
+ *   holds the block;
+ * - `bytes` of the store is the memory of all blocks in use, which only the pool can count
+ *   (pool/stats.c). The gauge has the same value, and it is within the limit;
+ * - the free list has as many blocks, and as much memory, as the store says, and both are small.
  */
 #ifndef WSP_WIRE_BLOCK_H
 #define WSP_WIRE_BLOCK_H
@@ -30,33 +31,34 @@
 #include "base/counters.h"
 #include "base/mem.h"
 
-/* Bytes of images in an ordinary block; a larger image gets a block of its own. */
+/* Bytes of encoded frames in an ordinary block. A larger frame gets a block of its own. */
 #define WSP_BLOCK_BYTES (16384u - 64u)
 
 struct wsp_block {
-    struct wsp_block *next; /* among the spares */
+    struct wsp_block *next; /* in the free list */
     struct wsp_blocks *store;
     uint32_t holds;
     uint32_t used;
     uint32_t cap;
-    uint32_t seen; /* scratch of the check of the books */
+    uint32_t seen; /* scratch: counts references, for shedding and for the check of the books */
     uint8_t bytes[];
 };
 
 struct wsp_blocks {
     const wspool_mem *mem;
-    struct wsp_block *open;   /* where the next image goes; NULL before the first */
-    struct wsp_block *aside;  /* the same for images of the other sort: see wsp_blocks_swap */
-    struct wsp_block *spares; /* kept for later: a few, of any size */
+    struct wsp_block *open;   /* the next frame goes here; NULL before the first */
+    struct wsp_block *aside;  /* the same for frames of the other kind: see wsp_blocks_swap */
+    struct wsp_block *spares; /* free list: a few blocks of any size */
     uint32_t spare_count;
-    uint64_t bytes;       /* memory of all blocks that somebody holds, the open one included */
-    wsp_count *gauge;     /* the same, where other threads may read it */
-    uint64_t spare_bytes; /* memory of the spares */
-    uint64_t limit;       /* `bytes` may not pass it */
+    uint64_t bytes;       /* memory of all blocks in use, the open one included */
+    wsp_count *gauge;     /* the same value, readable from other threads */
+    uint64_t spare_bytes; /* memory of the free list */
+    uint64_t limit;       /* upper bound of `bytes` */
 };
 
-/* Images of two sorts, plain and coded, are seldom in one queue: each sort has an open block of its
- * own, so that what lies in a queue lies together. Changes over to the other sort. */
+/* Switches to the open block of the other kind of frames. One queue seldom has both plain and
+ * compressed frames, so each kind has an open block of its own, and the frames of one queue are
+ * adjacent. */
 static inline void wsp_blocks_swap(struct wsp_blocks *blocks)
 {
     struct wsp_block *open = blocks->open;
@@ -64,42 +66,42 @@ static inline void wsp_blocks_swap(struct wsp_blocks *blocks)
     blocks->aside = open;
 }
 
-/* Is it where the next image of either sort goes? */
+/* Returns 1 if the block is one of the two open blocks, else 0. */
 static inline int wsp_block_is_open(const struct wsp_blocks *blocks, const struct wsp_block *block)
 {
     return block == blocks->open || block == blocks->aside;
 }
 
-/* Part of a block: what one queue has to send, images one behind the other. */
+/* A run: adjacent encoded frames of one block that one queue has to send. */
 struct wsp_run {
     struct wsp_block *block;
     uint32_t offset;
     uint32_t bytes;
-    uint32_t count;   /* images in it, the one sent in part included */
-    uint32_t partial; /* bytes left of the first image when it was sent in part; 0: it is whole */
+    uint32_t count;   /* frames in it, the partly sent one included */
+    uint32_t partial; /* bytes left of the first frame if it was partly sent; 0: none was */
 };
 
 void wsp_blocks_init(struct wsp_blocks *blocks, const wspool_mem *mem, uint64_t limit,
                      wsp_count *gauge);
-/* All runs must have been let go of. */
+/* All runs must have been released. */
 void wsp_blocks_fini(struct wsp_blocks *blocks);
 
-/* Frees what is kept for later. */
+/* Frees the blocks of the free list. */
 void wsp_blocks_trim(struct wsp_blocks *blocks);
 
-/* Memory of the block that an image of `len` bytes would get if it needed a new one. */
+/* Returns the memory of the block that a frame of `len` bytes would get if it needed a new one. */
 static inline uint64_t wsp_block_memory(uint32_t len)
 {
     return sizeof(struct wsp_block) + (uint64_t)(len > WSP_BLOCK_BYTES ? len : WSP_BLOCK_BYTES);
 }
 
-/* Memory that a block takes. */
+/* Returns the memory of a block. */
 static inline uint64_t wsp_block_size(const struct wsp_block *block)
 {
     return sizeof *block + block->cap;
 }
 
-/* Has the open block room for an image of `len` bytes? 1 or 0. */
+/* Returns 1 if the open block has room for a frame of `len` bytes, else 0. */
 static inline int wsp_blocks_have_room(struct wsp_blocks *blocks, uint32_t len)
 {
     struct wsp_block *open = blocks->open;
@@ -108,16 +110,16 @@ static inline int wsp_blocks_have_room(struct wsp_blocks *blocks, uint32_t len)
     }
     return open && open->cap - open->used >= len;
 }
-/* Room for it in the open block, which may be a new one for it. Answers where to write it, or NULL:
- * *error is WSPOOL_ERR_FULL (limit) or WSPOOL_ERR_NOMEM. */
+/* Reserves room for a frame in the open block, or in a new one. Returns the address to write to,
+ * or NULL with *error set to WSPOOL_ERR_FULL (limit) or WSPOOL_ERR_NOMEM. */
 uint8_t *wsp_blocks_room(struct wsp_blocks *blocks, uint32_t len, int *error);
-/* The run that the image in that room will be. It holds nothing yet. */
+/* Returns the run of the frame in that room. It holds no reference yet. */
 static inline struct wsp_run wsp_blocks_next(const struct wsp_blocks *blocks, uint32_t len)
 {
     struct wsp_block *open = blocks->open;
     return (struct wsp_run){.block = open, .offset = open->used, .bytes = len, .count = 1};
 }
-/* That image is there: what comes next goes behind it. Answers the run that it is. */
+/* The frame is written: the next one goes behind it. Returns its run. */
 static inline struct wsp_run wsp_blocks_commit(struct wsp_blocks *blocks, uint32_t len)
 {
     struct wsp_run run = wsp_blocks_next(blocks, len);
@@ -130,8 +132,9 @@ static inline uint8_t *wsp_run_bytes(const struct wsp_run *run)
     return run->block->bytes + run->offset;
 }
 
-/* A block of exactly `len` bytes, for images that are there already: held by the caller, never the
- * open one. NULL when the limit or the memory does not allow it. */
+/* Makes a block of exactly `len` bytes, for frames that exist already. The caller holds the only
+ * reference; it never becomes an open block. Returns NULL when the limit or the memory does not
+ * allow it. */
 struct wsp_block *wsp_blocks_exact(struct wsp_blocks *blocks, uint32_t len);
 
 static inline void wsp_block_hold(struct wsp_block *block)
@@ -139,7 +142,7 @@ static inline void wsp_block_hold(struct wsp_block *block)
     block->holds++;
 }
 void wsp_block_retire(struct wsp_block *block);
-/* Do the invariants hold that the store can see? 1 or 0. */
+/* Returns 1 if the invariants that the store can see hold, else 0. */
 int wsp_blocks_check(const struct wsp_blocks *blocks);
 static inline void wsp_block_release(struct wsp_block *block)
 {

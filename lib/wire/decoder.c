@@ -2,7 +2,7 @@
 /*
  * wire/decoder.c - see wire/decoder.h.
  *
- * Measured: making a context anew for each frame adds 69 ns, hence the spares.
+ * Measured: a new context for each frame adds 69 ns, hence the free list.
  */
 #include "wire/decoder.h"
 
@@ -12,11 +12,12 @@
 
 #include "wire/mask.h"
 
-/* Frames that are cut into several reads keep their context; more than a few at a time are rare. */
+/* A frame that is split over several reads keeps its context. More than a few of these at a time
+ * are rare. */
 #define SPARES_MAX 16u
 
-/* Writes the head as wslay is to see it: as it came, or as if it had never been masked. Here, and
- * byte by byte as wslay reads it: a copy in greater pieces would wait for these bytes (7 ns). */
+/* Writes the header as wslay must see it: as it came, or as if it had never been masked. Byte by
+ * byte, as wslay reads it: a larger copy would wait for these stores (7 ns). */
 static size_t show_head(const struct wsp_decoder *decoder, uint8_t *buf)
 {
     size_t n = wsp_frame_write_head(buf, decoder->first, decoder->missing);
@@ -34,8 +35,8 @@ static ssize_t decoder_recv(uint8_t *buf, size_t len, int flags, void *user)
     size_t head = 0;
     (void)flags;
     if (decoder->begins) {
-        /* wslay asks with 4 KiB of room: a head always fits, most often with all its payload.
-         * When it doesn't, all the room is better left to the payload. */
+        /* wslay offers 4 KiB: a header always fits, mostly with all of its payload. When the
+         * payload does not fit, all of the room is better used for payload. */
         head = show_head(decoder, buf);
         decoder->begins = 0;
         if (decoder->missing > len - head) {

@@ -2,9 +2,9 @@
 /*
  * wire/extension.c - see wire/extension.h.
  *
- * What stands in quotes must be a token as well once they are off (9.1), so a comma or a semicolon
- * in quotes is as wrong as anywhere else: the list can be cut at each comma first, and an offer at
- * each semicolon.
+ * A quoted value must be a token once its quotes are removed (9.1), so a comma or semicolon in
+ * quotes is as wrong as anywhere else. So the list can be split at each comma first, and an offer
+ * at each semicolon.
  */
 #include "wire/extension.h"
 
@@ -12,8 +12,8 @@
 
 #include "wire/text.h"
 
-/* Cuts off what stands before `mark`, trimmed; *rest is what stands behind it. 1 when the mark is
- * there. */
+/* Splits the text at `mark`: *first gets the trimmed part before it, *rest the part behind it.
+ * Returns 1 if the mark is there, else 0. */
 static int cut(wspool_text text, char mark, wspool_text *first, wspool_text *rest)
 {
     const char *at = text.len > 0 ? memchr(text.data, mark, text.len) : NULL;
@@ -41,7 +41,7 @@ static enum parsed parse_value(wspool_text *value)
     return wsp_text_is_token(*value) ? GOOD : WRONG;
 }
 
-/* One `name` or `name=value`. */
+/* Parses one `name` or `name=value`. */
 static enum parsed parse_param(wspool_text text, wspool_extension_param *param)
 {
     wspool_text value;

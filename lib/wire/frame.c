@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* From the second byte: how long the head is. */
+/* Returns the header length, which the second byte determines. */
 static size_t head_len(const uint8_t *head)
 {
     unsigned short_length = head[1] & 0x7fu;
@@ -21,9 +21,9 @@ static uint64_t big_endian(const uint8_t *bytes, size_t len)
     return value;
 }
 
-/* What can be said from the first two bytes. A server's peer masks (5.1); of the reserved bits
- * only RSV1 can have a meaning, and only where a message begins (RFC 7692, 6); control frames are
- * short and whole (5.5). */
+/* Checks the first two bytes. A client's frame is masked (5.1). Only RSV1 can have a meaning,
+ * and only in the first frame of a message (RFC 7692, section 6). Control frames are short and
+ * not fragmented (5.5). */
 static int start_is_lawful(const uint8_t *head, unsigned coding)
 {
     unsigned opcode = head[0] & 0x0fu;
@@ -41,7 +41,7 @@ static int start_is_lawful(const uint8_t *head, unsigned coding)
     return opcode <= WSP_BINARY;
 }
 
-/* Lengths are written in their shortest form, and the top bit of the long one is 0 (5.2). */
+/* A length has its shortest form, and the top bit of the 64-bit form is 0 (5.2). */
 static int length_is_lawful(const uint8_t *head, uint64_t length)
 {
     switch (head[1] & 0x7fu) {
@@ -78,7 +78,7 @@ enum wsp_gate_answer wsp_gate_feed(struct wsp_gate *gate, const uint8_t **bytes,
                                    struct wsp_frame *frame)
 {
     size_t total;
-    /* Nearly always the whole head is there: judge it where it lies. */
+    /* Nearly always the whole header is there: check it in place. */
     if (gate->have == 0 && *len >= 2 && *len >= (total = head_len(*bytes))) {
         const uint8_t *head = *bytes;
         *bytes += total;
@@ -97,8 +97,8 @@ enum wsp_gate_answer wsp_gate_feed(struct wsp_gate *gate, const uint8_t **bytes,
             return judge(gate->bytes, total, gate->coding, frame);
         }
         if (gate->have == 2 && !start_is_lawful(gate->bytes, gate->coding)) {
-            /* Refuse now. The two bytes stay: whoever discards what follows feeds the rest of
-             * this head here too, and so keeps in step with the peer's frames. */
+            /* Refuse now. The two bytes stay: a caller that discards what follows feeds the rest
+             * of this header here too, and stays in step with the peer's frames. */
             *frame = (struct wsp_frame){.opcode = gate->bytes[0] & 0x0fu};
             return WSP_GATE_BAD;
         }

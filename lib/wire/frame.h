@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wire/frame.h - heads of frames (RFC 6455, section 5.2), and the gate that judges them.  Floor 1.
+ * wire/frame.h - frame headers (RFC 6455, section 5.2): writing ours, parsing those of peers.
+ * Layer 1.
  *
- * Our own are written here; a server's frame is a head of 2, 4 or 10 bytes and its payload as it
- * is. Those of peers are judged here and read by wire/decoder.h.
+ * A frame of a server is a header of 2, 4 or 10 bytes and the plain payload. Frames of peers are
+ * checked here and decoded by wire/decoder.h.
  *
- * wslay shows a head only with its first payload byte and lets reserved bits and opcodes pass, so
- * each head is judged here first, before anything is borrowed for it; one that comes in pieces is
- * gathered in 15 bytes of the peer's own record. What is bad in the first two bytes is refused with
- * the second.
+ * wslay reports a header only together with the first payload byte, and lets reserved bits and
+ * opcodes pass. So the frame-header parser checks each header first, before anything is allocated
+ * for it. A header that arrives in pieces is gathered in 15 bytes of the peer's record. What is
+ * wrong in the first two bytes is refused when the second arrives.
  *
  * Invariants:
- * - a gate never holds a whole head: what it has is less than the head's own length.
+ * - the parser never holds a complete header.
  */
 #ifndef WSP_WIRE_FRAME_H
 #define WSP_WIRE_FRAME_H
@@ -29,45 +30,46 @@ enum wsp_opcode {
     WSP_PONG = 10
 };
 
-#define WSP_FIN 0x80u    /* in a frame's first byte: it is the last of its message */
-#define WSP_RSV1 0x40u   /* in a frame's first byte: the message is in another form (7692, 6) */
-#define WSP_HEAD_MAX 14u /* of a masked frame */
+#define WSP_FIN 0x80u    /* in the first byte: last frame of its message */
+#define WSP_RSV1 0x40u   /* in the first byte: the message is compressed (RFC 7692, section 6) */
+#define WSP_HEAD_MAX 14u /* longest header, of a masked frame */
 #define WSP_CONTROL_MAX 125u
 
 struct wsp_frame {
-    uint64_t length; /* of the payload */
-    uint8_t key[4];  /* masking key; all zero when the frame isn't masked */
+    uint64_t length; /* payload length */
+    uint8_t key[4];  /* masking key; zero when the frame is not masked */
     uint8_t opcode;
     uint8_t fin;
-    uint8_t rsv; /* the three bits, RSV1 highest */
+    uint8_t rsv; /* RSV1 to RSV3; RSV1 is the highest bit */
     uint8_t masked;
 };
 
 struct wsp_gate {
     uint8_t bytes[WSP_HEAD_MAX];
-    uint8_t have;   /* how many of them; 0 between frames */
-    uint8_t coding; /* the form that a codec and this peer have agreed upon: see link/forms.h. 0:
-                       none, so RSV1 is unlawful */
+    uint8_t have;   /* bytes gathered; 0 between frames */
+    uint8_t coding; /* the encoding that this peer negotiated with the codec (see link/forms.h);
+                       0: none, and RSV1 is an error */
 };
 
-/* What the gate answers. */
+/* Results of the frame-header parser. */
 enum wsp_gate_answer {
-    WSP_GATE_MORE, /* all input was taken, the head is not complete */
-    WSP_GATE_HEAD, /* *frame is complete and lawful */
-    WSP_GATE_BAD   /* *frame breaks the protocol: close with 1002. Its length still tells how many
-                      bytes follow; when it was refused with the second byte that is 0, and the
-                      gate takes in the rest of the head next */
+    WSP_GATE_MORE, /* all input was consumed; the header is not complete */
+    WSP_GATE_HEAD, /* *frame is complete and valid */
+    WSP_GATE_BAD   /* *frame breaks the protocol: close with 1002. Its length tells how many
+                      payload bytes follow; when the error is in the first two bytes it is 0, and
+                      the parser consumes the rest of the header next */
 };
 
-/* Takes bytes of one head from the input, which is moved on. */
+/* Consumes bytes of one header from the input, and advances the input. */
 enum wsp_gate_answer wsp_gate_feed(struct wsp_gate *gate, const uint8_t **bytes, size_t *len,
                                    struct wsp_frame *frame);
-/* Does the input begin with all of an unfragmented text or binary message in its plain form, of
- * less than 64 KiB? That is nearly the only thing that peers send. Answers the length of its head,
- * or 0 when it is something else or not lawful: which of them, the gate says. Nothing is taken.
+/* Returns the length of the header if the input begins with a complete, unfragmented,
+ * uncompressed text or binary message of less than 64 KiB: nearly the only thing that peers
+ * send. Returns 0 for anything else, valid or not: the frame-header parser tells which. Consumes
+ * nothing.
  *
- * There are no more than 131 072 such heads, keys apart. A test shows each of them to the gate and
- * to wslay, so that neither need be asked about one of them again. */
+ * There are only 131 072 such headers, apart from the keys. A test gives each of them to the
+ * frame-header parser and to wslay, so neither needs to be asked again. */
 static inline size_t wsp_frame_is_whole(const uint8_t *bytes, size_t len, struct wsp_frame *frame)
 {
     if (len < 6 || (bytes[0] != (WSP_FIN | WSP_TEXT) && bytes[0] != (WSP_FIN | WSP_BINARY))) {
@@ -76,7 +78,7 @@ static inline size_t wsp_frame_is_whole(const uint8_t *bytes, size_t len, struct
     size_t head = 6, length = bytes[1] ^ 0x80u; /* 128 or more: not masked */
     if (length == 126) {
         length = (size_t)bytes[2] << 8 | bytes[3];
-        head = length < 126 ? SIZE_MAX : 8; /* not the shortest form: more than there can be */
+        head = length < 126 ? SIZE_MAX : 8; /* not the shortest form: larger than any input */
     } else if (length > 126) {
         return 0;
     }
@@ -91,7 +93,7 @@ static inline size_t wsp_frame_is_whole(const uint8_t *bytes, size_t len, struct
     frame->masked = 1;
     return head;
 }
-/* Do the invariants hold? 1 or 0. */
+/* Returns 1 if the invariants hold, else 0. */
 int wsp_gate_check(const struct wsp_gate *gate);
 
 static inline int wsp_opcode_is_control(unsigned opcode)
@@ -99,16 +101,16 @@ static inline int wsp_opcode_is_control(unsigned opcode)
     return (opcode & 8u) != 0;
 }
 
-/* Length of the head of an unmasked frame with that payload. */
+/* Returns the header length of an unmasked frame with that payload length. */
 static inline uint32_t wsp_frame_head_len(uint64_t length)
 {
     return length < 126 ? 2 : length < 65536 ? 4 : 10;
 }
 
-/* Length of the whole image, head and payload, of an unmasked frame of ours. */
+/* Returns the length of an encoded unmasked frame, header and payload. */
 uint32_t wsp_frame_image_len(const uint8_t *image);
 
-/* Writes the head of an unmasked frame, wsp_frame_head_len(length) bytes, which is the answer.
+/* Writes the header of an unmasked frame and returns its length, wsp_frame_head_len(length).
  * `first` is its first byte: FIN, reserved bits, opcode. */
 static inline uint32_t wsp_frame_write_head(uint8_t *out, unsigned first, uint64_t length)
 {
@@ -120,8 +122,8 @@ static inline uint32_t wsp_frame_write_head(uint8_t *out, unsigned first, uint64
     }
     return n;
 }
-/* Writes the image of a whole unfragmented frame to `out`, which has wsp_frame_head_len(len) +
- * len bytes of room. `first`: an opcode, with WSP_RSV1 when the payload is in another form. */
+/* Writes a whole unfragmented frame to `out`, which must have room for wsp_frame_head_len(len) +
+ * len bytes. `first` is an opcode, with WSP_RSV1 when the payload is compressed. */
 void wsp_frame_write(uint8_t *out, unsigned first, const void *payload, size_t len);
 
 #endif

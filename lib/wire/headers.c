@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wire/headers.c - see wire/headers.h.  Floor 1.
+ * wire/headers.c - see wire/headers.h.
  *
- * A name's length says which it may be, and no length belongs to more than two: so most headers
- * are passed over without a look at their bytes. With five headers this takes 800 instructions of
- * a handshake; to look through all of them for each name that is asked for took 1900.
+ * The length of a name tells which name it may be, and no length belongs to more than two. So most
+ * headers are skipped without a look at their bytes. With five headers this takes 800 instructions
+ * of a handshake; a search through all of them for each name took 1900.
  */
 #include "wire/headers.h"
 

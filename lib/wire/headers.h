@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wire/headers.h - the headers of a request that are asked for.  Floor 1.
+ * wire/headers.h - finds the headers of a request that the handshake needs.  Layer 1.
  *
- * A handshake asks some fifteen times for a header. The names that are asked for are few, so all
- * are looked for in one walk over the headers, however many a peer sends; their values then cost
- * nothing to find. Points into the request, which must stay as it is.
+ * A handshake reads some fifteen headers by name. The names are few, so one walk over the headers
+ * finds all of them, however many headers a peer sends; reading a value then costs nothing. Results
+ * point into the request, which must not change.
  */
 #ifndef WSP_WIRE_HEADERS_H
 #define WSP_WIRE_HEADERS_H
@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <wspool/handshake.h>
 
-/* X(name, as it is written); the length of each has its row in headers.c */
+/* X(name, spelling). Each length has a row in headers.c. */
 #define WSP_HEADERS(X)                                                                             \
     X(HOST, "Host")                                                                                \
     X(ORIGIN, "Origin")                                                                            \
@@ -37,14 +37,15 @@ enum wsp_header {
 
 struct wsp_headers {
     const wspool_request *request;
-    const wspool_header *first[WSP_HEADER_COUNT]; /* NULL: not there */
-    unsigned repeated;                            /* a bit for each name that has another one */
+    const wspool_header *first[WSP_HEADER_COUNT]; /* NULL: absent */
+    unsigned repeated;                            /* one bit for each name that occurs again */
 };
 
-/* Finds them; names in any case. */
+/* Finds the headers. Names are compared without regard to case. */
 void wsp_headers_find(struct wsp_headers *headers, const wspool_request *request);
 
-/* The only header of that name: 1 and *value, 0 when absent, -1 when there are more. */
+/* Returns 1 and *value if the request has one header of that name, 0 if it has none, -1 if it
+ * has several. */
 static inline int wsp_headers_only(const struct wsp_headers *headers, enum wsp_header name,
                                    wspool_text *value)
 {
@@ -55,21 +56,21 @@ static inline int wsp_headers_only(const struct wsp_headers *headers, enum wsp_h
     return headers->repeated >> name & 1 ? -1 : 1;
 }
 
-/* The next header of that name behind `header`, which is one too; NULL at the end. */
+/* Returns the next header of that name after `header`, which has that name too; NULL at the end. */
 const wspool_header *wsp_headers_next(const struct wsp_headers *headers, enum wsp_header name,
                                       const wspool_header *header);
 
-/* Walks the comma-separated elements of all headers of that name; the walk is zeroed at first.
- * 1 and *element (trimmed, never empty), or 0 at the end. */
+/* A walk over the comma-separated elements of all headers of one name; zeroed at first.
+ * wsp_headers_element returns 1 and *element (trimmed, never empty), or 0 at the end. */
 struct wsp_elements {
-    const wspool_header *header; /* and where in its value to go on */
+    const wspool_header *header; /* and the position in its value */
     size_t at;
 };
 
 int wsp_headers_element(const struct wsp_headers *headers, enum wsp_header name,
                         struct wsp_elements *walk, wspool_text *element);
 
-/* Is there an element equal to `token` (any case)? */
+/* Returns 1 if one of the elements equals `token` (in any case), else 0. */
 int wsp_headers_have(const struct wsp_headers *headers, enum wsp_header name, const char *token);
 
 #endif

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wire/http.c - see wire/http.h.  Floor 1.
+ * wire/http.c - see wire/http.h.
  *
- * A line is judged in one place, by the two parse functions below, for scan and parse alike: so
- * they give the same answer, but for the number of headers.
+ * The two parse functions below check a line, for scan and parse alike. So both give the same
+ * result, except for the number of headers.
  *
- * The scan keeps no state between calls. What a single byte can tell (a control, a CR without
- * its LF) it tells at once; the rest when the line is whole, for which it walks back to where
- * the line began. A byte is looked at twice at most, however small the pieces in which it comes,
- * and the answer is a matter of the bytes, not of the pieces.
+ * The scan keeps no state between calls. It reports at once what a single byte can tell (a control
+ * character, a CR without LF). It reports everything else when the line is complete, and walks back
+ * to the start of the line for that. A byte is looked at twice at most, however small the pieces,
+ * and the result depends on the bytes only.
  */
 #include "wire/http.h"
 
@@ -20,13 +20,13 @@
 #include "wire/text.h"
 #include "wire/uri.h"
 
-/* What may stand in a header's value; bytes above 127 may, though they mean nothing to us. */
+/* Bytes allowed in a header value. Bytes above 127 are allowed and have no meaning to us. */
 static int is_value_byte(unsigned char c)
 {
     return c == '\t' || (c >= ' ' && c != 127);
 }
 
-/* Where from `at` on the first byte is that may not. */
+/* Returns the index of the first byte from `at` on that is not allowed. */
 static size_t skip_value(const char *bytes, size_t at, size_t len)
 {
     at += wsp_text_span((wspool_text){bytes + at, len - at}, ' ', '~');
@@ -45,7 +45,8 @@ struct request_line {
     int minor;
 };
 
-/* The text before the next space, and *rest behind it; 0, or -1 when there is no space. */
+/* Sets *word to the text before the next space and *rest to what follows it. Returns 0, or -1
+ * when there is no space. */
 static int take_word(wspool_text *rest, wspool_text *word)
 {
     const char *space = rest->len > 0 ? memchr(rest->data, ' ', rest->len) : NULL;
@@ -60,8 +61,8 @@ static int take_word(wspool_text *rest, wspool_text *word)
     return 0;
 }
 
-/* First whether it is a request line at all, then what we have to say about it: a method that we
- * don't serve may have a target of a form that we don't know. */
+/* First checks that it is a request line at all, then whether we serve it: a method that we do
+ * not serve may have a target in a form that we do not know. */
 static int parse_request_line(wspool_text line, struct request_line *out)
 {
     wspool_text rest = line, path, query;
@@ -97,11 +98,12 @@ static int parse_header_line(wspool_text line, wspool_header *out)
     wspool_text value;
     size_t name = 0;
 
-    /* The CR behind the line is no byte of a token. */
+    /* The CR behind the line is not a token byte, so the loop ends. */
     while (wsp_text_is_token_byte(line.data[name])) {
         name++;
     }
-    /* Nor is a space: this also refuses folded lines, and one before the colon. */
+    /* A space is not a token byte either: this also refuses folded lines and a space before the
+     * colon. */
     if (name == 0 || line.data[name] != ':') {
         return wsp_refused(WSPOOL_REFUSED_MALFORMED);
     }
@@ -120,7 +122,7 @@ static int parse_header_line(wspool_text line, wspool_header *out)
 
 int wsp_http_scan(const char *bytes, size_t len, size_t seen)
 {
-    size_t start = SIZE_MAX; /* of the line we are in; not known before its end is found */
+    size_t start = SIZE_MAX; /* start of the present line; unknown before its end is found */
     size_t i;
 
     for (i = seen; i < len; i++) {
@@ -144,7 +146,7 @@ int wsp_http_scan(const char *bytes, size_t len, size_t seen)
             }
             line.data = bytes + start;
             line.len = i - 1 - start;
-            /* The request line can't be empty here: a CR as first byte was refused. */
+            /* The request line cannot be empty here: a CR as the first byte was refused. */
             if (line.len == 0) {
                 return i < INT_MAX ? (int)i + 1 : wsp_refused(WSPOOL_REFUSED_HEAD_TOO_LARGE);
             }
@@ -156,7 +158,7 @@ int wsp_http_scan(const char *bytes, size_t len, size_t seen)
         } else if (after_cr) {
             return wsp_refused(WSPOOL_REFUSED_MALFORMED);
         } else if (i == 0 || bytes[i - 1] == '\n') {
-            /* Only the blank line begins otherwise than with a token. */
+            /* Only the blank line begins with something other than a token. */
             if (!wsp_text_is_token_byte(bytes[i]) && (c != '\r' || i == 0)) {
                 return wsp_refused(WSPOOL_REFUSED_MALFORMED);
             }
@@ -172,8 +174,8 @@ int wsp_http_scan(const char *bytes, size_t len, size_t seen)
     return 0;
 }
 
-/* Line by line; what there is of one that has not come whole is left to the scan. A header for
- * which there is no room is judged like the others. */
+/* Parses line by line; an incomplete line is left to the scan. A header for which there is no
+ * room is checked like the others. */
 int wsp_http_parse(const char *bytes, size_t len, size_t seen, wspool_request *request,
                    wspool_header *headers, size_t max)
 {

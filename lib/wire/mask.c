@@ -2,9 +2,9 @@
 /*
  * wire/mask.c - see wire/mask.h.
  *
- * Whether it is all ASCII is asked here, where the bytes are in registers. Measured, 16 KiB:
- * 283 ns, of which that is 40; asked in a pass of its own it would take 240, and memcpy alone
- * takes 90. In words by themselves gcc makes it 380, clang 550.
+ * The ASCII check happens here, where the bytes are in registers. Measured for 16 KiB: 283 ns, 40
+ * of them for the check; a pass of its own would take 240, and memcpy alone takes 90. With single
+ * words instead of pairs gcc needs 380 ns, clang 550.
  */
 #include "wire/mask.h"
 

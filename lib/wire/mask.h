@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wire/mask.h - the masking of RFC 6455, section 5.3, done while copying.  Floor 1.
+ * wire/mask.h - masking (RFC 6455, section 5.3), done while copying.  Layer 1.
  */
 #ifndef WSP_WIRE_MASK_H
 #define WSP_WIRE_MASK_H
@@ -8,11 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Copies `len` bytes and XORs them with the key, of which the first byte applies to src[0]. The
- * regions must not overlap. 1 when what came out is ASCII, all of it; 0 when not. */
+/* Copies `len` bytes and XORs them with the key, whose first byte applies to src[0]. The regions
+ * must not overlap. Returns 1 if all output bytes are ASCII, else 0. */
 int wsp_mask_copy(uint8_t *dst, const uint8_t *src, size_t len, const uint8_t key[4]);
 
-/* Turns the key so that its first byte is the one for the byte `by` places further on. */
+/* Rotates the key so that its first byte applies to the byte `by` positions later. */
 void wsp_mask_turn(uint8_t key[4], size_t by);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wire/text.c - see wire/text.h.  Floor 1.
+ * wire/text.c - see wire/text.h.
  */
 #include "wire/text.h"
 
-/* 32 a row, and none above 127 is one. */
+/* 32 per row; no byte above 127 is a token byte. */
 const char wsp_text_token_bytes[256] = {"................................"
                                         ".x.xxxxx..xx.xx.xxxxxxxxxx......"
                                         ".xxxxxxxxxxxxxxxxxxxxxxxxxx...xx"
@@ -33,7 +33,7 @@ int wsp_text_same(wspool_text a, wspool_text b)
         return 0;
     }
     if (a.len == 0 || memcmp(a.data, b.data, a.len) == 0) {
-        return 1; /* nearly everybody writes a name as its RFC does */
+        return 1; /* most clients spell a name as its RFC does */
     }
     for (i = 0; i < a.len; i++) {
         if (lower(a.data[i]) != lower(b.data[i])) {

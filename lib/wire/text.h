@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wire/text.h - what is asked of the texts in a request.  Floor 1.
+ * wire/text.h - operations on the texts of a request.  Layer 1.
  *
- * A text is bytes that somebody else owns, and may be empty without a pointer. What is done for
- * each header of each request stands here, so that the compiler knows the lengths of names and
- * the bounds that are written down in a call.
+ * A text is a pointer and a length; the bytes belong to something else, and an empty text may have
+ * no pointer. Functions that run for each header of each request are inline, so that the compiler
+ * knows the lengths and bounds of a call.
  */
 #ifndef WSP_WIRE_TEXT_H
 #define WSP_WIRE_TEXT_H
@@ -20,7 +20,8 @@ static inline wspool_text wsp_text_of(const char *string)
     return (wspool_text){string, strlen(string)};
 }
 
-/* Compares texts, or a text with a string, ignoring the case of ASCII letters. 1 or 0. */
+/* Compares two texts without regard to the case of ASCII letters. Returns 1 if they are equal,
+ * else 0. */
 int wsp_text_same(wspool_text a, wspool_text b);
 
 static inline int wsp_text_is(wspool_text text, const char *string)
@@ -38,7 +39,7 @@ static inline int wsp_text_is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* Without the blanks and tabs around it. */
+/* Returns the text without surrounding spaces and tabs. */
 static inline wspool_text wsp_text_trimmed(wspool_text text)
 {
     while (text.len > 0 && wsp_text_is_space(text.data[0])) {
@@ -51,8 +52,8 @@ static inline wspool_text wsp_text_trimmed(wspool_text text)
     return text;
 }
 
-/* How many bytes from the first on are neither below `low` nor above `high`, which are ASCII.
- * Eight at a time: a token in a query is long, and the target is looked at several times. */
+/* Returns how many bytes from the start are between `low` and `high`, both ASCII. Works on eight
+ * bytes at a time: a token in a query is long, and the target is scanned several times. */
 static inline size_t wsp_text_span(wspool_text text, unsigned char low, unsigned char high)
 {
     const uint64_t each = UINT64_MAX / 255;
@@ -61,8 +62,8 @@ static inline size_t wsp_text_span(wspool_text text, unsigned char low, unsigned
     for (; text.len - i >= 8; i += 8) {
         uint64_t word = wsp_word_load((const uint8_t *)text.data + i);
 
-        /* In a word of ASCII no sum carries into the next byte: the first has a byte's high bit
-         * where the byte is above `high`, the second where it is not below `low`. */
+        /* In a word of ASCII no sum carries into the next byte. The first sum has the high bit
+         * of a byte set where the byte is above `high`, the second where it is not below `low`. */
         if ((word | (word + each * (0x7fu - high)) | ~(word + each * (0x80u - low))) &
             WSP_HIGH_BITS) {
             break;
@@ -75,7 +76,7 @@ static inline size_t wsp_text_span(wspool_text text, unsigned char low, unsigned
     return i;
 }
 
-/* The bytes of a token (RFC 9110, 5.6.2) are marked with an x. */
+/* Bytes of a token (RFC 9110, section 5.6.2) are marked with an x. */
 extern const char wsp_text_token_bytes[256];
 
 static inline int wsp_text_is_token_byte(char c)
@@ -83,7 +84,7 @@ static inline int wsp_text_is_token_byte(char c)
     return wsp_text_token_bytes[(unsigned char)c] == 'x';
 }
 
-/* Is it a token, of at least one byte? 1 or 0. */
+/* Returns 1 if the text is a token of at least one byte, else 0. */
 int wsp_text_is_token(wspool_text text);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wire/upgrade.c - see wire/upgrade.h.  Floor 1.
+ * wire/upgrade.c - see wire/upgrade.h.
  *
- * Of what a peer has said nothing comes back in an answer: the accept value is a digest, the
- * subprotocol is our own copy of the name, and the rest is written here.
+ * An answer never repeats what a peer sent: the accept value is a digest, the subprotocol is our
+ * own copy of the name, and the rest is written here.
  */
 #include "wire/upgrade.h"
 
@@ -17,7 +17,7 @@
 #include "wire/refusal.h"
 #include "wire/text.h"
 
-/* All texts of an answer that lets a peer in are copied. */
+/* All texts of an accepting answer are copied into it. */
 _Static_assert(WSP_ACCEPT_LEN + 1 + WSP_SUBPROTOCOL_MAX + 1 + WSPOOL_AGREEMENT_BYTES <=
                    sizeof(((wspool_answer *)0)->text),
                "wspool_answer.text is too small");
@@ -26,8 +26,8 @@ _Static_assert(WSP_ACCEPT_LEN + 1 + WSP_SUBPROTOCOL_MAX + 1 + WSPOOL_AGREEMENT_B
 
 /* ------------------------------------------------------------------ what is asked */
 
-/* Only bytes that a host, an address in brackets or a port is made of: no user, no path, and no
- * comma, with which somebody on the way may have joined two headers. */
+/* Returns 1 if the text has only bytes of a host, a bracketed address or a port: no user, no
+ * path, and no comma, which would show that a proxy joined two headers. */
 static int is_host(wspool_text host)
 {
     static const char host_bytes[256] = {"................................"
@@ -48,9 +48,9 @@ static int is_base64_byte(char c)
            c == '/';
 }
 
-/* The one canonical base64 form of 16 bytes is 22 bytes of the alphabet and two that fill up; the
- * last of the 22 stands for two bits and four zeros. Nobody asks what they say, so they are not
- * decoded: nettle, which overlooks white space, took 1300 instructions there and back. */
+/* The canonical base64 form of 16 bytes is 22 bytes of the alphabet and two padding bytes; the
+ * last of the 22 encodes two bits and four zeros. The content does not matter, so it is not
+ * decoded: nettle, which ignores white space, took 1300 instructions for both ways. */
 static int is_key(wspool_text key)
 {
     size_t i = 0;
@@ -80,7 +80,7 @@ int wsp_upgrade_check_head(const struct wsp_headers *headers)
     if (wsp_headers_only(headers, WSP_HEADER_HOST, &value) != 1 || !is_host(value)) {
         return wsp_refused(WSPOOL_REFUSED_HOST);
     }
-    /* A body would be taken for frames: a request that announces one could smuggle them in. */
+    /* A body would be read as frames: a request that announces one could smuggle frames in. */
     if (wsp_headers_only(headers, WSP_HEADER_TRANSFER_ENCODING, &value) != 0) {
         return wsp_refused(WSPOOL_REFUSED_BODY);
     }
@@ -143,7 +143,7 @@ const char *wsp_upgrade_subprotocol(const struct wsp_headers *headers, const cha
             continue;
         }
         if (offer.len >= 7 && memcmp(offer.data, "bearer.", 7) == 0) {
-            continue; /* a token, in the place where a browser can put one */
+            continue; /* a token, at the place where a browser can put one */
         }
         for (one = ours; one && *one && !chosen; one++) {
             if (strlen(*one) == offer.len && memcmp(*one, offer.data, offer.len) == 0) {
@@ -163,7 +163,7 @@ static void add_header(wspool_answer *answer, const char *name, const char *valu
     answer->header_count++;
 }
 
-/* Adds a header with a copy of the value; answers where the next copy goes. */
+/* Adds a header with a copy of the value. Returns where the next copy goes. */
 static char *add_copy(wspool_answer *answer, const char *name, const char *value, char *text)
 {
     size_t size = strlen(value) + 1;
@@ -260,7 +260,7 @@ static const char *status_line(int status)
     }
 }
 
-/* What is written, how much room it has, and whether something did not fit. */
+/* The output, the room it has left, and whether something did not fit. */
 struct output {
     char *out;
     size_t len;
@@ -309,7 +309,7 @@ int wsp_upgrade_write(const wspool_answer *answer, char *out, size_t max)
     if (answer->status != 101) {
         snprintf(number, sizeof(number), "%zu", answer->body_len);
         put_header(&to, "Content-Length", number);
-        /* Who sends Upgrade must list it in Connection (RFC 9110, 7.8). */
+        /* A sender of Upgrade must list it in Connection (RFC 9110, section 7.8). */
         put_header(&to, "Connection", answer->status == 426 ? "close, Upgrade" : "close");
     }
     put_string(&to, "\r\n");

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wire/upgrade.h - the opening handshake of a server (RFC 6455, section 4.2).  Floor 1.
+ * wire/upgrade.h - the opening handshake of a server (RFC 6455, section 4.2).  Layer 1.
  *
- * What the wire asks of a request and how it is answered; who may enter is none of its business.
+ * What the protocol requires of a request, and how a request is answered. Admission is not decided
+ * here.
  */
 #ifndef WSP_WIRE_UPGRADE_H
 #define WSP_WIRE_UPGRADE_H
@@ -15,11 +16,11 @@
 #define WSP_SUBPROTOCOL_MAX 255 /* a longer name is never chosen */
 
 /*
- * Does the request ask for WebSocket version 13, as the RFC demands? Three steps, so that each
- * is a stage of its own; each answers 0 or -(refusal) - 1.
- *   head     duplicates of Host, Sec-WebSocket-Key, Sec-WebSocket-Version or Origin refused
- *            (MALFORMED), Host there, not empty and made of bytes that a host has (HOST), no
- *            body announced: no Transfer-Encoding, no Content-Length but one of "0" (BODY)
+ * Checks whether the request asks for WebSocket version 13, as the RFC requires. Three steps,
+ * because each is a stage of its own. Each returns 0 or a refusal (wire/refusal.h):
+ *   head     Host, Sec-WebSocket-Key, Sec-WebSocket-Version and Origin occur at most once
+ *            (MALFORMED); Host is there, not empty, and has only bytes of a host (HOST); no body
+ *            is announced: no Transfer-Encoding, no Content-Length other than "0" (BODY)
  *   version  Upgrade has the token websocket and Connection the token upgrade (UPGRADE);
  *            Sec-WebSocket-Version is exactly "13" (VERSION)
  *   key      Sec-WebSocket-Key is the one canonical base64 form of 16 bytes (KEY)
@@ -28,25 +29,25 @@ int wsp_upgrade_check_head(const struct wsp_headers *headers);
 int wsp_upgrade_check_version(const struct wsp_headers *headers);
 int wsp_upgrade_check_key(const struct wsp_headers *headers, char accept[WSP_ACCEPT_LEN + 1]);
 
-/* The first offered subprotocol that is in `ours` (ends in NULL; may be NULL); the pointer is
- * the one in `ours`, or NULL. *malformed is 1 when an offer is no token. Names are compared
- * exactly. One that begins with "bearer." carries a token and is never chosen. */
+/* Returns the first offered subprotocol that is in `ours` (ends in NULL; may be NULL) as the
+ * pointer in `ours`, or NULL. Sets *malformed to 1 when an offer is not a token. Names are
+ * compared exactly. An offer that begins with "bearer." carries a token and is never chosen. */
 const char *wsp_upgrade_subprotocol(const struct wsp_headers *headers, const char *const *ours,
                                     int *malformed);
 
 /* Fills the answer of an accepted request: 101, Upgrade, Connection, Sec-WebSocket-Accept and,
- * when they aren't NULL, Sec-WebSocket-Protocol and Sec-WebSocket-Extensions (the values are
- * copied). A subprotocol longer than WSP_SUBPROTOCOL_MAX is left out. `extension` is shorter than
+ * unless they are NULL, Sec-WebSocket-Protocol and Sec-WebSocket-Extensions. Values are copied.
+ * A subprotocol longer than WSP_SUBPROTOCOL_MAX is left out. `extension` must be shorter than
  * WSPOOL_AGREEMENT_BYTES. */
 void wsp_upgrade_accept(wspool_answer *answer, const char *accept, const char *subprotocol,
                         const char *extension);
-/* Fills the answer of a refused one: status, JSON body {"error":word}, Content-Type, and what
- * the status asks for: Allow with 405, WWW-Authenticate: Bearer with 401, Upgrade and
+/* Fills the answer of a refused request: status, JSON body {"error":word}, Content-Type, and
+ * what the status requires: Allow with 405, WWW-Authenticate: Bearer with 401, Upgrade and
  * Sec-WebSocket-Version: 13 with 426, Retry-After (`retry_after` seconds) with 503 and 429. A
- * refusal whose status is 0 has no answer: status 0, no headers, an empty body. */
+ * refusal with status 0 has no answer: status 0, no headers, an empty body. */
 void wsp_upgrade_refuse(wspool_answer *answer, enum wspool_refusal refusal, unsigned retry_after);
-/* Writes an answer as HTTP/1.1 (a refusal with Content-Length and Connection: close); the length,
- * 0 with status 0, or -1 when `max` is too small. WSP_UPGRADE_MAX is always enough. */
+/* Writes an answer as HTTP/1.1; a refusal has Content-Length and Connection: close. Returns the
+ * length, 0 for status 0, or -1 when `max` is too small. WSP_UPGRADE_MAX is always enough. */
 #define WSP_UPGRADE_MAX 1024
 int wsp_upgrade_write(const wspool_answer *answer, char *out, size_t max);
 

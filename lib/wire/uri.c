@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wire/uri.c - see wire/uri.h.  Floor 1.
+ * wire/uri.c - see wire/uri.h.
  */
 #include "wire/uri.h"
 

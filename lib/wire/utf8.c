@@ -2,17 +2,17 @@
 /*
  * wire/utf8.c - see wire/utf8.h.
  *
- * Runs of ASCII are skipped 64 bytes a step, which is nearly all of what most peers send; the
- * rest is judged byte by byte with the table of RFC 3629, section 4, written as ranges: the lead
- * byte fixes how many follow and the range of the second (which is where overlong forms,
- * surrogates and what lies beyond U+10FFFF are refused); all later ones are 80-BF.
+ * Runs of ASCII, nearly all that most peers send, are skipped 64 bytes at a time. The rest is
+ * checked byte by byte with the table of RFC 3629, section 4, written as ranges: the lead byte
+ * determines how many bytes follow and the range of the second one, which excludes overlong forms,
+ * surrogates and code points above U+10FFFF. All later bytes are 80-BF.
  */
 #include "wire/utf8.h"
 
 #include "base/words.h"
 
-/* The bits of 64 bytes, one word upon the other. One expression: through an array gcc makes
- * 30 GB/s of it, not 68. */
+/* ORs 64 bytes into one word. One expression: through an array gcc reaches 30 GB/s instead of
+ * 68. */
 static inline uint64_t pile_64(const uint8_t *bytes)
 {
     return wsp_word_load(bytes) | wsp_word_load(bytes + 8) | wsp_word_load(bytes + 16) |
@@ -34,7 +34,7 @@ static size_t skip_ascii(const uint8_t *bytes, size_t i, size_t len)
     return i;
 }
 
-/* Sets what must follow a lead byte above 7F; 0 when it is none. */
+/* Sets what must follow a lead byte above 7F. Returns 0 if the byte is no lead byte. */
 static int lead(struct wsp_utf8 *state, uint8_t byte)
 {
     state->low = 0x80;

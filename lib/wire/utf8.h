@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wire/utf8.h - is it UTF-8 (RFC 3629)? Judged chunk by chunk.  Floor 1.
+ * wire/utf8.h - validates UTF-8 (RFC 3629) chunk by chunk.  Layer 1.
  *
- * The state carries a sequence that a chunk's end has cut; all zero is the state at the start. A
- * byte that can't be right is found at once, not at the end of its sequence.
+ * The state holds a sequence that the end of a chunk has cut. An all-zero state is the start. A
+ * wrong byte is found at once, not at the end of its sequence.
  *
  * Invariants:
  * - at most three bytes are missing;
- * - while any is, the bounds of the next one are a range of continuation bytes.
+ * - while bytes are missing, the bounds of the next one are a range of continuation bytes.
  */
 #ifndef WSP_WIRE_UTF8_H
 #define WSP_WIRE_UTF8_H
@@ -16,18 +16,18 @@
 #include <stdint.h>
 
 struct wsp_utf8 {
-    uint8_t missing; /* continuation bytes still to come */
-    uint8_t low;     /* bounds of the next of them */
+    uint8_t missing; /* continuation bytes still missing */
+    uint8_t low;     /* bounds of the next one */
     uint8_t high;
 };
 
-/* 1 when the chunk can stand in valid UTF-8 after what came before, 0 when not. */
+/* Returns 1 if the chunk can follow the bytes before it in valid UTF-8, else 0. */
 int wsp_utf8_feed(struct wsp_utf8 *state, const uint8_t *bytes, size_t len);
-/* Does the text end here? 1 when no sequence is left open. */
+/* Returns 1 if the text may end here: no sequence is incomplete. Else 0. */
 int wsp_utf8_complete(const struct wsp_utf8 *state);
-/* Is this text, whole as it is, UTF-8? 1 or 0. */
+/* Returns 1 if this complete text is UTF-8, else 0. */
 int wsp_utf8_is_whole(const uint8_t *bytes, size_t len);
-/* Do the invariants hold? 1 or 0. */
+/* Returns 1 if the invariants hold, else 0. */
 int wsp_utf8_check(const struct wsp_utf8 *state);
 
 #endif
