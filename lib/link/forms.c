@@ -9,7 +9,8 @@ int wsp_form_encode(struct wsp_link *link, unsigned form, uint8_t opcode, const 
     size_t coded_len = 0;
     int error;
     const void *coded = len > 0 ? hook->encode(form, message, len, &coded_len, hook->user) : NULL;
-    if (!coded || coded_len >= len) { /* no shorter: what was checked for `len` would not hold */
+    if (!coded || coded_len >= len) { /* not shorter: the checks that were made for `len` would
+                                         not hold */
         return 0;
     }
     uint32_t image_len = wsp_frame_head_len(coded_len) + (uint32_t)coded_len;

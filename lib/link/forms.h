@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * link/forms.h - one message in each form that its readers take.  Floor 2.
+ * link/forms.h - one message in each encoding that its readers use.  Layer 2.
  *
- * Without a codec there is one form: plain. With one (wspool/codec.h), peers that agreed to the
- * same parameters share a form, and a message is encoded once for each form that one of its
- * readers takes, when the first of them is come upon. Where that does not pay, or there is no
- * room, the plain image does: it is lawful for everybody.
+ * Without a codec there is one encoding: plain. With a codec (wspool/codec.h), peers that
+ * negotiated the same parameters share an encoding. A message is encoded once per encoding, when
+ * the walk reaches its first reader. Where that does not pay, or there is no room or memory, the
+ * plain frame is used: every peer accepts it.
  *
- * Invariants: the plain image is made first; every image is held until wsp_images_fini, so that
- * making one can't write over another.
+ * Invariants:
+ * - the plain frame is made first;
+ * - every encoded frame is held until wsp_images_fini, so that making one cannot overwrite another.
  */
 #ifndef WSP_LINK_FORMS_H
 #define WSP_LINK_FORMS_H
@@ -22,8 +23,8 @@
 
 _Static_assert(WSPOOL_FORMS <= 15 && WSPOOL_READINGS <= 16, "a form and a reading fit in a byte");
 
-/* What a codec and a peer have agreed upon, in a byte: the form of what it is sent, and how what
- * it sends is read. 0: nothing. */
+/* The parameters that a peer negotiated with the codec, in one byte: the encoding of what it is
+ * sent, and the parameters of what it sends. 0: none. */
 static inline uint8_t wsp_coding(unsigned form, unsigned reading)
 {
     return (uint8_t)(form | reading << 4);
@@ -41,12 +42,12 @@ struct wsp_images {
     const void *message;
     size_t len;
     uint8_t opcode;
-    uint32_t made; /* bit f: runs[f] is there */
+    uint32_t made; /* bit f: runs[f] exists */
     struct wsp_run runs[1 + WSPOOL_FORMS];
 };
 
-/* Encodes a message in a form other than plain. 1 and *image, which holds nothing yet; 0 when it
- * is to be sent plain. */
+/* Encodes a message in an encoding other than plain. Returns 1 and *image, which holds no
+ * reference yet; or 0 when the message must be sent plain. */
 int wsp_form_encode(struct wsp_link *link, unsigned form, uint8_t opcode, const void *message,
                     size_t len, struct wsp_run *image);
 
@@ -54,10 +55,10 @@ void wsp_images_init(struct wsp_images *images, const struct wsp_run *plain, uin
                      const void *message, size_t len);
 void wsp_images_fini(struct wsp_images *images);
 
-/* The slow half of wsp_images_of. */
+/* The cold path of wsp_images_of. */
 const struct wsp_run *wsp_images_make(struct wsp_link *link, struct wsp_images *images,
                                       unsigned form);
-/* The image for readers of that form; 0 is plain. */
+/* Returns the encoded frame for readers of that encoding; 0 is plain. */
 static inline const struct wsp_run *wsp_images_of(struct wsp_link *link, struct wsp_images *images,
                                                   unsigned form)
 {

@@ -7,14 +7,14 @@
 #include "link/forms.h"
 #include "wire/mask.h"
 
-/* One is in use for the length of a feed, and one for each peer whose frame was cut. */
+/* One is in use during a feed, and one for each peer whose frame was cut. */
 #define SPARES_MAX 16u
 #define SPARE_BYTES_MAX (256u * 1024u)
 
-/* A buffer that is kept while a peer is being closed, and nothing is gathered in it. */
+/* The largest buffer that is kept while a peer is closing and nothing is gathered. */
 #define DISCARD_KEPT 1024u
 
-/* Output that a codec is given room for at a time. */
+/* Room for output that a codec gets at a time. */
 #define DECODE_STEP 4096u
 
 void wsp_inbounds_init(struct wsp_inbounds *inbounds, const wspool_mem *mem,
@@ -35,8 +35,8 @@ void wsp_inbounds_fini(struct wsp_inbounds *inbounds)
     inbounds->spare_bytes = 0;
 }
 
-/* A spare whose buffer came from a route with a greater limit loses it: nobody holds more than a
- * message of its own. */
+/* A free one whose buffer came from a route with a larger limit loses the buffer: no peer holds
+ * more than one message of its own. */
 static struct wsp_inbound *take(struct wsp_inbounds *inbounds, size_t limit)
 {
     struct wsp_inbound *in = inbounds->spares;
@@ -52,7 +52,8 @@ static struct wsp_inbound *take(struct wsp_inbounds *inbounds, size_t limit)
     return in;
 }
 
-/* The decoder of a frame goes back when that was seen to its end, and is out of step otherwise. */
+/* Returns the decoder if its frame is complete; discards it otherwise, because it is out of
+ * step. */
 static void leave_decoder(struct wsp_inbounds *inbounds, struct wsp_inbound *in)
 {
     if (in->decoder && in->shown) {
@@ -63,7 +64,8 @@ static void leave_decoder(struct wsp_inbounds *inbounds, struct wsp_inbound *in)
     in->decoder = NULL;
 }
 
-/* The codec's state of this peer: a message is complete, or (over) it is done with. */
+/* Tells the codec that a message is complete, or (`over`) that the peer's state is no longer
+ * needed. */
 static void rest_codec(struct wsp_inbounds *inbounds, struct wsp_inbound *in, int over)
 {
     if (in->state) {
@@ -103,8 +105,8 @@ void wsp_inbound_fini(struct wsp_inbounds *inbounds, struct wsp_inbound **pin)
     inbounds->spare_bytes += in->buffer.cap;
 }
 
-/* The host has seen what the last event showed: let go of it. `in` itself stays for the frame that
- * follows in the same bytes; see begin_frame. */
+/* Releases what the last event showed, after the host has seen it. `in` itself stays for the
+ * frame that follows in the same bytes: see begin_frame. */
 static void put_away(struct wsp_inbounds *inbounds, struct wsp_inbound *in)
 {
     leave_decoder(inbounds, in);
@@ -112,11 +114,11 @@ static void put_away(struct wsp_inbounds *inbounds, struct wsp_inbound *in)
     if (!wsp_opcode_is_control(in->frame.opcode)) {
         in->message = 0;
         in->buffer.len = 0;
-        if (in->coded) { /* a plain message is none of the codec's */
+        if (in->coded) { /* the codec has no part in a plain message */
             rest_codec(inbounds, in, 0);
         }
         if (in->state) {
-            wsp_bytes_fini(&in->buffer, inbounds->mem); /* not to be kept for as long as that */
+            wsp_bytes_fini(&in->buffer, inbounds->mem); /* the codec's state may live long */
         }
     }
 }
@@ -133,7 +135,8 @@ static void fail(struct wsp_inbounds *inbounds, struct wsp_inbound *in, enum wsp
     event->end = end;
 }
 
-/* The rules of 5.4 and the limit, for a head that is lawful by itself. */
+/* Checks the rules of RFC 6455, section 5.4, and the limit, for a header that is valid by
+ * itself. */
 static int frame_fits(const struct wsp_inbound *in, const struct wsp_frame *frame, size_t limit,
                       enum wspool_end *end)
 {
@@ -149,14 +152,14 @@ static int frame_fits(const struct wsp_inbound *in, const struct wsp_frame *fram
     uint64_t so_far = in_message ? in->received : 0;
     uint64_t most = limit;
     if (in_message ? in->coded : frame->rsv != 0) {
-        /* What becomes of it is counted when it is decoded. Nobody needs more than this to say it,
-         * but without a bound one could send nothings for ever. */
+        /* The decoded bytes are counted when they are decoded. No sender needs more input than
+         * this, and without a bound input that decodes to nothing could go on for ever. */
         most += limit / 4 + 1024;
     }
     return frame->length <= most && so_far <= most - frame->length;
 }
 
-/* Gathers a head and borrows what its payload needs. 1 when a frame is under way now. */
+/* Gathers a header and borrows what its payload needs. Returns 1 when a frame has begun. */
 static int begin_frame(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
                        struct wsp_gate *gate, struct wsp_input *input, struct wsp_event *event)
 {
@@ -167,14 +170,14 @@ static int begin_frame(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
     enum wsp_gate_answer answer = wsp_gate_feed(gate, &input->bytes, &input->len, &frame);
     if (answer == WSP_GATE_MORE) {
         if (*pin && (*pin)->message == 0 && !(*pin)->state) {
-            wsp_inbound_fini(inbounds, pin); /* an idle peer has none, unless a codec keeps it */
+            wsp_inbound_fini(inbounds, pin); /* an idle peer has none, unless a codec keeps state */
         }
         event->kind = WSP_EVENT_MORE;
         return 0;
     }
     int good = answer == WSP_GATE_HEAD && frame_fits(*pin, &frame, input->limit, &end);
     if (!*pin && (*pin = take(inbounds, input->limit)) == NULL) {
-        *gate = before; /* with nowhere to note its length, the head must be read again */
+        *gate = before; /* its length cannot be stored, so the header must be read again */
         *input = from;
         fail(inbounds, NULL, WSPOOL_END_NOMEM, event);
         return 0;
@@ -186,7 +189,7 @@ static int begin_frame(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
         in->decoder = wsp_decoder_borrow(inbounds->decoders, &frame);
         end = WSPOOL_END_NOMEM;
     }
-    if (!in->decoder) { /* should it be a Close, it is found all the same */
+    if (!in->decoder) { /* if it is a Close, it is found all the same */
         in->discard = frame.length;
         fail(inbounds, in, end, event);
         return 0;
@@ -215,7 +218,7 @@ static void show(struct wsp_inbound *in, enum wsp_event_kind kind, uint8_t opcod
     event->coded = in->coded;
 }
 
-/* Decodes a chunk of a coded frame into the buffer. 0, or why not. */
+/* Decodes a chunk of a compressed frame into the buffer. Returns 0, or the reason to fail. */
 static int decode(struct wsp_inbounds *inbounds, struct wsp_inbound *in, const uint8_t *chunk,
                   size_t len, int ends, size_t limit, enum wspool_end *end)
 {
@@ -223,7 +226,7 @@ static int decode(struct wsp_inbounds *inbounds, struct wsp_inbound *in, const u
     wspool_decoding piece = {.in = chunk, .in_len = len, .last = ends};
     enum wspool_decoded answer;
     do {
-        uint8_t beyond = 0; /* a byte that comes here is one too many */
+        uint8_t beyond = 0; /* output that arrives here exceeds the limit */
         size_t room = limit - in->buffer.len < DECODE_STEP ? limit - in->buffer.len : DECODE_STEP;
         *end = WSPOOL_END_NOMEM;
         if (wsp_bytes_reserve(&in->buffer, inbounds->mem, room, limit)) {
@@ -237,8 +240,8 @@ static int decode(struct wsp_inbounds *inbounds, struct wsp_inbound *in, const u
         if (answer == WSPOOL_DECODED_NOMEM) {
             return -1;
         }
-        /* What was decoded comes before what could not be: so the end is the same however the
-         * bytes were cut. */
+        /* Decoded output is judged before a decoding error is: so the result does not depend on
+         * how the input was cut. */
         size_t made = (size_t)(piece.out - out);
         *end = WSPOOL_END_TOO_BIG;
         if (made > room) {
@@ -259,7 +262,7 @@ static int decode(struct wsp_inbounds *inbounds, struct wsp_inbound *in, const u
     return ends && in->message == WSP_TEXT && !wsp_utf8_complete(&in->utf8) ? -1 : 0;
 }
 
-/* take_data for a message in another form. */
+/* take_data for a compressed message. */
 static int take_coded(struct wsp_inbounds *inbounds, struct wsp_inbound *in, const uint8_t *chunk,
                       size_t len, int ends, size_t limit, struct wsp_event *event)
 {
@@ -275,13 +278,14 @@ static int take_coded(struct wsp_inbounds *inbounds, struct wsp_inbound *in, con
     return 1;
 }
 
-/* Takes a chunk of a data frame; when it is none of a coded message, it lies at the buffer's end.
- * 1 to go on, 0 when the event was set. */
+/* Consumes a chunk of a data frame. A chunk of a plain message is already at the end of the
+ * buffer. Returns 1 to continue, 0 when the event was set. */
 static int take_data(struct wsp_inbounds *inbounds, struct wsp_inbound *in, const uint8_t *chunk,
                      size_t len, size_t limit, struct wsp_event *event)
 {
     int ends = wsp_decoder_missing(in->decoder) == 0 && in->frame.fin;
-    in->received += len; /* of the message: control frames between its parts buy no time */
+    in->received += len; /* of the message: control frames between its fragments do not extend
+                            its deadline */
     if (in->coded) {
         return take_coded(inbounds, in, chunk, len, ends, limit, event);
     }
@@ -300,8 +304,8 @@ static int take_data(struct wsp_inbounds *inbounds, struct wsp_inbound *in, cons
     return 1;
 }
 
-/* Where the payload that has come belongs: NULL when it goes through a codec, or there is none.
- * 0, or -1 when there is no memory for it. */
+/* Sets where the arrived payload must go: NULL when it goes through a codec, or when there is
+ * none. Returns 0, or -1 without memory. */
 static int place(struct wsp_inbounds *inbounds, struct wsp_inbound *in,
                  const struct wsp_input *input, uint8_t **into)
 {
@@ -318,10 +322,11 @@ static int place(struct wsp_inbounds *inbounds, struct wsp_inbound *in,
     return 0;
 }
 
-/* The short way, for a message that lies whole in the input and comes between others. 1 when the
- * event was set. Of what is amiss nothing is taken: the long way finds it again, and says what it
- * is. The message is shown from the buffer, whose length stays 0, and nothing else is noted of it:
- * so there is nothing to put away. `frame` stays that of an earlier one, which was no Close. */
+/* The fast path, for a message that is complete in the input and not inside a fragmented one.
+ * Returns 1 when the event was set. On any fault it consumes nothing: the slow path finds the
+ * fault again and reports it. The message is shown from the buffer, whose length stays 0, and
+ * nothing else is recorded, so there is nothing to release. `frame` stays that of an earlier
+ * frame, which was no Close. */
 static int show_whole(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
                       struct wsp_input *input, struct wsp_event *event)
 {
@@ -355,7 +360,7 @@ static int show_whole(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
     return 1;
 }
 
-/* The long way, for whatever comes in whatever pieces. */
+/* The slow path, for all other input. */
 static void gather(struct wsp_inbounds *inbounds, struct wsp_inbound **pin, struct wsp_gate *gate,
                    struct wsp_input *input, struct wsp_event *event)
 {
@@ -415,7 +420,7 @@ void wsp_inbound_next(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
     gather(inbounds, pin, gate, input, event);
 }
 
-/* Throws payload away, keeping what a Close may carry. 1 when the frame is over. */
+/* Discards payload, except what a Close may carry. Returns 1 at the end of the frame. */
 static int discard_payload(struct wsp_inbound *in, struct wsp_input *input)
 {
     size_t n = input->len < in->discard ? input->len : (size_t)in->discard;
@@ -440,13 +445,13 @@ void wsp_inbound_discard(struct wsp_inbounds *inbounds, struct wsp_inbound **pin
         return;
     }
     struct wsp_inbound *in = *pin;
-    if (in->decoder) { /* cut off by the host's own close */
+    if (in->decoder) { /* cut by the host's own close */
         in->discard = wsp_decoder_missing(in->decoder);
         leave_decoder(inbounds, in);
-        wsp_mask_turn(in->frame.key, in->control_len); /* the rest of a Close goes on from here */
+        wsp_mask_turn(in->frame.key, in->control_len); /* the rest of a Close continues here */
     }
     if (in->shown) {
-        in->frame.opcode = WSP_CONTINUATION; /* it was seen whole */
+        in->frame.opcode = WSP_CONTINUATION; /* it was processed as a whole */
     }
     in->buffer.len = 0;
     if (in->buffer.cap > DISCARD_KEPT) {

@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * link/inbound.h - from bytes to whole messages and control frames.  Floor 2.
+ * link/inbound.h - from input bytes to whole messages and control frames.  Layer 2.
  *
- * A pull parser: it is given bytes and answers one event at a time. What it holds for a peer
- * exists only while a frame or a message is under way, or a codec keeps something for the peer's
- * next message. A message is unmasked into one buffer that grows with what has come, so that a
- * fragment costs what it carries and an announced length costs nothing. A message in another form
- * (RSV1) is decoded into that buffer piece by piece. It never grows beyond the limit of a message,
- * whatever comes.
+ * A pull parser: it gets bytes and returns one event at a time. Memory is held for a peer only
+ * while a frame or a message is incomplete, or while a codec keeps state for the peer's next
+ * message. A message is unmasked into one buffer that grows with the bytes that have arrived, so a
+ * fragment costs what it carries and an announced length costs nothing. A compressed message (RSV1)
+ * is decoded into that buffer piece by piece. The buffer never exceeds the limit of a message.
  *
  * Invariants:
- * - a decoder is held only inside a frame, while nothing of it is to be thrown away, and never
- *   misses more than the frame's length;
- * - the buffer holds data only inside a message (what the short way shows lies behind its end);
- * - what has come of a control frame fits into one;
- * - `state` is there only with a peer that has agreed to something, and is NULL between messages
- *   unless the codec keeps it; a coded message is one that the agreement allows;
- * - after an error nothing but wsp_inbound_discard is called;
- * - a spare is inside of nothing; spares are as many as is said, their buffers as large, and both
- *   few.
+ * - a decoder is held only inside a frame that is not being discarded, and never misses more than
+ *   the frame's length;
+ * - the buffer has data only inside a message (the fast path shows bytes behind its end);
+ * - the gathered bytes of a control frame fit into one;
+ * - `state` exists only for a peer that negotiated a codec, and is NULL between messages unless the
+ *   codec keeps it; a compressed message is one that was negotiated;
+ * - after an error only wsp_inbound_discard is called;
+ * - an object of the free list is inside nothing; the list has as many objects, and its buffers as
+ *   much memory, as it says, and both are small.
  */
 #ifndef WSP_LINK_INBOUND_H
 #define WSP_LINK_INBOUND_H
@@ -33,32 +32,32 @@
 #include "wire/frame.h"
 #include "wire/utf8.h"
 
-/* A fragment below this many bytes, unless it is a message's last, draws on the nuisance budget. */
+/* A fragment of fewer bytes, unless it is the last of its message, draws on the abuse budget. */
 #define WSP_TINY_FRAGMENT 16u
 
 struct wsp_inbound {
-    struct wsp_inbound *next;    /* among the spares */
-    struct wsp_decoder *decoder; /* of the frame under way */
+    struct wsp_inbound *next;    /* in the free list */
+    struct wsp_decoder *decoder; /* of the present frame */
     struct wsp_frame frame;
-    struct wsp_bytes buffer; /* of the message under way */
+    struct wsp_bytes buffer; /* of the present message */
     struct wsp_utf8 utf8;
-    uint64_t started;  /* when the first byte of what is under way came */
-    uint64_t received; /* payload since then */
-    uint64_t discard;  /* payload bytes still to be thrown away */
-    void *state;       /* the codec's, of this peer */
-    uint8_t coding;    /* what was agreed upon with this peer: see link/forms.h */
-    uint8_t coded;     /* the message under way is in another form */
-    uint8_t message;   /* opcode of the message under way; 0: none */
-    uint8_t shown;     /* an event shows what is to be put away with the next call */
+    uint64_t started;  /* when the first byte of the present frame or message arrived */
+    uint64_t received; /* payload bytes since then */
+    uint64_t discard;  /* payload bytes still to discard */
+    void *state;       /* state of the codec for this peer */
+    uint8_t coding;    /* parameters negotiated with this peer: see link/forms.h */
+    uint8_t coded;     /* the present message is compressed */
+    uint8_t message;   /* opcode of the present message; 0: none */
+    uint8_t shown;     /* an event shows data that the next call releases */
     uint8_t control_len;
     uint8_t control[WSP_CONTROL_MAX];
 };
 
-/* Spares of one pool, with small buffers in them. */
+/* Free list of one pool; its objects have small buffers. */
 struct wsp_inbounds {
     const wspool_mem *mem;
     struct wsp_decoders *decoders;
-    const wspool_codec_hook *hook; /* asked only for peers that have agreed to something */
+    const wspool_codec_hook *hook; /* used only for peers that negotiated it */
     struct wsp_inbound *spares;
     uint32_t spare_count;
     size_t spare_bytes;
@@ -69,43 +68,44 @@ void wsp_inbounds_init(struct wsp_inbounds *inbounds, const wspool_mem *mem,
 void wsp_inbounds_fini(struct wsp_inbounds *inbounds);
 
 enum wsp_event_kind {
-    WSP_EVENT_MORE,    /* all input was taken */
-    WSP_EVENT_FRAME,   /* a fragment was complete, but not the message */
+    WSP_EVENT_MORE,    /* all input was consumed */
+    WSP_EVENT_FRAME,   /* a fragment is complete, but its message is not */
     WSP_EVENT_MESSAGE, /* opcode, data, len */
     WSP_EVENT_CONTROL, /* opcode, data, len */
-    WSP_EVENT_ERROR    /* end: the connection is to be failed */
+    WSP_EVENT_ERROR    /* end: fail the connection */
 };
 
 struct wsp_event {
     enum wsp_event_kind kind;
     uint8_t opcode;
-    const uint8_t *data; /* until the next call for this peer */
+    const uint8_t *data; /* valid until the next call for this peer */
     size_t len;
-    int coded; /* MESSAGE: it was in another form */
+    int coded; /* MESSAGE: it was compressed */
     enum wspool_end end;
 };
 
-/* What came from a peer. */
+/* Input of one feed. */
 struct wsp_input {
-    const uint8_t *bytes; /* moved on by what is taken */
+    const uint8_t *bytes; /* advanced by what is consumed */
     size_t len;
-    size_t limit; /* bytes of a message, once it is decoded */
-    uint64_t now; /* when all of it came, whatever a hook says of the time meanwhile */
+    size_t limit; /* limit of a message in bytes, after decoding */
+    uint64_t now; /* arrival time of all of it, even if a hook passes a later time meanwhile */
 };
 
-/* Takes bytes until something is complete. *in is the peer's; it is made and given back here. */
+/* Consumes bytes until an event is complete. *in belongs to the peer; it is allocated and freed
+ * here. */
 void wsp_inbound_next(struct wsp_inbounds *inbounds, struct wsp_inbound **in, struct wsp_gate *gate,
                       struct wsp_input *input, struct wsp_event *event);
 
-/* The same when the peer is being closed: frames are skipped, lawful or not, so that its Close is
- * still found. Answers MORE, CONTROL (a Close only) or ERROR (no memory). */
+/* As wsp_inbound_next, for a peer that is closing: frames are skipped, valid or not, so that the
+ * peer's Close is still found. The event is MORE, CONTROL (a Close only) or ERROR (no memory). */
 void wsp_inbound_discard(struct wsp_inbounds *inbounds, struct wsp_inbound **in,
                          struct wsp_gate *gate, struct wsp_input *input, struct wsp_event *event);
 
-/* Lets go of what is held. */
+/* Releases everything that is held. */
 void wsp_inbound_fini(struct wsp_inbounds *inbounds, struct wsp_inbound **in);
 
-/* Do the invariants of one hold, and those of the spares? 1 or 0. */
+/* Return 1 if the invariants of one object, or of the free list, hold, else 0. */
 int wsp_inbound_check(const struct wsp_inbound *in);
 int wsp_inbounds_check(const struct wsp_inbounds *inbounds);
 

@@ -2,14 +2,14 @@
 /*
  * link/tidy.c - see link/tidy.h.
  *
- * Each run is copied once: what it is moved to is just as large as what lies there, so it is not
- * loose any more.
+ * Each run is copied once: its new block is exactly as large as its bytes, so it is no longer
+ * loose.
  */
 #include "link/tidy.h"
 
 #include <string.h>
 
-#define SHARE 32u /* of the memory, may be unused */
+#define SHARE 32u /* share of the memory that may be unused */
 #define GROUP_RUNS 16u
 #define GROUP_BYTES WSP_BLOCK_BYTES
 
@@ -55,7 +55,7 @@ static uint64_t memory_held(struct wsp_outq *q, const struct wsp_blocks *blocks)
     return sum;
 }
 
-/* Moves neighbours into one block. 1, or 0 when there is no room for it. */
+/* Moves adjacent runs into one block. Returns 1, or 0 when there is no room for it. */
 static int move_together(struct wsp_run **group, uint32_t n, uint32_t bytes,
                          struct wsp_blocks *blocks)
 {
@@ -73,7 +73,7 @@ static int move_together(struct wsp_run **group, uint32_t n, uint32_t bytes,
             *group[i] = (struct wsp_run){0};
         }
     }
-    wsp_blocks_trim(blocks); /* or what is saved would only have moved there */
+    wsp_blocks_trim(blocks); /* otherwise the saved memory would only move to the free list */
     *group[0] = (struct wsp_run){
         .block = block, .bytes = bytes, .count = count, .partial = group[0]->partial};
     return 1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* os/os.c - see os/os.h. */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* clock_gettime and getrandom, in a strict C11 */
+#define _GNU_SOURCE /* clock_gettime and getrandom, in strict C11 */
 #endif
 #include "os/os.h"
 
@@ -15,7 +15,7 @@
 uint64_t wspool_clock(void)
 {
     struct timespec now;
-    /* Fails only for a clock that isn't there, or a bad pointer: neither can be. */
+    /* Fails only for an unknown clock or a bad pointer, and neither occurs. */
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * WSPOOL_SECOND + (uint64_t)now.tv_nsec;
 }

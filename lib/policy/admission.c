@@ -51,7 +51,7 @@ static int check_subprotocol(const struct wsp_admission *admission,
     return malformed ? refuse(WSPOOL_REFUSED_MALFORMED) : 0;
 }
 
-/* Is what the codec has written fit to be sent, and to be kept in a peer's record? */
+/* Returns 1 if what the codec wrote may be sent, and fits into a peer's record. */
 static int agreement_is_good(const wspool_agreement *agreed)
 {
     const char *end = memchr(agreed->answer, '\0', sizeof agreed->answer);
@@ -67,7 +67,7 @@ static int agreement_is_good(const wspool_agreement *agreed)
     return 1;
 }
 
-/* The first offer that the codec agrees to; the whole list must be one. */
+/* Finds the first offer that the codec accepts. The whole header must be a valid list. */
 static int check_extensions(const struct wsp_admission *admission,
                             const struct wsp_headers *headers, struct wsp_entry *entry)
 {
@@ -96,7 +96,7 @@ static int check_caps(const struct wsp_admission *admission)
     return admission->full ? refuse(WSPOOL_REFUSED_FULL) : 0;
 }
 
-/* A refusal of the host's own choosing, held within what a token's verdict can say. */
+/* Limits a refusal that the host chose to those that a token's verdict may have. */
 static int refuse_verdict(enum wspool_refusal refusal)
 {
     int known = refusal >= 0 && refusal < WSPOOL_REFUSAL_COUNT;
@@ -195,7 +195,7 @@ int wsp_admission_resume(const struct wsp_admission *admission, wspool_id id,
 {
     int answer = take_verdict(verdict, entry);
     if (answer == WSP_ADMITTED) {
-        /* The pool may have filled, or begun to drain, in the meantime. */
+        /* Meanwhile the pool may have become full, or begun to drain. */
         entry->stage = WSPOOL_STAGE_CAPS;
         answer = check_caps(admission);
     }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * policy/origin.c - see policy/origin.h.  Floor 4.
+ * policy/origin.c - see policy/origin.h.
  *
- * One parser for what the peer says and what the host allows. It knows less than RFC 3986 on
- * purpose: what a browser never sends can't be allowed by mistake.
+ * One parser reads what peers send and what the host allows. It accepts less than RFC 3986 on
+ * purpose: what a browser never sends cannot be allowed by mistake.
  */
 #include "policy/origin.h"
 
@@ -14,12 +14,12 @@
 #include "wire/text.h"
 
 struct wsp_origin {
-    char *scheme; /* one block for both texts, given back by this pointer */
+    char *scheme; /* one block for both texts, freed by this pointer */
     char *host;
     unsigned port;
 };
 
-/* Points into what was parsed. */
+/* Points into the parsed text. */
 struct parsed {
     wspool_text scheme;
     wspool_text host;
@@ -36,7 +36,7 @@ static int is_alpha(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/* 0 when none is known. */
+/* Returns 0 when the scheme has no known default port. */
 static unsigned default_port(wspool_text scheme)
 {
     if (wsp_text_is(scheme, "http") || wsp_text_is(scheme, "ws")) {
@@ -48,7 +48,7 @@ static unsigned default_port(wspool_text scheme)
     return 0;
 }
 
-/* 1 to 65535 as one writes it: digits only, the first not 0. The port, or 0. */
+/* Parses a port from 1 to 65535: digits only, the first not 0. Returns the port, or 0. */
 static unsigned parse_port(wspool_text text)
 {
     unsigned port = 0;
@@ -66,8 +66,8 @@ static unsigned parse_port(wspool_text text)
     return port <= 65535 ? port : 0;
 }
 
-/* The length of the host that the text begins with, or 0. An IPv6 address keeps its brackets;
- * it is not put in a common form, since browsers send one form in both headers. */
+/* Returns the length of the host at the start of the text, or 0. An IPv6 address keeps its
+ * brackets. It is not normalised, because browsers send one form in both headers. */
 static size_t host_length(wspool_text text)
 {
     size_t colons = 0;
@@ -93,7 +93,8 @@ static size_t host_length(wspool_text text)
     return i;
 }
 
-/* host[:port]; a port left out is `otherwise`, which must not be 0 then. 0 or -1. */
+/* Parses host[:port]. Without a port it is `otherwise`, which must not be 0 then. Returns 0 or
+ * -1. */
 static int parse_authority(wspool_text text, unsigned otherwise, struct parsed *out)
 {
     size_t len = host_length(text);
@@ -115,7 +116,7 @@ static int parse_authority(wspool_text text, unsigned otherwise, struct parsed *
     return out->port != 0 ? 0 : -1;
 }
 
-/* scheme://host[:port] and not a byte more. 0 or -1. */
+/* Parses exactly scheme://host[:port]. Returns 0 or -1. */
 static int parse_origin(wspool_text text, struct parsed *out)
 {
     size_t i;

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * policy/origin.h - may a page from there connect here?  Floor 4.
+ * policy/origin.h - decides whether a page of an origin may connect.  Layer 2.
  *
- * Browsers let any page open a WebSocket to any host and send the host's cookies along; the
- * Origin header (RFC 6454) is what tells. Compared as parsed scheme, host and port, never by
- * prefix or pattern. Without an Origin it was no browser: admitted if it carries no cookie.
+ * Browsers let any page open a WebSocket to any host, and send the host's cookies with it. Only the
+ * Origin header (RFC 6454) tells them apart. It is compared as parsed scheme, host and port, never
+ * by prefix or pattern. A request without Origin does not come from a browser: it is admitted if it
+ * carries no cookie.
  *
- * Default ports are known of http and ws (80), https and wss (443); an origin of any other
- * scheme must name its port. A host is a name, an IPv4 address or an IPv6 address in brackets,
- * any case; a trailing dot makes another host.
+ * Default ports are known for http and ws (80), https and wss (443). An origin with another scheme
+ * must name its port. A host is a name, an IPv4 address or an IPv6 address in brackets, in any
+ * case. A trailing dot makes a different host.
  *
  * Invariants:
- * - each origin of the list has a scheme, a host and a port, as they were parsed.
+ * - each origin of the list has a parsed scheme, host and port.
  */
 #ifndef WSP_POLICY_ORIGIN_H
 #define WSP_POLICY_ORIGIN_H
@@ -25,21 +26,23 @@ struct wsp_origin; /* one allowed origin, parsed */
 struct wsp_origins {
     struct wsp_origin *list;
     size_t count;
-    int any; /* let everybody in */
+    int any; /* 1: admit every origin */
 };
 
-/* Parses an allow list ("scheme://host[:port]", ends in NULL; may be NULL) into copies of its
- * own. INVAL when one of them can't be parsed, NOMEM; then nothing is held. */
+/* Parses an allow list ("scheme://host[:port]", ends in NULL; may be NULL) and copies it.
+ * Returns 0; WSPOOL_ERR_INVAL when an entry cannot be parsed, or WSPOOL_ERR_NOMEM: then nothing
+ * is allocated. */
 int wsp_origins_init(struct wsp_origins *origins, const wspool_mem *mem, const char *const *list,
                      int any);
 void wsp_origins_fini(struct wsp_origins *origins, const wspool_mem *mem);
 
-/* 1: may come in. The Origin's host and port must equal those of the Host header (a port left
- * out there is the default port of the Origin's scheme), or its scheme, host and port one of the
- * list. "null", or whatever can't be parsed, is refused. */
+/* Returns 1 if the request is admitted, else 0. The Origin's host and port must equal those of
+ * the Host header (a missing port there is the default port of the Origin's scheme), or its
+ * scheme, host and port must be in the list. "null" and every origin that cannot be parsed are
+ * refused. */
 int wsp_origins_admit(const struct wsp_origins *origins, const struct wsp_headers *headers);
 
-/* Do the invariants hold? 1 or 0. */
+/* Returns 1 if the invariants hold, else 0. */
 int wsp_origins_check(const struct wsp_origins *origins);
 
 #endif

@@ -17,7 +17,7 @@ static char *copy_string(const wspool_mem *mem, const char *string)
     return copy;
 }
 
-/* Finds the parameter: it is a whole segment, and there is at most one. */
+/* Finds the parameter: a whole segment, and at most one. */
 static int parse_pattern(struct wsp_route *route, const char *pattern)
 {
     const char *open = strchr(pattern, '{');
@@ -90,7 +90,7 @@ int wsp_routes_add(struct wsp_routes *routes, const wspool_mem *mem, const char 
     return 0;
 }
 
-/* 1 and the raw parameter when the path fits. */
+/* Returns 1 and the raw parameter if the path matches, else 0. */
 static int fits(const struct wsp_route *route, wspool_text path, wspool_text *parameter)
 {
     if (route->tail == 0) {
@@ -121,7 +121,8 @@ int wsp_routes_match(const struct wsp_routes *routes, wspool_text path, char *na
             memcpy(name, route->name, *name_len);
             return (int)i;
         }
-        /* Decoding only makes shorter: what is too long for three times the room is too long. */
+        /* Decoding only shortens a text: one that is longer than three times the room is too
+         * long. */
         char decoded[3 * WSPOOL_NAME_MAX];
         if (parameter.len > sizeof decoded) {
             return -(int)WSPOOL_REFUSED_NO_ROUTE - 1;
@@ -140,7 +141,7 @@ int wsp_routes_match(const struct wsp_routes *routes, wspool_text path, char *na
     return -(int)WSPOOL_REFUSED_NO_ROUTE - 1;
 }
 
-/* Can a path lead to that channel by this route? */
+/* Returns 1 if a path can lead to that channel by this route. */
 static int can_name(const struct wsp_route *route, wspool_channel channel)
 {
     if (route->kind != channel.kind) {

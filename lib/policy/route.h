@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * policy/route.h - which path leads to which kind of channel.  Floor 4.
+ * policy/route.h - maps paths to kinds of channels.  Layer 2.
  *
- * Patterns are literal but for at most one {parameter} that stands for a whole segment. They are
- * few and tried in order; the first that fits decides.
+ * A pattern is literal, except for at most one {parameter} that stands for a whole segment. Routes
+ * are few and tried in order; the first that matches decides.
  *
  * Invariants:
- * - each route has a pattern and a name of its own, which fits into a channel's;
- * - a pattern begins with a slash; its parameter stands, in braces, from `head` to `tail`, or
- *   there is none, and `head` is its length.
+ * - each route has its own copy of its pattern and of a name that is no longer than a channel's;
+ * - a pattern begins with a slash. Its parameter, with braces, is at [head, tail); without a
+ *   parameter `head` is the pattern's length.
  */
 #ifndef WSP_POLICY_ROUTE_H
 #define WSP_POLICY_ROUTE_H
@@ -25,11 +25,11 @@ struct wsp_route {
     void *user;
     enum wspool_slow slow;
     uint32_t message_bytes;
-    unsigned codec; /* told to the codec */
-    char *name;     /* of the channel, without a parameter */
+    unsigned codec; /* passed to the codec */
+    char *name;     /* name of the channel, when there is no parameter */
     char *pattern;
-    size_t head; /* length of what stands before the parameter, or of all */
-    size_t tail; /* where what stands after it begins; 0: no parameter */
+    size_t head; /* length of the part before the parameter, or of the pattern */
+    size_t tail; /* start of the part after the parameter; 0: no parameter */
 };
 
 struct wsp_routes {
@@ -39,21 +39,22 @@ struct wsp_routes {
 
 void wsp_routes_fini(struct wsp_routes *routes, const wspool_mem *mem);
 
-/* Adds one; INVAL, NOMEM. */
+/* Adds a route. Returns 0, WSPOOL_ERR_INVAL or WSPOOL_ERR_NOMEM. */
 int wsp_routes_add(struct wsp_routes *routes, const wspool_mem *mem, const char *pattern,
                    enum wspool_kind kind, const wspool_route_options *options);
 
-/* The route of a path: its number, and the name of the channel, written to `name`
- * (WSPOOL_NAME_MAX bytes) and *name_len. Otherwise -(refusal) - 1: NO_ROUTE; MALFORMED when the
- * parameter has a broken escape. */
+/* Finds the route of a path. Returns its number, and writes the name of the channel to `name`
+ * (WSPOOL_NAME_MAX bytes) and its length to *name_len. Otherwise returns a refusal
+ * (wire/refusal.h): NO_ROUTE, or MALFORMED when the parameter has a broken escape. */
 int wsp_routes_match(const struct wsp_routes *routes, wspool_text path, char *name,
                      size_t *name_len);
 
-/* The policy of a channel: that of the first route that can name it, or `otherwise`. */
+/* Returns the slow policy of a channel: that of the first route that can name it, or
+ * `otherwise`. */
 enum wspool_slow wsp_routes_slow(const struct wsp_routes *routes, wspool_channel channel,
                                  enum wspool_slow otherwise);
 
-/* Do the invariants hold? 1 or 0. */
+/* Returns 1 if the invariants hold, else 0. */
 int wsp_routes_check(const struct wsp_routes *routes);
 
 #endif

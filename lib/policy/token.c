@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * policy/token.c - see policy/token.h.  Floor 4.
+ * policy/token.c - see policy/token.h.
  *
- * Each place has a function that answers how often a token stands there and gives the value of
- * the first, empty ones too: so that "twice" is seen even when the first is empty.
+ * For each place a function returns how many tokens are there, and the value of the first. Empty
+ * ones count, so that "twice" is detected also when the first is empty.
  */
 #include "policy/token.h"
 
@@ -35,7 +35,7 @@ static int in_authorization(const struct wsp_headers *headers, wspool_text *toke
         word.len++;
     }
     if (!wsp_text_is(word, scheme)) {
-        return 0; /* another scheme is somebody else's */
+        return 0; /* another scheme is not ours */
     }
     value.data += word.len;
     value.len -= word.len;
@@ -69,7 +69,8 @@ static int in_subprotocol(const struct wsp_headers *headers, wspool_text *token)
     return found;
 }
 
-/* One pair of a cookie-string (RFC 6265, 4.2.1), between two semicolons: is it ours? */
+/* Returns 1 if this pair of a cookie-string (RFC 6265, section 4.2.1), between two semicolons,
+ * is ours. */
 static int is_our_cookie(wspool_text pair, wspool_text *token)
 {
     static const char name[] = COOKIE_NAME "=";
@@ -117,7 +118,7 @@ static int in_cookie(const struct wsp_headers *headers, wspool_text *token)
     return found;
 }
 
-/* Answers -1 besides, when it can't be decoded. */
+/* Returns also -1, when the value cannot be decoded. */
 static int in_query(const struct wsp_headers *headers, char *scratch, wspool_text *token)
 {
     wspool_text path, query, value, again;
