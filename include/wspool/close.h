@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wspool/close.h - close codes of our own, and every way in which a peer can end.
+ * wspool/close.h - our close codes, and the reasons for which a peer can end.
  *
- * Close codes 1000-1014 are those of RFC 6455, section 7.4.1, and of the IANA registry. Ours lie
- * in the private range, and the range tells a client what to do:
+ * Close codes 1000-1014 are those of RFC 6455, section 7.4.1, and of the IANA registry. Ours are in
+ * the private range (RFC 6455, section 7.4.2), and the range tells a client what to do:
  *   40xx  do not come back unchanged
  *   41xx  come back after a backoff
  *   42xx  come back at once
@@ -50,8 +50,8 @@ enum wspool_close_code {
 };
 
 /*
- * Why a peer that had been accepted is no longer there. X(name, code we send, text).
- * Code 0: nothing is sent, or the code is the host's or the peer's own.
+ * Why an accepted peer ended. X(name, code we send, text). With code 0 nothing is sent, or the code
+ * is the host's or the peer's own.
  */
 #define WSPOOL_ENDS(X)                                                                             \
     X(PEER_CLOSED, 0, "the peer closed")                                                           \
@@ -81,7 +81,7 @@ enum wspool_end {
         WSPOOL_END_COUNT
 };
 
-/* Any thread. A short text for logs and reports; never NULL, never to be freed. */
+/* Any thread. Returns a short text for logs and reports; never NULL, must not be freed. */
 const char *wspool_end_text(enum wspool_end end);
 
 #pragma GCC visibility pop

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wspool/error.h - what a call can answer when it did not do what was asked.
+ * wspool/error.h - the errors that calls return.
  *
- * Every function that returns int answers 0 or a count when all is well, and one of these
- * (always negative) when the HOST made a mistake or the machine ran out of something. A failed
- * call changes nothing unless its comment says otherwise. What a PEER does wrong is never an
- * error of a call: the peer is told with an HTTP status or a close code, and the host hears of
- * it through the close hook, the log hook and the counters.
+ * Every function that returns int returns 0 or a count on success, and one of these negative
+ * numbers when the HOST made a mistake or the machine ran out of something. A failed call changes
+ * nothing unless its comment says otherwise. What a PEER does wrong is never an error of a call:
+ * the peer gets an HTTP status or a close code, and the host learns of it through the close hook,
+ * the log hook and the counters.
  *
- *   -1xx  the caller: a bug in the host, or a race it can ignore (GONE)
- *   -3xx  a limit or policy of the pool said no
- *   -5xx  fatal for the thing that was attempted: nothing the caller said was wrong
+ *   -1xx  a mistake of the caller, or a race that it can ignore (GONE)
+ *   -3xx  a limit or policy of the pool refused
+ *   -5xx  the resource is missing: the arguments were right
  */
 #ifndef WSPOOL_ERROR_H
 #define WSPOOL_ERROR_H
@@ -41,7 +41,7 @@ enum wspool_error {
         WSPOOL_OK = 0
 };
 
-/* Any thread. The text for an answer of this library; never NULL, never to be freed. */
+/* Any thread. Returns the text of an error; never NULL, must not be freed. */
 const char *wspool_strerror(int error);
 
 #pragma GCC visibility pop

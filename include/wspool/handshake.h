@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wspool/handshake.h - the way in: what a request looks like, what is asked about it, and how
- * it is answered (RFC 6455, sections 4.2.1 and 4.2.2).
+ * wspool/handshake.h - the opening handshake: the request, the checks in their order, and the
+ * answer (RFC 6455, sections 4.2.1 and 4.2.2).
  *
- * Cheap checks come first and allocation last. Each stage has a counter and a latency in the
- * stats, so "where do handshakes die" has an answer.
+ * Cheap checks come first and allocation last. Each stage has counters and a latency in the stats,
+ * which show where handshakes fail.
  */
 #ifndef WSPOOL_HANDSHAKE_H
 #define WSPOOL_HANDSHAKE_H
@@ -19,15 +19,15 @@ extern "C" {
 
 /* The stages in their order. X(name, word in logs) */
 #define WSPOOL_STAGES(X)                                                                           \
-    X(BYTES, "bytes")               /* the first byte has come */                                  \
+    X(BYTES, "bytes")               /* the first byte arrived */                                   \
     X(REQUEST_LINE, "request_line") /* method, target, route, HTTP version */                      \
     X(HEADERS, "headers")           /* the whole head is there and well formed */                  \
-    X(VERSION, "version")           /* it asks for WebSocket, version 13 */                        \
+    X(VERSION, "version")           /* it asks for WebSocket version 13 */                         \
     X(KEY, "key")                   /* Sec-WebSocket-Key is 16 bytes */                            \
     X(CAPS, "caps")                 /* the pool has room and is not draining */                    \
-    X(ORIGIN, "origin")             /* the page it comes from may connect */                       \
-    X(TOKEN, "token")               /* the token hook has been asked */                            \
-    X(CAPACITY, "capacity")         /* the capacity hook has been asked */                         \
+    X(ORIGIN, "origin")             /* the page's origin may connect */                            \
+    X(TOKEN, "token")               /* the token hook accepted */                                  \
+    X(CAPACITY, "capacity")         /* the capacity hook accepted */                               \
     X(VERDICT, "verdict")           /* accepted: the peer is open */                               \
     X(FLUSHED, "flushed")           /* the 101 left the pool (hosted: the stream was adopted) */
 
@@ -39,11 +39,13 @@ enum wspool_stage {
 };
 
 /*
- * Why a peer was not accepted. MALFORMED is also what stands there twice and may not (Host, the
- * key, the version, Origin). EARLY_DATA: the query and what came while a verdict was awaited are
- * more than head_bytes together. TOKEN_MALFORMED: too long, bytes outside visible ASCII, or twice
- * in one place. X(name, HTTP status, word for machines). The word is the body's
- * {"error": word}. Status 0: nobody is left to be answered.
+ * Why a peer was not accepted. X(name, HTTP status, machine-readable word). The word is in the
+ * body: {"error": word}. With status 0 there is no one left to answer.
+ *
+ *   MALFORMED        also: a header that must not occur twice does (Host, key, version, Origin)
+ *   EARLY_DATA       the query and the bytes that arrived during a pending verdict together exceed
+ *                    head_bytes
+ *   TOKEN_MALFORMED  too long, bytes outside visible ASCII, or twice in one place
  */
 #define WSPOOL_REFUSALS(X)                                                                         \
     X(MALFORMED, 400, "malformed")                                                                 \
@@ -84,14 +86,15 @@ enum wspool_refusal {
         WSPOOL_REFUSAL_COUNT
 };
 
-/* Any thread. The word of a refusal and its HTTP status; the word is never NULL. */
+/* Any thread. Returns the word of a refusal (never NULL), and its HTTP status. */
 const char *wspool_refusal_word(enum wspool_refusal refusal);
 int wspool_refusal_status(enum wspool_refusal refusal);
 
-/* Any thread. The word of a stage; never NULL. */
+/* Any thread. Returns the word of a stage; never NULL. */
 const char *wspool_stage_word(enum wspool_stage stage);
 
-/* Bytes that somebody else owns: not terminated, valid as long as the holder's comment says. */
+/* Bytes with a length, owned by the holder that the comment names: not NUL-terminated, valid as
+ * long as that comment says. */
 typedef struct wspool_text {
     const char *data;
     size_t len;
@@ -99,16 +102,16 @@ typedef struct wspool_text {
 
 typedef struct wspool_header {
     wspool_text name;
-    wspool_text value; /* without the white space around it */
+    wspool_text value; /* without surrounding white space */
 } wspool_header;
 
 /*
- * A request. The host fills one for wspool_upgrade (all but `token`, `subprotocol`, `channel`
- * and `route_user`, which it leaves zero); the hooks are given one with everything filled.
- * All pointers live for the call only.
+ * A request. For wspool_upgrade the host fills all members except those that the library fills,
+ * which it leaves zero. Hooks get one with all members filled. All pointers are valid during the
+ * call only.
  */
 typedef struct wspool_request {
-    size_t size;        /* sizeof(wspool_request): how we grow without breaking you */
+    size_t size;        /* sizeof(wspool_request) */
     wspool_text method; /* "GET" */
     wspool_text target; /* raw, as on the request line: path, then "?" and query if any */
     int http_major;     /* 1 */
@@ -117,35 +120,35 @@ typedef struct wspool_request {
     size_t header_count;
     void *user; /* becomes wspool_user() of the peer */
     /* filled by the library, for the hooks */
-    wspool_text token;       /* from the first of the configured places that has one; secret */
-    wspool_text subprotocol; /* the one chosen; empty when none was */
-    wspool_text channel;     /* name of the channel that the route gives, decoded */
+    wspool_text token;       /* from the first configured place that has one; secret */
+    wspool_text subprotocol; /* the chosen subprotocol; empty: none */
+    wspool_text channel;     /* decoded name of the route's channel */
     void *route_user;        /* from the route's options */
 } wspool_request;
 
-/* What the token hook (at once, or later through wspool_auth_complete) has found. */
+/* The decision on a token: written by the token hook, or passed to wspool_auth_complete later. */
 enum wspool_verdict_kind {
-    WSPOOL_REFUSE = 0, /* fail closed: a verdict left zeroed is a no */
+    WSPOOL_REFUSE = 0, /* the default: a zeroed verdict refuses */
     WSPOOL_ACCEPT = 1,
-    WSPOOL_PENDING = 2 /* ask me later: wspool_auth_complete, within the verdict deadline */
+    WSPOOL_PENDING = 2 /* wspool_auth_complete follows, within verdict_time */
 };
 
 typedef struct wspool_verdict {
     size_t size; /* sizeof(wspool_verdict) */
     enum wspool_verdict_kind kind;
-    enum wspool_refusal refusal; /* with WSPOOL_REFUSE; one with a status of 401, 403, 429 or 503,
-                                    any other counts as TOKEN_INVALID */
-    void *identity;              /* with WSPOOL_ACCEPT; wspool_identity() of the peer from then on;
-                                    goes to the identity_free hook exactly once */
+    enum wspool_refusal refusal; /* with WSPOOL_REFUSE: a refusal whose status is 401, 403, 429
+                                    or 503; any other counts as TOKEN_INVALID */
+    void *identity;              /* with WSPOOL_ACCEPT: becomes wspool_identity() of the peer;
+                                    passed to the identity_free hook exactly once */
 } wspool_verdict;
 
-/* How many headers an answer of ours can have. */
+/* The most headers that an answer can have. */
 #define WSPOOL_ANSWER_HEADERS 6
 
 /*
  * The HTTP answer to a hosted request. With status 101 the host sends the status line and the
- * headers, then hands the stream to wspool_adopt; otherwise it sends status, headers and body.
- * Names and values end in NUL and live as long as this struct; none holds a line break.
+ * headers, then calls wspool_adopt. Otherwise it sends status, headers and body. Names and values
+ * are NUL-terminated, contain no line break, and are valid as long as this struct.
  */
 typedef struct wspool_answer {
     int status;
@@ -157,7 +160,7 @@ typedef struct wspool_answer {
     } headers[WSPOOL_ANSWER_HEADERS];
     const char *body; /* JSON {"error": word}; "" with status 101 */
     size_t body_len;
-    char text[480]; /* where the values above are written */
+    char text[480]; /* storage of the values above */
 } wspool_answer;
 
 #pragma GCC visibility pop

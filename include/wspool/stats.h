@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wspool/stats.h - what a pool counts, and how it checks its own books.
+ * wspool/stats.h - the counters and gauges of a pool, and the check of its books.
  *
- * The books (law 7), each true whenever no call of the pool is under way:
+ * The books (law 7). Each equation holds whenever no call of the pool is running:
  *
  *   attempts   = accepted + refused (all reasons) + handshakes
  *   accepted   = peers + ended (all reasons)
@@ -19,10 +19,10 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
-/* Until version 1.0 a new number is put where it belongs, and hosts must be compiled again; from
- * then on at the end of struct wspool_stats.
+/* Before version 1.0 a new member may be added anywhere, and hosts must be compiled again; after
+ * it only at the end of struct wspool_stats.
  *
- * Counters: they only grow. X(name, unit, help) */
+ * Counters only grow. X(name, unit, help) */
 #define WSPOOL_COUNTERS(X)                                                                         \
     X(attempts, "peers", "transports opened and hosted requests judged")                           \
     X(accepted, "peers", "peers that became open")                                                 \
@@ -54,8 +54,8 @@ extern "C" {
     X(log_suppressed, "records", "log records left out by the limit on their rate")                \
     X(stale_ids, "calls", "calls that named a peer which is no longer there")
 
-/* Gauges: what is the case now. X(name, unit, help). One that follows from the counters is not
- * kept, but worked out when it is asked for. */
+/* Gauges show the present state. X(name, unit, help). A gauge that follows from the counters is
+ * not stored, but computed when it is read. */
 #define WSPOOL_GAUGES(X) WSPOOL_GAUGES_OR_DERIVED(X, X)
 #define WSPOOL_GAUGES_OR_DERIVED(X, DERIVED)                                                       \
     X(handshakes, "peers", "on their way in")                                                      \
@@ -66,42 +66,42 @@ extern "C" {
     X(waiting_bytes, "bytes", "queued, over all peers: a shared message counts for each")          \
     X(block_bytes, "bytes", "memory of the wire images, a shared message counted once")
 
-/* One stage of the way in. The time of waiting for the rest of a head is that of REQUEST_LINE. An
- * accepted peer that ends before its 101 has left is refused in FLUSHED, though it has ended. A
- * verdict that comes late, to a pool that is full or draining by now, is refused in TOKEN: what
- * was passed stays passed. */
+/* One stage of the handshake. Time spent waiting for the rest of a head counts for REQUEST_LINE.
+ * An accepted peer that ends before its 101 has left is refused in FLUSHED, although it has
+ * ended. A late verdict that meets a pool which is full or draining by then is refused in TOKEN:
+ * stages that were passed stay passed. */
 typedef struct wspool_stage_stats {
-    uint64_t passed;  /* how many got through it */
-    uint64_t refused; /* how many ended in it */
-    uint64_t time;    /* nanoseconds spent before it by those that passed, summed */
+    uint64_t passed;  /* peers that passed it */
+    uint64_t refused; /* peers that were refused in it */
+    uint64_t time;    /* nanoseconds spent before it by the peers that passed, summed */
 } wspool_stage_stats;
 
-/* Room for reasons that later versions may add, so that the struct can grow at its end only. */
+/* Room for reasons of later versions, so that the struct grows at its end only. */
 #define WSPOOL_STATS_REFUSALS 64
 #define WSPOOL_STATS_ENDS 48
 #define WSPOOL_STATS_STAGES 16
 
-/* Named like stat(2): the struct has no typedef, since the call bears the name. */
+/* Named like stat(2): the struct has no typedef, because the call has the name. */
 struct wspool_stats {
     size_t size; /* sizeof(struct wspool_stats), set by the caller */
 #define WSPOOL_X(name, unit, help) uint64_t name;
     WSPOOL_COUNTERS(WSPOOL_X)
     WSPOOL_GAUGES(WSPOOL_X)
 #undef WSPOOL_X
-    uint64_t refused[WSPOOL_STATS_REFUSALS]; /* by enum wspool_refusal */
-    uint64_t ended[WSPOOL_STATS_ENDS];       /* by enum wspool_end */
+    uint64_t refused[WSPOOL_STATS_REFUSALS]; /* index: enum wspool_refusal */
+    uint64_t ended[WSPOOL_STATS_ENDS];       /* index: enum wspool_end */
     wspool_stage_stats stages[WSPOOL_STATS_STAGES];
 };
 
-/* Copies the numbers to *stats. Set stats->size first. Any thread: from the pool's own the books
- * balance; from another each number is right by itself, and they may be a moment apart.
- * WSPOOL_ERR_INVAL when size is smaller than a size_t. */
+/* Any thread. Copies the counters and gauges to *stats; set stats->size first. On the pool's
+ * thread the books balance. On another thread each number is right by itself, and the numbers
+ * may be a moment apart. Fails with WSPOOL_ERR_INVAL when size is smaller than a size_t. */
 int wspool_stats(const wspool *pool, struct wspool_stats *stats);
 
-/* Walks the whole pool and compares it with its numbers: the books above, every queue, every
- * membership, every block's count; and asks each part of it whether it is in order. Linear in
- * peers and memberships: for tests, and for a diagnosis now and then, by the pool's thread. 0, or
- * WSPOOL_ERR_BOOKS: a bug of ours, never of a peer. */
+/* Compares the whole pool with its counters: the books above, every queue, every membership, the
+ * count of every block; and checks the invariants of each module. Linear in peers and
+ * memberships: for tests, and for an occasional diagnosis, on the pool's thread. Returns 0, or
+ * WSPOOL_ERR_BOOKS: a bug of this library, never of a peer. Please report it. */
 int wspool_check(const wspool *pool);
 
 #pragma GCC visibility pop

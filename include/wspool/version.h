@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wspool/version.h - the version of the library, said once.
+ * wspool/version.h - the version of the library.
  *
- * The Makefile reads these three lines for the pkg-config file and the name of the shared
- * object. Until 1.0 any minor release may break the interface and changes the soname.
+ * The Makefile reads these three lines for the pkg-config files and the names of the shared
+ * objects. Before 1.0 any minor release may change the interface and then changes the SONAME.
  */
 #ifndef WSPOOL_VERSION_H
 #define WSPOOL_VERSION_H
