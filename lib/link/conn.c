@@ -11,7 +11,7 @@
 
 #include <wspool/error.h>
 #include <wspool/wspool.h>
-#include "link/forms.h"
+#include "link/coding.h"
 #include "wire/closing.h"
 
 #define BYTES_PER_SECOND 4096u /* a message that is slower than this on the whole is too slow */

@@ -60,7 +60,7 @@ enum wsp_state { WSP_HEAD, WSP_PENDING, WSP_HELD, WSP_REFUSED, WSP_OPEN, WSP_CLO
 #define WSP_EVENT_DROPPED 0x0400u  /* messages were dropped */
 #define WSP_EVENT_PRESSURE 0x0800u /* WSP_MARK_PRESSED has changed */
 
-struct wsp_hello; /* of the pool: a handshake under way */
+struct wsp_handshake; /* of the pool: what is kept of one that is under way */
 
 struct wsp_conn {
     struct wsp_slot slot;
@@ -73,7 +73,7 @@ struct wsp_conn {
     uint8_t stage;  /* how far the handshake came: enum wspool_stage */
     uint8_t unused;
     union {
-        struct wsp_hello *hello;     /* HEAD, PENDING, HELD; NULL before the first byte */
+        struct wsp_handshake *handshake;     /* HEAD, PENDING, HELD; NULL before the first byte */
         struct wsp_inbound *inbound; /* OPEN, CLOSING; NULL between messages, but for what a
                                         codec keeps for the next */
     } work;

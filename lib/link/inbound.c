@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "link/forms.h"
+#include "link/coding.h"
 #include "wire/mask.h"
 
 /* One is in use during a feed, and one for each peer whose frame was cut. */

@@ -45,7 +45,7 @@ struct wsp_inbound {
     uint64_t received; /* payload bytes since then */
     uint64_t discard;  /* payload bytes still to discard */
     void *state;       /* state of the codec for this peer */
-    uint8_t coding;    /* parameters negotiated with this peer: see link/forms.h */
+    uint8_t coding;    /* parameters negotiated with this peer: see link/coding.h */
     uint8_t coded;     /* the present message is compressed */
     uint8_t message;   /* opcode of the present message; 0: none */
     uint8_t shown;     /* an event shows data that the next call releases */

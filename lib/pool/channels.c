@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* pool/channels.c - joining, leaving, and who is where. See pool/pool.h. */
+/* pool/channels.c - see pool/channels.h; and the public calls that join, leave, and look. */
+#include "pool/channels.h"
+
 #include <string.h>
 
-#include "pool/pool.h"
+#include "pool/peers.h"
+#include "pool/reap.h"
 
 int wsp_join(wspool *pool, struct wsp_peer *peer, wspool_channel channel)
 {
@@ -102,25 +105,6 @@ int wspool_channels_of(const wspool *pool, wspool_id id, wspool_channel *channel
         channels[i] = wsp_channel_name(wsp_seat_channel(&peer->seats, i));
     }
     return peer->seats.count;
-}
-
-int wspool_peers(const wspool *pool, wspool_id *ids, size_t max)
-{
-    struct wsp_peer *peer;
-    uint32_t slot = 0;
-    size_t count = 0;
-    if (!pool || (!ids && max > 0)) {
-        return WSPOOL_ERR_INVAL;
-    }
-    while ((peer = wsp_next_peer(pool, &slot)) != NULL) {
-        if (peer->conn.state == WSP_OPEN || peer->conn.state == WSP_CLOSING) {
-            if (count < max) {
-                ids[count] = wsp_peer_id(peer);
-            }
-            count++;
-        }
-    }
-    return (int)count;
 }
 
 int wspool_channels(const wspool *pool, wspool_channel *channels, size_t max)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool/log.c - records of the log hook. See pool/pool.h.
+ * pool/log.c - see pool/log.h.
  *
  * Each event has a token bucket of its own, so that an attack on one door can't fill the disk,
  * nor drown what is said about the others.
@@ -9,7 +9,7 @@
  * - no bucket has given more than it holds;
  * - what was suppressed and not told yet is part of what the pool has counted.
  */
-#include "pool/pool.h"
+#include "pool/log.h"
 
 #define BURST 20u
 #define RATE 10u

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool/mailbox.c - what other threads leave for the pool's. See pool/pool.h.
+ * pool/mailbox.c - see pool/mailbox.h.
  *
  * Any thread pushes onto a list with one compare-and-swap; the pool's thread takes the whole list
  * at once and turns it round. The wake hook is called for the first letter after each emptying:
@@ -12,8 +12,11 @@
  * - each letter has a verdict: yes or no, never "pending";
  * - the list ends. Others only put letters before its first one, so the pool's thread may walk it.
  */
+#include "pool/mailbox.h"
+
 #include "base/growing.h"
-#include "pool/pool.h"
+#include "pool/accept.h"
+#include "pool/peers.h"
 
 struct wsp_letter {
     struct wsp_letter *next;
@@ -73,7 +76,7 @@ void wsp_mailbox_read(wspool *pool)
     struct wsp_letter *letter = take_all(&pool->mailbox);
     while (letter) {
         struct wsp_letter *next = letter->next;
-        wsp_way_in_verdict(pool, letter->id, &letter->verdict);
+        wsp_accept_verdict(pool, letter->id, &letter->verdict);
         wsp_free(&pool->config.mem, letter);
         letter = next;
     }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* pool/publish.c - broadcast and send: one image, one block, many queues. See pool/pool.h. */
+/* pool/publish.c - broadcast and send: one image, one block, many queues. Floor 5. */
 #include <string.h>
 
 #include "base/growing.h"
 #include "base/seldom.h"
 #include "channel/broadcast.h"
 #include "link/tidy.h"
-#include "pool/pool.h"
+#include "pool/log.h"
+#include "pool/reap.h"
+#include "pool/shed.h"
 
 /* Room for an image, at the cost of others if need be. 0, FULL, TOO_BIG or NOMEM. */
 static int make_room(wspool *pool, uint32_t image_len, uint8_t **room)

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* pool/settings.c - defaults and limits of a configuration: see wspool/config.h. */
+/* pool/settings.c - see pool/settings.h. */
+#include "pool/settings.h"
+
 #include <string.h>
 
+#include <wspool/error.h>
 #include "base/growing.h"
 #include "os/os.h"
-#include "pool/pool.h"
+#include "wire/block.h"
 #include "wire/text.h"
 #include "wire/upgrade.h"
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool/shed.c - who goes when the pool's budget for output is spent. See pool/pool.h.
+ * pool/shed.c - see pool/shed.h.
  *
  * What counts is memory, not bytes: a queue holds blocks, be it by a single byte of each, and a
  * block comes back only when nobody holds it any more.
  */
-#include "pool/pool.h"
+#include "pool/shed.h"
+
+#include "pool/peers.h"
 
 /* Closes a blocked peer and frees what waits for it. A message that was sent in part holds its
  * whole block, and would until closing_time has passed: when it is the turn of a peer that is

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * pool/stats.c - the numbers, and the check of the books. Nothing here changes anything.
+ * Floor 5.
  *
- * What wspool_check finds out, beside the invariants of the pool and of all rooms (pool/pool.h):
+ * What wspool_check finds out, beside the invariants of the pool and of all modules (pool/check.h):
  * - the equations of wspool/stats.h hold;
  * - gauges are what the peers, their queues and the registry add up to;
  * - each block is held as often as runs refer to it, and the store's bytes are those of all blocks.
  */
 #include <string.h>
 
-#include "pool/pool.h"
+#include "pool/check.h"
+#include "pool/peers.h"
 
 _Static_assert(WSPOOL_REFUSAL_COUNT <= WSPOOL_STATS_REFUSALS, "room for every refusal");
 _Static_assert(WSPOOL_END_COUNT <= WSPOOL_STATS_ENDS, "room for every end");
@@ -150,7 +152,7 @@ static int peers_hold(const wspool *pool, const struct wspool_stats *stats)
     while ((peer = wsp_next_peer(pool, &slot)) != NULL) {
         const struct wsp_conn *conn = &peer->conn;
         int ended = conn->state == WSP_CLOSED && !(conn->flags & WSP_EVENT_ENDED);
-        on_way_in += wsp_on_way_in(peer) ? 1 : 0;
+        on_way_in += wsp_in_handshake(peer) ? 1 : 0;
         held += conn->state == WSP_HELD ? 1 : 0;
         blocked += conn->out.blocked;
         open += (conn->flags & WSP_ACCEPTED) && !ended ? 1 : 0;

@@ -47,7 +47,7 @@ struct wsp_frame {
 struct wsp_gate {
     uint8_t bytes[WSP_HEAD_MAX];
     uint8_t have;   /* bytes gathered; 0 between frames */
-    uint8_t coding; /* the encoding that this peer negotiated with the codec (see link/forms.h);
+    uint8_t coding; /* the encoding that this peer negotiated with the codec (see link/coding.h);
                        0: none, and RSV1 is an error */
 };
 

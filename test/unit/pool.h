@@ -21,7 +21,9 @@
 #include <wspool/wspool.h>
 
 #include "support.h"
-#include "pool/pool.h"
+#include "pool/check.h"
+#include "pool/peers.h"
+#include "pool/reap.h"
 
 enum on {
     ON_TOKEN,

@@ -12,6 +12,7 @@
 #include "toy.h"
 #include "base/bytes.h"
 #include "channel/broadcast.h"
+#include "link/coding.h"
 
 #define SMALL 8u           /* bytes of an ordinary payload */
 #define IMAGE (2u + SMALL) /* ... and of its image */

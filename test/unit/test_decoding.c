@@ -13,6 +13,7 @@
 
 #include <inttypes.h>
 
+#include "link/coding.h"
 #include "link/forms.h"
 #include "link/inbound.h"
 

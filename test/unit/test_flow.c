@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* unit/test_flow.c - pool/flow.c: what the whole pools of test/sim never meet. */
+/* unit/test_flow.c - pool/io.c, pool/tick.c: what the whole pools of test/sim never meet. */
 #include "pool.h"
 
 /* A hook that marks again and again leaves something for the next call: no host may sleep on it,

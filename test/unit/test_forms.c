@@ -8,6 +8,7 @@
 #include "toy.h"
 
 #include <wspool/error.h>
+#include "link/coding.h"
 #include "link/forms.h"
 
 #define IMAGE_MAX 6000u

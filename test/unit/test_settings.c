@@ -8,7 +8,9 @@
 #include "support.h"
 #include "toy.h"
 #include "os/os.h"
-#include "pool/pool.h"
+#include "base/mem.h"
+#include "pool/settings.h"
+#include "wire/block.h"
 
 static void defaults_are_those_of_the_header(void **state)
 {

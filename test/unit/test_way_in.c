@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_way_in.c - pool/way_in.c through the public interface: every stage's counter and
+ * unit/test_way_in.c - pool/accept.c through the public interface: every stage's counter and
  * latency, hooks that do something to the very peer they are asked about, what comes too early,
  * and that an identity is freed exactly once, whatever the way.
  */

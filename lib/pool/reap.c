@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool/way_out.c - what is left to do when a call is done. See pool/pool.h.
+ * pool/reap.c - see pool/reap.h.
  *
  * Peers that were marked in a walk, or in the middle of a frame, are dealt with here: they leave
  * their channels, the host hears of them, what they held is given back. A hook may mark more, so
  * the set is emptied with a bound; what is left waits for the next call, and wspool_deadline says
  * that there is one to make.
  */
-#include "pool/pool.h"
+#include "pool/reap.h"
+
+#include "pool/log.h"
+#include "pool/peers.h"
 
 static void tell_dropped(wspool *pool, struct wsp_peer *peer)
 {
@@ -20,7 +23,7 @@ static void tell_dropped(wspool *pool, struct wsp_peer *peer)
     }
 }
 
-void wsp_way_out_end(wspool *pool, struct wsp_peer *peer)
+void wsp_reap_ended(wspool *pool, struct wsp_peer *peer)
 {
     struct wsp_conn *conn = &peer->conn;
     const wspool_close_hook *hook = &pool->config.close;
@@ -77,13 +80,13 @@ static void deal_with(wspool *pool, struct wsp_peer *peer)
         pressure->call(pool, wsp_peer_id(peer), (conn->out.marks & WSP_MARK_PRESSED) != 0,
                        pressure->user);
     }
-    wsp_way_out_end(pool, peer);
+    wsp_reap_ended(pool, peer);
     if (conn->state == WSP_CLOSED && (conn->flags & WSP_HOSTED) && !(conn->flags & WSP_ACCEPTED)) {
         wsp_give_peer(pool, peer); /* it never had a transport of ours */
     }
 }
 
-void wsp_way_out(wspool *pool)
+void wsp_reap(wspool *pool)
 {
     uint64_t bound = 64 + 4 * (uint64_t)pool->peers.used;
     uint32_t slot;

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pool/accept.c - see pool/accept.h.
+ *
+ * A head that comes in one piece is judged where the host has it. Only one that comes in parts is
+ * gathered, in a handshake (handshake.h), which also holds what is known while a verdict is
+ * awaited. So before its token is accepted a peer costs its record and that, and after its refusal
+ * the answer's two KiB.
+ */
+#include "pool/accept.h"
+
+#include <string.h>
+
+#include "base/growing.h"
+#include "link/coding.h"
+#include "pool/channels.h"
+#include "pool/drain.h"
+#include "pool/judge.h"
+#include "pool/log.h"
+#include "pool/peers.h"
+#include "pool/reap.h"
+#include "pool/refuse.h"
+#include "pool/stages.h"
+#include "wire/http.h"
+#include "wire/refusal.h"
+#include "wire/upgrade.h"
+
+/* --------------------------------------------------------------------- open */
+
+/* The peer is open: member of its route's channel, known to the host. */
+static void become_open(wspool *pool, struct wsp_peer *peer, const struct wsp_entry *entry)
+{
+    struct wsp_conn *conn = &peer->conn;
+    const struct wsp_route *route = &pool->routes.list[entry->route];
+    const wspool_open_hook *hook = &pool->config.open;
+    wsp_count_sub(&pool->count.handshakes, 1);
+    wsp_count_add(&pool->count.accepted, 1);
+    wsp_count_add(&pool->count.peers, 1);
+    conn->flags |= WSP_ACCEPTED;
+    conn->route = entry->route;
+    conn->gate.coding = wsp_coding(entry->agreed.form, entry->agreed.reading);
+    wsp_conn_open(&pool->link, conn);
+    if (pool->drain.on) {
+        wsp_timers_sooner(&pool->link.timers, conn->slot.index,
+                          wsp_drain_time(pool, conn->slot.index));
+    }
+    if (route->kind != WSPOOL_NONE &&
+        wsp_join(pool, peer, wspool_channel_of(route->kind, entry->name, entry->name_len))) {
+        wsp_conn_fail(&pool->link, conn, WSPOOL_END_NOMEM, 1);
+    }
+    wsp_log(pool, WSP_LOG_OPENED, (wspool_log_record){.id = wsp_peer_id(peer)});
+    if (hook->call) {
+        const char *subprotocol = entry->subprotocol ? entry->subprotocol : "";
+        const char *extension = entry->agreed.form ? entry->agreed.answer : "";
+        wspool_opened opened = {.route_user = route->user,
+                                .channel = {entry->name, entry->name_len},
+                                .subprotocol = {subprotocol, strlen(subprotocol)},
+                                .query = entry->query,
+                                .extension = {extension, strlen(extension)}};
+        hook->call(pool, wsp_peer_id(peer), &opened, hook->user);
+    }
+}
+
+/* Raw: the 101 goes out, and what came behind the head comes in. */
+static void accept_raw(wspool *pool, struct wsp_peer *peer, const struct wsp_entry *entry,
+                       const uint8_t *rest, size_t rest_len)
+{
+    struct wsp_conn *conn = &peer->conn;
+    wspool_answer answer;
+    wsp_upgrade_accept(&answer, entry->accept, entry->subprotocol, wsp_entry_extension(entry));
+    wsp_stages_pass(pool, conn, WSPOOL_STAGE_VERDICT);
+    if (wsp_queue_answer(pool, peer, &answer)) {
+        wsp_refuse(pool, peer, WSPOOL_REFUSED_NOMEM);
+        return;
+    }
+    wsp_stages_pass(pool, conn, WSPOOL_STAGE_FLUSHED);
+    conn->flags |= WSP_ANSWERING;
+    struct wsp_handshake *handshake = wsp_detach_handshake(peer); /* the entry may point into it */
+    become_open(pool, peer, entry);
+    wsp_handshake_give(&pool->handshakes, handshake);
+    if (rest_len > 0) {
+        wsp_conn_receive(&pool->link, conn, rest, rest_len, wsp_message_limit(pool, peer));
+    }
+}
+
+void wsp_accept_flushed(wspool *pool, struct wsp_peer *peer)
+{
+    struct wsp_stage_counts *counts = &pool->count.stages[WSPOOL_STAGE_FLUSHED];
+    peer->conn.flags = (uint16_t)(peer->conn.flags & ~WSP_ANSWERING);
+    wsp_count_add(&counts->passed, 1);
+    wsp_count_add(&counts->time, pool->link.now - peer->conn.since);
+}
+
+/* ---------------------------------------------------------------------- raw */
+
+/* What comes while the verdict is awaited is kept, as much as a head may be. */
+static void feed_pending(wspool *pool, struct wsp_peer *peer, const uint8_t *bytes, size_t len)
+{
+    struct wsp_handshake *handshake = peer->conn.work.handshake;
+    if (len > wsp_handshake_room(&pool->handshakes, handshake)) {
+        wsp_refuse(pool, peer, WSPOOL_REFUSED_EARLY_DATA);
+    } else if (wsp_handshake_keep(&pool->handshakes, handshake, bytes, len)) {
+        wsp_refuse(pool, peer, WSPOOL_REFUSED_NOMEM);
+    }
+}
+
+static void judge_raw(wspool *pool, struct wsp_peer *peer, wspool_request *request,
+                      const uint8_t *rest, size_t rest_len)
+{
+    struct wsp_entry entry = {.stage = WSPOOL_STAGE_BYTES};
+    int answer = wsp_judge(pool, peer, request, &entry);
+    if (answer < 0) {
+        wsp_refuse(pool, peer, wsp_refusal_of(answer));
+    } else if (answer == WSP_ADMITTED) {
+        accept_raw(pool, peer, &entry, rest, rest_len);
+    } else if (rest_len > 0) {
+        feed_pending(pool, peer, rest, rest_len);
+    }
+}
+
+int wspool_open(wspool *pool, void *user, uint64_t now, wspool_id *id)
+{
+    int error;
+    if (!pool || !id) {
+        return WSPOOL_ERR_INVAL;
+    }
+    *id = 0;
+    wsp_enter_at(pool, now);
+    struct wsp_peer *peer = wsp_take_peer(pool, &error);
+    if (peer) {
+        error = 0;
+        peer->user = user;
+        wsp_conn_init(&pool->link, &peer->conn, WSP_HEAD);
+        *id = wsp_peer_id(peer);
+    }
+    wsp_leave(pool);
+    return error;
+}
+
+/* Keeps a part of a head, and never more than `head_bytes` of it. 0 or NOMEM. */
+static int gather(wspool *pool, struct wsp_peer *peer, const uint8_t *bytes, size_t len)
+{
+    struct wsp_handshake *handshake = wsp_need_handshake(pool, peer);
+    if (!handshake) {
+        return WSPOOL_ERR_NOMEM;
+    }
+    size_t room = wsp_handshake_room(&pool->handshakes, handshake);
+    return wsp_handshake_keep(&pool->handshakes, handshake, bytes, len < room ? len : room);
+}
+
+static void feed_head(wspool *pool, struct wsp_peer *peer, const uint8_t *bytes, size_t len)
+{
+    struct wsp_conn *conn = &peer->conn;
+    wspool_header headers[256];
+    wspool_request request = {.size = sizeof request, .user = peer->user};
+    const uint8_t *head = bytes;
+    size_t have = len < pool->config.head_bytes ? len : pool->config.head_bytes;
+    size_t seen = 0, before = 0;
+    if (conn->stage == WSPOOL_STAGE_BYTES) {
+        wsp_stages_pass(pool, conn, WSPOOL_STAGE_REQUEST_LINE);
+        conn->alarm = pool->link.now + pool->config.handshake_time;
+        wsp_timers_arm(&pool->link.timers, conn->slot.index, conn->alarm);
+    }
+    if (conn->work.handshake) {
+        before = conn->work.handshake->head.len;
+        if (gather(pool, peer, bytes, len)) {
+            wsp_refuse(pool, peer, WSPOOL_REFUSED_NOMEM);
+            return;
+        }
+        head = conn->work.handshake->head.data;
+        have = conn->work.handshake->head.len;
+        seen = conn->work.handshake->seen;
+    }
+    int end =
+        wsp_http_parse((const char *)head, have, seen, &request, headers, pool->config.head_count);
+    if (end < 0) {
+        wsp_stages_pass_request_line(pool, conn, head, have);
+        wsp_refuse(pool, peer, wsp_refusal_of(end));
+    } else if (end > 0) {
+        size_t taken = (size_t)end - before; /* of this call's bytes */
+        judge_raw(pool, peer, &request, bytes + taken, len - taken);
+    } else if (have == pool->config.head_bytes) {
+        wsp_stages_pass_request_line(pool, conn, head, have);
+        wsp_refuse(pool, peer, WSPOOL_REFUSED_HEAD_TOO_LARGE);
+    } else if (!conn->work.handshake && gather(pool, peer, bytes, len)) {
+        wsp_refuse(pool, peer, WSPOOL_REFUSED_NOMEM);
+    } else {
+        conn->work.handshake->seen = have;
+    }
+}
+
+void wsp_accept_feed(wspool *pool, struct wsp_peer *peer, const uint8_t *bytes, size_t len)
+{
+    if (len == 0) {
+        return;
+    }
+    if (peer->conn.state == WSP_PENDING) {
+        feed_pending(pool, peer, bytes, len);
+    } else {
+        feed_head(pool, peer, bytes, len);
+    }
+}
+
+void wsp_accept_timer(wspool *pool, struct wsp_peer *peer)
+{
+    struct wsp_conn *conn = &peer->conn;
+    if (conn->alarm > pool->link.now) {
+        wsp_timers_arm(&pool->link.timers, conn->slot.index, conn->alarm);
+    } else if (conn->state == WSP_HEAD) {
+        wsp_refuse(pool, peer, WSPOOL_REFUSED_TIMEOUT);
+    } else if (conn->state == WSP_PENDING) {
+        wsp_refuse(pool, peer, WSPOOL_REFUSED_VERDICT_TIMEOUT);
+    } else {
+        wsp_refuse(pool, peer, WSPOOL_REFUSED_NOT_ADOPTED);
+    }
+}
+
+/* ------------------------------------------------------------------- hosted */
+
+/* The place is held until the host has sent the 101. */
+static void hold(wspool *pool, struct wsp_peer *peer)
+{
+    struct wsp_conn *conn = &peer->conn;
+    wsp_stages_pass(pool, conn, WSPOOL_STAGE_VERDICT);
+    conn->state = WSP_HELD;
+    pool->held++;
+    conn->alarm = pool->link.now + pool->config.handshake_time;
+    wsp_timers_arm(&pool->link.timers, conn->slot.index, conn->alarm);
+}
+
+static int upgrade(wspool *pool, struct wsp_peer *peer, wspool_request *request, wspool_id *id,
+                   wspool_answer *answer)
+{
+    struct wsp_entry entry = {.stage = WSPOOL_STAGE_BYTES};
+    peer->user = request->user;
+    peer->conn.flags |= WSP_HOSTED;
+    wsp_conn_init(&pool->link, &peer->conn, WSP_HEAD);
+    struct wsp_handshake *handshake = wsp_need_handshake(pool, peer);
+    int judged = wsp_refused(WSPOOL_REFUSED_NOMEM);
+    if (request->target.len > pool->config.head_bytes) {
+        judged = wsp_refused(WSPOOL_REFUSED_HEAD_TOO_LARGE); /* its query might have to be kept */
+    } else if (handshake) {
+        judged = wsp_judge(pool, peer, request, &entry);
+    }
+    if (judged == WSP_ADMITTED && wsp_handshake_keep_entry(&pool->handshakes, handshake, &entry)) {
+        judged = wsp_refused(WSPOOL_REFUSED_NOMEM);
+    }
+    if (judged < 0) {
+        wsp_refuse(pool, peer, wsp_refusal_of(judged));
+        wsp_upgrade_refuse(answer, wsp_refusal_of(judged), pool->config.retry_after);
+        return WSPOOL_UPGRADE_REFUSED;
+    }
+    *id = wsp_peer_id(peer);
+    if (judged == WSP_PUT_OFF) {
+        return WSPOOL_UPGRADE_PENDING;
+    }
+    wsp_upgrade_accept(answer, entry.accept, entry.subprotocol, wsp_entry_extension(&entry));
+    hold(pool, peer);
+    return WSPOOL_UPGRADE_ACCEPTED;
+}
+
+int wspool_upgrade(wspool *pool, const wspool_request *given, uint64_t now, wspool_id *id,
+                   wspool_answer *answer)
+{
+    wspool_request request = {0};
+    int result;
+    if (!pool || !given || !id || !answer || wsp_growing_copy(&request, sizeof request, given) ||
+        (request.header_count > 0 && !request.headers) ||
+        (request.method.len > 0 && !request.method.data) ||
+        (request.target.len > 0 && !request.target.data)) {
+        return WSPOOL_ERR_INVAL;
+    }
+    if (pool->depth > 0) {
+        return WSPOOL_ERR_REENTRANT;
+    }
+    *id = 0;
+    memset(answer, 0, sizeof *answer);
+    wsp_enter_at(pool, now);
+    struct wsp_peer *peer = wsp_take_peer(pool, &result);
+    if (peer) {
+        result = upgrade(pool, peer, &request, id, answer);
+    }
+    wsp_leave(pool);
+    return result;
+}
+
+int wspool_adopt(wspool *pool, wspool_id id, const void *bytes, size_t len, uint64_t now)
+{
+    if (!pool || (!bytes && len > 0)) {
+        return WSPOOL_ERR_INVAL;
+    }
+    if (pool->depth > 0) {
+        return WSPOOL_ERR_REENTRANT;
+    }
+    struct wsp_peer *peer = wsp_find_peer(pool, id);
+    if (!peer) {
+        return WSPOOL_ERR_GONE;
+    }
+    if (peer->conn.state != WSP_HELD) {
+        return WSPOOL_ERR_STATE;
+    }
+    wsp_enter_at(pool, now);
+    struct wsp_handshake *handshake = wsp_detach_handshake(peer);
+    pool->held--;
+    wsp_stages_pass(pool, &peer->conn, WSPOOL_STAGE_FLUSHED);
+    wsp_accept_flushed(pool, peer);
+    become_open(pool, peer, wsp_handshake_entry(handshake));
+    wsp_handshake_give(&pool->handshakes, handshake);
+    if (len > 0) {
+        wsp_count_add(&pool->count.received_bytes, len);
+        wsp_conn_receive(&pool->link, &peer->conn, bytes, len, wsp_message_limit(pool, peer));
+    }
+    wsp_leave(pool);
+    return 0;
+}
+
+/* ------------------------------------------------------------------ verdict */
+
+static void admit_pending(wspool *pool, struct wsp_peer *peer)
+{
+    struct wsp_handshake *handshake = peer->conn.work.handshake;
+    const wspool_verdict_hook *hook = &pool->config.verdict;
+    if (peer->conn.flags & WSP_HOSTED) {
+        wspool_answer answer;
+        const struct wsp_entry *entry = &handshake->entry;
+        wsp_upgrade_accept(&answer, entry->accept, entry->subprotocol, wsp_entry_extension(entry));
+        hold(pool, peer);
+        if (hook->call) {
+            hook->call(pool, wsp_peer_id(peer), &answer, hook->user);
+        }
+        return;
+    }
+    const struct wsp_entry *entry = wsp_handshake_entry(handshake);
+    struct wsp_bytes kept = handshake->head;
+    size_t early = entry->query.len;
+    handshake->head = (struct wsp_bytes){0};
+    accept_raw(pool, peer, entry, early < kept.len ? kept.data + early : NULL, kept.len - early);
+    wsp_bytes_fini(&kept, &pool->config.mem);
+}
+
+void wsp_accept_verdict(wspool *pool, wspool_id id, const wspool_verdict *verdict)
+{
+    struct wsp_peer *peer = wsp_find_peer(pool, id);
+    if (!peer || peer->conn.state != WSP_PENDING) {
+        if (verdict->kind == WSPOOL_ACCEPT) {
+            wsp_free_identity(pool, verdict->identity);
+        }
+        return;
+    }
+    int answer = wsp_judge_verdict(pool, peer, verdict);
+    if (answer < 0) {
+        wsp_refuse(pool, peer, wsp_refusal_of(answer));
+    } else {
+        admit_pending(pool, peer);
+    }
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pool/channels.h - joining and leaving channels; what the channel hook is told.  Floor 5.
+ */
+#ifndef WSP_POOL_CHANNELS_H
+#define WSP_POOL_CHANNELS_H
+
+#include "pool/pool.h"
+
+/* As wsp_registry_join, with the policy of the channel's route. */
+int wsp_join(wspool *pool, struct wsp_peer *peer, wspool_channel channel);
+/* The registry's hook: a channel is there, or goes. `owner` is the pool. */
+void wsp_on_presence(void *owner, const struct wsp_channel *channel, int present);
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* pool/check.c - see pool/check.h. */
+#include "pool/check.h"
+
+#include "pool/log.h"
+#include "pool/mailbox.h"
+#include "pool/peers.h"
+
+static int rooms_hold(const wspool *pool)
+{
+    const struct wsp_link *link = &pool->link;
+    uint64_t memberships;
+    return wsp_slots_check(&pool->peers) && wsp_timers_check(&link->timers) &&
+           wsp_bitset_check(&link->attention) && wsp_bitset_check(&link->delayed) &&
+           wsp_bitset_check(&link->events) && wsp_blocks_check(&link->blocks) &&
+           wsp_stock_check(&link->stock) && wsp_decoders_check(&link->decoders) &&
+           wsp_inbounds_check(&link->inbounds) && wsp_routes_check(&pool->routes) &&
+           wsp_origins_check(&pool->origins) && wsp_registry_check(&pool->registry, &memberships) &&
+           wsp_handshakes_check(&pool->handshakes) && wsp_mailbox_check(pool) &&
+           wsp_log_check(pool);
+}
+
+/* Does a set name taken records only? */
+static int set_holds(const wspool *pool, const struct wsp_bitset *set)
+{
+    uint32_t slot = wsp_bitset_next(set, 0);
+    for (; slot != WSP_BITSET_END; slot = wsp_bitset_next(set, slot + 1)) {
+        const struct wsp_slot *record =
+            slot < pool->peers.top ? wsp_slots_at(&pool->peers, slot) : NULL;
+        if (!record || !(record->generation & 1u)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static int handshake_holds(const wspool *pool, const struct wsp_conn *conn)
+{
+    const struct wsp_handshake *handshake = conn->work.handshake;
+    if (!handshake) {
+        return conn->state == WSP_HEAD || conn->state == WSP_REFUSED;
+    }
+    return conn->state != WSP_REFUSED && wsp_handshake_check(&pool->handshakes, handshake);
+}
+
+static int peer_holds(const wspool *pool, const struct wsp_peer *peer)
+{
+    const struct wsp_conn *conn = &peer->conn;
+    const unsigned events =
+        WSP_EVENT_LEAVE | WSP_EVENT_ENDED | WSP_EVENT_DROPPED | WSP_EVENT_PRESSURE;
+    int accepted = (conn->flags & WSP_ACCEPTED) != 0;
+    if (!wsp_conn_check(conn) || (conn->dropped > 0) != ((conn->flags & WSP_EVENT_DROPPED) != 0) ||
+        (!accepted && peer->seats.count > 0) || (accepted && conn->route >= pool->routes.count)) {
+        return 0;
+    }
+    if (pool->depth == 0 && (conn->flags & events) != 0 &&
+        !wsp_bitset_has(&pool->link.events, conn->slot.index)) {
+        return 0;
+    }
+    switch ((enum wsp_state)conn->state) {
+    case WSP_OPEN:
+        return accepted && (pool->config.nuisance_burst == 0 ||
+                            wsp_bucket_check(&conn->nuisance, pool->config.nuisance_burst));
+    case WSP_CLOSING:
+        return accepted;
+    case WSP_CLOSED:
+        return (conn->flags & WSP_EVENT_ENDED) || (!conn->work.inbound && peer->seats.count == 0);
+    default:
+        return handshake_holds(pool, conn);
+    }
+}
+
+int wsp_pool_check(const wspool *pool)
+{
+    struct wsp_peer *peer;
+    uint32_t slot = 0;
+    if (!rooms_hold(pool) || !set_holds(pool, &pool->link.attention) ||
+        !set_holds(pool, &pool->link.delayed) || !set_holds(pool, &pool->link.events) ||
+        pool->link.now < pool->link.born || (pool->depth == 0 && pool->judged) ||
+        (pool->drain.on && pool->drain.slots == 0)) {
+        return 0;
+    }
+    while ((peer = wsp_next_peer(pool, &slot)) != NULL) {
+        if (!peer_holds(pool, peer)) {
+            return 0;
+        }
+    }
+    return 1;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* pool/close.c - the public calls that end a peer, or bring its end nearer. Floor 5. */
+#include <string.h>
+
+#include "pool/log.h"
+#include "pool/peers.h"
+#include "pool/reap.h"
+#include "pool/refuse.h"
+#include "wire/closing.h"
+
+int wspool_close(wspool *pool, wspool_id id, int code, const char *reason, unsigned flags)
+{
+    size_t len = reason ? strlen(reason) : 0;
+    if (!pool || !wsp_close_may_send(code, reason, len) || (flags & ~WSPOOL_CLOSE_NOW) != 0) {
+        return WSPOOL_ERR_INVAL;
+    }
+    struct wsp_peer *peer = wsp_find_peer(pool, id);
+    if (!peer) {
+        return WSPOOL_ERR_GONE;
+    }
+    if (!wsp_in_handshake(peer) && peer->conn.state != WSP_OPEN) {
+        return WSPOOL_ERR_STATE;
+    }
+    wsp_enter(pool);
+    if (wsp_in_handshake(peer)) {
+        wsp_refuse(pool, peer, WSPOOL_REFUSED_NOT_ALLOWED);
+    } else {
+        wsp_conn_close(&pool->link, &peer->conn, WSPOOL_END_HOST_CLOSED, code, reason, len,
+                       (flags & WSPOOL_CLOSE_NOW) != 0);
+    }
+    wsp_leave(pool);
+    return 0;
+}
+
+int wspool_nuisance(wspool *pool, wspool_id id, uint32_t cost, const char *what)
+{
+    if (!pool || cost == 0) {
+        return WSPOOL_ERR_INVAL;
+    }
+    struct wsp_peer *peer = wsp_find_peer(pool, id);
+    if (!peer) {
+        return WSPOOL_ERR_GONE;
+    }
+    if (peer->conn.state != WSP_OPEN) {
+        return WSPOOL_ERR_STATE;
+    }
+    wsp_enter(pool);
+    wsp_conn_nuisance(&pool->link, &peer->conn, cost);
+    wsp_log(pool, WSP_LOG_NUISANCE, (wspool_log_record){.id = id, .reason = what});
+    wsp_leave(pool);
+    return 0;
+}
+
+int wspool_gone(wspool *pool, wspool_id id, enum wspool_gone_why why, uint64_t now)
+{
+    if (!pool || (why != WSPOOL_GONE_EOF && why != WSPOOL_GONE_FAILED)) {
+        return WSPOOL_ERR_INVAL;
+    }
+    struct wsp_peer *peer = wsp_find_peer(pool, id);
+    if (!peer) {
+        return WSPOOL_ERR_GONE;
+    }
+    wsp_enter_at(pool, now);
+    if (wsp_in_handshake(peer)) {
+        wsp_refuse(pool, peer, WSPOOL_REFUSED_GONE);
+    } else {
+        wsp_conn_end(&pool->link, &peer->conn,
+                     why == WSPOOL_GONE_EOF ? WSPOOL_END_EOF : WSPOOL_END_FAILED);
+    }
+    wsp_leave(pool);
+    return 0;
+}
+
+int wspool_release(wspool *pool, wspool_id id)
+{
+    if (!pool) {
+        return WSPOOL_ERR_INVAL;
+    }
+    if (pool->depth > 0) {
+        return WSPOOL_ERR_REENTRANT;
+    }
+    struct wsp_peer *peer = wsp_find_peer(pool, id);
+    if (!peer) {
+        return WSPOOL_ERR_GONE;
+    }
+    if (peer->conn.state != WSP_CLOSED) {
+        return WSPOOL_ERR_STATE;
+    }
+    wsp_enter(pool);
+    wsp_reap_ended(pool, peer);
+    wsp_give_peer(pool, peer);
+    wsp_leave(pool);
+    return 0;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pool/handshake.c - see pool/handshake.h.
+ *
+ * A buffer that grows is there twice while it is copied. So that old and new together stay within
+ * a quarter more than head_bytes, it goes to its end in one step once a quarter is not enough.
+ */
+#include "pool/handshake.h"
+
+#include <string.h>
+
+#include <wspool/error.h>
+
+#define SPARE_HANDSHAKES 16u
+#define SPARE_BUFFER 1024u
+
+void wsp_handshakes_init(struct wsp_handshakes *handshakes, const wspool_mem *mem, size_t most)
+{
+    *handshakes = (struct wsp_handshakes){.mem = mem, .most = most};
+}
+
+void wsp_handshakes_fini(struct wsp_handshakes *handshakes)
+{
+    while (handshakes->spares) {
+        struct wsp_handshake *handshake = handshakes->spares;
+        handshakes->spares = handshake->next;
+        wsp_bytes_fini(&handshake->head, handshakes->mem);
+        wsp_free(handshakes->mem, handshake);
+    }
+    handshakes->spare_count = 0;
+}
+
+struct wsp_handshake *wsp_handshake_take(struct wsp_handshakes *handshakes)
+{
+    struct wsp_handshake *handshake = handshakes->spares;
+    if (!handshake) {
+        return wsp_calloc(handshakes->mem, 1, sizeof *handshake);
+    }
+    handshakes->spares = handshake->next;
+    handshakes->spare_count--;
+    handshake->next = NULL;
+    return handshake;
+}
+
+void wsp_handshake_give(struct wsp_handshakes *handshakes, struct wsp_handshake *handshake)
+{
+    if (!handshake) {
+        return;
+    }
+    if (handshake->head.cap > SPARE_BUFFER || handshakes->spare_count >= SPARE_HANDSHAKES) {
+        wsp_bytes_fini(&handshake->head, handshakes->mem);
+    }
+    if (handshakes->spare_count >= SPARE_HANDSHAKES) {
+        wsp_free(handshakes->mem, handshake);
+        return;
+    }
+    handshake->head.len = 0;
+    *handshake = (struct wsp_handshake){.next = handshakes->spares, .head = handshake->head};
+    handshakes->spares = handshake;
+    handshakes->spare_count++;
+}
+
+/* -------------------------------------------------------------------- keep */
+
+static int keep(const struct wsp_handshakes *handshakes, struct wsp_bytes *kept, const void *bytes,
+                size_t len)
+{
+    size_t most = handshakes->most, quarter = most / 4;
+    if (kept->len + len > quarter &&
+        wsp_bytes_reserve(kept, handshakes->mem, most - kept->len, most)) {
+        return WSPOOL_ERR_NOMEM;
+    }
+    return wsp_bytes_append(kept, handshakes->mem, bytes, len, quarter);
+}
+
+int wsp_handshake_keep(struct wsp_handshakes *handshakes, struct wsp_handshake *handshake,
+                       const void *bytes, size_t len)
+{
+    return keep(handshakes, &handshake->head, bytes, len);
+}
+
+int wsp_handshake_keep_entry(struct wsp_handshakes *handshakes, struct wsp_handshake *handshake,
+                             const struct wsp_entry *entry)
+{
+    struct wsp_bytes query = {0};
+    size_t len = entry->query.len;
+    handshake->seen = 0;
+    handshake->entry = *entry;
+    if (handshake->head.cap >= len && len > handshakes->most / 4) {
+        memmove(handshake->head.data, entry->query.data,
+                len); /* there is no need for two of them */
+        handshake->head.len = len;
+        return 0;
+    }
+    if (keep(handshakes, &query, entry->query.data, len)) {
+        return WSPOOL_ERR_NOMEM;
+    }
+    wsp_bytes_fini(&handshake->head, handshakes->mem);
+    handshake->head = query;
+    return 0;
+}
+
+struct wsp_entry *wsp_handshake_entry(struct wsp_handshake *handshake)
+{
+    handshake->entry.query.data = (const char *)handshake->head.data;
+    return &handshake->entry;
+}
+
+/* ------------------------------------------------------------------- check */
+
+int wsp_handshake_check(const struct wsp_handshakes *handshakes,
+                        const struct wsp_handshake *handshake)
+{
+    return wsp_bytes_check(&handshake->head) && handshake->head.len <= handshakes->most &&
+           handshake->seen <= handshake->head.len &&
+           handshake->entry.query.len <= handshake->head.len;
+}
+
+int wsp_handshakes_check(const struct wsp_handshakes *handshakes)
+{
+    uint32_t count = 0;
+    for (const struct wsp_handshake *handshake = handshakes->spares; handshake;
+         handshake = handshake->next) {
+        if (++count > handshakes->spare_count || handshake->head.len > 0 ||
+            handshake->head.cap > SPARE_BUFFER || !wsp_handshake_check(handshakes, handshake)) {
+            return 0;
+        }
+    }
+    return count == handshakes->spare_count && count <= SPARE_HANDSHAKES;
+}

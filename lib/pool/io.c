@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pool/io.c - bytes in and out, and which peers need attention. Floor 5.
+ *
+ * All of it is public calls: wspool/wspool.h says what they do. peek and ack are called once for
+ * each peer and turn, so they do no more than they must; only an ack that has ended something
+ * reaps.
+ *
+ * Tried, and not worth it: asking for the record of the next slot early in wspool_next (18.6 ns a
+ * peer instead of 17.9: slots come in the order of memory, and the processor sees that).
+ */
+#include "base/seldom.h"
+#include "pool/accept.h"
+#include "pool/peers.h"
+#include "pool/reap.h"
+
+int wspool_feed(wspool *pool, wspool_id id, const void *bytes, size_t len, uint64_t now)
+{
+    if (!pool || (!bytes && len > 0)) {
+        return WSPOOL_ERR_INVAL;
+    }
+    if (pool->depth > 0) {
+        return WSPOOL_ERR_REENTRANT;
+    }
+    struct wsp_peer *peer = wsp_find_peer(pool, id);
+    if (!peer) {
+        return WSPOOL_ERR_GONE;
+    }
+    if (wsp_in_handshake(peer) && (peer->conn.flags & WSP_HOSTED)) {
+        return WSPOOL_ERR_STATE;
+    }
+    wsp_enter_at(pool, now);
+    wsp_count_add(&pool->count.received_bytes, len);
+    if (wsp_in_handshake(peer)) {
+        wsp_accept_feed(pool, peer, bytes, len);
+    } else if (len > 0 && (peer->conn.flags & WSP_ACCEPTED)) { /* who was refused is not heard */
+        wsp_conn_receive(&pool->link, &peer->conn, bytes, len, wsp_message_limit(pool, peer));
+    }
+    wsp_leave(pool);
+    return 0;
+}
+
+int wspool_peek(wspool *pool, wspool_id id, struct iovec *vectors, int max)
+{
+    if (!pool || !vectors || max < 1) {
+        return WSPOOL_ERR_INVAL;
+    }
+    struct wsp_peer *peer = wsp_find_peer(pool, id);
+    if (!peer) {
+        return WSPOOL_ERR_GONE;
+    }
+    if (!peer->conn.out.open && peer->conn.state == WSP_CLOSED) {
+        return 0;
+    }
+    return wsp_outq_peek(&peer->conn.out, vectors, max);
+}
+
+static WSP_SELDOM int ack_part(wspool *pool, struct wsp_peer *peer, size_t bytes, uint64_t now)
+{
+    wsp_enter_at(pool, now);
+    int error = wsp_conn_ack(&pool->link, &peer->conn, bytes);
+    if (!error && (peer->conn.flags & WSP_ANSWERING) && !peer->conn.out.control) {
+        wsp_accept_flushed(pool, peer);
+    }
+    wsp_leave(pool);
+    return error;
+}
+
+int wspool_ack(wspool *pool, wspool_id id, size_t bytes, uint64_t now)
+{
+    if (!pool) {
+        return WSPOOL_ERR_INVAL;
+    }
+    struct wsp_peer *peer = wsp_find_peer(pool, id);
+    if (!peer) {
+        return WSPOOL_ERR_GONE;
+    }
+    struct wsp_outq *out = &peer->conn.out;
+    uint32_t messages = out->open && !out->marks ? wsp_outq_whole(out, bytes) : 0;
+    if (messages == 0) {
+        return ack_part(pool, peer, bytes, now);
+    }
+    /* It keeps up: nothing follows from that but a few numbers. */
+    wsp_count_add(&pool->count.sent, messages);
+    wsp_count_add(&pool->count.sent_bytes, bytes);
+    wsp_count_sub(&pool->count.waiting_bytes, bytes);
+    wsp_outq_ack_whole(out);
+    return 0;
+}
+
+int wspool_writable(wspool *pool, wspool_id id, uint64_t now)
+{
+    struct wsp_peer *peer = pool ? wsp_find_peer(pool, id) : NULL;
+    if (!peer) {
+        return pool ? WSPOOL_ERR_GONE : WSPOOL_ERR_INVAL;
+    }
+    wsp_enter_at(pool, now);
+    wsp_conn_writable(&pool->link, &peer->conn);
+    wsp_leave(pool);
+    return 0;
+}
+
+/* ---------------------------------------------------------------- attention */
+
+/* What it wants now, when that is news: 1. Otherwise 0. */
+static int news_of(struct wsp_peer *peer, wspool_id *id, unsigned *wants)
+{
+    struct wsp_conn *conn = &peer->conn;
+    int was_closed = (conn->flags & WSP_TOLD_CLOSE) != 0;
+    int was_paused = (conn->out.marks & WSP_MARK_PAUSED) != 0;
+    *wants = wsp_conn_wants(conn);
+    *id = wsp_peer_id(peer);
+    int close = (*wants & WSPOOL_CLOSE) != 0;
+    int paused = !close && !(*wants & WSPOOL_READ);
+    conn->flags = (uint16_t)((conn->flags & ~WSP_TOLD_CLOSE) | (close ? WSP_TOLD_CLOSE : 0));
+    conn->out.marks =
+        (uint8_t)((conn->out.marks & ~WSP_MARK_PAUSED) | (paused ? WSP_MARK_PAUSED : 0));
+    return close != was_closed || paused != was_paused || (*wants & WSPOOL_WRITE);
+}
+
+/* The first peer with news, from this slot of the set on. What is not in wspool_next is apart from
+ * it, so that what is nearly always the case there needs no stack. */
+static WSP_SELDOM int next_news(wspool *pool, uint32_t slot, wspool_id *id, unsigned *wants)
+{
+    for (; slot != WSP_BITSET_END; slot = wsp_bitset_take(&pool->link.attention)) {
+        if (news_of(wsp_slots_at(&pool->peers, slot), id, wants)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* The same from the beginning. */
+static WSP_SELDOM int next_far(wspool *pool, wspool_id *id, unsigned *wants)
+{
+    return next_news(pool, wsp_bitset_take(&pool->link.attention), id, wants);
+}
+
+/* Those who waited for more messages have waited long enough. */
+static WSP_SELDOM int next_of_delayed(wspool *pool, wspool_id *id, unsigned *wants)
+{
+    struct wsp_link *link = &pool->link;
+    uint32_t slot;
+    while ((slot = wsp_bitset_take(&link->delayed)) != WSP_BITSET_END) {
+        wsp_bitset_add(&link->attention, slot);
+    }
+    link->flush_at = UINT64_MAX;
+    return wspool_next(pool, id, wants);
+}
+
+int wspool_next(wspool *pool, wspool_id *id, unsigned *wants)
+{
+    uint32_t slot;
+    if (!pool || !id || !wants) {
+        return WSPOOL_ERR_INVAL;
+    }
+    if (pool->link.flush_at <= pool->link.now) {
+        return next_of_delayed(pool, id, wants);
+    }
+    if (!wsp_bitset_take_near(&pool->link.attention, &slot)) {
+        return next_far(pool, id, wants);
+    }
+    const struct wsp_peer *peer = wsp_slots_at(&pool->peers, slot);
+    const struct wsp_outq *out = &peer->conn.out;
+    if (!out->open || out->blocked || out->bytes == 0 || (out->marks & WSP_MARK_PAUSED)) {
+        return next_news(pool, slot, id, wants);
+    }
+    *id = wsp_peer_id(peer);
+    *wants = WSPOOL_READ | WSPOOL_WRITE;
+    return 1;
+}

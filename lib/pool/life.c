@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/* pool/life.c - the life of a pool: new, free, route; and its wiring. Floor 5. */
+#include "base/growing.h"
+#include "pool/channels.h"
+#include "pool/mailbox.h"
+#include "pool/peers.h"
+#include "pool/reap.h"
+#include "pool/refuse.h"
+#include "pool/settings.h"
+
+/* -------------------------------------------------------------- upward ways */
+
+static struct wsp_timer *timer_at(void *owner, uint32_t slot)
+{
+    const wspool *pool = owner;
+    struct wsp_peer *peer = wsp_slots_at(&pool->peers, slot);
+    return &peer->conn.timer;
+}
+
+static wspool *pool_of(struct wsp_link *link)
+{
+    return (wspool *)(void *)((char *)link - offsetof(wspool, link));
+}
+
+static void on_message(struct wsp_link *link, struct wsp_conn *conn, const uint8_t *data,
+                       size_t len, int binary)
+{
+    wspool *pool = pool_of(link);
+    const wspool_message_hook *hook = &pool->config.message;
+    if (hook->call) {
+        wspool_message message = {.data = data,
+                                  .len = len,
+                                  .binary = binary,
+                                  .route_user = pool->routes.list[conn->route].user};
+        hook->call(pool, wsp_slot_id(&conn->slot), &message, hook->user);
+    }
+}
+
+/* --------------------------------------------------------------------- life */
+
+static void free_parts(wspool *pool)
+{
+    struct wsp_link *link = &pool->link;
+    const wspool_mem mem = pool->config.mem;
+    wsp_registry_fini(&pool->registry);
+    wsp_handshakes_fini(&pool->handshakes);
+    wsp_routes_fini(&pool->routes, &mem);
+    wsp_origins_fini(&pool->origins, &mem);
+    wsp_inbounds_fini(&link->inbounds);
+    wsp_decoders_fini(&link->decoders);
+    wsp_stock_fini(&link->stock);
+    wsp_blocks_fini(&link->blocks);
+    wsp_bitset_fini(&link->attention, &mem);
+    wsp_bitset_fini(&link->delayed, &mem);
+    wsp_bitset_fini(&link->events, &mem);
+    wsp_slots_fini(&pool->peers, &mem);
+    wsp_settings_fini(&pool->config);
+    wsp_free(&mem, pool);
+}
+
+int wspool_new(wspool **out, const wspool_config *given, uint64_t now)
+{
+    wspool_config config;
+    uint64_t entropy[4];
+    if (!out) {
+        return WSPOOL_ERR_INVAL;
+    }
+    *out = NULL;
+    int error = now > WSP_NOW_MAX ? WSPOOL_ERR_INVAL : wsp_settings_copy(&config, given);
+    if (error) {
+        return error;
+    }
+    wspool *pool = wsp_calloc(&config.mem, 1, sizeof *pool);
+    if (!pool) {
+        wsp_settings_fini(&config);
+        return WSPOOL_ERR_NOMEM;
+    }
+    pool->config = config;
+    struct wsp_link *link = &pool->link;
+    const wspool_mem *mem = &pool->config.mem;
+    link->mem = mem;
+    link->config = &pool->config;
+    link->count = &pool->count;
+    link->born = link->now = now;
+    link->on_message = on_message;
+    link->fresh = config.flush_delay ? &link->delayed : &link->attention;
+    link->flush_at = UINT64_MAX;
+    wsp_blocks_init(&link->blocks, mem, config.pool_bytes, &pool->count.block_bytes);
+    wsp_stock_init(&link->stock, mem);
+    wsp_inbounds_init(&link->inbounds, mem, &link->decoders, &pool->config.codec);
+    wsp_timers_init(&link->timers, now, timer_at, pool);
+    wsp_slots_init(&pool->peers, sizeof(struct wsp_peer));
+    wsp_handshakes_init(&pool->handshakes, mem, config.head_bytes);
+    if (config.entropy.call(entropy, sizeof entropy, config.entropy.user) != 0) {
+        error = WSPOOL_ERR_ENTROPY;
+        goto fail;
+    }
+    link->random = entropy[2] | 1; /* its generator can't begin with zero */
+    wsp_registry_init(&pool->registry, mem, &(struct wsp_siphash_key){entropy[0], entropy[1]},
+                      entropy[3] >> 1 | 1, &pool->count);
+    pool->registry.on_presence = wsp_on_presence;
+    pool->registry.owner = pool;
+    wsp_decoders_init(&link->decoders, mem);
+    error = wsp_origins_init(&pool->origins, mem, config.origins, config.any_origin);
+    if (error) {
+        goto fail;
+    }
+    pool->config.origins = NULL;
+    *out = pool;
+    return 0;
+fail:
+    free_parts(pool);
+    return error;
+}
+
+int wspool_free(wspool *pool)
+{
+    struct wsp_peer *peer;
+    uint32_t slot = 0;
+    if (!pool) {
+        return 0;
+    }
+    if (pool->depth > 0) {
+        return WSPOOL_ERR_REENTRANT;
+    }
+    pool->freeing = 1;
+    wsp_enter(pool);
+    while ((peer = wsp_next_peer(pool, &slot)) != NULL) {
+        if (wsp_in_handshake(peer)) {
+            wsp_refuse(pool, peer, WSPOOL_REFUSED_GONE);
+        } else {
+            wsp_conn_end(&pool->link, &peer->conn, WSPOOL_END_POOL_FREED);
+        }
+    }
+    while (!wsp_bitset_empty(&pool->link.events)) {
+        wsp_reap(pool);
+    }
+    for (slot = 0; (peer = wsp_next_peer(pool, &slot)) != NULL;) {
+        wsp_give_peer(pool, peer);
+    }
+    wsp_mailbox_fini(pool);
+    free_parts(pool);
+    return 0;
+}
+
+int wspool_route(wspool *pool, const char *pattern, enum wspool_kind kind,
+                 const wspool_route_options *options)
+{
+    wspool_route_options filled;
+    if (!pool) {
+        return WSPOOL_ERR_INVAL;
+    }
+    if (pool->depth > 0) {
+        return WSPOOL_ERR_REENTRANT;
+    }
+    wspool_route_options_init(&filled, &pool->config);
+    if (options && wsp_growing_copy(&filled, sizeof filled, options)) {
+        return WSPOOL_ERR_INVAL;
+    }
+    if ((unsigned)kind > WSPOOL_TOPIC || (filled.flags & ~WSPOOL_ROUTE_OPEN) != 0 ||
+        (unsigned)filled.slow > WSPOOL_SLOW_DROP_OLDEST || filled.message_bytes == 0 ||
+        filled.message_bytes >= 1u << 30) {
+        return WSPOOL_ERR_INVAL;
+    }
+    return wsp_routes_add(&pool->routes, &pool->config.mem, pattern, kind, &filled);
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* pool/peers.c - see pool/peers.h. */
+#include "pool/peers.h"
+
+struct wsp_peer *wsp_next_peer(const wspool *pool, uint32_t *slot)
+{
+    while (*slot < pool->peers.top) {
+        struct wsp_peer *peer = wsp_slots_at(&pool->peers, (*slot)++);
+        if (peer->conn.slot.generation & 1u) {
+            return peer;
+        }
+    }
+    return NULL;
+}
+
+struct wsp_peer *wsp_take_peer(wspool *pool, int *error)
+{
+    const wspool_config *config = &pool->config;
+    const wspool_mem *mem = &config->mem;
+    if (pool->freeing) {
+        *error = WSPOOL_ERR_STATE;
+        return NULL;
+    }
+    /* Refused peers hold a record until their transport is closed: they count, too. */
+    if (wsp_count_read(&pool->count.handshakes) >= config->max_handshakes ||
+        pool->peers.used >= config->max_peers + config->max_handshakes) {
+        *error = WSPOOL_ERR_FULL;
+        return NULL;
+    }
+    uint32_t slots = pool->peers.top + 1;
+    struct wsp_peer *peer = NULL;
+    if (!wsp_bitset_reserve(&pool->link.attention, mem, slots) &&
+        !wsp_bitset_reserve(&pool->link.delayed, mem, slots) &&
+        !wsp_bitset_reserve(&pool->link.events, mem, slots)) {
+        peer = wsp_slots_take(&pool->peers, mem);
+    }
+    if (!peer) {
+        *error = WSPOOL_ERR_NOMEM;
+        return NULL;
+    }
+    wsp_count_add(&pool->count.attempts, 1);
+    wsp_count_add(&pool->count.handshakes, 1);
+    return peer;
+}
+
+void wsp_free_identity(wspool *pool, void *identity)
+{
+    const wspool_identity_free_hook *hook = &pool->config.identity_free;
+    if (identity && hook->call) {
+        hook->call(identity, hook->user);
+    }
+}
+
+void wsp_give_peer(wspool *pool, struct wsp_peer *peer)
+{
+    void *identity = peer->identity;
+    wsp_conn_fini(&pool->link, &peer->conn, 1);
+    wsp_bitset_remove(&pool->link.attention, peer->conn.slot.index);
+    wsp_bitset_remove(&pool->link.delayed, peer->conn.slot.index);
+    wsp_bitset_remove(&pool->link.events, peer->conn.slot.index);
+    peer->identity = NULL;
+    wsp_slots_give(&pool->peers, peer);
+    wsp_free_identity(pool, identity);
+}
+
+/* ------------------------------------------------------------------- public */
+
+void *wspool_user(const wspool *pool, wspool_id id)
+{
+    const struct wsp_peer *peer = pool ? wsp_slots_find(&pool->peers, id) : NULL;
+    return peer ? peer->user : NULL;
+}
+
+void *wspool_identity(const wspool *pool, wspool_id id)
+{
+    const struct wsp_peer *peer = pool ? wsp_slots_find(&pool->peers, id) : NULL;
+    return peer ? peer->identity : NULL;
+}
+
+int wspool_peers(const wspool *pool, wspool_id *ids, size_t max)
+{
+    struct wsp_peer *peer;
+    uint32_t slot = 0;
+    size_t count = 0;
+    if (!pool || (!ids && max > 0)) {
+        return WSPOOL_ERR_INVAL;
+    }
+    while ((peer = wsp_next_peer(pool, &slot)) != NULL) {
+        if (peer->conn.state == WSP_OPEN || peer->conn.state == WSP_CLOSING) {
+            if (count < max) {
+                ids[count] = wsp_peer_id(peer);
+            }
+            count++;
+        }
+    }
+    return (int)count;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* pool/refuse.c - see pool/refuse.h. */
+#include "pool/refuse.h"
+
+#include "pool/log.h"
+#include "pool/peers.h"
+#include "pool/stages.h"
+#include "wire/refusal.h"
+#include "wire/upgrade.h"
+
+int wsp_queue_answer(wspool *pool, struct wsp_peer *peer, const wspool_answer *answer)
+{
+    char text[WSP_UPGRADE_MAX];
+    int len = wsp_upgrade_write(answer, text, sizeof text);
+    if (len < 0 || wsp_outq_control(&peer->conn.out, &pool->link.stock, text, (size_t)len)) {
+        return WSPOOL_ERR_NOMEM;
+    }
+    wsp_conn_notice(&pool->link, &peer->conn);
+    return 0;
+}
+
+/* ------------------------------------------------------------------ refusal */
+
+/* A raw peer gets its answer; then, or when that can't be, it is over. */
+static void answer_refused(wspool *pool, struct wsp_peer *peer, enum wspool_refusal refusal)
+{
+    struct wsp_conn *conn = &peer->conn;
+    wspool_answer answer;
+    wsp_upgrade_refuse(&answer, refusal, pool->config.retry_after);
+    if (wspool_refusal_status(refusal) == 0 || wsp_queue_answer(pool, peer, &answer)) {
+        wsp_conn_end(&pool->link, conn, WSPOOL_END_HOST_CLOSED);
+        return;
+    }
+    conn->state = WSP_REFUSED;
+    conn->alarm = pool->link.now + pool->config.closing_time;
+    wsp_timers_arm(&pool->link.timers, conn->slot.index, conn->alarm);
+}
+
+/* The books of a refusal, whoever is told of it. */
+static void count_refused(wspool *pool, struct wsp_peer *peer, enum wspool_refusal refusal)
+{
+    enum wspool_stage stage = (enum wspool_stage)peer->conn.stage;
+    wsp_count_add(&pool->count.stages[stage].refused, 1);
+    wsp_count_add(&pool->count.refused[refusal], 1);
+    wsp_count_sub(&pool->count.handshakes, 1);
+    wsp_handshake_give(&pool->handshakes, wsp_detach_handshake(peer));
+    wsp_log(pool, WSP_LOG_REFUSED,
+            (wspool_log_record){.id = wsp_peer_id(peer),
+                                .reason = wspool_refusal_word(refusal),
+                                .stage = stage,
+                                .status = wspool_refusal_status(refusal)});
+}
+
+void wsp_refuse(wspool *pool, struct wsp_peer *peer, enum wspool_refusal refusal)
+{
+    struct wsp_conn *conn = &peer->conn;
+    if (peer == pool->judged) {
+        /* A hook that was asked about it closes it: the request is still being read. Once its
+         * transport is gone nobody is left to be answered. */
+        if (pool->judged_answer != wsp_refused(WSPOOL_REFUSED_GONE)) {
+            pool->judged_answer = wsp_refused(refusal);
+        }
+        return;
+    }
+    const struct wsp_handshake *handshake = conn->work.handshake;
+    if (handshake && (refusal == WSPOOL_REFUSED_TIMEOUT || refusal == WSPOOL_REFUSED_GONE)) {
+        wsp_stages_pass_request_line(pool, conn, handshake->head.data, handshake->head.len);
+    }
+    int pending = conn->state == WSP_PENDING;
+    pool->held -= conn->state == WSP_HELD;
+    if (!(conn->flags & WSP_HOSTED)) {
+        /* Away from HEAD first: the log hook may look at the peer, or close it. */
+        conn->state = WSP_REFUSED;
+        count_refused(pool, peer, refusal);
+        if (conn->state == WSP_REFUSED) {
+            answer_refused(pool, peer, refusal);
+        }
+        return;
+    }
+    wsp_conn_end(&pool->link, conn, WSPOOL_END_HOST_CLOSED);
+    count_refused(pool, peer, refusal);
+    const wspool_verdict_hook *hook = &pool->config.verdict;
+    if (pending && hook->call && refusal != WSPOOL_REFUSED_GONE) {
+        wspool_answer answer;
+        wsp_upgrade_refuse(&answer, refusal, pool->config.retry_after);
+        hook->call(pool, wsp_peer_id(peer), &answer, hook->user);
+    }
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* pool/tick.c - the public calls about time: when there is something to do, and doing it. Floor 5. */
+#include <string.h>
+
+#include "pool/accept.h"
+#include "pool/drain.h"
+#include "pool/mailbox.h"
+#include "pool/peers.h"
+#include "pool/reap.h"
+
+uint64_t wspool_deadline(const wspool *pool)
+{
+    if (!pool) {
+        return WSP_TIMERS_NEVER;
+    }
+    if (wsp_bitset_next(&pool->link.attention, 0) != WSP_BITSET_END ||
+        wsp_bitset_next(&pool->link.events, 0) != WSP_BITSET_END || !wsp_mailbox_empty(pool)) {
+        return 0;
+    }
+    uint64_t timer = wsp_timers_next(&pool->link.timers);
+    return timer < pool->link.flush_at ? timer : pool->link.flush_at;
+}
+
+static void on_timer(wspool *pool, struct wsp_peer *peer)
+{
+    struct wsp_conn *conn = &peer->conn;
+    if (wsp_in_handshake(peer)) {
+        wsp_accept_timer(pool, peer);
+        return;
+    }
+    if (conn->state == WSP_REFUSED) {
+        wsp_conn_end(&pool->link, conn, WSPOOL_END_HOST_CLOSED);
+        return;
+    }
+    if (conn->state == WSP_OPEN && pool->drain.on) {
+        uint64_t turn = wsp_drain_time(pool, conn->slot.index);
+        if (turn <= pool->link.now) {
+            const char *why = wspool_end_text(WSPOOL_END_DRAIN);
+            wsp_conn_close(&pool->link, conn, WSPOOL_END_DRAIN, pool->drain.code, why, strlen(why),
+                           0);
+            return;
+        }
+        wsp_conn_timer(&pool->link, conn);
+        if (conn->state == WSP_OPEN) {
+            wsp_timers_sooner(&pool->link.timers, conn->slot.index, turn);
+        }
+        return;
+    }
+    wsp_conn_timer(&pool->link, conn);
+}
+
+int wspool_tick(wspool *pool, uint64_t now)
+{
+    uint32_t slot;
+    if (!pool) {
+        return WSPOOL_ERR_INVAL;
+    }
+    if (pool->depth > 0) {
+        return WSPOOL_ERR_REENTRANT;
+    }
+    wsp_enter_at(pool, now);
+    wsp_mailbox_read(pool);
+    while ((slot = wsp_timers_fire(&pool->link.timers, pool->link.now)) != WSP_TIMER_NONE) {
+        on_timer(pool, wsp_slots_at(&pool->peers, slot));
+    }
+    wsp_leave(pool);
+    return 0;
+}
