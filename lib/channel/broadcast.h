@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * channel/broadcast.h - one message to all members of a channel.  Floor 3.
+ * channel/broadcast.h - one message to all members of a channel.  Layer 3.
  *
  * The walk touches one cache line of each member and calls nobody but the codec, which must not
  * call the pool: what it finds out (a slow peer, a dropped message) is marked, and dealt with on

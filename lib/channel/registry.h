@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * channel/registry.h - channels, and who is a member of which.  Floor 3.
+ * channel/registry.h - channels, and who is a member of which.  Layer 3.
  *
  * Two arrays that point into each other: a channel's members, and a peer's seats.
  *
@@ -32,31 +32,7 @@
 #include <wspool/wspool.h>
 #include "base/map.h"
 #include "base/spares.h"
-#include "link/conn.h"
-
-struct wsp_channel;
-
-struct wsp_seat {
-    struct wsp_channel *channel;
-    uint32_t index; /* among the channel's members */
-};
-
-struct wsp_seats {
-    struct wsp_channel *first_channel; /* seat 0; its parts lie apart to save eight bytes */
-    uint32_t first_index;
-    uint16_t count;
-    uint16_t cap;          /* of more[] */
-    struct wsp_seat *more; /* seats 1 and up */
-};
-
-/* The record of a peer: its connection, what the host knows it by, and where it sits. */
-struct wsp_peer {
-    struct wsp_conn conn;
-    void *user;
-    void *identity;
-    struct wsp_seats seats;
-};
-_Static_assert(sizeof(struct wsp_peer) <= 192, "an idle peer costs 192 bytes at most (law 4)");
+#include "channel/peer.h"
 
 struct wsp_member {
     struct wsp_peer *peer;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * link/coding.h - the parameters that a peer negotiated with the codec, in one byte.  Floor 2.
+ * link/coding.h - the parameters that a peer negotiated with the codec, in one byte.  Layer 2.
  */
 #ifndef WSP_LINK_CODING_H
 #define WSP_LINK_CODING_H

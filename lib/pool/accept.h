@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool/accept.h - from a transport's first byte, or a hosted request, to an open peer.  Floor 5.
+ * pool/accept.h - from a transport's first byte, or a hosted request, to an open peer.  Layer 4.
  */
 #ifndef WSP_POOL_ACCEPT_H
 #define WSP_POOL_ACCEPT_H

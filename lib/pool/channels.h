@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool/channels.h - joining and leaving channels; what the channel hook is told.  Floor 5.
+ * pool/channels.h - joining and leaving channels; what the channel hook is told.  Layer 4.
  */
 #ifndef WSP_POOL_CHANNELS_H
 #define WSP_POOL_CHANNELS_H

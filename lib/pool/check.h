@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool/check.h - the invariants of all modules, and those of the pool.  Floor 5.
+ * pool/check.h - the invariants of all modules, and those of the pool.  Layer 4.
  */
 #ifndef WSP_POOL_CHECK_H
 #define WSP_POOL_CHECK_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool/drain.h - closing all peers, spread evenly over a window.  Floor 5.
+ * pool/drain.h - closing all peers, spread evenly over a window.  Layer 4.
  */
 #ifndef WSP_POOL_DRAIN_H
 #define WSP_POOL_DRAIN_H

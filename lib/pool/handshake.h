@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool/handshake.h - what is kept of a handshake that can't be decided at once.  Floor 5.
+ * pool/handshake.h - what is kept of a handshake that can't be decided at once.  Layer 4.
  *
  * Three things make a peer need one: its head comes in parts; a verdict about it is awaited; a
  * hosted one holds a place until its host has sent the 101. First the handshake holds the part of the

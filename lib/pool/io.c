@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool/io.c - bytes in and out, and which peers need attention. Floor 5.
+ * pool/io.c - bytes in and out, and which peers need attention. Layer 4.
  *
  * All of it is public calls: wspool/wspool.h says what they do. peek and ack are called once for
  * each peer and turn, so they do no more than they must; only an ack that has ended something

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool/judge.h - may a peer come in: policy and hooks are asked.  Floor 5.
+ * pool/judge.h - may a peer come in: policy and hooks are asked.  Layer 4.
  */
 #ifndef WSP_POOL_JUDGE_H
 #define WSP_POOL_JUDGE_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pool/life.c - the life of a pool: new, free, route; and its wiring. Floor 5. */
+/* pool/life.c - the life of a pool: new, free, route; and its wiring. Layer 4. */
 #include "base/growing.h"
 #include "pool/channels.h"
 #include "pool/mailbox.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool/log.h - records of the log hook, and their rate.  Floor 5.
+ * pool/log.h - records of the log hook, and their rate.  Layer 4.
  */
 #ifndef WSP_POOL_LOG_H
 #define WSP_POOL_LOG_H

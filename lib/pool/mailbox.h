@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool/mailbox.h - verdicts that other threads leave for the pool's thread.  Floor 5.
+ * pool/mailbox.h - verdicts that other threads leave for the pool's thread.  Layer 4.
  */
 #ifndef WSP_POOL_MAILBOX_H
 #define WSP_POOL_MAILBOX_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool/peers.h - records of peers: taken, given back, found, walked.  Floor 5.
+ * pool/peers.h - records of peers: taken, given back, found, walked.  Layer 4.
  *
  * A record is taken when a transport or a hosted request comes, and given back when its host releases
  * it. What else a peer holds is given back with it: its connection's, and its identity.

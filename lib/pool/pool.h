@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool/pool.h - struct wspool: the state that the modules of this layer share.  Floor 5.
+ * pool/pool.h - struct wspool: the state that the modules of this layer share.  Layer 4.
  *
  * This header has no .c file and knows no other module of the layer but handshake.h. The modules
  * are listed from the bottom to the top; each calls those above it in the list only.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pool/publish.c - broadcast and send: one image, one block, many queues. Floor 5. */
+/* pool/publish.c - broadcast and send: one image, one block, many queues. Layer 4. */
 #include <string.h>
 
 #include "base/growing.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool/reap.h - entering and leaving the pool, and the events that are dealt with last.  Floor 5.
+ * pool/reap.h - entering and leaving the pool, and the events that are dealt with last.  Layer 4.
  *
  * Every public call is one of three kinds. Readers look and change nothing. Calls that a hook may make
  * come in with wsp_enter and go out with wsp_leave; the outermost of them deals with the events of the

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool/refuse.h - the end of a handshake that comes to nothing, and how it is answered.  Floor 5.
+ * pool/refuse.h - the end of a handshake that comes to nothing, and how it is answered.  Layer 4.
  */
 #ifndef WSP_POOL_REFUSE_H
 #define WSP_POOL_REFUSE_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool/settings.h - defaults and limits of a configuration: see wspool/config.h.  Floor 5.
+ * pool/settings.h - defaults and limits of a configuration: see wspool/config.h.  Layer 4.
  */
 #ifndef WSP_POOL_SETTINGS_H
 #define WSP_POOL_SETTINGS_H

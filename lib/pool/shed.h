@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool/shed.h - which peers are closed when the pool's budget for output is spent.  Floor 5.
+ * pool/shed.h - which peers are closed when the pool's budget for output is spent.  Layer 4.
  */
 #ifndef WSP_POOL_SHED_H
 #define WSP_POOL_SHED_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool/stages.h - the books of the handshake's stages.  Floor 5.
+ * pool/stages.h - the books of the handshake's stages.  Layer 4.
  */
 #ifndef WSP_POOL_STAGES_H
 #define WSP_POOL_STAGES_H

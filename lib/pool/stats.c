@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * pool/stats.c - the numbers, and the check of the books. Nothing here changes anything.
- * Floor 5.
+ * Layer 4.
  *
  * What wspool_check finds out, beside the invariants of the pool and of all modules (pool/check.h):
  * - the equations of wspool/stats.h hold;

@@ -7,11 +7,10 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "tools"))
-from house import COMPANIONS, adapters, companion_headers, core_headers  # noqa: E402
+from house import COMPANIONS, adapters, companion_headers, core_headers, table  # noqa: E402
 from tap import Tap  # noqa: E402
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
-ROW = re.compile(r"^\|\s*(\d+|-)\s*\|([^|]*)\|", re.M)
 
 # What plain C has and needs no system; struct iovec is the one thing taken from POSIX.
 PLAIN = {f"{name}.h" for name in
@@ -28,16 +27,6 @@ def includes(path):
 
 def code(*folders):
     return sorted(p for f in folders for p in Path(f).rglob("*.[ch]"))
-
-
-def table():
-    """{folder: floor}; the floor is None where the table has a dash."""
-    floors = {}
-    readme = Path("lib/README.md")
-    for number, folders in ROW.findall(readme.read_text() if readme.exists() else ""):
-        for folder in re.findall(r"lib/(\w+)/", folders):
-            floors[folder] = None if number == "-" else int(number)
-    return floors
 
 
 def wrong_way_up(floors, path):
@@ -113,7 +102,7 @@ def introduction(floors, path):
         yield f"{path}: does not begin with its SPDX line"
     if not said or not str(path).endswith(said.group(1)):
         yield f'{path}: its head comment does not begin with its name and " - "'
-    said = re.search(r"Floor (\d+)\b", head)
+    said = re.search(r"(?:Layer|Floor) (\d+)\b", head)
     floor = floors.get(path.parts[1]) if path.parts[0] == "lib" else None
     if floor is not None and (said or path.suffix == ".h"):
         if not said or int(said.group(1)) != floor:

@@ -1,25 +1,33 @@
 # SPDX-License-Identifier: MIT
-"""The modules of a layer form no circle. A module is NAME.c and NAME.h of one folder below lib/. It
-uses another module of the folder if one of its files includes the other's header, or if its object
-calls a function that the other's object defines. Reads lib/ and build/release/lib."""
+"""The modules of a layer form no circle. A module is NAME.c and NAME.h of a folder below lib/; the
+table in lib/README.md says which folders make a layer. A module uses another of its layer if one of
+its files includes the other's header, or if its object calls a function that the other's object
+defines. Reads lib/ and build/release/lib."""
 import os
 import re
 import sys
 from pathlib import Path
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "tools"))
+from house import table  # noqa: E402
 from tap import Tap, run  # noqa: E402
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.M)
 OBJECTS = Path("build/release/lib")
 
 
-def by_includes(layer):
+def sources(folders, ending):
+    """(module, file) of each file"""
+    return [(f"{folder}/{path.stem}", path) for folder in folders
+            for path in sorted(Path("lib", folder).glob(ending))]
+
+
+def by_includes(folders):
     """(module, module that it uses, why)"""
-    for path in sorted(Path("lib", layer).glob("*.[ch]")):
+    for module, path in sources(folders, "*.[ch]"):
         for name in INCLUDE.findall(path.read_text()):
-            if Path(name).parent == Path(layer):
-                yield path.stem, Path(name).stem, f'includes "{name}"'
+            if Path(name).parent.name in folders:
+                yield module, name[:-2], f'includes "{name}"'
 
 
 def symbols(path):
@@ -30,9 +38,8 @@ def symbols(path):
     return [tuple(line.split()[:2]) for line in result.stdout.splitlines()]
 
 
-def by_calls(layer):
-    found = {path.stem: symbols(OBJECTS / layer / f"{path.stem}.o")
-             for path in sorted(Path("lib", layer).glob("*.c"))}
+def by_calls(folders):
+    found = {module: symbols(OBJECTS / f"{module}.o") for module, _ in sources(folders, "*.c")}
     home = {name: module for module, names in found.items()
             for name, letter in names if letter.isupper() and letter != "U"}
     for module, names in found.items():
@@ -41,10 +48,10 @@ def by_calls(layer):
                 yield module, home[name], f"uses {name}"
 
 
-def graph(layer):
+def graph(folders):
     """{module: {module that it uses: why}}"""
     uses = {}
-    for module, other, why in [*by_includes(layer), *by_calls(layer)]:
+    for module, other, why in [*by_includes(folders), *by_calls(folders)]:
         if module != other:
             uses.setdefault(module, {}).setdefault(other, why)
     return uses
@@ -67,13 +74,16 @@ def circle(uses):
 
 def main():
     t = Tap()
-    layers = sorted(path.name for path in Path("lib").iterdir() if list(path.glob("*.c")))
-    t.ok("base" in layers and "pool" in layers, "there_are_layers", "lib/ has no folders")
-    for layer in layers:
-        uses = graph(layer)
+    layers = {}
+    for folder, number in table().items():
+        layers.setdefault(folder if number is None else number, []).append(folder)
+    t.ok(["base", "os"] in layers.values() and ["pool"] in layers.values(), "there_are_layers",
+         "lib/README.md has no rows like | 0 | `lib/base/` | ... |")
+    for folders in layers.values():
+        uses = graph(folders)
         found = circle(uses)
-        t.none([f"lib/{layer}: {a} {uses[a][b]}" for a, b in zip(found, found[1:] + found[:1])],
-               f"modules_of_{layer}_form_no_circle")
+        t.none([f"lib/{a} {uses[a][b]}" for a, b in zip(found, found[1:] + found[:1])],
+               f"modules_of_{'_and_'.join(folders)}_form_no_circle")
     t.end()
 
 
