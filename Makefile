@@ -226,7 +226,7 @@ build/$(1)/test/world.a: $$(patsubst %.c,build/$(1)/test/sim/%.o,$$(call support
 endef
 
 define program # variant, kind, path without .c
-build/$(1)/$(3): build/$(1)/$(3).o $$(if $$(filter bench,$(2)),,build/$(1)/test/tools/filter.o) \
+build/$(1)/$(3): build/$(1)/$(3).o $$(if $$(filter bench,$(2)),,build/$(1)/test/tools/test.o) \
                  $$(patsubst %.c,build/$(1)/test/$(2)/%.o,$$(call support,$(2))) \
                  $$(if $$(filter unit sim bench,$(2)),,build/$(1)/test/world.a) \
                  $$(foreach c,$$(call beside,$(2)),build/$(1)/libwspool_$$(c).a) \

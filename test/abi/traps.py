@@ -47,7 +47,7 @@ def missing(reference):
         return f"{reference} names no case"
     text = path.read_text()
     if not script and program.split("/")[1].startswith("test_"):
-        text = "\n".join(re.findall(r"cmocka_unit_test\w*\(\s*(\w+)", text))
+        text = "\n".join(re.findall(r"^TEST\((\w+)\)", text, re.M))
     return None if re.search(rf"\b{re.escape(case)}\b", text) else f"{path} has no case {case}"
 
 

@@ -6,15 +6,12 @@
 #ifndef WSPOOL_TEST_DEFLATE_SIDE_H
 #define WSPOOL_TEST_DEFLATE_SIDE_H
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
 #include <zlib.h>
 
 #include <wspool/wspool.h>

@@ -28,10 +28,9 @@ static void expect_no(side *s, unsigned wishes, const char *offer)
         fail_msg("agreed to: %s\nby: %s", offer, s->agreed.answer);
 }
 
-static void offer_is_answered_with_what_is_agreed(void **state)
+TEST(offer_is_answered_with_what_is_agreed)
 {
     side s;
-    (void)state;
     side_init(&s);
     side_start(&s);
     expect_yes(&s, 0, PMD, BOTH, 7);
@@ -45,9 +44,8 @@ static void offer_is_answered_with_what_is_agreed(void **state)
     side_stop(&s);
 }
 
-static void offer_of_each_window_is_answered_with_the_lesser(void **state)
+TEST(offer_of_each_window_is_answered_with_the_lesser)
 {
-    (void)state;
     for (int ours = 9; ours <= 15; ours++) {
         side s;
         side_init(&s);
@@ -73,10 +71,9 @@ static void offer_of_each_window_is_answered_with_the_lesser(void **state)
     }
 }
 
-static void names_are_known_in_any_case(void **state)
+TEST(names_are_known_in_any_case)
 {
     side s;
-    (void)state;
     side_init(&s);
     side_start(&s);
     expect_yes(&s, 0, "PerMessage-DEFLATE; Server_No_Context_Takeover; CLIENT_MAX_WINDOW_BITS=9",
@@ -85,7 +82,7 @@ static void names_are_known_in_any_case(void **state)
     side_stop(&s);
 }
 
-static void offer_that_is_not_wholly_understood_is_declined(void **state)
+TEST(offer_that_is_not_wholly_understood_is_declined)
 {
     static const char *const offers[] = {
         "permessage-deflat",
@@ -110,7 +107,6 @@ static void offer_that_is_not_wholly_understood_is_declined(void **state)
         PMD "; " SMWB,
     };
     side s;
-    (void)state;
     side_init(&s);
     side_start(&s);
     for (size_t i = 0; i < sizeof offers / sizeof *offers; i++) {
@@ -120,13 +116,12 @@ static void offer_that_is_not_wholly_understood_is_declined(void **state)
     side_stop(&s);
 }
 
-static void window_that_is_no_plain_number_of_8_to_15_is_declined(void **state)
+TEST(window_that_is_no_plain_number_of_8_to_15_is_declined)
 {
     static const char *const values[] = {"-",    "0",   "1",    "7",   "16",  "20",  "010", "08",
                                          "09",   "+10", "-10",  "10.", "1e1", "0xa", "a",   "1a",
                                          "10.0", "150", "1234", "1:",  "8x",  "1/",  "99",  "100"};
     side s;
-    (void)state;
     side_init(&s);
     side_start(&s);
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
@@ -152,10 +147,9 @@ static void window_that_is_no_plain_number_of_8_to_15_is_declined(void **state)
     side_stop(&s);
 }
 
-static void route_may_switch_it_off(void **state)
+TEST(route_may_switch_it_off)
 {
     side s;
-    (void)state;
     side_init(&s);
     side_start(&s);
     expect_no(&s, WSPOOL_DEFLATE_OFF, PMD);
@@ -163,11 +157,10 @@ static void route_may_switch_it_off(void **state)
     side_stop(&s);
 }
 
-static void route_may_let_clients_keep_their_context(void **state)
+TEST(route_may_let_clients_keep_their_context)
 {
     side s;
     unsigned without, with;
-    (void)state;
     side_init(&s);
     side_start(&s);
     expect_yes(&s, 0, PMD, BOTH, 7);
@@ -181,31 +174,15 @@ static void route_may_let_clients_keep_their_context(void **state)
     side_stop(&s);
 }
 
-static void agreement_of_an_older_pool_is_not_overrun(void **state)
+TEST(agreement_of_an_older_pool_is_not_overrun)
 {
     side s;
     wspool_extension offer = {.name = {PMD, strlen(PMD)}};
     wspool_agreement agreed = {.size = sizeof agreed - 1};
-    (void)state;
     side_init(&s);
     side_start(&s);
     assert_int_equal(s.hook.agree(&offer, 0, &agreed, s.hook.user), 0);
     agreed.size = sizeof agreed;
     assert_int_equal(s.hook.agree(&offer, 0, &agreed, s.hook.user), 1);
     side_stop(&s);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(offer_is_answered_with_what_is_agreed),
-        cmocka_unit_test(offer_of_each_window_is_answered_with_the_lesser),
-        cmocka_unit_test(names_are_known_in_any_case),
-        cmocka_unit_test(offer_that_is_not_wholly_understood_is_declined),
-        cmocka_unit_test(window_that_is_no_plain_number_of_8_to_15_is_declined),
-        cmocka_unit_test(route_may_switch_it_off),
-        cmocka_unit_test(route_may_let_clients_keep_their_context),
-        cmocka_unit_test(agreement_of_an_older_pool_is_not_overrun),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

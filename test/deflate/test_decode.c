@@ -87,10 +87,9 @@ static void expect_each(side *s, const char *at, size_t len, const char *message
 
 /* ---------------------------------------------------------------- RFC 7692 */
 
-static void examples_of_the_rfc_are_read(void **state)
+TEST(examples_of_the_rfc_are_read)
 {
     side s;
-    (void)state;
     begin(&s);
     EXPECT("\xf2\x48\xcd\xc9\xc9\x07\x00", "Hello");                         /* 7.2.3.1 */
     EXPECT("\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00", "Hello");         /* 7.2.3.3 */
@@ -100,13 +99,12 @@ static void examples_of_the_rfc_are_read(void **state)
     side_stop(&s);
 }
 
-static void example_of_the_rfc_with_a_shared_window_is_read_with_takeover_only(void **state)
+TEST(example_of_the_rfc_with_a_shared_window_is_read_with_takeover_only)
 {
     bytes first = bytes_of("\xf2\x48\xcd\xc9\xc9\x07\x00", 7); /* 7.2.3.2 */
     bytes second = bytes_of("\xf2\x00\x11\x00\x00", 5);
     bytes hello = bytes_of("Hello", 5), out;
     side s;
-    (void)state;
     begin(&s);
     for (size_t room = 0; room < 7; room++) {
         void *peer = NULL;
@@ -129,10 +127,9 @@ static void example_of_the_rfc_with_a_shared_window_is_read_with_takeover_only(v
 
 /* ------------------------------------------------------------------ BFINAL */
 
-static void final_block_may_be_the_end_or_not(void **state)
+TEST(final_block_may_be_the_end_or_not)
 {
     side s;
-    (void)state;
     begin(&s);
     EXPECT("\xf3\x48\xcd\xc9\xc9\x07\x00", "Hello");     /* nothing behind it */
     EXPECT("\xf3\x48\xcd\xc9\xc9\x07\x00\x00", "Hello"); /* the beginning of the tail */
@@ -151,20 +148,18 @@ static void final_block_may_be_the_end_or_not(void **state)
     side_stop(&s);
 }
 
-static void stream_behind_a_final_block_sees_nothing_of_the_one_before(void **state)
+TEST(stream_behind_a_final_block_sees_nothing_of_the_one_before)
 {
     side s;
-    (void)state;
     begin(&s);
     /* the second of 7.2.3.2, behind "Hello" in a final block */
     EXPECT_BAD("\xf3\x48\xcd\xc9\xc9\x07\x00\xf2\x00\x11\x00\x00");
     side_stop(&s);
 }
 
-static void final_block_of_zlib_is_read_whatever_follows(void **state)
+TEST(final_block_of_zlib_is_read_whatever_follows)
 {
     side s;
-    (void)state;
     begin(&s);
     for (uint64_t seed = 1; seed < 30; seed++) {
         bytes a = some_text(sim_mix(&(uint64_t){seed}) % 9000, seed);
@@ -190,11 +185,10 @@ static void final_block_of_zlib_is_read_whatever_follows(void **state)
 
 /* --------------------------------------------------------- whole messages */
 
-static void message_of_each_window_is_read_however_it_is_cut(void **state)
+TEST(message_of_each_window_is_read_however_it_is_cut)
 {
     static const size_t sizes[] = {1, 3, 64, 1000, 0};
     side s;
-    (void)state;
     begin(&s);
     for (int window = 9; window <= 15; window++) {
         bytes message = some_text(window < 12 ? (size_t)2 << window : 6000, (uint64_t)window);
@@ -216,13 +210,12 @@ static void message_of_each_window_is_read_however_it_is_cut(void **state)
     side_stop(&s);
 }
 
-static void message_without_payload_is_empty(void **state)
+TEST(message_without_payload_is_empty)
 {
     bytes none = bytes_of("", 0), hello = bytes_of("\xf2\x48\xcd\xc9\xc9\x07\x00", 7);
     bytes again = bytes_of("\xf2\x00\x11\x00\x00", 5), text = bytes_of("Hello", 5);
     void *peer = NULL;
     side s;
-    (void)state;
     begin(&s);
     expect(&s, plain, none, (cut){0}, "", 0);
     expect(&s, plain, none, (cut){.tail_alone = 1}, "", 0);
@@ -238,11 +231,10 @@ static void message_without_payload_is_empty(void **state)
     bytes_free(&text);
 }
 
-static void empty_blocks_without_number_are_read(void **state)
+TEST(empty_blocks_without_number_are_read)
 {
     bytes payload = {malloc(20000 * 5), 0};
     side s;
-    (void)state;
     begin(&s);
     for (int i = 0; i < 20000; i++, payload.len += 5)
         memcpy(payload.at + payload.len, "\0\0\0\xff\xff", 5);
@@ -256,10 +248,9 @@ static void empty_blocks_without_number_are_read(void **state)
 
 /* ------------------------------------------------------------------- bombs */
 
-static void message_may_fill_its_room_and_no_byte_more(void **state)
+TEST(message_may_fill_its_room_and_no_byte_more)
 {
     side s;
-    (void)state;
     begin(&s);
     for (size_t len = 1; len < 3000; len = len * 2 + 1) {
         for (int noise = 0; noise < 3; noise++) {
@@ -287,13 +278,12 @@ static void message_may_fill_its_room_and_no_byte_more(void **state)
     side_stop(&s);
 }
 
-static void bomb_is_stopped_at_its_room_and_costs_no_more_memory(void **state)
+TEST(bomb_is_stopped_at_its_room_and_costs_no_more_memory)
 {
     bytes message = {calloc(1, 20 << 20), 20 << 20};
     bytes payload = payload_of(message.at, message.len, 15, 9), out;
     void *peer = NULL;
     side s;
-    (void)state;
     begin(&s);
     assert_true(payload.len < message.len / 900);
     for (int i = 0; i < 10; i++) {
@@ -314,11 +304,10 @@ static void bomb_is_stopped_at_its_room_and_costs_no_more_memory(void **state)
 
 /* ------------------------------------------------------------------ broken */
 
-static void message_that_is_cut_short_is_bad(void **state)
+TEST(message_that_is_cut_short_is_bad)
 {
     bytes message = some_text(300, 5);
     side s;
-    (void)state;
     begin(&s);
     for (size_t level = 0; level <= 9; level += 3) {
         bytes payload = payload_of(message.at, message.len, 12, (int)level);
@@ -335,10 +324,9 @@ static void message_that_is_cut_short_is_bad(void **state)
     bytes_free(&message);
 }
 
-static void message_that_is_no_deflate_is_bad(void **state)
+TEST(message_that_is_no_deflate_is_bad)
 {
     side s;
-    (void)state;
     begin(&s);
     EXPECT_BAD("\x06\x00"); /* a block of the fourth type */
     EXPECT_BAD("\xff\xff\xff\xff");
@@ -352,14 +340,13 @@ static void message_that_is_no_deflate_is_bad(void **state)
 
 /* Any byte of a message changed: never a crash, never more than its room, and what is taken for
  * good is what zlib makes of it. */
-static void message_with_any_byte_changed_is_bad_or_another(void **state)
+TEST(message_with_any_byte_changed_is_bad_or_another)
 {
     bytes message = some_text(300, 6);
     bytes payload = payload_of(message.at, message.len, 12, 6);
     size_t bad = 0;
     uint64_t seed = 1;
     side s;
-    (void)state;
     begin(&s);
     for (size_t i = 0; i < payload.len; i++) {
         for (int bit = 0; bit < 8; bit++) {
@@ -393,14 +380,13 @@ static void message_with_any_byte_changed_is_bad_or_another(void **state)
     bytes_free(&payload);
 }
 
-static void distance_beyond_the_window_that_we_chose_is_bad(void **state)
+TEST(distance_beyond_the_window_that_we_chose_is_bad)
 {
     bytes noise = some_noise(10000, 1);
     bytes message = bytes_join(bytes_of(noise.at, noise.len), bytes_of(noise.at, noise.len));
     bytes payload = payload_of(message.at, message.len, 15, 9), out;
     void *peer = NULL;
     side s;
-    (void)state;
     begin(&s);
     expect(&s, full, payload, (cut){.room = 500}, message.at, message.len);
     /* a look into the room itself zlib forgives, so the room is small */
@@ -416,10 +402,9 @@ static void distance_beyond_the_window_that_we_chose_is_bad(void **state)
 
 /* ---------------------------------------------------------------- takeover */
 
-static void context_is_kept_from_message_to_message(void **state)
+TEST(context_is_kept_from_message_to_message)
 {
     side s;
-    (void)state;
     begin(&s);
     for (int window = 9; window <= 15; window++) {
         unsigned reading = window <= 12 ? taking : full_taking;
@@ -454,14 +439,13 @@ static void context_is_kept_from_message_to_message(void **state)
     side_stop(&s);
 }
 
-static void context_begins_anew_behind_a_final_block(void **state)
+TEST(context_begins_anew_behind_a_final_block)
 {
     bytes last = bytes_of("\xf3\x48\xcd\xc9\xc9\x07\x00", 7);
     bytes first = bytes_of("\xf2\x48\xcd\xc9\xc9\x07\x00", 7);
     bytes again = bytes_of("\xf2\x00\x11\x00\x00", 5), text = bytes_of("Hello", 5), out;
     bytes empty = bytes_of("", 1), none = bytes_of("", 0);
     side s;
-    (void)state;
     begin(&s);
     for (size_t room = 0; room < 6; room++) {
         cut how = {.piece = room, .room = room, .tail_alone = room % 2};
@@ -487,13 +471,12 @@ static void context_begins_anew_behind_a_final_block(void **state)
     bytes_free(&none);
 }
 
-static void room_of_nothing_is_full_and_loses_nothing(void **state)
+TEST(room_of_nothing_is_full_and_loses_nothing)
 {
     bytes hello = bytes_of("\xf2\x48\xcd\xc9\xc9\x07\x00", 7);
     uint8_t room[5];
     void *peer = NULL;
     side s;
-    (void)state;
     begin(&s);
     wspool_decoding piece = {hello.at, hello.len, room, 0, 1};
     for (int i = 0; i < 3; i++)
@@ -507,13 +490,12 @@ static void room_of_nothing_is_full_and_loses_nothing(void **state)
     bytes_free(&hello);
 }
 
-static void peers_with_takeover_do_not_see_each_others_context(void **state)
+TEST(peers_with_takeover_do_not_see_each_others_context)
 {
     bytes hello = bytes_of("\xf2\x48\xcd\xc9\xc9\x07\x00", 7);
     bytes again = bytes_of("\xf2\x00\x11\x00\x00", 5), text = bytes_of("Hello", 5), out;
     void *a = NULL, *b = NULL;
     side s;
-    (void)state;
     begin(&s);
     next_is(&s, taking, &a, hello, (cut){0}, text);
     assert_int_equal(side_read(&s, taking, &b, again, (cut){0}, &out), WSPOOL_DECODED_BAD);
@@ -530,12 +512,11 @@ static void peers_with_takeover_do_not_see_each_others_context(void **state)
     bytes_free(&text);
 }
 
-static void numbers_of_what_was_read_add_up(void **state)
+TEST(numbers_of_what_was_read_add_up)
 {
     bytes message = some_text(1000, 1), payload = payload_of(message.at, message.len, 12, 6);
     void *peer = NULL;
     side s;
-    (void)state;
     begin(&s);
     for (size_t i = 0; i < 9; i++)
         next_is(&s, i < 5 ? plain : taking, &peer, payload, (cut){.piece = i, .room = i}, message);
@@ -549,30 +530,4 @@ static void numbers_of_what_was_read_add_up(void **state)
     side_stop(&s);
     bytes_free(&message);
     bytes_free(&payload);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(examples_of_the_rfc_are_read),
-        cmocka_unit_test(example_of_the_rfc_with_a_shared_window_is_read_with_takeover_only),
-        cmocka_unit_test(final_block_may_be_the_end_or_not),
-        cmocka_unit_test(stream_behind_a_final_block_sees_nothing_of_the_one_before),
-        cmocka_unit_test(final_block_of_zlib_is_read_whatever_follows),
-        cmocka_unit_test(message_of_each_window_is_read_however_it_is_cut),
-        cmocka_unit_test(message_without_payload_is_empty),
-        cmocka_unit_test(empty_blocks_without_number_are_read),
-        cmocka_unit_test(message_may_fill_its_room_and_no_byte_more),
-        cmocka_unit_test(bomb_is_stopped_at_its_room_and_costs_no_more_memory),
-        cmocka_unit_test(message_that_is_cut_short_is_bad),
-        cmocka_unit_test(message_that_is_no_deflate_is_bad),
-        cmocka_unit_test(message_with_any_byte_changed_is_bad_or_another),
-        cmocka_unit_test(distance_beyond_the_window_that_we_chose_is_bad),
-        cmocka_unit_test(context_is_kept_from_message_to_message),
-        cmocka_unit_test(context_begins_anew_behind_a_final_block),
-        cmocka_unit_test(room_of_nothing_is_full_and_loses_nothing),
-        cmocka_unit_test(peers_with_takeover_do_not_see_each_others_context),
-        cmocka_unit_test(numbers_of_what_was_read_add_up),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,12 +28,11 @@ static void expect_as_it_is(side *s, unsigned form, const void *message, size_t 
     assert_null(s->hook.encode(form, message, len, &encoded_len, s->hook.user));
 }
 
-static void message_of_each_form_and_length_is_read_by_zlib(void **state)
+TEST(message_of_each_form_and_length_is_read_by_zlib)
 {
     static const size_t lengths[] = {256,  257,  300,   512,   1000,  4092,  4093,   4096,
                                      5000, 9999, 32768, 65532, 65536, 65537, 100000, 300000};
     side s;
-    (void)state;
     side_init(&s);
     side_start(&s);
     for (unsigned form = 1; form <= 7; form++) {
@@ -46,9 +45,8 @@ static void message_of_each_form_and_length_is_read_by_zlib(void **state)
     side_stop(&s);
 }
 
-static void message_of_each_level_is_read_by_zlib(void **state)
+TEST(message_of_each_level_is_read_by_zlib)
 {
-    (void)state;
     for (int level = 1; level <= 9; level++) {
         bytes message = some_text(20000, (uint64_t)level);
         side s;
@@ -63,10 +61,9 @@ static void message_of_each_level_is_read_by_zlib(void **state)
 }
 
 /* Two copies of noise, so far apart that only some windows see the first from the second. */
-static void window_of_a_form_is_used_and_no_more(void **state)
+TEST(window_of_a_form_is_used_and_no_more)
 {
     side s;
-    (void)state;
     side_init(&s);
     side_start(&s);
     for (int window = 9; window <= 15; window++) {
@@ -83,12 +80,11 @@ static void window_of_a_form_is_used_and_no_more(void **state)
     side_stop(&s);
 }
 
-static void message_leans_on_none_before_it(void **state)
+TEST(message_leans_on_none_before_it)
 {
     bytes message = some_text(2000, 1), other = some_text(3000, 2);
     size_t len, again;
     side s;
-    (void)state;
     side_init(&s);
     side_start(&s);
     len = expect_shorter(&s, 7, message);
@@ -102,13 +98,12 @@ static void message_leans_on_none_before_it(void **state)
     bytes_free(&other);
 }
 
-static void encoding_is_what_zlib_gives_byte_for_byte(void **state)
+TEST(encoding_is_what_zlib_gives_byte_for_byte)
 {
     bytes message = some_text(5000, 3);
     bytes payload = payload_of(message.at, message.len, 15, 6);
     size_t len = 0;
     side s;
-    (void)state;
     side_init(&s);
     side_start(&s);
     const void *at = s.hook.encode(7, message.at, message.len, &len, s.hook.user);
@@ -119,11 +114,10 @@ static void encoding_is_what_zlib_gives_byte_for_byte(void **state)
     bytes_free(&payload);
 }
 
-static void message_below_the_threshold_goes_as_it_is(void **state)
+TEST(message_below_the_threshold_goes_as_it_is)
 {
     static const uint32_t thresholds[] = {0, 1, 64, 256, 1000};
     char text[1001];
-    (void)state;
     memset(text, 'a', sizeof text);
     for (size_t i = 0; i < 5; i++) {
         side s;
@@ -144,11 +138,10 @@ static void message_below_the_threshold_goes_as_it_is(void **state)
     }
 }
 
-static void message_that_does_not_get_shorter_goes_as_it_is(void **state)
+TEST(message_that_does_not_get_shorter_goes_as_it_is)
 {
     size_t passed = 0, edge = 0;
     side s;
-    (void)state;
     side_init(&s);
     s.options.threshold = 0;
     side_start(&s);
@@ -178,11 +171,10 @@ static void message_that_does_not_get_shorter_goes_as_it_is(void **state)
     side_stop(&s);
 }
 
-static void form_that_was_never_agreed_to_goes_as_it_is(void **state)
+TEST(form_that_was_never_agreed_to_goes_as_it_is)
 {
     bytes message = some_text(1000, 1);
     side s;
-    (void)state;
     side_init(&s);
     side_start(&s);
     expect_as_it_is(&s, 0, message.at, message.len);
@@ -192,12 +184,11 @@ static void form_that_was_never_agreed_to_goes_as_it_is(void **state)
     bytes_free(&message);
 }
 
-static void numbers_of_what_was_compressed_add_up(void **state)
+TEST(numbers_of_what_was_compressed_add_up)
 {
     bytes message = some_text(1000, 1);
     uint64_t out = 0;
     side s;
-    (void)state;
     side_init(&s);
     side_start(&s);
     for (unsigned form = 1; form <= 7; form++)
@@ -210,20 +201,4 @@ static void numbers_of_what_was_compressed_add_up(void **state)
     assert_int_equal(stats.passed, 1);
     side_stop(&s);
     bytes_free(&message);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(message_of_each_form_and_length_is_read_by_zlib),
-        cmocka_unit_test(message_of_each_level_is_read_by_zlib),
-        cmocka_unit_test(window_of_a_form_is_used_and_no_more),
-        cmocka_unit_test(message_leans_on_none_before_it),
-        cmocka_unit_test(encoding_is_what_zlib_gives_byte_for_byte),
-        cmocka_unit_test(message_below_the_threshold_goes_as_it_is),
-        cmocka_unit_test(message_that_does_not_get_shorter_goes_as_it_is),
-        cmocka_unit_test(form_that_was_never_agreed_to_goes_as_it_is),
-        cmocka_unit_test(numbers_of_what_was_compressed_add_up),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,7 +32,7 @@ static enum wspool_decoded read_some(side *s, unsigned reading, void **state, by
 
 /* ------------------------------------------------------------------- held */
 
-static void peers_without_takeover_hold_nothing_between_messages(void **state)
+TEST(peers_without_takeover_hold_nothing_between_messages)
 {
     enum { PEERS = 100 };
     bytes message = some_text(3000, 1), payload = payload_of(message.at, message.len, 12, 6);
@@ -41,7 +41,6 @@ static void peers_without_takeover_hold_nothing_between_messages(void **state)
     void *peers[PEERS] = {NULL};
     size_t idle = 0, busy;
     side s;
-    (void)state;
     side_init(&s);
     side_start(&s);
     begin(&s);
@@ -82,13 +81,12 @@ static void peers_without_takeover_hold_nothing_between_messages(void **state)
     bytes_free(&other);
 }
 
-static void peers_with_takeover_hold_their_window_until_they_go(void **state)
+TEST(peers_with_takeover_hold_their_window_until_they_go)
 {
     enum { PEERS = 20 };
     bytes message = some_text(3000, 1), payload = payload_of(message.at, message.len, 12, 6);
     void *peers[PEERS] = {NULL};
     side s;
-    (void)state;
     side_init(&s);
     side_start(&s);
     begin(&s);
@@ -112,12 +110,11 @@ static void peers_with_takeover_hold_their_window_until_they_go(void **state)
     bytes_free(&payload);
 }
 
-static void deflaters_are_made_at_first_use_one_for_each_form(void **state)
+TEST(deflaters_are_made_at_first_use_one_for_each_form)
 {
     bytes message = some_text(1000, 1);
     size_t len, before;
     side s;
-    (void)state;
     side_init(&s);
     side_start(&s);
     assert_in_range(memory_of(&s), 1, 2000);
@@ -136,12 +133,11 @@ static void deflaters_are_made_at_first_use_one_for_each_form(void **state)
     bytes_free(&message);
 }
 
-static void buffer_of_a_huge_message_goes_with_the_next_small_one(void **state)
+TEST(buffer_of_a_huge_message_goes_with_the_next_small_one)
 {
     bytes message = some_text(2000000, 1);
     size_t len, before;
     side s;
-    (void)state;
     side_init(&s);
     side_start(&s);
     assert_non_null(s.hook.encode(7, message.at, 65532, &len, s.hook.user));
@@ -242,21 +238,19 @@ static void run_scenario_with_failures(int fail_on)
     bytes_free(&payload);
 }
 
-static void each_allocation_may_fail(void **state)
+TEST(each_allocation_may_fail)
 {
-    (void)state;
     run_scenario_with_failures(0);
 }
 
-static void each_allocation_may_fail_and_all_behind_it(void **state)
+TEST(each_allocation_may_fail_and_all_behind_it)
 {
-    (void)state;
     run_scenario_with_failures(1);
 }
 
 /* ------------------------------------------------------------------ options */
 
-static void options_out_of_range_answer_inval(void **state)
+TEST(options_out_of_range_answer_inval)
 {
     static const struct {
         int level, mem_level, server_window, client_window, answer;
@@ -274,7 +268,6 @@ static void options_out_of_range_answer_inval(void **state)
         {6, 8, 15, 8, WSPOOL_ERR_INVAL},
         {6, 8, 15, 16, WSPOOL_ERR_INVAL},
     };
-    (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         wspool_deflate_options options;
         wspool_deflate *deflate = (wspool_deflate *)&options; /* not NULL */
@@ -289,10 +282,9 @@ static void options_out_of_range_answer_inval(void **state)
     }
 }
 
-static void half_a_set_of_memory_hooks_answers_inval(void **state)
+TEST(half_a_set_of_memory_hooks_answers_inval)
 {
     sim_heap heap = {0};
-    (void)state;
     for (int which = 0; which < 8; which++) {
         wspool_mem all = sim_heap_hooks(&heap), none = {0};
         wspool_deflate_options options;
@@ -309,10 +301,9 @@ static void half_a_set_of_memory_hooks_answers_inval(void **state)
     assert_int_equal(atomic_load(&heap.live_blocks), 0);
 }
 
-static void defaults_are_those_of_the_header(void **state)
+TEST(defaults_are_those_of_the_header)
 {
     wspool_deflate_options options;
-    (void)state;
     wspool_deflate_options_init(&options);
     assert_int_equal(options.size, sizeof options);
     assert_int_equal(options.threshold, 256);
@@ -333,7 +324,7 @@ static void defaults_are_those_of_the_header(void **state)
                 hook.rest == NULL);
 }
 
-static void structs_of_other_sizes_are_taken_for_what_they_have(void **state)
+TEST(structs_of_other_sizes_are_taken_for_what_they_have)
 {
     struct {
         wspool_deflate_stats known;
@@ -343,7 +334,6 @@ static void structs_of_other_sizes_are_taken_for_what_they_have(void **state)
         .size = offsetof(wspool_deflate_stats, deflated_in), .deflated = 9, .deflated_in = 9};
     wspool_deflate_options options;
     wspool_deflate *deflate;
-    (void)state;
     wspool_deflate_options_init(&options);
     options.size = offsetof(wspool_deflate_options, level); /* an older host's */
     options.level = 99;
@@ -376,29 +366,10 @@ static void structs_of_other_sizes_are_taken_for_what_they_have(void **state)
     assert_int_equal(wspool_deflate_new(NULL, NULL), WSPOOL_ERR_INVAL);
 }
 
-static void defaults_when_there_is_nowhere_to_write_them_are_not_written(void **state)
+TEST(defaults_when_there_is_nowhere_to_write_them_are_not_written)
 {
     size_t small = 7;
-    (void)state;
     wspool_deflate_options_init_sized(NULL, sizeof(wspool_deflate_options));
     wspool_deflate_options_init_sized((wspool_deflate_options *)(void *)&small, sizeof small - 1);
     assert_int_equal(small, 7);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(peers_without_takeover_hold_nothing_between_messages),
-        cmocka_unit_test(peers_with_takeover_hold_their_window_until_they_go),
-        cmocka_unit_test(deflaters_are_made_at_first_use_one_for_each_form),
-        cmocka_unit_test(buffer_of_a_huge_message_goes_with_the_next_small_one),
-        cmocka_unit_test(each_allocation_may_fail),
-        cmocka_unit_test(each_allocation_may_fail_and_all_behind_it),
-        cmocka_unit_test(options_out_of_range_answer_inval),
-        cmocka_unit_test(half_a_set_of_memory_hooks_answers_inval),
-        cmocka_unit_test(defaults_are_those_of_the_header),
-        cmocka_unit_test(structs_of_other_sizes_are_taken_for_what_they_have),
-        cmocka_unit_test(defaults_when_there_is_nowhere_to_write_them_are_not_written),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -103,11 +103,10 @@ static void deflater(z_stream *z)
     assert_int_equal(deflateInit2(z, 9, Z_DEFLATED, -12, 8, Z_DEFAULT_STRATEGY), Z_OK);
 }
 
-static void broadcast_when_many_read_it_is_compressed_once_for_each_window(void **state)
+TEST(broadcast_when_many_read_it_is_compressed_once_for_each_window)
 {
     struct world w;
     sim_peer *peers[60];
-    (void)state;
     begin(&w, 0);
     for (int i = 0; i < 60; i++)
         peers[i] = join(&w, i % 3 == 0   ? "; client_max_window_bits"
@@ -128,10 +127,9 @@ static void broadcast_when_many_read_it_is_compressed_once_for_each_window(void 
     end(&w);
 }
 
-static void message_when_short_goes_as_it_is(void **state)
+TEST(message_when_short_goes_as_it_is)
 {
     struct world w;
-    (void)state;
     begin(&w, 0);
     sim_peer *p = join(&w, "");
     sim_broadcast(w.s, wspool_global("all"), "short");
@@ -141,12 +139,11 @@ static void message_when_short_goes_as_it_is(void **state)
     end(&w);
 }
 
-static void peers_when_idle_hold_nothing_however_many_have_talked(void **state)
+TEST(peers_when_idle_hold_nothing_however_many_have_talked)
 {
     struct world w;
     z_stream z;
     size_t live = 0;
-    (void)state;
     begin(&w, 0);
     for (int i = 0; i < 200; i++) {
         sim_peer *p = join(&w, "; client_max_window_bits");
@@ -167,11 +164,10 @@ static void peers_when_idle_hold_nothing_however_many_have_talked(void **state)
     end(&w);
 }
 
-static void peer_when_it_keeps_its_context_holds_one_window_and_is_understood(void **state)
+TEST(peer_when_it_keeps_its_context_holds_one_window_and_is_understood)
 {
     struct world w;
     z_stream z;
-    (void)state;
     begin(&w, WSPOOL_DEFLATE_TAKEOVER);
     size_t before = 0, peak_pool = 0;
     for (int i = 0; i < 20; i++) {
@@ -201,11 +197,10 @@ static void peer_when_it_keeps_its_context_holds_one_window_and_is_understood(vo
     end(&w);
 }
 
-static void message_when_it_leans_on_the_one_before_without_takeover_is_refused(void **state)
+TEST(message_when_it_leans_on_the_one_before_without_takeover_is_refused)
 {
     struct world w;
     z_stream z;
-    (void)state;
     begin(&w, 0);
     sim_peer *p = join(&w, "");
     deflater(&z);
@@ -218,12 +213,11 @@ static void message_when_it_leans_on_the_one_before_without_takeover_is_refused(
     end(&w);
 }
 
-static void bomb_when_it_bursts_costs_no_more_than_its_limit(void **state)
+TEST(bomb_when_it_bursts_costs_no_more_than_its_limit)
 {
     enum { BOMB = 32 << 20 };
     struct world w;
     z_stream z;
-    (void)state;
     for (int fragments = 0; fragments < 2; fragments++) {
         uint8_t *zeros = calloc(1, BOMB);
         uint8_t *out = sim_malloc(BOMB / 500);
@@ -259,11 +253,10 @@ static void bomb_when_it_bursts_costs_no_more_than_its_limit(void **state)
     }
 }
 
-static void message_when_half_of_it_came_holds_one_inflater_until_its_peer_is_gone(void **state)
+TEST(message_when_half_of_it_came_holds_one_inflater_until_its_peer_is_gone)
 {
     struct world w;
     z_stream z;
-    (void)state;
     begin(&w, 0);
     for (int i = 0; i < 30; i++) {
         sim_peer *p = join(&w, "; client_max_window_bits");
@@ -280,18 +273,4 @@ static void message_when_half_of_it_came_holds_one_inflater_until_its_peer_is_go
     assert_int_equal(side_stats(&w.side).inflating, 0);
     assert_true(side_live(&w.side) < 4 * 12288 + 16384);
     end(&w);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(broadcast_when_many_read_it_is_compressed_once_for_each_window),
-        cmocka_unit_test(message_when_short_goes_as_it_is),
-        cmocka_unit_test(peers_when_idle_hold_nothing_however_many_have_talked),
-        cmocka_unit_test(peer_when_it_keeps_its_context_holds_one_window_and_is_understood),
-        cmocka_unit_test(message_when_it_leans_on_the_one_before_without_takeover_is_refused),
-        cmocka_unit_test(bomb_when_it_bursts_costs_no_more_than_its_limit),
-        cmocka_unit_test(message_when_half_of_it_came_holds_one_inflater_until_its_peer_is_gone),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

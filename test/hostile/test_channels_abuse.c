@@ -48,13 +48,12 @@ static void say(sim_peer *p, char sign, const void *name, size_t len)
 /* Phoenix CVE-2026-56811. 255 bytes a name, 16 for a seat, twice, and what a channel is. */
 #define PER_NAME 512
 
-static void subscriptions_by_the_thousand_end_at_channels_per_peer(void **state)
+TEST(subscriptions_by_the_thousand_end_at_channels_per_peer)
 {
     sim *s = obeying();
     sim_peer *p = sim_join(s, "/echo");
     hostile_bound bound = hostile_begin(s);
     char name[256];
-    (void)state;
     memset(name, 'n', sizeof name);
     for (int i = 0; i < 20000; i++) {
         int n = snprintf(name, sizeof name, "%d", i);
@@ -78,13 +77,12 @@ static void subscriptions_by_the_thousand_end_at_channels_per_peer(void **state)
     sim_free(s);
 }
 
-static void names_that_come_and_go_leave_nothing_behind(void **state)
+TEST(names_that_come_and_go_leave_nothing_behind)
 {
     sim *s = obeying();
     sim_peer *p = sim_join(s, "/echo");
     hostile_bound bound = hostile_begin(s);
     char name[24];
-    (void)state;
     for (int i = 0; i < 30000; i++) {
         int n = snprintf(name, sizeof name, "name %d", i);
         say(p, '+', name, (size_t)n);
@@ -101,11 +99,10 @@ static void names_that_come_and_go_leave_nothing_behind(void **state)
 }
 
 /* Every byte value, alone and at each end of a name; NUL too. No two are one. */
-static void names_of_every_byte_value_are_channels_of_their_own(void **state)
+TEST(names_of_every_byte_value_are_channels_of_their_own)
 {
     sim *s = hostile_sim(1, 1000);
     sim_peer *peers[6];
-    (void)state;
     s->react = obey;
     s->config.channels_per_peer = 256;
     sim_start(s);
@@ -140,10 +137,9 @@ static void names_of_every_byte_value_are_channels_of_their_own(void **state)
 }
 
 /* By a path: percent-encoded, each byte but the slash. */
-static void names_of_every_byte_value_come_in_by_the_path(void **state)
+TEST(names_of_every_byte_value_come_in_by_the_path)
 {
     sim *s = hostile_sim(1, 1000);
-    (void)state;
     sim_start(s);
     for (unsigned c = 0; c < 256; c++) {
         char target[32];
@@ -212,25 +208,12 @@ static size_t chain_of(const struct wsp_siphash_key *guess)
     return longest;
 }
 
-static void names_that_collide_under_a_guessed_key_do_not_in_the_pool(void **state)
+TEST(names_that_collide_under_a_guessed_key_do_not_in_the_pool)
 {
     static const struct wsp_siphash_key guesses[] = {
         {0, 0}, {1, 2}, {UINT64_C(0x0706050403020100), UINT64_C(0x0f0e0d0c0b0a0908)}};
-    (void)state;
     for (size_t i = 0; i < sizeof guesses / sizeof *guesses; i++)
         assert_in_range(chain_of(&guesses[i]), 1, 10);
     /* and the test would see it */
     assert_true(chain_of(NULL) >= NAMES / 2);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(subscriptions_by_the_thousand_end_at_channels_per_peer),
-        cmocka_unit_test(names_that_come_and_go_leave_nothing_behind),
-        cmocka_unit_test(names_of_every_byte_value_are_channels_of_their_own),
-        cmocka_unit_test(names_of_every_byte_value_come_in_by_the_path),
-        cmocka_unit_test(names_that_collide_under_a_guessed_key_do_not_in_the_pool),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

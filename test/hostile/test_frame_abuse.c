@@ -35,26 +35,23 @@ static void fragments_that_never_end(size_t len)
     sim_free(s);
 }
 
-static void fragments_of_no_bytes_without_end_spend_the_budget(void **state)
+TEST(fragments_of_no_bytes_without_end_spend_the_budget)
 {
-    (void)state;
     fragments_that_never_end(0);
 }
 
-static void fragments_of_one_byte_without_end_spend_the_budget(void **state)
+TEST(fragments_of_one_byte_without_end_spend_the_budget)
 {
-    (void)state;
     fragments_that_never_end(1);
 }
 
 /* T2, T3: without a budget the message's limit still holds, over all its fragments. */
-static void fragments_without_a_budget_end_at_the_message_limit(void **state)
+TEST(fragments_without_a_budget_end_at_the_message_limit)
 {
     sim *s = sim_new(1);
     sim_peer *p;
     hostile_bound bound;
     size_t sent = 0;
-    (void)state;
     s->config.nuisance_burst = 0;
     s->config.message_bytes = 5000;
     sim_start(s);
@@ -81,12 +78,11 @@ static void put_announcement(sim_peer *p, unsigned first, uint64_t length)
 }
 
 /* T1, T21: 2^62 and its like, by many: refused with the head, and nothing is kept for them. */
-static void announcement_beyond_the_limit_is_refused_by_its_head(void **state)
+TEST(announcement_beyond_the_limit_is_refused_by_its_head)
 {
     static const uint64_t lengths[] = {UINT64_C(1) << 62, (UINT64_C(1) << 63) - 1,
                                        UINT64_C(1) << 63, UINT64_MAX,
                                        UINT64_C(1) << 31, 65537};
-    (void)state;
     for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++) {
         sim *s = hostile_sim(k + 1, 1000);
         hostile_bound bound;
@@ -119,11 +115,10 @@ static void announcement_beyond_the_limit_is_refused_by_its_head(void **state)
 }
 
 /* T1, T13: the largest lawful length and one byte of it, by many: a context each, and the byte. */
-static void announcement_within_the_limit_costs_what_has_come(void **state)
+TEST(announcement_within_the_limit_costs_what_has_come)
 {
     sim *s = hostile_sim(1, 1000);
     hostile_bound bound;
-    (void)state;
     sim_start(s);
     for (int i = 0; i < PEERS; i++)
         sim_connect_to(s, "/echo");
@@ -147,11 +142,10 @@ static void announcement_within_the_limit_costs_what_has_come(void **state)
 
 /* libsoup CVE-2026-15711; T19: a control frame over 125 bytes: 1002, and nothing is allocated for
  * it but the Close and what looks for the peer's own. */
-static void control_frame_over_125_is_1002_and_allocates_nothing(void **state)
+TEST(control_frame_over_125_is_1002_and_allocates_nothing)
 {
     static const unsigned ops[] = {OP_PING, OP_PONG, OP_CLOSE};
     static const uint64_t lengths[] = {126, 127, 65535, 65536, UINT64_C(1) << 40};
-    (void)state;
     for (size_t o = 0; o < 3; o++) {
         for (size_t k = 0; k < 5; k++) {
             sim *s = sim_default(1);
@@ -173,12 +167,11 @@ static void control_frame_over_125_is_1002_and_allocates_nothing(void **state)
 }
 
 /* T4; curl CVE-2026-11586, ws 8.23.0: pings by many who read nothing. */
-static void ping_flood_by_many_who_do_not_read_holds_one_lane_each(void **state)
+TEST(ping_flood_by_many_who_do_not_read_holds_one_lane_each)
 {
     sim *s = hostile_sim(1, 1000);
     size_t peers = (size_t)PEERS / 4;
     hostile_bound bound;
-    (void)state;
     s->config.nuisance_burst = 0; /* the bound does not come from the budget */
     sim_start(s);
     for (size_t i = 0; i < peers; i++)
@@ -208,12 +201,11 @@ static void ping_flood_by_many_who_do_not_read_holds_one_lane_each(void **state)
 }
 
 /* Pongs that nobody asked for, and pings: one budget, each peer its own, refilled by time. */
-static void budget_of_nuisance_is_one_for_all_kinds_and_each_peers_own(void **state)
+TEST(budget_of_nuisance_is_one_for_all_kinds_and_each_peers_own)
 {
     sim *s = sim_new(1);
     sim_peer *bad, *good;
     uint64_t before;
-    (void)state;
     s->config.nuisance_burst = 30;
     s->config.nuisance_rate = 10;
     sim_start(s);
@@ -250,11 +242,10 @@ static void budget_of_nuisance_is_one_for_all_kinds_and_each_peers_own(void **st
 /* ------------------------------------------------------------------- closes */
 
 /* T9, T5: everybody closes at once, in all the ways there are; the books know of each. */
-static void closes_by_all_at_once_balance_and_give_all_back(void **state)
+TEST(closes_by_all_at_once_balance_and_give_all_back)
 {
     sim *s = hostile_sim(1, 1000);
     hostile_bound bound;
-    (void)state;
     sim_start(s);
     sim_join(s, "/all");            /* it stays */
     for (int i = 0; i < PEERS; i++) /* tables grow once */
@@ -324,12 +315,11 @@ static void tell_all(sim *s, const sim_event *event)
         SIM_IN(wspool_broadcast(s->pool, wspool_global("all"), text, sizeof text, NULL, NULL));
 }
 
-static void ends_that_are_told_to_all_stay_within_the_queues(void **state)
+TEST(ends_that_are_told_to_all_stay_within_the_queues)
 {
     sim *s = hostile_sim(1, 1000);
     size_t peers = (size_t)PEERS / 2;
     struct wspool_stats stats;
-    (void)state;
     s->react = tell_all;
     s->config.queue_messages = 20;
     sim_start(s);
@@ -348,21 +338,4 @@ static void ends_that_are_told_to_all_stay_within_the_queues(void **state)
     sim_pass(s, 60 * SEC);
     assert_int_equal(sim_stats(s).peers, 0);
     sim_free(s);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fragments_of_no_bytes_without_end_spend_the_budget),
-        cmocka_unit_test(fragments_of_one_byte_without_end_spend_the_budget),
-        cmocka_unit_test(fragments_without_a_budget_end_at_the_message_limit),
-        cmocka_unit_test(announcement_beyond_the_limit_is_refused_by_its_head),
-        cmocka_unit_test(announcement_within_the_limit_costs_what_has_come),
-        cmocka_unit_test(control_frame_over_125_is_1002_and_allocates_nothing),
-        cmocka_unit_test(ping_flood_by_many_who_do_not_read_holds_one_lane_each),
-        cmocka_unit_test(budget_of_nuisance_is_one_for_all_kinds_and_each_peers_own),
-        cmocka_unit_test(closes_by_all_at_once_balance_and_give_all_back),
-        cmocka_unit_test(ends_that_are_told_to_all_stay_within_the_queues),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,10 +12,9 @@
 /* --------------------------------------------------------------- half open */
 
 /* A thousand of them, each as far as it may come; meanwhile one who is in is served. */
-static void half_open_handshakes_by_the_thousand_hold_their_heads_and_no_more(void **state)
+TEST(half_open_handshakes_by_the_thousand_hold_their_heads_and_no_more)
 {
     static const size_t lens[] = {0, 1, 3000, 16383};
-    (void)state;
     for (size_t k = 0; k < sizeof lens / sizeof *lens; k++) {
         sim *s = hostile_sim(k + 1, (uint32_t)PEERS);
         static char line[16384];
@@ -55,12 +54,11 @@ static void half_open_handshakes_by_the_thousand_hold_their_heads_and_no_more(vo
 }
 
 /* nats CVE-2026-33219, CVE-2026-27571: before the token's verdict nobody gets more than that. */
-static void verdicts_awaited_by_the_thousand_hold_their_heads_and_no_more(void **state)
+TEST(verdicts_awaited_by_the_thousand_hold_their_heads_and_no_more)
 {
     sim *s = hostile_sim(1, (uint32_t)PEERS);
     static char early[16384];
     hostile_bound bound;
-    (void)state;
     s->ask_token = 1;
     s->verdict.kind = WSPOOL_PENDING;
     sim_start(s);
@@ -83,11 +81,10 @@ static void verdicts_awaited_by_the_thousand_hold_their_heads_and_no_more(void *
 }
 
 /* Refused by the thousand, and none of them takes its answer. */
-static void refusals_that_nobody_takes_hold_an_answer_each_for_closing_time(void **state)
+TEST(refusals_that_nobody_takes_hold_an_answer_each_for_closing_time)
 {
     sim *s = hostile_sim(1, (uint32_t)PEERS);
     hostile_bound bound;
-    (void)state;
     sim_start(s);
     bound = hostile_begin(s);
     for (int i = 0; i < PEERS; i++)
@@ -103,7 +100,7 @@ static void refusals_that_nobody_takes_hold_an_answer_each_for_closing_time(void
 /* ----------------------------------------------------------------- headers */
 
 /* ws CVE-2024-37890: very many small headers, all of one name, or empty, or commas only. */
-static void headers_without_end_are_431_within_head_bytes(void **state)
+TEST(headers_without_end_are_431_within_head_bytes)
 {
     static const char *const lines[] = {"a:\r\n",
                                         "Upgrade: websocket\r\n",
@@ -111,7 +108,6 @@ static void headers_without_end_are_431_within_head_bytes(void **state)
                                         "Sec-WebSocket-Protocol: a,a,a,a\r\n",
                                         "Sec-WebSocket-Extensions: x; y\r\n",
                                         "Connection: ,\r\n"};
-    (void)state;
     for (size_t k = 0; k < sizeof lines / sizeof *lines; k++) {
         for (int chop = 0; chop < 3; chop++) {
             sim *s = hostile_sim(k + 1, 100);
@@ -211,9 +207,8 @@ static const shape shapes[] = {
     SHAPE("GET http://other.example/echo HTTP/1.1\r\n" GOOD "\r\n" NEXT, 400),
 };
 
-static void shapes_of_smuggling_get_one_answer_and_nothing_behind_them_is_read(void **state)
+TEST(shapes_of_smuggling_get_one_answer_and_nothing_behind_them_is_read)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         for (int chop = 0; chop < 3; chop++) {
             sim *s = sim_new(i + 1);
@@ -235,10 +230,9 @@ static void shapes_of_smuggling_get_one_answer_and_nothing_behind_them_is_read(v
 }
 
 /* What is behind a good request is frames, never a body or another request. */
-static void bytes_behind_an_upgrade_are_frames_and_nothing_else(void **state)
+TEST(bytes_behind_an_upgrade_are_frames_and_nothing_else)
 {
     static const char *const behind[] = {"hello", NEXT, "\r\n" NEXT, "0\r\n\r\n" NEXT};
-    (void)state;
     for (size_t i = 0; i < sizeof behind / sizeof *behind; i++) {
         sim *s = sim_default(i + 1);
         sim_peer *p = sim_open(s, NULL);
@@ -256,7 +250,7 @@ static void bytes_behind_an_upgrade_are_frames_and_nothing_else(void **state)
 }
 
 /* Centrifugo CVE-2026-71485: what a peer says of itself on behalf of a proxy changes nothing. */
-static void forwarding_headers_change_nothing(void **state)
+TEST(forwarding_headers_change_nothing)
 {
     static const char *const lies[] = {
         "X-Forwarded-Host: evil.example\r\n",
@@ -265,7 +259,6 @@ static void forwarding_headers_change_nothing(void **state)
         "X-Original-URL: /room/secret\r\nX-Rewrite-URL: /room/secret\r\n",
         "X-HTTP-Method-Override: POST\r\n",
     };
-    (void)state;
     for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
         sim *s = sim_default(i + 1);
         sim_peer *p;
@@ -285,10 +278,9 @@ static void forwarding_headers_change_nothing(void **state)
 
 /* A transport that ends at every byte of the way in, either way; with and without a verdict that
  * is awaited. */
-static void transports_that_end_at_any_byte_give_all_back(void **state)
+TEST(transports_that_end_at_any_byte_give_all_back)
 {
     blob bytes = whole_request("/all", "a first message");
-    (void)state;
     for (int pending = 0; pending < 2; pending++) {
         sim *s = hostile_sim(1, 1000);
         hostile_bound bound;
@@ -323,19 +315,4 @@ static void transports_that_end_at_any_byte_give_all_back(void **state)
         sim_free(s);
     }
     blob_free(&bytes);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(half_open_handshakes_by_the_thousand_hold_their_heads_and_no_more),
-        cmocka_unit_test(verdicts_awaited_by_the_thousand_hold_their_heads_and_no_more),
-        cmocka_unit_test(refusals_that_nobody_takes_hold_an_answer_each_for_closing_time),
-        cmocka_unit_test(headers_without_end_are_431_within_head_bytes),
-        cmocka_unit_test(shapes_of_smuggling_get_one_answer_and_nothing_behind_them_is_read),
-        cmocka_unit_test(bytes_behind_an_upgrade_are_frames_and_nothing_else),
-        cmocka_unit_test(forwarding_headers_change_nothing),
-        cmocka_unit_test(transports_that_end_at_any_byte_give_all_back),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,10 +9,9 @@
 #define PEERS (sim_slow() ? 40 : 400)
 
 /* The head: 10 s from its first byte, however often a byte comes. */
-static void head_that_comes_by_the_byte_is_408_after_ten_seconds(void **state)
+TEST(head_that_comes_by_the_byte_is_408_after_ten_seconds)
 {
     static const uint64_t steps[] = {20 * MS, 500 * MS, 1 * SEC, 3 * SEC, 9999 * MS};
-    (void)state;
     for (size_t k = 0; k < sizeof steps / sizeof *steps; k++) {
         sim *s = hostile_sim(k + 1, 1000);
         hostile_bound bound;
@@ -48,14 +47,13 @@ static void head_that_comes_by_the_byte_is_408_after_ten_seconds(void **state)
 }
 
 /* A message: 30 s, and 1 s for each 4 KiB that has come, whatever else the peer says. */
-static void message_that_comes_by_the_byte_is_closed_when_its_time_is_over(void **state)
+TEST(message_that_comes_by_the_byte_is_closed_when_its_time_is_over)
 {
     static const struct {
         size_t step;    /* bytes every second */
         uint64_t least; /* seconds */
         uint64_t most;
     } cases[] = {{1, 30, 31}, {100, 30, 31}, {1000, 37, 40}};
-    (void)state;
     for (int fragments = 0; fragments < 2; fragments++) {
         for (size_t k = 0; k < 3; k++) {
             sim *s = hostile_sim(k + 1, 1000);
@@ -104,9 +102,8 @@ static void message_that_comes_by_the_byte_is_closed_when_its_time_is_over(void 
 }
 
 /* T14, T21: a head of which the last byte does not come; it holds nothing, and not for ever. */
-static void head_of_a_frame_that_does_not_end_holds_nothing_and_is_closed(void **state)
+TEST(head_of_a_frame_that_does_not_end_holds_nothing_and_is_closed)
 {
-    (void)state;
     for (size_t len = 1; len < 14; len++) {
         static const uint8_t head[14] = {0x82, 0xff, 0, 0, 0, 0, 0, 1, 0, 0};
         sim *s = hostile_sim(len, 1000);
@@ -137,11 +134,10 @@ static void head_of_a_frame_that_does_not_end_holds_nothing_and_is_closed(void *
 #define MESSAGES 2000
 
 /* One reads nothing at all, one a byte now and then; the others hear everything, at once. */
-static void peer_that_never_reads_costs_its_queue_and_nobody_notices(void **state)
+TEST(peer_that_never_reads_costs_its_queue_and_nobody_notices)
 {
     static const enum wspool_slow policies[] = {WSPOOL_SLOW_CLOSE, WSPOOL_SLOW_DROP_NEWEST,
                                                 WSPOOL_SLOW_DROP_OLDEST};
-    (void)state;
     for (size_t k = 0; k < 3; k++) {
         sim *s = hostile_sim(k + 1, 100);
         static char text[1000];
@@ -184,14 +180,13 @@ static void peer_that_never_reads_costs_its_queue_and_nobody_notices(void **stat
 
 /* As many as are allowed stand still, each in a room of its own: pool_bytes is the bound, and those
  * who read are served to the end. */
-static void pool_budget_holds_however_many_stand_still(void **state)
+TEST(pool_budget_holds_however_many_stand_still)
 {
     sim *s = hostile_sim(1, 400);
     static char text[4000];
     size_t all = (size_t)PEERS / 2;
     sim_peer *good;
     uint64_t sent = 0;
-    (void)state;
     s->config.pool_bytes = 2 << 20;
     sim_start(s);
     for (size_t i = 0; i < all; i++) {
@@ -223,14 +218,13 @@ static void pool_budget_holds_however_many_stand_still(void **state)
 
 /* Many hold a block of 16 KiB each by a byte of it: they are who stands in the way, not those who
  * wait for much. And a message that is larger than all their bytes together finds room. */
-static void budget_held_by_single_bytes_is_given_back_by_those_who_hold_it(void **state)
+TEST(budget_held_by_single_bytes_is_given_back_by_those_who_hold_it)
 {
     sim *s = hostile_sim(1, 400);
     static char text[40000];
     sim_peer *good, *slow;
     uint64_t before;
     int n = 0;
-    (void)state;
     s->config.pool_bytes = 2 << 20;
     sim_start(s);
     for (int i = 0; i < 8; i++) {
@@ -267,17 +261,4 @@ static void budget_held_by_single_bytes_is_given_back_by_those_who_hold_it(void 
     assert_int_equal(SIM_IN(wspool_send(s->pool, slow->id, "x", 1, NULL)), 0); /* not it */
     sim_expect_open(good);
     sim_free(s);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(head_that_comes_by_the_byte_is_408_after_ten_seconds),
-        cmocka_unit_test(message_that_comes_by_the_byte_is_closed_when_its_time_is_over),
-        cmocka_unit_test(head_of_a_frame_that_does_not_end_holds_nothing_and_is_closed),
-        cmocka_unit_test(peer_that_never_reads_costs_its_queue_and_nobody_notices),
-        cmocka_unit_test(pool_budget_holds_however_many_stand_still),
-        cmocka_unit_test(budget_held_by_single_bytes_is_given_back_by_those_who_hold_it),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

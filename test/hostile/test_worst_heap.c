@@ -130,11 +130,10 @@ static void end_unauthenticated(meter *m, const char *what, size_t n)
 }
 
 /* A head of the largest size, cut once, and then its last byte held back. */
-static void head_when_cut_anywhere_holds_less_than_24_kib(void **state)
+TEST(head_when_cut_anywhere_holds_less_than_24_kib)
 {
     static const size_t cuts[] = {1,    100,  255,  256,   257,   4000,  4095,  4096,  4097, 5000,
                                   8191, 8192, 8193, 10000, 12288, 16000, 16381, 16382, 16383};
-    (void)state;
     worst_live = worst_peak = 0;
     for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
         for (size_t first = 0; first < 3; first++) {
@@ -170,10 +169,9 @@ static void head_when_cut_anywhere_holds_less_than_24_kib(void **state)
 }
 
 /* The query is kept while a verdict is awaited, and so is what comes early: in the same room. */
-static void pending_with_query_and_early_data_holds_less_than_24_kib(void **state)
+TEST(pending_with_query_and_early_data_holds_less_than_24_kib)
 {
     static const size_t queries[] = {0, 1, 255, 2000, 4095, 4096, 4097, 8000, 12000, 16100};
-    (void)state;
     worst_live = worst_peak = 0;
     for (size_t i = 0; i < sizeof queries / sizeof *queries; i++) {
         for (int way = 0; way < 3; way++) { /* the head whole, in two parts, byte by byte */
@@ -215,9 +213,8 @@ static void pending_with_query_and_early_data_holds_less_than_24_kib(void **stat
     print_message("%zu bytes live, %zu at their peak\n", worst_live, worst_peak);
 }
 
-static void hosted_with_a_long_query_holds_less_than_24_kib(void **state)
+TEST(hosted_with_a_long_query_holds_less_than_24_kib)
 {
-    (void)state;
     worst_live = worst_peak = 0;
     for (int pending = 0; pending < 2; pending++) {
         static char target[16384 + 2] = "/echo?";
@@ -252,10 +249,9 @@ static void hosted_with_a_long_query_holds_less_than_24_kib(void **state)
 }
 
 /* Any life of one that is not let in: any head, any cuts, early data, any end, nothing read. */
-static void life_at_random_holds_less_than_24_kib(void **state)
+TEST(life_at_random_holds_less_than_24_kib)
 {
     size_t lives = sim_slow() ? 40 : 400;
-    (void)state;
     worst_live = worst_peak = 0;
     for (size_t seed = 1; seed <= lives; seed++) {
         sim *s = asking(seed);
@@ -414,30 +410,15 @@ static void authenticated_holds_its_limits_and_16_kib(uint32_t message, uint32_t
     assert_true(worst_live >= message + queue / 2);
 }
 
-static void peer_with_the_default_limits_holds_them_and_16_kib(void **state)
+TEST(peer_with_the_default_limits_holds_them_and_16_kib)
 {
-    (void)state;
     authenticated_holds_its_limits_and_16_kib(65536, 262144);
 }
 
-static void peer_with_other_limits_holds_them_and_16_kib(void **state)
+TEST(peer_with_other_limits_holds_them_and_16_kib)
 {
-    (void)state;
     authenticated_holds_its_limits_and_16_kib(8192, 65536);
     authenticated_holds_its_limits_and_16_kib(300000, 131072);
     if (!sim_slow())
         authenticated_holds_its_limits_and_16_kib(1000000, 2000000);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(head_when_cut_anywhere_holds_less_than_24_kib),
-        cmocka_unit_test(pending_with_query_and_early_data_holds_less_than_24_kib),
-        cmocka_unit_test(hosted_with_a_long_query_holds_less_than_24_kib),
-        cmocka_unit_test(life_at_random_holds_less_than_24_kib),
-        cmocka_unit_test(peer_with_the_default_limits_holds_them_and_16_kib),
-        cmocka_unit_test(peer_with_other_limits_holds_them_and_16_kib),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,9 +21,8 @@ static const char *do_it(wspool_json *json, wspool *pool, wspool_id id, const js
         assert_int_equal(wsp_json_check(t->json), 1);                                              \
     } while (0)
 
-static void companion_is_wrong_when_a_session_or_a_handler_is(void **state)
+TEST(companion_is_wrong_when_a_session_or_a_handler_is)
 {
-    (void)state;
     talk *t = talk_default();
     static const char *const names[] = {"ab", "cd"};
     for (int i = 0; i < 2; i++) {
@@ -49,12 +48,4 @@ static void companion_is_wrong_when_a_session_or_a_handler_is(void **state)
     assert_int_equal(wsp_json_check(t->json), 0);
     t->json->actions->name[0] = '-';
     talk_free(t);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(companion_is_wrong_when_a_session_or_a_handler_is),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,12 +13,11 @@ static uint64_t nuisances(const talk *t)
 
 /* -------------------------------------------------------------- subscribe */
 
-static void subscribe_when_the_hook_says_yes_answers_subscribed_and_delivers(void **state)
+TEST(subscribe_when_the_hook_says_yes_answers_subscribed_and_delivers)
 {
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/echo");
     struct wspool_position at;
-    (void)state;
     talk_say(p, "{'type':'subscribe','data':{'channel':'topic:weather'}}");
     at = talk_at(t, wspool_topic("weather"));
     assert_int_equal(at.offset, 0);
@@ -36,12 +35,11 @@ static void subscribe_when_the_hook_says_yes_answers_subscribed_and_delivers(voi
     talk_free(t);
 }
 
-static void subscribe_when_the_hook_says_no_answers_not_allowed(void **state)
+TEST(subscribe_when_the_hook_says_no_answers_not_allowed)
 {
     static const int noes[] = {1, -1, WSPOOL_ERR_GONE};
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/echo");
-    (void)state;
     for (size_t i = 0; i < 3; i++) {
         t->may = noes[i];
         talk_say(p, "{'type':'subscribe','data':{'channel':'global:secret'}}");
@@ -54,11 +52,10 @@ static void subscribe_when_the_hook_says_no_answers_not_allowed(void **state)
     talk_free(t);
 }
 
-static void subscribe_without_a_hook_answers_not_allowed(void **state)
+TEST(subscribe_without_a_hook_answers_not_allowed)
 {
     talk *t = talk_new();
     sim_peer *p;
-    (void)state;
     t->config.subscribe.call = NULL;
     talk_start(t);
     p = talk_join(t, "/echo");
@@ -70,12 +67,11 @@ static void subscribe_without_a_hook_answers_not_allowed(void **state)
     talk_free(t);
 }
 
-static void subscribe_twice_answers_twice_and_delivers_once(void **state)
+TEST(subscribe_twice_answers_twice_and_delivers_once)
 {
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/room/x"); /* a member by its path */
     struct wspool_position at;
-    (void)state;
     talk_publish(t, wspool_item("x"), "news", NULL);
     at = talk_at(t, wspool_item("x"));
     sim_pump(t->s);
@@ -92,12 +88,11 @@ static void subscribe_twice_answers_twice_and_delivers_once(void **state)
     talk_free(t);
 }
 
-static void subscribe_to_each_kind_is_to_another_channel(void **state)
+TEST(subscribe_to_each_kind_is_to_another_channel)
 {
     static const char *const names[] = {"global:x", "item:x", "session:x", "topic:x"};
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/echo");
-    (void)state;
     for (size_t i = 0; i < 4; i++) {
         wspool_channel channel = wspool_channel_of((enum wspool_kind)(WSPOOL_GLOBAL + i), "x", 1);
         talk_print(p, "{\"type\":\"subscribe\",\"data\":{\"channel\":\"%s\"}}", names[i]);
@@ -108,7 +103,7 @@ static void subscribe_to_each_kind_is_to_another_channel(void **state)
     talk_free(t);
 }
 
-static void subscribe_takes_every_name_that_is_text(void **state)
+TEST(subscribe_takes_every_name_that_is_text)
 {
     char longest[256] = "";
     /* two of them poison objects of JavaScript, when they are keys: here they are values only */
@@ -117,7 +112,6 @@ static void subscribe_takes_every_name_that_is_text(void **state)
                            "__proto__", "constructor", longest};
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/echo");
-    (void)state;
     memset(longest, 'n', 255);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char text[300];
@@ -139,14 +133,13 @@ static const char *const no_channels[] = {
     "'ITEM:x'", "' item:x'", "'items:x'", "'none:x'", "'global=x'", "7",
     "null",     "true",      "{}",        "[]",       "['item:x']", "{'item':'x'}"};
 
-static void channel_that_is_none_answers_bad_channel(void **state)
+TEST(channel_that_is_none_answers_bad_channel)
 {
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/echo");
     char text[400];
     char longer[257] = "";
     uint64_t wrong = 0;
-    (void)state;
     memset(longer, 'n', 256);
     for (int twice = 0; twice < 2; twice++) {
         const char *type = twice ? "unsubscribe" : "subscribe";
@@ -174,11 +167,10 @@ static void channel_that_is_none_answers_bad_channel(void **state)
     talk_free(t);
 }
 
-static void subscribe_beyond_channels_per_peer_answers_too_many_channels(void **state)
+TEST(subscribe_beyond_channels_per_peer_answers_too_many_channels)
 {
     talk *t = talk_new();
     sim_peer *p;
-    (void)state;
     t->s->config.channels_per_peer = 3;
     talk_start(t);
     p = talk_join(t, "/all");
@@ -243,9 +235,8 @@ static const struct {
     {"'$E'", NULL},
 };
 
-static void since_is_met_or_says_why_not_or_is_malformed(void **state)
+TEST(since_is_met_or_says_why_not_or_is_malformed)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof sinces / sizeof *sinces; i++) {
         talk *t = talk_default();
         sim_peer *p = talk_join(t, "/echo");
@@ -279,14 +270,13 @@ static void since_is_met_or_says_why_not_or_is_malformed(void **state)
     }
 }
 
-static void since_of_a_channel_that_has_gone_and_come_back_is_of_another_epoch(void **state)
+TEST(since_of_a_channel_that_has_gone_and_come_back_is_of_another_epoch)
 {
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/room/x");
     char epoch[WSPOOL_JSON_EPOCH_MAX];
     struct wspool_position before = talk_at(t, wspool_item("x"));
     struct wspool_position after;
-    (void)state;
     talk_say(p, "{'type':'unsubscribe','data':{'channel':'item:x'}}");
     talk_expect(p, "unsubscribed", "{'channel':'item:x'}");
     wspool_json_epoch_write(before.epoch, epoch);
@@ -300,13 +290,12 @@ static void since_of_a_channel_that_has_gone_and_come_back_is_of_another_epoch(v
     talk_free(t);
 }
 
-static void since_asked_before_the_channel_was_there_is_met(void **state)
+TEST(since_asked_before_the_channel_was_there_is_met)
 {
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/echo");
     struct wspool_position at = talk_at(t, wspool_item("x"));
     char epoch[WSPOOL_JSON_EPOCH_MAX];
-    (void)state;
     wspool_json_epoch_write(at.epoch, epoch);
     talk_print(p,
                "{\"type\":\"subscribe\",\"data\":{\"channel\":\"item:x\","
@@ -318,12 +307,11 @@ static void since_asked_before_the_channel_was_there_is_met(void **state)
 
 /* ------------------------------------------------------- unsubscribe, ping */
 
-static void unsubscribe_answers_unsubscribed_and_delivers_no_more(void **state)
+TEST(unsubscribe_answers_unsubscribed_and_delivers_no_more)
 {
     talk *t = talk_default();
     sim_peer *a = talk_join(t, "/all");
     sim_peer *b = talk_join(t, "/all");
-    (void)state;
     talk_say(a, "{'type':'unsubscribe','data':{'channel':'global:all'}}");
     talk_expect(a, "unsubscribed", "{'channel':'global:all'}");
     assert_int_equal(talk_publish(t, wspool_global("all"), "news", NULL), 1);
@@ -334,11 +322,10 @@ static void unsubscribe_answers_unsubscribed_and_delivers_no_more(void **state)
     talk_free(t);
 }
 
-static void unsubscribe_when_it_is_no_member_answers_not_subscribed(void **state)
+TEST(unsubscribe_when_it_is_no_member_answers_not_subscribed)
 {
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/room/x");
-    (void)state;
     talk_join(t, "/all");
     talk_say(p, "{'type':'unsubscribe','data':{'channel':'global:all'}}"); /* another's */
     talk_expect_error(p, "not_subscribed", 0, NULL);
@@ -352,12 +339,11 @@ static void unsubscribe_when_it_is_no_member_answers_not_subscribed(void **state
     talk_free(t);
 }
 
-static void ping_answers_pong_whatever_its_data(void **state)
+TEST(ping_answers_pong_whatever_its_data)
 {
     talk *t = talk_default();
     sim_peer *a = talk_join(t, "/all");
     sim_peer *b = talk_join(t, "/all");
-    (void)state;
     talk_say(a, "{'type':'ping'}");
     talk_expect(a, "pong", "{}");
     sim_expect_message(a, 2, "{\"type\":\"pong\",\"data\":{},\"timestamp\":\"" TALK_TIME "\"}");
@@ -424,13 +410,12 @@ static void expect_ack(sim_peer *p, const char *id)
     talk_expect(p, "ack", data);
 }
 
-static void action_is_done_and_acknowledged(void **state)
+TEST(action_is_done_and_acknowledged)
 {
     talk *t = talk_default();
     sim_peer *a = talk_join(t, "/all");
     sim_peer *b = talk_join(t, "/all");
     note n = {0};
-    (void)state;
     assert_int_equal(on_action(t, "chat", &n), 0);
     talk_say(a, "{'type':'action','data':{'id':'c1-17','name':'chat','text':'hello'}}");
     expect_ack(a, "c1-17");
@@ -443,13 +428,12 @@ static void action_is_done_and_acknowledged(void **state)
     talk_free(t);
 }
 
-static void action_with_a_repeated_id_is_acknowledged_and_not_done_again(void **state)
+TEST(action_with_a_repeated_id_is_acknowledged_and_not_done_again)
 {
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/echo");
     note n = {0};
     note other = {0};
-    (void)state;
     on_action(t, "chat", &n);
     on_action(t, "other", &other);
     for (int i = 0; i < 5; i++) {
@@ -466,12 +450,11 @@ static void action_with_a_repeated_id_is_acknowledged_and_not_done_again(void **
     talk_free(t);
 }
 
-static void action_that_was_done_is_acknowledged_when_nobody_handles_it_any_more(void **state)
+TEST(action_that_was_done_is_acknowledged_when_nobody_handles_it_any_more)
 {
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/echo");
     note n = {0};
-    (void)state;
     on_action(t, "chat", &n);
     act(p, "x");
     expect_ack(p, "x");
@@ -484,9 +467,8 @@ static void action_that_was_done_is_acknowledged_when_nobody_handles_it_any_more
     talk_free(t);
 }
 
-static void action_id_is_known_for_32_actions_and_then_no_more(void **state)
+TEST(action_id_is_known_for_32_actions_and_then_no_more)
 {
-    (void)state;
     for (int others = 30; others <= 33; others++) {
         talk *t = talk_default();
         sim_peer *p = talk_join(t, "/echo");
@@ -510,12 +492,11 @@ static void action_id_is_known_for_32_actions_and_then_no_more(void **state)
     }
 }
 
-static void action_ids_are_each_connections_own(void **state)
+TEST(action_ids_are_each_connections_own)
 {
     talk *t = talk_default();
     sim_peer *p;
     note n = {0};
-    (void)state;
     on_action(t, "chat", &n);
     for (size_t i = 0; i < 200; i++) { /* the table of sessions grows with them */
         p = talk_join(t, "/echo");
@@ -551,12 +532,11 @@ static long come_and_go(talk *t, const char *text)
     return sim_c.live;
 }
 
-static void actions_of_peers_that_are_gone_leave_nothing_behind(void **state)
+TEST(actions_of_peers_that_are_gone_leave_nothing_behind)
 {
     talk *t = talk_default();
     note n = {0};
     long live;
-    (void)state;
     if (!sim_libc_counts())
         skip();
     on_action(t, "chat", &n);
@@ -568,12 +548,11 @@ static void actions_of_peers_that_are_gone_leave_nothing_behind(void **state)
     talk_free(t);
 }
 
-static void action_that_its_handler_refuses_names_the_code_and_may_be_repeated(void **state)
+TEST(action_that_its_handler_refuses_names_the_code_and_may_be_repeated)
 {
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/echo");
     note n = {.answer = "unknown_card"};
-    (void)state;
     on_action(t, "chat", &n);
     for (int i = 0; i < 2; i++) {
         act(p, "x");
@@ -596,13 +575,12 @@ static void action_that_its_handler_refuses_names_the_code_and_may_be_repeated(v
     talk_free(t);
 }
 
-static void action_that_nobody_handles_answers_unknown_action(void **state)
+TEST(action_that_nobody_handles_answers_unknown_action)
 {
     static const char *const names[] = {"", "Chat", "chat ", "cha", "subscribe", "ping", "own"};
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/echo");
     note n = {0};
-    (void)state;
     on_action(t, "chat", &n);
     on_type(t, "own", &n); /* types and actions have nothing to do with one another */
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -617,7 +595,7 @@ static void action_that_nobody_handles_answers_unknown_action(void **state)
     talk_free(t);
 }
 
-static void action_whose_id_is_no_good_answers_malformed(void **state)
+TEST(action_whose_id_is_no_good_answers_malformed)
 {
     static const char *const ids[] = {
         "",
@@ -633,7 +611,6 @@ static void action_whose_id_is_no_good_answers_malformed(void **state)
     sim_peer *p = talk_join(t, "/echo");
     note n = {0};
     char text[200];
-    (void)state;
     on_action(t, "chat", &n);
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
         snprintf(text, sizeof text, "{'type':'action','data':{%s'name':'chat'}}", ids[i]);
@@ -647,14 +624,13 @@ static void action_whose_id_is_no_good_answers_malformed(void **state)
     talk_free(t);
 }
 
-static void action_without_a_name_answers_malformed_and_names_the_id(void **state)
+TEST(action_without_a_name_answers_malformed_and_names_the_id)
 {
     static const char *const names[] = {"", ",'name':7", ",'name':null", ",'name':['chat']",
                                         ",'Name':'chat'"};
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/echo");
     char text[100];
-    (void)state;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         snprintf(text, sizeof text, "{'type':'action','data':{'id':'x'%s}}", names[i]);
         talk_say(p, text);
@@ -663,7 +639,7 @@ static void action_without_a_name_answers_malformed_and_names_the_id(void **stat
     talk_free(t);
 }
 
-static void action_id_of_64_bytes_or_with_any_text_comes_back_as_it_was(void **state)
+TEST(action_id_of_64_bytes_or_with_any_text_comes_back_as_it_was)
 {
     static const char *const ids[] = {
         "0123456789012345678901234567890123456789012345678901234567890123", "a b", "\\\"\\\\\\n",
@@ -671,7 +647,6 @@ static void action_id_of_64_bytes_or_with_any_text_comes_back_as_it_was(void **s
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/echo");
     note n = {0};
-    (void)state;
     on_action(t, "chat", &n);
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
         char data[100];
@@ -685,12 +660,11 @@ static void action_id_of_64_bytes_or_with_any_text_comes_back_as_it_was(void **s
 
 /* --------------------------------------------------------------- own types */
 
-static void own_type_is_handled_and_answered_only_when_refused(void **state)
+TEST(own_type_is_handled_and_answered_only_when_refused)
 {
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/echo");
     note n = {0};
-    (void)state;
     assert_int_equal(on_type(t, "typing", &n), 0);
     talk_say(p, "{'type':'typing','data':{'card':'7','x':[1,2.5,null]}}");
     assert_string_equal(n.data, "{\"card\":\"7\",\"x\":[1,2.5,null]}");
@@ -708,13 +682,12 @@ static void own_type_is_handled_and_answered_only_when_refused(void **state)
     talk_free(t);
 }
 
-static void own_type_can_be_replaced_and_taken_away(void **state)
+TEST(own_type_can_be_replaced_and_taken_away)
 {
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/echo");
     note n[4] = {{0}, {0}, {0}, {0}};
     static const char *const names[] = {"a", "b", "c"};
-    (void)state;
     for (size_t i = 0; i < 3; i++)
         assert_int_equal(on_type(t, names[i], &n[i]), 0);
     assert_int_equal(on_type(t, "b", &n[3]), 0);
@@ -742,13 +715,12 @@ static void own_type_can_be_replaced_and_taken_away(void **state)
     talk_free(t);
 }
 
-static void own_action_can_be_replaced_and_taken_away(void **state)
+TEST(own_action_can_be_replaced_and_taken_away)
 {
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/echo");
     note n = {0};
     note m = {0};
-    (void)state;
     on_action(t, "chat", &n);
     on_action(t, "chat", &m);
     act(p, "1");
@@ -761,13 +733,12 @@ static void own_action_can_be_replaced_and_taken_away(void **state)
     talk_free(t);
 }
 
-static void types_of_the_contract_cannot_be_replaced(void **state)
+TEST(types_of_the_contract_cannot_be_replaced)
 {
     static const char *const own[] = {"subscribe", "unsubscribe", "ping", "action"};
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/echo");
     note n = {0};
-    (void)state;
     for (size_t i = 0; i < 4; i++) {
         assert_int_equal(on_type(t, own[i], &n), WSPOOL_ERR_INVAL);
         assert_int_equal(on_type(t, own[i], NULL), WSPOOL_ERR_INVAL);
@@ -782,10 +753,9 @@ static void types_of_the_contract_cannot_be_replaced(void **state)
     talk_free(t);
 }
 
-static void registration_when_something_is_missing_answers_inval(void **state)
+TEST(registration_when_something_is_missing_answers_inval)
 {
     talk *t = talk_default();
-    (void)state;
     assert_int_equal(wspool_json_on(NULL, "x", take_note, NULL), WSPOOL_ERR_INVAL);
     assert_int_equal(wspool_json_on(t->json, NULL, take_note, NULL), WSPOOL_ERR_INVAL);
     assert_int_equal(wspool_json_on(t->json, "", take_note, NULL), WSPOOL_ERR_INVAL);
@@ -795,13 +765,12 @@ static void registration_when_something_is_missing_answers_inval(void **state)
     talk_free(t);
 }
 
-static void registration_copies_the_name(void **state)
+TEST(registration_copies_the_name)
 {
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/echo");
     char name[] = "typing";
     note n = {0};
-    (void)state;
     on_type(t, name, &n);
     memset(name, 'x', sizeof name - 1);
     talk_say(p, "{'type':'typing'}");
@@ -809,14 +778,13 @@ static void registration_copies_the_name(void **state)
     talk_free(t);
 }
 
-static void type_that_nobody_handles_answers_unknown_type(void **state)
+TEST(type_that_nobody_handles_answers_unknown_type)
 {
     static const char *const types[] = {"",     "Ping",  "ping ",      "pin",         "chat",
                                         "pong", "error", "subscribed", "\xc3\xa4\\n", "draining"};
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/echo");
     note n = {0};
-    (void)state;
     on_action(t, "chat", &n);
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         talk_print(p, "{\"type\":\"%s\",\"data\":{\"id\":\"x\"}}", types[i]);
@@ -830,7 +798,7 @@ static void type_that_nobody_handles_answers_unknown_type(void **state)
 
 /* ------------------------------------------------------------ publications */
 
-static void publication_carries_channel_epoch_offset_data_and_time(void **state)
+TEST(publication_carries_channel_epoch_offset_data_and_time)
 {
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/room/K%C3%A4se");
@@ -839,7 +807,6 @@ static void publication_carries_channel_epoch_offset_data_and_time(void **state)
     char text[300];
     char epoch[WSPOOL_JSON_EPOCH_MAX];
     int n;
-    (void)state;
     at = talk_at(t, wspool_item("K\xc3\xa4se"));
     for (uint64_t i = 1; i <= 3; i++) {
         n = SIM_IN(
@@ -862,11 +829,10 @@ static void publication_carries_channel_epoch_offset_data_and_time(void **state)
     talk_free(t);
 }
 
-static void publication_says_the_time_of_its_clock(void **state)
+TEST(publication_says_the_time_of_its_clock)
 {
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/all");
-    (void)state;
     t->clock = UINT64_C(1709251199999);
     t->time = "2024-02-29T23:59:59.999Z";
     talk_publish(t, wspool_global("all"), "news", NULL);
@@ -879,10 +845,9 @@ static void publication_says_the_time_of_its_clock(void **state)
     talk_free(t);
 }
 
-static void publication_is_encoded_once_whatever_the_members(void **state)
+TEST(publication_is_encoded_once_whatever_the_members)
 {
     static const int members[] = {0, 1, 2, 17, 60};
-    (void)state;
     for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
         talk *t = talk_default();
         struct wspool_stats before;
@@ -902,13 +867,12 @@ static void publication_is_encoded_once_whatever_the_members(void **state)
     }
 }
 
-static void publications_count_for_each_channel_by_itself(void **state)
+TEST(publications_count_for_each_channel_by_itself)
 {
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/room/x");
     struct wspool_position x = talk_at(t, wspool_item("x"));
     struct wspool_position y;
-    (void)state;
     talk_say(p, "{'type':'subscribe','data':{'channel':'item:y'}}");
     talk_skip(p);
     y = talk_at(t, wspool_item("y"));
@@ -928,14 +892,13 @@ static void publications_count_for_each_channel_by_itself(void **state)
     talk_free(t);
 }
 
-static void publication_spares_the_one_that_the_options_name(void **state)
+TEST(publication_spares_the_one_that_the_options_name)
 {
     talk *t = talk_default();
     sim_peer *a = talk_join(t, "/all");
     sim_peer *b = talk_join(t, "/all");
     wspool_send_options options = {.size = sizeof options, .except = a->id};
     int n;
-    (void)state;
     t->loose = 1; /* `a` will miss an offset */
     n = SIM_IN(wspool_json_broadcast(t->json, t->s->pool, wspool_global("all"), "news", NULL,
                                      &options, NULL));
@@ -946,14 +909,13 @@ static void publication_spares_the_one_that_the_options_name(void **state)
     talk_free(t);
 }
 
-static void publication_may_have_any_data(void **state)
+TEST(publication_may_have_any_data)
 {
     static const char *const data[] = {"{}", "{'deep':[[[{'x':[]}]]]}",
                                        "{'n':-1,'r':0.1,'b':true,'z':null}", "[1,'two']",
                                        "{'\\\"\\\\\\n':'\xe2\x80\xa8\xf0\x9f\x8e\xa8'}"};
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/all");
-    (void)state;
     for (size_t i = 0; i < sizeof data / sizeof *data; i++) {
         talk_publish(t, wspool_global("all"), "news", data[i]);
         sim_pump(t->s);
@@ -970,7 +932,7 @@ static json_t *shared(json_t *data)
     return json_incref(data);
 }
 
-static void broadcast_releases_its_data_whatever_it_answers(void **state)
+TEST(broadcast_releases_its_data_whatever_it_answers)
 {
     static const struct {
         enum wspool_kind kind;
@@ -997,7 +959,6 @@ static void broadcast_releases_its_data_whatever_it_answers(void **state)
     wspool_channel all = wspool_global("all");
     wspool_send_options bad = {.size = sizeof bad, .flags = 0xff};
     wspool_tally none = {.size = 1};
-    (void)state;
 #define BROADCAST(...) SIM_IN(wspool_json_broadcast(__VA_ARGS__))
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         wspool_channel channel = wspool_channel_of(table[i].kind, table[i].name, table[i].len);
@@ -1025,13 +986,12 @@ static void broadcast_releases_its_data_whatever_it_answers(void **state)
     talk_free(t);
 }
 
-static void broadcast_that_fits_no_queue_answers_too_big_and_uses_no_offset(void **state)
+TEST(broadcast_that_fits_no_queue_answers_too_big_and_uses_no_offset)
 {
     talk *t = talk_new();
     sim_peer *p;
     char text[5000] = "";
     int n;
-    (void)state;
     t->s->config.queue_bytes = 4096;
     talk_start(t);
     p = talk_join(t, "/all");
@@ -1048,14 +1008,13 @@ static void broadcast_that_fits_no_queue_answers_too_big_and_uses_no_offset(void
     talk_free(t);
 }
 
-static void send_says_it_to_one_peer(void **state)
+TEST(send_says_it_to_one_peer)
 {
     talk *t = talk_default();
     sim_peer *a = talk_join(t, "/all");
     sim_peer *b = talk_join(t, "/all");
     json_t *data = json_pack("{s:i}", "n", 1);
     int n;
-    (void)state;
     n = SIM_IN(wspool_json_send(t->json, t->s->pool, a->id, "hint", shared(data)));
     assert_int_equal(n, 0);
     assert_int_equal(data->refcount, 1);
@@ -1070,14 +1029,13 @@ static void send_says_it_to_one_peer(void **state)
     talk_free(t);
 }
 
-static void send_and_error_answer_what_is_wrong_and_release_the_data(void **state)
+TEST(send_and_error_answer_what_is_wrong_and_release_the_data)
 {
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/all");
     sim_peer *gone = talk_join(t, "/all");
     json_t *data = json_pack("{s:i}", "n", 1);
     wspool *pool = t->s->pool;
-    (void)state;
 #define SEND(...) SIM_IN(wspool_json_send(__VA_ARGS__))
 #define ERROR(...) SIM_IN(wspool_json_error(__VA_ARGS__))
     sim_cut(gone, WSPOOL_GONE_FAILED);
@@ -1106,11 +1064,10 @@ static void send_and_error_answer_what_is_wrong_and_release_the_data(void **stat
     talk_free(t);
 }
 
-static void error_says_code_message_and_retry(void **state)
+TEST(error_says_code_message_and_retry)
 {
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/all");
-    (void)state;
     assert_int_equal(ERROR(t->json, t->s->pool, p->id, "busy", "the board is full", 0), 0);
     assert_int_equal(ERROR(t->json, t->s->pool, p->id, "busy", "caf\xc3\xa9", 42), 0);
     sim_pump(t->s);
@@ -1122,7 +1079,7 @@ static void error_says_code_message_and_retry(void **state)
 
 /* ----------------------------------------------------------------- draining */
 
-static void drain_tells_everybody_and_then_drains(void **state)
+TEST(drain_tells_everybody_and_then_drains)
 {
     static const struct {
         uint64_t window;
@@ -1132,7 +1089,6 @@ static void drain_tells_everybody_and_then_drains(void **state)
                  {1, "{'seconds':1}"},
                  {0, "{'seconds':0}"},
                  {WSPOOL_LONGEST, "{'seconds':3162240000}"}};
-    (void)state;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         talk *t = talk_default();
         sim_peer *peers[5];
@@ -1159,23 +1115,21 @@ static void drain_tells_everybody_and_then_drains(void **state)
     }
 }
 
-static void drain_tells_the_only_one_there_is(void **state)
+TEST(drain_tells_the_only_one_there_is)
 {
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/all");
-    (void)state;
     assert_int_equal(SIM_IN(wspool_json_drain(t->json, t->s->pool, 60 * SEC, t->s->now)), 0);
     sim_pump(t->s);
     talk_expect(p, "draining", "{'seconds':60}");
     talk_free(t);
 }
 
-static void drain_that_cannot_be_tells_nobody(void **state)
+TEST(drain_that_cannot_be_tells_nobody)
 {
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/all");
     wspool *pool = t->s->pool;
-    (void)state;
     assert_int_equal(wspool_json_drain(NULL, pool, SEC, t->s->now), WSPOOL_ERR_INVAL);
     assert_int_equal(wspool_json_drain(t->json, NULL, SEC, t->s->now), WSPOOL_ERR_INVAL);
     assert_int_equal(SIM_IN(wspool_json_drain(t->json, pool, WSPOOL_LONGEST + 1, t->s->now)),
@@ -1188,22 +1142,19 @@ static void drain_that_cannot_be_tells_nobody(void **state)
     talk_free(t);
 }
 
-static void drain_of_an_empty_pool_works(void **state)
+TEST(drain_of_an_empty_pool_works)
 {
     talk *t = talk_default();
-    (void)state;
     assert_int_equal(SIM_IN(wspool_json_drain(t->json, t->s->pool, SEC, t->s->now)), 0);
     sim_refused(t->s, &(client_request){0}, 503, "draining");
     talk_free(t);
 }
 
-static void
-drain_while_a_hosted_peer_is_not_adopted_yet_lets_it_hear_its_greeting_first(void **state)
+TEST(drain_while_a_hosted_peer_is_not_adopted_yet_lets_it_hear_its_greeting_first)
 {
     talk *t = talk_default();
     wspool_answer answer;
     sim_peer *p;
-    (void)state;
     assert_int_equal(sim_upgrade(t->s, &(client_request){.target = "/all"}, &answer, &p),
                      WSPOOL_UPGRADE_ACCEPTED);
     assert_int_equal(SIM_IN(wspool_json_drain(t->json, t->s->pool, 60 * SEC, t->s->now)), 0);
@@ -1213,60 +1164,4 @@ drain_while_a_hosted_peer_is_not_adopted_yet_lets_it_hear_its_greeting_first(voi
     sim_pass(t->s, 61 * SEC);
     sim_expect_close(p, WSPOOL_END_DRAIN, WSPOOL_CLOSE_DRAIN);
     talk_free(t);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(subscribe_when_the_hook_says_yes_answers_subscribed_and_delivers),
-        cmocka_unit_test(subscribe_when_the_hook_says_no_answers_not_allowed),
-        cmocka_unit_test(subscribe_without_a_hook_answers_not_allowed),
-        cmocka_unit_test(subscribe_twice_answers_twice_and_delivers_once),
-        cmocka_unit_test(subscribe_to_each_kind_is_to_another_channel),
-        cmocka_unit_test(subscribe_takes_every_name_that_is_text),
-        cmocka_unit_test(channel_that_is_none_answers_bad_channel),
-        cmocka_unit_test(subscribe_beyond_channels_per_peer_answers_too_many_channels),
-        cmocka_unit_test(since_is_met_or_says_why_not_or_is_malformed),
-        cmocka_unit_test(since_of_a_channel_that_has_gone_and_come_back_is_of_another_epoch),
-        cmocka_unit_test(since_asked_before_the_channel_was_there_is_met),
-        cmocka_unit_test(unsubscribe_answers_unsubscribed_and_delivers_no_more),
-        cmocka_unit_test(unsubscribe_when_it_is_no_member_answers_not_subscribed),
-        cmocka_unit_test(ping_answers_pong_whatever_its_data),
-        cmocka_unit_test(action_is_done_and_acknowledged),
-        cmocka_unit_test(action_with_a_repeated_id_is_acknowledged_and_not_done_again),
-        cmocka_unit_test(action_that_was_done_is_acknowledged_when_nobody_handles_it_any_more),
-        cmocka_unit_test(action_id_is_known_for_32_actions_and_then_no_more),
-        cmocka_unit_test(action_ids_are_each_connections_own),
-        cmocka_unit_test(actions_of_peers_that_are_gone_leave_nothing_behind),
-        cmocka_unit_test(action_that_its_handler_refuses_names_the_code_and_may_be_repeated),
-        cmocka_unit_test(action_that_nobody_handles_answers_unknown_action),
-        cmocka_unit_test(action_whose_id_is_no_good_answers_malformed),
-        cmocka_unit_test(action_without_a_name_answers_malformed_and_names_the_id),
-        cmocka_unit_test(action_id_of_64_bytes_or_with_any_text_comes_back_as_it_was),
-        cmocka_unit_test(own_type_is_handled_and_answered_only_when_refused),
-        cmocka_unit_test(own_type_can_be_replaced_and_taken_away),
-        cmocka_unit_test(own_action_can_be_replaced_and_taken_away),
-        cmocka_unit_test(types_of_the_contract_cannot_be_replaced),
-        cmocka_unit_test(registration_when_something_is_missing_answers_inval),
-        cmocka_unit_test(registration_copies_the_name),
-        cmocka_unit_test(type_that_nobody_handles_answers_unknown_type),
-        cmocka_unit_test(publication_carries_channel_epoch_offset_data_and_time),
-        cmocka_unit_test(publication_says_the_time_of_its_clock),
-        cmocka_unit_test(publication_is_encoded_once_whatever_the_members),
-        cmocka_unit_test(publications_count_for_each_channel_by_itself),
-        cmocka_unit_test(publication_spares_the_one_that_the_options_name),
-        cmocka_unit_test(publication_may_have_any_data),
-        cmocka_unit_test(broadcast_releases_its_data_whatever_it_answers),
-        cmocka_unit_test(broadcast_that_fits_no_queue_answers_too_big_and_uses_no_offset),
-        cmocka_unit_test(send_says_it_to_one_peer),
-        cmocka_unit_test(send_and_error_answer_what_is_wrong_and_release_the_data),
-        cmocka_unit_test(error_says_code_message_and_retry),
-        cmocka_unit_test(drain_tells_everybody_and_then_drains),
-        cmocka_unit_test(drain_tells_the_only_one_there_is),
-        cmocka_unit_test(drain_that_cannot_be_tells_nobody),
-        cmocka_unit_test(drain_of_an_empty_pool_works),
-        cmocka_unit_test(
-            drain_while_a_hosted_peer_is_not_adopted_yet_lets_it_hear_its_greeting_first),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

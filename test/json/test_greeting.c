@@ -21,9 +21,8 @@ static void expect_greeting(sim_peer *p)
 
 /* ---------------------------------------------------------- first messages */
 
-static void open_without_a_channel_says_connection_established_only(void **state)
+TEST(open_without_a_channel_says_connection_established_only)
 {
-    (void)state;
     for (int way = 0; way < TALK_WAYS; way++) {
         talk *t = talk_by((enum talk_way)way);
         sim_peer *p = talk_come(t, (enum talk_way)way, "/echo");
@@ -33,9 +32,8 @@ static void open_without_a_channel_says_connection_established_only(void **state
     }
 }
 
-static void open_on_a_channels_path_says_subscribed_behind_it(void **state)
+TEST(open_on_a_channels_path_says_subscribed_behind_it)
 {
-    (void)state;
     for (int way = 0; way < TALK_WAYS; way++) {
         talk *t = talk_by((enum talk_way)way);
         sim_peer *a = talk_come(t, (enum talk_way)way, "/all");
@@ -50,12 +48,11 @@ static void open_on_a_channels_path_says_subscribed_behind_it(void **state)
     }
 }
 
-static void open_says_exactly_what_the_header_shows(void **state)
+TEST(open_says_exactly_what_the_header_shows)
 {
     talk *t = talk_new();
     char text[200];
     sim_peer *p;
-    (void)state;
     t->config.server = "s";
     talk_start(t);
     p = sim_join(t->s, "/echo");
@@ -67,13 +64,12 @@ static void open_says_exactly_what_the_header_shows(void **state)
     talk_free(t);
 }
 
-static void open_says_the_head_of_a_channel_that_has_gone_on(void **state)
+TEST(open_says_the_head_of_a_channel_that_has_gone_on)
 {
     talk *t = talk_default();
     sim_peer *a = talk_join(t, "/room/x");
     sim_peer *b;
     struct wspool_position at;
-    (void)state;
     for (int i = 0; i < 3; i++)
         assert_int_equal(talk_publish(t, wspool_item("x"), "news", "{}"), 1);
     b = sim_join(t->s, "/room/x");
@@ -90,12 +86,11 @@ static void open_says_the_head_of_a_channel_that_has_gone_on(void **state)
     talk_free(t);
 }
 
-static void open_writes_the_paths_name_as_it_is_decoded(void **state)
+TEST(open_writes_the_paths_name_as_it_is_decoded)
 {
     talk *t = talk_default();
     sim_peer *p = sim_join(t->s, "/room/K%C3%A4se%20%22%5Cx%22%0A");
     const json_t *data;
-    (void)state;
     expect_greeting(p);
     data = json_object_get(talk_next(p), "data");
     assert_string_equal(json_string_value(json_object_get(data, "channel")),
@@ -104,12 +99,11 @@ static void open_writes_the_paths_name_as_it_is_decoded(void **state)
 }
 
 /* The peer would be a member of a channel of which it can hear nothing. */
-static void open_when_the_paths_name_is_no_text_is_closed_with_4005(void **state)
+TEST(open_when_the_paths_name_is_no_text_is_closed_with_4005)
 {
     static const char *const targets[] = {"/room/%FF", "/room/%ED%A0%80", "/room/a%C3",
                                           "/room/%C0%80"};
     talk *t = talk_default();
-    (void)state;
     for (size_t i = 0; i < 4; i++) {
         sim_peer *p = sim_connect_to(t->s, targets[i]);
         sim_pump(t->s);
@@ -119,12 +113,11 @@ static void open_when_the_paths_name_is_no_text_is_closed_with_4005(void **state
     talk_free(t);
 }
 
-static void connection_is_another_for_each_that_comes(void **state)
+TEST(connection_is_another_for_each_that_comes)
 {
     talk *t = talk_default();
     sim_peer *a = sim_join(t->s, "/echo");
     sim_peer *b;
-    (void)state;
     expect_greeting(a);
     sim_cut(a, WSPOOL_GONE_EOF);
     sim_pump(t->s);
@@ -135,13 +128,12 @@ static void connection_is_another_for_each_that_comes(void **state)
     talk_free(t);
 }
 
-static void heartbeat_is_the_ping_interval_in_seconds(void **state)
+TEST(heartbeat_is_the_ping_interval_in_seconds)
 {
     static const struct {
         uint64_t interval;
         int seconds;
     } table[] = {{45 * SEC, 45}, {0, 0}, {1500 * MS, 1}, {999 * MS, 0}, {3600 * SEC, 3600}};
-    (void)state;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         talk *t = talk_new();
         t->s->config.ping_interval = table[i].interval;
@@ -151,11 +143,10 @@ static void heartbeat_is_the_ping_interval_in_seconds(void **state)
     }
 }
 
-static void server_is_the_hosts_own_and_is_copied(void **state)
+TEST(server_is_the_hosts_own_and_is_copied)
 {
     char name[16] = "board/2.0";
     talk *t = talk_new();
-    (void)state;
     t->config.server = name;
     talk_start(t);
     memset(name, 'x', sizeof name);
@@ -232,9 +223,8 @@ static void write_query(char *out, const char *query, uint64_t epoch)
     *out = '\0';
 }
 
-static void position_in_the_query_is_met_or_says_why_not_by_every_way(void **state)
+TEST(position_in_the_query_is_met_or_says_why_not_by_every_way)
 {
-    (void)state;
     for (int way = 0; way < TALK_WAYS; way++)
         for (size_t i = 0; i < sizeof queries / sizeof *queries; i++) {
             talk *t = talk_by((enum talk_way)way);
@@ -255,20 +245,18 @@ static void position_in_the_query_is_met_or_says_why_not_by_every_way(void **sta
         }
 }
 
-static void position_without_a_channel_says_nothing(void **state)
+TEST(position_without_a_channel_says_nothing)
 {
     talk *t = talk_default();
     sim_peer *p = sim_join(t->s, "/echo?epoch=1a2b&offset=7");
-    (void)state;
     expect_greeting(p);
     talk_expect_silence(p);
     talk_free(t);
 }
 
 /* Who asks for the position, renders a list, and then comes in. */
-static void position_of_an_empty_channel_is_met_when_nothing_was_published(void **state)
+TEST(position_of_an_empty_channel_is_met_when_nothing_was_published)
 {
-    (void)state;
     for (int missed = 0; missed < 2; missed++) {
         talk *t = talk_default();
         struct wspool_position at = talk_at(t, wspool_item("x"));
@@ -304,7 +292,7 @@ static sim_peer *offer(talk *t, const char *protocol, const char *chosen)
     return p;
 }
 
-static void subprotocol_is_chosen_when_offered_and_the_contract_is_the_same_when_not(void **state)
+TEST(subprotocol_is_chosen_when_offered_and_the_contract_is_the_same_when_not)
 {
     static const struct {
         const char *offered;
@@ -315,7 +303,6 @@ static void subprotocol_is_chosen_when_offered_and_the_contract_is_the_same_when
                  {"wspool.v2.json", NULL},
                  {"chat", NULL}};
     talk *t = talk_default();
-    (void)state;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         sim_peer *p = offer(t, table[i].offered, table[i].chosen);
         expect_greeting(p);
@@ -326,11 +313,10 @@ static void subprotocol_is_chosen_when_offered_and_the_contract_is_the_same_when
     talk_free(t);
 }
 
-static void subprotocols_of_the_host_are_left_alone(void **state)
+TEST(subprotocols_of_the_host_are_left_alone)
 {
     static const char *const own[] = {"board.v9", NULL};
     talk *t = talk_new();
-    (void)state;
     t->s->config.subprotocols = own;
     talk_start(t);
     assert_ptr_equal(t->ours.subprotocols, own);
@@ -348,11 +334,10 @@ static void speak(sim *s, const sim_event *event)
         assert_int_equal(wspool_json_send(t->json, s->pool, event->id, "welcome", NULL), 0);
 }
 
-static void open_hook_of_the_application_is_called_behind_the_greeting(void **state)
+TEST(open_hook_of_the_application_is_called_behind_the_greeting)
 {
     talk *t = talk_default();
     sim_peer *p;
-    (void)state;
     t->s->react = speak;
     p = sim_join(t->s, "/all");
     assert_int_equal(t->s->counts[SIM_OPENED], 1);
@@ -365,11 +350,10 @@ static void open_hook_of_the_application_is_called_behind_the_greeting(void **st
     talk_free(t);
 }
 
-static void close_hook_of_the_application_is_called_once_with_the_reason(void **state)
+TEST(close_hook_of_the_application_is_called_once_with_the_reason)
 {
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/all");
-    (void)state;
     sim_say_close(p, 1000, "bye");
     sim_pump(t->s);
     sim_expect_close(p, WSPOOL_END_PEER_CLOSED, 1000);
@@ -377,11 +361,10 @@ static void close_hook_of_the_application_is_called_once_with_the_reason(void **
     talk_free(t);
 }
 
-static void hooks_need_not_be_there(void **state)
+TEST(hooks_need_not_be_there)
 {
     talk *t = talk_new();
     sim_peer *p;
-    (void)state;
     t->hookless = 1;
     talk_start(t);
     p = talk_join(t, "/room/x");
@@ -399,11 +382,10 @@ static void close_at_once(sim *s, const sim_event *event)
         assert_int_equal(SIM_IN(wspool_close(s->pool, event->id, 4002, "no", 0)), 0);
 }
 
-static void open_hook_that_closes_lets_the_greeting_through(void **state)
+TEST(open_hook_that_closes_lets_the_greeting_through)
 {
     talk *t = talk_default();
     sim_peer *p;
-    (void)state;
     t->s->react = close_at_once;
     p = sim_connect_to(t->s, "/all");
     sim_pump(t->s);
@@ -421,13 +403,12 @@ static void publish_at_once(sim *s, const sim_event *event)
         assert_true(talk_publish(t, wspool_global("all"), "came", NULL) > 0);
 }
 
-static void open_hook_that_publishes_is_heard_behind_subscribed(void **state)
+TEST(open_hook_that_publishes_is_heard_behind_subscribed)
 {
     talk *t = talk_default();
     sim_peer *a;
     sim_peer *b;
     struct wspool_position at;
-    (void)state;
     t->s->react = publish_at_once;
     a = sim_join(t->s, "/all");
     b = sim_join(t->s, "/all");
@@ -446,10 +427,9 @@ static void open_hook_that_publishes_is_heard_behind_subscribed(void **state)
 
 /* ----------------------------------------------------------- made, attached */
 
-static void config_holds_the_defaults_of_the_header(void **state)
+TEST(config_holds_the_defaults_of_the_header)
 {
     wspool_json_config config;
-    (void)state;
     memset(&config, 0xee, sizeof config);
     wspool_json_config_init(&config);
     assert_int_equal(config.size, sizeof config);
@@ -460,7 +440,7 @@ static void config_holds_the_defaults_of_the_header(void **state)
     assert_true(config.clock.call(config.clock.user) > TALK_CLOCK / 2);
 }
 
-static void config_of_an_older_header_gets_what_it_knows(void **state)
+TEST(config_of_an_older_header_gets_what_it_knows)
 {
     struct {
         wspool_json_config config;
@@ -468,7 +448,6 @@ static void config_of_an_older_header_gets_what_it_knows(void **state)
     } room;
     size_t older = offsetof(wspool_json_config, subscribe);
     wspool_json *json;
-    (void)state;
     memset(&room, 0xee, sizeof room);
     wspool_json_config_init_sized(&room.config, older);
     assert_int_equal(room.config.size, older);
@@ -487,11 +466,10 @@ static void config_of_an_older_header_gets_what_it_knows(void **state)
     assert_int_equal(room.behind[0], 0);
 }
 
-static void new_when_the_config_is_no_good_answers_inval(void **state)
+TEST(new_when_the_config_is_no_good_answers_inval)
 {
     wspool_json_config config;
     wspool_json *json = NULL;
-    (void)state;
     assert_int_equal(wspool_json_new(NULL, NULL), WSPOOL_ERR_INVAL);
 #define REFUSES(change)                                                                            \
     do {                                                                                           \
@@ -527,13 +505,12 @@ static void new_when_the_config_is_no_good_answers_inval(void **state)
     wspool_json_free(NULL);
 }
 
-static void attach_when_something_is_missing_answers_inval_and_changes_nothing(void **state)
+TEST(attach_when_something_is_missing_answers_inval_and_changes_nothing)
 {
     wspool_config config;
     wspool_config before;
     wspool_json *json;
     wspool_json *second;
-    (void)state;
     assert_int_equal(wspool_json_new(&json, NULL), 0);
     assert_int_equal(wspool_json_new(&second, NULL), 0);
     wspool_config_init(&config);
@@ -553,34 +530,4 @@ static void attach_when_something_is_missing_answers_inval_and_changes_nothing(v
     assert_memory_equal(&config, &before, sizeof config);
     wspool_json_free(json);
     wspool_json_free(second);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(open_without_a_channel_says_connection_established_only),
-        cmocka_unit_test(open_on_a_channels_path_says_subscribed_behind_it),
-        cmocka_unit_test(open_says_exactly_what_the_header_shows),
-        cmocka_unit_test(open_says_the_head_of_a_channel_that_has_gone_on),
-        cmocka_unit_test(open_writes_the_paths_name_as_it_is_decoded),
-        cmocka_unit_test(open_when_the_paths_name_is_no_text_is_closed_with_4005),
-        cmocka_unit_test(connection_is_another_for_each_that_comes),
-        cmocka_unit_test(heartbeat_is_the_ping_interval_in_seconds),
-        cmocka_unit_test(server_is_the_hosts_own_and_is_copied),
-        cmocka_unit_test(position_in_the_query_is_met_or_says_why_not_by_every_way),
-        cmocka_unit_test(position_without_a_channel_says_nothing),
-        cmocka_unit_test(position_of_an_empty_channel_is_met_when_nothing_was_published),
-        cmocka_unit_test(subprotocol_is_chosen_when_offered_and_the_contract_is_the_same_when_not),
-        cmocka_unit_test(subprotocols_of_the_host_are_left_alone),
-        cmocka_unit_test(open_hook_of_the_application_is_called_behind_the_greeting),
-        cmocka_unit_test(close_hook_of_the_application_is_called_once_with_the_reason),
-        cmocka_unit_test(hooks_need_not_be_there),
-        cmocka_unit_test(open_hook_that_closes_lets_the_greeting_through),
-        cmocka_unit_test(open_hook_that_publishes_is_heard_behind_subscribed),
-        cmocka_unit_test(config_holds_the_defaults_of_the_header),
-        cmocka_unit_test(config_of_an_older_header_gets_what_it_knows),
-        cmocka_unit_test(new_when_the_config_is_no_good_answers_inval),
-        cmocka_unit_test(attach_when_something_is_missing_answers_inval_and_changes_nothing),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

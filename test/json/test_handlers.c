@@ -70,12 +70,11 @@ static void spend_its_budget(deed *d, wspool_id id)
     assert_int_equal(wspool_nuisance(d->t->s->pool, id, 65535, NULL), 0);
 }
 
-static void handler_that_ends_its_peer_is_neither_acknowledged_nor_refused(void **state)
+TEST(handler_that_ends_its_peer_is_neither_acknowledged_nor_refused)
 {
     static void (*const ends[])(deed *, wspool_id) = {close_it, close_it_now, say_it_is_gone,
                                                       spend_its_budget};
     static const char *const answers[] = {NULL, "no_more"};
-    (void)state;
     for (size_t i = 0; i < 4; i++)
         for (size_t k = 0; k < 2; k++)
             for (int as_action = 0; as_action < 2; as_action++) {
@@ -110,10 +109,9 @@ static void unregister_it(deed *d, wspool_id id)
     assert_int_equal(wspool_json_on_action(d->t->json, d->name, NULL, NULL), 0);
 }
 
-static void handler_that_takes_itself_away_is_answered_for_the_last_time(void **state)
+TEST(handler_that_takes_itself_away_is_answered_for_the_last_time)
 {
     static const char *const around[] = {"a", "b", "c"};
-    (void)state;
     for (size_t i = 0; i < 3; i++) /* first, in the middle, last */
         for (int refuses = 0; refuses < 2; refuses++) {
             talk *t = talk_default();
@@ -155,12 +153,11 @@ static void replace_it(deed *d, wspool_id id)
     assert_int_equal(wspool_json_on_action(d->t->json, d->name, of_another, NULL), 0);
 }
 
-static void handler_that_replaces_itself_answers_for_itself_once_more(void **state)
+TEST(handler_that_replaces_itself_answers_for_itself_once_more)
 {
     talk *t = talk_default();
     deed d = {.t = t, .act = replace_it, .name = "a"};
     sim_peer *p = talk_join(t, "/echo");
-    (void)state;
     register_it(&d);
     act(p, "a");
     talk_expect(p, "ack", "{'id':'x'}");
@@ -182,12 +179,11 @@ static void register_many(deed *d, wspool_id id)
     }
 }
 
-static void handler_that_registers_others_makes_them_known(void **state)
+TEST(handler_that_registers_others_makes_them_known)
 {
     talk *t = talk_default();
     deed d = {.t = t, .act = register_many, .name = "a"};
     sim_peer *p = talk_join(t, "/echo");
-    (void)state;
     register_it(&d);
     say(p, "a");
     say(p, "n49");
@@ -205,13 +201,12 @@ static void publish_it(deed *d, wspool_id id)
     assert_true(talk_publish(d->t, wspool_global("all"), "chat_message", "{'text':'hello'}") >= 0);
 }
 
-static void handler_that_publishes_is_heard_before_its_ack(void **state)
+TEST(handler_that_publishes_is_heard_before_its_ack)
 {
     talk *t = talk_default();
     deed d = {.t = t, .act = publish_it, .name = "chat"};
     sim_peer *a = talk_join(t, "/all");
     sim_peer *b = talk_join(t, "/all");
-    (void)state;
     register_it(&d);
     act(a, "chat");
     for (int i = 0; i < 2; i++)
@@ -229,12 +224,11 @@ static void end_the_other(deed *d, wspool_id id)
     assert_int_equal(wspool_close(d->t->s->pool, d->other->id, 4003, NULL, 0), 0);
 }
 
-static void handler_that_closes_another_is_acknowledged(void **state)
+TEST(handler_that_closes_another_is_acknowledged)
 {
     talk *t = talk_default();
     deed d = {.t = t, .act = end_the_other, .name = "kick"};
     sim_peer *p = talk_join(t, "/all");
-    (void)state;
     d.other = talk_join(t, "/all");
     register_it(&d);
     act(d.other, "nothing"); /* it has a session that goes with it */
@@ -254,11 +248,10 @@ static void end_everybody(deed *d, wspool_id id)
         (void)wspool_close(d->t->s->pool, ids[n], 4003, NULL, n % 2 ? WSPOOL_CLOSE_NOW : 0);
 }
 
-static void handler_that_closes_everybody_does_no_harm(void **state)
+TEST(handler_that_closes_everybody_does_no_harm)
 {
     talk *t = talk_default();
     deed d = {.t = t, .act = end_everybody, .name = "end"};
-    (void)state;
     register_it(&d);
     for (int i = 0; i < 20; i++)
         talk_join(t, "/all");
@@ -275,13 +268,12 @@ static void drain_it(deed *d, wspool_id id)
     assert_int_equal(wspool_json_drain(d->t->json, d->t->s->pool, 0, d->t->s->now), 0);
 }
 
-static void handler_that_drains_ends_everybody_after_telling_them(void **state)
+TEST(handler_that_drains_ends_everybody_after_telling_them)
 {
     talk *t = talk_default();
     deed d = {.t = t, .act = drain_it, .name = "drain"};
     sim_peer *a = talk_join(t, "/all");
     sim_peer *b = talk_join(t, "/echo");
-    (void)state;
     register_it(&d);
     act(a, "drain");
     talk_expect(a, "draining", "{'seconds':0}");
@@ -304,12 +296,11 @@ static void move_about(deed *d, wspool_id id)
     assert_int_equal(wspool_json_send(d->t->json, pool, d->other->id, "moved", NULL), 0);
 }
 
-static void handler_that_moves_peers_about_finds_them_there(void **state)
+TEST(handler_that_moves_peers_about_finds_them_there)
 {
     talk *t = talk_default();
     deed d = {.t = t, .act = move_about, .name = "move"};
     sim_peer *p = talk_join(t, "/all");
-    (void)state;
     t->loose = 1;
     d.other = talk_join(t, "/all");
     register_it(&d);
@@ -332,12 +323,11 @@ static void try_what_is_forbidden(deed *d, wspool_id id)
     assert_int_equal(wspool_free(pool), WSPOOL_ERR_REENTRANT);
 }
 
-static void handler_that_does_what_no_hook_may_is_told_so(void **state)
+TEST(handler_that_does_what_no_hook_may_is_told_so)
 {
     talk *t = talk_default();
     deed d = {.t = t, .act = try_what_is_forbidden, .name = "try"};
     sim_peer *p = talk_join(t, "/all");
-    (void)state;
     register_it(&d);
     act(p, "try");
     talk_expect(p, "ack", "{'id':'x'}");
@@ -352,9 +342,8 @@ static void ask_and_close(talk *t, wspool_id id)
     assert_int_equal(wspool_close(t->s->pool, id, 4002, NULL, 0), 0);
 }
 
-static void subscribe_hook_that_closes_the_peer_does_no_harm(void **state)
+TEST(subscribe_hook_that_closes_the_peer_does_no_harm)
 {
-    (void)state;
     for (int may = 0; may < 2; may++) {
         talk *t = talk_default();
         sim_peer *p = talk_join(t, "/all");
@@ -373,11 +362,10 @@ static void ask_and_join(talk *t, wspool_id id)
     assert_int_equal(wspool_subscribe(t->s->pool, id, wspool_item("x")), 0);
 }
 
-static void subscribe_hook_that_subscribes_itself_is_answered_once(void **state)
+TEST(subscribe_hook_that_subscribes_itself_is_answered_once)
 {
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/echo");
-    (void)state;
     t->asking = ask_and_join;
     talk_say(p, "{'type':'subscribe','data':{'channel':'item:x'}}");
     talk_expect_subscribed(p, "item:x", talk_at(t, wspool_item("x")), "");
@@ -392,12 +380,11 @@ static void ask_and_publish(talk *t, wspool_id id)
     (void)talk_publish(t, wspool_item("x"), "before", NULL);
 }
 
-static void subscribe_hook_that_publishes_does_so_before_the_peer_is_there(void **state)
+TEST(subscribe_hook_that_publishes_does_so_before_the_peer_is_there)
 {
     talk *t = talk_default();
     sim_peer *a = talk_join(t, "/room/x");
     sim_peer *b = talk_join(t, "/echo");
-    (void)state;
     t->asking = ask_and_publish;
     talk_say(b, "{'type':'subscribe','data':{'channel':'item:x'}}");
     talk_expect_publication(a, "before", "item:x", talk_at(t, wspool_item("x")), "{}");
@@ -420,12 +407,11 @@ static void speak_to_the_dead(sim *s, const sim_event *event)
     assert_true(talk_publish(t, wspool_global("all"), "left", NULL) >= 0);
 }
 
-static void close_hook_that_speaks_reaches_the_others_only(void **state)
+TEST(close_hook_that_speaks_reaches_the_others_only)
 {
     talk *t = talk_default();
     sim_peer *a = talk_join(t, "/all");
     sim_peer *b = talk_join(t, "/all");
-    (void)state;
     t->s->react = speak_to_the_dead;
     sim_cut(a, WSPOOL_GONE_FAILED);
     sim_pump(t->s);
@@ -437,7 +423,7 @@ static void close_hook_that_speaks_reaches_the_others_only(void **state)
 }
 
 /* Handlers of all kinds, many peers, everything cut at random. */
-static void handlers_of_all_kinds_at_random_do_no_harm(void **state)
+TEST(handlers_of_all_kinds_at_random_do_no_harm)
 {
     static void (*const acts[])(deed *, wspool_id) = {publish_it,     close_it,   register_many,
                                                       say_it_is_gone, replace_it, unregister_it};
@@ -445,7 +431,6 @@ static void handlers_of_all_kinds_at_random_do_no_harm(void **state)
     talk *t = talk_new();
     deed d[6];
     size_t calls = 0;
-    (void)state;
     t->loose = 1; /* peers end in the middle of what they hear */
     t->s->chop = SIM_RANDOM;
     t->s->async = 20;
@@ -476,26 +461,4 @@ static void handlers_of_all_kinds_at_random_do_no_harm(void **state)
     assert_true(calls > 100);
     sim_pass(t->s, 20 * SEC);
     talk_free(t);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(handler_that_ends_its_peer_is_neither_acknowledged_nor_refused),
-        cmocka_unit_test(handler_that_takes_itself_away_is_answered_for_the_last_time),
-        cmocka_unit_test(handler_that_replaces_itself_answers_for_itself_once_more),
-        cmocka_unit_test(handler_that_registers_others_makes_them_known),
-        cmocka_unit_test(handler_that_publishes_is_heard_before_its_ack),
-        cmocka_unit_test(handler_that_closes_another_is_acknowledged),
-        cmocka_unit_test(handler_that_closes_everybody_does_no_harm),
-        cmocka_unit_test(handler_that_drains_ends_everybody_after_telling_them),
-        cmocka_unit_test(handler_that_moves_peers_about_finds_them_there),
-        cmocka_unit_test(handler_that_does_what_no_hook_may_is_told_so),
-        cmocka_unit_test(subscribe_hook_that_closes_the_peer_does_no_harm),
-        cmocka_unit_test(subscribe_hook_that_subscribes_itself_is_answered_once),
-        cmocka_unit_test(subscribe_hook_that_publishes_does_so_before_the_peer_is_there),
-        cmocka_unit_test(close_hook_that_speaks_reaches_the_others_only),
-        cmocka_unit_test(handlers_of_all_kinds_at_random_do_no_harm),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -142,9 +142,8 @@ static const char *never(wspool_json *json, wspool *pool, wspool_id id, const js
     return NULL;
 }
 
-static void message_that_is_malformed_gets_an_error_and_does_no_harm(void **state)
+TEST(message_that_is_malformed_gets_an_error_and_does_no_harm)
 {
-    (void)state;
     for (int way = SIM_WHOLE; way <= SIM_BYTES; way++) {
         talk *t = talk_new();
         sim_peer *p;
@@ -167,14 +166,13 @@ static void message_that_is_malformed_gets_an_error_and_does_no_harm(void **stat
 }
 
 /* Cut anywhere, a good message is a bad one, and nothing else happens. */
-static void message_that_is_cut_off_anywhere_is_malformed(void **state)
+TEST(message_that_is_cut_off_anywhere_is_malformed)
 {
     static const char text[] =
         "{\"type\":\"subscribe\",\"data\":{\"channel\":\"item:\\u00e4\\\\\",\"since\":{\"epoch\":"
         "\"1a2b\",\"offset\":7},\"more\":[true,null,-1.5e3]}}";
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/echo");
-    (void)state;
     for (size_t len = 0; len < sizeof text - 1; len++) {
         say_raw(p, text, len);
         talk_expect_error(p, "malformed", 0, NULL);
@@ -186,7 +184,7 @@ static void message_that_is_cut_off_anywhere_is_malformed(void **state)
     talk_free(t);
 }
 
-static void message_whose_bytes_are_damaged_never_does_harm(void **state)
+TEST(message_whose_bytes_are_damaged_never_does_harm)
 {
     static const char *const texts[] = {
         "{\"type\":\"subscribe\",\"data\":{\"channel\":\"item:x\",\"since\":{\"offset\":7}}}",
@@ -194,7 +192,6 @@ static void message_whose_bytes_are_damaged_never_does_harm(void **state)
         "{\"type\":\"unsubscribe\",\"data\":{\"channel\":\"item:x\"}}"};
     talk *t = talk_new();
     sim_peer *p;
-    (void)state;
     t->s->config.nuisance_burst = 0; /* no end of it */
     t->loose = 1;
     talk_start(t);
@@ -239,10 +236,9 @@ static char *nested(unsigned depth, const char *open, const char *close)
     return (char *)text.data;
 }
 
-static void depth_is_allowed_exactly_and_one_more_is_malformed(void **state)
+TEST(depth_is_allowed_exactly_and_one_more_is_malformed)
 {
     static const unsigned depths[] = {1, 2, 3, 15, 16, 511, 512};
-    (void)state;
     for (size_t i = 0; i < sizeof depths / sizeof *depths; i++)
         for (int objects = 0; objects < 2; objects++) {
             talk *t = talk_new();
@@ -264,11 +260,10 @@ static void depth_is_allowed_exactly_and_one_more_is_malformed(void **state)
         }
 }
 
-static void depth_is_16_when_nothing_is_said_of_it(void **state)
+TEST(depth_is_16_when_nothing_is_said_of_it)
 {
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/echo");
-    (void)state;
     for (unsigned more = 0; more < 2; more++) {
         char *text = nested(16 + more, "[", "]");
         say_raw(p, text, strlen(text));
@@ -279,12 +274,11 @@ static void depth_is_16_when_nothing_is_said_of_it(void **state)
     talk_free(t);
 }
 
-static void depth_does_not_count_what_stands_side_by_side(void **state)
+TEST(depth_does_not_count_what_stands_side_by_side)
 {
     talk *t = talk_new();
     sim_peer *p;
     blob text = {0};
-    (void)state;
     t->config.depth = 4;
     talk_start(t);
     p = talk_join(t, "/echo");
@@ -298,14 +292,13 @@ static void depth_does_not_count_what_stands_side_by_side(void **state)
     talk_free(t);
 }
 
-static void depth_does_not_count_what_stands_in_strings(void **state)
+TEST(depth_does_not_count_what_stands_in_strings)
 {
     static const char *const good[] = {
         "[[[[[[[[[[",         "{{{{[[[[{{{{", "\\\"[[[[[[",    "\\\\\\\"[[[[[[",
         "\\\\\\\\\\\"{{{{{{", "]]]]]]}}}}}}", "\\u005b[[[[[[", "[\\\\"};
     talk *t = talk_new();
     sim_peer *p;
-    (void)state;
     t->config.depth = 2;
     talk_start(t);
     p = talk_join(t, "/echo");
@@ -321,12 +314,11 @@ static void depth_does_not_count_what_stands_in_strings(void **state)
     talk_free(t);
 }
 
-static void depth_beyond_all_bounds_does_no_harm(void **state)
+TEST(depth_beyond_all_bounds_does_no_harm)
 {
     static const char *const openers[] = {"[", "{", "[{", "{\"\":", "[[],", "[\"\","};
     talk *t = talk_new();
     sim_peer *p;
-    (void)state;
     t->config.depth = 512;
     t->s->config.message_bytes = 1 << 20;
     talk_start(t);
@@ -345,7 +337,7 @@ static void depth_beyond_all_bounds_does_no_harm(void **state)
 
 /* ----------------------------------------------------------------- nuisance */
 
-static void nuisance_when_its_budget_is_spent_closes_with_4103(void **state)
+TEST(nuisance_when_its_budget_is_spent_closes_with_4103)
 {
     static const char *const bad[] = {"{", "{'type':'nonsense'}",
                                       "{'type':'subscribe','data':{'channel':'x'}}",
@@ -355,7 +347,6 @@ static void nuisance_when_its_budget_is_spent_closes_with_4103(void **state)
                                         "not_subscribed", "unknown_action"};
     talk *t = talk_new();
     sim_peer *p;
-    (void)state;
     t->s->config.nuisance_burst = 5;
     t->s->config.nuisance_rate = 1;
     talk_start(t);
@@ -377,12 +368,11 @@ static void nuisance_when_its_budget_is_spent_closes_with_4103(void **state)
     talk_free(t);
 }
 
-static void nuisance_is_each_peers_own(void **state)
+TEST(nuisance_is_each_peers_own)
 {
     talk *t = talk_new();
     sim_peer *a;
     sim_peer *b;
-    (void)state;
     t->s->config.nuisance_burst = 2;
     talk_start(t);
     a = talk_join(t, "/all");
@@ -394,11 +384,10 @@ static void nuisance_is_each_peers_own(void **state)
     talk_free(t);
 }
 
-static void nuisance_without_a_budget_goes_on_and_on(void **state)
+TEST(nuisance_without_a_budget_goes_on_and_on)
 {
     talk *t = talk_new();
     sim_peer *p;
-    (void)state;
     t->s->config.nuisance_burst = 0;
     talk_start(t);
     p = talk_join(t, "/all");
@@ -412,13 +401,12 @@ static void nuisance_without_a_budget_goes_on_and_on(void **state)
 
 /* -------------------------------------------------------- whole, and binary */
 
-static void message_in_fragments_is_one_message(void **state)
+TEST(message_in_fragments_is_one_message)
 {
     static const char text[] = "{\"type\":\"ping\",\"data\":{\"text\":\"\xf0\x9f\x8e\xa8\"}}";
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/echo");
     size_t len = sizeof text - 1;
-    (void)state;
     for (size_t cut = 1; cut < len; cut += 3) {
         sim_frame(p, OP_TEXT, text, cut);
         sim_ping(p, "between");
@@ -430,9 +418,8 @@ static void message_in_fragments_is_one_message(void **state)
     talk_free(t);
 }
 
-static void message_of_message_bytes_comes_through_and_one_more_closes(void **state)
+TEST(message_of_message_bytes_comes_through_and_one_more_closes)
 {
-    (void)state;
     for (size_t more = 0; more < 2; more++) {
         talk *t = talk_new();
         sim_peer *p;
@@ -454,22 +441,20 @@ static void message_of_message_bytes_comes_through_and_one_more_closes(void **st
     }
 }
 
-static void text_that_is_no_utf8_never_comes_here(void **state)
+TEST(text_that_is_no_utf8_never_comes_here)
 {
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/echo");
-    (void)state;
     say_raw(p, "{\"type\":\"\xff\"}", 12);
     sim_expect_close(p, WSPOOL_END_BAD_UTF8, 1007);
     talk_expect_silence(p);
     talk_free(t);
 }
 
-static void binary_without_a_hook_closes_with_1003(void **state)
+TEST(binary_without_a_hook_closes_with_1003)
 {
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/all");
-    (void)state;
     sim_frame(p, FIN | OP_BINARY, "{\"type\":\"ping\"}", 15);
     sim_pump(t->s);
     sim_expect_close(p, WSPOOL_END_HOST_CLOSED, WSPOOL_CLOSE_UNSUPPORTED);
@@ -494,12 +479,11 @@ static void hear(wspool *pool, wspool_id id, const wspool_message *message, void
                      0);
 }
 
-static void binary_with_a_hook_goes_there_and_nothing_else_does(void **state)
+TEST(binary_with_a_hook_goes_there_and_nothing_else_does)
 {
     struct heard h = {0};
     talk *t = talk_new();
     sim_peer *p;
-    (void)state;
     t->hear = (wspool_message_hook){hear, &h};
     talk_start(t);
     p = talk_join(t, "/all");
@@ -521,27 +505,4 @@ static void binary_with_a_hook_goes_there_and_nothing_else_does(void **state)
     assert_int_equal(nuisances(t), 2);
     sim_expect_open(p);
     talk_free(t);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(message_that_is_malformed_gets_an_error_and_does_no_harm),
-        cmocka_unit_test(message_that_is_cut_off_anywhere_is_malformed),
-        cmocka_unit_test(message_whose_bytes_are_damaged_never_does_harm),
-        cmocka_unit_test(depth_is_allowed_exactly_and_one_more_is_malformed),
-        cmocka_unit_test(depth_is_16_when_nothing_is_said_of_it),
-        cmocka_unit_test(depth_does_not_count_what_stands_side_by_side),
-        cmocka_unit_test(depth_does_not_count_what_stands_in_strings),
-        cmocka_unit_test(depth_beyond_all_bounds_does_no_harm),
-        cmocka_unit_test(nuisance_when_its_budget_is_spent_closes_with_4103),
-        cmocka_unit_test(nuisance_is_each_peers_own),
-        cmocka_unit_test(nuisance_without_a_budget_goes_on_and_on),
-        cmocka_unit_test(message_in_fragments_is_one_message),
-        cmocka_unit_test(message_of_message_bytes_comes_through_and_one_more_closes),
-        cmocka_unit_test(text_that_is_no_utf8_never_comes_here),
-        cmocka_unit_test(binary_without_a_hook_closes_with_1003),
-        cmocka_unit_test(binary_with_a_hook_goes_there_and_nothing_else_does),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

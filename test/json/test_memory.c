@@ -326,43 +326,37 @@ static void fail_each(enum whose whose, int fail_on)
     }
 }
 
-static void contract_when_one_allocation_of_jansson_fails_goes_on(void **state)
+TEST(contract_when_one_allocation_of_jansson_fails_goes_on)
 {
-    (void)state;
     fail_each(JANSSON, 0);
 }
 
-static void contract_when_all_allocations_of_jansson_fail_from_one_on_recovers(void **state)
+TEST(contract_when_all_allocations_of_jansson_fail_from_one_on_recovers)
 {
-    (void)state;
     fail_each(JANSSON, 1);
 }
 
-static void contract_when_one_allocation_of_the_c_library_fails_goes_on(void **state)
+TEST(contract_when_one_allocation_of_the_c_library_fails_goes_on)
 {
-    (void)state;
     if (!sim_libc_fails())
         skip();
     fail_each(C_LIBRARY, 0);
 }
 
-static void contract_when_all_allocations_of_the_c_library_fail_from_one_on_recovers(void **state)
+TEST(contract_when_all_allocations_of_the_c_library_fail_from_one_on_recovers)
 {
-    (void)state;
     if (!sim_libc_fails())
         skip();
     fail_each(C_LIBRARY, 1);
 }
 
-static void contract_when_one_allocation_of_the_pool_fails_goes_on(void **state)
+TEST(contract_when_one_allocation_of_the_pool_fails_goes_on)
 {
-    (void)state;
     fail_each(POOL, 0);
 }
 
-static void contract_when_all_allocations_of_the_pool_fail_from_one_on_recovers(void **state)
+TEST(contract_when_all_allocations_of_the_pool_fail_from_one_on_recovers)
 {
-    (void)state;
     fail_each(POOL, 1);
 }
 
@@ -374,11 +368,10 @@ static void lose_memory(talk *t, wspool_id id)
     fail_from(t, POOL, 1, 0); /* which the pool wants for the channel */
 }
 
-static void subscribe_when_the_pool_has_no_memory_answers_unavailable(void **state)
+TEST(subscribe_when_the_pool_has_no_memory_answers_unavailable)
 {
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/echo");
-    (void)state;
     t->asking = lose_memory;
     talk_say(p, "{'type':'subscribe','data':{'channel':'item:x'}}");
     talk_expect_error(p, "unavailable", 1, NULL);
@@ -390,10 +383,9 @@ static void subscribe_when_the_pool_has_no_memory_answers_unavailable(void **sta
 }
 
 /* One whose repeats could not be known is not done at all. */
-static void action_when_there_is_no_memory_for_its_id_answers_unavailable(void **state)
+TEST(action_when_there_is_no_memory_for_its_id_answers_unavailable)
 {
     size_t unavailable = 0;
-    (void)state;
     if (!sim_libc_fails())
         skip();
     for (size_t n = 1, failed = 1; failed > 0; n++) {
@@ -432,18 +424,7 @@ static void action_when_there_is_no_memory_for_its_id_answers_unavailable(void *
     assert_in_range(unavailable, 2, 2); /* the table of sessions, and the session's ids */
 }
 
-int main(void)
+BEFORE_ALL
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(contract_when_one_allocation_of_jansson_fails_goes_on),
-        cmocka_unit_test(contract_when_all_allocations_of_jansson_fail_from_one_on_recovers),
-        cmocka_unit_test(contract_when_one_allocation_of_the_c_library_fails_goes_on),
-        cmocka_unit_test(contract_when_all_allocations_of_the_c_library_fail_from_one_on_recovers),
-        cmocka_unit_test(contract_when_one_allocation_of_the_pool_fails_goes_on),
-        cmocka_unit_test(contract_when_all_allocations_of_the_pool_fail_from_one_on_recovers),
-        cmocka_unit_test(subscribe_when_the_pool_has_no_memory_answers_unavailable),
-        cmocka_unit_test(action_when_there_is_no_memory_for_its_id_answers_unavailable),
-    };
     json_set_alloc_funcs(jansson_malloc, jansson_free);
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* json/test_names.c - channels, epochs and times as the contract writes them, and back. */
 #define _POSIX_C_SOURCE 200809L /* setenv, tzset */
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-#include <cmocka.h>
 
 #include <wspool/json.h>
 #include "../sim/sim.h"
@@ -48,10 +44,9 @@ static void fill(char *to, size_t len, uint64_t *state)
     }
 }
 
-static void channel_of_every_kind_and_length_is_written_and_read_back(void **state)
+TEST(channel_of_every_kind_and_length_is_written_and_read_back)
 {
     uint64_t seed = 1;
-    (void)state;
     for (size_t k = 0; k < 4; k++)
         for (size_t len = 0; len <= WSPOOL_NAME_MAX; len++) {
             size_t prefix = strlen(kinds[k].prefix);
@@ -80,17 +75,16 @@ static void channel_of_every_kind_and_length_is_written_and_read_back(void **sta
         }
 }
 
-static void channel_without_a_name_is_written_with_or_without_a_pointer(void **state)
+TEST(channel_without_a_name_is_written_with_or_without_a_pointer)
 {
     char out[WSPOOL_JSON_CHANNEL_MAX];
-    (void)state;
     assert_int_equal(wspool_json_channel_write(wspool_channel_of(WSPOOL_TOPIC, NULL, 0), out), 0);
     assert_string_equal(out, "topic:");
     assert_int_equal(wspool_json_channel_write(wspool_channel_of(WSPOOL_ITEM, "", 0), out), 0);
     assert_string_equal(out, "item:");
 }
 
-static void channel_that_cannot_be_written_answers_inval(void **state)
+TEST(channel_that_cannot_be_written_answers_inval)
 {
     static const struct {
         const char *name;
@@ -115,7 +109,6 @@ static void channel_that_cannot_be_written_answers_inval(void **state)
                {NULL, 1}};
     char out[WSPOOL_JSON_CHANNEL_MAX];
     char longer[WSPOOL_NAME_MAX + 1];
-    (void)state;
     for (size_t k = 0; k < 4; k++) {
         for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
             char *name = bad[i].name == NULL ? NULL : exactly(bad[i].name, bad[i].len);
@@ -136,14 +129,13 @@ static void channel_that_cannot_be_written_answers_inval(void **state)
     assert_int_equal(wspool_json_channel_write(wspool_item("x"), NULL), WSPOOL_ERR_INVAL);
 }
 
-static void text_that_is_no_channel_answers_inval(void **state)
+TEST(text_that_is_no_channel_answers_inval)
 {
     static const char *const bad[] = {
         "",       "i",       "item",   "item;x",  "Item:x", "ITEM:x",  " item:x", ":x",   "x",
         "none:x", "items:x", "global", "globa:x", "sessio", "session", "topics:", "\xff:"};
     wspool_channel channel;
     char longer[8 + WSPOOL_NAME_MAX + 1];
-    (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char *text = exactly(bad[i], strlen(bad[i]));
         if (wspool_json_channel_read(text, strlen(bad[i]), &channel) != WSPOOL_ERR_INVAL)
@@ -187,10 +179,9 @@ static void round_trip(uint64_t epoch)
     free(out);
 }
 
-static void epoch_is_written_and_read_back(void **state)
+TEST(epoch_is_written_and_read_back)
 {
     uint64_t seed = 7;
-    (void)state;
     for (int i = 0; i < 20000; i++)
         round_trip(sim_mix(&seed) >> (i % 64));
     for (uint64_t power = 1, i = 0; i < 13; i++, power *= 36) {
@@ -205,7 +196,7 @@ static void epoch_is_written_and_read_back(void **state)
     round_trip((uint64_t)INT64_MAX + 1);
 }
 
-static void epoch_is_written_in_base_36(void **state)
+TEST(epoch_is_written_in_base_36)
 {
     static const struct {
         uint64_t epoch;
@@ -220,14 +211,13 @@ static void epoch_is_written_in_base_36(void **state)
                  {UINT64_C(55451), "16sb"},
                  {UINT64_MAX, "3w5e11264sgsf"}};
     char out[WSPOOL_JSON_EPOCH_MAX];
-    (void)state;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         wspool_json_epoch_write(table[i].epoch, out);
         assert_string_equal(out, table[i].text);
     }
 }
 
-static void epoch_that_is_none_of_ours_reads_as_0(void **state)
+TEST(epoch_that_is_none_of_ours_reads_as_0)
 {
     static const char *const bad[] = {
         "",
@@ -264,7 +254,6 @@ static void epoch_that_is_none_of_ours_reads_as_0(void **state)
         "00000000000001",
         "f81d4fae-7dec-11d0-a765-00a0c91e6bf6",
         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
-    (void)state;
     assert_true(wspool_json_epoch_read(NULL) == 0);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char *text = exactly(bad[i], strlen(bad[i]) + 1);
@@ -274,9 +263,8 @@ static void epoch_that_is_none_of_ours_reads_as_0(void **state)
     }
 }
 
-static void epoch_of_any_one_byte_is_read_only_when_it_is_a_digit(void **state)
+TEST(epoch_of_any_one_byte_is_read_only_when_it_is_a_digit)
 {
-    (void)state;
     for (int byte = 1; byte < 256; byte++) {
         char text[2] = {(char)byte, '\0'};
         uint64_t value = byte > '0' && byte <= '9'    ? (uint64_t)(byte - '0')
@@ -298,7 +286,7 @@ static void expect_time(uint64_t milliseconds, const char *text)
     free(out);
 }
 
-static void time_is_written_as_iso_8601_in_utc(void **state)
+TEST(time_is_written_as_iso_8601_in_utc)
 {
     static const struct {
         uint64_t ms;
@@ -329,13 +317,12 @@ static void time_is_written_as_iso_8601_in_utc(void **state)
         {UINT64_C(4294967296000), "2106-02-07T06:28:16.000Z"},
         {UINT64_C(253402300799999), "9999-12-31T23:59:59.999Z"},
     };
-    (void)state;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         expect_time(table[i].ms, table[i].text);
 }
 
 /* The last moment that has four digits stands for all behind it. */
-static void time_beyond_the_year_9999_stays_there(void **state)
+TEST(time_beyond_the_year_9999_stays_there)
 {
     static const uint64_t table[] = {UINT64_C(253402300800000),
                                      UINT64_C(253402300800123),
@@ -343,17 +330,15 @@ static void time_beyond_the_year_9999_stays_there(void **state)
                                      (uint64_t)INT64_MAX,
                                      UINT64_MAX - 1,
                                      UINT64_MAX};
-    (void)state;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         expect_time(table[i], "9999-12-31T23:59:59.999Z");
 }
 
 /* Every day of eight thousand years, counted by the rule alone. */
-static void time_of_every_day_follows_the_calendar(void **state)
+TEST(time_of_every_day_follows_the_calendar)
 {
     static const int lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     uint64_t day = 0;
-    (void)state;
     for (int year = 1970; year < 10000; year++)
         for (int month = 1; month <= 12; month++) {
             int leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
@@ -379,31 +364,11 @@ static void time_of_every_day_follows_the_calendar(void **state)
         }
 }
 
-static void time_does_not_depend_on_the_zone(void **state)
+TEST(time_does_not_depend_on_the_zone)
 {
-    (void)state;
     assert_int_equal(setenv("TZ", "AEST-10AEDT,M10.1.0,M4.1.0/3", 1), 0);
     tzset();
     expect_time(UINT64_C(1753618154000), "2025-07-27T12:09:14.000Z");
     unsetenv("TZ");
     tzset();
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(channel_of_every_kind_and_length_is_written_and_read_back),
-        cmocka_unit_test(channel_without_a_name_is_written_with_or_without_a_pointer),
-        cmocka_unit_test(channel_that_cannot_be_written_answers_inval),
-        cmocka_unit_test(text_that_is_no_channel_answers_inval),
-        cmocka_unit_test(epoch_is_written_and_read_back),
-        cmocka_unit_test(epoch_is_written_in_base_36),
-        cmocka_unit_test(epoch_that_is_none_of_ours_reads_as_0),
-        cmocka_unit_test(epoch_of_any_one_byte_is_read_only_when_it_is_a_digit),
-        cmocka_unit_test(time_is_written_as_iso_8601_in_utc),
-        cmocka_unit_test(time_beyond_the_year_9999_stays_there),
-        cmocka_unit_test(time_of_every_day_follows_the_calendar),
-        cmocka_unit_test(time_does_not_depend_on_the_zone),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

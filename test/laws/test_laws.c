@@ -24,13 +24,12 @@ static size_t shown(const sim_peer *p, struct iovec *first)
  * A message is encoded once, however many peers get it. Messages that are published one behind
  * the other are joined without a copy. In the steady state nothing is allocated.
  */
-static void law_3_encode_once_into_runs(void **state)
+TEST(law_3_encode_once_into_runs)
 {
     enum { READERS = 100, BURST = 10 };
     sim *s = sim_default(3);
     struct wspool_stats before, after;
     struct iovec one, same;
-    (void)state;
     for (int i = 0; i < READERS; i++) {
         sim_join(s, "/all");
     }
@@ -88,10 +87,9 @@ static size_t idle_cost(sim *s, size_t peers, int talk)
     return s->heap.live_bytes + (size_t)sim_c.live_bytes;
 }
 
-static void law_4_idle_is_nearly_free(void **state)
+TEST(law_4_idle_is_nearly_free)
 {
     enum { MANY = 2048 };
-    (void)state;
     for (int talk = 0; talk < 2; talk++) {
         sim *s = sim_new(4);
         s->config.max_peers = 2 * MANY;
@@ -189,9 +187,8 @@ static const struct limit {
 #undef LIMIT
 };
 
-static void law_5_bounded(void **state)
+TEST(law_5_bounded)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
         const struct limit *limit = &limits[i];
         sim *s = sim_new(5);
@@ -218,14 +215,13 @@ static void law_5_bounded(void **state)
 }
 
 /* The same on the way in: there the reason is an HTTP answer. */
-static void law_5_bounded_on_the_way_in(void **state)
+TEST(law_5_bounded_on_the_way_in)
 {
     static const client_request good = {0};
     static const client_request many = {.extra = "A: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\n"};
     char huge[600] = "A: ";
     client_request large = {.extra = huge};
     int why;
-    (void)state;
     memset(huge + 3, 'a', 500);
     memcpy(huge + 503, "\r\n", 3);
     sim *s = sim_new(5);
@@ -261,9 +257,8 @@ static void law_5_bounded_on_the_way_in(void **state)
  * transport failed or whose deadline passed is dead: it leaves every channel at once, and the
  * host hears of it exactly once, with a reason.
  */
-static void law_6_full_is_not_dead(void **state)
+TEST(law_6_full_is_not_dead)
 {
-    (void)state;
     for (int policy = WSPOOL_SLOW_CLOSE; policy <= WSPOOL_SLOW_DROP_OLDEST; policy++) {
         sim *s = sim_new(6);
         s->config.slow = (enum wspool_slow)policy;
@@ -296,9 +291,8 @@ static void law_6_full_is_not_dead(void **state)
     }
 }
 
-static void law_6_dead_is_gone_at_once(void **state)
+TEST(law_6_dead_is_gone_at_once)
 {
-    (void)state;
     for (int way = 0; way < 3; way++) {
         sim *s = sim_default(6);
         sim_peer *p = sim_join(s, "/all");
@@ -329,11 +323,10 @@ static void law_6_dead_is_gone_at_once(void **state)
  * published to it is what it got, what was dropped, and what it lost when it ended. (sim_pump
  * compares the pool's own books behind each turn.)
  */
-static void law_7_nothing_is_lost_in_silence(void **state)
+TEST(law_7_nothing_is_lost_in_silence)
 {
     enum { STEPS = 600, PEERS = 400 };
     static const char text[] = "of many lengths, so that one may take the place of several others";
-    (void)state;
     for (int policy = WSPOOL_SLOW_CLOSE; policy <= WSPOOL_SLOW_DROP_OLDEST; policy++) {
         static uint64_t published[PEERS]; /* to each of them */
         sim *s = sim_new(7 + (uint64_t)policy);
@@ -427,9 +420,8 @@ static void do_everything(sim *s, const sim_event *event)
     inside = 0;
 }
 
-static void law_8_closing_is_safe_anywhere(void **state)
+TEST(law_8_closing_is_safe_anywhere)
 {
-    (void)state;
     for (int hook = 0; hook < SIM_WHATS; hook++) {
         enum sim_what what = (enum sim_what)hook;
         sim *s = sim_new(8);
@@ -474,13 +466,12 @@ static void law_8_closing_is_safe_anywhere(void **state)
     }
 }
 
-static void law_8_a_stale_id_is_gone(void **state)
+TEST(law_8_a_stale_id_is_gone)
 {
     sim *s = sim_default(8);
     sim_peer *p = sim_join(s, "/all");
     wspool_id stale = p->id;
     struct iovec vector;
-    (void)state;
     sim_cut(p, WSPOOL_GONE_EOF);
     sim_pump(s);
     sim_join(s, "/all"); /* in the same slot */
@@ -532,9 +523,8 @@ static const struct doubt {
     {"a path that leads nowhere", {.target = "/"}, "no_route", 404, -1, 0, 0},
 };
 
-static void law_9_fail_closed(void **state)
+TEST(law_9_fail_closed)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof doubts / sizeof *doubts; i++) {
         const struct doubt *doubt = &doubts[i];
         sim *s = sim_new(9);
@@ -563,11 +553,10 @@ static int no_entropy(void *bytes, size_t len, void *user)
     return 1;
 }
 
-static void law_9_no_pool_is_made_in_doubt(void **state)
+TEST(law_9_no_pool_is_made_in_doubt)
 {
     wspool *pool;
     wspool_config config;
-    (void)state;
     wspool_config_init(&config);
     config.entropy.call = no_entropy; /* channel names could be made to collide */
     assert_int_equal(wspool_new(&pool, &config, 0), WSPOOL_ERR_ENTROPY);
@@ -634,9 +623,8 @@ static void live(uint64_t seed, uint64_t entropy, blob *story)
     sim_free(s);
 }
 
-static void law_10_replayable(void **state)
+TEST(law_10_replayable)
 {
-    (void)state;
     for (uint64_t seed = 1; seed <= 5; seed++) {
         blob first = {0}, again = {0}, other = {0};
         live(seed, 1, &first);
@@ -657,11 +645,10 @@ static void law_10_replayable(void **state)
  * One place for each fact, here seen from outside: every row of the public lists is told, in the
  * words of the list. (That nobody else says it: laws/t_laws_static.py.)
  */
-static void law_11_said_once(void **state)
+TEST(law_11_said_once)
 {
     sim *s = sim_default(11);
     struct wspool_stats stats;
-    (void)state;
     sim_join(s, "/all"); /* through every stage */
     stats = sim_stats(s);
 #define WSPOOL_X(name, number, text) assert_string_equal(wspool_strerror(number), text);
@@ -681,24 +668,4 @@ static void law_11_said_once(void **state)
     WSPOOL_STAGES(WSPOOL_X)
 #undef WSPOOL_X
     sim_free(s);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(law_3_encode_once_into_runs),
-        cmocka_unit_test(law_4_idle_is_nearly_free),
-        cmocka_unit_test(law_5_bounded),
-        cmocka_unit_test(law_5_bounded_on_the_way_in),
-        cmocka_unit_test(law_6_full_is_not_dead),
-        cmocka_unit_test(law_6_dead_is_gone_at_once),
-        cmocka_unit_test(law_7_nothing_is_lost_in_silence),
-        cmocka_unit_test(law_8_closing_is_safe_anywhere),
-        cmocka_unit_test(law_8_a_stale_id_is_gone),
-        cmocka_unit_test(law_9_fail_closed),
-        cmocka_unit_test(law_9_no_pool_is_made_in_doubt),
-        cmocka_unit_test(law_10_replayable),
-        cmocka_unit_test(law_11_said_once),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,19 +11,16 @@
 #ifndef WSPOOL_TEST_LOOP_NET_H
 #define WSPOOL_TEST_LOOP_NET_H
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include <cmocka.h>
-
 #include <wspool/wspool.h>
 
 #include "../sim/client.h"
+#include "../tools/test.h"
 
 #define NET_PATIENCE (120 * WSPOOL_SECOND)
 

@@ -37,11 +37,10 @@ static int sleeps_exactly(void);
 
 /* ------------------------------------------------------------------- bytes */
 
-static void message_comes_back_when_it_is_echoed(void **state)
+TEST(message_comes_back_when_it_is_echoed)
 {
     struct host host;
     net_client *client;
-    (void)state;
     host_init(&host);
     host_start(&host);
     client = host_client(&host, "/echo");
@@ -54,14 +53,13 @@ static void message_comes_back_when_it_is_echoed(void **state)
 
 /* 8 MiB for a client that does not read: the rest waits in the pool, reading pauses, and what
  * the client says meanwhile stays in the kernel. Then all comes, in order. */
-static void output_waits_and_reading_pauses_when_the_client_does_not_read(void **state)
+TEST(output_waits_and_reading_pauses_when_the_client_does_not_read)
 {
     enum { LEN = 1 << 20, COUNT = 8 };
     static uint8_t bytes[LEN];
     struct host host;
     net_client *client;
     uint64_t fed;
-    (void)state;
     host_init(&host);
     host.config.queue_bytes = 64u << 20;
     host.config.pool_bytes = 128u << 20;
@@ -92,13 +90,12 @@ static void output_waits_and_reading_pauses_when_the_client_does_not_read(void *
 }
 
 /* Seven bytes at a time, with others waiting behind: nothing is lost, doubled or turned round. */
-static void messages_arrive_whole_and_in_order_when_each_write_is_short(void **state)
+TEST(messages_arrive_whole_and_in_order_when_each_write_is_short)
 {
     enum { LEN = 200, COUNT = 20 };
     uint8_t bytes[LEN];
     struct host host;
     net_client *client;
-    (void)state;
     host_init(&host);
     host_start(&host);
     client = host_client(&host, "/echo");
@@ -116,13 +113,12 @@ static void messages_arrive_whole_and_in_order_when_each_write_is_short(void **s
     host_end(&host);
 }
 
-static void peer_is_ended_when_it_takes_nothing_for_too_long(void **state)
+TEST(peer_is_ended_when_it_takes_nothing_for_too_long)
 {
     enum { LEN = 16 << 20 };
     struct host host;
     net_client *client;
     uint8_t *bytes = calloc(1, LEN);
-    (void)state;
     assert_non_null(bytes);
     host_init(&host);
     host.config.queue_bytes = 64u << 20;
@@ -139,7 +135,7 @@ static void peer_is_ended_when_it_takes_nothing_for_too_long(void **state)
 }
 
 /* It says all it has to say, half closes and reads later. Meanwhile the loop sleeps. */
-static void output_waits_when_the_client_has_half_closed(void **state)
+TEST(output_waits_when_the_client_has_half_closed)
 {
     enum { LEN = 60000, COUNT = 200 };
     static uint8_t bytes[LEN];
@@ -147,7 +143,6 @@ static void output_waits_when_the_client_has_half_closed(void **state)
     net_client *client;
     uint64_t until;
     unsigned before;
-    (void)state;
     host_init(&host);
     host.config.queue_bytes = 64u << 20;
     host.config.pool_bytes = 128u << 20;
@@ -174,11 +169,10 @@ static void output_waits_when_the_client_has_half_closed(void **state)
 }
 
 /* What it said is answered, although the end comes with it. */
-static void last_words_are_answered_when_the_client_half_closes_behind_them(void **state)
+TEST(last_words_are_answered_when_the_client_half_closes_behind_them)
 {
     struct host host;
     net_client *client;
-    (void)state;
     host_init(&host);
     host_start(&host);
     client = host_client(&host, "/echo");
@@ -192,12 +186,11 @@ static void last_words_are_answered_when_the_client_half_closes_behind_them(void
 }
 
 /* What was said before the Close is answered before it. */
-static void close_is_answered_when_the_client_begins_it(void **state)
+TEST(close_is_answered_when_the_client_begins_it)
 {
     static const uint8_t code[] = {0x03, 0xe8};
     struct host host;
     net_client *client;
-    (void)state;
     host_init(&host);
     host_start(&host);
     client = host_client(&host, "/echo");
@@ -213,11 +206,10 @@ static void close_is_answered_when_the_client_begins_it(void **state)
 
 /* A FIN or a reset: before the first byte, amid the head, with the answer on its way, open, amid a
  * frame, with a Close on its way, and with output that waits. */
-static void books_balance_when_clients_die_at_every_stage(void **state)
+TEST(books_balance_when_clients_die_at_every_stage)
 {
     enum { STAGES = 7 };
     static uint8_t bytes[16 << 20];
-    (void)state;
     for (int i = 0; i < 2 * STAGES; i++) {
         enum net_kill how = i % 2 ? NET_KILL_RST : NET_KILL_FIN;
         struct host host;
@@ -258,11 +250,10 @@ static void books_balance_when_clients_die_at_every_stage(void **state)
     }
 }
 
-static void message_goes_out_later_when_the_socket_takes_nothing(void **state)
+TEST(message_goes_out_later_when_the_socket_takes_nothing)
 {
     struct host host;
     net_client *client;
-    (void)state;
     host_init(&host);
     host_start(&host);
     client = host_client(&host, "/echo");
@@ -275,11 +266,10 @@ static void message_goes_out_later_when_the_socket_takes_nothing(void **state)
     host_end(&host);
 }
 
-static void peer_has_failed_when_writing_to_it_does(void **state)
+TEST(peer_has_failed_when_writing_to_it_does)
 {
     struct host host;
     net_client *client;
-    (void)state;
     host_init(&host);
     host_start(&host);
     client = host_client(&host, "/echo");
@@ -293,10 +283,9 @@ static void peer_has_failed_when_writing_to_it_does(void **state)
 
 /* The first write to a socket that the other side has closed brings a reset, the second one a
  * broken pipe. Both come before the loop has looked at what there is to read. */
-static void no_signal_is_raised_when_the_pipe_is_broken(void **state)
+TEST(no_signal_is_raised_when_the_pipe_is_broken)
 {
     struct host host;
-    (void)state;
     assert_true(signal(SIGPIPE, SIG_DFL) != SIG_ERR);
     host_init(&host);
     host_start(&host);
@@ -311,14 +300,13 @@ static void no_signal_is_raised_when_the_pipe_is_broken(void **state)
 }
 
 /* It is written to no more than it is read from: what awaits room in its socket tells of it. */
-static void reset_is_noticed_once_when_reading_is_paused(void **state)
+TEST(reset_is_noticed_once_when_reading_is_paused)
 {
     enum { LEN = 16 << 20 };
     struct host host;
     net_client *client;
     uint8_t *bytes = calloc(1, LEN);
     unsigned before;
-    (void)state;
     assert_non_null(bytes);
     host_init(&host);
     host.config.queue_bytes = 64u << 20;
@@ -348,11 +336,10 @@ static void broadcast_to_room(struct host *host, wspool_id id, const wspool_mess
 
 /* 20 000 messages of one byte at once, in a pool with the default limits: far more than a queue
  * may hold, but everybody takes them as they come. */
-static void nobody_is_slow_when_a_member_floods_its_room_with_small_messages(void **state)
+TEST(nobody_is_slow_when_a_member_floods_its_room_with_small_messages)
 {
     enum { COUNT = 20000, MEMBERS = 4 };
     struct host host;
-    (void)state;
     host_init(&host);
     host.react = broadcast_to_room;
     host_start(&host);
@@ -385,12 +372,11 @@ static void on_token(wspool *pool, wspool_id id, const wspool_request *request, 
 }
 
 /* While a verdict is awaited nothing is read and nothing written: only what awaits errors tells. */
-static void reset_is_noticed_once_when_nothing_is_awaited_from_the_socket(void **state)
+TEST(reset_is_noticed_once_when_nothing_is_awaited_from_the_socket)
 {
     struct host host;
     net_client *client;
     unsigned before;
-    (void)state;
     host_init(&host);
     host.config.token.call = on_token;
     host.config.token.user = &host;
@@ -408,11 +394,10 @@ static void reset_is_noticed_once_when_nothing_is_awaited_from_the_socket(void *
 }
 
 /* The same, when it closes in good order: that is not noticed by awaiting errors. */
-static void end_is_noticed_once_when_nothing_is_awaited_from_the_socket(void **state)
+TEST(end_is_noticed_once_when_nothing_is_awaited_from_the_socket)
 {
     struct host host;
     net_client *client;
-    (void)state;
     host_init(&host);
     host.config.token.call = on_token;
     host.config.token.user = &host;
@@ -431,14 +416,13 @@ static void end_is_noticed_once_when_nothing_is_awaited_from_the_socket(void **s
 
 /* It half closes while its verdict is awaited, but has said something before: that is heard when
  * the verdict is there, and until then the loop sleeps. */
-static void last_words_are_heard_when_the_client_half_closes_before_the_verdict(void **state)
+TEST(last_words_are_heard_when_the_client_half_closes_before_the_verdict)
 {
     wspool_verdict verdict = {sizeof(verdict), WSPOOL_ACCEPT, WSPOOL_REFUSED_TOKEN_INVALID, NULL};
     struct host host;
     net_client *client;
     uint64_t until;
     unsigned before;
-    (void)state;
     host_init(&host);
     host.config.token.call = on_token;
     host.config.token.user = &host;
@@ -465,7 +449,7 @@ static void last_words_are_heard_when_the_client_half_closes_before_the_verdict(
 }
 
 /* A peer of hosted mode, with a first message behind the request. */
-static void messages_flow_when_a_stream_was_adopted(void **state)
+TEST(messages_flow_when_a_stream_was_adopted)
 {
     static const unsigned char hello[] = {0x81, 0x82, 0, 0, 0, 0, 'h', 'i'};
     static const wspool_header headers[] = {
@@ -480,7 +464,6 @@ static void messages_flow_when_a_stream_was_adopted(void **state)
     struct host host;
     unsigned char back[16];
     int pair[2];
-    (void)state;
     host_init(&host);
     host_start(&host);
     memset(&request, 0, sizeof(request));
@@ -533,12 +516,11 @@ static void open_another(wspool *pool, wspool_id id, const wspool_closed *closed
     next_transport = -1;
 }
 
-static void loop_goes_on_when_a_hook_adds_a_transport_and_its_table_moves(void **state)
+TEST(loop_goes_on_when_a_hook_adds_a_transport_and_its_table_moves)
 {
     static const unsigned char close_frame[] = {0x88, 0x80, 0, 0, 0, 0};
     struct host host;
     int pairs[TABLE + 1][2];
-    (void)state;
     host_init(&host);
     host.config.close.call = open_another;
     host.config.close.user = &host.loop;
@@ -587,13 +569,12 @@ static void close_table(void)
 }
 
 /* The same amid the bytes of a peer, more of which are at hand. */
-static void messages_go_on_when_the_hook_adds_transports_and_the_table_moves(void **state)
+TEST(messages_go_on_when_the_hook_adds_transports_and_the_table_moves)
 {
     enum { COUNT = 1000 };
     struct host host;
     net_client *client;
     uint32_t room;
-    (void)state;
     host_init(&host);
     host.config.max_handshakes = 2 * TABLE;
     host.react = open_table;
@@ -622,14 +603,13 @@ static void *complete_elsewhere(void *argument)
     return wspool_auth_complete(task->host->loop.pool, task->id, &verdict) == 0 ? task : NULL;
 }
 
-static void loop_wakes_when_another_thread_completes_a_verdict(void **state)
+TEST(loop_wakes_when_another_thread_completes_a_verdict)
 {
     struct host host;
     struct thread_task task = {&host, 0};
     net_client *client;
     pthread_t thread;
     void *result = NULL;
-    (void)state;
     host_init(&host);
     host.config.token.call = on_token;
     host.config.token.user = &host;
@@ -656,12 +636,11 @@ static void *quit_elsewhere(void *argument)
     return NULL;
 }
 
-static void run_returns_when_another_thread_quits_it(void **state)
+TEST(run_returns_when_another_thread_quits_it)
 {
     struct host host;
     pthread_t thread;
     uint64_t until = wspool_clock() + NET_PATIENCE;
-    (void)state;
     host_init(&host);
     host_start(&host);
     LOOP(wake)(&host.loop);
@@ -677,11 +656,10 @@ static void run_returns_when_another_thread_quits_it(void **state)
 
 /* A signal may have interrupted somebody who is about to look at his errno: also when there have
  * been so many wakes that one more fails. Then the loop wakes all the same, and quits. */
-static void errno_is_kept_when_waking_fails(void **state)
+TEST(errno_is_kept_when_waking_fails)
 {
     uint64_t full = UINT64_MAX - 1;
     struct host host;
-    (void)state;
     host_init(&host);
     host_start(&host);
     assert_int_equal(write(host.loop.wake_fd, &full, sizeof(full)), (ssize_t)sizeof(full));
@@ -702,11 +680,10 @@ static void on_signal(int number)
     LOOP(quit)(&signalled->loop);
 }
 
-static void run_returns_when_a_signal_comes(void **state)
+TEST(run_returns_when_a_signal_comes)
 {
     struct host host;
     uint64_t until = wspool_clock() + NET_PATIENCE;
-    (void)state;
     host_init(&host);
     host_start(&host);
     signalled = &host;
@@ -720,14 +697,13 @@ static void run_returns_when_a_signal_comes(void **state)
 
 /* The host sleeps in an epoll of its own, and takes a turn when the adapter's is readable or its
  * time has come: so messages come back, and pings go out although nothing is readable. */
-static void messages_and_pings_flow_when_nested_in_the_hosts_own_epoll(void **state)
+TEST(messages_and_pings_flow_when_nested_in_the_hosts_own_epoll)
 {
     struct epoll_event event = {.events = EPOLLIN};
     struct host host;
     net_client *client;
     uint64_t since = 0;
     int outer = epoll_create1(EPOLL_CLOEXEC);
-    (void)state;
     host_init(&host);
     host.config.ping_interval = 20 * WSPOOL_MILLISECOND;
     host_start(&host);
@@ -750,9 +726,8 @@ static void messages_and_pings_flow_when_nested_in_the_hosts_own_epoll(void **st
     host_end(&host);
 }
 
-static void sleep_is_rounded_up_when_the_deadline_is_no_whole_millisecond(void **state)
+TEST(sleep_is_rounded_up_when_the_deadline_is_no_whole_millisecond)
 {
-    (void)state;
     assert_int_equal(wspool_sockets_ms(5, 5), 0);
     assert_int_equal(wspool_sockets_ms(5, 4), 0);
     assert_int_equal(wspool_sockets_ms(5, 0), 0);
@@ -765,13 +740,12 @@ static void sleep_is_rounded_up_when_the_deadline_is_no_whole_millisecond(void *
 
 /* What waits for flush_delay is not kept waiting for a whole millisecond. Nothing is measured: it
  * counts what the loop asks the system for, as soon as there was time left to ask for. */
-static void sleep_is_shorter_than_a_millisecond_when_flush_delay_is(void **state)
+TEST(sleep_is_shorter_than_a_millisecond_when_flush_delay_is)
 {
     enum { DELAY = 900000 };
     struct host host;
     net_client *client;
     uint64_t longest = 0, since = 0;
-    (void)state;
     if (!sleeps_exactly())
         skip();
     host_init(&host);
@@ -794,11 +768,10 @@ static void sleep_is_shorter_than_a_millisecond_when_flush_delay_is(void **state
 
 /* --------------------------------------------------------------- accepting */
 
-static void listen_answers_the_port_or_says_why_not(void **state)
+TEST(listen_answers_the_port_or_says_why_not)
 {
     struct host host;
     unsigned port;
-    (void)state;
     host_init(&host);
     host_start(&host);
     port = host.port;
@@ -827,13 +800,12 @@ static void listen_answers_the_port_or_says_why_not(void **state)
     host_end(&host);
 }
 
-static void ipv6_is_listened_on_when_the_machine_has_it(void **state)
+TEST(ipv6_is_listened_on_when_the_machine_has_it)
 {
     struct sockaddr_in6 there;
     struct host host;
     net_client *client;
     int port;
-    (void)state;
     host_init(&host);
     host_start(&host);
     port = LOOP(listen)(&host.loop, "::1", 0);
@@ -855,14 +827,13 @@ static void ipv6_is_listened_on_when_the_machine_has_it(void **state)
 }
 
 /* As a service manager would give it: made elsewhere, of another family, and blocking. */
-static void listener_of_the_hosts_own_is_accepted_from_when_it_is_adopted(void **state)
+TEST(listener_of_the_hosts_own_is_accepted_from_when_it_is_adopted)
 {
     struct sockaddr_un here;
     socklen_t len = sizeof(sa_family_t); /* the system names it */
     struct host host;
     net_client *client;
     int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    (void)state;
     memset(&here, 0, sizeof(here));
     here.sun_family = AF_UNIX;
     assert_int_equal(bind(listener, (struct sockaddr *)&here, len), 0);
@@ -881,12 +852,11 @@ static void listener_of_the_hosts_own_is_accepted_from_when_it_is_adopted(void *
     host_end(&host);
 }
 
-static void socket_is_not_adopted_when_it_does_not_listen(void **state)
+TEST(socket_is_not_adopted_when_it_does_not_listen)
 {
     struct host host;
     unsigned before;
     int plain = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    (void)state;
     host_init(&host);
     host_start(&host);
     assert_int_equal(LOOP(adopt_listener)(&host.loop, plain), -1);
@@ -906,9 +876,8 @@ static void socket_is_not_adopted_when_it_does_not_listen(void **state)
 
 /* The host closes its ears, be it before the first turn or later, and listens with a socket of
  * its own, which gets the same descriptor. The loop leaves it alone. */
-static void hosts_own_listener_keeps_its_client_when_its_descriptor_was_the_loops(void **state)
+TEST(hosts_own_listener_keeps_its_client_when_its_descriptor_was_the_loops)
 {
-    (void)state;
     for (int turns = 0; turns < 2; turns++) {
         struct sockaddr_in here;
         socklen_t len = sizeof(here);
@@ -944,13 +913,12 @@ static void hosts_own_listener_keeps_its_client_when_its_descriptor_was_the_loop
 }
 
 /* On a listener that the loop made, and on one that the host did. */
-static void small_messages_do_not_wait_when_their_socket_was_accepted(void **state)
+TEST(small_messages_do_not_wait_when_their_socket_was_accepted)
 {
     struct sockaddr_in here;
     struct host host;
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     socklen_t len = sizeof(here);
-    (void)state;
     memset(&here, 0, sizeof(here));
     here.sin_family = AF_INET;
     here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -974,10 +942,9 @@ static void small_messages_do_not_wait_when_their_socket_was_accepted(void **sta
     host_end(&host);
 }
 
-static void next_one_is_accepted_when_a_connection_was_aborted(void **state)
+TEST(next_one_is_accepted_when_a_connection_was_aborted)
 {
     struct host host;
-    (void)state;
     net_accept_errors[0] = ECONNABORTED;
     net_accept_errors[1] = EPROTO;
     net_accept_errors[2] = EINTR;
@@ -993,7 +960,7 @@ static void next_one_is_accepted_when_a_connection_was_aborted(void **state)
 
 /* The limit on descriptors is reached: the newcomer waits in the backlog, the loop sleeps, and
  * when a descriptor is free again the newcomer is served. */
-static void accepting_rests_when_descriptors_run_out_and_goes_on_when_one_is_free(void **state)
+TEST(accepting_rests_when_descriptors_run_out_and_goes_on_when_one_is_free)
 {
     enum { SPARE = 64 };
     struct host host;
@@ -1002,7 +969,6 @@ static void accepting_rests_when_descriptors_run_out_and_goes_on_when_one_is_fre
     uint64_t until;
     unsigned before;
     int taken[SPARE], count = 0;
-    (void)state;
     if (getenv("LD_PRELOAD") && strstr(getenv("LD_PRELOAD"), "valgrind"))
         skip(); /* there the connection is accepted, lost, and only then EMFILE is answered */
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
@@ -1037,11 +1003,10 @@ static void accepting_rests_when_descriptors_run_out_and_goes_on_when_one_is_fre
 }
 
 /* The same, but the descriptors are somebody else's: only time can tell. */
-static void accepting_goes_on_by_itself_when_the_system_is_short_of_descriptors(void **state)
+TEST(accepting_goes_on_by_itself_when_the_system_is_short_of_descriptors)
 {
     struct host host;
     net_client *client;
-    (void)state;
     net_accept_errors[0] = ENFILE;
     net_accept_errors[1] = ENOMEM;
     host_init(&host);
@@ -1053,10 +1018,9 @@ static void accepting_goes_on_by_itself_when_the_system_is_short_of_descriptors(
     host_end(&host);
 }
 
-static void newcomer_is_turned_away_when_the_pool_has_no_place_for_handshakes(void **state)
+TEST(newcomer_is_turned_away_when_the_pool_has_no_place_for_handshakes)
 {
     struct host host;
-    (void)state;
     host_init(&host);
     host.config.max_handshakes = 2;
     host_start(&host);
@@ -1077,14 +1041,13 @@ static void newcomer_is_turned_away_when_the_pool_has_no_place_for_handshakes(vo
 
 /* 60 KB of head, of which the pool takes 16 KB: a socket closed with bytes unread would reset
  * the connection, and the answer could be lost. */
-static void refusal_arrives_whole_when_the_client_has_sent_more_than_was_read(void **state)
+TEST(refusal_arrives_whole_when_the_client_has_sent_more_than_was_read)
 {
     static char head[60000];
     int error;
     socklen_t len = sizeof(error);
     struct host host;
     net_client *client;
-    (void)state;
     memset(head, 'x', sizeof(head));
     host_init(&host);
     host_start(&host);
@@ -1103,14 +1066,13 @@ static void refusal_arrives_whole_when_the_client_has_sent_more_than_was_read(vo
 
 /* Most of a long echo lies in the kernel yet when the pool is done with the client, and the client
  * sends on: what it says is nobody's, but it gets what was sent to it, whole. */
-static void echo_arrives_whole_when_the_client_sends_on_behind_its_close(void **state)
+TEST(echo_arrives_whole_when_the_client_sends_on_behind_its_close)
 {
     enum { LEN = 4 << 20, PAGE = 16384 };
     static const uint8_t code[] = {0x03, 0xe8};
     static uint8_t bytes[LEN], page[PAGE];
     struct host host;
     net_client *client;
-    (void)state;
     host_init(&host);
     host.config.queue_bytes = 64u << 20;
     host.config.pool_bytes = 128u << 20;
@@ -1162,13 +1124,12 @@ static int refused_one(struct host *host)
 }
 
 /* Until then the loop sleeps, and a run of one that drains goes on. */
-static void lingering_ends_when_its_time_is_over(void **state)
+TEST(lingering_ends_when_its_time_is_over)
 {
     struct host host;
     unsigned before;
     uint64_t since = 0;
     int other;
-    (void)state;
     host_init(&host);
     host_start(&host);
     assert_true(host.loop.linger == host.config.closing_time);
@@ -1188,14 +1149,13 @@ static void lingering_ends_when_its_time_is_over(void **state)
     host_end(&host);
 }
 
-static void lingering_ends_when_too_much_is_sent(void **state)
+TEST(lingering_ends_when_too_much_is_sent)
 {
     static char bytes[65536];
     struct host host;
     size_t sent = 0;
     uint64_t since = 0;
     int other;
-    (void)state;
     host_init(&host);
     host_start(&host);
     host.loop.linger = 10 * NET_PATIENCE;
@@ -1212,12 +1172,11 @@ static void lingering_ends_when_too_much_is_sent(void **state)
 }
 
 /* One more is closed at once, and so is everybody when the loop may not linger. */
-static void only_so_many_linger_when_many_do_not_close(void **state)
+TEST(only_so_many_linger_when_many_do_not_close)
 {
     int others[WSPOOL_SOCKETS_LINGERERS + 4];
     enum { COUNT = sizeof(others) / sizeof(*others) };
     struct host host;
-    (void)state;
     host_init(&host);
     host_start(&host);
     for (int i = 0; i < COUNT; i++)
@@ -1233,14 +1192,13 @@ static void only_so_many_linger_when_many_do_not_close(void **state)
     host_end(&host);
 }
 
-static void nobody_lingers_when_newcomers_find_no_descriptors(void **state)
+TEST(nobody_lingers_when_newcomers_find_no_descriptors)
 {
     enum { SPARE = 64 };
     struct host host;
     struct rlimit limit, old;
     net_client *newcomer;
     int others[2], taken[SPARE], count = 0;
-    (void)state;
     if (getenv("LD_PRELOAD") && strstr(getenv("LD_PRELOAD"), "valgrind"))
         skip(); /* there the connection is accepted, lost, and only then EMFILE is answered */
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
@@ -1274,11 +1232,10 @@ static void nobody_lingers_when_newcomers_find_no_descriptors(void **state)
 }
 
 /* One says half a head and falls silent, one goes on a byte at a time, one says nothing. */
-static void slow_handshakes_end_with_408_when_their_time_is_over(void **state)
+TEST(slow_handshakes_end_with_408_when_their_time_is_over)
 {
     struct host host;
     unsigned letters = 0;
-    (void)state;
     host_init(&host);
     host.config.handshake_time = 300 * WSPOOL_MILLISECOND;
     host_start(&host);
@@ -1301,13 +1258,12 @@ static void slow_handshakes_end_with_408_when_their_time_is_over(void **state)
     host_end(&host);
 }
 
-static void everybody_is_told_and_run_returns_when_the_loop_drains(void **state)
+TEST(everybody_is_told_and_run_returns_when_the_loop_drains)
 {
     struct host host;
     struct sockaddr_in there;
     int late = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     uint64_t since = 0;
-    (void)state;
     host_init(&host);
     host_start(&host);
     for (size_t i = 0; i < 4; i++)
@@ -1338,10 +1294,9 @@ static void everybody_is_told_and_run_returns_when_the_loop_drains(void **state)
     host_end(&host);
 }
 
-static void run_returns_at_the_deadline_when_somebody_does_not_leave(void **state)
+TEST(run_returns_at_the_deadline_when_somebody_does_not_leave)
 {
     struct host host;
-    (void)state;
     host_init(&host);
     host_start(&host);
     host_client(&host, "/echo")->silent = 1;
@@ -1351,10 +1306,9 @@ static void run_returns_at_the_deadline_when_somebody_does_not_leave(void **stat
     host_end(&host);
 }
 
-static void nothing_is_left_when_a_loop_ends_before_anything_began(void **state)
+TEST(nothing_is_left_when_a_loop_ends_before_anything_began)
 {
     struct host host;
-    (void)state;
     host_init(&host);
     assert_int_equal(LOOP(init)(&host.loop, &host.config), 0);
     LOOP(fini)(&host.loop);
@@ -1364,12 +1318,11 @@ static void nothing_is_left_when_a_loop_ends_before_anything_began(void **state)
 
 /* With output that waits, half a head, and somebody who says nothing. When fini returns every
  * socket is closed: the port is free. */
-static void nothing_is_left_when_a_loop_ends_in_the_midst_of_things(void **state)
+TEST(nothing_is_left_when_a_loop_ends_in_the_midst_of_things)
 {
     static uint8_t bytes[16 << 20];
     struct host host;
     int before = net_descriptors(), again;
-    (void)state;
     host_init(&host);
     host.config.queue_bytes = 64u << 20;
     host.config.pool_bytes = 128u << 20;
@@ -1407,10 +1360,9 @@ static void nothing_is_left_when_a_loop_ends_in_the_midst_of_things(void **state
 }
 
 /* The hosts own wake hook is not taken away. */
-static void wake_hook_is_set_when_the_host_has_none(void **state)
+TEST(wake_hook_is_set_when_the_host_has_none)
 {
     struct host host;
-    (void)state;
     host_init(&host);
     assert_int_equal(LOOP(init)(&host.loop, &host.config), 0);
     assert_ptr_equal(host.config.wake.user, &host.loop);
@@ -1420,55 +1372,5 @@ static void wake_hook_is_set_when_the_host_has_none(void **state)
     assert_ptr_equal(host.config.wake.user, &host);
     LOOP(fini)(&host.loop);
 }
-
-#define SCENES                                                                                     \
-    cmocka_unit_test(message_comes_back_when_it_is_echoed),                                        \
-        cmocka_unit_test(output_waits_and_reading_pauses_when_the_client_does_not_read),           \
-        cmocka_unit_test(messages_arrive_whole_and_in_order_when_each_write_is_short),             \
-        cmocka_unit_test(peer_is_ended_when_it_takes_nothing_for_too_long),                        \
-        cmocka_unit_test(output_waits_when_the_client_has_half_closed),                            \
-        cmocka_unit_test(last_words_are_answered_when_the_client_half_closes_behind_them),         \
-        cmocka_unit_test(close_is_answered_when_the_client_begins_it),                             \
-        cmocka_unit_test(books_balance_when_clients_die_at_every_stage),                           \
-        cmocka_unit_test(message_goes_out_later_when_the_socket_takes_nothing),                    \
-        cmocka_unit_test(peer_has_failed_when_writing_to_it_does),                                 \
-        cmocka_unit_test(no_signal_is_raised_when_the_pipe_is_broken),                             \
-        cmocka_unit_test(reset_is_noticed_once_when_reading_is_paused),                            \
-        cmocka_unit_test(reset_is_noticed_once_when_nothing_is_awaited_from_the_socket),           \
-        cmocka_unit_test(end_is_noticed_once_when_nothing_is_awaited_from_the_socket),             \
-        cmocka_unit_test(last_words_are_heard_when_the_client_half_closes_before_the_verdict),     \
-        cmocka_unit_test(nobody_is_slow_when_a_member_floods_its_room_with_small_messages),        \
-        cmocka_unit_test(loop_goes_on_when_a_hook_adds_a_transport_and_its_table_moves),           \
-        cmocka_unit_test(messages_go_on_when_the_hook_adds_transports_and_the_table_moves),        \
-        cmocka_unit_test(messages_flow_when_a_stream_was_adopted),                                 \
-        cmocka_unit_test(loop_wakes_when_another_thread_completes_a_verdict),                      \
-        cmocka_unit_test(run_returns_when_another_thread_quits_it),                                \
-        cmocka_unit_test(errno_is_kept_when_waking_fails),                                         \
-        cmocka_unit_test(run_returns_when_a_signal_comes),                                         \
-        cmocka_unit_test(messages_and_pings_flow_when_nested_in_the_hosts_own_epoll),              \
-        cmocka_unit_test(sleep_is_rounded_up_when_the_deadline_is_no_whole_millisecond),           \
-        cmocka_unit_test(sleep_is_shorter_than_a_millisecond_when_flush_delay_is),                 \
-        cmocka_unit_test(listen_answers_the_port_or_says_why_not),                                 \
-        cmocka_unit_test(ipv6_is_listened_on_when_the_machine_has_it),                             \
-        cmocka_unit_test(listener_of_the_hosts_own_is_accepted_from_when_it_is_adopted),           \
-        cmocka_unit_test(socket_is_not_adopted_when_it_does_not_listen),                           \
-        cmocka_unit_test(hosts_own_listener_keeps_its_client_when_its_descriptor_was_the_loops),   \
-        cmocka_unit_test(small_messages_do_not_wait_when_their_socket_was_accepted),               \
-        cmocka_unit_test(next_one_is_accepted_when_a_connection_was_aborted),                      \
-        cmocka_unit_test(accepting_rests_when_descriptors_run_out_and_goes_on_when_one_is_free),   \
-        cmocka_unit_test(accepting_goes_on_by_itself_when_the_system_is_short_of_descriptors),     \
-        cmocka_unit_test(newcomer_is_turned_away_when_the_pool_has_no_place_for_handshakes),       \
-        cmocka_unit_test(refusal_arrives_whole_when_the_client_has_sent_more_than_was_read),       \
-        cmocka_unit_test(echo_arrives_whole_when_the_client_sends_on_behind_its_close),            \
-        cmocka_unit_test(lingering_ends_when_its_time_is_over),                                    \
-        cmocka_unit_test(lingering_ends_when_too_much_is_sent),                                    \
-        cmocka_unit_test(only_so_many_linger_when_many_do_not_close),                              \
-        cmocka_unit_test(nobody_lingers_when_newcomers_find_no_descriptors),                       \
-        cmocka_unit_test(slow_handshakes_end_with_408_when_their_time_is_over),                    \
-        cmocka_unit_test(everybody_is_told_and_run_returns_when_the_loop_drains),                  \
-        cmocka_unit_test(run_returns_at_the_deadline_when_somebody_does_not_leave),                \
-        cmocka_unit_test(nothing_is_left_when_a_loop_ends_before_anything_began),                  \
-        cmocka_unit_test(nothing_is_left_when_a_loop_ends_in_the_midst_of_things),                 \
-        cmocka_unit_test(wake_hook_is_set_when_the_host_has_none)
 
 #endif

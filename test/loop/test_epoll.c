@@ -107,12 +107,11 @@ static int sleeps_exactly(void)
 #endif
 }
 
-static void epoll_is_left_alone_when_messages_come_and_go(void **state)
+TEST(epoll_is_left_alone_when_messages_come_and_go)
 {
     struct host host;
     net_client *client;
     unsigned before;
-    (void)state;
     host_init(&host);
     host_start(&host);
     client = host_client(&host, "/echo");
@@ -127,11 +126,10 @@ static void epoll_is_left_alone_when_messages_come_and_go(void **state)
 
 /* Three have a megabyte each in the kernel's buffers. The fourth says a word, and is answered in
  * the same turn, in which each of the others was read from, but not more than its share. */
-static void a_turn_reads_a_share_from_each_when_some_send_at_full_speed(void **state)
+TEST(a_turn_reads_a_share_from_each_when_some_send_at_full_speed)
 {
     static const uint32_t queue_messages[] = {1024, 65536}; /* many bursts a turn, and one */
     static uint8_t bytes[1 << 20];
-    (void)state;
     for (size_t round = 0; round < 2; round++) {
         struct host host;
         uint64_t before, fed;
@@ -162,13 +160,12 @@ static void a_turn_reads_a_share_from_each_when_some_send_at_full_speed(void **s
 
 /* Within one batch, A's bytes bring about a flush in which B is closed; C is accepted and gets
  * B's descriptor and B's slot; then B's reset is looked at. It must not be taken for C's. */
-static void event_of_a_closed_peer_is_dropped_when_its_descriptor_is_used_again(void **state)
+TEST(event_of_a_closed_peer_is_dropped_when_its_descriptor_is_used_again)
 {
     struct host host;
     net_client *a, *b, *c;
     wspool_epoll_peer old;
     int keep;
-    (void)state;
     host_init(&host);
     host_start(&host);
     host.loop.burst = 1;
@@ -201,13 +198,12 @@ static void event_of_a_closed_peer_is_dropped_when_its_descriptor_is_used_again(
 }
 
 /* As a child does that the host has forked: it has the socket still, which is readable for ever. */
-static void loop_sleeps_when_somebody_else_has_the_socket_of_one_who_left(void **state)
+TEST(loop_sleeps_when_somebody_else_has_the_socket_of_one_who_left)
 {
     struct host host;
     net_client *client;
     unsigned before;
     int kept;
-    (void)state;
     host_init(&host);
     host_start(&host);
     client = host_client(&host, "/echo");
@@ -219,16 +215,4 @@ static void loop_sleeps_when_somebody_else_has_the_socket_of_one_who_left(void *
     assert_true(net_waits - before < 10);
     close(kept);
     host_end(&host);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        SCENES,
-        cmocka_unit_test(epoll_is_left_alone_when_messages_come_and_go),
-        cmocka_unit_test(a_turn_reads_a_share_from_each_when_some_send_at_full_speed),
-        cmocka_unit_test(event_of_a_closed_peer_is_dropped_when_its_descriptor_is_used_again),
-        cmocka_unit_test(loop_sleeps_when_somebody_else_has_the_socket_of_one_who_left),
-    };
-    return cmocka_run_group_tests_name("epoll", tests, NULL, NULL);
 }

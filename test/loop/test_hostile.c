@@ -127,11 +127,10 @@ static void bring_to(struct host *host, net_client *client, enum stage stage)
         host_turn(host);
 }
 
-static void transports_that_are_reset_at_any_stage_are_told_once_and_leave_nothing(void **state)
+TEST(transports_that_are_reset_at_any_stage_are_told_once_and_leave_nothing)
 {
     struct host host;
     net_client *good;
-    (void)state;
     host_init(&host);
     host.config.token.call = on_token;
     host_start(&host);
@@ -167,12 +166,11 @@ static void transports_that_are_reset_at_any_stage_are_told_once_and_leave_nothi
 }
 
 /* Everybody resets at once, at all stages, while one is served. */
-static void resets_by_all_at_once_leave_the_others_alone(void **state)
+TEST(resets_by_all_at_once_leave_the_others_alone)
 {
     struct host host;
     net_client *good;
     int before;
-    (void)state;
     host_init(&host);
     host_start(&host);
     before = net_descriptors();
@@ -210,13 +208,12 @@ static void keep_busy(net_client *client)
 }
 
 /* T20: three at full speed, and a fourth who comes in, says something and hears it back. */
-static void newcomer_is_served_when_three_send_at_full_speed(void **state)
+TEST(newcomer_is_served_when_three_send_at_full_speed)
 {
     struct host host;
     net_client *fourth;
     uint64_t before, fed, most = 0;
     unsigned turns = 0;
-    (void)state;
     host_init(&host);
     host.react = answer_words;
     host_start(&host);
@@ -261,12 +258,11 @@ static void newcomer_is_served_when_three_send_at_full_speed(void **state)
 }
 
 /* One never reads; the others get all there is, at the speed of the pool. */
-static void others_are_served_at_once_when_one_never_reads(void **state)
+TEST(others_are_served_at_once_when_one_never_reads)
 {
     struct host host;
     net_client *deaf;
     uint64_t waiting = 0;
-    (void)state;
     host_init(&host);
     host.config.slow = WSPOOL_SLOW_DROP_OLDEST;
     host_start(&host);
@@ -305,12 +301,11 @@ static void others_are_served_at_once_when_one_never_reads(void **state)
 /* ------------------------------------------------------------------- floods */
 
 /* A flood of connections takes turns with those who are in. */
-static void insider_is_served_when_connections_flood_in(void **state)
+TEST(insider_is_served_when_connections_flood_in)
 {
     struct host host;
     net_client *in;
     size_t said = 0;
-    (void)state;
     host_init(&host);
     host_start(&host);
     in = host_client(&host, "/echo");
@@ -332,7 +327,7 @@ static void insider_is_served_when_connections_flood_in(void **state)
 }
 
 /* And with no descriptor left for it: accepting rests, it doesn't spin, nobody inside notices. */
-static void insider_is_served_when_connections_flood_in_and_descriptors_run_out(void **state)
+TEST(insider_is_served_when_connections_flood_in_and_descriptors_run_out)
 {
     struct host host;
     struct rlimit limit, old;
@@ -340,7 +335,6 @@ static void insider_is_served_when_connections_flood_in_and_descriptors_run_out(
     unsigned before;
     uint64_t since, rests;
     int next;
-    (void)state;
     if (getenv("LD_PRELOAD") && strstr(getenv("LD_PRELOAD"), "valgrind"))
         skip(); /* its limit of descriptors is another one */
     host_init(&host);
@@ -376,11 +370,10 @@ static void insider_is_served_when_connections_flood_in_and_descriptors_run_out(
 }
 
 /* More than the pool has places for: turned away, counted, and their descriptors given back. */
-static void connections_beyond_max_handshakes_are_turned_away(void **state)
+TEST(connections_beyond_max_handshakes_are_turned_away)
 {
     struct host host;
     int before;
-    (void)state;
     host_init(&host);
     host.config.max_handshakes = 20;
     host.config.max_peers = 20;
@@ -396,18 +389,4 @@ static void connections_beyond_max_handshakes_are_turned_away(void **state)
     UNTIL(&host, host.loop.count == 0);
     assert_int_equal(net_descriptors(), before);
     host_end(&host);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(transports_that_are_reset_at_any_stage_are_told_once_and_leave_nothing),
-        cmocka_unit_test(resets_by_all_at_once_leave_the_others_alone),
-        cmocka_unit_test(newcomer_is_served_when_three_send_at_full_speed),
-        cmocka_unit_test(others_are_served_at_once_when_one_never_reads),
-        cmocka_unit_test(insider_is_served_when_connections_flood_in),
-        cmocka_unit_test(insider_is_served_when_connections_flood_in_and_descriptors_run_out),
-        cmocka_unit_test(connections_beyond_max_handshakes_are_turned_away),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

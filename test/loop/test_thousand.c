@@ -230,14 +230,13 @@ static unsigned host_start(void)
     return ntohs(here.sin_port);
 }
 
-static void rest_get_all_in_order_and_the_dead_are_reported_once_when_a_tenth_dies(void **state)
+TEST(rest_get_all_in_order_and_the_dead_are_reported_once_when_a_tenth_dies)
 {
     static unsigned heard[PEERS];
     static uint8_t bytes[QUEUE_BYTES];
     struct wspool_stats stats;
     uint64_t since = 0;
     unsigned port;
-    (void)state;
     descriptors_allow(2 * PEERS + 64);
     port = host_start();
     net_client_open(&publisher, port, "/publish");
@@ -405,24 +404,12 @@ static void a_tenth_dies_on_the_echo_server(const char *io)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-static void rest_get_all_in_order_when_a_tenth_dies_on_the_echo_server(void **state)
+TEST(rest_get_all_in_order_when_a_tenth_dies_on_the_echo_server)
 {
-    (void)state;
     a_tenth_dies_on_the_echo_server("epoll");
 }
 
-static void rest_get_all_in_order_when_a_tenth_dies_on_the_echo_server_by_uring(void **state)
+TEST(rest_get_all_in_order_when_a_tenth_dies_on_the_echo_server_by_uring)
 {
-    (void)state;
     a_tenth_dies_on_the_echo_server("uring");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rest_get_all_in_order_and_the_dead_are_reported_once_when_a_tenth_dies),
-        cmocka_unit_test(rest_get_all_in_order_when_a_tenth_dies_on_the_echo_server),
-        cmocka_unit_test(rest_get_all_in_order_when_a_tenth_dies_on_the_echo_server_by_uring),
-    };
-    return cmocka_run_group_tests_name("thousand", tests, NULL, NULL);
 }

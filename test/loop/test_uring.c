@@ -179,10 +179,9 @@ static int sleeps_exactly(void)
 
 /* ------------------------------------------------------------------- bytes */
 
-static void everybody_is_written_to_in_one_system_call_when_a_message_goes_to_all(void **state)
+TEST(everybody_is_written_to_in_one_system_call_when_a_message_goes_to_all)
 {
     struct host host;
-    (void)state;
     host_init(&host);
     host.react = broadcast_to_room;
     host_start(&host);
@@ -198,13 +197,12 @@ static void everybody_is_written_to_in_one_system_call_when_a_message_goes_to_al
 }
 
 /* Nothing is asked for anew, and nothing taken back, while messages come and go. */
-static void nothing_is_asked_for_again_when_messages_come_and_go(void **state)
+TEST(nothing_is_asked_for_again_when_messages_come_and_go)
 {
     struct host host;
     net_client *client;
     uint64_t under_way;
     unsigned tail;
-    (void)state;
     host_init(&host);
     host_start(&host);
     client = host_client(&host, "/echo");
@@ -220,12 +218,11 @@ static void nothing_is_asked_for_again_when_messages_come_and_go(void **state)
     host_end(&host);
 }
 
-static void all_comes_through_when_there_are_not_buffers_enough(void **state)
+TEST(all_comes_through_when_there_are_not_buffers_enough)
 {
     enum { LEN = 1 << 20, COUNT = 4 };
     static uint8_t bytes[LEN];
     struct host host;
-    (void)state;
     host_init(&host);
     host.config.message_bytes = 2u << 20;
     host.config.queue_bytes = 64u << 20;
@@ -262,12 +259,11 @@ static int is_deferred(const wspool_uring *loop)
 
 /* Three have a megabyte each in the kernel's buffers: more than there are of the loop's. The
  * fourth says a word, and is answered in this turn or the next. */
-static void a_word_is_answered_at_once_when_others_send_at_full_speed(void **state)
+TEST(a_word_is_answered_at_once_when_others_send_at_full_speed)
 {
     static uint8_t bytes[1 << 20];
     struct host host;
     uint64_t before;
-    (void)state;
     host_init(&host);
     host.config.message_bytes = 2u << 20;
     host.react = answer_words;
@@ -332,29 +328,26 @@ static void flood(size_t room)
     host_end(&host);
 }
 
-static void what_was_read_is_kept_in_order_when_reading_is_paused_too_late(void **state)
+TEST(what_was_read_is_kept_in_order_when_reading_is_paused_too_late)
 {
-    (void)state;
     flood(WSPOOL_URING_KEPT);
 }
 
-static void what_was_read_is_fed_in_order_when_too_much_is_kept_already(void **state)
+TEST(what_was_read_is_fed_in_order_when_too_much_is_kept_already)
 {
-    (void)state;
     flood(0);
     flood(30000);
 }
 
 /* It says much and goes: all of it is heard, and the end behind it, although reading was paused
  * meanwhile. */
-static void end_is_told_after_the_bytes_when_both_were_kept(void **state)
+TEST(end_is_told_after_the_bytes_when_both_were_kept)
 {
     enum { LEN = 16384 };
     struct host host;
     net_client *client;
     wspool_uring_peer *peer;
     uint8_t bytes[LEN] = {0};
-    (void)state;
     host_init(&host);
     host.react = no_reaction;
     host_start(&host);
@@ -379,7 +372,7 @@ static void end_is_told_after_the_bytes_when_both_were_kept(void **state)
 }
 
 /* What was kept is fed, as there is room for no more of it, and the hook makes the table move. */
-static void kept_bytes_are_fed_in_order_when_a_hook_adds_transports_meanwhile(void **state)
+TEST(kept_bytes_are_fed_in_order_when_a_hook_adds_transports_meanwhile)
 {
     enum { LEN = 16384, COUNT = 4 };
     struct host host;
@@ -387,7 +380,6 @@ static void kept_bytes_are_fed_in_order_when_a_hook_adds_transports_meanwhile(vo
     wspool_uring_peer *peer;
     uint8_t bytes[LEN] = {0};
     uint32_t room;
-    (void)state;
     host_init(&host);
     host.config.max_handshakes = 2 * TABLE;
     host.react = open_table;
@@ -418,12 +410,11 @@ static void kept_bytes_are_fed_in_order_when_a_hook_adds_transports_meanwhile(vo
 
 /* Bytes and the end of B are in the batch in which B is closed, C is accepted and A speaks: B's
  * are nobody's, B is released when the kernel has nothing of it any more, and C comes in. */
-static void completion_of_a_closed_peer_is_dropped_when_another_one_comes(void **state)
+TEST(completion_of_a_closed_peer_is_dropped_when_another_one_comes)
 {
     struct host host;
     net_client *a, *b, *c;
     wspool_uring_peer old;
-    (void)state;
     host_init(&host);
     host_start(&host);
     host.loop.burst = 1;
@@ -450,10 +441,9 @@ static void completion_of_a_closed_peer_is_dropped_when_another_one_comes(void *
 
 /* The pool is done with it, but a read is still with the kernel: not before that has come back
  * is the id free for another one. */
-static void peer_is_released_later_when_something_of_it_is_under_way(void **state)
+TEST(peer_is_released_later_when_something_of_it_is_under_way)
 {
     struct host host;
-    (void)state;
     host_init(&host);
     host_start(&host);
     host_client(&host, "/echo");
@@ -469,10 +459,9 @@ static void peer_is_released_later_when_something_of_it_is_under_way(void **stat
 }
 
 /* Neither is its own direction shut down nor is it read from: both would be a call for nothing. */
-static void socket_is_just_closed_when_the_other_side_has_closed_it(void **state)
+TEST(socket_is_just_closed_when_the_other_side_has_closed_it)
 {
     struct host host;
-    (void)state;
     host_init(&host);
     host_start(&host);
     net_client_kill(host_client(&host, "/echo"), NET_KILL_FIN);
@@ -489,13 +478,12 @@ static void *run_elsewhere(void *argument)
 }
 
 /* Made and ended in one thread, its turns taken in another: as a host with threads would do. */
-static void loop_runs_in_another_thread_when_that_takes_the_first_turn(void **state)
+TEST(loop_runs_in_another_thread_when_that_takes_the_first_turn)
 {
     struct host host;
     net_client *client;
     pthread_t thread;
     void *result = NULL;
-    (void)state;
     host_init(&host);
     host_start(&host);
     assert_int_equal(pthread_create(&thread, NULL, run_elsewhere, &host), 0);
@@ -518,15 +506,13 @@ static void loop_runs_in_another_thread_when_that_takes_the_first_turn(void **st
 }
 
 /* More than the ring takes at a time, by a thread that is not the one of the turns. */
-static void
-everybody_is_heard_when_another_thread_has_opened_many_before_the_first_turn(void **state)
+TEST(everybody_is_heard_when_another_thread_has_opened_many_before_the_first_turn)
 {
     enum { COUNT = 2 * WSPOOL_URING_ENTRIES };
     static int pairs[COUNT][2];
     struct host host;
     pthread_t thread;
     void *result = NULL;
-    (void)state;
     host_init(&host);
     host.config.max_handshakes = 2 * COUNT;
     host_start(&host);
@@ -568,13 +554,12 @@ static void *open_elsewhere(void *argument)
     return NULL;
 }
 
-static void opening_says_so_when_the_wrong_thread_fills_the_ring(void **state)
+TEST(opening_says_so_when_the_wrong_thread_fills_the_ring)
 {
     struct host host;
     pthread_t thread;
     void *last = NULL;
     int(*pair)[2];
-    (void)state;
     host_init(&host);
     host.config.max_handshakes = 2 * WSPOOL_URING_ENTRIES;
     host_start(&host);
@@ -602,14 +587,13 @@ static void *turn_elsewhere(void *argument)
 }
 
 /* It was about to hand over that somebody new is to be read from: the right thread does it. */
-static void loop_goes_on_when_the_wrong_thread_has_tried_a_turn(void **state)
+TEST(loop_goes_on_when_the_wrong_thread_has_tried_a_turn)
 {
     struct host host;
     net_client *client;
     pthread_t thread;
     void *result = NULL;
     int pair[2];
-    (void)state;
     host_init(&host);
     host_start(&host);
     client = host_client(&host, "/echo");
@@ -631,12 +615,11 @@ static void loop_goes_on_when_the_wrong_thread_has_tried_a_turn(void **state)
 }
 
 /* Of more transports than the ring takes at a time, and of those who were listened for. */
-static void everybody_is_heard_when_the_kernel_takes_no_requests_for_a_moment(void **state)
+TEST(everybody_is_heard_when_the_kernel_takes_no_requests_for_a_moment)
 {
     enum { COUNT = WSPOOL_URING_ENTRIES + 20 };
     static int pairs[COUNT][2];
     struct host host;
-    (void)state;
     host_init(&host);
     host.config.max_handshakes = 2 * COUNT;
     host_start(&host);
@@ -662,10 +645,9 @@ static void everybody_is_heard_when_the_kernel_takes_no_requests_for_a_moment(vo
     host_end(&host);
 }
 
-static void everybody_is_written_to_when_the_kernel_takes_no_writes_for_a_moment(void **state)
+TEST(everybody_is_written_to_when_the_kernel_takes_no_writes_for_a_moment)
 {
     struct host host;
-    (void)state;
     host_init(&host);
     host.react = broadcast_to_room;
     host_start(&host);
@@ -682,11 +664,10 @@ static void everybody_is_written_to_when_the_kernel_takes_no_writes_for_a_moment
     host_end(&host);
 }
 
-static void connection_is_closed_when_it_was_accepted_too_late(void **state)
+TEST(connection_is_closed_when_it_was_accepted_too_late)
 {
     struct host host;
     net_client *client;
-    (void)state;
     host_init(&host);
     host_start(&host);
     host_turn(&host);
@@ -702,11 +683,10 @@ static void connection_is_closed_when_it_was_accepted_too_late(void **state)
 }
 
 /* Whoever connects when the listener is closed is told so: nothing of it stays with the kernel. */
-static void listener_is_closed_when_the_kernel_takes_no_requests_for_a_moment(void **state)
+TEST(listener_is_closed_when_the_kernel_takes_no_requests_for_a_moment)
 {
     struct host host;
     net_client *late;
-    (void)state;
     host_init(&host);
     host_start(&host);
     host_turn(&host);
@@ -747,11 +727,10 @@ static int refused(int error)
            loop.fd == -1 && !config.wake.call;
 }
 
-static void init_says_why_when_the_kernel_refuses(void **state)
+TEST(init_says_why_when_the_kernel_refuses)
 {
     static const int errors[] = {EPERM, ENOSYS, ENOMEM};
     static const char *const words[] = {"forbidden", "Linux 6.0", "memory"};
-    (void)state;
     for (int i = 0; i < 3; i++) {
         int status;
         pid_t pid = fork();
@@ -764,13 +743,12 @@ static void init_says_why_when_the_kernel_refuses(void **state)
     assert_string_equal(wspool_uring_why(EMFILE), strerror(EMFILE));
 }
 
-static void echo_tells_what_to_do_when_the_kernel_refuses(void **state)
+TEST(echo_tells_what_to_do_when_the_kernel_refuses)
 {
     char said[512] = "";
     int status, out[2];
     pid_t pid;
     ssize_t n;
-    (void)state;
     assert_int_equal(pipe(out), 0);
     pid = fork();
     if (pid == 0) {
@@ -789,40 +767,12 @@ static void echo_tells_what_to_do_when_the_kernel_refuses(void **state)
     assert_non_null(strstr(said, "forbidden"));
 }
 
-int main(void)
+BEFORE_ALL
 {
-    const struct CMUnitTest tests[] = {
-        SCENES,
-        cmocka_unit_test(everybody_is_written_to_in_one_system_call_when_a_message_goes_to_all),
-        cmocka_unit_test(nothing_is_asked_for_again_when_messages_come_and_go),
-        cmocka_unit_test(all_comes_through_when_there_are_not_buffers_enough),
-        cmocka_unit_test(a_word_is_answered_at_once_when_others_send_at_full_speed),
-        cmocka_unit_test(what_was_read_is_kept_in_order_when_reading_is_paused_too_late),
-        cmocka_unit_test(what_was_read_is_fed_in_order_when_too_much_is_kept_already),
-        cmocka_unit_test(end_is_told_after_the_bytes_when_both_were_kept),
-        cmocka_unit_test(kept_bytes_are_fed_in_order_when_a_hook_adds_transports_meanwhile),
-        cmocka_unit_test(completion_of_a_closed_peer_is_dropped_when_another_one_comes),
-        cmocka_unit_test(peer_is_released_later_when_something_of_it_is_under_way),
-        cmocka_unit_test(loop_runs_in_another_thread_when_that_takes_the_first_turn),
-        cmocka_unit_test(
-            everybody_is_heard_when_another_thread_has_opened_many_before_the_first_turn),
-        cmocka_unit_test(opening_says_so_when_the_wrong_thread_fills_the_ring),
-        cmocka_unit_test(socket_is_just_closed_when_the_other_side_has_closed_it),
-        cmocka_unit_test(loop_goes_on_when_the_wrong_thread_has_tried_a_turn),
-        cmocka_unit_test(everybody_is_heard_when_the_kernel_takes_no_requests_for_a_moment),
-        cmocka_unit_test(everybody_is_written_to_when_the_kernel_takes_no_writes_for_a_moment),
-        cmocka_unit_test(connection_is_closed_when_it_was_accepted_too_late),
-        cmocka_unit_test(listener_is_closed_when_the_kernel_takes_no_requests_for_a_moment),
-        cmocka_unit_test(init_says_why_when_the_kernel_refuses),
-        cmocka_unit_test(echo_tells_what_to_do_when_the_kernel_refuses),
-    };
     wspool_config config;
     wspool_uring loop;
     wspool_config_init(&config);
-    if (wspool_uring_init(&loop, &config) < 0) {
-        printf("1..0 # SKIP %s\n", wspool_uring_why(errno));
-        return 0;
-    }
+    if (wspool_uring_init(&loop, &config) < 0)
+        test_skip_all(wspool_uring_why(errno));
     wspool_uring_fini(&loop);
-    return cmocka_run_group_tests_name("uring", tests, NULL, NULL);
 }

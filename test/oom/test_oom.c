@@ -446,41 +446,26 @@ static void fail_each(int in_libc, int fail_on)
     }
 }
 
-static void pool_when_one_allocation_fails_goes_on(void **state)
+TEST(pool_when_one_allocation_fails_goes_on)
 {
-    (void)state;
     fail_each(0, 0);
 }
 
-static void pool_when_all_allocations_fail_from_one_on_recovers(void **state)
+TEST(pool_when_all_allocations_fail_from_one_on_recovers)
 {
-    (void)state;
     fail_each(0, 1);
 }
 
-static void pool_when_one_allocation_of_wslay_fails_goes_on(void **state)
+TEST(pool_when_one_allocation_of_wslay_fails_goes_on)
 {
-    (void)state;
     if (!sim_libc_fails())
         skip();
     fail_each(1, 0);
 }
 
-static void pool_when_all_allocations_of_wslay_fail_from_one_on_recovers(void **state)
+TEST(pool_when_all_allocations_of_wslay_fail_from_one_on_recovers)
 {
-    (void)state;
     if (!sim_libc_fails())
         skip();
     fail_each(1, 1);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pool_when_one_allocation_fails_goes_on),
-        cmocka_unit_test(pool_when_all_allocations_fail_from_one_on_recovers),
-        cmocka_unit_test(pool_when_one_allocation_of_wslay_fails_goes_on),
-        cmocka_unit_test(pool_when_all_allocations_of_wslay_fail_from_one_on_recovers),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

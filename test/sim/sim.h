@@ -16,18 +16,15 @@
 #ifndef WSPOOL_TEST_SIM_H
 #define WSPOOL_TEST_SIM_H
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include <wspool/wspool.h>
 
+#include "../tools/test.h"
 #include "client.h"
 #include "heap.h"
 

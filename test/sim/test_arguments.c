@@ -8,7 +8,7 @@
  */
 #include "sim.h"
 
-static void pool_when_null_is_inval(void **state)
+TEST(pool_when_null_is_inval)
 {
     wspool_config config;
     wspool_route_options options;
@@ -20,7 +20,6 @@ static void pool_when_null_is_inval(void **state)
     struct iovec vectors[2];
     wspool_id id = 5;
     unsigned wants;
-    (void)state;
     memset(&request, 0, sizeof request);
     memset(&verdict, 0, sizeof verdict);
     request.size = sizeof request;
@@ -66,7 +65,7 @@ static void pool_when_null_is_inval(void **state)
     assert_null(wspool_identity(NULL, 1));
 }
 
-static void outputs_when_null_are_inval(void **state)
+TEST(outputs_when_null_are_inval)
 {
     sim *s = sim_default(1);
     sim_peer *p = sim_join(s, "/all");
@@ -75,7 +74,6 @@ static void outputs_when_null_are_inval(void **state)
     struct iovec vectors[2];
     wspool_id id;
     unsigned wants;
-    (void)state;
     memset(&request, 0, sizeof request);
     request.size = sizeof request;
     sim_send(p, "x");
@@ -128,13 +126,12 @@ static void all_calls(sim *s, wspool_id id, int answer)
     assert_null(wspool_identity(s->pool, id));
 }
 
-static void ids_when_stale_or_invented_are_gone(void **state)
+TEST(ids_when_stale_or_invented_are_gone)
 {
     sim *s = sim_default(1);
     sim_peer *p = sim_join(s, "/all");
     sim_peer *q = sim_join(s, "/all");
     uint64_t before;
-    (void)state;
     sim_cut(p, WSPOOL_GONE_EOF);
     sim_pump(s);
     before = sim_stats(s).stale_ids;
@@ -158,11 +155,10 @@ static void ids_when_stale_or_invented_are_gone(void **state)
     sim_free(s);
 }
 
-static void calls_when_the_state_is_wrong_are_state(void **state)
+TEST(calls_when_the_state_is_wrong_are_state)
 {
     sim *s = sim_default(1);
     sim_peer *p = sim_open(s, NULL);
-    (void)state;
     assert_int_equal(wspool_send(s->pool, p->id, "x", 1, NULL), WSPOOL_ERR_STATE);
     assert_int_equal(wspool_subscribe(s->pool, p->id, wspool_topic("x")), WSPOOL_ERR_STATE);
     assert_int_equal(wspool_adopt(s->pool, p->id, NULL, 0, s->now), WSPOOL_ERR_STATE);
@@ -181,12 +177,11 @@ static void calls_when_the_state_is_wrong_are_state(void **state)
     sim_free(s);
 }
 
-static void peer_when_over_but_not_released_answers_harmlessly(void **state)
+TEST(peer_when_over_but_not_released_answers_harmlessly)
 {
     sim *s = sim_default(1);
     sim_peer *p = sim_join(s, "/all");
     struct iovec vectors[2];
-    (void)state;
     assert_int_equal(wspool_gone(s->pool, p->id, WSPOOL_GONE_EOF, s->now), 0);
     p->told = 1;
     assert_int_equal(wspool_gone(s->pool, p->id, WSPOOL_GONE_FAILED, s->now), 0);
@@ -204,7 +199,7 @@ static void peer_when_over_but_not_released_answers_harmlessly(void **state)
     sim_free(s);
 }
 
-static void lengths_when_absurd_are_refused(void **state)
+TEST(lengths_when_absurd_are_refused)
 {
     sim *s = sim_default(1);
     sim_peer *p = sim_join(s, "/all");
@@ -212,7 +207,6 @@ static void lengths_when_absurd_are_refused(void **state)
     static const size_t lens[] = {
         SIZE_MAX,        SIZE_MAX - 1,    SIZE_MAX - 10,         SIZE_MAX / 2,
         (size_t)1 << 31, (size_t)1 << 32, ((size_t)1 << 32) + 5, 262145};
-    (void)state;
     for (size_t i = 0; i < sizeof lens / sizeof *lens; i++) {
         assert_int_equal(wspool_send(s->pool, p->id, "x", lens[i], NULL), WSPOOL_ERR_TOO_BIG);
         assert_int_equal(wspool_broadcast(s->pool, wspool_global("all"), "x", lens[i], NULL, NULL),
@@ -231,12 +225,11 @@ static void lengths_when_absurd_are_refused(void **state)
     sim_free(s);
 }
 
-static void ack_when_more_than_was_peeked_is_inval(void **state)
+TEST(ack_when_more_than_was_peeked_is_inval)
 {
     sim *s = sim_default(1);
     sim_peer *p = sim_join(s, "/all");
     struct iovec vectors[2];
-    (void)state;
     assert_int_equal(wspool_peek(s->pool, p->id, vectors, 2), 0);
     assert_int_equal(wspool_ack(s->pool, p->id, 0, s->now), 0);
     sim_send(p, "abc");
@@ -250,7 +243,7 @@ static void ack_when_more_than_was_peeked_is_inval(void **state)
     sim_free(s);
 }
 
-static void close_when_code_or_reason_is_unlawful_is_inval(void **state)
+TEST(close_when_code_or_reason_is_unlawful_is_inval)
 {
     static const int bad[] = {-1,   0,    1,    999,  1004, 1005,  1006,
                               1015, 1016, 2000, 2999, 5000, 65536, 66536};
@@ -259,7 +252,6 @@ static void close_when_code_or_reason_is_unlawful_is_inval(void **state)
     sim *s = sim_default(1);
     sim_peer *p = sim_join(s, "/all");
     char reason[200];
-    (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_equal(wspool_close(s->pool, p->id, bad[i], NULL, 0), WSPOOL_ERR_INVAL);
     memset(reason, 'r', sizeof reason);
@@ -286,7 +278,7 @@ static void close_when_code_or_reason_is_unlawful_is_inval(void **state)
     sim_free(s);
 }
 
-static void sizes_of_structs_when_too_small_are_inval(void **state)
+TEST(sizes_of_structs_when_too_small_are_inval)
 {
     sim *s = sim_default(1);
     wspool_send_options options = {.size = 0};
@@ -295,7 +287,6 @@ static void sizes_of_structs_when_too_small_are_inval(void **state)
     wspool_route_options route = {.size = 0};
     wspool_config config;
     wspool *pool;
-    (void)state;
     sim_join(s, "/all");
     for (size_t size = 0; size < sizeof(size_t); size++) {
         options.size = tally.size = stats.size = route.size = size;
@@ -317,13 +308,12 @@ static void sizes_of_structs_when_too_small_are_inval(void **state)
 }
 
 /* A host that was compiled against an older header: its structs end earlier. */
-static void sizes_of_structs_when_older_are_understood(void **state)
+TEST(sizes_of_structs_when_older_are_understood)
 {
     sim *s = sim_default(1);
     wspool_tally tally;
     struct wspool_stats stats;
     sim_peer *p = sim_join(s, "/all");
-    (void)state;
     memset(&tally, 0xee, sizeof tally);
     tally.size = offsetof(wspool_tally, dropped);
     assert_int_equal(wspool_broadcast(s->pool, wspool_global("all"), "x", 1, NULL, &tally), 1);
@@ -343,7 +333,7 @@ static void sizes_of_structs_when_older_are_understood(void **state)
 }
 
 /* And one that was compiled against a newer one: what we don't know must be zero. */
-static void sizes_of_structs_when_newer_are_taken_if_the_rest_is_zero(void **state)
+TEST(sizes_of_structs_when_newer_are_taken_if_the_rest_is_zero)
 {
     struct {
         wspool_send_options known;
@@ -354,7 +344,6 @@ static void sizes_of_structs_when_newer_are_taken_if_the_rest_is_zero(void **sta
         char unknown[32];
     } tally;
     sim *s = sim_default(1);
-    (void)state;
     sim_join(s, "/all");
     memset(&options, 0, sizeof options);
     options.known.size = sizeof options;
@@ -388,10 +377,9 @@ static int made(const wspool_config *config)
     return rc;
 }
 
-static void config_when_default_or_absent_makes_a_pool(void **state)
+TEST(config_when_default_or_absent_makes_a_pool)
 {
     wspool_config config;
-    (void)state;
     wspool_config_init(&config);
     assert_int_equal(config.size, sizeof config);
     assert_int_equal(made(&config), 0);
@@ -436,7 +424,7 @@ static void config_when_default_or_absent_makes_a_pool(void **state)
 #define GOOD(statement) TRY(0, statement)
 #define BAD(statement) TRY(WSPOOL_ERR_INVAL, statement)
 
-static void config_when_a_number_is_out_of_its_range_is_inval(void **state)
+TEST(config_when_a_number_is_out_of_its_range_is_inval)
 {
     static const char *const origins[] = {"https://a.example", NULL};
     static const char *const bad_origins[][2] = {{"a.example", NULL},
@@ -449,7 +437,6 @@ static void config_when_a_number_is_out_of_its_range_is_inval(void **state)
                                                  {"https://a b", NULL},
                                                  {"*", NULL},
                                                  {"null", NULL}};
-    (void)state;
     GOOD(c.head_bytes = 65536);
     BAD(c.head_bytes = 65537);
     BAD(c.head_bytes = 0);
@@ -506,9 +493,8 @@ static void half_free(void *block, void *user)
     free(block);
 }
 
-static void memory_hooks_when_half_a_set_are_inval(void **state)
+TEST(memory_hooks_when_half_a_set_are_inval)
 {
-    (void)state;
     BAD(c.mem.malloc = half_malloc);
     BAD(c.mem.free = half_free);
     BAD((c.mem.malloc = half_malloc, c.mem.free = half_free));
@@ -521,13 +507,12 @@ static int no_entropy(void *bytes, size_t len, void *user)
     return len == 32 ? -1 : 1;
 }
 
-static void entropy_when_there_is_none_makes_no_pool(void **state)
+TEST(entropy_when_there_is_none_makes_no_pool)
 {
-    (void)state;
     TRY(WSPOOL_ERR_ENTROPY, c.entropy.call = no_entropy);
 }
 
-static void routes_when_unlawful_are_inval(void **state)
+TEST(routes_when_unlawful_are_inval)
 {
     static const char *const bad[] = {"",     "x",   "x/",  "/{a}/{b}", "/{",    "/}",    "/a{b",
                                       "/a}b", "/{a", "/a}", "/{a}b",    "/a{b}", "/{{a}}"};
@@ -535,7 +520,6 @@ static void routes_when_unlawful_are_inval(void **state)
     sim *s = sim_default(1);
     wspool_route_options options;
     char name[300];
-    (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         int rc = wspool_route(s->pool, bad[i], WSPOOL_ITEM, NULL);
         if (rc != WSPOOL_ERR_INVAL)
@@ -569,7 +553,7 @@ static void routes_when_unlawful_are_inval(void **state)
     sim_free(s);
 }
 
-static void config_when_copied_may_go_away(void **state)
+TEST(config_when_copied_may_go_away)
 {
     sim *s = sim_new(1);
     char *origin = sim_malloc(64);
@@ -582,7 +566,6 @@ static void config_when_copied_may_go_away(void **state)
     client_request request = {
         .target = "/pattern/1", .origin = "https://app.example", .protocol = "chat"};
     sim_peer *p;
-    (void)state;
     snprintf(origin, 64, "https://app.example");
     snprintf(protocol, 64, "chat");
     origins[0] = origin;
@@ -608,9 +591,8 @@ static void config_when_copied_may_go_away(void **state)
     sim_free(s);
 }
 
-static void texts_when_asked_for_are_never_null(void **state)
+TEST(texts_when_asked_for_are_never_null)
 {
-    (void)state;
     for (int i = -600; i < 600; i++) {
         assert_non_null(wspool_strerror(i));
         assert_non_null(wspool_end_text((enum wspool_end)i));
@@ -623,29 +605,4 @@ static void texts_when_asked_for_are_never_null(void **state)
     assert_int_equal(wspool_refusal_status(WSPOOL_REFUSED_NO_ROUTE), 404);
     assert_string_equal(wspool_stage_word(WSPOOL_STAGE_ORIGIN), "origin");
     assert_true(wspool_clock() <= wspool_clock());
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pool_when_null_is_inval),
-        cmocka_unit_test(outputs_when_null_are_inval),
-        cmocka_unit_test(ids_when_stale_or_invented_are_gone),
-        cmocka_unit_test(calls_when_the_state_is_wrong_are_state),
-        cmocka_unit_test(peer_when_over_but_not_released_answers_harmlessly),
-        cmocka_unit_test(lengths_when_absurd_are_refused),
-        cmocka_unit_test(ack_when_more_than_was_peeked_is_inval),
-        cmocka_unit_test(close_when_code_or_reason_is_unlawful_is_inval),
-        cmocka_unit_test(sizes_of_structs_when_too_small_are_inval),
-        cmocka_unit_test(sizes_of_structs_when_older_are_understood),
-        cmocka_unit_test(sizes_of_structs_when_newer_are_taken_if_the_rest_is_zero),
-        cmocka_unit_test(config_when_default_or_absent_makes_a_pool),
-        cmocka_unit_test(config_when_a_number_is_out_of_its_range_is_inval),
-        cmocka_unit_test(memory_hooks_when_half_a_set_are_inval),
-        cmocka_unit_test(entropy_when_there_is_none_makes_no_pool),
-        cmocka_unit_test(routes_when_unlawful_are_inval),
-        cmocka_unit_test(config_when_copied_may_go_away),
-        cmocka_unit_test(texts_when_asked_for_are_never_null),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

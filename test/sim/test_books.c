@@ -7,11 +7,10 @@
  */
 #include "sim.h"
 
-static void numbers_when_the_pool_is_new_are_zero(void **state)
+TEST(numbers_when_the_pool_is_new_are_zero)
 {
     sim *s = sim_default(1);
     struct wspool_stats st = sim_stats(s);
-    (void)state;
 #define WSPOOL_X(name, unit, help) assert_true(st.name == 0);
     WSPOOL_COUNTERS(WSPOOL_X)
     WSPOOL_GAUGES(WSPOOL_X)
@@ -26,11 +25,10 @@ static void numbers_when_the_pool_is_new_are_zero(void **state)
     sim_free(s);
 }
 
-static void ways_in_when_they_differ_are_counted_apart(void **state)
+TEST(ways_in_when_they_differ_are_counted_apart)
 {
     sim *s = sim_default(1);
     struct wspool_stats st;
-    (void)state;
     sim_join(s, "/all");
     sim_join(s, "/room/x");
     sim_open(s, NULL);
@@ -51,12 +49,11 @@ static void ways_in_when_they_differ_are_counted_apart(void **state)
     sim_free(s);
 }
 
-static void messages_when_published_are_counted_once_and_per_peer(void **state)
+TEST(messages_when_published_are_counted_once_and_per_peer)
 {
     sim *s = sim_default(1);
     sim_peer *p[3];
     struct wspool_stats st;
-    (void)state;
     for (int i = 0; i < 3; i++)
         p[i] = sim_join(s, "/all");
     sim_stall(p[2]);
@@ -97,13 +94,12 @@ static void messages_when_published_are_counted_once_and_per_peer(void **state)
     sim_free(s);
 }
 
-static void frames_when_received_are_counted_by_kind(void **state)
+TEST(frames_when_received_are_counted_by_kind)
 {
     sim *s = sim_default(1);
     sim_peer *p = sim_join(s, "/echo");
     uint64_t head = sim_stats(s).received_bytes;
     struct wspool_stats st;
-    (void)state;
     assert_int_equal(sim_stats(s).received, 0);
     sim_text(p, "one");
     sim_frame(p, OP_TEXT, "0123456789012345678901234567890123456789", 40);
@@ -128,12 +124,11 @@ static void frames_when_received_are_counted_by_kind(void **state)
     sim_free(s);
 }
 
-static void bytes_when_sent_hold_handshakes_and_heads(void **state)
+TEST(bytes_when_sent_hold_handshakes_and_heads)
 {
     sim *s = sim_default(1);
     sim_peer *p = sim_join(s, "/echo");
     uint64_t answer = sim_stats(s).sent_bytes;
-    (void)state;
     assert_int_equal(answer, p->reader.total);
     sim_send(p, "abc");
     sim_ping(p, "12");
@@ -143,12 +138,11 @@ static void bytes_when_sent_hold_handshakes_and_heads(void **state)
     sim_free(s);
 }
 
-static void ends_when_of_every_kind_are_counted_apart(void **state)
+TEST(ends_when_of_every_kind_are_counted_apart)
 {
     sim *s = sim_new(1);
     struct wspool_stats st;
     sim_peer *p;
-    (void)state;
     s->config.ping_interval = 0;
     s->config.queue_messages = 2;
     s->config.message_bytes = 1000;
@@ -215,12 +209,11 @@ static void ends_when_of_every_kind_are_counted_apart(void **state)
     sim_free(s);
 }
 
-static void end_when_the_pool_is_freed_is_told_with_its_reason(void **state)
+TEST(end_when_the_pool_is_freed_is_told_with_its_reason)
 {
     sim *s = sim_default(1);
     sim_peer *p = sim_join(s, "/all");
     wspool_closed closed;
-    (void)state;
     sim_stall(p);
     sim_send(p, "lost");
     sim_join(s, "/all");
@@ -234,11 +227,10 @@ static void end_when_the_pool_is_freed_is_told_with_its_reason(void **state)
     sim_free(s);
 }
 
-static void log_when_flooded_is_limited_and_says_so(void **state)
+TEST(log_when_flooded_is_limited_and_says_so)
 {
     sim *s = sim_default(1);
     size_t logged;
-    (void)state;
     for (int i = 0; i < 200; i++)
         sim_refused(s, &(client_request){.target = "/no"}, 404, "no_route");
     logged = sim_logged(s, "refused");
@@ -250,28 +242,11 @@ static void log_when_flooded_is_limited_and_says_so(void **state)
     sim_free(s);
 }
 
-static void ids_when_stale_are_counted(void **state)
+TEST(ids_when_stale_are_counted)
 {
     sim *s = sim_default(1);
-    (void)state;
     wspool_send(s->pool, 12345, "x", 1, NULL);
     wspool_gone(s->pool, 0, WSPOOL_GONE_EOF, s->now);
     assert_int_equal(sim_stats(s).stale_ids, 2);
     sim_free(s);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(numbers_when_the_pool_is_new_are_zero),
-        cmocka_unit_test(ways_in_when_they_differ_are_counted_apart),
-        cmocka_unit_test(messages_when_published_are_counted_once_and_per_peer),
-        cmocka_unit_test(frames_when_received_are_counted_by_kind),
-        cmocka_unit_test(bytes_when_sent_hold_handshakes_and_heads),
-        cmocka_unit_test(ends_when_of_every_kind_are_counted_apart),
-        cmocka_unit_test(end_when_the_pool_is_freed_is_told_with_its_reason),
-        cmocka_unit_test(log_when_flooded_is_limited_and_says_so),
-        cmocka_unit_test(ids_when_stale_are_counted),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

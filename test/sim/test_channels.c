@@ -10,14 +10,13 @@
 #define IN(s, p, channel) SIM_IN(wspool_subscribe((s)->pool, (p)->id, (channel)))
 #define OUT(s, p, channel) SIM_IN(wspool_unsubscribe((s)->pool, (p)->id, (channel)))
 
-static void member_when_joining_and_leaving_is_counted(void **state)
+TEST(member_when_joining_and_leaving_is_counted)
 {
     sim *s = sim_default(1);
     sim_peer *a = sim_join(s, "/echo");
     sim_peer *b = sim_join(s, "/echo");
     wspool_channel t = wspool_topic("news");
     wspool_id ids[4] = {0};
-    (void)state;
     assert_int_equal(wspool_member_count(s->pool, t), 0);
     assert_int_equal(OUT(s, a, t), WSPOOL_ERR_ABSENT);
     assert_int_equal(IN(s, a, t), 0);
@@ -39,13 +38,12 @@ static void member_when_joining_and_leaving_is_counted(void **state)
     sim_free(s);
 }
 
-static void hook_when_the_first_comes_and_the_last_goes_is_called_once(void **state)
+TEST(hook_when_the_first_comes_and_the_last_goes_is_called_once)
 {
     sim *s = sim_default(1);
     sim_peer *a = sim_join(s, "/echo");
     sim_peer *b = sim_join(s, "/echo");
     wspool_channel t = wspool_session("x");
-    (void)state;
     assert_int_equal(IN(s, a, t), 0);
     assert_int_equal(s->counts[SIM_CHANNEL], 1);
     assert_int_equal(sim_event_of(s, SIM_CHANNEL, 0)->number, 1);
@@ -63,13 +61,12 @@ static void hook_when_the_first_comes_and_the_last_goes_is_called_once(void **st
     sim_free(s);
 }
 
-static void names_when_equal_in_other_kinds_never_collide(void **state)
+TEST(names_when_equal_in_other_kinds_never_collide)
 {
     static const enum wspool_kind kinds[] = {WSPOOL_GLOBAL, WSPOOL_ITEM, WSPOOL_SESSION,
                                              WSPOOL_TOPIC};
     sim *s = sim_default(1);
     sim_peer *p[4];
-    (void)state;
     for (int i = 0; i < 4; i++) {
         p[i] = sim_join(s, "/echo");
         assert_int_equal(IN(s, p[i], wspool_channel_of(kinds[i], "same", 4)), 0);
@@ -83,7 +80,7 @@ static void names_when_equal_in_other_kinds_never_collide(void **state)
     sim_free(s);
 }
 
-static void names_when_of_any_bytes_are_told_apart(void **state)
+TEST(names_when_of_any_bytes_are_told_apart)
 {
     static const char longest[256] = "";
     static const struct {
@@ -96,7 +93,6 @@ static void names_when_of_any_bytes_are_told_apart(void **state)
     sim_peer *p = sim_join(s, "/echo");
     wspool_channel list[32];
     int n = (int)(sizeof names / sizeof *names) - 1;
-    (void)state;
     for (int i = 0; i < n; i++)
         assert_int_equal(IN(s, p, wspool_channel_of(WSPOOL_TOPIC, names[i].name, names[i].len)), 0);
     /* a name of no bytes needs no pointer */
@@ -121,12 +117,11 @@ static void names_when_of_any_bytes_are_told_apart(void **state)
     sim_free(s);
 }
 
-static void peer_when_in_too_many_channels_is_full(void **state)
+TEST(peer_when_in_too_many_channels_is_full)
 {
     sim *s = sim_new(1);
     sim_peer *p;
     char name[16];
-    (void)state;
     s->config.channels_per_peer = 5;
     sim_start(s);
     p = sim_join(s, "/room/one"); /* its route's channel is one of them */
@@ -143,7 +138,7 @@ static void peer_when_in_too_many_channels_is_full(void **state)
     sim_free(s);
 }
 
-static void position_when_messages_are_published_counts_from_one(void **state)
+TEST(position_when_messages_are_published_counts_from_one)
 {
     sim *s = sim_default(1);
     sim_peer *p = sim_join(s, "/echo");
@@ -151,7 +146,6 @@ static void position_when_messages_are_published_counts_from_one(void **state)
     struct wspool_position at = {7, 7};
     wspool_tally tally = {.size = sizeof tally};
     uint64_t epoch;
-    (void)state;
     assert_int_equal(wspool_position(s->pool, t, &at), 0);
     assert_true(at.offset == 0);
     epoch = at.epoch;
@@ -177,13 +171,12 @@ static void position_when_messages_are_published_counts_from_one(void **state)
     sim_free(s);
 }
 
-static void position_when_a_message_found_nobody_is_of_another_epoch(void **state)
+TEST(position_when_a_message_found_nobody_is_of_another_epoch)
 {
     sim *s = sim_default(1);
     sim_peer *p = sim_join(s, "/echo");
     wspool_channel t = wspool_topic("t");
     struct wspool_position before, after;
-    (void)state;
     assert_int_equal(wspool_position(s->pool, t, &before), 0);
     assert_int_equal(wspool_broadcast(s->pool, t, "missed", 6, NULL, NULL), 0);
     IN(s, p, t);
@@ -203,7 +196,7 @@ static int write_position(const struct wspool_position *position, wspool_text *m
     return *calls == 3; /* the third is given up */
 }
 
-static void broadcast_when_written_holds_its_own_position(void **state)
+TEST(broadcast_when_written_holds_its_own_position)
 {
     sim *s = sim_default(1);
     sim_peer *p = sim_join(s, "/all");
@@ -211,7 +204,6 @@ static void broadcast_when_written_holds_its_own_position(void **state)
     int calls = 0;
     wspool_writer writer = {write_position, &calls};
     wspool_tally tally = {.size = sizeof tally};
-    (void)state;
     assert_int_equal(wspool_broadcast_written(s->pool, wspool_topic("no"), writer, NULL, &tally),
                      0);
     assert_int_equal(calls, 0);
@@ -236,12 +228,11 @@ static void broadcast_when_written_holds_its_own_position(void **state)
     sim_free(s);
 }
 
-static void broadcast_when_nobody_is_there_is_zero_and_counts_nothing(void **state)
+TEST(broadcast_when_nobody_is_there_is_zero_and_counts_nothing)
 {
     sim *s = sim_default(1);
     wspool_tally tally = {.size = sizeof tally, .queued = 9, .slow = 9};
     struct wspool_stats st;
-    (void)state;
     assert_int_equal(wspool_broadcast(s->pool, wspool_topic("no"), "m", 1, NULL, &tally), 0);
     assert_int_equal(tally.queued + tally.slow + tally.dropped + tally.closed, 0);
     assert_true(tally.position.offset == 0 && tally.position.epoch == 0);
@@ -250,13 +241,12 @@ static void broadcast_when_nobody_is_there_is_zero_and_counts_nothing(void **sta
     sim_free(s);
 }
 
-static void broadcast_when_one_is_excepted_goes_to_all_others(void **state)
+TEST(broadcast_when_one_is_excepted_goes_to_all_others)
 {
     sim *s = sim_default(1);
     sim_peer *p[3];
     wspool_send_options options = {.size = sizeof options, .flags = WSPOOL_BINARY};
     wspool_tally tally = {.size = sizeof tally};
-    (void)state;
     for (int i = 0; i < 3; i++)
         p[i] = sim_join(s, "/all");
     options.except = p[1]->id;
@@ -276,12 +266,11 @@ static void broadcast_when_one_is_excepted_goes_to_all_others(void **state)
     sim_free(s);
 }
 
-static void broadcast_when_members_join_later_is_not_for_them(void **state)
+TEST(broadcast_when_members_join_later_is_not_for_them)
 {
     sim *s = sim_default(1);
     sim_peer *a = sim_join(s, "/all");
     sim_peer *b = sim_join(s, "/echo");
-    (void)state;
     sim_broadcast(s, wspool_global("all"), "before");
     IN(s, b, wspool_global("all"));
     sim_broadcast(s, wspool_global("all"), "while");
@@ -297,12 +286,11 @@ static void broadcast_when_members_join_later_is_not_for_them(void **state)
     sim_free(s);
 }
 
-static void message_when_of_any_size_is_one_image_for_all(void **state)
+TEST(message_when_of_any_size_is_one_image_for_all)
 {
     static const size_t sizes[] = {0, 1, 125, 126, 65535, 65536, 200000};
     sim *s = sim_default(1);
     uint8_t *bytes = sim_malloc(200000);
-    (void)state;
     for (int i = 0; i < 5; i++)
         sim_join(s, "/all");
     s->chop = SIM_RANDOM;
@@ -324,9 +312,8 @@ static void message_when_of_any_size_is_one_image_for_all(void **state)
     sim_free(s);
 }
 
-static void peer_when_it_ends_leaves_all_its_channels_at_once(void **state)
+TEST(peer_when_it_ends_leaves_all_its_channels_at_once)
 {
-    (void)state;
     for (int way = 0; way < 4; way++) {
         sim *s = sim_default(1);
         sim_peer *p = sim_join(s, "/all");
@@ -362,7 +349,7 @@ static void peer_when_it_ends_leaves_all_its_channels_at_once(void **state)
 }
 
 /* Against a table of who is in what, for a long time. */
-static void channels_when_joined_and_left_at_random_agree_with_a_table(void **state)
+TEST(channels_when_joined_and_left_at_random_agree_with_a_table)
 {
     enum { PEERS = 24, NAMES = 40 };
     static char in[PEERS][NAMES];
@@ -370,7 +357,6 @@ static void channels_when_joined_and_left_at_random_agree_with_a_table(void **st
     sim_peer *p[PEERS];
     wspool_channel c[NAMES];
     char names[NAMES][16];
-    (void)state;
     memset(in, 0, sizeof in);
     for (int i = 0; i < PEERS; i++)
         p[i] = sim_join(s, "/echo");
@@ -426,13 +412,12 @@ static void channels_when_joined_and_left_at_random_agree_with_a_table(void **st
     sim_free(s);
 }
 
-static void peers_when_listed_are_those_that_are_open(void **state)
+TEST(peers_when_listed_are_those_that_are_open)
 {
     sim *s = sim_default(1);
     wspool_id ids[8];
     sim_peer *a = sim_join(s, "/echo");
     sim_peer *b = sim_join(s, "/echo");
-    (void)state;
     sim_open(s, NULL); /* on its way in */
     assert_int_equal(wspool_peers(s->pool, ids, 8), 2);
     assert_true((ids[0] == a->id && ids[1] == b->id) || (ids[0] == b->id && ids[1] == a->id));
@@ -443,11 +428,10 @@ static void peers_when_listed_are_those_that_are_open(void **state)
     sim_free(s);
 }
 
-static void slot_when_used_again_has_another_id(void **state)
+TEST(slot_when_used_again_has_another_id)
 {
     sim *s = sim_default(1);
     wspool_id seen[300];
-    (void)state;
     for (size_t i = 0; i < 300; i++) {
         sim_peer *p = sim_join(s, "/echo");
         seen[i] = p->id;
@@ -462,12 +446,11 @@ static void slot_when_used_again_has_another_id(void **state)
     sim_free(s);
 }
 
-static void broadcast_when_a_member_is_dead_already_drops_it_during_the_walk(void **state)
+TEST(broadcast_when_a_member_is_dead_already_drops_it_during_the_walk)
 {
     sim *s = sim_default(1);
     sim_peer *a = sim_join(s, "/all");
     sim_peer *b = sim_join(s, "/all");
-    (void)state;
     assert_int_equal(SIM_IN(wspool_gone(s->pool, a->id, WSPOOL_GONE_FAILED, s->now)), 0);
     a->told = 1;
     assert_int_equal(a->ended, 1);
@@ -477,28 +460,4 @@ static void broadcast_when_a_member_is_dead_already_drops_it_during_the_walk(voi
     assert_int_equal(b->reader.messages, 1);
     assert_int_equal(s->counts[SIM_CLOSED], 1);
     sim_free(s);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(member_when_joining_and_leaving_is_counted),
-        cmocka_unit_test(hook_when_the_first_comes_and_the_last_goes_is_called_once),
-        cmocka_unit_test(names_when_equal_in_other_kinds_never_collide),
-        cmocka_unit_test(names_when_of_any_bytes_are_told_apart),
-        cmocka_unit_test(peer_when_in_too_many_channels_is_full),
-        cmocka_unit_test(position_when_messages_are_published_counts_from_one),
-        cmocka_unit_test(position_when_a_message_found_nobody_is_of_another_epoch),
-        cmocka_unit_test(broadcast_when_written_holds_its_own_position),
-        cmocka_unit_test(broadcast_when_nobody_is_there_is_zero_and_counts_nothing),
-        cmocka_unit_test(broadcast_when_one_is_excepted_goes_to_all_others),
-        cmocka_unit_test(broadcast_when_members_join_later_is_not_for_them),
-        cmocka_unit_test(message_when_of_any_size_is_one_image_for_all),
-        cmocka_unit_test(peer_when_it_ends_leaves_all_its_channels_at_once),
-        cmocka_unit_test(channels_when_joined_and_left_at_random_agree_with_a_table),
-        cmocka_unit_test(peers_when_listed_are_those_that_are_open),
-        cmocka_unit_test(slot_when_used_again_has_another_id),
-        cmocka_unit_test(broadcast_when_a_member_is_dead_already_drops_it_during_the_walk),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -96,9 +96,8 @@ static void talk(sim *s, sim_peer *p, const char *room)
 
 /* --------------------------------------------------------------- ways in */
 
-static void agreement_when_raw_is_answered_and_told(void **state)
+TEST(agreement_when_raw_is_answered_and_told)
 {
-    (void)state;
     for (int chop = SIM_WHOLE; chop <= SIM_BYTES; chop++) {
         struct toy toy;
         sim *s = sim_coding(1, &toy);
@@ -122,11 +121,10 @@ static void agreement_when_raw_is_answered_and_told(void **state)
     }
 }
 
-static void message_to_one_when_nothing_waits_is_in_the_form_agreed_upon(void **state)
+TEST(message_to_one_when_nothing_waits_is_in_the_form_agreed_upon)
 {
     struct toy toy;
     sim *s = sim_coding(1, &toy);
-    (void)state;
     sim_start(s);
     sim_peer *p = join_form(s, "/room/x", 7, 1);
     sim_peer *plain = sim_join(s, "/room/x");
@@ -142,9 +140,8 @@ static void message_to_one_when_nothing_waits_is_in_the_form_agreed_upon(void **
     coding_free(s);
 }
 
-static void agreement_when_the_verdict_is_late_is_answered_and_told(void **state)
+TEST(agreement_when_the_verdict_is_late_is_answered_and_told)
 {
-    (void)state;
     struct toy toy;
     sim *s = sim_coding(1, &toy);
     char room[64];
@@ -178,9 +175,8 @@ static const char *extension_of(const wspool_answer *answer)
     return NULL;
 }
 
-static void agreement_when_hosted_is_in_the_answer_and_told(void **state)
+TEST(agreement_when_hosted_is_in_the_answer_and_told)
 {
-    (void)state;
     for (int offers = 0; offers < 2; offers++) {
         struct toy toy;
         sim *s = sim_coding(1, &toy);
@@ -218,9 +214,8 @@ static void keep_answer(wspool *pool, wspool_id id, const wspool_answer *answer,
     snprintf(late_extension, sizeof late_extension, "%s", extension == NULL ? "" : extension);
 }
 
-static void agreement_when_hosted_and_the_verdict_is_late_is_in_the_answer(void **state)
+TEST(agreement_when_hosted_and_the_verdict_is_late_is_in_the_answer)
 {
-    (void)state;
     struct toy toy;
     sim *s = sim_coding(1, &toy);
     client_request request = {.target = "/room/x",
@@ -243,9 +238,8 @@ static void agreement_when_hosted_and_the_verdict_is_late_is_in_the_answer(void 
     coding_free(s);
 }
 
-static void list_when_malformed_is_refused_on_the_wire(void **state)
+TEST(list_when_malformed_is_refused_on_the_wire)
 {
-    (void)state;
     for (int with = 0; with < 2; with++) {
         struct toy toy;
         sim *s = with ? sim_coding(1, &toy) : sim_without(1, &toy);
@@ -256,9 +250,8 @@ static void list_when_malformed_is_refused_on_the_wire(void **state)
     }
 }
 
-static void peer_when_it_has_not_agreed_is_sent_and_may_send_plain_only(void **state)
+TEST(peer_when_it_has_not_agreed_is_sent_and_may_send_plain_only)
 {
-    (void)state;
     for (int with = 0; with < 2; with++) {
         struct toy toy;
         sim *s = with ? sim_coding(1, &toy) : sim_without(1, &toy);
@@ -280,9 +273,8 @@ static void peer_when_it_has_not_agreed_is_sent_and_may_send_plain_only(void **s
 
 /* ------------------------------------------------------------------- ends */
 
-static void message_when_it_can_t_be_decoded_ends_the_peer_with_its_reason(void **state)
+TEST(message_when_it_can_t_be_decoded_ends_the_peer_with_its_reason)
 {
-    (void)state;
     static const struct {
         const char *coded;
         size_t len;
@@ -317,9 +309,8 @@ static void message_when_it_can_t_be_decoded_ends_the_peer_with_its_reason(void 
     }
 }
 
-static void message_when_decoded_keeps_to_the_limit_of_its_route(void **state)
+TEST(message_when_decoded_keeps_to_the_limit_of_its_route)
 {
-    (void)state;
     for (int over = 0; over < 2; over++) {
         struct toy toy;
         sim *s = sim_coding(1, &toy);
@@ -346,9 +337,8 @@ static void message_when_decoded_keeps_to_the_limit_of_its_route(void **state)
 }
 
 /* What the codec keeps of a peer is no message under way: silence is no fault. */
-static void peer_when_idle_with_a_state_is_left_alone(void **state)
+TEST(peer_when_idle_with_a_state_is_left_alone)
 {
-    (void)state;
     struct toy toy;
     sim *s = sim_coding(1, &toy);
     s->config.message_time = 5 * SEC;
@@ -368,9 +358,8 @@ static void peer_when_idle_with_a_state_is_left_alone(void **state)
     coding_free(s);
 }
 
-static void state_when_the_pool_or_the_peer_ends_is_given_back(void **state)
+TEST(state_when_the_pool_or_the_peer_ends_is_given_back)
 {
-    (void)state;
     for (int how = 0; how < 5; how++) {
         for (unsigned reading = 0; reading < 2; reading++) {
             struct toy toy;
@@ -409,9 +398,8 @@ static void echo(sim *s, const sim_event *event)
 }
 
 /* From inside of the message hook, whose bytes lie in the buffer that was decoded into. */
-static void hook_when_it_sends_what_was_decoded_does_no_harm(void **state)
+TEST(hook_when_it_sends_what_was_decoded_does_no_harm)
 {
-    (void)state;
     for (unsigned reading = 0; reading < 2; reading++) {
         struct toy toy;
         sim *s = sim_coding(3, &toy);
@@ -689,45 +677,20 @@ static void play(uint64_t seed, enum wspool_slow slow, int exact)
     coding_free(s);
 }
 
-static void readers_of_any_form_get_each_message_once_in_order(void **state)
+TEST(readers_of_any_form_get_each_message_once_in_order)
 {
-    (void)state;
     for (uint64_t seed = 1; seed <= 6; seed++)
         play(seed, WSPOOL_SLOW_CLOSE, 1);
 }
 
-static void readers_of_any_form_get_or_are_told_when_the_oldest_are_dropped(void **state)
+TEST(readers_of_any_form_get_or_are_told_when_the_oldest_are_dropped)
 {
-    (void)state;
     for (uint64_t seed = 11; seed <= 14; seed++)
         play(seed, WSPOOL_SLOW_DROP_OLDEST, 0);
 }
 
-static void readers_of_any_form_get_or_are_told_when_the_newest_are_dropped(void **state)
+TEST(readers_of_any_form_get_or_are_told_when_the_newest_are_dropped)
 {
-    (void)state;
     for (uint64_t seed = 21; seed <= 24; seed++)
         play(seed, WSPOOL_SLOW_DROP_NEWEST, 0);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(agreement_when_raw_is_answered_and_told),
-        cmocka_unit_test(message_to_one_when_nothing_waits_is_in_the_form_agreed_upon),
-        cmocka_unit_test(agreement_when_the_verdict_is_late_is_answered_and_told),
-        cmocka_unit_test(agreement_when_hosted_is_in_the_answer_and_told),
-        cmocka_unit_test(agreement_when_hosted_and_the_verdict_is_late_is_in_the_answer),
-        cmocka_unit_test(list_when_malformed_is_refused_on_the_wire),
-        cmocka_unit_test(peer_when_it_has_not_agreed_is_sent_and_may_send_plain_only),
-        cmocka_unit_test(message_when_it_can_t_be_decoded_ends_the_peer_with_its_reason),
-        cmocka_unit_test(message_when_decoded_keeps_to_the_limit_of_its_route),
-        cmocka_unit_test(peer_when_idle_with_a_state_is_left_alone),
-        cmocka_unit_test(state_when_the_pool_or_the_peer_ends_is_given_back),
-        cmocka_unit_test(hook_when_it_sends_what_was_decoded_does_no_harm),
-        cmocka_unit_test(readers_of_any_form_get_each_message_once_in_order),
-        cmocka_unit_test(readers_of_any_form_get_or_are_told_when_the_oldest_are_dropped),
-        cmocka_unit_test(readers_of_any_form_get_or_are_told_when_the_newest_are_dropped),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,9 +52,8 @@ static sim_peer *timeless_peer(const char *target)
 
 /* ------------------------------------------------------------- handshake */
 
-static void handshake_when_its_head_does_not_end_is_408(void **state)
+TEST(handshake_when_its_head_does_not_end_is_408)
 {
-    (void)state;
     for (int drip = 0; drip < 2; drip++) {
         sim *s = sim_default(1);
         static const char head[] = "GET /echo HTTP/1.1\r\nHost: a\r\n";
@@ -77,11 +76,10 @@ static void handshake_when_its_head_does_not_end_is_408(void **state)
     }
 }
 
-static void transport_when_it_says_nothing_at_all_is_bounded_too(void **state)
+TEST(transport_when_it_says_nothing_at_all_is_bounded_too)
 {
     sim *s = sim_default(1);
     sim_peer *p = sim_open(s, NULL);
-    (void)state;
     sim_pass(s, 10 * SEC - 1);
     assert_int_equal(p->released, 0);
     sim_pass(s, 11 * SEC);
@@ -90,11 +88,10 @@ static void transport_when_it_says_nothing_at_all_is_bounded_too(void **state)
     sim_free(s);
 }
 
-static void handshake_when_configured_takes_that_long(void **state)
+TEST(handshake_when_configured_takes_that_long)
 {
     sim *s = sim_new(1);
     sim_peer *p;
-    (void)state;
     s->config.handshake_time = 250 * MS;
     sim_start(s);
     p = sim_open(s, NULL);
@@ -106,12 +103,11 @@ static void handshake_when_configured_takes_that_long(void **state)
     sim_free(s);
 }
 
-static void refusal_when_not_taken_is_bounded(void **state)
+TEST(refusal_when_not_taken_is_bounded)
 {
     sim *s = sim_default(1);
     client_request request = {.method = "POST"};
     sim_peer *p = sim_connect(s, &request);
-    (void)state;
     sim_stall(p);
     sim_pass(s, 41 * SEC);
     assert_int_equal(p->released, 1);
@@ -120,11 +116,10 @@ static void refusal_when_not_taken_is_bounded(void **state)
     sim_free(s);
 }
 
-static void answer_when_not_taken_is_bounded(void **state)
+TEST(answer_when_not_taken_is_bounded)
 {
     sim *s = sim_default(1);
     sim_peer *p = sim_connect_to(s, "/all");
-    (void)state;
     sim_stall(p);
     sim_pass(s, 41 * SEC);
     assert_int_equal(p->released, 1);
@@ -135,7 +130,7 @@ static void answer_when_not_taken_is_bounded(void **state)
 
 /* ------------------------------------------------------------------ ping */
 
-static void ping_when_a_peer_is_silent_comes_within_its_jitter(void **state)
+TEST(ping_when_a_peer_is_silent_comes_within_its_jitter)
 {
     uint64_t least = UINT64_MAX;
     uint64_t most = 0;
@@ -144,7 +139,6 @@ static void ping_when_a_peer_is_silent_comes_within_its_jitter(void **state)
     sim_peer *p[PEERS];
     uint64_t last[PEERS];
     size_t seen[PEERS];
-    (void)state;
     for (int i = 0; i < PEERS; i++) {
         p[i] = sim_join(s, "/echo");
         last[i] = s->now;
@@ -178,11 +172,10 @@ static void ping_when_a_peer_is_silent_comes_within_its_jitter(void **state)
     sim_free(s);
 }
 
-static void ping_when_without_jitter_comes_on_time(void **state)
+TEST(ping_when_without_jitter_comes_on_time)
 {
     sim *s = sim_new(1);
     sim_peer *p;
-    (void)state;
     s->config.ping_jitter = 0;
     s->config.ping_interval = 7 * SEC;
     s->config.pong_time = 2 * SEC;
@@ -199,11 +192,10 @@ static void ping_when_without_jitter_comes_on_time(void **state)
     sim_free(s);
 }
 
-static void ping_when_not_answered_kills(void **state)
+TEST(ping_when_not_answered_kills)
 {
     sim *s = sim_new(1);
     sim_peer *p;
-    (void)state;
     s->config.ping_jitter = 0;
     sim_start(s);
     p = sim_join(s, "/echo");
@@ -216,10 +208,9 @@ static void ping_when_not_answered_kills(void **state)
     sim_free(s);
 }
 
-static void ping_when_any_sign_of_life_follows_is_answered(void **state)
+TEST(ping_when_any_sign_of_life_follows_is_answered)
 {
     static const char *const signs[] = {"text", "ping", "byte", "pong with another payload"};
-    (void)state;
     for (int i = 0; i < 4; i++) {
         sim *s = sim_new(1);
         sim_peer *p;
@@ -248,11 +239,10 @@ static void ping_when_any_sign_of_life_follows_is_answered(void **state)
 }
 
 /* What we did not want to read can't be held against it. */
-static void peer_when_we_read_nothing_from_it_is_not_taken_for_dead(void **state)
+TEST(peer_when_we_read_nothing_from_it_is_not_taken_for_dead)
 {
     sim *s = sim_new(1);
     sim_peer *p;
-    (void)state;
     s->config.ping_jitter = 0;
     s->config.flush_time = 100 * SEC;
     s->config.idle_time = 35 * SEC;
@@ -284,11 +274,10 @@ static void peer_when_we_read_nothing_from_it_is_not_taken_for_dead(void **state
 
 /* ------------------------------------------------------------------ idle */
 
-static void peer_when_idle_for_too_long_is_closed_with_1001(void **state)
+TEST(peer_when_idle_for_too_long_is_closed_with_1001)
 {
     sim *s = sim_timeless(1);
     sim_peer *p;
-    (void)state;
     s->config.idle_time = 60 * SEC;
     sim_start(s);
     p = sim_join(s, "/all");
@@ -305,11 +294,10 @@ static void peer_when_idle_for_too_long_is_closed_with_1001(void **state)
     sim_free(s);
 }
 
-static void peer_when_it_answers_pings_is_not_idle(void **state)
+TEST(peer_when_it_answers_pings_is_not_idle)
 {
     sim *s = sim_new(1);
     sim_peer *p;
-    (void)state;
     s->config.idle_time = 60 * SEC;
     sim_start(s);
     p = sim_join(s, "/echo");
@@ -318,11 +306,10 @@ static void peer_when_it_answers_pings_is_not_idle(void **state)
     sim_free(s);
 }
 
-static void peer_when_its_lifetime_is_over_is_closed_with_4202(void **state)
+TEST(peer_when_its_lifetime_is_over_is_closed_with_4202)
 {
     sim *s = sim_new(1);
     sim_peer *p;
-    (void)state;
     s->config.lifetime = 100 * SEC;
     sim_start(s);
     p = sim_join(s, "/echo");
@@ -337,10 +324,9 @@ static void peer_when_its_lifetime_is_over_is_closed_with_4202(void **state)
 
 /* --------------------------------------------------------------- message */
 
-static void message_when_it_does_not_end_is_closed_with_1008(void **state)
+TEST(message_when_it_does_not_end_is_closed_with_1008)
 {
     /* what has come: one byte of a head, a head, a payload begun, a fragment */
-    (void)state;
     for (int way = 0; way < 4; way++) {
         sim *s = sim_timeless(1);
         client_frame frame = {.first = FIN | OP_TEXT, .announced = 1000, .key = 0};
@@ -377,13 +363,12 @@ static void message_when_it_does_not_end_is_closed_with_1008(void **state)
     }
 }
 
-static void message_when_more_has_come_has_longer(void **state)
+TEST(message_when_more_has_come_has_longer)
 {
     sim *s = sim_timeless(1);
     client_frame frame = {.first = FIN | OP_BINARY, .announced = 65536, .key = 0};
     uint8_t *bytes = sim_malloc(65536);
     sim_peer *p;
-    (void)state;
     memset(bytes, 0, 65536);
     s->config.message_time = 30 * SEC;
     sim_start(s);
@@ -408,11 +393,10 @@ static void message_when_more_has_come_has_longer(void **state)
     sim_free(s);
 }
 
-static void control_frame_when_half_sent_is_bounded(void **state)
+TEST(control_frame_when_half_sent_is_bounded)
 {
     sim *s = sim_timeless(1);
     sim_peer *p;
-    (void)state;
     s->config.message_time = 30 * SEC;
     sim_start(s);
     p = sim_join(s, "/echo");
@@ -426,11 +410,10 @@ static void control_frame_when_half_sent_is_bounded(void **state)
 
 /* ----------------------------------------------------------------- flush */
 
-static void output_when_it_stands_still_kills(void **state)
+TEST(output_when_it_stands_still_kills)
 {
     sim *s = sim_timeless(1);
     sim_peer *p;
-    (void)state;
     s->config.flush_time = 30 * SEC;
     sim_start(s);
     p = sim_join(s, "/all");
@@ -455,11 +438,10 @@ static void output_when_it_stands_still_kills(void **state)
 
 /* --------------------------------------------------------------- closing */
 
-static void close_when_not_answered_ends_after_closing_time(void **state)
+TEST(close_when_not_answered_ends_after_closing_time)
 {
     sim_peer *p = timeless_peer("/echo");
     sim *s = p->sim;
-    (void)state;
     p->mute_close = 1;
     assert_int_equal(wspool_close(s->pool, p->id, 1000, NULL, 0), 0);
     sim_pump(s);
@@ -470,11 +452,10 @@ static void close_when_not_answered_ends_after_closing_time(void **state)
     sim_free(s);
 }
 
-static void close_when_nothing_is_taken_ends_after_closing_time(void **state)
+TEST(close_when_nothing_is_taken_ends_after_closing_time)
 {
     sim_peer *p = timeless_peer("/echo");
     sim *s = p->sim;
-    (void)state;
     sim_stall(p);
     sim_send(p, "stands in front of the Close");
     sim_pump(s);
@@ -485,11 +466,10 @@ static void close_when_nothing_is_taken_ends_after_closing_time(void **state)
     sim_free(s);
 }
 
-static void close_of_peer_when_its_echo_is_not_taken_ends_after_closing_time(void **state)
+TEST(close_of_peer_when_its_echo_is_not_taken_ends_after_closing_time)
 {
     sim_peer *p = timeless_peer("/echo");
     sim *s = p->sim;
-    (void)state;
     sim_stall(p);
     sim_say_close(p, 1000, NULL);
     sim_pass(s, 5 * SEC + SOON);
@@ -499,13 +479,12 @@ static void close_of_peer_when_its_echo_is_not_taken_ends_after_closing_time(voi
 
 /* ----------------------------------------------------------------- drain */
 
-static void drain_when_it_has_a_window_is_spread_evenly(void **state)
+TEST(drain_when_it_has_a_window_is_spread_evenly)
 {
     enum { PEERS = 100 };
     sim *s = sim_default(1);
     uint64_t start;
     size_t last = 0;
-    (void)state;
     for (int i = 0; i < PEERS; i++)
         sim_join(s, "/all");
     start = s->now;
@@ -524,10 +503,9 @@ static void drain_when_it_has_a_window_is_spread_evenly(void **state)
     sim_free(s);
 }
 
-static void drain_when_without_a_window_closes_all_at_once(void **state)
+TEST(drain_when_without_a_window_closes_all_at_once)
 {
     sim *s = sim_default(1);
-    (void)state;
     for (int i = 0; i < 10; i++)
         sim_join(s, "/all");
     sim_broadcast(s, wspool_global("all"), "last words");
@@ -541,10 +519,9 @@ static void drain_when_without_a_window_closes_all_at_once(void **state)
     sim_free(s);
 }
 
-static void drain_when_a_peer_dies_before_its_turn_notices(void **state)
+TEST(drain_when_a_peer_dies_before_its_turn_notices)
 {
     sim *s = sim_new(1);
-    (void)state;
     s->config.ping_interval = 5 * SEC;
     s->config.pong_time = 5 * SEC;
     sim_start(s);
@@ -558,10 +535,9 @@ static void drain_when_a_peer_dies_before_its_turn_notices(void **state)
     sim_free(s);
 }
 
-static void drain_when_called_again_takes_the_new_window_and_code(void **state)
+TEST(drain_when_called_again_takes_the_new_window_and_code)
 {
     sim *s = sim_default(1);
-    (void)state;
     for (int i = 0; i < 10; i++)
         sim_join(s, "/all");
     assert_int_equal(wspool_drain(s->pool, 1000 * SEC, 0, s->now), 0);
@@ -578,12 +554,11 @@ static void drain_when_called_again_takes_the_new_window_and_code(void **state)
 
 /* -------------------------------------------------------------- deadline */
 
-static void deadline_when_nothing_is_awaited_is_never(void **state)
+TEST(deadline_when_nothing_is_awaited_is_never)
 {
     sim *s = sim_new(1);
     sim_peer *p;
     int wakes;
-    (void)state;
     s->config.ping_interval = 0;
     sim_start(s);
     assert_true(wspool_deadline(s->pool) == UINT64_MAX);
@@ -607,12 +582,11 @@ static void deadline_when_nothing_is_awaited_is_never(void **state)
     sim_free(s);
 }
 
-static void loop_when_it_sleeps_until_the_deadline_does_not_spin(void **state)
+TEST(loop_when_it_sleeps_until_the_deadline_does_not_spin)
 {
     sim *s = sim_default(1);
     uint64_t wakes = 0;
     uint64_t pings;
-    (void)state;
     for (int i = 0; i < 100; i++)
         sim_join(s, "/all");
     while (s->now < 3600 * SEC) {
@@ -630,10 +604,9 @@ static void loop_when_it_sleeps_until_the_deadline_does_not_spin(void **state)
 
 /* The same life told in steps of 10 ms and from deadline to deadline: what happens is the same,
  * within a step. */
-static void deadline_when_slept_to_is_never_late(void **state)
+TEST(deadline_when_slept_to_is_never_late)
 {
     uint64_t when[2][6];
-    (void)state;
     for (int way = 0; way < 2; way++) {
         sim *s = sim_new(5);
         uint64_t until;
@@ -677,13 +650,12 @@ static void deadline_when_slept_to_is_never_late(void **state)
     }
 }
 
-static void time_when_it_runs_backwards_stands_still(void **state)
+TEST(time_when_it_runs_backwards_stands_still)
 {
     sim *s = sim_default(1);
     sim_peer *p = sim_join(s, "/echo");
     sim_peer *q;
     uint64_t now;
-    (void)state;
     sim_pass(s, 20 * SEC);
     now = s->now;
     s->now = 1;
@@ -707,9 +679,8 @@ static void time_when_it_runs_backwards_stands_still(void **state)
     sim_free(s);
 }
 
-static void time_when_it_leaps_settles_everything_at_once(void **state)
+TEST(time_when_it_leaps_settles_everything_at_once)
 {
-    (void)state;
     for (int i = 0; i < 4; i++) {
         static const uint64_t leaps[] = {3600 * SEC, 365 * 24 * 3600 * SEC,
                                          99 * UINT64_C(365) * 24 * 3600 * SEC,
@@ -733,11 +704,10 @@ static void time_when_it_leaps_settles_everything_at_once(void **state)
     }
 }
 
-static void clock_when_its_origin_is_zero_or_far_works_too(void **state)
+TEST(clock_when_its_origin_is_zero_or_far_works_too)
 {
     static const uint64_t origins[] = {0, 1, UINT64_C(1) << 62,
                                        UINT64_MAX - 200 * UINT64_C(365) * 24 * 3600 * SEC};
-    (void)state;
     for (int i = 0; i < 4; i++) {
         sim *s = sim_new(1);
         sim_peer *p;
@@ -756,10 +726,9 @@ static void clock_when_its_origin_is_zero_or_far_works_too(void **state)
 }
 
 /* Stamps are short and wrap after nine years; who comes then is treated like anybody. */
-static void clock_when_the_pool_is_old_works_too(void **state)
+TEST(clock_when_the_pool_is_old_works_too)
 {
     static const uint64_t years[] = {9, 10, 50};
-    (void)state;
     for (int i = 0; i < 3; i++) {
         sim *s = sim_new(1);
         sim_peer *p;
@@ -777,12 +746,11 @@ static void clock_when_the_pool_is_old_works_too(void **state)
 }
 
 /* Control frames between the parts of a message buy it no time. */
-static void message_when_kept_open_by_pings_is_closed_all_the_same(void **state)
+TEST(message_when_kept_open_by_pings_is_closed_all_the_same)
 {
     sim *s = sim_new(1);
     sim_peer *p;
     char ping[126];
-    (void)state;
     memset(ping, 'p', 125);
     ping[125] = '\0';
     sim_start(s);
@@ -798,11 +766,10 @@ static void message_when_kept_open_by_pings_is_closed_all_the_same(void **state)
     sim_free(s);
 }
 
-static void deadlines_when_switched_off_never_come(void **state)
+TEST(deadlines_when_switched_off_never_come)
 {
     sim_peer *p = timeless_peer("/all");
     sim *s = p->sim;
-    (void)state;
     sim_write(p, "\x81\x85\0\0\0\0ab", 8);
     sim_pump(s);
     sim_stall(p);
@@ -814,44 +781,4 @@ static void deadlines_when_switched_off_never_come(void **state)
     sim_pump(s);
     assert_int_equal(p->heards, 1);
     sim_free(s);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(handshake_when_its_head_does_not_end_is_408),
-        cmocka_unit_test(transport_when_it_says_nothing_at_all_is_bounded_too),
-        cmocka_unit_test(handshake_when_configured_takes_that_long),
-        cmocka_unit_test(refusal_when_not_taken_is_bounded),
-        cmocka_unit_test(answer_when_not_taken_is_bounded),
-        cmocka_unit_test(ping_when_a_peer_is_silent_comes_within_its_jitter),
-        cmocka_unit_test(ping_when_without_jitter_comes_on_time),
-        cmocka_unit_test(ping_when_not_answered_kills),
-        cmocka_unit_test(ping_when_any_sign_of_life_follows_is_answered),
-        cmocka_unit_test(peer_when_we_read_nothing_from_it_is_not_taken_for_dead),
-        cmocka_unit_test(peer_when_idle_for_too_long_is_closed_with_1001),
-        cmocka_unit_test(peer_when_it_answers_pings_is_not_idle),
-        cmocka_unit_test(peer_when_its_lifetime_is_over_is_closed_with_4202),
-        cmocka_unit_test(message_when_it_does_not_end_is_closed_with_1008),
-        cmocka_unit_test(message_when_more_has_come_has_longer),
-        cmocka_unit_test(control_frame_when_half_sent_is_bounded),
-        cmocka_unit_test(output_when_it_stands_still_kills),
-        cmocka_unit_test(close_when_not_answered_ends_after_closing_time),
-        cmocka_unit_test(close_when_nothing_is_taken_ends_after_closing_time),
-        cmocka_unit_test(close_of_peer_when_its_echo_is_not_taken_ends_after_closing_time),
-        cmocka_unit_test(drain_when_it_has_a_window_is_spread_evenly),
-        cmocka_unit_test(drain_when_without_a_window_closes_all_at_once),
-        cmocka_unit_test(drain_when_a_peer_dies_before_its_turn_notices),
-        cmocka_unit_test(drain_when_called_again_takes_the_new_window_and_code),
-        cmocka_unit_test(deadline_when_nothing_is_awaited_is_never),
-        cmocka_unit_test(loop_when_it_sleeps_until_the_deadline_does_not_spin),
-        cmocka_unit_test(deadline_when_slept_to_is_never_late),
-        cmocka_unit_test(time_when_it_runs_backwards_stands_still),
-        cmocka_unit_test(time_when_it_leaps_settles_everything_at_once),
-        cmocka_unit_test(clock_when_its_origin_is_zero_or_far_works_too),
-        cmocka_unit_test(clock_when_the_pool_is_old_works_too),
-        cmocka_unit_test(message_when_kept_open_by_pings_is_closed_all_the_same),
-        cmocka_unit_test(deadlines_when_switched_off_never_come),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,12 +28,11 @@ static int listed(sim *s)
     return writes;
 }
 
-static void message_when_published_waits_for_the_delay_and_no_longer(void **state)
+TEST(message_when_published_waits_for_the_delay_and_no_longer)
 {
     sim *s = sim_delaying();
     sim_peer *a = sim_join(s, "/all");
     sim_peer *b = sim_join(s, "/all");
-    (void)state;
     assert_int_equal(sim_broadcast(s, wspool_global("all"), "one"), 2);
     assert_true(wspool_deadline(s->pool) == s->now + DELAY);
     assert_int_equal(listed(s), 0);
@@ -60,12 +59,11 @@ static void message_when_published_waits_for_the_delay_and_no_longer(void **stat
     sim_free(s);
 }
 
-static void control_frames_when_messages_wait_do_not(void **state)
+TEST(control_frames_when_messages_wait_do_not)
 {
     sim *s = sim_delaying();
     sim_peer *a = sim_join(s, "/all");
     sim_peer *b = sim_join(s, "/all");
-    (void)state;
     sim_broadcast(s, wspool_global("all"), "later");
     sim_ping(b, "now");
     sim_pump(s);
@@ -77,11 +75,10 @@ static void control_frames_when_messages_wait_do_not(void **state)
     sim_free(s);
 }
 
-static void close_when_messages_wait_takes_them_along(void **state)
+TEST(close_when_messages_wait_takes_them_along)
 {
     sim *s = sim_delaying();
     sim_peer *a = sim_join(s, "/all");
-    (void)state;
     sim_broadcast(s, wspool_global("all"), "last words");
     SIM_IN(wspool_close(s->pool, a->id, 1000, "bye", 0));
     sim_pump(s);
@@ -91,7 +88,7 @@ static void close_when_messages_wait_takes_them_along(void **state)
     sim_free(s);
 }
 
-static void queue_when_half_full_waits_no_longer(void **state)
+TEST(queue_when_half_full_waits_no_longer)
 {
     sim *s = sim_new(1);
     s->config.flush_delay = WSPOOL_SECOND;
@@ -99,7 +96,6 @@ static void queue_when_half_full_waits_no_longer(void **state)
     s->config.ping_interval = 0;
     sim_start(s);
     sim_peer *a = sim_join(s, "/all");
-    (void)state;
     for (int i = 0; i < 4; i++)
         sim_broadcast(s, wspool_global("all"), "m");
     assert_int_equal(listed(s), 0);
@@ -110,11 +106,10 @@ static void queue_when_half_full_waits_no_longer(void **state)
     sim_free(s);
 }
 
-static void peer_when_it_goes_while_its_messages_wait_is_not_listed_for_them(void **state)
+TEST(peer_when_it_goes_while_its_messages_wait_is_not_listed_for_them)
 {
     sim *s = sim_delaying();
     sim_peer *a = sim_join(s, "/all");
-    (void)state;
     sim_broadcast(s, wspool_global("all"), "nobody hears it");
     sim_cut(a, WSPOOL_GONE_FAILED);
     sim_pump(s);
@@ -124,16 +119,4 @@ static void peer_when_it_goes_while_its_messages_wait_is_not_listed_for_them(voi
     sim_pass(s, DELAY);
     assert_int_equal(b->reader.messages, 0);
     sim_free(s);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(message_when_published_waits_for_the_delay_and_no_longer),
-        cmocka_unit_test(control_frames_when_messages_wait_do_not),
-        cmocka_unit_test(close_when_messages_wait_takes_them_along),
-        cmocka_unit_test(queue_when_half_full_waits_no_longer),
-        cmocka_unit_test(peer_when_it_goes_while_its_messages_wait_is_not_listed_for_them),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

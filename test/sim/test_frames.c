@@ -29,11 +29,10 @@ static sim_peer *echoing(sim **s, uint64_t seed)
 
 /* --------------------------------------------------------------- lawful */
 
-static void message_when_of_any_length_is_echoed_in_every_cut(void **state)
+TEST(message_when_of_any_length_is_echoed_in_every_cut)
 {
     static const size_t sizes[] = {0, 1, 125, 126, 127, 4095, 65535, 65536};
     static const enum sim_chop chops[] = {SIM_WHOLE, SIM_RANDOM, SIM_BYTES};
-    (void)state;
     for (size_t i = 0; i < 3 * sizeof sizes / sizeof *sizes; i++) {
         size_t size = sizes[i / 3];
         uint8_t *bytes = sim_malloc(size);
@@ -55,10 +54,9 @@ static void message_when_of_any_length_is_echoed_in_every_cut(void **state)
     }
 }
 
-static void message_when_in_fragments_is_put_together(void **state)
+TEST(message_when_in_fragments_is_put_together)
 {
     static const enum sim_chop chops[] = {SIM_WHOLE, SIM_RANDOM, SIM_BYTES};
-    (void)state;
     for (size_t i = 0; i < 3; i++) {
         sim *s;
         sim_peer *p = echoing(&s, i);
@@ -83,12 +81,11 @@ static void message_when_in_fragments_is_put_together(void **state)
     }
 }
 
-static void message_when_in_65536_fragments_costs_what_it_carries(void **state)
+TEST(message_when_in_65536_fragments_costs_what_it_carries)
 {
     sim *s = sim_new(1);
     sim_peer *p;
     size_t before;
-    (void)state;
     s->config.nuisance_burst = 0; /* no budget: conformance suites send this */
     sim_start(s);
     p = sim_join(s, "/echo");
@@ -104,11 +101,10 @@ static void message_when_in_65536_fragments_costs_what_it_carries(void **state)
     sim_free(s);
 }
 
-static void stream_when_cut_differently_says_the_same(void **state)
+TEST(stream_when_cut_differently_says_the_same)
 {
     uint64_t first_hash = 0;
     char *first_heard = NULL;
-    (void)state;
     for (uint64_t round = 0; round < 40; round++) {
         sim *s = sim_default(1);
         sim_peer *p = sim_join(s, "/echo");
@@ -276,10 +272,9 @@ static const attack attacks[] = {
      1007},
 };
 
-static void frame_when_unlawful_closes_with_its_code(void **state)
+TEST(frame_when_unlawful_closes_with_its_code)
 {
     static const enum sim_chop chops[] = {SIM_WHOLE, SIM_RANDOM, SIM_BYTES};
-    (void)state;
     for (size_t i = 0; i < 3 * sizeof attacks / sizeof *attacks; i++) {
         const attack *a = &attacks[i / 3];
         sim *s = sim_default(i);
@@ -308,9 +303,8 @@ static void frame_when_unlawful_closes_with_its_code(void **state)
     }
 }
 
-static void head_when_unlawful_is_refused_without_its_payload(void **state)
+TEST(head_when_unlawful_is_refused_without_its_payload)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof attacks / sizeof *attacks; i++) {
         const attack *a = &attacks[i];
         sim *s;
@@ -328,7 +322,7 @@ static void head_when_unlawful_is_refused_without_its_payload(void **state)
     }
 }
 
-static void text_when_bad_is_refused_at_its_first_bad_byte(void **state)
+TEST(text_when_bad_is_refused_at_its_first_bad_byte)
 {
     static const struct {
         const char *bytes;
@@ -337,7 +331,6 @@ static void text_when_bad_is_refused_at_its_first_bad_byte(void **state)
                  {"ab\xe0\x80", 4}, {"ab\xed\xa0", 4},     {"ab\xf0\x80", 4},
                  {"ab\xf4\x90", 4}, {"ab\xe2\x82(", 5},    {"ab\xf0\x9f\x98(", 6},
                  {"ab\xf8", 3},     {"0123456789\xff", 11}};
-    (void)state;
     for (size_t i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
         const char *bytes = cases[i / 2].bytes;
         size_t len = cases[i / 2].len;
@@ -367,11 +360,10 @@ static void text_when_bad_is_refused_at_its_first_bad_byte(void **state)
     }
 }
 
-static void binary_when_not_utf8_is_fine(void **state)
+TEST(binary_when_not_utf8_is_fine)
 {
     sim *s;
     sim_peer *p = echoing(&s, 1);
-    (void)state;
     sim_frame(p, OP_BINARY, "\xff\xc0", 2);
     sim_frame(p, FIN | OP_CONT, "\x80", 1);
     sim_pump(s);
@@ -382,9 +374,8 @@ static void binary_when_not_utf8_is_fine(void **state)
 
 /* ---------------------------------------------------------------- limits */
 
-static void message_when_at_its_limit_is_heard_and_one_byte_over_is_1009(void **state)
+TEST(message_when_at_its_limit_is_heard_and_one_byte_over_is_1009)
 {
-    (void)state;
     for (int way = 0; way < 8; way++) {
         int over = way % 2;
         int fragments = way / 2 % 2;
@@ -426,13 +417,12 @@ static void message_when_at_its_limit_is_heard_and_one_byte_over_is_1009(void **
     }
 }
 
-static void memory_when_a_message_is_announced_grows_only_as_it_comes(void **state)
+TEST(memory_when_a_message_is_announced_grows_only_as_it_comes)
 {
     sim *s = sim_new(1);
     client_frame frame = {.first = FIN | OP_BINARY, .announced = 50000000, .key = 9};
     sim_peer *p;
     size_t before;
-    (void)state;
     s->config.message_bytes = 100000000;
     sim_start(s);
     p = sim_join(s, "/echo");
@@ -448,12 +438,11 @@ static void memory_when_a_message_is_announced_grows_only_as_it_comes(void **sta
 
 /* ----------------------------------------------------------------- pings */
 
-static void ping_when_read_is_answered_in_order(void **state)
+TEST(ping_when_read_is_answered_in_order)
 {
     sim *s = sim_default(1);
     sim_peer *p = sim_join(s, "/echo");
     char text[126];
-    (void)state;
     s->chop = SIM_RANDOM;
     for (int i = 0; i < 50; i++) {
         memset(text, 'p', sizeof text);
@@ -471,9 +460,8 @@ static void ping_when_read_is_answered_in_order(void **state)
 }
 
 /* A newer Pong may take the place of an older one that was not sent (RFC 6455, 5.5.3). */
-static void pings_when_in_one_read_are_answered_in_order_and_the_last_for_sure(void **state)
+TEST(pings_when_in_one_read_are_answered_in_order_and_the_last_for_sure)
 {
-    (void)state;
     for (size_t size = 4; size <= 125; size += 11) {
         sim *s = sim_default(1);
         sim_peer *p = sim_join(s, "/echo");
@@ -499,9 +487,8 @@ static void pings_when_in_one_read_are_answered_in_order_and_the_last_for_sure(v
     }
 }
 
-static void ping_flood_when_nothing_is_read_holds_bounded_memory(void **state)
+TEST(ping_flood_when_nothing_is_read_holds_bounded_memory)
 {
-    (void)state;
     for (int honest = 0; honest < 2; honest++) {
         sim *s = sim_new(1);
         blob flood = {0};
@@ -563,9 +550,8 @@ static void nuisance(sim_peer *p, int kind, int first)
     }
 }
 
-static void nuisance_when_its_budget_is_spent_closes_with_4103(void **state)
+TEST(nuisance_when_its_budget_is_spent_closes_with_4103)
 {
-    (void)state;
     for (int kind = 0; kind < 4; kind++) {
         sim *s = sim_new((uint64_t)kind);
         sim_peer *p;
@@ -595,11 +581,10 @@ static void nuisance_when_its_budget_is_spent_closes_with_4103(void **state)
     }
 }
 
-static void nuisance_when_messages_are_whole_draws_nothing(void **state)
+TEST(nuisance_when_messages_are_whole_draws_nothing)
 {
     sim *s = sim_new(1);
     sim_peer *p;
-    (void)state;
     s->config.nuisance_burst = 10;
     s->config.nuisance_rate = 1;
     sim_start(s);
@@ -614,11 +599,10 @@ static void nuisance_when_messages_are_whole_draws_nothing(void **state)
     sim_free(s);
 }
 
-static void nuisance_when_the_host_reports_it_draws_on_the_same_budget(void **state)
+TEST(nuisance_when_the_host_reports_it_draws_on_the_same_budget)
 {
     sim *s = sim_new(1);
     sim_peer *p;
-    (void)state;
     s->config.nuisance_burst = 100;
     s->config.nuisance_rate = 10;
     s->config.ping_interval = 0;
@@ -639,12 +623,11 @@ static void nuisance_when_the_host_reports_it_draws_on_the_same_budget(void **st
 
 /* ----------------------------------------------------------------- close */
 
-static void close_of_peer_when_lawful_is_echoed(void **state)
+TEST(close_of_peer_when_lawful_is_echoed)
 {
     static const int codes[] = {1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011,
                                 1012, 1013, 1014, 3000, 3999, 4000, 4100, 4999}; /* T5 */
     static const enum sim_chop chops[] = {SIM_WHOLE, SIM_BYTES};
-    (void)state;
     for (size_t i = 0; i < 2 * sizeof codes / sizeof *codes; i++) {
         sim *s = sim_default(i);
         sim_peer *p = sim_join(s, "/echo");
@@ -657,11 +640,10 @@ static void close_of_peer_when_lawful_is_echoed(void **state)
     }
 }
 
-static void close_of_peer_when_empty_is_echoed_and_reported_as_1005(void **state)
+TEST(close_of_peer_when_empty_is_echoed_and_reported_as_1005)
 {
     sim *s = sim_default(1);
     sim_peer *p = sim_join(s, "/echo");
-    (void)state;
     sim_say_close(p, 0, NULL);
     sim_pump(s);
     sim_expect_end(p, WSPOOL_END_PEER_CLOSED);
@@ -670,11 +652,10 @@ static void close_of_peer_when_empty_is_echoed_and_reported_as_1005(void **state
     sim_free(s);
 }
 
-static void close_of_peer_when_unlawful_is_1002(void **state)
+TEST(close_of_peer_when_unlawful_is_1002)
 {
     static const int codes[] = {0,    1,    999,  1004, 1005, 1006, 1015,
                                 1016, 1100, 2000, 2999, 5000, 65535};
-    (void)state;
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
         uint8_t payload[2] = {(uint8_t)(codes[i] >> 8), (uint8_t)codes[i]};
         sim *s = sim_default(i);
@@ -689,12 +670,11 @@ static void close_of_peer_when_unlawful_is_1002(void **state)
     }
 }
 
-static void close_of_peer_when_its_reason_is_full_length_is_echoed(void **state)
+TEST(close_of_peer_when_its_reason_is_full_length_is_echoed)
 {
     sim *s = sim_default(1);
     sim_peer *p = sim_join(s, "/echo");
     char reason[124];
-    (void)state;
     memset(reason, 'r', 123);
     reason[123] = '\0';
     sim_say_close(p, 1000, reason);
@@ -705,10 +685,9 @@ static void close_of_peer_when_its_reason_is_full_length_is_echoed(void **state)
 }
 
 /* It breaks the protocol, and no other Close will follow it: nothing else is waited for. */
-static void close_of_peer_when_too_long_ends_at_once(void **state)
+TEST(close_of_peer_when_too_long_ends_at_once)
 {
     char reason[300];
-    (void)state;
     memset(reason, 'r', sizeof reason);
     memcpy(reason, "\x03\xe8", 2);
     for (size_t i = 0; i < 6; i++) {
@@ -723,9 +702,8 @@ static void close_of_peer_when_too_long_ends_at_once(void **state)
     }
 }
 
-static void bytes_when_behind_a_close_are_ignored(void **state)
+TEST(bytes_when_behind_a_close_are_ignored)
 {
-    (void)state;
     for (int chop = 0; chop < 3; chop++) {
         sim *s;
         sim_peer *p = echoing(&s, 1);
@@ -742,11 +720,10 @@ static void bytes_when_behind_a_close_are_ignored(void **state)
     }
 }
 
-static void close_of_peer_when_said_twice_counts_once(void **state)
+TEST(close_of_peer_when_said_twice_counts_once)
 {
     sim *s = sim_default(1);
     sim_peer *p = sim_join(s, "/echo");
-    (void)state;
     sim_stall(p);
     sim_say_close(p, 4001, "first");
     sim_say_close(p, 4002, "second");
@@ -759,11 +736,10 @@ static void close_of_peer_when_said_twice_counts_once(void **state)
     sim_free(s);
 }
 
-static void close_of_peer_when_echoes_wait_comes_behind_them(void **state)
+TEST(close_of_peer_when_echoes_wait_comes_behind_them)
 {
     sim *s;
     sim_peer *p = echoing(&s, 1);
-    (void)state;
     s->chop = SIM_RANDOM;
     sim_text(p, "one");
     sim_text(p, "two");
@@ -776,11 +752,10 @@ static void close_of_peer_when_echoes_wait_comes_behind_them(void **state)
     sim_free(s);
 }
 
-static void close_of_host_when_data_waits_comes_behind_it(void **state)
+TEST(close_of_host_when_data_waits_comes_behind_it)
 {
     sim *s = sim_default(1);
     sim_peer *p = sim_join(s, "/room/a");
-    (void)state;
     s->chop = SIM_RANDOM;
     for (int i = 0; i < 20; i++)
         assert_int_equal(sim_broadcast(s, wspool_item("a"), i % 2 ? "odd" : "even"), 1);
@@ -800,9 +775,8 @@ static void close_of_host_when_data_waits_comes_behind_it(void **state)
     sim_free(s);
 }
 
-static void close_of_host_when_now_drops_what_is_queued(void **state)
+TEST(close_of_host_when_now_drops_what_is_queued)
 {
-    (void)state;
     for (int started = 0; started < 2; started++) {
         sim *s = sim_default(1);
         sim_peer *p = sim_join(s, "/echo");
@@ -824,11 +798,10 @@ static void close_of_host_when_now_drops_what_is_queued(void **state)
     }
 }
 
-static void close_when_both_begin_ends_once(void **state)
+TEST(close_when_both_begin_ends_once)
 {
     sim *s = sim_default(1);
     sim_peer *p = sim_join(s, "/echo");
-    (void)state;
     sim_say_close(p, 4001, "mine");
     assert_int_equal(wspool_close(s->pool, p->id, 4002, "ours", 0), 0);
     sim_pump(s);
@@ -838,11 +811,10 @@ static void close_when_both_begin_ends_once(void **state)
     sim_free(s);
 }
 
-static void message_when_it_comes_after_our_close_is_not_heard(void **state)
+TEST(message_when_it_comes_after_our_close_is_not_heard)
 {
     sim *s = sim_default(1);
     sim_peer *p = sim_join(s, "/echo");
-    (void)state;
     p->mute_close = 1;
     assert_int_equal(wspool_close(s->pool, p->id, 1000, NULL, 0), 0);
     sim_text(p, "in flight"); /* lawful: it had not seen our Close */
@@ -855,11 +827,10 @@ static void message_when_it_comes_after_our_close_is_not_heard(void **state)
     sim_free(s);
 }
 
-static void transport_when_it_ends_without_close_is_1006(void **state)
+TEST(transport_when_it_ends_without_close_is_1006)
 {
     static const enum wspool_gone_why whys[] = {WSPOOL_GONE_EOF, WSPOOL_GONE_FAILED};
     static const enum wspool_end ends[] = {WSPOOL_END_EOF, WSPOOL_END_FAILED};
-    (void)state;
     for (int i = 0; i < 4; i++) {
         sim *s = sim_default(1);
         sim_peer *p = sim_join(s, "/room/x");
@@ -883,12 +854,11 @@ static void transport_when_it_ends_without_close_is_1006(void **state)
 
 /* Lawful streams with a few bytes changed, and pure noise: whatever it is, the peer is closed or
  * heard, and its neighbour notices nothing. */
-static void bytes_when_random_are_survived(void **state)
+TEST(bytes_when_random_are_survived)
 {
     sim *s = sim_default(77);
     sim_peer *good;
     int rounds = sim_slow() ? 200 : 3000;
-    (void)state;
     s->react = echo;
     s->chop = SIM_RANDOM;
     s->keep_journal = 0;
@@ -929,51 +899,12 @@ static void bytes_when_random_are_survived(void **state)
     sim_free(s);
 }
 
-static void reasons_when_sent_are_those_of_the_header(void **state)
+TEST(reasons_when_sent_are_those_of_the_header)
 {
     sim *s = sim_default(1);
     sim_peer *p = sim_join(s, "/echo");
-    (void)state;
     sim_frame(p, FIN | OP_TEXT, "\xff", 1);
     sim_pump(s);
     assert_string_equal(p->reader.close_reason, "text that is not UTF-8");
     sim_free(s);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(message_when_of_any_length_is_echoed_in_every_cut),
-        cmocka_unit_test(message_when_in_fragments_is_put_together),
-        cmocka_unit_test(message_when_in_65536_fragments_costs_what_it_carries),
-        cmocka_unit_test(stream_when_cut_differently_says_the_same),
-        cmocka_unit_test(frame_when_unlawful_closes_with_its_code),
-        cmocka_unit_test(head_when_unlawful_is_refused_without_its_payload),
-        cmocka_unit_test(text_when_bad_is_refused_at_its_first_bad_byte),
-        cmocka_unit_test(binary_when_not_utf8_is_fine),
-        cmocka_unit_test(message_when_at_its_limit_is_heard_and_one_byte_over_is_1009),
-        cmocka_unit_test(memory_when_a_message_is_announced_grows_only_as_it_comes),
-        cmocka_unit_test(ping_when_read_is_answered_in_order),
-        cmocka_unit_test(pings_when_in_one_read_are_answered_in_order_and_the_last_for_sure),
-        cmocka_unit_test(ping_flood_when_nothing_is_read_holds_bounded_memory),
-        cmocka_unit_test(nuisance_when_its_budget_is_spent_closes_with_4103),
-        cmocka_unit_test(nuisance_when_messages_are_whole_draws_nothing),
-        cmocka_unit_test(nuisance_when_the_host_reports_it_draws_on_the_same_budget),
-        cmocka_unit_test(close_of_peer_when_lawful_is_echoed),
-        cmocka_unit_test(close_of_peer_when_empty_is_echoed_and_reported_as_1005),
-        cmocka_unit_test(close_of_peer_when_unlawful_is_1002),
-        cmocka_unit_test(close_of_peer_when_its_reason_is_full_length_is_echoed),
-        cmocka_unit_test(close_of_peer_when_too_long_ends_at_once),
-        cmocka_unit_test(bytes_when_behind_a_close_are_ignored),
-        cmocka_unit_test(close_of_peer_when_said_twice_counts_once),
-        cmocka_unit_test(close_of_peer_when_echoes_wait_comes_behind_them),
-        cmocka_unit_test(close_of_host_when_data_waits_comes_behind_it),
-        cmocka_unit_test(close_of_host_when_now_drops_what_is_queued),
-        cmocka_unit_test(close_when_both_begin_ends_once),
-        cmocka_unit_test(message_when_it_comes_after_our_close_is_not_heard),
-        cmocka_unit_test(transport_when_it_ends_without_close_is_1006),
-        cmocka_unit_test(bytes_when_random_are_survived),
-        cmocka_unit_test(reasons_when_sent_are_those_of_the_header),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

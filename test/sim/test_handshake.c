@@ -10,21 +10,19 @@
 
 /* ----------------------------------------------------------------- bytes */
 
-static void request_when_fed_byte_by_byte_is_answered(void **state)
+TEST(request_when_fed_byte_by_byte_is_answered)
 {
     sim *s = sim_default(1);
     sim_peer *p;
-    (void)state;
     s->chop = SIM_BYTES;
     p = sim_join(s, "/echo");
     assert_int_equal(p->reader.count, 0);
     sim_free(s);
 }
 
-static void request_when_cut_anywhere_is_answered_and_its_frame_is_read(void **state)
+TEST(request_when_cut_anywhere_is_answered_and_its_frame_is_read)
 {
     blob bytes = whole_request("/room/cut", "behind the head");
-    (void)state;
     for (size_t cut = 0; cut <= bytes.len; cut++) {
         sim *s = sim_default(cut);
         sim_peer *p = sim_open(s, NULL);
@@ -49,12 +47,11 @@ static void say_hello(sim *s, const sim_event *event)
     (void)s;
 }
 
-static void message_when_sent_from_the_open_hook_goes_behind_the_101(void **state)
+TEST(message_when_sent_from_the_open_hook_goes_behind_the_101)
 {
     sim *s = sim_default(2);
     blob bytes = whole_request("/echo", "early");
     sim_peer *p;
-    (void)state;
     s->react = say_hello;
     p = sim_open(s, NULL);
     sim_write(p, bytes.data, bytes.len);
@@ -66,12 +63,11 @@ static void message_when_sent_from_the_open_hook_goes_behind_the_101(void **stat
     sim_free(s);
 }
 
-static void peer_when_open_is_a_member_of_its_channel_already(void **state)
+TEST(peer_when_open_is_a_member_of_its_channel_already)
 {
     sim *s = sim_default(3);
     sim_peer *p = sim_join(s, "/room/a%20b?x=1");
     wspool_channel channel;
-    (void)state;
     assert_string_equal(sim_event_of(s, SIM_OPENED, 0)->text, "a b");
     assert_string_equal(sim_event_of(s, SIM_OPENED, 0)->query, "x=1");
     assert_int_equal(wspool_member_count(s->pool, wspool_item("a b")), 1);
@@ -83,14 +79,13 @@ static void peer_when_open_is_a_member_of_its_channel_already(void **state)
     sim_free(s);
 }
 
-static void connection_when_header_case_and_lists_vary_is_accepted(void **state)
+TEST(connection_when_header_case_and_lists_vary_is_accepted)
 {
     static const client_request good[] = {
         {.upgrade = "WebSocket"},           {.connection = "keep-alive, Upgrade"},
         {.connection = "UPGRADE"},          {.extra = "X-Empty:\r\nX-Space:   a b  \r\n"},
         {.extra = "Content-Length: 0\r\n"}, {.host = "pool.example:9001"},
     };
-    (void)state;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         sim *s = sim_default(i);
         sim_peer *p = sim_connect(s, &good[i]);
@@ -102,10 +97,9 @@ static void connection_when_header_case_and_lists_vary_is_accepted(void **state)
 
 /* -------------------------------------------------------------- refusals */
 
-static void request_when_not_good_is_refused_with_its_status_and_word(void **state)
+TEST(request_when_not_good_is_refused_with_its_status_and_word)
 {
     static const enum sim_chop chops[] = {SIM_WHOLE, SIM_BYTES};
-    (void)state;
     for (size_t i = 0; i < 2 * sizeof refusals / sizeof *refusals; i++) {
         const refusal_case *c = &refusals[i / 2];
         sim *s = sim_default(i);
@@ -129,7 +123,7 @@ static void request_when_not_good_is_refused_with_its_status_and_word(void **sta
     }
 }
 
-static void bytes_when_not_http_are_refused_as_malformed(void **state)
+TEST(bytes_when_not_http_are_refused_as_malformed)
 {
     static const char *const junk[] = {"\r\n\r\n",
                                        "GARBAGE\r\n\r\n",
@@ -138,7 +132,6 @@ static void bytes_when_not_http_are_refused_as_malformed(void **state)
                                        "\x16\x03\x01\x02\x00\x01\r\n\r\n",
                                        "GET  /echo HTTP/1.1\r\nHost: a\r\n\r\n",
                                        "GET echo HTTP/1.1\r\nHost: a\r\n\r\n"};
-    (void)state;
     for (size_t i = 0; i < sizeof junk / sizeof *junk; i++) {
         sim *s = sim_default(i);
         sim_peer *p = sim_open(s, NULL);
@@ -150,11 +143,10 @@ static void bytes_when_not_http_are_refused_as_malformed(void **state)
     }
 }
 
-static void name_of_channel_when_unlawful_is_refused(void **state)
+TEST(name_of_channel_when_unlawful_is_refused)
 {
     static const char *const bad[] = {"/room/a%2Fb", "/room/%", "/room/%4", "/room/%zz"};
     char target[300];
-    (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad + 2; i++) {
         sim *s = sim_default(i);
         sim_peer *p;
@@ -192,9 +184,8 @@ static void put_request_of(blob *to, size_t size)
     free(extra);
 }
 
-static void head_when_over_its_limit_is_431_and_not_below(void **state)
+TEST(head_when_over_its_limit_is_431_and_not_below)
 {
-    (void)state;
     for (size_t over = 0; over < 2; over++) {
         sim *s = sim_new(over);
         sim_peer *p;
@@ -211,12 +202,11 @@ static void head_when_over_its_limit_is_431_and_not_below(void **state)
     }
 }
 
-static void transport_when_nothing_came_holds_its_record_only(void **state)
+TEST(transport_when_nothing_came_holds_its_record_only)
 {
     enum { PEERS = 512 };
     sim *s = sim_default(1);
     size_t before;
-    (void)state;
     before = s->heap.live_bytes;
     for (int i = 0; i < PEERS; i++)
         sim_open(s, NULL);
@@ -225,14 +215,13 @@ static void transport_when_nothing_came_holds_its_record_only(void **state)
     sim_free(s);
 }
 
-static void head_when_endless_is_431_and_holds_no_more_than_its_limit(void **state)
+TEST(head_when_endless_is_431_and_holds_no_more_than_its_limit)
 {
     enum { PEERS = 64 };
     sim *s = sim_default(1);
     client_request request = {.method = "POST"};
     char line[16000];
     size_t before;
-    (void)state;
     memset(line, 'a', sizeof line);
     sim_refused(s, &request, 405, "method_not_allowed"); /* what the pool keeps at hand */
     before = s->heap.live_bytes;
@@ -253,9 +242,8 @@ static void head_when_endless_is_431_and_holds_no_more_than_its_limit(void **sta
     sim_free(s);
 }
 
-static void headers_when_too_many_are_431_and_not_before(void **state)
+TEST(headers_when_too_many_are_431_and_not_before)
 {
-    (void)state;
     for (int over = 0; over < 2; over++) {
         sim *s = sim_default(1);
         blob extra = {0};
@@ -276,12 +264,11 @@ static void headers_when_too_many_are_431_and_not_before(void **state)
     }
 }
 
-static void bytes_when_they_follow_a_refused_request_are_ignored(void **state)
+TEST(bytes_when_they_follow_a_refused_request_are_ignored)
 {
     sim *s = sim_default(1);
     client_request request = {.method = "POST"};
     sim_peer *p = sim_connect(s, &request);
-    (void)state;
     sim_text(p, "not heard");
     sim_pump(s);
     sim_expect_refusal(p, 405, "method_not_allowed");
@@ -289,9 +276,8 @@ static void bytes_when_they_follow_a_refused_request_are_ignored(void **state)
     sim_free(s);
 }
 
-static void transport_when_it_ends_in_the_head_is_counted_as_gone(void **state)
+TEST(transport_when_it_ends_in_the_head_is_counted_as_gone)
 {
-    (void)state;
     for (size_t n = 0; n < 30; n += 10) {
         sim *s = sim_default(1);
         sim_peer *p = sim_open(s, NULL);
@@ -307,12 +293,11 @@ static void transport_when_it_ends_in_the_head_is_counted_as_gone(void **state)
 
 /* A good request with a few bytes changed, taken away or put in: it is refused with an answer that
  * HTTP knows, or accepted, and nothing else. */
-static void request_when_mutated_is_refused_or_accepted(void **state)
+TEST(request_when_mutated_is_refused_or_accepted)
 {
     sim *s = sim_new(5);
     int rounds = sim_slow() ? 200 : 4000;
     int accepted = 0;
-    (void)state;
     s->config.max_peers = 10000;
     s->keep_journal = 0;
     s->config.subprotocols = (const char *const[]){"chat", NULL};
@@ -360,7 +345,7 @@ static void request_when_mutated_is_refused_or_accepted(void **state)
 
 /* ---------------------------------------------------------------- origin */
 
-static void origin_when_allowed_comes_in(void **state)
+TEST(origin_when_allowed_comes_in)
 {
     static const char *const list[] = {"https://app.example", "http://dev.example:8080", NULL};
     static const struct {
@@ -384,7 +369,6 @@ static void origin_when_allowed_comes_in(void **state)
         {"http://dev.example:8080", "pool.example", 1},
         {"http://dev.example", "pool.example", 0},
     };
-    (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         sim *s = sim_new(i);
         client_request request = {.origin = cases[i].origin, .host = cases[i].host};
@@ -402,12 +386,11 @@ static void origin_when_allowed_comes_in(void **state)
     }
 }
 
-static void origin_when_any_is_allowed_is_not_looked_at(void **state)
+TEST(origin_when_any_is_allowed_is_not_looked_at)
 {
     sim *s = sim_new(1);
     client_request request = {.origin = "https://evil.example", .extra = "Cookie: a=b\r\n"};
     sim_peer *p;
-    (void)state;
     s->config.any_origin = 1;
     sim_start(s);
     p = sim_connect(s, &request);
@@ -418,7 +401,7 @@ static void origin_when_any_is_allowed_is_not_looked_at(void **state)
 
 /* ----------------------------------------------------------- subprotocol */
 
-static void subprotocol_when_offered_is_the_first_that_we_have(void **state)
+TEST(subprotocol_when_offered_is_the_first_that_we_have)
 {
     static const char *const ours[] = {"one.v1", "two.v1", NULL};
     static const struct {
@@ -432,7 +415,6 @@ static void subprotocol_when_offered_is_the_first_that_we_have(void **state)
                  {"bearer.abc, one.v1", "one.v1"},
                  {"bearer.abc", NULL}};
     char room[64];
-    (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         sim *s = sim_new(i);
         client_request request = {.protocol = cases[i].offer};
@@ -455,12 +437,11 @@ static void subprotocol_when_offered_is_the_first_that_we_have(void **state)
 }
 
 /* What HTTP itself asks of these answers (RFC 9110, 15.5.6 and 15.5.22). */
-static void refusals_when_http_has_rules_for_them_follow_them(void **state)
+TEST(refusals_when_http_has_rules_for_them_follow_them)
 {
     sim *s = sim_default(1);
     char room[64];
     sim_peer *p;
-    (void)state;
     p = sim_refused(s, &(client_request){.method = "POST"}, 405, "method_not_allowed");
     assert_string_equal(reader_header(&p->reader, "Allow", room, sizeof room), "GET");
     assert_string_equal(reader_header(&p->reader, "Connection", room, sizeof room), "close");
@@ -472,9 +453,8 @@ static void refusals_when_http_has_rules_for_them_follow_them(void **state)
 }
 
 /* As long as a name gets: the answer has room for it, or the pool is not made. */
-static void subprotocol_when_its_name_is_long_is_chosen_or_refused_at_the_start(void **state)
+TEST(subprotocol_when_its_name_is_long_is_chosen_or_refused_at_the_start)
 {
-    (void)state;
     for (size_t len = 1; len < 2000; len = len * 3 + 1) {
         char *name = sim_malloc(len + 1);
         char *said = sim_malloc(len + 10);
@@ -510,14 +490,13 @@ static void subprotocol_when_its_name_is_long_is_chosen_or_refused_at_the_start(
 
 /* ------------------------------------------------------------------ caps */
 
-static void peer_when_the_pool_is_full_is_503_until_one_leaves(void **state)
+TEST(peer_when_the_pool_is_full_is_503_until_one_leaves)
 {
     sim *s = sim_new(1);
     client_request request = {0};
     char room[64];
     sim_peer *a;
     sim_peer *p;
-    (void)state;
     s->config.max_peers = 2;
     s->config.retry_after = 17;
     sim_start(s);
@@ -532,12 +511,11 @@ static void peer_when_the_pool_is_full_is_503_until_one_leaves(void **state)
     sim_free(s);
 }
 
-static void transport_when_too_many_handshake_is_full_until_one_is_through(void **state)
+TEST(transport_when_too_many_handshake_is_full_until_one_is_through)
 {
     sim *s = sim_new(1);
     sim_peer *a;
     int why;
-    (void)state;
     s->config.max_handshakes = 3;
     sim_start(s);
     a = sim_open(s, NULL);
@@ -555,22 +533,20 @@ static void transport_when_too_many_handshake_is_full_until_one_is_through(void 
     sim_free(s);
 }
 
-static void peer_when_the_pool_drains_is_503(void **state)
+TEST(peer_when_the_pool_drains_is_503)
 {
     sim *s = sim_default(1);
     client_request request = {0};
-    (void)state;
     sim_join(s, "/echo");
     assert_int_equal(wspool_drain(s->pool, 10 * SEC, 0, s->now), 0);
     sim_refused(s, &request, 503, "draining");
     sim_free(s);
 }
 
-static void capacity_hook_when_it_says_no_is_503(void **state)
+TEST(capacity_hook_when_it_says_no_is_503)
 {
     sim *s = sim_new(1);
     client_request request = {0};
-    (void)state;
     s->ask_capacity = 1;
     s->full = -7;
     sim_start(s);
@@ -583,9 +559,8 @@ static void capacity_hook_when_it_says_no_is_503(void **state)
     sim_free(s);
 }
 
-static void hooks_when_a_cheaper_check_fails_are_not_asked(void **state)
+TEST(hooks_when_a_cheaper_check_fails_are_not_asked)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
         sim *s = sim_new(i);
         s->ask_token = 1;
@@ -601,7 +576,7 @@ static void hooks_when_a_cheaper_check_fails_are_not_asked(void **state)
 
 /* ----------------------------------------------------------------- token */
 
-static void token_when_anywhere_lawful_is_found_in_the_order_of_places(void **state)
+TEST(token_when_anywhere_lawful_is_found_in_the_order_of_places)
 {
     static const struct {
         client_request request;
@@ -618,7 +593,6 @@ static void token_when_anywhere_lawful_is_found_in_the_order_of_places(void **st
         {{.target = "/echo?token=ddd", .extra = "Authorization: Bearer aaa\r\n"}, "aaa"},
         {{.target = "/echo?token=ddd", .protocol = "bearer.bbb"}, "bbb"},
     };
-    (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         sim *s = sim_with_token(WSPOOL_ACCEPT);
         sim_peer *p;
@@ -635,13 +609,12 @@ static void token_when_anywhere_lawful_is_found_in_the_order_of_places(void **st
     }
 }
 
-static void token_place_when_not_configured_is_not_looked_at(void **state)
+TEST(token_place_when_not_configured_is_not_looked_at)
 {
     sim *s = sim_with_token(WSPOOL_ACCEPT);
     client_request request = {.target = "/echo?token=ddd",
                               .extra = "Authorization: Bearer aaa\r\n"};
     sim_peer *p;
-    (void)state;
     s->config.token_places[0] = WSPOOL_TOKEN_QUERY;
     s->config.token_places[1] = WSPOOL_TOKEN_NOWHERE;
     sim_start(s);
@@ -653,7 +626,7 @@ static void token_place_when_not_configured_is_not_looked_at(void **state)
     sim_free(s);
 }
 
-static void token_when_absent_or_blank_or_huge_is_401_and_nobody_is_asked(void **state)
+TEST(token_when_absent_or_blank_or_huge_is_401_and_nobody_is_asked)
 {
     static const client_request blank[] = {
         {.target = "/echo"},
@@ -667,7 +640,6 @@ static void token_when_absent_or_blank_or_huge_is_401_and_nobody_is_asked(void *
     blob extra = {0};
     client_request request = {0};
     sim *s = sim_with_token(WSPOOL_ACCEPT);
-    (void)state;
     s->config.head_bytes = 20000;
     sim_start(s);
     for (size_t i = 0; i < sizeof blank / sizeof *blank; i++)
@@ -690,7 +662,7 @@ static void token_when_absent_or_blank_or_huge_is_401_and_nobody_is_asked(void *
     sim_free(s);
 }
 
-static void verdict_when_no_is_answered_with_its_reason(void **state)
+TEST(verdict_when_no_is_answered_with_its_reason)
 {
     static const struct {
         enum wspool_refusal refusal;
@@ -712,7 +684,6 @@ static void verdict_when_no_is_answered_with_its_reason(void **state)
         {WSPOOL_REFUSED_GONE, 401, "invalid"},
         {(enum wspool_refusal)9999, 401, "invalid"},
     };
-    (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         sim *s = sim_with_token(WSPOOL_REFUSE);
         s->verdict.refusal = cases[i].refusal;
@@ -722,10 +693,9 @@ static void verdict_when_no_is_answered_with_its_reason(void **state)
     }
 }
 
-static void identity_when_a_later_check_refuses_is_freed(void **state)
+TEST(identity_when_a_later_check_refuses_is_freed)
 {
     sim *s = sim_with_token(WSPOOL_ACCEPT);
-    (void)state;
     s->ask_capacity = 1;
     s->full = 1;
     sim_start(s);
@@ -735,11 +705,10 @@ static void identity_when_a_later_check_refuses_is_freed(void **state)
     sim_free(s);
 }
 
-static void route_when_open_does_not_ask_for_a_token(void **state)
+TEST(route_when_open_does_not_ask_for_a_token)
 {
     sim *s = sim_with_token(WSPOOL_REFUSE);
     wspool_route_options options;
-    (void)state;
     sim_start(s);
     wspool_route_options_init(&options, &s->config);
     options.flags = WSPOOL_ROUTE_OPEN;
@@ -750,10 +719,9 @@ static void route_when_open_does_not_ask_for_a_token(void **state)
     sim_free(s);
 }
 
-static void token_when_refused_is_in_no_log(void **state)
+TEST(token_when_refused_is_in_no_log)
 {
     sim *s = sim_with_token(WSPOOL_REFUSE);
-    (void)state;
     sim_start(s);
     sim_refused(s, &with_token, 401, "invalid");
     for (size_t i = 0; i < s->event_count; i++)
@@ -766,12 +734,11 @@ static void token_when_refused_is_in_no_log(void **state)
 
 /* ---------------------------------------------------------------- stages */
 
-static void stages_when_counted_fall_from_the_first_to_the_last(void **state)
+TEST(stages_when_counted_fall_from_the_first_to_the_last)
 {
     sim *s = sim_new(1);
     struct wspool_stats st;
     sim_peer *p;
-    (void)state;
     s->ask_capacity = 1;
     sim_start(s);
     for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
@@ -797,11 +764,10 @@ static void stages_when_counted_fall_from_the_first_to_the_last(void **state)
     sim_free(s);
 }
 
-static void close_when_not_open_yet_refuses_with_403(void **state)
+TEST(close_when_not_open_yet_refuses_with_403)
 {
     sim *s = sim_default(1);
     sim_peer *p = sim_open(s, NULL);
-    (void)state;
     sim_write(p, "GET /echo", 9);
     sim_pump(s);
     assert_int_equal(wspool_close(s->pool, p->id, 1000, "no", 0), 0);
@@ -811,14 +777,13 @@ static void close_when_not_open_yet_refuses_with_403(void **state)
 }
 
 /* A host may listen before it has added its routes. */
-static void bytes_when_there_is_no_route_at_all_are_ignored_behind_the_refusal(void **state)
+TEST(bytes_when_there_is_no_route_at_all_are_ignored_behind_the_refusal)
 {
     static const char text[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     wspool_config config;
     wspool *pool;
     wspool_id id;
     struct iovec iov[4];
-    (void)state;
     wspool_config_init(&config);
     assert_int_equal(wspool_new(&pool, &config, 1), 0);
     assert_int_equal(wspool_open(pool, NULL, 1, &id), 0);
@@ -831,46 +796,4 @@ static void bytes_when_there_is_no_route_at_all_are_ignored_behind_the_refusal(v
     assert_int_equal(wspool_release(pool, id), 0);
     assert_int_equal(wspool_check(pool), 0);
     assert_int_equal(wspool_free(pool), 0);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(request_when_fed_byte_by_byte_is_answered),
-        cmocka_unit_test(request_when_cut_anywhere_is_answered_and_its_frame_is_read),
-        cmocka_unit_test(message_when_sent_from_the_open_hook_goes_behind_the_101),
-        cmocka_unit_test(peer_when_open_is_a_member_of_its_channel_already),
-        cmocka_unit_test(connection_when_header_case_and_lists_vary_is_accepted),
-        cmocka_unit_test(request_when_not_good_is_refused_with_its_status_and_word),
-        cmocka_unit_test(bytes_when_not_http_are_refused_as_malformed),
-        cmocka_unit_test(name_of_channel_when_unlawful_is_refused),
-        cmocka_unit_test(head_when_over_its_limit_is_431_and_not_below),
-        cmocka_unit_test(transport_when_nothing_came_holds_its_record_only),
-        cmocka_unit_test(head_when_endless_is_431_and_holds_no_more_than_its_limit),
-        cmocka_unit_test(headers_when_too_many_are_431_and_not_before),
-        cmocka_unit_test(bytes_when_they_follow_a_refused_request_are_ignored),
-        cmocka_unit_test(transport_when_it_ends_in_the_head_is_counted_as_gone),
-        cmocka_unit_test(request_when_mutated_is_refused_or_accepted),
-        cmocka_unit_test(origin_when_allowed_comes_in),
-        cmocka_unit_test(origin_when_any_is_allowed_is_not_looked_at),
-        cmocka_unit_test(subprotocol_when_offered_is_the_first_that_we_have),
-        cmocka_unit_test(peer_when_the_pool_is_full_is_503_until_one_leaves),
-        cmocka_unit_test(transport_when_too_many_handshake_is_full_until_one_is_through),
-        cmocka_unit_test(peer_when_the_pool_drains_is_503),
-        cmocka_unit_test(capacity_hook_when_it_says_no_is_503),
-        cmocka_unit_test(hooks_when_a_cheaper_check_fails_are_not_asked),
-        cmocka_unit_test(token_when_anywhere_lawful_is_found_in_the_order_of_places),
-        cmocka_unit_test(token_place_when_not_configured_is_not_looked_at),
-        cmocka_unit_test(token_when_absent_or_blank_or_huge_is_401_and_nobody_is_asked),
-        cmocka_unit_test(verdict_when_no_is_answered_with_its_reason),
-        cmocka_unit_test(identity_when_a_later_check_refuses_is_freed),
-        cmocka_unit_test(route_when_open_does_not_ask_for_a_token),
-        cmocka_unit_test(token_when_refused_is_in_no_log),
-        cmocka_unit_test(refusals_when_http_has_rules_for_them_follow_them),
-        cmocka_unit_test(subprotocol_when_its_name_is_long_is_chosen_or_refused_at_the_start),
-        cmocka_unit_test(stages_when_counted_fall_from_the_first_to_the_last),
-        cmocka_unit_test(close_when_not_open_yet_refuses_with_403),
-        cmocka_unit_test(bytes_when_there_is_no_route_at_all_are_ignored_behind_the_refusal),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

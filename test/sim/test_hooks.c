@@ -299,10 +299,9 @@ static sim *hooked(uint64_t seed, plan *pl)
     return s;
 }
 
-static void life_when_undisturbed_calls_every_hook(void **state)
+TEST(life_when_undisturbed_calls_every_hook)
 {
     sim *s = hooked(1, NULL);
-    (void)state;
     busy_life(s);
     for (int h = 0; h < SIM_WHATS; h++)
         if (s->counts[h] == 0)
@@ -324,15 +323,13 @@ static void disturb(int most)
         }
 }
 
-static void everything_when_done_in_any_hook_is_safe(void **state)
+TEST(everything_when_done_in_any_hook_is_safe)
 {
-    (void)state;
     disturb(1);
 }
 
-static void everything_when_done_in_hooks_of_hooks_is_safe(void **state)
+TEST(everything_when_done_in_hooks_of_hooks_is_safe)
 {
-    (void)state;
     disturb(3);
 }
 
@@ -344,11 +341,10 @@ static void close_self(sim *s, const sim_event *event)
         assert_int_equal(SIM_IN(wspool_close(s->pool, event->id, 1000, "enough", 0)), 0);
 }
 
-static void message_when_the_hook_closed_its_peer_is_the_last_heard(void **state)
+TEST(message_when_the_hook_closed_its_peer_is_the_last_heard)
 {
     sim *s = sim_default(1);
     sim_peer *p = sim_join(s, "/echo");
-    (void)state;
     s->react = close_self;
     for (int i = 0; i < 5; i++)
         sim_text(p, "again");
@@ -367,11 +363,10 @@ static void reply_and_close(sim *s, const sim_event *event)
     }
 }
 
-static void error_when_sent_before_the_close_arrives(void **state)
+TEST(error_when_sent_before_the_close_arrives)
 {
     sim *s = sim_default(1);
     sim_peer *p = sim_join(s, "/echo");
-    (void)state;
     s->react = reply_and_close;
     s->chop = SIM_RANDOM;
     sim_text(p, "what");
@@ -389,11 +384,10 @@ static void broadcast_in_message(sim *s, const sim_event *event)
             wspool_broadcast(s->pool, wspool_global("all"), event->data, event->len, NULL, NULL));
 }
 
-static void broadcast_when_made_from_the_message_itself_goes_to_all(void **state)
+TEST(broadcast_when_made_from_the_message_itself_goes_to_all)
 {
     sim *s = sim_default(1);
     sim_peer *p[5];
-    (void)state;
     for (int i = 0; i < 5; i++)
         p[i] = sim_join(s, "/all");
     s->react = broadcast_in_message;
@@ -417,9 +411,8 @@ static void one_kills_another(sim *s, const sim_event *event)
                 gone(s, s->peers[i], WSPOOL_GONE_FAILED);
 }
 
-static void walk_when_hooks_kill_its_next_members_goes_on(void **state)
+TEST(walk_when_hooks_kill_its_next_members_goes_on)
 {
-    (void)state;
     for (int policy = 0; policy < 3; policy++) {
         sim *s = sim_new(1);
         s->config.queue_messages = 4;
@@ -450,12 +443,11 @@ static void rejoin(sim *s, const sim_event *event)
         assert_int_equal(SIM_IN(wspool_subscribe(s->pool, s->peers[1]->id, wspool_topic("t"))), 0);
 }
 
-static void channel_when_joined_in_the_hook_of_its_end_begins_anew(void **state)
+TEST(channel_when_joined_in_the_hook_of_its_end_begins_anew)
 {
     sim *s = sim_default(1);
     sim_peer *p = sim_join(s, "/echo");
     sim_peer *q = sim_join(s, "/echo");
-    (void)state;
     assert_int_equal(wspool_subscribe(s->pool, p->id, wspool_topic("t")), 0);
     s->react = rejoin;
     assert_int_equal(wspool_unsubscribe(s->pool, p->id, wspool_topic("t")), 0);
@@ -556,10 +548,9 @@ static void random_step(sim *s, int step)
     }
 }
 
-static void chaos_when_hooks_do_anything_to_anybody_is_survived(void **state)
+TEST(chaos_when_hooks_do_anything_to_anybody_is_survived)
 {
     int seeds = sim_slow() ? 4 : 60;
-    (void)state;
     for (int seed = 0; seed < seeds; seed++) {
         plan pl = {SIM_WHATS, ACTIONS, 0, 1 + seed % 3, 0};
         sim *s = hooked((uint64_t)seed + 500, &pl);
@@ -576,20 +567,4 @@ static void chaos_when_hooks_do_anything_to_anybody_is_survived(void **state)
             sim_pass(s, 100 * SEC);
         sim_free(s);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(life_when_undisturbed_calls_every_hook),
-        cmocka_unit_test(everything_when_done_in_any_hook_is_safe),
-        cmocka_unit_test(everything_when_done_in_hooks_of_hooks_is_safe),
-        cmocka_unit_test(message_when_the_hook_closed_its_peer_is_the_last_heard),
-        cmocka_unit_test(error_when_sent_before_the_close_arrives),
-        cmocka_unit_test(broadcast_when_made_from_the_message_itself_goes_to_all),
-        cmocka_unit_test(walk_when_hooks_kill_its_next_members_goes_on),
-        cmocka_unit_test(channel_when_joined_in_the_hook_of_its_end_begins_anew),
-        cmocka_unit_test(chaos_when_hooks_do_anything_to_anybody_is_survived),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,7 @@ static const char *answer_header(const wspool_answer *answer, const char *name)
     return NULL;
 }
 
-static void hosted_when_good_is_answered_and_adopted(void **state)
+TEST(hosted_when_good_is_answered_and_adopted)
 {
     sim *s = sim_default(1);
     client_request request = {.target = "/room/h?x=1"};
@@ -25,7 +25,6 @@ static void hosted_when_good_is_answered_and_adopted(void **state)
     blob early = {0};
     wspool_answer answer;
     sim_peer *p;
-    (void)state;
     assert_int_equal(sim_upgrade(s, &request, &answer, &p), WSPOOL_UPGRADE_ACCEPTED);
     assert_int_equal(answer.status, 101);
     assert_string_equal(answer_header(&answer, "Sec-WebSocket-Accept"), CLIENT_ACCEPT);
@@ -52,9 +51,8 @@ static void hosted_when_good_is_answered_and_adopted(void **state)
     sim_free(s);
 }
 
-static void hosted_when_not_good_gets_the_same_answers_as_raw(void **state)
+TEST(hosted_when_not_good_gets_the_same_answers_as_raw)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
         const refusal_case *c = &refusals[i];
         sim *s;
@@ -79,14 +77,13 @@ static void hosted_when_not_good_gets_the_same_answers_as_raw(void **state)
     }
 }
 
-static void hosted_when_not_adopted_in_time_loses_its_place(void **state)
+TEST(hosted_when_not_adopted_in_time_loses_its_place)
 {
     sim *s = sim_new(1);
     client_request request = {0};
     wspool_answer answer;
     sim_peer *p;
     sim_peer *none;
-    (void)state;
     s->config.max_handshakes = 1;
     sim_start(s);
     assert_int_equal(sim_upgrade(s, &request, &answer, &p), WSPOOL_UPGRADE_ACCEPTED);
@@ -104,13 +101,12 @@ static void hosted_when_not_adopted_in_time_loses_its_place(void **state)
     sim_free(s);
 }
 
-static void hosted_when_given_back_frees_the_place_at_once(void **state)
+TEST(hosted_when_given_back_frees_the_place_at_once)
 {
     sim *s = sim_new(1);
     client_request request = {0};
     wspool_answer answer;
     sim_peer *p;
-    (void)state;
     s->config.max_handshakes = 1;
     sim_start(s);
     for (int i = 0; i < 3; i++) {
@@ -133,12 +129,11 @@ static void adopt_in_the_hook(sim *s, const sim_event *event)
         assert_int_equal(wspool_adopt(s->pool, event->id, NULL, 0, s->now), WSPOOL_ERR_REENTRANT);
 }
 
-static void hosted_when_pending_is_told_by_the_verdict_hook(void **state)
+TEST(hosted_when_pending_is_told_by_the_verdict_hook)
 {
     sim *s = sim_with_token(WSPOOL_PENDING);
     wspool_answer answer;
     sim_peer *p;
-    (void)state;
     s->react = adopt_in_the_hook;
     sim_start(s);
     /* good */
@@ -182,13 +177,12 @@ static void hosted_when_pending_is_told_by_the_verdict_hook(void **state)
 }
 
 /* "The id holds the place": a place that is held is taken. */
-static void hosted_when_places_are_held_nobody_else_gets_them(void **state)
+TEST(hosted_when_places_are_held_nobody_else_gets_them)
 {
     sim *s = sim_new(1);
     client_request request = {0};
     wspool_answer answer;
     sim_peer *p[3];
-    (void)state;
     s->config.max_peers = 2;
     sim_start(s);
     assert_int_equal(sim_upgrade(s, &request, &answer, &p[0]), WSPOOL_UPGRADE_ACCEPTED);
@@ -206,14 +200,13 @@ static void hosted_when_places_are_held_nobody_else_gets_them(void **state)
     sim_free(s);
 }
 
-static void hosted_when_closed_before_it_is_open_is_refused(void **state)
+TEST(hosted_when_closed_before_it_is_open_is_refused)
 {
     sim *s = sim_with_token(WSPOOL_PENDING);
     wspool_answer answer;
     sim_identity *identity;
     wspool_id id;
     sim_peer *p;
-    (void)state;
     sim_start(s);
     /* pending: the answer is still to come */
     assert_int_equal(sim_upgrade(s, &with_token, &answer, &p), WSPOOL_UPGRADE_PENDING);
@@ -242,13 +235,12 @@ static void hosted_when_closed_before_it_is_open_is_refused(void **state)
     sim_free(s);
 }
 
-static void hosted_when_gone_while_pending_needs_no_answer(void **state)
+TEST(hosted_when_gone_while_pending_needs_no_answer)
 {
     sim *s = sim_with_token(WSPOOL_PENDING);
     wspool_answer answer;
     sim_peer *p;
     wspool_id id;
-    (void)state;
     sim_start(s);
     assert_int_equal(sim_upgrade(s, &with_token, &answer, &p), WSPOOL_UPGRADE_PENDING);
     id = p->id;
@@ -262,33 +254,16 @@ static void hosted_when_gone_while_pending_needs_no_answer(void **state)
     sim_free(s);
 }
 
-static void hosted_when_the_request_is_unlawful_is_inval(void **state)
+TEST(hosted_when_the_request_is_unlawful_is_inval)
 {
     sim *s = sim_default(1);
     wspool_request request;
     wspool_answer answer;
     wspool_id id;
-    (void)state;
     memset(&request, 0, sizeof request);
     assert_int_equal(wspool_upgrade(s->pool, &request, s->now, &id, &answer), WSPOOL_ERR_INVAL);
     request.size = sizeof(size_t) - 1;
     assert_int_equal(wspool_upgrade(s->pool, &request, s->now, &id, &answer), WSPOOL_ERR_INVAL);
     sim_books(s);
     sim_free(s);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hosted_when_good_is_answered_and_adopted),
-        cmocka_unit_test(hosted_when_not_good_gets_the_same_answers_as_raw),
-        cmocka_unit_test(hosted_when_not_adopted_in_time_loses_its_place),
-        cmocka_unit_test(hosted_when_given_back_frees_the_place_at_once),
-        cmocka_unit_test(hosted_when_pending_is_told_by_the_verdict_hook),
-        cmocka_unit_test(hosted_when_places_are_held_nobody_else_gets_them),
-        cmocka_unit_test(hosted_when_closed_before_it_is_open_is_refused),
-        cmocka_unit_test(hosted_when_gone_while_pending_needs_no_answer),
-        cmocka_unit_test(hosted_when_the_request_is_unlawful_is_inval),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,12 +31,11 @@ static size_t per_peer(size_t before, size_t after)
     return after <= before ? 0 : (after - before + (size_t)PEERS - 1) / (size_t)PEERS;
 }
 
-static void peer_when_idle_in_one_channel_holds_its_record(void **state)
+TEST(peer_when_idle_in_one_channel_holds_its_record)
 {
     sim *s = sim_wide(1);
     size_t before;
     size_t cost;
-    (void)state;
     for (int i = 0; i < PEERS; i++) /* the pool then has what it keeps at hand */
         sim_connect_to(s, "/all");
     sim_pump(s);
@@ -77,12 +76,11 @@ static void traffic(sim *s)
     assert_int_equal(sim_stats(s).waiting, 0);
 }
 
-static void peer_when_idle_after_much_traffic_holds_its_record(void **state)
+TEST(peer_when_idle_after_much_traffic_holds_its_record)
 {
     sim *s = sim_wide(2);
     size_t before;
     size_t cost;
-    (void)state;
     s->chop = SIM_RANDOM;
     for (int i = 0; i < PEERS; i++)
         sim_connect_to(s, "/all");
@@ -100,13 +98,12 @@ static void peer_when_idle_after_much_traffic_holds_its_record(void **state)
     sim_free(s);
 }
 
-static void channels_when_joined_cost_16_bytes_each_way(void **state)
+TEST(channels_when_joined_cost_16_bytes_each_way)
 {
     sim *s = sim_wide(3);
     size_t before;
     size_t cost;
     char name[16];
-    (void)state;
     for (int i = 0; i < PEERS; i++)
         sim_connect_to(s, "/all");
     sim_pump(s);
@@ -132,12 +129,11 @@ static void channels_when_joined_cost_16_bytes_each_way(void **state)
     sim_free(s);
 }
 
-static void byte_of_a_frame_when_alone_pins_no_context(void **state)
+TEST(byte_of_a_frame_when_alone_pins_no_context)
 {
     sim *s = sim_wide(4);
     size_t before;
     long contexts = 0;
-    (void)state;
     if (!sim_libc_counts())
         print_message("what wslay asks for can't be counted here\n");
     sim_join(s, "/all");
@@ -162,14 +158,13 @@ static void byte_of_a_frame_when_alone_pins_no_context(void **state)
     sim_free(s);
 }
 
-static void message_when_half_here_gives_all_back_at_its_end(void **state)
+TEST(message_when_half_here_gives_all_back_at_its_end)
 {
     sim *s = sim_wide(5);
     client_frame frame = {.first = FIN | OP_BINARY, .announced = 1000, .key = 0};
     uint8_t bytes[999] = {0};
     size_t before;
     long contexts;
-    (void)state;
     sim_join(s, "/all");
     for (int i = 0; i < PEERS; i++)
         sim_connect_to(s, "/all");
@@ -196,11 +191,10 @@ static void message_when_half_here_gives_all_back_at_its_end(void **state)
     sim_free(s);
 }
 
-static void peers_when_gone_give_all_back_but_their_slots(void **state)
+TEST(peers_when_gone_give_all_back_but_their_slots)
 {
     sim *s = sim_wide(6);
     size_t first = 0;
-    (void)state;
     for (int round = 0; round < 5; round++) {
         size_t from = s->peer_count;
         for (int i = 0; i < PEERS; i++)
@@ -217,17 +211,4 @@ static void peers_when_gone_give_all_back_but_their_slots(void **state)
         assert_true(s->heap.live_bytes <= first + 65536);
     }
     sim_free(s);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(peer_when_idle_in_one_channel_holds_its_record),
-        cmocka_unit_test(peer_when_idle_after_much_traffic_holds_its_record),
-        cmocka_unit_test(channels_when_joined_cost_16_bytes_each_way),
-        cmocka_unit_test(byte_of_a_frame_when_alone_pins_no_context),
-        cmocka_unit_test(message_when_half_here_gives_all_back_at_its_end),
-        cmocka_unit_test(peers_when_gone_give_all_back_but_their_slots),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

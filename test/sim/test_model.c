@@ -629,37 +629,28 @@ static int fewer(int n)
     return sim_slow() ? n / 5 : n;
 }
 
-static void readers_when_foreseen_exactly_get_what_the_model_says(void **state)
+TEST(readers_when_foreseen_exactly_get_what_the_model_says)
 {
-    (void)state;
     for (uint64_t seed = 1; seed <= 4; seed++)
         run(seed, 1, fewer(4000));
 }
 
-static void readers_when_counted_got_or_were_told_of_everything(void **state)
+TEST(readers_when_counted_got_or_were_told_of_everything)
 {
-    (void)state;
     for (uint64_t seed = 101; seed <= 104; seed++)
         run(seed, 0, fewer(4000));
 }
 
-static void readers_when_of_fifty_seeds_get_what_the_model_says(void **state)
+TEST(readers_when_of_fifty_seeds_get_what_the_model_says)
 {
-    (void)state;
     for (uint64_t seed = 1000; seed < 1000 + (uint64_t)fewer(50); seed++)
         run(seed, (int)(seed % 2), 300);
 }
 
-int main(int argc, char **argv)
+BEFORE_ALL
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(readers_when_foreseen_exactly_get_what_the_model_says),
-        cmocka_unit_test(readers_when_counted_got_or_were_told_of_everything),
-        cmocka_unit_test(readers_when_of_fifty_seeds_get_what_the_model_says),
-    };
-    if (argc == 4) { /* SEED EXACT STEPS: one run, for a debugger */
-        run(strtoull(argv[1], NULL, 10), atoi(argv[2]), atoi(argv[3]));
-        return 0;
+    if (test_argc == 4) { /* SEED EXACT STEPS: one run, for a debugger */
+        run(strtoull(test_argv[1], NULL, 10), atoi(test_argv[2]), atoi(test_argv[3]));
+        exit(0);
     }
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

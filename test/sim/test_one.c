@@ -31,9 +31,8 @@ static unsigned fill(sim *s, const sim_peer *p, size_t payload)
     return count;
 }
 
-static void queue_when_limited_in_messages_takes_just_these(void **state)
+TEST(queue_when_limited_in_messages_takes_just_these)
 {
-    (void)state;
     for (uint32_t limit = 1; limit < 20; limit++) {
         sim *s = sim_with(262144, limit);
         sim_peer *p = sim_join(s, "/echo");
@@ -49,9 +48,8 @@ static void queue_when_limited_in_messages_takes_just_these(void **state)
     }
 }
 
-static void queue_when_limited_in_bytes_takes_just_these(void **state)
+TEST(queue_when_limited_in_bytes_takes_just_these)
 {
-    (void)state;
     for (uint32_t limit = 256; limit < 20000; limit += limit / 3) {
         sim *s = sim_with(limit, 100000);
         sim_peer *p = sim_join(s, "/echo");
@@ -68,14 +66,13 @@ static void queue_when_limited_in_bytes_takes_just_these(void **state)
 
 /* Of all sizes, which fill one block after the other and don't fit into one, some of them while a
  * write is under way. */
-static void messages_when_of_any_size_come_as_they_were_sent(void **state)
+TEST(messages_when_of_any_size_come_as_they_were_sent)
 {
     enum { MESSAGES = 4000, SIZE = 40000 };
     sim *s = sim_with(262144, 1024);
     sim_peer *p = sim_join(s, "/echo");
     char *text = sim_malloc(SIZE + 1);
     struct iovec iov[4];
-    (void)state;
     s->async = 30;
     for (int i = 0; i < MESSAGES; i++) {
         size_t len = (size_t)sim_below(s, i % 50 == 0 ? SIZE : 300);
@@ -103,14 +100,13 @@ static void messages_when_of_any_size_come_as_they_were_sent(void **state)
 }
 
 /* A few bytes for one who reads nothing, among the many of somebody else. */
-static void memory_when_each_block_holds_a_little_stays_near_the_limit(void **state)
+TEST(memory_when_each_block_holds_a_little_stays_near_the_limit)
 {
     enum { SIZE = 15000 };
     sim *s = sim_with(262144, 100000);
     sim_peer *slow = sim_join(s, "/echo");
     sim_peer *other = sim_join(s, "/echo");
     char *text = sim_malloc(SIZE);
-    (void)state;
     memset(text, 'm', SIZE);
     sim_stall(slow);
     for (int i = 0; i < 300; i++) {
@@ -126,13 +122,12 @@ static void memory_when_each_block_holds_a_little_stays_near_the_limit(void **st
     sim_free(s);
 }
 
-static void errors_when_there_are_two_are_the_same_on_both_ways(void **state)
+TEST(errors_when_there_are_two_are_the_same_on_both_ways)
 {
     sim *s = sim_with(1000, 10);
     sim_peer *p = sim_join(s, "/echo");
     uint64_t stale = sim_stats(s).stale_ids;
     wspool_send_options options = {.size = sizeof options, .flags = 2};
-    (void)state;
     assert_int_equal(wspool_send(s->pool, 12345, "x", 999, NULL), WSPOOL_ERR_TOO_BIG);
     assert_int_equal(sim_stats(s).stale_ids, stale);
     assert_int_equal(wspool_send(s->pool, 12345, "x", 1, NULL), WSPOOL_ERR_GONE);
@@ -147,16 +142,4 @@ static void errors_when_there_are_two_are_the_same_on_both_ways(void **state)
     assert_int_equal(wspool_send(s->pool, p->id, "x", 1, NULL), WSPOOL_ERR_STATE);
     sim_pump(s);
     sim_free(s);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(queue_when_limited_in_messages_takes_just_these),
-        cmocka_unit_test(queue_when_limited_in_bytes_takes_just_these),
-        cmocka_unit_test(messages_when_of_any_size_come_as_they_were_sent),
-        cmocka_unit_test(memory_when_each_block_holds_a_little_stays_near_the_limit),
-        cmocka_unit_test(errors_when_there_are_two_are_the_same_on_both_ways),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,11 +20,10 @@ static sim_peer *pending_peer(sim *s)
     return p;
 }
 
-static void verdict_when_pending_and_then_good_opens(void **state)
+TEST(verdict_when_pending_and_then_good_opens)
 {
     sim *s = sim_with_token(WSPOOL_PENDING);
     sim_peer *p;
-    (void)state;
     s->ask_capacity = 1;
     sim_start(s);
     p = pending_peer(s);
@@ -47,11 +46,10 @@ static void verdict_when_pending_and_then_good_opens(void **state)
     sim_free(s);
 }
 
-static void verdict_when_pending_and_then_bad_refuses(void **state)
+TEST(verdict_when_pending_and_then_bad_refuses)
 {
     sim *s = sim_with_token(WSPOOL_PENDING);
     sim_peer *p;
-    (void)state;
     sim_start(s);
     p = pending_peer(s);
     assert_int_equal(complete(s, p->id, WSPOOL_REFUSE, WSPOOL_REFUSED_TOKEN_EXPIRED, NULL), 0);
@@ -64,13 +62,12 @@ static void verdict_when_pending_and_then_bad_refuses(void **state)
     sim_free(s);
 }
 
-static void verdict_when_late_is_503_and_its_identity_is_freed(void **state)
+TEST(verdict_when_late_is_503_and_its_identity_is_freed)
 {
     sim *s = sim_with_token(WSPOOL_PENDING);
     sim_identity *identity;
     sim_peer *p;
     wspool_id id;
-    (void)state;
     sim_start(s);
     p = pending_peer(s);
     id = p->id;
@@ -88,11 +85,10 @@ static void verdict_when_late_is_503_and_its_identity_is_freed(void **state)
     sim_free(s);
 }
 
-static void verdict_when_given_twice_counts_once(void **state)
+TEST(verdict_when_given_twice_counts_once)
 {
     sim *s = sim_with_token(WSPOOL_PENDING);
     sim_peer *p;
-    (void)state;
     sim_start(s);
     p = pending_peer(s);
     for (int i = 0; i < 3; i++) {
@@ -110,13 +106,12 @@ static void verdict_when_given_twice_counts_once(void **state)
     sim_free(s);
 }
 
-static void verdict_when_nobody_asked_changes_nothing(void **state)
+TEST(verdict_when_nobody_asked_changes_nothing)
 {
     sim *s = sim_default(1);
     sim_peer *p = sim_join(s, "/echo");
     sim_peer *q = sim_open(s, NULL);
     sim_peer *peers[2];
-    (void)state;
     peers[0] = p;
     peers[1] = q;
     for (int i = 0; i < 2; i++) {
@@ -132,12 +127,11 @@ static void verdict_when_nobody_asked_changes_nothing(void **state)
     sim_free(s);
 }
 
-static void verdict_when_wrong_is_inval_and_the_host_keeps_the_identity(void **state)
+TEST(verdict_when_wrong_is_inval_and_the_host_keeps_the_identity)
 {
     sim *s = sim_with_token(WSPOOL_PENDING);
     wspool_verdict verdict;
     sim_peer *p;
-    (void)state;
     sim_start(s);
     p = pending_peer(s);
     assert_int_equal(complete(s, p->id, WSPOOL_PENDING, 0, NULL), WSPOOL_ERR_INVAL);
@@ -156,9 +150,8 @@ static void verdict_when_wrong_is_inval_and_the_host_keeps_the_identity(void **s
 
 /* 0: its transport ends; 1: it fails; 2: the host closes it; 3: the pool is freed; each with a
  * verdict that is waiting for the tick (odd rounds) or not. */
-static void peer_when_it_goes_while_pending_frees_what_the_verdict_brings(void **state)
+TEST(peer_when_it_goes_while_pending_frees_what_the_verdict_brings)
 {
-    (void)state;
     for (int way = 0; way < 8; way++) {
         sim *s = sim_with_token(WSPOOL_PENDING);
         sim_identity *identity = NULL;
@@ -195,10 +188,9 @@ static void peer_when_it_goes_while_pending_frees_what_the_verdict_brings(void *
 }
 
 /* 0: the pool has filled in the meantime; 1: it has begun to drain; 2: no capacity any more. */
-static void verdict_when_good_but_too_late_for_the_caps_refuses(void **state)
+TEST(verdict_when_good_but_too_late_for_the_caps_refuses)
 {
     static const char *const words[] = {"full", "draining", "capacity"};
-    (void)state;
     for (int way = 0; way < 3; way++) {
         sim *s = sim_with_token(WSPOOL_PENDING);
         sim_peer *p;
@@ -230,11 +222,10 @@ static void complete_at_once(sim *s, const sim_event *event)
         assert_int_equal(complete(s, event->id, WSPOOL_ACCEPT, 0, sim_identity_new(s)), 0);
 }
 
-static void verdict_when_brought_inside_the_token_hook_is_taken_at_the_tick(void **state)
+TEST(verdict_when_brought_inside_the_token_hook_is_taken_at_the_tick)
 {
     sim *s = sim_with_token(WSPOOL_PENDING);
     sim_peer *p;
-    (void)state;
     s->react = complete_at_once;
     sim_start(s);
     p = sim_connect(s, &with_token);
@@ -258,9 +249,8 @@ static void fail_at_open(sim *s, const sim_event *event)
     }
 }
 
-static void peer_when_closed_in_its_open_hook_says_nothing_more(void **state)
+TEST(peer_when_closed_in_its_open_hook_says_nothing_more)
 {
-    (void)state;
     for (int way = 0; way < 2; way++) {
         sim *s = sim_default(1);
         blob bytes = whole_request("/all", "never heard");
@@ -281,10 +271,9 @@ static void peer_when_closed_in_its_open_hook_says_nothing_more(void **state)
 }
 
 /* 0: a little; 1: much, from a host that reads on only when READ is wanted; 2: much in one read. */
-static void early_bytes_when_pending_are_kept_within_bounds_and_refused_above(void **state)
+TEST(early_bytes_when_pending_are_kept_within_bounds_and_refused_above)
 {
     enum { PEERS = 64 };
-    (void)state;
     for (int way = 0; way < 3; way++) {
         int frames = way == 0 ? 2 : 100;
         sim *s = sim_with_token(WSPOOL_PENDING);
@@ -341,13 +330,12 @@ static void *courier_run(void *user)
     return NULL;
 }
 
-static void verdicts_when_another_thread_brings_them_all_arrive(void **state)
+TEST(verdicts_when_another_thread_brings_them_all_arrive)
 {
     sim *s = sim_with_token(WSPOOL_PENDING);
     courier c = {0};
     pthread_t thread;
     void *failed = NULL;
-    (void)state;
     sim_start(s);
     c.s = s;
     for (c.count = 0; c.count < 200; c.count++)
@@ -366,23 +354,4 @@ static void verdicts_when_another_thread_brings_them_all_arrive(void **state)
             sim_expect_open(c.peers[i]);
     assert_in_range(atomic_load(&s->wakes), 1, 200);
     sim_free(s);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(verdict_when_pending_and_then_good_opens),
-        cmocka_unit_test(verdict_when_pending_and_then_bad_refuses),
-        cmocka_unit_test(verdict_when_late_is_503_and_its_identity_is_freed),
-        cmocka_unit_test(verdict_when_given_twice_counts_once),
-        cmocka_unit_test(verdict_when_nobody_asked_changes_nothing),
-        cmocka_unit_test(verdict_when_wrong_is_inval_and_the_host_keeps_the_identity),
-        cmocka_unit_test(peer_when_it_goes_while_pending_frees_what_the_verdict_brings),
-        cmocka_unit_test(verdict_when_good_but_too_late_for_the_caps_refuses),
-        cmocka_unit_test(verdict_when_brought_inside_the_token_hook_is_taken_at_the_tick),
-        cmocka_unit_test(peer_when_closed_in_its_open_hook_says_nothing_more),
-        cmocka_unit_test(early_bytes_when_pending_are_kept_within_bounds_and_refused_above),
-        cmocka_unit_test(verdicts_when_another_thread_brings_them_all_arrive),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

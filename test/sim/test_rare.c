@@ -15,10 +15,9 @@ static void open_another(sim *s, const sim_event *event)
     }
 }
 
-static void open_when_the_pool_is_being_freed_answers_state(void **state)
+TEST(open_when_the_pool_is_being_freed_answers_state)
 {
     sim *s = sim_default(1);
-    (void)state;
     sim_join(s, "/all");
     answered = 0;
     s->react = open_another;
@@ -30,7 +29,7 @@ static void open_when_the_pool_is_being_freed_answers_state(void **state)
 
 /* ------------------------------------------------------------------- the budget */
 
-static void broadcast_when_the_budget_is_spent_and_nobody_is_blocked_answers_full(void **state)
+TEST(broadcast_when_the_budget_is_spent_and_nobody_is_blocked_answers_full)
 {
     enum { SIZE = 6000 };
     sim *s = sim_new(1);
@@ -38,7 +37,6 @@ static void broadcast_when_the_budget_is_spent_and_nobody_is_blocked_answers_ful
     sim_peer *p, *q;
     struct wspool_stats st;
     int sent = 0, rc;
-    (void)state;
     memset(text, 'x', SIZE);
     text[SIZE] = '\0';
     s->config.pool_bytes = 50000;
@@ -85,13 +83,12 @@ static int write_too_much(const struct wspool_position *position, wspool_text *m
     return 0;
 }
 
-static void writer_that_publishes_finds_its_own_broadcast_given_up(void **state)
+TEST(writer_that_publishes_finds_its_own_broadcast_given_up)
 {
     sim *s = sim_default(1);
     sim_peer *p = sim_join(s, "/all");
     struct writing w = {s, NULL, 99};
     struct wspool_position at;
-    (void)state;
     assert_int_equal(
         SIM_IN(wspool_broadcast_written(s->pool, wspool_global("all"),
                                         (wspool_writer){write_too_much, &w}, NULL, NULL)),
@@ -105,12 +102,11 @@ static void writer_that_publishes_finds_its_own_broadcast_given_up(void **state)
     sim_free(s);
 }
 
-static void writer_that_ends_the_channel_finds_its_own_broadcast_given_up(void **state)
+TEST(writer_that_ends_the_channel_finds_its_own_broadcast_given_up)
 {
     sim *s = sim_default(1);
     sim_peer *p = sim_join(s, "/all");
     struct writing w = {s, p, 99};
-    (void)state;
     assert_int_equal(
         SIM_IN(wspool_broadcast_written(s->pool, wspool_global("all"),
                                         (wspool_writer){write_too_much, &w}, NULL, NULL)),
@@ -120,15 +116,4 @@ static void writer_that_ends_the_channel_finds_its_own_broadcast_given_up(void *
     assert_int_equal(p->reader.messages, 0);
     assert_int_equal(sim_stats(s).encoded, 0);
     sim_free(s);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(open_when_the_pool_is_being_freed_answers_state),
-        cmocka_unit_test(broadcast_when_the_budget_is_spent_and_nobody_is_blocked_answers_full),
-        cmocka_unit_test(writer_that_publishes_finds_its_own_broadcast_given_up),
-        cmocka_unit_test(writer_that_ends_the_channel_finds_its_own_broadcast_given_up),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

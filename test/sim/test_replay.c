@@ -120,10 +120,9 @@ static void expect_same(const life *a, const life *b)
     assert_memory_equal(&a->stats, &b->stats, sizeof a->stats);
 }
 
-static void life_when_lived_again_is_the_same_to_the_byte(void **state)
+TEST(life_when_lived_again_is_the_same_to_the_byte)
 {
     static const enum sim_chop chops[] = {SIM_WHOLE, SIM_RANDOM, SIM_BYTES};
-    (void)state;
     for (uint64_t seed = 1; seed <= 12; seed++) {
         life a = live(seed, seed, 10, chops[seed % 3], 0);
         life b = live(seed, seed, 10, chops[seed % 3], 12);
@@ -134,9 +133,8 @@ static void life_when_lived_again_is_the_same_to_the_byte(void **state)
     }
 }
 
-static void life_when_only_entropy_differs_is_the_same_but_for_jitter(void **state)
+TEST(life_when_only_entropy_differs_is_the_same_but_for_jitter)
 {
-    (void)state;
     for (uint64_t seed = 1; seed <= 6; seed++) {
         life a = live(seed, 1, 0, SIM_RANDOM, 0);
         life b = live(seed, 2, 0, SIM_RANDOM, 0);
@@ -146,25 +144,14 @@ static void life_when_only_entropy_differs_is_the_same_but_for_jitter(void **sta
     }
 }
 
-static void life_when_the_seed_differs_is_another(void **state)
+TEST(life_when_the_seed_differs_is_another)
 {
     life a = live(1, 1, 10, SIM_RANDOM, 0);
     life b = live(2, 1, 10, SIM_RANDOM, 0);
     life c = live(1, 2, 10, SIM_RANDOM, 0); /* other jitter, other times of pings */
-    (void)state;
     assert_true(a.wire != b.wire);
     assert_true(a.turns != c.turns || a.wire != c.wire);
     blob_free(&a.journal);
     blob_free(&b.journal);
     blob_free(&c.journal);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(life_when_lived_again_is_the_same_to_the_byte),
-        cmocka_unit_test(life_when_only_entropy_differs_is_the_same_but_for_jitter),
-        cmocka_unit_test(life_when_the_seed_differs_is_another),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

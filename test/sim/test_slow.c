@@ -53,13 +53,12 @@ static const char *numbered(int i)
     return text;
 }
 
-static void queue_when_full_closes_with_4100(void **state)
+TEST(queue_when_full_closes_with_4100)
 {
     sim *s = sim_small(1, 262144, 10);
     sim_peer *p = stalled(s, "/close");
     sim_peer *q = sim_join(s, "/close");
     wspool_tally tally;
-    (void)state;
     for (int i = 0; i < 10; i++) {
         tally = publish(s, "close", numbered(i));
         assert_int_equal(tally.queued, 2);
@@ -84,11 +83,10 @@ static void queue_when_full_closes_with_4100(void **state)
     sim_free(s);
 }
 
-static void peer_when_closed_for_slowness_and_flowing_again_reads_4100(void **state)
+TEST(peer_when_closed_for_slowness_and_flowing_again_reads_4100)
 {
     sim *s = sim_small(1, 262144, 10);
     sim_peer *p = stalled(s, "/close");
-    (void)state;
     for (int i = 0; i < 11; i++) {
         publish(s, "close", numbered(i));
         sim_pump(s);
@@ -102,9 +100,8 @@ static void peer_when_closed_for_slowness_and_flowing_again_reads_4100(void **st
     sim_free(s);
 }
 
-static void queue_when_full_drops_the_newest(void **state)
+TEST(queue_when_full_drops_the_newest)
 {
-    (void)state;
     for (int part = 0; part < 2; part++) {
         sim *s = sim_small(1, 262144, 10);
         sim_peer *p = stalled(s, "/newest");
@@ -135,9 +132,8 @@ static void queue_when_full_drops_the_newest(void **state)
     }
 }
 
-static void queue_when_full_drops_the_oldest(void **state)
+TEST(queue_when_full_drops_the_oldest)
 {
-    (void)state;
     for (int part = 0; part < 2; part++) {
         sim *s = sim_small(1, 262144, 10);
         sim_peer *p = stalled(s, "/oldest");
@@ -170,14 +166,13 @@ static void queue_when_full_drops_the_oldest(void **state)
 }
 
 /* What a write has under way can't be dropped; what waits behind it can. */
-static void oldest_when_a_write_is_under_way_are_those_behind_it(void **state)
+TEST(oldest_when_a_write_is_under_way_are_those_behind_it)
 {
     sim *s = sim_small(1, 262144, 10);
     sim_peer *p = sim_join(s, "/oldest");
     struct iovec vectors[16];
     blob flight = {0};
     int n;
-    (void)state;
     for (int i = 0; i < 4; i++)
         publish(s, "oldest", numbered(i));
     n = SIM_IN(wspool_peek(s->pool, p->id, vectors, 16));
@@ -204,11 +199,10 @@ static void oldest_when_a_write_is_under_way_are_those_behind_it(void **state)
     sim_free(s);
 }
 
-static void queue_when_limited_in_bytes_holds_no_more(void **state)
+TEST(queue_when_limited_in_bytes_holds_no_more)
 {
     static const char *const routes[] = {"/close", "/newest", "/oldest"};
     char text[1001];
-    (void)state;
     memset(text, 'q', 1000);
     text[1000] = '\0';
     for (int way = 0; way < 3; way++) {
@@ -242,14 +236,13 @@ static void queue_when_limited_in_bytes_holds_no_more(void **state)
     }
 }
 
-static void oldest_when_a_large_one_comes_give_way_in_number(void **state)
+TEST(oldest_when_a_large_one_comes_give_way_in_number)
 {
     sim *s = sim_small(1, 10000, 1024);
     sim_peer *p = stalled(s, "/oldest");
     char small[101];
     char *large = sim_malloc(8001);
     wspool_tally tally;
-    (void)state;
     memset(small, 's', 100);
     small[100] = '\0';
     memset(large, 'l', 8000);
@@ -271,12 +264,11 @@ static void oldest_when_a_large_one_comes_give_way_in_number(void **state)
     sim_free(s);
 }
 
-static void message_when_larger_than_a_queue_is_too_big(void **state)
+TEST(message_when_larger_than_a_queue_is_too_big)
 {
     sim *s = sim_small(1, 1000, 10);
     sim_peer *p = sim_join(s, "/close");
     char text[1002];
-    (void)state;
     memset(text, 'b', 1001);
     text[1001] = '\0';
     assert_int_equal(sim_broadcast(s, wspool_topic("close"), text), WSPOOL_ERR_TOO_BIG);
@@ -292,10 +284,9 @@ static void message_when_larger_than_a_queue_is_too_big(void **state)
     sim_free(s);
 }
 
-static void send_when_the_queue_is_full_says_so_whatever_the_policy(void **state)
+TEST(send_when_the_queue_is_full_says_so_whatever_the_policy)
 {
     static const char *const routes[] = {"/close", "/newest", "/oldest"};
-    (void)state;
     for (int way = 0; way < 3; way++) {
         sim *s = sim_small(1, 262144, 4);
         sim_peer *p = stalled(s, routes[way]);
@@ -316,11 +307,10 @@ static void send_when_the_queue_is_full_says_so_whatever_the_policy(void **state
     }
 }
 
-static void policy_when_two_channels_differ_is_that_of_the_message(void **state)
+TEST(policy_when_two_channels_differ_is_that_of_the_message)
 {
     sim *s = sim_small(1, 262144, 4);
     sim_peer *p = stalled(s, "/oldest");
-    (void)state;
     assert_int_equal(wspool_subscribe(s->pool, p->id, wspool_topic("newest")), 0);
     assert_int_equal(wspool_subscribe(s->pool, p->id, wspool_topic("other")), 0);
     for (int i = 0; i < 4; i++)
@@ -338,9 +328,8 @@ static void policy_when_two_channels_differ_is_that_of_the_message(void **state)
     sim_free(s);
 }
 
-static void pressure_when_half_full_and_gone_again_is_told_once(void **state)
+TEST(pressure_when_half_full_and_gone_again_is_told_once)
 {
-    (void)state;
     for (int by_bytes = 0; by_bytes < 2; by_bytes++) {
         sim *s = by_bytes ? sim_small(1, 80000, 1024) : sim_small(1, 262144, 80);
         sim_peer *p = stalled(s, "/newest");
@@ -373,12 +362,11 @@ static void pressure_when_half_full_and_gone_again_is_told_once(void **state)
     }
 }
 
-static void tally_when_members_are_blocked_calls_them_slow(void **state)
+TEST(tally_when_members_are_blocked_calls_them_slow)
 {
     sim *s = sim_small(1, 262144, 100);
     sim_peer *p = stalled(s, "/close");
     wspool_tally tally;
-    (void)state;
     sim_join(s, "/close");
     sim_join(s, "/close");
     tally = publish(s, "close", "1");
@@ -395,11 +383,10 @@ static void tally_when_members_are_blocked_calls_them_slow(void **state)
     sim_free(s);
 }
 
-static void reading_when_output_is_blocked_pauses_until_it_flows(void **state)
+TEST(reading_when_output_is_blocked_pauses_until_it_flows)
 {
     sim *s = sim_small(1, 262144, 100);
     sim_peer *p = stalled(s, "/close");
-    (void)state;
     publish(s, "close", "blocks");
     sim_pump(s);
     assert_int_equal(p->blocked, 1);
@@ -414,12 +401,11 @@ static void reading_when_output_is_blocked_pauses_until_it_flows(void **state)
     sim_free(s);
 }
 
-static void bytes_when_taken_one_by_one_arrive_whole(void **state)
+TEST(bytes_when_taken_one_by_one_arrive_whole)
 {
     sim *s = sim_small(1, 262144, 100);
     sim_peer *p = stalled(s, "/close");
     uint64_t turns;
-    (void)state;
     for (int i = 0; i < 30; i++)
         publish(s, "close", numbered(i));
     sim_send(p, "the last");
@@ -435,10 +421,9 @@ static void bytes_when_taken_one_by_one_arrive_whole(void **state)
     sim_free(s);
 }
 
-static void peeked_bytes_when_much_happens_stay_put_until_the_ack(void **state)
+TEST(peeked_bytes_when_much_happens_stay_put_until_the_ack)
 {
     static const char *const routes[] = {"/close", "/newest", "/oldest"};
-    (void)state;
     for (int way = 0; way < 12; way++) {
         const char *route = routes[way % 3];
         sim *s = sim_small((uint64_t)way, 4000, 20);
@@ -494,14 +479,13 @@ static void peeked_bytes_when_much_happens_stay_put_until_the_ack(void **state)
 }
 
 /* "Last peeked": a second look replaces the first. */
-static void bytes_when_peeked_twice_are_acked_by_the_last_look(void **state)
+TEST(bytes_when_peeked_twice_are_acked_by_the_last_look)
 {
     sim *s = sim_small(1, 262144, 100);
     sim_peer *p = sim_join(s, "/close");
     struct iovec vectors[16];
     blob seen = {0};
     int n;
-    (void)state;
     publish(s, "close", "first");
     n = SIM_IN(wspool_peek(s->pool, p->id, vectors, 16));
     assert_int_equal(n, 1);
@@ -525,13 +509,12 @@ static void bytes_when_peeked_twice_are_acked_by_the_last_look(void **state)
     sim_free(s);
 }
 
-static void pool_budget_when_spent_sheds_those_with_most_to_receive(void **state)
+TEST(pool_budget_when_spent_sheds_those_with_most_to_receive)
 {
     enum { FEW = 2, MANY = 20, SIZE = 50000 };
     sim *s = sim_new(1);
     sim_peer *p[6];
     char *text = sim_malloc(SIZE + 1);
-    (void)state;
     memset(text, 'x', SIZE);
     text[SIZE] = '\0';
     s->config.pool_bytes = 3000000;
@@ -577,11 +560,10 @@ static void pool_budget_when_spent_sheds_those_with_most_to_receive(void **state
     sim_free(s);
 }
 
-static void pool_budget_when_one_message_waits_for_many_counts_it_once(void **state)
+TEST(pool_budget_when_one_message_waits_for_many_counts_it_once)
 {
     sim *s = sim_new(1);
     char *text = sim_malloc(10001);
-    (void)state;
     memset(text, 'x', 10000);
     text[10000] = '\0';
     s->config.pool_bytes = 1000000;
@@ -600,12 +582,11 @@ static void pool_budget_when_one_message_waits_for_many_counts_it_once(void **st
     sim_free(s);
 }
 
-static void message_when_no_budget_can_hold_it_is_too_big_and_sheds_nobody(void **state)
+TEST(message_when_no_budget_can_hold_it_is_too_big_and_sheds_nobody)
 {
     sim *s = sim_new(1);
     sim_peer *p, *slow;
     char *text = sim_malloc(100001);
-    (void)state;
     memset(text, 'x', 100000);
     text[100000] = '\0';
     s->config.pool_bytes = 50000;
@@ -630,13 +611,12 @@ static void message_when_no_budget_can_hold_it_is_too_big_and_sheds_nobody(void 
 }
 
 /* An idle pool can send whatever fits into its budget: its open block does not stand in the way. */
-static void budget_when_nothing_waits_is_all_there(void **state)
+TEST(budget_when_nothing_waits_is_all_there)
 {
     enum { SIZE = 30000 };
     sim *s = sim_new(1);
     sim_peer *p;
     char *text = sim_malloc(SIZE + 1);
-    (void)state;
     memset(text, 'x', SIZE);
     text[SIZE] = '\0';
     s->config.pool_bytes = 34000;
@@ -655,14 +635,13 @@ static void budget_when_nothing_waits_is_all_there(void **state)
 
 /* Peers that take one byte of a large message and stop hold its block. Shed, they give it back at
  * once, so that the others are served in the very call. */
-static void budget_when_held_by_half_sent_messages_is_given_back_at_once(void **state)
+TEST(budget_when_held_by_half_sent_messages_is_given_back_at_once)
 {
     enum { HOLDERS = 16, SIZE = 60000 };
     sim *s = sim_new(1);
     sim_peer *honest, *p[HOLDERS];
     char *text = sim_malloc(SIZE + 1);
     struct iovec iov[8];
-    (void)state;
     memset(text, 'x', SIZE);
     text[SIZE] = '\0';
     s->config.pool_bytes = 1 << 20;
@@ -689,14 +668,13 @@ static void budget_when_held_by_half_sent_messages_is_given_back_at_once(void **
 }
 
 /* What a few bytes of slow peers hold would not help: they are left alone. */
-static void budget_when_held_by_others_sheds_nobody(void **state)
+TEST(budget_when_held_by_others_sheds_nobody)
 {
     enum { SIZE = 60000 };
     sim *s = sim_new(1);
     sim_peer *busy, *slow;
     char *text = sim_malloc(SIZE + 1);
     int rc = 0;
-    (void)state;
     memset(text, 'x', SIZE);
     text[SIZE] = '\0';
     s->config.pool_bytes = 200000;
@@ -715,12 +693,11 @@ static void budget_when_held_by_others_sheds_nobody(void **state)
     sim_free(s);
 }
 
-static void room_when_it_comes_back_is_told_by_the_pressure_hook(void **state)
+TEST(room_when_it_comes_back_is_told_by_the_pressure_hook)
 {
     sim *s = sim_small(1, 262144, 16);
     sim_peer *p = stalled(s, "/close");
     int sent = 0;
-    (void)state;
     while (sim_send(p, "x") == 0)
         sent++;
     assert_int_equal(sent, 16);
@@ -731,34 +708,4 @@ static void room_when_it_comes_back_is_told_by_the_pressure_hook(void **state)
     assert_int_equal(sim_send(p, "x"), 0);
     sim_pump(s);
     sim_free(s);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(queue_when_full_closes_with_4100),
-        cmocka_unit_test(peer_when_closed_for_slowness_and_flowing_again_reads_4100),
-        cmocka_unit_test(queue_when_full_drops_the_newest),
-        cmocka_unit_test(queue_when_full_drops_the_oldest),
-        cmocka_unit_test(oldest_when_a_write_is_under_way_are_those_behind_it),
-        cmocka_unit_test(queue_when_limited_in_bytes_holds_no_more),
-        cmocka_unit_test(oldest_when_a_large_one_comes_give_way_in_number),
-        cmocka_unit_test(message_when_larger_than_a_queue_is_too_big),
-        cmocka_unit_test(send_when_the_queue_is_full_says_so_whatever_the_policy),
-        cmocka_unit_test(policy_when_two_channels_differ_is_that_of_the_message),
-        cmocka_unit_test(pressure_when_half_full_and_gone_again_is_told_once),
-        cmocka_unit_test(tally_when_members_are_blocked_calls_them_slow),
-        cmocka_unit_test(reading_when_output_is_blocked_pauses_until_it_flows),
-        cmocka_unit_test(bytes_when_taken_one_by_one_arrive_whole),
-        cmocka_unit_test(peeked_bytes_when_much_happens_stay_put_until_the_ack),
-        cmocka_unit_test(bytes_when_peeked_twice_are_acked_by_the_last_look),
-        cmocka_unit_test(pool_budget_when_spent_sheds_those_with_most_to_receive),
-        cmocka_unit_test(pool_budget_when_one_message_waits_for_many_counts_it_once),
-        cmocka_unit_test(message_when_no_budget_can_hold_it_is_too_big_and_sheds_nobody),
-        cmocka_unit_test(budget_when_nothing_waits_is_all_there),
-        cmocka_unit_test(budget_when_held_by_half_sent_messages_is_given_back_at_once),
-        cmocka_unit_test(budget_when_held_by_others_sheds_nobody),
-        cmocka_unit_test(room_when_it_comes_back_is_told_by_the_pressure_hook),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

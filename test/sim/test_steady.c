@@ -28,10 +28,9 @@ static sim *sim_warm(uint64_t seed)
     return s;
 }
 
-static void broadcast_when_warm_makes_one_image_and_allocates_nothing(void **state)
+TEST(broadcast_when_warm_makes_one_image_and_allocates_nothing)
 {
     static const size_t sizes[] = {0, 5, 125, 126, 1000, 5000};
-    (void)state;
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
         sim *s = sim_warm(k);
         char *text = sim_malloc(5000);
@@ -65,7 +64,7 @@ static void broadcast_when_warm_makes_one_image_and_allocates_nothing(void **sta
     }
 }
 
-static void burst_when_published_in_one_turn_is_one_vector_of_the_same_bytes(void **state)
+TEST(burst_when_published_in_one_turn_is_one_vector_of_the_same_bytes)
 {
     sim *s = sim_warm(1);
     const void *base = NULL;
@@ -75,7 +74,6 @@ static void burst_when_published_in_one_turn_is_one_vector_of_the_same_bytes(voi
     size_t listed = 0;
     uint32_t last_slot = 0;
     uint64_t encoded = sim_stats(s).encoded;
-    (void)state;
     for (int i = 0; i < 50; i++)
         sim_broadcast(s, wspool_global("all"), "a burst");
     assert_int_equal(sim_stats(s).encoded, encoded + 50);
@@ -105,13 +103,12 @@ static void burst_when_published_in_one_turn_is_one_vector_of_the_same_bytes(voi
 }
 
 /* All others have the burst in one vector still, when one of them has more. */
-static void burst_when_one_peer_has_a_message_of_its_own_is_shared_by_all_others(void **state)
+TEST(burst_when_one_peer_has_a_message_of_its_own_is_shared_by_all_others)
 {
     sim *s = sim_warm(1);
     struct iovec a[16];
     struct iovec b[16];
     int n;
-    (void)state;
     sim_broadcast(s, wspool_global("all"), "first");
     sim_send(s->peers[3], "his own");
     sim_broadcast(s, wspool_global("all"), "second");
@@ -128,12 +125,11 @@ static void burst_when_one_peer_has_a_message_of_its_own_is_shared_by_all_others
     sim_free(s);
 }
 
-static void publishing_when_peers_lag_allocates_no_more_than_the_lag(void **state)
+TEST(publishing_when_peers_lag_allocates_no_more_than_the_lag)
 {
     sim *s = sim_warm(1);
     size_t before = s->heap.live_bytes;
     size_t most;
-    (void)state;
     for (int i = 0; i < PEERS; i += 2)
         sim_stall(s->peers[i]);
     for (int i = 0; i < 500; i++) {
@@ -157,13 +153,12 @@ static void echo(sim *s, const sim_event *event)
         SIM_IN(wspool_send(s->pool, event->id, event->data, event->len, NULL));
 }
 
-static void echo_when_warm_allocates_nothing(void **state)
+TEST(echo_when_warm_allocates_nothing)
 {
     sim *s = sim_warm(1);
     char text[900];
     size_t calls = 0;
     size_t libc = 0;
-    (void)state;
     memset(text, 'e', sizeof text);
     s->react = echo;
     for (int round = 0; round < 40; round++) {
@@ -223,13 +218,12 @@ static void live_a_second(sim *s, unsigned second)
     sim_pass(s, SEC);
 }
 
-static void hour_when_warm_allocates_nothing(void **state)
+TEST(hour_when_warm_allocates_nothing)
 {
     const unsigned seconds = sim_slow() ? 300 : 3600;
     sim *s = sim_new(7);
     size_t calls = 0;
     size_t libc = 0;
-    (void)state;
     s->keep_heard = 0;
     s->keep_journal = 0;
     s->react = echo;
@@ -251,17 +245,4 @@ static void hour_when_warm_allocates_nothing(void **state)
     assert_true(sim_stats(s).accepted > seconds);
     assert_true(sim_stats(s).pings_sent > 0);
     sim_free(s);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(broadcast_when_warm_makes_one_image_and_allocates_nothing),
-        cmocka_unit_test(burst_when_published_in_one_turn_is_one_vector_of_the_same_bytes),
-        cmocka_unit_test(burst_when_one_peer_has_a_message_of_its_own_is_shared_by_all_others),
-        cmocka_unit_test(publishing_when_peers_lag_allocates_no_more_than_the_lag),
-        cmocka_unit_test(echo_when_warm_allocates_nothing),
-        cmocka_unit_test(hour_when_warm_allocates_nothing),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,8 +13,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,8 +21,9 @@
 #include <string.h>
 #include <time.h>
 
-#include <cmocka.h>
 #include <wspool/wspool.h>
+
+#include "../tools/test.h"
 
 #define PEERS 400
 #define PATIENCE 30 /* seconds; a wake that does not come in this time never comes */
@@ -223,10 +222,9 @@ static void join_team(pthread_t *team)
     pthread_barrier_destroy(&w.start);
 }
 
-static void wake_is_called_once_when_many_threads_leave_letters_in_one_sleep(void **state)
+TEST(wake_is_called_once_when_many_threads_leave_letters_in_one_sleep)
 {
     pthread_t team[TEAM];
-    (void)state;
     begin();
     for (uint32_t n = 0; n < PEERS; n++) {
         come(n);
@@ -268,10 +266,9 @@ static void *say_much_to_nobody(void *unused)
     return unused;
 }
 
-static void no_letter_is_lost_when_many_threads_leave_very_many(void **state)
+TEST(no_letter_is_lost_when_many_threads_leave_very_many)
 {
     pthread_t team[TEAM];
-    (void)state;
     begin();
     start_team(team, say_much_to_nobody);
     join_team(team);
@@ -323,10 +320,9 @@ static void tick_for_each_wake(void)
 
 /* The loop turns for other reasons and reads letters before their wake has come, which then comes
  * for nothing. The next letter must wake it all the same. */
-static void loop_is_woken_when_the_last_wake_came_for_nothing(void **state)
+TEST(loop_is_woken_when_the_last_wake_came_for_nothing)
 {
     pthread_t thread;
-    (void)state;
     start_rounds(&thread, 1);
     for (unsigned round = 1; round <= ROUNDS; round++) {
         uint64_t before = letters_read();
@@ -349,10 +345,9 @@ static void loop_is_woken_when_the_last_wake_came_for_nothing(void **state)
 }
 
 /* The loop turns only when it is woken, and letters come while it reads others. */
-static void letters_are_all_read_when_the_loop_turns_for_wakes_only(void **state)
+TEST(letters_are_all_read_when_the_loop_turns_for_wakes_only)
 {
     pthread_t thread;
-    (void)state;
     start_rounds(&thread, 3);
     for (unsigned round = 1; round <= ROUNDS; round++) {
         atomic_store(&begun, round);
@@ -402,12 +397,11 @@ static void *read_numbers(void *unused)
     return unused;
 }
 
-static void every_verdict_arrives_once_when_everything_goes_on_meanwhile(void **state)
+TEST(every_verdict_arrives_once_when_everything_goes_on_meanwhile)
 {
     static const uint8_t frame[] = {0x81, 0x82, 0, 0, 0, 0, 'h', 'i'};
     pthread_t team[TEAM], reader;
     uint32_t gone = 0;
-    (void)state;
     begin();
     for (uint32_t n = 0; n < PEERS; n++) {
         come(n);
@@ -443,16 +437,4 @@ static void every_verdict_arrives_once_when_everything_goes_on_meanwhile(void **
     assert_int_equal(s.handshakes, 0);
     assert_true(s.received > 0 && s.published > 0);
     end();
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(wake_is_called_once_when_many_threads_leave_letters_in_one_sleep),
-        cmocka_unit_test(no_letter_is_lost_when_many_threads_leave_very_many),
-        cmocka_unit_test(loop_is_woken_when_the_last_wake_came_for_nothing),
-        cmocka_unit_test(letters_are_all_read_when_the_loop_turns_for_wakes_only),
-        cmocka_unit_test(every_verdict_arrives_once_when_everything_goes_on_meanwhile),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

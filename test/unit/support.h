@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/support.h - what the unit tests share: cmocka, an allocator that counts and can fail, and
+ * unit/support.h - what the unit tests share: TEST, an allocator that counts and can fail, and
  * random numbers that are the same in every run.
  *
  *     struct test_mem mem = {0};
@@ -25,14 +25,13 @@
 #ifndef WSP_TEST_UNIT_SUPPORT_H
 #define WSP_TEST_UNIT_SUPPORT_H
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 #include <wspool/config.h>
+
+#include "../tools/test.h"
 
 struct test_mem {
     size_t fail_at;  /* counts down with each allocation; the one that makes it 0 fails */

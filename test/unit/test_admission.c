@@ -118,9 +118,8 @@ static int judge(struct door *d, const char *target, const char *headers, struct
     return answer;
 }
 
-static void request_comes_in_when_all_is_well(void **state)
+TEST(request_comes_in_when_all_is_well)
 {
-    (void)state;
     struct door d;
     struct wsp_entry entry;
     open_door(&d);
@@ -178,9 +177,8 @@ static const struct fault {
     {"bad token", WSPOOL_STAGE_TOKEN, WSPOOL_REFUSED_TOKEN_MALFORMED, "/none?token=a%20b", NULL},
 };
 
-static void request_is_refused_at_its_stage_when_one_thing_is_wrong(void **state)
+TEST(request_is_refused_at_its_stage_when_one_thing_is_wrong)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
         const struct fault *f = &faults[i];
         struct door d;
@@ -198,9 +196,8 @@ static void request_is_refused_at_its_stage_when_one_thing_is_wrong(void **state
     }
 }
 
-static void method_and_version_are_looked_at_first(void **state)
+TEST(method_and_version_are_looked_at_first)
 {
-    (void)state;
     static const struct {
         const char *method;
         int major, minor;
@@ -232,9 +229,8 @@ static void method_and_version_are_looked_at_first(void **state)
 }
 
 /* A full pool answers before it asks anybody anything, but not before the request is a good one. */
-static void request_is_refused_when_the_pool_is_full_or_draining(void **state)
+TEST(request_is_refused_when_the_pool_is_full_or_draining)
 {
-    (void)state;
     struct door d;
     struct wsp_entry entry;
     open_door(&d);
@@ -250,9 +246,8 @@ static void request_is_refused_when_the_pool_is_full_or_draining(void **state)
     close_door(&d);
 }
 
-static void token_is_not_asked_for_when_the_route_is_open_or_nobody_judges(void **state)
+TEST(token_is_not_asked_for_when_the_route_is_open_or_nobody_judges)
 {
-    (void)state;
     struct door d;
     struct wsp_entry entry;
     open_door(&d);
@@ -269,9 +264,8 @@ static void token_is_not_asked_for_when_the_route_is_open_or_nobody_judges(void 
     close_door(&d);
 }
 
-static void token_is_looked_for_in_the_configured_places_only(void **state)
+TEST(token_is_looked_for_in_the_configured_places_only)
 {
-    (void)state;
     struct door d;
     struct wsp_entry entry;
     open_door(&d);
@@ -286,9 +280,8 @@ static void token_is_looked_for_in_the_configured_places_only(void **state)
 }
 
 /* Every refusal that there is, and some that there are not. */
-static void refusal_of_a_verdict_is_taken_when_it_is_one_of_a_verdict(void **state)
+TEST(refusal_of_a_verdict_is_taken_when_it_is_one_of_a_verdict)
 {
-    (void)state;
     for (int n = -2; n < WSPOOL_REFUSAL_COUNT + 3; n++) {
         struct door d;
         struct wsp_entry entry;
@@ -310,9 +303,8 @@ static void refusal_of_a_verdict_is_taken_when_it_is_one_of_a_verdict(void **sta
     }
 }
 
-static void verdict_is_a_no_when_it_is_none_that_we_know(void **state)
+TEST(verdict_is_a_no_when_it_is_none_that_we_know)
 {
-    (void)state;
     for (int kind = -1; kind < 6; kind++) {
         struct door d;
         struct wsp_entry entry;
@@ -332,9 +324,8 @@ static void verdict_is_a_no_when_it_is_none_that_we_know(void **state)
     }
 }
 
-static void capacity_is_a_no_when_it_is_anything_but_zero(void **state)
+TEST(capacity_is_a_no_when_it_is_anything_but_zero)
 {
-    (void)state;
     static const int answers[] = {1, -1, 2, 1 << 30, 256};
     for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
         struct door d;
@@ -353,9 +344,8 @@ static void capacity_is_a_no_when_it_is_anything_but_zero(void **state)
 #define OFFERS GOOD_HEADERS "\nSec-WebSocket-Extensions: "
 #define AGREED "x-toy; form=2; reading=3"
 
-static void offer_that_comes_first_is_taken_when_there_are_many(void **state)
+TEST(offer_that_comes_first_is_taken_when_there_are_many)
 {
-    (void)state;
     static const struct {
         const char *headers;
         const char *agreed; /* NULL: nothing */
@@ -396,9 +386,8 @@ static void offer_that_comes_first_is_taken_when_there_are_many(void **state)
     }
 }
 
-static void list_of_extensions_is_refused_when_malformed_even_behind_an_agreement(void **state)
+TEST(list_of_extensions_is_refused_when_malformed_even_behind_an_agreement)
 {
-    (void)state;
     static const char *const bad[] = {
         OFFERS ";",
         OFFERS "x-toy;",
@@ -424,9 +413,8 @@ static void list_of_extensions_is_refused_when_malformed_even_behind_an_agreemen
     }
 }
 
-static void extensions_are_ignored_when_there_is_no_codec(void **state)
+TEST(extensions_are_ignored_when_there_is_no_codec)
 {
-    (void)state;
     struct door d;
     struct wsp_entry entry;
     open_door(&d);
@@ -437,9 +425,8 @@ static void extensions_are_ignored_when_there_is_no_codec(void **state)
     close_door(&d);
 }
 
-static void agreement_is_not_taken_when_it_is_nonsense(void **state)
+TEST(agreement_is_not_taken_when_it_is_nonsense)
 {
-    (void)state;
     for (int nonsense = TOY_SENSE; nonsense < TOY_NONSENSES; nonsense++) {
         struct door d;
         struct wsp_entry entry;
@@ -467,9 +454,8 @@ static int agree_at_length(const wspool_extension *offer, unsigned wishes, wspoo
     return 1;
 }
 
-static void agreement_is_taken_when_it_just_fits(void **state)
+TEST(agreement_is_taken_when_it_just_fits)
 {
-    (void)state;
     for (int fits = 0; fits < 2; fits++) {
         struct door d;
         struct wsp_entry entry;
@@ -483,9 +469,8 @@ static void agreement_is_taken_when_it_just_fits(void **state)
     }
 }
 
-static void wishes_of_the_route_are_told_to_the_codec(void **state)
+TEST(wishes_of_the_route_are_told_to_the_codec)
 {
-    (void)state;
     struct door d;
     struct wsp_entry entry;
     struct toy toy = {.mem = NULL, .wishes = 77};
@@ -504,9 +489,8 @@ static void wishes_of_the_route_are_told_to_the_codec(void **state)
     close_door(&d);
 }
 
-static void late_verdict_is_followed_by_what_may_have_changed(void **state)
+TEST(late_verdict_is_followed_by_what_may_have_changed)
 {
-    (void)state;
     struct door d;
     struct wsp_entry entry;
     open_door(&d);
@@ -536,27 +520,4 @@ static void late_verdict_is_followed_by_what_may_have_changed(void **state)
     assert_int_equal(entry.stage, WSPOOL_STAGE_CAPACITY);
     assert_int_equal(d.tokens, asked); /* the token is judged once */
     close_door(&d);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(request_comes_in_when_all_is_well),
-        cmocka_unit_test(request_is_refused_at_its_stage_when_one_thing_is_wrong),
-        cmocka_unit_test(method_and_version_are_looked_at_first),
-        cmocka_unit_test(request_is_refused_when_the_pool_is_full_or_draining),
-        cmocka_unit_test(token_is_not_asked_for_when_the_route_is_open_or_nobody_judges),
-        cmocka_unit_test(token_is_looked_for_in_the_configured_places_only),
-        cmocka_unit_test(refusal_of_a_verdict_is_taken_when_it_is_one_of_a_verdict),
-        cmocka_unit_test(verdict_is_a_no_when_it_is_none_that_we_know),
-        cmocka_unit_test(capacity_is_a_no_when_it_is_anything_but_zero),
-        cmocka_unit_test(offer_that_comes_first_is_taken_when_there_are_many),
-        cmocka_unit_test(list_of_extensions_is_refused_when_malformed_even_behind_an_agreement),
-        cmocka_unit_test(extensions_are_ignored_when_there_is_no_codec),
-        cmocka_unit_test(agreement_is_not_taken_when_it_is_nonsense),
-        cmocka_unit_test(agreement_is_taken_when_it_just_fits),
-        cmocka_unit_test(wishes_of_the_route_are_told_to_the_codec),
-        cmocka_unit_test(late_verdict_is_followed_by_what_may_have_changed),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

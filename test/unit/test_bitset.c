@@ -4,9 +4,8 @@
 #include "base/bitset.h"
 #include <wspool/error.h>
 
-static void set_is_empty_when_it_has_no_room_yet(void **state)
+TEST(set_is_empty_when_it_has_no_room_yet)
 {
-    (void)state;
     struct wsp_bitset set = {0};
     assert_true(wsp_bitset_check(&set));
     assert_int_equal(wsp_bitset_next(&set, 0), WSP_BITSET_END);
@@ -21,9 +20,8 @@ static void set_is_empty_when_it_has_no_room_yet(void **state)
     assert_int_equal(set.capacity, 0);
 }
 
-static void next_finds_members_when_they_lie_on_edges_of_words(void **state)
+TEST(next_finds_members_when_they_lie_on_edges_of_words)
 {
-    (void)state;
     static const uint32_t edges[] = {
         0,    1,    63,   64,   65,    127,   128,   4031,          4032,
         4095, 4096, 4097, 8191, 12288, 20479, 99999, WSP_BITSET_END};
@@ -51,9 +49,8 @@ static void next_finds_members_when_they_lie_on_edges_of_words(void **state)
     wsp_bitset_fini(&set, &wsp_mem_default);
 }
 
-static void take_finds_a_member_when_it_was_added_below_those_taken(void **state)
+TEST(take_finds_a_member_when_it_was_added_below_those_taken)
 {
-    (void)state;
     struct wsp_bitset set = {0};
     assert_int_equal(wsp_bitset_reserve(&set, &wsp_mem_default, 10000), 0);
     wsp_bitset_add(&set, 9000);
@@ -70,9 +67,8 @@ static void take_finds_a_member_when_it_was_added_below_those_taken(void **state
     wsp_bitset_fini(&set, &wsp_mem_default);
 }
 
-static void add_and_remove_change_nothing_when_done_twice(void **state)
+TEST(add_and_remove_change_nothing_when_done_twice)
 {
-    (void)state;
     struct wsp_bitset set = {0};
     assert_int_equal(wsp_bitset_reserve(&set, &wsp_mem_default, 200), 0);
     wsp_bitset_add(&set, 130);
@@ -86,9 +82,8 @@ static void add_and_remove_change_nothing_when_done_twice(void **state)
     wsp_bitset_fini(&set, &wsp_mem_default);
 }
 
-static void set_agrees_with_an_array_when_it_changes_and_grows(void **state)
+TEST(set_agrees_with_an_array_when_it_changes_and_grows)
 {
-    (void)state;
     enum { MOST = 30000 };
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
@@ -139,9 +134,8 @@ static void set_agrees_with_an_array_when_it_changes_and_grows(void **state)
     assert_int_equal(mem.live, 0);
 }
 
-static void members_stay_when_there_is_no_memory_to_grow(void **state)
+TEST(members_stay_when_there_is_no_memory_to_grow)
 {
-    (void)state;
     for (size_t n = 1; n <= 2; n++) {
         struct test_mem mem = {0};
         wspool_mem hooks = test_mem_hooks(&mem);
@@ -170,9 +164,8 @@ static void members_stay_when_there_is_no_memory_to_grow(void **state)
     }
 }
 
-static void reserve_allocates_rarely_when_it_grows_by_one(void **state)
+TEST(reserve_allocates_rarely_when_it_grows_by_one)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_bitset set = {0};
@@ -183,9 +176,8 @@ static void reserve_allocates_rarely_when_it_grows_by_one(void **state)
     wsp_bitset_fini(&set, &hooks);
 }
 
-static void check_fails_when_the_levels_disagree(void **state)
+TEST(check_fails_when_the_levels_disagree)
 {
-    (void)state;
     struct wsp_bitset set = {0};
     assert_int_equal(wsp_bitset_reserve(&set, &wsp_mem_default, 5000), 0);
     wsp_bitset_add(&set, 4100);
@@ -198,19 +190,4 @@ static void check_fails_when_the_levels_disagree(void **state)
     set.low = 4101;
     assert_false(wsp_bitset_check(&set));
     wsp_bitset_fini(&set, &wsp_mem_default);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(set_is_empty_when_it_has_no_room_yet),
-        cmocka_unit_test(next_finds_members_when_they_lie_on_edges_of_words),
-        cmocka_unit_test(take_finds_a_member_when_it_was_added_below_those_taken),
-        cmocka_unit_test(add_and_remove_change_nothing_when_done_twice),
-        cmocka_unit_test(set_agrees_with_an_array_when_it_changes_and_grows),
-        cmocka_unit_test(members_stay_when_there_is_no_memory_to_grow),
-        cmocka_unit_test(reserve_allocates_rarely_when_it_grows_by_one),
-        cmocka_unit_test(check_fails_when_the_levels_disagree),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -100,9 +100,8 @@ static void expect_filled(const struct wsp_run *run, uint8_t byte)
 
 /* --------------------------------------------------------------------- */
 
-static void images_when_published_in_a_row_lie_side_by_side(void **state)
+TEST(images_when_published_in_a_row_lie_side_by_side)
 {
-    (void)state;
     struct world w;
     struct wsp_run runs[100];
     world_open(&w, UINT64_MAX);
@@ -124,9 +123,8 @@ static void images_when_published_in_a_row_lie_side_by_side(void **state)
     world_close(&w);
 }
 
-static void block_when_nobody_but_the_store_holds_it_is_written_from_its_beginning(void **state)
+TEST(block_when_nobody_but_the_store_holds_it_is_written_from_its_beginning)
 {
-    (void)state;
     struct world w;
     world_open(&w, UINT64_MAX);
     struct wsp_run first = publish(&w, 1000, 1);
@@ -140,9 +138,8 @@ static void block_when_nobody_but_the_store_holds_it_is_written_from_its_beginni
     world_close(&w);
 }
 
-static void block_when_held_is_never_written_below_its_end(void **state)
+TEST(block_when_held_is_never_written_below_its_end)
 {
-    (void)state;
     struct world w;
     world_open(&w, UINT64_MAX);
     struct wsp_run held = publish_held(&w, 100, 1);
@@ -162,9 +159,8 @@ static void block_when_held_is_never_written_below_its_end(void **state)
     world_close(&w);
 }
 
-static void block_when_full_is_followed_by_another_and_lives_until_it_is_let_go(void **state)
+TEST(block_when_full_is_followed_by_another_and_lives_until_it_is_let_go)
 {
-    (void)state;
     struct world w;
     struct wsp_run runs[40];
     world_open(&w, UINT64_MAX);
@@ -194,9 +190,8 @@ static void block_when_full_is_followed_by_another_and_lives_until_it_is_let_go(
     world_close(&w);
 }
 
-static void image_when_exactly_a_block_fits_and_one_byte_more_gets_its_own(void **state)
+TEST(image_when_exactly_a_block_fits_and_one_byte_more_gets_its_own)
 {
-    (void)state;
     struct world w;
     world_open(&w, UINT64_MAX);
     struct wsp_run exact = publish_held(&w, WSP_BLOCK_BYTES, 1);
@@ -222,9 +217,8 @@ static void image_when_exactly_a_block_fits_and_one_byte_more_gets_its_own(void 
     world_close(&w);
 }
 
-static void room_when_asked_for_but_not_used_changes_nothing(void **state)
+TEST(room_when_asked_for_but_not_used_changes_nothing)
 {
-    (void)state;
     struct world w;
     int error = 0;
     world_open(&w, UINT64_MAX);
@@ -241,9 +235,8 @@ static void room_when_asked_for_but_not_used_changes_nothing(void **state)
 
 /* --------------------------------------------------------------- two sorts */
 
-static void images_when_of_two_sorts_lie_side_by_side_with_their_own(void **state)
+TEST(images_when_of_two_sorts_lie_side_by_side_with_their_own)
 {
-    (void)state;
     struct world w;
     struct wsp_run runs[2][20];
     world_open(&w, UINT64_MAX);
@@ -276,9 +269,8 @@ static void images_when_of_two_sorts_lie_side_by_side_with_their_own(void **stat
     world_close(&w); /* gives both back */
 }
 
-static void block_aside_when_nobody_holds_it_does_not_stand_in_the_way(void **state)
+TEST(block_aside_when_nobody_holds_it_does_not_stand_in_the_way)
 {
-    (void)state;
     struct world w;
     int error = 0;
     world_open(&w, memory_for(WSP_BLOCK_BYTES) + memory_for(50000) - 1);
@@ -303,9 +295,8 @@ static void block_aside_when_nobody_holds_it_does_not_stand_in_the_way(void **st
 }
 
 /* Nor is it given up for nothing: only when the limit is what is in the way. */
-static void block_aside_when_there_is_room_or_no_memory_stays(void **state)
+TEST(block_aside_when_there_is_room_or_no_memory_stays)
 {
-    (void)state;
     struct world w;
     int error = 0;
     world_open(&w, UINT64_MAX);
@@ -322,9 +313,8 @@ static void block_aside_when_there_is_room_or_no_memory_stays(void **state)
     world_close(&w);
 }
 
-static void room_when_over_the_limit_is_full_and_changes_nothing(void **state)
+TEST(room_when_over_the_limit_is_full_and_changes_nothing)
 {
-    (void)state;
     struct world w;
     struct wsp_run runs[3];
     int error = 0;
@@ -351,9 +341,8 @@ static void room_when_over_the_limit_is_full_and_changes_nothing(void **state)
     world_close(&w);
 }
 
-static void room_when_one_byte_over_the_limit_is_full(void **state)
+TEST(room_when_one_byte_over_the_limit_is_full)
 {
-    (void)state;
     struct world w;
     int error = 0;
     world_open(&w, memory_for(WSP_BLOCK_BYTES) - 1);
@@ -373,9 +362,8 @@ static void room_when_one_byte_over_the_limit_is_full(void **state)
 }
 
 /* A spare that is larger than what was asked for counts with all of its memory. */
-static void spare_when_it_would_pass_the_limit_is_not_taken(void **state)
+TEST(spare_when_it_would_pass_the_limit_is_not_taken)
 {
-    (void)state;
     struct world w;
     int error = 0;
     world_open(&w, UINT64_MAX);
@@ -399,9 +387,8 @@ static void spare_when_it_would_pass_the_limit_is_not_taken(void **state)
     world_close(&w);
 }
 
-static void room_when_there_is_no_memory_is_nomem_and_changes_nothing(void **state)
+TEST(room_when_there_is_no_memory_is_nomem_and_changes_nothing)
 {
-    (void)state;
     struct world w;
     int error = 0;
     world_open(&w, UINT64_MAX);
@@ -424,9 +411,8 @@ static void room_when_there_is_no_memory_is_nomem_and_changes_nothing(void **sta
     world_close(&w);
 }
 
-static void spares_when_too_many_or_too_large_are_freed(void **state)
+TEST(spares_when_too_many_or_too_large_are_freed)
 {
-    (void)state;
     struct world w;
     struct wsp_run runs[30];
     world_open(&w, UINT64_MAX);
@@ -451,9 +437,8 @@ static void spares_when_too_many_or_too_large_are_freed(void **state)
     world_close(&w);
 }
 
-static void spare_when_it_fits_serves_again_without_an_allocation(void **state)
+TEST(spare_when_it_fits_serves_again_without_an_allocation)
 {
-    (void)state;
     struct world w;
     world_open(&w, UINT64_MAX);
     struct wsp_run runs[3];
@@ -470,9 +455,8 @@ static void spare_when_it_fits_serves_again_without_an_allocation(void **state)
     world_close(&w);
 }
 
-static void spare_when_more_than_twice_too_large_or_too_small_is_not_taken(void **state)
+TEST(spare_when_more_than_twice_too_large_or_too_small_is_not_taken)
 {
-    (void)state;
     struct world w;
     world_open(&w, UINT64_MAX);
     struct wsp_run large = publish_held(&w, 100000, 1);
@@ -498,9 +482,8 @@ static void spare_when_more_than_twice_too_large_or_too_small_is_not_taken(void 
 }
 
 /* Every image that is held is compared with what was written, after each step. */
-static void images_when_held_at_random_never_change(void **state)
+TEST(images_when_held_at_random_never_change)
 {
-    (void)state;
     enum { HELD = 60 };
     size_t full = 0, failed = 0;
     for (uint64_t seed = 1; seed <= 20; seed++) {
@@ -556,28 +539,4 @@ static void images_when_held_at_random_never_change(void **state)
     }
     assert_int_not_equal(failed, 0);
     assert_int_not_equal(full, 0);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(images_when_published_in_a_row_lie_side_by_side),
-        cmocka_unit_test(block_when_nobody_but_the_store_holds_it_is_written_from_its_beginning),
-        cmocka_unit_test(block_when_held_is_never_written_below_its_end),
-        cmocka_unit_test(block_when_full_is_followed_by_another_and_lives_until_it_is_let_go),
-        cmocka_unit_test(image_when_exactly_a_block_fits_and_one_byte_more_gets_its_own),
-        cmocka_unit_test(room_when_asked_for_but_not_used_changes_nothing),
-        cmocka_unit_test(images_when_of_two_sorts_lie_side_by_side_with_their_own),
-        cmocka_unit_test(block_aside_when_nobody_holds_it_does_not_stand_in_the_way),
-        cmocka_unit_test(block_aside_when_there_is_room_or_no_memory_stays),
-        cmocka_unit_test(room_when_over_the_limit_is_full_and_changes_nothing),
-        cmocka_unit_test(room_when_one_byte_over_the_limit_is_full),
-        cmocka_unit_test(spare_when_it_would_pass_the_limit_is_not_taken),
-        cmocka_unit_test(room_when_there_is_no_memory_is_nomem_and_changes_nothing),
-        cmocka_unit_test(spares_when_too_many_or_too_large_are_freed),
-        cmocka_unit_test(spare_when_it_fits_serves_again_without_an_allocation),
-        cmocka_unit_test(spare_when_more_than_twice_too_large_or_too_small_is_not_taken),
-        cmocka_unit_test(images_when_held_at_random_never_change),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

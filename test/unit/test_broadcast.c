@@ -300,9 +300,8 @@ static int has_event(struct crowd *c, uint32_t peer, unsigned event)
 /* --------------------------------------------------------------- who gets it */
 
 /* The walk asks for records a few places ahead: the list ends exactly where its members do. */
-static void message_goes_to_every_member_when_there_are_any_number(void **state)
+TEST(message_goes_to_every_member_when_there_are_any_number)
 {
-    (void)state;
     static const uint32_t counts[] = {0, 1, 2, 11, 12, 13, 14, 23, 24, 25, 100};
     for (size_t k = 0; k < sizeof counts / sizeof *counts; k++) {
         struct crowd c;
@@ -335,9 +334,8 @@ static void message_goes_to_every_member_when_there_are_any_number(void **state)
     }
 }
 
-static void messages_are_one_run_when_published_one_behind_the_other(void **state)
+TEST(messages_are_one_run_when_published_one_behind_the_other)
 {
-    (void)state;
     struct crowd c;
     begin(&c, 20, 20, WSPOOL_SLOW_CLOSE);
     publish(&c);
@@ -355,9 +353,8 @@ static void messages_are_one_run_when_published_one_behind_the_other(void **stat
     end(&c);
 }
 
-static void members_are_those_at_the_moment_of_the_call(void **state)
+TEST(members_are_those_at_the_moment_of_the_call)
 {
-    (void)state;
     struct crowd c;
     begin(&c, 3, 2, WSPOOL_SLOW_CLOSE);
     publish(&c);
@@ -374,9 +371,8 @@ static void members_are_those_at_the_moment_of_the_call(void **state)
     end(&c);
 }
 
-static void one_gets_nothing_when_it_is_excepted(void **state)
+TEST(one_gets_nothing_when_it_is_excepted)
 {
-    (void)state;
     struct crowd c;
     begin(&c, 15, 14, WSPOOL_SLOW_CLOSE);
     for (uint32_t i = 0; i < 15; i++) { /* the last one is no member: it excepts nobody */
@@ -390,9 +386,8 @@ static void one_gets_nothing_when_it_is_excepted(void **state)
 }
 
 /* Peers that have ended, or are closing, are members until the way out of the call. */
-static void dead_are_passed_over_when_they_are_members_still(void **state)
+TEST(dead_are_passed_over_when_they_are_members_still)
 {
-    (void)state;
     for (uint32_t dead = 0; dead < 14; dead++) {
         struct crowd c;
         begin(&c, 14, 14, WSPOOL_SLOW_CLOSE);
@@ -409,9 +404,8 @@ static void dead_are_passed_over_when_they_are_members_still(void **state)
     }
 }
 
-static void tally_calls_those_slow_that_are_blocked(void **state)
+TEST(tally_calls_those_slow_that_are_blocked)
 {
-    (void)state;
     struct crowd c;
     begin(&c, 5, 5, WSPOOL_SLOW_DROP_NEWEST);
     publish(&c);
@@ -439,9 +433,8 @@ static void fill(struct crowd *c, uint32_t messages)
     }
 }
 
-static void newest_is_dropped_when_the_messages_are_full(void **state)
+TEST(newest_is_dropped_when_the_messages_are_full)
 {
-    (void)state;
     struct crowd c;
     begin(&c, 3, 3, WSPOOL_SLOW_DROP_NEWEST);
     fill(&c, 4);
@@ -463,9 +456,8 @@ static void newest_is_dropped_when_the_messages_are_full(void **state)
 }
 
 /* A queue of exactly as many bytes as fit, and one byte less. */
-static void newest_is_dropped_when_the_bytes_are_full(void **state)
+TEST(newest_is_dropped_when_the_bytes_are_full)
 {
-    (void)state;
     for (uint32_t room = 3 * IMAGE - 1; room <= 3 * IMAGE; room++) {
         struct crowd c;
         begin(&c, 2, 2, WSPOOL_SLOW_DROP_NEWEST);
@@ -479,9 +471,8 @@ static void newest_is_dropped_when_the_bytes_are_full(void **state)
     }
 }
 
-static void oldest_gives_way_when_the_messages_are_full(void **state)
+TEST(oldest_gives_way_when_the_messages_are_full)
 {
-    (void)state;
     struct crowd c;
     begin(&c, 3, 3, WSPOOL_SLOW_DROP_OLDEST);
     fill(&c, 4);
@@ -499,9 +490,8 @@ static void oldest_gives_way_when_the_messages_are_full(void **state)
     end(&c);
 }
 
-static void oldest_give_way_in_number_when_a_large_one_comes(void **state)
+TEST(oldest_give_way_in_number_when_a_large_one_comes)
 {
-    (void)state;
     for (uint32_t room = 4 * IMAGE - 1; room <= 4 * IMAGE; room++) {
         struct crowd c;
         begin(&c, 1, 1, WSPOOL_SLOW_DROP_OLDEST);
@@ -517,9 +507,8 @@ static void oldest_give_way_in_number_when_a_large_one_comes(void **state)
     }
 }
 
-static void newest_is_dropped_when_the_oldest_are_under_way(void **state)
+TEST(newest_is_dropped_when_the_oldest_are_under_way)
 {
-    (void)state;
     struct crowd c;
     struct iovec vectors[16];
     int n;
@@ -537,9 +526,8 @@ static void newest_is_dropped_when_the_oldest_are_under_way(void **state)
     end(&c);
 }
 
-static void peer_is_closed_when_full_and_that_is_the_policy(void **state)
+TEST(peer_is_closed_when_full_and_that_is_the_policy)
 {
-    (void)state;
     for (int by_bytes = 0; by_bytes < 2; by_bytes++) {
         struct crowd c;
         begin(&c, 3, 3, WSPOOL_SLOW_CLOSE);
@@ -578,9 +566,8 @@ static void make_gap(struct crowd *c, uint32_t peer)
     (void)peek(&c->peers[peer].conn, vectors, &n); /* what is under way does not grow */
 }
 
-static void newest_is_dropped_when_there_is_no_memory_for_a_run(void **state)
+TEST(newest_is_dropped_when_there_is_no_memory_for_a_run)
 {
-    (void)state;
     for (int slow = WSPOOL_SLOW_CLOSE; slow <= WSPOOL_SLOW_DROP_OLDEST; slow++) {
         struct crowd c;
         begin(&c, 15, 15, (enum wspool_slow)slow);
@@ -614,9 +601,8 @@ static void newest_is_dropped_when_there_is_no_memory_for_a_run(void **state)
     }
 }
 
-static void close_ends_the_peer_when_there_is_no_memory_for_it(void **state)
+TEST(close_ends_the_peer_when_there_is_no_memory_for_it)
 {
-    (void)state;
     struct crowd c;
     begin(&c, 2, 2, WSPOOL_SLOW_CLOSE);
     fill(&c, 4);
@@ -657,9 +643,8 @@ static void end_forms(struct crowd *c)
     forms = 1;
 }
 
-static void members_get_an_image_of_their_own_form(void **state)
+TEST(members_get_an_image_of_their_own_form)
 {
-    (void)state;
     struct crowd c;
     begin_forms(&c, 40, 1 + WSPOOL_FORMS, WSPOOL_SLOW_CLOSE);
     for (uint32_t i = 1; i <= 3; i++) {
@@ -688,9 +673,8 @@ static void members_get_an_image_of_their_own_form(void **state)
     end_forms(&c);
 }
 
-static void form_is_not_made_when_nobody_reads_it(void **state)
+TEST(form_is_not_made_when_nobody_reads_it)
 {
-    (void)state;
     struct crowd c;
     begin_forms(&c, 4, 4, WSPOOL_SLOW_CLOSE); /* one reader of each */
     assert_tally(publish_except(&c, LONG, &c.peers[2]), 3, 0, 0, 0, 0);
@@ -709,9 +693,8 @@ static void form_is_not_made_when_nobody_reads_it(void **state)
 }
 
 /* As many bytes as two plain images have: for those who read less, more messages fit. */
-static void limit_in_bytes_is_of_what_a_member_reads(void **state)
+TEST(limit_in_bytes_is_of_what_a_member_reads)
 {
-    (void)state;
     for (uint32_t room = 2 * (2 + LONG) - 1; room <= 2 * (2 + LONG); room++) {
         struct crowd c;
         uint32_t fit[4] = {0}, got[4] = {0};
@@ -738,9 +721,8 @@ static void limit_in_bytes_is_of_what_a_member_reads(void **state)
     }
 }
 
-static void oldest_give_way_in_each_form(void **state)
+TEST(oldest_give_way_in_each_form)
 {
-    (void)state;
     for (int bytes = 0; bytes < 2; bytes++) {
         struct crowd c;
         struct iovec vectors[16];
@@ -790,9 +772,8 @@ static void oldest_give_way_in_each_form(void **state)
     }
 }
 
-static void slow_are_closed_in_each_form(void **state)
+TEST(slow_are_closed_in_each_form)
 {
-    (void)state;
     struct crowd c;
     begin_forms(&c, 8, 4, WSPOOL_SLOW_CLOSE);
     c.config.queue_bytes = 2 * (2 + LONG); /* three messages in form 1, two plain ones */
@@ -810,9 +791,8 @@ static void slow_are_closed_in_each_form(void **state)
 }
 
 /* No memory for the codec, none for the image: the message is the plain one then. */
-static void members_get_it_plain_when_it_can_t_be_coded(void **state)
+TEST(members_get_it_plain_when_it_can_t_be_coded)
 {
-    (void)state;
     for (size_t n = 1; n <= 3; n++) {
         struct crowd c;
         begin_forms(&c, 8, 2, WSPOOL_SLOW_CLOSE);
@@ -874,9 +854,8 @@ static void publish_at_random(struct crowd *c, uint64_t *seed, uint64_t sums[4])
 }
 
 /* For a long time, with transports that take something, nothing, or everything. */
-static void books_balance_when_everything_happens_at_random(void **state)
+TEST(books_balance_when_everything_happens_at_random)
 {
-    (void)state;
     enum { PEERS = 30, STEPS = 6000 };
     for (int way = 0; way < 6; way++) { /* each policy, with one form and with five */
         int slow = WSPOOL_SLOW_CLOSE + way % 3;
@@ -933,32 +912,4 @@ static void books_balance_when_everything_happens_at_random(void **state)
         end(&c);
         forms = 1;
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(message_goes_to_every_member_when_there_are_any_number),
-        cmocka_unit_test(messages_are_one_run_when_published_one_behind_the_other),
-        cmocka_unit_test(members_are_those_at_the_moment_of_the_call),
-        cmocka_unit_test(one_gets_nothing_when_it_is_excepted),
-        cmocka_unit_test(dead_are_passed_over_when_they_are_members_still),
-        cmocka_unit_test(tally_calls_those_slow_that_are_blocked),
-        cmocka_unit_test(newest_is_dropped_when_the_messages_are_full),
-        cmocka_unit_test(newest_is_dropped_when_the_bytes_are_full),
-        cmocka_unit_test(oldest_gives_way_when_the_messages_are_full),
-        cmocka_unit_test(oldest_give_way_in_number_when_a_large_one_comes),
-        cmocka_unit_test(newest_is_dropped_when_the_oldest_are_under_way),
-        cmocka_unit_test(peer_is_closed_when_full_and_that_is_the_policy),
-        cmocka_unit_test(newest_is_dropped_when_there_is_no_memory_for_a_run),
-        cmocka_unit_test(close_ends_the_peer_when_there_is_no_memory_for_it),
-        cmocka_unit_test(members_get_an_image_of_their_own_form),
-        cmocka_unit_test(form_is_not_made_when_nobody_reads_it),
-        cmocka_unit_test(limit_in_bytes_is_of_what_a_member_reads),
-        cmocka_unit_test(oldest_give_way_in_each_form),
-        cmocka_unit_test(slow_are_closed_in_each_form),
-        cmocka_unit_test(members_get_it_plain_when_it_can_t_be_coded),
-        cmocka_unit_test(books_balance_when_everything_happens_at_random),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

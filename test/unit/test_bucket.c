@@ -6,9 +6,8 @@
 #define SECOND UINT64_C(1000000000)
 #define STAMP (UINT64_C(1) << WSP_STAMP_BITS)
 
-static void bucket_is_full_when_all_zero(void **state)
+TEST(bucket_is_full_when_all_zero)
 {
-    (void)state;
     struct wsp_bucket bucket = {0};
     assert_int_equal(sizeof(bucket), 8);
     for (int i = 0; i < 5; i++) {
@@ -18,9 +17,8 @@ static void bucket_is_full_when_all_zero(void **state)
     assert_int_equal(bucket.spent, 5);
 }
 
-static void nothing_is_drawn_when_there_is_not_enough(void **state)
+TEST(nothing_is_drawn_when_there_is_not_enough)
 {
-    (void)state;
     struct wsp_bucket bucket = {0};
     assert_int_equal(wsp_bucket_draw(&bucket, 10, 0, 7, 0), 1);
     assert_int_equal(wsp_bucket_draw(&bucket, 10, 0, 4, 0), 0);
@@ -32,17 +30,15 @@ static void nothing_is_drawn_when_there_is_not_enough(void **state)
     assert_int_equal(wsp_bucket_draw(&bucket, 10, 0, 1, 0), 0);
 }
 
-static void no_token_comes_back_when_the_rate_is_zero(void **state)
+TEST(no_token_comes_back_when_the_rate_is_zero)
 {
-    (void)state;
     struct wsp_bucket bucket = {0};
     assert_int_equal(wsp_bucket_draw(&bucket, 1, 0, 1, 0), 1);
     assert_int_equal(wsp_bucket_draw(&bucket, 1, 0, 1, 1000000 * SECOND), 0);
 }
 
-static void bucket_is_full_again_but_not_fuller_when_it_rested(void **state)
+TEST(bucket_is_full_again_but_not_fuller_when_it_rested)
 {
-    (void)state;
     struct wsp_bucket bucket = {0};
     assert_int_equal(wsp_bucket_draw(&bucket, 100, 10, 100, SECOND), 1);
     assert_int_equal(wsp_bucket_draw(&bucket, 100, 10, 1, SECOND), 0);
@@ -55,9 +51,8 @@ static void bucket_is_full_again_but_not_fuller_when_it_rested(void **state)
     assert_int_equal(wsp_bucket_draw(&late, 3, 10, 1, 9000 * SECOND), 0);
 }
 
-static void rate_holds_in_the_long_run_when_somebody_asks_all_the_time(void **state)
+TEST(rate_holds_in_the_long_run_when_somebody_asks_all_the_time)
 {
-    (void)state;
     static const uint32_t rates[] = {1, 2, 7, 14, 15, 16, 29, 100, 330, 1000};
     for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
         for (uint64_t step = 1; step <= 300; step += 23) {
@@ -80,9 +75,8 @@ static void rate_holds_in_the_long_run_when_somebody_asks_all_the_time(void **st
     }
 }
 
-static void draws_stay_within_the_law_when_costs_and_pauses_are_random(void **state)
+TEST(draws_stay_within_the_law_when_costs_and_pauses_are_random)
 {
-    (void)state;
     uint64_t seed = 6;
     for (int round = 0; round < 300; round++) {
         struct wsp_bucket bucket = {0};
@@ -109,9 +103,8 @@ static void draws_stay_within_the_law_when_costs_and_pauses_are_random(void **st
     }
 }
 
-static void nothing_comes_back_when_time_stands_still(void **state)
+TEST(nothing_comes_back_when_time_stands_still)
 {
-    (void)state;
     struct wsp_bucket bucket = {0};
     uint64_t ns = 50 * SECOND;
     assert_int_equal(wsp_bucket_draw(&bucket, 4, 1000000, 4, ns), 1);
@@ -121,9 +114,8 @@ static void nothing_comes_back_when_time_stands_still(void **state)
     assert_int_equal(wsp_bucket_draw(&bucket, 4, 1000000, 4, ns + STAMP), 1);
 }
 
-static void numbers_do_not_overflow_when_they_are_as_large_as_can_be(void **state)
+TEST(numbers_do_not_overflow_when_they_are_as_large_as_can_be)
 {
-    (void)state;
     struct wsp_bucket bucket = {0};
     assert_int_equal(wsp_bucket_draw(&bucket, UINT32_MAX, UINT32_MAX, UINT32_MAX, 0), 1);
     assert_int_equal(wsp_bucket_draw(&bucket, UINT32_MAX, UINT32_MAX, 1, 0), 0);
@@ -142,9 +134,8 @@ static void numbers_do_not_overflow_when_they_are_as_large_as_can_be(void **stat
     }
 }
 
-static void bucket_goes_on_when_the_stamp_wraps(void **state)
+TEST(bucket_goes_on_when_the_stamp_wraps)
 {
-    (void)state;
     struct wsp_bucket bucket = {0};
     uint64_t wrap = UINT64_C(1) << (32 + WSP_STAMP_BITS);
     assert_int_equal(wsp_bucket_draw(&bucket, 10, 10, 10, wrap - 1), 1);
@@ -152,27 +143,9 @@ static void bucket_goes_on_when_the_stamp_wraps(void **state)
     assert_int_equal(wsp_bucket_draw(&bucket, 10, 10, 9, wrap + SECOND), 1);
 }
 
-static void draw_is_refused_when_the_burst_became_smaller_than_what_is_spent(void **state)
+TEST(draw_is_refused_when_the_burst_became_smaller_than_what_is_spent)
 {
-    (void)state;
     struct wsp_bucket bucket = {.spent = 8, .stamp = 0};
     assert_int_equal(wsp_bucket_draw(&bucket, 5, 0, 0, 0), 0);
     assert_int_equal(wsp_bucket_draw(&bucket, 5, 0, 4, 0), 0);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bucket_is_full_when_all_zero),
-        cmocka_unit_test(nothing_is_drawn_when_there_is_not_enough),
-        cmocka_unit_test(no_token_comes_back_when_the_rate_is_zero),
-        cmocka_unit_test(bucket_is_full_again_but_not_fuller_when_it_rested),
-        cmocka_unit_test(rate_holds_in_the_long_run_when_somebody_asks_all_the_time),
-        cmocka_unit_test(draws_stay_within_the_law_when_costs_and_pauses_are_random),
-        cmocka_unit_test(nothing_comes_back_when_time_stands_still),
-        cmocka_unit_test(numbers_do_not_overflow_when_they_are_as_large_as_can_be),
-        cmocka_unit_test(bucket_goes_on_when_the_stamp_wraps),
-        cmocka_unit_test(draw_is_refused_when_the_burst_became_smaller_than_what_is_spent),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,9 +16,8 @@ static int reserve(struct wsp_bytes *bytes, const wspool_mem *mem, size_t more)
     return wsp_bytes_reserve(bytes, mem, more, MOST);
 }
 
-static void append_keeps_all_bytes_when_it_grows(void **state)
+TEST(append_keeps_all_bytes_when_it_grows)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_bytes bytes = {0};
@@ -43,9 +42,8 @@ static void append_keeps_all_bytes_when_it_grows(void **state)
     assert_int_equal(mem.live, 0);
 }
 
-static void capacity_starts_at_256_and_doubles_when_pieces_are_small(void **state)
+TEST(capacity_starts_at_256_and_doubles_when_pieces_are_small)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_bytes bytes = {0};
@@ -61,9 +59,8 @@ static void capacity_starts_at_256_and_doubles_when_pieces_are_small(void **stat
     wsp_bytes_fini(&bytes, &hooks);
 }
 
-static void capacity_is_a_power_of_two_when_much_is_needed_at_once(void **state)
+TEST(capacity_is_a_power_of_two_when_much_is_needed_at_once)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_bytes bytes = {0};
@@ -77,9 +74,8 @@ static void capacity_is_a_power_of_two_when_much_is_needed_at_once(void **state)
     wsp_bytes_fini(&bytes, &hooks);
 }
 
-static void capacity_ends_at_the_most(void **state)
+TEST(capacity_ends_at_the_most)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_bytes bytes = {0};
@@ -100,9 +96,8 @@ static void capacity_ends_at_the_most(void **state)
     assert_int_equal(mem.live, 0);
 }
 
-static void reserve_allocates_nothing_when_there_is_room(void **state)
+TEST(reserve_allocates_nothing_when_there_is_room)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_bytes bytes = {0};
@@ -118,9 +113,8 @@ static void reserve_allocates_nothing_when_there_is_room(void **state)
     wsp_bytes_fini(&bytes, &hooks);
 }
 
-static void nothing_changes_when_the_allocator_says_no(void **state)
+TEST(nothing_changes_when_the_allocator_says_no)
 {
-    (void)state;
     struct test_mem mem = {.fail_at = 1};
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_bytes bytes = {0};
@@ -140,9 +134,8 @@ static void nothing_changes_when_the_allocator_says_no(void **state)
     assert_int_equal(mem.live, 0);
 }
 
-static void fini_leaves_an_empty_one_when_called_twice(void **state)
+TEST(fini_leaves_an_empty_one_when_called_twice)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_bytes bytes = {0};
@@ -153,18 +146,4 @@ static void fini_leaves_an_empty_one_when_called_twice(void **state)
     assert_int_equal(bytes.cap, 0);
     wsp_bytes_fini(&bytes, &hooks);
     assert_int_equal(mem.live, 0);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(append_keeps_all_bytes_when_it_grows),
-        cmocka_unit_test(capacity_starts_at_256_and_doubles_when_pieces_are_small),
-        cmocka_unit_test(capacity_is_a_power_of_two_when_much_is_needed_at_once),
-        cmocka_unit_test(capacity_ends_at_the_most),
-        cmocka_unit_test(reserve_allocates_nothing_when_there_is_room),
-        cmocka_unit_test(nothing_changes_when_the_allocator_says_no),
-        cmocka_unit_test(fini_leaves_an_empty_one_when_called_twice),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,9 +31,8 @@ struct node {
     char key;
 };
 
-static void map_is_wrong_when_a_node_lies_elsewhere(void **state)
+TEST(map_is_wrong_when_a_node_lies_elsewhere)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_siphash_key seed = {1, 2};
@@ -56,9 +55,8 @@ static void map_is_wrong_when_a_node_lies_elsewhere(void **state)
     assert_int_equal(mem.live, 0);
 }
 
-static void slots_are_wrong_when_taken_and_free_are_mixed_up(void **state)
+TEST(slots_are_wrong_when_taken_and_free_are_mixed_up)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_slots slots;
@@ -90,9 +88,8 @@ static void slots_are_wrong_when_taken_and_free_are_mixed_up(void **state)
     assert_int_equal(mem.live, 0);
 }
 
-static void bitset_is_wrong_when_its_levels_differ(void **state)
+TEST(bitset_is_wrong_when_its_levels_differ)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_bitset set = {0};
@@ -112,9 +109,8 @@ static struct wsp_timer *timer_at(void *owner, uint32_t slot)
     return (struct wsp_timer *)owner + slot;
 }
 
-static void timers_are_wrong_when_one_lies_in_another_list(void **state)
+TEST(timers_are_wrong_when_one_lies_in_another_list)
 {
-    (void)state;
     struct wsp_timers timers;
     struct wsp_timer three[3];
     wsp_timers_init(&timers, 0, timer_at, three);
@@ -132,18 +128,16 @@ static void timers_are_wrong_when_one_lies_in_another_list(void **state)
     BROKEN(wsp_timers_check(&timers), timers.tick, 1); /* beyond `until` */
 }
 
-static void bucket_is_wrong_when_more_is_spent_than_it_holds(void **state)
+TEST(bucket_is_wrong_when_more_is_spent_than_it_holds)
 {
-    (void)state;
     struct wsp_bucket bucket = {0};
     assert_int_equal(wsp_bucket_draw(&bucket, 5, 1, 5, 0), 1);
     BROKEN(wsp_bucket_check(&bucket, 5), bucket.spent, 6);
     assert_int_equal(wsp_bucket_check(&bucket, 4), 0);
 }
 
-static void spares_are_wrong_when_they_are_not_as_many_as_counted(void **state)
+TEST(spares_are_wrong_when_they_are_not_as_many_as_counted)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_spares spares;
@@ -161,9 +155,8 @@ static void spares_are_wrong_when_they_are_not_as_many_as_counted(void **state)
     assert_int_equal(mem.live, 0);
 }
 
-static void bytes_are_wrong_when_there_are_more_than_fit(void **state)
+TEST(bytes_are_wrong_when_there_are_more_than_fit)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_bytes bytes = {0};
@@ -178,9 +171,8 @@ static void bytes_are_wrong_when_there_are_more_than_fit(void **state)
 
 /* --------------------------------------------------------------------- wire */
 
-static void blocks_are_wrong_when_holds_or_bytes_are(void **state)
+TEST(blocks_are_wrong_when_holds_or_bytes_are)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_blocks blocks, other = {0};
@@ -217,9 +209,8 @@ static void blocks_are_wrong_when_holds_or_bytes_are(void **state)
     assert_int_equal(mem.live, 0);
 }
 
-static void decoders_are_wrong_when_a_spare_is_not_between_frames(void **state)
+TEST(decoders_are_wrong_when_a_spare_is_not_between_frames)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_decoders decoders;
@@ -247,9 +238,8 @@ static void decoders_are_wrong_when_a_spare_is_not_between_frames(void **state)
     assert_int_equal(mem.live, 0);
 }
 
-static void gate_is_wrong_when_it_holds_a_whole_head(void **state)
+TEST(gate_is_wrong_when_it_holds_a_whole_head)
 {
-    (void)state;
     struct wsp_gate gate = {.bytes = {0x81, 0x80}, .have = 5};
     BROKEN(wsp_gate_check(&gate), gate.have, 6);
     gate.bytes[1] = 0xff;
@@ -258,9 +248,8 @@ static void gate_is_wrong_when_it_holds_a_whole_head(void **state)
     BROKEN(wsp_gate_check(&gate), gate.bytes[1], 0xfe);
 }
 
-static void utf8_is_wrong_when_its_bounds_are_no_range(void **state)
+TEST(utf8_is_wrong_when_its_bounds_are_no_range)
 {
-    (void)state;
     struct wsp_utf8 utf8 = {0};
     assert_int_equal(wsp_utf8_check(&utf8), 1);
     assert_int_equal(wsp_utf8_feed(&utf8, (const uint8_t *)"\xf0", 1), 1);
@@ -311,9 +300,8 @@ static void queue_end(struct queue *w)
     assert_int_equal(w->mem.live, 0);
 }
 
-static void outq_is_wrong_when_its_runs_are(void **state)
+TEST(outq_is_wrong_when_its_runs_are)
 {
-    (void)state;
     struct queue w;
     queue_begin(&w);
     struct wsp_outq *q = &w.q;
@@ -337,9 +325,8 @@ static void outq_is_wrong_when_its_runs_are(void **state)
     queue_end(&w);
 }
 
-static void outq_is_wrong_when_its_control_bytes_are(void **state)
+TEST(outq_is_wrong_when_its_control_bytes_are)
 {
-    (void)state;
     struct queue w;
     queue_begin(&w);
     struct wsp_outq *q = &w.q;
@@ -359,9 +346,8 @@ static void outq_is_wrong_when_its_control_bytes_are(void **state)
     queue_end(&w);
 }
 
-static void stock_is_wrong_when_its_spares_are(void **state)
+TEST(stock_is_wrong_when_its_spares_are)
 {
-    (void)state;
     struct queue w;
     queue_begin(&w);
     BROKEN(wsp_stock_check(&w.stock), w.stock.runs.count, 1);
@@ -369,9 +355,8 @@ static void stock_is_wrong_when_its_spares_are(void **state)
     queue_end(&w);
 }
 
-static void inbound_is_wrong_when_it_holds_what_belongs_elsewhere(void **state)
+TEST(inbound_is_wrong_when_it_holds_what_belongs_elsewhere)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_decoders decoders;
@@ -421,9 +406,8 @@ static void inbound_is_wrong_when_it_holds_what_belongs_elsewhere(void **state)
 
 /* ------------------------------------------------------------------ channel */
 
-static void registry_is_wrong_when_a_channel_is_none_that_could_be(void **state)
+TEST(registry_is_wrong_when_a_channel_is_none_that_could_be)
 {
-    (void)state;
     static struct host h;
     struct wsp_peer *peers[2];
     uint64_t n;
@@ -451,9 +435,8 @@ static void registry_is_wrong_when_a_channel_is_none_that_could_be(void **state)
 
 /* ------------------------------------------------------------------- policy */
 
-static void routes_are_wrong_when_one_is_not_its_pattern(void **state)
+TEST(routes_are_wrong_when_one_is_not_its_pattern)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_routes routes = {0};
@@ -480,9 +463,8 @@ static void routes_are_wrong_when_one_is_not_its_pattern(void **state)
     assert_int_equal(mem.live, 0);
 }
 
-static void origins_are_wrong_when_a_part_of_one_is_missing(void **state)
+TEST(origins_are_wrong_when_a_part_of_one_is_missing)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_origins origins;
@@ -539,9 +521,8 @@ static void begin(struct host *h, struct wsp_peer **peers)
     host_check(h);
 }
 
-static void pool_is_wrong_when_any_of_its_rooms_is(void **state)
+TEST(pool_is_wrong_when_any_of_its_rooms_is)
 {
-    (void)state;
     static struct host h;
     struct wsp_peer *peers[PEERS];
     begin(&h, peers);
@@ -561,9 +542,8 @@ static void pool_is_wrong_when_any_of_its_rooms_is(void **state)
     host_end(&h);
 }
 
-static void pool_is_wrong_when_a_set_names_nobody(void **state)
+TEST(pool_is_wrong_when_a_set_names_nobody)
 {
-    (void)state;
     static struct host h;
     struct wsp_peer *peers[PEERS];
     begin(&h, peers);
@@ -585,9 +565,8 @@ static void pool_is_wrong_when_a_set_names_nobody(void **state)
     host_end(&h);
 }
 
-static void pool_is_wrong_when_a_peer_is(void **state)
+TEST(pool_is_wrong_when_a_peer_is)
 {
-    (void)state;
     static struct host h;
     struct wsp_peer *p[PEERS];
     begin(&h, p);
@@ -631,9 +610,8 @@ static void pool_is_wrong_when_a_peer_is(void **state)
     host_end(&h);
 }
 
-static void pool_is_wrong_when_a_call_has_left_something(void **state)
+TEST(pool_is_wrong_when_a_call_has_left_something)
 {
-    (void)state;
     static struct host h;
     struct wsp_peer *peers[PEERS];
     begin(&h, peers);
@@ -654,9 +632,8 @@ struct seen_letter {
     wspool_verdict verdict;
 };
 
-static void mailbox_is_wrong_when_a_letter_says_nothing_or_the_list_goes_round(void **state)
+TEST(mailbox_is_wrong_when_a_letter_says_nothing_or_the_list_goes_round)
 {
-    (void)state;
     static struct host h;
     struct wsp_peer *peers[PEERS];
     begin(&h, peers);
@@ -676,34 +653,4 @@ static void mailbox_is_wrong_when_a_letter_says_nothing_or_the_list_goes_round(v
     }
     assert_int_equal(wspool_tick(h.pool, h.now), 0);
     host_end(&h);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(map_is_wrong_when_a_node_lies_elsewhere),
-        cmocka_unit_test(slots_are_wrong_when_taken_and_free_are_mixed_up),
-        cmocka_unit_test(bitset_is_wrong_when_its_levels_differ),
-        cmocka_unit_test(timers_are_wrong_when_one_lies_in_another_list),
-        cmocka_unit_test(bucket_is_wrong_when_more_is_spent_than_it_holds),
-        cmocka_unit_test(spares_are_wrong_when_they_are_not_as_many_as_counted),
-        cmocka_unit_test(bytes_are_wrong_when_there_are_more_than_fit),
-        cmocka_unit_test(blocks_are_wrong_when_holds_or_bytes_are),
-        cmocka_unit_test(decoders_are_wrong_when_a_spare_is_not_between_frames),
-        cmocka_unit_test(gate_is_wrong_when_it_holds_a_whole_head),
-        cmocka_unit_test(utf8_is_wrong_when_its_bounds_are_no_range),
-        cmocka_unit_test(outq_is_wrong_when_its_runs_are),
-        cmocka_unit_test(outq_is_wrong_when_its_control_bytes_are),
-        cmocka_unit_test(stock_is_wrong_when_its_spares_are),
-        cmocka_unit_test(inbound_is_wrong_when_it_holds_what_belongs_elsewhere),
-        cmocka_unit_test(registry_is_wrong_when_a_channel_is_none_that_could_be),
-        cmocka_unit_test(routes_are_wrong_when_one_is_not_its_pattern),
-        cmocka_unit_test(origins_are_wrong_when_a_part_of_one_is_missing),
-        cmocka_unit_test(pool_is_wrong_when_any_of_its_rooms_is),
-        cmocka_unit_test(pool_is_wrong_when_a_set_names_nobody),
-        cmocka_unit_test(pool_is_wrong_when_a_peer_is),
-        cmocka_unit_test(pool_is_wrong_when_a_call_has_left_something),
-        cmocka_unit_test(mailbox_is_wrong_when_a_letter_says_nothing_or_the_list_goes_round),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

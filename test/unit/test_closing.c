@@ -22,17 +22,15 @@ static int is_lawful(int code)
     return 0;
 }
 
-static void code_when_reserved_or_unknown_is_not_ok(void **state)
+TEST(code_when_reserved_or_unknown_is_not_ok)
 {
-    (void)state;
     for (int code = -70000; code <= 140000; code++) {
         assert_int_equal(wsp_close_code_ok(code) != 0, is_lawful(code));
     }
 }
 
-static void close_when_code_or_reason_is_unlawful_may_not_be_sent(void **state)
+TEST(close_when_code_or_reason_is_unlawful_may_not_be_sent)
 {
-    (void)state;
     char reason[WSP_CLOSE_REASON_MAX + 1];
     memset(reason, 'r', sizeof reason);
     assert_int_equal(wsp_close_may_send(1000, NULL, 0), 1);
@@ -54,9 +52,8 @@ static int parse(const struct guard *guard, const void *payload, size_t len, int
     return wsp_close_parse((const uint8_t *)guard_at_end(guard, payload, len), len, code);
 }
 
-static void payload_when_empty_is_1005_and_when_of_one_byte_1002(void **state)
+TEST(payload_when_empty_is_1005_and_when_of_one_byte_1002)
 {
-    (void)state;
     struct guard guard;
     int code = 0;
     guard_open(&guard, 128);
@@ -69,9 +66,8 @@ static void payload_when_empty_is_1005_and_when_of_one_byte_1002(void **state)
     guard_close(&guard);
 }
 
-static void payload_when_it_has_a_code_is_judged_by_it(void **state)
+TEST(payload_when_it_has_a_code_is_judged_by_it)
 {
-    (void)state;
     struct guard guard;
     guard_open(&guard, 128);
     for (int code = 0; code <= 65535; code++) {
@@ -88,9 +84,8 @@ static void payload_when_it_has_a_code_is_judged_by_it(void **state)
     guard_close(&guard);
 }
 
-static void reason_when_not_utf8_is_1007_wherever_it_breaks(void **state)
+TEST(reason_when_not_utf8_is_1007_wherever_it_breaks)
 {
-    (void)state;
     struct guard guard;
     uint8_t payload[125] = {1000 / 256, 1000 % 256};
     int code;
@@ -115,9 +110,8 @@ static void reason_when_not_utf8_is_1007_wherever_it_breaks(void **state)
     guard_close(&guard);
 }
 
-static void payload_when_written_is_code_and_reason_and_no_byte_more(void **state)
+TEST(payload_when_written_is_code_and_reason_and_no_byte_more)
 {
-    (void)state;
     struct guard guard;
     char reason[WSP_CLOSE_REASON_MAX];
     uint64_t random = 41;
@@ -142,17 +136,4 @@ static void payload_when_written_is_code_and_reason_and_no_byte_more(void **stat
     assert_int_equal(wsp_close_write(untouched, 1000, NULL, 0), 2);
     assert_memory_equal(untouched, "\x03\xe8\x11", 3);
     guard_close(&guard);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(code_when_reserved_or_unknown_is_not_ok),
-        cmocka_unit_test(close_when_code_or_reason_is_unlawful_may_not_be_sent),
-        cmocka_unit_test(payload_when_empty_is_1005_and_when_of_one_byte_1002),
-        cmocka_unit_test(payload_when_it_has_a_code_is_judged_by_it),
-        cmocka_unit_test(reason_when_not_utf8_is_1007_wherever_it_breaks),
-        cmocka_unit_test(payload_when_written_is_code_and_reason_and_no_byte_more),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

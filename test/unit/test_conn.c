@@ -349,9 +349,8 @@ static const uint8_t code_1000[] = {0x03, 0xe8};
 
 /* --------------------------------------------------------------------- states */
 
-static void connection_when_made_waits_for_its_handshake_and_no_longer(void **state)
+TEST(connection_when_made_waits_for_its_handshake_and_no_longer)
 {
-    (void)state;
     static const enum wsp_state states[] = {WSP_HEAD, WSP_PENDING, WSP_HELD, WSP_REFUSED};
     struct world *w = world_open();
     w->config.handshake_time = 7 * SEC;
@@ -376,9 +375,8 @@ static void connection_when_made_waits_for_its_handshake_and_no_longer(void **st
     world_close(w);
 }
 
-static void connection_when_opened_pings_listens_and_takes_messages(void **state)
+TEST(connection_when_opened_pings_listens_and_takes_messages)
 {
-    (void)state;
     static const enum wsp_state states[] = {WSP_HEAD, WSP_PENDING, WSP_HELD};
     struct world *w = world_open();
     for (uint32_t i = 0; i < 3; i++) {
@@ -423,9 +421,8 @@ static struct wsp_conn *in_state(struct world *w, enum wsp_state state)
     return conn;
 }
 
-static void connection_when_closed_from_any_state_goes_where_the_graph_says(void **state)
+TEST(connection_when_closed_from_any_state_goes_where_the_graph_says)
 {
-    (void)state;
     for (int from = WSP_HEAD; from <= WSP_CLOSED; from++) {
         for (int how = 0; how < 2; how++) {
             struct world *w = world_open();
@@ -462,9 +459,8 @@ static void connection_when_closed_from_any_state_goes_where_the_graph_says(void
     }
 }
 
-static void connection_when_ended_from_any_state_is_closed_and_told_once(void **state)
+TEST(connection_when_ended_from_any_state_is_closed_and_told_once)
 {
-    (void)state;
     for (int from = WSP_HEAD; from <= WSP_CLOSED; from++) {
         struct world *w = world_open();
         struct wsp_conn *conn = in_state(w, (enum wsp_state)from);
@@ -500,9 +496,8 @@ static void connection_when_ended_from_any_state_is_closed_and_told_once(void **
     }
 }
 
-static void refusal_when_flushed_is_closed(void **state)
+TEST(refusal_when_flushed_is_closed)
 {
-    (void)state;
     struct world *w = world_open();
     struct wsp_conn *conn = make(w, 0, WSP_REFUSED);
     static const char answer[] = "HTTP/1.1 404 Not Found\r\n\r\n";
@@ -520,9 +515,8 @@ static void refusal_when_flushed_is_closed(void **state)
     world_close(w);
 }
 
-static void check_when_the_books_are_cooked_sees_it(void **state)
+TEST(check_when_the_books_are_cooked_sees_it)
 {
-    (void)state;
     struct world *w = world_open();
     struct wsp_conn *conn = open_one(w, 0);
     conn->out.open = 0;
@@ -548,9 +542,8 @@ static void check_when_the_books_are_cooked_sees_it(void **state)
 
 /* --------------------------------------------------------------- pings, pongs */
 
-static void ping_when_nothing_is_heard_comes_on_time_and_again(void **state)
+TEST(ping_when_nothing_is_heard_comes_on_time_and_again)
 {
-    (void)state;
     struct world *w = world_open();
     struct wsp_conn *conn = open_one(w, 0);
     uint64_t due = w->link.now + 30 * SEC;
@@ -574,9 +567,8 @@ static void ping_when_nothing_is_heard_comes_on_time_and_again(void **state)
     world_close(w);
 }
 
-static void ping_when_it_has_jitter_varies_within_it(void **state)
+TEST(ping_when_it_has_jitter_varies_within_it)
 {
-    (void)state;
     struct world *w = world_open();
     uint64_t least = UINT64_MAX, most = 0;
     w->config.ping_jitter = 10;
@@ -592,9 +584,8 @@ static void ping_when_it_has_jitter_varies_within_it(void **state)
     world_close(w);
 }
 
-static void ping_when_not_answered_ends_it(void **state)
+TEST(ping_when_not_answered_ends_it)
 {
-    (void)state;
     struct world *w = world_open();
     struct wsp_conn *conn = open_one(w, 0);
     uint64_t opened = w->link.now;
@@ -609,9 +600,8 @@ static void ping_when_not_answered_ends_it(void **state)
     world_close(w);
 }
 
-static void ping_when_any_byte_comes_is_answered(void **state)
+TEST(ping_when_any_byte_comes_is_answered)
 {
-    (void)state;
     struct world *w = world_open();
     struct wsp_conn *conn = open_one(w, 0);
     sleep_for(w, 31 * SEC);
@@ -626,9 +616,8 @@ static void ping_when_any_byte_comes_is_answered(void **state)
     world_close(w);
 }
 
-static void ping_when_its_interval_is_shorter_than_the_wait_for_its_answer_keeps_it(void **state)
+TEST(ping_when_its_interval_is_shorter_than_the_wait_for_its_answer_keeps_it)
 {
-    (void)state;
     struct world *w = world_open();
     w->config.ping_interval = 5 * SEC;
     w->config.pong_time = 60 * SEC;
@@ -642,9 +631,8 @@ static void ping_when_its_interval_is_shorter_than_the_wait_for_its_answer_keeps
     world_close(w);
 }
 
-static void ping_when_switched_off_never_comes(void **state)
+TEST(ping_when_switched_off_never_comes)
 {
-    (void)state;
     struct world *w = world_open();
     w->config.ping_interval = 0;
     struct wsp_conn *conn = open_one(w, 0);
@@ -655,9 +643,8 @@ static void ping_when_switched_off_never_comes(void **state)
     world_close(w);
 }
 
-static void ping_when_there_is_no_memory_is_tried_again(void **state)
+TEST(ping_when_there_is_no_memory_is_tried_again)
 {
-    (void)state;
     struct world *w = world_open();
     struct wsp_conn *conn = open_one(w, 0);
     w->mem.fail_at = 1;
@@ -673,9 +660,8 @@ static void ping_when_there_is_no_memory_is_tried_again(void **state)
     world_close(w);
 }
 
-static void ping_of_the_peer_when_read_is_answered_with_its_payload(void **state)
+TEST(ping_of_the_peer_when_read_is_answered_with_its_payload)
 {
-    (void)state;
     struct world *w = world_open();
     struct wsp_conn *conn = open_one(w, 0);
     uint8_t payload[WSP_CONTROL_MAX];
@@ -694,9 +680,8 @@ static void ping_of_the_peer_when_read_is_answered_with_its_payload(void **state
     world_close(w);
 }
 
-static void pings_when_too_many_to_answer_drop_pongs_and_count_them(void **state)
+TEST(pings_when_too_many_to_answer_drop_pongs_and_count_them)
 {
-    (void)state;
     struct world *w = world_open();
     struct wsp_conn *conn = open_one(w, 0);
     uint8_t payload[WSP_CONTROL_MAX] = {0};
@@ -713,9 +698,8 @@ static void pings_when_too_many_to_answer_drop_pongs_and_count_them(void **state
     world_close(w);
 }
 
-static void pong_when_there_is_no_memory_for_it_closes(void **state)
+TEST(pong_when_there_is_no_memory_for_it_closes)
 {
-    (void)state;
     for (int all = 0; all < 2; all++) {
         struct world *w = world_open();
         struct wsp_conn *conn = open_one(w, 0);
@@ -735,9 +719,8 @@ static void pong_when_there_is_no_memory_for_it_closes(void **state)
 
 /* ------------------------------------------------------------------- nuisance */
 
-static void nuisance_when_its_budget_is_spent_closes(void **state)
+TEST(nuisance_when_its_budget_is_spent_closes)
 {
-    (void)state;
     static const struct {
         unsigned first;
         size_t len;
@@ -776,9 +759,8 @@ static void nuisance_when_its_budget_is_spent_closes(void **state)
     }
 }
 
-static void nuisance_when_time_passes_is_forgiven(void **state)
+TEST(nuisance_when_time_passes_is_forgiven)
 {
-    (void)state;
     struct world *w = world_open();
     w->config.nuisance_burst = 5;
     w->config.nuisance_rate = 2;
@@ -797,9 +779,8 @@ static void nuisance_when_time_passes_is_forgiven(void **state)
     world_close(w);
 }
 
-static void nuisance_when_without_a_budget_is_only_counted(void **state)
+TEST(nuisance_when_without_a_budget_is_only_counted)
 {
-    (void)state;
     struct world *w = world_open();
     w->config.nuisance_burst = 0;
     struct wsp_conn *conn = open_one(w, 0);
@@ -812,9 +793,8 @@ static void nuisance_when_without_a_budget_is_only_counted(void **state)
 }
 
 /* A pong is no nuisance once for each ping of ours. */
-static void pong_when_it_answers_a_ping_is_no_nuisance(void **state)
+TEST(pong_when_it_answers_a_ping_is_no_nuisance)
 {
-    (void)state;
     struct world *w = world_open();
     struct wsp_conn *conn = open_one(w, 0);
     sleep_for(w, 31 * SEC);
@@ -829,9 +809,8 @@ static void pong_when_it_answers_a_ping_is_no_nuisance(void **state)
 
 /* -------------------------------------------------------------------- closing */
 
-static void close_of_the_peer_when_lawful_is_echoed_and_then_it_is_over(void **state)
+TEST(close_of_the_peer_when_lawful_is_echoed_and_then_it_is_over)
 {
-    (void)state;
     static const struct {
         const char *payload;
         size_t len;
@@ -864,9 +843,8 @@ static void close_of_the_peer_when_lawful_is_echoed_and_then_it_is_over(void **s
     }
 }
 
-static void close_of_the_peer_when_unlawful_is_answered_with_the_fault(void **state)
+TEST(close_of_the_peer_when_unlawful_is_answered_with_the_fault)
 {
-    (void)state;
     static const struct {
         const char *payload;
         size_t len;
@@ -891,9 +869,8 @@ static void close_of_the_peer_when_unlawful_is_answered_with_the_fault(void **st
     }
 }
 
-static void bytes_when_they_follow_a_close_are_nothing(void **state)
+TEST(bytes_when_they_follow_a_close_are_nothing)
 {
-    (void)state;
     struct world *w = world_open();
     struct wsp_conn *conn = open_one(w, 0);
     uint8_t bytes[200];
@@ -915,9 +892,8 @@ static void bytes_when_they_follow_a_close_are_nothing(void **state)
     world_close(w);
 }
 
-static void close_of_the_host_when_messages_wait_comes_behind_them(void **state)
+TEST(close_of_the_host_when_messages_wait_comes_behind_them)
 {
-    (void)state;
     for (int peer_first = 0; peer_first < 2; peer_first++) {
         struct world *w = world_open();
         struct wsp_conn *conn = open_one(w, 0);
@@ -955,9 +931,8 @@ static void close_of_the_host_when_messages_wait_comes_behind_them(void **state)
     }
 }
 
-static void close_of_the_host_when_dropping_sends_only_what_is_under_way(void **state)
+TEST(close_of_the_host_when_dropping_sends_only_what_is_under_way)
 {
-    (void)state;
     struct world *w = world_open();
     struct wsp_conn *conn = open_one(w, 0);
     uint8_t bytes[200];
@@ -982,9 +957,8 @@ static void close_of_the_host_when_dropping_sends_only_what_is_under_way(void **
     world_close(w);
 }
 
-static void close_when_not_answered_ends_after_its_time(void **state)
+TEST(close_when_not_answered_ends_after_its_time)
 {
-    (void)state;
     for (int taken = 0; taken < 3; taken++) {
         struct world *w = world_open();
         struct wsp_conn *conn = open_one(w, 0);
@@ -1013,9 +987,8 @@ static void close_when_not_answered_ends_after_its_time(void **state)
 }
 
 /* The ping's clock has nothing to say any more. */
-static void close_when_a_ping_is_out_ends_after_its_time_all_the_same(void **state)
+TEST(close_when_a_ping_is_out_ends_after_its_time_all_the_same)
 {
-    (void)state;
     for (int way = 0; way < 4; way++) {
         struct world *w = world_open();
         struct wsp_conn *conn = open_one(w, 0);
@@ -1044,9 +1017,8 @@ static void close_when_a_ping_is_out_ends_after_its_time_all_the_same(void **sta
     }
 }
 
-static void close_when_there_is_no_memory_for_it_is_over_at_once(void **state)
+TEST(close_when_there_is_no_memory_for_it_is_over_at_once)
 {
-    (void)state;
     struct world *w = world_open();
     struct wsp_conn *conn = open_one(w, 0);
     assert_int_equal(push(w, conn, 10), 0);
@@ -1065,9 +1037,8 @@ static void close_when_there_is_no_memory_for_it_is_over_at_once(void **state)
     world_close(w);
 }
 
-static void close_when_there_is_no_memory_to_wait_for_the_other_is_over_at_once(void **state)
+TEST(close_when_there_is_no_memory_to_wait_for_the_other_is_over_at_once)
 {
-    (void)state;
     struct world *w = world_open();
     struct wsp_conn *conn = open_one(w, 0);
     wsp_conn_close(&w->link, conn, WSPOOL_END_DRAIN, 4200, "drain", 5, 0);
@@ -1079,9 +1050,8 @@ static void close_when_there_is_no_memory_to_wait_for_the_other_is_over_at_once(
     world_close(w);
 }
 
-static void ends_when_failed_say_the_code_and_text_of_the_header(void **state)
+TEST(ends_when_failed_say_the_code_and_text_of_the_header)
 {
-    (void)state;
     static const struct {
         int code;
         const char *text;
@@ -1106,9 +1076,8 @@ static void ends_when_failed_say_the_code_and_text_of_the_header(void **state)
 
 /* --------------------------------------------------------------- what comes in */
 
-static void peer_when_it_breaks_a_rule_is_closed_with_its_code_and_its_close_is_found(void **state)
+TEST(peer_when_it_breaks_a_rule_is_closed_with_its_code_and_its_close_is_found)
 {
-    (void)state;
     static const struct {
         const char *bytes;
         size_t len;
@@ -1144,9 +1113,8 @@ static void peer_when_it_breaks_a_rule_is_closed_with_its_code_and_its_close_is_
     }
 }
 
-static void memory_when_it_fails_anywhere_ends_or_closes_with_nomem(void **state)
+TEST(memory_when_it_fails_anywhere_ends_or_closes_with_nomem)
 {
-    (void)state;
     uint8_t bytes[2000], payload[600];
     memset(payload, 'f', sizeof payload);
     size_t len = frame_client(bytes, WSP_TEXT, payload, 300);
@@ -1180,9 +1148,8 @@ static void memory_when_it_fails_anywhere_ends_or_closes_with_nomem(void **state
     }
 }
 
-static void hook_when_it_closes_hears_no_more_and_the_close_behind_is_found(void **state)
+TEST(hook_when_it_closes_hears_no_more_and_the_close_behind_is_found)
 {
-    (void)state;
     for (int how = 1; how <= 2; how++) {
         struct world *w = world_open();
         struct wsp_conn *conn = open_one(w, 0);
@@ -1221,9 +1188,8 @@ static void block_it(struct world *w, struct wsp_conn *conn, size_t bytes)
     assert_int_equal(conn->out.blocked, 1);
 }
 
-static void output_when_not_taken_blocks_until_writable(void **state)
+TEST(output_when_not_taken_blocks_until_writable)
 {
-    (void)state;
     struct world *w = world_open();
     struct wsp_conn *conn = open_one(w, 0);
     uint8_t room[4000];
@@ -1255,9 +1221,8 @@ static void output_when_not_taken_blocks_until_writable(void **state)
     world_close(w);
 }
 
-static void output_when_more_waits_than_was_peeked_is_noticed_again(void **state)
+TEST(output_when_more_waits_than_was_peeked_is_noticed_again)
 {
-    (void)state;
     struct world *w = world_open();
     struct wsp_conn *conn = open_one(w, 0);
     uint8_t room[100];
@@ -1273,9 +1238,8 @@ static void output_when_more_waits_than_was_peeked_is_noticed_again(void **state
     world_close(w);
 }
 
-static void output_when_it_stands_still_ends_it_after_flush_time(void **state)
+TEST(output_when_it_stands_still_ends_it_after_flush_time)
 {
-    (void)state;
     /* Later than one ping, and behind one that falls due meanwhile. */
     static const uint64_t times[] = {SEC, 29 * SEC, 45 * SEC, 7 * SEC + 13};
     for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
@@ -1295,9 +1259,8 @@ static void output_when_it_stands_still_ends_it_after_flush_time(void **state)
     }
 }
 
-static void output_when_it_moves_has_the_whole_flush_time_again(void **state)
+TEST(output_when_it_moves_has_the_whole_flush_time_again)
 {
-    (void)state;
     struct world *w = world_open();
     struct wsp_conn *conn = open_one(w, 0);
     uint8_t room[4000];
@@ -1323,9 +1286,8 @@ static void output_when_it_moves_has_the_whole_flush_time_again(void **state)
     world_close(w);
 }
 
-static void output_when_all_was_taken_forgets_that_it_stood_still(void **state)
+TEST(output_when_all_was_taken_forgets_that_it_stood_still)
 {
-    (void)state;
     struct world *w = world_open();
     w->config.flush_time = 20 * SEC;
     w->config.ping_interval = 0;
@@ -1342,9 +1304,8 @@ static void output_when_all_was_taken_forgets_that_it_stood_still(void **state)
     world_close(w);
 }
 
-static void output_when_flush_time_is_off_may_stand_still(void **state)
+TEST(output_when_flush_time_is_off_may_stand_still)
 {
-    (void)state;
     struct world *w = world_open();
     w->config.flush_time = 0;
     struct wsp_conn *conn = open_one(w, 0);
@@ -1355,9 +1316,8 @@ static void output_when_flush_time_is_off_may_stand_still(void **state)
     world_close(w);
 }
 
-static void pong_when_output_is_blocked_is_not_awaited(void **state)
+TEST(pong_when_output_is_blocked_is_not_awaited)
 {
-    (void)state;
     struct world *w = world_open();
     w->config.flush_time = 0;
     struct wsp_conn *conn = open_one(w, 0);
@@ -1370,9 +1330,8 @@ static void pong_when_output_is_blocked_is_not_awaited(void **state)
     world_close(w);
 }
 
-static void pong_when_output_flows_again_is_awaited_anew(void **state)
+TEST(pong_when_output_flows_again_is_awaited_anew)
 {
-    (void)state;
     struct world *w = world_open();
     w->config.flush_time = 0;
     struct wsp_conn *conn = open_one(w, 0);
@@ -1387,9 +1346,8 @@ static void pong_when_output_flows_again_is_awaited_anew(void **state)
     world_close(w);
 }
 
-static void pressure_when_half_full_and_an_eighth_is_told_once_each(void **state)
+TEST(pressure_when_half_full_and_an_eighth_is_told_once_each)
 {
-    (void)state;
     struct world *w = world_open();
     w->config.queue_bytes = 1200; /* 100 messages of 12 */
     w->config.queue_messages = 1000;
@@ -1424,9 +1382,8 @@ static void pressure_when_half_full_and_an_eighth_is_told_once_each(void **state
 
 /* ------------------------------------------------------------ other deadlines */
 
-static void peer_when_idle_is_closed(void **state)
+TEST(peer_when_idle_is_closed)
 {
-    (void)state;
     for (int way = 0; way < 3; way++) {
         struct world *w = world_open();
         w->config.idle_time = 50 * SEC;
@@ -1448,9 +1405,8 @@ static void peer_when_idle_is_closed(void **state)
     }
 }
 
-static void peer_when_its_lifetime_is_over_is_closed(void **state)
+TEST(peer_when_its_lifetime_is_over_is_closed)
 {
-    (void)state;
     for (int blocked = 0; blocked < 2; blocked++) {
         struct world *w = world_open();
         w->config.lifetime = 100 * SEC;
@@ -1473,9 +1429,8 @@ static void peer_when_its_lifetime_is_over_is_closed(void **state)
     }
 }
 
-static void message_when_it_does_not_end_is_closed(void **state)
+TEST(message_when_it_does_not_end_is_closed)
 {
-    (void)state;
     for (int way = 0; way < 5; way++) {
         struct world *w = world_open();
         w->config.message_time = 20 * SEC;
@@ -1514,9 +1469,8 @@ static void message_when_it_does_not_end_is_closed(void **state)
     }
 }
 
-static void message_when_more_of_it_has_come_has_more_time(void **state)
+TEST(message_when_more_of_it_has_come_has_more_time)
 {
-    (void)state;
     static uint8_t frame[100000 + FRAME_HEAD_MAX], payload[100000];
     for (size_t come = 0; come <= 12288; come += 4096) {
         for (size_t less = 0; less < 2; less++) {
@@ -1536,9 +1490,8 @@ static void message_when_more_of_it_has_come_has_more_time(void **state)
     }
 }
 
-static void message_when_it_is_over_has_no_deadline(void **state)
+TEST(message_when_it_is_over_has_no_deadline)
 {
-    (void)state;
     struct world *w = world_open();
     w->config.ping_interval = 0;
     struct wsp_conn *conn = open_one(w, 0);
@@ -1553,9 +1506,8 @@ static void message_when_it_is_over_has_no_deadline(void **state)
 }
 
 /* While its output is blocked nothing is read, so nothing that it should say is late. */
-static void deadlines_of_reading_when_blocked_wait_and_begin_anew(void **state)
+TEST(deadlines_of_reading_when_blocked_wait_and_begin_anew)
 {
-    (void)state;
     for (int way = 0; way < 8; way++) {
         struct world *w = world_open();
         int idle = way & 1;
@@ -1581,9 +1533,8 @@ static void deadlines_of_reading_when_blocked_wait_and_begin_anew(void **state)
 }
 
 /* The nearest deadline comes first, whichever fires before it. */
-static void deadlines_when_all_are_on_come_in_their_order(void **state)
+TEST(deadlines_when_all_are_on_come_in_their_order)
 {
-    (void)state;
     uint64_t random = 92;
     for (int round = 0; round < 400; round++) {
         struct world *w = world_open();
@@ -1628,9 +1579,8 @@ static void deadlines_when_all_are_on_come_in_their_order(void **state)
 
 /* ------------------------------------------------------------- letting go of it */
 
-static void connection_when_let_go_of_counts_what_was_lost_and_holds_nothing(void **state)
+TEST(connection_when_let_go_of_counts_what_was_lost_and_holds_nothing)
 {
-    (void)state;
     struct world *w = world_open();
     struct wsp_conn *conn = open_one(w, 0);
     for (int i = 0; i < 20; i++) {
@@ -1657,9 +1607,8 @@ static void connection_when_let_go_of_counts_what_was_lost_and_holds_nothing(voi
 }
 
 /* The host may still be writing what it peeked. */
-static void bytes_when_peeked_stay_until_the_release(void **state)
+TEST(bytes_when_peeked_stay_until_the_release)
 {
-    (void)state;
     for (int what = 1; what < 8; what++) { /* messages, control frames, the Close; or all */
         struct world *w = world_open();
         struct wsp_conn *conn = open_one(w, 0);
@@ -1854,9 +1803,8 @@ static void life_step(struct world *w, struct wsp_conn *conn, struct life *life,
     life_check(w, conn, life);
 }
 
-static void connection_when_used_at_random_never_goes_back(void **state)
+TEST(connection_when_used_at_random_never_goes_back)
 {
-    (void)state;
     size_t ends[WSPOOL_END_COUNT] = {0};
     for (uint64_t seed = 1; seed <= 800; seed++) {
         uint64_t random = seed;
@@ -1891,63 +1839,4 @@ static void connection_when_used_at_random_never_goes_back(void **state)
             fail_msg("nobody ended with: %s", wspool_end_text(all[i]));
         }
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(connection_when_made_waits_for_its_handshake_and_no_longer),
-        cmocka_unit_test(connection_when_opened_pings_listens_and_takes_messages),
-        cmocka_unit_test(connection_when_closed_from_any_state_goes_where_the_graph_says),
-        cmocka_unit_test(connection_when_ended_from_any_state_is_closed_and_told_once),
-        cmocka_unit_test(refusal_when_flushed_is_closed),
-        cmocka_unit_test(check_when_the_books_are_cooked_sees_it),
-        cmocka_unit_test(ping_when_nothing_is_heard_comes_on_time_and_again),
-        cmocka_unit_test(ping_when_it_has_jitter_varies_within_it),
-        cmocka_unit_test(ping_when_not_answered_ends_it),
-        cmocka_unit_test(ping_when_any_byte_comes_is_answered),
-        cmocka_unit_test(ping_when_its_interval_is_shorter_than_the_wait_for_its_answer_keeps_it),
-        cmocka_unit_test(ping_when_switched_off_never_comes),
-        cmocka_unit_test(ping_when_there_is_no_memory_is_tried_again),
-        cmocka_unit_test(ping_of_the_peer_when_read_is_answered_with_its_payload),
-        cmocka_unit_test(pings_when_too_many_to_answer_drop_pongs_and_count_them),
-        cmocka_unit_test(pong_when_there_is_no_memory_for_it_closes),
-        cmocka_unit_test(nuisance_when_its_budget_is_spent_closes),
-        cmocka_unit_test(nuisance_when_time_passes_is_forgiven),
-        cmocka_unit_test(nuisance_when_without_a_budget_is_only_counted),
-        cmocka_unit_test(pong_when_it_answers_a_ping_is_no_nuisance),
-        cmocka_unit_test(close_of_the_peer_when_lawful_is_echoed_and_then_it_is_over),
-        cmocka_unit_test(close_of_the_peer_when_unlawful_is_answered_with_the_fault),
-        cmocka_unit_test(bytes_when_they_follow_a_close_are_nothing),
-        cmocka_unit_test(close_of_the_host_when_messages_wait_comes_behind_them),
-        cmocka_unit_test(close_of_the_host_when_dropping_sends_only_what_is_under_way),
-        cmocka_unit_test(close_when_not_answered_ends_after_its_time),
-        cmocka_unit_test(close_when_a_ping_is_out_ends_after_its_time_all_the_same),
-        cmocka_unit_test(close_when_there_is_no_memory_for_it_is_over_at_once),
-        cmocka_unit_test(close_when_there_is_no_memory_to_wait_for_the_other_is_over_at_once),
-        cmocka_unit_test(ends_when_failed_say_the_code_and_text_of_the_header),
-        cmocka_unit_test(peer_when_it_breaks_a_rule_is_closed_with_its_code_and_its_close_is_found),
-        cmocka_unit_test(memory_when_it_fails_anywhere_ends_or_closes_with_nomem),
-        cmocka_unit_test(hook_when_it_closes_hears_no_more_and_the_close_behind_is_found),
-        cmocka_unit_test(output_when_not_taken_blocks_until_writable),
-        cmocka_unit_test(output_when_more_waits_than_was_peeked_is_noticed_again),
-        cmocka_unit_test(output_when_it_stands_still_ends_it_after_flush_time),
-        cmocka_unit_test(output_when_it_moves_has_the_whole_flush_time_again),
-        cmocka_unit_test(output_when_all_was_taken_forgets_that_it_stood_still),
-        cmocka_unit_test(output_when_flush_time_is_off_may_stand_still),
-        cmocka_unit_test(pong_when_output_is_blocked_is_not_awaited),
-        cmocka_unit_test(pong_when_output_flows_again_is_awaited_anew),
-        cmocka_unit_test(pressure_when_half_full_and_an_eighth_is_told_once_each),
-        cmocka_unit_test(peer_when_idle_is_closed),
-        cmocka_unit_test(peer_when_its_lifetime_is_over_is_closed),
-        cmocka_unit_test(message_when_it_does_not_end_is_closed),
-        cmocka_unit_test(message_when_more_of_it_has_come_has_more_time),
-        cmocka_unit_test(message_when_it_is_over_has_no_deadline),
-        cmocka_unit_test(deadlines_of_reading_when_blocked_wait_and_begin_anew),
-        cmocka_unit_test(deadlines_when_all_are_on_come_in_their_order),
-        cmocka_unit_test(connection_when_let_go_of_counts_what_was_lost_and_holds_nothing),
-        cmocka_unit_test(bytes_when_peeked_stay_until_the_release),
-        cmocka_unit_test(connection_when_used_at_random_never_goes_back),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -80,9 +80,8 @@ static size_t next_length(size_t len)
     return len < 65530 && len + 997 > 65530 ? 65530 : len + 997;
 }
 
-static void image_when_encoded_equals_that_of_an_independent_encoder(void **state)
+TEST(image_when_encoded_equals_that_of_an_independent_encoder)
 {
-    (void)state;
     static const enum wsp_opcode opcodes[] = {WSP_TEXT, WSP_BINARY, WSP_CLOSE, WSP_PING, WSP_PONG};
     enum { MOST = 70000 };
     struct world w;
@@ -139,9 +138,8 @@ static int take_key(uint8_t *key, size_t len, void *user)
 }
 
 /* T23: one more reason for not sending by wslay: a context serves one role only. */
-static void mask_when_one_was_sent_sticks_to_the_context_of_wslay(void **state)
+TEST(mask_when_one_was_sent_sticks_to_the_context_of_wslay)
 {
-    (void)state;
     struct wslay_frame_callbacks callbacks = {.send_callback = write_down,
                                               .genmask_callback = take_key};
     struct wslay_frame_iocb frame = {.fin = 1,
@@ -179,9 +177,8 @@ static ssize_t write_far(const uint8_t *data, size_t len, int flags, void *user)
 }
 
 /* We write the heads of our frames by ourselves; wslay would write the same. */
-static void image_when_written_is_what_wslay_would_send(void **state)
+TEST(image_when_written_is_what_wslay_would_send)
 {
-    (void)state;
     enum { MOST = 70000 };
     static uint8_t payload[MOST], ours[MOST + FRAME_HEAD_MAX], theirs[MOST + FRAME_HEAD_MAX];
     struct wslay_frame_callbacks callbacks = {.send_callback = write_far};
@@ -330,9 +327,8 @@ static void decode_cut(struct wsp_decoders *decoders, const struct test_frame *f
 static const unsigned lawful[] = {FRAME_FIN | 1, FRAME_FIN | 2, FRAME_FIN | 0, 0, 1, 2,
                                   FRAME_FIN | 8, FRAME_FIN | 9, FRAME_FIN | 10};
 
-static void frame_when_small_is_decoded_under_every_cut(void **state)
+TEST(frame_when_small_is_decoded_under_every_cut)
 {
-    (void)state;
     struct world w;
     uint64_t random = 53;
     world_open(&w);
@@ -362,9 +358,8 @@ static void frame_when_small_is_decoded_under_every_cut(void **state)
     world_close(&w);
 }
 
-static void frame_when_large_is_decoded_under_random_cuts(void **state)
+TEST(frame_when_large_is_decoded_under_random_cuts)
 {
-    (void)state;
     static const size_t sizes[] = {125,  126,   127,   4095,  4096,  4097,  8191,
                                    8192, 10000, 65535, 65536, 65537, 200000};
     struct world w;
@@ -383,9 +378,8 @@ static void frame_when_large_is_decoded_under_random_cuts(void **state)
 }
 
 /* Two collections are given the same pieces: ours unmasks in one, wslay in the other. */
-static void payload_when_we_unmask_is_the_same_as_when_wslay_does(void **state)
+TEST(payload_when_we_unmask_is_the_same_as_when_wslay_does)
 {
-    (void)state;
     struct world ours, theirs;
     uint64_t random = 55;
     world_open(&ours);
@@ -436,9 +430,8 @@ static void payload_when_we_unmask_is_the_same_as_when_wslay_does(void **state)
 }
 
 /* wslay is the judge beside the gate: what the gate must never let through ends with -1. */
-static void frame_when_wslay_finds_fault_is_minus_one(void **state)
+TEST(frame_when_wslay_finds_fault_is_minus_one)
 {
-    (void)state;
     static const struct wsp_frame bad[] = {
         {.length = 126, .opcode = WSP_PING, .fin = 1, .masked = 1},
         {.length = UINT64_C(1) << 63, .opcode = WSP_BINARY, .fin = 1, .masked = 1},
@@ -480,9 +473,8 @@ static ssize_t show_bytes(uint8_t *buf, size_t len, int flags, void *user)
 
 /* What wsp_frame_is_whole takes goes neither by way of the gate nor of wslay. It need not: here are
  * all heads that it takes, and both see the same frame in each. */
-static void head_when_taken_as_whole_is_the_same_to_gate_and_wslay(void **state)
+TEST(head_when_taken_as_whole_is_the_same_to_gate_and_wslay)
 {
-    (void)state;
     static const struct wslay_frame_callbacks callbacks = {.recv_callback = show_bytes};
     const uint8_t key[4] = {0x12, 0x34, 0x56, 0x78};
     size_t taken = 0, all = 65536 + FRAME_HEAD_MAX;
@@ -529,9 +521,8 @@ static void head_when_taken_as_whole_is_the_same_to_gate_and_wslay(void **state)
 
 /* ----------------------------------------------------------------- memory */
 
-static void decoder_when_discarded_anywhere_leaks_nothing_and_is_not_used_again(void **state)
+TEST(decoder_when_discarded_anywhere_leaks_nothing_and_is_not_used_again)
 {
-    (void)state;
     struct world w;
     uint64_t random = 56;
     struct test_frame f;
@@ -555,9 +546,8 @@ static void decoder_when_discarded_anywhere_leaks_nothing_and_is_not_used_again(
     world_close(&w);
 }
 
-static void decoders_when_given_back_serve_again_and_a_few_are_kept(void **state)
+TEST(decoders_when_given_back_serve_again_and_a_few_are_kept)
 {
-    (void)state;
     enum { MANY = 40, KEPT = 16 };
     struct world w;
     uint64_t random = 57;
@@ -591,9 +581,8 @@ static void decoders_when_given_back_serve_again_and_a_few_are_kept(void **state
     world_close(&w);
 }
 
-static void borrow_when_there_is_no_memory_is_null_and_leaks_nothing(void **state)
+TEST(borrow_when_there_is_no_memory_is_null_and_leaks_nothing)
 {
-    (void)state;
     struct world w;
     uint64_t random = 58;
     struct test_frame f;
@@ -612,22 +601,4 @@ static void borrow_when_there_is_no_memory_is_null_and_leaks_nothing(void **stat
     assert_int_equal(w.mem.failures, 1);
     frame_free(&f);
     world_close(&w);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(image_when_encoded_equals_that_of_an_independent_encoder),
-        cmocka_unit_test(mask_when_one_was_sent_sticks_to_the_context_of_wslay),
-        cmocka_unit_test(image_when_written_is_what_wslay_would_send),
-        cmocka_unit_test(frame_when_small_is_decoded_under_every_cut),
-        cmocka_unit_test(frame_when_large_is_decoded_under_random_cuts),
-        cmocka_unit_test(payload_when_we_unmask_is_the_same_as_when_wslay_does),
-        cmocka_unit_test(frame_when_wslay_finds_fault_is_minus_one),
-        cmocka_unit_test(head_when_taken_as_whole_is_the_same_to_gate_and_wslay),
-        cmocka_unit_test(decoder_when_discarded_anywhere_leaks_nothing_and_is_not_used_again),
-        cmocka_unit_test(decoders_when_given_back_serve_again_and_a_few_are_kept),
-        cmocka_unit_test(borrow_when_there_is_no_memory_is_null_and_leaks_nothing),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -273,9 +273,8 @@ static void expect_and_free(struct stream *s, size_t limit)
 
 /* ------------------------------------------------------------------ messages */
 
-static void message_when_coded_is_heard_under_every_cut(void **state)
+TEST(message_when_coded_is_heard_under_every_cut)
 {
-    (void)state;
     struct stream *s = stream_new();
     put_message(s, WSP_TEXT, "heellllo wwwwwwwwwwooooorld", 27, 1);
     put_message(s, WSP_BINARY, "\xff\xff\xff\0\0", 5, 1);
@@ -299,9 +298,8 @@ static void message_when_coded_is_heard_under_every_cut(void **state)
     free(s);
 }
 
-static void message_when_coded_in_fragments_with_controls_between_is_heard(void **state)
+TEST(message_when_coded_in_fragments_with_controls_between_is_heard)
 {
-    (void)state;
     static const char text[] = "aaaaaaaaaabbbbbbbbbbcccccccccccccccccccccccccccccccccccde";
     struct stream *s = stream_new();
     for (size_t frames = 2; frames < 20; frames++) {
@@ -311,9 +309,8 @@ static void message_when_coded_in_fragments_with_controls_between_is_heard(void 
     expect_and_free(s, NO_LIMIT);
 }
 
-static void messages_when_plain_and_coded_in_turn_are_told_apart(void **state)
+TEST(messages_when_plain_and_coded_in_turn_are_told_apart)
 {
-    (void)state;
     struct stream *s = stream_new();
     put_plain(s, WSP_TEXT, "plain", 5);
     put_message(s, WSP_TEXT, "coded", 5, 3);
@@ -327,9 +324,8 @@ static void messages_when_plain_and_coded_in_turn_are_told_apart(void **state)
     expect_and_free(s, 100);
 }
 
-static void message_when_empty_is_heard(void **state)
+TEST(message_when_empty_is_heard)
 {
-    (void)state;
     struct stream *s = stream_new();
     for (unsigned opcode = WSP_TEXT; opcode <= WSP_BINARY; opcode++) {
         put_frame(s, FRAME_FIN | FRAME_RSV1 | opcode, "", 0); /* a piece without input */
@@ -352,9 +348,8 @@ static void message_when_empty_is_heard(void **state)
 }
 
 /* Messages of all sizes around what is decoded in a step, in all shapes. */
-static void streams_when_random_are_heard_in_random_pieces(void **state)
+TEST(streams_when_random_are_heard_in_random_pieces)
 {
-    (void)state;
     static uint8_t bytes[20000];
     uint64_t random = 71;
     for (int round = 0; round < 12; round++) {
@@ -381,9 +376,8 @@ static void streams_when_random_are_heard_in_random_pieces(void **state)
 
 /* -------------------------------------------------------------------- limits */
 
-static void message_when_at_its_limit_is_heard_and_one_byte_over_is_too_big(void **state)
+TEST(message_when_at_its_limit_is_heard_and_one_byte_over_is_too_big)
 {
-    (void)state;
     static const size_t limits[] = {1,        2,        255,          256,          257,  STEP - 1,
                                     STEP,     STEP + 1, 2 * STEP - 1, 2 * STEP,     5000, 9999,
                                     3 * STEP, 16384,    16385,        5 * STEP + 7, 65536};
@@ -424,9 +418,8 @@ static void message_when_at_its_limit_is_heard_and_one_byte_over_is_too_big(void
     }
 }
 
-static void bomb_when_it_bursts_is_too_big_and_costs_no_more_than_the_limit(void **state)
+TEST(bomb_when_it_bursts_is_too_big_and_costs_no_more_than_the_limit)
 {
-    (void)state;
     static const size_t limits[] = {1, 100, STEP, 65536, 1 << 20};
     for (size_t i = 0; i < 5; i++) {
         struct stream *s = stream_new();
@@ -449,9 +442,8 @@ static void bomb_when_it_bursts_is_too_big_and_costs_no_more_than_the_limit(void
     }
 }
 
-static void input_when_it_produces_nothing_has_an_end_nevertheless(void **state)
+TEST(input_when_it_produces_nothing_has_an_end_nevertheless)
 {
-    (void)state;
     static const size_t limits[] = {1, 3, 4, 1000, 4096, 10001};
     static uint8_t nothing[2 * 10001];
     for (size_t i = 0; i < sizeof nothing; i++) {
@@ -509,9 +501,8 @@ static void input_when_it_produces_nothing_has_an_end_nevertheless(void **state)
 }
 
 /* The allowance is for coded messages alone. */
-static void message_when_plain_gets_no_more_than_the_limit(void **state)
+TEST(message_when_plain_gets_no_more_than_the_limit)
 {
-    (void)state;
     for (int before = 0; before < 2; before++) {
         struct stream *s = stream_new();
         if (before) {
@@ -529,9 +520,8 @@ static void message_when_plain_gets_no_more_than_the_limit(void **state)
 
 /* ---------------------------------------------------------------------- text */
 
-static void text_when_coded_is_judged_by_what_comes_out(void **state)
+TEST(text_when_coded_is_judged_by_what_comes_out)
 {
-    (void)state;
     struct stream *s = stream_new();
     uint8_t long_text[2 * STEP + 1];
     /* the pairs themselves are no UTF-8 */
@@ -554,9 +544,8 @@ static void text_when_coded_is_judged_by_what_comes_out(void **state)
     expect_and_free(s, NO_LIMIT);
 }
 
-static void text_when_bad_is_refused_at_its_first_bad_byte(void **state)
+TEST(text_when_bad_is_refused_at_its_first_bad_byte)
 {
-    (void)state;
     static const struct {
         const char *text;
         size_t len, bad; /* the first byte that can't be right */
@@ -595,9 +584,8 @@ static void text_when_bad_is_refused_at_its_first_bad_byte(void **state)
     }
 }
 
-static void text_when_it_ends_inside_a_character_is_refused_at_its_end(void **state)
+TEST(text_when_it_ends_inside_a_character_is_refused_at_its_end)
 {
-    (void)state;
     for (size_t frames = 1; frames < 4; frames++) {
         struct stream *s = stream_new();
         static const char text[] = "ab\xf0\x9f\x98";
@@ -617,9 +605,8 @@ static void text_when_it_ends_inside_a_character_is_refused_at_its_end(void **st
 
 /* -------------------------------------------------------------------- faults */
 
-static void coding_when_bad_is_an_error_and_the_close_behind_it_is_found(void **state)
+TEST(coding_when_bad_is_an_error_and_the_close_behind_it_is_found)
 {
-    (void)state;
     static const struct {
         const char *coded;
         size_t len;
@@ -646,9 +633,8 @@ static void coding_when_bad_is_an_error_and_the_close_behind_it_is_found(void **
     }
 }
 
-static void rsv1_when_not_at_a_message_s_beginning_is_a_protocol_error(void **state)
+TEST(rsv1_when_not_at_a_message_s_beginning_is_a_protocol_error)
 {
-    (void)state;
     static const struct {
         unsigned in_message; /* a fragment comes before; with RSV1 or without */
         unsigned first;
@@ -676,9 +662,8 @@ static void rsv1_when_not_at_a_message_s_beginning_is_a_protocol_error(void **st
     }
 }
 
-static void rsv1_when_nothing_was_agreed_upon_is_a_protocol_error(void **state)
+TEST(rsv1_when_nothing_was_agreed_upon_is_a_protocol_error)
 {
-    (void)state;
     struct stream *s = stream_new();
     struct world w;
     struct peer p;
@@ -705,9 +690,8 @@ static enum wspool_decoded stand_still(unsigned reading, void **state, wspool_de
     return WSPOOL_DECODED_FULL;
 }
 
-static void codec_when_it_stands_still_is_bad_coding_not_a_loop(void **state)
+TEST(codec_when_it_stands_still_is_bad_coding_not_a_loop)
 {
-    (void)state;
     for (size_t len = 0; len < 3; len++) {
         struct stream *s = stream_new();
         struct world w;
@@ -729,9 +713,8 @@ static void codec_when_it_stands_still_is_bad_coding_not_a_loop(void **state)
     }
 }
 
-static void memory_when_it_fails_anywhere_is_an_error_and_the_close_is_found(void **state)
+TEST(memory_when_it_fails_anywhere_is_an_error_and_the_close_is_found)
 {
-    (void)state;
     static uint8_t bytes[3 * STEP];
     uint64_t random = 79;
     memset(bytes, 'm', sizeof bytes);
@@ -777,9 +760,8 @@ static void memory_when_it_fails_anywhere_is_an_error_and_the_close_is_found(voi
 
 /* Frames in any order with any coded bytes, orders to fail among them: what is heard is the same
  * whatever the cuts are, and however sure the codec is. */
-static void streams_when_of_any_bytes_are_heard_alike_under_all_cuts(void **state)
+TEST(streams_when_of_any_bytes_are_heard_alike_under_all_cuts)
 {
-    (void)state;
     static const uint8_t counts[] = {0, 0, 1, 2, 40, 255};
     static const uint8_t alphabet[] = {'N', 'N', 'N', 'N', 'N', 'L', 'X', 'B', 'M', 0};
     static const unsigned firsts[] = {FRAME_FIN | FRAME_RSV1 | WSP_TEXT,
@@ -840,9 +822,8 @@ static void streams_when_of_any_bytes_are_heard_alike_under_all_cuts(void **stat
 
 /* --------------------------------------------------------------------- state */
 
-static void state_when_the_codec_keeps_it_serves_the_next_message(void **state)
+TEST(state_when_the_codec_keeps_it_serves_the_next_message)
 {
-    (void)state;
     struct stream *s = stream_new();
     put_message(s, WSP_TEXT, "aaaaaaa", 7, 2);
     put_coded(s, WSP_TEXT, (const uint8_t *)"\0L\0L", 4, 1); /* leans on the message before */
@@ -859,9 +840,8 @@ static void state_when_the_codec_keeps_it_serves_the_next_message(void **state)
     free(s);
 }
 
-static void state_when_not_kept_is_new_with_each_message(void **state)
+TEST(state_when_not_kept_is_new_with_each_message)
 {
-    (void)state;
     struct stream *s = stream_new();
     put_message(s, WSP_TEXT, "aaaaaaa", 7, 2);
     put_coded(s, WSP_TEXT, (const uint8_t *)"\2b\0L", 4, 2);
@@ -874,9 +854,8 @@ static void state_when_not_kept_is_new_with_each_message(void **state)
     free(s);
 }
 
-static void states_when_of_many_peers_do_not_mix(void **state)
+TEST(states_when_of_many_peers_do_not_mix)
 {
-    (void)state;
     struct world w;
     struct peer *peers = calloc(40, sizeof *peers); /* more than there are spares */
     world_open(&w);
@@ -916,9 +895,8 @@ static void states_when_of_many_peers_do_not_mix(void **state)
 
 /* What a peer that has said something costs while it is silent: the record and the codec's state,
  * but no buffer. */
-static void buffer_when_a_state_is_kept_is_given_back(void **state)
+TEST(buffer_when_a_state_is_kept_is_given_back)
 {
-    (void)state;
     struct world w;
     struct peer p;
     struct stream *s = stream_new();
@@ -941,9 +919,8 @@ static void buffer_when_a_state_is_kept_is_given_back(void **state)
 }
 
 /* The peer goes, or the host closes, at each byte of the stream. */
-static void state_when_the_peer_goes_anywhere_is_given_back_once(void **state)
+TEST(state_when_the_peer_goes_anywhere_is_given_back_once)
 {
-    (void)state;
     struct stream *s = stream_new();
     put_message(s, WSP_TEXT, "aaaaabbbbbbc", 12, 2);
     put_plain(s, WSP_TEXT, "plain", 5);
@@ -979,9 +956,8 @@ static void state_when_the_peer_goes_anywhere_is_given_back_once(void **state)
 }
 
 /* From inside the message hook: what is shown is still there, the next call discards. */
-static void state_when_the_host_closes_from_a_message_is_given_back(void **state)
+TEST(state_when_the_host_closes_from_a_message_is_given_back)
 {
-    (void)state;
     for (unsigned reading = 0; reading < 2; reading++) {
         struct stream *s = stream_new();
         struct world w;
@@ -1007,9 +983,8 @@ static void state_when_the_host_closes_from_a_message_is_given_back(void **state
 }
 
 /* What the peer has sent of a message, for the time that it is given. */
-static void received_when_coded_counts_what_came_on_the_wire(void **state)
+TEST(received_when_coded_counts_what_came_on_the_wire)
 {
-    (void)state;
     struct stream *s = stream_new();
     struct world w;
     struct peer p;
@@ -1029,36 +1004,4 @@ static void received_when_coded_counts_what_came_on_the_wire(void **state)
     peer_close(&p);
     world_close(&w);
     free(s);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(message_when_coded_is_heard_under_every_cut),
-        cmocka_unit_test(message_when_coded_in_fragments_with_controls_between_is_heard),
-        cmocka_unit_test(messages_when_plain_and_coded_in_turn_are_told_apart),
-        cmocka_unit_test(message_when_empty_is_heard),
-        cmocka_unit_test(streams_when_random_are_heard_in_random_pieces),
-        cmocka_unit_test(message_when_at_its_limit_is_heard_and_one_byte_over_is_too_big),
-        cmocka_unit_test(bomb_when_it_bursts_is_too_big_and_costs_no_more_than_the_limit),
-        cmocka_unit_test(input_when_it_produces_nothing_has_an_end_nevertheless),
-        cmocka_unit_test(message_when_plain_gets_no_more_than_the_limit),
-        cmocka_unit_test(text_when_coded_is_judged_by_what_comes_out),
-        cmocka_unit_test(text_when_bad_is_refused_at_its_first_bad_byte),
-        cmocka_unit_test(text_when_it_ends_inside_a_character_is_refused_at_its_end),
-        cmocka_unit_test(coding_when_bad_is_an_error_and_the_close_behind_it_is_found),
-        cmocka_unit_test(rsv1_when_not_at_a_message_s_beginning_is_a_protocol_error),
-        cmocka_unit_test(rsv1_when_nothing_was_agreed_upon_is_a_protocol_error),
-        cmocka_unit_test(codec_when_it_stands_still_is_bad_coding_not_a_loop),
-        cmocka_unit_test(memory_when_it_fails_anywhere_is_an_error_and_the_close_is_found),
-        cmocka_unit_test(streams_when_of_any_bytes_are_heard_alike_under_all_cuts),
-        cmocka_unit_test(state_when_the_codec_keeps_it_serves_the_next_message),
-        cmocka_unit_test(state_when_not_kept_is_new_with_each_message),
-        cmocka_unit_test(states_when_of_many_peers_do_not_mix),
-        cmocka_unit_test(buffer_when_a_state_is_kept_is_given_back),
-        cmocka_unit_test(state_when_the_peer_goes_anywhere_is_given_back_once),
-        cmocka_unit_test(state_when_the_host_closes_from_a_message_is_given_back),
-        cmocka_unit_test(received_when_coded_counts_what_came_on_the_wire),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,9 +69,8 @@ static void expect(const char *value, const char *expected)
 
 #define H "Sec-WebSocket-Extensions"
 
-static void offer_when_lawful_is_read(void **state)
+TEST(offer_when_lawful_is_read)
 {
-    (void)state;
     expect("a", "a");
     expect("permessage-deflate", "permessage-deflate");
     expect("a;b", "a;b");
@@ -86,18 +85,16 @@ static void offer_when_lawful_is_read(void **state)
     expect("a;b=1;c=2;d=3;e=4;f=5;g=6;h=7;i=8", "a;b=1;c=2;d=3;e=4;f=5;g=6;h=7;i=8");
 }
 
-static void list_when_of_several_is_read_in_order(void **state)
+TEST(list_when_of_several_is_read_in_order)
 {
-    (void)state;
     expect("a, b", "a|b");
     expect("a;x=1,b;y=\"2\",c", "a;x=1|b;y=2|c");
     expect("a,a;b,a", "a|a;b|a");
     expect("a;b=\"c\",d", "a;b=c|d");
 }
 
-static void element_when_empty_is_no_element(void **state)
+TEST(element_when_empty_is_no_element)
 {
-    (void)state;
     expect("", "");
     expect(",", "");
     expect(", ,\t,,", "");
@@ -107,9 +104,8 @@ static void element_when_empty_is_no_element(void **state)
     expect("a, ,!;=", "a!");
 }
 
-static void blank_when_anywhere_between_is_passed_over(void **state)
+TEST(blank_when_anywhere_between_is_passed_over)
 {
-    (void)state;
     expect("  a  ;  b  =  c  ", "a;b=c");
     expect("\ta\t;\tb\t=\t\"c\"\t,\td\t", "a;b=c|d");
     expect("a ; b , c ;d = \"e\" ", "a;b|c;d=e");
@@ -123,9 +119,8 @@ static void blank_when_anywhere_between_is_passed_over(void **state)
     expect("a;b=\"c\" d", "!");
 }
 
-static void name_or_value_when_missing_is_no_list(void **state)
+TEST(name_or_value_when_missing_is_no_list)
 {
-    (void)state;
     expect(";", "!");
     expect(";a", "!");
     expect("a;", "!");
@@ -143,9 +138,8 @@ static void name_or_value_when_missing_is_no_list(void **state)
     expect("a;b=c=d", "!");
 }
 
-static void quote_when_not_around_a_token_is_no_list(void **state)
+TEST(quote_when_not_around_a_token_is_no_list)
 {
-    (void)state;
     expect("a;b=\"\"", "!");
     expect("a;b=\"", "!");
     expect("a;b=\"c", "!");
@@ -164,9 +158,8 @@ static void quote_when_not_around_a_token_is_no_list(void **state)
     expect("a;b=\"c\\,d\"", "!");
 }
 
-static void backslash_when_in_quotes_declines_the_offer_alone(void **state)
+TEST(backslash_when_in_quotes_declines_the_offer_alone)
 {
-    (void)state;
     expect("a;b=\"c\\d\"", "");
     expect("a;b=\"\\c\", e", "e");
     expect("z, a;x;b=\"\\\\\";y=1, e;f", "z|e;f");
@@ -181,9 +174,8 @@ static void backslash_when_in_quotes_declines_the_offer_alone(void **state)
     expect("a;b\\c", "!");
 }
 
-static void params_when_too_many_decline_the_offer_alone(void **state)
+TEST(params_when_too_many_decline_the_offer_alone)
 {
-    (void)state;
     expect("a;b=1;c=2;d=3;e=4;f=5;g=6;h=7;i=8;j=9", "");
     expect("a;b;c;d;e;f;g;h;i;j;k;l;m, z", "z");
     expect("y, a;b;c;d;e;f;g;h;i;j, z;b", "y|z;b");
@@ -191,9 +183,8 @@ static void params_when_too_many_decline_the_offer_alone(void **state)
     expect("a;b;c;d;e;f;g;h;i;j=\"", "!");
 }
 
-static void byte_when_it_is_no_token_s_is_no_list(void **state)
+TEST(byte_when_it_is_no_token_s_is_no_list)
 {
-    (void)state;
     for (int c = 1; c < 256; c++) {
         char text[32];
         const char *good = "!#$%&'*+-.^_`|~";
@@ -214,13 +205,12 @@ static void byte_when_it_is_no_token_s_is_no_list(void **state)
 }
 
 /* What only a host could hand in: bytes that no parsed head has. */
-static void byte_when_nul_or_a_line_s_end_is_no_list(void **state)
+TEST(byte_when_nul_or_a_line_s_end_is_no_list)
 {
     static const char bad[] = {'\0', '\n', '\r', '\x7f', '\x80', '\xff'};
     struct guard guard;
     char got[256];
 
-    (void)state;
     guard_open(&guard, 64);
     for (size_t i = 0; i < sizeof bad; i++) {
         for (size_t at = 0; at < 9; at++) {
@@ -237,9 +227,8 @@ static void byte_when_nul_or_a_line_s_end_is_no_list(void **state)
     guard_close(&guard);
 }
 
-static void headers_when_several_are_one_list(void **state)
+TEST(headers_when_several_are_one_list)
 {
-    (void)state;
     expect_lines(H ": a\n" H ": b;c\n" H ": d", "a|b;c|d");
     expect_lines("X: z\n" H ": a, b\nHost: c\nsec-websocket-extensions: d\nX: y", "a|b|d");
     expect_lines(H ":\n" H ": ,\n" H ": a", "a");
@@ -252,13 +241,12 @@ static void headers_when_several_are_one_list(void **state)
 
 /* Texts from an alphabet of all that has a meaning: never read beyond an end, and what is read
  * comes from a list that a second, slower reading finds lawful. */
-static void text_when_random_is_read_without_harm(void **state)
+TEST(text_when_random_is_read_without_harm)
 {
     static const char alphabet[] = "ab;,=\"\\ \t";
     uint64_t seed = 42;
     size_t good = 0, bad = 0;
 
-    (void)state;
     for (int round = 0; round < 4000; round++) {
         char text[24], lines[64], got[512];
         struct test_request r;
@@ -284,23 +272,4 @@ static void text_when_random_is_read_without_harm(void **state)
         }
     }
     assert_true(good > 100 && bad > 100);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(offer_when_lawful_is_read),
-        cmocka_unit_test(list_when_of_several_is_read_in_order),
-        cmocka_unit_test(element_when_empty_is_no_element),
-        cmocka_unit_test(blank_when_anywhere_between_is_passed_over),
-        cmocka_unit_test(name_or_value_when_missing_is_no_list),
-        cmocka_unit_test(quote_when_not_around_a_token_is_no_list),
-        cmocka_unit_test(backslash_when_in_quotes_declines_the_offer_alone),
-        cmocka_unit_test(params_when_too_many_decline_the_offer_alone),
-        cmocka_unit_test(byte_when_it_is_no_token_s_is_no_list),
-        cmocka_unit_test(byte_when_nul_or_a_line_s_end_is_no_list),
-        cmocka_unit_test(headers_when_several_are_one_list),
-        cmocka_unit_test(text_when_random_is_read_without_harm),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,9 +4,8 @@
 
 /* A hook that marks again and again leaves something for the next call: no host may sleep on it,
  * whichever slot it is. */
-static void deadline_is_0_when_anything_is_left_to_be_told(void **state)
+TEST(deadline_is_0_when_anything_is_left_to_be_told)
 {
-    (void)state;
     static struct host h;
     wspool_id ids[2];
     host_init(&h);
@@ -31,9 +30,8 @@ static void deadline_is_0_when_anything_is_left_to_be_told(void **state)
 
 /* What an asynchronous write may still be reading stays; nothing more is given out, and an ack of
  * it changes nothing. */
-static void peek_is_empty_when_the_peer_has_ended_in_the_middle_of_a_write(void **state)
+TEST(peek_is_empty_when_the_peer_has_ended_in_the_middle_of_a_write)
 {
-    (void)state;
     static struct host h;
     struct iovec vectors[4];
     host_init(&h);
@@ -58,9 +56,8 @@ static void peek_is_empty_when_the_peer_has_ended_in_the_middle_of_a_write(void 
     host_end(&h);
 }
 
-static void time_is_taken_over_when_it_is_later_and_not_beyond_the_last_moment(void **state)
+TEST(time_is_taken_over_when_it_is_later_and_not_beyond_the_last_moment)
 {
-    (void)state;
     static struct host h;
     host_init(&h);
     host_start(&h);
@@ -75,14 +72,4 @@ static void time_is_taken_over_when_it_is_later_and_not_beyond_the_last_moment(v
     assert_int_equal(wspool_tick(h.pool, WSP_NOW_MAX), 0);
     assert_true(*now == WSP_NOW_MAX);
     host_end(&h);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(deadline_is_0_when_anything_is_left_to_be_told),
-        cmocka_unit_test(peek_is_empty_when_the_peer_has_ended_in_the_middle_of_a_write),
-        cmocka_unit_test(time_is_taken_over_when_it_is_later_and_not_beyond_the_last_moment),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

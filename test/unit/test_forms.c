@@ -110,9 +110,8 @@ static const char bbbb[] = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
 
 /* ------------------------------------------------------------------ making */
 
-static void coding_when_put_in_a_byte_comes_out_of_it(void **state)
+TEST(coding_when_put_in_a_byte_comes_out_of_it)
 {
-    (void)state;
     for (unsigned form = 0; form <= WSPOOL_FORMS; form++) {
         for (unsigned reading = 0; reading < WSPOOL_READINGS; reading++) {
             uint8_t coding = wsp_coding(form, reading);
@@ -123,9 +122,8 @@ static void coding_when_put_in_a_byte_comes_out_of_it(void **state)
     }
 }
 
-static void image_when_asked_for_often_is_made_once(void **state)
+TEST(image_when_asked_for_often_is_made_once)
 {
-    (void)state;
     struct world w;
     struct wsp_images images;
     world_open(&w, UINT64_MAX);
@@ -152,9 +150,8 @@ static void image_when_asked_for_often_is_made_once(void **state)
     world_close(&w);
 }
 
-static void image_when_coded_has_rsv1_and_the_message_s_opcode(void **state)
+TEST(image_when_coded_has_rsv1_and_the_message_s_opcode)
 {
-    (void)state;
     static const uint8_t opcodes[] = {WSP_TEXT, WSP_BINARY};
     for (int i = 0; i < 2; i++) {
         struct world w;
@@ -170,9 +167,8 @@ static void image_when_coded_has_rsv1_and_the_message_s_opcode(void **state)
 }
 
 /* A head of 2 or of 4 bytes, for what is coded, not for what it was. */
-static void image_when_large_has_the_head_of_its_own_length(void **state)
+TEST(image_when_large_has_the_head_of_its_own_length)
 {
-    (void)state;
     static char text[IMAGE_MAX];
     for (size_t len = 3000; len < IMAGE_MAX; len += 333) {
         for (unsigned form = 1; form <= WSPOOL_FORMS; form += 7) {
@@ -199,9 +195,8 @@ static void image_when_large_has_the_head_of_its_own_length(void **state)
 
 enum { REFUSED, LONGER, EQUAL, NO_GAIN, NO_ROOM, NO_MEMORY, REASONS };
 
-static void message_when_it_can_t_be_coded_or_not_well_goes_plain(void **state)
+TEST(message_when_it_can_t_be_coded_or_not_well_goes_plain)
 {
-    (void)state;
     for (int why = 0; why < REASONS; why++) {
         struct world w;
         struct wsp_images images;
@@ -240,9 +235,8 @@ static void message_when_it_can_t_be_coded_or_not_well_goes_plain(void **state)
     }
 }
 
-static void message_when_empty_is_never_shown_to_the_codec(void **state)
+TEST(message_when_empty_is_never_shown_to_the_codec)
 {
-    (void)state;
     struct world w;
     struct wsp_images images;
     world_open(&w, UINT64_MAX);
@@ -255,9 +249,8 @@ static void message_when_empty_is_never_shown_to_the_codec(void **state)
     world_close(&w);
 }
 
-static void encode_when_by_itself_says_whether_it_was_done(void **state)
+TEST(encode_when_by_itself_says_whether_it_was_done)
 {
-    (void)state;
     struct world w;
     struct wsp_run image;
     world_open(&w, UINT64_MAX);
@@ -290,9 +283,8 @@ static void encode_when_by_itself_says_whether_it_was_done(void **state)
 /* ---------------------------------------------------------------- holding */
 
 /* Nobody queues anything: it is the images themselves that keep each other from harm. */
-static void images_when_many_are_not_written_over_each_other(void **state)
+TEST(images_when_many_are_not_written_over_each_other)
 {
-    (void)state;
     struct world w;
     struct wsp_images images;
     struct wsp_run runs[1 + WSPOOL_FORMS];
@@ -322,9 +314,8 @@ static void images_when_many_are_not_written_over_each_other(void **state)
 }
 
 /* The plain image needs protection most when room is short: its block stands aside then. */
-static void image_when_room_is_short_does_not_cost_the_plain_one(void **state)
+TEST(image_when_room_is_short_does_not_cost_the_plain_one)
 {
-    (void)state;
     struct world w;
     struct wsp_images images;
     world_open(&w, wsp_block_memory(0) + 100);
@@ -351,9 +342,8 @@ static void image_when_room_is_short_does_not_cost_the_plain_one(void **state)
 
 /* --------------------------------------------------------------- together */
 
-static void messages_when_coded_in_a_row_are_one_run(void **state)
+TEST(messages_when_coded_in_a_row_are_one_run)
 {
-    (void)state;
     for (int plain_readers = 0; plain_readers < 2; plain_readers++) {
         struct world w;
         struct wsp_outq coded = {.open = 2}, plain = {.open = 1};
@@ -391,21 +381,4 @@ static void messages_when_coded_in_a_row_are_one_run(void **state)
         wsp_outq_fini(&plain, &w.link.stock);
         world_close(&w);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(coding_when_put_in_a_byte_comes_out_of_it),
-        cmocka_unit_test(image_when_asked_for_often_is_made_once),
-        cmocka_unit_test(image_when_coded_has_rsv1_and_the_message_s_opcode),
-        cmocka_unit_test(image_when_large_has_the_head_of_its_own_length),
-        cmocka_unit_test(message_when_it_can_t_be_coded_or_not_well_goes_plain),
-        cmocka_unit_test(message_when_empty_is_never_shown_to_the_codec),
-        cmocka_unit_test(encode_when_by_itself_says_whether_it_was_done),
-        cmocka_unit_test(images_when_many_are_not_written_over_each_other),
-        cmocka_unit_test(image_when_room_is_short_does_not_cost_the_plain_one),
-        cmocka_unit_test(messages_when_coded_in_a_row_are_one_run),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

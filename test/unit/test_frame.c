@@ -167,9 +167,8 @@ static const uint64_t lengths[] = {0,
                                    UINT64_MAX};
 #define LENGTHS (sizeof lengths / sizeof *lengths)
 
-static void head_when_of_any_shape_and_in_any_cut_is_read_and_judged(void **state)
+TEST(head_when_of_any_shape_and_in_any_cut_is_read_and_judged)
 {
-    (void)state;
     static const uint64_t few[][2] = {
         {FRAME_7_BITS, 0},  {FRAME_7_BITS, 125},  {FRAME_16_BITS, 126},   {FRAME_16_BITS, 65535},
         {FRAME_16_BITS, 0}, {FRAME_16_BITS, 125}, {FRAME_64_BITS, 65536}, {FRAME_64_BITS, 65535}};
@@ -189,9 +188,8 @@ static void head_when_of_any_shape_and_in_any_cut_is_read_and_judged(void **stat
 
 /* With a codec that was agreed upon, RSV1 alone may stand where a message begins; nothing else that
  * is unlawful becomes lawful by it. */
-static void rsv1_when_agreed_upon_is_lawful_at_a_message_s_beginning_alone(void **state)
+TEST(rsv1_when_agreed_upon_is_lawful_at_a_message_s_beginning_alone)
 {
-    (void)state;
     static const uint8_t codings[] = {0, 1, 15, 0x10, 0xff};
     for (size_t c = 0; c < sizeof codings; c++) {
         for (unsigned first = 0; first < 256; first++) {
@@ -233,9 +231,8 @@ static void rsv1_when_agreed_upon_is_lawful_at_a_message_s_beginning_alone(void 
     }
 }
 
-static void length_when_at_a_boundary_is_read_exactly_and_refused_unless_shortest(void **state)
+TEST(length_when_at_a_boundary_is_read_exactly_and_refused_unless_shortest)
 {
-    (void)state;
     static const unsigned firsts[] = {FRAME_FIN | 1, FRAME_FIN | 2, 1, 0, FRAME_FIN | 9};
     struct guard guard;
     struct head head;
@@ -276,9 +273,8 @@ static void length_when_at_a_boundary_is_read_exactly_and_refused_unless_shortes
     guard_close(&guard);
 }
 
-static void input_when_empty_changes_nothing(void **state)
+TEST(input_when_empty_changes_nothing)
 {
-    (void)state;
     struct wsp_gate gate = {.have = 0};
     struct wsp_frame frame;
     const uint8_t *at = NULL;
@@ -295,9 +291,8 @@ static void input_when_empty_changes_nothing(void **state)
 }
 
 /* What follows a refused head is found: its length says how far to go. */
-static void heads_when_good_and_bad_follow_each_other_stay_in_step(void **state)
+TEST(heads_when_good_and_bad_follow_each_other_stay_in_step)
 {
-    (void)state;
     enum { COUNT = 4000 };
     uint64_t random = 11;
     struct head *heads = calloc(COUNT, sizeof *heads);
@@ -360,17 +355,15 @@ static void heads_when_good_and_bad_follow_each_other_stay_in_step(void **state)
     free(stream);
 }
 
-static void opcode_when_above_seven_is_control(void **state)
+TEST(opcode_when_above_seven_is_control)
 {
-    (void)state;
     for (unsigned opcode = 0; opcode < 16; opcode++) {
         assert_int_equal(wsp_opcode_is_control(opcode) != 0, opcode >= 8);
     }
 }
 
-static void image_length_when_of_our_own_frames_is_head_and_payload(void **state)
+TEST(image_length_when_of_our_own_frames_is_head_and_payload)
 {
-    (void)state;
     struct guard guard;
     guard_open(&guard, 64);
     for (size_t i = 0; i < LENGTHS && lengths[i] < UINT32_MAX - 10; i++) {
@@ -388,9 +381,8 @@ static void image_length_when_of_our_own_frames_is_head_and_payload(void **state
 }
 
 /* The short way is the gate's, for what nearly always comes: it knows nothing of its own. */
-static void message_when_whole_is_what_the_gate_lets_through_and_all_there(void **state)
+TEST(message_when_whole_is_what_the_gate_lets_through_and_all_there)
 {
-    (void)state;
     static const uint64_t sizes[] = {0,   1,   5,     125,   126,   127,
                                      128, 300, 65535, 65536, 65537, UINT64_C(1) << 62};
     static const enum frame_length_form forms[] = {FRAME_7_BITS, FRAME_16_BITS, FRAME_64_BITS};
@@ -433,19 +425,4 @@ static void message_when_whole_is_what_the_gate_lets_through_and_all_there(void 
     }
     assert_true(whole > 50);
     free(bytes);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(head_when_of_any_shape_and_in_any_cut_is_read_and_judged),
-        cmocka_unit_test(rsv1_when_agreed_upon_is_lawful_at_a_message_s_beginning_alone),
-        cmocka_unit_test(length_when_at_a_boundary_is_read_exactly_and_refused_unless_shortest),
-        cmocka_unit_test(input_when_empty_changes_nothing),
-        cmocka_unit_test(heads_when_good_and_bad_follow_each_other_stay_in_step),
-        cmocka_unit_test(opcode_when_above_seven_is_control),
-        cmocka_unit_test(image_length_when_of_our_own_frames_is_head_and_payload),
-        cmocka_unit_test(message_when_whole_is_what_the_gate_lets_through_and_all_there),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

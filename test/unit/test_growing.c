@@ -21,18 +21,16 @@ static struct ours defaults(void)
     return (struct ours){.size = 77, .old = 1, .new = 2};
 }
 
-static void all_is_taken_when_the_struct_is_ours(void **state)
+TEST(all_is_taken_when_the_struct_is_ours)
 {
-    (void)state;
     struct ours to = defaults(), given = {.size = sizeof given, .old = 10, .new = 20};
     assert_int_equal(wsp_growing_copy(&to, sizeof to, &given), 0);
     assert_int_equal(to.size, sizeof to);
     assert_true(to.old == 10 && to.new == 20);
 }
 
-static void defaults_stay_when_the_struct_is_older(void **state)
+TEST(defaults_stay_when_the_struct_is_older)
 {
-    (void)state;
     for (size_t size = sizeof(size_t); size < sizeof(struct ours); size++) {
         struct ours to = defaults(), given = {.old = UINT64_MAX, .new = UINT64_MAX};
         uint8_t expected[sizeof to];
@@ -48,9 +46,8 @@ static void defaults_stay_when_the_struct_is_older(void **state)
     }
 }
 
-static void struct_is_taken_when_it_is_newer_and_asks_for_nothing_new(void **state)
+TEST(struct_is_taken_when_it_is_newer_and_asks_for_nothing_new)
 {
-    (void)state;
     for (size_t more = 0; more <= sizeof(((struct theirs *)0)->later); more++) {
         struct ours to = defaults();
         struct theirs given = {.known = {.old = 10, .new = 20}};
@@ -64,9 +61,8 @@ static void struct_is_taken_when_it_is_newer_and_asks_for_nothing_new(void **sta
     }
 }
 
-static void struct_is_refused_when_it_asks_for_what_we_do_not_know(void **state)
+TEST(struct_is_refused_when_it_asks_for_what_we_do_not_know)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof(((struct theirs *)0)->later); i++) {
         struct ours to = defaults(), before = defaults();
         struct theirs given = {.known = {.size = sizeof given, .old = 10, .new = 20}};
@@ -76,9 +72,8 @@ static void struct_is_refused_when_it_asks_for_what_we_do_not_know(void **state)
     }
 }
 
-static void struct_is_refused_when_its_size_is_impossible(void **state)
+TEST(struct_is_refused_when_its_size_is_impossible)
 {
-    (void)state;
     static const size_t sizes[] = {
         0, 1, sizeof(size_t) - 1, 65537, (size_t)1 << 31, SIZE_MAX - 7, SIZE_MAX};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
@@ -89,9 +84,8 @@ static void struct_is_refused_when_its_size_is_impossible(void **state)
     }
 }
 
-static void struct_is_taken_when_it_is_the_largest_that_can_be(void **state)
+TEST(struct_is_taken_when_it_is_the_largest_that_can_be)
 {
-    (void)state;
     struct ours to = defaults();
     uint8_t *large = calloc(1, 65536);
     size_t size = 65536;
@@ -104,9 +98,8 @@ static void struct_is_taken_when_it_is_the_largest_that_can_be(void **state)
 }
 
 /* A host may have packed its struct anywhere. */
-static void struct_is_taken_when_it_is_not_aligned(void **state)
+TEST(struct_is_taken_when_it_is_not_aligned)
 {
-    (void)state;
     uint8_t room[sizeof(struct ours) + 8];
     for (size_t shift = 0; shift < 8; shift++) {
         struct ours to = defaults(), given = {.size = sizeof given, .old = 10, .new = 20};
@@ -114,18 +107,4 @@ static void struct_is_taken_when_it_is_not_aligned(void **state)
         assert_int_equal(wsp_growing_copy(&to, sizeof to, room + shift), 0);
         assert_true(to.old == 10 && to.new == 20);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_is_taken_when_the_struct_is_ours),
-        cmocka_unit_test(defaults_stay_when_the_struct_is_older),
-        cmocka_unit_test(struct_is_taken_when_it_is_newer_and_asks_for_nothing_new),
-        cmocka_unit_test(struct_is_refused_when_it_asks_for_what_we_do_not_know),
-        cmocka_unit_test(struct_is_refused_when_its_size_is_impossible),
-        cmocka_unit_test(struct_is_taken_when_it_is_the_largest_that_can_be),
-        cmocka_unit_test(struct_is_taken_when_it_is_not_aligned),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

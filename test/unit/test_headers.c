@@ -52,11 +52,10 @@ static enum wsp_header found_as(const char *name, size_t len)
     return found;
 }
 
-static void name_is_found_in_any_case_and_no_other_is(void **state)
+TEST(name_is_found_in_any_case_and_no_other_is)
 {
     int each, c;
 
-    (void)state;
     for (each = 1; each < WSP_HEADER_COUNT; each++) {
         size_t len = strlen(names[each]), i;
         char name[64];
@@ -89,7 +88,7 @@ static void name_is_found_in_any_case_and_no_other_is(void **state)
     assert_int_equal(found_as("X-Forwarded-Something-Of-Some-Length", 36), WSP_HEADER_OTHER);
 }
 
-static void only_answers_how_often_it_is_there(void **state)
+TEST(only_answers_how_often_it_is_there)
 {
     wspool_header list[] = {header("X", "x"),      header("hOST", "a"), header("x", "x"),
                             header("Upgrade", ""), header("Key", "b"),  header("Origin", "c"),
@@ -98,7 +97,6 @@ static void only_answers_how_often_it_is_there(void **state)
     struct wsp_headers headers;
     wspool_text value = {NULL, 0};
 
-    (void)state;
     wsp_headers_find(&headers, &request);
     assert_ptr_equal(headers.request, &request);
     assert_int_equal(wsp_headers_only(&headers, WSP_HEADER_HOST, &value), 1);
@@ -115,14 +113,13 @@ static void only_answers_how_often_it_is_there(void **state)
     assert_int_equal(wsp_headers_have(&headers, WSP_HEADER_HOST, ""), 0);
 }
 
-static void next_leads_to_all_of_a_name(void **state)
+TEST(next_leads_to_all_of_a_name)
 {
     wspool_header list[] = {header("A", ""),      header("Cookie", "1"), header("cookie", "2"),
                             header("Origin", ""), header("COOKIE", "3"), header("B", "")};
     wspool_request request = {.headers = list, .header_count = 6};
     struct wsp_headers headers;
 
-    (void)state;
     wsp_headers_find(&headers, &request);
     assert_ptr_equal(headers.first[WSP_HEADER_COOKIE], &list[1]);
     assert_ptr_equal(wsp_headers_next(&headers, WSP_HEADER_COOKIE, &list[1]), &list[2]);
@@ -131,7 +128,7 @@ static void next_leads_to_all_of_a_name(void **state)
     assert_null(wsp_headers_next(&headers, WSP_HEADER_ORIGIN, &list[3]));
 }
 
-static void elements_are_walked_across_headers(void **state)
+TEST(elements_are_walked_across_headers)
 {
     static const char *const expected[] = {"a", "b c", "d", "E", "f;g=h"};
     wspool_header list[] = {header("Connection", ",, a ,\tb c\t,"),
@@ -147,7 +144,6 @@ static void elements_are_walked_across_headers(void **state)
     struct guard each[6];
     size_t i;
 
-    (void)state;
     for (i = 0; i < 6; i++) { /* each value against its own page */
         guard_open(&each[i], 64);
         list[i].value.data = guard_at_end(&each[i], list[i].value.data, list[i].value.len);
@@ -173,7 +169,7 @@ static void elements_are_walked_across_headers(void **state)
 }
 
 /* A walk that begins anew for each element would take minutes here. */
-static void elements_are_walked_in_one_pass(void **state)
+TEST(elements_are_walked_in_one_pass)
 {
     const size_t len = 4 << 20;
     char *commas = malloc(len);
@@ -184,7 +180,6 @@ static void elements_are_walked_in_one_pass(void **state)
     wspool_text element;
     size_t count = 0, i;
 
-    (void)state;
     assert_non_null(commas);
     for (i = 0; i < len; i++) {
         commas[i] = i % 2 ? ',' : 'a';
@@ -200,29 +195,7 @@ static void elements_are_walked_in_one_pass(void **state)
     free(commas);
 }
 
-static int set_up(void **state)
+BEFORE_ALL
 {
-    (void)state;
     guard_open(&guard, 64);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    guard_close(&guard);
-    return 0;
-}
-
-int main(void)
-{
-    static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(name_is_found_in_any_case_and_no_other_is),
-        cmocka_unit_test(only_answers_how_often_it_is_there),
-        cmocka_unit_test(next_leads_to_all_of_a_name),
-        cmocka_unit_test(elements_are_walked_across_headers),
-        cmocka_unit_test(elements_are_walked_in_one_pass),
-    };
-
-    return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -55,9 +55,8 @@ static const char *some_bytes(void)
     return bytes;
 }
 
-static void buffer_when_a_head_comes_by_the_byte_never_costs_a_quarter_more(void **state)
+TEST(buffer_when_a_head_comes_by_the_byte_never_costs_a_quarter_more)
 {
-    (void)state;
     struct bench b;
     struct wsp_handshake *handshake = begin(&b);
     const char *bytes = some_bytes();
@@ -73,9 +72,8 @@ static void buffer_when_a_head_comes_by_the_byte_never_costs_a_quarter_more(void
     end(&b);
 }
 
-static void bytes_that_find_no_memory_leave_what_was_kept(void **state)
+TEST(bytes_that_find_no_memory_leave_what_was_kept)
 {
-    (void)state;
     struct bench b;
     struct wsp_handshake *handshake = begin(&b);
     const char *bytes = some_bytes();
@@ -90,9 +88,8 @@ static void bytes_that_find_no_memory_leave_what_was_kept(void **state)
 }
 
 /* A head was gathered, and its query is kept in its place: it lies in what it replaces. */
-static void query_when_it_lies_in_the_head_is_all_that_is_left_of_it(void **state)
+TEST(query_when_it_lies_in_the_head_is_all_that_is_left_of_it)
 {
-    (void)state;
     const char *bytes = some_bytes();
     static const size_t lens[] = {0, 1, 300, MOST / 4, MOST / 4 + 1, MOST - 50};
     for (size_t i = 0; i < sizeof lens / sizeof *lens; i++) {
@@ -115,9 +112,8 @@ static void query_when_it_lies_in_the_head_is_all_that_is_left_of_it(void **stat
     }
 }
 
-static void query_that_finds_no_memory_is_told(void **state)
+TEST(query_that_finds_no_memory_is_told)
 {
-    (void)state;
     struct bench b;
     struct wsp_handshake *handshake = begin(&b);
     struct wsp_entry entry = {.query = {some_bytes(), 100}};
@@ -131,9 +127,8 @@ static void query_that_finds_no_memory_is_told(void **state)
     end(&b);
 }
 
-static void spares_when_many_leave_are_few_and_small(void **state)
+TEST(spares_when_many_leave_are_few_and_small)
 {
-    (void)state;
     struct bench b;
     struct wsp_handshake *many[20];
     many[0] = begin(&b);
@@ -165,26 +160,12 @@ static void spares_when_many_leave_are_few_and_small(void **state)
     end(&b);
 }
 
-static void hello_when_there_is_no_memory_is_none(void **state)
+TEST(hello_when_there_is_no_memory_is_none)
 {
-    (void)state;
     struct bench b;
     struct wsp_handshake *handshake = begin(&b);
     b.mem.fail_at = 1;
     assert_null(wsp_handshake_take(&b.handshakes));
     wsp_handshake_give(&b.handshakes, handshake);
     end(&b);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(buffer_when_a_head_comes_by_the_byte_never_costs_a_quarter_more),
-        cmocka_unit_test(bytes_that_find_no_memory_leave_what_was_kept),
-        cmocka_unit_test(query_when_it_lies_in_the_head_is_all_that_is_left_of_it),
-        cmocka_unit_test(query_that_finds_no_memory_is_told),
-        cmocka_unit_test(spares_when_many_leave_are_few_and_small),
-        cmocka_unit_test(hello_when_there_is_no_memory_is_none),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

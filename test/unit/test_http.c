@@ -205,11 +205,10 @@ static int scan_in_steps(const char *bytes, size_t len, size_t step, int at_star
     return 0;
 }
 
-static void scan_answers_every_case_whatever_the_pieces(void **state)
+TEST(scan_answers_every_case_whatever_the_pieces)
 {
     const struct scan_case *one;
 
-    (void)state;
     for (EACH_CASE(one)) {
         size_t len = one->until_len + one->rest_len;
         int expected = one->answer == OK ? (int)one->until_len : one->answer;
@@ -258,11 +257,10 @@ static int parse_in_steps(const char *bytes, size_t len, size_t step, wspool_req
     return 0;
 }
 
-static void parse_answers_as_scan_does_in_every_case(void **state)
+TEST(parse_answers_as_scan_does_in_every_case)
 {
     const struct scan_case *one;
 
-    (void)state;
     for (EACH_CASE(one)) {
         wspool_request request;
         wspool_header headers[16];
@@ -302,7 +300,7 @@ static void assert_text(wspool_text text, const char *expected)
     assert_memory_equal(text.data, expected, text.len);
 }
 
-static void parse_points_at_every_part(void **state)
+TEST(parse_points_at_every_part)
 {
     static const char head[] = "GET /a/b?c=d HTTP/1.7\r\n"
                                "Host: a.example:80\r\n"
@@ -316,7 +314,6 @@ static void parse_points_at_every_part(void **state)
     wspool_header headers[4];
     size_t i;
 
-    (void)state;
     memset(&request, 0, sizeof(request));
     request.user = &guard;
     assert_int_equal(wsp_http_parse(at, len, 0, &request, headers, 4), (int)len);
@@ -341,13 +338,12 @@ static void parse_points_at_every_part(void **state)
     }
 }
 
-static void parse_changes_no_request_when_it_refuses(void **state)
+TEST(parse_changes_no_request_when_it_refuses)
 {
     static const char head[] = GET "A: b\r\nC\r\n\r\n";
     wspool_request request, before;
     wspool_header headers[4];
 
-    (void)state;
     memset(&request, 0x5a, sizeof(request));
     before = request;
     assert_int_equal(wsp_http_parse(head, sizeof(head) - 1, 0, &request, headers, 4),
@@ -356,14 +352,13 @@ static void parse_changes_no_request_when_it_refuses(void **state)
     assert_memory_equal(&request, &before, sizeof(request));
 }
 
-static void parse_refuses_one_header_more_than_there_is_room_for(void **state)
+TEST(parse_refuses_one_header_more_than_there_is_room_for)
 {
     static const char head[] = GET "A: 1\r\nB: 2\r\nC: 3\r\n\r\n";
     size_t len = sizeof(head) - 1;
     const char *at = guard_at_end(&guard, head, len);
     size_t max;
 
-    (void)state;
     for (max = 0; max < 6; max++) {
         wspool_request request;
         struct guard room;
@@ -382,14 +377,13 @@ static void parse_refuses_one_header_more_than_there_is_room_for(void **state)
 
 /* What is wrong behind the last header that there is room for is told all the same, and what has
  * not come yet is waited for. */
-static void parse_judges_headers_for_which_there_is_no_room(void **state)
+TEST(parse_judges_headers_for_which_there_is_no_room)
 {
     static const char bad[] = GET "A: 1\r\nB: 2\r\nC : 3\r\n\r\n";
     static const char good[] = GET "A: 1\r\nB: 2\r\nC: 3\r\n\r\n";
     wspool_request request;
     wspool_header headers[1];
 
-    (void)state;
     assert_int_equal(wsp_http_parse(bad, sizeof(bad) - 1, 0, &request, headers, 1),
                      REFUSED(MALFORMED));
     assert_int_equal(wsp_http_parse(good, sizeof(good) - 2, 0, &request, headers, 1), 0);
@@ -398,13 +392,12 @@ static void parse_judges_headers_for_which_there_is_no_room(void **state)
 }
 
 /* Which bytes may stand where: asked for all 256 of them, against the words of the RFC. */
-static void every_byte_is_judged_by_its_place(void **state)
+TEST(every_byte_is_judged_by_its_place)
 {
     static const char token[] = "!#$%&'*+-.^_`|~0123456789"
                                 "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     int c;
 
-    (void)state;
     for (c = 0; c < 256; c++) {
         char name[] = GET "A?B: c\r\n\r\n", first[] = GET "?B: c\r\n\r\n";
         char value[] = GET "A: b?c\r\n\r\n", target[] = "GET /?x HTTP/1.1\r\n\r\n";
@@ -425,7 +418,7 @@ static void every_byte_is_judged_by_its_place(void **state)
 }
 
 /* ... and wherever it stands in a text that is looked at in steps of several bytes. */
-static void every_byte_is_judged_alike_anywhere_in_a_long_text(void **state)
+TEST(every_byte_is_judged_alike_anywhere_in_a_long_text)
 {
     char value[] = GET "A: abcdefghijklmnopqrstuvwxy\r\n\r\n";
     char target[] = "GET /abcdefghijklmnopqrstuvwxy HTTP/1.1\r\n\r\n";
@@ -434,7 +427,6 @@ static void every_byte_is_judged_alike_anywhere_in_a_long_text(void **state)
     size_t at;
     int c;
 
-    (void)state;
     for (c = 0; c < 256; c++) {
         for (at = 0; at < 25; at++) {
             char *in_value = value + sizeof(GET) + 2 + at, *in_target = target + 5 + at;
@@ -457,14 +449,13 @@ static void every_byte_is_judged_alike_anywhere_in_a_long_text(void **state)
 
 /* A scan that comes back to bytes it has judged runs into a page that can't be read any more.
  * One line of 256 KiB comes byte by byte, and what is behind is closed until the line ends. */
-static void scan_never_reads_the_line_again_before_it_is_whole(void **state)
+TEST(scan_never_reads_the_line_again_before_it_is_whole)
 {
     const size_t len = 262144;
     struct guard large;
     char *at;
     size_t seen, closed = 0;
 
-    (void)state;
     guard_open(&large, len);
     at = guard_room_at_start(&large, len);
     memset(at, 'a', len);
@@ -483,14 +474,13 @@ static void scan_never_reads_the_line_again_before_it_is_whole(void **state)
 }
 
 /* ... and what is before the line is never read again at all. */
-static void scan_never_reads_a_line_again_that_is_done(void **state)
+TEST(scan_never_reads_a_line_again_that_is_done)
 {
     const size_t len = 65536;
     struct guard large;
     char *at;
     size_t seen, closed = 0;
 
-    (void)state;
     guard_open(&large, len);
     at = guard_room_at_start(&large, len);
     memcpy(at, GET, sizeof(GET) - 1);
@@ -510,7 +500,7 @@ static void scan_never_reads_a_line_again_that_is_done(void **state)
 
 /* Heads put together from pieces at random: what scan says must not depend on the cuts, and
  * parse must say the same. */
-static void random_heads_are_answered_alike_in_all_cuts(void **state)
+TEST(random_heads_are_answered_alike_in_all_cuts)
 {
     static const char *const pieces[] = {
         "GET", " ",   "/",  "/a?b", "HTTP/1.1", "\r\n", "\r\n",     "\r",       "\n",  "A",
@@ -518,7 +508,6 @@ static void random_heads_are_answered_alike_in_all_cuts(void **state)
     uint64_t random = 6455;
     int round, finished = 0;
 
-    (void)state;
     for (round = 0; round < 20000; round++) {
         char bytes[256];
         size_t len = 0, count = 1 + test_below(&random, 12), i;
@@ -548,35 +537,7 @@ static void random_heads_are_answered_alike_in_all_cuts(void **state)
     assert_true(finished > 500);
 }
 
-static int set_up(void **state)
+BEFORE_ALL
 {
-    (void)state;
     guard_open(&guard, 4096);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    guard_close(&guard);
-    return 0;
-}
-
-int main(void)
-{
-    static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(scan_answers_every_case_whatever_the_pieces),
-        cmocka_unit_test(parse_answers_as_scan_does_in_every_case),
-        cmocka_unit_test(parse_points_at_every_part),
-        cmocka_unit_test(parse_changes_no_request_when_it_refuses),
-        cmocka_unit_test(parse_refuses_one_header_more_than_there_is_room_for),
-        cmocka_unit_test(parse_judges_headers_for_which_there_is_no_room),
-        cmocka_unit_test(every_byte_is_judged_by_its_place),
-        cmocka_unit_test(every_byte_is_judged_alike_anywhere_in_a_long_text),
-        cmocka_unit_test(scan_never_reads_the_line_again_before_it_is_whole),
-        cmocka_unit_test(scan_never_reads_a_line_again_that_is_done),
-        cmocka_unit_test(random_heads_are_answered_alike_in_all_cuts),
-    };
-
-    return cmocka_run_group_tests(tests, set_up, tear_down);
 }

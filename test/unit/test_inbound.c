@@ -272,9 +272,8 @@ static void expect_stream(struct world *w, const struct stream *s, size_t limit)
 
 /* ------------------------------------------------------------------ messages */
 
-static void message_when_whole_is_heard_under_every_cut(void **state)
+TEST(message_when_whole_is_heard_under_every_cut)
 {
-    (void)state;
     struct world w;
     world_open(&w);
     for (int by_wslay = 0; by_wslay < 2; by_wslay++) {
@@ -302,9 +301,8 @@ static void message_when_whole_is_heard_under_every_cut(void **state)
     world_close(&w);
 }
 
-static void message_when_in_fragments_with_control_frames_between_is_heard_under_all_cuts(void **s)
+TEST(message_when_in_fragments_with_control_frames_between_is_heard_under_all_cuts)
 {
-    (void)s;
     struct world w;
     struct stream stream = {.random = 62};
     static const uint8_t text[] = "ab\xc3\xa9";
@@ -381,9 +379,8 @@ static void add_random_message(struct stream *s, uint64_t *random)
     }
 }
 
-static void streams_when_random_are_heard_in_random_pieces(void **state)
+TEST(streams_when_random_are_heard_in_random_pieces)
 {
-    (void)state;
     struct world w;
     world_open(&w);
     for (uint64_t seed = 1; seed <= 60; seed++) {
@@ -405,9 +402,8 @@ static void streams_when_random_are_heard_in_random_pieces(void **state)
 }
 
 /* Two peers whose bytes come alternately share spares, and nothing else. */
-static void peers_when_they_take_turns_do_not_mix(void **state)
+TEST(peers_when_they_take_turns_do_not_mix)
 {
-    (void)state;
     enum { PEERS = 30 };
     struct world w;
     struct peer peers[PEERS];
@@ -442,9 +438,8 @@ static void peers_when_they_take_turns_do_not_mix(void **state)
 
 /* --------------------------------------------------------------------- memory */
 
-static void message_when_it_comes_in_one_piece_takes_a_buffer_of_its_size(void **state)
+TEST(message_when_it_comes_in_one_piece_takes_a_buffer_of_its_size)
 {
-    (void)state;
     struct world w;
     struct peer p;
     struct stream s = {.random = 64};
@@ -474,9 +469,8 @@ static void message_when_it_comes_in_one_piece_takes_a_buffer_of_its_size(void *
     world_close(&w);
 }
 
-static void head_when_not_complete_holds_no_memory(void **state)
+TEST(head_when_not_complete_holds_no_memory)
 {
-    (void)state;
     struct world w;
     uint8_t head[FRAME_HEAD_MAX];
     struct frame_form form = {.first = FRAME_FIN | WSP_BINARY, .key = masked};
@@ -495,9 +489,8 @@ static void head_when_not_complete_holds_no_memory(void **state)
     world_close(&w);
 }
 
-static void memory_when_a_length_is_announced_grows_only_with_what_comes(void **state)
+TEST(memory_when_a_length_is_announced_grows_only_with_what_comes)
 {
-    (void)state;
     struct world w;
     uint8_t head[FRAME_HEAD_MAX], zero[1000] = {0};
     struct frame_form form = {.first = FRAME_FIN | WSP_BINARY, .key = masked};
@@ -516,9 +509,8 @@ static void memory_when_a_length_is_announced_grows_only_with_what_comes(void **
     world_close(&w);
 }
 
-static void fragments_when_tiny_and_many_cost_what_they_carry(void **state)
+TEST(fragments_when_tiny_and_many_cost_what_they_carry)
 {
-    (void)state;
     struct world w;
     struct peer p;
     uint8_t frame[20];
@@ -550,9 +542,8 @@ static void check_spares(const struct world *w)
     assert_true(bytes <= 256 * 1024);
 }
 
-static void buffers_when_messages_are_over_are_given_back_but_for_a_few(void **state)
+TEST(buffers_when_messages_are_over_are_given_back_but_for_a_few)
 {
-    (void)state;
     enum { PEERS = 40, KEPT = 16 };
     struct world w;
     struct peer peers[PEERS];
@@ -591,9 +582,8 @@ static void buffers_when_messages_are_over_are_given_back_but_for_a_few(void **s
 }
 
 /* Routes have limits of their own, and share the spares. */
-static void buffer_when_it_is_greater_than_the_limit_is_not_taken_over(void **state)
+TEST(buffer_when_it_is_greater_than_the_limit_is_not_taken_over)
 {
-    (void)state;
     struct world w;
     struct peer large, small;
     static uint8_t payload[60000], frame[60000 + FRAME_HEAD_MAX];
@@ -619,9 +609,8 @@ static void buffer_when_it_is_greater_than_the_limit_is_not_taken_over(void **st
     world_close(&w);
 }
 
-static void peer_when_it_goes_anywhere_in_a_stream_leaks_nothing(void **state)
+TEST(peer_when_it_goes_anywhere_in_a_stream_leaks_nothing)
 {
-    (void)state;
     struct world w;
     struct stream s = {.random = 66};
     world_open(&w);
@@ -643,9 +632,8 @@ static void peer_when_it_goes_anywhere_in_a_stream_leaks_nothing(void **state)
 
 /* --------------------------------------------------------------------- limits */
 
-static void message_when_at_its_limit_is_heard_and_one_byte_over_is_too_big(void **state)
+TEST(message_when_at_its_limit_is_heard_and_one_byte_over_is_too_big)
 {
-    (void)state;
     static const size_t limits[] = {0, 1, 125, 126, 4095, 4096, 4097, 65535, 65536};
     struct world w;
     static uint8_t payload[65537];
@@ -666,9 +654,8 @@ static void message_when_at_its_limit_is_heard_and_one_byte_over_is_too_big(void
     world_close(&w);
 }
 
-static void fragments_when_over_the_limit_together_are_too_big(void **state)
+TEST(fragments_when_over_the_limit_together_are_too_big)
 {
-    (void)state;
     struct world w;
     static const uint8_t payload[64] = "0123456789012345678901234567890123456789";
     world_open(&w);
@@ -704,9 +691,8 @@ static void fragments_when_over_the_limit_together_are_too_big(void **state)
     world_close(&w);
 }
 
-static void size_when_announced_over_the_limit_is_refused_with_the_head(void **state)
+TEST(size_when_announced_over_the_limit_is_refused_with_the_head)
 {
-    (void)state;
     static const uint64_t sizes[] = {101, 126, 65536, UINT64_C(1) << 32, (UINT64_C(1) << 63) - 1};
     struct world w;
     world_open(&w);
@@ -737,9 +723,8 @@ static void size_when_announced_over_the_limit_is_refused_with_the_head(void **s
 
 /* --------------------------------------------------------------------- faults */
 
-static void order_of_frames_when_wrong_is_a_protocol_error(void **state)
+TEST(order_of_frames_when_wrong_is_a_protocol_error)
 {
-    (void)state;
     static const struct {
         unsigned before, bad; /* first bytes; before 0: nothing comes before */
     } cases[] = {
@@ -772,9 +757,8 @@ static void order_of_frames_when_wrong_is_a_protocol_error(void **state)
 
 /* Frames that break the protocol by themselves, as the first thing or inside a message. Their
  * payload looks like frames, and is none. */
-static void frame_when_unlawful_is_a_protocol_error_and_the_close_behind_it_is_found(void **state)
+TEST(frame_when_unlawful_is_a_protocol_error_and_the_close_behind_it_is_found)
 {
-    (void)state;
     const struct frame_form bad[] = {
         {.first = FRAME_FIN | 0x40 | WSP_TEXT, .key = masked},
         {.first = FRAME_FIN | 0x20 | WSP_TEXT, .key = masked},
@@ -826,9 +810,8 @@ static void frame_when_unlawful_is_a_protocol_error_and_the_close_behind_it_is_f
 }
 
 /* With the two bytes that make it so; nothing is borrowed for it. */
-static void frame_when_its_first_two_bytes_are_bad_is_refused_with_them(void **state)
+TEST(frame_when_its_first_two_bytes_are_bad_is_refused_with_them)
 {
-    (void)state;
     static const uint8_t bad[][2] = {{0xc1, 0x85}, {0x81, 0x05}, {0x83, 0x85}, {0x09, 0x85},
                                      {0x89, 0xfe}, {0x8b, 0x80}, {0x88, 0xff}};
     struct world w;
@@ -849,9 +832,8 @@ static void frame_when_its_first_two_bytes_are_bad_is_refused_with_them(void **s
 }
 
 /* An unlawful Close is an error, and is the peer's Close all the same: no other will follow it. */
-static void close_when_unlawful_by_itself_is_an_error_and_is_found(void **state)
+TEST(close_when_unlawful_by_itself_is_an_error_and_is_found)
 {
-    (void)state;
     const struct frame_form forms[] = {
         {.first = FRAME_FIN | FRAME_RSV1 | WSP_CLOSE, .key = masked},
         {.first = WSP_CLOSE, .key = masked},
@@ -884,9 +866,8 @@ static void close_when_unlawful_by_itself_is_an_error_and_is_found(void **state)
     world_close(&w);
 }
 
-static void error_when_too_big_or_not_utf8_still_finds_the_close(void **state)
+TEST(error_when_too_big_or_not_utf8_still_finds_the_close)
 {
-    (void)state;
     struct world w;
     uint8_t trap[64];
     size_t len = 0;
@@ -914,9 +895,8 @@ static void error_when_too_big_or_not_utf8_still_finds_the_close(void **state)
 
 /* ---------------------------------------------------------------------- UTF-8 */
 
-static void text_when_bad_is_refused_at_its_first_bad_byte(void **state)
+TEST(text_when_bad_is_refused_at_its_first_bad_byte)
 {
-    (void)state;
     static const struct {
         const char *text;
         size_t len, good; /* bytes that are good yet */
@@ -967,9 +947,8 @@ static void text_when_bad_is_refused_at_its_first_bad_byte(void **state)
     world_close(&w);
 }
 
-static void text_when_it_ends_inside_a_character_is_refused_at_its_end(void **state)
+TEST(text_when_it_ends_inside_a_character_is_refused_at_its_end)
 {
-    (void)state;
     static const char text[] = "a\xf0\x9f\x98\x80";
     struct world w;
     world_open(&w);
@@ -1002,9 +981,8 @@ static void text_when_it_ends_inside_a_character_is_refused_at_its_end(void **st
 
 /* ---------------------------------------------------------------- no memory */
 
-static void memory_when_it_fails_anywhere_is_an_error_and_the_close_is_found(void **state)
+TEST(memory_when_it_fails_anywhere_is_an_error_and_the_close_is_found)
 {
-    (void)state;
     static uint8_t payload[3000];
     struct stream s = {.random = 78};
     uint64_t random = 79;
@@ -1058,9 +1036,8 @@ static void memory_when_it_fails_anywhere_is_an_error_and_the_close_is_found(voi
     stream_free(&s);
 }
 
-static void close_when_there_is_no_memory_to_read_it_is_found(void **state)
+TEST(close_when_there_is_no_memory_to_read_it_is_found)
 {
-    (void)state;
     for (size_t n = 1; n <= 2; n++) { /* to note it in, to decode it with */
         struct world w;
         struct peer p;
@@ -1078,9 +1055,8 @@ static void close_when_there_is_no_memory_to_read_it_is_found(void **state)
     }
 }
 
-static void discard_when_there_is_no_memory_is_an_error(void **state)
+TEST(discard_when_there_is_no_memory_is_an_error)
 {
-    (void)state;
     struct world w;
     struct peer p;
     uint8_t frame[20];
@@ -1103,9 +1079,8 @@ static void discard_when_there_is_no_memory_is_an_error(void **state)
 /* -------------------------------------------------------------------- discard */
 
 /* The host may close at any moment: whatever the peer is in the middle of, its Close is found. */
-static void close_when_the_host_has_closed_anywhere_is_found(void **state)
+TEST(close_when_the_host_has_closed_anywhere_is_found)
 {
-    (void)state;
     struct world w;
     struct stream s = {.random = 80};
     uint64_t random = 81;
@@ -1148,9 +1123,8 @@ static void close_when_the_host_has_closed_anywhere_is_found(void **state)
 }
 
 /* The hook for a message may close, while what it shows lies in the decoder or the buffer. */
-static void close_when_the_host_closes_from_a_message_is_found(void **state)
+TEST(close_when_the_host_closes_from_a_message_is_found)
 {
-    (void)state;
     struct world w;
     struct stream s = {.random = 82};
     world_open(&w);
@@ -1185,9 +1159,8 @@ static void close_when_the_host_closes_from_a_message_is_found(void **state)
 }
 
 /* What lay in a spare belonged to another peer. */
-static void spare_when_another_peer_sent_its_close_with_it_shows_nothing_of_it(void **state)
+TEST(spare_when_another_peer_sent_its_close_with_it_shows_nothing_of_it)
 {
-    (void)state;
     struct world w;
     uint8_t frame[40];
     world_open(&w);
@@ -1213,9 +1186,8 @@ static void spare_when_another_peer_sent_its_close_with_it_shows_nothing_of_it(v
     world_close(&w);
 }
 
-static void memory_when_discarding_is_given_back(void **state)
+TEST(memory_when_discarding_is_given_back)
 {
-    (void)state;
     struct world w;
     struct peer p;
     static uint8_t payload[50000], frame[50000 + FRAME_HEAD_MAX];
@@ -1239,9 +1211,8 @@ static void memory_when_discarding_is_given_back(void **state)
 
 /* ---------------------------------------------------------------------- times */
 
-static void start_of_a_message_when_under_way_is_kept_until_it_is_over(void **state)
+TEST(start_of_a_message_when_under_way_is_kept_until_it_is_over)
 {
-    (void)state;
     struct world w;
     struct peer p;
     uint8_t frame[40];
@@ -1273,41 +1244,4 @@ static void start_of_a_message_when_under_way_is_kept_until_it_is_over(void **st
     assert_int_equal(p.in->received, 1);
     peer_close(&p);
     world_close(&w);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(message_when_whole_is_heard_under_every_cut),
-        cmocka_unit_test(
-            message_when_in_fragments_with_control_frames_between_is_heard_under_all_cuts),
-        cmocka_unit_test(streams_when_random_are_heard_in_random_pieces),
-        cmocka_unit_test(peers_when_they_take_turns_do_not_mix),
-        cmocka_unit_test(message_when_it_comes_in_one_piece_takes_a_buffer_of_its_size),
-        cmocka_unit_test(head_when_not_complete_holds_no_memory),
-        cmocka_unit_test(memory_when_a_length_is_announced_grows_only_with_what_comes),
-        cmocka_unit_test(fragments_when_tiny_and_many_cost_what_they_carry),
-        cmocka_unit_test(buffers_when_messages_are_over_are_given_back_but_for_a_few),
-        cmocka_unit_test(buffer_when_it_is_greater_than_the_limit_is_not_taken_over),
-        cmocka_unit_test(peer_when_it_goes_anywhere_in_a_stream_leaks_nothing),
-        cmocka_unit_test(message_when_at_its_limit_is_heard_and_one_byte_over_is_too_big),
-        cmocka_unit_test(fragments_when_over_the_limit_together_are_too_big),
-        cmocka_unit_test(size_when_announced_over_the_limit_is_refused_with_the_head),
-        cmocka_unit_test(order_of_frames_when_wrong_is_a_protocol_error),
-        cmocka_unit_test(frame_when_unlawful_is_a_protocol_error_and_the_close_behind_it_is_found),
-        cmocka_unit_test(frame_when_its_first_two_bytes_are_bad_is_refused_with_them),
-        cmocka_unit_test(close_when_unlawful_by_itself_is_an_error_and_is_found),
-        cmocka_unit_test(error_when_too_big_or_not_utf8_still_finds_the_close),
-        cmocka_unit_test(text_when_bad_is_refused_at_its_first_bad_byte),
-        cmocka_unit_test(text_when_it_ends_inside_a_character_is_refused_at_its_end),
-        cmocka_unit_test(memory_when_it_fails_anywhere_is_an_error_and_the_close_is_found),
-        cmocka_unit_test(close_when_there_is_no_memory_to_read_it_is_found),
-        cmocka_unit_test(discard_when_there_is_no_memory_is_an_error),
-        cmocka_unit_test(close_when_the_host_has_closed_anywhere_is_found),
-        cmocka_unit_test(close_when_the_host_closes_from_a_message_is_found),
-        cmocka_unit_test(spare_when_another_peer_sent_its_close_with_it_shows_nothing_of_it),
-        cmocka_unit_test(memory_when_discarding_is_given_back),
-        cmocka_unit_test(start_of_a_message_when_under_way_is_kept_until_it_is_over),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,9 +21,8 @@ static void assert_record(const wspool_log_record *r, enum wspool_log_level leve
     assert_true(r->id == id);
 }
 
-static void life_of_a_peer_is_told_in_the_words_of_the_header(void **state)
+TEST(life_of_a_peer_is_told_in_the_words_of_the_header)
 {
-    (void)state;
     static struct host h;
     host_init(&h);
     host_start(&h);
@@ -58,9 +57,8 @@ static void life_of_a_peer_is_told_in_the_words_of_the_header(void **state)
     host_end(&h);
 }
 
-static void closed_bears_the_code_that_was_received(void **state)
+TEST(closed_bears_the_code_that_was_received)
 {
-    (void)state;
     static struct host h;
     host_init(&h);
     host_start(&h);
@@ -74,9 +72,8 @@ static void closed_bears_the_code_that_was_received(void **state)
 }
 
 /* Fills the queue of a peer that takes nothing: "slow". And the pool's budget: "shed". */
-static void slow_and_shed_are_warnings(void **state)
+TEST(slow_and_shed_are_warnings)
 {
-    (void)state;
     static struct host h;
     static char message[20000];
     struct iovec vectors[4];
@@ -111,9 +108,8 @@ static void slow_and_shed_are_warnings(void **state)
     host_end(&h);
 }
 
-static void nuisance_is_told_in_the_word_of_the_host(void **state)
+TEST(nuisance_is_told_in_the_word_of_the_host)
 {
-    (void)state;
     static struct host h;
     host_init(&h);
     h.config.nuisance_burst = 5;
@@ -139,9 +135,8 @@ static void refuse(struct host *h, unsigned count)
     }
 }
 
-static void records_are_left_out_and_counted_when_there_are_too_many(void **state)
+TEST(records_are_left_out_and_counted_when_there_are_too_many)
 {
-    (void)state;
     static struct host h;
     host_init(&h);
     host_start(&h);
@@ -174,9 +169,8 @@ static void records_are_left_out_and_counted_when_there_are_too_many(void **stat
     host_end(&h);
 }
 
-static void each_event_has_a_rate_of_its_own(void **state)
+TEST(each_event_has_a_rate_of_its_own)
 {
-    (void)state;
     static struct host h;
     host_init(&h);
     host_start(&h);
@@ -191,9 +185,8 @@ static void each_event_has_a_rate_of_its_own(void **state)
     host_end(&h);
 }
 
-static void nothing_is_suppressed_when_nobody_listens(void **state)
+TEST(nothing_is_suppressed_when_nobody_listens)
 {
-    (void)state;
     static struct host h;
     host_init(&h);
     h.config.log.call = NULL;
@@ -213,9 +206,8 @@ static void close_it(struct host *h, enum on hook, wspool_id id)
     }
 }
 
-static void peer_may_be_closed_inside_the_hook(void **state)
+TEST(peer_may_be_closed_inside_the_hook)
 {
-    (void)state;
     static struct host h;
     host_init(&h);
     h.inside = close_it;
@@ -229,19 +221,4 @@ static void peer_may_be_closed_inside_the_hook(void **state)
     assert_int_equal(h.released, 2);
     assert_int_equal(host_stats(&h).handshakes + host_stats(&h).peers, 0);
     host_end(&h);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(life_of_a_peer_is_told_in_the_words_of_the_header),
-        cmocka_unit_test(closed_bears_the_code_that_was_received),
-        cmocka_unit_test(slow_and_shed_are_warnings),
-        cmocka_unit_test(nuisance_is_told_in_the_word_of_the_host),
-        cmocka_unit_test(records_are_left_out_and_counted_when_there_are_too_many),
-        cmocka_unit_test(each_event_has_a_rate_of_its_own),
-        cmocka_unit_test(nothing_is_suppressed_when_nobody_listens),
-        cmocka_unit_test(peer_may_be_closed_inside_the_hook),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

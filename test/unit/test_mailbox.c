@@ -32,9 +32,8 @@ static void begin(struct host *h, wspool_id *ids, size_t count)
     assert_int_equal(h->calls[ON_OPEN], 0);
 }
 
-static void verdict_takes_effect_at_the_next_tick(void **state)
+TEST(verdict_takes_effect_at_the_next_tick)
 {
-    (void)state;
     static struct host h;
     wspool_id id;
     begin(&h, &id, 1);
@@ -52,9 +51,8 @@ static void verdict_takes_effect_at_the_next_tick(void **state)
     host_end(&h);
 }
 
-static void refusal_takes_effect_with_its_reason(void **state)
+TEST(refusal_takes_effect_with_its_reason)
 {
-    (void)state;
     static struct host h;
     wspool_id id;
     begin(&h, &id, 1);
@@ -77,9 +75,8 @@ static void note_order(struct host *h, enum on hook, wspool_id id)
     }
 }
 
-static void letters_are_read_in_the_order_in_which_they_came(void **state)
+TEST(letters_are_read_in_the_order_in_which_they_came)
 {
-    (void)state;
     static const size_t turn[] = {3, 0, 5, 1, 4, 2};
     static struct host h;
     wspool_id ids[6];
@@ -97,9 +94,8 @@ static void letters_are_read_in_the_order_in_which_they_came(void **state)
     host_end(&h);
 }
 
-static void first_letter_counts_when_there_are_two_for_one_peer(void **state)
+TEST(first_letter_counts_when_there_are_two_for_one_peer)
 {
-    (void)state;
     static struct host h;
     wspool_id id;
     begin(&h, &id, 1);
@@ -115,9 +111,8 @@ static void first_letter_counts_when_there_are_two_for_one_peer(void **state)
     host_end(&h);
 }
 
-static void identity_is_freed_when_nobody_asked_for_it(void **state)
+TEST(identity_is_freed_when_nobody_asked_for_it)
 {
-    (void)state;
     static struct host h;
     wspool_id ids[4];
     begin(&h, ids, 3);
@@ -143,9 +138,8 @@ static void identity_is_freed_when_nobody_asked_for_it(void **state)
 
 /* --------------------------------------------------------------------- wake */
 
-static void wake_is_called_once_when_many_letters_come(void **state)
+TEST(wake_is_called_once_when_many_letters_come)
 {
-    (void)state;
     static struct host h;
     wspool_id ids[6];
     begin(&h, ids, 6);
@@ -168,9 +162,8 @@ static void wake_is_called_once_when_many_letters_come(void **state)
 /* Between putting a letter down and asking for a wake, a thread may be overtaken by the pool's:
  * it reads the letter, and the wake comes for nothing. The tick that follows finds no letter, and
  * the next one must wake again. */
-static void wake_is_called_when_the_last_one_came_for_nothing(void **state)
+TEST(wake_is_called_when_the_last_one_came_for_nothing)
 {
-    (void)state;
     static struct host h;
     wspool_id id;
     begin(&h, &id, 1);
@@ -193,9 +186,8 @@ static void answer_in_the_hook(struct host *h, enum on hook, wspool_id id)
     }
 }
 
-static void letter_is_left_for_the_next_tick_when_it_comes_while_others_are_read(void **state)
+TEST(letter_is_left_for_the_next_tick_when_it_comes_while_others_are_read)
 {
-    (void)state;
     static struct host h;
     wspool_id ids[2];
     begin(&h, ids, 2);
@@ -210,9 +202,8 @@ static void letter_is_left_for_the_next_tick_when_it_comes_while_others_are_read
     host_end(&h);
 }
 
-static void verdict_is_good_when_it_is_given_inside_the_token_hook(void **state)
+TEST(verdict_is_good_when_it_is_given_inside_the_token_hook)
 {
-    (void)state;
     static struct host h;
     host_init(&h);
     h.verdict.kind = WSPOOL_PENDING;
@@ -228,9 +219,8 @@ static void verdict_is_good_when_it_is_given_inside_the_token_hook(void **state)
     host_end(&h);
 }
 
-static void letters_are_read_when_there_is_no_wake_hook(void **state)
+TEST(letters_are_read_when_there_is_no_wake_hook)
 {
-    (void)state;
     static struct host h;
     wspool_id id;
     host_init(&h);
@@ -246,9 +236,8 @@ static void letters_are_read_when_there_is_no_wake_hook(void **state)
 
 /* --------------------------------------------------------------------- ends */
 
-static void letters_that_nobody_reads_are_thrown_away_with_the_pool(void **state)
+TEST(letters_that_nobody_reads_are_thrown_away_with_the_pool)
 {
-    (void)state;
     static struct host h;
     wspool_id ids[3];
     begin(&h, ids, 3);
@@ -260,9 +249,8 @@ static void letters_that_nobody_reads_are_thrown_away_with_the_pool(void **state
     assert_int_equal(h.calls[ON_IDENTITY_FREE], 2);
 }
 
-static void verdict_is_refused_when_it_is_none(void **state)
+TEST(verdict_is_refused_when_it_is_none)
 {
-    (void)state;
     static struct host h;
     wspool_id id;
     begin(&h, &id, 1);
@@ -288,9 +276,8 @@ static void verdict_is_refused_when_it_is_none(void **state)
     host_end(&h);
 }
 
-static void verdict_stays_the_hosts_when_there_is_no_memory(void **state)
+TEST(verdict_stays_the_hosts_when_there_is_no_memory)
 {
-    (void)state;
     static struct host h;
     wspool_id id;
     begin(&h, &id, 1);
@@ -304,24 +291,4 @@ static void verdict_stays_the_hosts_when_there_is_no_memory(void **state)
     host_settle(&h);
     assert_int_equal(h.calls[ON_OPEN], 1);
     host_end(&h);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(verdict_takes_effect_at_the_next_tick),
-        cmocka_unit_test(refusal_takes_effect_with_its_reason),
-        cmocka_unit_test(letters_are_read_in_the_order_in_which_they_came),
-        cmocka_unit_test(first_letter_counts_when_there_are_two_for_one_peer),
-        cmocka_unit_test(identity_is_freed_when_nobody_asked_for_it),
-        cmocka_unit_test(wake_is_called_once_when_many_letters_come),
-        cmocka_unit_test(wake_is_called_when_the_last_one_came_for_nothing),
-        cmocka_unit_test(letter_is_left_for_the_next_tick_when_it_comes_while_others_are_read),
-        cmocka_unit_test(verdict_is_good_when_it_is_given_inside_the_token_hook),
-        cmocka_unit_test(letters_are_read_when_there_is_no_wake_hook),
-        cmocka_unit_test(letters_that_nobody_reads_are_thrown_away_with_the_pool),
-        cmocka_unit_test(verdict_is_refused_when_it_is_none),
-        cmocka_unit_test(verdict_stays_the_hosts_when_there_is_no_memory),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

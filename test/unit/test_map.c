@@ -34,9 +34,8 @@ static struct wsp_map_node *find(const struct wsp_map *map, const struct thing *
     return wsp_map_find(map, thing->node.key, thing->node.key_len);
 }
 
-static void find_is_null_when_the_map_is_empty(void **state)
+TEST(find_is_null_when_the_map_is_empty)
 {
-    (void)state;
     struct wsp_map map;
     wsp_map_init(&map, &seed_key);
     assert_null(wsp_map_find(&map, "a", 1));
@@ -46,9 +45,8 @@ static void find_is_null_when_the_map_is_empty(void **state)
     wsp_map_fini(&map, &wsp_mem_default);
 }
 
-static void map_agrees_with_an_array_when_things_come_and_go(void **state)
+TEST(map_agrees_with_an_array_when_things_come_and_go)
 {
-    (void)state;
     enum { COUNT = 700 };
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
@@ -85,9 +83,8 @@ static void map_agrees_with_an_array_when_things_come_and_go(void **state)
     free(things);
 }
 
-static void next_gives_each_node_once_when_walked(void **state)
+TEST(next_gives_each_node_once_when_walked)
 {
-    (void)state;
     enum { COUNT = 333 };
     struct wsp_map map;
     wsp_map_init(&map, &seed_key);
@@ -107,9 +104,8 @@ static void next_gives_each_node_once_when_walked(void **state)
     free(things);
 }
 
-static void walk_goes_on_when_each_node_is_freed_behind_it(void **state)
+TEST(walk_goes_on_when_each_node_is_freed_behind_it)
 {
-    (void)state;
     enum { COUNT = 100 };
     struct wsp_map map;
     wsp_map_init(&map, &seed_key);
@@ -146,9 +142,8 @@ static int by_hash(const void *left, const void *right)
     return a < b ? -1 : a > b;
 }
 
-static void find_compares_keys_when_hashes_are_equal(void **state)
+TEST(find_compares_keys_when_hashes_are_equal)
 {
-    (void)state;
     /* Among 300 000 keys about ten pairs share their 32 bits. */
     enum { COUNT = 300000 };
     struct hashed *all = malloc(COUNT * sizeof(*all));
@@ -183,9 +178,8 @@ static void find_compares_keys_when_hashes_are_equal(void **state)
     free(all);
 }
 
-static void find_compares_lengths_when_hashes_are_equal(void **state)
+TEST(find_compares_lengths_when_hashes_are_equal)
 {
-    (void)state;
     /* The second key begins with the first, and was searched for until their 32 bits agreed. */
     const char *key = "room/vcrxczaa";
     for (uint32_t in = 4; in <= 13; in += 9) {
@@ -200,9 +194,8 @@ static void find_compares_lengths_when_hashes_are_equal(void **state)
     }
 }
 
-static void keys_are_told_apart_when_one_begins_the_other(void **state)
+TEST(keys_are_told_apart_when_one_begins_the_other)
 {
-    (void)state;
     struct wsp_map map;
     wsp_map_init(&map, &seed_key);
     struct wsp_map_node shorter = {.key = "room\0x", .key_len = 4};
@@ -216,9 +209,8 @@ static void keys_are_told_apart_when_one_begins_the_other(void **state)
     wsp_map_fini(&map, &wsp_mem_default);
 }
 
-static void chains_stay_short_when_many_nodes_are_in(void **state)
+TEST(chains_stay_short_when_many_nodes_are_in)
 {
-    (void)state;
     enum { COUNT = 20000 };
     struct wsp_map map;
     wsp_map_init(&map, &seed_key);
@@ -241,9 +233,8 @@ static void chains_stay_short_when_many_nodes_are_in(void **state)
     free(things);
 }
 
-static void add_is_nomem_when_the_first_table_cant_be_had(void **state)
+TEST(add_is_nomem_when_the_first_table_cant_be_had)
 {
-    (void)state;
     struct test_mem mem = {.fail_at = 1};
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_map map;
@@ -259,9 +250,8 @@ static void add_is_nomem_when_the_first_table_cant_be_had(void **state)
     assert_int_equal(mem.live, 0);
 }
 
-static void add_still_works_when_the_table_cant_grow(void **state)
+TEST(add_still_works_when_the_table_cant_grow)
 {
-    (void)state;
     enum { COUNT = 500 };
     struct test_mem mem = {.fail_at = 2, .fail_on = 1};
     wspool_mem hooks = test_mem_hooks(&mem);
@@ -286,9 +276,8 @@ static void add_still_works_when_the_table_cant_grow(void **state)
     free(things);
 }
 
-static void check_fails_when_a_key_changed_inside(void **state)
+TEST(check_fails_when_a_key_changed_inside)
 {
-    (void)state;
     struct wsp_map map;
     wsp_map_init(&map, &seed_key);
     char key[4] = "abc";
@@ -301,22 +290,4 @@ static void check_fails_when_a_key_changed_inside(void **state)
     map.count = 2;
     assert_false(wsp_map_check(&map));
     wsp_map_fini(&map, &wsp_mem_default);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(find_is_null_when_the_map_is_empty),
-        cmocka_unit_test(map_agrees_with_an_array_when_things_come_and_go),
-        cmocka_unit_test(next_gives_each_node_once_when_walked),
-        cmocka_unit_test(walk_goes_on_when_each_node_is_freed_behind_it),
-        cmocka_unit_test(find_compares_keys_when_hashes_are_equal),
-        cmocka_unit_test(find_compares_lengths_when_hashes_are_equal),
-        cmocka_unit_test(keys_are_told_apart_when_one_begins_the_other),
-        cmocka_unit_test(chains_stay_short_when_many_nodes_are_in),
-        cmocka_unit_test(add_is_nomem_when_the_first_table_cant_be_had),
-        cmocka_unit_test(add_still_works_when_the_table_cant_grow),
-        cmocka_unit_test(check_fails_when_a_key_changed_inside),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,9 +15,8 @@ static void mask_slowly(uint8_t *dst, const uint8_t *src, size_t len, const uint
     }
 }
 
-static void copy_when_of_any_length_and_alignment_equals_the_naive_loop(void **state)
+TEST(copy_when_of_any_length_and_alignment_equals_the_naive_loop)
 {
-    (void)state;
     uint64_t random = 21;
     uint8_t from[LONGEST + 64], to[LONGEST + 64], expected[LONGEST + 64], key[4];
     for (size_t len = 0; len <= LONGEST; len++) {
@@ -48,9 +47,8 @@ static void copy_when_of_any_length_and_alignment_equals_the_naive_loop(void **s
     }
 }
 
-static void copy_when_between_inaccessible_pages_reads_and_writes_nothing_else(void **state)
+TEST(copy_when_between_inaccessible_pages_reads_and_writes_nothing_else)
 {
-    (void)state;
     static const uint8_t key[4] = {1, 2, 3, 4};
     struct guard from, to;
     uint64_t random = 22;
@@ -71,9 +69,8 @@ static void copy_when_between_inaccessible_pages_reads_and_writes_nothing_else(v
     guard_close(&to);
 }
 
-static void copy_when_done_in_pieces_with_turned_keys_equals_the_whole(void **state)
+TEST(copy_when_done_in_pieces_with_turned_keys_equals_the_whole)
 {
-    (void)state;
     uint64_t random = 23;
     uint8_t from[1000], whole[1000], pieces[1000], key[4], turned[4];
     for (int round = 0; round < 2000; round++) {
@@ -92,9 +89,8 @@ static void copy_when_done_in_pieces_with_turned_keys_equals_the_whole(void **st
     }
 }
 
-static void key_when_turned_begins_where_it_is_told(void **state)
+TEST(key_when_turned_begins_where_it_is_told)
 {
-    (void)state;
     for (size_t by = 0; by < 64; by++) {
         uint8_t key[4] = {'a', 'b', 'c', 'd'};
         wsp_mask_turn(key, by);
@@ -107,9 +103,8 @@ static void key_when_turned_begins_where_it_is_told(void **state)
     assert_memory_equal(key, "cdab", 4);
 }
 
-static void copy_when_the_key_is_zero_is_plain_and_done_twice_is_none(void **state)
+TEST(copy_when_the_key_is_zero_is_plain_and_done_twice_is_none)
 {
-    (void)state;
     static const uint8_t zero[4] = {0};
     static const uint8_t key[4] = {0x80, 0xff, 0x01, 0x7e};
     uint64_t random = 24;
@@ -121,16 +116,4 @@ static void copy_when_the_key_is_zero_is_plain_and_done_twice_is_none(void **sta
     assert_memory_not_equal(once, from, sizeof from);
     wsp_mask_copy(twice, once, sizeof from, key);
     assert_memory_equal(twice, from, sizeof from);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(copy_when_of_any_length_and_alignment_equals_the_naive_loop),
-        cmocka_unit_test(copy_when_between_inaccessible_pages_reads_and_writes_nothing_else),
-        cmocka_unit_test(copy_when_done_in_pieces_with_turned_keys_equals_the_whole),
-        cmocka_unit_test(key_when_turned_begins_where_it_is_told),
-        cmocka_unit_test(copy_when_the_key_is_zero_is_plain_and_done_twice_is_none),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,9 +5,8 @@
 
 #include <malloc.h>
 
-static void alloc_uses_the_hosts_hooks_when_given(void **state)
+TEST(alloc_uses_the_hosts_hooks_when_given)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     void *block = wsp_alloc(&hooks, 40);
@@ -18,9 +17,8 @@ static void alloc_uses_the_hosts_hooks_when_given(void **state)
     assert_int_equal(mem.live, 0);
 }
 
-static void alloc_is_null_when_size_is_zero(void **state)
+TEST(alloc_is_null_when_size_is_zero)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     assert_null(wsp_alloc(&hooks, 0));
@@ -30,9 +28,8 @@ static void alloc_is_null_when_size_is_zero(void **state)
     assert_int_equal(mem.calls, 0);
 }
 
-static void calloc_is_zero_when_memory_was_dirty(void **state)
+TEST(calloc_is_zero_when_memory_was_dirty)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     uint8_t *block = wsp_calloc(&hooks, 7, 9);
@@ -45,9 +42,8 @@ static void calloc_is_zero_when_memory_was_dirty(void **state)
     assert_int_equal(mem.live, 0);
 }
 
-static void sizes_are_refused_when_the_product_overflows(void **state)
+TEST(sizes_are_refused_when_the_product_overflows)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     assert_null(wsp_calloc(&hooks, SIZE_MAX / 2 + 1, 2));
@@ -58,9 +54,8 @@ static void sizes_are_refused_when_the_product_overflows(void **state)
     assert_int_equal(mem.calls, 0);
 }
 
-static void resize_keeps_contents_when_it_moves(void **state)
+TEST(resize_keeps_contents_when_it_moves)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     uint32_t *block = wsp_resize(&hooks, NULL, 3, sizeof(*block));
@@ -78,9 +73,8 @@ static void resize_keeps_contents_when_it_moves(void **state)
     assert_int_equal(mem.live, 0);
 }
 
-static void resize_leaves_the_block_when_it_answers_null(void **state)
+TEST(resize_leaves_the_block_when_it_answers_null)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     uint8_t *block = wsp_alloc(&hooks, 4);
@@ -97,9 +91,8 @@ static void resize_leaves_the_block_when_it_answers_null(void **state)
     wsp_free(&hooks, block);
 }
 
-static void free_does_nothing_when_given_null(void **state)
+TEST(free_does_nothing_when_given_null)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     wsp_free(&hooks, NULL);
@@ -107,9 +100,8 @@ static void free_does_nothing_when_given_null(void **state)
     assert_int_equal(mem.calls, 0);
 }
 
-static void aligned_blocks_are_zero_and_on_a_line_when_malloc_gives_any_address(void **state)
+TEST(aligned_blocks_are_zero_and_on_a_line_when_malloc_gives_any_address)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     void *blocks[40];
@@ -129,9 +121,8 @@ static void aligned_blocks_are_zero_and_on_a_line_when_malloc_gives_any_address(
     assert_int_equal(mem.live, 0);
 }
 
-static void everything_is_null_when_the_allocator_says_no(void **state)
+TEST(everything_is_null_when_the_allocator_says_no)
 {
-    (void)state;
     struct test_mem mem = {.fail_at = 1, .fail_on = 1};
     wspool_mem hooks = test_mem_hooks(&mem);
     assert_null(wsp_alloc(&hooks, 1));
@@ -142,9 +133,8 @@ static void everything_is_null_when_the_allocator_says_no(void **state)
     assert_int_equal(mem.live, 0);
 }
 
-static void default_hooks_work_when_the_host_gives_none(void **state)
+TEST(default_hooks_work_when_the_host_gives_none)
 {
-    (void)state;
     uint8_t *block = wsp_calloc(&wsp_mem_default, 100, 1);
     assert_non_null(block);
     block[99] = 5;
@@ -155,30 +145,11 @@ static void default_hooks_work_when_the_host_gives_none(void **state)
 }
 
 /* Under a sanitizer both numbers are 0, but that finds leaks by itself. */
-static void default_free_gives_back_what_the_default_malloc_gave(void **state)
+TEST(default_free_gives_back_what_the_default_malloc_gave)
 {
-    (void)state;
     size_t before = mallinfo2().uordblks;
     for (int i = 0; i < 100; i++) {
         wsp_free(&wsp_mem_default, wsp_alloc(&wsp_mem_default, 1000));
     }
     assert_true(mallinfo2().uordblks < before + 100000);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(alloc_uses_the_hosts_hooks_when_given),
-        cmocka_unit_test(alloc_is_null_when_size_is_zero),
-        cmocka_unit_test(calloc_is_zero_when_memory_was_dirty),
-        cmocka_unit_test(sizes_are_refused_when_the_product_overflows),
-        cmocka_unit_test(resize_keeps_contents_when_it_moves),
-        cmocka_unit_test(resize_leaves_the_block_when_it_answers_null),
-        cmocka_unit_test(free_does_nothing_when_given_null),
-        cmocka_unit_test(aligned_blocks_are_zero_and_on_a_line_when_malloc_gives_any_address),
-        cmocka_unit_test(everything_is_null_when_the_allocator_says_no),
-        cmocka_unit_test(default_hooks_work_when_the_host_gives_none),
-        cmocka_unit_test(default_free_gives_back_what_the_default_malloc_gave),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

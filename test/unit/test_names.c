@@ -9,18 +9,16 @@
 static const int outside[] = {-1, -2, 1000, 100000, INT_MAX, INT_MIN, INT_MIN + 1};
 #define OUTSIDE (sizeof(outside) / sizeof(outside[0]))
 
-static void strerror_has_the_text_of_the_list_when_it_is_an_error(void **state)
+TEST(strerror_has_the_text_of_the_list_when_it_is_an_error)
 {
-    (void)state;
 #define WSPOOL_X(name, number, text) assert_string_equal(wspool_strerror(number), text);
     WSPOOL_ERRORS(WSPOOL_X)
 #undef WSPOOL_X
     assert_non_null(strstr(wspool_strerror(WSPOOL_ERR_GONE), "stale"));
 }
 
-static void strerror_has_a_text_when_it_is_no_error_of_ours(void **state)
+TEST(strerror_has_a_text_when_it_is_no_error_of_ours)
 {
-    (void)state;
     assert_string_equal(wspool_strerror(WSPOOL_OK), "no error");
     assert_string_equal(wspool_strerror(17), "no error"); /* a count */
     assert_string_equal(wspool_strerror(INT_MAX), "no error");
@@ -29,17 +27,15 @@ static void strerror_has_a_text_when_it_is_no_error_of_ours(void **state)
     assert_string_equal(wspool_strerror(INT_MIN), "unknown error");
 }
 
-static void errors_are_negative_when_listed(void **state)
+TEST(errors_are_negative_when_listed)
 {
-    (void)state;
 #define WSPOOL_X(name, number, text) assert_true(WSPOOL_ERR_##name < 0);
     WSPOOL_ERRORS(WSPOOL_X)
 #undef WSPOOL_X
 }
 
-static void end_text_has_the_text_of_the_list_when_in_range(void **state)
+TEST(end_text_has_the_text_of_the_list_when_in_range)
 {
-    (void)state;
 #define WSPOOL_X(name, code, text) assert_string_equal(wspool_end_text(WSPOOL_END_##name), text);
     WSPOOL_ENDS(WSPOOL_X)
 #undef WSPOOL_X
@@ -47,9 +43,8 @@ static void end_text_has_the_text_of_the_list_when_in_range(void **state)
     assert_string_equal(wspool_end_text(WSPOOL_END_POOL_FREED), "the pool was freed");
 }
 
-static void refusal_has_the_word_and_status_of_the_list_when_in_range(void **state)
+TEST(refusal_has_the_word_and_status_of_the_list_when_in_range)
 {
-    (void)state;
 #define WSPOOL_X(name, number, text)                                                               \
     assert_string_equal(wspool_refusal_word(WSPOOL_REFUSED_##name), text);                         \
     assert_int_equal(wspool_refusal_status(WSPOOL_REFUSED_##name), number);
@@ -68,9 +63,8 @@ static void assert_word(const char *word)
     }
 }
 
-static void words_need_no_quoting_when_written_into_json(void **state)
+TEST(words_need_no_quoting_when_written_into_json)
 {
-    (void)state;
     for (int i = 0; i < (int)WSPOOL_REFUSAL_COUNT; i++) {
         assert_word(wspool_refusal_word((enum wspool_refusal)i));
     }
@@ -79,18 +73,16 @@ static void words_need_no_quoting_when_written_into_json(void **state)
     }
 }
 
-static void stage_has_the_word_of_the_list_when_in_range(void **state)
+TEST(stage_has_the_word_of_the_list_when_in_range)
 {
-    (void)state;
 #define WSPOOL_X(name, word) assert_string_equal(wspool_stage_word(WSPOOL_STAGE_##name), word);
     WSPOOL_STAGES(WSPOOL_X)
 #undef WSPOOL_X
     assert_string_equal(wspool_stage_word(WSPOOL_STAGE_FLUSHED), "flushed");
 }
 
-static void texts_are_there_when_numbers_are_out_of_range(void **state)
+TEST(texts_are_there_when_numbers_are_out_of_range)
 {
-    (void)state;
     for (size_t i = 0; i < OUTSIDE; i++) {
         assert_string_equal(wspool_end_text((enum wspool_end)outside[i]), "unknown end");
         assert_string_equal(wspool_refusal_word((enum wspool_refusal)outside[i]), "unknown");
@@ -101,19 +93,4 @@ static void texts_are_there_when_numbers_are_out_of_range(void **state)
     assert_string_equal(wspool_refusal_word(WSPOOL_REFUSAL_COUNT), "unknown");
     assert_int_equal(wspool_refusal_status(WSPOOL_REFUSAL_COUNT), 0);
     assert_string_equal(wspool_stage_word(WSPOOL_STAGE_COUNT), "unknown");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(strerror_has_the_text_of_the_list_when_it_is_an_error),
-        cmocka_unit_test(strerror_has_a_text_when_it_is_no_error_of_ours),
-        cmocka_unit_test(errors_are_negative_when_listed),
-        cmocka_unit_test(end_text_has_the_text_of_the_list_when_in_range),
-        cmocka_unit_test(refusal_has_the_word_and_status_of_the_list_when_in_range),
-        cmocka_unit_test(words_need_no_quoting_when_written_into_json),
-        cmocka_unit_test(stage_has_the_word_of_the_list_when_in_range),
-        cmocka_unit_test(texts_are_there_when_numbers_are_out_of_range),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

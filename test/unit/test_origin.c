@@ -42,7 +42,7 @@ static int allows(const struct wsp_origins *origins, const char *origin)
     return admits(origins, headers);
 }
 
-static void same_host_is_admitted(void **state)
+TEST(same_host_is_admitted)
 {
     static const struct {
         const char *origin, *host;
@@ -188,7 +188,6 @@ static void same_host_is_admitted(void **state)
     struct wsp_origins origins;
     size_t i;
 
-    (void)state;
     assert_int_equal(wsp_origins_init(&origins, &wsp_mem_default, NULL, 0), 0);
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char headers[512];
@@ -201,13 +200,12 @@ static void same_host_is_admitted(void **state)
     wsp_origins_fini(&origins, &wsp_mem_default);
 }
 
-static void request_without_origin_is_admitted_unless_it_has_a_cookie(void **state)
+TEST(request_without_origin_is_admitted_unless_it_has_a_cookie)
 {
     static const char *const list[] = {"https://good.example", NULL};
     struct wsp_origins origins;
     int with_list;
 
-    (void)state;
     for (with_list = 0; with_list < 2; with_list++) {
         assert_int_equal(wsp_origins_init(&origins, &wsp_mem_default, with_list ? list : NULL, 0),
                          0);
@@ -223,12 +221,11 @@ static void request_without_origin_is_admitted_unless_it_has_a_cookie(void **sta
     }
 }
 
-static void two_of_a_header_are_refused(void **state)
+TEST(two_of_a_header_are_refused)
 {
     struct wsp_origins origins;
     static const char *const list[] = {"http://a", NULL};
 
-    (void)state;
     assert_int_equal(wsp_origins_init(&origins, &wsp_mem_default, NULL, 0), 0);
     assert_int_equal(admits(&origins, "Host: a\nOrigin: http://a\nOrigin: http://a"), 0);
     assert_int_equal(admits(&origins, "Host: a\nOrigin: http://a\norigin: http://b"), 0);
@@ -242,7 +239,7 @@ static void two_of_a_header_are_refused(void **state)
     wsp_origins_fini(&origins, &wsp_mem_default);
 }
 
-static void listed_origin_is_admitted(void **state)
+TEST(listed_origin_is_admitted)
 {
     static const char *const list[] = {"https://good.example",       "http://Dev.Example:3000",
                                        "HTTPS://[2001:DB8::1]:8443", "app://com.example:1",
@@ -287,7 +284,6 @@ static void listed_origin_is_admitted(void **state)
     struct wsp_origins origins;
     size_t i;
 
-    (void)state;
     assert_int_equal(wsp_origins_init(&origins, &wsp_mem_default, list, 0), 0);
     assert_int_equal(origins.count, 5);
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -300,7 +296,7 @@ static void listed_origin_is_admitted(void **state)
     wsp_origins_fini(&origins, &wsp_mem_default);
 }
 
-static void list_with_a_bad_entry_is_refused(void **state)
+TEST(list_with_a_bad_entry_is_refused)
 {
     static const char *const bad[] = {
         "",
@@ -335,7 +331,6 @@ static void list_with_a_bad_entry_is_refused(void **state)
     };
     size_t i, place;
 
-    (void)state;
     for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         for (place = 0; place < 3; place++) {
             const char *list[4] = {"https://one.example", "https://two.example",
@@ -357,7 +352,7 @@ static void list_with_a_bad_entry_is_refused(void **state)
     }
 }
 
-static void list_is_a_copy(void **state)
+TEST(list_is_a_copy)
 {
     char one[] = "https://good.example";
     const char *list[] = {one, NULL};
@@ -365,7 +360,6 @@ static void list_is_a_copy(void **state)
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_origins origins;
 
-    (void)state;
     assert_int_equal(wsp_origins_init(&origins, &hooks, list, 0), 0);
     memset(one, 'x', sizeof(one));
     list[0] = NULL;
@@ -375,27 +369,25 @@ static void list_is_a_copy(void **state)
     wsp_origins_fini(&origins, &hooks); /* nothing is left to be freed */
 }
 
-static void empty_list_holds_no_memory(void **state)
+TEST(empty_list_holds_no_memory)
 {
     static const char *const empty[] = {NULL};
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_origins origins;
 
-    (void)state;
     assert_int_equal(wsp_origins_init(&origins, &hooks, empty, 0), 0);
     assert_int_equal(mem.calls, 0);
     assert_int_equal(allows(&origins, "https://good.example"), 0);
     wsp_origins_fini(&origins, &hooks);
 }
 
-static void list_survives_every_failing_allocation(void **state)
+TEST(list_survives_every_failing_allocation)
 {
     static const char *const list[] = {"https://a.example", "https://b.example:1",
                                        "https://c.example", NULL};
     size_t n, failed = 0;
 
-    (void)state;
     for (n = 1;; n++) {
         struct test_mem mem = {.fail_at = n};
         wspool_mem hooks = test_mem_hooks(&mem);
@@ -421,12 +413,11 @@ static void list_survives_every_failing_allocation(void **state)
     assert_true(failed >= 2);
 }
 
-static void any_origin_lets_everybody_in(void **state)
+TEST(any_origin_lets_everybody_in)
 {
     static const char *const list[] = {"https://good.example", NULL};
     struct wsp_origins origins;
 
-    (void)state;
     assert_int_equal(wsp_origins_init(&origins, &wsp_mem_default, list, 1), 0);
     assert_int_equal(allows(&origins, "https://evil.example"), 1);
     assert_int_equal(allows(&origins, "null"), 1);
@@ -435,7 +426,7 @@ static void any_origin_lets_everybody_in(void **state)
 }
 
 /* One byte too many or too few anywhere in an allowed origin makes another of it. */
-static void every_changed_byte_makes_another_origin(void **state)
+TEST(every_changed_byte_makes_another_origin)
 {
     static const char good[] = "https://good.example:8443";
     static const char *const list[] = {good, NULL};
@@ -444,7 +435,6 @@ static void every_changed_byte_makes_another_origin(void **state)
     size_t i;
     int c;
 
-    (void)state;
     assert_int_equal(wsp_origins_init(&origins, &wsp_mem_default, list, 0), 0);
     for (i = 0; i + 1 < sizeof(good); i++) {
         wspool_header headers[2] = {{{"Host", 4}, {"a", 1}}, {{"Origin", 6}, {text, 0}}};
@@ -474,22 +464,4 @@ static void every_changed_byte_makes_another_origin(void **state)
         }
     }
     wsp_origins_fini(&origins, &wsp_mem_default);
-}
-
-int main(void)
-{
-    static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(same_host_is_admitted),
-        cmocka_unit_test(request_without_origin_is_admitted_unless_it_has_a_cookie),
-        cmocka_unit_test(two_of_a_header_are_refused),
-        cmocka_unit_test(listed_origin_is_admitted),
-        cmocka_unit_test(list_with_a_bad_entry_is_refused),
-        cmocka_unit_test(list_is_a_copy),
-        cmocka_unit_test(empty_list_holds_no_memory),
-        cmocka_unit_test(list_survives_every_failing_allocation),
-        cmocka_unit_test(any_origin_lets_everybody_in),
-        cmocka_unit_test(every_changed_byte_makes_another_origin),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,9 +36,8 @@ ssize_t getrandom(void *bytes, size_t len, unsigned flags)
     return answer;
 }
 
-static void clock_never_runs_backwards_when_asked_again(void **state)
+TEST(clock_never_runs_backwards_when_asked_again)
 {
-    (void)state;
     uint64_t first = wspool_clock();
     uint64_t last = first;
     assert_true(first > 0);
@@ -58,17 +57,15 @@ static uint64_t monotonic(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-static void clock_is_the_monotonic_one_in_nanoseconds_when_asked(void **state)
+TEST(clock_is_the_monotonic_one_in_nanoseconds_when_asked)
 {
-    (void)state;
     uint64_t before = monotonic();
     uint64_t clock = wspool_clock();
     assert_true(before <= clock && clock <= monotonic());
 }
 
-static void entropy_goes_on_when_it_is_interrupted_or_gets_less(void **state)
+TEST(entropy_goes_on_when_it_is_interrupted_or_gets_less)
 {
-    (void)state;
     static const int answers[] = {-EINTR, 3, -EINTR, -EINTR, 1, 4};
     uint8_t bytes[9] = {0};
     script = answers;
@@ -80,9 +77,8 @@ static void entropy_goes_on_when_it_is_interrupted_or_gets_less(void **state)
     assert_int_equal(script_left, 0);
 }
 
-static void entropy_fails_when_the_system_does(void **state)
+TEST(entropy_fails_when_the_system_does)
 {
-    (void)state;
     static const int answers[] = {3, -ENOSYS};
     uint8_t bytes[8] = {0};
     script = answers;
@@ -95,9 +91,8 @@ static void entropy_fails_when_the_system_does(void **state)
     assert_int_equal(script_left, 0);
 }
 
-static void entropy_fills_all_bytes_and_no_more_when_it_succeeds(void **state)
+TEST(entropy_fills_all_bytes_and_no_more_when_it_succeeds)
 {
-    (void)state;
     /* More than 256, where the system may answer with less than was asked. */
     static uint8_t bytes[100000 + 2];
     static uint8_t seen[100000];
@@ -120,31 +115,15 @@ static void entropy_fills_all_bytes_and_no_more_when_it_succeeds(void **state)
     assert_true(zeros <= 1);
 }
 
-static void entropy_differs_when_asked_twice(void **state)
+TEST(entropy_differs_when_asked_twice)
 {
-    (void)state;
     uint8_t one[32], two[32];
     assert_int_equal(wsp_os_entropy(one, sizeof(one), NULL), 0);
     assert_int_equal(wsp_os_entropy(two, sizeof(two), NULL), 0);
     assert_memory_not_equal(one, two, sizeof(one));
 }
 
-static void entropy_succeeds_when_no_bytes_are_asked_for(void **state)
+TEST(entropy_succeeds_when_no_bytes_are_asked_for)
 {
-    (void)state;
     assert_int_equal(wsp_os_entropy(NULL, 0, NULL), 0);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(clock_never_runs_backwards_when_asked_again),
-        cmocka_unit_test(clock_is_the_monotonic_one_in_nanoseconds_when_asked),
-        cmocka_unit_test(entropy_goes_on_when_it_is_interrupted_or_gets_less),
-        cmocka_unit_test(entropy_fails_when_the_system_does),
-        cmocka_unit_test(entropy_fills_all_bytes_and_no_more_when_it_succeeds),
-        cmocka_unit_test(entropy_differs_when_asked_twice),
-        cmocka_unit_test(entropy_succeeds_when_no_bytes_are_asked_for),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

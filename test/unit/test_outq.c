@@ -736,9 +736,8 @@ static void check_seen(const struct seen *seen)
     tidied = 0;
 }
 
-static void queue_when_used_at_random_sends_what_the_model_would(void **state)
+TEST(queue_when_used_at_random_sends_what_the_model_would)
 {
-    (void)state;
     struct seen seen = {0};
     for (uint64_t seed = 1; seed <= 160; seed++) {
         walk(seed, 400, 0, &seen);
@@ -747,9 +746,8 @@ static void queue_when_used_at_random_sends_what_the_model_would(void **state)
     assert_int_equal(seen.failed, 0);
 }
 
-static void queue_when_allocations_fail_at_random_loses_nothing(void **state)
+TEST(queue_when_allocations_fail_at_random_loses_nothing)
 {
-    (void)state;
     struct seen seen = {0};
     for (uint64_t seed = 1001; seed <= 1080; seed++) {
         walk(seed, 400, 1 + (int)(seed % 3), &seen);
@@ -817,9 +815,8 @@ static int vectors_of(struct wsp_outq *q)
     return wsp_outq_peek(q, vectors, 64);
 }
 
-static void burst_when_published_in_a_row_is_one_vector_and_needs_no_memory(void **state)
+TEST(burst_when_published_in_a_row_is_one_vector_and_needs_no_memory)
 {
-    (void)state;
     struct scene s;
     begin(&s);
     put(&s, 0, 10);
@@ -843,9 +840,8 @@ static void burst_when_published_in_a_row_is_one_vector_and_needs_no_memory(void
     end(&s);
 }
 
-static void burst_when_behind_other_runs_still_joins(void **state)
+TEST(burst_when_behind_other_runs_still_joins)
 {
-    (void)state;
     struct scene s;
     begin(&s);
     for (int round = 1; round <= 30; round++) {
@@ -859,9 +855,8 @@ static void burst_when_behind_other_runs_still_joins(void **state)
     end(&s);
 }
 
-static void run_when_peeked_does_not_grow_until_the_ack(void **state)
+TEST(run_when_peeked_does_not_grow_until_the_ack)
 {
-    (void)state;
     struct scene s;
     begin(&s);
     for (int behind = 0; behind < 2; behind++) {
@@ -892,9 +887,8 @@ static void expect_vector(const struct iovec *vector, const void *bytes, size_t 
     assert_memory_equal(vector->iov_base, bytes, len);
 }
 
-static void control_when_a_message_is_half_sent_goes_right_behind_it(void **state)
+TEST(control_when_a_message_is_half_sent_goes_right_behind_it)
 {
-    (void)state;
     struct scene s;
     begin(&s);
     for (int i = 0; i < 3; i++) {
@@ -933,9 +927,8 @@ static void control_when_a_message_is_half_sent_goes_right_behind_it(void **stat
     end(&s);
 }
 
-static void close_when_messages_wait_comes_behind_them_and_nothing_behind_it(void **state)
+TEST(close_when_messages_wait_comes_behind_them_and_nothing_behind_it)
 {
-    (void)state;
     struct scene s;
     begin(&s);
     put(&s, 0, 10);
@@ -959,9 +952,8 @@ static void close_when_messages_wait_comes_behind_them_and_nothing_behind_it(voi
     end(&s);
 }
 
-static void pong_when_the_lane_is_full_takes_the_place_of_the_last(void **state)
+TEST(pong_when_the_lane_is_full_takes_the_place_of_the_last)
 {
-    (void)state;
     struct scene s;
     uint8_t image[2 + WSP_CONTROL_MAX], payload[WSP_CONTROL_MAX] = {0};
     size_t len = sizeof image, fits = WSP_CONTROL_BYTES / sizeof image;
@@ -986,9 +978,8 @@ static void pong_when_the_lane_is_full_takes_the_place_of_the_last(void **state)
 }
 
 /* The last pong is given up only for one that can be sent in its place. */
-static void pong_when_too_long_for_the_place_of_the_last_is_left_out(void **state)
+TEST(pong_when_too_long_for_the_place_of_the_last_is_left_out)
 {
-    (void)state;
     struct scene s;
     uint8_t image[2 + WSP_CONTROL_MAX], payload[WSP_CONTROL_MAX] = {0};
     begin(&s);
@@ -1005,9 +996,8 @@ static void pong_when_too_long_for_the_place_of_the_last_is_left_out(void **stat
     end(&s);
 }
 
-static void control_when_too_long_for_the_lane_is_full_and_leaves_nothing(void **state)
+TEST(control_when_too_long_for_the_lane_is_full_and_leaves_nothing)
 {
-    (void)state;
     struct scene s;
     static const uint8_t bytes[WSP_CONTROL_BYTES + 1];
     begin(&s);
@@ -1032,9 +1022,8 @@ static uint32_t first_id(struct wsp_outq *q)
     return id;
 }
 
-static void oldest_when_room_is_needed_give_way_and_no_more_than_needed(void **state)
+TEST(oldest_when_room_is_needed_give_way_and_no_more_than_needed)
 {
-    (void)state;
     struct scene s;
     begin(&s);
     for (int i = 0; i < 50; i++) {
@@ -1055,9 +1044,8 @@ static void oldest_when_room_is_needed_give_way_and_no_more_than_needed(void **s
     end(&s);
 }
 
-static void message_when_half_sent_or_peeked_is_never_dropped(void **state)
+TEST(message_when_half_sent_or_peeked_is_never_dropped)
 {
-    (void)state;
     struct scene s;
     begin(&s);
     for (int i = 0; i < 10; i++) { /* the first run: 1-5, the second: 6-10 */
@@ -1082,9 +1070,8 @@ static void message_when_half_sent_or_peeked_is_never_dropped(void **state)
 }
 
 /* A control frame stands between the two parts of a run, and only the first was peeked. */
-static void oldest_when_only_the_half_sent_one_was_peeked_are_those_right_behind_it(void **state)
+TEST(oldest_when_only_the_half_sent_one_was_peeked_are_those_right_behind_it)
 {
-    (void)state;
     struct scene s;
     begin(&s);
     for (int i = 0; i < 6; i++) { /* 1-3, 4-6 */
@@ -1103,9 +1090,8 @@ static void oldest_when_only_the_half_sent_one_was_peeked_are_those_right_behind
 }
 
 /* A peer that takes nothing, and a channel that drops the oldest for it, go on for hours. */
-static void memory_when_a_stuck_peer_drops_the_oldest_is_bounded(void **state)
+TEST(memory_when_a_stuck_peer_drops_the_oldest_is_bounded)
 {
-    (void)state;
     for (int peeked = 0; peeked < 3; peeked++) {
         struct scene s;
         begin(&s);
@@ -1142,9 +1128,8 @@ static void memory_when_a_stuck_peer_drops_the_oldest_is_bounded(void **state)
 }
 
 /* Images of a bit more than half a block, and single ones among those of others. */
-static void memory_when_tidied_is_near_what_waits(void **state)
+TEST(memory_when_tidied_is_near_what_waits)
 {
-    (void)state;
     for (int other = 0; other < 2; other++) {
         struct scene s;
         begin(&s);
@@ -1181,9 +1166,8 @@ static void memory_when_tidied_is_near_what_waits(void **state)
     }
 }
 
-static void calls_when_there_is_no_memory_change_nothing(void **state)
+TEST(calls_when_there_is_no_memory_change_nothing)
 {
-    (void)state;
     struct scene s;
     begin(&s);
     s.w.mem.fail_at = 1;
@@ -1222,9 +1206,8 @@ static void calls_when_there_is_no_memory_change_nothing(void **state)
 }
 
 /* No memory to cut the half-sent message off its run: then nothing is dropped, rather than it. */
-static void oldest_when_a_run_cannot_be_cut_stay(void **state)
+TEST(oldest_when_a_run_cannot_be_cut_stay)
 {
-    (void)state;
     struct scene s;
     begin(&s);
     for (int i = 0; i < 14; i++) { /* 1-5, and a chunk that is full */
@@ -1245,9 +1228,8 @@ static void oldest_when_a_run_cannot_be_cut_stay(void **state)
     end(&s);
 }
 
-static void ack_when_of_more_than_was_peeked_is_inval(void **state)
+TEST(ack_when_of_more_than_was_peeked_is_inval)
 {
-    (void)state;
     struct scene s;
     begin(&s);
     assert_int_equal(ack(&s, 1), WSPOOL_ERR_INVAL);
@@ -1272,9 +1254,8 @@ static void ack_when_of_more_than_was_peeked_is_inval(void **state)
     end(&s);
 }
 
-static void queue_when_let_go_of_gives_everything_back(void **state)
+TEST(queue_when_let_go_of_gives_everything_back)
 {
-    (void)state;
     struct scene s;
     begin(&s);
     for (int i = 0; i < 100; i++) {
@@ -1292,9 +1273,8 @@ static void queue_when_let_go_of_gives_everything_back(void **state)
     world_close(&s.w);
 }
 
-static void check_when_the_books_are_cooked_sees_it(void **state)
+TEST(check_when_the_books_are_cooked_sees_it)
 {
-    (void)state;
     struct scene s;
     begin(&s);
     assert_true(wsp_outq_check(&s.q));
@@ -1319,31 +1299,4 @@ static void check_when_the_books_are_cooked_sees_it(void **state)
     s.q.peeked = 0;
     assert_true(wsp_outq_check(&s.q));
     end(&s);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(burst_when_published_in_a_row_is_one_vector_and_needs_no_memory),
-        cmocka_unit_test(burst_when_behind_other_runs_still_joins),
-        cmocka_unit_test(run_when_peeked_does_not_grow_until_the_ack),
-        cmocka_unit_test(control_when_a_message_is_half_sent_goes_right_behind_it),
-        cmocka_unit_test(close_when_messages_wait_comes_behind_them_and_nothing_behind_it),
-        cmocka_unit_test(pong_when_the_lane_is_full_takes_the_place_of_the_last),
-        cmocka_unit_test(pong_when_too_long_for_the_place_of_the_last_is_left_out),
-        cmocka_unit_test(control_when_too_long_for_the_lane_is_full_and_leaves_nothing),
-        cmocka_unit_test(oldest_when_room_is_needed_give_way_and_no_more_than_needed),
-        cmocka_unit_test(message_when_half_sent_or_peeked_is_never_dropped),
-        cmocka_unit_test(oldest_when_only_the_half_sent_one_was_peeked_are_those_right_behind_it),
-        cmocka_unit_test(memory_when_a_stuck_peer_drops_the_oldest_is_bounded),
-        cmocka_unit_test(memory_when_tidied_is_near_what_waits),
-        cmocka_unit_test(calls_when_there_is_no_memory_change_nothing),
-        cmocka_unit_test(oldest_when_a_run_cannot_be_cut_stay),
-        cmocka_unit_test(ack_when_of_more_than_was_peeked_is_inval),
-        cmocka_unit_test(queue_when_let_go_of_gives_everything_back),
-        cmocka_unit_test(check_when_the_books_are_cooked_sees_it),
-        cmocka_unit_test(queue_when_used_at_random_sends_what_the_model_would),
-        cmocka_unit_test(queue_when_allocations_fail_at_random_loses_nothing),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -112,9 +112,8 @@ static int is_member(const struct wsp_channel *channel, const struct wsp_peer *p
 
 /* ------------------------------------------------------------------ basics */
 
-static void channel_appears_with_its_first_member_and_goes_with_its_last(void **state)
+TEST(channel_appears_with_its_first_member_and_goes_with_its_last)
 {
-    (void)state;
     struct world w;
     struct wsp_peer a = {0}, b = {0};
     wspool_channel item = wspool_item("42");
@@ -142,9 +141,8 @@ static void channel_appears_with_its_first_member_and_goes_with_its_last(void **
     end(&w);
 }
 
-static void epoch_is_a_new_one_each_time_a_channel_appears(void **state)
+TEST(epoch_is_a_new_one_each_time_a_channel_appears)
 {
-    (void)state;
     struct world w;
     struct wsp_peer a = {0};
     begin(&w);
@@ -168,9 +166,8 @@ static void assert_position(const struct world *w, wspool_channel channel, uint6
 }
 
 /* Who is told a position while nobody is there is right, or learns that something was missed. */
-static void position_is_that_of_the_next_life_when_a_channel_is_not_there(void **state)
+TEST(position_is_that_of_the_next_life_when_a_channel_is_not_there)
 {
-    (void)state;
     struct world w;
     struct wsp_peer a = {0};
     wspool_channel t = wspool_topic("t");
@@ -192,9 +189,8 @@ static void position_is_that_of_the_next_life_when_a_channel_is_not_there(void *
     end(&w);
 }
 
-static void policy_is_that_of_the_join_that_made_the_channel(void **state)
+TEST(policy_is_that_of_the_join_that_made_the_channel)
 {
-    (void)state;
     struct world w;
     struct wsp_peer a = {0}, b = {0};
     begin(&w);
@@ -209,9 +205,8 @@ static void policy_is_that_of_the_join_that_made_the_channel(void **state)
     end(&w);
 }
 
-static void last_one_moves_into_the_hole_when_one_leaves(void **state)
+TEST(last_one_moves_into_the_hole_when_one_leaves)
 {
-    (void)state;
     struct world w;
     struct wsp_peer p[5];
     memset(p, 0, sizeof p);
@@ -246,9 +241,8 @@ static void last_one_moves_into_the_hole_when_one_leaves(void **state)
     end(&w);
 }
 
-static void join_is_full_when_the_peer_has_as_many_seats_as_it_may(void **state)
+TEST(join_is_full_when_the_peer_has_as_many_seats_as_it_may)
 {
-    (void)state;
     struct world w;
     struct wsp_peer a = {0}, b = {0};
     begin(&w);
@@ -270,9 +264,8 @@ static void join_is_full_when_the_peer_has_as_many_seats_as_it_may(void **state)
 }
 
 /* The count of seats has 16 bits: it must end before it wraps. */
-static void join_is_full_when_a_peer_has_all_seats_that_can_be_counted(void **state)
+TEST(join_is_full_when_a_peer_has_all_seats_that_can_be_counted)
 {
-    (void)state;
     struct world w;
     struct wsp_peer a = {0};
     uint32_t name, most = 1 + 32768;
@@ -290,9 +283,8 @@ static void join_is_full_when_a_peer_has_all_seats_that_can_be_counted(void **st
     end(&w);
 }
 
-static void memory_is_given_back_when_members_leave(void **state)
+TEST(memory_is_given_back_when_members_leave)
 {
-    (void)state;
     enum { PEERS = 1000 };
     struct world w;
     struct wsp_peer *p = calloc(PEERS, sizeof *p);
@@ -318,9 +310,8 @@ static void memory_is_given_back_when_members_leave(void **state)
 }
 
 /* Whatever the number is at which one comes and one goes, the arrays stay as they are. */
-static void coming_and_going_allocates_nothing_when_the_number_stays(void **state)
+TEST(coming_and_going_allocates_nothing_when_the_number_stays)
 {
-    (void)state;
     enum { PEERS = 300 };
     struct world w;
     struct wsp_peer *p = calloc(PEERS, sizeof *p);
@@ -349,9 +340,8 @@ static void coming_and_going_allocates_nothing_when_the_number_stays(void **stat
 
 /* ------------------------------------------------------------------- names */
 
-static void name_is_valid_when_its_kind_is_one_and_it_is_not_too_long(void **state)
+TEST(name_is_valid_when_its_kind_is_one_and_it_is_not_too_long)
 {
-    (void)state;
     static const char longest[300];
     for (int kind = -1; kind < 8; kind++) {
         int good = kind >= WSPOOL_GLOBAL && kind <= WSPOOL_TOPIC;
@@ -368,9 +358,8 @@ static void name_is_valid_when_its_kind_is_one_and_it_is_not_too_long(void **sta
 
 /* All names of up to one byte, some longer ones that begin like another kind's key, and the
  * longest, in all kinds: each is found by itself alone. */
-static void names_of_any_bytes_are_told_apart(void **state)
+TEST(names_of_any_bytes_are_told_apart)
 {
-    (void)state;
     enum { SHORT = 257, LONG = 8, NAMES = SHORT + LONG };
     static uint8_t bytes[NAMES][255];
     static size_t len[NAMES];
@@ -441,9 +430,8 @@ static void rejoin(struct world *w, const struct wsp_channel *channel, int prese
     }
 }
 
-static void channel_begins_anew_when_somebody_joins_in_the_hook_of_its_end(void **state)
+TEST(channel_begins_anew_when_somebody_joins_in_the_hook_of_its_end)
 {
-    (void)state;
     for (int same = 0; same < 2; same++) {
         struct world w;
         struct wsp_peer a = {0}, b = {0};
@@ -475,9 +463,8 @@ static void join_elsewhere(struct world *w, const struct wsp_channel *channel, i
     }
 }
 
-static void leaving_all_goes_on_when_the_hook_joins_others_meanwhile(void **state)
+TEST(leaving_all_goes_on_when_the_hook_joins_others_meanwhile)
 {
-    (void)state;
     struct world w;
     struct wsp_peer a = {0}, b = {0};
     begin(&w);
@@ -505,9 +492,8 @@ static void leave_at_once(struct world *w, const struct wsp_channel *channel, in
     }
 }
 
-static void join_succeeds_when_the_hook_makes_the_peer_leave_again(void **state)
+TEST(join_succeeds_when_the_hook_makes_the_peer_leave_again)
 {
-    (void)state;
     struct world w;
     struct wsp_peer a = {0};
     begin(&w);
@@ -525,9 +511,8 @@ static void join_succeeds_when_the_hook_makes_the_peer_leave_again(void **state)
 
 /* ------------------------------------------------------------------- model */
 
-static void registry_agrees_with_a_table_when_joined_and_left_at_random(void **state)
+TEST(registry_agrees_with_a_table_when_joined_and_left_at_random)
 {
-    (void)state;
     enum { PEERS = 40, NAMES = 30, MAX = 12, STEPS = 30000 };
     static uint8_t in[PEERS][NAMES];
     static struct wsp_peer p[PEERS];
@@ -608,9 +593,8 @@ static void registry_agrees_with_a_table_when_joined_and_left_at_random(void **s
 
 enum { CROWD = 100000, SOME = 1000 };
 
-static void joining_and_leaving_allocate_nothing_when_the_channel_is_large(void **state)
+TEST(joining_and_leaving_allocate_nothing_when_the_channel_is_large)
 {
-    (void)state;
     struct world w;
     struct wsp_peer *p = calloc(CROWD, sizeof *p);
     uint64_t seed = 3;
@@ -685,9 +669,8 @@ static void open_page_of(const void *thing, size_t size)
                      0);
 }
 
-static void joining_and_leaving_look_at_nobody_else_when_the_channel_is_large(void **state)
+TEST(joining_and_leaving_look_at_nobody_else_when_the_channel_is_large)
 {
-    (void)state;
     struct world w;
     memset(&w, 0, sizeof w);
     begin_with(&w, (wspool_mem){page_malloc, page_realloc, page_free, NULL});
@@ -726,9 +709,8 @@ static void joining_and_leaving_look_at_nobody_else_when_the_channel_is_large(vo
 
 /* ---------------------------------------------------------------- no memory */
 
-static void nothing_is_changed_when_any_allocation_fails(void **state)
+TEST(nothing_is_changed_when_any_allocation_fails)
 {
-    (void)state;
     size_t failed = 0;
     for (size_t n = 1;; n++) {
         struct world w;
@@ -774,9 +756,8 @@ static void nothing_is_changed_when_any_allocation_fails(void **state)
 }
 
 /* Making an array smaller may fail: then it stays large, and leaving can't fail. */
-static void leaving_succeeds_when_there_is_no_memory(void **state)
+TEST(leaving_succeeds_when_there_is_no_memory)
 {
-    (void)state;
     struct world w;
     struct wsp_peer p[64];
     memset(p, 0, sizeof p);
@@ -800,9 +781,8 @@ static void leaving_succeeds_when_there_is_no_memory(void **state)
 
 /* ------------------------------------------------------------------- check */
 
-static void check_says_no_when_the_two_sides_disagree(void **state)
+TEST(check_says_no_when_the_two_sides_disagree)
 {
-    (void)state;
     struct world w;
     struct wsp_peer a = {0}, b = {0};
     uint64_t memberships;
@@ -836,31 +816,4 @@ static void check_says_no_when_the_two_sides_disagree(void **state)
     wsp_registry_leave_all(&w.registry, &a);
     wsp_registry_leave_all(&w.registry, &b);
     end(&w);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(channel_appears_with_its_first_member_and_goes_with_its_last),
-        cmocka_unit_test(epoch_is_a_new_one_each_time_a_channel_appears),
-        cmocka_unit_test(position_is_that_of_the_next_life_when_a_channel_is_not_there),
-        cmocka_unit_test(policy_is_that_of_the_join_that_made_the_channel),
-        cmocka_unit_test(last_one_moves_into_the_hole_when_one_leaves),
-        cmocka_unit_test(join_is_full_when_the_peer_has_as_many_seats_as_it_may),
-        cmocka_unit_test(join_is_full_when_a_peer_has_all_seats_that_can_be_counted),
-        cmocka_unit_test(memory_is_given_back_when_members_leave),
-        cmocka_unit_test(coming_and_going_allocates_nothing_when_the_number_stays),
-        cmocka_unit_test(name_is_valid_when_its_kind_is_one_and_it_is_not_too_long),
-        cmocka_unit_test(names_of_any_bytes_are_told_apart),
-        cmocka_unit_test(channel_begins_anew_when_somebody_joins_in_the_hook_of_its_end),
-        cmocka_unit_test(leaving_all_goes_on_when_the_hook_joins_others_meanwhile),
-        cmocka_unit_test(join_succeeds_when_the_hook_makes_the_peer_leave_again),
-        cmocka_unit_test(registry_agrees_with_a_table_when_joined_and_left_at_random),
-        cmocka_unit_test(joining_and_leaving_allocate_nothing_when_the_channel_is_large),
-        cmocka_unit_test(joining_and_leaving_look_at_nobody_else_when_the_channel_is_large),
-        cmocka_unit_test(nothing_is_changed_when_any_allocation_fails),
-        cmocka_unit_test(leaving_succeeds_when_there_is_no_memory),
-        cmocka_unit_test(check_says_no_when_the_two_sides_disagree),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

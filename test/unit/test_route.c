@@ -80,9 +80,8 @@ static void assert_leads(const struct table *t, const char *path, int route, con
     }
 }
 
-static void pattern_is_taken_when_it_is_lawful(void **state)
+TEST(pattern_is_taken_when_it_is_lawful)
 {
-    (void)state;
     static const char *const good[] = {"/",    "/a",    "/a/b/c", "/a/",
                                        "/{x}", "/{x}/", "/a/{x}", "/a/{long_one}/b/c",
                                        "/%7e", "/a//b", NULL};
@@ -100,9 +99,8 @@ static void pattern_is_taken_when_it_is_lawful(void **state)
     end(&t);
 }
 
-static void pattern_is_refused_when_it_is_not_lawful(void **state)
+TEST(pattern_is_refused_when_it_is_not_lawful)
 {
-    (void)state;
     static const char *const bad[] = {
         "",          "a",      "a/b",   "{x}",      "/{}",     "/{x",        "/x}",
         "/}x{",      "/a{x}",  "/{x}b", "/{x}/{y}", "/{x}{y}", "/{x}/y}",    "/{{x}}",
@@ -120,9 +118,8 @@ static void pattern_is_refused_when_it_is_not_lawful(void **state)
     end(&t);
 }
 
-static void name_is_refused_when_it_is_too_long(void **state)
+TEST(name_is_refused_when_it_is_too_long)
 {
-    (void)state;
     char name[WSPOOL_NAME_MAX + 2], got[WSPOOL_NAME_MAX + 1];
     size_t len;
     struct table t;
@@ -142,9 +139,8 @@ static void name_is_refused_when_it_is_too_long(void **state)
     end(&t);
 }
 
-static void path_leads_to_a_route_when_it_is_the_pattern(void **state)
+TEST(path_leads_to_a_route_when_it_is_the_pattern)
 {
-    (void)state;
     struct table t;
     begin(&t);
     assert_int_equal(add_with(&t, "/all", WSPOOL_GLOBAL, "everybody", 0), 0);
@@ -161,9 +157,8 @@ static void path_leads_to_a_route_when_it_is_the_pattern(void **state)
     end(&t);
 }
 
-static void nobody_comes_in_when_there_is_no_route(void **state)
+TEST(nobody_comes_in_when_there_is_no_route)
 {
-    (void)state;
     struct table t;
     begin(&t);
     assert_leads(&t, "/", NO_ROUTE, "");
@@ -171,9 +166,8 @@ static void nobody_comes_in_when_there_is_no_route(void **state)
     end(&t);
 }
 
-static void parameter_is_a_whole_segment_when_the_path_has_one(void **state)
+TEST(parameter_is_a_whole_segment_when_the_path_has_one)
 {
-    (void)state;
     struct table t;
     begin(&t);
     assert_int_equal(add(&t, "/room/{name}", WSPOOL_ITEM), 0);
@@ -193,9 +187,8 @@ static void parameter_is_a_whole_segment_when_the_path_has_one(void **state)
     end(&t);
 }
 
-static void parameter_is_decoded_when_it_has_escapes(void **state)
+TEST(parameter_is_decoded_when_it_has_escapes)
 {
-    (void)state;
     struct table t;
     char name[WSPOOL_NAME_MAX + 1];
     size_t len;
@@ -215,9 +208,8 @@ static void parameter_is_decoded_when_it_has_escapes(void **state)
     end(&t);
 }
 
-static void parameter_is_refused_when_it_is_too_long(void **state)
+TEST(parameter_is_refused_when_it_is_too_long)
 {
-    (void)state;
     struct table t;
     char path[3 + 3 * 300], name[WSPOOL_NAME_MAX + 1];
     size_t len;
@@ -239,9 +231,8 @@ static void parameter_is_refused_when_it_is_too_long(void **state)
     end(&t);
 }
 
-static void first_route_decides_when_several_fit(void **state)
+TEST(first_route_decides_when_several_fit)
 {
-    (void)state;
     struct table t;
     begin(&t);
     assert_int_equal(add_with(&t, "/r/lobby", WSPOOL_TOPIC, "special", 0), 0);
@@ -258,9 +249,8 @@ static void first_route_decides_when_several_fit(void **state)
     end(&t);
 }
 
-static void policy_of_a_channel_is_that_of_the_first_route_that_can_name_it(void **state)
+TEST(policy_of_a_channel_is_that_of_the_first_route_that_can_name_it)
 {
-    (void)state;
     const enum wspool_slow close = WSPOOL_SLOW_CLOSE, newest = WSPOOL_SLOW_DROP_NEWEST,
                            oldest = WSPOOL_SLOW_DROP_OLDEST;
     char long_name[WSPOOL_NAME_MAX + 1];
@@ -292,9 +282,8 @@ static void policy_of_a_channel_is_that_of_the_first_route_that_can_name_it(void
     end(&t);
 }
 
-static void nothing_is_changed_when_any_allocation_fails(void **state)
+TEST(nothing_is_changed_when_any_allocation_fails)
 {
-    (void)state;
     struct table t;
     begin(&t);
     for (size_t count = 0; count < 5; count++) {
@@ -317,9 +306,8 @@ static void nothing_is_changed_when_any_allocation_fails(void **state)
     end(&t);
 }
 
-static void route_is_refused_when_its_number_can_not_be_kept(void **state)
+TEST(route_is_refused_when_its_number_can_not_be_kept)
 {
-    (void)state;
     struct table t;
     begin(&t);
     assert_int_equal(add(&t, "/a", WSPOOL_NONE), 0);
@@ -327,23 +315,4 @@ static void route_is_refused_when_its_number_can_not_be_kept(void **state)
     assert_int_equal(add(&t, "/b", WSPOOL_NONE), WSPOOL_ERR_INVAL);
     t.routes.count = 1;
     end(&t);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pattern_is_taken_when_it_is_lawful),
-        cmocka_unit_test(pattern_is_refused_when_it_is_not_lawful),
-        cmocka_unit_test(name_is_refused_when_it_is_too_long),
-        cmocka_unit_test(path_leads_to_a_route_when_it_is_the_pattern),
-        cmocka_unit_test(nobody_comes_in_when_there_is_no_route),
-        cmocka_unit_test(parameter_is_a_whole_segment_when_the_path_has_one),
-        cmocka_unit_test(parameter_is_decoded_when_it_has_escapes),
-        cmocka_unit_test(parameter_is_refused_when_it_is_too_long),
-        cmocka_unit_test(first_route_decides_when_several_fit),
-        cmocka_unit_test(policy_of_a_channel_is_that_of_the_first_route_that_can_name_it),
-        cmocka_unit_test(nothing_is_changed_when_any_allocation_fails),
-        cmocka_unit_test(route_is_refused_when_its_number_can_not_be_kept),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,9 +12,8 @@
 #include "pool/settings.h"
 #include "wire/block.h"
 
-static void defaults_are_those_of_the_header(void **state)
+TEST(defaults_are_those_of_the_header)
 {
-    (void)state;
     wspool_config c;
     memset(&c, 0xee, sizeof c);
     wspool_config_init(&c);
@@ -56,9 +55,8 @@ static void defaults_are_those_of_the_header(void **state)
                 c.identity_free.call == NULL && c.wake.call == NULL && c.log.call == NULL);
 }
 
-static void defaults_are_used_when_no_configuration_is_given(void **state)
+TEST(defaults_are_used_when_no_configuration_is_given)
 {
-    (void)state;
     wspool_config given, with, without;
     wspool_config_init(&given);
     assert_int_equal(wsp_settings_copy(&with, &given), 0);
@@ -109,9 +107,8 @@ static int accepts(const wspool_config *c)
     X(lifetime, 0, WSPOOL_LONGEST)                                                                 \
     X(retry_after, 0, UINT32_MAX)
 
-static void number_is_refused_when_it_is_out_of_its_range(void **state)
+TEST(number_is_refused_when_it_is_out_of_its_range)
 {
-    (void)state;
     wspool_config c;
 #define TRY(field, value, good)                                                                    \
     do {                                                                                           \
@@ -143,9 +140,8 @@ static void number_is_refused_when_it_is_out_of_its_range(void **state)
     assert_false(accepts(&c));
 }
 
-static void token_place_is_refused_when_it_is_none(void **state)
+TEST(token_place_is_refused_when_it_is_none)
 {
-    (void)state;
     for (int i = 0; i < WSPOOL_TOKEN_PLACES; i++) {
         wspool_config c;
         for (int place = -1; place < 7; place++) {
@@ -156,9 +152,8 @@ static void token_place_is_refused_when_it_is_none(void **state)
     }
 }
 
-static void memory_hooks_are_refused_when_there_is_a_part_of_them(void **state)
+TEST(memory_hooks_are_refused_when_there_is_a_part_of_them)
 {
-    (void)state;
     struct test_mem mem = {0};
     for (int set = 0; set < 8; set++) {
         wspool_config c;
@@ -171,9 +166,8 @@ static void memory_hooks_are_refused_when_there_is_a_part_of_them(void **state)
     }
 }
 
-static void codec_is_refused_when_there_is_a_part_of_it(void **state)
+TEST(codec_is_refused_when_there_is_a_part_of_it)
 {
-    (void)state;
     struct toy toy = {.mem = NULL};
     for (int set = 0; set < 16; set++) {
         wspool_config c;
@@ -188,9 +182,8 @@ static void codec_is_refused_when_there_is_a_part_of_it(void **state)
     }
 }
 
-static void entropy_hook_is_needed(void **state)
+TEST(entropy_hook_is_needed)
 {
-    (void)state;
     wspool_config c;
     wspool_config_init(&c);
     c.entropy.call = NULL;
@@ -205,9 +198,8 @@ static int no_entropy(void *bytes, size_t len, void *user)
     return -1;
 }
 
-static void pool_is_not_made_when_there_is_no_entropy(void **state)
+TEST(pool_is_not_made_when_there_is_no_entropy)
 {
-    (void)state;
     struct test_mem mem = {0};
     int asked = 0;
     wspool_config c;
@@ -221,9 +213,8 @@ static void pool_is_not_made_when_there_is_no_entropy(void **state)
     assert_int_equal(mem.live, 0);
 }
 
-static void pool_is_not_made_when_its_configuration_is_bad(void **state)
+TEST(pool_is_not_made_when_its_configuration_is_bad)
 {
-    (void)state;
     static const char *const bad_origin[] = {"https://a.example", "no origin", NULL};
     wspool_config c;
     wspool *pool = (wspool *)&c;
@@ -242,9 +233,8 @@ static void pool_is_not_made_when_its_configuration_is_bad(void **state)
     assert_int_equal(mem.live, 0);
 }
 
-static void pool_is_not_made_when_any_allocation_fails(void **state)
+TEST(pool_is_not_made_when_any_allocation_fails)
 {
-    (void)state;
     static const char *const origins[] = {"https://a.example", "https://b.example:81", NULL};
     static const char *const subprotocols[] = {"a", "b", NULL};
     size_t n = 1;
@@ -273,9 +263,8 @@ static void pool_is_not_made_when_any_allocation_fails(void **state)
 
 /* ---------------------------------------------------------- other versions */
 
-static void only_known_bytes_are_written_when_the_host_is_older(void **state)
+TEST(only_known_bytes_are_written_when_the_host_is_older)
 {
-    (void)state;
     uint8_t room[sizeof(wspool_config) + 1];
     wspool_config ours;
     wspool_config_init(&ours);
@@ -292,9 +281,8 @@ static void only_known_bytes_are_written_when_the_host_is_older(void **state)
     wspool_config_init_sized(NULL, sizeof ours);
 }
 
-static void rest_is_zero_when_the_host_is_newer(void **state)
+TEST(rest_is_zero_when_the_host_is_newer)
 {
-    (void)state;
     uint8_t room[sizeof(wspool_config) + 100];
     size_t size = sizeof room - 1;
     memset(room, 0xee, sizeof room);
@@ -309,9 +297,8 @@ static void rest_is_zero_when_the_host_is_newer(void **state)
     assert_false(accepts((wspool_config *)(void *)room));
 }
 
-static void newer_fields_have_defaults_when_the_host_is_older(void **state)
+TEST(newer_fields_have_defaults_when_the_host_is_older)
 {
-    (void)state;
     wspool_config c, copy;
     wspool_config_init_sized(&c, offsetof(wspool_config, head_bytes));
     c.max_peers = 7;
@@ -328,9 +315,8 @@ static void newer_fields_have_defaults_when_the_host_is_older(void **state)
 
 /* ------------------------------------------------------------- subprotocols */
 
-static void subprotocols_are_copied_when_there_are_some(void **state)
+TEST(subprotocols_are_copied_when_there_are_some)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_config c, copy;
     char one[] = "one", two[] = "two.v2";
@@ -357,9 +343,8 @@ static void subprotocols_are_copied_when_there_are_some(void **state)
     assert_int_equal(mem.live, 0);
 }
 
-static void subprotocol_is_refused_when_it_could_never_be_chosen(void **state)
+TEST(subprotocol_is_refused_when_it_could_never_be_chosen)
 {
-    (void)state;
     char long_one[257];
     const char *bad[] = {"",    "a b",      "a,b",     "a\"",   "\xc3\xa4",
                          "a/b", "bearer.x", "bearer.", long_one};
@@ -382,9 +367,8 @@ static void subprotocol_is_refused_when_it_could_never_be_chosen(void **state)
 
 /* ------------------------------------------------------------------- routes */
 
-static void route_options_are_those_of_the_configuration(void **state)
+TEST(route_options_are_those_of_the_configuration)
 {
-    (void)state;
     wspool_config c;
     wspool_route_options options;
     wspool_config_init(&c);
@@ -414,9 +398,8 @@ static void route_options_are_those_of_the_configuration(void **state)
     wspool_route_options_init_sized(NULL, sizeof options, &c);
 }
 
-static void route_is_refused_when_its_options_are_out_of_range(void **state)
+TEST(route_is_refused_when_its_options_are_out_of_range)
 {
-    (void)state;
     wspool *pool;
     wspool_route_options good, o;
     assert_int_equal(wspool_new(&pool, NULL, 0), 0);
@@ -446,28 +429,4 @@ static void route_is_refused_when_its_options_are_out_of_range(void **state)
     assert_int_equal(wspool_route(NULL, "/b", WSPOOL_ITEM, NULL), WSPOOL_ERR_INVAL);
     assert_int_equal(wspool_route(pool, NULL, WSPOOL_ITEM, NULL), WSPOOL_ERR_INVAL);
     wspool_free(pool);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults_are_those_of_the_header),
-        cmocka_unit_test(defaults_are_used_when_no_configuration_is_given),
-        cmocka_unit_test(number_is_refused_when_it_is_out_of_its_range),
-        cmocka_unit_test(token_place_is_refused_when_it_is_none),
-        cmocka_unit_test(memory_hooks_are_refused_when_there_is_a_part_of_them),
-        cmocka_unit_test(codec_is_refused_when_there_is_a_part_of_it),
-        cmocka_unit_test(entropy_hook_is_needed),
-        cmocka_unit_test(pool_is_not_made_when_there_is_no_entropy),
-        cmocka_unit_test(pool_is_not_made_when_its_configuration_is_bad),
-        cmocka_unit_test(pool_is_not_made_when_any_allocation_fails),
-        cmocka_unit_test(only_known_bytes_are_written_when_the_host_is_older),
-        cmocka_unit_test(rest_is_zero_when_the_host_is_newer),
-        cmocka_unit_test(newer_fields_have_defaults_when_the_host_is_older),
-        cmocka_unit_test(subprotocols_are_copied_when_there_are_some),
-        cmocka_unit_test(subprotocol_is_refused_when_it_could_never_be_chosen),
-        cmocka_unit_test(route_options_are_those_of_the_configuration),
-        cmocka_unit_test(route_is_refused_when_its_options_are_out_of_range),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

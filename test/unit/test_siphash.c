@@ -37,9 +37,8 @@ static const uint64_t vectors[64] = {
     UINT64_C(0x9d199062b7bbb3a8),
 };
 
-static void hash_is_that_of_openssl_when_length_is_0_to_63(void **state)
+TEST(hash_is_that_of_openssl_when_length_is_0_to_63)
 {
-    (void)state;
     const struct wsp_siphash_key key = {UINT64_C(0x0706050403020100), UINT64_C(0x0f0e0d0c0b0a0908)};
     uint8_t message[64];
     for (size_t len = 0; len < 64; len++) {
@@ -59,9 +58,8 @@ static const struct {
     {"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", INT64_C(7143816333827582507)},
 };
 
-static void hash_is_that_of_cpython_when_the_key_is_zero(void **state)
+TEST(hash_is_that_of_cpython_when_the_key_is_zero)
 {
-    (void)state;
     const struct wsp_siphash_key zero = {0, 0};
     for (size_t i = 0; i < sizeof(cpython) / sizeof(cpython[0]); i++) {
         int64_t hash = (int64_t)wsp_siphash13(&zero, cpython[i].text, strlen(cpython[i].text));
@@ -69,16 +67,14 @@ static void hash_is_that_of_cpython_when_the_key_is_zero(void **state)
     }
 }
 
-static void hash_reads_no_pointer_when_length_is_zero(void **state)
+TEST(hash_reads_no_pointer_when_length_is_zero)
 {
-    (void)state;
     const struct wsp_siphash_key key = {UINT64_C(0x0706050403020100), UINT64_C(0x0f0e0d0c0b0a0908)};
     assert_true(wsp_siphash13(&key, NULL, 0) == vectors[0]);
 }
 
-static void hash_is_the_same_when_bytes_are_not_aligned(void **state)
+TEST(hash_is_the_same_when_bytes_are_not_aligned)
 {
-    (void)state;
     const struct wsp_siphash_key key = {UINT64_C(0x0706050403020100), UINT64_C(0x0f0e0d0c0b0a0908)};
     uint8_t room[80];
     for (size_t shift = 0; shift < 16; shift++) {
@@ -89,9 +85,8 @@ static void hash_is_the_same_when_bytes_are_not_aligned(void **state)
     }
 }
 
-static void hash_differs_when_any_bit_of_key_or_message_does(void **state)
+TEST(hash_differs_when_any_bit_of_key_or_message_does)
 {
-    (void)state;
     struct wsp_siphash_key key = {3, 4};
     uint8_t message[21] = {0};
     uint64_t hash = wsp_siphash13(&key, message, sizeof(message));
@@ -111,16 +106,4 @@ static void hash_differs_when_any_bit_of_key_or_message_does(void **state)
     for (size_t len = 0; len < sizeof(message); len++) {
         assert_true(wsp_siphash13(&key, message, len) != hash);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hash_is_that_of_openssl_when_length_is_0_to_63),
-        cmocka_unit_test(hash_is_that_of_cpython_when_the_key_is_zero),
-        cmocka_unit_test(hash_reads_no_pointer_when_length_is_zero),
-        cmocka_unit_test(hash_is_the_same_when_bytes_are_not_aligned),
-        cmocka_unit_test(hash_differs_when_any_bit_of_key_or_message_does),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

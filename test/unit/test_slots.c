@@ -18,9 +18,8 @@ static void assert_zero(void *record)
     }
 }
 
-static void ids_count_up_from_slot_0_when_nothing_was_given_back(void **state)
+TEST(ids_count_up_from_slot_0_when_nothing_was_given_back)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_slots slots;
@@ -43,9 +42,8 @@ static void ids_count_up_from_slot_0_when_nothing_was_given_back(void **state)
     assert_int_equal(mem.live, 0);
 }
 
-static void find_is_null_when_the_id_is_stale_or_made_up(void **state)
+TEST(find_is_null_when_the_id_is_stale_or_made_up)
 {
-    (void)state;
     struct wsp_slots slots;
     wsp_slots_init(&slots, RECORD_SIZE);
     void *record = wsp_slots_take(&slots, &wsp_mem_default);
@@ -66,9 +64,8 @@ static void find_is_null_when_the_id_is_stale_or_made_up(void **state)
     wsp_slots_fini(&slots, &wsp_mem_default);
 }
 
-static void slot_given_back_last_comes_first_when_taking(void **state)
+TEST(slot_given_back_last_comes_first_when_taking)
 {
-    (void)state;
     struct wsp_slots slots;
     wsp_slots_init(&slots, RECORD_SIZE);
     void *records[5];
@@ -86,9 +83,8 @@ static void slot_given_back_last_comes_first_when_taking(void **state)
     wsp_slots_fini(&slots, &wsp_mem_default);
 }
 
-static void record_is_zero_when_its_slot_was_used_before(void **state)
+TEST(record_is_zero_when_its_slot_was_used_before)
 {
-    (void)state;
     struct wsp_slots slots;
     wsp_slots_init(&slots, RECORD_SIZE);
     void *record = wsp_slots_take(&slots, &wsp_mem_default);
@@ -100,9 +96,8 @@ static void record_is_zero_when_its_slot_was_used_before(void **state)
     wsp_slots_fini(&slots, &wsp_mem_default);
 }
 
-static void id_is_not_0_when_the_generation_wraps(void **state)
+TEST(id_is_not_0_when_the_generation_wraps)
 {
-    (void)state;
     struct wsp_slots slots;
     wsp_slots_init(&slots, RECORD_SIZE);
     struct wsp_slot *slot = wsp_slots_take(&slots, &wsp_mem_default);
@@ -121,9 +116,8 @@ static void id_is_not_0_when_the_generation_wraps(void **state)
     wsp_slots_fini(&slots, &wsp_mem_default);
 }
 
-static void slots_agree_with_a_list_when_records_come_and_go(void **state)
+TEST(slots_agree_with_a_list_when_records_come_and_go)
 {
-    (void)state;
     enum { MOST = 900, STALE = 4096 };
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
@@ -174,9 +168,8 @@ static void slots_agree_with_a_list_when_records_come_and_go(void **state)
     assert_int_equal(mem.live, 0);
 }
 
-static void take_is_null_and_harmless_when_there_is_no_memory(void **state)
+TEST(take_is_null_and_harmless_when_there_is_no_memory)
 {
-    (void)state;
     /* Enough records for the array of chunks to grow too. */
     for (size_t n = 1;; n++) {
         struct test_mem mem = {.fail_at = n};
@@ -205,9 +198,8 @@ static void take_is_null_and_harmless_when_there_is_no_memory(void **state)
     }
 }
 
-static void take_is_null_when_a_chunk_would_be_too_large_to_count(void **state)
+TEST(take_is_null_when_a_chunk_would_be_too_large_to_count)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_slots slots;
@@ -216,19 +208,4 @@ static void take_is_null_when_a_chunk_would_be_too_large_to_count(void **state)
     assert_int_equal(slots.top, 0);
     assert_int_equal(mem.calls, 0);
     wsp_slots_fini(&slots, &hooks);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ids_count_up_from_slot_0_when_nothing_was_given_back),
-        cmocka_unit_test(find_is_null_when_the_id_is_stale_or_made_up),
-        cmocka_unit_test(slot_given_back_last_comes_first_when_taking),
-        cmocka_unit_test(record_is_zero_when_its_slot_was_used_before),
-        cmocka_unit_test(id_is_not_0_when_the_generation_wraps),
-        cmocka_unit_test(slots_agree_with_a_list_when_records_come_and_go),
-        cmocka_unit_test(take_is_null_and_harmless_when_there_is_no_memory),
-        cmocka_unit_test(take_is_null_when_a_chunk_would_be_too_large_to_count),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,9 +3,8 @@
 #include "support.h"
 #include "base/spares.h"
 
-static void block_is_used_again_when_it_was_given_back(void **state)
+TEST(block_is_used_again_when_it_was_given_back)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_spares spares;
@@ -26,9 +25,8 @@ static void block_is_used_again_when_it_was_given_back(void **state)
     assert_int_equal(mem.live, 0);
 }
 
-static void blocks_are_freed_when_enough_are_kept(void **state)
+TEST(blocks_are_freed_when_enough_are_kept)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_spares spares;
@@ -60,9 +58,8 @@ static void blocks_are_freed_when_enough_are_kept(void **state)
     assert_int_equal(mem.live, 0);
 }
 
-static void nothing_is_kept_when_keep_is_zero(void **state)
+TEST(nothing_is_kept_when_keep_is_zero)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_spares spares;
@@ -72,9 +69,8 @@ static void nothing_is_kept_when_keep_is_zero(void **state)
     wsp_spares_fini(&spares, &hooks);
 }
 
-static void blocks_hold_a_pointer_when_the_size_is_smaller(void **state)
+TEST(blocks_hold_a_pointer_when_the_size_is_smaller)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_spares spares;
@@ -88,9 +84,8 @@ static void blocks_hold_a_pointer_when_the_size_is_smaller(void **state)
     assert_int_equal(mem.live, 0);
 }
 
-static void take_is_null_only_when_there_is_no_memory_and_no_spare(void **state)
+TEST(take_is_null_only_when_there_is_no_memory_and_no_spare)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_spares spares;
@@ -107,16 +102,4 @@ static void take_is_null_only_when_there_is_no_memory_and_no_spare(void **state)
     wsp_spares_give(&spares, &hooks, block);
     wsp_spares_fini(&spares, &hooks);
     assert_int_equal(mem.live, 0);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(block_is_used_again_when_it_was_given_back),
-        cmocka_unit_test(blocks_are_freed_when_enough_are_kept),
-        cmocka_unit_test(nothing_is_kept_when_keep_is_zero),
-        cmocka_unit_test(blocks_hold_a_pointer_when_the_size_is_smaller),
-        cmocka_unit_test(take_is_null_only_when_there_is_no_memory_and_no_spare),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,9 +34,8 @@ static void begin(struct host *h)
 
 /* -------------------------------------------------------------------- sizes */
 
-static void numbers_are_those_of_the_pool_when_asked_for(void **state)
+TEST(numbers_are_those_of_the_pool_when_asked_for)
 {
-    (void)state;
     static struct host h;
     begin(&h);
     struct wspool_stats s = host_stats(&h);
@@ -63,9 +62,8 @@ static void numbers_are_those_of_the_pool_when_asked_for(void **state)
 }
 
 /* Each number stands in its own place: counted up by hand, one by one. */
-static void each_number_stands_in_its_place(void **state)
+TEST(each_number_stands_in_its_place)
 {
-    (void)state;
     static struct host h;
     host_init(&h);
     host_start(&h);
@@ -115,9 +113,8 @@ static void each_number_stands_in_its_place(void **state)
     host_end(&h);
 }
 
-static void waiting_is_never_below_zero_when_the_numbers_are_apart(void **state)
+TEST(waiting_is_never_below_zero_when_the_numbers_are_apart)
 {
-    (void)state;
     static struct host h;
     host_init(&h);
     host_start(&h);
@@ -133,9 +130,8 @@ static void waiting_is_never_below_zero_when_the_numbers_are_apart(void **state)
     host_end(&h);
 }
 
-static void no_more_is_written_than_the_host_knows(void **state)
+TEST(no_more_is_written_than_the_host_knows)
 {
-    (void)state;
     static struct host h;
     begin(&h);
     struct wspool_stats whole = host_stats(&h);
@@ -150,9 +146,8 @@ static void no_more_is_written_than_the_host_knows(void **state)
     host_end(&h);
 }
 
-static void rest_is_left_alone_when_the_host_knows_more(void **state)
+TEST(rest_is_left_alone_when_the_host_knows_more)
 {
-    (void)state;
     static struct host h;
     struct {
         struct wspool_stats known;
@@ -170,9 +165,8 @@ static void rest_is_left_alone_when_the_host_knows_more(void **state)
     host_end(&h);
 }
 
-static void arguments_are_refused_when_they_are_none(void **state)
+TEST(arguments_are_refused_when_they_are_none)
 {
-    (void)state;
     static struct host h;
     struct wspool_stats s = {.size = sizeof s};
     begin(&h);
@@ -215,9 +209,8 @@ static void arguments_are_refused_when_they_are_none(void **state)
         assert_int_equal(wspool_check(h.pool), 0);                                                 \
     } while (0)
 
-static void check_sees_it_when_any_number_is_wrong(void **state)
+TEST(check_sees_it_when_any_number_is_wrong)
 {
-    (void)state;
     static struct host h;
     begin(&h);
     struct wsp_counters *n = &h.pool->count;
@@ -246,9 +239,8 @@ static void check_sees_it_when_any_number_is_wrong(void **state)
 }
 
 /* Two numbers that are wrong by the same, so that their sum is right. */
-static void check_sees_it_when_wrong_numbers_make_up_for_each_other(void **state)
+TEST(check_sees_it_when_wrong_numbers_make_up_for_each_other)
 {
-    (void)state;
     static struct host h;
     begin(&h);
     struct wsp_counters *n = &h.pool->count;
@@ -273,9 +265,8 @@ static void check_sees_it_when_wrong_numbers_make_up_for_each_other(void **state
     host_end(&h);
 }
 
-static void check_sees_it_when_a_queue_is_wrong(void **state)
+TEST(check_sees_it_when_a_queue_is_wrong)
 {
-    (void)state;
     static struct host h;
     begin(&h);
     struct wsp_peer *peer = wsp_slots_at(&h.pool->peers, 0);
@@ -289,9 +280,8 @@ static void check_sees_it_when_a_queue_is_wrong(void **state)
     host_end(&h);
 }
 
-static void check_sees_it_when_a_block_is_wrong(void **state)
+TEST(check_sees_it_when_a_block_is_wrong)
 {
-    (void)state;
     static struct host h;
     begin(&h);
     struct wsp_blocks *blocks = &h.pool->link.blocks;
@@ -308,9 +298,8 @@ static void check_sees_it_when_a_block_is_wrong(void **state)
     host_end(&h);
 }
 
-static void check_sees_it_when_a_membership_is_wrong(void **state)
+TEST(check_sees_it_when_a_membership_is_wrong)
 {
-    (void)state;
     static struct host h;
     begin(&h);
     struct wsp_peer *peer = wsp_slots_at(&h.pool->peers, 0);
@@ -324,9 +313,8 @@ static void check_sees_it_when_a_membership_is_wrong(void **state)
     host_end(&h);
 }
 
-static void check_sees_it_when_a_peer_that_ended_is_still_a_member(void **state)
+TEST(check_sees_it_when_a_peer_that_ended_is_still_a_member)
 {
-    (void)state;
     static struct host h;
     begin(&h);
     struct wsp_peer *peer = wsp_slots_at(&h.pool->peers, 4); /* has not said anything yet */
@@ -340,9 +328,8 @@ static void check_sees_it_when_a_peer_that_ended_is_still_a_member(void **state)
 }
 
 /* When nobody holds a block, and nothing waits, there is less that could give it away. */
-static void check_sees_it_when_a_number_of_an_idle_pool_is_wrong(void **state)
+TEST(check_sees_it_when_a_number_of_an_idle_pool_is_wrong)
 {
-    (void)state;
     static struct host h;
     host_init(&h);
     host_start(&h);
@@ -359,9 +346,8 @@ static void check_sees_it_when_a_number_of_an_idle_pool_is_wrong(void **state)
     host_end(&h);
 }
 
-static void check_sees_it_when_a_deadline_or_a_mark_is_lost(void **state)
+TEST(check_sees_it_when_a_deadline_or_a_mark_is_lost)
 {
-    (void)state;
     static struct host h;
     begin(&h);
     struct wsp_peer *peer = wsp_slots_at(&h.pool->peers, 4);
@@ -370,25 +356,4 @@ static void check_sees_it_when_a_deadline_or_a_mark_is_lost(void **state)
     BROKEN(h.pool->link.attention.summary[0], 0);
     BROKEN(h.pool->link.events.words[0], 1);
     host_end(&h);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(numbers_are_those_of_the_pool_when_asked_for),
-        cmocka_unit_test(each_number_stands_in_its_place),
-        cmocka_unit_test(waiting_is_never_below_zero_when_the_numbers_are_apart),
-        cmocka_unit_test(no_more_is_written_than_the_host_knows),
-        cmocka_unit_test(rest_is_left_alone_when_the_host_knows_more),
-        cmocka_unit_test(arguments_are_refused_when_they_are_none),
-        cmocka_unit_test(check_sees_it_when_any_number_is_wrong),
-        cmocka_unit_test(check_sees_it_when_wrong_numbers_make_up_for_each_other),
-        cmocka_unit_test(check_sees_it_when_a_queue_is_wrong),
-        cmocka_unit_test(check_sees_it_when_a_block_is_wrong),
-        cmocka_unit_test(check_sees_it_when_a_membership_is_wrong),
-        cmocka_unit_test(check_sees_it_when_a_peer_that_ended_is_still_a_member),
-        cmocka_unit_test(check_sees_it_when_a_number_of_an_idle_pool_is_wrong),
-        cmocka_unit_test(check_sees_it_when_a_deadline_or_a_mark_is_lost),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,11 +9,10 @@
 
 static struct guard guard;
 
-static void texts_are_compared_without_case(void **state)
+TEST(texts_are_compared_without_case)
 {
     wspool_text text;
 
-    (void)state;
     text = (wspool_text){guard_at_end(&guard, "WebSocket", 9), 9};
     assert_int_equal(wsp_text_is(text, "websocket"), 1);
     assert_int_equal(wsp_text_is(text, "WEBSOCKET"), 1);
@@ -38,11 +37,10 @@ static void texts_are_compared_without_case(void **state)
 }
 
 /* Each pair of bytes: the same, or a letter in both its cases. */
-static void bytes_are_the_same_when_equal_or_one_letter(void **state)
+TEST(bytes_are_the_same_when_equal_or_one_letter)
 {
     int a, b;
 
-    (void)state;
     for (a = 0; a < 256; a++) {
         for (b = 0; b < 256; b++) {
             int letter = (a >= 'A' && a <= 'Z') || (a >= 'a' && a <= 'z');
@@ -54,13 +52,12 @@ static void bytes_are_the_same_when_equal_or_one_letter(void **state)
     }
 }
 
-static void token_is_made_of_its_bytes_alone(void **state)
+TEST(token_is_made_of_its_bytes_alone)
 {
     static const char token[] = "!#$%&'*+-.^_`|~0123456789"
                                 "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     int c, at;
 
-    (void)state;
     for (c = 0; c < 256; c++) {
         int in_token = c != 0 && strchr(token, c) != NULL;
 
@@ -75,14 +72,13 @@ static void token_is_made_of_its_bytes_alone(void **state)
     }
 }
 
-static void trimmed_when_blanks_are_around_it_has_none(void **state)
+TEST(trimmed_when_blanks_are_around_it_has_none)
 {
     static const char *const cases[][2] = {{"", ""},    {" ", ""},          {"\t \t", ""},
                                            {"a", "a"},  {"  a b\t", "a b"}, {"\ta", "a"},
                                            {"a ", "a"}, {"\ra\n", "\ra\n"}};
     size_t i;
 
-    (void)state;
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         size_t len = strlen(cases[i][0]);
         wspool_text at_end = {guard_at_end(&guard, cases[i][0], len), len}, trimmed;
@@ -97,14 +93,13 @@ static void trimmed_when_blanks_are_around_it_has_none(void **state)
 }
 
 /* Any byte at any place of any length, with others that are odd behind it. */
-static void span_ends_at_the_first_byte_outside(void **state)
+TEST(span_ends_at_the_first_byte_outside)
 {
     static const unsigned char bounds[][2] = {{' ', '~'}, {'!', '~'}, {0, 127}, {'a', 'a'}, {1, 0}};
     unsigned char bytes[27];
     size_t i, at, len;
     int c;
 
-    (void)state;
     for (i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
         unsigned char low = bounds[i][0], high = bounds[i][1];
 
@@ -135,29 +130,7 @@ static void span_ends_at_the_first_byte_outside(void **state)
     assert_int_equal(wsp_text_span((wspool_text){NULL, 0}, ' ', '~'), 0);
 }
 
-static int set_up(void **state)
+BEFORE_ALL
 {
-    (void)state;
     guard_open(&guard, 64);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    guard_close(&guard);
-    return 0;
-}
-
-int main(void)
-{
-    static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(texts_are_compared_without_case),
-        cmocka_unit_test(bytes_are_the_same_when_equal_or_one_letter),
-        cmocka_unit_test(token_is_made_of_its_bytes_alone),
-        cmocka_unit_test(trimmed_when_blanks_are_around_it_has_none),
-        cmocka_unit_test(span_ends_at_the_first_byte_outside),
-    };
-
-    return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -39,9 +39,8 @@ static uint64_t some_number(uint64_t *seed, uint64_t zeros)
     return test_random(seed) >> shift;
 }
 
-static void nothing_fires_when_nothing_is_armed(void **state)
+TEST(nothing_fires_when_nothing_is_armed)
 {
-    (void)state;
     struct wsp_timers timers;
     begin(&timers, 5 * HOUR);
     assert_true(wsp_timers_next(&timers) == WSP_TIMERS_NEVER);
@@ -53,9 +52,8 @@ static void nothing_fires_when_nothing_is_armed(void **state)
     assert_true(wsp_timers_check(&timers));
 }
 
-static void timer_fires_once_and_not_early_when_due(void **state)
+TEST(timer_fires_once_and_not_early_when_due)
 {
-    (void)state;
     static const uint64_t delays[] = {
         1,      TICK - 1,    TICK, TICK + 1,   63 * TICK, 64 * TICK, 64 * TICK + 1,
         SECOND, 30 * SECOND, HOUR, 100 * HOUR, YEAR,      3 * YEAR,  100 * YEAR,
@@ -86,9 +84,8 @@ static void timer_fires_once_and_not_early_when_due(void **state)
     }
 }
 
-static void timer_fires_on_its_own_time_when_that_is_a_whole_tick(void **state)
+TEST(timer_fires_on_its_own_time_when_that_is_a_whole_tick)
 {
-    (void)state;
     struct wsp_timers timers;
     begin(&timers, 1000 * TICK);
     wsp_timers_arm(&timers, 0, 1010 * TICK);
@@ -97,9 +94,8 @@ static void timer_fires_on_its_own_time_when_that_is_a_whole_tick(void **state)
     assert_int_equal(wsp_timers_fire(&timers, 1010 * TICK), 0);
 }
 
-static void next_is_exact_when_the_timer_is_in_the_lowest_level(void **state)
+TEST(next_is_exact_when_the_timer_is_in_the_lowest_level)
 {
-    (void)state;
     for (uint64_t start = 6400; start < 6464; start++) {
         struct wsp_timers timers;
         begin(&timers, start * TICK);
@@ -110,9 +106,8 @@ static void next_is_exact_when_the_timer_is_in_the_lowest_level(void **state)
     }
 }
 
-static void host_wakes_a_few_times_when_it_sleeps_until_next(void **state)
+TEST(host_wakes_a_few_times_when_it_sleeps_until_next)
 {
-    (void)state;
     uint64_t seed = 5;
     for (int round = 0; round < 20000; round++) {
         struct wsp_timers timers;
@@ -138,9 +133,8 @@ static void host_wakes_a_few_times_when_it_sleeps_until_next(void **state)
     }
 }
 
-static void loop_ends_when_the_timer_that_fired_is_armed_for_the_past(void **state)
+TEST(loop_ends_when_the_timer_that_fired_is_armed_for_the_past)
 {
-    (void)state;
     struct wsp_timers timers;
     begin(&timers, 0);
     wsp_timers_arm(&timers, 0, 10 * TICK);
@@ -165,9 +159,8 @@ static void loop_ends_when_the_timer_that_fired_is_armed_for_the_past(void **sta
     assert_int_equal(wsp_timers_fire(&timers, next), WSP_TIMER_NONE);
 }
 
-static void timer_for_the_past_waits_when_the_next_tick_begins_a_higher_list(void **state)
+TEST(timer_for_the_past_waits_when_the_next_tick_begins_a_higher_list)
 {
-    (void)state;
     /* The tick after the call is the first of a list of each level in turn. */
     for (uint32_t bits = 6; bits <= 36; bits += 6) {
         struct wsp_timers timers;
@@ -185,9 +178,8 @@ static void timer_for_the_past_waits_when_the_next_tick_begins_a_higher_list(voi
     }
 }
 
-static void others_may_be_disarmed_and_moved_when_one_fires(void **state)
+TEST(others_may_be_disarmed_and_moved_when_one_fires)
 {
-    (void)state;
     struct wsp_timers timers;
     begin(&timers, 0);
     for (uint32_t i = 0; i < 4; i++) {
@@ -204,9 +196,8 @@ static void others_may_be_disarmed_and_moved_when_one_fires(void **state)
     assert_int_equal(wsp_timers_fire(&timers, YEAR), WSP_TIMER_NONE);
 }
 
-static void sooner_moves_a_timer_when_that_is_earlier(void **state)
+TEST(sooner_moves_a_timer_when_that_is_earlier)
 {
-    (void)state;
     struct wsp_timers timers;
     begin(&timers, 0);
     wsp_timers_sooner(&timers, 0, 50 * TICK); /* off: arms it */
@@ -225,9 +216,8 @@ static void sooner_moves_a_timer_when_that_is_earlier(void **state)
     assert_int_equal(wsp_timers_fire(&timers, 80 * TICK), 0);
 }
 
-static void sooner_puts_nothing_off_when_the_loop_has_not_come_to_it_yet(void **state)
+TEST(sooner_puts_nothing_off_when_the_loop_has_not_come_to_it_yet)
 {
-    (void)state;
     struct wsp_timers timers;
     begin(&timers, 0);
     wsp_timers_arm(&timers, 0, 5 * TICK);
@@ -237,9 +227,8 @@ static void sooner_puts_nothing_off_when_the_loop_has_not_come_to_it_yet(void **
     assert_int_equal(wsp_timers_fire(&timers, 9 * TICK), 1);
 }
 
-static void arm_with_never_disarms_when_armed(void **state)
+TEST(arm_with_never_disarms_when_armed)
 {
-    (void)state;
     struct wsp_timers timers;
     begin(&timers, 0);
     wsp_timers_arm(&timers, 0, SECOND);
@@ -249,9 +238,8 @@ static void arm_with_never_disarms_when_armed(void **state)
     assert_int_equal(wsp_timers_fire(&timers, HOUR), WSP_TIMER_NONE);
 }
 
-static void time_ends_quietly_when_now_is_the_last_tick(void **state)
+TEST(time_ends_quietly_when_now_is_the_last_tick)
 {
-    (void)state;
     struct wsp_timers timers;
     begin(&timers, UINT64_MAX - 3 * TICK);
     wsp_timers_arm(&timers, 0, UINT64_MAX - 2 * TICK);
@@ -271,9 +259,8 @@ static void time_ends_quietly_when_now_is_the_last_tick(void **state)
     assert_true(timers.occupied[WSP_TIMERS_LEVELS - 1] == 0);
 }
 
-static void now_that_runs_backwards_is_taken_as_standing_still(void **state)
+TEST(now_that_runs_backwards_is_taken_as_standing_still)
 {
-    (void)state;
     struct wsp_timers timers;
     begin(&timers, 0);
     assert_int_equal(wsp_timers_fire(&timers, 100 * TICK), WSP_TIMER_NONE);
@@ -292,9 +279,8 @@ static struct wsp_timer *record_at_counted(void *owner, uint32_t slot)
     return record_at(owner, slot);
 }
 
-static void few_records_are_touched_when_now_jumps_far_ahead(void **state)
+TEST(few_records_are_touched_when_now_jumps_far_ahead)
 {
-    (void)state;
     struct wsp_timers timers;
     begin(&timers, 0);
     timers.at = record_at_counted;
@@ -313,9 +299,8 @@ static void few_records_are_touched_when_now_jumps_far_ahead(void **state)
     assert_int_equal(lookups, 0);
 }
 
-static void neighbours_are_not_touched_when_a_timer_stays_in_its_list(void **state)
+TEST(neighbours_are_not_touched_when_a_timer_stays_in_its_list)
 {
-    (void)state;
     struct wsp_timers timers;
     begin(&timers, 0);
     for (uint32_t i = 0; i < 3; i++) {
@@ -487,25 +472,22 @@ static void run_model(uint64_t seed, int steps, uint32_t slots, int small)
     }
 }
 
-static void timers_agree_with_the_model_when_time_goes_and_jumps(void **state)
+TEST(timers_agree_with_the_model_when_time_goes_and_jumps)
 {
-    (void)state;
     for (uint64_t seed = 100; seed < 200; seed++) {
         run_model(seed, 400, seed % 3 == 0 ? MOST : 20, 0);
     }
 }
 
-static void timers_agree_with_the_model_when_time_goes_in_small_steps(void **state)
+TEST(timers_agree_with_the_model_when_time_goes_in_small_steps)
 {
-    (void)state;
     for (uint64_t seed = 300; seed < 330; seed++) {
         run_model(seed, 1500, seed % 3 == 0 ? MOST : 20, 1);
     }
 }
 
-static void check_fails_when_a_list_is_broken(void **state)
+TEST(check_fails_when_a_list_is_broken)
 {
-    (void)state;
     struct wsp_timers timers;
     begin(&timers, 0);
     wsp_timers_arm(&timers, 0, 10 * TICK);
@@ -523,29 +505,4 @@ static void check_fails_when_a_list_is_broken(void **state)
     assert_true(wsp_timers_check(&timers));
     records[0].next = 1; /* in a circle */
     assert_false(wsp_timers_check(&timers));
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_fires_when_nothing_is_armed),
-        cmocka_unit_test(timer_fires_once_and_not_early_when_due),
-        cmocka_unit_test(timer_fires_on_its_own_time_when_that_is_a_whole_tick),
-        cmocka_unit_test(next_is_exact_when_the_timer_is_in_the_lowest_level),
-        cmocka_unit_test(host_wakes_a_few_times_when_it_sleeps_until_next),
-        cmocka_unit_test(loop_ends_when_the_timer_that_fired_is_armed_for_the_past),
-        cmocka_unit_test(timer_for_the_past_waits_when_the_next_tick_begins_a_higher_list),
-        cmocka_unit_test(others_may_be_disarmed_and_moved_when_one_fires),
-        cmocka_unit_test(sooner_moves_a_timer_when_that_is_earlier),
-        cmocka_unit_test(sooner_puts_nothing_off_when_the_loop_has_not_come_to_it_yet),
-        cmocka_unit_test(arm_with_never_disarms_when_armed),
-        cmocka_unit_test(time_ends_quietly_when_now_is_the_last_tick),
-        cmocka_unit_test(now_that_runs_backwards_is_taken_as_standing_still),
-        cmocka_unit_test(few_records_are_touched_when_now_jumps_far_ahead),
-        cmocka_unit_test(neighbours_are_not_touched_when_a_timer_stays_in_its_list),
-        cmocka_unit_test(timers_agree_with_the_model_when_time_goes_and_jumps),
-        cmocka_unit_test(timers_agree_with_the_model_when_time_goes_in_small_steps),
-        cmocka_unit_test(check_fails_when_a_list_is_broken),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,7 +57,7 @@ static void expect(const struct token_case *one, const enum wspool_token_place *
             expect(&(cases)[i_], (places));                                                        \
     } while (0)
 
-static void authorization_is_read(void **state)
+TEST(authorization_is_read)
 {
     static const enum wspool_token_place places[] = {A, WSPOOL_TOKEN_NOWHERE};
     static const struct token_case cases[] = {
@@ -94,11 +94,10 @@ static void authorization_is_read(void **state)
         {"/?token=x", "Cookie: wspool_token=x\nSec-WebSocket-Protocol: bearer.x", EMPTY, NULL},
     };
 
-    (void)state;
     EXPECT_ALL(cases, places);
 }
 
-static void subprotocol_is_read(void **state)
+TEST(subprotocol_is_read)
 {
     static const enum wspool_token_place places[] = {S, WSPOOL_TOKEN_NOWHERE};
 #define P "Sec-WebSocket-Protocol: "
@@ -130,11 +129,10 @@ static void subprotocol_is_read(void **state)
         {"/?token=x", "Cookie: wspool_token=x\nAuthorization: Bearer x", EMPTY, NULL},
     };
 
-    (void)state;
     EXPECT_ALL(cases, places);
 }
 
-static void cookie_is_read(void **state)
+TEST(cookie_is_read)
 {
     static const enum wspool_token_place places[] = {C, WSPOOL_TOKEN_NOWHERE};
     static const struct token_case cases[] = {
@@ -178,11 +176,10 @@ static void cookie_is_read(void **state)
         {"/?token=x", "Authorization: Bearer x\nSec-WebSocket-Protocol: bearer.x", EMPTY, NULL},
     };
 
-    (void)state;
     EXPECT_ALL(cases, places);
 }
 
-static void query_is_read(void **state)
+TEST(query_is_read)
 {
     static const enum wspool_token_place places[] = {Q, WSPOOL_TOKEN_NOWHERE};
     static const struct token_case cases[] = {
@@ -238,11 +235,10 @@ static void query_is_read(void **state)
          EMPTY, NULL},
     };
 
-    (void)state;
     EXPECT_ALL(cases, places);
 }
 
-static void first_place_that_has_something_decides(void **state)
+TEST(first_place_that_has_something_decides)
 {
     static const enum wspool_token_place backwards[] = {Q, C, S, A};
     static const enum wspool_token_place two[] = {C, Q, WSPOOL_TOKEN_NOWHERE, A};
@@ -284,7 +280,6 @@ static void first_place_that_has_something_decides(void **state)
         {"/?token=q", EVERYWHERE, EMPTY, NULL},
     };
 
-    (void)state;
     EXPECT_ALL(forwards_cases, all_places);
     EXPECT_ALL(backwards_cases, backwards);
     EXPECT_ALL(two_cases, two);
@@ -292,19 +287,18 @@ static void first_place_that_has_something_decides(void **state)
 }
 
 /* No entry ends the list when all places are in it: the next array may not be read. */
-static void full_list_of_places_has_no_end_mark(void **state)
+TEST(full_list_of_places_has_no_end_mark)
 {
     struct guard guard;
     struct token_case one = {"/", "Host: a", EMPTY, NULL};
 
-    (void)state;
     guard_open(&guard, sizeof(all_places));
     expect(&one, (const enum wspool_token_place *)(void *)guard_at_end(&guard, all_places,
                                                                        sizeof(all_places)));
     guard_close(&guard);
 }
 
-static void longest_token_is_found_and_a_longer_one_refused(void **state)
+TEST(longest_token_is_found_and_a_longer_one_refused)
 {
     static const struct {
         const char *target, *headers;
@@ -317,7 +311,6 @@ static void longest_token_is_found_and_a_longer_one_refused(void **state)
     };
     size_t i, len;
 
-    (void)state;
     for (i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
         size_t most = WSPOOL_TOKEN_MAX - (i == 4);
 
@@ -341,13 +334,12 @@ static void longest_token_is_found_and_a_longer_one_refused(void **state)
 }
 
 /* A token of escapes only is three times as long on the wire. */
-static void escaped_token_counts_as_decoded(void **state)
+TEST(escaped_token_counts_as_decoded)
 {
     char token[WSPOOL_TOKEN_MAX + 1], target[3 * WSPOOL_TOKEN_MAX + 64];
     struct token_case one = {target, "Host: a", 0, token};
     size_t i, len = 8;
 
-    (void)state;
     memset(token, 'z', WSPOOL_TOKEN_MAX);
     token[WSPOOL_TOKEN_MAX] = '\0';
     memcpy(target, "/?token=", len);
@@ -362,14 +354,13 @@ static void escaped_token_counts_as_decoded(void **state)
     expect(&one, all_places);
 }
 
-static void only_bytes_of_a_token_are_taken(void **state)
+TEST(only_bytes_of_a_token_are_taken)
 {
     static const char *const names[] = {"Authorization", "Sec-WebSocket-Protocol", "Cookie"};
     static const char *const prefixes[] = {"Bearer a", "bearer.a", "wspool_token=a"};
     size_t place;
     int c;
 
-    (void)state;
     for (place = 0; place < 3; place++) {
         for (c = 0; c < 256; c++) {
             char value[32];
@@ -392,33 +383,7 @@ static void only_bytes_of_a_token_are_taken(void **state)
     }
 }
 
-static int set_up(void **state)
+BEFORE_ALL
 {
-    (void)state;
     guard_open(&scratch, WSPOOL_TOKEN_MAX);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    guard_close(&scratch);
-    return 0;
-}
-
-int main(void)
-{
-    static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(authorization_is_read),
-        cmocka_unit_test(subprotocol_is_read),
-        cmocka_unit_test(cookie_is_read),
-        cmocka_unit_test(query_is_read),
-        cmocka_unit_test(first_place_that_has_something_decides),
-        cmocka_unit_test(full_list_of_places_has_no_end_mark),
-        cmocka_unit_test(longest_token_is_found_and_a_longer_one_refused),
-        cmocka_unit_test(escaped_token_counts_as_decoded),
-        cmocka_unit_test(only_bytes_of_a_token_are_taken),
-    };
-
-    return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -62,7 +62,7 @@ static void expect(const struct request_case *one, enum step step)
     assert_int_equal(forms, REQUEST_FORMS);
 }
 
-static void head_is_judged(void **state)
+TEST(head_is_judged)
 {
     static const struct request_case cases[] = {
         {"plain", 0, GOOD},
@@ -118,7 +118,6 @@ static void head_is_judged(void **state)
     };
     const struct request_case *one;
 
-    (void)state;
     for (EACH_CASE(one, cases)) {
         expect(one, HEAD);
     }
@@ -126,7 +125,7 @@ static void head_is_judged(void **state)
 
 #define UP "Upgrade: websocket\nConnection: Upgrade\n"
 
-static void version_is_judged(void **state)
+TEST(version_is_judged)
 {
     static const struct request_case cases[] = {
         {"plain", 0, UP "Sec-WebSocket-Version: 13"},
@@ -178,13 +177,12 @@ static void version_is_judged(void **state)
     };
     const struct request_case *one;
 
-    (void)state;
     for (EACH_CASE(one, cases)) {
         expect(one, VERSION);
     }
 }
 
-static void key_is_judged(void **state)
+TEST(key_is_judged)
 {
 #define K "Sec-WebSocket-Key: "
     static const struct request_case cases[] = {
@@ -226,14 +224,13 @@ static void key_is_judged(void **state)
     };
     const struct request_case *one;
 
-    (void)state;
     for (EACH_CASE(one, cases)) {
         expect(one, KEY_STEP);
     }
 }
 
 /* Of the 64 last characters before the padding four leave no bits over; no other is a key. */
-static void key_has_one_form_only(void **state)
+TEST(key_has_one_form_only)
 {
     static const char alphabet[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -241,7 +238,6 @@ static void key_has_one_form_only(void **state)
     struct guard guard;
     int c, taken = 0;
 
-    (void)state;
     guard_open(&guard, 24);
     for (c = 0; c < 256; c++) {
         char key[] = "AAAAAAAAAAAAAAAAAAAAA?==";
@@ -260,7 +256,7 @@ static void key_has_one_form_only(void **state)
     guard_close(&guard);
 }
 
-static void accept_is_the_one_of_the_rfc(void **state)
+TEST(accept_is_the_one_of_the_rfc)
 {
     static const char *const keys[][2] = {
         {K "dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="}, /* RFC 6455, 1.3 */
@@ -269,7 +265,6 @@ static void accept_is_the_one_of_the_rfc(void **state)
     size_t i;
     int form;
 
-    (void)state;
     for (i = 0; i < 2; i++) {
         for (form = 0; form < REQUEST_FORMS; form++) {
             struct test_request r;
@@ -285,7 +280,7 @@ static void accept_is_the_one_of_the_rfc(void **state)
     }
 }
 
-static void steps_come_in_their_order(void **state)
+TEST(steps_come_in_their_order)
 {
     static const struct request_case cases[] = {
         {"good", 0, GOOD},
@@ -297,7 +292,6 @@ static void steps_come_in_their_order(void **state)
     };
     const struct request_case *one;
 
-    (void)state;
     for (EACH_CASE(one, cases)) {
         expect(one, ALL);
     }
@@ -307,7 +301,7 @@ static void steps_come_in_their_order(void **state)
 
 static char longest[WSP_SUBPROTOCOL_MAX + 1], too_long[WSP_SUBPROTOCOL_MAX + 2];
 
-static void subprotocol_is_the_first_offered_that_we_have(void **state)
+TEST(subprotocol_is_the_first_offered_that_we_have)
 {
     static const char *const ours[] = {"chat",     "wspool.v1.json", "Chat",   "superchat",
                                        "bearer.x", longest,          too_long, NULL};
@@ -341,7 +335,6 @@ static void subprotocol_is_the_first_offered_that_we_have(void **state)
     };
     size_t i;
 
-    (void)state;
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         int form;
 
@@ -374,14 +367,13 @@ static void subprotocol_is_the_first_offered_that_we_have(void **state)
     }
 }
 
-static void subprotocol_that_no_answer_can_hold_is_never_chosen(void **state)
+TEST(subprotocol_that_no_answer_can_hold_is_never_chosen)
 {
     static const char *const ours[] = {too_long, longest, NULL};
     char headers[1024];
     struct test_request r;
     int malformed;
 
-    (void)state;
     snprintf(headers, sizeof(headers), P "%s", too_long);
     request_make(&r, REQUEST_AT_END, "/", headers);
     assert_null(wsp_upgrade_subprotocol(headers_of(&r.request), ours, &malformed));
@@ -424,12 +416,11 @@ static void assert_written(const wspool_answer *answer, const char *expected)
 
 static const char accept_value[] = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-static void accepted_request_is_answered_with_101(void **state)
+TEST(accepted_request_is_answered_with_101)
 {
     wspool_answer answer;
     char subprotocol[] = "wspool.v1.json", accept[sizeof(accept_value)];
 
-    (void)state;
     memset(&answer, 0x5a, sizeof(answer));
     wsp_upgrade_accept(&answer, accept_value, NULL, NULL);
     assert_int_equal(answer.status, 101);
@@ -456,12 +447,11 @@ static void accepted_request_is_answered_with_101(void **state)
                             "\r\n");
 }
 
-static void longest_subprotocol_fits_in_the_answer(void **state)
+TEST(longest_subprotocol_fits_in_the_answer)
 {
     wspool_answer answer;
     char expected[1024], out[WSP_UPGRADE_MAX];
 
-    (void)state;
     wsp_upgrade_accept(&answer, accept_value, longest, NULL);
     snprintf(expected, sizeof(expected),
              "HTTP/1.1 101 Switching Protocols\r\n"
@@ -478,12 +468,11 @@ static void longest_subprotocol_fits_in_the_answer(void **state)
     assert_true(wsp_upgrade_write(&answer, out, sizeof(out)) > 0);
 }
 
-static void extension_that_was_agreed_upon_is_in_the_answer(void **state)
+TEST(extension_that_was_agreed_upon_is_in_the_answer)
 {
     wspool_answer answer;
     char extension[] = "x-toy; form=3", subprotocol[] = "p";
 
-    (void)state;
     for (int with = 0; with < 2; with++) {
         memset(&answer, 0x5a, sizeof(answer));
         memcpy(subprotocol, "p", sizeof(subprotocol));
@@ -509,12 +498,11 @@ static void extension_that_was_agreed_upon_is_in_the_answer(void **state)
 }
 
 /* All that is copied, each as long as it can be: the sanitizer looks at the answer's end. */
-static void longest_of_all_texts_fit_in_the_answer(void **state)
+TEST(longest_of_all_texts_fit_in_the_answer)
 {
     wspool_answer *answer = malloc(sizeof(*answer));
     char extension[WSPOOL_AGREEMENT_BYTES], expected[1024];
 
-    (void)state;
     memset(extension, 'e', sizeof(extension));
     extension[sizeof(extension) - 1] = '\0';
     wsp_upgrade_accept(answer, accept_value, longest, extension);
@@ -538,7 +526,7 @@ static void longest_of_all_texts_fit_in_the_answer(void **state)
     free(answer);
 }
 
-static void refused_request_is_answered_with_its_status(void **state)
+TEST(refused_request_is_answered_with_its_status)
 {
     static const struct {
         enum wspool_refusal refusal;
@@ -627,7 +615,6 @@ static void refused_request_is_answered_with_its_status(void **state)
     };
     size_t i;
 
-    (void)state;
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         wspool_answer answer;
 
@@ -640,11 +627,10 @@ static void refused_request_is_answered_with_its_status(void **state)
 
 /* Every refusal there is: status line with a phrase, a body of the right length, what its status
  * asks for, no line break where none belongs; and room for the longest Retry-After. */
-static void every_refusal_has_a_whole_answer(void **state)
+TEST(every_refusal_has_a_whole_answer)
 {
     int refusal;
 
-    (void)state;
     for (refusal = 0; refusal < WSPOOL_REFUSAL_COUNT; refusal++) {
         int status = wspool_refusal_status((enum wspool_refusal)refusal);
         wspool_answer answer;
@@ -693,32 +679,8 @@ static void every_refusal_has_a_whole_answer(void **state)
     }
 }
 
-static int set_up(void **state)
+BEFORE_ALL
 {
-    (void)state;
     memset(longest, 'l', sizeof(longest) - 1);
     memset(too_long, 't', sizeof(too_long) - 1);
-    return 0;
-}
-
-int main(void)
-{
-    static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(head_is_judged),
-        cmocka_unit_test(version_is_judged),
-        cmocka_unit_test(key_is_judged),
-        cmocka_unit_test(key_has_one_form_only),
-        cmocka_unit_test(accept_is_the_one_of_the_rfc),
-        cmocka_unit_test(steps_come_in_their_order),
-        cmocka_unit_test(subprotocol_is_the_first_offered_that_we_have),
-        cmocka_unit_test(subprotocol_that_no_answer_can_hold_is_never_chosen),
-        cmocka_unit_test(accepted_request_is_answered_with_101),
-        cmocka_unit_test(longest_subprotocol_fits_in_the_answer),
-        cmocka_unit_test(extension_that_was_agreed_upon_is_in_the_answer),
-        cmocka_unit_test(longest_of_all_texts_fit_in_the_answer),
-        cmocka_unit_test(refused_request_is_answered_with_its_status),
-        cmocka_unit_test(every_refusal_has_a_whole_answer),
-    };
-
-    return cmocka_run_group_tests(tests, set_up, NULL);
 }

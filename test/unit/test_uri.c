@@ -29,7 +29,7 @@ static void assert_text(wspool_text text, const char *expected)
     }
 }
 
-static void split_gives_path_and_query(void **state)
+TEST(split_gives_path_and_query)
 {
     static const struct {
         const char *target, *path, *query;
@@ -48,7 +48,6 @@ static void split_gives_path_and_query(void **state)
     };
     size_t i;
 
-    (void)state;
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         wspool_text path, query, target = at_end(cases[i].target);
 
@@ -63,7 +62,7 @@ static void split_gives_path_and_query(void **state)
     }
 }
 
-static void split_refuses_what_is_no_origin_form(void **state)
+TEST(split_refuses_what_is_no_origin_form)
 {
     static const char *const cases[] = {"",      "*",     "a",      "a/b",       "?a=b",
                                         "http:", "#",     "/#",     "http://a/", "a.example:80",
@@ -73,7 +72,6 @@ static void split_refuses_what_is_no_origin_form(void **state)
     wspool_text path, query, text = {NULL, 0};
     size_t i;
 
-    (void)state;
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         if (wsp_uri_split(at_end(cases[i]), &path, &query) != -1 ||
             wsp_uri_split(at_start(cases[i]), &path, &query) != -1) {
@@ -94,7 +92,7 @@ static int decode(wspool_text text, size_t max, char **out)
     return wsp_uri_decode(text, *out, max);
 }
 
-static void decode_turns_escapes_into_bytes(void **state)
+TEST(decode_turns_escapes_into_bytes)
 {
     static const struct {
         const char *raw, *decoded;
@@ -116,7 +114,6 @@ static void decode_turns_escapes_into_bytes(void **state)
     };
     size_t i;
 
-    (void)state;
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         size_t len = (size_t)cases[i].len;
         char *out;
@@ -131,14 +128,13 @@ static void decode_turns_escapes_into_bytes(void **state)
     }
 }
 
-static void decode_refuses_broken_escapes(void **state)
+TEST(decode_refuses_broken_escapes)
 {
     static const char *const cases[] = {"%",   "%4",  "a%",  "a%4",    "%%41", "%4%",  "%g0", "%0g",
                                         "%+1", "%-1", "% 1", "%1 ",    "%0x",  "%x0",  "%/0", "%:0",
                                         "%@0", "%G0", "%`0", "%u0041", "%41%", "%41%4"};
     size_t i;
 
-    (void)state;
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char *out;
 
@@ -149,12 +145,11 @@ static void decode_refuses_broken_escapes(void **state)
     }
 }
 
-static void decode_knows_every_pair_of_bytes(void **state)
+TEST(decode_knows_every_pair_of_bytes)
 {
     static const char digits[] = "0123456789abcdef";
     int high, low;
 
-    (void)state;
     for (high = 0; high < 256; high++) {
         for (low = 0; low < 256; low++) {
             char raw[3] = {'%', (char)high, (char)low};
@@ -174,7 +169,7 @@ static void decode_knows_every_pair_of_bytes(void **state)
     }
 }
 
-static void parameter_gives_the_first_of_that_name(void **state)
+TEST(parameter_gives_the_first_of_that_name)
 {
     static const struct {
         const char *query, *name, *value; /* NULL: there is none */
@@ -207,7 +202,6 @@ static void parameter_gives_the_first_of_that_name(void **state)
     wspool_text value, query = {NULL, 0};
     size_t i;
 
-    (void)state;
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         int expected = cases[i].value != NULL;
 
@@ -226,12 +220,11 @@ static void parameter_gives_the_first_of_that_name(void **state)
 }
 
 /* In each prefix of a query the answer is known or there is none; nothing behind it is read. */
-static void parameter_reads_no_prefix_too_far(void **state)
+TEST(parameter_reads_no_prefix_too_far)
 {
     static const char query[] = "a=1&bb=22&token=abc%20def&c";
     size_t len;
 
-    (void)state;
     for (len = 0; len < sizeof(query); len++) {
         wspool_text text = {guard_at_end(&guard, query, len), len}, value;
         int found = wsp_uri_parameter(text, "token", &value);
@@ -243,33 +236,8 @@ static void parameter_reads_no_prefix_too_far(void **state)
     }
 }
 
-static int set_up(void **state)
+BEFORE_ALL
 {
-    (void)state;
     guard_open(&guard, 4096);
     guard_open(&room, 4096);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    guard_close(&guard);
-    guard_close(&room);
-    return 0;
-}
-
-int main(void)
-{
-    static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(split_gives_path_and_query),
-        cmocka_unit_test(split_refuses_what_is_no_origin_form),
-        cmocka_unit_test(decode_turns_escapes_into_bytes),
-        cmocka_unit_test(decode_refuses_broken_escapes),
-        cmocka_unit_test(decode_knows_every_pair_of_bytes),
-        cmocka_unit_test(parameter_gives_the_first_of_that_name),
-        cmocka_unit_test(parameter_reads_no_prefix_too_far),
-    };
-
-    return cmocka_run_group_tests(tests, set_up, tear_down);
 }

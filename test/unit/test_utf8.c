@@ -59,9 +59,8 @@ static int is_surrogate(uint32_t value)
     return value >= 0xd800 && value <= 0xdfff;
 }
 
-static int learn(void **state)
+BEFORE_ALL
 {
-    (void)state;
     for (uint32_t value = 0; value <= 0x10ffff; value++) {
         uint8_t bytes[4];
         size_t len = put(value, bytes);
@@ -72,7 +71,6 @@ static int learn(void **state)
             *place(bytes, len) = WHOLE;
         }
     }
-    return 0;
 }
 
 /* What the judge says of these bytes, of which all but the last were OPEN. */
@@ -114,9 +112,8 @@ static int feed(struct wsp_utf8 *utf8, const uint8_t *bytes, size_t len)
 
 /* --------------------------------------------------------------------- */
 
-static void character_when_in_unicode_is_good_in_every_split(void **state)
+TEST(character_when_in_unicode_is_good_in_every_split)
 {
-    (void)state;
     for (uint32_t value = 0; value <= 0x10ffff; value++) {
         uint8_t bytes[4];
         size_t len = put(value, bytes);
@@ -158,9 +155,8 @@ static void walk(const struct wsp_utf8 *utf8, uint8_t bytes[4], size_t len, size
     }
 }
 
-static void byte_when_behind_any_beginning_is_judged_at_once(void **state)
+TEST(byte_when_behind_any_beginning_is_judged_at_once)
 {
-    (void)state;
     struct wsp_utf8 utf8 = {0};
     uint8_t bytes[4];
     size_t tried = 0;
@@ -183,9 +179,8 @@ static void expect_bad(const uint8_t *bytes, size_t len)
     assert_false(feed(&utf8, bytes + good, 1));
 }
 
-static void form_when_overlong_is_bad(void **state)
+TEST(form_when_overlong_is_bad)
 {
-    (void)state;
     uint8_t bytes[4];
     for (size_t len = 2; len <= 4; len++) {
         uint32_t end = len == 2 ? 0x80 : len == 3 ? 0x800 : 0x10000;
@@ -196,9 +191,8 @@ static void form_when_overlong_is_bad(void **state)
     }
 }
 
-static void surrogate_when_written_out_is_bad(void **state)
+TEST(surrogate_when_written_out_is_bad)
 {
-    (void)state;
     uint8_t bytes[6];
     for (uint32_t value = 0xd800; value <= 0xdfff; value++) {
         put_in(value, 3, bytes);
@@ -209,9 +203,8 @@ static void surrogate_when_written_out_is_bad(void **state)
     expect_bad(bytes, 6);
 }
 
-static void value_when_beyond_unicode_is_bad(void **state)
+TEST(value_when_beyond_unicode_is_bad)
 {
-    (void)state;
     uint8_t bytes[4];
     for (uint32_t value = 0x110000; value < 0x200000; value++) {
         put_in(value, 4, bytes);
@@ -224,9 +217,8 @@ static void value_when_beyond_unicode_is_bad(void **state)
 }
 
 /* Runs of ASCII are skipped in strides: nothing may be skipped with them. */
-static void byte_when_bad_among_ascii_is_found_at_every_place(void **state)
+TEST(byte_when_bad_among_ascii_is_found_at_every_place)
 {
-    (void)state;
     static const uint8_t bad[] = {0x80, 0xbf, 0xc0, 0xc1, 0xf5, 0xff};
     struct guard guard;
     uint8_t text[160];
@@ -246,9 +238,8 @@ static void byte_when_bad_among_ascii_is_found_at_every_place(void **state)
     guard_close(&guard);
 }
 
-static void character_when_among_ascii_is_good_at_every_place(void **state)
+TEST(character_when_among_ascii_is_good_at_every_place)
 {
-    (void)state;
     static const char *const characters[] = {"\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80"};
     struct guard guard;
     uint8_t text[100];
@@ -274,9 +265,8 @@ static void character_when_among_ascii_is_good_at_every_place(void **state)
     guard_close(&guard);
 }
 
-static void input_when_empty_changes_nothing(void **state)
+TEST(input_when_empty_changes_nothing)
 {
-    (void)state;
     struct wsp_utf8 utf8 = {0};
     assert_true(feed(&utf8, NULL, 0));
     assert_true(wsp_utf8_complete(&utf8));
@@ -330,9 +320,8 @@ static void expect_same(const uint8_t *text, size_t len, uint64_t *random)
     assert_int_equal(wsp_utf8_complete(&utf8), !open);
 }
 
-static void text_when_random_is_judged_as_by_a_naive_decoder(void **state)
+TEST(text_when_random_is_judged_as_by_a_naive_decoder)
 {
-    (void)state;
     uint64_t random = 31;
     uint8_t text[400];
     for (int round = 0; round < 5000; round++) {
@@ -353,20 +342,4 @@ static void text_when_random_is_judged_as_by_a_naive_decoder(void **state)
         frame_fill(text, len, &random);
         expect_same(text, len, &random);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(character_when_in_unicode_is_good_in_every_split),
-        cmocka_unit_test(byte_when_behind_any_beginning_is_judged_at_once),
-        cmocka_unit_test(form_when_overlong_is_bad),
-        cmocka_unit_test(surrogate_when_written_out_is_bad),
-        cmocka_unit_test(value_when_beyond_unicode_is_bad),
-        cmocka_unit_test(byte_when_bad_among_ascii_is_found_at_every_place),
-        cmocka_unit_test(character_when_among_ascii_is_good_at_every_place),
-        cmocka_unit_test(input_when_empty_changes_nothing),
-        cmocka_unit_test(text_when_random_is_judged_as_by_a_naive_decoder),
-    };
-    return cmocka_run_group_tests(tests, learn, NULL);
 }

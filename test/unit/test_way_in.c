@@ -54,9 +54,8 @@ static void assert_refused(const struct host *h, enum wspool_refusal refusal)
 
 /* ------------------------------------------------------------------- stages */
 
-static void stages_of_a_raw_peer_are_passed_with_the_time_before_them(void **state)
+TEST(stages_of_a_raw_peer_are_passed_with_the_time_before_them)
 {
-    (void)state;
     static struct host h;
     char head[1024];
     begin(&h, WSPOOL_PENDING);
@@ -95,9 +94,8 @@ static void stages_of_a_raw_peer_are_passed_with_the_time_before_them(void **sta
     host_end(&h);
 }
 
-static void stages_of_a_hosted_peer_are_passed_with_the_time_before_them(void **state)
+TEST(stages_of_a_hosted_peer_are_passed_with_the_time_before_them)
 {
-    (void)state;
     static struct host h;
     wspool_id id;
     wspool_answer answer;
@@ -143,9 +141,8 @@ static const struct wrong wrongs[] = {
     {WSPOOL_STAGE_TOKEN, WSPOOL_REFUSED_TOKEN_MALFORMED, "/none", TOKEN "\r\n" TOKEN},
 };
 
-static void raw_request_is_answered_and_counted_at_its_stage_when_refused(void **state)
+TEST(raw_request_is_answered_and_counted_at_its_stage_when_refused)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof wrongs / sizeof *wrongs; i++) {
         const struct wrong *w = &wrongs[i];
         static struct host h;
@@ -164,9 +161,8 @@ static void raw_request_is_answered_and_counted_at_its_stage_when_refused(void *
     }
 }
 
-static void raw_bytes_are_answered_and_counted_when_they_are_no_request(void **state)
+TEST(raw_bytes_are_answered_and_counted_when_they_are_no_request)
 {
-    (void)state;
     static const struct {
         enum wspool_stage stage;
         enum wspool_refusal refusal;
@@ -198,9 +194,8 @@ static void raw_bytes_are_answered_and_counted_when_they_are_no_request(void **s
 
 /* Up to its first line's end a head is a request line; what is wrong behind that is the headers',
  * wherever the pieces are cut. */
-static void raw_head_ends_in_the_headers_when_its_request_line_was_good(void **state)
+TEST(raw_head_ends_in_the_headers_when_its_request_line_was_good)
 {
-    (void)state;
     static char large[300];
     memset(large, 'x', sizeof large - 1);
     memcpy(large, "GET /none HTTP/1.1\r\na: ", 23);
@@ -248,9 +243,8 @@ static void raw_head_ends_in_the_headers_when_its_request_line_was_good(void **s
     }
 }
 
-static void upgrade_is_invalid_when_a_part_of_the_request_has_a_length_and_no_bytes(void **state)
+TEST(upgrade_is_invalid_when_a_part_of_the_request_has_a_length_and_no_bytes)
 {
-    (void)state;
     static struct host h;
     wspool_answer answer;
     wspool_id id;
@@ -269,9 +263,8 @@ static void upgrade_is_invalid_when_a_part_of_the_request_has_a_length_and_no_by
 /* What the host and its hooks can say no to, raw and hosted. */
 enum no { NO_FULL, NO_DRAIN, NO_VERDICT, NO_CAPACITY, NOES };
 
-static void request_is_counted_at_its_stage_when_the_host_says_no(void **state)
+TEST(request_is_counted_at_its_stage_when_the_host_says_no)
 {
-    (void)state;
     static const struct {
         enum wspool_stage stage;
         enum wspool_refusal refusal;
@@ -323,9 +316,8 @@ static void request_is_counted_at_its_stage_when_the_host_says_no(void **state)
     }
 }
 
-static void transport_is_counted_at_its_stage_when_it_ends_on_the_way_in(void **state)
+TEST(transport_is_counted_at_its_stage_when_it_ends_on_the_way_in)
 {
-    (void)state;
     static struct host h;
     for (int cut = 0; cut < 4; cut++) {
         static const enum wspool_stage stages[] = {WSPOOL_STAGE_BYTES, WSPOOL_STAGE_HEADERS,
@@ -352,9 +344,8 @@ static void transport_is_counted_at_its_stage_when_it_ends_on_the_way_in(void **
     }
 }
 
-static void transport_is_counted_at_the_last_stage_when_it_ends_before_the_101_left(void **state)
+TEST(transport_is_counted_at_the_last_stage_when_it_ends_before_the_101_left)
 {
-    (void)state;
     static struct host h;
     struct iovec vectors[4];
     for (int peeked = 0; peeked < 2; peeked++) {
@@ -377,9 +368,8 @@ static void transport_is_counted_at_the_last_stage_when_it_ends_before_the_101_l
     }
 }
 
-static void last_stage_is_passed_when_all_of_the_101_has_left(void **state)
+TEST(last_stage_is_passed_when_all_of_the_101_has_left)
 {
-    (void)state;
     static struct host h;
     struct iovec vectors[4];
     begin(&h, WSPOOL_ACCEPT);
@@ -399,9 +389,8 @@ static void last_stage_is_passed_when_all_of_the_101_has_left(void **state)
 }
 
 /* An asynchronous host may be writing the answer while the transport fails. */
-static void answer_stays_where_it_is_when_the_peer_ends_while_it_is_written(void **state)
+TEST(answer_stays_where_it_is_when_the_peer_ends_while_it_is_written)
 {
-    (void)state;
     static struct host h;
     struct iovec vectors[4];
     char copy[1024];
@@ -421,9 +410,8 @@ static void answer_stays_where_it_is_when_the_peer_ends_while_it_is_written(void
 
 /* ------------------------------------------------------------------- deadlines */
 
-static void each_step_has_its_deadline(void **state)
+TEST(each_step_has_its_deadline)
 {
-    (void)state;
     static struct host h;
     wspool_id id;
     wspool_answer answer;
@@ -493,9 +481,8 @@ static void each_step_has_its_deadline(void **state)
 
 /* ------------------------------------------------------------------- places */
 
-static void places_that_are_held_count_when_the_pool_is_nearly_full(void **state)
+TEST(places_that_are_held_count_when_the_pool_is_nearly_full)
 {
-    (void)state;
     static struct host h;
     wspool_id first, second;
     wspool_answer answer;
@@ -535,9 +522,8 @@ static void places_that_are_held_count_when_the_pool_is_nearly_full(void **state
 }
 
 /* It was accepted before, so it comes in; and goes with the others. */
-static void held_peer_is_drained_when_it_is_adopted_during_a_drain(void **state)
+TEST(held_peer_is_drained_when_it_is_adopted_during_a_drain)
 {
-    (void)state;
     static struct host h;
     wspool_id id;
     wspool_answer answer;
@@ -558,9 +544,8 @@ static void held_peer_is_drained_when_it_is_adopted_during_a_drain(void **state)
 }
 
 /* Two verdicts that come together for one place. */
-static void place_is_given_once_when_two_verdicts_come_together(void **state)
+TEST(place_is_given_once_when_two_verdicts_come_together)
 {
-    (void)state;
     for (int hosted = 0; hosted < 2; hosted++) {
         static struct host h;
         wspool_id ids[2];
@@ -694,9 +679,8 @@ static void assert_not_admitted(struct host *h, enum way_in way, wspool_id id, i
     assert_int_equal(wspool_gone(h->pool, id, WSPOOL_GONE_EOF, h->now), WSPOOL_ERR_GONE);
 }
 
-static void deed_takes_effect_behind_the_question_when_it_is_done_in_its_hook(void **state)
+TEST(deed_takes_effect_behind_the_question_when_it_is_done_in_its_hook)
 {
-    (void)state;
     static const enum on hooks[] = {ON_TOKEN, ON_CAPACITY};
     for (size_t d = 0; d < sizeof deeds / sizeof *deeds; d++) {
         for (int k = 0; k < 2; k++) {
@@ -735,9 +719,8 @@ static void deed_takes_effect_behind_the_question_when_it_is_done_in_its_hook(vo
     }
 }
 
-static void deed_takes_effect_behind_a_late_verdict_too(void **state)
+TEST(deed_takes_effect_behind_a_late_verdict_too)
 {
-    (void)state;
     for (size_t d = 0; d < sizeof deeds / sizeof *deeds; d++) {
         for (int way = 0; way < WAYS_IN; way++) {
             static struct host h;
@@ -775,9 +758,8 @@ static void end_it(struct host *h, enum on hook, wspool_id id)
     }
 }
 
-static void peer_may_end_in_any_hook_of_its_opening(void **state)
+TEST(peer_may_end_in_any_hook_of_its_opening)
 {
-    (void)state;
     static const enum on hooks[] = {ON_CHANNEL, ON_LOG, ON_OPEN};
     for (size_t k = 0; k < 3; k++) {
         for (int way = 0; way < WAYS_IN; way++) {
@@ -806,9 +788,8 @@ static void peer_may_end_in_any_hook_of_its_opening(void **state)
 
 /* ------------------------------------------------------------------- early data */
 
-static void early_data_is_heard_when_the_verdict_is_good(void **state)
+TEST(early_data_is_heard_when_the_verdict_is_good)
 {
-    (void)state;
     static struct host h;
     char bytes[1024];
     for (int cut = 0; cut < 3; cut++) {
@@ -836,9 +817,8 @@ static void early_data_is_heard_when_the_verdict_is_good(void **state)
 }
 
 /* What is kept of a request goes into a buffer that may have served another, shorter one. */
-static void query_is_kept_whole_when_the_hello_before_it_was_short(void **state)
+TEST(query_is_kept_whole_when_the_hello_before_it_was_short)
 {
-    (void)state;
     static struct host h;
     static char target[8000], head[9000];
     enum { LONG = 6000 };
@@ -872,9 +852,8 @@ static void query_is_kept_whole_when_the_hello_before_it_was_short(void **state)
     }
 }
 
-static void early_data_is_forgotten_when_the_verdict_is_bad(void **state)
+TEST(early_data_is_forgotten_when_the_verdict_is_bad)
 {
-    (void)state;
     static struct host h;
     char bytes[64];
     begin(&h, WSPOOL_PENDING);
@@ -888,9 +867,8 @@ static void early_data_is_forgotten_when_the_verdict_is_bad(void **state)
 }
 
 /* As much as a head may have, however it comes, and not one byte more. */
-static void early_data_is_too_much_when_a_head_could_not_be_as_long(void **state)
+TEST(early_data_is_too_much_when_a_head_could_not_be_as_long)
 {
-    (void)state;
     static char much[300], head[1024];
     memset(much, 0x80, sizeof much);
     for (int way = 0; way < 3; way++) {
@@ -927,9 +905,8 @@ static void early_data_is_too_much_when_a_head_could_not_be_as_long(void **state
     }
 }
 
-static void head_is_too_large_when_it_has_a_byte_too_many(void **state)
+TEST(head_is_too_large_when_it_has_a_byte_too_many)
 {
-    (void)state;
     static char head[600], more[400];
     static const size_t steps[] = {1000, 299, 150, 50, 7, 1};
     for (size_t k = 0; k < sizeof steps / sizeof *steps; k++) {
@@ -955,9 +932,8 @@ static void head_is_too_large_when_it_has_a_byte_too_many(void **state)
     }
 }
 
-static void hosted_peer_is_not_fed_before_it_is_adopted(void **state)
+TEST(hosted_peer_is_not_fed_before_it_is_adopted)
 {
-    (void)state;
     static struct host h;
     wspool_id id;
     wspool_answer answer;
@@ -995,9 +971,8 @@ enum fate {
     FATE_FATES
 };
 
-static void identity_is_freed_once_whatever_becomes_of_the_peer(void **state)
+TEST(identity_is_freed_once_whatever_becomes_of_the_peer)
 {
-    (void)state;
     for (int late = 0; late < 2; late++) {
         for (int way = 0; way < WAYS_IN; way++) {
             for (int fate = 0; fate < FATE_FATES; fate++) {
@@ -1051,9 +1026,8 @@ static void identity_is_freed_once_whatever_becomes_of_the_peer(void **state)
     }
 }
 
-static void identity_is_freed_once_when_a_hosted_place_is_lost(void **state)
+TEST(identity_is_freed_once_when_a_hosted_place_is_lost)
 {
-    (void)state;
     for (int late = 0; late < 2; late++) {
         for (int way = 0; way < 3; way++) {
             static struct host h;
@@ -1092,9 +1066,8 @@ static void look(struct host *h, enum on hook, wspool_id id)
     }
 }
 
-static void identity_is_freed_behind_the_peer_that_had_it(void **state)
+TEST(identity_is_freed_behind_the_peer_that_had_it)
 {
-    (void)state;
     static struct host h;
     begin(&h, WSPOOL_ACCEPT);
     h.inside = look;
@@ -1108,9 +1081,8 @@ static void identity_is_freed_behind_the_peer_that_had_it(void **state)
 
 /* ------------------------------------------------------------------- no memory */
 
-static void head_that_finds_no_memory_for_its_rest_is_refused(void **state)
+TEST(head_that_finds_no_memory_for_its_rest_is_refused)
 {
-    (void)state;
     static struct host h;
     static char more[700];
     char bytes[1024];
@@ -1181,9 +1153,8 @@ static void one_life(struct host *h, enum way_in way, int late)
     assert_int_equal(host_stats(h).peers, 0);
 }
 
-static void nothing_is_lost_when_any_allocation_fails(void **state)
+TEST(nothing_is_lost_when_any_allocation_fails)
 {
-    (void)state;
     for (int late = 0; late < 2; late++) {
         for (int way = 0; way < WAYS_IN; way++) {
             size_t n = 1, failed = 1;
@@ -1201,40 +1172,4 @@ static void nothing_is_lost_when_any_allocation_fails(void **state)
             assert_true(n > 6);
         }
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(stages_of_a_raw_peer_are_passed_with_the_time_before_them),
-        cmocka_unit_test(stages_of_a_hosted_peer_are_passed_with_the_time_before_them),
-        cmocka_unit_test(raw_request_is_answered_and_counted_at_its_stage_when_refused),
-        cmocka_unit_test(raw_bytes_are_answered_and_counted_when_they_are_no_request),
-        cmocka_unit_test(raw_head_ends_in_the_headers_when_its_request_line_was_good),
-        cmocka_unit_test(upgrade_is_invalid_when_a_part_of_the_request_has_a_length_and_no_bytes),
-        cmocka_unit_test(request_is_counted_at_its_stage_when_the_host_says_no),
-        cmocka_unit_test(transport_is_counted_at_its_stage_when_it_ends_on_the_way_in),
-        cmocka_unit_test(transport_is_counted_at_the_last_stage_when_it_ends_before_the_101_left),
-        cmocka_unit_test(last_stage_is_passed_when_all_of_the_101_has_left),
-        cmocka_unit_test(answer_stays_where_it_is_when_the_peer_ends_while_it_is_written),
-        cmocka_unit_test(each_step_has_its_deadline),
-        cmocka_unit_test(places_that_are_held_count_when_the_pool_is_nearly_full),
-        cmocka_unit_test(held_peer_is_drained_when_it_is_adopted_during_a_drain),
-        cmocka_unit_test(place_is_given_once_when_two_verdicts_come_together),
-        cmocka_unit_test(deed_takes_effect_behind_the_question_when_it_is_done_in_its_hook),
-        cmocka_unit_test(deed_takes_effect_behind_a_late_verdict_too),
-        cmocka_unit_test(peer_may_end_in_any_hook_of_its_opening),
-        cmocka_unit_test(early_data_is_heard_when_the_verdict_is_good),
-        cmocka_unit_test(query_is_kept_whole_when_the_hello_before_it_was_short),
-        cmocka_unit_test(early_data_is_forgotten_when_the_verdict_is_bad),
-        cmocka_unit_test(early_data_is_too_much_when_a_head_could_not_be_as_long),
-        cmocka_unit_test(head_is_too_large_when_it_has_a_byte_too_many),
-        cmocka_unit_test(hosted_peer_is_not_fed_before_it_is_adopted),
-        cmocka_unit_test(identity_is_freed_once_whatever_becomes_of_the_peer),
-        cmocka_unit_test(identity_is_freed_once_when_a_hosted_place_is_lost),
-        cmocka_unit_test(identity_is_freed_behind_the_peer_that_had_it),
-        cmocka_unit_test(nothing_is_lost_when_any_allocation_fails),
-        cmocka_unit_test(head_that_finds_no_memory_for_its_rest_is_refused),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }
