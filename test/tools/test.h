@@ -17,8 +17,8 @@
  *     }
  *
  * runs once, before the first test; a program has one at most. It may call test_skip_all. Tests and
- * BEFORE_ALL stand in the one file test_*.c of a program or in headers that it includes. The Makefile
- * links test.c, which has the main, into each of them.
+ * BEFORE_ALL stand in the file test_*.c of a program or in headers that it includes. test/test.mk
+ * links test.c, which has the main, into each program.
  */
 #ifndef WSP_TEST_TOOLS_TEST_H
 #define WSP_TEST_TOOLS_TEST_H

@@ -1,0 +1,204 @@
+# The tests: how their programs are made, and what runs them. Included by the Makefile, which has the
+# libraries and the examples. test/README.md says what lies where.
+
+CLANG  ?= clang
+# The Python of the tests: Debian's own, since that is the one that finds python3-websockets.
+PYTHON ?= /usr/bin/python3
+
+.PHONY: deps check check-programs conformance mutants bench costs coverage fast-tests \
+        mutation-sample lint format stage
+
+# -------------------------------------------------------------------- variants
+
+# (gcc guesses wrongly about the values of variables in code that a sanitizer has rewritten.)
+TEST_VARIANTS := clang asan tsan cov fast fuzz afl
+VARIANTS      += $(TEST_VARIANTS)
+clang.cc      = $(CLANG)
+clang.flags   = $(CFLAGS)
+asan.cc       = $(CC)
+asan.flags    = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+                -fno-sanitize-recover=all -Wno-maybe-uninitialized -Wno-format-truncation \
+                -DWSP_CHECK=1
+tsan.cc       = $(CLANG)
+tsan.flags    = -O1 -g -fsanitize=thread -pthread
+cov.cc        = $(CC)
+cov.flags     = -O0 -g --coverage -DWSP_CHECK=1
+# Quick to build and to run, for test/mutants/sample.
+fast.cc       = $(CC)
+fast.flags    = -O1 -DWSP_CHECK=1
+fuzz.cc       = $(CLANG)
+fuzz.flags    = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined,fuzzer-no-link \
+                -fsanitize-coverage-ignorelist=test/fuzz/ignored.txt -fno-sanitize-recover=all \
+                -DWSP_CHECK=1
+afl.cc        = AFL_QUIET=1 afl-clang-fast
+afl.flags     = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+                -fno-sanitize-recover=all -DWSP_CHECK=1
+
+# Tests hide nothing: one of them stands in for malloc, which libwslay.so must then see.
+$(VARIANTS:%=build/%/test/%.o): TEST_FLAGS = -fvisibility=default
+
+$(foreach v,$(TEST_VARIANTS),$(eval $(call variant,$(v))))
+$(foreach v,$(TEST_VARIANTS),$(foreach l,$(LIBRARIES),$(eval $(call archive,$(v),$(l)))))
+$(foreach e,$(EXAMPLES),$(eval $(call example,asan,examples-asan,$(e))))
+
+# -------------------------------------------------------------- test programs
+
+# test/KIND/test_*.c (test/bench/bench_*.c) are programs. The other .c files of the folder are
+# linked into each of them; those of test/sim serve other kinds too, but not
+# bench, which would get the malloc of test/sim/heap.c.
+KINDS    := unit sim laws hostile oom threads loop bench $(COMPANIONS)
+programs  = $(patsubst %.c,%,$(sort $(wildcard test/$(1)/test_*.c test/$(1)/bench_*.c)))
+support   = $(filter-out test_% bench_%,$(notdir $(wildcard test/$(1)/*.c)))
+# What a kind, or a program of test/bench/net, needs besides; a companion's own tests have it.
+$(foreach c,$(COMPANIONS),$(eval $(c).companions += $(c)))
+bench.companions := deflate
+loop.libs        := -luring
+load.libs        := -lz
+
+define world
+build/$(1)/test/world.members: FORCE
+	$$(call stamp,$$(call support,sim))
+
+build/$(1)/test/world.a: $$(patsubst %.c,build/$(1)/test/sim/%.o,$$(call support,sim)) \
+                         build/$(1)/test/world.members
+	@rm -f $$@
+	$$(Q)$$(AR) rcs $$@ $$(filter %.o,$$^)
+endef
+
+define program # variant, kind, path without .c
+build/$(1)/$(3): build/$(1)/$(3).o $$(if $$(filter bench,$(2)),,build/$(1)/test/tools/test.o) \
+                 $$(patsubst %.c,build/$(1)/test/$(2)/%.o,$$(call support,$(2))) \
+                 $$(if $$(filter unit sim bench,$(2)),,build/$(1)/test/world.a) \
+                 $$(call companion_archives,$(1),$(2)) build/$(1)/libwspool.a
+	$$(call say,LD     $$@)
+	$$(Q)$$($(1).cc) $$($(1).flags) -o $$@ $$^ $$(LDFLAGS) $(if $(filter bench,$(2)),,-lcmocka) \
+	    -pthread $$(LIBS) $$(call libs_besides,$(2))
+endef
+$(foreach v,$(VARIANTS),$(eval $(call world,$(v))))
+$(foreach v,$(VARIANTS),$(foreach k,$(KINDS),$(foreach p,$(call programs,$(k)),\
+    $(eval $(call program,$(v),$(k),$(p))))))
+
+# The socket benchmark: a floor to measure against, and the load. test/bench/net/run drives them.
+NET_BENCH := $(patsubst %.c,build/release/%,$(sort $(wildcard test/bench/net/*.c)))
+
+$(NET_BENCH): build/release/%: build/release/%.o
+	$(call say,LD     $@)
+	$(Q)$(release.cc) $(release.flags) -o $@ $^ $(LDFLAGS) $($(@F).libs)
+
+# Costs are counted in the release build; the linker leads each system call to the counter.
+COSTS      := build/release/test/costs/costs
+costs_wrap := send sendto sendmsg write writev recv recvmsg read readv epoll_wait epoll_ctl accept4 \
+              setsockopt shutdown close wspool_clock
+
+$(COSTS): %: %.o build/release/libwspool.a
+	$(call say,LD     $@)
+	$(Q)$(release.cc) $(release.flags) -o $@ $^ $(costs_wrap:%=-Wl,--wrap=%) $(LDFLAGS) $(LIBS)
+
+# valgrind runs the release program; the folder tells test/tools/run-test so.
+build/valgrind/%: build/release/%
+	@mkdir -p $(@D)
+	$(Q)ln -f $< $@
+
+of_kinds        = $(foreach k,$(2),$(addprefix build/$(1)/,$(call programs,$(k))))
+ASAN_TESTS     := $(call of_kinds,asan,loop unit sim laws hostile oom $(COMPANIONS))
+TSAN_TESTS     := $(call of_kinds,tsan,threads)
+VALGRIND_TESTS := $(call of_kinds,valgrind,sim) build/valgrind/test/loop/test_thousand
+# Memory that wslay asks for can only be made to fail where no sanitizer has taken malloc over.
+RELEASE_TESTS  := $(call of_kinds,release,oom hostile) build/release/test/json/test_memory
+COV_TESTS      := $(call of_kinds,cov,unit sim laws hostile oom $(COMPANIONS))
+FAST_TESTS     := $(call of_kinds,fast,unit sim laws hostile oom $(COMPANIONS))
+BENCHES        := $(call of_kinds,release,bench)
+ABI_TESTS      := $(sort $(wildcard test/abi/*.py test/laws/*.py test/costs/*.py))
+LOOP_TESTS     := $(sort $(wildcard $(foreach e,sh py js mjs,\
+                    $(foreach k,loop conformance browser,test/$(k)/test_*.$(e)))))
+
+include test/fuzz/fuzz.mk
+
+# Everything compiles with clang too, tests and examples included.
+CLANG_OBJECTS  := $(call objects,clang,$(sort $(wildcard lib/*/*.c examples/*.c examples/*/*.c \
+                                                   test/*/*.c test/bench/net/*.c)))
+
+# ---------------------------------------------------------------------- checks
+
+strict = WERROR=$(if $(WERROR),$(WERROR),1)
+
+deps:
+	@PYTHON='$(PYTHON)' test/tools/deps build check lint
+
+# All proofs; the last lines are those of prove. The sub-make comes after deps, which may have
+# installed the compiler that it needs.
+check:
+	@PYTHON='$(PYTHON)' test/tools/deps build check
+	@$(MAKE) --no-print-directory $(parallel) $(strict) check-programs
+	@MAKEFLAGS= MAKELEVEL= $(strict) PYTHON='$(PYTHON)' CC='$(CC)' \
+	    WSPOOL_COMPANIONS='$(COMPANIONS)' \
+	    prove --timer -j$(JOBS) --exec '$(PYTHON) test/tools/run-test' \
+	    $(LOOP_TESTS) $(VALGRIND_TESTS) $(TSAN_TESTS) $(RELEASE_TESTS) $(ASAN_TESTS) \
+	    $(FUZZ_TESTS) $(ABI_TESTS) test/mutants/run
+
+check-programs: all stage $(CLANG_OBJECTS) $(ASAN_TESTS) $(TSAN_TESTS) $(VALGRIND_TESTS) \
+                $(RELEASE_TESTS) $(FUZZ_TESTS) $(BENCHES) $(NET_BENCH) $(COSTS) \
+                $(EXAMPLES:%=build/examples-asan/%)
+
+# What a user would get, for the tests that build against it.
+stage: lib
+	$(Q)rm -rf build/stage
+	$(Q)$(MAKE) --no-print-directory -s install DESTDIR=build/stage PREFIX=/usr/local
+
+# The server as it is shipped against RFC 6455 and RFC 7692: every case, in every chunking. Where
+# there is a wstest, the Autobahn testsuite has its say too.
+conformance: build/examples/echo
+	@WSPOOL_COMPANIONS='$(COMPANIONS)' prove --timer --exec '$(PYTHON) test/tools/run-test' \
+	    test/conformance/test_conformance.py :: --full
+	@TEST_TIMEOUT=1800 prove --timer --exec '$(PYTHON) test/tools/run-test' \
+	    test/conformance/autobahn.py
+
+# The tests against a library that is broken on purpose: more ways than make check has time for.
+mutants:
+	@PYTHON='$(PYTHON)' test/tools/deps build check
+	@$(MAKE) --no-print-directory $(parallel) $(strict) check-programs
+	@MAKEFLAGS= MAKELEVEL= $(strict) TEST_TIMEOUT=3600 \
+	    $(PYTHON) test/tools/run-test test/mutants/run --all
+
+# BENCH_ROWS=fanout,echo and BENCH_FLAGS='--reps 9' go to test/bench/net/run.
+bench: $(BENCHES) $(NET_BENCH) build/examples/echo
+	@for bench in $(BENCHES); do $$bench || exit 1; done
+	@$(PYTHON) test/bench/net/run $(if $(BENCH_ROWS),--rows '$(BENCH_ROWS)') $(BENCH_FLAGS)
+
+# What may not grow: counted, and written into README.md, where make check looks.
+costs: $(COSTS)
+	@$(PYTHON) test/costs/costs.py --write
+
+coverage: $(COV_TESTS)
+	@find build/cov -name '*.gcda' -delete
+	@prove -j$(JOBS) --exec '$(PYTHON) test/tools/run-test' $^
+	@$(PYTHON) test/tools/coverage build/cov
+
+# N places of lib/, chosen by SEED, each broken in its turn: how many does a test see?
+N    ?= 200
+SEED ?= 1
+fast-tests: $(FAST_TESTS)
+mutation-sample:
+	@nice -n 5 $(PYTHON) test/mutants/sample -n $(N) --seed $(SEED)
+
+lint:
+	@test/tools/deps build lint
+	@test/tools/lint -j$(JOBS)
+
+format:
+	@find include lib examples test -name '*.[ch]' -exec clang-format -i {} +
+
+help::
+	@echo
+	@echo 'make check      sets up, builds with gcc and clang, runs every test'
+	@echo 'make deps       installs the Debian packages that are missing for all of this'
+	@echo 'make conformance  the echo server against RFC 6455 and RFC 7692, in full'
+	@echo 'make mutants    breaks the library on purpose, in every way that the tests must see'
+	@echo 'make bench      what it costs: in memory, then over sockets (BENCH_ROWS=fanout,echo)'
+	@echo 'make costs      calls, instructions, allocations: counted, into the table of README.md'
+	@echo 'make coverage   which lines the tests reach, and why not the others'
+	@echo 'make mutation-sample   how many of N=$(N) faults, by chance from SEED=$(SEED), a test sees'
+	@echo 'make fuzz       FUZZ="http pool" FUZZ_TIME=60 (seconds each) ENGINE=libfuzzer|afl'
+	@echo 'make fuzz-planted  what the fuzzers find when a bug is put there on purpose'
+	@echo 'make lint       clang-format, clang-tidy and cppcheck; make format puts the layout right'
+	@echo 'CLANG and PYTHON are those of the tests.'
