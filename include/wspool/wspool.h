@@ -35,7 +35,8 @@
  *   Structs     that the host fills begin with their size; we only ever append to them.
  *
  * Caveats, with their cure
- *   - An idle peer costs 192 bytes, its first channel 16 more and each further one 32.
+ *   - An idle peer costs 192 bytes, its first channel 16 more and each further one 32. An identity
+ *     costs 16.
  *   - The most that a peer can hold, whatever it sends: one that has not been accepted, head_bytes
  *     and 1 KiB (with the default 17 KB), or 2 KiB behind its refusal; none of it before its first
  *     byte. One that has, its message limit, queue_bytes and 16 KiB (of a queue_bytes above

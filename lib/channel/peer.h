@@ -14,6 +14,7 @@
 #include "link/conn.h"
 
 struct wsp_channel;
+struct wsp_side;
 
 struct wsp_seat {
     struct wsp_channel *channel;
@@ -31,7 +32,7 @@ struct wsp_seats {
 struct wsp_peer {
     struct wsp_conn conn;
     void *user;
-    void *identity;
+    struct wsp_side *side; /* of the pool: what only some peers need; mostly NULL */
     struct wsp_seats seats;
 };
 _Static_assert(sizeof(struct wsp_peer) <= 192, "an idle peer costs 192 bytes at most (law 4)");

@@ -5,6 +5,7 @@
 #include "pool/log.h"
 #include "pool/mailbox.h"
 #include "pool/peers.h"
+#include "pool/side.h"
 
 static int rooms_hold(const wspool *pool)
 {
@@ -49,7 +50,8 @@ static int peer_holds(const wspool *pool, const struct wsp_peer *peer)
     const unsigned events =
         WSP_EVENT_LEAVE | WSP_EVENT_ENDED | WSP_EVENT_DROPPED | WSP_EVENT_PRESSURE;
     int accepted = (conn->flags & WSP_ACCEPTED) != 0;
-    if (!wsp_conn_check(conn) || (conn->dropped > 0) != ((conn->flags & WSP_EVENT_DROPPED) != 0) ||
+    if (!wsp_conn_check(conn) || !wsp_side_check(peer->side) ||
+        (conn->dropped > 0) != ((conn->flags & WSP_EVENT_DROPPED) != 0) ||
         (!accepted && peer->seats.count > 0) || (accepted && conn->route >= pool->routes.count)) {
         return 0;
     }

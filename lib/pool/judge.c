@@ -3,6 +3,7 @@
 #include "pool/judge.h"
 
 #include "pool/peers.h"
+#include "pool/side.h"
 #include "pool/stages.h"
 #include "wire/refusal.h"
 
@@ -50,13 +51,25 @@ static int end_judging(wspool *pool, struct wsp_peer *peer, int answer,
     return pool->judged_answer < 0 ? pool->judged_answer : answer;
 }
 
+/* The identity that a verdict brought, if any, goes to the peer's side record. */
+static int keep_identity(wspool *pool, struct wsp_peer *peer, int answer, struct wsp_entry *entry)
+{
+    void *identity = entry->identity;
+    entry->identity = NULL;
+    if (wsp_side_identify(&peer->side, &pool->config.mem, identity)) {
+        wsp_free_identity(pool, identity);
+        return wsp_refused(WSPOOL_REFUSED_NOMEM);
+    }
+    return answer;
+}
+
 int wsp_judge(wspool *pool, struct wsp_peer *peer, wspool_request *request, struct wsp_entry *entry)
 {
     struct wsp_admission admission = admission_of(pool);
     begin_judging(pool, peer);
     int answer = wsp_admission_judge(&admission, wsp_peer_id(peer), request, entry);
     answer = end_judging(pool, peer, answer, entry);
-    peer->identity = entry->identity;
+    answer = keep_identity(pool, peer, answer, entry);
     return answer == WSP_PUT_OFF ? put_off(pool, peer, entry) : answer;
 }
 
@@ -67,6 +80,5 @@ int wsp_judge_verdict(wspool *pool, struct wsp_peer *peer, const wspool_verdict 
     begin_judging(pool, peer);
     int answer = wsp_admission_resume(&admission, wsp_peer_id(peer), verdict, entry);
     answer = end_judging(pool, peer, answer, entry);
-    peer->identity = entry->identity;
-    return answer;
+    return keep_identity(pool, peer, answer, entry);
 }

@@ -7,7 +7,8 @@
 
 #include "pool/pool.h"
 
-/* Asks all that is to be asked about a request and fills the entry, and the peer's identity.
+/* Asks all that is to be asked about a request and fills the entry. An identity goes to the peer's
+ * side record.
  * WSP_ADMITTED, WSP_PUT_OFF, or a refusal (wire/refusal.h). With WSP_PUT_OFF the peer is pending
  * and its handshake holds the entry. */
 int wsp_judge(wspool *pool, struct wsp_peer *peer, wspool_request *request,

@@ -2,6 +2,8 @@
 /* pool/peers.c - see pool/peers.h. */
 #include "pool/peers.h"
 
+#include "pool/side.h"
+
 struct wsp_peer *wsp_next_peer(const wspool *pool, uint32_t *slot)
 {
     while (*slot < pool->peers.top) {
@@ -53,12 +55,11 @@ void wsp_free_identity(wspool *pool, void *identity)
 
 void wsp_give_peer(wspool *pool, struct wsp_peer *peer)
 {
-    void *identity = peer->identity;
+    void *identity = wsp_side_free(&peer->side, &pool->config.mem);
     wsp_conn_fini(&pool->link, &peer->conn, 1);
     wsp_bitset_remove(&pool->link.attention, peer->conn.slot.index);
     wsp_bitset_remove(&pool->link.delayed, peer->conn.slot.index);
     wsp_bitset_remove(&pool->link.events, peer->conn.slot.index);
-    peer->identity = NULL;
     wsp_slots_give(&pool->peers, peer);
     wsp_free_identity(pool, identity);
 }
@@ -74,7 +75,7 @@ void *wspool_user(const wspool *pool, wspool_id id)
 void *wspool_identity(const wspool *pool, wspool_id id)
 {
     const struct wsp_peer *peer = pool ? wsp_slots_find(&pool->peers, id) : NULL;
-    return peer ? peer->identity : NULL;
+    return peer ? wsp_side_identity(peer->side) : NULL;
 }
 
 int wspool_peers(const wspool *pool, wspool_id *ids, size_t max)

@@ -3,7 +3,7 @@
  * pool/peers.h - records of peers: taken, given back, found, walked.  Layer 4.
  *
  * A record is taken when a transport or a hosted request comes, and given back when its host releases
- * it. What else a peer holds is given back with it: its connection's, and its identity.
+ * it. What else a peer holds is given back with it: what its connection holds, its side record and the identity in it.
  */
 #ifndef WSP_POOL_PEERS_H
 #define WSP_POOL_PEERS_H
@@ -30,6 +30,7 @@ struct wsp_peer *wsp_next_peer(const wspool *pool, uint32_t *slot);
 struct wsp_peer *wsp_take_peer(wspool *pool, int *error);
 /* Gives the record back; its id is stale from then on. */
 void wsp_give_peer(wspool *pool, struct wsp_peer *peer);
+/* Hands an identity to its hook; NULL is nothing. */
 void wsp_free_identity(wspool *pool, void *identity);
 
 /* ------------------------------------------------------------ its handshake */

@@ -5,6 +5,7 @@
  * This header has no .c file and knows no other module of the layer but handshake.h. The modules
  * are listed from the bottom to the top; each calls those above it in the list only.
  *
+ *     side.h       the side record of a peer: identity, address, key
  *     handshake.h  what is kept of a peer until it is open or refused
  *     settings.h   defaults and limits of a configuration
  *     pool.h       struct wspool

@@ -10,6 +10,7 @@
 
 #include "policy/origin.h"
 #include "policy/route.h"
+#include "pool/side.h"
 
 /* While `place` is `value` the check says no; before and afterwards it says yes. */
 #define BROKEN(check, place, value)                                                                \
@@ -607,6 +608,8 @@ TEST(pool_is_wrong_when_a_peer_is)
     struct wsp_inbound in = {.message = WSP_CLOSE};
     WRONG(p[OPEN]->conn.work.inbound, &in);
     WRONG(p[ENDED]->conn.work.inbound, &in);
+    struct wsp_side nothing = {0};
+    WRONG(p[OPEN]->side, &nothing);
     host_end(&h);
 }
 
