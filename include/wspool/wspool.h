@@ -68,6 +68,7 @@
 #include <wspool/close.h>
 #include <wspool/config.h>
 #include <wspool/error.h>
+#include <wspool/handlers.h>
 #include <wspool/handshake.h>
 #include <wspool/stats.h>
 #include <wspool/version.h>

@@ -124,17 +124,17 @@ static int check_token(const struct wsp_admission *admission, wspool_id id,
                        const struct wsp_headers *headers, wspool_request *request,
                        struct wsp_entry *entry)
 {
-    const wspool_config *config = admission->config;
+    const wspool_token_hook *token = admission->token;
     char scratch[WSPOOL_TOKEN_MAX];
     wspool_verdict verdict = {.size = sizeof verdict};
-    if (!config->token.call || (admission->routes->list[entry->route].flags & WSPOOL_ROUTE_OPEN)) {
+    if (!token->call || (admission->routes->list[entry->route].flags & WSPOOL_ROUTE_OPEN)) {
         return WSP_ADMITTED;
     }
-    int error = wsp_token_find(headers, config->token_places, scratch, &request->token);
+    int error = wsp_token_find(headers, admission->config->token_places, scratch, &request->token);
     if (error) {
         return error;
     }
-    config->token.call(admission->pool, id, request, &verdict, config->token.user);
+    token->call(admission->pool, id, request, &verdict, token->user);
     request->token = (wspool_text){0};
     return verdict.kind == WSPOOL_PENDING ? WSP_PUT_OFF : take_verdict(&verdict, entry);
 }
@@ -142,7 +142,7 @@ static int check_token(const struct wsp_admission *admission, wspool_id id,
 static int check_capacity(const struct wsp_admission *admission, wspool_id id,
                           const wspool_request *request, struct wsp_entry *entry)
 {
-    const wspool_capacity_hook *capacity = &admission->config->capacity;
+    const wspool_capacity_hook *capacity = admission->capacity;
     entry->stage = WSPOOL_STAGE_CAPACITY;
     if (capacity->call && capacity->call(admission->pool, id, request, capacity->user) != 0) {
         return refuse(WSPOOL_REFUSED_CAPACITY);

@@ -21,6 +21,8 @@
 struct wsp_admission { /* the checks, the same for every request */
     wspool *pool;
     const wspool_config *config;
+    const wspool_token_hook *token; /* asked in place of those of the configuration */
+    const wspool_capacity_hook *capacity;
     const struct wsp_routes *routes;
     const struct wsp_origins *origins;
     int full; /* max_peers is reached */

@@ -15,6 +15,7 @@
 #include "link/coding.h"
 #include "pool/channels.h"
 #include "pool/drain.h"
+#include "pool/handlers.h"
 #include "pool/judge.h"
 #include "pool/log.h"
 #include "pool/peers.h"
@@ -32,7 +33,6 @@ static void become_open(wspool *pool, struct wsp_peer *peer, const struct wsp_en
 {
     struct wsp_conn *conn = &peer->conn;
     const struct wsp_route *route = &pool->routes.list[entry->route];
-    const wspool_open_hook *hook = &pool->config.open;
     wsp_count_sub(&pool->count.handshakes, 1);
     wsp_count_add(&pool->count.accepted, 1);
     wsp_count_add(&pool->count.peers, 1);
@@ -49,16 +49,17 @@ static void become_open(wspool *pool, struct wsp_peer *peer, const struct wsp_en
         wsp_conn_fail(&pool->link, conn, WSPOOL_END_NOMEM, 1);
     }
     wsp_log(pool, WSP_LOG_OPENED, (wspool_log_record){.id = wsp_peer_id(peer)});
-    if (hook->call) {
-        const char *subprotocol = entry->subprotocol ? entry->subprotocol : "";
-        const char *extension = entry->agreed.form ? entry->agreed.answer : "";
-        wspool_opened opened = {.route_user = route->user,
-                                .channel = {entry->name, entry->name_len},
-                                .subprotocol = {subprotocol, strlen(subprotocol)},
-                                .query = entry->query,
-                                .extension = {extension, strlen(extension)}};
-        hook->call(pool, wsp_peer_id(peer), &opened, hook->user);
+    if (!WSP_HEARD(pool, open)) {
+        return;
     }
+    const char *subprotocol = entry->subprotocol ? entry->subprotocol : "";
+    const char *extension = entry->agreed.form ? entry->agreed.answer : "";
+    wspool_opened opened = {.route_user = route->user,
+                            .channel = {entry->name, entry->name_len},
+                            .subprotocol = {subprotocol, strlen(subprotocol)},
+                            .query = entry->query,
+                            .extension = {extension, strlen(extension)}};
+    WSP_TELL(pool, open, wsp_peer_id(peer), &opened);
 }
 
 /* Raw: the 101 goes out, and what came behind the head comes in. */
@@ -350,7 +351,7 @@ void wsp_accept_verdict(wspool *pool, wspool_id id, const wspool_verdict *verdic
     int answer = wsp_judge_verdict(pool, peer, verdict);
     if (answer < 0) {
         wsp_refuse(pool, peer, wsp_refusal_of(answer));
-    } else {
+    } else if (answer == WSP_ADMITTED) {
         admit_pending(pool, peer);
     }
 }

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "pool/handlers.h"
 #include "pool/peers.h"
 #include "pool/reap.h"
 
@@ -17,15 +18,15 @@ int wsp_join(wspool *pool, struct wsp_peer *peer, wspool_channel channel)
 void wsp_on_presence(void *owner, const struct wsp_channel *channel, int present)
 {
     wspool *pool = owner;
-    const wspool_channel_hook *hook = &pool->config.channel;
-    if (hook->call) {
-        /* A copy: the hook may take the only member out again, and the channel goes with it. */
-        uint8_t bytes[WSPOOL_NAME_MAX];
-        wspool_channel name = wsp_channel_name(channel);
-        memcpy(bytes, name.name, name.len);
-        name.name = bytes;
-        hook->call(pool, name, present, hook->user);
+    if (!WSP_HEARD(pool, channel)) {
+        return;
     }
+    /* A copy: a hook may take the only member out again, and the channel goes with it. */
+    uint8_t bytes[WSPOOL_NAME_MAX];
+    wspool_channel name = wsp_channel_name(channel);
+    memcpy(bytes, name.name, name.len);
+    name.name = bytes;
+    WSP_TELL(pool, channel, name, present);
 }
 
 int wspool_subscribe(wspool *pool, wspool_id id, wspool_channel channel)

@@ -2,6 +2,7 @@
 /* pool/check.c - see pool/check.h. */
 #include "pool/check.h"
 
+#include "pool/handlers.h"
 #include "pool/log.h"
 #include "pool/mailbox.h"
 #include "pool/peers.h"
@@ -18,7 +19,7 @@ static int rooms_hold(const wspool *pool)
            wsp_inbounds_check(&link->inbounds) && wsp_routes_check(&pool->routes) &&
            wsp_origins_check(&pool->origins) && wsp_registry_check(&pool->registry, &memberships) &&
            wsp_handshakes_check(&pool->handshakes) && wsp_mailbox_check(pool) &&
-           wsp_log_check(pool);
+           wsp_handlers_check(pool) && wsp_log_check(pool);
 }
 
 /* Does a set name taken records only? */
@@ -41,7 +42,8 @@ static int handshake_holds(const wspool *pool, const struct wsp_conn *conn)
     if (!handshake) {
         return conn->state == WSP_HEAD || conn->state == WSP_REFUSED;
     }
-    return conn->state != WSP_REFUSED && wsp_handshake_check(&pool->handshakes, handshake);
+    return conn->state != WSP_REFUSED && (conn->state == WSP_PENDING || handshake->pending == 0) &&
+           wsp_handshake_check(&pool->handshakes, handshake);
 }
 
 static int peer_holds(const wspool *pool, const struct wsp_peer *peer)

@@ -30,6 +30,7 @@ struct wsp_handshake {
     struct wsp_handshake *next; /* among the spares */
     struct wsp_bytes head;      /* HEAD: what has come of it; then the query, and what came early */
     size_t seen;                /* HEAD: how much of that was looked at */
+    uint32_t pending;           /* PENDING: how many verdicts are awaited */
     struct wsp_entry entry;     /* PENDING, HELD: what was found out; see wsp_handshake_entry */
 };
 

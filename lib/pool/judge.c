@@ -2,16 +2,86 @@
 /* pool/judge.c - see pool/judge.h. */
 #include "pool/judge.h"
 
+#include "pool/handlers.h"
 #include "pool/peers.h"
 #include "pool/side.h"
 #include "pool/stages.h"
 #include "wire/refusal.h"
 
-static struct wsp_admission admission_of(wspool *pool)
+/* What several handlers answer about one peer. */
+struct asked {
+    wspool_token_hook token; /* ask_token, for this */
+    uint32_t pending;        /* how many answer later */
+    void *identity;          /* the first that one of them gave */
+};
+
+/* One of several verdicts. Returns 1 if the peer may still come in. */
+static int add_verdict(wspool *pool, struct asked *asked, const wspool_verdict *verdict)
 {
+    if (verdict->kind == WSPOOL_PENDING) {
+        asked->pending++;
+    } else if (verdict->kind != WSPOOL_ACCEPT) {
+        return 0;
+    } else if (!asked->identity) {
+        asked->identity = verdict->identity;
+    } else {
+        wsp_free_identity(pool, verdict->identity);
+    }
+    return 1;
+}
+
+/* The token hook of all: attached handlers, then the configuration's. */
+static void ask_token(wspool *pool, wspool_id id, const wspool_request *request,
+                      wspool_verdict *out, void *user)
+{
+    const wspool_token_hook *hook = &pool->config.token;
+    struct asked *asked = user;
+    for (uint32_t i = 0; i < pool->handlers.count; i++) {
+        const wspool_handlers *each = &pool->handlers.list[i];
+        wspool_verdict verdict = {.size = sizeof verdict};
+        if (each->token) {
+            each->token(pool, id, request, &verdict, each->user);
+            if (!add_verdict(pool, asked, &verdict)) {
+                *out = verdict;
+                return;
+            }
+        }
+    }
+    if (hook->call) {
+        wspool_verdict verdict = {.size = sizeof verdict};
+        hook->call(pool, id, request, &verdict, hook->user);
+        if (!add_verdict(pool, asked, &verdict)) {
+            *out = verdict;
+            return;
+        }
+    }
+    out->kind = asked->pending > 0 ? WSPOOL_PENDING : WSPOOL_ACCEPT;
+}
+
+static int ask_capacity(wspool *pool, wspool_id id, const wspool_request *request, void *user)
+{
+    const wspool_capacity_hook *hook = &pool->config.capacity;
+    (void)user;
+    for (uint32_t i = 0; i < pool->handlers.count; i++) {
+        const wspool_handlers *each = &pool->handlers.list[i];
+        if (each->capacity && each->capacity(pool, id, request, each->user) != 0) {
+            return 1;
+        }
+    }
+    return hook->call ? hook->call(pool, id, request, hook->user) : 0;
+}
+
+static struct wsp_admission admission_of(wspool *pool, struct asked *asked)
+{
+    static const wspool_capacity_hook capacity_of_all = {ask_capacity, NULL};
+    asked->token = (wspool_token_hook){ask_token, asked};
+    asked->pending = 0;
+    asked->identity = NULL;
     return (struct wsp_admission){
         .pool = pool,
         .config = &pool->config,
+        .token = pool->handlers.token ? &asked->token : &pool->config.token,
+        .capacity = pool->handlers.capacity ? &capacity_of_all : &pool->config.capacity,
         .routes = &pool->routes,
         .origins = &pool->origins,
         .full = wsp_count_read(&pool->count.peers) + pool->held >= pool->config.max_peers,
@@ -19,14 +89,16 @@ static struct wsp_admission admission_of(wspool *pool)
     };
 }
 
-/* The verdict is awaited: keep what was found out. */
-static int put_off(wspool *pool, struct wsp_peer *peer, const struct wsp_entry *entry)
+/* Verdicts are awaited, `pending` of them: keep what was found out. */
+static int put_off(wspool *pool, struct wsp_peer *peer, const struct wsp_entry *entry,
+                   uint32_t pending)
 {
     struct wsp_conn *conn = &peer->conn;
     struct wsp_handshake *handshake = wsp_need_handshake(pool, peer);
     if (!handshake || wsp_handshake_keep_entry(&pool->handshakes, handshake, entry)) {
         return wsp_refused(WSPOOL_REFUSED_NOMEM);
     }
+    handshake->pending = pending;
     conn->state = WSP_PENDING;
     conn->alarm = pool->link.now + pool->config.verdict_time;
     wsp_timers_arm(&pool->link.timers, conn->slot.index, conn->alarm);
@@ -51,12 +123,16 @@ static int end_judging(wspool *pool, struct wsp_peer *peer, int answer,
     return pool->judged_answer < 0 ? pool->judged_answer : answer;
 }
 
-/* The identity that a verdict brought, if any, goes to the peer's side record. */
-static int keep_identity(wspool *pool, struct wsp_peer *peer, int answer, struct wsp_entry *entry)
+/* An identity goes to the peer's side record, unless there is one already. Returns `answer`, or a
+ * refusal when there is no memory. */
+static int keep_identity(wspool *pool, struct wsp_peer *peer, int answer, void *identity)
 {
-    void *identity = entry->identity;
-    entry->identity = NULL;
-    if (wsp_side_identify(&peer->side, &pool->config.mem, identity)) {
+    if (!identity) {
+        return answer;
+    }
+    if (wsp_side_identity(peer->side)) {
+        wsp_free_identity(pool, identity);
+    } else if (wsp_side_identify(&peer->side, &pool->config.mem, identity)) {
         wsp_free_identity(pool, identity);
         return wsp_refused(WSPOOL_REFUSED_NOMEM);
     }
@@ -65,20 +141,28 @@ static int keep_identity(wspool *pool, struct wsp_peer *peer, int answer, struct
 
 int wsp_judge(wspool *pool, struct wsp_peer *peer, wspool_request *request, struct wsp_entry *entry)
 {
-    struct wsp_admission admission = admission_of(pool);
+    struct asked asked;
+    struct wsp_admission admission = admission_of(pool, &asked);
     begin_judging(pool, peer);
     int answer = wsp_admission_judge(&admission, wsp_peer_id(peer), request, entry);
     answer = end_judging(pool, peer, answer, entry);
-    answer = keep_identity(pool, peer, answer, entry);
-    return answer == WSP_PUT_OFF ? put_off(pool, peer, entry) : answer;
+    answer = keep_identity(pool, peer, answer, asked.identity ? asked.identity : entry->identity);
+    return answer == WSP_PUT_OFF ? put_off(pool, peer, entry, asked.pending ? asked.pending : 1)
+                                 : answer;
 }
 
 int wsp_judge_verdict(wspool *pool, struct wsp_peer *peer, const wspool_verdict *verdict)
 {
-    struct wsp_admission admission = admission_of(pool);
-    struct wsp_entry *entry = wsp_handshake_entry(peer->conn.work.handshake);
+    struct asked asked;
+    struct wsp_admission admission = admission_of(pool, &asked);
+    struct wsp_handshake *handshake = peer->conn.work.handshake;
+    struct wsp_entry *entry = wsp_handshake_entry(handshake);
+    handshake->pending--;
+    if (verdict->kind == WSPOOL_ACCEPT && handshake->pending > 0) {
+        return keep_identity(pool, peer, WSP_PUT_OFF, verdict->identity);
+    }
     begin_judging(pool, peer);
     int answer = wsp_admission_resume(&admission, wsp_peer_id(peer), verdict, entry);
     answer = end_judging(pool, peer, answer, entry);
-    return keep_identity(pool, peer, answer, entry);
+    return keep_identity(pool, peer, answer, entry->identity);
 }

@@ -13,7 +13,7 @@
  * and its handshake holds the entry. */
 int wsp_judge(wspool *pool, struct wsp_peer *peer, wspool_request *request,
               struct wsp_entry *entry);
-/* Goes on with a pending peer whose verdict has come. */
+/* Goes on with a pending peer for which a verdict has come. WSP_PUT_OFF: others are awaited. */
 int wsp_judge_verdict(wspool *pool, struct wsp_peer *peer, const wspool_verdict *verdict);
 
 #endif

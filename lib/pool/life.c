@@ -2,6 +2,7 @@
 /* pool/life.c - the life of a pool: new, free, route; and its wiring. Layer 4. */
 #include "base/growing.h"
 #include "pool/channels.h"
+#include "pool/handlers.h"
 #include "pool/mailbox.h"
 #include "pool/peers.h"
 #include "pool/reap.h"
@@ -15,25 +16,6 @@ static struct wsp_timer *timer_at(void *owner, uint32_t slot)
     const wspool *pool = owner;
     struct wsp_peer *peer = wsp_slots_at(&pool->peers, slot);
     return &peer->conn.timer;
-}
-
-static wspool *pool_of(struct wsp_link *link)
-{
-    return (wspool *)(void *)((char *)link - offsetof(wspool, link));
-}
-
-static void on_message(struct wsp_link *link, struct wsp_conn *conn, const uint8_t *data,
-                       size_t len, int binary)
-{
-    wspool *pool = pool_of(link);
-    const wspool_message_hook *hook = &pool->config.message;
-    if (hook->call) {
-        wspool_message message = {.data = data,
-                                  .len = len,
-                                  .binary = binary,
-                                  .route_user = pool->routes.list[conn->route].user};
-        hook->call(pool, wsp_slot_id(&conn->slot), &message, hook->user);
-    }
 }
 
 /* --------------------------------------------------------------------- life */
@@ -54,6 +36,7 @@ static void free_parts(wspool *pool)
     wsp_bitset_fini(&link->delayed, &mem);
     wsp_bitset_fini(&link->events, &mem);
     wsp_slots_fini(&pool->peers, &mem);
+    wsp_handlers_fini(pool);
     wsp_settings_fini(&pool->config);
     wsp_free(&mem, pool);
 }
@@ -76,13 +59,14 @@ int wspool_new(wspool **out, const wspool_config *given, uint64_t now)
         return WSPOOL_ERR_NOMEM;
     }
     pool->config = config;
+    pool->handlers.deadline = UINT64_MAX;
     struct wsp_link *link = &pool->link;
     const wspool_mem *mem = &pool->config.mem;
     link->mem = mem;
     link->config = &pool->config;
     link->count = &pool->count;
     link->born = link->now = now;
-    link->on_message = on_message;
+    link->on_message = wsp_on_message;
     link->fresh = config.flush_delay ? &link->delayed : &link->attention;
     link->flush_at = UINT64_MAX;
     wsp_blocks_init(&link->blocks, mem, config.pool_bytes, &pool->count.block_bytes);

@@ -11,6 +11,8 @@
  */
 #include "pool/log.h"
 
+#include "pool/handlers.h"
+
 #define BURST 20u
 #define RATE 10u
 
@@ -29,8 +31,7 @@ static const struct {
 
 void wsp_log(wspool *pool, enum wsp_log_event event, wspool_log_record record)
 {
-    const wspool_log_hook *hook = &pool->config.log;
-    if (!hook->call) {
+    if (!pool->config.log.call && !pool->handlers.log) {
         return;
     }
     if (!wsp_bucket_draw(&pool->log.events[event].bucket, BURST, RATE, 1,
@@ -45,7 +46,7 @@ void wsp_log(wspool *pool, enum wsp_log_event event, wspool_log_record record)
     record.now = pool->link.now;
     record.suppressed = pool->log.events[event].suppressed;
     pool->log.events[event].suppressed = 0;
-    hook->call(pool, &record, hook->user);
+    WSP_TELL(pool, log, &record);
 }
 
 int wsp_log_check(const wspool *pool)

@@ -55,7 +55,7 @@ void wsp_free_identity(wspool *pool, void *identity)
 
 void wsp_give_peer(wspool *pool, struct wsp_peer *peer)
 {
-    void *identity = wsp_side_free(&peer->side, &pool->config.mem);
+    void *identity = peer->side ? wsp_side_free(&peer->side, &pool->config.mem) : NULL;
     wsp_conn_fini(&pool->link, &peer->conn, 1);
     wsp_bitset_remove(&pool->link.attention, peer->conn.slot.index);
     wsp_bitset_remove(&pool->link.delayed, peer->conn.slot.index);

@@ -9,6 +9,7 @@
  *     handshake.h  what is kept of a peer until it is open or refused
  *     settings.h   defaults and limits of a configuration
  *     pool.h       struct wspool
+ *     handlers.h   who is told of an event: attached handlers, then hooks
  *     peers.h      records of peers: take, give, find, next
  *     log.h        records of the log hook, and their rate
  *     stages.h     the books of the handshake's stages
@@ -76,6 +77,13 @@ struct wsp_mailbox {
     atomic_int woken;                     /* the wake hook was called since it was last emptied */
 };
 
+struct wsp_handlers {
+    wspool_handlers *list; /* in the order of attaching */
+    uint32_t count;
+    int token, capacity, log; /* 1: one of them has such a handler */
+    uint64_t deadline;        /* of the tick handlers; UINT64_MAX: none is awaited */
+};
+
 struct wsp_drain {
     int on;
     int code;
@@ -92,6 +100,7 @@ struct wspool {
     struct wsp_registry registry;
     struct wsp_routes routes;
     struct wsp_origins origins;
+    struct wsp_handlers handlers;
     struct wsp_drain drain;
     struct wsp_log log;
     struct wsp_mailbox mailbox;

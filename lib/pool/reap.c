@@ -9,24 +9,21 @@
  */
 #include "pool/reap.h"
 
+#include "pool/handlers.h"
 #include "pool/log.h"
 #include "pool/peers.h"
 
 static void tell_dropped(wspool *pool, struct wsp_peer *peer)
 {
-    const wspool_drop_hook *hook = &pool->config.drop;
     wspool_dropped dropped = {.messages = peer->conn.dropped};
     peer->conn.dropped = 0;
     peer->conn.flags = (uint16_t)(peer->conn.flags & ~WSP_EVENT_DROPPED);
-    if (hook->call) {
-        hook->call(pool, wsp_peer_id(peer), &dropped, hook->user);
-    }
+    WSP_TELL(pool, drop, wsp_peer_id(peer), &dropped);
 }
 
 void wsp_reap_ended(wspool *pool, struct wsp_peer *peer)
 {
     struct wsp_conn *conn = &peer->conn;
-    const wspool_close_hook *hook = &pool->config.close;
     if (!(conn->flags & WSP_EVENT_ENDED)) {
         return;
     }
@@ -56,15 +53,12 @@ void wsp_reap_ended(wspool *pool, struct wsp_peer *peer)
             (wspool_log_record){.id = wsp_peer_id(peer),
                                 .reason = wspool_end_text(closed.why),
                                 .code = closed.code_received});
-    if (hook->call) {
-        hook->call(pool, wsp_peer_id(peer), &closed, hook->user);
-    }
+    WSP_TELL(pool, close, wsp_peer_id(peer), &closed);
 }
 
 static void deal_with(wspool *pool, struct wsp_peer *peer)
 {
     struct wsp_conn *conn = &peer->conn;
-    const wspool_pressure_hook *pressure = &pool->config.pressure;
     unsigned events = conn->flags;
     conn->flags = (uint16_t)(events & ~(WSP_EVENT_LEAVE | WSP_EVENT_PRESSURE));
     if (events & WSP_EVENT_LEAVE) {
@@ -76,9 +70,9 @@ static void deal_with(wspool *pool, struct wsp_peer *peer)
     if (conn->flags & WSP_EVENT_DROPPED) {
         tell_dropped(pool, peer);
     }
-    if ((events & WSP_EVENT_PRESSURE) && pressure->call && conn->state == WSP_OPEN) {
-        pressure->call(pool, wsp_peer_id(peer), (conn->out.marks & WSP_MARK_PRESSED) != 0,
-                       pressure->user);
+    if ((events & WSP_EVENT_PRESSURE) && conn->state == WSP_OPEN) {
+        int above = (conn->out.marks & WSP_MARK_PRESSED) != 0;
+        WSP_TELL(pool, pressure, wsp_peer_id(peer), above);
     }
     wsp_reap_ended(pool, peer);
     if (conn->state == WSP_CLOSED && (conn->flags & WSP_HOSTED) && !(conn->flags & WSP_ACCEPTED)) {

@@ -121,32 +121,30 @@ static int subprotocol_is_good(const char *name)
            strncmp(name, "bearer.", 7) != 0;
 }
 
-/* One allocation: the pointers, then the strings they point to. */
-static int copy_subprotocols(const wspool_mem *mem, const char *const **list)
+/* Copies a list and, behind it, `last` when that is not NULL. One allocation: the pointers, then
+ * the strings they point to. */
+static int copy_subprotocols(const wspool_mem *mem, const char *const *list, const char *last,
+                             const char *const **out)
 {
     size_t count = 0, bytes = 0;
-    if (!*list) {
-        return 0;
+    while (list && list[count]) {
+        bytes += strlen(list[count++]) + 1;
     }
-    for (; (*list)[count]; count++) {
-        if (!subprotocol_is_good((*list)[count])) {
-            return WSPOOL_ERR_INVAL;
-        }
-        bytes += strlen((*list)[count]) + 1;
-    }
-    const char **copy = wsp_alloc(mem, (count + 1) * sizeof *copy + bytes);
+    const char **copy =
+        wsp_alloc(mem, (count + 2) * sizeof *copy + bytes + (last ? strlen(last) + 1 : 0));
     if (!copy) {
         return WSPOOL_ERR_NOMEM;
     }
-    char *text = (char *)(copy + count + 1);
-    for (size_t i = 0; i < count; i++) {
-        size_t size = strlen((*list)[i]) + 1;
-        memcpy(text, (*list)[i], size);
+    char *text = (char *)(copy + count + 2);
+    for (size_t i = 0; i < count + (last != NULL); i++) {
+        const char *name = i < count ? list[i] : last;
+        size_t size = strlen(name) + 1;
+        memcpy(text, name, size);
         copy[i] = text;
         text += size;
     }
-    copy[count] = NULL;
-    *list = copy;
+    copy[count + (last != NULL)] = NULL;
+    *out = copy;
     return 0;
 }
 
@@ -163,7 +161,30 @@ int wsp_settings_copy(wspool_config *copy, const wspool_config *given)
         copy->mem = wsp_mem_default;
     }
     /* The origins are parsed into a form of their own; the host's list is not kept. */
-    return copy_subprotocols(&copy->mem, &copy->subprotocols);
+    const char *const *names = copy->subprotocols;
+    for (size_t i = 0; names && names[i]; i++) {
+        if (!subprotocol_is_good(names[i])) {
+            return WSPOOL_ERR_INVAL;
+        }
+    }
+    return names ? copy_subprotocols(&copy->mem, names, NULL, &copy->subprotocols) : 0;
+}
+
+int wsp_settings_add_subprotocol(wspool_config *copy, const char *name)
+{
+    const char *const *longer;
+    if (!name) {
+        return 0;
+    }
+    if (!subprotocol_is_good(name)) {
+        return WSPOOL_ERR_INVAL;
+    }
+    if (copy_subprotocols(&copy->mem, copy->subprotocols, name, &longer)) {
+        return WSPOOL_ERR_NOMEM;
+    }
+    wsp_settings_fini(copy);
+    copy->subprotocols = longer;
+    return 0;
 }
 
 void wsp_settings_fini(wspool_config *copy)

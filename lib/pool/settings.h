@@ -9,6 +9,9 @@
 
 /* Copies a configuration of any size over the defaults, with lists of its own. INVAL, NOMEM. */
 int wsp_settings_copy(wspool_config *copy, const wspool_config *given);
+/* Adds a copy of a subprotocol to those of a configuration; NULL: none. INVAL, NOMEM: then nothing
+ * was changed. */
+int wsp_settings_add_subprotocol(wspool_config *copy, const char *name);
 void wsp_settings_fini(wspool_config *copy);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "pool/accept.h"
 #include "pool/drain.h"
+#include "pool/handlers.h"
 #include "pool/mailbox.h"
 #include "pool/peers.h"
 #include "pool/reap.h"
@@ -17,8 +18,9 @@ uint64_t wspool_deadline(const wspool *pool)
         wsp_bitset_next(&pool->link.events, 0) != WSP_BITSET_END || !wsp_mailbox_empty(pool)) {
         return 0;
     }
-    uint64_t timer = wsp_timers_next(&pool->link.timers);
-    return timer < pool->link.flush_at ? timer : pool->link.flush_at;
+    uint64_t deadline = wsp_timers_next(&pool->link.timers);
+    deadline = deadline < pool->link.flush_at ? deadline : pool->link.flush_at;
+    return deadline < pool->handlers.deadline ? deadline : pool->handlers.deadline;
 }
 
 static void on_timer(wspool *pool, struct wsp_peer *peer)
@@ -63,6 +65,7 @@ int wspool_tick(wspool *pool, uint64_t now)
     while ((slot = wsp_timers_fire(&pool->link.timers, pool->link.now)) != WSP_TIMER_NONE) {
         on_timer(pool, wsp_slots_at(&pool->peers, slot));
     }
+    wsp_handlers_tick(pool);
     wsp_leave(pool);
     return 0;
 }

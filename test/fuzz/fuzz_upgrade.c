@@ -177,6 +177,8 @@ static void set(struct setting *s, fuzz_input *in)
     s->capacity = last & 2 ? -1 : 0;
     s->config.retry_after = last & 2 ? UINT32_MAX : 5;
     s->admission = (struct wsp_admission){.config = &s->config,
+                                          .token = &s->config.token,
+                                          .capacity = &s->config.capacity,
                                           .routes = &routes,
                                           .origins = &origins[s->list],
                                           .full = last >> 2 == 1,

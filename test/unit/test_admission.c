@@ -87,8 +87,12 @@ static void open_door(struct door *d)
     assert_int_equal(wsp_routes_add(&d->routes, &d->mem, "/open", WSPOOL_NONE, &options), 0);
     assert_int_equal(wsp_origins_init(&d->origins, &d->mem, NULL, 0), 0);
     d->pool = (wspool *)(void *)&d->tokens;
-    d->admission = (struct wsp_admission){
-        .pool = d->pool, .config = &d->config, .routes = &d->routes, .origins = &d->origins};
+    d->admission = (struct wsp_admission){.pool = d->pool,
+                                          .config = &d->config,
+                                          .token = &d->config.token,
+                                          .capacity = &d->config.capacity,
+                                          .routes = &d->routes,
+                                          .origins = &d->origins};
 }
 
 static void close_door(struct door *d)

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/* pool/handlers.c - see pool/handlers.h. */
+#include "pool/handlers.h"
+
+#include <stddef.h>
+
+#include "base/growing.h"
+#include "pool/settings.h"
+
+/* ----------------------------------------------------------------- messages */
+
+static wspool *pool_of(struct wsp_link *link)
+{
+    return (wspool *)(void *)((char *)link - offsetof(wspool, link));
+}
+
+void wsp_on_message(struct wsp_link *link, struct wsp_conn *conn, const uint8_t *data, size_t len,
+                    int binary)
+{
+    wspool *pool = pool_of(link);
+    const wspool_message_hook *hook = &pool->config.message;
+    if (hook->call) {
+        wspool_message message = {.data = data,
+                                  .len = len,
+                                  .binary = binary,
+                                  .route_user = pool->routes.list[conn->route].user};
+        hook->call(pool, wsp_slot_id(&conn->slot), &message, hook->user);
+    }
+}
+
+/* The same once handlers are attached: the hook sees what nobody took, unless one of them has
+ * closed the peer. */
+static void on_message_attached(struct wsp_link *link, struct wsp_conn *conn, const uint8_t *data,
+                                size_t len, int binary)
+{
+    wspool *pool = pool_of(link);
+    wspool_message message = {.data = data,
+                              .len = len,
+                              .binary = binary,
+                              .route_user = pool->routes.list[conn->route].user};
+    for (uint32_t i = 0; i < pool->handlers.count; i++) {
+        const wspool_handlers *each = &pool->handlers.list[i];
+        if (each->message && (each->message(pool, wsp_slot_id(&conn->slot), &message, each->user) ||
+                              conn->state != WSP_OPEN)) {
+            return;
+        }
+    }
+    wsp_on_message(link, conn, data, len, binary);
+}
+
+/* ---------------------------------------------------------------- attaching */
+
+int wspool_attach(wspool *pool, const wspool_handlers *given)
+{
+    wspool_handlers handlers = {0};
+    if (!pool || !given || wsp_growing_copy(&handlers, sizeof handlers, given)) {
+        return WSPOOL_ERR_INVAL;
+    }
+    if (pool->depth > 0) {
+        return WSPOOL_ERR_REENTRANT;
+    }
+    if (pool->peers.used > 0) {
+        return WSPOOL_ERR_STATE;
+    }
+    struct wsp_handlers *ours = &pool->handlers;
+    wspool_handlers *list =
+        wsp_resize(&pool->config.mem, ours->list, (size_t)ours->count + 1, sizeof *list);
+    if (!list) {
+        return WSPOOL_ERR_NOMEM;
+    }
+    ours->list = list;
+    int error = wsp_settings_add_subprotocol(&pool->config, handlers.subprotocol);
+    if (error) {
+        return error;
+    }
+    handlers.subprotocol = NULL; /* the configuration has a copy */
+    list[ours->count++] = handlers;
+    pool->link.on_message = on_message_attached;
+    ours->token |= handlers.token != NULL;
+    ours->capacity |= handlers.capacity != NULL;
+    ours->log |= handlers.log != NULL;
+    ours->deadline = handlers.tick ? 0 : ours->deadline;
+    return 0;
+}
+
+const wspool_config *wspool_config_of(const wspool *pool)
+{
+    return pool ? &pool->config : NULL;
+}
+
+/* --------------------------------------------------------------------- tick */
+
+void wsp_handlers_call_tick(wspool *pool)
+{
+    uint64_t deadline = UINT64_MAX;
+    for (uint32_t i = 0; i < pool->handlers.count; i++) {
+        const wspool_handlers *each = &pool->handlers.list[i];
+        if (each->tick) {
+            uint64_t next = each->tick(pool, pool->link.now, each->user);
+            deadline = next < deadline ? next : deadline;
+        }
+    }
+    pool->handlers.deadline = deadline;
+}
+
+void wsp_handlers_fini(wspool *pool)
+{
+    wsp_free(&pool->config.mem, pool->handlers.list);
+    pool->handlers = (struct wsp_handlers){.deadline = UINT64_MAX};
+}
+
+int wsp_handlers_check(const wspool *pool)
+{
+    const struct wsp_handlers *ours = &pool->handlers;
+    return ours->count == 0 ? ours->deadline == UINT64_MAX : ours->list != NULL;
+}

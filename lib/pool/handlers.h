@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pool/handlers.h - who is told of an event: attached handlers, then the configuration's hook.
+ * Layer 4.
+ *
+ * The list changes only while no hook runs and no peer is there, so it may be walked while
+ * handlers do what they like.
+ *
+ * Invariants: without handlers there is no list, and no tick is awaited.
+ */
+#ifndef WSP_POOL_HANDLERS_H
+#define WSP_POOL_HANDLERS_H
+
+#include "pool/pool.h"
+
+/* May anybody hear of an event? If not, what it would be told need not be made. */
+#define WSP_HEARD(pool, event) ((pool)->handlers.count > 0 || (pool)->config.event.call)
+
+/* Calls the handlers of an event, then its hook: WSP_TELL(pool, close, id, &closed). */
+#define WSP_TELL(pool, event, ...)                                                                 \
+    do {                                                                                           \
+        for (uint32_t i_ = 0; i_ < (pool)->handlers.count; i_++) {                                 \
+            const wspool_handlers *each_ = &(pool)->handlers.list[i_];                             \
+            if (each_->event) {                                                                    \
+                each_->event((pool), __VA_ARGS__, each_->user);                                    \
+            }                                                                                      \
+        }                                                                                          \
+        if ((pool)->config.event.call) {                                                           \
+            (pool)->config.event.call((pool), __VA_ARGS__, (pool)->config.event.user);             \
+        }                                                                                          \
+    } while (0)
+
+/* The link's hook for messages, until a handler is attached. */
+void wsp_on_message(struct wsp_link *link, struct wsp_conn *conn, const uint8_t *data, size_t len,
+                    int binary);
+/* Calls the tick handlers, and notes when the next one is due. */
+void wsp_handlers_call_tick(wspool *pool);
+static inline void wsp_handlers_tick(wspool *pool)
+{
+    if (pool->handlers.count > 0) {
+        wsp_handlers_call_tick(pool);
+    }
+}
+
+void wsp_handlers_fini(wspool *pool);
+/* Do the invariants hold? 1 or 0. */
+int wsp_handlers_check(const wspool *pool);
+
+#endif
