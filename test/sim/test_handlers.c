@@ -216,7 +216,7 @@ static sim_peer *come(struct scene *scene)
 
 /* --------------------------------------------------------------- attaching */
 
-static void attaching_when_it_cannot_be_says_why(void **state)
+TEST(attaching_when_it_cannot_be_says_why)
 {
     struct scene scene;
     wspool_handlers handlers = {.size = sizeof handlers};
@@ -225,7 +225,6 @@ static void attaching_when_it_cannot_be_says_why(void **state)
         wspool_handlers known;
         void (*more)(void);
     } newer = {.known = {.size = sizeof newer}};
-    (void)state;
     begin(&scene);
     wspool *pool = scene.s->pool;
     assert_int_equal(wspool_attach(NULL, &handlers), WSPOOL_ERR_INVAL);
@@ -253,11 +252,10 @@ static void attaching_when_it_cannot_be_says_why(void **state)
     sim_free(scene.s);
 }
 
-static void subprotocol_of_a_handler_is_offered_behind_the_pools(void **state)
+TEST(subprotocol_of_a_handler_is_offered_behind_the_pools)
 {
     static const char *const own[] = {"own", NULL};
     struct scene scene;
-    (void)state;
     for (int pool_has = 0; pool_has < 2; pool_has++) {
         client_request request = with_token;
         char name[] = "json";
@@ -288,10 +286,9 @@ static void subprotocol_of_a_handler_is_offered_behind_the_pools(void **state)
     }
 }
 
-static void attaching_when_there_is_no_memory_changes_nothing(void **state)
+TEST(attaching_when_there_is_no_memory_changes_nothing)
 {
     struct scene scene;
-    (void)state;
     begin(&scene);
     wspool_handlers handlers = {.size = sizeof handlers, .subprotocol = "json", .token = on_token};
     for (size_t n = 1; n <= 2; n++) {
@@ -305,10 +302,9 @@ static void attaching_when_there_is_no_memory_changes_nothing(void **state)
 
 /* ------------------------------------------------------------------- order */
 
-static void handlers_are_called_in_the_order_of_attaching_and_the_hook_last(void **state)
+TEST(handlers_are_called_in_the_order_of_attaching_and_the_hook_last)
 {
     struct scene scene;
-    (void)state;
     begin(&scene);
     both(&scene, (wspool_handlers){.token = on_token,
                                    .capacity = on_capacity,
@@ -331,10 +327,9 @@ static void handlers_are_called_in_the_order_of_attaching_and_the_hook_last(void
     sim_free(scene.s);
 }
 
-static void slow_peer_is_told_of_to_all(void **state)
+TEST(slow_peer_is_told_of_to_all)
 {
     struct scene scene;
-    (void)state;
     memset(&scene, 0, sizeof scene);
     scene.s = sim_new(1);
     scene.s->config.slow = WSPOOL_SLOW_DROP_NEWEST;
@@ -360,10 +355,9 @@ static void slow_peer_is_told_of_to_all(void **state)
     sim_free(scene.s);
 }
 
-static void message_when_taken_is_seen_by_nobody_else(void **state)
+TEST(message_when_taken_is_seen_by_nobody_else)
 {
     struct scene scene;
-    (void)state;
     begin(&scene);
     both(&scene, (wspool_handlers){.message = on_message});
     sim_peer *p = come(&scene);
@@ -389,9 +383,8 @@ static void message_when_taken_is_seen_by_nobody_else(void **state)
 
 /* ---------------------------------------------------------------- verdicts */
 
-static void peer_comes_in_when_all_accept_and_only_then(void **state)
+TEST(peer_comes_in_when_all_accept_and_only_then)
 {
-    (void)state;
     for (int mask = 0; mask < 8; mask++) { /* bit: who refuses */
         struct scene scene;
         begin(&scene);
@@ -420,9 +413,8 @@ static void peer_comes_in_when_all_accept_and_only_then(void **state)
     }
 }
 
-static void peer_is_refused_when_one_says_that_there_is_no_capacity(void **state)
+TEST(peer_is_refused_when_one_says_that_there_is_no_capacity)
 {
-    (void)state;
     for (int who = 0; who < 3; who++) {
         struct scene scene;
         begin(&scene);
@@ -451,9 +443,8 @@ static sim_identity *complete(struct scene *scene, sim_peer *p, enum wspool_verd
     return identity;
 }
 
-static void peer_when_several_verdicts_are_pending_awaits_each(void **state)
+TEST(peer_when_several_verdicts_are_pending_awaits_each)
 {
-    (void)state;
     for (int refused_at = 0; refused_at < 3; refused_at++) { /* 2: not at all */
         struct scene scene;
         begin(&scene);
@@ -483,10 +474,9 @@ static void peer_when_several_verdicts_are_pending_awaits_each(void **state)
     }
 }
 
-static void verdicts_when_one_is_late_are_503(void **state)
+TEST(verdicts_when_one_is_late_are_503)
 {
     struct scene scene;
-    (void)state;
     begin(&scene);
     scene.a.kind = scene.b.kind = WSPOOL_PENDING;
     both(&scene, (wspool_handlers){.token = on_token});
@@ -502,10 +492,9 @@ static void verdicts_when_one_is_late_are_503(void **state)
 
 /* -------------------------------------------------------------------- tick */
 
-static void deadline_is_the_earliest_that_a_tick_handler_has_returned(void **state)
+TEST(deadline_is_the_earliest_that_a_tick_handler_has_returned)
 {
     struct scene scene;
-    (void)state;
     begin(&scene);
     sim *s = scene.s;
     assert_true(wspool_deadline(s->pool) == UINT64_MAX);
@@ -525,22 +514,4 @@ static void deadline_is_the_earliest_that_a_tick_handler_has_returned(void **sta
     assert_int_equal(SIM_IN(wspool_tick(s->pool, s->now)), 0);
     assert_true(wspool_deadline(s->pool) == UINT64_MAX);
     sim_free(s);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(attaching_when_it_cannot_be_says_why),
-        cmocka_unit_test(subprotocol_of_a_handler_is_offered_behind_the_pools),
-        cmocka_unit_test(attaching_when_there_is_no_memory_changes_nothing),
-        cmocka_unit_test(handlers_are_called_in_the_order_of_attaching_and_the_hook_last),
-        cmocka_unit_test(slow_peer_is_told_of_to_all),
-        cmocka_unit_test(message_when_taken_is_seen_by_nobody_else),
-        cmocka_unit_test(peer_comes_in_when_all_accept_and_only_then),
-        cmocka_unit_test(peer_is_refused_when_one_says_that_there_is_no_capacity),
-        cmocka_unit_test(peer_when_several_verdicts_are_pending_awaits_each),
-        cmocka_unit_test(verdicts_when_one_is_late_are_503),
-        cmocka_unit_test(deadline_is_the_earliest_that_a_tick_handler_has_returned),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

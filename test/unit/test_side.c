@@ -13,9 +13,8 @@ static void assert_text(wspool_text text, const char *bytes, size_t len)
     assert_memory_equal(text.data, bytes, len);
 }
 
-static void side_when_nothing_is_to_be_kept_is_not_made(void **state)
+TEST(side_when_nothing_is_to_be_kept_is_not_made)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_side *side = NULL;
@@ -30,9 +29,8 @@ static void side_when_nothing_is_to_be_kept_is_not_made(void **state)
     assert_null(wsp_side_free(&side, &hooks));
 }
 
-static void side_when_only_an_identity_is_kept_costs_16_bytes(void **state)
+TEST(side_when_only_an_identity_is_kept_costs_16_bytes)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_side *side = NULL;
@@ -47,9 +45,8 @@ static void side_when_only_an_identity_is_kept_costs_16_bytes(void **state)
     assert_int_equal(mem.live, 0);
 }
 
-static void side_keeps_copies_of_address_and_key(void **state)
+TEST(side_keeps_copies_of_address_and_key)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     char long_one[WSP_ADDRESS_MAX + 1];
@@ -81,9 +78,8 @@ static void side_keeps_copies_of_address_and_key(void **state)
     }
 }
 
-static void side_is_refused_when_a_part_is_too_long(void **state)
+TEST(side_is_refused_when_a_part_is_too_long)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_side *side = NULL;
@@ -98,9 +94,8 @@ static void side_is_refused_when_a_part_is_too_long(void **state)
     assert_int_equal(mem.calls, 0);
 }
 
-static void side_when_there_is_no_memory_is_none(void **state)
+TEST(side_when_there_is_no_memory_is_none)
 {
-    (void)state;
     struct test_mem mem = {.fail_at = 1, .fail_on = 1};
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_side *side = NULL;
@@ -109,9 +104,8 @@ static void side_when_there_is_no_memory_is_none(void **state)
     assert_null(side);
 }
 
-static void side_is_wrong_when_it_holds_nothing_or_too_much(void **state)
+TEST(side_is_wrong_when_it_holds_nothing_or_too_much)
 {
-    (void)state;
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_side *side = NULL;
@@ -126,17 +120,4 @@ static void side_is_wrong_when_it_holds_nothing_or_too_much(void **state)
     side->key_len = 0;
     assert_int_equal(wsp_side_check(side), 1);
     wsp_side_free(&side, &hooks);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(side_when_nothing_is_to_be_kept_is_not_made),
-        cmocka_unit_test(side_when_only_an_identity_is_kept_costs_16_bytes),
-        cmocka_unit_test(side_keeps_copies_of_address_and_key),
-        cmocka_unit_test(side_is_refused_when_a_part_is_too_long),
-        cmocka_unit_test(side_when_there_is_no_memory_is_none),
-        cmocka_unit_test(side_is_wrong_when_it_holds_nothing_or_too_much),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }
