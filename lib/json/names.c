@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* json/names.c - channels, epochs and times as the contract writes them. See wspool/json.h. */
+/* json/names.c - the text of channels, epochs and times. See wspool/json.h. */
 #define _POSIX_C_SOURCE 200809L /* gmtime_r */
+#include <wspool/json.h>
+
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-
-#include "json/inner.h"
 
 static const struct {
     enum wspool_kind kind;
@@ -17,7 +17,8 @@ static const struct {
     {WSPOOL_TOPIC, "topic:"},
 };
 
-/* jansson judges UTF-8 for us. */
+/* Returns 1 if the bytes are UTF-8 without a NUL, otherwise 0. jansson checks the UTF-8; without
+ * memory it cannot, and the result is 0. */
 static int is_text(const char *bytes, size_t len)
 {
     json_t *string = memchr(bytes, '\0', len) ? NULL : json_stringn(bytes, len);
@@ -56,7 +57,7 @@ int wspool_json_channel_read(const char *text, size_t len, wspool_channel *chann
     return WSPOOL_ERR_INVAL;
 }
 
-/* Base 36, the most significant digit first: 13 of them hold 64 bits. */
+/* Base 36, most significant digit first. 64 bits take at most 13 digits. */
 void wspool_json_epoch_write(uint64_t epoch, char *out)
 {
     static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
@@ -85,12 +86,13 @@ uint64_t wspool_json_epoch_read(const char *text)
         }
         epoch = epoch * 36 + digit;
     }
-    /* Only what we could have written: "007" is no epoch. */
+    /* There is one way to write an epoch: "007" is not one. */
     wspool_json_epoch_write(epoch, canonical);
     return text && strcmp(text, canonical) == 0 ? epoch : 0;
 }
 
-/* The year has four digits: the last moment that can be written stands for all behind it. */
+/* 9999-12-31T23:59:59.999Z: the last time with a year of four digits. Later times are written as
+ * this one. */
 #define TIME_LAST UINT64_C(253402300799999)
 
 void wspool_json_time_write(uint64_t milliseconds, char *out)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz/fuzz_json.c - libwspool_json: what clients say (lib/json/inbox.c, names.c), through a pool
+ * fuzz/fuzz_json.c - libwspool_json: what clients say (lib/json/dispatch.c, names.c), through a pool
  * with the companion attached.
  *
  * Demands: whatever is said, what the server says keeps to wspool/json.h, to the letter and in

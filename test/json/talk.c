@@ -4,7 +4,7 @@
 
 #include <inttypes.h>
 
-#include "json/inner.h"
+#include "json/json.h"
 
 #define OFFSET_LIMIT (INT64_C(1) << 53)
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* json/test_check.c - wsp_json_check: each invariant of json/inner.h, broken by hand, is seen. */
+/* json/test_check.c - wsp_json_check: each invariant of json/json.h, broken by hand, is seen. */
 #include "talk.h"
 
-#include "json/inner.h"
+#include "json/json.h"
 
 static const char *do_it(wspool_json *json, wspool *pool, wspool_id id, const json_t *data,
                          void *user)
@@ -33,7 +33,7 @@ TEST(companion_is_wrong_when_a_session_or_a_handler_is)
     talk_say(p, "{'type':'action','data':{'id':'1','name':'ab'}}");
     talk_skip(p);
     size_t slot = wspool_slot(p->id);
-    struct wsp_json_session *session = &t->json->sessions[slot];
+    struct wsp_json_session *session = &t->json->sessions.entries[slot];
     assert_non_null(session->recent);
     BROKEN(session->id, session->id + 1); /* another slot's */
     BROKEN(session->id, 0);               /* nobody's, and yet it remembers */

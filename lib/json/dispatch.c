@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * json/dispatch.c - what a client sends. See json/dispatch.h and wspool/json.h.
+ *
+ * The depth of a text is checked before jansson parses it, because jansson's parser recurses. A
+ * message that is malformed or refused is answered with `error` and counts as abuse.
+ */
+#include "json/dispatch.h"
+
+#include <string.h>
+
+#include "json/send.h"
+#include "json/since.h"
+
+#define ACTION_ID_MAX 64u /* bytes of an action's id */
+
+/* One message of a client. */
+struct request {
+    wspool_json *json;
+    wspool *pool;
+    wspool_id id;       /* the peer that sent it */
+    const json_t *data; /* an object; borrowed */
+};
+
+/* ----------------------------------------------------------------- errors */
+
+static const struct {
+    const char *code;
+    const char *message;
+    int retry;
+} errors[] = {
+    {"malformed", "not a message of " WSPOOL_JSON_SUBPROTOCOL, 0},
+    {"unknown_type", "there is no handler for this type", 0},
+    {"unknown_action", "there is no handler for this action", 0},
+    {"bad_channel", "a channel is written global:NAME, item:ID, session:ID or topic:NAME", 0},
+    {"not_allowed", "not allowed", 0},
+    {"not_subscribed", "not subscribed to this channel", 0},
+    {"too_many_channels", "unsubscribe from another channel first", 1},
+    {"unavailable", "try again later", 1},
+};
+
+/* Answers with `error` and charges the peer's abuse budget. A code that is not in the table is the
+ * application's: it is sent as the message, too. */
+static void refuse(const struct request *request, const char *code, const char *action_id)
+{
+    const char *message = code;
+    int retry = 0;
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+        if (strcmp(errors[i].code, code) == 0) {
+            message = errors[i].message;
+            retry = errors[i].retry;
+        }
+    }
+    wspool_nuisance(request->pool, request->id, 1, code);
+    wsp_json_send_error(request->json, request->pool, request->id, code, message, retry, action_id);
+}
+
+/* --------------------------------------------------- types of the contract */
+
+/* Reads the channel that `data` names. Its name points into `data`. Returns 1, or 0 after the
+ * request was refused. */
+static int channel_of(const struct request *request, wspool_channel *channel)
+{
+    const json_t *name = json_object_get(request->data, "channel");
+    if (!json_is_string(name) ||
+        wspool_json_channel_read(json_string_value(name), json_string_length(name), channel)) {
+        refuse(request, "bad_channel", NULL);
+        return 0;
+    }
+    return 1;
+}
+
+static void subscribe(const struct request *request)
+{
+    const wspool_json_subscribe_hook *hook = &request->json->config.subscribe;
+    struct wsp_json_since since;
+    wspool_channel channel;
+    if (wsp_json_since_of_data(request->data, &since)) {
+        refuse(request, "malformed", NULL);
+        return;
+    }
+    if (!channel_of(request, &channel)) {
+        return;
+    }
+    if (!hook->call || hook->call(request->pool, request->id, channel, hook->user) != 0) {
+        refuse(request, "not_allowed", NULL);
+        return;
+    }
+    switch (wspool_subscribe(request->pool, request->id, channel)) {
+    case 0:
+    case WSPOOL_ERR_EXISTS:
+        wsp_json_send_subscribed(request->json, request->pool, request->id, channel, &since);
+        break;
+    case WSPOOL_ERR_FULL:
+        refuse(request, "too_many_channels", NULL);
+        break;
+    default:
+        refuse(request, "unavailable", NULL);
+        break;
+    }
+}
+
+static void unsubscribe(const struct request *request)
+{
+    wspool_channel channel;
+    if (!channel_of(request, &channel)) {
+        return;
+    }
+    if (wspool_unsubscribe(request->pool, request->id, channel)) {
+        refuse(request, "not_subscribed", NULL);
+        return;
+    }
+    wsp_json_send(request->json, request->pool, request->id, "unsubscribed",
+                  json_pack("{s:O}", "channel", json_object_get(request->data, "channel")));
+}
+
+static void ping(const struct request *request)
+{
+    wsp_json_send(request->json, request->pool, request->id, "pong", json_object());
+}
+
+static const char *call_handler(const struct wsp_json_handler *handler,
+                                const struct request *request)
+{
+    return handler->call(request->json, request->pool, request->id, request->data, handler->user);
+}
+
+/* Runs the action's handler, unless the peer has had the same id run lately. Returns NULL if the
+ * action is done, otherwise the code of an error. Without memory to remember the id the handler is
+ * not called, because a repetition would run it twice. */
+static const char *run_action(const struct request *request, const char *name,
+                              const char *action_id)
+{
+    struct wsp_json_sessions *sessions = &request->json->sessions;
+    struct wsp_json_recent *recent = wsp_json_session_recent(sessions, request->id);
+    uint64_t hash = wsp_json_action_hash(action_id);
+    if (!recent) {
+        return "unavailable";
+    }
+    if (wsp_json_recent_has(recent, hash)) {
+        return NULL; /* also if the handler has been removed since */
+    }
+    const struct wsp_json_handler *handler = wsp_json_handler_find(request->json->actions, name);
+    if (!handler) {
+        return "unknown_action";
+    }
+    const char *code = call_handler(handler, request);
+    recent = wsp_json_session_recent(sessions, request->id); /* the handler may have ended it */
+    if (!code && recent) {
+        wsp_json_recent_add(recent, hash);
+    }
+    return code;
+}
+
+static void action(const struct request *request)
+{
+    const json_t *id = json_object_get(request->data, "id");
+    const char *name = json_string_value(json_object_get(request->data, "name"));
+    size_t id_len = json_string_length(id);
+    const char *action_id = id_len > 0 && id_len <= ACTION_ID_MAX ? json_string_value(id) : NULL;
+    if (!action_id || !name) {
+        refuse(request, "malformed", action_id);
+        return;
+    }
+    const char *code = run_action(request, name, action_id);
+    if (code) {
+        refuse(request, code, action_id);
+    } else {
+        wsp_json_send(request->json, request->pool, request->id, "ack",
+                      json_pack("{s:s}", "id", action_id));
+    }
+}
+
+static const struct {
+    const char *type;
+    void (*call)(const struct request *request);
+} contract[] = {
+    {"subscribe", subscribe},
+    {"unsubscribe", unsubscribe},
+    {"ping", ping},
+    {"action", action},
+};
+
+/* ---------------------------------------------------------------- dispatch */
+
+static void dispatch(const struct request *request, const char *type)
+{
+    for (size_t i = 0; i < sizeof contract / sizeof *contract; i++) {
+        if (strcmp(contract[i].type, type) == 0) {
+            contract[i].call(request);
+            return;
+        }
+    }
+    const struct wsp_json_handler *handler = wsp_json_handler_find(request->json->types, type);
+    const char *code = handler ? call_handler(handler, request) : "unknown_type";
+    if (code) {
+        refuse(request, code, NULL);
+    }
+}
+
+/* Returns 1 if arrays and objects nest at most `limit` deep, otherwise 0. The text need not be
+ * valid JSON; brackets inside strings do not count. */
+static int depth_is_within(const char *text, size_t len, unsigned limit)
+{
+    unsigned depth = 0;
+    int in_string = 0;
+    for (size_t i = 0; i < len; i++) {
+        char c = text[i];
+        if (in_string) {
+            i += c == '\\';
+            in_string = c != '"';
+        } else if (c == '"') {
+            in_string = 1;
+        } else if ((c == '{' || c == '[') && ++depth > limit) {
+            return 0;
+        } else if ((c == '}' || c == ']') && depth > 0) {
+            depth--;
+        }
+    }
+    return 1;
+}
+
+void wsp_json_dispatch(wspool_json *json, wspool *pool, wspool_id id, const char *text, size_t len)
+{
+    struct request request = {.json = json, .pool = pool, .id = id};
+    json_t *root = NULL;
+    json_t *empty = NULL;
+    if (depth_is_within(text, len, json->config.depth)) {
+        root = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+    }
+    const char *type = json_string_value(json_object_get(root, "type"));
+    request.data = json_object_get(root, "data");
+    if (!request.data) {
+        request.data = empty = json_object();
+    }
+    if (type && json_is_object(request.data)) {
+        dispatch(&request, type);
+    } else {
+        refuse(&request, "malformed", NULL);
+    }
+    json_decref(empty);
+    json_decref(root);
+}
+
+/* ------------------------------------------------------------ registration */
+
+int wspool_json_on(wspool_json *json, const char *type, wspool_json_handler *handler, void *user)
+{
+    if (!json || !type || !*type) {
+        return WSPOOL_ERR_INVAL;
+    }
+    for (size_t i = 0; i < sizeof contract / sizeof *contract; i++) {
+        if (strcmp(contract[i].type, type) == 0) {
+            return WSPOOL_ERR_INVAL;
+        }
+    }
+    return wsp_json_handler_set(&json->types, type, handler, user);
+}
+
+int wspool_json_on_action(wspool_json *json, const char *name, wspool_json_handler *handler,
+                          void *user)
+{
+    if (!json || !name || !*name) {
+        return WSPOOL_ERR_INVAL;
+    }
+    return wsp_json_handler_set(&json->actions, name, handler, user);
+}

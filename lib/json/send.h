@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * json/send.h - what the server sends: each message type of wspool/json.h that needs more than an
+ * envelope. The file also holds wspool_json_send, wspool_json_error and wspool_json_broadcast.
+ *
+ * Each function returns 0, WSPOOL_ERR_NOMEM, or an error of wspool_send. The caller may ignore an
+ * error for a message that the contract does not promise.
+ */
+#ifndef WSP_JSON_SEND_H
+#define WSP_JSON_SEND_H
+
+#include "json/json.h"
+#include "json/since.h"
+
+/* Sends an envelope to one peer. Takes over the reference to `data`, also on error; NULL means that
+ * there was no memory to make it. */
+int wsp_json_send(wspool_json *json, wspool *pool, wspool_id id, const char *type, json_t *data);
+
+/* Sends connection_established. */
+int wsp_json_send_established(wspool_json *json, wspool *pool, wspool_id id);
+
+/* Sends `subscribed` for a channel that the peer is a member of. INVAL: the channel's name is not
+ * text, so that it cannot be written. */
+int wsp_json_send_subscribed(wspool_json *json, wspool *pool, wspool_id id, wspool_channel channel,
+                             const struct wsp_json_since *since);
+
+/* Sends `error`. `action_id` is the id of the action that it is about, or NULL. */
+int wsp_json_send_error(wspool_json *json, wspool *pool, wspool_id id, const char *code,
+                        const char *message, int retry, const char *action_id);
+
+#endif
