@@ -1,55 +1,49 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * deflate/memory.c - every byte, zlib's included, comes from the options' hooks and is counted.
- *
- * zlib doesn't say how large a block is that it gives back, so each begins with its own size.
- */
-#include "deflate/inner.h"
+/* deflate/memory.c - see deflate/memory.h. */
+#include "deflate/memory.h"
 
 union head {
-    size_t size; /* of all of the block */
+    size_t size; /* of the block, head included */
     max_align_t align;
 };
 
-void *wsp_deflate_alloc(wspool_deflate *self, size_t size)
+void *wsp_deflate_alloc(struct wsp_deflate_memory *memory, size_t size)
 {
-    const wspool_mem *mem = &self->options.mem;
     union head *head = NULL;
     if (size <= SIZE_MAX - sizeof *head) {
-        head = mem->malloc(sizeof *head + size, mem->user);
+        head = memory->hooks.malloc(sizeof *head + size, memory->hooks.user);
     }
     if (!head) {
         return NULL;
     }
     head->size = sizeof *head + size;
-    self->stats.memory += head->size;
+    memory->bytes += head->size;
     return head + 1;
 }
 
-void wsp_deflate_release(wspool_deflate *self, void *block)
+void wsp_deflate_release(struct wsp_deflate_memory *memory, void *block)
 {
-    const wspool_mem *mem = &self->options.mem;
     if (block) {
         union head *head = (union head *)block - 1;
-        self->stats.memory -= head->size;
-        mem->free(head, mem->user);
+        memory->bytes -= head->size;
+        memory->hooks.free(head, memory->hooks.user);
     }
 }
 
-static voidpf alloc_for_zlib(voidpf self, uInt items, uInt size)
+static voidpf alloc_for_zlib(voidpf memory, uInt items, uInt size)
 {
     if (size != 0 && items > SIZE_MAX / size) {
         return NULL;
     }
-    return wsp_deflate_alloc(self, (size_t)items * size);
+    return wsp_deflate_alloc(memory, (size_t)items * size);
 }
 
-static void release_for_zlib(voidpf self, voidpf block)
+static void release_for_zlib(voidpf memory, voidpf block)
 {
-    wsp_deflate_release(self, block);
+    wsp_deflate_release(memory, block);
 }
 
-z_stream wsp_deflate_stream(wspool_deflate *self)
+z_stream wsp_deflate_stream(struct wsp_deflate_memory *memory)
 {
-    return (z_stream){.zalloc = alloc_for_zlib, .zfree = release_for_zlib, .opaque = self};
+    return (z_stream){.zalloc = alloc_for_zlib, .zfree = release_for_zlib, .opaque = memory};
 }
