@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wspool/deflate.h - libwspool_deflate: permessage-deflate (RFC 7692), by zlib.
+ * wspool/deflate.h - libwspool_deflate: permessage-deflate (RFC 7692), on zlib.
+ *
+ * A companion library: it fills the codec hook of wspool_config. Link it with
+ * `pkg-config --libs wspool_deflate`.
  *
  *     wspool_deflate *deflate;
  *     wspool_deflate_new(&deflate, NULL);
@@ -9,31 +12,43 @@
  *     wspool_free(pool);
  *     wspool_deflate_free(deflate);
  *
- * From then on whoever offers permessage-deflate gets it, on every route that doesn't say
- * otherwise. A broadcast is compressed once for all peers with the same window, whatever their
- * number. One wspool_deflate serves one pool, on that pool's thread.
+ * Every client that offers permessage-deflate then gets it, except on routes with
+ * WSPOOL_DEFLATE_OFF. A broadcast is compressed once for all peers with the same window, however
+ * many they are.
  *
- * What is agreed to
- *   server_no_context_takeover  always: a compressed message is shared by all who get it, and may
- *                               be dropped from a queue, so none leans on the one before
- *   client_no_context_takeover  always, unless the route says WSPOOL_DEFLATE_TAKEOVER and the
- *                               client didn't offer it
- *   server_max_window_bits      9 to 15 as offered, or our own where that is less. 8 is declined,
- *                               for zlib has no raw deflate with such a window
- *   client_max_window_bits      when it was offered: the lesser of the client's and ours
- * An offer with an unknown parameter, one that is there twice, or a number in any form but
- * 8 ... 15 without sign or leading zero is declined, and the client's next one is looked at.
+ * Threads: one wspool_deflate serves one pool and is used on that pool's thread only.
  *
- * What it costs: some 270 KB for each window size that clients have agreed to (140 KB for the
- * smallest), from the first message to wspool_deflate_free; a buffer of the size of a message, up
- * to 64 KiB, or more until the next message that needs less. A peer holds nothing while idle, and
- * 7 KB plus its window (4 KB; 32 KB when the client didn't let us choose) while a compressed
- * message of its own is under way; four such are kept for the next. With TAKEOVER it holds them
- * always.
+ * Negotiation (RFC 7692, 7.1)
  *
- * What is read: a message must end where RFC 7692 wants it to, so one that was cut short is bad.
- * Forgiven are a final block without the octet behind it, and a payload of no bytes, which is
- * taken for an empty message.
+ *   server_no_context_takeover  Always answered. A compressed message is shared by all peers with
+ *                               the same window and may be dropped from a queue, so it must not
+ *                               refer to an earlier message.
+ *   client_no_context_takeover  Always answered, except on a route with WSPOOL_DEFLATE_TAKEOVER
+ *                               for a client that did not offer it.
+ *   server_max_window_bits      The smaller one of the offer and `server_window`; answered if it
+ *                               was offered or is below 15. An offer with 8 is declined: zlib has
+ *                               no raw deflate with 8 bits.
+ *   client_max_window_bits      If offered: the smaller one of the offer and `client_window`.
+ *
+ * An offer is declined, and the client's next offer considered, if it has an unknown parameter, a
+ * parameter twice, or a value that is not a decimal number from 8 to 15 without sign and leading
+ * zeros.
+ *
+ * Memory
+ *
+ *   each window in use  140 KB (9 bits) to 270 KB (15 bits), from the first compressed message to
+ *                       wspool_deflate_free
+ *   output buffer       the length of the longest message, kept up to 64 KiB; a larger buffer is
+ *                       freed before the next message that needs at most 64 KiB
+ *   idle peer           nothing; with WSPOOL_DEFLATE_TAKEOVER as a receiving peer
+ *   receiving peer      7 KB and its window, while a compressed message is incomplete. The window
+ *                       is 4 KB with the default `client_window`, and 32 KB for a client that did
+ *                       not offer client_max_window_bits
+ *   free list           up to four of a receiving peer's streams
+ *
+ * Compressed messages of clients: a message must end as RFC 7692, 7.2.1 says; a message that is cut
+ * off closes the peer with 1007. Two deviations are tolerated: a final block (BFINAL) without the
+ * octet after it, and a payload of no bytes, which is an empty message.
  */
 #ifndef WSPOOL_DEFLATE_H
 #define WSPOOL_DEFLATE_H
@@ -53,49 +68,59 @@ typedef struct wspool_deflate wspool_deflate;
 
 typedef struct wspool_deflate_options {
     size_t size;        /* sizeof(wspool_deflate_options) */
-    uint32_t threshold; /* bytes; shorter messages go uncompressed: 256 */
-    int level;          /* zlib's, 1 (fast) to 9 (small): 6 */
-    int mem_level;      /* zlib's, 1 to 9: 8 */
-    int server_window;  /* at most so many bits for what we send, 9 to 15: 15 */
-    int client_window;  /* what we ask of clients that let us choose, 9 to 15: 12 */
-    wspool_mem mem;     /* all NULL: malloc, realloc, free */
+    uint32_t threshold; /* bytes: a shorter message is sent uncompressed. Default 256 */
+    int level;          /* zlib's level, 1 (fast) to 9 (small). Default 6 */
+    int mem_level;      /* zlib's memLevel, 1 to 9. Default 8 */
+    int server_window;  /* bits: largest window of the server's messages, 9 to 15. Default 15 */
+    int client_window;  /* bits: largest window of the client's messages, asked of clients that
+                           offer client_max_window_bits, 9 to 15. Default 12 */
+    wspool_mem mem;     /* all NULL (the default): malloc, realloc and free of the C library */
 } wspool_deflate_options;
 
-/* Any thread. Writes the defaults; use it as wspool_deflate_options_init(&options). */
+/* Writes the defaults. Any thread. Use the macro: `size` tells the library which version of the
+ * struct the host was compiled with. */
 void wspool_deflate_options_init_sized(wspool_deflate_options *options, size_t size);
 #define wspool_deflate_options_init(options)                                                       \
     wspool_deflate_options_init_sized((options), sizeof(wspool_deflate_options))
 
-/* What a route may wish (wspool_route_options, codec). */
-#define WSPOOL_DEFLATE_OFF 1u /* no compression on this route */
-#define WSPOOL_DEFLATE_TAKEOVER                                                                    \
-    2u /* clients may keep their context from message to message: what
-                                      they send gets smaller, and each of them holds memory here */
+/* Flags for wspool_route_options.codec. */
 
-/* `options` may be NULL for the defaults. INVAL: a number outside its range, half a set of memory
- * hooks. NOMEM. On error *deflate is NULL. */
+/* No compression on this route. */
+#define WSPOOL_DEFLATE_OFF 1u
+/* Clients on this route may keep their compression context from message to message. Their messages
+ * become smaller, but each of these peers holds the memory of a receiving peer until it closes. */
+#define WSPOOL_DEFLATE_TAKEOVER 2u
+
+/* Creates a codec. `options` may be NULL for the defaults; they are copied. Returns 0 or
+ *   WSPOOL_ERR_INVAL  `deflate` is NULL, a number is outside its range, one or two of the three
+ *                     memory hooks are missing, options->size is not set, or a member is set that
+ *                     this version of the library does not have: correct the options
+ *   WSPOOL_ERR_NOMEM  no memory: continue without compression, or try again
+ * On error *deflate is NULL. */
 int wspool_deflate_new(wspool_deflate **deflate, const wspool_deflate_options *options);
-/* After the pool was freed. NULL is fine. */
+
+/* Frees a codec. The pool that uses it must have been freed. NULL is allowed. */
 void wspool_deflate_free(wspool_deflate *deflate);
 
-/* The hook for wspool_config. */
+/* Returns the hook for wspool_config.codec. It is valid until wspool_deflate_free. */
 wspool_codec_hook wspool_deflate_codec(wspool_deflate *deflate);
 
-/* What it has done so far, and holds now. On the pool's thread. */
+/* Counts since wspool_deflate_new; `inflating` and `memory` are those of this moment. */
 typedef struct wspool_deflate_stats {
-    size_t size;          /* sizeof(wspool_deflate_stats), set by the caller */
-    uint64_t deflated;    /* messages compressed: a broadcast counts once for each window size */
-    uint64_t deflated_in; /* their bytes */
-    uint64_t deflated_out;
-    uint64_t passed;   /* messages left as they were: too short, no gain, no memory */
-    uint64_t inflated; /* messages of peers */
-    uint64_t inflated_in;
-    uint64_t inflated_out;
-    uint64_t inflating; /* peers that hold an inflater now */
-    uint64_t memory;    /* bytes that all of this holds now */
+    size_t size;           /* sizeof(wspool_deflate_stats), set by the caller */
+    uint64_t deflated;     /* messages compressed; a broadcast counts once per window */
+    uint64_t deflated_in;  /* bytes of these messages before compression */
+    uint64_t deflated_out; /* bytes of these messages after compression */
+    uint64_t passed;       /* messages sent uncompressed: short, no gain, or no memory */
+    uint64_t inflated;     /* messages of clients decompressed */
+    uint64_t inflated_in;  /* bytes received in compressed messages */
+    uint64_t inflated_out; /* bytes of these messages after decompression */
+    uint64_t inflating;    /* peers that hold a decompression stream */
+    uint64_t memory;       /* bytes allocated by this codec and its zlib streams */
 } wspool_deflate_stats;
 
-/* WSPOOL_ERR_INVAL when size is smaller than a size_t. */
+/* Copies the statistics to *stats, as many members as stats->size has. Must be called on the pool's
+ * thread. Returns 0, or WSPOOL_ERR_INVAL if a pointer is NULL or stats->size is not set. */
 int wspool_deflate_get_stats(const wspool_deflate *deflate, wspool_deflate_stats *stats);
 
 #pragma GCC visibility pop
