@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* deflate/test_decode.c - messages of clients: cut anywhere, with any ending, whole or broken. */
+/*
+ * deflate/test_decode.c - decompression: messages in pieces of any size, every kind of end, and
+ * corrupt messages.
+ */
 #include "side.h"
 
-static unsigned plain;  /* readings: nothing is taken over, and the window is ours */
-static unsigned full;   /* or the client's own */
-static unsigned taking; /* the context is taken over, the window is ours */
+static unsigned plain;  /* decoders: no takeover, window of client_window bits */
+static unsigned full;   /* no takeover, window of 15 bits */
+static unsigned taking; /* takeover, window of client_window bits */
 static unsigned full_taking;
 
 static void begin(side *s)
@@ -28,7 +31,7 @@ static void over(side *s, unsigned reading, void **state)
     assert_null(*state);
 }
 
-/* One message to a peer that goes on. */
+/* Decodes one message of a peer that goes on. */
 static void next_is(side *s, unsigned reading, void **state, bytes payload, cut how, bytes message)
 {
     bytes out;
@@ -39,7 +42,7 @@ static void next_is(side *s, unsigned reading, void **state, bytes payload, cut 
     rest(s, reading, state);
 }
 
-/* One message of a new peer. */
+/* Decodes one message of a new peer. */
 static void expect(side *s, unsigned reading, bytes payload, cut how, const void *message,
                    size_t len)
 {
@@ -48,7 +51,7 @@ static void expect(side *s, unsigned reading, bytes payload, cut how, const void
     over(s, reading, &state);
 }
 
-/* Fails the same way however it is cut. */
+/* Expects BAD, however the payload is split. */
 static void expect_bad(side *s, unsigned reading, const void *at, size_t len)
 {
     static const cut cuts[] = {
@@ -69,7 +72,7 @@ static void expect_bad(side *s, unsigned reading, const void *at, size_t len)
     expect_each(&s, (payload), sizeof(payload) - 1, (message), sizeof(message) - 1)
 #define EXPECT_BAD(payload) expect_bad(&s, plain, (payload), sizeof(payload) - 1)
 
-/* Cut in every way there is with two cuts and rooms of 1, 2, 3 and 64 bytes. */
+/* Splits the input at every two places, with output buffers of 1, 2, 3 and 64 bytes. */
 static void expect_each(side *s, const char *at, size_t len, const char *message, size_t out_len)
 {
     static const size_t rooms[] = {1, 2, 3, 64};
@@ -142,7 +145,7 @@ TEST(final_block_may_be_the_end_or_not)
     EXPECT("\x03\x00\x03\x00\x03\x00\x03\x00\xf3\x48\xcd\xc9\xc9\x07\x00\x03\x00", "Hello");
     EXPECT("\x01\x00\x00\xff\xff", "");
     EXPECT("\x01\x05\x00\xfa\xffHello", "Hello");
-    /* the empty block whose tail wasn't sent may itself be the last one */
+    /* the empty block whose tail is not sent may itself have BFINAL */
     EXPECT("\x01", "");
     EXPECT("\xf2\x48\xcd\xc9\xc9\x07\x04", "Hello");
     side_stop(&s);
@@ -338,8 +341,8 @@ TEST(message_that_is_no_deflate_is_bad)
     side_stop(&s);
 }
 
-/* Any byte of a message changed: never a crash, never more than its room, and what is taken for
- * good is what zlib makes of it. */
+/* With any byte changed: no crash, no write beyond the output, and a message that is accepted is
+ * the one that zlib decodes. */
 TEST(message_with_any_byte_changed_is_bad_or_another)
 {
     bytes message = some_text(300, 6);
@@ -362,7 +365,7 @@ TEST(message_with_any_byte_changed_is_bad_or_another)
                 zlib_inflater(&z, 12);
                 bytes read = zlib_inflate(&z, payload, 64);
                 inflateEnd(&z);
-                if (read.at != NULL) { /* it doesn't go on behind a final block */
+                if (read.at != NULL) { /* this zlib_inflate stops after a final block */
                     assert_int_equal(out.len, read.len);
                     assert_memory_equal(out.at, read.at, read.len);
                 }
@@ -374,7 +377,8 @@ TEST(message_with_any_byte_changed_is_bad_or_another)
         }
     }
     assert_true(bad > payload.len);
-    expect(&s, plain, payload, (cut){0}, message.at, message.len); /* the spares are sound */
+    expect(&s, plain, payload, (cut){0}, message.at,
+           message.len); /* streams on the free list still work */
     side_stop(&s);
     bytes_free(&message);
     bytes_free(&payload);
@@ -389,7 +393,7 @@ TEST(distance_beyond_the_window_that_we_chose_is_bad)
     side s;
     begin(&s);
     expect(&s, full, payload, (cut){.room = 500}, message.at, message.len);
-    /* a look into the room itself zlib forgives, so the room is small */
+    /* zlib accepts a distance that lies in the output buffer, so this is small */
     assert_int_equal(side_read(&s, plain, &peer, payload, (cut){.room = 500}, &out),
                      WSPOOL_DECODED_BAD);
     bytes_free(&out);
@@ -420,7 +424,7 @@ TEST(context_is_kept_from_message_to_message)
             if (i == 0)
                 first = payload.len;
             else
-                assert_true(payload.len < first / 4); /* it does lean on the one before */
+                assert_true(payload.len < first / 4); /* it does refer to the message before */
             next_is(&s, reading, &peer, payload,
                     (cut){.piece = i * 3 % 17,
                           .room = i * 7 % 130,
@@ -502,7 +506,7 @@ TEST(peers_with_takeover_do_not_see_each_others_context)
     bytes_free(&out);
     over(&s, taking, &b);
     over(&s, taking, &a);
-    /* nor what a spare has seen */
+    /* nor the messages of the last user of a stream from the free list */
     assert_int_equal(side_read(&s, taking, &a, again, (cut){0}, &out), WSPOOL_DECODED_BAD);
     bytes_free(&out);
     over(&s, taking, &a);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* deflate/test_encode.c - what libwspool_deflate compresses, read by zlib alone. */
+/* deflate/test_encode.c - compression: the result is read by zlib alone. */
 #include "side.h"
 
-/* Encodes; the answer must be what zlib reads as the message, with that window and no larger one. */
+/* Encodes a message. zlib must decode it with a window of exactly this size. */
 static size_t expect_shorter(side *s, unsigned form, bytes message)
 {
     size_t len = 0;
@@ -60,7 +60,7 @@ TEST(message_of_each_level_is_read_by_zlib)
     }
 }
 
-/* Two copies of noise, so far apart that only some windows see the first from the second. */
+/* The same random bytes twice, at a distance that only some windows cover. */
 TEST(window_of_a_form_is_used_and_no_more)
 {
     side s;
@@ -131,7 +131,7 @@ TEST(message_below_the_threshold_goes_as_it_is)
             expect_shorter(&s, 7, (bytes){(uint8_t *)text, thresholds[i]});
             assert_int_equal(side_stats(&s).deflated, 1);
         } else {
-            expect_as_it_is(&s, 7, text, 1); /* it can't get shorter */
+            expect_as_it_is(&s, 7, text, 1); /* it cannot become shorter */
             expect_shorter(&s, 7, (bytes){(uint8_t *)text, 20});
         }
         side_stop(&s);
@@ -154,7 +154,7 @@ TEST(message_that_does_not_get_shorter_goes_as_it_is)
     }
     assert_int_equal(side_stats(&s).passed, passed);
     assert_int_equal(side_stats(&s).deflated, 0);
-    /* with no gain, and with that of one byte: zlib says which is which */
+    /* at the edge: no gain, and a gain of one byte, as zlib alone computes it */
     for (size_t same = 3; same < 60; same++) {
         bytes message = some_noise(40, 7);
         message = bytes_join(message, bytes_of(message.at, same < 40 ? same : 40));
@@ -167,7 +167,7 @@ TEST(message_that_does_not_get_shorter_goes_as_it_is)
         bytes_free(&payload);
         bytes_free(&message);
     }
-    assert_int_equal(edge, 3); /* both were seen */
+    assert_int_equal(edge, 3); /* both cases occurred */
     side_stop(&s);
 }
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * deflate/test_memory.c - what libwspool_deflate holds and when, what happens without memory, and
- * what it takes for options.
+ * deflate/test_memory.c - memory that libwspool_deflate holds, failing allocations, and which
+ * options are valid.
  */
 #include "side.h"
 
-static unsigned plain, full, taking; /* readings: window of 12 bits, of 15, context kept */
+static unsigned plain, full, taking; /* decoders: 12 bits, 15 bits, 12 bits with takeover */
 
 static void begin(side *s)
 {
@@ -14,14 +14,14 @@ static void begin(side *s)
     taking = side_reading(s, WSPOOL_DEFLATE_TAKEOVER, "permessage-deflate; client_max_window_bits");
 }
 
-/* What it says it holds is what it holds. */
+/* Returns the bytes allocated; the statistics must say the same. */
 static size_t memory_of(side *s)
 {
     assert_int_equal(side_stats(s).memory, side_live(s));
     return side_live(s);
 }
 
-/* Decodes all but the end of a message, or all. */
+/* Decodes a part of a message, or with `last` its end. */
 static enum wspool_decoded read_some(side *s, unsigned reading, void **state, bytes payload,
                                      int last)
 {
@@ -64,7 +64,7 @@ TEST(peers_without_takeover_hold_nothing_between_messages)
         assert_in_range(idle, fresh + 1, fresh + 4 * 41000u);
         assert_int_equal(side_stats(&s).inflating, 0);
     }
-    /* now the spares have small windows, and serve one who needs a larger one */
+    /* the free streams now have small windows, and also serve a peer with a larger one */
     assert_in_range(idle, fresh + 1, fresh + 4 * 12000u);
     size_t calls = atomic_load(&s.heap.calls);
     assert_int_equal(read_some(&s, plain, &peers[0], payload, 1), WSPOOL_DECODED_ALL);
@@ -102,7 +102,7 @@ TEST(peers_with_takeover_hold_their_window_until_they_go)
         s.hook.rest(taking, &peers[i], 1, s.hook.user);
         assert_null(peers[i]);
     }
-    s.hook.rest(taking, &peers[0], 1, s.hook.user); /* one that never said anything */
+    s.hook.rest(taking, &peers[0], 1, s.hook.user); /* a peer that has sent nothing */
     assert_int_equal(side_stats(&s).inflating, 0);
     assert_in_range(memory_of(&s), fresh + 1, fresh + 4 * 12000u);
     side_stop(&s);
@@ -118,7 +118,8 @@ TEST(deflaters_are_made_at_first_use_one_for_each_form)
     side_init(&s);
     side_start(&s);
     assert_in_range(memory_of(&s), 1, 2000);
-    assert_null(s.hook.encode(7, message.at, 255, &len, s.hook.user)); /* needs none */
+    assert_null(
+        s.hook.encode(7, message.at, 255, &len, s.hook.user)); /* below the threshold: no stream */
     assert_in_range(memory_of(&s), 1, 2000);
     before = memory_of(&s);
     assert_non_null(s.hook.encode(7, message.at, message.len, &len, s.hook.user));
@@ -145,7 +146,7 @@ TEST(buffer_of_a_huge_message_goes_with_the_next_small_one)
     for (int i = 0; i < 2; i++) {
         assert_non_null(s.hook.encode(7, message.at, message.len, &len, s.hook.user));
         assert_true(memory_of(&s) > before + 1900000);
-        /* one too short to be compressed will do */
+        /* a message below the threshold suffices */
         assert_null(s.hook.encode(7, message.at, 10, &len, s.hook.user));
         assert_true(memory_of(&s) < before);
         assert_non_null(s.hook.encode(7, message.at, 65532, &len, s.hook.user));
@@ -175,7 +176,7 @@ static void expect_message(side *s, unsigned reading, void **state, bytes payloa
     memory_of(s);
 }
 
-/* One of everything. How often it went without what there was no memory for. */
+/* Uses everything once. Returns how many steps were done without for lack of memory. */
 static int scenario(side *s, bytes message, bytes payload)
 {
     void *peers[7] = {NULL};
@@ -223,7 +224,7 @@ static void run_scenario_with_failures(int fail_on)
         assert_int_equal(s.heap.failed > 0, fail_at > 0);
         assert_int_equal(starved > 0, fail_at > 0);
         s.heap.fail_at = 0;
-        if (s.deflate != NULL) { /* as if nothing had been */
+        if (s.deflate != NULL) { /* works as if nothing had failed */
             void *peer = NULL;
             size_t len;
             starved = 0;
@@ -335,7 +336,7 @@ TEST(structs_of_other_sizes_are_taken_for_what_they_have)
     wspool_deflate_options options;
     wspool_deflate *deflate;
     wspool_deflate_options_init(&options);
-    options.size = offsetof(wspool_deflate_options, level); /* an older host's */
+    options.size = offsetof(wspool_deflate_options, level); /* a host with an older header */
     options.level = 99;
     assert_int_equal(wspool_deflate_new(&deflate, &options), 0);
     assert_int_equal(wspool_deflate_get_stats(deflate, &large.known), 0);
@@ -352,7 +353,7 @@ TEST(structs_of_other_sizes_are_taken_for_what_they_have)
     wspool_deflate_free(deflate);
     options.size = sizeof options.size - 1;
     assert_int_equal(wspool_deflate_new(&deflate, &options), WSPOOL_ERR_INVAL);
-    struct { /* a newer host's: it may know of more, but wish nothing that we can't do */
+    struct { /* a newer header: unknown members must be zero */
         wspool_deflate_options known;
         uint64_t more;
     } newer = {.more = 0};

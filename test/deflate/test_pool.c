@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * deflate/test_pool.c - libwspool_deflate behind a pool: once for each window and not for each
- * peer, nothing held for who is idle, and a bomb that costs no more than its limit.
+ * deflate/test_pool.c - libwspool_deflate in a pool: a broadcast is compressed once per window,
+ * an idle peer holds no memory, and a decompression bomb costs no more than the message limit.
  */
 #include "../sim/sim.h"
 #include "side.h"
@@ -16,10 +16,10 @@ static const char text[] = "{\"type\":\"update\",\"data\":{\"card\":42,\"title\"
 
 struct world {
     sim *s;
-    side side; /* its own heap, so that zlib's memory is told from the pool's */
+    side side; /* has its own heap: zlib's memory is counted apart from the pool's */
 };
 
-/* With takeover on every route, or on none. */
+/* `wishes`: flags for every route. */
 static void begin(struct world *w, unsigned wishes)
 {
     side_init(&w->side);
@@ -44,7 +44,7 @@ static void end(struct world *w)
     side_stop(&w->side);
 }
 
-/* Reads one compressed message as somebody who keeps no context. */
+/* Decodes one compressed message with a new context. */
 static size_t unfold(const uint8_t *in, size_t len, uint8_t *out, size_t max)
 {
     static const uint8_t tail[4] = {0, 0, 0xff, 0xff};
@@ -79,7 +79,8 @@ static sim_peer *join(struct world *w, const char *parameters)
     return p;
 }
 
-/* Compresses by itself, and says it as one message or the beginning of one. */
+/* Compresses bytes with the stream z and sends them: a whole message, or with `cut_at` a first
+ * fragment without its last bytes. */
 static void say(sim_peer *p, z_stream *z, const void *bytes_in, size_t len, size_t cut_at)
 {
     size_t room = len + 1000;
@@ -150,7 +151,7 @@ TEST(peers_when_idle_hold_nothing_however_many_have_talked)
         deflater(&z);
         for (int k = 0; k < 3; k++) {
             say(p, &z, text, strlen(text), 0);
-            deflateReset(&z); /* as client_no_context_takeover has it */
+            deflateReset(&z); /* as client_no_context_takeover demands */
         }
         deflateEnd(&z);
         sim_pump(w.s);
@@ -185,7 +186,7 @@ TEST(peer_when_it_keeps_its_context_holds_one_window_and_is_understood)
     }
     assert_int_equal(sim_stats(w.s).received_coded, 60);
     assert_int_equal(side_stats(&w.side).inflating, 20);
-    /* 7 KB and a window of 4, as wspool/deflate.h says; and the pool's own half KiB. */
+    /* 7 KB and a window of 4 KB, as wspool/deflate.h says, and 512 bytes of the pool. */
     assert_in_range((side_live(&w.side) - before) / 10, 4096, 12 * 1024);
     assert_true((w.s->heap.live_bytes - peak_pool) / 10 < 1024);
     while (w.s->peers[w.s->first_live]->released == 0) {
@@ -233,7 +234,7 @@ TEST(bomb_when_it_bursts_costs_no_more_than_its_limit)
         assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
         size_t len = BOMB / 500 - z.avail_out;
         deflateEnd(&z);
-        assert_true(len < limit); /* on the wire nothing is too big */
+        assert_true(len < limit); /* the compressed message is within the limit */
         w.s->heap.peak_bytes = w.s->heap.live_bytes;
         w.side.heap.peak_bytes = w.side.heap.live_bytes;
         for (size_t at = 0; at < len;) {
@@ -246,7 +247,7 @@ TEST(bomb_when_it_bursts_costs_no_more_than_its_limit)
         assert_int_equal(sim_stats(w.s).received, 0);
         assert_true(side_stats(&w.side).inflated_out <= limit + 4096);
         assert_true(w.s->heap.peak_bytes - pool <= limit + limit * 3 / 4 + 16384);
-        assert_true(w.side.heap.peak_bytes - zlib <= 41000); /* an inflater and its window */
+        assert_true(w.side.heap.peak_bytes - zlib <= 41000); /* a stream and its window */
         end(&w);
         free(zeros);
         free(out);
@@ -267,7 +268,7 @@ TEST(message_when_half_of_it_came_holds_one_inflater_until_its_peer_is_gone)
     }
     assert_int_equal(side_stats(&w.side).inflating, 30);
     assert_true(side_live(&w.side) < 30 * 12288 + 16384);
-    sim_pass(w.s, 31 * SEC); /* the message's time is over */
+    sim_pass(w.s, 31 * SEC); /* message_time has passed */
     assert_int_equal(sim_stats(w.s).ended[WSPOOL_END_MESSAGE_TIMEOUT], 30);
     sim_pass(w.s, 10 * SEC);
     assert_int_equal(side_stats(&w.side).inflating, 0);

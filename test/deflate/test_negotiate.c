@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* deflate/test_agree.c - offers of permessage-deflate, and what is answered (RFC 7692, 7.1). */
+/* deflate/test_negotiate.c - offers of permessage-deflate and their answers (RFC 7692, 7.1). */
 #include "side.h"
 
 #define PMD "permessage-deflate"
@@ -7,7 +7,7 @@
 #define CNCT "client_no_context_takeover"
 #define SMWB "server_max_window_bits"
 #define CMWB "client_max_window_bits"
-/* what every answer begins with, and those of most */
+/* how every answer begins, and how most answers do */
 #define SERVER PMD "; " SNCT
 #define BOTH SERVER "; " CNCT
 
@@ -131,7 +131,7 @@ TEST(window_that_is_no_plain_number_of_8_to_15_is_declined)
         snprintf(offer, sizeof offer, PMD "; " CMWB "=%s", values[i]);
         expect_no(&s, 0, offer);
     }
-    /* every value of one and of two bytes, but for the NUL and what side_offer splits at */
+    /* every value of one and two bytes, except NUL and the separators of side_offer */
     size_t agreed = 0;
     for (int a = 1; a < 256; a++) {
         for (int b = 0; b < 256; b++) {
@@ -168,7 +168,7 @@ TEST(route_may_let_clients_keep_their_context)
     expect_yes(&s, WSPOOL_DEFLATE_TAKEOVER, PMD, SERVER, 7);
     with = s.agreed.reading;
     assert_int_not_equal(with, without);
-    /* one that doesn't want to keep it isn't asked to */
+    /* a client that offers no takeover gets none */
     expect_yes(&s, WSPOOL_DEFLATE_TAKEOVER, PMD "; " CNCT, BOTH, 7);
     assert_int_equal(s.agreed.reading, without);
     side_stop(&s);
