@@ -161,8 +161,8 @@ int peers_start(struct app *app, uint32_t most)
     }
     error = wspool_json_new(&app->json, &contract);
     error = error ? error : wspool_json_on_action(app->json, "chat", on_chat, app);
-    error = error ? error : wspool_json_attach(app->json, &config);
     error = error ? error : wspool_new(&app->loop.pool, &config, wspool_clock());
+    error = error ? error : wspool_json_attach(app->json, app->loop.pool);
     error = error ? error : add_paths(app, &config);
     if (error) {
         fprintf(stderr, "cards: pool: %s\n", wspool_strerror(error));

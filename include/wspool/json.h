@@ -1,72 +1,119 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wspool/json.h - the message contract wspool.v1.json, on jansson: libwspool_json.
+ * wspool/json.h - libwspool_json: the message contract wspool.v1.json, on jansson.
  *
- * A companion: it includes public headers only and plugs into the hooks of a wspool_config. Link
- * it with `pkg-config --libs wspool_json`.
+ * A companion library: it attaches to a pool and includes public headers only. Link it with
+ * `pkg-config --libs wspool_json`.
  *
  *     wspool_json *json;
+ *     wspool_new(&pool, &config, now);
  *     wspool_json_new(&json, NULL);
  *     wspool_json_on_action(json, "chat", on_chat, app);
- *     wspool_json_attach(json, &config);         // before wspool_new
+ *     wspool_json_attach(json, pool);                 // before the first peer
  *     ...
  *     wspool_json_broadcast(json, pool, wspool_global("cards"), "card_updated",
  *                           json_pack("{s:s, s:s}", "id", "7", "title", "Paint"), NULL, NULL);
+ *     ...
+ *     wspool_free(pool);
+ *     wspool_json_free(json);                         // after the pool
+ *
+ * Conventions
+ *   Errors      as in wspool/wspool.h: 0 or a count, or a negative wspool_error.
+ *   Threads     one companion, one pool, one thread. All calls must be made on the pool's thread,
+ *               except where a comment says "any thread".
+ *   References  a call that takes a json_t *data takes over the caller's reference, also when it
+ *               fails. NULL means {}.
+ *   UTF-8       strings given to the library must be UTF-8.
  *
  * ------------------------------------------------------------------ the contract
  *
- * Envelopes are JSON objects in text messages. From the client: `type`, and `data` where the type
- * has some. From the server: `type`, `data`, and `timestamp` (ISO 8601, UTC, ending in Z).
- * Publications alone carry `channel`, `epoch` and `offset` beside `type`. A channel is written
- * global:NAME, item:ID, session:ID or topic:NAME. An epoch is an opaque string of letters and
- * digits; an offset is an integer below 2^53, the first is 1; a position is that of the last
- * message seen (offset 0: none).
+ * Every message is a JSON object in a WebSocket text message, its envelope:
  *
- * The client says:
+ *   from the client  {"type", "data"}               `data` is an object; {} if it is absent
+ *   from the server  {"type", "data", "timestamp"}  `timestamp`: ISO 8601, UTC, milliseconds
+ *   a publication    the same with "channel", "epoch" and "offset" beside "type"
+ *
+ *   channel   "global:NAME", "item:ID", "session:ID" or "topic:NAME"
+ *   epoch     a string of letters and digits. It changes when a channel starts to count anew
+ *   offset    an integer below 2^53: the number of a message in its channel and epoch, from 1
+ *   position  an epoch and an offset: those of the last message received. Offset 0: none yet
+ *
+ * ------- Messages of a client
  *
  *   subscribe    {"type":"subscribe","data":{"channel":"item:42",
  *                                            "since":{"epoch":"1a2b","offset":7}}}
- *                `since` may be left out. Answer: subscribed. The `subscribe` hook decides who may.
+ *                Asks to become a member of a channel. `since` is optional: the client's position.
+ *                The hook wspool_json_config.subscribe decides. Answer: subscribed, or the error
+ *                bad_channel, not_allowed, too_many_channels or unavailable.
  *   unsubscribe  {"type":"unsubscribe","data":{"channel":"item:42"}}
- *                Answer: unsubscribed.
+ *                Leaves a channel. Answer: unsubscribed, or the error bad_channel or
+ *                not_subscribed.
  *   ping         {"type":"ping"}
  *                Answer: pong.
  *   action       {"type":"action","data":{"id":"c1-17","name":"chat","text":"hello"}}
- *                What the application has registered by `name`. Answer: ack with the id, or an
- *                error that names it. An id that this connection has used lately is acknowledged
- *                again, and not done again.
+ *                Calls the handler that the application has registered for `name`. `id` is a string
+ *                of 1 to 64 bytes that the client chooses. Answer: ack, or an error, with this id.
+ *                If an action with this id is among the last 32 that succeeded on this connection,
+ *                it is acknowledged again without a call. So a client may repeat an action whose
+ *                answer it has missed.
+ *   other types  {"type":"move_card","data":{"card":"7","column":2}}
+ *                Calls the handler that the application has registered for the type. Answer: what
+ *                the handler sends, or an error.
  *
- * The server says:
+ * ------- Messages of the server
  *
  *   connection_established
  *                {"type":"connection_established","data":{"connection":"4294967299",
- *                 "heartbeat_seconds":30,"server":"wspool/0.1.0"},"timestamp":"..."}
- *                First of all, once.
+ *                 "heartbeat_seconds":30,"server":"wspool/0.1.0"},
+ *                 "timestamp":"2025-07-27T12:09:14.042Z"}
+ *                The first message on a connection, once. `heartbeat_seconds` is the interval of
+ *                the server's WebSocket pings, rounded down; 0: it sends none.
  *   subscribed   {"type":"subscribed","data":{"channel":"item:42","epoch":"1a2b","offset":9,
  *                 "recovered":true},"timestamp":"..."}
- *                `offset` is the channel's head. `recovered` is true when a position was given and
- *                nothing is missing since; when one was given that can't be met, `reason` says why:
- *                epoch_changed, too_old (there is no history to meet it from), unknown_offset.
- *                A peer that came in on a path that names a channel is told so, too; it gives its
- *                position in the query (?epoch=1a2b&offset=7). When the path names a channel that
- *                is no text, or there is no memory to say all this, the peer is closed, with 4005
- *                or 1011.
+ *                The client is a member, and the channel's last message has this offset.
+ *                `recovered` is true if the client gave its position and has missed nothing. If it
+ *                gave one and may have missed messages, `recovered` is false and `reason` is:
+ *                   epoch_changed   the channel has started anew since
+ *                   too_old         there were messages since, and the server does not keep them
+ *                   unknown_offset  the position is ahead of the channel, or is not a position
+ *                A client that connects on a path with a channel gets this message, too. It gives
+ *                its position in the query: ?epoch=1a2b&offset=7.
  *   unsubscribed {"type":"unsubscribed","data":{"channel":"item:42"},"timestamp":"..."}
  *   pong         {"type":"pong","data":{},"timestamp":"..."}
  *   ack          {"type":"ack","data":{"id":"c1-17"},"timestamp":"..."}
  *   error        {"type":"error","data":{"code":"unknown_type","message":"...","retry":false},
  *                 "timestamp":"..."}
- *                Codes: malformed, unknown_type, unknown_action, bad_channel, not_allowed,
- *                not_subscribed, too_many_channels, unavailable, and the application's own. In
- *                answer to an action, `id` names it. `retry`: may the same be asked again later?
+ *                `message` is text for a log. `retry` is true if the same request may succeed
+ *                later. The error of an action has the action's `id`, if that was valid. Codes:
+ *                   malformed          not JSON, not an envelope, nested too deeply, a member that
+ *                                      occurs twice or has the wrong type
+ *                   unknown_type       no handler for this type
+ *                   unknown_action     no handler for this action
+ *                   bad_channel        `channel` is missing or is not a channel
+ *                   not_allowed        the subscribe hook has refused
+ *                   not_subscribed     the client is not a member of the channel
+ *                   too_many_channels  the client is a member of channels_per_peer channels;
+ *                                      `retry` is true
+ *                   unavailable        the server cannot do it now, for lack of memory; `retry` is
+ *                                      true
+ *                and the codes of the application's handlers.
  *   draining     {"type":"draining","data":{"seconds":5},"timestamp":"..."}
- *   a publication
- *                {"type":"card_updated","channel":"global:cards","epoch":"1a2b","offset":9,
+ *                The server stops. It closes its connections during the next `seconds`.
+ *   publication  {"type":"card_updated","channel":"global:cards","epoch":"1a2b","offset":9,
  *                 "data":{"id":"7"},"timestamp":"..."}
+ *                A message to all members of a channel; `type` is the application's.
  *
- * `subscribed` keeps its place among the messages of its channel; pong, error and ack may
- * overtake. Malformed JSON and unknown types get an error and do no harm. What a client sends is
- * bounded by message_bytes and by `depth`; objects that name a member twice are malformed.
+ * Order: `subscribed` stands before the publications that follow its offset, and behind those up to
+ * it. pong, error and ack have no fixed place among publications.
+ *
+ * Limits: a client's message has at most message_bytes (wspool/config.h) and nests at most
+ * wspool_json_config.depth deep. Each error costs one unit of the peer's abuse budget; a peer that
+ * exhausts it is closed with 4103.
+ *
+ * Close codes of the companion, besides those of the pool:
+ *   1003  the client sent a binary message (see wspool_json_config.binary)
+ *   1011  no memory to tell a new client where it is
+ *   4005  the path names a channel that is not UTF-8 or contains a NUL
  */
 #ifndef WSPOOL_JSON_H
 #define WSPOOL_JSON_H
@@ -80,85 +127,141 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
-/* Put it into wspool_config.subprotocols. A client that offers none gets the same contract. */
+/* The subprotocol that wspool_json_attach offers. A client that requests none speaks the same
+ * contract. */
 #define WSPOOL_JSON_SUBPROTOCOL "wspool.v1.json"
 
 typedef struct wspool_json wspool_json;
 
-/* May this peer subscribe to this channel? 0 is yes; anything else is no (not_allowed). */
+/* Decides whether a peer may become a member of a channel that it asks for. Returns 0 to permit it,
+ * anything else to refuse it with `not_allowed`. The channel's name is valid during the call. The
+ * hook may do what a message hook may do. */
 typedef struct wspool_json_subscribe_hook {
     int (*call)(wspool *pool, wspool_id id, wspool_channel channel, void *user);
     void *user;
 } wspool_json_subscribe_hook;
 
-/* Milliseconds since 1970 in UTC. Default: the system's clock. */
+/* Returns the time of day for timestamps: milliseconds since 1970-01-01, UTC. */
 typedef struct wspool_json_clock_hook {
     uint64_t (*call)(void *user);
     void *user;
 } wspool_json_clock_hook;
 
 typedef struct wspool_json_config {
-    size_t size;
-    const char *server;                   /* in connection_established: "wspool/VERSION" */
-    unsigned depth;                       /* of what a client sends: 16. 1 to 512 */
-    wspool_json_subscribe_hook subscribe; /* absent: nobody may, beyond what the path gave */
-    wspool_json_clock_hook clock;
+    size_t size;                          /* sizeof(wspool_json_config) */
+    const char *server;                   /* `server` of connection_established. Copied. Default
+                                             "wspool/VERSION". Not NULL */
+    unsigned depth;                       /* how deep a client's message may nest objects and
+                                             arrays, 1 to 512. Default 16 */
+    wspool_json_subscribe_hook subscribe; /* optional. Absent: every `subscribe` is refused, and
+                                             peers have the channel of their route only */
+    wspool_json_clock_hook clock;         /* default: the system's clock. Not absent */
+    int binary;                           /* 0 (default): a binary message closes the peer with
+                                             1003. 1: it is left to the next message handler */
 } wspool_json_config;
 
-/* Any thread. Writes the defaults. */
+/* Writes the defaults. Any thread. Use the macro: `size` tells the library which version of the
+ * struct the host was compiled with. */
 void wspool_json_config_init_sized(wspool_json_config *config, size_t size);
 #define wspool_json_config_init(config) wspool_json_config_init_sized((config), sizeof(*(config)))
 
-/* Makes one; `config` may be NULL. One for each pool. INVAL, NOMEM. */
+/* Creates a companion. `config` may be NULL for the defaults; it is copied. Any thread. Returns 0
+ * or
+ *   WSPOOL_ERR_INVAL  `json` is NULL, a member is outside its range or missing, config->size is not
+ *                     set, or a member is set that this version of the library does not have:
+ *                     correct the configuration
+ *   WSPOOL_ERR_NOMEM  no memory
+ * On error *json is NULL. */
 int wspool_json_new(wspool_json **json, const wspool_json_config *config);
-/* After wspool_free of its pool. NULL is fine. */
+
+/* Frees a companion. The pool that it is attached to must have been freed. NULL is allowed. */
 void wspool_json_free(wspool_json *json);
 
-/* Takes the open, message and close hooks of a configuration that wspool_new is about to be given,
- * and offers the subprotocol when the configuration has none.
- * The application's own open and close hooks, if set there before, are called behind ours; its
- * message hook is given what is not text (binary messages), and nothing else. INVAL. */
-int wspool_json_attach(wspool_json *json, wspool_config *config);
+/* Attaches the companion to a pool, and offers WSPOOL_JSON_SUBPROTOCOL beside the subprotocols of
+ * wspool_config. Call it after wspool_new, before the first peer, and before other handlers are
+ * attached that send messages when a peer opens: connection_established must be the first message.
+ * The hooks of wspool_config run after the companion:
+ *   open     connection_established and `subscribed` are queued already
+ *   message  gets binary messages only, if wspool_json_config.binary is 1
+ *   close    the companion has forgotten the peer
+ * Returns 0 or
+ *   WSPOOL_ERR_INVAL      a pointer is NULL
+ *   WSPOOL_ERR_EXISTS     this companion is attached already: create one for each pool
+ * or an error of wspool_attach, such as WSPOOL_ERR_STATE: the pool has peers already. On error
+ * nothing is attached. */
+int wspool_json_attach(wspool_json *json, wspool *pool);
 
-/* An application's own type, or action. `data` is the envelope's (an object, perhaps empty), and
- * lives until the handler returns. A handler that refuses answers the code of the error that the
- * client gets ("unknown_card", say; a string that stays), otherwise NULL; an action is then
- * acknowledged. From a handler all may be done that may be done in a message hook. */
+/* A handler of the application for a type or an action. `data` is the envelope's data, an object,
+ * valid during the call (json_incref it to keep it). The handler may do what a message hook may
+ * do; it may also replace and remove handlers. Returns
+ *   NULL    done. An action is acknowledged
+ *   a code  refused. The client gets an `error` with this code, and its abuse budget is charged.
+ *           The string must be static. A code of the contract ("unavailable", ...) gets the
+ *           contract's message and `retry`; for other codes `retry` is false */
 typedef const char *wspool_json_handler(wspool_json *json, wspool *pool, wspool_id id,
                                         const json_t *data, void *user);
 
-/* Registers a handler, or replaces the one before; NULL takes it away. The contract's own types
- * can't be replaced. INVAL, NOMEM. */
+/* Registers a handler for a type of the application. It replaces an earlier handler of the same
+ * type; NULL removes it. `type` is copied. Returns 0 or
+ *   WSPOOL_ERR_INVAL  `json` or `type` is NULL, or `type` is empty or a type of the contract
+ *   WSPOOL_ERR_NOMEM  no memory: nothing was changed */
 int wspool_json_on(wspool_json *json, const char *type, wspool_json_handler *handler, void *user);
+
+/* The same for the actions of a name. WSPOOL_ERR_INVAL: a pointer is NULL or `name` is empty. */
 int wspool_json_on_action(wspool_json *json, const char *name, wspool_json_handler *handler,
                           void *user);
 
-/* Publishes to a channel: encoded once, with its position. Takes over the reference to `data`,
- * also when it fails; NULL means {}. Answers and errors as wspool_broadcast. */
+/* Publishes a message to a channel. It is encoded once, with its position, whatever the number of
+ * members. `options` and `tally` are those of wspool_broadcast and may be NULL. Takes over `data`.
+ * Returns the number of peers for which it was queued, or
+ *   WSPOOL_ERR_INVAL  a pointer is NULL, or the channel cannot be written as text
+ *   WSPOOL_ERR_NOMEM  no memory, or `type` or `data` is not UTF-8: nobody got the message
+ * or another error of wspool_broadcast. */
 int wspool_json_broadcast(wspool_json *json, wspool *pool, wspool_channel channel, const char *type,
                           json_t *data, const wspool_send_options *options, wspool_tally *tally);
 
-/* Says something to one peer. Takes over the reference to `data`. As wspool_send. */
+/* Sends a message to one peer. Takes over `data`. Returns 0 or
+ *   WSPOOL_ERR_INVAL  a pointer is NULL
+ *   WSPOOL_ERR_NOMEM  no memory, or `type` or `data` is not UTF-8
+ * or another error of wspool_send: the peer did not get the message. */
 int wspool_json_send(wspool_json *json, wspool *pool, wspool_id id, const char *type, json_t *data);
+
+/* Sends an `error` to one peer, without charging its abuse budget. `retry` is 0 or 1. Returns as
+ * wspool_json_send. */
 int wspool_json_error(wspool_json *json, wspool *pool, wspool_id id, const char *code,
                       const char *message, int retry);
 
-/* Tells everybody that the pool is about to drain, then wspool_drain. */
+/* Sends `draining` to every peer, then calls wspool_drain with this window and the code 4200.
+ * `window` is in nanoseconds; the message has it in seconds, rounded up. Without memory the peers
+ * are drained without the message. Returns 0 or
+ *   WSPOOL_ERR_INVAL  a pointer is NULL, or the window is above WSPOOL_LONGEST */
 int wspool_json_drain(wspool_json *json, wspool *pool, uint64_t window, uint64_t now);
 
-/* A channel and an epoch as they are written in the contract. `out` holds
- * WSPOOL_JSON_CHANNEL_MAX and WSPOOL_JSON_EPOCH_MAX bytes, the NUL included. A channel whose name
- * is no UTF-8, or holds a NUL, can't be written: INVAL. */
+/* ------------------------------------------------------------- text of values
+ *
+ * For applications that render the first state of a page, and for tests. Any thread. */
+
+/* Bytes of a channel and of an epoch as text, at most, with the NUL. */
 #define WSPOOL_JSON_CHANNEL_MAX (8 + WSPOOL_NAME_MAX + 1)
 #define WSPOOL_JSON_EPOCH_MAX 14
+
+/* Writes a channel as a string. `out` must have WSPOOL_JSON_CHANNEL_MAX bytes. Returns 0, or
+ * WSPOOL_ERR_INVAL if the kind is WSPOOL_NONE or unknown, or the name is too long, is not UTF-8,
+ * contains a NUL, or cannot be checked for lack of memory. */
 int wspool_json_channel_write(wspool_channel channel, char *out);
-/* The name points into `text`. INVAL when it isn't one. */
+
+/* Reads a channel. The name of *channel points into `text`. Returns 0, or WSPOOL_ERR_INVAL if the
+ * text is not a channel; *channel is then unchanged. */
 int wspool_json_channel_read(const char *text, size_t len, wspool_channel *channel);
+
+/* Writes an epoch as a string. `out` must have WSPOOL_JSON_EPOCH_MAX bytes. */
 void wspool_json_epoch_write(uint64_t epoch, char *out);
-/* 0 for what is no epoch of ours. */
+
+/* Reads an epoch. Returns 0, which is never the epoch of a channel, if the text is not an epoch. */
 uint64_t wspool_json_epoch_read(const char *text);
 
-/* ISO 8601 with milliseconds, UTC: "2025-07-27T12:09:14.000Z". */
+/* Writes a time, in milliseconds since 1970, as ISO 8601: "2025-07-27T12:09:14.000Z". `out` must
+ * have WSPOOL_JSON_TIME_MAX bytes. */
 #define WSPOOL_JSON_TIME_MAX 25
 void wspool_json_time_write(uint64_t milliseconds, char *out);
 

@@ -22,48 +22,52 @@ static void on_open(wspool *pool, wspool_id id, const wspool_opened *opened, voi
     } else if (error) {
         wspool_close(pool, id, WSPOOL_CLOSE_INTERNAL, NULL, 0);
     }
-    if (json->open.call) {
-        json->open.call(pool, id, opened, json->open.user);
-    }
 }
 
-static void on_message(wspool *pool, wspool_id id, const wspool_message *message, void *user)
+static int on_message(wspool *pool, wspool_id id, const wspool_message *message, void *user)
 {
     wspool_json *json = user;
     if (!message->binary) {
         wsp_json_dispatch(json, pool, id, (const char *)message->data, message->len);
-    } else if (json->message.call) {
-        json->message.call(pool, id, message, json->message.user);
-    } else {
-        wspool_close(pool, id, WSPOOL_CLOSE_UNSUPPORTED, "text only", 0);
+        return 1;
     }
+    if (json->config.binary) {
+        return 0;
+    }
+    wspool_close(pool, id, WSPOOL_CLOSE_UNSUPPORTED, "text only", 0);
+    return 1;
 }
 
 static void on_close(wspool *pool, wspool_id id, const wspool_closed *closed, void *user)
 {
     wspool_json *json = user;
-    if (json->close.call) {
-        json->close.call(pool, id, closed, json->close.user);
-    }
+    (void)pool;
+    (void)closed;
     wsp_json_session_end(&json->sessions, id);
 }
 
-int wspool_json_attach(wspool_json *json, wspool_config *config)
+int wspool_json_attach(wspool_json *json, wspool *pool)
 {
-    static const char *const subprotocols[] = {WSPOOL_JSON_SUBPROTOCOL, NULL};
-    if (!json || !config || config->size < sizeof *config || config->open.call == on_open) {
+    if (!json || !pool) {
         return WSPOOL_ERR_INVAL;
     }
-    json->open = config->open;
-    json->message = config->message;
-    json->close = config->close;
-    json->heartbeat_seconds = config->ping_interval / WSPOOL_SECOND;
-    config->open = (wspool_open_hook){on_open, json};
-    config->message = (wspool_message_hook){on_message, json};
-    config->close = (wspool_close_hook){on_close, json};
-    if (!config->subprotocols) {
-        config->subprotocols = subprotocols;
+    if (json->attached) {
+        return WSPOOL_ERR_EXISTS;
     }
+    wspool_handlers handlers = {
+        .size = sizeof handlers,
+        .user = json,
+        .subprotocol = WSPOOL_JSON_SUBPROTOCOL,
+        .open = on_open,
+        .message = on_message,
+        .close = on_close,
+    };
+    int error = wspool_attach(pool, &handlers);
+    if (error) {
+        return error;
+    }
+    json->attached = 1;
+    json->heartbeat_seconds = wspool_config_of(pool)->ping_interval / WSPOOL_SECOND;
     return 0;
 }
 

@@ -25,14 +25,11 @@
 
 struct wspool_json {
     wspool_json_config config;
-    uint64_t heartbeat_seconds; /* in connection_established */
+    int attached;
+    uint64_t heartbeat_seconds; /* in connection_established: the pool's ping interval */
     struct wsp_json_handler *types;
     struct wsp_json_handler *actions;
     struct wsp_json_sessions sessions;
-    /* hooks of the application that wspool_json_attach has replaced */
-    wspool_open_hook open;
-    wspool_message_hook message;
-    wspool_close_hook close;
     char server[]; /* config.server points here */
 };
 

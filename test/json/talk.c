@@ -44,32 +44,29 @@ static int subscribe_hook(wspool *pool, wspool_id id, wspool_channel channel, vo
     return t->may;
 }
 
-/* These stand between the pool and the companion, so that the sim sees what goes on: it has to
- * know of every open and close, whoever has displaced its hooks, and of every message. */
-static void open_hook(wspool *pool, wspool_id id, const wspool_opened *opened, void *user)
-{
-    sim *s = user;
-    const talk *t = s->test;
-    t->ours.open.call(pool, id, opened, t->ours.open.user);
-    if (t->hookless)
-        t->sims.open.call(pool, id, opened, s);
-}
-
-static void message_hook(wspool *pool, wspool_id id, const wspool_message *message, void *user)
+/* Attached before the companion, so that the sim sees every message. */
+static int message_before(wspool *pool, wspool_id id, const wspool_message *message, void *user)
 {
     sim *s = user;
     const talk *t = s->test;
     t->sims.message.call(pool, id, message, s);
-    t->ours.message.call(pool, id, message, t->ours.message.user);
+    return 0;
 }
 
-static void close_hook(wspool *pool, wspool_id id, const wspool_closed *closed, void *user)
+/* Attached after the companion, if the application has no hooks: the sim has to see every open and
+ * close. */
+static void open_after(wspool *pool, wspool_id id, const wspool_opened *opened, void *user)
 {
     sim *s = user;
     const talk *t = s->test;
-    t->ours.close.call(pool, id, closed, t->ours.close.user);
-    if (t->hookless)
-        t->sims.close.call(pool, id, closed, s);
+    t->sims.open.call(pool, id, opened, s);
+}
+
+static void close_after(wspool *pool, wspool_id id, const wspool_closed *closed, void *user)
+{
+    sim *s = user;
+    const talk *t = s->test;
+    t->sims.close.call(pool, id, closed, s);
 }
 
 /* ------------------------------------------------------------------- life */
@@ -92,6 +89,20 @@ talk *talk_new(void)
     return t;
 }
 
+static int attach(talk *t)
+{
+    wspool *pool = t->s->pool;
+    wspool_handlers before = {.size = sizeof before, .user = t->s, .message = message_before};
+    wspool_handlers after = {
+        .size = sizeof after, .user = t->s, .open = open_after, .close = close_after};
+    int rc = SIM_IN(wspool_attach(pool, &before));
+    if (rc == 0)
+        rc = SIM_IN(wspool_json_attach(t->json, pool));
+    if (rc == 0 && t->hookless)
+        rc = SIM_IN(wspool_attach(pool, &after));
+    return rc;
+}
+
 int talk_start(talk *t)
 {
     wspool_config *c = &t->s->config;
@@ -104,13 +115,13 @@ int talk_start(talk *t)
         c->open.call = NULL;
         c->close.call = NULL;
     }
-    assert_int_equal(wspool_json_attach(t->json, c), 0);
-    t->ours = *c;
-    c->open = (wspool_open_hook){open_hook, t->s};
-    c->message = (wspool_message_hook){message_hook, t->s};
-    c->close = (wspool_close_hook){close_hook, t->s};
     sim_start(t->s);
-    return t->s->pool != NULL ? 0 : WSPOOL_ERR_NOMEM;
+    if (t->s->pool == NULL)
+        return WSPOOL_ERR_NOMEM;
+    rc = attach(t);
+    if (rc != 0)
+        sim_free_pool(t->s);
+    return rc;
 }
 
 talk *talk_default(void)

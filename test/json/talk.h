@@ -36,7 +36,6 @@ typedef struct talk {
     int hookless;       /* the application has no open and no close hook */
     int loose;          /* peers join in silence, or messages are lost: their order is not judged */
     wspool_config sims; /* the hooks of the sim */
-    wspool_config ours; /* as attach has left it */
 } talk;
 
 talk *talk_new(void);

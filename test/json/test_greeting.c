@@ -313,15 +313,15 @@ TEST(subprotocol_is_chosen_when_offered_and_the_contract_is_the_same_when_not)
     talk_free(t);
 }
 
-TEST(subprotocols_of_the_host_are_left_alone)
+TEST(subprotocol_is_offered_beside_those_of_the_application)
 {
     static const char *const own[] = {"board.v9", NULL};
     talk *t = talk_new();
     t->s->config.subprotocols = own;
     talk_start(t);
-    assert_ptr_equal(t->ours.subprotocols, own);
     expect_greeting(offer(t, "board.v9", "board.v9"));
-    expect_greeting(offer(t, "wspool.v1.json", NULL));
+    expect_greeting(offer(t, "wspool.v1.json", WSPOOL_JSON_SUBPROTOCOL));
+    expect_greeting(offer(t, "wspool.v2.json", NULL));
     talk_free(t);
 }
 
@@ -435,6 +435,7 @@ TEST(config_holds_the_defaults_of_the_header)
     assert_int_equal(config.size, sizeof config);
     assert_string_equal(config.server, "wspool/" WSPOOL_VERSION);
     assert_int_equal(config.depth, 16);
+    assert_int_equal(config.binary, 0);
     assert_null(config.subscribe.call);
     assert_non_null(config.clock.call);
     assert_true(config.clock.call(config.clock.user) > TALK_CLOCK / 2);
@@ -505,29 +506,24 @@ TEST(new_when_the_config_is_no_good_answers_inval)
     wspool_json_free(NULL);
 }
 
-TEST(attach_when_something_is_missing_answers_inval_and_changes_nothing)
+TEST(attach_when_an_argument_is_missing_returns_inval)
 {
-    wspool_config config;
-    wspool_config before;
+    talk *t = talk_default();
     wspool_json *json;
-    wspool_json *second;
     assert_int_equal(wspool_json_new(&json, NULL), 0);
-    assert_int_equal(wspool_json_new(&second, NULL), 0);
-    wspool_config_init(&config);
-    before = config;
-    assert_int_equal(wspool_json_attach(NULL, &config), WSPOOL_ERR_INVAL);
+    assert_int_equal(wspool_json_attach(NULL, t->s->pool), WSPOOL_ERR_INVAL);
     assert_int_equal(wspool_json_attach(json, NULL), WSPOOL_ERR_INVAL);
-    before.size = config.size = 8;
-    assert_int_equal(wspool_json_attach(json, &config), WSPOOL_ERR_INVAL);
-    assert_memory_equal(&config, &before, sizeof config);
-    config.size = sizeof config;
-    assert_int_equal(wspool_json_attach(json, &config), 0);
-    assert_non_null(config.open.call);
-    /* ours behind ours would go round for ever, or greet twice */
-    before = config;
-    assert_int_equal(wspool_json_attach(json, &config), WSPOOL_ERR_INVAL);
-    assert_int_equal(wspool_json_attach(second, &config), WSPOOL_ERR_INVAL);
-    assert_memory_equal(&config, &before, sizeof config);
     wspool_json_free(json);
-    wspool_json_free(second);
+    talk_free(t);
+}
+
+TEST(attach_a_second_time_returns_exists_and_greets_once)
+{
+    talk *t = talk_default();
+    sim_peer *p;
+    assert_int_equal(wspool_json_attach(t->json, t->s->pool), WSPOOL_ERR_EXISTS);
+    p = sim_join(t->s, "/echo");
+    expect_greeting(p);
+    talk_expect_silence(p);
+    talk_free(t);
 }

@@ -451,17 +451,6 @@ TEST(text_that_is_no_utf8_never_comes_here)
     talk_free(t);
 }
 
-TEST(binary_without_a_hook_closes_with_1003)
-{
-    talk *t = talk_default();
-    sim_peer *p = talk_join(t, "/all");
-    sim_frame(p, FIN | OP_BINARY, "{\"type\":\"ping\"}", 15);
-    sim_pump(t->s);
-    sim_expect_close(p, WSPOOL_END_HOST_CLOSED, WSPOOL_CLOSE_UNSUPPORTED);
-    talk_expect_silence(p);
-    talk_free(t);
-}
-
 struct heard {
     size_t calls;
     char text[40];
@@ -479,11 +468,44 @@ static void hear(wspool *pool, wspool_id id, const wspool_message *message, void
                      0);
 }
 
-TEST(binary_with_a_hook_goes_there_and_nothing_else_does)
+TEST(binary_closes_with_1003_whatever_the_application_has)
+{
+    for (int hook = 0; hook < 2; hook++) {
+        struct heard h = {0};
+        talk *t = talk_new();
+        sim_peer *p;
+        t->hear = (wspool_message_hook){hook ? hear : NULL, &h};
+        talk_start(t);
+        p = talk_join(t, "/all");
+        sim_frame(p, FIN | OP_BINARY, "{\"type\":\"ping\"}", 15);
+        sim_pump(t->s);
+        sim_expect_close(p, WSPOOL_END_HOST_CLOSED, WSPOOL_CLOSE_UNSUPPORTED);
+        talk_expect_silence(p);
+        assert_int_equal(h.calls, 0);
+        talk_free(t);
+    }
+}
+
+TEST(binary_that_is_permitted_and_has_no_hook_does_nothing)
+{
+    talk *t = talk_new();
+    sim_peer *p;
+    t->config.binary = 1;
+    talk_start(t);
+    p = talk_join(t, "/all");
+    sim_frame(p, FIN | OP_BINARY, "{\"type\":\"ping\"}", 15);
+    sim_pump(t->s);
+    expect_well(p);
+    assert_int_equal(nuisances(t), 0);
+    talk_free(t);
+}
+
+TEST(binary_that_is_permitted_goes_to_the_hook_and_nothing_else_does)
 {
     struct heard h = {0};
     talk *t = talk_new();
     sim_peer *p;
+    t->config.binary = 1;
     t->hear = (wspool_message_hook){hear, &h};
     talk_start(t);
     p = talk_join(t, "/all");
