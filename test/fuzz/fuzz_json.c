@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz/fuzz_json.c - libwspool_json: what clients say (lib/json/dispatch.c, names.c), through a pool
- * with the companion attached.
+ * fuzz/fuzz_json.c - libwspool_json: messages of clients (lib/json/dispatch.c, names.c), through a
+ * pool with the companion attached.
  *
- * Demands: whatever is said, what the server says keeps to wspool/json.h, to the letter and in
- * order: test/json/talk.c judges each message, and knows for each peer and channel which offset
- * must come next. A text is answered with exactly one message (publications aside) unless it ends
- * its peer. An application's handler sees `data` that is an object. Nothing is leaked, of the
- * pool's memory and of jansson's; the books balance.
+ * Demands, whatever clients send: what the server sends is as wspool/json.h says, and publications
+ * have consecutive offsets (test/json/talk.c checks each message). Each text message has exactly
+ * one answer, publications aside, unless it closes its peer. A handler's `data` is an object.
+ * Nothing is leaked, of the pool's memory and of jansson's; the pool's counters balance.
  *
- * Input: four characters (see `begin`), then lines, of which the first character says what the
+ * Input: four characters (see `begin`), then lines. The first character of a line says what the
  * rest is:
- *     0 ... 5   that peer says it, as a text           j   a peer comes in on that target
- *     b C       the application publishes to C         x P binary to the server
- *     F P       a text that isn't its end              c P the peer closes
+ *     0 ... 5   a text message of that peer            j   a peer connects to that target
+ *     b C       the application publishes to C         x P a binary message of P
+ *     F P       the first fragment of a text message   c P P sends a Close
  *     t N       time passes                            z N memory fails from the N-th time on
- *     d         drain                                  g P its transport ends
+ *     d         drain                                  g P the transport of P ends
  */
 #include "../json/talk.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* json/talk.c - see json/talk.h. The order here is the order there. */
+/* json/talk.c - see json/talk.h. */
 #include "talk.h"
 
 #include <inttypes.h>
@@ -8,17 +8,17 @@
 
 #define OFFSET_LIMIT (INT64_C(1) << 53)
 
-/* What a peer was told, and where it stands. */
+/* The messages of a peer, and its positions. */
 struct ear {
-    json_t **list; /* NULL where a message was binary */
+    json_t **list; /* the messages; NULL for a binary one */
     size_t count;
     size_t next;
-    json_t *seats; /* by channel: its epoch, and the last offset */
+    json_t *seats; /* epoch and last offset by channel */
 };
 
 /* ------------------------------------------------------------------ hooks */
 
-/* Is the companion in order? */
+/* The invariants of the companion hold. */
 static void look(const talk *t)
 {
     if (t->json != NULL)
@@ -165,7 +165,7 @@ void talk_free(talk *t)
         fail_msg(__VA_ARGS__);                                                                     \
     } while (0)
 
-/* Has the object these members, which end in NULL, and no others? */
+/* Returns 1 if the object has exactly these members; `names` ends with NULL. */
 static int has_only(const json_t *object, const char *const *names)
 {
     size_t count = 0;
@@ -211,7 +211,7 @@ static int is_channel(const char *text)
     return 0;
 }
 
-/* A string of letters and digits, and an integer from `first` on. */
+/* epoch: a string of letters and digits; offset: an integer, `first` or above. */
 static int is_position(const json_t *object, json_int_t first)
 {
     const char *epoch = text_of(object, "epoch");
@@ -367,7 +367,7 @@ static void judge(sim_peer *p, const json_t *root, const got *told)
             types[i].judge(p, data, told);
 }
 
-/* Judges what has come since the last time. */
+/* Checks the messages that have arrived since the last call. */
 static void listen(sim_peer *p)
 {
     struct ear *ear = p->test;
@@ -468,7 +468,7 @@ static char *with_quotes(const char *text)
     return copy;
 }
 
-/* It may have been made inside a call of the pool, where the heap is watched. */
+/* The text may have been allocated inside a call of the pool, where allocations are counted. */
 static void forget(char *quoted)
 {
     int inside = sim_inside;
@@ -514,7 +514,7 @@ const json_t *talk_next(sim_peer *p)
     return ear->list[ear->next++];
 }
 
-/* Fails with both texts when they differ. */
+/* Fails and prints both if they differ. */
 static void same(const sim_peer *p, const json_t *told, json_t *expected)
 {
     assert_non_null(expected);
@@ -542,7 +542,8 @@ void talk_expect(sim_peer *p, const char *type, const char *data)
 void talk_expect_error(sim_peer *p, const char *code, int retry, const char *id)
 {
     const json_t *told = talk_next(p);
-    json_t *text = json_object_get(json_object_get(told, "data"), "message"); /* free, not empty */
+    json_t *text =
+        json_object_get(json_object_get(told, "data"), "message"); /* any text that is not empty */
     same(p, told,
          json_pack("{s:s, s:{s:s, s:O*, s:b, s:s*}, s:s}", "type", "error", "data", "code", code,
                    "message", text, "retry", retry, "id", id, "timestamp", now_of(p)));

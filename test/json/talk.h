@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * json/talk.h - a sim whose pool speaks wspool.v1.json, and a strict reader of what it says.
+ * json/talk.h - a sim whose pool speaks wspool.v1.json, and a strict check of all that it sends.
  *
- * A talk owns a sim and its companion. Whatever a peer is told in text is judged, in every test:
- * an object with exactly the members that wspool/json.h documents for its type, of their types
- * and within their bounds, in an order that a client can rely on: connection_established comes
- * first and once, a publication belongs to a channel that the peer was told it is subscribed to,
- * and has the offset that is next there.
+ * A talk owns a sim and a companion. In every test, each text message to a peer is checked against
+ * wspool/json.h:
+ * - it is an object with exactly the documented members of its type, of the documented JSON types,
+ *   within their limits;
+ * - connection_established is the first message, and is sent once;
+ * - a publication belongs to a channel that the peer was told it is subscribed to, and has the next
+ *   offset of that channel.
  *
- * Each peer has a cursor in what it was told; talk_expect and its kin move it. JSON is written
- * with ' for " where a function says so.
+ * Each peer has a cursor in its messages. The talk_expect functions compare the next message and
+ * move the cursor. Where a comment says so, JSON is written with ' instead of ".
  */
 #ifndef WSPOOL_TEST_JSON_TALK_H
 #define WSPOOL_TEST_JSON_TALK_H
@@ -24,62 +26,63 @@
 typedef struct talk {
     sim *s;
     wspool_json *json;
-    wspool_json_config config; /* change it, and s->config, before talk_start */
-    uint64_t clock;            /* what the clock hook answers */
-    const char *time;          /* how that is written */
-    int may;                   /* what the subscribe hook answers: 0 */
-    size_t asked;              /* how often it was asked; by whom, for what */
+    wspool_json_config config; /* change it and s->config before talk_start */
+    uint64_t clock;            /* result of the clock hook */
+    const char *time;          /* `clock` as a timestamp */
+    int may;                   /* result of the subscribe hook; default 0 */
+    size_t asked;              /* calls of the subscribe hook; the last one's peer and channel */
     wspool_id asker;
     char asked_for[WSPOOL_JSON_CHANNEL_MAX];
-    void (*asking)(struct talk *t, wspool_id id); /* called in it */
-    wspool_message_hook hear;                     /* the application's; none */
-    int hookless;       /* the application has no open and no close hook */
-    int loose;          /* peers join in silence, or messages are lost: their order is not judged */
-    wspool_config sims; /* the hooks of the sim */
+    void (*asking)(struct talk *t, wspool_id id); /* called by the subscribe hook; optional */
+    wspool_message_hook hear;                     /* the application's; default: absent */
+    int hookless;                                 /* the application has no open and close hooks */
+    int loose; /* do not check the order: peers join without `subscribed`, or messages are lost */
+    wspool_config sims; /* the sim's hooks */
 } talk;
 
 talk *talk_new(void);
-/* Attaches, makes the pool and the routes of sim_start. 0, or what failed (with s->no_memory). */
+/* Creates the companion, the pool and the routes of sim_start, and attaches. Returns 0, or an
+ * error, which is permitted with s->no_memory only; there is no pool then. */
 int talk_start(talk *t);
 talk *talk_default(void);
-/* Judges all that was said, and looks for leaks. */
+/* Checks all messages and that nothing has leaked, and frees everything. */
 void talk_free(talk *t);
 
-/* Ways for a peer to come in. */
+/* Ways for a peer to connect. */
 enum talk_way { TALK_RAW, TALK_BYTES, TALK_PENDING, TALK_HOSTED, TALK_HOSTED_PENDING, TALK_WAYS };
 extern const char *const talk_ways[];
-/* A talk whose peers come in by these ways; those with a pending verdict need a token hook. */
+/* Returns a talk whose peers can connect in this way: a pending verdict needs a token hook. */
 talk *talk_by(enum talk_way way);
 sim_peer *talk_come(talk *t, enum talk_way way, const char *target);
 
-/* Joins, and moves the cursor behind the greeting. */
+/* Connects a peer and skips its first messages. */
 sim_peer *talk_join(talk *t, const char *target);
 
-/* Says a text (with ' for "), and pumps. */
+/* Sends a text (with ' for ") and pumps the sim. */
 void talk_say(sim_peer *p, const char *text);
-/* The same after printf, without any change. */
+/* The same with printf's formats; quotes are not replaced. */
 void talk_print(sim_peer *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The next message; it lives as long as the talk. */
+/* Returns the next message, which is valid as long as the talk. Fails if there is none. */
 const json_t *talk_next(sim_peer *p);
-/* The next message has this type, and these data (with ' for "), and was said now. */
+/* The next message has this type, these data (with ' for ") and the present timestamp. */
 void talk_expect(sim_peer *p, const char *type, const char *data);
 void talk_expect_error(sim_peer *p, const char *code, int retry, const char *id);
-/* `met` is "" when no position was given, "recovered", or the reason why not. */
+/* `met`: "" if the client gave no position, "recovered", or the reason why it is not. */
 void talk_expect_subscribed(sim_peer *p, const char *channel, struct wspool_position at,
                             const char *met);
 void talk_expect_publication(sim_peer *p, const char *type, const char *channel,
                              struct wspool_position at, const char *data);
-/* There is nothing more. */
+/* There are no more messages. */
 void talk_expect_silence(sim_peer *p);
-/* Moves the cursor behind all that came. */
+/* Moves the cursor to the end. */
 void talk_skip(sim_peer *p);
 
 struct wspool_position talk_at(const talk *t, wspool_channel channel);
 int talk_is_member(const talk *t, wspool_channel channel, const sim_peer *p);
-/* To a channel; `data` with ' for ", or NULL. Answers what the call answered. */
+/* Publishes; `data` with ' for ", or NULL. Returns the result of wspool_json_broadcast. */
 int talk_publish(talk *t, wspool_channel channel, const char *type, const char *data);
-/* JSON written with ' for ". */
+/* Parses JSON written with ' for ". */
 json_t *talk_json(const char *text);
 
 #endif

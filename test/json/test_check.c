@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* json/test_check.c - wsp_json_check: each invariant of json/json.h, broken by hand, is seen. */
+/* json/test_check.c - wsp_json_check finds each broken invariant of session.h and handler.h. */
 #include "talk.h"
 
 #include "json/json.h"
@@ -35,8 +35,8 @@ TEST(companion_is_wrong_when_a_session_or_a_handler_is)
     size_t slot = wspool_slot(p->id);
     struct wsp_json_session *session = &t->json->sessions.entries[slot];
     assert_non_null(session->recent);
-    BROKEN(session->id, session->id + 1); /* another slot's */
-    BROKEN(session->id, 0);               /* nobody's, and yet it remembers */
+    BROKEN(session->id, session->id + 1); /* of another slot */
+    BROKEN(session->id, 0);               /* unused, but with hashes */
     BROKEN(t->json->types->call, NULL);
     BROKEN(t->json->actions->call, NULL);
     BROKEN(t->json->types->next->call, NULL);

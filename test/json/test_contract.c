@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * json/test_contract.c - the contract type by type: what a client may say, what it is answered,
- * and what it is told besides. (First messages: test_greeting.c. What is malformed:
- * test_malformed.c. Handlers that do things in the middle of a call: test_handlers.c.)
+ * json/test_contract.c - the contract, type by type: messages of a client, their answers, and the
+ * other messages of the server.
+ *
+ * First messages are in test_greeting.c, malformed ones in test_malformed.c, handlers with side
+ * effects in test_handlers.c.
  */
 #include "talk.h"
 
@@ -127,7 +129,7 @@ TEST(subscribe_takes_every_name_that_is_text)
     talk_free(t);
 }
 
-/* What is no channel, as a value of JSON. */
+/* JSON values that are not channels. */
 static const char *const no_channels[] = {
     "''",       "'x'",       "':x'",      "'global'", "'item'",     "'Item:x'",
     "'ITEM:x'", "' item:x'", "'items:x'", "'none:x'", "'global=x'", "7",
@@ -191,7 +193,7 @@ TEST(subscribe_beyond_channels_per_peer_answers_too_many_channels)
 
 /* ------------------------------------------------------------------ since */
 
-/* $E stands for the epoch, $N for another one; the head is at 3. */
+/* $E is the epoch, $N another one; the channel is at offset 3. */
 static const struct {
     const char *since;
     const char *met; /* NULL: malformed */
@@ -356,7 +358,7 @@ TEST(ping_answers_pong_whatever_its_data)
 
 /* ----------------------------------------------------------------- action */
 
-/* A handler that takes notes. */
+/* A handler that records its calls. */
 typedef struct note {
     size_t calls;
     const char *answer; /* what it answers */
@@ -520,7 +522,7 @@ TEST(action_ids_are_each_connections_own)
     talk_free(t);
 }
 
-/* Ten peers come, say something and go. How many blocks of the C library are in use behind it. */
+/* Ten peers connect, send an action and close. Returns the blocks of the C library in use then. */
 static long come_and_go(talk *t, const char *text)
 {
     size_t first = t->s->peer_count;
@@ -926,7 +928,7 @@ TEST(publication_may_have_any_data)
 
 /* ----------------------------------------------------------------- refusals */
 
-/* Data with one reference of ours, and one to give away. */
+/* Data with two references: one of the test, one to give away. */
 static json_t *shared(json_t *data)
 {
     return json_incref(data);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * json/test_greeting.c - what a peer is told when it comes in, by whichever way, and how the
- * companion is made and attached.
+ * json/test_greeting.c - the first messages to a peer, for each way to connect; creating and
+ * attaching the companion.
  */
 #include "talk.h"
 
-/* What the greeting says of the peer itself. */
+/* The next message is connection_established of this peer. */
 static void expect_established(sim_peer *p, int heartbeat, const char *server)
 {
     char data[200];
@@ -40,7 +40,7 @@ TEST(open_on_a_channels_path_says_subscribed_behind_it)
         sim_peer *b = talk_come(t, (enum talk_way)way, "/room/x");
         expect_greeting(a);
         talk_expect_subscribed(a, "global:all", talk_at(t, wspool_global("all")), "");
-        talk_expect_silence(a); /* nor does it hear of the other */
+        talk_expect_silence(a); /* nor a message about the other peer */
         expect_greeting(b);
         talk_expect_subscribed(b, "item:x", talk_at(t, wspool_item("x")), "");
         talk_expect_silence(b);
@@ -77,7 +77,7 @@ TEST(open_says_the_head_of_a_channel_that_has_gone_on)
     assert_int_equal(at.offset, 3);
     expect_greeting(b);
     talk_expect_subscribed(b, "item:x", at, "");
-    talk_expect_silence(b); /* what was before it does not come */
+    talk_expect_silence(b); /* earlier messages are not sent */
     assert_int_equal(talk_publish(t, wspool_item("x"), "news", NULL), 2);
     sim_pump(t->s);
     at.offset = 4;
@@ -98,7 +98,7 @@ TEST(open_writes_the_paths_name_as_it_is_decoded)
     talk_free(t);
 }
 
-/* The peer would be a member of a channel of which it can hear nothing. */
+/* Publications to this channel cannot be written, so the peer could not receive any. */
 TEST(open_when_the_paths_name_is_no_text_is_closed_with_4005)
 {
     static const char *const targets[] = {"/room/%FF", "/room/%ED%A0%80", "/room/a%C3",
@@ -156,7 +156,7 @@ TEST(server_is_the_hosts_own_and_is_copied)
 
 /* --------------------------------------------------- a position in the query */
 
-/* $E stands for the epoch, $U for it in capitals, $N for another one. */
+/* $E is the epoch, $U the same in capitals, $N another one. */
 static const struct {
     const char *query;
     const char *met;
@@ -254,7 +254,7 @@ TEST(position_without_a_channel_says_nothing)
     talk_free(t);
 }
 
-/* Who asks for the position, renders a list, and then comes in. */
+/* A host asks for the position and renders a page; then the client of the page connects. */
 TEST(position_of_an_empty_channel_is_met_when_nothing_was_published)
 {
     for (int missed = 0; missed < 2; missed++) {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * json/test_handlers.c - handlers and hooks that do things in the middle of a call: to the peer
- * that speaks, to others, to the registry they were found in. Built with the sanitizers, this is
- * where something used after it was freed would be seen.
+ * json/test_handlers.c - handlers and hooks with side effects: on the peer whose message they
+ * handle, on other peers, and on the list of handlers. With the sanitizers these tests find uses
+ * after free.
  */
 #include "talk.h"
 
-/* A deed is what a handler does; it is given the world, and may count. */
+/* What a handler does, with all that it needs. */
 typedef struct deed {
     talk *t;
     void (*act)(struct deed *d, wspool_id id);
@@ -23,7 +23,7 @@ static const char *doing(wspool_json *json, wspool *pool, wspool_id id, const js
     (void)json, (void)pool;
     d->calls++;
     d->act(d, id);
-    /* whatever it was, the data are still there */
+    /* the data are valid after any side effect */
     assert_string_equal(json_string_value(json_object_get(data, "text")), "hello");
     return d->answer;
 }
@@ -422,7 +422,7 @@ TEST(close_hook_that_speaks_reaches_the_others_only)
     talk_free(t);
 }
 
-/* Handlers of all kinds, many peers, everything cut at random. */
+/* Handlers of all kinds, many peers, input and output split at random. */
 TEST(handlers_of_all_kinds_at_random_do_no_harm)
 {
     static void (*const acts[])(deed *, wspool_id) = {publish_it,     close_it,   register_many,

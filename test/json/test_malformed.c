@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * json/test_malformed.c - what is no message of the contract: each gets an error, draws on the
- * nuisance budget until that is spent, and does no harm.
+ * json/test_malformed.c - messages that are not of the contract: each gets an error, charges the
+ * abuse budget, and has no other effect. Binary messages.
  */
 #include "talk.h"
 
@@ -165,7 +165,7 @@ TEST(message_that_is_malformed_gets_an_error_and_does_no_harm)
     }
 }
 
-/* Cut anywhere, a good message is a bad one, and nothing else happens. */
+/* A valid message that is cut off anywhere is malformed, and has no other effect. */
 TEST(message_that_is_cut_off_anywhere_is_malformed)
 {
     static const char text[] =
@@ -216,7 +216,7 @@ TEST(message_whose_bytes_are_damaged_never_does_harm)
 
 /* -------------------------------------------------------------------- depth */
 
-/* A ping whose envelope and data nest `depth` deep in all: the envelope is the first. */
+/* Sends a ping that nests `depth` deep; the envelope is the first level. */
 static char *nested(unsigned depth, const char *open, const char *close)
 {
     blob text = {0};

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * json/test_memory.c - all that the companion does, with its first, second, third ... allocation
- * failing, and then with all behind that one failing too. Whose allocations: those of jansson,
- * which is given an allocator of the test's own (in every build; and it must be given its blocks
- * back); those of the C library, the companion's own among them (only where malloc can be
- * interposed: no sanitizer, no valgrind); and those of the pool.
+ * json/test_memory.c - every scenario again for each of its allocations: that one fails, then that
+ * one and all after it. The allocations are those of
+ * - jansson, which gets an allocator of this test (in every build); blocks of jansson must be freed
+ *   by that allocator;
+ * - the C library, the companion's included (only where malloc can be interposed: not with a
+ *   sanitizer or valgrind);
+ * - the pool.
  *
- * After each: no crash, nothing leaked, nothing half said (the judge of talk.c looks), and a
- * newcomer is served as if nothing had been. (What handlers were told is not compared: the lexer
- * of jansson 2.14 leaves out a byte that it has no room for.)
+ * After each run: no crash, no leak, no incomplete message (talk.c checks), and a new peer is
+ * served normally. The data that handlers got are not compared: jansson 2.14 omits a byte for which
+ * it has no memory.
  */
 #include "talk.h"
 
@@ -57,7 +59,7 @@ static void jansson_free(void *block)
         return;
     h--;
     if (h->mark != MARK)
-        abort(); /* no block of ours */
+        abort(); /* not a block of this allocator */
     h->mark = 0;
     jansson.live -= (long)h->inside;
     free(h);
@@ -94,7 +96,7 @@ static size_t how_many_failed(const talk *t, enum whose whose)
 
 /* ----------------------------------------------------------------- scenarios
  *
- * Any step may fail; nothing is expected here but what must hold even so. */
+ * Any step may fail. Only what must hold even then is checked here. */
 
 static size_t done;
 static const char *refusal;
@@ -177,7 +179,7 @@ static void talking(talk *t)
     say(p, "{");
 }
 
-/* A client asks until it is told that it was done: it was done once, whatever was lost. */
+/* A client repeats an action until it is acknowledged: it is run at most once. */
 static void acting(talk *t)
 {
     sim_peer *p;
@@ -209,7 +211,7 @@ static void publishing(talk *t)
             int members = wspool_member_count(pool, all);
             int n = SIM_IN(
                 wspool_json_broadcast(t->json, pool, all, "news", json_incref(data), NULL, NULL));
-            /* jansson judges the name; where it has no memory, the name is none */
+            /* jansson checks the name; without memory the name counts as invalid */
             if (n != WSPOOL_ERR_INVAL)
                 expect_memory_or(n, 0);
             assert_int_equal(data->refcount, 1);
@@ -238,7 +240,7 @@ static void draining(talk *t)
     for (int i = 0; i < 4; i++)
         sim_join(t->s, "/all");
     rc = SIM_IN(wspool_json_drain(t->json, t->s->pool, 2 * SEC, t->s->now));
-    assert_int_equal(rc, 0); /* if need be, unannounced */
+    assert_int_equal(rc, 0); /* without memory: without the message */
     sim_pass(t->s, 10 * SEC);
     assert_int_equal(sim_stats(t->s).peers, 0);
 }
@@ -288,7 +290,7 @@ static void serves_afterwards(talk *t)
     talk_expect_silence(p);
 }
 
-/* One run; answers how many allocations were made to fail. */
+/* Runs a scenario. Returns how many allocations failed. */
 static size_t one_run(size_t i, enum whose whose, size_t fail_at, int fail_on)
 {
     talk *t = talk_new();
@@ -315,7 +317,7 @@ static void fail_each(enum whose whose, int fail_on)
 {
     for (size_t i = 0; i < SCENARIOS; i++) {
         size_t n = 1;
-        /* once the scenario is over before the n-th, all have been tried */
+        /* until the scenario has fewer than n allocations */
         while (one_run(i, whose, n, fail_on) > 0)
             n += getenv("WSPOOL_SLOW") != NULL ? 7 : 1;
         print_message("%s, %s: %zu allocations\n", scenarios[i].name, whose_words[whose], n - 1);
@@ -382,7 +384,7 @@ TEST(subscribe_when_the_pool_has_no_memory_answers_unavailable)
     talk_free(t);
 }
 
-/* One whose repeats could not be known is not done at all. */
+/* An action whose id cannot be remembered is not run. */
 TEST(action_when_there_is_no_memory_for_its_id_answers_unavailable)
 {
     size_t unavailable = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* json/test_names.c - channels, epochs and times as the contract writes them, and back. */
+/* json/test_names.c - channels, epochs and times as text, and back. */
 #define _POSIX_C_SOURCE 200809L /* setenv, tzset */
 #include <stddef.h>
 #include <stdint.h>
@@ -21,7 +21,7 @@ static const struct {
              {WSPOOL_SESSION, "session:"},
              {WSPOOL_TOPIC, "topic:"}};
 
-/* Memory of exactly these bytes, so that the sanitizers see a step too far. */
+/* Returns a copy of exactly this size, so that sanitizers see its end. */
 static char *exactly(const void *bytes, size_t len)
 {
     char *copy = malloc(len > 0 ? len : 1);
@@ -321,7 +321,7 @@ TEST(time_is_written_as_iso_8601_in_utc)
         expect_time(table[i].ms, table[i].text);
 }
 
-/* The last moment that has four digits stands for all behind it. */
+/* Later times are written as the last time with a year of four digits. */
 TEST(time_beyond_the_year_9999_stays_there)
 {
     static const uint64_t table[] = {UINT64_C(253402300800000),
@@ -334,7 +334,7 @@ TEST(time_beyond_the_year_9999_stays_there)
         expect_time(table[i], "9999-12-31T23:59:59.999Z");
 }
 
-/* Every day of eight thousand years, counted by the rule alone. */
+/* Every day of eight thousand years, computed by the calendar rules. */
 TEST(time_of_every_day_follows_the_calendar)
 {
     static const int lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
