@@ -133,15 +133,18 @@ deps:
 	@PYTHON='$(PYTHON)' test/tools/deps build check lint
 
 # All proofs; the last lines are those of prove. The sub-make comes after deps, which may have
-# installed the compiler that it needs.
+# installed the compiler that it needs. The mutants take longest, so they come first; then those
+# that wait for sockets and browsers. One more is run than there are processors, since these wait.
+CHECKS := $(LOOP_TESTS) $(VALGRIND_TESTS) $(TSAN_TESTS) $(RELEASE_TESTS) $(ASAN_TESTS) \
+          $(FUZZ_TESTS) $(ABI_TESTS)
+
 check:
 	@PYTHON='$(PYTHON)' test/tools/deps build check
 	@$(MAKE) --no-print-directory $(parallel) $(strict) check-programs
 	@MAKEFLAGS= MAKELEVEL= $(strict) PYTHON='$(PYTHON)' CC='$(CC)' \
 	    WSPOOL_COMPANIONS='$(COMPANIONS)' \
-	    prove --timer -j$(JOBS) --exec '$(PYTHON) test/tools/run-test' \
-	    $(LOOP_TESTS) $(VALGRIND_TESTS) $(TSAN_TESTS) $(RELEASE_TESTS) $(ASAN_TESTS) \
-	    $(FUZZ_TESTS) $(ABI_TESTS) test/mutants/run
+	    prove --timer -j$$(($(JOBS) + 1)) --exec '$(PYTHON) test/tools/run-test' \
+	    test/mutants/run $(CHECKS)
 
 check-programs: all stage $(CLANG_CHECKED) $(ASAN_TESTS) $(TSAN_TESTS) $(VALGRIND_TESTS) \
                 $(RELEASE_TESTS) $(FUZZ_TESTS) $(BENCHES) $(NET_BENCH) $(COSTS) \
