@@ -142,7 +142,7 @@ check:
 	@PYTHON='$(PYTHON)' test/tools/deps build check
 	@$(MAKE) --no-print-directory $(parallel) $(strict) check-programs
 	@MAKEFLAGS= MAKELEVEL= $(strict) PYTHON='$(PYTHON)' CC='$(CC)' \
-	    WSPOOL_COMPANIONS='$(COMPANIONS)' \
+	    WSPOOL_COMPANIONS='$(COMPANIONS)' CHECKED='$(CHECKS)' \
 	    prove --timer -j$$(($(JOBS) + 1)) --exec '$(PYTHON) test/tools/run-test' \
 	    test/mutants/run $(CHECKS)
 
