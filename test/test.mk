@@ -5,8 +5,8 @@ CLANG  ?= clang
 # The Python of the tests: Debian's own, since that is the one that finds python3-websockets.
 PYTHON ?= /usr/bin/python3
 
-.PHONY: deps check check-programs conformance mutants bench costs coverage fast-tests \
-        mutation-sample lint format stage
+.PHONY: deps check check-programs nightly nightly-programs conformance mutants bench costs coverage \
+        fast-tests mutation-sample lint format stage
 
 # -------------------------------------------------------------------- variants
 
@@ -101,14 +101,15 @@ build/valgrind/%: build/release/%
 	@mkdir -p $(@D)
 	$(Q)ln -f $< $@
 
+EVERY_KIND     := unit sim laws hostile oom $(COMPANIONS)
 of_kinds        = $(foreach k,$(2),$(addprefix build/$(1)/,$(call programs,$(k))))
-ASAN_TESTS     := $(call of_kinds,asan,loop unit sim laws hostile oom $(COMPANIONS))
+ASAN_TESTS     := $(call of_kinds,asan,loop $(EVERY_KIND))
 TSAN_TESTS     := $(call of_kinds,tsan,threads)
 VALGRIND_TESTS := $(call of_kinds,valgrind,sim) build/valgrind/test/loop/test_thousand
 # Memory that wslay asks for can only be made to fail where no sanitizer has taken malloc over.
 RELEASE_TESTS  := $(call of_kinds,release,oom hostile) build/release/test/json/test_memory
-COV_TESTS      := $(call of_kinds,cov,unit sim laws hostile oom $(COMPANIONS))
-FAST_TESTS     := $(call of_kinds,fast,unit sim laws hostile oom $(COMPANIONS))
+COV_TESTS      := $(call of_kinds,cov,$(EVERY_KIND))
+FAST_TESTS     := $(call of_kinds,fast,$(EVERY_KIND))
 BENCHES        := $(call of_kinds,release,bench)
 ABI_TESTS      := $(sort $(wildcard test/abi/*.py test/laws/*.py test/costs/*.py))
 LOOP_TESTS     := $(sort $(wildcard $(foreach e,sh py js mjs,\
@@ -151,6 +152,20 @@ check:
 check-programs: all stage $(CLANG_CHECKED) $(ASAN_TESTS) $(TSAN_TESTS) $(VALGRIND_TESTS) \
                 $(RELEASE_TESTS) $(FUZZ_TESTS) $(BENCHES) $(NET_BENCH) $(COSTS) \
                 $(EXAMPLES:%=build/examples-asan/%)
+
+# The long forms of what make check does in minutes.
+NIGHTLY_FUZZ ?= 300
+
+nightly: check
+	@$(MAKE) --no-print-directory conformance
+	@$(MAKE) --no-print-directory mutants
+	@$(MAKE) --no-print-directory $(parallel) $(strict) nightly-programs
+	@TEST_TIMEOUT=3600 prove --timer -j$(JOBS) --exec '$(PYTHON) test/tools/run-test' \
+	    $(call of_kinds,valgrind,$(EVERY_KIND))
+	@$(MAKE) --no-print-directory fuzz FUZZ_TIME=$(NIGHTLY_FUZZ)
+	@$(MAKE) --no-print-directory coverage
+
+nightly-programs: $(call of_kinds,valgrind,$(EVERY_KIND))
 
 # What a user would get, for the tests that build against it.
 stage: lib
@@ -203,6 +218,7 @@ format:
 help::
 	@echo
 	@echo 'make check      sets up, builds with gcc and clang, runs every test'
+	@echo 'make nightly    that, and the long forms: conformance, mutants, valgrind, fuzz, coverage'
 	@echo 'make deps       installs the Debian packages that are missing for all of this'
 	@echo 'make conformance  the echo server against RFC 6455 and RFC 7692, in full'
 	@echo 'make mutants    breaks the library on purpose, in every way that the tests must see'
