@@ -496,25 +496,6 @@ TEST(connection_when_ended_from_any_state_is_closed_and_told_once)
     }
 }
 
-TEST(refusal_when_flushed_is_closed)
-{
-    struct world *w = world_open();
-    struct wsp_conn *conn = make(w, 0, WSP_REFUSED);
-    static const char answer[] = "HTTP/1.1 404 Not Found\r\n\r\n";
-    uint8_t bytes[100];
-    assert_int_equal(wsp_outq_control(&conn->out, &w->link.stock, answer, sizeof answer - 1), 0);
-    assert_int_equal(wsp_conn_wants(conn), WSPOOL_READ | WSPOOL_WRITE);
-    size_t len = peek(conn, bytes, sizeof bytes);
-    assert_int_equal(len, sizeof answer - 1);
-    assert_int_equal(ack(w, conn, 10), 0);
-    assert_int_equal(conn->state, WSP_REFUSED);
-    wsp_conn_writable(&w->link, conn);
-    assert_int_equal(peek(conn, bytes, sizeof bytes), len - 10);
-    assert_int_equal(ack(w, conn, len - 10), 0);
-    assert_int_equal(conn->state, WSP_CLOSED);
-    world_close(w);
-}
-
 TEST(check_when_the_books_are_cooked_sees_it)
 {
     struct world *w = world_open();
@@ -542,80 +523,6 @@ TEST(check_when_the_books_are_cooked_sees_it)
 
 /* --------------------------------------------------------------- pings, pongs */
 
-TEST(ping_when_nothing_is_heard_comes_on_time_and_again)
-{
-    struct world *w = world_open();
-    struct wsp_conn *conn = open_one(w, 0);
-    uint64_t due = w->link.now + 30 * SEC;
-    (void)noticed(w, conn);
-    for (size_t i = 1; i <= 5; i++) {
-        sleep_until(w, due - 1);
-        assert_true(wsp_outq_empty(&conn->out));
-        sleep_until(w, due + WSP_TIMERS_TICK);
-        assert_true(noticed(w, conn));
-        assert_int_equal(take_all(w, conn), 1);
-        expect_sent(w, 0, WSP_PING, "", 0);
-        assert_int_equal(wsp_count_read(&w->count.pings_sent), i);
-        sleep_for(w, SEC);
-        receive_frame(w, conn, FRAME_FIN | WSP_PONG, "", 0);
-        due = w->link.now + 30 * SEC;
-        assert_int_equal(wsp_count_read(&w->count.pongs_received), i);
-    }
-    assert_int_equal(wsp_count_read(&w->count.nuisances), 0); /* they were asked for */
-    assert_true(w->fired <= 5 + 5); /* for each ping, and for the deadline of each pong */
-    assert_int_equal(conn->state, WSP_OPEN);
-    world_close(w);
-}
-
-TEST(ping_when_it_has_jitter_varies_within_it)
-{
-    struct world *w = world_open();
-    uint64_t least = UINT64_MAX, most = 0;
-    w->config.ping_jitter = 10;
-    for (int i = 0; i < 400; i++) {
-        struct wsp_conn *conn = open_one(w, (uint32_t)i % CONNS);
-        uint64_t interval = conn->alarm - w->link.now;
-        assert_true(interval >= 27 * SEC && interval <= 33 * SEC);
-        least = interval < least ? interval : least;
-        most = interval > most ? interval : most;
-        wsp_conn_end(&w->link, conn, WSPOOL_END_EOF);
-    }
-    assert_true(least < 28 * SEC && most > 32 * SEC); /* it does vary */
-    world_close(w);
-}
-
-TEST(ping_when_not_answered_ends_it)
-{
-    struct world *w = world_open();
-    struct wsp_conn *conn = open_one(w, 0);
-    uint64_t opened = w->link.now;
-    sleep_until(w, opened + 31 * SEC);
-    assert_int_equal(take_all(w, conn), 1);
-    uint64_t pinged = conn->alarm - 10 * SEC;
-    expect_time(pinged, opened + 30 * SEC);
-    expect_time(when_it_changes(w, conn), pinged + 10 * SEC);
-    assert_int_equal(conn->state, WSP_CLOSED);
-    assert_int_equal(conn->end, WSPOOL_END_PONG_TIMEOUT);
-    assert_true(wsp_outq_empty(&conn->out)); /* without a word */
-    world_close(w);
-}
-
-TEST(ping_when_any_byte_comes_is_answered)
-{
-    struct world *w = world_open();
-    struct wsp_conn *conn = open_one(w, 0);
-    sleep_for(w, 31 * SEC);
-    assert_true(conn->flags & WSP_PINGED);
-    receive(w, conn, "", 0); /* none has come */
-    assert_true(conn->flags & WSP_PINGED);
-    receive(w, conn, "\x81", 1);
-    assert_false(conn->flags & WSP_PINGED);
-    assert_int_equal(conn->alarm, w->link.now + 30 * SEC);
-    sleep_for(w, 15 * SEC);
-    assert_int_equal(conn->state, WSP_OPEN);
-    world_close(w);
-}
-
 TEST(ping_when_its_interval_is_shorter_than_the_wait_for_its_answer_keeps_it)
 {
     struct world *w = world_open();
@@ -628,18 +535,6 @@ TEST(ping_when_its_interval_is_shorter_than_the_wait_for_its_answer_keeps_it)
         assert_int_equal(take_all(w, conn), 1);
         receive_frame(w, conn, FRAME_FIN | WSP_PONG, "", 0);
     }
-    world_close(w);
-}
-
-TEST(ping_when_switched_off_never_comes)
-{
-    struct world *w = world_open();
-    w->config.ping_interval = 0;
-    struct wsp_conn *conn = open_one(w, 0);
-    assert_int_equal(wsp_timers_next(&w->link.timers), WSP_TIMERS_NEVER);
-    sleep_for(w, 86400 * SEC);
-    assert_int_equal(conn->state, WSP_OPEN);
-    assert_true(wsp_outq_empty(&conn->out));
     world_close(w);
 }
 
@@ -657,44 +552,6 @@ TEST(ping_when_there_is_no_memory_is_tried_again)
     assert_int_equal(conn->state, WSP_OPEN);
     assert_int_equal(wsp_count_read(&w->count.pings_sent), 1);
     assert_int_equal(take_all(w, conn), 1);
-    world_close(w);
-}
-
-TEST(ping_of_the_peer_when_read_is_answered_with_its_payload)
-{
-    struct world *w = world_open();
-    struct wsp_conn *conn = open_one(w, 0);
-    uint8_t payload[WSP_CONTROL_MAX];
-    uint64_t random = 91;
-    for (size_t len = 0; len <= sizeof payload; len++) {
-        frame_fill(payload, len, &random);
-        (void)noticed(w, conn);
-        receive_frame(w, conn, FRAME_FIN | WSP_PING, payload, len);
-        assert_true(noticed(w, conn));
-        assert_int_equal(take_all(w, conn), 1);
-        expect_sent(w, 0, WSP_PONG, payload, len);
-    }
-    assert_int_equal(wsp_count_read(&w->count.pings_received), 126);
-    assert_int_equal(wsp_count_read(&w->count.nuisances), 126);
-    assert_int_equal(wsp_count_read(&w->count.frames), 126);
-    world_close(w);
-}
-
-TEST(pings_when_too_many_to_answer_drop_pongs_and_count_them)
-{
-    struct world *w = world_open();
-    struct wsp_conn *conn = open_one(w, 0);
-    uint8_t payload[WSP_CONTROL_MAX] = {0};
-    for (uint32_t i = 0; i < 500; i++) {
-        memcpy(payload, &i, sizeof i);
-        receive_frame(w, conn, FRAME_FIN | WSP_PING, payload, sizeof payload);
-    }
-    uint64_t dropped = wsp_count_read(&w->count.pongs_dropped);
-    assert_int_equal(take_all(w, conn), 500 - dropped);
-    assert_int_not_equal(dropped, 0);
-    uint32_t last;
-    memcpy(&last, w->sent[w->sent_count - 1].payload, sizeof last);
-    assert_int_equal(last, 499);
     world_close(w);
 }
 
@@ -808,154 +665,6 @@ TEST(pong_when_it_answers_a_ping_is_no_nuisance)
 }
 
 /* -------------------------------------------------------------------- closing */
-
-TEST(close_of_the_peer_when_lawful_is_echoed_and_then_it_is_over)
-{
-    static const struct {
-        const char *payload;
-        size_t len;
-        int code;
-        size_t echo; /* bytes of the payload that come back */
-    } cases[] = {
-        {"", 0, 1005, 0},
-        {"\x03\xe8", 2, 1000, 2},
-        {"\x03\xe9gone", 6, 1001, 2}, /* the reason is not repeated */
-        {"\x03\xf6", 2, 1014, 2},
-        {"\x13\x87", 2, 4999, 2},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct world *w = world_open();
-        struct wsp_conn *conn = open_one(w, 0);
-        (void)noticed(w, conn);
-        receive_frame(w, conn, FRAME_FIN | WSP_CLOSE, cases[i].payload, cases[i].len);
-        assert_int_equal(conn->state, WSP_CLOSING);
-        assert_int_equal(conn->end, WSPOOL_END_PEER_CLOSED);
-        assert_int_equal(conn->code_received, cases[i].code);
-        assert_true(conn->flags & WSP_CLOSE_RECEIVED);
-        assert_int_equal(events(w, conn), WSP_EVENT_LEAVE);
-        assert_true(noticed(w, conn));
-        assert_int_equal(take_all(w, conn), 1);
-        expect_sent(w, 0, WSP_CLOSE, cases[i].payload, cases[i].echo);
-        assert_int_equal(conn->state, WSP_CLOSED);
-        assert_int_equal(conn->code_sent, cases[i].code);
-        assert_int_equal(events(w, conn), WSP_EVENT_ENDED | WSP_EVENT_LEAVE);
-        world_close(w);
-    }
-}
-
-TEST(close_of_the_peer_when_unlawful_is_answered_with_the_fault)
-{
-    static const struct {
-        const char *payload;
-        size_t len;
-        enum wspool_end end;
-        int code;
-        const char *reason;
-    } cases[] = {
-        {"\x03", 1, WSPOOL_END_PROTOCOL, 1002, "protocol error"},
-        {"\x03\xed", 2, WSPOOL_END_PROTOCOL, 1002, "protocol error"},
-        {"\x00\x00", 2, WSPOOL_END_PROTOCOL, 1002, "protocol error"},
-        {"\x13\x88", 2, WSPOOL_END_PROTOCOL, 1002, "protocol error"},
-        {"\x03\xe8\xff", 3, WSPOOL_END_BAD_UTF8, 1007, "text that is not UTF-8"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct world *w = world_open();
-        struct wsp_conn *conn = open_one(w, 0);
-        receive_frame(w, conn, FRAME_FIN | WSP_CLOSE, cases[i].payload, cases[i].len);
-        assert_int_equal(conn->end, cases[i].end);
-        expect_close_sent(w, conn, cases[i].code, cases[i].reason);
-        assert_int_equal(conn->state, WSP_CLOSED); /* it has said its Close */
-        world_close(w);
-    }
-}
-
-TEST(bytes_when_they_follow_a_close_are_nothing)
-{
-    struct world *w = world_open();
-    struct wsp_conn *conn = open_one(w, 0);
-    uint8_t bytes[200];
-    size_t len = frame_client(bytes, FRAME_FIN | WSP_TEXT, "before", 6);
-    len += frame_client(bytes + len, FRAME_FIN | WSP_CLOSE, code_1000, 2);
-    len += frame_client(bytes + len, FRAME_FIN | WSP_TEXT, "behind", 6);
-    len += frame_client(bytes + len, FRAME_FIN | WSP_PING, "", 0);
-    len += frame_client(bytes + len, FRAME_FIN | WSP_CLOSE, "\x0f\xa0", 2);
-    memcpy(bytes + len, "\xff\xff\xff", 3);
-    receive(w, conn, bytes, len + 3);
-    receive(w, conn, bytes, len);
-    assert_int_equal(conn->code_received, 1000);
-    assert_int_equal(w->messages, 1);
-    assert_string_equal(w->last, "before");
-    assert_int_equal(wsp_count_read(&w->count.pings_received), 0);
-    assert_int_equal(conn->end, WSPOOL_END_PEER_CLOSED);
-    assert_int_equal(take_all(w, conn), 1);
-    assert_int_equal(conn->state, WSP_CLOSED);
-    world_close(w);
-}
-
-TEST(close_of_the_host_when_messages_wait_comes_behind_them)
-{
-    for (int peer_first = 0; peer_first < 2; peer_first++) {
-        struct world *w = world_open();
-        struct wsp_conn *conn = open_one(w, 0);
-        for (int i = 0; i < 3; i++) {
-            assert_int_equal(push(w, conn, 10), 0);
-        }
-        wsp_conn_close(&w->link, conn, WSPOOL_END_HOST_CLOSED, 1000, "bye", 3, 0);
-        assert_int_equal(wsp_conn_wants(conn), WSPOOL_READ | WSPOOL_WRITE);
-        receive_frame(w, conn, FRAME_FIN | WSP_TEXT, "too late", 8);
-        receive_frame(w, conn, FRAME_FIN | WSP_PING, "too late", 8);
-        assert_int_equal(w->messages, 0);
-        if (peer_first) { /* both have begun, and neither has seen the other's */
-            receive_frame(w, conn, FRAME_FIN | WSP_CLOSE, "\x03\xe9", 2);
-            assert_int_equal(conn->state, WSP_CLOSING); /* the messages are still to be sent */
-        }
-        assert_int_equal(take_all(w, conn), 4);
-        expect_sent(w, 2, WSP_TEXT, "mmmmmmmmmm", 10);
-        expect_sent(w, 3, WSP_CLOSE,
-                    "\x03\xe8"
-                    "bye",
-                    5);
-        if (!peer_first) {
-            assert_int_equal(conn->state, WSP_CLOSING);
-            sleep_for(w, SEC);
-            receive_frame(w, conn, FRAME_FIN | WSP_CLOSE, "\x03\xe9", 2);
-        }
-        assert_int_equal(conn->state, WSP_CLOSED);
-        assert_int_equal(conn->end, WSPOOL_END_HOST_CLOSED);
-        assert_int_equal(conn->code_sent, 1000);
-        assert_int_equal(conn->code_received, 1001);
-        assert_int_equal(conn->lost, 0);
-        assert_int_equal(wsp_count_read(&w->count.sent), 3);
-        assert_int_equal(wsp_count_read(&w->count.waiting_bytes), 0);
-        world_close(w);
-    }
-}
-
-TEST(close_of_the_host_when_dropping_sends_only_what_is_under_way)
-{
-    struct world *w = world_open();
-    struct wsp_conn *conn = open_one(w, 0);
-    uint8_t bytes[200];
-    for (int i = 0; i < 5; i++) {
-        assert_int_equal(push(w, conn, 10), 0);
-    }
-    assert_int_equal(peek(conn, bytes, sizeof bytes), 60);
-    assert_int_equal(ack(w, conn, 12 + 3), 0); /* one, and a part of the second */
-    wsp_conn_close(&w->link, conn, WSPOOL_END_SLOW, 4100, "slow", 4, 1);
-    assert_int_equal(conn->lost, 3);
-    assert_int_equal(wsp_count_read(&w->count.dropped_closed), 3);
-    assert_int_equal(wsp_count_read(&w->count.waiting_bytes), 9);
-    wsp_conn_writable(&w->link, conn);
-    assert_int_equal(peek(conn, bytes, sizeof bytes), 9 + 2 + 2 + 4);
-    assert_int_equal(ack(w, conn, 17), 0);
-    receive_frame(w, conn, FRAME_FIN | WSP_CLOSE, "\x10\x04", 2);
-    assert_int_equal(conn->state, WSP_CLOSED);
-    assert_int_equal(conn->code_sent, 4100);
-    assert_int_equal(wsp_count_read(&w->count.sent), 2);
-    wsp_conn_fini(&w->link, conn, 0);
-    assert_int_equal(conn->lost, 3);
-    world_close(w);
-}
 
 TEST(close_when_not_answered_ends_after_its_time)
 {
@@ -1075,43 +784,6 @@ TEST(ends_when_failed_say_the_code_and_text_of_the_header)
 }
 
 /* --------------------------------------------------------------- what comes in */
-
-TEST(peer_when_it_breaks_a_rule_is_closed_with_its_code_and_its_close_is_found)
-{
-    static const struct {
-        const char *bytes;
-        size_t len;
-        enum wspool_end end;
-        int code;
-        const char *reason;
-    } cases[] = {
-        {"\x81\x00", 2, WSPOOL_END_PROTOCOL, 1002, "protocol error"}, /* not masked */
-        {"\x83\x80\0\0\0\0", 6, WSPOOL_END_PROTOCOL, 1002, "protocol error"},
-        {"\x80\x80\0\0\0\0", 6, WSPOOL_END_PROTOCOL, 1002, "protocol error"},
-        {"\x81\x81\0\0\0\0\xff", 7, WSPOOL_END_BAD_UTF8, 1007, "text that is not UTF-8"},
-        {"\x82\xfe\x03\xe9\0\0\0\0", 8, WSPOOL_END_TOO_BIG, 1009, "message too big"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct world *w = world_open();
-        struct wsp_conn *conn = open_one(w, 0);
-        receive_frame(w, conn, FRAME_FIN | WSP_TEXT, "good", 4);
-        receive(w, conn, cases[i].bytes, cases[i].len);
-        assert_int_equal(conn->state, WSP_CLOSING);
-        assert_int_equal(conn->end, cases[i].end);
-        expect_close_sent(w, conn, cases[i].code, cases[i].reason);
-        if (cases[i].end == WSPOOL_END_TOO_BIG) {
-            uint8_t rest[LIMIT + 1] = {0x88, 0x80}; /* looks like a Close */
-            receive(w, conn, rest, sizeof rest);
-            assert_int_equal(conn->state, WSP_CLOSING);
-        }
-        receive_frame(w, conn, FRAME_FIN | WSP_TEXT, "late", 4);
-        receive_frame(w, conn, FRAME_FIN | WSP_CLOSE, code_1000, 2);
-        assert_int_equal(conn->state, WSP_CLOSED);
-        assert_int_equal(conn->code_received, 1000);
-        assert_int_equal(w->messages, 1);
-        world_close(w);
-    }
-}
 
 TEST(memory_when_it_fails_anywhere_ends_or_closes_with_nomem)
 {
@@ -1238,27 +910,6 @@ TEST(output_when_more_waits_than_was_peeked_is_noticed_again)
     world_close(w);
 }
 
-TEST(output_when_it_stands_still_ends_it_after_flush_time)
-{
-    /* Later than one ping, and behind one that falls due meanwhile. */
-    static const uint64_t times[] = {SEC, 29 * SEC, 45 * SEC, 7 * SEC + 13};
-    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
-        for (int pinged = 0; pinged < 2; pinged++) {
-            struct world *w = world_open();
-            w->config.flush_time = 20 * SEC;
-            w->config.pong_time = 1000 * SEC;
-            struct wsp_conn *conn = open_one(w, 0);
-            sleep_for(w, times[i] + (pinged ? 30 * SEC : 0));
-            uint64_t blocked = w->link.now;
-            block_it(w, conn, 10);
-            expect_stamped_time(when_it_changes(w, conn), blocked + 20 * SEC);
-            assert_int_equal(conn->state, WSP_CLOSED);
-            assert_int_equal(conn->end, WSPOOL_END_FLUSH_TIMEOUT);
-            world_close(w);
-        }
-    }
-}
-
 TEST(output_when_it_moves_has_the_whole_flush_time_again)
 {
     struct world *w = world_open();
@@ -1304,32 +955,6 @@ TEST(output_when_all_was_taken_forgets_that_it_stood_still)
     world_close(w);
 }
 
-TEST(output_when_flush_time_is_off_may_stand_still)
-{
-    struct world *w = world_open();
-    w->config.flush_time = 0;
-    struct wsp_conn *conn = open_one(w, 0);
-    block_it(w, conn, 0);
-    assert_int_equal(when_it_changes(w, conn), UINT64_MAX);
-    assert_int_equal(conn->out.count, 1); /* nor was a ping put in its way */
-    assert_null(conn->out.control);
-    world_close(w);
-}
-
-TEST(pong_when_output_is_blocked_is_not_awaited)
-{
-    struct world *w = world_open();
-    w->config.flush_time = 0;
-    struct wsp_conn *conn = open_one(w, 0);
-    sleep_for(w, 31 * SEC);
-    assert_int_equal(take_all(w, conn), 1); /* our ping */
-    block_it(w, conn, 0);
-    sleep_for(w, 100 * SEC); /* its answer lies in a socket that nobody reads */
-    assert_int_equal(conn->state, WSP_OPEN);
-    assert_int_equal(when_it_changes(w, conn), UINT64_MAX);
-    world_close(w);
-}
-
 TEST(pong_when_output_flows_again_is_awaited_anew)
 {
     struct world *w = world_open();
@@ -1346,149 +971,7 @@ TEST(pong_when_output_flows_again_is_awaited_anew)
     world_close(w);
 }
 
-TEST(pressure_when_half_full_and_an_eighth_is_told_once_each)
-{
-    struct world *w = world_open();
-    w->config.queue_bytes = 1200; /* 100 messages of 12 */
-    w->config.queue_messages = 1000;
-    for (int by_count = 0; by_count < 2; by_count++) {
-        struct wsp_conn *conn = open_one(w, (uint32_t)by_count);
-        uint8_t room[2000];
-        if (by_count) {
-            w->config.queue_bytes = 1000000;
-            w->config.queue_messages = 100;
-        }
-        for (int i = 0; i < 50; i++) {
-            assert_int_equal(push(w, conn, 10), 0);
-        }
-        assert_int_equal(events(w, conn), 0);
-        assert_int_equal(push(w, conn, 10), 0); /* above half */
-        assert_int_equal(events(w, conn), WSP_EVENT_PRESSURE);
-        assert_true(conn->out.marks & WSP_MARK_PRESSED);
-        for (int i = 0; i < 9; i++) {
-            assert_int_equal(push(w, conn, 10), 0);
-        }
-        assert_int_equal(events(w, conn), 0);
-        assert_int_equal(peek(conn, room, sizeof room), 720);
-        assert_int_equal(ack(w, conn, 47 * 12), 0); /* 13 are left */
-        assert_int_equal(events(w, conn), 0);
-        assert_int_equal(peek(conn, room, sizeof room), 13 * 12);
-        assert_int_equal(ack(w, conn, 12), 0); /* 12 are: an eighth */
-        assert_int_equal(events(w, conn), WSP_EVENT_PRESSURE);
-        assert_false(conn->out.marks & WSP_MARK_PRESSED);
-    }
-    world_close(w);
-}
-
 /* ------------------------------------------------------------ other deadlines */
-
-TEST(peer_when_idle_is_closed)
-{
-    for (int way = 0; way < 3; way++) {
-        struct world *w = world_open();
-        w->config.idle_time = 50 * SEC;
-        w->config.ping_interval = way == 1 ? 0 : 30 * SEC;
-        w->config.pong_time = 1000 * SEC;
-        struct wsp_conn *conn = open_one(w, 0);
-        uint64_t heard = w->link.now;
-        if (way == 2) {
-            w->config.message_time = 0;
-            sleep_for(w, 49 * SEC);
-            heard = w->link.now;
-            receive(w, conn, "\x81", 1);
-        }
-        expect_stamped_time(when_it_changes(w, conn), heard + 50 * SEC);
-        assert_int_equal(conn->state, WSP_CLOSING);
-        assert_int_equal(conn->end, WSPOOL_END_IDLE);
-        assert_int_equal(conn->code_sent, 1001);
-        world_close(w);
-    }
-}
-
-TEST(peer_when_its_lifetime_is_over_is_closed)
-{
-    for (int blocked = 0; blocked < 2; blocked++) {
-        struct world *w = world_open();
-        w->config.lifetime = 100 * SEC;
-        w->config.flush_time = 0;
-        w->config.pong_time = 1000 * SEC;
-        struct wsp_conn *conn = open_one(w, 0);
-        uint64_t opened = w->link.now;
-        for (int i = 0; i < 9; i++) {
-            sleep_for(w, 10 * SEC);
-            receive_frame(w, conn, FRAME_FIN | WSP_TEXT, "busy", 4);
-        }
-        if (blocked) {
-            block_it(w, conn, 0);
-        }
-        expect_time(when_it_changes(w, conn), opened + 100 * SEC);
-        assert_int_equal(conn->state, WSP_CLOSING);
-        assert_int_equal(conn->end, WSPOOL_END_LIFETIME);
-        assert_int_equal(conn->code_sent, 4202);
-        world_close(w);
-    }
-}
-
-TEST(message_when_it_does_not_end_is_closed)
-{
-    for (int way = 0; way < 5; way++) {
-        struct world *w = world_open();
-        w->config.message_time = 20 * SEC;
-        w->config.ping_interval = way == 4 ? 0 : 12 * SEC;
-        struct wsp_conn *conn = open_one(w, 0);
-        uint8_t frame[64];
-        sleep_for(w, SEC);
-        uint64_t began = w->link.now;
-        switch (way) {
-        case 0: /* a part of a head */
-            receive(w, conn, "\x81", 1);
-            break;
-        case 1: /* a part of a control frame */
-            (void)frame_client(frame, FRAME_FIN | WSP_PING, "ping", 4);
-            receive(w, conn, frame, 8);
-            break;
-        default: /* a fragment, and bytes of the next now and then */
-            receive_frame(w, conn, WSP_TEXT, "a", 1);
-            (void)frame_client(frame, FRAME_FIN, "0123456789", 10);
-            for (size_t i = 0; i < 9; i++) {
-                sleep_for(w, 2 * SEC);
-                receive(w, conn, frame + i, 1);
-            }
-            break;
-        }
-        uint64_t over = when_it_changes(w, conn);
-        if (way == 0) {
-            expect_stamped_time(over, began + 20 * SEC);
-        } else {
-            expect_time(over, began + 20 * SEC);
-        }
-        assert_int_equal(conn->state, WSP_CLOSING);
-        assert_int_equal(conn->end, WSPOOL_END_MESSAGE_TIMEOUT);
-        assert_int_equal(conn->code_sent, 1008);
-        world_close(w);
-    }
-}
-
-TEST(message_when_more_of_it_has_come_has_more_time)
-{
-    static uint8_t frame[100000 + FRAME_HEAD_MAX], payload[100000];
-    for (size_t come = 0; come <= 12288; come += 4096) {
-        for (size_t less = 0; less < 2; less++) {
-            struct world *w = world_open();
-            w->config.message_time = 20 * SEC;
-            w->config.ping_interval = 0;
-            struct wsp_conn *conn = open_one(w, 0);
-            uint64_t began = w->link.now;
-            size_t bytes = come > less ? come - less : come;
-            size_t head = frame_client(frame, FRAME_FIN | WSP_BINARY, payload, sizeof payload) -
-                          sizeof payload;
-            wsp_conn_receive(&w->link, conn, frame, head + bytes, sizeof payload);
-            expect_time(when_it_changes(w, conn), began + 20 * SEC + bytes / 4096 * SEC);
-            assert_int_equal(conn->end, WSPOOL_END_MESSAGE_TIMEOUT);
-            world_close(w);
-        }
-    }
-}
 
 TEST(message_when_it_is_over_has_no_deadline)
 {
@@ -1604,56 +1087,6 @@ TEST(connection_when_let_go_of_counts_what_was_lost_and_holds_nothing)
     assert_int_equal(conn->lost, 20);
     assert_int_equal(wsp_count_read(&w->count.dropped_closed), 40);
     world_close(w);
-}
-
-/* The host may still be writing what it peeked. */
-TEST(bytes_when_peeked_stay_until_the_release)
-{
-    for (int what = 1; what < 8; what++) { /* messages, control frames, the Close; or all */
-        struct world *w = world_open();
-        struct wsp_conn *conn = open_one(w, 0);
-        struct iovec vectors[8];
-        uint8_t before[2000], after[2000];
-        size_t len = 0;
-        if (what & 1) {
-            assert_int_equal(push(w, conn, 500), 0);
-        }
-        if (what & 2) {
-            receive_frame(w, conn, FRAME_FIN | WSP_PING, "peeked", 6);
-        }
-        if (what & 4) {
-            wsp_conn_close(&w->link, conn, WSPOOL_END_HOST_CLOSED, 1000, "peeked", 6, 0);
-        }
-        int n = wsp_outq_peek(&conn->out, vectors, 8);
-        for (int i = 0; i < n; i++) {
-            memcpy(before + len, vectors[i].iov_base, vectors[i].iov_len);
-            len += vectors[i].iov_len;
-        }
-        assert_int_not_equal(len, 0);
-        wsp_conn_end(&w->link, conn, WSPOOL_END_FAILED);
-        wsp_conn_fini(&w->link, conn, 0);
-        assert_int_equal(conn->lost, what & 1);
-        /* Others go on with what is free. */
-        for (uint32_t i = 1; i < 6; i++) {
-            struct wsp_conn *other = open_one(w, i);
-            for (int m = 0; m < 10; m++) {
-                assert_int_equal(push(w, other, 400), 0);
-                receive_frame(w, other, FRAME_FIN | WSP_PING, "something else", 14);
-            }
-            wsp_conn_close(&w->link, other, WSPOOL_END_HOST_CLOSED, 4444, "else", 4, 0);
-            (void)take_all(w, other);
-        }
-        len = 0;
-        for (int i = 0; i < n; i++) {
-            memcpy(after + len, vectors[i].iov_base, vectors[i].iov_len);
-            len += vectors[i].iov_len;
-        }
-        assert_memory_equal(after, before, len);
-        wsp_conn_fini(&w->link, conn, 1);
-        assert_null(conn->out.first.block);
-        assert_null(conn->out.control);
-        world_close(w);
-    }
 }
 
 /* ----------------------------------------------------------------- at random */
