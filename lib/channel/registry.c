@@ -9,11 +9,11 @@
 #define FIRST_MEMBERS 4u
 #define FIRST_SEATS 4u
 #define FIRST_BYTES (FIRST_MEMBERS * sizeof(struct wsp_member))
-_Static_assert(FIRST_SEATS * sizeof(struct wsp_seat) == FIRST_BYTES, "they share their spares");
+_Static_assert(FIRST_SEATS * sizeof(struct wsp_seat) == FIRST_BYTES, "they share a free list");
 
 /* Keys up to this length are in channels of one size, which are kept for the next that appears. */
 #define SHORT_KEY 32u
-#define SPARES_KEPT 64u
+#define KEEP 64u
 
 /* A channel's key on the stack: kinds never collide, since the kind is its first byte. */
 struct key {
@@ -44,29 +44,29 @@ void wsp_registry_init(struct wsp_registry *registry, const wspool_mem *mem,
 {
     *registry = (struct wsp_registry){.mem = mem, .next_epoch = first_epoch, .count = count};
     wsp_map_init(&registry->channels, seed);
-    wsp_spares_init(&registry->arrays, FIRST_BYTES, SPARES_KEPT);
-    wsp_spares_init(&registry->names, sizeof(struct wsp_channel) + SHORT_KEY, SPARES_KEPT);
+    wsp_freelist_init(&registry->arrays, FIRST_BYTES, KEEP);
+    wsp_freelist_init(&registry->names, sizeof(struct wsp_channel) + SHORT_KEY, KEEP);
 }
 
 void wsp_registry_fini(struct wsp_registry *registry)
 {
     wsp_map_fini(&registry->channels, registry->mem);
-    wsp_spares_fini(&registry->arrays, registry->mem);
-    wsp_spares_fini(&registry->names, registry->mem);
+    wsp_freelist_fini(&registry->arrays, registry->mem);
+    wsp_freelist_fini(&registry->names, registry->mem);
 }
 
 /* An array of members or of seats that is to have room for `cap`: the first of them comes from
- * the spares. */
+ * the free list. */
 static void *grow_array(struct wsp_registry *registry, void *array, uint32_t cap, size_t size)
 {
     return array ? wsp_resize(registry->mem, array, cap, size)
-                 : wsp_spares_take(&registry->arrays, registry->mem);
+                 : wsp_freelist_take(&registry->arrays, registry->mem);
 }
 
 static void free_array(struct wsp_registry *registry, void *array, uint32_t cap)
 {
     if (cap == FIRST_MEMBERS) {
-        wsp_spares_give(&registry->arrays, registry->mem, array);
+        wsp_freelist_give(&registry->arrays, registry->mem, array);
     } else {
         wsp_free(registry->mem, array);
     }
@@ -209,7 +209,7 @@ static void free_channel(struct wsp_registry *registry, struct wsp_channel *chan
         free_array(registry, channel->members, channel->cap);
     }
     if (channel->node.key_len <= SHORT_KEY) {
-        wsp_spares_give(&registry->names, registry->mem, channel);
+        wsp_freelist_give(&registry->names, registry->mem, channel);
     } else {
         wsp_free(registry->mem, channel);
     }
@@ -220,7 +220,7 @@ static struct wsp_channel *new_channel(struct wsp_registry *registry, wspool_cha
 {
     struct key key = make_key(name);
     struct wsp_channel *channel = key.len <= SHORT_KEY
-                                      ? wsp_spares_take(&registry->names, registry->mem)
+                                      ? wsp_freelist_take(&registry->names, registry->mem)
                                       : wsp_alloc(registry->mem, sizeof *channel + key.len);
     if (!channel) {
         return NULL;

@@ -31,7 +31,7 @@
 
 #include <wspool/wspool.h>
 #include "base/map.h"
-#include "base/spares.h"
+#include "base/freelist.h"
 #include "channel/peer.h"
 
 struct wsp_member {
@@ -52,8 +52,8 @@ struct wsp_channel {
 
 struct wsp_registry {
     const wspool_mem *mem;
-    struct wsp_spares arrays; /* first arrays of members and of seats: those that come and go */
-    struct wsp_spares names;  /* channels whose names are short */
+    struct wsp_freelist arrays; /* first arrays of members and of seats: those that come and go */
+    struct wsp_freelist names;  /* channels whose names are short */
     struct wsp_map channels;
     uint64_t next_epoch;
     uint64_t gone; /* how many channels have gone so far */

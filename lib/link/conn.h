@@ -73,8 +73,8 @@ struct wsp_conn {
     uint8_t stage;  /* how far the handshake came: enum wspool_stage */
     uint8_t unused;
     union {
-        struct wsp_handshake *handshake;     /* HEAD, PENDING, HELD; NULL before the first byte */
-        struct wsp_inbound *inbound; /* OPEN, CLOSING; NULL between messages, but for what a
+        struct wsp_handshake *handshake; /* HEAD, PENDING, HELD; NULL before the first byte */
+        struct wsp_inbound *inbound;     /* OPEN, CLOSING; NULL between messages, but for what a
                                         codec keeps for the next */
     } work;
     struct wsp_gate gate;

@@ -8,8 +8,8 @@
 #include "wire/mask.h"
 
 /* One is in use during a feed, and one for each peer whose frame was cut. */
-#define SPARES_MAX 16u
-#define SPARE_BYTES_MAX (256u * 1024u)
+#define KEEP 16u
+#define KEEP_BYTES (256u * 1024u)
 
 /* The largest buffer that is kept while a peer is closing and nothing is gathered. */
 #define DISCARD_KEPT 1024u
@@ -21,31 +21,28 @@ void wsp_inbounds_init(struct wsp_inbounds *inbounds, const wspool_mem *mem,
                        struct wsp_decoders *decoders, const wspool_codec_hook *hook)
 {
     *inbounds = (struct wsp_inbounds){.mem = mem, .decoders = decoders, .hook = hook};
+    wsp_freelist_init(&inbounds->free_list, sizeof(struct wsp_inbound), KEEP);
 }
 
 void wsp_inbounds_fini(struct wsp_inbounds *inbounds)
 {
-    while (inbounds->spares) {
-        struct wsp_inbound *in = inbounds->spares;
-        inbounds->spares = in->next;
+    struct wsp_inbound *in;
+    while ((in = wsp_freelist_pop(&inbounds->free_list)) != NULL) {
         wsp_bytes_fini(&in->buffer, inbounds->mem);
         wsp_free(inbounds->mem, in);
     }
-    inbounds->spare_count = 0;
-    inbounds->spare_bytes = 0;
+    inbounds->free_bytes = 0;
 }
 
 /* A free one whose buffer came from a route with a larger limit loses the buffer: no peer holds
  * more than one message of its own. */
 static struct wsp_inbound *take(struct wsp_inbounds *inbounds, size_t limit)
 {
-    struct wsp_inbound *in = inbounds->spares;
+    struct wsp_inbound *in = wsp_freelist_pop(&inbounds->free_list);
     if (!in) {
         return wsp_calloc(inbounds->mem, 1, sizeof *in);
     }
-    inbounds->spares = in->next;
-    inbounds->spare_count--;
-    inbounds->spare_bytes -= in->buffer.cap;
+    inbounds->free_bytes -= in->buffer.cap;
     if (in->buffer.cap > limit) {
         wsp_bytes_fini(&in->buffer, inbounds->mem);
     }
@@ -84,10 +81,10 @@ void wsp_inbound_fini(struct wsp_inbounds *inbounds, struct wsp_inbound **pin)
     *pin = NULL;
     rest_codec(inbounds, in, 1);
     leave_decoder(inbounds, in);
-    if (inbounds->spare_bytes + in->buffer.cap > SPARE_BYTES_MAX) {
+    if (inbounds->free_bytes + in->buffer.cap > KEEP_BYTES) {
         wsp_bytes_fini(&in->buffer, inbounds->mem);
     }
-    if (inbounds->spare_count >= SPARES_MAX) {
+    if (wsp_freelist_is_full(&inbounds->free_list)) {
         wsp_bytes_fini(&in->buffer, inbounds->mem);
         wsp_free(inbounds->mem, in);
         return;
@@ -99,10 +96,8 @@ void wsp_inbound_fini(struct wsp_inbounds *inbounds, struct wsp_inbound **pin)
     in->coded = 0;
     in->message = 0;
     in->shown = 0;
-    in->next = inbounds->spares;
-    inbounds->spares = in;
-    inbounds->spare_count++;
-    inbounds->spare_bytes += in->buffer.cap;
+    wsp_freelist_push(&inbounds->free_list, &in->item);
+    inbounds->free_bytes += in->buffer.cap;
 }
 
 /* Releases what the last event showed, after the host has seen it. `in` itself stays for the
@@ -489,15 +484,17 @@ int wsp_inbound_check(const struct wsp_inbound *in)
 
 int wsp_inbounds_check(const struct wsp_inbounds *inbounds)
 {
-    uint32_t count = 0;
     size_t bytes = 0;
-    for (const struct wsp_inbound *in = inbounds->spares; in; in = in->next) {
-        if (++count > SPARES_MAX || in->decoder || in->message != 0 || in->shown || in->state ||
-            in->discard > 0 || !wsp_inbound_check(in)) {
+    if (!wsp_freelist_check(&inbounds->free_list)) {
+        return 0;
+    }
+    for (const struct wsp_free_item *item = inbounds->free_list.first; item; item = item->next) {
+        const struct wsp_inbound *in = (const void *)item;
+        if (in->decoder || in->message != 0 || in->shown || in->state || in->discard > 0 ||
+            !wsp_inbound_check(in)) {
             return 0;
         }
         bytes += in->buffer.cap;
     }
-    return count == inbounds->spare_count && bytes == inbounds->spare_bytes &&
-           bytes <= SPARE_BYTES_MAX;
+    return bytes == inbounds->free_bytes && bytes <= KEEP_BYTES;
 }

@@ -28,6 +28,7 @@
 #include <wspool/close.h>
 #include <wspool/codec.h>
 #include "base/bytes.h"
+#include "base/freelist.h"
 #include "wire/decoder.h"
 #include "wire/frame.h"
 #include "wire/utf8.h"
@@ -36,7 +37,7 @@
 #define WSP_TINY_FRAGMENT 16u
 
 struct wsp_inbound {
-    struct wsp_inbound *next;    /* in the free list */
+    struct wsp_free_item item;   /* in the free list */
     struct wsp_decoder *decoder; /* of the present frame */
     struct wsp_frame frame;
     struct wsp_bytes buffer; /* of the present message */
@@ -58,9 +59,8 @@ struct wsp_inbounds {
     const wspool_mem *mem;
     struct wsp_decoders *decoders;
     const wspool_codec_hook *hook; /* used only for peers that negotiated it */
-    struct wsp_inbound *spares;
-    uint32_t spare_count;
-    size_t spare_bytes;
+    struct wsp_freelist free_list;
+    size_t free_bytes;
 };
 
 void wsp_inbounds_init(struct wsp_inbounds *inbounds, const wspool_mem *mem,

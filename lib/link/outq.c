@@ -16,27 +16,27 @@
 #include <wspool/error.h>
 
 /* Enough for a few hundred peers that fall behind at the same time. */
-#define SPARE_RUNS 256u
-#define SPARE_CONTROLS 64u
+#define KEEP_RUNS 256u
+#define KEEP_CONTROLS 64u
 
 void wsp_stock_init(struct wsp_stock *stock, const wspool_mem *mem)
 {
     stock->mem = mem;
-    wsp_spares_init(&stock->runs, sizeof(struct wsp_runs), SPARE_RUNS);
-    wsp_spares_init(&stock->controls, sizeof(struct wsp_control), SPARE_CONTROLS);
+    wsp_freelist_init(&stock->runs, sizeof(struct wsp_runs), KEEP_RUNS);
+    wsp_freelist_init(&stock->controls, sizeof(struct wsp_control), KEEP_CONTROLS);
 }
 
 void wsp_stock_fini(struct wsp_stock *stock)
 {
-    wsp_spares_fini(&stock->runs, stock->mem);
-    wsp_spares_fini(&stock->controls, stock->mem);
+    wsp_freelist_fini(&stock->runs, stock->mem);
+    wsp_freelist_fini(&stock->controls, stock->mem);
 }
 
 /* ------------------------------------------------------------ message lane */
 
 static struct wsp_runs *new_chunk(struct wsp_stock *stock, uint16_t at)
 {
-    struct wsp_runs *chunk = wsp_spares_take(&stock->runs, stock->mem);
+    struct wsp_runs *chunk = wsp_freelist_take(&stock->runs, stock->mem);
     if (chunk) {
         chunk->next = NULL;
         chunk->last = chunk;
@@ -104,7 +104,7 @@ static void drop_first_chunk(struct wsp_outq *q, struct wsp_stock *stock)
     if (q->more) {
         q->more->last = chunk->last;
     }
-    wsp_spares_give(&stock->runs, stock->mem, chunk);
+    wsp_freelist_give(&stock->runs, stock->mem, chunk);
 }
 
 /* The first run is used up: the next one that holds something takes its place. */
@@ -213,7 +213,7 @@ static void drop_hollow_chunk(struct wsp_outq *q, struct wsp_stock *stock, struc
     if (!chunk->next) {
         q->more->last = before;
     }
-    wsp_spares_give(&stock->runs, stock->mem, chunk);
+    wsp_freelist_give(&stock->runs, stock->mem, chunk);
 }
 
 /* The oldest run of which nothing is under way, or NULL. On the way there it clears away what
@@ -309,7 +309,7 @@ static int need_control(struct wsp_outq *q, struct wsp_stock *stock)
     if (q->control) {
         return 0;
     }
-    struct wsp_control *control = wsp_spares_take(&stock->controls, stock->mem);
+    struct wsp_control *control = wsp_freelist_take(&stock->controls, stock->mem);
     if (!control) {
         return WSPOOL_ERR_NOMEM;
     }
@@ -490,7 +490,7 @@ int wsp_outq_ack(struct wsp_outq *q, struct wsp_stock *stock, size_t bytes, stru
         control->close_start = (uint16_t)(control->close_start + bytes);
         control->peeked = control->close_peeked = 0;
         if (control->start == control->end && control->close_start == control->close_end) {
-            wsp_spares_give(&stock->controls, stock->mem, control);
+            wsp_freelist_give(&stock->controls, stock->mem, control);
             q->control = NULL;
         }
     }
@@ -507,7 +507,7 @@ void wsp_outq_fini(struct wsp_outq *q, struct wsp_stock *stock)
     }
     q->bytes = q->count = 0;
     if (q->control) {
-        wsp_spares_give(&stock->controls, stock->mem, q->control);
+        wsp_freelist_give(&stock->controls, stock->mem, q->control);
         q->control = NULL;
     }
 }
@@ -578,7 +578,7 @@ static int control_holds(const struct wsp_control *control, uint32_t messages)
 
 int wsp_stock_check(const struct wsp_stock *stock)
 {
-    return wsp_spares_check(&stock->runs) && wsp_spares_check(&stock->controls);
+    return wsp_freelist_check(&stock->runs) && wsp_freelist_check(&stock->controls);
 }
 
 int wsp_outq_check(const struct wsp_outq *q)

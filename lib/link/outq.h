@@ -32,7 +32,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-#include "base/spares.h"
+#include "base/freelist.h"
 #include "wire/block.h"
 #include "wire/frame.h"
 
@@ -61,8 +61,8 @@ struct wsp_control {
 /* What the queues of one pool share. */
 struct wsp_stock {
     const wspool_mem *mem;
-    struct wsp_spares runs;
-    struct wsp_spares controls;
+    struct wsp_freelist runs;
+    struct wsp_freelist controls;
 };
 
 struct wsp_outq {

@@ -11,35 +11,28 @@
 
 #include <wspool/error.h>
 
-#define SPARE_HANDSHAKES 16u
-#define SPARE_BUFFER 1024u
+#define KEEP 16u
+#define KEEP_BUFFER 1024u
 
 void wsp_handshakes_init(struct wsp_handshakes *handshakes, const wspool_mem *mem, size_t most)
 {
     *handshakes = (struct wsp_handshakes){.mem = mem, .most = most};
+    wsp_freelist_init(&handshakes->free_list, sizeof(struct wsp_handshake), KEEP);
 }
 
 void wsp_handshakes_fini(struct wsp_handshakes *handshakes)
 {
-    while (handshakes->spares) {
-        struct wsp_handshake *handshake = handshakes->spares;
-        handshakes->spares = handshake->next;
+    struct wsp_handshake *handshake;
+    while ((handshake = wsp_freelist_pop(&handshakes->free_list)) != NULL) {
         wsp_bytes_fini(&handshake->head, handshakes->mem);
         wsp_free(handshakes->mem, handshake);
     }
-    handshakes->spare_count = 0;
 }
 
 struct wsp_handshake *wsp_handshake_take(struct wsp_handshakes *handshakes)
 {
-    struct wsp_handshake *handshake = handshakes->spares;
-    if (!handshake) {
-        return wsp_calloc(handshakes->mem, 1, sizeof *handshake);
-    }
-    handshakes->spares = handshake->next;
-    handshakes->spare_count--;
-    handshake->next = NULL;
-    return handshake;
+    struct wsp_handshake *handshake = wsp_freelist_pop(&handshakes->free_list);
+    return handshake ? handshake : wsp_calloc(handshakes->mem, 1, sizeof *handshake);
 }
 
 void wsp_handshake_give(struct wsp_handshakes *handshakes, struct wsp_handshake *handshake)
@@ -47,17 +40,16 @@ void wsp_handshake_give(struct wsp_handshakes *handshakes, struct wsp_handshake 
     if (!handshake) {
         return;
     }
-    if (handshake->head.cap > SPARE_BUFFER || handshakes->spare_count >= SPARE_HANDSHAKES) {
+    if (handshake->head.cap > KEEP_BUFFER || wsp_freelist_is_full(&handshakes->free_list)) {
         wsp_bytes_fini(&handshake->head, handshakes->mem);
     }
-    if (handshakes->spare_count >= SPARE_HANDSHAKES) {
+    if (wsp_freelist_is_full(&handshakes->free_list)) {
         wsp_free(handshakes->mem, handshake);
         return;
     }
     handshake->head.len = 0;
-    *handshake = (struct wsp_handshake){.next = handshakes->spares, .head = handshake->head};
-    handshakes->spares = handshake;
-    handshakes->spare_count++;
+    *handshake = (struct wsp_handshake){.head = handshake->head};
+    wsp_freelist_push(&handshakes->free_list, &handshake->item);
 }
 
 /* -------------------------------------------------------------------- keep */
@@ -118,13 +110,15 @@ int wsp_handshake_check(const struct wsp_handshakes *handshakes,
 
 int wsp_handshakes_check(const struct wsp_handshakes *handshakes)
 {
-    uint32_t count = 0;
-    for (const struct wsp_handshake *handshake = handshakes->spares; handshake;
-         handshake = handshake->next) {
-        if (++count > handshakes->spare_count || handshake->head.len > 0 ||
-            handshake->head.cap > SPARE_BUFFER || !wsp_handshake_check(handshakes, handshake)) {
+    if (!wsp_freelist_check(&handshakes->free_list)) {
+        return 0;
+    }
+    for (const struct wsp_free_item *item = handshakes->free_list.first; item; item = item->next) {
+        const struct wsp_handshake *handshake = (const void *)item;
+        if (handshake->head.len > 0 || handshake->head.cap > KEEP_BUFFER ||
+            !wsp_handshake_check(handshakes, handshake)) {
             return 0;
         }
     }
-    return count == handshakes->spare_count && count <= SPARE_HANDSHAKES;
+    return 1;
 }

@@ -9,13 +9,13 @@
  * peer that is not in yet costs its record, one of these and that buffer.
  *
  * The peer owns it (conn.work.handshake), from its first need until it is open or refused; who takes
- * it away from the peer gives it back here. Some are spares then, so that those who come and go
+ * it away from the peer gives it back here. A few are kept for reuse, so that those who come and go
  * cost no allocation, with buffers that suffice for most heads.
  *
  * Invariants:
  * - the buffer holds no more than head_bytes, and `seen` is not beyond what it holds;
  * - the query of what was found out is where the buffer begins, and all there;
- * - a spare holds nothing; spares are as many as is said, and few, and their buffers are small.
+ * - the free list is short; what is in it holds nothing, and its buffers are small.
  */
 #ifndef WSP_POOL_HELLO_H
 #define WSP_POOL_HELLO_H
@@ -24,26 +24,26 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "base/freelist.h"
 #include "policy/admission.h"
 
 struct wsp_handshake {
-    struct wsp_handshake *next; /* among the spares */
-    struct wsp_bytes head;      /* HEAD: what has come of it; then the query, and what came early */
-    size_t seen;                /* HEAD: how much of that was looked at */
-    uint32_t pending;           /* PENDING: how many verdicts are awaited */
-    struct wsp_entry entry;     /* PENDING, HELD: what was found out; see wsp_handshake_entry */
+    struct wsp_free_item item; /* in the free list */
+    struct wsp_bytes head;     /* HEAD: what has come of it; then the query, and what came early */
+    size_t seen;               /* HEAD: how much of that was looked at */
+    uint32_t pending;          /* PENDING: how many verdicts are awaited */
+    struct wsp_entry entry;    /* PENDING, HELD: what was found out; see wsp_handshake_entry */
 };
 
 /* Those of one pool. */
 struct wsp_handshakes {
     const wspool_mem *mem;
     size_t most; /* head_bytes */
-    struct wsp_handshake *spares;
-    uint32_t spare_count;
+    struct wsp_freelist free_list;
 };
 
 void wsp_handshakes_init(struct wsp_handshakes *handshakes, const wspool_mem *mem, size_t most);
-/* Frees the spares. */
+/* Frees the free list. */
 void wsp_handshakes_fini(struct wsp_handshakes *handshakes);
 /* An empty one, or NULL. */
 struct wsp_handshake *wsp_handshake_take(struct wsp_handshakes *handshakes);
@@ -66,7 +66,7 @@ int wsp_handshake_keep_entry(struct wsp_handshakes *handshakes, struct wsp_hands
 /* What was kept of it, its query where that lies now: valid until the next byte is kept. */
 struct wsp_entry *wsp_handshake_entry(struct wsp_handshake *handshake);
 
-/* Do the invariants of one that a peer has hold, those of the spares? 1 or 0. */
+/* Do the invariants of one that a peer has hold, those of the free list? 1 or 0. */
 int wsp_handshake_check(const struct wsp_handshakes *handshakes,
                         const struct wsp_handshake *handshake);
 int wsp_handshakes_check(const struct wsp_handshakes *handshakes);

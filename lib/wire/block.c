@@ -12,13 +12,14 @@
 
 /* The free list is short: the steady state needs one or two blocks, a burst of large messages a
  * handful. */
-#define SPARES_MAX 16u
-#define SPARE_BYTES_MAX (UINT64_C(1) << 20)
+#define KEEP 16u
+#define KEEP_BYTES (UINT64_C(1) << 20)
 
 void wsp_blocks_init(struct wsp_blocks *blocks, const wspool_mem *mem, uint64_t limit,
                      wsp_count *gauge)
 {
     *blocks = (struct wsp_blocks){.mem = mem, .limit = limit, .gauge = gauge};
+    wsp_freelist_init(&blocks->free_list, sizeof(struct wsp_block), KEEP);
 }
 
 /* Releases an open block. */
@@ -32,13 +33,8 @@ static void shut(struct wsp_block **open)
 
 void wsp_blocks_trim(struct wsp_blocks *blocks)
 {
-    while (blocks->spares) {
-        struct wsp_block *block = blocks->spares;
-        blocks->spares = block->next;
-        wsp_free(blocks->mem, block);
-    }
-    blocks->spare_count = 0;
-    blocks->spare_bytes = 0;
+    wsp_freelist_fini(&blocks->free_list, blocks->mem);
+    blocks->free_bytes = 0;
 }
 
 void wsp_blocks_fini(struct wsp_blocks *blocks)
@@ -54,11 +50,9 @@ void wsp_block_retire(struct wsp_block *block)
     uint64_t memory = wsp_block_size(block);
     blocks->bytes -= memory;
     wsp_count_set(blocks->gauge, blocks->bytes);
-    if (blocks->spare_count < SPARES_MAX && blocks->spare_bytes + memory <= SPARE_BYTES_MAX) {
-        block->next = blocks->spares;
-        blocks->spares = block;
-        blocks->spare_count++;
-        blocks->spare_bytes += memory;
+    if (!wsp_freelist_is_full(&blocks->free_list) && blocks->free_bytes + memory <= KEEP_BYTES) {
+        wsp_freelist_push(&blocks->free_list, &block->item);
+        blocks->free_bytes += memory;
     } else {
         wsp_free(blocks->mem, block);
     }
@@ -66,15 +60,14 @@ void wsp_block_retire(struct wsp_block *block)
 
 /* Returns a free block that fits. A large frame must not waste more than half of it, and the
  * limit must not be exceeded because the block is larger than necessary. */
-static struct wsp_block *take_spare(struct wsp_blocks *blocks, uint32_t cap)
+static struct wsp_block *reuse(struct wsp_blocks *blocks, uint32_t cap)
 {
-    for (struct wsp_block **link = &blocks->spares; *link; link = &(*link)->next) {
-        struct wsp_block *block = *link;
+    for (struct wsp_free_item **link = &blocks->free_list.first; *link; link = &(*link)->next) {
+        struct wsp_block *block = (void *)*link;
         if (block->cap >= cap && block->cap / 2 <= cap &&
             wsp_block_size(block) <= blocks->limit - blocks->bytes) {
-            *link = block->next;
-            blocks->spare_count--;
-            blocks->spare_bytes -= wsp_block_size(block);
+            wsp_freelist_unlink(&blocks->free_list, link);
+            blocks->free_bytes -= wsp_block_size(block);
             return block;
         }
     }
@@ -88,7 +81,7 @@ static struct wsp_block *new_block(struct wsp_blocks *blocks, uint32_t cap, int 
         *error = WSPOOL_ERR_FULL;
         return NULL;
     }
-    struct wsp_block *block = exact ? NULL : take_spare(blocks, cap);
+    struct wsp_block *block = exact ? NULL : reuse(blocks, cap);
     if (!block) {
         block = wsp_alloc(blocks->mem, (size_t)memory);
         if (!block) {
@@ -98,7 +91,6 @@ static struct wsp_block *new_block(struct wsp_blocks *blocks, uint32_t cap, int 
         block->store = blocks;
         block->cap = cap;
     }
-    block->next = NULL;
     block->holds = 1;
     block->used = 0;
     blocks->bytes += wsp_block_size(block);
@@ -146,19 +138,18 @@ static int open_check(const struct wsp_blocks *blocks, const struct wsp_block *o
 
 int wsp_blocks_check(const struct wsp_blocks *blocks)
 {
-    uint32_t count = 0;
     uint64_t bytes = 0;
-    if (!open_check(blocks, blocks->open) || !open_check(blocks, blocks->aside) ||
-        (blocks->open && blocks->open == blocks->aside)) {
+    if (!wsp_freelist_check(&blocks->free_list) || !open_check(blocks, blocks->open) ||
+        !open_check(blocks, blocks->aside) || (blocks->open && blocks->open == blocks->aside)) {
         return 0;
     }
-    for (const struct wsp_block *block = blocks->spares; block; block = block->next) {
-        if (block->store != blocks || block->holds != 0 || ++count > SPARES_MAX) {
+    for (const struct wsp_free_item *item = blocks->free_list.first; item; item = item->next) {
+        const struct wsp_block *block = (const void *)item;
+        if (block->store != blocks || block->holds != 0) {
             return 0;
         }
         bytes += wsp_block_size(block);
     }
-    return count == blocks->spare_count && bytes == blocks->spare_bytes &&
-           bytes <= SPARE_BYTES_MAX && blocks->bytes <= blocks->limit &&
+    return bytes == blocks->free_bytes && bytes <= KEEP_BYTES && blocks->bytes <= blocks->limit &&
            blocks->bytes == wsp_count_read(blocks->gauge);
 }

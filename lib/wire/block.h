@@ -29,13 +29,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "base/counters.h"
+#include "base/freelist.h"
 #include "base/mem.h"
 
 /* Bytes of encoded frames in an ordinary block. A larger frame gets a block of its own. */
 #define WSP_BLOCK_BYTES (16384u - 64u)
 
 struct wsp_block {
-    struct wsp_block *next; /* in the free list */
+    struct wsp_free_item item; /* in the free list */
     struct wsp_blocks *store;
     uint32_t holds;
     uint32_t used;
@@ -46,14 +47,13 @@ struct wsp_block {
 
 struct wsp_blocks {
     const wspool_mem *mem;
-    struct wsp_block *open;   /* the next frame goes here; NULL before the first */
-    struct wsp_block *aside;  /* the same for frames of the other kind: see wsp_blocks_swap */
-    struct wsp_block *spares; /* free list: a few blocks of any size */
-    uint32_t spare_count;
-    uint64_t bytes;       /* memory of all blocks in use, the open one included */
-    wsp_count *gauge;     /* the same value, readable from other threads */
-    uint64_t spare_bytes; /* memory of the free list */
-    uint64_t limit;       /* upper bound of `bytes` */
+    struct wsp_block *open;        /* the next frame goes here; NULL before the first */
+    struct wsp_block *aside;       /* the same for frames of the other kind: see wsp_blocks_swap */
+    struct wsp_freelist free_list; /* a few blocks of any size */
+    uint64_t bytes;                /* memory of all blocks in use, the open one included */
+    wsp_count *gauge;              /* the same value, readable from other threads */
+    uint64_t free_bytes;           /* memory of the free list */
+    uint64_t limit;                /* upper bound of `bytes` */
 };
 
 /* Switches to the open block of the other kind of frames. One queue seldom has both plain and

@@ -14,7 +14,7 @@
 
 /* A frame that is split over several reads keeps its context. More than a few of these at a time
  * are rare. */
-#define SPARES_MAX 16u
+#define KEEP 16u
 
 /* Writes the header as wslay must see it: as it came, or as if it had never been masked. Byte by
  * byte, as wslay reads it: a larger copy would wait for these stores (7 ns). */
@@ -67,16 +67,15 @@ static ssize_t decoder_recv(uint8_t *buf, size_t len, int flags, void *user)
 void wsp_decoders_init(struct wsp_decoders *decoders, const wspool_mem *mem)
 {
     *decoders = (struct wsp_decoders){.mem = mem};
+    wsp_freelist_init(&decoders->free_list, sizeof(struct wsp_decoder), KEEP);
 }
 
 void wsp_decoders_fini(struct wsp_decoders *decoders)
 {
-    while (decoders->spares) {
-        struct wsp_decoder *decoder = decoders->spares;
-        decoders->spares = decoder->next;
+    struct wsp_decoder *decoder;
+    while ((decoder = wsp_freelist_pop(&decoders->free_list)) != NULL) {
         wsp_decoder_discard(decoders, decoder);
     }
-    decoders->spare_count = 0;
 }
 
 static struct wsp_decoder *new_decoder(struct wsp_decoders *decoders)
@@ -96,15 +95,9 @@ static struct wsp_decoder *new_decoder(struct wsp_decoders *decoders)
 
 struct wsp_decoder *wsp_decoder_borrow(struct wsp_decoders *decoders, const struct wsp_frame *frame)
 {
-    struct wsp_decoder *decoder = decoders->spares;
-    if (decoder) {
-        decoders->spares = decoder->next;
-        decoders->spare_count--;
-    } else {
-        decoder = new_decoder(decoders);
-        if (!decoder) {
-            return NULL;
-        }
+    struct wsp_decoder *decoder = wsp_freelist_pop(&decoders->free_list);
+    if (!decoder && (decoder = new_decoder(decoders)) == NULL) {
+        return NULL;
     }
     decoder->missing = frame->length;
     memcpy(decoder->key, frame->key, 4);
@@ -115,13 +108,11 @@ struct wsp_decoder *wsp_decoder_borrow(struct wsp_decoders *decoders, const stru
 
 void wsp_decoder_return(struct wsp_decoders *decoders, struct wsp_decoder *decoder)
 {
-    if (decoders->spare_count >= SPARES_MAX) {
+    if (wsp_freelist_is_full(&decoders->free_list)) {
         wsp_decoder_discard(decoders, decoder);
-        return;
+    } else {
+        wsp_freelist_push(&decoders->free_list, &decoder->item);
     }
-    decoder->next = decoders->spares;
-    decoders->spares = decoder;
-    decoders->spare_count++;
 }
 
 void wsp_decoder_discard(struct wsp_decoders *decoders, struct wsp_decoder *decoder)
@@ -159,12 +150,15 @@ int wsp_decoder_pull(struct wsp_decoder *decoder, const uint8_t **src, size_t *l
 
 int wsp_decoders_check(const struct wsp_decoders *decoders)
 {
-    uint32_t count = 0;
-    for (const struct wsp_decoder *spare = decoders->spares; spare; spare = spare->next) {
-        if (++count > SPARES_MAX || spare->decoders != decoders || !spare->context ||
-            spare->missing != 0 || spare->begins) {
+    if (!wsp_freelist_check(&decoders->free_list)) {
+        return 0;
+    }
+    for (const struct wsp_free_item *item = decoders->free_list.first; item; item = item->next) {
+        const struct wsp_decoder *decoder = (const void *)item;
+        if (decoder->decoders != decoders || !decoder->context || decoder->missing != 0 ||
+            decoder->begins) {
             return 0;
         }
     }
-    return count == decoders->spare_count;
+    return 1;
 }

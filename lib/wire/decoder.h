@@ -18,21 +18,22 @@
  *
  * Invariants:
  * - a decoder in the free list is between frames: no byte of a header or payload is outstanding;
- * - the free list has `spare_count` decoders, few, and all of this collection.
+ * - the free list has few decoders, and all of this collection.
  */
 #ifndef WSP_WIRE_DECODER_H
 #define WSP_WIRE_DECODER_H
 
 #include <stddef.h>
 #include <stdint.h>
+#include "base/freelist.h"
 #include "base/mem.h"
 #include "wire/frame.h"
 
 struct wslay_frame_context;
 
 struct wsp_decoder {
+    struct wsp_free_item item; /* in the free list */
     struct wslay_frame_context *context;
-    struct wsp_decoder *next; /* in the free list */
     struct wsp_decoders *decoders;
     uint64_t missing;   /* payload bytes that wslay has not received yet */
     const uint8_t *src; /* input of the present call */
@@ -45,8 +46,7 @@ struct wsp_decoder {
 
 struct wsp_decoders {
     const wspool_mem *mem;
-    struct wsp_decoder *spares;
-    uint32_t spare_count;
+    struct wsp_freelist free_list;
     int wslay_unmasks;
 };
 

@@ -43,13 +43,14 @@ static void check(const struct world *w)
     const struct wsp_blocks *blocks = &w->blocks;
     uint64_t spare_bytes = 0;
     uint32_t spare_count = 0;
-    for (const struct wsp_block *spare = blocks->spares; spare; spare = spare->next) {
+    for (const struct wsp_block *spare = (const void *)blocks->free_list.first; spare;
+         spare = (const void *)spare->item.next) {
         assert_int_equal(spare->holds, 0);
         spare_bytes += memory_for(spare->cap);
         spare_count++;
     }
-    assert_int_equal(blocks->spare_bytes, spare_bytes);
-    assert_int_equal(blocks->spare_count, spare_count);
+    assert_int_equal(blocks->free_bytes, spare_bytes);
+    assert_int_equal(blocks->free_list.count, spare_count);
     assert_true(spare_count <= 16);
     assert_true(spare_bytes <= 1u << 20);
     assert_int_equal(w->mem.bytes, blocks->bytes + spare_bytes);
@@ -186,7 +187,7 @@ TEST(block_when_full_is_followed_by_another_and_lives_until_it_is_let_go)
         let_go(&w, &runs[at]);
     }
     assert_int_equal(w.blocks.bytes, memory_for(WSP_BLOCK_BYTES));
-    assert_int_equal(w.blocks.spare_count, 9);
+    assert_int_equal(w.blocks.free_list.count, 9);
     world_close(&w);
 }
 
@@ -210,7 +211,7 @@ TEST(image_when_exactly_a_block_fits_and_one_byte_more_gets_its_own)
     expect_filled(&larger, 2);
     expect_filled(&huge, 3);
     let_go(&w, &huge);
-    assert_int_equal(w.blocks.spare_count, 0); /* far too large to be kept */
+    assert_int_equal(w.blocks.free_list.count, 0); /* far too large to be kept */
     let_go(&w, &larger);
     let_go(&w, &exact);
     let_go(&w, &small);
@@ -370,7 +371,7 @@ TEST(spare_when_it_would_pass_the_limit_is_not_taken)
     struct wsp_run large = publish_held(&w, WSP_BLOCK_BYTES + 5000, 1);
     struct wsp_run open = publish_held(&w, WSP_BLOCK_BYTES, 2);
     let_go(&w, &large);
-    assert_int_equal(w.blocks.spare_count, 1);
+    assert_int_equal(w.blocks.free_list.count, 1);
     w.blocks.limit = w.blocks.bytes + memory_for(WSP_BLOCK_BYTES) - 1;
     assert_null(wsp_blocks_room(&w.blocks, 100, &error));
     assert_int_equal(error, WSPOOL_ERR_FULL);
@@ -422,7 +423,7 @@ TEST(spares_when_too_many_or_too_large_are_freed)
     for (uint32_t i = 0; i < 30; i++) {
         let_go(&w, &runs[i]);
     }
-    assert_int_equal(w.blocks.spare_count, 16);
+    assert_int_equal(w.blocks.free_list.count, 16);
     assert_int_equal(w.mem.live, 17);
     world_close(&w);
 
@@ -433,7 +434,7 @@ TEST(spares_when_too_many_or_too_large_are_freed)
     for (uint32_t i = 0; i < 10; i++) {
         let_go(&w, &runs[i]);
     }
-    assert_int_equal(w.blocks.spare_count, 3); /* a fourth would pass 1 MiB */
+    assert_int_equal(w.blocks.free_list.count, 3); /* a fourth would pass 1 MiB */
     world_close(&w);
 }
 
@@ -462,7 +463,7 @@ TEST(spare_when_more_than_twice_too_large_or_too_small_is_not_taken)
     struct wsp_run large = publish_held(&w, 100000, 1);
     struct wsp_run hold = publish_held(&w, WSP_BLOCK_BYTES, 2); /* opens another */
     let_go(&w, &large);
-    assert_int_equal(w.blocks.spare_count, 1);
+    assert_int_equal(w.blocks.free_list.count, 1);
     struct wsp_run small = publish_held(&w, 100, 3);
     assert_int_equal(small.block->cap, WSP_BLOCK_BYTES); /* not 100000 */
     struct wsp_run larger = publish_held(&w, 100001, 4);
@@ -472,7 +473,7 @@ TEST(spare_when_more_than_twice_too_large_or_too_small_is_not_taken)
     struct wsp_run half = publish_held(&w, 50000, 6);
     assert_int_equal(half.block->cap, 100000);
     assert_int_equal(half.offset, 0);
-    assert_int_equal(w.blocks.spare_count, 0);
+    assert_int_equal(w.blocks.free_list.count, 0);
     let_go(&w, &half);
     let_go(&w, &less_than_half);
     let_go(&w, &larger);

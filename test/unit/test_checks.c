@@ -137,22 +137,22 @@ TEST(bucket_is_wrong_when_more_is_spent_than_it_holds)
     assert_int_equal(wsp_bucket_check(&bucket, 4), 0);
 }
 
-TEST(spares_are_wrong_when_they_are_not_as_many_as_counted)
+TEST(free_list_is_wrong_when_it_is_not_as_long_as_counted)
 {
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
-    struct wsp_spares spares;
-    wsp_spares_init(&spares, 32, 3);
-    void **one = wsp_spares_take(&spares, &hooks), **two = wsp_spares_take(&spares, &hooks);
-    wsp_spares_give(&spares, &hooks, one);
-    wsp_spares_give(&spares, &hooks, two);
-    BROKEN(wsp_spares_check(&spares), spares.count, 1);
-    BROKEN(wsp_spares_check(&spares), spares.count, 3);
-    BROKEN(wsp_spares_check(&spares), spares.keep, 1);
-    BROKEN(wsp_spares_check(&spares), spares.size, sizeof(void *) - 1);
-    BROKEN(wsp_spares_check(&spares), spares.first, NULL);
-    BROKEN(wsp_spares_check(&spares), *one, two); /* round and round */
-    wsp_spares_fini(&spares, &hooks);
+    struct wsp_freelist list;
+    wsp_freelist_init(&list, 32, 3);
+    void **one = wsp_freelist_take(&list, &hooks), **two = wsp_freelist_take(&list, &hooks);
+    wsp_freelist_give(&list, &hooks, one);
+    wsp_freelist_give(&list, &hooks, two);
+    BROKEN(wsp_freelist_check(&list), list.count, 1);
+    BROKEN(wsp_freelist_check(&list), list.count, 3);
+    BROKEN(wsp_freelist_check(&list), list.keep, 1);
+    BROKEN(wsp_freelist_check(&list), list.size, sizeof(void *) - 1);
+    BROKEN(wsp_freelist_check(&list), list.first, NULL);
+    BROKEN(wsp_freelist_check(&list), *one, two); /* round and round */
+    wsp_freelist_fini(&list, &hooks);
     assert_int_equal(mem.live, 0);
 }
 
@@ -186,17 +186,17 @@ TEST(blocks_are_wrong_when_holds_or_bytes_are)
     wsp_block_hold(run.block);
     assert_non_null(wsp_blocks_room(&blocks, WSP_BLOCK_BYTES, &error)); /* a second one */
     wsp_block_release(run.block);                                       /* the first is a spare */
-    assert_int_equal(blocks.spare_count, 1);
-    struct wsp_block *open = blocks.open, *spare = blocks.spares;
+    assert_int_equal(blocks.free_list.count, 1);
+    struct wsp_block *open = blocks.open, *spare = (void *)blocks.free_list.first;
     BROKEN(wsp_blocks_check(&blocks), open->holds, 0);
     BROKEN(wsp_blocks_check(&blocks), open->used, open->cap + 1);
     BROKEN(wsp_blocks_check(&blocks), open->store, &other);
     BROKEN(wsp_blocks_check(&blocks), spare->holds, 1);
     BROKEN(wsp_blocks_check(&blocks), spare->store, &other);
     BROKEN(wsp_blocks_check(&blocks), spare->cap, spare->cap - 1);
-    BROKEN(wsp_blocks_check(&blocks), spare->next, spare); /* round and round */
-    BROKEN(wsp_blocks_check(&blocks), blocks.spares, NULL);
-    BROKEN(wsp_blocks_check(&blocks), blocks.spare_count, 2);
+    BROKEN(wsp_blocks_check(&blocks), spare->item.next, &spare->item); /* round and round */
+    BROKEN(wsp_blocks_check(&blocks), blocks.free_list.first, NULL);
+    BROKEN(wsp_blocks_check(&blocks), blocks.free_list.count, 2);
     BROKEN(wsp_blocks_check(&blocks), blocks.bytes, blocks.bytes + 1);
     BROKEN(wsp_blocks_check(&blocks), blocks.limit, blocks.bytes - 1);
     wsp_count_set(&gauge, 1);
@@ -227,9 +227,9 @@ TEST(decoders_are_wrong_when_a_spare_is_not_between_frames)
     assert_int_equal(wsp_decoder_pull(decoder, &at, &len, NULL, &chunk, &chunk_len), 1);
     wsp_decoder_return(&decoders, decoder);
     assert_int_equal(wsp_decoders_check(&decoders), 1);
-    BROKEN(wsp_decoders_check(&decoders), decoders.spare_count, 0);
-    BROKEN(wsp_decoders_check(&decoders), decoders.spare_count, 2);
-    BROKEN(wsp_decoders_check(&decoders), decoders.spares, NULL);
+    BROKEN(wsp_decoders_check(&decoders), decoders.free_list.count, 0);
+    BROKEN(wsp_decoders_check(&decoders), decoders.free_list.count, 2);
+    BROKEN(wsp_decoders_check(&decoders), decoders.free_list.first, NULL);
     const struct wsp_frame longer = {.fin = 1, .opcode = WSP_TEXT, .masked = 1, .length = 5};
     decoder = wsp_decoder_borrow(&decoders, &longer);
     assert_int_equal(wsp_decoder_pull(decoder, &at, &len, NULL, &chunk, &chunk_len), 0);
@@ -385,12 +385,12 @@ TEST(inbound_is_wrong_when_it_holds_what_belongs_elsewhere)
     BROKEN(wsp_inbound_check(in), in->utf8.missing, 4);
     BROKEN(wsp_inbound_check(in), in->control_len, WSP_CONTROL_MAX + 1);
     wsp_inbound_fini(&inbounds, &in);
-    struct wsp_inbound *spare = inbounds.spares;
+    struct wsp_inbound *spare = (void *)inbounds.free_list.first;
     assert_non_null(spare);
-    BROKEN(wsp_inbounds_check(&inbounds), inbounds.spare_count, 2);
-    BROKEN(wsp_inbounds_check(&inbounds), inbounds.spare_bytes, 1);
-    BROKEN(wsp_inbounds_check(&inbounds), inbounds.spares, NULL);
-    BROKEN(wsp_inbounds_check(&inbounds), spare->next, spare);
+    BROKEN(wsp_inbounds_check(&inbounds), inbounds.free_list.count, 2);
+    BROKEN(wsp_inbounds_check(&inbounds), inbounds.free_bytes, 1);
+    BROKEN(wsp_inbounds_check(&inbounds), inbounds.free_list.first, NULL);
+    BROKEN(wsp_inbounds_check(&inbounds), spare->item.next, &spare->item);
     BROKEN(wsp_inbounds_check(&inbounds), spare->message, WSP_TEXT);
     BROKEN(wsp_inbounds_check(&inbounds), spare->shown, 1);
     BROKEN(wsp_inbounds_check(&inbounds), spare->discard, 1);
@@ -532,10 +532,10 @@ TEST(pool_is_wrong_when_any_of_its_rooms_is)
     WRONG(pool->link.timers.occupied[0], UINT64_MAX);
     WRONG(pool->link.attention.summary[0], UINT64_MAX);
     WRONG(pool->link.events.summary[0], UINT64_MAX);
-    WRONG(pool->link.blocks.spare_count, 9);
+    WRONG(pool->link.blocks.free_list.count, 9);
     WRONG(pool->link.stock.runs.count, 9);
-    WRONG(pool->link.decoders.spare_count, 9);
-    WRONG(pool->link.inbounds.spare_count, 9);
+    WRONG(pool->link.decoders.free_list.count, 9);
+    WRONG(pool->link.inbounds.free_list.count, 9);
     WRONG(pool->routes.list[1].head, 1);
     WRONG(pool->origins.count, 1);
     WRONG(pool->registry.channels.count, 9);
@@ -578,15 +578,16 @@ TEST(pool_is_wrong_when_a_peer_is)
     WRONG(handshake->head.len, handshake->head.cap + 1);
     WRONG(pool->handshakes.most, 4);
     WRONG(handshake->entry.query.len, 6);
-    WRONG(pool->handshakes.spare_count, pool->handshakes.spare_count + 1);
+    WRONG(pool->handshakes.free_list.count, pool->handshakes.free_list.count + 1);
     wspool_id short_lived = host_open(&h); /* what its head was gathered in is a spare then */
     host_feed(&h, short_lived, "GET /", 5);
     assert_int_equal(wspool_gone(pool, short_lived, WSPOOL_GONE_EOF, h.now), 0);
-    WRONG(pool->handshakes.spare_count, 0);
-    WRONG(pool->handshakes.spares->head.len, 1);
-    WRONG(pool->handshakes.spares->head.cap, 1025);
-    WRONG(pool->handshakes.spares->seen, 1);
-    WRONG(pool->handshakes.spares->entry.query.len, 1);
+    WRONG(pool->handshakes.free_list.count, 0);
+    struct wsp_handshake *spare = (void *)pool->handshakes.free_list.first;
+    WRONG(spare->head.len, 1);
+    WRONG(spare->head.cap, 1025);
+    WRONG(spare->seen, 1);
+    WRONG(spare->entry.query.len, 1);
     WRONG(p[PENDING]->conn.work.handshake, NULL);
     WRONG(p[HELD]->conn.work.handshake, NULL);
     WRONG(p[REFUSED]->conn.work.handshake, handshake);

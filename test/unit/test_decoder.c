@@ -539,7 +539,7 @@ TEST(decoder_when_discarded_anywhere_leaks_nothing_and_is_not_used_again)
         wsp_decoder_discard(&w.decoders, decoder);
         assert_int_equal(contexts.live, 0);
         assert_int_equal(w.mem.live, 0);
-        assert_int_equal(w.decoders.spare_count, 0);
+        assert_int_equal(w.decoders.free_list.count, 0);
     }
     decode_cut(&w.decoders, &f, UINT64_MAX, &random); /* the next is in step */
     frame_free(&f);
@@ -567,7 +567,7 @@ TEST(decoders_when_given_back_serve_again_and_a_few_are_kept)
         pull_all(decoders[i], &f, i, 50 - i, 0, &complete);
         assert_true(complete);
         wsp_decoder_return(&w.decoders, decoders[i]);
-        assert_int_equal(w.decoders.spare_count, i < KEPT ? i + 1 : KEPT);
+        assert_int_equal(w.decoders.free_list.count, i < KEPT ? i + 1 : KEPT);
     }
     assert_int_equal(contexts.live, KEPT);
     assert_int_equal(w.mem.live, KEPT);

@@ -80,7 +80,8 @@ TEST(bytes_that_find_no_memory_leave_what_was_kept)
     keep(&b, handshake, bytes, 200);
     for (size_t more = 100; more < MOST; more += 1000) {
         b.mem.fail_at = 1;
-        assert_int_equal(wsp_handshake_keep(&b.handshakes, handshake, bytes, more), WSPOOL_ERR_NOMEM);
+        assert_int_equal(wsp_handshake_keep(&b.handshakes, handshake, bytes, more),
+                         WSPOOL_ERR_NOMEM);
         holds(handshake, bytes, 200);
     }
     wsp_handshake_give(&b.handshakes, handshake);
@@ -142,14 +143,14 @@ TEST(spares_when_many_leave_are_few_and_small)
         wsp_handshake_give(&b.handshakes, many[i]);
         assert_int_equal(wsp_handshakes_check(&b.handshakes), 1);
     }
-    assert_int_equal(b.handshakes.spare_count, 16);
+    assert_int_equal(b.handshakes.free_list.count, 16);
     assert_int_equal(b.mem.live, 16 + 8); /* buffers of 3000 bytes are none for a spare */
-    struct wsp_handshake surplus = {.next = b.handshakes.spares};
-    b.handshakes.spares = &surplus;
-    b.handshakes.spare_count++;
+    struct wsp_handshake surplus = {.item = {b.handshakes.free_list.first}};
+    b.handshakes.free_list.first = &surplus.item;
+    b.handshakes.free_list.count++;
     assert_int_equal(wsp_handshakes_check(&b.handshakes), 0);
-    b.handshakes.spares = surplus.next;
-    b.handshakes.spare_count--;
+    b.handshakes.free_list.first = surplus.item.next;
+    b.handshakes.free_list.count--;
     size_t calls = b.mem.calls;
     struct wsp_handshake *handshake = wsp_handshake_take(&b.handshakes);
     assert_int_equal(b.mem.calls, calls);

@@ -519,7 +519,7 @@ TEST(fragments_when_tiny_and_many_cost_what_they_carry)
     feed(&p, frame, frame_client(frame, WSP_BINARY, "x", 1));
     for (int i = 0; i < 20000; i++) {
         feed(&p, frame, frame_client(frame, WSP_CONTINUATION, "x", (size_t)i % 2));
-        assert_int_equal(w.decoders.spare_count, 1); /* each gives its decoder back */
+        assert_int_equal(w.decoders.free_list.count, 1); /* each gives its decoder back */
     }
     assert_int_equal(p.in->buffer.len, 10001);
     assert_true(w.mem.bytes < 3 * 10001 + 2048);
@@ -531,14 +531,15 @@ TEST(fragments_when_tiny_and_many_cost_what_they_carry)
 static void check_spares(const struct world *w)
 {
     size_t bytes = 0, count = 0;
-    for (const struct wsp_inbound *in = w->inbounds.spares; in; in = in->next) {
+    for (const struct wsp_inbound *in = (const void *)w->inbounds.free_list.first; in;
+         in = (const void *)in->item.next) {
         bytes += in->buffer.cap;
         count++;
         assert_int_equal(in->buffer.len, 0);
         assert_null(in->decoder);
     }
-    assert_int_equal(w->inbounds.spare_bytes, bytes);
-    assert_int_equal(w->inbounds.spare_count, count);
+    assert_int_equal(w->inbounds.free_bytes, bytes);
+    assert_int_equal(w->inbounds.free_list.count, count);
     assert_true(bytes <= 256 * 1024);
 }
 
@@ -564,14 +565,14 @@ TEST(buffers_when_messages_are_over_are_given_back_but_for_a_few)
         assert_null(peers[i].in);
         expect_events(&peers[i].got, &s.expected);
     }
-    assert_int_equal(w.inbounds.spare_count, KEPT);
-    assert_int_not_equal(w.inbounds.spare_bytes, 0);
+    assert_int_equal(w.inbounds.free_list.count, KEPT);
+    assert_int_not_equal(w.inbounds.free_bytes, 0);
     check_spares(&w);
     assert_true(w.mem.bytes < 256 * 1024 + KEPT * 1000);
     /* Taken again, the count goes down with them. */
     for (size_t i = 0; i < PEERS; i++) {
         feed(&peers[i], s.bytes, 100);
-        assert_int_equal(w.inbounds.spare_count, i < KEPT ? KEPT - 1 - i : 0);
+        assert_int_equal(w.inbounds.free_list.count, i < KEPT ? KEPT - 1 - i : 0);
         check_spares(&w);
     }
     for (size_t i = 0; i < PEERS; i++) {
@@ -592,7 +593,7 @@ TEST(buffer_when_it_is_greater_than_the_limit_is_not_taken_over)
     peer_open(&small, &w, 1000);
     for (int whole = 0; whole < 2; whole++) {
         feed(&large, frame, frame_client(frame, WSP_BINARY | FRAME_FIN, payload, sizeof payload));
-        assert_int_equal(w.inbounds.spare_bytes, sizeof payload);
+        assert_int_equal(w.inbounds.free_bytes, sizeof payload);
         size_t len = frame_client(frame, WSP_BINARY | (whole ? FRAME_FIN : 0), payload, 400);
         frame[len] = FRAME_FIN | WSP_PING; /* what follows keeps what was taken */
         frame[len + 1] = 0x80 | 1;
@@ -624,7 +625,7 @@ TEST(peer_when_it_goes_anywhere_in_a_stream_leaks_nothing)
         feed_pieces(&p, s.bytes, at, (int)(at % 2), &s.random);
         peer_close(&p);
         wsp_inbound_fini(&w.inbounds, &p.in); /* of nothing is fine */
-        assert_true(w.inbounds.spare_count <= 2);
+        assert_true(w.inbounds.free_list.count <= 2);
     }
     stream_free(&s);
     world_close(&w);
@@ -825,7 +826,7 @@ TEST(frame_when_its_first_two_bytes_are_bad_is_refused_with_them)
         assert_int_equal(p.got.count, 1);
         assert_int_equal(p.got.all[0].kind, WSP_EVENT_ERROR);
         assert_int_equal(p.got.all[0].end, WSPOOL_END_PROTOCOL);
-        assert_int_equal(w.decoders.spare_count, 0);
+        assert_int_equal(w.decoders.free_list.count, 0);
         peer_close(&p);
     }
     world_close(&w);
