@@ -17,15 +17,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <wspool/error.h>
+#include <wspool/versioned.h>
 
 #include "deflate/deflater.h"
 #include "deflate/inflater.h"
 #include "deflate/memory.h"
 #include "deflate/negotiate.h"
 #include "deflate/params.h"
-
-#define OPTIONS_SIZE_MAX 4096u /* larger than the options of any version: `size` was not set */
 
 struct wspool_deflate {
     wspool_deflate_options options;
@@ -47,32 +45,7 @@ static const wspool_deflate_options defaults = {
 
 void wspool_deflate_options_init_sized(wspool_deflate_options *options, size_t size)
 {
-    if (!options || size < sizeof options->size) {
-        return;
-    }
-    memset(options, 0, size);
-    memcpy(options, &defaults, size < sizeof defaults ? size : sizeof defaults);
-    options->size = size;
-}
-
-/* Copies options of any version over the defaults. Members that an older host does not know keep
- * their defaults; members that only a newer host knows must be zero. Returns 0 or
- * WSPOOL_ERR_INVAL. */
-static int copy_options(wspool_deflate_options *options, const wspool_deflate_options *given)
-{
-    if (!given) {
-        return 0;
-    }
-    if (given->size < sizeof given->size || given->size > OPTIONS_SIZE_MAX) {
-        return WSPOOL_ERR_INVAL;
-    }
-    for (size_t i = sizeof *options; i < given->size; i++) {
-        if (((const unsigned char *)given)[i] != 0) {
-            return WSPOOL_ERR_INVAL;
-        }
-    }
-    memcpy(options, given, given->size < sizeof *options ? given->size : sizeof *options);
-    return 0;
+    wspool_versioned_init(options, size, &defaults, sizeof defaults);
 }
 
 static int in_range(int number, int min, int max)
@@ -110,7 +83,7 @@ int wspool_deflate_new(wspool_deflate **out, const wspool_deflate_options *given
         return WSPOOL_ERR_INVAL;
     }
     *out = NULL;
-    if (copy_options(&options, given) || !is_valid(&options)) {
+    if ((given && wspool_versioned_read(&options, sizeof options, given)) || !is_valid(&options)) {
         return WSPOOL_ERR_INVAL;
     }
     if (!options.mem.malloc) {
@@ -180,11 +153,10 @@ wspool_codec_hook wspool_deflate_codec(wspool_deflate *self)
 
 int wspool_deflate_get_stats(const wspool_deflate *self, wspool_deflate_stats *out)
 {
-    if (!self || !out || out->size < sizeof out->size) {
+    if (!self || !out) {
         return WSPOOL_ERR_INVAL;
     }
     wspool_deflate_stats stats = {
-        .size = out->size,
         .deflated = self->deflater.messages,
         .deflated_in = self->deflater.bytes_in,
         .deflated_out = self->deflater.bytes_out,
@@ -195,6 +167,5 @@ int wspool_deflate_get_stats(const wspool_deflate *self, wspool_deflate_stats *o
         .inflating = self->inflaters.in_use,
         .memory = self->memory.bytes,
     };
-    memcpy(out, &stats, out->size < sizeof stats ? out->size : sizeof stats);
-    return 0;
+    return wspool_versioned_write(out, &stats, sizeof stats);
 }

@@ -7,7 +7,8 @@
 #include <string.h>
 #include <time.h>
 
-#define CONFIG_SIZE_MAX 4096u /* larger than the configuration of any version: `size` was not set */
+#include <wspool/versioned.h>
+
 #define DEPTH_DEFAULT 16u
 #define DEPTH_MAX 512u
 
@@ -28,32 +29,7 @@ static const wspool_json_config defaults = {
 
 void wspool_json_config_init_sized(wspool_json_config *config, size_t size)
 {
-    if (!config || size < sizeof config->size) {
-        return;
-    }
-    memset(config, 0, size);
-    memcpy(config, &defaults, size < sizeof defaults ? size : sizeof defaults);
-    config->size = size;
-}
-
-/* Copies a configuration of any version over the defaults. Members that an older host does not know
- * keep their defaults; members that only a newer host knows must be zero. Returns 0 or
- * WSPOOL_ERR_INVAL. */
-static int copy_config(wspool_json_config *config, const wspool_json_config *given)
-{
-    if (!given) {
-        return 0;
-    }
-    if (given->size < sizeof given->size || given->size > CONFIG_SIZE_MAX) {
-        return WSPOOL_ERR_INVAL;
-    }
-    for (size_t i = sizeof *config; i < given->size; i++) {
-        if (((const unsigned char *)given)[i] != 0) {
-            return WSPOOL_ERR_INVAL;
-        }
-    }
-    memcpy(config, given, given->size < sizeof *config ? given->size : sizeof *config);
-    return 0;
+    wspool_versioned_init(config, size, &defaults, sizeof defaults);
 }
 
 int wspool_json_new(wspool_json **out, const wspool_json_config *given)
@@ -63,7 +39,7 @@ int wspool_json_new(wspool_json **out, const wspool_json_config *given)
         return WSPOOL_ERR_INVAL;
     }
     *out = NULL;
-    if (copy_config(&config, given)) {
+    if (given && wspool_versioned_read(&config, sizeof config, given)) {
         return WSPOOL_ERR_INVAL;
     }
     if (!config.server || !config.clock.call || config.depth < 1 || config.depth > DEPTH_MAX) {

@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-#include "base/growing.h"
+#include <wspool/versioned.h>
 #include "link/coding.h"
 #include "pool/channels.h"
 #include "pool/drain.h"
@@ -265,7 +265,8 @@ int wspool_upgrade(wspool *pool, const wspool_request *given, uint64_t now, wspo
 {
     wspool_request request = {0};
     int result;
-    if (!pool || !given || !id || !answer || wsp_growing_copy(&request, sizeof request, given) ||
+    if (!pool || !given || !id || !answer ||
+        wspool_versioned_read(&request, sizeof request, given) ||
         (request.header_count > 0 && !request.headers) ||
         (request.method.len > 0 && !request.method.data) ||
         (request.target.len > 0 && !request.target.data)) {

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "base/growing.h"
+#include <wspool/versioned.h>
 #include "pool/settings.h"
 
 /* ----------------------------------------------------------------- messages */
@@ -53,7 +53,7 @@ static void on_message_attached(struct wsp_link *link, struct wsp_conn *conn, co
 int wspool_attach(wspool *pool, const wspool_handlers *given)
 {
     wspool_handlers handlers = {0};
-    if (!pool || !given || wsp_growing_copy(&handlers, sizeof handlers, given)) {
+    if (!pool || !given || wspool_versioned_read(&handlers, sizeof handlers, given)) {
         return WSPOOL_ERR_INVAL;
     }
     if (pool->depth > 0) {

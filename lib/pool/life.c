@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* pool/life.c - the life of a pool: new, free, route; and its wiring. Layer 4. */
-#include "base/growing.h"
+#include <stddef.h>
+
+#include <wspool/versioned.h>
 #include "pool/channels.h"
 #include "pool/handlers.h"
 #include "pool/mailbox.h"
@@ -138,7 +140,7 @@ int wspool_route(wspool *pool, const char *pattern, enum wspool_kind kind,
         return WSPOOL_ERR_REENTRANT;
     }
     wspool_route_options_init(&filled, &pool->config);
-    if (options && wsp_growing_copy(&filled, sizeof filled, options)) {
+    if (options && wspool_versioned_read(&filled, sizeof filled, options)) {
         return WSPOOL_ERR_INVAL;
     }
     if ((unsigned)kind > WSPOOL_TOPIC || (filled.flags & ~WSPOOL_ROUTE_OPEN) != 0 ||

@@ -14,7 +14,7 @@
  */
 #include "pool/mailbox.h"
 
-#include "base/growing.h"
+#include <wspool/versioned.h>
 #include "pool/accept.h"
 #include "pool/peers.h"
 
@@ -27,7 +27,7 @@ struct wsp_letter {
 int wspool_auth_complete(wspool *pool, wspool_id id, const wspool_verdict *verdict)
 {
     wspool_verdict copy = {0};
-    if (!pool || !verdict || wsp_growing_copy(&copy, sizeof copy, verdict) ||
+    if (!pool || !verdict || wspool_versioned_read(&copy, sizeof copy, verdict) ||
         (copy.kind != WSPOOL_ACCEPT && copy.kind != WSPOOL_REFUSE)) {
         return WSPOOL_ERR_INVAL;
     }

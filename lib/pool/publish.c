@@ -2,7 +2,7 @@
 /* pool/publish.c - broadcast and send: one image, one block, many queues. Layer 4. */
 #include <string.h>
 
-#include "base/growing.h"
+#include <wspool/versioned.h>
 #include "base/seldom.h"
 #include "channel/broadcast.h"
 #include "link/tidy.h"
@@ -74,7 +74,7 @@ static inline int are_others(const wspool_send_options *options)
 static int convert_options(const wspool_send_options *theirs, wspool_send_options *ours)
 {
     *ours = (wspool_send_options){.size = sizeof *ours};
-    return wsp_growing_copy(ours, sizeof *ours, theirs);
+    return wspool_versioned_read(ours, sizeof *ours, theirs);
 }
 
 /* What all calls ask of their message. (A queue is larger than any head.) */
@@ -90,13 +90,6 @@ static int read_message(const wspool *pool, const void *bytes, size_t len, uint8
     }
     *checked = (struct message){bytes, len, head_len + (uint32_t)len, opcode};
     return 0;
-}
-
-static void fill_tally(wspool_tally *theirs, wspool_tally ours)
-{
-    size_t size = theirs->size < sizeof ours ? theirs->size : sizeof ours;
-    ours.size = theirs->size;
-    memcpy(theirs, &ours, size);
 }
 
 /* The message that is to be sent at a position, asked of its writer. */
@@ -174,7 +167,7 @@ int wspool_broadcast_written(wspool *pool, wspool_channel channel, wspool_writer
     int result = publish(pool, channel, writer, opcode, options ? options->except : 0, &tally);
     wsp_leave(pool);
     if (theirs && result >= 0) {
-        fill_tally(theirs, tally);
+        wspool_versioned_write(theirs, &tally, sizeof tally);
     }
     return result;
 }

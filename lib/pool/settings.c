@@ -4,8 +4,7 @@
 
 #include <string.h>
 
-#include <wspool/error.h>
-#include "base/growing.h"
+#include <wspool/versioned.h>
 #include "os/os.h"
 #include "wire/block.h"
 #include "wire/text.h"
@@ -48,27 +47,18 @@ static const wspool_config defaults = {
 
 void wspool_config_init_sized(wspool_config *config, size_t size)
 {
-    if (!config || size < sizeof config->size) {
-        return;
-    }
-    memset(config, 0, size);
-    memcpy(config, &defaults, size < sizeof defaults ? size : sizeof defaults);
-    config->size = size;
+    wspool_versioned_init(config, size, &defaults, sizeof defaults);
 }
 
 void wspool_route_options_init_sized(wspool_route_options *options, size_t size,
                                      const wspool_config *config)
 {
-    if (!options || size < sizeof options->size) {
-        return;
-    }
     if (!config) {
         config = &defaults;
     }
     wspool_route_options filled = {
-        .size = size, .name = "", .slow = config->slow, .message_bytes = config->message_bytes};
-    memset(options, 0, size);
-    memcpy(options, &filled, size < sizeof filled ? size : sizeof filled);
+        .name = "", .slow = config->slow, .message_bytes = config->message_bytes};
+    wspool_versioned_init(options, size, &filled, sizeof filled);
 }
 
 static int within(uint64_t value, uint64_t least, uint64_t most)
@@ -151,7 +141,7 @@ static int copy_subprotocols(const wspool_mem *mem, const char *const *list, con
 int wsp_settings_copy(wspool_config *copy, const wspool_config *given)
 {
     *copy = defaults;
-    if (given && wsp_growing_copy(copy, sizeof *copy, given)) {
+    if (given && wspool_versioned_read(copy, sizeof *copy, given)) {
         return WSPOOL_ERR_INVAL;
     }
     if (!limits_are_good(copy) || !times_are_good(copy) || !hooks_are_good(copy)) {

@@ -8,8 +8,7 @@
  * - gauges are what the peers, their queues and the registry add up to;
  * - each block is held as often as runs refer to it, and the store's bytes are those of all blocks.
  */
-#include <string.h>
-
+#include <wspool/versioned.h>
 #include "pool/check.h"
 #include "pool/peers.h"
 
@@ -48,14 +47,11 @@ static struct wspool_stats read_counts(const wspool *pool)
 
 int wspool_stats(const wspool *pool, struct wspool_stats *out)
 {
-    if (!pool || !out || out->size < sizeof out->size) {
+    if (!pool || !out) {
         return WSPOOL_ERR_INVAL;
     }
     struct wspool_stats stats = read_counts(pool);
-    size_t size = out->size < sizeof stats ? out->size : sizeof stats;
-    stats.size = out->size;
-    memcpy(out, &stats, size);
-    return 0;
+    return wspool_versioned_write(out, &stats, sizeof stats);
 }
 
 /* -------------------------------------------------------------------- books */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* unit/test_growing.c - base/growing.h: structs of hosts that know less, as much, or more. */
+/* unit/test_versioned.c - wspool/versioned.h: structs of hosts that know less, as much, or more. */
 #include "support.h"
-#include "base/growing.h"
-#include <wspool/error.h>
+#include <wspool/versioned.h>
 
 struct ours {
     size_t size;
@@ -24,7 +23,7 @@ static struct ours defaults(void)
 TEST(all_is_taken_when_the_struct_is_ours)
 {
     struct ours to = defaults(), given = {.size = sizeof given, .old = 10, .new = 20};
-    assert_int_equal(wsp_growing_copy(&to, sizeof to, &given), 0);
+    assert_int_equal(wspool_versioned_read(&to, sizeof to, &given), 0);
     assert_int_equal(to.size, sizeof to);
     assert_true(to.old == 10 && to.new == 20);
 }
@@ -39,7 +38,7 @@ TEST(defaults_stay_when_the_struct_is_older)
         memcpy(short_one, &given, size);
         memcpy(expected, &to, sizeof to);
         memcpy(expected, &given, size);
-        assert_int_equal(wsp_growing_copy(&to, sizeof to, short_one), 0);
+        assert_int_equal(wspool_versioned_read(&to, sizeof to, short_one), 0);
         assert_int_equal(to.size, sizeof to); /* it is one of ours now */
         assert_memory_equal(&to.old, expected + sizeof to.size, sizeof to - sizeof to.size);
         free(short_one);
@@ -55,7 +54,7 @@ TEST(struct_is_taken_when_it_is_newer_and_asks_for_nothing_new)
         if (more < sizeof given.later) {
             given.later[more] = 1; /* behind its end */
         }
-        assert_int_equal(wsp_growing_copy(&to, sizeof to, &given), 0);
+        assert_int_equal(wspool_versioned_read(&to, sizeof to, &given), 0);
         assert_int_equal(to.size, sizeof to);
         assert_true(to.old == 10 && to.new == 20);
     }
@@ -67,7 +66,7 @@ TEST(struct_is_refused_when_it_asks_for_what_we_do_not_know)
         struct ours to = defaults(), before = defaults();
         struct theirs given = {.known = {.size = sizeof given, .old = 10, .new = 20}};
         given.later[i] = 0x80;
-        assert_int_equal(wsp_growing_copy(&to, sizeof to, &given), WSPOOL_ERR_INVAL);
+        assert_int_equal(wspool_versioned_read(&to, sizeof to, &given), WSPOOL_ERR_INVAL);
         assert_memory_equal(&to, &before, sizeof to); /* nothing was changed */
     }
 }
@@ -79,7 +78,7 @@ TEST(struct_is_refused_when_its_size_is_impossible)
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         struct ours to = defaults(), before = defaults();
         struct ours given = {.size = sizes[i]};
-        assert_int_equal(wsp_growing_copy(&to, sizeof to, &given), WSPOOL_ERR_INVAL);
+        assert_int_equal(wspool_versioned_read(&to, sizeof to, &given), WSPOOL_ERR_INVAL);
         assert_memory_equal(&to, &before, sizeof to);
     }
 }
@@ -90,10 +89,10 @@ TEST(struct_is_taken_when_it_is_the_largest_that_can_be)
     uint8_t *large = calloc(1, 65536);
     size_t size = 65536;
     memcpy(large, &size, sizeof size);
-    assert_int_equal(wsp_growing_copy(&to, sizeof to, large), 0);
+    assert_int_equal(wspool_versioned_read(&to, sizeof to, large), 0);
     assert_true(to.old == 0 && to.new == 0);
     large[65535] = 1;
-    assert_int_equal(wsp_growing_copy(&to, sizeof to, large), WSPOOL_ERR_INVAL);
+    assert_int_equal(wspool_versioned_read(&to, sizeof to, large), WSPOOL_ERR_INVAL);
     free(large);
 }
 
@@ -104,7 +103,47 @@ TEST(struct_is_taken_when_it_is_not_aligned)
     for (size_t shift = 0; shift < 8; shift++) {
         struct ours to = defaults(), given = {.size = sizeof given, .old = 10, .new = 20};
         memcpy(room + shift, &given, sizeof given);
-        assert_int_equal(wsp_growing_copy(&to, sizeof to, room + shift), 0);
+        assert_int_equal(wspool_versioned_read(&to, sizeof to, room + shift), 0);
         assert_true(to.old == 10 && to.new == 20);
     }
+}
+
+TEST(as_much_is_written_as_the_host_has_room_for)
+{
+    const struct ours from = {.size = sizeof from, .old = 10, .new = 20};
+    struct theirs to;
+    for (size_t size = sizeof(size_t); size <= sizeof to; size++) {
+        memset(&to, 0xee, sizeof to);
+        to.known.size = size;
+        assert_int_equal(wspool_versioned_write(&to, &from, sizeof from), 0);
+        assert_int_equal(to.known.size, size);
+        size_t written = size < sizeof from ? size : sizeof from;
+        assert_memory_equal((uint8_t *)&to + sizeof size, (const uint8_t *)&from + sizeof size,
+                            written - sizeof size);
+        for (size_t i = written; i < sizeof to; i++) {
+            assert_int_equal(((uint8_t *)&to)[i], 0xee);
+        }
+    }
+    to.known.size = sizeof(size_t) - 1;
+    assert_int_equal(wspool_versioned_write(&to, &from, sizeof from), WSPOOL_ERR_INVAL);
+}
+
+TEST(defaults_are_written_as_far_as_the_host_knows_them)
+{
+    const struct ours from = {.old = 10, .new = 20};
+    struct theirs to;
+    memset(&to, 0xee, sizeof to);
+    wspool_versioned_init(&to, sizeof to, &from, sizeof from);
+    assert_true(to.known.size == sizeof to && to.known.old == 10 && to.known.new == 20);
+    for (size_t i = 0; i < sizeof to.later; i++) {
+        assert_int_equal(to.later[i], 0);
+    }
+    memset(&to, 0xee, sizeof to);
+    wspool_versioned_init(&to, offsetof(struct ours, new), &from, sizeof from);
+    assert_true(to.known.size == offsetof(struct ours, new) && to.known.old == 10);
+    assert_true(to.known.new == UINT64_C(0xeeeeeeeeeeeeeeee));
+    memset(&to, 0xee, sizeof to);
+    wspool_versioned_init(&to, sizeof(size_t) - 1, &from, sizeof from);
+    assert_true(to.known.old == UINT64_C(0xeeeeeeeeeeeeeeee));
+    wspool_versioned_init(NULL, sizeof to, &from, sizeof from);
 }
