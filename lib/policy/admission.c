@@ -6,12 +6,8 @@
 
 #include "policy/token.h"
 #include "wire/extension.h"
+#include "wire/refusal.h"
 #include "wire/uri.h"
-
-static int refuse(enum wspool_refusal refusal)
-{
-    return -(int)refusal - 1;
-}
 
 static int check_request_line(const struct wsp_admission *admission, wspool_request *request,
                               struct wsp_entry *entry)
@@ -19,13 +15,13 @@ static int check_request_line(const struct wsp_admission *admission, wspool_requ
     wspool_text path;
     size_t name_len = 0;
     if (request->method.len != 3 || memcmp(request->method.data, "GET", 3) != 0) {
-        return refuse(WSPOOL_REFUSED_METHOD);
+        return wsp_refused(WSPOOL_REFUSED_METHOD);
     }
     if (request->http_major < 1 || (request->http_major == 1 && request->http_minor < 1)) {
-        return refuse(WSPOOL_REFUSED_HTTP_VERSION);
+        return wsp_refused(WSPOOL_REFUSED_HTTP_VERSION);
     }
     if (wsp_uri_split(request->target, &path, &entry->query)) {
-        return refuse(WSPOOL_REFUSED_MALFORMED);
+        return wsp_refused(WSPOOL_REFUSED_MALFORMED);
     }
     int route = wsp_routes_match(admission->routes, path, entry->name, &name_len);
     if (route < 0) {
@@ -48,7 +44,7 @@ static int check_subprotocol(const struct wsp_admission *admission,
     if (entry->subprotocol) {
         request->subprotocol = (wspool_text){entry->subprotocol, strlen(entry->subprotocol)};
     }
-    return malformed ? refuse(WSPOOL_REFUSED_MALFORMED) : 0;
+    return malformed ? wsp_refused(WSPOOL_REFUSED_MALFORMED) : 0;
 }
 
 /* Returns 1 if what the codec wrote may be sent, and fits into a peer's record. */
@@ -85,15 +81,15 @@ static int check_extensions(const struct wsp_admission *admission,
             entry->agreed = agreed;
         }
     }
-    return more < 0 ? refuse(WSPOOL_REFUSED_MALFORMED) : 0;
+    return more < 0 ? wsp_refused(WSPOOL_REFUSED_MALFORMED) : 0;
 }
 
 static int check_caps(const struct wsp_admission *admission)
 {
     if (admission->draining) {
-        return refuse(WSPOOL_REFUSED_DRAINING);
+        return wsp_refused(WSPOOL_REFUSED_DRAINING);
     }
-    return admission->full ? refuse(WSPOOL_REFUSED_FULL) : 0;
+    return admission->full ? wsp_refused(WSPOOL_REFUSED_FULL) : 0;
 }
 
 /* Limits a refusal that the host chose to those that a token's verdict may have. */
@@ -105,9 +101,9 @@ static int refuse_verdict(enum wspool_refusal refusal)
     case 403:
     case 429:
     case 503:
-        return refuse(refusal);
+        return wsp_refused(refusal);
     default:
-        return refuse(WSPOOL_REFUSED_TOKEN_INVALID);
+        return wsp_refused(WSPOOL_REFUSED_TOKEN_INVALID);
     }
 }
 
@@ -145,7 +141,7 @@ static int check_capacity(const struct wsp_admission *admission, wspool_id id,
     const wspool_capacity_hook *capacity = admission->capacity;
     entry->stage = WSPOOL_STAGE_CAPACITY;
     if (capacity->call && capacity->call(admission->pool, id, request, capacity->user) != 0) {
-        return refuse(WSPOOL_REFUSED_CAPACITY);
+        return wsp_refused(WSPOOL_REFUSED_CAPACITY);
     }
     entry->stage = WSPOOL_STAGE_VERDICT;
     return WSP_ADMITTED;
@@ -181,7 +177,7 @@ int wsp_admission_judge(const struct wsp_admission *admission, wspool_id id,
     }
     entry->stage = WSPOOL_STAGE_ORIGIN;
     if (!wsp_origins_admit(admission->origins, &headers)) {
-        return refuse(WSPOOL_REFUSED_ORIGIN);
+        return wsp_refused(WSPOOL_REFUSED_ORIGIN);
     }
     entry->stage = WSPOOL_STAGE_TOKEN;
     if ((answer = check_token(admission, id, &headers, request, entry)) != WSP_ADMITTED) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <wspool/error.h>
+#include "wire/refusal.h"
 #include "wire/uri.h"
 
 static char *copy_string(const wspool_mem *mem, const char *string)
@@ -125,20 +126,20 @@ int wsp_routes_match(const struct wsp_routes *routes, wspool_text path, char *na
          * long. */
         char decoded[3 * WSPOOL_NAME_MAX];
         if (parameter.len > sizeof decoded) {
-            return -(int)WSPOOL_REFUSED_NO_ROUTE - 1;
+            return wsp_refused(WSPOOL_REFUSED_NO_ROUTE);
         }
         int len = wsp_uri_decode(parameter, decoded, sizeof decoded);
         if (len < 0) {
-            return -(int)WSPOOL_REFUSED_MALFORMED - 1;
+            return wsp_refused(WSPOOL_REFUSED_MALFORMED);
         }
         if (len > WSPOOL_NAME_MAX || memchr(decoded, '/', (size_t)len)) {
-            return -(int)WSPOOL_REFUSED_NO_ROUTE - 1;
+            return wsp_refused(WSPOOL_REFUSED_NO_ROUTE);
         }
         memcpy(name, decoded, (size_t)len);
         *name_len = (size_t)len;
         return (int)i;
     }
-    return -(int)WSPOOL_REFUSED_NO_ROUTE - 1;
+    return wsp_refused(WSPOOL_REFUSED_NO_ROUTE);
 }
 
 /* Returns 1 if a path can lead to that channel by this route. */
