@@ -13,6 +13,7 @@
 
 #include <wspool/versioned.h>
 #include "link/coding.h"
+#include "pool/call.h"
 #include "pool/channels.h"
 #include "pool/drain.h"
 #include "pool/handlers.h"
@@ -260,20 +261,22 @@ static int upgrade(wspool *pool, struct wsp_peer *peer, wspool_request *request,
     return WSPOOL_UPGRADE_ACCEPTED;
 }
 
+/* Copies the host's request. Returns 1 if it is good, else 0. */
+static int read_request(wspool_request *request, const wspool_request *given)
+{
+    return given && !wspool_versioned_read(request, sizeof *request, given) &&
+           (request->header_count == 0 || request->headers) &&
+           (request->method.len == 0 || request->method.data) &&
+           (request->target.len == 0 || request->target.data);
+}
+
 int wspool_upgrade(wspool *pool, const wspool_request *given, uint64_t now, wspool_id *id,
                    wspool_answer *answer)
 {
     wspool_request request = {0};
-    int result;
-    if (!pool || !given || !id || !answer ||
-        wspool_versioned_read(&request, sizeof request, given) ||
-        (request.header_count > 0 && !request.headers) ||
-        (request.method.len > 0 && !request.method.data) ||
-        (request.target.len > 0 && !request.target.data)) {
-        return WSPOOL_ERR_INVAL;
-    }
-    if (pool->depth > 0) {
-        return WSPOOL_ERR_REENTRANT;
+    int result = wsp_call(pool, id && answer && read_request(&request, given), WSP_OUTSIDE);
+    if (result) {
+        return result;
     }
     *id = 0;
     memset(answer, 0, sizeof *answer);
@@ -288,15 +291,10 @@ int wspool_upgrade(wspool *pool, const wspool_request *given, uint64_t now, wspo
 
 int wspool_adopt(wspool *pool, wspool_id id, const void *bytes, size_t len, uint64_t now)
 {
-    if (!pool || (!bytes && len > 0)) {
-        return WSPOOL_ERR_INVAL;
-    }
-    if (pool->depth > 0) {
-        return WSPOOL_ERR_REENTRANT;
-    }
-    struct wsp_peer *peer = wsp_find_peer(pool, id);
-    if (!peer) {
-        return WSPOOL_ERR_GONE;
+    struct wsp_peer *peer;
+    int error = wsp_call_on(pool, id, bytes || len == 0, WSP_OUTSIDE, &peer);
+    if (error) {
+        return error;
     }
     if (peer->conn.state != WSP_HELD) {
         return WSPOOL_ERR_STATE;

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "pool/call.h"
 #include "pool/handlers.h"
 #include "pool/peers.h"
 #include "pool/reap.h"
@@ -31,37 +32,33 @@ void wsp_on_presence(void *owner, const struct wsp_channel *channel, int present
 
 int wspool_subscribe(wspool *pool, wspool_id id, wspool_channel channel)
 {
-    if (!pool || !wsp_channel_valid(channel)) {
-        return WSPOOL_ERR_INVAL;
-    }
-    struct wsp_peer *peer = wsp_find_peer(pool, id);
-    if (!peer) {
-        return WSPOOL_ERR_GONE;
+    struct wsp_peer *peer;
+    int error = wsp_call_on(pool, id, wsp_channel_valid(channel), WSP_ANYWHERE, &peer);
+    if (error) {
+        return error;
     }
     if (peer->conn.state != WSP_OPEN) {
         return WSPOOL_ERR_STATE;
     }
     wsp_enter(pool);
-    int error = wsp_join(pool, peer, channel);
+    error = wsp_join(pool, peer, channel);
     wsp_leave(pool);
     return error;
 }
 
 int wspool_unsubscribe(wspool *pool, wspool_id id, wspool_channel channel)
 {
-    if (!pool || !wsp_channel_valid(channel)) {
-        return WSPOOL_ERR_INVAL;
-    }
-    struct wsp_peer *peer = wsp_find_peer(pool, id);
-    if (!peer) {
-        return WSPOOL_ERR_GONE;
+    struct wsp_peer *peer;
+    int error = wsp_call_on(pool, id, wsp_channel_valid(channel), WSP_ANYWHERE, &peer);
+    if (error) {
+        return error;
     }
     struct wsp_channel *found = wsp_registry_find(&pool->registry, channel);
     if (!found) {
         return WSPOOL_ERR_ABSENT;
     }
     wsp_enter(pool);
-    int error = wsp_registry_leave(&pool->registry, peer, found);
+    error = wsp_registry_leave(&pool->registry, peer, found);
     wsp_leave(pool);
     return error;
 }

@@ -2,6 +2,7 @@
 /* pool/close.c - the public calls that end a peer, or bring its end nearer. Layer 4. */
 #include <string.h>
 
+#include "pool/call.h"
 #include "pool/log.h"
 #include "pool/peers.h"
 #include "pool/reap.h"
@@ -11,12 +12,12 @@
 int wspool_close(wspool *pool, wspool_id id, int code, const char *reason, unsigned flags)
 {
     size_t len = reason ? strlen(reason) : 0;
-    if (!pool || !wsp_close_may_send(code, reason, len) || (flags & ~WSPOOL_CLOSE_NOW) != 0) {
-        return WSPOOL_ERR_INVAL;
-    }
-    struct wsp_peer *peer = wsp_find_peer(pool, id);
-    if (!peer) {
-        return WSPOOL_ERR_GONE;
+    struct wsp_peer *peer;
+    int error = wsp_call_on(
+        pool, id, wsp_close_may_send(code, reason, len) && (flags & ~WSPOOL_CLOSE_NOW) == 0,
+        WSP_ANYWHERE, &peer);
+    if (error) {
+        return error;
     }
     if (!wsp_in_handshake(peer) && peer->conn.state != WSP_OPEN) {
         return WSPOOL_ERR_STATE;
@@ -34,12 +35,10 @@ int wspool_close(wspool *pool, wspool_id id, int code, const char *reason, unsig
 
 int wspool_nuisance(wspool *pool, wspool_id id, uint32_t cost, const char *what)
 {
-    if (!pool || cost == 0) {
-        return WSPOOL_ERR_INVAL;
-    }
-    struct wsp_peer *peer = wsp_find_peer(pool, id);
-    if (!peer) {
-        return WSPOOL_ERR_GONE;
+    struct wsp_peer *peer;
+    int error = wsp_call_on(pool, id, cost > 0, WSP_ANYWHERE, &peer);
+    if (error) {
+        return error;
     }
     if (peer->conn.state != WSP_OPEN) {
         return WSPOOL_ERR_STATE;
@@ -53,12 +52,11 @@ int wspool_nuisance(wspool *pool, wspool_id id, uint32_t cost, const char *what)
 
 int wspool_gone(wspool *pool, wspool_id id, enum wspool_gone_why why, uint64_t now)
 {
-    if (!pool || (why != WSPOOL_GONE_EOF && why != WSPOOL_GONE_FAILED)) {
-        return WSPOOL_ERR_INVAL;
-    }
-    struct wsp_peer *peer = wsp_find_peer(pool, id);
-    if (!peer) {
-        return WSPOOL_ERR_GONE;
+    struct wsp_peer *peer;
+    int error = wsp_call_on(pool, id, why == WSPOOL_GONE_EOF || why == WSPOOL_GONE_FAILED,
+                            WSP_ANYWHERE, &peer);
+    if (error) {
+        return error;
     }
     wsp_enter_at(pool, now);
     if (wsp_in_handshake(peer)) {
@@ -73,15 +71,10 @@ int wspool_gone(wspool *pool, wspool_id id, enum wspool_gone_why why, uint64_t n
 
 int wspool_release(wspool *pool, wspool_id id)
 {
-    if (!pool) {
-        return WSPOOL_ERR_INVAL;
-    }
-    if (pool->depth > 0) {
-        return WSPOOL_ERR_REENTRANT;
-    }
-    struct wsp_peer *peer = wsp_find_peer(pool, id);
-    if (!peer) {
-        return WSPOOL_ERR_GONE;
+    struct wsp_peer *peer;
+    int error = wsp_call_on(pool, id, 1, WSP_OUTSIDE, &peer);
+    if (error) {
+        return error;
     }
     if (peer->conn.state != WSP_CLOSED) {
         return WSPOOL_ERR_STATE;

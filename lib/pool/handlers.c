@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include <wspool/versioned.h>
+#include "pool/call.h"
 #include "pool/settings.h"
 
 /* ----------------------------------------------------------------- messages */
@@ -53,11 +54,10 @@ static void on_message_attached(struct wsp_link *link, struct wsp_conn *conn, co
 int wspool_attach(wspool *pool, const wspool_handlers *given)
 {
     wspool_handlers handlers = {0};
-    if (!pool || !given || wspool_versioned_read(&handlers, sizeof handlers, given)) {
-        return WSPOOL_ERR_INVAL;
-    }
-    if (pool->depth > 0) {
-        return WSPOOL_ERR_REENTRANT;
+    int good = given && !wspool_versioned_read(&handlers, sizeof handlers, given);
+    int error = wsp_call(pool, good, WSP_OUTSIDE);
+    if (error) {
+        return error;
     }
     if (pool->peers.used > 0) {
         return WSPOOL_ERR_STATE;
@@ -69,7 +69,7 @@ int wspool_attach(wspool *pool, const wspool_handlers *given)
         return WSPOOL_ERR_NOMEM;
     }
     ours->list = list;
-    int error = wsp_settings_add_subprotocol(&pool->config, handlers.subprotocol);
+    error = wsp_settings_add_subprotocol(&pool->config, handlers.subprotocol);
     if (error) {
         return error;
     }

@@ -11,20 +11,16 @@
  */
 #include "base/seldom.h"
 #include "pool/accept.h"
+#include "pool/call.h"
 #include "pool/peers.h"
 #include "pool/reap.h"
 
 int wspool_feed(wspool *pool, wspool_id id, const void *bytes, size_t len, uint64_t now)
 {
-    if (!pool || (!bytes && len > 0)) {
-        return WSPOOL_ERR_INVAL;
-    }
-    if (pool->depth > 0) {
-        return WSPOOL_ERR_REENTRANT;
-    }
-    struct wsp_peer *peer = wsp_find_peer(pool, id);
-    if (!peer) {
-        return WSPOOL_ERR_GONE;
+    struct wsp_peer *peer;
+    int error = wsp_call_on(pool, id, bytes || len == 0, WSP_OUTSIDE, &peer);
+    if (error) {
+        return error;
     }
     if (wsp_in_handshake(peer) && (peer->conn.flags & WSP_HOSTED)) {
         return WSPOOL_ERR_STATE;
@@ -42,12 +38,10 @@ int wspool_feed(wspool *pool, wspool_id id, const void *bytes, size_t len, uint6
 
 int wspool_peek(wspool *pool, wspool_id id, struct iovec *vectors, int max)
 {
-    if (!pool || !vectors || max < 1) {
-        return WSPOOL_ERR_INVAL;
-    }
-    struct wsp_peer *peer = wsp_find_peer(pool, id);
-    if (!peer) {
-        return WSPOOL_ERR_GONE;
+    struct wsp_peer *peer;
+    int error = wsp_call_on(pool, id, vectors && max > 0, WSP_ANYWHERE, &peer);
+    if (error) {
+        return error;
     }
     if (!peer->conn.out.open && peer->conn.state == WSP_CLOSED) {
         return 0;
@@ -68,12 +62,10 @@ static WSP_SELDOM int ack_part(wspool *pool, struct wsp_peer *peer, size_t bytes
 
 int wspool_ack(wspool *pool, wspool_id id, size_t bytes, uint64_t now)
 {
-    if (!pool) {
-        return WSPOOL_ERR_INVAL;
-    }
-    struct wsp_peer *peer = wsp_find_peer(pool, id);
-    if (!peer) {
-        return WSPOOL_ERR_GONE;
+    struct wsp_peer *peer;
+    int error = wsp_call_on(pool, id, 1, WSP_ANYWHERE, &peer);
+    if (error) {
+        return error;
     }
     struct wsp_outq *out = &peer->conn.out;
     uint32_t messages = out->open && !out->marks ? wsp_outq_whole(out, bytes) : 0;
@@ -90,9 +82,10 @@ int wspool_ack(wspool *pool, wspool_id id, size_t bytes, uint64_t now)
 
 int wspool_writable(wspool *pool, wspool_id id, uint64_t now)
 {
-    struct wsp_peer *peer = pool ? wsp_find_peer(pool, id) : NULL;
-    if (!peer) {
-        return pool ? WSPOOL_ERR_GONE : WSPOOL_ERR_INVAL;
+    struct wsp_peer *peer;
+    int error = wsp_call_on(pool, id, 1, WSP_ANYWHERE, &peer);
+    if (error) {
+        return error;
     }
     wsp_enter_at(pool, now);
     wsp_conn_writable(&pool->link, &peer->conn);

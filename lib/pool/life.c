@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include <wspool/versioned.h>
+#include "pool/call.h"
 #include "pool/channels.h"
 #include "pool/handlers.h"
 #include "pool/mailbox.h"
@@ -133,11 +134,9 @@ int wspool_route(wspool *pool, const char *pattern, enum wspool_kind kind,
                  const wspool_route_options *options)
 {
     wspool_route_options filled;
-    if (!pool) {
-        return WSPOOL_ERR_INVAL;
-    }
-    if (pool->depth > 0) {
-        return WSPOOL_ERR_REENTRANT;
+    int error = wsp_call(pool, 1, WSP_OUTSIDE);
+    if (error) {
+        return error;
     }
     wspool_route_options_init(&filled, &pool->config);
     if (options && wspool_versioned_read(&filled, sizeof filled, options)) {

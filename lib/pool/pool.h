@@ -9,8 +9,9 @@
  *     handshake.h  what is kept of a peer until it is open or refused
  *     settings.h   defaults and limits of a configuration
  *     pool.h       struct wspool
- *     handlers.h   who is told of an event: attached handlers, then hooks
  *     peers.h      records of peers: take, give, find, next
+ *     call.h       how a public call begins: arguments, re-entry, peer
+ *     handlers.h   who is told of an event: attached handlers, then hooks
  *     log.h        records of the log hook, and their rate
  *     stages.h     the books of the handshake's stages
  *     reap.h       entering and leaving the pool; deferred events; the end of a peer

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "pool/accept.h"
+#include "pool/call.h"
 #include "pool/drain.h"
 #include "pool/handlers.h"
 #include "pool/mailbox.h"
@@ -54,11 +55,9 @@ static void on_timer(wspool *pool, struct wsp_peer *peer)
 int wspool_tick(wspool *pool, uint64_t now)
 {
     uint32_t slot;
-    if (!pool) {
-        return WSPOOL_ERR_INVAL;
-    }
-    if (pool->depth > 0) {
-        return WSPOOL_ERR_REENTRANT;
+    int error = wsp_call(pool, 1, WSP_OUTSIDE);
+    if (error) {
+        return error;
     }
     wsp_enter_at(pool, now);
     wsp_mailbox_read(pool);

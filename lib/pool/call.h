@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pool/call.h - how a public call begins: its arguments, where it may be made, its peer.  Layer 4.
+ *
+ *     struct wsp_peer *peer;
+ *     int error = wsp_call_on(pool, id, len > 0, WSP_OUTSIDE, &peer);
+ *     if (error) {
+ *         return error;
+ *     }
+ *
+ * Then come the questions of the call's own, about the peer's state say, and wsp_enter (reap.h).
+ */
+#ifndef WSP_POOL_CALL_H
+#define WSP_POOL_CALL_H
+
+#include "pool/peers.h"
+#include "pool/pool.h"
+
+enum wsp_where {
+    WSP_ANYWHERE, /* in hooks too */
+    WSP_OUTSIDE   /* not in a hook */
+};
+
+/* `valid`: the other arguments are good. Returns 0, INVAL or REENTRANT. */
+static inline int wsp_call(const wspool *pool, int valid, enum wsp_where where)
+{
+    if (!pool || !valid) {
+        return WSPOOL_ERR_INVAL;
+    }
+    return where == WSP_OUTSIDE && pool->depth > 0 ? WSPOOL_ERR_REENTRANT : 0;
+}
+
+/* A call on a peer. Returns also GONE, and counts it. */
+static inline int wsp_call_on(wspool *pool, wspool_id id, int valid, enum wsp_where where,
+                              struct wsp_peer **peer)
+{
+    int error = wsp_call(pool, valid, where);
+    if (!error && (*peer = wsp_find_peer(pool, id)) == NULL) {
+        error = WSPOOL_ERR_GONE;
+    }
+    return error;
+}
+
+#endif
