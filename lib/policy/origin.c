@@ -52,12 +52,11 @@ static unsigned default_port(wspool_text scheme)
 static unsigned parse_port(wspool_text text)
 {
     unsigned port = 0;
-    size_t i;
 
     if (text.len == 0 || text.len > 5 || text.data[0] == '0') {
         return 0;
     }
-    for (i = 0; i < text.len; i++) {
+    for (size_t i = 0; i < text.len; i++) {
         if (!wsp_text_is_digit(text.data[i])) {
             return 0;
         }
@@ -190,9 +189,7 @@ int wsp_origins_init(struct wsp_origins *origins, const wspool_mem *mem, const c
 
 void wsp_origins_fini(struct wsp_origins *origins, const wspool_mem *mem)
 {
-    size_t i;
-
-    for (i = 0; i < origins->count; i++) {
+    for (size_t i = 0; i < origins->count; i++) {
         wsp_free(mem, origins->list[i].scheme);
     }
     wsp_free(mem, origins->list);
@@ -213,9 +210,7 @@ static int is_same_host(const struct parsed *origin, const struct wsp_headers *h
 
 static int is_listed(const struct wsp_origins *origins, const struct parsed *origin)
 {
-    size_t i;
-
-    for (i = 0; i < origins->count; i++) {
+    for (size_t i = 0; i < origins->count; i++) {
         const struct wsp_origin *one = &origins->list[i];
 
         if (origin->port == one->port && wsp_text_is(origin->scheme, one->scheme) &&

@@ -50,7 +50,7 @@ static int in_authorization(const struct wsp_headers *headers, wspool_text *toke
 static int in_subprotocol(const struct wsp_headers *headers, wspool_text *token)
 {
     static const char prefix[] = SUBPROTOCOL_PREFIX;
-    const size_t len = sizeof(prefix) - 1;
+    const size_t len = sizeof prefix - 1;
     wspool_text offer;
     struct wsp_elements walk = {0};
     int found = 0;
@@ -74,7 +74,7 @@ static int in_subprotocol(const struct wsp_headers *headers, wspool_text *token)
 static int is_our_cookie(wspool_text pair, wspool_text *token)
 {
     static const char name[] = COOKIE_NAME "=";
-    const size_t name_len = sizeof(name) - 1;
+    const size_t name_len = sizeof name - 1;
 
     pair = wsp_text_trimmed(pair);
     if (pair.len < name_len || memcmp(pair.data, name, name_len) != 0) {
@@ -155,9 +155,8 @@ int wsp_token_find(const struct wsp_headers *headers, const enum wspool_token_pl
                    char *scratch, wspool_text *token)
 {
     wspool_text found = {NULL, 0};
-    size_t i;
 
-    for (i = 0; i < WSPOOL_TOKEN_PLACES && places[i] != WSPOOL_TOKEN_NOWHERE; i++) {
+    for (size_t i = 0; i < WSPOOL_TOKEN_PLACES && places[i] != WSPOOL_TOKEN_NOWHERE; i++) {
         int times = 0;
 
         switch (places[i]) {

@@ -33,10 +33,8 @@ static const unsigned char by_length[][2] = {
 
 static enum wsp_header which(wspool_text name)
 {
-    size_t i;
-
-    if (name.len < sizeof(by_length) / sizeof(by_length[0])) {
-        for (i = 0; i < 2 && by_length[name.len][i] != WSP_HEADER_OTHER; i++) {
+    if (name.len < sizeof by_length / sizeof by_length[0]) {
+        for (size_t i = 0; i < 2 && by_length[name.len][i] != WSP_HEADER_OTHER; i++) {
             if (wsp_text_same(name, names[by_length[name.len][i]])) {
                 return (enum wsp_header)by_length[name.len][i];
             }
@@ -47,10 +45,8 @@ static enum wsp_header which(wspool_text name)
 
 void wsp_headers_find(struct wsp_headers *headers, const wspool_request *request)
 {
-    size_t i;
-
     *headers = (struct wsp_headers){.request = request};
-    for (i = 0; i < request->header_count; i++) {
+    for (size_t i = 0; i < request->header_count; i++) {
         enum wsp_header name = which(request->headers[i].name);
 
         if (headers->first[name]) {

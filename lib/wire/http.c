@@ -123,9 +123,8 @@ static int parse_header_line(wspool_text line, wspool_header *out)
 int wsp_http_scan(const char *bytes, size_t len, size_t seen)
 {
     size_t start = SIZE_MAX; /* start of the present line; unknown before its end is found */
-    size_t i;
 
-    for (i = seen; i < len; i++) {
+    for (size_t i = seen; i < len; i++) {
         unsigned char c = (unsigned char)bytes[i];
         int after_cr = i > 0 && bytes[i - 1] == '\r';
 

@@ -27,15 +27,13 @@ static char lower(char c)
 
 int wsp_text_same(wspool_text a, wspool_text b)
 {
-    size_t i;
-
     if (a.len != b.len) {
         return 0;
     }
     if (a.len == 0 || memcmp(a.data, b.data, a.len) == 0) {
         return 1; /* most clients spell a name as its RFC does */
     }
-    for (i = 0; i < a.len; i++) {
+    for (size_t i = 0; i < a.len; i++) {
         if (lower(a.data[i]) != lower(b.data[i])) {
             return 0;
         }

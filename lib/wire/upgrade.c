@@ -69,10 +69,9 @@ int wsp_upgrade_check_head(const struct wsp_headers *headers)
     static const enum wsp_header once[] = {WSP_HEADER_HOST, WSP_HEADER_KEY, WSP_HEADER_VERSION,
                                            WSP_HEADER_ORIGIN};
     wspool_text value;
-    size_t i;
     int there;
 
-    for (i = 0; i < sizeof(once) / sizeof(once[0]); i++) {
+    for (size_t i = 0; i < sizeof once / sizeof once[0]; i++) {
         if (wsp_headers_only(headers, once[i], &value) < 0) {
             return wsp_refused(WSPOOL_REFUSED_MALFORMED);
         }
@@ -117,9 +116,9 @@ int wsp_upgrade_check_key(const struct wsp_headers *headers, char accept[WSP_ACC
     }
     sha1_init(&sha1);
     sha1_update(&sha1, key.len, (const uint8_t *)key.data);
-    sha1_update(&sha1, sizeof(guid) - 1, (const uint8_t *)guid);
-    sha1_digest(&sha1, sizeof(digest), digest);
-    base64_encode_raw(accept, sizeof(digest), digest);
+    sha1_update(&sha1, sizeof guid - 1, (const uint8_t *)guid);
+    sha1_digest(&sha1, sizeof digest, digest);
+    base64_encode_raw(accept, sizeof digest, digest);
     accept[WSP_ACCEPT_LEN] = '\0';
     return 0;
 }
@@ -297,17 +296,16 @@ int wsp_upgrade_write(const wspool_answer *answer, char *out, size_t max)
 {
     struct output to = {out, 0, max, 0};
     char number[24];
-    size_t i;
 
     if (answer->status == 0) {
         return 0;
     }
     put_string(&to, status_line(answer->status));
-    for (i = 0; i < answer->header_count; i++) {
+    for (size_t i = 0; i < answer->header_count; i++) {
         put_header(&to, answer->headers[i].name, answer->headers[i].value);
     }
     if (answer->status != 101) {
-        snprintf(number, sizeof(number), "%zu", answer->body_len);
+        snprintf(number, sizeof number, "%zu", answer->body_len);
         put_header(&to, "Content-Length", number);
         /* A sender of Upgrade must list it in Connection (RFC 9110, section 7.8). */
         put_header(&to, "Connection", answer->status == 426 ? "close, Upgrade" : "close");

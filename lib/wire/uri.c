@@ -42,9 +42,8 @@ static int hex_value(char c)
 int wsp_uri_decode(wspool_text text, char *out, size_t max)
 {
     size_t len = 0;
-    size_t i;
 
-    for (i = 0; i < text.len; i++) {
+    for (size_t i = 0; i < text.len; i++) {
         char c = text.data[i];
 
         if (c == '%') {
