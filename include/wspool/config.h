@@ -37,7 +37,7 @@ typedef uint64_t wspool_id;
  *
  * Hooks run on the pool's thread, inside the call that caused them, except `wake`. Pointers given
  * to a hook live until it returns. All hooks may be absent (call == NULL). From any of them, but
- * mem, entropy and wake, which must not call the pool:
+ * mem, entropy, wake and deadline, which must not call the pool:
  *
  *   the host may    close, send, broadcast, subscribe, unsubscribe, nuisance, drain, open, gone,
  *                   peek, ack, writable, next, and read what it likes
@@ -180,6 +180,16 @@ typedef struct wspool_wake_hook {
     void *user;
 } wspool_wake_hook;
 
+/* wspool_deadline has become earlier than it was when wspool_next last returned 0 (or than "never",
+ * when it has not yet): something was published, closed, opened or armed outside of the loop's
+ * turn. Let the loop take a turn, or arm its timer anew. Called on the pool's thread, when the call
+ * that caused it is done, at most once until wspool_next returns 0 again; now and then in vain. It
+ * must not call the pool, but for wspool_deadline. */
+typedef struct wspool_deadline_hook {
+    void (*call)(void *user);
+    void *user;
+} wspool_deadline_hook;
+
 enum wspool_log_level { WSPOOL_LOG_DEBUG, WSPOOL_LOG_INFO, WSPOOL_LOG_WARNING, WSPOOL_LOG_ERROR };
 
 /* One line of log, in fields. `event` and `reason` are words of this library, so nothing that a
@@ -294,6 +304,7 @@ typedef struct wspool_config {
                              most a second. Control frames don't wait, nor does who has half a queue
                              waiting. What is published in one turn of the loop, or while output is
                              blocked, is joined without this */
+    wspool_deadline_hook deadline;
 } wspool_config;
 
 /* Any thread. Writes every default. Use it as wspool_config_init(&config); `size` is there so

@@ -64,6 +64,12 @@ static inline int wsp_bitset_has(const struct wsp_bitset *set, uint32_t number)
     return number < set->capacity && (set->words[number >> 6] >> (number & 63) & 1) != 0;
 }
 
+/* Lets the next walk begin at the first number of all. */
+static inline void wsp_bitset_rewind(struct wsp_bitset *set)
+{
+    set->low = 0;
+}
+
 /* Returns the smallest member that is not below `from`, or WSP_BITSET_END. */
 uint32_t wsp_bitset_next(const struct wsp_bitset *set, uint32_t from);
 /* Removes and returns the smallest member, or returns WSP_BITSET_END. */

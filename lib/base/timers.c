@@ -98,6 +98,9 @@ static uint64_t still_to_come(const struct wsp_timers *timers, uint64_t due)
 static void timer_arm(struct wsp_timers *timers, uint32_t slot, struct wsp_timer *timer,
                       uint64_t due)
 {
+    if (due < timers->soonest) {
+        timers->soonest = due;
+    }
     uint32_t list = list_of(timers, tick_of(due));
     if (timer->prev != WSP_TIMER_OFF) {
         if (list_of(timers, tick_of(timer->due)) == list) {
@@ -150,6 +153,7 @@ void wsp_timers_init(struct wsp_timers *timers, uint64_t now, wsp_timer_at *at, 
     memset(timers->first, 0xff, sizeof(timers->first)); /* WSP_TIMER_NONE */
     timers->tick = now >> WSP_TIMERS_TICK_BITS;
     timers->until = timers->tick;
+    timers->soonest = WSP_TIMERS_NEVER;
     timers->at = at;
     timers->owner = owner;
 }
@@ -215,6 +219,17 @@ uint64_t wsp_timers_next(const struct wsp_timers *timers)
     uint32_t list;
     uint64_t tick = first_list(timers, &list);
     return time_of(tick, WSP_TIMERS_NEVER);
+}
+
+int wsp_timers_moved_up(const struct wsp_timers *timers)
+{
+    uint32_t list;
+    uint64_t tick = tick_of(timers->soonest);
+    if (timers->soonest == WSP_TIMERS_NEVER) {
+        return 0;
+    }
+    (void)first_list(timers, &list);
+    return tick <= timers->until || list_of(timers, tick) == list;
 }
 
 int wsp_timers_check(const struct wsp_timers *timers)

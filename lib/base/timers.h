@@ -44,6 +44,7 @@ typedef struct wsp_timer *wsp_timer_at(void *owner, uint32_t slot);
 struct wsp_timers {
     uint64_t tick;                        /* position of the wheel: no timer lies before it */
     uint64_t until;                       /* tick of the last call of fire */
+    uint64_t soonest;                     /* the earliest time armed since wsp_timers_mark */
     uint64_t occupied[WSP_TIMERS_LEVELS]; /* one bit for each list that is not empty */
     uint32_t first[WSP_TIMERS_LEVELS][64];
     wsp_timer_at *at;
@@ -70,6 +71,14 @@ uint32_t wsp_timers_fire(struct wsp_timers *timers, uint64_t now);
 /* Returns the time at which wsp_timers_fire should be called next: not after the tick of the
  * next timer, perhaps before it. Returns WSP_TIMERS_NEVER when no timer is armed. */
 uint64_t wsp_timers_next(const struct wsp_timers *timers);
+/* From here on the earliest time that is armed is noted. */
+static inline void wsp_timers_mark(struct wsp_timers *timers)
+{
+    timers->soonest = WSP_TIMERS_NEVER;
+}
+/* Returns 1 if wsp_timers_next has become earlier since the mark, else 0. May also return 1 when
+ * what had made it so was disarmed again. */
+int wsp_timers_moved_up(const struct wsp_timers *timers);
 /* Returns 1 if the invariants hold, else 0. Linear. */
 int wsp_timers_check(const struct wsp_timers *timers);
 

@@ -12,6 +12,7 @@
 #include "base/seldom.h"
 #include "pool/accept.h"
 #include "pool/call.h"
+#include "pool/deadline.h"
 #include "pool/peers.h"
 #include "pool/reap.h"
 
@@ -119,6 +120,9 @@ static WSP_SELDOM int next_news(wspool *pool, uint32_t slot, wspool_id *id, unsi
         if (news_of(wsp_slots_at(&pool->peers, slot), id, wants)) {
             return 1;
         }
+    }
+    if (pool->config.deadline.call) {
+        wsp_deadline_promise(pool);
     }
     return 0;
 }

@@ -5,6 +5,7 @@
 #include <wspool/versioned.h>
 #include "pool/call.h"
 #include "pool/channels.h"
+#include "pool/deadline.h"
 #include "pool/handlers.h"
 #include "pool/mailbox.h"
 #include "pool/peers.h"
@@ -76,6 +77,9 @@ int wspool_new(wspool **out, const wspool_config *given, uint64_t now)
     wsp_stock_init(&link->stock, mem);
     wsp_inbounds_init(&link->inbounds, mem, &link->decoders, &pool->config.codec);
     wsp_timers_init(&link->timers, now, timer_at, pool);
+    if (config.deadline.call) {
+        wsp_deadline_promise(pool);
+    }
     wsp_slots_init(&pool->peers, sizeof(struct wsp_peer));
     wsp_handshakes_init(&pool->handshakes, mem, config.head_bytes);
     if (config.entropy.call(entropy, sizeof entropy, config.entropy.user) != 0) {

@@ -14,6 +14,7 @@
  *     handlers.h   who is told of an event: attached handlers, then hooks
  *     log.h        records of the log hook, and their rate
  *     stages.h     the books of the handshake's stages
+ *     deadline.h   telling a host that sleeps when it is due sooner
  *     reap.h       entering and leaving the pool; deferred events; the end of a peer
  *     channels.h   joining, leaving, who is where
  *     drain.h      closing all peers, spread over a window
@@ -111,6 +112,9 @@ struct wspool {
     uint32_t held;           /* places of hosted peers that were accepted and not adopted yet */
     struct wsp_peer *judged; /* hooks are being asked about it (judge.c) */
     int judged_answer;       /* what they did to it meanwhile */
+    int idle;                /* wspool_next has returned 0, and the deadline hook is to be called
+                                when wspool_deadline becomes earlier than it was then */
+    uint64_t idle_flush_at;  /* link.flush_at of then */
 };
 
 /* Bytes of a message, for a peer of that route. */

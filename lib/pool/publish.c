@@ -271,7 +271,7 @@ static WSP_SELDOM int send_converted(wspool *pool, wspool_id id, const void *mes
 /* Nearly always a shorter way does. It asks for more than the long one, and so may do less: a queue
  * that stays below its pressure is within its limits, and an image that the open block has room for
  * is within the pool's; no hook is called, nothing can fail, and nothing is left to do on the way
- * out. So the image can be written last of all. */
+ * out (but to wake a host that sleeps). So the image can be written last of all. */
 int wspool_send(wspool *pool, wspool_id id, const void *message, size_t len,
                 const wspool_send_options *options)
 {
@@ -291,7 +291,7 @@ int wspool_send(wspool *pool, wspool_id id, const void *message, size_t len,
     const struct wsp_outq *out = &peer->conn.out;
     uint32_t image_len = wsp_frame_head_len(len) + (uint32_t)len;
     if (!wsp_outq_takes_plain(out) || !wsp_conn_is_at_ease(&peer->conn, press, image_len) ||
-        !wsp_blocks_have_room(blocks, image_len)) {
+        !wsp_blocks_have_room(blocks, image_len) || (pool->idle && pool->depth == 0)) {
         return send_anyhow(pool, peer, message, len, opcode);
     }
     struct wsp_run image = wsp_blocks_next(blocks, image_len);

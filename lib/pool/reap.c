@@ -9,6 +9,7 @@
  */
 #include "pool/reap.h"
 
+#include "pool/deadline.h"
 #include "pool/handlers.h"
 #include "pool/log.h"
 #include "pool/peers.h"
@@ -90,4 +91,7 @@ void wsp_reap(wspool *pool)
         deal_with(pool, peer);
     }
     pool->depth--;
+    if (pool->idle) {
+        wsp_deadline_tell(pool);
+    }
 }

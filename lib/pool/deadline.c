@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pool/deadline.c - see pool/deadline.h.
+ *
+ * The outermost call reaps when the walk through `events` would not begin at the end. While the pool
+ * is idle that walk is put back to its beginning, so that the end of every call comes here, and no
+ * call asks a question more.
+ */
+#include "pool/deadline.h"
+
+void wsp_deadline_promise(wspool *pool)
+{
+    struct wsp_link *link = &pool->link;
+    if (pool->depth == 0) { /* a hook that asks is not the loop */
+        pool->idle = 1;
+        pool->idle_flush_at = link->flush_at;
+        wsp_timers_mark(&link->timers);
+        wsp_bitset_rewind(&link->events);
+    }
+}
+
+void wsp_deadline_tell(wspool *pool)
+{
+    struct wsp_link *link = &pool->link;
+    const wspool_deadline_hook *hook = &pool->config.deadline;
+    if (!wsp_bitset_empty(&link->attention) || !wsp_bitset_empty(&link->events) ||
+        link->flush_at < pool->idle_flush_at || wsp_timers_moved_up(&link->timers)) {
+        pool->idle = 0;
+        hook->call(hook->user);
+    } else {
+        wsp_bitset_rewind(&link->events);
+    }
+}

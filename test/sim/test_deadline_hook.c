@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sim/test_deadline_hook.c - config.deadline: a host that sleeps until wspool_deadline is told when
+ * that becomes earlier, once, and not when it doesn't.
+ */
+#include "sim.h"
+
+static wspool *told_pool;
+static int told;
+static uint64_t told_of; /* wspool_deadline inside of the hook, which may ask for it */
+
+static void on_deadline(void *user)
+{
+    (void)user;
+    told++;
+    told_of = told_pool ? wspool_deadline(told_pool) : 1;
+}
+
+static sim *sim_told(uint64_t flush_delay)
+{
+    sim *s = sim_new(1);
+    s->config.deadline = (wspool_deadline_hook){on_deadline, NULL};
+    s->config.flush_delay = flush_delay;
+    s->config.ping_interval = 0;
+    told_pool = NULL;
+    sim_start(s);
+    told_pool = s->pool;
+    told = 0;
+    return s;
+}
+
+/* The loop goes to sleep; from here on all is outside of its turn. */
+static void sleep_now(sim *s)
+{
+    sim_pump(s);
+    told = 0;
+    told_of = 77;
+}
+
+static void hook_when_something_is_published_while_the_loop_sleeps_is_called_once(void **state)
+{
+    sim *s = sim_told(0);
+    sim_peer *p = sim_join(s, "/all");
+    (void)state;
+    for (int way = 0; way < 4; way++) {
+        sleep_now(s);
+        switch (way) {
+        case 0:
+            sim_broadcast(s, wspool_global("all"), "x");
+            break;
+        case 1:
+            sim_send(p, "x"); /* the short way */
+            break;
+        case 2:
+            wspool_send(s->pool, p->id, "", 0, NULL);
+            wspool_send(s->pool, p->id, NULL, 0, NULL); /* the long one */
+            break;
+        default:
+            wspool_close(s->pool, p->id, 1000, NULL, 0);
+            break;
+        }
+        assert_int_equal(told, 1);
+        assert_int_equal(told_of, 0);
+        sim_broadcast(s, wspool_global("all"), "y");
+        assert_int_equal(told, 1);
+    }
+    wspool_gone(s->pool, p->id, WSPOOL_GONE_EOF, s->now); /* its end is dealt with on the way out */
+    assert_int_equal(told, 1);
+    sim_free(s);
+}
+
+static void hook_when_nothing_is_due_sooner_is_not_called(void **state)
+{
+    sim *s = sim_told(0);
+    sim_peer *p = sim_join(s, "/all");
+    (void)state;
+    sleep_now(s);
+    wspool_broadcast(s->pool, wspool_global("empty"), "x", 1, NULL, NULL);
+    wspool_subscribe(s->pool, p->id, wspool_item("1"));
+    wspool_writable(s->pool, 12345, s->now);
+    assert_int_equal(told, 0);
+    /* A second newcomer's deadline is behind that of the first. */
+    sim_open(s, NULL);
+    assert_int_equal(told, 1);
+    assert_true(told_of > s->now);
+    sleep_now(s);
+    s->now += 5 * WSPOOL_SECOND;
+    sim_open(s, NULL);
+    assert_int_equal(told, 0);
+    sim_free(s);
+}
+
+static void hook_when_messages_may_wait_is_called_for_the_end_of_that(void **state)
+{
+    sim *s = sim_told(WSPOOL_MILLISECOND);
+    sim_join(s, "/all");
+    (void)state;
+    sleep_now(s);
+    sim_broadcast(s, wspool_global("all"), "x");
+    assert_int_equal(told, 1);
+    assert_true(told_of == s->now + WSPOOL_MILLISECOND);
+    sim_free(s);
+}
+
+static void publish_from_a_hook(sim *s, const sim_event *event)
+{
+    if (event->what == SIM_MESSAGE) {
+        wspool_id id;
+        unsigned wants;
+        sim_broadcast(s, wspool_global("all"), "x");
+        sim_send(event->peer, "x");
+        assert_int_equal(wspool_open(s->pool, NULL, s->now, &id), 0);
+        assert_int_equal(told, 0); /* not amid a call of the pool's */
+        while (wspool_next(s->pool, &id, &wants) == 1) {
+            /* a hook that looks is no loop that goes to sleep: who was opened is told of yet */
+        }
+    }
+}
+
+static void hook_when_another_hook_publishes_is_called_behind_it(void **state)
+{
+    sim *s = sim_told(0);
+    sim_peer *p = sim_join(s, "/all");
+    (void)state;
+    sleep_now(s);
+    sim_text(p, "hello");
+    s->react = publish_from_a_hook;
+    assert_int_equal(wspool_feed(s->pool, p->id, p->in.data, p->in.len, s->now), 0);
+    p->fed = p->in.len;
+    s->react = NULL;
+    assert_int_equal(told, 1);
+    sim_free(s);
+}
+
+static void hook_when_nobody_has_looked_yet_is_called_for_the_first(void **state)
+{
+    sim *s = sim_told(0);
+    (void)state;
+    sim_open(s, NULL);
+    assert_int_equal(told, 1);
+    sim_open(s, NULL);
+    assert_int_equal(told, 1);
+    sim_free(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hook_when_something_is_published_while_the_loop_sleeps_is_called_once),
+        cmocka_unit_test(hook_when_nothing_is_due_sooner_is_not_called),
+        cmocka_unit_test(hook_when_messages_may_wait_is_called_for_the_end_of_that),
+        cmocka_unit_test(hook_when_another_hook_publishes_is_called_behind_it),
+        cmocka_unit_test(hook_when_nobody_has_looked_yet_is_called_for_the_first),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
