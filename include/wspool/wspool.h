@@ -51,7 +51,8 @@
  *   - A write that failed with anything but "would block" is wspool_gone(..., WSPOOL_GONE_FAILED).
  *   - A socket that is closed while the other side still sends is reset, and what was written to it
  *     last may be lost. So on WSPOOL_CLOSE end your direction, throw away what comes, and close it
- *     when the other side has, or after a while; wspool_release need not wait for that.
+ *     when the other side has, or after a while; wspool_release need not wait for that. With
+ *     WSPOOL_RESET beside it reset the socket instead: it would keep what it holds for minutes.
  *     wspool/adapters/sockets.h has what it takes.
  *   - A host that publishes to a full queue from its own drop hook gets one more drop for each: the
  *     call ends, but wspool_deadline stays 0. Publish later instead.
@@ -112,6 +113,8 @@ int wspool_tick(wspool *pool, uint64_t now);
 #define WSPOOL_WRITE 1u /* it has output: peek, write, ack */
 #define WSPOOL_READ 2u  /* go on reading from it; absent: stop until it is back */
 #define WSPOOL_CLOSE 4u /* flushed and done with: close the transport, then wspool_release */
+#define WSPOOL_RESET 8u /* only beside CLOSE: the peer takes nothing. Reset the transport (SO_LINGER
+                           with 0 seconds), or what it has not taken stays in the kernel */
 
 /*
  * The next peer that needs attention, in the order of their memory: 1 and its id and what it
@@ -119,6 +122,9 @@ int wspool_tick(wspool *pool, uint64_t now);
  * when its READ has changed, or when it is to be closed; being told takes it off the list until
  * something changes again. (A new transport starts with READ, without being listed.)
  * A listed WRITE that isn't acted upon comes back with the next wspool_writable or publish.
+ * RESET stands beside CLOSE when the peer ended because not a byte of its output went: within
+ * flush_time, within closing_time after its Close was queued, or within closing_time after its
+ * refusal; and when it did not answer a ping within pong_time.
  */
 int wspool_next(wspool *pool, wspool_id *id, unsigned *wants);
 

@@ -108,6 +108,21 @@ void wsp_conn_end(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end 
     wsp_conn_notice(link, conn);
 }
 
+void wsp_conn_reset(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end end)
+{
+    conn->flags |= WSP_RESET;
+    wsp_conn_end(link, conn, end);
+}
+
+void wsp_conn_expire(struct wsp_link *link, struct wsp_conn *conn)
+{
+    if (!(conn->flags & WSP_TAKES)) {
+        wsp_conn_reset(link, conn, (enum wspool_end)conn->end);
+    } else {
+        wsp_conn_end(link, conn, (enum wspool_end)conn->end);
+    }
+}
+
 /* Our Close is away and the peer's is here (RFC 6455, 7.1.1: the server closes first). */
 static void end_if_closed(struct wsp_link *link, struct wsp_conn *conn)
 {
@@ -382,6 +397,9 @@ int wsp_conn_ack(struct wsp_link *link, struct wsp_conn *conn, size_t bytes)
     wsp_count_add(&link->count->sent, acked.messages);
     wsp_count_add(&link->count->sent_bytes, bytes);
     wsp_count_sub(&link->count->waiting_bytes, before - out->bytes);
+    if (bytes > 0 && !out->open) {
+        conn->flags |= WSP_TAKES;
+    }
     if (out->marks) {
         relieve(link, conn, acked.partly);
     }
@@ -439,7 +457,7 @@ static void ping_or_end(struct wsp_link *link, struct wsp_conn *conn)
         return;
     }
     if (conn->flags & WSP_PINGED) {
-        wsp_conn_end(link, conn, WSPOOL_END_PONG_TIMEOUT);
+        wsp_conn_reset(link, conn, WSPOOL_END_PONG_TIMEOUT);
         return;
     }
     if (wsp_outq_control(&conn->out, &link->stock, ping, sizeof ping) == 0) {
@@ -456,7 +474,7 @@ void wsp_conn_timer(struct wsp_link *link, struct wsp_conn *conn)
     uint64_t next = UINT64_MAX;
     if (conn->state == WSP_CLOSING) {
         if (conn->alarm <= link->now) {
-            wsp_conn_end(link, conn, (enum wspool_end)conn->end);
+            wsp_conn_expire(link, conn);
         } else {
             wsp_timers_arm(&link->timers, conn->slot.index, conn->alarm);
         }
@@ -468,7 +486,7 @@ void wsp_conn_timer(struct wsp_link *link, struct wsp_conn *conn)
     if (conn->out.blocked && config->flush_time) {
         uint64_t flush = stamp_time(link, conn->moved) + config->flush_time;
         if (flush <= link->now) {
-            wsp_conn_end(link, conn, WSPOOL_END_FLUSH_TIMEOUT);
+            wsp_conn_reset(link, conn, WSPOOL_END_FLUSH_TIMEOUT);
             return;
         }
         next = earlier(next, flush);

@@ -48,8 +48,10 @@ enum wsp_state { WSP_HEAD, WSP_PENDING, WSP_HELD, WSP_REFUSED, WSP_OPEN, WSP_CLO
 #define WSP_ANSWERING 0x0004u      /* its 101 has not left the pool yet */
 #define WSP_PINGED 0x0008u         /* a ping of ours awaits a sign of life */
 #define WSP_CLOSE_RECEIVED 0x0010u /* the peer's Close has come: nothing after it counts */
+#define WSP_RESET 0x0020u          /* it ended because it takes nothing */
 #define WSP_TOLD_CLOSE 0x0040u     /* wspool_next has said: CLOSE */
 #define WSP_PONG_DUE 0x0080u       /* a pong would be an answer: it is no nuisance */
+#define WSP_TAKES 0x1000u          /* CLOSING, REFUSED: some of its output has gone since then */
 /* Marks of its queue, kept there since wspool_next and an ack look at them. */
 #define WSP_MARK_PRESSED 0x01u /* above half of a limit: the host was told, or is about to be */
 #define WSP_MARK_STUCK 0x02u   /* blocked since `moved`, however often it was tried again */
@@ -125,11 +127,16 @@ void wsp_conn_writable(struct wsp_link *link, struct wsp_conn *conn);
  * OPEN, CLOSING and CLOSED. `limit` as above. */
 void wsp_conn_timer(struct wsp_link *link, struct wsp_conn *conn);
 
-/* WSPOOL_READ, WSPOOL_WRITE, WSPOOL_CLOSE: what it wants now. */
+/* Over, as its deadline for taking output has passed: its transport is to be reset. */
+void wsp_conn_reset(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end end);
+/* closing_time has passed for what is being closed, or was refused. */
+void wsp_conn_expire(struct wsp_link *link, struct wsp_conn *conn);
+
+/* WSPOOL_READ, WSPOOL_WRITE, WSPOOL_CLOSE, WSPOOL_RESET: what it wants now. */
 static inline unsigned wsp_conn_wants(const struct wsp_conn *conn)
 {
     if (conn->state == WSP_CLOSED) {
-        return WSPOOL_CLOSE;
+        return WSPOOL_CLOSE | (conn->flags & WSP_RESET ? WSPOOL_RESET : 0);
     }
     if (conn->out.blocked) {
         return 0;

@@ -32,7 +32,7 @@ static void on_timer(wspool *pool, struct wsp_peer *peer)
         return;
     }
     if (conn->state == WSP_REFUSED) {
-        wsp_conn_end(&pool->link, conn, WSPOOL_END_HOST_CLOSED);
+        wsp_conn_expire(&pool->link, conn);
         return;
     }
     if (conn->state == WSP_OPEN && pool->drain.on) {

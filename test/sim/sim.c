@@ -534,7 +534,8 @@ static int drain(sim *s)
         turn_count(s, since);
         assert_non_null(p);
         assert_false(p->released);
-        assert_true((wants & ~(WSPOOL_READ | WSPOOL_WRITE | WSPOOL_CLOSE)) == 0);
+        assert_true((wants & ~(WSPOOL_READ | WSPOOL_WRITE | WSPOOL_CLOSE | WSPOOL_RESET)) == 0);
+        assert_true(!(wants & WSPOOL_RESET) || (wants & WSPOOL_CLOSE));
         p->reading = (wants & WSPOOL_READ) != 0;
         moved = 1;
         if (wants & WSPOOL_CLOSE) {
@@ -542,6 +543,7 @@ static int drain(sim *s)
             if (p->flights > 0)
                 land(p, 0);
             p->listed = 1;
+            p->reset = (wants & WSPOOL_RESET) != 0;
             assert_int_equal(SIM_IN(wspool_release(s->pool, id)), 0);
             peer_released(p);
         } else if (wants & WSPOOL_WRITE) {

@@ -86,6 +86,7 @@ struct sim_peer {
     int cut;      /* it ended: 1 + enum wspool_gone_why */
     int told;     /* and the pool knows */
     int listed;   /* for CLOSE */
+    int reset;    /* with RESET beside it */
     int released; /* the id is stale */
     uint64_t released_at;
     struct iovec flight[16]; /* a write under way, with asynchronous writes */

@@ -37,11 +37,10 @@ static void sleep_now(sim *s)
     told_of = 77;
 }
 
-static void hook_when_something_is_published_while_the_loop_sleeps_is_called_once(void **state)
+TEST(hook_when_something_is_published_while_the_loop_sleeps_is_called_once)
 {
     sim *s = sim_told(0);
     sim_peer *p = sim_join(s, "/all");
-    (void)state;
     for (int way = 0; way < 4; way++) {
         sleep_now(s);
         switch (way) {
@@ -69,11 +68,10 @@ static void hook_when_something_is_published_while_the_loop_sleeps_is_called_onc
     sim_free(s);
 }
 
-static void hook_when_nothing_is_due_sooner_is_not_called(void **state)
+TEST(hook_when_nothing_is_due_sooner_is_not_called)
 {
     sim *s = sim_told(0);
     sim_peer *p = sim_join(s, "/all");
-    (void)state;
     sleep_now(s);
     wspool_broadcast(s->pool, wspool_global("empty"), "x", 1, NULL, NULL);
     wspool_subscribe(s->pool, p->id, wspool_item("1"));
@@ -90,11 +88,10 @@ static void hook_when_nothing_is_due_sooner_is_not_called(void **state)
     sim_free(s);
 }
 
-static void hook_when_messages_may_wait_is_called_for_the_end_of_that(void **state)
+TEST(hook_when_messages_may_wait_is_called_for_the_end_of_that)
 {
     sim *s = sim_told(WSPOOL_MILLISECOND);
     sim_join(s, "/all");
-    (void)state;
     sleep_now(s);
     sim_broadcast(s, wspool_global("all"), "x");
     assert_int_equal(told, 1);
@@ -117,11 +114,10 @@ static void publish_from_a_hook(sim *s, const sim_event *event)
     }
 }
 
-static void hook_when_another_hook_publishes_is_called_behind_it(void **state)
+TEST(hook_when_another_hook_publishes_is_called_behind_it)
 {
     sim *s = sim_told(0);
     sim_peer *p = sim_join(s, "/all");
-    (void)state;
     sleep_now(s);
     sim_text(p, "hello");
     s->react = publish_from_a_hook;
@@ -132,25 +128,12 @@ static void hook_when_another_hook_publishes_is_called_behind_it(void **state)
     sim_free(s);
 }
 
-static void hook_when_nobody_has_looked_yet_is_called_for_the_first(void **state)
+TEST(hook_when_nobody_has_looked_yet_is_called_for_the_first)
 {
     sim *s = sim_told(0);
-    (void)state;
     sim_open(s, NULL);
     assert_int_equal(told, 1);
     sim_open(s, NULL);
     assert_int_equal(told, 1);
     sim_free(s);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hook_when_something_is_published_while_the_loop_sleeps_is_called_once),
-        cmocka_unit_test(hook_when_nothing_is_due_sooner_is_not_called),
-        cmocka_unit_test(hook_when_messages_may_wait_is_called_for_the_end_of_that),
-        cmocka_unit_test(hook_when_another_hook_publishes_is_called_behind_it),
-        cmocka_unit_test(hook_when_nobody_has_looked_yet_is_called_for_the_first),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -111,6 +111,7 @@ TEST(refusal_when_not_taken_is_bounded)
     sim_stall(p);
     sim_pass(s, 41 * SEC);
     assert_int_equal(p->released, 1);
+    assert_int_equal(p->reset, 1);
     assert_int_equal(sim_stats(s).refused[WSPOOL_REFUSED_METHOD], 1);
     assert_int_equal(sim_stats(s).handshakes, 0);
     sim_free(s);
@@ -203,6 +204,7 @@ TEST(ping_when_not_answered_kills)
     sim_pass(s, 30 * SEC + SOON);
     assert_int_equal(p->reader.pings, 1);
     ends_after(p, 10 * SEC - SOON, WSPOOL_END_PONG_TIMEOUT);
+    assert_int_equal(p->reset, 1);
     assert_int_equal(p->closed.code_sent, 0);
     assert_int_equal(p->closed.code_received, 1006);
     sim_free(s);
@@ -433,6 +435,7 @@ TEST(output_when_it_stands_still_kills)
     ends_after(p, 30 * SEC, WSPOOL_END_FLUSH_TIMEOUT);
     assert_int_equal(p->closed.code_received, 1006);
     assert_int_equal(p->closed.messages_lost + p->reader.messages, 101);
+    assert_int_equal(p->reset, 1);
     sim_free(s);
 }
 
@@ -449,6 +452,7 @@ TEST(close_when_not_answered_ends_after_closing_time)
     ends_after(p, 5 * SEC, WSPOOL_END_HOST_CLOSED);
     assert_int_equal(p->closed.code_sent, 1000);
     assert_int_equal(p->closed.code_received, 1006);
+    assert_int_equal(p->reset, 0); /* the Close was taken, and may be on its way yet */
     sim_free(s);
 }
 
@@ -463,6 +467,36 @@ TEST(close_when_nothing_is_taken_ends_after_closing_time)
     ends_after(p, 5 * SEC, WSPOOL_END_HOST_CLOSED);
     assert_int_equal(p->closed.code_sent, 0);
     assert_int_equal(p->closed.messages_lost, 1);
+    assert_int_equal(p->reset, 1);
+    sim_free(s);
+}
+
+TEST(close_when_a_little_is_taken_ends_without_a_reset)
+{
+    sim_peer *p = timeless_peer("/echo");
+    sim *s = p->sim;
+    sim_stall(p);
+    sim_send(p, "stands in front of the Close");
+    sim_pump(s);
+    assert_int_equal(wspool_close(s->pool, p->id, 1000, NULL, 0), 0);
+    sim_pass(s, SEC);
+    p->room = 1;
+    sim_pass(s, 5 * SEC);
+    sim_expect_end(p, WSPOOL_END_HOST_CLOSED);
+    assert_int_equal(p->reset, 0);
+    sim_free(s);
+}
+
+TEST(peers_when_they_end_in_order_are_not_reset)
+{
+    sim *s = sim_default(1);
+    sim_peer *p = sim_join(s, "/all"), *q = sim_join(s, "/all"), *r = sim_join(s, "/all");
+    assert_int_equal(wspool_close(s->pool, p->id, 1000, NULL, 0), 0);
+    sim_say_close(q, 1000, NULL);
+    sim_cut(r, WSPOOL_GONE_FAILED);
+    sim_pump(s);
+    assert_true(p->released && q->released && r->released);
+    assert_int_equal(p->reset + q->reset + r->reset, 0);
     sim_free(s);
 }
 
@@ -474,6 +508,7 @@ TEST(close_of_peer_when_its_echo_is_not_taken_ends_after_closing_time)
     sim_say_close(p, 1000, NULL);
     sim_pass(s, 5 * SEC + SOON);
     sim_expect_end(p, WSPOOL_END_PEER_CLOSED);
+    assert_int_equal(p->reset, 1);
     sim_free(s);
 }
 
