@@ -46,8 +46,8 @@
  *     still can hold blocks of 16 KiB by a byte each: pool_bytes bounds that for all together.
  *     What a codec holds for a peer, its header says.
  *   - peek's bytes stay where they are until the ack (or the release after the write has ended):
- *     a host with asynchronous writes, io_uring say, may leave them with the kernel. It must not
- *     release a peer whose write is still under way.
+ *     a host with asynchronous writes, io_uring say, may leave them with the kernel, and says so
+ *     (wspool_under_way). It must not release a peer whose write is still under way.
  *   - A write that failed with anything but "would block" is wspool_gone(..., WSPOOL_GONE_FAILED).
  *   - A socket that is closed while the other side still sends is reset, and what was written to it
  *     last may be lost. So on WSPOOL_CLOSE end your direction, throw away what comes, and close it
@@ -147,8 +147,24 @@ int wspool_peek(wspool *pool, wspool_id id, struct iovec *vectors, int max);
 
 /* So many of the bytes last peeked were written. Fewer than all means that the transport is
  * full: the peer is blocked, and not listed for WRITE, until wspool_writable.
- * INVAL: more than was peeked. GONE. */
+ * INVAL: more than was peeked (with wspool_under_way: than is under way). GONE. */
 int wspool_ack(wspool *pool, wspool_id id, size_t bytes, uint64_t now);
+
+/*
+ * The transport keeps the first `bytes` of what was last peeked, and will want or write them yet.
+ * They stay where they are, no policy drops them, and what is peeked begins with them, until all of
+ * them were acked. flush_time runs on them. The peer is not listed for WRITE until the next
+ * wspool_ack, which says how many of them have gone; it is read from meanwhile.
+ * INVAL: none, or more than was peeked. GONE.
+ *
+ * With n bytes peeked, the three kinds of hosts:
+ *   plain         writev took `sent`            ack(sent), ack(0) when it would block
+ *   asynchronous  a write was begun             under_way(n); once it has ended, ack(written)
+ *   TLS           SSL_write took `sent`         ack(sent)
+ *                 SSL_write wants to be called  under_way(n), ack(0): blocked, and what is peeked
+ *                 again with the same bytes     after wspool_writable begins with the same bytes
+ */
+int wspool_under_way(wspool *pool, wspool_id id, size_t bytes, uint64_t now);
 
 /* A blocked transport can be written to again. Harmless when it was not blocked. GONE. */
 int wspool_writable(wspool *pool, wspool_id id, uint64_t now);

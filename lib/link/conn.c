@@ -362,24 +362,56 @@ static void relieve(struct wsp_link *link, struct wsp_conn *conn, int partly)
     }
 }
 
-/* The transport could not take all. */
-static void block(struct wsp_link *link, struct wsp_conn *conn, size_t bytes)
+/* No more is written to it for now; so much of its output has gone since it last was so. 1 when
+ * that is new. */
+static int hold_back(struct wsp_link *link, struct wsp_conn *conn, size_t bytes)
 {
     if (bytes > 0 || !(conn->out.marks & WSP_MARK_STUCK)) {
         conn->moved = stamp_now(link);
         conn->out.marks |= WSP_MARK_STUCK;
     }
     if (conn->out.blocked) {
-        return;
+        return 0;
     }
     conn->out.blocked = 1;
     link->blocked++;
-    wsp_count_add(&link->count->blocked, 1);
     if (link->config->flush_time) {
         wsp_timers_sooner(&link->timers, conn->slot.index,
                           stamp_time(link, conn->moved) + link->config->flush_time);
     }
-    wsp_conn_notice(link, conn);
+    return 1;
+}
+
+/* The transport could not take all. */
+static void block(struct wsp_link *link, struct wsp_conn *conn, size_t bytes)
+{
+    if (hold_back(link, conn, bytes)) {
+        wsp_count_add(&link->count->blocked, 1);
+        wsp_conn_notice(link, conn);
+    }
+}
+
+int wsp_conn_under_way(struct wsp_link *link, struct wsp_conn *conn, size_t bytes)
+{
+    if (conn->state == WSP_CLOSED) {
+        return 0;
+    }
+    int error = wsp_outq_pin(&conn->out, bytes);
+    if (!error) {
+        if (wsp_conn_is_unread(conn)) {
+            wsp_conn_writable(link, conn);
+        }
+        hold_back(link, conn, 0);
+        conn->out.marks |= WSP_MARK_AWAY;
+    }
+    return error;
+}
+
+/* What was under way has gone, or has come back. */
+static void arrive(struct wsp_link *link, struct wsp_conn *conn)
+{
+    conn->out.marks = (uint8_t)(conn->out.marks & ~WSP_MARK_AWAY);
+    unblock(link, conn);
 }
 
 int wsp_conn_ack(struct wsp_link *link, struct wsp_conn *conn, size_t bytes)
@@ -399,6 +431,9 @@ int wsp_conn_ack(struct wsp_link *link, struct wsp_conn *conn, size_t bytes)
     wsp_count_sub(&link->count->waiting_bytes, before - out->bytes);
     if (bytes > 0 && !out->open) {
         conn->flags |= WSP_TAKES;
+    }
+    if (out->marks & WSP_MARK_AWAY) {
+        arrive(link, conn);
     }
     if (out->marks) {
         relieve(link, conn, acked.partly);
@@ -431,7 +466,7 @@ static void await_reading(struct wsp_link *link, struct wsp_conn *conn)
 
 void wsp_conn_writable(struct wsp_link *link, struct wsp_conn *conn)
 {
-    if (conn->out.blocked) {
+    if (wsp_conn_is_unread(conn)) {
         /* Nothing was read from it meanwhile, so what is awaited from it is awaited anew. */
         unblock(link, conn);
         conn->heard = stamp_now(link);
@@ -450,7 +485,7 @@ void wsp_conn_writable(struct wsp_link *link, struct wsp_conn *conn)
 static void ping_or_end(struct wsp_link *link, struct wsp_conn *conn)
 {
     static const uint8_t ping[2] = {0x80u | WSP_PING, 0};
-    if (conn->out.blocked) {
+    if (wsp_conn_is_unread(conn)) {
         /* We read nothing from it and can't send: flush_time rules. */
         conn->alarm = link->now + (conn->flags & WSP_PINGED ? link->config->pong_time
                                                             : link->config->ping_interval);
@@ -499,7 +534,7 @@ void wsp_conn_timer(struct wsp_link *link, struct wsp_conn *conn)
         }
         next = earlier(next, lifetime);
     }
-    if (config->idle_time && !conn->out.blocked) {
+    if (config->idle_time && !wsp_conn_is_unread(conn)) {
         uint64_t idle = stamp_time(link, conn->heard) + config->idle_time;
         if (idle <= link->now) {
             wsp_conn_fail(link, conn, WSPOOL_END_IDLE, 0);
@@ -508,7 +543,7 @@ void wsp_conn_timer(struct wsp_link *link, struct wsp_conn *conn)
         next = earlier(next, idle);
     }
     uint64_t message = message_deadline(link, conn);
-    if (message <= link->now && !conn->out.blocked) {
+    if (message <= link->now && !wsp_conn_is_unread(conn)) {
         wsp_conn_fail(link, conn, WSPOOL_END_MESSAGE_TIMEOUT, 0);
         return;
     }

@@ -56,6 +56,7 @@ enum wsp_state { WSP_HEAD, WSP_PENDING, WSP_HELD, WSP_REFUSED, WSP_OPEN, WSP_CLO
 #define WSP_MARK_PRESSED 0x01u /* above half of a limit: the host was told, or is about to be */
 #define WSP_MARK_STUCK 0x02u   /* blocked since `moved`, however often it was tried again */
 #define WSP_MARK_PAUSED 0x04u  /* wspool_next has said: no READ */
+#define WSP_MARK_AWAY 0x08u    /* blocked, but only as the transport keeps what was peeked */
 /* What is to be done on the way out. */
 #define WSP_EVENT_LEAVE 0x0100u    /* leave all channels */
 #define WSP_EVENT_ENDED 0x0200u    /* tidy up, and tell the host */
@@ -127,6 +128,14 @@ void wsp_conn_writable(struct wsp_link *link, struct wsp_conn *conn);
  * OPEN, CLOSING and CLOSED. `limit` as above. */
 void wsp_conn_timer(struct wsp_link *link, struct wsp_conn *conn);
 
+/* The transport keeps so much of what was peeked (see wspool_under_way). 0 or INVAL. */
+int wsp_conn_under_way(struct wsp_link *link, struct wsp_conn *conn, size_t bytes);
+/* Is its transport full, so that nothing is read from it? 1 or 0. */
+static inline int wsp_conn_is_unread(const struct wsp_conn *conn)
+{
+    return conn->out.blocked && !(conn->out.marks & WSP_MARK_AWAY);
+}
+
 /* Over, as its deadline for taking output has passed: its transport is to be reset. */
 void wsp_conn_reset(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end end);
 /* closing_time has passed for what is being closed, or was refused. */
@@ -138,11 +147,11 @@ static inline unsigned wsp_conn_wants(const struct wsp_conn *conn)
     if (conn->state == WSP_CLOSED) {
         return WSPOOL_CLOSE | (conn->flags & WSP_RESET ? WSPOOL_RESET : 0);
     }
+    unsigned read = conn->state == WSP_PENDING || conn->state == WSP_HELD ? 0 : WSPOOL_READ;
     if (conn->out.blocked) {
-        return 0;
+        return wsp_conn_is_unread(conn) ? 0 : read;
     }
-    return (conn->state == WSP_PENDING || conn->state == WSP_HELD ? 0 : WSPOOL_READ) |
-           (wsp_outq_empty(&conn->out) ? 0 : WSPOOL_WRITE);
+    return read | (wsp_outq_empty(&conn->out) ? 0 : WSPOOL_WRITE);
 }
 
 /* Something that wspool_next may have to tell. */

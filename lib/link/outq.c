@@ -408,11 +408,114 @@ static int peek_run(struct wsp_outq *q, const struct wsp_run *run, uint32_t skip
     return add_vector(vectors, n, run->block->bytes + run->offset + skip, bytes);
 }
 
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Of what was peeked of the message lane: how much comes before the control frames. */
+static uint32_t peeked_before_control(const struct wsp_outq *q)
+{
+    int control = q->control && q->control->peeked > 0;
+    return control ? (uint32_t)least(q->first.partial, q->peeked) : q->peeked;
+}
+
+static size_t peeked_in_all(const struct wsp_outq *q)
+{
+    const struct wsp_control *control = q->control;
+    return q->peeked + (control ? (size_t)control->peeked + control->close_peeked : 0);
+}
+
+/* Where a walk through the message lane is: the next run, and where its bytes begin in the lane. */
+struct lane_walk {
+    const struct wsp_run *run;
+    const struct wsp_runs *chunk;
+    uint16_t i;
+    uint32_t at;
+};
+
+static void next_of_lane(struct lane_walk *walk)
+{
+    walk->at += walk->run->bytes;
+    do {
+        if (walk->chunk && walk->i == walk->chunk->end) {
+            walk->chunk = walk->chunk->next;
+            walk->i = walk->chunk ? walk->chunk->start : 0;
+        }
+        walk->run = walk->chunk ? &walk->chunk->runs[walk->i++] : NULL;
+    } while (walk->run && !walk->run->block);
+}
+
+/* Bytes from..to of the message lane. */
+static int peek_lane(struct lane_walk *walk, uint32_t from, uint32_t to, struct iovec *vectors,
+                     int n, int max)
+{
+    while (from < to && n < max) {
+        const struct wsp_run *run = walk->run;
+        uint32_t skip = from - walk->at;
+        uint32_t len = (uint32_t)least(run->bytes - skip, to - from);
+        n = add_vector(vectors, n, run->block->bytes + run->offset + skip, len);
+        from += len;
+        if (skip + len == run->bytes) {
+            next_of_lane(walk);
+        }
+    }
+    return n;
+}
+
+int wsp_outq_pin(struct wsp_outq *q, size_t bytes)
+{
+    struct wsp_control *control = q->control;
+    uint32_t half = peeked_before_control(q), lane = q->peeked;
+    if (bytes == 0 || bytes > peeked_in_all(q)) {
+        return WSPOOL_ERR_INVAL;
+    }
+    q->peeked = (uint32_t)least(bytes, half);
+    bytes -= q->peeked;
+    if (control) {
+        control->peeked = (uint16_t)least(bytes, control->peeked);
+        bytes -= control->peeked;
+    }
+    half = (uint32_t)least(bytes, lane - half);
+    q->peeked += half;
+    if (control) {
+        control->close_peeked = (uint16_t)(bytes - half);
+    }
+    q->marks |= WSP_MARK_PINNED;
+    return 0;
+}
+
+/* The pinned bytes again, in the order in which they were peeked first. Those for which there is no
+ * vector are not pinned any more, so that an ack of all that was given out is one of all. */
+static int peek_pinned(struct wsp_outq *q, struct iovec *vectors, int max)
+{
+    const struct wsp_control *control = q->control;
+    struct lane_walk walk = {&q->first, q->more, q->more ? q->more->start : 0, 0};
+    uint32_t half = peeked_before_control(q);
+    int n = peek_lane(&walk, 0, half, vectors, 0, max);
+    if (control && control->peeked > 0 && n < max) {
+        n = add_vector(vectors, n, control->bytes + control->start, control->peeked);
+    }
+    n = peek_lane(&walk, half, q->peeked, vectors, n, max);
+    if (control && control->close_peeked > 0 && n < max) {
+        n = add_vector(vectors, n, control->close + control->close_start, control->close_peeked);
+    }
+    size_t given = 0;
+    for (int i = 0; i < n; i++) {
+        given += vectors[i].iov_len;
+    }
+    (void)wsp_outq_pin(q, given);
+    return n;
+}
+
 int wsp_outq_peek_all(struct wsp_outq *q, struct iovec *vectors, int max)
 {
     struct wsp_control *control = q->control;
     int n = 0;
     uint32_t skip = 0;
+    if (q->marks & WSP_MARK_PINNED) {
+        return peek_pinned(q, vectors, max);
+    }
     q->peeked = 0;
     q->tail_peeked = 0;
     if (control) {
@@ -453,49 +556,57 @@ int wsp_outq_peek_all(struct wsp_outq *q, struct iovec *vectors, int max)
     return n;
 }
 
-static size_t least(size_t a, size_t b)
+/* Nothing is under way any more. */
+static void unpin(struct wsp_outq *q)
 {
-    return a < b ? a : b;
+    q->marks = (uint8_t)(q->marks & ~WSP_MARK_PINNED);
+    q->peeked = 0;
+    q->tail_peeked = 0;
+    if (q->control) {
+        q->control->peeked = q->control->close_peeked = 0;
+    }
 }
 
 int wsp_outq_ack(struct wsp_outq *q, struct wsp_stock *stock, size_t bytes, struct wsp_acked *acked)
 {
     struct wsp_control *control = q->control;
+    size_t total = peeked_in_all(q);
     uint32_t lane = q->peeked;
-    acked->messages = 0;
-    acked->partly = 0;
+    if (bytes > total) {
+        return WSPOOL_ERR_INVAL;
+    }
+    acked->partly = bytes < total;
     if (!control) {
-        if (bytes > lane) {
-            return WSPOOL_ERR_INVAL;
-        }
-        acked->partly = bytes < lane;
         acked->messages = consume(q, stock, (uint32_t)bytes);
+        lane -= (uint32_t)bytes;
     } else {
-        size_t total = (size_t)lane + control->peeked + control->close_peeked;
-        if (bytes > total) {
-            return WSPOOL_ERR_INVAL;
-        }
-        acked->partly = bytes < total;
         /* The same order as in peek: control stands behind a half-sent message. */
-        uint32_t half = control->peeked ? (uint32_t)least(q->first.partial, lane) : lane;
+        uint32_t half = peeked_before_control(q);
         uint32_t n = (uint32_t)least(bytes, half);
         acked->messages = consume(q, stock, n);
         bytes -= n;
+        lane -= n;
+        half -= n;
         n = (uint32_t)least(bytes, control->peeked);
         control->start = (uint16_t)(control->start + n);
+        control->peeked = (uint16_t)(control->peeked - n);
         bytes -= n;
         n = (uint32_t)least(bytes, lane - half);
         acked->messages += consume(q, stock, n);
         bytes -= n;
+        lane -= n;
         control->close_start = (uint16_t)(control->close_start + bytes);
-        control->peeked = control->close_peeked = 0;
-        if (control->start == control->end && control->close_start == control->close_end) {
-            wsp_freelist_give(&stock->controls, stock->mem, control);
-            q->control = NULL;
-        }
+        control->close_peeked = (uint16_t)(control->close_peeked - bytes);
     }
-    q->peeked = 0;
-    q->tail_peeked = 0;
+    if (acked->partly && (q->marks & WSP_MARK_PINNED)) {
+        q->peeked = lane; /* the rest stays pinned */
+    } else {
+        unpin(q);
+    }
+    if (control && control->start == control->end && control->close_start == control->close_end) {
+        wsp_freelist_give(&stock->controls, stock->mem, control);
+        q->control = NULL;
+    }
     return 0;
 }
 

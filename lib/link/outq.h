@@ -20,7 +20,8 @@
  *   the rest of a half-sent one at its beginning;
  * - `more` is NULL when the first run is empty; no chunk of it is empty, and its first one knows
  *   the last;
- * - what was peeked stays as it is until the ack, and is never more than there is;
+ * - what was peeked stays as it is until the ack, and is never more than there is; what was pinned
+ *   stays so, and comes first, until all of it was acked;
  * - control bytes are there as long as anything waits in them;
  * - nothing is queued behind a Close (who queues one shuts the queue first: link/conn.h);
  * - control frames are never dropped, but for a pong that a newer one replaces.
@@ -75,8 +76,10 @@ struct wsp_outq {
     uint8_t tail_peeked; /* the last run is among them: it may not grow */
     uint8_t open;        /* 0: no message may be queued; else 1 + the form it takes them in */
     uint8_t blocked;     /* the transport could not take all */
-    uint8_t marks;       /* of whoever owns the queue; 0 when there is nothing special */
+    uint8_t marks;       /* WSP_MARK_PINNED, and those of whoever owns the queue; 0 when there is
+                            nothing special */
 };
+#define WSP_MARK_PINNED 0x80u /* the transport keeps what was peeked: see wsp_outq_pin */
 
 void wsp_stock_init(struct wsp_stock *stock, const wspool_mem *mem);
 void wsp_stock_fini(struct wsp_stock *stock);
@@ -145,12 +148,17 @@ static inline int wsp_outq_peek(struct wsp_outq *q, struct iovec *vectors, int m
     return 1;
 }
 
+/* Of what was peeked, the first `bytes` are kept by the transport: they stay as they are, and come
+ * first in what is peeked, whatever is queued meanwhile, until all of them were acked. 0, or INVAL:
+ * more than was peeked, or nothing. */
+int wsp_outq_pin(struct wsp_outq *q, size_t bytes);
+
 /* Gives back the chunks in which no run has a block any more. */
 void wsp_outq_drop_hollow(struct wsp_outq *q, struct wsp_stock *stock);
 
 struct wsp_acked {
     uint32_t messages; /* sent whole by it */
-    int partly;        /* fewer bytes than were peeked */
+    int partly;        /* fewer bytes than were peeked, or are pinned */
 };
 /* 0, or INVAL when it is more than was peeked. */
 int wsp_outq_ack(struct wsp_outq *q, struct wsp_stock *stock, size_t bytes,

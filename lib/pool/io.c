@@ -81,6 +81,19 @@ int wspool_ack(wspool *pool, wspool_id id, size_t bytes, uint64_t now)
     return 0;
 }
 
+int wspool_under_way(wspool *pool, wspool_id id, size_t bytes, uint64_t now)
+{
+    struct wsp_peer *peer;
+    int error = wsp_call_on(pool, id, 1, WSP_ANYWHERE, &peer);
+    if (error) {
+        return error;
+    }
+    wsp_enter_at(pool, now);
+    error = wsp_conn_under_way(&pool->link, &peer->conn, bytes);
+    wsp_leave(pool);
+    return error;
+}
+
 int wspool_writable(wspool *pool, wspool_id id, uint64_t now)
 {
     struct wsp_peer *peer;

@@ -692,6 +692,7 @@ static void begin(struct world *w)
     number = fuzz_number(in, 6);
     s->chop = (enum sim_chop)(number % 3);
     s->async = number / 3 * 50;
+    s->says_away = number % 2 != 0;
     last = fuzz_number(in, 60);
     if (last == 1) {
         c->idle_time = 20 * SEC;

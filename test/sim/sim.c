@@ -509,6 +509,9 @@ static void write_some(sim_peer *p)
         memcpy(p->flight, vectors, sizeof(struct iovec) * (size_t)n);
         for (int i = 0; i < n; i++)
             blob_add(&p->flown, vectors[i].iov_base, vectors[i].iov_len);
+        p->away = s->says_away;
+        if (p->away)
+            assert_int_equal(SIM_IN(wspool_under_way(s->pool, p->id, total, s->now)), 0);
         return;
     }
     sent = write_size(p, total);
@@ -549,6 +552,7 @@ static int drain(sim *s)
         } else if (wants & WSPOOL_WRITE) {
             if (p->blocked)
                 fail_msg("peer %zu is blocked, but was listed for WRITE", p->number);
+            assert_false(p->flights > 0 && p->away);
             if (p->flights > 0)
                 p->ignored = 1;
             else

@@ -93,6 +93,7 @@ struct sim_peer {
     int flights;
     blob flown; /* what it looked like when it began */
     int ignored;
+    int away; /* the pool knows of that write: wspool_under_way */
     /* the client */
     reader reader;
     size_t seen;
@@ -128,6 +129,7 @@ struct sim {
     uint64_t now;
     enum sim_chop chop;
     unsigned async;   /* percent of writes that end in a later turn */
+    int says_away;    /* and the pool is told */
     int no_memory;    /* calls may answer NOMEM */
     int keep_heard;   /* peers keep what the message hook got: 1 */
     int keep_journal; /* 1 */

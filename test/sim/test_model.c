@@ -560,6 +560,7 @@ static void run(uint64_t seed, int exact, int steps)
     s->config.nuisance_burst = 0;
     s->chop = seed % 4 == 0 ? SIM_WHOLE : SIM_RANDOM;
     s->async = exact ? 0 : 15;
+    s->says_away = seed % 2 != 0;
     s->keep_journal = 0;
     sim_start(s);
     for (int i = 0; i < 3; i++) {

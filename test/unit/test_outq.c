@@ -1254,6 +1254,161 @@ TEST(ack_when_of_more_than_was_peeked_is_inval)
     end(&s);
 }
 
+/* ------------------------------------------------------------------ pinned */
+
+/* The bytes of the last peek, one behind the other. */
+static size_t copy_peeked(const struct scene *s, int n, uint8_t *into, size_t room)
+{
+    size_t len = 0;
+    for (int i = 0; i < n; i++) {
+        assert_true(len + s->vectors[i].iov_len <= room);
+        memcpy(into + len, s->vectors[i].iov_base, s->vectors[i].iov_len);
+        len += s->vectors[i].iov_len;
+    }
+    return len;
+}
+
+TEST(pin_when_of_more_than_was_peeked_or_nothing_is_inval)
+{
+    struct scene s;
+    begin(&s);
+    assert_int_equal(wsp_outq_pin(&s.q, 1), WSPOOL_ERR_INVAL);
+    put(&s, 0, 10);
+    assert_int_equal(control(&s, ping, sizeof ping), 0);
+    assert_int_equal(peek(&s, 4), 2);
+    assert_int_equal(wsp_outq_pin(&s.q, 0), WSPOOL_ERR_INVAL);
+    assert_int_equal(wsp_outq_pin(&s.q, sizeof ping + 13), WSPOOL_ERR_INVAL);
+    assert_int_equal(wsp_outq_pin(&s.q, SIZE_MAX), WSPOOL_ERR_INVAL);
+    assert_int_equal(s.q.marks, 0);
+    assert_int_equal(wsp_outq_pin(&s.q, sizeof ping + 12), 0);
+    assert_int_equal(ack(&s, sizeof ping + 13), WSPOOL_ERR_INVAL);
+    end(&s);
+}
+
+/* Of what was peeked only a part is under way: the rest is free. */
+TEST(pinned_when_fewer_than_peeked_are_just_those)
+{
+    struct scene s;
+    begin(&s);
+    put(&s, 0, 10);
+    put(&s, 1, 10);
+    put(&s, 0, 10);
+    assert_int_equal(peek(&s, 4), 3);
+    assert_int_equal(wsp_outq_pin(&s.q, 12), 0);
+    assert_int_equal(wsp_outq_drop_all(&s.q, &s.w.stock), 2);
+    assert_int_equal(peek(&s, 4), 1);
+    assert_int_equal(ack(&s, 12), 0);
+    assert_true(wsp_outq_empty(&s.q));
+    assert_int_equal(s.q.marks, 0);
+    end(&s);
+}
+
+/* A pong would overtake the message; amid what the transport has begun it must not. */
+TEST(control_when_queued_behind_pinned_bytes_waits_for_them)
+{
+    struct scene s;
+    begin(&s);
+    put(&s, 0, 10);
+    put(&s, 0, 10);
+    assert_int_equal(peek(&s, 4), 1);
+    assert_int_equal(wsp_outq_pin(&s.q, 24), 0);
+    assert_int_equal(pong(&s, ping, sizeof ping), 0);
+    assert_int_equal(ack(&s, 0), 0);
+    assert_int_equal(s.acked.partly, 1);
+    assert_int_equal(drop_oldest(&s, 1, 1, 1), 0);
+    assert_int_equal(peek(&s, 4), 1);
+    assert_int_equal(s.vectors[0].iov_len, 24);
+    assert_int_equal(ack(&s, 12), 0); /* the rest stays pinned */
+    assert_int_equal(peek(&s, 4), 1);
+    assert_int_equal(s.vectors[0].iov_len, 12);
+    assert_int_equal(ack(&s, 12), 0);
+    assert_int_equal(s.acked.partly, 0);
+    assert_int_equal(peek(&s, 4), 1);
+    assert_int_equal(s.vectors[0].iov_len, sizeof ping);
+    assert_int_equal(ack(&s, sizeof ping), 0);
+    end(&s);
+}
+
+/* Whatever happens meanwhile, what is peeked begins with what is pinned, and what has gone is a row
+ * of whole frames. */
+TEST(pinned_when_all_else_changes_stay_and_come_first)
+{
+    enum { ROOM = 400000 };
+    uint8_t *pinned = malloc(ROOM), *seen = malloc(ROOM);
+    size_t pins = 0, parts = 0;
+    for (uint64_t seed = 1; seed <= 300; seed++) {
+        struct scene s;
+        uint64_t random = seed * 7919;
+        size_t len = 0, taken = 0;
+        uint64_t left_of_frame = 0;
+        begin(&s);
+        for (int step = 0; step < 200; step++) {
+            random = random * 6364136223846793005u + 1442695040888963407u;
+            unsigned r = (unsigned)(random >> 33);
+            switch (r % 8) {
+            case 0:
+            case 1:
+                put(&s, r / 8 % STORES, 4 + r / 64 % 300);
+                break;
+            case 2:
+                (void)control(&s, ping, sizeof ping);
+                break;
+            case 3:
+                (void)pong(&s, ping, sizeof ping);
+                break;
+            case 4:
+                (void)drop_oldest(&s, 1, 2000, 1 + r / 8 % 4);
+                break;
+            default: {
+                int n = peek(&s, 1 + (int)(r / 8 % 12));
+                size_t got = copy_peeked(&s, n, seen, ROOM);
+                if (len > taken) {
+                    size_t same = got < len - taken ? got : len - taken;
+                    assert_memory_equal(seen, pinned + taken, same);
+                    got = same;
+                    len = taken + same; /* there was no vector for the rest */
+                } else if (got > 0 && r / 128 % 2) {
+                    len = 1 + r / 256 % got;
+                    taken = 0;
+                    memcpy(pinned, seen, len);
+                    assert_int_equal(wsp_outq_pin(&s.q, len), 0);
+                    pins++;
+                    break;
+                }
+                size_t acked = got > 0 ? r / 128 % (got + 1) : 0;
+                assert_int_equal(ack(&s, acked), 0);
+                parts += len > taken && acked > 0 && acked < len - taken;
+                taken = len > taken ? taken + acked : len;
+                for (size_t i = 0;
+                     i < acked;) { /* all frames here have heads of two or four bytes */
+                    if (left_of_frame == 0) {
+                        assert_true(seen[i] == 0x82 || seen[i] == ping[0]);
+                        left_of_frame = 1000000; /* the length is to come */
+                        i++;
+                    } else if (left_of_frame == 1000000) {
+                        left_of_frame = seen[i] == 126 ? 2000000 : seen[i];
+                        i++;
+                    } else if (left_of_frame == 2000000) {
+                        left_of_frame = 3000000 + ((uint64_t)seen[i++] << 8);
+                    } else if (left_of_frame >= 3000000) {
+                        left_of_frame = left_of_frame - 3000000 + seen[i++];
+                    } else {
+                        i++;
+                        left_of_frame--;
+                    }
+                }
+                break;
+            }
+            }
+            assert_true(wsp_outq_check(&s.q));
+        }
+        end(&s);
+    }
+    assert_true(pins > 1000 && parts > 500);
+    free(pinned);
+    free(seen);
+}
+
 TEST(queue_when_let_go_of_gives_everything_back)
 {
     struct scene s;

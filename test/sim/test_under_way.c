@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sim/test_under_way.c - wspool_under_way: bytes that the transport keeps, as that of a host with
+ * asynchronous writes or TLS does.
+ */
+#include "sim.h"
+
+/* Peeks everything, and says that it is under way; how many bytes. */
+static size_t send_off(sim_peer *p, struct iovec *vectors)
+{
+    sim *s = p->sim;
+    size_t total = 0;
+    int n = SIM_IN(wspool_peek(s->pool, p->id, vectors, 16));
+    for (int i = 0; i < n; i++)
+        total += vectors[i].iov_len;
+    assert_int_equal(SIM_IN(wspool_under_way(s->pool, p->id, total, s->now)), 0);
+    return total;
+}
+
+/* What the pool wants of its only peer; 0: nothing new. */
+static unsigned wanted(sim *s)
+{
+    wspool_id id;
+    unsigned wants, all = 0;
+    while (SIM_IN(wspool_next(s->pool, &id, &wants)) == 1)
+        all |= wants;
+    return all;
+}
+
+static sim_peer *slow_peer(enum wspool_slow slow)
+{
+    sim *s = sim_new(1);
+    s->config.ping_interval = 0;
+    s->config.slow = slow;
+    s->config.queue_messages = 4;
+    s->config.flush_time = 3 * SEC;
+    sim_start(s);
+    return sim_join(s, "/all");
+}
+
+TEST(bytes_when_under_way_stay_whatever_the_policy)
+{
+    sim_peer *p = slow_peer(WSPOOL_SLOW_DROP_OLDEST);
+    sim *s = p->sim;
+    struct iovec v[16], again[16];
+    sim_broadcast(s, wspool_global("all"), "message 0");
+    sim_broadcast(s, wspool_global("all"), "message 1");
+    assert_int_equal(send_off(p, v), 22);
+    /* As TLS: would block, and wants the same bytes again. */
+    assert_int_equal(SIM_IN(wspool_ack(s->pool, p->id, 0, s->now)), 0);
+    for (int i = 0; i < 20; i++)
+        sim_broadcast(s, wspool_global("all"), "later");
+    assert_int_equal(wanted(s), 0); /* no READ either: the transport is full */
+    sim_ping(p, "x");
+    assert_int_equal(SIM_IN(wspool_feed(s->pool, p->id, p->in.data, p->in.len, s->now)), 0);
+    s->fed += p->in.len;
+    p->fed = p->in.len;
+    assert_int_equal(SIM_IN(wspool_writable(s->pool, p->id, s->now)), 0);
+    assert_int_equal(wanted(s), WSPOOL_READ | WSPOOL_WRITE);
+    assert_int_equal(SIM_IN(wspool_peek(s->pool, p->id, again, 16)), 1);
+    assert_ptr_equal(again[0].iov_base, v[0].iov_base);
+    assert_memory_equal((char *)again[0].iov_base + 2, "message 0", 9);
+    assert_int_equal(again[0].iov_len, 22);
+    assert_int_equal(SIM_IN(wspool_ack(s->pool, p->id, 22, s->now)), 0);
+    assert_int_equal(wanted(s), WSPOOL_READ | WSPOOL_WRITE);
+    s->acked += 22; /* which this test has written in place of the sim */
+    sim_free(s);
+}
+
+TEST(peer_when_its_bytes_are_under_way_is_read_and_not_written_to)
+{
+    sim_peer *p = slow_peer(WSPOOL_SLOW_CLOSE);
+    sim *s = p->sim;
+    struct iovec v[16];
+    sim_broadcast(s, wspool_global("all"), "one");
+    assert_int_equal(wanted(s), WSPOOL_READ | WSPOOL_WRITE);
+    size_t n = send_off(p, v);
+    sim_broadcast(s, wspool_global("all"), "two");
+    assert_int_equal(SIM_IN(wspool_writable(s->pool, p->id, s->now)), 0);
+    assert_int_equal(wanted(s) & WSPOOL_WRITE, 0); /* one write at a time, until the ack */
+    assert_int_equal(p->reading, 1);
+    assert_int_equal(SIM_IN(wspool_ack(s->pool, p->id, n, s->now)), 0);
+    assert_int_equal(wanted(s), WSPOOL_READ | WSPOOL_WRITE);
+    n = send_off(p, v);
+    assert_int_equal(SIM_IN(wspool_ack(s->pool, p->id, n, s->now)), 0);
+    assert_int_equal(wanted(s), 0);
+    assert_int_equal(sim_stats(s).blocked, 0);
+    sim_free(s);
+}
+
+TEST(bytes_when_under_way_for_too_long_end_the_peer)
+{
+    for (int way = 0; way < 2; way++) {
+        sim_peer *p = slow_peer(WSPOOL_SLOW_DROP_OLDEST);
+        sim *s = p->sim;
+        struct iovec v[16];
+        sim_broadcast(s, wspool_global("all"), "one");
+        (void)send_off(p, v);
+        s->now += SEC;
+        if (way == 1) { /* a byte of progress begins the time anew */
+            assert_int_equal(SIM_IN(wspool_ack(s->pool, p->id, 1, s->now)), 0);
+            s->acked++;
+            (void)send_off(p, v);
+        }
+        for (uint64_t end = s->now + 2 * SEC + (way ? SEC : 0) - 1; s->now < end;) {
+            uint64_t next = wspool_deadline(s->pool);
+            s->now = next > s->now && next < end ? next : end;
+            assert_int_equal(SIM_IN(wspool_tick(s->pool, s->now)), 0);
+            assert_int_equal(wanted(s) & WSPOOL_CLOSE, 0);
+        }
+        s->now += 200 * MS;
+        assert_int_equal(SIM_IN(wspool_tick(s->pool, s->now)), 0);
+        sim_pump(s);
+        sim_expect_end(p, WSPOOL_END_FLUSH_TIMEOUT);
+        assert_int_equal(p->reset, 1);
+        sim_free(s);
+    }
+}
+
+TEST(under_way_when_it_can_not_be_is_an_error)
+{
+    sim_peer *p = slow_peer(WSPOOL_SLOW_CLOSE);
+    sim *s = p->sim;
+    struct iovec v[16];
+    assert_int_equal(wspool_under_way(NULL, p->id, 1, s->now), WSPOOL_ERR_INVAL);
+    assert_int_equal(wspool_under_way(s->pool, p->id + 1000, 1, s->now), WSPOOL_ERR_GONE);
+    assert_int_equal(wspool_under_way(s->pool, p->id, 1, s->now), WSPOOL_ERR_INVAL);
+    sim_broadcast(s, wspool_global("all"), "one");
+    assert_int_equal(wspool_peek(s->pool, p->id, v, 16), 1);
+    assert_int_equal(wspool_under_way(s->pool, p->id, 6, s->now), WSPOOL_ERR_INVAL);
+    assert_int_equal(wspool_under_way(s->pool, p->id, 0, s->now), WSPOOL_ERR_INVAL);
+    assert_int_equal(wspool_ack(s->pool, p->id, 5, s->now), 0);
+    sim_free(s);
+}
