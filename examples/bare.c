@@ -30,7 +30,8 @@ int main(void)
         uint64_t now = wspool_clock(), id = event.data.u64;
         if (ready == 1 && id == 0) {
             int fd = accept(door, NULL, NULL);
-            if (fd < 0 || wspool_open(pool, (void *)(intptr_t)fd, now, &id)) /* NOLINT */
+            wspool_open_options options = {sizeof(options), .user = (void *)(intptr_t)fd};
+            if (fd < 0 || wspool_open(pool, &options, now, &id)) /* NOLINT */
                 close(fd);
             epoll_ctl(ep, EPOLL_CTL_ADD, fd, &(struct epoll_event){EPOLLIN, {.u64 = id}});
         } else if (ready == 1 && event.events == EPOLLOUT)

@@ -93,6 +93,7 @@ typedef struct wspool_opened {
     wspool_text subprotocol; /* empty when none was chosen */
     wspool_text query;       /* of the target, raw; empty when there was none */
     wspool_text extension;   /* what the codec has agreed to, as it was answered; empty: nothing */
+    wspool_text address;     /* what the host gave to wspool_open or wspool_upgrade; empty: none */
 } wspool_opened;
 
 typedef struct wspool_open_hook {
@@ -305,6 +306,9 @@ typedef struct wspool_config {
                              waiting. What is published in one turn of the loop, or while output is
                              blocked, is joined without this */
     wspool_deadline_hook deadline;
+
+    uint32_t max_per_key; /* peers of one key, from wspool_open (or wspool_upgrade) to release: off;
+                             above it WSPOOL_ERR_FULL */
 } wspool_config;
 
 /* Any thread. Writes every default. Use it as wspool_config_init(&config); `size` is there so

@@ -124,6 +124,9 @@ typedef struct wspool_request {
     wspool_text subprotocol; /* the chosen subprotocol; empty: none */
     wspool_text channel;     /* decoded name of the route's channel */
     void *route_user;        /* from the route's options */
+    /* given by the host again: as in wspool_open_options */
+    wspool_text address;
+    wspool_text key;
 } wspool_request;
 
 /* The decision on a token: written by the token hook, or passed to wspool_auth_complete later. */

@@ -113,7 +113,8 @@ int wspool_tick(wspool *pool, uint64_t now);
 #define WSPOOL_WRITE 1u /* it has output: peek, write, ack */
 #define WSPOOL_READ 2u  /* go on reading from it; absent: stop until it is back */
 #define WSPOOL_CLOSE 4u /* flushed and done with: close the transport, then wspool_release */
-#define WSPOOL_RESET 8u /* only beside CLOSE: the peer takes nothing. Reset the transport (SO_LINGER
+#define WSPOOL_RESET                                                                               \
+    8u /* only beside CLOSE: the peer takes nothing. Reset the transport (SO_LINGER
                            with 0 seconds), or what it has not taken stays in the kernel */
 
 /*
@@ -130,11 +131,23 @@ int wspool_next(wspool *pool, wspool_id *id, unsigned *wants);
 
 /* ------------------------------------------------------------------ bytes */
 
-/* A transport was accepted; the pool will read the HTTP request and answer it (raw mode).
- * `user` is what wspool_user answers. FULL: max_handshakes are on their way in already, or
- * max_peers + max_handshakes have not been released yet; close the transport, or stop accepting
- * for a while. NOMEM. */
-int wspool_open(wspool *pool, void *user, uint64_t now, wspool_id *id);
+/* What the host knows of a transport. All of it is copied, and all of it may be left out. */
+typedef struct wspool_open_options {
+    size_t size;         /* sizeof(wspool_open_options) */
+    void *user;          /* what wspool_user answers */
+    wspool_text address; /* of the peer, as text for logs and hooks: at most 107 bytes */
+    wspool_text key;     /* whom the peer counts for (config.max_per_key): at most 64 bytes, say
+                            those of its IP address */
+} wspool_open_options;
+
+/*
+ * A transport was accepted; the pool will read the HTTP request and answer it (raw mode). `options`
+ * may be NULL.
+ * FULL: max_handshakes are on their way in already, max_peers + max_handshakes have not been
+ * released yet, or max_per_key of this key: close the transport; unless it was the key, stop
+ * accepting for a while. NOMEM: the same. INVAL: the address or the key is too long.
+ */
+int wspool_open(wspool *pool, const wspool_open_options *options, uint64_t now, wspool_id *id);
 
 /* Bytes came. All of them are taken. 0 also when the peer broke the protocol, or the host
  * closed it meanwhile: wspool_next tells. GONE, REENTRANT; STATE for a hosted request that was
@@ -196,7 +209,8 @@ enum wspool_upgrade_result {
  * wspool_adopt, or until the handshake deadline passes: then the id is stale, and an answer to
  * a pending request (503) is brought by the verdict hook first. To give the place back earlier,
  * wspool_gone.
- * INVAL: request->size too small. FULL: as for wspool_open; answer 503. NOMEM, REENTRANT.
+ * INVAL: request->size too small, its address or key too long. FULL: as for wspool_open; answer 503.
+ * NOMEM, REENTRANT.
  */
 int wspool_upgrade(wspool *pool, const wspool_request *request, uint64_t now, wspool_id *id,
                    wspool_answer *answer);
@@ -246,6 +260,9 @@ int wspool_subscribe(wspool *pool, wspool_id id, wspool_channel channel);
 
 /* It is one no longer; a channel goes with its last. ABSENT: it was none. GONE, INVAL. */
 int wspool_unsubscribe(wspool *pool, wspool_id id, wspool_channel channel);
+
+/* Is the peer a member of the channel? 1 or 0. GONE, INVAL. */
+int wspool_is_member(const wspool *pool, wspool_id id, wspool_channel channel);
 
 /* Where a channel stands. The offset counts its messages, the first is 1. The epoch changes when
  * the count begins anew, as it does after the channel has gone and come back. */
@@ -350,6 +367,13 @@ int wspool_drain(wspool *pool, uint64_t window, int code, uint64_t now);
  * stale id. */
 void *wspool_user(const wspool *pool, wspool_id id);
 void *wspool_identity(const wspool *pool, wspool_id id);
+
+/* From now on wspool_user answers this. GONE, INVAL. */
+int wspool_set_user(wspool *pool, wspool_id id, void *user);
+
+/* The address that the host gave to wspool_open or wspool_upgrade: valid until the release, empty
+ * when it gave none. GONE, INVAL. */
+int wspool_address(const wspool *pool, wspool_id id, wspool_text *address);
 
 /* A small number for a peer, below the most peers that were there at once. */
 static inline uint32_t wspool_slot(wspool_id id)

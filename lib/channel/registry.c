@@ -313,6 +313,12 @@ int wsp_registry_leave(struct wsp_registry *registry, struct wsp_peer *peer,
     return 0;
 }
 
+int wsp_registry_is_member(const struct wsp_peer *peer, const struct wsp_channel *channel)
+{
+    uint32_t seat;
+    return find_seat(&peer->seats, channel, &seat);
+}
+
 void wsp_registry_leave_all(struct wsp_registry *registry, struct wsp_peer *peer)
 {
     while (peer->seats.count > 0) {

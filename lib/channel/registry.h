@@ -93,6 +93,9 @@ static inline void wsp_registry_missed(struct wsp_registry *registry)
     registry->next_epoch++;
 }
 
+/* Is the peer a member of that channel? 1 or 0. */
+int wsp_registry_is_member(const struct wsp_peer *peer, const struct wsp_channel *channel);
+
 /* The channel of a peer's seat, 0 <= seat < seats.count. */
 struct wsp_channel *wsp_seat_channel(const struct wsp_seats *seats, uint32_t seat);
 

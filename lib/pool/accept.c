@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include <wspool/versioned.h>
+#include "base/seldom.h"
 #include "link/coding.h"
 #include "pool/call.h"
 #include "pool/channels.h"
@@ -22,6 +23,7 @@
 #include "pool/peers.h"
 #include "pool/reap.h"
 #include "pool/refuse.h"
+#include "pool/side.h"
 #include "pool/stages.h"
 #include "wire/http.h"
 #include "wire/refusal.h"
@@ -59,7 +61,8 @@ static void become_open(wspool *pool, struct wsp_peer *peer, const struct wsp_en
                             .channel = {entry->name, entry->name_len},
                             .subprotocol = {subprotocol, strlen(subprotocol)},
                             .query = entry->query,
-                            .extension = {extension, strlen(extension)}};
+                            .extension = {extension, strlen(extension)},
+                            .address = wsp_side_address(peer->side)};
     WSP_TELL(pool, open, wsp_peer_id(peer), &opened);
 }
 
@@ -120,18 +123,50 @@ static void judge_raw(wspool *pool, struct wsp_peer *peer, wspool_request *reque
     }
 }
 
-int wspool_open(wspool *pool, void *user, uint64_t now, wspool_id *id)
+/* Bytes that are there, or none. */
+static int is_text(wspool_text text)
 {
+    return text.len == 0 || text.data;
+}
+
+/* A newcomer whose key has all its peers is not judged, so this is all that is said of it. */
+static struct wsp_peer *take_newcomer(wspool *pool, const struct wsp_newcomer *newcomer, int *error)
+{
+    struct wsp_peer *peer = wsp_take_peer(pool, newcomer, error);
+    if (!peer && *error == WSPOOL_ERR_FULL && wsp_keys_are_full(&pool->keys, newcomer->key)) {
+        wsp_count_add(&pool->count.key_full, 1);
+        wsp_log(pool, WSP_LOG_REFUSED,
+                (wspool_log_record){.reason = wspool_refusal_word(WSPOOL_REFUSED_RATE)});
+    }
+    return peer;
+}
+
+/* Options of a host that is older or newer than we are. */
+static WSP_SELDOM int open_converted(wspool *pool, const wspool_open_options *theirs, uint64_t now,
+                                     wspool_id *id)
+{
+    wspool_open_options ours = {0};
+    int error = wspool_versioned_read(&ours, sizeof ours, theirs);
+    return error ? error : wspool_open(pool, &ours, now, id);
+}
+
+int wspool_open(wspool *pool, const wspool_open_options *options, uint64_t now, wspool_id *id)
+{
+    static const wspool_open_options none = {.size = sizeof none};
+    const wspool_open_options *given = options ? options : &none;
     int error;
-    if (!pool || !id) {
+    if (given->size != sizeof *given) {
+        return open_converted(pool, given, now, id);
+    }
+    if (!pool || !id || !is_text(given->address) || !is_text(given->key)) {
         return WSPOOL_ERR_INVAL;
     }
     *id = 0;
     wsp_enter_at(pool, now);
-    struct wsp_peer *peer = wsp_take_peer(pool, &error);
+    struct wsp_newcomer newcomer = {given->user, given->address, given->key};
+    struct wsp_peer *peer = take_newcomer(pool, &newcomer, &error);
     if (peer) {
         error = 0;
-        peer->user = user;
         wsp_conn_init(&pool->link, &peer->conn, WSP_HEAD);
         *id = wsp_peer_id(peer);
     }
@@ -154,7 +189,10 @@ static void feed_head(wspool *pool, struct wsp_peer *peer, const uint8_t *bytes,
 {
     struct wsp_conn *conn = &peer->conn;
     wspool_header headers[256];
-    wspool_request request = {.size = sizeof request, .user = peer->user};
+    wspool_request request = {.size = sizeof request,
+                              .user = peer->user,
+                              .address = wsp_side_address(peer->side),
+                              .key = wsp_side_key(peer->side)};
     const uint8_t *head = bytes;
     size_t have = len < pool->config.head_bytes ? len : pool->config.head_bytes;
     size_t seen = 0, before = 0;
@@ -234,7 +272,6 @@ static int upgrade(wspool *pool, struct wsp_peer *peer, wspool_request *request,
                    wspool_answer *answer)
 {
     struct wsp_entry entry = {.stage = WSPOOL_STAGE_BYTES};
-    peer->user = request->user;
     peer->conn.flags |= WSP_HOSTED;
     wsp_conn_init(&pool->link, &peer->conn, WSP_HEAD);
     struct wsp_handshake *handshake = wsp_need_handshake(pool, peer);
@@ -264,16 +301,22 @@ static int upgrade(wspool *pool, struct wsp_peer *peer, wspool_request *request,
 /* Copies the host's request. Returns 1 if it is good, else 0. */
 static int read_request(wspool_request *request, const wspool_request *given)
 {
-    return given && !wspool_versioned_read(request, sizeof *request, given) &&
-           (request->header_count == 0 || request->headers) &&
-           (request->method.len == 0 || request->method.data) &&
-           (request->target.len == 0 || request->target.data);
+    if (given && given->size == sizeof *request) {
+        *request = *given;
+    } else {
+        *request = (wspool_request){0};
+        if (!given || wspool_versioned_read(request, sizeof *request, given)) {
+            return 0;
+        }
+    }
+    return (request->header_count == 0 || request->headers) && is_text(request->method) &&
+           is_text(request->target) && is_text(request->address) && is_text(request->key);
 }
 
 int wspool_upgrade(wspool *pool, const wspool_request *given, uint64_t now, wspool_id *id,
                    wspool_answer *answer)
 {
-    wspool_request request = {0};
+    wspool_request request;
     int result = wsp_call(pool, id && answer && read_request(&request, given), WSP_OUTSIDE);
     if (result) {
         return result;
@@ -281,7 +324,8 @@ int wspool_upgrade(wspool *pool, const wspool_request *given, uint64_t now, wspo
     *id = 0;
     memset(answer, 0, sizeof *answer);
     wsp_enter_at(pool, now);
-    struct wsp_peer *peer = wsp_take_peer(pool, &result);
+    struct wsp_newcomer newcomer = {request.user, request.address, request.key};
+    struct wsp_peer *peer = take_newcomer(pool, &newcomer, &result);
     if (peer) {
         result = upgrade(pool, peer, &request, id, answer);
     }

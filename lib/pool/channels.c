@@ -63,6 +63,19 @@ int wspool_unsubscribe(wspool *pool, wspool_id id, wspool_channel channel)
     return error;
 }
 
+int wspool_is_member(const wspool *pool, wspool_id id, wspool_channel channel)
+{
+    if (!pool || !wsp_channel_valid(channel)) {
+        return WSPOOL_ERR_INVAL;
+    }
+    const struct wsp_peer *peer = wsp_slots_find(&pool->peers, id);
+    if (!peer) {
+        return WSPOOL_ERR_GONE;
+    }
+    const struct wsp_channel *found = wsp_registry_find(&pool->registry, channel);
+    return found && wsp_registry_is_member(peer, found);
+}
+
 int wspool_position(const wspool *pool, wspool_channel channel, struct wspool_position *position)
 {
     if (!pool || !position || !wsp_channel_valid(channel)) {

@@ -78,6 +78,7 @@ int wsp_pool_check(const wspool *pool)
 {
     struct wsp_peer *peer;
     uint32_t slot = 0;
+    uint64_t keyed = 0, counted;
     if (!rooms_hold(pool) || !set_holds(pool, &pool->link.attention) ||
         !set_holds(pool, &pool->link.delayed) || !set_holds(pool, &pool->link.events) ||
         pool->link.now < pool->link.born || (pool->depth == 0 && pool->judged) ||
@@ -88,6 +89,8 @@ int wsp_pool_check(const wspool *pool)
         if (!peer_holds(pool, peer)) {
             return 0;
         }
+        keyed += wsp_side_key(peer->side).len > 0;
     }
-    return 1;
+    return wsp_keys_check(&pool->keys, &counted) &&
+           counted == (pool->config.max_per_key > 0 ? keyed : 0);
 }

@@ -29,6 +29,7 @@ static void free_parts(wspool *pool)
     struct wsp_link *link = &pool->link;
     const wspool_mem mem = pool->config.mem;
     wsp_registry_fini(&pool->registry);
+    wsp_keys_fini(&pool->keys);
     wsp_handshakes_fini(&pool->handshakes);
     wsp_routes_fini(&pool->routes, &mem);
     wsp_origins_fini(&pool->origins, &mem);
@@ -89,6 +90,8 @@ int wspool_new(wspool **out, const wspool_config *given, uint64_t now)
     link->random = entropy[2] | 1; /* its generator can't begin with zero */
     wsp_registry_init(&pool->registry, mem, &(struct wsp_siphash_key){entropy[0], entropy[1]},
                       entropy[3] >> 1 | 1, &pool->count);
+    wsp_keys_init(&pool->keys, mem, &(struct wsp_siphash_key){entropy[0], entropy[1]},
+                  config.max_per_key);
     pool->registry.on_presence = wsp_on_presence;
     pool->registry.owner = pool;
     wsp_decoders_init(&link->decoders, mem);

@@ -2,6 +2,7 @@
 /* pool/peers.c - see pool/peers.h. */
 #include "pool/peers.h"
 
+#include "base/seldom.h"
 #include "pool/side.h"
 
 struct wsp_peer *wsp_next_peer(const wspool *pool, uint32_t *slot)
@@ -15,14 +16,10 @@ struct wsp_peer *wsp_next_peer(const wspool *pool, uint32_t *slot)
     return NULL;
 }
 
-struct wsp_peer *wsp_take_peer(wspool *pool, int *error)
+static struct wsp_peer *take_record(wspool *pool, int *error)
 {
     const wspool_config *config = &pool->config;
     const wspool_mem *mem = &config->mem;
-    if (pool->freeing) {
-        *error = WSPOOL_ERR_STATE;
-        return NULL;
-    }
     /* Refused peers hold a record until their transport is closed: they count, too. */
     if (wsp_count_read(&pool->count.handshakes) >= config->max_handshakes ||
         pool->peers.used >= config->max_peers + config->max_handshakes) {
@@ -45,6 +42,44 @@ struct wsp_peer *wsp_take_peer(wspool *pool, int *error)
     return peer;
 }
 
+/* The same for one that has an address or a key. */
+static WSP_SELDOM struct wsp_peer *take_named(wspool *pool, const struct wsp_newcomer *newcomer,
+                                              int *error)
+{
+    const wspool_mem *mem = &pool->config.mem;
+    struct wsp_side *side = NULL;
+    struct wsp_peer *peer = NULL;
+    *error = wsp_side_make(&side, mem, newcomer->address, newcomer->key);
+    if (*error) {
+        return NULL;
+    }
+    *error = wsp_keys_take(&pool->keys, newcomer->key);
+    if (!*error && (peer = take_record(pool, error)) == NULL) {
+        wsp_keys_give(&pool->keys, newcomer->key);
+    }
+    if (!peer) {
+        (void)wsp_side_free(&side, mem);
+        return NULL;
+    }
+    peer->side = side;
+    return peer;
+}
+
+struct wsp_peer *wsp_take_peer(wspool *pool, const struct wsp_newcomer *newcomer, int *error)
+{
+    if (pool->freeing) {
+        *error = WSPOOL_ERR_STATE;
+        return NULL;
+    }
+    struct wsp_peer *peer = newcomer->address.len > 0 || newcomer->key.len > 0
+                                ? take_named(pool, newcomer, error)
+                                : take_record(pool, error);
+    if (peer) {
+        peer->user = newcomer->user;
+    }
+    return peer;
+}
+
 void wsp_free_identity(wspool *pool, void *identity)
 {
     const wspool_identity_free_hook *hook = &pool->config.identity_free;
@@ -55,7 +90,11 @@ void wsp_free_identity(wspool *pool, void *identity)
 
 void wsp_give_peer(wspool *pool, struct wsp_peer *peer)
 {
-    void *identity = peer->side ? wsp_side_free(&peer->side, &pool->config.mem) : NULL;
+    void *identity = NULL;
+    if (peer->side) {
+        wsp_keys_give(&pool->keys, wsp_side_key(peer->side));
+        identity = wsp_side_free(&peer->side, &pool->config.mem);
+    }
     wsp_conn_fini(&pool->link, &peer->conn, 1);
     wsp_bitset_remove(&pool->link.attention, peer->conn.slot.index);
     wsp_bitset_remove(&pool->link.delayed, peer->conn.slot.index);
@@ -76,6 +115,26 @@ void *wspool_identity(const wspool *pool, wspool_id id)
 {
     const struct wsp_peer *peer = pool ? wsp_slots_find(&pool->peers, id) : NULL;
     return peer ? wsp_side_identity(peer->side) : NULL;
+}
+
+int wspool_set_user(wspool *pool, wspool_id id, void *user)
+{
+    struct wsp_peer *peer = pool ? wsp_find_peer(pool, id) : NULL;
+    if (!peer) {
+        return pool ? WSPOOL_ERR_GONE : WSPOOL_ERR_INVAL;
+    }
+    peer->user = user;
+    return 0;
+}
+
+int wspool_address(const wspool *pool, wspool_id id, wspool_text *address)
+{
+    if (!pool || !address) {
+        return WSPOOL_ERR_INVAL;
+    }
+    const struct wsp_peer *peer = wsp_slots_find(&pool->peers, id);
+    *address = wsp_side_address(peer ? peer->side : NULL);
+    return peer ? 0 : WSPOOL_ERR_GONE;
 }
 
 int wspool_peers(const wspool *pool, wspool_id *ids, size_t max)

@@ -2,11 +2,12 @@
 /*
  * pool/pool.h - struct wspool: the state that the modules of this layer share.  Layer 4.
  *
- * This header has no .c file and knows no other module of the layer but handshake.h. The modules
+ * This header has no .c file and knows no other module of the layer but handshake.h and keys.h. The modules
  * are listed from the bottom to the top; each calls those above it in the list only.
  *
  *     side.h       the side record of a peer: identity, address, key
  *     handshake.h  what is kept of a peer until it is open or refused
+ *     keys.h       how many peers each peer key has
  *     settings.h   defaults and limits of a configuration
  *     pool.h       struct wspool
  *     peers.h      records of peers: take, give, find, next
@@ -53,6 +54,7 @@
 #include "link/link.h"
 #include "policy/admission.h"
 #include "pool/handshake.h"
+#include "pool/keys.h"
 
 enum wsp_log_event {
     WSP_LOG_OPENED,
@@ -107,6 +109,7 @@ struct wspool {
     struct wsp_log log;
     struct wsp_mailbox mailbox;
     struct wsp_handshakes handshakes;
+    struct wsp_keys keys;
     int depth;               /* calls of ours on the stack: more than one means inside a hook */
     int freeing;             /* nobody comes in any more */
     uint32_t held;           /* places of hosted peers that were accepted and not adopted yet */

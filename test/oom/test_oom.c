@@ -29,10 +29,13 @@ static void life_of_a_pool(sim *s)
 static void raw_handshake(sim *s)
 {
     sim_peer *p;
+    s->config.max_per_key = 10;
     sim_start(s);
     if (s->pool == NULL)
         return;
     sim_join(s, "/all");
+    s->address = "192.0.2.1:4711";
+    s->key = "192.0.2.1";
     s->chop = SIM_BYTES; /* the head is gathered */
     sim_join(s, "/room/x");
     s->chop = SIM_WHOLE;

@@ -102,6 +102,7 @@ static void hook_token(wspool *pool, wspool_id id, const wspool_request *request
     assert_null(out->identity);
     copy_text(event.text, sizeof event.text, request->channel.data, request->channel.len);
     copy_text(event.reason, sizeof event.reason, request->token.data, request->token.len);
+    copy_text(event.address, sizeof event.address, request->address.data, request->address.len);
     event.len = request->token.len;
     event.data = request->token.data;
     out->kind = s->verdict.kind;
@@ -149,6 +150,7 @@ static void hook_open(wspool *pool, wspool_id id, const wspool_opened *opened, v
     copy_text(event.reason, sizeof event.reason, opened->subprotocol.data, opened->subprotocol.len);
     copy_text(event.query, sizeof event.query, opened->query.data, opened->query.len);
     copy_text(event.agreed, sizeof event.agreed, opened->extension.data, opened->extension.len);
+    copy_text(event.address, sizeof event.address, opened->address.data, opened->address.len);
     event.len = opened->channel.len;
     event.data = opened->channel.data;
     event_done(s, &event);

@@ -209,7 +209,12 @@ static void peer_released(sim_peer *p)
 sim_peer *sim_open(sim *s, int *why)
 {
     sim_peer *p = peer_new(s);
-    int rc = SIM_IN(wspool_open(s->pool, p, s->now, &p->id));
+    wspool_open_options options = {.size = sizeof options, .user = p};
+    if (s->address != NULL)
+        options.address = (wspool_text){s->address, strlen(s->address)};
+    if (s->key != NULL)
+        options.key = (wspool_text){s->key, strlen(s->key)};
+    int rc = SIM_IN(wspool_open(s->pool, &options, s->now, &p->id));
     if (why != NULL)
         *why = rc;
     if (rc != 0) {
@@ -297,6 +302,10 @@ int sim_upgrade(sim *s, const client_request *r, wspool_answer *answer, sim_peer
     request.method.len = strlen(request.method.data);
     request.target.data = r->target != NULL ? r->target : "/echo";
     request.target.len = strlen(request.target.data);
+    if (s->address != NULL)
+        request.address = (wspool_text){s->address, strlen(s->address)};
+    if (s->key != NULL)
+        request.key = (wspool_text){s->key, strlen(s->key)};
     line = strstr((char *)head.data, "\r\n") + 2;
     while (strncmp(line, "\r\n", 2) != 0) {
         char *end = strstr(line, "\r\n");

@@ -55,12 +55,13 @@ typedef struct sim_event {
     wspool_id id;
     sim_peer *peer;
     uint64_t now;
-    long number;      /* end, pressed, present, HTTP status, level, request is there */
-    uint64_t count;   /* messages dropped; kind of a channel */
-    char text[300];   /* channel or event */
-    char reason[64];  /* of a log record; subprotocol; token */
-    char query[64];   /* of the open hook */
-    char agreed[64];  /* the same: the extension */
+    long number;     /* end, pressed, present, HTTP status, level, request is there */
+    uint64_t count;  /* messages dropped; kind of a channel */
+    char text[300];  /* channel or event */
+    char reason[64]; /* of a log record; subprotocol; token */
+    char query[64];  /* of the open hook */
+    char agreed[64]; /* the same: the extension */
+    char address[128];
     size_t len;       /* of the message, or of the channel's name */
     const void *data; /* those bytes; only while the hook runs */
 } sim_event;
@@ -136,9 +137,11 @@ struct sim {
     /* knobs of the hooks; set before sim_start */
     int ask_token;
     int ask_capacity;
-    wspool_verdict verdict;                        /* what the token hook answers */
-    int grant;                                     /* and when it accepts, a new identity with it */
-    int full;                                      /* what the capacity hook answers */
+    wspool_verdict verdict; /* what the token hook answers */
+    int grant;              /* and when it accepts, a new identity with it */
+    int full;               /* what the capacity hook answers */
+    const char *address;    /* of the next peers; NULL: none */
+    const char *key;
     void (*react)(sim *s, const sim_event *event); /* called in each hook, once recorded */
     void *test;
     /* peers */

@@ -124,7 +124,11 @@ static void come(uint32_t n)
     static const char request[] =
         "GET /a?token=t HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    assert_int_equal(wspool_open(w.pool, (void *)(uintptr_t)n, w.now, &w.ids[n]), 0);
+    assert_int_equal(wspool_open(w.pool,
+                                 &(wspool_open_options){.size = sizeof(wspool_open_options),
+                                                        .user = (void *)(uintptr_t)n},
+                                 w.now, &w.ids[n]),
+                     0);
     assert_int_equal(wspool_feed(w.pool, w.ids[n], request, sizeof request - 1, w.now), 0);
     w.identities[n].peer = n;
 }

@@ -300,7 +300,8 @@ static inline size_t host_frame(char *room, const char *text)
 static inline wspool_id host_open(struct host *h)
 {
     wspool_id id = 0;
-    assert_int_equal(wspool_open(h->pool, h, h->now, &id), 0);
+    wspool_open_options options = {.size = sizeof options, .user = h};
+    assert_int_equal(wspool_open(h->pool, &options, h->now, &id), 0);
     assert_true(wspool_slot(id) < HOST_PEERS);
     h->out_len[wspool_slot(id)] = 0;
     h->out[wspool_slot(id)][0] = '\0';

@@ -611,6 +611,17 @@ TEST(pool_is_wrong_when_a_peer_is)
     WRONG(p[ENDED]->conn.work.inbound, &in);
     struct wsp_side nothing = {0};
     WRONG(p[OPEN]->side, &nothing);
+    struct wsp_side *keyed = NULL;
+    wspool_text key = {"key", 3};
+    assert_int_equal(wsp_side_make(&keyed, &pool->config.mem, (wspool_text){0}, key), 0);
+    pool->config.max_per_key = pool->keys.most = 1;
+    WRONG(p[OPEN]->side, keyed); /* whom its key does not count */
+    assert_int_equal(wsp_keys_take(&pool->keys, key), 0);
+    assert_int_equal(wspool_check(pool), WSPOOL_ERR_BOOKS);
+    assert_int_equal(wsp_keys_take(&pool->keys, key), WSPOOL_ERR_FULL);
+    BROKEN(wsp_keys_check(&pool->keys, &(uint64_t){0}), pool->keys.most, 0);
+    wsp_keys_give(&pool->keys, key);
+    (void)wsp_side_free(&keyed, &pool->config.mem);
     host_end(&h);
 }
 

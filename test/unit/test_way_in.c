@@ -645,7 +645,9 @@ static void one_life(struct host *h, enum way_in way, int late)
         assert_true(result >= 0 || result == WSPOOL_ERR_NOMEM);
         assert_true(result != WSPOOL_UPGRADE_REFUSED || answer.status == 503);
     } else {
-        int error = wspool_open(h->pool, h, h->now, &id);
+        int error = wspool_open(
+            h->pool, &(wspool_open_options){.size = sizeof(wspool_open_options), .user = h}, h->now,
+            &id);
         assert_true(error == 0 || (error == WSPOOL_ERR_NOMEM && id == 0));
         h->out_len[wspool_slot(id)] = 0;
         if (!error) {

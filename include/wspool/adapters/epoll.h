@@ -172,7 +172,11 @@ static inline int wspool_epoll_open(wspool_epoll *loop, int fd, void *user)
 {
     uint64_t now = wspool_clock();
     wspool_id id = 0;
-    if (wspool_open(loop->pool, user, now, &id) == 0) {
+    wspool_open_options options;
+    memset(&options, 0, sizeof(options));
+    options.size = sizeof(options);
+    options.user = user;
+    if (wspool_open(loop->pool, &options, now, &id) == 0) {
         if (wspool_epoll_add(loop, id, fd) == 0) {
             return 0;
         }
