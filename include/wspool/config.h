@@ -5,6 +5,10 @@
  * Fill a wspool_config with wspool_config_init, change what you want, give it to wspool_new. The
  * pool copies all of it, strings too. Every default below is also the value that init writes.
  *
+ * What judges a peer by what did not come gives it a last chance, so that what came while the host
+ * stood still is read first: 33 ms, or as long as the host is late, up to 1 s. While output is
+ * blocked nothing is read, and those deadlines stand still.
+ *
  * Times are durations in nanoseconds (WSPOOL_SECOND). 0 switches a deadline off unless its
  * comment says otherwise; none is longer than WSPOOL_LONGEST.
  */
@@ -268,13 +272,15 @@ typedef struct wspool_config {
     uint64_t message_time;   /* a message, first byte to last: 30 s, plus 1 s for each 4 KiB come */
     uint64_t idle_time;      /* nothing at all from the peer: off; then close 1001 */
     uint64_t ping_interval;  /* between pings: 30 s */
-    uint64_t pong_time;      /* from a ping to any sign of life: 10 s; then it is dead. Not 0
-                                while pings are on */
-    uint32_t ping_jitter;    /* percent by which each interval varies: 10. At most 50 */
-    uint64_t flush_time;     /* blocked output without a byte of progress: 30 s; then it is dead */
-    uint64_t closing_time;   /* our Close to its answer: 5 s; then it is dead. Not 0 */
-    uint64_t lifetime;       /* of a peer, in all: off; then close 4202 */
-    uint32_t retry_after;    /* seconds, in the Retry-After of a 503: 5 */
+    uint64_t pong_time;   /* from when a ping has left to any sign of life, or of progress of output
+                                that was blocked: 10 s, plus 1 s for each 4 KiB that went in bulk
+                                before it, up to flush_time; then it is dead. Not 0 while pings
+                                are on */
+    uint32_t ping_jitter; /* percent by which each interval varies: 10. At most 50 */
+    uint64_t flush_time;  /* blocked output without a byte of progress: 30 s; then it is dead */
+    uint64_t closing_time; /* our Close to its answer: 5 s; then it is dead. Not 0 */
+    uint64_t lifetime;     /* of a peer, in all: off; then close 4202 */
+    uint32_t retry_after;  /* seconds, in the Retry-After of a 503: 5 */
 
     /* who may come in */
     const char *const *subprotocols; /* ours, ends in NULL; the first that the client offers and

@@ -9,12 +9,18 @@
 
 #include <string.h>
 
+#include "base/seldom.h"
+
 #include <wspool/error.h>
 #include <wspool/wspool.h>
 #include "link/coding.h"
 #include "wire/closing.h"
 
 #define BYTES_PER_SECOND 4096u /* a message that is slower than this on the whole is too slow */
+
+/* A last chance is as long as the host is late, within these. */
+#define SHORTEST_CHANCE (33 * WSPOOL_MILLISECOND)
+#define LONGEST_CHANCE WSPOOL_SECOND
 
 static const struct {
     int code;
@@ -73,7 +79,13 @@ void wsp_conn_init(struct wsp_link *link, struct wsp_conn *conn, enum wsp_state 
     conn->heard = stamp_now(link);
     conn->since = link->now;
     wsp_timer_init(&conn->timer);
-    conn->alarm = link->now + link->config->handshake_time;
+    wsp_conn_await(link, conn, link->config->handshake_time);
+}
+
+void wsp_conn_await(struct wsp_link *link, struct wsp_conn *conn, uint64_t time)
+{
+    conn->flags = (uint16_t)(conn->flags & ~WSP_LAST_CHANCE);
+    conn->alarm = link->now + time;
     wsp_timers_arm(&link->timers, conn->slot.index, conn->alarm);
 }
 
@@ -84,8 +96,25 @@ void wsp_conn_open(struct wsp_link *link, struct wsp_conn *conn)
     conn->since = link->now;
     conn->heard = stamp_now(link);
     conn->alarm = link->config->ping_interval ? next_ping(link) : UINT64_MAX;
-    wsp_conn_timer(link, conn);
+    conn->flags = (uint16_t)(conn->flags & ~WSP_LAST_CHANCE);
+    uint64_t next = conn->alarm;
+    if (link->config->lifetime) {
+        next = earlier(next, link->now + link->config->lifetime);
+    }
+    if (link->config->idle_time) {
+        next = earlier(next, stamp_time(link, conn->heard) + link->config->idle_time);
+    }
+    wsp_timers_arm(&link->timers, conn->slot.index, next);
     wsp_conn_notice(link, conn);
+}
+
+/* From here on it is being closed, or over: what was noted of an open peer makes room. */
+static void leave_open(struct wsp_conn *conn, enum wspool_end end)
+{
+    conn->end = (uint8_t)end;
+    conn->flags = (uint16_t)(conn->flags & ~(WSP_PINGED | WSP_PING_WAITS | WSP_LAST_CHANCE));
+    conn->lost = 0;
+    conn->code_sent = conn->code_received = 0;
 }
 
 void wsp_conn_end(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end end)
@@ -94,14 +123,12 @@ void wsp_conn_end(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end 
         return;
     }
     if (conn->state != WSP_CLOSING) {
-        conn->end = (uint8_t)end;
-        conn->lost = 0;
+        leave_open(conn, end);
     } else if (!wsp_outq_close_left(&conn->out)) {
         conn->code_sent = 0;
     }
     unblock(link, conn);
     conn->state = WSP_CLOSED;
-    conn->flags = (uint16_t)(conn->flags & ~WSP_PINGED); /* late bytes settle nothing any more */
     conn->out.open = 0;
     wsp_timers_disarm(&link->timers, conn->slot.index);
     wsp_conn_event(link, conn, WSP_EVENT_ENDED | WSP_EVENT_LEAVE);
@@ -114,8 +141,28 @@ void wsp_conn_reset(struct wsp_link *link, struct wsp_conn *conn, enum wspool_en
     wsp_conn_end(link, conn, end);
 }
 
+int wsp_conn_is_judged(struct wsp_link *link, struct wsp_conn *conn, uint64_t due)
+{
+    if (conn->flags & WSP_LAST_CHANCE) {
+        conn->flags = (uint16_t)(conn->flags & ~WSP_LAST_CHANCE);
+        return 1;
+    }
+    uint64_t chance = link->now - due;
+    chance = chance < SHORTEST_CHANCE ? SHORTEST_CHANCE : earlier(chance, LONGEST_CHANCE);
+    conn->flags |= WSP_LAST_CHANCE;
+    wsp_timers_arm(&link->timers, conn->slot.index, link->now + chance);
+    return 0;
+}
+
 void wsp_conn_expire(struct wsp_link *link, struct wsp_conn *conn)
 {
+    if (conn->alarm > link->now) {
+        wsp_timers_arm(&link->timers, conn->slot.index, conn->alarm);
+        return;
+    }
+    if (!wsp_conn_is_judged(link, conn, conn->alarm)) {
+        return;
+    }
     if (!(conn->flags & WSP_TAKES)) {
         wsp_conn_reset(link, conn, (enum wspool_end)conn->end);
     } else {
@@ -152,9 +199,7 @@ void wsp_conn_close(struct wsp_link *link, struct wsp_conn *conn, enum wspool_en
         return;
     }
     conn->state = WSP_CLOSING;
-    conn->end = (uint8_t)end;
-    conn->flags = (uint16_t)(conn->flags & ~WSP_PINGED); /* the alarm is the Close's from here on */
-    conn->lost = 0;
+    leave_open(conn, end); /* the alarm is the Close's from here on */
     conn->out.open = 0;
     if (drop) {
         drop_queued(link, conn);
@@ -167,8 +212,7 @@ void wsp_conn_close(struct wsp_link *link, struct wsp_conn *conn, enum wspool_en
         return;
     }
     conn->code_sent = (uint16_t)code;
-    conn->alarm = link->now + link->config->closing_time;
-    wsp_timers_arm(&link->timers, conn->slot.index, conn->alarm);
+    wsp_conn_await(link, conn, link->config->closing_time);
     wsp_conn_notice(link, conn);
 }
 
@@ -228,7 +272,6 @@ static void take_close(struct wsp_link *link, struct wsp_conn *conn, const struc
     int code = WSPOOL_CLOSE_NO_STATUS;
     int fault = wsp_close_parse(close->data, close->len, &code);
     conn->flags |= WSP_CLOSE_RECEIVED;
-    conn->code_received = (uint16_t)code;
     if (conn->state == WSP_OPEN) {
         if (fault) {
             wsp_conn_fail(
@@ -238,6 +281,7 @@ static void take_close(struct wsp_link *link, struct wsp_conn *conn, const struc
             wsp_conn_close(link, conn, WSPOOL_END_PEER_CLOSED, code, NULL, 0, 0);
         }
     }
+    conn->code_received = (uint16_t)code;
     end_if_closed(link, conn);
 }
 
@@ -307,16 +351,40 @@ static uint64_t message_deadline(const struct wsp_link *link, const struct wsp_c
     return conn->gate.have > 0 ? stamp_time(link, conn->heard) + time : UINT64_MAX;
 }
 
+/* Reading from an open peer stops: what is awaited from it is not awaited meanwhile. */
+static void stop_reading(struct wsp_link *link, struct wsp_conn *conn)
+{
+    if (conn->state == WSP_OPEN) {
+        conn->unread = stamp_now(link);
+    }
+    wsp_conn_notice(link, conn);
+}
+
+/* Bytes came from a peer that was pinged, or was given a sip. */
+static WSP_SELDOM void hear(struct wsp_link *link, struct wsp_conn *conn)
+{
+    if (conn->flags & WSP_PINGED) {
+        conn->flags = (uint16_t)(conn->flags & ~(WSP_PINGED | WSP_PING_WAITS));
+        conn->bulk = 0;
+        conn->alarm = next_ping(link);
+        wsp_timers_sooner(&link->timers, conn->slot.index, conn->alarm);
+    }
+    if (conn->flags & WSP_SIP) {
+        conn->flags = (uint16_t)(conn->flags & ~WSP_SIP);
+        if (wsp_conn_is_unread(conn)) {
+            stop_reading(link, conn);
+        }
+    }
+}
+
 void wsp_conn_receive(struct wsp_link *link, struct wsp_conn *conn, const uint8_t *bytes,
                       size_t len, size_t limit)
 {
     struct wsp_input input = {.bytes = bytes, .len = len, .limit = limit, .now = link->now};
     struct wsp_event event;
     conn->heard = stamp_now(link);
-    if ((conn->flags & WSP_PINGED) && len > 0) {
-        conn->flags = (uint16_t)(conn->flags & ~WSP_PINGED);
-        conn->alarm = next_ping(link);
-        wsp_timers_sooner(&link->timers, conn->slot.index, conn->alarm);
+    if ((conn->flags & (WSP_PINGED | WSP_SIP)) && len > 0) {
+        hear(link, conn);
     }
     do {
         if (conn->flags & WSP_CLOSE_RECEIVED) {
@@ -387,7 +455,7 @@ static void block(struct wsp_link *link, struct wsp_conn *conn, size_t bytes)
 {
     if (hold_back(link, conn, bytes)) {
         wsp_count_add(&link->count->blocked, 1);
-        wsp_conn_notice(link, conn);
+        stop_reading(link, conn);
     }
 }
 
@@ -414,6 +482,86 @@ static void arrive(struct wsp_link *link, struct wsp_conn *conn)
     unblock(link, conn);
 }
 
+/* Until when a ping of ours is to be answered that has left now. What was sent in bulk before it is
+ * perhaps still on its way, behind a slow link, and the ping behind that: so much longer, but no
+ * longer than output may stand still. */
+static uint64_t pong_deadline(const struct wsp_link *link, const struct wsp_conn *conn)
+{
+    uint64_t bulk = conn->bulk * WSPOOL_SECOND;
+    uint64_t flush = link->config->flush_time;
+    return link->now + link->config->pong_time + (flush ? earlier(bulk, flush) : bulk);
+}
+
+/* So much of an open peer's output was written, on the long way: with it, perhaps, our ping. */
+static void note_sent(struct wsp_link *link, struct wsp_conn *conn, size_t bytes)
+{
+    const struct wsp_control *control = conn->out.control;
+    size_t bulk = conn->bulk + bytes / BYTES_PER_SECOND;
+    conn->bulk = (uint8_t)(bulk < UINT8_MAX ? bulk : UINT8_MAX);
+    if ((conn->flags & WSP_PING_WAITS) && (!control || control->start == control->end)) {
+        conn->flags = (uint16_t)(conn->flags & ~WSP_PING_WAITS);
+        conn->alarm = pong_deadline(link, conn);
+        wsp_timers_sooner(&link->timers, conn->slot.index, conn->alarm);
+    }
+}
+
+/* Had the transport no room for what is acked now? What was only under way, for less than a stamp
+ * is counted in, says nothing of that. */
+static int was_full(const struct wsp_link *link, const struct wsp_conn *conn)
+{
+    unsigned marks = conn->out.marks;
+    return (marks & WSP_MARK_STUCK) && (!(marks & WSP_MARK_AWAY) || stamp_now(link) != conn->moved);
+}
+
+/* Reading from an open peer goes on: its deadlines have stood still meanwhile. The timer may have
+ * fired without looking at them, and with no other reason to be armed again. */
+static void go_on_reading(struct wsp_link *link, struct wsp_conn *conn)
+{
+    uint64_t next = UINT64_MAX;
+    uint32_t now = stamp_now(link), pause = now - conn->unread;
+    uint64_t time = (uint64_t)pause << WSP_STAMP_BITS;
+    conn->heard = now - conn->heard > pause ? conn->heard + pause : now;
+    if (conn->work.inbound) {
+        conn->work.inbound->started = earlier(conn->work.inbound->started + time, link->now);
+    }
+    if (conn->alarm != UINT64_MAX) {
+        conn->alarm += time;
+        next = conn->alarm;
+    }
+    if (link->config->idle_time) {
+        next = earlier(next, stamp_time(link, conn->heard) + link->config->idle_time);
+    }
+    wsp_timers_sooner(&link->timers, conn->slot.index, earlier(next, message_deadline(link, conn)));
+}
+
+void wsp_conn_writable(struct wsp_link *link, struct wsp_conn *conn)
+{
+    if (conn->out.marks & WSP_MARK_AWAY) {
+        return; /* until the ack */
+    }
+    if (conn->state == WSP_OPEN && wsp_conn_is_unread(conn)) {
+        go_on_reading(link, conn);
+    }
+    unblock(link, conn);
+    wsp_conn_notice(link, conn);
+}
+
+/* The transport had been full, and has taken more: so the peer has taken something. */
+static void progress(struct wsp_link *link, struct wsp_conn *conn)
+{
+    if (conn->state != WSP_OPEN) {
+        return;
+    }
+    if ((conn->flags & (WSP_PINGED | WSP_PING_WAITS)) == WSP_PINGED) {
+        conn->alarm = pong_deadline(link, conn);
+    }
+    if (wsp_conn_is_unread(conn)) {
+        go_on_reading(link, conn);
+        conn->flags |= WSP_SIP;
+        wsp_conn_notice(link, conn);
+    }
+}
+
 int wsp_conn_ack(struct wsp_link *link, struct wsp_conn *conn, size_t bytes)
 {
     struct wsp_outq *out = &conn->out;
@@ -429,9 +577,12 @@ int wsp_conn_ack(struct wsp_link *link, struct wsp_conn *conn, size_t bytes)
     wsp_count_add(&link->count->sent, acked.messages);
     wsp_count_add(&link->count->sent_bytes, bytes);
     wsp_count_sub(&link->count->waiting_bytes, before - out->bytes);
-    if (bytes > 0 && !out->open) {
-        conn->flags |= WSP_TAKES;
+    if (!out->open) {
+        conn->flags |= bytes > 0 ? WSP_TAKES : 0;
+    } else {
+        note_sent(link, conn, bytes);
     }
+    int drained = bytes > 0 && was_full(link, conn);
     if (out->marks & WSP_MARK_AWAY) {
         arrive(link, conn);
     }
@@ -447,116 +598,77 @@ int wsp_conn_ack(struct wsp_link *link, struct wsp_conn *conn, size_t bytes)
     } else if (!out->open) {
         end_if_closed(link, conn);
     }
+    if (drained) {
+        progress(link, conn);
+    }
     return 0;
-}
-
-/* The deadlines of what comes in begin anew. While output was blocked the timer may have fired
- * without looking at them, and with no other reason to be armed again. */
-static void await_reading(struct wsp_link *link, struct wsp_conn *conn)
-{
-    uint64_t next = UINT64_MAX;
-    if (conn->work.inbound) {
-        conn->work.inbound->started = link->now;
-    }
-    if (link->config->idle_time) {
-        next = stamp_time(link, conn->heard) + link->config->idle_time;
-    }
-    wsp_timers_sooner(&link->timers, conn->slot.index, earlier(next, message_deadline(link, conn)));
-}
-
-void wsp_conn_writable(struct wsp_link *link, struct wsp_conn *conn)
-{
-    if (wsp_conn_is_unread(conn)) {
-        /* Nothing was read from it meanwhile, so what is awaited from it is awaited anew. */
-        unblock(link, conn);
-        conn->heard = stamp_now(link);
-        if (conn->flags & WSP_PINGED) {
-            conn->alarm = link->now + link->config->pong_time;
-        }
-        if (conn->state == WSP_OPEN) {
-            await_reading(link, conn);
-        }
-    }
-    wsp_conn_notice(link, conn);
 }
 
 /* ------------------------------------------------------------------- time */
 
-static void ping_or_end(struct wsp_link *link, struct wsp_conn *conn)
+static void ping(struct wsp_link *link, struct wsp_conn *conn)
 {
-    static const uint8_t ping[2] = {0x80u | WSP_PING, 0};
-    if (wsp_conn_is_unread(conn)) {
-        /* We read nothing from it and can't send: flush_time rules. */
-        conn->alarm = link->now + (conn->flags & WSP_PINGED ? link->config->pong_time
-                                                            : link->config->ping_interval);
+    static const uint8_t image[2] = {0x80u | WSP_PING, 0};
+    if (wsp_outq_control(&conn->out, &link->stock, image, sizeof image)) {
+        conn->alarm = link->now + link->config->pong_time; /* no room: then again */
         return;
     }
-    if (conn->flags & WSP_PINGED) {
-        wsp_conn_reset(link, conn, WSPOOL_END_PONG_TIMEOUT);
-        return;
-    }
-    if (wsp_outq_control(&conn->out, &link->stock, ping, sizeof ping) == 0) {
-        wsp_count_add(&link->count->pings_sent, 1);
-        conn->flags |= WSP_PINGED | WSP_PONG_DUE;
+    wsp_count_add(&link->count->pings_sent, 1);
+    conn->flags |= WSP_PINGED | WSP_PING_WAITS | WSP_PONG_DUE;
+    conn->alarm = UINT64_MAX; /* until it has left: see note_sent */
+    if (!conn->out.blocked) {
         wsp_conn_notice(link, conn);
     }
-    conn->alarm = link->now + link->config->pong_time;
 }
 
 void wsp_conn_timer(struct wsp_link *link, struct wsp_conn *conn)
 {
     const wspool_config *config = link->config;
-    uint64_t next = UINT64_MAX;
+    const uint64_t now = link->now, never = UINT64_MAX;
     if (conn->state == WSP_CLOSING) {
-        if (conn->alarm <= link->now) {
-            wsp_conn_expire(link, conn);
-        } else {
-            wsp_timers_arm(&link->timers, conn->slot.index, conn->alarm);
-        }
-        return;
+        wsp_conn_expire(link, conn);
     }
     if (conn->state != WSP_OPEN) {
         return;
     }
-    if (conn->out.blocked && config->flush_time) {
-        uint64_t flush = stamp_time(link, conn->moved) + config->flush_time;
-        if (flush <= link->now) {
-            wsp_conn_reset(link, conn, WSPOOL_END_FLUSH_TIMEOUT);
-            return;
-        }
-        next = earlier(next, flush);
-    }
-    if (config->lifetime) {
-        uint64_t lifetime = conn->since + config->lifetime;
-        if (lifetime <= link->now) {
-            wsp_conn_fail(link, conn, WSPOOL_END_LIFETIME, 0);
-            return;
-        }
-        next = earlier(next, lifetime);
-    }
-    if (config->idle_time && !wsp_conn_is_unread(conn)) {
-        uint64_t idle = stamp_time(link, conn->heard) + config->idle_time;
-        if (idle <= link->now) {
-            wsp_conn_fail(link, conn, WSPOOL_END_IDLE, 0);
-            return;
-        }
-        next = earlier(next, idle);
-    }
-    uint64_t message = message_deadline(link, conn);
-    if (message <= link->now && !wsp_conn_is_unread(conn)) {
-        wsp_conn_fail(link, conn, WSPOOL_END_MESSAGE_TIMEOUT, 0);
+    uint64_t lifetime = config->lifetime ? conn->since + config->lifetime : never;
+    if (lifetime <= now) {
+        wsp_conn_fail(link, conn, WSPOOL_END_LIFETIME, 0);
         return;
     }
-    if (message > link->now) {
-        next = earlier(next, message);
+    int unread = wsp_conn_is_unread(conn); /* then only flush_time rules */
+    uint64_t alarm = unread ? never : conn->alarm;
+    uint64_t flush = conn->out.blocked && config->flush_time
+                         ? stamp_time(link, conn->moved) + config->flush_time
+                         : never;
+    uint64_t idle =
+        config->idle_time && !unread ? stamp_time(link, conn->heard) + config->idle_time : never;
+    uint64_t message = unread ? never : message_deadline(link, conn);
+    uint64_t judged = earlier(flush, earlier(idle, message));
+    if (conn->flags & WSP_PINGED) {
+        judged = earlier(judged, alarm);
     }
-    if (config->ping_interval && conn->alarm <= link->now) {
-        ping_or_end(link, conn);
-        if (conn->state != WSP_OPEN) {
+    if (judged <= now) {
+        if (!wsp_conn_is_judged(link, conn, judged)) {
             return;
         }
+        if (flush <= now) {
+            wsp_conn_reset(link, conn, WSPOOL_END_FLUSH_TIMEOUT);
+        } else if (idle <= now) {
+            wsp_conn_fail(link, conn, WSPOOL_END_IDLE, 0);
+        } else if (message <= now) {
+            wsp_conn_fail(link, conn, WSPOOL_END_MESSAGE_TIMEOUT, 0);
+        } else {
+            wsp_conn_reset(link, conn, WSPOOL_END_PONG_TIMEOUT);
+        }
+        return;
     }
-    wsp_timers_arm(&link->timers, conn->slot.index, earlier(next, conn->alarm));
+    conn->flags = (uint16_t)(conn->flags & ~WSP_LAST_CHANCE);
+    if (alarm <= now) {
+        ping(link, conn);
+        alarm = conn->alarm;
+    }
+    wsp_timers_arm(&link->timers, conn->slot.index, earlier(earlier(lifetime, judged), alarm));
 }
 
 /* ------------------------------------------------------------------ check */

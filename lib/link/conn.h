@@ -51,7 +51,10 @@ enum wsp_state { WSP_HEAD, WSP_PENDING, WSP_HELD, WSP_REFUSED, WSP_OPEN, WSP_CLO
 #define WSP_RESET 0x0020u          /* it ended because it takes nothing */
 #define WSP_TOLD_CLOSE 0x0040u     /* wspool_next has said: CLOSE */
 #define WSP_PONG_DUE 0x0080u       /* a pong would be an answer: it is no nuisance */
-#define WSP_TAKES 0x1000u          /* CLOSING, REFUSED: some of its output has gone since then */
+#define WSP_LAST_CHANCE 0x2000u /* a deadline has passed; it is judged when the timer fires again */
+#define WSP_PING_WAITS 0x4000u  /* that ping has not left the pool yet */
+#define WSP_SIP 0x8000u         /* its output makes progress: one read, though it is blocked */
+#define WSP_TAKES 0x1000u       /* CLOSING, REFUSED: some of its output has gone since then */
 /* Marks of its queue, kept there since wspool_next and an ack look at them. */
 #define WSP_MARK_PRESSED 0x01u /* above half of a limit: the host was told, or is about to be */
 #define WSP_MARK_STUCK 0x02u   /* blocked since `moved`, however often it was tried again */
@@ -74,7 +77,8 @@ struct wsp_conn {
     uint16_t flags;
     uint16_t route; /* number of the route it came in on */
     uint8_t stage;  /* how far the handshake came: enum wspool_stage */
-    uint8_t unused;
+    uint8_t bulk;   /* seconds that a slow link needs for what it was sent at a time when much was
+                       queued, since it last answered a ping */
     union {
         struct wsp_handshake *handshake; /* HEAD, PENDING, HELD; NULL before the first byte */
         struct wsp_inbound *inbound;     /* OPEN, CLOSING; NULL between messages, but for what a
@@ -91,13 +95,21 @@ struct wsp_conn {
         struct wsp_bucket nuisance; /* until OPEN ends */
         uint32_t lost;              /* from then on: messages that were queued and dropped */
     };
-    uint16_t code_sent;
-    uint16_t code_received;
+    union {
+        uint32_t unread; /* until OPEN ends: stamp of when reading from it was stopped */
+        struct {         /* from then on */
+            uint16_t code_sent;
+            uint16_t code_received;
+        };
+    };
     uint32_t dropped; /* messages dropped since the drop hook was called */
 };
 
 /* A raw connection begins in HEAD, a hosted one is put where its verdict says. */
 void wsp_conn_init(struct wsp_link *link, struct wsp_conn *conn, enum wsp_state state);
+
+/* Not open yet, or not any more: its state lasts no longer than this from now on. */
+void wsp_conn_await(struct wsp_link *link, struct wsp_conn *conn, uint64_t time);
 
 /* The handshake is done: OPEN, with pings and deadlines running. */
 void wsp_conn_open(struct wsp_link *link, struct wsp_conn *conn);
@@ -133,12 +145,17 @@ int wsp_conn_under_way(struct wsp_link *link, struct wsp_conn *conn, size_t byte
 /* Is its transport full, so that nothing is read from it? 1 or 0. */
 static inline int wsp_conn_is_unread(const struct wsp_conn *conn)
 {
-    return conn->out.blocked && !(conn->out.marks & WSP_MARK_AWAY);
+    return conn->out.blocked && !(conn->out.marks & WSP_MARK_AWAY) && !(conn->flags & WSP_SIP);
 }
+
+/* A deadline of the peer has passed, at `due`: is it judged now? 0: it has a last chance, and the
+ * timer is armed for its end. What came while the host stood still is read before anybody is judged
+ * by what did not come. */
+int wsp_conn_is_judged(struct wsp_link *link, struct wsp_conn *conn, uint64_t due);
 
 /* Over, as its deadline for taking output has passed: its transport is to be reset. */
 void wsp_conn_reset(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end end);
-/* closing_time has passed for what is being closed, or was refused. */
+/* The timer of what is being closed, or was refused: is closing_time over? */
 void wsp_conn_expire(struct wsp_link *link, struct wsp_conn *conn);
 
 /* WSPOOL_READ, WSPOOL_WRITE, WSPOOL_CLOSE, WSPOOL_RESET: what it wants now. */

@@ -198,8 +198,7 @@ static void feed_head(wspool *pool, struct wsp_peer *peer, const uint8_t *bytes,
     size_t seen = 0, before = 0;
     if (conn->stage == WSPOOL_STAGE_BYTES) {
         wsp_stages_pass(pool, conn, WSPOOL_STAGE_REQUEST_LINE);
-        conn->alarm = pool->link.now + pool->config.handshake_time;
-        wsp_timers_arm(&pool->link.timers, conn->slot.index, conn->alarm);
+        wsp_conn_await(&pool->link, conn, pool->config.handshake_time);
     }
     if (conn->work.handshake) {
         before = conn->work.handshake->head.len;
@@ -246,6 +245,8 @@ void wsp_accept_timer(wspool *pool, struct wsp_peer *peer)
     struct wsp_conn *conn = &peer->conn;
     if (conn->alarm > pool->link.now) {
         wsp_timers_arm(&pool->link.timers, conn->slot.index, conn->alarm);
+    } else if (!wsp_conn_is_judged(&pool->link, conn, conn->alarm)) {
+        return;
     } else if (conn->state == WSP_HEAD) {
         wsp_refuse(pool, peer, WSPOOL_REFUSED_TIMEOUT);
     } else if (conn->state == WSP_PENDING) {
@@ -264,8 +265,7 @@ static void hold(wspool *pool, struct wsp_peer *peer)
     wsp_stages_pass(pool, conn, WSPOOL_STAGE_VERDICT);
     conn->state = WSP_HELD;
     pool->held++;
-    conn->alarm = pool->link.now + pool->config.handshake_time;
-    wsp_timers_arm(&pool->link.timers, conn->slot.index, conn->alarm);
+    wsp_conn_await(&pool->link, conn, pool->config.handshake_time);
 }
 
 static int upgrade(wspool *pool, struct wsp_peer *peer, wspool_request *request, wspool_id *id,

@@ -100,8 +100,7 @@ static int put_off(wspool *pool, struct wsp_peer *peer, const struct wsp_entry *
     }
     handshake->pending = pending;
     conn->state = WSP_PENDING;
-    conn->alarm = pool->link.now + pool->config.verdict_time;
-    wsp_timers_arm(&pool->link.timers, conn->slot.index, conn->alarm);
+    wsp_conn_await(&pool->link, conn, pool->config.verdict_time);
     if (!(conn->flags & WSP_HOSTED)) { /* which has no transport of ours to be told of */
         wsp_conn_notice(&pool->link, conn);
     }

@@ -32,8 +32,7 @@ static void answer_refused(wspool *pool, struct wsp_peer *peer, enum wspool_refu
         return;
     }
     conn->state = WSP_REFUSED;
-    conn->alarm = pool->link.now + pool->config.closing_time;
-    wsp_timers_arm(&pool->link.timers, conn->slot.index, conn->alarm);
+    wsp_conn_await(&pool->link, conn, pool->config.closing_time);
 }
 
 /* The books of a refusal, whoever is told of it. */

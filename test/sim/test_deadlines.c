@@ -679,7 +679,7 @@ TEST(deadline_when_slept_to_is_never_late)
     for (int i = 0; i < 6; i++) {
         uint64_t a = when[0][i];
         uint64_t b = when[1][i];
-        if (a > b + 20 * MS || b > a + 20 * MS)
+        if (a > b + 50 * MS || b > a + 50 * MS)
             fail_msg("peer %d: %g s in steps, %g s from deadline to deadline", i, (double)a / 1e9,
                      (double)b / 1e9);
     }
@@ -731,6 +731,7 @@ TEST(time_when_it_leaps_settles_everything_at_once)
         sim_pump(s);
         s->now += leaps[i];
         sim_pump(s);
+        sim_pass(s, SEC + SOON); /* the last chance */
         assert_int_equal(p->released, 1);
         sim_expect_end(s->peers[3], WSPOOL_END_FLUSH_TIMEOUT);
         sim_pass(s, 100 * SEC);

@@ -365,6 +365,8 @@ static inline void host_pass(struct host *h, uint64_t time)
 {
     h->now += time;
     host_settle(h);
+    h->now += WSPOOL_SECOND + 2 * WSPOOL_MILLISECOND; /* a last chance lasts no longer */
+    host_settle(h);
 }
 
 /* What was sent to the peer in that slot begins with this. */
