@@ -315,6 +315,11 @@ typedef struct wspool_config {
 
     uint32_t max_per_key; /* peers of one key, from wspool_open (or wspool_upgrade) to release: off;
                              above it WSPOOL_ERR_FULL */
+
+    /* what a peer may cause in a turn of the loop, and a message more; the rest of its input waits
+     * for the next wspool_tick, and until then the peer is not read */
+    uint32_t turn_bytes; /* made of its input by the codec, without deliveries: 1048576. Not 0 */
+    uint32_t turn_deliveries; /* messages sent and broadcast, one for each receiver: 10000. Not 0 */
 } wspool_config;
 
 /* Any thread. Writes every default. Use it as wspool_config_init(&config); `size` is there so

@@ -51,6 +51,7 @@ extern "C" {
     X(blocked, "events", "times that a peer's transport could not take all")                       \
     X(shed, "peers", "peers closed because the pool's output budget was spent")                    \
     X(budget_refused, "messages", "messages that found no room in the pool's output budget")       \
+    X(turns_spent, "events", "times that a peer caused as much as it may in a turn")               \
     X(key_full, "peers", "not opened: their key had as many peers as it may have")                 \
     X(log_suppressed, "records", "log records left out by the limit on their rate")                \
     X(stale_ids, "calls", "calls that named a peer which is no longer there")

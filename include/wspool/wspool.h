@@ -40,7 +40,9 @@
  *   - The most that a peer can hold, whatever it sends: one that has not been accepted, head_bytes
  *     and 1 KiB (with the default 17 KB), or 2 KiB behind its refusal; none of it before its first
  *     byte. One that has, its message limit, queue_bytes and 16 KiB (of a queue_bytes above
- *     256 KiB, a 32nd more): 332 KiB of the default's 336 were reached. While a call makes a
+ *     256 KiB, a 32nd more): 332 KiB of the default's 336 were reached;
+ *     and, when it has caused as much as it may in a turn (config.turn_deliveries), what one feed
+ *     brought. While a call makes a
  *     buffer grow its copy is there too, once for the pool: up to a quarter of head_bytes, three
  *     quarters of a message limit, 16 KiB for a queue. What is broadcast to a peer that stands
  *     still can hold blocks of 16 KiB by a byte each: pool_bytes bounds that for all together.

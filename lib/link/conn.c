@@ -377,6 +377,23 @@ static WSP_SELDOM void hear(struct wsp_link *link, struct wsp_conn *conn)
     }
 }
 
+/* What it caused is as much as a peer may cause in a turn. The rest of the input waits for the next,
+ * and nothing is read from the peer until then. */
+static WSP_SELDOM void keep(struct wsp_link *link, struct wsp_conn *conn,
+                            const struct wsp_input *input)
+{
+    if (input->len == 0 || conn->state > WSP_CLOSING || !conn->work.inbound) {
+        return;
+    }
+    if (wsp_inbound_keep(&link->inbounds, conn->work.inbound, conn->slot.index, input)) {
+        wsp_conn_fail(link, conn, WSPOOL_END_NOMEM, 0);
+        return;
+    }
+    conn->out.marks |= WSP_MARK_KEPT;
+    wsp_count_add(&link->count->turns_spent, 1);
+    wsp_conn_notice(link, conn);
+}
+
 void wsp_conn_receive(struct wsp_link *link, struct wsp_conn *conn, const uint8_t *bytes,
                       size_t len, size_t limit)
 {
@@ -386,6 +403,11 @@ void wsp_conn_receive(struct wsp_link *link, struct wsp_conn *conn, const uint8_
     if ((conn->flags & (WSP_PINGED | WSP_SIP)) && len > 0) {
         hear(link, conn);
     }
+    if (conn->out.marks & WSP_MARK_KEPT) {
+        keep(link, conn, &input);
+        return;
+    }
+    link->inbounds.stop_at = wsp_count_read(&link->count->deliveries) + link->inbounds.turn;
     do {
         if (conn->flags & WSP_CLOSE_RECEIVED) {
             return;
@@ -401,10 +423,42 @@ void wsp_conn_receive(struct wsp_link *link, struct wsp_conn *conn, const uint8_
             return;
         }
         take_event(link, conn, &event);
-    } while (event.kind != WSP_EVENT_MORE);
+    } while (event.kind != WSP_EVENT_MORE &&
+             wsp_count_read(&link->count->deliveries) < link->inbounds.stop_at);
+    if (event.kind != WSP_EVENT_MORE) {
+        keep(link, conn, &input);
+    }
     if (conn->state == WSP_OPEN) {
         wsp_timers_sooner(&link->timers, conn->slot.index, message_deadline(link, conn));
     }
+}
+
+void wsp_conn_resume(struct wsp_link *link, struct wsp_conn *conn, size_t limit)
+{
+    struct wsp_inbound *in = conn->work.inbound;
+    uint8_t over = in->over;
+    conn->out.marks = (uint8_t)(conn->out.marks & ~WSP_MARK_KEPT);
+    wsp_inbound_unkeep(&link->inbounds, in);
+    wsp_conn_receive(link, conn, in->tail.data + in->tail_at, in->tail.len - in->tail_at, limit);
+    if (conn->out.marks & WSP_MARK_KEPT) {
+        return;
+    }
+    if (conn->state <= WSP_CLOSING && conn->work.inbound) {
+        wsp_inbound_drop_tail(&link->inbounds, conn->work.inbound);
+    }
+    wsp_conn_notice(link, conn);
+    if (over) {
+        wsp_conn_end(link, conn, (enum wspool_end)(over - 1));
+    }
+}
+
+void wsp_conn_gone(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end end)
+{
+    if ((conn->out.marks & WSP_MARK_KEPT) && conn->state <= WSP_CLOSING && end == WSPOOL_END_EOF) {
+        conn->work.inbound->over = (uint8_t)(1 + end);
+        return;
+    }
+    wsp_conn_end(link, conn, end);
 }
 
 /* -------------------------------------------------------------------- out */
@@ -496,8 +550,10 @@ static uint64_t pong_deadline(const struct wsp_link *link, const struct wsp_conn
 static void note_sent(struct wsp_link *link, struct wsp_conn *conn, size_t bytes)
 {
     const struct wsp_control *control = conn->out.control;
-    size_t bulk = conn->bulk + bytes / BYTES_PER_SECOND;
-    conn->bulk = (uint8_t)(bulk < UINT8_MAX ? bulk : UINT8_MAX);
+    if (bytes >= BYTES_PER_SECOND) {
+        size_t bulk = conn->bulk + bytes / BYTES_PER_SECOND;
+        conn->bulk = (uint8_t)(bulk < UINT8_MAX ? bulk : UINT8_MAX);
+    }
     if ((conn->flags & WSP_PING_WAITS) && (!control || control->start == control->end)) {
         conn->flags = (uint16_t)(conn->flags & ~WSP_PING_WAITS);
         conn->alarm = pong_deadline(link, conn);
@@ -582,11 +638,12 @@ int wsp_conn_ack(struct wsp_link *link, struct wsp_conn *conn, size_t bytes)
     } else {
         note_sent(link, conn, bytes);
     }
-    int drained = bytes > 0 && was_full(link, conn);
-    if (out->marks & WSP_MARK_AWAY) {
-        arrive(link, conn);
-    }
+    int drained = 0;
     if (out->marks) {
+        drained = bytes > 0 && was_full(link, conn);
+        if (out->marks & WSP_MARK_AWAY) {
+            arrive(link, conn);
+        }
         relieve(link, conn, acked.partly);
     }
     if (acked.partly) {

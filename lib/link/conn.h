@@ -59,6 +59,7 @@ enum wsp_state { WSP_HEAD, WSP_PENDING, WSP_HELD, WSP_REFUSED, WSP_OPEN, WSP_CLO
 #define WSP_MARK_PRESSED 0x01u /* above half of a limit: the host was told, or is about to be */
 #define WSP_MARK_STUCK 0x02u   /* blocked since `moved`, however often it was tried again */
 #define WSP_MARK_PAUSED 0x04u  /* wspool_next has said: no READ */
+#define WSP_MARK_KEPT 0x10u    /* input of it waits for the next turn */
 #define WSP_MARK_AWAY 0x08u    /* blocked, but only as the transport keeps what was peeked */
 /* What is to be done on the way out. */
 #define WSP_EVENT_LEAVE 0x0100u    /* leave all channels */
@@ -118,6 +119,11 @@ void wsp_conn_open(struct wsp_link *link, struct wsp_conn *conn);
 void wsp_conn_receive(struct wsp_link *link, struct wsp_conn *conn, const uint8_t *bytes,
                       size_t len, size_t limit);
 
+/* The turn of the input that was kept has come. `limit` as above. */
+void wsp_conn_resume(struct wsp_link *link, struct wsp_conn *conn, size_t limit);
+/* Its transport has ended. Input that is kept is read first, when the peer has ended it in order. */
+void wsp_conn_gone(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end end);
+
 /* Closes an open connection: Close with `code` behind what is queued, or after dropping that.
  * code 1005: a Close without a code. */
 void wsp_conn_close(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end end, int code,
@@ -164,7 +170,10 @@ static inline unsigned wsp_conn_wants(const struct wsp_conn *conn)
     if (conn->state == WSP_CLOSED) {
         return WSPOOL_CLOSE | (conn->flags & WSP_RESET ? WSPOOL_RESET : 0);
     }
-    unsigned read = conn->state == WSP_PENDING || conn->state == WSP_HELD ? 0 : WSPOOL_READ;
+    unsigned read =
+        conn->state == WSP_PENDING || conn->state == WSP_HELD || (conn->out.marks & WSP_MARK_KEPT)
+            ? 0
+            : WSPOOL_READ;
     if (conn->out.blocked) {
         return wsp_conn_is_unread(conn) ? 0 : read;
     }

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include <wspool/error.h>
+
 #include "link/coding.h"
 #include "wire/mask.h"
 
@@ -20,7 +22,11 @@
 void wsp_inbounds_init(struct wsp_inbounds *inbounds, const wspool_mem *mem,
                        struct wsp_decoders *decoders, const wspool_codec_hook *hook)
 {
-    *inbounds = (struct wsp_inbounds){.mem = mem, .decoders = decoders, .hook = hook};
+    *inbounds = (struct wsp_inbounds){.mem = mem,
+                                      .decoders = decoders,
+                                      .hook = hook,
+                                      .turn = UINT32_MAX,
+                                      .turn_bytes = UINT32_MAX};
     wsp_freelist_init(&inbounds->free_list, sizeof(struct wsp_inbound), KEEP);
 }
 
@@ -72,6 +78,48 @@ static void rest_codec(struct wsp_inbounds *inbounds, struct wsp_inbound *in, in
     }
 }
 
+void wsp_inbound_unkeep(struct wsp_inbounds *inbounds, struct wsp_inbound *in)
+{
+    *(in->before ? &in->before->behind : &inbounds->first_kept) = in->behind;
+    *(in->behind ? &in->behind->before : &inbounds->last_kept) = in->before;
+    in->before = in->behind = NULL;
+    inbounds->kept_count--;
+}
+
+static int is_kept(const struct wsp_inbounds *inbounds, const struct wsp_inbound *in)
+{
+    return in->before || inbounds->first_kept == in;
+}
+
+void wsp_inbound_drop_tail(struct wsp_inbounds *inbounds, struct wsp_inbound *in)
+{
+    if (is_kept(inbounds, in)) {
+        wsp_inbound_unkeep(inbounds, in);
+    }
+    wsp_bytes_fini(&in->tail, inbounds->mem);
+    in->tail_at = 0;
+    in->over = 0;
+}
+
+int wsp_inbound_keep(struct wsp_inbounds *inbounds, struct wsp_inbound *in, uint32_t slot,
+                     const struct wsp_input *input)
+{
+    const uint8_t *tail = in->tail.data;
+    if (in->tail.len > 0 && input->bytes >= tail && input->bytes < tail + in->tail.len) {
+        in->tail_at = (size_t)(input->bytes - tail); /* a part of it was taken, no more */
+    } else if (wsp_bytes_append(&in->tail, inbounds->mem, input->bytes, input->len, SIZE_MAX / 4)) {
+        return WSPOOL_ERR_NOMEM;
+    }
+    if (!is_kept(inbounds, in)) {
+        in->slot = slot;
+        in->before = inbounds->last_kept;
+        *(in->before ? &in->before->behind : &inbounds->first_kept) = in;
+        inbounds->last_kept = in;
+        inbounds->kept_count++;
+    }
+    return 0;
+}
+
 void wsp_inbound_fini(struct wsp_inbounds *inbounds, struct wsp_inbound **pin)
 {
     struct wsp_inbound *in = *pin;
@@ -79,6 +127,9 @@ void wsp_inbound_fini(struct wsp_inbounds *inbounds, struct wsp_inbound **pin)
         return;
     }
     *pin = NULL;
+    if (in->tail.cap > 0) {
+        wsp_inbound_drop_tail(inbounds, in);
+    }
     rest_codec(inbounds, in, 1);
     leave_decoder(inbounds, in);
     if (inbounds->free_bytes + in->buffer.cap > KEEP_BYTES) {
@@ -213,6 +264,13 @@ static void show(struct wsp_inbound *in, enum wsp_event_kind kind, uint8_t opcod
     event->coded = in->coded;
 }
 
+/* So many bytes were decoded: that leaves as much less to be caused in this turn. */
+static void spend(struct wsp_inbounds *inbounds, size_t made)
+{
+    uint64_t cost = made * inbounds->turn / inbounds->turn_bytes;
+    inbounds->stop_at -= cost < inbounds->stop_at ? cost : inbounds->stop_at;
+}
+
 /* Decodes a chunk of a compressed frame into the buffer. Returns 0, or the reason to fail. */
 static int decode(struct wsp_inbounds *inbounds, struct wsp_inbound *in, const uint8_t *chunk,
                   size_t len, int ends, size_t limit, enum wspool_end *end)
@@ -247,6 +305,7 @@ static int decode(struct wsp_inbounds *inbounds, struct wsp_inbound *in, const u
             return -1;
         }
         in->buffer.len += made;
+        spend(inbounds, made);
         *end = WSPOOL_END_BAD_CODING;
         if (answer == WSPOOL_DECODED_BAD ||
             (answer == WSPOOL_DECODED_FULL && made == 0 && piece.in_len == left)) {
@@ -496,5 +555,12 @@ int wsp_inbounds_check(const struct wsp_inbounds *inbounds)
         }
         bytes += in->buffer.cap;
     }
-    return bytes == inbounds->free_bytes && bytes <= KEEP_BYTES;
+    uint32_t kept = 0;
+    for (const struct wsp_inbound *in = inbounds->first_kept; in; in = in->behind) {
+        if (++kept > inbounds->kept_count || in->tail_at >= in->tail.len ||
+            (in->behind ? in->behind->before : inbounds->last_kept) != in) {
+            return 0;
+        }
+    }
+    return kept == inbounds->kept_count && bytes == inbounds->free_bytes && bytes <= KEEP_BYTES;
 }

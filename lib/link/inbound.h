@@ -42,14 +42,19 @@ struct wsp_inbound {
     struct wsp_frame frame;
     struct wsp_bytes buffer; /* of the present message */
     struct wsp_utf8 utf8;
-    uint64_t started;  /* when the first byte of the present frame or message arrived */
-    uint64_t received; /* payload bytes since then */
-    uint64_t discard;  /* payload bytes still to discard */
-    void *state;       /* state of the codec for this peer */
-    uint8_t coding;    /* parameters negotiated with this peer: see link/coding.h */
-    uint8_t coded;     /* the present message is compressed */
-    uint8_t message;   /* opcode of the present message; 0: none */
-    uint8_t shown;     /* an event shows data that the next call releases */
+    uint64_t started;      /* when the first byte of the present frame or message arrived */
+    uint64_t received;     /* payload bytes since then */
+    uint64_t discard;      /* payload bytes still to discard */
+    struct wsp_bytes tail; /* input that waits for the next turn; see wsp_inbound_keep */
+    size_t tail_at;        /* how much of it was taken already */
+    struct wsp_inbound *before, *behind; /* others whose input waits, while this one's does */
+    uint32_t slot;                       /* the peer's, meanwhile */
+    uint8_t over;                        /* and its transport has ended: 1 + enum wspool_end */
+    void *state;                         /* state of the codec for this peer */
+    uint8_t coding;  /* parameters negotiated with this peer: see link/coding.h */
+    uint8_t coded;   /* the present message is compressed */
+    uint8_t message; /* opcode of the present message; 0: none */
+    uint8_t shown;   /* an event shows data that the next call releases */
     uint8_t control_len;
     uint8_t control[WSP_CONTROL_MAX];
 };
@@ -61,6 +66,11 @@ struct wsp_inbounds {
     const wspool_codec_hook *hook; /* used only for peers that negotiated it */
     struct wsp_freelist free_list;
     size_t free_bytes;
+    struct wsp_inbound *first_kept, *last_kept; /* whose input waits, in the order of their turns */
+    uint32_t kept_count;
+    uint64_t turn;       /* deliveries that a peer may cause in a turn */
+    uint64_t turn_bytes; /* bytes that the codec may make of its input, in place of all of those */
+    uint64_t stop_at; /* deliveries of the pool at which reading stops: fewer for what is decoded */
 };
 
 void wsp_inbounds_init(struct wsp_inbounds *inbounds, const wspool_mem *mem,
@@ -101,6 +111,15 @@ void wsp_inbound_next(struct wsp_inbounds *inbounds, struct wsp_inbound **in, st
  * peer's Close is still found. The event is MORE, CONTROL (a Close only) or ERROR (no memory). */
 void wsp_inbound_discard(struct wsp_inbounds *inbounds, struct wsp_inbound **in,
                          struct wsp_gate *gate, struct wsp_input *input, struct wsp_event *event);
+
+/* Keeps input for the next turn, behind what is kept already. Returns 0, or NOMEM with nothing
+ * changed. */
+int wsp_inbound_keep(struct wsp_inbounds *inbounds, struct wsp_inbound *in, uint32_t slot,
+                     const struct wsp_input *input);
+/* All of it was read: frees it. */
+void wsp_inbound_drop_tail(struct wsp_inbounds *inbounds, struct wsp_inbound *in);
+/* The turn of the kept input has come: takes it out of the row. */
+void wsp_inbound_unkeep(struct wsp_inbounds *inbounds, struct wsp_inbound *in);
 
 /* Releases everything that is held. */
 void wsp_inbound_fini(struct wsp_inbounds *inbounds, struct wsp_inbound **in);

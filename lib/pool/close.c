@@ -62,8 +62,8 @@ int wspool_gone(wspool *pool, wspool_id id, enum wspool_gone_why why, uint64_t n
     if (wsp_in_handshake(peer)) {
         wsp_refuse(pool, peer, WSPOOL_REFUSED_GONE);
     } else {
-        wsp_conn_end(&pool->link, &peer->conn,
-                     why == WSPOOL_GONE_EOF ? WSPOOL_END_EOF : WSPOOL_END_FAILED);
+        wsp_conn_gone(&pool->link, &peer->conn,
+                      why == WSPOOL_GONE_EOF ? WSPOOL_END_EOF : WSPOOL_END_FAILED);
     }
     wsp_leave(pool);
     return 0;

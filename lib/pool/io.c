@@ -172,7 +172,8 @@ int wspool_next(wspool *pool, wspool_id *id, unsigned *wants)
     }
     const struct wsp_peer *peer = wsp_slots_at(&pool->peers, slot);
     const struct wsp_outq *out = &peer->conn.out;
-    if (!out->open || out->blocked || out->bytes == 0 || (out->marks & WSP_MARK_PAUSED)) {
+    if (!out->open || out->blocked || out->bytes == 0 ||
+        (out->marks & (WSP_MARK_PAUSED | WSP_MARK_KEPT))) {
         return next_news(pool, slot, id, wants);
     }
     *id = wsp_peer_id(peer);

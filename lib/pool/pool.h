@@ -23,6 +23,7 @@
  *     refuse.h     the end of a handshake that comes to nothing
  *     judge.h      may a peer come in: asks policy and hooks
  *     accept.h     from a transport's first byte, or a hosted request, to an open peer
+ *     budget.h     what peers may cause in a turn of the loop
  *     mailbox.h    verdicts that other threads leave
  *     check.h      the invariants of all modules
  *     io.c, close.c, publish.c, tick.c, stats.c, life.c: public calls, which nobody here calls

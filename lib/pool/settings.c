@@ -40,6 +40,8 @@ static const wspool_config defaults = {
     .closing_time = 5 * WSPOOL_SECOND,
     .lifetime = 0,
     .retry_after = 5,
+    .turn_bytes = 1048576,
+    .turn_deliveries = 10000,
     .token_places = {WSPOOL_TOKEN_AUTHORIZATION, WSPOOL_TOKEN_SUBPROTOCOL, WSPOOL_TOKEN_COOKIE,
                      WSPOOL_TOKEN_QUERY},
     .entropy = {wsp_os_entropy, NULL},
@@ -86,8 +88,9 @@ static int limits_are_good(const wspool_config *c)
            within(c->message_bytes, 1, LARGEST_QUEUE) && within(c->nuisance_burst, 0, 65535) &&
            within(c->nuisance_rate, 0, 1000000) &&
            within(c->queue_bytes, SMALLEST_QUEUE, LARGEST_QUEUE) &&
-           within(c->queue_messages, 1, LARGEST_QUEUE) &&
-           c->pool_bytes >= 2 * wsp_block_memory(0) && (unsigned)c->slow <= WSPOOL_SLOW_DROP_OLDEST;
+           within(c->queue_messages, 1, LARGEST_QUEUE) && c->turn_bytes > 0 &&
+           c->turn_deliveries > 0 && c->pool_bytes >= 2 * wsp_block_memory(0) &&
+           (unsigned)c->slow <= WSPOOL_SLOW_DROP_OLDEST;
 }
 
 static int hooks_are_good(const wspool_config *c)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "pool/accept.h"
+#include "pool/budget.h"
 #include "pool/call.h"
 #include "pool/drain.h"
 #include "pool/handlers.h"
@@ -16,7 +17,8 @@ uint64_t wspool_deadline(const wspool *pool)
         return WSP_TIMERS_NEVER;
     }
     if (wsp_bitset_next(&pool->link.attention, 0) != WSP_BITSET_END ||
-        wsp_bitset_next(&pool->link.events, 0) != WSP_BITSET_END || !wsp_mailbox_empty(pool)) {
+        wsp_bitset_next(&pool->link.events, 0) != WSP_BITSET_END || !wsp_mailbox_empty(pool) ||
+        pool->link.inbounds.first_kept) {
         return 0;
     }
     uint64_t deadline = wsp_timers_next(&pool->link.timers);
@@ -63,6 +65,9 @@ int wspool_tick(wspool *pool, uint64_t now)
     wsp_mailbox_read(pool);
     while ((slot = wsp_timers_fire(&pool->link.timers, pool->link.now)) != WSP_TIMER_NONE) {
         on_timer(pool, wsp_slots_at(&pool->peers, slot));
+    }
+    if (pool->link.inbounds.first_kept) {
+        wsp_budget_resume(pool);
     }
     wsp_handlers_tick(pool);
     wsp_leave(pool);

@@ -656,7 +656,8 @@ void sim_pump(sim *s)
 {
     uint64_t since = s->turns;
     uint64_t deadline;
-    while (sim_turn(s))
+    /* (When input waits for its turn, the next turn is now, whether or not this one moved a byte.) */
+    while (sim_turn(s) || wspool_deadline(s->pool) == 0)
         turn_count(s, since);
     sim_inside++;
     deadline = wspool_deadline(s->pool);
