@@ -408,7 +408,7 @@ void wsp_conn_receive(struct wsp_link *link, struct wsp_conn *conn, const uint8_
         return;
     }
     link->inbounds.stop_at = wsp_count_read(&link->count->deliveries) + link->inbounds.turn;
-    do {
+    for (;;) {
         if (conn->flags & WSP_CLOSE_RECEIVED) {
             return;
         }
@@ -422,11 +422,14 @@ void wsp_conn_receive(struct wsp_link *link, struct wsp_conn *conn, const uint8_
         } else {
             return;
         }
+        if (event.kind == WSP_EVENT_MORE) {
+            break;
+        }
         take_event(link, conn, &event);
-    } while (event.kind != WSP_EVENT_MORE &&
-             wsp_count_read(&link->count->deliveries) < link->inbounds.stop_at);
-    if (event.kind != WSP_EVENT_MORE) {
-        keep(link, conn, &input);
+        if (wsp_count_read(&link->count->deliveries) >= link->inbounds.stop_at) {
+            keep(link, conn, &input);
+            break;
+        }
     }
     if (conn->state == WSP_OPEN) {
         wsp_timers_sooner(&link->timers, conn->slot.index, message_deadline(link, conn));

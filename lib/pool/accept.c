@@ -130,7 +130,7 @@ static int is_text(wspool_text text)
 }
 
 /* A newcomer whose key has all its peers is not judged, so this is all that is said of it. */
-static struct wsp_peer *take_newcomer(wspool *pool, const struct wsp_newcomer *newcomer, int *error)
+static struct wsp_peer *take_newcomer(wspool *pool, const wspool_open_options *newcomer, int *error)
 {
     struct wsp_peer *peer = wsp_take_peer(pool, newcomer, error);
     if (!peer && *error == WSPOOL_ERR_FULL && wsp_keys_are_full(&pool->keys, newcomer->key)) {
@@ -163,8 +163,7 @@ int wspool_open(wspool *pool, const wspool_open_options *options, uint64_t now, 
     }
     *id = 0;
     wsp_enter_at(pool, now);
-    struct wsp_newcomer newcomer = {given->user, given->address, given->key};
-    struct wsp_peer *peer = take_newcomer(pool, &newcomer, &error);
+    struct wsp_peer *peer = take_newcomer(pool, given, &error);
     if (peer) {
         error = 0;
         wsp_conn_init(&pool->link, &peer->conn, WSP_HEAD);
@@ -324,7 +323,8 @@ int wspool_upgrade(wspool *pool, const wspool_request *given, uint64_t now, wspo
     *id = 0;
     memset(answer, 0, sizeof *answer);
     wsp_enter_at(pool, now);
-    struct wsp_newcomer newcomer = {request.user, request.address, request.key};
+    wspool_open_options newcomer = {
+        .user = request.user, .address = request.address, .key = request.key};
     struct wsp_peer *peer = take_newcomer(pool, &newcomer, &result);
     if (peer) {
         result = upgrade(pool, peer, &request, id, answer);

@@ -43,7 +43,7 @@ static struct wsp_peer *take_record(wspool *pool, int *error)
 }
 
 /* The same for one that has an address or a key. */
-static WSP_SELDOM struct wsp_peer *take_named(wspool *pool, const struct wsp_newcomer *newcomer,
+static WSP_SELDOM struct wsp_peer *take_named(wspool *pool, const wspool_open_options *newcomer,
                                               int *error)
 {
     const wspool_mem *mem = &pool->config.mem;
@@ -65,7 +65,7 @@ static WSP_SELDOM struct wsp_peer *take_named(wspool *pool, const struct wsp_new
     return peer;
 }
 
-struct wsp_peer *wsp_take_peer(wspool *pool, const struct wsp_newcomer *newcomer, int *error)
+struct wsp_peer *wsp_take_peer(wspool *pool, const wspool_open_options *newcomer, int *error)
 {
     if (pool->freeing) {
         *error = WSPOOL_ERR_STATE;

@@ -26,14 +26,8 @@ static inline wspool_id wsp_peer_id(const struct wsp_peer *peer)
 /* Walks the taken records: 0 begins; NULL is the end. */
 struct wsp_peer *wsp_next_peer(const wspool *pool, uint32_t *slot);
 
-/* What the host says of a newcomer. */
-struct wsp_newcomer {
-    void *user;
-    wspool_text address;
-    wspool_text key;
-};
 /* A record for a newcomer, in its slot and sets; *error says why not. */
-struct wsp_peer *wsp_take_peer(wspool *pool, const struct wsp_newcomer *newcomer, int *error);
+struct wsp_peer *wsp_take_peer(wspool *pool, const wspool_open_options *newcomer, int *error);
 /* Gives the record back; its id is stale from then on. */
 void wsp_give_peer(wspool *pool, struct wsp_peer *peer);
 /* Hands an identity to its hook; NULL is nothing. */
