@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wspool/versioned.h - structs that grow from release to release. For authors of companions: the
- * library and its companions read and write their public structs with these.
+ * wspool/versioned.h - reads and writes structs that grow from release to release. For authors of
+ * companions: the library and its companions use these for their public structs.
  *
  * Such a struct begins with its size in bytes (size_t), which the host sets, and new members are
- * only ever appended. So host and library may be of different releases: members that an older host
- * does not know keep their defaults, and members that only a newer host knows must be zero.
+ * only appended. So host and library may be of different releases: members that an older host does
+ * not know keep their defaults, and members that only a newer host knows must be zero.
  */
 #ifndef WSPOOL_VERSIONED_H
 #define WSPOOL_VERSIONED_H
@@ -15,11 +15,11 @@
 
 #include <wspool/error.h>
 
-/* No struct of any release is larger, in bytes: a greater size was never set. */
+/* No struct of any release is larger, in bytes: a larger size was never set. */
 #define WSPOOL_VERSIONED_MAX 65536u
 
-/* Copies the host's struct over ours, which is `size` bytes long and holds the defaults. Returns 0,
- * or WSPOOL_ERR_INVAL when its size is impossible or it asks for something that we do not know. */
+/* Copies the host's struct over ours, which has `size` bytes and holds the defaults. Returns 0,
+ * or WSPOOL_ERR_INVAL when its size is impossible or it sets a member that we do not know. */
 static inline int wspool_versioned_read(void *ours, size_t size, const void *theirs)
 {
     size_t i, their_size;
@@ -37,8 +37,8 @@ static inline int wspool_versioned_read(void *ours, size_t size, const void *the
     return 0;
 }
 
-/* Copies our struct, `size` bytes long, into the host's: as much as that has room for. Its size
- * stays. Returns 0, or WSPOOL_ERR_INVAL when its size was not set. */
+/* Copies our struct of `size` bytes into the host's, as far as that has room. Its size member is
+ * not changed. Returns 0, or WSPOOL_ERR_INVAL when its size was not set. */
 static inline int wspool_versioned_write(void *theirs, const void *ours, size_t size)
 {
     size_t their_size;
@@ -51,8 +51,8 @@ static inline int wspool_versioned_write(void *theirs, const void *ours, size_t 
     return 0;
 }
 
-/* Writes defaults, `size` bytes long, into a struct of the host that is `their_size` bytes long:
- * what is beyond them becomes zero. Does nothing when `theirs` is NULL or too small for a size. */
+/* Writes `size` bytes of defaults into a host's struct of `their_size` bytes and zeroes the
+ * rest. Does nothing when `theirs` is NULL or too small for a size. */
 static inline void wspool_versioned_init(void *theirs, size_t their_size, const void *defaults,
                                          size_t size)
 {

@@ -2,10 +2,9 @@
 /*
  * channel/broadcast.c - see channel/broadcast.h.
  *
- * Members that joined one after the other lie one after the other, and the processor fetches
- * their records by itself; after much coming and going they don't, so the record of a member a
- * few places ahead is asked for early. Measured at 100 000 members in random order: 2.3 times as
- * slow without it.
+ * The records of members that joined one after the other are adjacent, and the processor prefetches
+ * them. After many joins and leaves they are not, so the record of a member a few places ahead is
+ * prefetched. Measured with 100 000 members in random order: 2.3 times slower without it.
  */
 #include "channel/broadcast.h"
 
@@ -13,8 +12,8 @@
 
 #define AHEAD 12
 
-/* The peer's queue has no room: its channel's policy decides. 1 when the message may be queued
- * after all. */
+/* The peer's queue has no room: the channel's slow policy decides. Returns 1 if the message may
+ * be queued after all. */
 static WSP_SELDOM int make_room(struct wsp_link *link, struct wsp_channel *channel,
                                 struct wsp_peer *peer, uint32_t len, wspool_tally *tally)
 {
@@ -62,7 +61,7 @@ void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel, struct ws
     const struct wsp_press press = wsp_conn_press(link->config);
     const struct wsp_member *const end = channel->members + channel->count;
     const struct wsp_run *image = wsp_images_of(link, images, 0);
-    uint8_t taken = 1; /* out.open of those who take that image: the plain one at first */
+    uint8_t taken = 1; /* out.open of peers that take the present frame: the plain one at first */
     uint32_t queued = 0, slow = 0;
     uint64_t queued_bytes = 0;
     for (const struct wsp_member *member = channel->members; member != end; member++) {
@@ -91,7 +90,7 @@ void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel, struct ws
             }
         }
         if (wsp_conn_push(link, &peer->conn, image) < 0) {
-            drop_newest(link, peer, tally); /* no memory for one more run */
+            drop_newest(link, peer, tally); /* no memory for another run */
             continue;
         }
         wsp_conn_weigh(link, &peer->conn, press);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * channel/broadcast.h - one message to all members of a channel.  Layer 3.
+ * channel/broadcast.h - queues one message for all members of a channel.  Layer 3.
  *
- * The walk touches one cache line of each member and calls nobody but the codec, which must not
- * call the pool: what it finds out (a slow peer, a dropped message) is marked, and dealt with on
- * the way out of the call. So nothing can change the list while it is walked.
+ * The walk touches one cache line per member. It calls nothing but the codec, which must not call
+ * the pool: a slow peer or a dropped message is marked, and handled when the outermost call
+ * returns. So nothing can change the list of members during the walk.
  */
 #ifndef WSP_CHANNEL_BROADCAST_H
 #define WSP_CHANNEL_BROADCAST_H
@@ -14,7 +14,7 @@
 #include "link/link.h"
 #include <wspool/wspool.h>
 
-/* Queues the message for every member but `except` (which may be NULL), in the form that it takes.
+/* Queues the message for every member except `except` (may be NULL), each in its own encoding.
  * Fills the counts of *tally. */
 void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel, struct wsp_images *images,
                    const struct wsp_peer *except, wspool_tally *tally);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * channel/peer.h - the record of a peer: its connection, what the host knows it by, and its
- * memberships.  Layer 3.
+ * channel/peer.h - the record of a peer: its connection, the host's pointer, and its memberships.
+ * Layer 3.
  *
- * An idle peer costs this record and nothing else. What only some peers need is elsewhere, and
- * allocated on demand.
+ * An idle peer costs this record and nothing else. State that only some peers need is allocated on
+ * demand.
  */
 #ifndef WSP_CHANNEL_PEER_H
 #define WSP_CHANNEL_PEER_H
@@ -18,15 +18,16 @@ struct wsp_side;
 
 struct wsp_seat {
     struct wsp_channel *channel;
-    uint32_t index; /* among the channel's members */
+    uint32_t index; /* index in the channel's members */
 };
 
 struct wsp_seats {
-    struct wsp_channel *first_channel; /* seat 0; its parts lie apart to save eight bytes */
+    struct wsp_channel *first_channel; /* membership 0; its parts are separate members to save
+                                          eight bytes */
     uint32_t first_index;
     uint16_t count;
-    uint16_t cap;          /* of more[] */
-    struct wsp_seat *more; /* seats 1 and up */
+    uint16_t cap;          /* capacity of more[] */
+    struct wsp_seat *more; /* memberships 1 and up */
 };
 
 struct wsp_peer {

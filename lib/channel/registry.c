@@ -11,11 +11,12 @@
 #define FIRST_BYTES (FIRST_MEMBERS * sizeof(struct wsp_member))
 _Static_assert(FIRST_SEATS * sizeof(struct wsp_seat) == FIRST_BYTES, "they share a free list");
 
-/* Keys up to this length are in channels of one size, which are kept for the next that appears. */
+/* Channels whose keys have at most this length have one size, and are kept in a free list. */
 #define SHORT_KEY 32u
 #define KEEP 64u
 
-/* A channel's key on the stack: kinds never collide, since the kind is its first byte. */
+/* The key of a channel, on the stack. Its first byte is the kind, so channels of different kinds
+ * never collide. */
 struct key {
     uint8_t bytes[1 + WSPOOL_NAME_MAX];
     size_t len;
@@ -34,7 +35,7 @@ static struct key make_key(wspool_channel channel)
 
 static struct wsp_channel *of_node(struct wsp_map_node *node)
 {
-    /* The node is the channel's first member. */
+    /* The node is the first member of the channel. */
     return (struct wsp_channel *)(void *)node;
 }
 
@@ -55,8 +56,7 @@ void wsp_registry_fini(struct wsp_registry *registry)
     wsp_freelist_fini(&registry->names, registry->mem);
 }
 
-/* An array of members or of seats that is to have room for `cap`: the first of them comes from
- * the free list. */
+/* Grows an array of members or memberships to `cap`. The smallest size comes from the free list. */
 static void *grow_array(struct wsp_registry *registry, void *array, uint32_t cap, size_t size)
 {
     return array ? wsp_resize(registry->mem, array, cap, size)
@@ -115,7 +115,8 @@ static void set_seat(struct wsp_seats *seats, uint32_t seat, struct wsp_channel 
     }
 }
 
-/* Linear in the peer's own seats (channels_per_peer at most), not in the channel's members. */
+/* Linear in the memberships of the peer (channels_per_peer at most), not in the members of the
+ * channel. */
 static int find_seat(const struct wsp_seats *seats, const struct wsp_channel *channel,
                      uint32_t *seat)
 {
@@ -146,7 +147,7 @@ static int reserve_seat(struct wsp_registry *registry, struct wsp_seats *seats)
     return 0;
 }
 
-/* The last seat moves into the hole. */
+/* The last membership moves into the gap. */
 static void remove_seat(struct wsp_registry *registry, struct wsp_seats *seats, uint32_t seat)
 {
     uint32_t last = seats->count - 1u;
@@ -181,8 +182,8 @@ static int reserve_member(struct wsp_registry *registry, struct wsp_channel *cha
     return 0;
 }
 
-/* The last member moves into the hole. A much too large array is made smaller; if that fails, it
- * stays large. */
+/* The last member moves into the gap. An array that is much too large is made smaller; if that
+ * fails it stays large. */
 static void remove_member(struct wsp_channel *channel, const wspool_mem *mem, uint32_t index)
 {
     uint32_t last = --channel->count;
@@ -240,7 +241,7 @@ static struct wsp_channel *new_channel(struct wsp_registry *registry, wspool_cha
     return channel;
 }
 
-/* It can't be found any more; its name still stands. */
+/* The channel is no longer found; its name remains valid. */
 static void unlist_channel(struct wsp_registry *registry, struct wsp_channel *channel)
 {
     wsp_map_remove(&registry->channels, &channel->node);
@@ -295,7 +296,7 @@ static void leave_seat(struct wsp_registry *registry, struct wsp_peer *peer, uin
     remove_seat(registry, &peer->seats, seat);
     wsp_count_sub(&registry->count->memberships, 1);
     if (channel->count == 0) {
-        /* Unlisted first: the hook may make the same channel anew. */
+        /* It is removed first: the hook may create the same channel again. */
         unlist_channel(registry, channel);
         registry->on_presence(registry->owner, channel, 0);
         free_channel(registry, channel);

@@ -1,27 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * channel/registry.h - channels, and who is a member of which.  Layer 3.
+ * channel/registry.h - the channels, and which peer is a member of which.  Layer 3.
  *
- * Two arrays that point into each other: a channel's members, and a peer's seats.
+ * Two arrays point into each other: the members of a channel, and the memberships of a peer.
  *
- *     channel "item 42"   members [ peer 7, seat 0 | peer 3, seat 1 | peer 9, seat 0 ]
- *     peer 3              seats   [ global "cards", index 5 | item "42", index 1 ]
+ *     channel "item 42"   members     [ peer 7, 0 | peer 3, 1 | peer 9, 0 ]
+ *     peer 3              memberships [ global "cards", 5 | item "42", 1 ]
  *
- * Joining appends to both; leaving moves the last one of each into the hole and corrects the one
- * place that points to it. Both take constant time whatever the channel's size. A peer's first
- * seat lies in its record; more of them are an array of its own.
+ * Joining appends to both arrays. Leaving moves the last entry of each into the gap, and corrects
+ * the one entry that points to it. Both take constant time, whatever the size of the channel. The
+ * first membership of a peer is in its record; more are in an array of its own.
  *
- * A channel appears with its first member and goes with its last; both are told. Its offset
- * counts messages from 1, and each time it appears it has an epoch that it never had before. One
- * that isn't there stands at offset 0 of the next epoch; a message that finds nobody uses that
- * epoch up, so whoever was told of that position before learns that something was missed.
+ * A channel becomes active with its first member and inactive with its last; both are reported. Its
+ * offset counts messages from 1. Each time it becomes active it has an epoch that it never had
+ * before. An inactive channel is at offset 0 of the next epoch. A message published to an inactive
+ * channel uses up that epoch, so a reader that knows the earlier position learns that it has missed
+ * something.
  *
  * Invariants:
- * - a membership is on exactly two arrays, and they agree: each member of a channel sits on a seat
- *   that points back, and there are as many seats as members;
+ * - a membership is in exactly two arrays, and they agree: each member of a channel refers to a
+ *   membership that points back, and there are as many memberships as members;
  * - no channel is empty: it goes with its last member;
- * - a peer has one seat in a channel at most (a join sees to that; the check is linear and can't);
- * - a channel has an epoch that was given out, and a name of a kind that there is.
+ * - a peer has at most one membership in a channel (a join ensures it; the check is linear and
+ *   cannot see it);
+ * - a channel has an epoch that was given out, and a key with a valid kind.
  */
 #ifndef WSP_CHANNEL_REGISTRY_H
 #define WSP_CHANNEL_REGISTRY_H
@@ -36,7 +38,7 @@
 
 struct wsp_member {
     struct wsp_peer *peer;
-    uint32_t seat; /* which of the peer's seats this is */
+    uint32_t seat; /* index in the peer's memberships */
 };
 
 struct wsp_channel {
@@ -52,13 +54,13 @@ struct wsp_channel {
 
 struct wsp_registry {
     const wspool_mem *mem;
-    struct wsp_freelist arrays; /* first arrays of members and of seats: those that come and go */
-    struct wsp_freelist names;  /* channels whose names are short */
+    struct wsp_freelist arrays; /* smallest arrays of members and memberships */
+    struct wsp_freelist names;  /* channels with short names */
     struct wsp_map channels;
     uint64_t next_epoch;
-    uint64_t gone; /* how many channels have gone so far */
+    uint64_t gone; /* number of channels that became inactive so far */
     struct wsp_counters *count;
-    /* Told when a channel has appeared (1) or is about to go (0). */
+    /* Called when a channel has become active (1), or is about to become inactive (0). */
     void (*on_presence)(void *owner, const struct wsp_channel *channel, int present);
     void *owner;
 };
@@ -66,28 +68,28 @@ struct wsp_registry {
 void wsp_registry_init(struct wsp_registry *registry, const wspool_mem *mem,
                        const struct wsp_siphash_key *seed, uint64_t first_epoch,
                        struct wsp_counters *count);
-/* Every peer must have left. */
+/* All peers must have left. */
 void wsp_registry_fini(struct wsp_registry *registry);
 
-/* Is it one that can exist? 1 or 0. */
+/* Returns 1 if such a channel can exist, else 0. */
 int wsp_channel_valid(wspool_channel channel);
 struct wsp_channel *wsp_registry_find(const struct wsp_registry *registry, wspool_channel channel);
-/* The public name of a channel; it lives as long as the channel. */
+/* Returns the public name of a channel, valid as long as the channel. */
 wspool_channel wsp_channel_name(const struct wsp_channel *channel);
 
-/* Joins; `slow` is the policy of a channel that appears by it. EXISTS, FULL (`max` seats), NOMEM:
- * then nothing was changed. */
+/* Makes the peer a member. `slow` is the policy of the channel if it becomes active. Fails with
+ * EXISTS, FULL (`max` memberships) or NOMEM: then nothing is changed. */
 int wsp_registry_join(struct wsp_registry *registry, struct wsp_peer *peer, wspool_channel channel,
                       enum wspool_slow slow, uint32_t max);
-/* Leaves. ABSENT when it is no member. */
+/* Ends a membership. Fails with ABSENT when there is none. */
 int wsp_registry_leave(struct wsp_registry *registry, struct wsp_peer *peer,
                        struct wsp_channel *channel);
 void wsp_registry_leave_all(struct wsp_registry *registry, struct wsp_peer *peer);
 
-/* Where a channel stands, there or not. */
+/* Returns the position of a channel, active or not. */
 struct wspool_position wsp_registry_position(const struct wsp_registry *registry,
                                              wspool_channel channel);
-/* A message was published to a channel that isn't there. */
+/* A message was published to an inactive channel. */
 static inline void wsp_registry_missed(struct wsp_registry *registry)
 {
     registry->next_epoch++;
@@ -96,10 +98,10 @@ static inline void wsp_registry_missed(struct wsp_registry *registry)
 /* Is the peer a member of that channel? 1 or 0. */
 int wsp_registry_is_member(const struct wsp_peer *peer, const struct wsp_channel *channel);
 
-/* The channel of a peer's seat, 0 <= seat < seats.count. */
+/* Returns the channel of a membership, which must be below the count. */
 struct wsp_channel *wsp_seat_channel(const struct wsp_seats *seats, uint32_t seat);
 
-/* Do the two sides agree, for every channel? 1 or 0; *memberships: how many there are. */
+/* Returns 1 if both sides agree for every channel, else 0; sets *memberships to their number. */
 int wsp_registry_check(const struct wsp_registry *registry, uint64_t *memberships);
 
 #endif

@@ -377,8 +377,8 @@ static WSP_SELDOM void hear(struct wsp_link *link, struct wsp_conn *conn)
     }
 }
 
-/* What it caused is as much as a peer may cause in a turn. The rest of the input waits for the next,
- * and nothing is read from the peer until then. */
+/* What it caused is as much as a peer may cause in a turn. The rest of the input waits for the
+ * next, and nothing is read from the peer until then. */
 static WSP_SELDOM void keep(struct wsp_link *link, struct wsp_conn *conn,
                             const struct wsp_input *input)
 {

@@ -121,7 +121,8 @@ void wsp_conn_receive(struct wsp_link *link, struct wsp_conn *conn, const uint8_
 
 /* The turn of the input that was kept has come. `limit` as above. */
 void wsp_conn_resume(struct wsp_link *link, struct wsp_conn *conn, size_t limit);
-/* Its transport has ended. Input that is kept is read first, when the peer has ended it in order. */
+/* Its transport has ended. Input that is kept is read first, when the peer has ended it in order.
+ *  */
 void wsp_conn_gone(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end end);
 
 /* Closes an open connection: Close with `code` behind what is queued, or after dropping that.

@@ -2,12 +2,12 @@
 /*
  * link/outq.c - see link/outq.h.
  *
- * Where a message ends is not stored anywhere: images are frames, and a frame says how long it
- * is. So a run needs no list of its messages, and is parsed only when a write came short or the
- * oldest message has to go.
+ * Message boundaries are not stored: a run consists of frames, and a frame contains its length. So
+ * a run needs no list of its messages. It is parsed only when a write was short, or when the oldest
+ * message must be dropped.
  *
- * A message dropped from the middle leaves a run without a block, which everybody skips: moving
- * the runs behind it would cost more, and what was peeked must not move at all.
+ * A message dropped from the middle leaves a run without a block, which every function skips:
+ * moving the later runs would cost more, and peeked bytes must not move at all.
  */
 #include "link/outq.h"
 
@@ -49,7 +49,7 @@ int wsp_outq_push_behind(struct wsp_outq *q, struct wsp_stock *stock, struct wsp
 {
     struct wsp_runs *last = q->more ? q->more->last : NULL;
     struct wsp_run *tail = last ? &last->runs[last->end - 1] : &q->first;
-    int another = tail->block != run.block; /* without one, when that was dropped */
+    int another = tail->block != run.block; /* no block: its message was dropped */
     if (last && !q->tail_peeked && tail->block == run.block &&
         tail->offset + tail->bytes == run.offset) {
         tail->bytes += run.bytes;
@@ -78,7 +78,7 @@ counted:
     return another;
 }
 
-/* Puts a run right behind the first one. */
+/* Inserts a run right after the first one. */
 static int push_second(struct wsp_outq *q, struct wsp_stock *stock, const struct wsp_run *run)
 {
     if (!q->more || q->more->start == 0) {
@@ -107,7 +107,7 @@ static void drop_first_chunk(struct wsp_outq *q, struct wsp_stock *stock)
     wsp_freelist_give(&stock->runs, stock->mem, chunk);
 }
 
-/* The first run is used up: the next one that holds something takes its place. */
+/* The first run is finished: the next run with bytes becomes the first. */
 static void advance(struct wsp_outq *q, struct wsp_stock *stock)
 {
     wsp_block_release(q->first.block);
@@ -133,7 +133,7 @@ static void shorten(struct wsp_outq *q, struct wsp_run *run, uint32_t bytes)
     q->bytes -= bytes;
 }
 
-/* `bytes` from the front of the lane were written; how many messages that completes. */
+/* `bytes` from the front of the lane were written. Returns how many messages that completes. */
 static uint32_t consume(struct wsp_outq *q, struct wsp_stock *stock, uint32_t bytes)
 {
     uint32_t completed = 0;
@@ -161,7 +161,8 @@ static uint32_t consume(struct wsp_outq *q, struct wsp_stock *stock, uint32_t by
     return completed;
 }
 
-/* Cuts a half-sent message off the first run, so that the rest of the run can be dropped. */
+/* Separates a partly sent message from the first run, so that the rest of the run can be
+ * dropped. */
 static int isolate_partial(struct wsp_outq *q, struct wsp_stock *stock)
 {
     struct wsp_run *first = &q->first;
@@ -181,7 +182,7 @@ static int isolate_partial(struct wsp_outq *q, struct wsp_stock *stock)
     return 0;
 }
 
-/* Takes the oldest message of a run out; the run may be left without a block. */
+/* Drops the oldest message of a run, which may leave the run without a block. */
 static void drop_front(struct wsp_outq *q, struct wsp_stock *stock, struct wsp_run *run)
 {
     shorten(q, run, first_image_len(run));
@@ -198,12 +199,12 @@ static void drop_front(struct wsp_outq *q, struct wsp_stock *stock, struct wsp_r
     }
 }
 
-/* Takes a chunk without any run out of the list. */
+/* Removes a chunk without runs from the list. */
 static void drop_hollow_chunk(struct wsp_outq *q, struct wsp_stock *stock, struct wsp_runs *before,
                               struct wsp_runs *chunk)
 {
     if (!chunk->next) {
-        q->tail_peeked = q->peeked > 0; /* the last run is another one now */
+        q->tail_peeked = q->peeked > 0; /* the last run has changed */
     }
     if (!before) {
         drop_first_chunk(q, stock);
@@ -216,9 +217,9 @@ static void drop_hollow_chunk(struct wsp_outq *q, struct wsp_stock *stock, struc
     wsp_freelist_give(&stock->runs, stock->mem, chunk);
 }
 
-/* The oldest run of which nothing is under way, or NULL. On the way there it clears away what
- * earlier drops have hollowed out, or a peer that stands still while messages come and go would
- * gather empty chunks for ever. */
+/* Returns the oldest run of which nothing is peeked, or NULL. Removes chunks that earlier drops
+ * have emptied: otherwise a blocked peer with a steady flow of messages would collect empty
+ * chunks without limit. */
 static struct wsp_run *oldest_droppable(struct wsp_outq *q, struct wsp_stock *stock)
 {
     uint32_t under_way = q->peeked;
@@ -391,7 +392,8 @@ int wsp_outq_close(struct wsp_outq *q, struct wsp_stock *stock, const void *imag
 
 static int add_vector(struct iovec *vectors, int n, const void *bytes, size_t len)
 {
-    /* struct iovec serves for reading too, so its pointer isn't const; nobody writes to it. */
+    /* struct iovec is also used for reading, so its pointer is not const. These bytes are only
+     * read. */
     union {
         const void *in;
         void *out;
@@ -580,7 +582,7 @@ int wsp_outq_ack(struct wsp_outq *q, struct wsp_stock *stock, size_t bytes, stru
         acked->messages = consume(q, stock, (uint32_t)bytes);
         lane -= (uint32_t)bytes;
     } else {
-        /* The same order as in peek: control stands behind a half-sent message. */
+        /* The same order as in peek: control bytes follow a partly sent message. */
         uint32_t half = peeked_before_control(q);
         uint32_t n = (uint32_t)least(bytes, half);
         acked->messages = consume(q, stock, n);

@@ -1,30 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * link/outq.h - what waits to be sent to one peer.  Floor 2.
+ * link/outq.h - the output queue of one peer.  Layer 2.
  *
- * Two lanes and a last word, sent in this order:
+ * Two lanes and a final Close, sent in this order:
  *
- *     rest of a half-sent message | control | messages ............ | Close
- *                                   (bytes)   (runs in shared blocks) (bytes)
+ *     rest of a partly sent message | control | messages ............ | Close
+ *                                     (bytes)   (runs in shared blocks) (bytes)
  *
- * Messages are runs in shared blocks; one published right behind the other just makes the last
- * run longer. The first run lies in the queue itself, so a peer that keeps up needs no memory;
- * more of them go into chunks from a stock. Control frames (and the HTTP answer of the handshake,
- * which comes before everything) are a few bytes of the queue's own, borrowed from the stock
- * while there are any; so is the Close, which waits until the messages before it are gone.
+ * Messages are runs in shared blocks. A message published right behind the previous one extends the
+ * last run. The first run is in the queue itself, so a peer that keeps up needs no memory; further
+ * runs are in chunks from a free list. Control frames, and the HTTP answer of the handshake before
+ * them, are bytes of the queue's own, in a buffer from a free list that exists only while it has
+ * bytes. The Close is in the same buffer, and waits until all messages before it are sent.
  *
  * Invariants:
- * - at most one frame is half sent: a message, and that is the first one; or one in the control
- *   lane; or the Close, and then no message is left. The lanes change only between frames;
- * - `bytes` and `count` are the sums over the runs, and a run is made of whole images, but for
- *   the rest of a half-sent one at its beginning;
- * - `more` is NULL when the first run is empty; no chunk of it is empty, and its first one knows
- *   the last;
- * - what was peeked stays as it is until the ack, and is never more than there is; what was pinned
- *   stays so, and comes first, until all of it was acked;
- * - control bytes are there as long as anything waits in them;
- * - nothing is queued behind a Close (who queues one shuts the queue first: link/conn.h);
- * - control frames are never dropped, but for a pong that a newer one replaces.
+ * - at most one frame is partly sent: the first message, or one in the control lane, or the Close,
+ *   and then no message is left. Lanes change only between frames;
+ * - `bytes` and `count` are the sums over the runs. A run consists of whole frames, except for a
+ *   partly sent one at its beginning;
+ * - `more` is NULL when the first run is empty; no chunk is empty, and the first chunk knows the
+ *   last;
+ * - peeked bytes do not change until the ack, and are never more than the queue has;
+ * - the control buffer exists as long as it has bytes;
+ * - nothing is queued after a Close (the caller shuts the queue first: link/conn.h);
+ * - control frames are never dropped, except for a pong that a newer one replaces.
  */
 #ifndef WSP_LINK_OUTQ_H
 #define WSP_LINK_OUTQ_H
@@ -39,10 +38,10 @@
 
 #define WSP_RUNS_PER_CHUNK 9u
 
-struct wsp_runs { /* a chunk of the runs behind the first */
+struct wsp_runs { /* a chunk of runs after the first */
     struct wsp_runs *next;
-    struct wsp_runs *last; /* of the whole list; right in the first chunk only */
-    uint16_t start, end;   /* runs[start..end) are in use; one without a block was dropped */
+    struct wsp_runs *last; /* last chunk of the list; valid in the first chunk only */
+    uint16_t start, end;   /* runs[start..end) are used; one without a block was dropped */
     struct wsp_run runs[WSP_RUNS_PER_CHUNK];
 };
 
@@ -51,15 +50,15 @@ struct wsp_runs { /* a chunk of the runs behind the first */
 #define WSP_NO_PONG UINT16_MAX
 
 struct wsp_control {
-    uint16_t start, end; /* bytes[start..end) wait */
-    uint16_t peeked;     /* of them, how many the last peek gave out */
-    uint16_t last_pong;  /* where the last frame begins if it is a pong that may be replaced */
+    uint16_t start, end; /* bytes[start..end) are queued */
+    uint16_t peeked;     /* of these, how many the last peek gave out */
+    uint16_t last_pong;  /* start of the last frame if it is a pong that may be replaced */
     uint16_t close_start, close_end, close_peeked; /* the same for the Close */
     uint8_t close[WSP_CLOSE_IMAGE_MAX];
     uint8_t bytes[WSP_CONTROL_BYTES];
 };
 
-/* What the queues of one pool share. */
+/* Free lists that the queues of one pool share. */
 struct wsp_stock {
     const wspool_mem *mem;
     struct wsp_freelist runs;
@@ -68,14 +67,14 @@ struct wsp_stock {
 
 struct wsp_outq {
     struct wsp_run first;
-    struct wsp_runs *more; /* runs behind it, oldest chunk first */
+    struct wsp_runs *more; /* runs after it, oldest chunk first */
     struct wsp_control *control;
-    uint32_t bytes;      /* in the message lane */
-    uint32_t count;      /* messages in it */
-    uint32_t peeked;     /* bytes of it that the last peek gave out */
-    uint8_t tail_peeked; /* the last run is among them: it may not grow */
-    uint8_t open;        /* 0: no message may be queued; else 1 + the form it takes them in */
-    uint8_t blocked;     /* the transport could not take all */
+    uint32_t bytes;      /* bytes in the message lane */
+    uint32_t count;      /* messages in the message lane */
+    uint32_t peeked;     /* bytes of the message lane that the last peek gave out */
+    uint8_t tail_peeked; /* the last run is among them: it must not grow */
+    uint8_t open;        /* 0: no message may be queued; else 1 + the peer's encoding */
+    uint8_t blocked;     /* the transport could not take everything */
     uint8_t marks;       /* WSP_MARK_PINNED, and those of whoever owns the queue; 0 when there is
                             nothing special */
 };
@@ -83,21 +82,21 @@ struct wsp_outq {
 
 void wsp_stock_init(struct wsp_stock *stock, const wspool_mem *mem);
 void wsp_stock_fini(struct wsp_stock *stock);
-/* Do its spares hold what they should? 1 or 0. */
+/* Returns 1 if the free lists are valid, else 0. */
 int wsp_stock_check(const struct wsp_stock *stock);
 
-/* The slow half of wsp_outq_push: puts a run behind the others in the message lane. */
+/* The cold path of wsp_outq_push: appends a run to the message lane. */
 int wsp_outq_push_behind(struct wsp_outq *q, struct wsp_stock *stock, struct wsp_run run);
 
-/* Does a run just make the queue's only one longer? 1 or 0. */
+/* Returns 1 if the run extends the only run of the queue, else 0. */
 static inline int wsp_outq_joins(const struct wsp_outq *q, const struct wsp_run *run)
 {
     return !q->more && !q->tail_peeked && q->first.block == run->block &&
            q->first.offset + q->bytes == run->offset;
 }
 
-/* Queues one image. Limits are the caller's to check. 0 or NOMEM; 1 when it is the second block, or
- * one more, of a queue that is behind. */
+/* Queues one encoded frame. The caller checks the limits. Returns 0, WSPOOL_ERR_NOMEM, or 1 when
+ * the frame is in the second or a later block of a slow queue. */
 static inline int wsp_outq_push(struct wsp_outq *q, struct wsp_stock *stock,
                                 const struct wsp_run *run)
 {
@@ -116,25 +115,25 @@ static inline int wsp_outq_push(struct wsp_outq *q, struct wsp_stock *stock,
     return 0;
 }
 
-/* Takes the oldest messages that are not under way out of the queue until `bytes` more fit under
- * `max_bytes` and one more under `max_count`. Answers how many were taken; fewer than needed when
- * the rest is under way (or no memory was left to cut a run in two). */
+/* Drops the oldest messages that are not peeked, until `bytes` more fit under `max_bytes` and
+ * one more under `max_count`. Returns how many were dropped: fewer than needed when the rest is
+ * peeked, or when there was no memory to split a run. */
 uint32_t wsp_outq_drop_oldest(struct wsp_outq *q, struct wsp_stock *stock, uint32_t bytes,
                               uint32_t max_bytes, uint32_t max_count);
-/* Takes out all messages that are not under way; how many. */
+/* Drops all messages that are not peeked. Returns how many. */
 uint32_t wsp_outq_drop_all(struct wsp_outq *q, struct wsp_stock *stock);
 
-/* Queues bytes in the control lane: an HTTP answer, or a whole control frame. 0, NOMEM, or FULL
- * when the lane has no room (or the Close was queued). */
+/* Queues bytes in the control lane: an HTTP answer, or a whole control frame. Returns 0,
+ * WSPOOL_ERR_NOMEM, or WSPOOL_ERR_FULL when the lane has no room or a Close is queued. */
 int wsp_outq_control(struct wsp_outq *q, struct wsp_stock *stock, const void *bytes, size_t len);
-/* Queues a pong. When the lane is full it takes the place of the last one that is not under way
- * (RFC 6455, 5.5.3 allows to answer the latest ping only). 1 when one was replaced or this one
- * was left out, 0, or NOMEM. */
+/* Queues a pong. When the lane is full, it replaces the last pong that is not peeked (RFC 6455,
+ * section 5.5.3 allows answering only the latest ping). Returns 1 when a pong was replaced or
+ * this one was left out, 0, or WSPOOL_ERR_NOMEM. */
 int wsp_outq_pong(struct wsp_outq *q, struct wsp_stock *stock, const void *image, size_t len);
-/* Queues the Close, behind everything. 0 or NOMEM; once only. */
+/* Queues the Close after everything else; once only. Returns 0 or WSPOOL_ERR_NOMEM. */
 int wsp_outq_close(struct wsp_outq *q, struct wsp_stock *stock, const void *image, size_t len);
 
-/* See wspool_peek. Whoever keeps up has one run and nothing else, so that is answered here. */
+/* See wspool_peek. A peer that keeps up has one run and nothing else, which is handled inline. */
 int wsp_outq_peek_all(struct wsp_outq *q, struct iovec *vectors, int max);
 static inline int wsp_outq_peek(struct wsp_outq *q, struct iovec *vectors, int max)
 {
@@ -153,24 +152,24 @@ static inline int wsp_outq_peek(struct wsp_outq *q, struct iovec *vectors, int m
  * more than was peeked, or nothing. */
 int wsp_outq_pin(struct wsp_outq *q, size_t bytes);
 
-/* Gives back the chunks in which no run has a block any more. */
+/* Frees the chunks that have no run with a block. */
 void wsp_outq_drop_hollow(struct wsp_outq *q, struct wsp_stock *stock);
 
 struct wsp_acked {
-    uint32_t messages; /* sent whole by it */
-    int partly;        /* fewer bytes than were peeked, or are pinned */
+    uint32_t messages; /* messages completed by it */
+    int partly;        /* fewer bytes than were peeked */
 };
-/* 0, or INVAL when it is more than was peeked. */
+/* Returns 0, or WSPOOL_ERR_INVAL for more bytes than were peeked. */
 int wsp_outq_ack(struct wsp_outq *q, struct wsp_stock *stock, size_t bytes,
                  struct wsp_acked *acked);
 
-/* The same for a peer that keeps up, in two steps: first, how many messages those were when all of
- * its one run was written; 0 when it is anything else. */
+/* The fast path of an ack, in two steps. First step: returns the number of messages if the whole
+ * of the only run was written, else 0. */
 static inline uint32_t wsp_outq_whole(const struct wsp_outq *q, size_t bytes)
 {
     return !q->control && !q->more && bytes == q->bytes && bytes == q->peeked ? q->count : 0;
 }
-/* Then, when there were any: lets go of them. */
+/* Second step, after a result above 0: releases them. */
 static inline void wsp_outq_ack_whole(struct wsp_outq *q)
 {
     struct wsp_block *block = q->first.block;
@@ -180,13 +179,13 @@ static inline void wsp_outq_ack_whole(struct wsp_outq *q)
     wsp_block_release(block);
 }
 
-/* The form in which an open queue takes messages: see link/forms.h. */
+/* Returns the encoding in which an open queue takes messages: see link/forms.h. */
 static inline unsigned wsp_outq_form(const struct wsp_outq *q)
 {
     return q->open - 1u;
 }
 
-/* Does it take messages, and in the plain form? 1 or 0. */
+/* Returns 1 if the queue takes messages, in plain encoding; else 0. */
 static inline int wsp_outq_takes_plain(const struct wsp_outq *q)
 {
     return q->open == 1;
@@ -197,26 +196,26 @@ static inline int wsp_outq_empty(const struct wsp_outq *q)
     return q->bytes == 0 && !q->control;
 }
 
-/* Has the Close that was queued left whole? 1 or 0. */
+/* Returns 1 if the queued Close was written completely, else 0. */
 static inline int wsp_outq_close_left(const struct wsp_outq *q)
 {
     return !q->control || q->control->close_start == q->control->close_end;
 }
 
-/* Is anything under way that the last peek gave out? 1 or 0. */
+/* Returns 1 if bytes are peeked and not acked, else 0. */
 static inline int wsp_outq_under_way(const struct wsp_outq *q)
 {
     const struct wsp_control *control = q->control;
     return q->peeked > 0 || (control && (control->peeked > 0 || control->close_peeked > 0));
 }
 
-/* Lets go of everything. */
+/* Releases everything. */
 void wsp_outq_fini(struct wsp_outq *q, struct wsp_stock *stock);
 
 /* Calls `visit` for each run. */
 void wsp_outq_each(const struct wsp_outq *q, void (*visit)(const struct wsp_run *run, void *user),
                    void *user);
-/* Do the invariants hold? 1 or 0. */
+/* Returns 1 if the invariants hold, else 0. */
 int wsp_outq_check(const struct wsp_outq *q);
 
 #endif

@@ -2,10 +2,10 @@
 /*
  * pool/accept.c - see pool/accept.h.
  *
- * A head that comes in one piece is judged where the host has it. Only one that comes in parts is
- * gathered, in a handshake (handshake.h), which also holds what is known while a verdict is
- * awaited. So before its token is accepted a peer costs its record and that, and after its refusal
- * the answer's two KiB.
+ * A head that arrives in one piece is judged in the host's buffer. Only a head that arrives in
+ * pieces is gathered, in a handshake object (handshake.h), which also stores the result while a
+ * verdict is pending. So before its token is accepted a peer costs its record and that object, and
+ * after a refusal the 2 KiB of the answer.
  */
 #include "pool/accept.h"
 
@@ -31,7 +31,7 @@
 
 /* --------------------------------------------------------------------- open */
 
-/* The peer is open: member of its route's channel, known to the host. */
+/* Opens the peer: it becomes a member of its route's channel, and the open hook runs. */
 static void become_open(wspool *pool, struct wsp_peer *peer, const struct wsp_entry *entry)
 {
     struct wsp_conn *conn = &peer->conn;
@@ -66,7 +66,7 @@ static void become_open(wspool *pool, struct wsp_peer *peer, const struct wsp_en
     WSP_TELL(pool, open, wsp_peer_id(peer), &opened);
 }
 
-/* Raw: the 101 goes out, and what came behind the head comes in. */
+/* Raw mode: queues the 101, and feeds the bytes behind the head. */
 static void accept_raw(wspool *pool, struct wsp_peer *peer, const struct wsp_entry *entry,
                        const uint8_t *rest, size_t rest_len)
 {
@@ -98,7 +98,7 @@ void wsp_accept_flushed(wspool *pool, struct wsp_peer *peer)
 
 /* ---------------------------------------------------------------------- raw */
 
-/* What comes while the verdict is awaited is kept, as much as a head may be. */
+/* Keeps bytes that arrive during a pending verdict, up to the limit of a head. */
 static void feed_pending(wspool *pool, struct wsp_peer *peer, const uint8_t *bytes, size_t len)
 {
     struct wsp_handshake *handshake = peer->conn.work.handshake;
@@ -173,7 +173,7 @@ int wspool_open(wspool *pool, const wspool_open_options *options, uint64_t now, 
     return error;
 }
 
-/* Keeps a part of a head, and never more than `head_bytes` of it. 0 or NOMEM. */
+/* Keeps a part of a head, at most `head_bytes` of it in all. Returns 0 or WSPOOL_ERR_NOMEM. */
 static int gather(wspool *pool, struct wsp_peer *peer, const uint8_t *bytes, size_t len)
 {
     struct wsp_handshake *handshake = wsp_need_handshake(pool, peer);
@@ -215,7 +215,7 @@ static void feed_head(wspool *pool, struct wsp_peer *peer, const uint8_t *bytes,
         wsp_stages_pass_request_line(pool, conn, head, have);
         wsp_refuse(pool, peer, wsp_refusal_of(end));
     } else if (end > 0) {
-        size_t taken = (size_t)end - before; /* of this call's bytes */
+        size_t taken = (size_t)end - before; /* of the bytes of this call */
         judge_raw(pool, peer, &request, bytes + taken, len - taken);
     } else if (have == pool->config.head_bytes) {
         wsp_stages_pass_request_line(pool, conn, head, have);
@@ -257,7 +257,7 @@ void wsp_accept_timer(wspool *pool, struct wsp_peer *peer)
 
 /* ------------------------------------------------------------------- hosted */
 
-/* The place is held until the host has sent the 101. */
+/* Keeps the place until the host has sent the 101. */
 static void hold(wspool *pool, struct wsp_peer *peer)
 {
     struct wsp_conn *conn = &peer->conn;
@@ -276,7 +276,7 @@ static int upgrade(wspool *pool, struct wsp_peer *peer, wspool_request *request,
     struct wsp_handshake *handshake = wsp_need_handshake(pool, peer);
     int judged = wsp_refused(WSPOOL_REFUSED_NOMEM);
     if (request->target.len > pool->config.head_bytes) {
-        judged = wsp_refused(WSPOOL_REFUSED_HEAD_TOO_LARGE); /* its query might have to be kept */
+        judged = wsp_refused(WSPOOL_REFUSED_HEAD_TOO_LARGE); /* its query may have to be stored */
     } else if (handshake) {
         judged = wsp_judge(pool, peer, request, &entry);
     }

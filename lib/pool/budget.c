@@ -4,7 +4,7 @@
 
 #include "pool/peers.h"
 
-/* However many peers have spent their turns, so many are resumed in one of the loop's. */
+/* At most so many peers are resumed in one turn, however many wait. */
 #define RESUMED 4u
 
 void wsp_budget_resume(wspool *pool)

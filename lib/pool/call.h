@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool/call.h - how a public call begins: its arguments, where it may be made, its peer.  Layer 4.
+ * pool/call.h - the beginning of a public call: checks its arguments and context, and finds its
+ * peer.  Layer 4.
  *
  *     struct wsp_peer *peer;
  *     int error = wsp_call_on(pool, id, len > 0, WSP_OUTSIDE, &peer);
@@ -8,7 +9,8 @@
  *         return error;
  *     }
  *
- * Then come the questions of the call's own, about the peer's state say, and wsp_enter (reap.h).
+ * Then the call makes checks of its own, for example of the peer's state, and calls wsp_enter
+ * (reap.h).
  */
 #ifndef WSP_POOL_CALL_H
 #define WSP_POOL_CALL_H
@@ -17,11 +19,11 @@
 #include "pool/pool.h"
 
 enum wsp_where {
-    WSP_ANYWHERE, /* in hooks too */
-    WSP_OUTSIDE   /* not in a hook */
+    WSP_ANYWHERE, /* also in hooks */
+    WSP_OUTSIDE   /* not in hooks */
 };
 
-/* `valid`: the other arguments are good. Returns 0, INVAL or REENTRANT. */
+/* `valid`: the other arguments are valid. Returns 0, INVAL or REENTRANT. */
 static inline int wsp_call(const wspool *pool, int valid, enum wsp_where where)
 {
     if (!pool || !valid) {

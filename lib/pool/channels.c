@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pool/channels.c - see pool/channels.h; and the public calls that join, leave, and look. */
+/* pool/channels.c - see pool/channels.h; and the public calls about memberships. */
 #include "pool/channels.h"
 
 #include <string.h>

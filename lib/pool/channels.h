@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool/channels.h - joining and leaving channels; what the channel hook is told.  Layer 4.
+ * pool/channels.h - joining and leaving channels, and the channel hook.  Layer 4.
  */
 #ifndef WSP_POOL_CHANNELS_H
 #define WSP_POOL_CHANNELS_H
@@ -9,7 +9,7 @@
 
 /* As wsp_registry_join, with the policy of the channel's route. */
 int wsp_join(wspool *pool, struct wsp_peer *peer, wspool_channel channel);
-/* The registry's hook: a channel is there, or goes. `owner` is the pool. */
+/* The registry's hook: a channel became active or inactive. `owner` is the pool. */
 void wsp_on_presence(void *owner, const struct wsp_channel *channel, int present);
 
 #endif

@@ -22,7 +22,7 @@ static int rooms_hold(const wspool *pool)
            wsp_handlers_check(pool) && wsp_log_check(pool);
 }
 
-/* Does a set name taken records only? */
+/* Returns 1 if the set contains slots of taken records only. */
 static int set_holds(const wspool *pool, const struct wsp_bitset *set)
 {
     uint32_t slot = wsp_bitset_next(set, 0);

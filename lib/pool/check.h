@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool/check.h - the invariants of all modules, and those of the pool.  Layer 4.
+ * pool/check.h - checks the invariants of all modules and of the pool.  Layer 4.
  */
 #ifndef WSP_POOL_CHECK_H
 #define WSP_POOL_CHECK_H
 
 #include "pool/pool.h"
 
-/* Do they hold? 1 or 0. Linear. The books are another question: wspool_check asks both. */
+/* Returns 1 if all invariants hold, else 0. Linear. It does not check the books: wspool_check
+ * does both. */
 int wsp_pool_check(const wspool *pool);
 
 #endif

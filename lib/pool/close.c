@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pool/close.c - the public calls that end a peer, or bring its end nearer. Layer 4. */
+/* pool/close.c - the public calls that end a peer or release it.  Layer 4. */
 #include <string.h>
 
 #include "pool/call.h"

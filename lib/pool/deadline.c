@@ -2,16 +2,16 @@
 /*
  * pool/deadline.c - see pool/deadline.h.
  *
- * The outermost call reaps when the walk through `events` would not begin at the end. While the pool
- * is idle that walk is put back to its beginning, so that the end of every call comes here, and no
- * call asks a question more.
+ * The outermost call processes deferred events when the walk through `events` would not start at
+ * the end. While the pool is idle the start of that walk is set to the beginning, so that the end
+ * of every call comes here, without a further check in any call.
  */
 #include "pool/deadline.h"
 
 void wsp_deadline_promise(wspool *pool)
 {
     struct wsp_link *link = &pool->link;
-    if (pool->depth == 0) { /* a hook that asks is not the loop */
+    if (pool->depth == 0) { /* a call from a hook is not the loop */
         pool->idle = 1;
         pool->idle_flush_at = link->flush_at;
         wsp_timers_mark(&link->timers);

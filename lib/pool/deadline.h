@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool/deadline.h - telling a host that sleeps when it is due sooner.  Layer 4.
+ * pool/deadline.h - tells a sleeping host that its deadline has become earlier.  Layer 4.
  *
- * A host that found nothing left to do sleeps until wspool_deadline: the pool has promised that
- * nothing is due before. Whatever breaks that promise is told through the deadline hook, once.
- * Without the hook the pool is never marked idle, and calls cost what they did.
+ * A host that has nothing left to do sleeps until wspool_deadline: nothing is due before. Whatever
+ * becomes due earlier is reported through the deadline hook, once. Without the hook the pool is
+ * never marked idle, and calls cost nothing more.
  */
 #ifndef WSP_POOL_DEADLINE_H
 #define WSP_POOL_DEADLINE_H
 
 #include "pool/pool.h"
 
-/* wspool_next has nothing more to tell: the host goes to sleep until the present deadline. Only for
- * a pool with a deadline hook. */
+/* wspool_next has nothing to report: the host sleeps until the present deadline. Only for a pool
+ * with a deadline hook. */
 void wsp_deadline_promise(wspool *pool);
-/* The outermost call of an idle pool is done: calls the hook if the deadline is sooner now. */
+/* The outermost call of an idle pool is finished: runs the hook if the deadline is earlier now. */
 void wsp_deadline_tell(wspool *pool);
 
 #endif

@@ -29,8 +29,8 @@ void wsp_on_message(struct wsp_link *link, struct wsp_conn *conn, const uint8_t 
     }
 }
 
-/* The same once handlers are attached: the hook sees what nobody took, unless one of them has
- * closed the peer. */
+/* As wsp_on_message, once handlers are attached: the hook gets a message that no handler took,
+ * unless a handler has closed the peer. */
 static void on_message_attached(struct wsp_link *link, struct wsp_conn *conn, const uint8_t *data,
                                 size_t len, int binary)
 {

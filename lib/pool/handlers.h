@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool/handlers.h - who is told of an event: attached handlers, then the configuration's hook.
- * Layer 4.
+ * pool/handlers.h - calls the handlers of an event: the attached ones, then the configuration's
+ * hook.  Layer 4.
  *
- * The list changes only while no hook runs and no peer is there, so it may be walked while
- * handlers do what they like.
+ * The list changes only while no hook runs and no peer exists, so it may be walked while handlers
+ * run.
  *
- * Invariants: without handlers there is no list, and no tick is awaited.
+ * Invariants:
+ * - without handlers there is no list, and no tick is awaited.
  */
 #ifndef WSP_POOL_HANDLERS_H
 #define WSP_POOL_HANDLERS_H
 
 #include "pool/pool.h"
 
-/* May anybody hear of an event? If not, what it would be told need not be made. */
+/* Returns 1 if the event has a handler or hook. If not, its argument need not be made. */
 #define WSP_HEARD(pool, event) ((pool)->handlers.count > 0 || (pool)->config.event.call)
 
 /* Calls the handlers of an event, then its hook: WSP_TELL(pool, close, id, &closed). */
@@ -33,7 +34,7 @@
 /* The link's hook for messages, until a handler is attached. */
 void wsp_on_message(struct wsp_link *link, struct wsp_conn *conn, const uint8_t *data, size_t len,
                     int binary);
-/* Calls the tick handlers, and notes when the next one is due. */
+/* Calls the tick handlers and stores the earliest of their deadlines. */
 void wsp_handlers_call_tick(wspool *pool);
 static inline void wsp_handlers_tick(wspool *pool)
 {
@@ -43,7 +44,7 @@ static inline void wsp_handlers_tick(wspool *pool)
 }
 
 void wsp_handlers_fini(wspool *pool);
-/* Do the invariants hold? 1 or 0. */
+/* Returns 1 if the invariants hold, else 0. */
 int wsp_handlers_check(const wspool *pool);
 
 #endif

@@ -2,8 +2,9 @@
 /*
  * pool/handshake.c - see pool/handshake.h.
  *
- * A buffer that grows is there twice while it is copied. So that old and new together stay within
- * a quarter more than head_bytes, it goes to its end in one step once a quarter is not enough.
+ * While a growing buffer is copied, the old one exists beside the new one. To keep both below a
+ * quarter more than head_bytes, the buffer grows to its final size in one step when a quarter is
+ * not enough.
  */
 #include "pool/handshake.h"
 
@@ -79,8 +80,7 @@ int wsp_handshake_keep_entry(struct wsp_handshakes *handshakes, struct wsp_hands
     handshake->seen = 0;
     handshake->entry = *entry;
     if (handshake->head.cap >= len && len > handshakes->most / 4) {
-        memmove(handshake->head.data, entry->query.data,
-                len); /* there is no need for two of them */
+        memmove(handshake->head.data, entry->query.data, len); /* a second buffer is not needed */
         handshake->head.len = len;
         return 0;
     }

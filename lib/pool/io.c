@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool/io.c - bytes in and out, and which peers need attention. Layer 4.
+ * pool/io.c - the public calls that move bytes, and the ready list.  Layer 4.
  *
- * All of it is public calls: wspool/wspool.h says what they do. peek and ack are called once for
- * each peer and turn, so they do no more than they must; only an ack that has ended something
- * reaps.
+ * wspool/wspool.h documents them. peek and ack run once per peer and turn, so they do only what is
+ * necessary; only an ack that ended something processes deferred events.
  *
- * Tried, and not worth it: asking for the record of the next slot early in wspool_next (18.6 ns a
- * peer instead of 17.9: slots come in the order of memory, and the processor sees that).
+ * Rejected: prefetching the record of the next slot in wspool_next (18.6 ns a peer instead of 17.9:
+ * slots come in memory order, and the processor prefetches them by itself).
  */
 #include "base/seldom.h"
 #include "pool/accept.h"
@@ -30,7 +29,8 @@ int wspool_feed(wspool *pool, wspool_id id, const void *bytes, size_t len, uint6
     wsp_count_add(&pool->count.received_bytes, len);
     if (wsp_in_handshake(peer)) {
         wsp_accept_feed(pool, peer, bytes, len);
-    } else if (len > 0 && (peer->conn.flags & WSP_ACCEPTED)) { /* who was refused is not heard */
+    } else if (len > 0 && (peer->conn.flags & WSP_ACCEPTED)) { /* the bytes of a refused peer are
+                                                                  discarded */
         wsp_conn_receive(&pool->link, &peer->conn, bytes, len, wsp_message_limit(pool, peer));
     }
     wsp_leave(pool);
@@ -73,7 +73,7 @@ int wspool_ack(wspool *pool, wspool_id id, size_t bytes, uint64_t now)
     if (messages == 0) {
         return ack_part(pool, peer, bytes, now);
     }
-    /* It keeps up: nothing follows from that but a few numbers. */
+    /* The peer keeps up: only counters change. */
     wsp_count_add(&pool->count.sent, messages);
     wsp_count_add(&pool->count.sent_bytes, bytes);
     wsp_count_sub(&pool->count.waiting_bytes, bytes);
@@ -109,7 +109,7 @@ int wspool_writable(wspool *pool, wspool_id id, uint64_t now)
 
 /* ---------------------------------------------------------------- attention */
 
-/* What it wants now, when that is news: 1. Otherwise 0. */
+/* Returns 1 and what the peer wants if that has changed or it has output, else 0. */
 static int news_of(struct wsp_peer *peer, wspool_id *id, unsigned *wants)
 {
     struct wsp_conn *conn = &peer->conn;
@@ -125,8 +125,8 @@ static int news_of(struct wsp_peer *peer, wspool_id *id, unsigned *wants)
     return close != was_closed || paused != was_paused || (*wants & WSPOOL_WRITE);
 }
 
-/* The first peer with news, from this slot of the set on. What is not in wspool_next is apart from
- * it, so that what is nearly always the case there needs no stack. */
+/* Returns the first peer of the set, from this slot on, that has something to report. It is not
+ * part of wspool_next, so that the usual case needs no stack frame. */
 static WSP_SELDOM int next_news(wspool *pool, uint32_t slot, wspool_id *id, unsigned *wants)
 {
     for (; slot != WSP_BITSET_END; slot = wsp_bitset_take(&pool->link.attention)) {
@@ -140,13 +140,13 @@ static WSP_SELDOM int next_news(wspool *pool, uint32_t slot, wspool_id *id, unsi
     return 0;
 }
 
-/* The same from the beginning. */
+/* As next_news, from the start of the set. */
 static WSP_SELDOM int next_far(wspool *pool, wspool_id *id, unsigned *wants)
 {
     return next_news(pool, wsp_bitset_take(&pool->link.attention), id, wants);
 }
 
-/* Those who waited for more messages have waited long enough. */
+/* Moves the peers whose flush_delay has passed to the ready list. */
 static WSP_SELDOM int next_of_delayed(wspool *pool, wspool_id *id, unsigned *wants)
 {
     struct wsp_link *link = &pool->link;

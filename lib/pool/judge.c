@@ -8,14 +8,14 @@
 #include "pool/stages.h"
 #include "wire/refusal.h"
 
-/* What several handlers answer about one peer. */
+/* The combined result of several handlers for one peer. */
 struct asked {
-    wspool_token_hook token; /* ask_token, for this */
-    uint32_t pending;        /* how many answer later */
-    void *identity;          /* the first that one of them gave */
+    wspool_token_hook token; /* ask_token with this struct */
+    uint32_t pending;        /* how many are pending */
+    void *identity;          /* the first identity that a handler returned */
 };
 
-/* One of several verdicts. Returns 1 if the peer may still come in. */
+/* Applies one of several verdicts. Returns 1 if the peer may still be admitted. */
 static int add_verdict(wspool *pool, struct asked *asked, const wspool_verdict *verdict)
 {
     if (verdict->kind == WSPOOL_PENDING) {
@@ -30,7 +30,7 @@ static int add_verdict(wspool *pool, struct asked *asked, const wspool_verdict *
     return 1;
 }
 
-/* The token hook of all: attached handlers, then the configuration's. */
+/* The token hook that stands for all: attached handlers, then the configuration's. */
 static void ask_token(wspool *pool, wspool_id id, const wspool_request *request,
                       wspool_verdict *out, void *user)
 {
@@ -89,7 +89,7 @@ static struct wsp_admission admission_of(wspool *pool, struct asked *asked)
     };
 }
 
-/* Verdicts are awaited, `pending` of them: keep what was found out. */
+/* Stores the result while `pending` verdicts are awaited. */
 static int put_off(wspool *pool, struct wsp_peer *peer, const struct wsp_entry *entry,
                    uint32_t pending)
 {
@@ -101,13 +101,14 @@ static int put_off(wspool *pool, struct wsp_peer *peer, const struct wsp_entry *
     handshake->pending = pending;
     conn->state = WSP_PENDING;
     wsp_conn_await(&pool->link, conn, pool->config.verdict_time);
-    if (!(conn->flags & WSP_HOSTED)) { /* which has no transport of ours to be told of */
+    if (!(conn->flags & WSP_HOSTED)) { /* a hosted peer has no transport here yet */
         wsp_conn_notice(&pool->link, conn);
     }
     return WSP_PUT_OFF;
 }
 
-/* Between these two, hooks are asked about a peer; what they do to it takes effect behind them. */
+/* Between begin_judging and end_judging hooks judge a peer; what they do to it takes effect
+ * afterwards. */
 static void begin_judging(wspool *pool, struct wsp_peer *peer)
 {
     pool->judged = peer;

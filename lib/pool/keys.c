@@ -7,7 +7,7 @@
 #include <wspool/error.h>
 
 struct key {
-    struct wsp_map_node node; /* first: a node is its key */
+    struct wsp_map_node node; /* first member: a node is its key */
     uint32_t peers;
     char bytes[];
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pool/life.c - the life of a pool: new, free, route; and its wiring. Layer 4. */
+/* pool/life.c - creates, wires and frees a pool.  Layer 4. */
 #include <stddef.h>
 
 #include <wspool/versioned.h>
@@ -89,7 +89,7 @@ int wspool_new(wspool **out, const wspool_config *given, uint64_t now)
         error = WSPOOL_ERR_ENTROPY;
         goto fail;
     }
-    link->random = entropy[2] | 1; /* its generator can't begin with zero */
+    link->random = entropy[2] | 1; /* the generator must not start with zero */
     wsp_registry_init(&pool->registry, mem, &(struct wsp_siphash_key){entropy[0], entropy[1]},
                       entropy[3] >> 1 | 1, &pool->count);
     wsp_keys_init(&pool->keys, mem, &(struct wsp_siphash_key){entropy[0], entropy[1]},

@@ -2,12 +2,12 @@
 /*
  * pool/log.c - see pool/log.h.
  *
- * Each event has a token bucket of its own, so that an attack on one door can't fill the disk,
- * nor drown what is said about the others.
+ * Each event has its own token bucket, so that an attack which causes one event can neither fill
+ * the disk nor suppress the others.
  *
  * Invariants:
  * - no bucket has given more than it holds;
- * - what was suppressed and not told yet is part of what the pool has counted.
+ * - records that were suppressed and not reported yet are part of the pool's counter.
  */
 #include "pool/log.h"
 

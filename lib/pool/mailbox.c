@@ -2,15 +2,16 @@
 /*
  * pool/mailbox.c - see pool/mailbox.h.
  *
- * Any thread pushes onto a list with one compare-and-swap; the pool's thread takes the whole list
- * at once and turns it round. The wake hook is called for the first letter after each emptying:
- * the flag is cleared before the list is taken, so a letter that comes later wakes again and none
- * is left lying. A letter may be read before its thread has set the flag: then the wake comes for
- * nothing, and the tick that it brings clears the flag though there is no letter.
+ * Any thread pushes a node onto a list with one compare-and-swap; the pool's thread takes the whole
+ * list at once and reverses it. The wake hook runs for the first node after each emptying: the flag
+ * is cleared before the list is taken, so a later node wakes the pool again, and no node is left
+ * behind. A node may be read before its thread has set the flag. Then the wake is useless, and the
+ * tick that it causes clears the flag although the list is empty.
  *
  * Invariants:
- * - each letter has a verdict: yes or no, never "pending";
- * - the list ends. Others only put letters before its first one, so the pool's thread may walk it.
+ * - each node has a verdict: accept or refuse, never pending;
+ * - the list ends. Other threads only add nodes before the first one, so the pool's thread may walk
+ *   it.
  */
 #include "pool/mailbox.h"
 
@@ -52,7 +53,7 @@ int wsp_mailbox_empty(const wspool *pool)
     return atomic_load_explicit(&pool->mailbox.letters, memory_order_relaxed) == NULL;
 }
 
-/* All letters, the oldest first. */
+/* Takes all nodes, the oldest first. */
 static struct wsp_letter *take_all(struct wsp_mailbox *mailbox)
 {
     struct wsp_letter *oldest = NULL;
@@ -99,7 +100,8 @@ int wsp_mailbox_check(const wspool *pool)
 {
     const struct wsp_letter *letter =
         atomic_load_explicit(&pool->mailbox.letters, memory_order_acquire);
-    const struct wsp_letter *behind = letter; /* half as fast: it is met where a list goes round */
+    const struct wsp_letter *behind = letter; /* half as fast: the walk meets it if the list has
+                                                 a cycle */
     for (unsigned steps = 0; letter; steps++) {
         if (letter->verdict.kind != WSPOOL_ACCEPT && letter->verdict.kind != WSPOOL_REFUSE) {
             return 0;

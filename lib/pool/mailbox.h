@@ -7,12 +7,12 @@
 
 #include "pool/pool.h"
 
-/* Acts on all that was left. */
+/* Applies all verdicts in the mailbox. */
 void wsp_mailbox_read(wspool *pool);
-/* Throws away what will not be read. */
+/* Discards the verdicts that will not be applied. */
 void wsp_mailbox_fini(wspool *pool);
 int wsp_mailbox_empty(const wspool *pool);
-/* Do the invariants hold? 1 or 0. The pool's thread. */
+/* Returns 1 if the invariants hold, else 0. On the pool's thread. */
 int wsp_mailbox_check(const wspool *pool);
 
 #endif

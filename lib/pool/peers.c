@@ -20,7 +20,7 @@ static struct wsp_peer *take_record(wspool *pool, int *error)
 {
     const wspool_config *config = &pool->config;
     const wspool_mem *mem = &config->mem;
-    /* Refused peers hold a record until their transport is closed: they count, too. */
+    /* Refused peers have a record until their transport is closed, so they count. */
     if (wsp_count_read(&pool->count.handshakes) >= config->max_handshakes ||
         pool->peers.used >= config->max_peers + config->max_handshakes) {
         *error = WSPOOL_ERR_FULL;
@@ -42,7 +42,7 @@ static struct wsp_peer *take_record(wspool *pool, int *error)
     return peer;
 }
 
-/* The same for one that has an address or a key. */
+/* The cold path of wsp_take_peer, for a peer with an address or a key. */
 static WSP_SELDOM struct wsp_peer *take_named(wspool *pool, const wspool_open_options *newcomer,
                                               int *error)
 {

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool/peers.h - records of peers: taken, given back, found, walked.  Layer 4.
+ * pool/peers.h - the records of peers: take, give back, find, walk.  Layer 4.
  *
- * A record is taken when a transport or a hosted request comes, and given back when its host releases
- * it. What else a peer holds is given back with it: what its connection holds, its side record and the identity in it.
+ * A record is taken for a new transport or hosted request, and given back when its host releases
+ * it. Everything else that a peer holds is freed with it: the resources of its connection, and its
+ * side record with the identity.
  */
 #ifndef WSP_POOL_PEERS_H
 #define WSP_POOL_PEERS_H
 
 #include "pool/pool.h"
 
-/* The peer with that id, or NULL; a stale one is counted. */
+/* Returns the peer with that id, or NULL; counts a stale id. */
 static inline struct wsp_peer *wsp_find_peer(wspool *pool, wspool_id id)
 {
     struct wsp_peer *peer = wsp_slots_find(&pool->peers, id);
@@ -23,24 +24,25 @@ static inline wspool_id wsp_peer_id(const struct wsp_peer *peer)
 {
     return wsp_slot_id(&peer->conn.slot);
 }
-/* Walks the taken records: 0 begins; NULL is the end. */
+/* Returns the next taken record from *slot on, and advances *slot; NULL ends the walk. *slot is
+ * 0 at first. */
 struct wsp_peer *wsp_next_peer(const wspool *pool, uint32_t *slot);
 
-/* A record for a newcomer, in its slot and sets; *error says why not. */
+/* Takes a record for a new peer. Returns NULL and sets *error on failure. */
 struct wsp_peer *wsp_take_peer(wspool *pool, const wspool_open_options *newcomer, int *error);
-/* Gives the record back; its id is stale from then on. */
+/* Gives the record back. Its id is stale from now on. */
 void wsp_give_peer(wspool *pool, struct wsp_peer *peer);
-/* Hands an identity to its hook; NULL is nothing. */
+/* Passes an identity to identity_free; NULL is allowed. */
 void wsp_free_identity(wspool *pool, void *identity);
 
 /* ------------------------------------------------------------ its handshake */
 
-/* Is it neither open nor refused yet? 1 or 0. */
+/* Returns 1 if the peer is in its handshake: neither open nor refused. Else 0. */
 static inline int wsp_in_handshake(const struct wsp_peer *peer)
 {
     return peer->conn.state <= WSP_HELD;
 }
-/* The peer's handshake, a new one when it has none; NULL: no memory. */
+/* Returns the peer's handshake object, a new one if it has none; NULL without memory. */
 static inline struct wsp_handshake *wsp_need_handshake(wspool *pool, struct wsp_peer *peer)
 {
     if (!peer->conn.work.handshake) {
@@ -48,7 +50,7 @@ static inline struct wsp_handshake *wsp_need_handshake(wspool *pool, struct wsp_
     }
     return peer->conn.work.handshake;
 }
-/* Takes a peer's handshake away from it; the caller gives it back. */
+/* Detaches the handshake object from the peer. The caller gives it back. */
 static inline struct wsp_handshake *wsp_detach_handshake(struct wsp_peer *peer)
 {
     struct wsp_handshake *handshake = peer->conn.work.handshake;

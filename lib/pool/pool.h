@@ -2,8 +2,8 @@
 /*
  * pool/pool.h - struct wspool: the state that the modules of this layer share.  Layer 4.
  *
- * This header has no .c file and knows no other module of the layer but handshake.h and keys.h. The modules
- * are listed from the bottom to the top; each calls those above it in the list only.
+ * This header has no .c file and knows no other module of the layer but handshake.h and keys.h. The
+ * modules are listed from the bottom to the top; each calls those above it in the list only.
  *
  *     side.h       the side record of a peer: identity, address, key
  *     handshake.h  what is kept of a peer until it is open or refused

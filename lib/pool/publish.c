@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pool/publish.c - broadcast and send: one image, one block, many queues. Layer 4. */
+/* pool/publish.c - broadcast and send: one encoded frame, one block, many queues.  Layer 4. */
 #include <string.h>
 
 #include <wspool/versioned.h>
@@ -10,7 +10,8 @@
 #include "pool/reap.h"
 #include "pool/shed.h"
 
-/* Room for an image, at the cost of others if need be. 0, FULL, TOO_BIG or NOMEM. */
+/* Reserves room for an encoded frame, and sheds peers if necessary. Returns 0, FULL, TOO_BIG or
+ * NOMEM. */
 static int make_room(wspool *pool, uint32_t image_len, uint8_t **room)
 {
     int error;
@@ -29,7 +30,7 @@ static int make_room(wspool *pool, uint32_t image_len, uint8_t **room)
     return 0;
 }
 
-/* A message that was looked at, and how long its plain image will be. */
+/* A checked message, and the length of its plain frame. */
 struct message {
     const void *data;
     size_t len;
@@ -37,14 +38,14 @@ struct message {
     uint8_t opcode;
 };
 
-/* A message was encoded. */
+/* Counts an encoded message. */
 static inline void count_image(wspool *pool, uint32_t len)
 {
     wsp_count_add(&pool->count.encoded, 1);
     wsp_count_add(&pool->count.encoded_bytes, len);
 }
 
-/* Writes the plain image of a message. 0, FULL, TOO_BIG or NOMEM. */
+/* Writes the plain frame of a message. Returns 0, FULL, TOO_BIG or NOMEM. */
 static int encode(wspool *pool, const struct message *checked, struct wsp_run *image)
 {
     uint8_t *room;
@@ -57,27 +58,27 @@ static int encode(wspool *pool, const struct message *checked, struct wsp_run *i
     return error;
 }
 
-/* What all calls ask of their options, when these are none or have our size. */
+/* Checks options that are absent or of this version's size. */
 static inline int read_options(const wspool_send_options *options, uint8_t *opcode)
 {
     *opcode = options && (options->flags & WSPOOL_BINARY) ? WSP_BINARY : WSP_TEXT;
     return options && (options->flags & ~WSPOOL_BINARY) != 0 ? WSPOOL_ERR_INVAL : 0;
 }
 
-/* Are they of a host that is older or newer than we are? 1 or 0. */
+/* Returns 1 if the options are those of a host compiled against an older or newer header. */
 static inline int are_others(const wspool_send_options *options)
 {
     return options && options->size != sizeof *options;
 }
 
-/* Those as ours. 0 or INVAL. */
+/* Converts such options to this version's. Returns 0 or INVAL. */
 static int convert_options(const wspool_send_options *theirs, wspool_send_options *ours)
 {
     *ours = (wspool_send_options){.size = sizeof *ours};
     return wspool_versioned_read(ours, sizeof *ours, theirs);
 }
 
-/* What all calls ask of their message. (A queue is larger than any head.) */
+/* Checks a message. (A queue is larger than any frame header.) */
 static int read_message(const wspool *pool, const void *bytes, size_t len, uint8_t opcode,
                         struct message *checked)
 {
@@ -92,7 +93,7 @@ static int read_message(const wspool *pool, const void *bytes, size_t len, uint8
     return 0;
 }
 
-/* The message that is to be sent at a position, asked of its writer. */
+/* Lets the writer make the message for a position. */
 static int ask_writer(const wspool *pool, const struct wsp_channel *channel, wspool_writer writer,
                       const struct wspool_position *position, uint8_t opcode,
                       struct message *checked)
@@ -102,14 +103,14 @@ static int ask_writer(const wspool *pool, const struct wsp_channel *channel, wsp
     if (writer.call(position, &message, writer.user) != 0) {
         return WSPOOL_ERR_STATE;
     }
-    /* It must not call the pool; one that does all the same may have changed the channel. */
+    /* It must not call the pool. A writer that does may have changed the channel. */
     if (pool->registry.gone != gone || channel->offset + 1 != position->offset) {
         return WSPOOL_ERR_STATE;
     }
     return read_message(pool, message.data, message.len, opcode, checked);
 }
 
-/* Messages were queued: they go out when flush_delay has passed since the first of them. */
+/* Messages were queued: they are written flush_delay after the first of them. */
 static void flush_soon(wspool *pool)
 {
     if (pool->config.flush_delay && pool->link.flush_at == UINT64_MAX) {
@@ -192,7 +193,7 @@ int wspool_broadcast(wspool *pool, wspool_channel channel, const void *message, 
                                     tally);
 }
 
-/* An image was queued for the one peer that it was made for. */
+/* Counts a frame that was queued for a single peer. */
 static inline void queued_one(wspool *pool, uint32_t len)
 {
     wsp_count_add(&pool->count.deliveries, 1);
@@ -201,7 +202,7 @@ static inline void queued_one(wspool *pool, uint32_t len)
     flush_soon(pool);
 }
 
-/* Encodes the message for one peer, and queues it. */
+/* Encodes the message for one peer and queues it. */
 static int send_to(wspool *pool, struct wsp_peer *peer, const struct message *checked)
 {
     struct wsp_link *link = &pool->link;
@@ -217,7 +218,7 @@ static int send_to(wspool *pool, struct wsp_peer *peer, const struct message *ch
         return error;
     }
     if (!out->open) {
-        return WSPOOL_ERR_STATE; /* it was shed to make room for this */
+        return WSPOOL_ERR_STATE; /* it was shed to make room for this message */
     }
     int result = wsp_conn_push(link, &peer->conn, &image);
     if (result < 0) {
@@ -226,13 +227,13 @@ static int send_to(wspool *pool, struct wsp_peer *peer, const struct message *ch
     queued_one(pool, image.bytes);
     wsp_conn_weigh(link, &peer->conn, wsp_conn_press(&pool->config));
     if (result > 0) {
-        /* Nobody shares what is sent to one: all of that memory is this peer's doing. */
+        /* No other peer shares these frames: all of their memory is due to this peer. */
         wsp_outq_tidy(&peer->conn.out, &link->stock, &link->blocks, pool->config.queue_bytes);
     }
     return 0;
 }
 
-/* The long way of a message to one peer, or to none, which leaves no question out. */
+/* The slow path of a message to one peer, or to a stale id: makes every check. */
 static WSP_SELDOM int send_anyhow(wspool *pool, struct wsp_peer *peer, const void *message,
                                   size_t len, uint8_t opcode)
 {
@@ -259,7 +260,7 @@ static WSP_SELDOM int send_anyhow(wspool *pool, struct wsp_peer *peer, const voi
     return error;
 }
 
-/* Options of another size. */
+/* Options of another version's size. */
 static WSP_SELDOM int send_converted(wspool *pool, wspool_id id, const void *message, size_t len,
                                      const wspool_send_options *theirs)
 {
@@ -268,10 +269,10 @@ static WSP_SELDOM int send_converted(wspool *pool, wspool_id id, const void *mes
     return error ? error : wspool_send(pool, id, message, len, &ours);
 }
 
-/* Nearly always a shorter way does. It asks for more than the long one, and so may do less: a queue
- * that stays below its pressure is within its limits, and an image that the open block has room for
- * is within the pool's; no hook is called, nothing can fail, and nothing is left to do on the way
- * out (but to wake a host that sleeps). So the image can be written last of all. */
+/* The fast path of nearly all messages. It checks more than the slow path, so that it can do
+ * less: a queue that stays below its high watermark is within its limits, and a frame that fits
+ * into the open block is within the pool's budget. No hook runs, nothing can fail, and no event
+ * is deferred. So the frame itself can be written last. */
 int wspool_send(wspool *pool, wspool_id id, const void *message, size_t len,
                 const wspool_send_options *options)
 {

@@ -2,10 +2,10 @@
 /*
  * pool/reap.c - see pool/reap.h.
  *
- * Peers that were marked in a walk, or in the middle of a frame, are dealt with here: they leave
- * their channels, the host hears of them, what they held is given back. A hook may mark more, so
- * the set is emptied with a bound; what is left waits for the next call, and wspool_deadline says
- * that there is one to make.
+ * Peers that were marked during a walk, or in the middle of a frame, are processed here: they leave
+ * their channels, the host is told, and their resources are freed. A hook may mark more peers, so
+ * the number of rounds is bounded. The rest waits for the next call, and wspool_deadline is 0 until
+ * then.
  */
 #include "pool/reap.h"
 
@@ -39,7 +39,8 @@ void wsp_reap_ended(wspool *pool, struct wsp_peer *peer)
         wsp_count_add(&pool->count.stages[WSPOOL_STAGE_FLUSHED].refused, 1);
     }
     if (conn->flags & WSP_EVENT_DROPPED) {
-        tell_dropped(pool, peer); /* since a hook may have published to it; its end comes last */
+        tell_dropped(pool, peer); /* a hook may have published to it; the report of its end comes
+                                     last */
     }
     wsp_count_sub(&pool->count.peers, 1);
     wsp_count_add(&pool->count.ended[conn->end], 1);
@@ -77,7 +78,7 @@ static void deal_with(wspool *pool, struct wsp_peer *peer)
     }
     wsp_reap_ended(pool, peer);
     if (conn->state == WSP_CLOSED && (conn->flags & WSP_HOSTED) && !(conn->flags & WSP_ACCEPTED)) {
-        wsp_give_peer(pool, peer); /* it never had a transport of ours */
+        wsp_give_peer(pool, peer); /* it never had a transport here */
     }
 }
 
@@ -85,7 +86,7 @@ void wsp_reap(wspool *pool)
 {
     uint64_t bound = 64 + 4 * (uint64_t)pool->peers.used;
     uint32_t slot;
-    wsp_enter(pool); /* hooks are called */
+    wsp_enter(pool); /* hooks run */
     while (bound-- > 0 && (slot = wsp_bitset_take(&pool->link.events)) != WSP_BITSET_END) {
         struct wsp_peer *peer = wsp_slots_at(&pool->peers, slot);
         deal_with(pool, peer);

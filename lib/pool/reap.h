@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool/reap.h - entering and leaving the pool, and the events that are dealt with last.  Layer 4.
+ * pool/reap.h - entering and leaving the pool, and the deferred events.  Layer 4.
  *
- * Every public call is one of three kinds. Readers look and change nothing. Calls that a hook may make
- * come in with wsp_enter and go out with wsp_leave; the outermost of them deals with the events of the
- * peers (struct wsp_link, `events`), so nothing is freed while a list is walked or a frame is read.
- * Calls that a hook may not make return REENTRANT when the pool is entered already.
+ * Every public call is of one of three kinds. Readers change nothing. Calls that are allowed in
+ * hooks begin with wsp_enter and end with wsp_leave; the outermost of them processes the deferred
+ * events of the peers (struct wsp_link, `events`), so nothing is freed while a list is walked or a
+ * frame is parsed. Calls that are not allowed in hooks return REENTRANT when the pool was entered
+ * before.
  */
 #ifndef WSP_POOL_REAP_H
 #define WSP_POOL_REAP_H
 
 #include "pool/pool.h"
 
-/* Deals with the peers in `events`. */
+/* Processes the peers in `events`. */
 void wsp_reap(wspool *pool);
-/* If the end of a peer's connection has not been dealt with yet: does so now. */
+/* Processes the end of a peer's connection now, if that has not happened yet. */
 void wsp_reap_ended(wspool *pool, struct wsp_peer *peer);
 
 static inline void wsp_enter(wspool *pool)
 {
     pool->depth++;
 }
-/* Beyond it sums of times could overflow: wspool.h says that no clock goes there. */
+/* Sums of times beyond it could overflow: wspool.h excludes such clocks. */
 #define WSP_NOW_MAX (UINT64_MAX - WSPOOL_LONGEST - (UINT64_C(1) << 60))
 
 static inline void wsp_enter_at(wspool *pool, uint64_t now)

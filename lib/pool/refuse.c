@@ -21,7 +21,7 @@ int wsp_queue_answer(wspool *pool, struct wsp_peer *peer, const wspool_answer *a
 
 /* ------------------------------------------------------------------ refusal */
 
-/* A raw peer gets its answer; then, or when that can't be, it is over. */
+/* Queues the answer of a raw peer; if there is none, or no memory, ends the peer at once. */
 static void answer_refused(wspool *pool, struct wsp_peer *peer, enum wspool_refusal refusal)
 {
     struct wsp_conn *conn = &peer->conn;
@@ -35,7 +35,7 @@ static void answer_refused(wspool *pool, struct wsp_peer *peer, enum wspool_refu
     wsp_conn_await(&pool->link, conn, pool->config.closing_time);
 }
 
-/* The books of a refusal, whoever is told of it. */
+/* Counts a refusal, raw or hosted. */
 static void count_refused(wspool *pool, struct wsp_peer *peer, enum wspool_refusal refusal)
 {
     enum wspool_stage stage = (enum wspool_stage)peer->conn.stage;
@@ -54,8 +54,8 @@ void wsp_refuse(wspool *pool, struct wsp_peer *peer, enum wspool_refusal refusal
 {
     struct wsp_conn *conn = &peer->conn;
     if (peer == pool->judged) {
-        /* A hook that was asked about it closes it: the request is still being read. Once its
-         * transport is gone nobody is left to be answered. */
+        /* A hook that judges this peer closes it, while the request is still being read. Once
+         * its transport has ended there is no one to answer. */
         if (pool->judged_answer != wsp_refused(WSPOOL_REFUSED_GONE)) {
             pool->judged_answer = wsp_refused(refusal);
         }
@@ -68,7 +68,7 @@ void wsp_refuse(wspool *pool, struct wsp_peer *peer, enum wspool_refusal refusal
     int pending = conn->state == WSP_PENDING;
     pool->held -= conn->state == WSP_HELD;
     if (!(conn->flags & WSP_HOSTED)) {
-        /* Away from HEAD first: the log hook may look at the peer, or close it. */
+        /* Leave the state HEAD first: the log hook may look at the peer, or close it. */
         conn->state = WSP_REFUSED;
         count_refused(pool, peer, refusal);
         if (conn->state == WSP_REFUSED) {

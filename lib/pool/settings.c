@@ -106,7 +106,7 @@ static int hooks_are_good(const wspool_config *c)
     return (mem == 0 || mem == 3) && (codec == 0 || codec == 4) && c->entropy.call;
 }
 
-/* One that could ever be chosen: see wsp_upgrade_subprotocol. */
+/* Returns 1 if the name could be chosen: see wsp_upgrade_subprotocol. */
 static int subprotocol_is_good(const char *name)
 {
     wspool_text text = {name, strlen(name)};
@@ -153,7 +153,7 @@ int wsp_settings_copy(wspool_config *copy, const wspool_config *given)
     if (!copy->mem.malloc) {
         copy->mem = wsp_mem_default;
     }
-    /* The origins are parsed into a form of their own; the host's list is not kept. */
+    /* Origins are parsed and stored elsewhere; the host's list is not kept. */
     const char *const *names = copy->subprotocols;
     for (size_t i = 0; names && names[i]; i++) {
         if (!subprotocol_is_good(names[i])) {

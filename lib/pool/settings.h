@@ -7,7 +7,8 @@
 
 #include <wspool/config.h>
 
-/* Copies a configuration of any size over the defaults, with lists of its own. INVAL, NOMEM. */
+/* Copies a configuration of any version's size over the defaults, and copies its lists. Returns
+ * 0, INVAL or NOMEM. */
 int wsp_settings_copy(wspool_config *copy, const wspool_config *given);
 /* Adds a copy of a subprotocol to those of a configuration; NULL: none. INVAL, NOMEM: then nothing
  * was changed. */

@@ -2,16 +2,15 @@
 /*
  * pool/shed.c - see pool/shed.h.
  *
- * What counts is memory, not bytes: a queue holds blocks, be it by a single byte of each, and a
- * block comes back only when nobody holds it any more.
+ * Memory counts, not bytes: a queue holds whole blocks, if only by one byte of each, and a block is
+ * freed only with its last reference.
  */
 #include "pool/shed.h"
 
 #include "pool/peers.h"
 
-/* Closes a blocked peer and frees what waits for it. A message that was sent in part holds its
- * whole block, and would until closing_time has passed: when it is the turn of a peer that is
- * closing already, that goes too, and its Close with it. */
+/* Closes a blocked peer and drops its queue. A partly sent message holds its whole block until
+ * closing_time has passed. A peer that is closing already is ended, together with its Close. */
 static void shed_peer(wspool *pool, struct wsp_conn *conn)
 {
     if (conn->state == WSP_OPEN) {
@@ -28,9 +27,9 @@ static int can_be_shed(const struct wsp_conn *conn)
     return conn->out.blocked && conn->out.bytes > 0 && !wsp_outq_under_way(&conn->out);
 }
 
-/* What a queue holds. A block's `seen` counts its holds by those who can be shed. */
+/* Memory that one queue holds. A block's `seen` counts the references of peers that can be shed. */
 struct held {
-    const struct wsp_block *before; /* of the queue's run before this one */
+    const struct wsp_block *before; /* block of the queue's previous run */
     uint64_t memory;
 };
 
@@ -50,7 +49,7 @@ static void add_block(const struct wsp_run *run, void *user)
     run->block->seen++;
 }
 
-/* A block that nobody else needs would come back. Each counts once. */
+/* Adds a block that would be freed, because no other peer refers to it. Each block counts once. */
 static void add_free_block(const struct wsp_run *run, void *user)
 {
     struct wsp_block *block = run->block;

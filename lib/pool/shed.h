@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool/shed.h - which peers are closed when the pool's budget for output is spent.  Layer 4.
+ * pool/shed.h - closes peers when the pool's output budget is used up.  Layer 4.
  */
 #ifndef WSP_POOL_SHED_H
 #define WSP_POOL_SHED_H
 
 #include "pool/pool.h"
 
-/* An encoded message of `len` bytes needs room. Sheds those blocked peers that hold most, all with
- * at least half of what the first of them has; but none when `len` bytes would not come back though
- * all were shed, for then others hold them. Returns how many were shed. */
+/* An encoded frame of `len` bytes needs room. Sheds the blocked peers that hold most memory: all
+ * that hold at least half as much as the first. Sheds none when shedding all of them would not
+ * free `len` bytes, because other peers hold the blocks too. Returns the number of peers that
+ * were shed. */
 uint32_t wsp_shed(wspool *pool, uint32_t len);
 
 #endif

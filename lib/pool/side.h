@@ -2,12 +2,12 @@
 /*
  * pool/side.h - the side record of a peer: what only some peers need.  Layer 4.
  *
- * A peer has one from the moment it needs one: at its beginning when it has an address or a key,
- * else when a verdict brings an identity. It is one allocation, of 16 bytes and those of the
- * address and the key, and lives until the peer is released. Most peers have none.
+ * A peer gets one when it needs one: at its beginning if it has an address or a key, otherwise when
+ * a verdict brings an identity. It is one allocation of 16 bytes plus address and key, and lives
+ * until the peer is released. Most peers have none.
  *
- * The peer owns the record (peer->side). The identity in it belongs to the host; whoever frees the
- * record gives the identity to the identity_free hook.
+ * The peer owns the record (peer->side). The identity in it belongs to the host: a caller that
+ * frees the record passes the identity to the identity_free hook.
  *
  * Invariants:
  * - a side record holds something: an identity, an address or a key;
@@ -31,17 +31,18 @@ struct wsp_side {
     char bytes[]; /* the address, then the key */
 };
 
-/* Makes the record of a peer that has none yet; nothing when address and key are both empty. 0,
- * INVAL when one of them is too long, NOMEM: then there still is none. */
+/* Makes the record of a peer that has none; does nothing when address and key are both empty.
+ * Returns 0, INVAL when one of them is too long, or NOMEM: then there is still none. */
 int wsp_side_make(struct wsp_side **side, const wspool_mem *mem, wspool_text address,
                   wspool_text key);
-/* Keeps an identity, in a new record when there is none. A NULL identity changes nothing. The
- * record must not have one yet. 0 or NOMEM: then the identity is still the caller's. */
+/* Stores an identity, in a new record if there is none. A NULL identity changes nothing. The
+ * record must not have one yet. Returns 0 or NOMEM: then the identity still belongs to the
+ * caller. */
 int wsp_side_identify(struct wsp_side **side, const wspool_mem *mem, void *identity);
 /* Frees the record, if there is one, and returns its identity or NULL. */
 void *wsp_side_free(struct wsp_side **side, const wspool_mem *mem);
 
-/* What the record holds; `side` may be NULL. They live as long as the record. */
+/* Return the contents of the record, valid as long as it; `side` may be NULL. */
 static inline void *wsp_side_identity(const struct wsp_side *side)
 {
     return side ? side->identity : NULL;
@@ -56,7 +57,7 @@ static inline wspool_text wsp_side_key(const struct wsp_side *side)
                 : (wspool_text){"", 0};
 }
 
-/* Do the invariants hold? 1 or 0; NULL is good. */
+/* Returns 1 if the invariants hold, else 0; NULL is valid. */
 int wsp_side_check(const struct wsp_side *side);
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool/stats.c - the numbers, and the check of the books. Nothing here changes anything.
- * Layer 4.
+ * pool/stats.c - reads the counters and checks the books. Changes nothing.  Layer 4.
  *
- * What wspool_check finds out, beside the invariants of the pool and of all modules (pool/check.h):
+ * wspool_check verifies, besides the invariants of the pool and of all modules (pool/check.h), that
  * - the equations of wspool/stats.h hold;
- * - gauges are what the peers, their queues and the registry add up to;
- * - each block is held as often as runs refer to it, and the store's bytes are those of all blocks.
+ * - the gauges are the sums over the peers, their queues and the registry;
+ * - each block has one reference per run that refers to it, and the store's bytes are those of all
+ *   blocks.
  */
 #include <wspool/versioned.h>
 #include "pool/check.h"
@@ -26,9 +26,9 @@ static struct wspool_stats read_counts(const wspool *pool)
     WSPOOL_GAUGES_OR_DERIVED(WSPOOL_X, WSPOOL_DERIVED)
 #undef WSPOOL_DERIVED
 #undef WSPOOL_X
-    /* Derived rather than kept, since it would be written with each message to each peer; the
-     * check of the books holds it against the queues themselves. Read from another thread, the
-     * others may be ahead of `queued`. */
+    /* Derived, because a stored value would be written with each message to each peer; the check
+     * of the books compares it with the queues. On another thread the other counters may be
+     * ahead of `queued`. */
     uint64_t left = stats.sent + stats.dropped_oldest + stats.dropped_closed;
     stats.waiting = stats.queued > left ? stats.queued - left : 0;
     for (size_t i = 0; i < WSPOOL_REFUSAL_COUNT; i++) {
@@ -73,8 +73,8 @@ static int equations_hold(const struct wspool_stats *s)
            s->queued == s->sent + s->dropped_oldest + s->dropped_closed + s->waiting;
 }
 
-/* A block is held once by each run, and once more while it is the open one. Three walks over all
- * runs: set the tallies to zero, count, compare. */
+/* A block has one reference per run, and one more while it is an open block. Three walks over
+ * all runs: clear the counts, count, compare. */
 struct block_books {
     uint64_t bytes;
     int good;
@@ -95,7 +95,7 @@ static void count_hold(const struct wsp_run *run, void *user)
 static void compare_block(struct wsp_block *block, struct block_books *books)
 {
     if (block->seen == 0) {
-        return; /* it was compared when another run led to it */
+        return; /* it was compared already, through another run */
     }
     books->good &= block->seen == block->holds && block->used <= block->cap;
     books->bytes += wsp_block_size(block);
@@ -138,7 +138,7 @@ static int blocks_hold(const wspool *pool, const struct wspool_stats *stats)
     return books.good && books.bytes == blocks->bytes && books.bytes == stats->block_bytes;
 }
 
-/* Every record, and what they add up to. */
+/* Checks every record, and the sums over them. */
 static int peers_hold(const wspool *pool, const struct wspool_stats *stats)
 {
     struct wsp_peer *peer;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pool/tick.c - the public calls about time: when there is something to do, and doing it. Layer 4. */
+/* pool/tick.c - the public calls about time: the next deadline, and the tick.  Layer 4. */
 #include <string.h>
 
 #include "pool/accept.h"
