@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/frames.h - frames as a peer may write them, for the tests of what reads and sends them.
+ * unit/frames.h - writes frames as a peer may send them, for the tests of parsers and senders.
  *
- * Written from RFC 6455 alone, and asks nothing of the library: what the tests compare the codec
- * with must not come from it. Nothing here is too wrong to be written: any bits, any opcode, any
- * form of a length.
+ * The file follows RFC 6455 alone and calls nothing of the library, so that the tests compare the
+ * codec with an independent source. It can write any bits, any opcode and any form of a length,
+ * also invalid ones.
  *
  *     struct frame_form form = {.first = FRAME_FIN | 1, .key = key};
  *     len = frame_write(out, &form, "hello", 5);
@@ -23,7 +23,7 @@ enum frame_length_form { FRAME_SHORTEST, FRAME_7_BITS, FRAME_16_BITS, FRAME_64_B
 struct frame_form {
     unsigned first;                     /* the first byte: FIN, reserved bits, opcode */
     const uint8_t *key;                 /* four bytes, or NULL: not masked */
-    enum frame_length_form length_form; /* of the length; 0: the shortest */
+    enum frame_length_form length_form; /* 0: the shortest form of the length */
 };
 
 static inline enum frame_length_form frame_shortest(uint64_t length)
@@ -31,7 +31,7 @@ static inline enum frame_length_form frame_shortest(uint64_t length)
     return length <= 125 ? FRAME_7_BITS : length <= 0xffff ? FRAME_16_BITS : FRAME_64_BITS;
 }
 
-/* The head of a frame; how long it is. */
+/* Writes the header of a frame. Returns its length. */
 static inline size_t frame_head(uint8_t *out, const struct frame_form *form, uint64_t length)
 {
     enum frame_length_form how = form->length_form ? form->length_form : frame_shortest(length);
@@ -56,7 +56,8 @@ static inline size_t frame_head(uint8_t *out, const struct frame_form *form, uin
     return n;
 }
 
-/* A whole frame; how long it is. `out` has room for FRAME_HEAD_MAX more than the payload. */
+/* Writes a whole frame and returns its length. `out` must have space for the payload and
+ * FRAME_HEAD_MAX bytes. */
 static inline size_t frame_write(uint8_t *out, const struct frame_form *form, const void *payload,
                                  size_t len)
 {
@@ -68,7 +69,7 @@ static inline size_t frame_write(uint8_t *out, const struct frame_form *form, co
     return n + len;
 }
 
-/* As a lawful client writes it: masked. */
+/* Writes a frame as a correct client does: masked. */
 static inline size_t frame_client(uint8_t *out, unsigned first, const void *payload, size_t len)
 {
     static const uint8_t key[4] = {0x37, 0xfa, 0x21, 0x3d};
@@ -76,7 +77,7 @@ static inline size_t frame_client(uint8_t *out, unsigned first, const void *payl
     return frame_write(out, &form, payload, len);
 }
 
-/* As a lawful server writes it: not masked. */
+/* Writes a frame as a correct server does: not masked. */
 static inline size_t frame_server(uint8_t *out, unsigned first, const void *payload, size_t len)
 {
     struct frame_form form = {.first = first};
@@ -90,7 +91,7 @@ static inline void frame_fill(uint8_t *out, size_t len, uint64_t *random)
     }
 }
 
-/* The length of the next piece when `left` bytes come in pieces: often tiny, never 0. */
+/* Returns the length of the next piece when `left` bytes come in pieces: often 1 or 2, never 0. */
 static inline size_t frame_piece(size_t left, uint64_t *random)
 {
     size_t most = test_below(random, 3) ? 1 + (size_t)test_below(random, 7) : left;

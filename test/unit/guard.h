@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/guard.h - memory between two inaccessible pages, so that one byte read too far crashes.
+ * unit/guard.h - memory between two inaccessible pages. A read of one byte too far crashes.
  *
  *     struct guard guard;
  *     guard_open(&guard, 65536);
@@ -8,7 +8,7 @@
  *     parse(guard_at_start(&guard, bytes, len), len);  // the byte before it can't be read
  *     guard_close(&guard);
  *
- * A guard holds one input at a time. To be included first, since it needs more than C11.
+ * A guard holds one input at a time. Include this file first, because it needs more than C11.
  */
 #ifndef WSP_TEST_UNIT_GUARD_H
 #define WSP_TEST_UNIT_GUARD_H
@@ -24,8 +24,8 @@
 #include "support.h"
 
 struct guard {
-    char *base;  /* of the first inaccessible page */
-    size_t page; /* bytes of a page */
+    char *base;  /* the first inaccessible page */
+    size_t page; /* bytes in a page */
     size_t room; /* accessible bytes between the two pages; whole pages */
 };
 
@@ -48,7 +48,7 @@ static inline void guard_close(struct guard *guard)
     guard->base = NULL;
 }
 
-/* Room for `len` bytes that ends where the memory ends, or begins where it begins. */
+/* Returns `len` bytes that end at the end of the memory, or begin at its beginning. */
 static inline char *guard_room_at_end(const struct guard *guard, size_t len)
 {
     assert_true(len <= guard->room);
@@ -61,7 +61,7 @@ static inline char *guard_room_at_start(const struct guard *guard, size_t len)
     return guard->base + guard->page;
 }
 
-/* Copies of the bytes there. */
+/* Copies the bytes to that place and returns the copy. */
 static inline char *guard_at_end(const struct guard *guard, const void *bytes, size_t len)
 {
     char *to = guard_room_at_end(guard, len);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/pool.h - a pool as its host sees it, for the tests of the rooms that are made of one.
+ * unit/pool.h - a pool as its host sees it, for the tests of the modules in lib/pool/.
  *
  *     struct host h;
  *     host_init(&h);                        // then change h.config
@@ -10,8 +10,9 @@
  *     assert_int_equal(h.calls[ON_OPEN], 1);
  *     host_end(&h);                         // frees the pool, and looks that nothing is left
  *
- * Every hook is counted, and then calls h.inside, when there is one. Identities that were granted
- * must have been freed once each at the end.
+ *
+ * Every hook call is counted; then the hook calls h.inside, when that is set. host_end checks that
+ * each granted identity was freed exactly once.
  */
 #ifndef WSP_TEST_UNIT_POOL_H
 #define WSP_TEST_UNIT_POOL_H
@@ -53,22 +54,22 @@ struct host {
     wspool_config config;
     wspool *pool;
     uint64_t now;
-    /* what the hooks answer, and do */
+    /* what the hooks return and do */
     wspool_verdict verdict;
-    int grant; /* with a verdict that accepts: a new identity */
+    int grant; /* with a verdict that accepts: grant a new identity */
     int full;
     void (*inside)(struct host *h, enum on hook, wspool_id id);
-    /* what they were told */
+    /* what the hooks were given */
     unsigned calls[HOOKS];
-    wspool_id asked; /* by the token hook, last */
+    wspool_id asked; /* the last peer that the token hook was asked about */
     wspool_answer answer;
     wspool_id answered;
     char opened[8192]; /* "channel|subprotocol|query" */
     char message[256];
     wspool_closed closed;
     wspool_log_record records[HOST_RECORDS];
-    /* what became of peers */
-    char out[HOST_PEERS][4096]; /* by slot: what was sent to the peer that is there */
+    /* what happened to the peers */
+    char out[HOST_PEERS][4096]; /* by slot: the bytes sent to the peer in that slot */
     size_t out_len[HOST_PEERS];
     unsigned released;
     struct identity identities[HOST_IDENTITIES];
@@ -124,7 +125,7 @@ static inline void host_on_verdict(wspool *pool, wspool_id id, const wspool_answ
     host_inside(h, ON_VERDICT, id);
 }
 
-/* By memcpy, so that the sanitizer sees what is read. */
+/* Uses memcpy, so that the sanitizer sees each byte that is read. */
 static inline void host_append(struct host *h, size_t *len, wspool_text text, char end)
 {
     assert_true(*len + text.len + 1 < sizeof h->opened);
@@ -243,7 +244,7 @@ static inline struct wspool_stats host_stats(const struct host *h)
     return stats;
 }
 
-/* The books balance, and each refusal is counted in one stage. */
+/* Checks that the counters balance and that each refusal is counted in exactly one stage. */
 static inline void host_check(const struct host *h)
 {
     struct wspool_stats s = host_stats(h);
@@ -274,7 +275,8 @@ static inline void host_end(struct host *h)
 
 #define HOST_KEY "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
 
-/* A request as a raw peer sends it: `more` are further lines, without the last line's end. */
+/* Writes a request as a raw peer sends it. `more` holds further header lines, the last of them
+ * without its line end. */
 static inline size_t host_request(char *room, size_t size, const char *target, const char *more)
 {
     int len =
@@ -286,7 +288,7 @@ static inline size_t host_request(char *room, size_t size, const char *target, c
     return (size_t)len;
 }
 
-/* A masked text frame, its key all zero. */
+/* Writes a masked text frame whose masking key is all zero. */
 static inline size_t host_frame(char *room, const char *text)
 {
     size_t len = strlen(text);
@@ -310,7 +312,7 @@ static inline wspool_id host_open(struct host *h)
 
 static inline int host_feed(struct host *h, wspool_id id, const void *bytes, size_t len)
 {
-    char *copy = malloc(len + 1); /* it is the host's, and gone afterwards */
+    char *copy = malloc(len + 1); /* the host owns it and frees it after the call */
     memcpy(copy, bytes, len);
     int answer = wspool_feed(h->pool, id, copy, len, h->now);
     memset(copy, 0xee, len + 1);
@@ -327,7 +329,7 @@ static inline wspool_id host_come(struct host *h, const char *target, const char
     return id;
 }
 
-/* Writes what is there for one peer. */
+/* Sends all pending output of one peer. */
 static inline void host_write(struct host *h, wspool_id id)
 {
     struct iovec vectors[16];
@@ -344,7 +346,7 @@ static inline void host_write(struct host *h, wspool_id id)
     assert_int_equal(wspool_ack(h->pool, id, total, h->now), 0);
 }
 
-/* A turn of the loop, until nobody wants anything. */
+/* Runs turns of the loop until no peer has anything to send. */
 static inline void host_settle(struct host *h)
 {
     wspool_id id;
@@ -365,11 +367,11 @@ static inline void host_pass(struct host *h, uint64_t time)
 {
     h->now += time;
     host_settle(h);
-    h->now += WSPOOL_SECOND + 2 * WSPOOL_MILLISECOND; /* a last chance lasts no longer */
+    h->now += WSPOOL_SECOND + 2 * WSPOOL_MILLISECOND; /* a last chance is shorter than that */
     host_settle(h);
 }
 
-/* What was sent to the peer in that slot begins with this. */
+/* Checks that the bytes sent to the peer in that slot begin with `begins`. */
 static inline void host_expect(const struct host *h, wspool_id id, const char *begins)
 {
     const char *out = h->out[wspool_slot(id)];
@@ -378,7 +380,7 @@ static inline void host_expect(const struct host *h, wspool_id id, const char *b
     }
 }
 
-/* And ends with this. */
+/* Checks that the bytes sent to the peer in that slot end with `ends`. */
 static inline void host_expect_end(const struct host *h, wspool_id id, const char *ends)
 {
     const char *out = h->out[wspool_slot(id)];
@@ -390,7 +392,8 @@ static inline void host_expect_end(const struct host *h, wspool_id id, const cha
 
 /* ------------------------------------------------------------------ hosted */
 
-/* The same request, as the host's own HTTP server has read it. */
+/* Makes the same request in the parsed form in which a host with its own HTTP server hands it
+ * in. */
 static inline int host_upgrade(struct host *h, const char *target, wspool_id *id,
                                wspool_answer *answer)
 {
@@ -405,7 +408,7 @@ static inline int host_upgrade(struct host *h, const char *target, wspool_id *id
         {HOST_TEXT("Sec-WebSocket-Version"), HOST_TEXT("13")},
         {HOST_TEXT("Sec-WebSocket-Key"), HOST_TEXT("dGhlIHNhbXBsZSBub25jZQ==")},
     };
-    char *copy = malloc(strlen(target) + 1); /* lives for the call only */
+    char *copy = malloc(strlen(target) + 1); /* valid for the call only */
     memcpy(copy, target, strlen(target) + 1);
     wspool_request request = {.size = sizeof request,
                               .method = HOST_TEXT("GET"),

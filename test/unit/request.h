@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/request.h - requests for the tests of what reads them.
+ * unit/request.h - requests for the tests of the modules that read them.
  *
  *     for (int form = 0; form < REQUEST_FORMS; form++) {
  *         struct test_request r;
@@ -10,10 +10,13 @@
  *         request_free(&r);
  *     }
  *
- * Headers are given one per line, "Name: value", a line may also be "Name:". Every request is
- * made in three forms, and must be answered alike in each: as a host would hand it in, each
- * single text ending at an inaccessible page; the same, each beginning right behind one; and as
- * bytes of a head that were parsed. The last is left out (answer 0) when no head can be so.
+ *
+ * Headers are given one per line as "Name: value" or "Name:". Every request is made in three forms,
+ * and the code under test must give the same result for each:
+ * - as a host hands it in, each text ending at an inaccessible page;
+ * - the same, each text beginning right behind an inaccessible page;
+ * - as the bytes of an HTTP head that were parsed. request_make returns 0 for this form when no
+ *   head can have these texts.
  */
 #ifndef WSP_TEST_UNIT_REQUEST_H
 #define WSP_TEST_UNIT_REQUEST_H
@@ -122,7 +125,7 @@ static inline int request_make(struct test_request *r, int form, const char *tar
     return 1;
 }
 
-/* Its headers, until the next call. */
+/* Returns the headers of the request. The result is valid until the next call. */
 static inline const struct wsp_headers *headers_of(const wspool_request *request)
 {
     static struct wsp_headers found;
@@ -131,7 +134,7 @@ static inline const struct wsp_headers *headers_of(const wspool_request *request
     return &found;
 }
 
-/* Is it exactly this string? */
+/* Returns 1 if the text equals the string. */
 static inline int text_equals(wspool_text text, const char *string)
 {
     return text.len == strlen(string) && memcmp(text.data, string, text.len) == 0;

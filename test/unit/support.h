@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/support.h - what the unit tests share: TEST, an allocator that counts and can fail, and
- * random numbers that are the same in every run.
+ * unit/support.h - the tools that all unit tests share: TEST, an allocator that counts and can
+ * fail, and random numbers that are the same in every run.
  *
  *     struct test_mem mem = {0};
  *     wspool_mem hooks = test_mem_hooks(&mem);
@@ -10,7 +10,7 @@
  *     ...
  *     assert_int_equal(mem.live, 0);   // a leak
  *
- * To try a scenario with each allocation failing once:
+ * To run a scenario with each allocation failing once:
  *
  *     for (size_t n = 1;; n++) {
  *         struct test_mem mem = {.fail_at = n};
@@ -18,9 +18,9 @@
  *         if (mem.failures == 0) break; // it needs fewer than n
  *     }
  *
- * A realloc counts as one allocation, and always moves the block, so that a pointer kept too long
- * is found by the sanitizer. Blocks are filled with 0xa5 when they are handed out. A free of what
- * this allocator never gave, or gave to another test_mem, fails the test.
+ * A realloc counts as one allocation and always moves the block, so that the sanitizer finds a
+ * pointer that was kept too long. Blocks are filled with 0xa5 when they are allocated. A free of a
+ * block that this allocator never returned, or that another test_mem returned, fails the test.
  */
 #ifndef WSP_TEST_UNIT_SUPPORT_H
 #define WSP_TEST_UNIT_SUPPORT_H
@@ -34,17 +34,17 @@
 #include "../tools/test.h"
 
 struct test_mem {
-    size_t fail_at;  /* counts down with each allocation; the one that makes it 0 fails */
-    int fail_on;     /* once one has failed, all fail, until fail_at and this are set anew */
-    size_t calls;    /* allocations asked for, failed ones too */
-    size_t failures; /* of these, how many failed */
-    size_t live;     /* blocks handed out and not given back: a leak at the end */
-    size_t bytes;    /* ... and their bytes */
-    size_t peak;     /* the most bytes there ever were */
+    size_t fail_at;  /* each allocation decrements it; the one that makes it 0 fails */
+    int fail_on;     /* after one failure all fail, until this and fail_at are set anew */
+    size_t calls;    /* allocations requested, including failed ones */
+    size_t failures; /* how many of these failed */
+    size_t live;     /* blocks not freed yet: a leak at the end */
+    size_t bytes;    /* bytes in these blocks */
+    size_t peak;     /* the highest value of `bytes` */
 };
 
-/* In front of each block; 16 bytes more than a multiple of the cache line would be aligned by
- * chance, and 32 keep malloc's own alignment. */
+/* In front of each block. 32 bytes keep the alignment of malloc. 16 bytes would put some blocks
+ * on a cache line by chance. */
 struct test_mem_head {
     struct test_mem *owner;
     size_t size;
@@ -126,7 +126,7 @@ static inline wspool_mem test_mem_hooks(struct test_mem *mem)
     return hooks;
 }
 
-/* splitmix64: a state that is any number, and the same numbers from it in every run. */
+/* splitmix64: any state is valid, and the same state gives the same numbers in every run. */
 static inline uint64_t test_random(uint64_t *state)
 {
     uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
@@ -135,7 +135,7 @@ static inline uint64_t test_random(uint64_t *state)
     return z ^ z >> 31;
 }
 
-/* A number below `end`, which is not 0. */
+/* Returns a number below `end`. `end` must not be 0. */
 static inline uint64_t test_below(uint64_t *state, uint64_t end)
 {
     return test_random(state) % end;

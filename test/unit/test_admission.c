@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_admission.c - policy/admission.h: the stages in their order, what the hooks are
- * asked, and what becomes of what they answer.
+ * unit/test_admission.c - policy/admission.h: the order of the stages, the arguments of the hooks,
+ * and the use of their results.
+ *
+ * Each case judges a request in all three forms of request.h and compares the results. Requests
+ * with exactly one fault show which stage refuses, with which status, and which hooks were called
+ * before it. The codec of toy.h shows how extensions are negotiated.
  */
 #include "request.h"
 #include "toy.h"
@@ -15,14 +19,14 @@
     "Host: a.example\nUpgrade: websocket\nConnection: Upgrade\nSec-WebSocket-Version: "            \
     "13\n" KEY_LINE
 
-/* A door: what a request is held against, and what the hooks say and were asked. */
+/* What a request is checked against, what the hooks return and what they were asked. */
 struct door {
     struct wsp_admission admission;
     wspool_config config;
     wspool_mem mem;
     struct wsp_routes routes;
     struct wsp_origins origins;
-    wspool *pool; /* never looked at: any address will do */
+    wspool *pool; /* never dereferenced: any address will do */
     /* the token hook */
     wspool_verdict verdict;
     int tokens;
@@ -43,7 +47,7 @@ static void on_token(wspool *pool, wspool_id id, const wspool_request *request, 
     assert_ptr_equal(pool, d->pool);
     assert_true(id == ID);
     assert_int_equal(out->size, sizeof *out);
-    assert_int_equal(out->kind, WSPOOL_REFUSE); /* a no, unless we say otherwise */
+    assert_int_equal(out->kind, WSPOOL_REFUSE); /* the default is a refusal */
     assert_int_equal(out->refusal, 0);
     assert_null(out->identity);
     assert_in_range(request->token.len, 1, sizeof d->token - 1);
@@ -62,7 +66,7 @@ static int on_capacity(wspool *pool, wspool_id id, const wspool_request *request
     d->capacities++;
     d->request_given = request != NULL;
     if (request) {
-        assert_int_equal(request->token.len, 0); /* nobody but the token hook sees it */
+        assert_int_equal(request->token.len, 0); /* only the token hook may see the token */
         assert_null(request->token.data);
     }
     return d->full;
@@ -101,7 +105,7 @@ static void close_door(struct door *d)
     wsp_origins_fini(&d->origins, &d->mem);
 }
 
-/* Judges in each form that a request may have; the answers must be the same. */
+/* Judges the request in each form; the results must be the same. */
 static int judge(struct door *d, const char *target, const char *headers, struct wsp_entry *entry)
 {
     int answer = 0, first = 1;
@@ -115,7 +119,7 @@ static int judge(struct door *d, const char *target, const char *headers, struct
         assert_true(first || answer == again);
         answer = again;
         first = 0;
-        /* What points into the request does not outlive it. */
+        /* Clears it: a pointer into the request does not outlive the request. */
         entry->query = (wspool_text){0};
         request_free(&r);
     }
@@ -140,7 +144,7 @@ TEST(request_comes_in_when_all_is_well)
     assert_int_equal(d.tokens, REQUEST_FORMS);
     assert_int_equal(d.capacities, REQUEST_FORMS);
     assert_true(d.request_given);
-    /* What the hooks were given. */
+    /* The arguments of the hooks. */
     assert_string_equal(d.token, "secret");
     assert_ptr_equal(d.seen.route_user, &d.routes);
     assert_int_equal(d.seen.channel.len, 3);
@@ -149,13 +153,13 @@ TEST(request_comes_in_when_all_is_well)
     close_door(&d);
 }
 
-/* One thing wrong at each stage, the cheap ones first. */
+/* Each entry has one fault. The stages come in their order, cheap checks first. */
 static const struct fault {
     const char *what;
     enum wspool_stage stage;
     enum wspool_refusal refusal;
-    const char *target;  /* NULL: a good one */
-    const char *headers; /* NULL: good ones */
+    const char *target;  /* NULL: a valid target */
+    const char *headers; /* NULL: valid headers */
 } faults[] = {
     {"target", WSPOOL_STAGE_REQUEST_LINE, WSPOOL_REFUSED_MALFORMED, "no slash", NULL},
     {"route", WSPOOL_STAGE_REQUEST_LINE, WSPOOL_REFUSED_NO_ROUTE, "/nowhere", NULL},
@@ -193,7 +197,7 @@ TEST(request_is_refused_at_its_stage_when_one_thing_is_wrong)
         if (answer != -(int)f->refusal - 1 || entry.stage != f->stage) {
             fail_msg("%s: refused with %d at %d", f->what, -answer - 1, entry.stage);
         }
-        assert_int_equal(d.tokens, 0); /* hooks of the host come last */
+        assert_int_equal(d.tokens, 0); /* the hooks of the host are called last */
         assert_int_equal(d.capacities, 0);
         assert_null(entry.identity);
         close_door(&d);
@@ -232,7 +236,7 @@ TEST(method_and_version_are_looked_at_first)
     }
 }
 
-/* A full pool answers before it asks anybody anything, but not before the request is a good one. */
+/* A full pool refuses before any hook is called, but only after the request was found valid. */
 TEST(request_is_refused_when_the_pool_is_full_or_draining)
 {
     struct door d;
@@ -259,7 +263,7 @@ TEST(token_is_not_asked_for_when_the_route_is_open_or_nobody_judges)
     assert_int_equal(judge(&d, "/open?token=t", GOOD_HEADERS, &entry), WSP_ADMITTED);
     assert_null(entry.identity);
     assert_int_equal(d.tokens, 0);
-    assert_true(d.capacities > 0); /* that is asked everywhere */
+    assert_true(d.capacities > 0); /* the capacity hook is called on every route */
     d.config.token.call = NULL;
     assert_int_equal(judge(&d, "/none", GOOD_HEADERS, &entry), WSP_ADMITTED);
     d.config.capacity.call = NULL;
@@ -283,7 +287,7 @@ TEST(token_is_looked_for_in_the_configured_places_only)
     close_door(&d);
 }
 
-/* Every refusal that there is, and some that there are not. */
+/* All refusals that exist, and some values that are none. */
 TEST(refusal_of_a_verdict_is_taken_when_it_is_one_of_a_verdict)
 {
     for (int n = -2; n < WSPOOL_REFUSAL_COUNT + 3; n++) {
@@ -298,7 +302,7 @@ TEST(refusal_of_a_verdict_is_taken_when_it_is_one_of_a_verdict)
         d.verdict.refusal = (enum wspool_refusal)n;
         assert_int_equal(judge(&d, "/none?token=t", GOOD_HEADERS, &entry), expected);
         assert_int_equal(entry.stage, WSPOOL_STAGE_TOKEN);
-        assert_null(entry.identity); /* it comes with a yes only */
+        assert_null(entry.identity); /* a refusal carries no identity */
         assert_int_equal(d.capacities, 0);
         assert_int_equal(wsp_admission_resume(&d.admission, ID, &d.verdict, &entry), expected);
         assert_null(entry.identity);
@@ -338,7 +342,8 @@ TEST(capacity_is_a_no_when_it_is_anything_but_zero)
         d.full = answers[i];
         assert_int_equal(judge(&d, "/none?token=t", GOOD_HEADERS, &entry), REFUSED(CAPACITY));
         assert_int_equal(entry.stage, WSPOOL_STAGE_CAPACITY);
-        assert_ptr_equal(entry.identity, &d); /* it was given, and is to be freed */
+        /* the hook gave an identity, and the caller must free it */
+        assert_ptr_equal(entry.identity, &d);
         close_door(&d);
     }
 }
@@ -352,7 +357,7 @@ TEST(offer_that_comes_first_is_taken_when_there_are_many)
 {
     static const struct {
         const char *headers;
-        const char *agreed; /* NULL: nothing */
+        const char *agreed; /* NULL: nothing was negotiated */
         unsigned form, reading;
         size_t asked;
     } cases[] = {
@@ -367,7 +372,8 @@ TEST(offer_that_comes_first_is_taken_when_there_are_many)
         {OFFERS "x-toy;form=16, x-toy;reading=16, x-toy;form=2;reading=3", AGREED, 2, 3, 3},
         {OFFERS "x-toy;form=15;reading=15", "x-toy; form=15; reading=15", 15, 15, 1},
         {OFFERS "a, b;c, d;e=f", NULL, 0, 0, 3},
-        {OFFERS "x-toy;a=\"\\b\", x-toy;a;b;c;d;e;f;g;h;i", NULL, 0, 0, 0}, /* passed over */
+        /* the offer is skipped */
+        {OFFERS "x-toy;a=\"\\b\", x-toy;a;b;c;d;e;f;g;h;i", NULL, 0, 0, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct door d;
@@ -383,7 +389,7 @@ TEST(offer_that_comes_first_is_taken_when_there_are_many)
         } else {
             assert_null(wsp_entry_extension(&entry));
         }
-        /* once in each form that the request was judged in, and no further */
+        /* the codec is asked once per form of the request, and not again */
         assert_true(toy.agrees == (REQUEST_FORMS - 1) * cases[i].asked ||
                     toy.agrees == REQUEST_FORMS * cases[i].asked);
         close_door(&d);
@@ -401,7 +407,8 @@ TEST(list_of_extensions_is_refused_when_malformed_even_behind_an_agreement)
         OFFERS "x-toy, a;b=\"c d\"",
         OFFERS "a;b;c;d;e;f;g;h;i;j;=",
     };
-    for (int with = 0; with < 2; with++) { /* without a codec they are ignored, but not these */
+    /* without a codec extensions are ignored, but a malformed header is not */
+    for (int with = 0; with < 2; with++) {
         for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
             struct door d;
             struct wsp_entry entry;
@@ -444,7 +451,7 @@ TEST(agreement_is_not_taken_when_it_is_nonsense)
     }
 }
 
-/* The longest answer has its NUL in the last place. */
+/* Makes a response of the longest accepted length: its NUL is the last byte of the buffer. */
 static int agree_at_length(const wspool_extension *offer, unsigned wishes, wspool_agreement *out,
                            void *user)
 {

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* unit/test_bitset.c - base/bitset.h against an array of flags, and without memory. */
+/*
+ * unit/test_bitset.c - base/bitset.h: a set of small numbers that is walked in ascending order.
+ *
+ * Random additions, removals and walks are compared with an array of flags, at several capacities.
+ * Other cases make the allocations fail, and check the ends of the range and of each word.
+ */
 #include "support.h"
 #include "base/bitset.h"
 #include <wspool/error.h>
@@ -55,7 +60,8 @@ TEST(take_finds_a_member_when_it_was_added_below_those_taken)
     assert_int_equal(wsp_bitset_reserve(&set, &wsp_mem_default, 10000), 0);
     wsp_bitset_add(&set, 9000);
     assert_int_equal(wsp_bitset_take(&set), 9000);
-    wsp_bitset_add(&set, 9000); /* the one just taken, as a host that comes back does */
+    /* adds the number just taken, as a host does with a peer that is ready again */
+    wsp_bitset_add(&set, 9000);
     assert_int_equal(wsp_bitset_take(&set), 9000);
     assert_int_equal(wsp_bitset_empty(&set), 1);
     wsp_bitset_add(&set, 5);
@@ -63,7 +69,7 @@ TEST(take_finds_a_member_when_it_was_added_below_those_taken)
     assert_int_equal(wsp_bitset_take(&set), 5);
     assert_int_equal(wsp_bitset_take(&set), 9001);
     assert_int_equal(wsp_bitset_take(&set), WSP_BITSET_END);
-    assert_int_equal(set.low, WSP_BITSET_END); /* asking again costs nothing */
+    assert_int_equal(set.low, WSP_BITSET_END); /* a second walk costs nothing */
     wsp_bitset_fini(&set, &wsp_mem_default);
 }
 
@@ -98,7 +104,7 @@ TEST(set_agrees_with_an_array_when_it_changes_and_grows)
             assert_int_equal(wsp_bitset_reserve(&set, &hooks, room), 0);
             assert_true(set.capacity >= room);
         }
-        /* Sparse for a while, then dense: both levels get holes. */
+        /* Sparse for a while, then dense, so that both levels get holes. */
         uint32_t number = (uint32_t)test_below(&seed, room);
         unsigned what = (unsigned)test_below(&seed, 8);
         if (what < (step / 3000 % 2 ? 2u : 5u)) {

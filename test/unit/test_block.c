@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_block.c - wire/block.h: images lie side by side, never change while somebody holds
- * them, and the memory of all of it stays within its limit.
+ * unit/test_block.c - wire/block.h: encoded frames lie side by side in blocks, never change while a
+ * reference is held, and all blocks together stay within their limit.
+ *
+ * Each step compares the module's counters with what the counting allocator gave out. A random test
+ * holds and releases frames in any order, and compares every held frame with what was written.
  */
 #include "support.h"
 #include "frames.h"
@@ -37,7 +40,7 @@ static uint64_t memory_for(uint32_t cap)
     return sizeof(struct wsp_block) + cap;
 }
 
-/* What is always true: the numbers agree with the memory that was asked for. */
+/* Checks that the counters agree with the memory that was allocated. */
 static void check(const struct world *w)
 {
     const struct wsp_blocks *blocks = &w->blocks;
@@ -62,7 +65,7 @@ static void check(const struct world *w)
     }
 }
 
-/* Writes an image of `len` times the byte; the run is not held. */
+/* Writes an encoded frame of `len` times the byte. No reference to the run is held. */
 static struct wsp_run publish(struct world *w, uint32_t len, uint8_t byte)
 {
     int error = 1;
@@ -99,7 +102,7 @@ static void expect_filled(const struct wsp_run *run, uint8_t byte)
     }
 }
 
-/* --------------------------------------------------------------------- */
+/* ------------------------------------------------------ one open block */
 
 TEST(images_when_published_in_a_row_lie_side_by_side)
 {
@@ -144,13 +147,13 @@ TEST(block_when_held_is_never_written_below_its_end)
     struct world w;
     world_open(&w, UINT64_MAX);
     struct wsp_run held = publish_held(&w, 100, 1);
-    struct wsp_run second = publish(&w, 100, 2); /* nobody takes it */
+    struct wsp_run second = publish(&w, 100, 2); /* no reference is held */
     struct wsp_run third = publish_held(&w, 100, 3);
     assert_int_equal(second.offset, 100);
     assert_int_equal(third.offset, 200);
     let_go(&w, &third);
     struct wsp_run fourth = publish(&w, 100, 4);
-    assert_int_equal(fourth.offset, 300); /* the first is still held */
+    assert_int_equal(fourth.offset, 300); /* the first frame is still held */
     expect_filled(&held, 1);
     expect_filled(&second, 2);
     expect_filled(&third, 3);
@@ -165,7 +168,7 @@ TEST(block_when_full_is_followed_by_another_and_lives_until_it_is_let_go)
     struct world w;
     struct wsp_run runs[40];
     world_open(&w, UINT64_MAX);
-    /* Four fit: the fifth would end behind the block. */
+    /* Four frames fit into a block: the fifth would end behind it. */
     for (uint32_t i = 0; i < 40; i++) {
         runs[i] = publish_held(&w, WSP_BLOCK_BYTES / 4, (uint8_t)i);
         assert_int_equal(runs[i].offset, i % 4 * (WSP_BLOCK_BYTES / 4));
@@ -173,7 +176,8 @@ TEST(block_when_full_is_followed_by_another_and_lives_until_it_is_let_go)
             assert_ptr_equal(runs[i].block, runs[i - 1].block);
         } else if (i > 0) {
             assert_ptr_not_equal(runs[i].block, runs[i - 1].block);
-            assert_int_equal(runs[i - 1].block->holds, 4); /* not the open one any more */
+            /* the store released its reference to the full block */
+            assert_int_equal(runs[i - 1].block->holds, 4);
         }
     }
     assert_int_equal(w.mem.live, 10);
@@ -181,7 +185,7 @@ TEST(block_when_full_is_followed_by_another_and_lives_until_it_is_let_go)
     for (uint32_t i = 0; i < 40; i++) {
         expect_filled(&runs[i], (uint8_t)i);
     }
-    /* In any order: the last to let go of a block gives it back. */
+    /* The references may go in any order: the last release of a block frees it. */
     for (uint32_t i = 0; i < 40; i++) {
         uint32_t at = i * 7 % 40;
         let_go(&w, &runs[at]);
@@ -203,7 +207,7 @@ TEST(image_when_exactly_a_block_fits_and_one_byte_more_gets_its_own)
     assert_int_equal(larger.offset, 0);
     struct wsp_run huge = publish_held(&w, 5000000, 3);
     assert_int_equal(huge.block->cap, 5000000);
-    /* What comes behind it does not go into it: it is full. */
+    /* The block is full, so the next frame goes into another one. */
     struct wsp_run small = publish_held(&w, 5, 4);
     assert_ptr_not_equal(small.block, huge.block);
     assert_int_equal(small.block->cap, WSP_BLOCK_BYTES);
@@ -211,7 +215,7 @@ TEST(image_when_exactly_a_block_fits_and_one_byte_more_gets_its_own)
     expect_filled(&larger, 2);
     expect_filled(&huge, 3);
     let_go(&w, &huge);
-    assert_int_equal(w.blocks.free_list.count, 0); /* far too large to be kept */
+    assert_int_equal(w.blocks.free_list.count, 0); /* the block is too large to be kept for reuse */
     let_go(&w, &larger);
     let_go(&w, &exact);
     let_go(&w, &small);
@@ -234,7 +238,7 @@ TEST(room_when_asked_for_but_not_used_changes_nothing)
     world_close(&w);
 }
 
-/* --------------------------------------------------------------- two sorts */
+/* ---------------------------------------------- open block and block aside */
 
 TEST(images_when_of_two_sorts_lie_side_by_side_with_their_own)
 {
@@ -260,14 +264,14 @@ TEST(images_when_of_two_sorts_lie_side_by_side_with_their_own)
         let_go(&w, &runs[i % 2][i / 2]);
     }
     assert_int_equal(w.blocks.bytes, 2 * memory_for(WSP_BLOCK_BYTES));
-    /* each is written from its own beginning again */
+    /* each block is written from its beginning again */
     for (uint32_t sort = 0; sort < 2; sort++) {
         struct wsp_run again = publish(&w, 5, 1);
         assert_ptr_equal(again.block, runs[sort][0].block);
         assert_int_equal(again.offset, 0);
         wsp_blocks_swap(&w.blocks);
     }
-    world_close(&w); /* gives both back */
+    world_close(&w); /* frees both */
 }
 
 TEST(block_aside_when_nobody_holds_it_does_not_stand_in_the_way)
@@ -277,12 +281,13 @@ TEST(block_aside_when_nobody_holds_it_does_not_stand_in_the_way)
     world_open(&w, memory_for(WSP_BLOCK_BYTES) + memory_for(50000) - 1);
     struct wsp_run plain = publish(&w, 100, 1);
     wsp_blocks_swap(&w.blocks);
-    struct wsp_run other = publish(&w, 100, 2); /* two small ones have room */
+    struct wsp_run other = publish(&w, 100, 2); /* a block has space for two small frames */
     assert_ptr_not_equal(other.block, plain.block);
     wsp_blocks_swap(&w.blocks);
-    struct wsp_run large = publish_held(&w, 50000, 3); /* this and a small one have none */
+    /* a large and a small frame do not fit into one block */
+    struct wsp_run large = publish_held(&w, 50000, 3);
     assert_null(w.blocks.aside);
-    /* one that is held stays */
+    /* a block that is held stays */
     wsp_blocks_swap(&w.blocks);
     assert_null(wsp_blocks_room(&w.blocks, 1, &error));
     assert_int_equal(error, WSPOOL_ERR_FULL);
@@ -295,7 +300,7 @@ TEST(block_aside_when_nobody_holds_it_does_not_stand_in_the_way)
     world_close(&w);
 }
 
-/* Nor is it given up for nothing: only when the limit is what is in the way. */
+/* The block set aside is freed only when the limit stands in the way, and not for nothing. */
 TEST(block_aside_when_there_is_room_or_no_memory_stays)
 {
     struct world w;
@@ -327,14 +332,14 @@ TEST(room_when_over_the_limit_is_full_and_changes_nothing)
     assert_null(wsp_blocks_room(&w.blocks, 11, &error));
     assert_int_equal(error, WSPOOL_ERR_FULL);
     check(&w);
-    /* What is open goes on to be of use. */
+    /* The open block can still be used. */
     struct wsp_run rest = publish_held(&w, 10, 9);
     assert_ptr_equal(rest.block, runs[2].block);
     expect_filled(&runs[2], 2);
     let_go(&w, &runs[0]);
     struct wsp_run after = publish_held(&w, 11, 10);
     assert_int_equal(after.offset, 0);
-    assert_int_equal(w.mem.calls, 3); /* the block that came back */
+    assert_int_equal(w.mem.calls, 3); /* the block that was freed is used again */
     let_go(&w, &after);
     let_go(&w, &rest);
     let_go(&w, &runs[2]);
@@ -362,7 +367,7 @@ TEST(room_when_one_byte_over_the_limit_is_full)
     world_close(&w);
 }
 
-/* A spare that is larger than what was asked for counts with all of its memory. */
+/* A free block that is larger than requested counts with all of its memory. */
 TEST(spare_when_it_would_pass_the_limit_is_not_taken)
 {
     struct world w;
@@ -434,7 +439,7 @@ TEST(spares_when_too_many_or_too_large_are_freed)
     for (uint32_t i = 0; i < 10; i++) {
         let_go(&w, &runs[i]);
     }
-    assert_int_equal(w.blocks.free_list.count, 3); /* a fourth would pass 1 MiB */
+    assert_int_equal(w.blocks.free_list.count, 3); /* a fourth would exceed 1 MiB */
     world_close(&w);
 }
 
@@ -461,7 +466,7 @@ TEST(spare_when_more_than_twice_too_large_or_too_small_is_not_taken)
     struct world w;
     world_open(&w, UINT64_MAX);
     struct wsp_run large = publish_held(&w, 100000, 1);
-    struct wsp_run hold = publish_held(&w, WSP_BLOCK_BYTES, 2); /* opens another */
+    struct wsp_run hold = publish_held(&w, WSP_BLOCK_BYTES, 2); /* opens another block */
     let_go(&w, &large);
     assert_int_equal(w.blocks.free_list.count, 1);
     struct wsp_run small = publish_held(&w, 100, 3);
@@ -482,7 +487,7 @@ TEST(spare_when_more_than_twice_too_large_or_too_small_is_not_taken)
     world_close(&w);
 }
 
-/* Every image that is held is compared with what was written, after each step. */
+/* After each step every held frame is compared with what was written. */
 TEST(images_when_held_at_random_never_change)
 {
     enum { HELD = 60 };

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_broadcast.c - channel/broadcast.h: who gets a message, what happens to those whose
- * queue is full, and that all of it is counted.
+ * unit/test_broadcast.c - channel/broadcast.h: which members get a message, what happens to members
+ * whose queue is full, and that each delivery and each drop is counted.
  *
- * A crowd is a link with peers that are all open and members of one channel. Its messages are
- * numbered: the payload begins with the number, so that what a peer was sent can be read back.
+ * A crowd is a link with open peers that are members of one channel. Its messages are numbered: the
+ * payload begins with the number, so that a test can read back what each peer was sent. The last
+ * test runs random publishes, writes and allocation failures for each policy, and checks that the
+ * counters balance.
  */
 #include <wspool/wspool.h>
 
@@ -15,7 +17,7 @@
 #include "link/coding.h"
 
 #define SMALL 8u           /* bytes of an ordinary payload */
-#define IMAGE (2u + SMALL) /* ... and of its image */
+#define IMAGE (2u + SMALL) /* bytes of its encoded frame */
 #define NOW (1000 * WSPOOL_SECOND)
 
 struct crowd {
@@ -29,13 +31,13 @@ struct crowd {
     uint32_t peer_count;
     struct wsp_channel *channel;
     uint32_t published;
-    struct wsp_bytes *sent; /* for each peer: what its transport took */
+    struct wsp_bytes *sent; /* for each peer: what its transport accepted */
     struct toy toy;
-    uint8_t payload[1000]; /* of the last message */
+    uint8_t payload[1000]; /* payload of the last message */
     uint32_t payload_len;
 };
 
-/* Peers take forms in turn: 0 (plain), 1, 2 ... below this. */
+/* Peers use the encodings 0 (plain), 1, 2 ... below this number in turn. */
 static uint32_t forms = 1;
 
 static struct wsp_timer *timer_at(void *owner, uint32_t slot)
@@ -66,7 +68,7 @@ static int join(struct crowd *c, uint32_t peer)
                              10);
 }
 
-/* The first `members` of the `peers` are members of the channel. */
+/* Makes `peers` peers; the first `members` of them join the channel. */
 static void begin(struct crowd *c, uint32_t peers, uint32_t members, enum wspool_slow slow)
 {
     struct wsp_siphash_key seed = {1, 2};
@@ -154,7 +156,7 @@ static void end(struct crowd *c)
     free(c->peers);
 }
 
-/* The image of the next message, with `len` bytes of payload. */
+/* Encodes the next message with `len` bytes of payload. */
 static struct wsp_run encode(struct crowd *c, uint32_t len)
 {
     uint8_t *payload = c->payload;
@@ -171,7 +173,7 @@ static struct wsp_run encode(struct crowd *c, uint32_t len)
     return wsp_blocks_commit(&c->link.blocks, image_len);
 }
 
-/* Broadcasts the message that was encoded last: this is its plain image. */
+/* Broadcasts the message that was encoded last. `image` is its plain encoded frame. */
 static void walk(struct crowd *c, struct wsp_channel *channel, const struct wsp_run *image,
                  const struct wsp_peer *except, wspool_tally *tally)
 {
@@ -205,7 +207,7 @@ static size_t peek(struct wsp_conn *conn, struct iovec *vectors, int *n)
     return total;
 }
 
-/* So many of the bytes last peeked were written. */
+/* Acknowledges `bytes` of the bytes last peeked. */
 static void written(struct crowd *c, uint32_t peer, const struct iovec *vectors, size_t bytes)
 {
     size_t left = bytes;
@@ -219,7 +221,7 @@ static void written(struct crowd *c, uint32_t peer, const struct iovec *vectors,
     assert_int_equal(wsp_conn_ack(&c->link, &c->peers[peer].conn, bytes), 0);
 }
 
-/* The peer's transport takes everything. */
+/* The transport of the peer accepts everything. */
 static void flush(struct crowd *c, uint32_t peer)
 {
     struct wsp_conn *conn = &c->peers[peer].conn;
@@ -232,7 +234,8 @@ static void flush(struct crowd *c, uint32_t peer)
     check(c);
 }
 
-/* The numbers of the messages that the peer was sent whole, at most `max`; how many. */
+/* Stores the numbers of the messages that were sent whole to the peer, at most `max`. Returns
+ * how many. */
 static uint32_t numbers_of(const struct crowd *c, uint32_t peer, uint32_t *numbers, uint32_t max)
 {
     const struct wsp_bytes *sent = &c->sent[peer];
@@ -246,7 +249,7 @@ static uint32_t numbers_of(const struct crowd *c, uint32_t peer, uint32_t *numbe
         if (frame[0] == (0x80 | WSP_BINARY)) {
             assert_true(count < max);
             memcpy(&numbers[count++], frame + (frame[1] < 126 ? 2 : 4), sizeof *numbers);
-        } else if (frame[0] == (0xc0 | WSP_BINARY)) { /* in the form that it takes, no other */
+        } else if (frame[0] == (0xc0 | WSP_BINARY)) { /* in the peer's own encoding only */
             uint8_t message[1000];
             uint32_t form = peer % forms;
             assert_true(form > 0 && count < max && frame[1] < 126);
@@ -257,13 +260,13 @@ static uint32_t numbers_of(const struct crowd *c, uint32_t peer, uint32_t *numbe
             memcpy(&numbers[count++], message, sizeof *numbers);
         } else {
             assert_int_equal(frame[0], 0x80 | WSP_CLOSE);
-            assert_int_equal(at + image, sent->len); /* nothing comes behind a Close */
+            assert_int_equal(at + image, sent->len); /* nothing follows a Close */
         }
     }
     return count;
 }
 
-/* Its transport takes nothing. */
+/* The transport of the peer accepts nothing. */
 static void block(struct crowd *c, uint32_t peer)
 {
     struct wsp_conn *conn = &c->peers[peer].conn;
@@ -297,9 +300,9 @@ static int has_event(struct crowd *c, uint32_t peer, unsigned event)
     return (c->peers[peer].conn.flags & event) != 0;
 }
 
-/* --------------------------------------------------------------- who gets it */
+/* ---------------------------------------------------------------- recipients */
 
-/* The walk asks for records a few places ahead: the list ends exactly where its members do. */
+/* The walk prefetches records a few places ahead: it must not read past the end of the list. */
 TEST(message_goes_to_every_member_when_there_are_any_number)
 {
     static const uint32_t counts[] = {0, 1, 2, 11, 12, 13, 14, 23, 24, 25, 100};
@@ -322,13 +325,15 @@ TEST(message_goes_to_every_member_when_there_are_any_number)
             const struct wsp_outq *out = &c.peers[i].conn.out;
             assert_int_equal(out->count, 1);
             assert_int_equal(out->bytes, IMAGE);
-            assert_ptr_equal(out->first.block, image.block); /* the one image */
+            /* all members share one encoded frame */
+            assert_ptr_equal(out->first.block, image.block);
             assert_int_equal(out->first.offset, image.offset);
             assert_true(wsp_bitset_has(&c.link.attention, i));
         }
         assert_int_equal(c.peers[n].conn.out.count, 0);
         assert_false(wsp_bitset_has(&c.link.attention, n));
-        assert_int_equal(image.block->holds, n + 1); /* each queue, and the store */
+        /* one reference per queue, and one of the store */
+        assert_int_equal(image.block->holds, n + 1);
         free(exact.members);
         end(&c);
     }
@@ -343,7 +348,7 @@ TEST(messages_are_one_run_when_published_one_behind_the_other)
     for (int i = 0; i < 3; i++) {
         assert_tally(publish(&c), 20, 0, 0, 0, 0);
     }
-    assert_int_equal(c.mem.calls, calls); /* nor does the burst allocate anything */
+    assert_int_equal(c.mem.calls, calls); /* a burst allocates nothing either */
     for (uint32_t i = 0; i < 20; i++) {
         assert_null(c.peers[i].conn.out.more);
         assert_int_equal(c.peers[i].conn.out.first.count, 4);
@@ -375,7 +380,7 @@ TEST(one_gets_nothing_when_it_is_excepted)
 {
     struct crowd c;
     begin(&c, 15, 14, WSPOOL_SLOW_CLOSE);
-    for (uint32_t i = 0; i < 15; i++) { /* the last one is no member: it excepts nobody */
+    for (uint32_t i = 0; i < 15; i++) { /* the last exception is no member: nobody is excepted */
         assert_tally(publish_except(&c, SMALL, &c.peers[i]), i < 14 ? 13 : 14, 0, 0, 0, 0);
         for (uint32_t k = 0; k < 15; k++) {
             assert_int_equal(c.peers[k].conn.out.count, k < 14 && k != i);
@@ -385,7 +390,7 @@ TEST(one_gets_nothing_when_it_is_excepted)
     end(&c);
 }
 
-/* Peers that have ended, or are closing, are members until the way out of the call. */
+/* Peers that have ended, or are closing, stay members until the call returns. */
 TEST(dead_are_passed_over_when_they_are_members_still)
 {
     for (uint32_t dead = 0; dead < 14; dead++) {
@@ -415,16 +420,17 @@ TEST(tally_calls_those_slow_that_are_blocked)
         wsp_bitset_remove(&c.link.attention, i);
     }
     assert_tally(publish(&c), 5, 2, 0, 0, 0);
-    for (uint32_t i = 0; i < 5; i++) { /* who is blocked is not asked to write */
+    for (uint32_t i = 0; i < 5; i++) { /* a blocked peer is not reported as ready to write */
         assert_int_equal(wsp_bitset_has(&c.link.attention, i), i != 1 && i != 3);
     }
     publish(&c);
     publish(&c);
-    assert_tally(publish(&c), 0, 0, 5, 0, 0); /* and who did not get it is not slow, but dropped */
+    /* a member that did not get the message counts as dropped, not as slow */
+    assert_tally(publish(&c), 0, 0, 5, 0, 0);
     end(&c);
 }
 
-/* ------------------------------------------------------------- the policies */
+/* ----------------------------------------------------------------- policies */
 
 static void fill(struct crowd *c, uint32_t messages)
 {
@@ -455,7 +461,7 @@ TEST(newest_is_dropped_when_the_messages_are_full)
     end(&c);
 }
 
-/* A queue of exactly as many bytes as fit, and one byte less. */
+/* With a limit of exactly the bytes that fit, and of one byte less. */
 TEST(newest_is_dropped_when_the_bytes_are_full)
 {
     for (uint32_t room = 3 * IMAGE - 1; room <= 3 * IMAGE; room++) {
@@ -497,7 +503,7 @@ TEST(oldest_give_way_in_number_when_a_large_one_comes)
         begin(&c, 1, 1, WSPOOL_SLOW_DROP_OLDEST);
         c.config.queue_bytes = room;
         fill(&c, 3);
-        /* As long as three: two of the three must go, or all when a byte is missing. */
+        /* A message as long as three: two of the three must go, or all when one byte is missing. */
         uint32_t gone = room == 4 * IMAGE ? 2 : 3;
         assert_tally(publish_except(&c, 3 * IMAGE - 2, NULL), 1, 0, 0, gone, 0);
         assert_int_equal(c.peers[0].conn.dropped, gone);
@@ -539,7 +545,8 @@ TEST(peer_is_closed_when_full_and_that_is_the_policy)
         flush(&c, 1);
         assert_tally(publish(&c), 1, 0, 0, 0, 2);
         assert_true(wsp_count_read(&c.count.slow_closes) == 2);
-        assert_true(wsp_count_read(&c.count.dropped_closed) == 8); /* what waited for them */
+        /* the messages that waited for closed peers */
+        assert_true(wsp_count_read(&c.count.dropped_closed) == 8);
         assert_true(wsp_count_read(&c.count.dropped_newest) == 0);
         const struct wsp_conn *conn = &c.peers[0].conn;
         assert_int_equal(conn->state, WSP_CLOSING);
@@ -548,7 +555,7 @@ TEST(peer_is_closed_when_full_and_that_is_the_policy)
         assert_true(has_event(&c, 0, WSP_EVENT_LEAVE));
         assert_false(has_event(&c, 0, WSP_EVENT_DROPPED));
         assert_int_equal(c.peers[1].conn.state, WSP_OPEN);
-        assert_int_equal(c.channel->count, 3); /* nothing changes the list while it is walked */
+        assert_int_equal(c.channel->count, 3); /* the list does not change while it is walked */
         assert_tally(publish(&c), 1, 0, 0, 0, 0);
         flush(&c, 0);
         assert_sent(&c, 0, NULL, 0); /* only the Close */
@@ -558,12 +565,12 @@ TEST(peer_is_closed_when_full_and_that_is_the_policy)
 
 /* -------------------------------------------------------------- no memory */
 
-/* Peers whose last run can't grow need a chunk for a second one. */
+/* Leaves the peer with a last run that can't grow, so that the next message needs a second run. */
 static void make_gap(struct crowd *c, uint32_t peer)
 {
     struct iovec vectors[16];
     int n;
-    (void)peek(&c->peers[peer].conn, vectors, &n); /* what is under way does not grow */
+    (void)peek(&c->peers[peer].conn, vectors, &n); /* a run that is being written does not grow */
 }
 
 TEST(newest_is_dropped_when_there_is_no_memory_for_a_run)
@@ -619,12 +626,9 @@ TEST(close_ends_the_peer_when_there_is_no_memory_for_it)
     end(&c);
 }
 
-/* ------------------------------------------------------------------ at random */
+/* --------------------------------------------------------------- encodings */
 
-/* What a peer was sent is a part of what was published, in its order. */
-/* ------------------------------------------------------------------- forms */
-
-#define LONG 60u /* bytes of a payload that is shorter in any form, in which it has: */
+#define LONG 60u /* bytes of a payload that is shorter in every encoding but the plain one: */
 static uint32_t image_of(uint32_t form)
 {
     return form == 0 ? 2 + LONG : 2 + 6 + 2 * (form - 1);
@@ -634,7 +638,7 @@ static void begin_forms(struct crowd *c, uint32_t peers, uint32_t of_forms, enum
 {
     forms = of_forms;
     begin(c, peers, peers, slow);
-    c->published = 1; /* 0 would look like what follows it */
+    c->published = 1; /* 0 would look like the bytes that follow it */
 }
 
 static void end_forms(struct crowd *c)
@@ -676,7 +680,7 @@ TEST(members_get_an_image_of_their_own_form)
 TEST(form_is_not_made_when_nobody_reads_it)
 {
     struct crowd c;
-    begin_forms(&c, 4, 4, WSPOOL_SLOW_CLOSE); /* one reader of each */
+    begin_forms(&c, 4, 4, WSPOOL_SLOW_CLOSE); /* one reader of each encoding */
     assert_tally(publish_except(&c, LONG, &c.peers[2]), 3, 0, 0, 0, 0);
     wsp_conn_end(&c.link, &c.peers[3].conn, WSPOOL_END_FAILED);
     assert_tally(publish_except(&c, LONG, &c.peers[0]), 2, 0, 0, 0, 0);
@@ -692,7 +696,7 @@ TEST(form_is_not_made_when_nobody_reads_it)
     end_forms(&c);
 }
 
-/* As many bytes as two plain images have: for those who read less, more messages fit. */
+/* The limit equals two plain frames: more messages fit for members with a shorter encoding. */
 TEST(limit_in_bytes_is_of_what_a_member_reads)
 {
     for (uint32_t room = 2 * (2 + LONG) - 1; room <= 2 * (2 + LONG); room++) {
@@ -733,7 +737,7 @@ TEST(oldest_give_way_in_each_form)
         for (uint32_t i = 1; i <= 2; i++) {
             publish_except(&c, bytes ? 8 : LONG, NULL);
         }
-        for (uint32_t k = 4; k < 8; k++) { /* the first is sent in part, and so stays */
+        for (uint32_t k = 4; k < 8; k++) { /* the first is partly sent, so it stays */
             struct wsp_conn *conn = &c.peers[k].conn;
             (void)peek(conn, vectors, &n);
             written(&c, k, vectors, 1);
@@ -756,7 +760,7 @@ TEST(oldest_give_way_in_each_form)
             if (k >= 4) {
                 assert_int_equal(got[0], 1);
             }
-            for (uint32_t i = 0; i < count; i++) { /* the newest, without a gap */
+            for (uint32_t i = 0; i < count; i++) { /* the newest messages, without a gap */
                 if (k < 4) {
                     assert_int_equal(got[i], 30 - count + 1 + i);
                 }
@@ -776,11 +780,12 @@ TEST(slow_are_closed_in_each_form)
 {
     struct crowd c;
     begin_forms(&c, 8, 4, WSPOOL_SLOW_CLOSE);
-    c.config.queue_bytes = 2 * (2 + LONG); /* three messages in form 1, two plain ones */
+    c.config.queue_bytes = 2 * (2 + LONG); /* three messages in encoding 1, two plain ones */
     assert_tally(publish_except(&c, LONG, NULL), 8, 0, 0, 0, 0);
     assert_tally(publish_except(&c, LONG, NULL), 8, 0, 0, 0, 0);
     flush(&c, 4);
-    assert_tally(publish_except(&c, LONG, NULL), 7, 0, 0, 0, 1); /* 0 was plain, and full */
+    /* peer 0 uses the plain encoding, and its queue was full */
+    assert_tally(publish_except(&c, LONG, NULL), 7, 0, 0, 0, 1);
     assert_int_equal(c.peers[0].conn.state, WSP_CLOSING);
     assert_int_equal(c.peers[4].conn.state, WSP_OPEN);
     for (uint32_t k = 1; k < 8; k++) {
@@ -790,7 +795,7 @@ TEST(slow_are_closed_in_each_form)
     end_forms(&c);
 }
 
-/* No memory for the codec, none for the image: the message is the plain one then. */
+/* Without memory for the codec or for the encoded frame, members get the plain message. */
 TEST(members_get_it_plain_when_it_can_t_be_coded)
 {
     for (size_t n = 1; n <= 3; n++) {
@@ -838,7 +843,7 @@ static void another_comes(struct crowd *c, uint32_t peer)
     c->sent[peer].len = 0;
 }
 
-/* Published with an allocation that may fail. */
+/* Publishes while an allocation may fail. */
 static void publish_at_random(struct crowd *c, uint64_t *seed, uint64_t sums[4])
 {
     wspool_tally t = {.size = sizeof t};
@@ -853,11 +858,11 @@ static void publish_at_random(struct crowd *c, uint64_t *seed, uint64_t sums[4])
     assert_true(t.slow <= t.queued);
 }
 
-/* For a long time, with transports that take something, nothing, or everything. */
+/* Runs for many steps, with transports that accept nothing, a part or everything. */
 TEST(books_balance_when_everything_happens_at_random)
 {
     enum { PEERS = 30, STEPS = 6000 };
-    for (int way = 0; way < 6; way++) { /* each policy, with one form and with five */
+    for (int way = 0; way < 6; way++) { /* each policy, with one encoding and with five */
         int slow = WSPOOL_SLOW_CLOSE + way % 3;
         struct crowd c;
         uint64_t seed = 11 + (uint64_t)slow, sums[4] = {0};
@@ -875,12 +880,12 @@ TEST(books_balance_when_everything_happens_at_random)
             case 1:
                 flush(&c, i);
                 break;
-            case 2: { /* some of it */
+            case 2: { /* a part of it */
                 size_t total = peek(conn, vectors, &n);
                 written(&c, i, vectors, (size_t)test_below(&seed, total + 1));
                 break;
             }
-            case 3: /* a write that lasts */
+            case 3: /* a write that stays under way */
                 (void)peek(conn, vectors, &n);
                 break;
             case 4:

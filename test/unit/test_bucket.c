@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* unit/test_bucket.c - base/bucket.h: bursts, the rate in the long run, and the ends of time. */
+/*
+ * unit/test_bucket.c - base/bucket.h: bursts, the average rate, and the limits of time.
+ *
+ * Random draws are compared with an exact bucket in floating point. The difference must stay within
+ * the error of the coarse timestamps.
+ */
 #include "support.h"
 #include "base/bucket.h"
 
@@ -45,7 +50,7 @@ TEST(bucket_is_full_again_but_not_fuller_when_it_rested)
     assert_int_equal(wsp_bucket_draw(&bucket, 100, 10, 100, 12 * SECOND), 1);
     assert_int_equal(wsp_bucket_draw(&bucket, 100, 10, 100, 9000 * SECOND), 1);
     assert_int_equal(wsp_bucket_draw(&bucket, 100, 10, 1, 9000 * SECOND), 0);
-    /* One that was never touched has not saved up either. */
+    /* A bucket that was never touched does not hold more than `burst` either. */
     struct wsp_bucket late = {0};
     assert_int_equal(wsp_bucket_draw(&late, 3, 10, 3, 9000 * SECOND), 1);
     assert_int_equal(wsp_bucket_draw(&late, 3, 10, 1, 9000 * SECOND), 0);
@@ -67,7 +72,8 @@ TEST(rate_holds_in_the_long_run_when_somebody_asks_all_the_time)
                 ns += step * SECOND / 1000;
             }
             ns -= step * SECOND / 1000;
-            /* Not one token more than time brought, and none lost but by the coarse stamp. */
+            /* No more tokens than the elapsed time gives, and none lost except by the coarse
+             * timestamp. */
             uint64_t brought = (uint64_t)((double)ns / 1e9 * rates[i]);
             assert_true(drawn <= burst + brought + 1);
             assert_true(drawn + 1 + rates[i] * STAMP / SECOND + 1 >= burst + brought);
@@ -93,12 +99,13 @@ TEST(draws_stay_within_the_law_when_costs_and_pauses_are_random)
             uint32_t cost = (uint32_t)test_below(&seed, burst + 2);
             int drawn = wsp_bucket_draw(&bucket, burst, rate, cost, ns);
             assert_true(bucket.spent <= burst);
-            /* The stamps of both ends are rounded down: each can be off by one. */
+            /* Both timestamps are rounded down: each can be off by one unit. */
             double slack = 2.0 + 2.0 * (double)STAMP / 1e9 * rate;
             double left = (double)(burst - bucket.spent) + (drawn ? cost : 0);
             assert_true(left <= tokens + slack && left >= tokens - slack);
             assert_true(drawn == (cost <= left));
-            tokens = burst - bucket.spent; /* or the differences would add up at the brim */
+            /* otherwise the differences would add up at the full bucket */
+            tokens = burst - bucket.spent;
         }
     }
 }
@@ -122,7 +129,7 @@ TEST(numbers_do_not_overflow_when_they_are_as_large_as_can_be)
     uint64_t nine_years = (UINT64_C(1) << 58) - 1;
     assert_int_equal(wsp_bucket_draw(&bucket, UINT32_MAX, UINT32_MAX, UINT32_MAX, nine_years), 1);
     assert_int_equal(wsp_bucket_draw(&bucket, UINT32_MAX, UINT32_MAX, 1, nine_years), 0);
-    /* Two stamps bring what two stamps bring, wherever they lie. */
+    /* Two units of time bring the tokens of two units, at any point in time. */
     uint64_t seed = 7;
     for (int i = 0; i < 1000; i++) {
         uint64_t ns = test_below(&seed, nine_years - 2 * STAMP) + 2 * STAMP;

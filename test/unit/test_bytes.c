@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* unit/test_bytes.c - base/bytes.h: growth up to a limit, and failing allocation. */
+/*
+ * unit/test_bytes.c - base/bytes.h: a byte buffer that grows up to a limit.
+ *
+ * The cases append to buffers with different limits and check each capacity, and that a failed
+ * allocation leaves the contents unchanged.
+ */
 #include "support.h"
 #include "base/bytes.h"
 #include <wspool/error.h>
 
-#define MOST ((size_t)65536) /* where a test is about something else */
+#define MOST ((size_t)65536) /* the limit, in tests that are not about it */
 
 static int append(struct wsp_bytes *bytes, const wspool_mem *mem, const void *data, size_t len)
 {
@@ -84,7 +89,7 @@ TEST(capacity_ends_at_the_most)
         assert_int_equal(bytes.cap, i <= 256 ? 256 : i <= 512 ? 512 : i <= 1024 ? 1024 : 1500);
     }
     wsp_bytes_fini(&bytes, &hooks);
-    /* a step that would come near the end goes there at once */
+    /* a step that would come near the limit goes to the limit at once */
     for (size_t i = 1; i <= 1300; i++) {
         assert_int_equal(wsp_bytes_append(&bytes, &hooks, "x", 1, 1300), 0);
         assert_int_equal(bytes.cap, i <= 256 ? 256 : i <= 512 ? 512 : 1300);

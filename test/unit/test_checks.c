@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_checks.c - the checks of the rooms: each invariant in a room's head comment is broken
- * by hand here, and the check of the room must say so; for those of a pool, wspool_check.
+ * unit/test_checks.c - the check function of each module. Each invariant in the head comment of a
+ * module is broken by hand, and the module's check must report it. For the pool that is
+ * wspool_check.
  *
- * The tests of map, bitset, timers, outq, conn, registry and stats break more of theirs.
+ * The tests of map, bitset, timers, outq, conn, registry and stats break more of their own
+ * invariants.
  */
 #include "pool.h"
 #include "frames.h"
@@ -12,7 +14,7 @@
 #include "policy/route.h"
 #include "pool/side.h"
 
-/* While `place` is `value` the check says no; before and afterwards it says yes. */
+/* While `place` has `value` the check fails; before and afterwards it succeeds. */
 #define BROKEN(check, place, value)                                                                \
     do {                                                                                           \
         assert_int_equal((check), 1);                                                              \
@@ -45,7 +47,7 @@ TEST(map_is_wrong_when_a_node_lies_elsewhere)
         nodes[i].node = (struct wsp_map_node){.key = &nodes[i].key, .key_len = 1};
         assert_int_equal(wsp_map_add(&map, &hooks, &nodes[i].node), 0);
     }
-    BROKEN(wsp_map_check(&map), nodes[0].key, 'z'); /* its hash is another's */
+    BROKEN(wsp_map_check(&map), nodes[0].key, 'z'); /* its hash is that of another key */
     BROKEN(wsp_map_check(&map), nodes[0].node.hash, nodes[0].node.hash + 1);
     BROKEN(wsp_map_check(&map), nodes[0].node.key_len, 0);
     BROKEN(wsp_map_check(&map), map.count, 4);
@@ -74,14 +76,14 @@ TEST(slots_are_wrong_when_taken_and_free_are_mixed_up)
     assert_int_equal(*next, 1);
     BROKEN(wsp_slots_check(&slots), records[2]->index, 1);
     BROKEN(wsp_slots_check(&slots), records[2]->generation, 2); /* free, but in no list */
-    BROKEN(wsp_slots_check(&slots), records[3]->generation, 3); /* taken, but in the list */
+    BROKEN(wsp_slots_check(&slots), records[3]->generation, 3); /* used, but in the free list */
     BROKEN(wsp_slots_check(&slots), slots.used, 2);
     BROKEN(wsp_slots_check(&slots), slots.used, 4);
     BROKEN(wsp_slots_check(&slots), slots.used, 7);
     BROKEN(wsp_slots_check(&slots), slots.first_free, 3);  /* slot 4 is lost */
-    BROKEN(wsp_slots_check(&slots), slots.first_free, 99); /* never used */
-    BROKEN(wsp_slots_check(&slots), slots.first_free, 0);  /* taken */
-    BROKEN(wsp_slots_check(&slots), *next, 4);             /* round and round */
+    BROKEN(wsp_slots_check(&slots), slots.first_free, 99); /* a slot that was never used */
+    BROKEN(wsp_slots_check(&slots), slots.first_free, 0);  /* a slot in use */
+    BROKEN(wsp_slots_check(&slots), *next, 4);             /* a cycle */
     BROKEN(wsp_slots_check(&slots), *next, UINT32_MAX);
     BROKEN(wsp_slots_check(&slots), slots.chunk_count, 0);
     BROKEN(wsp_slots_check(&slots), slots.chunk_cap, 0);
@@ -126,7 +128,7 @@ TEST(timers_are_wrong_when_one_lies_in_another_list)
     BROKEN(wsp_timers_check(&timers), timers.occupied[0], 0);
     BROKEN(wsp_timers_check(&timers), timers.occupied[1], 1);
     BROKEN(wsp_timers_check(&timers), timers.first[0][1], WSP_TIMER_NONE);
-    BROKEN(wsp_timers_check(&timers), timers.tick, 1); /* beyond `until` */
+    BROKEN(wsp_timers_check(&timers), timers.tick, 1); /* later than `until` */
 }
 
 TEST(bucket_is_wrong_when_more_is_spent_than_it_holds)
@@ -151,7 +153,7 @@ TEST(free_list_is_wrong_when_it_is_not_as_long_as_counted)
     BROKEN(wsp_freelist_check(&list), list.keep, 1);
     BROKEN(wsp_freelist_check(&list), list.size, sizeof(void *) - 1);
     BROKEN(wsp_freelist_check(&list), list.first, NULL);
-    BROKEN(wsp_freelist_check(&list), *one, two); /* round and round */
+    BROKEN(wsp_freelist_check(&list), *one, two); /* a cycle */
     wsp_freelist_fini(&list, &hooks);
     assert_int_equal(mem.live, 0);
 }
@@ -184,8 +186,9 @@ TEST(blocks_are_wrong_when_holds_or_bytes_are)
     assert_non_null(wsp_blocks_room(&blocks, 10, &error));
     struct wsp_run run = wsp_blocks_commit(&blocks, 10);
     wsp_block_hold(run.block);
-    assert_non_null(wsp_blocks_room(&blocks, WSP_BLOCK_BYTES, &error)); /* a second one */
-    wsp_block_release(run.block);                                       /* the first is a spare */
+    assert_non_null(wsp_blocks_room(&blocks, WSP_BLOCK_BYTES, &error)); /* a second block */
+    /* the first goes to the free list */
+    wsp_block_release(run.block);
     assert_int_equal(blocks.free_list.count, 1);
     struct wsp_block *open = blocks.open, *spare = (void *)blocks.free_list.first;
     BROKEN(wsp_blocks_check(&blocks), open->holds, 0);
@@ -194,16 +197,16 @@ TEST(blocks_are_wrong_when_holds_or_bytes_are)
     BROKEN(wsp_blocks_check(&blocks), spare->holds, 1);
     BROKEN(wsp_blocks_check(&blocks), spare->store, &other);
     BROKEN(wsp_blocks_check(&blocks), spare->cap, spare->cap - 1);
-    BROKEN(wsp_blocks_check(&blocks), spare->item.next, &spare->item); /* round and round */
+    BROKEN(wsp_blocks_check(&blocks), spare->item.next, &spare->item); /* a cycle */
     BROKEN(wsp_blocks_check(&blocks), blocks.free_list.first, NULL);
     BROKEN(wsp_blocks_check(&blocks), blocks.free_list.count, 2);
     BROKEN(wsp_blocks_check(&blocks), blocks.bytes, blocks.bytes + 1);
     BROKEN(wsp_blocks_check(&blocks), blocks.limit, blocks.bytes - 1);
     wsp_count_set(&gauge, 1);
-    blocks.bytes = 1; /* less than the open one has */
+    blocks.bytes = 1; /* less than the open block has */
     assert_int_equal(wsp_blocks_check(&blocks), 0);
     blocks.bytes = sizeof *open + open->cap;
-    assert_int_equal(wsp_blocks_check(&blocks), 0); /* and the gauge says something else */
+    assert_int_equal(wsp_blocks_check(&blocks), 0); /* the gauge differs */
     wsp_count_set(&gauge, blocks.bytes);
     assert_int_equal(wsp_blocks_check(&blocks), 1);
     wsp_blocks_fini(&blocks);
@@ -221,7 +224,7 @@ TEST(decoders_are_wrong_when_a_spare_is_not_between_frames)
     wsp_decoders_init(&decoders, &hooks);
     assert_int_equal(wsp_decoders_check(&decoders), 1);
     struct wsp_decoder *decoder = wsp_decoder_borrow(&decoders, &frame);
-    wsp_decoder_return(&decoders, decoder); /* wslay has not seen the head yet */
+    wsp_decoder_return(&decoders, decoder); /* wslay has not read the header yet */
     assert_int_equal(wsp_decoders_check(&decoders), 0);
     decoder = wsp_decoder_borrow(&decoders, &frame);
     assert_int_equal(wsp_decoder_pull(decoder, &at, &len, NULL, &chunk, &chunk_len), 1);
@@ -271,7 +274,7 @@ struct queue {
     struct wsp_outq q;
 };
 
-/* A queue with a few runs that don't join, some control bytes and a Close. */
+/* A queue with some runs that can't be joined, some control bytes and a Close. */
 static void queue_begin(struct queue *w)
 {
     int error;
@@ -315,7 +318,8 @@ TEST(outq_is_wrong_when_its_runs_are)
     BROKEN(wsp_outq_check(q), q->first.offset, q->first.block->used);
     BROKEN(wsp_outq_check(q), q->first.partial, 1);
     BROKEN(wsp_outq_check(q), q->first.block, NULL);
-    BROKEN(wsp_outq_check(q), first->runs[0].partial, 12); /* whole, but only the first may be */
+    /* whole, but only the first run may be partial */
+    BROKEN(wsp_outq_check(q), first->runs[0].partial, 12);
     BROKEN(wsp_outq_check(q), first->runs[0].count, 2);
     BROKEN(wsp_outq_check(q), first->last, first);
     BROKEN(wsp_outq_check(q), first->next, NULL);
@@ -338,12 +342,12 @@ TEST(outq_is_wrong_when_its_control_bytes_are)
     BROKEN(wsp_outq_check(q), control->peeked, 5);
     BROKEN(wsp_outq_check(q), control->last_pong, 4);
     BROKEN(wsp_outq_check(q), control->close_start, 5);
-    BROKEN(wsp_outq_check(q), control->close_start, 1); /* before the messages are gone */
+    BROKEN(wsp_outq_check(q), control->close_start, 1); /* before the messages are sent */
     BROKEN(wsp_outq_check(q), control->close_end, WSP_CLOSE_IMAGE_MAX + 1);
     BROKEN(wsp_outq_check(q), control->close_peeked, 5);
     control->last_pong = WSP_NO_PONG;
     control->end = 0;
-    BROKEN(wsp_outq_check(q), control->close_end, 0); /* then there is nothing to keep it for */
+    BROKEN(wsp_outq_check(q), control->close_end, 0); /* then there is no reason to keep it */
     queue_end(&w);
 }
 
@@ -365,7 +369,7 @@ TEST(inbound_is_wrong_when_it_holds_what_belongs_elsewhere)
     struct wsp_inbound *in = NULL, *other = NULL;
     struct wsp_gate gate = {0};
     struct wsp_event event;
-    /* a fragment, and the beginning of what follows it */
+    /* a fragment, and the beginning of the frame behind it */
     struct wsp_input input = {.bytes = (const uint8_t *)"\x01\x83\0\0\0\0abc\x80\x85\0\0\0\0de",
                               .len = 17,
                               .limit = 1000};
@@ -399,7 +403,7 @@ TEST(inbound_is_wrong_when_it_holds_what_belongs_elsewhere)
         wsp_decoder_borrow(&decoders, &(struct wsp_frame){.opcode = WSP_TEXT});
     BROKEN(wsp_inbounds_check(&inbounds), spare->decoder, decoder);
     wsp_decoder_discard(&decoders, decoder);
-    wsp_inbound_fini(&inbounds, &other); /* nobody's: harmless */
+    wsp_inbound_fini(&inbounds, &other); /* belongs to no peer: harmless */
     wsp_inbounds_fini(&inbounds);
     wsp_decoders_fini(&decoders);
     assert_int_equal(mem.live, 0);
@@ -470,7 +474,7 @@ TEST(origins_are_wrong_when_a_part_of_one_is_missing)
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_origins origins;
     const char *list[] = {"https://a.example", NULL};
-    struct seen { /* struct wsp_origin is known to origin.c alone */
+    struct seen { /* struct wsp_origin is defined in origin.c only */
         char *scheme, *host;
         unsigned port;
     };
@@ -492,7 +496,7 @@ TEST(origins_are_wrong_when_a_part_of_one_is_missing)
 
 #define WRONG(place, value) BROKEN(wspool_check(h.pool) == 0, place, value)
 
-/* Peers of every state: open, closing, refused, on the way in, pending, held, ended. */
+/* Peers in every state: open, closing, refused, in the handshake, pending, held, ended. */
 enum { OPEN, CLOSING, REFUSED, FRESH, HALF, PENDING, ENDED, HELD, PEERS };
 
 static void begin(struct host *h, struct wsp_peer **peers)
@@ -579,7 +583,7 @@ TEST(pool_is_wrong_when_a_peer_is)
     WRONG(pool->handshakes.most, 4);
     WRONG(handshake->entry.query.len, 6);
     WRONG(pool->handshakes.free_list.count, pool->handshakes.free_list.count + 1);
-    wspool_id short_lived = host_open(&h); /* what its head was gathered in is a spare then */
+    wspool_id short_lived = host_open(&h); /* the buffer of its request is in the free list then */
     host_feed(&h, short_lived, "GET /", 5);
     assert_int_equal(wspool_gone(pool, short_lived, WSPOOL_GONE_EOF, h.now), 0);
     WRONG(pool->handshakes.free_list.count, 0);
@@ -604,7 +608,7 @@ TEST(pool_is_wrong_when_a_peer_is)
     WRONG(p[OPEN]->conn.nuisance.spent, pool->config.nuisance_burst + 1);
     WRONG(p[CLOSING]->conn.out.control->close_end, 0);
     struct wsp_control *control = p[CLOSING]->conn.out.control;
-    WRONG(p[REFUSED]->conn.out.control->close_end, control->close_end); /* a Close, but not there */
+    WRONG(p[REFUSED]->conn.out.control->close_end, control->close_end); /* there is no such Close */
     WRONG(p[OPEN]->conn.state, WSP_CLOSED + 1);
     struct wsp_inbound in = {.message = WSP_CLOSE};
     WRONG(p[OPEN]->conn.work.inbound, &in);
@@ -615,7 +619,7 @@ TEST(pool_is_wrong_when_a_peer_is)
     wspool_text key = {"key", 3};
     assert_int_equal(wsp_side_make(&keyed, &pool->config.mem, (wspool_text){0}, key), 0);
     pool->config.max_per_key = pool->keys.most = 1;
-    WRONG(p[OPEN]->side, keyed); /* whom its key does not count */
+    WRONG(p[OPEN]->side, keyed); /* the count of its key does not include it */
     assert_int_equal(wsp_keys_take(&pool->keys, key), 0);
     assert_int_equal(wspool_check(pool), WSPOOL_ERR_BOOKS);
     assert_int_equal(wsp_keys_take(&pool->keys, key), WSPOOL_ERR_FULL);
@@ -640,7 +644,7 @@ TEST(pool_is_wrong_when_a_call_has_left_something)
     host_end(&h);
 }
 
-/* The struct is known to mailbox.c alone. */
+/* The struct is defined in mailbox.c only. */
 struct seen_letter {
     struct seen_letter *next;
     wspool_id id;
@@ -664,7 +668,7 @@ TEST(mailbox_is_wrong_when_a_letter_says_nothing_or_the_list_goes_round)
     assert_null(list[6]->next);
     for (int i = 0; i < 7; i++) {
         WRONG(list[i]->verdict.kind, WSPOOL_PENDING);
-        WRONG(list[6]->next, list[i]); /* a ring of each length */
+        WRONG(list[6]->next, list[i]); /* a cycle of each length */
     }
     assert_int_equal(wspool_tick(h.pool, h.now), 0);
     host_end(&h);

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* unit/test_closing.c - wire/closing.h: codes, reasons, and the payloads that they make. */
+/*
+ * unit/test_closing.c - wire/closing.h: close codes, reasons, and the payloads made of them.
+ *
+ * Every code from 0 to 65535 is compared with the registry of close codes in RFC 6455 and its later
+ * entries. Reasons are tested at each length and with each cut of a UTF-8 character, next to an
+ * inaccessible page.
+ */
 #include "guard.h"
 
 #include "frames.h"
 #include "wire/closing.h"
 
-/* The registry of close codes, as ranges: what may stand in a Close frame. */
+/* The registry of close codes as ranges: the codes that a Close frame may carry. */
 static int is_lawful(int code)
 {
     static const int ranges[][2] = {
@@ -38,7 +44,8 @@ TEST(close_when_code_or_reason_is_unlawful_may_not_be_sent)
     assert_int_equal(wsp_close_may_send(4999, reason, WSP_CLOSE_REASON_MAX), 1);
     assert_int_equal(wsp_close_may_send(4999, reason, WSP_CLOSE_REASON_MAX + 1), 0);
     assert_int_equal(wsp_close_may_send(1000, "caf\xc3\xa9", 5), 1);
-    assert_int_equal(wsp_close_may_send(1000, "caf\xc3\xa9", 4), 0); /* cut */
+    /* cut in the middle of a character */
+    assert_int_equal(wsp_close_may_send(1000, "caf\xc3\xa9", 4), 0);
     assert_int_equal(wsp_close_may_send(1000, "\xff", 1), 0);
     assert_int_equal(wsp_close_may_send(1000, "a\0b", 3), 1);
     for (int code = -1; code <= 65536 + 1000; code++) {
@@ -97,7 +104,7 @@ TEST(reason_when_not_utf8_is_1007_wherever_it_breaks)
             assert_int_equal(parse(&guard, payload, len, &code), 1007);
             payload[at] = 0x80;
             assert_int_equal(parse(&guard, payload, len, &code), 1007);
-            /* A character in two bytes: good unless the end cuts it, or an x follows. */
+            /* A character of two bytes: valid unless the end cuts it or an x follows. */
             payload[at] = 0xc3;
             assert_int_equal(parse(&guard, payload, len, &code), 1007);
             if (at + 1 < len) {

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_conn.c - link/conn.h: the states of a connection, its deadlines, its two closes.
+ * unit/test_conn.c - link/conn.h: the states of a connection, its deadlines, and its Close frames.
  *
- * The link is the test's own: no pool, no channel, a clock held by hand. Deadlines are looked at
- * the way a host does it: it sleeps until wsp_timers_next and then lets the timers fire.
+ * The link belongs to the test: there is no pool and no channel, and the test sets the clock by
+ * hand. Deadlines are tested the way a host meets them: it sleeps until wsp_timers_next and then
+ * lets the timers fire. Each event is tried in each state, so that no event brings a closed
+ * connection back.
  */
 #include "support.h"
 #include "frames.h"
@@ -19,7 +21,7 @@
 
 enum { CONNS = 8, SENTS = 4000 };
 
-/* What a peer has read from us. */
+/* What a peer has read from the server. */
 struct sent {
     unsigned opcode;
     size_t len;
@@ -33,11 +35,11 @@ struct world {
     struct wsp_counters count;
     struct wsp_link link;
     struct wsp_conn conns[CONNS];
-    /* read by the last peer that was looked at */
+    /* what the peer that was looked at last has read */
     struct sent sent[SENTS];
     size_t sent_count;
-    size_t fired; /* timers */
-    /* what the message hook saw, and what it is to do */
+    size_t fired; /* timers that fired */
+    /* what the message hook saw, and what it must do */
     size_t messages;
     char last[64];
     int last_binary;
@@ -161,7 +163,7 @@ static void tick(struct world *w, uint64_t now)
     check(w);
 }
 
-/* Sleeps until the next deadline, and the next, until `until`. */
+/* Sleeps from deadline to deadline until `until`. */
 static void sleep_until(struct world *w, uint64_t until)
 {
     for (;;) {
@@ -179,8 +181,8 @@ static void sleep_for(struct world *w, uint64_t time)
     sleep_until(w, w->link.now + time);
 }
 
-/* When it leaves the state that it is in, sleeping from deadline to deadline; UINT64_MAX when it
- * doesn't within a day. */
+/* Sleeps from deadline to deadline. Returns the time at which the connection leaves its state,
+ * or UINT64_MAX if it does not within a day. */
 static void drain(struct world *w, struct wsp_conn *conn);
 
 static uint64_t when_it_changes(struct world *w, struct wsp_conn *conn)
@@ -200,10 +202,10 @@ static uint64_t when_it_changes(struct world *w, struct wsp_conn *conn)
     return w->link.now;
 }
 
-/* Who is judged has a last chance first. */
+/* The last chance: the peer is ended only after that time, in which its input can be read. */
 #define CHANCE (33 * WSPOOL_MILLISECOND + WSP_TIMERS_TICK)
 
-/* Not before `due`, and by no more than that and the timers' own tick later. */
+/* Not before `due`, and at most the last chance and one tick of the timers later. */
 static void expect_time(uint64_t time, uint64_t due)
 {
     if (time < due || time > due + CHANCE + WSP_TIMERS_TICK) {
@@ -211,7 +213,7 @@ static void expect_time(uint64_t time, uint64_t due)
     }
 }
 
-/* The same for what is measured from a stamp: later by a stamp at most. */
+/* The same for a time measured from a coarse timestamp: at most one unit of it later. */
 static void expect_stamped_time(uint64_t time, uint64_t due)
 {
     if (time < due || time > due + STAMP + CHANCE + WSP_TIMERS_TICK) {
@@ -281,7 +283,7 @@ static int ack(struct world *w, struct wsp_conn *conn, size_t bytes)
     return error;
 }
 
-/* The transport takes all that there is; the frames are in w->sent. */
+/* The transport accepts all output; the frames are in w->sent. */
 static size_t take_all(struct world *w, struct wsp_conn *conn)
 {
     static uint8_t bytes[600000];
@@ -307,7 +309,7 @@ static size_t take_all(struct world *w, struct wsp_conn *conn)
     }
 }
 
-/* The same, and nobody looks at it. */
+/* The transport accepts all output, and the frames are ignored. */
 static void drain(struct world *w, struct wsp_conn *conn)
 {
     uint8_t bytes[4000];
@@ -326,7 +328,7 @@ static void expect_sent(const struct world *w, size_t at, unsigned opcode, const
     assert_memory_equal(w->sent[at].payload, payload, len);
 }
 
-/* It has said nothing but a Close with this code and reason. */
+/* Checks that the connection sent nothing but a Close with this code and reason. */
 static void expect_close_sent(struct world *w, struct wsp_conn *conn, int code, const char *reason)
 {
     uint8_t payload[125] = {(uint8_t)(code >> 8), (uint8_t)code};
@@ -335,7 +337,7 @@ static void expect_close_sent(struct world *w, struct wsp_conn *conn, int code, 
     expect_sent(w, 0, WSP_CLOSE, payload, 2 + strlen(reason));
 }
 
-/* Was it marked since this was last asked? */
+/* Returns 1 if the connection was marked ready since the last call. */
 static int noticed(struct world *w, const struct wsp_conn *conn)
 {
     int was = wsp_bitset_has(&w->link.attention, conn->slot.index);
@@ -378,7 +380,7 @@ TEST(connection_when_made_waits_for_its_handshake_and_no_longer)
     for (int i = 0; i < 4; i++) {
         uint32_t slot = wsp_timers_fire(&w->link.timers, due + WSP_TIMERS_TICK);
         assert_true(slot < 4);
-        wsp_timers_arm(&w->link.timers, slot, due + SEC); /* as its owner would */
+        wsp_timers_arm(&w->link.timers, slot, due + SEC); /* as the owner of the slot would */
     }
     world_close(w);
 }
@@ -410,7 +412,7 @@ TEST(connection_when_opened_pings_listens_and_takes_messages)
     world_close(w);
 }
 
-/* Puts a new connection into a state. */
+/* Brings a new connection into a state. */
 static struct wsp_conn *in_state(struct world *w, enum wsp_state state)
 {
     struct wsp_conn *conn;
@@ -449,13 +451,13 @@ TEST(connection_when_closed_from_any_state_goes_where_the_graph_says)
                 assert_int_equal(events(w, conn), WSP_EVENT_LEAVE);
                 assert_true(noticed(w, conn));
                 expect_close_sent(w, conn, how ? 4001 : 1002, how ? "x" : "protocol error");
-                assert_int_equal(conn->state, WSP_CLOSING); /* the peer's is awaited */
+                assert_int_equal(conn->state, WSP_CLOSING); /* the Close of the peer is awaited */
             } else {
                 assert_int_equal(conn->state, from);
                 assert_int_equal(conn->end, end);
                 assert_int_equal(conn->alarm, alarm);
                 assert_int_equal(events(w, conn), 0);
-                if (from == WSP_CLOSING) { /* one Close only, the first */
+                if (from == WSP_CLOSING) { /* only the first Close is sent */
                     expect_close_sent(w, conn, 4200, "drain");
                 } else {
                     assert_true(wsp_outq_empty(&conn->out));
@@ -472,7 +474,7 @@ TEST(connection_when_ended_from_any_state_is_closed_and_told_once)
     for (int from = WSP_HEAD; from <= WSP_CLOSED; from++) {
         struct world *w = world_open();
         struct wsp_conn *conn = in_state(w, (enum wsp_state)from);
-        if (from == WSP_OPEN) { /* with a ping out */
+        if (from == WSP_OPEN) { /* a ping is unanswered */
             sleep_for(w, 31 * SEC);
             assert_true(conn->flags & WSP_PINGED);
         }
@@ -488,7 +490,7 @@ TEST(connection_when_ended_from_any_state_is_closed_and_told_once)
         assert_int_equal(noticed(w, conn), from != WSP_CLOSED);
         assert_int_equal(wsp_timers_next(&w->link.timers), WSP_TIMERS_NEVER);
         check(w);
-        /* Nothing brings it back. */
+        /* No frame brings it back. */
         receive_frame(w, conn, FRAME_FIN | WSP_TEXT, "late", 4);
         receive_frame(w, conn, FRAME_FIN | WSP_CLOSE, code_1000, 2);
         wsp_conn_timer(&w->link, conn);
@@ -519,7 +521,7 @@ TEST(check_when_the_books_are_cooked_sees_it)
     wsp_timers_arm(&w->link.timers, 0, w->link.now + SEC);
     assert_true(wsp_conn_check(conn));
     conn->state = WSP_CLOSED;
-    assert_false(wsp_conn_check(conn)); /* armed, and over */
+    assert_false(wsp_conn_check(conn)); /* armed, but ended */
     conn->state = WSP_OPEN;
     conn->out.open = 1;
     conn->out.bytes = 1;
@@ -556,7 +558,7 @@ TEST(ping_when_there_is_no_memory_is_tried_again)
     assert_int_equal(conn->state, WSP_OPEN);
     assert_int_equal(wsp_count_read(&w->count.pings_sent), 0);
     assert_false(conn->flags & WSP_PINGED);
-    sleep_for(w, 11 * SEC); /* it was not answered, for it was never asked */
+    sleep_for(w, 11 * SEC); /* no ping was sent, so no pong is missing */
     assert_int_equal(conn->state, WSP_OPEN);
     assert_int_equal(wsp_count_read(&w->count.pings_sent), 1);
     assert_int_equal(take_all(w, conn), 1);
@@ -568,7 +570,7 @@ TEST(pong_when_there_is_no_memory_for_it_closes)
     for (int all = 0; all < 2; all++) {
         struct world *w = world_open();
         struct wsp_conn *conn = open_one(w, 0);
-        receive_frame(w, conn, FRAME_FIN | WSP_TEXT, "x", 1); /* leaves spares to read with */
+        receive_frame(w, conn, FRAME_FIN | WSP_TEXT, "x", 1); /* puts buffers into the free list */
         w->mem.fail_at = 1;
         w->mem.fail_on = all;
         receive_frame(w, conn, FRAME_FIN | WSP_PING, "x", 1);
@@ -582,7 +584,7 @@ TEST(pong_when_there_is_no_memory_for_it_closes)
     }
 }
 
-/* ------------------------------------------------------------------- nuisance */
+/* --------------------------------------------------------------- abuse budget */
 
 TEST(nuisance_when_its_budget_is_spent_closes)
 {
@@ -636,7 +638,7 @@ TEST(nuisance_when_time_passes_is_forgiven)
         (void)take_all(w, conn);
     }
     assert_int_equal(conn->state, WSP_OPEN);
-    wsp_conn_nuisance(&w->link, conn, 3); /* the host may draw, too */
+    wsp_conn_nuisance(&w->link, conn, 3); /* the host may draw from the budget, too */
     assert_int_equal(conn->state, WSP_OPEN);
     wsp_conn_nuisance(&w->link, conn, 3);
     assert_int_equal(conn->state, WSP_CLOSING);
@@ -657,7 +659,7 @@ TEST(nuisance_when_without_a_budget_is_only_counted)
     world_close(w);
 }
 
-/* A pong is no nuisance once for each ping of ours. */
+/* One pong for each ping that the server sent costs no abuse budget. */
 TEST(pong_when_it_answers_a_ping_is_no_nuisance)
 {
     struct world *w = world_open();
@@ -679,14 +681,15 @@ TEST(close_when_not_answered_ends_after_its_time)
     for (int taken = 0; taken < 3; taken++) {
         struct world *w = world_open();
         struct wsp_conn *conn = open_one(w, 0);
-        w->config.flush_time = SEC; /* is not for a connection that is bounded anyway */
+        /* flush_time does not apply to a connection that has a deadline anyway */
+        w->config.flush_time = SEC;
         assert_int_equal(push(w, conn, 10), 0);
         sleep_for(w, SEC);
         uint64_t closed = w->link.now;
         wsp_conn_close(&w->link, conn, WSPOOL_END_SHED, 4101, "shed", 4, 0);
         if (taken == 1) {
             assert_int_equal(take_all(w, conn), 2);
-        } else if (taken == 2) { /* some of it, and then it is blocked */
+        } else if (taken == 2) { /* a part is sent, then the transport blocks */
             uint8_t bytes[100];
             assert_int_equal(peek(conn, bytes, sizeof bytes), 12 + 8);
             assert_int_equal(ack(w, conn, 13), 0);
@@ -696,14 +699,14 @@ TEST(close_when_not_answered_ends_after_its_time)
         expect_time(when_it_changes(w, conn), closed + 5 * SEC);
         assert_int_equal(conn->state, WSP_CLOSED);
         assert_int_equal(conn->end, WSPOOL_END_SHED);
-        assert_int_equal(conn->code_sent, taken == 1 ? 4101 : 0); /* it never left */
+        assert_int_equal(conn->code_sent, taken == 1 ? 4101 : 0); /* it was never sent */
         wsp_conn_fini(&w->link, conn, 0);
         assert_int_equal(conn->lost, taken ? 0 : 1);
         world_close(w);
     }
 }
 
-/* The ping's clock has nothing to say any more. */
+/* The deadline of the ping has no effect any more. */
 TEST(close_when_a_ping_is_out_ends_after_its_time_all_the_same)
 {
     for (int way = 0; way < 4; way++) {
@@ -763,7 +766,7 @@ TEST(close_when_there_is_no_memory_to_wait_for_the_other_is_over_at_once)
     receive_frame(w, conn, FRAME_FIN | WSP_TEXT, "x", 1);
     assert_int_equal(conn->state, WSP_CLOSED);
     assert_int_equal(conn->end, WSPOOL_END_DRAIN);
-    assert_int_equal(conn->code_sent, 0); /* it had not left */
+    assert_int_equal(conn->code_sent, 0); /* it was not sent yet */
     world_close(w);
 }
 
@@ -779,7 +782,7 @@ TEST(ends_when_failed_say_the_code_and_text_of_the_header)
     };
     for (size_t i = 0; i < WSPOOL_END_COUNT; i++) {
         if (ends[i].code == 0) {
-            continue; /* nothing is said */
+            continue; /* nothing is sent */
         }
         struct world *w = world_open();
         struct wsp_conn *conn = open_one(w, 0);
@@ -791,7 +794,7 @@ TEST(ends_when_failed_say_the_code_and_text_of_the_header)
     }
 }
 
-/* --------------------------------------------------------------- what comes in */
+/* ----------------------------------------------------------------------- input */
 
 TEST(memory_when_it_fails_anywhere_ends_or_closes_with_nomem)
 {
@@ -856,9 +859,9 @@ TEST(hook_when_it_closes_hears_no_more_and_the_close_behind_is_found)
     }
 }
 
-/* -------------------------------------------------------------- what goes out */
+/* --------------------------------------------------------------------- output */
 
-/* Fills its output, of which the transport takes `bytes`. */
+/* Fills the output queue; the transport accepts `bytes` of it. */
 static void block_it(struct world *w, struct wsp_conn *conn, size_t bytes)
 {
     uint8_t room[4000];
@@ -877,17 +880,18 @@ TEST(output_when_not_taken_blocks_until_writable)
     block_it(w, conn, 10);
     assert_int_equal(wsp_count_read(&w->count.blocked), 1);
     assert_int_equal(wsp_count_read(&w->count.sent_bytes), 10);
-    assert_true(noticed(w, conn)); /* READ has gone */
+    assert_true(noticed(w, conn)); /* READ was removed */
     assert_int_equal(wsp_conn_wants(conn), 0);
     assert_int_equal(push(w, conn, 10), 0);
-    assert_false(noticed(w, conn)); /* it can't be told anything new */
+    assert_false(noticed(w, conn)); /* there is nothing new to report */
     receive_frame(w, conn, FRAME_FIN | WSP_PING, "", 0);
     assert_false(noticed(w, conn));
-    size_t len = peek(conn, room, sizeof room); /* tried again all the same */
+    size_t len = peek(conn, room, sizeof room); /* the host tries again all the same */
     assert_int_equal(ack(w, conn, 5), 0);
     assert_int_equal(wsp_count_read(&w->count.blocked), 1);
     assert_true(noticed(w, conn));
-    assert_int_equal(wsp_conn_wants(conn), WSPOOL_READ); /* once, as it takes something */
+    /* once, because the transport took something */
+    assert_int_equal(wsp_conn_wants(conn), WSPOOL_READ);
     receive_frame(w, conn, FRAME_FIN | WSP_PONG, "", 0);
     assert_true(noticed(w, conn));
     assert_int_equal(wsp_conn_wants(conn), 0);
@@ -938,7 +942,7 @@ TEST(output_when_it_moves_has_the_whole_flush_time_again)
         assert_int_equal(conn->state, WSP_OPEN);
     }
     uint64_t moved = w->link.now;
-    for (int i = 0; i < 3; i++) { /* to be told that it is writable is none */
+    for (int i = 0; i < 3; i++) { /* a call of writable is not progress */
         sleep_for(w, 5 * SEC);
         wsp_conn_writable(&w->link, conn);
         (void)peek(conn, room, sizeof room);
@@ -1002,7 +1006,7 @@ TEST(message_when_it_is_over_has_no_deadline)
     world_close(w);
 }
 
-/* While its output is blocked nothing is read, so nothing that it should say is late. */
+/* While output is blocked nothing is read, so the deadlines of reading do not run. */
 TEST(deadlines_of_reading_when_blocked_stand_still)
 {
     for (int way = 0; way < 8; way++) {
@@ -1023,7 +1027,7 @@ TEST(deadlines_of_reading_when_blocked_stand_still)
         wsp_conn_writable(&w->link, conn);
         drain(w, conn);
         uint64_t over = when_it_changes(w, conn);
-        uint64_t left = 20 * SEC; /* stamps are coarse, at both ends of the pause */
+        uint64_t left = 20 * SEC; /* coarse timestamps, at both ends of the pause */
         assert_true(over >= writable + left - STAMP &&
                     over <= writable + left + 2 * STAMP + CHANCE);
         assert_int_equal(conn->end, idle ? WSPOOL_END_IDLE : WSPOOL_END_MESSAGE_TIMEOUT);
@@ -1031,7 +1035,7 @@ TEST(deadlines_of_reading_when_blocked_stand_still)
     }
 }
 
-/* The nearest deadline comes first, whichever fires before it. */
+/* The nearest deadline takes effect first, also when another timer fired before. */
 TEST(deadlines_when_all_are_on_come_in_their_order)
 {
     uint64_t random = 92;
@@ -1066,7 +1070,7 @@ TEST(deadlines_when_all_are_on_come_in_their_order)
         if (due == UINT64_MAX && stamped == UINT64_MAX) {
             assert_int_equal(over, UINT64_MAX);
         } else if (due <= stamped) {
-            /* The pong's time counts from when the ping was really sent. */
+            /* The time for the pong counts from the moment when the ping was sent. */
             assert_true(over >= due && over <= due + CHANCE + 2 * WSP_TIMERS_TICK);
         } else {
             uint64_t latest = stamped + STAMP + CHANCE + WSP_TIMERS_TICK;
@@ -1076,7 +1080,7 @@ TEST(deadlines_when_all_are_on_come_in_their_order)
     }
 }
 
-/* ------------------------------------------------------------- letting go of it */
+/* ---------------------------------------------------------------- after the end */
 
 TEST(connection_when_let_go_of_counts_what_was_lost_and_holds_nothing)
 {
@@ -1105,29 +1109,29 @@ TEST(connection_when_let_go_of_counts_what_was_lost_and_holds_nothing)
     world_close(w);
 }
 
-/* ----------------------------------------------------------------- at random */
+/* --------------------------------------------------------------- random walk */
 
 struct life {
     uint8_t state, end;
-    size_t ended; /* how often it was said to be over */
+    size_t ended; /* how often the end was reported */
     uint64_t closing_since;
-    uint8_t in[1200]; /* what the peer is writing */
+    uint8_t in[1200]; /* the bytes that the peer is writing */
     size_t in_at, in_len;
-    uint8_t *out; /* all that it has read */
+    uint8_t *out; /* all bytes that the peer has read */
     size_t out_len;
 };
 
 static void life_check(struct world *w, struct wsp_conn *conn, struct life *life)
 {
     assert_true(wsp_conn_check(conn));
-    assert_true(conn->state >= life->state); /* never back */
+    assert_true(conn->state >= life->state); /* never back to an earlier state */
     assert_true(conn->state >= WSP_OPEN);
     if (life->state >= WSP_CLOSING) {
         assert_int_equal(conn->end, life->end);
     } else if (conn->state >= WSP_CLOSING) {
         life->closing_since = w->link.now;
     }
-    if (conn->state == WSP_CLOSING) { /* it is bounded */
+    if (conn->state == WSP_CLOSING) { /* this state has a deadline */
         assert_true(w->link.now <= life->closing_since + w->config.closing_time + SEC + CHANCE);
     }
     life->state = conn->state;
@@ -1151,8 +1155,8 @@ static void life_write(struct world *w, struct wsp_conn *conn, struct life *life
     assert_int_equal(wsp_conn_ack(&w->link, conn, n), 0);
 }
 
-/* A frame, mostly a lawful one that fits what came before; often only a part of it, and the rest
- * the next time. */
+/* Writes a frame, mostly a valid one that fits the frames before it. Often writes only a part of
+ * it, and the rest at the next call. */
 static void life_write_frame(const struct wsp_conn *conn, struct life *life, uint64_t *random)
 {
     uint8_t payload[1100];
@@ -1198,7 +1202,7 @@ static void life_check_out(const struct life *life)
     size_t at = 0;
     int closed = 0;
     while (at + 2 <= life->out_len) {
-        assert_false(closed); /* nothing behind a Close */
+        assert_false(closed); /* nothing follows a Close */
         assert_int_equal(life->out[at] & 0xf0, FRAME_FIN);
         closed = (life->out[at] & 15) == WSP_CLOSE;
         size_t head = life->out[at + 1] < 126 ? 2 : 4;
@@ -1277,7 +1281,7 @@ TEST(connection_when_used_at_random_never_goes_back)
         free(life.out);
         world_close(w);
     }
-    /* The walks are of use only if they come everywhere. */
+    /* The random walks are useful only if they reach every way of ending. */
     static const enum wspool_end all[] = {
         WSPOOL_END_PEER_CLOSED,   WSPOOL_END_HOST_CLOSED,     WSPOOL_END_PROTOCOL,
         WSPOOL_END_BAD_UTF8,      WSPOOL_END_TOO_BIG,         WSPOOL_END_NUISANCE,

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_decoder.c - wire/decoder.h: frames in under every cut, our unmasking against wslay's,
- * and what is held meanwhile; and wsp_frame_write, against an encoder of the test's own and
- * wslay's.
+ * unit/test_decoder.c - wire/decoder.h and wsp_frame_write: reading and writing frames.
  *
- * wslay has no hook for its memory, so the two functions of it that allocate and free a context
- * are stood in front of here: they count, and one can be told to fail.
+ * Frames are decoded with every cut. The library's unmasking is compared with that of wslay, and
+ * wsp_frame_write with an independent encoder and with wslay. The tests also check which contexts
+ * and how much memory are held meanwhile.
+ *
+ * wslay has no allocator hook, so this file replaces the two wslay functions that allocate and free
+ * a context: they count, and one can be told to fail.
  */
 #include "guard.h"
 
@@ -20,7 +22,7 @@
 
 static struct {
     size_t made, live;
-    size_t fail_at; /* counts down; the one that makes it 0 fails */
+    size_t fail_at; /* counts down; the call that makes it 0 fails */
 } contexts;
 
 int wslay_frame_context_init(wslay_frame_context_ptr *context,
@@ -69,9 +71,10 @@ static void world_close(struct world *w)
     assert_int_equal(contexts.live, 0);
 }
 
-/* -------------------------------------------------------------------- out */
+/* ---------------------------------------------------------------- writing */
 
-/* Each length around those where the head changes, and some of the others. */
+/* Returns the next length to test: each length near those where the header changes, and some of
+ * the others. */
 static size_t next_length(size_t len)
 {
     if (len < 300 || (len >= 65530 && len < 65540)) {
@@ -137,7 +140,7 @@ static int take_key(uint8_t *key, size_t len, void *user)
     return 0;
 }
 
-/* T23: one more reason for not sending by wslay: a context serves one role only. */
+/* T23: one more reason not to send with wslay: a context serves one role only. */
 TEST(mask_when_one_was_sent_sticks_to_the_context_of_wslay)
 {
     struct wslay_frame_callbacks callbacks = {.send_callback = write_down,
@@ -176,7 +179,7 @@ static ssize_t write_far(const uint8_t *data, size_t len, int flags, void *user)
     return (ssize_t)len;
 }
 
-/* We write the heads of our frames by ourselves; wslay would write the same. */
+/* The library writes frame headers itself. wslay would write the same bytes. */
 TEST(image_when_written_is_what_wslay_would_send)
 {
     enum { MOST = 70000 };
@@ -205,11 +208,11 @@ TEST(image_when_written_is_what_wslay_would_send)
     wslay_frame_context_free(context);
 }
 
-/* --------------------------------------------------------------------- in */
+/* ---------------------------------------------------------------- reading */
 
-/* A frame as the peer wrote it, and as it is to be understood. */
+/* A frame as the peer wrote it, and how it must be understood. */
 struct test_frame {
-    uint8_t *wire; /* of the frame, then BEHIND bytes that belong to something else */
+    uint8_t *wire; /* the bytes of the frame, then BEHIND bytes of something else */
     size_t head_len;
     uint8_t *payload;
     size_t len;
@@ -245,8 +248,8 @@ static void frame_free(struct test_frame *f)
     free(f->payload);
 }
 
-/* Gives the decoder `len` bytes of the payload, in a block of just that size with `more` bytes
- * behind them, and checks what comes out. */
+/* Gives the decoder `len` bytes of the payload, in a block of exactly that size with `more`
+ * bytes behind them, and checks the output. */
 static size_t pull_all(struct wsp_decoder *decoder, const struct test_frame *f, size_t done,
                        size_t len, size_t more, int *complete)
 {
@@ -260,7 +263,8 @@ static size_t pull_all(struct wsp_decoder *decoder, const struct test_frame *f, 
     for (;;) {
         const uint8_t *chunk = NULL;
         size_t n = 0, before = left, ahead = wsp_decoder_ahead(decoder, left);
-        /* To a place of just that size, or where wslay has it: both in one frame. */
+        /* Unmask into a buffer of exactly that size, or where wslay has the bytes: both in one
+         * frame. */
         uint8_t *place = (done + len) % 2 ? malloc(ahead > 0 ? ahead : 1) : NULL;
         assert_int_equal(ahead, left < f->len - done ? left : f->len - done);
         int answer = wsp_decoder_pull(decoder, &src, &left, place, &chunk, &n);
@@ -283,7 +287,7 @@ static size_t pull_all(struct wsp_decoder *decoder, const struct test_frame *f, 
         assert_int_equal(wsp_decoder_missing(decoder), f->len - done);
         if (done == f->len) {
             *complete = 1;
-            assert_int_equal(left, more); /* not a byte of what comes behind */
+            assert_int_equal(left, more); /* none of the bytes behind the frame is consumed */
             break;
         }
     }
@@ -291,7 +295,7 @@ static size_t pull_all(struct wsp_decoder *decoder, const struct test_frame *f, 
     return done;
 }
 
-/* The whole frame, cut behind each byte whose bit is set, or at random. */
+/* Decodes the whole frame, cut behind each byte whose bit is set in `cuts`, or at random. */
 static void decode_cut(struct wsp_decoders *decoders, const struct test_frame *f, uint64_t cuts,
                        uint64_t *random)
 {
@@ -301,7 +305,7 @@ static void decode_cut(struct wsp_decoders *decoders, const struct test_frame *f
     assert_non_null(decoder);
     assert_int_equal(wsp_decoder_missing(decoder), f->len);
     if (test_below(random, 2)) {
-        /* Nothing yet: the head alone says nothing, unless it is all there is. */
+        /* No output yet: the header alone gives none, except when it is the whole frame. */
         done = pull_all(decoder, f, 0, 0, 0, &complete);
         assert_int_equal(done, 0);
     }
@@ -350,11 +354,12 @@ TEST(frame_when_small_is_decoded_under_every_cut)
             for (size_t cut = 0; cut < len; cut++) {
                 decode_cut(&w.decoders, &f, UINT64_C(1) << cut, &random);
             }
-            decode_cut(&w.decoders, &f, UINT64_MAX - 1, &random); /* but the first: each byte */
+            /* cut behind each byte but the first */
+            decode_cut(&w.decoders, &f, UINT64_MAX - 1, &random);
             frame_free(&f);
         }
     }
-    assert_int_equal(contexts.made, 1); /* one has served all of them */
+    assert_int_equal(contexts.made, 1); /* one context served all frames */
     world_close(&w);
 }
 
@@ -377,7 +382,7 @@ TEST(frame_when_large_is_decoded_under_random_cuts)
     world_close(&w);
 }
 
-/* Two collections are given the same pieces: ours unmasks in one, wslay in the other. */
+/* Two decoders get the same pieces: the library unmasks in one of them, wslay in the other. */
 TEST(payload_when_we_unmask_is_the_same_as_when_wslay_does)
 {
     struct world ours, theirs;
@@ -429,7 +434,8 @@ TEST(payload_when_we_unmask_is_the_same_as_when_wslay_does)
     world_close(&theirs);
 }
 
-/* wslay is the judge beside the gate: what the gate must never let through ends with -1. */
+/* wslay checks frames besides the frame-header parser. For a frame that the parser must never
+ * let through wslay returns -1. */
 TEST(frame_when_wslay_finds_fault_is_minus_one)
 {
     static const struct wsp_frame bad[] = {
@@ -471,8 +477,8 @@ static ssize_t show_bytes(uint8_t *buf, size_t len, int flags, void *user)
     return n > 0 ? (ssize_t)n : -1;
 }
 
-/* What wsp_frame_is_whole takes goes neither by way of the gate nor of wslay. It need not: here are
- * all heads that it takes, and both see the same frame in each. */
+/* Frames that wsp_frame_is_whole accepts go neither through the frame-header parser nor through
+ * wslay. This test shows that both would see the same frame, for every header that it accepts. */
 TEST(head_when_taken_as_whole_is_the_same_to_gate_and_wslay)
 {
     static const struct wslay_frame_callbacks callbacks = {.recv_callback = show_bytes};
@@ -482,7 +488,8 @@ TEST(head_when_taken_as_whole_is_the_same_to_gate_and_wslay)
     assert_non_null(bytes);
     memset(&contexts, 0, sizeof contexts);
     for (unsigned first = 0; first < 256; first++) {
-        for (unsigned long at = 0; at < 256 + 65536; at++) { /* each second byte; each long form */
+        /* each second byte; each long form of the length */
+        for (unsigned long at = 0; at < 256 + 65536; at++) {
             struct wsp_frame frame;
             size_t n = 1;
             bytes[0] = (uint8_t)first;
@@ -493,7 +500,7 @@ TEST(head_when_taken_as_whole_is_the_same_to_gate_and_wslay)
             }
             memcpy(bytes + n, key, 4);
             if (at == (0x80 | 126) || wsp_frame_is_whole(bytes, all, &frame) == 0) {
-                continue; /* that one comes with each of its lengths */
+                continue; /* that header comes with each of its lengths */
             }
             taken++;
             struct wsp_gate gate = {.have = 0};
@@ -541,7 +548,7 @@ TEST(decoder_when_discarded_anywhere_leaks_nothing_and_is_not_used_again)
         assert_int_equal(w.mem.live, 0);
         assert_int_equal(w.decoders.free_list.count, 0);
     }
-    decode_cut(&w.decoders, &f, UINT64_MAX, &random); /* the next is in step */
+    decode_cut(&w.decoders, &f, UINT64_MAX, &random); /* the next frame is decoded in step */
     frame_free(&f);
     world_close(&w);
 }
@@ -597,7 +604,8 @@ TEST(borrow_when_there_is_no_memory_is_null_and_leaks_nothing)
     assert_int_equal(contexts.live, 0);
     decode_cut(&w.decoders, &f, UINT64_MAX, &random);
     w.mem.fail_at = 1;
-    decode_cut(&w.decoders, &f, UINT64_MAX, &random); /* the spare asks nobody */
+    /* a decoder from the free list allocates nothing */
+    decode_cut(&w.decoders, &f, UINT64_MAX, &random);
     assert_int_equal(w.mem.failures, 1);
     frame_free(&f);
     world_close(&w);

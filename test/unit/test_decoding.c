@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_decoding.c - link/inbound.h with a codec: messages in another form under every cut,
- * the limits of what they become, text that is judged as it comes out, and the codec's state,
- * which is kept exactly as long as the codec says and given back exactly once.
+ * unit/test_decoding.c - link/inbound.h with a codec: compressed messages under every cut.
  *
- * The codec is the toy of unit/toy.h, which looks at each call. A stream is written together with
- * a transcript of what must be heard of it, one line for each event.
+ * The tests cover the limits on the decoded length, UTF-8 validation of the decoded text, and the
+ * codec's state: it is kept exactly as long as the codec asks for, and freed exactly once.
+ *
+ * The codec is that of unit/toy.h, which checks each call. A stream is written together with a
+ * transcript: one line for each event that the connection must report.
  */
 #include "support.h"
 #include "frames.h"
@@ -17,7 +18,7 @@
 #include "link/forms.h"
 #include "link/inbound.h"
 
-#define STEP 4096u /* output that the codec is given room for at a time, at most */
+#define STEP 4096u /* the most output space that the codec gets in one step */
 #define NO_LIMIT ((size_t)1 << 30)
 #define KEEPS TOY_TAKEOVER
 
@@ -94,8 +95,8 @@ static void put_control(struct stream *s, unsigned opcode, const char *payload)
     add_line(&s->expected, "CONTROL", opcode, payload, strlen(payload));
 }
 
-/* What is coded comes in so many frames, with pings between them; nothing is said of the message.
- */
+/* Writes a coded message in that many frames, with pings between them. Adds nothing to the
+ * transcript. */
 static void put_coded(struct stream *s, unsigned opcode, const uint8_t *coded, size_t len,
                       size_t frames)
 {
@@ -150,7 +151,7 @@ struct peer {
     unsigned reading;
     int failed;
     int closed;
-    size_t most; /* bytes that its buffer ever held */
+    size_t most; /* the most bytes that its buffer ever held */
     struct lines got;
 };
 
@@ -179,7 +180,7 @@ static void peer_check(struct peer *p, const struct wsp_event *event)
     assert_true(in->buffer.len <= p->limit);
     assert_true(in->buffer.cap <= 256 || in->buffer.cap <= 2 * p->limit);
     if (event->kind == WSP_EVENT_MORE && !p->failed) {
-        /* between messages nothing is held, unless the codec keeps something: then that alone */
+        /* between messages only the state that the codec keeps is held */
         assert_true(in->decoder != NULL || in->message != 0 || in->state != NULL);
         if (in->message == 0 && !in->decoder) {
             assert_null(in->buffer.data);
@@ -244,8 +245,8 @@ static void feed_pieces(struct peer *p, const uint8_t *bytes, size_t len, int wa
     }
 }
 
-/* Feeds the stream to new peers in each way, read in this way, by a codec that is sure when it is
- * done or is not, and compares. */
+/* Feeds the stream to new peers in each way and compares. The peers negotiated `reading`; the
+ * codec either knows that a message is complete, or does not. */
 static void expect_heard(const struct stream *s, size_t limit, unsigned reading)
 {
     uint64_t random = 61;
@@ -265,7 +266,8 @@ static void expect_heard(const struct stream *s, size_t limit, unsigned reading)
 
 static void expect_and_free(struct stream *s, size_t limit)
 {
-    for (unsigned reading = 0; reading < WSPOOL_READINGS; reading += 5) { /* 5 and 15 keep */
+    /* 5 and 15 keep a state */
+    for (unsigned reading = 0; reading < WSPOOL_READINGS; reading += 5) {
         expect_heard(s, limit, reading);
     }
     free(s);
@@ -303,7 +305,7 @@ TEST(message_when_coded_in_fragments_with_controls_between_is_heard)
     static const char text[] = "aaaaaaaaaabbbbbbbbbbcccccccccccccccccccccccccccccccccccde";
     struct stream *s = stream_new();
     for (size_t frames = 2; frames < 20; frames++) {
-        put_message(s, WSP_TEXT, text, sizeof text - 1, frames); /* more frames than bytes, too */
+        put_message(s, WSP_TEXT, text, sizeof text - 1, frames); /* also more frames than bytes */
         put_control(s, WSP_PONG, "");
     }
     expect_and_free(s, NO_LIMIT);
@@ -315,7 +317,7 @@ TEST(messages_when_plain_and_coded_in_turn_are_told_apart)
     put_plain(s, WSP_TEXT, "plain", 5);
     put_message(s, WSP_TEXT, "coded", 5, 3);
     put_plain(s, WSP_TEXT, "plain again", 11);
-    put_frame(s, WSP_BINARY, "\x00", 1); /* a plain message in fragments: taken as it is */
+    put_frame(s, WSP_BINARY, "\x00", 1); /* a plain message in fragments: not decoded */
     add_line(&s->expected, "FRAME", 0, NULL, 1);
     put_frame(s, FRAME_FIN, "B", 1);
     hear_message(s, 0, WSP_BINARY, "\0B", 2);
@@ -328,15 +330,15 @@ TEST(message_when_empty_is_heard)
 {
     struct stream *s = stream_new();
     for (unsigned opcode = WSP_TEXT; opcode <= WSP_BINARY; opcode++) {
-        put_frame(s, FRAME_FIN | FRAME_RSV1 | opcode, "", 0); /* a piece without input */
+        put_frame(s, FRAME_FIN | FRAME_RSV1 | opcode, "", 0); /* a fragment without input */
         hear_message(s, 1, opcode, "", 0);
         put_coded(s, opcode, (const uint8_t *)"\0N\0N", 4, 1);
         hear_message(s, 1, opcode, "", 0);
-        put_coded(s, opcode, (const uint8_t *)"", 0, 3); /* nothing but empty fragments */
+        put_coded(s, opcode, (const uint8_t *)"", 0, 3); /* only empty fragments */
         hear_message(s, 1, opcode, "", 0);
         put_message(s, opcode, "x", 1, 1);
     }
-    /* the last fragment is empty: the message is complete with it, not before */
+    /* The last fragment is empty: the message is complete with it and not before. */
     put_frame(s, FRAME_RSV1 | WSP_TEXT, "\3y", 2);
     add_line(&s->expected, "FRAME", 0, NULL, 2);
     put_frame(s, 0, "", 0);
@@ -347,7 +349,7 @@ TEST(message_when_empty_is_heard)
     expect_and_free(s, 1000);
 }
 
-/* Messages of all sizes around what is decoded in a step, in all shapes. */
+/* Messages of all sizes near the output space of a step, in all shapes. */
 TEST(streams_when_random_are_heard_in_random_pieces)
 {
     static uint8_t bytes[20000];
@@ -393,8 +395,9 @@ TEST(message_when_at_its_limit_is_heard_and_one_byte_over_is_too_big)
             expect_heard(s, limit, KEEPS);
             free(s);
         }
-        /* the byte too many is the last of a long run, or a run by itself, or comes with the last
-         * fragment; the error is the event with which it is found, and the Close behind is too */
+        /* The byte too many is the last of a long run, or a run by itself, or comes with the
+         * last fragment. The event that finds it is the error, and the Close behind it is found,
+         * too. */
         for (int how = 0; how < 3; how++) {
             struct stream *s = stream_new();
             static uint8_t coded[3000];
@@ -425,7 +428,8 @@ TEST(bomb_when_it_bursts_is_too_big_and_costs_no_more_than_the_limit)
         struct stream *s = stream_new();
         struct world w;
         struct peer p;
-        put_frame(s, FRAME_RSV1 | WSP_TEXT, "\5a\0X", 4); /* not even the message's last frame */
+        /* found before the last frame of the message */
+        put_frame(s, FRAME_RSV1 | WSP_TEXT, "\5a\0X", 4);
         world_open(&w);
         peer_open(&p, &w, limits[i], 0);
         feed(&p, s->bytes, s->len);
@@ -434,7 +438,8 @@ TEST(bomb_when_it_bursts_is_too_big_and_costs_no_more_than_the_limit)
         assert_true(p.most <= limits[i]);
         assert_true(w.toy.decodes <= limits[i] / STEP + 2);
         assert_int_equal(w.toy.least_room, limits[i] < STEP ? 1 : w.toy.least_room);
-        /* the old buffer and the new one while it grows, and what a frame takes anyway */
+        /* The old buffer and the new one while it grows, and the memory that a frame needs
+         * anyway. */
         assert_true(w.mem.peak <= 2 * (limits[i] + STEP) + 16384);
         peer_close(&p);
         world_close(&w);
@@ -459,7 +464,7 @@ TEST(input_when_it_produces_nothing_has_an_end_nevertheless)
                 size_t sent = most - most % 2; /* whole pairs */
                 put_frame(s, FRAME_RSV1 | WSP_BINARY, nothing, part);
                 put_frame(s, 0, nothing + part, sent - part);
-                if (over) { /* found by its head */
+                if (over) { /* the frame's header shows it */
                     uint8_t head[FRAME_HEAD_MAX];
                     struct frame_form form = {.first = FRAME_FIN, .key = head};
                     size_t len = frame_head(head, &form, most - sent + 1);
@@ -484,7 +489,7 @@ TEST(input_when_it_produces_nothing_has_an_end_nevertheless)
                 free(s);
             }
         }
-        /* in one frame: exactly so many, and one more, which its head gives away */
+        /* In one frame: exactly the limit, and one byte more, which the frame's header shows. */
         for (size_t more = 0; more < 2; more++) {
             uint8_t head[FRAME_HEAD_MAX], key[4] = {1, 2, 3, 4};
             struct frame_form form = {.first = FRAME_FIN | FRAME_RSV1 | WSP_BINARY, .key = key};
@@ -500,7 +505,7 @@ TEST(input_when_it_produces_nothing_has_an_end_nevertheless)
     }
 }
 
-/* The allowance is for coded messages alone. */
+/* The higher limit on the bytes received is for coded messages only. */
 TEST(message_when_plain_gets_no_more_than_the_limit)
 {
     for (int before = 0; before < 2; before++) {
@@ -524,22 +529,22 @@ TEST(text_when_coded_is_judged_by_what_comes_out)
 {
     struct stream *s = stream_new();
     uint8_t long_text[2 * STEP + 1];
-    /* the pairs themselves are no UTF-8 */
+    /* the coded bytes themselves are not UTF-8 */
     put_coded(s, WSP_TEXT, (const uint8_t *)"\xffg\xc0h", 4, 2);
     uint8_t text[255 + 192];
     memset(text, 'g', 255);
     memset(text + 255, 'h', 192);
     hear_message(s, 1, WSP_TEXT, text, sizeof text);
-    /* a character's bytes are a run each, and come in different pieces */
+    /* each byte of a character is a run, and comes in another piece */
     put_message(s, WSP_TEXT, "\xe2\x82\xac\xf0\x9f\x98\x80", 7, 5);
-    /* or lie on both sides of a step */
+    /* or the bytes lie on both sides of a step */
     memset(long_text, 'a', sizeof long_text);
     for (size_t at = STEP - 3; at < STEP; at++) {
         long_text[at] = 'a';
         memcpy(long_text + at + 1, "\xf0\x9f\x98\x80", 4);
         put_message(s, WSP_TEXT, long_text, sizeof long_text, 1);
     }
-    /* what is not UTF-8 is fine in a binary message */
+    /* a binary message need not be UTF-8 */
     put_message(s, WSP_BINARY, "\xc0\x80\xff\xe2", 4, 2);
     expect_and_free(s, NO_LIMIT);
 }
@@ -548,7 +553,7 @@ TEST(text_when_bad_is_refused_at_its_first_bad_byte)
 {
     static const struct {
         const char *text;
-        size_t len, bad; /* the first byte that can't be right */
+        size_t len, bad; /* `bad`: the first byte that can't be right */
     } cases[] = {
         {"\xff", 1, 0},         {"abc\x80", 4, 3},
         {"a\xc0\xaf", 3, 1},    {"\xe2\x82x", 3, 2},
@@ -561,8 +566,9 @@ TEST(text_when_bad_is_refused_at_its_first_bad_byte)
         struct peer p;
         uint8_t coded[200];
         size_t len = 0, fed;
-        size_t fatal = 0;                           /* coded bytes up to and with the bad one's */
-        for (size_t n = 0; n < cases[i].len; n++) { /* a run each */
+        /* coded bytes up to and including those of the bad byte */
+        size_t fatal = 0;
+        for (size_t n = 0; n < cases[i].len; n++) { /* one run for each byte */
             coded[len++] = 1;
             coded[len++] = (uint8_t)cases[i].text[n];
             fatal = n == cases[i].bad ? len : fatal;
@@ -596,7 +602,7 @@ TEST(text_when_it_ends_inside_a_character_is_refused_at_its_end)
         put_control(s, WSP_CLOSE, "\x03\xe8");
         expect_and_free(s, NO_LIMIT);
     }
-    /* what was left of a message is no part of the next */
+    /* The rest of one message does not become part of the next. */
     struct stream *s = stream_new();
     put_message(s, WSP_BINARY, "\xf0\x9f\x98", 3, 1);
     put_message(s, WSP_TEXT, "a", 1, 1);
@@ -614,8 +620,8 @@ TEST(coding_when_bad_is_an_error_and_the_close_behind_it_is_found)
     } cases[] = {
         {"\0B", 2, WSPOOL_END_BAD_CODING},
         {"\3a\0B\3b", 6, WSPOOL_END_BAD_CODING},
-        {"\3a\2", 3, WSPOOL_END_BAD_CODING}, /* a pair is cut off by the message's end */
-        {"\0L", 2, WSPOOL_END_BAD_CODING},   /* leans on what is not there */
+        {"\3a\2", 3, WSPOOL_END_BAD_CODING}, /* the end of the message cuts a pair */
+        {"\0L", 2, WSPOOL_END_BAD_CODING},   /* refers to a run that does not exist */
         {"\0M", 2, WSPOOL_END_NOMEM},
         {"\3a\0Mxx", 6, WSPOOL_END_NOMEM},
         {"\0Bthis looks like a Close: \x88\x82\0\0\0\0\x03\xe9 and is none", 45,
@@ -626,7 +632,7 @@ TEST(coding_when_bad_is_an_error_and_the_close_behind_it_is_found)
         put_plain(s, WSP_TEXT, "before", 6);
         put_frame(s, FRAME_FIN | FRAME_RSV1 | WSP_BINARY, cases[i].coded, cases[i].len);
         hear_error(s, cases[i].end);
-        put_frame(s, FRAME_FIN | FRAME_RSV1 | WSP_TEXT, "\3a", 2); /* nobody hears it */
+        put_frame(s, FRAME_FIN | FRAME_RSV1 | WSP_TEXT, "\3a", 2); /* not reported */
         put_frame(s, FRAME_RSV1 | 5, "?", 1);
         put_control(s, WSP_CLOSE, "\x0f\xa0why");
         expect_and_free(s, NO_LIMIT);
@@ -636,7 +642,7 @@ TEST(coding_when_bad_is_an_error_and_the_close_behind_it_is_found)
 TEST(rsv1_when_not_at_a_message_s_beginning_is_a_protocol_error)
 {
     static const struct {
-        unsigned in_message; /* a fragment comes before; with RSV1 or without */
+        unsigned in_message; /* a fragment comes before it, with RSV1 or without */
         unsigned first;
     } cases[] = {
         {FRAME_RSV1, FRAME_RSV1},
@@ -647,7 +653,7 @@ TEST(rsv1_when_not_at_a_message_s_beginning_is_a_protocol_error)
         {0, FRAME_RSV1},
         {0, FRAME_FIN | 0x20 | WSP_TEXT},
         {0, FRAME_FIN | FRAME_RSV1 | 0x10 | WSP_TEXT},
-        {FRAME_RSV1, FRAME_FIN | FRAME_RSV1 | WSP_TEXT}, /* a message inside of another */
+        {FRAME_RSV1, FRAME_FIN | FRAME_RSV1 | WSP_TEXT}, /* a message begins inside another */
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct stream *s = stream_new();
@@ -681,7 +687,7 @@ TEST(rsv1_when_nothing_was_agreed_upon_is_a_protocol_error)
     free(s);
 }
 
-/* Says FULL for ever, and does nothing. */
+/* Returns FULL for ever, and does nothing. */
 static enum wspool_decoded stand_still(unsigned reading, void **state, wspool_decoding *piece,
                                        void *user)
 {
@@ -739,7 +745,7 @@ TEST(memory_when_it_fails_anywhere_is_an_error_and_the_close_is_found)
                 failures = w.mem.failures;
                 if (failures == 0) {
                     assert_string_equal(p.got.text, s->expected.text);
-                } else { /* a beginning of what was to come, the error, the Close */
+                } else { /* a beginning of the expected events, the error, the Close */
                     struct lines error = {.len = 0};
                     add_line(&error, "ERROR", WSPOOL_END_NOMEM, NULL, 0);
                     size_t tail = error.len + strlen(close);
@@ -758,8 +764,8 @@ TEST(memory_when_it_fails_anywhere_is_an_error_and_the_close_is_found)
     }
 }
 
-/* Frames in any order with any coded bytes, orders to fail among them: what is heard is the same
- * whatever the cuts are, and however sure the codec is. */
+/* Frames in any order with any coded bytes, including orders to fail. The events are the same
+ * for all cuts, and whether or not the codec knows that a message is complete. */
 TEST(streams_when_of_any_bytes_are_heard_alike_under_all_cuts)
 {
     static const uint8_t counts[] = {0, 0, 1, 2, 40, 255};
@@ -786,7 +792,7 @@ TEST(streams_when_of_any_bytes_are_heard_alike_under_all_cuts)
             unsigned first = firsts[test_below(&random, sizeof firsts / sizeof *firsts)];
             int control = (first & 8) != 0, goes_on = (first & 15) == WSP_CONTINUATION;
             if (!control && goes_on != in_message && test_below(&random, 20) > 0) {
-                continue; /* out of order: seldom */
+                continue; /* out of order: in few cases */
             }
             in_message = control ? in_message : !(first & FRAME_FIN);
             for (size_t k = 0; k + 1 < len; k += 2) {
@@ -826,7 +832,7 @@ TEST(state_when_the_codec_keeps_it_serves_the_next_message)
 {
     struct stream *s = stream_new();
     put_message(s, WSP_TEXT, "aaaaaaa", 7, 2);
-    put_coded(s, WSP_TEXT, (const uint8_t *)"\0L\0L", 4, 1); /* leans on the message before */
+    put_coded(s, WSP_TEXT, (const uint8_t *)"\0L\0L", 4, 1); /* refers to the message before */
     hear_message(s, 1, WSP_TEXT, "aaaaaaaaaaaaaa", 14);
     put_control(s, WSP_PING, "idle");
     put_plain(s, WSP_TEXT, "plain in between", 16);
@@ -857,7 +863,8 @@ TEST(state_when_not_kept_is_new_with_each_message)
 TEST(states_when_of_many_peers_do_not_mix)
 {
     struct world w;
-    struct peer *peers = calloc(40, sizeof *peers); /* more than there are spares */
+    /* more peers than the free list keeps buffers */
+    struct peer *peers = calloc(40, sizeof *peers);
     world_open(&w);
     for (unsigned i = 0; i < 40; i++) {
         peer_open(&peers[i], &w, NO_LIMIT, i % WSPOOL_READINGS);
@@ -878,7 +885,7 @@ TEST(states_when_of_many_peers_do_not_mix)
             assert_string_equal(peers[i].got.text, s->expected.text);
             free(s);
         }
-        /* an odd reading keeps a state, an even one nothing at all */
+        /* an odd `reading` keeps a state, an even one keeps nothing */
         size_t kept = 0;
         for (unsigned i = 0; i < 40; i++) {
             assert_true(!peers[i].in == !(i % WSPOOL_READINGS & KEEPS));
@@ -893,8 +900,7 @@ TEST(states_when_of_many_peers_do_not_mix)
     free(peers);
 }
 
-/* What a peer that has said something costs while it is silent: the record and the codec's state,
- * but no buffer. */
+/* An idle peer that has sent a message costs its record and the codec's state, but no buffer. */
 TEST(buffer_when_a_state_is_kept_is_given_back)
 {
     struct world w;
@@ -918,7 +924,7 @@ TEST(buffer_when_a_state_is_kept_is_given_back)
     free(s);
 }
 
-/* The peer goes, or the host closes, at each byte of the stream. */
+/* The peer disconnects, or the host closes, at each byte of the stream. */
 TEST(state_when_the_peer_goes_anywhere_is_given_back_once)
 {
     struct stream *s = stream_new();
@@ -955,7 +961,8 @@ TEST(state_when_the_peer_goes_anywhere_is_given_back_once)
     free(s);
 }
 
-/* From inside the message hook: what is shown is still there, the next call discards. */
+/* The host closes from inside the message hook: the message stays valid there, and the next call
+ * discards it. */
 TEST(state_when_the_host_closes_from_a_message_is_given_back)
 {
     for (unsigned reading = 0; reading < 2; reading++) {
@@ -982,7 +989,8 @@ TEST(state_when_the_host_closes_from_a_message_is_given_back)
     }
 }
 
-/* What the peer has sent of a message, for the time that it is given. */
+/* The bytes received of an unfinished message, which extend its deadline, are counted as they
+ * came on the wire. */
 TEST(received_when_coded_counts_what_came_on_the_wire)
 {
     struct stream *s = stream_new();

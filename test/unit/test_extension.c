@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_extension.c - wire/extension.h: every form of the list of offers, lawful or not, as a
- * host hands it in and as a head that was parsed, with inaccessible memory around it.
+ * unit/test_extension.c - wire/extension.h: the list of extension offers, valid and invalid.
+ *
+ * Each text is read in both ways: as a host hands it in, and as part of a parsed HTTP head.
+ * Inaccessible memory lies around it. Random texts are compared with a second, slower reader.
  */
 #include "request.h"
 
 #include "wire/extension.h"
 
-/* All offers of a request as text: "name;param=value;param|name|..."; "!" at the end: no list. */
+/* Writes all offers of a request as text: "name;param=value;param|name|..."; "!" at the end: the
+ * list is invalid. */
 static void read_all(const wspool_request *request, char *out, size_t size)
 {
     wspool_extension_param params[WSPOOL_EXTENSION_PARAMS];
@@ -36,7 +39,7 @@ static void read_all(const wspool_request *request, char *out, size_t size)
     assert_true(more == 0 || more == -1);
     if (more < 0) {
         snprintf(out + n, size - n, "!");
-    } else { /* and there it stays */
+    } else { /* a second call returns the same */
         assert_int_equal(wsp_extension_next(headers, &walk, &offer, params), 0);
     }
 }
@@ -77,7 +80,7 @@ TEST(offer_when_lawful_is_read)
     expect("a;b=c", "a;b=c");
     expect("a;b=\"c\"", "a;b=c");
     expect("a;b;c=d;e=\"f\";g", "a;b;c=d;e=f;g");
-    expect("a;b=1;b=2", "a;b=1;b=2"); /* twice: the codec's to judge */
+    expect("a;b=1;b=2", "a;b=1;b=2"); /* a parameter given twice: the codec decides */
     expect("permessage-deflate; client_max_window_bits; server_max_window_bits=10",
            "permessage-deflate;client_max_window_bits;server_max_window_bits=10");
     expect("!#$%&'*+-.^_`|~;!#$%&'*+-.^_`|~=\"!#$%&'*+-.^_`|~\"",
@@ -109,7 +112,7 @@ TEST(blank_when_anywhere_between_is_passed_over)
     expect("  a  ;  b  =  c  ", "a;b=c");
     expect("\ta\t;\tb\t=\t\"c\"\t,\td\t", "a;b=c|d");
     expect("a ; b , c ;d = \"e\" ", "a;b|c;d=e");
-    /* but not inside */
+    /* but not inside a name */
     expect("a b", "!");
     expect("a;b c", "!");
     expect("a;b=c d", "!");
@@ -150,7 +153,7 @@ TEST(quote_when_not_around_a_token_is_no_list)
     expect("\"a\"", "!");
     expect("a;\"b\"", "!");
     expect("a;\"b\"=c", "!");
-    /* what separates is no token either, so it may not be in quotes */
+    /* A separator is not allowed in a token, so it is not allowed in quotes either. */
     expect("a;b=\"c,d\"", "!");
     expect("a;b=\",\"", "!");
     expect("a;b=\"c;d\"", "!");
@@ -163,12 +166,12 @@ TEST(backslash_when_in_quotes_declines_the_offer_alone)
     expect("a;b=\"c\\d\"", "");
     expect("a;b=\"\\c\", e", "e");
     expect("z, a;x;b=\"\\\\\";y=1, e;f", "z|e;f");
-    /* unless something is wrong with it besides, before or behind */
+    /* except when something before or behind it is wrong, too */
     expect("a;b=\"c\\d\";", "!");
     expect("a;;b=\"c\\d\"", "!");
     expect("a;b=\"c\\d\";e=, f", "!");
     expect("a;b=\"c\\d\", ;", "!");
-    /* outside of quotes it is nothing */
+    /* outside quotes a backslash is invalid */
     expect("a;b=c\\d", "!");
     expect("a\\b", "!");
     expect("a;b\\c", "!");
@@ -179,7 +182,7 @@ TEST(params_when_too_many_decline_the_offer_alone)
     expect("a;b=1;c=2;d=3;e=4;f=5;g=6;h=7;i=8;j=9", "");
     expect("a;b;c;d;e;f;g;h;i;j;k;l;m, z", "z");
     expect("y, a;b;c;d;e;f;g;h;i;j, z;b", "y|z;b");
-    expect("a;b;c;d;e;f;g;h;i;j;", "!"); /* it is still looked at */
+    expect("a;b;c;d;e;f;g;h;i;j;", "!"); /* the rest is still checked */
     expect("a;b;c;d;e;f;g;h;i;j=\"", "!");
 }
 
@@ -190,7 +193,7 @@ TEST(byte_when_it_is_no_token_s_is_no_list)
         const char *good = "!#$%&'*+-.^_`|~";
         int token = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
                     strchr(good, c) != NULL;
-        if (token || c == ',' || c == ';' || c == '\n') { /* \n parts the lines of this test */
+        if (token || c == ',' || c == ';' || c == '\n') { /* \n separates the lines of this test */
             continue;
         }
         snprintf(text, sizeof text, "a%ca", c);
@@ -204,7 +207,7 @@ TEST(byte_when_it_is_no_token_s_is_no_list)
     }
 }
 
-/* What only a host could hand in: bytes that no parsed head has. */
+/* Bytes that only a host can hand in, because no parsed head contains them. */
 TEST(byte_when_nul_or_a_line_s_end_is_no_list)
 {
     static const char bad[] = {'\0', '\n', '\r', '\x7f', '\x80', '\xff'};
@@ -233,14 +236,15 @@ TEST(headers_when_several_are_one_list)
     expect_lines("X: z\n" H ": a, b\nHost: c\nsec-websocket-extensions: d\nX: y", "a|b|d");
     expect_lines(H ":\n" H ": ,\n" H ": a", "a");
     expect_lines(H ": a\n" H ": ;\n" H ": b", "a!");
-    expect_lines(H ": a;b=\"\n" H ": \"", "!"); /* what is in quotes does not go on in the next */
+    /* a quoted text does not continue in the next line */
+    expect_lines(H ": a;b=\"\n" H ": \"", "!");
     expect_lines(H ": a;b=\"c\\d\"\n" H ": e", "e");
     expect_lines("Sec-WebSocket-Extension: a\nSec-WebSocket-Extensions2: b\nX: c", "");
     expect_lines("X: y", "");
 }
 
-/* Texts from an alphabet of all that has a meaning: never read beyond an end, and what is read
- * comes from a list that a second, slower reading finds lawful. */
+/* Random texts of the characters that have a meaning. Nothing is read beyond their end, and
+ * every list that is read is one that a second, slower reader accepts. */
 TEST(text_when_random_is_read_without_harm)
 {
     static const char alphabet[] = "ab;,=\"\\ \t";
@@ -264,7 +268,7 @@ TEST(text_when_random_is_read_without_harm)
             bad++;
         } else {
             good++;
-            assert_null(strstr(text, ";;")); /* what can't be in any lawful list */
+            assert_null(strstr(text, ";;")); /* not allowed in any valid list */
             assert_null(strstr(text, "=="));
             assert_null(strstr(text, ",;"));
             assert_null(strstr(text, "\"\""));

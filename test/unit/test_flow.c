@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* unit/test_flow.c - pool/io.c, pool/tick.c: what the whole pools of test/sim never meet. */
+/*
+ * unit/test_flow.c - pool/io.c and pool/tick.c: the cases that the pools of test/sim do not reach.
+ *
+ * A hook that keeps marking peers must not let the host sleep. Bytes of an asynchronous write must
+ * stay valid when the peer ends. The pool's time never goes back, and never beyond the largest
+ * valid time.
+ */
 #include "pool.h"
 
-/* A hook that marks again and again leaves something for the next call: no host may sleep on it,
- * whichever slot it is. */
+/* A hook that marks peers again and again leaves events for the next call. The deadline is 0
+ * then, whichever slot is marked, so that no host sleeps. */
 TEST(deadline_is_0_when_anything_is_left_to_be_told)
 {
     static struct host h;
@@ -28,8 +34,8 @@ TEST(deadline_is_0_when_anything_is_left_to_be_told)
     host_end(&h);
 }
 
-/* What an asynchronous write may still be reading stays; nothing more is given out, and an ack of
- * it changes nothing. */
+/* The bytes that an asynchronous write may still read stay allocated. A peek returns nothing
+ * more, and an ack of these bytes changes nothing. */
 TEST(peek_is_empty_when_the_peer_has_ended_in_the_middle_of_a_write)
 {
     static struct host h;

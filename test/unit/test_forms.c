@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_forms.c - link/forms.h: one image for each form that is asked for, plain where that
- * can't be or does not pay, none written over another, and what lies in a queue lies together.
+ * unit/test_forms.c - link/forms.h: one encoded frame for each encoding that members use.
+ *
+ * Members get the plain frame when a message can't be compressed or does not become shorter. The
+ * tests check each encoded frame, that no frame is written over another one that is in use, that
+ * frames of one encoding lie side by side, and each shortage of memory and of block space.
  */
 #include "support.h"
 #include "frames.h"
@@ -26,7 +29,7 @@ static void world_open(struct world *w, uint64_t limit)
 {
     memset(w, 0, sizeof *w);
     w->hooks = test_mem_hooks(&w->mem);
-    w->toy.mem = &wsp_mem_default; /* what fails is the pool's memory */
+    w->toy.mem = &wsp_mem_default; /* only the allocations of the pool fail */
     wspool_config_init(&w->config);
     w->config.codec = toy_hook(&w->toy);
     w->link.mem = &w->hooks;
@@ -47,7 +50,7 @@ static void world_close(struct world *w)
     assert_int_equal(w->mem.live, 0);
 }
 
-/* The plain image of a message, made as a publisher makes it, and its forms. */
+/* Makes the plain encoded frame of a message, as a publisher does, and its other encodings. */
 static struct wsp_run begin(struct world *w, struct wsp_images *images, uint8_t opcode,
                             const char *message)
 {
@@ -108,7 +111,7 @@ static void expect_counts(const struct world *w, uint64_t coded, uint64_t bytes)
 static const char aaaa[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 static const char bbbb[] = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
 
-/* ------------------------------------------------------------------ making */
+/* ---------------------------------------------------------- encoded frames */
 
 TEST(coding_when_put_in_a_byte_comes_out_of_it)
 {
@@ -128,7 +131,7 @@ TEST(image_when_asked_for_often_is_made_once)
     struct wsp_images images;
     world_open(&w, UINT64_MAX);
     struct wsp_run plain = begin(&w, &images, WSP_TEXT, aaaa);
-    assert_int_equal(w.toy.encodes, 0); /* only when a reader is come upon */
+    assert_int_equal(w.toy.encodes, 0); /* encoded only when the walk finds a reader */
     uint64_t bytes = 0;
     for (int round = 0; round < 3; round++) {
         for (unsigned form = 0; form <= WSPOOL_FORMS; form += form == 7 ? 2 : 1) {
@@ -166,7 +169,7 @@ TEST(image_when_coded_has_rsv1_and_the_message_s_opcode)
     }
 }
 
-/* A head of 2 or of 4 bytes, for what is coded, not for what it was. */
+/* The frame header has 2 or 4 bytes by the encoded length, not by the length of the message. */
 TEST(image_when_large_has_the_head_of_its_own_length)
 {
     static char text[IMAGE_MAX];
@@ -191,7 +194,7 @@ TEST(image_when_large_has_the_head_of_its_own_length)
     }
 }
 
-/* ------------------------------------------------------------- going plain */
+/* ----------------------------------------------------------- plain instead */
 
 enum { REFUSED, LONGER, EQUAL, NO_GAIN, NO_ROOM, NO_MEMORY, REASONS };
 
@@ -201,7 +204,7 @@ TEST(message_when_it_can_t_be_coded_or_not_well_goes_plain)
         struct world w;
         struct wsp_images images;
         const char *text = why == NO_GAIN ? "abcdefghijklmnopqrstuvwxyz" : aaaa;
-        /* one block, which the plain image is in, is all that the pool may have */
+        /* The limit of the pool is one block: the one with the plain frame. */
         world_open(&w, why == NO_ROOM ? wsp_block_memory(0) : UINT64_MAX);
         struct wsp_run plain = begin(&w, &images, WSP_TEXT, text);
         w.toy.refuse = why == REFUSED;
@@ -212,7 +215,7 @@ TEST(message_when_it_can_t_be_coded_or_not_well_goes_plain)
         for (int again = 0; again < 3; again++) {
             for (unsigned form = 1; form <= 2; form++) {
                 struct wsp_run image = get(&w, &images, form);
-                if (why == NO_MEMORY && form == 2) { /* for which there was some */
+                if (why == NO_MEMORY && form == 2) { /* there was memory for this encoding */
                     expect_coded(&image, 2, WSP_TEXT, text);
                 } else {
                     assert_true(same_image(&image, &plain));
@@ -220,12 +223,14 @@ TEST(message_when_it_can_t_be_coded_or_not_well_goes_plain)
                 }
             }
         }
-        assert_int_equal(w.toy.encodes, 2); /* nobody is asked twice for the same */
+        /* the codec is not called twice for the same encoding */
+        assert_int_equal(w.toy.encodes, 2);
         assert_int_equal(wsp_count_read(&w.count.coded), why == NO_MEMORY);
         assert_true(why == NO_MEMORY || w.link.blocks.bytes == bytes);
         struct wsp_run first = get(&w, &images, 1);
         wsp_images_fini(&images);
-        /* what stood aside stands there still: the next plain image is written where it was */
+        /* The block set aside is open again: the next plain frame is written behind the last
+         * one. */
         struct wsp_run next = begin(&w, &images, WSP_TEXT, bbbb);
         assert_ptr_equal(next.block, plain.block);
         assert_int_equal(next.offset, 0);
@@ -268,21 +273,21 @@ TEST(encode_when_by_itself_says_whether_it_was_done)
     }
     uint64_t made = 0;
     while (wsp_form_encode(&w.link, 4, WSP_TEXT, text, IMAGE_MAX, &other)) {
-        made++; /* behind the other, while there is room */
+        made++; /* behind the other one, while there is space */
     }
     assert_in_range(made, 1, 10);
     assert_int_equal(wsp_count_read(&w.count.coded), 1 + made);
     free(text);
-    expect_coded(&image, 4, WSP_BINARY, aaaa); /* nor was it written over it */
-    assert_null(w.link.blocks.open);           /* and plain images are again what is open */
+    expect_coded(&image, 4, WSP_BINARY, aaaa); /* and nothing was written over it */
+    assert_null(w.link.blocks.open);           /* plain frames have the open block again */
     assert_ptr_equal(w.link.blocks.aside, image.block);
     wsp_block_release(image.block);
     world_close(&w);
 }
 
-/* ---------------------------------------------------------------- holding */
+/* ------------------------------------------------------------- references */
 
-/* Nobody queues anything: it is the images themselves that keep each other from harm. */
+/* No queue holds a reference: the encoded frames themselves must not be overwritten. */
 TEST(images_when_many_are_not_written_over_each_other)
 {
     struct world w;
@@ -303,7 +308,8 @@ TEST(images_when_many_are_not_written_over_each_other)
             }
         }
         wsp_images_fini(&images);
-        /* and let go of in the end: the next message begins at the blocks' beginning */
+        /* The references are released in the end: the next message begins at offset 0 of a
+         * block. */
         assert_int_equal(runs[0].offset, 0);
         assert_int_equal(runs[1].offset, 0);
         assert_int_equal(runs[0].block->holds, 1);
@@ -313,7 +319,7 @@ TEST(images_when_many_are_not_written_over_each_other)
     world_close(&w);
 }
 
-/* The plain image needs protection most when room is short: its block stands aside then. */
+/* The plain frame needs protection most when space is short: its block is set aside then. */
 TEST(image_when_room_is_short_does_not_cost_the_plain_one)
 {
     struct world w;
@@ -328,19 +334,19 @@ TEST(image_when_room_is_short_does_not_cost_the_plain_one)
         expect_plain(&plain, WSP_TEXT, aaaa);
         wsp_images_fini(&images);
     }
-    /* an image of one reader alone has that room: nobody needs what stands aside */
+    /* A frame for one reader alone may use that space: the block set aside is not needed. */
     struct wsp_run image;
     assert_int_equal(wsp_form_encode(&w.link, 1, WSP_TEXT, aaaa, strlen(aaaa), &image), 1);
     expect_coded(&image, 1, WSP_TEXT, aaaa);
     assert_int_equal(w.link.blocks.bytes, wsp_block_memory(0));
-    /* and so do plain ones afterwards */
+    /* and so may plain frames afterwards */
     begin(&w, &images, WSP_TEXT, bbbb);
     assert_int_equal(w.link.blocks.bytes, wsp_block_memory(0));
     wsp_images_fini(&images);
     world_close(&w);
 }
 
-/* --------------------------------------------------------------- together */
+/* ------------------------------------------------------------------- runs */
 
 TEST(messages_when_coded_in_a_row_are_one_run)
 {
@@ -362,7 +368,7 @@ TEST(messages_when_coded_in_a_row_are_one_run)
             }
             wsp_images_fini(&images);
             len += coded_frame(expected + len, 1, WSP_TEXT, text);
-            if (i % 3 == 0) { /* one for plain readers only */
+            if (i % 3 == 0) { /* a message for plain readers only */
                 begin(&w, &images, WSP_TEXT, "plain alone");
                 if (plain_readers) {
                     image = get(&w, &images, 0);

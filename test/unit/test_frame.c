@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_frame.c - wire/frame.h: every shape of a head, every cut, every length that matters.
+ * unit/test_frame.c - wire/frame.h: every form of a frame header, every cut, every length at which
+ * the form changes.
  *
- * The gate is compared with a judge of the test's own, written from the RFC. All input ends at an
- * inaccessible page.
+ * The frame-header parser is compared with a second one, written here from RFC 6455. All input ends
+ * at an inaccessible page.
  */
 #include "guard.h"
 
@@ -12,14 +13,14 @@
 
 static const uint8_t key[4] = {0x01, 0x80, 0xfe, 0x7f};
 
-/* A head, and what is to be said of it. */
+/* A frame header, and the expected result. */
 struct head {
     uint8_t bytes[FRAME_HEAD_MAX];
     size_t len;
     uint64_t length;
     unsigned first;
     int masked;
-    int start_is_good; /* its first two bytes */
+    int start_is_good; /* its first two bytes are valid */
     int is_good;
 };
 
@@ -41,7 +42,7 @@ static void make_head(struct head *head, unsigned first, int masked, uint64_t le
     case 8:
     case 9:
     case 10:
-        /* Whole, and so short that the length needs no more bytes. */
+        /* The whole message in one frame, and so short that the length needs no more bytes. */
         head->start_is_good = head->start_is_good && (first & FRAME_FIN) && how == FRAME_7_BITS;
         break;
     default:
@@ -61,8 +62,8 @@ static void expect_frame(const struct head *head, const struct wsp_frame *frame)
     assert_memory_equal(frame->key, head->masked ? key : (const uint8_t *)"\0\0\0\0", 4);
 }
 
-/* Feeds a head in two pieces, the second of which has `more` bytes of the payload behind it.
- * `first` may be 0 (all at once). */
+/* Feeds a header in two pieces; `more` bytes of the payload follow the second. `first` may be 0:
+ * then all comes at once. */
 static void feed_cut(const struct guard *guard, const struct head *head, size_t first, size_t more)
 {
     struct wsp_gate gate = {.have = 0};
@@ -78,7 +79,7 @@ static void feed_cut(const struct guard *guard, const struct head *head, size_t 
         memset(&frame, 0xee, sizeof frame);
         answer = wsp_gate_feed(&gate, &at, &len, &frame);
         if (first >= 2 && !head->start_is_good) {
-            /* Refused with its second byte, however much of the rest is there. */
+            /* Refused at its second byte, however much of the rest is there. */
             assert_int_equal(answer, WSP_GATE_BAD);
             assert_ptr_equal(at, begin + 2);
             assert_int_equal(len, first - 2);
@@ -186,8 +187,8 @@ TEST(head_when_of_any_shape_and_in_any_cut_is_read_and_judged)
     guard_close(&guard);
 }
 
-/* With a codec that was agreed upon, RSV1 alone may stand where a message begins; nothing else that
- * is unlawful becomes lawful by it. */
+/* With a negotiated codec RSV1 alone may be set in the first frame of a message. Nothing else
+ * that is invalid becomes valid. */
 TEST(rsv1_when_agreed_upon_is_lawful_at_a_message_s_beginning_alone)
 {
     static const uint8_t codings[] = {0, 1, 15, 0x10, 0xff};
@@ -207,13 +208,13 @@ TEST(rsv1_when_agreed_upon_is_lawful_at_a_message_s_beginning_alone)
                     struct wsp_frame frame;
                     const uint8_t *at = bytes;
                     size_t left = cut;
-                    if (cut > 0) { /* refused with the second byte, whatever is still to come */
+                    if (cut > 0) { /* refused at the second byte, whatever follows */
                         enum wsp_gate_answer answer = wsp_gate_feed(&gate, &at, &left, &frame);
                         assert_int_equal(answer, cut >= 2 && !good ? WSP_GATE_BAD : WSP_GATE_MORE);
                     }
                     left = (size_t)(bytes + len - at);
                     enum wsp_gate_answer answer = wsp_gate_feed(&gate, &at, &left, &frame);
-                    if (cut == 1 && !good && len > 2) { /* here that byte came only now */
+                    if (cut == 1 && !good && len > 2) { /* that byte comes only now */
                         assert_int_equal(answer, WSP_GATE_BAD);
                         assert_int_equal(left, len - 2);
                         answer = wsp_gate_feed(&gate, &at, &left, &frame);
@@ -247,7 +248,7 @@ TEST(length_when_at_a_boundary_is_read_exactly_and_refused_unless_shortest)
             }
         }
     }
-    /* The verdicts themselves, said once in numbers. */
+    /* The expected results, written as numbers. */
     const struct {
         uint64_t length;
         enum frame_length_form how;
@@ -290,7 +291,7 @@ TEST(input_when_empty_changes_nothing)
     assert_ptr_equal(at, &byte + 1);
 }
 
-/* What follows a refused head is found: its length says how far to go. */
+/* The frame behind a refused header is found, because the header's length is known. */
 TEST(heads_when_good_and_bad_follow_each_other_stay_in_step)
 {
     enum { COUNT = 4000 };
@@ -323,7 +324,7 @@ TEST(heads_when_good_and_bad_follow_each_other_stay_in_step)
         seen = 0;
         while (fed < total) {
             size_t piece = frame_piece(total - fed, &random);
-            /* A copy of just that size, so that the sanitizer sees a byte read too far. */
+            /* A copy of exactly that size, so that the sanitizer detects a byte read too far. */
             uint8_t *copy = malloc(piece);
             assert_non_null(copy);
             memcpy(copy, stream + fed, piece);
@@ -371,7 +372,7 @@ TEST(image_length_when_of_our_own_frames_is_head_and_payload)
         struct frame_form form = {.first = FRAME_FIN | 2};
         size_t n = frame_head(head, &form, lengths[i]);
         assert_int_equal(wsp_frame_head_len(lengths[i]), n);
-        /* Nothing but the head is looked at. */
+        /* Nothing but the header is read. */
         const uint8_t *image = (const uint8_t *)guard_at_end(&guard, head, n);
         assert_int_equal(wsp_frame_image_len(image), n + lengths[i]);
     }
@@ -380,7 +381,7 @@ TEST(image_length_when_of_our_own_frames_is_head_and_payload)
     guard_close(&guard);
 }
 
-/* The short way is the gate's, for what nearly always comes: it knows nothing of its own. */
+/* The fast path accepts nothing that the frame-header parser would refuse. */
 TEST(message_when_whole_is_what_the_gate_lets_through_and_all_there)
 {
     static const uint64_t sizes[] = {0,   1,   5,     125,   126,   127,

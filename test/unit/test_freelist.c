@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* unit/test_freelist.c - base/freelist.h: what is kept, what is freed, and no memory. */
+/*
+ * unit/test_freelist.c - base/freelist.h: the free list.
+ *
+ * The cases count allocations: a block that was given back is used again, at most `keep` blocks are
+ * kept, and a failed allocation returns NULL only when the list is empty.
+ */
 #include "support.h"
 #include "base/freelist.h"
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_headers.c - wire/headers.h: each header that is asked for is found, how often it is
- * there, and the elements of its list.
+ * unit/test_headers.c - wire/headers.h: finding headers, counting them, and splitting lists.
+ *
+ * Every known name is looked up in both cases, and with bytes changed. Texts end at an inaccessible
+ * page. A list of 8 MiB shows that a walk over its elements is linear.
  */
 #include "guard.h"
 
@@ -29,7 +31,8 @@ static void assert_text(wspool_text text, const char *expected)
     assert_memory_equal(text.data, expected, text.len);
 }
 
-/* What is found when a header of that name is all there is, the name against the page. */
+/* Returns the header that is found when only a header of that name is there. The name ends at
+ * the inaccessible page. */
 static enum wsp_header found_as(const char *name, size_t len)
 {
     wspool_header one = {{guard_at_end(&guard, name, len), len}, {"v", 1}};
@@ -45,7 +48,7 @@ static enum wsp_header found_as(const char *name, size_t len)
 
         assert_int_equal(there, headers.first[each] == &one);
         if (there) {
-            assert_int_equal(found, WSP_HEADER_OTHER); /* it can't be two */
+            assert_int_equal(found, WSP_HEADER_OTHER); /* a name is not two headers */
             found = (enum wsp_header)each;
         }
     }
@@ -107,7 +110,7 @@ TEST(only_answers_how_often_it_is_there)
     assert_int_equal(wsp_headers_only(&headers, WSP_HEADER_KEY, &value), 0);
     assert_int_equal(wsp_headers_only(&headers, WSP_HEADER_COOKIE, &value), 0);
 
-    request = (wspool_request){0}; /* a host may hand in none, and no array */
+    request = (wspool_request){0}; /* a host may hand in no headers, and no array */
     wsp_headers_find(&headers, &request);
     assert_int_equal(wsp_headers_only(&headers, WSP_HEADER_HOST, &value), 0);
     assert_int_equal(wsp_headers_have(&headers, WSP_HEADER_HOST, ""), 0);
@@ -144,7 +147,7 @@ TEST(elements_are_walked_across_headers)
     struct guard each[6];
     size_t i;
 
-    for (i = 0; i < 6; i++) { /* each value against its own page */
+    for (i = 0; i < 6; i++) { /* each value ends at an inaccessible page of its own */
         guard_open(&each[i], 64);
         list[i].value.data = guard_at_end(&each[i], list[i].value.data, list[i].value.len);
     }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_hello.c - pool/handshake.h: what the buffer of a head may cost, what becomes of a query,
- * and which handshakes are kept as spares.  What peers make of it is in test_way_in.c.
+ * unit/test_hello.c - pool/handshake.h: the record that a peer has until it is open.
+ *
+ * The tests check the size of the buffer for the HTTP head, what is kept of the query, and which
+ * records and buffers go to the free list. What peers can do to a handshake is in test_way_in.c.
  */
 #include "support.h"
 
@@ -88,7 +90,7 @@ TEST(bytes_that_find_no_memory_leave_what_was_kept)
     end(&b);
 }
 
-/* A head was gathered, and its query is kept in its place: it lies in what it replaces. */
+/* The query is copied over the HTTP head in which it lies; afterwards only the query is left. */
 TEST(query_when_it_lies_in_the_head_is_all_that_is_left_of_it)
 {
     const char *bytes = some_bytes();
@@ -123,7 +125,8 @@ TEST(query_that_finds_no_memory_is_told)
     wsp_handshake_give(&b.handshakes, handshake);
     assert_ptr_equal(wsp_handshake_take(&b.handshakes), handshake);
     assert_int_equal(wsp_handshake_check(&b.handshakes, handshake), 1);
-    assert_int_equal(handshake->entry.query.len, 0); /* a spare remembers nothing */
+    /* a record from the free list keeps nothing of its last use */
+    assert_int_equal(handshake->entry.query.len, 0);
     wsp_handshake_give(&b.handshakes, handshake);
     end(&b);
 }
@@ -144,7 +147,8 @@ TEST(spares_when_many_leave_are_few_and_small)
         assert_int_equal(wsp_handshakes_check(&b.handshakes), 1);
     }
     assert_int_equal(b.handshakes.free_list.count, 16);
-    assert_int_equal(b.mem.live, 16 + 8); /* buffers of 3000 bytes are none for a spare */
+    /* a buffer of 3000 bytes is too large for the free list */
+    assert_int_equal(b.mem.live, 16 + 8);
     struct wsp_handshake surplus = {.item = {b.handshakes.free_list.first}};
     b.handshakes.free_list.first = &surplus.item;
     b.handshakes.free_list.count++;

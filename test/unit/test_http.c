@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_http.c - the head of a request, well formed and not, whole and in pieces.
+ * unit/test_http.c - wire/http.h: the head of a request, valid and invalid, whole and in pieces.
+ *
+ * Each case says behind which byte the result is known. Every prefix and every size of piece must
+ * give the same result, next to an inaccessible page. All 256 bytes are tried in each part of a
+ * head. Other tests show that no line is read twice, and that random heads give the same result for
+ * all cuts.
  */
 #include "guard.h"
 
@@ -10,8 +15,8 @@
 
 #define REFUSED(word) (-(int)WSPOOL_REFUSED_##word - 1)
 
-/* What comes until the answer is known, and what follows. A head that is accepted ends with the
- * first part, and `answer` is then OK. */
+/* The bytes up to the one that decides the result, and the bytes behind it. A head that is
+ * accepted ends with the first part, and `answer` is OK. */
 struct scan_case {
     const char *name;
     int answer;
@@ -60,7 +65,7 @@ static const struct scan_case cases[] = {
     CASE("header", UNFINISHED, GET "Host: a\r\n", ""),
     CASE("half a blank line", UNFINISHED, GET "Host: a\r\n\r", ""),
 
-    /* not HTTP at all */
+    /* not HTTP */
     CASE("TLS hello", REFUSED(MALFORMED), "\x16", "\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
     CASE("SSL 2 hello", REFUSED(MALFORMED), "\x80", "\x2e\x01\x00\x02"),
     CASE("SSH banner", REFUSED(MALFORMED), "SSH-2.0-OpenSSH_9.2\r\n", ""),
@@ -185,8 +190,8 @@ static void expect(const struct scan_case *one, int answer, int expected)
     }
 }
 
-/* The answer when the bytes come in pieces of `step`; each piece ends at the inaccessible page,
- * or all begin behind one. */
+/* Returns the result when the bytes come in pieces of `step`. Each piece ends at the
+ * inaccessible page, or begins right behind one. */
 static int scan_in_steps(const char *bytes, size_t len, size_t step, int at_start)
 {
     size_t seen = 0;
@@ -225,7 +230,7 @@ TEST(scan_answers_every_case_whatever_the_pieces)
             expect(one, scan_in_steps(bytes, len, step, 0), expected);
             expect(one, scan_in_steps(bytes, len, step, 1), expected);
         }
-        /* Every prefix on its own: no answer until the deciding byte is there. Then the rest. */
+        /* Each prefix on its own: no result until the deciding byte is there. Then the rest. */
         for (cut = 0; cut <= len; cut++) {
             int answer = wsp_http_scan(guard_at_end(&guard, bytes, cut), cut, 0);
 
@@ -238,7 +243,7 @@ TEST(scan_answers_every_case_whatever_the_pieces)
     }
 }
 
-/* In pieces of `step`, as they come in: each time all that has come. */
+/* Parses in pieces of `step`, as the pool does: each call gets all bytes so far. */
 static int parse_in_steps(const char *bytes, size_t len, size_t step, wspool_request *request,
                           wspool_header *headers, size_t max)
 {
@@ -278,7 +283,7 @@ TEST(parse_answers_as_scan_does_in_every_case)
         for (step = 1; step < 9; step++) {
             expect(one, parse_in_steps(bytes, len, step, &request, headers, 16), expected);
         }
-        /* Every prefix on its own, and then the rest. */
+        /* Each prefix on its own, and then the rest. */
         for (cut = 0; cut <= len; cut++) {
             int answer =
                 wsp_http_parse(guard_at_end(&guard, bytes, cut), cut, 0, &request, headers, 16);
@@ -323,7 +328,7 @@ TEST(parse_points_at_every_part)
     assert_int_equal(request.http_minor, 7);
     assert_ptr_equal(request.headers, headers);
     assert_int_equal(request.header_count, 4);
-    assert_ptr_equal(request.user, &guard); /* the rest isn't touched */
+    assert_ptr_equal(request.user, &guard); /* the other members are not changed */
     assert_text(headers[0].name, "Host");
     assert_text(headers[0].value, "a.example:80");
     assert_text(headers[1].name, "x-Mixed");
@@ -375,8 +380,8 @@ TEST(parse_refuses_one_header_more_than_there_is_room_for)
     }
 }
 
-/* What is wrong behind the last header that there is room for is told all the same, and what has
- * not come yet is waited for. */
+/* A fault behind the last header that fits into the array is still reported, and an unfinished
+ * head still needs more bytes. */
 TEST(parse_judges_headers_for_which_there_is_no_room)
 {
     static const char bad[] = GET "A: 1\r\nB: 2\r\nC : 3\r\n\r\n";
@@ -391,7 +396,7 @@ TEST(parse_judges_headers_for_which_there_is_no_room)
                      REFUSED(HEAD_TOO_LARGE));
 }
 
-/* Which bytes may stand where: asked for all 256 of them, against the words of the RFC. */
+/* Tries all 256 bytes at each place, and compares with the RFC. */
 TEST(every_byte_is_judged_by_its_place)
 {
     static const char token[] = "!#$%&'*+-.^_`|~0123456789"
@@ -417,7 +422,7 @@ TEST(every_byte_is_judged_by_its_place)
     }
 }
 
-/* ... and wherever it stands in a text that is looked at in steps of several bytes. */
+/* Tries each byte at every place of a text that is scanned several bytes at a time. */
 TEST(every_byte_is_judged_alike_anywhere_in_a_long_text)
 {
     char value[] = GET "A: abcdefghijklmnopqrstuvwxy\r\n\r\n";
@@ -447,8 +452,8 @@ TEST(every_byte_is_judged_alike_anywhere_in_a_long_text)
     }
 }
 
-/* A scan that comes back to bytes it has judged runs into a page that can't be read any more.
- * One line of 256 KiB comes byte by byte, and what is behind is closed until the line ends. */
+/* A line of 256 KiB comes byte by byte. The pages with bytes that were scanned before are
+ * inaccessible until the line ends: a scan that reads them again crashes. */
 TEST(scan_never_reads_the_line_again_before_it_is_whole)
 {
     const size_t len = 262144;
@@ -473,7 +478,7 @@ TEST(scan_never_reads_the_line_again_before_it_is_whole)
     guard_close(&large);
 }
 
-/* ... and what is before the line is never read again at all. */
+/* The lines before the current one are never read again. */
 TEST(scan_never_reads_a_line_again_that_is_done)
 {
     const size_t len = 65536;
@@ -498,8 +503,8 @@ TEST(scan_never_reads_a_line_again_that_is_done)
     guard_close(&large);
 }
 
-/* Heads put together from pieces at random: what scan says must not depend on the cuts, and
- * parse must say the same. */
+/* Heads made of random pieces: the result of scan must not depend on the cuts, and parse must
+ * return the same. */
 TEST(random_heads_are_answered_alike_in_all_cuts)
 {
     static const char *const pieces[] = {

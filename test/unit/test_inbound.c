@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_inbound.c - link/inbound.h: fragments under every cut, limits, faults found at the
- * byte that makes them, and staying in step with the peer afterwards, so that its Close is found.
+ * unit/test_inbound.c - link/inbound.h: from bytes to messages and control frames.
  *
- * A stream is written together with the events that it must cause, and fed in pieces the way a
- * connection does it: wsp_inbound_next until something is wrong, wsp_inbound_discard from then on.
+ * The tests cover fragments under every cut, limits, and faults, which must be found at the byte
+ * that makes them. After a fault the parser stays in step with the peer, so that the peer's Close
+ * is found.
+ *
+ * A stream is written together with the events that it must cause. It is fed in pieces as a
+ * connection does: wsp_inbound_next until an error, wsp_inbound_discard from then on.
  */
 #include "support.h"
 #include "frames.h"
@@ -41,7 +44,7 @@ struct event {
     enum wsp_event_kind kind;
     unsigned opcode; /* MESSAGE, CONTROL */
     uint8_t *data;   /* MESSAGE, CONTROL */
-    size_t len;      /* these, and FRAME */
+    size_t len;      /* of MESSAGE, CONTROL and FRAME */
     enum wspool_end end;
 };
 
@@ -109,7 +112,7 @@ static uint8_t *stream_room(struct stream *s, size_t len)
     return s->bytes + s->len;
 }
 
-/* A frame of any shape, with a key of its own; nothing is expected of it. */
+/* Writes a frame of any form, with a key of its own. Adds no expected event. */
 static void stream_raw(struct stream *s, struct frame_form form, const void *payload, size_t len)
 {
     uint8_t key[4];
@@ -118,7 +121,7 @@ static void stream_raw(struct stream *s, struct frame_form form, const void *pay
     s->len += frame_write(stream_room(s, len + FRAME_HEAD_MAX), &form, payload, len);
 }
 
-static const uint8_t masked[4]; /* in a form: with some key */
+static const uint8_t masked[4]; /* marks a form as masked */
 
 static void stream_frame(struct stream *s, unsigned first, const void *payload, size_t len)
 {
@@ -137,7 +140,8 @@ static void stream_control(struct stream *s, unsigned opcode, const void *payloa
     events_add(&s->expected, WSP_EVENT_CONTROL, opcode, payload, len, 0);
 }
 
-/* One fragment of a message of which `whole` are all bytes; the last brings the message. */
+/* Writes one fragment of the message `whole`. The last fragment adds the message to the expected
+ * events. */
 static void stream_fragment(struct stream *s, unsigned opcode, const uint8_t *whole, size_t from,
                             size_t to, size_t len, int last)
 {
@@ -170,7 +174,7 @@ struct peer {
     size_t limit;
     uint64_t now;
     int discarding;
-    int closed; /* its Close has come: nothing after it counts */
+    int closed; /* its Close was received: nothing behind it counts */
     struct events got;
 };
 
@@ -181,7 +185,7 @@ static void peer_check(const struct peer *p, const struct wsp_event *event)
         return;
     }
     if (event->kind == WSP_EVENT_MORE) {
-        /* Nothing is held between messages. */
+        /* No memory is held between messages. */
         assert_true(in->decoder != NULL || in->message != 0);
         assert_true(in->message != 0 || in->buffer.len == 0);
     }
@@ -198,7 +202,7 @@ static void record(struct peer *p, const struct wsp_event *event)
                counts ? event->len : 0, event->kind == WSP_EVENT_ERROR ? event->end : 0);
 }
 
-/* One read, in a block of just its size, gone when it was used. */
+/* One read: a block of exactly that size, freed after the call. */
 static void feed(struct peer *p, const uint8_t *bytes, size_t len)
 {
     uint8_t *copy = malloc(len > 0 ? len : 1);
@@ -257,7 +261,7 @@ static void feed_pieces(struct peer *p, const uint8_t *bytes, size_t len, int wa
     }
 }
 
-/* Feeds the stream to a new peer in each way, and compares. */
+/* Feeds the stream to a new peer in each way, and compares the events. */
 static void expect_stream(struct world *w, const struct stream *s, size_t limit)
 {
     uint64_t random = 61;
@@ -310,7 +314,7 @@ TEST(message_when_in_fragments_with_control_frames_between_is_heard_under_all_cu
     stream_fragment(&stream, WSP_TEXT, text, 0, 3, 4, 0); /* cut inside a character */
     stream_control(&stream, WSP_PING, "p", 1);
     stream_control(&stream, WSP_PONG, "", 0);
-    stream_frame(&stream, 0, "", 0); /* an empty one */
+    stream_frame(&stream, 0, "", 0); /* an empty fragment */
     events_add(&stream.expected, WSP_EVENT_FRAME, 0, NULL, 0, 0);
     stream_fragment(&stream, WSP_TEXT, text, 3, 4, 4, 1);
     stream_control(&stream, WSP_PING, "q", 1);
@@ -332,7 +336,7 @@ TEST(message_when_in_fragments_with_control_frames_between_is_heard_under_all_cu
     world_close(&w);
 }
 
-/* ASCII, or any bytes. */
+/* Fills a text message with ASCII, a binary message with any bytes. */
 static void fill_for(unsigned opcode, uint8_t *bytes, size_t len, uint64_t *random)
 {
     frame_fill(bytes, len, random);
@@ -401,7 +405,7 @@ TEST(streams_when_random_are_heard_in_random_pieces)
     world_close(&w);
 }
 
-/* Two peers whose bytes come alternately share spares, and nothing else. */
+/* Two peers whose bytes come in turns share the free lists, and nothing else. */
 TEST(peers_when_they_take_turns_do_not_mix)
 {
     enum { PEERS = 30 };
@@ -458,7 +462,7 @@ TEST(message_when_it_comes_in_one_piece_takes_a_buffer_of_its_size)
     wsp_inbound_next(&w.inbounds, &p.in, &p.gate, &input, &event);
     assert_int_equal(event.kind, WSP_EVENT_MORE);
     assert_null(p.in);
-    /* The same again costs nothing. */
+    /* The same again allocates nothing. */
     size_t calls = w.mem.calls;
     for (int i = 0; i < 1000; i++) {
         feed(&p, s.bytes, s.len);
@@ -519,7 +523,7 @@ TEST(fragments_when_tiny_and_many_cost_what_they_carry)
     feed(&p, frame, frame_client(frame, WSP_BINARY, "x", 1));
     for (int i = 0; i < 20000; i++) {
         feed(&p, frame, frame_client(frame, WSP_CONTINUATION, "x", (size_t)i % 2));
-        assert_int_equal(w.decoders.free_list.count, 1); /* each gives its decoder back */
+        assert_int_equal(w.decoders.free_list.count, 1); /* each peer returns its decoder */
     }
     assert_int_equal(p.in->buffer.len, 10001);
     assert_true(w.mem.bytes < 3 * 10001 + 2048);
@@ -569,7 +573,7 @@ TEST(buffers_when_messages_are_over_are_given_back_but_for_a_few)
     assert_int_not_equal(w.inbounds.free_bytes, 0);
     check_spares(&w);
     assert_true(w.mem.bytes < 256 * 1024 + KEPT * 1000);
-    /* Taken again, the count goes down with them. */
+    /* When they are used again, the count of the free list goes down. */
     for (size_t i = 0; i < PEERS; i++) {
         feed(&peers[i], s.bytes, 100);
         assert_int_equal(w.inbounds.free_list.count, i < KEPT ? KEPT - 1 - i : 0);
@@ -582,7 +586,7 @@ TEST(buffers_when_messages_are_over_are_given_back_but_for_a_few)
     world_close(&w);
 }
 
-/* Routes have limits of their own, and share the spares. */
+/* Routes have different limits, and share the free list. */
 TEST(buffer_when_it_is_greater_than_the_limit_is_not_taken_over)
 {
     struct world w;
@@ -595,7 +599,7 @@ TEST(buffer_when_it_is_greater_than_the_limit_is_not_taken_over)
         feed(&large, frame, frame_client(frame, WSP_BINARY | FRAME_FIN, payload, sizeof payload));
         assert_int_equal(w.inbounds.free_bytes, sizeof payload);
         size_t len = frame_client(frame, WSP_BINARY | (whole ? FRAME_FIN : 0), payload, 400);
-        frame[len] = FRAME_FIN | WSP_PING; /* what follows keeps what was taken */
+        frame[len] = FRAME_FIN | WSP_PING; /* the frame that follows keeps the buffer in use */
         frame[len + 1] = 0x80 | 1;
         memset(frame + len + 2, 0, 4);
         feed(&small, frame, len + 6);
@@ -624,7 +628,7 @@ TEST(peer_when_it_goes_anywhere_in_a_stream_leaks_nothing)
         peer_open(&p, &w, NO_LIMIT);
         feed_pieces(&p, s.bytes, at, (int)(at % 2), &s.random);
         peer_close(&p);
-        wsp_inbound_fini(&w.inbounds, &p.in); /* of nothing is fine */
+        wsp_inbound_fini(&w.inbounds, &p.in); /* harmless when nothing is held */
         assert_true(w.inbounds.free_list.count <= 2);
     }
     stream_free(&s);
@@ -644,7 +648,7 @@ TEST(message_when_at_its_limit_is_heard_and_one_byte_over_is_too_big)
         size_t limit = limits[i];
         struct stream at = {.random = 67}, over = {.random = 68};
         stream_message(&at, WSP_TEXT, payload, limit);
-        stream_message(&at, WSP_BINARY, payload, limit); /* each has the whole limit */
+        stream_message(&at, WSP_BINARY, payload, limit); /* each message may have the whole limit */
         stream_frame(&over, FRAME_FIN | WSP_TEXT, payload, limit + 1);
         stream_error(&over, WSPOOL_END_TOO_BIG);
         expect_stream(&w, &at, limit);
@@ -666,7 +670,7 @@ TEST(fragments_when_over_the_limit_together_are_too_big)
             stream_fragment(&at, WSP_TEXT, payload, 0, one, 30, 0);
             stream_frame(&at, 0, payload + one, two);
             events_add(&at.expected, WSP_EVENT_FRAME, 0, NULL, two, 0);
-            stream_control(&at, WSP_PING, payload, 40); /* does not count */
+            stream_control(&at, WSP_PING, payload, 40); /* control frames do not count */
             stream_frame(&at, FRAME_FIN, payload + one + two, 30 - one - two);
             events_add(&at.expected, WSP_EVENT_MESSAGE, WSP_TEXT, payload, 30, 0);
             expect_stream(&w, &at, 30);
@@ -679,7 +683,7 @@ TEST(fragments_when_over_the_limit_together_are_too_big)
             stream_error(&over, WSPOOL_END_TOO_BIG);
             expect_stream(&w, &over, 30);
 
-            /* An empty last fragment fits into what is full. */
+            /* An empty last fragment fits into a full message. */
             stream_fragment(&empty, WSP_TEXT, payload, 0, 30, 30, 0);
             stream_frame(&empty, FRAME_FIN, "", 0);
             events_add(&empty.expected, WSP_EVENT_MESSAGE, WSP_TEXT, payload, 30, 0);
@@ -727,7 +731,7 @@ TEST(size_when_announced_over_the_limit_is_refused_with_the_head)
 TEST(order_of_frames_when_wrong_is_a_protocol_error)
 {
     static const struct {
-        unsigned before, bad; /* first bytes; before 0: nothing comes before */
+        unsigned before, bad; /* first bytes of two frames; `before` 0: there is no frame before */
     } cases[] = {
         {0, FRAME_FIN | WSP_CONTINUATION},        {0, WSP_CONTINUATION},
         {FRAME_FIN | WSP_TEXT, FRAME_FIN | 0},    {FRAME_FIN | WSP_BINARY, 0},
@@ -756,8 +760,8 @@ TEST(order_of_frames_when_wrong_is_a_protocol_error)
     world_close(&w);
 }
 
-/* Frames that break the protocol by themselves, as the first thing or inside a message. Their
- * payload looks like frames, and is none. */
+/* Frames that are invalid by themselves, first in the stream or inside a message. Their payload
+ * looks like frames and must not be read as such. */
 TEST(frame_when_unlawful_is_a_protocol_error_and_the_close_behind_it_is_found)
 {
     const struct frame_form bad[] = {
@@ -795,7 +799,7 @@ TEST(frame_when_unlawful_is_a_protocol_error_and_the_close_behind_it_is_found)
                 }
                 stream_raw(&s, bad[i], trap, payload);
                 stream_error(&s, WSPOOL_END_PROTOCOL);
-                /* What follows is skipped, good or bad, but for the Close. */
+                /* All that follows is skipped, valid or not, except the Close. */
                 stream_frame(&s, FRAME_FIN | WSP_TEXT, "\xff\xff", 2);
                 stream_frame(&s, FRAME_FIN | WSP_PING, trap, 16);
                 stream_raw(&s, bad[(i + 1) % (sizeof bad / sizeof *bad)], trap, len);
@@ -810,7 +814,7 @@ TEST(frame_when_unlawful_is_a_protocol_error_and_the_close_behind_it_is_found)
     world_close(&w);
 }
 
-/* With the two bytes that make it so; nothing is borrowed for it. */
+/* Refused at the two bytes that make it invalid; no decoder is borrowed for it. */
 TEST(frame_when_its_first_two_bytes_are_bad_is_refused_with_them)
 {
     static const uint8_t bad[][2] = {{0xc1, 0x85}, {0x81, 0x05}, {0x83, 0x85}, {0x09, 0x85},
@@ -832,7 +836,7 @@ TEST(frame_when_its_first_two_bytes_are_bad_is_refused_with_them)
     world_close(&w);
 }
 
-/* An unlawful Close is an error, and is the peer's Close all the same: no other will follow it. */
+/* An invalid Close is an error, and it counts as the peer's Close: no other will follow it. */
 TEST(close_when_unlawful_by_itself_is_an_error_and_is_found)
 {
     const struct frame_form forms[] = {
@@ -853,7 +857,7 @@ TEST(close_when_unlawful_by_itself_is_an_error_and_is_found)
             stream_free(&s);
         }
     }
-    /* So is one that is too long: of its payload as much is kept as a Close may have. */
+    /* So does a Close that is too long: as much of its payload is kept as a Close may have. */
     uint8_t endless[300] = "\x03\xe8";
     for (size_t len = 126; len <= 300; len += 87) {
         struct stream s = {.random = len};
@@ -900,7 +904,7 @@ TEST(text_when_bad_is_refused_at_its_first_bad_byte)
 {
     static const struct {
         const char *text;
-        size_t len, good; /* bytes that are good yet */
+        size_t len, good; /* `good`: bytes that are valid so far */
     } cases[] = {
         {"abc\xff", 4, 3},
         {"\x80", 1, 0},
@@ -920,7 +924,8 @@ TEST(text_when_bad_is_refused_at_its_first_bad_byte)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const char *text = cases[i].text;
         for (size_t cut = 0; cut <= cases[i].len; cut++) {
-            /* In two fragments with a ping between, the second longer than what follows. */
+            /* Two fragments with a ping between them; the second is longer than the frames that
+             * follow. */
             struct stream s = {.random = random};
             struct peer p;
             uint8_t rest[60] = {0};
@@ -969,7 +974,8 @@ TEST(text_when_it_ends_inside_a_character_is_refused_at_its_end)
         }
         expect_stream(&w, &one, NO_LIMIT);
         expect_stream(&w, &two, NO_LIMIT);
-        /* The same bytes are good binary, and leave nothing to the text that follows. */
+        /* The same bytes are a valid binary message, and leave no state to the text that
+         * follows. */
         stream_message(&next, WSP_BINARY, text, len);
         stream_message(&next, WSP_TEXT, "b", 1);
         expect_stream(&w, &next, NO_LIMIT);
@@ -1014,7 +1020,7 @@ TEST(memory_when_it_fails_anywhere_is_an_error_and_the_close_is_found)
             if (failures == 0) {
                 expect_events(&p.got, &s.expected);
             } else {
-                /* A beginning of what was to come, the error, the Close. */
+                /* A beginning of the expected events, then the error, then the Close. */
                 size_t heard = p.got.count - 2;
                 assert_true(p.got.count >= 2 && heard < s.expected.count);
                 struct events beginning = {p.got.all, heard, 0};
@@ -1039,7 +1045,7 @@ TEST(memory_when_it_fails_anywhere_is_an_error_and_the_close_is_found)
 
 TEST(close_when_there_is_no_memory_to_read_it_is_found)
 {
-    for (size_t n = 1; n <= 2; n++) { /* to note it in, to decode it with */
+    for (size_t n = 1; n <= 2; n++) { /* the allocation for the header, and the one for decoding */
         struct world w;
         struct peer p;
         uint8_t frame[20];
@@ -1071,7 +1077,7 @@ TEST(discard_when_there_is_no_memory_is_an_error)
     wsp_inbound_discard(&w.inbounds, &p.in, &p.gate, &input, &event);
     assert_int_equal(event.kind, WSP_EVENT_ERROR);
     assert_int_equal(event.end, WSPOOL_END_NOMEM);
-    assert_ptr_equal(input.bytes, frame); /* nothing was taken: it may be tried again */
+    assert_ptr_equal(input.bytes, frame); /* nothing was consumed: the host may call again */
     assert_null(p.in);
     peer_close(&p);
     world_close(&w);
@@ -1079,7 +1085,7 @@ TEST(discard_when_there_is_no_memory_is_an_error)
 
 /* -------------------------------------------------------------------- discard */
 
-/* The host may close at any moment: whatever the peer is in the middle of, its Close is found. */
+/* The host may close at any byte of the stream: the peer's Close is still found. */
 TEST(close_when_the_host_has_closed_anywhere_is_found)
 {
     struct world w;
@@ -1101,7 +1107,7 @@ TEST(close_when_the_host_has_closed_anywhere_is_found)
         all.len = s.len;
         size_t begin = all.len;
         stream_control(&all, WSP_CLOSE, closing, len);
-        /* Up to here the Close is not whole. */
+        /* The Close is not complete before this point. */
         for (size_t cut = 0; cut < all.len; cut++) {
             for (int way = 0; way < WAYS; way++) {
                 struct peer p;
@@ -1123,7 +1129,7 @@ TEST(close_when_the_host_has_closed_anywhere_is_found)
     world_close(&w);
 }
 
-/* The hook for a message may close, while what it shows lies in the decoder or the buffer. */
+/* The message hook may close while its message lies in the decoder or in the buffer. */
 TEST(close_when_the_host_closes_from_a_message_is_found)
 {
     struct world w;
@@ -1159,7 +1165,7 @@ TEST(close_when_the_host_closes_from_a_message_is_found)
     world_close(&w);
 }
 
-/* What lay in a spare belonged to another peer. */
+/* A decoder from the free list held the bytes of another peer. */
 TEST(spare_when_another_peer_sent_its_close_with_it_shows_nothing_of_it)
 {
     struct world w;
@@ -1172,7 +1178,7 @@ TEST(spare_when_another_peer_sent_its_close_with_it_shows_nothing_of_it)
         assert_true(first.closed);
         peer_close(&first);
         peer_open(&second, &w, way == 1 ? 3 : NO_LIMIT);
-        second.discarding = way == 0; /* closed by the host; too big; unlawful */
+        second.discarding = way == 0; /* closed by the host; too big; invalid */
         size_t len = frame_client(frame, FRAME_FIN | (way == 2 ? 3 : WSP_TEXT), "text", 4);
         feed(&second, frame, len);
         assert_int_equal(second.got.count, way == 0 ? 0 : 1);
@@ -1223,7 +1229,7 @@ TEST(start_of_a_message_when_under_way_is_kept_until_it_is_over)
     feed(&p, frame, frame_client(frame, WSP_TEXT, "abc", 3));
     assert_int_equal(p.in->started, 1000);
     assert_int_equal(p.in->received, 3);
-    p.now = 2000; /* neither a control frame nor a fragment begins it anew */
+    p.now = 2000; /* a control frame or a further fragment does not restart the time */
     size_t len = frame_client(frame, FRAME_FIN | WSP_PING, "ping", 4);
     feed(&p, frame, len - 1);
     assert_int_equal(p.in->started, 1000);

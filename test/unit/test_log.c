@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_log.c - pool/log.c: what is logged, in which words, and that an attack on one door
- * neither fills the disk nor drowns the others.
+ * unit/test_log.c - pool/log.c: which events are logged, and with which words and levels.
+ *
+ * Each event has a rate limit of its own, so that an attack neither fills the disk nor hides the
+ * records of other events. The next record says how many were suppressed. The hook may look at the
+ * peer that the record is about, and close it.
  */
 #include "pool.h"
 
-/* The newest record, or the n-th before it. */
+/* Returns the newest record, or the one `before` records earlier. */
 static const wspool_log_record *record(const struct host *h, unsigned before)
 {
     assert_true(h->calls[ON_LOG] > before);
@@ -49,7 +52,7 @@ TEST(life_of_a_peer_is_told_in_the_words_of_the_header)
     assert_int_equal(wspool_gone(h.pool, id, WSPOOL_GONE_EOF, h.now), 0);
     assert_record(record(&h, 0), WSPOOL_LOG_INFO, "refused", "gone", id);
     assert_int_equal(record(&h, 0)->stage, WSPOOL_STAGE_BYTES);
-    assert_int_equal(record(&h, 0)->status, 0); /* nobody was left */
+    assert_int_equal(record(&h, 0)->status, 0); /* no peer was left */
 
     assert_int_equal(wspool_drain(h.pool, 0, 0, h.now), 0);
     assert_record(record(&h, 0), WSPOOL_LOG_INFO, "drain", "", 0);
@@ -71,7 +74,8 @@ TEST(closed_bears_the_code_that_was_received)
     host_end(&h);
 }
 
-/* Fills the queue of a peer that takes nothing: "slow". And the pool's budget: "shed". */
+/* Fills the queue of a peer that reads nothing ("slow"), and the output budget of the pool
+ * ("shed"). */
 TEST(slow_and_shed_are_warnings)
 {
     static struct host h;
@@ -119,14 +123,15 @@ TEST(nuisance_is_told_in_the_word_of_the_host)
     assert_record(record(&h, 0), WSPOOL_LOG_INFO, "nuisance", "malformed", id);
     assert_int_equal(wspool_nuisance(h.pool, id, 1, NULL), 0);
     assert_record(record(&h, 0), WSPOOL_LOG_INFO, "nuisance", "", id);
-    assert_int_equal(wspool_nuisance(h.pool, id, 4, "malformed"), 0); /* its budget is spent */
+    /* the abuse budget is spent */
+    assert_int_equal(wspool_nuisance(h.pool, id, 4, "malformed"), 0);
     host_settle(&h);
     assert_int_equal(wspool_nuisance(h.pool, id, 1, "malformed"), WSPOOL_ERR_STATE);
-    assert_int_equal(h.calls[ON_LOG], 4); /* opened, and three */
+    assert_int_equal(h.calls[ON_LOG], 4); /* opened, and three more */
     host_end(&h);
 }
 
-/* So many peers are refused at this moment. */
+/* Refuses `count` peers at the present time. */
 static void refuse(struct host *h, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -148,7 +153,7 @@ TEST(records_are_left_out_and_counted_when_there_are_too_many)
     refuse(&h, 5);
     assert_int_equal(h.calls[ON_LOG], 20);
     assert_int_equal(host_stats(&h).log_suppressed, 5);
-    /* Ten come back a second, and the first says how many are missing. */
+    /* Ten records come back per second; the first says how many were suppressed. */
     h.now += WSPOOL_SECOND + 100 * WSPOOL_MILLISECOND;
     refuse(&h, 1);
     assert_int_equal(h.calls[ON_LOG], 21);
@@ -161,7 +166,7 @@ TEST(records_are_left_out_and_counted_when_there_are_too_many)
     h.now += WSPOOL_SECOND;
     refuse(&h, 1);
     assert_int_equal(record(&h, 0)->suppressed, more);
-    /* After a long time there are twenty again, not more. */
+    /* After a long time the limit is twenty again, not more. */
     h.now += 3600 * WSPOOL_SECOND;
     unsigned before = h.calls[ON_LOG];
     refuse(&h, 25);
@@ -179,7 +184,7 @@ TEST(each_event_has_a_rate_of_its_own)
     host_come(&h, "/open", "");
     assert_int_equal(h.calls[ON_LOG], 21);
     assert_string_equal(record(&h, 0)->event, "opened");
-    assert_int_equal(record(&h, 0)->suppressed, 0); /* of these none is missing */
+    assert_int_equal(record(&h, 0)->suppressed, 0); /* none of these was suppressed */
     assert_int_equal(wspool_drain(h.pool, 0, 0, h.now), 0);
     assert_string_equal(record(&h, 0)->event, "drain");
     host_end(&h);
@@ -196,7 +201,7 @@ TEST(nothing_is_suppressed_when_nobody_listens)
     host_end(&h);
 }
 
-/* The record is about a peer that is there: the host may look at it, and close it. */
+/* The peer of the record still exists: the host may look at it, and close it. */
 static void close_it(struct host *h, enum on hook, wspool_id id)
 {
     if (hook == ON_LOG && id != 0) {

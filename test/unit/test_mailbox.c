@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_mailbox.c - pool/mailbox.c in one thread: what is left there is read once, in its
- * order, and the wake hook is called as often as it must. Several threads: test/threads.
+ * unit/test_mailbox.c - pool/mailbox.c in one thread.
+ *
+ * Verdicts posted to the mailbox are read once and in order, and the wake hook is called exactly as
+ * often as needed. Stale ids, full memory and invalid verdicts give the documented errors.
+ * test/threads/ has the tests with several threads.
  */
 #include "pool.h"
 
@@ -14,11 +17,11 @@ static int say(struct host *h, wspool_id id, enum wspool_verdict_kind kind, void
                               .refusal = WSPOOL_REFUSED_TOKEN_EXPIRED,
                               .identity = identity};
     int answer = wspool_auth_complete(h->pool, id, &verdict);
-    memset(&verdict, 0xee, sizeof verdict); /* it was copied */
+    memset(&verdict, 0xee, sizeof verdict); /* the pool has copied it */
     return answer;
 }
 
-/* The verdict of each of them is awaited. */
+/* Opens `count` peers, each of which waits for its verdict. */
 static void begin(struct host *h, wspool_id *ids, size_t count)
 {
     host_init(h);
@@ -41,7 +44,7 @@ TEST(verdict_takes_effect_at_the_next_tick)
     assert_true(wspool_deadline(h.pool) > h.now);
     assert_int_equal(say(&h, id, WSPOOL_ACCEPT, identity), 0);
     assert_int_equal(h.calls[ON_OPEN], 0);
-    assert_int_equal(wspool_deadline(h.pool), 0); /* nobody sleeps on it */
+    assert_int_equal(wspool_deadline(h.pool), 0); /* so that no host sleeps */
     assert_int_equal(wspool_tick(h.pool, h.now), 0);
     assert_int_equal(h.calls[ON_OPEN], 1);
     assert_ptr_equal(wspool_identity(h.pool, id), identity);
@@ -116,9 +119,10 @@ TEST(identity_is_freed_when_nobody_asked_for_it)
     static struct host h;
     wspool_id ids[4];
     begin(&h, ids, 3);
-    ids[3] = host_open(&h); /* has not said anything yet */
+    ids[3] = host_open(&h); /* has sent nothing yet */
     assert_int_equal(wspool_gone(h.pool, ids[0], WSPOOL_GONE_EOF, h.now), 0);
-    assert_int_equal(wspool_close(h.pool, ids[1], 1000, NULL, 0), 0); /* refused, being answered */
+    /* refused; the response is being sent */
+    assert_int_equal(wspool_close(h.pool, ids[1], 1000, NULL, 0), 0);
     assert_int_equal(say(&h, ids[0], WSPOOL_ACCEPT, host_identity(&h)), 0);
     assert_int_equal(say(&h, ids[1], WSPOOL_ACCEPT, host_identity(&h)), 0);
     assert_int_equal(say(&h, ids[3], WSPOOL_ACCEPT, host_identity(&h)), 0);
@@ -128,7 +132,8 @@ TEST(identity_is_freed_when_nobody_asked_for_it)
     assert_int_equal(h.calls[ON_IDENTITY_FREE], 5);
     host_settle(&h);
     assert_int_equal(say(&h, ids[0], WSPOOL_ACCEPT, host_identity(&h)), 0); /* stale by now */
-    assert_int_equal(say(&h, ids[0], WSPOOL_REFUSE, &h), 0);                /* a no brings none */
+    /* a refusal brings no identity */
+    assert_int_equal(say(&h, ids[0], WSPOOL_REFUSE, &h), 0);
     assert_int_equal(say(&h, ids[0], WSPOOL_ACCEPT, NULL), 0);
     host_settle(&h);
     assert_int_equal(h.calls[ON_IDENTITY_FREE], 6);
@@ -150,7 +155,7 @@ TEST(wake_is_called_once_when_many_letters_come)
     }
     host_settle(&h);
     assert_int_equal(h.calls[ON_OPEN], 4);
-    for (unsigned i = 4; i < 6; i++) { /* and again for the first behind each emptying */
+    for (unsigned i = 4; i < 6; i++) { /* and again for the first post after each emptying */
         assert_int_equal(say(&h, ids[i], WSPOOL_ACCEPT, NULL), 0);
         assert_int_equal(h.calls[ON_WAKE], i - 2);
         host_settle(&h);
@@ -159,15 +164,15 @@ TEST(wake_is_called_once_when_many_letters_come)
     host_end(&h);
 }
 
-/* Between putting a letter down and asking for a wake, a thread may be overtaken by the pool's:
- * it reads the letter, and the wake comes for nothing. The tick that follows finds no letter, and
- * the next one must wake again. */
+/* A thread that posts may be preempted between adding its node to the queue and calling the wake
+ * hook. The pool's thread may read the node in the meantime, and the wake call is then
+ * superfluous. The next tick finds no node, and the next post must wake again. */
 TEST(wake_is_called_when_the_last_one_came_for_nothing)
 {
     static struct host h;
     wspool_id id;
     begin(&h, &id, 1);
-    atomic_store(&h.pool->mailbox.woken, 1); /* as that thread leaves it */
+    atomic_store(&h.pool->mailbox.woken, 1); /* the state that this thread leaves */
     host_settle(&h);
     assert_int_equal(say(&h, id, WSPOOL_ACCEPT, NULL), 0);
     assert_int_equal(h.calls[ON_WAKE], 1);
@@ -211,7 +216,7 @@ TEST(verdict_is_good_when_it_is_given_inside_the_token_hook)
     host_start(&h);
     h.calls[ON_WAKE] = 0;
     wspool_id id = host_come(&h, "/none", TOKEN);
-    assert_int_equal(h.calls[ON_OPEN], 0); /* at the next tick, as ever */
+    assert_int_equal(h.calls[ON_OPEN], 0); /* at the next tick, as always */
     h.inside = NULL;
     host_settle(&h);
     assert_int_equal(h.calls[ON_OPEN], 1);
@@ -244,7 +249,7 @@ TEST(letters_that_nobody_reads_are_thrown_away_with_the_pool)
     assert_int_equal(say(&h, ids[0], WSPOOL_ACCEPT, host_identity(&h)), 0);
     assert_int_equal(say(&h, ids[1], WSPOOL_REFUSE, &h), 0);
     assert_int_equal(say(&h, 0, WSPOOL_ACCEPT, host_identity(&h)), 0);
-    host_end(&h); /* looks at identities and memory */
+    host_end(&h); /* checks identities and memory */
     assert_int_equal(h.calls[ON_OPEN], 0);
     assert_int_equal(h.calls[ON_IDENTITY_FREE], 2);
 }
@@ -267,7 +272,7 @@ TEST(verdict_is_refused_when_it_is_none)
     v.size = sizeof v.size - 1;
     assert_int_equal(wspool_auth_complete(h.pool, id, &v), WSPOOL_ERR_INVAL);
     assert_int_equal(h.calls[ON_WAKE], 0);
-    /* An older host's verdict without anything is a no. */
+    /* A verdict from an older host without any member is a refusal. */
     v.size = sizeof v.size;
     assert_int_equal(wspool_auth_complete(h.pool, id, &v), 0);
     host_settle(&h);
@@ -287,7 +292,8 @@ TEST(verdict_stays_the_hosts_when_there_is_no_memory)
     assert_int_equal(h.calls[ON_WAKE], 0);
     host_settle(&h);
     assert_int_equal(identity->freed, 0);
-    assert_int_equal(say(&h, id, WSPOOL_ACCEPT, identity), 0); /* so it may try again */
+    /* the identity is still the caller's: it may try again */
+    assert_int_equal(say(&h, id, WSPOOL_ACCEPT, identity), 0);
     host_settle(&h);
     assert_int_equal(h.calls[ON_OPEN], 1);
     host_end(&h);

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* unit/test_map.c - base/map.h against a plain array, without memory, and with equal hashes. */
+/*
+ * unit/test_map.c - base/map.h: an intrusive hash map.
+ *
+ * Random additions, searches and removals are compared with a plain array, at many sizes. Other
+ * tests use keys with equal hashes, and allocations that fail while the map grows.
+ */
 #include "support.h"
 #include "base/map.h"
 #include <wspool/error.h>
@@ -13,7 +18,7 @@ struct thing {
     int seen;
 };
 
-/* Things whose keys are the decimal digits of their numbers; the first one's key is empty. */
+/* Makes things whose keys are the decimal digits of their numbers; the first key is empty. */
 static struct thing *things_new(size_t count)
 {
     struct thing *things = calloc(count, sizeof(*things));
@@ -56,7 +61,7 @@ TEST(map_agrees_with_an_array_when_things_come_and_go)
     uint64_t seed = 2;
     size_t in = 0;
     for (int step = 0; step < 40000; step++) {
-        /* Waves: the map fills up, then empties, again and again. */
+        /* In waves: the map fills up, then empties, again and again. */
         struct thing *thing = &things[test_below(&seed, COUNT)];
         int filling = step / 4000 % 2 == 0;
         if (thing->in && (!filling || test_below(&seed, 4) == 0)) {
@@ -144,7 +149,7 @@ static int by_hash(const void *left, const void *right)
 
 TEST(find_compares_keys_when_hashes_are_equal)
 {
-    /* Among 300 000 keys about ten pairs share their 32 bits. */
+    /* Among 300 000 keys about ten pairs have the same 32-bit hash. */
     enum { COUNT = 300000 };
     struct hashed *all = malloc(COUNT * sizeof(*all));
     assert_non_null(all);
@@ -169,7 +174,7 @@ TEST(find_compares_keys_when_hashes_are_equal)
         assert_int_equal(one.hash, two.hash);
         assert_ptr_equal(wsp_map_find(&map, one.key, one.key_len), &one);
         assert_ptr_equal(wsp_map_find(&map, two.key, two.key_len), &two);
-        wsp_map_remove(&map, &one); /* the one behind in the chain */
+        wsp_map_remove(&map, &one); /* the one behind it in the chain */
         assert_null(wsp_map_find(&map, one.key, one.key_len));
         assert_ptr_equal(wsp_map_find(&map, two.key, two.key_len), &two);
         wsp_map_fini(&map, &wsp_mem_default);
@@ -180,7 +185,7 @@ TEST(find_compares_keys_when_hashes_are_equal)
 
 TEST(find_compares_lengths_when_hashes_are_equal)
 {
-    /* The second key begins with the first, and was searched for until their 32 bits agreed. */
+    /* The second key begins with the first. It was found by a search for the same 32-bit hash. */
     const char *key = "room/vcrxczaa";
     for (uint32_t in = 4; in <= 13; in += 9) {
         struct wsp_map map;
@@ -267,7 +272,7 @@ TEST(add_still_works_when_the_table_cant_grow)
         assert_ptr_equal(find(&map, &things[i]), &things[i].node);
     }
     size_t small = map.bucket_count;
-    mem.fail_on = 0; /* memory is back: the next one to come makes it grow */
+    mem.fail_on = 0; /* memory is back: the next addition grows the map */
     assert_int_equal(wsp_map_add(&map, &hooks, &things[COUNT].node), 0);
     assert_true(map.bucket_count > small);
     assert_true(wsp_map_check(&map));

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* unit/test_mask.c - wire/mask.h against the loop of RFC 6455, section 5.3. */
+/*
+ * unit/test_mask.c - wire/mask.h: masking is compared with the loop of RFC 6455, section 5.3.
+ *
+ * All lengths up to LONGEST are tried at every alignment of source and destination within 16 bytes,
+ * and between inaccessible pages. Masking in pieces, with the key turned by each piece's length,
+ * must equal masking of the whole.
+ */
 #include "guard.h"
 
 #include "frames.h"
@@ -7,7 +13,7 @@
 
 #define LONGEST 200u
 
-/* The naive loop. */
+/* The loop of the RFC, one byte at a time. */
 static void mask_slowly(uint8_t *dst, const uint8_t *src, size_t len, const uint8_t key[4])
 {
     for (size_t i = 0; i < len; i++) {
@@ -26,7 +32,7 @@ TEST(copy_when_of_any_length_and_alignment_equals_the_naive_loop)
                 frame_fill(key, sizeof key, &random);
                 memset(to, 0x5c, sizeof to);
                 memcpy(expected, to, sizeof to);
-                if (out % 2) { /* what comes out is ASCII, but for one byte perhaps */
+                if (out % 2) { /* the output is ASCII, except one byte in some cases */
                     for (size_t i = 0; i < len; i++) {
                         from[in + i] = (from[in + i] & 0x7f) ^ (key[i % 4] & 0x80);
                     }
@@ -40,7 +46,7 @@ TEST(copy_when_of_any_length_and_alignment_equals_the_naive_loop)
                     high |= expected[out + i] & 0x80;
                 }
                 assert_int_equal(ascii, high == 0);
-                /* All of it: nothing beside the region is written either. */
+                /* The whole buffer: nothing beside the region was written. */
                 assert_memory_equal(to, expected, sizeof to);
             }
         }
@@ -99,7 +105,7 @@ TEST(key_when_turned_begins_where_it_is_told)
         }
     }
     uint8_t key[4] = {'a', 'b', 'c', 'd'};
-    wsp_mask_turn(key, SIZE_MAX - 1); /* a multiple of four, less two */
+    wsp_mask_turn(key, SIZE_MAX - 1); /* a multiple of four, minus two */
     assert_memory_equal(key, "cdab", 4);
 }
 

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* unit/test_mem.c - base/mem.h: sizes, alignment, and what happens without memory. */
+/*
+ * unit/test_mem.c - base/mem.h: the allocation functions on top of the host's hooks.
+ *
+ * The cases check sizes (zero, overflowing products), contents after a resize, alignment to a cache
+ * line whatever address malloc returns, failed allocations, and the default allocator.
+ */
 #include "support.h"
 #include "base/mem.h"
 
@@ -113,7 +118,7 @@ TEST(aligned_blocks_are_zero_and_on_a_line_when_malloc_gives_any_address)
         for (size_t j = 0; j < size; j++) {
             assert_int_equal(block[j], 0);
         }
-        memset(block, 0xff, size); /* the way back must not lie in the block */
+        memset(block, 0xff, size); /* the allocator's own data must not lie in the block */
     }
     for (size_t i = 0; i < 40; i++) {
         wsp_free_aligned(&hooks, blocks[i]);
@@ -144,7 +149,7 @@ TEST(default_hooks_work_when_the_host_gives_none)
     wsp_free(&wsp_mem_default, block);
 }
 
-/* Under a sanitizer both numbers are 0, but that finds leaks by itself. */
+/* Under a sanitizer both numbers are 0; the sanitizer reports leaks itself. */
 TEST(default_free_gives_back_what_the_default_malloc_gave)
 {
     size_t before = mallinfo2().uordblks;

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* unit/test_names.c - texts of errors, ends, refusals and stages, inside their lists and outside. */
+/*
+ * unit/test_names.c - the texts of errors, ends, refusals and stages.
+ *
+ * The functions must return the text of the list for each value inside it, and a fixed text for
+ * values outside. Words must need no escaping in JSON and logs.
+ */
 #include "support.h"
 #include <limits.h>
 #include <wspool/close.h>
@@ -54,7 +59,7 @@ TEST(refusal_has_the_word_and_status_of_the_list_when_in_range)
     assert_int_equal(wspool_refusal_status(WSPOOL_REFUSED_TOKEN_EXPIRED), 401);
 }
 
-/* Words go into JSON and into logs as they are. */
+/* Words are written to JSON and logs without escaping. */
 static void assert_word(const char *word)
 {
     assert_true(*word != '\0');

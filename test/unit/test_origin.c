@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_origin.c - which page may connect: the same host, the allow list, and all the ways
- * to look like one of them.
+ * unit/test_origin.c - policy/origin.h: which Origin may connect.
+ *
+ * A page of the same host and a page on the allow list may. The tables hold the attempts to look
+ * like one of them: other ports, schemes, userinfo, dots, prefixes and suffixes. The last test
+ * changes, removes and adds every byte of an allowed origin.
  */
 #include "request.h"
 
@@ -33,7 +36,7 @@ static int admits(const struct wsp_origins *origins, const char *headers)
     return admitted;
 }
 
-/* Is there one in the list that has this Origin? The Host is another. */
+/* Returns 1 if the list allows this Origin. The Host is another one. */
 static int allows(const struct wsp_origins *origins, const char *origin)
 {
     char headers[4096];
@@ -49,7 +52,7 @@ TEST(same_host_is_admitted)
         int admitted;
     } cases[] = {
         {"http://a.example", "a.example", 1},
-        {"https://a.example", "a.example", 1}, /* TLS may end before us */
+        {"https://a.example", "a.example", 1}, /* TLS may end in front of the server */
         {"http://a.example", "a.example:80", 1},
         {"http://a.example:80", "a.example", 1},
         {"https://a.example", "a.example:443", 1},
@@ -80,14 +83,14 @@ TEST(same_host_is_admitted)
         {"http://a.examples", "a.example", 0},
         {"http://a.example.", "a.example", 0},
         {"http://a.example", "a.example.", 0},
-        {"http://aXexample", "a.example", 0}, /* a dot is no pattern */
+        {"http://aXexample", "a.example", 0}, /* a dot is not a pattern */
         {"http://a.example:8080", "a.example", 0},
         {"http://a.example", "a.example:8080", 0},
         {"http://a.example:8080", "a.example:8081", 0},
         {"https://a.example", "a.example:80", 0},
         {"http://a.example", "a.example:443", 0},
         {"http://a.example:443", "a.example", 0},
-        {"http://localhost", "127.0.0.1", 0}, /* loopback is no protection */
+        {"http://localhost", "127.0.0.1", 0}, /* loopback names are not treated as equal */
         {"http://127.0.0.1", "localhost", 0},
         {"http://[::1]", "127.0.0.1", 0},
         {"http://[::1]", "localhost", 0},
@@ -128,7 +131,7 @@ TEST(same_host_is_admitted)
         {"-x://a.example:80", "a.example:80", 0},
         {"file://", "a.example", 0},
         {"file:///etc", "a.example", 0},
-        {"app://a.example", "a.example", 0}, /* no port is known */
+        {"app://a.example", "a.example", 0}, /* the scheme has no known port */
         {"https+x://a.example", "a.example", 0},
         {"http://a.example/", "a.example", 0},
         {"http://a.example/b", "a.example", 0},
@@ -255,8 +258,8 @@ TEST(listed_origin_is_admitted)
         {"https://[2001:db8::1]:8443", 1},
         {"app://com.example:1", 1},
         {"https://dot.example.", 1},
-        {"http://good.example", 0}, /* here the scheme counts */
-        {"wss://good.example", 0},  /* ... even with the same port */
+        {"http://good.example", 0}, /* in the list the scheme counts */
+        {"wss://good.example", 0},  /* even with the same port */
         {"http://good.example:443", 0},
         {"https://good.example:444", 0},
         {"https://good.example:80", 0},
@@ -291,7 +294,7 @@ TEST(listed_origin_is_admitted)
             fail_msg("origin %s", cases[i].origin);
         }
     }
-    /* the same host still is */
+    /* the same host is still allowed */
     assert_int_equal(admits(&origins, "Host: b.example\nOrigin: http://b.example"), 1);
     wsp_origins_fini(&origins, &wsp_mem_default);
 }
@@ -366,7 +369,7 @@ TEST(list_is_a_copy)
     assert_int_equal(allows(&origins, "https://good.example"), 1);
     wsp_origins_fini(&origins, &hooks);
     assert_int_equal(mem.live, 0);
-    wsp_origins_fini(&origins, &hooks); /* nothing is left to be freed */
+    wsp_origins_fini(&origins, &hooks); /* there is nothing left to free */
 }
 
 TEST(empty_list_holds_no_memory)
@@ -425,7 +428,7 @@ TEST(any_origin_lets_everybody_in)
     wsp_origins_fini(&origins, &wsp_mem_default);
 }
 
-/* One byte too many or too few anywhere in an allowed origin makes another of it. */
+/* One byte added, removed or changed in an allowed origin makes a different origin. */
 TEST(every_changed_byte_makes_another_origin)
 {
     static const char good[] = "https://good.example:8443";
@@ -444,7 +447,7 @@ TEST(every_changed_byte_makes_another_origin)
         memcpy(text + i, good + i + 1, sizeof(good) - i - 1);
         headers[1].value.len = sizeof(good) - 2;
         assert_int_equal(wsp_origins_admit(&origins, headers_of(&request)), 0);
-        headers[1].value.data = good; /* only the first i */
+        headers[1].value.data = good; /* only the first i bytes */
         headers[1].value.len = i;
         assert_int_equal(wsp_origins_admit(&origins, headers_of(&request)), 0);
         headers[1].value.data = text;
@@ -456,7 +459,7 @@ TEST(every_changed_byte_makes_another_origin)
             headers[1].value.len = sizeof(good) - 1;
             assert_int_equal(wsp_origins_admit(&origins, headers_of(&request)),
                              c == good[i] || (letter && (c | 32) == good[i]));
-            memcpy(text, good, i); /* one more before it */
+            memcpy(text, good, i); /* one more byte before it */
             text[i] = (char)c;
             memcpy(text + i + 1, good + i, sizeof(good) - i);
             headers[1].value.len = sizeof(good);

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* unit/test_os.c - os/os.h: the clock goes forward, and entropy fills what it is given. */
+/*
+ * unit/test_os.c - os/os.h: the clock never goes back, and entropy fills exactly the buffer.
+ *
+ * A replaced getrandom returns short counts and errors from a script.
+ */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* clock_gettime and syscall, in a strict C11 */
+#define _GNU_SOURCE /* clock_gettime and syscall, in strict C11 */
 #endif
 #include "support.h"
 #include "os/os.h"
@@ -12,8 +16,9 @@
 #include <unistd.h>
 #include <wspool/wspool.h>
 
-/* What the next calls of getrandom answer: so many bytes, or a negative errno. At the end of the
- * script, and without one, the system is asked. Stands in front of the C library's. */
+/* The results of the next getrandom calls: a number of bytes, or a negative errno. Without a
+ * script, and behind its end, the system is called. The getrandom below replaces that of the C
+ * library. */
 static const int *script;
 static size_t script_left;
 static size_t calls;
@@ -27,7 +32,7 @@ ssize_t getrandom(void *bytes, size_t len, unsigned flags)
     }
     int answer = *script++;
     script_left--;
-    errno = answer > 0 ? errno : answer < 0 ? -answer : EINTR; /* one left over means nothing */
+    errno = answer > 0 ? errno : answer < 0 ? -answer : EINTR; /* a stale errno must mean nothing */
     if (answer < 0) {
         return -1;
     }
@@ -46,7 +51,7 @@ TEST(clock_never_runs_backwards_when_asked_again)
         assert_true(now >= last);
         last = now;
     }
-    /* Nanoseconds: so many calls take longer than 10 us, and less than 100 s. */
+    /* Nanoseconds: that many calls take longer than 10 us and less than 100 s. */
     assert_true(last - first > 10000 && last - first < 100 * WSPOOL_SECOND);
 }
 
@@ -93,7 +98,7 @@ TEST(entropy_fails_when_the_system_does)
 
 TEST(entropy_fills_all_bytes_and_no_more_when_it_succeeds)
 {
-    /* More than 256, where the system may answer with less than was asked. */
+    /* More than 256 bytes: the system may return fewer than requested. */
     static uint8_t bytes[100000 + 2];
     static uint8_t seen[100000];
     memset(seen, 0, sizeof(seen));
@@ -107,7 +112,7 @@ TEST(entropy_fills_all_bytes_and_no_more_when_it_succeeds)
             seen[i] |= bytes[1 + i];
         }
     }
-    /* A byte that is 0 four times is one in four thousand million: at most one of them here. */
+    /* The chance that a byte is 0 four times is one in 4e9: at most one such byte is accepted. */
     size_t zeros = 0;
     for (size_t i = 0; i < sizeof(seen); i++) {
         zeros += seen[i] == 0;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_outq.c - link/outq.h against a naive model, and its promises one by one.
+ * unit/test_outq.c - link/outq.h: the output queue is compared with a simple model.
  *
  * The model is a list of messages, a list of control frames and a Close, each with the number of
- * its bytes that are sent. Behind each step the queue must show, at a peek, a beginning of just
- * what the model would send, and must have the model's sums.
+ * its bytes that are sent. After each step of a random walk a peek must return a prefix of what the
+ * model would send, and the sums must be equal. The other tests show each promise of the header
+ * alone: order, drops, half-sent frames, memory, and failed allocations.
  */
 #include "support.h"
 #include "frames.h"
@@ -13,8 +14,8 @@
 #include "link/outq.h"
 #include "link/tidy.h"
 
-/* What the queues of a test share: three stores, as if there were three pools of images, so that
- * one queue gets runs from blocks that are open at the same time. */
+/* What the queues of a test share: three block stores, as if there were three pools, so that one
+ * queue gets runs from several open blocks. */
 enum { STORES = 3 };
 
 struct world {
@@ -36,7 +37,7 @@ static void world_open(struct world *w)
     wsp_stock_init(&w->stock, &w->hooks);
 }
 
-/* All queues are gone: nobody but the stores may hold a block. */
+/* All queues are freed: only the stores may hold blocks now. */
 static void world_close(struct world *w)
 {
     for (size_t i = 0; i < STORES; i++) {
@@ -51,8 +52,8 @@ static void world_close(struct world *w)
     assert_int_equal(w->mem.live, 0);
 }
 
-/* A message with a number of its own in a store. Its run is held for the test, so that it stays
- * until it was pushed: let go of it then. `payload` is at least 4. */
+/* Writes a message with a number of its own into a store. The test holds a reference to its run,
+ * so that it stays until it was pushed; release it then. `payload` is at least 4. */
 static struct wsp_run publish(struct world *w, size_t store, size_t payload)
 {
     uint8_t image[70000];
@@ -73,7 +74,7 @@ static struct wsp_run publish(struct world *w, size_t store, size_t payload)
     return run;
 }
 
-/* Publishes a message and pushes it: 0, or the error. */
+/* Publishes a message and pushes it. Returns 0 or the error. */
 static int push(struct world *w, struct wsp_outq *q, size_t store, size_t payload)
 {
     struct wsp_run run = publish(w, store, payload);
@@ -89,7 +90,7 @@ struct item {
     uint8_t *bytes;
     size_t len;
     size_t sent;
-    size_t peeked; /* by the last peek */
+    size_t peeked; /* bytes returned by the last peek */
     int pong;
 };
 
@@ -106,16 +107,16 @@ struct model {
     struct items controls;
     struct item *close;
     size_t lane_start, lane_end; /* where the control bytes lie in their WSP_CONTROL_BYTES */
-    /* the last peek */
-    struct items order; /* what was to be sent, in that order */
+    /* The last peek. */
+    struct items order; /* what was to be sent, in this order */
     struct iovec vectors[VECTORS];
     int vector_count;
     uint8_t *copy;
     size_t peeked;
-    /* what was received */
+    /* The bytes that the peer received. */
     uint8_t *stream;
     size_t stream_len, stream_cap;
-    /* what happened */
+    /* How often each case happened. */
     size_t acks, replaced, left_out, full, dropped, failed, partly, half_lane;
 };
 
@@ -176,7 +177,7 @@ static void check(const struct model *m)
     wsp_outq_each(&m->q, sum_run, sums);
     assert_int_equal(sums[0], m->q.bytes);
     assert_int_equal(sums[1], m->q.count);
-    /* What was peeked is as it was. */
+    /* The bytes that were peeked have not changed. */
     size_t at = 0;
     for (int i = 0; i < m->vector_count; i++) {
         assert_memory_equal(m->copy + at, m->vectors[i].iov_base, m->vectors[i].iov_len);
@@ -184,7 +185,7 @@ static void check(const struct model *m)
     }
 }
 
-/* rest of a half-sent message | control | messages | Close */
+/* Order: rest of a half-sent message, control, messages, Close. */
 static void put_in_order(struct model *m)
 {
     struct items *order = &m->order;
@@ -229,7 +230,7 @@ static void model_peek(struct model *m, int max)
         memcpy(m->copy + got, m->vectors[i].iov_base, m->vectors[i].iov_len);
         got += m->vectors[i].iov_len;
     }
-    if (n < max) { /* there was room for more: this is all */
+    if (n < max) { /* there was space for more vectors: this is all */
         assert_int_equal(got, rest_of(&m->order));
     } else {
         assert_int_not_equal(got, 0);
@@ -268,8 +269,8 @@ static void remove_sent(struct items *items)
     }
 }
 
-/* The short way of a queue that keeps up, where it is one: then it must be taken, and otherwise
- * nothing may be done. */
+/* The fast path for a queue that is always emptied. Where it applies it must be taken; elsewhere
+ * it must do nothing. */
 static int ack_whole(struct model *m, size_t bytes, struct wsp_acked *acked)
 {
     int whole = bytes > 0 && bytes == m->peeked && m->vector_count == 1 && !m->q.control &&
@@ -329,7 +330,7 @@ static void model_ack(struct model *m, struct world *w, size_t bytes)
     check(m);
 }
 
-/* Pushes one run, of one image or of more. */
+/* Pushes one run of one or more encoded frames. */
 static int model_push(struct model *m, struct world *w, const struct wsp_run *run)
 {
     const struct wsp_runs *last = m->q.more ? m->q.more->last : NULL;
@@ -425,7 +426,7 @@ static void model_close(struct model *m, struct world *w, const void *image, siz
     check(m);
 }
 
-/* The oldest that is not under way is taken out; 0 when there is none. */
+/* Removes the oldest message that is not being written. Returns 0 when there is none. */
 static int model_drop_one(struct model *m)
 {
     for (size_t i = 0; i < m->messages.count; i++) {
@@ -446,7 +447,7 @@ static void model_drop(struct model *m, struct world *w, int all, uint32_t bytes
                            : wsp_outq_drop_oldest(&m->q, &w->stock, bytes, max_bytes, max_count);
     uint32_t n = 0;
     int failed = w->mem.failures != failures;
-    /* Without the memory to cut a run in two it may stop before it has to. */
+    /* Without memory to cut a run in two the drop may stop early. */
     while (
         (!failed || n < dropped) &&
         (all || rest_of(&m->messages) + bytes > max_bytes || m->messages.count + 1 > max_count) &&
@@ -464,8 +465,8 @@ static void items_clear(struct items *items)
     }
 }
 
-/* What was received: whole frames, messages in the order of their numbers, and nothing behind a
- * Close. The last frame may be cut when the queue was given up. */
+/* The peer received whole frames, messages in the order of their numbers, and nothing behind a
+ * Close. The last frame may be cut when the queue was discarded. */
 static void check_stream(const struct model *m, int complete)
 {
     size_t at = 0;
@@ -518,14 +519,14 @@ static struct model *model_new(void)
     return m;
 }
 
-/* ------------------------------------------------------------- random steps */
+/* -------------------------------------------------------------- random walk */
 
 struct walk {
     struct world world;
     struct model *queues[2];
     uint64_t random;
     unsigned weights[8];
-    int failing; /* one in so many allocations; 0: none */
+    int failing; /* one allocation in that many fails; 0: none */
 };
 
 static uint64_t below(struct walk *t, uint64_t end)
@@ -533,7 +534,7 @@ static uint64_t below(struct walk *t, uint64_t end)
     return test_below(&t->random, end);
 }
 
-/* Lets an allocation of the next call fail, perhaps. */
+/* Lets an allocation of the next call fail, in some cases. */
 static void arm(struct walk *t)
 {
     t->world.mem.fail_at = t->failing && below(t, (uint64_t)t->failing) == 0 ? 1 : 0;
@@ -543,10 +544,10 @@ static void walk_push(struct walk *t)
 {
     struct world *w = &t->world;
     uint64_t kind = below(t, 30);
-    w->mem.fail_at = 0; /* it is the queues that are tried here */
+    w->mem.fail_at = 0; /* only allocations of the queues may fail */
     size_t payload = 4 + (size_t)below(t, kind == 0 ? 69000 : kind < 4 ? 3000 : 60);
     struct wsp_run run = publish(w, (size_t)below(t, below(t, 4) ? 1 : STORES), payload);
-    if (kind > 25) { /* two that lie side by side, as one run */
+    if (kind > 25) { /* two frames that lie side by side, as one run */
         struct wsp_run more = publish(w, 0, 4 + (size_t)below(t, 100));
         if (more.block == run.block && more.offset == run.offset + run.bytes) {
             run.bytes += more.bytes;
@@ -554,7 +555,7 @@ static void walk_push(struct walk *t)
         }
         wsp_block_release(more.block);
     }
-    unsigned to = 1 + (unsigned)below(t, 4); /* this one, that one, both, nobody */
+    unsigned to = 1 + (unsigned)below(t, 4); /* this queue, the other one, both, or none */
     for (size_t i = 0; i < 2; i++) {
         if ((to >> i & 1) && t->queues[i]->q.open) {
             arm(t);
@@ -570,7 +571,7 @@ static void walk_control(struct walk *t, struct model *m, int pong)
     uint8_t payload[WSP_CONTROL_MAX], image[2 + WSP_CONTROL_MAX];
     size_t len = (size_t)below(t, below(t, 2) ? WSP_CONTROL_MAX + 1 : 10);
     if (!m->q.open && !m->close) {
-        return; /* its Close has left: the connection is over */
+        return; /* its Close was sent: the connection has ended */
     }
     frame_fill(payload, len, &t->random);
     if (pong) {
@@ -593,7 +594,7 @@ static void walk_close(struct walk *t, struct model *m)
     }
 }
 
-/* All, nothing, one byte, or anything between. */
+/* Returns all, nothing, one byte, or any number between. */
 static size_t walk_amount(struct walk *t, size_t most)
 {
     switch (below(t, 4)) {
@@ -618,7 +619,7 @@ static void walk_drop(struct walk *t, struct model *m)
     }
 }
 
-static size_t tidied; /* by all walks */
+static size_t tidied; /* sum over all walks */
 
 static void walk_tidy(struct walk *t, struct model *m)
 {
@@ -721,7 +722,7 @@ static void walk(uint64_t seed, int steps, int failing, struct seen *seen)
     free(t);
 }
 
-/* The walks are of use only if they come everywhere. */
+/* The walks are useful only if they reach every case. */
 static void check_seen(const struct seen *seen)
 {
     assert_int_not_equal(seen->replaced, 0);
@@ -756,9 +757,9 @@ TEST(queue_when_allocations_fail_at_random_loses_nothing)
     assert_int_not_equal(seen.failed, 0);
 }
 
-/* ------------------------------------------------------ promises one by one */
+/* ---------------------------------------------------------- single promises */
 
-/* A queue in a world of its own, and what its last peek and its last ack have said. */
+/* A queue with shared state of its own, and the results of its last peek and ack. */
 struct scene {
     struct world w;
     struct wsp_outq q;
@@ -830,7 +831,7 @@ TEST(burst_when_published_in_a_row_is_one_vector_and_needs_no_memory)
     assert_int_equal(s.acked.messages, 32);
     assert_int_equal(s.acked.partly, 0);
     assert_true(wsp_outq_empty(&s.q));
-    /* A peer that keeps up goes on like that for ever. */
+    /* A peer that reads fast can go on like that for ever. */
     for (int i = 0; i < 5000; i++) {
         put(&s, 0, 10);
         assert_int_equal(vectors_of(&s.q), 1);
@@ -869,7 +870,7 @@ TEST(run_when_peeked_does_not_grow_until_the_ack)
         assert_int_equal(s.acked.messages, 1 + behind);
         assert_int_equal(s.acked.partly, 0);
         assert_int_equal(vectors_of(&s.q), 1);
-        /* Now it may: nothing of it is under way. */
+        /* Now it may be dropped: none of it is being written. */
         assert_int_equal(ack(&s, 0), 0);
         put(&s, (size_t)behind, 10);
         assert_int_equal(vectors_of(&s.q), 1);
@@ -895,7 +896,7 @@ TEST(control_when_a_message_is_half_sent_goes_right_behind_it)
         put(&s, 0, 10);
     }
     assert_int_equal(control(&s, ping, sizeof ping), 0);
-    assert_int_equal(peek(&s, 8), 2); /* nothing is half sent: control first */
+    assert_int_equal(peek(&s, 8), 2); /* no message is half sent: control comes first */
     expect_vector(&s.vectors[0], ping, sizeof ping);
     assert_int_equal(s.vectors[1].iov_len, 36);
     assert_int_equal(ack(&s, sizeof ping + 12 + 5), 0);
@@ -907,7 +908,7 @@ TEST(control_when_a_message_is_half_sent_goes_right_behind_it)
     assert_int_equal(s.vectors[0].iov_len, 7);
     expect_vector(&s.vectors[1], ping, sizeof ping);
     assert_int_equal(s.vectors[2].iov_len, 12);
-    /* With fewer vectors it is the same order, cut short. */
+    /* Fewer vectors give the same order, cut short. */
     assert_int_equal(peek(&s, 1), 1);
     assert_int_equal(s.vectors[0].iov_len, 7);
     assert_int_equal(ack(&s, 8), WSPOOL_ERR_INVAL);
@@ -916,7 +917,7 @@ TEST(control_when_a_message_is_half_sent_goes_right_behind_it)
     assert_int_equal(peek(&s, 2), 2);
     assert_int_equal(s.vectors[0].iov_len, 1);
     expect_vector(&s.vectors[1], ping, sizeof ping);
-    /* Cut in the middle of the control frame: it goes on where it was, before the message. */
+    /* Cut inside the control frame: its rest comes before the message. */
     assert_int_equal(ack(&s, 2), 0);
     assert_int_equal(s.acked.messages, 1);
     assert_int_equal(peek(&s, 8), 2);
@@ -969,7 +970,7 @@ TEST(pong_when_the_lane_is_full_takes_the_place_of_the_last)
     for (size_t i = 0; i < fits; i++) {
         assert_int_equal(sent[i * len + 2], i + 1 < fits ? i : 99);
     }
-    /* All are under way: this one is left out, and nothing moves. */
+    /* All are being written: this one is dropped, and nothing moves. */
     payload[0] = 200;
     len = frame_server(image, FRAME_FIN | WSP_PONG, payload, sizeof payload);
     assert_int_equal(pong(&s, image, len), 1);
@@ -977,13 +978,13 @@ TEST(pong_when_the_lane_is_full_takes_the_place_of_the_last)
     end(&s);
 }
 
-/* The last pong is given up only for one that can be sent in its place. */
+/* The last pong is dropped only when the new one fits into its place. */
 TEST(pong_when_too_long_for_the_place_of_the_last_is_left_out)
 {
     struct scene s;
     uint8_t image[2 + WSP_CONTROL_MAX], payload[WSP_CONTROL_MAX] = {0};
     begin(&s);
-    for (size_t i = 0; i < 14; i++) { /* 1778 of 1904 */
+    for (size_t i = 0; i < 14; i++) { /* 1778 of 1904 bytes */
         frame_server(image, FRAME_FIN | WSP_PING, payload, 125);
         assert_int_equal(control(&s, image, 127), 0);
     }
@@ -1015,7 +1016,7 @@ TEST(control_when_too_long_for_the_lane_is_full_and_leaves_nothing)
 static uint32_t first_id(struct wsp_outq *q)
 {
     struct iovec vectors[1];
-    struct wsp_outq copy = *q; /* so that nothing is peeked in the queue itself */
+    struct wsp_outq copy = *q; /* a copy: the queue itself records no peek */
     uint32_t id = 0;
     assert_int_equal(wsp_outq_peek(&copy, vectors, 1), 1);
     memcpy(&id, (const uint8_t *)vectors[0].iov_base + 2, sizeof id);
@@ -1037,7 +1038,7 @@ TEST(oldest_when_room_is_needed_give_way_and_no_more_than_needed)
     assert_int_equal(drop_oldest(&s, 13, 48 * 12, 1000), 2);
     assert_int_equal(first_id(&s.q), 5);
     assert_true(wsp_outq_check(&s.q));
-    /* More than the whole queue: all go, and the caller sees that it was not enough. */
+    /* More than the whole queue: all messages go, and the caller sees that it was not enough. */
     assert_int_equal(drop_oldest(&s, 1000, 900, 1000), 46);
     assert_true(wsp_outq_empty(&s.q));
     assert_int_equal(drop_oldest(&s, 1000, 900, 0), 0);
@@ -1048,7 +1049,7 @@ TEST(message_when_half_sent_or_peeked_is_never_dropped)
 {
     struct scene s;
     begin(&s);
-    for (int i = 0; i < 10; i++) { /* the first run: 1-5, the second: 6-10 */
+    for (int i = 0; i < 10; i++) { /* first run: 1-5, second run: 6-10 */
         put(&s, i >= 5, 10);
     }
     assert_int_equal(peek(&s, 1), 1);
@@ -1069,7 +1070,7 @@ TEST(message_when_half_sent_or_peeked_is_never_dropped)
     end(&s);
 }
 
-/* A control frame stands between the two parts of a run, and only the first was peeked. */
+/* A control frame lies between the two parts of a run, and only the first part was peeked. */
 TEST(oldest_when_only_the_half_sent_one_was_peeked_are_those_right_behind_it)
 {
     struct scene s;
@@ -1089,7 +1090,7 @@ TEST(oldest_when_only_the_half_sent_one_was_peeked_are_those_right_behind_it)
     end(&s);
 }
 
-/* A peer that takes nothing, and a channel that drops the oldest for it, go on for hours. */
+/* A peer that reads nothing and a channel that drops its oldest messages, for hours. */
 TEST(memory_when_a_stuck_peer_drops_the_oldest_is_bounded)
 {
     for (int peeked = 0; peeked < 3; peeked++) {
@@ -1100,15 +1101,15 @@ TEST(memory_when_a_stuck_peer_drops_the_oldest_is_bounded)
         assert_int_equal(peek(&s, 4), 2);
         if (peeked == 0) { /* half sent */
             assert_int_equal(ack(&s, 10), 0);
-        } else if (peeked == 1) { /* only the first is under way */
+        } else if (peeked == 1) { /* only the first is being written */
             assert_int_equal(peek(&s, 1), 1);
-        } /* else both, the second in the chunk that the new ones begin in */
+        } /* else both; the second is in the chunk in which the new ones begin */
         size_t most = 0;
         for (int i = 0; i < 5000; i++) {
             if (s.q.count >= 8) {
                 (void)drop_oldest(&s, 12, UINT32_MAX, 8);
             }
-            /* No two side by side: each is a run of its own. */
+            /* No two lie side by side: each message is a run of its own. */
             put(&s, (size_t)i % STORES, 10);
             assert_int_equal(s.q.count, i + 3 < 8 ? i + 3 : 8);
             size_t chunks = 0;
@@ -1127,7 +1128,7 @@ TEST(memory_when_a_stuck_peer_drops_the_oldest_is_bounded)
     }
 }
 
-/* Images of a bit more than half a block, and single ones among those of others. */
+/* Frames a little longer than half a block, and single ones among the frames of other peers. */
 TEST(memory_when_tidied_is_near_what_waits)
 {
     for (int other = 0; other < 2; other++) {
@@ -1136,7 +1137,7 @@ TEST(memory_when_tidied_is_near_what_waits)
         size_t count = other ? 40 : 24, payload = other ? 1000 : 8157, images = payload + 4;
         for (size_t i = 0; i < count; i++) {
             put(&s, 0, payload);
-            if (other) { /* which are gone again at once */
+            if (other) { /* released at once */
                 for (int k = 0; k < 16; k++) {
                     struct wsp_run run = publish(&s.w, 0, payload);
                     wsp_block_release(run.block);
@@ -1145,15 +1146,16 @@ TEST(memory_when_tidied_is_near_what_waits)
         }
         size_t before = s.w.mem.bytes;
         assert_true(before > 16000 * (count - 1));
-        /* Within its limit all is well. */
+        /* Below the limit nothing is moved. */
         wsp_outq_tidy(&s.q, &s.w.stock, &s.w.stores[0], 1u << 30);
         assert_int_equal(s.w.mem.bytes, before);
         assert_int_not_equal(peek(&s, 1), 0);
-        wsp_outq_tidy(&s.q, &s.w.stock, &s.w.stores[0], s.q.bytes); /* not under the host's hands */
+        /* nothing moves while the host is writing it */
+        wsp_outq_tidy(&s.q, &s.w.stock, &s.w.stores[0], s.q.bytes);
         assert_int_equal(s.w.mem.bytes, before);
         assert_int_equal(ack(&s, 10), 0);
         wsp_outq_tidy(&s.q, &s.w.stock, &s.w.stores[0], s.q.bytes);
-        /* And the open block. */
+        /* Besides the open block. */
         assert_true(s.w.mem.bytes <= s.q.bytes + s.q.bytes / 32 + 16384 + 2048);
         assert_true(wsp_outq_check(&s.q));
         assert_int_equal(s.q.bytes, count * images - 10);
@@ -1186,7 +1188,7 @@ TEST(calls_when_there_is_no_memory_change_nothing)
         s.w.mem.fail_at = 1;
         int answer = wsp_outq_push(&s.q, &s.w.stock, &runs[i]);
         s.w.mem.fail_at = 0;
-        /* A chunk is needed for the second and for the eleventh. */
+        /* The second and the eleventh message need a new chunk. */
         assert_int_equal(answer, i == 1 || i == 10 ? WSPOOL_ERR_NOMEM : i > 0);
         if (answer < 0) {
             assert_int_equal(runs[i].block->holds, holds);
@@ -1205,12 +1207,12 @@ TEST(calls_when_there_is_no_memory_change_nothing)
     end(&s);
 }
 
-/* No memory to cut the half-sent message off its run: then nothing is dropped, rather than it. */
+/* Without memory to cut the half-sent message off its run nothing is dropped. */
 TEST(oldest_when_a_run_cannot_be_cut_stay)
 {
     struct scene s;
     begin(&s);
-    for (int i = 0; i < 14; i++) { /* 1-5, and a chunk that is full */
+    for (int i = 0; i < 14; i++) { /* 1-5, and a full chunk */
         put(&s, i < 5 ? 0 : 1 + (size_t)i % 2, 10);
     }
     assert_int_equal(peek(&s, 1), 1);
@@ -1239,7 +1241,7 @@ TEST(ack_when_of_more_than_was_peeked_is_inval)
     assert_int_equal(ack(&s, 1), WSPOOL_ERR_INVAL);
     assert_int_equal(wsp_outq_whole(&s.q, 12), 0);
     assert_int_equal(peek(&s, 4), 1);
-    put(&s, 0, 10); /* was not peeked */
+    put(&s, 0, 10); /* not peeked */
     assert_int_equal(ack(&s, 13), WSPOOL_ERR_INVAL);
     assert_int_equal(ack(&s, SIZE_MAX), WSPOOL_ERR_INVAL);
     assert_int_equal(ack(&s, (size_t)UINT32_MAX + 13), WSPOOL_ERR_INVAL);
@@ -1254,9 +1256,9 @@ TEST(ack_when_of_more_than_was_peeked_is_inval)
     end(&s);
 }
 
-/* ------------------------------------------------------------------ pinned */
+/* --------------------------------------------------------- bytes under way */
 
-/* The bytes of the last peek, one behind the other. */
+/* Copies the bytes of the last peek into one buffer. */
 static size_t copy_peeked(const struct scene *s, int n, uint8_t *into, size_t room)
 {
     size_t len = 0;
@@ -1285,7 +1287,7 @@ TEST(pin_when_of_more_than_was_peeked_or_nothing_is_inval)
     end(&s);
 }
 
-/* Of what was peeked only a part is under way: the rest is free. */
+/* Only a part of the peeked bytes is under way: the rest may still change. */
 TEST(pinned_when_fewer_than_peeked_are_just_those)
 {
     struct scene s;
@@ -1303,7 +1305,8 @@ TEST(pinned_when_fewer_than_peeked_are_just_those)
     end(&s);
 }
 
-/* A pong would overtake the message; amid what the transport has begun it must not. */
+/* A control frame normally overtakes messages, but it must not come between bytes that are under
+ * way. */
 TEST(control_when_queued_behind_pinned_bytes_waits_for_them)
 {
     struct scene s;
@@ -1329,8 +1332,8 @@ TEST(control_when_queued_behind_pinned_bytes_waits_for_them)
     end(&s);
 }
 
-/* Whatever happens meanwhile, what is peeked begins with what is pinned, and what has gone is a row
- * of whole frames. */
+/* Whatever happens meanwhile, a peek begins with the pinned bytes, and the bytes sent are a
+ * sequence of whole frames. */
 TEST(pinned_when_all_else_changes_stay_and_come_first)
 {
     enum { ROOM = 400000 };
@@ -1380,10 +1383,10 @@ TEST(pinned_when_all_else_changes_stay_and_come_first)
                 parts += len > taken && acked > 0 && acked < len - taken;
                 taken = len > taken ? taken + acked : len;
                 for (size_t i = 0;
-                     i < acked;) { /* all frames here have heads of two or four bytes */
+                     i < acked;) { /* all frames here have headers of two or four bytes */
                     if (left_of_frame == 0) {
                         assert_true(seen[i] == 0x82 || seen[i] == ping[0]);
-                        left_of_frame = 1000000; /* the length is to come */
+                        left_of_frame = 1000000; /* the length comes next */
                         i++;
                     } else if (left_of_frame == 1000000) {
                         left_of_frame = seen[i] == 126 ? 2000000 : seen[i];
@@ -1424,7 +1427,7 @@ TEST(queue_when_let_go_of_gives_everything_back)
     assert_null(s.q.more);
     assert_null(s.q.first.block);
     assert_int_equal(s.q.count, 0);
-    wsp_outq_fini(&s.q, &s.w.stock); /* again does no harm */
+    wsp_outq_fini(&s.q, &s.w.stock); /* a second call is harmless */
     world_close(&s.w);
 }
 
@@ -1446,7 +1449,7 @@ TEST(check_when_the_books_are_cooked_sees_it)
     assert_false(wsp_outq_check(&s.q));
     s.q.first.count--;
     s.q.count--;
-    s.q.first.partial = 5; /* the first is said to be half sent, but isn't */
+    s.q.first.partial = 5; /* says that the first frame is half sent, which it is not */
     assert_false(wsp_outq_check(&s.q));
     s.q.first.partial = 0;
     s.q.peeked = 25;

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_registry.c - channel/registry.h: who is a member of what, against a table; names of
- * any bytes; what is told, and when; no memory; and that joining and leaving look at nobody else.
+ * unit/test_registry.c - channel/registry.h: channels and the memberships of peers.
+ *
+ * Random joins and leaves are compared with a table. Names are any bytes. The tests check when a
+ * channel is reported as active or inactive, and each failed allocation. The last ones count
+ * allocations and make foreign pages inaccessible: joining and leaving touch no other member.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* mmap, mprotect */
@@ -24,10 +27,10 @@ struct world {
     struct wsp_counters count;
     struct wsp_registry registry;
     size_t appeared, went;
-    char last[300]; /* name of the last channel that was told of */
+    char last[300]; /* name of the channel reported last */
     enum wspool_kind last_kind;
     in_presence *then;
-    struct wsp_peer *other; /* for `then` */
+    struct wsp_peer *other; /* used by `then` */
     struct wsp_channel *found;
 };
 
@@ -47,7 +50,7 @@ static void on_presence(void *owner, const struct wsp_channel *channel, int pres
         char before[sizeof w->last];
         memcpy(before, w->last, sizeof before);
         w->then(w, channel, present);
-        if (!present) { /* it goes only when its end has been told */
+        if (!present) { /* the channel is freed only when its end was reported */
             assert_memory_equal(before, wsp_channel_name(channel).name, name.len);
         }
     }
@@ -130,7 +133,7 @@ TEST(channel_appears_with_its_first_member_and_goes_with_its_last)
     assert_int_equal(join(&w, &a, item), WSPOOL_ERR_EXISTS);
     assert_int_equal(wsp_registry_leave(&w.registry, &b, channel), WSPOOL_ERR_ABSENT);
     assert_int_equal(join(&w, &b, item), 0);
-    assert_int_equal(w.appeared, 1); /* told once */
+    assert_int_equal(w.appeared, 1); /* reported once */
     check(&w, 2);
     assert_int_equal(leave(&w, &a, item), 0);
     assert_int_equal(w.went, 0);
@@ -165,7 +168,8 @@ static void assert_position(const struct world *w, wspool_channel channel, uint6
     assert_true(position.offset == offset);
 }
 
-/* Who is told a position while nobody is there is right, or learns that something was missed. */
+/* A position that was reported while the channel was inactive is right, or the member learns
+ * that messages were missed. */
 TEST(position_is_that_of_the_next_life_when_a_channel_is_not_there)
 {
     struct world w;
@@ -174,7 +178,7 @@ TEST(position_is_that_of_the_next_life_when_a_channel_is_not_there)
     begin(&w);
     assert_position(&w, t, 7, 0);
     assert_int_equal(join(&w, &a, t), 0);
-    assert_position(&w, t, 7, 0); /* as was told */
+    assert_position(&w, t, 7, 0); /* as was reported */
     find(&w, t)->offset = 5;
     assert_position(&w, t, 7, 5);
     assert_position(&w, wspool_item("t"), 8, 0);
@@ -182,9 +186,9 @@ TEST(position_is_that_of_the_next_life_when_a_channel_is_not_there)
     assert_int_equal(leave(&w, &a, t), 0);
     assert_true(w.registry.gone == gone + 1);
     assert_position(&w, t, 8, 0);
-    wsp_registry_missed(&w.registry); /* a message found nobody */
+    wsp_registry_missed(&w.registry); /* a message had no member */
     assert_int_equal(join(&w, &a, t), 0);
-    assert_position(&w, t, 9, 0); /* not what was told before */
+    assert_position(&w, t, 9, 0); /* not the position reported before */
     assert_int_equal(leave(&w, &a, t), 0);
     end(&w);
 }
@@ -219,16 +223,16 @@ TEST(last_one_moves_into_the_hole_when_one_leaves)
     assert_int_equal(channel->count, 4);
     assert_ptr_equal(channel->members[1].peer, &p[4]);
     check(&w, 4);
-    assert_int_equal(leave(&w, &p[3], wspool_topic("t")), 0); /* the last one itself */
+    assert_int_equal(leave(&w, &p[3], wspool_topic("t")), 0); /* the last channel itself */
     assert_ptr_equal(channel->members[2].peer, &p[2]);
     check(&w, 3);
-    /* And so do a peer's seats. */
+    /* The memberships of a peer as well. */
     char name[8];
     for (int i = 0; i < 4; i++) {
         snprintf(name, sizeof name, "%d", i);
         assert_int_equal(join(&w, &p[0], wspool_item(name)), 0);
     }
-    assert_int_equal(leave(&w, &p[0], wspool_topic("t")), 0); /* seat 0 */
+    assert_int_equal(leave(&w, &p[0], wspool_topic("t")), 0); /* membership 0 */
     assert_int_equal(p[0].seats.count, 4);
     assert_ptr_equal(wsp_seat_channel(&p[0].seats, 0), find(&w, wspool_item("3")));
     assert_int_equal(leave(&w, &p[0], wspool_item("1")), 0);
@@ -254,7 +258,7 @@ TEST(join_is_full_when_the_peer_has_as_many_seats_as_it_may)
     assert_int_equal(w.appeared, 2);
     assert_int_equal(wsp_registry_join(&w.registry, &b, wspool_item("2"), 0, 2), 0);
     assert_int_equal(wsp_registry_join(&w.registry, &a, wspool_item("2"), 0, 2), WSPOOL_ERR_FULL);
-    /* Being there already is said first: nothing has to be done about it. */
+    /* EXISTS comes before any other error: the membership is there already. */
     assert_int_equal(wsp_registry_join(&w.registry, &a, wspool_item("1"), 0, 2), WSPOOL_ERR_EXISTS);
     assert_int_equal(leave(&w, &a, wspool_item("0")), 0);
     assert_int_equal(wsp_registry_join(&w.registry, &a, wspool_item("2"), 0, 2), 0);
@@ -263,7 +267,7 @@ TEST(join_is_full_when_the_peer_has_as_many_seats_as_it_may)
     end(&w);
 }
 
-/* The count of seats has 16 bits: it must end before it wraps. */
+/* The count of memberships has 16 bits: joining must fail before it wraps. */
 TEST(join_is_full_when_a_peer_has_all_seats_that_can_be_counted)
 {
     struct world w;
@@ -300,7 +304,7 @@ TEST(memory_is_given_back_when_members_leave)
         assert_int_equal(leave(&w, &p[i], wspool_topic("t")), 0);
         struct wsp_channel *channel = find(&w, wspool_topic("t"));
         assert_true(channel->cap <= 4 || channel->cap <= 4 * channel->count);
-        assert_null(p[i].seats.more); /* the first seat lies in the record */
+        assert_null(p[i].seats.more); /* the first membership lies in the record */
     }
     assert_int_equal(w.mem.bytes, little);
     check(&w, 1);
@@ -309,7 +313,7 @@ TEST(memory_is_given_back_when_members_leave)
     free(p);
 }
 
-/* Whatever the number is at which one comes and one goes, the arrays stay as they are. */
+/* At any number of members, one join and one leave leave the arrays as they are. */
 TEST(coming_and_going_allocates_nothing_when_the_number_stays)
 {
     enum { PEERS = 300 };
@@ -356,8 +360,8 @@ TEST(name_is_valid_when_its_kind_is_one_and_it_is_not_too_long)
     }
 }
 
-/* All names of up to one byte, some longer ones that begin like another kind's key, and the
- * longest, in all kinds: each is found by itself alone. */
+/* All names of up to one byte, longer ones that begin like the key of another kind, and the
+ * longest names, in all kinds: each finds its own channel only. */
 TEST(names_of_any_bytes_are_told_apart)
 {
     enum { SHORT = 257, LONG = 8, NAMES = SHORT + LONG };
@@ -382,7 +386,7 @@ TEST(names_of_any_bytes_are_told_apart)
     memset(peers, 0, sizeof peers);
     for (size_t k = 0; k < 4; k++) {
         for (size_t i = 0; i < NAMES; i++) {
-            uint8_t room[255]; /* the name is the caller's no longer than the call */
+            uint8_t room[255]; /* the name is valid for the call only */
             memcpy(room, bytes[i], len[i]);
             wspool_channel channel =
                 wspool_channel_of((enum wspool_kind)(WSPOOL_GLOBAL + k), room, len[i]);
@@ -414,14 +418,14 @@ TEST(names_of_any_bytes_are_told_apart)
     end(&w);
 }
 
-/* ------------------------------------------------------- what the hook does */
+/* ---------------------------------------------------- reactions in the hook */
 
 static void rejoin(struct world *w, const struct wsp_channel *channel, int present)
 {
     if (!present && w->other) {
         struct wsp_peer *other = w->other;
         w->other = NULL;
-        assert_null(find(w, wsp_channel_name(channel))); /* it can't be found any more */
+        assert_null(find(w, wsp_channel_name(channel))); /* can't be found any more */
         assert_int_equal(join(w, other, wsp_channel_name(channel)), 0);
         w->found = find(w, wsp_channel_name(channel));
         assert_ptr_not_equal(w->found, channel);
@@ -533,7 +537,7 @@ TEST(registry_agrees_with_a_table_when_joined_and_left_at_random)
         for (size_t n = 0; n < PEERS; n++) {
             there += in[n][k];
         }
-        /* Long stretches of mostly joining, and of mostly leaving. */
+        /* Long stretches of mostly joins, and of mostly leaves. */
         int joins = test_below(&seed, 10) < (step / 3000 % 2 ? 3u : 7u);
         if (test_below(&seed, 8) == 0) {
             w.mem.fail_at = 1;
@@ -546,7 +550,7 @@ TEST(registry_agrees_with_a_table_when_joined_and_left_at_random)
                 assert_int_equal(answer, WSPOOL_ERR_FULL);
             } else if (w.mem.failures == 0) {
                 assert_int_equal(answer, 0);
-            } else if (answer != 0) { /* a table of buckets that can't grow is no failure */
+            } else if (answer != 0) { /* a hash table that can't grow is no failure */
                 assert_int_equal(answer, WSPOOL_ERR_NOMEM);
             }
             if (answer == 0) {
@@ -589,7 +593,7 @@ TEST(registry_agrees_with_a_table_when_joined_and_left_at_random)
     end(&w);
 }
 
-/* -------------------------------------------------------------- constant time */
+/* -------------------------------------------------------------- constant cost */
 
 enum { CROWD = 100000, SOME = 1000 };
 
@@ -602,7 +606,7 @@ TEST(joining_and_leaving_allocate_nothing_when_the_channel_is_large)
     for (size_t i = 0; i < CROWD; i++) {
         assert_int_equal(join(&w, &p[i], wspool_topic("t")), 0);
     }
-    /* The channel, the table of buckets, and an array that doubled: 4, 8 ... 131072. */
+    /* The channel, the hash table, and an array that doubled: 4, 8 ... 131072. */
     assert_int_equal(w.mem.calls, 1 + 1 + 16);
     check(&w, CROWD);
     size_t before = w.mem.calls;
@@ -620,8 +624,8 @@ TEST(joining_and_leaving_allocate_nothing_when_the_channel_is_large)
     free(p);
 }
 
-/* Every page of the members' array and of the peers' records is made inaccessible, but for those
- * that hold the leaver, its place, and the last one. Who looks at anybody else crashes. */
+/* Makes every page of the member array and of the peer records inaccessible, except those with
+ * the leaving peer, its place, and the last member. An access to any other peer crashes. */
 
 static void *pages(size_t size)
 {
@@ -737,7 +741,7 @@ TEST(nothing_is_changed_when_any_allocation_fails)
                 assert_int_equal(w.appeared, told);
                 assert_true(before || w.registry.next_epoch <= next_epoch + 1);
                 check(&w, members);
-                assert_int_equal(join(&w, &p[i], wspool_item(name)), 0); /* then there is some */
+                assert_int_equal(join(&w, &p[i], wspool_item(name)), 0); /* then a name is there */
             }
             members++;
             check(&w, members);
@@ -755,7 +759,7 @@ TEST(nothing_is_changed_when_any_allocation_fails)
     assert_true(failed > 20);
 }
 
-/* Making an array smaller may fail: then it stays large, and leaving can't fail. */
+/* Shrinking an array may fail: the array stays large then, and leaving succeeds. */
 TEST(leaving_succeeds_when_there_is_no_memory)
 {
     struct world w;

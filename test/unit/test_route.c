@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_route.c - policy/route.h: which patterns are lawful, which path leads where, and
- * whose policy a channel has.
+ * unit/test_route.c - policy/route.h: valid patterns, which route a path matches, and which policy
+ * for slow members a channel gets.
+ *
+ * Paths and names end at an inaccessible page. Escapes are decoded exactly once, and no escape
+ * brings a slash into a name.
  */
 #include "guard.h"
 
@@ -48,13 +51,14 @@ static int add(struct table *t, const char *pattern, enum wspool_kind kind)
     return add_with(t, pattern, kind, "", WSPOOL_SLOW_CLOSE);
 }
 
-/* The number of the route and its channel's name, of a path that ends at a page's end. */
+/* Returns the number of the route and stores the name of its channel. The path ends at an
+ * inaccessible page. */
 static int match(const struct table *t, const char *path, size_t path_len, char *name, size_t *len)
 {
     struct guard guard;
     guard_open(&guard, path_len);
     wspool_text text = {guard_at_end(&guard, path, path_len), path_len};
-    char *room = malloc(WSPOOL_NAME_MAX); /* exactly what is promised */
+    char *room = malloc(WSPOOL_NAME_MAX); /* exactly the documented size */
     *len = 999;
     int answer = wsp_routes_match(&t->routes, text, room, len);
     if (answer >= 0) {
@@ -129,12 +133,13 @@ TEST(name_is_refused_when_it_is_too_long)
     assert_int_equal(add_with(&t, "/a", WSPOOL_GLOBAL, name, 0), WSPOOL_ERR_INVAL);
     name[WSPOOL_NAME_MAX] = '\0';
     assert_int_equal(add_with(&t, "/a", WSPOOL_GLOBAL, name, 0), 0);
-    memset(name, 'x', WSPOOL_NAME_MAX); /* it was the caller's */
+    memset(name, 'x', WSPOOL_NAME_MAX); /* the name was the caller's */
     assert_int_equal(match(&t, "/a", 2, got, &len), 0);
     assert_int_equal(len, WSPOOL_NAME_MAX);
     assert_int_equal(got[0], 'n');
     assert_int_equal(got[WSPOOL_NAME_MAX - 1], 'n');
-    assert_int_equal(add_with(&t, "/b", WSPOOL_GLOBAL, NULL, 0), 0); /* none is the empty one */
+    /* without a name: the empty name */
+    assert_int_equal(add_with(&t, "/b", WSPOOL_GLOBAL, NULL, 0), 0);
     assert_leads(&t, "/b", 1, "");
     end(&t);
 }
@@ -148,7 +153,7 @@ TEST(path_leads_to_a_route_when_it_is_the_pattern)
     assert_int_equal(add(&t, "/%41", WSPOOL_NONE), 0);
     assert_leads(&t, "/all", 0, "everybody");
     assert_leads(&t, "/", 1, "");
-    assert_leads(&t, "/%41", 2, ""); /* what is literal is not decoded */
+    assert_leads(&t, "/%41", 2, ""); /* literal segments are not decoded */
     static const char *const others[] = {"/al", "/alll", "/all/", "//all", "/All", "/a%6cl",
                                          "/a",  "/A",    "//",    "/%4",   NULL};
     for (size_t i = 0; others[i]; i++) {
@@ -196,11 +201,12 @@ TEST(parameter_is_decoded_when_it_has_escapes)
     assert_int_equal(add(&t, "/r/{x}", WSPOOL_ITEM), 0);
     assert_leads(&t, "/r/a%20b", 0, "a b");
     assert_leads(&t, "/r/%c3%A4", 0, "\xc3\xa4");
-    assert_leads(&t, "/r/%2520", 0, "%20"); /* once */
+    assert_leads(&t, "/r/%2520", 0, "%20"); /* decoded once */
     assert_int_equal(match(&t, "/r/%00", 6, name, &len), 0);
     assert_int_equal(len, 1);
     assert_int_equal(name[0], 0);
-    assert_leads(&t, "/r/a%2fb", NO_ROUTE, ""); /* a slash is in no name, however it is written */
+    /* no name contains a slash, also not an escaped one */
+    assert_leads(&t, "/r/a%2fb", NO_ROUTE, "");
     assert_leads(&t, "/r/%2F", NO_ROUTE, "");
     assert_leads(&t, "/r/%", MALFORMED, "");
     assert_leads(&t, "/r/a%4", MALFORMED, "");
@@ -245,7 +251,7 @@ TEST(first_route_decides_when_several_fit)
     assert_leads(&t, "/s/all", 2, "s");
     assert_leads(&t, "/r/late", 1, "late");
     assert_int_equal(add(&t, "/r/a/b", WSPOOL_ITEM), 0);
-    assert_leads(&t, "/r/a/b", 4, ""); /* the second did not fit: a slash is in no segment */
+    assert_leads(&t, "/r/a/b", 4, ""); /* route 2 does not match: no segment contains a slash */
     end(&t);
 }
 
@@ -271,10 +277,10 @@ TEST(policy_of_a_channel_is_that_of_the_first_route_that_can_name_it)
     assert_int_equal(wsp_routes_slow(&t.routes, wspool_topic("a"), close), close);
     assert_int_equal(wsp_routes_slow(&t.routes, wspool_global(""), close), newest);
     assert_int_equal(wsp_routes_slow(&t.routes, wspool_global("a"), close), close);
-    /* A name of no bytes needs no pointer. */
+    /* An empty name needs no pointer. */
     wspool_channel nameless = wspool_channel_of(WSPOOL_GLOBAL, NULL, 0);
     assert_int_equal(wsp_routes_slow(&t.routes, nameless, close), newest);
-    /* No path leads to the item without a name, nor to one with a slash in it. */
+    /* No path leads to the item without a name, nor to one with a slash. */
     assert_int_equal(wsp_routes_slow(&t.routes, wspool_item(""), close), close);
     assert_int_equal(wsp_routes_slow(&t.routes, wspool_item("a/b"), close), close);
     assert_int_equal(
@@ -311,7 +317,7 @@ TEST(route_is_refused_when_its_number_can_not_be_kept)
     struct table t;
     begin(&t);
     assert_int_equal(add(&t, "/a", WSPOOL_NONE), 0);
-    t.routes.count = UINT16_MAX; /* a peer keeps its route's number in 16 bits */
+    t.routes.count = UINT16_MAX; /* a peer keeps the number of its route in 16 bits */
     assert_int_equal(add(&t, "/b", WSPOOL_NONE), WSPOOL_ERR_INVAL);
     t.routes.count = 1;
     end(&t);

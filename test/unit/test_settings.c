@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_settings.c - pool/settings.c: the defaults that wspool/config.h promises, what is out
- * of range, hosts built against other headers, and what is copied.
+ * unit/test_settings.c - pool/settings.c: the copy of the host's configuration.
+ *
+ * The tests check the defaults that wspool/config.h documents, the least and the largest value of
+ * each field, hosts built with older and newer headers, and that all lists and texts are copied.
  */
 #include <wspool/wspool.h>
 
@@ -81,7 +83,7 @@ static int accepts(const wspool_config *c)
 
 #define BILLION ((UINT64_C(1) << 30) - 1)
 
-/* Field, least, most; one less and one more are refused, where there is such a number. */
+/* Field, least, most. One less and one more are refused, where such a number exists. */
 #define LIMITS(X)                                                                                  \
     X(max_peers, 1, 1u << 28)                                                                      \
     X(max_handshakes, 1, 1u << 28)                                                                 \
@@ -114,7 +116,7 @@ TEST(number_is_refused_when_it_is_out_of_its_range)
     do {                                                                                           \
         wspool_config_init(&c);                                                                    \
         uint64_t number_ = (value);                                                                \
-        memcpy(&c.field, &number_, sizeof c.field); /* the machines we know are little-endian */   \
+        memcpy(&c.field, &number_, sizeof c.field); /* all our machines are little-endian */       \
         if (accepts(&c) != (good)) {                                                               \
             fail_msg(#field " = %llu", (unsigned long long)number_);                               \
         }                                                                                          \
@@ -131,7 +133,7 @@ TEST(number_is_refused_when_it_is_out_of_its_range)
         TRY(field, UINT64_MAX, 0);                                                                 \
     }
     LIMITS(LIMIT)
-    /* Without pings no answer is awaited. */
+    /* Without pings no pong is awaited. */
     wspool_config_init(&c);
     c.ping_interval = 0;
     c.pong_time = 0;
@@ -292,7 +294,7 @@ TEST(rest_is_zero_when_the_host_is_newer)
         assert_int_equal(room[i], 0);
     }
     assert_int_equal(room[size], 0xee);
-    assert_true(accepts((wspool_config *)(void *)room)); /* as long as it asks for nothing new */
+    assert_true(accepts((wspool_config *)(void *)room)); /* accepted while the unknown part is 0 */
     room[size - 1] = 1;
     assert_false(accepts((wspool_config *)(void *)room));
 }
@@ -302,7 +304,7 @@ TEST(newer_fields_have_defaults_when_the_host_is_older)
     wspool_config c, copy;
     wspool_config_init_sized(&c, offsetof(wspool_config, head_bytes));
     c.max_peers = 7;
-    c.head_bytes = 1; /* rubbish of a host that does not know of it */
+    c.head_bytes = 1; /* undefined bytes of a host that does not know the field */
     assert_int_equal(wsp_settings_copy(&copy, &c), 0);
     assert_int_equal(copy.size, sizeof copy);
     assert_int_equal(copy.max_peers, 7);
@@ -334,7 +336,7 @@ TEST(subprotocols_are_copied_when_there_are_some)
     wsp_settings_fini(&copy);
     assert_null(copy.subprotocols);
     assert_int_equal(mem.live, 0);
-    assert_int_equal(wsp_settings_copy(&copy, &c), 0); /* an empty list is lawful */
+    assert_int_equal(wsp_settings_copy(&copy, &c), 0); /* an empty list is valid */
     assert_null(copy.subprotocols[0]);
     wsp_settings_fini(&copy);
     assert_int_equal(mem.live, 0);
@@ -356,7 +358,7 @@ TEST(subprotocol_is_refused_when_it_could_never_be_chosen)
         wspool_config_init(&c);
         c.subprotocols = list;
         assert_false(accepts(&c));
-        long_one[255] = '\0'; /* the longest that is lawful */
+        long_one[255] = '\0'; /* the longest valid name */
         list[1] = long_one;
         assert_true(accepts(&c));
         list[1] = "Bearer.x"; /* names are compared exactly */
@@ -394,7 +396,7 @@ TEST(route_options_are_those_of_the_configuration)
         assert_int_equal(room[size], 0xee);
     }
     wspool_route_options_init_sized(&options, sizeof(size_t) - 1, &c);
-    assert_int_equal(options.message_bytes, 65536); /* untouched */
+    assert_int_equal(options.message_bytes, 65536); /* unchanged */
     wspool_route_options_init_sized(NULL, sizeof options, &c);
 }
 

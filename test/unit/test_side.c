@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* unit/test_side.c - pool/side.h: what a side record holds, its limits, and no memory. */
+/*
+ * unit/test_side.c - pool/side.h: the side record with identity, address and key of a peer.
+ *
+ * The cases check when a record is made and how large it is, that texts are copied, the limit of
+ * each part, a failed allocation, and the module's check function.
+ */
 #include "support.h"
 #include <wspool/error.h>
 #include "pool/side.h"

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_siphash.c - base/siphash.h against numbers of other implementations.
+ * unit/test_siphash.c - base/siphash.h: compared with other implementations.
  *
- * The table: key 00 01 .. 0f, message 00 01 .. of 0 to 63 bytes, made with
- *     openssl mac -macopt hexkey:000102030405060708090a0b0c0d0e0f -macopt c-rounds:1
+ * First table: key 00 01 .. 0f, messages 00 01 .. of 0 to 63 bytes, made with
  *         -macopt d-rounds:3 -macopt size:8 -in MESSAGE SIPHASH
  * (which prints the bytes, the lowest first). CPython's hash() of the same bytes objects, where
- * sys.hash_info.algorithm is siphash13, gives the same as OpenSSL for the keys of PYTHONHASHSEED;
- * the second table is of that kind: seed 0, a key of zeros.
+ * (which prints the lowest byte first). Second table: the hash() of CPython for bytes objects with
+ * seed 0, which is a key of zeros, where sys.hash_info.algorithm is siphash13. For the keys of
+ * PYTHONHASHSEED, CPython and OpenSSL give the same values.
  */
 #include "support.h"
 #include "base/siphash.h"

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* unit/test_slots.c - base/slots.h against a list of ids, its generations, and without memory. */
+/*
+ * unit/test_slots.c - base/slots.h: ids with a slot and a generation.
+ *
+ * Random takes and frees are compared with a list of ids. An old id must never find the record of a
+ * newer one. Other tests let each allocation fail, and count how many slots are used.
+ */
 #include "support.h"
 #include "base/slots.h"
 
@@ -51,12 +56,12 @@ TEST(find_is_null_when_the_id_is_stale_or_made_up)
     uint64_t id = wsp_slot_id(record);
     assert_null(wsp_slots_find(&slots, 0));
     assert_null(wsp_slots_find(&slots, UINT64_MAX));
-    assert_null(wsp_slots_find(&slots, id + 1));                   /* slot never used */
-    assert_null(wsp_slots_find(&slots, id + (UINT64_C(1) << 32))); /* even generation */
-    assert_null(wsp_slots_find(&slots, id + (UINT64_C(2) << 32))); /* of the future */
+    assert_null(wsp_slots_find(&slots, id + 1));                   /* a slot that was never used */
+    assert_null(wsp_slots_find(&slots, id + (UINT64_C(1) << 32))); /* an even generation */
+    assert_null(wsp_slots_find(&slots, id + (UINT64_C(2) << 32))); /* a later generation */
     wsp_slots_give(&slots, record);
     assert_null(wsp_slots_find(&slots, id));
-    assert_null(wsp_slots_find(&slots, wsp_slot_id(record))); /* the free slot's own number */
+    assert_null(wsp_slots_find(&slots, wsp_slot_id(record))); /* the number of the free slot */
     void *again = wsp_slots_take(&slots, &wsp_mem_default);
     assert_ptr_equal(again, record);
     assert_null(wsp_slots_find(&slots, id));
@@ -170,7 +175,7 @@ TEST(slots_agree_with_a_list_when_records_come_and_go)
 
 TEST(take_is_null_and_harmless_when_there_is_no_memory)
 {
-    /* Enough records for the array of chunks to grow too. */
+    /* Enough records that the array of chunks grows, too. */
     for (size_t n = 1;; n++) {
         struct test_mem mem = {.fail_at = n};
         wspool_mem hooks = test_mem_hooks(&mem);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_stats.c - pool/stats.c: numbers for hosts of any version, and a check of the books
- * that sees every single one of them go wrong.
+ * unit/test_stats.c - pool/stats.c: the counters for hosts of any version, and wspool_check.
+ *
+ * Each counter is changed by hand in a pool with peers in every state: wspool_check must report
+ * each single change, and pairs of changes whose sum is right.
  */
 #include "pool.h"
 
-/* A pool in the middle of things: peers on the way in, open, blocked, closing and refused, in
- * channels, with messages waiting for them in several blocks. */
+/* Makes a pool with peers in the handshake, open, blocked, closing and refused, with memberships
+ * and with messages that wait in several blocks. */
 static void begin(struct host *h)
 {
     static char large[3000];
@@ -61,7 +63,7 @@ TEST(numbers_are_those_of_the_pool_when_asked_for)
     host_end(&h);
 }
 
-/* Each number stands in its own place: counted up by hand, one by one. */
+/* Each counter is in its own field: each is changed by hand, one by one. */
 TEST(each_number_stands_in_its_place)
 {
     static struct host h;
@@ -90,7 +92,7 @@ TEST(each_number_stands_in_its_place)
     }
     struct wspool_stats s = host_stats(&h);
     value = 1000;
-    s.waiting = 0; /* that one follows from others */
+    s.waiting = 0; /* this one is derived from others */
 #define WSPOOL_X(name, unit, help)                                                                 \
     assert_true(s.name == value || &s.name == &s.waiting);                                         \
     value++;
@@ -118,7 +120,7 @@ TEST(waiting_is_never_below_zero_when_the_numbers_are_apart)
     static struct host h;
     host_init(&h);
     host_start(&h);
-    wsp_count_set(&h.pool->count.queued, 5); /* as another thread may see them */
+    wsp_count_set(&h.pool->count.queued, 5); /* a value as another thread may read it */
     wsp_count_set(&h.pool->count.sent, 7);
     assert_int_equal(host_stats(&h).waiting, 0);
     wsp_count_set(&h.pool->count.sent, 3);
@@ -136,10 +138,10 @@ TEST(no_more_is_written_than_the_host_knows)
     begin(&h);
     struct wspool_stats whole = host_stats(&h);
     for (size_t size = sizeof(size_t); size < sizeof whole; size++) {
-        uint8_t *room = malloc(size); /* not a byte more */
+        uint8_t *room = malloc(size); /* no byte more */
         memcpy(room, &size, sizeof size);
         assert_int_equal(wspool_stats(h.pool, (struct wspool_stats *)(void *)room), 0);
-        whole.size = size; /* stays as it was */
+        whole.size = size; /* size is not changed */
         assert_memory_equal(room, &whole, size);
         free(room);
     }
@@ -180,9 +182,9 @@ TEST(arguments_are_refused_when_they_are_none)
     host_end(&h);
 }
 
-/* -------------------------------------------------------------------- books */
+/* ------------------------------------------------------------------ balance */
 
-/* While `place` is `value` the books don't balance; afterwards they do. */
+/* While `place` has `value` the counters don't balance; afterwards they do. */
 #define BROKEN(place, value)                                                                       \
     do {                                                                                           \
         __typeof__(place) kept_ = (place);                                                         \
@@ -193,7 +195,7 @@ TEST(arguments_are_refused_when_they_are_none)
         (place) = kept_;                                                                           \
         assert_int_equal(wspool_check(h.pool), 0);                                                 \
     } while (0)
-/* One more, or one less, of a number. */
+/* A counter that is one too high, or one too low. */
 #define WRONG(number)                                                                              \
     do {                                                                                           \
         uint64_t right_ = wsp_count_read(&(number));                                               \
@@ -238,7 +240,7 @@ TEST(check_sees_it_when_any_number_is_wrong)
     host_end(&h);
 }
 
-/* Two numbers that are wrong by the same, so that their sum is right. */
+/* Two counters that are wrong by the same amount, so that their sum is right. */
 TEST(check_sees_it_when_wrong_numbers_make_up_for_each_other)
 {
     static struct host h;
@@ -255,7 +257,7 @@ TEST(check_sees_it_when_wrong_numbers_make_up_for_each_other)
     AGAIN(accepted, peers);
     AGAIN(deliveries, queued);
 #undef AGAIN
-    wsp_count_add(&n->attempts, 1); /* and all of the equations hold */
+    wsp_count_add(&n->attempts, 1); /* and all equations hold */
     wsp_count_add(&n->accepted, 1);
     wsp_count_add(&n->peers, 1);
     assert_int_equal(wspool_check(h.pool), WSPOOL_ERR_BOOKS);
@@ -317,7 +319,7 @@ TEST(check_sees_it_when_a_peer_that_ended_is_still_a_member)
 {
     static struct host h;
     begin(&h);
-    struct wsp_peer *peer = wsp_slots_at(&h.pool->peers, 4); /* has not said anything yet */
+    struct wsp_peer *peer = wsp_slots_at(&h.pool->peers, 4); /* has sent nothing yet */
     assert_int_equal(peer->conn.state, WSP_HEAD);
     assert_int_equal(wspool_gone(h.pool, wsp_peer_id(peer), WSPOOL_GONE_EOF, h.now), 0);
     BROKEN(peer->seats.count, 1);
@@ -327,7 +329,7 @@ TEST(check_sees_it_when_a_peer_that_ended_is_still_a_member)
     host_end(&h);
 }
 
-/* When nobody holds a block, and nothing waits, there is less that could give it away. */
+/* With no block held and nothing waiting, fewer sums can show the error. */
 TEST(check_sees_it_when_a_number_of_an_idle_pool_is_wrong)
 {
     static struct host h;

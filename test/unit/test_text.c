@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_text.c - wire/text.h: texts compared, trimmed and measured, with inaccessible memory
- * around them.
+ * unit/test_text.c - wire/text.h: texts are compared, trimmed and measured.
+ *
+ * All pairs of bytes are compared, and each byte is tried at each place of texts of many lengths.
+ * Texts lie next to inaccessible memory.
  */
 #include "guard.h"
 
@@ -20,7 +22,7 @@ TEST(texts_are_compared_without_case)
     assert_int_equal(wsp_text_is(text, "websocke"), 0);
     assert_int_equal(wsp_text_is(text, "websockets"), 0);
     assert_int_equal(wsp_text_is(text, ""), 0);
-    /* only letters have a case: these differ from them in the same bit */
+    /* Only letters have a case: these bytes differ from the text in the same bit. */
     text = (wspool_text){guard_at_end(&guard, "[\\]^@", 5), 5};
     assert_int_equal(wsp_text_is(text, "{|}~`"), 0);
     assert_int_equal(wsp_text_is(text, "[\\]^@"), 1);
@@ -36,7 +38,7 @@ TEST(texts_are_compared_without_case)
     assert_int_equal(wsp_text_same(text, text), 1);
 }
 
-/* Each pair of bytes: the same, or a letter in both its cases. */
+/* Each pair of bytes: equal, or the two cases of one letter. */
 TEST(bytes_are_the_same_when_equal_or_one_letter)
 {
     int a, b;
@@ -92,7 +94,7 @@ TEST(trimmed_when_blanks_are_around_it_has_none)
     }
 }
 
-/* Any byte at any place of any length, with others that are odd behind it. */
+/* Each byte at each place of each length, with other bytes outside the set behind it. */
 TEST(span_ends_at_the_first_byte_outside)
 {
     static const unsigned char bounds[][2] = {{' ', '~'}, {'!', '~'}, {0, 127}, {'a', 'a'}, {1, 0}};

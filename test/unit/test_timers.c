@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_timers.c - base/timers.h against a model that looks at every timer.
+ * unit/test_timers.c - base/timers.h: compared with a model that looks at every timer.
  *
  * The model knows for each timer the tick at which it must fire: its due time rounded up, but not
- * before the tick behind the last fire. It is right by being naive.
+ * before the tick behind the last fire. It has no wheel and no lists, so it is easy to see that it
+ * is right. Random steps jump through time by any order of magnitude.
  */
 #include "support.h"
 #include "base/timers.h"
@@ -32,7 +33,7 @@ static void begin(struct wsp_timers *timers, uint64_t now)
     }
 }
 
-/* Below 2^(64 - zeros), each order of magnitude as likely as another. */
+/* Returns a number below 2^(64 - zeros); each order of magnitude is equally likely. */
 static uint64_t some_number(uint64_t *seed, uint64_t zeros)
 {
     uint64_t shift = zeros + test_below(seed, 64 - zeros);
@@ -120,7 +121,7 @@ TEST(host_wakes_a_few_times_when_it_sleeps_until_next)
         int wakes = 0;
         while (fired == WSP_TIMER_NONE) {
             uint64_t next = wsp_timers_next(&timers);
-            assert_true(next > now || wakes == 0); /* or it would spin */
+            assert_true(next > now || wakes == 0); /* otherwise the host would spin */
             assert_true(next < due + TICK);
             now = next;
             fired = wsp_timers_fire(&timers, now);
@@ -128,7 +129,7 @@ TEST(host_wakes_a_few_times_when_it_sleeps_until_next)
         }
         assert_int_equal(fired, 1);
         assert_true(now >= due);
-        /* One for each level, and one for each change above the last level. */
+        /* One wake for each level, and one for each change above the last level. */
         assert_true(wakes <= WSP_TIMERS_LEVELS + 1 + (int)(delay >> 56));
     }
 }
@@ -145,11 +146,11 @@ TEST(loop_ends_when_the_timer_that_fired_is_armed_for_the_past)
         fired[slot]++;
         assert_true(fired[slot] == 1);
         wsp_timers_arm(&timers, slot, slot == 0 ? 0 : now);
-        wsp_timers_sooner(&timers, slot, now - 5 * SECOND); /* past too, if not as far */
+        wsp_timers_sooner(&timers, slot, now - 5 * SECOND); /* also past, but less */
     }
     assert_int_equal(fired[0] + fired[1], 2);
     assert_true(wsp_timers_check(&timers));
-    /* The tick after is their turn, and no time before it. */
+    /* They fire at the next tick, and not before. */
     uint64_t next = wsp_timers_next(&timers);
     assert_true(next > now && next <= now + TICK);
     assert_int_equal(wsp_timers_fire(&timers, now), WSP_TIMER_NONE);
@@ -161,7 +162,7 @@ TEST(loop_ends_when_the_timer_that_fired_is_armed_for_the_past)
 
 TEST(timer_for_the_past_waits_when_the_next_tick_begins_a_higher_list)
 {
-    /* The tick after the call is the first of a list of each level in turn. */
+    /* The tick after the call is the first of a list, on each level in turn. */
     for (uint32_t bits = 6; bits <= 36; bits += 6) {
         struct wsp_timers timers;
         begin(&timers, 0);
@@ -189,7 +190,7 @@ TEST(others_may_be_disarmed_and_moved_when_one_fires)
     assert_true(first < 4);
     uint32_t off = (first + 1) % 4, moved = (first + 2) % 4, left = (first + 3) % 4;
     wsp_timers_disarm(&timers, off);
-    wsp_timers_arm(&timers, moved, 8 * TICK); /* has passed: not in this loop */
+    wsp_timers_arm(&timers, moved, 8 * TICK); /* is past: it fires in a later loop */
     assert_int_equal(wsp_timers_fire(&timers, 9 * TICK), left);
     assert_int_equal(wsp_timers_fire(&timers, 9 * TICK), WSP_TIMER_NONE);
     assert_int_equal(wsp_timers_fire(&timers, 10 * TICK), moved);
@@ -200,7 +201,7 @@ TEST(sooner_moves_a_timer_when_that_is_earlier)
 {
     struct wsp_timers timers;
     begin(&timers, 0);
-    wsp_timers_sooner(&timers, 0, 50 * TICK); /* off: arms it */
+    wsp_timers_sooner(&timers, 0, 50 * TICK); /* it was off: this arms it */
     wsp_timers_sooner(&timers, 0, 60 * TICK);
     wsp_timers_sooner(&timers, 0, WSP_TIMERS_NEVER);
     assert_true(wsp_timers_next(&timers) == 50 * TICK);
@@ -243,13 +244,13 @@ TEST(time_ends_quietly_when_now_is_the_last_tick)
     struct wsp_timers timers;
     begin(&timers, UINT64_MAX - 3 * TICK);
     wsp_timers_arm(&timers, 0, UINT64_MAX - 2 * TICK);
-    wsp_timers_arm(&timers, 1, UINT64_MAX - 1); /* rounded up, it lies beyond all time */
+    wsp_timers_arm(&timers, 1, UINT64_MAX - 1); /* rounded up, it lies beyond the last tick */
     assert_true(wsp_timers_check(&timers));
     uint64_t next = wsp_timers_next(&timers);
     assert_true(next >= UINT64_MAX - 2 * TICK && next < UINT64_MAX - TICK);
     assert_int_equal(wsp_timers_fire(&timers, UINT64_MAX), 0);
     assert_int_equal(wsp_timers_fire(&timers, UINT64_MAX), WSP_TIMER_NONE);
-    wsp_timers_arm(&timers, 0, 5); /* no tick is left for it */
+    wsp_timers_arm(&timers, 0, 5); /* there is no tick left for it */
     assert_true(wsp_timers_check(&timers));
     assert_true(wsp_timers_next(&timers) == WSP_TIMERS_NEVER);
     assert_int_equal(wsp_timers_fire(&timers, UINT64_MAX), WSP_TIMER_NONE);
@@ -317,7 +318,7 @@ TEST(neighbours_are_not_touched_when_a_timer_stays_in_its_list)
 /* ------------------------------------------------------------------- model */
 
 struct model {
-    uint64_t tick[MOST]; /* fires at this one; 0: off */
+    uint64_t tick[MOST]; /* the tick at which it fires; 0: off */
     uint64_t until;
 };
 
@@ -348,7 +349,7 @@ static uint64_t model_first(const struct model *model)
     return first;
 }
 
-/* A length of time of any order of magnitude. */
+/* Returns a length of time of any order of magnitude. */
 static uint64_t some_time(uint64_t *seed)
 {
     switch (test_below(seed, 8)) {
@@ -467,7 +468,7 @@ static void run_model(uint64_t seed, int steps, uint32_t slots, int small)
         }
         if (finished) {
             assert_true(model_first(&model) > model.until); /* none is late */
-            assert_true(wsp_timers_next(&timers) > now);    /* and nobody spins */
+            assert_true(wsp_timers_next(&timers) > now);    /* and no host spins */
         }
     }
 }
@@ -503,6 +504,6 @@ TEST(check_fails_when_a_list_is_broken)
     assert_false(wsp_timers_check(&timers));
     records[0].due = 10 * TICK;
     assert_true(wsp_timers_check(&timers));
-    records[0].next = 1; /* in a circle */
+    records[0].next = 1; /* a cycle */
     assert_false(wsp_timers_check(&timers));
 }

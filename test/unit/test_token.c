@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_token.c - a token is found where it may be, and nowhere else.
+ * unit/test_token.c - policy/token.h: where the token of a request is looked for.
+ *
+ * The table has requests with the token in the query, the Authorization header, a cookie and the
+ * subprotocol, alone and together, valid and invalid. Requests come in the forms of request.h. The
+ * scratch memory has exactly the documented size and ends at an inaccessible page.
  */
 #include "request.h"
 
@@ -23,7 +27,7 @@ struct token_case {
 
 static const enum wspool_token_place all_places[WSPOOL_TOKEN_PLACES] = {A, S, C, Q};
 
-/* The scratch ends at an inaccessible page, and is as large as the header says it must be. */
+/* The scratch memory ends at an inaccessible page and has the size that the header documents. */
 static struct guard scratch;
 
 static void expect(const struct token_case *one, const enum wspool_token_place *places)
@@ -47,7 +51,7 @@ static void expect(const struct token_case *one, const enum wspool_token_place *
         request_free(&r);
         forms++;
     }
-    assert_true(forms >= REQUEST_PARSED); /* not every target can be in a head */
+    assert_true(forms >= REQUEST_PARSED); /* not every target can be in an HTTP head */
 }
 
 #define EXPECT_ALL(cases, places)                                                                  \
@@ -146,7 +150,7 @@ TEST(cookie_is_read)
         {"/", "Cookie: wspool_token=\"x\"", 0, "x"},
         {"/", "Cookie: wspool_token=\"", 0, "\""},
         {"/", "Cookie: wspool_token=\"x", 0, "\"x"},
-        {"/", "Cookie: wspool_token=x%41", 0, "x%41"}, /* nothing is decoded here */
+        {"/", "Cookie: wspool_token=x%41", 0, "x%41"}, /* cookies are not decoded */
         {"/", "Cookie: wspool_token2=y; wspool_token=x", 0, "x"},
         {"/", "Host: a", EMPTY, NULL},
         {"/", "Cookie:", EMPTY, NULL},
@@ -160,7 +164,7 @@ TEST(cookie_is_read)
         {"/", "Cookie: xwspool_token=x", EMPTY, NULL},
         {"/", "Cookie: wspool_token =x", EMPTY, NULL},
         {"/", "Cookie: a=wspool_token=x", EMPTY, NULL},
-        {"/", "Cookie: a=b, wspool_token=x", EMPTY, NULL}, /* a comma ends no cookie */
+        {"/", "Cookie: a=b, wspool_token=x", EMPTY, NULL}, /* a comma does not end a cookie */
         {"/", "Cookie: a=\"b wspool_token=x\"", EMPTY, NULL},
         {"/", "Cookies: wspool_token=x", EMPTY, NULL},
         {"/", "Set-Cookie: wspool_token=x", EMPTY, NULL},
@@ -226,7 +230,7 @@ TEST(query_is_read)
         {"/?token=a%4", "", MALFORMED, NULL},
         {"/?token=a%zz", "", MALFORMED, NULL},
         {"/?token=a%4&b=c", "", MALFORMED, NULL},
-        /* as no parser of ours would let it through, but a host might */
+        /* Texts that a host may hand in, but that the parser never lets through. */
         {"", "", MALFORMED, NULL},
         {"*", "", MALFORMED, NULL},
         {"/?token=x#y", "", MALFORMED, NULL},
@@ -250,18 +254,18 @@ TEST(first_place_that_has_something_decides)
         {"/?token=q", "Sec-WebSocket-Protocol: bearer.s\nCookie: wspool_token=c", 0, "s"},
         {"/?token=q", "Cookie: wspool_token=c", 0, "c"},
         {"/?token=q", "", 0, "q"},
-        /* an empty value, or another scheme, leaves it to the next */
+        /* With an empty value or another scheme, the next place is looked at. */
         {"/?token=q", "Authorization: Bearer\nCookie: wspool_token=", 0, "q"},
         {"/?token=q", "Authorization: Basic dTpw\nSec-WebSocket-Protocol: bearer.", 0, "q"},
         {"/", "Authorization: Bearer\nCookie: wspool_token=c", 0, "c"},
         {"/?token=", "Authorization: Bearer\nSec-WebSocket-Protocol: chat\nCookie: a=b", EMPTY,
          NULL},
-        /* a bad one does not */
+        /* An invalid token stops the search. */
         {"/?token=q", "Authorization: Bearer a b\nCookie: wspool_token=c", MALFORMED, NULL},
         {"/?token=q", "Authorization: Bearer a\nAuthorization: Bearer a", MALFORMED, NULL},
         {"/?token=q", "Sec-WebSocket-Protocol: bearer.a, bearer.b", MALFORMED, NULL},
         {"/?token=q", "Cookie: wspool_token=a b", MALFORMED, NULL},
-        /* and what is behind a good one doesn't matter */
+        /* What comes behind a valid token is not looked at. */
         {"/?token=%", "Authorization: Bearer a\nCookie: wspool_token=x; wspool_token=y", 0, "a"},
     };
     static const struct token_case backwards_cases[] = {
@@ -286,7 +290,7 @@ TEST(first_place_that_has_something_decides)
     EXPECT_ALL(none_cases, none);
 }
 
-/* No entry ends the list when all places are in it: the next array may not be read. */
+/* When the list holds all places no entry marks its end: the array behind it must not be read. */
 TEST(full_list_of_places_has_no_end_mark)
 {
     struct guard guard;
@@ -307,7 +311,7 @@ TEST(longest_token_is_found_and_a_longer_one_refused)
         {"/", "Sec-WebSocket-Protocol: bearer.%s"},
         {"/", "Cookie: wspool_token=%s"},
         {"/?token=%s", ""},
-        {"/?token=%%41%s", ""}, /* decoded: one more */
+        {"/?token=%%41%s", ""}, /* one more when decoded */
     };
     size_t i, len;
 
@@ -333,7 +337,7 @@ TEST(longest_token_is_found_and_a_longer_one_refused)
     }
 }
 
-/* A token of escapes only is three times as long on the wire. */
+/* A token that consists of escapes is three times as long on the wire. */
 TEST(escaped_token_counts_as_decoded)
 {
     char token[WSPOOL_TOKEN_MAX + 1], target[3 * WSPOOL_TOKEN_MAX + 64];

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_upgrade.c - what the RFC asks of an opening handshake, and the bytes that answer it.
+ * unit/test_upgrade.c - wire/upgrade.h: the checks of the opening handshake and the bytes of the
+ * response.
+ *
+ * The tables hold valid and invalid requests by RFC 6455, section 4. Responses are written into
+ * memory of exactly the right size, and into one byte less. Every refusal that exists is checked
+ * for its status line, headers and length.
  */
 #include "request.h"
 
@@ -23,7 +28,7 @@ struct request_case {
     (one) < (cases) + sizeof(cases) / sizeof((cases)[0]);                                          \
     (one)++
 
-/* The three steps in their order, as the pool takes them. */
+/* The three steps in the order in which the pool takes them. */
 static int check_all(const wspool_request *request, char accept[WSP_ACCEPT_LEN + 1])
 {
     int rc = wsp_upgrade_check_head(headers_of(request));
@@ -229,7 +234,8 @@ TEST(key_is_judged)
     }
 }
 
-/* Of the 64 last characters before the padding four leave no bits over; no other is a key. */
+/* Of the 64 possible last characters before the padding, four leave no bits over; only these
+ * make a valid key. */
 TEST(key_has_one_form_only)
 {
     static const char alphabet[] =
@@ -260,7 +266,8 @@ TEST(accept_is_the_one_of_the_rfc)
 {
     static const char *const keys[][2] = {
         {K "dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="}, /* RFC 6455, 1.3 */
-        {K "x3JJHMbDL1EzLkh9GBhXDw==", "HSmrc0sMlYUkAGmm5OPpG2HaGWk="}, /* in wide use as example */
+        /* widely used as an example */
+        {K "x3JJHMbDL1EzLkh9GBhXDw==", "HSmrc0sMlYUkAGmm5OPpG2HaGWk="},
     };
     size_t i;
     int form;
@@ -355,7 +362,8 @@ TEST(subprotocol_is_the_first_offered_that_we_have)
                 while (*one && *one != chosen) {
                     one++;
                 }
-                assert_ptr_equal(*one, chosen); /* ours, not a copy */
+                /* a pointer into the list of the server, not a copy */
+                assert_ptr_equal(*one, chosen);
             }
             malformed = 7;
             assert_null(wsp_upgrade_subprotocol(headers_of(&r.request), NULL, &malformed));
@@ -385,9 +393,9 @@ TEST(subprotocol_that_no_answer_can_hold_is_never_chosen)
     request_free(&r);
 }
 
-/* ------------------------------------------------------------------ answers */
+/* ---------------------------------------------------------------- responses */
 
-/* Into room that ends at an inaccessible page: exactly enough, and one byte less. */
+/* Writes into memory that ends at an inaccessible page: of the exact size, and one byte less. */
 static void assert_written(const wspool_answer *answer, const char *expected)
 {
     size_t len = strlen(expected), max;
@@ -409,7 +417,7 @@ static void assert_written(const wspool_answer *answer, const char *expected)
     assert_int_equal(wsp_upgrade_write(answer, out, WSP_UPGRADE_MAX), (int)len);
     assert_memory_equal(out, expected, len);
     for (max = len; max < WSP_UPGRADE_MAX; max++) {
-        assert_int_equal(out[max], '?'); /* not even a NUL behind it */
+        assert_int_equal(out[max], '?'); /* not even a NUL is written behind the limit */
     }
     guard_close(&guard);
 }
@@ -436,7 +444,7 @@ TEST(accepted_request_is_answered_with_101)
     memset(&answer, 0x5a, sizeof(answer));
     memcpy(accept, accept_value, sizeof(accept));
     wsp_upgrade_accept(&answer, accept, subprotocol, NULL);
-    memset(subprotocol, 'x', sizeof(subprotocol)); /* the answer has its own copies */
+    memset(subprotocol, 'x', sizeof(subprotocol)); /* the response has its own copies */
     memset(accept, 'x', sizeof(accept));
     assert_int_equal(answer.header_count, 4);
     assert_written(&answer, "HTTP/1.1 101 Switching Protocols\r\n"
@@ -462,7 +470,7 @@ TEST(longest_subprotocol_fits_in_the_answer)
              "\r\n",
              accept_value, longest);
     assert_written(&answer, expected);
-    /* one that is longer isn't written past the end */
+    /* A longer one isn't written past the end. */
     wsp_upgrade_accept(&answer, accept_value, too_long, NULL);
     assert_int_equal(answer.header_count, 3);
     assert_true(wsp_upgrade_write(&answer, out, sizeof(out)) > 0);
@@ -478,7 +486,7 @@ TEST(extension_that_was_agreed_upon_is_in_the_answer)
         memcpy(subprotocol, "p", sizeof(subprotocol));
         memcpy(extension, "x-toy; form=3", sizeof(extension));
         wsp_upgrade_accept(&answer, accept_value, with ? subprotocol : NULL, extension);
-        memset(extension, 'x', sizeof(extension)); /* the answer has its own copies */
+        memset(extension, 'x', sizeof(extension)); /* the response has its own copies */
         memset(subprotocol, 'x', sizeof(subprotocol));
         assert_int_equal(answer.header_count, 4 + with);
         assert_written(&answer, with ? "HTTP/1.1 101 Switching Protocols\r\n"
@@ -497,7 +505,7 @@ TEST(extension_that_was_agreed_upon_is_in_the_answer)
     }
 }
 
-/* All that is copied, each as long as it can be: the sanitizer looks at the answer's end. */
+/* All copied texts at their longest: the sanitizer watches the end of the struct. */
 TEST(longest_of_all_texts_fit_in_the_answer)
 {
     wspool_answer *answer = malloc(sizeof(*answer));
@@ -519,7 +527,7 @@ TEST(longest_of_all_texts_fit_in_the_answer)
              "\r\n",
              accept_value, longest, extension);
     assert_written(answer, expected);
-    /* a subprotocol that is left out leaves the extension where it belongs */
+    /* A subprotocol that is omitted does not move the extension. */
     wsp_upgrade_accept(answer, accept_value, too_long, "x");
     assert_int_equal(answer->header_count, 4);
     assert_string_equal(answer->headers[3].value, "x");
@@ -625,8 +633,8 @@ TEST(refused_request_is_answered_with_its_status)
     }
 }
 
-/* Every refusal there is: status line with a phrase, a body of the right length, what its status
- * asks for, no line break where none belongs; and room for the longest Retry-After. */
+/* Every refusal: status line with a phrase, a body of the right length, the headers that its
+ * status needs, line breaks only where they belong, and space for the longest Retry-After. */
 TEST(every_refusal_has_a_whole_answer)
 {
     int refusal;

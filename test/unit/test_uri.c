@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_uri.c - targets split, escapes decoded, parameters found.
+ * unit/test_uri.c - wire/uri.h: splitting targets, decoding escapes, finding query parameters.
+ *
+ * Inputs and outputs end at an inaccessible page, and each prefix of a query is tried.
  */
 #include "guard.h"
 
@@ -84,7 +86,7 @@ TEST(split_refuses_what_is_no_origin_form)
     assert_int_equal(wsp_uri_split(text, &path, &query), -1);
 }
 
-/* Into a buffer that ends at an inaccessible page, of `max` bytes. */
+/* Decodes into a buffer of `max` bytes that ends at an inaccessible page. */
 static int decode(wspool_text text, size_t max, char **out)
 {
     *out = guard_room_at_end(&room, max);
@@ -219,7 +221,7 @@ TEST(parameter_gives_the_first_of_that_name)
     assert_int_equal(wsp_uri_parameter(query, "a", &value), 0);
 }
 
-/* In each prefix of a query the answer is known or there is none; nothing behind it is read. */
+/* For each prefix of a query the result is a value or none; nothing behind it is read. */
 TEST(parameter_reads_no_prefix_too_far)
 {
     static const char query[] = "a=1&bb=22&token=abc%20def&c";

@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_utf8.c - wire/utf8.h against all of Unicode.
+ * unit/test_utf8.c - wire/utf8.h: UTF-8 validation is compared with all of Unicode.
  *
- * The judge knows no ranges. It writes every scalar value (U+0000 to U+10FFFF but the surrogates)
- * in UTF-8 and remembers all beginnings: a text is good as long as what stands behind the last
- * whole character is the beginning of one.
+ * The reference of this test knows no ranges. It writes every scalar value (U+0000 to U+10FFFF
+ * without the surrogates) in UTF-8 and remembers all prefixes: a text is valid while the bytes
+ * behind its last whole character are the prefix of a character. Every prefix is tried with every
+ * next byte, in every split.
  */
 #include "guard.h"
 
 #include "frames.h"
 #include "wire/utf8.h"
 
-enum { NONE, OPEN, WHOLE }; /* no beginning; a beginning; a whole character */
+enum { NONE, OPEN, WHOLE }; /* no prefix; a prefix; a whole character */
 
 static uint8_t one[1 << 8];
 static uint8_t two[1 << 16];
 static uint8_t three[1 << 24];
-static uint8_t four[8 << 18]; /* of those that begin with F0-F7: the rest, 21 bits */
+static uint8_t four[8 << 18]; /* for prefixes that begin with F0-F7: the other 21 bits */
 
-/* Writes any value below 2^21 in so many bytes, overlong or not. */
+/* Writes any value below 2^21 in `len` bytes, overlong or not. */
 static void put_in(uint32_t value, size_t len, uint8_t *out)
 {
     static const uint8_t leads[] = {0, 0, 0xc0, 0xe0, 0xf0};
@@ -73,7 +74,7 @@ BEFORE_ALL
     }
 }
 
-/* What the judge says of these bytes, of which all but the last were OPEN. */
+/* Returns the reference's result for these bytes, of which all but the last gave OPEN. */
 static int judge(const uint8_t *bytes, size_t len)
 {
     if (len == 4 && (bytes[3] & 0xc0) != 0x80) {
@@ -82,7 +83,7 @@ static int judge(const uint8_t *bytes, size_t len)
     return *place(bytes, len);
 }
 
-/* How many bytes of a text are good; *open says whether it ends inside a character. */
+/* Returns how many bytes of a text are valid. *open says whether it ends inside a character. */
 static size_t good_bytes(const uint8_t *text, size_t len, int *open)
 {
     size_t begin = 0, i = 0;
@@ -99,7 +100,7 @@ static size_t good_bytes(const uint8_t *text, size_t len, int *open)
     return i;
 }
 
-/* A text that is judged from its beginning is judged at once, too: by the same rules. */
+/* A text that is fed from its beginning goes through the one-call check, too: both must agree. */
 static int feed(struct wsp_utf8 *utf8, const uint8_t *bytes, size_t len)
 {
     int begins = utf8->missing == 0;
@@ -110,7 +111,7 @@ static int feed(struct wsp_utf8 *utf8, const uint8_t *bytes, size_t len)
     return good;
 }
 
-/* --------------------------------------------------------------------- */
+/* ---------------------------------------------------------- characters */
 
 TEST(character_when_in_unicode_is_good_in_every_split)
 {
@@ -135,7 +136,7 @@ TEST(character_when_in_unicode_is_good_in_every_split)
     }
 }
 
-/* Every beginning that there is, with every byte behind it. */
+/* Tries every prefix with every next byte. */
 static void walk(const struct wsp_utf8 *utf8, uint8_t bytes[4], size_t len, size_t *tried)
 {
     for (unsigned byte = 0; byte < 256; byte++) {
@@ -164,7 +165,7 @@ TEST(byte_when_behind_any_beginning_is_judged_at_once)
     assert_true(tried > 256 * (size_t)17000);
 }
 
-/* Refused whole, and byte by byte no later than with the first byte that can't be right. */
+/* Refused as a whole, and byte by byte no later than at the first byte that can't be right. */
 static void expect_bad(const uint8_t *bytes, size_t len)
 {
     struct wsp_utf8 utf8 = {0};
@@ -198,7 +199,7 @@ TEST(surrogate_when_written_out_is_bad)
         put_in(value, 3, bytes);
         expect_bad(bytes, 3);
     }
-    put_in(0xd83d, 3, bytes); /* as a pair (CESU-8) too */
+    put_in(0xd83d, 3, bytes); /* also as a pair (CESU-8) */
     put_in(0xde00, 3, bytes + 3);
     expect_bad(bytes, 6);
 }
@@ -216,7 +217,7 @@ TEST(value_when_beyond_unicode_is_bad)
     }
 }
 
-/* Runs of ASCII are skipped in strides: nothing may be skipped with them. */
+/* Runs of ASCII are skipped several bytes at a time: no other byte may be skipped. */
 TEST(byte_when_bad_among_ascii_is_found_at_every_place)
 {
     static const uint8_t bad[] = {0x80, 0xbf, 0xc0, 0xc1, 0xf5, 0xff};
@@ -253,11 +254,11 @@ TEST(character_when_among_ascii_is_good_at_every_place)
                 memcpy(text + at, characters[c], width);
                 assert_true(feed(&utf8, (const uint8_t *)guard_at_end(&guard, text, len), len));
                 assert_true(wsp_utf8_complete(&utf8));
-                /* An end that cuts it: good so far, but not complete. */
+                /* An end that cuts a character: valid so far, but not complete. */
                 utf8 = (struct wsp_utf8){0};
                 assert_true(feed(&utf8, text, at + width - 1));
                 assert_false(wsp_utf8_complete(&utf8));
-                /* ASCII can't stand inside. */
+                /* ASCII can't stand inside a character. */
                 assert_false(feed(&utf8, (const uint8_t *)"z", 1));
             }
         }
@@ -297,7 +298,7 @@ static size_t write_text(uint8_t *text, size_t room, uint64_t *random)
     return len;
 }
 
-/* In random pieces: good exactly up to the byte that the judge names. */
+/* In random pieces: valid exactly up to the byte that the reference gives. */
 static void expect_same(const uint8_t *text, size_t len, uint64_t *random)
 {
     int open;

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* unit/test_versioned.c - wspool/versioned.h: structs of hosts that know less, as much, or more. */
+/*
+ * unit/test_versioned.c - wspool/versioned.h: versioned structs of hosts that were built with an
+ * older, the same or a newer header.
+ *
+ * Structs of every size are read from memory of exactly that size. Unknown bytes at the end must be
+ * 0, or reading fails and changes nothing. Writing fills exactly the part that the host knows.
+ */
 #include "support.h"
 #include <wspool/versioned.h>
 
@@ -9,7 +15,7 @@ struct ours {
     uint64_t new;
 };
 
-/* What a later version might hand in. */
+/* What a later version of the header might define. */
 struct theirs {
     struct ours known;
     uint8_t later[100];
@@ -33,13 +39,13 @@ TEST(defaults_stay_when_the_struct_is_older)
     for (size_t size = sizeof(size_t); size < sizeof(struct ours); size++) {
         struct ours to = defaults(), given = {.old = UINT64_MAX, .new = UINT64_MAX};
         uint8_t expected[sizeof to];
-        uint8_t *short_one = malloc(size); /* not a byte behind it may be looked at */
+        uint8_t *short_one = malloc(size); /* no byte behind it may be read */
         given.size = size;
         memcpy(short_one, &given, size);
         memcpy(expected, &to, sizeof to);
         memcpy(expected, &given, size);
         assert_int_equal(wspool_versioned_read(&to, sizeof to, short_one), 0);
-        assert_int_equal(to.size, sizeof to); /* it is one of ours now */
+        assert_int_equal(to.size, sizeof to); /* the copy has the size of this version */
         assert_memory_equal(&to.old, expected + sizeof to.size, sizeof to - sizeof to.size);
         free(short_one);
     }
@@ -52,7 +58,7 @@ TEST(struct_is_taken_when_it_is_newer_and_asks_for_nothing_new)
         struct theirs given = {.known = {.old = 10, .new = 20}};
         given.known.size = sizeof given.known + more;
         if (more < sizeof given.later) {
-            given.later[more] = 1; /* behind its end */
+            given.later[more] = 1; /* behind the end of the host's struct */
         }
         assert_int_equal(wspool_versioned_read(&to, sizeof to, &given), 0);
         assert_int_equal(to.size, sizeof to);
@@ -96,7 +102,7 @@ TEST(struct_is_taken_when_it_is_the_largest_that_can_be)
     free(large);
 }
 
-/* A host may have packed its struct anywhere. */
+/* A host may have its struct at any address. */
 TEST(struct_is_taken_when_it_is_not_aligned)
 {
     uint8_t room[sizeof(struct ours) + 8];

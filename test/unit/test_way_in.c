@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_way_in.c - pool/accept.c through the public interface: every stage's counter and
- * latency, hooks that do something to the very peer they are asked about, and allocations that
- * fail. What becomes of requests, verdicts and identities is in sim/test_handshake, test_pending
- * and test_hosted.
+ * unit/test_way_in.c - pool/accept.c through the public interface: the handshake stages.
+ *
+ * The tests check the counter and the latency of each stage, hooks that close or end the very peer
+ * they are asked about, drains, and a whole life with each allocation failing once. Requests,
+ * verdicts and identities are in sim/test_handshake, test_pending and test_hosted.
  */
 #include "pool.h"
 
@@ -26,7 +27,7 @@ static int say(struct host *h, wspool_id id, enum wspool_verdict_kind kind, void
     return wspool_auth_complete(h->pool, id, &verdict);
 }
 
-/* All stages before this one were passed by one peer; this one was passed by none. */
+/* One peer passed all stages before this one; none passed this one. */
 static void assert_ended_at(const struct host *h, enum wspool_stage stage)
 {
     struct wspool_stats s = host_stats(h);
@@ -62,7 +63,7 @@ TEST(stages_of_a_raw_peer_are_passed_with_the_time_before_them)
     begin(&h, WSPOOL_PENDING);
     size_t len = host_request(head, sizeof head, "/room/a?x=1", TOKEN);
     wspool_id id = host_open(&h);
-    host_feed(&h, id, head, 0); /* nothing is no byte */
+    host_feed(&h, id, head, 0); /* feeding no bytes changes nothing */
     h.now += 1 * MS;
     host_feed(&h, id, head, 1);
     h.now += 2 * MS;
@@ -124,7 +125,7 @@ TEST(stages_of_a_hosted_peer_are_passed_with_the_time_before_them)
     host_end(&h);
 }
 
-/* A raw request that goes wrong in this way. */
+/* A raw request with one fault. */
 struct wrong {
     enum wspool_stage stage;
     enum wspool_refusal refusal;
@@ -193,8 +194,8 @@ TEST(raw_bytes_are_answered_and_counted_when_they_are_no_request)
     }
 }
 
-/* Up to its first line's end a head is a request line; what is wrong behind that is the headers',
- * wherever the pieces are cut. */
+/* Up to the end of its first line a head is in the stage of the request line. A fault behind
+ * that is one of the headers, wherever the pieces are cut. */
 TEST(raw_head_ends_in_the_headers_when_its_request_line_was_good)
 {
     static char large[300];
@@ -288,7 +289,7 @@ TEST(last_stage_is_passed_when_all_of_the_101_has_left)
     host_end(&h);
 }
 
-/* An asynchronous host may be writing the answer while the transport fails. */
+/* An asynchronous host may be writing the response while the transport fails. */
 TEST(answer_stays_where_it_is_when_the_peer_ends_while_it_is_written)
 {
     static struct host h;
@@ -301,16 +302,16 @@ TEST(answer_stays_where_it_is_when_the_peer_ends_while_it_is_written)
         assert_true(vectors[0].iov_len < sizeof copy);
         memcpy(copy, vectors[0].iov_base, vectors[0].iov_len);
         assert_int_equal(wspool_gone(h.pool, id, WSPOOL_GONE_FAILED, h.now), 0);
-        host_come(&h, "/room/another", TOKEN); /* who needs the like of it */
+        host_come(&h, "/room/another", TOKEN); /* needs a buffer of the same kind */
         assert_memory_equal(vectors[0].iov_base, copy, vectors[0].iov_len);
         host_settle(&h);
         host_end(&h);
     }
 }
 
-/* ------------------------------------------------------------------- places */
+/* -------------------------------------------------------------------- slots */
 
-/* It was accepted before, so it comes in; and goes with the others. */
+/* The peer was accepted before, so it opens, and is drained with the others. */
 TEST(held_peer_is_drained_when_it_is_adopted_during_a_drain)
 {
     static struct host h;
@@ -332,9 +333,9 @@ TEST(held_peer_is_drained_when_it_is_adopted_during_a_drain)
     host_end(&h);
 }
 
-/* ------------------------------------------------ the peer that is being judged */
+/* ------------------------------------------------ hooks that end their own peer */
 
-/* What the hook does to the very peer it is asked about, and how that peer ends by it. */
+/* What the hook does to the very peer it is asked about, and how that peer ends. */
 static const struct deed {
     const char *what;
     int gone, close, closes_again;
@@ -343,7 +344,7 @@ static const struct deed {
     {"close", 0, 1, 0, WSPOOL_REFUSED_NOT_ALLOWED},
     {"gone", 1, 0, 0, WSPOOL_REFUSED_GONE},
     {"close, gone", 1, 1, 0, WSPOOL_REFUSED_GONE},
-    {"gone, close", 1, 0, 1, WSPOOL_REFUSED_GONE}, /* what is gone stays gone */
+    {"gone, close", 1, 0, 1, WSPOOL_REFUSED_GONE}, /* a transport that is gone stays gone */
 };
 static const struct deed *deed;
 static enum on deed_in;
@@ -368,7 +369,7 @@ static void do_deed(struct host *h, enum on hook, wspool_id id)
     if (hook != deed_in) {
         return;
     }
-    if (bystander) { /* another peer of the pool is closed as it would be anywhere */
+    if (bystander) { /* another peer of the pool is closed as usual */
         assert_int_equal(wspool_close(h->pool, bystander, 1000, NULL, 0), 0);
         bystander = 0;
     }
@@ -385,7 +386,7 @@ static void do_deed(struct host *h, enum on hook, wspool_id id)
     if (deed->closes_again) {
         assert_int_equal(wspool_close(h->pool, id, 4000, "no", 0), 0);
     }
-    /* It is still there, with all that was read of it. */
+    /* The peer still exists, with all bytes that were read from it. */
     assert_ptr_equal(wspool_user(h->pool, id), h);
     assert_int_equal(wspool_peek(h->pool, id, vectors, 4), 0);
 }
@@ -414,7 +415,7 @@ static wspool_id come_by(struct host *h, enum way_in way, int *result, wspool_an
 static void assert_not_admitted(struct host *h, enum way_in way, wspool_id id, int result,
                                 const wspool_answer *answer, int was_pending)
 {
-    assert_int_equal(h->calls[ON_OPEN], 1); /* the bystander's */
+    assert_int_equal(h->calls[ON_OPEN], 1); /* that of the other peer */
     assert_int_equal(host_stats(h).refused[deed->refusal], 1);
     assert_int_equal(host_stats(h).handshakes, 0);
     assert_int_equal(wspool_member_count(h->pool, wspool_item("a")), 0);
@@ -427,7 +428,7 @@ static void assert_not_admitted(struct host *h, enum way_in way, wspool_id id, i
             assert_true(told);
             assert_int_equal(h->answer.status, 403);
         } else {
-            assert_false(told); /* the host has said itself that it is gone */
+            assert_false(told); /* the host itself has reported the end */
         }
         return;
     }
@@ -451,7 +452,7 @@ TEST(deed_takes_effect_behind_the_question_when_it_is_done_in_its_hook)
                     wspool_answer answer;
                     int result = 0;
                     if (hooks[k] == ON_CAPACITY && kind != WSPOOL_ACCEPT) {
-                        continue; /* it would not be asked */
+                        continue; /* the hook would not be called */
                     }
                     begin(&h, (enum wspool_verdict_kind)kind);
                     bystander = host_come(&h, "/open", "");
@@ -471,7 +472,7 @@ TEST(deed_takes_effect_behind_the_question_when_it_is_done_in_its_hook)
                             0);
                     }
                     host_settle(&h);
-                    host_come(&h, "/open", ""); /* nobody else has to suffer for it */
+                    host_come(&h, "/open", ""); /* no other peer is affected */
                     assert_int_equal(h.calls[ON_OPEN], 2);
                     host_end(&h);
                 }
@@ -508,7 +509,7 @@ TEST(deed_takes_effect_behind_a_late_verdict_too)
     }
 }
 
-/* The hooks that come behind the verdict, where the peer is open, or is not any more. */
+/* The hooks behind the verdict, when the peer is open or has ended. */
 static void end_it(struct host *h, enum on hook, wspool_id id)
 {
     (void)id;
@@ -549,7 +550,7 @@ TEST(peer_may_end_in_any_hook_of_its_opening)
 
 /* ------------------------------------------------------------------- the query */
 
-/* What is kept of a request goes into a buffer that may have served another, shorter one. */
+/* The part of a request that is kept goes into a buffer that may have served a shorter one. */
 TEST(query_is_kept_whole_when_the_hello_before_it_was_short)
 {
     static struct host h;
@@ -558,7 +559,8 @@ TEST(query_is_kept_whole_when_the_hello_before_it_was_short)
     for (int hosted = 0; hosted < 2; hosted++) {
         wspool_answer answer;
         begin(&h, WSPOOL_PENDING);
-        wspool_id id = host_open(&h); /* its head in two pieces, and its buffer a spare then */
+        /* its head came in two pieces, so its buffer goes to the free list */
+        wspool_id id = host_open(&h);
         size_t len = host_request(head, sizeof head, "/none?x", TOKEN);
         host_feed(&h, id, head, 40);
         host_feed(&h, id, head + 40, len - 40);
@@ -587,7 +589,7 @@ TEST(query_is_kept_whole_when_the_hello_before_it_was_short)
 
 /* ------------------------------------------------------------------- identities */
 
-/* The hook that frees may look at the pool; the peer is gone from it. */
+/* The hook that frees may look at the pool: the peer is no longer in it. */
 static void look(struct host *h, enum on hook, wspool_id id)
 {
     (void)id;
@@ -633,8 +635,8 @@ TEST(head_that_finds_no_memory_for_its_rest_is_refused)
     host_end(&h);
 }
 
-/* A life with everything on the way in, each allocation failing once: whoever can't come in is
- * refused or the call says so, and nothing is lost. */
+/* One peer's life with every step of the handshake, and each allocation failing once. A peer
+ * that can't be accepted is refused, or the call returns an error, and nothing leaks. */
 static void one_life(struct host *h, enum way_in way, int late)
 {
     char bytes[1024];
@@ -651,7 +653,7 @@ static void one_life(struct host *h, enum way_in way, int late)
         assert_true(error == 0 || (error == WSPOOL_ERR_NOMEM && id == 0));
         h->out_len[wspool_slot(id)] = 0;
         if (!error) {
-            char more[400] = "A: "; /* more than a buffer begins with */
+            char more[400] = "A: "; /* more than the first size of a buffer */
             memset(more + 3, 'a', sizeof more - 4);
             size_t len = host_request(bytes, sizeof bytes, "/room/a?token=t", more);
             len += host_frame(bytes + len, "early");
@@ -665,7 +667,7 @@ static void one_life(struct host *h, enum way_in way, int late)
     if (late && id) {
         size_t n = h->identity_count;
         if (say(h, id, WSPOOL_ACCEPT, host_identity(h)) != 0) {
-            h->identity_count = n; /* it stayed ours */
+            h->identity_count = n; /* the identity is still the host's */
         }
     }
     host_settle(h);
@@ -674,7 +676,7 @@ static void one_life(struct host *h, enum way_in way, int late)
         assert_true(adopted == 0 || adopted == WSPOOL_ERR_GONE || adopted == WSPOOL_ERR_STATE);
     }
     host_settle(h);
-    /* Who is in is a member, and was heard. */
+    /* An open peer is a member of its channel, and its message was received. */
     if (id && wspool_send(h->pool, id, "x", 1, NULL) == 0) {
         assert_int_equal(wspool_member_count(h->pool, wspool_item("a")), 1);
         assert_int_equal(h->calls[ON_MESSAGE], 1);

@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/toy.h - a codec for the tests (wspool/codec.h): run lengths, and whatever a real one does
- * that is hard to bring about on purpose. It looks by itself that the pool keeps the contract.
+ * unit/toy.h - a codec for the tests (wspool/codec.h) that encodes run lengths.
+ *
+ * It can also do what is hard to provoke in a real codec, and it checks that the pool keeps its
+ * side of the contract.
  *
  *     struct toy toy = {.mem = &hooks};
  *     config.codec = toy_hook(&toy);
  *     ...
  *     toy_check(&toy);                       // every state was given back
  *
- * A coded message is pairs (count, byte): that byte so many times. Count 0 is an order:
+ * A coded message is a list of pairs (count, byte): that byte, count times. Count 0 is an order:
  *
  *     0 'N'  nothing            0 'B'  answer BAD              0 'M'  answer NOMEM
  *     0 'X'  a bomb: 'x' without end
  *     0 'L'  the last run again, be it of the message before (TOY_TAKEOVER), else BAD
  *
- * Images that it makes begin with 0 'N' and end with one more of these for each form above 1, so
- * that forms differ in length. The client offers "x-toy; form=N; reading=N"; the pool's answer is
- * the same text. To be included behind cmocka. Shared by the tests of test/unit and test/sim.
+ * Encoded messages begin with 0 'N' and end with one more of these for each encoding above 1, so
+ * that encodings differ in length. The client offers "x-toy; form=N; reading=N"; the response of
+ * the pool is the same text. Include this file behind cmocka. test/unit and test/sim share it.
  */
 #ifndef WSP_TEST_UNIT_TOY_H
 #define WSP_TEST_UNIT_TOY_H
@@ -26,22 +28,22 @@
 #include <string.h>
 #include <wspool/wspool.h>
 
-#define TOY_TAKEOVER 1u /* a reading with this bit keeps its state between messages */
+#define TOY_TAKEOVER 1u /* a decoder with this bit keeps its state between messages */
 #define TOY_MARK UINT64_C(0x746f792073746174)
 
 struct toy {
-    const wspool_mem *mem;  /* of states and images */
-    int unsure;             /* a full room is answered with FULL even when nothing is left */
-    int longer;             /* encode answers what is no shorter */
-    int exact;              /* ... of exactly the same length */
-    int refuse;             /* encode answers NULL */
-    int nonsense;           /* agree: see toy_agree */
-    size_t live;            /* states */
+    const wspool_mem *mem;  /* allocates states and encoded messages */
+    int unsure;             /* returns FULL for full output space, also when no output is left */
+    int longer;             /* encode returns a result that is not shorter */
+    int exact;              /* and of exactly the same length */
+    int refuse;             /* encode returns NULL */
+    int nonsense;           /* negotiation: see toy_agree */
+    size_t live;            /* states not freed */
     size_t agrees, encodes; /* calls */
     size_t encodes_of[WSPOOL_FORMS + 1];
     size_t decodes, rests, overs;
-    size_t most_room, least_room; /* for output */
-    unsigned wishes;              /* last told to agree */
+    size_t most_room, least_room; /* of output space */
+    unsigned wishes;              /* offered parameters of the last negotiation */
     uint8_t *image;
 };
 
@@ -49,19 +51,19 @@ struct toy_state {
     uint64_t mark;
     unsigned reading;
     int begun;                     /* a piece of this message was seen */
-    int complete;                  /* the message is: rest must come */
-    int failed;                    /* only rest(over) may come */
-    int full;                      /* the last answer: the same input must come again */
-    size_t left;                   /* ... so much of it */
-    int last;                      /* ... with this */
+    int complete;                  /* the message is complete: only `rest` may follow */
+    int failed;                    /* only rest(over) may follow */
+    int full;                      /* the last result was FULL: the same input must come again */
+    size_t left;                   /* input bytes left then */
+    int last;                      /* and their last byte */
     int half;                      /* a count is there, its byte is not */
     uint8_t count;                 /* that count */
-    uint8_t byte;                  /* of the run that is being written */
-    uint64_t run;                  /* so many are to be written yet */
+    uint8_t byte;                  /* byte of the run that is being written */
+    uint64_t run;                  /* bytes of the run still to be written */
     uint8_t last_count, last_byte; /* the run before; count 0: none */
 };
 
-/* ------------------------------------------------------------------ agree */
+/* -------------------------------------------------------------- negotiate */
 
 static inline int toy_number(const wspool_extension_param *param, const char *name, unsigned *out)
 {
@@ -75,7 +77,7 @@ static inline int toy_number(const wspool_extension_param *param, const char *na
     return 1;
 }
 
-/* What is unlawful in an answer, for tests of whoever must not believe it. */
+/* Invalid results of the codec, for tests that the pool does not trust them. */
 enum toy_nonsense {
     TOY_SENSE,
     TOY_FORM_0,
@@ -87,7 +89,7 @@ enum toy_nonsense {
     TOY_TAB,
     TOY_DELETE,
     TOY_NOT_ASCII,
-    TOY_TWO, /* the answer of the function itself is neither 0 nor 1 */
+    TOY_TWO, /* the function itself returns neither 0 nor 1 */
     TOY_NONSENSES
 };
 
@@ -111,7 +113,7 @@ static inline int toy_agree(const wspool_extension *offer, unsigned wishes, wspo
             return 0;
         }
     }
-    memset(out->answer, 0xa5, sizeof out->answer); /* nothing behind the NUL may matter */
+    memset(out->answer, 0xa5, sizeof out->answer); /* bytes behind the NUL must not matter */
     out->form = form;
     out->reading = reading;
     snprintf(out->answer, sizeof out->answer, "x-toy; form=%u; reading=%u", form, reading);
@@ -154,7 +156,8 @@ static inline int toy_agree(const wspool_extension *offer, unsigned wishes, wspo
 
 /* ----------------------------------------------------------------- encode */
 
-/* Pairs for a message, behind each other; how long they are. `out` has room for 2 * len + 32. */
+/* Writes the pairs of a message and returns their length. `out` must have space for 2 * len +
+ * 32. */
 static inline size_t toy_write(uint8_t *out, unsigned form, const void *message, size_t len)
 {
     const uint8_t *bytes = message;
@@ -193,7 +196,7 @@ static inline const void *toy_encode(unsigned form, const void *message, size_t 
     assert_true(len >= 1 && message && encoded_len);
     toy->encodes++;
     toy->encodes_of[form]++;
-    toy_forget_image(toy); /* it had to stay until now, and no longer */
+    toy_forget_image(toy); /* the frame had to stay valid until now, and no longer */
     if (toy->refuse) {
         return NULL;
     }
@@ -289,11 +292,11 @@ static inline enum wspool_decoded toy_decode(unsigned reading, void **kept, wspo
         toy->live++;
     }
     struct toy_state *state = *kept;
-    assert_true(state->mark == TOY_MARK); /* it was given back before */
+    assert_true(state->mark == TOY_MARK); /* otherwise it was freed before */
     assert_int_equal(state->reading, reading);
     assert_int_equal(state->failed, 0);
     assert_int_equal(state->complete, 0);
-    if (state->full) { /* what was left comes again, and nothing else */
+    if (state->full) { /* the input that was left must come again, and nothing else */
         assert_true(state->left == piece->in_len);
         assert_int_equal(state->last, piece->last);
     }
@@ -336,7 +339,7 @@ static inline void toy_rest(unsigned reading, void **kept, int over, void *user)
     *kept = NULL;
 }
 
-/* ------------------------------------------------------------------- both */
+/* ---------------------------------------------------------- for the tests */
 
 static inline wspool_codec_hook toy_hook(struct toy *toy)
 {
@@ -347,15 +350,16 @@ static inline wspool_codec_hook toy_hook(struct toy *toy)
                                .user = toy};
 }
 
-/* Every state was given back; and so is the last image. */
+/* Checks that every state and the last encoded message were freed. */
 static inline void toy_check(struct toy *toy)
 {
     assert_int_equal(toy->live, 0);
     toy_forget_image(toy);
 }
 
-/* What a client makes of an image: how long the message is, written to `out`. (size_t)-1: it is
- * none. Independent of the decoder above, which has to live with pieces. */
+/* Decodes an encoded message as a client does. Returns the length of the message, which is
+ * written to `out`, or (size_t)-1 for an invalid one. Independent of the decoder above, which
+ * works on pieces. */
 static inline size_t toy_read(const uint8_t *in, size_t len, uint8_t *out, size_t max)
 {
     size_t n = 0;
