@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sim/client.c - see sim/client.h. */
+/* sim/client.c - writes what a client sends and reads what the pool sends. See sim/client.h. */
 #include "client.h"
 
 #include <ctype.h>
@@ -183,7 +183,7 @@ static void reader_note(reader *r, unsigned op, const uint8_t *data, size_t len)
     r->pongs += op == OP_PONG;
 }
 
-/* May a server send it? RFC 6455, 7.4 and the IANA registry. */
+/* Returns 1 if a server may send the code. RFC 6455, section 7.4, and the IANA registry. */
 static int code_lawful(unsigned code)
 {
     return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
@@ -206,7 +206,7 @@ static void reader_close(reader *r, const uint8_t *payload, size_t len)
         r->close_reason[len - 2] = '\0';
     }
     if (r->partial_op != 0)
-        reader_fault(r, "a Close inside a message"); /* lawful, but this library never needs it */
+        reader_fault(r, "a Close inside a message"); /* valid, but this library never sends it */
 }
 
 static void reader_frame(reader *r, unsigned first, const uint8_t *payload, size_t len)
@@ -257,7 +257,7 @@ static void reader_frame(reader *r, unsigned first, const uint8_t *payload, size
     }
 }
 
-/* One frame off the front of the bytes; 0 when it isn't whole. */
+/* Reads one frame from the front of the bytes and returns its length, or 0 when it is not whole. */
 static size_t reader_one(reader *r, const uint8_t *bytes, size_t have)
 {
     size_t head = 2;

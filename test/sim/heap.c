@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim/heap.c - see sim/heap.h.
+ * sim/heap.c - counts allocations and lets them fail. See sim/heap.h.
  *
- * -Wl,--wrap does not reach into libwslay.so, so malloc itself is defined here, on top of the
- * names that glibc keeps for this purpose. A sanitizer brings a malloc of its own and refuses
- * such company, but has hooks that count.
+ * -Wl,--wrap does not reach into libwslay.so, so this file defines malloc itself, on top of the
+ * names that glibc keeps for this purpose. A sanitizer has a malloc of its own and does not allow
+ * this, but it has hooks that count.
  */
 #include "heap.h"
 
@@ -27,7 +27,7 @@ volatile sim_libc sim_c;
 
 /* ------------------------------------------------------------ the pool's */
 
-/* In front of each block; 16 bytes, so that the block is aligned as malloc's. */
+/* In front of each block. It has 16 bytes, so that the block has the alignment of malloc. */
 typedef struct heap_head {
     size_t size;
     uint64_t mark;
@@ -53,8 +53,9 @@ static void heap_count(sim_heap *heap, size_t size)
         atomic_store(&heap->peak_bytes, live);
 }
 
-/* Nobody may count on zeros, nor on what was there before. Under valgrind new memory stays as it
- * is, or a byte of it that goes out on the wire unwritten would look written. */
+/* Returns 1 if new memory is filled. Code must not rely on zeros or on old contents. Under
+ * valgrind new memory stays as it is: otherwise valgrind would take a byte that was never
+ * written, and that is sent, for a written one. */
 static int heap_fills(void)
 {
     static atomic_int fills;
@@ -102,7 +103,7 @@ static void heap_free(void *block, void *user)
     sim_inside = inside;
 }
 
-/* Always moves, so that no pointer into the old block is right by luck. */
+/* Always moves the block, so that no pointer into the old block stays valid by chance. */
 static void *heap_realloc(void *block, size_t size, void *user)
 {
     void *moved;
@@ -129,7 +130,7 @@ wspool_mem sim_heap_hooks(sim_heap *heap)
 #ifdef SIM_SANITIZED
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__clang__)
-/* As sanitizer/allocator_interface.h has them, a header that gcc does not bring. */
+/* Declared as in sanitizer/allocator_interface.h, a header that gcc does not ship. */
 size_t __sanitizer_get_allocated_size(const volatile void *block);
 int __sanitizer_install_malloc_and_free_hooks(void (*got)(const volatile void *, size_t),
                                               void (*gave)(const volatile void *));

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* sim/hooks.c - see sim/sim.h: every hook is recorded, and what it must keep to is looked at. */
+/*
+ * sim/hooks.c - the hooks of a sim: each call is recorded, and its arguments are checked against
+ * the contract. See sim/sim.h.
+ */
 #include "inner.h"
 
 #include <inttypes.h>
@@ -21,7 +24,7 @@ sim_peer *sim_peer_of(sim *s, wspool_id id)
     return p;
 }
 
-/* A copy: a reaction may cause events that move the list. */
+/* A copy: a reaction may cause events, which move the list. */
 static void event_done(sim *s, const sim_event *filled)
 {
     sim_event event = *filled;
@@ -39,7 +42,7 @@ static void event_done(sim *s, const sim_event *filled)
                    what_words[event.what], event.id, event.number, event.count, event.len,
                    event.text, event.reason);
     if (s->react != NULL) {
-        /* whatever the reaction does, the hook's pointers live until it returns */
+        /* Whatever the reaction does, the hook's pointers stay valid until it returns. */
         uint8_t *copy = sim_malloc(event.len);
         if (event.data != NULL && event.len > 0)
             memcpy(copy, event.data, event.len);
@@ -69,7 +72,7 @@ static void copy_text(char *room, size_t size, const void *text, size_t len)
     room[n] = '\0';
 }
 
-/* Each hook runs outside: what it allocates is the test's. */
+/* Each hook runs outside: its allocations belong to the test. */
 #define HOOK_BEGIN                                                                                 \
     int inside = sim_inside;                                                                       \
     sim *s = user;                                                                                 \
@@ -97,7 +100,7 @@ static void hook_token(wspool *pool, wspool_id id, const wspool_request *request
     assert_ptr_equal(pool, s->pool);
     assert_non_null(request);
     assert_ptr_equal(request->user, event.peer);
-    assert_int_equal(out->kind, WSPOOL_REFUSE); /* all zero when called: a no */
+    assert_int_equal(out->kind, WSPOOL_REFUSE); /* all zero when the hook is called: a refusal */
     assert_int_equal(out->refusal, 0);
     assert_null(out->identity);
     copy_text(event.text, sizeof event.text, request->channel.data, request->channel.len);

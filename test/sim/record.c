@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* sim/record.c - see sim/sim.h: the books, and what is expected of a peer. */
+/* sim/record.c - checks the counters of the pool, and what is expected of a peer. See sim/sim.h. */
 #include "inner.h"
 
 #include <inttypes.h>
 #include <strings.h>
 
-/* ------------------------------------------------------------------ books */
+/* --------------------------------------------------------------- counters */
 
 struct wspool_stats sim_stats(const sim *s)
 {
@@ -40,7 +40,8 @@ void sim_books(sim *s)
         ended += st.ended[i];
     for (size_t i = 0; i < WSPOOL_STATS_STAGES; i++)
         stages += st.stages[i].refused;
-    late = st.stages[WSPOOL_STAGE_FLUSHED].refused; /* some were accepted, but their 101 stuck */
+    /* some were accepted, but their 101 was never written */
+    late = st.stages[WSPOOL_STAGE_FLUSHED].refused;
     SAME("attempts = accepted + refused + handshakes", st.attempts,
          st.accepted + refused + st.handshakes);
     SAME("accepted = peers + ended", st.accepted, st.peers + ended);
@@ -50,7 +51,7 @@ void sim_books(sim *s)
          st.sent + st.dropped_oldest + st.dropped_closed + st.waiting);
     if (refused > stages || refused < stages - late)
         fail_msg("books: refused by stage and by reason");
-    /* and with what was seen from outside */
+    /* The same numbers, counted from outside. */
     SAME("attempts seen", st.attempts, s->attempts);
     SAME("accepted seen", st.accepted, s->opened);
     for (size_t i = 0; i < WSPOOL_END_COUNT; i++)
@@ -63,7 +64,7 @@ void sim_books(sim *s)
     SAME("channels listed", st.channels, (uint64_t)wspool_channels(s->pool, NULL, 0));
 }
 
-/* ----------------------------------------------------------------- record */
+/* ----------------------------------------------------------- expectations */
 
 const sim_event *sim_event_of(const sim *s, enum sim_what what, size_t n)
 {

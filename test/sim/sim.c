@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* sim/sim.c - see sim/sim.h: lives, peers, and the loop. */
+/* sim/sim.c - makes and frees sims and peers, and runs the host's loop. See sim/sim.h. */
 #include "inner.h"
 
 #include <inttypes.h>
 #include <strings.h>
 
 #define TURNS_MAX 1000000u
-/* With more than these not every step is looked at. */
+/* With more peers than this, the pool is not checked after every step. */
 #define PEERS_PER_STEP 4u
 #define MESSAGES_PER_STEP 16u
 
 _Thread_local int sim_hooked;
-static _Thread_local sim *watched; /* the one whose pool was made last */
+static _Thread_local sim *watched; /* the sim whose pool was made last */
 
-/* Enough for any test; far below what a loop that spins would need. */
+/* More than any test needs, and far fewer than a loop that spins would make. */
 static void turn_count(sim *s, uint64_t since)
 {
     if (s->turns - since > TURNS_MAX)
@@ -73,7 +73,7 @@ void sim_step(void)
 sim *sim_new(uint64_t seed)
 {
     sim *s = sim_malloc(sizeof *s);
-    sim_inside = 0; /* a test that failed inside a hook has left it */
+    sim_inside = 0; /* a test that failed inside a hook left it set */
     sim_hooked = 0;
     watched = NULL;
     memset(s, 0, sizeof *s);
@@ -264,7 +264,7 @@ void sim_expect_refusal(sim_peer *p, int status, const char *word)
     assert_string_equal(reader_header(r, "Content-Type", room, sizeof room), "application/json");
     assert_int_equal(r->body_len, (long)r->body.len - 1);
     assert_null(reader_header(r, "Sec-WebSocket-Accept", room, sizeof room));
-    if (status != 429) /* there it may be */
+    if (status != 429) /* with 429 the header is optional */
         assert_int_equal(reader_header(r, "Retry-After", room, sizeof room) != NULL, status == 503);
     assert_int_equal(reader_header(r, "Sec-WebSocket-Version", room, sizeof room) != NULL,
                      status == 426);
@@ -290,7 +290,7 @@ int sim_upgrade(sim *s, const client_request *r, wspool_answer *answer, sim_peer
     wspool_id id = 77;
     int rc;
     sim_peer *p = peer_new(s);
-    /* the host's own HTTP server: lines into pairs */
+    /* The HTTP server of the host: splits lines into names and values. */
     client_put_request(&head, r);
     blob_add(&head, "", 1);
     memset(&request, 0, sizeof request);
@@ -332,7 +332,7 @@ int sim_upgrade(sim *s, const client_request *r, wspool_answer *answer, sim_peer
         s->attempts++;
     if (rc == WSPOOL_UPGRADE_ACCEPTED || rc == WSPOOL_UPGRADE_PENDING) {
         assert_true(id != 0);
-        assert_true(p->id == 0 || p->id == id); /* a hook may have seen it before */
+        assert_true(p->id == 0 || p->id == id); /* a hook may have seen the id before */
         p->id = id;
         *out = p;
     } else {
@@ -426,7 +426,7 @@ void sim_flow_all(sim *s)
 
 /* --------------------------------------------------------------- the loop */
 
-/* The client answers what came: a Pong for each Ping, a Close for a Close. */
+/* The client reacts to what it received: a Pong for each Ping, a Close for a Close. */
 static void client_react(sim_peer *p)
 {
     for (; p->seen < p->reader.count; p->seen++) {
@@ -455,7 +455,7 @@ static void written(sim_peer *p, size_t sent, size_t total)
     sim *s = p->sim;
     int rc;
     if (sent < total) {
-        p->blocked = 1; /* before the ack: a hook of that may say that there is room again */
+        p->blocked = 1; /* set before the ack: its hooks may cause a call of writable */
         s->short_acks++;
     }
     rc = SIM_IN(wspool_ack(s->pool, p->id, sent, s->now));
@@ -466,7 +466,7 @@ static void written(sim_peer *p, size_t sent, size_t total)
     client_react(p);
 }
 
-/* How much of it the transport takes. */
+/* Returns how many of the `total` bytes the transport accepts. */
 static size_t write_size(sim_peer *p, size_t total)
 {
     size_t n = total < p->room ? total : p->room;
@@ -475,7 +475,7 @@ static size_t write_size(sim_peer *p, size_t total)
     return n;
 }
 
-/* The end of a write that was under way: its bytes must have stayed where they were. */
+/* Ends an asynchronous write: its bytes must not have changed or moved. */
 static void land(sim_peer *p, int ack)
 {
     blob now = {0};
@@ -594,7 +594,7 @@ static size_t read_size(sim *s, size_t have)
     return n < have ? n : have;
 }
 
-/* What a host does for one socket in one turn. */
+/* Does what a host does for one socket in one turn of its loop. */
 static int serve(sim_peer *p)
 {
     sim *s = p->sim;
@@ -602,7 +602,7 @@ static int serve(sim_peer *p)
     size_t have;
     if (p->released || p->waiting)
         return 0;
-    if (s->chop == SIM_RANDOM && sim_below(s, 8) == 0) /* not ready yet */
+    if (s->chop == SIM_RANDOM && sim_below(s, 8) == 0) /* the socket is not ready yet */
         return p->flights > 0 || (p->cut != 0 && !p->told && p->reading) ||
                (p->in.len > p->fed && p->reading) || (p->blocked && p->room > 0);
     if (p->flights > 0) {
@@ -619,7 +619,8 @@ static int serve(sim_peer *p)
     have = p->in.len - p->fed;
     if (have > 0 && p->reading) {
         size_t n = read_size(s, have);
-        uint8_t *copy = sim_malloc(n); /* exactly as long, so that a step too far is seen */
+        /* of exactly this length, so that a byte read too far is detected */
+        uint8_t *copy = sim_malloc(n);
         memcpy(copy, p->in.data + p->fed, n);
         p->fed += n;
         s->fed += n;
@@ -656,7 +657,8 @@ void sim_pump(sim *s)
 {
     uint64_t since = s->turns;
     uint64_t deadline;
-    /* (When input waits for its turn, the next turn is now, whether or not this one moved a byte.) */
+    /* While input waits for its turn the next turn is due now, whether or not this one changed
+     * anything. */
     while (sim_turn(s) || wspool_deadline(s->pool) == 0)
         turn_count(s, since);
     sim_inside++;

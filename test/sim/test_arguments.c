@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim/test_arguments.c - a host that gets it wrong: null pools, null outputs, stale ids, absurd
- * lengths, structs of other sizes, numbers out of range. Each is an error code, never a crash.
+ * sim/test_arguments.c - wrong calls of a host: null pools, null outputs, stale ids, absurd
+ * lengths, structs of other sizes, numbers out of range. Each returns an error code and never
+ * crashes.
  *
- * Proves its part of law 8 (a stale id is WSPOOL_ERR_GONE; what can't be done answers with an
- * error) and of law 9 (a configuration that can't be judged is refused).
+ * Proves a part of law 8 (a stale id is WSPOOL_ERR_GONE, and what can't be done returns an error)
+ * and of law 9 (a configuration that can't be checked is refused).
  */
 #include "sim.h"
 
@@ -307,7 +308,7 @@ TEST(sizes_of_structs_when_too_small_are_inval)
     sim_free(s);
 }
 
-/* A host that was compiled against an older header: its structs end earlier. */
+/* A host that was compiled with an older header: its structs end earlier. */
 TEST(sizes_of_structs_when_older_are_understood)
 {
     sim *s = sim_default(1);
@@ -332,7 +333,7 @@ TEST(sizes_of_structs_when_older_are_understood)
     sim_free(s);
 }
 
-/* And one that was compiled against a newer one: what we don't know must be zero. */
+/* A host that was compiled with a newer header: the unknown part must be zero. */
 TEST(sizes_of_structs_when_newer_are_taken_if_the_rest_is_zero)
 {
     struct {
@@ -354,7 +355,7 @@ TEST(sizes_of_structs_when_newer_are_taken_if_the_rest_is_zero)
     assert_int_equal(wspool_broadcast(s->pool, wspool_global("all"), "x", 1, NULL, &tally.known),
                      1);
     assert_int_equal(tally.known.queued, 1);
-    options.known.flags = 0x80000000u; /* an option that we don't have */
+    options.known.flags = 0x80000000u; /* an unknown option */
     assert_int_equal(wspool_broadcast(s->pool, wspool_global("all"), "x", 1, &options.known, NULL),
                      WSPOOL_ERR_INVAL);
     sim_pump(s);
@@ -384,7 +385,7 @@ TEST(config_when_default_or_absent_makes_a_pool)
     assert_int_equal(config.size, sizeof config);
     assert_int_equal(made(&config), 0);
     assert_int_equal(made(NULL), 0);
-    /* what the header says of the defaults */
+    /* The defaults that the header documents. */
     assert_int_equal(config.max_peers, 1000);
     assert_int_equal(config.max_handshakes, 1000);
     assert_int_equal(config.channels_per_peer, 128);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim/test_books.c - each number of the stats, in a scenario where it is known in advance.
+ * sim/test_books.c - each counter of the stats, in a scenario where its value is known in advance.
  *
- * Proves law 7: nothing is lost in silence, and the books balance. (That they balance behind
- * every pump of every scenario is looked at by sim_books; here the numbers themselves are.)
+ * Proves law 7: nothing is lost without being counted. sim_books checks after every pump of every
+ * scenario that the counters balance; this file checks the values themselves.
  */
 #include "sim.h"
 
@@ -77,7 +77,7 @@ TEST(messages_when_published_are_counted_once_and_per_peer)
     assert_int_equal(st.waiting, 4);
     assert_int_equal(st.waiting_bytes, 40);
     assert_int_equal(st.blocked, 1);
-    p[2]->room = 25; /* two and a half */
+    p[2]->room = 25; /* two and a half messages */
     sim_pump(s);
     st = sim_stats(s);
     assert_int_equal(st.sent, 11);
@@ -115,7 +115,8 @@ TEST(frames_when_received_are_counted_by_kind)
     assert_int_equal(st.frames, 6);
     assert_int_equal(st.pings_received, 1);
     assert_int_equal(st.pongs_received, 1);
-    assert_in_range(st.nuisances, 3, 4); /* ping, pong, the empty one; the last byte perhaps */
+    /* ping, pong, the empty one; and in some runs the last byte */
+    assert_in_range(st.nuisances, 3, 4);
     assert_int_equal(st.pongs_dropped, 0);
     sim_pass(s, 40 * SEC);
     st = sim_stats(s);

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim/test_budget.c - what one peer may cause in a turn of the loop: the rest of its input waits, in
- * order, and the others go on meanwhile.
+ * sim/test_budget.c - the work that one peer may cause in one turn of the loop.
+ *
+ * A peer that reaches config.turn_deliveries or config.turn_bytes waits: the rest of its input is
+ * handled in later turns and in order, and other peers are served meanwhile. The tests count the
+ * messages in each turn, also with many such peers, at the end of a peer, and with compressed
+ * input.
  */
 #include "sim.h"
 
@@ -61,7 +65,7 @@ TEST(peer_when_it_causes_much_goes_on_in_the_next_turn)
     sim_free(s);
 }
 
-/* One that spends each of its turns is one of many, and they take turns. */
+/* Many peers that use up each of their turns get turns one after the other. */
 TEST(peers_when_many_cause_much_share_a_turn)
 {
     enum { PEERS = 20, EACH = 50 };
@@ -90,7 +94,7 @@ TEST(peers_when_many_cause_much_share_a_turn)
     sim_free(s);
 }
 
-/* Its Close, or the end of its transport, comes behind what it said before. */
+/* The Close of a peer, or the end of its transport, takes effect behind the input before it. */
 TEST(peer_when_it_ends_behind_its_input_ends_behind_it)
 {
     for (int way = 0; way < 4; way++) {
@@ -101,7 +105,7 @@ TEST(peer_when_it_ends_behind_its_input_ends_behind_it)
         if (way == 0)
             sim_say_close(p, 1000, NULL);
         sim_turn(s);
-        if (way == 1) /* as a host is told that has not read the end itself */
+        if (way == 1) /* the host reports EOF before it has read the end itself */
             assert_int_equal(SIM_IN(wspool_gone(s->pool, p->id, WSPOOL_GONE_EOF, s->now)), 0);
         if (way == 2)
             assert_int_equal(SIM_IN(wspool_gone(s->pool, p->id, WSPOOL_GONE_FAILED, s->now)), 0);
@@ -117,7 +121,7 @@ TEST(peer_when_it_ends_behind_its_input_ends_behind_it)
     }
 }
 
-/* A bomb of small frames: each becomes 510 bytes. */
+/* A decompression bomb of small frames: each becomes 510 bytes. */
 TEST(peer_when_its_input_decodes_to_much_waits_too)
 {
     sim *s = sim_new(1);
@@ -133,7 +137,7 @@ TEST(peer_when_its_input_decodes_to_much_waits_too)
     for (int i = 0; i < 30; i++)
         sim_frame(p, FIN | 0x40 | OP_BINARY, "\xffx\xffx", 4);
     sim_turn(s);
-    assert_in_range(p->heards, 10, 22); /* by the feed, and by the tick behind it */
+    assert_in_range(p->heards, 10, 22); /* in the feed, and in the tick behind it */
     assert_int_equal(p->reading, 0);
     sim_pump(s);
     assert_int_equal(p->heards, 30);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim/test_channels.c - channels: who is in them, who is told, and where they stand.
+ * sim/test_channels.c - channels: their members, the hook for active and inactive channels, and
+ * positions.
  *
- * Proves its part of law 5 (channels per peer), of law 6 (a peer that ends leaves every channel
- * at once) and of law 7 (published, deliveries and positions agree).
+ * Proves a part of law 5 (channels per peer), of law 6 (a peer that ends leaves every channel at
+ * once) and of law 7 (published, deliveries and positions agree). Random joins and leaves are
+ * compared with a table.
  */
 #include "sim.h"
 
@@ -95,7 +97,7 @@ TEST(names_when_of_any_bytes_are_told_apart)
     int n = (int)(sizeof names / sizeof *names) - 1;
     for (int i = 0; i < n; i++)
         assert_int_equal(IN(s, p, wspool_channel_of(WSPOOL_TOPIC, names[i].name, names[i].len)), 0);
-    /* a name of no bytes needs no pointer */
+    /* An empty name needs no pointer. */
     assert_int_equal(IN(s, p, wspool_channel_of(WSPOOL_TOPIC, NULL, 0)), WSPOOL_ERR_EXISTS);
     assert_int_equal(IN(s, p, wspool_channel_of(WSPOOL_TOPIC, longest, 256)), WSPOOL_ERR_INVAL);
     assert_int_equal(IN(s, p, wspool_channel_of(WSPOOL_TOPIC, NULL, 1)), WSPOOL_ERR_INVAL);
@@ -124,7 +126,7 @@ TEST(peer_when_in_too_many_channels_is_full)
     char name[16];
     s->config.channels_per_peer = 5;
     sim_start(s);
-    p = sim_join(s, "/room/one"); /* its route's channel is one of them */
+    p = sim_join(s, "/room/one"); /* the channel of its route is one of them */
     for (int i = 0; i < 4; i++) {
         snprintf(name, sizeof name, "%d", i);
         assert_int_equal(IN(s, p, wspool_topic(name)), 0);
@@ -149,7 +151,7 @@ TEST(position_when_messages_are_published_counts_from_one)
     assert_int_equal(wspool_position(s->pool, t, &at), 0);
     assert_true(at.offset == 0);
     epoch = at.epoch;
-    IN(s, p, t); /* nothing was published: who asked before has missed nothing */
+    IN(s, p, t); /* nothing was published since: an earlier position has missed nothing */
     assert_int_equal(wspool_position(s->pool, t, &at), 0);
     assert_true(at.offset == 0 && at.epoch == epoch);
     for (uint64_t i = 1; i <= 5; i++) {
@@ -193,7 +195,7 @@ static int write_position(const struct wspool_position *position, wspool_text *m
     ++*calls;
     message->data = text;
     message->len = (size_t)snprintf(text, sizeof text, "at %u", (unsigned)position->offset);
-    return *calls == 3; /* the third is given up */
+    return *calls == 3; /* the third allocation fails */
 }
 
 TEST(broadcast_when_written_holds_its_own_position)
@@ -215,7 +217,8 @@ TEST(broadcast_when_written_holds_its_own_position)
             continue;
         }
         assert_int_equal(rc, 2);
-        assert_true(tally.position.offset == (i < 3 ? i : i - 1)); /* no offset was used up */
+        /* a failed publish uses no offset */
+        assert_true(tally.position.offset == (i < 3 ? i : i - 1));
     }
     assert_int_equal(calls, 4);
     assert_int_equal(sim_stats(s).encoded, 3);
@@ -258,7 +261,7 @@ TEST(broadcast_when_one_is_excepted_goes_to_all_others)
     assert_int_equal(p[0]->reader.list[0].op, OP_BINARY);
     assert_int_equal(p[1]->reader.messages, 0);
     assert_int_equal(p[2]->reader.messages, 1);
-    /* one that is no member, or is no more, excepts nobody */
+    /* A peer that is no member, or no longer one, excepts nobody. */
     sim_cut(p[1], WSPOOL_GONE_EOF);
     sim_pump(s);
     assert_int_equal(wspool_broadcast(s->pool, wspool_global("all"), "x", 1, &options, &tally), 2);
@@ -348,7 +351,7 @@ TEST(peer_when_it_ends_leaves_all_its_channels_at_once)
     }
 }
 
-/* Against a table of who is in what, for a long time. */
+/* Random joins and leaves, for many steps, are compared with a table of memberships. */
 TEST(channels_when_joined_and_left_at_random_agree_with_a_table)
 {
     enum { PEERS = 24, NAMES = 40 };
@@ -418,7 +421,7 @@ TEST(peers_when_listed_are_those_that_are_open)
     wspool_id ids[8];
     sim_peer *a = sim_join(s, "/echo");
     sim_peer *b = sim_join(s, "/echo");
-    sim_open(s, NULL); /* on its way in */
+    sim_open(s, NULL); /* in its handshake */
     assert_int_equal(wspool_peers(s->pool, ids, 8), 2);
     assert_true((ids[0] == a->id && ids[1] == b->id) || (ids[0] == b->id && ids[1] == a->id));
     sim_cut(a, WSPOOL_GONE_EOF);

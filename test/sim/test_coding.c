@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim/test_coding.c - a whole pool with a codec (the toy of unit/toy.h): every way in carries the
- * agreement, readers of any form get every message once and in order whatever their transports
- * do, and what clients send in another form ends as it should.
+ * sim/test_coding.c - a whole pool with a codec (that of unit/toy.h).
+ *
+ * Every kind of handshake negotiates the codec. Readers of each encoding get every message once and
+ * in order, whatever their transports do. Compressed messages of clients are decoded, and invalid
+ * ones end with the right reason. A model with random steps compares what each reader must get.
  */
 #include "way_in.h"
 
@@ -19,7 +21,7 @@ static sim *sim_coding(uint64_t seed, struct toy *toy)
     return s;
 }
 
-/* The same when its pool has no codec. */
+/* A pool of the same kind without a codec. */
 static sim *sim_without(uint64_t seed, struct toy *toy)
 {
     sim *s = sim_coding(seed, toy);
@@ -35,7 +37,7 @@ static void coding_free(sim *s)
     assert_int_equal(toy->live, 0);
 }
 
-/* A peer that has agreed to this, or (form 0) offers nothing. */
+/* Joins a peer that negotiates this encoding, or offers nothing (form 0). */
 static sim_peer *join_form(sim *s, const char *target, unsigned form, unsigned reading)
 {
     char extra[128];
@@ -50,7 +52,7 @@ static sim_peer *join_form(sim *s, const char *target, unsigned form, unsigned r
     return p;
 }
 
-/* The client says it in another form, in so many fragments with a ping between them. */
+/* The client sends a compressed message in that many fragments, with a ping between them. */
 static void say_coded(sim_peer *p, unsigned op, const void *text, size_t len, size_t frames)
 {
     uint8_t *coded = sim_malloc(2 * len + 32);
@@ -75,7 +77,7 @@ static void expect_heard(const sim_peer *p, size_t n, const char *text)
 static const char long_text[] =
     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
-/* Both directions, in the form agreed upon. */
+/* Sends in both directions, in the negotiated encoding. */
 static void talk(sim *s, sim_peer *p, const char *room)
 {
     size_t heards = p->heards, messages = p->reader.messages, coded = p->reader.coded;
@@ -94,7 +96,7 @@ static void talk(sim *s, sim_peer *p, const char *room)
     assert_int_equal(p->reader.coded - coded, 2);
 }
 
-/* --------------------------------------------------------------- ways in */
+/* ----------------------------------------------------------- negotiation */
 
 TEST(agreement_when_raw_is_answered_and_told)
 {
@@ -128,7 +130,7 @@ TEST(message_to_one_when_nothing_waits_is_in_the_form_agreed_upon)
     sim_start(s);
     sim_peer *p = join_form(s, "/room/x", 7, 1);
     sim_peer *plain = sim_join(s, "/room/x");
-    for (size_t i = 0; i < 5; i++) { /* an open block is there for both from the second one on */
+    for (size_t i = 0; i < 5; i++) { /* from the second round on both have an open block */
         assert_int_equal(sim_send(plain, long_text), 0);
         sim_pump(s);
         assert_int_equal(sim_send(p, long_text), 0);
@@ -153,7 +155,7 @@ TEST(agreement_when_the_verdict_is_late_is_answered_and_told)
                                        "x-toy;form=3;reading=15\r\n"};
     sim_peer *p = sim_connect(s, &request);
     p->reader.unfold = toy_read;
-    say_coded(p, OP_TEXT, long_text, strlen(long_text), 2); /* early, and in the form agreed upon */
+    say_coded(p, OP_TEXT, long_text, strlen(long_text), 2); /* before the verdict, and compressed */
     sim_pump(s);
     assert_int_equal(p->opened, 0);
     assert_int_equal(complete(s, p->id, WSPOOL_ACCEPT, 0, NULL), 0);
@@ -259,7 +261,7 @@ TEST(peer_when_it_has_not_agreed_is_sent_and_may_send_plain_only)
         client_request request = {.target = "/room/x", .extra = OFFER "other, x-toy;a=b\r\n"};
         sim_peer *p = sim_connect(s, &request);
         sim_pump(s);
-        sim_expect_open(p); /* and looks that there is no such header */
+        sim_expect_open(p); /* and checks that there is no such header */
         assert_int_equal(sim_broadcast(s, wspool_item("x"), long_text), 1);
         sim_pump(s);
         sim_expect_message(p, 0, long_text);
@@ -336,7 +338,7 @@ TEST(message_when_decoded_keeps_to_the_limit_of_its_route)
     }
 }
 
-/* What the codec keeps of a peer is no message under way: silence is no fault. */
+/* The state that a codec keeps is no unfinished message: silence of the peer is allowed. */
 TEST(peer_when_idle_with_a_state_is_left_alone)
 {
     struct toy toy;
@@ -348,7 +350,7 @@ TEST(peer_when_idle_with_a_state_is_left_alone)
     assert_int_equal(toy.live, 1);
     sim_pass(s, 300 * SEC);
     talk(s, p, "x");
-    /* one that is under way must come to its end */
+    /* An unfinished message must be completed in time. */
     sim_frame(p, 0x40 | OP_TEXT, "\3a", 2);
     sim_pass(s, 4 * SEC);
     sim_expect_open(p);
@@ -367,7 +369,7 @@ TEST(state_when_the_pool_or_the_peer_ends_is_given_back)
             sim_start(s);
             sim_peer *p = join_form(s, "/room/x", 1, reading);
             say_coded(p, OP_TEXT, "aaaa", 4, 1);
-            if (how < 4) /* and another one is under way */
+            if (how < 4) /* and another message is unfinished */
                 sim_frame(p, 0x40 | OP_TEXT, "\3a", 2);
             sim_pump(s);
             assert_int_equal(toy.live, how < 4 || reading == TOY_TAKEOVER);
@@ -380,7 +382,7 @@ TEST(state_when_the_pool_or_the_peer_ends_is_given_back)
             if (how > 0)
                 sim_pass(s, how < 4 ? 30 * SEC : 0);
             assert_int_equal(toy.live, how == 0 || (how == 4 && reading == TOY_TAKEOVER));
-            coding_free(s); /* 0, 4: by the pool's end */
+            coding_free(s); /* 0, 4: ended by freeing the pool */
         }
     }
 }
@@ -397,7 +399,8 @@ static void echo(sim *s, const sim_event *event)
     }
 }
 
-/* From inside of the message hook, whose bytes lie in the buffer that was decoded into. */
+/* The hook sends from inside the message hook. The bytes lie in the buffer that was decoded
+ * into. */
 TEST(hook_when_it_sends_what_was_decoded_does_no_harm)
 {
     for (unsigned reading = 0; reading < 2; reading++) {
@@ -432,20 +435,20 @@ TEST(hook_when_it_sends_what_was_decoded_does_no_harm)
 
 /* ------------------------------------------------------------------ model
  *
- * A message is known by its number, which it begins with. Each peer knows which were published to
- * it. What it got is a part of that in order; with queues that never fill, all of it. */
+ * A message begins with its number. Each peer knows the numbers that were published to it. It must
+ * receive a subset of them in order, and all of them while its queue never fills. */
 
 enum { LIVE = 24, SAID = 400 };
 
 typedef struct known {
     sim_peer *p;
-    uint32_t *due; /* numbers published to it */
+    uint32_t *due; /* numbers of the messages published to it */
     size_t due_count, due_cap;
-    size_t at;   /* of these, how many were got or passed over */
+    size_t at;   /* how many of these were received or skipped */
     size_t seen; /* messages of the reader that were compared */
     size_t got;
     int leaves;
-    unsigned rooms; /* bits of the topics that it is in */
+    unsigned rooms; /* its topics, as bits */
     uint32_t said[SAID];
     size_t said_count;
     size_t heard;
@@ -484,10 +487,10 @@ static void compare(model *m, known *k)
         memcpy(digits, g->data, 7);
         uint32_t number = (uint32_t)strtoul(digits, NULL, 10);
         while (k->at < k->due_count && k->due[k->at] != number) {
-            assert_int_equal(m->exact, 0); /* one was passed over */
+            assert_int_equal(m->exact, 0); /* one message was skipped */
             k->at++;
         }
-        assert_true(k->at < k->due_count); /* not twice, not out of order, not another's */
+        assert_true(k->at < k->due_count); /* not twice, in order, and not another reader's */
         k->at++;
         k->got++;
         m->compared++;
@@ -539,7 +542,7 @@ static void comes(model *m, known *k)
         }
 }
 
-/* All that was due came, or was told. */
+/* Every message that was due was received, or reported as dropped. */
 static void goes(model *m, known *k, int flows)
 {
     if (flows) {
@@ -555,7 +558,7 @@ static void goes(model *m, known *k, int flows)
         sim_cut(k->p, WSPOOL_GONE_FAILED);
     }
     for (int turn = 0; turn < 100 && !k->p->ended; turn++)
-        settle(m); /* a pump may end before the host has looked at a socket that it does not read */
+        settle(m); /* a pump may end before the host reads the socket again */
     assert_int_equal(k->p->ended, 1);
     if (!m->exact || !flows)
         assert_true(k->got + k->p->dropped + k->p->closed.messages_lost == k->due_count);
@@ -605,7 +608,7 @@ static void one_step(model *m, known *k)
     case 3:
         sim_flow(k->p);
         break;
-    case 4: { /* to one */
+    case 4: { /* to one peer */
         uint32_t number = ++m->number;
         size_t len = contents(number);
         wspool_send_options options = {.size = sizeof options,
@@ -617,7 +620,7 @@ static void one_step(model *m, known *k)
         break;
     }
     case 5:
-    case 6: /* the client says something */
+    case 6: /* the client sends a message */
         for (int i = 0; i < 3 && k->said_count < SAID; i++) {
             uint32_t number = (uint32_t)sim_below(s, 9999);
             size_t len = contents(number);
@@ -647,7 +650,8 @@ static void play(uint64_t seed, enum wspool_slow slow, int exact)
     m->exact = exact;
     s->config.slow = slow;
     s->config.nuisance_burst = 0;
-    s->config.message_bytes = 9000; /* the worst of what is coded is twice as long as the text */
+    /* in the worst case an encoded message is twice as long as the text */
+    s->config.message_bytes = 9000;
     s->config.queue_messages = exact ? 4000 : 12;
     s->config.queue_bytes = exact ? 4u << 20 : 5100;
     s->keep_journal = 0;

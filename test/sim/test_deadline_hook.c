@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * sim/test_deadline_hook.c - config.deadline: a host that sleeps until wspool_deadline is told when
- * that becomes earlier, once, and not when it doesn't.
+ * the deadline becomes earlier.
+ *
+ * The hook must be called once, outside of calls of the pool, and not when the deadline stays the
+ * same or moves later. Each public call is made while the host sleeps.
  */
 #include "sim.h"
 
 static wspool *told_pool;
 static int told;
-static uint64_t told_of; /* wspool_deadline inside of the hook, which may ask for it */
+static uint64_t told_of; /* the result of wspool_deadline in the hook, where that call is allowed */
 
 static void on_deadline(void *user)
 {
@@ -29,7 +32,7 @@ static sim *sim_told(uint64_t flush_delay)
     return s;
 }
 
-/* The loop goes to sleep; from here on all is outside of its turn. */
+/* The loop goes to sleep: all that follows happens outside of its turn. */
 static void sleep_now(sim *s)
 {
     sim_pump(s);
@@ -48,11 +51,11 @@ TEST(hook_when_something_is_published_while_the_loop_sleeps_is_called_once)
             sim_broadcast(s, wspool_global("all"), "x");
             break;
         case 1:
-            sim_send(p, "x"); /* the short way */
+            sim_send(p, "x"); /* the fast path */
             break;
         case 2:
             wspool_send(s->pool, p->id, "", 0, NULL);
-            wspool_send(s->pool, p->id, NULL, 0, NULL); /* the long one */
+            wspool_send(s->pool, p->id, NULL, 0, NULL); /* the general path */
             break;
         default:
             wspool_close(s->pool, p->id, 1000, NULL, 0);
@@ -63,7 +66,8 @@ TEST(hook_when_something_is_published_while_the_loop_sleeps_is_called_once)
         sim_broadcast(s, wspool_global("all"), "y");
         assert_int_equal(told, 1);
     }
-    wspool_gone(s->pool, p->id, WSPOOL_GONE_EOF, s->now); /* its end is dealt with on the way out */
+    /* its end is handled before the call returns */
+    wspool_gone(s->pool, p->id, WSPOOL_GONE_EOF, s->now);
     assert_int_equal(told, 1);
     sim_free(s);
 }
@@ -77,7 +81,7 @@ TEST(hook_when_nothing_is_due_sooner_is_not_called)
     wspool_subscribe(s->pool, p->id, wspool_item("1"));
     wspool_writable(s->pool, 12345, s->now);
     assert_int_equal(told, 0);
-    /* A second newcomer's deadline is behind that of the first. */
+    /* The deadline of a second new peer is later than that of the first. */
     sim_open(s, NULL);
     assert_int_equal(told, 1);
     assert_true(told_of > s->now);
@@ -107,9 +111,10 @@ static void publish_from_a_hook(sim *s, const sim_event *event)
         sim_broadcast(s, wspool_global("all"), "x");
         sim_send(event->peer, "x");
         assert_int_equal(wspool_open(s->pool, NULL, s->now, &id), 0);
-        assert_int_equal(told, 0); /* not amid a call of the pool's */
+        assert_int_equal(told, 0); /* not inside a call of the pool */
         while (wspool_next(s->pool, &id, &wants) == 1) {
-            /* a hook that looks is no loop that goes to sleep: who was opened is told of yet */
+            /* A hook that calls wspool_next is no loop that goes to sleep: the new peer is still
+             * reported. */
         }
     }
 }

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim/test_deadlines.c - every duration of wspool/config.h: nothing happens before it, and what
- * should happen does soon after, in a host that sleeps exactly until wspool_deadline.
+ * sim/test_deadlines.c - every duration of wspool/config.h: nothing happens before its end, and the
+ * right thing happens soon after, in a host that sleeps until wspool_deadline.
  *
- * Proves its part of law 5 (every wait has a deadline), of law 6 (dead is told with its reason)
- * and law 1's clock: the pool knows no time but what it is given.
+ * Proves a part of law 5 (every wait has a deadline), of law 6 (the end of a dead peer is reported
+ * with its reason) and of law 1 (the pool knows only the time that it is given).
  */
 #include "sim.h"
 
-/* Deadlines come a little late: what is told of traffic is kept in coarse stamps. */
+/* Deadlines come a little late, because the times of traffic are kept as coarse timestamps. */
 #define SOON (200 * MS)
 
-/* Passes `time` in which the peer must not end, and a little more in which it must. */
+/* Lets `time` pass, in which the peer must not end, and a little more, in which it must. */
 static void ends_after(sim_peer *p, uint64_t time, enum wspool_end why)
 {
     sim *s = p->sim;
@@ -23,7 +23,7 @@ static void ends_after(sim_peer *p, uint64_t time, enum wspool_end why)
     sim_expect_end(p, why);
 }
 
-/* As above, for a Close that the peer reads. */
+/* As ends_after, for a Close that the peer reads. */
 static void closes_after(sim_peer *p, uint64_t time, int code)
 {
     sim *s = p->sim;
@@ -33,7 +33,7 @@ static void closes_after(sim_peer *p, uint64_t time, int code)
     assert_int_equal(p->reader.close_code, code);
 }
 
-/* Only the deadline under test is there. */
+/* Makes a sim in which only the deadline under test is on. */
 static sim *sim_timeless(uint64_t seed)
 {
     sim *s = sim_new(seed);
@@ -166,7 +166,7 @@ TEST(ping_when_a_peer_is_silent_comes_within_its_jitter)
         sim_expect_open(p[i]);
         assert_in_range(seen[i], 29, 37);
     }
-    /* and it does vary: 600 draws reach near both ends */
+    /* The interval does vary: 600 draws come near both limits. */
     assert_true(least < 28 * SEC);
     assert_true(most > 32 * SEC);
     assert_true(sim_stats(s).pongs_received == sim_stats(s).pings_sent);
@@ -240,7 +240,7 @@ TEST(ping_when_any_sign_of_life_follows_is_answered)
     }
 }
 
-/* What we did not want to read can't be held against it. */
+/* A peer from which the host did not read must not be taken for dead. */
 TEST(peer_when_we_read_nothing_from_it_is_not_taken_for_dead)
 {
     sim *s = sim_new(1);
@@ -261,7 +261,7 @@ TEST(peer_when_we_read_nothing_from_it_is_not_taken_for_dead)
     sim_pump(s);
     assert_int_equal(p->reading, 0);
     p->mute_pings = 0;
-    sim_frame(p, FIN | OP_PONG, "", 0); /* they lie in the socket */
+    sim_frame(p, FIN | OP_PONG, "", 0); /* the Pongs wait in the socket */
     sim_frame(p, FIN | OP_CONT, "", 0);
     for (int i = 0; i < 90; i++) {
         sim_pass(s, SEC);
@@ -286,7 +286,7 @@ TEST(peer_when_idle_for_too_long_is_closed_with_1001)
     sim_pass(s, 50 * SEC);
     sim_text(p, "here");
     sim_pump(s);
-    for (int i = 0; i < 5; i++) { /* what it is sent is no sign of life */
+    for (int i = 0; i < 5; i++) { /* bytes sent to the peer are no sign of life */
         sim_pass(s, 10 * SEC);
         sim_broadcast(s, wspool_global("all"), "x");
         sim_pump(s);
@@ -328,7 +328,7 @@ TEST(peer_when_its_lifetime_is_over_is_closed_with_4202)
 
 TEST(message_when_it_does_not_end_is_closed_with_1008)
 {
-    /* what has come: one byte of a head, a head, a payload begun, a fragment */
+    /* Received so far: one byte of a frame header, a header, a begun payload, or a fragment. */
     for (int way = 0; way < 4; way++) {
         sim *s = sim_timeless(1);
         client_frame frame = {.first = FIN | OP_TEXT, .announced = 1000, .key = 0};
@@ -336,7 +336,7 @@ TEST(message_when_it_does_not_end_is_closed_with_1008)
         s->config.message_time = 30 * SEC;
         sim_start(s);
         p = sim_join(s, "/echo");
-        sim_pass(s, 100 * SEC); /* nothing begun: no deadline */
+        sim_pass(s, 100 * SEC); /* nothing was begun: no deadline */
         sim_expect_open(p);
         switch (way) {
         case 0:
@@ -379,7 +379,8 @@ TEST(message_when_more_has_come_has_longer)
     sim_pump(s);
     sim_write(p, bytes, 40 * 1024); /* 10 s more */
     closes_after(p, 40 * SEC, WSPOOL_CLOSE_POLICY);
-    /* a peer that ends in time is heard, and the next begins anew */
+    /* A peer that completes its message in time is heard, and the next message has the whole
+     * time. */
     p = sim_join(s, "/echo");
     for (int i = 0; i < 3; i++) {
         client_put_head(&p->in, &frame);
@@ -452,7 +453,7 @@ TEST(close_when_not_answered_ends_after_closing_time)
     ends_after(p, 5 * SEC, WSPOOL_END_HOST_CLOSED);
     assert_int_equal(p->closed.code_sent, 1000);
     assert_int_equal(p->closed.code_received, 1006);
-    assert_int_equal(p->reset, 0); /* the Close was taken, and may be on its way yet */
+    assert_int_equal(p->reset, 0); /* the Close was written, and may still be on its way */
     sim_free(s);
 }
 
@@ -524,7 +525,7 @@ TEST(drain_when_it_has_a_window_is_spread_evenly)
         sim_join(s, "/all");
     start = s->now;
     assert_int_equal(wspool_drain(s->pool, 20 * SEC, 0, s->now), 0);
-    for (int i = 1; i <= 10; i++) { /* each tenth of the window, a tenth of the peers */
+    for (int i = 1; i <= 10; i++) { /* in each tenth of the window a tenth of the peers ends */
         sim_pass(s, 2 * SEC);
         assert_true(s->now == start + (uint64_t)i * 2 * SEC);
         if (i < 10)
@@ -599,9 +600,9 @@ TEST(deadline_when_nothing_is_awaited_is_never)
     assert_true(wspool_deadline(s->pool) == UINT64_MAX);
     p = sim_join(s, "/all");
     sim_broadcast(s, wspool_global("all"), "x");
-    assert_true(wspool_deadline(s->pool) == 0); /* next has a peer to tell of */
+    assert_true(wspool_deadline(s->pool) == 0); /* wspool_next has an event of a peer to report */
     sim_pump(s);
-    /* an open peer without pings awaits nothing; a few leftovers may come early */
+    /* An open peer without pings has no deadline; a few old timers may still fire. */
     for (wakes = 0; wspool_deadline(s->pool) != UINT64_MAX; wakes++) {
         assert_true(wakes < 20);
         s->now = wspool_deadline(s->pool);
@@ -631,14 +632,14 @@ TEST(loop_when_it_sleeps_until_the_deadline_does_not_spin)
     }
     pings = sim_stats(s).pings_sent;
     assert_int_equal(sim_stats(s).peers, 100);
-    /* a wake for each ping and one for each answer awaited, and as many again for nothing */
+    /* Each ping and each awaited pong needs one wake; twice as many are accepted. */
     if (wakes > 4 * pings + 1000)
         fail_msg("%u wakes for %u pings", (unsigned)wakes, (unsigned)pings);
     sim_free(s);
 }
 
-/* The same life told in steps of 10 ms and from deadline to deadline: what happens is the same,
- * within a step. */
+/* The same scenario in steps of 10 ms, and from deadline to deadline: the same things happen,
+ * within one step. */
 TEST(deadline_when_slept_to_is_never_late)
 {
     uint64_t when[2][6];
@@ -651,16 +652,16 @@ TEST(deadline_when_slept_to_is_never_late)
         s->config.nuisance_burst = 0;
         sim_start(s);
         until = s->now + 400 * SEC;
-        p[0] = sim_join(s, "/all"); /* lives until its lifetime is over */
+        p[0] = sim_join(s, "/all"); /* ends by its lifetime */
         p[1] = sim_join(s, "/all"); /* does not answer pings */
         p[1]->mute_pings = 1;
-        p[2] = sim_join(s, "/all"); /* takes nothing */
+        p[2] = sim_join(s, "/all"); /* reads nothing */
         sim_stall(p[2]);
-        p[3] = sim_open(s, NULL); /* does not end its head */
+        p[3] = sim_open(s, NULL); /* does not complete its HTTP head */
         sim_write(p[3], "GET", 3);
-        p[4] = sim_join(s, "/all"); /* does not end its message */
+        p[4] = sim_join(s, "/all"); /* does not complete its message */
         sim_write(p[4], "\x81\xfe", 2);
-        p[5] = sim_join(s, "/all"); /* does not answer our Close */
+        p[5] = sim_join(s, "/all"); /* does not answer the server's Close */
         p[5]->mute_close = 1;
         sim_broadcast(s, wspool_global("all"), "x");
         wspool_close(s->pool, p[5]->id, 1000, NULL, 0);
@@ -761,7 +762,8 @@ TEST(clock_when_its_origin_is_zero_or_far_works_too)
     }
 }
 
-/* Stamps are short and wrap after nine years; who comes then is treated like anybody. */
+/* Coarse timestamps are short and wrap after nine years; a peer that comes then is treated like
+ * any other. */
 TEST(clock_when_the_pool_is_old_works_too)
 {
     static const uint64_t years[] = {9, 10, 50};
@@ -781,7 +783,7 @@ TEST(clock_when_the_pool_is_old_works_too)
     }
 }
 
-/* Control frames between the parts of a message buy it no time. */
+/* Control frames between the fragments of a message do not extend its deadline. */
 TEST(message_when_kept_open_by_pings_is_closed_all_the_same)
 {
     sim *s = sim_new(1);

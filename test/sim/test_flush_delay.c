@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim/test_flush_delay.c - config.flush_delay: messages wait for others to join them, no longer
- * than that, and nothing else waits with them.
+ * sim/test_flush_delay.c - config.flush_delay: messages wait that long and no longer, so that
+ * several are written together.
+ *
+ * Control frames and a queue that is half full do not wait, and a Close takes waiting messages
+ * along. A peer that ends meanwhile is not listed for its old messages.
  */
 #include "sim.h"
 
@@ -16,7 +19,7 @@ static sim *sim_delaying(void)
     return s;
 }
 
-/* How many peers are listed for a write, which is not done. */
+/* Returns how many peers are listed for a write. Nothing is written. */
 static int listed(sim *s)
 {
     wspool_id id;
@@ -39,19 +42,19 @@ TEST(message_when_published_waits_for_the_delay_and_no_longer)
     s->now += DELAY - 1;
     SIM_IN(wspool_tick(s->pool, s->now));
     assert_int_equal(listed(s), 0);
-    assert_int_equal(sim_send(a, "two"), 0); /* the delay is counted from the first */
+    assert_int_equal(sim_send(a, "two"), 0); /* the delay counts from the first message */
     assert_true(wspool_deadline(s->pool) == s->now + 1);
     s->now += 1;
     SIM_IN(wspool_tick(s->pool, s->now));
     struct iovec vectors[4];
-    assert_int_equal(wspool_peek(s->pool, a->id, vectors, 4), 1); /* one write for both */
+    assert_int_equal(wspool_peek(s->pool, a->id, vectors, 4), 1); /* one write for both messages */
     assert_int_equal(vectors[0].iov_len, 5 + 5);
     sim_pump(s);
     sim_expect_message(a, 0, "one");
     sim_expect_message(a, 1, "two");
     sim_expect_message(b, 0, "one");
     assert_true(wspool_deadline(s->pool) > s->now + DELAY);
-    /* And it begins anew with the next. */
+    /* The delay begins again with the next message. */
     sim_broadcast(s, wspool_global("all"), "three");
     assert_true(wspool_deadline(s->pool) == s->now + DELAY);
     sim_pass(s, DELAY);
@@ -68,7 +71,7 @@ TEST(control_frames_when_messages_wait_do_not)
     sim_ping(b, "now");
     sim_pump(s);
     assert_int_equal(b->reader.pongs, 1);
-    assert_int_equal(b->reader.messages, 1); /* it was being written to anyway */
+    assert_int_equal(b->reader.messages, 1); /* a write to this peer was due anyway */
     assert_int_equal(a->reader.messages, 0);
     sim_pass(s, DELAY);
     assert_int_equal(a->reader.messages, 1);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim/test_frames.c - everything that an accepted peer can write: lawful frames in every cut,
- * and unlawful ones with their close codes.
+ * sim/test_frames.c - everything that an open peer can send: valid frames in every cut, and invalid
+ * ones with their close codes.
  *
- * Proves its part of law 5 (announcements, fragments, pings and the nuisance budget are bounded
- * in memory and in number) and law 6 (a peer that breaks the protocol ends once, with its
- * reason). The traps of the frame layer are named at the tests that guard against them.
+ * Proves a part of law 5 (announced lengths, fragments, pings and the abuse budget are bounded in
+ * memory and in number) and of law 6 (a peer that breaks the protocol ends once, with its reason).
+ * Tests against a trap of hostile/TRAPS name it (T1 to T24).
  */
 #include "sim.h"
 
@@ -27,7 +27,7 @@ static sim_peer *echoing(sim **s, uint64_t seed)
     return sim_join(*s, "/echo");
 }
 
-/* --------------------------------------------------------------- lawful */
+/* ---------------------------------------------------------------- valid */
 
 TEST(message_when_of_any_length_is_echoed_in_every_cut)
 {
@@ -75,7 +75,7 @@ TEST(message_when_in_fragments_is_put_together)
         assert_int_equal(reader_message(&p->reader, 1)->op, OP_BINARY);
         assert_int_equal(p->reader.pongs, 1);
         assert_true(got_is(reader_pong(&p->reader, 0), "between", 7));
-        /* the Ping came in front of the message's end, and so does its answer */
+        /* The Ping came before the end of the message, so its Pong does, too. */
         assert_int_equal(p->reader.list[0].op, OP_PONG);
         sim_free(s);
     }
@@ -154,7 +154,7 @@ TEST(stream_when_cut_differently_says_the_same)
     free(first_heard);
 }
 
-/* -------------------------------------------------------------- unlawful */
+/* --------------------------------------------------------------- invalid */
 
 typedef struct attack {
     const char *what;
@@ -289,7 +289,7 @@ TEST(frame_when_unlawful_closes_with_its_code)
             client_put_frame(&p->in, &frame);
         }
         sim_text(p, "nobody hears this");
-        p->mute_close = 1; /* what it says from now on is out of step */
+        p->mute_close = 1; /* from now on it is out of step */
         sim_pump(s);
         assert_int_equal(p->reader.close_code, a->code);
         assert_int_equal(wspool_member_count(s->pool, wspool_global("all")), 1);
@@ -310,7 +310,7 @@ TEST(head_when_unlawful_is_refused_without_its_payload)
         sim *s;
         sim_peer *p;
         if (a->code == 1007 || (a->frames[0].first & 15) == OP_CLOSE || a->frames[1].payload)
-            continue; /* judged by what they carry */
+            continue; /* these are checked by their contents */
         s = sim_default(i);
         p = sim_join(s, "/echo");
         client_put_head(&p->in, &a->frames[0]);
@@ -326,7 +326,7 @@ TEST(text_when_bad_is_refused_at_its_first_bad_byte)
 {
     static const struct {
         const char *bytes;
-        size_t len; /* up to and with the first byte that can't be */
+        size_t len; /* up to and including the first invalid byte */
     } cases[] = {{"ab\x80", 3},     {"ab\xc0", 3},         {"ab\xc3(", 4},
                  {"ab\xe0\x80", 4}, {"ab\xed\xa0", 4},     {"ab\xf0\x80", 4},
                  {"ab\xf4\x90", 4}, {"ab\xe2\x82(", 5},    {"ab\xf0\x9f\x98(", 6},
@@ -347,7 +347,7 @@ TEST(text_when_bad_is_refused_at_its_first_bad_byte)
         sim_write(p, bytes, len);
         for (size_t k = 0; k < len; k++)
             p->in.data[from + k] ^= (uint8_t)(frame.key >> (8 * (3 - k % 4)));
-        p->in.len--; /* all but the last */
+        p->in.len--; /* all but the last byte */
         sim_pump(s);
         assert_int_equal(p->reader.close_code, 0);
         sim_write(p,
@@ -459,7 +459,7 @@ TEST(ping_when_read_is_answered_in_order)
     sim_free(s);
 }
 
-/* A newer Pong may take the place of an older one that was not sent (RFC 6455, 5.5.3). */
+/* A newer Pong may replace an older one that was not sent (RFC 6455, 5.5.3). */
 TEST(pings_when_in_one_read_are_answered_in_order_and_the_last_for_sure)
 {
     for (size_t size = 4; size <= 125; size += 11) {
@@ -504,13 +504,13 @@ TEST(ping_flood_when_nothing_is_read_holds_bounded_memory)
             client_frame frame = {.first = FIN | OP_PING, P("0123456789"), .key = 1};
             client_put_frame(&flood, &frame);
         }
-        if (honest) { /* the host stops reading when READ goes */
+        if (honest) { /* the host stops reading when READ is not set */
             sim_write(p, flood.data, flood.len);
             s->chop = SIM_RANDOM;
             sim_pump(s);
             assert_int_equal(p->reading, 0);
             assert_true(p->fed < p->in.len);
-        } else { /* and one that does not harms itself only */
+        } else { /* a host that reads on harms only itself */
             for (size_t at = 0; at < flood.len; at += 1600) {
                 assert_int_equal(SIM_IN(wspool_feed(s->pool, p->id, flood.data + at, 1600, s->now)),
                                  0);
@@ -532,9 +532,9 @@ TEST(ping_flood_when_nothing_is_read_holds_bounded_memory)
     }
 }
 
-/* ------------------------------------------------------ nuisance budget */
+/* --------------------------------------------------------- abuse budget */
 
-/* 0: pings, 1: pongs that nobody asked for, 2: empty fragments, 3: fragments of one byte. */
+/* Kinds: 0 pings, 1 unsolicited pongs, 2 empty fragments, 3 fragments of one byte. */
 static void nuisance(sim_peer *p, int kind, int first)
 {
     switch (kind) {
@@ -564,8 +564,8 @@ TEST(nuisance_when_its_budget_is_spent_closes_with_4103)
             nuisance(p, kind, i == 0);
         sim_pump(s);
         sim_expect_open(p);
-        assert_true(sim_stats(s).nuisances >= 99); /* the first frame may be no fragment yet */
-        s->now += 2 * SEC;                         /* 20 are forgiven */
+        assert_true(sim_stats(s).nuisances >= 99); /* the first frame may not count as a fragment */
+        s->now += 2 * SEC;                         /* 20 tokens come back */
         for (int i = 0; i < 18; i++)
             nuisance(p, kind, 0);
         sim_pump(s);
@@ -592,7 +592,7 @@ TEST(nuisance_when_messages_are_whole_draws_nothing)
     for (int i = 0; i < 1000; i++)
         sim_text(p, "a message");
     sim_pump(s);
-    sim_pass(s, 200 * SEC); /* pongs that were asked for */
+    sim_pass(s, 200 * SEC); /* solicited pongs */
     sim_expect_open(p);
     assert_int_equal(p->heards, 1000);
     assert_int_equal(sim_stats(s).nuisances, 0);
@@ -684,7 +684,7 @@ TEST(close_of_peer_when_its_reason_is_full_length_is_echoed)
     sim_free(s);
 }
 
-/* It breaks the protocol, and no other Close will follow it: nothing else is waited for. */
+/* It breaks the protocol, and no other Close will follow: the peer ends without waiting. */
 TEST(close_of_peer_when_too_long_ends_at_once)
 {
     char reason[300];
@@ -760,7 +760,7 @@ TEST(close_of_host_when_data_waits_comes_behind_it)
     for (int i = 0; i < 20; i++)
         assert_int_equal(sim_broadcast(s, wspool_item("a"), i % 2 ? "odd" : "even"), 1);
     assert_int_equal(wspool_close(s->pool, p->id, 4321, "because", 0), 0);
-    /* from here on it is in no channel, and nothing more is sent to it */
+    /* From here on it is a member of no channel, and nothing more is sent to it. */
     assert_int_equal(wspool_member_count(s->pool, wspool_item("a")), 0);
     assert_int_equal(sim_broadcast(s, wspool_item("a"), "late"), 0);
     assert_int_equal(sim_send(p, "late"), WSPOOL_ERR_STATE);
@@ -782,7 +782,7 @@ TEST(close_of_host_when_now_drops_what_is_queued)
         sim_peer *p = sim_join(s, "/echo");
         sim_stall(p);
         if (started)
-            p->room = 3; /* the first message is half on its way: it must be ended */
+            p->room = 3; /* half of the first message is sent: it must be completed */
         for (int i = 0; i < 10; i++)
             assert_int_equal(sim_send(p, "a message"), 0);
         sim_pump(s);
@@ -817,7 +817,7 @@ TEST(message_when_it_comes_after_our_close_is_not_heard)
     sim_peer *p = sim_join(s, "/echo");
     p->mute_close = 1;
     assert_int_equal(wspool_close(s->pool, p->id, 1000, NULL, 0), 0);
-    sim_text(p, "in flight"); /* lawful: it had not seen our Close */
+    sim_text(p, "in flight"); /* valid: the client had not read the server's Close */
     sim_pump(s);
     assert_int_equal(p->ended, 0);
     sim_say_close(p, 1000, NULL);
@@ -835,7 +835,7 @@ TEST(transport_when_it_ends_without_close_is_1006)
         sim *s = sim_default(1);
         sim_peer *p = sim_join(s, "/room/x");
         if (i >= 2)
-            sim_write(p, "\x81\xff\x01", 3); /* in the middle of a head */
+            sim_write(p, "\x81\xff\x01", 3); /* in the middle of a frame header */
         sim_pump(s);
         sim_stall(p);
         sim_send(p, "lost");
@@ -852,8 +852,8 @@ TEST(transport_when_it_ends_without_close_is_1006)
     }
 }
 
-/* Lawful streams with a few bytes changed, and pure noise: whatever it is, the peer is closed or
- * heard, and its neighbour notices nothing. */
+/* Valid streams with a few bytes changed, and random bytes: the peer is closed or heard, and its
+ * neighbour is not affected. */
 TEST(bytes_when_random_are_survived)
 {
     sim *s = sim_default(77);

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim/test_handlers.c - handlers that attach side by side: their order, what each may decide, and
- * what several verdicts come to.
+ * sim/test_handlers.c - handlers that are attached side by side: the order of their calls, what
+ * each may decide, and how several verdicts are combined.
  *
- * Proves its part of law 9 (all must accept) and that an identity is freed exactly once.
+ * Proves a part of law 9 (all must accept), and that each identity is freed exactly once.
  */
 #include "sim.h"
 
-/* One party. What it is told goes to a journal that all share: "a.open b.open app.open ". */
+/* One set of handlers. Its calls are appended to a shared journal: "a.open b.open app.open ". */
 struct party {
     struct scene *scene;
     const char *name;
     enum wspool_verdict_kind kind;
-    int grants;  /* an identity, when it accepts */
+    int grants;  /* grants an identity, when it accepts */
     int is_full; /* what its capacity handler returns */
     int takes;   /* what its message handler returns */
     int closes;  /* its message handler closes the peer first */
@@ -42,7 +42,7 @@ static void on_token(wspool *pool, wspool_id id, const wspool_request *request, 
     (void)pool;
     (void)id;
     assert_int_equal(request->token.len, 1);
-    assert_int_equal(out->kind, WSPOOL_REFUSE); /* nobody's verdict but its own */
+    assert_int_equal(out->kind, WSPOOL_REFUSE); /* each handler sees a fresh verdict */
     assert_null(out->identity);
     note(party->scene, party->name, "token");
     out->kind = party->kind;
@@ -78,7 +78,7 @@ static int on_message(wspool *pool, wspool_id id, const wspool_message *message,
     if (party->closes)
         assert_int_equal(wspool_close(pool, id, 1000, NULL, 0), 0);
     if (party->takes || party->closes)
-        party->scene->s->messages++; /* the application doesn't see it, but it was received */
+        party->scene->s->messages++; /* received, although the application doesn't see it */
     return party->takes;
 }
 
@@ -133,7 +133,7 @@ static void on_log(wspool *pool, const wspool_log_record *record, void *user)
     note(party->scene, party->name, record->event);
 }
 
-/* The application's hooks come last. */
+/* The hooks of the application come last. */
 static void react(sim *s, const sim_event *event)
 {
     static const char *const words[SIM_WHATS] = {
@@ -160,7 +160,7 @@ static struct party party_of(struct scene *scene, const char *name)
                           .handlers = {.size = sizeof(wspool_handlers)}};
 }
 
-/* A pool with the application's token and capacity hooks, nobody attached. */
+/* Makes a pool with the application's token and capacity hooks, and no handlers attached. */
 static void begin(struct scene *scene)
 {
     memset(scene, 0, sizeof *scene);
@@ -180,7 +180,7 @@ static void attach(struct scene *scene, struct party *party)
 {
     party->handlers.user = party;
     assert_int_equal(SIM_IN(wspool_attach(scene->s->pool, &party->handlers)), 0);
-    memset(&party->handlers, 0xee, sizeof party->handlers); /* it was copied */
+    memset(&party->handlers, 0xee, sizeof party->handlers); /* the pool has copied it */
 }
 
 static void attach_both(struct scene *scene)
@@ -196,7 +196,7 @@ static void both(struct scene *scene, wspool_handlers handlers)
     attach_both(scene);
 }
 
-/* What was noted since the last look. */
+/* Expects the journal since the last call. */
 static void expect(struct scene *scene, const char *journal)
 {
     assert_string_equal(scene->journal, journal);
@@ -246,7 +246,7 @@ TEST(attaching_when_it_cannot_be_says_why)
     sim_say_close(p, 1000, NULL);
     sim_pump(scene.s);
     assert_int_equal(p->released, 1);
-    assert_int_equal(wspool_attach(pool, &handlers), 0); /* nobody is there any more */
+    assert_int_equal(wspool_attach(pool, &handlers), 0); /* the handlers are detached */
     assert_null(wspool_config_of(NULL));
     assert_ptr_equal(wspool_config_of(pool)->open.call, scene.s->config.open.call);
     sim_free(scene.s);
@@ -268,7 +268,7 @@ TEST(subprotocol_of_a_handler_is_offered_behind_the_pools)
         scene.a.handlers.subprotocol = name;
         scene.b.handlers.subprotocol = "mqtt";
         attach_both(&scene);
-        name[0] = 'X'; /* it was copied */
+        name[0] = 'X'; /* the pool has copied it */
         const char *const *names = wspool_config_of(scene.s->pool)->subprotocols;
         assert_string_equal(names[pool_has], "json");
         assert_string_equal(names[pool_has + 1], "mqtt");
@@ -296,7 +296,7 @@ TEST(attaching_when_there_is_no_memory_changes_nothing)
         assert_int_equal(SIM_IN(wspool_attach(scene.s->pool, &handlers)), WSPOOL_ERR_NOMEM);
         assert_null(wspool_config_of(scene.s->pool)->subprotocols);
     }
-    sim_expect_open(come(&scene)); /* nobody was attached: `user` is NULL */
+    sim_expect_open(come(&scene)); /* no handlers are attached: `user` is NULL */
     sim_free(scene.s);
 }
 
@@ -372,7 +372,7 @@ TEST(message_when_taken_is_seen_by_nobody_else)
     expect(&scene, "a.message ");
     assert_int_equal(p->heards, 0);
     scene.a.takes = 0;
-    scene.a.closes = 1; /* and says that it is not its own */
+    scene.a.closes = 1; /* and returns that the message is not its own */
     sim_text(p, "hi");
     sim_pump(scene.s);
     assert_memory_equal(scene.journal, "a.message ", 10);
@@ -385,7 +385,7 @@ TEST(message_when_taken_is_seen_by_nobody_else)
 
 TEST(peer_comes_in_when_all_accept_and_only_then)
 {
-    for (int mask = 0; mask < 8; mask++) { /* bit: who refuses */
+    for (int mask = 0; mask < 8; mask++) { /* bit: which one refuses */
         struct scene scene;
         begin(&scene);
         scene.a.kind = mask & 1 ? WSPOOL_REFUSE : WSPOOL_ACCEPT;
@@ -445,7 +445,7 @@ static sim_identity *complete(struct scene *scene, sim_peer *p, enum wspool_verd
 
 TEST(peer_when_several_verdicts_are_pending_awaits_each)
 {
-    for (int refused_at = 0; refused_at < 3; refused_at++) { /* 2: not at all */
+    for (int refused_at = 0; refused_at < 3; refused_at++) { /* 2: none refuses */
         struct scene scene;
         begin(&scene);
         scene.a.kind = WSPOOL_PENDING;
@@ -462,7 +462,7 @@ TEST(peer_when_several_verdicts_are_pending_awaits_each)
                 complete(&scene, p, i == refused_at ? WSPOOL_REFUSE : WSPOOL_ACCEPT);
             if (i == refused_at)
                 break;
-            assert_int_equal(surplus->freed, 1); /* b was first */
+            assert_int_equal(surplus->freed, 1); /* that of b came first */
         }
         if (refused_at < 2) {
             sim_expect_refusal(p, 403, "not_allowed");
@@ -485,7 +485,7 @@ TEST(verdicts_when_one_is_late_are_503)
     complete(&scene, p, WSPOOL_ACCEPT);
     sim_pass(scene.s, 9 * SEC);
     assert_int_equal(p->reader.total, 0);
-    sim_pass(scene.s, 2 * SEC); /* the first verdict has bought no time */
+    sim_pass(scene.s, 2 * SEC); /* the first verdict has not extended the deadline */
     sim_expect_refusal(p, 503, "verdict_timeout");
     sim_free(scene.s);
 }
@@ -506,7 +506,7 @@ TEST(deadline_is_the_earliest_that_a_tick_handler_has_returned)
     assert_true(wspool_deadline(s->pool) == scene.b.next);
     scene.b.next = UINT64_MAX;
     s->now += SEC;
-    assert_int_equal(SIM_IN(wspool_tick(s->pool, s->now)), 0); /* before anybody is due */
+    assert_int_equal(SIM_IN(wspool_tick(s->pool, s->now)), 0); /* before any deadline */
     assert_int_equal(scene.a.ticks, 2);
     assert_int_equal(scene.b.ticks, 2);
     assert_true(wspool_deadline(s->pool) == scene.a.next);

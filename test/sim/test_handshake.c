@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim/test_handshake.c - the way in, over the wire: what is answered, and what it leaves in the
- * books. Verdicts that come later are in test_pending, hosted requests in test_hosted.
+ * sim/test_handshake.c - the handshake over the wire: the responses, and the counters behind them.
+ * Delayed verdicts are in test_pending, hosted requests in test_hosted.
  *
- * Proves law 9 (fail closed), its part of law 5 (a peer that is not accepted is bounded in
- * memory and in time) and of law 7 (attempts = accepted + refused by reason).
+ * Proves law 9 (fail closed), a part of law 5 (a peer that is not accepted is bounded in memory and
+ * in time) and of law 7 (attempts = accepted + refused by reason).
  */
 #include "way_in.h"
 
@@ -137,7 +137,7 @@ TEST(bytes_when_not_http_are_refused_as_malformed)
         sim_peer *p = sim_open(s, NULL);
         sim_write(p, junk[i], strlen(junk[i]));
         sim_pump(s);
-        if (i > 0 || p->reader.status != 0) /* empty lines may stand in front of a request */
+        if (i > 0 || p->reader.status != 0) /* empty lines are allowed before a request */
             sim_expect_refusal(p, 400, "malformed");
         sim_free(s);
     }
@@ -165,7 +165,7 @@ TEST(name_of_channel_when_unlawful_is_refused)
     }
 }
 
-/* A request whose head has exactly so many bytes. */
+/* Writes a request whose head has exactly `size` bytes. */
 static void put_request_of(blob *to, size_t size)
 {
     client_request request = {0};
@@ -223,7 +223,8 @@ TEST(head_when_endless_is_431_and_holds_no_more_than_its_limit)
     char line[16000];
     size_t before;
     memset(line, 'a', sizeof line);
-    sim_refused(s, &request, 405, "method_not_allowed"); /* what the pool keeps at hand */
+    /* allocates what the pool keeps for reuse */
+    sim_refused(s, &request, 405, "method_not_allowed");
     before = s->heap.live_bytes;
     for (int i = 0; i < PEERS; i++) {
         sim_peer *p = sim_open(s, NULL);
@@ -249,7 +250,7 @@ TEST(headers_when_too_many_are_431_and_not_before)
         blob extra = {0};
         client_request request = {0};
         sim_peer *p;
-        for (int i = 0; i < 64 - 5 + over; i++) /* five are there already */
+        for (int i = 0; i < 64 - 5 + over; i++) /* the request has five already */
             blob_print(&extra, "X-%d: y\r\n", i);
         blob_add(&extra, "", 1);
         request.extra = (char *)extra.data;
@@ -291,8 +292,8 @@ TEST(transport_when_it_ends_in_the_head_is_counted_as_gone)
     }
 }
 
-/* A good request with a few bytes changed, taken away or put in: it is refused with an answer that
- * HTTP knows, or accepted, and nothing else. */
+/* A valid request with a few bytes changed, removed or inserted: it is refused with a valid HTTP
+ * response, or accepted. */
 TEST(request_when_mutated_is_refused_or_accepted)
 {
     sim *s = sim_new(5);
@@ -354,7 +355,7 @@ TEST(origin_when_allowed_comes_in)
         int good;
     } cases[] = {
         {"http://pool.example", "pool.example", 1},
-        {"https://pool.example", "pool.example", 1}, /* TLS may end in front of us */
+        {"https://pool.example", "pool.example", 1}, /* TLS may end in front of the server */
         {"https://POOL.example", "pool.EXAMPLE", 1},
         {"http://pool.example:9001", "pool.example:9001", 1},
         {"http://pool.example:9001", "pool.example:9002", 0},
@@ -436,7 +437,7 @@ TEST(subprotocol_when_offered_is_the_first_that_we_have)
     }
 }
 
-/* What HTTP itself asks of these answers (RFC 9110, 15.5.6 and 15.5.22). */
+/* The headers that HTTP requires in these responses (RFC 9110, 15.5.6 and 15.5.22). */
 TEST(refusals_when_http_has_rules_for_them_follow_them)
 {
     sim *s = sim_default(1);
@@ -452,7 +453,7 @@ TEST(refusals_when_http_has_rules_for_them_follow_them)
     sim_free(s);
 }
 
-/* As long as a name gets: the answer has room for it, or the pool is not made. */
+/* A very long name: the response has space for it, or the pool is not made. */
 TEST(subprotocol_when_its_name_is_long_is_chosen_or_refused_at_the_start)
 {
     for (size_t len = 1; len < 2000; len = len * 3 + 1) {
@@ -488,7 +489,7 @@ TEST(subprotocol_when_its_name_is_long_is_chosen_or_refused_at_the_start)
     }
 }
 
-/* ------------------------------------------------------------------ caps */
+/* -------------------------------------------------------------- capacity */
 
 TEST(peer_when_the_pool_is_full_is_503_until_one_leaves)
 {
@@ -652,7 +653,7 @@ TEST(token_when_absent_or_blank_or_huge_is_401_and_nobody_is_asked)
     sim_refused(s, &request, 401, "malformed");
     assert_int_equal(REFUSED(s, TOKEN_MALFORMED), 1);
     assert_int_equal(s->counts[SIM_TOKEN], 0);
-    /* one byte less is a token */
+    /* With one byte less it is a token. */
     extra.len -= 4;
     blob_add(&extra, "\r\n", 3);
     request.extra = (char *)extra.data;
@@ -678,7 +679,7 @@ TEST(verdict_when_no_is_answered_with_its_reason)
         {WSPOOL_REFUSED_NOT_ALLOWED, 403, "not_allowed"},
         {WSPOOL_REFUSED_RATE, 429, "too_many"},
         {WSPOOL_REFUSED_CAPACITY, 503, "capacity"},
-        /* a verdict may not claim these */
+        /* A verdict may not use these refusals. */
         {WSPOOL_REFUSED_MALFORMED, 401, "invalid"}, /* a verdict left zeroed */
         {WSPOOL_REFUSED_NO_ROUTE, 401, "invalid"},
         {WSPOOL_REFUSED_GONE, 401, "invalid"},
@@ -792,7 +793,7 @@ TEST(bytes_when_there_is_no_route_at_all_are_ignored_behind_the_refusal)
     assert_int_equal(wspool_peek(pool, id, iov, 4), 1);
     assert_memory_equal(iov[0].iov_base, "HTTP/1.1 404", 12);
     assert_int_equal(wspool_ack(pool, id, iov[0].iov_len, 1), 0);
-    assert_int_equal(wspool_feed(pool, id, "more", 4, 1), 0); /* and when it is over */
+    assert_int_equal(wspool_feed(pool, id, "more", 4, 1), 0); /* and after its end */
     assert_int_equal(wspool_release(pool, id), 0);
     assert_int_equal(wspool_check(pool), 0);
     assert_int_equal(wspool_free(pool), 0);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim/test_hooks.c - from every hook the host does everything, to every peer.
+ * sim/test_hooks.c - from inside every hook the host makes every call, on every peer.
  *
- * Proves law 8: closing is safe anywhere. What is allowed in a hook works there, what is not
- * answers WSPOOL_ERR_REENTRANT, and nothing crashes, leaks or unbalances the books; and law 6: a
- * peer ends once, however it is done to death.
+ * Proves law 8: closing is safe anywhere. A call that is allowed in a hook works there, any other
+ * returns WSPOOL_ERR_REENTRANT, and nothing crashes, leaks or unbalances the counters. Proves a
+ * part of law 6: a peer ends once, by whatever calls it is ended.
  */
 #include "sim.h"
 
@@ -23,7 +23,7 @@ enum action {
     DO_OPEN,
     DO_DRAIN,
     DO_PEEK,
-    DO_ALL, /* the lot, in this order */
+    DO_ALL, /* all of these, in this order */
     ACTIONS
 };
 
@@ -38,7 +38,7 @@ typedef struct plan {
     enum sim_what hook;
     enum action action;
     int depth;
-    int most; /* how deep reactions to reactions go */
+    int most; /* how deep reactions to reactions may go */
     size_t acted;
 } plan;
 
@@ -157,7 +157,7 @@ static void react(sim *s, const sim_event *event)
 {
     plan *pl = s->test;
     size_t count = s->peer_count;
-    /* a host that answers each drop with more to drop would go on for ever */
+    /* A host that answers each drop with more drops would never stop. */
     if (event->what != pl->hook || pl->depth >= pl->most || pl->acted >= 100)
         return;
     pl->depth++;
@@ -203,8 +203,8 @@ static void decide(sim *s, sim_peer *p, enum wspool_verdict_kind kind)
     sim_pump(s);
 }
 
-/* A life in which every hook is called. Peers may vanish at any moment, so nothing is expected
- * of them here but that the pool stays sound. */
+/* A scenario in which every hook is called. Peers may end at any moment, so the test expects
+ * nothing of them, only that the pool stays valid. */
 static void busy_life(sim *s)
 {
     client_request request = {.target = "/all", .extra = "Authorization: Bearer t\r\n"};
@@ -219,14 +219,14 @@ static void busy_life(sim *s)
     p[3] = come(s, "/room/x");
     p[4] = come(s, "/room/x");
     p[5] = come(s, "/newest");
-    /* messages, several in one read */
+    /* Messages, several of them in one read. */
     for (int i = 0; i < 3; i++) {
         sim_text(p[0], "hello");
         sim_text(p[3], "hello");
         sim_ping(p[3], "ping");
     }
     sim_pump(s);
-    /* slow: pressed, dropped */
+    /* A slow peer: above the high watermark, then drops. */
     memset(text, 's', sizeof text - 1);
     text[sizeof text - 1] = '\0';
     sim_stall(p[2]);
@@ -240,7 +240,7 @@ static void busy_life(sim *s)
     sim_pump(s);
     sim_flow(p[2]);
     sim_pump(s);
-    /* refused; pending, both ways, raw and hosted */
+    /* Refused; pending, accepted and refused, raw and hosted. */
     s->verdict.kind = WSPOOL_REFUSE;
     come(s, "/all");
     s->verdict.kind = WSPOOL_PENDING;
@@ -259,7 +259,7 @@ static void busy_life(sim *s)
         if (!q->released && sim_adopt(q, "\x81\x82\0\0\0\0hi", 8) != 0)
             q->waiting = 1;
     sim_pump(s);
-    /* ends of all kinds */
+    /* All ways to end. */
     p[6] = come(s, "/room/x");
     p[7] = come(s, "/echo");
     if (alive(p[0]))
@@ -317,7 +317,7 @@ static void disturb(int most)
             sim *s = hooked((uint64_t)h * 100 + (uint64_t)a, &pl);
             print_message("%s in the %s hook, %d deep\n", action_words[a], hook_words[h], most);
             busy_life(s);
-            sim_free(s); /* with the reactions still on: wspool_free calls hooks too */
+            sim_free(s); /* the reactions are still on: wspool_free calls hooks, too */
             if (pl.acted == 0)
                 fail_msg("the hook was never called");
         }
@@ -404,7 +404,7 @@ TEST(broadcast_when_made_from_the_message_itself_goes_to_all)
 
 static void one_kills_another(sim *s, const sim_event *event)
 {
-    /* the peer that is dropped for slowness takes the next member of the walk with it */
+    /* When a slow peer is closed, the hook closes the next member of the walk. */
     if (event->what == SIM_CLOSED || event->what == SIM_DROPPED)
         for (size_t i = 0; i < s->peer_count; i++)
             if (s->peers[i] != event->peer && i % 2 && !s->peers[i]->ended)
@@ -437,7 +437,7 @@ TEST(walk_when_hooks_kill_its_next_members_goes_on)
 
 static void rejoin(sim *s, const sim_event *event)
 {
-    /* the last member leaves, and another comes in the hook that tells of it */
+    /* The last member leaves, and another joins in the hook that reports it. */
     if (event->what == SIM_CHANNEL && event->number == 0 && s->peers[1]->opened &&
         !s->peers[1]->ended)
         assert_int_equal(SIM_IN(wspool_subscribe(s->pool, s->peers[1]->id, wspool_topic("t"))), 0);
@@ -461,7 +461,7 @@ TEST(channel_when_joined_in_the_hook_of_its_end_begins_anew)
 
 /* ----------------------------------------------------------------- chaos */
 
-/* In any hook anything, to anybody, now and then. */
+/* Any call, on any peer, in any hook, in some of the calls. */
 static void at_random(sim *s, const sim_event *event)
 {
     plan *pl = s->test;

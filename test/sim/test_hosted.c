@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim/test_hosted.c - the way in through a host's own HTTP server: wspool_upgrade, wspool_adopt,
- * and what becomes of a place that is held.
+ * sim/test_hosted.c - the handshake through the host's own HTTP server: wspool_upgrade,
+ * wspool_adopt, and the slot that is reserved between them.
  *
- * Proves law 9 here too: what is refused over the wire is refused here; and its part of law 5: a
- * place that nobody adopts is given back.
+ * Proves law 9 (a request that is refused over the wire is refused here) and a part of law 5 (a
+ * slot that the host does not adopt in time becomes free).
  */
 #include "way_in.h"
 
@@ -45,7 +45,7 @@ TEST(hosted_when_good_is_answered_and_adopted)
     assert_int_equal(p->heards, 1);
     assert_int_equal(sim_broadcast(s, wspool_item("h"), "hi"), 1);
     sim_pump(s);
-    assert_int_equal(p->reader.head.len, 0); /* the 101 was the host's to send */
+    assert_int_equal(p->reader.head.len, 0); /* the host sends the 101 */
     sim_expect_message(p, 0, "hi");
     blob_free(&early);
     sim_free(s);
@@ -136,7 +136,7 @@ TEST(hosted_when_pending_is_told_by_the_verdict_hook)
     sim_peer *p;
     s->react = adopt_in_the_hook;
     sim_start(s);
-    /* good */
+    /* The verdict accepts. */
     assert_int_equal(sim_upgrade(s, &with_token, &answer, &p), WSPOOL_UPGRADE_PENDING);
     assert_int_equal(sim_adopt(p, NULL, 0), WSPOOL_ERR_STATE);
     p->waiting = 1;
@@ -148,7 +148,7 @@ TEST(hosted_when_pending_is_told_by_the_verdict_hook)
     assert_int_equal(sim_adopt(p, NULL, 0), 0);
     assert_int_equal(p->opened, 1);
     assert_ptr_equal(wspool_identity(s->pool, p->id), s->identities[0]);
-    /* bad */
+    /* The verdict refuses. */
     assert_int_equal(sim_upgrade(s, &with_token, &answer, &p), WSPOOL_UPGRADE_PENDING);
     assert_int_equal(complete(s, p->id, WSPOOL_REFUSE, WSPOOL_REFUSED_TOKEN_EXPIRED, NULL), 0);
     sim_pump(s);
@@ -156,7 +156,7 @@ TEST(hosted_when_pending_is_told_by_the_verdict_hook)
     assert_string_equal(sim_event_of(s, SIM_VERDICT, 1)->text, "{\"error\":\"expired\"}");
     assert_int_equal(sim_adopt(p, NULL, 0), WSPOOL_ERR_GONE);
     p->released = 1;
-    /* never: the hook brings a 503 */
+    /* The verdict never comes: the hook reports a 503. */
     assert_int_equal(sim_upgrade(s, &with_token, &answer, &p), WSPOOL_UPGRADE_PENDING);
     sim_pass(s, 41 * SEC);
     assert_int_equal(s->counts[SIM_VERDICT], 3);
@@ -164,7 +164,7 @@ TEST(hosted_when_pending_is_told_by_the_verdict_hook)
     assert_int_equal(sim_adopt(p, NULL, 0), WSPOOL_ERR_GONE);
     p->released = 1;
     assert_int_equal(sim_stats(s).handshakes, 0);
-    /* good, but nobody adopts */
+    /* The verdict accepts, but the host does not adopt. */
     assert_int_equal(sim_upgrade(s, &with_token, &answer, &p), WSPOOL_UPGRADE_PENDING);
     assert_int_equal(complete(s, p->id, WSPOOL_ACCEPT, 0, sim_identity_new(s)), 0);
     sim_pump(s);
@@ -176,7 +176,7 @@ TEST(hosted_when_pending_is_told_by_the_verdict_hook)
     sim_free(s);
 }
 
-/* "The id holds the place": a place that is held is taken. */
+/* The header says "The id holds the place": a reserved slot counts as used. */
 TEST(hosted_when_places_are_held_nobody_else_gets_them)
 {
     sim *s = sim_new(1);
@@ -208,7 +208,7 @@ TEST(hosted_when_closed_before_it_is_open_is_refused)
     wspool_id id;
     sim_peer *p;
     sim_start(s);
-    /* pending: the answer is still to come */
+    /* Pending: the response is still to come. */
     assert_int_equal(sim_upgrade(s, &with_token, &answer, &p), WSPOOL_UPGRADE_PENDING);
     id = p->id;
     p->released = 1;
@@ -221,7 +221,7 @@ TEST(hosted_when_closed_before_it_is_open_is_refused)
         identity->freed++;
     sim_pump(s);
     assert_int_equal(identity->freed, 1);
-    /* accepted: it was given, so there is nobody to tell */
+    /* Accepted: the response was returned, so no hook is called. */
     s->verdict.kind = WSPOOL_ACCEPT;
     assert_int_equal(sim_upgrade(s, &with_token, &answer, &p), WSPOOL_UPGRADE_ACCEPTED);
     id = p->id;

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim/test_idle.c - what a peer costs that says nothing.
+ * sim/test_idle.c - the memory of a peer that sends nothing.
  *
- * Proves law 4: an idle peer holds its record and nothing else, however busy it was; a joined
- * channel costs what the header says; and a part of a frame pins no context of the frame layer
- * for longer than the frame is under way.
+ * Proves law 4: an idle peer holds its record and nothing else, whatever it did before. A
+ * membership costs what the header says. An unfinished frame keeps a wslay context only until it
+ * ends.
  */
 #include "sim.h"
 
 #define PEERS (sim_slow() ? 256 : 1000)
 
-/* The record that the header states, and a share of what the pool keeps per slot. */
+/* The record size that the header states, and a share of the pool's tables per slot. */
 #define RECORD 192
 #define SHARE 40
 
@@ -25,7 +25,7 @@ static sim *sim_wide(uint64_t seed)
     return s;
 }
 
-/* What all of them cost more than the first. Per peer, rounded up. */
+/* Returns the memory of all peers but the first, per peer, rounded up. */
 static size_t per_peer(size_t before, size_t after)
 {
     return after <= before ? 0 : (after - before + (size_t)PEERS - 1) / (size_t)PEERS;
@@ -36,7 +36,7 @@ TEST(peer_when_idle_in_one_channel_holds_its_record)
     sim *s = sim_wide(1);
     size_t before;
     size_t cost;
-    for (int i = 0; i < PEERS; i++) /* the pool then has what it keeps at hand */
+    for (int i = 0; i < PEERS; i++) /* afterwards the pool has its free lists filled */
         sim_connect_to(s, "/all");
     sim_pump(s);
     before = s->heap.live_bytes;
@@ -50,7 +50,7 @@ TEST(peer_when_idle_in_one_channel_holds_its_record)
     sim_free(s);
 }
 
-/* Messages in parts, pings, and more than some can take at once; then silence. */
+/* Fragmented messages, pings, and more output than some peers accept; then silence. */
 static void traffic(sim *s)
 {
     char text[3000];
@@ -71,7 +71,7 @@ static void traffic(sim *s)
         sim_flow_all(s);
         sim_pump(s);
     }
-    sim_pass(s, 100 * SEC); /* pings of ours, too */
+    sim_pass(s, 100 * SEC); /* the server sends pings, too */
     assert_int_equal(sim_stats(s).peers, s->peer_count);
     assert_int_equal(sim_stats(s).waiting, 0);
 }
@@ -93,7 +93,7 @@ TEST(peer_when_idle_after_much_traffic_holds_its_record)
     traffic(s);
     cost = per_peer(before, s->heap.live_bytes);
     print_message("%zu bytes a peer, and %zu in all\n", cost, (size_t)s->heap.live_bytes);
-    if (!sim_slow()) /* with fewer peers, what the pool keeps at hand is still growing */
+    if (!sim_slow()) /* with fewer peers the free lists are still growing */
         assert_true(cost <= RECORD + SHARE);
     sim_free(s);
 }
@@ -123,7 +123,7 @@ TEST(channels_when_joined_cost_16_bytes_each_way)
             assert_int_equal(
                 SIM_IN(wspool_unsubscribe(s->pool, s->peers[k]->id, wspool_topic(name))), 0);
     }
-    /* But for what the pool keeps for those who join next, however many have left. */
+    /* Except what the pool keeps for later joins, however many have left. */
     assert_true(s->heap.live_bytes - before <= 64 * 64 + 64 * 128);
     sim_pump(s);
     sim_free(s);
@@ -149,7 +149,7 @@ TEST(byte_of_a_frame_when_alone_pins_no_context)
     sim_pump(s);
     assert_true(s->heap.live_bytes <= before + 4096);
     assert_true(sim_c.live <= contexts + 4);
-    /* the whole head but its last byte: nothing yet */
+    /* The whole frame header except its last byte: no memory yet. */
     for (int i = 1; i <= PEERS; i++)
         sim_write(s->peers[i], "\xfe\x04\x00\x01\x02\x03", 6);
     sim_pump(s);
@@ -177,16 +177,16 @@ TEST(message_when_half_here_gives_all_back_at_its_end)
     }
     sim_pump(s);
     if (sim_libc_counts())
-        assert_true(sim_c.live > contexts + PEERS / 2); /* the count does see them */
+        assert_true(sim_c.live > contexts + PEERS / 2); /* the count does include them */
     assert_true(s->heap.live_bytes > before + (size_t)PEERS * 999);
     for (int i = 1; i <= PEERS; i++)
         if (i % 2)
             sim_write(s->peers[i], "x", 1);
         else
-            sim_cut(s->peers[i], WSPOOL_GONE_FAILED); /* cut in the middle: freed as well */
+            sim_cut(s->peers[i], WSPOOL_GONE_FAILED); /* cut inside a frame: freed as well */
     sim_pump(s);
     assert_int_equal(s->counts[SIM_MESSAGE], PEERS / 2);
-    assert_true(s->heap.live_bytes <= before + 524288); /* what is kept for the next */
+    assert_true(s->heap.live_bytes <= before + 524288); /* what is kept for reuse */
     assert_true(sim_c.live <= contexts + 3 * 64);
     sim_free(s);
 }

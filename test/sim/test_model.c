@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim/test_model.c - a pool under random scripts, against a model that says what each reader must
- * have got or been told.
+ * sim/test_model.c - a pool under random scripts is compared with a model of what each reader must
+ * receive or be told.
  *
- * The model knows, for each peer, the messages that are queued for it and in which order. It can
- * do so exactly as long as queues are limited in messages only and no write is under way while
- * the script goes on; then every tally, every answer and every message is foreseen. With limits
- * in bytes and asynchronous writes it counts instead: what was published to a peer is what it
- * received, in order, plus what the drop hook told, plus what the close hook called lost.
+ * The model knows the messages in each peer's queue and their order. That is possible while queues
+ * are limited in messages only and no write is under way during the script: then every tally, every
+ * result and every message is predicted. With limits in bytes and asynchronous writes the model
+ * counts instead: what was published to a peer is what it received, in order, plus what the drop
+ * hook and the close hook reported.
  *
- * Proves laws 5, 6 and 7 together: full is not dead, dead is told once with its reason, and
- * nothing is lost in silence.
+ * Proves laws 5, 6 and 7 together: a full queue is no end, an end is reported once with its reason,
+ * and nothing is lost without being counted.
  */
 #include "sim.h"
 
@@ -25,46 +25,46 @@ static const struct {
     {"/close", "close", WSPOOL_GLOBAL, WSPOOL_SLOW_CLOSE},
     {"/newest", "newest", WSPOOL_TOPIC, WSPOOL_SLOW_DROP_NEWEST},
     {"/oldest", "oldest", WSPOOL_SESSION, WSPOOL_SLOW_DROP_OLDEST},
-    {"/room/a", "a", WSPOOL_ITEM, WSPOOL_SLOW_DROP_OLDEST}, /* the pool's own policy */
+    {"/room/a", "a", WSPOOL_ITEM, WSPOOL_SLOW_DROP_OLDEST}, /* the policy of the pool */
     {"/room/b", "b", WSPOOL_ITEM, WSPOOL_SLOW_DROP_OLDEST},
     {"/echo", "", WSPOOL_NONE, WSPOOL_SLOW_CLOSE},
 };
 
 typedef struct published {
-    uint32_t number; /* its bytes follow from it */
+    uint32_t number; /* its bytes follow from the number */
     uint32_t size;
 } published;
 
 typedef struct reader_model {
     sim_peer *p;
     int open;        /* as far as the pool can know */
-    int leaving;     /* its client has said or done something that ends it, perhaps unread */
-    int late;        /* it was stalled while time passed: its deadline may have come */
-    unsigned why;    /* bits of the ends that are right; 0: none is */
-    unsigned member; /* bits of the places */
-    published *list; /* queued for it (exact), or published to it */
+    int leaving;     /* its client did something that ends it; the pool may not have read it yet */
+    int late;        /* its deadline may have passed while it was stalled */
+    unsigned why;    /* the allowed ends, as bits; 0: none */
+    unsigned member; /* its channels, as bits */
+    published *list; /* queued for it (exact), or published to it (counting) */
     size_t n;
     size_t cap;
-    size_t at; /* of these, received (or, when counting, passed over) */
+    size_t at; /* how many of these were received (or skipped, when counting) */
     size_t received;
-    size_t read;  /* entries of the reader's list that were looked at */
-    size_t heard; /* messages of the client that the hook has got */
+    size_t read;  /* entries of the reader's list that were compared */
+    size_t heard; /* messages of the client that the message hook got */
     published *said;
     size_t saids;
     size_t said_cap;
     uint32_t pings;
-    uint32_t pong; /* the number of the last Pong */
+    uint32_t pong; /* number of the last Pong */
 } reader_model;
 
 typedef struct world {
     sim *s;
     int exact;
-    uint32_t limit; /* messages a queue */
+    uint32_t limit; /* messages per queue */
     reader_model *m;
     size_t count;
     size_t cap;
     uint32_t number;
-    uint64_t told; /* dropped and replaced, by the tallies */
+    uint64_t told; /* sum of dropped and replaced in the tallies */
     uint8_t bytes[140000];
 } world;
 
@@ -182,7 +182,7 @@ static void ended(world *w, reader_model *m)
     m->p->dropped = 0;
 }
 
-/* A client has gone wrong; whether the pool has read so far depends on cuts and pauses. */
+/* Returns 1 if the pool has read what ends the client. That depends on cuts and pauses. */
 static int knows_already(world *w, reader_model *m)
 {
     wspool_channel probe = wspool_topic("probe");
@@ -194,7 +194,7 @@ static int knows_already(world *w, reader_model *m)
     return rc != 0;
 }
 
-/* Behind each pump: what the pool has learned since. */
+/* After each pump: updates the model with what the pool has read since. */
 static void settle(world *w)
 {
     uint64_t told = 0;
@@ -291,7 +291,7 @@ static void step_subscribe(world *w)
     }
 }
 
-/* Half of the first message that waits is on its way. */
+/* Returns 1 if a part of the first waiting message was sent. */
 static int half_sent(const reader_model *m)
 {
     const reader *r = &m->p->reader;
@@ -499,7 +499,7 @@ static void step_time(world *w)
     for (size_t i = 0; i < w->count; i++) {
         reader_model *m = &w->m[i];
         if (m->open && m->p->room != SIZE_MAX) {
-            m->late = 1; /* it may be taken for dead from now on */
+            m->late = 1; /* from now on the pool may take it for dead */
             m->why |= 1u << WSPOOL_END_FLUSH_TIMEOUT | 1u << WSPOOL_END_PONG_TIMEOUT;
         }
     }
@@ -508,13 +508,13 @@ static void step_time(world *w)
     for (size_t i = 0; i < w->count; i++) {
         reader_model *m = &w->m[i];
         if (m->late && m->open && m->p->room == SIZE_MAX && !m->leaving) {
-            m->late = 0; /* all that it stood still for is through */
+            m->late = 0; /* all output that it was stalled with is sent */
             m->why &= ~(1u << WSPOOL_END_FLUSH_TIMEOUT | 1u << WSPOOL_END_PONG_TIMEOUT);
         }
     }
 }
 
-/* At the end everybody who is there reads all that waits. */
+/* At the end each open peer reads all that waits. */
 static void finish(world *w)
 {
     for (size_t i = 0; i < w->count; i++)

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim/test_newcomers.c - what the host says of a transport: its address, its key and the cap of that,
- * and the user pointer, which it may change.
+ * sim/test_newcomers.c - what the host tells about a transport: its address, its key, and the user
+ * pointer.
+ *
+ * The tests check that texts are copied and shown to the hooks, which values are refused, the limit
+ * of peers per key, also in hosted mode, and that the user pointer can be changed.
  */
 #include "sim.h"
 
@@ -38,7 +41,7 @@ TEST(address_when_given_is_shown_to_the_hooks)
     s->address = address;
     client_request request = {.target = "/all", .extra = "Authorization: Bearer t\r\n"};
     sim_peer *p = sim_connect(s, &request);
-    memset(address, '?', sizeof address - 1); /* it was copied */
+    memset(address, '?', sizeof address - 1); /* the pool has copied it */
     sim_pump(s);
     sim_expect_open(p);
     expect_address(s, p->id, ADDRESS);
@@ -91,7 +94,7 @@ TEST(options_when_they_can_not_be_are_inval)
     assert_int_equal(wspool_upgrade(s->pool, &request, s->now, &id, &answer), WSPOOL_ERR_INVAL);
     request.key = (wspool_text){NULL, 1};
     assert_int_equal(wspool_upgrade(s->pool, &request, s->now, &id, &answer), WSPOOL_ERR_INVAL);
-    s->attempts++; /* the one above */
+    s->attempts++; /* the upgrade above */
     sim_free(s);
 }
 
@@ -108,11 +111,11 @@ TEST(key_when_it_has_its_most_gets_no_more_until_a_release)
     assert_int_equal(sim_stats(s).key_full, 1);
     assert_int_equal(sim_stats(s).attempts, 3);
     assert_string_equal(sim_event_of(s, SIM_LOG, 0)->reason, "too_many");
-    /* Others come in, also those without a key. */
+    /* Other peers are accepted, also peers without a key. */
     for (int i = 0; i < 5; i++)
         assert_int_equal(open_as(s, "", "", &id), 0);
     assert_int_equal(open_as(s, "", "b", &id), 0);
-    /* So does one of this key, but not before the transport of another is closed. */
+    /* So is a peer with this key, but only after the transport of another one is closed. */
     assert_int_equal(wspool_gone(s->pool, ids[1], WSPOOL_GONE_EOF, s->now), 0);
     assert_int_equal(open_as(s, "", "a", &id), WSPOOL_ERR_FULL);
     assert_int_equal(wspool_release(s->pool, ids[1]), 0);
@@ -135,7 +138,7 @@ TEST(key_when_hosted_counts_too)
     sim_start(s);
     assert_int_equal(sim_upgrade(s, &request, &answer, &p), WSPOOL_UPGRADE_ACCEPTED);
     assert_int_equal(sim_upgrade(s, &request, &answer, &q), WSPOOL_ERR_FULL);
-    sim_pass(s, 11 * SEC); /* a place that nobody adopts is given back */
+    sim_pass(s, 11 * SEC); /* a slot that the host does not adopt becomes free */
     assert_int_equal(sim_upgrade(s, &request, &answer, &p), WSPOOL_UPGRADE_ACCEPTED);
     assert_int_equal(sim_adopt(p, NULL, 0), 0);
     assert_int_equal(sim_upgrade(s, &request, &answer, &q), WSPOOL_ERR_FULL);

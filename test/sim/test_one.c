@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim/test_one.c - messages to one peer. Nearly all of them go a short way; here they come to its
- * end and have to go on along the long one.
+ * sim/test_one.c - messages to one peer.
+ *
+ * Nearly all messages take the fast path of wspool_send. The tests reach each of its limits, where
+ * the general path must go on: full queues, messages of any size, memory of nearly empty blocks.
+ * Both paths must return the same error when there are two.
  */
 #include "sim.h"
 
@@ -15,7 +18,7 @@ static sim *sim_with(uint32_t bytes, uint32_t messages)
     return s;
 }
 
-/* Sends until the pool refuses with FULL; how many it took. */
+/* Sends until the pool returns FULL. Returns how many messages it took. */
 static unsigned fill(sim *s, const sim_peer *p, size_t payload)
 {
     char text[1000];
@@ -64,7 +67,7 @@ TEST(queue_when_limited_in_bytes_takes_just_these)
     }
 }
 
-/* Of all sizes, which fill one block after the other and don't fit into one, some of them while a
+/* Messages of all sizes, which fill many blocks or do not fit into one, some of them while a
  * write is under way. */
 TEST(messages_when_of_any_size_come_as_they_were_sent)
 {
@@ -99,7 +102,7 @@ TEST(messages_when_of_any_size_come_as_they_were_sent)
     sim_free(s);
 }
 
-/* A few bytes for one who reads nothing, among the many of somebody else. */
+/* A few bytes for a peer that reads nothing, among many bytes for another peer. */
 TEST(memory_when_each_block_holds_a_little_stays_near_the_limit)
 {
     enum { SIZE = 15000 };

@@ -3,8 +3,8 @@
  * sim/test_pending.c - verdicts that come later, from any thread, too late or never; and what
  * happens to a peer, its early bytes and its identity meanwhile.
  *
- * Proves its part of law 5 (a pending peer is bounded in memory and in time) and that an identity
- * is freed exactly once on every path.
+ * Proves a part of law 5 (a pending peer is bounded in memory and in time), and that an identity is
+ * freed exactly once on every path.
  */
 #include "way_in.h"
 
@@ -42,7 +42,7 @@ TEST(verdict_when_pending_and_then_good_opens)
     assert_true(got_is(&p->heard[0], "early", 5));
     assert_ptr_equal(wspool_identity(s->pool, p->id), s->identities[0]);
     assert_int_equal(s->counts[SIM_CAPACITY], 1);
-    assert_int_equal(sim_event_of(s, SIM_CAPACITY, 0)->number, 0); /* no request any more */
+    assert_int_equal(sim_event_of(s, SIM_CAPACITY, 0)->number, 0); /* the request is gone by now */
     sim_free(s);
 }
 
@@ -79,7 +79,7 @@ TEST(verdict_when_late_is_503_and_its_identity_is_freed)
     if (complete(s, id, WSPOOL_ACCEPT, 0, identity) == 0)
         sim_pump(s);
     else
-        identity->freed++; /* not taken: it is the host's */
+        identity->freed++; /* not taken: the host owns it */
     assert_int_equal(identity->freed, 1);
     assert_int_equal(s->counts[SIM_OPENED], 0);
     sim_free(s);
@@ -148,8 +148,8 @@ TEST(verdict_when_wrong_is_inval_and_the_host_keeps_the_identity)
     sim_free(s);
 }
 
-/* 0: its transport ends; 1: it fails; 2: the host closes it; 3: the pool is freed; each with a
- * verdict that is waiting for the tick (odd rounds) or not. */
+/* 0: the transport ends; 1: it fails; 2: the host closes the peer; 3: the pool is freed. In odd
+ * rounds a verdict is waiting for the tick. */
 TEST(peer_when_it_goes_while_pending_frees_what_the_verdict_brings)
 {
     for (int way = 0; way < 8; way++) {
@@ -182,12 +182,13 @@ TEST(peer_when_it_goes_while_pending_frees_what_the_verdict_brings)
             break;
         }
         assert_int_equal(p->opened, 0);
-        sim_free(s); /* looks at the identity */
+        sim_free(s); /* checks the identity */
         (void)identity;
     }
 }
 
-/* 0: the pool has filled in the meantime; 1: it has begun to drain; 2: no capacity any more. */
+/* 0: the pool has become full in the meantime; 1: it has begun to drain; 2: the capacity hook
+ * refuses. */
 TEST(verdict_when_good_but_too_late_for_the_caps_refuses)
 {
     static const char *const words[] = {"full", "draining", "capacity"};
@@ -270,7 +271,7 @@ TEST(peer_when_closed_in_its_open_hook_says_nothing_more)
     }
 }
 
-/* 0: a little; 1: much, from a host that reads on only when READ is wanted; 2: much in one read. */
+/* 0: a few bytes; 1: many, from a host that reads only while READ is set; 2: many in one read. */
 TEST(early_bytes_when_pending_are_kept_within_bounds_and_refused_above)
 {
     enum { PEERS = 64 };
@@ -343,7 +344,7 @@ TEST(verdicts_when_another_thread_brings_them_all_arrive)
     sim_pump(s);
     assert_int_equal(pthread_create(&thread, NULL, courier_run, &c), 0);
     for (int i = 0; i < 50; i++)
-        sim_turn(s); /* meanwhile the pool's thread is busy */
+        sim_turn(s); /* the pool's thread is busy meanwhile */
     assert_int_equal(pthread_join(thread, &failed), 0);
     assert_null(failed);
     sim_pump(s);

@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* sim/test_rare.c - what happens rarely: a hook that goes too far, a budget that nobody blocks. */
+/*
+ * sim/test_rare.c - rare cases of whole pools.
+ *
+ * A hook opens a peer while the pool is being freed. The output budget is spent while no peer is
+ * blocked. A writer publishes, or ends the channel, inside its own broadcast. Each must return the
+ * documented error and leave a valid pool.
+ */
 #include "sim.h"
 
-/* ----------------------------------------------------------- while it is freed */
+/* ----------------------------------------------------- while the pool is freed */
 
 static int answered;
 
@@ -27,7 +33,7 @@ TEST(open_when_the_pool_is_being_freed_answers_state)
     sim_free(s);
 }
 
-/* ------------------------------------------------------------------- the budget */
+/* ---------------------------------------------------------------- output budget */
 
 TEST(broadcast_when_the_budget_is_spent_and_nobody_is_blocked_answers_full)
 {
@@ -52,7 +58,7 @@ TEST(broadcast_when_the_budget_is_spent_and_nobody_is_blocked_answers_full)
     assert_int_equal(st.budget_refused, 2);
     assert_int_equal(st.shed, 0);
     assert_int_equal(st.published, sent);
-    sim_pump(s); /* they take it, and then there is room again */
+    sim_pump(s); /* the peers read, and then there is space again */
     assert_int_equal(p->reader.messages, sent);
     assert_int_equal(sim_broadcast(s, wspool_global("all"), text), 2);
     sim_pump(s);
@@ -67,7 +73,7 @@ TEST(broadcast_when_the_budget_is_spent_and_nobody_is_blocked_answers_full)
 
 struct writing {
     sim *s;
-    sim_peer *leaves; /* in the writer, when there is one; otherwise it publishes */
+    sim_peer *leaves; /* NULL: the writer publishes; otherwise the writer unsubscribes this peer */
     int inner;
 };
 

@@ -2,14 +2,14 @@
 /*
  * sim/test_replay.c - the same bytes, times and entropy give the same outputs.
  *
- * Proves law 10, and law 1 as far as it shows from outside: a pool that looked at a clock, at an
- * address or at anything else that was not given to it could not repeat itself.
+ * Proves law 10, and law 1 as far as it is visible from outside: a pool that used a clock, an
+ * address or anything else that it was not given could not repeat a run.
  */
 #include "sim.h"
 
 typedef struct life {
-    blob journal;  /* every hook, with its time */
-    uint64_t wire; /* hash of all bytes to all peers */
+    blob journal;  /* every hook call, with its time */
+    uint64_t wire; /* hash of all bytes sent to all peers */
     uint64_t turns;
     struct wspool_stats stats;
 } life;
@@ -21,7 +21,7 @@ static void echo(sim *s, const sim_event *event)
             wspool_broadcast(s->pool, wspool_global("all"), event->data, event->len, NULL, NULL));
 }
 
-/* A life of some hundred steps, all drawn from the seed. */
+/* A scenario of some hundred steps, all drawn from the seed. */
 static life live(uint64_t seed, uint64_t entropy, uint32_t jitter, enum sim_chop chop, int padding)
 {
     sim *s = sim_new(seed);
@@ -148,7 +148,7 @@ TEST(life_when_the_seed_differs_is_another)
 {
     life a = live(1, 1, 10, SIM_RANDOM, 0);
     life b = live(2, 1, 10, SIM_RANDOM, 0);
-    life c = live(1, 2, 10, SIM_RANDOM, 0); /* other jitter, other times of pings */
+    life c = live(1, 2, 10, SIM_RANDOM, 0); /* other jitter, so other times of pings */
     assert_true(a.wire != b.wire);
     assert_true(a.turns != c.turns || a.wire != c.wire);
     blob_free(&a.journal);

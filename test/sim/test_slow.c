@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim/test_slow.c - peers that take less than they are sent: limits, policies, pressure, blocked
- * output, and the pool's own budget.
+ * sim/test_slow.c - peers that read less than they are sent: limits, policies, watermarks, blocked
+ * output, and the output budget of the pool.
  *
- * Proves law 6 (full is not dead), its part of law 5 (every queue is limited in bytes and in
- * messages) and of law 7 (what was not delivered is counted and told).
+ * Proves law 6 (a full queue is no end), a part of law 5 (every queue is limited in bytes and in
+ * messages) and of law 7 (what was not delivered is counted and reported).
  */
 #include "sim.h"
 
-/* A pool with one small queue and a route for each policy. */
+/* Makes a pool with small queues and a route for each policy. */
 static sim *sim_small(uint64_t seed, uint32_t bytes, uint32_t messages)
 {
     static const char *const routes[] = {"/close", "/newest", "/oldest"};
@@ -29,7 +29,7 @@ static sim *sim_small(uint64_t seed, uint32_t bytes, uint32_t messages)
     return s;
 }
 
-/* A member whose transport takes nothing, and the pool knows. */
+/* Joins a member whose transport accepts nothing, and the pool knows it. */
 static sim_peer *stalled(sim *s, const char *target)
 {
     sim_peer *p = sim_join(s, target);
@@ -72,7 +72,7 @@ TEST(queue_when_full_closes_with_4100)
     assert_int_equal(wspool_member_count(s->pool, wspool_topic("close")), 1);
     assert_int_equal(sim_stats(s).slow_closes, 1);
     sim_pump(s);
-    sim_pass(s, 6 * SEC); /* it takes nothing: the Close does not get through either */
+    sim_pass(s, 6 * SEC); /* it reads nothing, so it does not get the Close either */
     sim_expect_end(p, WSPOOL_END_SLOW);
     assert_int_equal(p->closed.messages_lost, 10);
     assert_int_equal(p->closed.code_sent, 0);
@@ -107,7 +107,7 @@ TEST(queue_when_full_drops_the_newest)
         sim_peer *p = stalled(s, "/newest");
         wspool_tally tally;
         if (part)
-            p->room = 3; /* half of the first is on its way */
+            p->room = 3; /* half of the first message is sent */
         for (int i = 0; i < 25; i++) {
             tally = publish(s, "newest", numbered(i));
             assert_int_equal(tally.queued, i < 10);
@@ -115,7 +115,8 @@ TEST(queue_when_full_drops_the_newest)
             assert_int_equal(tally.closed + tally.replaced, 0);
             sim_pump(s);
         }
-        assert_int_equal(tally.slow, 0); /* "of these": it was queued for nobody */
+        /* `slow` counts a part of the deliveries: there was none */
+        assert_int_equal(tally.slow, 0);
         assert_int_equal(p->dropped, 15);
         assert_int_equal(sim_stats(s).dropped_newest, 15);
         sim_flow(p);
@@ -155,7 +156,7 @@ TEST(queue_when_full_drops_the_oldest)
         sim_pump(s);
         got_count = p->reader.messages;
         assert_int_equal(got_count, 10);
-        /* one that is half sent is not torn; the rest are the last ones, in order */
+        /* A half-sent message is completed; the rest are the newest messages, in order. */
         if (part)
             sim_expect_message(p, 0, numbered(0));
         for (size_t i = (size_t)part; i < got_count; i++)
@@ -165,7 +166,7 @@ TEST(queue_when_full_drops_the_oldest)
     }
 }
 
-/* What a write has under way can't be dropped; what waits behind it can. */
+/* Messages that are being written can't be dropped; those behind them can. */
 TEST(oldest_when_a_write_is_under_way_are_those_behind_it)
 {
     sim *s = sim_small(1, 262144, 10);
@@ -208,7 +209,7 @@ TEST(queue_when_limited_in_bytes_holds_no_more)
     for (int way = 0; way < 3; way++) {
         sim *s = sim_small(1, 10000, 1024);
         sim_peer *p = stalled(s, routes[way]);
-        for (int i = 0; i < 9; i++) { /* 9 of 1004 bytes fit, however one counts */
+        for (int i = 0; i < 9; i++) { /* 9 of 1004 bytes fit under any way of counting */
             assert_int_equal(publish(s, routes[way] + 1, text).queued, 1);
             sim_pump(s);
             assert_true(sim_stats(s).waiting_bytes <= 10000);
@@ -273,7 +274,7 @@ TEST(message_when_larger_than_a_queue_is_too_big)
     text[1001] = '\0';
     assert_int_equal(sim_broadcast(s, wspool_topic("close"), text), WSPOOL_ERR_TOO_BIG);
     assert_int_equal(sim_send(p, text), WSPOOL_ERR_TOO_BIG);
-    text[1000 - 4] = '\0'; /* with its head it is as large as a queue */
+    text[1000 - 4] = '\0'; /* with its header it is as large as a queue */
     assert_int_equal(sim_broadcast(s, wspool_topic("close"), text), 1);
     sim_pump(s);
     assert_int_equal(p->reader.messages, 1);
@@ -296,7 +297,7 @@ TEST(send_when_the_queue_is_full_says_so_whatever_the_policy)
         assert_int_equal(sim_send(p, "no"), WSPOOL_ERR_FULL);
         sim_pump(s);
         sim_expect_open(p);
-        assert_int_equal(p->dropped, 0); /* the host was told in person */
+        assert_int_equal(p->dropped, 0); /* the send itself reported it */
         sim_flow(p);
         sim_pump(s);
         assert_int_equal(p->reader.messages, 4);
@@ -336,7 +337,7 @@ TEST(pressure_when_half_full_and_gone_again_is_told_once)
         char text[1000];
         size_t half = 40;
         memset(text, 't', sizeof text);
-        text[by_bytes ? 996 : 10] = '\0'; /* 80 of them, heads included, are a queue */
+        text[by_bytes ? 996 : 10] = '\0'; /* 80 of them fill a queue, headers included */
         for (size_t i = 0; i < half; i++) {
             publish(s, "newest", text);
             sim_pump(s);
@@ -349,12 +350,12 @@ TEST(pressure_when_half_full_and_gone_again_is_told_once)
             publish(s, "newest", text);
         sim_pump(s);
         assert_int_equal(s->counts[SIM_PRESSURE], 1);
-        /* down to an eighth, one by one */
+        /* Down to an eighth of the limit, message by message. */
         for (size_t left = 80; left > 0; left--) {
             p->room = by_bytes ? 1000 : 12;
             sim_pump(s);
             assert_int_equal(sim_stats(s).waiting, left - 1);
-            if (left - 1 != 10) /* there it may be either */
+            if (left - 1 != 10) /* at the watermark itself both are allowed */
                 assert_int_equal(p->pressed, left - 1 > 10);
         }
         assert_int_equal(s->counts[SIM_PRESSURE], 2);
@@ -457,7 +458,7 @@ TEST(peeked_bytes_when_much_happens_stay_put_until_the_ack)
         default:
             break;
         }
-        for (int i = 0; i < 200; i++) /* much is freed and written anew meanwhile */
+        for (int i = 0; i < 200; i++) /* meanwhile many blocks are freed and reused */
             SIM_IN(wspool_send(s->pool, q->id, "another text", 12, NULL));
         for (int i = 0; i < n; i++)
             blob_add(&after, vectors[i].iov_base, vectors[i].iov_len);
@@ -478,7 +479,7 @@ TEST(peeked_bytes_when_much_happens_stay_put_until_the_ack)
     }
 }
 
-/* "Last peeked": a second look replaces the first. */
+/* An ack refers to the last peek: a second peek replaces the first. */
 TEST(bytes_when_peeked_twice_are_acked_by_the_last_look)
 {
     sim *s = sim_small(1, 262144, 100);
@@ -496,7 +497,8 @@ TEST(bytes_when_peeked_twice_are_acked_by_the_last_look)
     for (int i = 0; i < n; i++)
         blob_add(&seen, vectors[i].iov_base, vectors[i].iov_len);
     assert_int_equal(seen.len, 7 + 8 + 7);
-    assert_true(SIM_IN(wspool_peek(s->pool, p->id, vectors, 16)) == n); /* and a third, the same */
+    /* and a third peek is the same */
+    assert_true(SIM_IN(wspool_peek(s->pool, p->id, vectors, 16)) == n);
     reader_take(&p->reader, seen.data, seen.len);
     assert_int_equal(SIM_IN(wspool_ack(s->pool, p->id, seen.len, s->now)), 0);
     s->acked += seen.len;
@@ -525,7 +527,7 @@ TEST(pool_budget_when_spent_sheds_those_with_most_to_receive)
         p[i] = sim_join(s, "/echo");
         sim_stall(p[i]);
     }
-    /* each gets bytes of its own; two of them have most to receive */
+    /* Each gets messages of its own; two of them have most to receive. */
     for (int k = 0; k < MANY; k++) {
         for (int i = 0; i < 6; i++)
             if (i >= 4 || k < FEW)
@@ -535,7 +537,7 @@ TEST(pool_budget_when_spent_sheds_those_with_most_to_receive)
     assert_int_equal(sim_stats(s).shed, 0);
     for (int i = 0; i < 40 && sim_stats(s).shed == 0; i++) {
         int rc = sim_send(p[4 + i % 2], text);
-        /* it may be shed to make room for its own message */
+        /* The peer may be shed to make space for its own message. */
         assert_true(rc == 0 || rc == WSPOOL_ERR_STATE);
         sim_pump(s);
         assert_true(sim_stats(s).block_bytes <= 3000000);
@@ -551,7 +553,7 @@ TEST(pool_budget_when_spent_sheds_those_with_most_to_receive)
             assert_true(p[i]->closed.messages_lost >= MANY);
         }
     assert_true(sim_logged(s, "shed") >= 1);
-    /* there is room again */
+    /* There is space again. */
     assert_int_equal(sim_send(p[0], text), 0);
     sim_flow(p[0]);
     sim_pump(s);
@@ -571,7 +573,7 @@ TEST(pool_budget_when_one_message_waits_for_many_counts_it_once)
     sim_start(s);
     for (int i = 0; i < 200; i++)
         sim_stall(sim_join(s, "/all"));
-    for (int i = 0; i < 20; i++) { /* 40 MB if they were counted for each */
+    for (int i = 0; i < 20; i++) { /* 40 MB if they were counted for each peer */
         assert_int_equal(sim_broadcast(s, wspool_global("all"), text), 200);
         sim_pump(s);
     }
@@ -610,7 +612,8 @@ TEST(message_when_no_budget_can_hold_it_is_too_big_and_sheds_nobody)
     sim_free(s);
 }
 
-/* An idle pool can send whatever fits into its budget: its open block does not stand in the way. */
+/* An idle pool can send any message that fits into its budget: its open block does not count
+ * against it. */
 TEST(budget_when_nothing_waits_is_all_there)
 {
     enum { SIZE = 30000 };
@@ -633,8 +636,8 @@ TEST(budget_when_nothing_waits_is_all_there)
     sim_free(s);
 }
 
-/* Peers that take one byte of a large message and stop hold its block. Shed, they give it back at
- * once, so that the others are served in the very call. */
+/* Peers that read one byte of a large message and stop hold its block. When they are shed, the
+ * block is free at once, so that the other peers are served in the same call. */
 TEST(budget_when_held_by_half_sent_messages_is_given_back_at_once)
 {
     enum { HOLDERS = 16, SIZE = 60000 };
@@ -667,7 +670,7 @@ TEST(budget_when_held_by_half_sent_messages_is_given_back_at_once)
     sim_free(s);
 }
 
-/* What a few bytes of slow peers hold would not help: they are left alone. */
+/* Shedding slow peers that hold only a few bytes would not help: they are left alone. */
 TEST(budget_when_held_by_others_sheds_nobody)
 {
     enum { SIZE = 60000 };
@@ -684,7 +687,7 @@ TEST(budget_when_held_by_others_sheds_nobody)
     sim_stall(slow);
     sim_broadcast(s, wspool_global("all"), "ten bytes.");
     sim_pump(s);
-    for (int i = 0; i < 5 && rc == 0; i++) /* a burst that no flush has taken away yet */
+    for (int i = 0; i < 5 && rc == 0; i++) /* a burst that was not flushed yet */
         rc = wspool_send(s->pool, busy->id, text, SIZE, NULL);
     assert_int_equal(rc, WSPOOL_ERR_FULL);
     assert_int_equal(sim_stats(s).shed, 0);

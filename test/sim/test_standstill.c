@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim/test_standstill.c - nobody is judged before it could be heard: a host that stood still, a reader
- * that is slow but steady, and deadlines that stand still while nothing is read.
+ * sim/test_standstill.c - no peer is ended by a deadline before its input could be read.
+ *
+ * The cases: a host that did nothing for a minute, a peer that reads slowly but steadily, a ping
+ * behind much output, and deadlines that are suspended while nothing is read. In each case a live
+ * peer must stay, and a dead one must still be ended.
  */
 #include "sim.h"
 
 #define SOON (200 * MS)
 
-/* A turn of a host that reads from no more than so many sockets before it ticks. */
+/* One turn of a host that reads from at most `count` sockets before it ticks. */
 static void turn_of(sim *s, size_t from, size_t count)
 {
     for (size_t i = from; i < from + count && i < s->peer_count; i++) {
@@ -23,7 +26,7 @@ static void turn_of(sim *s, size_t from, size_t count)
     assert_int_equal(SIM_IN(wspool_tick(s->pool, s->now)), 0);
 }
 
-/* All are alive, and have said so: it lies in their sockets when the host goes on. */
+/* All peers are alive and have sent input, which lies in the sockets when the host continues. */
 TEST(peers_when_the_host_stood_still_all_live)
 {
     enum { PEERS = 600 };
@@ -34,15 +37,15 @@ TEST(peers_when_the_host_stood_still_all_live)
         sim_start(s);
         for (int i = 0; i < PEERS - 200; i++)
             sim_join(s, i % 2 ? "/all" : "/echo");
-        for (int i = 0; i < 100; i++) /* newcomers, whose requests come a little later */
+        for (int i = 0; i < 100; i++) /* new peers, whose requests come a little later */
             sim_open(s, NULL);
-        for (int i = 0; i < 100; i++) { /* these are amid a message */
+        for (int i = 0; i < 100; i++) { /* these have an unfinished message */
             sim_peer *p = sim_join(s, "/all");
             sim_frame(p, OP_TEXT, "half", 4);
         }
         sim_pump(s);
         sim_pass(s, SEC);
-        /* Now for a minute the host does nothing, and the kernel does its work. */
+        /* For a minute the host does nothing, while the kernel goes on receiving. */
         for (size_t i = 0; i < s->peer_count; i++) {
             sim_peer *p = s->peers[i];
             if (!p->opened) {
@@ -65,7 +68,7 @@ TEST(peers_when_the_host_stood_still_all_live)
     }
 }
 
-/* The one that is dead is found so all the same, a second later at most. */
+/* A dead peer is still found, at most a second later. */
 TEST(dead_peer_when_the_host_stood_still_dies)
 {
     sim *s = sim_default(1);
@@ -82,7 +85,7 @@ TEST(dead_peer_when_the_host_stood_still_dies)
     sim_free(s);
 }
 
-/* What passes for a chance comes once: drops of a message buy no more of them. */
+/* The last chance comes once: further bytes of a message do not extend it. */
 TEST(message_when_it_drips_has_one_last_chance)
 {
     sim *s = sim_new(1);
@@ -101,7 +104,7 @@ TEST(message_when_it_drips_has_one_last_chance)
     sim_free(s);
 }
 
-/* It takes what it is sent, and is slower than the feed: it is heard now and then. */
+/* A peer that reads steadily, but slower than the feed: its input is read now and then. */
 TEST(slow_reader_when_it_takes_steadily_is_heard)
 {
     sim *s = sim_new(1);
@@ -118,13 +121,13 @@ TEST(slow_reader_when_it_takes_steadily_is_heard)
         sim_text(p, "hear me");
         sim_text(p, "and me");
         sim_pass(s, SEC);
-        assert_int_equal(p->heards, 2 * (i - 1)); /* nothing taken: nothing read */
+        assert_int_equal(p->heards, 2 * (i - 1)); /* it took nothing, so nothing was read */
         p->room = 20;
         for (int k = 0; k < 4; k++)
             sim_broadcast(s, wspool_global("all"), "0123456789 0123456789 0123456789");
         sim_pump(s);
         assert_int_equal(p->heards, 2 * i);
-        assert_int_equal(p->reading, 0); /* a read for each time, no more */
+        assert_int_equal(p->reading, 0); /* one read for each time, no more */
         assert_int_equal(p->blocked, 1);
     }
     sim_say_close(p, 1000, NULL);
@@ -137,8 +140,8 @@ TEST(slow_reader_when_it_takes_steadily_is_heard)
     sim_free(s);
 }
 
-/* The ping waits behind much that a slow link takes: its time begins when it has left, and progress
- * is a sign of life. */
+/* The ping waits behind much output on a slow link. Its time begins when it was sent, and
+ * progress of the output is a sign of life. */
 TEST(ping_when_behind_a_slow_link_has_its_time)
 {
     sim *s = sim_new(1);
@@ -152,7 +155,7 @@ TEST(ping_when_behind_a_slow_link_has_its_time)
     assert_int_equal(wspool_send(s->pool, p->id, page, 200000, NULL), 0);
     free(page);
     sim_stall(p);
-    for (int i = 0; i < 100; i++) { /* 2 KB each second */
+    for (int i = 0; i < 100; i++) { /* 2 KB per second */
         sim_pass(s, SEC);
         sim_expect_open(p);
         p->room = 2000;
@@ -191,7 +194,8 @@ TEST(pong_when_output_goes_on_is_awaited_on)
     sim_free(s);
 }
 
-/* The kernel has taken all of it at once: the pong comes as soon as the link can bring the ping. */
+/* The kernel has taken all output at once. The pong can come only after the link has carried the
+ * output and the ping. */
 TEST(ping_when_much_was_sent_before_it_has_longer)
 {
     for (int late = 0; late < 2; late++) {
@@ -211,14 +215,14 @@ TEST(ping_when_much_was_sent_before_it_has_longer)
             sim_pass(s, 100 * MS);
         sim_pass(s, 2 * SEC + 20 * SEC - SOON);
         sim_expect_open(p);
-        if (late) { /* no longer than that: it is dead */
+        if (late) { /* the longer time is over: it is dead */
             sim_pass(s, 2 * SOON);
             sim_expect_end(p, WSPOOL_END_PONG_TIMEOUT);
         } else {
             p->mute_pings = 0;
             sim_frame(p, FIN | OP_PONG, "", 0);
             sim_pass(s, 4 * SEC);
-            p->mute_pings = 1; /* and the next has no longer than usual */
+            p->mute_pings = 1; /* and the next ping has the usual time */
             while (p->reader.pings == 1)
                 sim_pass(s, 100 * MS);
             sim_pass(s, 2 * SEC + SOON);
@@ -228,7 +232,7 @@ TEST(ping_when_much_was_sent_before_it_has_longer)
     }
 }
 
-/* A stall now and then stops the time of a message, and does not begin it anew. */
+/* Repeated stalls of a peer suspend the deadline of its message, and do not restart it. */
 TEST(message_when_its_peer_stalls_now_and_then_has_an_end)
 {
     sim *s = sim_new(1);
@@ -244,7 +248,7 @@ TEST(message_when_its_peer_stalls_now_and_then_has_an_end)
         sim_broadcast(s, wspool_global("all"), "x");
         sim_pass(s, 20 * SEC);
         sim_flow(p);
-        sim_pass(s, 5 * SEC); /* read for a sixth of its time */
+        sim_pass(s, 5 * SEC); /* it is read for a sixth of its time */
     }
     assert_in_range(rounds, 6, 8);
     assert_int_equal(p->reader.close_code, WSPOOL_CLOSE_POLICY);

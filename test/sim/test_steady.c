@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim/test_steady.c - what a broadcast costs once the pool is warm.
+ * sim/test_steady.c - the cost of a broadcast in a pool that has filled its free lists.
  *
- * Proves law 3: a message is encoded once, into bytes that all its receivers share; in the
- * steady state a broadcast neither allocates nor copies per peer; a burst is one vector a peer.
- * And for all the rest of a pool's life: an hour of coming, going and talking allocates nothing.
+ * Proves law 3: a message is encoded once, into bytes that all receivers share. Then a broadcast
+ * neither allocates nor copies per peer, and a burst is one vector per peer. Proves also that an
+ * hour of joins, leaves, messages and ends allocates nothing.
  */
 #include "sim.h"
 
@@ -81,7 +81,7 @@ TEST(burst_when_published_in_one_turn_is_one_vector_of_the_same_bytes)
         sim_peer *p = wspool_user(s->pool, id);
         struct iovec vectors[16];
         assert_true(wants & WSPOOL_WRITE);
-        assert_true(listed == 0 || wspool_slot(id) > last_slot); /* in the order of memory */
+        assert_true(listed == 0 || wspool_slot(id) > last_slot); /* in memory order */
         last_slot = wspool_slot(id);
         assert_int_equal(wspool_peek(s->pool, id, vectors, 16), 1);
         if (listed++ == 0) {
@@ -102,7 +102,7 @@ TEST(burst_when_published_in_one_turn_is_one_vector_of_the_same_bytes)
     sim_free(s);
 }
 
-/* All others have the burst in one vector still, when one of them has more. */
+/* When one peer has a message of its own, the others still have the burst in one vector. */
 TEST(burst_when_one_peer_has_a_message_of_its_own_is_shared_by_all_others)
 {
     sim *s = sim_warm(1);
@@ -137,7 +137,7 @@ TEST(publishing_when_peers_lag_allocates_no_more_than_the_lag)
         sim_pump(s);
     }
     most = s->heap.live_bytes;
-    /* 21 KB of images, shared by a hundred queues */
+    /* 21 KB of encoded frames, shared by a hundred queues */
     assert_true(most - before < 21 * 1024 + 4 * 65536);
     sim_flow_all(s);
     sim_pump(s);
@@ -177,8 +177,8 @@ TEST(echo_when_warm_allocates_nothing)
     sim_free(s);
 }
 
-/* One second: everybody hears something, some say something, some change their channels, one goes,
- * in one of all the ways, and another comes, its head in two pieces. */
+/* One second: every peer gets a message, some send one, some change their channels, one peer
+ * ends in one of all the ways, and another connects with its head in two pieces. */
 static void live_a_second(sim *s, unsigned second)
 {
     static const char head[] = "GET /room/abc?x=1 HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\n";

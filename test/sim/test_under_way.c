@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim/test_under_way.c - wspool_under_way: bytes that the transport keeps, as that of a host with
- * asynchronous writes or TLS does.
+ * sim/test_under_way.c - wspool_under_way: bytes that the transport keeps, as with asynchronous
+ * writes or TLS.
+ *
+ * These bytes must stay where they are and come first at the next peek, whatever is queued
+ * meanwhile. The tests also check what wspool_next reports until the ack, and the deadline of
+ * blocked output.
  */
 #include "sim.h"
 
-/* Peeks everything, and says that it is under way; how many bytes. */
+/* Peeks all output, and reports it as under way. Returns the number of bytes. */
 static size_t send_off(sim_peer *p, struct iovec *vectors)
 {
     sim *s = p->sim;
@@ -17,7 +21,7 @@ static size_t send_off(sim_peer *p, struct iovec *vectors)
     return total;
 }
 
-/* What the pool wants of its only peer; 0: nothing new. */
+/* Returns what the pool wants of its only peer; 0: nothing new. */
 static unsigned wanted(sim *s)
 {
     wspool_id id;
@@ -46,11 +50,11 @@ TEST(bytes_when_under_way_stay_whatever_the_policy)
     sim_broadcast(s, wspool_global("all"), "message 0");
     sim_broadcast(s, wspool_global("all"), "message 1");
     assert_int_equal(send_off(p, v), 22);
-    /* As TLS: would block, and wants the same bytes again. */
+    /* As TLS does: it would block, and needs the same bytes again. */
     assert_int_equal(SIM_IN(wspool_ack(s->pool, p->id, 0, s->now)), 0);
     for (int i = 0; i < 20; i++)
         sim_broadcast(s, wspool_global("all"), "later");
-    assert_int_equal(wanted(s), 0); /* no READ either: the transport is full */
+    assert_int_equal(wanted(s), 0); /* READ is not wanted either: the transport is full */
     sim_ping(p, "x");
     assert_int_equal(SIM_IN(wspool_feed(s->pool, p->id, p->in.data, p->in.len, s->now)), 0);
     s->fed += p->in.len;
@@ -63,7 +67,7 @@ TEST(bytes_when_under_way_stay_whatever_the_policy)
     assert_int_equal(again[0].iov_len, 22);
     assert_int_equal(SIM_IN(wspool_ack(s->pool, p->id, 22, s->now)), 0);
     assert_int_equal(wanted(s), WSPOOL_READ | WSPOOL_WRITE);
-    s->acked += 22; /* which this test has written in place of the sim */
+    s->acked += 22; /* the test wrote them in place of the sim */
     sim_free(s);
 }
 
@@ -78,10 +82,10 @@ TEST(peer_when_its_bytes_are_under_way_is_read_and_not_written_to)
     sim_broadcast(s, wspool_global("all"), "two");
     assert_int_equal(SIM_IN(wspool_writable(s->pool, p->id, s->now)), 0);
     assert_int_equal(wanted(s) & WSPOOL_WRITE, 0);   /* one write at a time, until the ack */
-    sim_broadcast(s, wspool_global("all"), "three"); /* half a queue: it is looked at */
+    sim_broadcast(s, wspool_global("all"), "three"); /* half of the queue: the peer is checked */
     wspool_id id;
     unsigned wants;
-    assert_int_equal(SIM_IN(wspool_next(s->pool, &id, &wants)), 0); /* READ is as it was */
+    assert_int_equal(SIM_IN(wspool_next(s->pool, &id, &wants)), 0); /* READ has not changed */
     assert_int_equal(SIM_IN(wspool_ack(s->pool, p->id, n, s->now)), 0);
     assert_int_equal(wanted(s), WSPOOL_READ | WSPOOL_WRITE);
     n = send_off(p, v);
@@ -100,7 +104,7 @@ TEST(bytes_when_under_way_for_too_long_end_the_peer)
         sim_broadcast(s, wspool_global("all"), "one");
         (void)send_off(p, v);
         s->now += SEC;
-        if (way == 1) { /* a byte of progress begins the time anew */
+        if (way == 1) { /* a byte of progress restarts the time */
             assert_int_equal(SIM_IN(wspool_ack(s->pool, p->id, 1, s->now)), 0);
             s->acked++;
             (void)send_off(p, v);
@@ -111,7 +115,7 @@ TEST(bytes_when_under_way_for_too_long_end_the_peer)
             assert_int_equal(SIM_IN(wspool_tick(s->pool, s->now)), 0);
             assert_int_equal(wanted(s) & WSPOOL_CLOSE, 0);
         }
-        for (int i = 0; i < 2; i++) { /* the second is behind its last chance */
+        for (int i = 0; i < 2; i++) { /* in the second round its last chance is over */
             s->now += 150 * MS;
             assert_int_equal(SIM_IN(wspool_tick(s->pool, s->now)), 0);
         }

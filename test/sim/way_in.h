@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim/way_in.h - what the tests of the way in share: requests, all that can be wrong with one, and
- * a pool that asks for tokens.
+ * sim/way_in.h - shared by the tests of the handshake: valid requests, a table with each fault that
+ * a request can have, and a pool that asks for tokens.
  */
 #ifndef WSPOOL_TEST_SIM_WAY_IN_H
 #define WSPOOL_TEST_SIM_WAY_IN_H
@@ -10,10 +10,11 @@
 
 #define REFUSED(s, name) (sim_stats(s).refused[WSPOOL_REFUSED_##name])
 
-/* What one peer on its way in holds: its record, its head and 2 KiB, and a share of tables. */
+/* Memory of a peer in its handshake: its record, its HTTP head with 2 KiB, and a share of the
+ * tables. */
 #define RECORD (192 + 40)
 
-/* A request with its frame behind it, in one piece. */
+/* Returns a request with a frame behind it, in one piece. */
 static inline blob whole_request(const char *target, const char *text)
 {
     blob bytes = {0};
@@ -61,9 +62,10 @@ static const refusal_case refusals[] = {
              "dGhlIHNhbXBsZSBub25jZQ=="},
      400,
      "bad_key"},
-    {{.key = "dGhlIHNhbXBsZSBub25jZR=="}, 400, "bad_key"}, /* tail bits that are not zero */
+    /* the unused bits at its end are not zero */
+    {{.key = "dGhlIHNhbXBsZSBub25jZR=="}, 400, "bad_key"},
     {{.key = "dGhlIHNhbXBsZS!ub25jZQ=="}, 400, "bad_key"},
-    {{.extra = "Sec-WebSocket-Key: " CLIENT_KEY "\r\n"}, 400, NULL}, /* two of them */
+    {{.extra = "Sec-WebSocket-Key: " CLIENT_KEY "\r\n"}, 400, NULL}, /* the header twice */
     {{.host = CLIENT_LEFT_OUT}, 400, "bad_host"},
     {{.extra = "Host: other.example\r\n"}, 400, NULL},
     {{.extra = "Content-Length: 5\r\n"}, 400, "unexpected_body"},
@@ -82,7 +84,7 @@ static const refusal_case refusals[] = {
     {{.origin = "pool.example"}, 403, "origin"},
     {{.origin = "https://pool.example/path"}, 403, "origin"},
     {{.origin = "https://user@pool.example"}, 403, "origin"},
-    {{.extra = "Cookie: a=b\r\n"}, 403, "origin"}, /* a browser's, without an Origin */
+    {{.extra = "Cookie: a=b\r\n"}, 403, "origin"}, /* a browser's request without an Origin */
 };
 
 static inline sim *sim_with_token(enum wspool_verdict_kind kind)
