@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""The laws about the source and what is made of it: 1, 2 and 11. The others are in
-laws/test_laws.c. Run from the top folder, or from a copy of it, after make."""
+"""laws/t_laws_static.py - laws 1, 2 and 11, which are about the source and the built objects.
+
+Reads the symbols of the objects, the dynamic section of the library, the .pc file and the lists in
+the public headers. The other laws are in laws/test_laws.c. Run it in the top folder of the source
+tree, or of a copy of it, after make."""
 import os
 import re
 import sys
@@ -22,9 +25,9 @@ def without_comments(path):
 
 
 def law_1_no_io():
-    """The core opens nothing, starts no thread, reads no clock and no environment, keeps no
-    global: all that it calls is plain C, nettle and wslay's frame layer. Only lib/os/ calls the
-    system, and only for the hooks that a host did not give."""
+    """The core opens no file, starts no thread, reads no clock and no environment, and has no
+    mutable global. It calls only plain C, nettle and wslay's frame layer. Only lib/os/ makes
+    system calls, and only for the hooks that the host did not set."""
     made = objects.core()
     if len(made) < 20:
         yield "build/release/lib is not there: run make first"
@@ -37,7 +40,7 @@ def law_1_no_io():
 
 
 def law_2_two_dependencies():
-    """The library links wslay, nettle and libc. One file knows the first."""
+    """The library links wslay, nettle and libc. Only decoder.c includes wslay."""
     dynamic = objects.text("readelf", "-d", "build/libwspool.so")
     needed = re.findall(r"\(NEEDED\).*\[(.+?)\.so", dynamic)
     for name in sorted(set(needed) - {"libwslay", "libnettle", "libc"}):
@@ -52,14 +55,14 @@ def law_2_two_dependencies():
             yield f"{path} includes wslay"
 
 
-# The lists, each in one public header: X(name, ...).
+# The lists, and the public header that defines each: X(name, ...).
 LISTS = {"ERRORS": "error.h", "CLOSE_CODES": "close.h", "ENDS": "close.h",
          "REFUSALS": "handshake.h", "STAGES": "handshake.h", "COUNTERS": "stats.h",
          "GAUGES_OR_DERIVED": "stats.h"}
 
 
 def rows(name):
-    """[[fields of a row]] of the list WSPOOL_name. A row that is X(...) or DERIVED(...)."""
+    """Returns [[fields of a row]] of the list WSPOOL_name. A row is X(...) or DERIVED(...)."""
     text = without_comments(Path("include/wspool", LISTS[name]))
     body = re.search(rf"#define WSPOOL_{name}\(X[^)]*\)\s*\\\n((?:.*\\\n)*.*\n)", text).group(1)
     return [[field.strip().strip('"') for field in re.split(r',\s*(?=[-"\w])', row)]
@@ -67,8 +70,8 @@ def rows(name):
 
 
 def law_11_said_once():
-    """One place for each fact: the lists in the public headers are the only ones that say a number
-    or a text, no row stands there for nothing, and each function is declared once."""
+    """Each fact is stated in one place: a number or a text of the lists in the public headers
+    appears nowhere else, each row is used, and each function is declared once."""
     code = {p: without_comments(p) for p in core_sources()}
     everything = "\n".join(code.values())
     tables = {name: rows(name) for name in LISTS}
@@ -77,20 +80,20 @@ def law_11_said_once():
         if len(names) < 5 or len(names) != len(set(names)):
             yield f"WSPOOL_{name}: {names}"
 
-    # A text of a list in quotes, or a number of one, is a second place.
+    # A quoted text, or a number, that is in a list must not be in the source.
     texts = {row[2] for name in ("ERRORS", "CLOSE_CODES", "ENDS", "REFUSALS")
              for row in tables[name]}
     numbers = {row[1] for name in ("ERRORS", "CLOSE_CODES") for row in tables[name]}
     for path, text in code.items():
         said = set(re.findall(r'"((?:[^"\\\n]|\\.)*)"', text))
         if path.name == "log.c":
-            said.discard("drain")  # there it is the name of an event
+            said.discard("drain")  # in log.c it is the name of an event
         for again in sorted(said & texts):
             yield f'{path} says "{again}", which stands in a list'
         for again in sorted(set(re.findall(r"-?\b\d{3,4}\b", text)) & numbers):
             yield f"{path} says {again}, which stands in a list"
 
-    # Every error and every end can happen, every number is counted.
+    # Every error and every end is used, every counter is counted.
     for prefix, name in (("ERR", "ERRORS"), ("END", "ENDS")):
         for row in tables[name]:
             if not re.search(rf"\bWSPOOL_{prefix}_{row[0]}\b", everything):

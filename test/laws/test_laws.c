@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * laws/test_laws.c - the laws of the house (lib/README.md), one test each, short enough to be
- * read as what the law means. Laws 1 and 2, and half of 11, are about the source: they are in
- * laws/t_laws_static.py.
- * What each says at length is proved in test/unit, test/sim and test/oom.
+ * laws/test_laws.c - the laws of the library (lib/README.md), one test for each.
+ *
+ * Each test is short enough to be read as the meaning of its law. It builds a whole pool with
+ * sim/sim.h. Laws 1 and 2 and a half of law 11 are about the source: laws/t_laws_static.py has
+ * them. The details of each law are proved in test/unit, test/sim and test/oom.
  */
 #include "../sim/sim.h"
 
-/* The bytes that a peer would be sent now. */
+/* Returns the number of bytes that the peer would be sent now. */
 static size_t shown(const sim_peer *p, struct iovec *first)
 {
     struct iovec vectors[16];
@@ -17,12 +18,12 @@ static size_t shown(const sim_peer *p, struct iovec *first)
         total += vectors[i].iov_len;
     }
     *first = vectors[0];
-    return n == 1 ? total : 0; /* it has to be one piece */
+    return n == 1 ? total : 0; /* it must be one vector */
 }
 
 /* --------------------------------------------------------------------------- 3
- * A message is encoded once, however many peers get it. Messages that are published one behind
- * the other are joined without a copy. In the steady state nothing is allocated.
+ * A message is encoded once, however many peers get it. Consecutive messages are joined without a
+ * copy. In the steady state nothing is allocated.
  */
 TEST(law_3_encode_once_into_runs)
 {
@@ -39,7 +40,7 @@ TEST(law_3_encode_once_into_runs)
     assert_int_equal(after.encoded - before.encoded, 1);
     assert_int_equal(after.encoded_bytes - before.encoded_bytes, 2 + 5);
     assert_int_equal(shown(s->peers[0], &one), 2 + 5);
-    for (size_t i = 0; i < READERS; i++) { /* they are all shown the very same bytes */
+    for (size_t i = 0; i < READERS; i++) { /* all of them get the very same bytes */
         assert_int_equal(shown(s->peers[i], &same), 2 + 5);
         assert_ptr_equal(same.iov_base, one.iov_base);
     }
@@ -51,7 +52,8 @@ TEST(law_3_encode_once_into_runs)
     for (size_t i = 0; i < READERS; i++) { /* a burst is one write */
         assert_int_equal(shown(s->peers[i], &same), BURST * (2 + 5));
     }
-    for (int i = 0; i < BURST; i++) { /* ... and two, when it goes on while that is written */
+    /* and two writes, when it goes on while the first is under way */
+    for (int i = 0; i < BURST; i++) {
         assert_int_equal(sim_broadcast(s, wspool_global("all"), "hello"), READERS);
     }
     struct iovec two[3];
@@ -70,8 +72,8 @@ TEST(law_3_encode_once_into_runs)
 }
 
 /* --------------------------------------------------------------------------- 4
- * A peer that says nothing costs its record of 192 bytes and nothing else, also when it has said
- * and heard much before.
+ * An idle peer costs its record of 192 bytes and nothing else, also when it has sent and received
+ * many messages before.
  */
 static size_t idle_cost(sim *s, size_t peers, int talk)
 {
@@ -96,7 +98,7 @@ TEST(law_4_idle_is_nearly_free)
         sim_start(s);
         size_t some = idle_cost(s, MANY, talk);
         size_t more = idle_cost(s, MANY, talk);
-        /* Records, the edges of the chunks that they lie in, and two bits each. */
+        /* Records, the ends of the chunks in which they lie, and two bits each. */
         assert_true(more - some >= MANY * (size_t)128); /* the heap does count */
         assert_true(more - some <= MANY * (size_t)(192 + 1));
         sim_free(s);
@@ -104,7 +106,7 @@ TEST(law_4_idle_is_nearly_free)
 }
 
 /* --------------------------------------------------------------------------- 5
- * Every queue has a limit, every wait a deadline, every nuisance a budget. Each has a name, a
+ * Every queue has a limit, every wait a deadline, every kind of abuse a budget. Each has a name, a
  * counter, and a reason that the host and the peer are told.
  */
 static void stand_still(sim_peer *p)
@@ -161,12 +163,12 @@ static void ignore_the_close(sim_peer *p)
 
 static const struct limit {
     const char *name;
-    size_t place; /* of the limit in the configuration */
+    size_t place; /* offset of the limit in the configuration */
     size_t size;
-    uint64_t value; /* a small one */
+    uint64_t value; /* a small value */
     void (*abuse)(sim_peer *p);
     enum wspool_end end;
-    int code; /* that the peer is told; 0: it can't be, or doesn't listen */
+    int code; /* close code that the peer gets; 0: it gets none, or does not read */
 } limits[] = {
 #define LIMIT(field, value, abuse, end, code)                                                      \
     {                                                                                              \
@@ -214,7 +216,7 @@ TEST(law_5_bounded)
     }
 }
 
-/* The same on the way in: there the reason is an HTTP answer. */
+/* The same in the handshake: there the reason is an HTTP response. */
 TEST(law_5_bounded_on_the_way_in)
 {
     static const client_request good = {0};
@@ -237,7 +239,7 @@ TEST(law_5_bounded_on_the_way_in)
     sim_peer *late = sim_open(s, &why);
     sim_write(late, "GET", 3);
     sim_open(s, &why);
-    assert_null(sim_open(s, &why)); /* two are on their way in */
+    assert_null(sim_open(s, &why)); /* two peers are in the handshake */
     assert_int_equal(why, WSPOOL_ERR_FULL);
     sim_pass(s, 3 * SEC);
     sim_expect_refusal(late, 408, "handshake_timeout");
@@ -253,9 +255,9 @@ TEST(law_5_bounded_on_the_way_in)
 }
 
 /* --------------------------------------------------------------------------- 6
- * A peer that can't take a byte now is slow, and its channel's policy decides. A peer whose
- * transport failed or whose deadline passed is dead: it leaves every channel at once, and the
- * host hears of it exactly once, with a reason.
+ * A peer that can't take a byte now is slow, and the policy of its channel decides. A peer whose
+ * transport failed or whose deadline passed is dead: it leaves every channel at once, and the host
+ * is told exactly once, with a reason.
  */
 TEST(law_6_full_is_not_dead)
 {
@@ -272,7 +274,7 @@ TEST(law_6_full_is_not_dead)
             sim_broadcast(s, wspool_global("all"), text);
             sim_pump(s);
         }
-        assert_int_equal(quick->reader.messages, 6); /* nobody else suffers */
+        assert_int_equal(quick->reader.messages, 6); /* no other peer is affected */
         sim_flow(slow);
         sim_pump(s);
         if (policy == WSPOOL_SLOW_CLOSE) {
@@ -281,7 +283,7 @@ TEST(law_6_full_is_not_dead)
             sim_expect_open(slow);
             assert_int_equal(slow->dropped, 3); /* and the host was told */
             assert_int_equal(slow->reader.messages, 3);
-            /* What was half sent when it stood still is never taken back. */
+            /* A message that was half sent when the peer stalled is never dropped. */
             sim_expect_message(slow, 2, policy == WSPOOL_SLOW_DROP_OLDEST ? "5" : "2");
             sim_broadcast(s, wspool_global("all"), "it goes on");
             sim_pump(s);
@@ -307,7 +309,7 @@ TEST(law_6_dead_is_gone_at_once)
         assert_int_equal(wspool_member_count(s->pool, wspool_global("all")), 0);
         assert_int_equal(wspool_member_count(s->pool, wspool_topic("other")), 0);
         assert_int_equal(s->counts[SIM_CLOSED], 1);
-        (void)wspool_gone(s->pool, p->id, WSPOOL_GONE_FAILED, s->now); /* said again */
+        (void)wspool_gone(s->pool, p->id, WSPOOL_GONE_FAILED, s->now); /* a second report */
         (void)wspool_close(s->pool, p->id, 1000, NULL, 0);
         sim_pump(s);
         assert_int_equal(s->counts[SIM_CLOSED], 1);
@@ -319,9 +321,9 @@ TEST(law_6_dead_is_gone_at_once)
 }
 
 /* --------------------------------------------------------------------------- 7
- * What was not delivered is counted by reason, and the books balance: for each peer, what was
- * published to it is what it got, what was dropped, and what it lost when it ended. (sim_pump
- * compares the pool's own books behind each turn.)
+ * What was not delivered is counted by reason, and the counters balance: for each peer, what was
+ * published to it is what it received, what was dropped, and what it lost when it ended. (sim_pump
+ * checks the pool's own counters after each turn.)
  */
 TEST(law_7_nothing_is_lost_in_silence)
 {
@@ -377,18 +379,19 @@ TEST(law_7_nothing_is_lost_in_silence)
         for (size_t i = 0; i < s->peer_count; i++) {
             const sim_peer *p = s->peers[i];
             uint64_t lost = p->ended ? p->closed.messages_lost : 0;
-            uint64_t refused = p->ended && p->closed.why == WSPOOL_END_SLOW; /* the one too many */
+            /* the message that was one too many */
+            uint64_t refused = p->ended && p->closed.why == WSPOOL_END_SLOW;
             assert_int_equal(published[i], p->reader.messages + p->dropped + lost + refused);
             missing += p->dropped + lost + refused;
         }
-        assert_true(missing > 50); /* or this would prove nothing */
+        assert_true(missing > 50); /* otherwise this would prove nothing */
         sim_free(s);
     }
 }
 
 /* --------------------------------------------------------------------------- 8
- * From any hook the host may close, subscribe, unsubscribe, publish. What can't be done there is
- * an error, never a crash. A stale id is WSPOOL_ERR_GONE.
+ * In any hook the host may close, subscribe, unsubscribe and publish. A call that is not possible
+ * there returns an error and never crashes. A stale id is WSPOOL_ERR_GONE.
  */
 static void do_everything(sim *s, const sim_event *event)
 {
@@ -413,7 +416,7 @@ static void do_everything(sim *s, const sim_event *event)
         int closed = wspool_close(s->pool, id, 4000, "from a hook", 0);
         assert_true(closed == 0 || closed == WSPOOL_ERR_STATE || closed == WSPOOL_ERR_GONE);
     }
-    if (event->peer) { /* and the very peer of which the hook tells is over */
+    if (event->peer) { /* and the peer that the hook reports about ends */
         event->peer->told = 1;
         assert_int_equal(wspool_gone(s->pool, event->id, WSPOOL_GONE_FAILED, s->now), 0);
     }
@@ -433,7 +436,7 @@ TEST(law_8_closing_is_safe_anywhere)
         s->config.slow = WSPOOL_SLOW_DROP_OLDEST;
         s->config.queue_messages = 2;
         sim_start(s);
-        /* A life in which every hook is called ... */
+        /* A scenario in which every hook is called. */
         s->verdict.kind = WSPOOL_PENDING;
         if (what == SIM_VERDICT) {
             s->react = do_everything;
@@ -447,7 +450,7 @@ TEST(law_8_closing_is_safe_anywhere)
         sim_pump(s);
         q = sim_connect(s, &request);
         sim_pump(s);
-        /* ... and in one of them everything is done to everybody. */
+        /* In each of them all calls are made on all peers. */
         s->react = do_everything;
         s->test = &what;
         sim_connect(s, &request);
@@ -495,19 +498,19 @@ TEST(law_8_a_stale_id_is_gone)
 }
 
 /* --------------------------------------------------------------------------- 9
- * A check that can't answer is a no.
+ * A check that can't decide refuses.
  */
 #define TOKEN "/echo?token=t"
 #define TWO_TOKENS "Authorization: Bearer a\r\nAuthorization: Bearer b\r\n"
 
 static const struct doubt {
     const char *what;
-    client_request request; /* the rest as a good client has it */
+    client_request request; /* the other members are those of a correct client */
     const char *word;
     int status;
-    int verdict; /* what the token hook answers; -1: it is not there */
-    int full;    /* what the capacity hook answers */
-    int silence; /* nobody answers any more */
+    int verdict; /* what the token hook returns; -1: there is no token hook */
+    int full;    /* what the capacity hook returns */
+    int silence; /* nothing answers any more */
 } doubts[] = {
     {"a verdict left as it was", {.target = TOKEN}, "invalid", 401, WSPOOL_REFUSE, 0, 0},
     {"a verdict that nobody knows", {.target = TOKEN}, "invalid", 401, 77, 0, 0},
@@ -579,7 +582,7 @@ static void echo(sim *s, const sim_event *event)
     }
 }
 
-/* An eventful day: what the hooks said, and what each peer was sent. */
+/* Runs a scenario with many events. Appends all hook calls and all bytes sent to `story`. */
 static void live(uint64_t seed, uint64_t entropy, blob *story)
 {
     sim *s = sim_new(seed);
@@ -633,7 +636,7 @@ TEST(law_10_replayable)
         assert_true(first.len > 5000);
         assert_int_equal(first.len, again.len);
         assert_memory_equal(first.data, again.data, first.len);
-        /* Entropy does have a say: in when pings are sent. */
+        /* Entropy does have an effect: on the times of pings. */
         assert_true(first.len != other.len || memcmp(first.data, other.data, first.len) != 0);
         blob_free(&first);
         blob_free(&again);
@@ -642,8 +645,9 @@ TEST(law_10_replayable)
 }
 
 /* -------------------------------------------------------------------------- 11
- * One place for each fact, here seen from outside: every row of the public lists is told, in the
- * words of the list. (That nobody else says it: laws/t_laws_static.py.)
+ * Each fact is stated in one place. This test checks it from outside: every row of the public lists
+ * is reported, with the text of the list. (laws/t_laws_static.py checks that no other file states
+ * it.)
  */
 TEST(law_11_said_once)
 {
