@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hostile/hostile.h - what the tests of hostile peers share: what all of them together hold.
+ * hostile/hostile.h - shared by the tests of hostile peers: measures the memory that all peers hold
+ * together, and holds it to a bound.
  *
- * Bounds are in bytes and messages, never in time. What each trap and each advisory class of the
- * design is tested by stands in the list hostile/TRAPS.
+ * Bounds are in bytes and messages, never in elapsed time. The list hostile/TRAPS says which tests
+ * cover each trap and each class of advisories.
  */
 #ifndef WSPOOL_TEST_HOSTILE_H
 #define WSPOOL_TEST_HOSTILE_H
 
 #include "../sim/sim.h"
 
-/* A peer's record and its share of tables; a table that grows is there twice for a moment. */
+/* A peer's record and its share of the tables. A table that grows exists twice for a moment. */
 #define HOSTILE_RECORD (192 + 40)
 #define HOSTILE_TABLES 65536
 
-/* Of the pool's heap and, where that can be counted, of wslay's. */
+/* Returns the bytes of the pool's heap and, where it can be counted, of wslay's. */
 static inline size_t hostile_held(const sim *s)
 {
     return s->heap.live_bytes + (size_t)sim_c.live_bytes;
@@ -40,7 +41,7 @@ static inline void hostile_expect(const sim *s, hostile_bound b, size_t most)
                  most);
 }
 
-/* A pool for many, that keeps no record of what it heard. */
+/* Makes a pool for many peers that keeps no record of its messages. */
 static inline sim *hostile_sim(uint64_t seed, uint32_t peers)
 {
     sim *s = sim_new(seed);

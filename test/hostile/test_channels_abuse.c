@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * hostile/test_channels_abuse.c - peers that subscribe to whatever they can name: floods, names
- * that come and go, names of every byte value, names made to collide.
+ * that come and go, names of every byte value, and names that were made to collide.
  *
- * The host of these tests does what a peer says, with no check of its own: only the library's
- * bounds are there. (The companion's are in test/json.)
+ * The host of these tests does what a peer asks and checks nothing, so that only the bounds of the
+ * library hold. (The companion's bounds are tested in test/json.)
  */
 #include "hostile.h"
 
@@ -45,7 +45,8 @@ static void say(sim_peer *p, char sign, const void *name, size_t len)
     sim_frame(p, FIN | OP_BINARY, text, len + 1);
 }
 
-/* Phoenix CVE-2026-56811. 255 bytes a name, 16 for a seat, twice, and what a channel is. */
+/* Phoenix CVE-2026-56811. Bytes per name: 255 for the name, twice 16 for a membership, and a
+ * channel. */
 #define PER_NAME 512
 
 TEST(subscriptions_by_the_thousand_end_at_channels_per_peer)
@@ -98,7 +99,8 @@ TEST(names_that_come_and_go_leave_nothing_behind)
     sim_free(s);
 }
 
-/* Every byte value, alone and at each end of a name; NUL too. No two are one. */
+/* Every byte value, alone and at each end of a name, also NUL. No two names are the same
+ * channel. */
 TEST(names_of_every_byte_value_are_channels_of_their_own)
 {
     sim *s = hostile_sim(1, 1000);
@@ -128,7 +130,7 @@ TEST(names_of_every_byte_value_are_channels_of_their_own)
     for (unsigned c = 0; c < 256; c++) {
         uint8_t name[2] = {(uint8_t)c, (uint8_t)c};
         assert_int_equal(wspool_member_count(s->pool, wspool_channel_of(WSPOOL_TOPIC, name, 1)), 1);
-        /* {0xff, c}, {'a', c} and {c, c} meet where they are the same bytes */
+        /* {0xff, c}, {'a', c} and {c, c} are the same name for some c. */
         assert_int_equal(wspool_member_count(s->pool, wspool_channel_of(WSPOOL_TOPIC, name, 2)),
                          c == 'a' || c == 0xff ? 2 : 1);
         assert_int_equal(wspool_member_count(s->pool, wspool_channel_of(WSPOOL_ITEM, name, 1)), 0);
@@ -136,7 +138,7 @@ TEST(names_of_every_byte_value_are_channels_of_their_own)
     sim_free(s);
 }
 
-/* By a path: percent-encoded, each byte but the slash. */
+/* Through a path: percent-encoded, each byte except the slash. */
 TEST(names_of_every_byte_value_come_in_by_the_path)
 {
     sim *s = hostile_sim(1, 1000);
@@ -163,7 +165,7 @@ TEST(names_of_every_byte_value_come_in_by_the_path)
 #define NAMES 500
 #define BITS 10
 
-/* Names whose hashes end in the same bits under this key. */
+/* Makes names whose hashes end in the same bits under this key. */
 static void make_collisions(char names[NAMES][16], const struct wsp_siphash_key *key)
 {
     unsigned found = 0;
@@ -193,7 +195,7 @@ static size_t chain_of(const struct wsp_siphash_key *guess)
     static char names[NAMES][16];
     sim *s = obeying();
     size_t longest;
-    if (guess == NULL) /* the one that nobody can know */
+    if (guess == NULL) /* the key that a peer can't know */
         guess = &s->pool->registry.channels.seed;
     make_collisions(names, guess);
     for (size_t i = 0; i < NAMES; i++) {
@@ -214,6 +216,6 @@ TEST(names_that_collide_under_a_guessed_key_do_not_in_the_pool)
         {0, 0}, {1, 2}, {UINT64_C(0x0706050403020100), UINT64_C(0x0f0e0d0c0b0a0908)}};
     for (size_t i = 0; i < sizeof guesses / sizeof *guesses; i++)
         assert_in_range(chain_of(&guesses[i]), 1, 10);
-    /* and the test would see it */
+    /* The test does detect collisions when they happen. */
     assert_true(chain_of(NULL) >= NAMES / 2);
 }

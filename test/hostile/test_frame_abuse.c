@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * hostile/test_frame_abuse.c - frames that cost the sender next to nothing: fragments without end,
- * lengths without bytes, pings without reading. What they may cost us, and what the peer may send
- * before it is closed.
+ * lengths without bytes, pings without reading.
+ *
+ * Each test bounds the memory that many such peers hold together, and the number of frames that a
+ * peer may send before it is closed.
  */
 #include "hostile.h"
 
 #define PEERS (sim_slow() ? 40 : 400)
-#define BURST 10000 /* the nuisance budget's default */
+#define BURST 10000 /* the default of the abuse budget */
 
 /* ---------------------------------------------------------------- fragments */
 
@@ -45,7 +47,7 @@ TEST(fragments_of_one_byte_without_end_spend_the_budget)
     fragments_that_never_end(1);
 }
 
-/* T2, T3: without a budget the message's limit still holds, over all its fragments. */
+/* T2, T3: without an abuse budget the limit of a message still holds, over all its fragments. */
 TEST(fragments_without_a_budget_end_at_the_message_limit)
 {
     sim *s = sim_new(1);
@@ -77,7 +79,8 @@ static void put_announcement(sim_peer *p, unsigned first, uint64_t length)
     client_put_head(&p->in, &frame);
 }
 
-/* T1, T21: 2^62 and its like, by many: refused with the head, and nothing is kept for them. */
+/* T1, T21: many peers announce 2^62 bytes and the like. Each is refused at its frame header, and
+ * nothing is kept. */
 TEST(announcement_beyond_the_limit_is_refused_by_its_head)
 {
     static const uint64_t lengths[] = {UINT64_C(1) << 62, (UINT64_C(1) << 63) - 1,
@@ -100,11 +103,11 @@ TEST(announcement_beyond_the_limit_is_refused_by_its_head)
             int wrong = lengths[k] >> 63 != 0;
             assert_int_equal(s->peers[i]->reader.close_code, wrong ? 1002 : 1009);
         }
-        /* What awaits their Close: a place for it, no context, no buffer. */
+        /* Peers whose Close is awaited hold the state for it, but no context and no buffer. */
         hostile_expect(s, bound, (size_t)PEERS * 512 + HOSTILE_TABLES);
         if (sim_libc_counts())
             assert_true(sim_c.live < 40);
-        for (size_t i = 0; i < s->peer_count; i++) /* and what they announced is not awaited */
+        for (size_t i = 0; i < s->peer_count; i++) /* and the announced bytes are not awaited */
             sim_write(s->peers[i], "payload, for ever", 17);
         sim_pump(s);
         hostile_expect(s, bound, (size_t)PEERS * 512 + HOSTILE_TABLES);
@@ -114,7 +117,8 @@ TEST(announcement_beyond_the_limit_is_refused_by_its_head)
     }
 }
 
-/* T1, T13: the largest lawful length and one byte of it, by many: a context each, and the byte. */
+/* T1, T13: many peers send the largest valid length and one byte of it. Each holds a context and
+ * that byte. */
 TEST(announcement_within_the_limit_costs_what_has_come)
 {
     sim *s = hostile_sim(1, 1000);
@@ -132,7 +136,7 @@ TEST(announcement_within_the_limit_costs_what_has_come)
         sim_write(s->peers[i], "x", 1);
     sim_pump(s);
     hostile_expect(s, bound, (size_t)PEERS * (4400 + 400 + 256) + HOSTILE_TABLES);
-    sim_pass(s, 37 * SEC); /* message_time, whatever they announced, and closing_time */
+    sim_pass(s, 37 * SEC); /* message_time, whatever was announced, and closing_time */
     assert_int_equal(sim_stats(s).ended[WSPOOL_END_MESSAGE_TIMEOUT], PEERS);
     hostile_expect(s, bound, 524288);
     sim_free(s);
@@ -140,8 +144,8 @@ TEST(announcement_within_the_limit_costs_what_has_come)
 
 /* ----------------------------------------------------------------- controls */
 
-/* libsoup CVE-2026-15711; T19: a control frame over 125 bytes: 1002, and nothing is allocated for
- * it but the Close and what looks for the peer's own. */
+/* libsoup CVE-2026-15711; T19: a control frame over 125 bytes gets 1002. Nothing is allocated
+ * for it except the Close and the decoder that looks for the peer's own Close. */
 TEST(control_frame_over_125_is_1002_and_allocates_nothing)
 {
     static const unsigned ops[] = {OP_PING, OP_PONG, OP_CLOSE};
@@ -166,13 +170,13 @@ TEST(control_frame_over_125_is_1002_and_allocates_nothing)
     }
 }
 
-/* T4; curl CVE-2026-11586, ws 8.23.0: pings by many who read nothing. */
+/* T4; curl CVE-2026-11586, ws 8.23.0: many peers send pings and read nothing. */
 TEST(ping_flood_by_many_who_do_not_read_holds_one_lane_each)
 {
     sim *s = hostile_sim(1, 1000);
     size_t peers = (size_t)PEERS / 4;
     hostile_bound bound;
-    s->config.nuisance_burst = 0; /* the bound does not come from the budget */
+    s->config.nuisance_burst = 0; /* the bound does not come from the abuse budget */
     sim_start(s);
     for (size_t i = 0; i < peers; i++)
         sim_connect_to(s, "/echo");
@@ -189,18 +193,18 @@ TEST(ping_flood_by_many_who_do_not_read_holds_one_lane_each)
         hostile_expect(s, bound, peers * 2112 + HOSTILE_TABLES);
     }
     for (size_t i = 0; i < peers; i++)
-        assert_int_equal(s->peers[i]->reading, 0); /* T4: stop reading while output is blocked */
+        assert_int_equal(s->peers[i]->reading, 0); /* T4: output is blocked: do not read */
     assert_true(sim_stats(s).pongs_dropped > peers * 100);
     sim_flow_all(s);
     sim_pump(s);
     for (size_t i = 0; i < peers; i++) /* the last ping is answered */
         assert_true(s->peers[i]->reader.pongs > 0 && s->peers[i]->reader.pongs < 500);
     sim_pump(s);
-    hostile_expect(s, bound, 64 * 2112 + HOSTILE_TABLES); /* what the pool keeps at hand */
+    hostile_expect(s, bound, 64 * 2112 + HOSTILE_TABLES); /* what the pool keeps for reuse */
     sim_free(s);
 }
 
-/* Pongs that nobody asked for, and pings: one budget, each peer its own, refilled by time. */
+/* Unsolicited pongs and pings draw from one budget. Each peer has its own, and time refills it. */
 TEST(budget_of_nuisance_is_one_for_all_kinds_and_each_peers_own)
 {
     sim *s = sim_new(1);
@@ -222,7 +226,7 @@ TEST(budget_of_nuisance_is_one_for_all_kinds_and_each_peers_own)
     sim_pump(s);
     sim_expect_open(bad);
     assert_int_equal(sim_stats(s).nuisances, before + 30);
-    sim_pass(s, 2 * SEC); /* twenty are forgiven, or one less */
+    sim_pass(s, 2 * SEC); /* twenty tokens come back, or one less */
     for (int i = 0; i < 19; i++)
         sim_frame(bad, OP_CONT, "1", 1);
     sim_pump(s);
@@ -241,14 +245,14 @@ TEST(budget_of_nuisance_is_one_for_all_kinds_and_each_peers_own)
 
 /* ------------------------------------------------------------------- closes */
 
-/* T9, T5: everybody closes at once, in all the ways there are; the books know of each. */
+/* T9, T5: all peers close at once, in every way; the counters include each of them. */
 TEST(closes_by_all_at_once_balance_and_give_all_back)
 {
     sim *s = hostile_sim(1, 1000);
     hostile_bound bound;
     sim_start(s);
     sim_join(s, "/all");            /* it stays */
-    for (int i = 0; i < PEERS; i++) /* tables grow once */
+    for (int i = 0; i < PEERS; i++) /* so that the tables grow only once */
         sim_connect_to(s, "/all");
     sim_pump(s);
     for (size_t i = 1; i < s->peer_count; i++)
@@ -285,7 +289,7 @@ TEST(closes_by_all_at_once_balance_and_give_all_back)
                 sim_say_close(p, 1000, NULL);
                 break;
             case 5:
-                sim_write(p, "\x88\xfd\x01\x02", 4); /* a Close that doesn't come */
+                sim_write(p, "\x88\xfd\x01\x02", 4); /* a Close that is not completed */
                 sim_cut(p, WSPOOL_GONE_FAILED);
                 break;
             case 6:
@@ -298,8 +302,9 @@ TEST(closes_by_all_at_once_balance_and_give_all_back)
                 break;
             }
         }
-        sim_pump(s);           /* which looks at the books behind each turn */
-        sim_pass(s, 40 * SEC); /* closing_time; flush_time for who was blocked before it was read */
+        sim_pump(s); /* checks the counters after each turn */
+        /* closing_time; flush_time for a peer that was blocked before it was read */
+        sim_pass(s, 40 * SEC);
         assert_int_equal(sim_stats(s).peers, 1);
         assert_int_equal(sim_stats(s).waiting, 0);
         hostile_expect(s, bound, 262144 + 64 * 2112);
@@ -307,7 +312,7 @@ TEST(closes_by_all_at_once_balance_and_give_all_back)
     sim_free(s);
 }
 
-/* Each end tells all the others: the storm is bounded by their queues. */
+/* Each end is broadcast to all other peers: their queues bound the number of messages. */
 static void tell_all(sim *s, const sim_event *event)
 {
     static char text[1000];

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hostile/test_handshake_abuse.c - requests that are none, or two: half-open handshakes by the
- * thousand, headers without end, and all the shapes that make two readers of one stream disagree
- * about where a request ends.
+ * hostile/test_handshake_abuse.c - invalid and double requests: half-open handshakes by the
+ * thousand, headers without end, and request smuggling, where two readers of one stream disagree
+ * about the end of a request.
+ *
+ * Each test bounds the memory of all peers together, and checks that there is exactly one response
+ * and that all memory is freed. Advisories are named at their tests.
  */
 #include "hostile.h"
 #include "../sim/way_in.h"
@@ -11,7 +14,7 @@
 
 /* --------------------------------------------------------------- half open */
 
-/* A thousand of them, each as far as it may come; meanwhile one who is in is served. */
+/* A thousand half-open handshakes, each as far as it can go. An open peer is served meanwhile. */
 TEST(half_open_handshakes_by_the_thousand_hold_their_heads_and_no_more)
 {
     static const size_t lens[] = {0, 1, 3000, 16383};
@@ -53,7 +56,8 @@ TEST(half_open_handshakes_by_the_thousand_hold_their_heads_and_no_more)
     }
 }
 
-/* nats CVE-2026-33219, CVE-2026-27571: before the token's verdict nobody gets more than that. */
+/* nats CVE-2026-33219, CVE-2026-27571: before the token's verdict a peer can't hold more than
+ * that. */
 TEST(verdicts_awaited_by_the_thousand_hold_their_heads_and_no_more)
 {
     sim *s = hostile_sim(1, (uint32_t)PEERS);
@@ -80,7 +84,7 @@ TEST(verdicts_awaited_by_the_thousand_hold_their_heads_and_no_more)
     sim_free(s);
 }
 
-/* Refused by the thousand, and none of them takes its answer. */
+/* A thousand refused peers, none of which reads its response. */
 TEST(refusals_that_nobody_takes_hold_an_answer_each_for_closing_time)
 {
     sim *s = hostile_sim(1, (uint32_t)PEERS);
@@ -99,7 +103,7 @@ TEST(refusals_that_nobody_takes_hold_an_answer_each_for_closing_time)
 
 /* ----------------------------------------------------------------- headers */
 
-/* ws CVE-2024-37890: very many small headers, all of one name, or empty, or commas only. */
+/* ws CVE-2024-37890: very many small headers: all of one name, or empty, or only commas. */
 TEST(headers_without_end_are_431_within_head_bytes)
 {
     static const char *const lines[] = {"a:\r\n",
@@ -114,7 +118,8 @@ TEST(headers_without_end_are_431_within_head_bytes)
             hostile_bound bound;
             sim_peer *p;
             sim_start(s);
-            sim_refused(s, &(client_request){.method = "POST"}, 405, NULL); /* spares */
+            /* fills the free lists */
+            sim_refused(s, &(client_request){.method = "POST"}, 405, NULL);
             s->chop = (enum sim_chop)chop;
             bound = hostile_begin(s);
             p = sim_open(s, NULL);
@@ -148,9 +153,10 @@ typedef struct shape {
         text, sizeof(text) - 1, status                                                             \
     }
 
-/* Each is one request to us, refused, whatever another reader on the way would make of it. */
+/* For the library each is one request, which is refused, whatever another reader in between
+ * would make of it. */
 static const shape shapes[] = {
-    /* two lengths, or a length and chunks; a body at all */
+    /* Two lengths, or a length and chunks; any body at all. */
     SHAPE(LINE GOOD "Content-Length: 5\r\nContent-Length: 0\r\n\r\nhello" NEXT, 400),
     SHAPE(LINE GOOD "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" NEXT, 400),
     SHAPE(LINE GOOD "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" NEXT, 400),
@@ -165,7 +171,7 @@ static const shape shapes[] = {
     SHAPE(LINE GOOD "TRANSFER-ENCODING:\tchunked\r\n\r\n0\r\n\r\n" NEXT, 400),
     SHAPE(LINE GOOD "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n" NEXT, 400),
     SHAPE(LINE GOOD "Transfer-Encoding\0: chunked\r\n\r\n0\r\n\r\n" NEXT, 400),
-    /* lines that go on, or don't end as they should */
+    /* Lines that are continued, or do not end as they should. */
     SHAPE(LINE GOOD "X: a\r\n b\r\n\r\n" NEXT, 400),
     SHAPE(LINE GOOD "X: a\r\n\tContent-Length: 5\r\n\r\n" NEXT, 400),
     SHAPE("GET /echo HTTP/1.1\r\n Host: other\r\n" GOOD "\r\n" NEXT, 400),
@@ -175,7 +181,7 @@ static const shape shapes[] = {
     SHAPE(LINE GOOD "\n" NEXT, 400),
     SHAPE(LINE GOOD "X: a\r\r\n\r\n" NEXT, 400),
     SHAPE(LINE "Host: pool.example\nUpgrade: websocket\n\n" NEXT, 400),
-    /* NUL and other controls, wherever */
+    /* NUL and other control bytes in any place. */
     SHAPE("GET /ec\0ho HTTP/1.1\r\n" GOOD "\r\n" NEXT, 400),
     SHAPE("G\0T /echo HTTP/1.1\r\n" GOOD "\r\n" NEXT, 400),
     SHAPE(LINE GOOD "X: a\0b\r\n\r\n" NEXT, 400),
@@ -183,7 +189,7 @@ static const shape shapes[] = {
     SHAPE(LINE GOOD "X: a\x7f\r\n\r\n" NEXT, 400),
     SHAPE(LINE GOOD "X\x80: a\r\n\r\n" NEXT, 400),
     SHAPE(LINE GOOD "\0\r\n\r\n" NEXT, 400),
-    /* the request line */
+    /* The request line. */
     SHAPE("GET  /echo HTTP/1.1\r\n" GOOD "\r\n" NEXT, 400),
     SHAPE("GET /echo  HTTP/1.1\r\n" GOOD "\r\n" NEXT, 400),
     SHAPE("GET\t/echo\tHTTP/1.1\r\n" GOOD "\r\n" NEXT, 400),
@@ -196,14 +202,14 @@ static const shape shapes[] = {
     SHAPE("GET /echo#x HTTP/1.1\r\n" GOOD "\r\n" NEXT, 400),
     SHAPE("GET ../echo HTTP/1.1\r\n" GOOD "\r\n" NEXT, 400),
     SHAPE("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" NEXT, 405),
-    /* two of what must be one */
+    /* Two of a header that must be single. */
     SHAPE(LINE GOOD "Host: other.example\r\n\r\n" NEXT, 400),
     SHAPE(LINE GOOD "Host: pool.example\r\n\r\n" NEXT, 400),
     SHAPE(LINE GOOD "Sec-WebSocket-Key: " CLIENT_KEY "\r\n\r\n" NEXT, 400),
     SHAPE(LINE GOOD "Sec-WebSocket-Version: 13\r\n\r\n" NEXT, 400),
     SHAPE(LINE GOOD "Sec-WebSocket-Version: 8\r\n\r\n" NEXT, 400),
     SHAPE(LINE GOOD "Origin: http://pool.example\r\nOrigin: http://evil.example\r\n\r\n" NEXT, 400),
-    /* another host in the target */
+    /* Another host in the target. */
     SHAPE("GET http://other.example/echo HTTP/1.1\r\n" GOOD "\r\n" NEXT, 400),
 };
 
@@ -221,7 +227,7 @@ TEST(shapes_of_smuggling_get_one_answer_and_nothing_behind_them_is_read)
             if (p->reader.status != shapes[i].status)
                 fail_msg("shape %zu: %d, not %d", i, p->reader.status, shapes[i].status);
             sim_expect_refusal(p, shapes[i].status, NULL);
-            assert_int_equal(p->reader.pending.len, 0); /* one answer, and not a byte behind it */
+            assert_int_equal(p->reader.pending.len, 0); /* one response, and no byte behind it */
             assert_int_equal(sim_stats(s).accepted, 0);
             assert_int_equal(sim_stats(s).attempts, 1);
             sim_free(s);
@@ -229,7 +235,7 @@ TEST(shapes_of_smuggling_get_one_answer_and_nothing_behind_them_is_read)
     }
 }
 
-/* What is behind a good request is frames, never a body or another request. */
+/* The bytes behind a valid request are frames, never a body or another request. */
 TEST(bytes_behind_an_upgrade_are_frames_and_nothing_else)
 {
     static const char *const behind[] = {"hello", NEXT, "\r\n" NEXT, "0\r\n\r\n" NEXT};
@@ -249,7 +255,7 @@ TEST(bytes_behind_an_upgrade_are_frames_and_nothing_else)
     }
 }
 
-/* Centrifugo CVE-2026-71485: what a peer says of itself on behalf of a proxy changes nothing. */
+/* Centrifugo CVE-2026-71485: headers that a peer sends in the name of a proxy change nothing. */
 TEST(forwarding_headers_change_nothing)
 {
     static const char *const lies[] = {
@@ -276,8 +282,8 @@ TEST(forwarding_headers_change_nothing)
 
 /* --------------------------------------------------------------------- ends */
 
-/* A transport that ends at every byte of the way in, either way; with and without a verdict that
- * is awaited. */
+/* A transport that ends at every byte of the handshake, orderly or by failure, with and without
+ * a pending verdict. */
 TEST(transports_that_end_at_any_byte_give_all_back)
 {
     blob bytes = whole_request("/all", "a first message");
@@ -303,7 +309,7 @@ TEST(transports_that_end_at_any_byte_give_all_back)
                     sim_pump(s);
                 sim_cut(p, how ? WSPOOL_GONE_FAILED : WSPOOL_GONE_EOF);
                 sim_pump(s);
-                if (!p->released) { /* it is not read while its verdict is awaited */
+                if (!p->released) { /* it is not read while its verdict is pending */
                     SIM_DO(wspool_gone(s->pool, p->id, WSPOOL_GONE_FAILED, s->now));
                     sim_pump(s);
                 }

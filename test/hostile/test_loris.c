@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hostile/test_loris.c - peers that are as slow as they may be, or stand still: in the head, in a
- * frame, in reading. When they are ended, by the hand-held clock; what they hold till then; and
- * that nobody else notices.
+ * hostile/test_loris.c - peers that are as slow as they can be, or stall: in the HTTP head, in a
+ * frame, or in reading.
+ *
+ * The clock is set by hand. The tests check when such a peer is ended and what it holds until then,
+ * and that no other peer is affected.
  */
 #include "hostile.h"
 
 #define PEERS (sim_slow() ? 40 : 400)
 
-/* The head: 10 s from its first byte, however often a byte comes. */
+/* The HTTP head: 10 s from its first byte, however often a byte comes. */
 TEST(head_that_comes_by_the_byte_is_408_after_ten_seconds)
 {
     static const uint64_t steps[] = {20 * MS, 500 * MS, 1 * SEC, 3 * SEC, 9999 * MS};
@@ -19,7 +21,7 @@ TEST(head_that_comes_by_the_byte_is_408_after_ten_seconds)
         sim_start(s);
         for (int i = 0; i < PEERS; i++)
             sim_open(s, NULL);
-        sim_pass(s, 9 * SEC); /* nothing yet: of opening to first byte there are ten as well */
+        sim_pass(s, 9 * SEC); /* nothing yet: from opening to the first byte there are ten, too */
         bound = hostile_begin(s);
         begun = s->now;
         for (size_t n = 0; sim_stats(s).handshakes > 0 && s->now < begun + 60 * SEC; n++) {
@@ -46,11 +48,11 @@ TEST(head_that_comes_by_the_byte_is_408_after_ten_seconds)
     }
 }
 
-/* A message: 30 s, and 1 s for each 4 KiB that has come, whatever else the peer says. */
+/* A message: 30 s, and 1 s for each 4 KiB received, whatever else the peer sends. */
 TEST(message_that_comes_by_the_byte_is_closed_when_its_time_is_over)
 {
     static const struct {
-        size_t step;    /* bytes every second */
+        size_t step;    /* bytes per second */
         uint64_t least; /* seconds */
         uint64_t most;
     } cases[] = {{1, 30, 31}, {100, 30, 31}, {1000, 37, 40}};
@@ -80,7 +82,7 @@ TEST(message_that_comes_by_the_byte_is_closed_when_its_time_is_over)
                     open++;
                     if (fragments) {
                         sim_frame(p, n == 0 ? OP_BINARY : OP_CONT, bytes, cases[k].step);
-                        sim_ping(p, "I am alive"); /* buys no time */
+                        sim_ping(p, "I am alive"); /* does not extend the deadline */
                     } else {
                         sim_write(p, bytes, cases[k].step);
                     }
@@ -101,7 +103,8 @@ TEST(message_that_comes_by_the_byte_is_closed_when_its_time_is_over)
     }
 }
 
-/* T14, T21: a head of which the last byte does not come; it holds nothing, and not for ever. */
+/* T14, T21: a frame header whose last byte does not come holds no memory, and the peer is
+ * closed. */
 TEST(head_of_a_frame_that_does_not_end_holds_nothing_and_is_closed)
 {
     for (size_t len = 1; len < 14; len++) {
@@ -109,7 +112,8 @@ TEST(head_of_a_frame_that_does_not_end_holds_nothing_and_is_closed)
         sim *s = hostile_sim(len, 1000);
         hostile_bound bound;
         s->config.message_bytes = 1 << 20;
-        s->config.ping_interval = 0; /* an answer would go on with the head */
+        /* no ping: the client's Pong would continue the frame header */
+        s->config.ping_interval = 0;
         sim_start(s);
         for (int i = 0; i < PEERS / 4; i++)
             sim_connect_to(s, "/echo");
@@ -133,7 +137,7 @@ TEST(head_of_a_frame_that_does_not_end_holds_nothing_and_is_closed)
 
 #define MESSAGES 2000
 
-/* One reads nothing at all, one a byte now and then; the others hear everything, at once. */
+/* One peer reads nothing, one reads a byte now and then; the others get every message at once. */
 TEST(peer_that_never_reads_costs_its_queue_and_nobody_notices)
 {
     static const enum wspool_slow policies[] = {WSPOOL_SLOW_CLOSE, WSPOOL_SLOW_DROP_NEWEST,
@@ -162,7 +166,7 @@ TEST(peer_that_never_reads_costs_its_queue_and_nobody_notices)
             for (size_t i = 0; i < s->peer_count; i++)
                 if (s->peers[i] != never && s->peers[i] != hardly)
                     assert_int_equal(s->peers[i]->reader.messages, n);
-            /* Both wait for the same blocks, those of one queue; and chunks of runs. */
+            /* Both wait for the same blocks, those of one queue; and each has chunks of runs. */
             hostile_expect(s, bound, 2 * 262144 + 65536);
             sim_pass(s, 10 * MS);
         }
@@ -178,8 +182,8 @@ TEST(peer_that_never_reads_costs_its_queue_and_nobody_notices)
     }
 }
 
-/* As many as are allowed stand still, each in a room of its own: pool_bytes is the bound, and those
- * who read are served to the end. */
+/* The largest allowed number of peers stall, each in a channel of its own. pool_bytes bounds
+ * them all, and peers that read are served to the end. */
 TEST(pool_budget_holds_however_many_stand_still)
 {
     sim *s = hostile_sim(1, 400);
@@ -212,12 +216,13 @@ TEST(pool_budget_holds_however_many_stand_still)
         assert_int_equal(good->reader.messages, sent);
     }
     assert_true(sim_stats(s).shed > 0);
-    assert_true(s->heap.live_bytes < (2 << 20) + (1 << 20) + all * 2400 + 262144); /* and spares */
+    /* and the free lists */
+    assert_true(s->heap.live_bytes < (2 << 20) + (1 << 20) + all * 2400 + 262144);
     sim_free(s);
 }
 
-/* Many hold a block of 16 KiB each by a byte of it: they are who stands in the way, not those who
- * wait for much. And a message that is larger than all their bytes together finds room. */
+/* Many peers hold a block of 16 KiB each through a single byte. They are shed, not the peers
+ * that wait for many bytes. A message that is larger than all their bytes together finds space. */
 TEST(budget_held_by_single_bytes_is_given_back_by_those_who_hold_it)
 {
     sim *s = hostile_sim(1, 400);
@@ -237,7 +242,7 @@ TEST(budget_held_by_single_bytes_is_given_back_by_those_who_hold_it)
     for (size_t i = 0; i < 8; i++)
         sim_stall(s->peers[i]);
     sim_stall(slow);
-    for (int i = 0; i < 2; i++) /* it waits for most, in few blocks */
+    for (int i = 0; i < 2; i++) /* it waits for most bytes, in few blocks */
         SIM_IN(wspool_broadcast(s->pool, wspool_item("slow"), text, 16000, NULL, NULL));
     sim_pump(s);
     while (sim_stats(s).block_bytes + 16384 <= 2 << 20) {
@@ -258,7 +263,8 @@ TEST(budget_held_by_single_bytes_is_given_back_by_those_who_hold_it)
     sim_pump(s);
     assert_int_equal(good->reader.messages, before + 1);
     assert_true(sim_stats(s).shed > 0);
-    assert_int_equal(SIM_IN(wspool_send(s->pool, slow->id, "x", 1, NULL)), 0); /* not it */
+    /* this peer was not shed */
+    assert_int_equal(SIM_IN(wspool_send(s->pool, slow->id, "x", 1, NULL)), 0);
     sim_expect_open(good);
     sim_free(s);
 }

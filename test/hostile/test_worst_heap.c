@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hostile/test_worst_heap.c - the most memory that one peer can hold, found by trying all that a
- * peer can do: with the worst that we know of, and with lives at random.
+ * hostile/test_worst_heap.c - the most memory that one peer can hold, measured over all that a peer
+ * can do: the worst known sequences, and random ones.
  *
- * Two heaps are counted together, the pool's and what wslay takes of the C library. `live` is what
- * is held between two calls; `peak` is what was held inside a call, the copy that realloc makes
- * of a growing buffer included. What the pool has anyway (tables, its open block) is there before
- * the peer comes and doesn't count; spares do, since a pool that is new has none.
+ * Two heaps are counted together: the pool's and wslay's part of the C library's. `live` is what is
+ * held between two calls. `peak` is what was held inside a call, including the copy that realloc
+ * makes of a growing buffer. The memory that the pool has anyway (tables, its open block) is there
+ * before the peer comes and does not count. Free lists count, because a new pool has none.
  */
 #include "../sim/sim.h"
 #include "../sim/way_in.h"
 
-/* wspool/wspool.h, Caveats; less what a table has for each peer anyway */
+/* wspool/wspool.h, Caveats; without the share of the tables */
 #define UNAUTHENTICATED (24576 - RECORD)
 #define BESIDE_ITS_LIMITS 16384
 
@@ -19,9 +19,9 @@
 
 typedef struct meter {
     sim *s;
-    size_t before; /* the pool's heap */
+    size_t before; /* bytes of the pool's heap */
     long libc_before;
-    size_t live; /* the most of it, so far */
+    size_t live; /* the highest value so far */
     size_t peak;
 } meter;
 
@@ -34,7 +34,7 @@ static void meter_begin(meter *m, sim *s)
     s->heap.peak_bytes = m->before;
 }
 
-/* Behind each call. */
+/* After each call. */
 static void meter_look(meter *m)
 {
     size_t libc = (size_t)(sim_c.live_bytes - m->libc_before);
@@ -52,7 +52,7 @@ static void feed(meter *m, sim_peer *p, const void *bytes, size_t len)
     meter_look(m);
 }
 
-/* In pieces whose sizes are at the edges of what buffers do. */
+/* Returns the length of the next piece. Lengths lie at the limits of the buffers' sizes. */
 static size_t piece(sim *s, size_t left)
 {
     static const size_t sizes[] = {1,    2,    255,  256,  257,  1000,  2047, 2048,
@@ -83,7 +83,7 @@ static void note(const meter *m, size_t live_bound, size_t peak_bound, const cha
 
 /* --------------------------------------------------------- unauthenticated */
 
-/* A pool that has its tables, asks for tokens, and has no spares of anything. */
+/* Makes a pool that has its tables, asks for tokens, and has empty free lists. */
 static sim *asking(uint64_t seed)
 {
     sim *s = sim_with_token(WSPOOL_PENDING);
@@ -96,7 +96,7 @@ static sim *asking(uint64_t seed)
     return s;
 }
 
-/* A request of `len` bytes, by a long query or a long header. */
+/* Returns a request of `len` bytes: with a long query or a long header. */
 static blob long_request(size_t len, size_t query)
 {
     blob bytes = {0};
@@ -129,7 +129,7 @@ static void end_unauthenticated(meter *m, const char *what, size_t n)
     sim_free(m->s);
 }
 
-/* A head of the largest size, cut once, and then its last byte held back. */
+/* An HTTP head of the largest size, cut once; then its last byte is held back. */
 TEST(head_when_cut_anywhere_holds_less_than_24_kib)
 {
     static const size_t cuts[] = {1,    100,  255,  256,   257,   4000,  4095,  4096,  4097, 5000,
@@ -168,7 +168,7 @@ TEST(head_when_cut_anywhere_holds_less_than_24_kib)
     print_message("%zu bytes live, %zu at their peak\n", worst_live, worst_peak);
 }
 
-/* The query is kept while a verdict is awaited, and so is what comes early: in the same room. */
+/* The query is kept while a verdict is pending, and so are early bytes: in the same buffer. */
 TEST(pending_with_query_and_early_data_holds_less_than_24_kib)
 {
     static const size_t queries[] = {0, 1, 255, 2000, 4095, 4096, 4097, 8000, 12000, 16100};
@@ -187,7 +187,8 @@ TEST(pending_with_query_and_early_data_holds_less_than_24_kib)
             if (cut > 0)
                 feed(&m, p, bytes.data, cut);
             sim_turn(s);
-            /* nobody reads from it now; a host that does all the same stays within the bound */
+            /* The pool does not want to read now. A host that reads all the same stays within
+             * the bound. */
             SIM_DO(wspool_feed(s->pool, p->id, bytes.data + cut, bytes.len - cut, s->now));
             s->fed += bytes.len - cut;
             meter_look(&m);
@@ -241,14 +242,15 @@ TEST(hosted_with_a_long_query_holds_less_than_24_kib)
                 assert_true(m.live >= lens[i] - 6);
             }
             sim_pump(s);
-            sim_pass(s, 60 * SEC); /* the place is lost */
+            sim_pass(s, 60 * SEC); /* the slot is freed */
             end_unauthenticated(&m, "target of", lens[i]);
         }
     }
     print_message("%zu bytes live, %zu at their peak\n", worst_live, worst_peak);
 }
 
-/* Any life of one that is not let in: any head, any cuts, early data, any end, nothing read. */
+/* Random sequences of a peer that is not accepted: any head, any cuts, early bytes, any end; it
+ * reads nothing. */
 TEST(life_at_random_holds_less_than_24_kib)
 {
     size_t lives = sim_slow() ? 40 : 400;
@@ -272,7 +274,8 @@ TEST(life_at_random_holds_less_than_24_kib)
         p = sim_open(s, NULL);
         sim_stall(p);
         feed_in_pieces(&m, p, &bytes);
-        while (!p->listed && p->in.len > p->fed) { /* it is not read any more: read all the same */
+        /* READ is not set: the host reads all the same */
+        while (!p->listed && p->in.len > p->fed) {
             size_t n = piece(s, p->in.len - p->fed);
             SIM_DO(wspool_feed(s->pool, p->id, p->in.data + p->fed, n, s->now));
             p->fed += n;
@@ -292,7 +295,7 @@ TEST(life_at_random_holds_less_than_24_kib)
 
 /* ------------------------------------------------------------ authenticated */
 
-/* Says it back; when there is no room, it is lost. */
+/* Sends the message back. Without space in the queue it is lost. */
 static void echo(sim *s, const sim_event *event)
 {
     wspool_send_options options = {sizeof options, WSPOOL_BINARY, 0};
@@ -300,7 +303,7 @@ static void echo(sim *s, const sim_event *event)
         SIM_IN(wspool_send(s->pool, event->id, event->data, event->len, &options));
 }
 
-/* A pool in which another peer has been served; its open block is there. */
+/* Makes a pool that has served another peer, so that its open block exists. */
 static sim *serving(uint64_t seed, uint32_t message, uint32_t queue)
 {
     sim *s = sim_new(seed);
@@ -334,8 +337,8 @@ static void put_message(blob *to, size_t len, size_t fragment, int ends)
     }
 }
 
-/* Joins, reads nothing, sends all of this in one piece or in many, and a message that never ends:
- * what it holds then is the most. */
+/* Joins, reads nothing, sends all these bytes in one piece or in many, and a message that never
+ * ends: the peer holds its maximum then. */
 static void live_and_fill(meter *m, sim *s, blob *bytes, int whole, size_t limit)
 {
     client_frame half = {.first = OP_CONT, .announced = 4096, .key = 2};
@@ -371,7 +374,7 @@ static void authenticated_holds_its_limits_and_16_kib(uint32_t message, uint32_t
                                    12000, 16316, 16317, 20000, 30000, 40000, 65000, 65532};
     const size_t bound =
         (size_t)message + queue + BESIDE_ITS_LIMITS + (queue > 262144 ? queue / 32 : 0);
-    const size_t peak = bound + message / 4 * 3 + 16384; /* once for the pool: a call at a time */
+    const size_t peak = bound + message / 4 * 3 + 16384; /* once for the pool: one call at a time */
     worst_live = worst_peak = 0;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         for (int whole = 0; whole < 2; whole++) {
