@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * oom/test_oom.c - each scenario with its first, second, third ... allocation failing, and then
- * with all behind that one failing too: first those of the pool (config.mem), then those that
- * wslay makes in the C library. (The latter only where malloc can be interposed: not under a
- * sanitizer, not under valgrind. The former everywhere.)
+ * oom/test_oom.c - every scenario with failing allocations.
  *
- * After each: no crash, nothing leaked, the books balance, every open peer has been told its end,
- * and a pool that was made serves a newcomer as if nothing had been.
+ * Each scenario runs with its first, second, third ... allocation failing, and again with all
+ * behind that one failing, too: first the allocations of the pool (config.mem), then those of wslay
+ * in the C library. The latter need a replaced malloc: not under a sanitizer and not under
+ * valgrind.
+ *
+ * After each run: no crash, no leak, the counters balance, the end of every open peer was reported,
+ * and a pool that was made serves a new peer as usual.
  */
 #include "../sim/sim.h"
 
@@ -14,8 +16,8 @@
 
 /* ------------------------------------------------------------- scenarios
  *
- * Every step may fail, so nothing is expected of the peers: sim.c looks at the pool, the loop
- * below at the rest. */
+ * Every step may fail, so a scenario expects nothing of its peers. sim.c checks the pool, and the
+ * loop below checks the rest. */
 
 static void life_of_a_pool(sim *s)
 {
@@ -36,7 +38,7 @@ static void raw_handshake(sim *s)
     sim_join(s, "/all");
     s->address = "192.0.2.1:4711";
     s->key = "192.0.2.1";
-    s->chop = SIM_BYTES; /* the head is gathered */
+    s->chop = SIM_BYTES; /* the head is gathered from pieces */
     sim_join(s, "/room/x");
     s->chop = SIM_WHOLE;
     sim_connect(s, &(client_request){.method = "POST"});
@@ -62,7 +64,7 @@ static void decide(sim *s, sim_peer *p, enum wspool_verdict_kind kind)
     rc = SIM_IN(wspool_auth_complete(s->pool, p->id, &verdict));
     assert_true(rc == 0 || rc == WSPOOL_ERR_NOMEM);
     if (rc != 0 && verdict.identity != NULL)
-        ((sim_identity *)verdict.identity)->freed++; /* not taken: it is ours */
+        ((sim_identity *)verdict.identity)->freed++; /* not taken: the test owns it */
     sim_pump(s);
 }
 
@@ -112,7 +114,7 @@ static void hosted(sim *s)
         rc = sim_upgrade(s, &request, &answer, &p);
         assert_true(rc == WSPOOL_ERR_NOMEM || rc >= 0);
         if (rc == WSPOOL_UPGRADE_REFUSED)
-            /* out of memory, told to the client; or there was none for the route */
+            /* Out of memory, reported to the client; or there was no memory for the route. */
             assert_true(answer.status == 503 || answer.status == 404);
         if (p == NULL)
             continue;
@@ -121,7 +123,7 @@ static void hosted(sim *s)
         if (i % 2 == 0) {
             rc = sim_adopt(p, "\x81\x82\0\0\0\0hi", 8);
             assert_true(rc == 0 || rc == WSPOOL_ERR_GONE || rc == WSPOOL_ERR_STATE);
-            p->waiting = p->released = rc != 0; /* refused meanwhile: the place is gone */
+            p->waiting = p->released = rc != 0; /* refused meanwhile: the slot is free */
         } else {
             sim_pass(s, 11 * SEC); /* never adopted */
             p->released = 1;
@@ -200,7 +202,7 @@ static void broadcasts(sim *s, enum wspool_slow policy)
     for (int i = 0; i < 40; i++) {
         int rc = sim_broadcast(s, wspool_item("x"), text);
         assert_true(rc >= 0 || rc == WSPOOL_ERR_NOMEM);
-        for (size_t k = 0; k < s->peer_count; k += 3) { /* runs that are no neighbours */
+        for (size_t k = 0; k < s->peer_count; k += 3) { /* runs that do not lie side by side */
             sim_peer *p = s->peers[k];
             if (p->opened && !p->ended) {
                 rc = sim_send(p, "his own");
@@ -253,7 +255,7 @@ static void channels(sim *s)
                 if ((i + (int)k) % 3 == 0) {
                     int in = rc != WSPOOL_ERR_NOMEM;
                     rc = SIM_IN(wspool_unsubscribe(s->pool, p->id, wspool_topic(name)));
-                    assert_int_equal(rc, in ? 0 : WSPOOL_ERR_ABSENT); /* a no changes nothing */
+                    assert_int_equal(rc, in ? 0 : WSPOOL_ERR_ABSENT); /* an error changes nothing */
                 }
             }
         sim_pump(s);
@@ -262,7 +264,8 @@ static void channels(sim *s)
     }
 }
 
-/* Messages in another form, both ways: what can't be coded for want of memory goes plain. */
+/* Compressed messages in both directions. A message that can't be compressed without memory is
+ * sent plain. */
 static void coding(sim *s)
 {
     static struct toy toy;
@@ -299,7 +302,7 @@ static void coding(sim *s)
             }
             sim_text(p, "plain");
             if (round == 1 && k % 2)
-                sim_stall(p); /* what waits in other forms must be held */
+                sim_stall(p); /* messages that wait in other encodings are held */
             int rc = sim_send(p, text);
             assert_true(rc == 0 || rc == WSPOOL_ERR_NOMEM || rc == WSPOOL_ERR_STATE);
         }
@@ -367,7 +370,7 @@ static void drain(sim *s)
 static const struct {
     const char *name;
     void (*play)(sim *s);
-    int drains; /* nobody comes in afterwards */
+    int drains; /* no peer is accepted afterwards */
 } scenarios[] = {
     {"life of a pool", life_of_a_pool, 0},
     {"raw handshake", raw_handshake, 0},
@@ -397,7 +400,7 @@ static void serves_afterwards(sim *s)
     p = sim_connect(s, &request);
     sim_pump(s);
     if (p->reader.status == 404)
-        return; /* the route was what failed */
+        return; /* adding the route failed */
     sim_expect_open(p);
     sim_text(p, "still there?");
     sim_pump(s);
@@ -405,7 +408,7 @@ static void serves_afterwards(sim *s)
     s->react = NULL;
 }
 
-/* One run; answers how many allocations were made to fail. */
+/* One run. Returns how many allocations were made to fail. */
 static size_t one_run(size_t i, size_t fail_at, int fail_on, int in_libc)
 {
     sim *s = sim_new(7);
@@ -430,7 +433,7 @@ static size_t one_run(size_t i, size_t fail_at, int fail_on, int in_libc)
     struct toy *toy = s->test;
     if (toy != NULL)
         toy_forget_image(toy);
-    sim_free(s); /* looks for leaks */
+    sim_free(s); /* checks for leaks */
     if (toy != NULL)
         assert_int_equal(toy->live, 0);
     return failed;
@@ -440,7 +443,7 @@ static void fail_each(int in_libc, int fail_on)
 {
     for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++) {
         size_t n = 1;
-        /* once the scenario is over before the n-th, all have been tried */
+        /* When a run makes fewer than n allocations, all were tried. */
         while (one_run(i, n, fail_on, in_libc) > 0)
             n += sim_slow() ? 7 : 1;
         print_message("%s: %zu allocations\n", scenarios[i].name, n - 1);
