@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * threads/test_auth_complete.c - the calls that any thread may make, while the pool's own thread
- * goes on: verdicts arrive exactly once each, the wake hook is coalesced and yet no letter is left
- * lying, and numbers can be read from anywhere. Run under ThreadSanitizer.
+ * threads/test_auth_complete.c - the calls that any thread may make while the pool's thread runs.
  *
- * cmocka knows one thread only, so the others note what they find wrong in `faults`.
+ * Verdicts from several threads are delivered exactly once each. Calls of the wake hook are
+ * coalesced, but no node stays unread in the mailbox. The stats can be read from any thread. Run it
+ * under ThreadSanitizer.
+ *
+ * cmocka works in one thread only, so the other threads count what they find wrong in `faults`.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* semaphores, barriers */
@@ -31,7 +33,7 @@
 struct identity {
     int given;
     atomic_int freed;
-    uint32_t peer; /* for whom it is */
+    uint32_t peer; /* the peer for which it is */
 };
 
 static struct world {
@@ -65,7 +67,8 @@ static void on_open(wspool *pool, wspool_id id, const wspool_opened *opened, voi
     uint32_t n = number_of(id);
     const struct identity *identity = wspool_identity(pool, id);
     (void)opened, (void)user;
-    assert_true(identity == NULL || identity->peer == n); /* its own, and no other's */
+    /* the identity of this peer, and of no other */
+    assert_true(identity == NULL || identity->peer == n);
     w.opened[n]++;
     w.opens++;
 }
@@ -118,7 +121,7 @@ static void end(void)
     sem_destroy(&w.wake);
 }
 
-/* Peer n comes, and its verdict is awaited. */
+/* Peer n connects; its verdict is pending. */
 static void come(uint32_t n)
 {
     static const char request[] =
@@ -133,7 +136,7 @@ static void come(uint32_t n)
     w.identities[n].peer = n;
 }
 
-/* Any thread. */
+/* May be called in any thread. */
 static void say(uint32_t n, enum wspool_verdict_kind kind)
 {
     wspool_verdict verdict = {
@@ -147,7 +150,7 @@ static void say(uint32_t n, enum wspool_verdict_kind kind)
     }
 }
 
-/* A turn of the loop: everything is written, who has ended is released. */
+/* One turn of the loop: writes everything, releases each peer that has ended. */
 static void turn(void)
 {
     wspool_id id;
@@ -168,7 +171,7 @@ static void turn(void)
     }
 }
 
-/* The loop sleeps, as a host's does, on nothing but the wake hook. */
+/* The loop sleeps until the wake hook is called, and wakes for nothing else. */
 static void sleep_until_woken(void)
 {
     struct timespec until;
@@ -190,17 +193,17 @@ static struct wspool_stats numbers(void)
     return s;
 }
 
-/* Those whose verdict was a no. */
+/* Returns the number of peers whose verdict was a refusal. */
 static uint64_t refused(void)
 {
     return numbers().refused[WSPOOL_REFUSED_TOKEN_EXPIRED];
 }
 
-/* ------------------------------------------------------------------ coalesced */
+/* ------------------------------------------------------------ coalesced wakes */
 
 enum { TEAM = 4 };
 
-/* A thread's share of the peers: every TEAM-th, beginning with its own number. */
+/* Accepts a thread's share of the peers: every TEAM-th, beginning with its own number. */
 static void *say_yes_to_my_share(void *number)
 {
     pthread_barrier_wait(&w.start);
@@ -245,7 +248,7 @@ TEST(wake_is_called_once_when_many_threads_leave_letters_in_one_sleep)
     end();
 }
 
-/* Letters for nobody: they are only counted, and so there can be very many of them. */
+/* Posts for no peer: they are only counted, so there can be very many of them. */
 static uint64_t letters_read(void)
 {
     return numbers().stale_ids;
@@ -282,14 +285,13 @@ TEST(no_letter_is_lost_when_many_threads_leave_very_many)
     end();
 }
 
-/* -------------------------------------------------------- no letter left lying */
+/* -------------------------------------------------------- no node stays unread */
 
 enum { ROUNDS = 4000 };
 static atomic_uint begun, done; /* rounds */
-static unsigned each_round;     /* letters */
+static unsigned each_round;     /* posts per round */
 
-/* A thread that leaves letters as soon as it may. It spins, so that what it does happens at the
- * same time as what the loop does. */
+/* A thread that posts as soon as it may. It spins, so that it runs at the same time as the loop. */
 static void *leave_letters(void *unused)
 {
     for (unsigned round = 1; round <= ROUNDS; round++) {
@@ -322,8 +324,8 @@ static void tick_for_each_wake(void)
     }
 }
 
-/* The loop turns for other reasons and reads letters before their wake has come, which then comes
- * for nothing. The next letter must wake it all the same. */
+/* The loop turns for other reasons and reads nodes before their wake has come. That wake is then
+ * superfluous. The next post must wake the loop all the same. */
 TEST(loop_is_woken_when_the_last_wake_came_for_nothing)
 {
     pthread_t thread;
@@ -348,7 +350,7 @@ TEST(loop_is_woken_when_the_last_wake_came_for_nothing)
     end();
 }
 
-/* The loop turns only when it is woken, and letters come while it reads others. */
+/* The loop turns only when it is woken, and posts come while it reads others. */
 TEST(letters_are_all_read_when_the_loop_turns_for_wakes_only)
 {
     pthread_t thread;
@@ -368,7 +370,7 @@ TEST(letters_are_all_read_when_the_loop_turns_for_wakes_only)
 
 /* ------------------------------------------------------------- all at the same time */
 
-/* Yes, no, or both; read the numbers between two verdicts, as a dashboard would. */
+/* Accepts, refuses, or both; reads the stats between two verdicts, as a dashboard would. */
 static void *say_this_and_that(void *number)
 {
     struct wspool_stats before = numbers();
@@ -376,10 +378,10 @@ static void *say_this_and_that(void *number)
     for (uint32_t n = (uint32_t)(uintptr_t)number; n < PEERS; n += TEAM) {
         say(n, n % 3 == 0 ? WSPOOL_REFUSE : WSPOOL_ACCEPT);
         if (n % 7 == 0) {
-            say(n, WSPOOL_REFUSE); /* comes too late, whatever the first one was */
+            say(n, WSPOOL_REFUSE); /* too late, whatever the first verdict was */
         }
         struct wspool_stats after = numbers();
-        /* Counters only grow, and no gauge is ever below nothing. */
+        /* Counters only grow, and no gauge is below zero. */
         if (after.accepted < before.accepted || after.queued < before.queued ||
             after.published < before.published || after.waiting > 1000000 ||
             after.handshakes > PEERS || after.peers > PEERS) {
@@ -410,7 +412,7 @@ TEST(every_verdict_arrives_once_when_everything_goes_on_meanwhile)
     for (uint32_t n = 0; n < PEERS; n++) {
         come(n);
     }
-    for (uint32_t n = 0; n < PEERS; n += 10) { /* some don't wait for theirs */
+    for (uint32_t n = 0; n < PEERS; n += 10) { /* some peers don't wait for their verdict */
         assert_int_equal(wspool_gone(w.pool, w.ids[n], WSPOOL_GONE_EOF, w.now), 0);
         gone++;
     }
