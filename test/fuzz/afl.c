@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz/afl.c - runs a fuzzer's function under AFL++, in its persistent mode: thousands of inputs
- * in one process, handed over in shared memory. Compiled by anything but afl-clang-fast it does
- * nothing.
+ * fuzz/afl.c - runs a fuzzer's function under AFL++ in persistent mode.
+ *
+ * AFL++ passes thousands of inputs to one process through shared memory. With any other compiler
+ * than afl-clang-fast the program does nothing.
  */
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
 #endif
 #include "fuzz.h"
 
-#include <unistd.h> /* what the macros of AFL++ call */
+#include <unistd.h> /* for the macros of AFL++ */
 
-/* Of a fuzzer's own mutator, which AFL++ does not call. */
+/* Called by a fuzzer's own mutator. AFL++ does not use that mutator. */
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size)

@@ -78,7 +78,7 @@ static void fault(fuzz_story *story, int code)
     say(story, FUZZ_FAULT)->code = code;
 }
 
-/* Can these bytes begin a text in UTF-8? */
+/* Returns 1 if these bytes can begin a UTF-8 text. */
 static int may_begin(const uint8_t *text, size_t len)
 {
     uint8_t whole[4];
@@ -92,7 +92,7 @@ static int may_begin(const uint8_t *text, size_t len)
     if (tail == len || text[len - 1 - tail] < 0xc2) {
         return 0;
     }
-    tail++; /* the leading byte, and what has come behind it */
+    tail++; /* the leading byte and the bytes after it */
     if (!client_utf8(text, len - tail)) {
         return 0;
     }
@@ -101,7 +101,7 @@ static int may_begin(const uint8_t *text, size_t len)
     if (tail >= want) {
         return 0;
     }
-    /* Some second byte must make it right; the others may be any continuation. */
+    /* One second byte must make it valid; any continuation byte will do for the others. */
     for (unsigned second = 0x80; second < 0xc0; second++) {
         uint8_t try[4] = {whole[0], tail > 1 ? whole[1] : (uint8_t)second, 0x80, 0x80};
         for (size_t i = 2; i < tail; i++) {
@@ -129,10 +129,10 @@ static void tell_close(fuzz_story *story, const uint8_t *payload, size_t len)
 
 void fuzz_tell(fuzz_story *story, const uint8_t *bytes, size_t len, size_t limit)
 {
-    unsigned open = 0; /* opcode of the message under way */
+    unsigned open = 0; /* opcode of the unfinished message, or 0 */
     size_t begin;      /* where it begins in the text */
     size_t at = 0;
-    blob_add(&story->text, "", 1); /* there is a text, though it may be empty */
+    blob_add(&story->text, "", 1); /* allocate, even if the text is empty */
     begin = 1;
     while (len - at >= 2) {
         const uint8_t *head = bytes + at;
@@ -202,7 +202,7 @@ void fuzz_tell(fuzz_story *story, const uint8_t *bytes, size_t len, size_t limit
                 tell_close(story, payload, n);
                 return;
             }
-            /* Control frames may stand inside a message: their payload is kept elsewhere. */
+            /* Control frames may come inside a message: their payload is stored elsewhere. */
             say(story, op == OP_PING ? FUZZ_PING : FUZZ_PONG)->len = n;
         }
         if (n < size) {

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz/fuzz.h - what the fuzzers share.
+ * fuzz/fuzz.h - what all fuzzers share: reading an input, demands, random cuts.
  *
  * test/fuzz/fuzz_NAME.c is a program with LLVMFuzzerTestOneInput. Its head comment says what it
- * drives and what it demands beyond "no crash". The same function is run by libFuzzer (`make
- * fuzz`), by AFL++ (`make fuzz ENGINE=afl`, afl.c) and by `make check` (replay.c), which plays
- * test/fuzz/seeds/NAME.txt and test/bugs/NAME-*.txt and a few thousand mutations of them.
+ * drives and what it demands beyond "no crash". Three programs run the same function: libFuzzer
+ * (`make fuzz`), AFL++ (`make fuzz ENGINE=afl`, afl.c) and `make check` (replay.c). The last plays
+ * test/fuzz/seeds/NAME.txt, test/bugs/NAME-*.txt and a few thousand mutations of them.
  *
- * Inputs are made so that a text editor can write them and a mutator can't break them: letters
- * and digits, of which the low bits count, and lines. An input leaves nothing behind.
+ * An input is text: letters and digits, of which the low bits count, and lines. A text editor can
+ * write it, and a mutator cannot make it invalid. Running an input leaves no state behind.
  */
 #ifndef WSPOOL_TEST_FUZZ_FUZZ_H
 #define WSPOOL_TEST_FUZZ_FUZZ_H
@@ -22,10 +22,10 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 
-/* How many mutations `make check` tries: about a second's worth. */
+/* How many mutations `make check` tries: about one second's worth. */
 extern const unsigned fuzz_runs;
 
-/* What must hold. An input for which it doesn't is kept by the engine. */
+/* Aborts with a message if the condition is false. The engine keeps the input. */
 #define FUZZ_DEMAND(holds, ...)                                                                    \
     do {                                                                                           \
         if (!(holds)) {                                                                            \
@@ -43,7 +43,7 @@ typedef struct fuzz_input {
     size_t len;
 } fuzz_input;
 
-/* The next byte; '0' at the end. */
+/* Returns the next byte, or '0' at the end of the input. */
 static inline uint8_t fuzz_byte(fuzz_input *in)
 {
     if (in->len == 0) {
@@ -53,14 +53,14 @@ static inline uint8_t fuzz_byte(fuzz_input *in)
     return *in->data++;
 }
 
-/* The next byte as a number: '0' is 0, 'a' is 17. */
+/* Returns the next byte as a number below `below`: '0' is 0, 'a' is 17. */
 static inline unsigned fuzz_number(fuzz_input *in, unsigned below)
 {
     uint8_t c = fuzz_byte(in);
     return (c >= '0' ? c - (unsigned)'0' : c + 208u) % below;
 }
 
-/* The next line, without its end. 0 when there is none. */
+/* Reads the next line without its line end. Returns 0 if there is none. */
 static inline int fuzz_line(fuzz_input *in, fuzz_input *line)
 {
     const uint8_t *end;
@@ -75,7 +75,7 @@ static inline int fuzz_line(fuzz_input *in, fuzz_input *line)
     return 1;
 }
 
-/* Chance that follows from the input alone. */
+/* Pseudo-random numbers that depend on the input alone. */
 static inline uint64_t fuzz_mix(uint64_t *state)
 {
     uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
@@ -94,7 +94,7 @@ static inline uint64_t fuzz_hash(const void *bytes, size_t len)
     return hash;
 }
 
-/* How many of `left` bytes come next, when they are cut by chance: often few. At least 1. */
+/* Returns the size of the next piece of `left` bytes, cut at random: often small, at least 1. */
 static inline size_t fuzz_cut(uint64_t *chance, size_t left)
 {
     static const size_t upto[] = {1, 2, 4, 16, 64, 1024, 5000, 70000};
@@ -117,7 +117,7 @@ void __asan_poison_memory_region(void const volatile *, size_t);
 void __asan_unpoison_memory_region(void const volatile *, size_t);
 #endif
 
-/* Of a block of `size` bytes only the first `len` may be touched from here on. */
+/* From here on only the first `len` bytes of a block of `size` bytes may be accessed. */
 static inline void fuzz_show(const void *block, size_t len, size_t size)
 {
 #ifdef FUZZ_ASAN
@@ -130,7 +130,7 @@ static inline void fuzz_show(const void *block, size_t len, size_t size)
 #endif
 }
 
-/* A copy of exactly that length, so that a step too far is seen. */
+/* Returns a copy of exactly that length, so that the sanitizer sees any access beyond it. */
 static inline void *fuzz_copy(const void *bytes, size_t len)
 {
     void *copy = malloc(len == 0 ? 1 : len);

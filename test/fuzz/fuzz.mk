@@ -1,12 +1,12 @@
-# The fuzzers: each test/fuzz/fuzz_NAME.c is a program; the other files of the folder are linked
-# into all of them, but for the two that bring a main of their own. Included by the Makefile.
+# The fuzzers. Each test/fuzz/fuzz_NAME.c is a program. The other files of the folder are linked
+# into each of them, except the two that have a main. The Makefile includes this file.
 #
 #     build/fuzz/test/fuzz/fuzz_NAME   libFuzzer           make fuzz
 #     build/afl/test/fuzz/fuzz_NAME    AFL++ (afl.c)       make fuzz ENGINE=afl
 #     build/asan/test/fuzz/fuzz_NAME   replay.c            make check
-#     build/cov/test/fuzz/fuzz_NAME    the same, for a look at what a corpus reaches
+#     build/cov/test/fuzz/fuzz_NAME    the same, to see what a corpus reaches
 
-# Which of them (all), how many seconds each, and which engine: libfuzzer or afl.
+# Which fuzzers (default: all), how many seconds each, and which engine: libfuzzer or afl.
 FUZZ      ?=
 FUZZ_TIME ?= 60
 ENGINE    ?= libfuzzer
@@ -39,7 +39,7 @@ fuzz:
 	@$(MAKE) --no-print-directory $(parallel) fuzz-programs
 	@$(PYTHON) test/fuzz/run --engine $(ENGINE) --time $(FUZZ_TIME) $(FUZZ_CHOICE)
 
-# Each of the fuzzers finds a bug of its kind that was put there on purpose, within five minutes.
+# Each fuzzer must find a bug that was planted for it, within five minutes.
 fuzz-planted:
 	@PYTHON='$(PYTHON)' test/tools/deps build fuzz
 	@$(MAKE) --no-print-directory $(parallel) ENGINE=libfuzzer FUZZ= fuzz-programs

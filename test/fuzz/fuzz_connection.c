@@ -3,19 +3,20 @@
  * fuzz/fuzz_connection.c - one open peer of a pool: frames in, messages and answers out
  * (link/inbound.c, link/conn.c, link/outq.c).
  *
- * A script is played three times, each in a pool of its own: the bytes between two other events
- * all at once, cut by chance, and one by one. Demands: the three give the same messages, the same
- * end, the same bytes out and the same numbers. What the message hook gets is what a second judge
- * reads out of the bytes (frames.h), no more and no less, and how the peer ended is what that
- * judge says. What goes out is read by a strict reader; the Close comes once, and last. Memory
- * stays within what the limits allow; the books balance; nothing is leaked.
+ * Plays a script three times, each time in a new pool. The bytes between two events are fed at
+ * once, in random pieces, and one by one. Demands:
+ * - The three runs give the same messages, the same end, the same output and the same numbers.
+ * - The message hook gets exactly what a second judge reads out of the bytes (frames.h), and the
+ *   peer ends as that judge says.
+ * - A strict reader accepts the output; the Close comes once, and last.
+ * - Memory stays within the limits, the pool's counters balance, and nothing is leaked.
  *
- * Input: four characters (see `begin`), then lines. A frame of frames.h, or an event:
+ * Input: four characters (see `begin`), then lines. A line is a frame of frames.h, or an event:
  *     !w N  the transport takes N (see `amounts`) bytes     !s N  the host sends N bytes
- *     !t N  time passes (see `times`)                        !c N  the host closes
- *     !g    the transport ends                               !u    it can be written to again
- *     !f    nothing, but what came before is fed
- * A message that begins with e is sent back, with q closes its peer, with n is a nuisance.
+ *     !t N  time passes (see `times`)                        !c N  the host closes the peer
+ *     !g    the transport ends                               !u    the transport is writable again
+ *     !f    feeds what came before
+ * A message that begins with e is echoed, with q closes its peer, with n is charged as abuse.
  */
 #include "frames.h"
 
@@ -46,11 +47,11 @@ struct play {
     wspool_config config;
     fuzz_heap heap;
     uint64_t now;
-    unsigned pieces; /* how what comes is cut: 0 not, 1 by chance, 2 into single bytes */
+    unsigned pieces; /* how input is split: 0 not, 1 at random, 2 into single bytes */
     uint64_t chance;
-    blob fed;      /* all of it */
-    size_t given;  /* of that, to the pool */
-    blob journal;  /* of the hooks, to be compared */
+    blob fed;      /* all input of the script */
+    size_t given;  /* bytes of `fed` that the pool has got */
+    blob journal;  /* what the hooks were told, for comparison */
     blob messages; /* bytes of all messages */
     size_t message_count;
     blob out;
@@ -87,7 +88,8 @@ static void on_message(wspool *pool, wspool_id id, const wspool_message *message
     int first = message->len > 0 ? message->data[0] : 0;
     wspool_send_options options = {.size = sizeof options};
     int rc = 0;
-    FUZZ_DEMAND(id == p->id && p->opened && !p->closed, "a message before or behind its time");
+    FUZZ_DEMAND(id == p->id && p->opened && !p->closed,
+                "a message before the peer opened or after it closed");
     FUZZ_DEMAND(message->len <= p->config.message_bytes, "%zu bytes", message->len);
     blob_print(&p->journal, "message %d %zu\n", message->binary, message->len);
     blob_add(&p->journal, message->data, message->len);
@@ -194,7 +196,7 @@ static void feed(struct play *p)
     p->given = p->fed.len;
 }
 
-/* What the host does when the transport takes so many bytes. */
+/* The transport takes at most `room` bytes of output. */
 static void drain(struct play *p, size_t room)
 {
     wspool_id id;
@@ -259,8 +261,8 @@ static void event(struct play *p, fuzz_input line)
     default:
         break;
     }
-    if (p->pieces == 0) { /* once is enough, and it takes half of the time */
-        FUZZ_DEMAND(wspool_check(p->pool) == 0, "the books, behind !%c", what);
+    if (p->pieces == 0) { /* one run is enough, and checking takes half of the time */
+        FUZZ_DEMAND(wspool_check(p->pool) == 0, "the counters do not balance after !%c", what);
     }
     if (p->out.len > p->reader.total) {
         reader_take(&p->reader, p->out.data + p->reader.total,
@@ -276,7 +278,7 @@ static int code_of(enum wspool_end why)
     return why == WSPOOL_END_PROTOCOL ? 1002 : why == WSPOOL_END_BAD_UTF8 ? 1007 : 1009;
 }
 
-/* Holds what was heard against what was said. */
+/* Compares what the hooks got with what the judge read. */
 static void hold(struct play *p)
 {
     fuzz_story story = {0};
@@ -302,7 +304,8 @@ static void hold(struct play *p)
     FUZZ_DEMAND(p->message_count <= count, "%zu messages, but %zu were sent", p->message_count,
                 count);
     if (why == WSPOOL_END_PEER_CLOSED) {
-        FUZZ_DEMAND(last == FUZZ_CLOSE && p->end.code_received == code, "closed by nobody");
+        FUZZ_DEMAND(last == FUZZ_CLOSE && p->end.code_received == code,
+                    "the client has sent no such Close");
     } else if (why == WSPOOL_END_PROTOCOL || why == WSPOOL_END_BAD_UTF8 ||
                why == WSPOOL_END_TOO_BIG) {
         FUZZ_DEMAND(last == FUZZ_FAULT && code == code_of(why), "%s, but the judge says %d",
@@ -311,7 +314,7 @@ static void hold(struct play *p)
         FUZZ_DEMAND(last != FUZZ_CLOSE && last != FUZZ_FAULT, "the judge says %d, the pool nothing",
                     code);
     } else {
-        FUZZ_DEMAND(p->own || why == WSPOOL_END_NUISANCE, "ended by nobody: %s",
+        FUZZ_DEMAND(p->own || why == WSPOOL_END_NUISANCE, "nothing caused this end: %s",
                     wspool_end_text(why));
         fuzz_story_free(&story);
         return;
@@ -335,9 +338,10 @@ static void end(struct play *p)
     FUZZ_DEMAND(p->end.code_sent == p->reader.close_code, "%d said, %d sent", p->end.code_sent,
                 p->reader.close_code);
     p->stats.size = sizeof p->stats;
-    FUZZ_DEMAND(wspool_stats(p->pool, &p->stats) == 0 && wspool_check(p->pool) == 0, "the books");
+    FUZZ_DEMAND(wspool_stats(p->pool, &p->stats) == 0 && wspool_check(p->pool) == 0,
+                "the counters");
     FUZZ_DEMAND(p->stats.waiting == 0 && p->stats.waiting_bytes == 0 && p->stats.peers == 0,
-                "something waits for nobody");
+                "output waits without a peer");
     FUZZ_DEMAND(p->stats.received_bytes <= p->fed.len, "more than was fed");
     FUZZ_DEMAND(p->stats.sent_bytes == p->out.len, "bytes sent");
     FUZZ_DEMAND(wspool_free(p->pool) == 0 && p->heap.blocks == 0, "%zu blocks leaked",

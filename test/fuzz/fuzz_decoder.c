@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz/fuzz_decoder.c - the gate (wire/frame.c) and the decoder (wire/decoder.c, wire/mask.c).
+ * fuzz/fuzz_decoder.c - the frame-header parser (wire/frame.c) and the decoder (wire/decoder.c,
+ * wire/mask.c).
  *
- * Demands: our unmasking of the whole stream, wslay's own of the same stream cut by chance, and
- * ours of single bytes find the same frames, the same payload, and the same fault at the same
- * frame. No chunk is longer than 4 KiB, none holds a byte past its frame, and what is missing is
- * always what was not given. Both agree with a third reading, made from RFC 6455 alone. Each
- * payload that was found goes out again, into a block of exactly the announced size, and a strict
- * reader gets it back; so does the decoder, from the same image as a client would mask it.
+ * Decodes a stream three times: our unmasking of the whole stream, wslay's unmasking of random
+ * pieces, and ours of single bytes. Demands:
+ * - All three find the same frames, the same payload, and the same fault at the same frame. Both
+ *   unmaskings agree with a third reading that follows RFC 6455 alone (frames.h).
+ * - No chunk is longer than 4 KiB, and none has a byte beyond its frame.
+ * - What is missing at the end is exactly what was not given.
+ * - Each payload is encoded again, into a block of exactly the announced size. A strict reader
+ *   reads it back, and so does the decoder, masked as a client would mask it.
  *
- * Input: one character, from which the cuts follow, then frames (frames.h).
+ * Input: one character, from which the random cuts follow, then frames (frames.h).
  */
 #include "frames.h"
 
@@ -28,7 +31,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 /* ----------------------------------------------------------------- reading */
 
-/* All that was read, in a form that can be compared: heads, then payload, frame by frame. */
+/* All that was decoded, in a form that can be compared: heads, then payload, frame by frame. */
 struct account {
     blob text;
     size_t frames;
@@ -52,7 +55,7 @@ struct reading {
     struct account *account;
 };
 
-/* Payload, as far as there is some. 1 when the frame is complete. */
+/* Decodes the payload that is there. Returns 1 when the frame is complete. */
 static int read_payload(struct reading *r, const uint8_t **at, size_t *len)
 {
     const uint8_t *chunk;
@@ -62,9 +65,9 @@ static int read_payload(struct reading *r, const uint8_t **at, size_t *len)
         uint64_t before = wsp_decoder_missing(r->decoder);
         size_t given = *len;
         size_t ahead = wsp_decoder_ahead(r->decoder, *len);
-        uint8_t *into = before % 2 ? malloc(ahead + 1) : NULL; /* to a place of ours, or wslay's */
+        uint8_t *into = before % 2 ? malloc(ahead + 1) : NULL; /* a buffer of ours, or wslay's */
         rc = wsp_decoder_pull(r->decoder, at, len, into, &chunk, &n);
-        FUZZ_DEMAND(rc == 0 || rc == 1, "wslay finds fault with what the gate let through");
+        FUZZ_DEMAND(rc == 0 || rc == 1, "wslay rejects what the frame-header parser accepted");
         FUZZ_DEMAND(before - wsp_decoder_missing(r->decoder) == given - *len,
                     "what is missing is not what was not given");
         if (rc == 1) {
@@ -105,7 +108,7 @@ static void read_piece(struct reading *r, const uint8_t *at, size_t len)
     }
 }
 
-/* `most`: bytes at a time; 0: as chance has it. */
+/* Decodes the stream. `most` is the size of the pieces in bytes; 0 means random sizes. */
 static void read_all(struct account *account, const blob *wire, int wslay, size_t most,
                      uint64_t chance)
 {

@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz/fuzz_deflate.c - a peer that speaks permessage-deflate: offers, compressed messages and
- * what only looks like them (wire/extension.c, link/inbound.c, link/forms.c, lib/deflate/).
+ * fuzz/fuzz_deflate.c - a peer with permessage-deflate: offers, compressed messages, and bytes that
+ * only look like them (wire/extension.c, link/inbound.c, link/forms.c, lib/deflate/).
  *
- * A script is played three times, each in a pool of its own: its bytes all at once, cut by chance,
- * and one by one. Demands: the three give the same messages, the same end, the same bytes out. A
- * message is what a second judge, zlib over the whole of it at once, makes of it; and how the peer
- * ended is what that judge says. Each message is sent back, and what goes out is read again as a
- * peer that agreed to these parameters can. Memory stays within what the limits allow, and nothing
- * is leaked, whatever allocation fails.
+ * Plays a script three times, each time in a new pool: its bytes at once, in random pieces, and one
+ * by one. Demands:
+ * - The three runs give the same messages, the same end and the same output.
+ * - A message is what a second judge makes of it, which is zlib over the whole message at once; the
+ *   peer ends as that judge says.
+ * - Each message is echoed, and a client with the negotiated parameters can read the echo.
+ * - Memory stays within the limits, and nothing is leaked, whichever allocation fails.
  *
- * Input: four characters (see `begin`), then a line, the offers as they stand in
- * Sec-WebSocket-Extensions, then lines, each a message:
- *     how      p as it is; d deflated; f with each block ended by BFINAL; r the line is the
- *              compressed bytes; m deflated, and then a bit is changed; c deflated, and cut short;
- *              b a bomb, of as many times 16 KiB as the next says
+ * Input: four characters (see `begin`), then a line with the value of Sec-WebSocket-Extensions,
+ * then lines, each a message:
+ *     how      p plain; d deflated; f deflated, every block with BFINAL; r the line is the
+ *              compressed bytes; m deflated, then one bit is changed; c deflated, then cut short;
+ *              b a bomb of `number` times 16 KiB
  *     number   which bit, how much
- *     parts    in how many fragments it comes
- *     the rest of the line
+ *     parts    how many fragments it has
+ *     the rest of the line is the text
  */
 #define ZLIB_CONST
 #include <zlib.h>
@@ -51,21 +52,21 @@ struct play {
     unsigned pieces;
     uint64_t chance;
     int agreed;
-    int takeover; /* the client may lean on its messages before */
-    int window;   /* bits, of what the server sends */
-    int refused;  /* the offers are no list */
+    int takeover; /* the client may use its earlier messages as context */
+    int window;   /* window bits of what the server sends */
+    int refused;  /* the list of offers is malformed */
     int no_memory;
-    blob journal; /* of the hooks */
+    blob journal; /* what the hooks were told */
     blob heard;   /* bytes of all messages */
     blob out;
     int closed;
     wspool_closed end;
-    /* the second judge */
+    /* the inflater of the judge */
     z_stream judge;
-    blob said; /* messages, one behind the other */
+    blob said; /* messages, one after the other */
     size_t count;
     int fault; /* close code; 0: none */
-    int over;  /* nothing counts any more */
+    int over;  /* the rest of the script is ignored */
 };
 
 /* ------------------------------------------------------------------ hooks */
@@ -100,7 +101,7 @@ static void on_close(wspool *pool, wspool_id id, const wspool_closed *closed, vo
 
 /* ------------------------------------------------------------------ judge */
 
-/* One message, the tail behind it: 0 or a close code. The text goes to p->said. */
+/* Inflates one message, the tail appended. Returns 0 or a close code. The text goes to p->said. */
 static int inflate_all(struct play *p, const uint8_t *bytes, size_t len)
 {
     const size_t limit = p->config.message_bytes;
@@ -112,7 +113,7 @@ static int inflate_all(struct play *p, const uint8_t *bytes, size_t len)
         p->judge.next_in = part == 0 ? bytes : tail;
         p->judge.avail_in = part == 0 ? (uInt)len : TAIL;
         if (part == 1 && (ended || len == 0)) {
-            break; /* no tail is wanted */
+            break; /* no tail is needed */
         }
         for (int more = 1; more && code == 0;) {
             p->judge.next_out = out + made;
@@ -121,7 +122,8 @@ static int inflate_all(struct play *p, const uint8_t *bytes, size_t len)
             made = limit + 1 - p->judge.avail_out;
             ended = result == Z_STREAM_END;
             if (made > limit) {
-                /* What the tail brings is wrong by itself, if its first byte still fits. */
+                /* Output of the tail is an error; beyond the limit it is 1009 only if its first
+                 * byte does not fit. */
                 code = part == 0 || before == limit ? 1009 : 1007;
             } else if (ended) {
                 inflateReset(&p->judge);
@@ -146,7 +148,7 @@ static int inflate_all(struct play *p, const uint8_t *bytes, size_t len)
     return code;
 }
 
-/* What a message in so many fragments says. */
+/* Judges a message of `parts` fragments. */
 static void judge(struct play *p, int coded, const uint8_t *bytes, size_t len, size_t parts)
 {
     size_t most = p->config.message_bytes;
@@ -162,8 +164,8 @@ static void judge(struct play *p, int coded, const uint8_t *bytes, size_t len, s
     if (coded) {
         most += most / 4 + 1024;
     }
-    /* A head that is too large is refused before what stands in the fragments before it is known
-     * to be whole; but what these decode to comes first. */
+    /* A head with too large a length is refused before the earlier fragments are known to form a
+     * whole message. What these decode to comes first. */
     size_t taken = 0;
     for (size_t i = 0; i < parts; i++) {
         size_t n = i + 1 < parts ? part : len - part * (parts - 1);
@@ -180,7 +182,7 @@ static void judge(struct play *p, int coded, const uint8_t *bytes, size_t len, s
         p->count++;
         p->over = 0;
     } else {
-        p->fault = -1; /* 1009, or what the first fragments come to */
+        p->fault = -1; /* 1009, or the fault of the first fragments */
     }
 }
 
@@ -207,11 +209,11 @@ static int begin(struct play *p, fuzz_input *in)
     (void)fuzz_line(in, &line);
     (void)fuzz_line(in, &line);
     options.threshold = how & 1 ? 1 : 64;
-    options.client_window = 15; /* zlib forgives a distance beyond a window, or not */
+    options.client_window = 15; /* zlib may accept a distance beyond the window */
     options.mem = c->mem = fuzz_heap_hooks(&p->heap);
     c->nuisance_burst = 0;
     c->max_peers = 1;
-    c->queue_messages = LONGEST; /* all come back, and none is read before */
+    c->queue_messages = LONGEST; /* all are echoed, and no echo is read before the end */
     c->entropy = (wspool_entropy_hook){on_entropy, p};
     c->message = (wspool_message_hook){on_message, p};
     c->close = (wspool_close_hook){on_close, p};
@@ -347,7 +349,7 @@ static void feed(struct play *p, const blob *wire)
         at += n;
     }
     fuzz_free(bytes, wire->len);
-    FUZZ_DEMAND(wspool_check(p->pool) == 0, "the books");
+    FUZZ_DEMAND(wspool_check(p->pool) == 0, "the counters do not balance");
 }
 
 static void drain(struct play *p)
@@ -370,7 +372,7 @@ static void drain(struct play *p)
     }
 }
 
-/* Reads what went out: the same messages, each by itself, and a Close at most. */
+/* Reads the output: the same messages, each decodable alone, and a Close at most. */
 static void read_back(const struct play *p)
 {
     const uint8_t *at = p->out.len > 0 ? p->out.data : (const uint8_t *)"";
@@ -386,7 +388,7 @@ static void read_back(const struct play *p)
             }
         }
         if ((at[0] & 0x0f) == OP_CLOSE) {
-            FUZZ_DEMAND(at + head + len == end, "something behind the Close");
+            FUZZ_DEMAND(at + head + len == end, "bytes after the Close");
             break;
         }
         size_t made = len;
@@ -412,7 +414,7 @@ static void read_back(const struct play *p)
             FUZZ_DEMAND(at[0] == (0x80 | OP_BINARY) && len <= p->config.message_bytes, "%d", at[0]);
             memcpy(text, at + head, len);
         }
-        /* Without memory a message may not have been sent back. */
+        /* Without memory a message may not have been echoed. */
         FUZZ_DEMAND(p->no_memory || (made <= p->heard.len - heard &&
                                      (made == 0 || memcmp(text, p->heard.data + heard, made) == 0)),
                     "it sends back something else");

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz/fuzz_http.c - the parser of request heads (wire/http.c), what looks headers up in them
- * (wire/headers.c) and the parser of targets (wire/uri.c), given bytes.
+ * fuzz/fuzz_http.c - the parser of request heads (wire/http.c), the header lookup (wire/headers.c)
+ * and the parser of targets (wire/uri.c).
  *
- * Demands: the scan gives one answer for the same bytes, whole, byte by byte and cut by chance,
- * and never looks behind them; a head that it finds ends in the first blank line. The parser
- * gives that answer too, whole and cut, unless there are too many headers. Each header that is
- * asked for is found as often as it is there. Every text lies in the head, and
- * together with spaces, colons and line ends they are the head. The elements of a list are not
- * empty, have no space around them and no comma in them. What is percent-decoded is no longer
- * than it was, and fits where it is written.
+ * Demands:
+ * - The scan returns the same for the same bytes, whether whole, byte by byte or in random pieces,
+ *   and never reads beyond them. A head that it finds ends in the first blank line.
+ * - The parser returns what the scan returns, whole and in pieces, unless there are too many
+ *   headers.
+ * - The lookup finds each header as often as it is there.
+ * - Every text lies in the head; the texts, spaces, colons and line ends make up the whole head.
+ * - The elements of a list are not empty, have no space around them and no comma in them.
+ * - A percent-decoded text is no longer than before, and fits where it is written.
  *
  * Input: the head.
  */
@@ -35,7 +37,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 /* ------------------------------------------------------------------- scan */
 
-/* The answer when the bytes come in these pieces; *took is where it was given. */
+/* Scans the bytes in these pieces. *took is the number of bytes given when the scan ended. */
 static int scan_in_pieces(const char *bytes, size_t size, uint64_t *chance, size_t *took)
 {
     size_t len = 0;
@@ -107,7 +109,7 @@ static int is_space(char c)
     return c == ' ' || c == '\t';
 }
 
-/* Follows the texts through the head: all of it is accounted for. */
+/* Follows the texts through the head: they account for every byte. */
 static void retrace(const wspool_request *r, const char *head, size_t len)
 {
     const char *end = head + len;
@@ -130,7 +132,7 @@ static void retrace(const wspool_request *r, const char *head, size_t len)
         at = spaces(expect(at + name.len, end, ":"), end);
         if (value.len > 0) {
             FUZZ_DEMAND(value.data == at, "value %zu", i);
-            FUZZ_DEMAND(!is_space(value.data[value.len - 1]), "a space behind value %zu", i);
+            FUZZ_DEMAND(!is_space(value.data[value.len - 1]), "a space after value %zu", i);
             at = spaces(at + value.len, end);
         }
         for (size_t k = 0; k < value.len; k++) {
@@ -174,7 +176,8 @@ static void elements(const struct wsp_headers *headers, enum wsp_header name, co
                         "not found again");
         }
     }
-    FUZZ_DEMAND(wsp_headers_element(headers, name, &walk, &element) == 0, "more behind the end");
+    FUZZ_DEMAND(wsp_headers_element(headers, name, &walk, &element) == 0,
+                "an element after the end");
     int there = wsp_headers_only(headers, name, &value);
     FUZZ_DEMAND(there == (times == 0   ? 0
                           : times == 1 ? 1
@@ -196,7 +199,8 @@ static void uri(const wspool_request *r)
     }
     FUZZ_DEMAND(wsp_uri_decode(path, small, 0) == -1, "no room, and yet decoded");
     fuzz_free(small, 0);
-    query.data = fuzz_copy(query.data, query.len); /* in the head, more stands behind it */
+    query.data = fuzz_copy(query.data, query.len); /* without the bytes that follow it in the
+                                                      head */
     for (size_t max = 1; max <= sizeof room; max *= 2) {
         char *out = fuzz_copy(room, max);
         int n = wsp_uri_decode(query, out, max);
@@ -206,7 +210,7 @@ static void uri(const wspool_request *r)
     fuzz_free((void *)(uintptr_t)query.data, query.len);
 }
 
-/* The parser, given the pieces in which the bytes come. */
+/* Parses the bytes in random pieces. */
 static int parse_in_pieces(const char *bytes, size_t size, uint64_t chance, wspool_request *request,
                            wspool_header *headers)
 {
@@ -248,8 +252,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (len > 0) {
         char *head = fuzz_copy(data, (size_t)len);
         parsed = wsp_http_parse(head, (size_t)len, 0, &request, headers, MAX);
-        FUZZ_DEMAND(parsed == len || parsed == too_large, "scan let it through, parse answers %d",
-                    parsed);
+        FUZZ_DEMAND(parsed == len || parsed == too_large,
+                    "the scan accepts it, the parser returns %d", parsed);
         if (parsed == len) {
             retrace(&request, head, (size_t)len);
             wsp_headers_find(&found, &request);

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz/fuzz_json.c - libwspool_json: messages of clients (lib/json/dispatch.c, names.c), through a
- * pool with the companion attached.
+ * fuzz/fuzz_json.c - libwspool_json: client messages (lib/json/dispatch.c, names.c) through a pool
+ * with the companion attached.
  *
- * Demands, whatever clients send: what the server sends is as wspool/json.h says, and publications
- * have consecutive offsets (test/json/talk.c checks each message). Each text message has exactly
- * one answer, publications aside, unless it closes its peer. A handler's `data` is an object.
- * Nothing is leaked, of the pool's memory and of jansson's; the pool's counters balance.
+ * Demands, whatever clients send:
+ * - The server sends what wspool/json.h says, and publications have consecutive offsets
+ *   (test/json/talk.c checks each message).
+ * - Each text message gets exactly one answer, not counting publications, unless it closes its
+ *   peer.
+ * - The `data` of a handler is an object.
+ * - No memory of the pool or of jansson is leaked; the pool's counters balance.
  *
  * Input: four characters (see `begin`), then lines. The first character of a line says what the
  * rest is:
  *     0 ... 5   a text message of that peer            j   a peer connects to that target
  *     b C       the application publishes to C         x P a binary message of P
  *     F P       the first fragment of a text message   c P P sends a Close
- *     t N       time passes                            z N memory fails from the N-th time on
+ *     t N       time passes                            z N memory fails from the Nth call on
  *     d         drain                                  g P the transport of P ends
  */
 #include "../json/talk.h"
@@ -31,7 +34,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     (void)argc;
     (void)argv;
     fuzz_simmed();
-    wspool_json_time_write(0, time); /* the C library keeps what it reads of time zones */
+    wspool_json_time_write(0, time); /* the C library allocates and keeps time zone data */
     return 0;
 }
 
@@ -57,7 +60,7 @@ static const char *on_chat(wspool_json *json, wspool *pool, wspool_id id, const 
     return NULL;
 }
 
-/* Of a type of its own an application is to say what it likes: here, always one thing. */
+/* The handler of a message type of the application: it returns one fixed answer. */
 static const char *on_app(wspool_json *json, wspool *pool, wspool_id id, const json_t *data,
                           void *user)
 {
@@ -116,7 +119,7 @@ static sim_peer *peer_of(talk *t, unsigned number)
     return t->s->peer_count == 0 ? NULL : t->s->peers[number % t->s->peer_count];
 }
 
-/* Of the messages that a peer got, those that are no publications; judged once each. */
+/* Counts the messages of a peer that are not publications. Each message is checked once. */
 static struct {
     size_t judged;
     size_t count;
@@ -187,7 +190,7 @@ static void operate(talk *t, fuzz_input *line)
     case 'F':
         p = peer_of(t, fuzz_number(line, PEERS_MAX));
         if (p != NULL) {
-            t->loose = 1; /* what comes next may be its end, or a fault */
+            t->loose = 1; /* the next answer may be an end or a fault */
             sim_frame(p, OP_TEXT, line->data, line->len);
         }
         break;
@@ -224,7 +227,7 @@ static void operate(talk *t, fuzz_input *line)
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed);
 
-/* Puts `n` bytes in place of those from `at` to `end`. */
+/* Replaces the bytes from `at` to `end` by `n` bytes. */
 static size_t replace(uint8_t *data, size_t size, size_t max_size, size_t at, size_t end,
                       const void *bytes, size_t n)
 {
@@ -236,7 +239,7 @@ static size_t replace(uint8_t *data, size_t size, size_t max_size, size_t at, si
     return size - (end - at) + n;
 }
 
-/* Where the n-th of the bytes from `set` stands, counted round; or `size`. */
+/* Returns the position of the nth byte that is in `set`, counting round, or `size` if none is. */
 static size_t nth(const uint8_t *data, size_t size, const char *set, uint64_t n)
 {
     size_t count = 0;
@@ -262,7 +265,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
     uint8_t bytes[300];
     size_t at, end, n;
     switch (fuzz_mix(&chance) % 6) {
-    case 0: /* another string, of a length that may matter */
+    case 0: /* another string, of a length near a limit */
         at = nth(data, size, "\"", fuzz_mix(&chance)) + 1;
         for (end = at; end < size && data[end] != '"' && data[end] != '\n'; end++) {
         }
@@ -283,7 +286,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
         }
         n = (size_t)(fuzz_mix(&chance) % (sizeof values / sizeof *values));
         return replace(data, size, max_size, at, end, values[n], strlen(values[n]));
-    case 2: /* a line once more */
+    case 2: /* repeat a line */
         at = nth(data, size, "\n", fuzz_mix(&chance)) + 1;
         for (end = at; end < size && data[end] != '\n'; end++) {
         }

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz/fuzz_pool.c - a whole pool in the hands of a host that does what it may in any order, with
- * hooks that act from within and memory that runs out.
+ * fuzz/fuzz_pool.c - a whole pool, with a host that makes allowed calls in any order, hooks that
+ * call the pool, and memory that runs out.
  *
- * Runs on the sim (test/sim/sim.h), which records every hook and reads strictly what is sent.
- * Demands, behind each operation: the books balance and agree with what was seen; forbidden calls
- * from a hook answer REENTRANT; stale ids answer GONE; tallies are the answers; memory stays
- * within what the limits allow; a pool that is quiet does not ask to be called at once. HTTP
- * answers are made of our own words. In the end each open peer has ended once, each identity was
- * freed once, and all memory is back.
+ * Runs on the sim (test/sim/sim.h), which records every hook and reads the output strictly. Demands
+ * after each operation:
+ * - The pool's counters balance and agree with what was seen; tallies match the returned counts.
+ * - Calls that are forbidden inside a hook return REENTRANT; stale ids return GONE.
+ * - Memory stays within the limits; HTTP answers consist of the library's own words.
+ * - A pool without work does not ask to be called at once.
+ * At the end each open peer has ended once, each identity was freed once, and all memory is back.
  *
  * Input: twelve characters (see `begin`), then operations: a letter, of which the low five bits
  * count, and its arguments (see `operate`).
@@ -25,7 +26,7 @@ enum { LONGEST = 600, PEERS_MAX = 20, REACTIONS_MAX = 60, TURNS = 400, CHANNELS 
 
 struct reaction {
     unsigned action; /* 0: none */
-    unsigned a;      /* what it works on */
+    unsigned a;      /* the object of the action */
     unsigned b;
 };
 
@@ -35,8 +36,8 @@ struct world {
     struct reaction reactions[SIM_WHATS];
     unsigned reacted;
     int nested;
-    uint8_t skipped[PEERS_MAX]; /* listed for WRITE, and not written */
-    int noisy;                  /* hooks have published: quiet is not foreseen */
+    uint8_t skipped[PEERS_MAX]; /* listed for WRITE, but not written */
+    int noisy;                  /* hooks have published: the deadline cannot be predicted */
 };
 
 static const size_t sizes[] = {0, 1, 5, 125, 126, 200, 1000, 4000, 17000, 66000};
@@ -93,7 +94,7 @@ static client_request request_of(unsigned number)
     } else if (number / 35 % 8 == 3) {
         request.key = "short";
     } else if (number / 35 % 8 == 4) {
-        request.target = long_target; /* what is kept of it is more than a quarter of a head */
+        request.target = long_target; /* more than a quarter of the head is kept */
     }
     return request;
 }
@@ -135,7 +136,8 @@ static void publish(struct world *w, unsigned channel, size_t len, wspool_id exc
     }
 }
 
-/* A message that holds its own position; some writers give up, some call the pool all the same. */
+/* A message that contains its own position. Some writers give up; some call the pool although it
+ * is forbidden. */
 struct writer {
     struct world *w;
     unsigned how;
@@ -177,7 +179,7 @@ static void publish_written(struct world *w, unsigned channel, unsigned how)
     FUZZ_DEMAND(members == 0 || how % 5 != 1 || rc == WSPOOL_ERR_STATE, "given up, and: %d", rc);
 }
 
-/* The host writes without having been asked to. */
+/* The host writes although the pool did not list the peer. */
 static void write_by_hand(struct world *w, sim_peer *p, unsigned how)
 {
     sim *s = w->s;
@@ -214,7 +216,7 @@ static void write_by_hand(struct world *w, sim_peer *p, unsigned how)
     }
 }
 
-/* One answer of wspool_next. What is to be written may be left for later. */
+/* Handles one result of wspool_next. A write may be left for later. */
 static void next_by_hand(struct world *w)
 {
     sim *s = w->s;
@@ -262,7 +264,7 @@ static void verdict(struct world *w, sim_peer *p, unsigned how)
     rc = SIM_IN(wspool_auth_complete(w->s->pool, p->id, &out));
     FUZZ_DEMAND(rc == 0 || rc == WSPOOL_ERR_NOMEM, "%d", rc);
     if (rc != 0 && out.identity != NULL) {
-        ((sim_identity *)out.identity)->freed++; /* it is ours again */
+        ((sim_identity *)out.identity)->freed++; /* the identity belongs to the host again */
     }
 }
 
@@ -326,7 +328,7 @@ static void nuisance(struct world *w, sim_peer *p, unsigned number)
 
 static void send_to(struct world *w, sim_peer *p, size_t len)
 {
-    unsigned reacted = w->reacted; /* a hook that this calls may end it */
+    unsigned reacted = w->reacted; /* a hook inside this call may end it */
     int rc = SIM_IN(wspool_send(w->s->pool, p->id, text, len, NULL));
     w->noisy |= w->nested;
     FUZZ_DEMAND(rc != 0 || w->nested || w->reacted != reacted || (p->opened && !p->ended),
@@ -344,7 +346,7 @@ static void connect(struct world *w, unsigned number)
     }
 }
 
-/* A hook acts. */
+/* A hook acts on the pool. */
 static void react(sim *s, const sim_event *event)
 {
     struct world *w = s->test;
@@ -418,10 +420,10 @@ static void look(struct world *w)
                                    2 * WSPOOL_TOKEN_MAX);
     for (size_t i = 0; i < s->peer_count; i++) {
         if (s->peers[i]->listed && !s->peers[i]->released) {
-            release(w, s->peers[i]); /* it was told from within a hook */
+            release(w, s->peers[i]); /* its end was reported inside a hook */
         }
     }
-    if (s->async > 0) { /* a write that ends behind its peer's end counts for nobody */
+    if (s->async > 0) { /* a write that completes after its peer's end is not counted */
         uint64_t sent = sim_stats(s).sent_bytes;
         s->acked = s->acked > sent ? sent : s->acked;
     }
@@ -446,7 +448,7 @@ static void pump(struct world *w)
         look(w);
     } while (sim_turn(s) && ++turns < TURNS);
     FUZZ_DEMAND(turns < TURNS || w->reacted > reacted || s->chop != SIM_WHOLE,
-                "it is never quiet"); /* in pieces it may take long */
+                "it is never quiet"); /* split input may take long */
     if (turns < TURNS && !w->noisy && w->reacted == reacted) {
         uint64_t deadline = wspool_deadline(s->pool);
         FUZZ_DEMAND(deadline > s->now, "it is quiet, and asks to be called at once");
@@ -541,7 +543,7 @@ static void operate(struct world *w)
         return;
     }
     switch (op | 96u) {
-    case 'a': /* PEER N: adopts it */
+    case 'a': /* PEER N: adopts the peer */
         adopt(w, p, fuzz_number(in, 10));
         break;
     case 'b': /* CHANNEL SIZE EXCEPT: broadcast */
@@ -557,7 +559,7 @@ static void operate(struct world *w)
         FUZZ_DEMAND(SIM_IN(wspool_drain(s->pool, spans[fuzz_number(in, 10)], 0, s->now)) == 0,
                     "drain");
         break;
-    case 'e': /* everything that is under way */
+    case 'e': /* handles everything that is in progress */
         pump(w);
         break;
     case 'f': /* PEER KIND SIZE: the client writes a frame */
@@ -566,18 +568,18 @@ static void operate(struct world *w)
     case 'g': /* PEER WHY */
         gone(w, p, fuzz_number(in, 2));
         break;
-    case 'h': /* VARIANT: opens, and writes a request */
+    case 'h': /* VARIANT: opens a peer and sends a request */
         number = fuzz_number(in, 16);
         connect(w, number * 16 + fuzz_number(in, 16));
         break;
-    case 'i': /* VARIANT: the same, hosted */
+    case 'i': /* VARIANT: the same, in hosted mode */
         number = fuzz_number(in, 16);
         upgrade(w, number * 16 + fuzz_number(in, 16));
         break;
     case 'j': /* PEER CHANNEL: joins */
         leave_or_join(w, p, fuzz_number(in, CHANNELS), 1);
         break;
-    case 'k': /* PEER HOW: peek, and ack some */
+    case 'k': /* PEER HOW: peeks, and acks some of it */
         write_by_hand(w, p, fuzz_number(in, 10));
         break;
     case 'l': /* PEER CHANNEL: leaves */
@@ -589,7 +591,7 @@ static void operate(struct world *w)
     case 'n':
         next_by_hand(w);
         break;
-    case 'o': /* opens, and says nothing */
+    case 'o': /* opens a peer that sends nothing */
         if (s->peer_count < PEERS_MAX) {
             int why;
             (void)sim_open(s, &why);
@@ -605,17 +607,17 @@ static void operate(struct world *w)
     case 'r': /* PEER */
         release(w, p);
         break;
-    case 's': /* PEER ROOM: it takes no more than that */
+    case 's': /* PEER ROOM: the transport takes no more than that */
         number = fuzz_number(in, 10);
         p->room = number == 0 ? 0 : sizes[number];
         break;
     case 't': /* one turn of the loop, or only a tick of it */
         (void)sim_turn(s);
         break;
-    case 'u': /* PEER: it flows again */
+    case 'u': /* PEER: the transport takes everything again */
         sim_flow(p);
         break;
-    case 'v': /* PEER HOW: the verdict on its token */
+    case 'v': /* PEER HOW: the late verdict on a token */
         verdict(w, p, fuzz_number(in, WSPOOL_REFUSAL_COUNT + 1));
         break;
     case 'w': /* PEER */
@@ -632,7 +634,7 @@ static void operate(struct world *w)
     case 'y': /* PEER COST */
         nuisance(w, p, fuzz_number(in, 20));
         break;
-    case 'z': /* N HOW: memory fails; 0: no more */
+    case 'z': /* N HOW: memory fails from the Nth call on; 0: it works again */
         number = fuzz_number(in, 40);
         s->heap.fail_at = number == 0 ? 0 : s->heap.calls + number;
         s->heap.fail_on = (int)fuzz_number(in, 2);
@@ -644,11 +646,11 @@ static void operate(struct world *w)
         r->b = fuzz_number(in, 16);
         break;
     }
-    case '~': /* CHANNEL HOW: a message that is written when its position is known */
+    case '~': /* CHANNEL HOW: a message written when its position is known */
         number = fuzz_number(in, CHANNELS);
         publish_written(w, number, fuzz_number(in, 10));
         break;
-    case '}': /* PEER: is fed at once */
+    case '}': /* PEER: feeds it at once */
         feed_now(w, p);
         break;
     default:
@@ -708,7 +710,7 @@ static void begin(struct world *w)
     c->subprotocols = number & 4 ? protocols : NULL;
     number = fuzz_number(in, 2);
     c->message_bytes = number ? 500 : 65536;
-    s->heap.fail_at = last > 1 ? last - 1 : 0; /* the pool itself may not come to be */
+    s->heap.fail_at = last > 1 ? last - 1 : 0; /* creating the pool may fail too */
     sim_start(s);
     s->heap.fail_at = 0;
 }
@@ -727,7 +729,7 @@ static void end(struct world *w)
         if (r->status != 0 && (r->status == 101 || (long)r->body.len - 1 == r->body_len)) {
             fuzz_judge_answer(r, CLIENT_ACCEPT, s->config.subprotocols);
         }
-        /* A write that ends behind its peer's end was never acked. */
+        /* A write that completes after its peer's end was never acked. */
         FUZZ_DEMAND(s->async > 0 || !p->ended || r->close_code == 0 ||
                         r->close_code == p->closed.code_sent,
                     "the Close says %d, the hook %d", r->close_code, p->closed.code_sent);

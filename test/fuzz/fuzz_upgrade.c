@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz/fuzz_upgrade.c - the way from a request to an answer: wire/upgrade.c, and the policies
- * (admission, route, origin, token), as the pool uses them.
+ * fuzz/fuzz_upgrade.c - from a request to an answer: wire/upgrade.c and the policies (admission,
+ * route, origin, token), used as the pool uses them.
  *
- * Demands: a request that is admitted is one: GET, HTTP/1.1, one Host, one whole key, all the
- * words of an upgrade; its Origin is allowed by a second judge written for this test. The hooks
- * are asked in their order and once, about a token that is visible ASCII, within its bounds, and
- * stands in the request. A request is answered alike as a host hands it in and as a parsed head,
- * whenever it can be both. What a codec is offered are tokens of the request. The answer fits where it is written, and not into a byte less; it is
- * made of the library's own words, with the peer's key digested as the RFC says.
+ * Demands:
+ * - An admitted request is valid: GET, HTTP/1.1, one Host, one complete key, and all upgrade
+ *   headers; a second judge, written for this test, allows its Origin.
+ * - The hooks are called in their order and once. The token is visible ASCII, within its bounds,
+ *   and is part of the request. What is offered to a codec are tokens of the request.
+ * - A request gets the same answer in hosted mode and as a parsed head, if both can express it.
+ * - The answer fits into exactly its announced size, and into no byte less. It consists of the
+ *   library's own words, with the digest of the peer's key.
  *
  * Input: eight characters (see `setting`), then lines: the target, then headers.
  */
@@ -81,9 +83,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 }
 
 struct setting {
-    unsigned good; /* bits of the headers that a good client sends, which are added */
+    unsigned good; /* bit mask of valid headers to add */
     unsigned form; /* method and version */
-    size_t list;   /* of origins */
+    size_t list;   /* which list of origins */
     size_t protocols;
     wspool_config config;
     struct wsp_admission admission;
@@ -122,12 +124,12 @@ static void on_token(wspool *pool, wspool_id id, const wspool_request *request, 
     for (size_t i = 0; i < request->header_count && !there; i++) {
         there = holds(request->headers[i].value, token);
     }
-    FUZZ_DEMAND(there, "a token that nobody has sent");
+    FUZZ_DEMAND(there, "a token that is not in the request");
     FUZZ_DEMAND(out->kind == WSPOOL_REFUSE && out->refusal == 0, "not a no");
     *out = s->verdict;
 }
 
-/* Agrees to nothing: what it is asked is what matters. */
+/* Negotiates nothing: only the offer is checked. */
 static int on_offer(const wspool_extension *offer, unsigned wishes, wspool_agreement *out,
                     void *user)
 {
@@ -201,12 +203,12 @@ static wspool_text header(const wspool_request *r, const char *name, int *times)
     return value;
 }
 
-/* host:port of an authority, in small letters; 0 when it is none. */
+/* Writes host:port of an authority in lower case. Returns 0 if it is malformed. */
 static int authority(const char *text, const char *scheme, char *out, size_t size)
 {
     const char *port = strrchr(text, ':');
     if (port != NULL && strchr(port, ']') != NULL) {
-        port = NULL; /* of an address in brackets */
+        port = NULL; /* a colon inside an IPv6 address */
     }
     if (port == NULL) {
         port = strcmp(scheme, "http") == 0 || strcmp(scheme, "ws") == 0     ? ":80"
@@ -217,7 +219,7 @@ static int authority(const char *text, const char *scheme, char *out, size_t siz
     return (size_t)snprintf(out, size, "%s", text) < size;
 }
 
-/* May a page with this Origin come to this Host? Texts as sent. */
+/* Returns 1 if a page with this Origin may connect to this Host. Texts as sent. */
 static int may_come(wspool_text origin, wspool_text host, int list)
 {
     char scheme[600], other[600], mine[600], theirs[600];
@@ -262,7 +264,7 @@ static void digest(wspool_text key, char accept[WSP_ACCEPT_LEN + 1])
     accept[WSP_ACCEPT_LEN] = '\0';
 }
 
-/* What got beyond the wire's checks, and perhaps in. */
+/* Checks a request that passed the wire's checks, whether or not it was admitted. */
 static void demand_sound(const struct setting *s, const wspool_request *r,
                          const struct wsp_entry *entry)
 {
@@ -322,7 +324,7 @@ static void write_answer(const struct setting *s, const wspool_answer *answer, c
     reader_free(&r);
 }
 
-/* The answer, as a number: 0 admitted, 1 put off, or a refusal. */
+/* The answer as a number: 0 admitted, 1 pending, or a refusal. */
 static int judge(struct setting *s, wspool_request *request)
 {
     struct wsp_entry entry = {.stage = WSPOOL_STAGE_BYTES};
@@ -335,7 +337,7 @@ static int judge(struct setting *s, wspool_request *request)
     FUZZ_DEMAND(rc <= WSP_PUT_OFF && rc >= -(int)WSPOOL_REFUSAL_COUNT, "%d", rc);
     FUZZ_DEMAND(rc != WSP_PUT_OFF ||
                     (s->tokens == 1 && s->capacities == 0 && s->verdict.kind == WSPOOL_PENDING),
-                "put off by nobody");
+                "pending without a pending hook");
     if (s->tokens > 0 || rc >= 0) {
         demand_sound(s, request, &entry);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz/heap.h - memory for a pool: counted, told to fail, and each block one of the C library's,
- * so that the sanitizer watches its edges. Quicker than the heap of the sim.
+ * fuzz/heap.h - an allocator for a pool: it counts, it can fail, and each block is one of the C
+ * library's, so that the sanitizer sees accesses beyond it. Faster than the sim's heap.
  */
 #ifndef WSPOOL_TEST_FUZZ_HEAP_H
 #define WSPOOL_TEST_FUZZ_HEAP_H
@@ -11,12 +11,12 @@
 #include "fuzz.h"
 
 typedef struct fuzz_heap {
-    size_t live; /* bytes */
+    size_t live; /* bytes allocated now */
     size_t peak;
     size_t blocks;
     size_t calls;
-    size_t fail_at; /* the call of this number fails; 0: none */
-    int fail_on;    /* and all behind it */
+    size_t fail_at; /* the call with this number fails; 0: none */
+    int fail_on;    /* every later call fails too */
     size_t failed;
 } fuzz_heap;
 

@@ -3,13 +3,13 @@
  * fuzz/replay.c - runs a fuzzer's function without a fuzzing engine, for `make check`.
  *
  *     fuzz_NAME          TAP: each seed of test/fuzz/seeds/NAME.txt and of test/bugs/NAME-*.txt,
- *                        then mutations of them, the same ones each time; one that fails is
- *                        kept as build/fuzz/crashes/NAME-mutation
+ *                        then mutations of them, the same ones each time; a failing one is
+ *                        written to build/fuzz/crashes/NAME-mutation
  *     fuzz_NAME FILE...  these inputs, as they are
  *
- * To be run from the top folder. A seed begins with a line `= title`; the lines behind it are
- * joined, with \n \r \t \\ and \xHH as in C. `== title` keeps the end of each line besides. Lines
- * that begin with # are comments.
+ * Run it from the top folder. A seed begins with a line `= title`. The lines after it are joined,
+ * with \n \r \t \\ and \xHH as in C. After `== title` each line keeps its line end. Lines that
+ * begin with # are comments.
  */
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
@@ -133,7 +133,7 @@ static size_t below(size_t limit)
     return limit == 0 ? 0 : (size_t)(fuzz_mix(&chance) % limit);
 }
 
-/* Puts `n` bytes at `at`, in place of `gone` bytes that were there. */
+/* Replaces `gone` bytes at `at` by `n` bytes. */
 static size_t put(uint8_t *data, size_t len, size_t at, size_t gone, const uint8_t *bytes, size_t n)
 {
     uint8_t copy[64];
@@ -183,10 +183,10 @@ static size_t mutate(uint8_t *data, size_t len)
 
 /* ---------------------------------------------------------------- running */
 
-static const char *now = ""; /* what is being run, said when it is the last */
+static const char *now = ""; /* what runs now, for the message after a crash */
 static const uint8_t *now_data;
 static size_t now_len;
-static char kept[128]; /* where a mutation is kept that was the last */
+static char kept[128]; /* where the last mutation is written */
 
 static void say_what(void)
 {
@@ -231,7 +231,7 @@ static void run(const uint8_t *data, size_t len)
     fuzz_free(copy, len);
 }
 
-/* What a fuzzer's own mutator falls back on, and that mutator, if there is one. */
+/* The fallback of a fuzzer's own mutator, and that mutator, if there is one. */
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 __attribute__((weak)) size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size,
                                                      unsigned seed);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz/simmed.h - for fuzzers that run on the sim: what it asserts aborts, as an engine wants it.
+ * fuzz/simmed.h - for fuzzers that use the sim: a failed assertion of the sim aborts, as an engine
+ * expects.
  */
 #ifndef WSPOOL_TEST_FUZZ_SIMMED_H
 #define WSPOOL_TEST_FUZZ_SIMMED_H
