@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bench/bench_deflate.c - what compression costs: memory that is held, and time, in memory.
+ * bench/bench_deflate.c - what compression costs in memory and time, without sockets.
  *
- * Each timed row runs several times; the median is printed with its range. Nothing fails because
- * of a number. What is held is exact, and gated in test/deflate/test_memory.c.
+ * Each timed row runs several times. The program prints the median and the range. No number makes
+ * it fail. The memory figures are exact; test/deflate/test_memory.c checks them.
  *
  *     build/release/test/bench/bench_deflate [--runs N] [--quick]
  */
@@ -15,7 +15,7 @@
 
 #include <wspool/deflate.h>
 
-/* Lines of a feed as JSON, with numbers that differ. */
+/* A feed of JSON lines with different numbers. */
 static char *json_like(size_t len)
 {
     char *text = malloc(len + 200);
@@ -92,7 +92,7 @@ static void bench_held(void)
     size_t len;
     for (unsigned form = 1; form <= 7; form++) {
         struct codec c = start();
-        /* the buffer for compressed messages, 8 KiB here, serves all of them */
+        /* one buffer for compressed messages, 8 KiB here, serves all of them */
         c.hook.encode(form, text, 4096, &len, c.hook.user);
         snprintf(name, sizeof name, "held by the pool, window of %u bits", form + 8);
         print_held(name, held(&c));
@@ -105,7 +105,7 @@ static void bench_held(void)
         unsigned reading = reading_of(&c, i / 2 ? WSPOOL_DEFLATE_TAKEOVER : 0, i % 2 == 0);
         const char *payload = c.hook.encode(4, text, 4096, &len, c.hook.user);
         unsigned long long fresh = held(&c), spares, busy, idle;
-        for (int round = 0; round < 2; round++) { /* the first leaves the spares behind */
+        for (int round = 0; round < 2; round++) { /* the first round fills the free lists */
             spares = held(&c) - fresh;
             for (size_t p = 0; p < PEERS; p++) {
                 take(&c, reading, &peers[p], payload, len / 2, 0);
@@ -143,7 +143,7 @@ static void bench_message(size_t size)
     size_t count = (quick ? 2u << 20 : 16u << 20) / (size + 2048), len = 0;
     const void *payload = NULL;
     for (unsigned form = 7; form >= 4; form -= 3) {
-        for (int run = -1; run < runs; run++) { /* the first warms up */
+        for (int run = -1; run < runs; run++) { /* the first run warms up */
             double t = now_ns();
             for (size_t i = 0; i < count; i++) {
                 payload = c.hook.encode(form, text, size, &len, c.hook.user);

@@ -2,9 +2,8 @@
 /*
  * bench/bench_memory.c - what the library itself costs: whole pools in memory, without sockets.
  *
- * Each row runs several times; the median is printed with its range. Times are for reading only,
- * nothing fails because of them. What does not drift, allocations and vectors, is counted here
- * too, and gated in test/sim.
+ * Each row runs several times. The program prints the median and the range. No time makes it fail.
+ * Allocations and vectors do not vary between runs: they are printed here and checked in test/sim.
  *
  *     build/release/test/bench/bench_memory [--runs N] [--quick]
  */
@@ -53,7 +52,7 @@ struct bench {
     wspool_id *ids;
     size_t peers;
     uint64_t now;
-    uint64_t messages; /* given to the hook */
+    uint64_t messages; /* messages that the hook got */
 };
 
 static void on_message(wspool *pool, wspool_id id, const wspool_message *message, void *user)
@@ -65,7 +64,7 @@ static void on_message(wspool *pool, wspool_id id, const wspool_message *message
     b->messages++;
 }
 
-/* One turn of a host that can always write: every peer that has output is flushed. */
+/* One turn of a host whose transports are always writable: flushes every peer that has output. */
 static size_t flush(struct bench *b, size_t *vectors)
 {
     wspool_id id;
@@ -125,13 +124,13 @@ static void start(struct bench *b, size_t peers)
 static void stop(struct bench *b)
 {
     if (wspool_check(b->pool)) {
-        fail("the books do not balance");
+        fail("the counters do not balance");
     }
     wspool_free(b->pool);
     free(b->ids);
 }
 
-/* Every peer leaves and comes back, in an order of no order. */
+/* Every peer leaves and joins again, in random order. */
 static void shuffle(struct bench *b)
 {
     uint64_t random = SEED;
@@ -146,7 +145,7 @@ static void shuffle(struct bench *b)
     for (size_t i = 0; i < b->peers; i++) {
         wspool_gone(b->pool, b->ids[i], WSPOOL_GONE_EOF, b->now);
     }
-    /* Released in that order, so that the slots are taken again in it. */
+    /* Released in random order, so that new peers take the slots in that order. */
     for (size_t i = 0; i < b->peers; i++) {
         wspool_release(b->pool, b->ids[i]);
     }
@@ -171,7 +170,7 @@ static void bench_broadcast(size_t peers, int shuffled, int burst)
     if (shuffled) {
         shuffle(&b);
     }
-    for (int run = -1; run < runs; run++) { /* the first warms up */
+    for (int run = -1; run < runs; run++) { /* the first run warms up */
         double t = now_ns();
         vectors = writes = 0;
         before = allocations;
@@ -179,7 +178,7 @@ static void bench_broadcast(size_t peers, int shuffled, int burst)
             for (int k = 0; k < burst; k++) {
                 if (wspool_broadcast(b.pool, wspool_item("a"), message, sizeof message, NULL,
                                      NULL) != (int)peers) {
-                    fail("somebody was left out");
+                    fail("a member was left out");
                 }
             }
             writes += flush(&b, &vectors);

@@ -1,11 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""autobahn.py [CASE...] - the Autobahn testsuite itself against the echo server, where somebody has
-it: WSTEST, or wstest in the PATH.  TAP.
+"""autobahn.py [CASE...] - runs the Autobahn testsuite itself against the echo server.  TAP.
 
-It needs Python 2 and is not packaged any more; test_conformance.py is what make check relies on.
-CASE is a pattern of the testsuite's own ("6.*"); without any, all cases are run, which takes some
-minutes.
+It is skipped if there is neither WSTEST nor a wstest in the PATH. The testsuite needs Python 2 and
+is no longer packaged; make check relies on test_conformance.py. CASE is a pattern of the testsuite
+("6.*"); without it all cases run, which takes some minutes.
 """
 import json
 import os
@@ -21,7 +20,7 @@ GOOD = ("OK", "INFORMATIONAL")
 
 
 def run(wstest, echo, cases, folder):
-    """{case: its result}"""
+    """Returns {case: its result}."""
     spec = {"outdir": folder, "servers": [{"agent": "echo", "url": echo.url + "/echo"}],
             "cases": cases, "exclude-cases": [], "exclude-agent-cases": {}}
     path = os.path.join(folder, "spec.json")

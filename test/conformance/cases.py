@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """conformance/cases.py - what a case is, and short ways to write one.
 
-A case has a name, which begins with its number: those of the sections are the Autobahn testsuite's.
-It is a function of a client; when it returns, the server has done well. By default the
-connection is open when it is called, and it runs on plain and on compressed connections.
+The name of a case begins with its number. The sections have the numbers of the Autobahn testsuite.
+A case is a function of a client: if it returns, the server has passed. By default the connection is
+open when the function is called, and the case runs on plain and on compressed connections.
 """
 from dataclasses import dataclass
 from typing import Callable
@@ -15,13 +15,13 @@ ALL = []
 class Case:
     name: str
     run: Callable
-    server: str = "large"      # which one: see test_conformance.py
+    server: str = "large"      # the server: see test_conformance.py
     opens: bool = False        # it makes the handshake itself
-    plain: bool = False        # means nothing on a compressed connection, or something else
-    compressed: bool = False   # means nothing on a plain one
-    deflate: dict = None       # what is offered, where compressed
+    plain: bool = False        # for plain connections only
+    compressed: bool = False   # for compressed connections only
+    deflate: dict = None       # the offer, on compressed connections
     full: bool = False         # takes long: only in the full form
-    heavy: bool = False        # takes memory: few of them at a time
+    heavy: bool = False        # takes memory: few run at a time
 
     def section(self):
         return int(self.name.split(".")[0])
@@ -36,7 +36,7 @@ def case(name, **options):
 
 
 def exchange(name, frames, answers, **options):
-    """The frames are sent, the answers come, and then the connection is closed by us."""
+    """Sends the frames, expects the answers, then closes the connection."""
     frames, answers = list(frames), list(answers)
 
     def run(client):
@@ -47,13 +47,13 @@ def exchange(name, frames, answers, **options):
 
 
 def echoes(name, *frames, **options):
-    """Each of these messages comes back."""
+    """Expects that each of these messages is echoed."""
     exchange(name, frames, frames, **options)
 
 
 def fails(name, frames, code, answers=(), **options):
-    """The frames are sent; the server gives these answers, and closes with the code by itself (or
-    in answer to the Close among the frames)."""
+    """Sends the frames. Expects these answers, and then that the server closes with the code by
+    itself (or in answer to the Close among the frames)."""
     frames, answers = list(frames), list(answers)
 
     def run(client):

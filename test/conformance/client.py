@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 """conformance/client.py - one connection to the server under test.
 
-The client sends what it is told to, cut up as its chunking says, and always reads meanwhile, so
-that neither side waits for the other. What it is to hear is said beforehand (expect), and how
-the connection is to end (finish, ends): whatever else comes is a Fault.
+The client sends what the case says, split as its chunking says. It always reads meanwhile, so that
+neither side waits for the other. The case says first what must come (expect), and how the
+connection must end (finish, ends). Anything else that comes is a Fault.
 
-Messages are compared in their order, and pongs in theirs; a pong may overtake a message, since a
+Messages are compared in their order, and pongs in theirs. A pong may overtake a message, since a
 control frame may be sent at any time.
 """
 import base64
@@ -22,19 +22,19 @@ from frames import (BINARY, CLOSE, CONTINUATION, NAMES, PING, PONG, RSV1, TEXT, 
 
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 CHUNKINGS = ("octets", "odd", "once")
-SINGLES = 1024  # bytes that are written one by one; what is longer, so at its ends
-PIECES = 64     # and its middle in so many
-PROMPT = 4      # seconds for the server to end a connection that is closed from both sides
+SINGLES = 1024  # bytes that are written one by one; of longer data the bytes at both ends
+PIECES = 64     # number of pieces for the middle of longer data
+PROMPT = 4      # seconds for the server to end a connection that both sides have closed
 BREATH = 5e-5   # seconds between single bytes
 SIZES = (1, 2, 3, 5, 7, 13, 31, 125, 127, 1021, 4093, 16381, 65537)
 
 
 class Late(Fault):
-    """Done, perhaps, but not in time: which a busy machine may be guilty of."""
+    """The server was too slow, perhaps because the machine is busy."""
 
 
 def cut(data, chunking, chance):
-    """The pieces in which bytes are written."""
+    """Returns the pieces in which the bytes are written."""
     data = memoryview(data)
     if chunking == "once" or len(data) < 2:
         return [data]
@@ -56,8 +56,8 @@ def cut(data, chunking, chance):
 
 
 class Client:
-    """chunking: one of CHUNKINGS. seed: of mask keys and sizes. deflate: a dict of parameters to
-    offer with permessage-deflate when the connection is opened, or None."""
+    """chunking: one of CHUNKINGS. seed: for masking keys and sizes. deflate: a dict of parameters
+    to offer with permessage-deflate in the handshake, or None."""
 
     def __init__(self, address, chunking="once", seed=0, patience=20, deflate=None):
         self.address = address
@@ -66,15 +66,15 @@ class Client:
         self.patience = patience
         self.offer = deflate
         self.deflation = None
-        self.reader = None  # once the handshake is over
-        self.bytes = b""    # before that
+        self.reader = None  # set after the handshake
+        self.bytes = b""    # input before that
         self.messages, self.pongs = deque(), deque()
         self.closed = None  # the server's Close
         self.ended = None   # "fin" or "reset"
         self.close_sent = False
-        self.spoke_after_close = False  # so the server may have to reset the connection
-        self.in_frame = False    # what we sent ended inside of a frame
-        self.in_message = False  # and of a message
+        self.spoke_after_close = False  # the server may then have to reset the connection
+        self.in_frame = False    # what we sent ends inside a frame
+        self.in_message = False  # and inside a message
         self.compressing = False
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.socket = socket.socket(family, socket.SOCK_STREAM)
@@ -98,10 +98,10 @@ class Client:
         return self.poll.poll(max(0, left) * 1000) if left > 0 else []
 
     def write(self, data):
-        """All of it, whatever the server says meanwhile; but not to who has gone."""
+        """Sends everything and reads meanwhile. Stops if the server has ended the connection."""
         for piece in cut(data, self.chunking, self.chance):
             if len(piece) == 1:
-                time.sleep(BREATH)  # or the server would find many bytes in one read
+                time.sleep(BREATH)  # otherwise the server would find many bytes in one read
             until = time.monotonic() + self.patience
             while len(piece) and not self.ended:
                 try:
@@ -111,12 +111,12 @@ class Client:
                         raise Fault("the server does not take what is sent") from None
                     self.read_some()
                 except ConnectionError:
-                    while self.read_some():  # the reason may lie there
+                    while self.read_some():  # the reason may be there
                         pass
                     self.ended = self.ended or "reset"
 
     def read_some(self):
-        """What is there now. 1 when there was something."""
+        """Reads what is there now. Returns 1 if there was something."""
         try:
             data = self.socket.recv(1 << 20)
         except BlockingIOError:
@@ -145,7 +145,8 @@ class Client:
                 self.closed = event
 
     def await_(self, what, ready, patience=None):
-        """Until ready() is true; Fault when the server has ended, or patience has."""
+        """Reads until ready() is true. Raises Fault if the server ends the connection or time runs
+        out."""
         until = time.monotonic() + (patience or self.patience)
         while not ready():
             if self.ended:
@@ -165,8 +166,8 @@ class Client:
     KEY = base64.b64encode(bytes(range(16))).decode()
 
     def request(self, path="/echo", method="GET", version="HTTP/1.1", drop=(), extra=(), **changes):
-        """The bytes of a request. `changes` replace a header (_ for -), `drop` takes some out,
-        `extra` are whole lines more."""
+        """Returns the bytes of a request. `changes` replace a header (_ for -), `drop` removes
+        some, `extra` are additional lines."""
         lines = {"Host": f"{self.address[0]}:{self.address[1]}", "Upgrade": "websocket",
                  "Connection": "Upgrade", "Sec-WebSocket-Key": self.KEY,
                  "Sec-WebSocket-Version": "13"}
@@ -176,7 +177,8 @@ class Client:
         return ("\r\n".join([*head, *extra]) + "\r\n\r\n").encode("latin-1")
 
     def answer(self):
-        """(status, headers by lower-case name, body) of the server's answer, read strictly."""
+        """Returns (status, headers by lower-case name, body) of the server's answer, read
+        strictly."""
         self.await_("the head of an answer", lambda: b"\r\n\r\n" in self.bytes)
         head, self.bytes = self.bytes.split(b"\r\n\r\n", 1)
         status_line, *lines = head.decode("latin-1").split("\r\n")
@@ -201,9 +203,8 @@ class Client:
         return int(status), headers, body
 
     def accepted(self, protocols=(), deflate=()):
-        """The answer is a 101 as section 4.2.2 wants it; from here on frames are read. `deflate`
-        are the lawful offers that were made. Gives back (subprotocol, value of the extensions
-        header)."""
+        """Expects a 101 as section 4.2.2 says; after it frames are read. `deflate` are the valid
+        offers that were made. Returns (subprotocol, value of the extensions header)."""
         status, headers, body = self.answer()
         if status != 101:
             raise Fault(f"refused with {status} {body!r}")
@@ -229,7 +230,7 @@ class Client:
 
     @staticmethod
     def agreement(offers, answer):
-        """By the first of the offers that the answer is lawful for."""
+        """Returns the agreement by the first offer for which the answer is valid."""
         fault = Fault(f"extensions {answer!r} were not offered")
         for offer in offers:
             try:
@@ -242,7 +243,7 @@ class Client:
         return self.deflation.inflate(wire)
 
     def open(self, path="/echo", behind=()):
-        """The whole handshake; `behind` are frames that are sent right behind the head."""
+        """Makes the whole handshake; `behind` are frames that are sent right after the head."""
         extra = []
         if self.offer is not None:
             extra = ["Sec-WebSocket-Extensions: " + offer_text(self.offer)]
@@ -255,7 +256,7 @@ class Client:
     # -------------------------------------------------------------- frames
 
     def send(self, *frames):
-        """Frames, in one row of bytes."""
+        """Sends frames in one sequence of bytes."""
         self.write(b"".join([self.encode(frame) for frame in frames]))
 
     def encode(self, frame):
@@ -272,11 +273,11 @@ class Client:
         return frame.encode(self.chance.randbytes(4))
 
     def compressed(self, frame):
-        """The same frame on a compressed connection. When only a part of it was to be sent, all of
-        it is: the bytes of a compressed message are no place to stop at."""
+        """Returns the same frame for a compressed connection. A frame of which only a part was to
+        be sent is sent whole: a cut in compressed bytes has no meaning."""
         if frame.opcode != CONTINUATION:
             if self.in_message:
-                return frame  # which is unlawful: nothing is to be made of it
+                return frame  # an invalid frame, which is sent unchanged
             self.compressing = True
         if not self.compressing:
             return frame
@@ -287,7 +288,7 @@ class Client:
     # -------------------------------------------------------------- what is heard
 
     def expect(self, *frames):
-        """The server says these next, and nothing else before them."""
+        """Expects these frames next, and nothing else before them."""
         for wanted in frames:
             heard = self.pongs if wanted.opcode == PONG else self.messages
             self.await_(f"{NAMES[wanted.opcode]} of {len(wanted.payload)} bytes",
@@ -303,10 +304,11 @@ class Client:
         return self
 
     def ends(self, *codes):
-        """The server closes with one of these codes (None: with none), saying nothing else before
-        it and nothing behind; once it has our Close too, it ends the connection itself."""
+        """Expects that the server closes with one of these codes (None: without a code), sends
+        nothing else before or after it, and ends the connection itself once it has our Close
+        too."""
         if self.deflation and self.in_message:
-            self.send(last())  # a server may inflate whole messages
+            self.send(last())  # a server may inflate whole messages only
         self.await_(f"Close with {codes}", lambda: self.closed or self.messages or self.pongs)
         if self.messages or self.pongs:
             raise Fault(f"unasked for: {[*self.messages, *self.pongs]}")
@@ -314,7 +316,7 @@ class Client:
             raise Fault(f"closed with {self.closed}, not with {codes}")
         if not self.close_sent:
             if self.in_frame:
-                # There is no place for a Close inside of a frame: we have nothing more to say.
+                # No Close is possible inside a frame: end our direction instead.
                 self.socket.shutdown(socket.SHUT_WR)
             else:
                 self.send(close(code_of(self.closed.payload)))
@@ -325,12 +327,13 @@ class Client:
             raise Fault(f"behind Close there are {len(self.reader.buffer)} bytes")
 
     def finish(self, code=1000, reason=b""):
-        """The good end: we close, the server answers with the same code and ends the connection."""
+        """The clean end: we close, the server answers with the same code and ends the
+        connection."""
         self.send(close(code, reason))
         self.ends(code)
 
     def goes_on(self):
-        """Nothing unasked for has come, and the connection serves as before."""
+        """Expects that nothing unexpected has come, and that the connection still works."""
         mark = b"still there? %d" % self.chance.randrange(1000000)
         self.send(Frame(PING, mark))
         self.expect(Frame(PONG, mark))
@@ -338,7 +341,7 @@ class Client:
             raise Fault(f"unasked for: {list(self.messages)}")
 
     def refused(self):
-        """The server ends the connection after its HTTP answer."""
+        """Expects that the server ends the connection after its HTTP answer."""
         self.await_("the end of the connection", lambda: self.ended)
         if self.ended != "fin" or self.bytes:
             raise Fault(f"after the answer: {self.ended}, {self.bytes!r}")

@@ -16,8 +16,8 @@ fails("7.1.4_message_after_close_is_not_answered", [good, close(1000), good], 10
 fails("7.1.5_rest_of_a_message_after_close_is_not_answered",
       [text("fragment1", fin=False), close(1000), last("fragment2")], 1000)
 BIG = text("BAsd7&jh23" * 26000)
-# (The testsuite sends a ping behind it. Bytes behind a Close may cost their sender what is still on
-# its way to him: TCP resets a connection on which nobody reads any more.)
+# (The Autobahn testsuite sends a ping after it. Bytes after a Close may destroy data that is still
+# in flight to the sender: TCP resets a connection whose other end no longer reads.)
 fails("7.1.6_large_message_comes_back_before_the_close", [BIG, close(1000)], 1000, [BIG])
 fails("7.1.7_many_messages_come_back_before_the_close",
       [*[text(f"{i}") for i in range(200)], close(3000)], 3000, [text(f"{i}") for i in range(200)])
@@ -32,7 +32,7 @@ fails("7.1.10_bytes_after_close_are_not_answered", [close(1000), b"\0" * 5000], 
 def server_first(client):
     client.send(good, close(1000))
     client.expect(good)
-    client.ends(1000)  # we have closed nothing: only the Close was sent
+    client.ends(1000)  # the client has sent a Close only, and has not closed the socket
 
 
 @case("7.1.12_end_without_a_close_ends_the_connection")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """conformance/compression.py - section 12: messages compressed by permessage-deflate (RFC 7692,
-7.2): what they carry, how they are cut and packed, and what is no compressed message."""
+7.2): what they contain, how they are split and packed, and invalid compressed messages."""
 import random
 import zlib
 
@@ -58,7 +58,7 @@ for kind, (name, (opcode, make, shrinks)) in enumerate(KINDS.items()):
 # ------------------------------------------------------------------ 12.3 how messages are cut
 
 def frames_of(opcode, wire, size):
-    """The bytes of a compressed message in frames: they may be cut anywhere."""
+    """Returns frames with the bytes of a compressed message: they may be split anywhere."""
     pieces = [wire[i:i + size] for i in range(0, len(wire), size)]
     return [Frame(opcode if i == 0 else CONTINUATION, piece, fin=i == len(pieces) - 1,
                   rsv=RSV1 if i == 0 else 0, plain=True) for i, piece in enumerate(pieces)]
@@ -68,7 +68,7 @@ MESSAGE = KINDS["words"][1](5000)
 
 
 def raw(client, wire, opcode=TEXT):
-    """The bytes of a compressed message, as they are, in one frame."""
+    """Sends the bytes of a compressed message unchanged, in one frame."""
     client.send(Frame(opcode, wire, rsv=RSV1, plain=True))
 
 
@@ -127,8 +127,8 @@ for i, (name, settings) in enumerate(PACKED):
                 client.expect(Frame(opcode, make(size)))
         client.finish()
 
-LEANS = "f200110000"  # on the message before it
-HELLO = {  # RFC 7692, 7.2.3, and more of the kind: each row of bytes is a message
+LEANS = "f200110000"  # refers to the message before it
+HELLO = {  # RFC 7692, 7.2.3, and similar ones: each row of bytes is a message
     "one_block": ["f248cdc9c90700"],
     "shared_window": ["f248cdc9c90700", LEANS],
     "stored": ["000500faff48656c6c6f00"],
@@ -143,7 +143,7 @@ for i, (name, rows) in enumerate(HELLO.items()):
     def hello(client, rows=rows):
         for row in rows:
             if row == LEANS and client.deflation.agreement.client_no_context_takeover:
-                continue  # which we have promised not to do
+                continue  # the client has promised not to do that
             raw(client, bytes.fromhex(row))
             client.expect(text("Hello"))
         client.finish()
@@ -184,7 +184,7 @@ def flushes(client):
 # ------------------------------------------------------------------ 12.5 what is no message
 
 def no_message(name, wire, code, **options):
-    """Closed with the code, after a good message."""
+    """Expects a close with the code, after a valid message."""
     @compressed(name, **options)
     def refused(client):
         client.send(text("earlier"))
@@ -199,7 +199,7 @@ def deflated(data, bits=-15):
 
 
 def packed_bits(row):
-    """Bytes of bits in the order in which they are read."""
+    """Returns the bytes of bits, written in the order in which they are read."""
     row = row.replace(" ", "")
     return bytes(int(row[i:i + 8].ljust(8, "0")[::-1], 2) for i in range(0, len(row), 8))
 
@@ -208,7 +208,7 @@ no_message("12.5.1_reserved_kind_of_block_is_1007", b"\x06\0\0\0", 1007)
 no_message("12.5.2_last_block_of_a_reserved_kind_is_1007", b"\x07\0\0\0", 1007)
 no_message("12.5.3_length_that_is_not_its_complement_is_1007", b"\0\x05\0\xfa\xfeHello\0", 1007)
 no_message("12.5.4_distance_before_the_beginning_is_1007",
-           # A block of fixed codes: three bytes from 24577 before, and the end.
+           # A block of fixed codes: three bytes from distance 24577, and the end.
            packed_bits("0 10  0000001 11101 0000000000000  0000000  000"), 1007)
 no_message("12.5.5_nonsense_is_1007", b"\xff" * 50, 1007)
 no_message("12.5.6_block_that_is_cut_off_is_1007", b"\0\xff\x0f\0\xf0abc", 1007)

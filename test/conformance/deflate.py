@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""conformance/deflate.py - permessage-deflate as a client speaks it, after RFC 7692.
+"""conformance/deflate.py - permessage-deflate of the client, by RFC 7692.
 
-parse() reads a Sec-WebSocket-Extensions header by the grammar, agree() judges what the server has
-answered to our offers, and Deflation is both directions of one connection on top of zlib.
+parse() reads a Sec-WebSocket-Extensions header by the grammar. agree() checks the server's answer
+to our offers. Deflation has both directions of one connection, on top of zlib.
 """
 import re
 import zlib
@@ -10,13 +10,14 @@ from dataclasses import dataclass
 
 from frames import Fault
 
-TAIL = b"\x00\x00\xff\xff"  # what is taken off the end of each message, and put back
+TAIL = b"\x00\x00\xff\xff"  # removed from the end of each message, and appended again
 TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 PARAMETER = re.compile(rf'\s*;\s*({TOKEN})\s*(?:=\s*(?:({TOKEN})|"({TOKEN})"))?\s*')
 
 
 def parse(value):
-    """[(extension, [(parameter, its value or None)])]; Fault when it is against the grammar."""
+    """Returns [(extension, [(parameter, its value or None)])]. Raises Fault if the value is
+    malformed."""
     found = []
     for part in value.split(","):
         name = re.match(rf"\s*({TOKEN})\s*", part)
@@ -35,7 +36,7 @@ def parse(value):
 
 @dataclass
 class Agreement:
-    """What both sides keep to."""
+    """The negotiated parameters."""
     server_no_context_takeover: bool = False
     client_no_context_takeover: bool = False
     server_max_window_bits: int = 15
@@ -49,8 +50,8 @@ def bits(value):
 
 
 def agree(offer, answer):
-    """The agreement, when the answer (the value of its header) is lawful for the one offer, a dict
-    of parameters (section 7.1)."""
+    """Returns the agreement if the answer (the value of its header) is valid for the one offer, a
+    dict of parameters (section 7.1)."""
     extensions = parse(answer)
     if len(extensions) != 1 or extensions[0][0] != "permessage-deflate":
         raise Fault(f"the answer is {answer!r}")
@@ -77,7 +78,7 @@ def agree(offer, answer):
         raise Fault(f"server_max_window_bits={asked} is not granted: {answer!r}")
     hint = offer.get("client_max_window_bits")
     if hint and agreement.client_max_window_bits > int(hint):
-        # Above the hint would be lawful but for us: we have said that we won't use more.
+        # A value above the hint would be valid, but we have promised to use no more than the hint.
         agreement.client_max_window_bits = int(hint)
     return agreement
 
@@ -88,16 +89,17 @@ class Deflation:
         self.settings = level, memory, strategy
         self.compressor = self.decompressor = None
 
-    # Ours to the server.
+    # From us to the server.
 
     def new_compressor(self):
         level, memory, strategy = self.settings
-        # zlib has no raw deflate at 8. At 9 its distances stay below 251, for which 2^8 is enough.
+        # zlib has no raw deflate with 8 bits. With 9 bits its distances stay below 251, for which
+        # 2^8 is enough.
         bits_here = max(self.agreement.client_max_window_bits, 9)
         return zlib.compressobj(level, zlib.DEFLATED, -bits_here, memory, strategy)
 
     def deflate(self, payload, fin=True):
-        """The payload of one frame of a message."""
+        """Returns the payload of one frame of a message."""
         if self.compressor is None:
             self.compressor = self.new_compressor()
         out = self.compressor.compress(payload) + self.compressor.flush(zlib.Z_SYNC_FLUSH)
@@ -105,10 +107,10 @@ class Deflation:
             return out
         if self.agreement.client_no_context_takeover:
             self.compressor = None
-        # Right behind another flush zlib has nothing to say; a message can't be nothing (7.2.3.6).
+        # Right after another flush zlib gives no output, but a message must not be empty (7.2.3.6).
         return out[:-4] if out.endswith(TAIL) else out + b"\x00"
 
-    # The server's to us.
+    # From the server to us.
 
     def inflate(self, wire):
         if self.agreement.server_no_context_takeover:
@@ -124,10 +126,10 @@ class Deflation:
         return b"".join(out)
 
     def inflate_stream(self, data, out):
-        """Up to the end of the data, or of the stream: a last block ends a stream, not the message
-        (7.2.3.4). What is left then."""
-        # zlib sees that a distance is too long only where the bytes are no longer in its output:
-        # so it gets room for one byte at a time.
+        """Inflates up to the end of the data, or of the stream: a final block ends a stream, not
+        the message (7.2.3.4). Returns what is left then."""
+        # zlib notices too long a distance only if the bytes are no longer in its output. So it gets
+        # room for one byte at a time.
         room = 0 if self.agreement.server_max_window_bits == 15 else 1
         step = 64 if room else len(data)
         for at in range(0, len(data), step):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""conformance/frames.py - frames of both directions, after RFC 6455, section 5.
+"""conformance/frames.py - frames of both directions, by RFC 6455, section 5.
 
-What the client sends is a list of Frame, lawful or not: each field of the head can be given what
-no lawful client would write there. What the server sends is read by Reader, which forgives
-nothing: it raises Fault for whatever a server must not put on the wire.
+The client sends a list of Frame, valid or not: each field of the head can have a value that no
+valid client would write. Reader reads what the server sends, strictly: it raises Fault for
+everything that a server must not send.
 """
 import struct
 from dataclasses import dataclass
@@ -17,22 +17,23 @@ CONTROL_MAX = 125
 
 
 class Fault(Exception):
-    """The server has done what it must not do, or has not done what it must."""
+    """The server did something forbidden, or did not do something required."""
 
 
 def is_control(opcode):
     return opcode >= 8
 
 
-# Lead bytes, how many follow, and the range of the second where it is not 80-BF (RFC 3629, 4).
+# Lead bytes, how many bytes follow, and the range of the second byte if it is not 80-BF (RFC 3629,
+# 4).
 LEADS = [(0x00, 0x7F, 0), (0xC2, 0xDF, 1), (0xE0, 0xEF, 2), (0xF0, 0xF4, 3)]
 SECONDS = {0xE0: (0xA0, 0xBF), 0xED: (0x80, 0x9F), 0xF0: (0x90, 0xBF), 0xF4: (0x80, 0x8F)}
 
 
 def utf8_fault(data):
-    """Where the first byte is that no text can have there; None while there is none. What is cut
-    off inside a character has no such byte. (Python's own incremental decoder is not so strict: it
-    waits for the third byte of a surrogate.)"""
+    """Returns the position of the first byte that cannot be part of valid text; None if there is
+    none, also if the text ends inside a character. (Python's incremental decoder is not so strict:
+    it waits for the third byte of a surrogate.)"""
     missing, lead = 0, 0
     for at, byte in enumerate(data):
         if missing == 0:
@@ -49,14 +50,15 @@ def utf8_fault(data):
 
 
 def close_code_is_lawful(code):
-    """On the wire: section 7.4, and the registry that it founds (1012-1014 came later)."""
+    """Returns whether the code may be sent: section 7.4, and its registry (1012-1014 came
+    later)."""
     return 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999
 
 
 # ------------------------------------------------------------------ to the server
 
 def mask(data, key):
-    """All at once, as one large number: so that 16 MiB are a matter of milliseconds."""
+    """Masks all bytes at once, as one large number: 16 MiB take milliseconds."""
     keys = (key * (len(data) // 4 + 1))[:len(data)]
     return (int.from_bytes(data, "little") ^ int.from_bytes(keys, "little")).to_bytes(
         len(data), "little")
@@ -64,8 +66,8 @@ def mask(data, key):
 
 @dataclass
 class Frame:
-    """One frame. `sent` is how many bytes of the payload are ever sent, where that is less than the
-    head says; `plain` keeps it out of compression. The last four are for unlawful heads."""
+    """One frame. `sent` is how many bytes of the payload are sent, if fewer than the head says;
+    `plain` keeps it uncompressed. The last four are for invalid heads."""
     opcode: int
     payload: bytes = b""
     fin: bool = True
@@ -73,9 +75,9 @@ class Frame:
     sent: Optional[int] = None
     plain: bool = False
     masked: bool = True
-    length: Optional[int] = None  # what the head says, if not the length of the payload
-    field: Optional[int] = None   # 2 or 8: the bytes of the long length, needed or not
-    head_bytes: Optional[int] = None  # how many bytes of the head are ever sent, and no more
+    length: Optional[int] = None  # the length in the head, if not that of the payload
+    field: Optional[int] = None   # 2 or 8: the size of the long length, needed or not
+    head_bytes: Optional[int] = None  # send this many bytes of the head only
 
     def head(self, key):
         length = len(self.payload) if self.length is None else self.length
@@ -110,12 +112,12 @@ def binary(payload=b"", **more):
 
 
 def more(payload=b"", **rest):
-    """A continuation behind which others come."""
+    """Returns a continuation that others follow."""
     return Frame(CONTINUATION, as_bytes(payload), fin=False, **rest)
 
 
 def last(payload=b"", **rest):
-    """The continuation that ends a message."""
+    """Returns the continuation that ends a message."""
     return Frame(CONTINUATION, as_bytes(payload), **rest)
 
 
@@ -132,7 +134,7 @@ def close(code=None, reason=b"", **rest):
 
 
 def fragments(opcode, payload, size):
-    """A message in frames of `size` bytes; the last one may be shorter."""
+    """Returns the frames of a message, of `size` bytes each; the last one may be shorter."""
     payload = as_bytes(payload)
     pieces = [payload[i:i + size] for i in range(0, len(payload), size)] or [b""]
     return [Frame(opcode if i == 0 else CONTINUATION, piece, fin=i == len(pieces) - 1)
@@ -143,8 +145,8 @@ def fragments(opcode, payload, size):
 
 @dataclass
 class Event:
-    """What a server has said: a whole message, or a control frame. `wire` is how many bytes of
-    payload that took, and `compressed` whether it came compressed."""
+    """What a server has sent: a whole message, or a control frame. `wire` is the size of its
+    payload on the wire, and `compressed` whether it came compressed."""
     opcode: int
     payload: bytes
     compressed: bool = False
@@ -156,19 +158,19 @@ class Event:
 
 
 class Reader:
-    """Bytes of a server in, events out. `inflate`, where permessage-deflate is in use, is called
-    with the payload of each compressed message."""
+    """Takes bytes of a server, and gives events. With permessage-deflate, `inflate` is called with
+    the payload of each compressed message."""
 
     def __init__(self, inflate=None):
         self.inflate = inflate
         self.buffer = bytearray()
-        self.opcode = None  # of the message under way
+        self.opcode = None  # of the unfinished message
         self.compressed = False
         self.parts = []
         self.closed = False
 
     def feed(self, data):
-        """A list of events."""
+        """Returns a list of events."""
         self.buffer += data
         events = []
         while True:
@@ -182,8 +184,8 @@ class Reader:
                 events.append(event)
 
     def frame(self):
-        """(fin, rsv, opcode, payload), or None while it isn't whole. The head is judged as soon as
-        it can be."""
+        """Returns (fin, rsv, opcode, payload), or None if the frame is incomplete. The head is
+        checked as soon as possible."""
         have = self.buffer
         if len(have) < 2:
             return None
@@ -251,10 +253,10 @@ class Reader:
                 raise Fault(f"Close with a reason that is not UTF-8: {error}") from error
 
     def ends_whole(self):
-        """Whether the server stopped at the end of a frame, and of a message."""
+        """Returns whether the input ends with a whole frame and a whole message."""
         return not self.buffer
 
 
 def code_of(payload):
-    """The code of a Close; None when it has none."""
+    """Returns the code of a Close, or None if it has none."""
     return int.from_bytes(payload[:2], "big") if payload else None

@@ -95,7 +95,7 @@ OPCODES = {"text": TEXT, "binary": BINARY, "ping": 9, "pong": 10, "close": 8}
 for rsv in range(1, 8):
     for i, (name, opcode) in enumerate(OPCODES.items()):
         payload = b"\x03\xe8" if opcode == 8 else b"bits"
-        # On a compressed connection RSV1 alone says that a message is compressed.
+        # On a compressed connection RSV1 alone means a compressed message.
         fails(f"3.{rsv}.{i + 1}_{name}_with_reserved_bits_{rsv:03b}_is_1002",
               [good, Frame(opcode, payload, rsv=rsv), ping("too late")], 1002, [good],
               plain=rsv == 4 and opcode in (TEXT, BINARY))

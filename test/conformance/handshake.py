@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """conformance/handshake.py - section 0: the opening handshake (RFC 6455, 4; RFC 9110 and 9112), and
-frames that come right behind it."""
+frames right after it."""
 import base64
 
 from cases import case
@@ -8,7 +8,8 @@ from frames import Fault, Frame, binary, close, last, ping, pong, text
 
 
 def accepted(name, behind=(), answers=(), end=None, protocols=(), wanted=None, **request):
-    """The request is let in; the frames behind it, in the same row of bytes, are heard."""
+    """Expects that the request is accepted, and that the frames after it, in the same sequence of
+    bytes, are processed."""
     def run(client):
         client.write(client.request(**request) + b"".join(client.encode(f) for f in behind))
         protocol, extensions = client.accepted(protocols)
@@ -24,8 +25,8 @@ def accepted(name, behind=(), answers=(), end=None, protocols=(), wanted=None, *
 
 
 def refused(name, status, change=None, behind=b"", headers=(), word=None, **request):
-    """The request is refused with an answer of HTTP, and the connection ended. `change` makes what
-    is sent from the bytes of the request; of `headers` each must be in the answer."""
+    """Expects that the request is refused with an HTTP answer, and that the connection ends.
+    `change` makes the bytes to send from the request; each of `headers` must be in the answer."""
     def run(client):
         data = client.request(**request)
         client.write((change(data) if change else data) + behind)
@@ -46,7 +47,7 @@ def refused(name, status, change=None, behind=b"", headers=(), word=None, **requ
 
 
 def swap(old, new):
-    """A change: one text of the request for another."""
+    """Returns a change: it replaces one text of the request by another."""
     def change(data):
         assert old.encode() in data
         return data.replace(old.encode(), new.encode("latin-1"), 1)
@@ -89,7 +90,7 @@ def same_origin(client):
 def head_apart(client):
     data = client.request()
     client.write(data[:50])
-    with type(client)(client.address) as other:  # served meanwhile
+    with type(client)(client.address) as other:  # another client is served meanwhile
         other.open().finish()
     client.write(data[50:])
     client.accepted()

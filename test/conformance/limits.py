@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """conformance/limits.py - section 9: large messages, many fragments, many messages, and the limits
-of the server (RFC 6455, 7.4.1 and 10.4). What the full form only sends is up to 16 MiB."""
+of the server (RFC 6455, 7.4.1 and 10.4). The full form goes up to 16 MiB."""
 import random
 
 from cases import case, exchange, fails
@@ -10,8 +10,8 @@ KIB, MIB = 1 << 10, 1 << 20
 LIMIT = 1000          # of the server "small"
 LARGE_LIMIT = 16 * MIB
 
-# Nothing in them comes again within a window of compression: a fragment that has shrunk to a few
-# bytes would draw on the server's budget for nuisance.
+# Nothing in them repeats within a compression window: fragments that shrink to a few bytes would
+# use up the server's abuse budget.
 CHANCE = random.Random(9)
 LETTERS = "Wie gro\u00df ist \u4e16\u754c? \U0001F30D!"
 PATTERNS = {TEXT: "".join(CHANCE.choices(LETTERS, k=40000)).encode(),
@@ -19,7 +19,7 @@ PATTERNS = {TEXT: "".join(CHANCE.choices(LETTERS, k=40000)).encode(),
 
 
 def payload(opcode, size):
-    """So many bytes; a character that would be cut is made up for by periods."""
+    """Returns `size` bytes; a character that would be cut is replaced by periods."""
     pattern = PATTERNS[opcode]
     data = (pattern * (size // len(pattern) + 1))[:size]
     return data if opcode == BINARY else data.decode(errors="ignore").encode().ljust(size, b".")
@@ -56,7 +56,7 @@ for kind, (name, opcode) in enumerate((("text", TEXT), ("binary", BINARY))):
             client.finish()
 
     for i, size in enumerate((64, 128, 256, 512, 1024, 2048)):
-        # The bytes of one frame, written in pieces of this size whatever the chunking is.
+        # One frame, written in pieces of this size whatever the chunking is.
         @case(f"9.{kind + 5}.{i + 1}_{name}_of_1_MiB_in_writes_of_{size}_bytes_comes_back",
               full=True, heavy=True)
         def chopped(client, opcode=opcode, size=size):

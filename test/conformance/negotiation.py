@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""conformance/negotiation.py - section 13: offers of permessage-deflate, and what they lead to
-(RFC 6455, 9.1; RFC 7692, 5 and 7.1)."""
+"""conformance/negotiation.py - section 13: offers of permessage-deflate, and their results (RFC
+6455, 9.1; RFC 7692, 5 and 7.1)."""
 import itertools
 import random
 
@@ -12,7 +12,7 @@ NAME = "permessage-deflate"
 
 
 def talk(client):
-    """Messages that a window, or a context, which was not agreed on would break."""
+    """Returns messages that would fail with a window or a context that was not negotiated."""
     noise = random.Random(7)
     near = noise.randbytes(300)
     page = b"".join(near + noise.randbytes(2 ** n) for n in range(7, 13)) + near
@@ -26,8 +26,8 @@ def talk(client):
 
 
 def negotiated(name, headers, *offers):
-    """With these headers (their values) one of the offers, each a dict, is agreed on; without any
-    offer, nothing is, and the connection is a plain one."""
+    """Sends these header values. Expects that one of the offers, each a dict, is accepted; without
+    an offer the connection must be a plain one."""
     def run(client):
         client.write(client.request(extra=[f"Sec-WebSocket-Extensions: {h}" for h in headers]))
         _, answer = client.accepted(deflate=offers)
@@ -44,7 +44,7 @@ def negotiated(name, headers, *offers):
 
 
 def malformed(name, header):
-    """A header against the grammar fails the handshake (RFC 6455, 9.1)."""
+    """Expects that a malformed header fails the handshake (RFC 6455, 9.1)."""
     def run(client):
         client.write(client.request(extra=[f"Sec-WebSocket-Extensions: {header}"]))
         status, _, body = client.answer()

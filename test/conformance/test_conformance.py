@@ -1,23 +1,23 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""test_conformance.py [--full] [--only PATTERN...] [--chunking NAME...] [-v] - the server against
-RFC 6455 and RFC 7692, over TCP, as the fuzzing client of the Autobahn testsuite does it.  TAP.
+"""test_conformance.py [--full] [--only PATTERN...] [--chunking NAME...] [-v] - tests the server
+against RFC 6455 and RFC 7692 over TCP, like the Autobahn testsuite's fuzzing client.  TAP.
 
 Each case of handshake.py (section 0), framing.py (1-4), fragments.py (5, 10), utf8.py (6),
-closing.py (7), limits.py (9), compression.py (12) and negotiation.py (13) is a connection or more
-to build/examples/echo. A case is run with one-byte writes, with pieces of odd sizes (from a fixed
-seed), and with one write for all that is sent in a row; and where the server has
-permessage-deflate, sections 1-10 again with every message compressed.
+closing.py (7), limits.py (9), compression.py (12) and negotiation.py (13) makes one connection or
+more to build/examples/echo. A case runs with one-byte writes, with pieces of odd sizes (from a
+fixed seed), and with one write for everything sent in a row. If the server has permessage-deflate,
+sections 1-10 run again with every message compressed.
 
-  (neither)   the short form: what takes long is left out, and compressed connections write in odd
+  (neither)   the short form: slow cases are left out, and compressed connections write in odd
               pieces only
-  --full      everything, up to 16 MiB, in every chunking, against the server as it is shipped
+  --full      everything, up to 16 MiB, in every chunking, against the shipped server
   --only      cases whose name matches: "5.*". TEST_FILTER does the same for one pattern, and then
-              each case is run in one chunking only, so that a mutant is judged quickly
+              each case runs in one chunking only, so that a mutant is judged quickly
   --chunking  octets, odd, once
 
-Sections 12 and 13 are skipped where the server says that --deflate is not built. With "deflate"
-in WSPOOL_COMPANIONS, which the Makefile sets to what it builds, that is a failure.
+Sections 12 and 13 are skipped if the server says that it was built without --deflate. This is a
+failure if WSPOOL_COMPANIONS, which the Makefile sets to what it builds, contains "deflate".
 """
 import argparse
 import fnmatch
@@ -38,16 +38,16 @@ import compression, negotiation  # noqa: E402,E401,F401
 from client import CHUNKINGS, Client, Late  # noqa: E402
 from frames import Fault  # noqa: E402
 
-SEED = 6455  # any will do
+SEED = 6455  # an arbitrary number
 AT_A_TIME, HEAVY_AT_A_TIME = 12, 2
-SERVERS = {  # the first word says which are told to speak permessage-deflate
+SERVERS = {  # the first word tells which servers have permessage-deflate on
     "large": ["--max-message", str(limits.LARGE_LIMIT)],
     "small": ["--max-message", str(limits.LIMIT)],
 }
 
 
 def deflate_is_built(release):
-    """None when it is; else what the server says."""
+    """Returns None if it is built, else what the server says."""
     got = subprocess.run(program(release) + ["--deflate", "--help"], capture_output=True, text=True,
                          check=False)
     if got.returncode == 0:
@@ -56,7 +56,7 @@ def deflate_is_built(release):
 
 
 class Servers:
-    """Each is started when it is first asked for."""
+    """Starts each server when it is first asked for."""
 
     def __init__(self, release, patience, second_chances):
         self.release = release
@@ -74,7 +74,7 @@ class Servers:
             return self.running[name, deflate].address
 
     def end(self):
-        """What went wrong with them: a sanitizer speaks up at the end."""
+        """Returns what went wrong with the servers: a sanitizer reports at the end."""
         problems = []
         for (name, deflate), echo in self.running.items():
             if echo.process.poll() is not None:
@@ -86,7 +86,7 @@ class Servers:
 
 
 class Job:
-    """A case, plain or compressed, with the chunkings that it is run in."""
+    """A case, plain or compressed, with the chunkings in which it runs."""
 
     def __init__(self, case, compressed, chunkings):
         self.case, self.compressed, self.chunkings = case, compressed, chunkings
@@ -99,7 +99,7 @@ class Job:
             started = time.monotonic()
             why = self.judge(servers, chunking)
             if isinstance(why, Late) and servers.second_chances > 0:
-                # Alone it may be in time: when not, it is no matter of a busy machine.
+                # Run it again alone: if it is in time then, the machine was too busy.
                 with servers.alone:
                     servers.second_chances -= 1
                     why = self.judge(servers, chunking)
@@ -109,7 +109,7 @@ class Job:
         return self
 
     def judge(self, servers, chunking):
-        """None, or why the server has not done well."""
+        """Returns None, or why the server has failed."""
         try:
             self.attempt(servers, chunking)
         except (Fault, OSError) as why:
@@ -128,7 +128,7 @@ class Job:
 
 
 def jobs_of(options, deflate):
-    """All that is to be run."""
+    """Returns all that is to be run."""
     found = []
     for case in cases.ALL:
         if case.full and not options.full:
@@ -150,7 +150,7 @@ def main():
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--only", action="append")
     parser.add_argument("--chunking", action="append", choices=CHUNKINGS)
-    parser.add_argument("-v", "--verbose", action="store_true", help="how long each case took")
+    parser.add_argument("-v", "--verbose", action="store_true", help="print the time of each case")
     options = parser.parse_args()
     only = os.environ.get("TEST_FILTER")
     if only:

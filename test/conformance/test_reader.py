@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""conformance/test_reader.py - the judge is judged: what the conformance program relies on when it
-says that a server has done well."""
+"""conformance/test_reader.py - tests the judge: the strict reader and the client on which the
+conformance program relies."""
 import os
 import sys
 import zlib
@@ -27,7 +27,7 @@ def fault_of(call, *arguments):
 
 
 def of_server(*frames):
-    """The bytes of unmasked frames."""
+    """Returns the bytes of unmasked frames."""
     return b"".join(Frame(**{**vars(f), "masked": False}).encode(b"") for f in frames)
 
 
@@ -98,7 +98,7 @@ def writing(t):
 
 
 def utf8(t):
-    """Against all that is the beginning of some character, by its definition."""
+    """Compares with the beginnings of all characters, by their definition."""
     beginnings = set()
     for n in range(0x110000):
         if not 0xD800 <= n < 0xE000:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """conformance/utf8.py - section 6: text is UTF-8 (RFC 6455, 8.1; RFC 3629).
 
-Most are after Markus Kuhn's "UTF-8 decoder capability and stress test". Each sequence is sent
-whole, in fragments of one byte, and behind and before good text; one that is not UTF-8 is also sent
-only up to its first bad byte, and the server must not wait for more.
+Most sequences are from Markus Kuhn's "UTF-8 decoder capability and stress test". Each is sent
+whole, in fragments of one byte, and after and before valid text. An invalid one is also sent only
+up to its first invalid byte, and the server must not wait for more.
 """
 from cases import case, exchange, fails
 from frames import Frame, TEXT, binary, fragments, last, more, text, utf8_fault
@@ -13,7 +13,7 @@ HELLO = "Hello-\u00b5@\u00df\u00f6\u00e4\u00fc\u00e0\u00e1-UTF-8!!".encode()
 
 
 def good(name, data):
-    """Comes back, however it is put into frames."""
+    """Expects that the text is echoed, however it is split into frames."""
     def run(client):
         message = text(data)
         client.send(message, *fragments(TEXT, data, 1), *fragments(TEXT, data, 2))
@@ -31,7 +31,7 @@ def good(name, data):
 
 
 def bad(name, data):
-    """Is refused at its first bad byte; where it only breaks off, at the end of the message."""
+    """Expects a refusal at the first invalid byte; of truncated text, at the end of the message."""
     fault = utf8_fault(data)
     before = text("earlier")
     fails(f"{name}_is_1007", [before, text(data)], 1007, [before])
@@ -67,15 +67,15 @@ exchange("6.3.3_bytes_that_no_text_has_are_good_in_a_binary", [binary(BROKEN), t
 
 
 def piecewise(name, *pieces):
-    """Frames of a text, the last of which has the first bad byte; each is sent when the one before
-    has been looked at."""
+    """Sends frames of a text, the last of which has the first invalid byte. Each is sent after the
+    one before has been validated."""
     def run(client):
         for i, piece in enumerate(pieces):
             client.send(Frame(TEXT if i == 0 else 0, piece, fin=False))
             if i < len(pieces) - 1:
                 client.goes_on()
         client.ends(1007)
-    # When a whole message is inflated before it is looked at, it must end first.
+    # If messages are inflated whole before validation, the message must end first.
     case(name, plain=True)(run)
 
 
@@ -107,7 +107,7 @@ STRESS = {
     9: ["7f", "dfbf", "efbfbf", "f48fbfbf"],
     10: ["f7bfbfbf", "fbbfbfbfbf", "fdbfbfbfbfbf"],
     11: ["ed9fbf", "ee8080", "efbfbd", "f48fbfbf", "f4908080"],
-    # Continuation bytes that continue nothing.
+    # Continuation bytes without a lead byte.
     12: ["80", "bf", "80bf", "80bf80", "80bf80bf", "80bf80bf80", "80bf80bf80bf",
          bytes(range(0x80, 0xC0)).hex()],
     # Each lead byte, followed by a space.
@@ -137,7 +137,7 @@ for section, sequences in STRESS.items():
         except UnicodeDecodeError:
             bad(f"6.{section}.{i + 1}_{shown}", sequence)
 
-# Characters that mean nothing may be sent all the same.
+# Noncharacters are valid in a text.
 NOBODY = [*range(0xFDD0, 0xFDF0), *[plane << 16 | end for plane in range(17)
                                     for end in (0xFFFE, 0xFFFF)]]
 good("6.22.1_all_that_are_no_characters", "".join(map(chr, NOBODY)).encode()[:60])
@@ -156,14 +156,15 @@ exchange("6.30.1_every_sixty-fourth_character",
          [text("".join(chr(n) for n in range(start, start + 0x1000, 64)
                        if not 0xD800 <= n < 0xE000)) for start in range(0, 0x110000, 0x1000)])
 
-# Whoever looks at several bytes at a time must look at each of them.
+# A validator that reads several bytes at a time must check each of them.
 for at in range(72):
     fails(f"6.30.{at + 2}_bad_byte_behind_{at}_good_ones_is_1007",
           [text(b"a" * at + b"\xff" + b"b" * 72)], 1007)
 
 SECONDS = (0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0)
 for lead in range(0x80, 0x100):
-    # The bad second bytes of each lead, and each lead that is none: one connection each.
+    # The invalid second bytes of each lead byte, and each byte that is no lead byte: one connection
+    # each.
     for second in SECONDS:
         pair = bytes([lead, second])
         at = utf8_fault(pair)

@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * costs/costs.c - what a delivery, an echo, a handshake costs, counted: the same on every machine.
+ * costs/costs.c - counts what a delivery, an echo and a handshake cost: the same on every machine.
  *
  *     build/release/test/costs/costs SCENARIO      prints one line of JSON
  *
- * A pool on the epoll adapter, its clients on the other ends of socket pairs, all in this process:
- * a client writes, the server takes a turn, the client reads and checks what came. Only while the
- * server is at work (in measured_turn and its like) is anything counted:
+ * A pool runs on the epoll adapter. Its clients are the other ends of socket pairs, in the same
+ * process: a client writes, the server takes a turn, the client reads and checks what arrived.
+ * Costs are counted only while the server works (in measured_turn and similar functions):
  *
- *   calls        system calls of the adapter and the library; the linker sends them here (--wrap)
- *   allocations  malloc, calloc and realloc, of wslay and nettle too: malloc itself is defined here
- *   copied       bytes that went through memcpy and memmove, of wslay and nettle too, for the same
- *                reason. Copies so short that the compiler makes them itself are not among them,
- *                nor is the one out of the read, which unmasks.
+ *   calls        system calls of the adapter and the library; the linker redirects them (--wrap)
+ *   allocations  malloc, calloc and realloc, those of wslay and nettle included: this program
+ *                defines malloc itself
+ *   copied       bytes copied by memcpy and memmove, those of wslay and nettle included, for the
+ *                same reason. Short copies that the compiler inlines are not counted, nor is the
+ *                copy out of the read buffer, which unmasks.
  *
- * Instructions are counted by valgrind, which collects in functions named measured*; costs.py
- * starts it. Clock and entropy are held by hand, so that nothing differs between two runs.
+ * valgrind counts instructions: it collects in functions named measured*; costs.py starts it. The
+ * program sets the clock and the entropy, so that two runs do not differ.
  */
 #define _GNU_SOURCE
 
@@ -44,7 +45,8 @@ static _Noreturn void fail(const char *what)
 
 /* ---------------------------------------------------------------- counting */
 
-/* A system call: __wrap_NAME is called in place of NAME, __real_NAME is the system's. */
+/* A system call: __wrap_NAME is called instead of NAME, and __real_NAME is the system's
+ * function. */
 #define WRAPPED(counter, type, name, parameters, arguments)                                        \
     type __real_##name parameters;                                                                 \
     type __wrap_##name parameters;                                                                 \
@@ -73,7 +75,7 @@ WRAPPED(others, int, setsockopt, (int fd, int l, int o, const void *v, socklen_t
 WRAPPED(others, int, shutdown, (int fd, int how), (fd, how))
 WRAPPED(others, int, close, (int fd), (fd))
 
-/* A microsecond passes between two looks. */
+/* The clock moves a microsecond at each call. */
 uint64_t __wrap_wspool_clock(void);
 uint64_t __wrap_wspool_clock(void)
 {
@@ -94,7 +96,7 @@ static int entropy(void *bytes, size_t len, void *user)
     return 0;
 }
 
-/* On top of the names that glibc keeps for this purpose. */
+/* Built on the names that glibc provides for this purpose. */
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *block, size_t size);
@@ -116,7 +118,8 @@ void *realloc(void *block, size_t size)
 
 typedef void *copying(void *, const void *, size_t);
 
-/* memmove serves for both. Looked up, since a loop here would become a call of itself. */
+/* Copies by the C library's memmove, found at run time: a loop here would be compiled to a call
+ * of memmove, and so of itself. */
 static void *copy(void *to, const void *from, size_t len)
 {
     static copying *real;
@@ -155,7 +158,7 @@ static void on_message(wspool *pool, wspool_id id, const wspool_message *message
     }
 }
 
-/* What is collected by valgrind, by these names. */
+/* valgrind collects in functions of these names. */
 __attribute__((noinline)) static void measured_turn(void)
 {
     counting = 1;
@@ -226,7 +229,7 @@ static void ask(int client, const char *path)
                        "Sec-WebSocket-Version: 13\r\n\r\n",
                        path);
     if (write(client, request, (size_t)len) != len) {
-        fail("a client could not ask");
+        fail("a client could not send its request");
     }
 }
 
@@ -235,7 +238,7 @@ static void expect_answer(int client)
     char answer[512];
     ssize_t n = read(client, answer, sizeof answer);
     if (n < 20 || memcmp(answer, "HTTP/1.1 101 ", 13) != 0) {
-        fail("a client was not let in");
+        fail("a client was refused");
     }
 }
 
@@ -265,7 +268,7 @@ static void say(int client, int count)
         }
     }
     if (write(client, frames, (size_t)(at - frames)) != at - frames) {
-        fail("a client could not speak");
+        fail("a client could not send a message");
     }
 }
 
@@ -276,12 +279,12 @@ static void expect(int client, int count)
     size_t len = (size_t)count * (2 + PAYLOAD);
     for (size_t at = 0; wanted[0] == 0 && at < sizeof wanted; at += 2 + PAYLOAD) {
         memset(wanted + at, 'x', 2 + PAYLOAD);
-        wanted[at] = at ? 0x81 : 0; /* set last: made */
+        wanted[at] = at ? 0x81 : 0; /* set last, so that the frame head is complete */
         wanted[at + 1] = PAYLOAD;
     }
     wanted[0] = 0x81;
     if (read(client, frames, sizeof frames) != (ssize_t)len || memcmp(frames, wanted, len) != 0) {
-        fail("a client did not get what it should");
+        fail("a client did not receive what was expected");
     }
 }
 
@@ -289,8 +292,8 @@ static void expect(int client, int count)
 
 static int members[MEMBERS];
 
-/* Each does its work `rounds` times and answers how much that was. `turn` is not the measured one
- * while the pool gets warm. */
+/* Each scenario does its work `rounds` times and returns the number of operations. During the
+ * warm-up `turn` is not the measured one. */
 static uint64_t fan_out(int rounds, void (*turn)(void), int burst)
 {
     static int publisher = -1;
@@ -359,7 +362,7 @@ static uint64_t handshake(int rounds, void (*turn)(void))
     return (uint64_t)rounds;
 }
 
-/* Hosted: the request was parsed by somebody else, who sends the answer too. */
+/* Hosted mode: the request was parsed elsewhere, and the answer is sent elsewhere. */
 static uint64_t join_leave(int rounds, void (*turn)(void))
 {
 #define TEXT(string)                                                                               \
@@ -432,7 +435,7 @@ static void run(const struct scenario *scenario)
            (unsigned long long)counted.others, (unsigned long long)counted.allocations,
            (unsigned long long)counted.copied, __VERSION__);
     if (wspool_check(loop.pool)) {
-        fail("the books do not balance");
+        fail("the counters do not balance");
     }
     wspool_free(loop.pool);
     wspool_epoll_fini(&loop);

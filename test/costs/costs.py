@@ -1,14 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""costs/costs.py [--write] - what a delivery costs, counted, and held against README.md.  TAP.
+"""costs/costs.py [--write] - counts what a delivery costs, and compares it with README.md.  TAP.
 
-costs.c counts system calls, allocations and bytes copied; valgrind (callgrind) the instructions in
-libwspool, its epoll adapter and wslay. None of that drifts, so none may grow: make check fails when
-a figure is above the one that README.md has between its marks, `costs` and `/costs`; instructions
-may be 3 % above. They are compared only where README's compiler and flags are those used here.
+costs.c counts system calls, allocations and copied bytes. valgrind (callgrind) counts the
+instructions in libwspool, its epoll adapter and wslay. None of these figures drifts, so none may
+grow: make check fails if a figure is above the one in README.md, between the marks `costs` and
+`/costs`. Instructions may be 3 % above. They are compared only if README.md names the compiler and
+flags that are used here.
 
---write (make costs) measures and writes the table. What two figures may be at all, whatever
-README.md says, stands in TARGETS.
+--write (make costs) measures and writes the table. TARGETS has the bounds of two figures that hold
+whatever README.md says.
 """
 import json
 import os
@@ -34,7 +35,7 @@ SCENARIOS = {
 }
 COLUMNS = {"sends": "send calls", "others": "other calls", "allocations": "allocations",
            "copied": "bytes copied", "instructions": "instructions"}
-DIGITS = {"instructions": 0, "copied": 2}  # behind the point; 5 for what isn't here
+DIGITS = {"instructions": 0, "copied": 2}  # decimals; 5 for columns that are not listed
 MARGIN = 1.03
 TARGETS = {("fanout", "sends"): 1, ("burst", "sends"): 1 / 32}
 TABLE = re.compile(r"<!-- costs -->\n(.*?)<!-- /costs -->\n", re.S)
@@ -42,7 +43,7 @@ TRY = "If that is meant to be, `make costs` writes the new figures into README.m
 
 
 def build():
-    """The compiler and the flags that change what it makes."""
+    """Returns the compiler and the flags that change its output."""
     with open("build/release/flags", encoding="utf-8") as flags:
         words = flags.readline().split()
     flags = " ".join(w for w in words
@@ -65,7 +66,8 @@ def ours(obj, file):
 
 
 def instructions(scenario):
-    """In the functions measured* and what they call, by the source file of each line."""
+    """Counts instructions in the functions measured* and what they call, by the source file of each
+    line."""
     with tempfile.TemporaryDirectory() as folder:
         out = os.path.join(folder, "out")
         subprocess.run(["valgrind", "--tool=callgrind", "--collect-atstart=no",
@@ -94,7 +96,8 @@ def tally(lines):
 
 
 def measure():
-    """{scenario: {column: for each delivery, echo ...}}; no instructions without valgrind."""
+    """Returns {scenario: {column: cost of each operation}}; without valgrind there are no
+    instructions."""
     result = {}
     for scenario in SCENARIOS:
         counted = count(scenario)
@@ -122,7 +125,8 @@ def table(costs, built):
 
 
 def recorded(text):
-    """The table of README.md: {scenario: {column: figure}}, and by which compiler."""
+    """Returns the table of README.md, {scenario: {column: figure}}, and the compiler that it
+    names."""
     found = TABLE.search(text)
     if not found:
         return {}, ""

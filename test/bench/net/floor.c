@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bench/net/floor.c - a measuring stick: what the system calls of a WebSocket server cost by
- * themselves. NEVER TO BE USED AS A SERVER: it believes whatever it is told.
+ * bench/net/floor.c - the floor of the socket benchmark: what the system calls of a WebSocket
+ * server cost by themselves. NEVER USE IT AS A SERVER: it trusts its input.
  *
- * It does what examples/echo does for well-behaved clients, with as little user space as possible:
+ * It does what examples/echo does for well-behaved clients, with as little user-space work as
+ * possible:
  *
- *   /echo         each message comes back
+ *   /echo         each message is echoed
  *   /room/{name}  each message goes to every other member of the room
  *   /publish      NAME, line feed, PAYLOAD: the payload goes to every member of the room NAME
  *
- * epoll; a message is unmasked where it was read and framed in its place, once; then one send() per
- * socket and message. With --join (floor+) the messages found in one read are joined to one send()
- * per socket: those to a room from /publish, and those that come back from /echo.
+ * It uses epoll. A message is unmasked and framed once, in the buffer into which it was read. Then
+ * there is one send() per socket and message. With --join (floor+) the messages of one read are
+ * joined to one send() per socket: messages to a room from /publish, and echoes.
  *
- * The upgrade is answered with a constant, right for the key of RFC 6455's example and for no
- * other (load.c uses that key). No fragments, no limits, no deadlines, no UTF-8, no origin; what a
+ * The answer to the upgrade is a constant, correct only for the key of RFC 6455's example (load.c
+ * uses that key). There are no fragments, limits, deadlines, UTF-8 checks or origin checks. What a
  * socket does not take is kept without bound.
  *
- * --fault makes it a bad server, so that load.c can be seen to notice: every 50th message is lost,
- * repeated, put behind its successor, or has its last byte changed; one member of its room misses
- * it, another room gets it instead, or its sender gets it as well.
+ * --fault makes it a bad server, to test that load.c notices. Every 50th message is lost, repeated,
+ * sent after its successor, or has its last byte changed; or one member of its room misses it,
+ * another room gets it instead, or its sender gets it as well.
  */
 #define _GNU_SOURCE
 
@@ -38,9 +39,9 @@
 #include <unistd.h>
 
 #define READ_BYTES (256u << 10)
-#define FRAME_BYTES (1u << 20) /* the longest message, with its head */
+#define FRAME_BYTES (1u << 20) /* the longest frame, head included */
 #define EVENTS 512
-#define ROOMS 4096 /* a power of two, and more than there will be */
+#define ROOMS 4096 /* a power of two, above the number of rooms */
 #define DESCRIPTORS (1u << 20)
 #define FAULT_EVERY 50
 
@@ -55,7 +56,7 @@ struct bytes {
 struct peer {
     struct bytes *kept;   /* the beginning of a head or a frame */
     struct bytes *unsent; /* what the socket did not take */
-    uint32_t place;       /* in its room */
+    uint32_t place;       /* index in its room */
     uint16_t room;
     uint8_t purpose;
 };
@@ -65,7 +66,7 @@ struct room {
     size_t name_len;
     int *members;
     uint32_t count, space;
-    struct bytes *joined; /* --join: what this read has for it */
+    struct bytes *joined; /* --join: output of this read */
 };
 
 static const char answer[] = "HTTP/1.1 101 Switching Protocols\r\n"
@@ -74,16 +75,16 @@ static const char answer[] = "HTTP/1.1 101 Switching Protocols\r\n"
                              "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
                              "\r\n";
 
-static struct peer *peers; /* by descriptor */
+static struct peer *peers; /* indexed by descriptor */
 static struct room rooms[ROOMS];
-static uint16_t touched[ROOMS]; /* rooms with something in `joined` */
+static uint16_t touched[ROOMS]; /* rooms whose `joined` is not empty */
 static size_t touched_count;
 static uint8_t buffer[FRAME_BYTES + READ_BYTES];
 static int epoll_fd, join;
 
 static enum fault fault;
 static uint64_t messages;
-static struct bytes *held; /* REORDER: waits for another message with the same target */
+static struct bytes *held; /* REORDER: waits for another message to the same target */
 static int64_t held_target = -1;
 
 static void *must(void *memory)
@@ -122,7 +123,7 @@ static void put(int fd, const uint8_t *data, size_t len)
     struct peer *peer = &peers[fd];
     ssize_t n = peer->unsent ? 0 : send(fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (n == (ssize_t)len || (n < 0 && errno != EAGAIN)) {
-        return; /* one that is broken shows when it is read */
+        return; /* a broken socket is noticed when it is read */
     }
     if (!peer->unsent) {
         await(fd, EPOLLIN | EPOLLOUT);
@@ -155,7 +156,7 @@ static void put_room(struct room *room, const uint8_t *data, size_t len, int exc
     }
 }
 
-/* A frame for one socket, or, by numbers below 0, for a room; `from` does not get it. */
+/* Sends a frame to one socket or, if `target` is below 0, to a room. `from` does not get it. */
 static void deliver(int64_t target, const uint8_t *data, size_t len, int from)
 {
     struct room *room = target < 0 ? &rooms[-target - 1] : NULL;
@@ -195,7 +196,7 @@ static void deliver_badly(int64_t target, uint8_t *data, size_t len, int from, i
     int now = ++messages % FAULT_EVERY == 0;
     if (now && fault == SKIP && target < 0) {
         struct room *room = &rooms[-target - 1];
-        flush_rooms(); /* what came before it stays before it */
+        flush_rooms(); /* keeps the order with earlier messages */
         put_room(room, data, len, room->count ? room->members[0] : -1);
         return;
     }
@@ -297,8 +298,8 @@ static void unmask(uint8_t *data, size_t len, const uint8_t *key)
     }
 }
 
-/* Writes the head of a server's frame in front of its payload. There is room: the client's had a
- * key besides. Answers where it begins. */
+/* Writes the head of a server's frame in front of its payload. The client's head was longer,
+ * because it had a masking key. Returns where the frame begins. */
 static uint8_t *head_before(uint8_t *payload, size_t len, uint8_t first)
 {
     uint8_t *head = payload - (len < 126 ? 2 : len < 65536 ? 4 : 10);
@@ -318,7 +319,7 @@ static uint8_t *head_before(uint8_t *payload, size_t len, uint8_t first)
     return head;
 }
 
-/* Answers how many bytes the HTTP head had, 0 when it isn't all there. */
+/* Returns the length of the HTTP head, or 0 if it is incomplete. */
 static size_t take_head(int fd, const uint8_t *data, size_t len)
 {
     const uint8_t *end = memmem(data, len, "\r\n\r\n", 4);
@@ -363,11 +364,11 @@ static void take_message(int fd, uint8_t *payload, size_t len, uint8_t first)
     }
 }
 
-/* What is in the buffer; answers how many bytes were used, or -1 after a Close. */
+/* Handles the bytes in the buffer. Returns the number of bytes used, or -1 after a Close. */
 static ssize_t take(int fd, uint8_t *data, size_t len)
 {
     struct peer *peer = &peers[fd];
-    uint8_t *back = NULL, *back_end = NULL; /* --join: the echoes, one behind the other */
+    uint8_t *back = NULL, *back_end = NULL; /* --join: the echoes, one after the other */
     size_t at = 0;
     int closed = 0;
 

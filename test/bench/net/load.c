@@ -1,44 +1,43 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bench/net/load.c - the load of the socket benchmark: asks, counts, and finds fault.
+ * bench/net/load.c - the load generator of the socket benchmark: it sends, counts and checks.
  *
  *     load fanout    --port P --connections N [--rooms C] [--flight F | --burst B | --rate R]
  *     load echo      --port P --connections N [--flight F]
  *     load handshake --port P [--rate R | --flight F]
  *     ... --deflate
  *
- * fanout: N members in C rooms; one publisher keeps F messages on their way, or sends B of them at
- * once and the next when all of these have come everywhere, or R a second, each alone. echo: each
- * connection has F messages on their way. handshake: connect, upgrade, close; R a second, or F at a
- * time as fast as it goes.
+ * fanout: N members in C rooms and one publisher. The publisher keeps F messages in flight; or it
+ * sends B at once, and the next B when every member has the last ones; or it sends R a second, one
+ * by one. echo: each connection has F messages in flight. handshake: connect, upgrade, close; R a
+ * second, or F at a time as fast as possible.
  *
- * The room of each message is picked at random, from a seed that never changes: each server gets
- * the same sequence. (Taken in turn, no two of 64 messages for 100 rooms would go to the same room,
- * and no server could join any.) For all messages that one pass of epoll has completed, as many new
- * ones leave in one send(). Those that leave while the server is busy wait in its socket: so most
- * of the F meet in one read, and there the ones for the same room can be joined.
+ * The room of each message is picked at random from a fixed seed: each server gets the same
+ * sequence. (Taken in turn, no two of 64 messages for 100 rooms would go to the same room, and no
+ * server could join any.) When one pass of epoll has completed some messages, as many new ones
+ * leave in one send(). Messages sent while the server is busy wait in its socket. So most of the F
+ * are found in one read, and those for the same room can be joined.
  *
- * One thread, bound to a core of its own (--core), that never sleeps: so nobody has to wake it, and
- * no wake-up is charged to the server. Edge-triggered: a socket is read until it is empty.
+ * There is one thread, bound to a core of its own (--core). It never sleeps, so no wake-up of it is
+ * charged to the server. epoll is edge-triggered: a socket is read until it is empty.
  *
- * Each message has its number, its stream (room or connection) and the time it was made in 32
- * letters, then a text that follows from the number. Numbers count within the stream: a message is
- * known by the two together, wherever it stood in the whole run. Every number is checked, by a
- * window of the last 64 of its stream: lost, repeated and reordered ones are told apart; one that
- * comes to another stream, or to who published it, is wrong. Every 64th text (--check) is compared
- * byte by byte. Latency is from the making of a message to the return of the recv() that brought
- * its end.
+ * Each message has 32 letters with its number, its stream (room or connection) and the time it was
+ * made, then a text that follows from the number. Numbers count within a stream: stream and number
+ * identify a message in the whole run. Every number is checked against a window of the last 64 of
+ * its stream, so that lost, repeated and reordered messages are distinguished. A message that comes
+ * to another stream, or to its publisher, is wrong. Every 64th text (--check) is compared byte by
+ * byte. Latency runs from the making of a message to the return of the recv() that brought its end.
  *
- * With --deflate each connection offers permessage-deflate. Where the server agrees, all that is
- * sent is compressed (level 1, when it is made, and so within its latency), and each message that
- * comes compressed is inflated by itself and compared whole. The members of a room get the same
- * bytes, and equal bytes inflate to equal texts: so what a message was inflated from is kept, the
- * others are compared with that, and every 64th (--check) is inflated anyway. Without this the time
- * shown for a fan-out would be that of a thousand inflaters here.
+ * With --deflate each connection offers permessage-deflate. If the server agrees, everything that
+ * is sent is compressed (level 1, when it is made, so the latency includes it). Each compressed
+ * message that arrives is inflated by itself and compared whole. The members of a room get the same
+ * bytes, and equal bytes inflate to equal texts. So the compressed bytes of a message are kept,
+ * those of the other members are compared with them, and every 64th (--check) is inflated anyway.
+ * Otherwise the time of a fan-out would be that of a thousand inflaters here.
  *
  * Time, deliveries and processor time (of --pid, and of its core's softirq thread, --softirq) are
- * taken between two moments at which nothing is on its way. Prints one line of JSON. Exit status:
- * 0, or 1 when anything at all was wrong.
+ * measured between two moments at which nothing is in flight. The program prints one line of JSON.
+ * Exit status: 0, or 1 if anything was wrong.
  */
 #define _GNU_SOURCE
 
@@ -47,7 +46,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <getopt.h>
-#include <linux/tcp.h> /* <netinet/tcp.h> does not know of tcpi_data_segs_in */
+#include <linux/tcp.h> /* <netinet/tcp.h> lacks tcpi_data_segs_in */
 #include <netinet/in.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -68,10 +67,10 @@
 #define READ_BYTES (256u << 10)
 #define HEADER 32u /* letters: 8 number, 8 stream, 16 time */
 #define SIZE_MAX_ 60000u
-#define FRAME_MAX (SIZE_MAX_ + 1000) /* of what is sent, compressed or not */
-#define AWAY_MAX 1024u               /* messages on their way */
-#define DEPTH_MIN 256u               /* a power of two, and more than peer.window has bits */
-#define CONNECTING 64                /* at a time */
+#define FRAME_MAX (SIZE_MAX_ + 1000) /* of a sent message, compressed or not */
+#define AWAY_MAX 1024u               /* messages in flight */
+#define DEPTH_MIN 256u               /* a power of two, above the number of bits in peer.window */
+#define CONNECTING 64                /* connection attempts at a time */
 #define LINGER (SECOND / 50)
 
 enum mode { FANOUT, ECHO, HANDSHAKE };
@@ -80,19 +79,19 @@ enum state { CLOSED, CONNECT, ASKED, OPEN };
 struct peer {
     int fd;
     uint8_t state;
-    uint8_t check;    /* the text of the present frame is compared */
-    uint8_t got_head; /* bytes of the present frame's head and header */
-    uint8_t deflate;  /* the server has agreed to it */
-    uint8_t astray;   /* the present frame is not for this peer */
-    uint32_t stream;  /* room or connection; the publisher's is no room */
-    uint32_t left;    /* bytes of the present frame's text that are to come */
-    uint32_t next;    /* the number expected */
-    uint32_t sent;    /* echo: numbers given out */
-    uint64_t window;  /* bit i: number next - 1 - i has come */
-    uint64_t stamp;   /* of the present frame; of the connect */
-    uint32_t number;  /* of the present frame */
+    uint8_t check;    /* compare the text of the current frame */
+    uint8_t got_head; /* bytes of the current frame's head and header */
+    uint8_t deflate;  /* the server has negotiated it */
+    uint8_t astray;   /* the current frame belongs to another peer */
+    uint32_t stream;  /* room or connection; the publisher's number is no room */
+    uint32_t left;    /* bytes of the current frame's text still to come */
+    uint32_t next;    /* the next expected number */
+    uint32_t sent;    /* echo: numbers used so far */
+    uint64_t window;  /* bit i: number next - 1 - i has arrived */
+    uint64_t stamp;   /* when the current frame was made, or the connect began */
+    uint32_t number;  /* of the current frame */
     uint8_t head[4 + HEADER];
-    uint8_t *unsent, *partial; /* partial: of a frame, where the server may compress */
+    uint8_t *unsent, *partial; /* partial: the beginning of a frame, if the server may compress */
     size_t unsent_len, partial_len;
 };
 
@@ -100,7 +99,7 @@ static struct {
     enum mode mode;
     unsigned port, connections, rooms, size, burst, flight, check, core, rate, pid, softirq;
     double seconds, warm, patience;
-    uint64_t messages; /* 0: as many as there is time for */
+    uint64_t messages; /* 0: no limit but time */
     int deflate;
 } want = {.connections = 100,
           .rooms = 1,
@@ -118,23 +117,23 @@ static struct {
     int stalled;
 } did;
 
-static struct peer *peers; /* the last one publishes */
+static struct peer *peers; /* the last one is the publisher */
 static int epoll_fd;
 static uint8_t buffer[READ_BYTES];
 static uint8_t pattern[SIZE_MAX_ + 26];
-static uint8_t *out;          /* frames to be sent */
-static uint8_t frame_head[4]; /* of every frame that should come */
+static uint8_t *out;          /* frames to send */
+static uint8_t frame_head[4]; /* the head that every frame should have */
 static unsigned frame_head_len;
-static uint64_t published, completed; /* fanout: messages; echo: of all connections together */
-static uint64_t progress;             /* when something last came */
+static uint64_t published, completed; /* fanout: messages; echo: over all connections */
+static uint64_t progress;             /* when something last arrived */
 static uint64_t bodies;
 
-/* Of a fan-out. A room has `depth` slots, for its last messages. One that is not free when its turn
- * comes again belongs to a message that was lost: nothing else lets so many others pass. */
-static uint32_t *sent_to; /* by room: numbers given out; and 0 for the publisher's */
-static uint32_t *missing; /* by slot: deliveries that a message still awaits */
+/* Of a fan-out. A room has `depth` slots for its last messages. When the turn of a slot comes
+ * again and it is still in use, its message was lost: no message is overtaken by so many others. */
+static uint32_t *sent_to; /* by room: numbers used so far; 0 for the publisher's */
+static uint32_t *missing; /* by slot: deliveries that are still to come */
 static uint32_t depth;    /* a power of two */
-static uint64_t chance;   /* picks the rooms */
+static uint64_t chance;   /* the random state that picks the rooms */
 
 static const uint8_t key[4] = {0x37, 0xfa, 0x21, 0x3d};
 static const char answer_key[] = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
@@ -170,14 +169,14 @@ static size_t slot_of(uint32_t room, uint32_t number)
     return (size_t)room * depth + (number & (depth - 1));
 }
 
-static uint64_t after(uint64_t x) /* Knuth's MMIX */
+static uint64_t after(uint64_t x) /* Knuth's MMIX generator */
 {
     return x * UINT64_C(6364136223846793005) + 1442695040888963407;
 }
 
 /* ----------------------------------------------------------------- latency */
 
-/* 32 steps for each power of two: 3 % wide. */
+/* 32 buckets for each power of two: each is 3 % wide. */
 static uint64_t histogram[64 * 32];
 
 static void latency_add(uint64_t ns)
@@ -204,7 +203,7 @@ static double latency_us(double share)
 
 /* ---------------------------------------------------------------- messages */
 
-/* A nibble is a letter, the lowest first. */
+/* Writes each nibble as a letter, the lowest first. */
 static void letters(uint8_t *to, uint64_t value, int count)
 {
     for (int i = 0; i < count; i++) {
@@ -212,7 +211,7 @@ static void letters(uint8_t *to, uint64_t value, int count)
     }
 }
 
-/* Eight letters at a time; sets *bad when they are none. */
+/* Reads eight letters; sets *bad if they are not letters of letters(). */
 static uint32_t value_of(const uint8_t *from, int *bad)
 {
     uint64_t x;
@@ -226,9 +225,10 @@ static uint32_t value_of(const uint8_t *from, int *bad)
 
 /* ------------------------------------------------------------- compression */
 
-static int window = 15; /* the least that the server has asked for */
+static int window = 15; /* the smallest window that the server has asked for */
 
-/* A message by itself, as RFC 7692 wants it: without the last four bytes of the empty block. */
+/* Compresses a message by itself, as RFC 7692 says: without the last four bytes of the empty
+ * block. */
 static size_t deflated(uint8_t *to, const uint8_t *from, size_t len)
 {
     static z_stream z;
@@ -248,7 +248,7 @@ static size_t deflated(uint8_t *to, const uint8_t *from, size_t len)
     return z.total_out - 4;
 }
 
-/* The text of a message, when it has the length that all have; NULL when it doesn't, or is no
+/* Returns the text of a message, or NULL if it does not have the common length or is no valid
  * compressed message. It must end between two blocks. */
 static const uint8_t *inflated(const uint8_t *from, size_t len)
 {
@@ -277,8 +277,8 @@ static const uint8_t *inflated(const uint8_t *from, size_t len)
                : NULL;
 }
 
-/* What is agreed on: `value` is that of Sec-WebSocket-Extensions. Answers 0 when it is not an
- * answer to what was offered, or one that needs more than the inflater of a message here. */
+/* Reads the negotiated parameters; `value` is that of Sec-WebSocket-Extensions. Returns 0 if it
+ * is no answer to the offer, or needs more than the inflater here can do. */
 static int agreed(struct peer *peer, char *value)
 {
     char *rest, *part = strtok_r(value, "; \t", &rest);
@@ -303,7 +303,7 @@ static int agreed(struct peer *peer, char *value)
     return fresh;
 }
 
-/* Of each message of a fan-out: what it was inflated from, and what was in it. */
+/* Of each message of a fan-out: its compressed bytes, and its text. */
 struct known {
     uint8_t *data;
     size_t len;
@@ -354,7 +354,7 @@ static size_t head_of(size_t len)
     return len < 126 ? 6 : 8;
 }
 
-/* A masked frame of a message, behind `prefix`. Answers its length. */
+/* Makes the masked frame of a message, after `prefix`. Returns its length. */
 static size_t make_frame(uint8_t *to, const struct peer *peer, const char *prefix, uint32_t number,
                          uint32_t stream, uint64_t now)
 {
@@ -426,11 +426,11 @@ static void put_unsent(struct peer *peer)
 
 /* ----------------------------------------------------------------- judging */
 
-/* A message has come: is it the one that should? */
+/* Checks the number of a message that has arrived. */
 static void judge_number(struct peer *peer, uint64_t now)
 {
     uint32_t number = peer->number, ahead = number - peer->next;
-    if (peer->astray) { /* which has been said */
+    if (peer->astray) { /* already reported */
         return;
     }
     if (number >= (want.mode == ECHO ? peer->sent : sent_to[peer->stream])) {
@@ -438,7 +438,7 @@ static void judge_number(struct peer *peer, uint64_t now)
         complain("number %u was never sent", number);
         return;
     }
-    if (ahead < UINT32_MAX / 2) { /* it, or a later one */
+    if (ahead < UINT32_MAX / 2) { /* the expected number, or a later one */
         did.lost += ahead;
         peer->window = ahead < 63 ? peer->window << (ahead + 1) | 1 : 1;
         peer->next = number + 1;
@@ -488,8 +488,8 @@ static void judge_text(struct peer *peer, const uint8_t *text, size_t len, size_
     }
 }
 
-/* A frame that is no message: a ping is answered, all else is wrong. Answers the bytes used; the
- * server sends no such frame in the middle of a row, so one that is cut in two is wrong as well. */
+/* Handles a frame that is no message: a ping is answered, all else is wrong. Returns the number
+ * of bytes used. The server sends no such frame during a row, so a partial one is wrong as well. */
 static size_t other_frame(struct peer *peer, const uint8_t *data, size_t len)
 {
     size_t size = len > 1 ? data[1] & 127u : 0;
@@ -505,7 +505,7 @@ static size_t other_frame(struct peer *peer, const uint8_t *data, size_t len)
     return len;
 }
 
-/* Bytes of an open peer. Answers how many messages ended in them. */
+/* Reads bytes of an open peer. Returns how many messages ended in them. */
 static unsigned take(struct peer *peer, const uint8_t *data, size_t len, uint64_t now)
 {
     const unsigned head = frame_head_len + HEADER, text = want.size - HEADER;
@@ -550,7 +550,7 @@ static unsigned take(struct peer *peer, const uint8_t *data, size_t len, uint64_
     return count;
 }
 
-/* A whole message where the server may compress. */
+/* Checks a whole message when the server may compress. */
 static void judge_message(struct peer *peer, const uint8_t *data, size_t len, int compressed,
                           uint64_t now)
 {
@@ -567,7 +567,7 @@ static void judge_message(struct peer *peer, const uint8_t *data, size_t len, in
         }
         uint64_t wrong = did.wrong;
         judge_header(peer, text);
-        if (compressed && !peer->check) { /* others will be compared with it */
+        if (compressed && !peer->check) { /* the copies of the other members are compared with it */
             peer->check = 1;
             did.checked++;
         }
@@ -580,7 +580,7 @@ static void judge_message(struct peer *peer, const uint8_t *data, size_t len, in
     judge_number(peer, now);
 }
 
-/* As take(), where the server may compress: frames are of any length, and judged when whole. */
+/* Like take(), when the server may compress: frames have any length, and are checked when whole. */
 static unsigned take_deflated(struct peer *peer, const uint8_t *data, size_t len, uint64_t now)
 {
     unsigned count = 0;
@@ -632,8 +632,8 @@ static void close_peer(struct peer *peer)
     peer->state = CLOSED;
 }
 
-/* Handshakes close in good order, and so leave a port behind for a minute each: they come from
- * many addresses. */
+/* A clean close blocks the client's port for a minute. So the handshakes come from many
+ * addresses. */
 static void connect_peer(struct peer *peer, uint32_t number)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)want.port)};
@@ -684,7 +684,7 @@ static void ask(struct peer *peer)
     peer->state = ASKED;
 }
 
-/* An answer fits into one read on loopback; one that doesn't is wrong. */
+/* An answer fits into one read on loopback; a partial one is wrong. */
 static void judge_answer(struct peer *peer, const uint8_t *data, size_t len)
 {
     static const char extensions[] = "\r\nSec-WebSocket-Extensions:";
@@ -717,7 +717,7 @@ static void echo_send(struct peer *peer, unsigned count, uint64_t now)
     put(peer, out, len);
 }
 
-static int running; /* new messages are made */
+static int running; /* make new messages */
 
 static void readable(struct peer *peer)
 {
@@ -748,7 +748,7 @@ static void readable(struct peer *peer)
     }
 }
 
-/* One pass, without sleeping. */
+/* One pass of the loop, without sleeping. */
 static void turn(void (*opened)(struct peer *))
 {
     static struct epoll_event events[EVENTS];
@@ -827,7 +827,7 @@ static uint64_t schedstat(const char *path)
     return ns;
 }
 
-/* Processor time of a process, in nanoseconds: the sum over its threads. */
+/* Processor time of a process in nanoseconds: the sum over its threads. */
 static uint64_t cpu_of(unsigned pid)
 {
     char path[300];
@@ -847,7 +847,7 @@ static uint64_t cpu_of(unsigned pid)
     return sum;
 }
 
-/* Resident bytes; VmRSS alone is kept in batches and may be off by half a megabyte. */
+/* Resident bytes. VmRSS alone is updated in batches and may be off by half a megabyte. */
 static uint64_t resident(unsigned pid)
 {
     static const char *const sources[][2] = {{"smaps_rollup", "Rss:"}, {"status", "VmRSS:"}};
@@ -869,9 +869,9 @@ static uint64_t resident(unsigned pid)
     return kib * 1024;
 }
 
-/* Segments that have come to all peers. Over loopback that is how many sends there were, as long as
- * they are of less than 64 KiB and find room in the window; and a percent or so more where a socket
- * falls silent after two sends, since the kernel then repeats the second (a tail loss probe). */
+/* Segments that all peers have received. Over loopback this is the number of sends, if they are
+ * of less than 64 KiB and fit into the window. It is about a percent more when a socket falls
+ * silent after two sends, because the kernel then repeats the second one (tail loss probe). */
 static uint64_t segments_of(void)
 {
     uint64_t sum = 0;
@@ -898,7 +898,7 @@ static void linger(void)
     }
 }
 
-/* What was done while warming up does not count, unless it was wrong. */
+/* Forgets what was counted during the warm-up, except errors. */
 static void cost_begin(void)
 {
     linger();
@@ -910,7 +910,7 @@ static void cost_begin(void)
     cost.begin = progress = clock_now();
 }
 
-/* The server goes to sleep meanwhile, which makes the kernel write down what it has used. */
+/* The server sleeps meanwhile, so that the kernel updates its processor time. */
 static void cost_end(void)
 {
     cost.seconds = (double)(progress - cost.begin) / 1e9;
@@ -947,14 +947,14 @@ static void publish(unsigned count)
     put(publisher, out, len);
 }
 
-/* Traffic until `until`, or so many messages; then what is on its way arrives. */
+/* Sends until `until`, or `messages` messages; then waits for all that is in flight. */
 static void traffic(uint64_t until, uint64_t messages)
 {
     struct peer *publisher = &peers[want.connections];
     uint64_t begin = published, start = clock_now(), now = start;
     progress = now;
     running = 1;
-    chance = 1; /* the same rooms for each server, however long it has warmed up */
+    chance = 1; /* the same rooms for each server, however long the warm-up was */
     if (want.mode == ECHO) {
         for (unsigned i = 0; i < want.connections; i++) {
             echo_send(&peers[i], want.flight, now);
@@ -964,7 +964,7 @@ static void traffic(uint64_t until, uint64_t messages)
         uint64_t away = published - completed;
         uint64_t left = messages ? begin + messages - published : UINT64_MAX;
         running = (now < until && (messages == 0 || published < begin + messages)) ||
-                  published == begin; /* one at least, however late it is */
+                  published == begin; /* at least one, however late it is */
         if (want.mode == FANOUT && running && publisher->unsent_len == 0) {
             uint64_t due = (now - start) * want.rate / SECOND + 1 - (published - begin);
             uint64_t count = want.burst  ? (away ? 0 : want.burst)
@@ -1090,7 +1090,7 @@ static void print(void)
     exit(ok ? 0 : 1);
 }
 
-/* As JSON of a program looks, and so of what applications send: it compresses to a third or so. */
+/* A text like a program's JSON, as applications send it. It compresses to about a third. */
 static void make_pattern(void)
 {
     static const char *const words[] = {"card", "moved", "Anna", "to the left", "Ben",
@@ -1120,7 +1120,8 @@ static void prepare(void)
     setrlimit(RLIMIT_NOFILE, &limit);
     CPU_ZERO(&cores);
     CPU_SET(want.core, &cores);
-    sched_setaffinity(0, sizeof(cores), &cores); /* where there is one core only, so be it */
+    sched_setaffinity(0, sizeof(cores), &cores); /* fails on a machine with one core, which is
+                                                    accepted */
 
     make_pattern();
     frame_head[0] = 0x81;
@@ -1167,7 +1168,7 @@ int main(int argc, char **argv)
              want.messages);
         cost_end();
     }
-    if (did.stalled) { /* gaps are not all of it */
+    if (did.stalled) { /* there are faults besides gaps */
         did.lost = want.mode == ECHO ? published - completed : 0;
         for (size_t i = 0; want.mode == FANOUT && i < (size_t)want.rooms * depth; i++) {
             did.lost += missing[i];
