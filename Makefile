@@ -1,5 +1,5 @@
-# libwspool: how it is built and installed. `make help` lists what can be made; what has to do with
-# tests is in test/test.mk.
+# Builds and installs libwspool. `make help` lists the targets. test/test.mk has the targets of the
+# tests.
 
 # ------------------------------------------------------------ what you may set
 
@@ -15,9 +15,9 @@ INCLUDEDIR   ?= $(PREFIX)/include
 PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
 DESTDIR      ?=
 
-# How many compilers and tests at a time.
+# How many compilers and tests run at a time.
 JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
-# WERROR=1, or CI=1: warnings are errors. V=1: show whole commands.
+# WERROR=1, or CI=1: warnings are errors. V=1: prints whole commands.
 WERROR ?=
 CI     ?=
 V      ?=
@@ -38,13 +38,14 @@ LAYERS   := base wire link channel policy pool os
 HEADERS  := $(sort $(wildcard include/wspool/*.h))
 ADAPTERS := $(sort $(wildcard include/wspool/adapters/*.h))
 
-# Companions: a library each, on top of this one, made of lib/NAME/*.c, and what it needs besides.
+# Companions. Each is a library on top of this one, made of lib/NAME/*.c, with the libraries that it
+# needs.
 COMPANIONS   := json deflate
 json.libs    := -ljansson
 deflate.libs := -lz
 
-# An example is a file, or a folder whose .c files are one program (each file of examples/loops is
-# a program of its own). What it needs besides: companions and libraries.
+# An example is a file, or a folder whose .c files form one program (each file of examples/loops is
+# a program of its own). Then come the companions and libraries that it needs.
 EXAMPLES := $(sort $(patsubst examples/%.c,%,$(wildcard examples/*.c examples/loops/*.c)) \
                    $(filter-out loops,$(patsubst examples/%/,%,$(dir $(wildcard examples/*/*.c)))))
 echo.companions  := deflate
@@ -55,7 +56,7 @@ cards.libs       := -lmicrohttpd
 LIBS  := -lwslay $(shell pkg-config --libs nettle 2>/dev/null || echo -lnettle)
 yes    = $(filter-out 0 no false,$(1))
 
-# What each library is made of, what it is linked with, and its map of versions.
+# For each library: its sources, what it is linked with, and its version map.
 LIBRARIES  := wspool $(COMPANIONS:%=wspool_%)
 folders     = $(if $(filter wspool,$(1)),$(LAYERS),$(1:wspool_%=%))
 sources     = $(sort $(foreach folder,$(call folders,$(1)),$(wildcard lib/$(folder)/*.c)))
@@ -63,21 +64,21 @@ objects     = $(patsubst %.c,build/$(1)/%.o,$(2))
 links_with  = $(if $(filter wspool,$(1)),$(LIBS),-Lbuild -lwspool $($(1:wspool_%=%).libs))
 version_map = $(firstword $(wildcard lib/$(1).map lib/$(1:wspool_%=%)/$(1).map))
 
-# What is public is declared between `#pragma GCC visibility push(default)` and pop in the public
-# headers; all else stays hidden. Objects are made once, fit for the static and the shared library.
+# The public headers declare public functions between `#pragma GCC visibility push(default)` and
+# pop; everything else is hidden. An object is compiled once for the static and the shared library.
 BASE  := -std=c11 -pedantic -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
          -fvisibility=hidden -fPIC -Iinclude -Ilib \
          $(if $(call yes,$(WERROR) $(CI)),-Werror)
 
-# Each variant has its own compiler, flags and folder: build/release is what is installed, and
-# test/test.mk adds those of the tests. Objects of tests get TEST_FLAGS too.
+# Each variant has its own compiler, flags and folder. build/release is what is installed;
+# test/test.mk adds the variants of the tests. Objects of tests get TEST_FLAGS too.
 VARIANTS      := release
 release.cc    = $(CC)
 release.flags = $(CFLAGS)
 
 Q   := $(if $(call yes,$(V)),,@)
 say  = $(if $(Q),@echo "  $(1)")
-# Rewrites a file only when its contents change; what depends on it is made again then.
+# Rewrites a file only if its contents change, so that its dependents are made again only then.
 define stamp
 @mkdir -p $(@D)
 @printf '%s\n' $(1) | cmp -s - $@ || printf '%s\n' $(1) > $@
@@ -90,8 +91,8 @@ lib: $(foreach l,$(LIBRARIES),build/lib$(l).a build/lib$(l).so build/$(l).pc)
 
 # --------------------------------------------------------------------- objects
 
-# build/VARIANT/flags holds the command that compiles and the libraries that are linked: change
-# either, and all is made again (but for test/mutants/run, whose mutants may give warnings).
+# build/VARIANT/flags holds the compile command and the linked libraries. If either changes,
+# everything is made again (except for test/mutants/run, whose mutants may cause warnings).
 define variant
 build/$(1)/flags: $(if $(KEEP_FLAGS),,FORCE)
 	$$(call stamp,'$$($(1).cc) $$(strip $$(BASE) $$($(1).flags) $$(CPPFLAGS))' '$$(LDFLAGS) $$(LIBS)')
@@ -103,7 +104,7 @@ build/$(1)/%.o: %.c build/$(1)/flags
 
 endef
 
-# The second stamp notices a source that is there no more.
+# The second stamp notices that a source file was deleted.
 define archive # variant, library
 build/$(1)/lib$(2).members: FORCE
 	$$(call stamp,$$(call sources,$(2)))
@@ -130,7 +131,7 @@ build/lib$(1).so: build/lib$(1).so.$(VERSION)
 	$$(Q)ln -sf lib$(1).so.$(VERSION) $$@
 endef
 
-# It is linked with the static libraries, so that it runs from where it is.
+# Linked with the static libraries, so that the program runs from its place in build/.
 companion_archives = $(foreach c,$($(2).companions),build/$(1)/libwspool_$(c).a)
 libs_besides       = $($(1).libs) $(foreach c,$($(1).companions),$($(c).libs))
 
@@ -185,14 +186,16 @@ clean:
 	rm -rf build
 
 help::
-	@echo 'make            the libraries and the examples, in build/'
-	@echo 'make lib        the libraries alone'
-	@echo 'make demo       sets up, builds, runs the cards board on http://127.0.0.1:3001'
-	@echo 'make install    PREFIX=$(PREFIX) LIBDIR=$(LIBDIR) DESTDIR=$(DESTDIR); make uninstall'
+	@echo 'make            builds the libraries and the examples, in build/'
+	@echo 'make lib        builds the libraries only'
+	@echo 'make demo       installs packages, builds, runs the cards board on http://127.0.0.1:3001'
+	@echo 'make install    installs to PREFIX=$(PREFIX) LIBDIR=$(LIBDIR) DESTDIR=$(DESTDIR)'
+	@echo 'make uninstall  removes what make install has installed'
 	@echo 'make clean      removes build/'
-	@echo 'CC, AR, CFLAGS, CPPFLAGS, LDFLAGS, JOBS, WERROR=1 and V=1 do what they say.'
+	@echo 'Variables: CC, AR, CFLAGS, CPPFLAGS, LDFLAGS; JOBS (compilers and tests at a time);'
+	@echo 'WERROR=1 (warnings are errors); V=1 (prints whole commands).'
 
-# A make inside this one gets its jobs from the outer one, if that has any to give.
+# A make inside this one gets its jobs from the outer one, if that has a jobserver.
 parallel = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 
 include test/test.mk

@@ -1,8 +1,8 @@
-# The tests: how their programs are made, and what runs them. Included by the Makefile, which has the
-# libraries and the examples. test/README.md says what lies where.
+# Builds the test programs and runs the tests. The Makefile includes this file and has the libraries
+# and the examples. test/README.md describes the folders.
 
 CLANG  ?= clang
-# The Python of the tests: Debian's own, since that is the one that finds python3-websockets.
+# The Python of the tests: Debian's own, because it finds python3-websockets.
 PYTHON ?= /usr/bin/python3
 
 .PHONY: deps check check-programs nightly nightly-programs conformance mutants bench costs coverage \
@@ -10,8 +10,9 @@ PYTHON ?= /usr/bin/python3
 
 # -------------------------------------------------------------------- variants
 
-# Sanitizers want lines (-g1), which compile faster than variables do: make -B ASAN_DEBUG=-g for a
-# debugger. gcc guesses wrongly about the values of variables in code that a sanitizer has rewritten.
+# Sanitizers need line numbers (-g1). Full debug information compiles slower: use make -B
+# ASAN_DEBUG=-g for a debugger. gcc's two disabled warnings are wrong for code that a sanitizer has
+# rewritten.
 ASAN_DEBUG    ?= -g1
 TEST_VARIANTS := clang asan tsan cov fast fuzz afl
 VARIANTS      += $(TEST_VARIANTS)
@@ -25,7 +26,7 @@ tsan.cc       = $(CLANG)
 tsan.flags    = -O1 -g -fsanitize=thread -pthread
 cov.cc        = $(CC)
 cov.flags     = -O0 -g --coverage -DWSP_CHECK=1
-# Quick to build and to run, for test/mutants/sample.
+# Fast to build and to run, for test/mutants/sample.
 fast.cc       = $(CC)
 fast.flags    = -O1 -DWSP_CHECK=1
 fuzz.cc       = $(CLANG)
@@ -36,7 +37,7 @@ afl.cc        = AFL_QUIET=1 afl-clang-fast
 afl.flags     = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
                 -fno-sanitize-recover=all -DWSP_CHECK=1
 
-# Tests hide nothing: one of them stands in for malloc, which libwslay.so must then see.
+# Symbols of tests are visible: one test replaces malloc, and libwslay.so must use that malloc.
 $(VARIANTS:%=build/%/test/%.o): TEST_FLAGS = -fvisibility=default
 
 $(foreach v,$(TEST_VARIANTS),$(eval $(call variant,$(v))))
@@ -46,12 +47,13 @@ $(foreach e,$(EXAMPLES),$(eval $(call example,asan,examples-asan,$(e))))
 # -------------------------------------------------------------- test programs
 
 # test/KIND/test_*.c (test/bench/bench_*.c) are programs. The other .c files of the folder are
-# linked into each of them; those of test/sim serve other kinds too, but not
-# bench, which would get the malloc of test/sim/heap.c.
+# linked into each of them. Those of test/sim are linked into other kinds too, but not into bench,
+# which must not get the malloc of test/sim/heap.c.
 KINDS    := unit sim laws hostile oom threads loop bench $(COMPANIONS)
 programs  = $(patsubst %.c,%,$(sort $(wildcard test/$(1)/test_*.c test/$(1)/bench_*.c)))
 support   = $(filter-out test_% bench_%,$(notdir $(wildcard test/$(1)/*.c)))
-# What a kind, or a program of test/bench/net, needs besides; a companion's own tests have it.
+# What a kind, or a program of test/bench/net, needs besides. A companion's own tests link the
+# companion.
 $(foreach c,$(COMPANIONS),$(eval $(c).companions += $(c)))
 bench.companions := deflate
 loop.libs        := -luring
@@ -80,14 +82,15 @@ $(foreach v,$(VARIANTS),$(eval $(call world,$(v))))
 $(foreach v,$(VARIANTS),$(foreach k,$(KINDS),$(foreach p,$(call programs,$(k)),\
     $(eval $(call program,$(v),$(k),$(p))))))
 
-# The socket benchmark: a floor to measure against, and the load. test/bench/net/run drives them.
+# The socket benchmark: the floor to compare with, and the load generator. test/bench/net/run starts
+# them.
 NET_BENCH := $(patsubst %.c,build/release/%,$(sort $(wildcard test/bench/net/*.c)))
 
 $(NET_BENCH): build/release/%: build/release/%.o
 	$(call say,LD     $@)
 	$(Q)$(release.cc) $(release.flags) -o $@ $^ $(LDFLAGS) $($(@F).libs)
 
-# Costs are counted in the release build; the linker leads each system call to the counter.
+# Costs are counted in the release build; the linker redirects each system call to the counter.
 COSTS      := build/release/test/costs/costs
 costs_wrap := send sendto sendmsg write writev recv recvmsg read readv epoll_wait epoll_ctl accept4 \
               setsockopt shutdown close wspool_clock
@@ -96,7 +99,7 @@ $(COSTS): %: %.o build/release/libwspool.a
 	$(call say,LD     $@)
 	$(Q)$(release.cc) $(release.flags) -o $@ $^ $(costs_wrap:%=-Wl,--wrap=%) $(LDFLAGS) $(LIBS)
 
-# valgrind runs the release program; the folder tells test/tools/run-test so.
+# valgrind runs the release program. The folder tells test/tools/run-test to use valgrind.
 build/valgrind/%: build/release/%
 	@mkdir -p $(@D)
 	$(Q)ln -f $< $@
@@ -106,7 +109,8 @@ of_kinds        = $(foreach k,$(2),$(addprefix build/$(1)/,$(call programs,$(k))
 ASAN_TESTS     := $(call of_kinds,asan,loop $(EVERY_KIND))
 TSAN_TESTS     := $(call of_kinds,tsan,threads)
 VALGRIND_TESTS := $(call of_kinds,valgrind,sim) build/valgrind/test/loop/test_thousand
-# Memory that wslay asks for can only be made to fail where no sanitizer has taken malloc over.
+# wslay's allocations can be made to fail only in a build without a sanitizer, which replaces
+# malloc.
 RELEASE_TESTS  := $(call of_kinds,release,oom hostile) build/release/test/json/test_memory
 COV_TESTS      := $(call of_kinds,cov,$(EVERY_KIND))
 FAST_TESTS     := $(call of_kinds,fast,$(EVERY_KIND))
@@ -117,8 +121,8 @@ LOOP_TESTS     := $(sort $(wildcard $(foreach e,sh py js mjs,\
 
 include test/fuzz/fuzz.mk
 
-# Everything compiles with clang too, tests and examples included. Its warnings are what matters:
-# the tsan variant has the objects that clang makes of the library.
+# clang checks everything, tests and examples included. Only its warnings count here: the tsan
+# variant compiles the library with clang.
 CLANG_CHECKED  := $(patsubst %.c,build/clang/%.ok,$(sort $(wildcard lib/*/*.c examples/*.c \
                       examples/*/*.c test/*/*.c test/bench/net/*.c)))
 
@@ -135,9 +139,9 @@ strict = WERROR=$(if $(WERROR),$(WERROR),1)
 deps:
 	@PYTHON='$(PYTHON)' test/tools/deps build check lint
 
-# All proofs; the last lines are those of prove. The sub-make comes after deps, which may have
-# installed the compiler that it needs. The mutants take longest, so they come first; then those
-# that wait for sockets and browsers. One more is run than there are processors, since these wait.
+# All tests; the last lines are the output of prove. The sub-make comes after deps, which may
+# install the compiler. The mutants take longest, so they start first; then the tests that wait for
+# sockets and browsers. One more test runs than there are processors, because these tests wait.
 CHECKS := $(LOOP_TESTS) $(VALGRIND_TESTS) $(TSAN_TESTS) $(RELEASE_TESTS) $(ASAN_TESTS) \
           $(FUZZ_TESTS) $(ABI_TESTS)
 
@@ -167,32 +171,33 @@ nightly: check
 
 nightly-programs: $(call of_kinds,valgrind,$(EVERY_KIND))
 
-# What a user would get, for the tests that build against it.
+# Installs to build/stage, for the tests that build against an installed library.
 stage: lib
 	$(Q)rm -rf build/stage
 	$(Q)$(MAKE) --no-print-directory -s install DESTDIR=build/stage PREFIX=/usr/local
 
-# The server as it is shipped against RFC 6455 and RFC 7692: every case, in every chunking. Where
-# there is a wstest, the Autobahn testsuite has its say too.
+# Tests the shipped server against RFC 6455 and RFC 7692: every case, in every chunking. If there is
+# a wstest, the Autobahn testsuite runs too.
 conformance: build/examples/echo
 	@WSPOOL_COMPANIONS='$(COMPANIONS)' prove --timer --exec '$(PYTHON) test/tools/run-test' \
 	    test/conformance/test_conformance.py :: --full
 	@TEST_TIMEOUT=1800 prove --timer --exec '$(PYTHON) test/tools/run-test' \
 	    test/conformance/autobahn.py
 
-# The tests against a library that is broken on purpose: more ways than make check has time for.
+# Runs the tests against a library that is broken on purpose, in more ways than make check has time
+# for.
 mutants:
 	@PYTHON='$(PYTHON)' test/tools/deps build check
 	@$(MAKE) --no-print-directory $(parallel) $(strict) check-programs
 	@MAKEFLAGS= MAKELEVEL= $(strict) TEST_TIMEOUT=3600 \
 	    $(PYTHON) test/tools/run-test test/mutants/run --all
 
-# BENCH_ROWS=fanout,echo and BENCH_FLAGS='--reps 9' go to test/bench/net/run.
+# BENCH_ROWS=fanout,echo and BENCH_FLAGS='--reps 9' are passed to test/bench/net/run.
 bench: $(BENCHES) $(NET_BENCH) build/examples/echo
 	@for bench in $(BENCHES); do $$bench || exit 1; done
 	@$(PYTHON) test/bench/net/run $(if $(BENCH_ROWS),--rows '$(BENCH_ROWS)') $(BENCH_FLAGS)
 
-# What may not grow: counted, and written into README.md, where make check looks.
+# Counts the costs that must not grow, and writes them into README.md. make check compares with it.
 costs: $(COSTS)
 	@$(PYTHON) test/costs/costs.py --write
 
@@ -201,7 +206,7 @@ coverage: $(COV_TESTS)
 	@prove -j$(JOBS) --exec '$(PYTHON) test/tools/run-test' $^
 	@$(PYTHON) test/tools/coverage build/cov
 
-# N places of lib/, chosen by SEED, each broken in its turn: how many does a test see?
+# Breaks N random places of lib/, chosen by SEED, one at a time, and counts how many a test catches.
 N    ?= 200
 SEED ?= 1
 fast-tests: $(FAST_TESTS)
@@ -217,16 +222,16 @@ format:
 
 help::
 	@echo
-	@echo 'make check      sets up, builds with gcc and clang, runs every test'
-	@echo 'make nightly    that, and the long forms: conformance, mutants, valgrind, fuzz, coverage'
-	@echo 'make deps       installs the Debian packages that are missing for all of this'
-	@echo 'make conformance  the echo server against RFC 6455 and RFC 7692, in full'
-	@echo 'make mutants    breaks the library on purpose, in every way that the tests must see'
-	@echo 'make bench      what it costs: in memory, then over sockets (BENCH_ROWS=fanout,echo)'
-	@echo 'make costs      calls, instructions, allocations: counted, into the table of README.md'
-	@echo 'make coverage   which lines the tests reach, and why not the others'
-	@echo 'make mutation-sample   how many of N=$(N) faults, by chance from SEED=$(SEED), a test sees'
+	@echo 'make check      installs packages, builds with gcc and clang, runs every test'
+	@echo 'make nightly    check, and the long forms: conformance, mutants, valgrind, fuzz, coverage'
+	@echo 'make deps       installs the Debian packages that these targets need'
+	@echo 'make conformance  tests the echo server against RFC 6455 and RFC 7692, in full'
+	@echo 'make mutants    breaks the library on purpose, and checks that the tests fail'
+	@echo 'make bench      measures memory and time, then over sockets (BENCH_ROWS=fanout,echo)'
+	@echo 'make costs      counts calls, instructions, allocations; updates the table in README.md'
+	@echo 'make coverage   prints which lines the tests reach, and why not the others'
+	@echo 'make mutation-sample   how many of N=$(N) random faults (SEED=$(SEED)) a test catches'
 	@echo 'make fuzz       FUZZ="http pool" FUZZ_TIME=60 (seconds each) ENGINE=libfuzzer|afl'
-	@echo 'make fuzz-planted  what the fuzzers find when a bug is put there on purpose'
-	@echo 'make lint       clang-format, clang-tidy and cppcheck; make format puts the layout right'
-	@echo 'CLANG and PYTHON are those of the tests.'
+	@echo 'make fuzz-planted  checks that each fuzzer finds a bug that was planted for it'
+	@echo 'make lint       runs clang-format, clang-tidy and cppcheck; make format formats the code'
+	@echo 'Variables: CLANG and PYTHON (used by the tests).'

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The house: who may include whom. The table of floors in lib/README.md is the law, and every
-#include is held against it. Run from the top folder, or from a copy of it."""
+"""Checks the includes. The table of layers in lib/README.md says which folder may include which,
+and every #include is compared with it. Run it from the top folder, or from a copy of it."""
 import os
 import re
 import sys
@@ -12,12 +12,12 @@ from tap import Tap  # noqa: E402
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
 
-# What plain C has and needs no system; struct iovec is the one thing taken from POSIX.
+# The headers of plain C that need no system; struct iovec is the one type taken from POSIX.
 PLAIN = {f"{name}.h" for name in
          "assert float inttypes limits stdalign stdarg stdatomic stdbool stddef stdint stdio "
          "stdlib string".split()} | {"sys/uio.h"}
 PUBLIC = {"limits.h", "stddef.h", "stdint.h", "string.h", "sys/uio.h"}
-# Policies that are made of parts, each in a file of its own; the parts know nobody.
+# Policies that are made of parts, each in a file of its own. The parts include no other policy.
 PARTS = {"admission": {"origin", "token", "route"}}
 
 
@@ -30,7 +30,7 @@ def code(*folders):
 
 
 def wrong_way_up(floors, path):
-    """Includes of ours that go up, or to nowhere."""
+    """Includes of our own headers that go to a higher layer, or to a missing file."""
     folder = path.parts[1]
     own = floors.get(folder)
     for mark, name in includes(path):
@@ -45,18 +45,18 @@ def wrong_way_up(floors, path):
         if to == folder:
             continue
         if folder in COMPANIONS or to in COMPANIONS:
-            yield f"{path}: companions see public headers only, and nobody sees them: {name}"
-        elif folder == "os":  # stands beside the house: it may use the ground floor
+            yield f"{path}: companions include public headers only, and no file their own: {name}"
+        elif folder == "os":  # outside of the layers: it may use layer 0
             if floors.get(to) != 0:
-                yield f"{path}: os uses floor 0 only, not {name}"
+                yield f"{path}: os includes layer 0 only, not {name}"
         elif folder == "client":
             if to not in floors or (floors[to] or 0) > floors["link"]:
-                yield f"{path}: client stands above link and beside pool: not {name}"
+                yield f"{path}: client is above link and beside pool: it must not include {name}"
         elif to in ("os", "client"):
             if folder != "pool":
-                yield f"{path}: only pool knows {name}"
+                yield f"{path}: only pool may include {name}"
         elif floors[to] > own:
-            yield f"{path}: floor {own} includes {name} of floor {floors[to]}"
+            yield f"{path}: layer {own} includes {name} of layer {floors[to]}"
 
 
 def system_headers(path):
@@ -74,12 +74,12 @@ def system_headers(path):
 
 
 def public_only(path):
-    """Adapters and examples: of ours only <wspool/...>, and their own folder's files."""
+    """Adapters and examples: of ours only <wspool/...>, and files of their own folder."""
     for mark, name in includes(path):
         mine = path.parent / name if path.parts[0] == "examples" else Path("lib", name)
         if mark == '"' and (path.parts[0] == "include" or mine.parent != path.parent or
                             not mine.exists()):
-            yield f'{path}: "{name}" is not for it; <wspool/...> is'
+            yield f'{path}: "{name}" is not allowed; use <wspool/...>'
         if mark == "<" and name.startswith("wspool/") and not Path("include", name).exists():
             yield f"{path}: <{name}> is not there"
 
@@ -94,12 +94,13 @@ def public_headers(path):
 
 
 def introduction(floors, path):
-    """Each file says in its head what it is, and a header of the library on which floor."""
+    """The head comment of each file says what it is. In a header of the library it names the
+    layer."""
     text = path.read_text()
     head = text[:text.find("*/", 40) + 2]
     said = re.search(rf"(\S*{re.escape(path.name)}) - ", head)
     if not text.startswith("/* SPDX-License-Identifier: MIT */\n"):
-        yield f"{path}: does not begin with its SPDX line"
+        yield f"{path}: does not begin with an SPDX line"
     if not said or not str(path).endswith(said.group(1)):
         yield f'{path}: its head comment does not begin with its name and " - "'
     said = re.search(r"(?:Layer|Floor) (\d+)\b", head)

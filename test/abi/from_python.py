@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""libwspool.so driven from Python, no C compiler involved: the structs as a binding would write
-them, a pool with hooks, one peer from its first byte to its last, and the books at the end."""
+"""Drives libwspool.so from Python without a C compiler: the structs as a binding would write them,
+a pool with hooks, one peer from its first byte to its last, and the counters at the end."""
 import base64
 import ctypes as c
 import hashlib
@@ -130,7 +130,8 @@ class Host:
         return self.lib.wspool_feed(self.pool, id, data, len(data), self.now)
 
     def written(self):
-        """One turn: {id: bytes} of what each peer would get now, and the ids to close."""
+        """One turn of the loop. Returns {id: bytes} for each peer with output, and the ids to
+        close."""
         out, closing = {}, []
         id, wants = Id(), c.c_uint()
         while self.lib.wspool_next(self.pool, id, wants) == 1:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Each public header compiles alone, and twice, as C99 and as C++11, with gcc and with clang,
-without a warning. So do the adapters, although a strict -std=c99 hides what is not plain C."""
+"""Checks that each public header compiles alone, and twice, as C99 and as C++11, with gcc and with
+clang, without a warning. The same for the adapters, although a strict -std=c99 hides what is not
+plain C."""
 import os
 import sys
 

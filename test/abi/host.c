@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A host in the smallest: no socket, no loop. test/abi/install.py builds it as C99 and as C++11
- * against an installed libwspool. One peer comes in, a broadcast goes out.
+ * host.c - the smallest host: no socket, no loop. One peer connects, and one broadcast goes out.
+ * test/abi/install.py builds it as C99 and as C++11 against an installed libwspool.
  */
 #include <stdio.h>
 #include <string.h>
@@ -24,7 +24,7 @@ static void on_open(wspool *pool, wspool_id id, const wspool_opened *peer, void 
     opened += peer->channel.len == 5;
 }
 
-/* Takes what the pool has for the peer, as if it had been written. */
+/* Takes the pool's output for the peer, as if it had been written. */
 static size_t flush(wspool *pool, wspool_id id, char *out, size_t max)
 {
     struct iovec vectors[8];

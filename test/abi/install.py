@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What `make install` has put into build/stage, what `make uninstall` takes away again, what
-pkg-config says, and that hosts can be built by it: test/abi/host.c as C99 and as C++11, linked
-either way and run, and each whole program that README.md shows."""
+"""Checks an installation: what `make install` has put into build/stage, what `make uninstall`
+removes, what pkg-config says, and that hosts can be built with it: test/abi/host.c as C99 and as
+C++11, linked both ways and run, and each whole program in README.md."""
 import filecmp
 import os
 import re
@@ -72,7 +72,7 @@ def installed(t):
 
 
 def build(compiler, standard, language, source, out, libraries):
-    """An empty text when all is well, otherwise what the compiler had to say."""
+    """Returns "" if it compiles and runs, otherwise the compiler's output."""
     result = run(*compiler, *standard, "-Wall", "-Wextra", "-Werror", *pkg_config("--cflags"),
                  "-x", language, "-", "-x", "none", "-o", out, *libraries, input=source)
     return "" if result.returncode == 0 else result.stderr or "no answer"

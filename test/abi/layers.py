@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The modules of a layer form no circle. A module is NAME.c and NAME.h of a folder below lib/; the
-table in lib/README.md says which folders make a layer. A module uses another of its layer if one of
-its files includes the other's header, or if its object calls a function that the other's object
-defines. Reads lib/ and build/release/lib."""
+"""Checks that the modules of a layer form no circle. A module is NAME.c and NAME.h of a folder
+below lib/; the table in lib/README.md says which folders form a layer. A module uses another of its
+layer if one of its files includes the other's header, or if its object calls a function that the
+other's object defines. Reads lib/ and build/release/lib."""
 import os
 import re
 import sys
@@ -17,13 +17,13 @@ OBJECTS = Path("build/release/lib")
 
 
 def sources(folders, ending):
-    """(module, file) of each file"""
+    """Returns (module, file) of each file."""
     return [(f"{folder}/{path.stem}", path) for folder in folders
             for path in sorted(Path("lib", folder).glob(ending))]
 
 
 def by_includes(folders):
-    """(module, module that it uses, why)"""
+    """Returns (module, module that it uses, why)."""
     for module, path in sources(folders, "*.[ch]"):
         for name in INCLUDE.findall(path.read_text()):
             if Path(name).parent.name in folders:
@@ -31,7 +31,7 @@ def by_includes(folders):
 
 
 def symbols(path):
-    """(name, letter of nm) of an object; the letter is U where the name is not defined."""
+    """Returns (name, letter of nm) of an object; the letter is U if the name is not defined."""
     result = run("nm", "-P", path)
     if result.returncode:
         raise SystemExit(f"nm {path}: {result.stderr}")
@@ -49,7 +49,7 @@ def by_calls(folders):
 
 
 def graph(folders):
-    """{module: {module that it uses: why}}"""
+    """Returns {module: {module that it uses: why}}."""
     uses = {}
     for module, other, why in [*by_includes(folders), *by_calls(folders)]:
         if module != other:
@@ -58,7 +58,7 @@ def graph(folders):
 
 
 def circle(uses):
-    """The modules of one circle, in order; () when there is none."""
+    """Returns the modules of one circle, in order; () if there is none."""
     done = set()
 
     def walk(module, path):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Each file of the library compiles without a warning for a machine of 32 bits that has no vectors
-(i686 without SSE), with gcc and with clang: sizes fit there, and nothing hands a vector over by
-value. It is compiled only, so the headers of this machine do; the one that knows which machine's C
-library is there is left empty."""
+"""Checks that each file of the library compiles without a warning for a 32-bit machine without
+vectors (i686 without SSE), with gcc and with clang: the sizes fit, and no vector is passed by
+value. It only compiles, with the headers of this machine; the one header that selects the C library
+of the machine is replaced by an empty file."""
 import os
 import sys
 import tempfile

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Law 1 and law 2, as the compiled objects tell: the core calls nothing but plain C, wslay's
-frame layer and nettle, only lib/os/ calls the system, and nothing that can change has static
-storage. A companion links what it wraps besides. Reads build/release/lib and the shared
-libraries."""
+"""Checks laws 1 and 2 in the compiled objects: the core calls only plain C, wslay's frame layer and
+nettle; only lib/os/ calls the system; there is no writable static storage. A companion also links
+the library that it wraps. Reads build/release/lib and the shared libraries."""
 import os
 import sys
 from pathlib import Path
@@ -11,13 +10,13 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 from house import COMPANIONS, libraries  # noqa: E402
 from tap import Tap, run  # noqa: E402
 
-# Functions without a state, a locale or a system behind them.
+# Functions without a state, a locale or system calls.
 PLAIN = set("memchr memcmp memcpy memmove memset strchr strcmp strlen strncmp strrchr "
             "bsearch qsort snprintf".split())
 HEAP = {"malloc", "realloc", "free"}
 SYSTEM = set("__errno_location clock_gettime getrandom open read close".split())
 COMPILER = {"_GLOBAL_OFFSET_TABLE_", "__stack_chk_fail"}
-# Sections whose contents stay as they are (once the loader is done with them).
+# Sections whose contents do not change (after the loader has relocated them).
 CONSTANT = (".rodata", ".data.rel.ro")
 
 
@@ -53,7 +52,7 @@ def may_call(path, symbol):
 
 
 def mutable(path):
-    """Data objects that can change; objdump's columns: value, flags, section, size, name."""
+    """Returns writable data objects; objdump's columns are value, flags, section, size, name."""
     for line in text("objdump", "-t", path).splitlines():
         left, _, right = line.partition("\t")
         fields = left.split()
@@ -66,7 +65,7 @@ def mutable(path):
 
 
 def core():
-    """The objects of the library itself."""
+    """Returns the objects of the library itself."""
     objects = sorted(Path("build/release/lib").rglob("*.o"))
     return [o for o in objects if Path(*o.parts[2:]).with_suffix(".c").exists()
             and o.parts[3] not in COMPANIONS]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Of each library: what its public headers declare, what its map lists (lib/wspool.map) and what
-the shared library exports are the same functions, under the version that the headers say."""
+"""Checks the symbols of each library: its public headers declare, its map (lib/wspool.map) lists
+and the shared library exports the same functions, under the version that the headers define."""
 import os
 import re
 import sys
@@ -14,11 +14,11 @@ CC = os.environ.get("CC", "cc").split()
 
 
 def declared(headers):
-    """Functions declared in these headers, but for those that are inline."""
+    """Returns the functions that these headers declare, without inline ones."""
     source = "".join(f"#include <{p.relative_to('include')}>\n" for p in headers)
     text = run(*CC, "-E", "-Iinclude", "-x", "c", "-", input=source).stdout
     ours, keep = [], False
-    for line in text.splitlines():  # `# 12 "include/wspool/x.h"` says where a line is from
+    for line in text.splitlines():  # `# 12 "include/wspool/x.h"` gives the file of the next lines
         if line.startswith("# "):
             keep = any(f'"{header}"' in line for header in headers)
         elif keep and not line.startswith("#"):
@@ -41,7 +41,7 @@ def listed(path):
 
 
 def exported(shared):
-    """{symbol: version node}"""
+    """Returns {symbol: version node}."""
     lines = run("nm", "-D", "--defined-only", shared).stdout.splitlines()
     pairs = [line.split()[-1].partition("@@") for line in lines if " A " not in line]
     return {name: node for name, _, node in pairs}

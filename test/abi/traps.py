@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Every known trap, and every class of advisories, is watched by a test that exists: the list is
-test/hostile/TRAPS. And every hostile test watches something."""
+"""Checks that a test watches every known trap and every class of advisories: test/hostile/TRAPS
+lists them. Also checks that every hostile test watches a trap."""
 import os
 import re
 import sys
@@ -19,7 +19,7 @@ WANTED = [f"T{i}" for i in range(1, 25)] + """
 
 
 def read():
-    """{key: [line]}, and what can't be understood."""
+    """Returns {key: [line]}, and the lines that cannot be parsed."""
     traps, wrong, key = {}, [], None
     for line in LIST.read_text().splitlines():
         head = re.match(r"([A-Za-z0-9-]+): \S", line)
@@ -37,7 +37,7 @@ def read():
 
 
 def missing(reference):
-    """Why there is no such test, or None."""
+    """Returns why there is no such test, or None."""
     program, _, case = reference.partition(":")
     script = program.endswith(".py")
     path = Path("test") / (program if script else f"{program}.c")

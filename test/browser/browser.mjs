@@ -5,10 +5,10 @@
 //     await test('what_when_expected', async () => { const page = await world.page(); ... });
 //     await world.end();                              // prints the plan, exits
 //
-// The server is build/examples-asan/cards when that was built, else build/examples/cards;
-// WSPOOL_CARDS names another one. Each page has a context of its own, so each is somebody else, and
-// is closed when its test ends. What a page complains about on its console fails the test, unless
-// the test calls page.mayComplain(). Nothing here measures time: PATIENCE only ends what hangs.
+// The server is build/examples-asan/cards if that was built, else build/examples/cards;
+// WSPOOL_CARDS names another one. Each page has a context of its own, so each is another user. A
+// page is closed when its test ends. A message on its console fails the test, unless the test calls
+// page.mayComplain(). No test measures time: PATIENCE only ends what hangs.
 import { spawn, spawnSync } from 'node:child_process';
 import { strict as assert } from 'node:assert';
 import { existsSync, mkdirSync } from 'node:fs';
@@ -51,7 +51,7 @@ function playwright() {
 function program() {
   if (process.env.WSPOOL_CARDS) return [process.env.WSPOOL_CARDS];
   if (!existsSync('build/examples-asan/cards')) return ['build/examples/cards'];
-  // Sanitizers of this age trip over address layouts that are too random.
+  // Sanitizers of this version fail when address layouts are randomised with too many bits.
   const fixed = spawnSync('setarch', ['-R', 'true']).status === 0 ? ['setarch', '-R'] : [];
   return [...fixed, 'build/examples-asan/cards'];
 }
@@ -63,7 +63,7 @@ export class Cards {
   #token = null;
   url = null;
 
-  // `port` 0: a free one.
+  // `port` 0 takes a free one.
   static async start({ port = 0, demo = true, env = {} } = {}) {
     const cards = new Cards();
     const [command, ...first] = program();
@@ -89,10 +89,10 @@ export class Cards {
     return Number(new URL(this.url).port);
   }
 
-  // At once, as by a power cut.
+  // Ends at once, as in a power cut.
   kill = () => this.#process.kill('SIGKILL');
 
-  // As it is meant to end; answers its exit status.
+  // Ends in an orderly way. Returns the exit status.
   async ended() {
     const gone = new Promise((done) => this.#process.once('exit', done));
     this.#process.kill('SIGTERM');
@@ -105,7 +105,7 @@ export class Cards {
     await gone;
   }
 
-  // Plain HTTP, as somebody without a browser.
+  // Plain HTTP, like a client that is no browser.
   async ask(method, path, body) {
     if (!this.#token) {
       const answer = await fetch(`${this.url}/api/token`, {
@@ -140,7 +140,7 @@ export class Cards {
 
 let count = 0;
 let failed = 0;
-let opened = []; // pages of the present test
+let opened = []; // pages of the current test
 
 class World {
   #browser;
@@ -151,8 +151,8 @@ class World {
     this.cards = cards;
   }
 
-  // A context and a page in it, on the board and live. `before(page)` is called first, with
-  // nothing loaded; `live: false` does not wait.
+  // Opens a page in a new context, and waits until the board is live. `before(page)` is called
+  // first, when nothing is loaded; `live: false` does not wait.
   async page({ before = null, live = true, url = this.cards.url, ...options } = {}) {
     const context = await this.#browser.newContext({
       viewport: { width: 1440, height: 860 },
@@ -185,7 +185,7 @@ class World {
 
   async end() {
     await test('server_ends_well', async () => {
-      assert.equal(await this.close(), 0); // a sanitizer would have its say here, too
+      assert.equal(await this.close(), 0); // a sanitizer would report here, too
     });
     console.log(`1..${count}`);
     process.exit(failed ? 1 : 0);
@@ -200,7 +200,7 @@ export async function start() {
     process.exit(1);
   }, ALL_OF_IT).unref();
   const [browser, cards] = await Promise.all([
-    driver.launch({ executablePath, args: FLAGS }), // in a profile of its own, which goes with it
+    driver.launch({ executablePath, args: FLAGS }), // with a temporary profile
     Cards.start(),
   ]);
   return new World(browser, cards);
@@ -244,7 +244,7 @@ export const state = (page, name) => page.waitForSelector(`.status[data-state="$
 export const card = (page, title) =>
   page.locator('#board .card', { has: page.getByText(title, { exact: true }) });
 
-// { column: [title, ...] }
+// Returns { column: [title, ...] }.
 export function board(page) {
   return page.evaluate(() => {
     const titles = (column) =>
@@ -259,7 +259,7 @@ export async function columnOf(page, title) {
   return found?.[0] ?? null;
 }
 
-// Asks until the answer is as wanted.
+// Asks until the result is the wanted one.
 export async function becomes(ask, wanted, what) {
   const end = Date.now() + PATIENCE;
   let got = await ask();
@@ -272,7 +272,7 @@ export async function becomes(ask, wanted, what) {
 
 export const isIn = (page, title, column) => becomes(() => columnOf(page, title), column, title);
 
-// The card that has the focus, by its title.
+// The title of the card that has the focus.
 export const focused = (page) =>
   page.evaluate(
     () => document.activeElement.closest('.card')?.querySelector('.card-title').textContent ?? null,

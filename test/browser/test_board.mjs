@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// browser/test_board.mjs - the board in a real browser: cards, keyboard, mouse and finger.
+// browser/test_board.mjs - the board in a real browser: cards, keyboard, mouse and touch.
 import { assert, becomes, board, card, Cards, columnOf, focused, isIn } from './browser.mjs';
 import { sleep, start, test, toast } from './browser.mjs';
 
 const world = await start();
 const { cards } = world;
 
-// From the middle of a card to the middle of something else.
+// Drags from the middle of a card to the middle of another element.
 async function middle(locator) {
   const { x, y, width, height } = await locator.boundingBox();
   return { x: x + width / 2, y: y + height / 2 };
@@ -44,7 +44,7 @@ await test('card_created_in_one_page_is_seen_in_the_other', async () => {
   await one.keyboard.press('Enter');
   await isIn(other, 'Born here', 'review');
   await isIn(one, 'Born here', 'review');
-  await one.keyboard.type('And a sister'); // the form is open for the next one
+  await one.keyboard.type('And a sister'); // the form stays open for the next card
   await one.keyboard.press('Enter');
   await isIn(other, 'And a sister', 'review');
   const all = (await board(one)).review.filter((title) => title === 'Born here');
@@ -154,7 +154,7 @@ await test('move_shows_before_the_server_has_answered_and_stays', async () => {
   await card(page, 'Eager').press('Alt+ArrowRight');
   await asked;
   assert.equal(await columnOf(page, 'Eager'), 'plan');
-  // Somebody else's change comes first, and ours after it: the card does not jump to and fro.
+  // Another user's change comes first, and ours after it: the card does not jump back and forth.
   await cards.update(id, { column_id: 'done' });
   await cards.update(id, { title: 'Eager still' });
   await isIn(page, 'Eager still', 'plan');
@@ -166,7 +166,7 @@ await test('move_shows_before_the_server_has_answered_and_stays', async () => {
     'plan',
   );
   await isIn(page, 'Eager still', 'plan');
-  await cards.update(id, { column_id: 'review' }); // and what comes now is newer than ours
+  await cards.update(id, { column_id: 'review' }); // and a change that comes now is newer than ours
   await isIn(page, 'Eager still', 'review');
 });
 
@@ -218,7 +218,7 @@ await test('everything_can_be_done_by_keyboard_alone', async () => {
     await page.keyboard.press(key);
     assert.equal(await focused(page), title, key);
   };
-  await card(page, 'K1').focus(); // where that was depends on the cards of other tests
+  await card(page, 'K1').focus(); // its position depends on the cards of other tests
   await go('ArrowDown', 'K2');
   await go('ArrowUp', 'K1');
   await go('End', 'K2');
@@ -240,7 +240,7 @@ await test('everything_can_be_done_by_keyboard_alone', async () => {
   await page.keyboard.press('m');
   await page.keyboard.press('End');
   await page.keyboard.press('Home');
-  await page.keyboard.press('t'); // to the item that begins so
+  await page.keyboard.press('t'); // to the item with that first letter
   await page.keyboard.press('Enter');
   await isIn(page, 'K2 renamed', 'test');
   assert.equal(await focused(page), 'K2 renamed', 'the menu gives the focus back');
@@ -315,7 +315,7 @@ await test('drag_is_given_up_with_escape', async () => {
   await page.mouse.up();
   assert.equal(await columnOf(page, 'Put back'), 'backlog');
   await carry(page, 'Put back', 'plan');
-  await page.mouse.move(5, 5); // where no column is
+  await page.mouse.move(5, 5); // outside of all columns
   await page.mouse.up();
   assert.equal(await columnOf(page, 'Put back'), 'backlog');
   assert.equal(asked, 0);

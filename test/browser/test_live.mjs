@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // browser/test_live.mjs - the page's sockets in a real browser: runs, chat, and every way to lose a
-// connection and to come back.
+// connection and to reconnect.
 import { assert, becomes, board, card, Cards, columnOf, isIn, isLive } from './browser.mjs';
 import { sleep, start, state, status, test, toast } from './browser.mjs';
 
@@ -32,7 +32,7 @@ const record = (page) =>
     });
   });
 
-// But for the moments in which the board is fetched once more: these depend on who else is there.
+// Without the states in which the board is fetched again: these depend on other users.
 const states = (page) =>
   page.evaluate(() => {
     const without = window.states.filter(({ name }) => name !== 'catching-up');
@@ -40,8 +40,8 @@ const states = (page) =>
   });
 const names = async (page) => (await states(page)).map(({ name }) => name);
 
-// Puts us between the page and the server on the board's socket. `each(socket, nth)` decides;
-// answers the URLs that were asked for.
+// Intercepts the board's socket between the page and the server. `each(socket, nth)` decides what
+// happens. Returns the URLs that were requested.
 async function between(page, each) {
   const urls = [];
   await page.routeWebSocket(BOARD_SOCKET, (socket) => {
@@ -80,13 +80,14 @@ await test('run_is_shown_up_to_100_percent', async () => {
   );
   assert.deepEqual(sockets, [`/api/execution/ws/${id}`], "on the card's own socket");
   assert.equal(await card(page, 'Runner').locator('.percent').textContent(), 'Done');
-  await card(page, 'Runner').getByRole('button', { name: 'Run Runner' }).waitFor(); // once more?
+  await card(page, 'Runner').getByRole('button', { name: 'Run Runner' }).waitFor(); // the card can
+                                                                                    // run again
 });
 
 await test('run_that_somebody_else_has_begun_is_watched', async () => {
   const id = await cards.create('Shared run');
   const page = await world.page();
-  page.mayComplain(); // about the 409
+  page.mayComplain(); // because of the 409
   assert.equal((await cards.ask('POST', `/api/cards/${id}/run`)).status, 202);
   await card(page, 'Shared run').press('r');
   await page.waitForSelector(`.card[data-card="${id}"][data-run="done"]`);
@@ -105,8 +106,8 @@ await test('run_of_a_card_that_is_deleted_ends', async () => {
   await isIn(page, 'Short lived', null);
   await closed;
 });
-// Whether another card has its id by the time the page is back is a matter of luck: when it sees
-// that the card is gone it gives the run up for that reason, and the scene is played again.
+// Another card may have its id by the time the page has reconnected. If the page sees that the card
+// is gone, it ends the run for that reason. Then the steps are repeated.
 const lostWithItsServer = async () => {
   let server = await Cards.start();
   const { port, url } = server;
@@ -123,10 +124,10 @@ const lostWithItsServer = async () => {
   });
   await server.killed();
   server = await Cards.start({ port });
-  for (let i = 0; i < 10; i++) await server.create(`Filler ${i}`); // one has its id
+  for (let i = 0; i < 10; i++) await server.create(`Filler ${i}`); // one of them has its id
   const heard = await Promise.race([subscribed, sleep(8000).then(() => false)]);
   if (heard) {
-    await sleep(100); // for the page to have heard it, too
+    await sleep(100); // so that the page has received it, too
     await page.clock.runFor(6000);
     await toast(page, 'nothing more is heard of it');
     assert.equal(await page.locator('.card[data-run="running"]').count(), 0);
@@ -221,7 +222,7 @@ await test('after_40xx_it_does_not_come_back_by_itself', async () => {
       });
     },
   });
-  page.mayComplain(); // the chat's socket also hears what the clock says
+  page.mayComplain(); // the chat's socket follows the same clock
   await state(page, 'refused');
   assert.equal(await status(page), 'Refused: replaced by a newer connection');
   await page.clock.runFor(300000);
@@ -251,7 +252,7 @@ await test('after_42xx_it_comes_back_at_once', async () => {
   const page = await world.page({
     before: async (p) => {
       await p.addInitScript(() => {
-        Math.random = () => 0.999; // or the wait might happen to be none
+        Math.random = () => 0.999; // otherwise the wait might be zero
       });
       await record(p);
       await p.routeWebSocket(BOARD_SOCKET, (socket) => {
@@ -277,7 +278,7 @@ await test('waits_grow_to_30_s_with_full_jitter_and_end_after_ten', async () => 
     live: false,
     before: async (p) => {
       await p.addInitScript(() => {
-        Math.random = () => 0.5; // so every wait is half of the longest it could be
+        Math.random = () => 0.5; // so that every wait is half of the maximum
       });
       await p.clock.install();
       await record(p);
@@ -286,11 +287,11 @@ await test('waits_grow_to_30_s_with_full_jitter_and_end_after_ten', async () => 
       );
     },
   });
-  page.mayComplain(); // the chat's socket also hears what the clock says
+  page.mayComplain(); // the chat's socket follows the same clock
   const over = async () => (await names(page)).includes('offline');
   for (let i = 0; i < 1000 && !(await over()); i++) await page.clock.runFor(500);
   const waits = (await states(page)).filter(({ name }) => name === 'waiting');
-  const seconds = [1, 1, 2, 4, 8, 15, 15, 15, 15, 15]; // of 0.5, 1, 2, 4, 8, 15 ...
+  const seconds = [1, 1, 2, 4, 8, 15, 15, 15, 15, 15]; // each at least the wait: 0.5, 1, 2, 4 ...
   assert.deepEqual(
     waits.map(({ text }) => text),
     seconds.map((s) => `Reconnecting in ${s} s`),
@@ -337,10 +338,10 @@ await test('socket_that_has_gone_silent_is_given_up', async () => {
       });
     },
   });
-  page.mayComplain(); // the chat's socket also hears what the clock says
+  page.mayComplain(); // the chat's socket follows the same clock
   await page.clock.runFor(31000);
   await becomes(() => heard, ['ping'], 'it asks');
-  await sleep(300); // for the answer, which is not on the page's clock
+  await sleep(300); // for the answer, which does not follow the page's clock
   await page.clock.runFor(11000);
   assert.deepEqual(await names(page), ['connecting', 'live'], 'it was answered');
   deaf = true;
@@ -407,9 +408,9 @@ await test('what_happens_while_the_board_is_fetched_is_not_lost', async () => {
         fetches++;
         const response = await route.fetch(); // the list as it is now ...
         if (fetches === 2) await cards.update(id, { column_id: 'done' });
-        if (fetches === 2) await sleep(200); // ... comes behind the message about this change
+        if (fetches === 2) await sleep(200); // ... arrives after the message about this change
         await route.fulfill({ response });
-        if (fetches === 1) await cards.update(id, { column_id: 'test' }); // before the socket
+        if (fetches === 1) await cards.update(id, { column_id: 'test' }); // before the socket opens
       });
     },
   });
@@ -426,7 +427,7 @@ await test('server_killed_and_started_again_both_recover', async () => {
     world.page({ url, before: record }),
     world.page({ url, before: record }),
   ]);
-  one.mayComplain(); // about the refused connections
+  one.mayComplain(); // because of the refused connections
   other.mayComplain();
   await server.killed();
   await Promise.all([state(one, 'waiting'), state(other, 'waiting')]);
@@ -434,7 +435,7 @@ await test('server_killed_and_started_again_both_recover', async () => {
   assert.match(await one.textContent('.status-detail'), /\w/);
   await card(one, 'Of the first life').press('Alt+ArrowRight');
   await toast(one, 'the server cannot be reached');
-  await isIn(one, 'Of the first life', 'backlog'); // where it was
+  await isIn(one, 'Of the first life', 'backlog'); // in its column again
 
   server = await Cards.start({ port });
   const id = await server.create('Of the second life');
@@ -445,7 +446,7 @@ await test('server_killed_and_started_again_both_recover', async () => {
   await becomes(() => board(other), await board(one));
   await card(one, 'Of the second life').press('Alt+ArrowRight');
   await isIn(other, 'Of the second life', 'done');
-  await one.locator('.chat-note').waitFor({ state: 'hidden' }); // the chat is back too
+  await one.locator('.chat-note').waitFor({ state: 'hidden' }); // the chat has reconnected too
   await server.killed();
 });
 
@@ -456,7 +457,7 @@ await test('server_without_tokens_is_spoken_to_without_one', async () => {
     url: server.url,
     before: (p) => p.on('websocket', (socket) => sockets.push(socket.url())),
   });
-  page.mayComplain(); // about the 404
+  page.mayComplain(); // because of the 404
   await server.create('Open to all');
   await isIn(page, 'Open to all', 'backlog');
   assert.ok(sockets.length > 0 && sockets.every((url) => !url.includes('token=')), sockets);
@@ -473,7 +474,7 @@ await test('token_that_expires_is_replaced', async () => {
   await isIn(page, 'Patient', 'backlog');
   await page.evaluate(() => {
     const { now } = Date;
-    Date.now = () => now() + 3000; // the page's clock says that it is about to expire
+    Date.now = () => now() + 3000; // by the page's clock it is about to expire
   });
   await card(page, 'Patient').press('Alt+ArrowRight');
   await becomes(
@@ -486,7 +487,7 @@ await test('token_that_expires_is_replaced', async () => {
   await server.killed();
 });
 
-// Closed before anything was said, as far as the page can see.
+// To the page it looks closed before anything was received.
 const slam = (socket) => socket.close({ code: 3000 });
 
 await test('token_refused_twice_is_a_refusal_with_its_reason', async () => {
@@ -498,7 +499,7 @@ await test('token_refused_twice_is_a_refusal_with_its_reason', async () => {
       await between(p, slam);
     },
   });
-  page.mayComplain(); // about the 401
+  page.mayComplain(); // because of the 401
   await state(page, 'refused');
   assert.equal(await status(page), 'Refused: wrong audience');
 });
@@ -508,7 +509,7 @@ await test('handshake_refused_for_an_old_token_is_repeated_at_once_with_a_new_on
   const page = await world.page({
     live: false,
     before: async (p) => {
-      p.mayComplain(); // about the 401
+      p.mayComplain(); // because of the 401
       await record(p);
       await p.route('**/api/cards', (route) =>
         ++fetches === 2

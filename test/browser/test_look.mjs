@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
-// browser/test_look.mjs - how the board looks and whom it lets in: contrast, names, narrow screens,
-// what the page may load. It leaves pictures in build/screenshots for people to look at.
+// browser/test_look.mjs - the look of the board and what the page may load: contrast, names, narrow
+// screens, content security policy. It writes screenshots to build/screenshots.
 import { assert, becomes, board, card, isIn, picture, sleep, start, test } from './browser.mjs';
 
 const world = await start();
 const { cards } = world;
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
 
-const CONTRAST = 4.5; // WCAG AA, text
+const CONTRAST = 4.5; // WCAG AA, for text
 
-// Texts that can be seen and stand out too little from what is behind them.
+// Visible texts whose contrast with their background is too low.
 const faint = (page) =>
   page.evaluate((least) => {
     const channels = (colour) => {
@@ -42,7 +42,7 @@ const faint = (page) =>
     return found;
   }, CONTRAST);
 
-// Something of everything.
+// Shows one of everything.
 async function fill(page, other) {
   for (const one of [page, other]) {
     if (await one.locator('#chat').isHidden()) await one.click('#chat-toggle');
@@ -62,7 +62,7 @@ await test('board_is_legible_in_light_and_dark', async () => {
   for (const colorScheme of ['light', 'dark']) {
     const [page, other] = await Promise.all([world.page({ colorScheme }), world.page()]);
     await fill(page, other);
-    await page.locator('.card').nth(1).press('Delete'); // a note
+    await page.locator('.card').nth(1).press('Delete'); // this shows a note
     await page.getByRole('button', { name: 'Undo' }).click();
     await page.locator('.card').nth(1).press('Delete');
     await page
@@ -71,7 +71,7 @@ await test('board_is_legible_in_light_and_dark', async () => {
       .click();
     await page.waitForSelector('.card[data-run="running"]');
     await page.locator('.card .more').nth(3).click();
-    await sleep(300); // for what glides
+    await sleep(300); // until animations have ended
     assert.deepEqual(await faint(page), [], colorScheme);
     await picture(page, colorScheme);
   }

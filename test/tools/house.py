@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Which folder of lib/ stands on which layer, and which public header belongs to which library. A companion is a library of its own, with a folder
-lib/NAME/, a header wspool/NAME.h and something that it wraps."""
+"""Knows the library: the layer of each folder of lib/, and the library of each public header. A
+companion is a library of its own, with a folder lib/NAME/, a header wspool/NAME.h and a library
+that it wraps."""
 import re
 from pathlib import Path
 
-# NAME: (headers of what it wraps, its shared library)
+# NAME: (headers of the wrapped library, its shared library)
 COMPANIONS = {"json": ("jansson.h", "libjansson"), "deflate": ("zlib.h", "libz"),
               "redis": ("hiredis/", "libhiredis")}
 PUBLIC = Path("include/wspool")
@@ -12,7 +13,7 @@ ROW = re.compile(r"^\|\s*(\d+|-)\s*\|([^|]*)\|", re.M)
 
 
 def table():
-    """{folder: floor}; the floor is None where the table has a dash."""
+    """Returns {folder: layer}; the layer is None where the table has a dash."""
     floors = {}
     readme = Path("lib/README.md")
     for number, folders in ROW.findall(readme.read_text() if readme.exists() else ""):
@@ -22,7 +23,7 @@ def table():
 
 
 def companions():
-    """Those that are there to be built."""
+    """Returns the companions whose sources exist."""
     return [name for name in sorted(COMPANIONS) if list(Path("lib", name).glob("*.c"))]
 
 
@@ -39,7 +40,7 @@ def adapters():
 
 
 def libraries():
-    """(name, its public headers, the list of its symbols) of each."""
+    """Returns (name, its public headers, its version map) of each library."""
     return [("wspool", core_headers(), Path("lib/wspool.map"))] + [
         (f"wspool_{name}", [PUBLIC / f"{name}.h"], Path(f"lib/{name}/wspool_{name}.map"))
         for name in companions()]

@@ -37,5 +37,5 @@ class Tap:
 
 
 def run(*command, **options):
-    """Runs a command; the answer has returncode, stdout and stderr (text)."""
+    """Runs a command. The result has returncode, stdout and stderr (text)."""
     return subprocess.run(command, capture_output=True, text=True, check=False, **options)

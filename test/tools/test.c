@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* tools/test.c - the main of every test program: runs the tests that have registered themselves. */
+/* tools/test.c - the main of every test program: runs the registered tests. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -42,7 +42,7 @@ static void run(void **state)
 
 int main(int argc, char **argv)
 {
-    struct CMUnitTest list[count + 1]; /* not on the heap, which belongs to the tests */
+    struct CMUnitTest list[count + 1]; /* not on the heap, because tests count allocations */
     size_t n = 0;
     for (struct test *test = tests; test; test = test->next) {
         list[n++] = (struct CMUnitTest){test->name, run, NULL, NULL, test};

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tools/test.h - a test registers itself; a test program is nothing but its tests.
+ * tools/test.h - lets a test register itself, so that a test program consists of its tests only.
  *
  *     TEST(push_is_refused_when_the_queue_is_full)
  *     {
  *         assert_int_equal(push(&queue), WSPOOL_FULL);
  *     }
  *
- * The assertions are those of cmocka. A program runs its tests in the order of its source (those
- * of a header where it is included), and prints them as TAP when CMOCKA_MESSAGE_OUTPUT=TAP.
- * TEST_FILTER=pattern in the environment runs only the tests whose names match it (* and ?).
+ * The assertions are those of cmocka. A program runs its tests in the order of its source (those of
+ * a header where it is included), and prints TAP if CMOCKA_MESSAGE_OUTPUT=TAP. TEST_FILTER=pattern
+ * in the environment runs only the tests whose names match it (* and ?).
  *
  *     BEFORE_ALL
  *     {
  *         guard_open(&guard, 4096);
  *     }
  *
- * runs once, before the first test; a program has one at most. It may call test_skip_all. Tests and
- * BEFORE_ALL stand in the file test_*.c of a program or in headers that it includes. test/test.mk
- * links test.c, which has the main, into each program.
+ * runs once, before the first test; a program has at most one. It may call test_skip_all. Tests and
+ * BEFORE_ALL belong into the file test_*.c of a program, or into headers that it includes.
+ * test/test.mk links test.c, which has the main, into each program.
  */
 #ifndef WSP_TEST_TOOLS_TEST_H
 #define WSP_TEST_TOOLS_TEST_H
@@ -39,10 +39,10 @@ struct test {
 void test_register(struct test *test);
 void test_before_all(void (*run)(void));
 
-/* Ends the program as one that is not possible here. */
+/* Skips the whole program, because it cannot run here. */
 _Noreturn void test_skip_all(const char *why);
 
-/* What the program was called with. */
+/* The arguments of the program. */
 extern int test_argc;
 extern char **test_argv;
 
