@@ -23,7 +23,7 @@ static enum MHD_Result health(struct app *app, struct request *request)
         json_pack("{s:s, s:I}", "status", "healthy", "connections", (json_int_t)app->loop.count));
 }
 
-/* {"subject"} -> {"token", "expires_at"}: for a demonstration, whoever asks gets one. */
+/* {"subject"} -> {"token", "expires_at"}. This is a demonstration: every request gets a token. */
 static enum MHD_Result mint(struct app *app, struct request *request)
 {
     char token[TOKEN_LEN + 1];
@@ -60,12 +60,12 @@ static enum MHD_Result not_built_yet(struct app *app, struct request *request)
 /* ------------------------------------------------------------------ the table */
 
 enum access {
-    OPEN,    /* to everybody */
-    TOKENED, /* to those with a token, when tokens are asked for */
-    LOCAL    /* to this machine; from elsewhere as TOKENED */
+    OPEN,    /* open to all clients */
+    TOKENED, /* needs a token, if the server asks for tokens */
+    LOCAL    /* open to this machine; needs a token from elsewhere */
 };
 
-/* Lines with one path stand together; {id} is one segment. */
+/* Rows with the same path are adjacent; {id} is one segment. */
 static const struct row {
     const char *path;
     const char *method;
@@ -88,8 +88,8 @@ static const struct row {
     {NULL, NULL, OPEN, NULL},
 };
 
-/* Is this path of the table's form? Nothing is decoded: our paths need no percent signs, so one
- * that has them is not ours. */
+/* Returns 1 if the path matches the form. Nothing is decoded: our paths need no percent signs,
+ * so a path that has one does not match. */
 static int path_is(const struct request *request, const char *form)
 {
     const char *path = request->target, *end = path + request->path_len;
@@ -120,7 +120,7 @@ static int is_get(const char *method)
 
 /* ----------------------------------------------------------------- the checks */
 
-/* 405, with the methods that the rows of this path have. */
+/* Answers 405, with the methods in the rows of this path. */
 static enum MHD_Result wrong_method(struct request *request, const struct row *row)
 {
     const char *path = row->path;
@@ -133,8 +133,8 @@ static enum MHD_Result wrong_method(struct request *request, const struct row *r
     return http_wrong_method(request, allow);
 }
 
-/* A browser says from which page a request that changes something comes. Only those from our own
- * may: otherwise any page could use the board of whoever reads it. */
+/* A browser says in Origin which page sends a request that changes something. Only our own page
+ * may: otherwise any web page could change the board in the name of its reader. */
 static int origin_admitted(const struct request *request)
 {
     const char *origin = http_header(request, "Origin");
@@ -143,7 +143,7 @@ static int origin_admitted(const struct request *request)
     return !origin || (authority && host && strcasecmp(authority + 3, host) == 0);
 }
 
-/* The word for what is wrong with the request's token; NULL: nothing is. */
+/* Returns the error word for the request's token, or NULL if it is good. */
 static const char *token_problem(const struct app *app, const struct request *request)
 {
     const char *text = http_header(request, "Authorization");
@@ -176,7 +176,7 @@ static enum MHD_Result find_forwarded(void *cls, enum MHD_ValueKind kind, const 
     return MHD_YES;
 }
 
-/* Nobody else reaches a loopback address, unless a proxy hands their requests on. */
+/* Only this machine can reach a loopback address, unless a proxy forwards requests. */
 static int from_this_machine(const struct app *app, const struct request *request)
 {
     int forwarded = 0;

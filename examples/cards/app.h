@@ -2,20 +2,20 @@
 /*
  * app.h - what the parts of the cards server share.
  *
- *   main.c     wiring, the loop, the end
+ *   main.c     start, the loop, the end
  *   options.c  the command line and the environment
- *   http.c     the HTTP server that was there before: libmicrohttpd, one request at a time
- *   glue.c     hosted mode: how a request of that server becomes a peer of the pool
- *   peers.c    the sockets: who may come in, what may be said there
- *   api.c      the endpoints: their table, and what is checked before one is asked
+ *   http.c     the existing HTTP server: libmicrohttpd
+ *   glue.c     hosted mode: turns a request of that server into a peer of the pool
+ *   peers.c    the sockets: their paths, who may connect, which messages are allowed
+ *   api.c      the endpoints: their table, and the checks before an endpoint is called
  *   board.c    the endpoints of the cards; each change is published
  *   cards.c    the cards themselves
  *   runs.c     runs of cards, and their progress
  *   tokens.c   random tokens, kept until they expire
- *   pages.c    the files of the board
- *   stats.c    the pool's numbers as JSON
+ *   pages.c    the files of the web page
+ *   stats.c    the pool's statistics as JSON
  *
- * One thread does all of it, and there is one struct app: nothing needs a lock.
+ * There is one thread and one struct app, so nothing needs a lock.
  */
 #ifndef CARDS_APP_H
 #define CARDS_APP_H
@@ -27,7 +27,7 @@
 #include "cards.h"
 #include "tokens.h"
 
-/* The channel of the board: everybody who looks at it is a member. */
+/* The channel of the board: every open page is a member. */
 #define BOARD wspool_global("cards")
 
 struct app {
@@ -35,12 +35,12 @@ struct app {
     wspool_json *json;
     struct MHD_Daemon *http;
     struct cards cards;
-    struct tokens *tokens; /* NULL: everybody may come in */
-    int demo;              /* tokens are handed out */
-    int loopback;          /* only this machine reaches us */
+    struct tokens *tokens; /* NULL: no token is needed */
+    int demo;              /* POST /api/token gives out tokens */
+    int loopback;          /* only this machine can connect */
     int draining;
-    int web;              /* the directory of the pages; -1: there is none */
-    uint32_t descriptors; /* peers that leave enough of them for HTTP */
+    int web;              /* directory of the page; -1: none */
+    uint32_t descriptors; /* limit of peers' descriptors; the rest is for HTTP */
 };
 
 #endif

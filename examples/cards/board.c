@@ -2,8 +2,8 @@
 /*
  * board.c - the endpoints of the cards: each change is published to the board's channel.
  *
- * It is published first and made then: making it can't fail any more, and nobody reads the cards
- * in between. When it can't be published it is not made, and the client is told (503).
+ * A change is published first and then made. Making it cannot fail, and no other code reads the
+ * cards in between. If publishing fails, the change is not made and the client gets 503.
  */
 #include "api.h"
 
@@ -23,7 +23,7 @@ static int publish(struct app *app, const char *type, const struct card *card)
                 : WSPOOL_ERR_NOMEM;
 }
 
-/* The card that /api/cards/{id} names; NULL when there is none. */
+/* Returns the card that /api/cards/{id} names, or NULL. */
 static struct card *named(struct app *app, const struct request *request)
 {
     const char *id = request->target + strlen("/api/cards/");
@@ -45,7 +45,7 @@ enum MHD_Result board_list(struct app *app, struct request *request)
                                "offset", (json_int_t)position.offset));
 }
 
-/* Creates (`card` is NULL) or changes one, as the body wishes. */
+/* Creates a card (`card` is NULL) or changes one, as the body says. */
 static enum MHD_Result change(struct app *app, struct request *request, const struct card *card)
 {
     json_t *body = api_body(request);

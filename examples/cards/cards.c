@@ -21,7 +21,7 @@ int text_length(const char *text)
             return -1;
         }
         seen |= *c > ' ';
-        length += (*c & 0xC0) != 0x80; /* bytes that continue a character don't count */
+        length += (*c & 0xC0) != 0x80; /* continuation bytes do not count */
     }
     return seen ? length : -1;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cards.h - the model: up to a thousand cards, in the order they were made.
+ * cards.h - the model: up to a thousand cards, in the order of creation.
  *
- * It knows nothing of HTTP and of peers. Reading what a client sent and making a card of it are
- * two steps, and only the last one, which can't fail, changes the board: so a change can be
- * published first, and is not made when that fails.
+ * It knows neither HTTP nor peers. Reading a client's wish and making a draft of the card can fail;
+ * putting the draft on the board cannot. So a change can be published before it is made, and is not
+ * made if publishing fails.
  */
 #ifndef CARDS_CARDS_H
 #define CARDS_CARDS_H
@@ -21,7 +21,7 @@ struct card {
     char *title;
     const char *column; /* one of card_columns */
     unsigned percent;   /* of its run */
-    uint64_t step_at;   /* when its run goes on; 0: it is not running */
+    uint64_t step_at;   /* when its run advances; 0: not running */
 };
 
 struct cards {
@@ -34,35 +34,35 @@ struct cards {
 /* Ends in NULL. */
 extern const char *const card_columns[];
 
-/* What a client says about a card; NULL: it doesn't say. */
+/* What a client wants of a card; NULL: not given. */
 struct card_wish {
     const char *title;
     const char *column;
 };
 
-/* Reads a wish, which points into `body`. NULL, or the word for what is wrong with it. */
+/* Reads a wish, whose texts point into `body`. Returns NULL, or the error word. */
 const char *card_wish_read(const json_t *body, struct card_wish *wish);
 
-/* A card that is not on the board: `from` (NULL: a new one) as the wish would have it. 0, or -1
- * when there is no memory. */
+/* Makes a card that is not on the board: `from` (NULL: a new card) changed by the wish. Returns
+ * 0, or -1 if there is no memory. */
 int card_draft(struct cards *cards, const struct card *from, const struct card_wish *wish,
                struct card *draft);
 void card_discard(struct card *draft);
 
-/* Puts a draft on the board: a new one at its end, a changed one in its place. */
+/* Puts a draft on the board: a new card at the end, a changed one in its place. */
 void cards_put(struct cards *cards, struct card *draft);
 void cards_remove(struct cards *cards, struct card *card);
 void cards_clear(struct cards *cards);
 
-/* NULL: no such card. It stays where it is until one is removed. */
+/* Returns the card, or NULL. The pointer is valid until a card is removed. */
 struct card *cards_find(struct cards *cards, const char *id, size_t len);
 
-/* A new reference; NULL when there is no memory. */
+/* Returns a new reference, or NULL if there is no memory. */
 json_t *card_json(const struct card *card);
 json_t *cards_json(const struct cards *cards);
 
-/* How many characters a text of valid UTF-8 has; -1 when some are controls other than a line
- * feed and a tab, or all are blank. */
+/* Returns the number of characters of valid UTF-8, or -1 if it has control characters (line feed
+ * and tab are allowed) or is blank. */
 int text_length(const char *text);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * glue.c - see glue.h. All that is needed to put sockets into a server on libmicrohttpd.
+ * glue.c - see glue.h. This is all the code that a libmicrohttpd server needs for WebSockets.
  *
- * The server must run with MHD_ALLOW_UPGRADE, and keep the raw target of each request
- * (MHD_OPTION_URI_LOG_CALLBACK): the pool decodes it by rules of its own.
+ * The server must run with MHD_ALLOW_UPGRADE. It must keep the raw target of each request
+ * (MHD_OPTION_URI_LOG_CALLBACK), because the pool decodes the target by its own rules.
  */
 #define _GNU_SOURCE
 #include "glue.h"
@@ -14,14 +14,14 @@ static enum MHD_Result collect(void *cls, enum MHD_ValueKind kind, const char *n
     wspool_header **next = cls;
     (void)kind;
     while (value_len > 0 && strchr(" \t", value[value_len - 1])) {
-        value_len--; /* libmicrohttpd leaves it there */
+        value_len--; /* libmicrohttpd does not trim trailing spaces */
     }
     *(*next)++ = (wspool_header){{name, name_len}, {value, value_len}};
     return MHD_YES;
 }
 
-/* The 101 is out. libmicrohttpd keeps 33 KB for as long as the descriptor is its own: so the
- * pool gets another one, and what was read behind the request with it. */
+/* Called after the 101 was sent. libmicrohttpd keeps 33 KB for as long as it owns the
+ * descriptor. So the pool gets a duplicate, and the bytes that were read after the request. */
 static void take_over(void *cls, struct MHD_Connection *http, void *con_cls, const char *extra,
                       size_t extra_len, MHD_socket fd, struct MHD_UpgradeResponseHandle *handle)
 {
@@ -34,7 +34,7 @@ static void take_over(void *cls, struct MHD_Connection *http, void *con_cls, con
 enum MHD_Result glue_upgrade(struct glue *glue, struct MHD_Connection *http, const char *method,
                              const char *target, const char *version)
 {
-    /* Their number is bounded: libmicrohttpd has 32 KB for the head of a request. */
+    /* The number of headers is bounded: libmicrohttpd has 32 KB for a request head. */
     int count = MHD_get_connection_values_n(http, MHD_HEADER_KIND, NULL, NULL);
     wspool_header headers[count + 1], *next = headers;
     wspool_request request = {.size = sizeof(request),
@@ -55,7 +55,7 @@ enum MHD_Result glue_upgrade(struct glue *glue, struct MHD_Connection *http, con
                              : MHD_create_response_from_buffer(answer.body_len, (void *)answer.body,
                                                                MHD_RESPMEM_MUST_COPY);
     for (size_t i = 0; i < answer.header_count; i++) {
-        if (strcmp(answer.headers[i].name, "Connection") != 0) { /* which libmicrohttpd adds */
+        if (strcmp(answer.headers[i].name, "Connection") != 0) { /* libmicrohttpd adds it */
             MHD_add_response_header(response, answer.headers[i].name, answer.headers[i].value);
         }
     }

@@ -10,9 +10,9 @@
 
 #include "api.h"
 
-#define CONNECTIONS_MAX 1000000 /* at its own limit, some 1018, all HTTP would hang */
-#define IDLE_SECONDS 30         /* a connection on which nothing happens */
-#define DISCARD_MAX (8u << 20)  /* so much of a body that is too big is read and thrown away */
+#define CONNECTIONS_MAX 1000000 /* at libmicrohttpd's own limit, about 1018, all HTTP would stall */
+#define IDLE_SECONDS 30         /* for a connection without activity */
+#define DISCARD_MAX (8u << 20)  /* of a body that is too big: read and discarded */
 
 /* -------------------------------------------------------------------- answers */
 
@@ -20,7 +20,7 @@ enum MHD_Result http_send(struct request *request, unsigned status, struct MHD_R
 {
     enum MHD_Result queued;
     if (!response) {
-        return MHD_NO; /* the connection is cut: there is not even the memory to say so */
+        return MHD_NO; /* closes the connection: there is no memory for an answer */
     }
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     queued = MHD_queue_response(request->http, status, response);
@@ -75,7 +75,7 @@ const char *http_header(const struct request *request, const char *name)
 
 /* ------------------------------------------------------------------- requests */
 
-/* The first line has come. The raw target is nowhere else to be had. */
+/* Called for the first line of a request. The raw target is available only here. */
 static void *on_first_line(void *cls, const char *target, struct MHD_Connection *http)
 {
     struct app *app = cls;
@@ -102,8 +102,8 @@ static void on_completed(void *cls, struct MHD_Connection *http, void **con_cls,
     *con_cls = NULL;
 }
 
-/* A part of the body. What is too big is read on, so that the client, which may be writing until
- * then, gets to read why. */
+/* Reads a part of the body. A body that is too big is read and discarded, because the client may
+ * read the answer only after it has sent everything. */
 static enum MHD_Result more_body(struct request *request, const char *bytes, size_t len)
 {
     char *body;
@@ -122,7 +122,7 @@ static enum MHD_Result more_body(struct request *request, const char *bytes, siz
     return MHD_YES;
 }
 
-/* Called once when the head is there, for each part of the body, and once at the end. */
+/* Called once after the head, for each part of the body, and once at the end. */
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *http, const char *path,
                                   const char *method, const char *version, const char *part,
                                   size_t *part_len, void **con_cls)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * main.c - a board of cards that several browsers share: sockets beside a plain HTTP server.
+ * main.c - a board of cards that several browsers share: WebSockets added to a plain HTTP server.
  *
- * The server that was there before is libmicrohttpd; the pool is taken into it (hosted mode, see
- * glue.c). One thread sleeps on one epoll, in which both have theirs.
+ * The HTTP server is libmicrohttpd, and the pool works in hosted mode (see glue.c). One thread
+ * waits on one epoll descriptor, which contains the descriptors of both.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -20,12 +20,12 @@
 #include "peers.h"
 #include "runs.h"
 
-#define DRAIN_WINDOW (2 * WSPOOL_SECOND)       /* within it everybody is told to go */
-#define DRAIN_DEADLINE (9 * WSPOOL_SECOND / 2) /* who is still there then is cut off */
-#define DESCRIPTORS_KEPT 64                    /* for HTTP, files and ourselves */
+#define DRAIN_WINDOW (2 * WSPOOL_SECOND)       /* every peer is told to leave within this time */
+#define DRAIN_DEADLINE (9 * WSPOOL_SECOND / 2) /* peers that are left then are cut off */
+#define DESCRIPTORS_KEPT 64                    /* for HTTP, files and the program itself */
 
 static struct app app;
-static volatile sig_atomic_t told_to_end; /* how often */
+static volatile sig_atomic_t told_to_end; /* number of signals received */
 
 static void on_signal(int number)
 {
@@ -36,7 +36,7 @@ static void on_signal(int number)
 
 /* ----------------------------------------------------------------------- setup */
 
-/* As many descriptors as we may have. */
+/* Raises the limit of descriptors as far as allowed, and returns it. */
 static uint32_t descriptors(void)
 {
     struct rlimit limit = {0, 0};
@@ -49,7 +49,7 @@ static uint32_t descriptors(void)
                                                : 1;
 }
 
-/* The page lies in the source tree, two floors above the program. */
+/* The page is in the source tree, two folders above the program. */
 static int open_web(const char *given)
 {
     char program[PATH_MAX], path[PATH_MAX + 32];
@@ -62,7 +62,7 @@ static int open_web(const char *given)
     snprintf(path, sizeof(path), "%.*s../../examples/cards/web", (int)(len > 0 ? len : 0), program);
     fd = open(given ? given : path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) {
-        fprintf(stderr, "cards: %s: %s: there will be no page\n", given ? given : path,
+        fprintf(stderr, "cards: %s: %s: no web page is served\n", given ? given : path,
                 strerror(errno));
     }
     return fd;
@@ -100,12 +100,13 @@ static int start(const struct options *options)
     if (options->demo || options->secret) {
         app.tokens = tokens_new(options->token_seconds);
     } else {
-        fputs("cards: no token is asked for: whoever uses this machine may come in\n", stderr);
+        fputs("cards: no token is asked for: every user of this machine may connect\n", stderr);
     }
     if (options->demo) {
         add_demo_cards();
     }
-    action.sa_handler = SIG_IGN; /* libmicrohttpd sends files with sendfile */
+    action.sa_handler = SIG_IGN; /* libmicrohttpd sends files with sendfile, which has no
+                                    MSG_NOSIGNAL */
     sigaction(SIGPIPE, &action, NULL);
     if (((options->demo || options->secret) && !app.tokens) ||
         peers_start(&app, options->connections) < 0) {
@@ -129,7 +130,7 @@ static int start(const struct options *options)
 
 /* ------------------------------------------------------------------------ loop */
 
-/* The sooner of two times to sleep, in milliseconds; -1 is for ever. */
+/* Returns the shorter of two waits in milliseconds; -1 means no limit. */
 static int sooner(int a, int b)
 {
     return a < 0 ? b : b < 0 || a < b ? a : b;
@@ -151,7 +152,8 @@ static void turn(int epoll, uint64_t until)
     epoll_wait(epoll, events, 2, wait);
     http_turn(&app);
     runs_tick(&app, wspool_clock());
-    wspool_epoll_turn(&app.loop, 0); /* last: what the others have published goes out */
+    wspool_epoll_turn(&app.loop, 0); /* last, so that it sends what the other parts have
+                                        published */
 }
 
 static int run(void)

@@ -18,17 +18,17 @@ static const char usage[] = "usage: cards [--host ADDRESS] [--port PORT] [--demo
 static const char help[] =
     "  --host ADDRESS     numeric, IPv4 or IPv6 (127.0.0.1)\n"
     "  --port PORT        0 takes a free one (3001)\n"
-    "  --demo             begins with some cards; who comes in needs a token, and\n"
-    "                     POST /api/token hands one out to everybody who asks\n"
-    "  --web DIR          where the page lies (examples/cards/web)\n"
+    "  --demo             begins with some cards; connecting needs a token, and\n"
+    "                     POST /api/token gives one to every client that asks\n"
+    "  --web DIR          the files of the page (examples/cards/web)\n"
     "  --redis, --log     not built yet; nor are --threads above 1\n"
     "\n"
     "Environment:\n"
     "  MAX_WEBSOCKET_CONNECTIONS  sockets at a time (1000)\n"
-    "  JWT_SECRET                 who comes in needs a token; at least 32 bytes\n"
-    "  TOKEN_SECONDS              how long a token of --demo is good for (3600)\n"
+    "  JWT_SECRET                 connecting needs a token; at least 32 bytes\n"
+    "  TOKEN_SECONDS              lifetime of a token of --demo (3600)\n"
     "\n"
-    "Without --demo and JWT_SECRET everybody may come in, and only this machine can.\n";
+    "Without --demo and JWT_SECRET no token is needed, and only this machine can connect.\n";
 
 static _Noreturn void fail(const char *what, const char *why)
 {
@@ -66,7 +66,7 @@ static void read_environment(struct options *options)
     }
     options->secret = secret != NULL;
     if (secret) {
-        fputs("cards: JWT_SECRET: signed tokens are not built yet; only those of --demo are good\n",
+        fputs("cards: JWT_SECRET: signed tokens are not built yet; only --demo's are accepted\n",
               stderr);
     }
     for (name = later; *name; name++) {

@@ -2,8 +2,8 @@
 /*
  * pages.c - see pages.h.
  *
- * A path is taken literally: segments of letters, digits, "-", "_" and ".", none of which begins
- * with a dot. So it can't lead out of the directory, and no hidden file is served.
+ * A path is taken literally. Its segments have letters, digits, "-", "_" and "." only, and none
+ * begins with a dot. So a path cannot lead out of the directory, and no hidden file is served.
  */
 #define _GNU_SOURCE
 #include "pages.h"
@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Only our own scripts, styles and pictures; sockets to where the page is from. */
+/* Only our own scripts, styles and pictures; sockets only to the page's own server. */
 static const char policy[] = "default-src 'none'; script-src 'self'; style-src 'self'; "
                              "img-src 'self' data:; font-src 'self'; manifest-src 'self'; "
                              "connect-src 'self' ws: wss:; base-uri 'none'; form-action 'self'; "
@@ -60,7 +60,7 @@ static int is_plain(const char *path)
     return path[-1] == '\0';
 }
 
-/* Opens the file that a path names: its descriptor and what it is, or -1. */
+/* Opens the file that a path names. Returns its descriptor and type, or -1. */
 static int open_page(const struct app *app, const struct request *request, struct stat *about,
                      const char **type)
 {
@@ -106,12 +106,14 @@ enum MHD_Result pages_answer(struct app *app, struct request *request)
         status = MHD_HTTP_NOT_MODIFIED;
         response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
     } else {
-        response = MHD_create_response_from_fd64((uint64_t)about.st_size, fd); /* closes it */
+        response = MHD_create_response_from_fd64((uint64_t)about.st_size, fd); /* takes over the
+                                                                                  descriptor */
     }
     if (response) {
         MHD_add_response_header(response, "Content-Type", type);
         MHD_add_response_header(response, "ETag", tag);
-        MHD_add_response_header(response, "Cache-Control", "no-cache"); /* ask each time */
+        MHD_add_response_header(response, "Cache-Control", "no-cache"); /* the browser must
+                                                                           revalidate */
         MHD_add_response_header(response, "Content-Security-Policy", policy);
         MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
     }

@@ -7,9 +7,9 @@
 #include <string.h>
 
 #define CHAT_TEXT_MAX 1000 /* characters */
-#define CHANNELS 128       /* that a peer can have, by default */
+#define CHANNELS 128       /* the maximum per peer */
 
-/* Two names for each: the second is that of older clients. */
+/* Two paths for each: the second is that of older clients. */
 static const struct socket_path {
     const char *pattern;
     enum wspool_kind kind;
@@ -57,7 +57,7 @@ static void on_identity_free(void *identity, void *user)
     free(identity);
 }
 
-/* When sockets have taken all descriptors, nobody can ask for /health any more. */
+/* Refuses peers before they use all descriptors: /health must stay reachable. */
 static int on_capacity(wspool *pool, wspool_id id, const wspool_request *request, void *user)
 {
     const struct app *app = user;
@@ -67,7 +67,8 @@ static int on_capacity(wspool *pool, wspool_id id, const wspool_request *request
 
 /* -------------------------------------------------------------- what they may do */
 
-/* The board and its cards. Sessions are for those whose path names them. */
+/* A peer may subscribe to the board and to cards. Only a peer whose path names a session gets
+ * it. */
 static int may_subscribe(wspool *pool, wspool_id id, wspool_channel channel, void *user)
 {
     struct app *app = user;
@@ -83,7 +84,7 @@ static int may_subscribe(wspool *pool, wspool_id id, wspool_channel channel, voi
     }
 }
 
-/* The session that a peer is in; its kind is NONE when there is none. */
+/* Returns the session channel of a peer; its kind is NONE if there is none. */
 static wspool_channel session_of(wspool *pool, wspool_id id)
 {
     wspool_channel channels[CHANNELS];
@@ -96,7 +97,7 @@ static wspool_channel session_of(wspool *pool, wspool_id id)
     return wspool_channel_of(WSPOOL_NONE, "", 0);
 }
 
-/* action chat {text}: everybody in the session hears it, the one who said it too. */
+/* Action chat {text}: publishes the text to the session, its author included. */
 static const char *on_chat(wspool_json *json, wspool *pool, wspool_id id, const json_t *data,
                            void *user)
 {
@@ -129,7 +130,7 @@ static int add_paths(struct app *app, const wspool_config *config)
     int error = 0;
     size_t i;
     wspool_route_options_init(&options, config);
-    options.name = BOARD.name; /* of those without a {parameter} */
+    options.name = BOARD.name; /* of routes without a {parameter} */
     for (i = 0; error == 0 && i < sizeof(paths) / sizeof(paths[0]); i++) {
         error = wspool_route(app->loop.pool, paths[i].pattern, paths[i].kind, &options);
     }

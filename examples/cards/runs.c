@@ -49,7 +49,7 @@ static void step(struct app *app, struct card *card, uint64_t now)
     card->percent += STEP_PERCENT;
     card->step_at = now + STEP;
     if (say(app, card, done ? "done" : "running") < 0) {
-        card->percent -= STEP_PERCENT; /* not told: it is done again */
+        card->percent -= STEP_PERCENT; /* not published: this step is repeated */
     } else if (done) {
         end(app, card);
     }

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * runs.h - a card is run: a few seconds of pretended work, whose progress is told on the card's
- * own channel.
+ * runs.h - runs of cards: a few seconds of simulated work. Progress is published on the card's own
+ * channel.
  */
 #ifndef CARDS_RUNS_H
 #define CARDS_RUNS_H
 
 #include "app.h"
 
-/* -1: it is running already. */
+/* Starts a run. Returns 0, or -1 if the card is running already. */
 int runs_start(struct app *app, struct card *card);
 
-/* Ends its run, if it has one: the card is about to go. */
+/* Ends the run of a card, if any: the card is about to be deleted. */
 void runs_cancel(struct app *app, struct card *card);
 
-/* Goes on with what is due. */
+/* Advances every run that is due. */
 void runs_tick(struct app *app, uint64_t now);
 
-/* When something will be; UINT64_MAX: never. */
+/* Returns when the next run is due; UINT64_MAX: none. */
 uint64_t runs_deadline(const struct app *app);
 
 /* {"card_id", "percent", "status"} */

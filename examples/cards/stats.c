@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stats.c - what the pool counts, as JSON, and what the program's heap holds.
+ * stats.c - the pool's statistics as JSON, and the size of the program's heap.
  *
- * The names are those of wspool/stats.h, where each is explained.
+ * The names are those of wspool/stats.h, which explains each.
  */
 #define _GNU_SOURCE
 #include "api.h"
@@ -21,7 +21,7 @@ static json_t *refusals(const struct wspool_stats *stats)
     for (i = 0; i < WSPOOL_REFUSAL_COUNT; i++) {
         const char *word = wspool_refusal_word((enum wspool_refusal)i);
         uint64_t before = (uint64_t)json_integer_value(json_object_get(object, word));
-        put(object, word, before + stats->refused[i]); /* two may share a word */
+        put(object, word, before + stats->refused[i]); /* two reasons may share a word */
     }
     return object;
 }

@@ -16,7 +16,7 @@
 #define SECRET_HEX ((size_t)2 * SECRET)
 
 struct entry {
-    uint64_t number; /* 0: nobody was here yet */
+    uint64_t number; /* 0: unused */
     time_t expires_at;
     char secret[SECRET_HEX];
     char subject[TOKEN_SUBJECT_MAX + 1];
@@ -59,8 +59,8 @@ time_t tokens_mint(struct tokens *tokens, const char *subject, char token[TOKEN_
     return entry->expires_at;
 }
 
-/* Splits a token into number and secret. A number that is not written as we write it (leading
- * zeros, say) is none of ours. 0: it is no token. */
+/* Splits a token into number and secret. Returns 0 if it is malformed. A number with leading
+ * zeros, for example, is malformed because tokens_mint never writes one. */
 static uint64_t number_of(wspool_text token, const char **secret)
 {
     uint64_t number = 0;

@@ -2,9 +2,9 @@
 /*
  * tokens.h - random tokens, kept in memory until they expire.
  *
- * A token is its number in the order of making, a dot, and 32 random bytes in hexadecimal. The
- * number finds its place at once; the rest is compared in constant time. The last TOKENS_MAX are
- * remembered, whether expired or not, so that an expired one can be called that.
+ * A token is its serial number, a dot, and 32 random bytes in hexadecimal. The number is an index,
+ * and the secret is compared in constant time. The last TOKENS_MAX tokens are kept, expired or not,
+ * so that an expired token is reported as expired.
  */
 #ifndef CARDS_TOKENS_H
 #define CARDS_TOKENS_H
@@ -21,16 +21,15 @@
 
 struct tokens;
 
-/* `seconds`: how long one is good for. NULL: no memory. */
+/* `seconds` is the lifetime of a token. Returns NULL if there is no memory. */
 struct tokens *tokens_new(unsigned seconds);
 void tokens_free(struct tokens *tokens);
 
-/* Writes a new token, NUL included. When it expires (Unix time), or 0 when the system has no
- * randomness to give. */
+/* Writes a new token, NUL included. Returns when it expires (Unix time), or 0 if the system has
+ * no randomness to give. */
 time_t tokens_mint(struct tokens *tokens, const char *subject, char token[TOKEN_LEN + 1]);
 
-/* The subject of a good token, which lives until the next one is made; NULL and the reason
- * for one that is not. */
+/* Returns the subject of a good token, valid until the next tokens_mint, or NULL and the reason. */
 const char *tokens_check(const struct tokens *tokens, wspool_text token,
                          enum wspool_refusal *reason);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// adder.js - the foot of a column: a button that becomes a form for a new card.
+// adder.js - the foot of a column: a button that opens a form for a new card.
 //
-// The form stays open for the next one. What was typed is only given up once the server has the
-// card, so a refusal costs nobody a title.
+// The form stays open for the next card. A typed title is removed only when the server has the
+// card, so a refusal loses no title.
 import { element, icon, oneLine } from './dom.js';
 
 export class Adder {
@@ -13,7 +13,7 @@ export class Adder {
   #create;
   #busy = false;
 
-  // `create(title)` answers a promise: true once there is such a card.
+  // `create(title)` returns a promise: true if the card was created.
   constructor(columnName, create) {
     this.#create = create;
     this.#button = element(

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
-// api.js - the plain HTTP side: cards, runs, and the token that they and the sockets show.
+// api.js - the plain HTTP side: cards, runs, and the token for them and for the sockets.
 //
-// A server that hands out no tokens (404, 405 or 501 at /api/token) is spoken to without one. A 401
-// means that the token has expired, or that the server has been started anew: a new one is fetched,
-// once, and the same asked again.
+// A server without tokens answers 404, 405 or 501 at /api/token; then requests have no token. A 401
+// means that the token has expired or that the server has restarted: a new token is fetched, and
+// the request is repeated once.
 
 const PATIENCE = 10000;
 const NO_TOKENS_HERE = [404, 405, 501];
 const SPARE_SECONDS = 5;
 
-// The server has said no: `status`, and `reason`, the word in its {"error": reason}.
+// The server has refused: `status`, and `reason`, the word in its {"error": reason}.
 export class Refused extends Error {
   constructor(status, reason) {
     super(reason);
@@ -19,7 +19,7 @@ export class Refused extends Error {
   }
 }
 
-// Nobody has answered.
+// The server has not answered.
 export class Unreachable extends Error {
   constructor(cause) {
     super('the server cannot be reached', { cause });
@@ -34,7 +34,7 @@ async function refusal(response) {
     const { error } = await response.json();
     if (typeof error === 'string' && error) reason = error;
   } catch {
-    // A proxy's page, say: the status will have to do.
+    // A body without JSON, for example a proxy's page: only the status is known.
   }
   return new Refused(response.status, reason);
 }
@@ -42,14 +42,14 @@ async function refusal(response) {
 export class Api {
   #subject;
   #token = null; // { token, expires_at }
-  #without = false; // this server hands out none
+  #without = false; // this server has no tokens
   #asking = null;
 
   constructor(subject) {
     this.#subject = subject;
   }
 
-  // The token to show, or null where none is needed.
+  // Returns a token, or null if none is needed.
   async token() {
     if (this.#without) return null;
     const now = Date.now() / 1000;
@@ -60,7 +60,7 @@ export class Api {
     return this.#asking;
   }
 
-  // Forgets a token that was refused, unless a newer one is there already.
+  // Forgets a refused token, unless there is a newer one.
   forget(token) {
     if (this.#token?.token === token) this.#token = null;
   }
@@ -105,7 +105,7 @@ export class Api {
     return response.status === 204 ? null : response.json();
   }
 
-  // { cards, epoch, offset }: the list, and the position in the channel that belongs to it.
+  // Returns { cards, epoch, offset }: the list, and its position in the channel.
   cards() {
     return this.#ask('GET', '/api/cards');
   }
@@ -126,8 +126,9 @@ export class Api {
     return this.#ask('POST', `/api/cards/${encodeURIComponent(id)}/run`);
   }
 
-  // A handshake that failed tells a page nothing. Plain HTTP does: is the server there, is `token`
-  // (the one that was shown) still the one to show, and if we are not wanted, why?
+  // A browser does not tell a page why a handshake failed. Plain HTTP tells whether the server is
+  // up, whether `token` (the token of the handshake) is still the current one, and why we are
+  // refused.
   async examine(token) {
     try {
       await this.cards();

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// board.js - the columns, and how one gets around in them.
+// board.js - the columns, and moving around in them with the keyboard.
 //
-// The page is brought into line with the model, at once for what is done here, and once a frame for
-// all else. A card keeps its element for as long as it lives, and only what stands in the wrong
-// place is moved. So the focus, an open editor and the scroll position outlive what others do. One
-// card at a time is reached by Tab; arrow keys go from card to card.
+// The page is updated from the model: at once for changes that are made here, once a frame for all
+// others. A card keeps its element as long as it exists, and only elements in the wrong place are
+// moved. So the focus, an open editor and the scroll position survive the changes of other users.
+// Tab reaches one card; arrow keys go from card to card.
 import { Adder } from './adder.js';
 import { CardView } from './card.js';
 import { calm, element, setText } from './dom.js';
@@ -13,8 +13,8 @@ import { Menu } from './menu.js';
 import { COLUMNS, columnName } from './model.js';
 
 const GLIDE = { duration: 220, easing: 'cubic-bezier(0.2, 0.8, 0.2, 1)' };
-const GLIDERS = 60; // when more than that have moved, nobody could follow them
-const TOUCHED = 1600; // how long what somebody else has changed is marked
+const GLIDERS = 60; // cards; if more have moved, they move without animation
+const TOUCHED = 1600; // milliseconds for which another user's change is marked
 
 export class Board {
   #root;
@@ -28,8 +28,8 @@ export class Board {
   #columns = new Map(); // id -> { root, list, count, adder, pill }
   #views = new Map(); // card id -> CardView
   #current = null; // the card that Tab reaches
-  #frame = null; // in which there will be a render
-  #touched = new Set(); // ids of cards to be marked in it
+  #frame = null; // the requested animation frame, which will render
+  #touched = new Set(); // ids of cards to mark in that frame
 
   constructor(root, nav, { model, runs, toasts }) {
     this.#root = root;
@@ -100,7 +100,7 @@ export class Board {
 
   // ---------------------------------------------------------------- what is shown
 
-  // `touched` names a card that somebody else has changed.
+  // `touched` is the id of a card that another user has changed.
   renderSoon(touched = null) {
     if (touched) this.#touched.add(touched);
     this.#frame ??= requestAnimationFrame(() => this.render());
@@ -130,7 +130,7 @@ export class Board {
     this.#touched.clear();
   }
 
-  // For a run alone: nothing moves.
+  // Updates a card's run only: no card moves.
   refresh(id) {
     const card = this.#model.get(id);
     if (card) this.#views.get(id)?.show(card, this.#runs.of(id));
@@ -140,7 +140,7 @@ export class Board {
     const root = this.#views.get(id)?.root;
     if (!root) return;
     root.classList.remove('touched');
-    void root.offsetWidth; // so that the animation begins anew
+    void root.offsetWidth; // restarts the animation
     root.classList.add('touched');
     setTimeout(() => root.classList.remove('touched'), TOUCHED);
   }
@@ -176,7 +176,7 @@ export class Board {
     }
   }
 
-  // Where the focus is, and where it shall go if that card is not there any more.
+  // Remembers the focus, and where it goes if that card no longer exists.
   #hold() {
     const active = document.activeElement;
     const view = this.#viewOf(active?.closest?.('.card'));
@@ -185,7 +185,7 @@ export class Board {
     return { next: this.#neighbours(this.#views.get(this.#current)) };
   }
 
-  // Its column's next cards, then those before it, then the button that adds one.
+  // The next cards of its column, then the previous ones, then the button that adds a card.
   #neighbours(view) {
     const list = view.root.parentNode;
     const nodes = [...list.children];
@@ -215,7 +215,7 @@ export class Board {
     return node ? (this.#views.get(node.dataset?.card) ?? null) : null;
   }
 
-  // Cards glide to where they belong: measured before and after, then shown on the way.
+  // Measures the cards. After the change they glide from the old places to the new ones.
   #places() {
     if (calm()) return new Map();
     return new Map([...this.#views.values()].map((v) => [v, v.root.getBoundingClientRect()]));
@@ -236,7 +236,7 @@ export class Board {
     }
   }
 
-  // On a narrow screen: which column is in front.
+  // Marks the column that is in front on a narrow screen.
   #mark() {
     const box = this.#root.getBoundingClientRect();
     const middle = box.left + box.width / 2;
@@ -393,7 +393,7 @@ export class Board {
     nodes[nodes.indexOf(view.root) + by]?.focus();
   }
 
-  // To the next column that has a card, at the same height as far as there is one.
+  // Goes to the next column that has a card, at the same height if possible.
   #across(view, by) {
     const at = [...view.root.parentNode.children].indexOf(view.root);
     const names = COLUMNS.map(({ id }) => id);

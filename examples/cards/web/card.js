@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// card.js - one card on the board: its title, the editor in place of it, its run.
+// card.js - one card on the board: its title, the editor of the title, its run.
 import { element, icon, oneLine, setText } from './dom.js';
 
 export class CardView {
@@ -61,7 +61,7 @@ export class CardView {
     }
   }
 
-  // Only the card that has the focus lends it to its buttons, so that Tab leaves the board soon.
+  // Only the buttons of the focused card can be reached by Tab, so that few Tabs leave the board.
   reachable(yes) {
     this.root.tabIndex = yes ? 0 : -1;
     this.#run.tabIndex = yes ? 0 : -1;
@@ -76,7 +76,7 @@ export class CardView {
     return this.#editor !== null;
   }
 
-  // Enter, or going elsewhere, keeps what was typed; Escape does not.
+  // Enter, or moving the focus away, saves the text; Escape does not.
   edit() {
     if (this.#editor) return;
     const editor = element('textarea', {
@@ -92,7 +92,7 @@ export class CardView {
           else return;
           event.preventDefault();
         },
-        // A card that somebody else moves is taken out and put in again under our hands.
+        // When another user moves the card, its element is removed and inserted again.
         blur: () => queueMicrotask(() => document.activeElement !== editor && this.#leave()),
         input: () => this.#fit(),
       },

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 // chat.js - a small chat, on a session's socket of its own.
 //
-// What is said appears when the server says it to everybody; its author hears it with the others.
-// The text leaves the field once the server has acknowledged it, and stays there when it refuses.
+// A message appears when the server publishes it, to its author too. The text stays in the field
+// until the server acknowledges it, and remains there if the server refuses it.
 import { Connection } from './connection.js';
 import { element, inWords, setText } from './dom.js';
 
 const KEPT = 200;
-const NEAR_END = 40; // pixels: somebody reading further up is left alone
+const NEAR_END = 40; // pixels from the end; further up the list does not scroll by itself
 const TIME = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 const SOCKET = (session) => `/api/chat/ws/${encodeURIComponent(session)}`;
 
@@ -23,7 +23,7 @@ export class Chat {
   #toasts;
   #connection;
   #unread = 0;
-  #last = null; // who spoke last
+  #last = null; // the author of the last message
 
   constructor(panel, toggle, { api, session, me, toasts }) {
     this.#panel = panel;
@@ -38,7 +38,7 @@ export class Chat {
     this.#connection = new Connection(SOCKET(session), api, {
       state: (state) => this.#state(state),
       gap: (reason, head) => {
-        if (reason !== 'first') this.#line('What was said in the meantime is not known here.');
+        if (reason !== 'first') this.#line('Messages sent in the meantime are missing here.');
         this.#connection.seek(head);
       },
       publication: (message) => {
@@ -94,7 +94,7 @@ export class Chat {
     this.#form.querySelector('button').disabled = !live;
   }
 
-  // A connection that has given up comes back with the board's.
+  // The chat's connection retries when the board's does.
   retry() {
     if (['waiting', 'offline', 'refused'].includes(this.#connection.state.name)) {
       this.#connection.retry();

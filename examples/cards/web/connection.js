@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: MIT
-// connection.js - a socket that comes back by itself, and knows what it has missed.
+// connection.js - a socket that reconnects by itself, and knows whether it has missed messages.
 //
-// It speaks the contract wspool.v1.json. A connection is on one path, and that path is one channel;
-// what is published there carries an epoch and an offset, and the position of the last message
-// seen goes into the URL when we come back. Where the server can't take up from there, or a number
-// is missing, `gap` is called: fetch the whole state, then say with seek() which position it has.
-// What is published in between is held back and comes after it, so nothing falls between the two.
+// It speaks the contract wspool.v1.json. A connection is on one path, and that path is one channel.
+// Publications carry an epoch and an offset. When we reconnect, the position of the last message
+// goes into the URL. If the server cannot resume from there, or an offset is missing, `gap` is
+// called: the page fetches the whole state, and calls seek() with the position of that state.
+// Publications that arrive in between are held back and delivered after it, so none is lost.
 //
-// Handlers are given once, to the constructor, so that a new handler is never a new connection:
+// Handlers are passed to the constructor once, so changing a handler never needs a new connection:
 //   state(state)             see below; called at every change
-//   gap(reason, head)        we don't know what we have missed; call seek()
+//   gap(reason, head)        messages may be missing; call seek()
 //   publication(message)     the next one, in order, none twice
-//   error(data)              the server has complained about something that was no action
-//   draining(data)           the server is about to go
+//   error(data)              the server reports an error that belongs to no action
+//   draining(data)           the server is about to stop
 //
 // States: { name: 'closed' } at first and after close(); 'connecting'; 'live'; 'waiting' with
 // `until` (milliseconds since 1970), `attempt` and `detail`; 'offline' with `detail`, until the
-// network or somebody's retry() wakes it; 'refused' with `code` and `detail`, until a retry().
+// network returns or retry() is called; 'refused' with `code` and `detail`, until retry().
 
 export const PROTOCOL = 'wspool.v1.json';
 
@@ -25,10 +25,10 @@ const LONGEST_DELAY = 30000;
 const ATTEMPTS = 10;
 const ATTEMPT_TIME = 10000;
 const PONG_TIME = 10000;
-const STABLE_TIME = 5000; // live for so long, and the count of attempts begins anew
-const HELD = 1000; // messages kept while the state is being fetched; a lack is noticed
+const STABLE_TIME = 5000; // milliseconds; after so long live, the count of attempts restarts
+const HELD = 1000; // messages kept while the state is fetched; if more come, the loss is noticed
 
-// 40xx: do not come back unchanged. 41xx: come back after a wait. 42xx: come back at once.
+// 40xx: do not reconnect unchanged. 41xx: reconnect after a wait. 42xx: reconnect at once.
 const REASONS = {
   4001: 'the token has expired',
   4002: 'not allowed',
@@ -52,12 +52,12 @@ export class Connection {
   #api;
   #on;
   #socket = null;
-  #turn = 0; // what an earlier socket still has to say does not count
+  #turn = 0; // number of the current socket: events of earlier sockets are ignored
   #attempt = 0;
-  #atOnce = -Infinity; // when we last came back without waiting
-  #renewed = false; // the token, since we were last live
+  #atOnce = -Infinity; // when we last reconnected without waiting
+  #renewed = false; // the token was renewed since we were last live
   #token = null;
-  #timer = null; // for the attempt, or for the next one
+  #timer = null; // for this attempt, or for the next one
   #stable = null;
   #silence = null;
   #heartbeat = 30000;
@@ -90,13 +90,13 @@ export class Connection {
     this.#become({ name: 'closed' });
   }
 
-  // Now, not later, and with a fresh count of attempts.
+  // Connects now, and restarts the count of attempts.
   retry() {
     this.#attempt = 0;
     this.#connect();
   }
 
-  // The state that the page has now is that of this position.
+  // The page's state is now that of this position.
   seek({ epoch, offset }) {
     this.#position = { epoch, offset };
     this.#holding = false;
@@ -105,7 +105,8 @@ export class Connection {
     for (const message of held) this.#published(message);
   }
 
-  // Fulfilled when the server has acknowledged it, rejected with its reason or when we lose it.
+  // Returns a promise: fulfilled when the server acknowledges the action, rejected with its reason,
+  // or when the connection is lost.
   action(name, fields) {
     if (this.state.name !== 'live') return Promise.reject(new Error('not connected'));
     const id = `${this.#name}-${++this.#actionCount}`;
@@ -125,7 +126,7 @@ export class Connection {
 
   #sleep = () => {
     if (this.state.name === 'waiting') this.#wait('');
-    else if (this.state.name === 'live') this.#ping(); // is it true?
+    else if (this.state.name === 'live') this.#ping(); // checks whether it is still live
   };
 
   #become(state) {
@@ -189,7 +190,7 @@ export class Connection {
   #closed(code, reason, seen) {
     this.#drop();
     if (code === 4001 && !this.#renewed) {
-      // With another token we do not come back unchanged.
+      // Another token is needed to reconnect.
       this.#api.forget(this.#token);
       this.#renewed = true;
       this.#connect();
@@ -202,7 +203,7 @@ export class Connection {
     } else this.#examine();
   }
 
-  // We weren't let in, and a browser does not say why.
+  // The handshake failed, and a browser does not say why.
   async #examine() {
     const turn = this.#turn;
     const { verdict, reason } = await this.#api.examine(this.#token);
@@ -219,8 +220,8 @@ export class Connection {
     this.#become({ name: 'refused', code, detail: reason || REASONS[code] || `code ${code}` });
   }
 
-  // Exponential backoff with full jitter: anything from nothing to the whole delay, so that those
-  // who were cut together don't come back together.
+  // Exponential backoff with full jitter: a random wait between nothing and the whole delay, so
+  // that clients that were cut off together do not reconnect together.
   #wait(detail) {
     clearTimeout(this.#timer);
     if (!navigator.onLine) this.#become({ name: 'offline', detail: 'no network' });
@@ -243,8 +244,8 @@ export class Connection {
     }
   }
 
-  // Pings of the frame layer are the browser's own affair, so we ask by message, once it has been
-  // quiet for as long as the server's heartbeat.
+  // A page cannot send pings of the frame layer. So it sends a ping message after the server was
+  // quiet for one heartbeat interval.
   #listen() {
     clearTimeout(this.#silence);
     this.#silence = setTimeout(() => this.#ping(), this.#heartbeat);
@@ -312,7 +313,7 @@ export class Connection {
     const head = { epoch, offset };
     if (!this.#position) this.#gap('first', head);
     else if (!recovered) this.#gap(reason ?? 'not_recovered', head);
-    else if (this.#holding) this.#gap('interrupted', head); // the last one was never closed
+    else if (this.#holding) this.#gap('interrupted', head); // the last gap was never closed
   }
 
   #gap(reason, head) {

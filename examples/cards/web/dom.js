@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// dom.js - elements without markup: text goes in as text, so no title and no message is ever HTML.
+// dom.js - makes elements without markup: text is inserted as text, so no title and no message is
+// ever read as HTML.
 
 const SVG = 'http://www.w3.org/2000/svg';
 
-// Drawn for a square of 16, with a line of 1.5.
+// Drawn in a square of 16, with a line width of 1.5.
 const ICONS = {
   run: 'M5 3.2v9.6L12.6 8z',
   more: 'M3.5 8h.01M8 8h.01M12.5 8h.01',
@@ -12,8 +13,8 @@ const ICONS = {
   close: 'M4 4l8 8M12 4l-8 8',
 };
 
-// element('button', { class: 'quiet', type: 'button', text: 'Run' }, child, ...). A property that
-// is null is left out; `on` holds listeners, `data` the data-* attributes.
+// element('button', { class: 'quiet', type: 'button', text: 'Run' }, child, ...). A null property
+// is left out; `on` has listeners, `data` has the data-* attributes.
 export function element(tag, properties = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
@@ -39,15 +40,15 @@ export function icon(name) {
   return svg;
 }
 
-// Writes only what differs, since a write to a text node makes screen readers speak again.
+// Writes only if the text differs: a write to a text node makes screen readers repeat it.
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
 export const calm = () => matchMedia('(prefers-reduced-motion: reduce)').matches;
 
-// A title is one line, however it was typed or pasted.
+// A title is one line, even if the pasted text has several.
 export const oneLine = (text) => text.replace(/\s+/g, ' ').trim();
 
-// "bad_title" is for machines; people read "bad title".
+// "bad_title" is for programs; users read "bad title".
 export const inWords = (reason) => String(reason).replaceAll('_', ' ');

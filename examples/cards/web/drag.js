@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: MIT
-// drag.js - carrying a card with a mouse, a pen or a finger.
+// drag.js - dragging a card with a mouse, a pen or a finger.
 //
-// Pointer events, since those of HTML's own drag and drop don't come from fingers. A mouse drags
-// once it has moved a little; a finger has to rest first, so that it can still scroll. What is
-// dragged is a copy; the card itself shows at once where it would land. Escape puts it back.
+// It uses pointer events, because touch does not cause the events of HTML drag and drop. A mouse
+// drags after a small movement. A finger must rest first, so that it can still scroll. A copy of
+// the card follows the pointer; the card itself shows at once where it would land. Escape puts it
+// back.
 //
-// The host is { card(node): id or null, lift(id), over(id, column), drop(id, column), cancel(id) };
-// columns, and whatever else takes a card, carry data-column.
+// The host is { card(node): id or null, lift(id), over(id, column), drop(id, column), cancel(id) }.
+// Columns, and all other drop targets, have data-column.
 
 const SLACK = 6; // pixels
 const REST = 260; // milliseconds
-const EDGE = 56; // pixels in which the board scrolls by itself
-const SPEED = 14; // pixels a frame, at the very edge
+const EDGE = 56; // pixels from the edge; the board scrolls by itself there
+const SPEED = 14; // pixels a frame, at the edge itself
 
 export class Drag {
   #scroller;
   #host;
-  #press = null; // { id, node, pointer, x, y, timer }: may become one
+  #press = null; // { id, node, pointer, x, y, timer }: may become a drag
   #ghost = null;
   #column = null;
   #at = { x: 0, y: 0 };
@@ -25,8 +26,8 @@ export class Drag {
     this.#scroller = scroller;
     this.#host = host;
     scroller.addEventListener('pointerdown', (event) => this.#down(event));
-    // These are here from the start, since a browser asks only at a finger's first touch whether
-    // anybody will want to keep it from scrolling.
+    // These listeners exist from the start: only at the first touch does a browser check whether
+    // any listener may prevent scrolling.
     scroller.addEventListener('touchmove', (event) => this.#ghost && event.preventDefault(), {
       passive: false,
     });
@@ -75,7 +76,7 @@ export class Drag {
     const lifted = this.active;
     this.#end();
     if (!lifted) return;
-    // The click that follows would open the card's title.
+    // Otherwise the click that follows would edit the card's title.
     addEventListener('click', stop, { capture: true, once: true });
     setTimeout(() => removeEventListener('click', stop, { capture: true }));
     if (column) this.#host.drop(id, column);

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 // main.js - puts the page together.
 //
-//   dom.js         elements without markup        toast.js    notes, and words for screen readers
+//   dom.js         elements without markup        toast.js    notes, and text for screen readers
 //   api.js         plain HTTP, the token          status.js   the state of the connection
-//   connection.js  a socket that comes back       runs.js     runs, on sockets of their own
+//   connection.js  a socket that reconnects       runs.js     runs, on sockets of their own
 //   model.js       the cards                      chat.js     the chat, on a session's socket
-//   board.js       columns, keyboard, focus       names.js    who we are
-//   card.js adder.js menu.js drag.js              what the board is made of
+//   board.js       columns, keyboard, focus       names.js    the name of the user
+//   card.js adder.js menu.js drag.js              the parts of the board
 //
-// The board is fetched first and the socket follows with the position that came with it, so the
-// page shows something soon and misses nothing. Whenever the server can't bridge a gap, the board
-// is fetched anew.
+// The board is fetched first. Then the socket connects with the position that came with the board,
+// so the page shows the board soon and misses nothing. When the server cannot bridge a gap, the
+// board is fetched again.
 import { Api } from './api.js';
 import { Board } from './board.js';
 import { Chat } from './chat.js';
@@ -22,8 +22,9 @@ import { Runs } from './runs.js';
 import { Status } from './status.js';
 import { Toasts } from './toast.js';
 
-const WIDE = '(min-width: 1360px)'; // there is room for the chat beside the board
-const AGAIN = [0, 500, 1000, 2000, 4000, 8000]; // milliseconds before the board is fetched again
+const WIDE = '(min-width: 1360px)'; // wide enough for the chat beside the board
+const AGAIN = [0, 500, 1000, 2000, 4000, 8000]; // milliseconds before each further attempt to fetch
+                                                // the board
 
 const find = (selector) => document.querySelector(selector);
 
@@ -73,8 +74,8 @@ function shorten(title) {
 let fetching = false;
 let again = false;
 
-// One at a time; a gap that is found meanwhile makes us fetch once more. While there is no
-// connection the next one will say whether there is a gap.
+// Only one fetch runs at a time; a gap that is found meanwhile causes another one. Without a
+// connection nothing is fetched: the next connection reports whether there is a gap.
 async function fetchBoard() {
   again = true;
   if (fetching) return;
@@ -115,7 +116,7 @@ function published(message) {
   toasts.say(inWordsOf(before, after));
 }
 
-// What somebody else has done, for those who can't see it.
+// Describes another user's change for screen readers.
 function inWordsOf(before, after) {
   if (!after) return `${before?.title ?? 'A card'} was deleted`;
   if (!before) return `${after.title} was added to ${columnName(after.column_id)}`;
@@ -130,7 +131,7 @@ function inWordsOf(before, after) {
 find('#me').textContent = me;
 chat.show(matchMedia(WIDE).matches, false);
 
-// A page that the browser has put aside is dead to its server until it is shown again.
+// A page in the browser's back/forward cache cannot use its sockets until it is shown again.
 addEventListener('pagehide', ({ persisted }) => {
   if (!persisted) return;
   connection.close();

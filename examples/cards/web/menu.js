@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// menu.js - the menu of a card: where to move it, and what else can be done with it.
+// menu.js - the menu of a card: where to move it, and the other actions.
 //
-// One at a time. Arrow keys, Home, End and first letters move in it; Escape, Tab, a press or a turn
-// of the wheel beside it closes it, and the focus goes back to where it was.
+// Only one menu is open at a time. Arrow keys, Home, End and first letters move in it. Escape, Tab,
+// and a click or the wheel outside close it; then the focus returns to where it was.
 import { element, icon } from './dom.js';
 
 const EDGE = 8;
@@ -108,7 +108,7 @@ export class Menu {
     event.preventDefault();
   }
 
-  // Below the button and flush with its right edge, or wherever there is room.
+  // Puts the menu below the button with the same right edge, or wherever there is room.
   #place(anchor) {
     const { width, height } = this.#root.getBoundingClientRect();
     const left = Math.min(Math.max(EDGE, anchor.right - width), innerWidth - width - EDGE);

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
-// model.js - the cards: what the server has said, and over it what this page has asked for.
+// model.js - the cards: the state from the server, with this page's own changes on top.
 //
-// A change shows at once. It stays as an overlay, field by field, until the server's own message
-// about it has come, so that neither an answer that overtakes messages nor somebody else's older
-// change can make a card jump back and forth. A refusal takes the overlay off again.
+// A change shows at once. It stays as an overlay, field by field, until the server's message about
+// it has come. So neither an answer that arrives before earlier messages nor another user's older
+// change can make a card jump back and forth. A refusal removes the overlay.
 //
-// Requests for one card go out one after the other: two in flight at the same time might arrive
-// in either order. What is asked for in the meantime is sent together.
+// Requests for one card are sent one after the other: two requests at the same time might arrive in
+// either order. Changes that are made meanwhile are sent together.
 //
 // Handlers: changed(), refused(what, card, error).
 
-const ECHO_TIME = 2000; // then we go by the answer
+const ECHO_TIME = 2000; // milliseconds; after that the answer counts
 
 export const COLUMNS = [
   { id: 'backlog', name: 'Backlog' },
@@ -26,18 +26,18 @@ export const columnName = (id) => COLUMNS.find((column) => column.id === id)?.na
 export class Model {
   #api;
   #on;
-  #cards = new Map(); // as the server has them, in its order
+  #cards = new Map(); // the cards of the server, in its order
   #asked = new Map(); // id -> { overlay, unsent, busy, timer }
   #removing = new Set();
-  #creating = []; // [{ title, column_id }] that we wait for
-  live = false; // messages come
+  #creating = []; // [{ title, column_id }]: requests that wait for an answer
+  live = false; // messages arrive
 
   constructor(api, on) {
     this.#api = api;
     this.#on = on;
   }
 
-  // As they are to be shown.
+  // The cards to show.
   cards() {
     const shown = [];
     for (const card of this.#cards.values()) {
@@ -66,8 +66,8 @@ export class Model {
     this.#on.changed();
   }
 
-  // A publication. Answers the card before and after (null: it isn't there), and whether the
-  // change is one of ours; null for what is none of the model's business.
+  // Applies a publication. Returns the card before and after (null: it does not exist), and whether
+  // the change is our own. Returns null for a message that is not about a card.
   apply({ type, data: card }) {
     const before = this.#cards.get(card?.id) ?? null;
     let after = card;
@@ -85,7 +85,7 @@ export class Model {
     return { before, after, ours };
   }
 
-  // Takes off of the overlay what the server now says too.
+  // Removes from the overlay what the server now says too.
   #confirmed(card) {
     const asked = this.#asked.get(card.id);
     let ours = false;
@@ -114,7 +114,7 @@ export class Model {
 
   // ---------------------------------------------------------------- what we ask for
 
-  // How long the server's message about a change may take, once the answer is there.
+  // How long the server's message about a change may take after the answer.
   #echoTime() {
     return this.live ? ECHO_TIME : 0;
   }
@@ -158,7 +158,7 @@ export class Model {
     asked.timer = setTimeout(() => this.#settle(id, asked), this.#echoTime());
   }
 
-  // What is still in the overlay the server has agreed to.
+  // The server has agreed to everything that is still in the overlay.
   #settle(id, asked) {
     const card = this.#cards.get(id);
     if (this.#asked.get(id) !== asked) return;
@@ -188,7 +188,7 @@ export class Model {
     }, this.#echoTime());
   }
 
-  // Not shown before the server has given it an id. Answers the card, or null.
+  // The card is shown once the server has given it an id. Returns the card, or null.
   async create(title, column) {
     const wish = { title, column_id: column };
     this.#creating.push(wish);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// names.js - a name for whoever opens the board; each tab is somebody of its own.
+// names.js - a name for each user; each tab is another user.
 
 const COLOURS = (
   'Amber Azure Copper Coral Cobalt Crimson Golden Hazel Indigo Ivory Jade Lilac Lime Maroon ' +
@@ -20,7 +20,7 @@ export function myName() {
     name = sessionStorage.getItem(KEY);
     if (!name) sessionStorage.setItem(KEY, (name = `${oneOf(COLOURS)} ${oneOf(BIRDS)}`));
   } catch {
-    // A browser that keeps nothing gives a new name each time.
+    // If the browser stores nothing, each load gets a new name.
   }
   return name ?? `${oneOf(COLOURS)} ${oneOf(BIRDS)}`;
 }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 // runs.js - runs of cards: each is watched on the card's own socket while it lasts.
 //
-// The socket comes first and the request second, so that not even the first step is missed. When
-// the server has begun a run already, somebody else's, we watch that one.
+// The socket connects first and the request follows, so that the page does not miss the first step.
+// If another user has started the run already, the page watches that run.
 //
 // Handlers: changed(id), ended(id), refused(id, reason).
 import { Connection } from './connection.js';
 
-const SHOWN = 2500; // milliseconds for which a finished run stays on its card
-const DOUBT = 5000; // milliseconds without a sign, after something was missed
+const SHOWN = 2500; // milliseconds for which a finished run stays visible on its card
+const DOUBT = 5000; // milliseconds without a message, after messages were missed
 const ALREADY = 409;
 
 export class Runs {
@@ -46,7 +46,7 @@ export class Runs {
     run.connection.open();
   }
 
-  // Forgets those of cards that are not there any more.
+  // Forgets the runs of cards that no longer exist.
   prune(exists) {
     for (const id of this.#runs.keys()) if (!exists(id)) this.stop(id);
   }
@@ -89,7 +89,7 @@ export class Runs {
     this.#on.changed(id);
   }
 
-  // The end may have been among what we have missed, or the server may know of no run any more.
+  // The end may be among the missed messages, or the server may have lost the run.
   #doubt(id, run) {
     clearTimeout(run.doubt);
     run.doubt = setTimeout(() => this.#fail(id, run, 'nothing more is heard of it'), DOUBT);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// status.js - how the connection is, in the corner of the page.
+// status.js - the state of the connection, in the corner of the page.
 //
-// The countdown is for the eye; what is spoken is each new state, once.
+// The countdown is visible only; a screen reader reads each new state once.
 import { inWords, setText } from './dom.js';
 
 const TICK = 200;
@@ -24,7 +24,7 @@ export class Status {
     this.#button.addEventListener('click', retry);
   }
 
-  // A state of connection.js; 'catching-up' while the board is being fetched.
+  // A state of connection.js, or 'catching-up' while the board is fetched.
   show(state) {
     clearInterval(this.#timer);
     this.#root.dataset.state = state.name;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// toast.js - short notes at the edge of the page, and words for screen readers alone.
+// toast.js - short notes at the edge of the page, and text for screen readers only.
 import { element, icon } from './dom.js';
 
 const TIME = 7000;
@@ -9,13 +9,13 @@ export class Toasts {
   #list;
   #spoken;
 
-  // `list` is a live region that everybody sees, `spoken` one that is only heard.
+  // `list` is a visible live region; `spoken` is one for screen readers only.
   constructor(list, spoken) {
     this.#list = list;
     this.#spoken = spoken;
   }
 
-  // A note that goes by itself, unless somebody is reading it. `action`: { label, run }.
+  // A note that disappears by itself, unless the user points at it or focuses it. `action`: { label, run }.
   show(text, { kind = 'note', action = null } = {}) {
     let timer = null;
     const remove = () => {
@@ -61,7 +61,7 @@ export class Toasts {
     this.show(text, { kind: 'refusal' });
   }
 
-  // Each one is a node of its own, so that two in a row are both heard.
+  // Each text gets a node of its own, so that a screen reader reads two equal texts.
   say(text) {
     this.#spoken.append(element('p', { text }));
     while (this.#spoken.children.length > MOST) this.#spoken.firstElementChild.remove();
