@@ -15,7 +15,8 @@ export class Toasts {
     this.#spoken = spoken;
   }
 
-  // A note that disappears by itself, unless the user points at it or focuses it. `action`: { label, run }.
+  // A note that disappears by itself, unless the user points at it or focuses it.
+  // `action` is { label, run }.
   show(text, { kind = 'note', action = null } = {}) {
     let timer = null;
     const remove = () => {
