@@ -38,9 +38,9 @@ LAYERS   := base wire link channel policy pool os
 HEADERS  := $(sort $(wildcard include/wspool/*.h))
 ADAPTERS := $(sort $(wildcard include/wspool/adapters/*.h))
 
-# Companions. Each is a library on top of this one, made of lib/NAME/*.c, with the libraries that it
-# needs.
-COMPANIONS   := json deflate
+# Companions: a library each, on top of this one, made of lib/NAME/*.c and NAME.sources, and what it
+# needs besides.
+COMPANIONS   := json deflate sockets
 json.libs    := -ljansson
 deflate.libs := -lz
 
@@ -48,9 +48,9 @@ deflate.libs := -lz
 # a program of its own). Then come the companions and libraries that it needs.
 EXAMPLES := $(sort $(patsubst examples/%.c,%,$(wildcard examples/*.c examples/loops/*.c)) \
                    $(filter-out loops,$(patsubst examples/%/,%,$(dir $(wildcard examples/*/*.c)))))
-echo.companions  := deflate
+echo.companions  := deflate sockets
 echo.libs        := -luring
-cards.companions := json
+cards.companions := json sockets
 cards.libs       := -lmicrohttpd
 
 LIBS  := -lwslay $(shell pkg-config --libs nettle 2>/dev/null || echo -lnettle)
@@ -59,7 +59,8 @@ yes    = $(filter-out 0 no false,$(1))
 # For each library: its sources, what it is linked with, and its version map.
 LIBRARIES  := wspool $(COMPANIONS:%=wspool_%)
 folders     = $(if $(filter wspool,$(1)),$(LAYERS),$(1:wspool_%=%))
-sources     = $(sort $(foreach folder,$(call folders,$(1)),$(wildcard lib/$(folder)/*.c)))
+sources     = $(sort $(foreach folder,$(call folders,$(1)),$(wildcard lib/$(folder)/*.c) \
+                                                            $($(folder).sources)))
 objects     = $(patsubst %.c,build/$(1)/%.o,$(2))
 links_with  = $(if $(filter wspool,$(1)),$(LIBS),-Lbuild -lwspool $($(1:wspool_%=%).libs))
 version_map = $(firstword $(wildcard lib/$(1).map lib/$(1:wspool_%=%)/$(1).map))

@@ -23,8 +23,8 @@
  *   Results  0 or a count, or -1 with errno set, as the system's calls do. An error of the pool
  *            comes as an errno too: INVAL and STATE as EINVAL, NOMEM as ENOMEM, REENTRANT as EBUSY,
  *            a stale id as ENOENT, FULL as ENOSPC, anything else as EIO.
- *   Threads  the pool's; only wspool_sockets_wake may be called from any thread and from a signal
- *            handler.
+ *   Threads  the pool's; only wspool_sockets_wake and wspool_sockets_quit may be called from any
+ *            thread, and from a signal handler.
  *   Hooks    of the pool may call everything here but ready and turn (ignored), and adopt and free
  *            (EBUSY).
  *
@@ -115,6 +115,10 @@ int wspool_sockets_drain(wspool_sockets *sockets, uint64_t window, int code,
 /* 1: it was drained, and no transport is left. */
 int wspool_sockets_drained(const wspool_sockets *sockets);
 
+/* ANY THREAD, and signal handlers. Makes the run of epoll.h or poll.h return: the one under way, or
+ * the next one. (A loop of the host's own has a call of its own for that.) */
+void wspool_sockets_quit(wspool_sockets *sockets);
+
 /* Frees the pool (close hooks run), closes every descriptor and leaves the loop. NULL is fine.
  * EBUSY: called from a hook; nothing was done. */
 int wspool_sockets_free(wspool_sockets *sockets);
@@ -146,13 +150,14 @@ typedef struct wspool_watcher {
      * UINT64_MAX: not at all. Replaces the time that was set before. */
     void (*timer)(void *loop, uint64_t when);
 
-    /* The engine is being freed: nothing is watched any more. May be NULL. */
+    /* The engine is being freed, or could not be made: nothing is watched any more. It does not
+     * touch `loop` again, so the adapter may free it here. May be NULL. */
     void (*stop)(void *loop);
 } wspool_watcher;
 
 /* Makes the engine, and its pool with this configuration (NULL: the defaults), whose wake and
  * deadline hooks must be empty: the engine fills them. The watcher is copied. `watch` and `timer`
- * are called already. On failure `stop` is not called, and *sockets is NULL.
+ * are called already. On failure `stop` was called, and *sockets is NULL.
  * EINVAL: as for wspool_new, or half a watcher. ENOMEM, EMFILE, EIO (no entropy). */
 int wspool_sockets_new(wspool_sockets **sockets, const wspool_config *config,
                        const wspool_watcher *watcher);
@@ -165,8 +170,16 @@ void wspool_sockets_ready(wspool_sockets *sockets, uint64_t tag, unsigned events
  * fires. A loop that knows where a batch of events ends calls it there, and saves a wake-up. */
 void wspool_sockets_turn(wspool_sockets *sockets);
 
+/* For an adapter's run: 0 when wspool_sockets_quit was called (that is forgotten by this), when
+ * wspool_clock has reached `until`, or when the engine is drained. Otherwise 1. */
+int wspool_sockets_goes_on(wspool_sockets *sockets, uint64_t until);
+
 /* watcher.loop. */
 void *wspool_sockets_loop(const wspool_sockets *sockets);
+
+/* From `now` to `when` in milliseconds, as poll and epoll_wait want it: rounded up, so that a sleep
+ * is never too short, INT_MAX at most, and -1 when `when` is UINT64_MAX. */
+int wspool_sockets_ms(uint64_t now, uint64_t when);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

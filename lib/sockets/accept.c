@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sockets/accept.c - see sockets/accept.h.
+ *
+ * Without descriptors or memory, accept fails at once, and the listener stays readable: the loop
+ * would spin. So accepting rests, until a transport has closed or for 100 ms; the connections wait
+ * in the backlog meanwhile. Those that linger are closed then, for newcomers come first.
+ */
+#include "sockets/accept.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "sockets/transport.h"
+
+/* Watches all listeners, or none of them. -1: the loop has no memory for some. */
+static int watch_all(wspool_sockets *s, unsigned events)
+{
+    int result = 0;
+    for (int i = 0; i < WSP_LISTENERS; i++) {
+        wsp_listener *listener = &s->listeners[i];
+        if (listener->fd >= 0 && listener->watched != events) {
+            if (wsp_engine_watch(s, listener->fd, events, listener->tag, &listener->handle) < 0) {
+                events ? result = -1 : 0;
+            } else {
+                listener->watched = (uint8_t)events;
+            }
+        }
+    }
+    return result;
+}
+
+int wsp_accept_add(wspool_sockets *s, int fd)
+{
+    wsp_listener *listener = s->listeners;
+    while (listener < s->listeners + WSP_LISTENERS && listener->fd >= 0) {
+        listener++;
+    }
+    if (listener == s->listeners + WSP_LISTENERS) {
+        errno = ENOSPC;
+        return -1;
+    }
+    if (wsp_listen_prepare(fd) < 0) {
+        return -1;
+    }
+    uint64_t place = WSP_TAG_LISTENERS + (uint64_t)(listener - s->listeners);
+    *listener = (wsp_listener){(uint64_t)++s->generation << 32 | place, NULL, -1, 0};
+    if (!s->rest_until) {
+        if (wsp_engine_watch(s, fd, WSPOOL_WATCH_READ, listener->tag, &listener->handle) < 0) {
+            return -1;
+        }
+        listener->watched = WSPOOL_WATCH_READ;
+    }
+    listener->fd = fd;
+    return 0;
+}
+
+void wsp_accept_stop(wspool_sockets *s)
+{
+    watch_all(s, 0);
+    for (int i = 0; i < WSP_LISTENERS; i++) {
+        if (s->listeners[i].fd >= 0) {
+            close(s->listeners[i].fd);
+            s->listeners[i].fd = -1;
+        }
+    }
+    s->rest_until = 0;
+}
+
+void wsp_accept_resume(wspool_sockets *s)
+{
+    if (s->rest_until && s->rest_until <= s->now) {
+        s->rest_until = watch_all(s, WSPOOL_WATCH_READ) < 0 ? s->now + WSP_SOCKETS_REST : 0;
+    }
+}
+
+static void rest(wspool_sockets *s)
+{
+    s->rest_until = s->now + WSP_SOCKETS_REST;
+    watch_all(s, 0);
+    wsp_transport_expire(s, WSP_LINGER_ALL_DUE); /* newcomers come first */
+}
+
+int wsp_accept_open(wspool_sockets *s, int fd, void *user, wspool_id *out)
+{
+    uint64_t now = s->now ? s->now : wspool_clock();
+    wspool_open_options options = {.size = sizeof options, .user = user};
+    wspool_id id = 0;
+    int error = wspool_open(s->pool, &options, now, &id);
+    if (error == 0) {
+        if (wsp_transport_add(s, id, fd) == 0) {
+            *out = id;
+            return 0;
+        }
+        int saved = errno;
+        wspool_gone(s->pool, id, WSPOOL_GONE_FAILED, now);
+        wspool_release(s->pool, id);
+        errno = saved;
+    } else {
+        errno = wsp_engine_errno(error);
+    }
+    wsp_system_close(fd);
+    s->turned_away++;
+    return -1;
+}
+
+/* As many connections as came the last time, and twice as many when that was not all: so that the
+ * call which finds none, and costs as much as the others, is seldom made. What is left comes next
+ * turn. A hook may stop listening meanwhile. */
+void wsp_accept_event(wspool_sockets *s, uint64_t tag)
+{
+    wsp_listener *listener = &s->listeners[(uint32_t)tag - WSP_TAG_LISTENERS];
+    int came = 0, batch = s->batch > 0 ? s->batch : 1;
+    wspool_id id;
+
+    s->batch = 2 * batch < WSP_SOCKETS_BATCH ? 2 * batch : WSP_SOCKETS_BATCH;
+    while (batch-- > 0 && listener->fd >= 0 && listener->tag == tag && listener->watched) {
+        int fd = wsp_system_accept(listener->fd, NULL, NULL);
+        if (fd >= 0) {
+            came++;
+            s->accepted++;
+            (void)wsp_accept_open(s, fd, NULL, &id); /* on failure it is turned away */
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            s->batch = came;
+            return;
+        } else if (!wsp_system_next_may_come(errno)) {
+            rest(s);
+            return;
+        }
+    }
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* sockets/accept.h - listeners, and the connections that come in on them. */
+#ifndef WSP_SOCKETS_ACCEPT_H
+#define WSP_SOCKETS_ACCEPT_H
+
+#include "sockets/engine.h"
+
+/* Accepts on this socket from now on. 0, or -1 with errno: the descriptor is the caller's still. */
+int wsp_accept_add(wspool_sockets *s, int fd);
+
+/* Hands a connection to the pool. -1 with errno: the descriptor was closed. */
+int wsp_accept_open(wspool_sockets *s, int fd, void *user, wspool_id *id);
+
+/* A listener is readable. A stale tag is ignored. */
+void wsp_accept_event(wspool_sockets *s, uint64_t tag);
+
+/* Accepting goes on if it rests no longer. */
+void wsp_accept_resume(wspool_sockets *s);
+
+/* Closes every listener. */
+void wsp_accept_stop(wspool_sockets *s);
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sockets/engine.h - what the files of the engine share: its state, and who changes what.
+ *
+ *   sockets.c    life, turns, and the entry points that the loop calls
+ *   accept.c     listeners: `listeners`, `batch`, `rest_until`
+ *   transport.c  peers and those that linger: `peers`, `lingering`, `count`, `fed`
+ *   listen.c, linger.c, system.c  know no engine; libwspool_uring uses them too
+ *
+ * Invariants
+ *   - The loop watches a descriptor under a tag. The tag of a peer is its id, and stays the tag
+ *     while its transport lingers. The other tags end in 0xffffffNN, which is no slot of a peer:
+ *     NN 0xff is the waker, any other a listener, with a generation in the upper half. So an event
+ *     of something that was closed earlier in the same batch is known to be stale.
+ *   - The loop stops watching a descriptor before it is closed: a forked child may keep the socket
+ *     open, and epoll would report it for ever.
+ *   - `peers` may move whenever a hook of the pool runs: no pointer into it is used after a call
+ *     of the pool that can run one.
+ *   - `count` counts transports with a peer and those that linger.
+ */
+#ifndef WSP_SOCKETS_ENGINE_H
+#define WSP_SOCKETS_ENGINE_H
+
+#include <errno.h>
+
+#include <wspool/sockets.h>
+
+#include "sockets/linger.h"
+#include "sockets/listen.h"
+#include "sockets/system.h"
+
+#define WSP_SOCKETS_READ 65536 /* bytes: read from one peer in one turn, at most */
+#define WSP_SOCKETS_BATCH 256  /* connections accepted in one turn */
+#define WSP_SOCKETS_VECTORS 16 /* in one write */
+#define WSP_SOCKETS_REST (100 * WSPOOL_MILLISECOND) /* without descriptors or memory */
+
+#define WSP_TAG_LISTENERS UINT32_C(0xffffff00) /* lower half of the first listener's tag */
+#define WSP_TAG_WAKER (UINT64_MAX)
+
+typedef struct wsp_transport {
+    wspool_id id; /* 0: no peer has this slot */
+    void *handle; /* the adapter's */
+    int fd;
+    uint8_t watched; /* events the loop was asked for */
+    uint8_t blocked; /* the last write was short */
+    uint8_t ended;   /* the client closed it, or it failed: nothing more comes or goes */
+} wsp_transport;
+
+typedef struct wsp_listener {
+    uint64_t tag;
+    void *handle;
+    int fd; /* -1: the place is free */
+    uint8_t watched;
+} wsp_listener;
+
+struct wspool_sockets {
+    wspool *pool;
+    wspool_watcher watcher;
+    uint64_t timer;  /* what the loop's timer was set to */
+    uint64_t now;    /* of the turn under way, which its first event begins; 0: none */
+    unsigned inside; /* entry points of the loop that are on the stack */
+
+    wsp_transport *peers; /* by slot */
+    uint32_t room;        /* slots in `peers` */
+    uint32_t count;
+    wsp_linger lingering;
+    uint64_t linger;       /* nanoseconds, at most */
+    size_t burst;          /* bytes fed between two flushes */
+    size_t fed;            /* bytes fed since the last one */
+    unsigned char *buffer; /* WSP_SOCKETS_READ bytes */
+
+    wsp_listener listeners[WSP_LISTENERS];
+    uint32_t generation; /* of the newest listener */
+    int batch;           /* connections to be accepted in the next turn that has some */
+    uint64_t rest_until; /* accepting rests until then; 0: it does not */
+    uint64_t accepted;
+    uint64_t turned_away;
+
+    wsp_waker waker;
+    void *waker_handle;
+    _Atomic int quit;
+    int draining;
+    void (*done)(wspool_sockets *sockets, void *user);
+    void *done_user;
+};
+
+/* An error of the pool as an errno. */
+static inline int wsp_engine_errno(int error)
+{
+    switch (error) {
+    case WSPOOL_ERR_INVAL:
+    case WSPOOL_ERR_STATE:
+        return EINVAL;
+    case WSPOOL_ERR_NOMEM:
+        return ENOMEM;
+    case WSPOOL_ERR_REENTRANT:
+        return EBUSY;
+    case WSPOOL_ERR_GONE:
+        return ENOENT;
+    case WSPOOL_ERR_FULL:
+        return ENOSPC;
+    default:
+        return EIO;
+    }
+}
+
+/* Asks the loop for `events` of a descriptor; 0: it is to forget it. 0 or -1. */
+static inline int wsp_engine_watch(wspool_sockets *s, int fd, unsigned events, uint64_t tag,
+                                   void **handle)
+{
+    return s->watcher.watch(s->watcher.loop, fd, events, tag, handle);
+}
+
+#endif
