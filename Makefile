@@ -40,16 +40,16 @@ ADAPTERS := $(sort $(wildcard include/wspool/adapters/*.h))
 
 # Companions: a library each, on top of this one, made of lib/NAME/*.c and NAME.sources, and what it
 # needs besides.
-COMPANIONS   := json deflate sockets
+COMPANIONS   := json deflate sockets uring
 json.libs    := -ljansson
 deflate.libs := -lz
+uring.libs   := -luring
 
 # An example is a file, or a folder whose .c files form one program (each file of examples/loops is
 # a program of its own). Then come the companions and libraries that it needs.
 EXAMPLES := $(sort $(patsubst examples/%.c,%,$(wildcard examples/*.c examples/loops/*.c)) \
                    $(filter-out loops,$(patsubst examples/%/,%,$(dir $(wildcard examples/*/*.c)))))
-echo.companions  := deflate sockets
-echo.libs        := -luring
+echo.companions  := deflate sockets uring
 cards.companions := json sockets
 cards.libs       := -lmicrohttpd
 

@@ -10,6 +10,7 @@
  */
 #define _GNU_SOURCE
 
+#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,8 +19,8 @@
 #include <sys/resource.h>
 
 #include <wspool/adapters/epoll.h>
-#include <wspool/adapters/uring.h>
 #include <wspool/deflate.h>
+#include <wspool/uring.h>
 
 #define DRAIN_WINDOW (2 * WSPOOL_SECOND)   /* within it everybody is told to go */
 #define DRAIN_DEADLINE (4 * WSPOOL_SECOND) /* who is still there then is cut off */
@@ -29,12 +30,12 @@
 /* What a route is for: given as route_user, and so known for each message. */
 static char echo_route, room_route, publish_route;
 
-/* Either adapter moves the bytes: the same calls, by another name. */
+/* One of these moves the bytes. */
 static int with_uring;
 static wspool_epoll epoll;
-static wspool_uring uring;
+static wspool_uring *uring;
 #define LOOP(call, ...)                                                                            \
-    (with_uring ? wspool_uring_##call(&uring, __VA_ARGS__)                                         \
+    (with_uring ? wspool_uring_##call(uring, __VA_ARGS__)                                          \
                 : wspool_epoll_##call(&epoll, __VA_ARGS__))
 
 /* ------------------------------------------------------------------- hooks */
@@ -74,7 +75,7 @@ static void on_message(wspool *pool, wspool_id id, const wspool_message *message
 static void on_signal(int number)
 {
     (void)number;
-    with_uring ? wspool_uring_quit(&uring) : wspool_epoll_quit(&epoll);
+    with_uring ? wspool_uring_quit(uring) : wspool_epoll_quit(&epoll);
 }
 
 /* ----------------------------------------------------------------- options */
@@ -239,14 +240,21 @@ int main(int argc, char **argv)
         }
         config.codec = wspool_deflate_codec(deflate);
     }
-    if (LOOP(init, &config) < 0) {
-        fail(1, with_uring ? "--io uring (try --io epoll)" : "epoll", wspool_uring_why(errno));
+    if (with_uring) {
+        if (wspool_uring_new(&uring, &config) < 0) {
+            fail(1, "--io uring (try --io epoll)", wspool_uring_why(errno));
+        }
+        pool = wspool_uring_pool(uring);
+    } else {
+        if (wspool_epoll_init(&epoll, &config) < 0) {
+            fail(1, "epoll", strerror(errno));
+        }
+        error = wspool_new(&pool, &config, wspool_clock());
+        if (error < 0) {
+            fail(1, "pool", wspool_strerror(error));
+        }
+        epoll.pool = pool;
     }
-    error = wspool_new(&pool, &config, wspool_clock());
-    if (error < 0) {
-        fail(1, "pool", wspool_strerror(error));
-    }
-    epoll.pool = uring.pool = pool;
     /* Who talks much is worth the memory of a context. */
     add_route(pool, &config, "/echo", WSPOOL_NONE, &echo_route, WSPOOL_DEFLATE_TAKEOVER);
     add_route(pool, &config, "/room/{name}", WSPOOL_ITEM, &room_route, 0);
@@ -268,11 +276,16 @@ int main(int argc, char **argv)
     if (LOOP(run, UINT64_MAX) < 0) { /* until a signal comes */
         fail(1, "loop", strerror(errno));
     }
-    LOOP(drain, DRAIN_WINDOW, WSPOOL_CLOSE_DRAIN);
+    with_uring ? wspool_uring_drain(uring, DRAIN_WINDOW, WSPOOL_CLOSE_DRAIN, NULL, NULL)
+               : wspool_epoll_drain(&epoll, DRAIN_WINDOW, WSPOOL_CLOSE_DRAIN);
     LOOP(run, wspool_clock() + DRAIN_DEADLINE); /* or until a second one does */
 
-    wspool_free(pool);
+    if (with_uring) {
+        wspool_uring_free(uring);
+    } else {
+        wspool_free(pool);
+        wspool_epoll_fini(&epoll);
+    }
     wspool_deflate_free(deflate);
-    with_uring ? wspool_uring_fini(&uring) : wspool_epoll_fini(&epoll);
     return 0;
 }

@@ -56,8 +56,7 @@ support   = $(filter-out test_% bench_%,$(notdir $(wildcard test/$(1)/*.c)))
 # companion.
 $(foreach c,$(COMPANIONS),$(eval $(c).companions += $(c)))
 bench.companions := deflate
-loop.companions  := sockets
-loop.libs        := -luring
+loop.companions  := sockets uring
 load.libs        := -lz
 
 define world

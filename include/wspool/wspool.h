@@ -20,8 +20,7 @@
  *         WSPOOL_READ not in it:   do not read from it until it is
  *     sleep until a socket is ready or wspool_deadline(pool) is reached;
  *
- * wspool/sockets.h has all of this ready made for any event loop; wspool/adapters/ has one small
- * header for each of six loops.
+ * wspool/adapters/epoll.h is that loop, ready made; wspool/uring.h is one on io_uring.
  *
  * Conventions
  *   Results     0 or a count, or a negative wspool_error. Each comment lists the errors of its call

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * loop/test_uring.c - wspool/adapters/uring.h, with server and clients in one thread: the scenes
- * of every adapter, and its own. Skipped where the kernel refuses io_uring.
+ * loop/test_uring.c - libwspool_uring, with server and clients in one thread: the scenes of every
+ * loop, and its own. Skipped where the kernel refuses io_uring.
  *
- * The adapter is compiled into this program, so its system calls can be counted by standing in
+ * Its sources are compiled into this program, so its system calls can be counted by standing in
  * for them. What is to fail is handed to the kernel as a NOP, and its completion made to say so.
  */
 #define _GNU_SOURCE
@@ -144,7 +144,14 @@ static int told_peek(struct io_uring *ring, struct io_uring_cqe **cqe)
 #define io_uring_peek_cqe told_peek
 #define shutdown counted_shutdown
 #define recv(fd, bytes, len, flags) counted_recv(fd, bytes, len, flags)
-#include <wspool/adapters/uring.h>
+#include "../../lib/uring/accept.c"
+#include "../../lib/uring/linger.c"
+#include "../../lib/uring/peers.c"
+#include "../../lib/uring/read.c"
+#include "../../lib/uring/ring.c"
+#include "../../lib/uring/turn.c"
+#include "../../lib/uring/uring.c"
+#include "../../lib/uring/write.c"
 #undef io_uring_submit_and_wait_timeout
 #undef io_uring_submit_and_wait
 #undef io_uring_submit
@@ -156,15 +163,38 @@ static int told_peek(struct io_uring *ring, struct io_uring_cqe **cqe)
 #undef shutdown
 #undef recv
 
-#define LOOP(name) wspool_uring_##name
+/* The scenes make the loop in place, apart from its pool. */
+static int loop_init(wspool_uring *loop, wspool_config *config)
+{
+    wspool_wake_hook hosts = config->wake;
+    int result = wsp_uring_init(loop, config);
+    if (hosts.call)
+        config->wake = hosts;
+    return result;
+}
+#define loop_fini wsp_uring_fini
+#define loop_flush_ wsp_uring_flush
+#define loop_listen wspool_uring_listen
+#define loop_adopt_listener wspool_uring_adopt_listener
+#define loop_deafen wspool_uring_stop_listening
+#define loop_adopt wspool_uring_adopt
+#define loop_open(loop, fd, user) wspool_uring_add((loop), (fd), (user), NULL)
+#define loop_drain(loop, window, code) wspool_uring_drain((loop), (window), (code), NULL, NULL)
+#define loop_turn wspool_uring_turn
+#define loop_run wspool_uring_run
+#define loop_wait_ms wspool_uring_wait_ms
+#define loop_wake wspool_uring_wake
+#define loop_quit wspool_uring_quit
+
+#define LOOP(name) loop_##name
 #define LOOP_TYPE wspool_uring
-#define LOOP_LISTENERS WSPOOL_URING_LISTENERS
+#define LOOP_LISTENERS WSPOOL_SOCKETS_LISTENERS
 #include "scenes.h"
 
 static int is_awaited(const wspool_uring *loop, wspool_id id, enum awaited what)
 {
-    static const unsigned bits[] = {0, 1u << WSPOOL_URING_READ, 1u << WSPOOL_URING_ROOM};
-    return (loop->peers[wspool_slot(id)].armed & ~(1u << WSPOOL_URING_ERROR)) == bits[what];
+    static const unsigned bits[] = {0, 1u << WSP_URING_READ, 1u << WSP_URING_WRITE};
+    return (loop->peers[wspool_slot(id)].armed & ~(1u << WSP_URING_ERROR)) == bits[what];
 }
 
 static int listener_fd(const wspool_uring *loop, int number)
@@ -280,7 +310,7 @@ TEST(a_word_is_answered_at_once_when_others_send_at_full_speed)
     for (unsigned turn = 1; turn <= (is_deferred(&host.loop) ? 2 : 20); turn++) {
         assert_int_equal(wspool_uring_turn(&host.loop, 0), 0);
         assert_true(net_stats(host.loop.pool).received_bytes - before <=
-                    turn * (uint64_t)(WSPOOL_URING_BUFFERS * WSPOOL_URING_BUFFER));
+                    turn * (uint64_t)(WSP_URING_BUFFERS * WSP_URING_BUFFER));
     }
     net_client_turn(&host.clients[3]);
     assert_int_equal(host.clients[3].in.messages, 1);
@@ -303,7 +333,7 @@ static void flood(size_t room)
     host_start(&host);
     client = host_client(&host, "/echo");
     client->deaf = 1;
-    host.loop.kept = WSPOOL_URING_KEPT - room;
+    host.loop.kept = WSP_URING_KEPT - room;
     for (unsigned i = 0; i < COUNT; i++) {
         net_fill(bytes, LEN, i);
         net_client_frame(client, FIN | OP_BINARY, bytes, LEN);
@@ -311,8 +341,8 @@ static void flood(size_t room)
     for (int i = 0; i < 200; i++) {
         net_client_turn(client);
         assert_int_equal(wspool_uring_turn(&host.loop, 0), 0);
-        if (host.loop.kept - (WSPOOL_URING_KEPT - room) > most)
-            most = host.loop.kept - (WSPOOL_URING_KEPT - room);
+        if (host.loop.kept - (WSP_URING_KEPT - room) > most)
+            most = host.loop.kept - (WSP_URING_KEPT - room);
     }
     assert_true(net_stats(host.loop.pool).blocked > 0);
     assert_true(most <= room);
@@ -323,14 +353,14 @@ static void flood(size_t room)
         net_fill(bytes, LEN, i);
         assert_true(got_is(reader_message(&client->in, i), bytes, LEN));
     }
-    assert_int_equal(host.loop.kept, WSPOOL_URING_KEPT - room);
+    assert_int_equal(host.loop.kept, WSP_URING_KEPT - room);
     assert_null(host.loop.peers[wspool_slot(host.ids[0])].kept);
     host_end(&host);
 }
 
 TEST(what_was_read_is_kept_in_order_when_reading_is_paused_too_late)
 {
-    flood(WSPOOL_URING_KEPT);
+    flood(WSP_URING_KEPT);
 }
 
 TEST(what_was_read_is_fed_in_order_when_too_much_is_kept_already)
@@ -346,7 +376,7 @@ TEST(end_is_told_after_the_bytes_when_both_were_kept)
     enum { LEN = 16384 };
     struct host host;
     net_client *client;
-    wspool_uring_peer *peer;
+    struct wsp_uring_peer *peer;
     uint8_t bytes[LEN] = {0};
     host_init(&host);
     host.react = no_reaction;
@@ -364,7 +394,7 @@ TEST(end_is_told_after_the_bytes_when_both_were_kept)
     assert_int_equal(host.closed, 0);
     assert_true(host.loop.kept >= 4 * LEN);
     peer->reading = 1;
-    wspool_uring_ask_(&host.loop, peer);
+    wsp_uring_ask(&host.loop, peer);
     UNTIL(&host, host.closed == 1);
     assert_int_equal(host.messages, 4);
     assert_int_equal(host.last.why, WSPOOL_END_EOF);
@@ -377,7 +407,7 @@ TEST(kept_bytes_are_fed_in_order_when_a_hook_adds_transports_meanwhile)
     enum { LEN = 16384, COUNT = 4 };
     struct host host;
     net_client *client;
-    wspool_uring_peer *peer;
+    struct wsp_uring_peer *peer;
     uint8_t bytes[LEN] = {0};
     uint32_t room;
     host_init(&host);
@@ -387,7 +417,7 @@ TEST(kept_bytes_are_fed_in_order_when_a_hook_adds_transports_meanwhile)
     client = host_client(&host, "/echo");
     peer = &host.loop.peers[wspool_slot(host.ids[0])];
     peer->reading = 0; /* as the flush does it, but before the kernel was told */
-    host.loop.kept = WSPOOL_URING_KEPT - 20000; /* one buffer can be kept, and no second one */
+    host.loop.kept = WSP_URING_KEPT - 20000; /* one buffer can be kept, and no second one */
     room = host.loop.room;
     for (int i = 0; i < COUNT; i++)
         net_client_frame(client, FIN | OP_BINARY, bytes, LEN);
@@ -396,11 +426,11 @@ TEST(kept_bytes_are_fed_in_order_when_a_hook_adds_transports_meanwhile)
     assert_true(host.loop.room > room);
     peer = &host.loop.peers[wspool_slot(host.ids[0])];
     peer->reading = 1;
-    wspool_uring_ask_(&host.loop, peer);
+    wsp_uring_ask(&host.loop, peer);
     UNTIL(&host, host.messages == COUNT);
     host_turn(&host);
     assert_null(host.loop.peers[wspool_slot(host.ids[0])].kept);
-    assert_int_equal(host.loop.kept, WSPOOL_URING_KEPT - 20000);
+    assert_int_equal(host.loop.kept, WSP_URING_KEPT - 20000);
     assert_int_equal(host.closed, 0);
     close_table();
     host_end(&host);
@@ -414,7 +444,7 @@ TEST(completion_of_a_closed_peer_is_dropped_when_another_one_comes)
 {
     struct host host;
     net_client *a, *b, *c;
-    wspool_uring_peer old;
+    struct wsp_uring_peer old;
     host_init(&host);
     host_start(&host);
     host.loop.burst = 1;
@@ -448,7 +478,7 @@ TEST(peer_is_released_later_when_something_of_it_is_under_way)
     host_start(&host);
     host_client(&host, "/echo");
     assert_int_equal(wspool_gone(host.loop.pool, host.ids[0], WSPOOL_GONE_EOF, wspool_clock()), 0);
-    wspool_uring_flush_(&host.loop, wspool_clock());
+    wsp_uring_flush(&host.loop, wspool_clock());
     assert_int_equal(host.closed, 1);
     assert_int_equal(host.loop.count, 1);
     assert_int_equal(host.loop.peers[wspool_slot(host.ids[0])].id, host.ids[0]);
@@ -502,13 +532,13 @@ TEST(loop_runs_in_another_thread_when_that_takes_the_first_turn)
     }
     net_client_free(client);
     assert_int_equal(wspool_free(host.loop.pool), 0);
-    wspool_uring_fini(&host.loop);
+    wsp_uring_fini(&host.loop);
 }
 
 /* More than the ring takes at a time, by a thread that is not the one of the turns. */
 TEST(everybody_is_heard_when_another_thread_has_opened_many_before_the_first_turn)
 {
-    enum { COUNT = 2 * WSPOOL_URING_ENTRIES };
+    enum { COUNT = 2 * WSP_URING_ENTRIES };
     static int pairs[COUNT][2];
     struct host host;
     pthread_t thread;
@@ -518,7 +548,7 @@ TEST(everybody_is_heard_when_another_thread_has_opened_many_before_the_first_tur
     host_start(&host);
     for (int i = 0; i < COUNT; i++) {
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pairs[i]), 0);
-        assert_int_equal(wspool_uring_open(&host.loop, pairs[i][0], NULL), 0);
+        assert_int_equal(loop_open(&host.loop, pairs[i][0], NULL), 0);
         assert_int_equal(write(pairs[i][1], UPGRADE, sizeof(UPGRADE) - 1),
                          (ssize_t)sizeof(UPGRADE) - 1);
     }
@@ -535,20 +565,20 @@ TEST(everybody_is_heard_when_another_thread_has_opened_many_before_the_first_tur
     assert_ptr_equal(result, &host);
     assert_int_equal(host.opened, COUNT);
     assert_int_equal(wspool_free(host.loop.pool), 0);
-    wspool_uring_fini(&host.loop);
+    wsp_uring_fini(&host.loop);
 }
 
-static int elsewhere[WSPOOL_URING_ENTRIES + 1][2];
+static int elsewhere[WSP_URING_ENTRIES + 1][2];
 
 /* Opens until it is told that this is not its to do. How many it opened. */
 static void *open_elsewhere(void *argument)
 {
     struct host *host = argument;
-    for (uintptr_t i = 0; i <= WSPOOL_URING_ENTRIES; i++) {
+    for (uintptr_t i = 0; i <= WSP_URING_ENTRIES; i++) {
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, elsewhere[i]) != 0)
             return NULL;
         errno = 0;
-        if (wspool_uring_open(&host->loop, elsewhere[i][0], NULL) < 0)
+        if (loop_open(&host->loop, elsewhere[i][0], NULL) < 0)
             return errno == EEXIST ? &elsewhere[i] : NULL;
     }
     return NULL;
@@ -561,7 +591,7 @@ TEST(opening_says_so_when_the_wrong_thread_fills_the_ring)
     void *last = NULL;
     int(*pair)[2];
     host_init(&host);
-    host.config.max_handshakes = 2 * WSPOOL_URING_ENTRIES;
+    host.config.max_handshakes = 2 * WSP_URING_ENTRIES;
     host_start(&host);
     host_turn(&host);
     if (!is_deferred(&host.loop)) {
@@ -602,7 +632,7 @@ TEST(loop_goes_on_when_the_wrong_thread_has_tried_a_turn)
         skip();
     }
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
-    assert_int_equal(wspool_uring_open(&host.loop, pair[0], NULL), 0);
+    assert_int_equal(loop_open(&host.loop, pair[0], NULL), 0);
     assert_int_equal(pthread_create(&thread, NULL, turn_elsewhere, &host), 0);
     assert_int_equal(pthread_join(thread, &result), 0);
     assert_ptr_equal(result, &host);
@@ -617,7 +647,7 @@ TEST(loop_goes_on_when_the_wrong_thread_has_tried_a_turn)
 /* Of more transports than the ring takes at a time, and of those who were listened for. */
 TEST(everybody_is_heard_when_the_kernel_takes_no_requests_for_a_moment)
 {
-    enum { COUNT = WSPOOL_URING_ENTRIES + 20 };
+    enum { COUNT = WSP_URING_ENTRIES + 20 };
     static int pairs[COUNT][2];
     struct host host;
     host_init(&host);
@@ -631,7 +661,7 @@ TEST(everybody_is_heard_when_the_kernel_takes_no_requests_for_a_moment)
     wait_errors[1] = EAGAIN;
     for (int i = 0; i < COUNT; i++) {
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pairs[i]), 0);
-        assert_int_equal(wspool_uring_open(&host.loop, pairs[i][0], NULL), 0);
+        assert_int_equal(loop_open(&host.loop, pairs[i][0], NULL), 0);
         assert_int_equal(write(pairs[i][1], UPGRADE, sizeof(UPGRADE) - 1),
                          (ssize_t)sizeof(UPGRADE) - 1);
     }
@@ -675,7 +705,7 @@ TEST(connection_is_closed_when_it_was_accepted_too_late)
     net_client_open(client, host.port, "/echo");
     /* The kernel accepts, and the loop has not looked yet. */
     assert_int_equal(io_uring_get_events(&host.loop.ring), 0);
-    wspool_uring_deafen(&host.loop);
+    wspool_uring_stop_listening(&host.loop);
     UNTIL(&host, client->end != NET_HERE);
     assert_int_equal(client->in.status, 0);
     assert_int_equal(host.loop.count, 0);
@@ -693,7 +723,7 @@ TEST(listener_is_closed_when_the_kernel_takes_no_requests_for_a_moment)
     cancel_errors[0] = EAGAIN;
     cancel_errors[1] = EBUSY;
     cancel_errors[2] = EINTR;
-    wspool_uring_deafen(&host.loop);
+    wspool_uring_stop_listening(&host.loop);
     assert_int_equal(cancel_errors[0], 0);
     late = &host.clients[host.count++];
     net_client_connect(late, host.port, 0);
@@ -723,7 +753,7 @@ static int refused(int error)
     wspool_config config;
     wspool_uring loop;
     wspool_config_init(&config);
-    return forbid(error) == 0 && wspool_uring_init(&loop, &config) == -1 && errno == error &&
+    return forbid(error) == 0 && loop_init(&loop, &config) == -1 && errno == error &&
            loop.fd == -1 && !config.wake.call;
 }
 
@@ -772,7 +802,7 @@ BEFORE_ALL
     wspool_config config;
     wspool_uring loop;
     wspool_config_init(&config);
-    if (wspool_uring_init(&loop, &config) < 0)
+    if (loop_init(&loop, &config) < 0)
         test_skip_all(wspool_uring_why(errno));
-    wspool_uring_fini(&loop);
+    wsp_uring_fini(&loop);
 }

@@ -22,10 +22,6 @@
 
 #include <wspool/sockets.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 #define WSPOOL_EPOLL_BATCH_ 256
 
 typedef struct wspool_epoll_ {
@@ -40,12 +36,14 @@ static inline int wspool_epoll_watch_(void *loop, int fd, unsigned events, uint6
 {
     int what = !events ? EPOLL_CTL_DEL : *handle ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
     struct epoll_event event;
+    int result;
     event.events = (events & WSPOOL_WATCH_READ ? (uint32_t)EPOLLIN : 0) |
                    (events & WSPOOL_WATCH_WRITE ? (uint32_t)EPOLLOUT : 0) |
                    (events & WSPOOL_WATCH_END ? (uint32_t)EPOLLRDHUP : 0);
     event.data.u64 = tag;
-    *handle = events ? loop : NULL;
-    return epoll_ctl(((wspool_epoll_ *)loop)->fd, what, fd, &event);
+    result = epoll_ctl(((wspool_epoll_ *)loop)->fd, what, fd, &event);
+    *handle = events && result == 0 ? loop : NULL;
+    return result;
 }
 
 static inline void wspool_epoll_timer_(void *user, uint64_t when)
@@ -62,12 +60,8 @@ static inline void wspool_epoll_timer_(void *user, uint64_t when)
 static inline void wspool_epoll_stop_(void *user)
 {
     wspool_epoll_ *loop = (wspool_epoll_ *)user;
-    if (loop->timer_fd >= 0) {
-        close(loop->timer_fd);
-    }
-    if (loop->fd >= 0) {
-        close(loop->fd);
-    }
+    close(loop->timer_fd); /* -1 is harmless */
+    close(loop->fd);
     free(loop);
 }
 
@@ -102,10 +96,12 @@ static inline int wspool_epoll_turn(wspool_sockets *sockets, uint64_t until)
         count = count < 0 && errno != ENOSYS ? -2 : count;
     }
 #endif
-    if (count == -1)
+    if (count == -1) {
         count = epoll_wait(loop->fd, events, WSPOOL_EPOLL_BATCH_, wspool_sockets_ms(now, when));
-    if (count < 0 && errno != EINTR)
+    }
+    if (count < 0 && errno != EINTR) {
         return -1;
+    }
     for (i = 0; i < count; i++) {
         uint32_t e = events[i].events;
         wspool_sockets_ready(sockets, events[i].data.u64,
@@ -138,15 +134,12 @@ static inline int wspool_epoll_fd(wspool_sockets *sockets)
     event.data.u64 = 0; /* no tag of the engine's, which ignores it */
     if (loop->timer_fd < 0) {
         loop->timer_fd = timerfd_create(1 /* CLOCK_MONOTONIC */, TFD_NONBLOCK | TFD_CLOEXEC);
-        if (loop->timer_fd < 0 || epoll_ctl(loop->fd, EPOLL_CTL_ADD, loop->timer_fd, &event) < 0)
+        if (loop->timer_fd < 0 || epoll_ctl(loop->fd, EPOLL_CTL_ADD, loop->timer_fd, &event) < 0) {
             return -1;
+        }
         wspool_epoll_timer_(loop, loop->when);
     }
     return loop->fd;
 }
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

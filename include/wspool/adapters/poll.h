@@ -16,13 +16,10 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include <wspool/sockets.h>
-
-#ifdef __cplusplus
-extern "C" {
-#endif
 
 /* A descriptor keeps its place, so that a turn can go through them while they come and go. */
 typedef struct wspool_poll_ {
@@ -138,9 +135,5 @@ static inline int wspool_poll_run(wspool_sockets *sockets, uint64_t until)
     }
     return result;
 }
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

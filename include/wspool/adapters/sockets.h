@@ -3,8 +3,8 @@
  * wspool/adapters/sockets.h - what every loop over Linux's sockets needs, whatever it waits with:
  * waking, listening, the peers' table, lingering, time.
  *
- * wspool/adapters/epoll.h and wspool/adapters/uring.h both include it; who copies one of them
- * copies this one too. It knows neither loops nor rings. A loop of your own may use it.
+ * wspool/adapters/epoll.h and libwspool_uring include it; who copies the former copies this one
+ * too. It knows neither loops nor rings. A loop of your own may use it.
  *
  * Conventions
  *   Calls    answer 0 or a count, or -1 with errno set, as the system's own do.

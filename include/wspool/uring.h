@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wspool/uring.h - a pool on Linux's io_uring. Link with -lwspool_uring -lwspool.
+ *
+ * It does what wspool/sockets.h does, with the same calls by another name, but on completions: a
+ * turn is two system calls, however many peers take part in it. It needs Linux 6.0 (6.1 is better)
+ * and brings its own loop:
+ *
+ *     wspool_uring *uring;
+ *     if (wspool_uring_new(&uring, &config) < 0) {
+ *         fprintf(stderr, "%s\n", wspool_uring_why(errno));
+ *         ...
+ *     }
+ *     wspool_route(wspool_uring_pool(uring), "/room/{name}", WSPOOL_ITEM, NULL);
+ *     wspool_uring_listen(uring, "127.0.0.1", 9001);
+ *     wspool_uring_run(uring, UINT64_MAX);
+ *     wspool_uring_free(uring);
+ *
+ * A host that has a loop already watches wspool_uring_fd for reading, sleeps no longer than
+ * wspool_uring_wait_ms says, and then calls wspool_uring_turn(uring, 0). Its sleep may be
+ * interrupted (EINTR): that is how the kernel calls a thread to its ring.
+ *
+ * Conventions
+ *   Results  as in wspool/sockets.h: 0 or a count, or -1 with errno set.
+ *   Threads  the pool's, which is the thread of the first turn. What was added and listened for
+ *            before, in any thread, is served from then on. wspool_uring_wake and
+ *            wspool_uring_quit may be called from any thread and from a signal handler.
+ *   Hooks    of the pool may call everything here but turn, run, adopt and free (EBUSY).
+ *
+ * Bounds
+ *   Resident: 1 MiB of read buffers and 170 KiB for a batch of 128 writes, beside the rings. At most
+ *   16 MiB are kept of what the kernel had read when the pool asked to pause a peer; what goes
+ *   beyond is fed at once and counts against the peer's queue. A turn reads 64 buffers of 16 KiB; a
+ *   peer that found none is first in the next turn. Half-closed peers that are not read from are
+ *   looked at every 100 ms. Flushing, accepting and lingering: as in wspool/sockets.h.
+ */
+#ifndef WSPOOL_URING_H
+#define WSPOOL_URING_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <wspool/wspool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default)
+
+typedef struct wspool_uring wspool_uring;
+
+/* ------------------------------------------------------------------------ life */
+
+/* Makes the rings, and the pool with this configuration (NULL: the defaults), whose wake and
+ * deadline hooks must be empty: the loop fills them. On failure *uring is NULL, and wspool_uring_why
+ * says what errno means here. ENOSYS, EPERM, EACCES: no io_uring; use wspool/sockets.h. ENOMEM.
+ * EINVAL: as for wspool_new. EIO: no entropy. */
+int wspool_uring_new(wspool_uring **uring, const wspool_config *config);
+
+/* Any thread. A text for the errno of a wspool_uring_new that failed. */
+const char *wspool_uring_why(int error);
+
+/* Frees the pool (close hooks run), and closes every descriptor before it returns. NULL is fine.
+ * EBUSY: called from a hook; nothing was done. */
+int wspool_uring_free(wspool_uring *uring);
+
+/* The graceful end: stops listening, and begins wspool_drain with this window and code. When the
+ * last transport has closed, `done` is called once, from a turn; it may be NULL, and it cannot free
+ * the loop (EBUSY). wspool_uring_run returns then. EINVAL: not a close code to send. */
+int wspool_uring_drain(wspool_uring *uring, uint64_t window, int code,
+                       void (*done)(wspool_uring *uring, void *user), void *user);
+
+/* 1: it was drained, and no transport is left. */
+int wspool_uring_drained(const wspool_uring *uring);
+
+/* ----------------------------------------------------------------------- turns */
+
+/* Takes turns until wspool_uring_quit is called, or wspool_clock reaches `until` (UINT64_MAX:
+ * never), or the loop is drained. -1 as for wspool_uring_turn. */
+int wspool_uring_run(wspool_uring *uring, uint64_t until);
+
+/* One turn: sleeps until there is something to do, `max_ms` at most (-1: no bound), and does it.
+ * EEXIST: not the thread of the first turn; nothing was done. EBUSY: called from a hook. Any other
+ * errno: a ring is broken, and only wspool_uring_free is of use. */
+int wspool_uring_turn(wspool_uring *uring, int max_ms);
+
+/* ANY THREAD, and signal handlers. Makes the loop take a turn soon. */
+void wspool_uring_wake(wspool_uring *uring);
+
+/* ANY THREAD, and signal handlers. Makes wspool_uring_run return. */
+void wspool_uring_quit(wspool_uring *uring);
+
+/* For a host with a loop of its own: readable when a turn has something to do. */
+int wspool_uring_fd(const wspool_uring *uring);
+
+/* How long that loop may sleep, in milliseconds as epoll_wait takes them (-1: no bound). */
+int wspool_uring_wait_ms(const wspool_uring *uring);
+
+/* ------------------------------------------------------------------ transports
+ *
+ * Each as its namesake in wspool/sockets.h. EEXIST: this is not the thread of the first turn. Not
+ * every call notices that. */
+
+wspool *wspool_uring_pool(const wspool_uring *uring);
+int wspool_uring_listen(wspool_uring *uring, const char *address, unsigned port);
+int wspool_uring_adopt_listener(wspool_uring *uring, int fd);
+void wspool_uring_stop_listening(wspool_uring *uring);
+int wspool_uring_add(wspool_uring *uring, int fd, void *user, wspool_id *id);
+int wspool_uring_adopt(wspool_uring *uring, wspool_id id, int fd, const void *bytes, size_t len);
+int wspool_uring_descriptor(const wspool_uring *uring, wspool_id id);
+uint32_t wspool_uring_count(const wspool_uring *uring);
+
+typedef struct wspool_uring_stats {
+    size_t size;          /* sizeof(wspool_uring_stats), set by the caller */
+    uint32_t open;        /* transports, those that linger among them */
+    uint32_t lingering;   /* transports without a peer that wait for the client's end */
+    uint32_t listeners;   /* listening sockets */
+    int resting;          /* 1: accepting rests, because descriptors or memory ran out */
+    uint64_t accepted;    /* connections accepted, since the beginning */
+    uint64_t turned_away; /* connections closed because the pool or the loop did not take them */
+    size_t kept;          /* bytes read for peers that are paused */
+} wspool_uring_stats;
+
+/* EINVAL: size too small. */
+int wspool_uring_stats_read(const wspool_uring *uring, wspool_uring_stats *stats);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * uring/accept.c - listening sockets: multishot accepts, and pauses when descriptors run out.
+ *
+ * An accept names a descriptor, and that number may belong to another socket once the listener is
+ * closed. So a listener is closed only after the kernel has taken the cancellation, and a completion
+ * carries the listener's tag, which is never used twice.
+ */
+#include "uring/internal.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+void wsp_uring_await_newcomers(wspool_uring *loop)
+{
+    for (int i = 0; i < loop->listener_count; i++) {
+        struct wsp_uring_listener *listener = &loop->listeners[i];
+        struct io_uring_sqe *sqe;
+        if (!listener->armed && loop->enabled && !loop->rest_until &&
+            (sqe = wsp_uring_request(loop, listener->tag, WSP_URING_ACCEPT))) {
+            io_uring_prep_multishot_accept(sqe, listener->fd, NULL, NULL, SOCK_CLOEXEC);
+            listener->armed = 1;
+        }
+    }
+}
+
+void wsp_uring_accepted(wspool_uring *loop, uint64_t tag, const struct io_uring_cqe *cqe,
+                        uint64_t now)
+{
+    int i = (int)(tag & UINT32_MAX), result = cqe->res;
+    if (i >= loop->listener_count || loop->listeners[i].tag != tag) {
+        if (result >= 0) {
+            close(result); /* accepted before the listener was closed */
+        }
+        return;
+    }
+    loop->listeners[i].armed = (cqe->flags & IORING_CQE_F_MORE) != 0;
+    if (result >= 0) {
+        loop->accepted++;
+        wspool_uring_add(loop, result, NULL, NULL);
+    } else if (!wspool_sockets_next_may_come(-result) && result != -EAGAIN &&
+               result != -ECANCELED) {
+        loop->rest_until = now + WSPOOL_SOCKETS_REST;
+        wsp_uring_expire(loop, WSPOOL_SOCKETS_ALL_OVERDUE); /* newcomers come first */
+    }
+    wsp_uring_await_newcomers(loop);
+}
+
+int wspool_uring_adopt_listener(wspool_uring *loop, int fd)
+{
+    struct wsp_uring_listener *listener = &loop->listeners[loop->listener_count];
+    if (loop->listener_count == WSPOOL_SOCKETS_LISTENERS) {
+        errno = ENOSPC;
+        return -1;
+    }
+    if (wspool_sockets_prepare(fd) < 0) {
+        return -1;
+    }
+    listener->fd = fd;
+    listener->armed = 0;
+    listener->tag = (uint64_t)++loop->listened << 32 | (uint64_t)loop->listener_count;
+    loop->listener_count++;
+    wsp_uring_await_newcomers(loop);
+    return 0;
+}
+
+int wspool_uring_listen(wspool_uring *loop, const char *host, unsigned port)
+{
+    int fd = wspool_sockets_listen(host, port);
+    if (fd >= 0 && wspool_uring_adopt_listener(loop, fd) < 0) {
+        wspool_sockets_close(fd);
+        return -1;
+    }
+    return fd < 0 ? -1 : wspool_sockets_port(fd);
+}
+
+void wspool_uring_stop_listening(wspool_uring *loop)
+{
+    int count = loop->listener_count, tries = WSP_URING_TRIES, result = 0;
+    for (int i = 0; i < count; i++) {
+        if (loop->listeners[i].armed) {
+            wsp_uring_cancel(loop, loop->listeners[i].tag, WSP_URING_ACCEPT);
+        }
+    }
+    if (count > 0 && loop->enabled && !loop->broken) {
+        do {
+            result = io_uring_submit_and_get_events(&loop->ring);
+        } while ((result < 0 ? wsp_uring_passes(result) : io_uring_sq_ready(&loop->ring) > 0) &&
+                 --tries > 0);
+        if (result < 0 && result != -EEXIST) {
+            loop->broken = -result;
+        }
+    }
+    while (loop->listener_count > 0) {
+        close(loop->listeners[--loop->listener_count].fd);
+    }
+    loop->rest_until = 0;
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * uring/internal.h - what the files of libwspool_uring share. A companion: public headers only.
+ *
+ *     ring.c      the two rings, requests, the shared read buffers
+ *     peers.c     the transports by slot, and what the kernel was asked about each
+ *     accept.c    listening sockets
+ *     read.c      bytes of peers, and those that are kept while READ is absent
+ *     write.c     the batch of writes, and the flush
+ *     linger.c    closing a transport
+ *     turn.c      completions, one turn, run
+ *     uring.c     life, drain, getters
+ *
+ * Two rings. `ring` holds what is awaited: reads, polls, accepts. `sends` holds writes, and is
+ * empty between two flushes: a write does not wait for room in a socket (MSG_DONTWAIT), and a
+ * flush ends when all its writes have completed. So at any other time:
+ *   - the pool knows which peers are blocked;
+ *   - no write is under way, so a peer may be released and the pool may be freed;
+ *   - each peer has at most one write at a time, in order.
+ *
+ * Invariants
+ *   - user_data is the id of a peer (or the tag of a listener, or the number of a linger place) and
+ *     the operation, in three bits above the highest slot.
+ *   - A transport is closed and its peer released when `armed` is 0: then no completion can come
+ *     for it. The last operation stays in `armed` until its completion has been handled.
+ *   - Any call of the pool may run a hook, the hook may add a transport, and that may move `peers`:
+ *     look the peer up again behind each such call.
+ *   - under_way counts operations (cancellations excepted) whose last completion was not seen.
+ */
+#ifndef WSP_URING_INTERNAL_H
+#define WSP_URING_INTERNAL_H
+
+#include <liburing.h> /* first: it says what it wants to see of the system's headers */
+
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include <wspool/adapters/sockets.h>
+#include <wspool/uring.h>
+
+#define WSP_URING_ENTRIES 256         /* requests handed over at a time */
+#define WSP_URING_COMPLETIONS 4096    /* more wait in the kernel */
+#define WSP_URING_BUFFERS 64          /* a power of two */
+#define WSP_URING_BUFFER (16384 + 64) /* bytes: a message of 16 KiB with its header */
+#define WSP_URING_KEPT (16u << 20)    /* bytes read for peers whose READ is absent, in all */
+#define WSP_URING_SENDS 128           /* in one system call */
+#define WSP_URING_VECTORS 16          /* in one write */
+#define WSP_URING_TRIES 1000          /* while the kernel has no memory for a moment */
+
+enum wsp_uring_op {
+    WSP_URING_READ,   /* bytes came */
+    WSP_URING_WRITE,  /* a blocked transport has room */
+    WSP_URING_ERROR,  /* a transport that is not read from has failed */
+    WSP_URING_FEED,   /* feed what was kept; it is time to read on */
+    WSP_URING_ACCEPT, /* in place of the id: the tag of a listener */
+    WSP_URING_WAKE,
+    WSP_URING_LINGER, /* in place of the id: the number of a linger place */
+    WSP_URING_CANCEL  /* ignored: the operation that was cancelled completes, too */
+};
+#define WSP_URING_OP_SHIFT 29
+#define WSP_URING_OP_MASK ((uint64_t)7 << WSP_URING_OP_SHIFT)
+
+enum wsp_uring_end {
+    WSP_URING_HERE,
+    WSP_URING_EOF_SEEN, /* nothing more comes; the pool has yet to hear of it */
+    WSP_URING_ENDED     /* the pool was told, or needs not be */
+};
+
+struct wsp_uring_peer {
+    wspool_id id; /* 0: the slot has no transport */
+    int fd;
+    unsigned char armed;       /* what the kernel has of it: a bit for each operation */
+    unsigned char cancelled;   /* which of these it was asked to give back */
+    unsigned char reading;     /* READ is among its wants */
+    unsigned char waiting;     /* for a verdict: neither READ nor room is awaited */
+    unsigned char blocked;     /* the last write was short */
+    unsigned char sending;     /* it is in the batch */
+    unsigned char closing;     /* the pool is done with it */
+    unsigned char ended;       /* enum wsp_uring_end */
+    unsigned char half_closed; /* by the other side: a poll would return at once */
+    uint32_t last_read;        /* the turn in which bytes came last */
+    unsigned char *kept;       /* read, but not fed yet */
+    size_t kept_at, kept_len;
+};
+
+struct wsp_uring_listener {
+    int fd;
+    int armed;
+    uint64_t tag; /* its index, and which of the listeners that were there */
+};
+
+struct wsp_uring_send {
+    wspool_id id;
+    size_t total;
+    int result;
+    struct msghdr message;
+    struct iovec vectors[WSP_URING_VECTORS];
+};
+
+struct wspool_uring {
+    wspool *pool;
+    int fd;                       /* of `ring` */
+    uint32_t count;               /* transports that are open; those that linger are among them */
+    uint64_t accepted;            /* connections, since the beginning */
+    uint64_t turned_away;         /* transports closed because the pool or the ring refused them */
+    size_t burst;                 /* bytes fed between two flushes; 0: as many as there are */
+    uint64_t linger;              /* nanoseconds, at most; 0: transports are closed at once */
+    size_t fed;                   /* bytes fed since the last flush */
+    struct wsp_uring_peer *peers; /* by slot */
+    uint32_t room;                /* slots in `peers` */
+    int wake_fd;
+    struct wsp_uring_listener listeners[WSPOOL_SOCKETS_LISTENERS];
+    int listener_count;
+    uint32_t listened; /* how many there ever were */
+    int draining;
+    int drained; /* `done` was called */
+    void (*done)(wspool_uring *loop, void *user);
+    void *done_user;
+    int quit;
+    int turning;         /* a turn is under way: free and another turn are refused */
+    int enabled;         /* the first turn was taken */
+    uint32_t turns;      /* taken */
+    int broken;          /* errno of a ring that takes no requests any more; 0: it does */
+    uint64_t rest_until; /* accepting pauses until then; 0: it does not */
+    uint64_t under_way;  /* operations whose last completion has not been seen */
+    size_t kept;         /* bytes kept for all peers */
+    struct io_uring ring;
+    struct io_uring sends;
+    struct wsp_uring_send *batch; /* WSP_URING_SENDS of them */
+    unsigned batched;
+    void *memory;                     /* for these three: */
+    struct io_uring_buf_ring *shared; /* the buffers that the kernel may fill */
+    unsigned char *buffers;
+    unsigned char *scratch; /* one more, for bytes that are thrown away */
+    wspool_sockets_lingerers lingering;
+};
+
+/* ------------------------------------------------------------------ ring.c */
+
+/* Makes both rings and the buffers. 0, or a negative errno: what was made stays for fini. */
+int wsp_uring_ring_init(wspool_uring *loop);
+void wsp_uring_ring_fini(wspool_uring *loop);
+
+/* The thread that calls this is the one thread that may use the rings from then on. */
+void wsp_uring_ring_enable(wspool_uring *loop);
+
+/* Is it worth another try? The kernel was interrupted, or has no memory at the moment. */
+int wsp_uring_passes(int error);
+
+/* Room for a request. NULL, with errno: this is not the thread of the first turn (EEXIST), or the
+ * ring takes nothing any more, which the turn reports. */
+struct io_uring_sqe *wsp_uring_request(wspool_uring *loop, uint64_t id, enum wsp_uring_op op);
+void wsp_uring_cancel(wspool_uring *loop, uint64_t id, enum wsp_uring_op op);
+
+/* Hands the requests over and waits for the first completion, `time_left` nanoseconds at most
+ * (UINT64_MAX: no bound). -1, with errno, only when the ring is broken or this is the wrong thread
+ * (EEXIST). */
+int wsp_uring_wait(wspool_uring *loop, uint64_t time_left);
+
+/* Cancels all that is under way and waits for it, so that every socket can be closed at once: left
+ * to itself the kernel closes them some time later. Gives up after some seconds. */
+void wsp_uring_cancel_all(wspool_uring *loop);
+
+/* A read buffer by its number; lend gives it to the kernel (again). */
+unsigned char *wsp_uring_buffer(wspool_uring *loop, unsigned number);
+void wsp_uring_lend(wspool_uring *loop, unsigned number);
+
+/* ----------------------------------------------------------------- peers.c */
+
+/* The transport of a peer; NULL when there is none, be it that the id is stale. */
+struct wsp_uring_peer *wsp_uring_peer(const wspool_uring *loop, wspool_id id);
+
+void wsp_uring_arm(wspool_uring *loop, struct wsp_uring_peer *peer, enum wsp_uring_op op);
+void wsp_uring_disarm(wspool_uring *loop, struct wsp_uring_peer *peer, enum wsp_uring_op op);
+
+/* Brings what the kernel was asked for in line with what is wanted. Before the first turn it asks
+ * for nothing. A read that was cancelled and is wanted again is asked for when its last completion
+ * has come. */
+void wsp_uring_ask(wspool_uring *loop, struct wsp_uring_peer *peer);
+
+/* A completion for a peer. */
+void wsp_uring_peer_completed(wspool_uring *loop, wspool_id id, enum wsp_uring_op op,
+                              const struct io_uring_cqe *cqe, uint64_t now);
+
+/* ---------------------------------------------------------------- accept.c */
+
+/* Asks for newcomers on every listener that is not armed, unless accepting pauses. */
+void wsp_uring_await_newcomers(wspool_uring *loop);
+void wsp_uring_accepted(wspool_uring *loop, uint64_t tag, const struct io_uring_cqe *cqe,
+                        uint64_t now);
+
+/* ------------------------------------------------------------------ read.c */
+
+/* A read has brought bytes (`result` of them), the end (0), or a negative errno. */
+void wsp_uring_read(wspool_uring *loop, wspool_id id, int result, const unsigned char *bytes,
+                    uint64_t now);
+
+/* READ is back for a peer of which something was kept: bytes, the end, or both. */
+void wsp_uring_feed_kept(wspool_uring *loop, wspool_id id, uint64_t now);
+
+/* Frees what was kept of a peer. */
+void wsp_uring_forget(wspool_uring *loop, struct wsp_uring_peer *peer);
+
+/* ----------------------------------------------------------------- write.c */
+
+/* Does what the pool wants done. It ends although hooks go on sending as soon as there is room. */
+void wsp_uring_flush(wspool_uring *loop, uint64_t now);
+
+/* ---------------------------------------------------------------- linger.c */
+
+/* The pool is done with a peer: closes its transport as soon as the kernel has nothing of it. */
+void wsp_uring_close(wspool_uring *loop, wspool_id id, uint64_t now);
+/* The kernel has nothing of it any more. */
+void wsp_uring_closed(wspool_uring *loop, struct wsp_uring_peer *peer, uint64_t now);
+
+/* A completion for a linger place. */
+void wsp_uring_lingers_on(wspool_uring *loop, uint64_t number, int result);
+/* Closes those that have lingered long enough by `now`. */
+void wsp_uring_expire(wspool_uring *loop, uint64_t now);
+
+/* ------------------------------------------------------------------ turn.c */
+
+uint64_t wsp_uring_deadline(const wspool_uring *loop);
+
+/* ----------------------------------------------------------------- uring.c */
+
+/* All of a loop but its pool, in place. init fills the wake hook of `config`. When it fails (-1,
+ * errno) nothing is left to be undone. */
+int wsp_uring_init(wspool_uring *loop, wspool_config *config);
+void wsp_uring_fini(wspool_uring *loop);
+
+/* The errno of a wspool_error; 0 for what is no error. */
+int wsp_uring_errno(int error);
+
+#endif

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * uring/peers.c - the transports by slot, and what the kernel was asked about each of them.
+ *
+ * What is asked of the kernel follows from the peer's state (wsp_uring_ask):
+ *
+ *     READ wanted                  a multishot read; FEED (a NOP) while something is kept
+ *     READ absent, not blocked     a poll for errors
+ *     blocked                      a poll for room (POLLOUT)
+ *     half closed by its peer      a timer of 100 ms in place of each poll, which would return at once
+ */
+#include "uring/internal.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+struct wsp_uring_peer *wsp_uring_peer(const wspool_uring *loop, wspool_id id)
+{
+    uint32_t slot = wspool_slot(id);
+    return slot < loop->room && loop->peers[slot].id == id ? &loop->peers[slot] : NULL;
+}
+
+/* ------------------------------------------------------------------ asking */
+
+/* Asks for something about a peer, unless that is under way already. */
+void wsp_uring_arm(wspool_uring *loop, struct wsp_uring_peer *peer, enum wsp_uring_op op)
+{
+    static struct __kernel_timespec later = {0, WSPOOL_SOCKETS_REST}; /* never written to */
+    struct io_uring_sqe *sqe;
+    if (peer->armed & 1u << op || !(sqe = wsp_uring_request(loop, peer->id, op))) {
+        return;
+    }
+    if (op == WSP_URING_READ) {
+        io_uring_prep_recv_multishot(sqe, peer->fd, NULL, 0, 0);
+        sqe->flags = IOSQE_BUFFER_SELECT;
+        sqe->buf_group = 0;
+    } else if (op == WSP_URING_FEED) {
+        io_uring_prep_nop(sqe);
+    } else if (peer->half_closed) {
+        io_uring_prep_timeout(sqe, &later, 0, 0);
+    } else {
+        io_uring_prep_poll_add(sqe, peer->fd,
+                               POLLERR | POLLHUP | (op == WSP_URING_WRITE ? POLLOUT : 0));
+    }
+    peer->armed = (unsigned char)(peer->armed | 1u << op);
+}
+
+void wsp_uring_disarm(wspool_uring *loop, struct wsp_uring_peer *peer, enum wsp_uring_op op)
+{
+    if ((peer->armed & ~peer->cancelled) & 1u << op) {
+        wsp_uring_cancel(loop, peer->id, op);
+        peer->cancelled = (unsigned char)(peer->cancelled | 1u << op);
+    }
+}
+
+void wsp_uring_ask(wspool_uring *loop, struct wsp_uring_peer *peer)
+{
+    if (peer->closing || !loop->enabled) {
+        return;
+    }
+    if (!peer->reading) {
+        wsp_uring_disarm(loop, peer, WSP_URING_READ);
+    } else if (peer->kept || peer->ended == WSP_URING_EOF_SEEN) {
+        wsp_uring_arm(loop, peer, WSP_URING_FEED);
+    } else if (!peer->ended && !(peer->armed & 1u << WSP_URING_FEED)) {
+        wsp_uring_arm(loop, peer, WSP_URING_READ);
+    }
+    if (peer->blocked) {
+        wsp_uring_arm(loop, peer, WSP_URING_WRITE);
+    } else if (!peer->reading) {
+        wsp_uring_arm(loop, peer, WSP_URING_ERROR);
+    }
+}
+
+/* -------------------------------------------------------------- completion */
+
+/* A poll has completed, but with none of the events that were asked for. */
+static unsigned char says_half_closed(int result)
+{
+    return result > 0 && !(result & (POLLOUT | POLLERR | POLLHUP));
+}
+
+static int has_failed(const struct wsp_uring_peer *peer)
+{
+    struct pollfd about;
+    about.fd = peer->fd;
+    about.events = about.revents = 0;
+    return poll(&about, 1, 0) == 1;
+}
+
+void wsp_uring_peer_completed(wspool_uring *loop, wspool_id id, enum wsp_uring_op op,
+                              const struct io_uring_cqe *cqe, uint64_t now)
+{
+    struct wsp_uring_peer *peer = wsp_uring_peer(loop, id);
+    unsigned number = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
+
+    if (!peer) {
+        return;
+    }
+    /* `armed` keeps this operation until the end: a flush below may want to close the transport. */
+    switch (op) {
+    case WSP_URING_READ:
+        wsp_uring_read(loop, id, cqe->res, wsp_uring_buffer(loop, number), now);
+        break;
+    case WSP_URING_FEED:
+        wsp_uring_feed_kept(loop, id, now);
+        break;
+    case WSP_URING_WRITE:
+        peer->half_closed |= says_half_closed(cqe->res);
+        if (peer->blocked && !peer->closing && !says_half_closed(cqe->res)) {
+            peer->blocked = 0;
+            wspool_writable(loop->pool, id, now);
+        }
+        break;
+    default: /* a peer that is read from is found to have failed by reading */
+        peer->half_closed |= says_half_closed(cqe->res);
+        if (!peer->reading && !peer->closing && has_failed(peer)) {
+            peer->ended = WSP_URING_ENDED;
+            wspool_gone(loop->pool, id, WSPOOL_GONE_FAILED, now);
+        } else if (peer->half_closed && peer->waiting && !peer->closing && !peer->kept &&
+                   peer->ended < WSP_URING_ENDED &&
+                   (peer->ended || wspool_sockets_at_end(peer->fd))) {
+            peer->ended = WSP_URING_ENDED;
+            wspool_gone(loop->pool, id, WSPOOL_GONE_EOF, now);
+        }
+    }
+    peer = wsp_uring_peer(loop, id);
+    if (!peer || cqe->flags & IORING_CQE_F_MORE) {
+        return;
+    }
+    peer->armed = (unsigned char)(peer->armed & ~(1u << op));
+    peer->cancelled = (unsigned char)(peer->cancelled & ~(1u << op));
+    if (!peer->closing) {
+        wsp_uring_ask(loop, peer);
+    } else if (!peer->armed) {
+        wsp_uring_closed(loop, peer, now);
+    }
+}
+
+/* ------------------------------------------------------------------ adding */
+
+/* From now on the loop owns the descriptor; on failure it does not. */
+static int attach(wspool_uring *loop, wspool_id id, int fd)
+{
+    uint32_t slot = wspool_slot(id);
+    struct wsp_uring_peer *peers =
+        wspool_sockets_table(loop->peers, &loop->room, slot, sizeof *peers);
+    struct wsp_uring_peer *peer;
+    if (!peers) {
+        errno = ENOMEM;
+        return -1;
+    }
+    loop->peers = peers;
+    peer = &peers[slot];
+    memset(peer, 0, sizeof *peer);
+    peer->id = id;
+    peer->fd = fd;
+    peer->reading = 1;
+    wsp_uring_ask(loop, peer);
+    if (loop->broken || (loop->enabled && !peer->armed)) {
+        peer->id = 0;
+        errno = loop->broken ? loop->broken : EEXIST;
+        return -1;
+    }
+    loop->count++;
+    return 0;
+}
+
+static int turn_away(wspool_uring *loop, int fd, int error)
+{
+    if (fd >= 0) {
+        close(fd);
+    }
+    loop->turned_away++;
+    errno = error;
+    return -1;
+}
+
+int wspool_uring_add(wspool_uring *loop, int fd, void *user, wspool_id *out)
+{
+    uint64_t now = wspool_clock();
+    wspool_id id = 0;
+    wspool_open_options options = {.size = sizeof options, .user = user};
+    int error = wspool_open(loop->pool, &options, now, &id);
+    if (out) {
+        *out = id;
+    }
+    if (error < 0) {
+        return turn_away(loop, fd, wsp_uring_errno(error));
+    }
+    if (attach(loop, id, fd) < 0) {
+        error = errno;
+        wspool_gone(loop->pool, id, WSPOOL_GONE_FAILED, now);
+        wspool_release(loop->pool, id);
+        if (out) {
+            *out = 0;
+        }
+        return turn_away(loop, fd, error);
+    }
+    return 0;
+}
+
+int wspool_uring_adopt(wspool_uring *loop, wspool_id id, int fd, const void *bytes, size_t len)
+{
+    uint64_t now = wspool_clock();
+    int error = fd < 0 ? EBADF : wsp_uring_errno(wspool_adopt(loop->pool, id, bytes, len, now));
+    if (!error && attach(loop, id, fd) < 0) {
+        error = errno;
+    }
+    if (!error) {
+        return 0;
+    }
+    wspool_gone(loop->pool, id, WSPOOL_GONE_FAILED, now); /* which lists it for CLOSE */
+    return turn_away(loop, fd, error);
+}
+
+int wspool_uring_descriptor(const wspool_uring *loop, wspool_id id)
+{
+    const struct wsp_uring_peer *peer = wsp_uring_peer(loop, id);
+    if (!peer || peer->closing) {
+        errno = ENOENT;
+        return -1;
+    }
+    return peer->fd;
+}

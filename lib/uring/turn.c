@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * uring/turn.c - completions, one turn, and run.
+ *
+ * A turn is two system calls, however many peers take part in it: one hands over what is awaited and
+ * waits for the first completion; one carries all writes.
+ */
+#include "uring/internal.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+/* ------------------------------------------------------------------ waking */
+
+void wspool_uring_wake(wspool_uring *loop)
+{
+    wspool_sockets_wake(loop->wake_fd);
+}
+
+void wspool_uring_quit(wspool_uring *loop)
+{
+    wspool_sockets_quit(loop->wake_fd);
+}
+
+static void await_wake(wspool_uring *loop)
+{
+    struct io_uring_sqe *sqe = wsp_uring_request(loop, 0, WSP_URING_WAKE);
+    if (sqe) {
+        io_uring_prep_poll_multishot(sqe, loop->wake_fd, POLLIN);
+    }
+}
+
+/* ------------------------------------------------------------------- turns */
+
+/* The first turn. What was added and listened for before is asked for now. */
+static void begin(wspool_uring *loop)
+{
+    wsp_uring_ring_enable(loop);
+    await_wake(loop);
+    wsp_uring_await_newcomers(loop);
+    for (uint32_t slot = 0; slot < loop->room; slot++) {
+        if (loop->peers[slot].id) {
+            wsp_uring_ask(loop, &loop->peers[slot]);
+        }
+    }
+}
+
+static void completed(wspool_uring *loop, const struct io_uring_cqe *cqe, uint64_t now)
+{
+    enum wsp_uring_op op =
+        (enum wsp_uring_op)((cqe->user_data & WSP_URING_OP_MASK) >> WSP_URING_OP_SHIFT);
+    uint64_t id = cqe->user_data & ~WSP_URING_OP_MASK;
+
+    if (op == WSP_URING_CANCEL) {
+        return;
+    }
+    loop->under_way -= !(cqe->flags & IORING_CQE_F_MORE);
+    if (op == WSP_URING_ACCEPT) {
+        wsp_uring_accepted(loop, id, cqe, now);
+    } else if (op == WSP_URING_LINGER) {
+        wsp_uring_lingers_on(loop, id, cqe->res);
+    } else if (op != WSP_URING_WAKE) {
+        wsp_uring_peer_completed(loop, id, op, cqe, now);
+    } else {
+        loop->quit |= wspool_sockets_woken(loop->wake_fd);
+        if (!(cqe->flags & IORING_CQE_F_MORE)) {
+            await_wake(loop);
+        }
+    }
+    if (cqe->flags & IORING_CQE_F_BUFFER) {
+        wsp_uring_lend(loop, cqe->flags >> IORING_CQE_BUFFER_SHIFT);
+    }
+}
+
+uint64_t wsp_uring_deadline(const wspool_uring *loop)
+{
+    return wspool_sockets_deadline(loop->pool, loop->rest_until, &loop->lingering);
+}
+
+int wspool_uring_wait_ms(const wspool_uring *loop)
+{
+    return !loop->enabled || io_uring_sq_ready(&loop->ring)
+               ? 0
+               : wspool_sockets_ms(wspool_clock(), wsp_uring_deadline(loop));
+}
+
+static void handle_completions(wspool_uring *loop, uint64_t now)
+{
+    /* Only those that are there now: what completes meanwhile waits for the next turn. */
+    for (unsigned count = io_uring_cq_ready(&loop->ring); count > 0; count--) {
+        struct io_uring_cqe *cqe = NULL, copy;
+        if (io_uring_peek_cqe(&loop->ring, &cqe) < 0) {
+            break;
+        }
+        memcpy(&copy, cqe, sizeof copy);
+        io_uring_cqe_seen(&loop->ring, cqe);
+        completed(loop, &copy, now);
+    }
+    wspool_tick(loop->pool, now);
+    wsp_uring_flush(loop, now);
+    wsp_uring_expire(loop, now);
+    if (loop->rest_until && loop->rest_until <= now) {
+        loop->rest_until = 0;
+        wsp_uring_await_newcomers(loop);
+    }
+    if (wspool_uring_drained(loop) && !loop->drained) {
+        loop->drained = 1;
+        if (loop->done) {
+            loop->done(loop, loop->done_user);
+        }
+    }
+}
+
+int wspool_uring_turn(wspool_uring *loop, int max_ms)
+{
+    uint64_t then = wsp_uring_deadline(loop), wait = then, now;
+
+    if (loop->turning) {
+        errno = EBUSY;
+        return -1;
+    }
+    if (then > 0 && then < UINT64_MAX) {
+        now = wspool_clock();
+        wait = then > now ? then - now : 0;
+    }
+    if (max_ms >= 0 && wait > (uint64_t)max_ms * WSPOOL_MILLISECOND) {
+        wait = (uint64_t)max_ms * WSPOOL_MILLISECOND;
+    }
+    if (!loop->enabled) {
+        begin(loop);
+    }
+    if (wsp_uring_wait(loop, wait) < 0) {
+        return -1;
+    }
+    loop->turning = 1;
+    loop->turns++;
+    handle_completions(loop, wspool_clock());
+    loop->turning = 0;
+    errno = loop->broken;
+    return loop->broken ? -1 : 0;
+}
+
+int wspool_uring_run(wspool_uring *loop, uint64_t until)
+{
+    uint64_t now;
+    int result = 0;
+    while (result == 0 && !loop->quit && !wspool_uring_drained(loop) &&
+           (now = wspool_clock()) < until) {
+        result = wspool_uring_turn(loop, wspool_sockets_ms(now, until));
+    }
+    loop->quit = 0;
+    return result;
+}

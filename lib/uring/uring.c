@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * uring/uring.c - life, drain, getters.
+ */
+#include "uring/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* -------------------------------------------------------------------- life */
+
+static void clear(wspool_uring *loop)
+{
+    memset(loop, 0, sizeof *loop);
+    loop->fd = loop->wake_fd = loop->ring.ring_fd = loop->sends.ring_fd = -1;
+}
+
+void wsp_uring_fini(wspool_uring *loop)
+{
+    wspool_uring_stop_listening(loop);
+    wsp_uring_cancel_all(loop);
+    for (uint32_t slot = 0; slot < loop->room; slot++) {
+        if (loop->peers[slot].id) {
+            close(loop->peers[slot].fd);
+            free(loop->peers[slot].kept);
+        }
+    }
+    for (int i = 0; i < WSPOOL_SOCKETS_LINGERERS; i++) {
+        if (loop->lingering.places[i].until) {
+            close(loop->lingering.places[i].fd);
+        }
+    }
+    if (loop->wake_fd >= 0) {
+        close(loop->wake_fd);
+    }
+    wsp_uring_ring_fini(loop);
+    free(loop->peers);
+    free(loop->batch);
+    clear(loop);
+}
+
+static void on_wake(void *user)
+{
+    wspool_uring_wake(user);
+}
+
+int wsp_uring_init(wspool_uring *loop, wspool_config *config)
+{
+    int result;
+    clear(loop);
+    result = wsp_uring_ring_init(loop);
+    if (result >= 0) {
+        loop->batch = malloc(WSP_URING_SENDS * sizeof *loop->batch);
+        result = loop->batch ? 0 : -ENOMEM;
+    }
+    if (result >= 0) {
+        loop->wake_fd = wspool_sockets_waker();
+        result = loop->wake_fd < 0 ? -errno : 0;
+    }
+    if (result < 0) {
+        wsp_uring_fini(loop);
+        errno = result == -EINVAL ? ENOSYS : -result; /* the kernel does not know what was asked */
+        return -1;
+    }
+    config->wake.call = on_wake;
+    config->wake.user = loop;
+    loop->burst = 3 * (size_t)config->queue_messages; /* the smallest message is 6 bytes */
+    loop->linger = config->closing_time;
+    return 0;
+}
+
+int wsp_uring_errno(int error)
+{
+    switch (error) {
+    case WSPOOL_ERR_INVAL:
+    case WSPOOL_ERR_STATE:
+        return EINVAL;
+    case WSPOOL_ERR_NOMEM:
+        return ENOMEM;
+    case WSPOOL_ERR_REENTRANT:
+        return EBUSY;
+    case WSPOOL_ERR_GONE:
+        return ENOENT;
+    case WSPOOL_ERR_FULL:
+        return ENOSPC;
+    default:
+        return error < 0 ? EIO : 0;
+    }
+}
+
+int wspool_uring_new(wspool_uring **out, const wspool_config *given)
+{
+    wspool_uring *loop;
+    wspool_config config;
+    int error;
+
+    if (!out) {
+        errno = EINVAL;
+        return -1;
+    }
+    *out = NULL;
+    wspool_config_init(&config);
+    if (given) {
+        if (given->size < sizeof given->size || given->size > sizeof config || given->wake.call) {
+            errno = EINVAL;
+            return -1;
+        }
+        memcpy(&config, given, given->size);
+        config.size = sizeof config;
+    }
+    loop = malloc(sizeof *loop);
+    if (!loop || wsp_uring_init(loop, &config) < 0) {
+        error = loop ? errno : ENOMEM;
+        free(loop);
+        errno = error;
+        return -1;
+    }
+    error = wspool_new(&loop->pool, &config, wspool_clock());
+    if (error < 0) {
+        wsp_uring_fini(loop);
+        free(loop);
+        errno = wsp_uring_errno(error);
+        return -1;
+    }
+    *out = loop;
+    return 0;
+}
+
+const char *wspool_uring_why(int error)
+{
+    switch (error) {
+    case ENOSYS:
+        return "this kernel has no io_uring, or one that is too old (Linux 6.0 is needed)";
+    case EPERM:
+    case EACCES:
+        return "io_uring is forbidden here, by the sysctl kernel.io_uring_disabled or by the "
+               "container's filter of system calls";
+    case ENOMEM:
+        return "io_uring got no memory; perhaps too little may be locked (ulimit -l)";
+    default:
+        return strerror(error);
+    }
+}
+
+int wspool_uring_free(wspool_uring *loop)
+{
+    if (!loop) {
+        return 0;
+    }
+    if (loop->turning || wspool_free(loop->pool) < 0) {
+        errno = EBUSY;
+        return -1;
+    }
+    wsp_uring_fini(loop);
+    free(loop);
+    return 0;
+}
+
+/* ------------------------------------------------------------------- drain */
+
+int wspool_uring_drain(wspool_uring *loop, uint64_t window, int code,
+                       void (*done)(wspool_uring *loop, void *user), void *user)
+{
+    int error = wspool_drain(loop->pool, window, code, wspool_clock());
+    if (error < 0) {
+        errno = wsp_uring_errno(error);
+        return -1;
+    }
+    wspool_uring_stop_listening(loop);
+    loop->draining = 1;
+    loop->done = done;
+    loop->done_user = user;
+    return 0;
+}
+
+int wspool_uring_drained(const wspool_uring *loop)
+{
+    return loop->draining && loop->count == 0;
+}
+
+/* ----------------------------------------------------------------- getters */
+
+wspool *wspool_uring_pool(const wspool_uring *loop)
+{
+    return loop->pool;
+}
+
+int wspool_uring_fd(const wspool_uring *loop)
+{
+    return loop->fd;
+}
+
+uint32_t wspool_uring_count(const wspool_uring *loop)
+{
+    return loop->count;
+}
+
+int wspool_uring_stats_read(const wspool_uring *loop, wspool_uring_stats *stats)
+{
+    wspool_uring_stats all;
+    if (!stats || stats->size < sizeof stats->size) {
+        errno = EINVAL;
+        return -1;
+    }
+    memset(&all, 0, sizeof all);
+    all.size = stats->size;
+    all.open = loop->count;
+    all.lingering = loop->lingering.count;
+    all.listeners = (uint32_t)loop->listener_count;
+    all.resting = loop->rest_until > 0;
+    all.accepted = loop->accepted;
+    all.turned_away = loop->turned_away;
+    all.kept = loop->kept;
+    memcpy(stats, &all, all.size < sizeof all ? all.size : sizeof all);
+    return 0;
+}
