@@ -32,11 +32,8 @@ static char echo_route, room_route, publish_route;
 
 /* One of these moves the bytes. */
 static int with_uring;
-static wspool_epoll epoll;
+static wspool_sockets *sockets;
 static wspool_uring *uring;
-#define LOOP(call, ...)                                                                            \
-    (with_uring ? wspool_uring_##call(uring, __VA_ARGS__)                                          \
-                : wspool_epoll_##call(&epoll, __VA_ARGS__))
 
 /* ------------------------------------------------------------------- hooks */
 
@@ -75,7 +72,7 @@ static void on_message(wspool *pool, wspool_id id, const wspool_message *message
 static void on_signal(int number)
 {
     (void)number;
-    with_uring ? wspool_uring_quit(uring) : wspool_epoll_quit(&epoll);
+    with_uring ? wspool_uring_quit(uring) : wspool_sockets_quit(sockets);
 }
 
 /* ----------------------------------------------------------------- options */
@@ -213,6 +210,11 @@ static void add_route(wspool *pool, const wspool_config *config, const char *pat
     }
 }
 
+static int run(uint64_t until)
+{
+    return with_uring ? wspool_uring_run(uring, until) : wspool_epoll_run(sockets, until);
+}
+
 int main(int argc, char **argv)
 {
     struct settings settings = settings_from(argc, argv);
@@ -246,14 +248,10 @@ int main(int argc, char **argv)
         }
         pool = wspool_uring_pool(uring);
     } else {
-        if (wspool_epoll_init(&epoll, &config) < 0) {
+        if (wspool_epoll_new(&sockets, &config) < 0) {
             fail(1, "epoll", strerror(errno));
         }
-        error = wspool_new(&pool, &config, wspool_clock());
-        if (error < 0) {
-            fail(1, "pool", wspool_strerror(error));
-        }
-        epoll.pool = pool;
+        pool = wspool_sockets_pool(sockets);
     }
     /* Who talks much is worth the memory of a context. */
     add_route(pool, &config, "/echo", WSPOOL_NONE, &echo_route, WSPOOL_DEFLATE_TAKEOVER);
@@ -265,7 +263,8 @@ int main(int argc, char **argv)
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
 
-    port = LOOP(listen, settings.host, settings.port);
+    port = with_uring ? wspool_uring_listen(uring, settings.host, settings.port)
+                      : wspool_sockets_listen(sockets, settings.host, settings.port);
     if (port < 0) {
         fail(1, settings.host, errno == EINVAL ? "not a numeric address" : strerror(errno));
     }
@@ -273,19 +272,15 @@ int main(int argc, char **argv)
            settings.host, port);
     fflush(stdout);
 
-    if (LOOP(run, UINT64_MAX) < 0) { /* until a signal comes */
+    if (run(UINT64_MAX) < 0) { /* until a signal comes */
         fail(1, "loop", strerror(errno));
     }
     with_uring ? wspool_uring_drain(uring, DRAIN_WINDOW, WSPOOL_CLOSE_DRAIN, NULL, NULL)
-               : wspool_epoll_drain(&epoll, DRAIN_WINDOW, WSPOOL_CLOSE_DRAIN);
-    LOOP(run, wspool_clock() + DRAIN_DEADLINE); /* or until a second one does */
+               : wspool_sockets_drain(sockets, DRAIN_WINDOW, WSPOOL_CLOSE_DRAIN, NULL, NULL);
+    run(wspool_clock() + DRAIN_DEADLINE); /* or until a second one does */
 
-    if (with_uring) {
-        wspool_uring_free(uring);
-    } else {
-        wspool_free(pool);
-        wspool_epoll_fini(&epoll);
-    }
+    wspool_uring_free(uring); /* one of them is NULL */
+    wspool_sockets_free(sockets);
     wspool_deflate_free(deflate);
     return 0;
 }

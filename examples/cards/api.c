@@ -18,9 +18,9 @@ static enum MHD_Result health(struct app *app, struct request *request)
         return http_json(request, MHD_HTTP_SERVICE_UNAVAILABLE,
                          json_pack("{s:s, s:s}", "status", "unhealthy", "reason", "draining"));
     }
-    return http_json(
-        request, MHD_HTTP_OK,
-        json_pack("{s:s, s:I}", "status", "healthy", "connections", (json_int_t)app->loop.count));
+    return http_json(request, MHD_HTTP_OK,
+                     json_pack("{s:s, s:I}", "status", "healthy", "connections",
+                               (json_int_t)wspool_sockets_count(app->sockets)));
 }
 
 /* {"subject"} -> {"token", "expires_at"}. This is a demonstration: every request gets a token. */

@@ -31,7 +31,8 @@
 #define BOARD wspool_global("cards")
 
 struct app {
-    wspool_epoll loop; /* the peers and their pool */
+    wspool_sockets *sockets; /* of the peers */
+    wspool *pool;            /* theirs */
     wspool_json *json;
     struct MHD_Daemon *http;
     struct cards cards;

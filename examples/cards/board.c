@@ -19,7 +19,7 @@ static enum MHD_Result unavailable(struct request *request)
 static int publish(struct app *app, const char *type, const struct card *card)
 {
     json_t *data = card_json(card);
-    return data ? wspool_json_broadcast(app->json, app->loop.pool, BOARD, type, data, NULL, NULL)
+    return data ? wspool_json_broadcast(app->json, app->pool, BOARD, type, data, NULL, NULL)
                 : WSPOOL_ERR_NOMEM;
 }
 
@@ -36,7 +36,7 @@ enum MHD_Result board_list(struct app *app, struct request *request)
     struct wspool_position position;
     char epoch[WSPOOL_JSON_EPOCH_MAX];
 
-    if (wspool_position(app->loop.pool, BOARD, &position) < 0) {
+    if (wspool_position(app->pool, BOARD, &position) < 0) {
         return unavailable(request);
     }
     wspool_json_epoch_write(position.epoch, epoch);

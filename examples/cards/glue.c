@@ -8,6 +8,9 @@
 #define _GNU_SOURCE
 #include "glue.h"
 
+#include <fcntl.h>
+#include <string.h>
+
 static enum MHD_Result collect(void *cls, enum MHD_ValueKind kind, const char *name,
                                size_t name_len, const char *value, size_t value_len)
 {
@@ -27,7 +30,7 @@ static void take_over(void *cls, struct MHD_Connection *http, void *con_cls, con
 {
     struct glue *glue = cls;
     (void)http, (void)con_cls;
-    wspool_epoll_adopt(glue->loop, glue->id, fcntl(fd, F_DUPFD_CLOEXEC, 0), extra, extra_len);
+    wspool_sockets_adopt(glue->sockets, glue->id, fcntl(fd, F_DUPFD_CLOEXEC, 0), extra, extra_len);
     MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
 }
 
@@ -44,10 +47,11 @@ enum MHD_Result glue_upgrade(struct glue *glue, struct MHD_Connection *http, con
                               .http_minor = version[7] - '0',
                               .headers = headers,
                               .header_count = (size_t)count};
+    wspool *pool = wspool_sockets_pool(glue->sockets);
     wspool_answer answer;
 
     MHD_get_connection_values_n(http, MHD_HEADER_KIND, collect, &next);
-    if (wspool_upgrade(glue->loop->pool, &request, wspool_clock(), &glue->id, &answer) < 0) {
+    if (wspool_upgrade(pool, &request, wspool_clock(), &glue->id, &answer) < 0) {
         answer = (wspool_answer){.status = 503, .body = "{\"error\":\"full\"}", .body_len = 16};
     }
     struct MHD_Response *response =
@@ -62,7 +66,7 @@ enum MHD_Result glue_upgrade(struct glue *glue, struct MHD_Connection *http, con
     enum MHD_Result queued = MHD_queue_response(http, (unsigned)answer.status, response);
     MHD_destroy_response(response);
     if (queued != MHD_YES) {
-        wspool_gone(glue->loop->pool, glue->id, WSPOOL_GONE_FAILED, wspool_clock());
+        wspool_gone(pool, glue->id, WSPOOL_GONE_FAILED, wspool_clock());
     }
     return queued;
 }

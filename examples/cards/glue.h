@@ -4,12 +4,12 @@
 #define CARDS_GLUE_H
 
 #include <microhttpd.h>
-#include <wspool/adapters/epoll.h>
+#include <wspool/sockets.h>
 
 /* Part of the host's record of a request, from its first line to NOTIFY_COMPLETED. */
 struct glue {
-    wspool_epoll *loop;
-    wspool_id id; /* id of the new peer */
+    wspool_sockets *sockets;
+    wspool_id id; /* of the peer that it becomes */
 };
 
 /* Passes a request for a socket to the pool, and queues the pool's answer. `target` is the raw

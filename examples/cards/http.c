@@ -84,7 +84,7 @@ static void *on_first_line(void *cls, const char *target, struct MHD_Connection 
         request->target = strdup(target);
         request->path_len = strcspn(target, "?");
         request->http = http;
-        request->glue.loop = &app->loop;
+        request->glue.sockets = app->sockets;
     }
     return request;
 }

@@ -7,6 +7,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -31,7 +32,7 @@ static void on_signal(int number)
 {
     (void)number;
     told_to_end++;
-    wspool_epoll_wake(&app.loop);
+    wspool_sockets_wake(app.sockets);
 }
 
 /* ----------------------------------------------------------------------- setup */
@@ -146,14 +147,13 @@ static int ms_until(uint64_t then)
 static void turn(int epoll, uint64_t until)
 {
     struct epoll_event events[2];
-    int wait = sooner(wspool_epoll_wait_ms(&app.loop), http_wait_ms(&app));
+    int wait = sooner(ms_until(runs_deadline(&app)), ms_until(until));
 
-    wait = sooner(wait, sooner(ms_until(runs_deadline(&app)), ms_until(until)));
+    wait = sooner(wait, http_wait_ms(&app));
     epoll_wait(epoll, events, 2, wait);
     http_turn(&app);
     runs_tick(&app, wspool_clock());
-    wspool_epoll_turn(&app.loop, 0); /* last, so that it sends what the other parts have
-                                        published */
+    wspool_epoll_turn(app.sockets, 0); /* last: what the others have published goes out */
 }
 
 static int run(void)
@@ -162,7 +162,7 @@ static int run(void)
     int epoll = epoll_create1(EPOLL_CLOEXEC);
     uint64_t end;
 
-    if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, app.loop.fd, &readable) < 0 ||
+    if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, wspool_epoll_fd(app.sockets), &readable) < 0 ||
         epoll_ctl(epoll, EPOLL_CTL_ADD, http_fd(&app), &readable) < 0) {
         perror("cards: epoll");
         return -1;
@@ -172,8 +172,8 @@ static int run(void)
     }
     end = wspool_clock() + DRAIN_DEADLINE;
     app.draining = 1;
-    wspool_json_drain(app.json, app.loop.pool, DRAIN_WINDOW, wspool_clock());
-    while (told_to_end == 1 && app.loop.count > 0 && wspool_clock() < end) {
+    wspool_json_drain(app.json, app.pool, DRAIN_WINDOW, wspool_clock());
+    while (told_to_end == 1 && wspool_sockets_count(app.sockets) > 0 && wspool_clock() < end) {
         turn(epoll, end);
     }
     close(epoll);

@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #include "pages.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -62,7 +62,7 @@ static int on_capacity(wspool *pool, wspool_id id, const wspool_request *request
 {
     const struct app *app = user;
     (void)pool, (void)id, (void)request;
-    return app->loop.count >= app->descriptors;
+    return wspool_sockets_count(app->sockets) >= app->descriptors;
 }
 
 /* -------------------------------------------------------------- what they may do */
@@ -132,7 +132,7 @@ static int add_paths(struct app *app, const wspool_config *config)
     wspool_route_options_init(&options, config);
     options.name = BOARD.name; /* of routes without a {parameter} */
     for (i = 0; error == 0 && i < sizeof(paths) / sizeof(paths[0]); i++) {
-        error = wspool_route(app->loop.pool, paths[i].pattern, paths[i].kind, &options);
+        error = wspool_route(app->pool, paths[i].pattern, paths[i].kind, &options);
     }
     return error;
 }
@@ -156,14 +156,14 @@ int peers_start(struct app *app, uint32_t most)
     config.capacity.call = on_capacity;
     config.capacity.user = app;
 
-    if (wspool_epoll_init(&app->loop, &config) < 0) {
-        perror("cards: epoll");
-        return -1;
-    }
     error = wspool_json_new(&app->json, &contract);
     error = error ? error : wspool_json_on_action(app->json, "chat", on_chat, app);
-    error = error ? error : wspool_new(&app->loop.pool, &config, wspool_clock());
-    error = error ? error : wspool_json_attach(app->json, app->loop.pool);
+    if (error == 0 && wspool_epoll_new(&app->sockets, &config) < 0) {
+        perror("cards: sockets");
+        return -1;
+    }
+    app->pool = wspool_sockets_pool(app->sockets);
+    error = error ? error : wspool_json_attach(app->json, app->pool);
     error = error ? error : add_paths(app, &config);
     if (error) {
         fprintf(stderr, "cards: pool: %s\n", wspool_strerror(error));
@@ -173,7 +173,6 @@ int peers_start(struct app *app, uint32_t most)
 
 void peers_stop(struct app *app)
 {
-    wspool_free(app->loop.pool);
+    wspool_sockets_free(app->sockets);
     wspool_json_free(app->json);
-    wspool_epoll_fini(&app->loop);
 }

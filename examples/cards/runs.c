@@ -13,8 +13,8 @@ json_t *runs_json(const struct card *card, const char *status)
 
 static int say(struct app *app, const struct card *card, const char *status)
 {
-    return wspool_json_broadcast(app->json, app->loop.pool, wspool_item(card->id),
-                                 "execution_progress", runs_json(card, status), NULL, NULL);
+    return wspool_json_broadcast(app->json, app->pool, wspool_item(card->id), "execution_progress",
+                                 runs_json(card, status), NULL, NULL);
 }
 
 int runs_start(struct app *app, struct card *card)

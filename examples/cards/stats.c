@@ -56,7 +56,7 @@ enum MHD_Result stats_answer(struct app *app, struct request *request)
     struct mallinfo2 heap = mallinfo2();
     json_t *body = json_object();
 
-    wspool_stats(app->loop.pool, &stats);
+    wspool_stats(app->pool, &stats);
 #define WSPOOL_X(name, unit, help) put(body, #name, stats.name);
     WSPOOL_COUNTERS(WSPOOL_X)
     WSPOOL_GAUGES(WSPOOL_X)
