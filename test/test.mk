@@ -57,6 +57,9 @@ support   = $(filter-out test_% bench_%,$(notdir $(wildcard test/$(1)/*.c)))
 $(foreach c,$(COMPANIONS),$(eval $(c).companions += $(c)))
 bench.companions := deflate
 loop.companions  := sockets uring
+# Calls that test/loop/net.c stands in for.
+loop.wrap := accept4 send sendmsg epoll_wait epoll_pwait2 wspool_clock \
+             wspool_sockets_new wspool_sockets_turn
 load.libs        := -lz
 
 define world
@@ -75,7 +78,8 @@ build/$(1)/$(3): build/$(1)/$(3).o $$(if $$(filter bench,$(2)),,build/$(1)/test/
                  $$(if $$(filter unit sim bench,$(2)),,build/$(1)/test/world.a) \
                  $$(call companion_archives,$(1),$(2)) build/$(1)/libwspool.a
 	$$(call say,LD     $$@)
-	$$(Q)$$($(1).cc) $$($(1).flags) -o $$@ $$^ $$(LDFLAGS) $(if $(filter bench,$(2)),,-lcmocka) \
+	$$(Q)$$($(1).cc) $$($(1).flags) -o $$@ $$^ $$($(2).wrap:%=-Wl,--wrap=%) $$(LDFLAGS) \
+	    $(if $(filter bench,$(2)),,-lcmocka) \
 	    -pthread $$(LIBS) $$(call libs_besides,$(2))
 endef
 $(foreach v,$(VARIANTS),$(eval $(call world,$(v))))

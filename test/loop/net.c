@@ -6,9 +6,18 @@
 #include <dirent.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
+
+#include <wspool/sockets.h>
+
+/* The real ones: __wrap_NAME below is called in their place. */
+uint64_t __real_wspool_clock(void);
+ssize_t __real_send(int fd, const void *bytes, size_t len, int flags);
 
 /* ----------------------------------------------------------------- clients */
 
@@ -75,8 +84,8 @@ void net_client_free(net_client *client)
 static void write_some(net_client *client)
 {
     while (client->sent < client->out.len) {
-        ssize_t n = send(client->fd, client->out.data + client->sent,
-                         client->out.len - client->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n = __real_send(client->fd, client->out.data + client->sent,
+                                client->out.len - client->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0) {
             /* A broken pipe is found again when reading: what came before it counts. */
             return;
@@ -141,8 +150,8 @@ void net_fill(uint8_t *bytes, size_t len, unsigned seed)
 int net_patient(uint64_t *since)
 {
     if (*since == 0)
-        *since = wspool_clock();
-    if (wspool_clock() - *since > NET_PATIENCE)
+        *since = __real_wspool_clock();
+    if (__real_wspool_clock() - *since > NET_PATIENCE)
         fail_msg("nothing happens any more");
     return 1;
 }
@@ -160,8 +169,8 @@ int net_descriptors(void)
 
 /* ------------------------------------------------------------------ faults */
 
-unsigned net_waits;
-uint64_t net_wait_time;
+unsigned net_waits, net_watches, net_accepts;
+uint64_t net_wait_time, net_hand_clock;
 int net_accept_errors[8], net_send_errors[8];
 size_t net_send_most;
 
@@ -184,6 +193,116 @@ struct msghdr net_shortened(const struct msghdr *message, struct iovec *vector)
         shorter.msg_iovlen = 1;
     }
     return shorter;
+}
+
+int net_listener(int nth)
+{
+    for (int fd = 0; fd < 4096; fd++) {
+        int listens = 0;
+        socklen_t len = sizeof(listens);
+        if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && listens && nth-- == 0)
+            return fd;
+    }
+    return -1;
+}
+
+int net_waker(void)
+{
+    for (int fd = 0; fd < 4096; fd++) {
+        char path[64], what[64] = "";
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        if (readlink(path, what, sizeof(what) - 1) > 0 && strstr(what, "eventfd"))
+            return fd;
+    }
+    return -1;
+}
+
+/* ------------------------------------------------------- in place of others */
+
+#define WRAPPED(type, name, parameters)                                                            \
+    type __real_##name parameters;                                                                 \
+    type __wrap_##name parameters;                                                                 \
+    type __wrap_##name parameters
+
+WRAPPED(int, accept4, (int fd, struct sockaddr *address, socklen_t *len, int flags))
+{
+    int error = net_next_error(net_accept_errors);
+    net_accepts++;
+    if (error == 0)
+        return __real_accept4(fd, address, len, flags);
+    errno = error;
+    return -1;
+}
+
+WRAPPED(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags))
+{
+    int error = net_next_error(net_send_errors);
+    struct iovec vector;
+    struct msghdr shorter = net_shortened(message, &vector);
+    if (error == 0)
+        return __real_sendmsg(fd, &shorter, flags);
+    errno = error;
+    return -1;
+}
+
+WRAPPED(ssize_t, send, (int fd, const void *bytes, size_t len, int flags))
+{
+    struct iovec vector = {(void *)(uintptr_t)bytes, len};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+    return __wrap_sendmsg(fd, &message, flags);
+}
+
+WRAPPED(int, epoll_wait, (int fd, struct epoll_event *events, int max, int wait))
+{
+    net_wait_time = wait < 0 ? UINT64_MAX : (uint64_t)wait * WSPOOL_MILLISECOND;
+    return __real_epoll_wait(fd, events, max, wait);
+}
+
+#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 35)
+WRAPPED(int, epoll_pwait2,
+        (int fd, struct epoll_event *events, int max, const struct timespec *time,
+         const sigset_t *mask))
+{
+    if (time)
+        net_wait_time = (uint64_t)time->tv_sec * WSPOOL_SECOND + (uint64_t)time->tv_nsec;
+    return __real_epoll_pwait2(fd, events, max, time, mask);
+}
+#endif
+
+WRAPPED(uint64_t, wspool_clock, (void))
+{
+    return net_hand_clock ? net_hand_clock : __real_wspool_clock();
+}
+
+WRAPPED(void, wspool_sockets_turn, (wspool_sockets * sockets))
+{
+    net_waits++;
+    __real_wspool_sockets_turn(sockets);
+}
+
+/* The newest engine's own. */
+static wspool_watcher watcher;
+static uint8_t watched[65536];
+
+unsigned net_watched(int fd)
+{
+    return fd < 0 ? 0 : watched[fd];
+}
+
+static int see_watch(void *loop, int fd, unsigned events, uint64_t tag, void **handle)
+{
+    net_watches++;
+    watched[fd] = (uint8_t)events;
+    return watcher.watch(loop, fd, events, tag, handle);
+}
+
+WRAPPED(int, wspool_sockets_new,
+        (wspool_sockets * *sockets, const wspool_config *config, const wspool_watcher *given))
+{
+    wspool_watcher seen = *given;
+    watcher = *given;
+    seen.watch = see_watch;
+    return __real_wspool_sockets_new(sockets, config, &seen);
 }
 
 /* ------------------------------------------------------------------- books */

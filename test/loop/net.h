@@ -70,13 +70,28 @@ int net_descriptors(void);
 
 /* ------------------------------------------------------------------ faults */
 
-/* For a test that stands in for system calls of an adapter: how often it went to sleep, for how
- * many nanoseconds it wanted to the last time (UINT64_MAX: for ever), what the next ones answer,
- * up to the first 0, and how many bytes a write takes at most (0: all). */
+/* The linker leads some calls of the engine, and the system calls it makes, to net.c (--wrap). How
+ * many turns it took and for how many nanoseconds it wanted to sleep the last time (UINT64_MAX: for
+ * ever); how often a watcher hook was called; how many connections were asked for; what the next
+ * calls fail with, up to the first 0; and how many bytes a write takes at most (0: all). */
 extern unsigned net_waits;
 extern uint64_t net_wait_time;
+extern unsigned net_watches;
+extern unsigned net_accepts;
 extern int net_accept_errors[8], net_send_errors[8];
 extern size_t net_send_most;
+
+/* Not 0: what wspool_clock says. Time is held by hand then. */
+extern uint64_t net_hand_clock;
+
+/* What the engine has asked its loop for: the events of this descriptor. */
+unsigned net_watched(int fd);
+
+/* The nth socket of this process that listens, by its number; -1: there is none. */
+int net_listener(int nth);
+
+/* The eventfd of this process; -1: there is none. */
+int net_waker(void);
 
 /* The first of these, which is taken away. */
 int net_next_error(int *errors);

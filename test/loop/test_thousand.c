@@ -18,16 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static uint64_t hand_clock = WSPOOL_SECOND;
-
-static uint64_t read_hand_clock(void)
-{
-    return hand_clock;
-}
-
-#define wspool_clock read_hand_clock
 #include <wspool/adapters/epoll.h>
-#undef wspool_clock
 
 #define PEERS 1000
 #define BROADCASTS 100
@@ -140,7 +131,8 @@ static void descriptors_allow(rlim_t count)
 /* --------------------------------------------------------- in this process */
 
 static struct {
-    wspool_epoll loop;
+    wspool_sockets *loop;
+    wspool *pool;
     size_t opened;
     size_t closed;
     unsigned published;
@@ -187,7 +179,7 @@ static void on_message(wspool *pool, wspool_id id, const wspool_message *message
 
 static void host_turn(unsigned *heard)
 {
-    assert_int_equal(wspool_epoll_turn(&host.loop, 0), 0);
+    assert_int_equal(wspool_epoll_turn(host.loop, 0), 0);
     net_client_turn(&publisher);
     for (size_t i = 0; i < PEERS; i++) {
         net_client_turn(&crowd[i]);
@@ -210,13 +202,14 @@ static unsigned host_start(void)
     config.open.call = on_open;
     config.close.call = on_close;
     config.message.call = on_message;
-    assert_int_equal(wspool_epoll_init(&host.loop, &config), 0);
-    assert_int_equal(wspool_new(&host.loop.pool, &config, hand_clock), 0);
+    net_hand_clock = WSPOOL_SECOND;
+    assert_int_equal(wspool_epoll_new(&host.loop, &config), 0);
+    host.pool = wspool_sockets_pool(host.loop);
     wspool_route_options_init(&options, &config);
     options.user = &room_route;
-    assert_int_equal(wspool_route(host.loop.pool, "/room/{name}", WSPOOL_ITEM, &options), 0);
+    assert_int_equal(wspool_route(host.pool, "/room/{name}", WSPOOL_ITEM, &options), 0);
     options.user = &publish_route;
-    assert_int_equal(wspool_route(host.loop.pool, "/publish", WSPOOL_NONE, &options), 0);
+    assert_int_equal(wspool_route(host.pool, "/publish", WSPOOL_NONE, &options), 0);
 
     /* What is accepted has the listener's small buffer. */
     memset(&here, 0, sizeof(here));
@@ -226,7 +219,7 @@ static unsigned host_start(void)
     assert_int_equal(bind(listener, (struct sockaddr *)&here, sizeof(here)), 0);
     assert_int_equal(listen(listener, 128), 0);
     assert_int_equal(getsockname(listener, (struct sockaddr *)&here, &len), 0);
-    assert_int_equal(wspool_epoll_adopt_listener(&host.loop, listener), 0);
+    assert_int_equal(wspool_sockets_adopt_listener(host.loop, listener), 0);
     return ntohs(here.sin_port);
 }
 
@@ -246,11 +239,11 @@ TEST(rest_get_all_in_order_and_the_dead_are_reported_once_when_a_tenth_dies)
         while (host.opened <= i && net_patient(&since)) {
             net_client_turn(&crowd[i]);
             net_client_turn(&publisher);
-            assert_int_equal(wspool_epoll_turn(&host.loop, 1), 0);
+            assert_int_equal(wspool_epoll_turn(host.loop, 0), 0);
         }
     }
-    assert_int_equal(wspool_member_count(host.loop.pool, wspool_item("thousand")), PEERS);
-    net_assert_books(host.loop.pool);
+    assert_int_equal(wspool_member_count(host.pool, wspool_item("thousand")), PEERS);
+    net_assert_books(host.pool);
 
     for (unsigned n = 1; n <= BROADCASTS; n++) {
         since = 0;
@@ -265,7 +258,7 @@ TEST(rest_get_all_in_order_and_the_dead_are_reported_once_when_a_tenth_dies)
                 host_turn(heard);
         }
         if (n % 10 == 0)
-            net_assert_books(host.loop.pool);
+            net_assert_books(host.pool);
     }
 
     /* A message for each of these that its buffers can't hold; none of it will be read. */
@@ -273,14 +266,14 @@ TEST(rest_get_all_in_order_and_the_dead_are_reported_once_when_a_tenth_dies)
         if (fate_of(i) == STANDS_STILL) {
             wspool_send_options options = {sizeof(options), WSPOOL_BINARY, 0};
             crowd[i].deaf = 1;
-            assert_int_equal(
-                wspool_send(host.loop.pool, host.ids[i], bytes, QUEUE_BYTES - 16, &options), 0);
+            assert_int_equal(wspool_send(host.pool, host.ids[i], bytes, QUEUE_BYTES - 16, &options),
+                             0);
         }
     }
     since = 0;
     /* A minute and a half goes by: pings, their answers, deadlines. */
     for (unsigned second = 0; second < 90; second++) {
-        hand_clock += WSPOOL_SECOND;
+        net_hand_clock += WSPOOL_SECOND;
         for (unsigned i = 0; i < 3; i++)
             host_turn(heard);
     }
@@ -297,24 +290,22 @@ TEST(rest_get_all_in_order_and_the_dead_are_reported_once_when_a_tenth_dies)
             assert_int_equal(host.reports[i], 1);
             assert_string_equal(wspool_end_text(host.why[i]),
                                 wspool_end_text(reported[fate_of(i)]));
-            assert_null(wspool_user(host.loop.pool, host.ids[i]));
-            assert_int_equal(wspool_send(host.loop.pool, host.ids[i], "x", 1, NULL),
-                             WSPOOL_ERR_GONE);
+            assert_null(wspool_user(host.pool, host.ids[i]));
+            assert_int_equal(wspool_send(host.pool, host.ids[i], "x", 1, NULL), WSPOOL_ERR_GONE);
         }
     }
-    stats = net_stats(host.loop.pool);
+    stats = net_stats(host.pool);
     for (unsigned fate = RESETS; fate < FATES; fate++)
         assert_int_equal(stats.ended[reported[fate]], PEERS / 10 / (FATES - 1));
     assert_int_equal(stats.peers, PEERS - PEERS / 10 + 1);
     assert_int_equal(stats.waiting, 0);
-    assert_int_equal(host.loop.count, stats.peers);
-    assert_int_equal(wspool_member_count(host.loop.pool, wspool_item("thousand")),
-                     PEERS - PEERS / 10);
-    net_assert_books(host.loop.pool);
+    assert_int_equal(wspool_sockets_count(host.loop), stats.peers);
+    assert_int_equal(wspool_member_count(host.pool, wspool_item("thousand")), PEERS - PEERS / 10);
+    net_assert_books(host.pool);
 
     crowd_free();
-    assert_int_equal(wspool_free(host.loop.pool), 0);
-    wspool_epoll_fini(&host.loop);
+    assert_int_equal(wspool_sockets_free(host.loop), 0);
+    net_hand_clock = 0;
     for (size_t i = 0; i < PEERS; i++)
         assert_int_equal(host.reports[i], 1);
 }

@@ -21,6 +21,12 @@
 
 #include <wspool/sockets.h>
 
+#ifdef POLLRDHUP /* where the system has it, and shows it (_GNU_SOURCE) */
+#define WSPOOL_POLL_END_ POLLRDHUP
+#else
+#define WSPOOL_POLL_END_ 0
+#endif
+
 /* A descriptor keeps its place, so that a turn can go through them while they come and go. */
 typedef struct wspool_poll_ {
     struct pollfd *fds; /* fd -1: a free place */
@@ -71,7 +77,8 @@ static inline int wspool_poll_watch_(void *user, int fd, unsigned events, uint64
         *handle = NULL;
     }
     loop->fds[place].events = (short)((events & WSPOOL_WATCH_READ ? POLLIN : 0) |
-                                      (events & WSPOOL_WATCH_WRITE ? POLLOUT : 0));
+                                      (events & WSPOOL_WATCH_WRITE ? POLLOUT : 0) |
+                                      (events & WSPOOL_WATCH_END ? WSPOOL_POLL_END_ : 0));
     return 0;
 }
 
@@ -115,10 +122,11 @@ static inline int wspool_poll_turn(wspool_sockets *sockets, uint64_t until)
     for (i = 0; i < used && count >= 0; i++) {
         short e = loop->fds[i].revents;
         if (loop->fds[i].fd >= 0 && e) {
-            wspool_sockets_ready(sockets, loop->tags[i],
-                                 (e & POLLIN ? WSPOOL_WATCH_READ : 0) |
-                                     (e & POLLOUT ? WSPOOL_WATCH_WRITE : 0) |
-                                     (e & ~(POLLIN | POLLOUT) ? WSPOOL_WATCH_FAILED : 0));
+            wspool_sockets_ready(
+                sockets, loop->tags[i],
+                (e & POLLIN ? WSPOOL_WATCH_READ : 0) | (e & POLLOUT ? WSPOOL_WATCH_WRITE : 0) |
+                    (e & WSPOOL_POLL_END_ ? WSPOOL_WATCH_END : 0) |
+                    (e & (POLLERR | POLLHUP | POLLNVAL) ? WSPOOL_WATCH_FAILED : 0));
         }
     }
     wspool_sockets_turn(sockets);
