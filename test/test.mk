@@ -99,7 +99,7 @@ COSTS      := build/release/test/costs/costs
 costs_wrap := send sendto sendmsg write writev recv recvmsg read readv epoll_wait epoll_ctl accept4 \
               setsockopt shutdown close wspool_clock
 
-$(COSTS): %: %.o build/release/libwspool.a
+$(COSTS): %: %.o build/release/libwspool_sockets.a build/release/libwspool.a
 	$(call say,LD     $@)
 	$(Q)$(release.cc) $(release.flags) -o $@ $^ $(costs_wrap:%=-Wl,--wrap=%) $(LDFLAGS) $(LIBS)
 

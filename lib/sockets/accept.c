@@ -69,7 +69,7 @@ void wsp_accept_stop(wspool_sockets *s)
 
 void wsp_accept_resume(wspool_sockets *s)
 {
-    if (s->rest_until && s->rest_until <= s->now) {
+    if (s->rest_until <= s->now) {
         s->rest_until = watch_all(s, WSPOOL_WATCH_READ) < 0 ? s->now + WSP_SOCKETS_REST : 0;
     }
 }

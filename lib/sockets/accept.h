@@ -14,7 +14,7 @@ int wsp_accept_open(wspool_sockets *s, int fd, void *user, wspool_id *id);
 /* A listener is readable. A stale tag is ignored. */
 void wsp_accept_event(wspool_sockets *s, uint64_t tag);
 
-/* Accepting goes on if it rests no longer. */
+/* Accepting rests: goes on with it if it is time to. */
 void wsp_accept_resume(wspool_sockets *s);
 
 /* Closes every listener. */

@@ -92,8 +92,12 @@ void wspool_sockets_turn(wspool_sockets *s)
     s->timer = TIMER_SPENT;
     wspool_tick(s->pool, s->now);
     wsp_transport_flush(s);
-    wsp_transport_expire(s, s->now);
-    wsp_accept_resume(s);
+    if (s->lingering.count > 0) {
+        wsp_transport_expire(s, s->now);
+    }
+    if (s->rest_until) {
+        wsp_accept_resume(s);
+    }
     if (s->done && wspool_sockets_drained(s)) {
         void (*done)(wspool_sockets *, void *) = s->done;
         s->done = NULL;
@@ -168,7 +172,7 @@ int wspool_sockets_adopt(wspool_sockets *s, wspool_id id, int fd, const void *by
 
 int wspool_sockets_descriptor(const wspool_sockets *s, wspool_id id)
 {
-    const wsp_transport *peer = s ? wsp_transport_find(s, id) : NULL;
+    const wsp_transport *peer = s && id ? wsp_transport_find(s, id) : NULL;
     if (!peer) {
         errno = ENOENT;
         return -1;

@@ -6,14 +6,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
-#include <string.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <sys/eventfd.h>
-#endif
-
-#ifndef MSG_NOSIGNAL /* where the host has to ignore SIGPIPE, or set SO_NOSIGPIPE */
-#define MSG_NOSIGNAL 0
 #endif
 
 int wsp_system_prepare(int fd)
@@ -42,19 +37,6 @@ int wsp_system_accept(int listener, struct sockaddr *address, socklen_t *len)
 int wsp_system_next_may_come(int error)
 {
     return error == ECONNABORTED || error == EINTR || error == EPROTO || error == EPERM;
-}
-
-/* Nearly always there is one vector, and send is the quicker call. (writev would raise SIGPIPE.) */
-ssize_t wsp_system_send(int fd, struct iovec *vectors, int count)
-{
-    struct msghdr message;
-    if (count == 1) {
-        return send(fd, vectors[0].iov_base, vectors[0].iov_len, MSG_NOSIGNAL | MSG_DONTWAIT);
-    }
-    memset(&message, 0, sizeof message);
-    message.msg_iov = vectors;
-    message.msg_iovlen = (size_t)count;
-    return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 void wsp_system_close(int fd)

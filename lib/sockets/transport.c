@@ -22,7 +22,7 @@
 wsp_transport *wsp_transport_find(const wspool_sockets *s, wspool_id id)
 {
     uint32_t slot = wspool_slot(id);
-    return slot < s->room && s->peers[slot].id == id && id ? &s->peers[slot] : NULL;
+    return slot < s->room && s->peers[slot].id == id ? &s->peers[slot] : NULL;
 }
 
 /* Makes the table long enough for this slot. */
@@ -209,7 +209,7 @@ void wsp_transport_flush(wspool_sockets *s)
                 write_some(s, peer);
                 peer = wsp_transport_find(s, id); /* a hook may have added another one */
             }
-            if (peer && !peer->ended) {
+            if (peer) {
                 watch(s, peer, awaited(peer, wants));
             }
         }
@@ -290,7 +290,7 @@ static void peer_event(wspool_sockets *s, wsp_transport *peer, unsigned events)
 
 void wsp_transport_event(wspool_sockets *s, wspool_id id, unsigned events)
 {
-    wsp_transport *peer = wsp_transport_find(s, id);
+    wsp_transport *peer = id ? wsp_transport_find(s, id) : NULL;
     wsp_linger_place *place;
     if (peer) {
         peer_event(s, peer, events);

@@ -9,7 +9,7 @@
  * still. */
 int wsp_transport_add(wspool_sockets *s, wspool_id id, int fd);
 
-/* The transport of a peer; NULL when it has none here, or the id is stale. */
+/* The transport of a peer; NULL when it has none here, or the id is stale. `id` is not 0. */
 wsp_transport *wsp_transport_find(const wspool_sockets *s, wspool_id id);
 
 /* Events of a peer's transport, or of one that lingers. */

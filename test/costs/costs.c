@@ -21,10 +21,12 @@
 #define _GNU_SOURCE
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #include <wspool/adapters/epoll.h>
 
@@ -140,17 +142,18 @@ void *memmove(void *to, const void *from, size_t len)
 
 /* -------------------------------------------------------------- the server */
 
-static wspool_epoll loop;
+static wspool_sockets *sockets;
+static wspool *pool;
 static char echo_route, room_route;
 
-static void on_message(wspool *pool, wspool_id id, const wspool_message *message, void *user)
+static void on_message(wspool *in, wspool_id id, const wspool_message *message, void *user)
 {
     int sent;
     (void)user;
     if (message->route_user == &echo_route) {
-        sent = wspool_send(pool, id, message->data, message->len, NULL);
+        sent = wspool_send(in, id, message->data, message->len, NULL);
     } else {
-        sent = wspool_broadcast(pool, wspool_item("a"), message->data, message->len, NULL, NULL) -
+        sent = wspool_broadcast(in, wspool_item("a"), message->data, message->len, NULL, NULL) -
                MEMBERS;
     }
     if (sent != 0) {
@@ -162,14 +165,14 @@ static void on_message(wspool *pool, wspool_id id, const wspool_message *message
 __attribute__((noinline)) static void measured_turn(void)
 {
     counting = 1;
-    wspool_epoll_turn(&loop, 0);
+    wspool_epoll_turn(sockets, 0);
     counting = 0;
 }
 
 __attribute__((noinline)) static void measured_open(int fd)
 {
     counting = 1;
-    wspool_epoll_open(&loop, fd, NULL);
+    wspool_sockets_add(sockets, fd, NULL, NULL);
     counting = 0;
 }
 
@@ -177,7 +180,7 @@ __attribute__((noinline)) static int measured_upgrade(const wspool_request *requ
                                                       wspool_answer *answer)
 {
     counting = 1;
-    int result = wspool_upgrade(loop.pool, request, wspool_clock(), id, answer);
+    int result = wspool_upgrade(pool, request, wspool_clock(), id, answer);
     counting = 0;
     return result;
 }
@@ -185,7 +188,7 @@ __attribute__((noinline)) static int measured_upgrade(const wspool_request *requ
 __attribute__((noinline)) static void measured_adopt(wspool_id id, int fd)
 {
     counting = 1;
-    wspool_epoll_adopt(&loop, id, fd, NULL, 0);
+    wspool_sockets_adopt(sockets, id, fd, NULL, 0);
     counting = 0;
 }
 
@@ -197,15 +200,16 @@ static void start(void)
     config.ping_interval = 0;
     config.entropy = (wspool_entropy_hook){entropy, NULL};
     config.message.call = on_message;
-    if (wspool_epoll_init(&loop, &config) || wspool_new(&loop.pool, &config, wspool_clock()) != 0) {
+    if (wspool_epoll_new(&sockets, &config) < 0) {
         fail("no pool");
     }
+    pool = wspool_sockets_pool(sockets);
     wspool_route_options_init(&options, &config);
     options.user = &echo_route;
-    wspool_route(loop.pool, "/echo", WSPOOL_NONE, &options);
+    wspool_route(pool, "/echo", WSPOOL_NONE, &options);
     options.user = &room_route;
-    wspool_route(loop.pool, "/publish", WSPOOL_NONE, &options);
-    wspool_route(loop.pool, "/room/{name}", WSPOOL_ITEM, &options);
+    wspool_route(pool, "/publish", WSPOOL_NONE, &options);
+    wspool_route(pool, "/room/{name}", WSPOOL_ITEM, &options);
 }
 
 /* -------------------------------------------------------------- the clients */
@@ -246,9 +250,9 @@ static int client_on(const char *path)
 {
     int server, client;
     pair(&server, &client);
-    wspool_epoll_open(&loop, server, NULL);
+    wspool_sockets_add(sockets, server, NULL, NULL);
     ask(client, path);
-    wspool_epoll_turn(&loop, 0);
+    wspool_epoll_turn(sockets, 0);
     expect_answer(client);
     return client;
 }
@@ -352,7 +356,7 @@ static uint64_t handshake(int rounds, void (*turn)(void))
         if (turn == measured_turn) {
             measured_open(server);
         } else {
-            wspool_epoll_open(&loop, server, NULL);
+            wspool_sockets_add(sockets, server, NULL, NULL);
         }
         turn();
         expect_answer(client);
@@ -394,16 +398,15 @@ static uint64_t join_leave(int rounds, void (*turn)(void))
             result = measured_upgrade(&request, &id, &answer);
             measured_adopt(id, server);
         } else {
-            result = wspool_upgrade(loop.pool, &request, wspool_clock(), &id, &answer);
-            wspool_epoll_adopt(&loop, id, server, NULL, 0);
+            result = wspool_upgrade(pool, &request, wspool_clock(), &id, &answer);
+            wspool_sockets_adopt(sockets, id, server, NULL, 0);
         }
-        if (result != WSPOOL_UPGRADE_ACCEPTED ||
-            wspool_member_count(loop.pool, wspool_item("a")) != 2) {
+        if (result != WSPOOL_UPGRADE_ACCEPTED || wspool_member_count(pool, wspool_item("a")) != 2) {
             fail("a client could not join");
         }
         close(client);
         turn();
-        if (wspool_member_count(loop.pool, wspool_item("a")) != 1) {
+        if (wspool_member_count(pool, wspool_item("a")) != 1) {
             fail("a client did not leave");
         }
     }
@@ -420,7 +423,7 @@ static const struct scenario {
 
 static void warm_turn(void)
 {
-    wspool_epoll_turn(&loop, 0);
+    wspool_epoll_turn(sockets, 0);
 }
 
 static void run(const struct scenario *scenario)
@@ -434,11 +437,10 @@ static void run(const struct scenario *scenario)
            scenario->name, (unsigned long long)count, (unsigned long long)counted.sends,
            (unsigned long long)counted.others, (unsigned long long)counted.allocations,
            (unsigned long long)counted.copied, __VERSION__);
-    if (wspool_check(loop.pool)) {
-        fail("the counters do not balance");
+    if (wspool_check(pool)) {
+        fail("the books do not balance");
     }
-    wspool_free(loop.pool);
-    wspool_epoll_fini(&loop);
+    wspool_sockets_free(sockets);
 }
 
 int main(int argc, char **argv)
