@@ -7,7 +7,7 @@ from pathlib import Path
 
 # NAME: (headers of the wrapped library, its shared library)
 COMPANIONS = {"json": ("jansson.h", "libjansson"), "deflate": ("zlib.h", "libz"),
-              "uring": ("liburing.h", "liburing"),
+              "sockets": ("sys/", "libc"), "uring": ("liburing.h", "liburing"),
               "redis": ("hiredis/", "libhiredis")}
 PUBLIC = Path("include/wspool")
 ROW = re.compile(r"^\|\s*(\d+|-)\s*\|([^|]*)\|", re.M)
