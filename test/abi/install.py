@@ -94,6 +94,12 @@ def hosts(t, out):
             t.ok(not why, f"a_host_in_{standard}_works_with_the_{how}_library", why)
 
 
+def used_by(code):
+    """The companions whose headers it includes; all adapters stand on one of them."""
+    code = code.replace("<wspool/adapters/", "<wspool/sockets.h> <wspool/adapters/")
+    return [f"wspool_{name}" for name in companions() if f"<wspool/{name}.h>" in code]
+
+
 def readme(t, out):
     path = Path("README.md")
     text = path.read_text() if path.exists() else ""
@@ -103,7 +109,7 @@ def readme(t, out):
     t.ok(programs, "README_shows_a_whole_program", "README.md has no ```c block with int main")
     for line, code in programs:  # as a user would compile it: no -std
         why = build(CC, [], "c", f'#line {line} "README.md"\n{code}', f"{out}/host",
-                    pkg_config("--libs"))
+                    pkg_config("--libs", *used_by(code)))
         t.ok(not why, f"the_program_at_line_{line}_of_README_compiles_and_links", why)
 
 
