@@ -70,6 +70,12 @@ int wspool_sockets_adopt_listener(wspool_sockets *sockets, int fd);
 /* Closes every listener. The system resets the connections in their backlogs. */
 void wspool_sockets_stop_listening(wspool_sockets *sockets);
 
+/* Tells the pool who connects from now on (on = 1), or not (0): the numeric address of the client,
+ * without a port, for the hooks and wspool_address; and as its key for config.max_per_key the IPv4
+ * address or the /64 of the IPv6 address. Both are empty on a path. A peer takes 40 to 80 bytes more
+ * then. Default: 1 when config.max_per_key is set, else 0. */
+void wspool_sockets_addresses(wspool_sockets *sockets, int on);
+
 /* Serves a connection that the host has accepted: the pool reads the HTTP request and answers it.
  * `user` becomes wspool_user. `id` may be NULL. The engine owns the descriptor whatever the result
  * is: on failure it is closed. ENOSPC: the pool has no room for a handshake. */

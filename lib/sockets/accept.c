@@ -9,8 +9,10 @@
 #include "sockets/accept.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "sockets/address.h"
 #include "sockets/transport.h"
 
 /* Watches all listeners, or none of them. -1: the loop has no memory for some. */
@@ -81,10 +83,33 @@ static void rest(wspool_sockets *s)
     wsp_transport_expire(s, WSP_LINGER_ALL_DUE); /* newcomers come first */
 }
 
-int wsp_accept_open(wspool_sockets *s, int fd, void *user, wspool_id *out)
+/* The options of wspool_open; `address` is what they point into. */
+static wspool_open_options options_of(const wspool_sockets *s, int fd,
+                                      const struct sockaddr_storage *from, void *user,
+                                      wsp_address *address)
+{
+    wspool_open_options options = {.size = sizeof options, .user = user};
+    struct sockaddr_storage asked;
+    socklen_t len = sizeof asked;
+    if (s->addresses) {
+        if (!from) {
+            memset(&asked, 0, sizeof asked);
+            (void)getpeername(fd, (struct sockaddr *)&asked, &len); /* on failure it has none */
+            from = &asked;
+        }
+        wsp_address_of(address, from);
+        options.address = (wspool_text){address->text, address->text_len};
+        options.key = (wspool_text){(const char *)address->key, address->key_len};
+    }
+    return options;
+}
+
+int wsp_accept_open(wspool_sockets *s, int fd, const struct sockaddr_storage *from, void *user,
+                    wspool_id *out)
 {
     uint64_t now = s->now ? s->now : wspool_clock();
-    wspool_open_options options = {.size = sizeof options, .user = user};
+    wsp_address address;
+    wspool_open_options options = options_of(s, fd, from, user, &address);
     wspool_id id = 0;
     int error = wspool_open(s->pool, &options, now, &id);
     if (error == 0) {
@@ -92,15 +117,15 @@ int wsp_accept_open(wspool_sockets *s, int fd, void *user, wspool_id *out)
             *out = id;
             return 0;
         }
-        int saved = errno;
+        error = errno;
         wspool_gone(s->pool, id, WSPOOL_GONE_FAILED, now);
         wspool_release(s->pool, id);
-        errno = saved;
     } else {
-        errno = wsp_engine_errno(error);
+        error = wsp_engine_errno(error);
     }
-    wsp_system_close(fd);
+    close(fd);
     s->turned_away++;
+    errno = error;
     return -1;
 }
 
@@ -115,11 +140,14 @@ void wsp_accept_event(wspool_sockets *s, uint64_t tag)
 
     s->batch = 2 * batch < WSP_SOCKETS_BATCH ? 2 * batch : WSP_SOCKETS_BATCH;
     while (batch-- > 0 && listener->fd >= 0 && listener->tag == tag && listener->watched) {
-        int fd = wsp_system_accept(listener->fd, NULL, NULL);
+        struct sockaddr_storage from;
+        socklen_t len = sizeof from;
+        int fd = s->addresses ? wsp_system_accept(listener->fd, (struct sockaddr *)&from, &len)
+                              : wsp_system_accept(listener->fd, NULL, NULL);
         if (fd >= 0) {
             came++;
             s->accepted++;
-            (void)wsp_accept_open(s, fd, NULL, &id); /* on failure it is turned away */
+            (void)wsp_accept_open(s, fd, &from, NULL, &id); /* on failure it is turned away */
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             s->batch = came;
             return;

@@ -5,7 +5,7 @@
  *   sockets.c    life, turns, and the entry points that the loop calls
  *   accept.c     listeners: `listeners`, `batch`, `rest_until`
  *   transport.c  peers and those that linger: `peers`, `lingering`, `count`, `fed`
- *   listen.c, linger.c, system.c  know no engine; libwspool_uring uses them too
+ *   listen.c, address.c, linger.c, system.c  know no engine; libwspool_uring uses them too
  *
  * Invariants
  *   - The loop watches a descriptor under a tag. The tag of a peer is its id, and stays the tag
@@ -73,6 +73,7 @@ struct wspool_sockets {
     uint32_t generation; /* of the newest listener */
     int batch;           /* connections to be accepted in the next turn that has some */
     uint64_t rest_until; /* accepting rests until then; 0: it does not */
+    int addresses;       /* the pool is told who connects */
     uint64_t accepted;
     uint64_t turned_away;
 

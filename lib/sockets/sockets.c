@@ -136,6 +136,13 @@ void wspool_sockets_stop_listening(wspool_sockets *s)
     }
 }
 
+void wspool_sockets_addresses(wspool_sockets *s, int on)
+{
+    if (s) {
+        s->addresses = on;
+    }
+}
+
 int wspool_sockets_add(wspool_sockets *s, int fd, void *user, wspool_id *id)
 {
     wspool_id ignored;
@@ -143,7 +150,7 @@ int wspool_sockets_add(wspool_sockets *s, int fd, void *user, wspool_id *id)
         errno = s ? EBADF : EINVAL;
         return -1;
     }
-    return wsp_accept_open(s, fd, user, id ? id : &ignored);
+    return wsp_accept_open(s, fd, NULL, user, id ? id : &ignored);
 }
 
 int wspool_sockets_adopt(wspool_sockets *s, wspool_id id, int fd, const void *bytes, size_t len)
@@ -318,6 +325,7 @@ static int configure(wspool_sockets *s, const wspool_config *config, wspool_conf
     out->wake.user = s;
     out->deadline.call = deadline_moved;
     out->deadline.user = s;
+    s->addresses = out->max_per_key > 0;
     s->linger = out->closing_time;
     s->burst = 3 * (size_t)out->queue_messages; /* the smallest message takes 6 bytes */
     return 0;

@@ -185,10 +185,6 @@ static unsigned awaited(const wsp_transport *peer, unsigned wants)
     return events ? events : WSPOOL_WATCH_END;
 }
 
-#ifndef WSPOOL_RESET /* NOTE: until the pool has it */
-#define WSPOOL_RESET 8u
-#endif
-
 /* The bound is for hosts that send more from a hook as soon as there is room: they do not keep the
  * turn from ending.
  * Tried: writing to a peer as soon as what was read from it is fed. Messages from others can't join
