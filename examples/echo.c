@@ -279,6 +279,9 @@ int main(int argc, char **argv)
                : wspool_sockets_drain(sockets, DRAIN_WINDOW, WSPOOL_CLOSE_DRAIN, NULL, NULL);
     run(wspool_clock() + DRAIN_DEADLINE); /* or until a second one does */
 
+    action.sa_handler = SIG_IGN; /* the handler must not see what is freed */
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
     wspool_uring_free(uring); /* one of them is NULL */
     wspool_sockets_free(sockets);
     wspool_deflate_free(deflate);

@@ -183,9 +183,13 @@ static int run(void)
 int main(int argc, char **argv)
 {
     struct options options = options_read(argc, argv);
+    struct sigaction action = {.sa_flags = 0};
     if (start(&options) < 0 || run() < 0) {
         return 1;
     }
+    action.sa_handler = SIG_IGN; /* the handler must not see what is freed */
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
     http_stop(&app);
     peers_stop(&app);
     tokens_free(app.tokens);

@@ -109,7 +109,8 @@ int wspool_sockets_stats_read(const wspool_sockets *sockets, wspool_sockets_stat
 
 /* ------------------------------------------------------------------------ life */
 
-/* ANY THREAD, and signal handlers. Makes the loop take a turn soon. */
+/* ANY THREAD, and signal handlers, until wspool_sockets_free: take the handler away before. Makes the
+ * loop take a turn soon. */
 void wspool_sockets_wake(wspool_sockets *sockets);
 
 /* The graceful end: stops listening, and begins wspool_drain with this window and code. When the
