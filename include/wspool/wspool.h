@@ -52,14 +52,14 @@
  *     may leave them with the transport, and says so with wspool_under_way. It must not release a
  *     peer whose write is still running.
  *   - A write that failed with anything but "would block" is wspool_gone(..., WSPOOL_GONE_FAILED).
- *   - A socket that is closed while the client still sends is reset, and the last bytes written to
- *     it may be lost. On WSPOOL_CLOSE shut the socket down for writing, discard what arrives, and
- *     close it when the client has closed it or after a while. wspool_release need not wait for
- *     that. With WSPOOL_RESET reset the socket at once: the kernel would keep its bytes for
- *     minutes. libwspool_sockets does both.
- *   - A host that publishes to a full queue from its own drop hook gets another drop for each
- *     message. The call ends, but wspool_deadline stays 0. Publish later instead.
- *   - The host sets TCP_NODELAY: the pool has joined small writes already.
+ *   - A socket that is closed while the other side still sends is reset, and what was written to it
+ *     last may be lost. So on WSPOOL_CLOSE end your direction, throw away what comes, and close it
+ *     when the other side has, or after a while; wspool_release need not wait for that. With
+ *     WSPOOL_RESET beside it reset the socket instead: it would keep what it holds for minutes.
+ *     wspool/sockets.h does it.
+ *   - A host that publishes to a full queue from its own drop hook gets one more drop for each: the
+ *     call ends, but wspool_deadline stays 0. Publish later instead.
+ *   - TCP_NODELAY is yours to set; the pool has joined small writes already.
  */
 #ifndef WSPOOL_WSPOOL_H
 #define WSPOOL_WSPOOL_H
