@@ -1,60 +1,161 @@
 /* SPDX-License-Identifier: MIT */
-/* examples/bare.c - the interface naked: on ws://127.0.0.1:9002/room everybody hears everybody. */
+/*
+ * examples/bare.c - a WebSocket server on the core library alone, without an adapter.
+ *
+ * On ws://127.0.0.1:9002/room each message goes to every peer. The program owns the sockets and
+ * the loop (epoll). Five calls connect them with the pool:
+ *
+ *     wspool_feed   these bytes came from a peer
+ *     wspool_tick   this is the time now
+ *     wspool_next   which peer needs attention?
+ *     wspool_peek   which bytes are to be written to it?
+ *     wspool_ack    so many of them were written
+ *
+ * libwspool_sockets does the same in full: it lingers (see end), stops gracefully, survives a lack
+ * of descriptors, and accepts and writes with fewer system calls.
+ */
+#define _GNU_SOURCE /* accept4 */
+#include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <wspool/wspool.h>
 
+static int epoll;
+
+/* Sets which events epoll reports for a descriptor; `how` is EPOLL_CTL_ADD or EPOLL_CTL_MOD. */
+static int watch(int how, int fd, uint32_t events, wspool_id id)
+{
+    struct epoll_event event = {.events = events, .data = {.u64 = id}};
+    return epoll_ctl(epoll, how, fd, &event);
+}
+
 static void on_message(wspool *pool, wspool_id id, const wspool_message *message, void *user)
 {
+    wspool_send_options options = {sizeof options, message->binary ? WSPOOL_BINARY : 0, 0};
     (void)id, (void)user;
-    wspool_broadcast(pool, wspool_global(""), message->data, message->len, NULL, NULL);
+    wspool_broadcast(pool, wspool_global(""), message->data, message->len, &options, NULL);
+}
+
+static void open_peer(wspool *pool, int listener, uint64_t now)
+{
+    wspool_id id;
+    int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    wspool_open_options options = {.size = sizeof options,
+                                   .user = (void *)(intptr_t)fd}; /* NOLINT */
+    if (fd >= 0 && wspool_open(pool, &options, now, &id) < 0) {
+        close(fd); /* FULL: so many are waiting to come in that no more are accepted */
+    } else if (fd >= 0) {
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)); /* writes are joined */
+        if (watch(EPOLL_CTL_ADD, fd, EPOLLIN, id) < 0) {
+            wspool_gone(pool, id, WSPOOL_GONE_FAILED, now); /* wspool_next lists it for CLOSE */
+        }
+    }
+}
+
+/* Reads once, so that every peer has its turn. */
+static void read_peer(wspool *pool, wspool_id id, int fd, uint64_t now)
+{
+    char bytes[16384];
+    ssize_t n = recv(fd, bytes, sizeof bytes, 0);
+    if (n > 0) {
+        wspool_feed(pool, id, bytes, (size_t)n, now);
+    } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+        wspool_gone(pool, id, n == 0 ? WSPOOL_GONE_EOF : WSPOOL_GONE_FAILED, now);
+    }
+}
+
+static void write_peer(wspool *pool, wspool_id id, int fd, uint64_t now)
+{
+    struct iovec out;
+    if (wspool_peek(pool, id, &out, 1) == 1) {
+        ssize_t n = send(fd, out.iov_base, out.iov_len, MSG_NOSIGNAL); /* no SIGPIPE */
+        if (n < 0 && errno != EAGAIN && errno != EINTR) {
+            wspool_gone(pool, id, WSPOOL_GONE_FAILED, now);
+        } else {
+            wspool_ack(pool, id, n < 0 ? 0 : (size_t)n, now); /* not all: the peer is blocked */
+        }
+    }
+}
+
+/* The pool is done with a peer. If it still sends, close resets the connection, and the peer may
+ * lose the last bytes, such as the Close that says why. This ends our direction and discards what
+ * has come, which is enough for a peer that has stopped sending. To wait for one that has not, a
+ * host needs a table of such sockets with deadlines: that is lingering. RESET: the peer takes
+ * nothing, so what the system still holds for it is thrown away. */
+static void end(wspool *pool, wspool_id id, int fd, unsigned wants)
+{
+    char bytes[16384];
+    struct linger none = {.l_onoff = 1, .l_linger = 0};
+    if (wants & WSPOOL_RESET) {
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    } else {
+        shutdown(fd, SHUT_WR);
+    }
+    for (int i = 0; i < 16 && recv(fd, bytes, sizeof bytes, 0) > 0; i++) {
+    }
+    close(fd); /* epoll forgets it, too */
+    wspool_release(pool, id);
 }
 
 int main(void)
 {
     struct sockaddr_in here = {AF_INET, htons(9002), {htonl(INADDR_LOOPBACK)}, {0}};
-    struct epoll_event event = {EPOLLIN, {.u64 = 0}}; /* 0, which is no peer: the door */
-    int ep = epoll_create1(0), door = socket(AF_INET, SOCK_STREAM, 0);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) < 0 ||
+        bind(listener, (struct sockaddr *)&here, sizeof here) < 0 || listen(listener, 128) < 0 ||
+        watch(EPOLL_CTL_ADD, listener, EPOLLIN, 0) < 0) { /* 0 is never the id of a peer */
+        perror("bare");
+        return 1;
+    }
+
     wspool *pool;
     wspool_config config;
     wspool_config_init(&config);
     config.message.call = on_message;
-    if (setsockopt(door, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) ||
-        bind(door, (struct sockaddr *)&here, sizeof(here)) || listen(door, 128) ||
-        epoll_ctl(ep, EPOLL_CTL_ADD, door, &event) || wspool_new(&pool, &config, wspool_clock()) ||
-        wspool_route(pool, "/room", WSPOOL_GLOBAL, NULL))
+    config.max_peers = config.max_handshakes = 500; /* descriptors: 1024 are usually allowed */
+    int error = wspool_new(&pool, &config, wspool_clock());
+    if (error < 0 || (error = wspool_route(pool, "/room", WSPOOL_GLOBAL, NULL)) < 0) {
+        fprintf(stderr, "bare: %s\n", wspool_strerror(error));
         return 1;
-    for (;;) { /* a loop that sleeps no longer than 50 ms need not ask when the deadline is */
-        int ready = epoll_wait(ep, &event, 1, wspool_deadline(pool) ? 50 : 0);
-        uint64_t now = wspool_clock(), id = event.data.u64;
-        if (ready == 1 && id == 0) {
-            int fd = accept(door, NULL, NULL);
-            wspool_open_options options = {sizeof(options), .user = (void *)(intptr_t)fd};
-            if (fd < 0 || wspool_open(pool, &options, now, &id)) /* NOLINT */
-                close(fd);
-            epoll_ctl(ep, EPOLL_CTL_ADD, fd, &(struct epoll_event){EPOLLIN, {.u64 = id}});
-        } else if (ready == 1 && event.events == EPOLLOUT)
-            wspool_writable(pool, id, now);
-        else if (ready == 1) {
-            char bytes[4096];
-            ssize_t n = read((int)(intptr_t)wspool_user(pool, id), bytes, sizeof(bytes));
-            n > 0 ? wspool_feed(pool, id, bytes, (size_t)n, now)
-                  : wspool_gone(pool, id, n ? WSPOOL_GONE_FAILED : WSPOOL_GONE_EOF, now);
+    }
+
+    for (;;) { /* each sleep is short: so wspool_deadline only says whether to sleep at all */
+        struct epoll_event events[64];
+        int count = epoll_wait(epoll, events, 64, wspool_deadline(pool) ? 50 : 0);
+        uint64_t now = wspool_clock();
+        for (int i = 0; i < count; i++) { /* no id is stale here: only `end` makes one so */
+            wspool_id id = events[i].data.u64;
+            if (id == 0) {
+                open_peer(pool, listener, now);
+                continue;
+            }
+            if (events[i].events & EPOLLOUT) {
+                wspool_writable(pool, id, now);
+            }
+            if (events[i].events & (EPOLLIN | EPOLLERR | EPOLLHUP)) {
+                read_peer(pool, id, (int)(intptr_t)wspool_user(pool, id), now);
+            }
         }
         wspool_tick(pool, now);
+
+        wspool_id id;
         for (unsigned wants; wspool_next(pool, &id, &wants) == 1;) {
             int fd = (int)(intptr_t)wspool_user(pool, id);
-            struct iovec out;
-            if (wants & WSPOOL_WRITE && wspool_peek(pool, id, &out, 1) == 1) {
-                ssize_t n = send(fd, out.iov_base, out.iov_len, MSG_DONTWAIT | MSG_NOSIGNAL);
-                wspool_ack(pool, id, n < 0 ? 0 : (size_t)n, now);
+            if (wants & WSPOOL_WRITE) {
+                write_peer(pool, id, fd, now);
             }
-            uint32_t in = wants & WSPOOL_READ ? EPOLLIN : 0;
-            uint32_t full = wspool_peek(pool, id, &out, 1) == 1 ? EPOLLOUT : 0;
-            epoll_ctl(ep, EPOLL_CTL_MOD, fd, &(struct epoll_event){in | full, {.u64 = id}});
-            if (wants & WSPOOL_CLOSE)
-                close(fd), wspool_release(pool, id);
+            if (wants & WSPOOL_CLOSE) {
+                end(pool, id, fd, wants);
+            } else { /* what is left to peek waits until the transport can take more */
+                uint32_t in = wants & WSPOOL_READ ? EPOLLIN : 0;
+                uint32_t out = wspool_peek(pool, id, &(struct iovec){0}, 1) > 0 ? EPOLLOUT : 0;
+                watch(EPOLL_CTL_MOD, fd, in | out, id);
+            }
         }
     }
 }
