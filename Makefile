@@ -33,6 +33,8 @@ SHELL := /bin/sh
 version_part = $(shell sed -n 's/^\#define WSPOOL_VERSION_$(1) //p' include/wspool/version.h)
 MAJOR   := $(call version_part,MAJOR)
 VERSION := $(MAJOR).$(call version_part,MINOR).$(call version_part,PATCH)
+# The version in a SONAME: before 1.0 the interface changes with each minor release.
+SOVERSION := $(if $(filter 0,$(MAJOR)),$(MAJOR).$(call version_part,MINOR),$(MAJOR))
 
 LAYERS   := base wire link channel policy pool os
 HEADERS  := $(sort $(wildcard include/wspool/*.h))
@@ -123,12 +125,12 @@ build/lib$(1).a: build/release/lib$(1).a
 build/lib$(1).so.$(VERSION): build/release/lib$(1).a $$(call version_map,$(1)) \
                              $(if $(filter wspool,$(1)),,build/libwspool.so)
 	$$(call say,LD     $$@)
-	$$(Q)$$(CC) $$(CFLAGS) -shared -Wl,-soname,lib$(1).so.$(MAJOR) \
+	$$(Q)$$(CC) $$(CFLAGS) -shared -Wl,-soname,lib$(1).so.$(SOVERSION) \
 	    -Wl,--version-script=$$(call version_map,$(1)) -Wl,-z,defs $$(LDFLAGS) -o $$@ \
 	    $$(call objects,release,$$(call sources,$(1))) $$(call links_with,$(1))
 
 build/lib$(1).so: build/lib$(1).so.$(VERSION)
-	$$(Q)ln -sf lib$(1).so.$(VERSION) build/lib$(1).so.$(MAJOR)
+	$$(Q)ln -sf lib$(1).so.$(VERSION) build/lib$(1).so.$(SOVERSION)
 	$$(Q)ln -sf lib$(1).so.$(VERSION) $$@
 endef
 
@@ -173,7 +175,7 @@ install: lib
 	install -m 644 $(LIBRARIES:%=build/lib%.a) '$(DESTDIR)$(LIBDIR)'
 	install -m 755 $(LIBRARIES:%=build/lib%.so.$(VERSION)) '$(DESTDIR)$(LIBDIR)'
 	cd '$(DESTDIR)$(LIBDIR)' && for l in $(LIBRARIES); do \
-	    ln -sf lib$$l.so.$(VERSION) lib$$l.so.$(MAJOR) && \
+	    ln -sf lib$$l.so.$(VERSION) lib$$l.so.$(SOVERSION) && \
 	    ln -sf lib$$l.so.$(VERSION) lib$$l.so || exit 1; \
 	done
 

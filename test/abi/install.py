@@ -21,7 +21,8 @@ PREFIX = STAGE / "usr/local"
 HEADER = Path("include/wspool/version.h").read_text()
 VERSION = ".".join(re.search(rf"VERSION_{part} (\d+)", HEADER).group(1)
                    for part in ("MAJOR", "MINOR", "PATCH"))
-MAJOR = VERSION.split(".", maxsplit=1)[0]
+# Before 1.0 the interface changes with each minor release, and the SONAME with it.
+SOVERSION = re.match(r"0\.\d+|\d+", VERSION).group()
 
 
 def pkg_config(*what, sysroot=True):
@@ -40,7 +41,7 @@ def installed(t):
     headers = {str(p.relative_to("include"))
                for p in core_headers() + companion_headers() + adapters()}
     names = ["wspool"] + [f"wspool_{name}" for name in companions()]
-    kinds = [".a", ".so", f".so.{MAJOR}", f".so.{VERSION}"]
+    kinds = [".a", ".so", f".so.{SOVERSION}", f".so.{VERSION}"]
     wanted = ({f"include/{h}" for h in headers} | {f"lib/pkgconfig/{n}.pc" for n in names}
               | {f"lib/lib{n}{kind}" for n in names for kind in kinds})
     t.none([f"not installed: {f}" for f in sorted(wanted - files(PREFIX))]
