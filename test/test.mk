@@ -201,7 +201,7 @@ bench: $(BENCHES) $(NET_BENCH) build/examples/echo
 	@for bench in $(BENCHES); do $$bench || exit 1; done
 	@$(PYTHON) test/bench/net/run $(if $(BENCH_ROWS),--rows '$(BENCH_ROWS)') $(BENCH_FLAGS)
 
-# Counts the costs that must not grow, and writes them into README.md. make check compares with it.
+# Counts the costs that must not grow, and writes them into test/bench/README.md. make check compares with it.
 costs: $(COSTS)
 	@$(PYTHON) test/costs/costs.py --write
 
@@ -232,7 +232,7 @@ help::
 	@echo 'make conformance  tests the echo server against RFC 6455 and RFC 7692, in full'
 	@echo 'make mutants    breaks the library on purpose, and checks that the tests fail'
 	@echo 'make bench      measures memory and time, then over sockets (BENCH_ROWS=fanout,echo)'
-	@echo 'make costs      counts calls, instructions, allocations; updates the table in README.md'
+	@echo 'make costs      counts calls, instructions, allocations; writes test/bench/README.md'
 	@echo 'make coverage   prints which lines the tests reach, and why not the others'
 	@echo 'make mutation-sample   how many of N=$(N) random faults (SEED=$(SEED)) a test catches'
 	@echo 'make fuzz       FUZZ="http pool" FUZZ_TIME=60 (seconds each) ENGINE=libfuzzer|afl'

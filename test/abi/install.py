@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Checks an installation: what `make install` has put into build/stage, what `make uninstall`
 removes, what pkg-config says, and that hosts can be built with it: test/abi/host.c as C99 and as
-C++11, linked both ways and run, and each whole program in README.md."""
+C++11, linked both ways and run."""
 import filecmp
 import os
 import re
@@ -15,7 +15,6 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 from house import adapters, companion_headers, companions, core_headers  # noqa: E402
 from tap import Tap, run  # noqa: E402
 
-CC = os.environ.get("CC", "cc").split()
 STAGE = Path("build/stage").resolve()
 PREFIX = STAGE / "usr/local"
 HEADER = Path("include/wspool/version.h").read_text()
@@ -95,31 +94,11 @@ def hosts(t, out):
             t.ok(not why, f"a_host_in_{standard}_works_with_the_{how}_library", why)
 
 
-def used_by(code):
-    """The companions whose headers it includes; all adapters stand on one of them."""
-    code = code.replace("<wspool/adapters/", "<wspool/sockets.h> <wspool/adapters/")
-    return [f"wspool_{name}" for name in companions() if f"<wspool/{name}.h>" in code]
-
-
-def readme(t, out):
-    path = Path("README.md")
-    text = path.read_text() if path.exists() else ""
-    programs = [(text[:m.start()].count("\n") + 2, m.group(1))
-                for m in re.finditer(r"^```c\n(.*?)^```", text, re.M | re.S)
-                if re.search(r"\bint main\b", m.group(1))]
-    t.ok(programs, "README_shows_a_whole_program", "README.md has no ```c block with int main")
-    for line, code in programs:  # as a user would compile it: no -std
-        why = build(CC, [], "c", f'#line {line} "README.md"\n{code}', f"{out}/host",
-                    pkg_config("--libs", *used_by(code)))
-        t.ok(not why, f"the_program_at_line_{line}_of_README_compiles_and_links", why)
-
-
 def main():
     t = Tap()
     installed(t)
     with tempfile.TemporaryDirectory() as out:
         hosts(t, out)
-        readme(t, out)
     t.end()
 
 

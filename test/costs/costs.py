@@ -1,15 +1,16 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""costs/costs.py [--write] - counts what a delivery costs, and compares it with README.md.  TAP.
+"""costs/costs.py [--write] - counts what a delivery costs, and compares it with test/bench/README.md.
+TAP.
 
 costs.c counts system calls, allocations and copied bytes. valgrind (callgrind) counts the
 instructions in libwspool, its epoll adapter and wslay. None of these figures drifts, so none may
-grow: make check fails if a figure is above the one in README.md, between the marks `costs` and
-`/costs`. Instructions may be 3 % above. They are compared only if README.md names the compiler and
+grow: make check fails if a figure is above the one in that page, between the marks `costs` and
+`/costs`. Instructions may be 3 % above. They are compared only if it names the compiler and
 flags that are used here.
 
 --write (make costs) measures and writes the table. TARGETS has the bounds of two figures that hold
-whatever README.md says.
+whatever the page says.
 """
 import json
 import os
@@ -24,7 +25,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 from tap import Tap  # noqa: E402
 
 PROGRAM = "build/release/test/costs/costs"
-README = "README.md"
+README = "test/bench/README.md"
 SCENARIOS = {
     "fanout": "delivery, one at a time",
     "burst": "delivery, bursts of 32",
@@ -39,7 +40,7 @@ DIGITS = {"instructions": 0, "copied": 2}  # decimals; 5 for columns that are no
 MARGIN = 1.03
 TARGETS = {("fanout", "sends"): 1, ("burst", "sends"): 1 / 32}
 TABLE = re.compile(r"<!-- costs -->\n(.*?)<!-- /costs -->\n", re.S)
-TRY = "If that is meant to be, `make costs` writes the new figures into README.md."
+TRY = "If that is meant to be, `make costs` writes the new figures into that table."
 
 
 def build():
@@ -125,7 +126,7 @@ def table(costs, built):
 
 
 def recorded(text):
-    """Returns the table of README.md, {scenario: {column: figure}}, and the compiler that it
+    """Returns the table of the page, {scenario: {column: figure}}, and the compiler that it
     names."""
     found = TABLE.search(text)
     if not found:
@@ -144,7 +145,7 @@ def write(costs, built):
     with open(README, encoding="utf-8") as file:
         text = file.read()
     if not TABLE.search(text):
-        sys.exit("README.md: the marks <!-- costs --> and <!-- /costs --> are not there")
+        sys.exit(f"{README}: the marks <!-- costs --> and <!-- /costs --> are not there")
     new = f"<!-- costs -->\n{table(costs, built)}<!-- /costs -->\n"
     with open(README, "w", encoding="utf-8") as file:
         file.write(TABLE.sub(lambda _: new, text))
@@ -157,7 +158,7 @@ def check(t, costs, built):
     with open(README, encoding="utf-8") as file:
         old, old_built = recorded(file.read())
     t.ok(all(set(old.get(s, ())) == set(COLUMNS) for s in SCENARIOS),
-         "table_in_README_is_whole", TRY)
+         "table_is_whole", TRY)
     for (scenario, column), most in TARGETS.items():
         t.ok(costs[scenario][column] <= round(most, 5),
              f"{scenario}_needs_no_more_{column}_than_it_should",
@@ -167,15 +168,15 @@ def check(t, costs, built):
             name = f"{scenario}_{column}_have_not_grown"
             value, limit = costs[scenario].get(column), old.get(scenario, {}).get(column, -1)
             if column == "instructions" and (value is None or built != old_built):
-                why = "no valgrind" if value is None else f"{built}; README.md: {old_built}"
+                why = "no valgrind" if value is None else f"{built}; the table: {old_built}"
                 t.ok(True, f"{name} # SKIP {why}")
                 continue
             most = limit * MARGIN if column == "instructions" else limit
-            t.ok(value <= most, name, f"{title}: {heading}: {number(value)}, in README.md "
+            t.ok(value <= most, name, f"{title}: {heading}: {number(value)}, in the table "
                  f"{number(limit)}" + (" (3 % more are let pass)" if most != limit else ""), TRY)
             if value < limit:
                 print(f"# {title}: {heading}: {number(value)}, less than the {number(limit)} of "
-                      "README.md: `make costs` holds it there")
+                      "the table: `make costs` writes it there")
 
 
 def main():
