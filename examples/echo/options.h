@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* options.h - the command line of examples/echo. */
+#ifndef ECHO_OPTIONS_H
+#define ECHO_OPTIONS_H
+
+struct options {
+    const char *host;
+    unsigned port;
+    unsigned message_bytes;
+    unsigned connections;
+    unsigned flush_delay; /* microseconds */
+    int deflate;          /* 1: negotiate permessage-deflate */
+    int uring;            /* 1: io_uring moves the bytes, not epoll */
+};
+
+/* Raises the limit of open descriptors to the highest allowed value: the default number of
+ * connections follows from it. Ends the program after --help (status 0), or with a message when an
+ * option is wrong (status 2). */
+struct options options_from(int argc, char **argv);
+
+/* Prints "echo: WHAT: WHY" and ends the program. */
+_Noreturn void fail(int status, const char *what, const char *why);
+
+#endif
