@@ -48,17 +48,18 @@ OnClose = c.CFUNCTYPE(None, Pool, Id, c.POINTER(Closed), c.c_void_p)
 
 Config = struct(
     "Config", ("size", c.c_size_t),
-    *same(c.c_uint32, "max_peers max_handshakes channels_per_peer head_bytes head_count "
-                      "message_bytes nuisance_burst nuisance_rate queue_bytes queue_messages"),
+    *same(c.c_uint32, "max_peers max_handshakes max_per_key channels_per_peer head_bytes "
+                      "head_count message_bytes nuisance_burst nuisance_rate turn_bytes "
+                      "turn_deliveries queue_bytes queue_messages"),
     ("pool_bytes", c.c_uint64), ("slow", Enum),
     *same(c.c_uint64, "handshake_time verdict_time message_time idle_time ping_interval "
                       "pong_time"),
-    ("ping_jitter", c.c_uint32), *same(c.c_uint64, "flush_time closing_time lifetime"),
+    ("ping_jitter", c.c_uint32), *same(c.c_uint64, "flush_time flush_delay closing_time lifetime"),
     ("retry_after", c.c_uint32), *same(c.c_void_p, "subprotocols origins"),
     ("any_origin", c.c_int), ("token_places", Enum * 4), ("mem", Mem),
     hook("entropy"), hook("token"), hook("capacity"), hook("verdict"), hook("open", OnOpen),
     hook("message", OnMessage), hook("close", OnClose), hook("drop"), hook("pressure"),
-    hook("channel"), hook("identity_free"), hook("wake"), hook("log"))
+    hook("channel"), hook("identity_free"), hook("wake"), hook("deadline"), hook("log"))
 
 COUNTERS = ("attempts accepted published deliveries queued sent dropped_newest dropped_oldest "
             "dropped_closed slow_closes sent_bytes encoded encoded_bytes coded coded_bytes "
