@@ -54,6 +54,7 @@ EXAMPLES := $(sort $(patsubst examples/%.c,%,$(wildcard examples/*.c examples/lo
 echo.companions  := deflate sockets uring
 cards.companions := json sockets
 cards.libs       := -lmicrohttpd
+include examples/loops/loops.mk
 
 LIBS  := -lwslay $(shell pkg-config --libs nettle 2>/dev/null || echo -lnettle)
 yes    = $(filter-out 0 no false,$(1))
