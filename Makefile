@@ -43,9 +43,10 @@ ADAPTERS := $(sort $(wildcard include/wspool/adapters/*.h))
 # Companions: a library each, on top of this one, made of lib/NAME/*.c and NAME.sources, and what it
 # needs besides.
 COMPANIONS   := json deflate sockets uring
-json.libs    := -ljansson
-deflate.libs := -lz
-uring.libs   := -luring
+json.libs     := -ljansson
+deflate.libs  := -lz
+uring.libs    := -luring
+uring.sources := lib/sockets/linger.c lib/sockets/listen.c lib/sockets/system.c
 
 # An example is a file, or a folder whose .c files form one program (each file of examples/loops is
 # a program of its own). Then come the companions and libraries that it needs.

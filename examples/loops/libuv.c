@@ -4,10 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <wspool/adapters/libuv.h> /* glue { */
 
-#include <wspool/adapters/libuv.h>
-
-static wspool_sockets *sockets;
+static wspool_sockets *sockets; /* } glue */
 
 static void on_message(wspool *pool, wspool_id id, const wspool_message *message, void *user)
 {

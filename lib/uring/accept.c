@@ -38,24 +38,23 @@ void wsp_uring_accepted(wspool_uring *loop, uint64_t tag, const struct io_uring_
     if (result >= 0) {
         loop->accepted++;
         wspool_uring_add(loop, result, NULL, NULL);
-    } else if (!wspool_sockets_next_may_come(-result) && result != -EAGAIN &&
-               result != -ECANCELED) {
-        loop->rest_until = now + WSPOOL_SOCKETS_REST;
-        wsp_uring_expire(loop, WSPOOL_SOCKETS_ALL_OVERDUE); /* newcomers come first */
+    } else if (!wsp_system_next_may_come(-result) && result != -EAGAIN && result != -ECANCELED) {
+        loop->rest_until = now + WSP_URING_REST;
+        wsp_uring_expire(loop, WSP_LINGER_ALL_DUE); /* newcomers come first */
     }
     wsp_uring_await_newcomers(loop);
 }
 
 int wspool_uring_adopt_listener(wspool_uring *loop, int fd)
 {
+    if (!loop || loop->listener_count == WSP_LISTENERS) {
+        errno = loop ? ENOSPC : EINVAL;
+        return -1;
+    }
+    if (wsp_listen_prepare(fd) < 0) {
+        return -1;
+    }
     struct wsp_uring_listener *listener = &loop->listeners[loop->listener_count];
-    if (loop->listener_count == WSPOOL_SOCKETS_LISTENERS) {
-        errno = ENOSPC;
-        return -1;
-    }
-    if (wspool_sockets_prepare(fd) < 0) {
-        return -1;
-    }
     listener->fd = fd;
     listener->armed = 0;
     listener->tag = (uint64_t)++loop->listened << 32 | (uint64_t)loop->listener_count;
@@ -64,25 +63,28 @@ int wspool_uring_adopt_listener(wspool_uring *loop, int fd)
     return 0;
 }
 
-int wspool_uring_listen(wspool_uring *loop, const char *host, unsigned port)
+int wspool_uring_listen(wspool_uring *loop, const char *address, unsigned port)
 {
-    int fd = wspool_sockets_listen(host, port);
+    int fd = wsp_listen_open(address, port);
     if (fd >= 0 && wspool_uring_adopt_listener(loop, fd) < 0) {
-        wspool_sockets_close(fd);
+        wsp_system_close(fd);
         return -1;
     }
-    return fd < 0 ? -1 : wspool_sockets_port(fd);
+    return fd < 0 ? -1 : wsp_listen_port(fd);
 }
 
 void wspool_uring_stop_listening(wspool_uring *loop)
 {
-    int count = loop->listener_count, tries = WSP_URING_TRIES, result = 0;
+    int count = loop ? loop->listener_count : 0, tries = WSP_URING_TRIES, result = 0;
     for (int i = 0; i < count; i++) {
         if (loop->listeners[i].armed) {
             wsp_uring_cancel(loop, loop->listeners[i].tag, WSP_URING_ACCEPT);
         }
     }
-    if (count > 0 && loop->enabled && !loop->broken) {
+    if (count == 0) {
+        return;
+    }
+    if (loop->enabled && !loop->broken) {
         do {
             result = io_uring_submit_and_get_events(&loop->ring);
         } while ((result < 0 ? wsp_uring_passes(result) : io_uring_sq_ready(&loop->ring) > 0) &&

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * uring/internal.h - what the files of libwspool_uring share. A companion: public headers only.
+ * uring/internal.h - what the files of libwspool_uring share. A companion: public headers only, and
+ * the parts of lib/sockets/ that know no engine.
  *
  *     ring.c      the two rings, requests, the shared read buffers
  *     peers.c     the transports by slot, and what the kernel was asked about each
@@ -35,8 +36,11 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#include <wspool/adapters/sockets.h>
 #include <wspool/uring.h>
+
+#include "sockets/linger.h"
+#include "sockets/listen.h"
+#include "sockets/system.h"
 
 #define WSP_URING_ENTRIES 256         /* requests handed over at a time */
 #define WSP_URING_COMPLETIONS 4096    /* more wait in the kernel */
@@ -46,6 +50,7 @@
 #define WSP_URING_SENDS 128           /* in one system call */
 #define WSP_URING_VECTORS 16          /* in one write */
 #define WSP_URING_TRIES 1000          /* while the kernel has no memory for a moment */
+#define WSP_URING_REST (100 * WSPOOL_MILLISECOND) /* without descriptors or memory */
 
 enum wsp_uring_op {
     WSP_URING_READ,   /* bytes came */
@@ -77,6 +82,7 @@ struct wsp_uring_peer {
     unsigned char sending;     /* it is in the batch */
     unsigned char closing;     /* the pool is done with it */
     unsigned char ended;       /* enum wsp_uring_end */
+    unsigned char reset;       /* close it with a reset */
     unsigned char half_closed; /* by the other side: a poll would return at once */
     uint32_t last_read;        /* the turn in which bytes came last */
     unsigned char *kept;       /* read, but not fed yet */
@@ -108,15 +114,15 @@ struct wspool_uring {
     size_t fed;                   /* bytes fed since the last flush */
     struct wsp_uring_peer *peers; /* by slot */
     uint32_t room;                /* slots in `peers` */
-    int wake_fd;
-    struct wsp_uring_listener listeners[WSPOOL_SOCKETS_LISTENERS];
+    wsp_waker waker;
+    struct wsp_uring_listener listeners[WSP_LISTENERS];
     int listener_count;
     uint32_t listened; /* how many there ever were */
     int draining;
     int drained; /* `done` was called */
     void (*done)(wspool_uring *loop, void *user);
     void *done_user;
-    int quit;
+    _Atomic int quit;
     int turning;         /* a turn is under way: free and another turn are refused */
     int enabled;         /* the first turn was taken */
     uint32_t turns;      /* taken */
@@ -132,7 +138,7 @@ struct wspool_uring {
     struct io_uring_buf_ring *shared; /* the buffers that the kernel may fill */
     unsigned char *buffers;
     unsigned char *scratch; /* one more, for bytes that are thrown away */
-    wspool_sockets_lingerers lingering;
+    wsp_linger lingering;
 };
 
 /* ------------------------------------------------------------------ ring.c */
@@ -208,8 +214,9 @@ void wsp_uring_flush(wspool_uring *loop, uint64_t now);
 
 /* ---------------------------------------------------------------- linger.c */
 
-/* The pool is done with a peer: closes its transport as soon as the kernel has nothing of it. */
-void wsp_uring_close(wspool_uring *loop, wspool_id id, uint64_t now);
+/* The pool is done with a peer: closes its transport as soon as the kernel has nothing of it.
+ * `reset`: its client made no progress, so nothing is waited for. */
+void wsp_uring_close(wspool_uring *loop, wspool_id id, int reset, uint64_t now);
 /* The kernel has nothing of it any more. */
 void wsp_uring_closed(wspool_uring *loop, struct wsp_uring_peer *peer, uint64_t now);
 
@@ -224,7 +231,7 @@ uint64_t wsp_uring_deadline(const wspool_uring *loop);
 
 /* ----------------------------------------------------------------- uring.c */
 
-/* All of a loop but its pool, in place. init fills the wake hook of `config`. When it fails (-1,
+/* All of a loop but its pool, in place. init fills the wake and deadline hooks of `config`. When it fails (-1,
  * errno) nothing is left to be undone. */
 int wsp_uring_init(wspool_uring *loop, wspool_config *config);
 void wsp_uring_fini(wspool_uring *loop);

@@ -17,43 +17,47 @@
 #include <poll.h>
 #include <unistd.h>
 
-static void shut(wspool_uring *loop, int fd)
+static void shut(wspool_uring *loop, int fd, int reset)
 {
-    close(fd);
+    if (reset) {
+        wsp_system_reset(fd);
+    } else {
+        close(fd);
+    }
     loop->count--;
     loop->rest_until = loop->rest_until ? 1 : 0; /* there is a descriptor again */
 }
 
 /* Waits for what the other side sends. When that can't be asked for, the socket is closed. */
-static void await_lingerer(wspool_uring *loop, wspool_sockets_linger *place)
+static void await_lingerer(wspool_uring *loop, wsp_linger_place *place)
 {
     struct io_uring_sqe *sqe =
         wsp_uring_request(loop, (uint64_t)(place - loop->lingering.places), WSP_URING_LINGER);
     if (sqe) {
         io_uring_prep_poll_add(sqe, place->fd, POLLIN);
     } else {
-        wspool_sockets_leave_place(&loop->lingering, place);
-        shut(loop, place->fd);
+        wsp_linger_remove(&loop->lingering, place);
+        shut(loop, place->fd, 0);
     }
 }
 
 void wsp_uring_lingers_on(wspool_uring *loop, uint64_t number, int result)
 {
-    wspool_sockets_linger *place = &loop->lingering.places[number];
+    wsp_linger_place *place = &loop->lingering.places[number];
     if (result < 0 || place->until == UINT64_MAX) {
-        wspool_sockets_discard_all(place->fd, loop->scratch, WSP_URING_BUFFER);
-    } else if (!wspool_sockets_discard(place, loop->scratch, WSP_URING_BUFFER)) {
+        wsp_linger_discard_all(place->fd, loop->scratch, WSP_URING_BUFFER);
+    } else if (!wsp_linger_discard(place, loop->scratch, WSP_URING_BUFFER)) {
         await_lingerer(loop, place);
         return;
     }
-    wspool_sockets_leave_place(&loop->lingering, place);
-    shut(loop, place->fd);
+    wsp_linger_remove(&loop->lingering, place);
+    shut(loop, place->fd, 0);
 }
 
 void wsp_uring_expire(wspool_uring *loop, uint64_t now)
 {
-    wspool_sockets_linger *place;
-    while ((place = wspool_sockets_overdue(&loop->lingering, now))) {
+    wsp_linger_place *place;
+    while ((place = wsp_linger_due(&loop->lingering, now))) {
         place->until = UINT64_MAX;
         wsp_uring_cancel(loop, (uint64_t)(place - loop->lingering.places), WSP_URING_LINGER);
     }
@@ -62,30 +66,33 @@ void wsp_uring_expire(wspool_uring *loop, uint64_t now)
 void wsp_uring_closed(wspool_uring *loop, struct wsp_uring_peer *peer, uint64_t now)
 {
     wspool_id id = peer->id;
-    wspool_sockets_linger *place = NULL;
+    wsp_linger_place *place = NULL;
     if (!peer->ended && loop->linger > 0) {
-        place = wspool_sockets_take_place(&loop->lingering, peer->fd, id, now + loop->linger);
+        place = wsp_linger_add(&loop->lingering, peer->fd, id, now + loop->linger);
     }
     if (place) {
         await_lingerer(loop, place);
     } else {
         if (!peer->ended) {
-            wspool_sockets_discard_all(peer->fd, loop->scratch, WSP_URING_BUFFER);
+            wsp_linger_discard_all(peer->fd, loop->scratch, WSP_URING_BUFFER);
         }
-        shut(loop, peer->fd);
+        shut(loop, peer->fd, peer->reset);
     }
     peer->id = 0;
     wspool_release(loop->pool, id);
 }
 
-void wsp_uring_close(wspool_uring *loop, wspool_id id, uint64_t now)
+void wsp_uring_close(wspool_uring *loop, wspool_id id, int reset, uint64_t now)
 {
     struct wsp_uring_peer *peer = wsp_uring_peer(loop, id);
     if (!peer) {
         wspool_release(loop->pool, id);
         return;
     }
-    if (!peer->ended && shutdown(peer->fd, SHUT_WR) < 0) {
+    peer->reset = reset != 0;
+    if (reset) {
+        peer->ended = WSP_URING_ENDED;
+    } else if (!peer->ended && shutdown(peer->fd, SHUT_WR) < 0) {
         peer->ended = WSP_URING_ENDED;
     }
     peer->closing = 1;

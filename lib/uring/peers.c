@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,7 +28,7 @@ struct wsp_uring_peer *wsp_uring_peer(const wspool_uring *loop, wspool_id id)
 /* Asks for something about a peer, unless that is under way already. */
 void wsp_uring_arm(wspool_uring *loop, struct wsp_uring_peer *peer, enum wsp_uring_op op)
 {
-    static struct __kernel_timespec later = {0, WSPOOL_SOCKETS_REST}; /* never written to */
+    static struct __kernel_timespec later = {0, WSP_URING_REST}; /* never written to */
     struct io_uring_sqe *sqe;
     if (peer->armed & 1u << op || !(sqe = wsp_uring_request(loop, peer->id, op))) {
         return;
@@ -82,6 +83,13 @@ static unsigned char says_half_closed(int result)
     return result > 0 && !(result & (POLLOUT | POLLERR | POLLHUP));
 }
 
+/* Has the other side half closed it, and is nothing left to be read? */
+static int at_end(int fd)
+{
+    char byte;
+    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static int has_failed(const struct wsp_uring_peer *peer)
 {
     struct pollfd about;
@@ -120,8 +128,7 @@ void wsp_uring_peer_completed(wspool_uring *loop, wspool_id id, enum wsp_uring_o
             peer->ended = WSP_URING_ENDED;
             wspool_gone(loop->pool, id, WSPOOL_GONE_FAILED, now);
         } else if (peer->half_closed && peer->waiting && !peer->closing && !peer->kept &&
-                   peer->ended < WSP_URING_ENDED &&
-                   (peer->ended || wspool_sockets_at_end(peer->fd))) {
+                   peer->ended < WSP_URING_ENDED && (peer->ended || at_end(peer->fd))) {
             peer->ended = WSP_URING_ENDED;
             wspool_gone(loop->pool, id, WSPOOL_GONE_EOF, now);
         }
@@ -141,19 +148,31 @@ void wsp_uring_peer_completed(wspool_uring *loop, wspool_id id, enum wsp_uring_o
 
 /* ------------------------------------------------------------------ adding */
 
+/* Makes the table long enough for this slot. */
+static int reserve(wspool_uring *loop, uint32_t slot)
+{
+    uint32_t wanted = slot < 32 ? 64 : 2 * slot;
+    if (slot < loop->room) {
+        return 0;
+    }
+    struct wsp_uring_peer *peers = realloc(loop->peers, wanted * sizeof *peers);
+    if (!peers) {
+        return -1;
+    }
+    memset(peers + loop->room, 0, (wanted - loop->room) * sizeof *peers);
+    loop->peers = peers;
+    loop->room = wanted;
+    return 0;
+}
+
 /* From now on the loop owns the descriptor; on failure it does not. */
 static int attach(wspool_uring *loop, wspool_id id, int fd)
 {
     uint32_t slot = wspool_slot(id);
-    struct wsp_uring_peer *peers =
-        wspool_sockets_table(loop->peers, &loop->room, slot, sizeof *peers);
-    struct wsp_uring_peer *peer;
-    if (!peers) {
-        errno = ENOMEM;
+    if (reserve(loop, slot) < 0) {
         return -1;
     }
-    loop->peers = peers;
-    peer = &peers[slot];
+    struct wsp_uring_peer *peer = &loop->peers[slot];
     memset(peer, 0, sizeof *peer);
     peer->id = id;
     peer->fd = fd;
@@ -182,6 +201,10 @@ int wspool_uring_add(wspool_uring *loop, int fd, void *user, wspool_id *out)
 {
     uint64_t now = wspool_clock();
     wspool_id id = 0;
+    if (!loop || fd < 0) {
+        errno = loop ? EBADF : EINVAL;
+        return -1;
+    }
     wspool_open_options options = {.size = sizeof options, .user = user};
     int error = wspool_open(loop->pool, &options, now, &id);
     if (out) {
@@ -205,6 +228,10 @@ int wspool_uring_add(wspool_uring *loop, int fd, void *user, wspool_id *out)
 int wspool_uring_adopt(wspool_uring *loop, wspool_id id, int fd, const void *bytes, size_t len)
 {
     uint64_t now = wspool_clock();
+    if (!loop) {
+        errno = EINVAL;
+        return -1;
+    }
     int error = fd < 0 ? EBADF : wsp_uring_errno(wspool_adopt(loop->pool, id, bytes, len, now));
     if (!error && attach(loop, id, fd) < 0) {
         error = errno;
@@ -218,7 +245,7 @@ int wspool_uring_adopt(wspool_uring *loop, wspool_id id, int fd, const void *byt
 
 int wspool_uring_descriptor(const wspool_uring *loop, wspool_id id)
 {
-    const struct wsp_uring_peer *peer = wsp_uring_peer(loop, id);
+    const struct wsp_uring_peer *peer = loop ? wsp_uring_peer(loop, id) : NULL;
     if (!peer || peer->closing) {
         errno = ENOENT;
         return -1;

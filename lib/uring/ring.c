@@ -178,7 +178,7 @@ void wsp_uring_cancel_all(wspool_uring *loop)
     while (loop->under_way > 0 && rounds > 0) {
         struct io_uring_cqe *cqe = NULL;
         uint64_t before = loop->under_way;
-        if (wsp_uring_wait(loop, WSPOOL_SOCKETS_REST) < 0) {
+        if (wsp_uring_wait(loop, WSP_URING_REST) < 0) {
             return;
         }
         while (io_uring_peek_cqe(&loop->ring, &cqe) == 0) {

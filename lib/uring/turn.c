@@ -8,26 +8,33 @@
 #include "uring/internal.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <string.h>
 
 /* ------------------------------------------------------------------ waking */
 
 void wspool_uring_wake(wspool_uring *loop)
 {
-    wspool_sockets_wake(loop->wake_fd);
+    if (loop) {
+        wsp_waker_wake(&loop->waker);
+    }
 }
 
 void wspool_uring_quit(wspool_uring *loop)
 {
-    wspool_sockets_quit(loop->wake_fd);
+    if (loop) {
+        loop->quit = 1;
+        wsp_waker_wake(&loop->waker);
+    }
 }
 
 static void await_wake(wspool_uring *loop)
 {
     struct io_uring_sqe *sqe = wsp_uring_request(loop, 0, WSP_URING_WAKE);
     if (sqe) {
-        io_uring_prep_poll_multishot(sqe, loop->wake_fd, POLLIN);
+        io_uring_prep_poll_multishot(sqe, loop->waker.read_fd, POLLIN);
     }
 }
 
@@ -63,7 +70,7 @@ static void completed(wspool_uring *loop, const struct io_uring_cqe *cqe, uint64
     } else if (op != WSP_URING_WAKE) {
         wsp_uring_peer_completed(loop, id, op, cqe, now);
     } else {
-        loop->quit |= wspool_sockets_woken(loop->wake_fd);
+        wsp_waker_clear(&loop->waker);
         if (!(cqe->flags & IORING_CQE_F_MORE)) {
             await_wake(loop);
         }
@@ -75,14 +82,25 @@ static void completed(wspool_uring *loop, const struct io_uring_cqe *cqe, uint64
 
 uint64_t wsp_uring_deadline(const wspool_uring *loop)
 {
-    return wspool_sockets_deadline(loop->pool, loop->rest_until, &loop->lingering);
+    uint64_t when = wspool_deadline(loop->pool);
+    if (loop->rest_until && loop->rest_until < when) {
+        when = loop->rest_until;
+    }
+    return loop->lingering.count > 0 && loop->lingering.next < when ? loop->lingering.next : when;
+}
+
+/* From `now` to `when` in milliseconds, rounded up; -1, which is no bound, for UINT64_MAX. */
+static int milliseconds(uint64_t now, uint64_t when)
+{
+    uint64_t ms = when <= now ? 0 : (when - now - 1) / WSPOOL_MILLISECOND + 1;
+    return when == UINT64_MAX ? -1 : ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
 int wspool_uring_wait_ms(const wspool_uring *loop)
 {
     return !loop->enabled || io_uring_sq_ready(&loop->ring)
                ? 0
-               : wspool_sockets_ms(wspool_clock(), wsp_uring_deadline(loop));
+               : milliseconds(wspool_clock(), wsp_uring_deadline(loop));
 }
 
 static void handle_completions(wspool_uring *loop, uint64_t now)
@@ -114,12 +132,11 @@ static void handle_completions(wspool_uring *loop, uint64_t now)
 
 int wspool_uring_turn(wspool_uring *loop, int max_ms)
 {
-    uint64_t then = wsp_uring_deadline(loop), wait = then, now;
-
-    if (loop->turning) {
-        errno = EBUSY;
+    if (!loop || loop->turning) {
+        errno = loop ? EBUSY : EINVAL;
         return -1;
     }
+    uint64_t then = wsp_uring_deadline(loop), wait = then, now;
     if (then > 0 && then < UINT64_MAX) {
         now = wspool_clock();
         wait = then > now ? then - now : 0;
@@ -145,10 +162,9 @@ int wspool_uring_run(wspool_uring *loop, uint64_t until)
 {
     uint64_t now;
     int result = 0;
-    while (result == 0 && !loop->quit && !wspool_uring_drained(loop) &&
+    while (result == 0 && !atomic_exchange(&loop->quit, 0) && !wspool_uring_drained(loop) &&
            (now = wspool_clock()) < until) {
-        result = wspool_uring_turn(loop, wspool_sockets_ms(now, until));
+        result = wspool_uring_turn(loop, milliseconds(now, until));
     }
-    loop->quit = 0;
     return result;
 }

@@ -14,7 +14,8 @@
 static void clear(wspool_uring *loop)
 {
     memset(loop, 0, sizeof *loop);
-    loop->fd = loop->wake_fd = loop->ring.ring_fd = loop->sends.ring_fd = -1;
+    loop->fd = loop->ring.ring_fd = loop->sends.ring_fd = -1;
+    loop->waker.read_fd = loop->waker.write_fd = -1;
 }
 
 void wsp_uring_fini(wspool_uring *loop)
@@ -27,13 +28,13 @@ void wsp_uring_fini(wspool_uring *loop)
             free(loop->peers[slot].kept);
         }
     }
-    for (int i = 0; i < WSPOOL_SOCKETS_LINGERERS; i++) {
+    for (int i = 0; i < WSP_LINGER_PLACES; i++) {
         if (loop->lingering.places[i].until) {
             close(loop->lingering.places[i].fd);
         }
     }
-    if (loop->wake_fd >= 0) {
-        close(loop->wake_fd);
+    if (loop->waker.read_fd >= 0) {
+        wsp_waker_fini(&loop->waker);
     }
     wsp_uring_ring_fini(loop);
     free(loop->peers);
@@ -46,6 +47,15 @@ static void on_wake(void *user)
     wspool_uring_wake(user);
 }
 
+/* Outside of a turn something has become due sooner: the host's own loop is to take a turn. */
+static void on_deadline(void *user)
+{
+    wspool_uring *loop = user;
+    if (!loop->turning) {
+        wspool_uring_wake(loop);
+    }
+}
+
 int wsp_uring_init(wspool_uring *loop, wspool_config *config)
 {
     int result;
@@ -56,8 +66,7 @@ int wsp_uring_init(wspool_uring *loop, wspool_config *config)
         result = loop->batch ? 0 : -ENOMEM;
     }
     if (result >= 0) {
-        loop->wake_fd = wspool_sockets_waker();
-        result = loop->wake_fd < 0 ? -errno : 0;
+        result = wsp_waker_init(&loop->waker) < 0 ? -errno : 0;
     }
     if (result < 0) {
         wsp_uring_fini(loop);
@@ -66,6 +75,8 @@ int wsp_uring_init(wspool_uring *loop, wspool_config *config)
     }
     config->wake.call = on_wake;
     config->wake.user = loop;
+    config->deadline.call = on_deadline;
+    config->deadline.user = loop;
     loop->burst = 3 * (size_t)config->queue_messages; /* the smallest message is 6 bytes */
     loop->linger = config->closing_time;
     return 0;
@@ -103,12 +114,16 @@ int wspool_uring_new(wspool_uring **out, const wspool_config *given)
     *out = NULL;
     wspool_config_init(&config);
     if (given) {
-        if (given->size < sizeof given->size || given->size > sizeof config || given->wake.call) {
+        if (given->size < sizeof given->size || given->size > sizeof config) {
             errno = EINVAL;
             return -1;
         }
         memcpy(&config, given, given->size);
         config.size = sizeof config;
+    }
+    if (config.wake.call || config.deadline.call) {
+        errno = EINVAL;
+        return -1;
     }
     loop = malloc(sizeof *loop);
     if (!loop || wsp_uring_init(loop, &config) < 0) {
@@ -163,7 +178,7 @@ int wspool_uring_free(wspool_uring *loop)
 int wspool_uring_drain(wspool_uring *loop, uint64_t window, int code,
                        void (*done)(wspool_uring *loop, void *user), void *user)
 {
-    int error = wspool_drain(loop->pool, window, code, wspool_clock());
+    int error = loop ? wspool_drain(loop->pool, window, code, wspool_clock()) : WSPOOL_ERR_INVAL;
     if (error < 0) {
         errno = wsp_uring_errno(error);
         return -1;
@@ -172,47 +187,44 @@ int wspool_uring_drain(wspool_uring *loop, uint64_t window, int code,
     loop->draining = 1;
     loop->done = done;
     loop->done_user = user;
+    wspool_uring_wake(loop); /* without any transport nothing else brings about a turn */
     return 0;
 }
 
 int wspool_uring_drained(const wspool_uring *loop)
 {
-    return loop->draining && loop->count == 0;
+    return loop && loop->draining && loop->count == 0;
 }
 
 /* ----------------------------------------------------------------- getters */
 
 wspool *wspool_uring_pool(const wspool_uring *loop)
 {
-    return loop->pool;
+    return loop ? loop->pool : NULL;
 }
 
 int wspool_uring_fd(const wspool_uring *loop)
 {
-    return loop->fd;
+    return loop ? loop->fd : -1;
 }
 
 uint32_t wspool_uring_count(const wspool_uring *loop)
 {
-    return loop->count;
+    return loop ? loop->count : 0;
 }
 
 int wspool_uring_stats_read(const wspool_uring *loop, wspool_uring_stats *stats)
 {
-    wspool_uring_stats all;
-    if (!stats || stats->size < sizeof stats->size) {
+    if (!loop || !stats || stats->size < sizeof *stats) {
         errno = EINVAL;
         return -1;
     }
-    memset(&all, 0, sizeof all);
-    all.size = stats->size;
-    all.open = loop->count;
-    all.lingering = loop->lingering.count;
-    all.listeners = (uint32_t)loop->listener_count;
-    all.resting = loop->rest_until > 0;
-    all.accepted = loop->accepted;
-    all.turned_away = loop->turned_away;
-    all.kept = loop->kept;
-    memcpy(stats, &all, all.size < sizeof all ? all.size : sizeof all);
+    stats->open = loop->count;
+    stats->lingering = loop->lingering.count;
+    stats->listeners = (uint32_t)loop->listener_count;
+    stats->resting = loop->rest_until > 0;
+    stats->accepted = loop->accepted;
+    stats->turned_away = loop->turned_away;
+    stats->kept = loop->kept;
     return 0;
 }

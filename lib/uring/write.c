@@ -100,7 +100,7 @@ void wsp_uring_flush(wspool_uring *loop, uint64_t now)
                 peer = wsp_uring_peer(loop, id);
             }
             if (wants & WSPOOL_CLOSE) {
-                wsp_uring_close(loop, id, now);
+                wsp_uring_close(loop, id, (wants & WSPOOL_RESET) != 0, now);
             } else if (peer) {
                 peer->reading = (wants & WSPOOL_READ) != 0;
                 peer->waiting = !peer->reading && !peer->blocked;

@@ -17,6 +17,8 @@ PLAIN = {f"{name}.h" for name in
          "assert float inttypes limits stdalign stdarg stdatomic stdbool stddef stdint stdio "
          "stdlib string".split()} | {"sys/uio.h"}
 PUBLIC = {"limits.h", "stddef.h", "stdint.h", "string.h", "sys/uio.h"}
+# What a companion uses of another one's sources: they are compiled into both.
+SHARED = {"uring": {"sockets/linger.h", "sockets/listen.h", "sockets/system.h"}}
 # Policies that are made of parts, each in a file of its own. The parts include no other policy.
 PARTS = {"admission": {"origin", "token", "route"}}
 
@@ -43,6 +45,8 @@ def wrong_way_up(floors, path):
             continue
         to = name.split("/")[0]
         if to == folder:
+            continue
+        if name in SHARED.get(folder, ()):
             continue
         if folder in COMPANIONS or to in COMPANIONS:
             yield f"{path}: companions include public headers only, and no file their own: {name}"
@@ -77,8 +81,8 @@ def public_only(path):
     """Adapters and examples: of ours only <wspool/...>, and files of their own folder."""
     for mark, name in includes(path):
         mine = path.parent / name if path.parts[0] == "examples" else Path("lib", name)
-        if mark == '"' and (path.parts[0] == "include" or mine.parent != path.parent or
-                            not mine.exists()):
+        if mark == '"' and name not in SHARED.get(path.parts[1], ()) and (
+                path.parts[0] == "include" or mine.parent != path.parent or not mine.exists()):
             yield f'{path}: "{name}" is not allowed; use <wspool/...>'
         if mark == "<" and name.startswith("wspool/") and not Path("include", name).exists():
             yield f"{path}: <{name}> is not there"
