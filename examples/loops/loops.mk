@@ -24,5 +24,9 @@ all: $(if $(LOOPS_MISSING),loops-missing)
 loops-missing:
 	@echo '  (examples/loops without: $(LOOPS_MISSING). make deps installs what they need.)'
 
+# The tests of the adapters.
+loop.libs := -Wl,--as-needed $(loops/libuv.libs) $(loops/libevent.libs) $(loops/libev.libs) \
+             $(loops/glib.libs)
+
 # glib's headers lie elsewhere.
 build/%/examples/loops/glib.o build/%/test/loop/test_glib.o: private CPPFLAGS += $(glib.cflags)

@@ -57,6 +57,8 @@ struct adapter {
     int (*sleeps_exactly)(void);
     /* 1: it cannot report WSPOOL_WATCH_END */
     int without_end;
+    /* 1: nor WSPOOL_WATCH_FAILED of a descriptor that is watched for nothing else */
+    int without_failed;
     /* NULL: what net.h has seen of the watcher hooks tells it */
     int (*is_awaited)(struct host *host, wspool_id id, enum awaited what);
 };

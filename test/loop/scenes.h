@@ -365,6 +365,8 @@ TEST(reset_is_noticed_once_when_nothing_is_awaited_from_the_socket)
     struct host host;
     net_client *client;
     unsigned before;
+    if (adapter.without_failed)
+        skip();
     host_init(&host);
     host.config.token.call = on_token;
     host.config.token.user = &host;

@@ -163,49 +163,43 @@ static int told_peek(struct io_uring *ring, struct io_uring_cqe **cqe)
 #undef shutdown
 #undef recv
 
-/* The scenes make the loop in place, apart from its pool. */
-static int loop_init(wspool_uring *loop, wspool_config *config)
-{
-    wspool_wake_hook hosts = config->wake;
-    int result = wsp_uring_init(loop, config);
-    if (hosts.call)
-        config->wake = hosts;
-    return result;
-}
-#define loop_fini wsp_uring_fini
-#define loop_flush_ wsp_uring_flush
-#define loop_listen wspool_uring_listen
-#define loop_adopt_listener wspool_uring_adopt_listener
-#define loop_deafen wspool_uring_stop_listening
-#define loop_adopt wspool_uring_adopt
-#define loop_open(loop, fd, user) wspool_uring_add((loop), (fd), (user), NULL)
-#define loop_drain(loop, window, code) wspool_uring_drain((loop), (window), (code), NULL, NULL)
-#define loop_turn wspool_uring_turn
-#define loop_run wspool_uring_run
-#define loop_wait_ms wspool_uring_wait_ms
-#define loop_wake wspool_uring_wake
-#define loop_quit wspool_uring_quit
-
-#define LOOP(name) loop_##name
+#define LOOP(name) wspool_uring_##name
 #define LOOP_TYPE wspool_uring
-#define LOOP_LISTENERS WSPOOL_SOCKETS_LISTENERS
+#define LOOP_FLUSH(host) wsp_uring_flush((host)->loop, wspool_clock())
 #include "scenes.h"
 
-static int is_awaited(const wspool_uring *loop, wspool_id id, enum awaited what)
+static int uring_make(struct host *host)
 {
-    static const unsigned bits[] = {0, 1u << WSP_URING_READ, 1u << WSP_URING_WRITE};
-    return (loop->peers[wspool_slot(id)].armed & ~(1u << WSP_URING_ERROR)) == bits[what];
+    return wspool_uring_new(&host->loop, &host->config);
 }
 
-static int listener_fd(const wspool_uring *loop, int number)
+static int uring_turn(struct host *host, uint64_t until)
 {
-    return loop->listeners[number].fd;
+    return wspool_uring_turn(host->loop, milliseconds(until ? wspool_clock() : 0, until));
 }
 
-static int sleeps_exactly(void)
+static int uring_run(struct host *host, uint64_t until)
+{
+    return wspool_uring_run(host->loop, until);
+}
+
+static int uring_sleeps_exactly(void)
 {
     return 1;
 }
+
+static int uring_is_awaited(struct host *host, wspool_id id, enum awaited what)
+{
+    static const unsigned bits[] = {0, 1u << WSP_URING_READ, 1u << WSP_URING_WRITE};
+    return (host->loop->peers[wspool_slot(id)].armed & ~(1u << WSP_URING_ERROR)) == bits[what];
+}
+
+static const struct adapter adapter = {.name = "uring",
+                                       .make = uring_make,
+                                       .turn = uring_turn,
+                                       .run = uring_run,
+                                       .sleeps_exactly = uring_sleeps_exactly,
+                                       .is_awaited = uring_is_awaited};
 
 /* ------------------------------------------------------------------- bytes */
 
@@ -237,14 +231,14 @@ TEST(nothing_is_asked_for_again_when_messages_come_and_go)
     host_start(&host);
     client = host_client(&host, "/echo");
     host_turn(&host);
-    under_way = host.loop.under_way;
-    tail = host.loop.ring.sq.sqe_tail;
+    under_way = host.loop->under_way;
+    tail = host.loop->ring.sq.sqe_tail;
     for (size_t i = 1; i <= 1000; i++) {
         net_client_text(client, "hello", 5);
         UNTIL(&host, client->in.messages == i);
     }
-    assert_int_equal(host.loop.under_way, under_way);
-    assert_int_equal(host.loop.ring.sq.sqe_tail, tail);
+    assert_int_equal(host.loop->under_way, under_way);
+    assert_int_equal(host.loop->ring.sq.sqe_tail, tail);
     host_end(&host);
 }
 
@@ -300,16 +294,16 @@ TEST(a_word_is_answered_at_once_when_others_send_at_full_speed)
     host_start(&host);
     for (size_t i = 0; i < 4; i++)
         host_client(&host, i < 3 ? "/room/busy" : "/echo");
-    before = net_stats(host.loop.pool).received_bytes;
+    before = net_stats(host.pool).received_bytes;
     for (size_t i = 0; i < 3; i++) {
         net_client_frame(&host.clients[i], FIN | OP_BINARY, bytes, sizeof(bytes));
         net_client_turn(&host.clients[i]);
     }
     net_client_text(&host.clients[3], "word", 4);
     net_client_turn(&host.clients[3]);
-    for (unsigned turn = 1; turn <= (is_deferred(&host.loop) ? 2 : 20); turn++) {
-        assert_int_equal(wspool_uring_turn(&host.loop, 0), 0);
-        assert_true(net_stats(host.loop.pool).received_bytes - before <=
+    for (unsigned turn = 1; turn <= (is_deferred(host.loop) ? 2 : 20); turn++) {
+        assert_int_equal(wspool_uring_turn(host.loop, 0), 0);
+        assert_true(net_stats(host.pool).received_bytes - before <=
                     turn * (uint64_t)(WSP_URING_BUFFERS * WSP_URING_BUFFER));
     }
     net_client_turn(&host.clients[3]);
@@ -333,18 +327,18 @@ static void flood(size_t room)
     host_start(&host);
     client = host_client(&host, "/echo");
     client->deaf = 1;
-    host.loop.kept = WSP_URING_KEPT - room;
+    host.loop->kept = WSP_URING_KEPT - room;
     for (unsigned i = 0; i < COUNT; i++) {
         net_fill(bytes, LEN, i);
         net_client_frame(client, FIN | OP_BINARY, bytes, LEN);
     }
     for (int i = 0; i < 200; i++) {
         net_client_turn(client);
-        assert_int_equal(wspool_uring_turn(&host.loop, 0), 0);
-        if (host.loop.kept - (WSP_URING_KEPT - room) > most)
-            most = host.loop.kept - (WSP_URING_KEPT - room);
+        assert_int_equal(wspool_uring_turn(host.loop, 0), 0);
+        if (host.loop->kept - (WSP_URING_KEPT - room) > most)
+            most = host.loop->kept - (WSP_URING_KEPT - room);
     }
-    assert_true(net_stats(host.loop.pool).blocked > 0);
+    assert_true(net_stats(host.pool).blocked > 0);
     assert_true(most <= room);
     assert_true(room < LEN || most > 0);
     client->deaf = 0;
@@ -353,8 +347,8 @@ static void flood(size_t room)
         net_fill(bytes, LEN, i);
         assert_true(got_is(reader_message(&client->in, i), bytes, LEN));
     }
-    assert_int_equal(host.loop.kept, WSP_URING_KEPT - room);
-    assert_null(host.loop.peers[wspool_slot(host.ids[0])].kept);
+    assert_int_equal(host.loop->kept, WSP_URING_KEPT - room);
+    assert_null(host.loop->peers[wspool_slot(host.ids[0])].kept);
     host_end(&host);
 }
 
@@ -382,19 +376,19 @@ TEST(end_is_told_after_the_bytes_when_both_were_kept)
     host.react = no_reaction;
     host_start(&host);
     client = host_client(&host, "/echo");
-    peer = &host.loop.peers[wspool_slot(host.ids[0])];
+    peer = &host.loop->peers[wspool_slot(host.ids[0])];
     peer->reading = 0; /* as the flush does it, but before the kernel was told */
     for (int i = 0; i < 4; i++)
         net_client_frame(client, FIN | OP_BINARY, bytes, LEN);
     net_client_turn(client);
     net_client_kill(client, NET_KILL_FIN);
     for (int i = 0; i < 5; i++)
-        assert_int_equal(wspool_uring_turn(&host.loop, 0), 0);
+        assert_int_equal(wspool_uring_turn(host.loop, 0), 0);
     assert_int_equal(host.messages, 0);
     assert_int_equal(host.closed, 0);
-    assert_true(host.loop.kept >= 4 * LEN);
+    assert_true(host.loop->kept >= 4 * LEN);
     peer->reading = 1;
-    wsp_uring_ask(&host.loop, peer);
+    wsp_uring_ask(host.loop, peer);
     UNTIL(&host, host.closed == 1);
     assert_int_equal(host.messages, 4);
     assert_int_equal(host.last.why, WSPOOL_END_EOF);
@@ -415,22 +409,22 @@ TEST(kept_bytes_are_fed_in_order_when_a_hook_adds_transports_meanwhile)
     host.react = open_table;
     host_start(&host);
     client = host_client(&host, "/echo");
-    peer = &host.loop.peers[wspool_slot(host.ids[0])];
+    peer = &host.loop->peers[wspool_slot(host.ids[0])];
     peer->reading = 0; /* as the flush does it, but before the kernel was told */
-    host.loop.kept = WSP_URING_KEPT - 20000; /* one buffer can be kept, and no second one */
-    room = host.loop.room;
+    host.loop->kept = WSP_URING_KEPT - 20000; /* one buffer can be kept, and no second one */
+    room = host.loop->room;
     for (int i = 0; i < COUNT; i++)
         net_client_frame(client, FIN | OP_BINARY, bytes, LEN);
     net_client_turn(client);
     UNTIL(&host, host.messages > 0);
-    assert_true(host.loop.room > room);
-    peer = &host.loop.peers[wspool_slot(host.ids[0])];
+    assert_true(host.loop->room > room);
+    peer = &host.loop->peers[wspool_slot(host.ids[0])];
     peer->reading = 1;
-    wsp_uring_ask(&host.loop, peer);
+    wsp_uring_ask(host.loop, peer);
     UNTIL(&host, host.messages == COUNT);
     host_turn(&host);
-    assert_null(host.loop.peers[wspool_slot(host.ids[0])].kept);
-    assert_int_equal(host.loop.kept, WSP_URING_KEPT - 20000);
+    assert_null(host.loop->peers[wspool_slot(host.ids[0])].kept);
+    assert_int_equal(host.loop->kept, WSP_URING_KEPT - 20000);
     assert_int_equal(host.closed, 0);
     close_table();
     host_end(&host);
@@ -447,11 +441,11 @@ TEST(completion_of_a_closed_peer_is_dropped_when_another_one_comes)
     struct wsp_uring_peer old;
     host_init(&host);
     host_start(&host);
-    host.loop.burst = 1;
+    host.loop->burst = 1;
     a = host_client(&host, "/echo");
     b = host_client(&host, "/echo");
-    old = host.loop.peers[wspool_slot(host.ids[1])];
-    assert_int_equal(wspool_gone(host.loop.pool, host.ids[1], WSPOOL_GONE_EOF, wspool_clock()), 0);
+    old = host.loop->peers[wspool_slot(host.ids[1])];
+    assert_int_equal(wspool_gone(host.pool, host.ids[1], WSPOOL_GONE_EOF, wspool_clock()), 0);
     net_client_text(a, "hello", 5);
     net_client_turn(a);
     net_client_text(b, "nobody hears it", 15);
@@ -460,12 +454,12 @@ TEST(completion_of_a_closed_peer_is_dropped_when_another_one_comes)
     net_client_open(c, host.port, "/echo");
     net_client_turn(c);
     net_client_kill(b, NET_KILL_RST);
-    assert_int_equal(wspool_uring_turn(&host.loop, 0), 0);
+    assert_int_equal(wspool_uring_turn(host.loop, 0), 0);
     assert_int_equal(host.messages, 1);
     UNTIL(&host, c->in.status == 101);
     assert_int_equal(host.messages, 1);
-    assert_int_equal(host.loop.count, 2);
-    assert_true(host.loop.peers[wspool_slot(old.id)].id != old.id);
+    assert_int_equal(host.loop->count, 2);
+    assert_true(host.loop->peers[wspool_slot(old.id)].id != old.id);
     host_end(&host);
 }
 
@@ -477,13 +471,13 @@ TEST(peer_is_released_later_when_something_of_it_is_under_way)
     host_init(&host);
     host_start(&host);
     host_client(&host, "/echo");
-    assert_int_equal(wspool_gone(host.loop.pool, host.ids[0], WSPOOL_GONE_EOF, wspool_clock()), 0);
-    wsp_uring_flush(&host.loop, wspool_clock());
+    assert_int_equal(wspool_gone(host.pool, host.ids[0], WSPOOL_GONE_EOF, wspool_clock()), 0);
+    wsp_uring_flush(host.loop, wspool_clock());
     assert_int_equal(host.closed, 1);
-    assert_int_equal(host.loop.count, 1);
-    assert_int_equal(host.loop.peers[wspool_slot(host.ids[0])].id, host.ids[0]);
-    UNTIL(&host, host.loop.count == 0);
-    assert_int_equal(wspool_gone(host.loop.pool, host.ids[0], WSPOOL_GONE_EOF, wspool_clock()),
+    assert_int_equal(host.loop->count, 1);
+    assert_int_equal(host.loop->peers[wspool_slot(host.ids[0])].id, host.ids[0]);
+    UNTIL(&host, host.loop->count == 0);
+    assert_int_equal(wspool_gone(host.pool, host.ids[0], WSPOOL_GONE_EOF, wspool_clock()),
                      WSPOOL_ERR_GONE);
     host_end(&host);
 }
@@ -496,7 +490,7 @@ TEST(socket_is_just_closed_when_the_other_side_has_closed_it)
     host_start(&host);
     net_client_kill(host_client(&host, "/echo"), NET_KILL_FIN);
     leavings = 0;
-    UNTIL(&host, host.loop.count == 0);
+    UNTIL(&host, host.loop->count == 0);
     assert_int_equal(leavings, 0);
     host_end(&host);
 }
@@ -504,7 +498,7 @@ TEST(socket_is_just_closed_when_the_other_side_has_closed_it)
 static void *run_elsewhere(void *argument)
 {
     struct host *host = argument;
-    return wspool_uring_run(&host->loop, wspool_clock() + NET_PATIENCE) == 0 ? argument : NULL;
+    return wspool_uring_run(host->loop, wspool_clock() + NET_PATIENCE) == 0 ? argument : NULL;
 }
 
 /* Made and ended in one thread, its turns taken in another: as a host with threads would do. */
@@ -523,16 +517,15 @@ TEST(loop_runs_in_another_thread_when_that_takes_the_first_turn)
     for (uint64_t since = 0; client->in.messages == 0 && net_patient(&since);)
         net_client_turn(client);
     net_client_kill(client, NET_KILL_FIN);
-    wspool_uring_quit(&host.loop);
+    wspool_uring_quit(host.loop);
     assert_int_equal(pthread_join(thread, &result), 0);
     assert_ptr_equal(result, &host);
-    if (is_deferred(&host.loop)) { /* the rings are that thread's */
-        assert_int_equal(wspool_uring_turn(&host.loop, 0), -1);
+    if (is_deferred(host.loop)) { /* the rings are that thread's */
+        assert_int_equal(wspool_uring_turn(host.loop, 0), -1);
         assert_int_equal(errno, EEXIST);
     }
     net_client_free(client);
-    assert_int_equal(wspool_free(host.loop.pool), 0);
-    wsp_uring_fini(&host.loop);
+    host_free(&host);
 }
 
 /* More than the ring takes at a time, by a thread that is not the one of the turns. */
@@ -548,11 +541,11 @@ TEST(everybody_is_heard_when_another_thread_has_opened_many_before_the_first_tur
     host_start(&host);
     for (int i = 0; i < COUNT; i++) {
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pairs[i]), 0);
-        assert_int_equal(loop_open(&host.loop, pairs[i][0], NULL), 0);
+        assert_int_equal(wspool_uring_add(host.loop, pairs[i][0], NULL, NULL), 0);
         assert_int_equal(write(pairs[i][1], UPGRADE, sizeof(UPGRADE) - 1),
                          (ssize_t)sizeof(UPGRADE) - 1);
     }
-    assert_int_equal(wspool_uring_wait_ms(&host.loop), 0); /* there is something to hand over */
+    assert_int_equal(wspool_uring_wait_ms(host.loop), 0); /* there is something to hand over */
     assert_int_equal(pthread_create(&thread, NULL, run_elsewhere, &host), 0);
     for (int i = 0; i < COUNT; i++) {
         char answer[512];
@@ -560,12 +553,11 @@ TEST(everybody_is_heard_when_another_thread_has_opened_many_before_the_first_tur
         assert_memory_equal(answer, "HTTP/1.1 101", 12);
         close(pairs[i][1]);
     }
-    wspool_uring_quit(&host.loop);
+    wspool_uring_quit(host.loop);
     assert_int_equal(pthread_join(thread, &result), 0);
     assert_ptr_equal(result, &host);
     assert_int_equal(host.opened, COUNT);
-    assert_int_equal(wspool_free(host.loop.pool), 0);
-    wsp_uring_fini(&host.loop);
+    host_free(&host);
 }
 
 static int elsewhere[WSP_URING_ENTRIES + 1][2];
@@ -578,7 +570,7 @@ static void *open_elsewhere(void *argument)
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, elsewhere[i]) != 0)
             return NULL;
         errno = 0;
-        if (loop_open(&host->loop, elsewhere[i][0], NULL) < 0)
+        if (wspool_uring_add(host->loop, elsewhere[i][0], NULL, NULL) < 0)
             return errno == EEXIST ? &elsewhere[i] : NULL;
     }
     return NULL;
@@ -594,26 +586,26 @@ TEST(opening_says_so_when_the_wrong_thread_fills_the_ring)
     host.config.max_handshakes = 2 * WSP_URING_ENTRIES;
     host_start(&host);
     host_turn(&host);
-    if (!is_deferred(&host.loop)) {
+    if (!is_deferred(host.loop)) {
         host_end(&host);
         skip();
     }
     assert_int_equal(pthread_create(&thread, NULL, open_elsewhere, &host), 0);
     assert_int_equal(pthread_join(thread, &last), 0);
     assert_non_null(last);
-    assert_int_equal(host.loop.turned_away, 1);
+    assert_int_equal(host.loop->turned_away, 1);
     host_client(&host, "/echo");
     for (pair = elsewhere; pair != last; pair++)
         close((*pair)[1]);
     close((*pair)[1]);
-    UNTIL(&host, host.loop.count == 1);
+    UNTIL(&host, host.loop->count == 1);
     host_end(&host);
 }
 
 static void *turn_elsewhere(void *argument)
 {
     struct host *host = argument;
-    return wspool_uring_turn(&host->loop, 0) == -1 && errno == EEXIST ? argument : NULL;
+    return wspool_uring_turn(host->loop, 0) == -1 && errno == EEXIST ? argument : NULL;
 }
 
 /* It was about to hand over that somebody new is to be read from: the right thread does it. */
@@ -627,12 +619,12 @@ TEST(loop_goes_on_when_the_wrong_thread_has_tried_a_turn)
     host_init(&host);
     host_start(&host);
     client = host_client(&host, "/echo");
-    if (!is_deferred(&host.loop)) { /* there a turn of another thread's may well succeed */
+    if (!is_deferred(host.loop)) { /* there a turn of another thread's may well succeed */
         host_end(&host);
         skip();
     }
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
-    assert_int_equal(loop_open(&host.loop, pair[0], NULL), 0);
+    assert_int_equal(wspool_uring_add(host.loop, pair[0], NULL, NULL), 0);
     assert_int_equal(pthread_create(&thread, NULL, turn_elsewhere, &host), 0);
     assert_int_equal(pthread_join(thread, &result), 0);
     assert_ptr_equal(result, &host);
@@ -661,14 +653,14 @@ TEST(everybody_is_heard_when_the_kernel_takes_no_requests_for_a_moment)
     wait_errors[1] = EAGAIN;
     for (int i = 0; i < COUNT; i++) {
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pairs[i]), 0);
-        assert_int_equal(loop_open(&host.loop, pairs[i][0], NULL), 0);
+        assert_int_equal(wspool_uring_add(host.loop, pairs[i][0], NULL, NULL), 0);
         assert_int_equal(write(pairs[i][1], UPGRADE, sizeof(UPGRADE) - 1),
                          (ssize_t)sizeof(UPGRADE) - 1);
     }
     assert_int_equal(submit_errors[0], 0);
     UNTIL(&host, host.opened == COUNT);
     assert_int_equal(wait_errors[0], 0);
-    assert_int_equal(host.loop.turned_away, 0);
+    assert_int_equal(host.loop->turned_away, 0);
     host_client(&host, "/echo");
     for (int i = 0; i < COUNT; i++)
         close(pairs[i][1]);
@@ -704,11 +696,11 @@ TEST(connection_is_closed_when_it_was_accepted_too_late)
     client = &host.clients[host.count++];
     net_client_open(client, host.port, "/echo");
     /* The kernel accepts, and the loop has not looked yet. */
-    assert_int_equal(io_uring_get_events(&host.loop.ring), 0);
-    wspool_uring_stop_listening(&host.loop);
+    assert_int_equal(io_uring_get_events(&host.loop->ring), 0);
+    wspool_uring_stop_listening(host.loop);
     UNTIL(&host, client->end != NET_HERE);
     assert_int_equal(client->in.status, 0);
-    assert_int_equal(host.loop.count, 0);
+    assert_int_equal(host.loop->count, 0);
     host_end(&host);
 }
 
@@ -723,7 +715,7 @@ TEST(listener_is_closed_when_the_kernel_takes_no_requests_for_a_moment)
     cancel_errors[0] = EAGAIN;
     cancel_errors[1] = EBUSY;
     cancel_errors[2] = EINTR;
-    wspool_uring_stop_listening(&host.loop);
+    wspool_uring_stop_listening(host.loop);
     assert_int_equal(cancel_errors[0], 0);
     late = &host.clients[host.count++];
     net_client_connect(late, host.port, 0);
@@ -750,11 +742,8 @@ static int forbid(int error)
 
 static int refused(int error)
 {
-    wspool_config config;
-    wspool_uring loop;
-    wspool_config_init(&config);
-    return forbid(error) == 0 && loop_init(&loop, &config) == -1 && errno == error &&
-           loop.fd == -1 && !config.wake.call;
+    wspool_uring *loop;
+    return forbid(error) == 0 && wspool_uring_new(&loop, NULL) == -1 && errno == error && !loop;
 }
 
 TEST(init_says_why_when_the_kernel_refuses)
@@ -799,10 +788,8 @@ TEST(echo_tells_what_to_do_when_the_kernel_refuses)
 
 BEFORE_ALL
 {
-    wspool_config config;
-    wspool_uring loop;
-    wspool_config_init(&config);
-    if (loop_init(&loop, &config) < 0)
+    wspool_uring *loop;
+    if (wspool_uring_new(&loop, NULL) < 0)
         test_skip_all(wspool_uring_why(errno));
-    wsp_uring_fini(&loop);
+    wspool_uring_free(loop);
 }
