@@ -1386,6 +1386,100 @@ TEST(loop_does_not_sleep_when_something_was_done_between_two_turns)
     host_end(&host);
 }
 
+/* The hooks from which everybody is closed. */
+enum closing_hook { IN_NONE, IN_TOKEN, IN_OPEN, IN_CHANNEL, IN_MESSAGE, IN_PRESSURE, IN_CLOSE };
+static enum closing_hook closing_hook;
+
+static void close_everybody(struct host *host, enum closing_hook hook)
+{
+    wspool_id ids[CLIENTS];
+    int count = hook == closing_hook ? wspool_peers(host->pool, ids, CLIENTS) : 0;
+    for (int i = 0; i < count && i < CLIENTS; i++)
+        wspool_close(host->pool, ids[i], WSPOOL_CLOSE_GOING_AWAY, NULL,
+                     i % 2 ? WSPOOL_CLOSE_NOW : 0);
+}
+
+static void close_in_token(wspool *pool, wspool_id id, const wspool_request *request,
+                           wspool_verdict *out, void *user)
+{
+    (void)pool;
+    (void)id;
+    (void)request;
+    close_everybody(user, IN_TOKEN);
+    out->kind = WSPOOL_ACCEPT;
+}
+
+static void close_in_open(wspool *pool, wspool_id id, const wspool_opened *opened, void *user)
+{
+    on_open(pool, id, opened, user);
+    close_everybody(user, IN_OPEN);
+}
+
+static void close_in_channel(wspool *pool, wspool_channel channel, int present, void *user)
+{
+    (void)pool;
+    (void)channel;
+    (void)present;
+    close_everybody(user, IN_CHANNEL);
+}
+
+static void close_in_pressure(wspool *pool, wspool_id id, int above, void *user)
+{
+    (void)pool;
+    (void)id;
+    (void)above;
+    close_everybody(user, IN_PRESSURE);
+}
+
+static void close_in_close(wspool *pool, wspool_id id, const wspool_closed *closed, void *user)
+{
+    on_close(pool, id, closed, user);
+    close_everybody(user, IN_CLOSE);
+}
+
+static void close_in_message(struct host *host, wspool_id id, const wspool_message *message)
+{
+    static const uint8_t much[200000];
+    (void)message;
+    close_everybody(host, IN_MESSAGE);
+    if (closing_hook == IN_PRESSURE)
+        wspool_send(host->pool, id, much, sizeof(much), NULL);
+}
+
+/* Among them the peer whose bytes the loop is about to feed, or whose transport has just ended. */
+TEST(everybody_is_closed_when_a_hook_does_it)
+{
+    for (enum closing_hook hook = IN_TOKEN; hook <= IN_CLOSE; hook++) {
+        struct host host;
+        net_client *acts, *waits, *comes;
+        closing_hook = IN_NONE;
+        host_init(&host);
+        host.config.token.call = close_in_token;
+        host.config.open.call = close_in_open;
+        host.config.channel.call = close_in_channel;
+        host.config.pressure.call = close_in_pressure;
+        host.config.close.call = close_in_close;
+        host.config.token.user = host.config.channel.user = host.config.pressure.user = &host;
+        host.react = close_in_message;
+        host_start(&host);
+        acts = host_client(&host, "/room/old?token=secret");
+        waits = host_client(&host, "/echo?token=secret");
+        closing_hook = hook;
+        if (hook <= IN_CHANNEL) {
+            comes = &host.clients[host.count++];
+            net_client_open(comes, host.port, "/room/new?token=secret");
+        } else if (hook < IN_CLOSE) {
+            net_client_text(acts, "hello", 5);
+            net_client_text(acts, "nobody hears it", 15);
+        } else {
+            net_client_kill(acts, NET_KILL_FIN);
+        }
+        UNTIL(&host, waits->end != NET_HERE);
+        assert_int_equal(waits->in.close_code, WSPOOL_CLOSE_GOING_AWAY);
+        host_end(&host);
+    }
+}
+
 /* ----------------------------------------------------------------- by the id */
 
 TEST(descriptor_is_that_of_the_peer_until_it_has_gone)

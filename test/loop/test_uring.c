@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -721,6 +722,33 @@ TEST(listener_is_closed_when_the_kernel_takes_no_requests_for_a_moment)
     net_client_connect(late, host.port, 0);
     net_client_turn(late);
     assert_int_equal(late->end, NET_RESET); /* ECONNREFUSED */
+    host_end(&host);
+}
+
+/* A host with a loop of its own sleeps on the descriptor, with the bound that it asked for before. */
+TEST(descriptor_is_readable_when_something_is_published_outside_of_a_turn)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    struct host host;
+    net_client *client;
+    int outer = epoll_create1(EPOLL_CLOEXEC);
+    host_init(&host);
+    host_start(&host);
+    client = host_client(&host, "/room/all");
+    assert_int_equal(epoll_ctl(outer, EPOLL_CTL_ADD, wspool_uring_fd(host.loop), &event), 0);
+    for (unsigned i = 1; i <= 10; i++) {
+        for (int n = 0; n < 5; n++)
+            host_turn(&host);
+        assert_int_equal(wspool_broadcast(host.pool, wspool_item("all"), "hello", 5, NULL, NULL),
+                         1);
+        while (client->in.messages < i) {
+            int ready = epoll_wait(outer, &event, 1, 10000);
+            assert_true(ready == 1 || (ready < 0 && errno == EINTR));
+            assert_int_equal(wspool_uring_turn(host.loop, 0), 0);
+            net_client_turn(client);
+        }
+    }
+    close(outer);
     host_end(&host);
 }
 
