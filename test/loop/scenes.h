@@ -239,6 +239,33 @@ TEST(books_balance_when_clients_die_at_every_stage)
     }
 }
 
+/* More than is read in one turn lies in the socket when the reset comes behind it. */
+TEST(all_is_read_when_a_client_sends_much_and_resets)
+{
+    enum { LEN = 60000, COUNT = 4 };
+    static uint8_t bytes[LEN];
+    struct host host;
+    net_client *client;
+    uint64_t before;
+    int large = 1 << 20;
+    host_init(&host);
+    host.react = answer_words;
+    host_start(&host);
+    assert_int_equal(setsockopt(net_listener(0), SOL_SOCKET, SO_RCVBUF, &large, sizeof(large)), 0);
+    client = host_client(&host, "/echo");
+    before = net_stats(host.pool).received_bytes;
+    for (int i = 0; i < COUNT; i++)
+        net_client_frame(client, FIN | OP_BINARY, bytes, LEN);
+    net_client_turn(client);
+    net_client_kill(client, NET_KILL_RST);
+    for (int i = 0; i < 1000 && host.closed == 0; i++)
+        host_turn(&host);
+    assert_int_equal(host.closed, 1);
+    assert_int_equal(host.last.why, WSPOOL_END_FAILED);
+    assert_true(net_stats(host.pool).received_bytes - before > 65536);
+    host_end(&host);
+}
+
 TEST(message_goes_out_later_when_the_socket_takes_nothing)
 {
     struct host host;
