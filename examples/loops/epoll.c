@@ -47,6 +47,8 @@ int main(int argc, char **argv)
     }
     wspool_sockets_drain(sockets, 0, WSPOOL_CLOSE_GOING_AWAY, NULL, NULL); /* glue { */
     wspool_epoll_run(sockets, wspool_clock() + 10 * WSPOOL_SECOND);
+    signal(SIGINT, SIG_IGN); /* on_signal uses the engine */
+    signal(SIGTERM, SIG_IGN);
     wspool_sockets_free(sockets); /* } glue */
     return 0;
 }
