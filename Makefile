@@ -46,7 +46,7 @@ COMPANIONS   := json deflate sockets uring
 json.libs     := -ljansson
 deflate.libs  := -lz
 uring.libs    := -luring
-uring.sources := lib/sockets/linger.c lib/sockets/listen.c lib/sockets/system.c
+uring.sources := lib/sockets/address.c lib/sockets/linger.c lib/sockets/listen.c lib/sockets/system.c
 
 # An example is a file, or a folder whose .c files form one program (each file of examples/loops is
 # a program of its own). Then come the companions and libraries that it needs.

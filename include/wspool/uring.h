@@ -51,8 +51,8 @@ typedef struct wspool_uring wspool_uring;
 
 /* ------------------------------------------------------------------------ life */
 
-/* Makes the rings, and the pool with this configuration (NULL: the defaults), whose wake and
- * deadline hooks must be empty: the loop fills them. On failure *uring is NULL, and wspool_uring_why
+/* Makes the rings, and the pool with this configuration (NULL: the defaults), whose wake
+ * hook must be empty: the loop fills it. On failure *uring is NULL, and wspool_uring_why
  * says what errno means here. ENOSYS, EPERM, EACCES: no io_uring; use wspool/sockets.h. ENOMEM.
  * EINVAL: as for wspool_new. EIO: no entropy. */
 int wspool_uring_new(wspool_uring **uring, const wspool_config *config);
@@ -105,6 +105,7 @@ wspool *wspool_uring_pool(const wspool_uring *uring);
 int wspool_uring_listen(wspool_uring *uring, const char *address, unsigned port);
 int wspool_uring_adopt_listener(wspool_uring *uring, int fd);
 void wspool_uring_stop_listening(wspool_uring *uring);
+void wspool_uring_addresses(wspool_uring *uring, int on);
 int wspool_uring_add(wspool_uring *uring, int fd, void *user, wspool_id *id);
 int wspool_uring_adopt(wspool_uring *uring, wspool_id id, int fd, const void *bytes, size_t len);
 int wspool_uring_descriptor(const wspool_uring *uring, wspool_id id);

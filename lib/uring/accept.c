@@ -73,6 +73,13 @@ int wspool_uring_listen(wspool_uring *loop, const char *address, unsigned port)
     return fd < 0 ? -1 : wsp_listen_port(fd);
 }
 
+void wspool_uring_addresses(wspool_uring *loop, int on)
+{
+    if (loop) {
+        loop->addresses = on;
+    }
+}
+
 void wspool_uring_stop_listening(wspool_uring *loop)
 {
     int count = loop ? loop->listener_count : 0, tries = WSP_URING_TRIES, result = 0;

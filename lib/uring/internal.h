@@ -38,6 +38,7 @@
 
 #include <wspool/uring.h>
 
+#include "sockets/address.h"
 #include "sockets/linger.h"
 #include "sockets/listen.h"
 #include "sockets/system.h"
@@ -118,6 +119,7 @@ struct wspool_uring {
     struct wsp_uring_listener listeners[WSP_LISTENERS];
     int listener_count;
     uint32_t listened; /* how many there ever were */
+    int addresses;     /* the pool is told the address of each client */
     int draining;
     int drained; /* `done` was called */
     void (*done)(wspool_uring *loop, void *user);
@@ -231,7 +233,7 @@ uint64_t wsp_uring_deadline(const wspool_uring *loop);
 
 /* ----------------------------------------------------------------- uring.c */
 
-/* All of a loop but its pool, in place. init fills the wake and deadline hooks of `config`. When it fails (-1,
+/* All of a loop but its pool, in place. init fills the wake hook of `config`. When it fails (-1,
  * errno) nothing is left to be undone. */
 int wsp_uring_init(wspool_uring *loop, wspool_config *config);
 void wsp_uring_fini(wspool_uring *loop);

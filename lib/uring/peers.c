@@ -206,6 +206,14 @@ int wspool_uring_add(wspool_uring *loop, int fd, void *user, wspool_id *out)
         return -1;
     }
     wspool_open_options options = {.size = sizeof options, .user = user};
+    struct sockaddr_storage from = {.ss_family = AF_UNSPEC};
+    socklen_t len = sizeof from;
+    wsp_address address;
+    if (loop->addresses && getpeername(fd, (struct sockaddr *)&from, &len) == 0) {
+        wsp_address_of(&address, &from);
+        options.address = (wspool_text){address.text, address.text_len};
+        options.key = (wspool_text){(const char *)address.key, address.key_len};
+    }
     int error = wspool_open(loop->pool, &options, now, &id);
     if (out) {
         *out = id;

@@ -47,15 +47,6 @@ static void on_wake(void *user)
     wspool_uring_wake(user);
 }
 
-/* Outside of a turn something has become due sooner: the host's own loop is to take a turn. */
-static void on_deadline(void *user)
-{
-    wspool_uring *loop = user;
-    if (!loop->turning) {
-        wspool_uring_wake(loop);
-    }
-}
-
 int wsp_uring_init(wspool_uring *loop, wspool_config *config)
 {
     int result;
@@ -75,10 +66,9 @@ int wsp_uring_init(wspool_uring *loop, wspool_config *config)
     }
     config->wake.call = on_wake;
     config->wake.user = loop;
-    config->deadline.call = on_deadline;
-    config->deadline.user = loop;
     loop->burst = 3 * (size_t)config->queue_messages; /* the smallest message is 6 bytes */
     loop->linger = config->closing_time;
+    loop->addresses = config->max_per_key > 0;
     return 0;
 }
 
@@ -121,7 +111,7 @@ int wspool_uring_new(wspool_uring **out, const wspool_config *given)
         memcpy(&config, given, given->size);
         config.size = sizeof config;
     }
-    if (config.wake.call || config.deadline.call) {
+    if (config.wake.call) {
         errno = EINVAL;
         return -1;
     }

@@ -725,8 +725,8 @@ TEST(listener_is_closed_when_the_kernel_takes_no_requests_for_a_moment)
     host_end(&host);
 }
 
-/* A host with a loop of its own sleeps on the descriptor, with the bound that it asked for before. */
-TEST(descriptor_is_readable_when_something_is_published_outside_of_a_turn)
+/* A host with a loop of its own asks before each sleep how long that may be. */
+TEST(hosts_own_loop_does_not_sleep_when_something_is_published_outside_of_a_turn)
 {
     struct epoll_event event = {.events = EPOLLIN};
     struct host host;
@@ -737,13 +737,13 @@ TEST(descriptor_is_readable_when_something_is_published_outside_of_a_turn)
     client = host_client(&host, "/room/all");
     assert_int_equal(epoll_ctl(outer, EPOLL_CTL_ADD, wspool_uring_fd(host.loop), &event), 0);
     for (unsigned i = 1; i <= 10; i++) {
-        for (int n = 0; n < 5; n++)
+        while (epoll_wait(outer, &event, 1, 20) != 0) /* nothing is left to be done */
             host_turn(&host);
         assert_int_equal(wspool_broadcast(host.pool, wspool_item("all"), "hello", 5, NULL, NULL),
                          1);
         while (client->in.messages < i) {
-            int ready = epoll_wait(outer, &event, 1, 10000);
-            assert_true(ready == 1 || (ready < 0 && errno == EINTR));
+            int ready = epoll_wait(outer, &event, 1, wspool_uring_wait_ms(host.loop));
+            assert_true(ready >= 0 || errno == EINTR);
             assert_int_equal(wspool_uring_turn(host.loop, 0), 0);
             net_client_turn(client);
         }
