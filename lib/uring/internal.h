@@ -5,6 +5,7 @@
  *
  *     ring.c      the two rings, requests, the shared read buffers
  *     peers.c     the transports by slot, and what the kernel was asked about each
+ *     completion.c  what a completion for a peer means
  *     accept.c    listening sockets
  *     read.c      bytes of peers, and those that are kept while READ is absent
  *     write.c     the batch of writes, and the flush
@@ -186,6 +187,14 @@ void wsp_uring_disarm(wspool_uring *loop, struct wsp_uring_peer *peer, enum wsp_
  * has come. */
 void wsp_uring_ask(wspool_uring *loop, struct wsp_uring_peer *peer);
 
+/* The errno of a wspool_error; 0 for what is no error. */
+int wsp_uring_errno(int error);
+
+/* Frees what was kept of a peer. */
+void wsp_uring_forget(wspool_uring *loop, struct wsp_uring_peer *peer);
+
+/* ------------------------------------------------------------ completion.c */
+
 /* A completion for a peer. */
 void wsp_uring_peer_completed(wspool_uring *loop, wspool_id id, enum wsp_uring_op op,
                               const struct io_uring_cqe *cqe, uint64_t now);
@@ -205,9 +214,6 @@ void wsp_uring_read(wspool_uring *loop, wspool_id id, int result, const unsigned
 
 /* READ is back for a peer of which something was kept: bytes, the end, or both. */
 void wsp_uring_feed_kept(wspool_uring *loop, wspool_id id, uint64_t now);
-
-/* Frees what was kept of a peer. */
-void wsp_uring_forget(wspool_uring *loop, struct wsp_uring_peer *peer);
 
 /* ----------------------------------------------------------------- write.c */
 
@@ -237,8 +243,5 @@ uint64_t wsp_uring_deadline(const wspool_uring *loop);
  * errno) nothing is left to be undone. */
 int wsp_uring_init(wspool_uring *loop, wspool_config *config);
 void wsp_uring_fini(wspool_uring *loop);
-
-/* The errno of a wspool_error; 0 for what is no error. */
-int wsp_uring_errno(int error);
 
 #endif

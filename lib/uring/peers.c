@@ -23,6 +23,14 @@ struct wsp_uring_peer *wsp_uring_peer(const wspool_uring *loop, wspool_id id)
     return slot < loop->room && loop->peers[slot].id == id ? &loop->peers[slot] : NULL;
 }
 
+void wsp_uring_forget(wspool_uring *loop, struct wsp_uring_peer *peer)
+{
+    loop->kept -= peer->kept_len;
+    free(peer->kept);
+    peer->kept = NULL;
+    peer->kept_at = peer->kept_len = 0;
+}
+
 /* ------------------------------------------------------------------ asking */
 
 /* Asks for something about a peer, unless that is under way already. */
@@ -75,78 +83,26 @@ void wsp_uring_ask(wspool_uring *loop, struct wsp_uring_peer *peer)
     }
 }
 
-/* -------------------------------------------------------------- completion */
-
-/* A poll has completed, but with none of the events that were asked for. */
-static unsigned char says_half_closed(int result)
-{
-    return result > 0 && !(result & (POLLOUT | POLLERR | POLLHUP));
-}
-
-/* Has the other side half closed it, and is nothing left to be read? */
-static int at_end(int fd)
-{
-    char byte;
-    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
-}
-
-static int has_failed(const struct wsp_uring_peer *peer)
-{
-    struct pollfd about;
-    about.fd = peer->fd;
-    about.events = about.revents = 0;
-    return poll(&about, 1, 0) == 1;
-}
-
-void wsp_uring_peer_completed(wspool_uring *loop, wspool_id id, enum wsp_uring_op op,
-                              const struct io_uring_cqe *cqe, uint64_t now)
-{
-    struct wsp_uring_peer *peer = wsp_uring_peer(loop, id);
-    unsigned number = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
-
-    if (!peer) {
-        return;
-    }
-    /* `armed` keeps this operation until the end: a flush below may want to close the transport. */
-    switch (op) {
-    case WSP_URING_READ:
-        wsp_uring_read(loop, id, cqe->res, wsp_uring_buffer(loop, number), now);
-        break;
-    case WSP_URING_FEED:
-        wsp_uring_feed_kept(loop, id, now);
-        break;
-    case WSP_URING_WRITE:
-        peer->half_closed |= says_half_closed(cqe->res);
-        if (peer->blocked && !peer->closing && !says_half_closed(cqe->res)) {
-            peer->blocked = 0;
-            wspool_writable(loop->pool, id, now);
-        }
-        break;
-    default: /* a peer that is read from is found to have failed by reading */
-        peer->half_closed |= says_half_closed(cqe->res);
-        if (!peer->reading && !peer->closing && has_failed(peer)) {
-            peer->ended = WSP_URING_ENDED;
-            wspool_gone(loop->pool, id, WSPOOL_GONE_FAILED, now);
-        } else if (peer->half_closed && peer->waiting && !peer->closing && !peer->kept &&
-                   peer->ended < WSP_URING_ENDED && (peer->ended || at_end(peer->fd))) {
-            peer->ended = WSP_URING_ENDED;
-            wspool_gone(loop->pool, id, WSPOOL_GONE_EOF, now);
-        }
-    }
-    peer = wsp_uring_peer(loop, id);
-    if (!peer || cqe->flags & IORING_CQE_F_MORE) {
-        return;
-    }
-    peer->armed = (unsigned char)(peer->armed & ~(1u << op));
-    peer->cancelled = (unsigned char)(peer->cancelled & ~(1u << op));
-    if (!peer->closing) {
-        wsp_uring_ask(loop, peer);
-    } else if (!peer->armed) {
-        wsp_uring_closed(loop, peer, now);
-    }
-}
-
 /* ------------------------------------------------------------------ adding */
+
+int wsp_uring_errno(int error)
+{
+    switch (error) {
+    case WSPOOL_ERR_INVAL:
+    case WSPOOL_ERR_STATE:
+        return EINVAL;
+    case WSPOOL_ERR_NOMEM:
+        return ENOMEM;
+    case WSPOOL_ERR_REENTRANT:
+        return EBUSY;
+    case WSPOOL_ERR_GONE:
+        return ENOENT;
+    case WSPOOL_ERR_FULL:
+        return ENOSPC;
+    default:
+        return error < 0 ? EIO : 0;
+    }
+}
 
 /* Makes the table long enough for this slot. */
 static int reserve(wspool_uring *loop, uint32_t slot)

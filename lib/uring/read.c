@@ -16,14 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-void wsp_uring_forget(wspool_uring *loop, struct wsp_uring_peer *peer)
-{
-    loop->kept -= peer->kept_len;
-    free(peer->kept);
-    peer->kept = NULL;
-    peer->kept_at = peer->kept_len = 0;
-}
-
 /* Feeds bytes in bursts, as long as the peer is there and READ is among its wants. Returns how many
  * it took. */
 static size_t feed(wspool_uring *loop, wspool_id id, const unsigned char *bytes, size_t len,

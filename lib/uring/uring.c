@@ -72,25 +72,6 @@ int wsp_uring_init(wspool_uring *loop, wspool_config *config)
     return 0;
 }
 
-int wsp_uring_errno(int error)
-{
-    switch (error) {
-    case WSPOOL_ERR_INVAL:
-    case WSPOOL_ERR_STATE:
-        return EINVAL;
-    case WSPOOL_ERR_NOMEM:
-        return ENOMEM;
-    case WSPOOL_ERR_REENTRANT:
-        return EBUSY;
-    case WSPOOL_ERR_GONE:
-        return ENOENT;
-    case WSPOOL_ERR_FULL:
-        return ENOSPC;
-    default:
-        return error < 0 ? EIO : 0;
-    }
-}
-
 int wspool_uring_new(wspool_uring **out, const wspool_config *given)
 {
     wspool_uring *loop;

@@ -146,6 +146,7 @@ static int told_peek(struct io_uring *ring, struct io_uring_cqe **cqe)
 #define shutdown counted_shutdown
 #define recv(fd, bytes, len, flags) counted_recv(fd, bytes, len, flags)
 #include "../../lib/uring/accept.c"
+#include "../../lib/uring/completion.c"
 #include "../../lib/uring/linger.c"
 #include "../../lib/uring/peers.c"
 #include "../../lib/uring/read.c"
