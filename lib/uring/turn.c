@@ -103,6 +103,11 @@ int wspool_uring_wait_ms(const wspool_uring *loop)
                : milliseconds(wspool_clock(), wsp_uring_deadline(loop));
 }
 
+int wspool_uring_drained(const wspool_uring *loop)
+{
+    return loop && loop->draining && loop->count == 0;
+}
+
 static void handle_completions(wspool_uring *loop, uint64_t now)
 {
     /* Only those that are there now: what completes meanwhile waits for the next turn. */

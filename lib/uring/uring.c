@@ -162,11 +162,6 @@ int wspool_uring_drain(wspool_uring *loop, uint64_t window, int code,
     return 0;
 }
 
-int wspool_uring_drained(const wspool_uring *loop)
-{
-    return loop && loop->draining && loop->count == 0;
-}
-
 /* ----------------------------------------------------------------- getters */
 
 wspool *wspool_uring_pool(const wspool_uring *loop)
