@@ -37,7 +37,7 @@ def glue(path):
 
 
 def table(lines):
-    return "| loop | lines |\n|---|---|\n" + "".join(
+    return "| loop | lines |\n|---|--:|\n" + "".join(
         f"| {loop} | {count} |\n" for loop, count in sorted(lines.items()))
 
 
