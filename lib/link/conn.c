@@ -439,7 +439,7 @@ void wsp_conn_receive(struct wsp_link *link, struct wsp_conn *conn, const uint8_
 void wsp_conn_resume(struct wsp_link *link, struct wsp_conn *conn, size_t limit)
 {
     struct wsp_inbound *in = conn->work.inbound;
-    uint8_t over = in->over;
+    uint8_t ended = in->ended;
     conn->out.marks = (uint8_t)(conn->out.marks & ~WSP_MARK_KEPT);
     wsp_inbound_unkeep(&link->inbounds, in);
     wsp_conn_receive(link, conn, in->tail.data + in->tail_at, in->tail.len - in->tail_at, limit);
@@ -450,15 +450,15 @@ void wsp_conn_resume(struct wsp_link *link, struct wsp_conn *conn, size_t limit)
         wsp_inbound_drop_tail(&link->inbounds, conn->work.inbound);
     }
     wsp_conn_notice(link, conn);
-    if (over) {
-        wsp_conn_end(link, conn, (enum wspool_end)(over - 1));
+    if (ended) {
+        wsp_conn_end(link, conn, (enum wspool_end)(ended - 1));
     }
 }
 
 void wsp_conn_gone(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end end)
 {
     if ((conn->out.marks & WSP_MARK_KEPT) && conn->state <= WSP_CLOSING && end == WSPOOL_END_EOF) {
-        conn->work.inbound->over = (uint8_t)(1 + end);
+        conn->work.inbound->ended = (uint8_t)(1 + end);
         return;
     }
     wsp_conn_end(link, conn, end);

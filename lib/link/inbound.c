@@ -98,7 +98,7 @@ void wsp_inbound_drop_tail(struct wsp_inbounds *inbounds, struct wsp_inbound *in
     }
     wsp_bytes_fini(&in->tail, inbounds->mem);
     in->tail_at = 0;
-    in->over = 0;
+    in->ended = 0;
 }
 
 int wsp_inbound_keep(struct wsp_inbounds *inbounds, struct wsp_inbound *in, uint32_t slot,

@@ -49,7 +49,7 @@ struct wsp_inbound {
     size_t tail_at;        /* how much of it was taken already */
     struct wsp_inbound *before, *behind; /* others whose input waits, while this one's does */
     uint32_t slot;                       /* the peer's, meanwhile */
-    uint8_t over;                        /* and its transport has ended: 1 + enum wspool_end */
+    uint8_t ended;                       /* and its transport has ended: 1 + enum wspool_end */
     void *state;                         /* state of the codec for this peer */
     uint8_t coding;  /* parameters negotiated with this peer: see link/coding.h */
     uint8_t coded;   /* the present message is compressed */
