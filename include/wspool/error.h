@@ -8,7 +8,7 @@
  * the peer gets an HTTP status or a close code, and the host learns of it through the close hook,
  * the log hook and the counters.
  *
- *   -1xx  a mistake of the caller, or a race that it can ignore (GONE)
+ *   -1xx  a mistake of the caller, or a race that it can ignore (STALE)
  *   -3xx  a limit or policy of the pool refused
  *   -5xx  the resource is missing: the arguments were right
  */
@@ -25,14 +25,14 @@ extern "C" {
     X(INVAL, -101, "an argument is out of its range: see the comment of the call")                 \
     X(STATE, -102, "not possible in the peer's present state: see the comment of the call")        \
     X(REENTRANT, -103, "not possible inside a hook: do it after the hook has returned")            \
-    X(GONE, -104, "no such peer: its id is stale; forget it")                                      \
+    X(STALE, -104, "no such peer: its id is stale; forget it")                                     \
     X(ABSENT, -105, "no such member or channel: nothing was there to change")                      \
     X(EXISTS, -106, "already there: nothing was changed")                                          \
     X(FULL, -301, "a limit is reached: wait for the pressure to fall, or raise the limit")         \
     X(TOO_BIG, -302, "the message is larger than one queue may hold: send less, or raise it")      \
     X(NOMEM, -501, "the allocator said no: nothing was changed")                                   \
     X(ENTROPY, -502, "the entropy hook failed: the pool can't be made safely")                     \
-    X(BOOKS, -503, "the pool's books do not balance: a bug of the library; please report it")
+    X(INTERNAL, -503, "the pool's books do not balance: a bug of the library; please report it")
 
 enum wspool_error {
 #define WSPOOL_X(name, number, text) WSPOOL_ERR_##name = number,

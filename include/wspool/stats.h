@@ -103,7 +103,7 @@ int wspool_stats(const wspool *pool, struct wspool_stats *stats);
 /* Compares the whole pool with its counters: the books above, every queue, every membership, the
  * count of every block; and checks the invariants of each module. Linear in peers and
  * memberships: for tests, and for an occasional diagnosis, on the pool's thread. Returns 0, or
- * WSPOOL_ERR_BOOKS: a bug of this library, never of a peer. Please report it. */
+ * WSPOOL_ERR_INTERNAL: a bug of this library, never of a peer. Please report it. */
 int wspool_check(const wspool *pool);
 
 #pragma GCC visibility pop

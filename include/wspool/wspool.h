@@ -25,7 +25,7 @@
  * Conventions
  *   Results     0 or a count, or a negative wspool_error. Each comment lists the errors of its call
  *               and what to do next. A NULL pool, a NULL output or a stale id is an error, never a
- *               crash: INVAL for the first two (not listed again), GONE for a stale id.
+ *               crash: INVAL for the first two (not listed again), STALE for a stale id.
  *   Threads     one pool, one thread. A comment that says ANY THREAD is the only exception.
  *   Time        `now`: nanoseconds of a monotonic clock with any origin that leaves 140 years
  *               before UINT64_MAX. A time that runs backwards, or is later than that, counts as
@@ -160,21 +160,21 @@ int wspool_open(wspool *pool, const wspool_open_options *options, uint64_t now, 
 
 /* The transport received bytes. All of them are consumed. Returns 0 also when the peer broke the
  * protocol or was closed meanwhile: wspool_next reports it.
- *   GONE       the id is stale. Forget it.
+ *   STALE       the id is stale. Forget it.
  *   STATE      a hosted request that was not adopted yet. Call wspool_adopt first.
  *   REENTRANT  called from a hook. */
 int wspool_feed(wspool *pool, wspool_id id, const void *bytes, size_t len, uint64_t now);
 
 /* Fills up to `max` vectors with bytes to write and returns how many; 0 when there are none. The
  * bytes belong to the pool and do not move until wspool_ack.
- *   GONE   the id is stale. Forget it.
+ *   STALE   the id is stale. Forget it.
  *   INVAL  max is negative, or `vectors` is NULL. */
 int wspool_peek(wspool *pool, wspool_id id, struct iovec *vectors, int max);
 
 /* `bytes` of the last peeked bytes were written. Fewer than all means that the transport is
  * full: the peer is blocked, and not listed for WRITE, until wspool_writable.
  *   INVAL  more than was peeked.
- *   GONE   the id is stale. Forget it. */
+ *   STALE   the id is stale. Forget it. */
 int wspool_ack(wspool *pool, wspool_id id, size_t bytes, uint64_t now);
 
 /*
@@ -182,7 +182,7 @@ int wspool_ack(wspool *pool, wspool_id id, size_t bytes, uint64_t now);
  * They stay where they are, no policy drops them, and what is peeked begins with them, until all of
  * them were acked. flush_time runs on them. The peer is not listed for WRITE until the next
  * wspool_ack, which says how many of them have gone; it is read from meanwhile.
- * INVAL: none, or more than was peeked. GONE.
+ * INVAL: none, or more than was peeked. STALE.
  *
  * With n bytes peeked, the three kinds of hosts:
  *   plain         writev took `sent`            ack(sent), ack(0) when it would block
@@ -194,7 +194,7 @@ int wspool_ack(wspool *pool, wspool_id id, size_t bytes, uint64_t now);
 int wspool_under_way(wspool *pool, wspool_id id, size_t bytes, uint64_t now);
 
 /* A blocked transport can be written to again. Harmless when it was not blocked.
- *   GONE  the id is stale. Forget it. */
+ *   STALE  the id is stale. Forget it. */
 int wspool_writable(wspool *pool, wspool_id id, uint64_t now);
 
 enum wspool_gone_why {
@@ -204,13 +204,13 @@ enum wspool_gone_why {
 
 /* The transport has ended or failed. The peer leaves its channels, its close hook runs, and
  * wspool_next lists it for CLOSE. Harmless when the peer has ended already.
- *   GONE   the id is stale. Forget it.
+ *   STALE   the id is stale. Forget it.
  *   INVAL  `why` is out of range. */
 int wspool_gone(wspool *pool, wspool_id id, enum wspool_gone_why why, uint64_t now);
 
 /* The transport is closed: frees the peer, and its id becomes stale.
  *   STATE      it was not listed for CLOSE yet. Call wspool_gone first.
- *   GONE       the id is stale already.
+ *   STALE       the id is stale already.
  *   REENTRANT  called from a hook. */
 int wspool_release(wspool *pool, wspool_id id);
 
@@ -239,7 +239,7 @@ int wspool_upgrade(wspool *pool, const wspool_request *request, uint64_t now, ws
 /* Hosted mode: the host sent the 101. Takes the stream over, beginning with the `len` bytes that
  * were read behind the request. The open hook runs.
  *   STATE      the request was not accepted, or is adopted already.
- *   GONE       the handshake deadline has passed. Close the transport.
+ *   STALE       the handshake deadline has passed. Close the transport.
  *   REENTRANT  called from a hook. */
 int wspool_adopt(wspool *pool, wspool_id id, const void *bytes, size_t len, uint64_t now);
 
@@ -283,18 +283,18 @@ static inline wspool_channel wspool_topic(const char *name)
  *   STATE   the peer is not open, or is closing.
  *   EXISTS  it is a member already.
  *   FULL    it has channels_per_peer memberships.
- *   GONE    the id is stale. Forget it.
+ *   STALE    the id is stale. Forget it.
  *   INVAL   the channel has no such kind, or a name over 255 bytes.
  *   NOMEM   the allocator failed; nothing was changed. */
 int wspool_subscribe(wspool *pool, wspool_id id, wspool_channel channel);
 
 /* Ends a membership. The channel becomes inactive with its last member.
  *   ABSENT  the peer is not a member.
- *   GONE    the id is stale: it is a member of nothing.
+ *   STALE    the id is stale: it is a member of nothing.
  *   INVAL   as for wspool_subscribe. */
 int wspool_unsubscribe(wspool *pool, wspool_id id, wspool_channel channel);
 
-/* Is the peer a member of the channel? 1 or 0. GONE, INVAL. */
+/* Is the peer a member of the channel? 1 or 0. STALE, INVAL. */
 int wspool_is_member(const wspool *pool, wspool_id id, wspool_channel channel);
 
 /* A position in a channel: the number of its last message, counted from 1, in one epoch. The
@@ -376,7 +376,7 @@ int wspool_broadcast_written(wspool *pool, wspool_channel channel, wspool_writer
  *            used up, which stats (waiting_bytes) show: try again later.
  *   STATE    the peer is not open, or is closing.
  *   TOO_BIG  as for wspool_broadcast.
- *   GONE     the id is stale. Forget it.
+ *   STALE     the id is stale. Forget it.
  *   INVAL    an argument or option is out of range.
  *   NOMEM    the allocator failed. */
 int wspool_send(wspool *pool, wspool_id id, const void *message, size_t len,
@@ -394,7 +394,7 @@ int wspool_send(wspool *pool, wspool_id id, const void *message, size_t len,
  *   INVAL  a code that may not be sent (RFC 6455, section 7.4; allowed: 1000-1003, 1007-1014 and
  *          3000-4999), or a bad reason.
  *   STATE  it is closing already.
- *   GONE   the id is stale. Forget it.
+ *   STALE   the id is stale. Forget it.
  */
 int wspool_close(wspool *pool, wspool_id id, int code, const char *reason, unsigned flags);
 
@@ -403,7 +403,7 @@ int wspool_close(wspool *pool, wspool_id id, int code, const char *reason, unsig
  * `what` is a word for the log, never text from the peer; it may be NULL.
  *   INVAL  cost is 0.
  *   STATE  the peer is not open.
- *   GONE   the id is stale. Forget it. */
+ *   STALE   the id is stale. Forget it. */
 int wspool_nuisance(wspool *pool, wspool_id id, uint32_t cost, const char *what);
 
 /*
@@ -419,11 +419,11 @@ int wspool_drain(wspool *pool, uint64_t window, int code, uint64_t now);
 void *wspool_user(const wspool *pool, wspool_id id);
 void *wspool_identity(const wspool *pool, wspool_id id);
 
-/* From now on wspool_user answers this. GONE, INVAL. */
+/* From now on wspool_user answers this. STALE, INVAL. */
 int wspool_set_user(wspool *pool, wspool_id id, void *user);
 
 /* The address that the host gave to wspool_open or wspool_upgrade: valid until the release, empty
- * when it gave none. GONE, INVAL. */
+ * when it gave none. STALE, INVAL. */
 int wspool_address(const wspool *pool, wspool_id id, wspool_text *address);
 
 /* Returns a small number for a peer, below the highest number of peers that ever existed at

@@ -32,13 +32,13 @@ static inline int wsp_call(const wspool *pool, int valid, enum wsp_where where)
     return where == WSP_OUTSIDE && pool->depth > 0 ? WSPOOL_ERR_REENTRANT : 0;
 }
 
-/* A call on a peer. Returns also GONE, and counts it. */
+/* A call on a peer. Returns also STALE, and counts it. */
 static inline int wsp_call_on(wspool *pool, wspool_id id, int valid, enum wsp_where where,
                               struct wsp_peer **peer)
 {
     int error = wsp_call(pool, valid, where);
     if (!error && (*peer = wsp_find_peer(pool, id)) == NULL) {
-        error = WSPOOL_ERR_GONE;
+        error = WSPOOL_ERR_STALE;
     }
     return error;
 }

@@ -70,7 +70,7 @@ int wspool_is_member(const wspool *pool, wspool_id id, wspool_channel channel)
     }
     const struct wsp_peer *peer = wsp_slots_find(&pool->peers, id);
     if (!peer) {
-        return WSPOOL_ERR_GONE;
+        return WSPOOL_ERR_STALE;
     }
     const struct wsp_channel *found = wsp_registry_find(&pool->registry, channel);
     return found && wsp_registry_is_member(peer, found);
@@ -110,7 +110,7 @@ int wspool_channels_of(const wspool *pool, wspool_id id, wspool_channel *channel
     }
     const struct wsp_peer *peer = wsp_slots_find(&pool->peers, id);
     if (!peer) {
-        return WSPOOL_ERR_GONE;
+        return WSPOOL_ERR_STALE;
     }
     for (uint32_t i = 0; i < peer->seats.count && i < max; i++) {
         channels[i] = wsp_channel_name(wsp_seat_channel(&peer->seats, i));

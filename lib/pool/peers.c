@@ -121,7 +121,7 @@ int wspool_set_user(wspool *pool, wspool_id id, void *user)
 {
     struct wsp_peer *peer = pool ? wsp_find_peer(pool, id) : NULL;
     if (!peer) {
-        return pool ? WSPOOL_ERR_GONE : WSPOOL_ERR_INVAL;
+        return pool ? WSPOOL_ERR_STALE : WSPOOL_ERR_INVAL;
     }
     peer->user = user;
     return 0;
@@ -134,7 +134,7 @@ int wspool_address(const wspool *pool, wspool_id id, wspool_text *address)
     }
     const struct wsp_peer *peer = wsp_slots_find(&pool->peers, id);
     *address = wsp_side_address(peer ? peer->side : NULL);
-    return peer ? 0 : WSPOOL_ERR_GONE;
+    return peer ? 0 : WSPOOL_ERR_STALE;
 }
 
 int wspool_peers(const wspool *pool, wspool_id *ids, size_t max)

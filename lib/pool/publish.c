@@ -244,7 +244,7 @@ static WSP_SELDOM int send_anyhow(wspool *pool, struct wsp_peer *peer, const voi
     }
     if (!peer) {
         wsp_count_add(&pool->count.stale_ids, 1);
-        return WSPOOL_ERR_GONE;
+        return WSPOOL_ERR_STALE;
     }
     const struct wsp_outq *out = &peer->conn.out;
     if (!out->open) {

@@ -171,5 +171,5 @@ int wspool_check(const wspool *pool)
     int good = wsp_pool_check(pool) && equations_hold(&stats) && peers_hold(pool, &stats) &&
                blocks_hold(pool, &stats) && wsp_registry_check(&pool->registry, &memberships) &&
                memberships == stats.memberships && pool->registry.channels.count == stats.channels;
-    return good ? 0 : WSPOOL_ERR_BOOKS;
+    return good ? 0 : WSPOOL_ERR_INTERNAL;
 }

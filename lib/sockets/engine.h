@@ -96,7 +96,7 @@ static inline int wsp_engine_errno(int error)
         return ENOMEM;
     case WSPOOL_ERR_REENTRANT:
         return EBUSY;
-    case WSPOOL_ERR_GONE:
+    case WSPOOL_ERR_STALE:
         return ENOENT;
     case WSPOOL_ERR_FULL:
         return ENOSPC;

@@ -95,7 +95,7 @@ int wsp_uring_errno(int error)
         return ENOMEM;
     case WSPOOL_ERR_REENTRANT:
         return EBUSY;
-    case WSPOOL_ERR_GONE:
+    case WSPOOL_ERR_STALE:
         return ENOENT;
     case WSPOOL_ERR_FULL:
         return ENOSPC;

@@ -12,7 +12,7 @@ from tap import Tap  # noqa: E402
 
 Id, Pool, Enum = c.c_uint64, c.c_void_p, c.c_uint
 WRITE, READ, CLOSE = 1, 2, 4
-ITEM, GONE = 2, -104
+ITEM, STALE = 2, -104
 SECOND = 1_000_000_000
 
 
@@ -195,8 +195,8 @@ def main():
     t.equal(closing, [id.value], "the_host_is_told_to_close")
     t.equal(host.heard[2:], [("close", id.value, 1000)], "close_hook_is_called_once")
     t.equal(lib.wspool_release(pool, id), 0, "the_id_is_given_back")
-    t.equal(host.feed(id, b"x"), GONE, "and_is_stale_from_then_on")
-    t.ok(b"stale" in lib.wspool_strerror(GONE), "which_has_a_text", lib.wspool_strerror(GONE))
+    t.equal(host.feed(id, b"x"), STALE, "and_is_stale_from_then_on")
+    t.ok(b"stale" in lib.wspool_strerror(STALE), "which_has_a_text", lib.wspool_strerror(STALE))
 
     stats = Stats(size=c.sizeof(Stats))
     t.equal(lib.wspool_stats(pool, stats), 0, "stats_are_given")

@@ -6,7 +6,7 @@
  * Runs on the sim (test/sim/sim.h), which records every hook and reads the output strictly. Demands
  * after each operation:
  * - The pool's counters balance and agree with what was seen; tallies match the returned counts.
- * - Calls that are forbidden inside a hook return REENTRANT; stale ids return GONE.
+ * - Calls that are forbidden inside a hook return REENTRANT; stale ids return STALE.
  * - Memory stays within the limits; HTTP answers consist of the library's own words.
  * - A pool without work does not ask to be called at once.
  * At the end each open peer has ended once, each identity was freed once, and all memory is back.
@@ -191,7 +191,7 @@ static void write_by_hand(struct world *w, sim_peer *p, unsigned how)
     }
     n = SIM_IN(wspool_peek(s->pool, p->id, vectors, 1 + (int)how % 3));
     if (n <= 0) {
-        FUZZ_DEMAND(n == (p->released ? WSPOOL_ERR_GONE : n) && n <= 0, "peek: %d", n);
+        FUZZ_DEMAND(n == (p->released ? WSPOOL_ERR_STALE : n) && n <= 0, "peek: %d", n);
         return;
     }
     for (int i = 0; i < n; i++) {
@@ -245,9 +245,9 @@ static void release(struct world *w, sim_peer *p)
         p->released = 1;
         p->flights = 0;
         p->flown.len = 0;
-        FUZZ_DEMAND(wspool_release(s->pool, p->id) == WSPOOL_ERR_GONE, "released twice");
+        FUZZ_DEMAND(wspool_release(s->pool, p->id) == WSPOOL_ERR_STALE, "released twice");
     } else {
-        FUZZ_DEMAND(rc == WSPOOL_ERR_STATE || rc == WSPOOL_ERR_GONE, "release: %d", rc);
+        FUZZ_DEMAND(rc == WSPOOL_ERR_STATE || rc == WSPOOL_ERR_STALE, "release: %d", rc);
         FUZZ_DEMAND(rc != WSPOOL_ERR_STATE || !p->listed, "listed, and not to be released");
     }
 }
@@ -285,7 +285,7 @@ static void query(struct world *w, sim_peer *p, unsigned number)
     FUZZ_DEMAND(wspool_channels(pool, channels, number % 4) >= 0, "channels");
     if (p != NULL) {
         count = wspool_channels_of(pool, p->id, channels, 3);
-        FUZZ_DEMAND(count >= 0 || count == WSPOOL_ERR_GONE, "channels of");
+        FUZZ_DEMAND(count >= 0 || count == WSPOOL_ERR_STALE, "channels of");
         for (int i = 0; i < count && i < 3; i++) {
             FUZZ_DEMAND(wspool_member_count(pool, channels[i]) > 0, "a member of nothing");
         }
@@ -298,7 +298,7 @@ static void leave_or_join(struct world *w, sim_peer *p, unsigned channel, int jo
 {
     int rc = join ? SIM_IN(wspool_subscribe(w->s->pool, p->id, channel_of(channel)))
                   : SIM_IN(wspool_unsubscribe(w->s->pool, p->id, channel_of(channel)));
-    FUZZ_DEMAND(rc == 0 || !p->released || rc == WSPOOL_ERR_GONE, "%d of a stale id", rc);
+    FUZZ_DEMAND(rc == 0 || !p->released || rc == WSPOOL_ERR_STALE, "%d of a stale id", rc);
     FUZZ_DEMAND(rc != 0 || w->nested || (p->opened && !p->ended), "of a peer that is not open");
 }
 
@@ -315,7 +315,7 @@ static void gone(struct world *w, sim_peer *p, unsigned number)
 {
     enum wspool_gone_why why = number % 2 ? WSPOOL_GONE_FAILED : WSPOOL_GONE_EOF;
     int rc = SIM_IN(wspool_gone(w->s->pool, p->id, why, w->s->now));
-    FUZZ_DEMAND(rc == 0 || rc == WSPOOL_ERR_GONE, "gone: %d", rc);
+    FUZZ_DEMAND(rc == 0 || rc == WSPOOL_ERR_STALE, "gone: %d", rc);
     p->told = 1;
     p->cut = p->cut == 0 ? 1 + (int)why : p->cut;
 }
@@ -333,7 +333,7 @@ static void send_to(struct world *w, sim_peer *p, size_t len)
     w->noisy |= w->nested;
     FUZZ_DEMAND(rc != 0 || w->nested || w->reacted != reacted || (p->opened && !p->ended),
                 "sent to a peer that is not open");
-    FUZZ_DEMAND(!p->released || rc == WSPOOL_ERR_GONE || rc == WSPOOL_ERR_TOO_BIG, "send: %d", rc);
+    FUZZ_DEMAND(!p->released || rc == WSPOOL_ERR_STALE || rc == WSPOOL_ERR_TOO_BIG, "send: %d", rc);
 }
 
 static void connect(struct world *w, unsigned number)
@@ -497,7 +497,7 @@ static void feed_now(struct world *w, sim_peer *p)
     copy = fuzz_copy(p->in.data + p->fed, n);
     rc = SIM_IN(wspool_feed(s->pool, p->id, copy, n, s->now));
     fuzz_free(copy, n);
-    FUZZ_DEMAND(rc == (p->released ? WSPOOL_ERR_GONE : 0), "feed: %d", rc);
+    FUZZ_DEMAND(rc == (p->released ? WSPOOL_ERR_STALE : 0), "feed: %d", rc);
     if (rc == 0) {
         p->fed += n;
         s->fed += n;
@@ -527,7 +527,7 @@ static void adopt(struct world *w, sim_peer *p, unsigned number)
         p->reading = 1;
         s->fed += number % 7;
     } else {
-        FUZZ_DEMAND(rc == WSPOOL_ERR_STATE || rc == WSPOOL_ERR_GONE || rc == WSPOOL_ERR_NOMEM,
+        FUZZ_DEMAND(rc == WSPOOL_ERR_STATE || rc == WSPOOL_ERR_STALE || rc == WSPOOL_ERR_NOMEM,
                     "adopt: %d", rc);
     }
 }

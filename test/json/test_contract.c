@@ -39,7 +39,7 @@ TEST(subscribe_when_the_hook_says_yes_answers_subscribed_and_delivers)
 
 TEST(subscribe_when_the_hook_says_no_answers_not_allowed)
 {
-    static const int noes[] = {1, -1, WSPOOL_ERR_GONE};
+    static const int noes[] = {1, -1, WSPOOL_ERR_STALE};
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/echo");
     for (size_t i = 0; i < 3; i++) {
@@ -1043,9 +1043,9 @@ TEST(send_and_error_answer_what_is_wrong_and_release_the_data)
 #define ERROR(...) SIM_IN(wspool_json_error(__VA_ARGS__))
     sim_cut(gone, WSPOOL_GONE_FAILED);
     sim_pump(t->s);
-    assert_int_equal(SEND(t->json, pool, gone->id, "x", shared(data)), WSPOOL_ERR_GONE);
-    assert_int_equal(ERROR(t->json, pool, gone->id, "x", "x", 0), WSPOOL_ERR_GONE);
-    assert_int_equal(SEND(t->json, pool, 0, "x", shared(data)), WSPOOL_ERR_GONE);
+    assert_int_equal(SEND(t->json, pool, gone->id, "x", shared(data)), WSPOOL_ERR_STALE);
+    assert_int_equal(ERROR(t->json, pool, gone->id, "x", "x", 0), WSPOOL_ERR_STALE);
+    assert_int_equal(SEND(t->json, pool, 0, "x", shared(data)), WSPOOL_ERR_STALE);
     assert_int_equal(SEND(NULL, pool, p->id, "x", shared(data)), WSPOOL_ERR_INVAL);
     assert_int_equal(SEND(t->json, NULL, p->id, "x", shared(data)), WSPOOL_ERR_INVAL);
     assert_int_equal(SEND(t->json, pool, p->id, NULL, shared(data)), WSPOOL_ERR_INVAL);

@@ -391,7 +391,7 @@ TEST(law_7_nothing_is_lost_in_silence)
 
 /* --------------------------------------------------------------------------- 8
  * In any hook the host may close, subscribe, unsubscribe and publish. A call that is not possible
- * there returns an error and never crashes. A stale id is WSPOOL_ERR_GONE.
+ * there returns an error and never crashes. A stale id is WSPOOL_ERR_STALE.
  */
 static void do_everything(sim *s, const sim_event *event)
 {
@@ -414,7 +414,7 @@ static void do_everything(sim *s, const sim_event *event)
         (void)wspool_subscribe(s->pool, id, wspool_topic("made in a hook"));
         (void)sim_broadcast(s, wspool_global("all"), "published from a hook");
         int closed = wspool_close(s->pool, id, 4000, "from a hook", 0);
-        assert_true(closed == 0 || closed == WSPOOL_ERR_STATE || closed == WSPOOL_ERR_GONE);
+        assert_true(closed == 0 || closed == WSPOOL_ERR_STATE || closed == WSPOOL_ERR_STALE);
     }
     if (event->peer) { /* and the peer that the hook reports about ends */
         event->peer->told = 1;
@@ -479,18 +479,18 @@ TEST(law_8_a_stale_id_is_gone)
     sim_pump(s);
     sim_join(s, "/all"); /* in the same slot */
     assert_int_equal(wspool_slot(stale), wspool_slot(s->peers[1]->id));
-    assert_int_equal(wspool_feed(s->pool, stale, "x", 1, s->now), WSPOOL_ERR_GONE);
-    assert_int_equal(wspool_peek(s->pool, stale, &vector, 1), WSPOOL_ERR_GONE);
-    assert_int_equal(wspool_ack(s->pool, stale, 1, s->now), WSPOOL_ERR_GONE);
-    assert_int_equal(wspool_writable(s->pool, stale, s->now), WSPOOL_ERR_GONE);
-    assert_int_equal(wspool_gone(s->pool, stale, WSPOOL_GONE_EOF, s->now), WSPOOL_ERR_GONE);
-    assert_int_equal(wspool_release(s->pool, stale), WSPOOL_ERR_GONE);
-    assert_int_equal(wspool_adopt(s->pool, stale, NULL, 0, s->now), WSPOOL_ERR_GONE);
-    assert_int_equal(wspool_close(s->pool, stale, 1000, NULL, 0), WSPOOL_ERR_GONE);
-    assert_int_equal(wspool_send(s->pool, stale, "x", 1, NULL), WSPOOL_ERR_GONE);
-    assert_int_equal(wspool_subscribe(s->pool, stale, wspool_topic("t")), WSPOOL_ERR_GONE);
-    assert_int_equal(wspool_unsubscribe(s->pool, stale, wspool_topic("t")), WSPOOL_ERR_GONE);
-    assert_int_equal(wspool_channels_of(s->pool, stale, NULL, 0), WSPOOL_ERR_GONE);
+    assert_int_equal(wspool_feed(s->pool, stale, "x", 1, s->now), WSPOOL_ERR_STALE);
+    assert_int_equal(wspool_peek(s->pool, stale, &vector, 1), WSPOOL_ERR_STALE);
+    assert_int_equal(wspool_ack(s->pool, stale, 1, s->now), WSPOOL_ERR_STALE);
+    assert_int_equal(wspool_writable(s->pool, stale, s->now), WSPOOL_ERR_STALE);
+    assert_int_equal(wspool_gone(s->pool, stale, WSPOOL_GONE_EOF, s->now), WSPOOL_ERR_STALE);
+    assert_int_equal(wspool_release(s->pool, stale), WSPOOL_ERR_STALE);
+    assert_int_equal(wspool_adopt(s->pool, stale, NULL, 0, s->now), WSPOOL_ERR_STALE);
+    assert_int_equal(wspool_close(s->pool, stale, 1000, NULL, 0), WSPOOL_ERR_STALE);
+    assert_int_equal(wspool_send(s->pool, stale, "x", 1, NULL), WSPOOL_ERR_STALE);
+    assert_int_equal(wspool_subscribe(s->pool, stale, wspool_topic("t")), WSPOOL_ERR_STALE);
+    assert_int_equal(wspool_unsubscribe(s->pool, stale, wspool_topic("t")), WSPOOL_ERR_STALE);
+    assert_int_equal(wspool_channels_of(s->pool, stale, NULL, 0), WSPOOL_ERR_STALE);
     assert_null(wspool_user(s->pool, stale));
     assert_null(wspool_identity(s->pool, stale));
     sim_expect_open(s->peers[1]);

@@ -291,7 +291,7 @@ TEST(rest_get_all_in_order_and_the_dead_are_reported_once_when_a_tenth_dies)
             assert_string_equal(wspool_end_text(host.why[i]),
                                 wspool_end_text(reported[fate_of(i)]));
             assert_null(wspool_user(host.pool, host.ids[i]));
-            assert_int_equal(wspool_send(host.pool, host.ids[i], "x", 1, NULL), WSPOOL_ERR_GONE);
+            assert_int_equal(wspool_send(host.pool, host.ids[i], "x", 1, NULL), WSPOOL_ERR_STALE);
         }
     }
     stats = net_stats(host.pool);

@@ -480,7 +480,7 @@ TEST(peer_is_released_later_when_something_of_it_is_under_way)
     assert_int_equal(host.loop->peers[wspool_slot(host.ids[0])].id, host.ids[0]);
     UNTIL(&host, host.loop->count == 0);
     assert_int_equal(wspool_gone(host.pool, host.ids[0], WSPOOL_GONE_EOF, wspool_clock()),
-                     WSPOOL_ERR_GONE);
+                     WSPOOL_ERR_STALE);
     host_end(&host);
 }
 

@@ -122,7 +122,7 @@ static void hosted(sim *s)
             decide(s, p, WSPOOL_ACCEPT);
         if (i % 2 == 0) {
             rc = sim_adopt(p, "\x81\x82\0\0\0\0hi", 8);
-            assert_true(rc == 0 || rc == WSPOOL_ERR_GONE || rc == WSPOOL_ERR_STATE);
+            assert_true(rc == 0 || rc == WSPOOL_ERR_STALE || rc == WSPOOL_ERR_STATE);
             p->waiting = p->released = rc != 0; /* refused meanwhile: the slot is free */
         } else {
             sim_pass(s, 11 * SEC); /* never adopted */

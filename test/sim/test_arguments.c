@@ -4,7 +4,7 @@
  * lengths, structs of other sizes, numbers out of range. Each returns an error code and never
  * crashes.
  *
- * Proves a part of law 8 (a stale id is WSPOOL_ERR_GONE, and what can't be done returns an error)
+ * Proves a part of law 8 (a stale id is WSPOOL_ERR_STALE, and what can't be done returns an error)
  * and of law 9 (a configuration that can't be checked is refused).
  */
 #include "sim.h"
@@ -136,20 +136,20 @@ TEST(ids_when_stale_or_invented_are_gone)
     sim_cut(p, WSPOOL_GONE_EOF);
     sim_pump(s);
     before = sim_stats(s).stale_ids;
-    all_calls(s, p->id, WSPOOL_ERR_GONE);
+    all_calls(s, p->id, WSPOOL_ERR_STALE);
     assert_true(sim_stats(s).stale_ids > before);
-    all_calls(s, 0, WSPOOL_ERR_GONE);
-    all_calls(s, UINT64_MAX, WSPOOL_ERR_GONE);
-    all_calls(s, 1, WSPOOL_ERR_GONE);
-    all_calls(s, wspool_slot(q->id), WSPOOL_ERR_GONE);
-    all_calls(s, q->id ^ UINT64_C(1) << 32, WSPOOL_ERR_GONE);
-    all_calls(s, q->id ^ UINT64_C(1) << 63, WSPOOL_ERR_GONE);
-    all_calls(s, q->id + 1000000, WSPOOL_ERR_GONE);
-    all_calls(s, (q->id & ~(uint64_t)UINT32_MAX) | UINT32_MAX, WSPOOL_ERR_GONE);
+    all_calls(s, 0, WSPOOL_ERR_STALE);
+    all_calls(s, UINT64_MAX, WSPOOL_ERR_STALE);
+    all_calls(s, 1, WSPOOL_ERR_STALE);
+    all_calls(s, wspool_slot(q->id), WSPOOL_ERR_STALE);
+    all_calls(s, q->id ^ UINT64_C(1) << 32, WSPOOL_ERR_STALE);
+    all_calls(s, q->id ^ UINT64_C(1) << 63, WSPOOL_ERR_STALE);
+    all_calls(s, q->id + 1000000, WSPOOL_ERR_STALE);
+    all_calls(s, (q->id & ~(uint64_t)UINT32_MAX) | UINT32_MAX, WSPOOL_ERR_STALE);
     for (int i = 0; i < 200; i++) {
         wspool_id id = sim_random(s);
         if (id != q->id)
-            all_calls(s, id, WSPOOL_ERR_GONE);
+            all_calls(s, id, WSPOOL_ERR_STALE);
     }
     sim_pump(s);
     sim_expect_open(q);

@@ -443,7 +443,7 @@ TEST(slot_when_used_again_has_another_id)
             assert_true(seen[k] != seen[i]);
         sim_cut(p, WSPOOL_GONE_EOF);
         sim_pump(s);
-        assert_int_equal(wspool_release(s->pool, p->id), WSPOOL_ERR_GONE);
+        assert_int_equal(wspool_release(s->pool, p->id), WSPOOL_ERR_STALE);
         assert_null(wspool_user(s->pool, p->id));
     }
     sim_free(s);

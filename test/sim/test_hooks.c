@@ -84,7 +84,7 @@ static void look(sim *s, sim_peer *p)
 static void gone(sim *s, sim_peer *p, enum wspool_gone_why why)
 {
     int rc = SIM_IN(wspool_gone(s->pool, p->id, why, s->now));
-    assert_true(rc == 0 || rc == WSPOOL_ERR_GONE);
+    assert_true(rc == 0 || rc == WSPOOL_ERR_STALE);
     if (rc == 0)
         p->told = 1;
 }
@@ -99,11 +99,11 @@ static void act_on(sim *s, enum action action, sim_peer *p, const sim_event *eve
     case DO_CLOSE_NOW:
         rc = SIM_IN(wspool_close(s->pool, p->id, 4000, "from a hook",
                                  action == DO_CLOSE ? 0 : WSPOOL_CLOSE_NOW));
-        assert_true(rc == 0 || rc == WSPOOL_ERR_GONE || rc == WSPOOL_ERR_STATE);
+        assert_true(rc == 0 || rc == WSPOOL_ERR_STALE || rc == WSPOOL_ERR_STATE);
         break;
     case DO_SEND:
         rc = sim_send(p, "sent from a hook");
-        assert_true(rc == 0 || rc == WSPOOL_ERR_GONE || rc == WSPOOL_ERR_STATE ||
+        assert_true(rc == 0 || rc == WSPOOL_ERR_STALE || rc == WSPOOL_ERR_STATE ||
                     rc == WSPOOL_ERR_FULL);
         break;
     case DO_BROADCAST:
@@ -116,7 +116,7 @@ static void act_on(sim *s, enum action action, sim_peer *p, const sim_event *eve
             wspool_channel c = i == 0 ? wspool_global("all") : wspool_item(names[i]);
             rc = action == DO_SUBSCRIBE ? SIM_IN(wspool_subscribe(s->pool, p->id, c))
                                         : SIM_IN(wspool_unsubscribe(s->pool, p->id, c));
-            assert_true(rc == 0 || rc == WSPOOL_ERR_GONE || rc == WSPOOL_ERR_STATE ||
+            assert_true(rc == 0 || rc == WSPOOL_ERR_STALE || rc == WSPOOL_ERR_STATE ||
                         rc == WSPOOL_ERR_EXISTS || rc == WSPOOL_ERR_ABSENT ||
                         rc == WSPOOL_ERR_FULL);
         }

@@ -93,8 +93,8 @@ TEST(hosted_when_not_adopted_in_time_loses_its_place)
     sim_pass(s, 400 * MS);
     assert_int_equal(sim_stats(s).handshakes, 0);
     assert_int_equal(REFUSED(s, NOT_ADOPTED), 1);
-    assert_int_equal(sim_adopt(p, NULL, 0), WSPOOL_ERR_GONE);
-    assert_int_equal(wspool_release(s->pool, p->id), WSPOOL_ERR_GONE);
+    assert_int_equal(sim_adopt(p, NULL, 0), WSPOOL_ERR_STALE);
+    assert_int_equal(wspool_release(s->pool, p->id), WSPOOL_ERR_STALE);
     p->released = 1;
     assert_int_equal(s->counts[SIM_VERDICT], 0);
     assert_int_equal(sim_upgrade(s, &request, &answer, &p), WSPOOL_UPGRADE_ACCEPTED);
@@ -115,7 +115,7 @@ TEST(hosted_when_given_back_frees_the_place_at_once)
         sim_pump(s);
         assert_int_equal(sim_stats(s).handshakes, 0);
         if (!p->released)
-            assert_int_equal(wspool_release(s->pool, p->id), WSPOOL_ERR_GONE);
+            assert_int_equal(wspool_release(s->pool, p->id), WSPOOL_ERR_STALE);
         p->released = 1;
     }
     assert_int_equal(REFUSED(s, GONE) + REFUSED(s, NOT_ADOPTED), 3);
@@ -154,14 +154,14 @@ TEST(hosted_when_pending_is_told_by_the_verdict_hook)
     sim_pump(s);
     assert_int_equal(sim_event_of(s, SIM_VERDICT, 1)->number, 401);
     assert_string_equal(sim_event_of(s, SIM_VERDICT, 1)->text, "{\"error\":\"expired\"}");
-    assert_int_equal(sim_adopt(p, NULL, 0), WSPOOL_ERR_GONE);
+    assert_int_equal(sim_adopt(p, NULL, 0), WSPOOL_ERR_STALE);
     p->released = 1;
     /* The verdict never comes: the hook reports a 503. */
     assert_int_equal(sim_upgrade(s, &with_token, &answer, &p), WSPOOL_UPGRADE_PENDING);
     sim_pass(s, 41 * SEC);
     assert_int_equal(s->counts[SIM_VERDICT], 3);
     assert_int_equal(sim_event_of(s, SIM_VERDICT, 2)->number, 503);
-    assert_int_equal(sim_adopt(p, NULL, 0), WSPOOL_ERR_GONE);
+    assert_int_equal(sim_adopt(p, NULL, 0), WSPOOL_ERR_STALE);
     p->released = 1;
     assert_int_equal(sim_stats(s).handshakes, 0);
     /* The verdict accepts, but the host does not adopt. */
@@ -169,7 +169,7 @@ TEST(hosted_when_pending_is_told_by_the_verdict_hook)
     assert_int_equal(complete(s, p->id, WSPOOL_ACCEPT, 0, sim_identity_new(s)), 0);
     sim_pump(s);
     sim_pass(s, 11 * SEC);
-    assert_int_equal(sim_adopt(p, NULL, 0), WSPOOL_ERR_GONE);
+    assert_int_equal(sim_adopt(p, NULL, 0), WSPOOL_ERR_STALE);
     p->released = 1;
     assert_int_equal(s->identities[1]->freed, 1);
     assert_int_equal(REFUSED(s, NOT_ADOPTED), 1);
@@ -229,7 +229,7 @@ TEST(hosted_when_closed_before_it_is_open_is_refused)
     assert_int_equal(SIM_IN(wspool_close(s->pool, id, 1000, NULL, 0)), 0);
     sim_pump(s);
     assert_int_equal(s->counts[SIM_VERDICT], 1);
-    assert_int_equal(wspool_adopt(s->pool, id, NULL, 0, s->now), WSPOOL_ERR_GONE);
+    assert_int_equal(wspool_adopt(s->pool, id, NULL, 0, s->now), WSPOOL_ERR_STALE);
     assert_int_equal(REFUSED(s, NOT_ALLOWED), 2);
     assert_int_equal(s->counts[SIM_OPENED], 0);
     sim_free(s);

@@ -169,12 +169,12 @@ TEST(user_when_set_is_another)
     assert_int_equal(wspool_set_user(s->pool, p->id, &other), 0);
     assert_ptr_equal(wspool_user(s->pool, p->id), &other);
     assert_int_equal(wspool_set_user(s->pool, p->id, p), 0);
-    assert_int_equal(wspool_set_user(s->pool, p->id + 1000, p), WSPOOL_ERR_GONE);
+    assert_int_equal(wspool_set_user(s->pool, p->id + 1000, p), WSPOOL_ERR_STALE);
     assert_int_equal(wspool_set_user(NULL, p->id, p), WSPOOL_ERR_INVAL);
     wspool_text text;
     assert_int_equal(wspool_address(NULL, p->id, &text), WSPOOL_ERR_INVAL);
     assert_int_equal(wspool_address(s->pool, p->id, NULL), WSPOOL_ERR_INVAL);
-    assert_int_equal(wspool_address(s->pool, p->id + 1000, &text), WSPOOL_ERR_GONE);
+    assert_int_equal(wspool_address(s->pool, p->id + 1000, &text), WSPOOL_ERR_STALE);
     sim_free(s);
 }
 
@@ -186,7 +186,7 @@ TEST(member_when_asked_for_is_one_or_none)
     assert_int_equal(wspool_is_member(s->pool, q->id, wspool_global("all")), 0);
     assert_int_equal(wspool_is_member(s->pool, q->id, wspool_item("a")), 1);
     assert_int_equal(wspool_is_member(s->pool, q->id, wspool_topic("a")), 0);
-    assert_int_equal(wspool_is_member(s->pool, q->id + 1000, wspool_item("a")), WSPOOL_ERR_GONE);
+    assert_int_equal(wspool_is_member(s->pool, q->id + 1000, wspool_item("a")), WSPOOL_ERR_STALE);
     assert_int_equal(wspool_is_member(NULL, q->id, wspool_item("a")), WSPOOL_ERR_INVAL);
     assert_int_equal(wspool_is_member(s->pool, q->id, wspool_channel_of(WSPOOL_NONE, "a", 1)),
                      WSPOOL_ERR_INVAL);

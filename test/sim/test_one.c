@@ -133,7 +133,7 @@ TEST(errors_when_there_are_two_are_the_same_on_both_ways)
     wspool_send_options options = {.size = sizeof options, .flags = 2};
     assert_int_equal(wspool_send(s->pool, 12345, "x", 999, NULL), WSPOOL_ERR_TOO_BIG);
     assert_int_equal(sim_stats(s).stale_ids, stale);
-    assert_int_equal(wspool_send(s->pool, 12345, "x", 1, NULL), WSPOOL_ERR_GONE);
+    assert_int_equal(wspool_send(s->pool, 12345, "x", 1, NULL), WSPOOL_ERR_STALE);
     assert_int_equal(sim_stats(s).stale_ids, stale + 1);
     assert_int_equal(wspool_send(s->pool, 12345, "x", 1, &options), WSPOOL_ERR_INVAL);
     assert_int_equal(wspool_send(s->pool, 12345, NULL, 1, NULL), WSPOOL_ERR_INVAL);

@@ -132,7 +132,7 @@ TEST(under_way_when_it_can_not_be_is_an_error)
     sim *s = p->sim;
     struct iovec v[16];
     assert_int_equal(wspool_under_way(NULL, p->id, 1, s->now), WSPOOL_ERR_INVAL);
-    assert_int_equal(wspool_under_way(s->pool, p->id + 1000, 1, s->now), WSPOOL_ERR_GONE);
+    assert_int_equal(wspool_under_way(s->pool, p->id + 1000, 1, s->now), WSPOOL_ERR_STALE);
     assert_int_equal(wspool_under_way(s->pool, p->id, 1, s->now), WSPOOL_ERR_INVAL);
     sim_broadcast(s, wspool_global("all"), "one");
     assert_int_equal(wspool_peek(s->pool, p->id, v, 16), 1);

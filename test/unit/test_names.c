@@ -19,7 +19,7 @@ TEST(strerror_has_the_text_of_the_list_when_it_is_an_error)
 #define WSPOOL_X(name, number, text) assert_string_equal(wspool_strerror(number), text);
     WSPOOL_ERRORS(WSPOOL_X)
 #undef WSPOOL_X
-    assert_non_null(strstr(wspool_strerror(WSPOOL_ERR_GONE), "stale"));
+    assert_non_null(strstr(wspool_strerror(WSPOOL_ERR_STALE), "stale"));
 }
 
 TEST(strerror_has_a_text_when_it_is_no_error_of_ours)

@@ -438,7 +438,7 @@ static void assert_not_admitted(struct host *h, enum way_in way, wspool_id id, i
     } else {
         assert_int_equal(h->out_len[wspool_slot(id)], 0);
     }
-    assert_int_equal(wspool_gone(h->pool, id, WSPOOL_GONE_EOF, h->now), WSPOOL_ERR_GONE);
+    assert_int_equal(wspool_gone(h->pool, id, WSPOOL_GONE_EOF, h->now), WSPOOL_ERR_STALE);
 }
 
 TEST(deed_takes_effect_behind_the_question_when_it_is_done_in_its_hook)
@@ -595,7 +595,7 @@ static void look(struct host *h, enum on hook, wspool_id id)
     (void)id;
     if (hook == ON_IDENTITY_FREE) {
         assert_null(wspool_identity(h->pool, h->asked));
-        assert_int_equal(wspool_close(h->pool, h->asked, 1000, NULL, 0), WSPOOL_ERR_GONE);
+        assert_int_equal(wspool_close(h->pool, h->asked, 1000, NULL, 0), WSPOOL_ERR_STALE);
         assert_int_equal(wspool_tick(h->pool, h->now), WSPOOL_ERR_REENTRANT);
     }
 }
@@ -673,7 +673,7 @@ static void one_life(struct host *h, enum way_in way, int late)
     host_settle(h);
     if (way == HOSTED && id) {
         int adopted = wspool_adopt(h->pool, id, bytes, host_frame(bytes, "early"), h->now);
-        assert_true(adopted == 0 || adopted == WSPOOL_ERR_GONE || adopted == WSPOOL_ERR_STATE);
+        assert_true(adopted == 0 || adopted == WSPOOL_ERR_STALE || adopted == WSPOOL_ERR_STATE);
     }
     host_settle(h);
     /* An open peer is a member of its channel, and its message was received. */
