@@ -26,7 +26,7 @@ extern "C" {
     X(SLOW_CONSUMER, 4100, "slow consumer")                                                        \
     X(SHED, 4101, "shed for capacity")                                                             \
     X(RATE, 4102, "rate limit")                                                                    \
-    X(NUISANCE, 4103, "nuisance budget spent")                                                     \
+    X(ABUSE, 4103, "abuse budget spent")                                                           \
     X(DRAIN, 4200, "drain")                                                                        \
     X(MOVED, 4201, "moved")                                                                        \
     X(LIFETIME, 4202, "lifetime reached")
@@ -59,7 +59,7 @@ enum wspool_close_code {
     X(PROTOCOL, 1002, "protocol error")                                                            \
     X(BAD_UTF8, 1007, "text that is not UTF-8")                                                    \
     X(TOO_BIG, 1009, "message too big")                                                            \
-    X(NUISANCE, 4103, "nuisance budget spent")                                                     \
+    X(ABUSE, 4103, "abuse budget spent")                                                           \
     X(SLOW, 4100, "slow consumer")                                                                 \
     X(SHED, 4101, "shed for capacity")                                                             \
     X(MESSAGE_TIMEOUT, 1008, "a message took too long")                                            \

@@ -40,8 +40,8 @@ typedef uint64_t wspool_id;
  * to a hook live until it returns. All hooks may be absent (call == NULL). From any of them, but
  * mem, entropy, wake and deadline, which must not call the pool:
  *
- *   the host may    close, send, broadcast, subscribe, unsubscribe, nuisance, drain, open, gone,
- *                   peek, ack, writable, next, and read what it likes
+ *   the host may    close, send, broadcast, subscribe, unsubscribe, report_abuse, drain, open,
+ *                   gone, peek, ack, writable, next, and read what it likes
  *   it may not      feed, tick, adopt, upgrade, route, release, free: WSPOOL_ERR_REENTRANT
  */
 
@@ -201,9 +201,9 @@ enum wspool_log_level { WSPOOL_LOG_DEBUG, WSPOOL_LOG_INFO, WSPOOL_LOG_WARNING, W
  * second after that; `suppressed` counts the records left out before this one. */
 typedef struct wspool_log_record {
     enum wspool_log_level level;
-    const char *event;  /* "opened", "closed", "refused", "slow", "shed", "drain", "nuisance" */
-    const char *reason; /* text of the end, or word of the refusal; "" for none */
-    wspool_id id;       /* 0: not about one peer */
+    const char *event;       /* "opened", "closed", "refused", "slow", "shed", "drain", "abuse" */
+    const char *reason;      /* text of the end, or word of the refusal; "" for none */
+    wspool_id id;            /* 0: not about one peer */
     enum wspool_stage stage; /* with "refused": the stage */
     int status;              /* with "refused": the HTTP status; 0: nothing was answered */
     int code;                /* with "closed": the close code received */
@@ -251,15 +251,15 @@ typedef struct wspool_config {
     uint32_t channels_per_peer; /* 128, including its route's. Not 0 */
 
     /* what one peer may send */
-    uint32_t head_bytes;     /* request head, or target of a hosted request: 16384. Above it:
+    uint32_t head_bytes;    /* request head, or target of a hosted request: 16384. Above it:
                                 431. At most 65536 */
-    uint32_t head_count;     /* headers: 64. Above it: 431. At most 256 */
-    uint32_t message_bytes;  /* a message with all its fragments: 65536. Above it: close 1009.
+    uint32_t head_count;    /* headers: 64. Above it: 431. At most 256 */
+    uint32_t message_bytes; /* a message with all its fragments: 65536. Above it: close 1009.
                                 Below 2^30 */
-    uint32_t nuisance_burst; /* abuse budget in units: a ping, an unsolicited pong or a fragment
+    uint32_t abuse_burst;   /* abuse budget in units: a ping, an unsolicited pong or a fragment
                                 below 16 bytes costs 1: 10000. Above it: close 4103. 0: no
                                 budget. At most 65535 */
-    uint32_t nuisance_rate;  /* units that come back per second: 330 */
+    uint32_t abuse_rate;    /* units that come back per second: 330 */
 
     /* what the input of one peer may cause in a turn of the loop, and one message more. The rest
      * of the input waits for the next wspool_tick; until then the peer is not read */

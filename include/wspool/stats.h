@@ -47,7 +47,7 @@ extern "C" {
     X(pongs_received, "frames", "Pong frames of peers")                                            \
     X(pings_received, "frames", "Ping frames of peers")                                            \
     X(pongs_dropped, "frames", "Pong frames of ours that a newer one replaced unsent")             \
-    X(nuisances, "events", "draws on a nuisance budget")                                           \
+    X(abuse_cost, "events", "draws on an abuse budget")                                            \
     X(blocked, "events", "times that a peer's transport could not take all")                       \
     X(shed, "peers", "peers closed because the pool's output budget was spent")                    \
     X(budget_refused, "messages", "messages that found no room in the pool's output budget")       \

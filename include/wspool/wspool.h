@@ -404,7 +404,7 @@ int wspool_close(wspool *pool, wspool_id id, int code, const char *reason, unsig
  *   INVAL  cost is 0.
  *   STATE  the peer is not open.
  *   STALE   the id is stale. Forget it. */
-int wspool_nuisance(wspool *pool, wspool_id id, uint32_t cost, const char *what);
+int wspool_report_abuse(wspool *pool, wspool_id id, uint32_t cost, const char *what);
 
 /*
  * Refuses newcomers (503 draining) and closes the present peers with `code` (0: 4200), evenly

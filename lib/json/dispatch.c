@@ -51,7 +51,7 @@ static void refuse(const struct request *request, const char *code, const char *
             retry = errors[i].retry;
         }
     }
-    wspool_nuisance(request->pool, request->id, 1, code);
+    wspool_report_abuse(request->pool, request->id, 1, code);
     wsp_json_send_error(request->json, request->pool, request->id, code, message, retry, action_id);
 }
 

@@ -256,14 +256,14 @@ static void answer_ping(struct wsp_link *link, struct wsp_conn *conn, const stru
     }
 }
 
-void wsp_conn_nuisance(struct wsp_link *link, struct wsp_conn *conn, uint32_t cost)
+void wsp_conn_abuse(struct wsp_link *link, struct wsp_conn *conn, uint32_t cost)
 {
     const wspool_config *config = link->config;
-    wsp_count_add(&link->count->nuisances, cost);
-    if (config->nuisance_burst > 0 &&
-        !wsp_bucket_draw(&conn->nuisance, config->nuisance_burst, config->nuisance_rate, cost,
+    wsp_count_add(&link->count->abuse_cost, cost);
+    if (config->abuse_burst > 0 &&
+        !wsp_bucket_draw(&conn->abuse, config->abuse_burst, config->abuse_rate, cost,
                          link->now - link->born)) {
-        wsp_conn_fail(link, conn, WSPOOL_END_NUISANCE, 0);
+        wsp_conn_fail(link, conn, WSPOOL_END_ABUSE, 0);
     }
 }
 
@@ -291,7 +291,7 @@ static void take_control(struct wsp_link *link, struct wsp_conn *conn,
     switch (control->opcode) {
     case WSP_PING:
         wsp_count_add(&link->count->pings_received, 1);
-        wsp_conn_nuisance(link, conn, 1);
+        wsp_conn_abuse(link, conn, 1);
         if (conn->state == WSP_OPEN) {
             answer_ping(link, conn, control);
         }
@@ -302,7 +302,7 @@ static void take_control(struct wsp_link *link, struct wsp_conn *conn,
         if (conn->flags & WSP_PONG_DUE) {
             conn->flags = (uint16_t)(conn->flags & ~WSP_PONG_DUE);
         } else {
-            wsp_conn_nuisance(link, conn, 1);
+            wsp_conn_abuse(link, conn, 1);
         }
         break;
     default:
@@ -327,7 +327,7 @@ static void take_event(struct wsp_link *link, struct wsp_conn *conn, const struc
     case WSP_EVENT_FRAME:
         wsp_count_add(&link->count->frames, 1);
         if (event->len < WSP_TINY_FRAGMENT) {
-            wsp_conn_nuisance(link, conn, 1);
+            wsp_conn_abuse(link, conn, 1);
         }
         break;
     case WSP_EVENT_ERROR:

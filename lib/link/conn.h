@@ -23,7 +23,7 @@
  * - a ping awaits its answer in OPEN only, the peer's Close has come in CLOSING or CLOSED only;
  * - what is under way from the peer, and its gate, are in order;
  * - states never go back; `end` is set from CLOSING on, and never changes after that; `lost` is
- *   used from then on, `nuisance` before (no look at one moment can show this; tests of the
+ *   used from then on, `abuse` before (no look at one moment can show this; tests of the
  *   transitions do).
  */
 #ifndef WSP_LINK_CONN_H
@@ -50,7 +50,7 @@ enum wsp_state { WSP_HEAD, WSP_PENDING, WSP_HELD, WSP_REFUSED, WSP_OPEN, WSP_CLO
 #define WSP_CLOSE_RECEIVED 0x0010u /* the peer's Close has come: nothing after it counts */
 #define WSP_RESET 0x0020u          /* it ended because it takes nothing */
 #define WSP_TOLD_CLOSE 0x0040u     /* wspool_next has said: CLOSE */
-#define WSP_PONG_DUE 0x0080u       /* a pong would be an answer: it is no nuisance */
+#define WSP_PONG_DUE 0x0080u       /* a pong would be an answer: it is no abuse */
 #define WSP_LAST_CHANCE 0x2000u /* a deadline has passed; it is judged when the timer fires again */
 #define WSP_PING_WAITS 0x4000u  /* that ping has not left the pool yet */
 #define WSP_SIP 0x8000u         /* its output makes progress: one read, though it is blocked */
@@ -93,8 +93,8 @@ struct wsp_conn {
 
     uint64_t alarm; /* OPEN: next ping, or deadline of its answer; else deadline of the state */
     union {
-        struct wsp_bucket nuisance; /* until OPEN ends */
-        uint32_t lost;              /* from then on: messages that were queued and dropped */
+        struct wsp_bucket abuse; /* until OPEN ends */
+        uint32_t lost;           /* from then on: messages that were queued and dropped */
     };
     union {
         uint32_t unread; /* until OPEN ends: stamp of when reading from it was stopped */
@@ -133,8 +133,8 @@ void wsp_conn_close(struct wsp_link *link, struct wsp_conn *conn, enum wspool_en
 void wsp_conn_fail(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end end,
                    int drop_queued);
 
-/* Draws on its nuisance budget; closes it when that is spent. */
-void wsp_conn_nuisance(struct wsp_link *link, struct wsp_conn *conn, uint32_t cost);
+/* Draws on its abuse budget; closes it when that is spent. */
+void wsp_conn_abuse(struct wsp_link *link, struct wsp_conn *conn, uint32_t cost);
 
 /* Over, at once and without a word. Harmless when it is over already. */
 void wsp_conn_end(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end end);

@@ -63,8 +63,8 @@ static int peer_holds(const wspool *pool, const struct wsp_peer *peer)
     }
     switch ((enum wsp_state)conn->state) {
     case WSP_OPEN:
-        return accepted && (pool->config.nuisance_burst == 0 ||
-                            wsp_bucket_check(&conn->nuisance, pool->config.nuisance_burst));
+        return accepted && (pool->config.abuse_burst == 0 ||
+                            wsp_bucket_check(&conn->abuse, pool->config.abuse_burst));
     case WSP_CLOSING:
         return accepted;
     case WSP_CLOSED:

@@ -33,7 +33,7 @@ int wspool_close(wspool *pool, wspool_id id, int code, const char *reason, unsig
     return 0;
 }
 
-int wspool_nuisance(wspool *pool, wspool_id id, uint32_t cost, const char *what)
+int wspool_report_abuse(wspool *pool, wspool_id id, uint32_t cost, const char *what)
 {
     struct wsp_peer *peer;
     int error = wsp_call_on(pool, id, cost > 0, WSP_ANYWHERE, &peer);
@@ -44,8 +44,8 @@ int wspool_nuisance(wspool *pool, wspool_id id, uint32_t cost, const char *what)
         return WSPOOL_ERR_STATE;
     }
     wsp_enter(pool);
-    wsp_conn_nuisance(&pool->link, &peer->conn, cost);
-    wsp_log(pool, WSP_LOG_NUISANCE, (wspool_log_record){.id = id, .reason = what});
+    wsp_conn_abuse(&pool->link, &peer->conn, cost);
+    wsp_log(pool, WSP_LOG_ABUSE, (wspool_log_record){.id = id, .reason = what});
     wsp_leave(pool);
     return 0;
 }

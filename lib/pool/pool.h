@@ -38,7 +38,7 @@
  *   accepted is a member of nothing;
  * - what an ended peer held is gone once its end was dealt with;
  * - a peer with messages that were dropped and not told yet is marked so;
- * - no peer has spent more than its nuisance budget;
+ * - no peer has spent more than its abuse budget;
  * - the time of the last call is not before the pool's beginning;
  * - a drain divides its window among one slot at least.
  */
@@ -64,7 +64,7 @@ enum wsp_log_event {
     WSP_LOG_SLOW,
     WSP_LOG_SHED,
     WSP_LOG_DRAIN,
-    WSP_LOG_NUISANCE,
+    WSP_LOG_ABUSE,
     WSP_LOG_EVENT_COUNT
 };
 

@@ -23,8 +23,8 @@ static const wspool_config defaults = {
     .head_bytes = 16384,
     .head_count = 64,
     .message_bytes = 65536,
-    .nuisance_burst = 10000,
-    .nuisance_rate = 330,
+    .abuse_burst = 10000,
+    .abuse_rate = 330,
     .queue_bytes = 262144,
     .queue_messages = 1024,
     .pool_bytes = 67108864,
@@ -85,8 +85,8 @@ static int limits_are_good(const wspool_config *c)
     return within(c->max_peers, 1, LARGEST_POOL) && within(c->max_handshakes, 1, LARGEST_POOL) &&
            within(c->channels_per_peer, 1, UINT16_MAX / 2) &&
            within(c->head_bytes, SMALLEST_HEAD, 65536) && within(c->head_count, 1, 256) &&
-           within(c->message_bytes, 1, LARGEST_QUEUE) && within(c->nuisance_burst, 0, 65535) &&
-           within(c->nuisance_rate, 0, 1000000) &&
+           within(c->message_bytes, 1, LARGEST_QUEUE) && within(c->abuse_burst, 0, 65535) &&
+           within(c->abuse_rate, 0, 1000000) &&
            within(c->queue_bytes, SMALLEST_QUEUE, LARGEST_QUEUE) &&
            within(c->queue_messages, 1, LARGEST_QUEUE) && c->turn_bytes > 0 &&
            c->turn_deliveries > 0 && c->pool_bytes >= 2 * wsp_block_memory(0) &&

@@ -49,7 +49,7 @@ OnClose = c.CFUNCTYPE(None, Pool, Id, c.POINTER(Closed), c.c_void_p)
 Config = struct(
     "Config", ("size", c.c_size_t),
     *same(c.c_uint32, "max_peers max_handshakes max_per_key channels_per_peer head_bytes "
-                      "head_count message_bytes nuisance_burst nuisance_rate turn_bytes "
+                      "head_count message_bytes abuse_burst abuse_rate turn_bytes "
                       "turn_deliveries queue_bytes queue_messages"),
     ("pool_bytes", c.c_uint64), ("slow", Enum),
     *same(c.c_uint64, "handshake_time verdict_time message_time idle_time ping_interval "
@@ -64,7 +64,7 @@ Config = struct(
 COUNTERS = ("attempts accepted published deliveries queued sent dropped_newest dropped_oldest "
             "dropped_closed slow_closes sent_bytes encoded encoded_bytes coded coded_bytes "
             "received received_coded received_bytes frames pings_sent pongs_received pings_received "
-            "pongs_dropped nuisances blocked shed budget_refused turns_spent key_full log_suppressed stale_ids")
+            "pongs_dropped abuse_cost blocked shed budget_refused turns_spent key_full log_suppressed stale_ids")
 GAUGES = "handshakes peers channels memberships waiting waiting_bytes block_bytes"
 Stats = struct("Stats", ("size", c.c_size_t), *same(c.c_uint64, f"{COUNTERS} {GAUGES}"),
                ("refused", c.c_uint64 * 64), ("ended", c.c_uint64 * 48),

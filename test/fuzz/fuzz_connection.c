@@ -103,7 +103,7 @@ static void on_message(wspool *pool, wspool_id id, const wspool_message *message
         rc = wspool_close(pool, id, 1000, "quit", message->len % 2 ? WSPOOL_CLOSE_NOW : 0);
     } else if (first == 'n') {
         p->own = 1;
-        rc = wspool_nuisance(pool, id, (uint32_t)message->len, NULL);
+        rc = wspool_report_abuse(pool, id, (uint32_t)message->len, NULL);
     }
     blob_print(&p->journal, "answer %d\n", rc);
 }
@@ -153,7 +153,7 @@ static void begin(struct play *p, fuzz_input *in)
     wspool_config_init(c);
     c->message_bytes = message_limits[fuzz_number(in, 4)];
     c->queue_bytes = queue_limits[fuzz_number(in, 4)];
-    c->nuisance_burst = bursts[fuzz_number(in, 4)];
+    c->abuse_burst = bursts[fuzz_number(in, 4)];
     p->chance = fuzz_byte(in);
     c->max_peers = 1;
     c->mem = fuzz_heap_hooks(&p->heap);
@@ -314,7 +314,7 @@ static void hold(struct play *p)
         FUZZ_DEMAND(last != FUZZ_CLOSE && last != FUZZ_FAULT, "the judge says %d, the pool nothing",
                     code);
     } else {
-        FUZZ_DEMAND(p->own || why == WSPOOL_END_NUISANCE, "nothing caused this end: %s",
+        FUZZ_DEMAND(p->own || why == WSPOOL_END_ABUSE, "nothing caused this end: %s",
                     wspool_end_text(why));
         fuzz_story_free(&story);
         return;

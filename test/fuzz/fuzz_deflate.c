@@ -211,7 +211,7 @@ static int begin(struct play *p, fuzz_input *in)
     options.threshold = how & 1 ? 1 : 64;
     options.client_window = 15; /* zlib may accept a distance beyond the window */
     options.mem = c->mem = fuzz_heap_hooks(&p->heap);
-    c->nuisance_burst = 0;
+    c->abuse_burst = 0;
     c->max_peers = 1;
     c->queue_messages = LONGEST; /* all are echoed, and no echo is read before the end */
     c->entropy = (wspool_entropy_hook){on_entropy, p};

@@ -101,7 +101,7 @@ static talk *begin(fuzz_input *in)
     t->s->keep_heard = 0;
     t->s->keep_journal = 0;
     t->config.depth = depths[fuzz_number(in, 4)];
-    t->s->config.nuisance_burst = bursts[fuzz_number(in, 4)];
+    t->s->config.abuse_burst = bursts[fuzz_number(in, 4)];
     t->may = fuzz_number(in, 2) == 0 ? 0 : -1;
     t->s->config.channels_per_peer = fuzz_number(in, 2) == 0 ? 128 : 2;
     FUZZ_DEMAND(talk_start(t) == 0, "no pool");

@@ -320,10 +320,10 @@ static void gone(struct world *w, sim_peer *p, unsigned number)
     p->cut = p->cut == 0 ? 1 + (int)why : p->cut;
 }
 
-static void nuisance(struct world *w, sim_peer *p, unsigned number)
+static void abuse(struct world *w, sim_peer *p, unsigned number)
 {
-    int rc = SIM_IN(wspool_nuisance(w->s->pool, p->id, number, number % 2 ? "word" : NULL));
-    FUZZ_DEMAND((rc == WSPOOL_ERR_INVAL) == (number == 0), "nuisance: %d", rc);
+    int rc = SIM_IN(wspool_report_abuse(w->s->pool, p->id, number, number % 2 ? "word" : NULL));
+    FUZZ_DEMAND((rc == WSPOOL_ERR_INVAL) == (number == 0), "abuse: %d", rc);
 }
 
 static void send_to(struct world *w, sim_peer *p, size_t len)
@@ -374,7 +374,7 @@ static void react(sim *s, const sim_event *event)
         leave_or_join(w, p, r->b, 0);
         break;
     case 6:
-        nuisance(w, p, r->b);
+        abuse(w, p, r->b);
         break;
     case 7:
         gone(w, p, r->b);
@@ -632,7 +632,7 @@ static void operate(struct world *w)
         in->len -= number;
         break;
     case 'y': /* PEER COST */
-        nuisance(w, p, fuzz_number(in, 20));
+        abuse(w, p, fuzz_number(in, 20));
         break;
     case 'z': /* N HOW: memory fails from the Nth call on; 0: it works again */
         number = fuzz_number(in, 40);
@@ -690,7 +690,7 @@ static void begin(struct world *w)
     number = fuzz_number(in, 3);
     s->ask_capacity = number != 0;
     s->full = number == 2;
-    c->nuisance_burst = bursts[fuzz_number(in, 4)];
+    c->abuse_burst = bursts[fuzz_number(in, 4)];
     number = fuzz_number(in, 6);
     s->chop = (enum sim_chop)(number % 3);
     s->async = number / 3 * 50;

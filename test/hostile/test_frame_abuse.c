@@ -31,8 +31,8 @@ static void fragments_that_never_end(size_t len)
         hostile_expect(s, bound, 2 * BURST + 8192);
     }
     assert_in_range(sent, BURST - 1, BURST + 400); /* and those that came in the same read */
-    sim_expect_close(p, WSPOOL_END_NUISANCE, WSPOOL_CLOSE_NUISANCE);
-    assert_in_range(sim_stats(s).nuisances, BURST, BURST + 1);
+    sim_expect_close(p, WSPOOL_END_ABUSE, WSPOOL_CLOSE_ABUSE);
+    assert_in_range(sim_stats(s).abuse_cost, BURST, BURST + 1);
     assert_int_equal(s->counts[SIM_MESSAGE], 0);
     sim_free(s);
 }
@@ -54,7 +54,7 @@ TEST(fragments_without_a_budget_end_at_the_message_limit)
     sim_peer *p;
     hostile_bound bound;
     size_t sent = 0;
-    s->config.nuisance_burst = 0;
+    s->config.abuse_burst = 0;
     s->config.message_bytes = 5000;
     sim_start(s);
     p = sim_join(s, "/echo");
@@ -176,7 +176,7 @@ TEST(ping_flood_by_many_who_do_not_read_holds_one_lane_each)
     sim *s = hostile_sim(1, 1000);
     size_t peers = (size_t)PEERS / 4;
     hostile_bound bound;
-    s->config.nuisance_burst = 0; /* the bound does not come from the abuse budget */
+    s->config.abuse_burst = 0; /* the bound does not come from the abuse budget */
     sim_start(s);
     for (size_t i = 0; i < peers; i++)
         sim_connect_to(s, "/echo");
@@ -210,12 +210,12 @@ TEST(budget_of_nuisance_is_one_for_all_kinds_and_each_peers_own)
     sim *s = sim_new(1);
     sim_peer *bad, *good;
     uint64_t before;
-    s->config.nuisance_burst = 30;
-    s->config.nuisance_rate = 10;
+    s->config.abuse_burst = 30;
+    s->config.abuse_rate = 10;
     sim_start(s);
     bad = sim_join(s, "/echo");
     good = sim_join(s, "/echo");
-    before = sim_stats(s).nuisances;
+    before = sim_stats(s).abuse_cost;
     for (int i = 0; i < 10; i++) {
         sim_ping(bad, "p");
         sim_frame(bad, FIN | OP_PONG, "q", 1);
@@ -225,7 +225,7 @@ TEST(budget_of_nuisance_is_one_for_all_kinds_and_each_peers_own)
         sim_frame(bad, OP_CONT, "1", 1);
     sim_pump(s);
     sim_expect_open(bad);
-    assert_int_equal(sim_stats(s).nuisances, before + 30);
+    assert_int_equal(sim_stats(s).abuse_cost, before + 30);
     sim_pass(s, 2 * SEC); /* twenty tokens come back, or one less */
     for (int i = 0; i < 19; i++)
         sim_frame(bad, OP_CONT, "1", 1);
@@ -234,9 +234,9 @@ TEST(budget_of_nuisance_is_one_for_all_kinds_and_each_peers_own)
     sim_frame(bad, OP_CONT, "1", 1);
     sim_frame(bad, OP_CONT, "1", 1);
     sim_pump(s);
-    sim_expect_close(bad, WSPOOL_END_NUISANCE, 4103);
-    assert_int_equal(sim_stats(s).ended[WSPOOL_END_NUISANCE], 1);
-    assert_in_range(sim_stats(s).nuisances, before + 50, before + 51);
+    sim_expect_close(bad, WSPOOL_END_ABUSE, 4103);
+    assert_int_equal(sim_stats(s).ended[WSPOOL_END_ABUSE], 1);
+    assert_in_range(sim_stats(s).abuse_cost, before + 50, before + 51);
     sim_ping(good, "p");
     sim_pump(s);
     sim_expect_open(good);

@@ -8,9 +8,9 @@
  */
 #include "talk.h"
 
-static uint64_t nuisances(const talk *t)
+static uint64_t abuse_cost(const talk *t)
 {
-    return sim_stats(t->s).nuisances;
+    return sim_stats(t->s).abuse_cost;
 }
 
 /* -------------------------------------------------------------- subscribe */
@@ -33,7 +33,7 @@ TEST(subscribe_when_the_hook_says_yes_answers_subscribed_and_delivers)
     at.offset = 1;
     talk_expect_publication(p, "rain", "topic:weather", at, "{'mm':3}");
     talk_expect_silence(p);
-    assert_int_equal(nuisances(t), 0);
+    assert_int_equal(abuse_cost(t), 0);
     talk_free(t);
 }
 
@@ -47,7 +47,7 @@ TEST(subscribe_when_the_hook_says_no_answers_not_allowed)
         talk_say(p, "{'type':'subscribe','data':{'channel':'global:secret'}}");
         talk_expect_error(p, "not_allowed", 0, NULL);
         assert_int_equal(t->asked, i + 1);
-        assert_int_equal(nuisances(t), i + 1);
+        assert_int_equal(abuse_cost(t), i + 1);
     }
     assert_int_equal(wspool_channels_of(t->s->pool, p->id, NULL, 0), 0);
     talk_expect_silence(p);
@@ -163,7 +163,7 @@ TEST(channel_that_is_none_answers_bad_channel)
         talk_expect_error(p, "bad_channel", 0, NULL);
         wrong += 3;
     }
-    assert_int_equal(nuisances(t), wrong);
+    assert_int_equal(abuse_cost(t), wrong);
     assert_int_equal(t->asked, 0);
     assert_int_equal(wspool_channels(t->s->pool, NULL, 0), 0);
     talk_free(t);
@@ -181,7 +181,7 @@ TEST(subscribe_beyond_channels_per_peer_answers_too_many_channels)
     talk_skip(p);
     talk_say(p, "{'type':'subscribe','data':{'channel':'item:c'}}");
     talk_expect_error(p, "too_many_channels", 1, NULL);
-    assert_int_equal(nuisances(t), 1);
+    assert_int_equal(abuse_cost(t), 1);
     talk_say(p, "{'type':'subscribe','data':{'channel':'item:b'}}"); /* it is there already */
     talk_expect_subscribed(p, "item:b", talk_at(t, wspool_item("b")), "");
     talk_say(p, "{'type':'unsubscribe','data':{'channel':'global:all'}}");
@@ -260,10 +260,10 @@ TEST(since_is_met_or_says_why_not_or_is_malformed)
         talk_say(p, text);
         if (sinces[i].met != NULL) {
             talk_expect_subscribed(p, "item:x", at, sinces[i].met);
-            assert_int_equal(nuisances(t), 0);
+            assert_int_equal(abuse_cost(t), 0);
         } else {
             talk_expect_error(p, "malformed", 0, NULL);
-            assert_int_equal(nuisances(t), 1);
+            assert_int_equal(abuse_cost(t), 1);
             assert_int_equal(t->asked, 0);
         }
         assert_int_equal(talk_is_member(t, wspool_item("x"), p), sinces[i].met != NULL);
@@ -320,7 +320,7 @@ TEST(unsubscribe_answers_unsubscribed_and_delivers_no_more)
     sim_pump(t->s);
     talk_expect_silence(a);
     talk_expect_publication(b, "news", "global:all", talk_at(t, wspool_global("all")), "{}");
-    assert_int_equal(nuisances(t), 0);
+    assert_int_equal(abuse_cost(t), 0);
     talk_free(t);
 }
 
@@ -337,7 +337,7 @@ TEST(unsubscribe_when_it_is_no_member_answers_not_subscribed)
     talk_expect(p, "unsubscribed", "{'channel':'item:x'}");
     talk_say(p, "{'type':'unsubscribe','data':{'channel':'item:x'}}"); /* its own no more */
     talk_expect_error(p, "not_subscribed", 0, NULL);
-    assert_int_equal(nuisances(t), 3);
+    assert_int_equal(abuse_cost(t), 3);
     talk_free(t);
 }
 
@@ -352,7 +352,7 @@ TEST(ping_answers_pong_whatever_its_data)
     talk_say(a, "{'data':{'n':[1,2,{}]},'type':'ping','more':null}");
     talk_expect(a, "pong", "{}");
     talk_expect_silence(b);
-    assert_int_equal(nuisances(t), 0);
+    assert_int_equal(abuse_cost(t), 0);
     talk_free(t);
 }
 
@@ -426,7 +426,7 @@ TEST(action_is_done_and_acknowledged)
     assert_string_equal(n.data, "{\"id\":\"c1-17\",\"name\":\"chat\",\"text\":\"hello\"}");
     talk_expect_silence(a);
     talk_expect_silence(b);
-    assert_int_equal(nuisances(t), 0);
+    assert_int_equal(abuse_cost(t), 0);
     talk_free(t);
 }
 
@@ -574,7 +574,7 @@ TEST(action_that_its_handler_refuses_names_the_code_and_may_be_repeated)
     act(p, "x");
     expect_ack(p, "x");
     assert_int_equal(n.calls, 5);
-    assert_int_equal(nuisances(t), 4);
+    assert_int_equal(abuse_cost(t), 4);
     talk_free(t);
 }
 
@@ -591,7 +591,7 @@ TEST(action_that_nobody_handles_answers_unknown_action)
         talk_expect_error(p, "unknown_action", 0, "x");
     }
     assert_int_equal(n.calls, 0);
-    assert_int_equal(nuisances(t), sizeof names / sizeof *names);
+    assert_int_equal(abuse_cost(t), sizeof names / sizeof *names);
     act(p, "x"); /* it was not done then */
     expect_ack(p, "x");
     assert_int_equal(n.calls, 1);
@@ -623,7 +623,7 @@ TEST(action_whose_id_is_no_good_answers_malformed)
     talk_say(p, "{'type':'action'}");
     talk_expect_error(p, "malformed", 0, NULL);
     assert_int_equal(n.calls, 0);
-    assert_int_equal(nuisances(t), sizeof ids / sizeof *ids + 1);
+    assert_int_equal(abuse_cost(t), sizeof ids / sizeof *ids + 1);
     talk_free(t);
 }
 
@@ -677,11 +677,11 @@ TEST(own_type_is_handled_and_answered_only_when_refused)
     talk_say(p, "{'data':{'id':'x'},'type':'typing'}");
     assert_int_equal(n.calls, 3);
     talk_expect_silence(p);
-    assert_int_equal(nuisances(t), 0);
+    assert_int_equal(abuse_cost(t), 0);
     n.answer = "too_fast";
     talk_say(p, "{'type':'typing','data':{'id':'x'}}");
     talk_expect_error(p, "too_fast", 0, NULL); /* an id names an action */
-    assert_int_equal(nuisances(t), 1);
+    assert_int_equal(abuse_cost(t), 1);
     talk_free(t);
 }
 
@@ -792,7 +792,7 @@ TEST(type_that_nobody_handles_answers_unknown_type)
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         talk_print(p, "{\"type\":\"%s\",\"data\":{\"id\":\"x\"}}", types[i]);
         talk_expect_error(p, "unknown_type", 0, NULL);
-        assert_int_equal(nuisances(t), i + 1);
+        assert_int_equal(abuse_cost(t), i + 1);
     }
     sim_expect_open(p);
     assert_int_equal(n.calls, 0);
@@ -1076,7 +1076,7 @@ TEST(error_says_code_message_and_retry)
     sim_pump(t->s);
     talk_expect(p, "error", "{'code':'busy','message':'the board is full','retry':false}");
     talk_expect(p, "error", "{'code':'busy','message':'caf\xc3\xa9','retry':true}");
-    assert_int_equal(nuisances(t), 0); /* the host's own decision */
+    assert_int_equal(abuse_cost(t), 0); /* the host's own decision */
     talk_free(t);
 }
 

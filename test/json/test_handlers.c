@@ -67,7 +67,7 @@ static void say_it_is_gone(deed *d, wspool_id id)
 
 static void spend_its_budget(deed *d, wspool_id id)
 {
-    assert_int_equal(wspool_nuisance(d->t->s->pool, id, 65535, NULL), 0);
+    assert_int_equal(wspool_report_abuse(d->t->s->pool, id, 65535, NULL), 0);
 }
 
 TEST(handler_that_ends_its_peer_is_neither_acknowledged_nor_refused)
@@ -89,7 +89,7 @@ TEST(handler_that_ends_its_peer_is_neither_acknowledged_nor_refused)
                     say(a, "end");
                 assert_int_equal(d.calls, 1);
                 sim_expect_end(a, i == 2   ? WSPOOL_END_FAILED
-                                  : i == 3 ? WSPOOL_END_NUISANCE
+                                  : i == 3 ? WSPOOL_END_ABUSE
                                            : WSPOOL_END_HOST_CLOSED);
                 talk_expect_silence(a);
                 talk_expect_silence(b);

@@ -7,9 +7,9 @@
 
 #include <stdlib.h>
 
-static uint64_t nuisances(const talk *t)
+static uint64_t abuse_cost(const talk *t)
 {
-    return sim_stats(t->s).nuisances;
+    return sim_stats(t->s).abuse_cost;
 }
 
 static void say_raw(sim_peer *p, const void *text, size_t len)
@@ -153,13 +153,13 @@ TEST(message_that_is_malformed_gets_an_error_and_does_no_harm)
         p = talk_join(t, "/all");
         for (size_t i = 0; i < MALFORMED; i++) {
             say_raw(p, malformed[i].text, malformed[i].len);
-            if (nuisances(t) != i + 1)
-                fail_msg("drew %d on the budget: %s", (int)(nuisances(t) - i), malformed[i].text);
+            if (abuse_cost(t) != i + 1)
+                fail_msg("drew %d on the budget: %s", (int)(abuse_cost(t) - i), malformed[i].text);
             talk_expect_error(p, "malformed", 0, NULL);
             talk_expect_silence(p);
         }
         expect_well(p);
-        assert_int_equal(nuisances(t), MALFORMED);
+        assert_int_equal(abuse_cost(t), MALFORMED);
         assert_int_equal(wspool_channels_of(t->s->pool, p->id, NULL, 0), 1);
         talk_free(t);
     }
@@ -192,7 +192,7 @@ TEST(message_whose_bytes_are_damaged_never_does_harm)
         "{\"type\":\"unsubscribe\",\"data\":{\"channel\":\"item:x\"}}"};
     talk *t = talk_new();
     sim_peer *p;
-    t->s->config.nuisance_burst = 0; /* no end of it */
+    t->s->config.abuse_burst = 0; /* no end of it */
     t->loose = 1;
     talk_start(t);
     p = talk_join(t, "/echo");
@@ -335,7 +335,7 @@ TEST(depth_beyond_all_bounds_does_no_harm)
     talk_free(t);
 }
 
-/* ----------------------------------------------------------------- nuisance */
+/* ----------------------------------------------------------------- abuse */
 
 TEST(nuisance_when_its_budget_is_spent_closes_with_4103)
 {
@@ -347,8 +347,8 @@ TEST(nuisance_when_its_budget_is_spent_closes_with_4103)
                                         "not_subscribed", "unknown_action"};
     talk *t = talk_new();
     sim_peer *p;
-    t->s->config.nuisance_burst = 5;
-    t->s->config.nuisance_rate = 1;
+    t->s->config.abuse_burst = 5;
+    t->s->config.abuse_rate = 1;
     talk_start(t);
     p = talk_join(t, "/all");
     for (size_t i = 0; i < 5; i++) {
@@ -363,7 +363,7 @@ TEST(nuisance_when_its_budget_is_spent_closes_with_4103)
     talk_say(p, bad[0]);
     talk_expect_error(p, codes[0], 0, NULL);
     talk_say(p, bad[0]);
-    sim_expect_close(p, WSPOOL_END_NUISANCE, WSPOOL_CLOSE_NUISANCE);
+    sim_expect_close(p, WSPOOL_END_ABUSE, WSPOOL_CLOSE_ABUSE);
     talk_expect_silence(p);
     talk_free(t);
 }
@@ -373,13 +373,13 @@ TEST(nuisance_is_each_peers_own)
     talk *t = talk_new();
     sim_peer *a;
     sim_peer *b;
-    t->s->config.nuisance_burst = 2;
+    t->s->config.abuse_burst = 2;
     talk_start(t);
     a = talk_join(t, "/all");
     b = talk_join(t, "/all");
     for (int i = 0; i < 3; i++)
         talk_say(a, "{");
-    sim_expect_close(a, WSPOOL_END_NUISANCE, WSPOOL_CLOSE_NUISANCE);
+    sim_expect_close(a, WSPOOL_END_ABUSE, WSPOOL_CLOSE_ABUSE);
     expect_well(b);
     talk_free(t);
 }
@@ -388,7 +388,7 @@ TEST(nuisance_without_a_budget_goes_on_and_on)
 {
     talk *t = talk_new();
     sim_peer *p;
-    t->s->config.nuisance_burst = 0;
+    t->s->config.abuse_burst = 0;
     talk_start(t);
     p = talk_join(t, "/all");
     for (int i = 0; i < 300; i++) {
@@ -496,7 +496,7 @@ TEST(binary_that_is_permitted_and_has_no_hook_does_nothing)
     sim_frame(p, FIN | OP_BINARY, "{\"type\":\"ping\"}", 15);
     sim_pump(t->s);
     expect_well(p);
-    assert_int_equal(nuisances(t), 0);
+    assert_int_equal(abuse_cost(t), 0);
     talk_free(t);
 }
 
@@ -524,7 +524,7 @@ TEST(binary_that_is_permitted_goes_to_the_hook_and_nothing_else_does)
     sim_frame(p, FIN | OP_BINARY, "", 0);
     sim_pump(t->s);
     assert_int_equal(h.calls, 2);
-    assert_int_equal(nuisances(t), 2);
+    assert_int_equal(abuse_cost(t), 2);
     sim_expect_open(p);
     talk_free(t);
 }

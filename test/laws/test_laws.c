@@ -179,7 +179,7 @@ static const struct limit {
     LIMIT(queue_bytes, 400, stand_still, SLOW, 0),
     LIMIT(pool_bytes, 65536, flood_the_pool, SHED, 0),
     LIMIT(message_bytes, 16, say_too_much, TOO_BIG, 1009),
-    LIMIT(nuisance_burst, 5, ping_and_ping, NUISANCE, WSPOOL_CLOSE_NUISANCE),
+    LIMIT(abuse_burst, 5, ping_and_ping, ABUSE, WSPOOL_CLOSE_ABUSE),
     LIMIT(message_time, SEC, say_half_of_it, MESSAGE_TIMEOUT, 1008),
     LIMIT(idle_time, SEC, say_nothing, IDLE, 1001),
     LIMIT(pong_time, SEC, ignore_pings, PONG_TIMEOUT, 0),

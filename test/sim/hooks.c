@@ -282,7 +282,7 @@ static void hook_log(wspool *pool, const wspool_log_record *record, void *user)
 {
     HOOK_BEGIN;
     static const char *const words[] = {"opened", "closed", "refused", "slow",
-                                        "shed",   "drain",  "nuisance"};
+                                        "shed",   "drain",  "abuse"};
     sim_event event;
     int known = 0;
     memset(&event, 0, sizeof event);

@@ -56,7 +56,7 @@ TEST(pool_when_null_is_inval)
     assert_int_equal(wspool_send(NULL, 1, "x", 1, NULL), WSPOOL_ERR_INVAL);
     assert_int_equal(wspool_close(NULL, 1, 1000, NULL, 0), WSPOOL_ERR_INVAL);
     assert_int_equal(wspool_drain(NULL, 0, 0, 0), WSPOOL_ERR_INVAL);
-    assert_int_equal(wspool_nuisance(NULL, 1, 1, NULL), WSPOOL_ERR_INVAL);
+    assert_int_equal(wspool_report_abuse(NULL, 1, 1, NULL), WSPOOL_ERR_INVAL);
     assert_int_equal(
         wspool_broadcast_written(NULL, wspool_topic("x"), (wspool_writer){0}, NULL, NULL),
         WSPOOL_ERR_INVAL);
@@ -95,7 +95,7 @@ TEST(outputs_when_null_are_inval)
     assert_int_equal(wspool_peers(s->pool, NULL, 1), WSPOOL_ERR_INVAL);
     assert_int_equal(wspool_channels(s->pool, NULL, 1), WSPOOL_ERR_INVAL);
     assert_int_equal(wspool_stats(s->pool, NULL), WSPOOL_ERR_INVAL);
-    assert_int_equal(wspool_nuisance(s->pool, p->id, 0, NULL), WSPOOL_ERR_INVAL);
+    assert_int_equal(wspool_report_abuse(s->pool, p->id, 0, NULL), WSPOOL_ERR_INVAL);
     assert_int_equal(
         wspool_broadcast_written(s->pool, wspool_global("all"), (wspool_writer){0}, NULL, NULL),
         WSPOOL_ERR_INVAL);
@@ -122,7 +122,7 @@ static void all_calls(sim *s, wspool_id id, int answer)
     assert_int_equal(wspool_channels_of(s->pool, id, &channel, 1), answer);
     assert_int_equal(wspool_send(s->pool, id, "x", 1, NULL), answer);
     assert_int_equal(wspool_close(s->pool, id, 1000, NULL, 0), answer);
-    assert_int_equal(wspool_nuisance(s->pool, id, 1, NULL), answer);
+    assert_int_equal(wspool_report_abuse(s->pool, id, 1, NULL), answer);
     assert_null(wspool_user(s->pool, id));
     assert_null(wspool_identity(s->pool, id));
 }
@@ -164,7 +164,7 @@ TEST(calls_when_the_state_is_wrong_are_state)
     assert_int_equal(wspool_subscribe(s->pool, p->id, wspool_topic("x")), WSPOOL_ERR_STATE);
     assert_int_equal(wspool_adopt(s->pool, p->id, NULL, 0, s->now), WSPOOL_ERR_STATE);
     assert_int_equal(wspool_release(s->pool, p->id), WSPOOL_ERR_STATE);
-    assert_int_equal(wspool_nuisance(s->pool, p->id, 1, NULL), WSPOOL_ERR_STATE);
+    assert_int_equal(wspool_report_abuse(s->pool, p->id, 1, NULL), WSPOOL_ERR_STATE);
     assert_int_equal(wspool_unsubscribe(s->pool, p->id, wspool_topic("x")), WSPOOL_ERR_ABSENT);
     client_put_request(&p->in, &(client_request){0});
     sim_pump(s);
@@ -392,8 +392,8 @@ TEST(config_when_default_or_absent_makes_a_pool)
     assert_int_equal(config.head_bytes, 16384);
     assert_int_equal(config.head_count, 64);
     assert_int_equal(config.message_bytes, 65536);
-    assert_int_equal(config.nuisance_burst, 10000);
-    assert_int_equal(config.nuisance_rate, 330);
+    assert_int_equal(config.abuse_burst, 10000);
+    assert_int_equal(config.abuse_rate, 330);
     assert_int_equal(config.queue_bytes, 262144);
     assert_int_equal(config.queue_messages, 1024);
     assert_true(config.pool_bytes == 67108864);
@@ -447,9 +447,9 @@ TEST(config_when_a_number_is_out_of_its_range_is_inval)
     BAD(c.message_bytes = 1u << 30);
     GOOD(c.queue_bytes = (1u << 30) - 1);
     BAD(c.queue_bytes = 1u << 30);
-    GOOD(c.nuisance_burst = 65535);
-    BAD(c.nuisance_burst = 65536);
-    GOOD(c.nuisance_burst = 0);
+    GOOD(c.abuse_burst = 65535);
+    BAD(c.abuse_burst = 65536);
+    GOOD(c.abuse_burst = 0);
     GOOD(c.ping_jitter = 50);
     BAD(c.ping_jitter = 51);
     GOOD(c.ping_jitter = 0);

@@ -116,7 +116,7 @@ TEST(frames_when_received_are_counted_by_kind)
     assert_int_equal(st.pings_received, 1);
     assert_int_equal(st.pongs_received, 1);
     /* ping, pong, the empty one; and in some runs the last byte */
-    assert_in_range(st.nuisances, 3, 4);
+    assert_in_range(st.abuse_cost, 3, 4);
     assert_int_equal(st.pongs_dropped, 0);
     sim_pass(s, 40 * SEC);
     st = sim_stats(s);
@@ -147,8 +147,8 @@ TEST(ends_when_of_every_kind_are_counted_apart)
     s->config.ping_interval = 0;
     s->config.queue_messages = 2;
     s->config.message_bytes = 1000;
-    s->config.nuisance_burst = 10;
-    s->config.nuisance_rate = 1;
+    s->config.abuse_burst = 10;
+    s->config.abuse_rate = 1;
     s->config.lifetime = 500 * SEC;
     s->config.idle_time = 200 * SEC;
     sim_start(s);
@@ -192,7 +192,7 @@ TEST(ends_when_of_every_kind_are_counted_apart)
     assert_int_equal(st.ended[WSPOOL_END_PROTOCOL], 1);
     assert_int_equal(st.ended[WSPOOL_END_BAD_UTF8], 1);
     assert_int_equal(st.ended[WSPOOL_END_TOO_BIG], 1);
-    assert_int_equal(st.ended[WSPOOL_END_NUISANCE], 1);
+    assert_int_equal(st.ended[WSPOOL_END_ABUSE], 1);
     assert_int_equal(st.ended[WSPOOL_END_SLOW], 1);
     assert_int_equal(st.ended[WSPOOL_END_EOF], 1);
     assert_int_equal(st.ended[WSPOOL_END_FAILED], 1);

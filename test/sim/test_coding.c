@@ -649,7 +649,7 @@ static void play(uint64_t seed, enum wspool_slow slow, int exact)
     m->s = s;
     m->exact = exact;
     s->config.slow = slow;
-    s->config.nuisance_burst = 0;
+    s->config.abuse_burst = 0;
     /* in the worst case an encoded message is twice as long as the text */
     s->config.message_bytes = 9000;
     s->config.queue_messages = exact ? 4000 : 12;

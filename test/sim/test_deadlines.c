@@ -649,7 +649,7 @@ TEST(deadline_when_slept_to_is_never_late)
         sim_peer *p[6];
         s->config.idle_time = 47 * SEC;
         s->config.lifetime = 333 * SEC;
-        s->config.nuisance_burst = 0;
+        s->config.abuse_burst = 0;
         sim_start(s);
         until = s->now + 400 * SEC;
         p[0] = sim_join(s, "/all"); /* ends by its lifetime */

@@ -86,7 +86,7 @@ TEST(message_when_in_65536_fragments_costs_what_it_carries)
     sim *s = sim_new(1);
     sim_peer *p;
     size_t before;
-    s->config.nuisance_burst = 0; /* no budget: conformance suites send this */
+    s->config.abuse_burst = 0; /* no budget: conformance suites send this */
     sim_start(s);
     p = sim_join(s, "/echo");
     before = s->heap.live_bytes;
@@ -494,7 +494,7 @@ TEST(ping_flood_when_nothing_is_read_holds_bounded_memory)
         blob flood = {0};
         sim_peer *p;
         size_t before;
-        s->config.nuisance_burst = 0;
+        s->config.abuse_burst = 0;
         sim_start(s);
         p = sim_join(s, "/echo");
         sim_stall(p);
@@ -535,7 +535,7 @@ TEST(ping_flood_when_nothing_is_read_holds_bounded_memory)
 /* --------------------------------------------------------- abuse budget */
 
 /* Kinds: 0 pings, 1 unsolicited pongs, 2 empty fragments, 3 fragments of one byte. */
-static void nuisance(sim_peer *p, int kind, int first)
+static void abuse(sim_peer *p, int kind, int first)
 {
     switch (kind) {
     case 0:
@@ -555,28 +555,29 @@ TEST(nuisance_when_its_budget_is_spent_closes_with_4103)
     for (int kind = 0; kind < 4; kind++) {
         sim *s = sim_new((uint64_t)kind);
         sim_peer *p;
-        s->config.nuisance_burst = 100;
-        s->config.nuisance_rate = 10;
+        s->config.abuse_burst = 100;
+        s->config.abuse_rate = 10;
         s->config.ping_interval = 0;
         sim_start(s);
         p = sim_join(s, "/echo");
         for (int i = 0; i < 100; i++)
-            nuisance(p, kind, i == 0);
+            abuse(p, kind, i == 0);
         sim_pump(s);
         sim_expect_open(p);
-        assert_true(sim_stats(s).nuisances >= 99); /* the first frame may not count as a fragment */
-        s->now += 2 * SEC;                         /* 20 tokens come back */
+        assert_true(sim_stats(s).abuse_cost >=
+                    99);   /* the first frame may not count as a fragment */
+        s->now += 2 * SEC; /* 20 tokens come back */
         for (int i = 0; i < 18; i++)
-            nuisance(p, kind, 0);
+            abuse(p, kind, 0);
         sim_pump(s);
         sim_expect_open(p);
         for (int i = 0; i < 6; i++)
-            nuisance(p, kind, 0);
+            abuse(p, kind, 0);
         p->mute_close = 1;
         sim_pump(s);
-        assert_int_equal(p->reader.close_code, WSPOOL_CLOSE_NUISANCE);
+        assert_int_equal(p->reader.close_code, WSPOOL_CLOSE_ABUSE);
         sim_pass(s, 6 * SEC);
-        sim_expect_close(p, WSPOOL_END_NUISANCE, WSPOOL_CLOSE_NUISANCE);
+        sim_expect_close(p, WSPOOL_END_ABUSE, WSPOOL_CLOSE_ABUSE);
         sim_free(s);
     }
 }
@@ -585,8 +586,8 @@ TEST(nuisance_when_messages_are_whole_draws_nothing)
 {
     sim *s = sim_new(1);
     sim_peer *p;
-    s->config.nuisance_burst = 10;
-    s->config.nuisance_rate = 1;
+    s->config.abuse_burst = 10;
+    s->config.abuse_rate = 1;
     sim_start(s);
     p = sim_join(s, "/echo");
     for (int i = 0; i < 1000; i++)
@@ -595,7 +596,7 @@ TEST(nuisance_when_messages_are_whole_draws_nothing)
     sim_pass(s, 200 * SEC); /* solicited pongs */
     sim_expect_open(p);
     assert_int_equal(p->heards, 1000);
-    assert_int_equal(sim_stats(s).nuisances, 0);
+    assert_int_equal(sim_stats(s).abuse_cost, 0);
     sim_free(s);
 }
 
@@ -603,21 +604,21 @@ TEST(nuisance_when_the_host_reports_it_draws_on_the_same_budget)
 {
     sim *s = sim_new(1);
     sim_peer *p;
-    s->config.nuisance_burst = 100;
-    s->config.nuisance_rate = 10;
+    s->config.abuse_burst = 100;
+    s->config.abuse_rate = 10;
     s->config.ping_interval = 0;
     sim_start(s);
     p = sim_join(s, "/echo");
     for (int i = 0; i < 40; i++)
         sim_ping(p, "");
     sim_pump(s);
-    assert_int_equal(SIM_IN(wspool_nuisance(s->pool, p->id, 60, NULL)), 0);
+    assert_int_equal(SIM_IN(wspool_report_abuse(s->pool, p->id, 60, NULL)), 0);
     sim_pump(s);
     sim_expect_open(p);
-    assert_int_equal(sim_stats(s).nuisances, 100);
-    assert_int_equal(SIM_IN(wspool_nuisance(s->pool, p->id, 1, NULL)), 0);
+    assert_int_equal(sim_stats(s).abuse_cost, 100);
+    assert_int_equal(SIM_IN(wspool_report_abuse(s->pool, p->id, 1, NULL)), 0);
     sim_pump(s);
-    sim_expect_close(p, WSPOOL_END_NUISANCE, WSPOOL_CLOSE_NUISANCE);
+    sim_expect_close(p, WSPOOL_END_ABUSE, WSPOOL_CLOSE_ABUSE);
     sim_free(s);
 }
 

@@ -557,7 +557,7 @@ static void run(uint64_t seed, int exact, int steps)
     s->config.queue_bytes = exact ? (1u << 30) - 1 : 100000;
     s->config.pool_bytes = UINT64_C(1) << 30;
     s->config.slow = WSPOOL_SLOW_DROP_OLDEST;
-    s->config.nuisance_burst = 0;
+    s->config.abuse_burst = 0;
     s->chop = seed % 4 == 0 ? SIM_WHOLE : SIM_RANDOM;
     s->async = exact ? 0 : 15;
     s->says_away = seed % 2 != 0;

@@ -599,8 +599,8 @@ TEST(nuisance_when_its_budget_is_spent_closes)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct world *w = world_open();
-        w->config.nuisance_burst = 5;
-        w->config.nuisance_rate = 1;
+        w->config.abuse_burst = 5;
+        w->config.abuse_rate = 1;
         struct wsp_conn *conn = open_one(w, 0);
         uint8_t payload[20] = "12345678901234567";
         for (int n = 0; n < 5; n++) {
@@ -610,7 +610,7 @@ TEST(nuisance_when_its_budget_is_spent_closes)
             receive_frame(w, conn, cases[i].first, payload, cases[i].len);
             assert_int_equal(conn->state, WSP_OPEN);
         }
-        assert_int_equal(wsp_count_read(&w->count.nuisances), cases[i].draws * 5);
+        assert_int_equal(wsp_count_read(&w->count.abuse_cost), cases[i].draws * 5);
         (void)take_all(w, conn);
         if (cases[i].first == (FRAME_FIN | WSP_CONTINUATION)) {
             receive_frame(w, conn, WSP_TEXT, payload, 17);
@@ -618,8 +618,8 @@ TEST(nuisance_when_its_budget_is_spent_closes)
         receive_frame(w, conn, cases[i].first, payload, cases[i].len);
         assert_int_equal(conn->state, cases[i].draws ? WSP_CLOSING : WSP_OPEN);
         if (cases[i].draws) {
-            assert_int_equal(conn->end, WSPOOL_END_NUISANCE);
-            expect_close_sent(w, conn, 4103, "nuisance budget spent"); /* and no pong for it */
+            assert_int_equal(conn->end, WSPOOL_END_ABUSE);
+            expect_close_sent(w, conn, 4103, "abuse budget spent"); /* and no pong for it */
             assert_int_equal(wsp_count_read(&w->count.pongs_dropped), 0);
         }
         world_close(w);
@@ -629,8 +629,8 @@ TEST(nuisance_when_its_budget_is_spent_closes)
 TEST(nuisance_when_time_passes_is_forgiven)
 {
     struct world *w = world_open();
-    w->config.nuisance_burst = 5;
-    w->config.nuisance_rate = 2;
+    w->config.abuse_burst = 5;
+    w->config.abuse_rate = 2;
     struct wsp_conn *conn = open_one(w, 0);
     for (int i = 0; i < 100; i++) {
         receive_frame(w, conn, FRAME_FIN | WSP_PING, "", 0);
@@ -638,24 +638,24 @@ TEST(nuisance_when_time_passes_is_forgiven)
         (void)take_all(w, conn);
     }
     assert_int_equal(conn->state, WSP_OPEN);
-    wsp_conn_nuisance(&w->link, conn, 3); /* the host may draw from the budget, too */
+    wsp_conn_abuse(&w->link, conn, 3); /* the host may draw from the budget, too */
     assert_int_equal(conn->state, WSP_OPEN);
-    wsp_conn_nuisance(&w->link, conn, 3);
+    wsp_conn_abuse(&w->link, conn, 3);
     assert_int_equal(conn->state, WSP_CLOSING);
-    assert_int_equal(conn->end, WSPOOL_END_NUISANCE);
+    assert_int_equal(conn->end, WSPOOL_END_ABUSE);
     world_close(w);
 }
 
 TEST(nuisance_when_without_a_budget_is_only_counted)
 {
     struct world *w = world_open();
-    w->config.nuisance_burst = 0;
+    w->config.abuse_burst = 0;
     struct wsp_conn *conn = open_one(w, 0);
     for (int i = 0; i < 20000; i++) {
         receive_frame(w, conn, FRAME_FIN | WSP_PONG, "", 0);
     }
     assert_int_equal(conn->state, WSP_OPEN);
-    assert_int_equal(wsp_count_read(&w->count.nuisances), 20000);
+    assert_int_equal(wsp_count_read(&w->count.abuse_cost), 20000);
     world_close(w);
 }
 
@@ -668,9 +668,9 @@ TEST(pong_when_it_answers_a_ping_is_no_nuisance)
     assert_int_equal(take_all(w, conn), 1);
     receive_frame(w, conn, FRAME_FIN | WSP_TEXT, "x", 1); /* a sign of life, and then the pong */
     receive_frame(w, conn, FRAME_FIN | WSP_PONG, "", 0);
-    assert_int_equal(wsp_count_read(&w->count.nuisances), 0);
+    assert_int_equal(wsp_count_read(&w->count.abuse_cost), 0);
     receive_frame(w, conn, FRAME_FIN | WSP_PONG, "", 0);
-    assert_int_equal(wsp_count_read(&w->count.nuisances), 1);
+    assert_int_equal(wsp_count_read(&w->count.abuse_cost), 1);
     world_close(w);
 }
 
@@ -1269,8 +1269,8 @@ TEST(connection_when_used_at_random_never_goes_back)
         w->config.message_time = test_below(&random, 3) * 10 * SEC;
         w->config.flush_time = test_below(&random, 3) * 6 * SEC;
         w->config.lifetime = test_below(&random, 3) * 50 * SEC;
-        w->config.nuisance_burst = (uint32_t)test_below(&random, 3) * 2;
-        w->config.nuisance_rate = 1;
+        w->config.abuse_burst = (uint32_t)test_below(&random, 3) * 2;
+        w->config.abuse_rate = 1;
         struct wsp_conn *conn = open_one(w, 0);
         life_check(w, conn, &life);
         for (int i = 0; i < 200; i++) {
@@ -1284,7 +1284,7 @@ TEST(connection_when_used_at_random_never_goes_back)
     /* The random walks are useful only if they reach every way of ending. */
     static const enum wspool_end all[] = {
         WSPOOL_END_PEER_CLOSED,   WSPOOL_END_HOST_CLOSED,     WSPOOL_END_PROTOCOL,
-        WSPOOL_END_BAD_UTF8,      WSPOOL_END_TOO_BIG,         WSPOOL_END_NUISANCE,
+        WSPOOL_END_BAD_UTF8,      WSPOOL_END_TOO_BIG,         WSPOOL_END_ABUSE,
         WSPOOL_END_NOMEM,         WSPOOL_END_MESSAGE_TIMEOUT, WSPOOL_END_PONG_TIMEOUT,
         WSPOOL_END_FLUSH_TIMEOUT, WSPOOL_END_LIFETIME,        WSPOOL_END_FAILED};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {

@@ -116,17 +116,17 @@ TEST(nuisance_is_told_in_the_word_of_the_host)
 {
     static struct host h;
     host_init(&h);
-    h.config.nuisance_burst = 5;
+    h.config.abuse_burst = 5;
     host_start(&h);
     wspool_id id = host_come(&h, "/open", "");
-    assert_int_equal(wspool_nuisance(h.pool, id, 1, "malformed"), 0);
-    assert_record(record(&h, 0), WSPOOL_LOG_INFO, "nuisance", "malformed", id);
-    assert_int_equal(wspool_nuisance(h.pool, id, 1, NULL), 0);
-    assert_record(record(&h, 0), WSPOOL_LOG_INFO, "nuisance", "", id);
+    assert_int_equal(wspool_report_abuse(h.pool, id, 1, "malformed"), 0);
+    assert_record(record(&h, 0), WSPOOL_LOG_INFO, "abuse", "malformed", id);
+    assert_int_equal(wspool_report_abuse(h.pool, id, 1, NULL), 0);
+    assert_record(record(&h, 0), WSPOOL_LOG_INFO, "abuse", "", id);
     /* the abuse budget is spent */
-    assert_int_equal(wspool_nuisance(h.pool, id, 4, "malformed"), 0);
+    assert_int_equal(wspool_report_abuse(h.pool, id, 4, "malformed"), 0);
     host_settle(&h);
-    assert_int_equal(wspool_nuisance(h.pool, id, 1, "malformed"), WSPOOL_ERR_STATE);
+    assert_int_equal(wspool_report_abuse(h.pool, id, 1, "malformed"), WSPOOL_ERR_STATE);
     assert_int_equal(h.calls[ON_LOG], 4); /* opened, and three more */
     host_end(&h);
 }

@@ -26,8 +26,8 @@ TEST(defaults_are_those_of_the_header)
     assert_int_equal(c.head_bytes, 16384);
     assert_int_equal(c.head_count, 64);
     assert_int_equal(c.message_bytes, 65536);
-    assert_int_equal(c.nuisance_burst, 10000);
-    assert_int_equal(c.nuisance_rate, 330);
+    assert_int_equal(c.abuse_burst, 10000);
+    assert_int_equal(c.abuse_rate, 330);
     assert_int_equal(c.queue_bytes, 262144);
     assert_int_equal(c.queue_messages, 1024);
     assert_true(c.pool_bytes == 67108864);
@@ -91,8 +91,8 @@ static int accepts(const wspool_config *c)
     X(head_bytes, 256, 65536)                                                                      \
     X(head_count, 1, 256)                                                                          \
     X(message_bytes, 1, BILLION)                                                                   \
-    X(nuisance_burst, 0, 65535)                                                                    \
-    X(nuisance_rate, 0, 1000000)                                                                   \
+    X(abuse_burst, 0, 65535)                                                                       \
+    X(abuse_rate, 0, 1000000)                                                                      \
     X(queue_bytes, 256, BILLION)                                                                   \
     X(queue_messages, 1, BILLION)                                                                  \
     X(pool_bytes, 2 * wsp_block_memory(0), UINT64_MAX)                                             \

@@ -38,7 +38,7 @@ const REASONS = {
   4100: 'this page was too slow',
   4101: 'the server has no room',
   4102: 'too many messages',
-  4103: 'too much nuisance',
+  4103: 'too much abuse',
   4200: 'the server is going down',
   4201: 'the server has moved',
   4202: 'the connection has lived its time',
