@@ -49,21 +49,21 @@ enum MHD_Result board_list(struct app *app, struct request *request)
 static enum MHD_Result change(struct app *app, struct request *request, const struct card *card)
 {
     json_t *body = api_body(request);
-    struct card_wish wish;
+    struct card_patch patch;
     struct card draft;
-    const char *wrong = card_wish_read(body, &wish);
+    const char *wrong = card_patch_read(body, &patch);
     enum MHD_Result result;
 
-    if (!wrong && card && !wish.title && !wish.column) {
+    if (!wrong && card && !patch.title && !patch.column) {
         wrong = "nothing_to_change";
-    } else if (!wrong && !card && !(wish.title && wish.column)) {
-        wrong = wish.title ? "bad_column" : "bad_title";
+    } else if (!wrong && !card && !(patch.title && patch.column)) {
+        wrong = patch.title ? "bad_column" : "bad_title";
     }
     if (wrong) {
         result = http_error(request, MHD_HTTP_BAD_REQUEST, wrong);
     } else if (!card && app->cards.count == CARDS_MAX) {
         result = http_error(request, MHD_HTTP_CONFLICT, "too_many_cards");
-    } else if (card_draft(&app->cards, card, &wish, &draft) < 0) {
+    } else if (card_draft(&app->cards, card, &patch, &draft) < 0) {
         result = unavailable(request);
     } else if (publish(app, card ? "card_updated" : "card_created", &draft) < 0) {
         card_discard(&draft);

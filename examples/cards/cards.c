@@ -43,20 +43,20 @@ static const char *known_column(const json_t *value)
     return name ? *column : NULL;
 }
 
-const char *card_wish_read(const json_t *body, struct card_wish *wish)
+const char *card_patch_read(const json_t *body, struct card_patch *patch)
 {
     const json_t *title = json_object_get(body, "title");
     const json_t *column = json_object_get(body, "column_id");
 
-    wish->title = known_title(title);
-    wish->column = known_column(column);
+    patch->title = known_title(title);
+    patch->column = known_column(column);
     if (!json_is_object(body)) {
         return "malformed";
     }
-    if (title && !wish->title) {
+    if (title && !patch->title) {
         return "bad_title";
     }
-    if (column && !wish->column) {
+    if (column && !patch->column) {
         return "bad_column";
     }
     return json_object_size(body) == (size_t) !!title + !!column ? NULL : "unknown_member";
@@ -64,7 +64,7 @@ const char *card_wish_read(const json_t *body, struct card_wish *wish)
 
 /* --------------------------------------------------------------- what changes */
 
-int card_draft(struct cards *cards, const struct card *from, const struct card_wish *wish,
+int card_draft(struct cards *cards, const struct card *from, const struct card_patch *patch,
                struct card *draft)
 {
     memset(draft, 0, sizeof(*draft));
@@ -73,8 +73,8 @@ int card_draft(struct cards *cards, const struct card *from, const struct card_w
     } else {
         snprintf(draft->id, sizeof(draft->id), "%u", ++cards->last_id);
     }
-    draft->column = wish->column ? wish->column : draft->column;
-    draft->title = strdup(wish->title ? wish->title : draft->title);
+    draft->column = patch->column ? patch->column : draft->column;
+    draft->title = strdup(patch->title ? patch->title : draft->title);
     return draft->title ? 0 : -1;
 }
 

@@ -35,17 +35,17 @@ struct cards {
 extern const char *const card_columns[];
 
 /* What a client wants of a card; NULL: not given. */
-struct card_wish {
+struct card_patch {
     const char *title;
     const char *column;
 };
 
-/* Reads a wish, whose texts point into `body`. Returns NULL, or the error word. */
-const char *card_wish_read(const json_t *body, struct card_wish *wish);
+/* Reads a patch, whose texts point into `body`. Returns NULL, or the error word. */
+const char *card_patch_read(const json_t *body, struct card_patch *patch);
 
-/* Makes a card that is not on the board: `from` (NULL: a new card) changed by the wish. Returns
+/* Makes a card that is not on the board: `from` (NULL: a new card) changed by the patch. Returns
  * 0, or -1 if there is no memory. */
-int card_draft(struct cards *cards, const struct card *from, const struct card_wish *wish,
+int card_draft(struct cards *cards, const struct card *from, const struct card_patch *patch,
                struct card *draft);
 void card_discard(struct card *draft);
 

@@ -71,7 +71,7 @@ static int open_web(const char *given)
 
 static void add_demo_cards(void)
 {
-    static const struct card_wish wishes[] = {
+    static const struct card_patch patches[] = {
         {"Sketch the onboarding flow", "backlog"},   {"Collect feedback from the pilot", "backlog"},
         {"Agree on the message contract", "plan"},   {"Reconnect with backoff", "implement"},
         {"Two browsers, one board", "test"},         {"Read through the glue", "review"},
@@ -79,8 +79,8 @@ static void add_demo_cards(void)
     };
     struct card draft;
     size_t i;
-    for (i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++) {
-        if (card_draft(&app.cards, NULL, &wishes[i], &draft) == 0) {
+    for (i = 0; i < sizeof(patches) / sizeof(patches[0]); i++) {
+        if (card_draft(&app.cards, NULL, &patches[i], &draft) == 0) {
             cards_put(&app.cards, &draft);
         }
     }

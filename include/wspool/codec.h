@@ -47,19 +47,20 @@ typedef struct wspool_extension {
 /* An offer with more parameters is skipped: no useful offer has them. */
 #define WSPOOL_EXTENSION_PARAMS 8
 /* Room for the answer to an offer, including its NUL. */
-#define WSPOOL_AGREEMENT_BYTES 160
+#define WSPOOL_NEGOTIATED_BYTES 160
 /* Encodings are numbered from 1 to this. */
-#define WSPOOL_FORMS 15
-#define WSPOOL_READINGS 16
+#define WSPOOL_ENCODINGS 15
+#define WSPOOL_DECODERS 16
 
 /* The parameters that a codec negotiated with one peer. */
-typedef struct wspool_agreement {
-    size_t size;      /* sizeof(wspool_agreement), set by the pool */
-    unsigned form;    /* peers with the same number can read the same frames. 1 to WSPOOL_FORMS */
-    unsigned reading; /* passed to `decode`; below WSPOOL_READINGS */
-    char answer[WSPOOL_AGREEMENT_BYTES]; /* this extension's part of Sec-WebSocket-Extensions: a
+typedef struct wspool_negotiated {
+    size_t size; /* sizeof(wspool_negotiated), set by the pool */
+    unsigned
+        encoding; /* peers with the same number can read the same frames. 1 to WSPOOL_ENCODINGS */
+    unsigned decoder;                     /* passed to `decode`; below WSPOOL_DECODERS */
+    char answer[WSPOOL_NEGOTIATED_BYTES]; /* this extension's part of Sec-WebSocket-Extensions: a
                                             string of visible ASCII and spaces */
-} wspool_agreement;
+} wspool_negotiated;
 
 /* A piece of a message to decode. The codec advances `in` and `out`. */
 typedef struct wspool_decoding {
@@ -82,23 +83,24 @@ enum wspool_decoded {
 
 typedef struct wspool_codec_hook {
     /* Returns 1 and *out to accept the offer, or 0 to decline it: then the client's next offer
-     * is tried. `wishes` is the route's `codec` option. A result with numbers out of range, or
+     * is tried. `route_flags` is the route's `codec` option. A result with numbers out of range, or
      * with an answer that is empty or not valid, counts as 0. */
-    int (*agree)(const wspool_extension *offer, unsigned wishes, wspool_agreement *out, void *user);
+    int (*negotiate)(const wspool_extension *offer, unsigned route_flags, wspool_negotiated *out,
+                     void *user);
     /* Returns the encoded message, valid until the next call, and sets *encoded_len. Returns
      * NULL when the message should go plain: it is too short, there is no gain, or no memory.
      * `len` is at least 1. */
-    const void *(*encode)(unsigned form, const void *message, size_t len, size_t *encoded_len,
+    const void *(*encode)(unsigned encoding, const void *message, size_t len, size_t *encoded_len,
                           void *user);
     /* Decodes a piece. *state is NULL for the first piece of a peer's first message; what the
      * codec stores there is passed to each later call. A message without payload is one piece
      * without input. */
-    enum wspool_decoded (*decode)(unsigned reading, void **state, wspool_decoding *piece,
+    enum wspool_decoded (*decode)(unsigned decoder, void **state, wspool_decoding *piece,
                                   void *user);
     /* Called when a message is complete (over = 0) or the peer is finished (over = 1). Must free
      * what the next message does not need, or everything, and then set *state to NULL. What
      * remains is kept for the peer. */
-    void (*rest)(unsigned reading, void **state, int over, void *user);
+    void (*reset)(unsigned decoder, void **state, int final, void *user);
     void *user;
 } wspool_codec_hook;
 

@@ -37,10 +37,11 @@ extern "C" {
     X(sent_bytes, "bytes", "handed to the host, heads of frames and handshakes included")          \
     X(encoded, "messages", "wire images made; a broadcast makes one")                              \
     X(encoded_bytes, "bytes", "length of those images")                                            \
-    X(coded, "messages", "wire images that the codec made besides: one for each form in use")      \
-    X(coded_bytes, "bytes", "length of those images")                                              \
+    X(codec_encoded, "messages",                                                                   \
+      "wire images that the codec made besides: one for each encoding in use")                     \
+    X(codec_encoded_bytes, "bytes", "length of those images")                                      \
     X(received, "messages", "whole messages given to the message hook")                            \
-    X(received_coded, "messages", "of these, how many the codec decoded")                          \
+    X(codec_decoded, "messages", "of these, how many the codec decoded")                           \
     X(received_bytes, "bytes", "fed by the host")                                                  \
     X(frames, "frames", "frame heads that were judged good")                                       \
     X(pings_sent, "frames", "heartbeats of ours")                                                  \

@@ -61,7 +61,8 @@ void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel, struct ws
     const struct wsp_press press = wsp_conn_press(link->config);
     const struct wsp_member *const end = channel->members + channel->count;
     const struct wsp_run *image = wsp_images_of(link, images, 0);
-    uint8_t taken = 1; /* out.open of peers that take the present frame: the plain one at first */
+    uint8_t taken =
+        1; /* out.accepts of peers that take the present frame: the plain one at first */
     uint32_t queued = 0, slow = 0;
     uint64_t queued_bytes = 0;
     for (const struct wsp_member *member = channel->members; member != end; member++) {
@@ -77,7 +78,7 @@ void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel, struct ws
             if (!out->open) {
                 continue;
             }
-            image = wsp_images_of(link, images, wsp_outq_form(out));
+            image = wsp_images_of(link, images, wsp_outq_encoding(out));
             taken = out->open;
         }
         const uint32_t len = image->bytes;

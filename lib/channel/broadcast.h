@@ -10,7 +10,7 @@
 #define WSP_CHANNEL_BROADCAST_H
 
 #include "channel/registry.h"
-#include "link/forms.h"
+#include "link/encodings.h"
 #include "link/link.h"
 #include <wspool/wspool.h>
 

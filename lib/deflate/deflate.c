@@ -114,7 +114,7 @@ void wspool_deflate_free(wspool_deflate *self)
 
 /* ------------------------------------------------------------------- hooks */
 
-static int negotiate(const wspool_extension *offer, unsigned route_flags, wspool_agreement *out,
+static int negotiate(const wspool_extension *offer, unsigned route_flags, wspool_negotiated *out,
                      void *user)
 {
     const wspool_deflate *self = user;

@@ -84,7 +84,7 @@ static int min(int a, int b)
 
 /* Appends a parameter to the answer; `window` 0: without a value. The buffer is large enough for
  * all parameters at their longest. */
-static void answer(wspool_agreement *out, const char *name, int window)
+static void answer(wspool_negotiated *out, const char *name, int window)
 {
     size_t len = strlen(out->answer);
     snprintf(out->answer + len, sizeof out->answer - len, window ? "; %s=%d" : "; %s", name,
@@ -92,7 +92,7 @@ static void answer(wspool_agreement *out, const char *name, int window)
 }
 
 int wsp_deflate_negotiate(const wspool_deflate_options *options, const wspool_extension *offer,
-                          unsigned route_flags, wspool_agreement *out)
+                          unsigned route_flags, wspool_negotiated *out)
 {
     struct offered offered = {
         .window =
@@ -111,8 +111,8 @@ int wsp_deflate_negotiate(const wspool_deflate_options *options, const wspool_ex
     int server_window = min(offered.window[SERVER_WINDOW], options->server_window);
     int client_window = min(offered.window[CLIENT_WINDOW], options->client_window);
 
-    out->form = wsp_deflate_encoding_of_window(server_window);
-    out->reading = (takeover ? WSP_DEFLATE_DECODER_TAKEOVER : 0) |
+    out->encoding = wsp_deflate_encoding_of_window(server_window);
+    out->decoder = (takeover ? WSP_DEFLATE_DECODER_TAKEOVER : 0) |
                    (offered.present[CLIENT_WINDOW] ? 0 : WSP_DEFLATE_DECODER_ANY_WINDOW);
     strcpy(out->answer, "permessage-deflate");
     answer(out, names[SERVER_NO_TAKEOVER], 0);

@@ -13,7 +13,7 @@
 
 #include <wspool/error.h>
 #include <wspool/wspool.h>
-#include "link/coding.h"
+#include "link/negotiated.h"
 #include "wire/closing.h"
 
 #define BYTES_PER_SECOND 4096u /* a message that is slower than this on the whole is too slow */
@@ -92,7 +92,7 @@ void wsp_conn_await(struct wsp_link *link, struct wsp_conn *conn, uint64_t time)
 void wsp_conn_open(struct wsp_link *link, struct wsp_conn *conn)
 {
     conn->state = WSP_OPEN;
-    conn->out.open = (uint8_t)(1 + wsp_coding_form(conn->gate.coding));
+    conn->out.open = (uint8_t)(1 + wsp_negotiated_encoding(conn->gate.negotiated));
     conn->since = link->now;
     conn->heard = stamp_now(link);
     conn->alarm = link->config->ping_interval ? next_ping(link) : UINT64_MAX;
@@ -317,7 +317,7 @@ static void take_event(struct wsp_link *link, struct wsp_conn *conn, const struc
     case WSP_EVENT_MESSAGE:
         wsp_count_add(&link->count->frames, 1);
         wsp_count_add(&link->count->received, 1);
-        wsp_count_add(&link->count->received_coded, (uint64_t)event->coded);
+        wsp_count_add(&link->count->codec_decoded, (uint64_t)event->encoded);
         link->on_message(link, conn, event->data, event->len, event->opcode == WSP_BINARY);
         break;
     case WSP_EVENT_CONTROL:

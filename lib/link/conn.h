@@ -17,7 +17,7 @@
  * way out of the call, with wsp_conn_fini.
  *
  * Invariants:
- * - out.open exactly in OPEN; a Close is queued in CLOSING only, so nothing can get behind it;
+ * - out.accepts exactly in OPEN; a Close is queued in CLOSING only, so nothing can get behind it;
  * - the timer is armed in every state but CLOSED (in OPEN, unless there is nothing to wait for);
  * - CLOSED excludes what belongs to life: a blocked transport, a ping that awaits an answer;
  * - a ping awaits its answer in OPEN only, the peer's Close has come in CLOSING or CLOSED only;

@@ -6,7 +6,7 @@
 
 #include <wspool/error.h>
 
-#include "link/coding.h"
+#include "link/negotiated.h"
 #include "wire/mask.h"
 
 /* One is in use during a feed, and one for each peer whose frame was cut. */
@@ -67,14 +67,14 @@ static void leave_decoder(struct wsp_inbounds *inbounds, struct wsp_inbound *in)
     in->decoder = NULL;
 }
 
-/* Tells the codec that a message is complete, or (`over`) that the peer's state is no longer
+/* Tells the codec that a message is complete, or (`final`) that the peer's state is no longer
  * needed. */
-static void rest_codec(struct wsp_inbounds *inbounds, struct wsp_inbound *in, int over)
+static void reset_codec(struct wsp_inbounds *inbounds, struct wsp_inbound *in, int final)
 {
     if (in->state) {
-        inbounds->hook->rest(wsp_coding_reading(in->coding), &in->state, over,
-                             inbounds->hook->user);
-        in->state = over ? NULL : in->state;
+        inbounds->hook->reset(wsp_negotiated_decoder(in->negotiated), &in->state, final,
+                              inbounds->hook->user);
+        in->state = final ? NULL : in->state;
     }
 }
 
@@ -130,7 +130,7 @@ void wsp_inbound_fini(struct wsp_inbounds *inbounds, struct wsp_inbound **pin)
     if (in->tail.cap > 0) {
         wsp_inbound_drop_tail(inbounds, in);
     }
-    rest_codec(inbounds, in, 1);
+    reset_codec(inbounds, in, 1);
     leave_decoder(inbounds, in);
     if (inbounds->free_bytes + in->buffer.cap > KEEP_BYTES) {
         wsp_bytes_fini(&in->buffer, inbounds->mem);
@@ -143,8 +143,8 @@ void wsp_inbound_fini(struct wsp_inbounds *inbounds, struct wsp_inbound **pin)
     in->frame = (struct wsp_frame){0};
     in->buffer.len = 0;
     in->discard = 0;
-    in->coding = 0;
-    in->coded = 0;
+    in->negotiated = 0;
+    in->encoded = 0;
     in->message = 0;
     in->shown = 0;
     wsp_freelist_push(&inbounds->free_list, &in->item);
@@ -160,8 +160,8 @@ static void put_away(struct wsp_inbounds *inbounds, struct wsp_inbound *in)
     if (!wsp_opcode_is_control(in->frame.opcode)) {
         in->message = 0;
         in->buffer.len = 0;
-        if (in->coded) { /* the codec has no part in a plain message */
-            rest_codec(inbounds, in, 0);
+        if (in->encoded) { /* the codec has no part in a plain message */
+            reset_codec(inbounds, in, 0);
         }
         if (in->state) {
             wsp_bytes_fini(&in->buffer, inbounds->mem); /* the codec's state may live long */
@@ -197,7 +197,7 @@ static int frame_fits(const struct wsp_inbound *in, const struct wsp_frame *fram
     *end = WSPOOL_END_TOO_BIG;
     uint64_t so_far = in_message ? in->received : 0;
     uint64_t most = limit;
-    if (in_message ? in->coded : frame->rsv != 0) {
+    if (in_message ? in->encoded : frame->rsv != 0) {
         /* The decoded bytes are counted when they are decoded. No sender needs more input than
          * this, and without a bound input that decodes to nothing could go on for ever. */
         most += limit / 4 + 1024;
@@ -245,8 +245,8 @@ static int begin_frame(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
         in->received = 0;
         if (!wsp_opcode_is_control(frame.opcode)) {
             in->message = frame.opcode;
-            in->coded = frame.rsv != 0;
-            in->coding = gate->coding;
+            in->encoded = frame.rsv != 0;
+            in->negotiated = gate->negotiated;
             in->utf8 = (struct wsp_utf8){0};
         }
     }
@@ -261,7 +261,7 @@ static void show(struct wsp_inbound *in, enum wsp_event_kind kind, uint8_t opcod
     event->opcode = opcode;
     event->data = data;
     event->len = len;
-    event->coded = in->coded;
+    event->encoded = in->encoded;
 }
 
 /* So many bytes were decoded: that leaves as much less to be caused in this turn. */
@@ -289,7 +289,8 @@ static int decode(struct wsp_inbounds *inbounds, struct wsp_inbound *in, const u
         piece.out = out;
         piece.out_len = room > 0 ? room : 1;
         size_t left = piece.in_len;
-        answer = hook->decode(wsp_coding_reading(in->coding), &in->state, &piece, hook->user);
+        answer =
+            hook->decode(wsp_negotiated_decoder(in->negotiated), &in->state, &piece, hook->user);
         if (answer == WSPOOL_DECODED_NOMEM) {
             return -1;
         }
@@ -306,7 +307,7 @@ static int decode(struct wsp_inbounds *inbounds, struct wsp_inbound *in, const u
         }
         in->buffer.len += made;
         spend(inbounds, made);
-        *end = WSPOOL_END_BAD_CODING;
+        *end = WSPOOL_END_BAD_ENCODING;
         if (answer == WSPOOL_DECODED_BAD ||
             (answer == WSPOOL_DECODED_FULL && made == 0 && piece.in_len == left)) {
             return -1;
@@ -317,8 +318,8 @@ static int decode(struct wsp_inbounds *inbounds, struct wsp_inbound *in, const u
 }
 
 /* take_data for a compressed message. */
-static int take_coded(struct wsp_inbounds *inbounds, struct wsp_inbound *in, const uint8_t *chunk,
-                      size_t len, int ends, size_t limit, struct wsp_event *event)
+static int take_encoded(struct wsp_inbounds *inbounds, struct wsp_inbound *in, const uint8_t *chunk,
+                        size_t len, int ends, size_t limit, struct wsp_event *event)
 {
     enum wspool_end end;
     if (decode(inbounds, in, chunk, len, ends, limit, &end)) {
@@ -340,8 +341,8 @@ static int take_data(struct wsp_inbounds *inbounds, struct wsp_inbound *in, cons
     int ends = wsp_decoder_missing(in->decoder) == 0 && in->frame.fin;
     in->received += len; /* of the message: control frames between its fragments do not extend
                             its deadline */
-    if (in->coded) {
-        return take_coded(inbounds, in, chunk, len, ends, limit, event);
+    if (in->encoded) {
+        return take_encoded(inbounds, in, chunk, len, ends, limit, event);
     }
     in->buffer.len += len;
     if (in->message == WSP_TEXT) {
@@ -367,7 +368,7 @@ static int place(struct wsp_inbounds *inbounds, struct wsp_inbound *in,
     *into = NULL;
     if (wsp_opcode_is_control(in->frame.opcode)) {
         *into = in->control + in->control_len;
-    } else if (!in->coded && ahead > 0) {
+    } else if (!in->encoded && ahead > 0) {
         if (wsp_bytes_reserve(&in->buffer, inbounds->mem, ahead, input->limit)) {
             return -1;
         }
@@ -410,7 +411,7 @@ static int show_whole(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
     event->opcode = frame.opcode;
     event->data = len > 0 ? data : (const uint8_t *)"";
     event->len = len;
-    event->coded = 0;
+    event->encoded = 0;
     return 1;
 }
 
@@ -511,7 +512,7 @@ void wsp_inbound_discard(struct wsp_inbounds *inbounds, struct wsp_inbound **pin
     if (in->buffer.cap > DISCARD_KEPT) {
         wsp_bytes_fini(&in->buffer, inbounds->mem);
     }
-    rest_codec(inbounds, in, 1);
+    reset_codec(inbounds, in, 1);
     in->message = 0;
     in->shown = 0;
     for (;;) {
@@ -538,7 +539,8 @@ int wsp_inbound_check(const struct wsp_inbound *in)
     }
     return wsp_bytes_check(&in->buffer) && wsp_utf8_check(&in->utf8) &&
            (in->buffer.len == 0 || in->message != 0) && in->message <= WSP_BINARY &&
-           (in->coding != 0 || (!in->state && !in->coded)) && in->control_len <= WSP_CONTROL_MAX;
+           (in->negotiated != 0 || (!in->state && !in->encoded)) &&
+           in->control_len <= WSP_CONTROL_MAX;
 }
 
 int wsp_inbounds_check(const struct wsp_inbounds *inbounds)

@@ -51,10 +51,10 @@ struct wsp_inbound {
     uint32_t slot;                       /* the peer's, meanwhile */
     uint8_t ended;                       /* and its transport has ended: 1 + enum wspool_end */
     void *state;                         /* state of the codec for this peer */
-    uint8_t coding;  /* parameters negotiated with this peer: see link/coding.h */
-    uint8_t coded;   /* the present message is compressed */
-    uint8_t message; /* opcode of the present message; 0: none */
-    uint8_t shown;   /* an event shows data that the next call releases */
+    uint8_t negotiated; /* parameters negotiated with this peer: see link/negotiated.h */
+    uint8_t encoded;    /* the present message is compressed */
+    uint8_t message;    /* opcode of the present message; 0: none */
+    uint8_t shown;      /* an event shows data that the next call releases */
     uint8_t control_len;
     uint8_t control[WSP_CONTROL_MAX];
 };
@@ -90,7 +90,7 @@ struct wsp_event {
     uint8_t opcode;
     const uint8_t *data; /* valid until the next call for this peer */
     size_t len;
-    int coded; /* MESSAGE: it was compressed */
+    int encoded; /* MESSAGE: it was compressed */
     enum wspool_end end;
 };
 

@@ -179,8 +179,8 @@ static inline void wsp_outq_ack_whole(struct wsp_outq *q)
     wsp_block_release(block);
 }
 
-/* Returns the encoding in which an open queue takes messages: see link/forms.h. */
-static inline unsigned wsp_outq_form(const struct wsp_outq *q)
+/* Returns the encoding in which an open queue takes messages: see link/encodings.h. */
+static inline unsigned wsp_outq_encoding(const struct wsp_outq *q)
 {
     return q->open - 1u;
 }

@@ -48,14 +48,14 @@ static int check_subprotocol(const struct wsp_admission *admission,
 }
 
 /* Returns 1 if what the codec wrote may be sent, and fits into a peer's record. */
-static int agreement_is_good(const wspool_agreement *agreed)
+static int negotiated_is_valid(const wspool_negotiated *negotiated)
 {
-    const char *end = memchr(agreed->answer, '\0', sizeof agreed->answer);
-    if (agreed->form < 1 || agreed->form > WSPOOL_FORMS || agreed->reading >= WSPOOL_READINGS ||
-        !end || end == agreed->answer) {
+    const char *end = memchr(negotiated->answer, '\0', sizeof negotiated->answer);
+    if (negotiated->encoding < 1 || negotiated->encoding > WSPOOL_ENCODINGS ||
+        negotiated->decoder >= WSPOOL_DECODERS || !end || end == negotiated->answer) {
         return 0;
     }
-    for (const char *c = agreed->answer; c < end; c++) {
+    for (const char *c = negotiated->answer; c < end; c++) {
         if (*c < ' ' || *c > '~') {
             return 0;
         }
@@ -68,17 +68,18 @@ static int check_extensions(const struct wsp_admission *admission,
                             const struct wsp_headers *headers, struct wsp_entry *entry)
 {
     const wspool_codec_hook *codec = &admission->config->codec;
-    unsigned wishes = admission->routes->list[entry->route].codec;
+    unsigned route_flags = admission->routes->list[entry->route].codec;
     wspool_extension_param params[WSPOOL_EXTENSION_PARAMS];
     wspool_extension offer;
     struct wsp_elements walk = {0};
     int more;
-    entry->agreed = (wspool_agreement){.form = 0};
+    entry->negotiated = (wspool_negotiated){.encoding = 0};
     while ((more = wsp_extension_next(headers, &walk, &offer, params)) > 0) {
-        wspool_agreement agreed = {.size = sizeof agreed};
-        if (codec->agree && entry->agreed.form == 0 &&
-            codec->agree(&offer, wishes, &agreed, codec->user) == 1 && agreement_is_good(&agreed)) {
-            entry->agreed = agreed;
+        wspool_negotiated negotiated = {.size = sizeof negotiated};
+        if (codec->negotiate && entry->negotiated.encoding == 0 &&
+            codec->negotiate(&offer, route_flags, &negotiated, codec->user) == 1 &&
+            negotiated_is_valid(&negotiated)) {
+            entry->negotiated = negotiated;
         }
     }
     return more < 0 ? wsp_refused(WSPOOL_REFUSED_MALFORMED) : 0;

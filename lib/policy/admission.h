@@ -35,9 +35,9 @@ struct wsp_entry {           /* the result for one request */
     uint16_t name_len;
     char name[WSPOOL_NAME_MAX]; /* name of the channel */
     char accept[WSP_ACCEPT_LEN + 1];
-    wspool_text query;       /* query of the target; points into the request */
-    const char *subprotocol; /* one of the configured subprotocols, or NULL */
-    wspool_agreement agreed; /* parameters negotiated with the codec; form 0: none */
+    wspool_text query;            /* query of the target; points into the request */
+    const char *subprotocol;      /* one of the configured subprotocols, or NULL */
+    wspool_negotiated negotiated; /* parameters negotiated with the codec; form 0: none */
     void *identity;
 };
 
@@ -53,7 +53,7 @@ int wsp_admission_judge(const struct wsp_admission *admission, wspool_id id,
 /* Returns the value of Sec-WebSocket-Extensions in the answer; NULL: no such header. */
 static inline const char *wsp_entry_extension(const struct wsp_entry *entry)
 {
-    return entry->agreed.form ? entry->agreed.answer : NULL;
+    return entry->negotiated.encoding ? entry->negotiated.answer : NULL;
 }
 /* Continues after a pending verdict has arrived. */
 int wsp_admission_resume(const struct wsp_admission *admission, wspool_id id,

@@ -13,7 +13,7 @@
 
 #include <wspool/versioned.h>
 #include "base/seldom.h"
-#include "link/coding.h"
+#include "link/negotiated.h"
 #include "pool/call.h"
 #include "pool/channels.h"
 #include "pool/drain.h"
@@ -41,7 +41,7 @@ static void become_open(wspool *pool, struct wsp_peer *peer, const struct wsp_en
     wsp_count_add(&pool->count.peers, 1);
     conn->flags |= WSP_ACCEPTED;
     conn->route = entry->route;
-    conn->gate.coding = wsp_coding(entry->agreed.form, entry->agreed.reading);
+    conn->gate.negotiated = wsp_negotiated(entry->negotiated.encoding, entry->negotiated.decoder);
     wsp_conn_open(&pool->link, conn);
     if (pool->drain.on) {
         wsp_timers_sooner(&pool->link.timers, conn->slot.index,
@@ -56,7 +56,7 @@ static void become_open(wspool *pool, struct wsp_peer *peer, const struct wsp_en
         return;
     }
     const char *subprotocol = entry->subprotocol ? entry->subprotocol : "";
-    const char *extension = entry->agreed.form ? entry->agreed.answer : "";
+    const char *extension = entry->negotiated.encoding ? entry->negotiated.answer : "";
     wspool_opened opened = {.route_user = route->user,
                             .channel = {entry->name, entry->name_len},
                             .subprotocol = {subprotocol, strlen(subprotocol)},

@@ -207,11 +207,11 @@ static int send_to(wspool *pool, struct wsp_peer *peer, const struct message *ch
 {
     struct wsp_link *link = &pool->link;
     const struct wsp_outq *out = &peer->conn.out;
-    unsigned form = wsp_outq_form(out);
+    unsigned encoding = wsp_outq_encoding(out);
     struct wsp_run image;
     int error = 0;
-    if (form == 0 ||
-        !wsp_form_encode(link, form, checked->opcode, checked->data, checked->len, &image)) {
+    if (encoding == 0 ||
+        !wsp_encoding_write(link, encoding, checked->opcode, checked->data, checked->len, &image)) {
         error = encode(pool, checked, &image);
     }
     if (error) {

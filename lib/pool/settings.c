@@ -101,8 +101,8 @@ static int hooks_are_good(const wspool_config *c)
             return 0;
         }
     }
-    int codec = (c->codec.agree != NULL) + (c->codec.encode != NULL) + (c->codec.decode != NULL) +
-                (c->codec.rest != NULL);
+    int codec = (c->codec.negotiate != NULL) + (c->codec.encode != NULL) +
+                (c->codec.decode != NULL) + (c->codec.reset != NULL);
     return (mem == 0 || mem == 3) && (codec == 0 || codec == 4) && c->entropy.call;
 }
 

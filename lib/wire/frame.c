@@ -24,12 +24,12 @@ static uint64_t big_endian(const uint8_t *bytes, size_t len)
 /* Checks the first two bytes. A client's frame is masked (5.1). Only RSV1 can have a meaning,
  * and only in the first frame of a message (RFC 7692, section 6). Control frames are short and
  * not fragmented (5.5). */
-static int start_is_lawful(const uint8_t *head, unsigned coding)
+static int start_is_lawful(const uint8_t *head, unsigned negotiated)
 {
     unsigned opcode = head[0] & 0x0fu;
     unsigned short_length = head[1] & 0x7fu;
     unsigned reserved = head[0] & 0x70u;
-    if (reserved == WSP_RSV1 && coding != 0 && (opcode == WSP_TEXT || opcode == WSP_BINARY)) {
+    if (reserved == WSP_RSV1 && negotiated != 0 && (opcode == WSP_TEXT || opcode == WSP_BINARY)) {
         reserved = 0;
     }
     if (reserved != 0 || (head[1] & 0x80u) == 0) {
@@ -54,7 +54,7 @@ static int length_is_lawful(const uint8_t *head, uint64_t length)
     }
 }
 
-static enum wsp_gate_answer judge(const uint8_t *head, size_t total, unsigned coding,
+static enum wsp_gate_answer judge(const uint8_t *head, size_t total, unsigned negotiated,
                                   struct wsp_frame *frame)
 {
     frame->fin = head[0] >> 7;
@@ -70,8 +70,9 @@ static enum wsp_gate_answer judge(const uint8_t *head, size_t total, unsigned co
     if (total > 2) {
         frame->length = big_endian(head + 2, total - 2);
     }
-    return start_is_lawful(head, coding) && length_is_lawful(head, frame->length) ? WSP_GATE_HEAD
-                                                                                  : WSP_GATE_BAD;
+    return start_is_lawful(head, negotiated) && length_is_lawful(head, frame->length)
+               ? WSP_GATE_HEAD
+               : WSP_GATE_BAD;
 }
 
 enum wsp_gate_answer wsp_gate_feed(struct wsp_gate *gate, const uint8_t **bytes, size_t *len,
@@ -83,7 +84,7 @@ enum wsp_gate_answer wsp_gate_feed(struct wsp_gate *gate, const uint8_t **bytes,
         const uint8_t *head = *bytes;
         *bytes += total;
         *len -= total;
-        return judge(head, total, gate->coding, frame);
+        return judge(head, total, gate->negotiated, frame);
     }
     while (*len > 0) {
         gate->bytes[gate->have++] = *(*bytes)++;
@@ -94,9 +95,9 @@ enum wsp_gate_answer wsp_gate_feed(struct wsp_gate *gate, const uint8_t **bytes,
         if (gate->have == head_len(gate->bytes)) {
             total = gate->have;
             gate->have = 0;
-            return judge(gate->bytes, total, gate->coding, frame);
+            return judge(gate->bytes, total, gate->negotiated, frame);
         }
-        if (gate->have == 2 && !start_is_lawful(gate->bytes, gate->coding)) {
+        if (gate->have == 2 && !start_is_lawful(gate->bytes, gate->negotiated)) {
             /* Refuse now. The two bytes stay: a caller that discards what follows feeds the rest
              * of this header here too, and stays in step with the peer's frames. */
             *frame = (struct wsp_frame){.opcode = gate->bytes[0] & 0x0fu};

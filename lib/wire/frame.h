@@ -46,9 +46,8 @@ struct wsp_frame {
 
 struct wsp_gate {
     uint8_t bytes[WSP_HEAD_MAX];
-    uint8_t have;   /* bytes gathered; 0 between frames */
-    uint8_t coding; /* the encoding that this peer negotiated with the codec (see link/coding.h);
-                       0: none, and RSV1 is an error */
+    uint8_t have;       /* bytes gathered; 0 between frames */
+    uint8_t negotiated; /* with the codec: see link/negotiated.h. 0: none, and RSV1 is an error */
 };
 
 /* Results of the frame-header parser. */

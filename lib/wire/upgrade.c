@@ -18,13 +18,13 @@
 #include "wire/text.h"
 
 /* All texts of an accepting answer are copied into it. */
-_Static_assert(WSP_ACCEPT_LEN + 1 + WSP_SUBPROTOCOL_MAX + 1 + WSPOOL_AGREEMENT_BYTES <=
+_Static_assert(WSP_ACCEPT_LEN + 1 + WSP_SUBPROTOCOL_MAX + 1 + WSPOOL_NEGOTIATED_BYTES <=
                    sizeof(((wspool_answer *)0)->text),
                "wspool_answer.text is too small");
 
 #define KEY_LEN 24 /* base64 of 16 bytes */
 
-/* ------------------------------------------------------------------ what is asked */
+/* ------------------------------------------------------------ what is asked */
 
 /* Returns 1 if the text has only bytes of a host, a bracketed address or a port: no user, no
  * path, and no comma, which would show that a proxy joined two headers. */
@@ -153,7 +153,7 @@ const char *wsp_upgrade_subprotocol(const struct wsp_headers *headers, const cha
     return chosen;
 }
 
-/* ------------------------------------------------------------------ what is answered */
+/* --------------------------------------------------------- what is answered */
 
 static void add_header(wspool_answer *answer, const char *name, const char *value)
 {

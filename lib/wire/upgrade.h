@@ -38,7 +38,7 @@ const char *wsp_upgrade_subprotocol(const struct wsp_headers *headers, const cha
 /* Fills the answer of an accepted request: 101, Upgrade, Connection, Sec-WebSocket-Accept and,
  * unless they are NULL, Sec-WebSocket-Protocol and Sec-WebSocket-Extensions. Values are copied.
  * A subprotocol longer than WSP_SUBPROTOCOL_MAX is left out. `extension` must be shorter than
- * WSPOOL_AGREEMENT_BYTES. */
+ * WSPOOL_NEGOTIATED_BYTES. */
 void wsp_upgrade_accept(wspool_answer *answer, const char *accept, const char *subprotocol,
                         const char *extension);
 /* Fills the answer of a refused request: status, JSON body {"error":word}, Content-Type, and

@@ -60,23 +60,23 @@ static unsigned long long held(const struct codec *c)
     return stats.memory;
 }
 
-static unsigned reading_of(struct codec *c, unsigned wishes, int ours)
+static unsigned decoder_of(struct codec *c, unsigned route_flags, int ours)
 {
     wspool_extension_param param = {.name = {"client_max_window_bits", 22}};
     wspool_extension offer = {{"permessage-deflate", 18}, &param, ours ? 1 : 0};
-    wspool_agreement agreed = {.size = sizeof agreed};
-    if (!c->hook.agree(&offer, wishes, &agreed, c->hook.user)) {
+    wspool_negotiated negotiated = {.size = sizeof negotiated};
+    if (!c->hook.negotiate(&offer, route_flags, &negotiated, c->hook.user)) {
         fail("an offer was declined");
     }
-    return agreed.reading;
+    return negotiated.decoder;
 }
 
-static void take(struct codec *c, unsigned reading, void **state, const void *in, size_t len,
+static void take(struct codec *c, unsigned decoder, void **state, const void *in, size_t len,
                  int last)
 {
     static uint8_t room[65536];
     wspool_decoding piece = {in, len, room, sizeof room, last};
-    if (c->hook.decode(reading, state, &piece, c->hook.user) != WSPOOL_DECODED_ALL) {
+    if (c->hook.decode(decoder, state, &piece, c->hook.user) != WSPOOL_DECODED_ALL) {
         fail("a message was not understood");
     }
 }
@@ -90,11 +90,11 @@ static void bench_held(void)
 {
     char *text = json_like(4096), name[80];
     size_t len;
-    for (unsigned form = 1; form <= 7; form++) {
+    for (unsigned encoding = 1; encoding <= 7; encoding++) {
         struct codec c = start();
         /* one buffer for compressed messages, 8 KiB here, serves all of them */
-        c.hook.encode(form, text, 4096, &len, c.hook.user);
-        snprintf(name, sizeof name, "held by the pool, window of %u bits", form + 8);
+        c.hook.encode(encoding, text, 4096, &len, c.hook.user);
+        snprintf(name, sizeof name, "held by the pool, window of %u bits", encoding + 8);
         print_held(name, held(&c));
         wspool_deflate_free(c.deflate);
     }
@@ -102,18 +102,18 @@ static void bench_held(void)
         enum { PEERS = 1000 };
         static void *peers[PEERS];
         struct codec c = start();
-        unsigned reading = reading_of(&c, i / 2 ? WSPOOL_DEFLATE_TAKEOVER : 0, i % 2 == 0);
+        unsigned decoder = decoder_of(&c, i / 2 ? WSPOOL_DEFLATE_TAKEOVER : 0, i % 2 == 0);
         const char *payload = c.hook.encode(4, text, 4096, &len, c.hook.user);
         unsigned long long fresh = held(&c), spares, busy, idle;
         for (int round = 0; round < 2; round++) { /* the first round fills the free lists */
             spares = held(&c) - fresh;
             for (size_t p = 0; p < PEERS; p++) {
-                take(&c, reading, &peers[p], payload, len / 2, 0);
+                take(&c, decoder, &peers[p], payload, len / 2, 0);
             }
             busy = held(&c) - fresh;
             for (size_t p = 0; p < PEERS; p++) {
-                take(&c, reading, &peers[p], payload + len / 2, len - len / 2, 1);
-                c.hook.rest(reading, &peers[p], round == 0, c.hook.user);
+                take(&c, decoder, &peers[p], payload + len / 2, len - len / 2, 1);
+                c.hook.reset(decoder, &peers[p], round == 0, c.hook.user);
             }
             idle = held(&c) - fresh;
         }
@@ -125,7 +125,7 @@ static void bench_held(void)
         print_held(name, (i / 2 ? idle : idle - spares) / PEERS);
         print_held("  and spares for all of them", spares);
         for (size_t p = 0; p < PEERS; p++) {
-            c.hook.rest(reading, &peers[p], 1, c.hook.user);
+            c.hook.reset(decoder, &peers[p], 1, c.hook.user);
         }
         wspool_deflate_free(c.deflate);
     }
@@ -139,14 +139,14 @@ static void bench_message(size_t size)
     double values[MAX_RUNS];
     char *text = json_like(size), name[80], more[80];
     struct codec c = start();
-    unsigned reading = reading_of(&c, 0, 1);
+    unsigned decoder = decoder_of(&c, 0, 1);
     size_t count = (quick ? 2u << 20 : 16u << 20) / (size + 2048), len = 0;
     const void *payload = NULL;
-    for (unsigned form = 7; form >= 4; form -= 3) {
+    for (unsigned encoding = 7; encoding >= 4; encoding -= 3) {
         for (int run = -1; run < runs; run++) { /* the first run warms up */
             double t = now_ns();
             for (size_t i = 0; i < count; i++) {
-                payload = c.hook.encode(form, text, size, &len, c.hook.user);
+                payload = c.hook.encode(encoding, text, size, &len, c.hook.user);
                 if (!payload) {
                     fail("a message did not get shorter");
                 }
@@ -155,7 +155,7 @@ static void bench_message(size_t size)
                 values[run] = (now_ns() - t) / (double)count;
             }
         }
-        snprintf(name, sizeof name, "compress %zu bytes, window of %u bits", size, form + 8);
+        snprintf(name, sizeof name, "compress %zu bytes, window of %u bits", size, encoding + 8);
         snprintf(more, sizeof more, "  to %zu bytes, %.0f %%", len,
                  100.0 * (double)len / (double)size);
         print_row(name, values, 0, "ns", more);
@@ -164,8 +164,8 @@ static void bench_message(size_t size)
         double t = now_ns();
         for (size_t i = 0; i < count; i++) {
             void *state = NULL;
-            take(&c, reading, &state, payload, len, 1);
-            c.hook.rest(reading, &state, 0, c.hook.user);
+            take(&c, decoder, &state, payload, len, 1);
+            c.hook.reset(decoder, &state, 0, c.hook.user);
         }
         if (run >= 0) {
             values[run] = (now_ns() - t) / (double)count;

@@ -35,7 +35,7 @@ wspool_deflate_stats side_stats(const side *s)
     return stats;
 }
 
-int side_offer(side *s, unsigned wishes, const char *offer)
+int side_offer(side *s, unsigned route_flags, const char *offer)
 {
     wspool_extension_param params[12];
     wspool_extension extension = {.params = params};
@@ -57,17 +57,17 @@ int side_offer(side *s, unsigned wishes, const char *offer)
                 (wspool_text){value + 1, strcmp(value, "=-") == 0 ? 0 : strlen(value + 1)};
         extension.param_count++;
     }
-    memset(&s->agreed, 0xa5, sizeof s->agreed);
-    s->agreed.size = sizeof s->agreed;
-    int yes = s->hook.agree(&extension, wishes, &s->agreed, s->hook.user);
+    memset(&s->negotiated, 0xa5, sizeof s->negotiated);
+    s->negotiated.size = sizeof s->negotiated;
+    int yes = s->hook.negotiate(&extension, route_flags, &s->negotiated, s->hook.user);
     free(copy);
     return yes;
 }
 
-unsigned side_reading(side *s, unsigned wishes, const char *offer)
+unsigned side_decoder(side *s, unsigned route_flags, const char *offer)
 {
-    assert_true(side_offer(s, wishes, offer));
-    return s->agreed.reading;
+    assert_true(side_offer(s, route_flags, offer));
+    return s->negotiated.decoder;
 }
 
 /* ---------------------------------------------------------------- payloads */
@@ -199,7 +199,7 @@ static size_t part(size_t most, size_t left, uint64_t *seed)
     return n < left ? n : left;
 }
 
-enum wspool_decoded side_read(side *s, unsigned reading, void **state, bytes payload, cut how,
+enum wspool_decoded side_read(side *s, unsigned decoder, void **state, bytes payload, cut how,
                               bytes *out)
 {
     size_t most = how.most == 0 ? 100000 : how.most;
@@ -226,7 +226,7 @@ enum wspool_decoded side_read(side *s, unsigned reading, void **state, bytes pay
             size_t in_len = piece.in_len;
             piece.out = place;
             piece.out_len = room;
-            answer = s->hook.decode(reading, state, &piece, s->hook.user);
+            answer = s->hook.decode(decoder, state, &piece, s->hook.user);
             assert_true(piece.in_len <= in_len && piece.in + piece.in_len == in + in_len);
             assert_true(piece.out_len <= room && piece.out + piece.out_len == place + room);
             if (answer == WSPOOL_DECODED_FULL)

@@ -25,7 +25,7 @@ typedef struct side {
     wspool_deflate_options options; /* change it before side_start */
     wspool_deflate *deflate;
     wspool_codec_hook hook;
-    wspool_agreement agreed; /* result of the last side_offer */
+    wspool_negotiated negotiated; /* result of the last side_offer */
 } side;
 
 void side_init(side *s);
@@ -35,9 +35,9 @@ void side_stop(side *s);
 
 /* Makes an offer such as "permessage-deflate; a; b=c", as the pool does. "a=-" stands for a value
  * of no bytes (a="" in a request). Returns 1 if it is accepted, 0 if it is declined. */
-int side_offer(side *s, unsigned wishes, const char *offer);
+int side_offer(side *s, unsigned route_flags, const char *offer);
 /* Makes an offer that must be accepted. Returns its decoder. */
-unsigned side_reading(side *s, unsigned wishes, const char *offer);
+unsigned side_decoder(side *s, unsigned route_flags, const char *offer);
 wspool_deflate_stats side_stats(const side *s);
 size_t side_live(side *s); /* bytes allocated */
 
@@ -82,7 +82,7 @@ typedef struct cut {
 
 /* Decodes one message and checks that the decode hook keeps its contract. `out` is the message, or
  * its part before the error. FULL: the message is longer than `most`. */
-enum wspool_decoded side_read(side *s, unsigned reading, void **state, bytes payload, cut how,
+enum wspool_decoded side_read(side *s, unsigned decoder, void **state, bytes payload, cut how,
                               bytes *out);
 
 #endif

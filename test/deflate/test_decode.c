@@ -14,45 +14,45 @@ static void begin(side *s)
 {
     side_init(s);
     side_start(s);
-    plain = side_reading(s, 0, "permessage-deflate; client_max_window_bits");
-    full = side_reading(s, 0, "permessage-deflate");
-    taking = side_reading(s, WSPOOL_DEFLATE_TAKEOVER, "permessage-deflate; client_max_window_bits");
-    full_taking = side_reading(s, WSPOOL_DEFLATE_TAKEOVER, "permessage-deflate");
+    plain = side_decoder(s, 0, "permessage-deflate; client_max_window_bits");
+    full = side_decoder(s, 0, "permessage-deflate");
+    taking = side_decoder(s, WSPOOL_DEFLATE_TAKEOVER, "permessage-deflate; client_max_window_bits");
+    full_taking = side_decoder(s, WSPOOL_DEFLATE_TAKEOVER, "permessage-deflate");
 }
 
-static void rest(side *s, unsigned reading, void **state)
+static void rest(side *s, unsigned decoder, void **state)
 {
-    s->hook.rest(reading, state, 0, s->hook.user);
+    s->hook.reset(decoder, state, 0, s->hook.user);
 }
 
-static void over(side *s, unsigned reading, void **state)
+static void over(side *s, unsigned decoder, void **state)
 {
-    s->hook.rest(reading, state, 1, s->hook.user);
+    s->hook.reset(decoder, state, 1, s->hook.user);
     assert_null(*state);
 }
 
 /* Decodes one message of a peer that goes on. */
-static void next_is(side *s, unsigned reading, void **state, bytes payload, cut how, bytes message)
+static void next_is(side *s, unsigned decoder, void **state, bytes payload, cut how, bytes message)
 {
     bytes out;
-    assert_int_equal(side_read(s, reading, state, payload, how, &out), WSPOOL_DECODED_ALL);
+    assert_int_equal(side_read(s, decoder, state, payload, how, &out), WSPOOL_DECODED_ALL);
     assert_int_equal(out.len, message.len);
     assert_memory_equal(out.at, message.at, message.len);
     bytes_free(&out);
-    rest(s, reading, state);
+    rest(s, decoder, state);
 }
 
 /* Decodes one message of a new peer. */
-static void expect(side *s, unsigned reading, bytes payload, cut how, const void *message,
+static void expect(side *s, unsigned decoder, bytes payload, cut how, const void *message,
                    size_t len)
 {
     void *state = NULL;
-    next_is(s, reading, &state, payload, how, (bytes){(uint8_t *)(uintptr_t)message, len});
-    over(s, reading, &state);
+    next_is(s, decoder, &state, payload, how, (bytes){(uint8_t *)(uintptr_t)message, len});
+    over(s, decoder, &state);
 }
 
 /* Expects BAD, however the payload is split. */
-static void expect_bad(side *s, unsigned reading, const void *at, size_t len)
+static void expect_bad(side *s, unsigned decoder, const void *at, size_t len)
 {
     static const cut cuts[] = {
         {0}, {.piece = 1}, {.room = 1}, {.piece = 1, .room = 1}, {.tail_alone = 1}};
@@ -60,9 +60,9 @@ static void expect_bad(side *s, unsigned reading, const void *at, size_t len)
     for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
         void *state = NULL;
         bytes out;
-        assert_int_equal(side_read(s, reading, &state, payload, cuts[i], &out), WSPOOL_DECODED_BAD);
+        assert_int_equal(side_read(s, decoder, &state, payload, cuts[i], &out), WSPOOL_DECODED_BAD);
         bytes_free(&out);
-        over(s, reading, &state);
+        over(s, decoder, &state);
     }
     assert_int_equal(side_stats(s).inflating, 0);
     bytes_free(&payload);
@@ -411,7 +411,7 @@ TEST(context_is_kept_from_message_to_message)
     side s;
     begin(&s);
     for (int window = 9; window <= 15; window++) {
-        unsigned reading = window <= 12 ? taking : full_taking;
+        unsigned decoder = window <= 12 ? taking : full_taking;
         z_stream z;
         zlib_deflater(&z, window, 9);
         bytes noise = some_noise(200, (uint64_t)window);
@@ -425,7 +425,7 @@ TEST(context_is_kept_from_message_to_message)
                 first = payload.len;
             else
                 assert_true(payload.len < first / 4); /* it does refer to the message before */
-            next_is(&s, reading, &peer, payload,
+            next_is(&s, decoder, &peer, payload,
                     (cut){.piece = i * 3 % 17,
                           .room = i * 7 % 130,
                           .seed = i % 4,
@@ -435,7 +435,7 @@ TEST(context_is_kept_from_message_to_message)
             bytes_free(&payload);
             bytes_free(&message);
         }
-        over(&s, reading, &peer);
+        over(&s, decoder, &peer);
         deflateEnd(&z);
         bytes_free(&noise);
     }

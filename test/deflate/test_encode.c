@@ -3,15 +3,15 @@
 #include "side.h"
 
 /* Encodes a message. zlib must decode it with a window of exactly this size. */
-static size_t expect_shorter(side *s, unsigned form, bytes message)
+static size_t expect_shorter(side *s, unsigned encoding, bytes message)
 {
     size_t len = 0;
-    const void *at = s->hook.encode(form, message.at, message.len, &len, s->hook.user);
+    const void *at = s->hook.encode(encoding, message.at, message.len, &len, s->hook.user);
     assert_non_null(at);
     assert_in_range(len, 1, message.len - 1);
     bytes payload = bytes_of(at, len);
     z_stream z;
-    zlib_inflater(&z, 8 + (int)form);
+    zlib_inflater(&z, 8 + (int)encoding);
     bytes read = zlib_inflate(&z, payload, 61);
     assert_non_null(read.at);
     assert_int_equal(read.len, message.len);
@@ -22,10 +22,10 @@ static size_t expect_shorter(side *s, unsigned form, bytes message)
     return len;
 }
 
-static void expect_as_it_is(side *s, unsigned form, const void *message, size_t len)
+static void expect_as_it_is(side *s, unsigned encoding, const void *message, size_t len)
 {
     size_t encoded_len = 0;
-    assert_null(s->hook.encode(form, message, len, &encoded_len, s->hook.user));
+    assert_null(s->hook.encode(encoding, message, len, &encoded_len, s->hook.user));
 }
 
 TEST(message_of_each_form_and_length_is_read_by_zlib)
@@ -35,10 +35,10 @@ TEST(message_of_each_form_and_length_is_read_by_zlib)
     side s;
     side_init(&s);
     side_start(&s);
-    for (unsigned form = 1; form <= 7; form++) {
+    for (unsigned encoding = 1; encoding <= 7; encoding++) {
         for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
-            bytes message = some_text(lengths[i], form * 100 + i);
-            expect_shorter(&s, form, message);
+            bytes message = some_text(lengths[i], encoding * 100 + i);
+            expect_shorter(&s, encoding, message);
             bytes_free(&message);
         }
     }
@@ -53,8 +53,8 @@ TEST(message_of_each_level_is_read_by_zlib)
         side_init(&s);
         s.options.level = s.options.mem_level = level;
         side_start(&s);
-        for (unsigned form = 1; form <= 7; form++)
-            expect_shorter(&s, form, message);
+        for (unsigned encoding = 1; encoding <= 7; encoding++)
+            expect_shorter(&s, encoding, message);
         side_stop(&s);
         bytes_free(&message);
     }
@@ -147,8 +147,8 @@ TEST(message_that_does_not_get_shorter_goes_as_it_is)
     side_start(&s);
     for (size_t len = 1; len < 70000; len = len * 3 + 1) {
         bytes noise = some_noise(len, len);
-        for (unsigned form = 1; form <= 7; form++)
-            expect_as_it_is(&s, form, noise.at, noise.len);
+        for (unsigned encoding = 1; encoding <= 7; encoding++)
+            expect_as_it_is(&s, encoding, noise.at, noise.len);
         passed += 7;
         bytes_free(&noise);
     }
@@ -179,7 +179,7 @@ TEST(form_that_was_never_agreed_to_goes_as_it_is)
     side_start(&s);
     expect_as_it_is(&s, 0, message.at, message.len);
     expect_as_it_is(&s, 8, message.at, message.len);
-    expect_as_it_is(&s, WSPOOL_FORMS, message.at, message.len);
+    expect_as_it_is(&s, WSPOOL_ENCODINGS, message.at, message.len);
     side_stop(&s);
     bytes_free(&message);
 }
@@ -191,8 +191,8 @@ TEST(numbers_of_what_was_compressed_add_up)
     side s;
     side_init(&s);
     side_start(&s);
-    for (unsigned form = 1; form <= 7; form++)
-        out += expect_shorter(&s, form, message);
+    for (unsigned encoding = 1; encoding <= 7; encoding++)
+        out += expect_shorter(&s, encoding, message);
     expect_as_it_is(&s, 7, message.at, 255);
     wspool_deflate_stats stats = side_stats(&s);
     assert_int_equal(stats.deflated, 7);

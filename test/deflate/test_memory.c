@@ -9,9 +9,9 @@ static unsigned plain, full, taking; /* decoders: 12 bits, 15 bits, 12 bits with
 
 static void begin(side *s)
 {
-    plain = side_reading(s, 0, "permessage-deflate; client_max_window_bits");
-    full = side_reading(s, 0, "permessage-deflate");
-    taking = side_reading(s, WSPOOL_DEFLATE_TAKEOVER, "permessage-deflate; client_max_window_bits");
+    plain = side_decoder(s, 0, "permessage-deflate; client_max_window_bits");
+    full = side_decoder(s, 0, "permessage-deflate");
+    taking = side_decoder(s, WSPOOL_DEFLATE_TAKEOVER, "permessage-deflate; client_max_window_bits");
 }
 
 /* Returns the bytes allocated; the statistics must say the same. */
@@ -22,12 +22,12 @@ static size_t memory_of(side *s)
 }
 
 /* Decodes a part of a message, or with `last` its end. */
-static enum wspool_decoded read_some(side *s, unsigned reading, void **state, bytes payload,
+static enum wspool_decoded read_some(side *s, unsigned decoder, void **state, bytes payload,
                                      int last)
 {
     uint8_t room[4000];
     wspool_decoding piece = {payload.at, payload.len, room, sizeof room, last};
-    return s->hook.decode(reading, state, &piece, s->hook.user);
+    return s->hook.decode(decoder, state, &piece, s->hook.user);
 }
 
 /* ------------------------------------------------------------------- held */
@@ -47,17 +47,17 @@ TEST(peers_without_takeover_hold_nothing_between_messages)
     size_t fresh = memory_of(&s);
     for (int round = 0; round < 3; round++) {
         for (size_t i = 0; i < PEERS; i++) {
-            unsigned reading = i % 2 && round < 2 ? full : plain;
-            assert_int_equal(read_some(&s, reading, &peers[i], half, 0), WSPOOL_DECODED_ALL);
+            unsigned decoder = i % 2 && round < 2 ? full : plain;
+            assert_int_equal(read_some(&s, decoder, &peers[i], half, 0), WSPOOL_DECODED_ALL);
             assert_non_null(peers[i]);
             assert_int_equal(side_stats(&s).inflating, i + 1);
         }
         busy = memory_of(&s);
         assert_in_range(busy, fresh + PEERS * 11000u, fresh + PEERS * 45000u);
         for (size_t i = 0; i < PEERS; i++) {
-            unsigned reading = i % 2 && round < 2 ? full : plain;
-            assert_int_equal(read_some(&s, reading, &peers[i], other, 1), WSPOOL_DECODED_ALL);
-            s.hook.rest(reading, &peers[i], 0, s.hook.user);
+            unsigned decoder = i % 2 && round < 2 ? full : plain;
+            assert_int_equal(read_some(&s, decoder, &peers[i], other, 1), WSPOOL_DECODED_ALL);
+            s.hook.reset(decoder, &peers[i], 0, s.hook.user);
             assert_null(peers[i]);
         }
         idle = memory_of(&s);
@@ -70,9 +70,9 @@ TEST(peers_without_takeover_hold_nothing_between_messages)
     assert_int_equal(read_some(&s, plain, &peers[0], payload, 1), WSPOOL_DECODED_ALL);
     assert_int_equal(atomic_load(&s.heap.calls), calls);
     assert_int_equal(memory_of(&s), idle);
-    s.hook.rest(plain, &peers[0], 0, s.hook.user);
+    s.hook.reset(plain, &peers[0], 0, s.hook.user);
     assert_int_equal(read_some(&s, full, &peers[0], payload, 1), WSPOOL_DECODED_ALL);
-    s.hook.rest(full, &peers[0], 0, s.hook.user);
+    s.hook.reset(full, &peers[0], 0, s.hook.user);
     assert_in_range(memory_of(&s), idle + 25000, idle + 33000);
     side_stop(&s);
     bytes_free(&message);
@@ -93,16 +93,16 @@ TEST(peers_with_takeover_hold_their_window_until_they_go)
     size_t fresh = memory_of(&s);
     for (size_t i = 0; i < PEERS; i++) {
         assert_int_equal(read_some(&s, taking, &peers[i], payload, 1), WSPOOL_DECODED_ALL);
-        s.hook.rest(taking, &peers[i], 0, s.hook.user);
+        s.hook.reset(taking, &peers[i], 0, s.hook.user);
         assert_non_null(peers[i]);
     }
     assert_int_equal(side_stats(&s).inflating, PEERS);
     assert_in_range(memory_of(&s), fresh + PEERS * 11000u, fresh + PEERS * 12000u);
     for (size_t i = 0; i < PEERS; i++) {
-        s.hook.rest(taking, &peers[i], 1, s.hook.user);
+        s.hook.reset(taking, &peers[i], 1, s.hook.user);
         assert_null(peers[i]);
     }
-    s.hook.rest(taking, &peers[0], 1, s.hook.user); /* a peer that has sent nothing */
+    s.hook.reset(taking, &peers[0], 1, s.hook.user); /* a peer that has sent nothing */
     assert_int_equal(side_stats(&s).inflating, 0);
     assert_in_range(memory_of(&s), fresh + 1, fresh + 4 * 12000u);
     side_stop(&s);
@@ -158,12 +158,12 @@ TEST(buffer_of_a_huge_message_goes_with_the_next_small_one)
 
 /* ------------------------------------------------------------------ failing */
 
-static void expect_message(side *s, unsigned reading, void **state, bytes payload, bytes message,
+static void expect_message(side *s, unsigned decoder, void **state, bytes payload, bytes message,
                            int *starved)
 {
     bytes out;
     enum wspool_decoded answer =
-        side_read(s, reading, state, payload, (cut){.piece = 100, .room = 1000}, &out);
+        side_read(s, decoder, state, payload, (cut){.piece = 100, .room = 1000}, &out);
     if (answer == WSPOOL_DECODED_NOMEM) {
         ++*starved;
     } else {
@@ -172,7 +172,7 @@ static void expect_message(side *s, unsigned reading, void **state, bytes payloa
         assert_memory_equal(out.at, message.at, message.len);
     }
     bytes_free(&out);
-    s->hook.rest(reading, state, answer != WSPOOL_DECODED_ALL, s->hook.user);
+    s->hook.reset(decoder, state, answer != WSPOOL_DECODED_ALL, s->hook.user);
     memory_of(s);
 }
 
@@ -199,7 +199,7 @@ static int scenario(side *s, bytes message, bytes payload)
                                     : full,
                        &peers[i % 7], payload, message, &starved);
     for (int i = 0; i < 7; i++)
-        s->hook.rest(i % 2 ? taking : plain, &peers[i], 1, s->hook.user);
+        s->hook.reset(i % 2 ? taking : plain, &peers[i], 1, s->hook.user);
     assert_int_equal(side_stats(s).inflating, 0);
     return starved;
 }
@@ -316,13 +316,13 @@ TEST(defaults_are_those_of_the_header)
     wspool_deflate *deflate;
     assert_int_equal(wspool_deflate_new(&deflate, NULL), 0);
     wspool_codec_hook hook = wspool_deflate_codec(deflate);
-    assert_true(hook.agree != NULL && hook.encode != NULL && hook.decode != NULL &&
-                hook.rest != NULL);
+    assert_true(hook.negotiate != NULL && hook.encode != NULL && hook.decode != NULL &&
+                hook.reset != NULL);
     wspool_deflate_free(deflate);
     wspool_deflate_free(NULL);
     hook = wspool_deflate_codec(NULL);
-    assert_true(hook.agree == NULL && hook.encode == NULL && hook.decode == NULL &&
-                hook.rest == NULL);
+    assert_true(hook.negotiate == NULL && hook.encode == NULL && hook.decode == NULL &&
+                hook.reset == NULL);
 }
 
 TEST(structs_of_other_sizes_are_taken_for_what_they_have)

@@ -11,21 +11,21 @@
 #define SERVER PMD "; " SNCT
 #define BOTH SERVER "; " CNCT
 
-static void expect_yes(side *s, unsigned wishes, const char *offer, const char *answer,
-                       unsigned form)
+static void expect_yes(side *s, unsigned route_flags, const char *offer, const char *answer,
+                       unsigned encoding)
 {
-    if (!side_offer(s, wishes, offer))
+    if (!side_offer(s, route_flags, offer))
         fail_msg("declined: %s", offer);
-    assert_string_equal(s->agreed.answer, answer);
-    assert_int_equal(s->agreed.form, form);
-    assert_true(s->agreed.reading < WSPOOL_READINGS);
-    assert_int_equal(s->agreed.size, sizeof s->agreed);
+    assert_string_equal(s->negotiated.answer, answer);
+    assert_int_equal(s->negotiated.encoding, encoding);
+    assert_true(s->negotiated.decoder < WSPOOL_DECODERS);
+    assert_int_equal(s->negotiated.size, sizeof s->negotiated);
 }
 
-static void expect_no(side *s, unsigned wishes, const char *offer)
+static void expect_no(side *s, unsigned route_flags, const char *offer)
 {
-    if (side_offer(s, wishes, offer))
-        fail_msg("agreed to: %s\nby: %s", offer, s->agreed.answer);
+    if (side_offer(s, route_flags, offer))
+        fail_msg("agreed to: %s\nby: %s", offer, s->negotiated.answer);
 }
 
 TEST(offer_is_answered_with_what_is_agreed)
@@ -132,7 +132,7 @@ TEST(window_that_is_no_plain_number_of_8_to_15_is_declined)
         expect_no(&s, 0, offer);
     }
     /* every value of one and two bytes, except NUL and the separators of side_offer */
-    size_t agreed = 0;
+    size_t negotiated = 0;
     for (int a = 1; a < 256; a++) {
         for (int b = 0; b < 256; b++) {
             char offer[100];
@@ -140,10 +140,10 @@ TEST(window_that_is_no_plain_number_of_8_to_15_is_declined)
                 (a == '-' && b == 0))
                 continue;
             snprintf(offer, sizeof offer, PMD "; " CMWB "=%c%c", a, b);
-            agreed += (size_t)side_offer(&s, 0, offer);
+            negotiated += (size_t)side_offer(&s, 0, offer);
         }
     }
-    assert_int_equal(agreed, 8);
+    assert_int_equal(negotiated, 8);
     side_stop(&s);
 }
 
@@ -164,13 +164,13 @@ TEST(route_may_let_clients_keep_their_context)
     side_init(&s);
     side_start(&s);
     expect_yes(&s, 0, PMD, BOTH, 7);
-    without = s.agreed.reading;
+    without = s.negotiated.decoder;
     expect_yes(&s, WSPOOL_DEFLATE_TAKEOVER, PMD, SERVER, 7);
-    with = s.agreed.reading;
+    with = s.negotiated.decoder;
     assert_int_not_equal(with, without);
     /* a client that offers no takeover gets none */
     expect_yes(&s, WSPOOL_DEFLATE_TAKEOVER, PMD "; " CNCT, BOTH, 7);
-    assert_int_equal(s.agreed.reading, without);
+    assert_int_equal(s.negotiated.decoder, without);
     side_stop(&s);
 }
 
@@ -178,11 +178,11 @@ TEST(agreement_of_an_older_pool_is_not_overrun)
 {
     side s;
     wspool_extension offer = {.name = {PMD, strlen(PMD)}};
-    wspool_agreement agreed = {.size = sizeof agreed - 1};
+    wspool_negotiated negotiated = {.size = sizeof negotiated - 1};
     side_init(&s);
     side_start(&s);
-    assert_int_equal(s.hook.agree(&offer, 0, &agreed, s.hook.user), 0);
-    agreed.size = sizeof agreed;
-    assert_int_equal(s.hook.agree(&offer, 0, &agreed, s.hook.user), 1);
+    assert_int_equal(s.hook.negotiate(&offer, 0, &negotiated, s.hook.user), 0);
+    negotiated.size = sizeof negotiated;
+    assert_int_equal(s.hook.negotiate(&offer, 0, &negotiated, s.hook.user), 1);
     side_stop(&s);
 }

@@ -19,8 +19,8 @@ struct world {
     side side; /* has its own heap: zlib's memory is counted apart from the pool's */
 };
 
-/* `wishes`: flags for every route. */
-static void begin(struct world *w, unsigned wishes)
+/* `route_flags`: flags for every route. */
+static void begin(struct world *w, unsigned route_flags)
 {
     side_init(&w->side);
     side_start(&w->side);
@@ -33,7 +33,7 @@ static void begin(struct world *w, unsigned wishes)
     assert_int_equal(sim_start_bare(w->s), 0);
     wspool_route_options options;
     wspool_route_options_init(&options, &w->s->config);
-    options.codec = wishes;
+    options.codec = route_flags;
     options.name = "all";
     assert_int_equal(wspool_route(w->s->pool, "/all", WSPOOL_GLOBAL, &options), 0);
 }
@@ -118,10 +118,10 @@ TEST(broadcast_when_many_read_it_is_compressed_once_for_each_window)
         assert_int_equal(side_stats(&w.side).deflated, 2 * i);
     }
     assert_int_equal(sim_stats(w.s).encoded, 5);
-    assert_int_equal(sim_stats(w.s).coded, 10);
+    assert_int_equal(sim_stats(w.s).codec_encoded, 10);
     sim_pump(w.s);
     for (int i = 0; i < 60; i++) {
-        assert_int_equal(peers[i]->reader.coded, i % 3 == 2 ? 0 : 5);
+        assert_int_equal(peers[i]->reader.encoded, i % 3 == 2 ? 0 : 5);
         for (size_t k = 0; k < 5; k++)
             sim_expect_message(peers[i], k, text);
     }
@@ -136,7 +136,7 @@ TEST(message_when_short_goes_as_it_is)
     sim_broadcast(w.s, wspool_global("all"), "short");
     sim_pump(w.s);
     sim_expect_message(p, 0, "short");
-    assert_int_equal(p->reader.coded, 0);
+    assert_int_equal(p->reader.encoded, 0);
     end(&w);
 }
 
@@ -159,7 +159,7 @@ TEST(peers_when_idle_hold_nothing_however_many_have_talked)
         if (i == 20)
             live = side_live(&w.side);
     }
-    assert_int_equal(sim_stats(w.s).received_coded, 600);
+    assert_int_equal(sim_stats(w.s).codec_decoded, 600);
     assert_int_equal(side_live(&w.side), live);
     assert_int_equal(side_stats(&w.side).inflating, 0);
     end(&w);
@@ -184,7 +184,7 @@ TEST(peer_when_it_keeps_its_context_holds_one_window_and_is_understood)
             peak_pool = w.s->heap.live_bytes;
         }
     }
-    assert_int_equal(sim_stats(w.s).received_coded, 60);
+    assert_int_equal(sim_stats(w.s).codec_decoded, 60);
     assert_int_equal(side_stats(&w.side).inflating, 20);
     /* 7 KB and a window of 4 KB, as wspool/deflate.h says, and 512 bytes of the pool. */
     assert_in_range((side_live(&w.side) - before) / 10, 4096, 12 * 1024);
@@ -209,7 +209,7 @@ TEST(message_when_it_leans_on_the_one_before_without_takeover_is_refused)
     say(p, &z, text, strlen(text), 0);
     deflateEnd(&z);
     sim_pump(w.s);
-    sim_expect_close(p, WSPOOL_END_BAD_CODING, 1007);
+    sim_expect_close(p, WSPOOL_END_BAD_ENCODING, 1007);
     assert_int_equal(sim_stats(w.s).received, 1);
     end(&w);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * fuzz/fuzz_deflate.c - a peer with permessage-deflate: offers, compressed messages, and bytes that
- * only look like them (wire/extension.c, link/inbound.c, link/forms.c, lib/deflate/).
+ * only look like them (wire/extension.c, link/inbound.c, link/encodings.c, lib/deflate/).
  *
  * Plays a script three times, each time in a new pool: its bytes at once, in random pieces, and one
  * by one. Demands:
@@ -51,7 +51,7 @@ struct play {
     fuzz_heap heap;
     unsigned pieces;
     uint64_t chance;
-    int agreed;
+    int negotiated;
     int takeover; /* the client may use its earlier messages as context */
     int window;   /* window bits of what the server sends */
     int refused;  /* the list of offers is malformed */
@@ -149,7 +149,7 @@ static int inflate_all(struct play *p, const uint8_t *bytes, size_t len)
 }
 
 /* Judges a message of `parts` fragments. */
-static void judge(struct play *p, int coded, const uint8_t *bytes, size_t len, size_t parts)
+static void judge(struct play *p, int encoded, const uint8_t *bytes, size_t len, size_t parts)
 {
     size_t most = p->config.message_bytes;
     size_t part = len / parts;
@@ -157,11 +157,11 @@ static void judge(struct play *p, int coded, const uint8_t *bytes, size_t len, s
         return;
     }
     p->over = 1;
-    if (coded && !p->agreed) {
+    if (encoded && !p->negotiated) {
         p->fault = 1002;
         return;
     }
-    if (coded) {
+    if (encoded) {
         most += most / 4 + 1024;
     }
     /* A head with too large a length is refused before the earlier fragments are known to form a
@@ -174,7 +174,7 @@ static void judge(struct play *p, int coded, const uint8_t *bytes, size_t len, s
         }
         taken += n;
     }
-    if (coded && taken == len) {
+    if (encoded && taken == len) {
         p->fault = inflate_all(p, bytes, len);
         p->over = p->fault != 0;
     } else if (taken == len) {
@@ -252,7 +252,7 @@ static int begin(struct play *p, fuzz_input *in)
         const char *value = answer.headers[i].value, *window;
         if (strcmp(answer.headers[i].name, "Sec-WebSocket-Extensions") == 0) {
             FUZZ_DEMAND(strncmp(value, "permessage-deflate", 18) == 0, "%s", value);
-            p->agreed = 1;
+            p->negotiated = 1;
             p->takeover = strstr(value, "client_no_context_takeover") == NULL;
             window = strstr(value, "server_max_window_bits=");
             p->window = window ? atoi(window + 23) : 15;
@@ -394,7 +394,7 @@ static void read_back(const struct play *p)
         size_t made = len;
         if (at[0] & 0x40) {
             z_stream z = {0};
-            FUZZ_DEMAND(p->agreed && at[0] == (0xc0 | OP_BINARY), "RSV1, and nothing agreed");
+            FUZZ_DEMAND(p->negotiated && at[0] == (0xc0 | OP_BINARY), "RSV1, and nothing agreed");
             FUZZ_DEMAND(inflateInit2(&z, -p->window) == Z_OK, "zlib");
             z.next_out = text;
             z.avail_out = p->config.message_bytes + 1u;

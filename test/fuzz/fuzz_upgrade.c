@@ -130,11 +130,11 @@ static void on_token(wspool *pool, wspool_id id, const wspool_request *request, 
 }
 
 /* Negotiates nothing: only the offer is checked. */
-static int on_offer(const wspool_extension *offer, unsigned wishes, wspool_agreement *out,
+static int on_offer(const wspool_extension *offer, unsigned route_flags, wspool_negotiated *out,
                     void *user)
 {
     (void)user;
-    FUZZ_DEMAND(wishes == 0 && out->size == sizeof *out, "no agreement");
+    FUZZ_DEMAND(route_flags == 0 && out->size == sizeof *out, "no agreement");
     FUZZ_DEMAND(wsp_text_is_token(offer->name), "an extension of another name");
     FUZZ_DEMAND(offer->param_count <= WSPOOL_EXTENSION_PARAMS, "%zu parameters",
                 offer->param_count);
@@ -174,7 +174,7 @@ static void set(struct setting *s, fuzz_input *in)
     }
     s->verdict.refusal = (enum wspool_refusal)fuzz_number(in, WSPOOL_REFUSAL_COUNT + 2);
     last = fuzz_number(in, 16);
-    s->config.codec.agree = on_offer;
+    s->config.codec.negotiate = on_offer;
     s->config.capacity = (wspool_capacity_hook){last & 1 ? on_capacity : NULL, s};
     s->capacity = last & 2 ? -1 : 0;
     s->config.retry_after = last & 2 ? UINT32_MAX : 5;

@@ -266,12 +266,12 @@ static void channels(sim *s)
 
 /* Compressed messages in both directions. A message that can't be compressed without memory is
  * sent plain. */
-static void coding(sim *s)
+static void negotiated(sim *s)
 {
     static struct toy toy;
     client_request request = {.target = "/room/x"};
     char extra[80], text[4000];
-    uint8_t coded[256];
+    uint8_t encoded[256];
     memset(text, 'c', sizeof text - 1);
     text[sizeof text - 1] = '\0';
     toy = (struct toy){.mem = &s->config.mem};
@@ -290,15 +290,15 @@ static void coding(sim *s)
         sim_pump(s);
     }
     for (int round = 0; round < 4; round++) {
-        size_t len = toy_write(coded, 1, text, sizeof text - 1);
+        size_t len = toy_write(encoded, 1, text, sizeof text - 1);
         for (size_t k = 0; k < s->peer_count; k++) {
             sim_peer *p = s->peers[k];
             if (!p->opened || p->ended)
                 continue;
             if (p->reader.unfold != NULL) {
-                sim_frame(p, 0x40 | OP_TEXT, coded, len / 2);
+                sim_frame(p, 0x40 | OP_TEXT, encoded, len / 2);
                 sim_ping(p, "between");
-                sim_frame(p, FIN | OP_CONT, coded + len / 2, len - len / 2);
+                sim_frame(p, FIN | OP_CONT, encoded + len / 2, len - len / 2);
             }
             sim_text(p, "plain");
             if (round == 1 && k % 2)
@@ -382,7 +382,7 @@ static const struct {
     {"broadcast, newest dropped", broadcasts_newest, 0},
     {"broadcast, oldest dropped", broadcasts_oldest, 0},
     {"many channels", channels, 0},
-    {"coding", coding, 0},
+    {"coding", negotiated, 0},
     {"closing", closing, 0},
     {"drain", drain, 1},
 };

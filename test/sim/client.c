@@ -222,7 +222,7 @@ static void reader_frame(reader *r, unsigned first, const uint8_t *payload, size
             reader_fault(r, "a coded message that can't be read");
         else
             reader_frame(r, first & ~0x40u, text, n);
-        r->coded++;
+        r->encoded++;
         free(text);
         return;
     }

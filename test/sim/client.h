@@ -106,7 +106,7 @@ typedef struct reader {
     const char *fault; /* the first rule that the pool broke; NULL: none */
 
     client_unfold unfold; /* decodes messages with RSV1; NULL: no codec was negotiated */
-    size_t coded;         /* how many of the messages were compressed */
+    size_t encoded;       /* how many of the messages were compressed */
 } reader;
 
 void reader_take(reader *r, const void *bytes, size_t len);

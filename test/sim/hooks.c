@@ -152,7 +152,8 @@ static void hook_open(wspool *pool, wspool_id id, const wspool_opened *opened, v
     copy_text(event.text, sizeof event.text, opened->channel.data, opened->channel.len);
     copy_text(event.reason, sizeof event.reason, opened->subprotocol.data, opened->subprotocol.len);
     copy_text(event.query, sizeof event.query, opened->query.data, opened->query.len);
-    copy_text(event.agreed, sizeof event.agreed, opened->extension.data, opened->extension.len);
+    copy_text(event.negotiated, sizeof event.negotiated, opened->extension.data,
+              opened->extension.len);
     copy_text(event.address, sizeof event.address, opened->address.data, opened->address.len);
     event.len = opened->channel.len;
     event.data = opened->channel.data;

@@ -60,11 +60,11 @@ typedef struct sim_event {
     uint64_t now;
     /* end; above the watermark; channel active; HTTP status; log level; has a request */
     long number;
-    uint64_t count;  /* messages dropped; kind of a channel */
-    char text[300];  /* channel or event */
-    char reason[64]; /* of a log record; or subprotocol; or token */
-    char query[64];  /* of the open hook */
-    char agreed[64]; /* of the open hook: the extension */
+    uint64_t count;      /* messages dropped; kind of a channel */
+    char text[300];      /* channel or event */
+    char reason[64];     /* of a log record; or subprotocol; or token */
+    char query[64];      /* of the open hook */
+    char negotiated[64]; /* of the open hook: the extension */
     char address[128];
     size_t len;       /* of the message, or of the channel's name */
     const void *data; /* these bytes; valid only while the hook runs */

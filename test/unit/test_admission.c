@@ -109,9 +109,9 @@ static void close_door(struct door *d)
 static int judge(struct door *d, const char *target, const char *headers, struct wsp_entry *entry)
 {
     int answer = 0, first = 1;
-    for (int form = 0; form < REQUEST_FORMS; form++) {
+    for (int encoding = 0; encoding < REQUEST_FORMS; encoding++) {
         struct test_request r;
-        if (!request_make(&r, form, target, headers)) {
+        if (!request_make(&r, encoding, target, headers)) {
             continue;
         }
         memset(entry, 0, sizeof *entry);
@@ -351,25 +351,26 @@ TEST(capacity_is_a_no_when_it_is_anything_but_zero)
 /* ------------------------------------------------------------------ codec */
 
 #define OFFERS GOOD_HEADERS "\nSec-WebSocket-Extensions: "
-#define AGREED "x-toy; form=2; reading=3"
+#define NEGOTIATED "x-toy; form=2; reading=3"
 
 TEST(offer_that_comes_first_is_taken_when_there_are_many)
 {
     static const struct {
         const char *headers;
-        const char *agreed; /* NULL: nothing was negotiated */
-        unsigned form, reading;
+        const char *negotiated; /* NULL: nothing was negotiated */
+        unsigned encoding, decoder;
         size_t asked;
     } cases[] = {
         {GOOD_HEADERS, NULL, 0, 0, 0},
         {OFFERS, NULL, 0, 0, 0},
-        {OFFERS "x-toy;form=2;reading=3", AGREED, 2, 3, 1},
-        {OFFERS "x-toy;form=2;reading=3, x-toy;form=4", AGREED, 2, 3, 1},
-        {OFFERS "other, x-toy;form=2;reading=3, x-toy", AGREED, 2, 3, 2},
-        {OFFERS "other\nSec-WebSocket-Extensions: x-toy; reading = \"3\"; form=2", AGREED, 2, 3, 2},
-        {OFFERS "x-toy;unknown, x-toy;form=2;reading=3", AGREED, 2, 3, 2},
-        {OFFERS "x-toy;form=0, x-toy;form=2;reading=3", AGREED, 2, 3, 2},
-        {OFFERS "x-toy;form=16, x-toy;reading=16, x-toy;form=2;reading=3", AGREED, 2, 3, 3},
+        {OFFERS "x-toy;form=2;reading=3", NEGOTIATED, 2, 3, 1},
+        {OFFERS "x-toy;form=2;reading=3, x-toy;form=4", NEGOTIATED, 2, 3, 1},
+        {OFFERS "other, x-toy;form=2;reading=3, x-toy", NEGOTIATED, 2, 3, 2},
+        {OFFERS "other\nSec-WebSocket-Extensions: x-toy; reading = \"3\"; form=2", NEGOTIATED, 2, 3,
+         2},
+        {OFFERS "x-toy;unknown, x-toy;form=2;reading=3", NEGOTIATED, 2, 3, 2},
+        {OFFERS "x-toy;form=0, x-toy;form=2;reading=3", NEGOTIATED, 2, 3, 2},
+        {OFFERS "x-toy;form=16, x-toy;reading=16, x-toy;form=2;reading=3", NEGOTIATED, 2, 3, 3},
         {OFFERS "x-toy;form=15;reading=15", "x-toy; form=15; reading=15", 15, 15, 1},
         {OFFERS "a, b;c, d;e=f", NULL, 0, 0, 3},
         /* the offer is skipped */
@@ -382,10 +383,10 @@ TEST(offer_that_comes_first_is_taken_when_there_are_many)
         open_door(&d);
         d.config.codec = toy_hook(&toy);
         assert_int_equal(judge(&d, "/open", cases[i].headers, &entry), WSP_ADMITTED);
-        assert_int_equal(entry.agreed.form, cases[i].form);
-        assert_int_equal(entry.agreed.reading, cases[i].reading);
-        if (cases[i].agreed) {
-            assert_string_equal(wsp_entry_extension(&entry), cases[i].agreed);
+        assert_int_equal(entry.negotiated.encoding, cases[i].encoding);
+        assert_int_equal(entry.negotiated.decoder, cases[i].decoder);
+        if (cases[i].negotiated) {
+            assert_string_equal(wsp_entry_extension(&entry), cases[i].negotiated);
         } else {
             assert_null(wsp_entry_extension(&entry));
         }
@@ -431,7 +432,7 @@ TEST(extensions_are_ignored_when_there_is_no_codec)
     open_door(&d);
     assert_int_equal(judge(&d, "/open", OFFERS "x-toy, permessage-deflate; a=b", &entry),
                      WSP_ADMITTED);
-    assert_int_equal(entry.agreed.form, 0);
+    assert_int_equal(entry.negotiated.encoding, 0);
     assert_null(wsp_entry_extension(&entry));
     close_door(&d);
 }
@@ -445,23 +446,23 @@ TEST(agreement_is_not_taken_when_it_is_nonsense)
         open_door(&d);
         d.config.codec = toy_hook(&toy);
         assert_int_equal(judge(&d, "/open", OFFERS "x-toy, x-toy;form=3", &entry), WSP_ADMITTED);
-        assert_int_equal(entry.agreed.form, nonsense == TOY_SENSE);
+        assert_int_equal(entry.negotiated.encoding, nonsense == TOY_SENSE);
         assert_true(!wsp_entry_extension(&entry) == (nonsense != TOY_SENSE));
         close_door(&d);
     }
 }
 
 /* Makes a response of the longest accepted length: its NUL is the last byte of the buffer. */
-static int agree_at_length(const wspool_extension *offer, unsigned wishes, wspool_agreement *out,
-                           void *user)
+static int negotiate_at_length(const wspool_extension *offer, unsigned route_flags,
+                               wspool_negotiated *out, void *user)
 {
-    (void)offer, (void)wishes;
+    (void)offer, (void)route_flags;
     memset(out->answer, '~', sizeof out->answer);
     if (*(int *)user) {
         out->answer[sizeof out->answer - 1] = '\0';
     }
     out->answer[0] = ' ';
-    out->form = 1;
+    out->encoding = 1;
     return 1;
 }
 
@@ -471,11 +472,11 @@ TEST(agreement_is_taken_when_it_just_fits)
         struct door d;
         struct wsp_entry entry;
         open_door(&d);
-        d.config.codec = (wspool_codec_hook){.agree = agree_at_length, .user = &fits};
+        d.config.codec = (wspool_codec_hook){.negotiate = negotiate_at_length, .user = &fits};
         assert_int_equal(judge(&d, "/open", OFFERS "x", &entry), WSP_ADMITTED);
-        assert_int_equal(entry.agreed.form, fits);
-        assert_int_equal(fits ? strlen(wsp_entry_extension(&entry)) : WSPOOL_AGREEMENT_BYTES - 1,
-                         WSPOOL_AGREEMENT_BYTES - 1);
+        assert_int_equal(entry.negotiated.encoding, fits);
+        assert_int_equal(fits ? strlen(wsp_entry_extension(&entry)) : WSPOOL_NEGOTIATED_BYTES - 1,
+                         WSPOOL_NEGOTIATED_BYTES - 1);
         close_door(&d);
     }
 }
@@ -484,7 +485,7 @@ TEST(wishes_of_the_route_are_told_to_the_codec)
 {
     struct door d;
     struct wsp_entry entry;
-    struct toy toy = {.mem = NULL, .wishes = 77};
+    struct toy toy = {.mem = NULL, .route_flags = 77};
     open_door(&d);
     d.config.codec = toy_hook(&toy);
     wspool_route_options options;
@@ -494,9 +495,9 @@ TEST(wishes_of_the_route_are_told_to_the_codec)
     options.codec = 0xfedcba98u;
     assert_int_equal(wsp_routes_add(&d.routes, &d.mem, "/wish", WSPOOL_NONE, &options), 0);
     assert_int_equal(judge(&d, "/open", OFFERS "x-toy", &entry), WSP_ADMITTED);
-    assert_int_equal(toy.wishes, 0);
+    assert_int_equal(toy.route_flags, 0);
     assert_int_equal(judge(&d, "/wish", OFFERS "x-toy", &entry), WSP_ADMITTED);
-    assert_int_equal(toy.wishes, 0xfedcba98u);
+    assert_int_equal(toy.route_flags, 0xfedcba98u);
     close_door(&d);
 }
 

@@ -14,7 +14,7 @@
 #include "toy.h"
 #include "base/bytes.h"
 #include "channel/broadcast.h"
-#include "link/coding.h"
+#include "link/negotiated.h"
 
 #define SMALL 8u           /* bytes of an ordinary payload */
 #define IMAGE (2u + SMALL) /* bytes of its encoded frame */
@@ -38,7 +38,7 @@ struct crowd {
 };
 
 /* Peers use the encodings 0 (plain), 1, 2 ... below this number in turn. */
-static uint32_t forms = 1;
+static uint32_t encodings_count = 1;
 
 static struct wsp_timer *timer_at(void *owner, uint32_t slot)
 {
@@ -57,7 +57,7 @@ static void open_peer(struct crowd *c, struct wsp_peer *peer)
     peer->conn.slot.index = (uint32_t)(peer - c->peers);
     peer->conn.slot.generation = 1;
     wsp_conn_init(&c->link, &peer->conn, WSP_HEAD);
-    peer->conn.gate.coding = wsp_coding(peer->conn.slot.index % forms, 0);
+    peer->conn.gate.negotiated = wsp_negotiated(peer->conn.slot.index % encodings_count, 0);
     wsp_conn_open(&c->link, &peer->conn);
     wsp_bitset_remove(&c->link.attention, peer->conn.slot.index);
 }
@@ -251,12 +251,12 @@ static uint32_t numbers_of(const struct crowd *c, uint32_t peer, uint32_t *numbe
             memcpy(&numbers[count++], frame + (frame[1] < 126 ? 2 : 4), sizeof *numbers);
         } else if (frame[0] == (0xc0 | WSP_BINARY)) { /* in the peer's own encoding only */
             uint8_t message[1000];
-            uint32_t form = peer % forms;
-            assert_true(form > 0 && count < max && frame[1] < 126);
+            uint32_t encoding = peer % encodings_count;
+            assert_true(encoding > 0 && count < max && frame[1] < 126);
             size_t len = toy_read(frame + 2, frame[1], message, sizeof message);
             assert_in_range(len, sizeof *numbers, sizeof message);
             uint8_t again[2 * sizeof message + 32];
-            assert_int_equal(toy_write(again, form, message, len), frame[1]);
+            assert_int_equal(toy_write(again, encoding, message, len), frame[1]);
             memcpy(&numbers[count++], message, sizeof *numbers);
         } else {
             assert_int_equal(frame[0], 0x80 | WSP_CLOSE);
@@ -629,58 +629,59 @@ TEST(close_ends_the_peer_when_there_is_no_memory_for_it)
 /* --------------------------------------------------------------- encodings */
 
 #define LONG 60u /* bytes of a payload that is shorter in every encoding but the plain one: */
-static uint32_t image_of(uint32_t form)
+static uint32_t image_of(uint32_t encoding)
 {
-    return form == 0 ? 2 + LONG : 2 + 6 + 2 * (form - 1);
+    return encoding == 0 ? 2 + LONG : 2 + 6 + 2 * (encoding - 1);
 }
 
-static void begin_forms(struct crowd *c, uint32_t peers, uint32_t of_forms, enum wspool_slow slow)
+static void begin_encodings(struct crowd *c, uint32_t peers, uint32_t of_encodings,
+                            enum wspool_slow slow)
 {
-    forms = of_forms;
+    encodings_count = of_encodings;
     begin(c, peers, peers, slow);
     c->published = 1; /* 0 would look like the bytes that follow it */
 }
 
-static void end_forms(struct crowd *c)
+static void end_encodings(struct crowd *c)
 {
     end(c);
-    forms = 1;
+    encodings_count = 1;
 }
 
 TEST(members_get_an_image_of_their_own_form)
 {
     struct crowd c;
-    begin_forms(&c, 40, 1 + WSPOOL_FORMS, WSPOOL_SLOW_CLOSE);
+    begin_encodings(&c, 40, 1 + WSPOOL_ENCODINGS, WSPOOL_SLOW_CLOSE);
     for (uint32_t i = 1; i <= 3; i++) {
         uint64_t before = wsp_count_read(&c.count.waiting_bytes);
         assert_tally(publish_except(&c, LONG, NULL), 40, 0, 0, 0, 0);
         uint64_t bytes = 0;
         for (uint32_t k = 0; k < 40; k++) {
             const struct wsp_outq *out = &c.peers[k].conn.out;
-            assert_int_equal(wsp_outq_form(out), k % forms);
+            assert_int_equal(wsp_outq_encoding(out), k % encodings_count);
             assert_int_equal(out->count, i);
-            assert_int_equal(out->bytes, i * image_of(k % forms));
-            assert_ptr_equal(out->first.block, c.peers[k % forms].conn.out.first.block);
-            assert_int_equal(out->first.offset, c.peers[k % forms].conn.out.first.offset);
-            bytes += image_of(k % forms);
+            assert_int_equal(out->bytes, i * image_of(k % encodings_count));
+            assert_ptr_equal(out->first.block, c.peers[k % encodings_count].conn.out.first.block);
+            assert_int_equal(out->first.offset, c.peers[k % encodings_count].conn.out.first.offset);
+            bytes += image_of(k % encodings_count);
         }
         assert_int_equal(wsp_count_read(&c.count.waiting_bytes) - before, bytes);
-        assert_int_equal(c.toy.encodes, i * WSPOOL_FORMS);
-        assert_int_equal(wsp_count_read(&c.count.coded), i * WSPOOL_FORMS);
+        assert_int_equal(c.toy.encodes, i * WSPOOL_ENCODINGS);
+        assert_int_equal(wsp_count_read(&c.count.codec_encoded), i * WSPOOL_ENCODINGS);
     }
     for (uint32_t k = 0; k < 40; k++) {
         flush(&c, k);
         assert_sent(&c, k, (uint32_t[]){1, 2, 3}, 3);
-        assert_int_equal(c.sent[k].len, 3 * image_of(k % forms));
+        assert_int_equal(c.sent[k].len, 3 * image_of(k % encodings_count));
     }
     assert_int_equal(wsp_count_read(&c.count.waiting_bytes), 0);
-    end_forms(&c);
+    end_encodings(&c);
 }
 
 TEST(form_is_not_made_when_nobody_reads_it)
 {
     struct crowd c;
-    begin_forms(&c, 4, 4, WSPOOL_SLOW_CLOSE); /* one reader of each encoding */
+    begin_encodings(&c, 4, 4, WSPOOL_SLOW_CLOSE); /* one reader of each encoding */
     assert_tally(publish_except(&c, LONG, &c.peers[2]), 3, 0, 0, 0, 0);
     wsp_conn_end(&c.link, &c.peers[3].conn, WSPOOL_END_FAILED);
     assert_tally(publish_except(&c, LONG, &c.peers[0]), 2, 0, 0, 0, 0);
@@ -693,7 +694,7 @@ TEST(form_is_not_made_when_nobody_reads_it)
     assert_sent(&c, 0, (uint32_t[]){1}, 1);
     assert_sent(&c, 1, (uint32_t[]){1, 2}, 2);
     assert_sent(&c, 2, (uint32_t[]){2}, 1);
-    end_forms(&c);
+    end_encodings(&c);
 }
 
 /* The limit equals two plain frames: more messages fit for members with a shorter encoding. */
@@ -702,7 +703,7 @@ TEST(limit_in_bytes_is_of_what_a_member_reads)
     for (uint32_t room = 2 * (2 + LONG) - 1; room <= 2 * (2 + LONG); room++) {
         struct crowd c;
         uint32_t fit[4] = {0}, got[4] = {0};
-        begin_forms(&c, 4, 4, WSPOOL_SLOW_DROP_NEWEST);
+        begin_encodings(&c, 4, 4, WSPOOL_SLOW_DROP_NEWEST);
         c.config.queue_bytes = room;
         c.config.queue_messages = 1000;
         for (uint32_t i = 1; i <= 20; i++) {
@@ -721,7 +722,7 @@ TEST(limit_in_bytes_is_of_what_a_member_reads)
             assert_int_equal(c.peers[k].conn.dropped, 20 - fit[k]);
         }
         assert_true(got[0] == room / (2 + LONG) && got[1] > 10);
-        end_forms(&c);
+        end_encodings(&c);
     }
 }
 
@@ -731,7 +732,7 @@ TEST(oldest_give_way_in_each_form)
         struct crowd c;
         struct iovec vectors[16];
         int n;
-        begin_forms(&c, 8, 4, WSPOOL_SLOW_DROP_OLDEST);
+        begin_encodings(&c, 8, 4, WSPOOL_SLOW_DROP_OLDEST);
         c.config.queue_messages = bytes ? 1000 : 3;
         c.config.queue_bytes = bytes ? 2 + LONG : 1000;
         for (uint32_t i = 1; i <= 2; i++) {
@@ -772,14 +773,14 @@ TEST(oldest_give_way_in_each_form)
                 assert_int_equal(count, (2 + LONG) / image_of(k));
             }
         }
-        end_forms(&c);
+        end_encodings(&c);
     }
 }
 
 TEST(slow_are_closed_in_each_form)
 {
     struct crowd c;
-    begin_forms(&c, 8, 4, WSPOOL_SLOW_CLOSE);
+    begin_encodings(&c, 8, 4, WSPOOL_SLOW_CLOSE);
     c.config.queue_bytes = 2 * (2 + LONG); /* three messages in encoding 1, two plain ones */
     assert_tally(publish_except(&c, LONG, NULL), 8, 0, 0, 0, 0);
     assert_tally(publish_except(&c, LONG, NULL), 8, 0, 0, 0, 0);
@@ -792,7 +793,7 @@ TEST(slow_are_closed_in_each_form)
         flush(&c, k);
         assert_sent(&c, k, (uint32_t[]){1, 2, 3}, 3);
     }
-    end_forms(&c);
+    end_encodings(&c);
 }
 
 /* Without memory for the codec or for the encoded frame, members get the plain message. */
@@ -800,7 +801,7 @@ TEST(members_get_it_plain_when_it_can_t_be_coded)
 {
     for (size_t n = 1; n <= 3; n++) {
         struct crowd c;
-        begin_forms(&c, 8, 2, WSPOOL_SLOW_CLOSE);
+        begin_encodings(&c, 8, 2, WSPOOL_SLOW_CLOSE);
         struct wsp_run image = encode(&c, LONG);
         wspool_tally tally = {.size = sizeof tally};
         c.mem.fail_at = n;
@@ -816,7 +817,7 @@ TEST(members_get_it_plain_when_it_can_t_be_coded)
             assert_sent(&c, k, (uint32_t[]){1}, 1);
         }
         assert_int_equal(c.toy.encodes, 1);
-        end_forms(&c);
+        end_encodings(&c);
     }
 }
 
@@ -866,7 +867,7 @@ TEST(books_balance_when_everything_happens_at_random)
         int slow = WSPOOL_SLOW_CLOSE + way % 3;
         struct crowd c;
         uint64_t seed = 11 + (uint64_t)slow, sums[4] = {0};
-        forms = way < 3 ? 1 : 5;
+        encodings_count = way < 3 ? 1 : 5;
         begin(&c, PEERS, PEERS, (enum wspool_slow)slow);
         c.config.queue_messages = 9;
         c.config.queue_bytes = 300;
@@ -913,8 +914,8 @@ TEST(books_balance_when_everything_happens_at_random)
         assert_true(slow != WSPOOL_SLOW_DROP_NEWEST || sums[1] > 1000);
         assert_true(slow != WSPOOL_SLOW_DROP_OLDEST || sums[2] > 1000);
         assert_true(slow != WSPOOL_SLOW_CLOSE || sums[3] > 500);
-        assert_true((forms == 1) == (wsp_count_read(&c.count.coded) < 1000));
+        assert_true((encodings_count == 1) == (wsp_count_read(&c.count.codec_encoded) < 1000));
         end(&c);
-        forms = 1;
+        encodings_count = 1;
     }
 }

@@ -14,8 +14,8 @@
 
 #include <inttypes.h>
 
-#include "link/coding.h"
-#include "link/forms.h"
+#include "link/negotiated.h"
+#include "link/encodings.h"
 #include "link/inbound.h"
 
 #define STEP 4096u /* the most output space that the codec gets in one step */
@@ -97,14 +97,14 @@ static void put_control(struct stream *s, unsigned opcode, const char *payload)
 
 /* Writes a coded message in that many frames, with pings between them. Adds nothing to the
  * transcript. */
-static void put_coded(struct stream *s, unsigned opcode, const uint8_t *coded, size_t len,
-                      size_t frames)
+static void put_encoded(struct stream *s, unsigned opcode, const uint8_t *encoded, size_t len,
+                        size_t frames)
 {
     size_t from = 0;
     for (size_t i = 0; i < frames; i++) {
         size_t to = i + 1 == frames ? len : len * (i + 1) / frames;
         put_frame(s, (i == 0 ? FRAME_RSV1 | opcode : 0) | (i + 1 == frames ? FRAME_FIN : 0),
-                  coded + from, to - from);
+                  encoded + from, to - from);
         if (i + 1 < frames) {
             add_line(&s->expected, "FRAME", 0, NULL, to - from);
             put_control(s, WSP_PING, "between");
@@ -113,19 +113,19 @@ static void put_coded(struct stream *s, unsigned opcode, const uint8_t *coded, s
     }
 }
 
-static void hear_message(struct stream *s, int coded, unsigned opcode, const void *message,
+static void hear_message(struct stream *s, int encoded, unsigned opcode, const void *message,
                          size_t len)
 {
-    add_line(&s->expected, coded ? "CODED" : "PLAIN", opcode, message, len);
+    add_line(&s->expected, encoded ? "CODED" : "PLAIN", opcode, message, len);
 }
 
 static void put_message(struct stream *s, unsigned opcode, const void *message, size_t len,
                         size_t frames)
 {
-    uint8_t *coded = malloc(2 * len + 32);
-    put_coded(s, opcode, coded, toy_write(coded, 2, message, len), frames);
+    uint8_t *encoded = malloc(2 * len + 32);
+    put_encoded(s, opcode, encoded, toy_write(encoded, 2, message, len), frames);
     hear_message(s, 1, opcode, message, len);
-    free(coded);
+    free(encoded);
 }
 
 static void put_plain(struct stream *s, unsigned opcode, const void *message, size_t len)
@@ -148,20 +148,20 @@ struct peer {
     struct wsp_inbound *in;
     struct wsp_gate gate;
     size_t limit;
-    unsigned reading;
+    unsigned decoder;
     int failed;
     int closed;
     size_t most; /* the most bytes that its buffer ever held */
     struct lines got;
 };
 
-static void peer_open(struct peer *p, struct world *w, size_t limit, unsigned reading)
+static void peer_open(struct peer *p, struct world *w, size_t limit, unsigned decoder)
 {
     memset(p, 0, sizeof *p);
     p->world = w;
     p->limit = limit;
-    p->reading = reading;
-    p->gate.coding = wsp_coding(1 + reading % WSPOOL_FORMS, reading);
+    p->decoder = decoder;
+    p->gate.negotiated = wsp_negotiated(1 + decoder % WSPOOL_ENCODINGS, decoder);
 }
 
 static void peer_close(struct peer *p)
@@ -184,7 +184,7 @@ static void peer_check(struct peer *p, const struct wsp_event *event)
         assert_true(in->decoder != NULL || in->message != 0 || in->state != NULL);
         if (in->message == 0 && !in->decoder) {
             assert_null(in->buffer.data);
-            assert_true(!in->state || (p->reading & KEEPS));
+            assert_true(!in->state || (p->decoder & KEEPS));
         }
     }
     if (p->failed && event->kind == WSP_EVENT_MORE) {
@@ -219,8 +219,9 @@ static void feed(struct peer *p, const uint8_t *bytes, size_t len)
             break;
         case WSP_EVENT_MESSAGE:
             assert_non_null(event.data);
-            assert_true(event.coded == 0 || event.coded == 1);
-            add_line(&p->got, event.coded ? "CODED" : "PLAIN", event.opcode, event.data, event.len);
+            assert_true(event.encoded == 0 || event.encoded == 1);
+            add_line(&p->got, event.encoded ? "CODED" : "PLAIN", event.opcode, event.data,
+                     event.len);
             break;
         case WSP_EVENT_CONTROL:
             add_line(&p->got, "CONTROL", event.opcode, event.data, event.len);
@@ -245,9 +246,9 @@ static void feed_pieces(struct peer *p, const uint8_t *bytes, size_t len, int wa
     }
 }
 
-/* Feeds the stream to new peers in each way and compares. The peers negotiated `reading`; the
+/* Feeds the stream to new peers in each way and compares. The peers negotiated `decoder`; the
  * codec either knows that a message is complete, or does not. */
-static void expect_heard(const struct stream *s, size_t limit, unsigned reading)
+static void expect_heard(const struct stream *s, size_t limit, unsigned decoder)
 {
     uint64_t random = 61;
     for (int round = 0; round < 2 * WAYS; round++) {
@@ -255,7 +256,7 @@ static void expect_heard(const struct stream *s, size_t limit, unsigned reading)
         struct peer p;
         world_open(&w);
         w.toy.unsure = round % 2;
-        peer_open(&p, &w, limit, reading);
+        peer_open(&p, &w, limit, decoder);
         feed_pieces(&p, s->bytes, s->len, round / 2, &random);
         assert_string_equal(p.got.text, s->expected.text);
         assert_true(w.toy.most_room <= STEP);
@@ -267,8 +268,8 @@ static void expect_heard(const struct stream *s, size_t limit, unsigned reading)
 static void expect_and_free(struct stream *s, size_t limit)
 {
     /* 5 and 15 keep a state */
-    for (unsigned reading = 0; reading < WSPOOL_READINGS; reading += 5) {
-        expect_heard(s, limit, reading);
+    for (unsigned decoder = 0; decoder < WSPOOL_DECODERS; decoder += 5) {
+        expect_heard(s, limit, decoder);
     }
     free(s);
 }
@@ -281,13 +282,13 @@ TEST(message_when_coded_is_heard_under_every_cut)
     put_message(s, WSP_TEXT, "heellllo wwwwwwwwwwooooorld", 27, 1);
     put_message(s, WSP_BINARY, "\xff\xff\xff\0\0", 5, 1);
     put_control(s, WSP_CLOSE, "\x03\xe8");
-    for (unsigned reading = 0; reading < 2; reading++) {
+    for (unsigned decoder = 0; decoder < 2; decoder++) {
         for (size_t a = 0; a <= s->len; a++) {
             for (size_t b = a; b <= s->len; b++) {
                 struct world w;
                 struct peer p;
                 world_open(&w);
-                peer_open(&p, &w, 27, reading);
+                peer_open(&p, &w, 27, decoder);
                 feed(&p, s->bytes, a);
                 feed(&p, s->bytes + a, b - a);
                 feed(&p, s->bytes + b, s->len - b);
@@ -332,9 +333,9 @@ TEST(message_when_empty_is_heard)
     for (unsigned opcode = WSP_TEXT; opcode <= WSP_BINARY; opcode++) {
         put_frame(s, FRAME_FIN | FRAME_RSV1 | opcode, "", 0); /* a fragment without input */
         hear_message(s, 1, opcode, "", 0);
-        put_coded(s, opcode, (const uint8_t *)"\0N\0N", 4, 1);
+        put_encoded(s, opcode, (const uint8_t *)"\0N\0N", 4, 1);
         hear_message(s, 1, opcode, "", 0);
-        put_coded(s, opcode, (const uint8_t *)"", 0, 3); /* only empty fragments */
+        put_encoded(s, opcode, (const uint8_t *)"", 0, 3); /* only empty fragments */
         hear_message(s, 1, opcode, "", 0);
         put_message(s, opcode, "x", 1, 1);
     }
@@ -400,17 +401,18 @@ TEST(message_when_at_its_limit_is_heard_and_one_byte_over_is_too_big)
          * too. */
         for (int how = 0; how < 3; how++) {
             struct stream *s = stream_new();
-            static uint8_t coded[3000];
-            size_t len = toy_write(coded, 1, bytes, limit + (how == 0));
+            static uint8_t encoded[3000];
+            size_t len = toy_write(encoded, 1, bytes, limit + (how == 0));
             if (how > 0) {
-                memcpy(coded + len, "\1!", 2);
+                memcpy(encoded + len, "\1!", 2);
             }
             if (how == 2) {
-                put_frame(s, FRAME_RSV1 | WSP_BINARY, coded, len);
+                put_frame(s, FRAME_RSV1 | WSP_BINARY, encoded, len);
                 add_line(&s->expected, "FRAME", 0, NULL, len);
-                put_frame(s, FRAME_FIN, coded + len, 2);
+                put_frame(s, FRAME_FIN, encoded + len, 2);
             } else {
-                put_frame(s, FRAME_FIN | FRAME_RSV1 | WSP_BINARY, coded, len + (how == 1 ? 2 : 0));
+                put_frame(s, FRAME_FIN | FRAME_RSV1 | WSP_BINARY, encoded,
+                          len + (how == 1 ? 2 : 0));
             }
             hear_error(s, WSPOOL_END_TOO_BIG);
             put_control(s, WSP_CLOSE, "\x03\xe8");
@@ -530,7 +532,7 @@ TEST(text_when_coded_is_judged_by_what_comes_out)
     struct stream *s = stream_new();
     uint8_t long_text[2 * STEP + 1];
     /* the coded bytes themselves are not UTF-8 */
-    put_coded(s, WSP_TEXT, (const uint8_t *)"\xffg\xc0h", 4, 2);
+    put_encoded(s, WSP_TEXT, (const uint8_t *)"\xffg\xc0h", 4, 2);
     uint8_t text[255 + 192];
     memset(text, 'g', 255);
     memset(text + 255, 'h', 192);
@@ -564,16 +566,16 @@ TEST(text_when_bad_is_refused_at_its_first_bad_byte)
         struct stream *s = stream_new();
         struct world w;
         struct peer p;
-        uint8_t coded[200];
+        uint8_t encoded[200];
         size_t len = 0, fed;
         /* coded bytes up to and including those of the bad byte */
         size_t fatal = 0;
         for (size_t n = 0; n < cases[i].len; n++) { /* one run for each byte */
-            coded[len++] = 1;
-            coded[len++] = (uint8_t)cases[i].text[n];
+            encoded[len++] = 1;
+            encoded[len++] = (uint8_t)cases[i].text[n];
             fatal = n == cases[i].bad ? len : fatal;
         }
-        put_frame(s, FRAME_RSV1 | WSP_TEXT, coded, len);
+        put_frame(s, FRAME_RSV1 | WSP_TEXT, encoded, len);
         world_open(&w);
         peer_open(&p, &w, NO_LIMIT, 0);
         for (fed = 0; !p.failed && fed < s->len; fed++) {
@@ -595,9 +597,9 @@ TEST(text_when_it_ends_inside_a_character_is_refused_at_its_end)
     for (size_t frames = 1; frames < 4; frames++) {
         struct stream *s = stream_new();
         static const char text[] = "ab\xf0\x9f\x98";
-        uint8_t coded[64];
-        size_t len = toy_write(coded, 1, text, 5);
-        put_coded(s, WSP_TEXT, coded, len, frames);
+        uint8_t encoded[64];
+        size_t len = toy_write(encoded, 1, text, 5);
+        put_encoded(s, WSP_TEXT, encoded, len, frames);
         hear_error(s, WSPOOL_END_BAD_UTF8);
         put_control(s, WSP_CLOSE, "\x03\xe8");
         expect_and_free(s, NO_LIMIT);
@@ -614,23 +616,23 @@ TEST(text_when_it_ends_inside_a_character_is_refused_at_its_end)
 TEST(coding_when_bad_is_an_error_and_the_close_behind_it_is_found)
 {
     static const struct {
-        const char *coded;
+        const char *encoded;
         size_t len;
         enum wspool_end end;
     } cases[] = {
-        {"\0B", 2, WSPOOL_END_BAD_CODING},
-        {"\3a\0B\3b", 6, WSPOOL_END_BAD_CODING},
-        {"\3a\2", 3, WSPOOL_END_BAD_CODING}, /* the end of the message cuts a pair */
-        {"\0L", 2, WSPOOL_END_BAD_CODING},   /* refers to a run that does not exist */
+        {"\0B", 2, WSPOOL_END_BAD_ENCODING},
+        {"\3a\0B\3b", 6, WSPOOL_END_BAD_ENCODING},
+        {"\3a\2", 3, WSPOOL_END_BAD_ENCODING}, /* the end of the message cuts a pair */
+        {"\0L", 2, WSPOOL_END_BAD_ENCODING},   /* refers to a run that does not exist */
         {"\0M", 2, WSPOOL_END_NOMEM},
         {"\3a\0Mxx", 6, WSPOOL_END_NOMEM},
         {"\0Bthis looks like a Close: \x88\x82\0\0\0\0\x03\xe9 and is none", 45,
-         WSPOOL_END_BAD_CODING},
+         WSPOOL_END_BAD_ENCODING},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct stream *s = stream_new();
         put_plain(s, WSP_TEXT, "before", 6);
-        put_frame(s, FRAME_FIN | FRAME_RSV1 | WSP_BINARY, cases[i].coded, cases[i].len);
+        put_frame(s, FRAME_FIN | FRAME_RSV1 | WSP_BINARY, cases[i].encoded, cases[i].len);
         hear_error(s, cases[i].end);
         put_frame(s, FRAME_FIN | FRAME_RSV1 | WSP_TEXT, "\3a", 2); /* not reported */
         put_frame(s, FRAME_RSV1 | 5, "?", 1);
@@ -676,7 +678,7 @@ TEST(rsv1_when_nothing_was_agreed_upon_is_a_protocol_error)
     put_message(s, WSP_TEXT, "aaaa", 4, 1);
     world_open(&w);
     peer_open(&p, &w, NO_LIMIT, 0);
-    p.gate.coding = 0;
+    p.gate.negotiated = 0;
     feed(&p, s->bytes, s->len);
     s->expected.len = 0;
     hear_error(s, WSPOOL_END_PROTOCOL);
@@ -688,10 +690,10 @@ TEST(rsv1_when_nothing_was_agreed_upon_is_a_protocol_error)
 }
 
 /* Returns FULL for ever, and does nothing. */
-static enum wspool_decoded stand_still(unsigned reading, void **state, wspool_decoding *piece,
+static enum wspool_decoded stand_still(unsigned decoder, void **state, wspool_decoding *piece,
                                        void *user)
 {
-    (void)reading, (void)state, (void)piece;
+    (void)decoder, (void)state, (void)piece;
     assert_true(++*(size_t *)user < 100);
     return WSPOOL_DECODED_FULL;
 }
@@ -709,7 +711,7 @@ TEST(codec_when_it_stands_still_is_bad_coding_not_a_loop)
         w.hook.user = &calls;
         peer_open(&p, &w, NO_LIMIT, 0);
         feed(&p, s->bytes, s->len);
-        hear_error(s, WSPOOL_END_BAD_CODING);
+        hear_error(s, WSPOOL_END_BAD_ENCODING);
         assert_string_equal(p.got.text, s->expected.text);
         assert_int_equal(calls, 1);
         peer_close(&p);
@@ -725,7 +727,7 @@ TEST(memory_when_it_fails_anywhere_is_an_error_and_the_close_is_found)
     uint64_t random = 79;
     memset(bytes, 'm', sizeof bytes);
     for (int way = 0; way < WAYS; way++) {
-        for (unsigned reading = 0; reading < 2; reading++) {
+        for (unsigned decoder = 0; decoder < 2; decoder++) {
             struct stream *s = stream_new();
             put_message(s, WSP_TEXT, bytes, 10, 1);
             put_message(s, WSP_TEXT, bytes, sizeof bytes, 3);
@@ -740,7 +742,7 @@ TEST(memory_when_it_fails_anywhere_is_an_error_and_the_close_is_found)
                 struct peer p;
                 world_open(&w);
                 w.mem.fail_at = n;
-                peer_open(&p, &w, NO_LIMIT, reading);
+                peer_open(&p, &w, NO_LIMIT, decoder);
                 feed_pieces(&p, s->bytes, s->len, way, &random);
                 failures = w.mem.failures;
                 if (failures == 0) {
@@ -810,7 +812,7 @@ TEST(streams_when_of_any_bytes_are_heard_alike_under_all_cuts)
             struct peer p;
             world_open(&w);
             w.toy.unsure = way % 2;
-            peer_open(&p, &w, limit, (unsigned)round % WSPOOL_READINGS);
+            peer_open(&p, &w, limit, (unsigned)round % WSPOOL_DECODERS);
             feed_pieces(&p, s->bytes, s->len, way / 2, &random);
             if (way == 0) {
                 s->expected = p.got;
@@ -832,16 +834,16 @@ TEST(state_when_the_codec_keeps_it_serves_the_next_message)
 {
     struct stream *s = stream_new();
     put_message(s, WSP_TEXT, "aaaaaaa", 7, 2);
-    put_coded(s, WSP_TEXT, (const uint8_t *)"\0L\0L", 4, 1); /* refers to the message before */
+    put_encoded(s, WSP_TEXT, (const uint8_t *)"\0L\0L", 4, 1); /* refers to the message before */
     hear_message(s, 1, WSP_TEXT, "aaaaaaaaaaaaaa", 14);
     put_control(s, WSP_PING, "idle");
     put_plain(s, WSP_TEXT, "plain in between", 16);
     put_frame(s, FRAME_FIN | FRAME_RSV1 | WSP_TEXT, "", 0);
     hear_message(s, 1, WSP_TEXT, "", 0);
-    put_coded(s, WSP_BINARY, (const uint8_t *)"\0L\2b\0L", 6, 3);
+    put_encoded(s, WSP_BINARY, (const uint8_t *)"\0L\2b\0L", 6, 3);
     hear_message(s, 1, WSP_BINARY, "aaaaaaabbbb", 11);
-    for (unsigned reading = 1; reading < WSPOOL_READINGS; reading += 2) {
-        expect_heard(s, NO_LIMIT, reading);
+    for (unsigned decoder = 1; decoder < WSPOOL_DECODERS; decoder += 2) {
+        expect_heard(s, NO_LIMIT, decoder);
     }
     free(s);
 }
@@ -850,12 +852,12 @@ TEST(state_when_not_kept_is_new_with_each_message)
 {
     struct stream *s = stream_new();
     put_message(s, WSP_TEXT, "aaaaaaa", 7, 2);
-    put_coded(s, WSP_TEXT, (const uint8_t *)"\2b\0L", 4, 2);
+    put_encoded(s, WSP_TEXT, (const uint8_t *)"\2b\0L", 4, 2);
     hear_message(s, 1, WSP_TEXT, "bbbb", 4);
     put_frame(s, FRAME_FIN | FRAME_RSV1 | WSP_TEXT, "\0L", 2);
-    hear_error(s, WSPOOL_END_BAD_CODING);
-    for (unsigned reading = 0; reading < WSPOOL_READINGS; reading += 2) {
-        expect_heard(s, NO_LIMIT, reading);
+    hear_error(s, WSPOOL_END_BAD_ENCODING);
+    for (unsigned decoder = 0; decoder < WSPOOL_DECODERS; decoder += 2) {
+        expect_heard(s, NO_LIMIT, decoder);
     }
     free(s);
 }
@@ -867,17 +869,17 @@ TEST(states_when_of_many_peers_do_not_mix)
     struct peer *peers = calloc(40, sizeof *peers);
     world_open(&w);
     for (unsigned i = 0; i < 40; i++) {
-        peer_open(&peers[i], &w, NO_LIMIT, i % WSPOOL_READINGS);
+        peer_open(&peers[i], &w, NO_LIMIT, i % WSPOOL_DECODERS);
     }
     for (int round = 0; round < 6; round++) {
         for (unsigned i = 0; i < 40; i++) {
             struct stream *s = stream_new();
             char text[] = "......";
             memset(text, 'a' + (int)(i % 26), 6);
-            if (round % 2 == 0 || !(i % WSPOOL_READINGS & KEEPS)) {
+            if (round % 2 == 0 || !(i % WSPOOL_DECODERS & KEEPS)) {
                 put_message(s, WSP_TEXT, text, 6, 1 + i % 2);
             } else {
-                put_coded(s, WSP_TEXT, (const uint8_t *)"\0L", 2, 1 + i % 2);
+                put_encoded(s, WSP_TEXT, (const uint8_t *)"\0L", 2, 1 + i % 2);
                 hear_message(s, 1, WSP_TEXT, text, 6);
             }
             peers[i].got.len = 0;
@@ -885,10 +887,10 @@ TEST(states_when_of_many_peers_do_not_mix)
             assert_string_equal(peers[i].got.text, s->expected.text);
             free(s);
         }
-        /* an odd `reading` keeps a state, an even one keeps nothing */
+        /* an odd `decoder` keeps a state, an even one keeps nothing */
         size_t kept = 0;
         for (unsigned i = 0; i < 40; i++) {
-            assert_true(!peers[i].in == !(i % WSPOOL_READINGS & KEEPS));
+            assert_true(!peers[i].in == !(i % WSPOOL_DECODERS & KEEPS));
             kept += peers[i].in != NULL;
         }
         assert_int_equal(w.toy.live, kept);
@@ -932,13 +934,13 @@ TEST(state_when_the_peer_goes_anywhere_is_given_back_once)
     put_plain(s, WSP_TEXT, "plain", 5);
     put_message(s, WSP_BINARY, "ddddd", 5, 1);
     put_control(s, WSP_CLOSE, "\x03\xe8");
-    for (unsigned reading = 0; reading < 2; reading++) {
+    for (unsigned decoder = 0; decoder < 2; decoder++) {
         for (int discards = 0; discards < 2; discards++) {
             for (size_t cut = 0; cut <= s->len; cut++) {
                 struct world w;
                 struct peer p;
                 world_open(&w);
-                peer_open(&p, &w, NO_LIMIT, reading);
+                peer_open(&p, &w, NO_LIMIT, decoder);
                 for (size_t i = 0; i < cut; i++) {
                     feed(&p, s->bytes + i, 1);
                 }
@@ -965,12 +967,12 @@ TEST(state_when_the_peer_goes_anywhere_is_given_back_once)
  * discards it. */
 TEST(state_when_the_host_closes_from_a_message_is_given_back)
 {
-    for (unsigned reading = 0; reading < 2; reading++) {
+    for (unsigned decoder = 0; decoder < 2; decoder++) {
         struct stream *s = stream_new();
         struct world w;
         struct wsp_event event;
         struct wsp_inbound *in = NULL;
-        struct wsp_gate gate = {.coding = wsp_coding(1, reading)};
+        struct wsp_gate gate = {.negotiated = wsp_negotiated(1, decoder)};
         put_message(s, WSP_TEXT, "aaaa", 4, 1);
         put_control(s, WSP_CLOSE, "\x03\xe8");
         struct wsp_input input = {.bytes = s->bytes, .len = s->len, .limit = 100};

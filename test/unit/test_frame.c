@@ -191,8 +191,8 @@ TEST(head_when_of_any_shape_and_in_any_cut_is_read_and_judged)
  * that is invalid becomes valid. */
 TEST(rsv1_when_agreed_upon_is_lawful_at_a_message_s_beginning_alone)
 {
-    static const uint8_t codings[] = {0, 1, 15, 0x10, 0xff};
-    for (size_t c = 0; c < sizeof codings; c++) {
+    static const uint8_t pairs[] = {0, 1, 15, 0x10, 0xff};
+    for (size_t c = 0; c < sizeof pairs; c++) {
         for (unsigned first = 0; first < 256; first++) {
             for (int masked = 0; masked < 2; masked++) {
                 uint8_t bytes[FRAME_HEAD_MAX];
@@ -202,9 +202,9 @@ TEST(rsv1_when_agreed_upon_is_lawful_at_a_message_s_beginning_alone)
                 int known = opcode <= 2 || (opcode >= 8 && opcode <= 10 && (first & FRAME_FIN));
                 int begins = opcode == 1 || opcode == 2;
                 int good = masked && known &&
-                           (reserved == 0 || (reserved == FRAME_RSV1 && begins && codings[c]));
+                           (reserved == 0 || (reserved == FRAME_RSV1 && begins && pairs[c]));
                 for (size_t cut = 0; cut < len; cut++) {
-                    struct wsp_gate gate = {.coding = codings[c]};
+                    struct wsp_gate gate = {.negotiated = pairs[c]};
                     struct wsp_frame frame;
                     const uint8_t *at = bytes;
                     size_t left = cut;
@@ -225,7 +225,7 @@ TEST(rsv1_when_agreed_upon_is_lawful_at_a_message_s_beginning_alone)
                     assert_int_equal(frame.opcode, opcode);
                     assert_int_equal(frame.length, 3);
                     assert_int_equal(gate.have, 0);
-                    assert_int_equal(gate.coding, codings[c]);
+                    assert_int_equal(gate.negotiated, pairs[c]);
                 }
             }
         }
@@ -403,7 +403,7 @@ TEST(message_when_whole_is_what_the_gate_lets_through_and_all_there)
                 size_t all = head + (length < 65538 ? (size_t)length : 65538);
                 size_t ends[] = {all - (less < all ? less : all), head - less, all + less};
                 for (size_t e = 0; e < 3; e++) {
-                    struct wsp_gate gate = {.coding = less == 1};
+                    struct wsp_gate gate = {.negotiated = less == 1};
                     struct wsp_frame by_gate, frame;
                     const uint8_t *at = bytes;
                     size_t left = ends[e];

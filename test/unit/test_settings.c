@@ -174,12 +174,12 @@ TEST(codec_is_refused_when_there_is_a_part_of_it)
     for (int set = 0; set < 16; set++) {
         wspool_config c;
         wspool_config_init(&c);
-        assert_true(!c.codec.agree && !c.codec.encode && !c.codec.decode && !c.codec.rest);
+        assert_true(!c.codec.negotiate && !c.codec.encode && !c.codec.decode && !c.codec.reset);
         c.codec = toy_hook(&toy);
-        c.codec.agree = set & 1 ? c.codec.agree : NULL;
+        c.codec.negotiate = set & 1 ? c.codec.negotiate : NULL;
         c.codec.encode = set & 2 ? c.codec.encode : NULL;
         c.codec.decode = set & 4 ? c.codec.decode : NULL;
-        c.codec.rest = set & 8 ? c.codec.rest : NULL;
+        c.codec.reset = set & 8 ? c.codec.reset : NULL;
         assert_int_equal(accepts(&c), set == 0 || set == 15);
     }
 }

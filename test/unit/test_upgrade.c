@@ -304,7 +304,7 @@ TEST(steps_come_in_their_order)
     }
 }
 
-/* ------------------------------------------------------------------ subprotocols */
+/* ------------------------------------------------------------- subprotocols */
 
 static char longest[WSP_SUBPROTOCOL_MAX + 1], too_long[WSP_SUBPROTOCOL_MAX + 2];
 
@@ -509,7 +509,7 @@ TEST(extension_that_was_agreed_upon_is_in_the_answer)
 TEST(longest_of_all_texts_fit_in_the_answer)
 {
     wspool_answer *answer = malloc(sizeof(*answer));
-    char extension[WSPOOL_AGREEMENT_BYTES], expected[1024];
+    char extension[WSPOOL_NEGOTIATED_BYTES], expected[1024];
 
     memset(extension, 'e', sizeof(extension));
     extension[sizeof(extension) - 1] = '\0';

@@ -37,19 +37,19 @@ struct toy {
     int longer;             /* encode returns a result that is not shorter */
     int exact;              /* and of exactly the same length */
     int refuse;             /* encode returns NULL */
-    int nonsense;           /* negotiation: see toy_agree */
+    int nonsense;           /* negotiation: see toy_negotiate */
     size_t live;            /* states not freed */
     size_t agrees, encodes; /* calls */
-    size_t encodes_of[WSPOOL_FORMS + 1];
+    size_t encodes_of[WSPOOL_ENCODINGS + 1];
     size_t decodes, rests, overs;
     size_t most_room, least_room; /* of output space */
-    unsigned wishes;              /* offered parameters of the last negotiation */
+    unsigned route_flags;         /* offered parameters of the last negotiation */
     uint8_t *image;
 };
 
 struct toy_state {
     uint64_t mark;
-    unsigned reading;
+    unsigned decoder;
     int begun;                     /* a piece of this message was seen */
     int complete;                  /* the message is complete: only `rest` may follow */
     int failed;                    /* only rest(over) may follow */
@@ -80,9 +80,9 @@ static inline int toy_number(const wspool_extension_param *param, const char *na
 /* Invalid results of the codec, for tests that the pool does not trust them. */
 enum toy_nonsense {
     TOY_SENSE,
-    TOY_FORM_0,
-    TOY_FORM_16,
-    TOY_READING_16,
+    TOY_ENCODING_0,
+    TOY_ENCODING_16,
+    TOY_DECODER_16,
     TOY_NO_END,
     TOY_EMPTY,
     TOY_NEWLINE,
@@ -93,13 +93,13 @@ enum toy_nonsense {
     TOY_NONSENSES
 };
 
-static inline int toy_agree(const wspool_extension *offer, unsigned wishes, wspool_agreement *out,
-                            void *user)
+static inline int toy_negotiate(const wspool_extension *offer, unsigned route_flags,
+                                wspool_negotiated *out, void *user)
 {
     struct toy *toy = user;
-    unsigned form = 1, reading = 0;
+    unsigned encoding = 1, decoder = 0;
     toy->agrees++;
-    toy->wishes = wishes;
+    toy->route_flags = route_flags;
     assert_true(out->size == sizeof *out);
     assert_true(offer->name.len > 0 && offer->param_count <= WSPOOL_EXTENSION_PARAMS);
     if (offer->name.len != 5 || memcmp(offer->name.data, "x-toy", 5) != 0) {
@@ -109,23 +109,23 @@ static inline int toy_agree(const wspool_extension *offer, unsigned wishes, wspo
         const wspool_extension_param *param = &offer->params[i];
         assert_true(param->name.len > 0);
         assert_true(!param->value.data == (param->value.len == 0));
-        if (!toy_number(param, "form", &form) && !toy_number(param, "reading", &reading)) {
+        if (!toy_number(param, "form", &encoding) && !toy_number(param, "reading", &decoder)) {
             return 0;
         }
     }
     memset(out->answer, 0xa5, sizeof out->answer); /* bytes behind the NUL must not matter */
-    out->form = form;
-    out->reading = reading;
-    snprintf(out->answer, sizeof out->answer, "x-toy; form=%u; reading=%u", form, reading);
+    out->encoding = encoding;
+    out->decoder = decoder;
+    snprintf(out->answer, sizeof out->answer, "x-toy; form=%u; reading=%u", encoding, decoder);
     switch ((enum toy_nonsense)toy->nonsense) {
-    case TOY_FORM_0:
-        out->form = 0;
+    case TOY_ENCODING_0:
+        out->encoding = 0;
         break;
-    case TOY_FORM_16:
-        out->form = WSPOOL_FORMS + 1;
+    case TOY_ENCODING_16:
+        out->encoding = WSPOOL_ENCODINGS + 1;
         break;
-    case TOY_READING_16:
-        out->reading = WSPOOL_READINGS;
+    case TOY_DECODER_16:
+        out->decoder = WSPOOL_DECODERS;
         break;
     case TOY_NO_END:
         memset(out->answer, 'a', sizeof out->answer);
@@ -158,7 +158,7 @@ static inline int toy_agree(const wspool_extension *offer, unsigned wishes, wspo
 
 /* Writes the pairs of a message and returns their length. `out` must have space for 2 * len +
  * 32. */
-static inline size_t toy_write(uint8_t *out, unsigned form, const void *message, size_t len)
+static inline size_t toy_write(uint8_t *out, unsigned encoding, const void *message, size_t len)
 {
     const uint8_t *bytes = message;
     size_t n = 0;
@@ -173,7 +173,7 @@ static inline size_t toy_write(uint8_t *out, unsigned form, const void *message,
         out[n++] = bytes[i];
         i += run;
     }
-    for (unsigned i = 1; i < form; i++) {
+    for (unsigned i = 1; i < encoding; i++) {
         out[n++] = 0;
         out[n++] = 'N';
     }
@@ -188,14 +188,14 @@ static inline void toy_forget_image(struct toy *toy)
     }
 }
 
-static inline const void *toy_encode(unsigned form, const void *message, size_t len,
+static inline const void *toy_encode(unsigned encoding, const void *message, size_t len,
                                      size_t *encoded_len, void *user)
 {
     struct toy *toy = user;
-    assert_in_range(form, 1, WSPOOL_FORMS);
+    assert_in_range(encoding, 1, WSPOOL_ENCODINGS);
     assert_true(len >= 1 && message && encoded_len);
     toy->encodes++;
-    toy->encodes_of[form]++;
+    toy->encodes_of[encoding]++;
     toy_forget_image(toy); /* the frame had to stay valid until now, and no longer */
     if (toy->refuse) {
         return NULL;
@@ -204,7 +204,7 @@ static inline const void *toy_encode(unsigned form, const void *message, size_t 
     if (!toy->image) {
         return NULL;
     }
-    *encoded_len = toy_write(toy->image, form, message, len);
+    *encoded_len = toy_write(toy->image, encoding, message, len);
     if (toy->longer || toy->exact) {
         *encoded_len = len + (toy->longer != 0);
     }
@@ -271,12 +271,12 @@ static inline enum wspool_decoded toy_go_on(const struct toy *toy, struct toy_st
     }
 }
 
-static inline enum wspool_decoded toy_decode(unsigned reading, void **kept, wspool_decoding *piece,
+static inline enum wspool_decoded toy_decode(unsigned decoder, void **kept, wspool_decoding *piece,
                                              void *user)
 {
     struct toy *toy = user;
     toy->decodes++;
-    assert_true(reading < WSPOOL_READINGS);
+    assert_true(decoder < WSPOOL_DECODERS);
     assert_true(piece->out && piece->out_len > 0);
     assert_true(piece->in || piece->in_len == 0);
     toy->most_room = piece->out_len > toy->most_room ? piece->out_len : toy->most_room;
@@ -287,13 +287,13 @@ static inline enum wspool_decoded toy_decode(unsigned reading, void **kept, wspo
         if (!made) {
             return WSPOOL_DECODED_NOMEM;
         }
-        *made = (struct toy_state){.mark = TOY_MARK, .reading = reading};
+        *made = (struct toy_state){.mark = TOY_MARK, .decoder = decoder};
         *kept = made;
         toy->live++;
     }
     struct toy_state *state = *kept;
     assert_true(state->mark == TOY_MARK); /* otherwise it was freed before */
-    assert_int_equal(state->reading, reading);
+    assert_int_equal(state->decoder, decoder);
     assert_int_equal(state->failed, 0);
     assert_int_equal(state->complete, 0);
     if (state->full) { /* the input that was left must come again, and nothing else */
@@ -310,25 +310,25 @@ static inline enum wspool_decoded toy_decode(unsigned reading, void **kept, wspo
     return answer;
 }
 
-static inline void toy_rest(unsigned reading, void **kept, int over, void *user)
+static inline void toy_reset(unsigned decoder, void **kept, int final, void *user)
 {
     struct toy *toy = user;
     struct toy_state *state = *kept;
     assert_non_null(state);
     assert_true(state->mark == TOY_MARK);
-    assert_int_equal(state->reading, reading);
-    assert_true(over == 0 || over == 1);
+    assert_int_equal(state->decoder, decoder);
+    assert_true(final == 0 || final == 1);
     assert_true(toy->live > 0);
-    if (over) {
+    if (final) {
         toy->overs++;
     } else {
         assert_int_equal(state->complete, 1);
         assert_int_equal(state->failed, 0);
         toy->rests++;
     }
-    if (!over && (reading & TOY_TAKEOVER)) {
+    if (!final && (decoder & TOY_TAKEOVER)) {
         *state = (struct toy_state){.mark = TOY_MARK,
-                                    .reading = reading,
+                                    .decoder = decoder,
                                     .last_count = state->last_count,
                                     .last_byte = state->last_byte};
         return;
@@ -343,10 +343,10 @@ static inline void toy_rest(unsigned reading, void **kept, int over, void *user)
 
 static inline wspool_codec_hook toy_hook(struct toy *toy)
 {
-    return (wspool_codec_hook){.agree = toy_agree,
+    return (wspool_codec_hook){.negotiate = toy_negotiate,
                                .encode = toy_encode,
                                .decode = toy_decode,
-                               .rest = toy_rest,
+                               .reset = toy_reset,
                                .user = toy};
 }
 

@@ -279,7 +279,7 @@ static const uint8_t *inflated(const uint8_t *from, size_t len)
 
 /* Reads the negotiated parameters; `value` is that of Sec-WebSocket-Extensions. Returns 0 if it
  * is no answer to the offer, or needs more than the inflater here can do. */
-static int agreed(struct peer *peer, char *value)
+static int negotiated(struct peer *peer, char *value)
 {
     char *rest, *part = strtok_r(value, "; \t", &rest);
     int fresh = 0;
@@ -697,7 +697,7 @@ static void judge_answer(struct peer *peer, const uint8_t *data, size_t len)
     }
     if (len < 16 || memcmp(data, "HTTP/1.1 101 ", 13) != 0 ||
         !memmem(data, len, answer_key, sizeof(answer_key) - 1) ||
-        memcmp(data + len - 4, "\r\n\r\n", 4) != 0 || (extension && !agreed(peer, extension))) {
+        memcmp(data + len - 4, "\r\n\r\n", 4) != 0 || (extension && !negotiated(peer, extension))) {
         fprintf(stderr, "load: not the answer to an upgrade: %.*s\n", (int)len, data);
         exit(1);
     }

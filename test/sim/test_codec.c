@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim/test_coding.c - a whole pool with a codec (that of unit/toy.h).
+ * sim/test_codec.c - a whole pool with a codec (that of unit/toy.h).
  *
  * Every kind of handshake negotiates the codec. Readers of each encoding get every message once and
  * in order, whatever their transports do. Compressed messages of clients are decoded, and invalid
@@ -12,7 +12,7 @@
 
 #define OFFER "Sec-WebSocket-Extensions: "
 
-static sim *sim_coding(uint64_t seed, struct toy *toy)
+static sim *sim_negotiated(uint64_t seed, struct toy *toy)
 {
     sim *s = sim_new(seed);
     *toy = (struct toy){.mem = &s->config.mem};
@@ -24,12 +24,12 @@ static sim *sim_coding(uint64_t seed, struct toy *toy)
 /* A pool of the same kind without a codec. */
 static sim *sim_without(uint64_t seed, struct toy *toy)
 {
-    sim *s = sim_coding(seed, toy);
+    sim *s = sim_negotiated(seed, toy);
     s->config.codec = (wspool_codec_hook){.user = NULL};
     return s;
 }
 
-static void coding_free(sim *s)
+static void encoded_free(sim *s)
 {
     struct toy *toy = s->test;
     toy_forget_image(toy);
@@ -38,34 +38,34 @@ static void coding_free(sim *s)
 }
 
 /* Joins a peer that negotiates this encoding, or offers nothing (form 0). */
-static sim_peer *join_form(sim *s, const char *target, unsigned form, unsigned reading)
+static sim_peer *join_encoding(sim *s, const char *target, unsigned encoding, unsigned decoder)
 {
     char extra[128];
     client_request request = {.target = target, .extra = extra};
-    snprintf(extra, sizeof extra, OFFER "none, x-toy;form=%u;reading=%u\r\n", form, reading);
-    if (form == 0)
+    snprintf(extra, sizeof extra, OFFER "none, x-toy;form=%u;reading=%u\r\n", encoding, decoder);
+    if (encoding == 0)
         request.extra = NULL;
     sim_peer *p = sim_connect(s, &request);
-    if (p != NULL && form > 0)
+    if (p != NULL && encoding > 0)
         p->reader.unfold = toy_read;
     sim_pump(s);
     return p;
 }
 
 /* The client sends a compressed message in that many fragments, with a ping between them. */
-static void say_coded(sim_peer *p, unsigned op, const void *text, size_t len, size_t frames)
+static void say_encoded(sim_peer *p, unsigned op, const void *text, size_t len, size_t frames)
 {
-    uint8_t *coded = sim_malloc(2 * len + 32);
-    size_t n = toy_write(coded, 1, text, len), from = 0;
+    uint8_t *encoded = sim_malloc(2 * len + 32);
+    size_t n = toy_write(encoded, 1, text, len), from = 0;
     for (size_t i = 0; i < frames; i++) {
         size_t to = i + 1 == frames ? n : n * (i + 1) / frames;
-        sim_frame(p, (i == 0 ? 0x40 | op : 0) | (i + 1 == frames ? FIN : 0), coded + from,
+        sim_frame(p, (i == 0 ? 0x40 | op : 0) | (i + 1 == frames ? FIN : 0), encoded + from,
                   to - from);
         if (i + 1 < frames && i % 3 == 1)
             sim_ping(p, "between");
         from = to;
     }
-    free(coded);
+    free(encoded);
 }
 
 static void expect_heard(const sim_peer *p, size_t n, const char *text)
@@ -80,8 +80,8 @@ static const char long_text[] =
 /* Sends in both directions, in the negotiated encoding. */
 static void talk(sim *s, sim_peer *p, const char *room)
 {
-    size_t heards = p->heards, messages = p->reader.messages, coded = p->reader.coded;
-    say_coded(p, OP_TEXT, long_text, strlen(long_text), 3);
+    size_t heards = p->heards, messages = p->reader.messages, encoded = p->reader.encoded;
+    say_encoded(p, OP_TEXT, long_text, strlen(long_text), 3);
     sim_text(p, "plain");
     assert_int_equal(sim_broadcast(s, wspool_item(room), long_text), 1);
     assert_int_equal(sim_send(p, long_text), 0);
@@ -93,7 +93,7 @@ static void talk(sim *s, sim_peer *p, const char *room)
     sim_expect_message(p, messages, long_text);
     sim_expect_message(p, messages + 1, long_text);
     sim_expect_message(p, messages + 2, "short");
-    assert_int_equal(p->reader.coded - coded, 2);
+    assert_int_equal(p->reader.encoded - encoded, 2);
 }
 
 /* ----------------------------------------------------------- negotiation */
@@ -102,33 +102,33 @@ TEST(agreement_when_raw_is_answered_and_told)
 {
     for (int chop = SIM_WHOLE; chop <= SIM_BYTES; chop++) {
         struct toy toy;
-        sim *s = sim_coding(1, &toy);
+        sim *s = sim_negotiated(1, &toy);
         char room[64];
         sim_start(s);
         s->chop = (enum sim_chop)chop;
-        sim_peer *p = join_form(s, "/room/x", 7, 1);
+        sim_peer *p = join_encoding(s, "/room/x", 7, 1);
         sim_expect_open(p);
         assert_string_equal(
             reader_header(&p->reader, "Sec-WebSocket-Extensions", room, sizeof room),
             "x-toy; form=7; reading=1");
-        assert_string_equal(sim_event_of(s, SIM_OPENED, 0)->agreed, "x-toy; form=7; reading=1");
+        assert_string_equal(sim_event_of(s, SIM_OPENED, 0)->negotiated, "x-toy; form=7; reading=1");
         talk(s, p, "x");
         struct wspool_stats st = sim_stats(s);
-        assert_int_equal(st.coded, 2);
+        assert_int_equal(st.codec_encoded, 2);
         assert_int_equal(st.encoded, 2); /* of the broadcast and of the short one */
         assert_int_equal(st.received, 2);
-        assert_int_equal(st.received_coded, 1);
-        assert_int_equal(st.coded_bytes, 2 * (2 + 4 + 12));
-        coding_free(s);
+        assert_int_equal(st.codec_decoded, 1);
+        assert_int_equal(st.codec_encoded_bytes, 2 * (2 + 4 + 12));
+        encoded_free(s);
     }
 }
 
 TEST(message_to_one_when_nothing_waits_is_in_the_form_agreed_upon)
 {
     struct toy toy;
-    sim *s = sim_coding(1, &toy);
+    sim *s = sim_negotiated(1, &toy);
     sim_start(s);
-    sim_peer *p = join_form(s, "/room/x", 7, 1);
+    sim_peer *p = join_encoding(s, "/room/x", 7, 1);
     sim_peer *plain = sim_join(s, "/room/x");
     for (size_t i = 0; i < 5; i++) { /* from the second round on both have an open block */
         assert_int_equal(sim_send(plain, long_text), 0);
@@ -137,15 +137,15 @@ TEST(message_to_one_when_nothing_waits_is_in_the_form_agreed_upon)
         sim_pump(s);
         sim_expect_message(plain, i, long_text);
         sim_expect_message(p, i, long_text);
-        assert_int_equal(p->reader.coded, i + 1);
+        assert_int_equal(p->reader.encoded, i + 1);
     }
-    coding_free(s);
+    encoded_free(s);
 }
 
 TEST(agreement_when_the_verdict_is_late_is_answered_and_told)
 {
     struct toy toy;
-    sim *s = sim_coding(1, &toy);
+    sim *s = sim_negotiated(1, &toy);
     char room[64];
     s->ask_token = 1;
     s->verdict.kind = WSPOOL_PENDING;
@@ -155,7 +155,8 @@ TEST(agreement_when_the_verdict_is_late_is_answered_and_told)
                                        "x-toy;form=3;reading=15\r\n"};
     sim_peer *p = sim_connect(s, &request);
     p->reader.unfold = toy_read;
-    say_coded(p, OP_TEXT, long_text, strlen(long_text), 2); /* before the verdict, and compressed */
+    say_encoded(p, OP_TEXT, long_text, strlen(long_text),
+                2); /* before the verdict, and compressed */
     sim_pump(s);
     assert_int_equal(p->opened, 0);
     assert_int_equal(complete(s, p->id, WSPOOL_ACCEPT, 0, NULL), 0);
@@ -164,9 +165,9 @@ TEST(agreement_when_the_verdict_is_late_is_answered_and_told)
     expect_heard(p, 0, long_text);
     assert_string_equal(reader_header(&p->reader, "Sec-WebSocket-Extensions", room, sizeof room),
                         "x-toy; form=3; reading=15");
-    assert_string_equal(sim_event_of(s, SIM_OPENED, 0)->agreed, "x-toy; form=3; reading=15");
+    assert_string_equal(sim_event_of(s, SIM_OPENED, 0)->negotiated, "x-toy; form=3; reading=15");
     talk(s, p, "x");
-    coding_free(s);
+    encoded_free(s);
 }
 
 static const char *extension_of(const wspool_answer *answer)
@@ -181,7 +182,7 @@ TEST(agreement_when_hosted_is_in_the_answer_and_told)
 {
     for (int offers = 0; offers < 2; offers++) {
         struct toy toy;
-        sim *s = sim_coding(1, &toy);
+        sim *s = sim_negotiated(1, &toy);
         client_request request = {.target = "/room/x",
                                   .extra = offers ? OFFER "x-toy;form=2;reading=1\r\n" : NULL};
         wspool_answer answer;
@@ -191,19 +192,19 @@ TEST(agreement_when_hosted_is_in_the_answer_and_told)
         if (!offers) {
             assert_null(extension_of(&answer));
             assert_int_equal(sim_adopt(p, NULL, 0), 0);
-            assert_string_equal(sim_event_of(s, SIM_OPENED, 0)->agreed, "");
+            assert_string_equal(sim_event_of(s, SIM_OPENED, 0)->negotiated, "");
             assert_int_equal(sim_broadcast(s, wspool_item("x"), long_text), 1);
             sim_pump(s);
             sim_expect_message(p, 0, long_text);
-            coding_free(s);
+            encoded_free(s);
             continue;
         }
         assert_string_equal(extension_of(&answer), "x-toy; form=2; reading=1");
         p->reader.unfold = toy_read;
         assert_int_equal(sim_adopt(p, NULL, 0), 0);
-        assert_string_equal(sim_event_of(s, SIM_OPENED, 0)->agreed, "x-toy; form=2; reading=1");
+        assert_string_equal(sim_event_of(s, SIM_OPENED, 0)->negotiated, "x-toy; form=2; reading=1");
         talk(s, p, "x");
-        coding_free(s);
+        encoded_free(s);
     }
 }
 
@@ -219,7 +220,7 @@ static void keep_answer(wspool *pool, wspool_id id, const wspool_answer *answer,
 TEST(agreement_when_hosted_and_the_verdict_is_late_is_in_the_answer)
 {
     struct toy toy;
-    sim *s = sim_coding(1, &toy);
+    sim *s = sim_negotiated(1, &toy);
     client_request request = {.target = "/room/x",
                               .extra =
                                   "Authorization: Bearer t\r\n" OFFER "x-toy;form=5;reading=2\r\n"};
@@ -237,18 +238,18 @@ TEST(agreement_when_hosted_and_the_verdict_is_late_is_in_the_answer)
     p->reader.unfold = toy_read;
     assert_int_equal(sim_adopt(p, NULL, 0), 0);
     talk(s, p, "x");
-    coding_free(s);
+    encoded_free(s);
 }
 
 TEST(list_when_malformed_is_refused_on_the_wire)
 {
     for (int with = 0; with < 2; with++) {
         struct toy toy;
-        sim *s = with ? sim_coding(1, &toy) : sim_without(1, &toy);
+        sim *s = with ? sim_negotiated(1, &toy) : sim_without(1, &toy);
         sim_start(s);
         sim_refused(s, &(client_request){.extra = OFFER "x-toy;\r\n"}, 400, "malformed");
         assert_int_equal(sim_stats(s).stages[WSPOOL_STAGE_KEY].refused, 1);
-        coding_free(s);
+        encoded_free(s);
     }
 }
 
@@ -256,7 +257,7 @@ TEST(peer_when_it_has_not_agreed_is_sent_and_may_send_plain_only)
 {
     for (int with = 0; with < 2; with++) {
         struct toy toy;
-        sim *s = with ? sim_coding(1, &toy) : sim_without(1, &toy);
+        sim *s = with ? sim_negotiated(1, &toy) : sim_without(1, &toy);
         sim_start(s);
         client_request request = {.target = "/room/x", .extra = OFFER "other, x-toy;a=b\r\n"};
         sim_peer *p = sim_connect(s, &request);
@@ -265,11 +266,11 @@ TEST(peer_when_it_has_not_agreed_is_sent_and_may_send_plain_only)
         assert_int_equal(sim_broadcast(s, wspool_item("x"), long_text), 1);
         sim_pump(s);
         sim_expect_message(p, 0, long_text);
-        say_coded(p, OP_TEXT, long_text, strlen(long_text), 1);
+        say_encoded(p, OP_TEXT, long_text, strlen(long_text), 1);
         sim_pump(s);
         sim_expect_close(p, WSPOOL_END_PROTOCOL, 1002);
         assert_int_equal(toy.encodes + toy.decodes, 0);
-        coding_free(s);
+        encoded_free(s);
     }
 }
 
@@ -278,26 +279,26 @@ TEST(peer_when_it_has_not_agreed_is_sent_and_may_send_plain_only)
 TEST(message_when_it_can_t_be_decoded_ends_the_peer_with_its_reason)
 {
     static const struct {
-        const char *coded;
+        const char *encoded;
         size_t len;
         enum wspool_end why;
         int code;
     } cases[] = {
-        {"\3a\0B", 4, WSPOOL_END_BAD_CODING, 1007}, {"\3a\1", 3, WSPOOL_END_BAD_CODING, 1007},
-        {"\0M", 2, WSPOOL_END_NOMEM, 1011},         {"\0X", 2, WSPOOL_END_TOO_BIG, 1009},
-        {"\1\xff", 2, WSPOOL_END_BAD_UTF8, 1007},   {"\1\xc3", 2, WSPOOL_END_BAD_UTF8, 1007},
+        {"\3a\0B", 4, WSPOOL_END_BAD_ENCODING, 1007}, {"\3a\1", 3, WSPOOL_END_BAD_ENCODING, 1007},
+        {"\0M", 2, WSPOOL_END_NOMEM, 1011},           {"\0X", 2, WSPOOL_END_TOO_BIG, 1009},
+        {"\1\xff", 2, WSPOOL_END_BAD_UTF8, 1007},     {"\1\xc3", 2, WSPOOL_END_BAD_UTF8, 1007},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        for (unsigned reading = 0; reading < 2; reading++) {
+        for (unsigned decoder = 0; decoder < 2; decoder++) {
             for (int says_close = 0; says_close < 2; says_close++) {
                 struct toy toy;
-                sim *s = sim_coding(i, &toy);
+                sim *s = sim_negotiated(i, &toy);
                 sim_start(s);
                 s->chop = says_close ? SIM_BYTES : SIM_WHOLE;
-                sim_peer *p = join_form(s, "/room/x", 1, reading);
-                say_coded(p, OP_TEXT, "first", 5, 1);
-                sim_frame(p, FIN | 0x40 | OP_TEXT, cases[i].coded, cases[i].len);
-                say_coded(p, OP_TEXT, "never heard", 11, 2);
+                sim_peer *p = join_encoding(s, "/room/x", 1, decoder);
+                say_encoded(p, OP_TEXT, "first", 5, 1);
+                sim_frame(p, FIN | 0x40 | OP_TEXT, cases[i].encoded, cases[i].len);
+                say_encoded(p, OP_TEXT, "never heard", 11, 2);
                 if (says_close)
                     sim_say_close(p, 1000, "bye");
                 sim_pump(s);
@@ -305,7 +306,7 @@ TEST(message_when_it_can_t_be_decoded_ends_the_peer_with_its_reason)
                 sim_expect_close(p, cases[i].why, cases[i].code);
                 assert_int_equal(p->heards, 1);
                 assert_int_equal(toy.live, 0);
-                coding_free(s);
+                encoded_free(s);
             }
         }
     }
@@ -315,7 +316,7 @@ TEST(message_when_decoded_keeps_to_the_limit_of_its_route)
 {
     for (int over = 0; over < 2; over++) {
         struct toy toy;
-        sim *s = sim_coding(1, &toy);
+        sim *s = sim_negotiated(1, &toy);
         wspool_route_options options;
         static char text[301];
         memset(text, 't', sizeof text);
@@ -324,9 +325,9 @@ TEST(message_when_decoded_keeps_to_the_limit_of_its_route)
         options.message_bytes = 300;
         options.codec = 99;
         assert_int_equal(wspool_route(s->pool, "/small", WSPOOL_NONE, &options), 0);
-        sim_peer *p = join_form(s, "/small", 1, 0);
-        assert_int_equal(toy.wishes, 99);
-        say_coded(p, OP_BINARY, text, 300 + (size_t)over, 2);
+        sim_peer *p = join_encoding(s, "/small", 1, 0);
+        assert_int_equal(toy.route_flags, 99);
+        say_encoded(p, OP_BINARY, text, 300 + (size_t)over, 2);
         sim_pump(s);
         if (over) {
             sim_expect_close(p, WSPOOL_END_TOO_BIG, 1009);
@@ -334,7 +335,7 @@ TEST(message_when_decoded_keeps_to_the_limit_of_its_route)
             sim_expect_open(p);
             assert_true(got_is(&p->heard[0], text, 300));
         }
-        coding_free(s);
+        encoded_free(s);
     }
 }
 
@@ -342,10 +343,10 @@ TEST(message_when_decoded_keeps_to_the_limit_of_its_route)
 TEST(peer_when_idle_with_a_state_is_left_alone)
 {
     struct toy toy;
-    sim *s = sim_coding(1, &toy);
+    sim *s = sim_negotiated(1, &toy);
     s->config.message_time = 5 * SEC;
     sim_start(s);
-    sim_peer *p = join_form(s, "/room/x", 1, TOY_TAKEOVER);
+    sim_peer *p = join_encoding(s, "/room/x", 1, TOY_TAKEOVER);
     talk(s, p, "x");
     assert_int_equal(toy.live, 1);
     sim_pass(s, 300 * SEC);
@@ -357,22 +358,22 @@ TEST(peer_when_idle_with_a_state_is_left_alone)
     sim_pass(s, 20 * SEC);
     assert_int_equal(p->ended, 1);
     assert_int_equal(toy.live, 0);
-    coding_free(s);
+    encoded_free(s);
 }
 
 TEST(state_when_the_pool_or_the_peer_ends_is_given_back)
 {
     for (int how = 0; how < 5; how++) {
-        for (unsigned reading = 0; reading < 2; reading++) {
+        for (unsigned decoder = 0; decoder < 2; decoder++) {
             struct toy toy;
-            sim *s = sim_coding(1, &toy);
+            sim *s = sim_negotiated(1, &toy);
             sim_start(s);
-            sim_peer *p = join_form(s, "/room/x", 1, reading);
-            say_coded(p, OP_TEXT, "aaaa", 4, 1);
+            sim_peer *p = join_encoding(s, "/room/x", 1, decoder);
+            say_encoded(p, OP_TEXT, "aaaa", 4, 1);
             if (how < 4) /* and another message is unfinished */
                 sim_frame(p, 0x40 | OP_TEXT, "\3a", 2);
             sim_pump(s);
-            assert_int_equal(toy.live, how < 4 || reading == TOY_TAKEOVER);
+            assert_int_equal(toy.live, how < 4 || decoder == TOY_TAKEOVER);
             if (how == 1)
                 sim_cut(p, WSPOOL_GONE_FAILED);
             else if (how == 2)
@@ -381,8 +382,8 @@ TEST(state_when_the_pool_or_the_peer_ends_is_given_back)
                 assert_int_equal(SIM_IN(wspool_drain(s->pool, SEC, 0, s->now)), 0);
             if (how > 0)
                 sim_pass(s, how < 4 ? 30 * SEC : 0);
-            assert_int_equal(toy.live, how == 0 || (how == 4 && reading == TOY_TAKEOVER));
-            coding_free(s); /* 0, 4: ended by freeing the pool */
+            assert_int_equal(toy.live, how == 0 || (how == 4 && decoder == TOY_TAKEOVER));
+            encoded_free(s); /* 0, 4: ended by freeing the pool */
         }
     }
 }
@@ -403,33 +404,33 @@ static void echo(sim *s, const sim_event *event)
  * into. */
 TEST(hook_when_it_sends_what_was_decoded_does_no_harm)
 {
-    for (unsigned reading = 0; reading < 2; reading++) {
+    for (unsigned decoder = 0; decoder < 2; decoder++) {
         struct toy toy;
-        sim *s = sim_coding(3, &toy);
+        sim *s = sim_negotiated(3, &toy);
         sim_start(s);
         s->react = echo;
         s->chop = SIM_RANDOM;
-        sim_peer *p = join_form(s, "/echo", 2, reading);
-        sim_peer *q = join_form(s, "/room/x", 1, reading);
+        sim_peer *p = join_encoding(s, "/echo", 2, decoder);
+        sim_peer *q = join_encoding(s, "/room/x", 1, decoder);
         for (int i = 0; i < 30; i++) {
-            say_coded(p, OP_TEXT, long_text, strlen(long_text) - (size_t)i, 1 + (size_t)i % 4);
+            say_encoded(p, OP_TEXT, long_text, strlen(long_text) - (size_t)i, 1 + (size_t)i % 4);
             sim_text(p, long_text);
         }
-        say_coded(p, OP_TEXT, "", 0, 1);
-        say_coded(p, OP_TEXT, "end", 3, 2);
-        say_coded(p, OP_TEXT, "never heard", 11, 2);
+        say_encoded(p, OP_TEXT, "", 0, 1);
+        say_encoded(p, OP_TEXT, "end", 3, 2);
+        say_encoded(p, OP_TEXT, "never heard", 11, 2);
         sim_pump(s);
         sim_expect_close(p, WSPOOL_END_HOST_CLOSED, 4000);
         assert_int_equal(p->reader.messages, 62);
         assert_int_equal(q->reader.messages, 62);
-        assert_int_equal(p->reader.coded, 60);
+        assert_int_equal(p->reader.encoded, 60);
         for (size_t i = 0; i < 60; i += 2) {
             const got *g = reader_message(&p->reader, i);
             assert_true(got_is(g, long_text, strlen(long_text) - i / 2));
             sim_expect_message(p, i + 1, long_text);
         }
         s->react = NULL;
-        coding_free(s);
+        encoded_free(s);
     }
 }
 
@@ -530,9 +531,9 @@ static const char *const topics[] = {"red", "green", "blue"};
 
 static void comes(model *m, known *k)
 {
-    unsigned form = (unsigned)sim_below(m->s, 5);
-    form = form == 4 ? WSPOOL_FORMS : form;
-    k->p = join_form(m->s, "/echo", form, (unsigned)sim_below(m->s, WSPOOL_READINGS));
+    unsigned encoding = (unsigned)sim_below(m->s, 5);
+    encoding = encoding == 4 ? WSPOOL_ENCODINGS : encoding;
+    k->p = join_encoding(m->s, "/echo", encoding, (unsigned)sim_below(m->s, WSPOOL_DECODERS));
     sim_expect_open(k->p);
     for (unsigned i = 0; i < 3; i++)
         if (sim_below(m->s, 2)) {
@@ -626,7 +627,7 @@ static void one_step(model *m, known *k)
             size_t len = contents(number);
             k->said[k->said_count++] = number;
             if (k->p->reader.unfold != NULL && sim_below(s, 3))
-                say_coded(k->p, OP_TEXT, body, len, 1 + sim_below(s, 5));
+                say_encoded(k->p, OP_TEXT, body, len, 1 + sim_below(s, 5));
             else
                 sim_frame(k->p, FIN | OP_TEXT, body, len);
         }
@@ -643,7 +644,7 @@ static void one_step(model *m, known *k)
 static void play(uint64_t seed, enum wspool_slow slow, int exact)
 {
     struct toy toy;
-    sim *s = sim_coding(seed, &toy);
+    sim *s = sim_negotiated(seed, &toy);
     model *m = sim_malloc(sizeof *m);
     memset(m, 0, sizeof *m);
     m->s = s;
@@ -674,11 +675,11 @@ static void play(uint64_t seed, enum wspool_slow slow, int exact)
     const uint64_t enough = sim_slow() ? 5 : 50;
     assert_true(toy.encodes > 2 * enough && toy.decodes > 2 * enough);
     struct wspool_stats st = sim_stats(s);
-    assert_true(st.coded > enough && st.received_coded > enough / 2);
+    assert_true(st.codec_encoded > enough && st.codec_decoded > enough / 2);
     if (!exact)
         assert_true(st.dropped_oldest + st.dropped_newest > enough);
     free(m);
-    coding_free(s);
+    encoded_free(s);
 }
 
 TEST(readers_of_any_form_get_each_message_once_in_order)

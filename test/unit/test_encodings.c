@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_forms.c - link/forms.h: one encoded frame for each encoding that members use.
+ * unit/test_encodings.c - link/encodings.h: one encoded frame for each encoding that members use.
  *
  * Members get the plain frame when a message can't be compressed or does not become shorter. The
  * tests check each encoded frame, that no frame is written over another one that is in use, that
@@ -11,8 +11,8 @@
 #include "toy.h"
 
 #include <wspool/error.h>
-#include "link/coding.h"
-#include "link/forms.h"
+#include "link/negotiated.h"
+#include "link/encodings.h"
 
 #define IMAGE_MAX 6000u
 
@@ -65,9 +65,9 @@ static struct wsp_run begin(struct world *w, struct wsp_images *images, uint8_t 
     return plain;
 }
 
-static struct wsp_run get(struct world *w, struct wsp_images *images, unsigned form)
+static struct wsp_run get(struct world *w, struct wsp_images *images, unsigned encoding)
 {
-    const struct wsp_run *image = wsp_images_of(&w->link, images, form);
+    const struct wsp_run *image = wsp_images_of(&w->link, images, encoding);
     assert_int_equal(image->count, 1);
     assert_int_equal(image->partial, 0);
     return *image;
@@ -81,18 +81,18 @@ static void expect_plain(const struct wsp_run *image, uint8_t opcode, const char
     assert_memory_equal(image->block->bytes + image->offset, expected, len);
 }
 
-static size_t coded_frame(uint8_t *out, unsigned form, uint8_t opcode, const char *message)
+static size_t encoded_frame(uint8_t *out, unsigned encoding, uint8_t opcode, const char *message)
 {
-    static uint8_t coded[2 * IMAGE_MAX + 32];
-    size_t len = toy_write(coded, form, message, strlen(message));
-    return frame_server(out, FRAME_FIN | FRAME_RSV1 | opcode, coded, len);
+    static uint8_t encoded[2 * IMAGE_MAX + 32];
+    size_t len = toy_write(encoded, encoding, message, strlen(message));
+    return frame_server(out, FRAME_FIN | FRAME_RSV1 | opcode, encoded, len);
 }
 
-static void expect_coded(const struct wsp_run *image, unsigned form, uint8_t opcode,
-                         const char *message)
+static void expect_encoded(const struct wsp_run *image, unsigned encoding, uint8_t opcode,
+                           const char *message)
 {
     uint8_t expected[IMAGE_MAX + FRAME_HEAD_MAX];
-    size_t len = coded_frame(expected, form, opcode, message);
+    size_t len = encoded_frame(expected, encoding, opcode, message);
     assert_int_equal(image->bytes, len);
     assert_memory_equal(image->block->bytes + image->offset, expected, len);
 }
@@ -102,10 +102,10 @@ static int same_image(const struct wsp_run *a, const struct wsp_run *b)
     return a->block == b->block && a->offset == b->offset && a->bytes == b->bytes;
 }
 
-static void expect_counts(const struct world *w, uint64_t coded, uint64_t bytes)
+static void expect_counts(const struct world *w, uint64_t encoded, uint64_t bytes)
 {
-    assert_int_equal(wsp_count_read(&w->count.coded), coded);
-    assert_int_equal(wsp_count_read(&w->count.coded_bytes), bytes);
+    assert_int_equal(wsp_count_read(&w->count.codec_encoded), encoded);
+    assert_int_equal(wsp_count_read(&w->count.codec_encoded_bytes), bytes);
 }
 
 static const char aaaa[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -115,12 +115,12 @@ static const char bbbb[] = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
 
 TEST(coding_when_put_in_a_byte_comes_out_of_it)
 {
-    for (unsigned form = 0; form <= WSPOOL_FORMS; form++) {
-        for (unsigned reading = 0; reading < WSPOOL_READINGS; reading++) {
-            uint8_t coding = wsp_coding(form, reading);
-            assert_int_equal(wsp_coding_form(coding), form);
-            assert_int_equal(wsp_coding_reading(coding), reading);
-            assert_true(form == 0 || coding != 0);
+    for (unsigned encoding = 0; encoding <= WSPOOL_ENCODINGS; encoding++) {
+        for (unsigned decoder = 0; decoder < WSPOOL_DECODERS; decoder++) {
+            uint8_t negotiated = wsp_negotiated(encoding, decoder);
+            assert_int_equal(wsp_negotiated_encoding(negotiated), encoding);
+            assert_int_equal(wsp_negotiated_decoder(negotiated), decoder);
+            assert_true(encoding == 0 || negotiated != 0);
         }
     }
 }
@@ -134,20 +134,21 @@ TEST(image_when_asked_for_often_is_made_once)
     assert_int_equal(w.toy.encodes, 0); /* encoded only when the walk finds a reader */
     uint64_t bytes = 0;
     for (int round = 0; round < 3; round++) {
-        for (unsigned form = 0; form <= WSPOOL_FORMS; form += form == 7 ? 2 : 1) {
-            struct wsp_run image = get(&w, &images, form);
-            if (form == 0) {
+        for (unsigned encoding = 0; encoding <= WSPOOL_ENCODINGS;
+             encoding += encoding == 7 ? 2 : 1) {
+            struct wsp_run image = get(&w, &images, encoding);
+            if (encoding == 0) {
                 assert_true(same_image(&image, &plain));
                 expect_plain(&image, WSP_TEXT, aaaa);
             } else {
-                expect_coded(&image, form, WSP_TEXT, aaaa);
+                expect_encoded(&image, encoding, WSP_TEXT, aaaa);
                 bytes += round == 0 ? image.bytes : 0;
             }
         }
-        assert_int_equal(w.toy.encodes, WSPOOL_FORMS - 1);
+        assert_int_equal(w.toy.encodes, WSPOOL_ENCODINGS - 1);
         assert_int_equal(w.toy.encodes_of[8], 0);
-        assert_int_equal(w.toy.encodes_of[WSPOOL_FORMS], 1);
-        expect_counts(&w, WSPOOL_FORMS - 1, bytes);
+        assert_int_equal(w.toy.encodes_of[WSPOOL_ENCODINGS], 1);
+        expect_counts(&w, WSPOOL_ENCODINGS - 1, bytes);
     }
     wsp_images_fini(&images);
     world_close(&w);
@@ -174,7 +175,7 @@ TEST(image_when_large_has_the_head_of_its_own_length)
 {
     static char text[IMAGE_MAX];
     for (size_t len = 3000; len < IMAGE_MAX; len += 333) {
-        for (unsigned form = 1; form <= WSPOOL_FORMS; form += 7) {
+        for (unsigned encoding = 1; encoding <= WSPOOL_ENCODINGS; encoding += 7) {
             struct world w;
             struct wsp_images images;
             memset(text, 'l', len);
@@ -185,9 +186,9 @@ TEST(image_when_large_has_the_head_of_its_own_length)
             text[len] = '\0';
             world_open(&w, UINT64_MAX);
             begin(&w, &images, WSP_BINARY, text);
-            struct wsp_run image = get(&w, &images, form);
+            struct wsp_run image = get(&w, &images, encoding);
             assert_true(image.bytes > 130 && image.bytes < 1000);
-            expect_coded(&image, form, WSP_BINARY, text);
+            expect_encoded(&image, encoding, WSP_BINARY, text);
             wsp_images_fini(&images);
             world_close(&w);
         }
@@ -213,10 +214,10 @@ TEST(message_when_it_can_t_be_coded_or_not_well_goes_plain)
         w.mem.fail_at = why == NO_MEMORY;
         uint64_t bytes = w.link.blocks.bytes;
         for (int again = 0; again < 3; again++) {
-            for (unsigned form = 1; form <= 2; form++) {
-                struct wsp_run image = get(&w, &images, form);
-                if (why == NO_MEMORY && form == 2) { /* there was memory for this encoding */
-                    expect_coded(&image, 2, WSP_TEXT, text);
+            for (unsigned encoding = 1; encoding <= 2; encoding++) {
+                struct wsp_run image = get(&w, &images, encoding);
+                if (why == NO_MEMORY && encoding == 2) { /* there was memory for this encoding */
+                    expect_encoded(&image, 2, WSP_TEXT, text);
                 } else {
                     assert_true(same_image(&image, &plain));
                     expect_plain(&image, WSP_TEXT, text);
@@ -225,7 +226,7 @@ TEST(message_when_it_can_t_be_coded_or_not_well_goes_plain)
         }
         /* the codec is not called twice for the same encoding */
         assert_int_equal(w.toy.encodes, 2);
-        assert_int_equal(wsp_count_read(&w.count.coded), why == NO_MEMORY);
+        assert_int_equal(wsp_count_read(&w.count.codec_encoded), why == NO_MEMORY);
         assert_true(why == NO_MEMORY || w.link.blocks.bytes == bytes);
         struct wsp_run first = get(&w, &images, 1);
         wsp_images_fini(&images);
@@ -259,11 +260,11 @@ TEST(encode_when_by_itself_says_whether_it_was_done)
     struct world w;
     struct wsp_run image;
     world_open(&w, UINT64_MAX);
-    assert_int_equal(wsp_form_encode(&w.link, 4, WSP_BINARY, aaaa, strlen(aaaa), &image), 1);
-    expect_coded(&image, 4, WSP_BINARY, aaaa);
+    assert_int_equal(wsp_encoding_write(&w.link, 4, WSP_BINARY, aaaa, strlen(aaaa), &image), 1);
+    expect_encoded(&image, 4, WSP_BINARY, aaaa);
     expect_counts(&w, 1, image.bytes);
-    assert_int_equal(wsp_form_encode(&w.link, 4, WSP_TEXT, "ab", 2, &image), 0);
-    assert_int_equal(wsp_form_encode(&w.link, 4, WSP_TEXT, NULL, 0, &image), 0);
+    assert_int_equal(wsp_encoding_write(&w.link, 4, WSP_TEXT, "ab", 2, &image), 0);
+    assert_int_equal(wsp_encoding_write(&w.link, 4, WSP_TEXT, NULL, 0, &image), 0);
     w.link.blocks.limit = w.link.blocks.bytes;
     wsp_block_hold(image.block);
     struct wsp_run other;
@@ -272,14 +273,14 @@ TEST(encode_when_by_itself_says_whether_it_was_done)
         text[i] = (char)('a' + i / 3 % 26);
     }
     uint64_t made = 0;
-    while (wsp_form_encode(&w.link, 4, WSP_TEXT, text, IMAGE_MAX, &other)) {
+    while (wsp_encoding_write(&w.link, 4, WSP_TEXT, text, IMAGE_MAX, &other)) {
         made++; /* behind the other one, while there is space */
     }
     assert_in_range(made, 1, 10);
-    assert_int_equal(wsp_count_read(&w.count.coded), 1 + made);
+    assert_int_equal(wsp_count_read(&w.count.codec_encoded), 1 + made);
     free(text);
-    expect_coded(&image, 4, WSP_BINARY, aaaa); /* and nothing was written over it */
-    assert_null(w.link.blocks.open);           /* plain frames have the open block again */
+    expect_encoded(&image, 4, WSP_BINARY, aaaa); /* and nothing was written over it */
+    assert_null(w.link.blocks.open);             /* plain frames have the open block again */
     assert_ptr_equal(w.link.blocks.aside, image.block);
     wsp_block_release(image.block);
     world_close(&w);
@@ -292,18 +293,18 @@ TEST(images_when_many_are_not_written_over_each_other)
 {
     struct world w;
     struct wsp_images images;
-    struct wsp_run runs[1 + WSPOOL_FORMS];
+    struct wsp_run runs[1 + WSPOOL_ENCODINGS];
     world_open(&w, UINT64_MAX);
     for (int round = 0; round < 3; round++) {
         const char *text = round % 2 ? bbbb : aaaa;
         begin(&w, &images, WSP_TEXT, text);
-        for (unsigned form = 0; form <= WSPOOL_FORMS; form++) {
-            runs[form] = get(&w, &images, form);
-            for (unsigned before = 0; before <= form; before++) {
+        for (unsigned encoding = 0; encoding <= WSPOOL_ENCODINGS; encoding++) {
+            runs[encoding] = get(&w, &images, encoding);
+            for (unsigned before = 0; before <= encoding; before++) {
                 if (before == 0) {
                     expect_plain(&runs[0], WSP_TEXT, text);
                 } else {
-                    expect_coded(&runs[before], before, WSP_TEXT, text);
+                    expect_encoded(&runs[before], before, WSP_TEXT, text);
                 }
             }
         }
@@ -327,8 +328,8 @@ TEST(image_when_room_is_short_does_not_cost_the_plain_one)
     world_open(&w, wsp_block_memory(0) + 100);
     for (int i = 0; i < 3; i++) {
         struct wsp_run plain = begin(&w, &images, WSP_TEXT, aaaa);
-        for (unsigned form = 1; form < 4; form++) {
-            struct wsp_run image = get(&w, &images, form);
+        for (unsigned encoding = 1; encoding < 4; encoding++) {
+            struct wsp_run image = get(&w, &images, encoding);
             assert_true(same_image(&image, &plain));
         }
         expect_plain(&plain, WSP_TEXT, aaaa);
@@ -336,8 +337,8 @@ TEST(image_when_room_is_short_does_not_cost_the_plain_one)
     }
     /* A frame for one reader alone may use that space: the block set aside is not needed. */
     struct wsp_run image;
-    assert_int_equal(wsp_form_encode(&w.link, 1, WSP_TEXT, aaaa, strlen(aaaa), &image), 1);
-    expect_coded(&image, 1, WSP_TEXT, aaaa);
+    assert_int_equal(wsp_encoding_write(&w.link, 1, WSP_TEXT, aaaa, strlen(aaaa), &image), 1);
+    expect_encoded(&image, 1, WSP_TEXT, aaaa);
     assert_int_equal(w.link.blocks.bytes, wsp_block_memory(0));
     /* and so may plain frames afterwards */
     begin(&w, &images, WSP_TEXT, bbbb);
@@ -352,7 +353,7 @@ TEST(messages_when_coded_in_a_row_are_one_run)
 {
     for (int plain_readers = 0; plain_readers < 2; plain_readers++) {
         struct world w;
-        struct wsp_outq coded = {.open = 2}, plain = {.open = 1};
+        struct wsp_outq encoded = {.open = 2}, plain = {.open = 1};
         uint8_t expected[4096];
         size_t len = 0;
         world_open(&w, UINT64_MAX);
@@ -360,14 +361,14 @@ TEST(messages_when_coded_in_a_row_are_one_run)
             struct wsp_images images;
             const char *text = i % 2 ? aaaa : bbbb;
             begin(&w, &images, WSP_TEXT, text);
-            struct wsp_run image = get(&w, &images, wsp_outq_form(&coded));
-            assert_int_equal(wsp_outq_push(&coded, &w.link.stock, &image), 0);
+            struct wsp_run image = get(&w, &images, wsp_outq_encoding(&encoded));
+            assert_int_equal(wsp_outq_push(&encoded, &w.link.stock, &image), 0);
             if (plain_readers) {
-                image = get(&w, &images, wsp_outq_form(&plain));
+                image = get(&w, &images, wsp_outq_encoding(&plain));
                 assert_int_equal(wsp_outq_push(&plain, &w.link.stock, &image), 0);
             }
             wsp_images_fini(&images);
-            len += coded_frame(expected + len, 1, WSP_TEXT, text);
+            len += encoded_frame(expected + len, 1, WSP_TEXT, text);
             if (i % 3 == 0) { /* a message for plain readers only */
                 begin(&w, &images, WSP_TEXT, "plain alone");
                 if (plain_readers) {
@@ -377,13 +378,13 @@ TEST(messages_when_coded_in_a_row_are_one_run)
                 wsp_images_fini(&images);
             }
         }
-        assert_null(coded.more);
+        assert_null(encoded.more);
         assert_null(plain.more);
-        assert_int_equal(coded.first.count, 20);
-        assert_int_equal(coded.bytes, len);
-        assert_memory_equal(coded.first.block->bytes + coded.first.offset, expected, len);
+        assert_int_equal(encoded.first.count, 20);
+        assert_int_equal(encoded.bytes, len);
+        assert_memory_equal(encoded.first.block->bytes + encoded.first.offset, expected, len);
         assert_int_equal(plain.first.count, plain_readers ? 27 : 0);
-        wsp_outq_fini(&coded, &w.link.stock);
+        wsp_outq_fini(&encoded, &w.link.stock);
         wsp_outq_fini(&plain, &w.link.stock);
         world_close(&w);
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * link/forms.h - one message in each encoding that its readers use.  Layer 2.
+ * link/encodings.h - one message in each encoding that its readers use.  Layer 2.
  *
  * Without a codec there is one encoding: plain. With a codec (wspool/codec.h), peers that
  * negotiated the same parameters share an encoding. A message is encoded once per encoding, when
@@ -11,8 +11,8 @@
  * - the plain frame is made first;
  * - every encoded frame is held until wsp_images_fini, so that making one cannot overwrite another.
  */
-#ifndef WSP_LINK_FORMS_H
-#define WSP_LINK_FORMS_H
+#ifndef WSP_LINK_ENCODINGS_H
+#define WSP_LINK_ENCODINGS_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -26,13 +26,13 @@ struct wsp_images {
     size_t len;
     uint8_t opcode;
     uint32_t made; /* bit f: runs[f] exists */
-    struct wsp_run runs[1 + WSPOOL_FORMS];
+    struct wsp_run runs[1 + WSPOOL_ENCODINGS];
 };
 
 /* Encodes a message in an encoding other than plain. Returns 1 and *image, which holds no
  * reference yet; or 0 when the message must be sent plain. */
-int wsp_form_encode(struct wsp_link *link, unsigned form, uint8_t opcode, const void *message,
-                    size_t len, struct wsp_run *image);
+int wsp_encoding_write(struct wsp_link *link, unsigned encoding, uint8_t opcode,
+                       const void *message, size_t len, struct wsp_run *image);
 
 void wsp_images_init(struct wsp_images *images, const struct wsp_run *plain, uint8_t opcode,
                      const void *message, size_t len);
@@ -40,12 +40,13 @@ void wsp_images_fini(struct wsp_images *images);
 
 /* The cold path of wsp_images_of. */
 const struct wsp_run *wsp_images_make(struct wsp_link *link, struct wsp_images *images,
-                                      unsigned form);
+                                      unsigned encoding);
 /* Returns the encoded frame for readers of that encoding; 0 is plain. */
 static inline const struct wsp_run *wsp_images_of(struct wsp_link *link, struct wsp_images *images,
-                                                  unsigned form)
+                                                  unsigned encoding)
 {
-    return images->made >> form & 1u ? &images->runs[form] : wsp_images_make(link, images, form);
+    return images->made >> encoding & 1u ? &images->runs[encoding]
+                                         : wsp_images_make(link, images, encoding);
 }
 
 #endif

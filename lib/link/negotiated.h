@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * link/negotiated.h - the parameters that a peer negotiated with the codec, in one byte.  Layer 2.
+ */
+#ifndef WSP_LINK_NEGOTIATED_H
+#define WSP_LINK_NEGOTIATED_H
+
+#include <stdint.h>
+
+#include <wspool/codec.h>
+
+_Static_assert(WSPOOL_ENCODINGS <= 15 && WSPOOL_DECODERS <= 16,
+               "a form and a reading fit in a byte");
+
+/* The encoding of what the peer is sent, and the parameters of what it sends. 0: none. */
+static inline uint8_t wsp_negotiated(unsigned encoding, unsigned decoder)
+{
+    return (uint8_t)(encoding | decoder << 4);
+}
+static inline unsigned wsp_negotiated_encoding(uint8_t negotiated)
+{
+    return negotiated & 15u;
+}
+static inline unsigned wsp_negotiated_decoder(uint8_t negotiated)
+{
+    return negotiated >> 4;
+}
+
+#endif
