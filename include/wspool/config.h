@@ -143,7 +143,7 @@ typedef struct wspool_drop_hook {
 /* The peer's queue rose above the high watermark (pressed = 1: half of its limit in bytes or
  * messages), or fell below the low one again (pressed = 0: an eighth of both). */
 typedef struct wspool_pressure_hook {
-    void (*call)(wspool *pool, wspool_id id, int pressed, void *user);
+    void (*call)(wspool *pool, wspool_id id, int above, void *user);
     void *user;
 } wspool_pressure_hook;
 

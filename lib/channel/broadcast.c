@@ -58,7 +58,7 @@ void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel, struct ws
 {
     const uint32_t max_bytes = link->config->queue_bytes;
     const uint32_t max_count = link->config->queue_messages;
-    const struct wsp_press press = wsp_conn_press(link->config);
+    const struct wsp_watermark high = wsp_conn_high_watermark(link->config);
     const struct wsp_member *const end = channel->members + channel->count;
     const struct wsp_run *image = wsp_images_of(link, images, 0);
     uint8_t taken =
@@ -94,7 +94,7 @@ void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel, struct ws
             drop_newest(link, peer, tally); /* no memory for another run */
             continue;
         }
-        wsp_conn_weigh(link, &peer->conn, press);
+        wsp_conn_update_watermark(link, &peer->conn, high);
         queued++;
         queued_bytes += len;
         slow += out->blocked;

@@ -466,23 +466,23 @@ void wsp_conn_gone(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end
 
 /* -------------------------------------------------------------------- out */
 
-void wsp_conn_pressed(struct wsp_link *link, struct wsp_conn *conn)
+void wsp_conn_above_high(struct wsp_link *link, struct wsp_conn *conn)
 {
-    conn->out.marks |= WSP_MARK_PRESSED;
+    conn->out.marks |= WSP_MARK_ABOVE_HIGH;
     wsp_conn_notice(link, conn); /* it doesn't wait any longer */
     wsp_conn_event(link, conn, WSP_EVENT_PRESSURE);
 }
 
 /* Some of a marked queue was written. */
-static void relieve(struct wsp_link *link, struct wsp_conn *conn, int partly)
+static void check_low_watermark(struct wsp_link *link, struct wsp_conn *conn, int partly)
 {
     struct wsp_outq *out = &conn->out;
     if (!partly) {
         out->marks = (uint8_t)(out->marks & ~WSP_MARK_STUCK);
     }
-    if ((out->marks & WSP_MARK_PRESSED) && out->bytes <= link->config->queue_bytes / 8 &&
+    if ((out->marks & WSP_MARK_ABOVE_HIGH) && out->bytes <= link->config->queue_bytes / 8 &&
         out->count <= link->config->queue_messages / 8) {
-        out->marks = (uint8_t)(out->marks & ~WSP_MARK_PRESSED);
+        out->marks = (uint8_t)(out->marks & ~WSP_MARK_ABOVE_HIGH);
         wsp_conn_event(link, conn, WSP_EVENT_PRESSURE);
     }
 }
@@ -647,7 +647,7 @@ int wsp_conn_ack(struct wsp_link *link, struct wsp_conn *conn, size_t bytes)
         if (out->marks & WSP_MARK_AWAY) {
             arrive(link, conn);
         }
-        relieve(link, conn, acked.partly);
+        check_low_watermark(link, conn, acked.partly);
     }
     if (acked.partly) {
         block(link, conn, bytes);

@@ -56,16 +56,16 @@ enum wsp_state { WSP_HEAD, WSP_PENDING, WSP_HELD, WSP_REFUSED, WSP_OPEN, WSP_CLO
 #define WSP_SIP 0x8000u         /* its output makes progress: one read, though it is blocked */
 #define WSP_TAKES 0x1000u       /* CLOSING, REFUSED: some of its output has gone since then */
 /* Marks of its queue, kept there since wspool_next and an ack look at them. */
-#define WSP_MARK_PRESSED 0x01u /* above half of a limit: the host was told, or is about to be */
-#define WSP_MARK_STUCK 0x02u   /* blocked since `moved`, however often it was tried again */
-#define WSP_MARK_PAUSED 0x04u  /* wspool_next has said: no READ */
-#define WSP_MARK_KEPT 0x10u    /* input of it waits for the next turn */
-#define WSP_MARK_AWAY 0x08u    /* blocked, but only as the transport keeps what was peeked */
+#define WSP_MARK_ABOVE_HIGH 0x01u /* above half of a limit: the host was told, or is about to be */
+#define WSP_MARK_STUCK 0x02u      /* blocked since `moved`, however often it was tried again */
+#define WSP_MARK_PAUSED 0x04u     /* wspool_next has said: no READ */
+#define WSP_MARK_KEPT 0x10u       /* input of it waits for the next turn */
+#define WSP_MARK_AWAY 0x08u       /* blocked, but only as the transport keeps what was peeked */
 /* What is to be done on the way out. */
 #define WSP_EVENT_LEAVE 0x0100u    /* leave all channels */
 #define WSP_EVENT_ENDED 0x0200u    /* tidy up, and tell the host */
 #define WSP_EVENT_DROPPED 0x0400u  /* messages were dropped */
-#define WSP_EVENT_PRESSURE 0x0800u /* WSP_MARK_PRESSED has changed */
+#define WSP_EVENT_PRESSURE 0x0800u /* WSP_MARK_ABOVE_HIGH has changed */
 
 struct wsp_handshake; /* of the pool: what is kept of one that is under way */
 
@@ -194,7 +194,7 @@ static inline void wsp_conn_event(struct wsp_link *link, struct wsp_conn *conn, 
 }
 
 /* Queues one image for an open connection; the limits have been looked at. As wsp_outq_push; where
- * it was queued, wsp_conn_weigh is next. */
+ * it was queued, wsp_conn_update_watermark is next. */
 static inline int wsp_conn_push(struct wsp_link *link, struct wsp_conn *conn,
                                 const struct wsp_run *image)
 {
@@ -206,30 +206,30 @@ static inline int wsp_conn_push(struct wsp_link *link, struct wsp_conn *conn,
 }
 
 /* From how much on a queue is under pressure. */
-struct wsp_press {
+struct wsp_watermark {
     uint32_t bytes, count;
 };
-static inline struct wsp_press wsp_conn_press(const wspool_config *config)
+static inline struct wsp_watermark wsp_conn_high_watermark(const wspool_config *config)
 {
-    return (struct wsp_press){config->queue_bytes / 2, config->queue_messages / 2};
+    return (struct wsp_watermark){config->queue_bytes / 2, config->queue_messages / 2};
 }
 
 /* Will its queue, with one more image of that length, still not be under pressure? 1 or 0. */
-static inline int wsp_conn_is_at_ease(const struct wsp_conn *conn, struct wsp_press press,
-                                      uint32_t len)
+static inline int wsp_conn_stays_below_high(const struct wsp_conn *conn, struct wsp_watermark high,
+                                            uint32_t len)
 {
-    return conn->out.bytes + len <= press.bytes && conn->out.count < press.count;
+    return conn->out.bytes + len <= high.bytes && conn->out.count < high.count;
 }
 
 /* Its queue came under pressure: the host is to be told. */
-void wsp_conn_pressed(struct wsp_link *link, struct wsp_conn *conn);
+void wsp_conn_above_high(struct wsp_link *link, struct wsp_conn *conn);
 /* Its queue has grown: is it under pressure now? */
-static inline void wsp_conn_weigh(struct wsp_link *link, struct wsp_conn *conn,
-                                  struct wsp_press press)
+static inline void wsp_conn_update_watermark(struct wsp_link *link, struct wsp_conn *conn,
+                                             struct wsp_watermark high)
 {
-    if ((conn->out.bytes > press.bytes || conn->out.count > press.count) &&
-        !(conn->out.marks & WSP_MARK_PRESSED)) {
-        wsp_conn_pressed(link, conn);
+    if ((conn->out.bytes > high.bytes || conn->out.count > high.count) &&
+        !(conn->out.marks & WSP_MARK_ABOVE_HIGH)) {
+        wsp_conn_above_high(link, conn);
     }
 }
 

@@ -225,7 +225,7 @@ static int send_to(wspool *pool, struct wsp_peer *peer, const struct message *ch
         return result;
     }
     queued_one(pool, image.bytes);
-    wsp_conn_weigh(link, &peer->conn, wsp_conn_press(&pool->config));
+    wsp_conn_update_watermark(link, &peer->conn, wsp_conn_high_watermark(&pool->config));
     if (result > 0) {
         /* No other peer shares these frames: all of their memory is due to this peer. */
         wsp_outq_tidy(&peer->conn.out, &link->stock, &link->blocks, pool->config.queue_bytes);
@@ -284,14 +284,14 @@ int wspool_send(wspool *pool, wspool_id id, const void *message, size_t len,
         return WSPOOL_ERR_INVAL;
     }
     struct wsp_peer *peer = wsp_slots_find(&pool->peers, id);
-    const struct wsp_press press = wsp_conn_press(&pool->config);
+    const struct wsp_watermark high = wsp_conn_high_watermark(&pool->config);
     struct wsp_blocks *blocks = &pool->link.blocks;
-    if (!peer || !message || len >= press.bytes) {
+    if (!peer || !message || len >= high.bytes) {
         return send_anyhow(pool, peer, message, len, opcode);
     }
     const struct wsp_outq *out = &peer->conn.out;
     uint32_t image_len = wsp_frame_head_len(len) + (uint32_t)len;
-    if (!wsp_outq_takes_plain(out) || !wsp_conn_is_at_ease(&peer->conn, press, image_len) ||
+    if (!wsp_outq_takes_plain(out) || !wsp_conn_stays_below_high(&peer->conn, high, image_len) ||
         !wsp_blocks_have_room(blocks, image_len) || (pool->idle && pool->depth == 0)) {
         return send_anyhow(pool, peer, message, len, opcode);
     }

@@ -73,7 +73,7 @@ static void deal_with(wspool *pool, struct wsp_peer *peer)
         tell_dropped(pool, peer);
     }
     if ((events & WSP_EVENT_PRESSURE) && conn->state == WSP_OPEN) {
-        int above = (conn->out.marks & WSP_MARK_PRESSED) != 0;
+        int above = (conn->out.marks & WSP_MARK_ABOVE_HIGH) != 0;
         WSP_TELL(pool, pressure, wsp_peer_id(peer), above);
     }
     wsp_reap_ended(pool, peer);

@@ -231,16 +231,16 @@ static void hook_drop(wspool *pool, wspool_id id, const wspool_dropped *dropped,
     HOOK_END;
 }
 
-static void hook_pressure(wspool *pool, wspool_id id, int pressed, void *user)
+static void hook_pressure(wspool *pool, wspool_id id, int above, void *user)
 {
     HOOK_BEGIN;
     sim_event event = event_of(s, SIM_PRESSURE, id);
     assert_ptr_equal(pool, s->pool);
     assert_non_null(event.peer);
     assert_int_equal(event.peer->ended, 0);
-    assert_int_equal(pressed, !event.peer->pressed);
-    event.peer->pressed = pressed;
-    event.number = pressed;
+    assert_int_equal(above, !event.peer->above);
+    event.peer->above = above;
+    event.number = above;
     event_done(s, &event);
     HOOK_END;
 }

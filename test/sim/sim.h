@@ -113,7 +113,7 @@ struct sim_peer {
     uint64_t ended_at;
     wspool_closed closed;
     uint64_t dropped;
-    int pressed;
+    int above;
     got *heard; /* messages of the message hook */
     size_t heards;
     size_t heard_cap;

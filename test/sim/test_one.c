@@ -41,9 +41,9 @@ TEST(queue_when_limited_in_messages_takes_just_these)
         sim_peer *p = sim_join(s, "/echo");
         for (int round = 0; round < 2; round++) {
             assert_int_equal(fill(s, p, 10), limit);
-            assert_int_equal(p->pressed, 1);
+            assert_int_equal(p->above, 1);
             sim_pump(s);
-            assert_int_equal(p->pressed, 0);
+            assert_int_equal(p->above, 0);
             assert_int_equal(p->reader.messages, limit * (unsigned)(round + 1));
         }
         assert_int_equal(s->counts[SIM_PRESSURE], 4);
@@ -59,9 +59,9 @@ TEST(queue_when_limited_in_bytes_takes_just_these)
         for (size_t payload = 0; payload < 240; payload += 40) {
             size_t image = payload + (payload < 126 ? 2 : 4);
             assert_int_equal(fill(s, p, payload), limit / image);
-            assert_int_equal(p->pressed, 1);
+            assert_int_equal(p->above, 1);
             sim_pump(s);
-            assert_int_equal(p->pressed, 0);
+            assert_int_equal(p->above, 0);
         }
         sim_free(s);
     }

@@ -341,11 +341,11 @@ TEST(pressure_when_half_full_and_gone_again_is_told_once)
         for (size_t i = 0; i < half; i++) {
             publish(s, "newest", text);
             sim_pump(s);
-            assert_int_equal(p->pressed, 0);
+            assert_int_equal(p->above, 0);
         }
         publish(s, "newest", text);
         sim_pump(s);
-        assert_int_equal(p->pressed, 1);
+        assert_int_equal(p->above, 1);
         for (int i = 0; i < 60; i++)
             publish(s, "newest", text);
         sim_pump(s);
@@ -356,7 +356,7 @@ TEST(pressure_when_half_full_and_gone_again_is_told_once)
             sim_pump(s);
             assert_int_equal(sim_stats(s).waiting, left - 1);
             if (left - 1 != 10) /* at the watermark itself both are allowed */
-                assert_int_equal(p->pressed, left - 1 > 10);
+                assert_int_equal(p->above, left - 1 > 10);
         }
         assert_int_equal(s->counts[SIM_PRESSURE], 2);
         sim_free(s);
@@ -704,10 +704,10 @@ TEST(room_when_it_comes_back_is_told_by_the_pressure_hook)
     while (sim_send(p, "x") == 0)
         sent++;
     assert_int_equal(sent, 16);
-    assert_int_equal(p->pressed, 1);
+    assert_int_equal(p->above, 1);
     sim_flow(p);
     sim_pump(s);
-    assert_int_equal(p->pressed, 0);
+    assert_int_equal(p->above, 0);
     assert_int_equal(sim_send(p, "x"), 0);
     sim_pump(s);
     sim_free(s);

@@ -258,7 +258,7 @@ static int push(struct world *w, struct wsp_conn *conn, size_t payload)
     if (error < 0) {
         return error;
     }
-    wsp_conn_weigh(&w->link, conn, wsp_conn_press(w->link.config));
+    wsp_conn_update_watermark(&w->link, conn, wsp_conn_high_watermark(w->link.config));
     wsp_count_add(&w->count.waiting_bytes, len);
     return 0;
 }
