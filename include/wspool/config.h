@@ -166,7 +166,7 @@ typedef struct wspool_channel {
 /* A channel became active (present = 1: first member) or inactive (present = 0: last member
  * left). An upstream bus follows this. */
 typedef struct wspool_channel_hook {
-    void (*call)(wspool *pool, wspool_channel channel, int present, void *user);
+    void (*call)(wspool *pool, wspool_channel channel, int active, void *user);
     void *user;
 } wspool_channel_hook;
 

@@ -283,7 +283,7 @@ int wsp_registry_join(struct wsp_registry *registry, struct wsp_peer *peer, wspo
     channel->count++;
     wsp_count_add(&registry->count->memberships, 1);
     if (appeared) {
-        registry->on_presence(registry->owner, channel, 1);
+        registry->on_active(registry->owner, channel, 1);
     }
     return 0;
 }
@@ -298,7 +298,7 @@ static void leave_seat(struct wsp_registry *registry, struct wsp_peer *peer, uin
     if (channel->count == 0) {
         /* It is removed first: the hook may create the same channel again. */
         unlist_channel(registry, channel);
-        registry->on_presence(registry->owner, channel, 0);
+        registry->on_active(registry->owner, channel, 0);
         free_channel(registry, channel);
     }
 }

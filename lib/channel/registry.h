@@ -61,7 +61,7 @@ struct wsp_registry {
     uint64_t gone; /* number of channels that became inactive so far */
     struct wsp_counters *count;
     /* Called when a channel has become active (1), or is about to become inactive (0). */
-    void (*on_presence)(void *owner, const struct wsp_channel *channel, int present);
+    void (*on_active)(void *owner, const struct wsp_channel *channel, int active);
     void *owner;
 };
 

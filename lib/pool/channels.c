@@ -16,7 +16,7 @@ int wsp_join(wspool *pool, struct wsp_peer *peer, wspool_channel channel)
                              pool->config.channels_per_peer);
 }
 
-void wsp_on_presence(void *owner, const struct wsp_channel *channel, int present)
+void wsp_on_active(void *owner, const struct wsp_channel *channel, int active)
 {
     wspool *pool = owner;
     if (!WSP_HEARD(pool, channel)) {
@@ -27,7 +27,7 @@ void wsp_on_presence(void *owner, const struct wsp_channel *channel, int present
     wspool_channel name = wsp_channel_name(channel);
     memcpy(bytes, name.name, name.len);
     name.name = bytes;
-    WSP_TELL(pool, channel, name, present);
+    WSP_TELL(pool, channel, name, active);
 }
 
 int wspool_subscribe(wspool *pool, wspool_id id, wspool_channel channel)

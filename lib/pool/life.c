@@ -94,7 +94,7 @@ int wspool_new(wspool **out, const wspool_config *given, uint64_t now)
                       entropy[3] >> 1 | 1, &pool->count);
     wsp_keys_init(&pool->keys, mem, &(struct wsp_siphash_key){entropy[0], entropy[1]},
                   config.max_per_key);
-    pool->registry.on_presence = wsp_on_presence;
+    pool->registry.on_active = wsp_on_active;
     pool->registry.owner = pool;
     wsp_decoders_init(&link->decoders, mem);
     error = wsp_origins_init(&pool->origins, mem, config.origins, config.any_origin);

@@ -149,7 +149,7 @@ void talk_free(talk *t)
     }
     if (s->pool != NULL) {
         sim_free_pool(s);
-        assert_int_equal(s->present, 0);
+        assert_int_equal(s->active, 0);
     }
     SIM_DO(wspool_json_free(t->json));
     sim_free(s);

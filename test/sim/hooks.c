@@ -245,14 +245,14 @@ static void hook_pressure(wspool *pool, wspool_id id, int above, void *user)
     HOOK_END;
 }
 
-static void hook_channel(wspool *pool, wspool_channel channel, int present, void *user)
+static void hook_channel(wspool *pool, wspool_channel channel, int active, void *user)
 {
     HOOK_BEGIN;
     sim_event event = event_of(s, SIM_CHANNEL, 0);
     assert_ptr_equal(pool, s->pool);
-    s->present += present ? 1 : -1;
-    assert_true(s->present >= 0);
-    event.number = present;
+    s->active += active ? 1 : -1;
+    assert_true(s->active >= 0);
+    event.number = active;
     event.count = channel.kind;
     event.len = channel.len;
     event.data = channel.name;

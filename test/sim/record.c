@@ -59,7 +59,7 @@ void sim_books(sim *s)
     SAME("received seen", st.received, s->messages);
     SAME("bytes fed", st.received_bytes, s->fed);
     SAME("bytes acked", st.sent_bytes, s->acked);
-    SAME("channels seen", st.channels, (uint64_t)s->present);
+    SAME("channels seen", st.channels, (uint64_t)s->active);
     SAME("peers listed", st.peers, (uint64_t)wspool_peers(s->pool, NULL, 0));
     SAME("channels listed", st.channels, (uint64_t)wspool_channels(s->pool, NULL, 0));
 }

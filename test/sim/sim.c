@@ -156,7 +156,7 @@ void sim_free(sim *s)
 {
     if (s->pool != NULL) {
         sim_free_pool(s);
-        assert_int_equal(s->present, 0);
+        assert_int_equal(s->active, 0);
     }
     for (size_t i = 0; i < s->peer_count; i++) {
         assert_int_equal(s->peers[i]->opened, s->peers[i]->ended);

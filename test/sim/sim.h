@@ -171,7 +171,7 @@ struct sim {
     uint64_t fed;
     uint64_t acked;
     uint64_t short_acks;
-    long present;   /* active channels */
+    long active;    /* active channels */
     uint64_t turns; /* of all pumps */
     size_t steps;   /* until the next check of the pool */
 };

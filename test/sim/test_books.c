@@ -224,7 +224,7 @@ TEST(end_when_the_pool_is_freed_is_told_with_its_reason)
     assert_int_equal(s->ended[WSPOOL_END_POOL_FREED], 2);
     assert_int_equal(closed.messages_lost, 1);
     assert_int_equal(closed.code_sent, 0);
-    assert_int_equal(s->present, 0);
+    assert_int_equal(s->active, 0);
     sim_free(s);
 }
 

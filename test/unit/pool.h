@@ -167,9 +167,9 @@ static inline void host_on_close(wspool *pool, wspool_id id, const wspool_closed
     host_inside(h, ON_CLOSE, id);
 }
 
-static inline void host_on_channel(wspool *pool, wspool_channel channel, int present, void *user)
+static inline void host_on_channel(wspool *pool, wspool_channel channel, int active, void *user)
 {
-    (void)pool, (void)channel, (void)present;
+    (void)pool, (void)channel, (void)active;
     host_inside(user, ON_CHANNEL, 0);
 }
 

@@ -47,9 +47,9 @@ static struct wsp_timer *timer_at(void *owner, uint32_t slot)
     return &c->peers[slot].conn.timer;
 }
 
-static void on_presence(void *owner, const struct wsp_channel *channel, int present)
+static void on_active(void *owner, const struct wsp_channel *channel, int active)
 {
-    (void)owner, (void)channel, (void)present;
+    (void)owner, (void)channel, (void)active;
 }
 
 static void open_peer(struct crowd *c, struct wsp_peer *peer)
@@ -98,7 +98,7 @@ static void begin(struct crowd *c, uint32_t peers, uint32_t members, enum wspool
     assert_int_equal(wsp_bitset_reserve(&link->attention, &c->hooks, peers), 0);
     assert_int_equal(wsp_bitset_reserve(&link->events, &c->hooks, peers), 0);
     wsp_registry_init(&c->registry, &c->hooks, &seed, 1, &c->count);
-    c->registry.on_presence = on_presence;
+    c->registry.on_active = on_active;
     for (uint32_t i = 0; i < peers; i++) {
         open_peer(c, &c->peers[i]);
         if (i < members) {

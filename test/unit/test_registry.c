@@ -19,7 +19,7 @@
 #include "channel/registry.h"
 
 struct world;
-typedef void in_presence(struct world *w, const struct wsp_channel *channel, int present);
+typedef void in_active(struct world *w, const struct wsp_channel *channel, int active);
 
 struct world {
     struct test_mem mem;
@@ -29,28 +29,28 @@ struct world {
     size_t appeared, went;
     char last[300]; /* name of the channel reported last */
     enum wspool_kind last_kind;
-    in_presence *then;
+    in_active *then;
     struct wsp_peer *other; /* used by `then` */
     struct wsp_channel *found;
 };
 
-static void on_presence(void *owner, const struct wsp_channel *channel, int present)
+static void on_active(void *owner, const struct wsp_channel *channel, int active)
 {
     struct world *w = owner;
     wspool_channel name = wsp_channel_name(channel);
-    assert_true(present == 0 || present == 1);
-    assert_true(channel->count == (present ? 1u : 0u));
+    assert_true(active == 0 || active == 1);
+    assert_true(channel->count == (active ? 1u : 0u));
     assert_true(name.len < sizeof w->last);
     memcpy(w->last, name.name, name.len);
     w->last[name.len] = '\0';
     w->last_kind = name.kind;
-    w->appeared += present ? 1 : 0;
-    w->went += present ? 0 : 1;
+    w->appeared += active ? 1 : 0;
+    w->went += active ? 0 : 1;
     if (w->then) {
         char before[sizeof w->last];
         memcpy(before, w->last, sizeof before);
-        w->then(w, channel, present);
-        if (!present) { /* the channel is freed only when its end was reported */
+        w->then(w, channel, active);
+        if (!active) { /* the channel is freed only when its end was reported */
             assert_memory_equal(before, wsp_channel_name(channel).name, name.len);
         }
     }
@@ -61,7 +61,7 @@ static void begin_with(struct world *w, wspool_mem hooks)
     struct wsp_siphash_key seed = {1, 2};
     w->hooks = hooks;
     wsp_registry_init(&w->registry, &w->hooks, &seed, 7, &w->count);
-    w->registry.on_presence = on_presence;
+    w->registry.on_active = on_active;
     w->registry.owner = w;
 }
 
@@ -420,9 +420,9 @@ TEST(names_of_any_bytes_are_told_apart)
 
 /* ---------------------------------------------------- reactions in the hook */
 
-static void rejoin(struct world *w, const struct wsp_channel *channel, int present)
+static void rejoin(struct world *w, const struct wsp_channel *channel, int active)
 {
-    if (!present && w->other) {
+    if (!active && w->other) {
         struct wsp_peer *other = w->other;
         w->other = NULL;
         assert_null(find(w, wsp_channel_name(channel))); /* can't be found any more */
@@ -457,10 +457,10 @@ TEST(channel_begins_anew_when_somebody_joins_in_the_hook_of_its_end)
     }
 }
 
-static void join_elsewhere(struct world *w, const struct wsp_channel *channel, int present)
+static void join_elsewhere(struct world *w, const struct wsp_channel *channel, int active)
 {
     (void)channel;
-    if (!present) {
+    if (!active) {
         char name[24];
         snprintf(name, sizeof name, "%zu", w->went);
         assert_int_equal(join(w, w->other, wspool_session(name)), 0);
@@ -488,9 +488,9 @@ TEST(leaving_all_goes_on_when_the_hook_joins_others_meanwhile)
     end(&w);
 }
 
-static void leave_at_once(struct world *w, const struct wsp_channel *channel, int present)
+static void leave_at_once(struct world *w, const struct wsp_channel *channel, int active)
 {
-    if (present) {
+    if (active) {
         assert_int_equal(leave(w, w->other, wsp_channel_name(channel)), 0);
         assert_null(find(w, wspool_topic("t")));
     }
