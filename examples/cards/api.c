@@ -164,7 +164,7 @@ static const char *token_problem(const struct app *app, const struct request *re
             return NULL;
         }
     }
-    return wspool_refusal_word(reason);
+    return wspool_refusal_reason(reason);
 }
 
 static enum MHD_Result find_forwarded(void *cls, enum MHD_ValueKind kind, const char *name,

@@ -19,7 +19,7 @@ static json_t *refusals(const struct wspool_stats *stats)
     json_t *object = json_object();
     int i;
     for (i = 0; i < WSPOOL_REFUSAL_COUNT; i++) {
-        const char *word = wspool_refusal_word((enum wspool_refusal)i);
+        const char *word = wspool_refusal_reason((enum wspool_refusal)i);
         uint64_t before = (uint64_t)json_integer_value(json_object_get(object, word));
         put(object, word, before + stats->refused[i]); /* two reasons may share a word */
     }
@@ -42,7 +42,7 @@ static json_t *stages(const struct wspool_stats *stats)
     int i;
     for (i = 0; i < WSPOOL_STAGE_COUNT; i++) {
         const wspool_stage_stats *stage = &stats->stages[i];
-        json_object_set_new(object, wspool_stage_word((enum wspool_stage)i),
+        json_object_set_new(object, wspool_stage_name((enum wspool_stage)i),
                             json_pack("{s:I, s:I, s:I}", "passed", (json_int_t)stage->passed,
                                       "refused", (json_int_t)stage->refused, "nanoseconds",
                                       (json_int_t)stage->time));

@@ -21,7 +21,7 @@ extern "C" {
     X(TOKEN_EXPIRED, 4001, "token expired")                                                        \
     X(NOT_ALLOWED, 4002, "not allowed")                                                            \
     X(REPLACED, 4003, "replaced by a newer connection")                                            \
-    X(PLACE_HELD, 4004, "an older connection holds the place")                                     \
+    X(PLACE_TAKEN, 4004, "an older connection has the place")                                      \
     X(CONTRACT, 4005, "message contract broken")                                                   \
     X(SLOW_CONSUMER, 4100, "slow consumer")                                                        \
     X(SHED, 4101, "shed for capacity")                                                             \

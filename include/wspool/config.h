@@ -7,7 +7,7 @@
  * wspool_config_init writes it.
  *
  * Times are durations in nanoseconds (WSPOOL_SECOND). 0 switches a deadline off unless its comment
- * says otherwise. No time is longer than WSPOOL_LONGEST.
+ * says otherwise. No time is longer than WSPOOL_TIME_MAX.
  */
 #ifndef WSPOOL_CONFIG_H
 #define WSPOOL_CONFIG_H
@@ -32,7 +32,7 @@ typedef uint64_t wspool_id;
 
 #define WSPOOL_MILLISECOND UINT64_C(1000000)
 #define WSPOOL_SECOND UINT64_C(1000000000)
-#define WSPOOL_LONGEST (UINT64_C(100) * 366 * 86400 * WSPOOL_SECOND) /* a century */
+#define WSPOOL_TIME_MAX (UINT64_C(100) * 366 * 86400 * WSPOOL_SECOND) /* a century */
 
 /* ------------------------------------------------------------------ hooks
  *
@@ -62,7 +62,7 @@ typedef struct wspool_entropy_hook {
     void *user;
 } wspool_entropy_hook;
 
-/* Judges a token. Every route uses the hook, except those with WSPOOL_ROUTE_OPEN. A request
+/* Judges a token. Every route uses the hook, except those with WSPOOL_ROUTE_NO_TOKEN. A request
  * without a token is refused before (401 empty_token). Write the verdict to *out, which is
  * zeroed: a refusal. For WSPOOL_PENDING keep the id and call wspool_auth_complete later; the
  * request is valid only during the hook. */
@@ -227,7 +227,7 @@ enum wspool_slow {
 
 /* Where a token may be; tried in the configured order. */
 enum wspool_token_place {
-    WSPOOL_TOKEN_NOWHERE = 0,   /* ends the list */
+    WSPOOL_TOKEN_NONE = 0,      /* ends the list */
     WSPOOL_TOKEN_AUTHORIZATION, /* Authorization: Bearer TOKEN */
     WSPOOL_TOKEN_SUBPROTOCOL,   /* an offered subprotocol "bearer.TOKEN"; it is never chosen */
     WSPOOL_TOKEN_COOKIE,        /* cookie named wspool_token */
@@ -328,7 +328,7 @@ typedef struct wspool_config {
 void wspool_config_init_sized(wspool_config *config, size_t size);
 #define wspool_config_init(config) wspool_config_init_sized((config), sizeof(wspool_config))
 
-#define WSPOOL_ROUTE_OPEN 1u /* the token hook is not called on this route */
+#define WSPOOL_ROUTE_NO_TOKEN 1u /* the token hook is not called on this route */
 
 typedef struct wspool_route_options {
     size_t size; /* sizeof(wspool_route_options) */

@@ -87,11 +87,11 @@ enum wspool_refusal {
 };
 
 /* Any thread. Returns the word of a refusal (never NULL), and its HTTP status. */
-const char *wspool_refusal_word(enum wspool_refusal refusal);
+const char *wspool_refusal_reason(enum wspool_refusal refusal);
 int wspool_refusal_status(enum wspool_refusal refusal);
 
 /* Any thread. Returns the word of a stage; never NULL. */
-const char *wspool_stage_word(enum wspool_stage stage);
+const char *wspool_stage_name(enum wspool_stage stage);
 
 /* Bytes with a length, owned by the holder that the comment names: not NUL-terminated, valid as
  * long as that comment says. */

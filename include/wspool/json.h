@@ -234,7 +234,7 @@ int wspool_json_error(wspool_json *json, wspool *pool, wspool_id id, const char 
 /* Sends `draining` to every peer, then calls wspool_drain with this window and the code 4200.
  * `window` is in nanoseconds; the message has it in seconds, rounded up. Without memory the peers
  * are drained without the message. Returns 0 or
- *   WSPOOL_ERR_INVAL  a pointer is NULL, or the window is above WSPOOL_LONGEST */
+ *   WSPOOL_ERR_INVAL  a pointer is NULL, or the window is above WSPOOL_TIME_MAX */
 int wspool_json_drain(wspool_json *json, wspool *pool, uint64_t window, uint64_t now);
 
 /* ------------------------------------------------------------- text of values

@@ -410,7 +410,7 @@ int wspool_report_abuse(wspool *pool, wspool_id id, uint32_t cost, const char *w
  * Refuses newcomers (503 draining) and closes the present peers with `code` (0: 4200), evenly
  * spread over `window` nanoseconds. wspool_stats shows how many peers remain. A second call
  * replaces window and code.
- *   INVAL  a code that may not be sent, or a window over WSPOOL_LONGEST.
+ *   INVAL  a code that may not be sent, or a window over WSPOOL_TIME_MAX.
  */
 int wspool_drain(wspool *pool, uint64_t window, int code, uint64_t now);
 

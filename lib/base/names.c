@@ -45,7 +45,7 @@ static const struct {
 #undef WSPOOL_X
 };
 
-const char *wspool_refusal_word(enum wspool_refusal refusal)
+const char *wspool_refusal_reason(enum wspool_refusal refusal)
 {
     return (size_t)refusal < WSPOOL_REFUSAL_COUNT ? refusals[refusal].word : "unknown";
 }
@@ -55,13 +55,13 @@ int wspool_refusal_status(enum wspool_refusal refusal)
     return (size_t)refusal < WSPOOL_REFUSAL_COUNT ? refusals[refusal].status : 0;
 }
 
-static const char *const stage_words[] = {
+static const char *const stage_names[] = {
 #define WSPOOL_X(name, word) word,
     WSPOOL_STAGES(WSPOOL_X)
 #undef WSPOOL_X
 };
 
-const char *wspool_stage_word(enum wspool_stage stage)
+const char *wspool_stage_name(enum wspool_stage stage)
 {
-    return (size_t)stage < WSPOOL_STAGE_COUNT ? stage_words[stage] : "unknown";
+    return (size_t)stage < WSPOOL_STAGE_COUNT ? stage_names[stage] : "unknown";
 }

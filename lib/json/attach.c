@@ -73,7 +73,7 @@ int wspool_json_attach(wspool_json *json, wspool *pool)
 
 int wspool_json_drain(wspool_json *json, wspool *pool, uint64_t window, uint64_t now)
 {
-    if (!json || !pool || window > WSPOOL_LONGEST) {
+    if (!json || !pool || window > WSPOOL_TIME_MAX) {
         return WSPOOL_ERR_INVAL;
     }
     int count = wspool_peers(pool, NULL, 0);

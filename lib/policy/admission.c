@@ -124,7 +124,7 @@ static int check_token(const struct wsp_admission *admission, wspool_id id,
     const wspool_token_hook *token = admission->token;
     char scratch[WSPOOL_TOKEN_MAX];
     wspool_verdict verdict = {.size = sizeof verdict};
-    if (!token->call || (admission->routes->list[entry->route].flags & WSPOOL_ROUTE_OPEN)) {
+    if (!token->call || (admission->routes->list[entry->route].flags & WSPOOL_ROUTE_NO_TOKEN)) {
         return WSP_ADMITTED;
     }
     int error = wsp_token_find(headers, admission->config->token_places, scratch, &request->token);

@@ -156,7 +156,7 @@ int wsp_token_find(const struct wsp_headers *headers, const enum wspool_token_pl
 {
     wspool_text found = {NULL, 0};
 
-    for (size_t i = 0; i < WSPOOL_TOKEN_PLACES && places[i] != WSPOOL_TOKEN_NOWHERE; i++) {
+    for (size_t i = 0; i < WSPOOL_TOKEN_PLACES && places[i] != WSPOOL_TOKEN_NONE; i++) {
         int times = 0;
 
         switch (places[i]) {
@@ -172,7 +172,7 @@ int wsp_token_find(const struct wsp_headers *headers, const enum wspool_token_pl
         case WSPOOL_TOKEN_QUERY:
             times = in_query(headers, scratch, &found);
             break;
-        case WSPOOL_TOKEN_NOWHERE:
+        case WSPOOL_TOKEN_NONE:
             break;
         }
         if (times == 0) {

@@ -136,7 +136,7 @@ static struct wsp_peer *take_newcomer(wspool *pool, const wspool_open_options *n
     if (!peer && *error == WSPOOL_ERR_FULL && wsp_keys_are_full(&pool->keys, newcomer->key)) {
         wsp_count_add(&pool->count.key_full, 1);
         wsp_log(pool, WSP_LOG_REFUSED,
-                (wspool_log_record){.reason = wspool_refusal_word(WSPOOL_REFUSED_RATE)});
+                (wspool_log_record){.reason = wspool_refusal_reason(WSPOOL_REFUSED_RATE)});
     }
     return peer;
 }

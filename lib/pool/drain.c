@@ -18,7 +18,7 @@ int wspool_drain(wspool *pool, uint64_t window, int code, uint64_t now)
     struct wsp_peer *peer;
     uint32_t slot = 0;
     code = code ? code : WSPOOL_CLOSE_DRAIN;
-    if (!pool || !wsp_close_may_send(code, NULL, 0) || window > WSPOOL_LONGEST) {
+    if (!pool || !wsp_close_may_send(code, NULL, 0) || window > WSPOOL_TIME_MAX) {
         return WSPOOL_ERR_INVAL;
     }
     wsp_enter_at(pool, now);

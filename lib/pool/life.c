@@ -151,7 +151,7 @@ int wspool_route(wspool *pool, const char *pattern, enum wspool_kind kind,
     if (options && wspool_versioned_read(&filled, sizeof filled, options)) {
         return WSPOOL_ERR_INVAL;
     }
-    if ((unsigned)kind > WSPOOL_TOPIC || (filled.flags & ~WSPOOL_ROUTE_OPEN) != 0 ||
+    if ((unsigned)kind > WSPOOL_TOPIC || (filled.flags & ~WSPOOL_ROUTE_NO_TOKEN) != 0 ||
         (unsigned)filled.slow > WSPOOL_SLOW_DROP_OLDEST || filled.message_bytes == 0 ||
         filled.message_bytes >= 1u << 30) {
         return WSPOOL_ERR_INVAL;

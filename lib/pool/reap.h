@@ -23,7 +23,7 @@ static inline void wsp_enter(wspool *pool)
     pool->depth++;
 }
 /* Sums of times beyond it could overflow: wspool.h excludes such clocks. */
-#define WSP_NOW_MAX (UINT64_MAX - WSPOOL_LONGEST - (UINT64_C(1) << 60))
+#define WSP_NOW_MAX (UINT64_MAX - WSPOOL_TIME_MAX - (UINT64_C(1) << 60))
 
 static inline void wsp_enter_at(wspool *pool, uint64_t now)
 {

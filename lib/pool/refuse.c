@@ -45,7 +45,7 @@ static void count_refused(wspool *pool, struct wsp_peer *peer, enum wspool_refus
     wsp_handshake_give(&pool->handshakes, wsp_detach_handshake(peer));
     wsp_log(pool, WSP_LOG_REFUSED,
             (wspool_log_record){.id = wsp_peer_id(peer),
-                                .reason = wspool_refusal_word(refusal),
+                                .reason = wspool_refusal_reason(refusal),
                                 .stage = stage,
                                 .status = wspool_refusal_status(refusal)});
 }

@@ -70,14 +70,15 @@ static int within(uint64_t value, uint64_t least, uint64_t most)
 
 static int times_are_good(const wspool_config *c)
 {
-    return within(c->handshake_time, 1, WSPOOL_LONGEST) &&
-           within(c->verdict_time, 1, WSPOOL_LONGEST) &&
-           within(c->closing_time, 1, WSPOOL_LONGEST) &&
-           within(c->message_time, 0, WSPOOL_LONGEST) && within(c->idle_time, 0, WSPOOL_LONGEST) &&
-           within(c->ping_interval, 0, WSPOOL_LONGEST) &&
-           within(c->pong_time, c->ping_interval ? 1 : 0, WSPOOL_LONGEST) &&
-           within(c->flush_time, 0, WSPOOL_LONGEST) && within(c->flush_delay, 0, WSPOOL_SECOND) &&
-           within(c->lifetime, 0, WSPOOL_LONGEST) && within(c->ping_jitter, 0, 50);
+    return within(c->handshake_time, 1, WSPOOL_TIME_MAX) &&
+           within(c->verdict_time, 1, WSPOOL_TIME_MAX) &&
+           within(c->closing_time, 1, WSPOOL_TIME_MAX) &&
+           within(c->message_time, 0, WSPOOL_TIME_MAX) &&
+           within(c->idle_time, 0, WSPOOL_TIME_MAX) &&
+           within(c->ping_interval, 0, WSPOOL_TIME_MAX) &&
+           within(c->pong_time, c->ping_interval ? 1 : 0, WSPOOL_TIME_MAX) &&
+           within(c->flush_time, 0, WSPOOL_TIME_MAX) && within(c->flush_delay, 0, WSPOOL_SECOND) &&
+           within(c->lifetime, 0, WSPOOL_TIME_MAX) && within(c->ping_jitter, 0, 50);
 }
 
 static int limits_are_good(const wspool_config *c)

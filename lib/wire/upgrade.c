@@ -202,7 +202,7 @@ void wsp_upgrade_refuse(wspool_answer *answer, enum wspool_refusal refusal, unsi
         return;
     }
     snprintf(answer->text, sizeof(answer->text) / 2, "{\"error\":\"%s\"}",
-             wspool_refusal_word(refusal));
+             wspool_refusal_reason(refusal));
     answer->body = answer->text;
     answer->body_len = strlen(answer->text);
     add_header(answer, "Content-Type", "application/json");

@@ -83,7 +83,7 @@ void fuzz_judge_answer(const reader *answer, const char *accept, const char *con
     for (int i = 0; i < WSPOOL_REFUSAL_COUNT; i++) {
         enum wspool_refusal refusal = (enum wspool_refusal)i;
         word |= wspool_refusal_status(refusal) == status &&
-                reader_says(answer, wspool_refusal_word(refusal));
+                reader_says(answer, wspool_refusal_reason(refusal));
     }
     FUZZ_DEMAND(word && answer->body_len == (long)answer->body.len - 1, "%d with the body: %.*s",
                 status, (int)answer->body.len, (const char *)answer->body.data);

@@ -63,7 +63,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     } made[ROUTES] = {{"/echo", WSPOOL_NONE, 0},
                       {"/all", WSPOOL_GLOBAL, 0},
                       {"/room/{name}", WSPOOL_ITEM, 0},
-                      {"/open/{name}/door", WSPOOL_TOPIC, WSPOOL_ROUTE_OPEN}};
+                      {"/open/{name}/door", WSPOOL_TOPIC, WSPOOL_ROUTE_NO_TOKEN}};
     wspool_config config;
     (void)argc;
     (void)argv;
@@ -348,7 +348,7 @@ static int judge(struct setting *s, wspool_request *request)
         FUZZ_DEMAND(rc <= 0 && (rc < 0) >= (verdict.kind == WSPOOL_REFUSE), "%d", rc);
     }
     if (rc == WSP_ADMITTED) {
-        int open = (routes.list[entry.route].flags & WSPOOL_ROUTE_OPEN) != 0;
+        int open = (routes.list[entry.route].flags & WSPOOL_ROUTE_NO_TOKEN) != 0;
         FUZZ_DEMAND(s->tokens == (s->config.token.call != NULL && !open), "the token");
         FUZZ_DEMAND(!s->tokens || s->verdict.kind != WSPOOL_REFUSE, "refused and admitted");
         FUZZ_DEMAND(s->capacities == (s->config.capacity.call != NULL), "the capacity");
@@ -358,7 +358,7 @@ static int judge(struct setting *s, wspool_request *request)
         wsp_upgrade_accept(&answer, entry.accept, entry.subprotocol, wsp_entry_extension(&entry));
     } else {
         enum wspool_refusal refusal = (enum wspool_refusal)(-rc - 1);
-        FUZZ_DEMAND(wspool_refusal_status(refusal) >= 400, "%s", wspool_refusal_word(refusal));
+        FUZZ_DEMAND(wspool_refusal_status(refusal) >= 400, "%s", wspool_refusal_reason(refusal));
         wsp_upgrade_refuse(&answer, refusal, s->config.retry_after);
     }
     write_answer(s, &answer, accept);

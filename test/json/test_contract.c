@@ -1091,7 +1091,7 @@ TEST(drain_tells_everybody_and_then_drains)
                  {5 * SEC + 1, "{'seconds':6}"},
                  {1, "{'seconds':1}"},
                  {0, "{'seconds':0}"},
-                 {WSPOOL_LONGEST, "{'seconds':3162240000}"}};
+                 {WSPOOL_TIME_MAX, "{'seconds':3162240000}"}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         talk *t = talk_default();
         sim_peer *peers[5];
@@ -1135,7 +1135,7 @@ TEST(drain_that_cannot_be_tells_nobody)
     wspool *pool = t->s->pool;
     assert_int_equal(wspool_json_drain(NULL, pool, SEC, t->s->now), WSPOOL_ERR_INVAL);
     assert_int_equal(wspool_json_drain(t->json, NULL, SEC, t->s->now), WSPOOL_ERR_INVAL);
-    assert_int_equal(SIM_IN(wspool_json_drain(t->json, pool, WSPOOL_LONGEST + 1, t->s->now)),
+    assert_int_equal(SIM_IN(wspool_json_drain(t->json, pool, WSPOOL_TIME_MAX + 1, t->s->now)),
                      WSPOOL_ERR_INVAL);
     assert_int_equal(SIM_IN(wspool_json_drain(t->json, pool, UINT64_MAX, t->s->now)),
                      WSPOOL_ERR_INVAL);

@@ -662,12 +662,12 @@ TEST(law_11_said_once)
     WSPOOL_ENDS(WSPOOL_X)
 #undef WSPOOL_X
 #define WSPOOL_X(name, status, word)                                                               \
-    assert_string_equal(wspool_refusal_word(WSPOOL_REFUSED_##name), word);                         \
+    assert_string_equal(wspool_refusal_reason(WSPOOL_REFUSED_##name), word);                       \
     assert_int_equal(wspool_refusal_status(WSPOOL_REFUSED_##name), status);
     WSPOOL_REFUSALS(WSPOOL_X)
 #undef WSPOOL_X
 #define WSPOOL_X(name, word)                                                                       \
-    assert_string_equal(wspool_stage_word(WSPOOL_STAGE_##name), word);                             \
+    assert_string_equal(wspool_stage_name(WSPOOL_STAGE_##name), word);                             \
     assert_int_equal(stats.stages[WSPOOL_STAGE_##name].passed, 1);
     WSPOOL_STAGES(WSPOOL_X)
 #undef WSPOOL_X

@@ -460,11 +460,11 @@ TEST(config_when_a_number_is_out_of_its_range_is_inval)
     GOOD((c.pong_time = 0, c.ping_interval = 0));
     GOOD((c.message_time = c.idle_time = c.flush_time = c.lifetime = 0));
     GOOD(c.handshake_time = 1);
-    GOOD(c.handshake_time = WSPOOL_LONGEST);
-    GOOD(c.lifetime = WSPOOL_LONGEST);
-    GOOD(c.idle_time = WSPOOL_LONGEST);
-    GOOD(c.ping_interval = WSPOOL_LONGEST);
-    BAD(c.handshake_time = WSPOOL_LONGEST + 1);
+    GOOD(c.handshake_time = WSPOOL_TIME_MAX);
+    GOOD(c.lifetime = WSPOOL_TIME_MAX);
+    GOOD(c.idle_time = WSPOOL_TIME_MAX);
+    GOOD(c.ping_interval = WSPOOL_TIME_MAX);
+    BAD(c.handshake_time = WSPOOL_TIME_MAX + 1);
     BAD(c.verdict_time = UINT64_MAX);
     BAD(c.message_time = UINT64_MAX);
     BAD(c.idle_time = UINT64_MAX);
@@ -476,7 +476,7 @@ TEST(config_when_a_number_is_out_of_its_range_is_inval)
     BAD(c.slow = (enum wspool_slow)3);
     BAD(c.slow = (enum wspool_slow) - 1);
     BAD(c.token_places[0] = (enum wspool_token_place)5);
-    GOOD(c.token_places[0] = WSPOOL_TOKEN_NOWHERE);
+    GOOD(c.token_places[0] = WSPOOL_TOKEN_NONE);
     GOOD(c.origins = origins);
     for (size_t i = 0; i < sizeof bad_origins / sizeof *bad_origins; i++)
         BAD(c.origins = bad_origins[i]);
@@ -597,13 +597,13 @@ TEST(texts_when_asked_for_are_never_null)
     for (int i = -600; i < 600; i++) {
         assert_non_null(wspool_strerror(i));
         assert_non_null(wspool_end_text((enum wspool_end)i));
-        assert_non_null(wspool_refusal_word((enum wspool_refusal)i));
-        assert_non_null(wspool_stage_word((enum wspool_stage)i));
+        assert_non_null(wspool_refusal_reason((enum wspool_refusal)i));
+        assert_non_null(wspool_stage_name((enum wspool_stage)i));
         (void)wspool_refusal_status((enum wspool_refusal)i);
     }
     assert_string_equal(wspool_end_text(WSPOOL_END_SLOW), "slow consumer");
-    assert_string_equal(wspool_refusal_word(WSPOOL_REFUSED_NO_ROUTE), "no_route");
+    assert_string_equal(wspool_refusal_reason(WSPOOL_REFUSED_NO_ROUTE), "no_route");
     assert_int_equal(wspool_refusal_status(WSPOOL_REFUSED_NO_ROUTE), 404);
-    assert_string_equal(wspool_stage_word(WSPOOL_STAGE_ORIGIN), "origin");
+    assert_string_equal(wspool_stage_name(WSPOOL_STAGE_ORIGIN), "origin");
     assert_true(wspool_clock() <= wspool_clock());
 }

@@ -114,7 +114,7 @@ TEST(request_when_not_good_is_refused_with_its_status_and_word)
             if (st.refused[k] != 0) {
                 assert_int_equal(st.refused[k], 1);
                 if (c->word != NULL)
-                    assert_string_equal(wspool_refusal_word((enum wspool_refusal)k), c->word);
+                    assert_string_equal(wspool_refusal_reason((enum wspool_refusal)k), c->word);
                 assert_int_equal(wspool_refusal_status((enum wspool_refusal)k), c->status);
             }
         assert_int_equal(sim_logged(s, "refused"), 1);
@@ -617,7 +617,7 @@ TEST(token_place_when_not_configured_is_not_looked_at)
                               .extra = "Authorization: Bearer aaa\r\n"};
     sim_peer *p;
     s->config.token_places[0] = WSPOOL_TOKEN_QUERY;
-    s->config.token_places[1] = WSPOOL_TOKEN_NOWHERE;
+    s->config.token_places[1] = WSPOOL_TOKEN_NONE;
     sim_start(s);
     p = sim_connect(s, &request);
     sim_pump(s);
@@ -712,7 +712,7 @@ TEST(route_when_open_does_not_ask_for_a_token)
     wspool_route_options options;
     sim_start(s);
     wspool_route_options_init(&options, &s->config);
-    options.flags = WSPOOL_ROUTE_OPEN;
+    options.flags = WSPOOL_ROUTE_NO_TOKEN;
     assert_int_equal(wspool_route(s->pool, "/door", WSPOOL_NONE, &options), 0);
     sim_join(s, "/door");
     assert_int_equal(s->counts[SIM_TOKEN], 0);

@@ -71,7 +71,7 @@ TEST(hosted_when_not_good_gets_the_same_answers_as_raw)
         assert_string_equal(answer_header(&answer, "Content-Type"), "application/json");
         if (c->status == 426)
             assert_string_equal(answer_header(&answer, "Sec-WebSocket-Version"), "13");
-        assert_string_equal(wspool_refusal_word(answer.refusal), c->word);
+        assert_string_equal(wspool_refusal_reason(answer.refusal), c->word);
         sim_books(s);
         sim_free(s);
     }

@@ -233,7 +233,7 @@ static inline void host_start(struct host *h)
     assert_int_equal(wspool_new(&h->pool, &h->config, h->now), 0);
     assert_int_equal(wspool_route(h->pool, "/none", WSPOOL_NONE, NULL), 0);
     assert_int_equal(wspool_route(h->pool, "/room/{x}", WSPOOL_ITEM, NULL), 0);
-    options.flags = WSPOOL_ROUTE_OPEN;
+    options.flags = WSPOOL_ROUTE_NO_TOKEN;
     assert_int_equal(wspool_route(h->pool, "/open", WSPOOL_NONE, &options), 0);
 }
 

@@ -87,7 +87,7 @@ static void open_door(struct door *d)
     options.user = &d->routes;
     assert_int_equal(wsp_routes_add(&d->routes, &d->mem, "/none", WSPOOL_NONE, &options), 0);
     assert_int_equal(wsp_routes_add(&d->routes, &d->mem, "/room/{x}", WSPOOL_ITEM, &options), 0);
-    options.flags = WSPOOL_ROUTE_OPEN;
+    options.flags = WSPOOL_ROUTE_NO_TOKEN;
     assert_int_equal(wsp_routes_add(&d->routes, &d->mem, "/open", WSPOOL_NONE, &options), 0);
     assert_int_equal(wsp_origins_init(&d->origins, &d->mem, NULL, 0), 0);
     d->pool = (wspool *)(void *)&d->tokens;
@@ -491,7 +491,7 @@ TEST(wishes_of_the_route_are_told_to_the_codec)
     wspool_route_options options;
     wspool_route_options_init(&options, &d.config);
     assert_int_equal(options.codec, 0);
-    options.flags = WSPOOL_ROUTE_OPEN;
+    options.flags = WSPOOL_ROUTE_NO_TOKEN;
     options.codec = 0xfedcba98u;
     assert_int_equal(wsp_routes_add(&d.routes, &d.mem, "/wish", WSPOOL_NONE, &options), 0);
     assert_int_equal(judge(&d, "/open", OFFERS "x-toy", &entry), WSP_ADMITTED);

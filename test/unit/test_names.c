@@ -51,11 +51,11 @@ TEST(end_text_has_the_text_of_the_list_when_in_range)
 TEST(refusal_has_the_word_and_status_of_the_list_when_in_range)
 {
 #define WSPOOL_X(name, number, text)                                                               \
-    assert_string_equal(wspool_refusal_word(WSPOOL_REFUSED_##name), text);                         \
+    assert_string_equal(wspool_refusal_reason(WSPOOL_REFUSED_##name), text);                       \
     assert_int_equal(wspool_refusal_status(WSPOOL_REFUSED_##name), number);
     WSPOOL_REFUSALS(WSPOOL_X)
 #undef WSPOOL_X
-    assert_string_equal(wspool_refusal_word(WSPOOL_REFUSED_TOKEN_EXPIRED), "expired");
+    assert_string_equal(wspool_refusal_reason(WSPOOL_REFUSED_TOKEN_EXPIRED), "expired");
     assert_int_equal(wspool_refusal_status(WSPOOL_REFUSED_TOKEN_EXPIRED), 401);
 }
 
@@ -71,31 +71,31 @@ static void assert_word(const char *word)
 TEST(words_need_no_quoting_when_written_into_json)
 {
     for (int i = 0; i < (int)WSPOOL_REFUSAL_COUNT; i++) {
-        assert_word(wspool_refusal_word((enum wspool_refusal)i));
+        assert_word(wspool_refusal_reason((enum wspool_refusal)i));
     }
     for (int i = 0; i < (int)WSPOOL_STAGE_COUNT; i++) {
-        assert_word(wspool_stage_word((enum wspool_stage)i));
+        assert_word(wspool_stage_name((enum wspool_stage)i));
     }
 }
 
 TEST(stage_has_the_word_of_the_list_when_in_range)
 {
-#define WSPOOL_X(name, word) assert_string_equal(wspool_stage_word(WSPOOL_STAGE_##name), word);
+#define WSPOOL_X(name, word) assert_string_equal(wspool_stage_name(WSPOOL_STAGE_##name), word);
     WSPOOL_STAGES(WSPOOL_X)
 #undef WSPOOL_X
-    assert_string_equal(wspool_stage_word(WSPOOL_STAGE_FLUSHED), "flushed");
+    assert_string_equal(wspool_stage_name(WSPOOL_STAGE_FLUSHED), "flushed");
 }
 
 TEST(texts_are_there_when_numbers_are_out_of_range)
 {
     for (size_t i = 0; i < OUTSIDE; i++) {
         assert_string_equal(wspool_end_text((enum wspool_end)outside[i]), "unknown end");
-        assert_string_equal(wspool_refusal_word((enum wspool_refusal)outside[i]), "unknown");
+        assert_string_equal(wspool_refusal_reason((enum wspool_refusal)outside[i]), "unknown");
         assert_int_equal(wspool_refusal_status((enum wspool_refusal)outside[i]), 0);
-        assert_string_equal(wspool_stage_word((enum wspool_stage)outside[i]), "unknown");
+        assert_string_equal(wspool_stage_name((enum wspool_stage)outside[i]), "unknown");
     }
     assert_string_equal(wspool_end_text(WSPOOL_END_COUNT), "unknown end");
-    assert_string_equal(wspool_refusal_word(WSPOOL_REFUSAL_COUNT), "unknown");
+    assert_string_equal(wspool_refusal_reason(WSPOOL_REFUSAL_COUNT), "unknown");
     assert_int_equal(wspool_refusal_status(WSPOOL_REFUSAL_COUNT), 0);
-    assert_string_equal(wspool_stage_word(WSPOOL_STAGE_COUNT), "unknown");
+    assert_string_equal(wspool_stage_name(WSPOOL_STAGE_COUNT), "unknown");
 }

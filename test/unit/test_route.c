@@ -38,7 +38,7 @@ static int add_with(struct table *t, const char *pattern, enum wspool_kind kind,
                     enum wspool_slow slow)
 {
     wspool_route_options options = {.size = sizeof options,
-                                    .flags = WSPOOL_ROUTE_OPEN,
+                                    .flags = WSPOOL_ROUTE_NO_TOKEN,
                                     .name = name,
                                     .user = t,
                                     .slow = slow,
@@ -96,7 +96,7 @@ TEST(pattern_is_taken_when_it_is_lawful)
         assert_int_equal(t.routes.count, i + 1);
         const struct wsp_route *route = &t.routes.list[i];
         assert_int_equal(route->kind, WSPOOL_ITEM);
-        assert_int_equal(route->flags, WSPOOL_ROUTE_OPEN);
+        assert_int_equal(route->flags, WSPOOL_ROUTE_NO_TOKEN);
         assert_ptr_equal(route->user, &t);
         assert_int_equal(route->message_bytes, 4321);
     }

@@ -97,16 +97,16 @@ static int accepts(const wspool_config *c)
     X(queue_messages, 1, BILLION)                                                                  \
     X(pool_bytes, 2 * wsp_block_memory(0), UINT64_MAX)                                             \
     X(slow, 0, WSPOOL_SLOW_DROP_OLDEST)                                                            \
-    X(handshake_time, 1, WSPOOL_LONGEST)                                                           \
-    X(verdict_time, 1, WSPOOL_LONGEST)                                                             \
-    X(message_time, 0, WSPOOL_LONGEST)                                                             \
-    X(idle_time, 0, WSPOOL_LONGEST)                                                                \
-    X(ping_interval, 0, WSPOOL_LONGEST)                                                            \
-    X(pong_time, 1, WSPOOL_LONGEST)                                                                \
+    X(handshake_time, 1, WSPOOL_TIME_MAX)                                                          \
+    X(verdict_time, 1, WSPOOL_TIME_MAX)                                                            \
+    X(message_time, 0, WSPOOL_TIME_MAX)                                                            \
+    X(idle_time, 0, WSPOOL_TIME_MAX)                                                               \
+    X(ping_interval, 0, WSPOOL_TIME_MAX)                                                           \
+    X(pong_time, 1, WSPOOL_TIME_MAX)                                                               \
     X(ping_jitter, 0, 50)                                                                          \
-    X(flush_time, 0, WSPOOL_LONGEST)                                                               \
-    X(closing_time, 1, WSPOOL_LONGEST)                                                             \
-    X(lifetime, 0, WSPOOL_LONGEST)                                                                 \
+    X(flush_time, 0, WSPOOL_TIME_MAX)                                                              \
+    X(closing_time, 1, WSPOOL_TIME_MAX)                                                            \
+    X(lifetime, 0, WSPOOL_TIME_MAX)                                                                \
     X(retry_after, 0, UINT32_MAX)
 
 TEST(number_is_refused_when_it_is_out_of_its_range)
@@ -138,7 +138,7 @@ TEST(number_is_refused_when_it_is_out_of_its_range)
     c.ping_interval = 0;
     c.pong_time = 0;
     assert_true(accepts(&c));
-    c.pong_time = WSPOOL_LONGEST + 1;
+    c.pong_time = WSPOOL_TIME_MAX + 1;
     assert_false(accepts(&c));
 }
 
@@ -423,7 +423,7 @@ TEST(route_is_refused_when_its_options_are_out_of_range)
         assert_int_equal(ROUTE(kind),
                          kind >= WSPOOL_NONE && kind <= WSPOOL_TOPIC ? 0 : WSPOOL_ERR_INVAL);
     }
-    o.flags = WSPOOL_ROUTE_OPEN;
+    o.flags = WSPOOL_ROUTE_NO_TOKEN;
     o.message_bytes = (1u << 30) - 1;
     o.slow = WSPOOL_SLOW_DROP_OLDEST;
     assert_int_equal(ROUTE(WSPOOL_ITEM), 0);

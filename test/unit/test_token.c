@@ -63,7 +63,7 @@ static void expect(const struct token_case *one, const enum wspool_token_place *
 
 TEST(authorization_is_read)
 {
-    static const enum wspool_token_place places[] = {A, WSPOOL_TOKEN_NOWHERE};
+    static const enum wspool_token_place places[] = {A, WSPOOL_TOKEN_NONE};
     static const struct token_case cases[] = {
         {"/", "Authorization: Bearer abc.def-ghi_jkl", 0, "abc.def-ghi_jkl"},
         {"/", "authorization: bearer x", 0, "x"},
@@ -103,7 +103,7 @@ TEST(authorization_is_read)
 
 TEST(subprotocol_is_read)
 {
-    static const enum wspool_token_place places[] = {S, WSPOOL_TOKEN_NOWHERE};
+    static const enum wspool_token_place places[] = {S, WSPOOL_TOKEN_NONE};
 #define P "Sec-WebSocket-Protocol: "
     static const struct token_case cases[] = {
         {"/", P "bearer.x", 0, "x"},
@@ -138,7 +138,7 @@ TEST(subprotocol_is_read)
 
 TEST(cookie_is_read)
 {
-    static const enum wspool_token_place places[] = {C, WSPOOL_TOKEN_NOWHERE};
+    static const enum wspool_token_place places[] = {C, WSPOOL_TOKEN_NONE};
     static const struct token_case cases[] = {
         {"/", "Cookie: wspool_token=x", 0, "x"},
         {"/", "cookie: a=b; wspool_token=abc.def; c=d", 0, "abc.def"},
@@ -185,7 +185,7 @@ TEST(cookie_is_read)
 
 TEST(query_is_read)
 {
-    static const enum wspool_token_place places[] = {Q, WSPOOL_TOKEN_NOWHERE};
+    static const enum wspool_token_place places[] = {Q, WSPOOL_TOKEN_NONE};
     static const struct token_case cases[] = {
         {"/?token=x", "", 0, "x"},
         {"/a/b?c=d&token=abc.def&e=f", "", 0, "abc.def"},
@@ -245,8 +245,8 @@ TEST(query_is_read)
 TEST(first_place_that_has_something_decides)
 {
     static const enum wspool_token_place backwards[] = {Q, C, S, A};
-    static const enum wspool_token_place two[] = {C, Q, WSPOOL_TOKEN_NOWHERE, A};
-    static const enum wspool_token_place none[] = {WSPOOL_TOKEN_NOWHERE, A, S, C};
+    static const enum wspool_token_place two[] = {C, Q, WSPOOL_TOKEN_NONE, A};
+    static const enum wspool_token_place none[] = {WSPOOL_TOKEN_NONE, A, S, C};
 #define EVERYWHERE                                                                                 \
     "Authorization: Bearer a\nSec-WebSocket-Protocol: bearer.s\nCookie: wspool_token=c"
     static const struct token_case forwards_cases[] = {

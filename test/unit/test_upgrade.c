@@ -662,7 +662,7 @@ TEST(every_refusal_has_a_whole_answer)
         assert_true(len > 0);
         out[len] = '\0';
         snprintf(body, sizeof(body), "{\"error\":\"%s\"}",
-                 wspool_refusal_word((enum wspool_refusal)refusal));
+                 wspool_refusal_reason((enum wspool_refusal)refusal));
         assert_string_equal(answer.body, body);
         assert_int_equal(answer.body_len, strlen(body));
         assert_string_equal(strstr(out, "\r\n\r\n") + 4, body);

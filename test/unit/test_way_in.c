@@ -34,8 +34,8 @@ static void assert_ended_at(const struct host *h, enum wspool_stage stage)
     for (size_t i = 0; i < WSPOOL_STAGE_COUNT; i++) {
         if (s.stages[i].passed != (i < stage ? 1 : 0) || s.stages[i].refused != (i == stage)) {
             fail_msg("stage %s: %d passed, %d refused; expected the end at %s",
-                     wspool_stage_word((enum wspool_stage)i), (int)s.stages[i].passed,
-                     (int)s.stages[i].refused, wspool_stage_word(stage));
+                     wspool_stage_name((enum wspool_stage)i), (int)s.stages[i].passed,
+                     (int)s.stages[i].refused, wspool_stage_name(stage));
         }
     }
 }
@@ -46,8 +46,8 @@ static void assert_refused(const struct host *h, enum wspool_refusal refusal)
     for (size_t i = 0; i < WSPOOL_REFUSAL_COUNT; i++) {
         if (s.refused[i] != (i == (size_t)refusal ? 1 : 0)) {
             fail_msg("%s is counted %d times; expected: %s",
-                     wspool_refusal_word((enum wspool_refusal)i), (int)s.refused[i],
-                     wspool_refusal_word(refusal));
+                     wspool_refusal_reason((enum wspool_refusal)i), (int)s.refused[i],
+                     wspool_refusal_reason(refusal));
         }
     }
     assert_int_equal(s.accepted, 0);
@@ -154,7 +154,8 @@ TEST(raw_request_is_answered_and_counted_at_its_stage_when_refused)
         host_settle(&h);
         snprintf(expected, sizeof expected, "HTTP/1.1 %d ", wspool_refusal_status(w->refusal));
         host_expect(&h, id, expected);
-        snprintf(expected, sizeof expected, "{\"error\":\"%s\"}", wspool_refusal_word(w->refusal));
+        snprintf(expected, sizeof expected, "{\"error\":\"%s\"}",
+                 wspool_refusal_reason(w->refusal));
         host_expect_end(&h, id, expected);
         assert_int_equal(h.released, 1);
         assert_refused(&h, w->refusal);

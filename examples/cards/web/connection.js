@@ -33,7 +33,7 @@ const REASONS = {
   4001: 'the token has expired',
   4002: 'not allowed',
   4003: 'replaced by a newer connection',
-  4004: 'an older connection holds the place',
+  4004: 'an older connection has the place',
   4005: 'contract broken',
   4100: 'this page was too slow',
   4101: 'the server has no room',
