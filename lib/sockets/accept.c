@@ -47,7 +47,7 @@ int wsp_accept_add(wspool_sockets *s, int fd)
     }
     uint64_t place = WSP_TAG_LISTENERS + (uint64_t)(listener - s->listeners);
     *listener = (wsp_listener){(uint64_t)++s->generation << 32 | place, NULL, -1, 0};
-    if (!s->rest_until) {
+    if (!s->paused_until) {
         if (wsp_engine_watch(s, fd, WSPOOL_WATCH_READ, listener->tag, &listener->handle) < 0) {
             return -1;
         }
@@ -66,19 +66,19 @@ void wsp_accept_stop(wspool_sockets *s)
             s->listeners[i].fd = -1;
         }
     }
-    s->rest_until = 0;
+    s->paused_until = 0;
 }
 
 void wsp_accept_resume(wspool_sockets *s)
 {
-    if (s->rest_until <= s->now) {
-        s->rest_until = watch_all(s, WSPOOL_WATCH_READ) < 0 ? s->now + WSP_SOCKETS_REST : 0;
+    if (s->paused_until <= s->now) {
+        s->paused_until = watch_all(s, WSPOOL_WATCH_READ) < 0 ? s->now + WSP_SOCKETS_REST : 0;
     }
 }
 
 static void rest(wspool_sockets *s)
 {
-    s->rest_until = s->now + WSP_SOCKETS_REST;
+    s->paused_until = s->now + WSP_SOCKETS_REST;
     watch_all(s, 0);
     wsp_transport_expire(s, WSP_LINGER_ALL_DUE); /* newcomers come first */
 }

@@ -3,7 +3,7 @@
  * sockets/engine.h - what the files of the engine share: its state, and who changes what.
  *
  *   sockets.c    life, turns, and the entry points that the loop calls
- *   accept.c     listeners: `listeners`, `batch`, `rest_until`
+ *   accept.c     listeners: `listeners`, `batch`, `paused_until`
  *   transport.c  peers and those that linger: `peers`, `lingering`, `count`, `fed`
  *   listen.c, address.c, linger.c, system.c  know no engine; libwspool_uring uses them too
  *
@@ -70,10 +70,10 @@ struct wspool_sockets {
     unsigned char *buffer; /* WSP_SOCKETS_READ bytes */
 
     wsp_listener listeners[WSP_LISTENERS];
-    uint32_t generation; /* of the newest listener */
-    int batch;           /* connections to be accepted in the next turn that has some */
-    uint64_t rest_until; /* accepting rests until then; 0: it does not */
-    int addresses;       /* the pool is told who connects */
+    uint32_t generation;   /* of the newest listener */
+    int batch;             /* connections to be accepted in the next turn that has some */
+    uint64_t paused_until; /* accepting rests until then; 0: it does not */
+    int addresses;         /* the pool is told who connects */
     uint64_t accepted;
     uint64_t turned_away;
 

@@ -34,8 +34,8 @@ static void set_timer(wspool_sockets *s, uint64_t when)
 static uint64_t deadline(const wspool_sockets *s)
 {
     uint64_t when = wspool_deadline(s->pool);
-    if (s->rest_until && s->rest_until < when) {
-        when = s->rest_until;
+    if (s->paused_until && s->paused_until < when) {
+        when = s->paused_until;
     }
     return s->lingering.count > 0 && s->lingering.next < when ? s->lingering.next : when;
 }
@@ -95,7 +95,7 @@ void wspool_sockets_turn(wspool_sockets *s)
     if (s->lingering.count > 0) {
         wsp_transport_expire(s, s->now);
     }
-    if (s->rest_until) {
+    if (s->paused_until) {
         wsp_accept_resume(s);
     }
     if (s->done && wspool_sockets_drained(s)) {
@@ -203,9 +203,9 @@ int wspool_sockets_stats_read(const wspool_sockets *s, wspool_sockets_stats *sta
     for (int i = 0; i < WSP_LISTENERS; i++) {
         listeners += s->listeners[i].fd >= 0;
     }
-    *stats = (wspool_sockets_stats){size,          s->count,           s->lingering.count,
-                                    listeners,     s->rest_until != 0, s->accepted,
-                                    s->turned_away};
+    *stats = (wspool_sockets_stats){
+        size,        s->count,      s->lingering.count, listeners, s->paused_until != 0,
+        s->accepted, s->turned_away};
     return 0;
 }
 

@@ -88,7 +88,7 @@ static void close_one(wspool_sockets *s, int fd, wspool_id id, unsigned watched,
         close(fd);
     }
     s->count--;
-    s->rest_until = s->rest_until ? 1 : 0;
+    s->paused_until = s->paused_until ? 1 : 0;
 }
 
 static void leave(wspool_sockets *s, wsp_linger_place *place)
@@ -125,7 +125,8 @@ static int linger(wspool_sockets *s, wsp_transport *peer)
     return 1;
 }
 
-/* The pool is done with this peer. `reset`: its client made no progress, so nothing is waited for. */
+/* The pool is done with this peer. `reset`: its client made no progress, so nothing is waited
+ * for. */
 static void close_peer(wspool_sockets *s, wspool_id id, int reset)
 {
     wsp_transport *peer = wsp_transport_find(s, id);
@@ -245,7 +246,8 @@ static void read_some(wspool_sockets *s, wspool_id id, int failed)
 }
 
 /* The client has closed its end, of a peer that is not to be read from now. What it sent before is
- * to be read first, later: until then nothing is watched, for the end would be reported for ever. */
+ * to be read first, later: until then nothing is watched, for the end would be reported for
+ * ever. */
 static void see_end(wspool_sockets *s, wsp_transport *peer)
 {
     char byte;

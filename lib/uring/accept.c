@@ -3,8 +3,8 @@
  * uring/accept.c - listening sockets: multishot accepts, and pauses when descriptors run out.
  *
  * An accept names a descriptor, and that number may belong to another socket once the listener is
- * closed. So a listener is closed only after the kernel has taken the cancellation, and a completion
- * carries the listener's tag, which is never used twice.
+ * closed. So a listener is closed only after the kernel has taken the cancellation, and a
+ * completion carries the listener's tag, which is never used twice.
  */
 #include "uring/internal.h"
 
@@ -16,7 +16,7 @@ void wsp_uring_await_newcomers(wspool_uring *loop)
     for (int i = 0; i < loop->listener_count; i++) {
         struct wsp_uring_listener *listener = &loop->listeners[i];
         struct io_uring_sqe *sqe;
-        if (!listener->armed && loop->enabled && !loop->rest_until &&
+        if (!listener->armed && loop->enabled && !loop->paused_until &&
             (sqe = wsp_uring_request(loop, listener->tag, WSP_URING_ACCEPT))) {
             io_uring_prep_multishot_accept(sqe, listener->fd, NULL, NULL, SOCK_CLOEXEC);
             listener->armed = 1;
@@ -39,7 +39,7 @@ void wsp_uring_accepted(wspool_uring *loop, uint64_t tag, const struct io_uring_
         loop->accepted++;
         wspool_uring_add(loop, result, NULL, NULL);
     } else if (!wsp_system_next_may_come(-result) && result != -EAGAIN && result != -ECANCELED) {
-        loop->rest_until = now + WSP_URING_REST;
+        loop->paused_until = now + WSP_URING_REST;
         wsp_uring_expire(loop, WSP_LINGER_ALL_DUE); /* newcomers come first */
     }
     wsp_uring_await_newcomers(loop);
@@ -103,5 +103,5 @@ void wspool_uring_stop_listening(wspool_uring *loop)
     while (loop->listener_count > 0) {
         close(loop->listeners[--loop->listener_count].fd);
     }
-    loop->rest_until = 0;
+    loop->paused_until = 0;
 }

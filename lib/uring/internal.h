@@ -126,13 +126,13 @@ struct wspool_uring {
     void (*done)(wspool_uring *loop, void *user);
     void *done_user;
     _Atomic int quit;
-    int turning;         /* a turn is under way: free and another turn are refused */
-    int enabled;         /* the first turn was taken */
-    uint32_t turns;      /* taken */
-    int broken;          /* errno of a ring that takes no requests any more; 0: it does */
-    uint64_t rest_until; /* accepting pauses until then; 0: it does not */
-    uint64_t under_way;  /* operations whose last completion has not been seen */
-    size_t kept;         /* bytes kept for all peers */
+    int turning;           /* a turn is under way: free and another turn are refused */
+    int enabled;           /* the first turn was taken */
+    uint32_t turns;        /* taken */
+    int broken;            /* errno of a ring that takes no requests any more; 0: it does */
+    uint64_t paused_until; /* accepting pauses until then; 0: it does not */
+    uint64_t under_way;    /* operations whose last completion has not been seen */
+    size_t kept;           /* bytes kept for all peers */
     struct io_uring ring;
     struct io_uring sends;
     struct wsp_uring_send *batch; /* WSP_URING_SENDS of them */

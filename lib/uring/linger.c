@@ -25,7 +25,7 @@ static void shut(wspool_uring *loop, int fd, int reset)
         close(fd);
     }
     loop->count--;
-    loop->rest_until = loop->rest_until ? 1 : 0; /* there is a descriptor again */
+    loop->paused_until = loop->paused_until ? 1 : 0; /* there is a descriptor again */
 }
 
 /* Waits for what the other side sends. When that can't be asked for, the socket is closed. */

@@ -2,8 +2,8 @@
 /*
  * uring/turn.c - completions, one turn, and run.
  *
- * A turn is two system calls, however many peers take part in it: one hands over what is awaited and
- * waits for the first completion; one carries all writes.
+ * A turn is two system calls, however many peers take part in it: one hands over what is awaited
+ * and waits for the first completion; one carries all writes.
  */
 #include "uring/internal.h"
 
@@ -83,8 +83,8 @@ static void completed(wspool_uring *loop, const struct io_uring_cqe *cqe, uint64
 uint64_t wsp_uring_deadline(const wspool_uring *loop)
 {
     uint64_t when = wspool_deadline(loop->pool);
-    if (loop->rest_until && loop->rest_until < when) {
-        when = loop->rest_until;
+    if (loop->paused_until && loop->paused_until < when) {
+        when = loop->paused_until;
     }
     return loop->lingering.count > 0 && loop->lingering.next < when ? loop->lingering.next : when;
 }
@@ -123,8 +123,8 @@ static void handle_completions(wspool_uring *loop, uint64_t now)
     wspool_tick(loop->pool, now);
     wsp_uring_flush(loop, now);
     wsp_uring_expire(loop, now);
-    if (loop->rest_until && loop->rest_until <= now) {
-        loop->rest_until = 0;
+    if (loop->paused_until && loop->paused_until <= now) {
+        loop->paused_until = 0;
         wsp_uring_await_newcomers(loop);
     }
     if (wspool_uring_drained(loop) && !loop->drained) {

@@ -188,7 +188,7 @@ int wspool_uring_stats_read(const wspool_uring *loop, wspool_uring_stats *stats)
     stats->open = loop->count;
     stats->lingering = loop->lingering.count;
     stats->listeners = (uint32_t)loop->listener_count;
-    stats->resting = loop->rest_until > 0;
+    stats->resting = loop->paused_until > 0;
     stats->accepted = loop->accepted;
     stats->turned_away = loop->turned_away;
     stats->kept = loop->kept;

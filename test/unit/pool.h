@@ -6,7 +6,7 @@
  *     host_init(&h);                        // then change h.config
  *     host_start(&h);                       // routes: /none, /room/{x} (ITEM), /open (no token)
  *     wspool_id id = host_come(&h, "/none", "Origin: null");
- *     host_settle(&h);                      // a turn of the loop: h.out[] is what was sent
+ *     host_cancel_all(&h);                      // a turn of the loop: h.out[] is what was sent
  *     assert_int_equal(h.calls[ON_OPEN], 1);
  *     host_end(&h);                         // frees the pool, and looks that nothing is left
  *
@@ -347,7 +347,7 @@ static inline void host_write(struct host *h, wspool_id id)
 }
 
 /* Runs turns of the loop until no peer has anything to send. */
-static inline void host_settle(struct host *h)
+static inline void host_cancel_all(struct host *h)
 {
     wspool_id id;
     unsigned wants;
@@ -366,9 +366,9 @@ static inline void host_settle(struct host *h)
 static inline void host_pass(struct host *h, uint64_t time)
 {
     h->now += time;
-    host_settle(h);
+    host_cancel_all(h);
     h->now += WSPOOL_SECOND + 2 * WSPOOL_MILLISECOND; /* a last chance is shorter than that */
-    host_settle(h);
+    host_cancel_all(h);
 }
 
 /* Checks that the bytes sent to the peer in that slot begin with `begins`. */
