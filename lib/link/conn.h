@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * link/conn.h - the state machine of one peer's connection.  Floor 2.
+ * link/conn.h - the state machine of one peer's connection.  Layer 2.
  *
  *     HEAD ---> PENDING ---> HELD          HEAD     raw: the request is being read
  *       |  \       |  \        |           PENDING  the token's verdict is awaited

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * link/link.h - what the connections of one pool share.  Floor 2.
+ * link/link.h - what the connections of one pool share.  Layer 2.
  *
  * One of these lies in the pool and is handed to every call on a connection. Upward there are
  * only two ways: the hook for whole messages, and sets of slots. `attention` holds the peers

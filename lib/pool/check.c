@@ -8,7 +8,7 @@
 #include "pool/peers.h"
 #include "pool/side.h"
 
-static int rooms_hold(const wspool *pool)
+static int layers_are_valid(const wspool *pool)
 {
     const struct wsp_link *link = &pool->link;
     uint64_t memberships;
@@ -79,7 +79,7 @@ int wsp_pool_check(const wspool *pool)
     struct wsp_peer *peer;
     uint32_t slot = 0;
     uint64_t keyed = 0, counted;
-    if (!rooms_hold(pool) || !set_holds(pool, &pool->link.attention) ||
+    if (!layers_are_valid(pool) || !set_holds(pool, &pool->link.attention) ||
         !set_holds(pool, &pool->link.delayed) || !set_holds(pool, &pool->link.events) ||
         pool->link.now < pool->link.born || (pool->depth == 0 && pool->judged) ||
         (pool->drain.on && pool->drain.slots == 0)) {

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "tools"))
-from house import adapters  # noqa: E402
+from tree import adapters  # noqa: E402
 from tap import Tap, run  # noqa: E402
 
 MOST_GLUE, MOST_EXAMPLE, MOST_ADAPTER = 30, 60, 150

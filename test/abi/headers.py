@@ -6,7 +6,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "tools"))
-from house import adapters, companion_headers, core_headers  # noqa: E402
+from tree import adapters, companion_headers, core_headers  # noqa: E402
 from tap import Tap, run  # noqa: E402
 
 GLIB = run("pkg-config", "--cflags", "glib-2.0").stdout.replace("-I", "-isystem ").split()

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "tools"))
-from house import adapters, companion_headers, companions, core_headers  # noqa: E402
+from tree import adapters, companion_headers, companions, core_headers  # noqa: E402
 from tap import Tap, run  # noqa: E402
 
 STAGE = Path("build/stage").resolve()

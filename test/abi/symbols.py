@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "tools"))
-from house import libraries  # noqa: E402
+from tree import libraries  # noqa: E402
 from tap import Tap, run  # noqa: E402
 
 CC = os.environ.get("CC", "cc").split()

@@ -12,7 +12,7 @@ from pathlib import Path
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "abi"), os.path.join(HERE, "..", "tools")]
 import objects  # noqa: E402
-from house import COMPANIONS, core_headers  # noqa: E402
+from tree import COMPANIONS, core_headers  # noqa: E402
 from tap import Tap  # noqa: E402
 
 

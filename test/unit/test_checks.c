@@ -526,7 +526,7 @@ static void begin(struct host *h, struct wsp_peer **peers)
     host_check(h);
 }
 
-TEST(pool_is_wrong_when_any_of_its_rooms_is)
+TEST(pool_is_wrong_when_any_of_its_modules_is)
 {
     static struct host h;
     struct wsp_peer *peers[PEERS];

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "tools"))
-from house import COMPANIONS, adapters, companion_headers, core_headers, table  # noqa: E402
+from tree import COMPANIONS, adapters, companion_headers, core_headers, table  # noqa: E402
 from tap import Tap  # noqa: E402
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
@@ -31,10 +31,10 @@ def code(*folders):
     return sorted(p for f in folders for p in Path(f).rglob("*.[ch]"))
 
 
-def wrong_way_up(floors, path):
+def wrong_way_up(layers, path):
     """Includes of our own headers that go to a higher layer, or to a missing file."""
     folder = path.parts[1]
-    own = floors.get(folder)
+    own = layers.get(folder)
     for mark, name in includes(path):
         if mark == "<":
             if name.startswith("wspool/") and not Path("include", name).exists():
@@ -51,16 +51,16 @@ def wrong_way_up(floors, path):
         if folder in COMPANIONS or to in COMPANIONS:
             yield f"{path}: companions include public headers only, and no file their own: {name}"
         elif folder == "os":  # outside of the layers: it may use layer 0
-            if floors.get(to) != 0:
+            if layers.get(to) != 0:
                 yield f"{path}: os includes layer 0 only, not {name}"
         elif folder == "client":
-            if to not in floors or (floors[to] or 0) > floors["link"]:
+            if to not in layers or (layers[to] or 0) > layers["link"]:
                 yield f"{path}: client is above link and beside pool: it must not include {name}"
         elif to in ("os", "client"):
             if folder != "pool":
                 yield f"{path}: only pool may include {name}"
-        elif floors[to] > own:
-            yield f"{path}: layer {own} includes {name} of layer {floors[to]}"
+        elif layers[to] > own:
+            yield f"{path}: layer {own} includes {name} of layer {layers[to]}"
 
 
 def system_headers(path):
@@ -97,7 +97,7 @@ def public_headers(path):
             yield f"{path}: a header of the library includes no adapter: {name}"
 
 
-def introduction(floors, path):
+def introduction(layers, path):
     """The head comment of each file says what it is. In a header of the library it names the
     layer."""
     text = path.read_text()
@@ -107,34 +107,34 @@ def introduction(floors, path):
         yield f"{path}: does not begin with an SPDX line"
     if not said or not str(path).endswith(said.group(1)):
         yield f'{path}: its head comment does not begin with its name and " - "'
-    said = re.search(r"(?:Layer|Floor) (\d+)\b", head)
-    floor = floors.get(path.parts[1]) if path.parts[0] == "lib" else None
-    if floor is not None and (said or path.suffix == ".h"):
-        if not said or int(said.group(1)) != floor:
-            yield f"{path}: says {said.group(0) if said else 'nothing'}, the table says {floor}"
+    said = re.search(r"(?:Layer|Layer) (\d+)\b", head)
+    layer = layers.get(path.parts[1]) if path.parts[0] == "lib" else None
+    if layer is not None and (said or path.suffix == ".h"):
+        if not said or int(said.group(1)) != layer:
+            yield f"{path}: says {said.group(0) if said else 'nothing'}, the table says {layer}"
 
 
 def main():
     t = Tap()
-    floors = table()
+    layers = table()
     lib = [p for p in code("lib") if len(p.parts) > 2]
     folders = {p.parts[1] for p in lib}
     public = core_headers() + companion_headers()
     hosts = adapters() + code("examples")
     companions = [p for p in lib if p.parts[1] in COMPANIONS]
 
-    t.ok("base" in floors and "pool" in floors, "the_table_of_floors_is_in_lib_README",
+    t.ok("base" in layers and "pool" in layers, "the_table_of_layers_is_in_lib_README",
          "lib/README.md has no rows like | 0 | `lib/base/` | ... |")
-    if not floors:
+    if not layers:
         t.end()
-    t.none([f"lib/{f}/ is not in the table" for f in sorted(folders - floors.keys())],
-           "every_folder_stands_on_a_floor")
-    known = [p for p in lib if p.parts[1] in floors]
+    t.none([f"lib/{f}/ is not in the table" for f in sorted(folders - layers.keys())],
+           "every_folder_belongs_to_a_layer")
+    known = [p for p in lib if p.parts[1] in layers]
 
     def each(check, paths, *args):
         return [line for p in paths for line in check(*args, p)]
 
-    t.none(each(wrong_way_up, known, floors), "no_file_includes_a_higher_floor")
+    t.none(each(wrong_way_up, known, layers), "no_file_includes_a_higher_layer")
     t.none([f"{p}: policies don't know each other: {name}" for p in lib if p.parts[1] == "policy"
             for mark, name in includes(p) if mark == '"' and name.startswith("policy/")
             and Path(name).stem not in {p.stem} | PARTS.get(p.stem, set())],
@@ -142,8 +142,8 @@ def main():
     t.none(each(system_headers, lib), "only_os_sees_the_system_and_only_the_decoder_sees_wslay")
     t.none(each(public_only, hosts + companions), "adapters_and_examples_see_public_headers_only")
     t.none(each(public_headers, public), "public_headers_include_plain_C_only")
-    t.none(each(introduction, known + public + hosts, floors),
-           "every_file_says_what_it_is_and_on_which_floor")
+    t.none(each(introduction, known + public + hosts, layers),
+           "every_file_says_what_it_is_and_in_which_layer")
     t.end()
 
 

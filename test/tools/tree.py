@@ -15,12 +15,12 @@ ROW = re.compile(r"^\|\s*(\d+|-)\s*\|([^|]*)\|", re.M)
 
 def table():
     """Returns {folder: layer}; the layer is None where the table has a dash."""
-    floors = {}
+    layers = {}
     readme = Path("lib/README.md")
     for number, folders in ROW.findall(readme.read_text() if readme.exists() else ""):
         for folder in re.findall(r"lib/(\w+)/", folders):
-            floors[folder] = None if number == "-" else int(number)
-    return floors
+            layers[folder] = None if number == "-" else int(number)
+    return layers
 
 
 def companions():
