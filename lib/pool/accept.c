@@ -82,7 +82,7 @@ static void accept_raw(wspool *pool, struct wsp_peer *peer, const struct wsp_ent
     conn->flags |= WSP_ANSWERING;
     struct wsp_handshake *handshake = wsp_detach_handshake(peer); /* the entry may point into it */
     become_open(pool, peer, entry);
-    wsp_handshake_give(&pool->handshakes, handshake);
+    wsp_handshake_free(&pool->handshakes, handshake);
     if (rest_len > 0) {
         wsp_conn_receive(&pool->link, conn, rest, rest_len, wsp_message_limit(pool, peer));
     }
@@ -349,7 +349,7 @@ int wspool_adopt(wspool *pool, wspool_id id, const void *bytes, size_t len, uint
     wsp_stages_pass(pool, &peer->conn, WSPOOL_STAGE_FLUSHED);
     wsp_accept_flushed(pool, peer);
     become_open(pool, peer, wsp_handshake_entry(handshake));
-    wsp_handshake_give(&pool->handshakes, handshake);
+    wsp_handshake_free(&pool->handshakes, handshake);
     if (len > 0) {
         wsp_count_add(&pool->count.received_bytes, len);
         wsp_conn_receive(&pool->link, &peer->conn, bytes, len, wsp_message_limit(pool, peer));

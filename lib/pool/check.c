@@ -36,7 +36,7 @@ static int set_holds(const wspool *pool, const struct wsp_bitset *set)
     return 1;
 }
 
-static int handshake_holds(const wspool *pool, const struct wsp_conn *conn)
+static int handshake_is_valid(const wspool *pool, const struct wsp_conn *conn)
 {
     const struct wsp_handshake *handshake = conn->work.handshake;
     if (!handshake) {
@@ -70,7 +70,7 @@ static int peer_holds(const wspool *pool, const struct wsp_peer *peer)
     case WSP_CLOSED:
         return (conn->flags & WSP_EVENT_ENDED) || (!conn->work.inbound && peer->seats.count == 0);
     default:
-        return handshake_holds(pool, conn);
+        return handshake_is_valid(pool, conn);
     }
 }
 

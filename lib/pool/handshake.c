@@ -30,13 +30,13 @@ void wsp_handshakes_fini(struct wsp_handshakes *handshakes)
     }
 }
 
-struct wsp_handshake *wsp_handshake_take(struct wsp_handshakes *handshakes)
+struct wsp_handshake *wsp_handshake_new(struct wsp_handshakes *handshakes)
 {
     struct wsp_handshake *handshake = wsp_freelist_pop(&handshakes->free_list);
     return handshake ? handshake : wsp_calloc(handshakes->mem, 1, sizeof *handshake);
 }
 
-void wsp_handshake_give(struct wsp_handshakes *handshakes, struct wsp_handshake *handshake)
+void wsp_handshake_free(struct wsp_handshakes *handshakes, struct wsp_handshake *handshake)
 {
     if (!handshake) {
         return;

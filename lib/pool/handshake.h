@@ -18,8 +18,8 @@
  * - an object of the free list is empty; the list is as long as it says, short, and its buffers are
  *   small.
  */
-#ifndef WSP_POOL_HELLO_H
-#define WSP_POOL_HELLO_H
+#ifndef WSP_POOL_HANDSHAKE_H
+#define WSP_POOL_HANDSHAKE_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -48,9 +48,9 @@ void wsp_handshakes_init(struct wsp_handshakes *handshakes, const wspool_mem *me
 /* Frees the free list. */
 void wsp_handshakes_fini(struct wsp_handshakes *handshakes);
 /* Returns an empty object, or NULL. */
-struct wsp_handshake *wsp_handshake_take(struct wsp_handshakes *handshakes);
+struct wsp_handshake *wsp_handshake_new(struct wsp_handshakes *handshakes);
 /* Gives an object back; NULL is allowed. */
-void wsp_handshake_give(struct wsp_handshakes *handshakes, struct wsp_handshake *handshake);
+void wsp_handshake_free(struct wsp_handshakes *handshakes, struct wsp_handshake *handshake);
 
 /* Returns how many more bytes it may keep. */
 static inline size_t wsp_handshake_room(const struct wsp_handshakes *handshakes,

@@ -46,7 +46,7 @@ static inline int wsp_in_handshake(const struct wsp_peer *peer)
 static inline struct wsp_handshake *wsp_need_handshake(wspool *pool, struct wsp_peer *peer)
 {
     if (!peer->conn.work.handshake) {
-        peer->conn.work.handshake = wsp_handshake_take(&pool->handshakes);
+        peer->conn.work.handshake = wsp_handshake_new(&pool->handshakes);
     }
     return peer->conn.work.handshake;
 }

@@ -42,7 +42,7 @@ static void count_refused(wspool *pool, struct wsp_peer *peer, enum wspool_refus
     wsp_count_add(&pool->count.stages[stage].refused, 1);
     wsp_count_add(&pool->count.refused[refusal], 1);
     wsp_count_sub(&pool->count.handshakes, 1);
-    wsp_handshake_give(&pool->handshakes, wsp_detach_handshake(peer));
+    wsp_handshake_free(&pool->handshakes, wsp_detach_handshake(peer));
     wsp_log(pool, WSP_LOG_REFUSED,
             (wspool_log_record){.id = wsp_peer_id(peer),
                                 .reason = wspool_refusal_reason(refusal),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_hello.c - pool/handshake.h: the record that a peer has until it is open.
+ * unit/test_handshake.c - pool/handshake.h: the record that a peer has until it is open.
  *
  * The tests check the size of the buffer for the HTTP head, what is kept of the query, and which
  * records and buffers go to the free list. What peers can do to a handshake is in test_way_in.c.
@@ -23,7 +23,7 @@ static struct wsp_handshake *begin(struct bench *b)
     *b = (struct bench){0};
     b->hooks = test_mem_hooks(&b->mem);
     wsp_handshakes_init(&b->handshakes, &b->hooks, MOST);
-    struct wsp_handshake *handshake = wsp_handshake_take(&b->handshakes);
+    struct wsp_handshake *handshake = wsp_handshake_new(&b->handshakes);
     assert_non_null(handshake);
     return handshake;
 }
@@ -70,7 +70,7 @@ TEST(buffer_when_a_head_comes_by_the_byte_never_costs_a_quarter_more)
     assert_int_equal(wsp_handshake_room(&b.handshakes, handshake), 0);
     assert_int_equal(handshake->head.cap, MOST);
     assert_true(b.mem.peak <= sizeof *handshake + MOST + MOST / 4);
-    wsp_handshake_give(&b.handshakes, handshake);
+    wsp_handshake_free(&b.handshakes, handshake);
     end(&b);
 }
 
@@ -86,7 +86,7 @@ TEST(bytes_that_find_no_memory_leave_what_was_kept)
                          WSPOOL_ERR_NOMEM);
         holds(handshake, bytes, 200);
     }
-    wsp_handshake_give(&b.handshakes, handshake);
+    wsp_handshake_free(&b.handshakes, handshake);
     end(&b);
 }
 
@@ -110,7 +110,7 @@ TEST(query_when_it_lies_in_the_head_is_all_that_is_left_of_it)
         assert_int_equal(kept->query.len, lens[i]);
         assert_memory_equal(kept->query.data, bytes + 37, lens[i]);
         assert_memory_equal(kept->query.data + lens[i], "early", 5);
-        wsp_handshake_give(&b.handshakes, handshake);
+        wsp_handshake_free(&b.handshakes, handshake);
         end(&b);
     }
 }
@@ -122,12 +122,12 @@ TEST(query_that_finds_no_memory_is_told)
     struct wsp_entry entry = {.query = {some_bytes(), 100}};
     b.mem.fail_at = 1;
     assert_int_equal(wsp_handshake_keep_entry(&b.handshakes, handshake, &entry), WSPOOL_ERR_NOMEM);
-    wsp_handshake_give(&b.handshakes, handshake);
-    assert_ptr_equal(wsp_handshake_take(&b.handshakes), handshake);
+    wsp_handshake_free(&b.handshakes, handshake);
+    assert_ptr_equal(wsp_handshake_new(&b.handshakes), handshake);
     assert_int_equal(wsp_handshake_check(&b.handshakes, handshake), 1);
     /* a record from the free list keeps nothing of its last use */
     assert_int_equal(handshake->entry.query.len, 0);
-    wsp_handshake_give(&b.handshakes, handshake);
+    wsp_handshake_free(&b.handshakes, handshake);
     end(&b);
 }
 
@@ -137,13 +137,13 @@ TEST(spares_when_many_leave_are_few_and_small)
     struct wsp_handshake *many[20];
     many[0] = begin(&b);
     for (int i = 1; i < 20; i++) {
-        many[i] = wsp_handshake_take(&b.handshakes);
+        many[i] = wsp_handshake_new(&b.handshakes);
     }
     for (int i = 0; i < 20; i++) {
         keep(&b, many[i], some_bytes(), i % 2 ? 3000 : 300);
     }
     for (int i = 0; i < 20; i++) {
-        wsp_handshake_give(&b.handshakes, many[i]);
+        wsp_handshake_free(&b.handshakes, many[i]);
         assert_int_equal(wsp_handshakes_check(&b.handshakes), 1);
     }
     assert_int_equal(b.handshakes.free_list.count, 16);
@@ -156,12 +156,12 @@ TEST(spares_when_many_leave_are_few_and_small)
     b.handshakes.free_list.first = surplus.item.next;
     b.handshakes.free_list.count--;
     size_t calls = b.mem.calls;
-    struct wsp_handshake *handshake = wsp_handshake_take(&b.handshakes);
+    struct wsp_handshake *handshake = wsp_handshake_new(&b.handshakes);
     assert_int_equal(b.mem.calls, calls);
     assert_int_equal(handshake->head.len, 0);
     assert_int_equal(handshake->seen, 0);
-    wsp_handshake_give(&b.handshakes, handshake);
-    wsp_handshake_give(&b.handshakes, NULL);
+    wsp_handshake_free(&b.handshakes, handshake);
+    wsp_handshake_free(&b.handshakes, NULL);
     end(&b);
 }
 
@@ -170,7 +170,7 @@ TEST(hello_when_there_is_no_memory_is_none)
     struct bench b;
     struct wsp_handshake *handshake = begin(&b);
     b.mem.fail_at = 1;
-    assert_null(wsp_handshake_take(&b.handshakes));
-    wsp_handshake_give(&b.handshakes, handshake);
+    assert_null(wsp_handshake_new(&b.handshakes));
+    wsp_handshake_free(&b.handshakes, handshake);
     end(&b);
 }
