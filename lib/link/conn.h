@@ -2,9 +2,9 @@
 /*
  * link/conn.h - the state machine of one peer's connection.  Layer 2.
  *
- *     HEAD ---> PENDING ---> HELD          HEAD     raw: the request is being read
+ *     HEAD ---> PENDING ---> RESERVED      HEAD     raw: the request is being read
  *       |  \       |  \        |           PENDING  the token's verdict is awaited
- *       |   \      |   \       |           HELD     hosted: accepted, not adopted yet
+ *       |   \      |   \       |           RESERVED hosted: accepted, not adopted yet
  *       |    +-----|----+----> OPEN        OPEN     messages go both ways
  *       v          v           |           REFUSED  an HTTP refusal is being flushed
  *     REFUSED <----+           v           CLOSING  our Close is queued or sent; what comes in
@@ -40,7 +40,15 @@
 #include "link/outq.h"
 #include "wire/frame.h"
 
-enum wsp_state { WSP_HEAD, WSP_PENDING, WSP_HELD, WSP_REFUSED, WSP_OPEN, WSP_CLOSING, WSP_CLOSED };
+enum wsp_state {
+    WSP_HEAD,
+    WSP_PENDING,
+    WSP_RESERVED,
+    WSP_REFUSED,
+    WSP_OPEN,
+    WSP_CLOSING,
+    WSP_CLOSED
+};
 
 /* Flags of a connection. */
 #define WSP_HOSTED 0x0001u         /* came through wspool_upgrade */
@@ -49,7 +57,7 @@ enum wsp_state { WSP_HEAD, WSP_PENDING, WSP_HELD, WSP_REFUSED, WSP_OPEN, WSP_CLO
 #define WSP_PINGED 0x0008u         /* a ping of ours awaits a sign of life */
 #define WSP_CLOSE_RECEIVED 0x0010u /* the peer's Close has come: nothing after it counts */
 #define WSP_RESET 0x0020u          /* it ended because it takes nothing */
-#define WSP_TOLD_CLOSE 0x0040u     /* wspool_next has said: CLOSE */
+#define WSP_CLOSE_REPORTED 0x0040u /* wspool_next has said: CLOSE */
 #define WSP_PONG_DUE 0x0080u       /* a pong would be an answer: it is no abuse */
 #define WSP_LAST_CHANCE 0x2000u /* a deadline has passed; it is judged when the timer fires again */
 #define WSP_PING_WAITS 0x4000u  /* that ping has not left the pool yet */
@@ -81,7 +89,7 @@ struct wsp_conn {
     uint8_t bulk;   /* seconds that a slow link needs for what it was sent at a time when much was
                        queued, since it last answered a ping */
     union {
-        struct wsp_handshake *handshake; /* HEAD, PENDING, HELD; NULL before the first byte */
+        struct wsp_handshake *handshake; /* HEAD, PENDING, RESERVED; NULL before the first byte */
         struct wsp_inbound *inbound;     /* OPEN, CLOSING; NULL between messages, but for what a
                                         codec keeps for the next */
     } work;
@@ -171,10 +179,10 @@ static inline unsigned wsp_conn_wants(const struct wsp_conn *conn)
     if (conn->state == WSP_CLOSED) {
         return WSPOOL_CLOSE | (conn->flags & WSP_RESET ? WSPOOL_RESET : 0);
     }
-    unsigned read =
-        conn->state == WSP_PENDING || conn->state == WSP_HELD || (conn->out.marks & WSP_MARK_KEPT)
-            ? 0
-            : WSPOOL_READ;
+    unsigned read = conn->state == WSP_PENDING || conn->state == WSP_RESERVED ||
+                            (conn->out.marks & WSP_MARK_KEPT)
+                        ? 0
+                        : WSPOOL_READ;
     if (conn->out.blocked) {
         return wsp_conn_is_unread(conn) ? 0 : read;
     }

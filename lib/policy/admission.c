@@ -133,7 +133,7 @@ static int check_token(const struct wsp_admission *admission, wspool_id id,
     }
     token->call(admission->pool, id, request, &verdict, token->user);
     request->token = (wspool_text){0};
-    return verdict.kind == WSPOOL_PENDING ? WSP_PUT_OFF : take_verdict(&verdict, entry);
+    return verdict.kind == WSPOOL_PENDING ? WSP_POSTPONED : take_verdict(&verdict, entry);
 }
 
 static int check_capacity(const struct wsp_admission *admission, wspool_id id,

@@ -44,7 +44,7 @@ struct wsp_entry {           /* the result for one request */
 /* Admitted, or pending until the token's verdict is known. A refusal is negative
  * (wire/refusal.h). */
 #define WSP_ADMITTED 0
-#define WSP_PUT_OFF 1
+#define WSP_POSTPONED 1
 
 /* Judges a parsed request from its request line on. Fills request->token and the other members
  * that belong to the library. */

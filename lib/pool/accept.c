@@ -258,12 +258,12 @@ void wsp_accept_timer(wspool *pool, struct wsp_peer *peer)
 /* ------------------------------------------------------------------- hosted */
 
 /* Keeps the place until the host has sent the 101. */
-static void hold(wspool *pool, struct wsp_peer *peer)
+static void reserve_place(wspool *pool, struct wsp_peer *peer)
 {
     struct wsp_conn *conn = &peer->conn;
     wsp_stages_pass(pool, conn, WSPOOL_STAGE_VERDICT);
-    conn->state = WSP_HELD;
-    pool->held++;
+    conn->state = WSP_RESERVED;
+    pool->reserved++;
     wsp_conn_await(&pool->link, conn, pool->config.handshake_time);
 }
 
@@ -289,11 +289,11 @@ static int upgrade(wspool *pool, struct wsp_peer *peer, wspool_request *request,
         return WSPOOL_UPGRADE_REFUSED;
     }
     *id = wsp_peer_id(peer);
-    if (judged == WSP_PUT_OFF) {
+    if (judged == WSP_POSTPONED) {
         return WSPOOL_UPGRADE_PENDING;
     }
     wsp_upgrade_accept(answer, entry.accept, entry.subprotocol, wsp_entry_extension(&entry));
-    hold(pool, peer);
+    reserve_place(pool, peer);
     return WSPOOL_UPGRADE_ACCEPTED;
 }
 
@@ -340,12 +340,12 @@ int wspool_adopt(wspool *pool, wspool_id id, const void *bytes, size_t len, uint
     if (error) {
         return error;
     }
-    if (peer->conn.state != WSP_HELD) {
+    if (peer->conn.state != WSP_RESERVED) {
         return WSPOOL_ERR_STATE;
     }
     wsp_enter_at(pool, now);
     struct wsp_handshake *handshake = wsp_detach_handshake(peer);
-    pool->held--;
+    pool->reserved--;
     wsp_stages_pass(pool, &peer->conn, WSPOOL_STAGE_FLUSHED);
     wsp_accept_flushed(pool, peer);
     become_open(pool, peer, wsp_handshake_entry(handshake));
@@ -368,7 +368,7 @@ static void admit_pending(wspool *pool, struct wsp_peer *peer)
         wspool_answer answer;
         const struct wsp_entry *entry = &handshake->entry;
         wsp_upgrade_accept(&answer, entry->accept, entry->subprotocol, wsp_entry_extension(entry));
-        hold(pool, peer);
+        reserve_place(pool, peer);
         if (hook->call) {
             hook->call(pool, wsp_peer_id(peer), &answer, hook->user);
         }

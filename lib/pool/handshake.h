@@ -34,7 +34,7 @@ struct wsp_handshake {
                                   bytes */
     size_t seen;               /* HEAD: how many bytes were scanned */
     uint32_t pending;          /* PENDING: how many verdicts are awaited */
-    struct wsp_entry entry;    /* PENDING, HELD: the result; see wsp_handshake_entry */
+    struct wsp_entry entry;    /* PENDING, RESERVED: the result; see wsp_handshake_entry */
 };
 
 /* The handshake objects of one pool. */

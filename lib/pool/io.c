@@ -113,13 +113,14 @@ int wspool_writable(wspool *pool, wspool_id id, uint64_t now)
 static int news_of(struct wsp_peer *peer, wspool_id *id, unsigned *wants)
 {
     struct wsp_conn *conn = &peer->conn;
-    int was_closed = (conn->flags & WSP_TOLD_CLOSE) != 0;
+    int was_closed = (conn->flags & WSP_CLOSE_REPORTED) != 0;
     int was_paused = (conn->out.marks & WSP_MARK_PAUSED) != 0;
     *wants = wsp_conn_wants(conn);
     *id = wsp_peer_id(peer);
     int close = (*wants & WSPOOL_CLOSE) != 0;
     int paused = !close && !(*wants & WSPOOL_READ);
-    conn->flags = (uint16_t)((conn->flags & ~WSP_TOLD_CLOSE) | (close ? WSP_TOLD_CLOSE : 0));
+    conn->flags =
+        (uint16_t)((conn->flags & ~WSP_CLOSE_REPORTED) | (close ? WSP_CLOSE_REPORTED : 0));
     conn->out.marks =
         (uint8_t)((conn->out.marks & ~WSP_MARK_PAUSED) | (paused ? WSP_MARK_PAUSED : 0));
     return close != was_closed || paused != was_paused || (*wants & WSPOOL_WRITE);

@@ -84,14 +84,14 @@ static struct wsp_admission admission_of(wspool *pool, struct asked *asked)
         .capacity = pool->handlers.capacity ? &capacity_of_all : &pool->config.capacity,
         .routes = &pool->routes,
         .origins = &pool->origins,
-        .full = wsp_count_read(&pool->count.peers) + pool->held >= pool->config.max_peers,
+        .full = wsp_count_read(&pool->count.peers) + pool->reserved >= pool->config.max_peers,
         .draining = pool->drain.on,
     };
 }
 
 /* Stores the result while `pending` verdicts are awaited. */
-static int put_off(wspool *pool, struct wsp_peer *peer, const struct wsp_entry *entry,
-                   uint32_t pending)
+static int postpone(wspool *pool, struct wsp_peer *peer, const struct wsp_entry *entry,
+                    uint32_t pending)
 {
     struct wsp_conn *conn = &peer->conn;
     struct wsp_handshake *handshake = wsp_need_handshake(pool, peer);
@@ -104,7 +104,7 @@ static int put_off(wspool *pool, struct wsp_peer *peer, const struct wsp_entry *
     if (!(conn->flags & WSP_HOSTED)) { /* a hosted peer has no transport here yet */
         wsp_conn_notice(&pool->link, conn);
     }
-    return WSP_PUT_OFF;
+    return WSP_POSTPONED;
 }
 
 /* Between begin_judging and end_judging hooks judge a peer; what they do to it takes effect
@@ -147,8 +147,8 @@ int wsp_judge(wspool *pool, struct wsp_peer *peer, wspool_request *request, stru
     int answer = wsp_admission_judge(&admission, wsp_peer_id(peer), request, entry);
     answer = end_judging(pool, peer, answer, entry);
     answer = keep_identity(pool, peer, answer, asked.identity ? asked.identity : entry->identity);
-    return answer == WSP_PUT_OFF ? put_off(pool, peer, entry, asked.pending ? asked.pending : 1)
-                                 : answer;
+    return answer == WSP_POSTPONED ? postpone(pool, peer, entry, asked.pending ? asked.pending : 1)
+                                   : answer;
 }
 
 int wsp_judge_verdict(wspool *pool, struct wsp_peer *peer, const wspool_verdict *verdict)
@@ -159,7 +159,7 @@ int wsp_judge_verdict(wspool *pool, struct wsp_peer *peer, const wspool_verdict 
     struct wsp_entry *entry = wsp_handshake_entry(handshake);
     handshake->pending--;
     if (verdict->kind == WSPOOL_ACCEPT && handshake->pending > 0) {
-        return keep_identity(pool, peer, WSP_PUT_OFF, verdict->identity);
+        return keep_identity(pool, peer, WSP_POSTPONED, verdict->identity);
     }
     begin_judging(pool, peer);
     int answer = wsp_admission_resume(&admission, wsp_peer_id(peer), verdict, entry);

@@ -8,7 +8,7 @@
 #include "pool/pool.h"
 
 /* Judges a request, and fills the entry and the peer's identity. Returns WSP_ADMITTED,
- * WSP_PUT_OFF or a refusal (wire/refusal.h). After WSP_PUT_OFF the peer is pending, and its
+ * WSP_POSTPONED or a refusal (wire/refusal.h). After WSP_POSTPONED the peer is pending, and its
  * handshake holds the entry. */
 int wsp_judge(wspool *pool, struct wsp_peer *peer, wspool_request *request,
               struct wsp_entry *entry);

@@ -68,7 +68,7 @@ static struct wsp_letter *take_all(struct wsp_mailbox *mailbox)
     return oldest;
 }
 
-void wsp_mailbox_read(wspool *pool)
+void wsp_mailbox_drain(wspool *pool)
 {
     if (wsp_mailbox_empty(pool) &&
         !atomic_load_explicit(&pool->mailbox.woken, memory_order_relaxed)) {

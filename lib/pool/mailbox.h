@@ -8,7 +8,7 @@
 #include "pool/pool.h"
 
 /* Applies all verdicts in the mailbox. */
-void wsp_mailbox_read(wspool *pool);
+void wsp_mailbox_drain(wspool *pool);
 /* Discards the verdicts that will not be applied. */
 void wsp_mailbox_fini(wspool *pool);
 int wsp_mailbox_empty(const wspool *pool);

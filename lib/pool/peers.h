@@ -40,7 +40,7 @@ void wsp_free_identity(wspool *pool, void *identity);
 /* Returns 1 if the peer is in its handshake: neither open nor refused. Else 0. */
 static inline int wsp_in_handshake(const struct wsp_peer *peer)
 {
-    return peer->conn.state <= WSP_HELD;
+    return peer->conn.state <= WSP_RESERVED;
 }
 /* Returns the peer's handshake object, a new one if it has none; NULL without memory. */
 static inline struct wsp_handshake *wsp_need_handshake(wspool *pool, struct wsp_peer *peer)

@@ -113,7 +113,7 @@ struct wspool {
     struct wsp_keys keys;
     int depth;               /* calls of ours on the stack: more than one means inside a hook */
     int freeing;             /* nobody comes in any more */
-    uint32_t held;           /* places of hosted peers that were accepted and not adopted yet */
+    uint32_t reserved;       /* places of hosted peers that were accepted and not adopted yet */
     struct wsp_peer *judged; /* hooks are being asked about it (judge.c) */
     int judged_answer;       /* what they did to it meanwhile */
     int idle;                /* wspool_next has returned 0, and the deadline hook is to be called

@@ -14,7 +14,7 @@
 #include "pool/log.h"
 #include "pool/peers.h"
 
-static void tell_dropped(wspool *pool, struct wsp_peer *peer)
+static void report_dropped(wspool *pool, struct wsp_peer *peer)
 {
     wspool_dropped dropped = {.messages = peer->conn.dropped};
     peer->conn.dropped = 0;
@@ -39,7 +39,7 @@ void wsp_reap_ended(wspool *pool, struct wsp_peer *peer)
         wsp_count_add(&pool->count.stages[WSPOOL_STAGE_FLUSHED].refused, 1);
     }
     if (conn->flags & WSP_EVENT_DROPPED) {
-        tell_dropped(pool, peer); /* a hook may have published to it; the report of its end comes
+        report_dropped(pool, peer); /* a hook may have published to it; the report of its end comes
                                      last */
     }
     wsp_count_sub(&pool->count.peers, 1);
@@ -58,7 +58,7 @@ void wsp_reap_ended(wspool *pool, struct wsp_peer *peer)
     WSP_TELL(pool, close, wsp_peer_id(peer), &closed);
 }
 
-static void deal_with(wspool *pool, struct wsp_peer *peer)
+static void reap_peer(wspool *pool, struct wsp_peer *peer)
 {
     struct wsp_conn *conn = &peer->conn;
     unsigned events = conn->flags;
@@ -70,7 +70,7 @@ static void deal_with(wspool *pool, struct wsp_peer *peer)
         }
     }
     if (conn->flags & WSP_EVENT_DROPPED) {
-        tell_dropped(pool, peer);
+        report_dropped(pool, peer);
     }
     if ((events & WSP_EVENT_PRESSURE) && conn->state == WSP_OPEN) {
         int above = (conn->out.marks & WSP_MARK_ABOVE_HIGH) != 0;
@@ -89,7 +89,7 @@ void wsp_reap(wspool *pool)
     wsp_enter(pool); /* hooks run */
     while (bound-- > 0 && (slot = wsp_bitset_take(&pool->link.events)) != WSP_BITSET_END) {
         struct wsp_peer *peer = wsp_slots_at(&pool->peers, slot);
-        deal_with(pool, peer);
+        reap_peer(pool, peer);
     }
     pool->depth--;
     if (pool->idle) {

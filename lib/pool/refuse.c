@@ -66,7 +66,7 @@ void wsp_refuse(wspool *pool, struct wsp_peer *peer, enum wspool_refusal refusal
         wsp_stages_pass_request_line(pool, conn, handshake->head.data, handshake->head.len);
     }
     int pending = conn->state == WSP_PENDING;
-    pool->held -= conn->state == WSP_HELD;
+    pool->reserved -= conn->state == WSP_RESERVED;
     if (!(conn->flags & WSP_HOSTED)) {
         /* Leave the state HEAD first: the log hook may look at the peer, or close it. */
         conn->state = WSP_REFUSED;

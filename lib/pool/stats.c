@@ -143,21 +143,21 @@ static int peers_hold(const wspool *pool, const struct wspool_stats *stats)
 {
     struct wsp_peer *peer;
     uint32_t slot = 0;
-    uint64_t on_way_in = 0, held = 0, blocked = 0, open = 0, waiting = 0, waiting_bytes = 0,
+    uint64_t in_handshake = 0, held = 0, blocked = 0, open = 0, waiting = 0, waiting_bytes = 0,
              seats = 0;
     while ((peer = wsp_next_peer(pool, &slot)) != NULL) {
         const struct wsp_conn *conn = &peer->conn;
         int ended = conn->state == WSP_CLOSED && !(conn->flags & WSP_EVENT_ENDED);
-        on_way_in += wsp_in_handshake(peer) ? 1 : 0;
-        held += conn->state == WSP_HELD ? 1 : 0;
+        in_handshake += wsp_in_handshake(peer) ? 1 : 0;
+        held += conn->state == WSP_RESERVED ? 1 : 0;
         blocked += conn->out.blocked;
         open += (conn->flags & WSP_ACCEPTED) && !ended ? 1 : 0;
         waiting += conn->out.count;
         waiting_bytes += conn->out.bytes;
         seats += peer->seats.count;
     }
-    return on_way_in == stats->handshakes && held == pool->held && blocked == pool->link.blocked &&
-           open == stats->peers && waiting == stats->waiting &&
+    return in_handshake == stats->handshakes && held == pool->reserved &&
+           blocked == pool->link.blocked && open == stats->peers && waiting == stats->waiting &&
            waiting_bytes == stats->waiting_bytes && seats == stats->memberships;
 }
 

@@ -62,7 +62,7 @@ int wspool_tick(wspool *pool, uint64_t now)
         return error;
     }
     wsp_enter_at(pool, now);
-    wsp_mailbox_read(pool);
+    wsp_mailbox_drain(pool);
     while ((slot = wsp_timers_fire(&pool->link.timers, pool->link.now)) != WSP_TIMER_NONE) {
         on_timer(pool, wsp_slots_at(&pool->peers, slot));
     }

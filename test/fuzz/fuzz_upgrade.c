@@ -334,14 +334,14 @@ static int judge(struct setting *s, wspool_request *request)
     s->request = request;
     s->tokens = s->capacities = 0;
     int rc = wsp_admission_judge(&s->admission, ID, request, &entry);
-    FUZZ_DEMAND(rc <= WSP_PUT_OFF && rc >= -(int)WSPOOL_REFUSAL_COUNT, "%d", rc);
-    FUZZ_DEMAND(rc != WSP_PUT_OFF ||
+    FUZZ_DEMAND(rc <= WSP_POSTPONED && rc >= -(int)WSPOOL_REFUSAL_COUNT, "%d", rc);
+    FUZZ_DEMAND(rc != WSP_POSTPONED ||
                     (s->tokens == 1 && s->capacities == 0 && s->verdict.kind == WSPOOL_PENDING),
                 "pending without a pending hook");
     if (s->tokens > 0 || rc >= 0) {
         demand_sound(s, request, &entry);
     }
-    if (rc == WSP_PUT_OFF) {
+    if (rc == WSP_POSTPONED) {
         wspool_verdict verdict = s->verdict;
         verdict.kind = s->verdict.refusal % 2 ? WSPOOL_ACCEPT : WSPOOL_REFUSE;
         rc = wsp_admission_resume(&s->admission, ID, &verdict, &entry);

@@ -8,7 +8,7 @@
  * and that all memory is freed. Advisories are named at their tests.
  */
 #include "hostile.h"
-#include "../sim/way_in.h"
+#include "../sim/accept.h"
 
 #define PEERS (sim_slow() ? 100 : 1000)
 

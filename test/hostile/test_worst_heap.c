@@ -9,7 +9,7 @@
  * before the peer comes and does not count. Free lists count, because a new pool has none.
  */
 #include "../sim/sim.h"
-#include "../sim/way_in.h"
+#include "../sim/accept.h"
 
 /* wspool/wspool.h, Caveats; without the share of the tables */
 #define UNAUTHENTICATED (24576 - RECORD)

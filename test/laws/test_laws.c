@@ -217,7 +217,7 @@ TEST(law_5_bounded)
 }
 
 /* The same in the handshake: there the reason is an HTTP response. */
-TEST(law_5_bounded_on_the_way_in)
+TEST(law_5_bounded_in_the_handshake)
 {
     static const client_request good = {0};
     static const client_request many = {.extra = "A: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\n"};

@@ -25,7 +25,7 @@ TEST(numbers_when_the_pool_is_new_are_zero)
     sim_free(s);
 }
 
-TEST(ways_in_when_they_differ_are_counted_apart)
+TEST(paths_in_when_they_differ_are_counted_apart)
 {
     sim *s = sim_default(1);
     struct wspool_stats st;

@@ -6,7 +6,7 @@
  * in order, whatever their transports do. Compressed messages of clients are decoded, and invalid
  * ones end with the right reason. A model with random steps compares what each reader must get.
  */
-#include "way_in.h"
+#include "accept.h"
 
 #include "../unit/toy.h"
 

@@ -6,7 +6,7 @@
  * Proves law 9 (fail closed), a part of law 5 (a peer that is not accepted is bounded in memory and
  * in time) and of law 7 (attempts = accepted + refused by reason).
  */
-#include "way_in.h"
+#include "accept.h"
 
 /* ----------------------------------------------------------------- bytes */
 

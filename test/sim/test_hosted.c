@@ -6,7 +6,7 @@
  * Proves law 9 (a request that is refused over the wire is refused here) and a part of law 5 (a
  * slot that the host does not adopt in time becomes free).
  */
-#include "way_in.h"
+#include "accept.h"
 
 static const char *answer_header(const wspool_answer *answer, const char *name)
 {

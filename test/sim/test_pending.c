@@ -6,7 +6,7 @@
  * Proves a part of law 5 (a pending peer is bounded in memory and in time), and that an identity is
  * freed exactly once on every path.
  */
-#include "way_in.h"
+#include "accept.h"
 
 #include <pthread.h>
 

@@ -320,7 +320,7 @@ TEST(verdict_is_a_no_when_it_is_none_that_we_know)
         d.verdict.kind = (enum wspool_verdict_kind)kind;
         d.verdict.refusal = WSPOOL_REFUSED_NOT_ALLOWED;
         int expected = kind == WSPOOL_ACCEPT    ? WSP_ADMITTED
-                       : kind == WSPOOL_PENDING ? WSP_PUT_OFF
+                       : kind == WSPOOL_PENDING ? WSP_POSTPONED
                                                 : REFUSED(NOT_ALLOWED);
         assert_int_equal(judge(&d, "/none?token=t", GOOD_HEADERS, &entry), expected);
         assert_true((entry.identity != NULL) == (kind == WSPOOL_ACCEPT));
@@ -507,8 +507,8 @@ TEST(late_verdict_is_followed_by_what_may_have_changed)
     struct wsp_entry entry;
     open_door(&d);
     d.verdict.kind = WSPOOL_PENDING;
-    assert_int_equal(judge(&d, "/none?token=t", GOOD_HEADERS, &entry), WSP_PUT_OFF);
-    struct wsp_entry put_off = entry;
+    assert_int_equal(judge(&d, "/none?token=t", GOOD_HEADERS, &entry), WSP_POSTPONED);
+    struct wsp_entry postpone = entry;
     int asked = d.tokens;
     wspool_verdict yes = {.size = sizeof yes, .kind = WSPOOL_ACCEPT, .identity = &yes};
 
@@ -517,9 +517,9 @@ TEST(late_verdict_is_followed_by_what_may_have_changed)
     assert_ptr_equal(entry.identity, &yes);
     assert_int_equal(d.capacities, 1);
     assert_false(d.request_given);
-    assert_string_equal(entry.accept, put_off.accept);
+    assert_string_equal(entry.accept, postpone.accept);
 
-    entry = put_off;
+    entry = postpone;
     d.admission.full = 1;
     assert_int_equal(wsp_admission_resume(&d.admission, ID, &yes, &entry), REFUSED(FULL));
     assert_ptr_equal(entry.identity, &yes);

@@ -638,7 +638,7 @@ TEST(pool_is_wrong_when_a_call_has_left_something)
     WRONG(pool->judged, peers[FRESH]);
     WRONG(pool->link.now, pool->link.born - 1);
     WRONG(pool->drain.on, 1);
-    WRONG(pool->held, 0);
+    WRONG(pool->reserved, 0);
     WRONG(pool->log.events[0].bucket.spent, 1000);
     WRONG(pool->log.events[0].suppressed, 1);
     host_end(&h);

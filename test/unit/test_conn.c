@@ -361,7 +361,7 @@ static const uint8_t code_1000[] = {0x03, 0xe8};
 
 TEST(connection_when_made_waits_for_its_handshake_and_no_longer)
 {
-    static const enum wsp_state states[] = {WSP_HEAD, WSP_PENDING, WSP_HELD, WSP_REFUSED};
+    static const enum wsp_state states[] = {WSP_HEAD, WSP_PENDING, WSP_RESERVED, WSP_REFUSED};
     struct world *w = world_open();
     w->config.handshake_time = 7 * SEC;
     for (size_t i = 0; i < 4; i++) {
@@ -387,7 +387,7 @@ TEST(connection_when_made_waits_for_its_handshake_and_no_longer)
 
 TEST(connection_when_opened_pings_listens_and_takes_messages)
 {
-    static const enum wsp_state states[] = {WSP_HEAD, WSP_PENDING, WSP_HELD};
+    static const enum wsp_state states[] = {WSP_HEAD, WSP_PENDING, WSP_RESERVED};
     struct world *w = world_open();
     for (uint32_t i = 0; i < 3; i++) {
         struct wsp_conn *conn = make(w, i, states[i]);

@@ -3,7 +3,7 @@
  * unit/test_handshake.c - pool/handshake.h: the record that a peer has until it is open.
  *
  * The tests check the size of the buffer for the HTTP head, what is kept of the query, and which
- * records and buffers go to the free list. What peers can do to a handshake is in test_way_in.c.
+ * records and buffers go to the free list. What peers can do to a handshake is in test_accept.c.
  */
 #include "support.h"
 

@@ -343,7 +343,7 @@ TEST(check_sees_it_when_a_number_of_an_idle_pool_is_wrong)
     WRONG(n->sent);
     WRONG(n->dropped_oldest);
     WRONG(n->dropped_closed);
-    BROKEN(h.pool->held, 1);
+    BROKEN(h.pool->reserved, 1);
     BROKEN(h.pool->link.blocks.open->holds, 2);
     host_end(&h);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_flow.c - pool/io.c and pool/tick.c: the cases that the pools of test/sim do not reach.
+ * unit/test_io.c - pool/io.c and pool/tick.c: the cases that the pools of test/sim do not reach.
  *
  * A hook that keeps marking peers must not let the host sleep. Bytes of an asynchronous write must
  * stay valid when the peer ends. The pool's time never goes back, and never beyond the largest

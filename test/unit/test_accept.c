@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_way_in.c - pool/accept.c through the public interface: the handshake stages.
+ * unit/test_accept.c - pool/accept.c through the public interface: the handshake stages.
  *
  * The tests check the counter and the latency of each stage, hooks that close or end the very peer
  * they are asked about, drains, and a whole life with each allocation failing once. Requests,
@@ -392,9 +392,9 @@ static void do_deed(struct host *h, enum on hook, wspool_id id)
     assert_int_equal(wspool_peek(h->pool, id, vectors, 4), 0);
 }
 
-enum way_in { RAW_WHOLE, RAW_IN_PARTS, HOSTED, WAYS_IN };
+enum accept_mode { RAW_WHOLE, RAW_IN_PARTS, HOSTED, ACCEPT_MODES };
 
-static wspool_id come_by(struct host *h, enum way_in way, int *result, wspool_answer *answer)
+static wspool_id come_by(struct host *h, enum accept_mode way, int *result, wspool_answer *answer)
 {
     wspool_id id;
     char head[1024];
@@ -413,7 +413,7 @@ static wspool_id come_by(struct host *h, enum way_in way, int *result, wspool_an
     }
 }
 
-static void assert_not_admitted(struct host *h, enum way_in way, wspool_id id, int result,
+static void assert_not_admitted(struct host *h, enum accept_mode way, wspool_id id, int result,
                                 const wspool_answer *answer, int was_pending)
 {
     assert_int_equal(h->calls[ON_OPEN], 1); /* that of the other peer */
@@ -447,7 +447,7 @@ TEST(deed_takes_effect_behind_the_question_when_it_is_done_in_its_hook)
     static const enum on hooks[] = {ON_TOKEN, ON_CAPACITY};
     for (size_t d = 0; d < sizeof deeds / sizeof *deeds; d++) {
         for (int k = 0; k < 2; k++) {
-            for (int way = 0; way < WAYS_IN; way++) {
+            for (int way = 0; way < ACCEPT_MODES; way++) {
                 for (int kind = WSPOOL_REFUSE; kind <= WSPOOL_PENDING; kind++) {
                     static struct host h;
                     wspool_answer answer;
@@ -462,11 +462,11 @@ TEST(deed_takes_effect_behind_the_question_when_it_is_done_in_its_hook)
                     deed_in = hooks[k];
                     h.calls[ON_CAPACITY] = 0;
                     h.inside = do_deed;
-                    wspool_id id = come_by(&h, (enum way_in)way, &result, &answer);
+                    wspool_id id = come_by(&h, (enum accept_mode)way, &result, &answer);
                     assert_int_equal(h.calls[hooks[k]], 1);
                     assert_true(way != HOSTED || id == 0);
                     h.inside = NULL;
-                    assert_not_admitted(&h, (enum way_in)way, id, result, &answer, 0);
+                    assert_not_admitted(&h, (enum accept_mode)way, id, result, &answer, 0);
                     if (kind == WSPOOL_PENDING) { /* the verdict comes all the same */
                         assert_int_equal(
                             say(&h, way == HOSTED ? h.asked : id, WSPOOL_ACCEPT, host_identity(&h)),
@@ -485,14 +485,14 @@ TEST(deed_takes_effect_behind_the_question_when_it_is_done_in_its_hook)
 TEST(deed_takes_effect_behind_a_late_verdict_too)
 {
     for (size_t d = 0; d < sizeof deeds / sizeof *deeds; d++) {
-        for (int way = 0; way < WAYS_IN; way++) {
+        for (int way = 0; way < ACCEPT_MODES; way++) {
             static struct host h;
             wspool_answer answer;
             int result = 0;
             begin(&h, WSPOOL_PENDING);
             bystander = host_come(&h, "/open", "");
             host_cancel_all(&h);
-            wspool_id id = come_by(&h, (enum way_in)way, &result, &answer);
+            wspool_id id = come_by(&h, (enum accept_mode)way, &result, &answer);
             if (way != HOSTED) {
                 host_feed(&h, id, "early", 5);
             }
@@ -502,7 +502,7 @@ TEST(deed_takes_effect_behind_a_late_verdict_too)
             assert_int_equal(say(&h, id, WSPOOL_ACCEPT, host_identity(&h)), 0);
             assert_int_equal(wspool_tick(h.pool, h.now), 0);
             h.inside = NULL;
-            assert_not_admitted(&h, (enum way_in)way, id, result, &answer, 1);
+            assert_not_admitted(&h, (enum accept_mode)way, id, result, &answer, 1);
             host_cancel_all(&h);
             assert_int_equal(h.identities[0].freed, 1);
             host_end(&h);
@@ -525,14 +525,14 @@ TEST(peer_may_end_in_any_hook_of_its_opening)
 {
     static const enum on hooks[] = {ON_CHANNEL, ON_LOG, ON_OPEN};
     for (size_t k = 0; k < 3; k++) {
-        for (int way = 0; way < WAYS_IN; way++) {
+        for (int way = 0; way < ACCEPT_MODES; way++) {
             static struct host h;
             wspool_answer answer;
             int result = 0;
             begin(&h, WSPOOL_ACCEPT);
             deed_in = hooks[k];
             h.inside = end_it;
-            wspool_id id = come_by(&h, (enum way_in)way, &result, &answer);
+            wspool_id id = come_by(&h, (enum accept_mode)way, &result, &answer);
             if (way == HOSTED) {
                 assert_int_equal(result, WSPOOL_UPGRADE_ACCEPTED);
                 assert_int_equal(wspool_adopt(h.pool, id, "\x81\x80\0\0\0\0", 6, h.now), 0);
@@ -638,7 +638,7 @@ TEST(head_that_finds_no_memory_for_its_rest_is_refused)
 
 /* One peer's life with every step of the handshake, and each allocation failing once. A peer
  * that can't be accepted is refused, or the call returns an error, and nothing leaks. */
-static void one_life(struct host *h, enum way_in way, int late)
+static void one_life(struct host *h, enum accept_mode way, int late)
 {
     char bytes[1024];
     wspool_id id = 0;
@@ -693,13 +693,13 @@ static void one_life(struct host *h, enum way_in way, int late)
 TEST(nothing_is_lost_when_any_allocation_fails)
 {
     for (int late = 0; late < 2; late++) {
-        for (int way = 0; way < WAYS_IN; way++) {
+        for (int way = 0; way < ACCEPT_MODES; way++) {
             size_t n = 1, failed = 1;
             for (; failed; n++) {
                 static struct host h;
                 begin(&h, late ? WSPOOL_PENDING : WSPOOL_ACCEPT);
                 h.mem.fail_at = n;
-                one_life(&h, (enum way_in)way, late);
+                one_life(&h, (enum accept_mode)way, late);
                 failed = h.mem.failures;
                 if (!failed) {
                     assert_int_equal(h.calls[ON_MESSAGE], 1);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim/way_in.h - shared by the tests of the handshake: valid requests, a table with each fault that
+ * sim/accept.h - shared by the tests of the handshake: valid requests, a table with each fault that
  * a request can have, and a pool that asks for tokens.
  */
-#ifndef WSPOOL_TEST_SIM_WAY_IN_H
-#define WSPOOL_TEST_SIM_WAY_IN_H
+#ifndef WSPOOL_TEST_SIM_ACCEPT_H
+#define WSPOOL_TEST_SIM_ACCEPT_H
 
 #include "sim.h"
 
