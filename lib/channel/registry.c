@@ -7,9 +7,10 @@
 #include <wspool/error.h>
 
 #define FIRST_MEMBERS 4u
-#define FIRST_SEATS 4u
+#define FIRST_MEMBERSHIPS 4u
 #define FIRST_BYTES (FIRST_MEMBERS * sizeof(struct wsp_member))
-_Static_assert(FIRST_SEATS * sizeof(struct wsp_seat) == FIRST_BYTES, "they share a free list");
+_Static_assert(FIRST_MEMBERSHIPS * sizeof(struct wsp_membership) == FIRST_BYTES,
+               "they share a free list");
 
 /* Channels whose keys have at most this length have one size, and are kept in a free list. */
 #define SHORT_KEY 32u
@@ -92,76 +93,79 @@ wspool_channel wsp_channel_name(const struct wsp_channel *channel)
                             .len = channel->node.key_len - 1};
 }
 
-/* ------------------------------------------------------------------- seats */
+/* -------------------------------------------------------------- memberships */
 
-struct wsp_channel *wsp_seat_channel(const struct wsp_seats *seats, uint32_t seat)
+struct wsp_channel *wsp_membership_channel(const struct wsp_memberships *memberships,
+                                           uint32_t membership)
 {
-    return seat == 0 ? seats->first_channel : seats->more[seat - 1].channel;
+    return membership == 0 ? memberships->first_channel : memberships->more[membership - 1].channel;
 }
 
-static uint32_t seat_index(const struct wsp_seats *seats, uint32_t seat)
+static uint32_t membership_index(const struct wsp_memberships *memberships, uint32_t membership)
 {
-    return seat == 0 ? seats->first_index : seats->more[seat - 1].index;
+    return membership == 0 ? memberships->first_index : memberships->more[membership - 1].index;
 }
 
-static void set_seat(struct wsp_seats *seats, uint32_t seat, struct wsp_channel *channel,
-                     uint32_t index)
+static void set_membership(struct wsp_memberships *memberships, uint32_t membership,
+                           struct wsp_channel *channel, uint32_t index)
 {
-    if (seat == 0) {
-        seats->first_channel = channel;
-        seats->first_index = index;
+    if (membership == 0) {
+        memberships->first_channel = channel;
+        memberships->first_index = index;
     } else {
-        seats->more[seat - 1] = (struct wsp_seat){.channel = channel, .index = index};
+        memberships->more[membership - 1] =
+            (struct wsp_membership){.channel = channel, .index = index};
     }
 }
 
 /* Linear in the memberships of the peer (channels_per_peer at most), not in the members of the
  * channel. */
-static int find_seat(const struct wsp_seats *seats, const struct wsp_channel *channel,
-                     uint32_t *seat)
+static int find_membership(const struct wsp_memberships *memberships,
+                           const struct wsp_channel *channel, uint32_t *membership)
 {
-    for (uint32_t i = 0; i < seats->count; i++) {
-        if (wsp_seat_channel(seats, i) == channel) {
-            *seat = i;
+    for (uint32_t i = 0; i < memberships->count; i++) {
+        if (wsp_membership_channel(memberships, i) == channel) {
+            *membership = i;
             return 1;
         }
     }
     return 0;
 }
 
-static int reserve_seat(struct wsp_registry *registry, struct wsp_seats *seats)
+static int reserve_membership(struct wsp_registry *registry, struct wsp_memberships *memberships)
 {
-    if (seats->count == 0 || seats->count - 1u < seats->cap) {
+    if (memberships->count == 0 || memberships->count - 1u < memberships->cap) {
         return 0;
     }
-    uint32_t cap = seats->cap ? seats->cap * 2u : FIRST_SEATS;
+    uint32_t cap = memberships->cap ? memberships->cap * 2u : FIRST_MEMBERSHIPS;
     if (cap > UINT16_MAX) {
         return WSPOOL_ERR_FULL;
     }
-    struct wsp_seat *more = grow_array(registry, seats->more, cap, sizeof *more);
+    struct wsp_membership *more = grow_array(registry, memberships->more, cap, sizeof *more);
     if (!more) {
         return WSPOOL_ERR_NOMEM;
     }
-    seats->more = more;
-    seats->cap = (uint16_t)cap;
+    memberships->more = more;
+    memberships->cap = (uint16_t)cap;
     return 0;
 }
 
 /* The last membership moves into the gap. */
-static void remove_seat(struct wsp_registry *registry, struct wsp_seats *seats, uint32_t seat)
+static void remove_membership(struct wsp_registry *registry, struct wsp_memberships *memberships,
+                              uint32_t membership)
 {
-    uint32_t last = seats->count - 1u;
-    if (seat != last) {
-        struct wsp_channel *moved = wsp_seat_channel(seats, last);
-        uint32_t index = seat_index(seats, last);
-        set_seat(seats, seat, moved, index);
-        moved->members[index].seat = seat;
+    uint32_t last = memberships->count - 1u;
+    if (membership != last) {
+        struct wsp_channel *moved = wsp_membership_channel(memberships, last);
+        uint32_t index = membership_index(memberships, last);
+        set_membership(memberships, membership, moved, index);
+        moved->members[index].membership = membership;
     }
-    seats->count--;
-    if (seats->count <= 1 && seats->more) {
-        free_array(registry, seats->more, seats->cap);
-        seats->more = NULL;
-        seats->cap = 0;
+    memberships->count--;
+    if (memberships->count <= 1 && memberships->more) {
+        free_array(registry, memberships->more, memberships->cap);
+        memberships->more = NULL;
+        memberships->cap = 0;
     }
 }
 
@@ -190,7 +194,7 @@ static void remove_member(struct wsp_channel *channel, const wspool_mem *mem, ui
     if (index != last) {
         struct wsp_member moved = channel->members[last];
         channel->members[index] = moved;
-        set_seat(&moved.peer->seats, moved.seat, channel, index);
+        set_membership(&moved.peer->memberships, moved.membership, channel, index);
     }
     if (channel->cap > FIRST_MEMBERS && channel->count < channel->cap / 4) {
         struct wsp_member *members =
@@ -242,26 +246,26 @@ static struct wsp_channel *new_channel(struct wsp_registry *registry, wspool_cha
 }
 
 /* The channel is no longer found; its name remains valid. */
-static void unlist_channel(struct wsp_registry *registry, struct wsp_channel *channel)
+static void unlink_channel(struct wsp_registry *registry, struct wsp_channel *channel)
 {
     wsp_map_remove(&registry->channels, &channel->node);
-    registry->gone++;
+    registry->removed++;
     wsp_count_sub(&registry->count->channels, 1);
 }
 
 int wsp_registry_join(struct wsp_registry *registry, struct wsp_peer *peer, wspool_channel name,
                       enum wspool_slow slow, uint32_t max)
 {
-    struct wsp_seats *seats = &peer->seats;
+    struct wsp_memberships *memberships = &peer->memberships;
     struct wsp_channel *channel = wsp_registry_find(registry, name);
-    uint32_t seat;
-    if (channel && find_seat(seats, channel, &seat)) {
+    uint32_t membership;
+    if (channel && find_membership(memberships, channel, &membership)) {
         return WSPOOL_ERR_EXISTS;
     }
-    if (seats->count >= max) {
+    if (memberships->count >= max) {
         return WSPOOL_ERR_FULL;
     }
-    int error = reserve_seat(registry, seats);
+    int error = reserve_membership(registry, memberships);
     if (error) {
         return error;
     }
@@ -272,14 +276,15 @@ int wsp_registry_join(struct wsp_registry *registry, struct wsp_peer *peer, wspo
     error = reserve_member(registry, channel);
     if (error) {
         if (appeared) {
-            unlist_channel(registry, channel);
+            unlink_channel(registry, channel);
             free_channel(registry, channel);
         }
         return error;
     }
-    channel->members[channel->count] = (struct wsp_member){.peer = peer, .seat = seats->count};
-    seats->count++;
-    set_seat(seats, seats->count - 1u, channel, channel->count);
+    channel->members[channel->count] =
+        (struct wsp_member){.peer = peer, .membership = memberships->count};
+    memberships->count++;
+    set_membership(memberships, memberships->count - 1u, channel, channel->count);
     channel->count++;
     wsp_count_add(&registry->count->memberships, 1);
     if (appeared) {
@@ -288,16 +293,17 @@ int wsp_registry_join(struct wsp_registry *registry, struct wsp_peer *peer, wspo
     return 0;
 }
 
-static void leave_seat(struct wsp_registry *registry, struct wsp_peer *peer, uint32_t seat)
+static void leave_membership(struct wsp_registry *registry, struct wsp_peer *peer,
+                             uint32_t membership)
 {
-    struct wsp_channel *channel = wsp_seat_channel(&peer->seats, seat);
-    uint32_t index = seat_index(&peer->seats, seat);
+    struct wsp_channel *channel = wsp_membership_channel(&peer->memberships, membership);
+    uint32_t index = membership_index(&peer->memberships, membership);
     remove_member(channel, registry->mem, index);
-    remove_seat(registry, &peer->seats, seat);
+    remove_membership(registry, &peer->memberships, membership);
     wsp_count_sub(&registry->count->memberships, 1);
     if (channel->count == 0) {
         /* It is removed first: the hook may create the same channel again. */
-        unlist_channel(registry, channel);
+        unlink_channel(registry, channel);
         registry->on_active(registry->owner, channel, 0);
         free_channel(registry, channel);
     }
@@ -306,24 +312,24 @@ static void leave_seat(struct wsp_registry *registry, struct wsp_peer *peer, uin
 int wsp_registry_leave(struct wsp_registry *registry, struct wsp_peer *peer,
                        struct wsp_channel *channel)
 {
-    uint32_t seat;
-    if (!find_seat(&peer->seats, channel, &seat)) {
+    uint32_t membership;
+    if (!find_membership(&peer->memberships, channel, &membership)) {
         return WSPOOL_ERR_ABSENT;
     }
-    leave_seat(registry, peer, seat);
+    leave_membership(registry, peer, membership);
     return 0;
 }
 
 int wsp_registry_is_member(const struct wsp_peer *peer, const struct wsp_channel *channel)
 {
-    uint32_t seat;
-    return find_seat(&peer->seats, channel, &seat);
+    uint32_t membership;
+    return find_membership(&peer->memberships, channel, &membership);
 }
 
 void wsp_registry_leave_all(struct wsp_registry *registry, struct wsp_peer *peer)
 {
-    while (peer->seats.count > 0) {
-        leave_seat(registry, peer, peer->seats.count - 1u);
+    while (peer->memberships.count > 0) {
+        leave_membership(registry, peer, peer->memberships.count - 1u);
     }
 }
 
@@ -335,9 +341,9 @@ struct wspool_position wsp_registry_position(const struct wsp_registry *registry
                    : (struct wspool_position){registry->next_epoch, 0};
 }
 
-int wsp_registry_check(const struct wsp_registry *registry, uint64_t *memberships)
+int wsp_registry_check(const struct wsp_registry *registry, uint64_t *total)
 {
-    *memberships = 0;
+    *total = 0;
     if (!wsp_map_check(&registry->channels)) {
         return 0;
     }
@@ -351,14 +357,15 @@ int wsp_registry_check(const struct wsp_registry *registry, uint64_t *membership
         }
         for (uint32_t i = 0; i < channel->count; i++) {
             const struct wsp_member *member = &channel->members[i];
-            const struct wsp_seats *seats = &member->peer->seats;
-            if (seats->count - 1u > seats->cap || member->seat >= seats->count ||
-                wsp_seat_channel(seats, member->seat) != channel ||
-                seat_index(seats, member->seat) != i) {
+            const struct wsp_memberships *memberships = &member->peer->memberships;
+            if (memberships->count - 1u > memberships->cap ||
+                member->membership >= memberships->count ||
+                wsp_membership_channel(memberships, member->membership) != channel ||
+                membership_index(memberships, member->membership) != i) {
                 return 0;
             }
         }
-        *memberships += channel->count;
+        *total += channel->count;
     }
     return 1;
 }

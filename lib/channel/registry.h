@@ -38,7 +38,7 @@
 
 struct wsp_member {
     struct wsp_peer *peer;
-    uint32_t seat; /* index in the peer's memberships */
+    uint32_t membership; /* index in the peer's memberships */
 };
 
 struct wsp_channel {
@@ -58,7 +58,7 @@ struct wsp_registry {
     struct wsp_freelist names;  /* channels with short names */
     struct wsp_map channels;
     uint64_t next_epoch;
-    uint64_t gone; /* number of channels that became inactive so far */
+    uint64_t removed; /* number of channels that became inactive so far */
     struct wsp_counters *count;
     /* Called when a channel has become active (1), or is about to become inactive (0). */
     void (*on_active)(void *owner, const struct wsp_channel *channel, int active);
@@ -99,9 +99,10 @@ static inline void wsp_registry_missed(struct wsp_registry *registry)
 int wsp_registry_is_member(const struct wsp_peer *peer, const struct wsp_channel *channel);
 
 /* Returns the channel of a membership, which must be below the count. */
-struct wsp_channel *wsp_seat_channel(const struct wsp_seats *seats, uint32_t seat);
+struct wsp_channel *wsp_membership_channel(const struct wsp_memberships *memberships,
+                                           uint32_t membership);
 
 /* Returns 1 if both sides agree for every channel, else 0; sets *memberships to their number. */
-int wsp_registry_check(const struct wsp_registry *registry, uint64_t *memberships);
+int wsp_registry_check(const struct wsp_registry *registry, uint64_t *total);
 
 #endif

@@ -112,10 +112,10 @@ int wspool_channels_of(const wspool *pool, wspool_id id, wspool_channel *channel
     if (!peer) {
         return WSPOOL_ERR_STALE;
     }
-    for (uint32_t i = 0; i < peer->seats.count && i < max; i++) {
-        channels[i] = wsp_channel_name(wsp_seat_channel(&peer->seats, i));
+    for (uint32_t i = 0; i < peer->memberships.count && i < max; i++) {
+        channels[i] = wsp_channel_name(wsp_membership_channel(&peer->memberships, i));
     }
-    return peer->seats.count;
+    return peer->memberships.count;
 }
 
 int wspool_channels(const wspool *pool, wspool_channel *channels, size_t max)

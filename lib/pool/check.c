@@ -54,7 +54,8 @@ static int peer_holds(const wspool *pool, const struct wsp_peer *peer)
     int accepted = (conn->flags & WSP_ACCEPTED) != 0;
     if (!wsp_conn_check(conn) || !wsp_side_check(peer->side) ||
         (conn->dropped > 0) != ((conn->flags & WSP_EVENT_DROPPED) != 0) ||
-        (!accepted && peer->seats.count > 0) || (accepted && conn->route >= pool->routes.count)) {
+        (!accepted && peer->memberships.count > 0) ||
+        (accepted && conn->route >= pool->routes.count)) {
         return 0;
     }
     if (pool->depth == 0 && (conn->flags & events) != 0 &&
@@ -68,7 +69,8 @@ static int peer_holds(const wspool *pool, const struct wsp_peer *peer)
     case WSP_CLOSING:
         return accepted;
     case WSP_CLOSED:
-        return (conn->flags & WSP_EVENT_ENDED) || (!conn->work.inbound && peer->seats.count == 0);
+        return (conn->flags & WSP_EVENT_ENDED) ||
+               (!conn->work.inbound && peer->memberships.count == 0);
     default:
         return handshake_is_valid(pool, conn);
     }

@@ -98,13 +98,13 @@ static int ask_writer(const wspool *pool, const struct wsp_channel *channel, wsp
                       const struct wspool_position *position, uint8_t opcode,
                       struct message *checked)
 {
-    uint64_t gone = pool->registry.gone;
+    uint64_t removed = pool->registry.removed;
     wspool_text message = {0};
     if (writer.call(position, &message, writer.user) != 0) {
         return WSPOOL_ERR_STATE;
     }
     /* It must not call the pool. A writer that does may have changed the channel. */
-    if (pool->registry.gone != gone || channel->offset + 1 != position->offset) {
+    if (pool->registry.removed != removed || channel->offset + 1 != position->offset) {
         return WSPOOL_ERR_STATE;
     }
     return read_message(pool, message.data, message.len, opcode, checked);

@@ -144,7 +144,7 @@ static int peers_hold(const wspool *pool, const struct wspool_stats *stats)
     struct wsp_peer *peer;
     uint32_t slot = 0;
     uint64_t in_handshake = 0, held = 0, blocked = 0, open = 0, waiting = 0, waiting_bytes = 0,
-             seats = 0;
+             memberships = 0;
     while ((peer = wsp_next_peer(pool, &slot)) != NULL) {
         const struct wsp_conn *conn = &peer->conn;
         int ended = conn->state == WSP_CLOSED && !(conn->flags & WSP_EVENT_ENDED);
@@ -154,11 +154,11 @@ static int peers_hold(const wspool *pool, const struct wspool_stats *stats)
         open += (conn->flags & WSP_ACCEPTED) && !ended ? 1 : 0;
         waiting += conn->out.count;
         waiting_bytes += conn->out.bytes;
-        seats += peer->seats.count;
+        memberships += peer->memberships.count;
     }
     return in_handshake == stats->handshakes && held == pool->reserved &&
            blocked == pool->link.blocked && open == stats->peers && waiting == stats->waiting &&
-           waiting_bytes == stats->waiting_bytes && seats == stats->memberships;
+           waiting_bytes == stats->waiting_bytes && memberships == stats->memberships;
 }
 
 int wspool_check(const wspool *pool)

@@ -13,7 +13,7 @@ struct ear {
     json_t **list; /* the messages; NULL for a binary one */
     size_t count;
     size_t next;
-    json_t *seats; /* epoch and last offset by channel */
+    json_t *positions; /* epoch and last offset by channel */
 };
 
 /* ------------------------------------------------------------------ hooks */
@@ -143,7 +143,7 @@ void talk_free(talk *t)
         ear = s->peers[i]->test;
         for (size_t n = 0; n < ear->count; n++)
             json_decref(ear->list[n]);
-        json_decref(ear->seats);
+        json_decref(ear->positions);
         free(ear->list);
         free(ear);
     }
@@ -258,19 +258,19 @@ static void judge_subscribed(sim_peer *p, const json_t *data, const got *told)
     const struct ear *ear = p->test;
     const json_t *recovered = json_object_get(data, "recovered");
     const char *channel = text_of(data, "channel");
-    const json_t *seat;
+    const json_t *position;
     int reason = json_object_get(data, "reason") != NULL;
     if (!(reason ? ONLY(data, "channel", "epoch", "offset", "recovered", "reason")
                  : ONLY(data, "channel", "epoch", "offset", "recovered")) ||
         !is_channel(channel) || !is_position(data, 0) || !json_is_boolean(recovered) ||
         (reason && (json_is_true(recovered) || !is_reason(text_of(data, "reason")))))
         DENY(p, "no good subscribed");
-    seat = json_object_get(ear->seats, channel);
-    if (seat != NULL && !is_loose(p) &&
-        (!json_equal(json_object_get(seat, "epoch"), json_object_get(data, "epoch")) ||
-         !json_equal(json_object_get(seat, "offset"), json_object_get(data, "offset"))))
+    position = json_object_get(ear->positions, channel);
+    if (position != NULL && !is_loose(p) &&
+        (!json_equal(json_object_get(position, "epoch"), json_object_get(data, "epoch")) ||
+         !json_equal(json_object_get(position, "offset"), json_object_get(data, "offset"))))
         DENY(p, "subscribed again, at another position than its messages have led to");
-    json_object_set_new(ear->seats, channel,
+    json_object_set_new(ear->positions, channel,
                         json_pack("{s:O, s:O}", "epoch", json_object_get(data, "epoch"), "offset",
                                   json_object_get(data, "offset")));
 }
@@ -280,7 +280,7 @@ static void judge_unsubscribed(sim_peer *p, const json_t *data, const got *told)
     const struct ear *ear = p->test;
     if (!ONLY(data, "channel") || !is_channel(text_of(data, "channel")))
         DENY(p, "no good unsubscribed");
-    if (json_object_del(ear->seats, text_of(data, "channel")) != 0 && !is_loose(p))
+    if (json_object_del(ear->positions, text_of(data, "channel")) != 0 && !is_loose(p))
         DENY(p, "unsubscribed, but was never subscribed");
 }
 
@@ -330,21 +330,21 @@ static void judge_publication(sim_peer *p, const json_t *root, const got *told)
 {
     const struct ear *ear = p->test;
     const char *channel = text_of(root, "channel");
-    json_t *seat;
+    json_t *position;
     json_int_t offset;
     if (!ONLY(root, "type", "channel", "epoch", "offset", "data", "timestamp") ||
         !is_channel(channel) || !is_position(root, 1))
         DENY(p, "no good publication");
     if (is_loose(p))
         return;
-    seat = json_object_get(ear->seats, channel);
-    if (seat == NULL)
+    position = json_object_get(ear->positions, channel);
+    if (position == NULL)
         DENY(p, "a publication of a channel that it was never told of");
     offset = json_integer_value(json_object_get(root, "offset"));
-    if (!json_equal(json_object_get(seat, "epoch"), json_object_get(root, "epoch")) ||
-        json_integer_value(json_object_get(seat, "offset")) != offset - 1)
+    if (!json_equal(json_object_get(position, "epoch"), json_object_get(root, "epoch")) ||
+        json_integer_value(json_object_get(position, "offset")) != offset - 1)
         DENY(p, "a publication that is not the next one");
-    json_object_set_new(seat, "offset", json_integer(offset));
+    json_object_set_new(position, "offset", json_integer(offset));
 }
 
 static void judge(sim_peer *p, const json_t *root, const got *told)
@@ -377,7 +377,7 @@ static void listen(sim_peer *p)
     if (ear == NULL) {
         p->test = ear = sim_malloc(sizeof *ear);
         memset(ear, 0, sizeof *ear);
-        ear->seats = json_object();
+        ear->positions = json_object();
     }
     while ((told = reader_message(&p->reader, ear->count)) != NULL) {
         json_t *root = NULL;

@@ -834,12 +834,12 @@ static void assert_in_order(const struct crowd *c, uint32_t peer)
 static void another_comes(struct crowd *c, uint32_t peer)
 {
     struct wsp_peer *record = &c->peers[peer];
-    struct wsp_seats seats = record->seats;
+    struct wsp_memberships memberships = record->memberships;
     assert_in_order(c, peer);
     wsp_conn_end(&c->link, &record->conn, WSPOOL_END_EOF);
     wsp_conn_fini(&c->link, &record->conn, 1);
     memset(record, 0, sizeof *record);
-    record->seats = seats;
+    record->memberships = memberships;
     open_peer(c, record);
     c->sent[peer].len = 0;
 }

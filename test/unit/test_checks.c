@@ -424,17 +424,17 @@ TEST(registry_is_wrong_when_a_channel_is_none_that_could_be)
         peers[i] = wsp_slots_find(&h.pool->peers, id);
         assert_int_equal(wspool_subscribe(h.pool, id, wspool_topic("t")), 0);
     }
-    struct wsp_channel *channel = wsp_seat_channel(&peers[0]->seats, 1);
+    struct wsp_channel *channel = wsp_membership_channel(&peers[0]->memberships, 1);
     BROKEN(wsp_registry_check(registry, &n), channel->epoch, registry->next_epoch);
     BROKEN(wsp_registry_check(registry, &n), channel->count, 0);
     BROKEN(wsp_registry_check(registry, &n), channel->cap, 1);
     BROKEN(wsp_registry_check(registry, &n), channel->node.key, "\4t");
     BROKEN(wsp_registry_check(registry, &n), channel->key[0], 9);
-    BROKEN(wsp_registry_check(registry, &n), channel->members[1].seat, 0);
-    BROKEN(wsp_registry_check(registry, &n), channel->members[1].seat, 2);
+    BROKEN(wsp_registry_check(registry, &n), channel->members[1].membership, 0);
+    BROKEN(wsp_registry_check(registry, &n), channel->members[1].membership, 2);
     BROKEN(wsp_registry_check(registry, &n), channel->members[1].peer, peers[0]);
-    BROKEN(wsp_registry_check(registry, &n), peers[0]->seats.cap, 0);
-    BROKEN(wsp_registry_check(registry, &n), peers[0]->seats.more[0].index, 1);
+    BROKEN(wsp_registry_check(registry, &n), peers[0]->memberships.cap, 0);
+    BROKEN(wsp_registry_check(registry, &n), peers[0]->memberships.more[0].index, 1);
     host_end(&h);
 }
 

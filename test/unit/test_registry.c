@@ -182,9 +182,9 @@ TEST(position_is_that_of_the_next_life_when_a_channel_is_not_there)
     find(&w, t)->offset = 5;
     assert_position(&w, t, 7, 5);
     assert_position(&w, wspool_item("t"), 8, 0);
-    uint64_t gone = w.registry.gone;
+    uint64_t gone = w.registry.removed;
     assert_int_equal(leave(&w, &a, t), 0);
-    assert_true(w.registry.gone == gone + 1);
+    assert_true(w.registry.removed == gone + 1);
     assert_position(&w, t, 8, 0);
     wsp_registry_missed(&w.registry); /* a message had no member */
     assert_int_equal(join(&w, &a, t), 0);
@@ -233,14 +233,14 @@ TEST(last_one_moves_into_the_hole_when_one_leaves)
         assert_int_equal(join(&w, &p[0], wspool_item(name)), 0);
     }
     assert_int_equal(leave(&w, &p[0], wspool_topic("t")), 0); /* membership 0 */
-    assert_int_equal(p[0].seats.count, 4);
-    assert_ptr_equal(wsp_seat_channel(&p[0].seats, 0), find(&w, wspool_item("3")));
+    assert_int_equal(p[0].memberships.count, 4);
+    assert_ptr_equal(wsp_membership_channel(&p[0].memberships, 0), find(&w, wspool_item("3")));
     assert_int_equal(leave(&w, &p[0], wspool_item("1")), 0);
-    assert_ptr_equal(wsp_seat_channel(&p[0].seats, 2), find(&w, wspool_item("2")));
+    assert_ptr_equal(wsp_membership_channel(&p[0].memberships, 2), find(&w, wspool_item("2")));
     check(&w, 5);
     for (size_t i = 0; i < 5; i++) {
         wsp_registry_leave_all(&w.registry, &p[i]);
-        assert_int_equal(p[i].seats.count, 0);
+        assert_int_equal(p[i].memberships.count, 0);
     }
     end(&w);
 }
@@ -280,10 +280,10 @@ TEST(join_is_full_when_a_peer_has_all_seats_that_can_be_counted)
     }
     assert_int_equal(wsp_registry_join(&w.registry, &a, wspool_topic("t"), 0, UINT32_MAX),
                      WSPOOL_ERR_FULL);
-    assert_int_equal(a.seats.count, most);
+    assert_int_equal(a.memberships.count, most);
     check(&w, most);
     wsp_registry_leave_all(&w.registry, &a);
-    assert_null(a.seats.more);
+    assert_null(a.memberships.more);
     end(&w);
 }
 
@@ -304,7 +304,7 @@ TEST(memory_is_given_back_when_members_leave)
         assert_int_equal(leave(&w, &p[i], wspool_topic("t")), 0);
         struct wsp_channel *channel = find(&w, wspool_topic("t"));
         assert_true(channel->cap <= 4 || channel->cap <= 4 * channel->count);
-        assert_null(p[i].seats.more); /* the first membership lies in the record */
+        assert_null(p[i].memberships.more); /* the first membership lies in the record */
     }
     assert_int_equal(w.mem.bytes, little);
     check(&w, 1);
@@ -480,8 +480,8 @@ TEST(leaving_all_goes_on_when_the_hook_joins_others_meanwhile)
         assert_int_equal(join(&w, &a, wspool_item(name)), 0);
     }
     wsp_registry_leave_all(&w.registry, &a);
-    assert_int_equal(a.seats.count, 0);
-    assert_int_equal(b.seats.count, 20);
+    assert_int_equal(a.memberships.count, 0);
+    assert_int_equal(b.memberships.count, 20);
     check(&w, 20);
     w.then = NULL;
     wsp_registry_leave_all(&w.registry, &b);
@@ -505,7 +505,7 @@ TEST(join_succeeds_when_the_hook_makes_the_peer_leave_again)
     w.other = &a;
     for (size_t i = 1; i < 5; i++) {
         assert_int_equal(join(&w, &a, wspool_topic("t")), 0);
-        assert_int_equal(a.seats.count, 0);
+        assert_int_equal(a.memberships.count, 0);
         assert_int_equal(w.appeared, i);
         assert_int_equal(w.went, i);
     }
@@ -583,12 +583,12 @@ TEST(registry_agrees_with_a_table_when_joined_and_left_at_random)
         for (size_t n = 0; n < NAMES; n++) {
             mine += in[i][n];
         }
-        assert_int_equal(p[i].seats.count, mine);
-        assert_true(mine > 1 || !p[i].seats.more || mine == 1);
+        assert_int_equal(p[i].memberships.count, mine);
+        assert_true(mine > 1 || !p[i].memberships.more || mine == 1);
     }
     for (size_t i = 0; i < PEERS; i++) {
         wsp_registry_leave_all(&w.registry, &p[i]);
-        assert_null(p[i].seats.more);
+        assert_null(p[i].memberships.more);
     }
     end(&w);
 }
@@ -730,14 +730,14 @@ TEST(nothing_is_changed_when_any_allocation_fails)
             uint32_t there = before ? before->count : 0;
             size_t told = w.appeared, failures = w.mem.failures;
             uint64_t next_epoch = w.registry.next_epoch;
-            uint16_t mine = p[i].seats.count;
+            uint16_t mine = p[i].memberships.count;
             int answer = join(&w, &p[i], wspool_item(name));
             if (answer) {
                 assert_int_equal(answer, WSPOOL_ERR_NOMEM);
                 assert_int_equal(w.mem.failures, failures + 1);
                 assert_ptr_equal(find(&w, wspool_item(name)), before);
                 assert_int_equal(before ? before->count : 0, there);
-                assert_int_equal(p[i].seats.count, mine);
+                assert_int_equal(p[i].memberships.count, mine);
                 assert_int_equal(w.appeared, told);
                 assert_true(before || w.registry.next_epoch <= next_epoch + 1);
                 check(&w, members);
@@ -804,15 +804,15 @@ TEST(check_says_no_when_the_two_sides_disagree)
         (place) = kept;                                                                            \
         check(&w, 3);                                                                              \
     } while (0)
-    BROKEN(one->members[1].seat, 1);
-    BROKEN(one->members[1].seat, 2);
-    BROKEN(two->members[0].seat, 0);
+    BROKEN(one->members[1].membership, 1);
+    BROKEN(one->members[1].membership, 2);
+    BROKEN(two->members[0].membership, 0);
     BROKEN(one->members[0].peer, &b);
-    BROKEN(a.seats.first_index, 1);
-    BROKEN(a.seats.first_channel, two);
-    BROKEN(a.seats.count, 0);
-    BROKEN(b.seats.more[0].index, 1);
-    BROKEN(b.seats.more[0].channel, one);
+    BROKEN(a.memberships.first_index, 1);
+    BROKEN(a.memberships.first_channel, two);
+    BROKEN(a.memberships.count, 0);
+    BROKEN(b.memberships.more[0].index, 1);
+    BROKEN(b.memberships.more[0].channel, one);
     BROKEN(two->count, 0);
     BROKEN(two->cap, 0);
     BROKEN(w.registry.channels.count, 1);

@@ -305,11 +305,11 @@ TEST(check_sees_it_when_a_membership_is_wrong)
     static struct host h;
     begin(&h);
     struct wsp_peer *peer = wsp_slots_at(&h.pool->peers, 0);
-    struct wsp_channel *channel = wsp_seat_channel(&peer->seats, 0);
-    BROKEN(peer->seats.count, 1);
-    BROKEN(peer->seats.count, 3);
-    BROKEN(peer->seats.first_index, 1);
-    BROKEN(channel->members[0].seat, 1);
+    struct wsp_channel *channel = wsp_membership_channel(&peer->memberships, 0);
+    BROKEN(peer->memberships.count, 1);
+    BROKEN(peer->memberships.count, 3);
+    BROKEN(peer->memberships.first_index, 1);
+    BROKEN(channel->members[0].membership, 1);
     BROKEN(channel->count, 2);
     BROKEN(h.pool->registry.channels.count, 3);
     host_end(&h);
@@ -322,7 +322,7 @@ TEST(check_sees_it_when_a_peer_that_ended_is_still_a_member)
     struct wsp_peer *peer = wsp_slots_at(&h.pool->peers, 4); /* has sent nothing yet */
     assert_int_equal(peer->conn.state, WSP_HEAD);
     assert_int_equal(wspool_gone(h.pool, wsp_peer_id(peer), WSPOOL_GONE_EOF, h.now), 0);
-    BROKEN(peer->seats.count, 1);
+    BROKEN(peer->memberships.count, 1);
     assert_int_equal(wsp_registry_join(&h.pool->registry, peer, wspool_topic("t"), 0, 9), 0);
     assert_int_equal(wspool_check(h.pool), WSPOOL_ERR_INTERNAL);
     wsp_registry_leave_all(&h.pool->registry, peer);
