@@ -35,11 +35,11 @@ extern "C" {
     X(dropped_closed, "messages", "still queued when the peer ended")                              \
     X(slow_closes, "messages", "not queued, and the peer closed for being slow")                   \
     X(sent_bytes, "bytes", "handed to the host, heads of frames and handshakes included")          \
-    X(encoded, "messages", "wire images made; a broadcast makes one")                              \
-    X(encoded_bytes, "bytes", "length of those images")                                            \
+    X(encoded, "messages", "encoded frames made; a broadcast makes one")                           \
+    X(encoded_bytes, "bytes", "length of those frames")                                            \
     X(codec_encoded, "messages",                                                                   \
-      "wire images that the codec made besides: one for each encoding in use")                     \
-    X(codec_encoded_bytes, "bytes", "length of those images")                                      \
+      "encoded frames that the codec made besides: one for each encoding in use")                  \
+    X(codec_encoded_bytes, "bytes", "length of those frames")                                      \
     X(received, "messages", "whole messages given to the message hook")                            \
     X(codec_decoded, "messages", "of these, how many the codec decoded")                           \
     X(received_bytes, "bytes", "fed by the host")                                                  \
@@ -67,7 +67,7 @@ extern "C" {
     X(memberships, "memberships", "of all peers in all channels")                                  \
     DERIVED(waiting, "messages", "queued, over all peers")                                         \
     X(waiting_bytes, "bytes", "queued, over all peers: a shared message counts for each")          \
-    X(block_bytes, "bytes", "memory of the wire images, a shared message counted once")
+    X(block_bytes, "bytes", "memory of the encoded frames, a shared message counted once")
 
 /* One stage of the handshake. Time spent waiting for the rest of a head counts for REQUEST_LINE.
  * An accepted peer that ends before its 101 has left is refused in FLUSHED, although it has

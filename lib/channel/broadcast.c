@@ -53,14 +53,15 @@ static WSP_SELDOM void drop_newest(struct wsp_link *link, struct wsp_peer *peer,
     wsp_conn_event(link, &peer->conn, WSP_EVENT_DROPPED);
 }
 
-void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel, struct wsp_images *images,
-                   const struct wsp_peer *except, wspool_tally *tally)
+void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel,
+                   struct wsp_encodings *encodings, const struct wsp_peer *except,
+                   wspool_tally *tally)
 {
     const uint32_t max_bytes = link->config->queue_bytes;
     const uint32_t max_count = link->config->queue_messages;
     const struct wsp_watermark high = wsp_conn_high_watermark(link->config);
     const struct wsp_member *const end = channel->members + channel->count;
-    const struct wsp_run *image = wsp_images_of(link, images, 0);
+    const struct wsp_run *frame = wsp_encodings_of(link, encodings, 0);
     uint8_t taken =
         1; /* out.accepts of peers that take the present frame: the plain one at first */
     uint32_t queued = 0, slow = 0;
@@ -78,10 +79,10 @@ void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel, struct ws
             if (!out->open) {
                 continue;
             }
-            image = wsp_images_of(link, images, wsp_outq_encoding(out));
+            frame = wsp_encodings_of(link, encodings, wsp_outq_encoding(out));
             taken = out->open;
         }
-        const uint32_t len = image->bytes;
+        const uint32_t len = frame->bytes;
         if (out->bytes + len > max_bytes || out->count >= max_count) {
             if (!make_room(link, channel, peer, len, tally)) {
                 if (out->open) {
@@ -90,7 +91,7 @@ void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel, struct ws
                 continue;
             }
         }
-        if (wsp_conn_push(link, &peer->conn, image) < 0) {
+        if (wsp_conn_push(link, &peer->conn, frame) < 0) {
             drop_newest(link, peer, tally); /* no memory for another run */
             continue;
         }

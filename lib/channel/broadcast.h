@@ -16,7 +16,8 @@
 
 /* Queues the message for every member except `except` (may be NULL), each in its own encoding.
  * Fills the counts of *tally. */
-void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel, struct wsp_images *images,
-                   const struct wsp_peer *except, wspool_tally *tally);
+void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel,
+                   struct wsp_encodings *encodings, const struct wsp_peer *except,
+                   wspool_tally *tally);
 
 #endif

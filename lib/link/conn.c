@@ -194,7 +194,7 @@ void wsp_conn_close(struct wsp_link *link, struct wsp_conn *conn, enum wspool_en
                     const char *reason, size_t reason_len, int drop)
 {
     uint8_t payload[WSP_CONTROL_MAX];
-    uint8_t image[WSP_CLOSE_IMAGE_MAX];
+    uint8_t frame[WSP_CLOSE_FRAME_MAX];
     if (conn->state != WSP_OPEN) {
         return;
     }
@@ -205,9 +205,9 @@ void wsp_conn_close(struct wsp_link *link, struct wsp_conn *conn, enum wspool_en
         drop_queued(link, conn);
     }
     size_t len = wsp_close_write(payload, code, reason, reason_len);
-    wsp_frame_write(image, WSP_CLOSE, payload, len);
+    wsp_frame_write(frame, WSP_CLOSE, payload, len);
     wsp_conn_event(link, conn, WSP_EVENT_LEAVE);
-    if (wsp_outq_close(&conn->out, &link->stock, image, len + 2)) {
+    if (wsp_outq_close(&conn->out, &link->stock, frame, len + 2)) {
         wsp_conn_end(link, conn, end);
         return;
     }
@@ -243,9 +243,9 @@ void wsp_conn_fini(struct wsp_link *link, struct wsp_conn *conn, int released)
 
 static void answer_ping(struct wsp_link *link, struct wsp_conn *conn, const struct wsp_event *ping)
 {
-    uint8_t image[2 + WSP_CONTROL_MAX];
-    wsp_frame_write(image, WSP_PONG, ping->data, ping->len);
-    int replaced = wsp_outq_pong(&conn->out, &link->stock, image, ping->len + 2);
+    uint8_t frame[2 + WSP_CONTROL_MAX];
+    wsp_frame_write(frame, WSP_PONG, ping->data, ping->len);
+    int replaced = wsp_outq_pong(&conn->out, &link->stock, frame, ping->len + 2);
     if (replaced < 0) {
         wsp_conn_fail(link, conn, WSPOOL_END_NOMEM, 1);
         return;
@@ -668,8 +668,8 @@ int wsp_conn_ack(struct wsp_link *link, struct wsp_conn *conn, size_t bytes)
 
 static void ping(struct wsp_link *link, struct wsp_conn *conn)
 {
-    static const uint8_t image[2] = {0x80u | WSP_PING, 0};
-    if (wsp_outq_control(&conn->out, &link->stock, image, sizeof image)) {
+    static const uint8_t frame[2] = {0x80u | WSP_PING, 0};
+    if (wsp_outq_control(&conn->out, &link->stock, frame, sizeof frame)) {
         conn->alarm = link->now + link->config->pong_time; /* no room: then again */
         return;
     }

@@ -201,12 +201,12 @@ static inline void wsp_conn_event(struct wsp_link *link, struct wsp_conn *conn, 
     wsp_bitset_add(&link->events, conn->slot.index);
 }
 
-/* Queues one image for an open connection; the limits have been looked at. As wsp_outq_push; where
+/* Queues one frame for an open connection; the limits have been looked at. As wsp_outq_push; where
  * it was queued, wsp_conn_update_watermark is next. */
 static inline int wsp_conn_push(struct wsp_link *link, struct wsp_conn *conn,
-                                const struct wsp_run *image)
+                                const struct wsp_run *frame)
 {
-    int result = wsp_outq_push(&conn->out, &link->stock, image);
+    int result = wsp_outq_push(&conn->out, &link->stock, frame);
     if (result >= 0 && !conn->out.blocked) {
         wsp_bitset_add(link->fresh, conn->slot.index);
     }
@@ -222,7 +222,7 @@ static inline struct wsp_watermark wsp_conn_high_watermark(const wspool_config *
     return (struct wsp_watermark){config->queue_bytes / 2, config->queue_messages / 2};
 }
 
-/* Will its queue, with one more image of that length, still not be under pressure? 1 or 0. */
+/* Will its queue, with one more frame of that length, still not be under pressure? 1 or 0. */
 static inline int wsp_conn_stays_below_high(const struct wsp_conn *conn, struct wsp_watermark high,
                                             uint32_t len)
 {

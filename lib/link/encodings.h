@@ -9,7 +9,8 @@
  *
  * Invariants:
  * - the plain frame is made first;
- * - every encoded frame is held until wsp_images_fini, so that making one cannot overwrite another.
+ * - every encoded frame is held until wsp_encodings_fini, so that making one cannot overwrite
+ *   another.
  */
 #ifndef WSP_LINK_ENCODINGS_H
 #define WSP_LINK_ENCODINGS_H
@@ -21,7 +22,7 @@
 #include "link/link.h"
 #include "wire/block.h"
 
-struct wsp_images {
+struct wsp_encodings {
     const void *message;
     size_t len;
     uint8_t opcode;
@@ -29,24 +30,24 @@ struct wsp_images {
     struct wsp_run runs[1 + WSPOOL_ENCODINGS];
 };
 
-/* Encodes a message in an encoding other than plain. Returns 1 and *image, which holds no
+/* Encodes a message in an encoding other than plain. Returns 1 and *frame, which holds no
  * reference yet; or 0 when the message must be sent plain. */
 int wsp_encoding_write(struct wsp_link *link, unsigned encoding, uint8_t opcode,
-                       const void *message, size_t len, struct wsp_run *image);
+                       const void *message, size_t len, struct wsp_run *frame);
 
-void wsp_images_init(struct wsp_images *images, const struct wsp_run *plain, uint8_t opcode,
-                     const void *message, size_t len);
-void wsp_images_fini(struct wsp_images *images);
+void wsp_encodings_init(struct wsp_encodings *encodings, const struct wsp_run *plain,
+                        uint8_t opcode, const void *message, size_t len);
+void wsp_encodings_fini(struct wsp_encodings *encodings);
 
-/* The cold path of wsp_images_of. */
-const struct wsp_run *wsp_images_make(struct wsp_link *link, struct wsp_images *images,
-                                      unsigned encoding);
+/* The cold path of wsp_encodings_of. */
+const struct wsp_run *wsp_encodings_make(struct wsp_link *link, struct wsp_encodings *encodings,
+                                         unsigned encoding);
 /* Returns the encoded frame for readers of that encoding; 0 is plain. */
-static inline const struct wsp_run *wsp_images_of(struct wsp_link *link, struct wsp_images *images,
-                                                  unsigned encoding)
+static inline const struct wsp_run *
+wsp_encodings_of(struct wsp_link *link, struct wsp_encodings *encodings, unsigned encoding)
 {
-    return images->made >> encoding & 1u ? &images->runs[encoding]
-                                         : wsp_images_make(link, images, encoding);
+    return encodings->made >> encoding & 1u ? &encodings->runs[encoding]
+                                            : wsp_encodings_make(link, encodings, encoding);
 }
 
 #endif

@@ -121,9 +121,9 @@ static void advance(struct wsp_outq *q, struct wsp_stock *stock)
     }
 }
 
-static uint32_t first_image_len(const struct wsp_run *run)
+static uint32_t first_frame_len(const struct wsp_run *run)
 {
-    return run->partial ? run->partial : wsp_frame_image_len(run->block->bytes + run->offset);
+    return run->partial ? run->partial : wsp_frame_encoded_len(run->block->bytes + run->offset);
 }
 
 static void shorten(struct wsp_outq *q, struct wsp_run *run, uint32_t bytes)
@@ -147,11 +147,11 @@ static uint32_t consume(struct wsp_outq *q, struct wsp_stock *stock, uint32_t by
             advance(q, stock);
             continue;
         }
-        uint32_t image = first_image_len(run);
-        uint32_t taken = bytes < image ? bytes : image;
+        uint32_t frame = first_frame_len(run);
+        uint32_t taken = bytes < frame ? bytes : frame;
         shorten(q, run, taken);
         bytes -= taken;
-        run->partial = image - taken;
+        run->partial = frame - taken;
         if (run->partial == 0) {
             run->count--;
             q->count--;
@@ -185,7 +185,7 @@ static int isolate_partial(struct wsp_outq *q, struct wsp_stock *stock)
 /* Drops the oldest message of a run, which may leave the run without a block. */
 static void drop_front(struct wsp_outq *q, struct wsp_stock *stock, struct wsp_run *run)
 {
-    shorten(q, run, first_image_len(run));
+    shorten(q, run, first_frame_len(run));
     run->count--;
     q->count--;
     if (run->bytes > 0) {
@@ -357,7 +357,7 @@ int wsp_outq_control(struct wsp_outq *q, struct wsp_stock *stock, const void *by
     return 0;
 }
 
-int wsp_outq_pong(struct wsp_outq *q, struct wsp_stock *stock, const void *image, size_t len)
+int wsp_outq_pong(struct wsp_outq *q, struct wsp_stock *stock, const void *frame, size_t len)
 {
     if (need_control(q, stock)) {
         return WSPOOL_ERR_NOMEM;
@@ -374,16 +374,16 @@ int wsp_outq_pong(struct wsp_outq *q, struct wsp_stock *stock, const void *image
         replaced = 1;
     }
     control->last_pong = control->end;
-    control_append(control, image, len);
+    control_append(control, frame, len);
     return replaced;
 }
 
-int wsp_outq_close(struct wsp_outq *q, struct wsp_stock *stock, const void *image, size_t len)
+int wsp_outq_close(struct wsp_outq *q, struct wsp_stock *stock, const void *frame, size_t len)
 {
     if (need_control(q, stock)) {
         return WSPOOL_ERR_NOMEM;
     }
-    memcpy(q->control->close, image, len);
+    memcpy(q->control->close, frame, len);
     q->control->close_end = (uint16_t)len;
     return 0;
 }
@@ -650,17 +650,17 @@ struct sum {
 static void add_run(const struct wsp_run *run, void *user)
 {
     struct sum *sum = user;
-    uint32_t at = run->partial, images = run->partial ? 1 : 0;
+    uint32_t at = run->partial, encodings = run->partial ? 1 : 0;
     if (sum->bad || run->offset + run->bytes > run->block->used ||
         (run->partial && sum->bytes > 0)) {
         sum->bad = 1;
         return;
     }
     while (at < run->bytes) {
-        at += wsp_frame_image_len(run->block->bytes + run->offset + at);
-        images++;
+        at += wsp_frame_encoded_len(run->block->bytes + run->offset + at);
+        encodings++;
     }
-    sum->bad = at != run->bytes || images != run->count;
+    sum->bad = at != run->bytes || encodings != run->count;
     sum->bytes += run->bytes;
     sum->count += run->count;
 }
@@ -681,7 +681,7 @@ static int control_holds(const struct wsp_control *control, uint32_t messages)
 {
     return control->start <= control->end && control->end <= WSP_CONTROL_BYTES &&
            control->close_start <= control->close_end &&
-           control->close_end <= WSP_CLOSE_IMAGE_MAX &&
+           control->close_end <= WSP_CLOSE_FRAME_MAX &&
            control->peeked <= control->end - control->start &&
            control->close_peeked <= control->close_end - control->close_start &&
            (control->last_pong == WSP_NO_PONG || control->last_pong < control->end) &&

@@ -46,7 +46,7 @@ struct wsp_runs { /* a chunk of runs after the first */
 };
 
 #define WSP_CONTROL_BYTES 1904u
-#define WSP_CLOSE_IMAGE_MAX (2u + WSP_CONTROL_MAX)
+#define WSP_CLOSE_FRAME_MAX (2u + WSP_CONTROL_MAX)
 #define WSP_NO_PONG UINT16_MAX
 
 struct wsp_control {
@@ -54,7 +54,7 @@ struct wsp_control {
     uint16_t peeked;     /* of these, how many the last peek gave out */
     uint16_t last_pong;  /* start of the last frame if it is a pong that may be replaced */
     uint16_t close_start, close_end, close_peeked; /* the same for the Close */
-    uint8_t close[WSP_CLOSE_IMAGE_MAX];
+    uint8_t close[WSP_CLOSE_FRAME_MAX];
     uint8_t bytes[WSP_CONTROL_BYTES];
 };
 
@@ -129,9 +129,9 @@ int wsp_outq_control(struct wsp_outq *q, struct wsp_stock *stock, const void *by
 /* Queues a pong. When the lane is full, it replaces the last pong that is not peeked (RFC 6455,
  * section 5.5.3 allows answering only the latest ping). Returns 1 when a pong was replaced or
  * this one was left out, 0, or WSPOOL_ERR_NOMEM. */
-int wsp_outq_pong(struct wsp_outq *q, struct wsp_stock *stock, const void *image, size_t len);
+int wsp_outq_pong(struct wsp_outq *q, struct wsp_stock *stock, const void *frame, size_t len);
 /* Queues the Close after everything else; once only. Returns 0 or WSPOOL_ERR_NOMEM. */
-int wsp_outq_close(struct wsp_outq *q, struct wsp_stock *stock, const void *image, size_t len);
+int wsp_outq_close(struct wsp_outq *q, struct wsp_stock *stock, const void *frame, size_t len);
 
 /* See wspool_peek. A peer that keeps up has one run and nothing else, which is handled inline. */
 int wsp_outq_peek_all(struct wsp_outq *q, struct iovec *vectors, int max);

@@ -12,17 +12,17 @@
 
 /* Reserves room for an encoded frame, and sheds peers if necessary. Returns 0, FULL, TOO_BIG or
  * NOMEM. */
-static int make_room(wspool *pool, uint32_t image_len, uint8_t **room)
+static int make_room(wspool *pool, uint32_t frame_len, uint8_t **room)
 {
     int error;
-    if (wsp_block_memory(image_len) > pool->config.pool_bytes) {
+    if (wsp_block_memory(frame_len) > pool->config.pool_bytes) {
         return WSPOOL_ERR_TOO_BIG;
     }
-    while ((*room = wsp_blocks_room(&pool->link.blocks, image_len, &error)) == NULL) {
+    while ((*room = wsp_blocks_room(&pool->link.blocks, frame_len, &error)) == NULL) {
         if (error != WSPOOL_ERR_FULL) {
             return WSPOOL_ERR_NOMEM;
         }
-        if (wsp_shed(pool, image_len) == 0) {
+        if (wsp_shed(pool, frame_len) == 0) {
             wsp_count_add(&pool->count.budget_refused, 1);
             return WSPOOL_ERR_FULL;
         }
@@ -34,26 +34,26 @@ static int make_room(wspool *pool, uint32_t image_len, uint8_t **room)
 struct message {
     const void *data;
     size_t len;
-    uint32_t image_len;
+    uint32_t frame_len;
     uint8_t opcode;
 };
 
 /* Counts an encoded message. */
-static inline void count_image(wspool *pool, uint32_t len)
+static inline void count_frame(wspool *pool, uint32_t len)
 {
     wsp_count_add(&pool->count.encoded, 1);
     wsp_count_add(&pool->count.encoded_bytes, len);
 }
 
 /* Writes the plain frame of a message. Returns 0, FULL, TOO_BIG or NOMEM. */
-static int encode(wspool *pool, const struct message *checked, struct wsp_run *image)
+static int encode(wspool *pool, const struct message *checked, struct wsp_run *frame)
 {
     uint8_t *room;
-    int error = make_room(pool, checked->image_len, &room);
+    int error = make_room(pool, checked->frame_len, &room);
     if (!error) {
         wsp_frame_write(room, checked->opcode, checked->data, checked->len);
-        *image = wsp_blocks_commit(&pool->link.blocks, checked->image_len);
-        count_image(pool, checked->image_len);
+        *frame = wsp_blocks_commit(&pool->link.blocks, checked->frame_len);
+        count_frame(pool, checked->frame_len);
     }
     return error;
 }
@@ -123,8 +123,8 @@ static int publish(wspool *pool, wspool_channel name, wspool_writer writer, uint
 {
     struct wsp_channel *channel = wsp_registry_find(&pool->registry, name);
     struct message checked;
-    struct wsp_run image;
-    struct wsp_images images;
+    struct wsp_run frame;
+    struct wsp_encodings encodings;
     if (!channel) {
         wsp_registry_missed(&pool->registry);
         return 0;
@@ -132,7 +132,7 @@ static int publish(wspool *pool, wspool_channel name, wspool_writer writer, uint
     struct wspool_position position = {channel->epoch, channel->offset + 1};
     int error = ask_writer(pool, channel, writer, &position, opcode, &checked);
     if (!error) {
-        error = encode(pool, &checked, &image);
+        error = encode(pool, &checked, &frame);
     }
     if (error) {
         return error;
@@ -140,9 +140,9 @@ static int publish(wspool *pool, wspool_channel name, wspool_writer writer, uint
     channel->offset++;
     tally->position = position;
     wsp_count_add(&pool->count.published, 1);
-    wsp_images_init(&images, &image, opcode, checked.data, checked.len);
-    wsp_broadcast(&pool->link, channel, &images, wsp_slots_find(&pool->peers, except), tally);
-    wsp_images_fini(&images);
+    wsp_encodings_init(&encodings, &frame, opcode, checked.data, checked.len);
+    wsp_broadcast(&pool->link, channel, &encodings, wsp_slots_find(&pool->peers, except), tally);
+    wsp_encodings_fini(&encodings);
     flush_soon(pool);
     if (tally->closed > 0 || tally->dropped > 0 || tally->replaced > 0) {
         wsp_log(pool, WSP_LOG_SLOW, (wspool_log_record){.reason = "queue_full"});
@@ -208,11 +208,11 @@ static int send_to(wspool *pool, struct wsp_peer *peer, const struct message *ch
     struct wsp_link *link = &pool->link;
     const struct wsp_outq *out = &peer->conn.out;
     unsigned encoding = wsp_outq_encoding(out);
-    struct wsp_run image;
+    struct wsp_run frame;
     int error = 0;
     if (encoding == 0 ||
-        !wsp_encoding_write(link, encoding, checked->opcode, checked->data, checked->len, &image)) {
-        error = encode(pool, checked, &image);
+        !wsp_encoding_write(link, encoding, checked->opcode, checked->data, checked->len, &frame)) {
+        error = encode(pool, checked, &frame);
     }
     if (error) {
         return error;
@@ -220,11 +220,11 @@ static int send_to(wspool *pool, struct wsp_peer *peer, const struct message *ch
     if (!out->open) {
         return WSPOOL_ERR_STATE; /* it was shed to make room for this message */
     }
-    int result = wsp_conn_push(link, &peer->conn, &image);
+    int result = wsp_conn_push(link, &peer->conn, &frame);
     if (result < 0) {
         return result;
     }
-    queued_one(pool, image.bytes);
+    queued_one(pool, frame.bytes);
     wsp_conn_update_watermark(link, &peer->conn, wsp_conn_high_watermark(&pool->config));
     if (result > 0) {
         /* No other peer shares these frames: all of their memory is due to this peer. */
@@ -250,7 +250,7 @@ static WSP_SELDOM int send_anyhow(wspool *pool, struct wsp_peer *peer, const voi
     if (!out->open) {
         return WSPOOL_ERR_STATE;
     }
-    if (out->bytes + checked.image_len > pool->config.queue_bytes ||
+    if (out->bytes + checked.frame_len > pool->config.queue_bytes ||
         out->count >= pool->config.queue_messages) {
         return WSPOOL_ERR_FULL;
     }
@@ -290,19 +290,19 @@ int wspool_send(wspool *pool, wspool_id id, const void *message, size_t len,
         return send_anyhow(pool, peer, message, len, opcode);
     }
     const struct wsp_outq *out = &peer->conn.out;
-    uint32_t image_len = wsp_frame_head_len(len) + (uint32_t)len;
-    if (!wsp_outq_takes_plain(out) || !wsp_conn_stays_below_high(&peer->conn, high, image_len) ||
-        !wsp_blocks_have_room(blocks, image_len) || (pool->idle && pool->depth == 0)) {
+    uint32_t frame_len = wsp_frame_head_len(len) + (uint32_t)len;
+    if (!wsp_outq_takes_plain(out) || !wsp_conn_stays_below_high(&peer->conn, high, frame_len) ||
+        !wsp_blocks_have_room(blocks, frame_len) || (pool->idle && pool->depth == 0)) {
         return send_anyhow(pool, peer, message, len, opcode);
     }
-    struct wsp_run image = wsp_blocks_next(blocks, image_len);
-    if (out->bytes > 0 && !wsp_outq_joins(out, &image)) {
+    struct wsp_run frame = wsp_blocks_next(blocks, frame_len);
+    if (out->bytes > 0 && !wsp_outq_joins(out, &frame)) {
         return send_anyhow(pool, peer, message, len, opcode);
     }
-    wsp_blocks_commit(blocks, image_len);
-    wsp_conn_push(&pool->link, &peer->conn, &image);
-    count_image(pool, image_len);
-    queued_one(pool, image_len);
-    wsp_frame_write(wsp_run_bytes(&image), opcode, message, len);
+    wsp_blocks_commit(blocks, frame_len);
+    wsp_conn_push(&pool->link, &peer->conn, &frame);
+    count_frame(pool, frame_len);
+    queued_one(pool, frame_len);
+    wsp_frame_write(wsp_run_bytes(&frame), opcode, message, len);
     return 0;
 }

@@ -107,10 +107,10 @@ enum wsp_gate_answer wsp_gate_feed(struct wsp_gate *gate, const uint8_t **bytes,
     return WSP_GATE_MORE;
 }
 
-uint32_t wsp_frame_image_len(const uint8_t *image)
+uint32_t wsp_frame_encoded_len(const uint8_t *frame)
 {
-    size_t head = head_len(image);
-    uint64_t length = head == 2 ? image[1] & 0x7fu : big_endian(image + 2, head - 2);
+    size_t head = head_len(frame);
+    uint64_t length = head == 2 ? frame[1] & 0x7fu : big_endian(frame + 2, head - 2);
     return (uint32_t)(head + length);
 }
 

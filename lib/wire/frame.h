@@ -107,7 +107,7 @@ static inline uint32_t wsp_frame_head_len(uint64_t length)
 }
 
 /* Returns the length of an encoded unmasked frame, header and payload. */
-uint32_t wsp_frame_image_len(const uint8_t *image);
+uint32_t wsp_frame_encoded_len(const uint8_t *frame);
 
 /* Writes the header of an unmasked frame and returns its length, wsp_frame_head_len(length).
  * `first` is its first byte: FIN, reserved bits, opcode. */

@@ -150,16 +150,16 @@ static void there_and_back(const uint8_t *payload, size_t len, enum wsp_opcode o
     blob masked = {0};
     reader r = {.frames = 1};
     uint32_t head = wsp_frame_head_len(len);
-    uint8_t *image = malloc(head + len);
-    FUZZ_DEMAND(image != NULL, "no memory");
-    wsp_frame_write(image, opcode, payload, len);
-    FUZZ_DEMAND(wsp_frame_image_len(image) == head + len, "the length of an image");
-    reader_take(&r, image, head + len);
+    uint8_t *ours = malloc(head + len);
+    FUZZ_DEMAND(ours != NULL, "no memory");
+    wsp_frame_write(ours, opcode, payload, len);
+    FUZZ_DEMAND(wsp_frame_encoded_len(ours) == head + len, "the length of an image");
+    reader_take(&r, ours, head + len);
     FUZZ_DEMAND(r.fault == NULL && r.count == 1 && r.pending.len == 0, "%s",
                 r.fault != NULL ? r.fault : "not one frame");
     FUZZ_DEMAND(r.list[0].op == (unsigned)opcode && got_is(&r.list[0], payload, len), "another");
     client_put_frame(&masked, &(client_frame){.first = whole | (unsigned)opcode,
-                                              .payload = image + head,
+                                              .payload = ours + head,
                                               .len = len,
                                               .key = (uint32_t)fuzz_hash(payload, len)});
     read_all(&account, &masked, 0, 0, len);
@@ -169,7 +169,7 @@ static void there_and_back(const uint8_t *payload, size_t len, enum wsp_opcode o
     blob_free(&account.text);
     blob_free(&masked);
     reader_free(&r);
-    free(image);
+    free(ours);
 }
 
 /* ------------------------------------------------------------ a third view */

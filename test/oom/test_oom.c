@@ -432,7 +432,7 @@ static size_t one_run(size_t i, size_t fail_at, int fail_on, int in_libc)
     }
     struct toy *toy = s->test;
     if (toy != NULL)
-        toy_forget_image(toy);
+        toy_forget_frame(toy);
     sim_free(s); /* checks for leaks */
     if (toy != NULL)
         assert_int_equal(toy->live, 0);

@@ -143,6 +143,6 @@ TEST(peer_when_its_input_decodes_to_much_waits_too)
     assert_int_equal(p->heards, 30);
     assert_int_equal(p->reading, 1);
     sim_free_pool(s);
-    toy_forget_image(&toy);
+    toy_forget_frame(&toy);
     sim_free(s);
 }

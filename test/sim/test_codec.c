@@ -32,7 +32,7 @@ static sim *sim_without(uint64_t seed, struct toy *toy)
 static void encoded_free(sim *s)
 {
     struct toy *toy = s->test;
-    toy_forget_image(toy);
+    toy_forget_frame(toy);
     sim_free(s);
     assert_int_equal(toy->live, 0);
 }

@@ -57,8 +57,8 @@ TEST(queue_when_limited_in_bytes_takes_just_these)
         sim *s = sim_with(limit, 100000);
         sim_peer *p = sim_join(s, "/echo");
         for (size_t payload = 0; payload < 240; payload += 40) {
-            size_t image = payload + (payload < 126 ? 2 : 4);
-            assert_int_equal(fill(s, p, payload), limit / image);
+            size_t frame = payload + (payload < 126 ? 2 : 4);
+            assert_int_equal(fill(s, p, payload), limit / frame);
             assert_int_equal(p->above, 1);
             sim_pump(s);
             assert_int_equal(p->above, 0);

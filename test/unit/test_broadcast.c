@@ -16,8 +16,8 @@
 #include "channel/broadcast.h"
 #include "link/negotiated.h"
 
-#define SMALL 8u           /* bytes of an ordinary payload */
-#define IMAGE (2u + SMALL) /* bytes of its encoded frame */
+#define SMALL 8u             /* bytes of an ordinary payload */
+#define ENCODED (2u + SMALL) /* bytes of its encoded frame */
 #define NOW (1000 * WSPOOL_SECOND)
 
 struct crowd {
@@ -161,33 +161,33 @@ static struct wsp_run encode(struct crowd *c, uint32_t len)
 {
     uint8_t *payload = c->payload;
     int error = 0;
-    uint32_t image_len = wsp_frame_head_len(len) + len;
+    uint32_t frame_len = wsp_frame_head_len(len) + len;
     assert_in_range(len, sizeof c->published, sizeof c->payload);
     memset(payload, 0, sizeof c->payload);
     c->payload_len = len;
     memcpy(payload, &c->published, sizeof c->published);
     c->published++;
-    uint8_t *room = wsp_blocks_room(&c->link.blocks, image_len, &error);
+    uint8_t *room = wsp_blocks_room(&c->link.blocks, frame_len, &error);
     assert_non_null(room);
     wsp_frame_write(room, WSP_BINARY, payload, len);
-    return wsp_blocks_commit(&c->link.blocks, image_len);
+    return wsp_blocks_commit(&c->link.blocks, frame_len);
 }
 
-/* Broadcasts the message that was encoded last. `image` is its plain encoded frame. */
-static void walk(struct crowd *c, struct wsp_channel *channel, const struct wsp_run *image,
+/* Broadcasts the message that was encoded last. `frame` is its plain encoded frame. */
+static void walk(struct crowd *c, struct wsp_channel *channel, const struct wsp_run *frame,
                  const struct wsp_peer *except, wspool_tally *tally)
 {
-    struct wsp_images images;
-    wsp_images_init(&images, image, WSP_BINARY, c->payload, c->payload_len);
-    wsp_broadcast(&c->link, channel, &images, except, tally);
-    wsp_images_fini(&images);
+    struct wsp_encodings encodings;
+    wsp_encodings_init(&encodings, frame, WSP_BINARY, c->payload, c->payload_len);
+    wsp_broadcast(&c->link, channel, &encodings, except, tally);
+    wsp_encodings_fini(&encodings);
 }
 
 static wspool_tally publish_except(struct crowd *c, uint32_t len, const struct wsp_peer *except)
 {
     wspool_tally tally = {.size = sizeof tally};
-    struct wsp_run image = encode(c, len);
-    walk(c, c->channel, &image, except, &tally);
+    struct wsp_run frame = encode(c, len);
+    walk(c, c->channel, &frame, except, &tally);
     check(c);
     return tally;
 }
@@ -240,10 +240,10 @@ static uint32_t numbers_of(const struct crowd *c, uint32_t peer, uint32_t *numbe
 {
     const struct wsp_bytes *sent = &c->sent[peer];
     uint32_t count = 0;
-    for (size_t at = 0, image; at + 2 <= sent->len; at += image) {
+    for (size_t at = 0, whole; at + 2 <= sent->len; at += whole) {
         const uint8_t *frame = sent->data + at;
-        image = frame[1] < 126 || at + 4 <= sent->len ? wsp_frame_image_len(frame) : sent->len;
-        if (at + image > sent->len) {
+        whole = frame[1] < 126 || at + 4 <= sent->len ? wsp_frame_encoded_len(frame) : sent->len;
+        if (at + whole > sent->len) {
             break;
         }
         if (frame[0] == (0x80 | WSP_BINARY)) {
@@ -260,7 +260,7 @@ static uint32_t numbers_of(const struct crowd *c, uint32_t peer, uint32_t *numbe
             memcpy(&numbers[count++], message, sizeof *numbers);
         } else {
             assert_int_equal(frame[0], 0x80 | WSP_CLOSE);
-            assert_int_equal(at + image, sent->len); /* nothing follows a Close */
+            assert_int_equal(at + whole, sent->len); /* nothing follows a Close */
         }
     }
     return count;
@@ -316,24 +316,24 @@ TEST(message_goes_to_every_member_when_there_are_any_number)
             exact.members[i] = (struct wsp_member){.peer = &c.peers[n - 1 - i]};
         }
         wspool_tally tally = {.size = sizeof tally};
-        struct wsp_run image = encode(&c, SMALL);
-        walk(&c, &exact, &image, NULL, &tally);
+        struct wsp_run frame = encode(&c, SMALL);
+        walk(&c, &exact, &frame, NULL, &tally);
         check(&c);
         assert_tally(tally, n, 0, 0, 0, 0);
         assert_true(wsp_count_read(&c.count.deliveries) == n);
         for (uint32_t i = 0; i < n; i++) {
             const struct wsp_outq *out = &c.peers[i].conn.out;
             assert_int_equal(out->count, 1);
-            assert_int_equal(out->bytes, IMAGE);
+            assert_int_equal(out->bytes, ENCODED);
             /* all members share one encoded frame */
-            assert_ptr_equal(out->first.block, image.block);
-            assert_int_equal(out->first.offset, image.offset);
+            assert_ptr_equal(out->first.block, frame.block);
+            assert_int_equal(out->first.offset, frame.offset);
             assert_true(wsp_bitset_has(&c.link.attention, i));
         }
         assert_int_equal(c.peers[n].conn.out.count, 0);
         assert_false(wsp_bitset_has(&c.link.attention, n));
         /* one reference per queue, and one of the store */
-        assert_int_equal(image.block->holds, n + 1);
+        assert_int_equal(frame.block->holds, n + 1);
         free(exact.members);
         end(&c);
     }
@@ -464,12 +464,12 @@ TEST(newest_is_dropped_when_the_messages_are_full)
 /* With a limit of exactly the bytes that fit, and of one byte less. */
 TEST(newest_is_dropped_when_the_bytes_are_full)
 {
-    for (uint32_t room = 3 * IMAGE - 1; room <= 3 * IMAGE; room++) {
+    for (uint32_t room = 3 * ENCODED - 1; room <= 3 * ENCODED; room++) {
         struct crowd c;
         begin(&c, 2, 2, WSPOOL_SLOW_DROP_NEWEST);
         c.config.queue_bytes = room;
         fill(&c, 2);
-        int fits = room == 3 * IMAGE;
+        int fits = room == 3 * ENCODED;
         assert_tally(publish(&c), fits ? 2 : 0, 0, fits ? 0 : 2, 0, 0);
         assert_tally(publish(&c), 0, 0, 2, 0, 0);
         assert_int_equal(c.peers[0].conn.dropped, fits ? 1 : 2);
@@ -498,14 +498,14 @@ TEST(oldest_gives_way_when_the_messages_are_full)
 
 TEST(oldest_give_way_in_number_when_a_large_one_comes)
 {
-    for (uint32_t room = 4 * IMAGE - 1; room <= 4 * IMAGE; room++) {
+    for (uint32_t room = 4 * ENCODED - 1; room <= 4 * ENCODED; room++) {
         struct crowd c;
         begin(&c, 1, 1, WSPOOL_SLOW_DROP_OLDEST);
         c.config.queue_bytes = room;
         fill(&c, 3);
         /* A message as long as three: two of the three must go, or all when one byte is missing. */
-        uint32_t gone = room == 4 * IMAGE ? 2 : 3;
-        assert_tally(publish_except(&c, 3 * IMAGE - 2, NULL), 1, 0, 0, gone, 0);
+        uint32_t gone = room == 4 * ENCODED ? 2 : 3;
+        assert_tally(publish_except(&c, 3 * ENCODED - 2, NULL), 1, 0, 0, gone, 0);
         assert_int_equal(c.peers[0].conn.dropped, gone);
         flush(&c, 0);
         assert_sent(&c, 0, (uint32_t[]){gone == 2 ? 2u : 3u, 3}, gone == 2 ? 2 : 1);
@@ -539,7 +539,7 @@ TEST(peer_is_closed_when_full_and_that_is_the_policy)
         begin(&c, 3, 3, WSPOOL_SLOW_CLOSE);
         if (by_bytes) {
             c.config.queue_messages = 100;
-            c.config.queue_bytes = 5 * IMAGE - 1;
+            c.config.queue_bytes = 5 * ENCODED - 1;
         }
         fill(&c, 4);
         flush(&c, 1);
@@ -629,7 +629,7 @@ TEST(close_ends_the_peer_when_there_is_no_memory_for_it)
 /* --------------------------------------------------------------- encodings */
 
 #define LONG 60u /* bytes of a payload that is shorter in every encoding but the plain one: */
-static uint32_t image_of(uint32_t encoding)
+static uint32_t encoded_frame_of(uint32_t encoding)
 {
     return encoding == 0 ? 2 + LONG : 2 + 6 + 2 * (encoding - 1);
 }
@@ -660,10 +660,10 @@ TEST(members_get_an_image_of_their_own_form)
             const struct wsp_outq *out = &c.peers[k].conn.out;
             assert_int_equal(wsp_outq_encoding(out), k % encodings_count);
             assert_int_equal(out->count, i);
-            assert_int_equal(out->bytes, i * image_of(k % encodings_count));
+            assert_int_equal(out->bytes, i * encoded_frame_of(k % encodings_count));
             assert_ptr_equal(out->first.block, c.peers[k % encodings_count].conn.out.first.block);
             assert_int_equal(out->first.offset, c.peers[k % encodings_count].conn.out.first.offset);
-            bytes += image_of(k % encodings_count);
+            bytes += encoded_frame_of(k % encodings_count);
         }
         assert_int_equal(wsp_count_read(&c.count.waiting_bytes) - before, bytes);
         assert_int_equal(c.toy.encodes, i * WSPOOL_ENCODINGS);
@@ -672,7 +672,7 @@ TEST(members_get_an_image_of_their_own_form)
     for (uint32_t k = 0; k < 40; k++) {
         flush(&c, k);
         assert_sent(&c, k, (uint32_t[]){1, 2, 3}, 3);
-        assert_int_equal(c.sent[k].len, 3 * image_of(k % encodings_count));
+        assert_int_equal(c.sent[k].len, 3 * encoded_frame_of(k % encodings_count));
     }
     assert_int_equal(wsp_count_read(&c.count.waiting_bytes), 0);
     end_encodings(&c);
@@ -709,7 +709,7 @@ TEST(limit_in_bytes_is_of_what_a_member_reads)
         for (uint32_t i = 1; i <= 20; i++) {
             uint32_t queued = 0;
             for (uint32_t k = 0; k < 4; k++) {
-                fit[k] = room / image_of(k);
+                fit[k] = room / encoded_frame_of(k);
                 queued += i <= fit[k];
             }
             assert_tally(publish_except(&c, LONG, NULL), queued, 0, 4 - queued, 0, 0);
@@ -770,7 +770,7 @@ TEST(oldest_give_way_in_each_form)
             if (!bytes) {
                 assert_int_equal(count, 3);
             } else if (k < 4) {
-                assert_int_equal(count, (2 + LONG) / image_of(k));
+                assert_int_equal(count, (2 + LONG) / encoded_frame_of(k));
             }
         }
         end_encodings(&c);
@@ -802,17 +802,17 @@ TEST(members_get_it_plain_when_it_can_t_be_coded)
     for (size_t n = 1; n <= 3; n++) {
         struct crowd c;
         begin_encodings(&c, 8, 2, WSPOOL_SLOW_CLOSE);
-        struct wsp_run image = encode(&c, LONG);
+        struct wsp_run frame = encode(&c, LONG);
         wspool_tally tally = {.size = sizeof tally};
         c.mem.fail_at = n;
-        walk(&c, c.channel, &image, NULL, &tally);
+        walk(&c, c.channel, &frame, NULL, &tally);
         size_t failures = c.mem.failures;
         c.mem.fail_at = 0;
         assert_tally(tally, 8, 0, 0, 0, 0);
         check(&c);
         assert_int_equal(failures, n < 3);
         for (uint32_t k = 0; k < 8; k++) {
-            assert_int_equal(c.peers[k].conn.out.bytes, image_of(n < 3 ? 0 : k % 2));
+            assert_int_equal(c.peers[k].conn.out.bytes, encoded_frame_of(n < 3 ? 0 : k % 2));
             flush(&c, k);
             assert_sent(&c, k, (uint32_t[]){1}, 1);
         }
@@ -848,9 +848,9 @@ static void another_comes(struct crowd *c, uint32_t peer)
 static void publish_at_random(struct crowd *c, uint64_t *seed, uint64_t sums[4])
 {
     wspool_tally t = {.size = sizeof t};
-    struct wsp_run image = encode(c, 4 + (uint32_t)test_below(seed, 60));
+    struct wsp_run frame = encode(c, 4 + (uint32_t)test_below(seed, 60));
     c->mem.fail_at = test_below(seed, 5);
-    walk(c, c->channel, &image, NULL, &t);
+    walk(c, c->channel, &frame, NULL, &t);
     c->mem.fail_at = 0;
     sums[0] += t.queued;
     sums[1] += t.dropped;

@@ -343,7 +343,7 @@ TEST(outq_is_wrong_when_its_control_bytes_are)
     BROKEN(wsp_outq_check(q), control->last_pong, 4);
     BROKEN(wsp_outq_check(q), control->close_start, 5);
     BROKEN(wsp_outq_check(q), control->close_start, 1); /* before the messages are sent */
-    BROKEN(wsp_outq_check(q), control->close_end, WSP_CLOSE_IMAGE_MAX + 1);
+    BROKEN(wsp_outq_check(q), control->close_end, WSP_CLOSE_FRAME_MAX + 1);
     BROKEN(wsp_outq_check(q), control->close_peeked, 5);
     control->last_pong = WSP_NO_PONG;
     control->end = 0;

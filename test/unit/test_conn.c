@@ -243,16 +243,16 @@ static void receive_frame(struct world *w, struct wsp_conn *conn, unsigned first
 
 static int push(struct world *w, struct wsp_conn *conn, size_t payload)
 {
-    uint8_t image[3000], bytes[2990];
+    uint8_t frame[3000], bytes[2990];
     int error = 0;
     assert_true(payload <= sizeof bytes);
     memset(bytes, 'm', payload);
-    uint32_t len = (uint32_t)frame_server(image, FRAME_FIN | WSP_TEXT, bytes, payload);
+    uint32_t len = (uint32_t)frame_server(frame, FRAME_FIN | WSP_TEXT, bytes, payload);
     uint8_t *room = wsp_blocks_room(&w->link.blocks, len, &error);
     if (!room) {
         return error;
     }
-    memcpy(room, image, len);
+    memcpy(room, frame, len);
     struct wsp_run run = wsp_blocks_commit(&w->link.blocks, len);
     error = wsp_conn_push(&w->link, conn, &run);
     if (error < 0) {
@@ -294,16 +294,16 @@ static size_t take_all(struct world *w, struct wsp_conn *conn)
             return w->sent_count;
         }
         while (at < len) {
-            size_t image = wsp_frame_image_len(bytes + at);
+            size_t frame = wsp_frame_encoded_len(bytes + at);
             size_t head = bytes[at + 1] < 126 ? 2 : 4;
             struct sent *sent = &w->sent[w->sent_count++];
-            assert_true(w->sent_count < SENTS && bytes[at + 1] < 127 && at + image <= len);
+            assert_true(w->sent_count < SENTS && bytes[at + 1] < 127 && at + frame <= len);
             assert_int_equal(bytes[at] & 0xf0, FRAME_FIN);
             sent->opcode = bytes[at] & 15;
-            sent->len = image - head;
+            sent->len = frame - head;
             memcpy(sent->payload, bytes + at + head,
                    sent->len < sizeof sent->payload ? sent->len : sizeof sent->payload);
-            at += image;
+            at += frame;
         }
         assert_int_equal(ack(w, conn, len), 0);
     }
@@ -1209,7 +1209,7 @@ static void life_check_out(const struct life *life)
         if (at + head > life->out_len) {
             break;
         }
-        at += wsp_frame_image_len(life->out + at);
+        at += wsp_frame_encoded_len(life->out + at);
     }
 }
 

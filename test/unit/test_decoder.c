@@ -104,7 +104,7 @@ TEST(image_when_encoded_equals_that_of_an_independent_encoder)
             wsp_frame_write(out, opcodes[i], payload, len);
             assert_memory_equal(out, expected, n);
             assert_int_equal(wsp_frame_head_len(len) + len, n);
-            assert_int_equal(wsp_frame_image_len(out), n);
+            assert_int_equal(wsp_frame_encoded_len(out), n);
             out = (uint8_t *)guard_room_at_start(&guard, n);
             wsp_frame_write(out, opcodes[i], payload, len);
             assert_memory_equal(out, expected, n);

@@ -14,7 +14,7 @@
 #include "link/negotiated.h"
 #include "link/encodings.h"
 
-#define IMAGE_MAX 6000u
+#define ENCODED_MAX 6000u
 
 struct world {
     struct test_mem mem;
@@ -51,53 +51,53 @@ static void world_close(struct world *w)
 }
 
 /* Makes the plain encoded frame of a message, as a publisher does, and its other encodings. */
-static struct wsp_run begin(struct world *w, struct wsp_images *images, uint8_t opcode,
+static struct wsp_run begin(struct world *w, struct wsp_encodings *encodings, uint8_t opcode,
                             const char *message)
 {
     int error;
     size_t len = strlen(message);
-    uint32_t image_len = wsp_frame_head_len(len) + (uint32_t)len;
-    uint8_t *room = wsp_blocks_room(&w->link.blocks, image_len, &error);
+    uint32_t frame_len = wsp_frame_head_len(len) + (uint32_t)len;
+    uint8_t *room = wsp_blocks_room(&w->link.blocks, frame_len, &error);
     assert_non_null(room);
     wsp_frame_write(room, opcode, message, len);
-    struct wsp_run plain = wsp_blocks_commit(&w->link.blocks, image_len);
-    wsp_images_init(images, &plain, opcode, message, len);
+    struct wsp_run plain = wsp_blocks_commit(&w->link.blocks, frame_len);
+    wsp_encodings_init(encodings, &plain, opcode, message, len);
     return plain;
 }
 
-static struct wsp_run get(struct world *w, struct wsp_images *images, unsigned encoding)
+static struct wsp_run get(struct world *w, struct wsp_encodings *encodings, unsigned encoding)
 {
-    const struct wsp_run *image = wsp_images_of(&w->link, images, encoding);
-    assert_int_equal(image->count, 1);
-    assert_int_equal(image->partial, 0);
-    return *image;
+    const struct wsp_run *frame = wsp_encodings_of(&w->link, encodings, encoding);
+    assert_int_equal(frame->count, 1);
+    assert_int_equal(frame->partial, 0);
+    return *frame;
 }
 
-static void expect_plain(const struct wsp_run *image, uint8_t opcode, const char *message)
+static void expect_plain(const struct wsp_run *frame, uint8_t opcode, const char *message)
 {
-    uint8_t expected[IMAGE_MAX + FRAME_HEAD_MAX];
+    uint8_t expected[ENCODED_MAX + FRAME_HEAD_MAX];
     size_t len = frame_server(expected, FRAME_FIN | opcode, message, strlen(message));
-    assert_int_equal(image->bytes, len);
-    assert_memory_equal(image->block->bytes + image->offset, expected, len);
+    assert_int_equal(frame->bytes, len);
+    assert_memory_equal(frame->block->bytes + frame->offset, expected, len);
 }
 
 static size_t encoded_frame(uint8_t *out, unsigned encoding, uint8_t opcode, const char *message)
 {
-    static uint8_t encoded[2 * IMAGE_MAX + 32];
+    static uint8_t encoded[2 * ENCODED_MAX + 32];
     size_t len = toy_write(encoded, encoding, message, strlen(message));
     return frame_server(out, FRAME_FIN | FRAME_RSV1 | opcode, encoded, len);
 }
 
-static void expect_encoded(const struct wsp_run *image, unsigned encoding, uint8_t opcode,
+static void expect_encoded(const struct wsp_run *frame, unsigned encoding, uint8_t opcode,
                            const char *message)
 {
-    uint8_t expected[IMAGE_MAX + FRAME_HEAD_MAX];
+    uint8_t expected[ENCODED_MAX + FRAME_HEAD_MAX];
     size_t len = encoded_frame(expected, encoding, opcode, message);
-    assert_int_equal(image->bytes, len);
-    assert_memory_equal(image->block->bytes + image->offset, expected, len);
+    assert_int_equal(frame->bytes, len);
+    assert_memory_equal(frame->block->bytes + frame->offset, expected, len);
 }
 
-static int same_image(const struct wsp_run *a, const struct wsp_run *b)
+static int same_frame(const struct wsp_run *a, const struct wsp_run *b)
 {
     return a->block == b->block && a->offset == b->offset && a->bytes == b->bytes;
 }
@@ -128,21 +128,21 @@ TEST(coding_when_put_in_a_byte_comes_out_of_it)
 TEST(image_when_asked_for_often_is_made_once)
 {
     struct world w;
-    struct wsp_images images;
+    struct wsp_encodings encodings;
     world_open(&w, UINT64_MAX);
-    struct wsp_run plain = begin(&w, &images, WSP_TEXT, aaaa);
+    struct wsp_run plain = begin(&w, &encodings, WSP_TEXT, aaaa);
     assert_int_equal(w.toy.encodes, 0); /* encoded only when the walk finds a reader */
     uint64_t bytes = 0;
     for (int round = 0; round < 3; round++) {
         for (unsigned encoding = 0; encoding <= WSPOOL_ENCODINGS;
              encoding += encoding == 7 ? 2 : 1) {
-            struct wsp_run image = get(&w, &images, encoding);
+            struct wsp_run frame = get(&w, &encodings, encoding);
             if (encoding == 0) {
-                assert_true(same_image(&image, &plain));
-                expect_plain(&image, WSP_TEXT, aaaa);
+                assert_true(same_frame(&frame, &plain));
+                expect_plain(&frame, WSP_TEXT, aaaa);
             } else {
-                expect_encoded(&image, encoding, WSP_TEXT, aaaa);
-                bytes += round == 0 ? image.bytes : 0;
+                expect_encoded(&frame, encoding, WSP_TEXT, aaaa);
+                bytes += round == 0 ? frame.bytes : 0;
             }
         }
         assert_int_equal(w.toy.encodes, WSPOOL_ENCODINGS - 1);
@@ -150,7 +150,7 @@ TEST(image_when_asked_for_often_is_made_once)
         assert_int_equal(w.toy.encodes_of[WSPOOL_ENCODINGS], 1);
         expect_counts(&w, WSPOOL_ENCODINGS - 1, bytes);
     }
-    wsp_images_fini(&images);
+    wsp_encodings_fini(&encodings);
     world_close(&w);
 }
 
@@ -159,13 +159,13 @@ TEST(image_when_coded_has_rsv1_and_the_message_s_opcode)
     static const uint8_t opcodes[] = {WSP_TEXT, WSP_BINARY};
     for (int i = 0; i < 2; i++) {
         struct world w;
-        struct wsp_images images;
+        struct wsp_encodings encodings;
         world_open(&w, UINT64_MAX);
-        begin(&w, &images, opcodes[i], aaaa);
-        struct wsp_run image = get(&w, &images, 3), plain = get(&w, &images, 0);
-        assert_int_equal(image.block->bytes[image.offset], 0xc0 | opcodes[i]);
+        begin(&w, &encodings, opcodes[i], aaaa);
+        struct wsp_run frame = get(&w, &encodings, 3), plain = get(&w, &encodings, 0);
+        assert_int_equal(frame.block->bytes[frame.offset], 0xc0 | opcodes[i]);
         assert_int_equal(plain.block->bytes[plain.offset], 0x80 | opcodes[i]);
-        wsp_images_fini(&images);
+        wsp_encodings_fini(&encodings);
         world_close(&w);
     }
 }
@@ -173,11 +173,11 @@ TEST(image_when_coded_has_rsv1_and_the_message_s_opcode)
 /* The frame header has 2 or 4 bytes by the encoded length, not by the length of the message. */
 TEST(image_when_large_has_the_head_of_its_own_length)
 {
-    static char text[IMAGE_MAX];
-    for (size_t len = 3000; len < IMAGE_MAX; len += 333) {
+    static char text[ENCODED_MAX];
+    for (size_t len = 3000; len < ENCODED_MAX; len += 333) {
         for (unsigned encoding = 1; encoding <= WSPOOL_ENCODINGS; encoding += 7) {
             struct world w;
-            struct wsp_images images;
+            struct wsp_encodings encodings;
             memset(text, 'l', len);
             memset(text, 'k', len / 8);
             for (size_t i = 0; i < 90; i++) {
@@ -185,11 +185,11 @@ TEST(image_when_large_has_the_head_of_its_own_length)
             }
             text[len] = '\0';
             world_open(&w, UINT64_MAX);
-            begin(&w, &images, WSP_BINARY, text);
-            struct wsp_run image = get(&w, &images, encoding);
-            assert_true(image.bytes > 130 && image.bytes < 1000);
-            expect_encoded(&image, encoding, WSP_BINARY, text);
-            wsp_images_fini(&images);
+            begin(&w, &encodings, WSP_BINARY, text);
+            struct wsp_run frame = get(&w, &encodings, encoding);
+            assert_true(frame.bytes > 130 && frame.bytes < 1000);
+            expect_encoded(&frame, encoding, WSP_BINARY, text);
+            wsp_encodings_fini(&encodings);
             world_close(&w);
         }
     }
@@ -203,11 +203,11 @@ TEST(message_when_it_can_t_be_coded_or_not_well_goes_plain)
 {
     for (int why = 0; why < REASONS; why++) {
         struct world w;
-        struct wsp_images images;
+        struct wsp_encodings encodings;
         const char *text = why == NO_GAIN ? "abcdefghijklmnopqrstuvwxyz" : aaaa;
         /* The limit of the pool is one block: the one with the plain frame. */
         world_open(&w, why == NO_ROOM ? wsp_block_memory(0) : UINT64_MAX);
-        struct wsp_run plain = begin(&w, &images, WSP_TEXT, text);
+        struct wsp_run plain = begin(&w, &encodings, WSP_TEXT, text);
         w.toy.refuse = why == REFUSED;
         w.toy.longer = why == LONGER;
         w.toy.exact = why == EQUAL;
@@ -215,12 +215,12 @@ TEST(message_when_it_can_t_be_coded_or_not_well_goes_plain)
         uint64_t bytes = w.link.blocks.bytes;
         for (int again = 0; again < 3; again++) {
             for (unsigned encoding = 1; encoding <= 2; encoding++) {
-                struct wsp_run image = get(&w, &images, encoding);
+                struct wsp_run frame = get(&w, &encodings, encoding);
                 if (why == NO_MEMORY && encoding == 2) { /* there was memory for this encoding */
-                    expect_encoded(&image, 2, WSP_TEXT, text);
+                    expect_encoded(&frame, 2, WSP_TEXT, text);
                 } else {
-                    assert_true(same_image(&image, &plain));
-                    expect_plain(&image, WSP_TEXT, text);
+                    assert_true(same_frame(&frame, &plain));
+                    expect_plain(&frame, WSP_TEXT, text);
                 }
             }
         }
@@ -228,15 +228,15 @@ TEST(message_when_it_can_t_be_coded_or_not_well_goes_plain)
         assert_int_equal(w.toy.encodes, 2);
         assert_int_equal(wsp_count_read(&w.count.codec_encoded), why == NO_MEMORY);
         assert_true(why == NO_MEMORY || w.link.blocks.bytes == bytes);
-        struct wsp_run first = get(&w, &images, 1);
-        wsp_images_fini(&images);
+        struct wsp_run first = get(&w, &encodings, 1);
+        wsp_encodings_fini(&encodings);
         /* The block set aside is open again: the next plain frame is written behind the last
          * one. */
-        struct wsp_run next = begin(&w, &images, WSP_TEXT, bbbb);
+        struct wsp_run next = begin(&w, &encodings, WSP_TEXT, bbbb);
         assert_ptr_equal(next.block, plain.block);
         assert_int_equal(next.offset, 0);
         assert_ptr_equal(next.block, first.block);
-        wsp_images_fini(&images);
+        wsp_encodings_fini(&encodings);
         world_close(&w);
     }
 }
@@ -244,45 +244,45 @@ TEST(message_when_it_can_t_be_coded_or_not_well_goes_plain)
 TEST(message_when_empty_is_never_shown_to_the_codec)
 {
     struct world w;
-    struct wsp_images images;
+    struct wsp_encodings encodings;
     world_open(&w, UINT64_MAX);
-    struct wsp_run plain = begin(&w, &images, WSP_TEXT, "");
-    struct wsp_run image = get(&w, &images, 1);
-    assert_true(same_image(&image, &plain));
+    struct wsp_run plain = begin(&w, &encodings, WSP_TEXT, "");
+    struct wsp_run frame = get(&w, &encodings, 1);
+    assert_true(same_frame(&frame, &plain));
     assert_int_equal(w.toy.encodes, 0);
     expect_counts(&w, 0, 0);
-    wsp_images_fini(&images);
+    wsp_encodings_fini(&encodings);
     world_close(&w);
 }
 
 TEST(encode_when_by_itself_says_whether_it_was_done)
 {
     struct world w;
-    struct wsp_run image;
+    struct wsp_run frame;
     world_open(&w, UINT64_MAX);
-    assert_int_equal(wsp_encoding_write(&w.link, 4, WSP_BINARY, aaaa, strlen(aaaa), &image), 1);
-    expect_encoded(&image, 4, WSP_BINARY, aaaa);
-    expect_counts(&w, 1, image.bytes);
-    assert_int_equal(wsp_encoding_write(&w.link, 4, WSP_TEXT, "ab", 2, &image), 0);
-    assert_int_equal(wsp_encoding_write(&w.link, 4, WSP_TEXT, NULL, 0, &image), 0);
+    assert_int_equal(wsp_encoding_write(&w.link, 4, WSP_BINARY, aaaa, strlen(aaaa), &frame), 1);
+    expect_encoded(&frame, 4, WSP_BINARY, aaaa);
+    expect_counts(&w, 1, frame.bytes);
+    assert_int_equal(wsp_encoding_write(&w.link, 4, WSP_TEXT, "ab", 2, &frame), 0);
+    assert_int_equal(wsp_encoding_write(&w.link, 4, WSP_TEXT, NULL, 0, &frame), 0);
     w.link.blocks.limit = w.link.blocks.bytes;
-    wsp_block_hold(image.block);
+    wsp_block_hold(frame.block);
     struct wsp_run other;
-    char *text = malloc(IMAGE_MAX);
-    for (size_t i = 0; i < IMAGE_MAX; i++) {
+    char *text = malloc(ENCODED_MAX);
+    for (size_t i = 0; i < ENCODED_MAX; i++) {
         text[i] = (char)('a' + i / 3 % 26);
     }
     uint64_t made = 0;
-    while (wsp_encoding_write(&w.link, 4, WSP_TEXT, text, IMAGE_MAX, &other)) {
+    while (wsp_encoding_write(&w.link, 4, WSP_TEXT, text, ENCODED_MAX, &other)) {
         made++; /* behind the other one, while there is space */
     }
     assert_in_range(made, 1, 10);
     assert_int_equal(wsp_count_read(&w.count.codec_encoded), 1 + made);
     free(text);
-    expect_encoded(&image, 4, WSP_BINARY, aaaa); /* and nothing was written over it */
+    expect_encoded(&frame, 4, WSP_BINARY, aaaa); /* and nothing was written over it */
     assert_null(w.link.blocks.open);             /* plain frames have the open block again */
-    assert_ptr_equal(w.link.blocks.aside, image.block);
-    wsp_block_release(image.block);
+    assert_ptr_equal(w.link.blocks.aside, frame.block);
+    wsp_block_release(frame.block);
     world_close(&w);
 }
 
@@ -292,14 +292,14 @@ TEST(encode_when_by_itself_says_whether_it_was_done)
 TEST(images_when_many_are_not_written_over_each_other)
 {
     struct world w;
-    struct wsp_images images;
+    struct wsp_encodings encodings;
     struct wsp_run runs[1 + WSPOOL_ENCODINGS];
     world_open(&w, UINT64_MAX);
     for (int round = 0; round < 3; round++) {
         const char *text = round % 2 ? bbbb : aaaa;
-        begin(&w, &images, WSP_TEXT, text);
+        begin(&w, &encodings, WSP_TEXT, text);
         for (unsigned encoding = 0; encoding <= WSPOOL_ENCODINGS; encoding++) {
-            runs[encoding] = get(&w, &images, encoding);
+            runs[encoding] = get(&w, &encodings, encoding);
             for (unsigned before = 0; before <= encoding; before++) {
                 if (before == 0) {
                     expect_plain(&runs[0], WSP_TEXT, text);
@@ -308,7 +308,7 @@ TEST(images_when_many_are_not_written_over_each_other)
                 }
             }
         }
-        wsp_images_fini(&images);
+        wsp_encodings_fini(&encodings);
         /* The references are released in the end: the next message begins at offset 0 of a
          * block. */
         assert_int_equal(runs[0].offset, 0);
@@ -324,26 +324,26 @@ TEST(images_when_many_are_not_written_over_each_other)
 TEST(image_when_room_is_short_does_not_cost_the_plain_one)
 {
     struct world w;
-    struct wsp_images images;
+    struct wsp_encodings encodings;
     world_open(&w, wsp_block_memory(0) + 100);
     for (int i = 0; i < 3; i++) {
-        struct wsp_run plain = begin(&w, &images, WSP_TEXT, aaaa);
+        struct wsp_run plain = begin(&w, &encodings, WSP_TEXT, aaaa);
         for (unsigned encoding = 1; encoding < 4; encoding++) {
-            struct wsp_run image = get(&w, &images, encoding);
-            assert_true(same_image(&image, &plain));
+            struct wsp_run frame = get(&w, &encodings, encoding);
+            assert_true(same_frame(&frame, &plain));
         }
         expect_plain(&plain, WSP_TEXT, aaaa);
-        wsp_images_fini(&images);
+        wsp_encodings_fini(&encodings);
     }
     /* A frame for one reader alone may use that space: the block set aside is not needed. */
-    struct wsp_run image;
-    assert_int_equal(wsp_encoding_write(&w.link, 1, WSP_TEXT, aaaa, strlen(aaaa), &image), 1);
-    expect_encoded(&image, 1, WSP_TEXT, aaaa);
+    struct wsp_run frame;
+    assert_int_equal(wsp_encoding_write(&w.link, 1, WSP_TEXT, aaaa, strlen(aaaa), &frame), 1);
+    expect_encoded(&frame, 1, WSP_TEXT, aaaa);
     assert_int_equal(w.link.blocks.bytes, wsp_block_memory(0));
     /* and so may plain frames afterwards */
-    begin(&w, &images, WSP_TEXT, bbbb);
+    begin(&w, &encodings, WSP_TEXT, bbbb);
     assert_int_equal(w.link.blocks.bytes, wsp_block_memory(0));
-    wsp_images_fini(&images);
+    wsp_encodings_fini(&encodings);
     world_close(&w);
 }
 
@@ -358,24 +358,24 @@ TEST(messages_when_coded_in_a_row_are_one_run)
         size_t len = 0;
         world_open(&w, UINT64_MAX);
         for (int i = 0; i < 20; i++) {
-            struct wsp_images images;
+            struct wsp_encodings encodings;
             const char *text = i % 2 ? aaaa : bbbb;
-            begin(&w, &images, WSP_TEXT, text);
-            struct wsp_run image = get(&w, &images, wsp_outq_encoding(&encoded));
-            assert_int_equal(wsp_outq_push(&encoded, &w.link.stock, &image), 0);
+            begin(&w, &encodings, WSP_TEXT, text);
+            struct wsp_run frame = get(&w, &encodings, wsp_outq_encoding(&encoded));
+            assert_int_equal(wsp_outq_push(&encoded, &w.link.stock, &frame), 0);
             if (plain_readers) {
-                image = get(&w, &images, wsp_outq_encoding(&plain));
-                assert_int_equal(wsp_outq_push(&plain, &w.link.stock, &image), 0);
+                frame = get(&w, &encodings, wsp_outq_encoding(&plain));
+                assert_int_equal(wsp_outq_push(&plain, &w.link.stock, &frame), 0);
             }
-            wsp_images_fini(&images);
+            wsp_encodings_fini(&encodings);
             len += encoded_frame(expected + len, 1, WSP_TEXT, text);
             if (i % 3 == 0) { /* a message for plain readers only */
-                begin(&w, &images, WSP_TEXT, "plain alone");
+                begin(&w, &encodings, WSP_TEXT, "plain alone");
                 if (plain_readers) {
-                    image = get(&w, &images, 0);
-                    assert_int_equal(wsp_outq_push(&plain, &w.link.stock, &image), 0);
+                    frame = get(&w, &encodings, 0);
+                    assert_int_equal(wsp_outq_push(&plain, &w.link.stock, &frame), 0);
                 }
-                wsp_images_fini(&images);
+                wsp_encodings_fini(&encodings);
             }
         }
         assert_null(encoded.more);

@@ -373,8 +373,8 @@ TEST(image_length_when_of_our_own_frames_is_head_and_payload)
         size_t n = frame_head(head, &form, lengths[i]);
         assert_int_equal(wsp_frame_head_len(lengths[i]), n);
         /* Nothing but the header is read. */
-        const uint8_t *image = (const uint8_t *)guard_at_end(&guard, head, n);
-        assert_int_equal(wsp_frame_image_len(image), n + lengths[i]);
+        const uint8_t *frame = (const uint8_t *)guard_at_end(&guard, head, n);
+        assert_int_equal(wsp_frame_encoded_len(frame), n + lengths[i]);
     }
     assert_int_equal(wsp_frame_head_len(UINT64_C(1) << 32), 10);
     assert_int_equal(wsp_frame_head_len(UINT64_MAX), 10);

@@ -56,7 +56,7 @@ static void world_close(struct world *w)
  * so that it stays until it was pushed; release it then. `payload` is at least 4. */
 static struct wsp_run publish(struct world *w, size_t store, size_t payload)
 {
-    uint8_t image[70000];
+    uint8_t frame[70000];
     uint8_t bytes[69980];
     int error = 0;
     uint32_t id = ++w->next_id;
@@ -65,10 +65,10 @@ static struct wsp_run publish(struct world *w, size_t store, size_t payload)
         bytes[i] = (uint8_t)(id * 31 + i);
     }
     memcpy(bytes, &id, sizeof id);
-    size_t len = frame_server(image, FRAME_FIN | 2, bytes, payload);
+    size_t len = frame_server(frame, FRAME_FIN | 2, bytes, payload);
     uint8_t *room = wsp_blocks_room(&w->stores[store], (uint32_t)len, &error);
     assert_non_null(room);
-    memcpy(room, image, len);
+    memcpy(room, frame, len);
     struct wsp_run run = wsp_blocks_commit(&w->stores[store], (uint32_t)len);
     wsp_block_hold(run.block);
     return run;
@@ -337,13 +337,13 @@ static int model_push(struct model *m, struct world *w, const struct wsp_run *ru
     const struct wsp_block *before = last ? last->runs[last->end - 1].block : m->q.first.block;
     int another = m->q.bytes > 0 && before != run->block;
     int answer = wsp_outq_push(&m->q, &w->stock, run);
-    const uint8_t *image = run->block->bytes + run->offset;
+    const uint8_t *frame = run->block->bytes + run->offset;
     if (answer >= 0) {
         assert_int_equal(answer, another);
         for (uint32_t i = 0; i < run->count; i++) {
-            size_t len = wsp_frame_image_len(image);
-            item_add(&m->messages, image, len);
-            image += len;
+            size_t len = wsp_frame_encoded_len(frame);
+            item_add(&m->messages, frame, len);
+            frame += len;
         }
     } else {
         assert_int_equal(answer, WSPOOL_ERR_NOMEM);
@@ -366,9 +366,9 @@ static int lane_has_room(struct model *m, size_t len)
     return m->lane_end + len <= WSP_CONTROL_BYTES;
 }
 
-static void model_control(struct model *m, struct world *w, const void *image, size_t len)
+static void model_control(struct model *m, struct world *w, const void *frame, size_t len)
 {
-    int answer = wsp_outq_control(&m->q, &w->stock, image, len);
+    int answer = wsp_outq_control(&m->q, &w->stock, frame, len);
     if (answer == WSPOOL_ERR_NOMEM) {
         assert_int_equal(m->controls.count, 0);
         m->failed++;
@@ -377,16 +377,16 @@ static void model_control(struct model *m, struct world *w, const void *image, s
         m->full++;
     } else {
         assert_int_equal(answer, 0);
-        item_add(&m->controls, image, len);
+        item_add(&m->controls, frame, len);
         m->lane_end += len;
     }
     check(m);
 }
 
-static void model_pong(struct model *m, struct world *w, const void *image, size_t len)
+static void model_pong(struct model *m, struct world *w, const void *frame, size_t len)
 {
     size_t count = m->controls.count;
-    int answer = wsp_outq_pong(&m->q, &w->stock, image, len);
+    int answer = wsp_outq_pong(&m->q, &w->stock, frame, len);
     if (answer == WSPOOL_ERR_NOMEM) {
         assert_int_equal(count, 0);
         m->failed++;
@@ -395,7 +395,7 @@ static void model_pong(struct model *m, struct world *w, const void *image, size
         m->left_out++;
     } else if (lane_has_room(m, len)) {
         assert_int_equal(answer, 0);
-        item_add(&m->controls, image, len)->pong = 1;
+        item_add(&m->controls, frame, len)->pong = 1;
         m->lane_end += len;
     } else {
         const struct item *last = count ? m->controls.all[count - 1] : NULL;
@@ -404,7 +404,7 @@ static void model_pong(struct model *m, struct world *w, const void *image, size
             m->lane_end - last->len + len <= WSP_CONTROL_BYTES) {
             m->lane_end = m->lane_end - last->len + len;
             item_remove(&m->controls, count - 1);
-            item_add(&m->controls, image, len)->pong = 1;
+            item_add(&m->controls, frame, len)->pong = 1;
             m->replaced++;
         } else {
             m->left_out++;
@@ -413,15 +413,15 @@ static void model_pong(struct model *m, struct world *w, const void *image, size
     check(m);
 }
 
-static void model_close(struct model *m, struct world *w, const void *image, size_t len)
+static void model_close(struct model *m, struct world *w, const void *frame, size_t len)
 {
-    int answer = wsp_outq_close(&m->q, &w->stock, image, len);
+    int answer = wsp_outq_close(&m->q, &w->stock, frame, len);
     if (answer) {
         assert_int_equal(answer, WSPOOL_ERR_NOMEM);
         m->failed++;
     } else {
         struct items one = {.count = 0};
-        m->close = item_add(&one, image, len);
+        m->close = item_add(&one, frame, len);
     }
     check(m);
 }
@@ -473,7 +473,7 @@ static void check_stream(const struct model *m, int complete)
     uint32_t last = 0;
     int closed = 0;
     while (at + 2 <= m->stream_len) {
-        size_t len = wsp_frame_image_len(m->stream + at);
+        size_t len = wsp_frame_encoded_len(m->stream + at);
         if (at + len > m->stream_len) {
             break;
         }
@@ -568,29 +568,29 @@ static void walk_push(struct walk *t)
 
 static void walk_control(struct walk *t, struct model *m, int pong)
 {
-    uint8_t payload[WSP_CONTROL_MAX], image[2 + WSP_CONTROL_MAX];
+    uint8_t payload[WSP_CONTROL_MAX], frame[2 + WSP_CONTROL_MAX];
     size_t len = (size_t)below(t, below(t, 2) ? WSP_CONTROL_MAX + 1 : 10);
     if (!m->q.open && !m->close) {
         return; /* its Close was sent: the connection has ended */
     }
     frame_fill(payload, len, &t->random);
     if (pong) {
-        len = frame_server(image, FRAME_FIN | WSP_PONG, payload, len);
-        model_pong(m, &t->world, image, len);
+        len = frame_server(frame, FRAME_FIN | WSP_PONG, payload, len);
+        model_pong(m, &t->world, frame, len);
     } else {
-        len = frame_server(image, FRAME_FIN | WSP_PING, payload, len);
-        model_control(m, &t->world, image, len);
+        len = frame_server(frame, FRAME_FIN | WSP_PING, payload, len);
+        model_control(m, &t->world, frame, len);
     }
 }
 
 static void walk_close(struct walk *t, struct model *m)
 {
-    uint8_t image[WSP_CLOSE_IMAGE_MAX], payload[WSP_CONTROL_MAX];
+    uint8_t frame[WSP_CLOSE_FRAME_MAX], payload[WSP_CONTROL_MAX];
     size_t len = (size_t)below(t, sizeof payload + 1);
     frame_fill(payload, len, &t->random);
     if (m->q.open) {
         m->q.open = 0;
-        model_close(m, &t->world, image, frame_server(image, FRAME_FIN | WSP_CLOSE, payload, len));
+        model_close(m, &t->world, frame, frame_server(frame, FRAME_FIN | WSP_CLOSE, payload, len));
     }
 }
 
@@ -785,14 +785,14 @@ static void put(struct scene *s, size_t store, size_t payload)
     assert_int_equal(push(&s->w, &s->q, store, payload), 0);
 }
 
-static int control(struct scene *s, const uint8_t *image, size_t len)
+static int control(struct scene *s, const uint8_t *frame, size_t len)
 {
-    return wsp_outq_control(&s->q, &s->w.stock, image, len);
+    return wsp_outq_control(&s->q, &s->w.stock, frame, len);
 }
 
-static int pong(struct scene *s, const uint8_t *image, size_t len)
+static int pong(struct scene *s, const uint8_t *frame, size_t len)
 {
-    return wsp_outq_pong(&s->q, &s->w.stock, image, len);
+    return wsp_outq_pong(&s->q, &s->w.stock, frame, len);
 }
 
 static uint32_t drop_oldest(struct scene *s, uint32_t bytes, uint32_t max_bytes, uint32_t max_count)
@@ -956,13 +956,13 @@ TEST(close_when_messages_wait_comes_behind_them_and_nothing_behind_it)
 TEST(pong_when_the_lane_is_full_takes_the_place_of_the_last)
 {
     struct scene s;
-    uint8_t image[2 + WSP_CONTROL_MAX], payload[WSP_CONTROL_MAX] = {0};
-    size_t len = sizeof image, fits = WSP_CONTROL_BYTES / sizeof image;
+    uint8_t frame[2 + WSP_CONTROL_MAX], payload[WSP_CONTROL_MAX] = {0};
+    size_t len = sizeof frame, fits = WSP_CONTROL_BYTES / sizeof frame;
     begin(&s);
     for (size_t i = 0; i < 100; i++) {
         payload[0] = (uint8_t)i;
-        len = frame_server(image, FRAME_FIN | WSP_PONG, payload, sizeof payload);
-        assert_int_equal(pong(&s, image, len), i >= fits);
+        len = frame_server(frame, FRAME_FIN | WSP_PONG, payload, sizeof payload);
+        assert_int_equal(pong(&s, frame, len), i >= fits);
     }
     assert_int_equal(peek(&s, 2), 1);
     const uint8_t *sent = s.vectors[0].iov_base;
@@ -972,8 +972,8 @@ TEST(pong_when_the_lane_is_full_takes_the_place_of_the_last)
     }
     /* All are being written: this one is dropped, and nothing moves. */
     payload[0] = 200;
-    len = frame_server(image, FRAME_FIN | WSP_PONG, payload, sizeof payload);
-    assert_int_equal(pong(&s, image, len), 1);
+    len = frame_server(frame, FRAME_FIN | WSP_PONG, payload, sizeof payload);
+    assert_int_equal(pong(&s, frame, len), 1);
     assert_int_equal(sent[(fits - 1) * len + 2], 99);
     end(&s);
 }
@@ -982,16 +982,16 @@ TEST(pong_when_the_lane_is_full_takes_the_place_of_the_last)
 TEST(pong_when_too_long_for_the_place_of_the_last_is_left_out)
 {
     struct scene s;
-    uint8_t image[2 + WSP_CONTROL_MAX], payload[WSP_CONTROL_MAX] = {0};
+    uint8_t frame[2 + WSP_CONTROL_MAX], payload[WSP_CONTROL_MAX] = {0};
     begin(&s);
     for (size_t i = 0; i < 14; i++) { /* 1778 of 1904 bytes */
-        frame_server(image, FRAME_FIN | WSP_PING, payload, 125);
-        assert_int_equal(control(&s, image, 127), 0);
+        frame_server(frame, FRAME_FIN | WSP_PING, payload, 125);
+        assert_int_equal(control(&s, frame, 127), 0);
     }
-    frame_server(image, FRAME_FIN | WSP_PONG, payload, 100);
-    assert_int_equal(pong(&s, image, 102), 0);
-    frame_server(image, FRAME_FIN | WSP_PONG, payload, 125);
-    assert_int_equal(pong(&s, image, 127), 1);
+    frame_server(frame, FRAME_FIN | WSP_PONG, payload, 100);
+    assert_int_equal(pong(&s, frame, 102), 0);
+    frame_server(frame, FRAME_FIN | WSP_PONG, payload, 125);
+    assert_int_equal(pong(&s, frame, 127), 1);
     assert_int_equal(peek(&s, 2), 1);
     assert_int_equal(s.vectors[0].iov_len, 14 * 127 + 102);
     end(&s);
@@ -1134,7 +1134,7 @@ TEST(memory_when_tidied_is_near_what_waits)
     for (int other = 0; other < 2; other++) {
         struct scene s;
         begin(&s);
-        size_t count = other ? 40 : 24, payload = other ? 1000 : 8157, images = payload + 4;
+        size_t count = other ? 40 : 24, payload = other ? 1000 : 8157, encodings = payload + 4;
         for (size_t i = 0; i < count; i++) {
             put(&s, 0, payload);
             if (other) { /* released at once */
@@ -1158,7 +1158,7 @@ TEST(memory_when_tidied_is_near_what_waits)
         /* Besides the open block. */
         assert_true(s.w.mem.bytes <= s.q.bytes + s.q.bytes / 32 + 16384 + 2048);
         assert_true(wsp_outq_check(&s.q));
-        assert_int_equal(s.q.bytes, count * images - 10);
+        assert_int_equal(s.q.bytes, count * encodings - 10);
         assert_int_equal(s.q.count, count);
         int n = peek(&s, 64);
         const uint8_t *last = s.vectors[n - 1].iov_base;

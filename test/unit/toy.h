@@ -44,7 +44,7 @@ struct toy {
     size_t decodes, rests, overs;
     size_t most_room, least_room; /* of output space */
     unsigned route_flags;         /* offered parameters of the last negotiation */
-    uint8_t *image;
+    uint8_t *frame;
 };
 
 struct toy_state {
@@ -180,11 +180,11 @@ static inline size_t toy_write(uint8_t *out, unsigned encoding, const void *mess
     return n;
 }
 
-static inline void toy_forget_image(struct toy *toy)
+static inline void toy_forget_frame(struct toy *toy)
 {
-    if (toy->image) {
-        toy->mem->free(toy->image, toy->mem->user);
-        toy->image = NULL;
+    if (toy->frame) {
+        toy->mem->free(toy->frame, toy->mem->user);
+        toy->frame = NULL;
     }
 }
 
@@ -196,19 +196,19 @@ static inline const void *toy_encode(unsigned encoding, const void *message, siz
     assert_true(len >= 1 && message && encoded_len);
     toy->encodes++;
     toy->encodes_of[encoding]++;
-    toy_forget_image(toy); /* the frame had to stay valid until now, and no longer */
+    toy_forget_frame(toy); /* the frame had to stay valid until now, and no longer */
     if (toy->refuse) {
         return NULL;
     }
-    toy->image = toy->mem->malloc(2 * len + 32, toy->mem->user);
-    if (!toy->image) {
+    toy->frame = toy->mem->malloc(2 * len + 32, toy->mem->user);
+    if (!toy->frame) {
         return NULL;
     }
-    *encoded_len = toy_write(toy->image, encoding, message, len);
+    *encoded_len = toy_write(toy->frame, encoding, message, len);
     if (toy->longer || toy->exact) {
         *encoded_len = len + (toy->longer != 0);
     }
-    return toy->image;
+    return toy->frame;
 }
 
 /* ----------------------------------------------------------------- decode */
@@ -354,7 +354,7 @@ static inline wspool_codec_hook toy_hook(struct toy *toy)
 static inline void toy_check(struct toy *toy)
 {
     assert_int_equal(toy->live, 0);
-    toy_forget_image(toy);
+    toy_forget_frame(toy);
 }
 
 /* Decodes an encoded message as a client does. Returns the length of the message, which is
