@@ -92,7 +92,7 @@ void wsp_conn_await(struct wsp_link *link, struct wsp_conn *conn, uint64_t time)
 void wsp_conn_open(struct wsp_link *link, struct wsp_conn *conn)
 {
     conn->state = WSP_OPEN;
-    conn->out.open = (uint8_t)(1 + wsp_negotiated_encoding(conn->gate.negotiated));
+    conn->out.open = (uint8_t)(1 + wsp_negotiated_encoding(conn->parser.negotiated));
     conn->since = link->now;
     conn->heard = stamp_now(link);
     conn->alarm = link->config->ping_interval ? next_ping(link) : UINT64_MAX;
@@ -348,7 +348,7 @@ static uint64_t message_deadline(const struct wsp_link *link, const struct wsp_c
     if (in && (in->decoder || in->message)) {
         return in->started + time + in->received / BYTES_PER_SECOND * WSPOOL_SECOND;
     }
-    return conn->gate.have > 0 ? stamp_time(link, conn->heard) + time : UINT64_MAX;
+    return conn->parser.have > 0 ? stamp_time(link, conn->heard) + time : UINT64_MAX;
 }
 
 /* Reading from an open peer stops: what is awaited from it is not awaited meanwhile. */
@@ -413,9 +413,10 @@ void wsp_conn_receive(struct wsp_link *link, struct wsp_conn *conn, const uint8_
             return;
         }
         if (conn->state == WSP_OPEN) {
-            wsp_inbound_next(&link->inbounds, &conn->work.inbound, &conn->gate, &input, &event);
+            wsp_inbound_next(&link->inbounds, &conn->work.inbound, &conn->parser, &input, &event);
         } else if (conn->state == WSP_CLOSING) {
-            wsp_inbound_discard(&link->inbounds, &conn->work.inbound, &conn->gate, &input, &event);
+            wsp_inbound_discard(&link->inbounds, &conn->work.inbound, &conn->parser, &input,
+                                &event);
             if (event.kind == WSP_EVENT_ERROR) {
                 wsp_conn_end(link, conn, event.end);
             }
@@ -740,7 +741,7 @@ int wsp_conn_check(const struct wsp_conn *conn)
     if (conn->state > WSP_CLOSED || (conn->out.open != 0) != (conn->state == WSP_OPEN) ||
         ((conn->flags & WSP_PINGED) && conn->state != WSP_OPEN) ||
         ((conn->flags & WSP_CLOSE_RECEIVED) && conn->state < WSP_CLOSING) ||
-        !wsp_gate_check(&conn->gate)) {
+        !wsp_frame_parser_check(&conn->parser)) {
         return 0;
     }
     if (conn->state == WSP_CLOSED) {

@@ -21,7 +21,7 @@
  * - the timer is armed in every state but CLOSED (in OPEN, unless there is nothing to wait for);
  * - CLOSED excludes what belongs to life: a blocked transport, a ping that awaits an answer;
  * - a ping awaits its answer in OPEN only, the peer's Close has come in CLOSING or CLOSED only;
- * - what is under way from the peer, and its gate, are in order;
+ * - what is under way from the peer, and its frame parser, are in order;
  * - states never go back; `end` is set from CLOSING on, and never changes after that; `lost` is
  *   used from then on, `abuse` before (no look at one moment can show this; tests of the
  *   transitions do).
@@ -93,7 +93,7 @@ struct wsp_conn {
         struct wsp_inbound *inbound;     /* OPEN, CLOSING; NULL between messages, but for what a
                                         codec keeps for the next */
     } work;
-    struct wsp_gate gate;
+    struct wsp_frame_parser parser;
     struct wsp_timer timer;
     uint64_t since; /* when it was accepted; before that, when the last stage was passed */
     uint32_t heard; /* stamp of the last byte from the peer */

@@ -207,23 +207,25 @@ static int frame_fits(const struct wsp_inbound *in, const struct wsp_frame *fram
 
 /* Gathers a header and borrows what its payload needs. Returns 1 when a frame has begun. */
 static int begin_frame(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
-                       struct wsp_gate *gate, struct wsp_input *input, struct wsp_event *event)
+                       struct wsp_frame_parser *parser, struct wsp_input *input,
+                       struct wsp_event *event)
 {
     struct wsp_frame frame;
-    const struct wsp_gate before = *gate;
+    const struct wsp_frame_parser before = *parser;
     const struct wsp_input from = *input;
     enum wspool_end end = WSPOOL_END_PROTOCOL;
-    enum wsp_gate_answer answer = wsp_gate_feed(gate, &input->bytes, &input->len, &frame);
-    if (answer == WSP_GATE_MORE) {
+    enum wsp_frame_parsed answer =
+        wsp_frame_parser_feed(parser, &input->bytes, &input->len, &frame);
+    if (answer == WSP_PARSED_MORE) {
         if (*pin && (*pin)->message == 0 && !(*pin)->state) {
             wsp_inbound_fini(inbounds, pin); /* an idle peer has none, unless a codec keeps state */
         }
         event->kind = WSP_EVENT_MORE;
         return 0;
     }
-    int good = answer == WSP_GATE_HEAD && frame_fits(*pin, &frame, input->limit, &end);
+    int good = answer == WSP_PARSED_HEAD && frame_fits(*pin, &frame, input->limit, &end);
     if (!*pin && (*pin = take(inbounds, input->limit)) == NULL) {
-        *gate = before; /* its length cannot be stored, so the header must be read again */
+        *parser = before; /* its length cannot be stored, so the header must be read again */
         *input = from;
         fail(inbounds, NULL, WSPOOL_END_NOMEM, event);
         return 0;
@@ -246,7 +248,7 @@ static int begin_frame(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
         if (!wsp_opcode_is_control(frame.opcode)) {
             in->message = frame.opcode;
             in->encoded = frame.rsv != 0;
-            in->negotiated = gate->negotiated;
+            in->negotiated = parser->negotiated;
             in->utf8 = (struct wsp_utf8){0};
         }
     }
@@ -416,13 +418,14 @@ static int show_whole(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
 }
 
 /* The slow path, for all other input. */
-static void gather(struct wsp_inbounds *inbounds, struct wsp_inbound **pin, struct wsp_gate *gate,
-                   struct wsp_input *input, struct wsp_event *event)
+static void gather(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
+                   struct wsp_frame_parser *parser, struct wsp_input *input,
+                   struct wsp_event *event)
 {
     for (;;) {
         struct wsp_inbound *in = *pin;
         if (!in || !in->decoder) {
-            if (!begin_frame(inbounds, pin, gate, input, event)) {
+            if (!begin_frame(inbounds, pin, parser, input, event)) {
                 return;
             }
             in = *pin;
@@ -462,17 +465,18 @@ static void gather(struct wsp_inbounds *inbounds, struct wsp_inbound **pin, stru
 }
 
 void wsp_inbound_next(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
-                      struct wsp_gate *gate, struct wsp_input *input, struct wsp_event *event)
+                      struct wsp_frame_parser *parser, struct wsp_input *input,
+                      struct wsp_event *event)
 {
     const struct wsp_inbound *in = *pin;
     if (in && in->shown) {
         put_away(inbounds, *pin);
     }
-    if (gate->have == 0 && (!in || (in->message == 0 && !in->decoder && !in->state)) &&
+    if (parser->have == 0 && (!in || (in->message == 0 && !in->decoder && !in->state)) &&
         show_whole(inbounds, pin, input, event)) {
         return;
     }
-    gather(inbounds, pin, gate, input, event);
+    gather(inbounds, pin, parser, input, event);
 }
 
 /* Discards payload, except what a Close may carry. Returns 1 at the end of the frame. */
@@ -493,7 +497,8 @@ static int discard_payload(struct wsp_inbound *in, struct wsp_input *input)
 }
 
 void wsp_inbound_discard(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
-                         struct wsp_gate *gate, struct wsp_input *input, struct wsp_event *event)
+                         struct wsp_frame_parser *parser, struct wsp_input *input,
+                         struct wsp_event *event)
 {
     if (!*pin && (*pin = take(inbounds, input->limit)) == NULL) {
         fail(inbounds, NULL, WSPOOL_END_NOMEM, event);
@@ -519,11 +524,12 @@ void wsp_inbound_discard(struct wsp_inbounds *inbounds, struct wsp_inbound **pin
         if (in->discard > 0 && !discard_payload(in, input)) {
             break;
         }
-        if (in->frame.opcode == WSP_CLOSE && gate->have == 0) {
+        if (in->frame.opcode == WSP_CLOSE && parser->have == 0) {
             show(in, WSP_EVENT_CONTROL, WSP_CLOSE, in->control, in->control_len, event);
             return;
         }
-        if (wsp_gate_feed(gate, &input->bytes, &input->len, &in->frame) == WSP_GATE_MORE) {
+        if (wsp_frame_parser_feed(parser, &input->bytes, &input->len, &in->frame) ==
+            WSP_PARSED_MORE) {
             break;
         }
         in->control_len = 0;

@@ -104,13 +104,15 @@ struct wsp_input {
 
 /* Consumes bytes until an event is complete. *in belongs to the peer; it is allocated and freed
  * here. */
-void wsp_inbound_next(struct wsp_inbounds *inbounds, struct wsp_inbound **in, struct wsp_gate *gate,
-                      struct wsp_input *input, struct wsp_event *event);
+void wsp_inbound_next(struct wsp_inbounds *inbounds, struct wsp_inbound **in,
+                      struct wsp_frame_parser *parser, struct wsp_input *input,
+                      struct wsp_event *event);
 
 /* As wsp_inbound_next, for a peer that is closing: frames are skipped, valid or not, so that the
  * peer's Close is still found. The event is MORE, CONTROL (a Close only) or ERROR (no memory). */
 void wsp_inbound_discard(struct wsp_inbounds *inbounds, struct wsp_inbound **in,
-                         struct wsp_gate *gate, struct wsp_input *input, struct wsp_event *event);
+                         struct wsp_frame_parser *parser, struct wsp_input *input,
+                         struct wsp_event *event);
 
 /* Keeps input for the next turn, behind what is kept already. Returns 0, or NOMEM with nothing
  * changed. */

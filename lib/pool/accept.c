@@ -41,7 +41,7 @@ static void become_open(wspool *pool, struct wsp_peer *peer, const struct wsp_en
     wsp_count_add(&pool->count.peers, 1);
     conn->flags |= WSP_ACCEPTED;
     conn->route = entry->route;
-    conn->gate.negotiated = wsp_negotiated(entry->negotiated.encoding, entry->negotiated.decoder);
+    conn->parser.negotiated = wsp_negotiated(entry->negotiated.encoding, entry->negotiated.decoder);
     wsp_conn_open(&pool->link, conn);
     if (pool->drain.on) {
         wsp_timers_sooner(&pool->link.timers, conn->slot.index,

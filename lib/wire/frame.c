@@ -54,8 +54,8 @@ static int length_is_lawful(const uint8_t *head, uint64_t length)
     }
 }
 
-static enum wsp_gate_answer judge(const uint8_t *head, size_t total, unsigned negotiated,
-                                  struct wsp_frame *frame)
+static enum wsp_frame_parsed judge(const uint8_t *head, size_t total, unsigned negotiated,
+                                   struct wsp_frame *frame)
 {
     frame->fin = head[0] >> 7;
     frame->rsv = head[0] >> 4 & 7u;
@@ -71,40 +71,40 @@ static enum wsp_gate_answer judge(const uint8_t *head, size_t total, unsigned ne
         frame->length = big_endian(head + 2, total - 2);
     }
     return start_is_lawful(head, negotiated) && length_is_lawful(head, frame->length)
-               ? WSP_GATE_HEAD
-               : WSP_GATE_BAD;
+               ? WSP_PARSED_HEAD
+               : WSP_PARSED_BAD;
 }
 
-enum wsp_gate_answer wsp_gate_feed(struct wsp_gate *gate, const uint8_t **bytes, size_t *len,
-                                   struct wsp_frame *frame)
+enum wsp_frame_parsed wsp_frame_parser_feed(struct wsp_frame_parser *parser, const uint8_t **bytes,
+                                            size_t *len, struct wsp_frame *frame)
 {
     size_t total;
     /* Nearly always the whole header is there: check it in place. */
-    if (gate->have == 0 && *len >= 2 && *len >= (total = head_len(*bytes))) {
+    if (parser->have == 0 && *len >= 2 && *len >= (total = head_len(*bytes))) {
         const uint8_t *head = *bytes;
         *bytes += total;
         *len -= total;
-        return judge(head, total, gate->negotiated, frame);
+        return judge(head, total, parser->negotiated, frame);
     }
     while (*len > 0) {
-        gate->bytes[gate->have++] = *(*bytes)++;
+        parser->bytes[parser->have++] = *(*bytes)++;
         --*len;
-        if (gate->have < 2) {
+        if (parser->have < 2) {
             continue;
         }
-        if (gate->have == head_len(gate->bytes)) {
-            total = gate->have;
-            gate->have = 0;
-            return judge(gate->bytes, total, gate->negotiated, frame);
+        if (parser->have == head_len(parser->bytes)) {
+            total = parser->have;
+            parser->have = 0;
+            return judge(parser->bytes, total, parser->negotiated, frame);
         }
-        if (gate->have == 2 && !start_is_lawful(gate->bytes, gate->negotiated)) {
+        if (parser->have == 2 && !start_is_lawful(parser->bytes, parser->negotiated)) {
             /* Refuse now. The two bytes stay: a caller that discards what follows feeds the rest
              * of this header here too, and stays in step with the peer's frames. */
-            *frame = (struct wsp_frame){.opcode = gate->bytes[0] & 0x0fu};
-            return WSP_GATE_BAD;
+            *frame = (struct wsp_frame){.opcode = parser->bytes[0] & 0x0fu};
+            return WSP_PARSED_BAD;
         }
     }
-    return WSP_GATE_MORE;
+    return WSP_PARSED_MORE;
 }
 
 uint32_t wsp_frame_encoded_len(const uint8_t *frame)
@@ -122,7 +122,8 @@ void wsp_frame_write(uint8_t *out, unsigned first, const void *payload, size_t l
     }
 }
 
-int wsp_gate_check(const struct wsp_gate *gate)
+int wsp_frame_parser_check(const struct wsp_frame_parser *parser)
 {
-    return gate->have < 2 || (gate->have < WSP_HEAD_MAX && gate->have < head_len(gate->bytes));
+    return parser->have < 2 ||
+           (parser->have < WSP_HEAD_MAX && parser->have < head_len(parser->bytes));
 }

@@ -44,24 +44,24 @@ struct wsp_frame {
     uint8_t masked;
 };
 
-struct wsp_gate {
+struct wsp_frame_parser {
     uint8_t bytes[WSP_HEAD_MAX];
     uint8_t have;       /* bytes gathered; 0 between frames */
     uint8_t negotiated; /* with the codec: see link/negotiated.h. 0: none, and RSV1 is an error */
 };
 
 /* Results of the frame-header parser. */
-enum wsp_gate_answer {
-    WSP_GATE_MORE, /* all input was consumed; the header is not complete */
-    WSP_GATE_HEAD, /* *frame is complete and valid */
-    WSP_GATE_BAD   /* *frame breaks the protocol: close with 1002. Its length tells how many
+enum wsp_frame_parsed {
+    WSP_PARSED_MORE, /* all input was consumed; the header is not complete */
+    WSP_PARSED_HEAD, /* *frame is complete and valid */
+    WSP_PARSED_BAD   /* *frame breaks the protocol: close with 1002. Its length tells how many
                       payload bytes follow; when the error is in the first two bytes it is 0, and
                       the parser consumes the rest of the header next */
 };
 
 /* Consumes bytes of one header from the input, and advances the input. */
-enum wsp_gate_answer wsp_gate_feed(struct wsp_gate *gate, const uint8_t **bytes, size_t *len,
-                                   struct wsp_frame *frame);
+enum wsp_frame_parsed wsp_frame_parser_feed(struct wsp_frame_parser *parser, const uint8_t **bytes,
+                                            size_t *len, struct wsp_frame *frame);
 /* Returns the length of the header if the input begins with a complete, unfragmented,
  * uncompressed text or binary message of less than 64 KiB: nearly the only thing that peers
  * send. Returns 0 for anything else, valid or not: the frame-header parser tells which. Consumes
@@ -93,7 +93,7 @@ static inline size_t wsp_frame_is_whole(const uint8_t *bytes, size_t len, struct
     return head;
 }
 /* Returns 1 if the invariants hold, else 0. */
-int wsp_gate_check(const struct wsp_gate *gate);
+int wsp_frame_parser_check(const struct wsp_frame_parser *parser);
 
 static inline int wsp_opcode_is_control(unsigned opcode)
 {

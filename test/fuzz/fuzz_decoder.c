@@ -49,7 +49,7 @@ static void note_head(struct account *account, const struct wsp_frame *frame)
 
 struct reading {
     struct wsp_decoders *decoders;
-    struct wsp_gate gate;
+    struct wsp_frame_parser parser;
     struct wsp_frame frame;
     struct wsp_decoder *decoder;
     struct account *account;
@@ -86,13 +86,13 @@ static void read_piece(struct reading *r, const uint8_t *at, size_t len)
     const uint8_t *const end = at + len;
     while (!r->account->bad) {
         if (r->decoder == NULL) {
-            enum wsp_gate_answer answer = wsp_gate_feed(&r->gate, &at, &len, &r->frame);
+            enum wsp_frame_parsed answer = wsp_frame_parser_feed(&r->parser, &at, &len, &r->frame);
             FUZZ_DEMAND(at + len == end, "the input was moved wrongly");
-            if (answer == WSP_GATE_MORE) {
+            if (answer == WSP_PARSED_MORE) {
                 FUZZ_DEMAND(len == 0, "%zu bytes left", len);
                 return;
             }
-            if (answer == WSP_GATE_BAD) {
+            if (answer == WSP_PARSED_BAD) {
                 r->account->bad = 1;
                 return;
             }

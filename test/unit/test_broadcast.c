@@ -57,7 +57,7 @@ static void open_peer(struct crowd *c, struct wsp_peer *peer)
     peer->conn.slot.index = (uint32_t)(peer - c->peers);
     peer->conn.slot.generation = 1;
     wsp_conn_init(&c->link, &peer->conn, WSP_HEAD);
-    peer->conn.gate.negotiated = wsp_negotiated(peer->conn.slot.index % encodings_count, 0);
+    peer->conn.parser.negotiated = wsp_negotiated(peer->conn.slot.index % encodings_count, 0);
     wsp_conn_open(&c->link, &peer->conn);
     wsp_bitset_remove(&c->link.attention, peer->conn.slot.index);
 }

@@ -244,12 +244,12 @@ TEST(decoders_are_wrong_when_a_spare_is_not_between_frames)
 
 TEST(gate_is_wrong_when_it_holds_a_whole_head)
 {
-    struct wsp_gate gate = {.bytes = {0x81, 0x80}, .have = 5};
-    BROKEN(wsp_gate_check(&gate), gate.have, 6);
-    gate.bytes[1] = 0xff;
-    gate.have = 13;
-    BROKEN(wsp_gate_check(&gate), gate.have, 14);
-    BROKEN(wsp_gate_check(&gate), gate.bytes[1], 0xfe);
+    struct wsp_frame_parser parser = {.bytes = {0x81, 0x80}, .have = 5};
+    BROKEN(wsp_frame_parser_check(&parser), parser.have, 6);
+    parser.bytes[1] = 0xff;
+    parser.have = 13;
+    BROKEN(wsp_frame_parser_check(&parser), parser.have, 14);
+    BROKEN(wsp_frame_parser_check(&parser), parser.bytes[1], 0xfe);
 }
 
 TEST(utf8_is_wrong_when_its_bounds_are_no_range)
@@ -367,7 +367,7 @@ TEST(inbound_is_wrong_when_it_holds_what_belongs_elsewhere)
     struct wsp_decoders decoders;
     struct wsp_inbounds inbounds;
     struct wsp_inbound *in = NULL, *other = NULL;
-    struct wsp_gate gate = {0};
+    struct wsp_frame_parser parser = {0};
     struct wsp_event event;
     /* a fragment, and the beginning of the frame behind it */
     struct wsp_input input = {.bytes = (const uint8_t *)"\x01\x83\0\0\0\0abc\x80\x85\0\0\0\0de",
@@ -376,7 +376,7 @@ TEST(inbound_is_wrong_when_it_holds_what_belongs_elsewhere)
     wsp_decoders_init(&decoders, &hooks);
     wsp_inbounds_init(&inbounds, &hooks, &decoders, NULL);
     do {
-        wsp_inbound_next(&inbounds, &in, &gate, &input, &event);
+        wsp_inbound_next(&inbounds, &in, &parser, &input, &event);
     } while (event.kind == WSP_EVENT_FRAME);
     assert_int_equal(event.kind, WSP_EVENT_MORE);
     assert_non_null(in->decoder);
@@ -597,7 +597,7 @@ TEST(pool_is_wrong_when_a_peer_is)
     WRONG(p[REFUSED]->conn.work.handshake, handshake);
     WRONG(p[FRESH]->conn.flags, WSP_PINGED);
     WRONG(p[FRESH]->conn.flags, WSP_CLOSE_RECEIVED);
-    WRONG(p[FRESH]->conn.gate.have, WSP_HEAD_MAX);
+    WRONG(p[FRESH]->conn.parser.have, WSP_HEAD_MAX);
     WRONG(p[FRESH]->conn.flags, WSP_EVENT_PRESSURE); /* and is not in `events` */
     WRONG(p[FRESH]->conn.out.blocked, 2);
     WRONG(p[ENDED]->conn.out.blocked, 1);

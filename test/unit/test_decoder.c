@@ -503,11 +503,11 @@ TEST(head_when_taken_as_whole_is_the_same_to_gate_and_wslay)
                 continue; /* that header comes with each of its lengths */
             }
             taken++;
-            struct wsp_gate gate = {.have = 0};
+            struct wsp_frame_parser parser = {.have = 0};
             struct wsp_frame judged;
             const uint8_t *src = bytes;
             size_t left = n + 4;
-            assert_int_equal(wsp_gate_feed(&gate, &src, &left, &judged), WSP_GATE_HEAD);
+            assert_int_equal(wsp_frame_parser_feed(&parser, &src, &left, &judged), WSP_PARSED_HEAD);
             assert_memory_equal(&judged, &frame, sizeof frame);
             struct shown shown = {bytes, n + 4 + (frame.length > 0)};
             struct wslay_frame_iocb iocb = {0};

@@ -146,7 +146,7 @@ static struct stream *stream_new(void)
 struct peer {
     struct world *world;
     struct wsp_inbound *in;
-    struct wsp_gate gate;
+    struct wsp_frame_parser parser;
     size_t limit;
     unsigned decoder;
     int failed;
@@ -161,7 +161,7 @@ static void peer_open(struct peer *p, struct world *w, size_t limit, unsigned de
     p->world = w;
     p->limit = limit;
     p->decoder = decoder;
-    p->gate.negotiated = wsp_negotiated(1 + decoder % WSPOOL_ENCODINGS, decoder);
+    p->parser.negotiated = wsp_negotiated(1 + decoder % WSPOOL_ENCODINGS, decoder);
 }
 
 static void peer_close(struct peer *p)
@@ -205,9 +205,9 @@ static void feed(struct peer *p, const uint8_t *bytes, size_t len)
         }
         memset(&event, 0xee, sizeof event);
         if (p->failed) {
-            wsp_inbound_discard(&p->world->inbounds, &p->in, &p->gate, &input, &event);
+            wsp_inbound_discard(&p->world->inbounds, &p->in, &p->parser, &input, &event);
         } else {
-            wsp_inbound_next(&p->world->inbounds, &p->in, &p->gate, &input, &event);
+            wsp_inbound_next(&p->world->inbounds, &p->in, &p->parser, &input, &event);
         }
         peer_check(p, &event);
         switch (event.kind) {
@@ -678,7 +678,7 @@ TEST(rsv1_when_nothing_was_agreed_upon_is_a_protocol_error)
     put_message(s, WSP_TEXT, "aaaa", 4, 1);
     world_open(&w);
     peer_open(&p, &w, NO_LIMIT, 0);
-    p.gate.negotiated = 0;
+    p.parser.negotiated = 0;
     feed(&p, s->bytes, s->len);
     s->expected.len = 0;
     hear_error(s, WSPOOL_END_PROTOCOL);
@@ -972,15 +972,15 @@ TEST(state_when_the_host_closes_from_a_message_is_given_back)
         struct world w;
         struct wsp_event event;
         struct wsp_inbound *in = NULL;
-        struct wsp_gate gate = {.negotiated = wsp_negotiated(1, decoder)};
+        struct wsp_frame_parser parser = {.negotiated = wsp_negotiated(1, decoder)};
         put_message(s, WSP_TEXT, "aaaa", 4, 1);
         put_control(s, WSP_CLOSE, "\x03\xe8");
         struct wsp_input input = {.bytes = s->bytes, .len = s->len, .limit = 100};
         world_open(&w);
-        wsp_inbound_next(&w.inbounds, &in, &gate, &input, &event);
+        wsp_inbound_next(&w.inbounds, &in, &parser, &input, &event);
         assert_int_equal(event.kind, WSP_EVENT_MESSAGE);
         assert_memory_equal(event.data, "aaaa", 4);
-        wsp_inbound_discard(&w.inbounds, &in, &gate, &input, &event);
+        wsp_inbound_discard(&w.inbounds, &in, &parser, &input, &event);
         assert_int_equal(event.kind, WSP_EVENT_CONTROL);
         assert_int_equal(event.len, 2);
         assert_int_equal(w.toy.live, 0);

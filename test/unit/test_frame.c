@@ -66,10 +66,10 @@ static void expect_frame(const struct head *head, const struct wsp_frame *frame)
  * then all comes at once. */
 static void feed_cut(const struct guard *guard, const struct head *head, size_t first, size_t more)
 {
-    struct wsp_gate gate = {.have = 0};
+    struct wsp_frame_parser parser = {.have = 0};
     struct wsp_frame frame;
     uint8_t rest[FRAME_HEAD_MAX + 8] = {0};
-    enum wsp_gate_answer answer;
+    enum wsp_frame_parsed answer;
     const uint8_t *at;
     size_t len;
     if (first > 0) {
@@ -77,64 +77,64 @@ static void feed_cut(const struct guard *guard, const struct head *head, size_t 
         at = begin;
         len = first;
         memset(&frame, 0xee, sizeof frame);
-        answer = wsp_gate_feed(&gate, &at, &len, &frame);
+        answer = wsp_frame_parser_feed(&parser, &at, &len, &frame);
         if (first >= 2 && !head->start_is_good) {
             /* Refused at its second byte, however much of the rest is there. */
-            assert_int_equal(answer, WSP_GATE_BAD);
+            assert_int_equal(answer, WSP_PARSED_BAD);
             assert_ptr_equal(at, begin + 2);
             assert_int_equal(len, first - 2);
             assert_int_equal(frame.opcode, head->first & 15);
             assert_int_equal(frame.length, 0);
-            assert_int_equal(gate.have, 2);
-            answer = wsp_gate_feed(&gate, &at, &len, &frame);
+            assert_int_equal(parser.have, 2);
+            answer = wsp_frame_parser_feed(&parser, &at, &len, &frame);
         }
-        assert_int_equal(answer, WSP_GATE_MORE);
+        assert_int_equal(answer, WSP_PARSED_MORE);
         assert_ptr_equal(at, begin + first);
         assert_int_equal(len, 0);
-        assert_int_equal(gate.have, first);
+        assert_int_equal(parser.have, first);
     }
     memcpy(rest, head->bytes + first, head->len - first);
     len = head->len - first + more;
     at = (const uint8_t *)guard_at_end(guard, rest, len);
     const uint8_t *end = at + head->len - first;
     memset(&frame, 0xee, sizeof frame);
-    answer = wsp_gate_feed(&gate, &at, &len, &frame);
+    answer = wsp_frame_parser_feed(&parser, &at, &len, &frame);
     if (first == 1 && !head->start_is_good && head->len > 2) {
-        assert_int_equal(answer, WSP_GATE_BAD);
-        assert_int_equal(gate.have, 2);
+        assert_int_equal(answer, WSP_PARSED_BAD);
+        assert_int_equal(parser.have, 2);
         assert_int_equal(len, head->len - 2 + more);
-        answer = wsp_gate_feed(&gate, &at, &len, &frame);
+        answer = wsp_frame_parser_feed(&parser, &at, &len, &frame);
     }
-    assert_int_equal(answer, head->is_good ? WSP_GATE_HEAD : WSP_GATE_BAD);
+    assert_int_equal(answer, head->is_good ? WSP_PARSED_HEAD : WSP_PARSED_BAD);
     assert_ptr_equal(at, end);
     assert_int_equal(len, more);
-    assert_int_equal(gate.have, 0);
+    assert_int_equal(parser.have, 0);
     expect_frame(head, &frame);
 }
 
 static void feed_bytes(const struct guard *guard, const struct head *head)
 {
-    struct wsp_gate gate = {.have = 0};
+    struct wsp_frame_parser parser = {.have = 0};
     struct wsp_frame frame;
     memset(&frame, 0xee, sizeof frame);
     for (size_t i = 0; i < head->len; i++) {
         const uint8_t *at = (const uint8_t *)guard_at_end(guard, head->bytes + i, 1);
         const uint8_t *end = at + 1;
         size_t len = 1;
-        enum wsp_gate_answer answer = wsp_gate_feed(&gate, &at, &len, &frame);
+        enum wsp_frame_parsed answer = wsp_frame_parser_feed(&parser, &at, &len, &frame);
         assert_ptr_equal(at, end);
         assert_int_equal(len, 0);
         if (i + 1 == head->len) {
-            assert_int_equal(answer, head->is_good ? WSP_GATE_HEAD : WSP_GATE_BAD);
+            assert_int_equal(answer, head->is_good ? WSP_PARSED_HEAD : WSP_PARSED_BAD);
         } else if (i == 1 && !head->start_is_good) {
-            assert_int_equal(answer, WSP_GATE_BAD);
+            assert_int_equal(answer, WSP_PARSED_BAD);
             assert_int_equal(frame.length, 0);
         } else {
-            assert_int_equal(answer, WSP_GATE_MORE);
-            assert_int_equal(gate.have, i + 1);
+            assert_int_equal(answer, WSP_PARSED_MORE);
+            assert_int_equal(parser.have, i + 1);
         }
     }
-    assert_int_equal(gate.have, 0);
+    assert_int_equal(parser.have, 0);
     expect_frame(head, &frame);
 }
 
@@ -204,28 +204,31 @@ TEST(rsv1_when_agreed_upon_is_lawful_at_a_message_s_beginning_alone)
                 int good = masked && known &&
                            (reserved == 0 || (reserved == FRAME_RSV1 && begins && pairs[c]));
                 for (size_t cut = 0; cut < len; cut++) {
-                    struct wsp_gate gate = {.negotiated = pairs[c]};
+                    struct wsp_frame_parser parser = {.negotiated = pairs[c]};
                     struct wsp_frame frame;
                     const uint8_t *at = bytes;
                     size_t left = cut;
                     if (cut > 0) { /* refused at the second byte, whatever follows */
-                        enum wsp_gate_answer answer = wsp_gate_feed(&gate, &at, &left, &frame);
-                        assert_int_equal(answer, cut >= 2 && !good ? WSP_GATE_BAD : WSP_GATE_MORE);
+                        enum wsp_frame_parsed answer =
+                            wsp_frame_parser_feed(&parser, &at, &left, &frame);
+                        assert_int_equal(answer,
+                                         cut >= 2 && !good ? WSP_PARSED_BAD : WSP_PARSED_MORE);
                     }
                     left = (size_t)(bytes + len - at);
-                    enum wsp_gate_answer answer = wsp_gate_feed(&gate, &at, &left, &frame);
+                    enum wsp_frame_parsed answer =
+                        wsp_frame_parser_feed(&parser, &at, &left, &frame);
                     if (cut == 1 && !good && len > 2) { /* that byte comes only now */
-                        assert_int_equal(answer, WSP_GATE_BAD);
+                        assert_int_equal(answer, WSP_PARSED_BAD);
                         assert_int_equal(left, len - 2);
-                        answer = wsp_gate_feed(&gate, &at, &left, &frame);
+                        answer = wsp_frame_parser_feed(&parser, &at, &left, &frame);
                     }
-                    assert_int_equal(answer, good ? WSP_GATE_HEAD : WSP_GATE_BAD);
+                    assert_int_equal(answer, good ? WSP_PARSED_HEAD : WSP_PARSED_BAD);
                     assert_int_equal(left, 0);
                     assert_int_equal(frame.rsv, reserved >> 4);
                     assert_int_equal(frame.opcode, opcode);
                     assert_int_equal(frame.length, 3);
-                    assert_int_equal(gate.have, 0);
-                    assert_int_equal(gate.negotiated, pairs[c]);
+                    assert_int_equal(parser.have, 0);
+                    assert_int_equal(parser.negotiated, pairs[c]);
                 }
             }
         }
@@ -276,18 +279,18 @@ TEST(length_when_at_a_boundary_is_read_exactly_and_refused_unless_shortest)
 
 TEST(input_when_empty_changes_nothing)
 {
-    struct wsp_gate gate = {.have = 0};
+    struct wsp_frame_parser parser = {.have = 0};
     struct wsp_frame frame;
     const uint8_t *at = NULL;
     size_t len = 0;
-    assert_int_equal(wsp_gate_feed(&gate, &at, &len, &frame), WSP_GATE_MORE);
-    assert_int_equal(gate.have, 0);
+    assert_int_equal(wsp_frame_parser_feed(&parser, &at, &len, &frame), WSP_PARSED_MORE);
+    assert_int_equal(parser.have, 0);
     const uint8_t byte = 0x81;
     at = &byte;
     len = 1;
-    assert_int_equal(wsp_gate_feed(&gate, &at, &len, &frame), WSP_GATE_MORE);
-    assert_int_equal(wsp_gate_feed(&gate, &at, &len, &frame), WSP_GATE_MORE);
-    assert_int_equal(gate.have, 1);
+    assert_int_equal(wsp_frame_parser_feed(&parser, &at, &len, &frame), WSP_PARSED_MORE);
+    assert_int_equal(wsp_frame_parser_feed(&parser, &at, &len, &frame), WSP_PARSED_MORE);
+    assert_int_equal(parser.have, 1);
     assert_ptr_equal(at, &byte + 1);
 }
 
@@ -318,7 +321,7 @@ TEST(heads_when_good_and_bad_follow_each_other_stay_in_step)
     }
     assert_true(good > COUNT / 4 && good < COUNT * 3 / 4);
     for (int round = 0; round < 20; round++) {
-        struct wsp_gate gate = {.have = 0};
+        struct wsp_frame_parser parser = {.have = 0};
         struct wsp_frame frame;
         size_t fed = 0;
         seen = 0;
@@ -330,16 +333,17 @@ TEST(heads_when_good_and_bad_follow_each_other_stay_in_step)
             memcpy(copy, stream + fed, piece);
             const uint8_t *at = copy;
             size_t len = piece;
-            enum wsp_gate_answer answer;
-            while ((answer = wsp_gate_feed(&gate, &at, &len, &frame)) != WSP_GATE_MORE) {
-                if (gate.have > 0) {
-                    assert_int_equal(answer, WSP_GATE_BAD);
+            enum wsp_frame_parsed answer;
+            while ((answer = wsp_frame_parser_feed(&parser, &at, &len, &frame)) !=
+                   WSP_PARSED_MORE) {
+                if (parser.have > 0) {
+                    assert_int_equal(answer, WSP_PARSED_BAD);
                     assert_false(heads[seen].start_is_good);
                     early++;
                     continue;
                 }
                 assert_true(seen < COUNT);
-                assert_int_equal(answer, heads[seen].is_good ? WSP_GATE_HEAD : WSP_GATE_BAD);
+                assert_int_equal(answer, heads[seen].is_good ? WSP_PARSED_HEAD : WSP_PARSED_BAD);
                 expect_frame(&heads[seen], &frame);
                 seen++;
             }
@@ -349,7 +353,7 @@ TEST(heads_when_good_and_bad_follow_each_other_stay_in_step)
             fed += piece;
         }
         assert_int_equal(seen, COUNT);
-        assert_int_equal(gate.have, 0);
+        assert_int_equal(parser.have, 0);
     }
     assert_int_not_equal(early, 0);
     free(heads);
@@ -403,21 +407,22 @@ TEST(message_when_whole_is_what_the_gate_lets_through_and_all_there)
                 size_t all = head + (length < 65538 ? (size_t)length : 65538);
                 size_t ends[] = {all - (less < all ? less : all), head - less, all + less};
                 for (size_t e = 0; e < 3; e++) {
-                    struct wsp_gate gate = {.negotiated = less == 1};
-                    struct wsp_frame by_gate, frame;
+                    struct wsp_frame_parser parser = {.negotiated = less == 1};
+                    struct wsp_frame by_parser, frame;
                     const uint8_t *at = bytes;
                     size_t left = ends[e];
                     memset(&frame, 0xee, sizeof frame);
                     size_t n = wsp_frame_is_whole(bytes, ends[e], &frame);
-                    int good = wsp_gate_feed(&gate, &at, &left, &by_gate) == WSP_GATE_HEAD &&
-                               (first == (FRAME_FIN | 1) || first == (FRAME_FIN | 2)) &&
-                               by_gate.length <= left && by_gate.length < 65536;
+                    int good =
+                        wsp_frame_parser_feed(&parser, &at, &left, &by_parser) == WSP_PARSED_HEAD &&
+                        (first == (FRAME_FIN | 1) || first == (FRAME_FIN | 2)) &&
+                        by_parser.length <= left && by_parser.length < 65536;
                     assert_int_equal(n, good ? head : 0);
                     whole += (size_t)good;
                     if (good) {
-                        assert_int_equal(frame.length, by_gate.length);
-                        assert_memory_equal(frame.key, by_gate.key, 4);
-                        assert_int_equal(frame.opcode, by_gate.opcode);
+                        assert_int_equal(frame.length, by_parser.length);
+                        assert_memory_equal(frame.key, by_parser.key, 4);
+                        assert_int_equal(frame.opcode, by_parser.opcode);
                         assert_true(frame.fin && frame.masked && frame.rsv == 0);
                     }
                 }

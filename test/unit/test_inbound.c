@@ -170,7 +170,7 @@ static void stream_free(struct stream *s)
 struct peer {
     struct world *world;
     struct wsp_inbound *in;
-    struct wsp_gate gate;
+    struct wsp_frame_parser parser;
     size_t limit;
     uint64_t now;
     int discarding;
@@ -216,11 +216,11 @@ static void feed(struct peer *p, const uint8_t *bytes, size_t len)
         }
         memset(&event, 0xee, sizeof event);
         if (p->discarding) {
-            wsp_inbound_discard(&p->world->inbounds, &p->in, &p->gate, &input, &event);
+            wsp_inbound_discard(&p->world->inbounds, &p->in, &p->parser, &input, &event);
             assert_true(event.kind == WSP_EVENT_MORE || event.kind == WSP_EVENT_ERROR ||
                         (event.kind == WSP_EVENT_CONTROL && event.opcode == WSP_CLOSE));
         } else {
-            wsp_inbound_next(&p->world->inbounds, &p->in, &p->gate, &input, &event);
+            wsp_inbound_next(&p->world->inbounds, &p->in, &p->parser, &input, &event);
         }
         assert_ptr_equal(input.bytes, copy + len - input.len);
         peer_check(p, &event);
@@ -454,12 +454,12 @@ TEST(message_when_it_comes_in_one_piece_takes_a_buffer_of_its_size)
     fill_for(WSP_TEXT, payload, sizeof payload, &s.random);
     stream_message(&s, WSP_TEXT, payload, sizeof payload);
     struct wsp_input input = {.bytes = s.bytes, .len = s.len, .limit = NO_LIMIT};
-    wsp_inbound_next(&w.inbounds, &p.in, &p.gate, &input, &event);
+    wsp_inbound_next(&w.inbounds, &p.in, &p.parser, &input, &event);
     assert_int_equal(event.kind, WSP_EVENT_MESSAGE);
     assert_int_equal(event.len, sizeof payload);
     assert_memory_equal(event.data, payload, sizeof payload);
     assert_int_equal(p.in->buffer.cap, sizeof payload);
-    wsp_inbound_next(&w.inbounds, &p.in, &p.gate, &input, &event);
+    wsp_inbound_next(&w.inbounds, &p.in, &p.parser, &input, &event);
     assert_int_equal(event.kind, WSP_EVENT_MORE);
     assert_null(p.in);
     /* The same again allocates nothing. */
@@ -1074,7 +1074,7 @@ TEST(discard_when_there_is_no_memory_is_an_error)
     size_t len = frame_client(frame, FRAME_FIN | WSP_TEXT, "abc", 3);
     struct wsp_input input = {.bytes = frame, .len = len};
     struct wsp_event event;
-    wsp_inbound_discard(&w.inbounds, &p.in, &p.gate, &input, &event);
+    wsp_inbound_discard(&w.inbounds, &p.in, &p.parser, &input, &event);
     assert_int_equal(event.kind, WSP_EVENT_ERROR);
     assert_int_equal(event.end, WSPOOL_END_NOMEM);
     assert_ptr_equal(input.bytes, frame); /* nothing was consumed: the host may call again */
@@ -1147,16 +1147,16 @@ TEST(close_when_the_host_closes_from_a_message_is_found)
         struct wsp_input input = {.bytes = s.bytes, .len = s.len, .limit = NO_LIMIT};
         peer_open(&p, &w, NO_LIMIT);
         for (size_t i = 0; i <= stop; i++) {
-            wsp_inbound_next(&w.inbounds, &p.in, &p.gate, &input, &event);
+            wsp_inbound_next(&w.inbounds, &p.in, &p.parser, &input, &event);
             assert_int_equal(event.kind, s.expected.all[i].kind);
         }
-        wsp_inbound_discard(&w.inbounds, &p.in, &p.gate, &input, &event);
+        wsp_inbound_discard(&w.inbounds, &p.in, &p.parser, &input, &event);
         assert_int_equal(event.kind, WSP_EVENT_CONTROL);
         assert_int_equal(event.opcode, WSP_CLOSE);
         assert_int_equal(event.len, 2);
         assert_memory_equal(event.data, "\x03\xe8", 2);
         assert_int_equal(input.len, 0);
-        wsp_inbound_discard(&w.inbounds, &p.in, &p.gate, &input, &event);
+        wsp_inbound_discard(&w.inbounds, &p.in, &p.parser, &input, &event);
         assert_int_equal(event.kind, WSP_EVENT_MORE); /* once only */
         assert_true(p.in->buffer.cap <= 1024 && p.in->buffer.len == 0);
         peer_close(&p);
