@@ -35,7 +35,7 @@ static WSP_SELDOM int make_room(struct wsp_link *link, struct wsp_channel *chann
         wsp_count_add(&link->count->dropped_oldest, dropped);
         wsp_count_sub(&link->count->waiting_bytes, before - conn->out.bytes);
         if (dropped > 0) {
-            wsp_conn_event(link, conn, WSP_EVENT_DROPPED);
+            wsp_conn_defer(link, conn, WSP_DUE_DROPPED);
         }
         return conn->out.bytes + len <= config->queue_bytes &&
                conn->out.count < config->queue_messages;
@@ -50,7 +50,7 @@ static WSP_SELDOM void drop_newest(struct wsp_link *link, struct wsp_peer *peer,
 {
     tally->dropped++;
     peer->conn.dropped++;
-    wsp_conn_event(link, &peer->conn, WSP_EVENT_DROPPED);
+    wsp_conn_defer(link, &peer->conn, WSP_DUE_DROPPED);
 }
 
 void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel,

@@ -131,7 +131,7 @@ void wsp_conn_end(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end 
     conn->state = WSP_CLOSED;
     conn->out.open = 0;
     wsp_timers_disarm(&link->timers, conn->slot.index);
-    wsp_conn_event(link, conn, WSP_EVENT_ENDED | WSP_EVENT_LEAVE);
+    wsp_conn_defer(link, conn, WSP_DUE_ENDED | WSP_DUE_LEAVE);
     wsp_conn_notice(link, conn);
 }
 
@@ -206,7 +206,7 @@ void wsp_conn_close(struct wsp_link *link, struct wsp_conn *conn, enum wspool_en
     }
     size_t len = wsp_close_write(payload, code, reason, reason_len);
     wsp_frame_write(frame, WSP_CLOSE, payload, len);
-    wsp_conn_event(link, conn, WSP_EVENT_LEAVE);
+    wsp_conn_defer(link, conn, WSP_DUE_LEAVE);
     if (wsp_outq_close(&conn->out, &link->stock, frame, len + 2)) {
         wsp_conn_end(link, conn, end);
         return;
@@ -241,7 +241,8 @@ void wsp_conn_fini(struct wsp_link *link, struct wsp_conn *conn, int released)
 
 /* --------------------------------------------------------------------- in */
 
-static void answer_ping(struct wsp_link *link, struct wsp_conn *conn, const struct wsp_event *ping)
+static void answer_ping(struct wsp_link *link, struct wsp_conn *conn,
+                        const struct wsp_input_result *ping)
 {
     uint8_t frame[2 + WSP_CONTROL_MAX];
     wsp_frame_write(frame, WSP_PONG, ping->data, ping->len);
@@ -267,7 +268,8 @@ void wsp_conn_abuse(struct wsp_link *link, struct wsp_conn *conn, uint32_t cost)
     }
 }
 
-static void take_close(struct wsp_link *link, struct wsp_conn *conn, const struct wsp_event *close)
+static void take_close(struct wsp_link *link, struct wsp_conn *conn,
+                       const struct wsp_input_result *close)
 {
     int code = WSPOOL_CLOSE_NO_STATUS;
     int fault = wsp_close_parse(close->data, close->len, &code);
@@ -286,7 +288,7 @@ static void take_close(struct wsp_link *link, struct wsp_conn *conn, const struc
 }
 
 static void take_control(struct wsp_link *link, struct wsp_conn *conn,
-                         const struct wsp_event *control)
+                         const struct wsp_input_result *control)
 {
     switch (control->opcode) {
     case WSP_PING:
@@ -311,29 +313,30 @@ static void take_control(struct wsp_link *link, struct wsp_conn *conn,
     }
 }
 
-static void take_event(struct wsp_link *link, struct wsp_conn *conn, const struct wsp_event *event)
+static void take_result(struct wsp_link *link, struct wsp_conn *conn,
+                        const struct wsp_input_result *result)
 {
-    switch (event->kind) {
-    case WSP_EVENT_MESSAGE:
+    switch (result->kind) {
+    case WSP_INPUT_MESSAGE:
         wsp_count_add(&link->count->frames, 1);
         wsp_count_add(&link->count->received, 1);
-        wsp_count_add(&link->count->codec_decoded, (uint64_t)event->encoded);
-        link->on_message(link, conn, event->data, event->len, event->opcode == WSP_BINARY);
+        wsp_count_add(&link->count->codec_decoded, (uint64_t)result->encoded);
+        link->on_message(link, conn, result->data, result->len, result->opcode == WSP_BINARY);
         break;
-    case WSP_EVENT_CONTROL:
+    case WSP_INPUT_CONTROL:
         wsp_count_add(&link->count->frames, 1);
-        take_control(link, conn, event);
+        take_control(link, conn, result);
         break;
-    case WSP_EVENT_FRAME:
+    case WSP_INPUT_FRAME:
         wsp_count_add(&link->count->frames, 1);
-        if (event->len < WSP_TINY_FRAGMENT) {
+        if (result->len < WSP_TINY_FRAGMENT) {
             wsp_conn_abuse(link, conn, 1);
         }
         break;
-    case WSP_EVENT_ERROR:
-        wsp_conn_fail(link, conn, event->end, 0);
+    case WSP_INPUT_ERROR:
+        wsp_conn_fail(link, conn, result->end, 0);
         break;
-    case WSP_EVENT_MORE:
+    case WSP_INPUT_MORE:
         break;
     }
 }
@@ -398,7 +401,7 @@ void wsp_conn_receive(struct wsp_link *link, struct wsp_conn *conn, const uint8_
                       size_t len, size_t limit)
 {
     struct wsp_input input = {.bytes = bytes, .len = len, .limit = limit, .now = link->now};
-    struct wsp_event event;
+    struct wsp_input_result result;
     conn->heard = stamp_now(link);
     if ((conn->flags & (WSP_PINGED | WSP_SIP)) && len > 0) {
         hear(link, conn);
@@ -413,20 +416,20 @@ void wsp_conn_receive(struct wsp_link *link, struct wsp_conn *conn, const uint8_
             return;
         }
         if (conn->state == WSP_OPEN) {
-            wsp_inbound_next(&link->inbounds, &conn->work.inbound, &conn->parser, &input, &event);
+            wsp_inbound_next(&link->inbounds, &conn->work.inbound, &conn->parser, &input, &result);
         } else if (conn->state == WSP_CLOSING) {
             wsp_inbound_discard(&link->inbounds, &conn->work.inbound, &conn->parser, &input,
-                                &event);
-            if (event.kind == WSP_EVENT_ERROR) {
-                wsp_conn_end(link, conn, event.end);
+                                &result);
+            if (result.kind == WSP_INPUT_ERROR) {
+                wsp_conn_end(link, conn, result.end);
             }
         } else {
             return;
         }
-        if (event.kind == WSP_EVENT_MORE) {
+        if (result.kind == WSP_INPUT_MORE) {
             break;
         }
-        take_event(link, conn, &event);
+        take_result(link, conn, &result);
         if (wsp_count_read(&link->count->deliveries) >= link->inbounds.stop_at) {
             keep(link, conn, &input);
             break;
@@ -471,7 +474,7 @@ void wsp_conn_above_high(struct wsp_link *link, struct wsp_conn *conn)
 {
     conn->out.marks |= WSP_MARK_ABOVE_HIGH;
     wsp_conn_notice(link, conn); /* it doesn't wait any longer */
-    wsp_conn_event(link, conn, WSP_EVENT_PRESSURE);
+    wsp_conn_defer(link, conn, WSP_DUE_PRESSURE);
 }
 
 /* Some of a marked queue was written. */
@@ -484,7 +487,7 @@ static void check_low_watermark(struct wsp_link *link, struct wsp_conn *conn, in
     if ((out->marks & WSP_MARK_ABOVE_HIGH) && out->bytes <= link->config->queue_bytes / 8 &&
         out->count <= link->config->queue_messages / 8) {
         out->marks = (uint8_t)(out->marks & ~WSP_MARK_ABOVE_HIGH);
-        wsp_conn_event(link, conn, WSP_EVENT_PRESSURE);
+        wsp_conn_defer(link, conn, WSP_DUE_PRESSURE);
     }
 }
 

@@ -12,7 +12,7 @@
  *       |                      |           CLOSED   over: the host closes the transport and
  *       +------> CLOSED <------+                    releases the id. Reached from everywhere
  *
- * Never back. It knows no channel: what a state means to others is told by the set `events` of
+ * Never back. It knows no channel: what a state means to others is told by the set `due` of
  * the link. Nothing is freed while a frame is being read: ended connections are tidied up on the
  * way out of the call, with wsp_conn_fini.
  *
@@ -70,10 +70,10 @@ enum wsp_state {
 #define WSP_MARK_KEPT 0x10u       /* input of it waits for the next turn */
 #define WSP_MARK_AWAY 0x08u       /* blocked, but only as the transport keeps what was peeked */
 /* What is to be done on the way out. */
-#define WSP_EVENT_LEAVE 0x0100u    /* leave all channels */
-#define WSP_EVENT_ENDED 0x0200u    /* tidy up, and tell the host */
-#define WSP_EVENT_DROPPED 0x0400u  /* messages were dropped */
-#define WSP_EVENT_PRESSURE 0x0800u /* WSP_MARK_ABOVE_HIGH has changed */
+#define WSP_DUE_LEAVE 0x0100u    /* leave all channels */
+#define WSP_DUE_ENDED 0x0200u    /* tidy up, and tell the host */
+#define WSP_DUE_DROPPED 0x0400u  /* messages were dropped */
+#define WSP_DUE_PRESSURE 0x0800u /* WSP_MARK_ABOVE_HIGH has changed */
 
 struct wsp_handshake; /* of the pool: what is kept of one that is under way */
 
@@ -195,10 +195,10 @@ static inline void wsp_conn_notice(struct wsp_link *link, struct wsp_conn *conn)
     wsp_bitset_add(&link->attention, conn->slot.index);
 }
 /* Something to do on the way out. */
-static inline void wsp_conn_event(struct wsp_link *link, struct wsp_conn *conn, unsigned event)
+static inline void wsp_conn_defer(struct wsp_link *link, struct wsp_conn *conn, unsigned due)
 {
-    conn->flags = (uint16_t)(conn->flags | event);
-    wsp_bitset_add(&link->events, conn->slot.index);
+    conn->flags = (uint16_t)(conn->flags | due);
+    wsp_bitset_add(&link->due, conn->slot.index);
 }
 
 /* Queues one frame for an open connection; the limits have been looked at. As wsp_outq_push; where

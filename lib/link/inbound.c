@@ -59,7 +59,7 @@ static struct wsp_inbound *take(struct wsp_inbounds *inbounds, size_t limit)
  * step. */
 static void leave_decoder(struct wsp_inbounds *inbounds, struct wsp_inbound *in)
 {
-    if (in->decoder && in->shown) {
+    if (in->decoder && in->delivered) {
         wsp_decoder_return(inbounds->decoders, in->decoder);
     } else if (in->decoder) {
         wsp_decoder_discard(inbounds->decoders, in->decoder);
@@ -146,17 +146,17 @@ void wsp_inbound_fini(struct wsp_inbounds *inbounds, struct wsp_inbound **pin)
     in->negotiated = 0;
     in->encoded = 0;
     in->message = 0;
-    in->shown = 0;
+    in->delivered = 0;
     wsp_freelist_push(&inbounds->free_list, &in->item);
     inbounds->free_bytes += in->buffer.cap;
 }
 
 /* Releases what the last event showed, after the host has seen it. `in` itself stays for the
  * frame that follows in the same bytes: see begin_frame. */
-static void put_away(struct wsp_inbounds *inbounds, struct wsp_inbound *in)
+static void release_delivered(struct wsp_inbounds *inbounds, struct wsp_inbound *in)
 {
     leave_decoder(inbounds, in);
-    in->shown = 0;
+    in->delivered = 0;
     if (!wsp_opcode_is_control(in->frame.opcode)) {
         in->message = 0;
         in->buffer.len = 0;
@@ -170,15 +170,15 @@ static void put_away(struct wsp_inbounds *inbounds, struct wsp_inbound *in)
 }
 
 static void fail(struct wsp_inbounds *inbounds, struct wsp_inbound *in, enum wspool_end end,
-                 struct wsp_event *event)
+                 struct wsp_input_result *result)
 {
     if (in && in->decoder) {
         in->discard = wsp_decoder_missing(in->decoder);
         wsp_decoder_discard(inbounds->decoders, in->decoder);
         in->decoder = NULL;
     }
-    event->kind = WSP_EVENT_ERROR;
-    event->end = end;
+    result->kind = WSP_INPUT_ERROR;
+    result->end = end;
 }
 
 /* Checks the rules of RFC 6455, section 5.4, and the limit, for a header that is valid by
@@ -208,7 +208,7 @@ static int frame_fits(const struct wsp_inbound *in, const struct wsp_frame *fram
 /* Gathers a header and borrows what its payload needs. Returns 1 when a frame has begun. */
 static int begin_frame(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
                        struct wsp_frame_parser *parser, struct wsp_input *input,
-                       struct wsp_event *event)
+                       struct wsp_input_result *result)
 {
     struct wsp_frame frame;
     const struct wsp_frame_parser before = *parser;
@@ -220,14 +220,14 @@ static int begin_frame(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
         if (*pin && (*pin)->message == 0 && !(*pin)->state) {
             wsp_inbound_fini(inbounds, pin); /* an idle peer has none, unless a codec keeps state */
         }
-        event->kind = WSP_EVENT_MORE;
+        result->kind = WSP_INPUT_MORE;
         return 0;
     }
     int good = answer == WSP_PARSED_HEAD && frame_fits(*pin, &frame, input->limit, &end);
     if (!*pin && (*pin = take(inbounds, input->limit)) == NULL) {
         *parser = before; /* its length cannot be stored, so the header must be read again */
         *input = from;
-        fail(inbounds, NULL, WSPOOL_END_NOMEM, event);
+        fail(inbounds, NULL, WSPOOL_END_NOMEM, result);
         return 0;
     }
     struct wsp_inbound *in = *pin;
@@ -239,7 +239,7 @@ static int begin_frame(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
     }
     if (!in->decoder) { /* if it is a Close, it is found all the same */
         in->discard = frame.length;
-        fail(inbounds, in, end, event);
+        fail(inbounds, in, end, result);
         return 0;
     }
     if (in->message == 0) {
@@ -255,15 +255,15 @@ static int begin_frame(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
     return 1;
 }
 
-static void show(struct wsp_inbound *in, enum wsp_event_kind kind, uint8_t opcode,
-                 const uint8_t *data, size_t len, struct wsp_event *event)
+static void deliver(struct wsp_inbound *in, enum wsp_input_kind kind, uint8_t opcode,
+                    const uint8_t *data, size_t len, struct wsp_input_result *result)
 {
-    in->shown = 1;
-    event->kind = kind;
-    event->opcode = opcode;
-    event->data = data;
-    event->len = len;
-    event->encoded = in->encoded;
+    in->delivered = 1;
+    result->kind = kind;
+    result->opcode = opcode;
+    result->data = data;
+    result->len = len;
+    result->encoded = in->encoded;
 }
 
 /* So many bytes were decoded: that leaves as much less to be caused in this turn. */
@@ -321,15 +321,15 @@ static int decode(struct wsp_inbounds *inbounds, struct wsp_inbound *in, const u
 
 /* take_data for a compressed message. */
 static int take_encoded(struct wsp_inbounds *inbounds, struct wsp_inbound *in, const uint8_t *chunk,
-                        size_t len, int ends, size_t limit, struct wsp_event *event)
+                        size_t len, int ends, size_t limit, struct wsp_input_result *result)
 {
     enum wspool_end end;
     if (decode(inbounds, in, chunk, len, ends, limit, &end)) {
-        fail(inbounds, in, end, event);
+        fail(inbounds, in, end, result);
         return 0;
     }
     if (ends) {
-        show(in, WSP_EVENT_MESSAGE, in->message, in->buffer.data, in->buffer.len, event);
+        deliver(in, WSP_INPUT_MESSAGE, in->message, in->buffer.data, in->buffer.len, result);
         return 0;
     }
     return 1;
@@ -338,24 +338,24 @@ static int take_encoded(struct wsp_inbounds *inbounds, struct wsp_inbound *in, c
 /* Consumes a chunk of a data frame. A chunk of a plain message is already at the end of the
  * buffer. Returns 1 to continue, 0 when the event was set. */
 static int take_data(struct wsp_inbounds *inbounds, struct wsp_inbound *in, const uint8_t *chunk,
-                     size_t len, size_t limit, struct wsp_event *event)
+                     size_t len, size_t limit, struct wsp_input_result *result)
 {
     int ends = wsp_decoder_missing(in->decoder) == 0 && in->frame.fin;
     in->received += len; /* of the message: control frames between its fragments do not extend
                             its deadline */
     if (in->encoded) {
-        return take_encoded(inbounds, in, chunk, len, ends, limit, event);
+        return take_encoded(inbounds, in, chunk, len, ends, limit, result);
     }
     in->buffer.len += len;
     if (in->message == WSP_TEXT) {
         if (!wsp_utf8_feed(&in->utf8, chunk, len) || (ends && !wsp_utf8_complete(&in->utf8))) {
-            fail(inbounds, in, WSPOOL_END_BAD_UTF8, event);
+            fail(inbounds, in, WSPOOL_END_BAD_UTF8, result);
             return 0;
         }
     }
     if (ends) {
         const uint8_t *message = in->buffer.len > 0 ? in->buffer.data : (const uint8_t *)"";
-        show(in, WSP_EVENT_MESSAGE, in->message, message, in->buffer.len, event);
+        deliver(in, WSP_INPUT_MESSAGE, in->message, message, in->buffer.len, result);
         return 0;
     }
     return 1;
@@ -384,8 +384,8 @@ static int place(struct wsp_inbounds *inbounds, struct wsp_inbound *in,
  * fault again and reports it. The message is shown from the buffer, whose length stays 0, and
  * nothing else is recorded, so there is nothing to release. `frame` stays that of an earlier
  * frame, which was no Close. */
-static int show_whole(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
-                      struct wsp_input *input, struct wsp_event *event)
+static int deliver_whole(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
+                         struct wsp_input *input, struct wsp_input_result *result)
 {
     struct wsp_frame frame;
     size_t head = wsp_frame_is_whole(input->bytes, input->len, &frame);
@@ -399,7 +399,7 @@ static int show_whole(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
     struct wsp_inbound *in = *pin;
     if (!in || (len > in->buffer.cap &&
                 wsp_bytes_reserve(&in->buffer, inbounds->mem, len, input->limit))) {
-        fail(inbounds, in, WSPOOL_END_NOMEM, event);
+        fail(inbounds, in, WSPOOL_END_NOMEM, result);
         return 1;
     }
     uint8_t *const data = in->buffer.data;
@@ -409,23 +409,23 @@ static int show_whole(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
     }
     input->bytes += head + len;
     input->len -= head + len;
-    event->kind = WSP_EVENT_MESSAGE;
-    event->opcode = frame.opcode;
-    event->data = len > 0 ? data : (const uint8_t *)"";
-    event->len = len;
-    event->encoded = 0;
+    result->kind = WSP_INPUT_MESSAGE;
+    result->opcode = frame.opcode;
+    result->data = len > 0 ? data : (const uint8_t *)"";
+    result->len = len;
+    result->encoded = 0;
     return 1;
 }
 
 /* The slow path, for all other input. */
 static void gather(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
                    struct wsp_frame_parser *parser, struct wsp_input *input,
-                   struct wsp_event *event)
+                   struct wsp_input_result *result)
 {
     for (;;) {
         struct wsp_inbound *in = *pin;
         if (!in || !in->decoder) {
-            if (!begin_frame(inbounds, pin, parser, input, event)) {
+            if (!begin_frame(inbounds, pin, parser, input, result)) {
                 return;
             }
             in = *pin;
@@ -434,31 +434,32 @@ static void gather(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
         const uint8_t *chunk;
         size_t n;
         if (place(inbounds, in, input, &into)) {
-            fail(inbounds, in, WSPOOL_END_NOMEM, event);
+            fail(inbounds, in, WSPOOL_END_NOMEM, result);
             return;
         }
         int got = wsp_decoder_pull(in->decoder, &input->bytes, &input->len, into, &chunk, &n);
         if (got == 0) {
-            event->kind = WSP_EVENT_MORE;
+            result->kind = WSP_INPUT_MORE;
             return;
         }
         if (got < 0) {
-            fail(inbounds, in, WSPOOL_END_PROTOCOL, event);
+            fail(inbounds, in, WSPOOL_END_PROTOCOL, result);
             return;
         }
         if (wsp_opcode_is_control(in->frame.opcode)) {
             in->control_len = (uint8_t)(in->control_len + n);
             if (wsp_decoder_missing(in->decoder) == 0) {
-                show(in, WSP_EVENT_CONTROL, in->frame.opcode, in->control, in->control_len, event);
+                deliver(in, WSP_INPUT_CONTROL, in->frame.opcode, in->control, in->control_len,
+                        result);
                 return;
             }
-        } else if (!take_data(inbounds, in, chunk, n, input->limit, event)) {
+        } else if (!take_data(inbounds, in, chunk, n, input->limit, result)) {
             return;
         } else if (wsp_decoder_missing(in->decoder) == 0) {
             wsp_decoder_return(inbounds->decoders, in->decoder);
             in->decoder = NULL;
-            event->kind = WSP_EVENT_FRAME;
-            event->len = (size_t)in->frame.length;
+            result->kind = WSP_INPUT_FRAME;
+            result->len = (size_t)in->frame.length;
             return;
         }
     }
@@ -466,17 +467,17 @@ static void gather(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
 
 void wsp_inbound_next(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
                       struct wsp_frame_parser *parser, struct wsp_input *input,
-                      struct wsp_event *event)
+                      struct wsp_input_result *result)
 {
     const struct wsp_inbound *in = *pin;
-    if (in && in->shown) {
-        put_away(inbounds, *pin);
+    if (in && in->delivered) {
+        release_delivered(inbounds, *pin);
     }
     if (parser->have == 0 && (!in || (in->message == 0 && !in->decoder && !in->state)) &&
-        show_whole(inbounds, pin, input, event)) {
+        deliver_whole(inbounds, pin, input, result)) {
         return;
     }
-    gather(inbounds, pin, parser, input, event);
+    gather(inbounds, pin, parser, input, result);
 }
 
 /* Discards payload, except what a Close may carry. Returns 1 at the end of the frame. */
@@ -498,10 +499,10 @@ static int discard_payload(struct wsp_inbound *in, struct wsp_input *input)
 
 void wsp_inbound_discard(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
                          struct wsp_frame_parser *parser, struct wsp_input *input,
-                         struct wsp_event *event)
+                         struct wsp_input_result *result)
 {
     if (!*pin && (*pin = take(inbounds, input->limit)) == NULL) {
-        fail(inbounds, NULL, WSPOOL_END_NOMEM, event);
+        fail(inbounds, NULL, WSPOOL_END_NOMEM, result);
         return;
     }
     struct wsp_inbound *in = *pin;
@@ -510,7 +511,7 @@ void wsp_inbound_discard(struct wsp_inbounds *inbounds, struct wsp_inbound **pin
         leave_decoder(inbounds, in);
         wsp_mask_turn(in->frame.key, in->control_len); /* the rest of a Close continues here */
     }
-    if (in->shown) {
+    if (in->delivered) {
         in->frame.opcode = WSP_CONTINUATION; /* it was processed as a whole */
     }
     in->buffer.len = 0;
@@ -519,13 +520,13 @@ void wsp_inbound_discard(struct wsp_inbounds *inbounds, struct wsp_inbound **pin
     }
     reset_codec(inbounds, in, 1);
     in->message = 0;
-    in->shown = 0;
+    in->delivered = 0;
     for (;;) {
         if (in->discard > 0 && !discard_payload(in, input)) {
             break;
         }
         if (in->frame.opcode == WSP_CLOSE && parser->have == 0) {
-            show(in, WSP_EVENT_CONTROL, WSP_CLOSE, in->control, in->control_len, event);
+            deliver(in, WSP_INPUT_CONTROL, WSP_CLOSE, in->control, in->control_len, result);
             return;
         }
         if (wsp_frame_parser_feed(parser, &input->bytes, &input->len, &in->frame) ==
@@ -535,7 +536,7 @@ void wsp_inbound_discard(struct wsp_inbounds *inbounds, struct wsp_inbound **pin
         in->control_len = 0;
         in->discard = in->frame.length;
     }
-    event->kind = WSP_EVENT_MORE;
+    result->kind = WSP_INPUT_MORE;
 }
 
 int wsp_inbound_check(const struct wsp_inbound *in)
@@ -557,7 +558,7 @@ int wsp_inbounds_check(const struct wsp_inbounds *inbounds)
     }
     for (const struct wsp_free_item *item = inbounds->free_list.first; item; item = item->next) {
         const struct wsp_inbound *in = (const void *)item;
-        if (in->decoder || in->message != 0 || in->shown || in->state || in->discard > 0 ||
+        if (in->decoder || in->message != 0 || in->delivered || in->state || in->discard > 0 ||
             !wsp_inbound_check(in)) {
             return 0;
         }

@@ -54,7 +54,7 @@ struct wsp_inbound {
     uint8_t negotiated; /* parameters negotiated with this peer: see link/negotiated.h */
     uint8_t encoded;    /* the present message is compressed */
     uint8_t message;    /* opcode of the present message; 0: none */
-    uint8_t shown;      /* an event shows data that the next call releases */
+    uint8_t delivered;  /* an event shows data that the next call releases */
     uint8_t control_len;
     uint8_t control[WSP_CONTROL_MAX];
 };
@@ -77,16 +77,16 @@ void wsp_inbounds_init(struct wsp_inbounds *inbounds, const wspool_mem *mem,
                        struct wsp_decoders *decoders, const wspool_codec_hook *hook);
 void wsp_inbounds_fini(struct wsp_inbounds *inbounds);
 
-enum wsp_event_kind {
-    WSP_EVENT_MORE,    /* all input was consumed */
-    WSP_EVENT_FRAME,   /* a fragment is complete, but its message is not */
-    WSP_EVENT_MESSAGE, /* opcode, data, len */
-    WSP_EVENT_CONTROL, /* opcode, data, len */
-    WSP_EVENT_ERROR    /* end: fail the connection */
+enum wsp_input_kind {
+    WSP_INPUT_MORE,    /* all input was consumed */
+    WSP_INPUT_FRAME,   /* a fragment is complete, but its message is not */
+    WSP_INPUT_MESSAGE, /* opcode, data, len */
+    WSP_INPUT_CONTROL, /* opcode, data, len */
+    WSP_INPUT_ERROR    /* end: fail the connection */
 };
 
-struct wsp_event {
-    enum wsp_event_kind kind;
+struct wsp_input_result {
+    enum wsp_input_kind kind;
     uint8_t opcode;
     const uint8_t *data; /* valid until the next call for this peer */
     size_t len;
@@ -106,13 +106,13 @@ struct wsp_input {
  * here. */
 void wsp_inbound_next(struct wsp_inbounds *inbounds, struct wsp_inbound **in,
                       struct wsp_frame_parser *parser, struct wsp_input *input,
-                      struct wsp_event *event);
+                      struct wsp_input_result *result);
 
 /* As wsp_inbound_next, for a peer that is closing: frames are skipped, valid or not, so that the
  * peer's Close is still found. The event is MORE, CONTROL (a Close only) or ERROR (no memory). */
 void wsp_inbound_discard(struct wsp_inbounds *inbounds, struct wsp_inbound **in,
                          struct wsp_frame_parser *parser, struct wsp_input *input,
-                         struct wsp_event *event);
+                         struct wsp_input_result *result);
 
 /* Keeps input for the next turn, behind what is kept already. Returns 0, or NOMEM with nothing
  * changed. */

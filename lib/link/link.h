@@ -4,7 +4,7 @@
  *
  * One of these lies in the pool and is handed to every call on a connection. Upward there are
  * only two ways: the hook for whole messages, and sets of slots. `attention` holds the peers
- * that wspool_next has to tell of; `events` those for which something is to be done on the way
+ * that wspool_next has to tell of; `due` those for which something is to be done on the way
  * out of the present call, when no list is being walked and no frame is being read. With
  * flush_delay, those who have nothing but new messages wait in `delayed` until `flush_at`, and
  * move over to `attention` then.
@@ -38,7 +38,7 @@ struct wsp_link {
     struct wsp_bitset delayed;
     struct wsp_bitset *fresh; /* where new messages put a peer: one of these two */
     uint64_t flush_at;        /* UINT64_MAX: nobody is delayed */
-    struct wsp_bitset events;
+    struct wsp_bitset due;
     uint64_t born;    /* when the pool was made: stamps count from here */
     uint64_t now;     /* of the call under way; never runs backwards */
     uint32_t blocked; /* connections whose transport could not take all */

@@ -14,7 +14,7 @@ static int layers_are_valid(const wspool *pool)
     uint64_t memberships;
     return wsp_slots_check(&pool->peers) && wsp_timers_check(&link->timers) &&
            wsp_bitset_check(&link->attention) && wsp_bitset_check(&link->delayed) &&
-           wsp_bitset_check(&link->events) && wsp_blocks_check(&link->blocks) &&
+           wsp_bitset_check(&link->due) && wsp_blocks_check(&link->blocks) &&
            wsp_stock_check(&link->stock) && wsp_decoders_check(&link->decoders) &&
            wsp_inbounds_check(&link->inbounds) && wsp_routes_check(&pool->routes) &&
            wsp_origins_check(&pool->origins) && wsp_registry_check(&pool->registry, &memberships) &&
@@ -49,17 +49,16 @@ static int handshake_is_valid(const wspool *pool, const struct wsp_conn *conn)
 static int peer_holds(const wspool *pool, const struct wsp_peer *peer)
 {
     const struct wsp_conn *conn = &peer->conn;
-    const unsigned events =
-        WSP_EVENT_LEAVE | WSP_EVENT_ENDED | WSP_EVENT_DROPPED | WSP_EVENT_PRESSURE;
+    const unsigned events = WSP_DUE_LEAVE | WSP_DUE_ENDED | WSP_DUE_DROPPED | WSP_DUE_PRESSURE;
     int accepted = (conn->flags & WSP_ACCEPTED) != 0;
     if (!wsp_conn_check(conn) || !wsp_side_check(peer->side) ||
-        (conn->dropped > 0) != ((conn->flags & WSP_EVENT_DROPPED) != 0) ||
+        (conn->dropped > 0) != ((conn->flags & WSP_DUE_DROPPED) != 0) ||
         (!accepted && peer->memberships.count > 0) ||
         (accepted && conn->route >= pool->routes.count)) {
         return 0;
     }
     if (pool->depth == 0 && (conn->flags & events) != 0 &&
-        !wsp_bitset_has(&pool->link.events, conn->slot.index)) {
+        !wsp_bitset_has(&pool->link.due, conn->slot.index)) {
         return 0;
     }
     switch ((enum wsp_state)conn->state) {
@@ -69,7 +68,7 @@ static int peer_holds(const wspool *pool, const struct wsp_peer *peer)
     case WSP_CLOSING:
         return accepted;
     case WSP_CLOSED:
-        return (conn->flags & WSP_EVENT_ENDED) ||
+        return (conn->flags & WSP_DUE_ENDED) ||
                (!conn->work.inbound && peer->memberships.count == 0);
     default:
         return handshake_is_valid(pool, conn);
@@ -82,7 +81,7 @@ int wsp_pool_check(const wspool *pool)
     uint32_t slot = 0;
     uint64_t keyed = 0, counted;
     if (!layers_are_valid(pool) || !set_holds(pool, &pool->link.attention) ||
-        !set_holds(pool, &pool->link.delayed) || !set_holds(pool, &pool->link.events) ||
+        !set_holds(pool, &pool->link.delayed) || !set_holds(pool, &pool->link.due) ||
         pool->link.now < pool->link.born || (pool->depth == 0 && pool->judged) ||
         (pool->drain.on && pool->drain.slots == 0)) {
         return 0;

@@ -39,7 +39,7 @@ static void free_parts(wspool *pool)
     wsp_blocks_fini(&link->blocks);
     wsp_bitset_fini(&link->attention, &mem);
     wsp_bitset_fini(&link->delayed, &mem);
-    wsp_bitset_fini(&link->events, &mem);
+    wsp_bitset_fini(&link->due, &mem);
     wsp_slots_fini(&pool->peers, &mem);
     wsp_handlers_fini(pool);
     wsp_settings_fini(&pool->config);
@@ -128,7 +128,7 @@ int wspool_free(wspool *pool)
             wsp_conn_end(&pool->link, &peer->conn, WSPOOL_END_POOL_FREED);
         }
     }
-    while (!wsp_bitset_empty(&pool->link.events)) {
+    while (!wsp_bitset_empty(&pool->link.due)) {
         wsp_reap(pool);
     }
     for (slot = 0; (peer = wsp_next_peer(pool, &slot)) != NULL;) {

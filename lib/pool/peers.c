@@ -30,7 +30,7 @@ static struct wsp_peer *take_record(wspool *pool, int *error)
     struct wsp_peer *peer = NULL;
     if (!wsp_bitset_reserve(&pool->link.attention, mem, slots) &&
         !wsp_bitset_reserve(&pool->link.delayed, mem, slots) &&
-        !wsp_bitset_reserve(&pool->link.events, mem, slots)) {
+        !wsp_bitset_reserve(&pool->link.due, mem, slots)) {
         peer = wsp_slots_take(&pool->peers, mem);
     }
     if (!peer) {
@@ -98,7 +98,7 @@ void wsp_give_peer(wspool *pool, struct wsp_peer *peer)
     wsp_conn_fini(&pool->link, &peer->conn, 1);
     wsp_bitset_remove(&pool->link.attention, peer->conn.slot.index);
     wsp_bitset_remove(&pool->link.delayed, peer->conn.slot.index);
-    wsp_bitset_remove(&pool->link.events, peer->conn.slot.index);
+    wsp_bitset_remove(&pool->link.due, peer->conn.slot.index);
     wsp_slots_give(&pool->peers, peer);
     wsp_free_identity(pool, identity);
 }

@@ -18,17 +18,17 @@ static void report_dropped(wspool *pool, struct wsp_peer *peer)
 {
     wspool_dropped dropped = {.messages = peer->conn.dropped};
     peer->conn.dropped = 0;
-    peer->conn.flags = (uint16_t)(peer->conn.flags & ~WSP_EVENT_DROPPED);
+    peer->conn.flags = (uint16_t)(peer->conn.flags & ~WSP_DUE_DROPPED);
     WSP_TELL(pool, drop, wsp_peer_id(peer), &dropped);
 }
 
 void wsp_reap_ended(wspool *pool, struct wsp_peer *peer)
 {
     struct wsp_conn *conn = &peer->conn;
-    if (!(conn->flags & WSP_EVENT_ENDED)) {
+    if (!(conn->flags & WSP_DUE_ENDED)) {
         return;
     }
-    conn->flags = (uint16_t)(conn->flags & ~WSP_EVENT_ENDED);
+    conn->flags = (uint16_t)(conn->flags & ~WSP_DUE_ENDED);
     wsp_registry_leave_all(&pool->registry, peer);
     wsp_conn_fini(&pool->link, conn, 0);
     if (!(conn->flags & WSP_ACCEPTED)) {
@@ -38,7 +38,7 @@ void wsp_reap_ended(wspool *pool, struct wsp_peer *peer)
         conn->flags = (uint16_t)(conn->flags & ~WSP_ANSWERING);
         wsp_count_add(&pool->count.stages[WSPOOL_STAGE_FLUSHED].refused, 1);
     }
-    if (conn->flags & WSP_EVENT_DROPPED) {
+    if (conn->flags & WSP_DUE_DROPPED) {
         report_dropped(pool, peer); /* a hook may have published to it; the report of its end comes
                                      last */
     }
@@ -61,18 +61,18 @@ void wsp_reap_ended(wspool *pool, struct wsp_peer *peer)
 static void reap_peer(wspool *pool, struct wsp_peer *peer)
 {
     struct wsp_conn *conn = &peer->conn;
-    unsigned events = conn->flags;
-    conn->flags = (uint16_t)(events & ~(WSP_EVENT_LEAVE | WSP_EVENT_PRESSURE));
-    if (events & WSP_EVENT_LEAVE) {
+    unsigned due = conn->flags;
+    conn->flags = (uint16_t)(due & ~(WSP_DUE_LEAVE | WSP_DUE_PRESSURE));
+    if (due & WSP_DUE_LEAVE) {
         wsp_registry_leave_all(&pool->registry, peer);
         if (conn->end == WSPOOL_END_SHED && conn->state == WSP_CLOSING) {
             wsp_log(pool, WSP_LOG_SHED, (wspool_log_record){.id = wsp_peer_id(peer)});
         }
     }
-    if (conn->flags & WSP_EVENT_DROPPED) {
+    if (conn->flags & WSP_DUE_DROPPED) {
         report_dropped(pool, peer);
     }
-    if ((events & WSP_EVENT_PRESSURE) && conn->state == WSP_OPEN) {
+    if ((due & WSP_DUE_PRESSURE) && conn->state == WSP_OPEN) {
         int above = (conn->out.marks & WSP_MARK_ABOVE_HIGH) != 0;
         WSP_TELL(pool, pressure, wsp_peer_id(peer), above);
     }
@@ -87,7 +87,7 @@ void wsp_reap(wspool *pool)
     uint64_t bound = 64 + 4 * (uint64_t)pool->peers.used;
     uint32_t slot;
     wsp_enter(pool); /* hooks run */
-    while (bound-- > 0 && (slot = wsp_bitset_take(&pool->link.events)) != WSP_BITSET_END) {
+    while (bound-- > 0 && (slot = wsp_bitset_take(&pool->link.due)) != WSP_BITSET_END) {
         struct wsp_peer *peer = wsp_slots_at(&pool->peers, slot);
         reap_peer(pool, peer);
     }

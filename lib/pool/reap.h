@@ -4,7 +4,7 @@
  *
  * Every public call is of one of three kinds. Readers change nothing. Calls that are allowed in
  * hooks begin with wsp_enter and end with wsp_leave; the outermost of them processes the deferred
- * events of the peers (struct wsp_link, `events`), so nothing is freed while a list is walked or a
+ * events of the peers (struct wsp_link, `due`), so nothing is freed while a list is walked or a
  * frame is parsed. Calls that are not allowed in hooks return REENTRANT when the pool was entered
  * before.
  */
@@ -13,7 +13,7 @@
 
 #include "pool/pool.h"
 
-/* Processes the peers in `events`. */
+/* Processes the peers in `due`. */
 void wsp_reap(wspool *pool);
 /* Processes the end of a peer's connection now, if that has not happened yet. */
 void wsp_reap_ended(wspool *pool, struct wsp_peer *peer);
@@ -34,7 +34,7 @@ static inline void wsp_enter_at(wspool *pool, uint64_t now)
 }
 static inline void wsp_leave(wspool *pool)
 {
-    if (--pool->depth == 0 && pool->link.events.low != WSP_BITSET_END) {
+    if (--pool->depth == 0 && pool->link.due.low != WSP_BITSET_END) {
         wsp_reap(pool);
     }
 }

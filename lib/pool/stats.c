@@ -147,7 +147,7 @@ static int peers_hold(const wspool *pool, const struct wspool_stats *stats)
              memberships = 0;
     while ((peer = wsp_next_peer(pool, &slot)) != NULL) {
         const struct wsp_conn *conn = &peer->conn;
-        int ended = conn->state == WSP_CLOSED && !(conn->flags & WSP_EVENT_ENDED);
+        int ended = conn->state == WSP_CLOSED && !(conn->flags & WSP_DUE_ENDED);
         in_handshake += wsp_in_handshake(peer) ? 1 : 0;
         held += conn->state == WSP_RESERVED ? 1 : 0;
         blocked += conn->out.blocked;

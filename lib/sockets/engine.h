@@ -105,7 +105,7 @@ static inline int wsp_engine_errno(int error)
     }
 }
 
-/* Asks the loop for `events` of a descriptor; 0: it is to forget it. 0 or -1. */
+/* Asks the loop for `due` of a descriptor; 0: it is to forget it. 0 or -1. */
 static inline int wsp_engine_watch(wspool_sockets *s, int fd, unsigned events, uint64_t tag,
                                    void **handle)
 {

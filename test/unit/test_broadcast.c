@@ -96,7 +96,7 @@ static void begin(struct crowd *c, uint32_t peers, uint32_t members, enum wspool
     link->fresh = &link->attention;
     link->flush_at = UINT64_MAX;
     assert_int_equal(wsp_bitset_reserve(&link->attention, &c->hooks, peers), 0);
-    assert_int_equal(wsp_bitset_reserve(&link->events, &c->hooks, peers), 0);
+    assert_int_equal(wsp_bitset_reserve(&link->due, &c->hooks, peers), 0);
     wsp_registry_init(&c->registry, &c->hooks, &seed, 1, &c->count);
     c->registry.on_active = on_active;
     for (uint32_t i = 0; i < peers; i++) {
@@ -146,7 +146,7 @@ static void end(struct crowd *c)
     wsp_stock_fini(&link->stock);
     wsp_blocks_fini(&link->blocks);
     wsp_bitset_fini(&link->attention, &c->hooks);
-    wsp_bitset_fini(&link->events, &c->hooks);
+    wsp_bitset_fini(&link->due, &c->hooks);
     toy_check(&c->toy);
     assert_int_equal(c->mem.live, 0);
     for (uint32_t i = 0; i < c->peer_count; i++) {
@@ -296,7 +296,7 @@ static void assert_tally(wspool_tally t, uint32_t queued, uint32_t slow, uint32_
 
 static int has_event(struct crowd *c, uint32_t peer, unsigned event)
 {
-    assert_true(!(c->peers[peer].conn.flags & event) || wsp_bitset_has(&c->link.events, peer));
+    assert_true(!(c->peers[peer].conn.flags & event) || wsp_bitset_has(&c->link.due, peer));
     return (c->peers[peer].conn.flags & event) != 0;
 }
 
@@ -445,9 +445,9 @@ TEST(newest_is_dropped_when_the_messages_are_full)
     begin(&c, 3, 3, WSPOOL_SLOW_DROP_NEWEST);
     fill(&c, 4);
     flush(&c, 1);
-    assert_false(has_event(&c, 0, WSP_EVENT_DROPPED));
+    assert_false(has_event(&c, 0, WSP_DUE_DROPPED));
     assert_tally(publish(&c), 1, 0, 2, 0, 0);
-    assert_true(has_event(&c, 0, WSP_EVENT_DROPPED) && !has_event(&c, 1, WSP_EVENT_DROPPED));
+    assert_true(has_event(&c, 0, WSP_DUE_DROPPED) && !has_event(&c, 1, WSP_DUE_DROPPED));
     assert_int_equal(c.peers[0].conn.dropped, 1);
     assert_tally(publish(&c), 1, 0, 2, 0, 0);
     assert_int_equal(c.peers[0].conn.dropped, 2);
@@ -484,7 +484,7 @@ TEST(oldest_gives_way_when_the_messages_are_full)
     fill(&c, 4);
     flush(&c, 1);
     assert_tally(publish(&c), 3, 0, 0, 2, 0);
-    assert_true(has_event(&c, 0, WSP_EVENT_DROPPED) && !has_event(&c, 1, WSP_EVENT_DROPPED));
+    assert_true(has_event(&c, 0, WSP_DUE_DROPPED) && !has_event(&c, 1, WSP_DUE_DROPPED));
     assert_tally(publish(&c), 3, 0, 0, 2, 0);
     assert_int_equal(c.peers[0].conn.dropped, 2);
     assert_int_equal(c.peers[1].conn.dropped, 0);
@@ -552,8 +552,8 @@ TEST(peer_is_closed_when_full_and_that_is_the_policy)
         assert_int_equal(conn->state, WSP_CLOSING);
         assert_int_equal(conn->end, WSPOOL_END_SLOW);
         assert_int_equal(conn->code_sent, WSPOOL_CLOSE_SLOW_CONSUMER);
-        assert_true(has_event(&c, 0, WSP_EVENT_LEAVE));
-        assert_false(has_event(&c, 0, WSP_EVENT_DROPPED));
+        assert_true(has_event(&c, 0, WSP_DUE_LEAVE));
+        assert_false(has_event(&c, 0, WSP_DUE_DROPPED));
         assert_int_equal(c.peers[1].conn.state, WSP_OPEN);
         assert_int_equal(c.channel->count, 3); /* the list does not change while it is walked */
         assert_tally(publish(&c), 1, 0, 0, 0, 0);
@@ -592,7 +592,7 @@ TEST(newest_is_dropped_when_there_is_no_memory_for_a_run)
             int lucky = i % 2 || i < 4;
             assert_int_equal(c.peers[i].conn.out.count, lucky ? 2 : 1);
             assert_int_equal(c.peers[i].conn.dropped, lucky ? 0 : 1);
-            assert_int_equal(has_event(&c, i, WSP_EVENT_DROPPED), !lucky);
+            assert_int_equal(has_event(&c, i, WSP_DUE_DROPPED), !lucky);
             assert_int_equal(c.peers[i].conn.state, WSP_OPEN);
         }
         assert_tally(publish(&c), 15, 0, 0, 0, 0);
@@ -621,7 +621,7 @@ TEST(close_ends_the_peer_when_there_is_no_memory_for_it)
     for (uint32_t i = 0; i < 2; i++) {
         assert_int_equal(c.peers[i].conn.state, WSP_CLOSED);
         assert_int_equal(c.peers[i].conn.end, WSPOOL_END_SLOW);
-        assert_true(has_event(&c, i, WSP_EVENT_ENDED));
+        assert_true(has_event(&c, i, WSP_DUE_ENDED));
     }
     end(&c);
 }

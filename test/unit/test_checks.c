@@ -368,7 +368,7 @@ TEST(inbound_is_wrong_when_it_holds_what_belongs_elsewhere)
     struct wsp_inbounds inbounds;
     struct wsp_inbound *in = NULL, *other = NULL;
     struct wsp_frame_parser parser = {0};
-    struct wsp_event event;
+    struct wsp_input_result event;
     /* a fragment, and the beginning of the frame behind it */
     struct wsp_input input = {.bytes = (const uint8_t *)"\x01\x83\0\0\0\0abc\x80\x85\0\0\0\0de",
                               .len = 17,
@@ -377,8 +377,8 @@ TEST(inbound_is_wrong_when_it_holds_what_belongs_elsewhere)
     wsp_inbounds_init(&inbounds, &hooks, &decoders, NULL);
     do {
         wsp_inbound_next(&inbounds, &in, &parser, &input, &event);
-    } while (event.kind == WSP_EVENT_FRAME);
-    assert_int_equal(event.kind, WSP_EVENT_MORE);
+    } while (event.kind == WSP_INPUT_FRAME);
+    assert_int_equal(event.kind, WSP_INPUT_MORE);
     assert_non_null(in->decoder);
     assert_int_equal(in->buffer.len, 5);
     BROKEN(wsp_inbound_check(in), in->message, 0);
@@ -396,7 +396,7 @@ TEST(inbound_is_wrong_when_it_holds_what_belongs_elsewhere)
     BROKEN(wsp_inbounds_check(&inbounds), inbounds.free_list.first, NULL);
     BROKEN(wsp_inbounds_check(&inbounds), spare->item.next, &spare->item);
     BROKEN(wsp_inbounds_check(&inbounds), spare->message, WSP_TEXT);
-    BROKEN(wsp_inbounds_check(&inbounds), spare->shown, 1);
+    BROKEN(wsp_inbounds_check(&inbounds), spare->delivered, 1);
     BROKEN(wsp_inbounds_check(&inbounds), spare->discard, 1);
     BROKEN(wsp_inbounds_check(&inbounds), spare->buffer.len, 1);
     struct wsp_decoder *decoder =
@@ -535,7 +535,7 @@ TEST(pool_is_wrong_when_any_of_its_modules_is)
     WRONG(pool->peers.first_free, 0);
     WRONG(pool->link.timers.occupied[0], UINT64_MAX);
     WRONG(pool->link.attention.summary[0], UINT64_MAX);
-    WRONG(pool->link.events.summary[0], UINT64_MAX);
+    WRONG(pool->link.due.summary[0], UINT64_MAX);
     WRONG(pool->link.blocks.free_list.count, 9);
     WRONG(pool->link.stock.runs.count, 9);
     WRONG(pool->link.decoders.free_list.count, 9);
@@ -553,8 +553,7 @@ TEST(pool_is_wrong_when_a_set_names_nobody)
     struct wsp_peer *peers[PEERS];
     begin(&h, peers);
     wspool_id gone = wsp_peer_id(peers[ENDED]);
-    struct wsp_bitset *sets[] = {&h.pool->link.attention, &h.pool->link.delayed,
-                                 &h.pool->link.events};
+    struct wsp_bitset *sets[] = {&h.pool->link.attention, &h.pool->link.delayed, &h.pool->link.due};
     assert_int_equal(wspool_release(h.pool, gone), 0);
     for (int i = 0; i < 3; i++) {
         uint32_t low = sets[i]->low;
@@ -598,7 +597,7 @@ TEST(pool_is_wrong_when_a_peer_is)
     WRONG(p[FRESH]->conn.flags, WSP_PINGED);
     WRONG(p[FRESH]->conn.flags, WSP_CLOSE_RECEIVED);
     WRONG(p[FRESH]->conn.parser.have, WSP_HEAD_MAX);
-    WRONG(p[FRESH]->conn.flags, WSP_EVENT_PRESSURE); /* and is not in `events` */
+    WRONG(p[FRESH]->conn.flags, WSP_DUE_PRESSURE); /* and is not in `due` */
     WRONG(p[FRESH]->conn.out.blocked, 2);
     WRONG(p[ENDED]->conn.out.blocked, 1);
     WRONG(p[OPEN]->conn.flags, p[OPEN]->conn.flags & ~WSP_ACCEPTED);

@@ -97,7 +97,7 @@ static struct world *world_open(void)
     link->fresh = &link->attention;
     link->flush_at = UINT64_MAX;
     assert_int_equal(wsp_bitset_reserve(&link->attention, &w->hooks, CONNS), 0);
-    assert_int_equal(wsp_bitset_reserve(&link->events, &w->hooks, CONNS), 0);
+    assert_int_equal(wsp_bitset_reserve(&link->due, &w->hooks, CONNS), 0);
     return w;
 }
 
@@ -116,7 +116,7 @@ static void world_close(struct world *w)
     wsp_stock_fini(&link->stock);
     wsp_blocks_fini(&link->blocks);
     wsp_bitset_fini(&link->attention, &w->hooks);
-    wsp_bitset_fini(&link->events, &w->hooks);
+    wsp_bitset_fini(&link->due, &w->hooks);
     assert_true(wsp_timers_check(&link->timers));
     assert_int_equal(w->mem.live, 0);
     free(w);
@@ -347,10 +347,10 @@ static int noticed(struct world *w, const struct wsp_conn *conn)
 
 static unsigned events(struct world *w, struct wsp_conn *conn)
 {
-    unsigned all = WSP_EVENT_LEAVE | WSP_EVENT_ENDED | WSP_EVENT_DROPPED | WSP_EVENT_PRESSURE;
+    unsigned all = WSP_DUE_LEAVE | WSP_DUE_ENDED | WSP_DUE_DROPPED | WSP_DUE_PRESSURE;
     unsigned were = conn->flags & all;
-    assert_int_equal(wsp_bitset_has(&w->link.events, conn->slot.index), were != 0);
-    wsp_bitset_remove(&w->link.events, conn->slot.index);
+    assert_int_equal(wsp_bitset_has(&w->link.due, conn->slot.index), were != 0);
+    wsp_bitset_remove(&w->link.due, conn->slot.index);
     conn->flags = (uint16_t)(conn->flags & ~all);
     return were;
 }
@@ -448,7 +448,7 @@ TEST(connection_when_closed_from_any_state_goes_where_the_graph_says)
                 assert_int_equal(conn->state, WSP_CLOSING);
                 assert_int_equal(conn->end, how ? WSPOOL_END_HOST_CLOSED : WSPOOL_END_PROTOCOL);
                 assert_int_equal(conn->code_sent, how ? 4001 : 1002);
-                assert_int_equal(events(w, conn), WSP_EVENT_LEAVE);
+                assert_int_equal(events(w, conn), WSP_DUE_LEAVE);
                 assert_true(noticed(w, conn));
                 expect_close_sent(w, conn, how ? 4001 : 1002, how ? "x" : "protocol error");
                 assert_int_equal(conn->state, WSP_CLOSING); /* the Close of the peer is awaited */
@@ -485,8 +485,7 @@ TEST(connection_when_ended_from_any_state_is_closed_and_told_once)
                                                           : WSPOOL_END_FAILED);
         assert_int_equal(conn->out.open, 0);
         assert_int_equal(wsp_conn_wants(conn), WSPOOL_CLOSE);
-        assert_int_equal(events(w, conn),
-                         from == WSP_CLOSED ? 0 : WSP_EVENT_ENDED | WSP_EVENT_LEAVE);
+        assert_int_equal(events(w, conn), from == WSP_CLOSED ? 0 : WSP_DUE_ENDED | WSP_DUE_LEAVE);
         assert_int_equal(noticed(w, conn), from != WSP_CLOSED);
         assert_int_equal(wsp_timers_next(&w->link.timers), WSP_TIMERS_NEVER);
         check(w);
@@ -748,7 +747,7 @@ TEST(close_when_there_is_no_memory_for_it_is_over_at_once)
     assert_int_equal(conn->state, WSP_CLOSED);
     assert_int_equal(conn->end, WSPOOL_END_LIFETIME);
     assert_int_equal(conn->code_sent, 0);
-    assert_int_equal(events(w, conn), WSP_EVENT_ENDED | WSP_EVENT_LEAVE);
+    assert_int_equal(events(w, conn), WSP_DUE_ENDED | WSP_DUE_LEAVE);
     check(w);
     wsp_conn_fini(&w->link, conn, 0);
     assert_int_equal(conn->lost, 1);
@@ -1137,7 +1136,7 @@ static void life_check(struct world *w, struct wsp_conn *conn, struct life *life
     life->state = conn->state;
     life->end = conn->end;
     unsigned said = events(w, conn);
-    life->ended += (said & WSP_EVENT_ENDED) != 0;
+    life->ended += (said & WSP_DUE_ENDED) != 0;
     assert_int_equal(life->ended, conn->state == WSP_CLOSED);
 }
 

@@ -170,7 +170,7 @@ static void peer_close(struct peer *p)
     assert_null(p->in);
 }
 
-static void peer_check(struct peer *p, const struct wsp_event *event)
+static void peer_check(struct peer *p, const struct wsp_input_result *result)
 {
     const struct wsp_inbound *in = p->in;
     if (!in) {
@@ -179,7 +179,7 @@ static void peer_check(struct peer *p, const struct wsp_event *event)
     p->most = in->buffer.len > p->most ? in->buffer.len : p->most;
     assert_true(in->buffer.len <= p->limit);
     assert_true(in->buffer.cap <= 256 || in->buffer.cap <= 2 * p->limit);
-    if (event->kind == WSP_EVENT_MORE && !p->failed) {
+    if (result->kind == WSP_INPUT_MORE && !p->failed) {
         /* between messages only the state that the codec keeps is held */
         assert_true(in->decoder != NULL || in->message != 0 || in->state != NULL);
         if (in->message == 0 && !in->decoder) {
@@ -187,7 +187,7 @@ static void peer_check(struct peer *p, const struct wsp_event *event)
             assert_true(!in->state || (p->decoder & KEEPS));
         }
     }
-    if (p->failed && event->kind == WSP_EVENT_MORE) {
+    if (p->failed && result->kind == WSP_INPUT_MORE) {
         assert_null(in->state);
         assert_true(in->buffer.len == 0 && in->buffer.cap <= 1024);
     }
@@ -197,42 +197,42 @@ static void feed(struct peer *p, const uint8_t *bytes, size_t len)
 {
     uint8_t *copy = malloc(len > 0 ? len : 1);
     struct wsp_input input = {.bytes = copy, .len = len, .limit = p->limit};
-    struct wsp_event event;
+    struct wsp_input_result result;
     memcpy(copy, bytes, len);
     do {
         if (p->closed) {
             break;
         }
-        memset(&event, 0xee, sizeof event);
+        memset(&result, 0xee, sizeof result);
         if (p->failed) {
-            wsp_inbound_discard(&p->world->inbounds, &p->in, &p->parser, &input, &event);
+            wsp_inbound_discard(&p->world->inbounds, &p->in, &p->parser, &input, &result);
         } else {
-            wsp_inbound_next(&p->world->inbounds, &p->in, &p->parser, &input, &event);
+            wsp_inbound_next(&p->world->inbounds, &p->in, &p->parser, &input, &result);
         }
-        peer_check(p, &event);
-        switch (event.kind) {
-        case WSP_EVENT_MORE:
+        peer_check(p, &result);
+        switch (result.kind) {
+        case WSP_INPUT_MORE:
             assert_int_equal(input.len, 0);
             break;
-        case WSP_EVENT_FRAME:
-            add_line(&p->got, "FRAME", 0, NULL, event.len);
+        case WSP_INPUT_FRAME:
+            add_line(&p->got, "FRAME", 0, NULL, result.len);
             break;
-        case WSP_EVENT_MESSAGE:
-            assert_non_null(event.data);
-            assert_true(event.encoded == 0 || event.encoded == 1);
-            add_line(&p->got, event.encoded ? "CODED" : "PLAIN", event.opcode, event.data,
-                     event.len);
+        case WSP_INPUT_MESSAGE:
+            assert_non_null(result.data);
+            assert_true(result.encoded == 0 || result.encoded == 1);
+            add_line(&p->got, result.encoded ? "CODED" : "PLAIN", result.opcode, result.data,
+                     result.len);
             break;
-        case WSP_EVENT_CONTROL:
-            add_line(&p->got, "CONTROL", event.opcode, event.data, event.len);
-            p->closed = event.opcode == WSP_CLOSE;
+        case WSP_INPUT_CONTROL:
+            add_line(&p->got, "CONTROL", result.opcode, result.data, result.len);
+            p->closed = result.opcode == WSP_CLOSE;
             break;
-        case WSP_EVENT_ERROR:
-            add_line(&p->got, "ERROR", (unsigned)event.end, NULL, 0);
+        case WSP_INPUT_ERROR:
+            add_line(&p->got, "ERROR", (unsigned)result.end, NULL, 0);
             p->failed = 1;
             break;
         }
-    } while (event.kind != WSP_EVENT_MORE);
+    } while (result.kind != WSP_INPUT_MORE);
     free(copy);
 }
 
@@ -970,19 +970,19 @@ TEST(state_when_the_host_closes_from_a_message_is_given_back)
     for (unsigned decoder = 0; decoder < 2; decoder++) {
         struct stream *s = stream_new();
         struct world w;
-        struct wsp_event event;
+        struct wsp_input_result result;
         struct wsp_inbound *in = NULL;
         struct wsp_frame_parser parser = {.negotiated = wsp_negotiated(1, decoder)};
         put_message(s, WSP_TEXT, "aaaa", 4, 1);
         put_control(s, WSP_CLOSE, "\x03\xe8");
         struct wsp_input input = {.bytes = s->bytes, .len = s->len, .limit = 100};
         world_open(&w);
-        wsp_inbound_next(&w.inbounds, &in, &parser, &input, &event);
-        assert_int_equal(event.kind, WSP_EVENT_MESSAGE);
-        assert_memory_equal(event.data, "aaaa", 4);
-        wsp_inbound_discard(&w.inbounds, &in, &parser, &input, &event);
-        assert_int_equal(event.kind, WSP_EVENT_CONTROL);
-        assert_int_equal(event.len, 2);
+        wsp_inbound_next(&w.inbounds, &in, &parser, &input, &result);
+        assert_int_equal(result.kind, WSP_INPUT_MESSAGE);
+        assert_memory_equal(result.data, "aaaa", 4);
+        wsp_inbound_discard(&w.inbounds, &in, &parser, &input, &result);
+        assert_int_equal(result.kind, WSP_INPUT_CONTROL);
+        assert_int_equal(result.len, 2);
         assert_int_equal(w.toy.live, 0);
         assert_int_equal(w.toy.overs, 1);
         wsp_inbound_fini(&w.inbounds, &in);

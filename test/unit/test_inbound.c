@@ -40,8 +40,8 @@ static void world_close(struct world *w)
 
 /* ------------------------------------------------------------------ streams */
 
-struct event {
-    enum wsp_event_kind kind;
+struct result {
+    enum wsp_input_kind kind;
     unsigned opcode; /* MESSAGE, CONTROL */
     uint8_t *data;   /* MESSAGE, CONTROL */
     size_t len;      /* of MESSAGE, CONTROL and FRAME */
@@ -49,11 +49,11 @@ struct event {
 };
 
 struct events {
-    struct event *all;
+    struct result *all;
     size_t count, cap;
 };
 
-static void events_add(struct events *events, enum wsp_event_kind kind, unsigned opcode,
+static void events_add(struct events *events, enum wsp_input_kind kind, unsigned opcode,
                        const void *data, size_t len, enum wspool_end end)
 {
     if (events->count == events->cap) {
@@ -61,12 +61,12 @@ static void events_add(struct events *events, enum wsp_event_kind kind, unsigned
         events->all = realloc(events->all, events->cap * sizeof *events->all);
         assert_non_null(events->all);
     }
-    struct event *event = &events->all[events->count++];
-    *event = (struct event){.kind = kind, .opcode = opcode, .len = len, .end = end};
+    struct result *result = &events->all[events->count++];
+    *result = (struct result){.kind = kind, .opcode = opcode, .len = len, .end = end};
     if (data && len > 0) {
-        event->data = malloc(len);
-        assert_non_null(event->data);
-        memcpy(event->data, data, len);
+        result->data = malloc(len);
+        assert_non_null(result->data);
+        memcpy(result->data, data, len);
     }
 }
 
@@ -82,7 +82,7 @@ static void events_free(struct events *events)
 static void expect_events(const struct events *got, const struct events *expected)
 {
     for (size_t i = 0; i < got->count && i < expected->count; i++) {
-        const struct event *a = &got->all[i], *b = &expected->all[i];
+        const struct result *a = &got->all[i], *b = &expected->all[i];
         assert_int_equal(a->kind, b->kind);
         assert_int_equal(a->opcode, b->opcode);
         assert_int_equal(a->len, b->len);
@@ -131,13 +131,13 @@ static void stream_frame(struct stream *s, unsigned first, const void *payload, 
 static void stream_message(struct stream *s, unsigned opcode, const void *payload, size_t len)
 {
     stream_frame(s, FRAME_FIN | opcode, payload, len);
-    events_add(&s->expected, WSP_EVENT_MESSAGE, opcode, payload, len, 0);
+    events_add(&s->expected, WSP_INPUT_MESSAGE, opcode, payload, len, 0);
 }
 
 static void stream_control(struct stream *s, unsigned opcode, const void *payload, size_t len)
 {
     stream_frame(s, FRAME_FIN | opcode, payload, len);
-    events_add(&s->expected, WSP_EVENT_CONTROL, opcode, payload, len, 0);
+    events_add(&s->expected, WSP_INPUT_CONTROL, opcode, payload, len, 0);
 }
 
 /* Writes one fragment of the message `whole`. The last fragment adds the message to the expected
@@ -148,15 +148,15 @@ static void stream_fragment(struct stream *s, unsigned opcode, const uint8_t *wh
     stream_frame(s, (last ? FRAME_FIN : 0) | (from > 0 || opcode == 0 ? 0 : opcode), whole + from,
                  to - from);
     if (last) {
-        events_add(&s->expected, WSP_EVENT_MESSAGE, opcode, whole, len, 0);
+        events_add(&s->expected, WSP_INPUT_MESSAGE, opcode, whole, len, 0);
     } else {
-        events_add(&s->expected, WSP_EVENT_FRAME, 0, NULL, to - from, 0);
+        events_add(&s->expected, WSP_INPUT_FRAME, 0, NULL, to - from, 0);
     }
 }
 
 static void stream_error(struct stream *s, enum wspool_end end)
 {
-    events_add(&s->expected, WSP_EVENT_ERROR, 0, NULL, 0, end);
+    events_add(&s->expected, WSP_INPUT_ERROR, 0, NULL, 0, end);
 }
 
 static void stream_free(struct stream *s)
@@ -178,35 +178,35 @@ struct peer {
     struct events got;
 };
 
-static void peer_check(const struct peer *p, const struct wsp_event *event)
+static void peer_check(const struct peer *p, const struct wsp_input_result *result)
 {
     const struct wsp_inbound *in = p->in;
     if (!in || p->discarding) {
         return;
     }
-    if (event->kind == WSP_EVENT_MORE) {
+    if (result->kind == WSP_INPUT_MORE) {
         /* No memory is held between messages. */
         assert_true(in->decoder != NULL || in->message != 0);
         assert_true(in->message != 0 || in->buffer.len == 0);
     }
-    if (event->kind == WSP_EVENT_FRAME) {
+    if (result->kind == WSP_INPUT_FRAME) {
         assert_null(in->decoder);
     }
 }
 
-static void record(struct peer *p, const struct wsp_event *event)
+static void record(struct peer *p, const struct wsp_input_result *result)
 {
-    int shows = event->kind == WSP_EVENT_MESSAGE || event->kind == WSP_EVENT_CONTROL;
-    int counts = shows || event->kind == WSP_EVENT_FRAME;
-    events_add(&p->got, event->kind, shows ? event->opcode : 0, shows ? event->data : NULL,
-               counts ? event->len : 0, event->kind == WSP_EVENT_ERROR ? event->end : 0);
+    int shows = result->kind == WSP_INPUT_MESSAGE || result->kind == WSP_INPUT_CONTROL;
+    int counts = shows || result->kind == WSP_INPUT_FRAME;
+    events_add(&p->got, result->kind, shows ? result->opcode : 0, shows ? result->data : NULL,
+               counts ? result->len : 0, result->kind == WSP_INPUT_ERROR ? result->end : 0);
 }
 
 /* One read: a block of exactly that size, freed after the call. */
 static void feed(struct peer *p, const uint8_t *bytes, size_t len)
 {
     uint8_t *copy = malloc(len > 0 ? len : 1);
-    struct wsp_event event;
+    struct wsp_input_result result;
     struct wsp_input input = {.bytes = copy, .len = len, .limit = p->limit, .now = p->now};
     assert_non_null(copy);
     memcpy(copy, bytes, len);
@@ -214,23 +214,23 @@ static void feed(struct peer *p, const uint8_t *bytes, size_t len)
         if (p->closed) {
             break;
         }
-        memset(&event, 0xee, sizeof event);
+        memset(&result, 0xee, sizeof result);
         if (p->discarding) {
-            wsp_inbound_discard(&p->world->inbounds, &p->in, &p->parser, &input, &event);
-            assert_true(event.kind == WSP_EVENT_MORE || event.kind == WSP_EVENT_ERROR ||
-                        (event.kind == WSP_EVENT_CONTROL && event.opcode == WSP_CLOSE));
+            wsp_inbound_discard(&p->world->inbounds, &p->in, &p->parser, &input, &result);
+            assert_true(result.kind == WSP_INPUT_MORE || result.kind == WSP_INPUT_ERROR ||
+                        (result.kind == WSP_INPUT_CONTROL && result.opcode == WSP_CLOSE));
         } else {
-            wsp_inbound_next(&p->world->inbounds, &p->in, &p->parser, &input, &event);
+            wsp_inbound_next(&p->world->inbounds, &p->in, &p->parser, &input, &result);
         }
         assert_ptr_equal(input.bytes, copy + len - input.len);
-        peer_check(p, &event);
-        if (event.kind == WSP_EVENT_MORE) {
+        peer_check(p, &result);
+        if (result.kind == WSP_INPUT_MORE) {
             assert_int_equal(input.len, 0);
             break;
         }
-        record(p, &event);
-        p->discarding |= event.kind == WSP_EVENT_ERROR;
-        p->closed = event.kind == WSP_EVENT_CONTROL && event.opcode == WSP_CLOSE;
+        record(p, &result);
+        p->discarding |= result.kind == WSP_INPUT_ERROR;
+        p->closed = result.kind == WSP_INPUT_CONTROL && result.opcode == WSP_CLOSE;
     } while (p->got.count < 100000);
     free(copy);
 }
@@ -315,7 +315,7 @@ TEST(message_when_in_fragments_with_control_frames_between_is_heard_under_all_cu
     stream_control(&stream, WSP_PING, "p", 1);
     stream_control(&stream, WSP_PONG, "", 0);
     stream_frame(&stream, 0, "", 0); /* an empty fragment */
-    events_add(&stream.expected, WSP_EVENT_FRAME, 0, NULL, 0, 0);
+    events_add(&stream.expected, WSP_INPUT_FRAME, 0, NULL, 0, 0);
     stream_fragment(&stream, WSP_TEXT, text, 3, 4, 4, 1);
     stream_control(&stream, WSP_PING, "q", 1);
     stream_message(&stream, WSP_BINARY, "\xff", 1);
@@ -373,9 +373,9 @@ static void add_random_message(struct stream *s, uint64_t *random)
         done += piece;
         first = 0;
         if (last) {
-            events_add(&s->expected, WSP_EVENT_MESSAGE, opcode, payload, len, 0);
+            events_add(&s->expected, WSP_INPUT_MESSAGE, opcode, payload, len, 0);
         } else {
-            events_add(&s->expected, WSP_EVENT_FRAME, 0, NULL, piece, 0);
+            events_add(&s->expected, WSP_INPUT_FRAME, 0, NULL, piece, 0);
         }
         while (!last && test_below(random, 3) == 0) {
             add_random_control(s, random);
@@ -448,19 +448,19 @@ TEST(message_when_it_comes_in_one_piece_takes_a_buffer_of_its_size)
     struct peer p;
     struct stream s = {.random = 64};
     uint8_t payload[4096];
-    struct wsp_event event;
+    struct wsp_input_result result;
     world_open(&w);
     peer_open(&p, &w, NO_LIMIT);
     fill_for(WSP_TEXT, payload, sizeof payload, &s.random);
     stream_message(&s, WSP_TEXT, payload, sizeof payload);
     struct wsp_input input = {.bytes = s.bytes, .len = s.len, .limit = NO_LIMIT};
-    wsp_inbound_next(&w.inbounds, &p.in, &p.parser, &input, &event);
-    assert_int_equal(event.kind, WSP_EVENT_MESSAGE);
-    assert_int_equal(event.len, sizeof payload);
-    assert_memory_equal(event.data, payload, sizeof payload);
+    wsp_inbound_next(&w.inbounds, &p.in, &p.parser, &input, &result);
+    assert_int_equal(result.kind, WSP_INPUT_MESSAGE);
+    assert_int_equal(result.len, sizeof payload);
+    assert_memory_equal(result.data, payload, sizeof payload);
     assert_int_equal(p.in->buffer.cap, sizeof payload);
-    wsp_inbound_next(&w.inbounds, &p.in, &p.parser, &input, &event);
-    assert_int_equal(event.kind, WSP_EVENT_MORE);
+    wsp_inbound_next(&w.inbounds, &p.in, &p.parser, &input, &result);
+    assert_int_equal(result.kind, WSP_INPUT_MORE);
     assert_null(p.in);
     /* The same again allocates nothing. */
     size_t calls = w.mem.calls;
@@ -669,15 +669,15 @@ TEST(fragments_when_over_the_limit_together_are_too_big)
             struct stream at = {.random = 69}, over = {.random = 70}, empty = {.random = 71};
             stream_fragment(&at, WSP_TEXT, payload, 0, one, 30, 0);
             stream_frame(&at, 0, payload + one, two);
-            events_add(&at.expected, WSP_EVENT_FRAME, 0, NULL, two, 0);
+            events_add(&at.expected, WSP_INPUT_FRAME, 0, NULL, two, 0);
             stream_control(&at, WSP_PING, payload, 40); /* control frames do not count */
             stream_frame(&at, FRAME_FIN, payload + one + two, 30 - one - two);
-            events_add(&at.expected, WSP_EVENT_MESSAGE, WSP_TEXT, payload, 30, 0);
+            events_add(&at.expected, WSP_INPUT_MESSAGE, WSP_TEXT, payload, 30, 0);
             expect_stream(&w, &at, 30);
 
             stream_fragment(&over, WSP_TEXT, payload, 0, one, 31, 0);
             stream_frame(&over, 0, payload + one, two);
-            events_add(&over.expected, WSP_EVENT_FRAME, 0, NULL, two, 0);
+            events_add(&over.expected, WSP_INPUT_FRAME, 0, NULL, two, 0);
             stream_control(&over, WSP_PING, payload, 40);
             stream_frame(&over, two % 2 ? FRAME_FIN : 0, payload, 31 - one - two);
             stream_error(&over, WSPOOL_END_TOO_BIG);
@@ -686,7 +686,7 @@ TEST(fragments_when_over_the_limit_together_are_too_big)
             /* An empty last fragment fits into a full message. */
             stream_fragment(&empty, WSP_TEXT, payload, 0, 30, 30, 0);
             stream_frame(&empty, FRAME_FIN, "", 0);
-            events_add(&empty.expected, WSP_EVENT_MESSAGE, WSP_TEXT, payload, 30, 0);
+            events_add(&empty.expected, WSP_INPUT_MESSAGE, WSP_TEXT, payload, 30, 0);
             expect_stream(&w, &empty, 30);
             stream_free(&at);
             stream_free(&over);
@@ -717,7 +717,7 @@ TEST(size_when_announced_over_the_limit_is_refused_with_the_head)
             size_t peak = w.mem.peak;
             feed(&p, frame + len - 1, 1);
             assert_int_equal(p.got.count, fragment + 1);
-            assert_int_equal(p.got.all[fragment].kind, WSP_EVENT_ERROR);
+            assert_int_equal(p.got.all[fragment].kind, WSP_INPUT_ERROR);
             assert_int_equal(p.got.all[fragment].end, WSPOOL_END_TOO_BIG);
             assert_true(w.mem.peak - peak < 1000);
             peer_close(&p);
@@ -828,7 +828,7 @@ TEST(frame_when_its_first_two_bytes_are_bad_is_refused_with_them)
         assert_int_equal(p.got.count, 0);
         feed(&p, bad[i] + 1, 1);
         assert_int_equal(p.got.count, 1);
-        assert_int_equal(p.got.all[0].kind, WSP_EVENT_ERROR);
+        assert_int_equal(p.got.all[0].kind, WSP_INPUT_ERROR);
         assert_int_equal(p.got.all[0].end, WSPOOL_END_PROTOCOL);
         assert_int_equal(w.decoders.free_list.count, 0);
         peer_close(&p);
@@ -852,7 +852,7 @@ TEST(close_when_unlawful_by_itself_is_an_error_and_is_found)
             struct stream s = {.random = i};
             stream_raw(&s, forms[i], "\x03\xe8xy", len);
             stream_error(&s, WSPOOL_END_PROTOCOL);
-            events_add(&s.expected, WSP_EVENT_CONTROL, WSP_CLOSE, "\x03\xe8xy", len, 0);
+            events_add(&s.expected, WSP_INPUT_CONTROL, WSP_CLOSE, "\x03\xe8xy", len, 0);
             expect_stream(&w, &s, NO_LIMIT);
             stream_free(&s);
         }
@@ -864,7 +864,7 @@ TEST(close_when_unlawful_by_itself_is_an_error_and_is_found)
         memset(endless + 2, 'r', len - 2);
         stream_frame(&s, FRAME_FIN | WSP_CLOSE, endless, len);
         stream_error(&s, WSPOOL_END_PROTOCOL);
-        events_add(&s.expected, WSP_EVENT_CONTROL, WSP_CLOSE, endless, WSP_CONTROL_MAX, 0);
+        events_add(&s.expected, WSP_INPUT_CONTROL, WSP_CLOSE, endless, WSP_CONTROL_MAX, 0);
         expect_stream(&w, &s, NO_LIMIT);
         stream_free(&s);
     }
@@ -941,10 +941,10 @@ TEST(text_when_bad_is_refused_at_its_first_bad_byte)
             peer_open(&p, &w, NO_LIMIT);
             feed_pieces(&p, s.bytes, bad_at, cut % 2 ? BYTES : RANDOM, &random);
             for (size_t e = 0; e < p.got.count; e++) {
-                assert_int_not_equal(p.got.all[e].kind, WSP_EVENT_ERROR);
+                assert_int_not_equal(p.got.all[e].kind, WSP_INPUT_ERROR);
             }
             feed(&p, s.bytes + bad_at, 1);
-            assert_int_equal(p.got.all[p.got.count - 1].kind, WSP_EVENT_ERROR);
+            assert_int_equal(p.got.all[p.got.count - 1].kind, WSP_INPUT_ERROR);
             assert_int_equal(p.got.all[p.got.count - 1].end, WSPOOL_END_BAD_UTF8);
             peer_close(&p);
             stream_free(&s);
@@ -963,11 +963,11 @@ TEST(text_when_it_ends_inside_a_character_is_refused_at_its_end)
         struct stream one = {.random = 75}, two = {.random = 76}, next = {.random = 77};
         stream_frame(&one, FRAME_FIN | WSP_TEXT, text, len);
         stream_frame(&two, WSP_TEXT, text, len);
-        events_add(&two.expected, WSP_EVENT_FRAME, 0, NULL, len, 0);
+        events_add(&two.expected, WSP_INPUT_FRAME, 0, NULL, len, 0);
         stream_frame(&two, FRAME_FIN, "", 0);
         if (whole) {
-            events_add(&one.expected, WSP_EVENT_MESSAGE, WSP_TEXT, text, len, 0);
-            events_add(&two.expected, WSP_EVENT_MESSAGE, WSP_TEXT, text, len, 0);
+            events_add(&one.expected, WSP_INPUT_MESSAGE, WSP_TEXT, text, len, 0);
+            events_add(&two.expected, WSP_INPUT_MESSAGE, WSP_TEXT, text, len, 0);
         } else {
             stream_error(&one, WSPOOL_END_BAD_UTF8);
             stream_error(&two, WSPOOL_END_BAD_UTF8);
@@ -1026,9 +1026,9 @@ TEST(memory_when_it_fails_anywhere_is_an_error_and_the_close_is_found)
                 struct events beginning = {p.got.all, heard, 0};
                 struct events expected = {s.expected.all, heard, 0};
                 expect_events(&beginning, &expected);
-                assert_int_equal(p.got.all[heard].kind, WSP_EVENT_ERROR);
+                assert_int_equal(p.got.all[heard].kind, WSP_INPUT_ERROR);
                 assert_int_equal(p.got.all[heard].end, WSPOOL_END_NOMEM);
-                assert_int_equal(p.got.all[heard + 1].kind, WSP_EVENT_CONTROL);
+                assert_int_equal(p.got.all[heard + 1].kind, WSP_INPUT_CONTROL);
                 assert_int_equal(p.got.all[heard + 1].len, 5);
                 assert_memory_equal(p.got.all[heard + 1].data,
                                     "\x03\xe8"
@@ -1055,7 +1055,7 @@ TEST(close_when_there_is_no_memory_to_read_it_is_found)
         feed(&p, frame, frame_client(frame, FRAME_FIN | WSP_CLOSE, "\x0f\xa0", 2));
         assert_int_equal(p.got.count, 2);
         assert_int_equal(p.got.all[0].end, WSPOOL_END_NOMEM);
-        assert_int_equal(p.got.all[1].kind, WSP_EVENT_CONTROL);
+        assert_int_equal(p.got.all[1].kind, WSP_INPUT_CONTROL);
         assert_memory_equal(p.got.all[1].data, "\x0f\xa0", 2);
         peer_close(&p);
         world_close(&w);
@@ -1073,10 +1073,10 @@ TEST(discard_when_there_is_no_memory_is_an_error)
     w.mem.fail_at = 1;
     size_t len = frame_client(frame, FRAME_FIN | WSP_TEXT, "abc", 3);
     struct wsp_input input = {.bytes = frame, .len = len};
-    struct wsp_event event;
-    wsp_inbound_discard(&w.inbounds, &p.in, &p.parser, &input, &event);
-    assert_int_equal(event.kind, WSP_EVENT_ERROR);
-    assert_int_equal(event.end, WSPOOL_END_NOMEM);
+    struct wsp_input_result result;
+    wsp_inbound_discard(&w.inbounds, &p.in, &p.parser, &input, &result);
+    assert_int_equal(result.kind, WSP_INPUT_ERROR);
+    assert_int_equal(result.end, WSPOOL_END_NOMEM);
     assert_ptr_equal(input.bytes, frame); /* nothing was consumed: the host may call again */
     assert_null(p.in);
     peer_close(&p);
@@ -1143,21 +1143,21 @@ TEST(close_when_the_host_closes_from_a_message_is_found)
     stream_control(&s, WSP_CLOSE, "\x03\xe8", 2);
     for (size_t stop = 0; stop + 1 < s.expected.count; stop++) {
         struct peer p;
-        struct wsp_event event = {0};
+        struct wsp_input_result result = {0};
         struct wsp_input input = {.bytes = s.bytes, .len = s.len, .limit = NO_LIMIT};
         peer_open(&p, &w, NO_LIMIT);
         for (size_t i = 0; i <= stop; i++) {
-            wsp_inbound_next(&w.inbounds, &p.in, &p.parser, &input, &event);
-            assert_int_equal(event.kind, s.expected.all[i].kind);
+            wsp_inbound_next(&w.inbounds, &p.in, &p.parser, &input, &result);
+            assert_int_equal(result.kind, s.expected.all[i].kind);
         }
-        wsp_inbound_discard(&w.inbounds, &p.in, &p.parser, &input, &event);
-        assert_int_equal(event.kind, WSP_EVENT_CONTROL);
-        assert_int_equal(event.opcode, WSP_CLOSE);
-        assert_int_equal(event.len, 2);
-        assert_memory_equal(event.data, "\x03\xe8", 2);
+        wsp_inbound_discard(&w.inbounds, &p.in, &p.parser, &input, &result);
+        assert_int_equal(result.kind, WSP_INPUT_CONTROL);
+        assert_int_equal(result.opcode, WSP_CLOSE);
+        assert_int_equal(result.len, 2);
+        assert_memory_equal(result.data, "\x03\xe8", 2);
         assert_int_equal(input.len, 0);
-        wsp_inbound_discard(&w.inbounds, &p.in, &p.parser, &input, &event);
-        assert_int_equal(event.kind, WSP_EVENT_MORE); /* once only */
+        wsp_inbound_discard(&w.inbounds, &p.in, &p.parser, &input, &result);
+        assert_int_equal(result.kind, WSP_INPUT_MORE); /* once only */
         assert_true(p.in->buffer.cap <= 1024 && p.in->buffer.len == 0);
         peer_close(&p);
     }

@@ -23,7 +23,7 @@ TEST(deadline_is_0_when_anything_is_left_to_be_told)
     host_cancel_all(&h);
     for (uint32_t slot = 0; slot < 2; slot++) {
         assert_true(wspool_deadline(h.pool) > h.now);
-        wsp_bitset_add(&h.pool->link.events, slot);
+        wsp_bitset_add(&h.pool->link.due, slot);
         assert_true(wspool_deadline(h.pool) == 0);
         assert_int_equal(wspool_tick(h.pool, h.now), 0);
         assert_true(wspool_deadline(h.pool) > h.now);

@@ -356,6 +356,6 @@ TEST(check_sees_it_when_a_deadline_or_a_mark_is_lost)
     BROKEN(peer->conn.timer.prev, WSP_TIMER_OFF);
     BROKEN(h.pool->link.timers.occupied[0], ~UINT64_C(0));
     BROKEN(h.pool->link.attention.summary[0], 0);
-    BROKEN(h.pool->link.events.words[0], 1);
+    BROKEN(h.pool->link.due.words[0], 1);
     host_end(&h);
 }
