@@ -105,7 +105,7 @@ void wsp_conn_open(struct wsp_link *link, struct wsp_conn *conn)
         next = earlier(next, stamp_time(link, conn->heard) + link->config->idle_time);
     }
     wsp_timers_arm(&link->timers, conn->slot.index, next);
-    wsp_conn_notice(link, conn);
+    wsp_conn_mark_ready(link, conn);
 }
 
 /* From here on it is being closed, or over: what was noted of an open peer makes room. */
@@ -132,7 +132,7 @@ void wsp_conn_end(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end 
     conn->out.open = 0;
     wsp_timers_disarm(&link->timers, conn->slot.index);
     wsp_conn_defer(link, conn, WSP_DUE_ENDED | WSP_DUE_LEAVE);
-    wsp_conn_notice(link, conn);
+    wsp_conn_mark_ready(link, conn);
 }
 
 void wsp_conn_reset(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end end)
@@ -213,7 +213,7 @@ void wsp_conn_close(struct wsp_link *link, struct wsp_conn *conn, enum wspool_en
     }
     conn->code_sent = (uint16_t)code;
     wsp_conn_await(link, conn, link->config->closing_time);
-    wsp_conn_notice(link, conn);
+    wsp_conn_mark_ready(link, conn);
 }
 
 void wsp_conn_fail(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end end, int drop)
@@ -253,7 +253,7 @@ static void answer_ping(struct wsp_link *link, struct wsp_conn *conn,
     }
     wsp_count_add(&link->count->pongs_dropped, (uint64_t)replaced);
     if (!conn->out.blocked) {
-        wsp_conn_notice(link, conn);
+        wsp_conn_mark_ready(link, conn);
     }
 }
 
@@ -360,7 +360,7 @@ static void stop_reading(struct wsp_link *link, struct wsp_conn *conn)
     if (conn->state == WSP_OPEN) {
         conn->unread = stamp_now(link);
     }
-    wsp_conn_notice(link, conn);
+    wsp_conn_mark_ready(link, conn);
 }
 
 /* Bytes came from a peer that was pinged, or was given a sip. */
@@ -394,7 +394,7 @@ static WSP_SELDOM void keep(struct wsp_link *link, struct wsp_conn *conn,
     }
     conn->out.marks |= WSP_MARK_KEPT;
     wsp_count_add(&link->count->turns_spent, 1);
-    wsp_conn_notice(link, conn);
+    wsp_conn_mark_ready(link, conn);
 }
 
 void wsp_conn_receive(struct wsp_link *link, struct wsp_conn *conn, const uint8_t *bytes,
@@ -453,7 +453,7 @@ void wsp_conn_resume(struct wsp_link *link, struct wsp_conn *conn, size_t limit)
     if (conn->state <= WSP_CLOSING && conn->work.inbound) {
         wsp_inbound_drop_tail(&link->inbounds, conn->work.inbound);
     }
-    wsp_conn_notice(link, conn);
+    wsp_conn_mark_ready(link, conn);
     if (ended) {
         wsp_conn_end(link, conn, (enum wspool_end)(ended - 1));
     }
@@ -473,7 +473,7 @@ void wsp_conn_gone(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end
 void wsp_conn_above_high(struct wsp_link *link, struct wsp_conn *conn)
 {
     conn->out.marks |= WSP_MARK_ABOVE_HIGH;
-    wsp_conn_notice(link, conn); /* it doesn't wait any longer */
+    wsp_conn_mark_ready(link, conn); /* it doesn't wait any longer */
     wsp_conn_defer(link, conn, WSP_DUE_PRESSURE);
 }
 
@@ -606,7 +606,7 @@ void wsp_conn_writable(struct wsp_link *link, struct wsp_conn *conn)
         go_on_reading(link, conn);
     }
     unblock(link, conn);
-    wsp_conn_notice(link, conn);
+    wsp_conn_mark_ready(link, conn);
 }
 
 /* The transport had been full, and has taken more: so the peer has taken something. */
@@ -621,7 +621,7 @@ static void progress(struct wsp_link *link, struct wsp_conn *conn)
     if (wsp_conn_is_unread(conn)) {
         go_on_reading(link, conn);
         conn->flags |= WSP_SIP;
-        wsp_conn_notice(link, conn);
+        wsp_conn_mark_ready(link, conn);
     }
 }
 
@@ -657,7 +657,7 @@ int wsp_conn_ack(struct wsp_link *link, struct wsp_conn *conn, size_t bytes)
         block(link, conn, bytes);
     } else if (!wsp_outq_empty(out)) {
         if (!out->blocked) {
-            wsp_conn_notice(link, conn);
+            wsp_conn_mark_ready(link, conn);
         }
     } else if (!out->open) {
         end_if_closed(link, conn);
@@ -681,7 +681,7 @@ static void ping(struct wsp_link *link, struct wsp_conn *conn)
     conn->flags |= WSP_PINGED | WSP_PING_WAITS | WSP_PONG_DUE;
     conn->alarm = UINT64_MAX; /* until it has left: see note_sent */
     if (!conn->out.blocked) {
-        wsp_conn_notice(link, conn);
+        wsp_conn_mark_ready(link, conn);
     }
 }
 

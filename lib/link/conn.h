@@ -190,9 +190,9 @@ static inline unsigned wsp_conn_wants(const struct wsp_conn *conn)
 }
 
 /* Something that wspool_next may have to tell. */
-static inline void wsp_conn_notice(struct wsp_link *link, struct wsp_conn *conn)
+static inline void wsp_conn_mark_ready(struct wsp_link *link, struct wsp_conn *conn)
 {
-    wsp_bitset_add(&link->attention, conn->slot.index);
+    wsp_bitset_add(&link->ready, conn->slot.index);
 }
 /* Something to do on the way out. */
 static inline void wsp_conn_defer(struct wsp_link *link, struct wsp_conn *conn, unsigned due)
@@ -208,7 +208,7 @@ static inline int wsp_conn_push(struct wsp_link *link, struct wsp_conn *conn,
 {
     int result = wsp_outq_push(&conn->out, &link->stock, frame);
     if (result >= 0 && !conn->out.blocked) {
-        wsp_bitset_add(link->fresh, conn->slot.index);
+        wsp_bitset_add(link->new_output, conn->slot.index);
     }
     return result;
 }

@@ -3,11 +3,11 @@
  * link/link.h - what the connections of one pool share.  Layer 2.
  *
  * One of these lies in the pool and is handed to every call on a connection. Upward there are
- * only two ways: the hook for whole messages, and sets of slots. `attention` holds the peers
+ * only two ways: the hook for whole messages, and sets of slots. `ready` holds the peers
  * that wspool_next has to tell of; `due` those for which something is to be done on the way
  * out of the present call, when no list is being walked and no frame is being read. With
  * flush_delay, those who have nothing but new messages wait in `delayed` until `flush_at`, and
- * move over to `attention` then.
+ * move over to `ready` then.
  */
 #ifndef WSP_LINK_LINK_H
 #define WSP_LINK_LINK_H
@@ -34,10 +34,10 @@ struct wsp_link {
     struct wsp_stock stock;
     struct wsp_inbounds inbounds;
     struct wsp_timers timers;
-    struct wsp_bitset attention;
+    struct wsp_bitset ready;
     struct wsp_bitset delayed;
-    struct wsp_bitset *fresh; /* where new messages put a peer: one of these two */
-    uint64_t flush_at;        /* UINT64_MAX: nobody is delayed */
+    struct wsp_bitset *new_output; /* where new messages put a peer: one of these two */
+    uint64_t flush_at;             /* UINT64_MAX: nobody is delayed */
     struct wsp_bitset due;
     uint64_t born;    /* when the pool was made: stamps count from here */
     uint64_t now;     /* of the call under way; never runs backwards */

@@ -13,7 +13,7 @@ static int layers_are_valid(const wspool *pool)
     const struct wsp_link *link = &pool->link;
     uint64_t memberships;
     return wsp_slots_check(&pool->peers) && wsp_timers_check(&link->timers) &&
-           wsp_bitset_check(&link->attention) && wsp_bitset_check(&link->delayed) &&
+           wsp_bitset_check(&link->ready) && wsp_bitset_check(&link->delayed) &&
            wsp_bitset_check(&link->due) && wsp_blocks_check(&link->blocks) &&
            wsp_stock_check(&link->stock) && wsp_decoders_check(&link->decoders) &&
            wsp_inbounds_check(&link->inbounds) && wsp_routes_check(&pool->routes) &&
@@ -80,7 +80,7 @@ int wsp_pool_check(const wspool *pool)
     struct wsp_peer *peer;
     uint32_t slot = 0;
     uint64_t keyed = 0, counted;
-    if (!layers_are_valid(pool) || !set_holds(pool, &pool->link.attention) ||
+    if (!layers_are_valid(pool) || !set_holds(pool, &pool->link.ready) ||
         !set_holds(pool, &pool->link.delayed) || !set_holds(pool, &pool->link.due) ||
         pool->link.now < pool->link.born || (pool->depth == 0 && pool->judged) ||
         (pool->drain.on && pool->drain.slots == 0)) {

@@ -23,7 +23,7 @@ void wsp_deadline_tell(wspool *pool)
 {
     struct wsp_link *link = &pool->link;
     const wspool_deadline_hook *hook = &pool->config.deadline;
-    if (!wsp_bitset_empty(&link->attention) || !wsp_bitset_empty(&link->due) ||
+    if (!wsp_bitset_empty(&link->ready) || !wsp_bitset_empty(&link->due) ||
         link->inbounds.first_kept || link->flush_at < pool->idle_flush_at ||
         wsp_timers_moved_up(&link->timers)) {
         pool->idle = 0;

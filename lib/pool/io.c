@@ -110,7 +110,7 @@ int wspool_writable(wspool *pool, wspool_id id, uint64_t now)
 /* ---------------------------------------------------------------- attention */
 
 /* Returns 1 and what the peer wants if that has changed or it has output, else 0. */
-static int news_of(struct wsp_peer *peer, wspool_id *id, unsigned *wants)
+static int wants_changed(struct wsp_peer *peer, wspool_id *id, unsigned *wants)
 {
     struct wsp_conn *conn = &peer->conn;
     int was_closed = (conn->flags & WSP_CLOSE_REPORTED) != 0;
@@ -128,10 +128,10 @@ static int news_of(struct wsp_peer *peer, wspool_id *id, unsigned *wants)
 
 /* Returns the first peer of the set, from this slot on, that has something to report. It is not
  * part of wspool_next, so that the usual case needs no stack frame. */
-static WSP_SELDOM int next_news(wspool *pool, uint32_t slot, wspool_id *id, unsigned *wants)
+static WSP_SELDOM int next_changed(wspool *pool, uint32_t slot, wspool_id *id, unsigned *wants)
 {
-    for (; slot != WSP_BITSET_END; slot = wsp_bitset_take(&pool->link.attention)) {
-        if (news_of(wsp_slots_at(&pool->peers, slot), id, wants)) {
+    for (; slot != WSP_BITSET_END; slot = wsp_bitset_take(&pool->link.ready)) {
+        if (wants_changed(wsp_slots_at(&pool->peers, slot), id, wants)) {
             return 1;
         }
     }
@@ -141,19 +141,19 @@ static WSP_SELDOM int next_news(wspool *pool, uint32_t slot, wspool_id *id, unsi
     return 0;
 }
 
-/* As next_news, from the start of the set. */
-static WSP_SELDOM int next_far(wspool *pool, wspool_id *id, unsigned *wants)
+/* As next_changed, from the start of the set. */
+static WSP_SELDOM int next_from_start(wspool *pool, wspool_id *id, unsigned *wants)
 {
-    return next_news(pool, wsp_bitset_take(&pool->link.attention), id, wants);
+    return next_changed(pool, wsp_bitset_take(&pool->link.ready), id, wants);
 }
 
 /* Moves the peers whose flush_delay has passed to the ready list. */
-static WSP_SELDOM int next_of_delayed(wspool *pool, wspool_id *id, unsigned *wants)
+static WSP_SELDOM int flush_delayed(wspool *pool, wspool_id *id, unsigned *wants)
 {
     struct wsp_link *link = &pool->link;
     uint32_t slot;
     while ((slot = wsp_bitset_take(&link->delayed)) != WSP_BITSET_END) {
-        wsp_bitset_add(&link->attention, slot);
+        wsp_bitset_add(&link->ready, slot);
     }
     link->flush_at = UINT64_MAX;
     return wspool_next(pool, id, wants);
@@ -166,16 +166,16 @@ int wspool_next(wspool *pool, wspool_id *id, unsigned *wants)
         return WSPOOL_ERR_INVAL;
     }
     if (pool->link.flush_at <= pool->link.now) {
-        return next_of_delayed(pool, id, wants);
+        return flush_delayed(pool, id, wants);
     }
-    if (!wsp_bitset_take_near(&pool->link.attention, &slot)) {
-        return next_far(pool, id, wants);
+    if (!wsp_bitset_take_near(&pool->link.ready, &slot)) {
+        return next_from_start(pool, id, wants);
     }
     const struct wsp_peer *peer = wsp_slots_at(&pool->peers, slot);
     const struct wsp_outq *out = &peer->conn.out;
     if (!out->open || out->blocked || out->bytes == 0 ||
         (out->marks & (WSP_MARK_PAUSED | WSP_MARK_KEPT))) {
-        return next_news(pool, slot, id, wants);
+        return next_changed(pool, slot, id, wants);
     }
     *id = wsp_peer_id(peer);
     *wants = WSPOOL_READ | WSPOOL_WRITE;

@@ -102,7 +102,7 @@ static int postpone(wspool *pool, struct wsp_peer *peer, const struct wsp_entry 
     conn->state = WSP_PENDING;
     wsp_conn_await(&pool->link, conn, pool->config.verdict_time);
     if (!(conn->flags & WSP_HOSTED)) { /* a hosted peer has no transport here yet */
-        wsp_conn_notice(&pool->link, conn);
+        wsp_conn_mark_ready(&pool->link, conn);
     }
     return WSP_POSTPONED;
 }

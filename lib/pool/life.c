@@ -37,7 +37,7 @@ static void free_parts(wspool *pool)
     wsp_decoders_fini(&link->decoders);
     wsp_stock_fini(&link->stock);
     wsp_blocks_fini(&link->blocks);
-    wsp_bitset_fini(&link->attention, &mem);
+    wsp_bitset_fini(&link->ready, &mem);
     wsp_bitset_fini(&link->delayed, &mem);
     wsp_bitset_fini(&link->due, &mem);
     wsp_slots_fini(&pool->peers, &mem);
@@ -72,7 +72,7 @@ int wspool_new(wspool **out, const wspool_config *given, uint64_t now)
     link->count = &pool->count;
     link->born = link->now = now;
     link->on_message = wsp_on_message;
-    link->fresh = config.flush_delay ? &link->delayed : &link->attention;
+    link->new_output = config.flush_delay ? &link->delayed : &link->ready;
     link->flush_at = UINT64_MAX;
     wsp_blocks_init(&link->blocks, mem, config.pool_bytes, &pool->count.block_bytes);
     wsp_stock_init(&link->stock, mem);

@@ -28,7 +28,7 @@ static struct wsp_peer *take_record(wspool *pool, int *error)
     }
     uint32_t slots = pool->peers.top + 1;
     struct wsp_peer *peer = NULL;
-    if (!wsp_bitset_reserve(&pool->link.attention, mem, slots) &&
+    if (!wsp_bitset_reserve(&pool->link.ready, mem, slots) &&
         !wsp_bitset_reserve(&pool->link.delayed, mem, slots) &&
         !wsp_bitset_reserve(&pool->link.due, mem, slots)) {
         peer = wsp_slots_take(&pool->peers, mem);
@@ -96,7 +96,7 @@ void wsp_give_peer(wspool *pool, struct wsp_peer *peer)
         identity = wsp_side_free(&peer->side, &pool->config.mem);
     }
     wsp_conn_fini(&pool->link, &peer->conn, 1);
-    wsp_bitset_remove(&pool->link.attention, peer->conn.slot.index);
+    wsp_bitset_remove(&pool->link.ready, peer->conn.slot.index);
     wsp_bitset_remove(&pool->link.delayed, peer->conn.slot.index);
     wsp_bitset_remove(&pool->link.due, peer->conn.slot.index);
     wsp_slots_give(&pool->peers, peer);

@@ -29,7 +29,7 @@
  *     io.c, close.c, publish.c, tick.c, stats.c, life.c: public calls, which nobody here calls
  *
  * Invariants of the pool, beside those of the modules below it:
- * - the sets `attention`, `delayed` and `due` name taken records only, and outside of all calls
+ * - the sets `ready`, `delayed` and `due` name taken records only, and outside of all calls
  *   a peer with an event that was not dealt with is in `due`;
  * - outside of all calls no peer is being judged;
  * - a peer whose verdict is awaited, or whose place is held, has a handshake; a refused one has

@@ -15,7 +15,7 @@ int wsp_queue_answer(wspool *pool, struct wsp_peer *peer, const wspool_answer *a
     if (len < 0 || wsp_outq_control(&peer->conn.out, &pool->link.stock, text, (size_t)len)) {
         return WSPOOL_ERR_NOMEM;
     }
-    wsp_conn_notice(&pool->link, &peer->conn);
+    wsp_conn_mark_ready(&pool->link, &peer->conn);
     return 0;
 }
 

@@ -16,7 +16,7 @@ uint64_t wspool_deadline(const wspool *pool)
     if (!pool) {
         return WSP_TIMERS_NEVER;
     }
-    if (wsp_bitset_next(&pool->link.attention, 0) != WSP_BITSET_END ||
+    if (wsp_bitset_next(&pool->link.ready, 0) != WSP_BITSET_END ||
         wsp_bitset_next(&pool->link.due, 0) != WSP_BITSET_END || !wsp_mailbox_empty(pool) ||
         pool->link.inbounds.first_kept) {
         return 0;

@@ -59,7 +59,7 @@ static void open_peer(struct crowd *c, struct wsp_peer *peer)
     wsp_conn_init(&c->link, &peer->conn, WSP_HEAD);
     peer->conn.parser.negotiated = wsp_negotiated(peer->conn.slot.index % encodings_count, 0);
     wsp_conn_open(&c->link, &peer->conn);
-    wsp_bitset_remove(&c->link.attention, peer->conn.slot.index);
+    wsp_bitset_remove(&c->link.ready, peer->conn.slot.index);
 }
 
 static int join(struct crowd *c, uint32_t peer)
@@ -93,9 +93,9 @@ static void begin(struct crowd *c, uint32_t peers, uint32_t members, enum wspool
     wsp_decoders_init(&link->decoders, &c->hooks);
     wsp_inbounds_init(&link->inbounds, &c->hooks, &link->decoders, &c->config.codec);
     wsp_timers_init(&link->timers, NOW, timer_at, c);
-    link->fresh = &link->attention;
+    link->new_output = &link->ready;
     link->flush_at = UINT64_MAX;
-    assert_int_equal(wsp_bitset_reserve(&link->attention, &c->hooks, peers), 0);
+    assert_int_equal(wsp_bitset_reserve(&link->ready, &c->hooks, peers), 0);
     assert_int_equal(wsp_bitset_reserve(&link->due, &c->hooks, peers), 0);
     wsp_registry_init(&c->registry, &c->hooks, &seed, 1, &c->count);
     c->registry.on_active = on_active;
@@ -145,7 +145,7 @@ static void end(struct crowd *c)
     wsp_decoders_fini(&link->decoders);
     wsp_stock_fini(&link->stock);
     wsp_blocks_fini(&link->blocks);
-    wsp_bitset_fini(&link->attention, &c->hooks);
+    wsp_bitset_fini(&link->ready, &c->hooks);
     wsp_bitset_fini(&link->due, &c->hooks);
     toy_check(&c->toy);
     assert_int_equal(c->mem.live, 0);
@@ -328,10 +328,10 @@ TEST(message_goes_to_every_member_when_there_are_any_number)
             /* all members share one encoded frame */
             assert_ptr_equal(out->first.block, frame.block);
             assert_int_equal(out->first.offset, frame.offset);
-            assert_true(wsp_bitset_has(&c.link.attention, i));
+            assert_true(wsp_bitset_has(&c.link.ready, i));
         }
         assert_int_equal(c.peers[n].conn.out.count, 0);
-        assert_false(wsp_bitset_has(&c.link.attention, n));
+        assert_false(wsp_bitset_has(&c.link.ready, n));
         /* one reference per queue, and one of the store */
         assert_int_equal(frame.block->holds, n + 1);
         free(exact.members);
@@ -417,11 +417,11 @@ TEST(tally_calls_those_slow_that_are_blocked)
     block(&c, 1);
     block(&c, 3);
     for (uint32_t i = 0; i < 5; i++) {
-        wsp_bitset_remove(&c.link.attention, i);
+        wsp_bitset_remove(&c.link.ready, i);
     }
     assert_tally(publish(&c), 5, 2, 0, 0, 0);
     for (uint32_t i = 0; i < 5; i++) { /* a blocked peer is not reported as ready to write */
-        assert_int_equal(wsp_bitset_has(&c.link.attention, i), i != 1 && i != 3);
+        assert_int_equal(wsp_bitset_has(&c.link.ready, i), i != 1 && i != 3);
     }
     publish(&c);
     publish(&c);

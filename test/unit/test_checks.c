@@ -534,7 +534,7 @@ TEST(pool_is_wrong_when_any_of_its_modules_is)
     wspool *pool = h.pool;
     WRONG(pool->peers.first_free, 0);
     WRONG(pool->link.timers.occupied[0], UINT64_MAX);
-    WRONG(pool->link.attention.summary[0], UINT64_MAX);
+    WRONG(pool->link.ready.summary[0], UINT64_MAX);
     WRONG(pool->link.due.summary[0], UINT64_MAX);
     WRONG(pool->link.blocks.free_list.count, 9);
     WRONG(pool->link.stock.runs.count, 9);
@@ -553,7 +553,7 @@ TEST(pool_is_wrong_when_a_set_names_nobody)
     struct wsp_peer *peers[PEERS];
     begin(&h, peers);
     wspool_id gone = wsp_peer_id(peers[ENDED]);
-    struct wsp_bitset *sets[] = {&h.pool->link.attention, &h.pool->link.delayed, &h.pool->link.due};
+    struct wsp_bitset *sets[] = {&h.pool->link.ready, &h.pool->link.delayed, &h.pool->link.due};
     assert_int_equal(wspool_release(h.pool, gone), 0);
     for (int i = 0; i < 3; i++) {
         uint32_t low = sets[i]->low;

@@ -94,9 +94,9 @@ static struct world *world_open(void)
     wsp_inbounds_init(&link->inbounds, &w->hooks, &link->decoders, NULL);
     wsp_timers_init(&link->timers, link->now, timer_at, w);
     wsp_decoders_init(&link->decoders, &w->hooks);
-    link->fresh = &link->attention;
+    link->new_output = &link->ready;
     link->flush_at = UINT64_MAX;
-    assert_int_equal(wsp_bitset_reserve(&link->attention, &w->hooks, CONNS), 0);
+    assert_int_equal(wsp_bitset_reserve(&link->ready, &w->hooks, CONNS), 0);
     assert_int_equal(wsp_bitset_reserve(&link->due, &w->hooks, CONNS), 0);
     return w;
 }
@@ -115,7 +115,7 @@ static void world_close(struct world *w)
     wsp_decoders_fini(&link->decoders);
     wsp_stock_fini(&link->stock);
     wsp_blocks_fini(&link->blocks);
-    wsp_bitset_fini(&link->attention, &w->hooks);
+    wsp_bitset_fini(&link->ready, &w->hooks);
     wsp_bitset_fini(&link->due, &w->hooks);
     assert_true(wsp_timers_check(&link->timers));
     assert_int_equal(w->mem.live, 0);
@@ -340,8 +340,8 @@ static void expect_close_sent(struct world *w, struct wsp_conn *conn, int code, 
 /* Returns 1 if the connection was marked ready since the last call. */
 static int noticed(struct world *w, const struct wsp_conn *conn)
 {
-    int was = wsp_bitset_has(&w->link.attention, conn->slot.index);
-    wsp_bitset_remove(&w->link.attention, conn->slot.index);
+    int was = wsp_bitset_has(&w->link.ready, conn->slot.index);
+    wsp_bitset_remove(&w->link.ready, conn->slot.index);
     return was;
 }
 

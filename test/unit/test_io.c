@@ -27,7 +27,7 @@ TEST(deadline_is_0_when_anything_is_left_to_be_told)
         assert_true(wspool_deadline(h.pool) == 0);
         assert_int_equal(wspool_tick(h.pool, h.now), 0);
         assert_true(wspool_deadline(h.pool) > h.now);
-        wsp_bitset_add(&h.pool->link.attention, slot);
+        wsp_bitset_add(&h.pool->link.ready, slot);
         assert_true(wspool_deadline(h.pool) == 0);
         host_cancel_all(&h);
     }

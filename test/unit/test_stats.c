@@ -355,7 +355,7 @@ TEST(check_sees_it_when_a_deadline_or_a_mark_is_lost)
     struct wsp_peer *peer = wsp_slots_at(&h.pool->peers, 4);
     BROKEN(peer->conn.timer.prev, WSP_TIMER_OFF);
     BROKEN(h.pool->link.timers.occupied[0], ~UINT64_C(0));
-    BROKEN(h.pool->link.attention.summary[0], 0);
+    BROKEN(h.pool->link.ready.summary[0], 0);
     BROKEN(h.pool->link.due.words[0], 1);
     host_end(&h);
 }
