@@ -28,7 +28,7 @@ static WSP_SELDOM int make_room(struct wsp_link *link, struct wsp_channel *chann
         wsp_conn_fail(link, conn, WSPOOL_END_SLOW, 1);
         return 0;
     case WSPOOL_SLOW_DROP_OLDEST:
-        dropped = wsp_outq_drop_oldest(&conn->out, &link->stock, len, config->queue_bytes,
+        dropped = wsp_outq_drop_oldest(&conn->out, &link->outqs, len, config->queue_bytes,
                                        config->queue_messages);
         tally->replaced += dropped;
         conn->dropped += dropped;

@@ -184,7 +184,7 @@ static void end_if_closed(struct wsp_link *link, struct wsp_conn *conn)
 static void drop_queued(struct wsp_link *link, struct wsp_conn *conn)
 {
     uint32_t bytes = conn->out.bytes;
-    uint32_t dropped = wsp_outq_drop_all(&conn->out, &link->stock);
+    uint32_t dropped = wsp_outq_drop_all(&conn->out, &link->outqs);
     conn->lost += dropped;
     wsp_count_add(&link->count->dropped_closed, dropped);
     wsp_count_sub(&link->count->waiting_bytes, bytes - conn->out.bytes);
@@ -207,7 +207,7 @@ void wsp_conn_close(struct wsp_link *link, struct wsp_conn *conn, enum wspool_en
     size_t len = wsp_close_write(payload, code, reason, reason_len);
     wsp_frame_write(frame, WSP_CLOSE, payload, len);
     wsp_conn_defer(link, conn, WSP_DUE_LEAVE);
-    if (wsp_outq_close(&conn->out, &link->stock, frame, len + 2)) {
+    if (wsp_outq_close(&conn->out, &link->outqs, frame, len + 2)) {
         wsp_conn_end(link, conn, end);
         return;
     }
@@ -227,7 +227,7 @@ void wsp_conn_drop_output(struct wsp_link *link, struct wsp_conn *conn, int rele
     wsp_count_add(&link->count->dropped_closed, conn->out.count);
     wsp_count_sub(&link->count->waiting_bytes, conn->out.bytes);
     if (released || !wsp_outq_under_way(&conn->out)) {
-        wsp_outq_fini(&conn->out, &link->stock);
+        wsp_outq_fini(&conn->out, &link->outqs);
     }
     conn->out.count = 0;
     conn->out.bytes = 0;
@@ -246,7 +246,7 @@ static void answer_ping(struct wsp_link *link, struct wsp_conn *conn,
 {
     uint8_t frame[2 + WSP_CONTROL_MAX];
     wsp_frame_write(frame, WSP_PONG, ping->data, ping->len);
-    int replaced = wsp_outq_pong(&conn->out, &link->stock, frame, ping->len + 2);
+    int replaced = wsp_outq_pong(&conn->out, &link->outqs, frame, ping->len + 2);
     if (replaced < 0) {
         wsp_conn_fail(link, conn, WSPOOL_END_NOMEM, 1);
         return;
@@ -633,7 +633,7 @@ int wsp_conn_ack(struct wsp_link *link, struct wsp_conn *conn, size_t bytes)
     if (!out->open && conn->state == WSP_CLOSED) {
         return 0;
     }
-    int error = wsp_outq_ack(out, &link->stock, bytes, &acked);
+    int error = wsp_outq_ack(out, &link->outqs, bytes, &acked);
     if (error) {
         return error;
     }
@@ -673,7 +673,7 @@ int wsp_conn_ack(struct wsp_link *link, struct wsp_conn *conn, size_t bytes)
 static void ping(struct wsp_link *link, struct wsp_conn *conn)
 {
     static const uint8_t frame[2] = {0x80u | WSP_PING, 0};
-    if (wsp_outq_control(&conn->out, &link->stock, frame, sizeof frame)) {
+    if (wsp_outq_control(&conn->out, &link->outqs, frame, sizeof frame)) {
         conn->alarm = link->now + link->config->pong_time; /* no room: then again */
         return;
     }

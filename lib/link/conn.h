@@ -206,7 +206,7 @@ static inline void wsp_conn_defer(struct wsp_link *link, struct wsp_conn *conn, 
 static inline int wsp_conn_push(struct wsp_link *link, struct wsp_conn *conn,
                                 const struct wsp_run *frame)
 {
-    int result = wsp_outq_push(&conn->out, &link->stock, frame);
+    int result = wsp_outq_push(&conn->out, &link->outqs, frame);
     if (result >= 0 && !conn->out.blocked) {
         wsp_bitset_add(link->new_output, conn->slot.index);
     }

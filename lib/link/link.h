@@ -31,7 +31,7 @@ struct wsp_link {
     struct wsp_counters *count;
     struct wsp_decoders decoders;
     struct wsp_blocks blocks;
-    struct wsp_stock stock;
+    struct wsp_outqs outqs;
     struct wsp_inbounds inbounds;
     struct wsp_timers timers;
     struct wsp_bitset ready;

@@ -19,24 +19,24 @@
 #define KEEP_RUNS 256u
 #define KEEP_CONTROLS 64u
 
-void wsp_stock_init(struct wsp_stock *stock, const wspool_mem *mem)
+void wsp_outqs_init(struct wsp_outqs *outqs, const wspool_mem *mem)
 {
-    stock->mem = mem;
-    wsp_freelist_init(&stock->runs, sizeof(struct wsp_runs), KEEP_RUNS);
-    wsp_freelist_init(&stock->controls, sizeof(struct wsp_control), KEEP_CONTROLS);
+    outqs->mem = mem;
+    wsp_freelist_init(&outqs->runs, sizeof(struct wsp_runs), KEEP_RUNS);
+    wsp_freelist_init(&outqs->controls, sizeof(struct wsp_control), KEEP_CONTROLS);
 }
 
-void wsp_stock_fini(struct wsp_stock *stock)
+void wsp_outqs_fini(struct wsp_outqs *outqs)
 {
-    wsp_freelist_fini(&stock->runs, stock->mem);
-    wsp_freelist_fini(&stock->controls, stock->mem);
+    wsp_freelist_fini(&outqs->runs, outqs->mem);
+    wsp_freelist_fini(&outqs->controls, outqs->mem);
 }
 
 /* ------------------------------------------------------------ message lane */
 
-static struct wsp_runs *new_chunk(struct wsp_stock *stock, uint16_t at)
+static struct wsp_runs *new_chunk(struct wsp_outqs *outqs, uint16_t at)
 {
-    struct wsp_runs *chunk = wsp_freelist_take(&stock->runs, stock->mem);
+    struct wsp_runs *chunk = wsp_freelist_take(&outqs->runs, outqs->mem);
     if (chunk) {
         chunk->next = NULL;
         chunk->last = chunk;
@@ -45,7 +45,7 @@ static struct wsp_runs *new_chunk(struct wsp_stock *stock, uint16_t at)
     return chunk;
 }
 
-int wsp_outq_push_behind(struct wsp_outq *q, struct wsp_stock *stock, struct wsp_run run)
+int wsp_outq_push_behind(struct wsp_outq *q, struct wsp_outqs *outqs, struct wsp_run run)
 {
     struct wsp_runs *last = q->more ? q->more->last : NULL;
     struct wsp_run *tail = last ? &last->runs[last->end - 1] : &q->first;
@@ -57,7 +57,7 @@ int wsp_outq_push_behind(struct wsp_outq *q, struct wsp_stock *stock, struct wsp
         goto counted;
     }
     if (!last || last->end == WSP_RUNS_PER_CHUNK) {
-        struct wsp_runs *chunk = new_chunk(stock, 0);
+        struct wsp_runs *chunk = new_chunk(outqs, 0);
         if (!chunk) {
             return WSPOOL_ERR_NOMEM;
         }
@@ -79,10 +79,10 @@ counted:
 }
 
 /* Inserts a run right after the first one. */
-static int push_second(struct wsp_outq *q, struct wsp_stock *stock, const struct wsp_run *run)
+static int push_second(struct wsp_outq *q, struct wsp_outqs *outqs, const struct wsp_run *run)
 {
     if (!q->more || q->more->start == 0) {
-        struct wsp_runs *chunk = new_chunk(stock, WSP_RUNS_PER_CHUNK);
+        struct wsp_runs *chunk = new_chunk(outqs, WSP_RUNS_PER_CHUNK);
         if (!chunk) {
             return WSPOOL_ERR_NOMEM;
         }
@@ -97,18 +97,18 @@ static int push_second(struct wsp_outq *q, struct wsp_stock *stock, const struct
     return 0;
 }
 
-static void drop_first_chunk(struct wsp_outq *q, struct wsp_stock *stock)
+static void drop_first_chunk(struct wsp_outq *q, struct wsp_outqs *outqs)
 {
     struct wsp_runs *chunk = q->more;
     q->more = chunk->next;
     if (q->more) {
         q->more->last = chunk->last;
     }
-    wsp_freelist_give(&stock->runs, stock->mem, chunk);
+    wsp_freelist_give(&outqs->runs, outqs->mem, chunk);
 }
 
 /* The first run is finished: the next run with bytes becomes the first. */
-static void advance(struct wsp_outq *q, struct wsp_stock *stock)
+static void advance(struct wsp_outq *q, struct wsp_outqs *outqs)
 {
     wsp_block_release(q->first.block);
     q->first = (struct wsp_run){0};
@@ -116,7 +116,7 @@ static void advance(struct wsp_outq *q, struct wsp_stock *stock)
         struct wsp_runs *chunk = q->more;
         q->first = chunk->runs[chunk->start++];
         if (chunk->start == chunk->end) {
-            drop_first_chunk(q, stock);
+            drop_first_chunk(q, outqs);
         }
     }
 }
@@ -134,7 +134,7 @@ static void shorten(struct wsp_outq *q, struct wsp_run *run, uint32_t bytes)
 }
 
 /* `bytes` from the front of the lane were written. Returns how many messages that completes. */
-static uint32_t consume(struct wsp_outq *q, struct wsp_stock *stock, uint32_t bytes)
+static uint32_t consume(struct wsp_outq *q, struct wsp_outqs *outqs, uint32_t bytes)
 {
     uint32_t completed = 0;
     while (bytes > 0) {
@@ -144,7 +144,7 @@ static uint32_t consume(struct wsp_outq *q, struct wsp_stock *stock, uint32_t by
             completed += run->count;
             q->bytes -= run->bytes;
             q->count -= run->count;
-            advance(q, stock);
+            advance(q, outqs);
             continue;
         }
         uint32_t frame = first_frame_len(run);
@@ -163,7 +163,7 @@ static uint32_t consume(struct wsp_outq *q, struct wsp_stock *stock, uint32_t by
 
 /* Separates a partly sent message from the first run, so that the rest of the run can be
  * dropped. */
-static int isolate_partial(struct wsp_outq *q, struct wsp_stock *stock)
+static int isolate_partial(struct wsp_outq *q, struct wsp_outqs *outqs)
 {
     struct wsp_run *first = &q->first;
     if (first->count == 1) {
@@ -173,7 +173,7 @@ static int isolate_partial(struct wsp_outq *q, struct wsp_stock *stock)
                            .offset = first->offset + first->partial,
                            .bytes = first->bytes - first->partial,
                            .count = first->count - 1};
-    int error = push_second(q, stock, &rest);
+    int error = push_second(q, outqs, &rest);
     if (error) {
         return error;
     }
@@ -183,7 +183,7 @@ static int isolate_partial(struct wsp_outq *q, struct wsp_stock *stock)
 }
 
 /* Drops the oldest message of a run, which may leave the run without a block. */
-static void drop_front(struct wsp_outq *q, struct wsp_stock *stock, struct wsp_run *run)
+static void drop_front(struct wsp_outq *q, struct wsp_outqs *outqs, struct wsp_run *run)
 {
     shorten(q, run, first_frame_len(run));
     run->count--;
@@ -192,7 +192,7 @@ static void drop_front(struct wsp_outq *q, struct wsp_stock *stock, struct wsp_r
         return;
     }
     if (run == &q->first) {
-        advance(q, stock);
+        advance(q, outqs);
     } else {
         wsp_block_release(run->block);
         run->block = NULL;
@@ -200,33 +200,33 @@ static void drop_front(struct wsp_outq *q, struct wsp_stock *stock, struct wsp_r
 }
 
 /* Removes a chunk without runs from the list. */
-static void drop_hollow_chunk(struct wsp_outq *q, struct wsp_stock *stock, struct wsp_runs *before,
+static void drop_hollow_chunk(struct wsp_outq *q, struct wsp_outqs *outqs, struct wsp_runs *before,
                               struct wsp_runs *chunk)
 {
     if (!chunk->next) {
         q->tail_peeked = q->peeked > 0; /* the last run has changed */
     }
     if (!before) {
-        drop_first_chunk(q, stock);
+        drop_first_chunk(q, outqs);
         return;
     }
     before->next = chunk->next;
     if (!chunk->next) {
         q->more->last = before;
     }
-    wsp_freelist_give(&stock->runs, stock->mem, chunk);
+    wsp_freelist_give(&outqs->runs, outqs->mem, chunk);
 }
 
 /* Returns the oldest run of which nothing is peeked, or NULL. Removes chunks that earlier drops
  * have emptied: otherwise a blocked peer with a steady flow of messages would collect empty
  * chunks without limit. */
-static struct wsp_run *oldest_droppable(struct wsp_outq *q, struct wsp_stock *stock)
+static struct wsp_run *oldest_droppable(struct wsp_outq *q, struct wsp_outqs *outqs)
 {
     uint32_t under_way = q->peeked;
     if (under_way == 0 && q->first.partial == 0) {
         return q->first.block ? &q->first : NULL;
     }
-    if (under_way <= q->first.partial && isolate_partial(q, stock)) {
+    if (under_way <= q->first.partial && isolate_partial(q, outqs)) {
         return NULL;
     }
     under_way -= under_way < q->first.bytes ? under_way : q->first.bytes;
@@ -246,7 +246,7 @@ static struct wsp_run *oldest_droppable(struct wsp_outq *q, struct wsp_stock *st
         }
         next = chunk->next;
         if (hollow) {
-            drop_hollow_chunk(q, stock, before, chunk);
+            drop_hollow_chunk(q, outqs, before, chunk);
         } else {
             before = chunk;
         }
@@ -254,30 +254,30 @@ static struct wsp_run *oldest_droppable(struct wsp_outq *q, struct wsp_stock *st
     return NULL;
 }
 
-uint32_t wsp_outq_drop_oldest(struct wsp_outq *q, struct wsp_stock *stock, uint32_t bytes,
+uint32_t wsp_outq_drop_oldest(struct wsp_outq *q, struct wsp_outqs *outqs, uint32_t bytes,
                               uint32_t max_bytes, uint32_t max_count)
 {
     uint32_t dropped = 0;
     while (q->count > 0 && (q->bytes + bytes > max_bytes || q->count + 1 > max_count)) {
-        struct wsp_run *run = oldest_droppable(q, stock);
+        struct wsp_run *run = oldest_droppable(q, outqs);
         if (!run) {
             break;
         }
-        drop_front(q, stock, run);
+        drop_front(q, outqs, run);
         dropped++;
     }
     return dropped;
 }
 
-uint32_t wsp_outq_drop_all(struct wsp_outq *q, struct wsp_stock *stock)
+uint32_t wsp_outq_drop_all(struct wsp_outq *q, struct wsp_outqs *outqs)
 {
     uint32_t before = q->count;
     struct wsp_run *run;
-    while ((run = oldest_droppable(q, stock)) != NULL) {
+    while ((run = oldest_droppable(q, outqs)) != NULL) {
         q->bytes -= run->bytes;
         q->count -= run->count;
         if (run == &q->first) {
-            advance(q, stock);
+            advance(q, outqs);
         } else {
             wsp_block_release(run->block);
             *run = (struct wsp_run){0};
@@ -286,7 +286,7 @@ uint32_t wsp_outq_drop_all(struct wsp_outq *q, struct wsp_stock *stock)
     return before - q->count;
 }
 
-void wsp_outq_drop_hollow(struct wsp_outq *q, struct wsp_stock *stock)
+void wsp_outq_drop_hollow(struct wsp_outq *q, struct wsp_outqs *outqs)
 {
     struct wsp_runs *before = NULL, *next;
     for (struct wsp_runs *chunk = q->more; chunk; chunk = next) {
@@ -296,7 +296,7 @@ void wsp_outq_drop_hollow(struct wsp_outq *q, struct wsp_stock *stock)
             i++;
         }
         if (i == chunk->end) {
-            drop_hollow_chunk(q, stock, before, chunk);
+            drop_hollow_chunk(q, outqs, before, chunk);
         } else {
             before = chunk;
         }
@@ -305,12 +305,12 @@ void wsp_outq_drop_hollow(struct wsp_outq *q, struct wsp_stock *stock)
 
 /* ------------------------------------------------- control lane and Close */
 
-static int need_control(struct wsp_outq *q, struct wsp_stock *stock)
+static int need_control(struct wsp_outq *q, struct wsp_outqs *outqs)
 {
     if (q->control) {
         return 0;
     }
-    struct wsp_control *control = wsp_freelist_take(&stock->controls, stock->mem);
+    struct wsp_control *control = wsp_freelist_take(&outqs->controls, outqs->mem);
     if (!control) {
         return WSPOOL_ERR_NOMEM;
     }
@@ -341,12 +341,12 @@ static void control_append(struct wsp_control *control, const void *bytes, size_
     control->end = (uint16_t)(control->end + len);
 }
 
-int wsp_outq_control(struct wsp_outq *q, struct wsp_stock *stock, const void *bytes, size_t len)
+int wsp_outq_control(struct wsp_outq *q, struct wsp_outqs *outqs, const void *bytes, size_t len)
 {
     if (len > WSP_CONTROL_BYTES) {
         return WSPOOL_ERR_FULL;
     }
-    if (need_control(q, stock)) {
+    if (need_control(q, outqs)) {
         return WSPOOL_ERR_NOMEM;
     }
     if (!control_has_room(q->control, len)) {
@@ -357,9 +357,9 @@ int wsp_outq_control(struct wsp_outq *q, struct wsp_stock *stock, const void *by
     return 0;
 }
 
-int wsp_outq_pong(struct wsp_outq *q, struct wsp_stock *stock, const void *frame, size_t len)
+int wsp_outq_pong(struct wsp_outq *q, struct wsp_outqs *outqs, const void *frame, size_t len)
 {
-    if (need_control(q, stock)) {
+    if (need_control(q, outqs)) {
         return WSPOOL_ERR_NOMEM;
     }
     struct wsp_control *control = q->control;
@@ -378,9 +378,9 @@ int wsp_outq_pong(struct wsp_outq *q, struct wsp_stock *stock, const void *frame
     return replaced;
 }
 
-int wsp_outq_close(struct wsp_outq *q, struct wsp_stock *stock, const void *frame, size_t len)
+int wsp_outq_close(struct wsp_outq *q, struct wsp_outqs *outqs, const void *frame, size_t len)
 {
-    if (need_control(q, stock)) {
+    if (need_control(q, outqs)) {
         return WSPOOL_ERR_NOMEM;
     }
     memcpy(q->control->close, frame, len);
@@ -569,7 +569,7 @@ static void unpin(struct wsp_outq *q)
     }
 }
 
-int wsp_outq_ack(struct wsp_outq *q, struct wsp_stock *stock, size_t bytes, struct wsp_acked *acked)
+int wsp_outq_ack(struct wsp_outq *q, struct wsp_outqs *outqs, size_t bytes, struct wsp_acked *acked)
 {
     struct wsp_control *control = q->control;
     size_t total = peeked_in_all(q);
@@ -579,13 +579,13 @@ int wsp_outq_ack(struct wsp_outq *q, struct wsp_stock *stock, size_t bytes, stru
     }
     acked->partly = bytes < total;
     if (!control) {
-        acked->messages = consume(q, stock, (uint32_t)bytes);
+        acked->messages = consume(q, outqs, (uint32_t)bytes);
         lane -= (uint32_t)bytes;
     } else {
         /* The same order as in peek: control bytes follow a partly sent message. */
         uint32_t half = peeked_before_control(q);
         uint32_t n = (uint32_t)least(bytes, half);
-        acked->messages = consume(q, stock, n);
+        acked->messages = consume(q, outqs, n);
         bytes -= n;
         lane -= n;
         half -= n;
@@ -594,7 +594,7 @@ int wsp_outq_ack(struct wsp_outq *q, struct wsp_stock *stock, size_t bytes, stru
         control->peeked = (uint16_t)(control->peeked - n);
         bytes -= n;
         n = (uint32_t)least(bytes, lane - half);
-        acked->messages += consume(q, stock, n);
+        acked->messages += consume(q, outqs, n);
         bytes -= n;
         lane -= n;
         control->close_start = (uint16_t)(control->close_start + bytes);
@@ -606,21 +606,21 @@ int wsp_outq_ack(struct wsp_outq *q, struct wsp_stock *stock, size_t bytes, stru
         unpin(q);
     }
     if (control && control->start == control->end && control->close_start == control->close_end) {
-        wsp_freelist_give(&stock->controls, stock->mem, control);
+        wsp_freelist_give(&outqs->controls, outqs->mem, control);
         q->control = NULL;
     }
     return 0;
 }
 
-void wsp_outq_fini(struct wsp_outq *q, struct wsp_stock *stock)
+void wsp_outq_fini(struct wsp_outq *q, struct wsp_outqs *outqs)
 {
     q->peeked = 0;
     while (q->first.block) {
-        advance(q, stock);
+        advance(q, outqs);
     }
     q->bytes = q->count = 0;
     if (q->control) {
-        wsp_freelist_give(&stock->controls, stock->mem, q->control);
+        wsp_freelist_give(&outqs->controls, outqs->mem, q->control);
         q->control = NULL;
     }
 }
@@ -689,9 +689,9 @@ static int control_holds(const struct wsp_control *control, uint32_t messages)
            (control->close_start == 0 || messages == 0);
 }
 
-int wsp_stock_check(const struct wsp_stock *stock)
+int wsp_outqs_check(const struct wsp_outqs *outqs)
 {
-    return wsp_freelist_check(&stock->runs) && wsp_freelist_check(&stock->controls);
+    return wsp_freelist_check(&outqs->runs) && wsp_freelist_check(&outqs->controls);
 }
 
 int wsp_outq_check(const struct wsp_outq *q)

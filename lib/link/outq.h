@@ -59,7 +59,7 @@ struct wsp_control {
 };
 
 /* Free lists that the queues of one pool share. */
-struct wsp_stock {
+struct wsp_outqs {
     const wspool_mem *mem;
     struct wsp_freelist runs;
     struct wsp_freelist controls;
@@ -80,13 +80,13 @@ struct wsp_outq {
 };
 #define WSP_MARK_PINNED 0x80u /* the transport keeps what was peeked: see wsp_outq_pin */
 
-void wsp_stock_init(struct wsp_stock *stock, const wspool_mem *mem);
-void wsp_stock_fini(struct wsp_stock *stock);
+void wsp_outqs_init(struct wsp_outqs *outqs, const wspool_mem *mem);
+void wsp_outqs_fini(struct wsp_outqs *outqs);
 /* Returns 1 if the free lists are valid, else 0. */
-int wsp_stock_check(const struct wsp_stock *stock);
+int wsp_outqs_check(const struct wsp_outqs *outqs);
 
 /* The cold path of wsp_outq_push: appends a run to the message lane. */
-int wsp_outq_push_behind(struct wsp_outq *q, struct wsp_stock *stock, struct wsp_run run);
+int wsp_outq_push_behind(struct wsp_outq *q, struct wsp_outqs *outqs, struct wsp_run run);
 
 /* Returns 1 if the run extends the only run of the queue, else 0. */
 static inline int wsp_outq_joins(const struct wsp_outq *q, const struct wsp_run *run)
@@ -97,7 +97,7 @@ static inline int wsp_outq_joins(const struct wsp_outq *q, const struct wsp_run 
 
 /* Queues one encoded frame. The caller checks the limits. Returns 0, WSPOOL_ERR_NOMEM, or 1 when
  * the frame is in the second or a later block of a slow queue. */
-static inline int wsp_outq_push(struct wsp_outq *q, struct wsp_stock *stock,
+static inline int wsp_outq_push(struct wsp_outq *q, struct wsp_outqs *outqs,
                                 const struct wsp_run *run)
 {
     if (q->bytes == 0) {
@@ -108,7 +108,7 @@ static inline int wsp_outq_push(struct wsp_outq *q, struct wsp_stock *stock,
         q->first.bytes = q->bytes + run->bytes;
         q->first.count = q->count + run->count;
     } else {
-        return wsp_outq_push_behind(q, stock, *run);
+        return wsp_outq_push_behind(q, outqs, *run);
     }
     q->bytes += run->bytes;
     q->count += run->count;
@@ -118,20 +118,20 @@ static inline int wsp_outq_push(struct wsp_outq *q, struct wsp_stock *stock,
 /* Drops the oldest messages that are not peeked, until `bytes` more fit under `max_bytes` and
  * one more under `max_count`. Returns how many were dropped: fewer than needed when the rest is
  * peeked, or when there was no memory to split a run. */
-uint32_t wsp_outq_drop_oldest(struct wsp_outq *q, struct wsp_stock *stock, uint32_t bytes,
+uint32_t wsp_outq_drop_oldest(struct wsp_outq *q, struct wsp_outqs *outqs, uint32_t bytes,
                               uint32_t max_bytes, uint32_t max_count);
 /* Drops all messages that are not peeked. Returns how many. */
-uint32_t wsp_outq_drop_all(struct wsp_outq *q, struct wsp_stock *stock);
+uint32_t wsp_outq_drop_all(struct wsp_outq *q, struct wsp_outqs *outqs);
 
 /* Queues bytes in the control lane: an HTTP answer, or a whole control frame. Returns 0,
  * WSPOOL_ERR_NOMEM, or WSPOOL_ERR_FULL when the lane has no room or a Close is queued. */
-int wsp_outq_control(struct wsp_outq *q, struct wsp_stock *stock, const void *bytes, size_t len);
+int wsp_outq_control(struct wsp_outq *q, struct wsp_outqs *outqs, const void *bytes, size_t len);
 /* Queues a pong. When the lane is full, it replaces the last pong that is not peeked (RFC 6455,
  * section 5.5.3 allows answering only the latest ping). Returns 1 when a pong was replaced or
  * this one was left out, 0, or WSPOOL_ERR_NOMEM. */
-int wsp_outq_pong(struct wsp_outq *q, struct wsp_stock *stock, const void *frame, size_t len);
+int wsp_outq_pong(struct wsp_outq *q, struct wsp_outqs *outqs, const void *frame, size_t len);
 /* Queues the Close after everything else; once only. Returns 0 or WSPOOL_ERR_NOMEM. */
-int wsp_outq_close(struct wsp_outq *q, struct wsp_stock *stock, const void *frame, size_t len);
+int wsp_outq_close(struct wsp_outq *q, struct wsp_outqs *outqs, const void *frame, size_t len);
 
 /* See wspool_peek. A peer that keeps up has one run and nothing else, which is handled inline. */
 int wsp_outq_peek_all(struct wsp_outq *q, struct iovec *vectors, int max);
@@ -153,14 +153,14 @@ static inline int wsp_outq_peek(struct wsp_outq *q, struct iovec *vectors, int m
 int wsp_outq_pin(struct wsp_outq *q, size_t bytes);
 
 /* Frees the chunks that have no run with a block. */
-void wsp_outq_drop_hollow(struct wsp_outq *q, struct wsp_stock *stock);
+void wsp_outq_drop_hollow(struct wsp_outq *q, struct wsp_outqs *outqs);
 
 struct wsp_acked {
     uint32_t messages; /* messages completed by it */
     int partly;        /* fewer bytes than were peeked */
 };
 /* Returns 0, or WSPOOL_ERR_INVAL for more bytes than were peeked. */
-int wsp_outq_ack(struct wsp_outq *q, struct wsp_stock *stock, size_t bytes,
+int wsp_outq_ack(struct wsp_outq *q, struct wsp_outqs *outqs, size_t bytes,
                  struct wsp_acked *acked);
 
 /* The fast path of an ack, in two steps. First step: returns the number of messages if the whole
@@ -210,7 +210,7 @@ static inline int wsp_outq_under_way(const struct wsp_outq *q)
 }
 
 /* Releases everything. */
-void wsp_outq_fini(struct wsp_outq *q, struct wsp_stock *stock);
+void wsp_outq_fini(struct wsp_outq *q, struct wsp_outqs *outqs);
 
 /* Calls `visit` for each run. */
 void wsp_outq_each(const struct wsp_outq *q, void (*visit)(const struct wsp_run *run, void *user),

@@ -79,7 +79,7 @@ static int move_together(struct wsp_run **group, uint32_t n, uint32_t bytes,
     return 1;
 }
 
-void wsp_outq_tidy(struct wsp_outq *q, struct wsp_stock *stock, struct wsp_blocks *blocks,
+void wsp_outq_tidy(struct wsp_outq *q, struct wsp_outqs *outqs, struct wsp_blocks *blocks,
                    uint32_t limit)
 {
     struct wsp_run *group[GROUP_RUNS], *run;
@@ -107,5 +107,5 @@ void wsp_outq_tidy(struct wsp_outq *q, struct wsp_stock *stock, struct wsp_block
         }
     }
     (void)move_together(group, n, bytes, blocks);
-    wsp_outq_drop_hollow(q, stock);
+    wsp_outq_drop_hollow(q, outqs);
 }

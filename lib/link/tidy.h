@@ -17,7 +17,7 @@
 
 /* Keeps the memory that a slow queue holds near `limit`, which its bytes do not exceed. The open
  * blocks do not count. Peeked bytes are never moved: if there are any, nothing is done. */
-void wsp_outq_tidy(struct wsp_outq *q, struct wsp_stock *stock, struct wsp_blocks *blocks,
+void wsp_outq_tidy(struct wsp_outq *q, struct wsp_outqs *outqs, struct wsp_blocks *blocks,
                    uint32_t limit);
 
 #endif

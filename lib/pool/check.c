@@ -15,7 +15,7 @@ static int layers_are_valid(const wspool *pool)
     return wsp_slots_check(&pool->peers) && wsp_timers_check(&link->timers) &&
            wsp_bitset_check(&link->ready) && wsp_bitset_check(&link->delayed) &&
            wsp_bitset_check(&link->due) && wsp_blocks_check(&link->blocks) &&
-           wsp_stock_check(&link->stock) && wsp_decoders_check(&link->decoders) &&
+           wsp_outqs_check(&link->outqs) && wsp_decoders_check(&link->decoders) &&
            wsp_inbounds_check(&link->inbounds) && wsp_routes_check(&pool->routes) &&
            wsp_origins_check(&pool->origins) && wsp_registry_check(&pool->registry, &memberships) &&
            wsp_handshakes_check(&pool->handshakes) && wsp_mailbox_check(pool) &&

@@ -35,7 +35,7 @@ static void free_parts(wspool *pool)
     wsp_origins_fini(&pool->origins, &mem);
     wsp_inbounds_fini(&link->inbounds);
     wsp_decoders_fini(&link->decoders);
-    wsp_stock_fini(&link->stock);
+    wsp_outqs_fini(&link->outqs);
     wsp_blocks_fini(&link->blocks);
     wsp_bitset_fini(&link->ready, &mem);
     wsp_bitset_fini(&link->delayed, &mem);
@@ -75,7 +75,7 @@ int wspool_new(wspool **out, const wspool_config *given, uint64_t now)
     link->new_output = config.flush_delay ? &link->delayed : &link->ready;
     link->flush_at = UINT64_MAX;
     wsp_blocks_init(&link->blocks, mem, config.pool_bytes, &pool->count.block_bytes);
-    wsp_stock_init(&link->stock, mem);
+    wsp_outqs_init(&link->outqs, mem);
     wsp_inbounds_init(&link->inbounds, mem, &link->decoders, &pool->config.codec);
     link->inbounds.turn = config.turn_deliveries;
     link->inbounds.turn_bytes = config.turn_bytes;

@@ -228,7 +228,7 @@ static int send_to(wspool *pool, struct wsp_peer *peer, const struct message *ch
     wsp_conn_update_watermark(link, &peer->conn, wsp_conn_high_watermark(&pool->config));
     if (result > 0) {
         /* No other peer shares these frames: all of their memory is due to this peer. */
-        wsp_outq_tidy(&peer->conn.out, &link->stock, &link->blocks, pool->config.queue_bytes);
+        wsp_outq_tidy(&peer->conn.out, &link->outqs, &link->blocks, pool->config.queue_bytes);
     }
     return 0;
 }

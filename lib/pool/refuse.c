@@ -12,7 +12,7 @@ int wsp_queue_answer(wspool *pool, struct wsp_peer *peer, const wspool_answer *a
 {
     char text[WSP_UPGRADE_MAX];
     int len = wsp_upgrade_write(answer, text, sizeof text);
-    if (len < 0 || wsp_outq_control(&peer->conn.out, &pool->link.stock, text, (size_t)len)) {
+    if (len < 0 || wsp_outq_control(&peer->conn.out, &pool->link.outqs, text, (size_t)len)) {
         return WSPOOL_ERR_NOMEM;
     }
     wsp_conn_mark_ready(&pool->link, &peer->conn);

@@ -104,9 +104,9 @@ static void bench_held(void)
         struct codec c = start();
         unsigned decoder = decoder_of(&c, i / 2 ? WSPOOL_DEFLATE_TAKEOVER : 0, i % 2 == 0);
         const char *payload = c.hook.encode(4, text, 4096, &len, c.hook.user);
-        unsigned long long fresh = held(&c), spares, busy, idle;
+        unsigned long long fresh = held(&c), free_list, busy, idle;
         for (int round = 0; round < 2; round++) { /* the first round fills the free lists */
-            spares = held(&c) - fresh;
+            free_list = held(&c) - fresh;
             for (size_t p = 0; p < PEERS; p++) {
                 take(&c, decoder, &peers[p], payload, len / 2, 0);
             }
@@ -122,8 +122,8 @@ static void bench_held(void)
         snprintf(name, sizeof name, "a peer in a message, %s, %s", how, whose);
         print_held(name, busy / PEERS);
         snprintf(name, sizeof name, "a peer idle, %s, %s", how, whose);
-        print_held(name, (i / 2 ? idle : idle - spares) / PEERS);
-        print_held("  and spares for all of them", spares);
+        print_held(name, (i / 2 ? idle : idle - free_list) / PEERS);
+        print_held("  and spares for all of them", free_list);
         for (size_t p = 0; p < PEERS; p++) {
             c.hook.reset(decoder, &peers[p], 1, c.hook.user);
         }

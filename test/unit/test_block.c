@@ -44,19 +44,19 @@ static uint64_t memory_for(uint32_t cap)
 static void check(const struct world *w)
 {
     const struct wsp_blocks *blocks = &w->blocks;
-    uint64_t spare_bytes = 0;
-    uint32_t spare_count = 0;
-    for (const struct wsp_block *spare = (const void *)blocks->free_list.first; spare;
-         spare = (const void *)spare->item.next) {
-        assert_int_equal(spare->holds, 0);
-        spare_bytes += memory_for(spare->cap);
-        spare_count++;
+    uint64_t free_bytes = 0;
+    uint32_t free_count = 0;
+    for (const struct wsp_block *unused = (const void *)blocks->free_list.first; unused;
+         unused = (const void *)unused->item.next) {
+        assert_int_equal(unused->holds, 0);
+        free_bytes += memory_for(unused->cap);
+        free_count++;
     }
-    assert_int_equal(blocks->free_bytes, spare_bytes);
-    assert_int_equal(blocks->free_list.count, spare_count);
-    assert_true(spare_count <= 16);
-    assert_true(spare_bytes <= 1u << 20);
-    assert_int_equal(w->mem.bytes, blocks->bytes + spare_bytes);
+    assert_int_equal(blocks->free_bytes, free_bytes);
+    assert_int_equal(blocks->free_list.count, free_count);
+    assert_true(free_count <= 16);
+    assert_true(free_bytes <= 1u << 20);
+    assert_int_equal(w->mem.bytes, blocks->bytes + free_bytes);
     assert_int_equal(wsp_count_read(&w->gauge), blocks->bytes);
     assert_true(blocks->bytes <= blocks->limit);
     if (blocks->open) {

@@ -89,7 +89,7 @@ static void begin(struct crowd *c, uint32_t peers, uint32_t members, enum wspool
     link->now = NOW;
     link->random = 1;
     wsp_blocks_init(&link->blocks, &c->hooks, UINT64_MAX, &c->count.block_bytes);
-    wsp_stock_init(&link->stock, &c->hooks);
+    wsp_outqs_init(&link->outqs, &c->hooks);
     wsp_decoders_init(&link->decoders, &c->hooks);
     wsp_inbounds_init(&link->inbounds, &c->hooks, &link->decoders, &c->config.codec);
     wsp_timers_init(&link->timers, NOW, timer_at, c);
@@ -143,7 +143,7 @@ static void end(struct crowd *c)
     wsp_registry_fini(&c->registry);
     wsp_inbounds_fini(&link->inbounds);
     wsp_decoders_fini(&link->decoders);
-    wsp_stock_fini(&link->stock);
+    wsp_outqs_fini(&link->outqs);
     wsp_blocks_fini(&link->blocks);
     wsp_bitset_fini(&link->ready, &c->hooks);
     wsp_bitset_fini(&link->due, &c->hooks);

@@ -190,14 +190,14 @@ TEST(blocks_are_wrong_when_holds_or_bytes_are)
     /* the first goes to the free list */
     wsp_block_release(run.block);
     assert_int_equal(blocks.free_list.count, 1);
-    struct wsp_block *open = blocks.open, *spare = (void *)blocks.free_list.first;
+    struct wsp_block *open = blocks.open, *unused = (void *)blocks.free_list.first;
     BROKEN(wsp_blocks_check(&blocks), open->holds, 0);
     BROKEN(wsp_blocks_check(&blocks), open->used, open->cap + 1);
     BROKEN(wsp_blocks_check(&blocks), open->store, &other);
-    BROKEN(wsp_blocks_check(&blocks), spare->holds, 1);
-    BROKEN(wsp_blocks_check(&blocks), spare->store, &other);
-    BROKEN(wsp_blocks_check(&blocks), spare->cap, spare->cap - 1);
-    BROKEN(wsp_blocks_check(&blocks), spare->item.next, &spare->item); /* a cycle */
+    BROKEN(wsp_blocks_check(&blocks), unused->holds, 1);
+    BROKEN(wsp_blocks_check(&blocks), unused->store, &other);
+    BROKEN(wsp_blocks_check(&blocks), unused->cap, unused->cap - 1);
+    BROKEN(wsp_blocks_check(&blocks), unused->item.next, &unused->item); /* a cycle */
     BROKEN(wsp_blocks_check(&blocks), blocks.free_list.first, NULL);
     BROKEN(wsp_blocks_check(&blocks), blocks.free_list.count, 2);
     BROKEN(wsp_blocks_check(&blocks), blocks.bytes, blocks.bytes + 1);
@@ -268,7 +268,7 @@ TEST(utf8_is_wrong_when_its_bounds_are_no_range)
 struct queue {
     struct test_mem mem;
     wspool_mem hooks;
-    struct wsp_stock stock;
+    struct wsp_outqs outqs;
     struct wsp_blocks blocks;
     wsp_count gauge;
     struct wsp_outq q;
@@ -280,7 +280,7 @@ static void queue_begin(struct queue *w)
     int error;
     memset(w, 0, sizeof *w);
     w->hooks = test_mem_hooks(&w->mem);
-    wsp_stock_init(&w->stock, &w->hooks);
+    wsp_outqs_init(&w->outqs, &w->hooks);
     wsp_blocks_init(&w->blocks, &w->hooks, 1 << 20, &w->gauge);
     for (int i = 0; i < 24; i++) {
         uint8_t *room = wsp_blocks_room(&w->blocks, 12, &error);
@@ -288,19 +288,19 @@ static void queue_begin(struct queue *w)
         memcpy(room, "\x81\x0a", 2);
         struct wsp_run run = wsp_blocks_commit(&w->blocks, 12);
         if (i % 2 == 0) {
-            assert_int_equal(wsp_outq_push(&w->q, &w->stock, &run), 0);
+            assert_int_equal(wsp_outq_push(&w->q, &w->outqs, &run), 0);
         }
     }
-    assert_int_equal(wsp_outq_control(&w->q, &w->stock, "\x89\0", 2), 0);
-    assert_int_equal(wsp_outq_pong(&w->q, &w->stock, "\x8a\0", 2), 0);
-    assert_int_equal(wsp_outq_close(&w->q, &w->stock, "\x88\x02\x03\xe8", 4), 0);
+    assert_int_equal(wsp_outq_control(&w->q, &w->outqs, "\x89\0", 2), 0);
+    assert_int_equal(wsp_outq_pong(&w->q, &w->outqs, "\x8a\0", 2), 0);
+    assert_int_equal(wsp_outq_close(&w->q, &w->outqs, "\x88\x02\x03\xe8", 4), 0);
 }
 
 static void queue_end(struct queue *w)
 {
-    wsp_outq_fini(&w->q, &w->stock);
+    wsp_outq_fini(&w->q, &w->outqs);
     wsp_blocks_fini(&w->blocks);
-    wsp_stock_fini(&w->stock);
+    wsp_outqs_fini(&w->outqs);
     assert_int_equal(w->mem.live, 0);
 }
 
@@ -355,8 +355,8 @@ TEST(stock_is_wrong_when_its_spares_are)
 {
     struct queue w;
     queue_begin(&w);
-    BROKEN(wsp_stock_check(&w.stock), w.stock.runs.count, 1);
-    BROKEN(wsp_stock_check(&w.stock), w.stock.controls.count, 1);
+    BROKEN(wsp_outqs_check(&w.outqs), w.outqs.runs.count, 1);
+    BROKEN(wsp_outqs_check(&w.outqs), w.outqs.controls.count, 1);
     queue_end(&w);
 }
 
@@ -389,19 +389,19 @@ TEST(inbound_is_wrong_when_it_holds_what_belongs_elsewhere)
     BROKEN(wsp_inbound_check(in), in->utf8.missing, 4);
     BROKEN(wsp_inbound_check(in), in->control_len, WSP_CONTROL_MAX + 1);
     wsp_inbound_fini(&inbounds, &in);
-    struct wsp_inbound *spare = (void *)inbounds.free_list.first;
-    assert_non_null(spare);
+    struct wsp_inbound *unused = (void *)inbounds.free_list.first;
+    assert_non_null(unused);
     BROKEN(wsp_inbounds_check(&inbounds), inbounds.free_list.count, 2);
     BROKEN(wsp_inbounds_check(&inbounds), inbounds.free_bytes, 1);
     BROKEN(wsp_inbounds_check(&inbounds), inbounds.free_list.first, NULL);
-    BROKEN(wsp_inbounds_check(&inbounds), spare->item.next, &spare->item);
-    BROKEN(wsp_inbounds_check(&inbounds), spare->message, WSP_TEXT);
-    BROKEN(wsp_inbounds_check(&inbounds), spare->delivered, 1);
-    BROKEN(wsp_inbounds_check(&inbounds), spare->discard, 1);
-    BROKEN(wsp_inbounds_check(&inbounds), spare->buffer.len, 1);
+    BROKEN(wsp_inbounds_check(&inbounds), unused->item.next, &unused->item);
+    BROKEN(wsp_inbounds_check(&inbounds), unused->message, WSP_TEXT);
+    BROKEN(wsp_inbounds_check(&inbounds), unused->delivered, 1);
+    BROKEN(wsp_inbounds_check(&inbounds), unused->discard, 1);
+    BROKEN(wsp_inbounds_check(&inbounds), unused->buffer.len, 1);
     struct wsp_decoder *decoder =
         wsp_decoder_borrow(&decoders, &(struct wsp_frame){.opcode = WSP_TEXT});
-    BROKEN(wsp_inbounds_check(&inbounds), spare->decoder, decoder);
+    BROKEN(wsp_inbounds_check(&inbounds), unused->decoder, decoder);
     wsp_decoder_discard(&decoders, decoder);
     wsp_inbound_fini(&inbounds, &other); /* belongs to no peer: harmless */
     wsp_inbounds_fini(&inbounds);
@@ -537,7 +537,7 @@ TEST(pool_is_wrong_when_any_of_its_modules_is)
     WRONG(pool->link.ready.summary[0], UINT64_MAX);
     WRONG(pool->link.due.summary[0], UINT64_MAX);
     WRONG(pool->link.blocks.free_list.count, 9);
-    WRONG(pool->link.stock.runs.count, 9);
+    WRONG(pool->link.outqs.runs.count, 9);
     WRONG(pool->link.decoders.free_list.count, 9);
     WRONG(pool->link.inbounds.free_list.count, 9);
     WRONG(pool->routes.list[1].head, 1);
@@ -586,11 +586,11 @@ TEST(pool_is_wrong_when_a_peer_is)
     host_feed(&h, short_lived, "GET /", 5);
     assert_int_equal(wspool_gone(pool, short_lived, WSPOOL_GONE_EOF, h.now), 0);
     WRONG(pool->handshakes.free_list.count, 0);
-    struct wsp_handshake *spare = (void *)pool->handshakes.free_list.first;
-    WRONG(spare->head.len, 1);
-    WRONG(spare->head.cap, 1025);
-    WRONG(spare->seen, 1);
-    WRONG(spare->entry.query.len, 1);
+    struct wsp_handshake *unused = (void *)pool->handshakes.free_list.first;
+    WRONG(unused->head.len, 1);
+    WRONG(unused->head.cap, 1025);
+    WRONG(unused->seen, 1);
+    WRONG(unused->entry.query.len, 1);
     WRONG(p[PENDING]->conn.work.handshake, NULL);
     WRONG(p[HELD]->conn.work.handshake, NULL);
     WRONG(p[REFUSED]->conn.work.handshake, handshake);

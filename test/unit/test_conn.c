@@ -90,7 +90,7 @@ static struct world *world_open(void)
     link->random = 4711;
     link->on_message = on_message;
     wsp_blocks_init(&link->blocks, &w->hooks, UINT64_MAX, &w->count.block_bytes);
-    wsp_stock_init(&link->stock, &w->hooks);
+    wsp_outqs_init(&link->outqs, &w->hooks);
     wsp_inbounds_init(&link->inbounds, &w->hooks, &link->decoders, NULL);
     wsp_timers_init(&link->timers, link->now, timer_at, w);
     wsp_decoders_init(&link->decoders, &w->hooks);
@@ -113,7 +113,7 @@ static void world_close(struct world *w)
     }
     wsp_inbounds_fini(&link->inbounds);
     wsp_decoders_fini(&link->decoders);
-    wsp_stock_fini(&link->stock);
+    wsp_outqs_fini(&link->outqs);
     wsp_blocks_fini(&link->blocks);
     wsp_bitset_fini(&link->ready, &w->hooks);
     wsp_bitset_fini(&link->due, &w->hooks);

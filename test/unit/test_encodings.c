@@ -36,7 +36,7 @@ static void world_open(struct world *w, uint64_t limit)
     w->link.config = &w->config;
     w->link.count = &w->count;
     wsp_blocks_init(&w->link.blocks, &w->hooks, limit, &w->count.block_bytes);
-    wsp_stock_init(&w->link.stock, &w->hooks);
+    wsp_outqs_init(&w->link.outqs, &w->hooks);
     wsp_decoders_init(&w->link.decoders, &w->hooks);
 }
 
@@ -44,7 +44,7 @@ static void world_close(struct world *w)
 {
     toy_check(&w->toy);
     wsp_decoders_fini(&w->link.decoders);
-    wsp_stock_fini(&w->link.stock);
+    wsp_outqs_fini(&w->link.outqs);
     wsp_blocks_fini(&w->link.blocks);
     assert_int_equal(wsp_count_read(&w->count.block_bytes), 0);
     assert_int_equal(w->mem.live, 0);
@@ -362,10 +362,10 @@ TEST(messages_when_coded_in_a_row_are_one_run)
             const char *text = i % 2 ? aaaa : bbbb;
             begin(&w, &encodings, WSP_TEXT, text);
             struct wsp_run frame = get(&w, &encodings, wsp_outq_encoding(&encoded));
-            assert_int_equal(wsp_outq_push(&encoded, &w.link.stock, &frame), 0);
+            assert_int_equal(wsp_outq_push(&encoded, &w.link.outqs, &frame), 0);
             if (plain_readers) {
                 frame = get(&w, &encodings, wsp_outq_encoding(&plain));
-                assert_int_equal(wsp_outq_push(&plain, &w.link.stock, &frame), 0);
+                assert_int_equal(wsp_outq_push(&plain, &w.link.outqs, &frame), 0);
             }
             wsp_encodings_fini(&encodings);
             len += encoded_frame(expected + len, 1, WSP_TEXT, text);
@@ -373,7 +373,7 @@ TEST(messages_when_coded_in_a_row_are_one_run)
                 begin(&w, &encodings, WSP_TEXT, "plain alone");
                 if (plain_readers) {
                     frame = get(&w, &encodings, 0);
-                    assert_int_equal(wsp_outq_push(&plain, &w.link.stock, &frame), 0);
+                    assert_int_equal(wsp_outq_push(&plain, &w.link.outqs, &frame), 0);
                 }
                 wsp_encodings_fini(&encodings);
             }
@@ -384,8 +384,8 @@ TEST(messages_when_coded_in_a_row_are_one_run)
         assert_int_equal(encoded.bytes, len);
         assert_memory_equal(encoded.first.block->bytes + encoded.first.offset, expected, len);
         assert_int_equal(plain.first.count, plain_readers ? 27 : 0);
-        wsp_outq_fini(&encoded, &w.link.stock);
-        wsp_outq_fini(&plain, &w.link.stock);
+        wsp_outq_fini(&encoded, &w.link.outqs);
+        wsp_outq_fini(&plain, &w.link.outqs);
         world_close(&w);
     }
 }

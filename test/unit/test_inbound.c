@@ -532,7 +532,7 @@ TEST(fragments_when_tiny_and_many_cost_what_they_carry)
     world_close(&w);
 }
 
-static void check_spares(const struct world *w)
+static void check_free(const struct world *w)
 {
     size_t bytes = 0, count = 0;
     for (const struct wsp_inbound *in = (const void *)w->inbounds.free_list.first; in;
@@ -571,13 +571,13 @@ TEST(buffers_when_messages_are_over_are_given_back_but_for_a_few)
     }
     assert_int_equal(w.inbounds.free_list.count, KEPT);
     assert_int_not_equal(w.inbounds.free_bytes, 0);
-    check_spares(&w);
+    check_free(&w);
     assert_true(w.mem.bytes < 256 * 1024 + KEPT * 1000);
     /* When they are used again, the count of the free list goes down. */
     for (size_t i = 0; i < PEERS; i++) {
         feed(&peers[i], s.bytes, 100);
         assert_int_equal(w.inbounds.free_list.count, i < KEPT ? KEPT - 1 - i : 0);
-        check_spares(&w);
+        check_free(&w);
     }
     for (size_t i = 0; i < PEERS; i++) {
         peer_close(&peers[i]);
@@ -605,7 +605,7 @@ TEST(buffer_when_it_is_greater_than_the_limit_is_not_taken_over)
         feed(&small, frame, len + 6);
         assert_non_null(small.in);
         assert_true(small.in->buffer.cap <= small.limit);
-        check_spares(&w);
+        check_free(&w);
         peer_close(&small);
         peer_open(&small, &w, 1000);
     }

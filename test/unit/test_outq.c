@@ -23,7 +23,7 @@ struct world {
     wspool_mem hooks;
     wsp_count gauge;
     struct wsp_blocks stores[STORES];
-    struct wsp_stock stock;
+    struct wsp_outqs outqs;
     uint32_t next_id; /* of messages */
 };
 
@@ -34,7 +34,7 @@ static void world_open(struct world *w)
     for (size_t i = 0; i < STORES; i++) {
         wsp_blocks_init(&w->stores[i], &w->hooks, UINT64_MAX, &w->gauge);
     }
-    wsp_stock_init(&w->stock, &w->hooks);
+    wsp_outqs_init(&w->outqs, &w->hooks);
 }
 
 /* All queues are freed: only the stores may hold blocks now. */
@@ -48,7 +48,7 @@ static void world_close(struct world *w)
         }
         wsp_blocks_fini(&w->stores[i]);
     }
-    wsp_stock_fini(&w->stock);
+    wsp_outqs_fini(&w->outqs);
     assert_int_equal(w->mem.live, 0);
 }
 
@@ -78,7 +78,7 @@ static struct wsp_run publish(struct world *w, size_t store, size_t payload)
 static int push(struct world *w, struct wsp_outq *q, size_t store, size_t payload)
 {
     struct wsp_run run = publish(w, store, payload);
-    int answer = wsp_outq_push(q, &w->stock, &run);
+    int answer = wsp_outq_push(q, &w->outqs, &run);
     wsp_block_release(run.block);
     assert_true(wsp_outq_check(q));
     return answer < 0 ? answer : 0;
@@ -291,11 +291,11 @@ static void model_ack(struct model *m, struct world *w, size_t bytes)
     struct wsp_acked acked = {77, 77};
     size_t left = bytes, messages = 0;
     check(m);
-    assert_int_equal(wsp_outq_ack(&m->q, &w->stock, m->peeked + 1, &acked), WSPOOL_ERR_INVAL);
+    assert_int_equal(wsp_outq_ack(&m->q, &w->outqs, m->peeked + 1, &acked), WSPOOL_ERR_INVAL);
     check(m);
     receive(m, m->copy, bytes);
     if (m->acks++ % 2 || !ack_whole(m, bytes, &acked)) {
-        assert_int_equal(wsp_outq_ack(&m->q, &w->stock, bytes, &acked), 0);
+        assert_int_equal(wsp_outq_ack(&m->q, &w->outqs, bytes, &acked), 0);
     }
     for (size_t i = 0; i < m->order.count; i++) {
         struct item *item = m->order.all[i];
@@ -336,7 +336,7 @@ static int model_push(struct model *m, struct world *w, const struct wsp_run *ru
     const struct wsp_runs *last = m->q.more ? m->q.more->last : NULL;
     const struct wsp_block *before = last ? last->runs[last->end - 1].block : m->q.first.block;
     int another = m->q.bytes > 0 && before != run->block;
-    int answer = wsp_outq_push(&m->q, &w->stock, run);
+    int answer = wsp_outq_push(&m->q, &w->outqs, run);
     const uint8_t *frame = run->block->bytes + run->offset;
     if (answer >= 0) {
         assert_int_equal(answer, another);
@@ -368,7 +368,7 @@ static int lane_has_room(struct model *m, size_t len)
 
 static void model_control(struct model *m, struct world *w, const void *frame, size_t len)
 {
-    int answer = wsp_outq_control(&m->q, &w->stock, frame, len);
+    int answer = wsp_outq_control(&m->q, &w->outqs, frame, len);
     if (answer == WSPOOL_ERR_NOMEM) {
         assert_int_equal(m->controls.count, 0);
         m->failed++;
@@ -386,7 +386,7 @@ static void model_control(struct model *m, struct world *w, const void *frame, s
 static void model_pong(struct model *m, struct world *w, const void *frame, size_t len)
 {
     size_t count = m->controls.count;
-    int answer = wsp_outq_pong(&m->q, &w->stock, frame, len);
+    int answer = wsp_outq_pong(&m->q, &w->outqs, frame, len);
     if (answer == WSPOOL_ERR_NOMEM) {
         assert_int_equal(count, 0);
         m->failed++;
@@ -415,7 +415,7 @@ static void model_pong(struct model *m, struct world *w, const void *frame, size
 
 static void model_close(struct model *m, struct world *w, const void *frame, size_t len)
 {
-    int answer = wsp_outq_close(&m->q, &w->stock, frame, len);
+    int answer = wsp_outq_close(&m->q, &w->outqs, frame, len);
     if (answer) {
         assert_int_equal(answer, WSPOOL_ERR_NOMEM);
         m->failed++;
@@ -443,8 +443,8 @@ static void model_drop(struct model *m, struct world *w, int all, uint32_t bytes
                        uint32_t max_bytes, uint32_t max_count)
 {
     size_t failures = w->mem.failures;
-    uint32_t dropped = all ? wsp_outq_drop_all(&m->q, &w->stock)
-                           : wsp_outq_drop_oldest(&m->q, &w->stock, bytes, max_bytes, max_count);
+    uint32_t dropped = all ? wsp_outq_drop_all(&m->q, &w->outqs)
+                           : wsp_outq_drop_oldest(&m->q, &w->outqs, bytes, max_bytes, max_count);
     uint32_t n = 0;
     int failed = w->mem.failures != failures;
     /* Without memory to cut a run in two the drop may stop early. */
@@ -497,7 +497,7 @@ static void check_stream(const struct model *m, int complete)
 
 static void model_fini(struct model *m, struct world *w, int complete)
 {
-    wsp_outq_fini(&m->q, &w->stock);
+    wsp_outq_fini(&m->q, &w->outqs);
     assert_true(wsp_outq_check(&m->q));
     assert_true(wsp_outq_empty(&m->q));
     check_stream(m, complete);
@@ -624,7 +624,7 @@ static size_t tidied; /* sum over all walks */
 static void walk_tidy(struct walk *t, struct model *m)
 {
     const struct wsp_block *before = m->q.first.block;
-    wsp_outq_tidy(&m->q, &t->world.stock, &t->world.stores[below(t, STORES)],
+    wsp_outq_tidy(&m->q, &t->world.outqs, &t->world.stores[below(t, STORES)],
                   (uint32_t)below(t, 3000));
     tidied += m->q.first.block != before;
 }
@@ -776,7 +776,7 @@ static void begin(struct scene *s)
 
 static void end(struct scene *s)
 {
-    wsp_outq_fini(&s->q, &s->w.stock);
+    wsp_outq_fini(&s->q, &s->w.outqs);
     world_close(&s->w);
 }
 
@@ -787,17 +787,17 @@ static void put(struct scene *s, size_t store, size_t payload)
 
 static int control(struct scene *s, const uint8_t *frame, size_t len)
 {
-    return wsp_outq_control(&s->q, &s->w.stock, frame, len);
+    return wsp_outq_control(&s->q, &s->w.outqs, frame, len);
 }
 
 static int pong(struct scene *s, const uint8_t *frame, size_t len)
 {
-    return wsp_outq_pong(&s->q, &s->w.stock, frame, len);
+    return wsp_outq_pong(&s->q, &s->w.outqs, frame, len);
 }
 
 static uint32_t drop_oldest(struct scene *s, uint32_t bytes, uint32_t max_bytes, uint32_t max_count)
 {
-    return wsp_outq_drop_oldest(&s->q, &s->w.stock, bytes, max_bytes, max_count);
+    return wsp_outq_drop_oldest(&s->q, &s->w.outqs, bytes, max_bytes, max_count);
 }
 
 static int peek(struct scene *s, int max)
@@ -807,7 +807,7 @@ static int peek(struct scene *s, int max)
 
 static int ack(struct scene *s, size_t bytes)
 {
-    return wsp_outq_ack(&s->q, &s->w.stock, bytes, &s->acked);
+    return wsp_outq_ack(&s->q, &s->w.outqs, bytes, &s->acked);
 }
 
 static int vectors_of(struct wsp_outq *q)
@@ -934,7 +934,7 @@ TEST(close_when_messages_wait_comes_behind_them_and_nothing_behind_it)
     begin(&s);
     put(&s, 0, 10);
     assert_int_equal(pong(&s, ping, sizeof ping), 0);
-    assert_int_equal(wsp_outq_close(&s.q, &s.w.stock, bye, sizeof bye), 0);
+    assert_int_equal(wsp_outq_close(&s.q, &s.w.outqs, bye, sizeof bye), 0);
     assert_int_equal(control(&s, ping, sizeof ping), WSPOOL_ERR_FULL);
     assert_int_equal(pong(&s, ping, sizeof ping), 1);
     assert_int_equal(peek(&s, 8), 3);
@@ -1060,9 +1060,9 @@ TEST(message_when_half_sent_or_peeked_is_never_dropped)
     assert_int_equal(peek(&s, 2), 2); /* rest of 2; 5 */
     assert_int_equal(s.vectors[0].iov_len, 9);
     assert_int_equal(s.vectors[1].iov_len, 12);
-    assert_int_equal(wsp_outq_drop_all(&s.q, &s.w.stock), 5);
+    assert_int_equal(wsp_outq_drop_all(&s.q, &s.w.outqs), 5);
     assert_int_equal(s.q.count, 2);
-    assert_int_equal(wsp_outq_drop_all(&s.q, &s.w.stock), 0);
+    assert_int_equal(wsp_outq_drop_all(&s.q, &s.w.outqs), 0);
     assert_int_equal(drop_oldest(&s, 1, 0, 0), 0);
     assert_int_equal(ack(&s, 21), 0);
     assert_int_equal(s.acked.messages, 2);
@@ -1147,14 +1147,14 @@ TEST(memory_when_tidied_is_near_what_waits)
         size_t before = s.w.mem.bytes;
         assert_true(before > 16000 * (count - 1));
         /* Below the limit nothing is moved. */
-        wsp_outq_tidy(&s.q, &s.w.stock, &s.w.stores[0], 1u << 30);
+        wsp_outq_tidy(&s.q, &s.w.outqs, &s.w.stores[0], 1u << 30);
         assert_int_equal(s.w.mem.bytes, before);
         assert_int_not_equal(peek(&s, 1), 0);
         /* nothing moves while the host is writing it */
-        wsp_outq_tidy(&s.q, &s.w.stock, &s.w.stores[0], s.q.bytes);
+        wsp_outq_tidy(&s.q, &s.w.outqs, &s.w.stores[0], s.q.bytes);
         assert_int_equal(s.w.mem.bytes, before);
         assert_int_equal(ack(&s, 10), 0);
-        wsp_outq_tidy(&s.q, &s.w.stock, &s.w.stores[0], s.q.bytes);
+        wsp_outq_tidy(&s.q, &s.w.outqs, &s.w.stores[0], s.q.bytes);
         /* Besides the open block. */
         assert_true(s.w.mem.bytes <= s.q.bytes + s.q.bytes / 32 + 16384 + 2048);
         assert_true(wsp_outq_check(&s.q));
@@ -1177,7 +1177,7 @@ TEST(calls_when_there_is_no_memory_change_nothing)
     s.w.mem.fail_at = 1;
     assert_int_equal(pong(&s, ping, sizeof ping), WSPOOL_ERR_NOMEM);
     s.w.mem.fail_at = 1;
-    assert_int_equal(wsp_outq_close(&s.q, &s.w.stock, bye, sizeof bye), WSPOOL_ERR_NOMEM);
+    assert_int_equal(wsp_outq_close(&s.q, &s.w.outqs, bye, sizeof bye), WSPOOL_ERR_NOMEM);
     assert_true(wsp_outq_empty(&s.q));
     struct wsp_run runs[12];
     for (size_t i = 0; i < 12; i++) { /* each from another store than the one before */
@@ -1186,7 +1186,7 @@ TEST(calls_when_there_is_no_memory_change_nothing)
     for (size_t i = 0; i < 12; i++) {
         uint32_t holds = runs[i].block->holds, bytes = s.q.bytes;
         s.w.mem.fail_at = 1;
-        int answer = wsp_outq_push(&s.q, &s.w.stock, &runs[i]);
+        int answer = wsp_outq_push(&s.q, &s.w.outqs, &runs[i]);
         s.w.mem.fail_at = 0;
         /* The second and the eleventh message need a new chunk. */
         assert_int_equal(answer, i == 1 || i == 10 ? WSPOOL_ERR_NOMEM : i > 0);
@@ -1194,7 +1194,7 @@ TEST(calls_when_there_is_no_memory_change_nothing)
             assert_int_equal(runs[i].block->holds, holds);
             assert_int_equal(s.q.bytes, bytes);
             assert_true(wsp_outq_check(&s.q));
-            assert_int_equal(wsp_outq_push(&s.q, &s.w.stock, &runs[i]), 1);
+            assert_int_equal(wsp_outq_push(&s.q, &s.w.outqs, &runs[i]), 1);
         }
         assert_int_equal(runs[i].block->holds, holds + 1);
     }
@@ -1220,11 +1220,11 @@ TEST(oldest_when_a_run_cannot_be_cut_stay)
     s.w.mem.fail_at = 1;
     assert_int_equal(drop_oldest(&s, 0, UINT32_MAX, 3), 0);
     s.w.mem.fail_at = 1;
-    assert_int_equal(wsp_outq_drop_all(&s.q, &s.w.stock), 0);
+    assert_int_equal(wsp_outq_drop_all(&s.q, &s.w.outqs), 0);
     assert_int_equal(s.q.count, 14);
     assert_true(wsp_outq_check(&s.q));
     assert_int_equal(drop_oldest(&s, 0, UINT32_MAX, 12), 3);
-    assert_int_equal(wsp_outq_drop_all(&s.q, &s.w.stock), 10);
+    assert_int_equal(wsp_outq_drop_all(&s.q, &s.w.outqs), 10);
     assert_int_equal(peek(&s, 2), 1);
     assert_int_equal(s.vectors[0].iov_len, 11);
     end(&s);
@@ -1297,7 +1297,7 @@ TEST(pinned_when_fewer_than_peeked_are_just_those)
     put(&s, 0, 10);
     assert_int_equal(peek(&s, 4), 3);
     assert_int_equal(wsp_outq_pin(&s.q, 12), 0);
-    assert_int_equal(wsp_outq_drop_all(&s.q, &s.w.stock), 2);
+    assert_int_equal(wsp_outq_drop_all(&s.q, &s.w.outqs), 2);
     assert_int_equal(peek(&s, 4), 1);
     assert_int_equal(ack(&s, 12), 0);
     assert_true(wsp_outq_empty(&s.q));
@@ -1420,14 +1420,14 @@ TEST(queue_when_let_go_of_gives_everything_back)
         put(&s, (size_t)(i % STORES), 500);
     }
     assert_int_equal(control(&s, ping, sizeof ping), 0);
-    assert_int_equal(wsp_outq_close(&s.q, &s.w.stock, bye, sizeof bye), 0);
+    assert_int_equal(wsp_outq_close(&s.q, &s.w.outqs, bye, sizeof bye), 0);
     assert_int_equal(peek(&s, 4), 4);
-    wsp_outq_fini(&s.q, &s.w.stock);
+    wsp_outq_fini(&s.q, &s.w.outqs);
     assert_true(wsp_outq_empty(&s.q));
     assert_null(s.q.more);
     assert_null(s.q.first.block);
     assert_int_equal(s.q.count, 0);
-    wsp_outq_fini(&s.q, &s.w.stock); /* a second call is harmless */
+    wsp_outq_fini(&s.q, &s.w.outqs); /* a second call is harmless */
     world_close(&s.w);
 }
 
