@@ -14,17 +14,17 @@
 
 #include <stdint.h>
 
-#define WSP_STAMP_BITS 26u
+#define WSP_COARSE_TIME_BITS 26u
 
 /* Converts nanoseconds since the pool was made to a coarse timestamp. */
-static inline uint32_t wsp_stamp(uint64_t ns)
+static inline uint32_t wsp_coarse_time(uint64_t ns)
 {
-    return (uint32_t)(ns >> WSP_STAMP_BITS);
+    return (uint32_t)(ns >> WSP_COARSE_TIME_BITS);
 }
 
 struct wsp_bucket {
-    uint32_t spent; /* an all-zero struct is a full bucket */
-    uint32_t stamp; /* coarse time at which tokens last came back */
+    uint32_t spent;       /* an all-zero struct is a full bucket */
+    uint32_t coarse_time; /* coarse time at which tokens last came back */
 };
 
 /* Draws `cost` tokens at time `ns` (nanoseconds since the pool was made). Returns 1, or 0 when

@@ -38,18 +38,18 @@ static void unblock(struct wsp_link *link, struct wsp_conn *conn)
     conn->out.blocked = 0;
 }
 
-static uint32_t stamp_now(const struct wsp_link *link)
+static uint32_t coarse_now(const struct wsp_link *link)
 {
-    return wsp_stamp(link->now - link->born);
+    return wsp_coarse_time(link->now - link->created_at);
 }
 
 /* The end of the time that a stamp names, so that no deadline comes early. Counted back from now,
  * so that stamps may wrap. */
-static uint64_t stamp_time(const struct wsp_link *link, uint32_t stamp)
+static uint64_t coarse_to_ns(const struct wsp_link *link, uint32_t coarse_time)
 {
-    uint64_t now = (link->now - link->born) >> WSP_STAMP_BITS;
-    uint32_t age = (uint32_t)now - stamp;
-    return link->born + ((now - age + 1) << WSP_STAMP_BITS);
+    uint64_t now = (link->now - link->created_at) >> WSP_COARSE_TIME_BITS;
+    uint32_t age = (uint32_t)now - coarse_time;
+    return link->created_at + ((now - age + 1) << WSP_COARSE_TIME_BITS);
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -76,7 +76,7 @@ static uint64_t next_ping(struct wsp_link *link)
 void wsp_conn_init(struct wsp_link *link, struct wsp_conn *conn, enum wsp_state state)
 {
     conn->state = (uint8_t)state;
-    conn->heard = stamp_now(link);
+    conn->last_received = coarse_now(link);
     conn->since = link->now;
     wsp_timer_init(&conn->timer);
     wsp_conn_await(link, conn, link->config->handshake_time);
@@ -85,8 +85,8 @@ void wsp_conn_init(struct wsp_link *link, struct wsp_conn *conn, enum wsp_state 
 void wsp_conn_await(struct wsp_link *link, struct wsp_conn *conn, uint64_t time)
 {
     conn->flags = (uint16_t)(conn->flags & ~WSP_LAST_CHANCE);
-    conn->alarm = link->now + time;
-    wsp_timers_arm(&link->timers, conn->slot.index, conn->alarm);
+    conn->deadline = link->now + time;
+    wsp_timers_arm(&link->timers, conn->slot.index, conn->deadline);
 }
 
 void wsp_conn_open(struct wsp_link *link, struct wsp_conn *conn)
@@ -94,15 +94,15 @@ void wsp_conn_open(struct wsp_link *link, struct wsp_conn *conn)
     conn->state = WSP_OPEN;
     conn->out.open = (uint8_t)(1 + wsp_negotiated_encoding(conn->parser.negotiated));
     conn->since = link->now;
-    conn->heard = stamp_now(link);
-    conn->alarm = link->config->ping_interval ? next_ping(link) : UINT64_MAX;
+    conn->last_received = coarse_now(link);
+    conn->deadline = link->config->ping_interval ? next_ping(link) : UINT64_MAX;
     conn->flags = (uint16_t)(conn->flags & ~WSP_LAST_CHANCE);
-    uint64_t next = conn->alarm;
+    uint64_t next = conn->deadline;
     if (link->config->lifetime) {
         next = earlier(next, link->now + link->config->lifetime);
     }
     if (link->config->idle_time) {
-        next = earlier(next, stamp_time(link, conn->heard) + link->config->idle_time);
+        next = earlier(next, coarse_to_ns(link, conn->last_received) + link->config->idle_time);
     }
     wsp_timers_arm(&link->timers, conn->slot.index, next);
     wsp_conn_mark_ready(link, conn);
@@ -156,11 +156,11 @@ int wsp_conn_is_judged(struct wsp_link *link, struct wsp_conn *conn, uint64_t du
 
 void wsp_conn_expire(struct wsp_link *link, struct wsp_conn *conn)
 {
-    if (conn->alarm > link->now) {
-        wsp_timers_arm(&link->timers, conn->slot.index, conn->alarm);
+    if (conn->deadline > link->now) {
+        wsp_timers_arm(&link->timers, conn->slot.index, conn->deadline);
         return;
     }
-    if (!wsp_conn_is_judged(link, conn, conn->alarm)) {
+    if (!wsp_conn_is_judged(link, conn, conn->deadline)) {
         return;
     }
     if (!(conn->flags & WSP_TAKES)) {
@@ -199,7 +199,7 @@ void wsp_conn_close(struct wsp_link *link, struct wsp_conn *conn, enum wspool_en
         return;
     }
     conn->state = WSP_CLOSING;
-    leave_open(conn, end); /* the alarm is the Close's from here on */
+    leave_open(conn, end); /* the deadline is the Close's from here on */
     conn->out.open = 0;
     if (drop) {
         drop_queued(link, conn);
@@ -263,7 +263,7 @@ void wsp_conn_abuse(struct wsp_link *link, struct wsp_conn *conn, uint32_t cost)
     wsp_count_add(&link->count->abuse_cost, cost);
     if (config->abuse_burst > 0 &&
         !wsp_bucket_draw(&conn->abuse, config->abuse_burst, config->abuse_rate, cost,
-                         link->now - link->born)) {
+                         link->now - link->created_at)) {
         wsp_conn_fail(link, conn, WSPOOL_END_ABUSE, 0);
     }
 }
@@ -351,14 +351,14 @@ static uint64_t message_deadline(const struct wsp_link *link, const struct wsp_c
     if (in && (in->decoder || in->message)) {
         return in->started + time + in->received / BYTES_PER_SECOND * WSPOOL_SECOND;
     }
-    return conn->parser.have > 0 ? stamp_time(link, conn->heard) + time : UINT64_MAX;
+    return conn->parser.have > 0 ? coarse_to_ns(link, conn->last_received) + time : UINT64_MAX;
 }
 
 /* Reading from an open peer stops: what is awaited from it is not awaited meanwhile. */
 static void stop_reading(struct wsp_link *link, struct wsp_conn *conn)
 {
     if (conn->state == WSP_OPEN) {
-        conn->unread = stamp_now(link);
+        conn->unread = coarse_now(link);
     }
     wsp_conn_mark_ready(link, conn);
 }
@@ -369,8 +369,8 @@ static WSP_SELDOM void hear(struct wsp_link *link, struct wsp_conn *conn)
     if (conn->flags & WSP_PINGED) {
         conn->flags = (uint16_t)(conn->flags & ~(WSP_PINGED | WSP_PING_WAITS));
         conn->bulk = 0;
-        conn->alarm = next_ping(link);
-        wsp_timers_sooner(&link->timers, conn->slot.index, conn->alarm);
+        conn->deadline = next_ping(link);
+        wsp_timers_sooner(&link->timers, conn->slot.index, conn->deadline);
     }
     if (conn->flags & WSP_SIP) {
         conn->flags = (uint16_t)(conn->flags & ~WSP_SIP);
@@ -402,7 +402,7 @@ void wsp_conn_receive(struct wsp_link *link, struct wsp_conn *conn, const uint8_
 {
     struct wsp_input input = {.bytes = bytes, .len = len, .limit = limit, .now = link->now};
     struct wsp_input_result result;
-    conn->heard = stamp_now(link);
+    conn->last_received = coarse_now(link);
     if ((conn->flags & (WSP_PINGED | WSP_SIP)) && len > 0) {
         hear(link, conn);
     }
@@ -496,7 +496,7 @@ static void check_low_watermark(struct wsp_link *link, struct wsp_conn *conn, in
 static int hold_back(struct wsp_link *link, struct wsp_conn *conn, size_t bytes)
 {
     if (bytes > 0 || !(conn->out.marks & WSP_MARK_STUCK)) {
-        conn->moved = stamp_now(link);
+        conn->last_progress = coarse_now(link);
         conn->out.marks |= WSP_MARK_STUCK;
     }
     if (conn->out.blocked) {
@@ -506,7 +506,7 @@ static int hold_back(struct wsp_link *link, struct wsp_conn *conn, size_t bytes)
     link->blocked++;
     if (link->config->flush_time) {
         wsp_timers_sooner(&link->timers, conn->slot.index,
-                          stamp_time(link, conn->moved) + link->config->flush_time);
+                          coarse_to_ns(link, conn->last_progress) + link->config->flush_time);
     }
     return 1;
 }
@@ -563,8 +563,8 @@ static void note_sent(struct wsp_link *link, struct wsp_conn *conn, size_t bytes
     }
     if ((conn->flags & WSP_PING_WAITS) && (!control || control->start == control->end)) {
         conn->flags = (uint16_t)(conn->flags & ~WSP_PING_WAITS);
-        conn->alarm = pong_deadline(link, conn);
-        wsp_timers_sooner(&link->timers, conn->slot.index, conn->alarm);
+        conn->deadline = pong_deadline(link, conn);
+        wsp_timers_sooner(&link->timers, conn->slot.index, conn->deadline);
     }
 }
 
@@ -573,7 +573,8 @@ static void note_sent(struct wsp_link *link, struct wsp_conn *conn, size_t bytes
 static int was_full(const struct wsp_link *link, const struct wsp_conn *conn)
 {
     unsigned marks = conn->out.marks;
-    return (marks & WSP_MARK_STUCK) && (!(marks & WSP_MARK_AWAY) || stamp_now(link) != conn->moved);
+    return (marks & WSP_MARK_STUCK) &&
+           (!(marks & WSP_MARK_AWAY) || coarse_now(link) != conn->last_progress);
 }
 
 /* Reading from an open peer goes on: its deadlines have stood still meanwhile. The timer may have
@@ -581,18 +582,18 @@ static int was_full(const struct wsp_link *link, const struct wsp_conn *conn)
 static void go_on_reading(struct wsp_link *link, struct wsp_conn *conn)
 {
     uint64_t next = UINT64_MAX;
-    uint32_t now = stamp_now(link), pause = now - conn->unread;
-    uint64_t time = (uint64_t)pause << WSP_STAMP_BITS;
-    conn->heard = now - conn->heard > pause ? conn->heard + pause : now;
+    uint32_t now = coarse_now(link), pause = now - conn->unread;
+    uint64_t time = (uint64_t)pause << WSP_COARSE_TIME_BITS;
+    conn->last_received = now - conn->last_received > pause ? conn->last_received + pause : now;
     if (conn->work.inbound) {
         conn->work.inbound->started = earlier(conn->work.inbound->started + time, link->now);
     }
-    if (conn->alarm != UINT64_MAX) {
-        conn->alarm += time;
-        next = conn->alarm;
+    if (conn->deadline != UINT64_MAX) {
+        conn->deadline += time;
+        next = conn->deadline;
     }
     if (link->config->idle_time) {
-        next = earlier(next, stamp_time(link, conn->heard) + link->config->idle_time);
+        next = earlier(next, coarse_to_ns(link, conn->last_received) + link->config->idle_time);
     }
     wsp_timers_sooner(&link->timers, conn->slot.index, earlier(next, message_deadline(link, conn)));
 }
@@ -616,7 +617,7 @@ static void progress(struct wsp_link *link, struct wsp_conn *conn)
         return;
     }
     if ((conn->flags & (WSP_PINGED | WSP_PING_WAITS)) == WSP_PINGED) {
-        conn->alarm = pong_deadline(link, conn);
+        conn->deadline = pong_deadline(link, conn);
     }
     if (wsp_conn_is_unread(conn)) {
         go_on_reading(link, conn);
@@ -674,12 +675,12 @@ static void ping(struct wsp_link *link, struct wsp_conn *conn)
 {
     static const uint8_t frame[2] = {0x80u | WSP_PING, 0};
     if (wsp_outq_control(&conn->out, &link->outqs, frame, sizeof frame)) {
-        conn->alarm = link->now + link->config->pong_time; /* no room: then again */
+        conn->deadline = link->now + link->config->pong_time; /* no room: then again */
         return;
     }
     wsp_count_add(&link->count->pings_sent, 1);
     conn->flags |= WSP_PINGED | WSP_PING_WAITS | WSP_PONG_DUE;
-    conn->alarm = UINT64_MAX; /* until it has left: see note_sent */
+    conn->deadline = UINT64_MAX; /* until it has left: see note_sent */
     if (!conn->out.blocked) {
         wsp_conn_mark_ready(link, conn);
     }
@@ -701,16 +702,17 @@ void wsp_conn_timer(struct wsp_link *link, struct wsp_conn *conn)
         return;
     }
     int unread = wsp_conn_is_unread(conn); /* then only flush_time rules */
-    uint64_t alarm = unread ? never : conn->alarm;
+    uint64_t deadline = unread ? never : conn->deadline;
     uint64_t flush = conn->out.blocked && config->flush_time
-                         ? stamp_time(link, conn->moved) + config->flush_time
+                         ? coarse_to_ns(link, conn->last_progress) + config->flush_time
                          : never;
-    uint64_t idle =
-        config->idle_time && !unread ? stamp_time(link, conn->heard) + config->idle_time : never;
+    uint64_t idle = config->idle_time && !unread
+                        ? coarse_to_ns(link, conn->last_received) + config->idle_time
+                        : never;
     uint64_t message = unread ? never : message_deadline(link, conn);
     uint64_t judged = earlier(flush, earlier(idle, message));
     if (conn->flags & WSP_PINGED) {
-        judged = earlier(judged, alarm);
+        judged = earlier(judged, deadline);
     }
     if (judged <= now) {
         if (!wsp_conn_is_judged(link, conn, judged)) {
@@ -728,11 +730,11 @@ void wsp_conn_timer(struct wsp_link *link, struct wsp_conn *conn)
         return;
     }
     conn->flags = (uint16_t)(conn->flags & ~WSP_LAST_CHANCE);
-    if (alarm <= now) {
+    if (deadline <= now) {
         ping(link, conn);
-        alarm = conn->alarm;
+        deadline = conn->deadline;
     }
-    wsp_timers_arm(&link->timers, conn->slot.index, earlier(earlier(lifetime, judged), alarm));
+    wsp_timers_arm(&link->timers, conn->slot.index, earlier(earlier(lifetime, judged), deadline));
 }
 
 /* ------------------------------------------------------------------ check */

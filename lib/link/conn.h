@@ -65,10 +65,10 @@ enum wsp_state {
 #define WSP_TAKES 0x1000u       /* CLOSING, REFUSED: some of its output has gone since then */
 /* Marks of its queue, kept there since wspool_next and an ack look at them. */
 #define WSP_MARK_ABOVE_HIGH 0x01u /* above half of a limit: the host was told, or is about to be */
-#define WSP_MARK_STUCK 0x02u      /* blocked since `moved`, however often it was tried again */
-#define WSP_MARK_PAUSED 0x04u     /* wspool_next has said: no READ */
-#define WSP_MARK_KEPT 0x10u       /* input of it waits for the next turn */
-#define WSP_MARK_AWAY 0x08u       /* blocked, but only as the transport keeps what was peeked */
+#define WSP_MARK_STUCK 0x02u  /* blocked since `last_progress`, however often it was tried again */
+#define WSP_MARK_PAUSED 0x04u /* wspool_next has said: no READ */
+#define WSP_MARK_KEPT 0x10u   /* input of it waits for the next turn */
+#define WSP_MARK_AWAY 0x08u   /* blocked, but only as the transport keeps what was peeked */
 /* What is to be done on the way out. */
 #define WSP_DUE_LEAVE 0x0100u    /* leave all channels */
 #define WSP_DUE_ENDED 0x0200u    /* tidy up, and tell the host */
@@ -95,11 +95,11 @@ struct wsp_conn {
     } work;
     struct wsp_frame_parser parser;
     struct wsp_timer timer;
-    uint64_t since; /* when it was accepted; before that, when the last stage was passed */
-    uint32_t heard; /* stamp of the last byte from the peer */
-    uint32_t moved; /* stamp of the last progress of blocked output */
+    uint64_t since;         /* when it was accepted; before that, when the last stage was passed */
+    uint32_t last_received; /* stamp of the last byte from the peer */
+    uint32_t last_progress; /* stamp of the last progress of blocked output */
 
-    uint64_t alarm; /* OPEN: next ping, or deadline of its answer; else deadline of the state */
+    uint64_t deadline; /* OPEN: next ping, or deadline of its answer; else deadline of the state */
     union {
         struct wsp_bucket abuse; /* until OPEN ends */
         uint32_t lost;           /* from then on: messages that were queued and dropped */

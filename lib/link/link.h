@@ -39,10 +39,10 @@ struct wsp_link {
     struct wsp_bitset *new_output; /* where new messages put a peer: one of these two */
     uint64_t flush_at;             /* UINT64_MAX: nobody is delayed */
     struct wsp_bitset due;
-    uint64_t born;    /* when the pool was made: stamps count from here */
-    uint64_t now;     /* of the call under way; never runs backwards */
-    uint32_t blocked; /* connections whose transport could not take all */
-    uint64_t random;  /* state of the jitter, seeded with entropy */
+    uint64_t created_at; /* when the pool was made: stamps count from here */
+    uint64_t now;        /* of the call under way; never runs backwards */
+    uint32_t blocked;    /* connections whose transport could not take all */
+    uint64_t random;     /* state of the jitter, seeded with entropy */
     void (*on_message)(struct wsp_link *link, struct wsp_conn *conn, const uint8_t *data,
                        size_t len, int binary);
 };

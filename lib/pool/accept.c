@@ -52,7 +52,7 @@ static void become_open(wspool *pool, struct wsp_peer *peer, const struct wsp_en
         wsp_conn_fail(&pool->link, conn, WSPOOL_END_NOMEM, 1);
     }
     wsp_log(pool, WSP_LOG_OPENED, (wspool_log_record){.id = wsp_peer_id(peer)});
-    if (!WSP_HEARD(pool, open)) {
+    if (!WSP_HAS_HANDLER(pool, open)) {
         return;
     }
     const char *subprotocol = entry->subprotocol ? entry->subprotocol : "";
@@ -242,9 +242,9 @@ void wsp_accept_feed(wspool *pool, struct wsp_peer *peer, const uint8_t *bytes, 
 void wsp_accept_timer(wspool *pool, struct wsp_peer *peer)
 {
     struct wsp_conn *conn = &peer->conn;
-    if (conn->alarm > pool->link.now) {
-        wsp_timers_arm(&pool->link.timers, conn->slot.index, conn->alarm);
-    } else if (!wsp_conn_is_judged(&pool->link, conn, conn->alarm)) {
+    if (conn->deadline > pool->link.now) {
+        wsp_timers_arm(&pool->link.timers, conn->slot.index, conn->deadline);
+    } else if (!wsp_conn_is_judged(&pool->link, conn, conn->deadline)) {
         return;
     } else if (conn->state == WSP_HEAD) {
         wsp_refuse(pool, peer, WSPOOL_REFUSED_TIMEOUT);

@@ -19,7 +19,7 @@ int wsp_join(wspool *pool, struct wsp_peer *peer, wspool_channel channel)
 void wsp_on_active(void *owner, const struct wsp_channel *channel, int active)
 {
     wspool *pool = owner;
-    if (!WSP_HEARD(pool, channel)) {
+    if (!WSP_HAS_HANDLER(pool, channel)) {
         return;
     }
     /* A copy: a hook may take the only member out again, and the channel goes with it. */

@@ -82,7 +82,7 @@ int wsp_pool_check(const wspool *pool)
     uint64_t keyed = 0, counted;
     if (!layers_are_valid(pool) || !set_holds(pool, &pool->link.ready) ||
         !set_holds(pool, &pool->link.delayed) || !set_holds(pool, &pool->link.due) ||
-        pool->link.now < pool->link.born || (pool->depth == 0 && pool->judged) ||
+        pool->link.now < pool->link.created_at || (pool->depth == 0 && pool->judged) ||
         (pool->drain.on && pool->drain.slots == 0)) {
         return 0;
     }

@@ -15,7 +15,7 @@
 #include "pool/pool.h"
 
 /* Returns 1 if the event has a handler or hook. If not, its argument need not be made. */
-#define WSP_HEARD(pool, event) ((pool)->handlers.count > 0 || (pool)->config.event.call)
+#define WSP_HAS_HANDLER(pool, event) ((pool)->handlers.count > 0 || (pool)->config.event.call)
 
 /* Calls the handlers of an event, then its hook: WSP_TELL(pool, close, id, &closed). */
 #define WSP_TELL(pool, event, ...)                                                                 \

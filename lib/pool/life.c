@@ -70,7 +70,7 @@ int wspool_new(wspool **out, const wspool_config *given, uint64_t now)
     link->mem = mem;
     link->config = &pool->config;
     link->count = &pool->count;
-    link->born = link->now = now;
+    link->created_at = link->now = now;
     link->on_message = wsp_on_message;
     link->new_output = config.flush_delay ? &link->delayed : &link->ready;
     link->flush_at = UINT64_MAX;

@@ -35,7 +35,7 @@ void wsp_log(wspool *pool, enum wsp_log_event event, wspool_log_record record)
         return;
     }
     if (!wsp_bucket_draw(&pool->log.events[event].bucket, BURST, RATE, 1,
-                         pool->link.now - pool->link.born)) {
+                         pool->link.now - pool->link.created_at)) {
         pool->log.events[event].suppressed++;
         wsp_count_add(&pool->count.log_suppressed, 1);
         return;

@@ -9,7 +9,7 @@
 #include "base/bucket.h"
 
 #define SECOND UINT64_C(1000000000)
-#define STAMP (UINT64_C(1) << WSP_STAMP_BITS)
+#define COARSE (UINT64_C(1) << WSP_COARSE_TIME_BITS)
 
 TEST(bucket_is_full_when_all_zero)
 {
@@ -76,7 +76,7 @@ TEST(rate_holds_in_the_long_run_when_somebody_asks_all_the_time)
              * timestamp. */
             uint64_t brought = (uint64_t)((double)ns / 1e9 * rates[i]);
             assert_true(drawn <= burst + brought + 1);
-            assert_true(drawn + 1 + rates[i] * STAMP / SECOND + 1 >= burst + brought);
+            assert_true(drawn + 1 + rates[i] * COARSE / SECOND + 1 >= burst + brought);
         }
     }
 }
@@ -100,7 +100,7 @@ TEST(draws_stay_within_the_law_when_costs_and_pauses_are_random)
             int drawn = wsp_bucket_draw(&bucket, burst, rate, cost, ns);
             assert_true(bucket.spent <= burst);
             /* Both timestamps are rounded down: each can be off by one unit. */
-            double slack = 2.0 + 2.0 * (double)STAMP / 1e9 * rate;
+            double slack = 2.0 + 2.0 * (double)COARSE / 1e9 * rate;
             double left = (double)(burst - bucket.spent) + (drawn ? cost : 0);
             assert_true(left <= tokens + slack && left >= tokens - slack);
             assert_true(drawn == (cost <= left));
@@ -118,7 +118,7 @@ TEST(nothing_comes_back_when_time_stands_still)
     for (int i = 0; i < 100; i++) {
         assert_int_equal(wsp_bucket_draw(&bucket, 4, 1000000, 1, ns), 0);
     }
-    assert_int_equal(wsp_bucket_draw(&bucket, 4, 1000000, 4, ns + STAMP), 1);
+    assert_int_equal(wsp_bucket_draw(&bucket, 4, 1000000, 4, ns + COARSE), 1);
 }
 
 TEST(numbers_do_not_overflow_when_they_are_as_large_as_can_be)
@@ -132,19 +132,19 @@ TEST(numbers_do_not_overflow_when_they_are_as_large_as_can_be)
     /* Two units of time bring the tokens of two units, at any point in time. */
     uint64_t seed = 7;
     for (int i = 0; i < 1000; i++) {
-        uint64_t ns = test_below(&seed, nine_years - 2 * STAMP) + 2 * STAMP;
-        struct wsp_bucket other = {.spent = UINT32_MAX, .stamp = wsp_stamp(ns) - 2};
+        uint64_t ns = test_below(&seed, nine_years - 2 * COARSE) + 2 * COARSE;
+        struct wsp_bucket other = {.spent = UINT32_MAX, .coarse_time = wsp_coarse_time(ns) - 2};
         assert_int_equal(wsp_bucket_draw(&other, UINT32_MAX, UINT32_MAX, 0, ns), 1);
         uint64_t back = UINT32_MAX - other.spent;
-        assert_true(back >= 2 * STAMP * UINT32_MAX / SECOND - 1);
-        assert_true(back <= 2 * STAMP * UINT32_MAX / SECOND + 1);
+        assert_true(back >= 2 * COARSE * UINT32_MAX / SECOND - 1);
+        assert_true(back <= 2 * COARSE * UINT32_MAX / SECOND + 1);
     }
 }
 
 TEST(bucket_goes_on_when_the_stamp_wraps)
 {
     struct wsp_bucket bucket = {0};
-    uint64_t wrap = UINT64_C(1) << (32 + WSP_STAMP_BITS);
+    uint64_t wrap = UINT64_C(1) << (32 + WSP_COARSE_TIME_BITS);
     assert_int_equal(wsp_bucket_draw(&bucket, 10, 10, 10, wrap - 1), 1);
     assert_int_equal(wsp_bucket_draw(&bucket, 10, 10, 1, wrap), 0);
     assert_int_equal(wsp_bucket_draw(&bucket, 10, 10, 9, wrap + SECOND), 1);
@@ -152,7 +152,7 @@ TEST(bucket_goes_on_when_the_stamp_wraps)
 
 TEST(draw_is_refused_when_the_burst_became_smaller_than_what_is_spent)
 {
-    struct wsp_bucket bucket = {.spent = 8, .stamp = 0};
+    struct wsp_bucket bucket = {.spent = 8, .coarse_time = 0};
     assert_int_equal(wsp_bucket_draw(&bucket, 5, 0, 0, 0), 0);
     assert_int_equal(wsp_bucket_draw(&bucket, 5, 0, 4, 0), 0);
 }

@@ -635,7 +635,7 @@ TEST(pool_is_wrong_when_a_call_has_left_something)
     begin(&h, peers);
     wspool *pool = h.pool;
     WRONG(pool->judged, peers[FRESH]);
-    WRONG(pool->link.now, pool->link.born - 1);
+    WRONG(pool->link.now, pool->link.created_at - 1);
     WRONG(pool->drain.on, 1);
     WRONG(pool->reserved, 0);
     WRONG(pool->log.events[0].bucket.spent, 1000);

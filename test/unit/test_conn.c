@@ -16,7 +16,7 @@
 
 #define SEC WSPOOL_SECOND
 #define MS WSPOOL_MILLISECOND
-#define STAMP (UINT64_C(1) << WSP_STAMP_BITS)
+#define COARSE (UINT64_C(1) << WSP_COARSE_TIME_BITS)
 #define LIMIT 1000u /* bytes of a message */
 
 enum { CONNS = 8, SENTS = 4000 };
@@ -85,8 +85,8 @@ static struct world *world_open(void)
     link->mem = &w->hooks;
     link->config = &w->config;
     link->count = &w->count;
-    link->born = 77 * SEC + 12345;
-    link->now = link->born + 5 * SEC + 678;
+    link->created_at = 77 * SEC + 12345;
+    link->now = link->created_at + 5 * SEC + 678;
     link->random = 4711;
     link->on_message = on_message;
     wsp_blocks_init(&link->blocks, &w->hooks, UINT64_MAX, &w->count.block_bytes);
@@ -214,9 +214,9 @@ static void expect_time(uint64_t time, uint64_t due)
 }
 
 /* The same for a time measured from a coarse timestamp: at most one unit of it later. */
-static void expect_stamped_time(uint64_t time, uint64_t due)
+static void expect_coarse_time(uint64_t time, uint64_t due)
 {
-    if (time < due || time > due + STAMP + CHANCE + WSP_TIMERS_TICK) {
+    if (time < due || time > due + COARSE + CHANCE + WSP_TIMERS_TICK) {
         fail_msg("off by %lld ns", (long long)(time - due));
     }
 }
@@ -367,7 +367,7 @@ TEST(connection_when_made_waits_for_its_handshake_and_no_longer)
     for (size_t i = 0; i < 4; i++) {
         struct wsp_conn *conn = make(w, (uint32_t)i, states[i]);
         assert_int_equal(conn->state, states[i]);
-        assert_int_equal(conn->alarm, w->link.now + 7 * SEC);
+        assert_int_equal(conn->deadline, w->link.now + 7 * SEC);
         assert_int_equal(conn->since, w->link.now);
         assert_int_equal(conn->out.open, 0);
         assert_true(wsp_conn_check(conn));
@@ -396,7 +396,7 @@ TEST(connection_when_opened_pings_listens_and_takes_messages)
         assert_int_equal(conn->state, WSP_OPEN);
         assert_int_equal(conn->since, w->link.now);
         assert_int_equal(conn->out.open, 1);
-        assert_int_equal(conn->alarm, w->link.now + w->config.ping_interval);
+        assert_int_equal(conn->deadline, w->link.now + w->config.ping_interval);
         assert_true(noticed(w, conn));
         assert_int_equal(wsp_conn_wants(conn), WSPOOL_READ);
         receive_frame(w, conn, FRAME_FIN | WSP_TEXT, "hello", 5);
@@ -438,7 +438,7 @@ TEST(connection_when_closed_from_any_state_goes_where_the_graph_says)
             struct world *w = world_open();
             struct wsp_conn *conn = in_state(w, (enum wsp_state)from);
             uint8_t end = conn->end;
-            uint64_t alarm = conn->alarm;
+            uint64_t deadline = conn->deadline;
             if (how) {
                 wsp_conn_close(&w->link, conn, WSPOOL_END_HOST_CLOSED, 4001, "x", 1, 0);
             } else {
@@ -455,7 +455,7 @@ TEST(connection_when_closed_from_any_state_goes_where_the_graph_says)
             } else {
                 assert_int_equal(conn->state, from);
                 assert_int_equal(conn->end, end);
-                assert_int_equal(conn->alarm, alarm);
+                assert_int_equal(conn->deadline, deadline);
                 assert_int_equal(events(w, conn), 0);
                 if (from == WSP_CLOSING) { /* only the first Close is sent */
                     expect_close_sent(w, conn, 4200, "drain");
@@ -940,14 +940,14 @@ TEST(output_when_it_moves_has_the_whole_flush_time_again)
         assert_int_equal(ack(w, conn, 1), 0);
         assert_int_equal(conn->state, WSP_OPEN);
     }
-    uint64_t moved = w->link.now;
+    uint64_t last_progress = w->link.now;
     for (int i = 0; i < 3; i++) { /* a call of writable is not progress */
         sleep_for(w, 5 * SEC);
         wsp_conn_writable(&w->link, conn);
         (void)peek(conn, room, sizeof room);
         assert_int_equal(ack(w, conn, 0), 0);
     }
-    expect_stamped_time(when_it_changes(w, conn), moved + 20 * SEC);
+    expect_coarse_time(when_it_changes(w, conn), last_progress + 20 * SEC);
     assert_int_equal(conn->end, WSPOOL_END_FLUSH_TIMEOUT);
     world_close(w);
 }
@@ -966,7 +966,7 @@ TEST(output_when_all_was_taken_forgets_that_it_stood_still)
     assert_int_equal(conn->state, WSP_OPEN);
     uint64_t blocked = w->link.now;
     block_it(w, conn, 0);
-    expect_stamped_time(when_it_changes(w, conn), blocked + 20 * SEC);
+    expect_coarse_time(when_it_changes(w, conn), blocked + 20 * SEC);
     world_close(w);
 }
 
@@ -982,8 +982,8 @@ TEST(pong_when_output_flows_again_is_awaited_on)
     uint64_t writable = w->link.now;
     wsp_conn_writable(&w->link, conn);
     uint64_t over = when_it_changes(w, conn);
-    assert_true(over >= writable + 10 * SEC - STAMP &&
-                over <= writable + 10 * SEC + STAMP + CHANCE);
+    assert_true(over >= writable + 10 * SEC - COARSE &&
+                over <= writable + 10 * SEC + COARSE + CHANCE);
     assert_int_equal(conn->end, WSPOOL_END_PONG_TIMEOUT);
     world_close(w);
 }
@@ -1027,8 +1027,8 @@ TEST(deadlines_of_reading_when_blocked_stand_still)
         drain(w, conn);
         uint64_t over = when_it_changes(w, conn);
         uint64_t left = 20 * SEC; /* coarse timestamps, at both ends of the pause */
-        assert_true(over >= writable + left - STAMP &&
-                    over <= writable + left + 2 * STAMP + CHANCE);
+        assert_true(over >= writable + left - COARSE &&
+                    over <= writable + left + 2 * COARSE + CHANCE);
         assert_int_equal(conn->end, idle ? WSPOOL_END_IDLE : WSPOOL_END_MESSAGE_TIMEOUT);
         world_close(w);
     }
@@ -1048,7 +1048,7 @@ TEST(deadlines_when_all_are_on_come_in_their_order)
         w->config.lifetime = unit * test_below(&random, 60);
         w->config.flush_time = unit * test_below(&random, 60);
         struct wsp_conn *conn = open_one(w, 0);
-        uint64_t opened = w->link.now, due = UINT64_MAX, stamped = UINT64_MAX;
+        uint64_t opened = w->link.now, due = UINT64_MAX, coarse = UINT64_MAX;
         int blocked = test_below(&random, 2) != 0;
         if (test_below(&random, 2)) {
             receive_frame(w, conn, WSP_TEXT, "a", 1);
@@ -1056,24 +1056,24 @@ TEST(deadlines_when_all_are_on_come_in_their_order)
         }
         if (blocked) {
             block_it(w, conn, 0);
-            stamped = w->config.flush_time ? opened + w->config.flush_time : stamped;
+            coarse = w->config.flush_time ? opened + w->config.flush_time : coarse;
         } else {
             uint64_t dead = opened + w->config.ping_interval + w->config.pong_time;
             due = dead < due ? dead : due;
-            stamped = w->config.idle_time ? opened + w->config.idle_time : stamped;
+            coarse = w->config.idle_time ? opened + w->config.idle_time : coarse;
         }
         if (w->config.lifetime && opened + w->config.lifetime < due) {
             due = opened + w->config.lifetime;
         }
         uint64_t over = when_it_changes(w, conn);
-        if (due == UINT64_MAX && stamped == UINT64_MAX) {
+        if (due == UINT64_MAX && coarse == UINT64_MAX) {
             assert_int_equal(over, UINT64_MAX);
-        } else if (due <= stamped) {
+        } else if (due <= coarse) {
             /* The time for the pong counts from the moment when the ping was sent. */
             assert_true(over >= due && over <= due + CHANCE + 2 * WSP_TIMERS_TICK);
         } else {
-            uint64_t latest = stamped + STAMP + CHANCE + WSP_TIMERS_TICK;
-            assert_true(over >= stamped && over <= latest);
+            uint64_t latest = coarse + COARSE + CHANCE + WSP_TIMERS_TICK;
+            assert_true(over >= coarse && over <= latest);
         }
         world_close(w);
     }

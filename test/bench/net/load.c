@@ -79,17 +79,17 @@ enum state { CLOSED, CONNECT, ASKED, OPEN };
 struct peer {
     int fd;
     uint8_t state;
-    uint8_t check;    /* compare the text of the current frame */
-    uint8_t got_head; /* bytes of the current frame's head and header */
-    uint8_t deflate;  /* the server has negotiated it */
-    uint8_t astray;   /* the current frame belongs to another peer */
-    uint32_t stream;  /* room or connection; the publisher's number is no room */
-    uint32_t left;    /* bytes of the current frame's text still to come */
-    uint32_t next;    /* the next expected number */
-    uint32_t sent;    /* echo: numbers used so far */
-    uint64_t window;  /* bit i: number next - 1 - i has arrived */
-    uint64_t stamp;   /* when the current frame was made, or the connect began */
-    uint32_t number;  /* of the current frame */
+    uint8_t check;      /* compare the text of the current frame */
+    uint8_t got_head;   /* bytes of the current frame's head and header */
+    uint8_t deflate;    /* the server has negotiated it */
+    uint8_t astray;     /* the current frame belongs to another peer */
+    uint32_t stream;    /* room or connection; the publisher's number is no room */
+    uint32_t left;      /* bytes of the current frame's text still to come */
+    uint32_t next;      /* the next expected number */
+    uint32_t sent;      /* echo: numbers used so far */
+    uint64_t window;    /* bit i: number next - 1 - i has arrived */
+    uint64_t timestamp; /* when the current frame was made, or the connect began */
+    uint32_t number;    /* of the current frame */
     uint8_t head[4 + HEADER];
     uint8_t *unsent, *partial; /* partial: the beginning of a frame, if the server may compress */
     size_t unsent_len, partial_len;
@@ -307,7 +307,7 @@ static int negotiated(struct peer *peer, char *value)
 struct known {
     uint8_t *data;
     size_t len;
-    uint64_t stamp;
+    uint64_t timestamp;
     uint32_t number, stream;
 };
 
@@ -329,7 +329,7 @@ static int recognised(struct peer *peer, const uint8_t *data, size_t len)
     }
     bodies++;
     peer->number = one->number;
-    peer->stamp = one->stamp;
+    peer->timestamp = one->timestamp;
     peer->astray = 0;
     return 1;
 }
@@ -344,7 +344,7 @@ static void keep_known(const struct peer *peer, const uint8_t *data, size_t len)
         fail("memory");
     }
     memcpy(one->data, data, len);
-    *one = (struct known){one->data, len, peer->stamp, peer->number, peer->stream};
+    *one = (struct known){one->data, len, peer->timestamp, peer->number, peer->stream};
 }
 
 /* ----------------------------------------------------------------- sending */
@@ -454,7 +454,7 @@ static void judge_number(struct peer *peer, uint64_t now)
     }
     did.delivered++;
     progress = now;
-    latency_add(now - peer->stamp);
+    latency_add(now - peer->timestamp);
     if (want.mode == ECHO) {
         completed++;
         return;
@@ -468,8 +468,8 @@ static void judge_header(struct peer *peer, const uint8_t *header)
     int bad = 0;
     peer->number = value_of(header, &bad);
     uint32_t stream = value_of(header + 8, &bad);
-    peer->stamp = value_of(header + 16, &bad);
-    peer->stamp |= (uint64_t)value_of(header + 24, &bad) << 32;
+    peer->timestamp = value_of(header + 16, &bad);
+    peer->timestamp |= (uint64_t)value_of(header + 24, &bad) << 32;
     peer->check = bodies++ % want.check == 0;
     did.checked += peer->check;
     peer->astray = bad || stream != peer->stream;
@@ -644,7 +644,7 @@ static void connect_peer(struct peer *peer, uint32_t number)
     from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + number % 200);
     peer->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     event.data.ptr = peer;
-    peer->stamp = clock_now();
+    peer->timestamp = clock_now();
     if (peer->fd < 0) {
         fail("socket");
     }
@@ -988,7 +988,7 @@ static void shake_opened(struct peer *peer)
     did.handshakes++;
     handshakes_open--;
     progress = now;
-    latency_add(now - peer->stamp);
+    latency_add(now - peer->timestamp);
     close_peer(peer);
 }
 
