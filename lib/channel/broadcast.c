@@ -8,14 +8,14 @@
  */
 #include "channel/broadcast.h"
 
-#include "base/seldom.h"
+#include "base/noinline.h"
 
 #define AHEAD 12
 
 /* The peer's queue has no room: the channel's slow policy decides. Returns 1 if the message may
  * be queued after all. */
-static WSP_SELDOM int make_room(struct wsp_link *link, struct wsp_channel *channel,
-                                struct wsp_peer *peer, uint32_t len, wspool_tally *tally)
+static WSP_NOINLINE int make_room(struct wsp_link *link, struct wsp_channel *channel,
+                                  struct wsp_peer *peer, uint32_t len, wspool_tally *tally)
 {
     const wspool_config *config = link->config;
     struct wsp_conn *conn = &peer->conn;
@@ -45,8 +45,8 @@ static WSP_SELDOM int make_room(struct wsp_link *link, struct wsp_channel *chann
     return 0;
 }
 
-static WSP_SELDOM void drop_newest(struct wsp_link *link, struct wsp_peer *peer,
-                                   wspool_tally *tally)
+static WSP_NOINLINE void drop_newest(struct wsp_link *link, struct wsp_peer *peer,
+                                     wspool_tally *tally)
 {
     tally->dropped++;
     peer->conn.dropped++;
@@ -75,17 +75,17 @@ void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel,
         if (peer == except) {
             continue;
         }
-        if (out->open != taken) {
-            if (!out->open) {
+        if (out->accepts != taken) {
+            if (!out->accepts) {
                 continue;
             }
             frame = wsp_encodings_of(link, encodings, wsp_outq_encoding(out));
-            taken = out->open;
+            taken = out->accepts;
         }
         const uint32_t len = frame->bytes;
         if (out->bytes + len > max_bytes || out->count >= max_count) {
             if (!make_room(link, channel, peer, len, tally)) {
-                if (out->open) {
+                if (out->accepts) {
                     drop_newest(link, peer, tally);
                 }
                 continue;

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#include "base/seldom.h"
+#include "base/noinline.h"
 
 #include <wspool/error.h>
 #include <wspool/wspool.h>
@@ -92,7 +92,7 @@ void wsp_conn_await(struct wsp_link *link, struct wsp_conn *conn, uint64_t time)
 void wsp_conn_open(struct wsp_link *link, struct wsp_conn *conn)
 {
     conn->state = WSP_OPEN;
-    conn->out.open = (uint8_t)(1 + wsp_negotiated_encoding(conn->parser.negotiated));
+    conn->out.accepts = (uint8_t)(1 + wsp_negotiated_encoding(conn->parser.negotiated));
     conn->since = link->now;
     conn->last_received = coarse_now(link);
     conn->deadline = link->config->ping_interval ? next_ping(link) : UINT64_MAX;
@@ -124,12 +124,12 @@ void wsp_conn_end(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end 
     }
     if (conn->state != WSP_CLOSING) {
         leave_open(conn, end);
-    } else if (!wsp_outq_close_left(&conn->out)) {
+    } else if (!wsp_outq_close_sent(&conn->out)) {
         conn->code_sent = 0;
     }
     unblock(link, conn);
     conn->state = WSP_CLOSED;
-    conn->out.open = 0;
+    conn->out.accepts = 0;
     wsp_timers_disarm(&link->timers, conn->slot.index);
     wsp_conn_defer(link, conn, WSP_DUE_ENDED | WSP_DUE_LEAVE);
     wsp_conn_mark_ready(link, conn);
@@ -200,7 +200,7 @@ void wsp_conn_close(struct wsp_link *link, struct wsp_conn *conn, enum wspool_en
     }
     conn->state = WSP_CLOSING;
     leave_open(conn, end); /* the deadline is the Close's from here on */
-    conn->out.open = 0;
+    conn->out.accepts = 0;
     if (drop) {
         drop_queued(link, conn);
     }
@@ -364,7 +364,7 @@ static void stop_reading(struct wsp_link *link, struct wsp_conn *conn)
 }
 
 /* Bytes came from a peer that was pinged, or was given a sip. */
-static WSP_SELDOM void hear(struct wsp_link *link, struct wsp_conn *conn)
+static WSP_NOINLINE void hear(struct wsp_link *link, struct wsp_conn *conn)
 {
     if (conn->flags & WSP_PINGED) {
         conn->flags = (uint16_t)(conn->flags & ~(WSP_PINGED | WSP_PING_WAITS));
@@ -382,8 +382,8 @@ static WSP_SELDOM void hear(struct wsp_link *link, struct wsp_conn *conn)
 
 /* What it caused is as much as a peer may cause in a turn. The rest of the input waits for the
  * next, and nothing is read from the peer until then. */
-static WSP_SELDOM void keep(struct wsp_link *link, struct wsp_conn *conn,
-                            const struct wsp_input *input)
+static WSP_NOINLINE void keep(struct wsp_link *link, struct wsp_conn *conn,
+                              const struct wsp_input *input)
 {
     if (input->len == 0 || conn->state > WSP_CLOSING || !conn->work.inbound) {
         return;
@@ -631,7 +631,7 @@ int wsp_conn_ack(struct wsp_link *link, struct wsp_conn *conn, size_t bytes)
     struct wsp_outq *out = &conn->out;
     struct wsp_acked acked;
     uint32_t before = out->bytes;
-    if (!out->open && conn->state == WSP_CLOSED) {
+    if (!out->accepts && conn->state == WSP_CLOSED) {
         return 0;
     }
     int error = wsp_outq_ack(out, &link->outqs, bytes, &acked);
@@ -641,7 +641,7 @@ int wsp_conn_ack(struct wsp_link *link, struct wsp_conn *conn, size_t bytes)
     wsp_count_add(&link->count->sent, acked.messages);
     wsp_count_add(&link->count->sent_bytes, bytes);
     wsp_count_sub(&link->count->waiting_bytes, before - out->bytes);
-    if (!out->open) {
+    if (!out->accepts) {
         conn->flags |= bytes > 0 ? WSP_TAKES : 0;
     } else {
         note_sent(link, conn, bytes);
@@ -660,7 +660,7 @@ int wsp_conn_ack(struct wsp_link *link, struct wsp_conn *conn, size_t bytes)
         if (!out->blocked) {
             wsp_conn_mark_ready(link, conn);
         }
-    } else if (!out->open) {
+    } else if (!out->accepts) {
         end_if_closed(link, conn);
     }
     if (drained) {
@@ -743,7 +743,7 @@ int wsp_conn_check(const struct wsp_conn *conn)
 {
     const struct wsp_control *control = conn->out.control;
     int armed = conn->timer.prev != WSP_TIMER_OFF;
-    if (conn->state > WSP_CLOSED || (conn->out.open != 0) != (conn->state == WSP_OPEN) ||
+    if (conn->state > WSP_CLOSED || (conn->out.accepts != 0) != (conn->state == WSP_OPEN) ||
         ((conn->flags & WSP_PINGED) && conn->state != WSP_OPEN) ||
         ((conn->flags & WSP_CLOSE_RECEIVED) && conn->state < WSP_CLOSING) ||
         !wsp_frame_parser_check(&conn->parser)) {

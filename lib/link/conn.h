@@ -13,7 +13,7 @@
  *       +------> CLOSED <------+                    releases the id. Reached from everywhere
  *
  * Never back. It knows no channel: what a state means to others is told by the set `due` of
- * the link. Nothing is freed while a frame is being read: ended connections are tidied up on the
+ * the link. Nothing is freed while a frame is being read: ended connections are cleaned up on the
  * way out of the call, with wsp_conn_fini.
  *
  * Invariants:

@@ -200,8 +200,8 @@ static void drop_front(struct wsp_outq *q, struct wsp_outqs *outqs, struct wsp_r
 }
 
 /* Removes a chunk without runs from the list. */
-static void drop_hollow_chunk(struct wsp_outq *q, struct wsp_outqs *outqs, struct wsp_runs *before,
-                              struct wsp_runs *chunk)
+static void drop_empty_chunk(struct wsp_outq *q, struct wsp_outqs *outqs, struct wsp_runs *before,
+                             struct wsp_runs *chunk)
 {
     if (!chunk->next) {
         q->tail_peeked = q->peeked > 0; /* the last run has changed */
@@ -232,7 +232,7 @@ static struct wsp_run *oldest_droppable(struct wsp_outq *q, struct wsp_outqs *ou
     under_way -= under_way < q->first.bytes ? under_way : q->first.bytes;
     struct wsp_runs *before = NULL, *next;
     for (struct wsp_runs *chunk = q->more; chunk; chunk = next) {
-        int hollow = 1;
+        int empty = 1;
         for (uint16_t i = chunk->start; i < chunk->end; i++) {
             struct wsp_run *run = &chunk->runs[i];
             if (!run->block) {
@@ -242,11 +242,11 @@ static struct wsp_run *oldest_droppable(struct wsp_outq *q, struct wsp_outqs *ou
                 return run;
             }
             under_way -= under_way < run->bytes ? under_way : run->bytes;
-            hollow = 0;
+            empty = 0;
         }
         next = chunk->next;
-        if (hollow) {
-            drop_hollow_chunk(q, outqs, before, chunk);
+        if (empty) {
+            drop_empty_chunk(q, outqs, before, chunk);
         } else {
             before = chunk;
         }
@@ -286,7 +286,7 @@ uint32_t wsp_outq_drop_all(struct wsp_outq *q, struct wsp_outqs *outqs)
     return before - q->count;
 }
 
-void wsp_outq_drop_hollow(struct wsp_outq *q, struct wsp_outqs *outqs)
+void wsp_outq_drop_empty(struct wsp_outq *q, struct wsp_outqs *outqs)
 {
     struct wsp_runs *before = NULL, *next;
     for (struct wsp_runs *chunk = q->more; chunk; chunk = next) {
@@ -296,7 +296,7 @@ void wsp_outq_drop_hollow(struct wsp_outq *q, struct wsp_outqs *outqs)
             i++;
         }
         if (i == chunk->end) {
-            drop_hollow_chunk(q, outqs, before, chunk);
+            drop_empty_chunk(q, outqs, before, chunk);
         } else {
             before = chunk;
         }
@@ -665,7 +665,7 @@ static void add_run(const struct wsp_run *run, void *user)
     sum->count += run->count;
 }
 
-static int chunks_hold(const struct wsp_runs *first)
+static int chunks_are_valid(const struct wsp_runs *first)
 {
     const struct wsp_runs *last = first;
     for (const struct wsp_runs *chunk = first; chunk; chunk = chunk->next) {
@@ -677,7 +677,7 @@ static int chunks_hold(const struct wsp_runs *first)
     return !first || first->last == last;
 }
 
-static int control_holds(const struct wsp_control *control, uint32_t messages)
+static int control_is_valid(const struct wsp_control *control, uint32_t messages)
 {
     return control->start <= control->end && control->end <= WSP_CONTROL_BYTES &&
            control->close_start <= control->close_end &&
@@ -697,7 +697,7 @@ int wsp_outqs_check(const struct wsp_outqs *outqs)
 int wsp_outq_check(const struct wsp_outq *q)
 {
     struct sum sum = {0};
-    if (!chunks_hold(q->more) || (q->control && !control_holds(q->control, q->bytes))) {
+    if (!chunks_are_valid(q->more) || (q->control && !control_is_valid(q->control, q->bytes))) {
         return 0;
     }
     wsp_outq_each(q, add_run, &sum);

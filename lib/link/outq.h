@@ -73,7 +73,7 @@ struct wsp_outq {
     uint32_t count;      /* messages in the message lane */
     uint32_t peeked;     /* bytes of the message lane that the last peek gave out */
     uint8_t tail_peeked; /* the last run is among them: it must not grow */
-    uint8_t open;        /* 0: no message may be queued; else 1 + the peer's encoding */
+    uint8_t accepts;     /* 0: no message may be queued; else 1 + the peer's encoding */
     uint8_t blocked;     /* the transport could not take everything */
     uint8_t marks;       /* WSP_MARK_PINNED, and those of whoever owns the queue; 0 when there is
                             nothing special */
@@ -153,7 +153,7 @@ static inline int wsp_outq_peek(struct wsp_outq *q, struct iovec *vectors, int m
 int wsp_outq_pin(struct wsp_outq *q, size_t bytes);
 
 /* Frees the chunks that have no run with a block. */
-void wsp_outq_drop_hollow(struct wsp_outq *q, struct wsp_outqs *outqs);
+void wsp_outq_drop_empty(struct wsp_outq *q, struct wsp_outqs *outqs);
 
 struct wsp_acked {
     uint32_t messages; /* messages completed by it */
@@ -182,13 +182,13 @@ static inline void wsp_outq_ack_whole(struct wsp_outq *q)
 /* Returns the encoding in which an open queue takes messages: see link/encodings.h. */
 static inline unsigned wsp_outq_encoding(const struct wsp_outq *q)
 {
-    return q->open - 1u;
+    return q->accepts - 1u;
 }
 
 /* Returns 1 if the queue takes messages, in plain encoding; else 0. */
 static inline int wsp_outq_takes_plain(const struct wsp_outq *q)
 {
-    return q->open == 1;
+    return q->accepts == 1;
 }
 
 static inline int wsp_outq_empty(const struct wsp_outq *q)
@@ -197,7 +197,7 @@ static inline int wsp_outq_empty(const struct wsp_outq *q)
 }
 
 /* Returns 1 if the queued Close was written completely, else 0. */
-static inline int wsp_outq_close_left(const struct wsp_outq *q)
+static inline int wsp_outq_close_sent(const struct wsp_outq *q)
 {
     return !q->control || q->control->close_start == q->control->close_end;
 }

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include <wspool/versioned.h>
-#include "base/seldom.h"
+#include "base/noinline.h"
 #include "link/negotiated.h"
 #include "pool/call.h"
 #include "pool/channels.h"
@@ -142,8 +142,8 @@ static struct wsp_peer *take_newcomer(wspool *pool, const wspool_open_options *n
 }
 
 /* Options of a host that is older or newer than we are. */
-static WSP_SELDOM int open_converted(wspool *pool, const wspool_open_options *theirs, uint64_t now,
-                                     wspool_id *id)
+static WSP_NOINLINE int open_converted(wspool *pool, const wspool_open_options *theirs,
+                                       uint64_t now, wspool_id *id)
 {
     wspool_open_options ours = {0};
     int error = wspool_versioned_read(&ours, sizeof ours, theirs);

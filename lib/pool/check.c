@@ -23,7 +23,7 @@ static int layers_are_valid(const wspool *pool)
 }
 
 /* Returns 1 if the set contains slots of taken records only. */
-static int set_holds(const wspool *pool, const struct wsp_bitset *set)
+static int set_is_valid(const wspool *pool, const struct wsp_bitset *set)
 {
     uint32_t slot = wsp_bitset_next(set, 0);
     for (; slot != WSP_BITSET_END; slot = wsp_bitset_next(set, slot + 1)) {
@@ -46,7 +46,7 @@ static int handshake_is_valid(const wspool *pool, const struct wsp_conn *conn)
            wsp_handshake_check(&pool->handshakes, handshake);
 }
 
-static int peer_holds(const wspool *pool, const struct wsp_peer *peer)
+static int peer_is_valid(const wspool *pool, const struct wsp_peer *peer)
 {
     const struct wsp_conn *conn = &peer->conn;
     const unsigned events = WSP_DUE_LEAVE | WSP_DUE_ENDED | WSP_DUE_DROPPED | WSP_DUE_PRESSURE;
@@ -80,14 +80,14 @@ int wsp_pool_check(const wspool *pool)
     struct wsp_peer *peer;
     uint32_t slot = 0;
     uint64_t keyed = 0, counted;
-    if (!layers_are_valid(pool) || !set_holds(pool, &pool->link.ready) ||
-        !set_holds(pool, &pool->link.delayed) || !set_holds(pool, &pool->link.due) ||
+    if (!layers_are_valid(pool) || !set_is_valid(pool, &pool->link.ready) ||
+        !set_is_valid(pool, &pool->link.delayed) || !set_is_valid(pool, &pool->link.due) ||
         pool->link.now < pool->link.created_at || (pool->depth == 0 && pool->judged) ||
         (pool->drain.on && pool->drain.slots == 0)) {
         return 0;
     }
     while ((peer = wsp_next_peer(pool, &slot)) != NULL) {
-        if (!peer_holds(pool, peer)) {
+        if (!peer_is_valid(pool, peer)) {
             return 0;
         }
         keyed += wsp_side_key(peer->side).len > 0;

@@ -8,7 +8,7 @@
  * Rejected: prefetching the record of the next slot in wspool_next (18.6 ns a peer instead of 17.9:
  * slots come in memory order, and the processor prefetches them by itself).
  */
-#include "base/seldom.h"
+#include "base/noinline.h"
 #include "pool/accept.h"
 #include "pool/call.h"
 #include "pool/deadline.h"
@@ -44,13 +44,13 @@ int wspool_peek(wspool *pool, wspool_id id, struct iovec *vectors, int max)
     if (error) {
         return error;
     }
-    if (!peer->conn.out.open && peer->conn.state == WSP_CLOSED) {
+    if (!peer->conn.out.accepts && peer->conn.state == WSP_CLOSED) {
         return 0;
     }
     return wsp_outq_peek(&peer->conn.out, vectors, max);
 }
 
-static WSP_SELDOM int ack_part(wspool *pool, struct wsp_peer *peer, size_t bytes, uint64_t now)
+static WSP_NOINLINE int ack_part(wspool *pool, struct wsp_peer *peer, size_t bytes, uint64_t now)
 {
     wsp_enter_at(pool, now);
     int error = wsp_conn_ack(&pool->link, &peer->conn, bytes);
@@ -69,7 +69,7 @@ int wspool_ack(wspool *pool, wspool_id id, size_t bytes, uint64_t now)
         return error;
     }
     struct wsp_outq *out = &peer->conn.out;
-    uint32_t messages = out->open && !out->marks ? wsp_outq_whole(out, bytes) : 0;
+    uint32_t messages = out->accepts && !out->marks ? wsp_outq_whole(out, bytes) : 0;
     if (messages == 0) {
         return ack_part(pool, peer, bytes, now);
     }
@@ -128,7 +128,7 @@ static int wants_changed(struct wsp_peer *peer, wspool_id *id, unsigned *wants)
 
 /* Returns the first peer of the set, from this slot on, that has something to report. It is not
  * part of wspool_next, so that the usual case needs no stack frame. */
-static WSP_SELDOM int next_changed(wspool *pool, uint32_t slot, wspool_id *id, unsigned *wants)
+static WSP_NOINLINE int next_changed(wspool *pool, uint32_t slot, wspool_id *id, unsigned *wants)
 {
     for (; slot != WSP_BITSET_END; slot = wsp_bitset_take(&pool->link.ready)) {
         if (wants_changed(wsp_slots_at(&pool->peers, slot), id, wants)) {
@@ -142,13 +142,13 @@ static WSP_SELDOM int next_changed(wspool *pool, uint32_t slot, wspool_id *id, u
 }
 
 /* As next_changed, from the start of the set. */
-static WSP_SELDOM int next_from_start(wspool *pool, wspool_id *id, unsigned *wants)
+static WSP_NOINLINE int next_from_start(wspool *pool, wspool_id *id, unsigned *wants)
 {
     return next_changed(pool, wsp_bitset_take(&pool->link.ready), id, wants);
 }
 
 /* Moves the peers whose flush_delay has passed to the ready list. */
-static WSP_SELDOM int flush_delayed(wspool *pool, wspool_id *id, unsigned *wants)
+static WSP_NOINLINE int flush_delayed(wspool *pool, wspool_id *id, unsigned *wants)
 {
     struct wsp_link *link = &pool->link;
     uint32_t slot;
@@ -173,7 +173,7 @@ int wspool_next(wspool *pool, wspool_id *id, unsigned *wants)
     }
     const struct wsp_peer *peer = wsp_slots_at(&pool->peers, slot);
     const struct wsp_outq *out = &peer->conn.out;
-    if (!out->open || out->blocked || out->bytes == 0 ||
+    if (!out->accepts || out->blocked || out->bytes == 0 ||
         (out->marks & (WSP_MARK_PAUSED | WSP_MARK_KEPT))) {
         return next_changed(pool, slot, id, wants);
     }

@@ -19,8 +19,8 @@
 #include "pool/accept.h"
 #include "pool/peers.h"
 
-struct wsp_letter {
-    struct wsp_letter *next;
+struct wsp_mailbox_node {
+    struct wsp_mailbox_node *next;
     wspool_id id;
     wspool_verdict verdict;
 };
@@ -32,14 +32,14 @@ int wspool_auth_complete(wspool *pool, wspool_id id, const wspool_verdict *verdi
         (copy.kind != WSPOOL_ACCEPT && copy.kind != WSPOOL_REFUSE)) {
         return WSPOOL_ERR_INVAL;
     }
-    struct wsp_letter *letter = wsp_alloc(&pool->config.mem, sizeof *letter);
-    if (!letter) {
+    struct wsp_mailbox_node *node = wsp_alloc(&pool->config.mem, sizeof *node);
+    if (!node) {
         return WSPOOL_ERR_NOMEM;
     }
-    letter->id = id;
-    letter->verdict = copy;
-    letter->next = atomic_load_explicit(&pool->mailbox.letters, memory_order_relaxed);
-    while (!atomic_compare_exchange_weak_explicit(&pool->mailbox.letters, &letter->next, letter,
+    node->id = id;
+    node->verdict = copy;
+    node->next = atomic_load_explicit(&pool->mailbox.nodes, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&pool->mailbox.nodes, &node->next, node,
                                                   memory_order_acq_rel, memory_order_relaxed)) {
     }
     if (pool->config.wake.call && atomic_exchange(&pool->mailbox.woken, 1) == 0) {
@@ -50,20 +50,20 @@ int wspool_auth_complete(wspool *pool, wspool_id id, const wspool_verdict *verdi
 
 int wsp_mailbox_empty(const wspool *pool)
 {
-    return atomic_load_explicit(&pool->mailbox.letters, memory_order_relaxed) == NULL;
+    return atomic_load_explicit(&pool->mailbox.nodes, memory_order_relaxed) == NULL;
 }
 
 /* Takes all nodes, the oldest first. */
-static struct wsp_letter *take_all(struct wsp_mailbox *mailbox)
+static struct wsp_mailbox_node *take_all(struct wsp_mailbox *mailbox)
 {
-    struct wsp_letter *oldest = NULL;
+    struct wsp_mailbox_node *oldest = NULL;
     atomic_store(&mailbox->woken, 0);
-    struct wsp_letter *letter = atomic_exchange(&mailbox->letters, NULL);
-    while (letter) {
-        struct wsp_letter *next = letter->next;
-        letter->next = oldest;
-        oldest = letter;
-        letter = next;
+    struct wsp_mailbox_node *node = atomic_exchange(&mailbox->nodes, NULL);
+    while (node) {
+        struct wsp_mailbox_node *next = node->next;
+        node->next = oldest;
+        oldest = node;
+        node = next;
     }
     return oldest;
 }
@@ -74,41 +74,41 @@ void wsp_mailbox_drain(wspool *pool)
         !atomic_load_explicit(&pool->mailbox.woken, memory_order_relaxed)) {
         return;
     }
-    struct wsp_letter *letter = take_all(&pool->mailbox);
-    while (letter) {
-        struct wsp_letter *next = letter->next;
-        wsp_accept_verdict(pool, letter->id, &letter->verdict);
-        wsp_free(&pool->config.mem, letter);
-        letter = next;
+    struct wsp_mailbox_node *node = take_all(&pool->mailbox);
+    while (node) {
+        struct wsp_mailbox_node *next = node->next;
+        wsp_accept_verdict(pool, node->id, &node->verdict);
+        wsp_free(&pool->config.mem, node);
+        node = next;
     }
 }
 
 void wsp_mailbox_fini(wspool *pool)
 {
-    struct wsp_letter *letter = take_all(&pool->mailbox);
-    while (letter) {
-        struct wsp_letter *next = letter->next;
-        if (letter->verdict.kind == WSPOOL_ACCEPT) {
-            wsp_free_identity(pool, letter->verdict.identity);
+    struct wsp_mailbox_node *node = take_all(&pool->mailbox);
+    while (node) {
+        struct wsp_mailbox_node *next = node->next;
+        if (node->verdict.kind == WSPOOL_ACCEPT) {
+            wsp_free_identity(pool, node->verdict.identity);
         }
-        wsp_free(&pool->config.mem, letter);
-        letter = next;
+        wsp_free(&pool->config.mem, node);
+        node = next;
     }
 }
 
 int wsp_mailbox_check(const wspool *pool)
 {
-    const struct wsp_letter *letter =
-        atomic_load_explicit(&pool->mailbox.letters, memory_order_acquire);
-    const struct wsp_letter *behind = letter; /* half as fast: the walk meets it if the list has
+    const struct wsp_mailbox_node *node =
+        atomic_load_explicit(&pool->mailbox.nodes, memory_order_acquire);
+    const struct wsp_mailbox_node *behind = node; /* half as fast: the walk meets it if the list has
                                                  a cycle */
-    for (unsigned steps = 0; letter; steps++) {
-        if (letter->verdict.kind != WSPOOL_ACCEPT && letter->verdict.kind != WSPOOL_REFUSE) {
+    for (unsigned steps = 0; node; steps++) {
+        if (node->verdict.kind != WSPOOL_ACCEPT && node->verdict.kind != WSPOOL_REFUSE) {
             return 0;
         }
-        letter = letter->next;
+        node = node->next;
         behind = steps & 1u ? behind->next : behind;
-        if (letter == behind) {
+        if (node == behind) {
             return 0;
         }
     }

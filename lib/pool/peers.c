@@ -2,7 +2,7 @@
 /* pool/peers.c - see pool/peers.h. */
 #include "pool/peers.h"
 
-#include "base/seldom.h"
+#include "base/noinline.h"
 #include "pool/side.h"
 
 struct wsp_peer *wsp_next_peer(const wspool *pool, uint32_t *slot)
@@ -43,8 +43,8 @@ static struct wsp_peer *take_record(wspool *pool, int *error)
 }
 
 /* The cold path of wsp_take_peer, for a peer with an address or a key. */
-static WSP_SELDOM struct wsp_peer *take_named(wspool *pool, const wspool_open_options *newcomer,
-                                              int *error)
+static WSP_NOINLINE struct wsp_peer *take_named(wspool *pool, const wspool_open_options *newcomer,
+                                                int *error)
 {
     const wspool_mem *mem = &pool->config.mem;
     struct wsp_side *side = NULL;

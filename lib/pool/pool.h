@@ -75,11 +75,11 @@ struct wsp_log {
     } events[WSP_LOG_EVENT_COUNT];
 };
 
-struct wsp_letter; /* see mailbox.c */
+struct wsp_mailbox_node; /* see mailbox.c */
 
 struct wsp_mailbox {
-    _Atomic(struct wsp_letter *) letters; /* the newest first */
-    atomic_int woken;                     /* the wake hook was called since it was last emptied */
+    _Atomic(struct wsp_mailbox_node *) nodes; /* the newest first */
+    atomic_int woken; /* the wake hook was called since it was last emptied */
 };
 
 struct wsp_handlers {

@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include <wspool/versioned.h>
-#include "base/seldom.h"
+#include "base/noinline.h"
 #include "channel/broadcast.h"
-#include "link/tidy.h"
+#include "link/compact.h"
 #include "pool/log.h"
 #include "pool/reap.h"
 #include "pool/shed.h"
@@ -66,7 +66,7 @@ static inline int read_options(const wspool_send_options *options, uint8_t *opco
 }
 
 /* Returns 1 if the options are those of a host compiled against an older or newer header. */
-static inline int are_others(const wspool_send_options *options)
+static inline int is_other_version(const wspool_send_options *options)
 {
     return options && options->size != sizeof *options;
 }
@@ -94,9 +94,9 @@ static int read_message(const wspool *pool, const void *bytes, size_t len, uint8
 }
 
 /* Lets the writer make the message for a position. */
-static int ask_writer(const wspool *pool, const struct wsp_channel *channel, wspool_writer writer,
-                      const struct wspool_position *position, uint8_t opcode,
-                      struct message *checked)
+static int call_writer(const wspool *pool, const struct wsp_channel *channel, wspool_writer writer,
+                       const struct wspool_position *position, uint8_t opcode,
+                       struct message *checked)
 {
     uint64_t removed = pool->registry.removed;
     wspool_text message = {0};
@@ -130,7 +130,7 @@ static int publish(wspool *pool, wspool_channel name, wspool_writer writer, uint
         return 0;
     }
     struct wspool_position position = {channel->epoch, channel->offset + 1};
-    int error = ask_writer(pool, channel, writer, &position, opcode, &checked);
+    int error = call_writer(pool, channel, writer, &position, opcode, &checked);
     if (!error) {
         error = encode(pool, &checked, &frame);
     }
@@ -156,7 +156,7 @@ int wspool_broadcast_written(wspool *pool, wspool_channel channel, wspool_writer
     wspool_tally tally = {.size = sizeof tally};
     wspool_send_options ours;
     uint8_t opcode;
-    if (are_others(options)) {
+    if (is_other_version(options)) {
         int error = convert_options(options, &ours);
         return error ? error : wspool_broadcast_written(pool, channel, writer, &ours, theirs);
     }
@@ -217,7 +217,7 @@ static int send_to(wspool *pool, struct wsp_peer *peer, const struct message *ch
     if (error) {
         return error;
     }
-    if (!out->open) {
+    if (!out->accepts) {
         return WSPOOL_ERR_STATE; /* it was shed to make room for this message */
     }
     int result = wsp_conn_push(link, &peer->conn, &frame);
@@ -228,13 +228,13 @@ static int send_to(wspool *pool, struct wsp_peer *peer, const struct message *ch
     wsp_conn_update_watermark(link, &peer->conn, wsp_conn_high_watermark(&pool->config));
     if (result > 0) {
         /* No other peer shares these frames: all of their memory is due to this peer. */
-        wsp_outq_tidy(&peer->conn.out, &link->outqs, &link->blocks, pool->config.queue_bytes);
+        wsp_outq_compact(&peer->conn.out, &link->outqs, &link->blocks, pool->config.queue_bytes);
     }
     return 0;
 }
 
 /* The slow path of a message to one peer, or to a stale id: makes every check. */
-static WSP_SELDOM int send_anyhow(wspool *pool, struct wsp_peer *peer, const void *message,
+static WSP_NOINLINE int send_slow(wspool *pool, struct wsp_peer *peer, const void *message,
                                   size_t len, uint8_t opcode)
 {
     struct message checked;
@@ -247,7 +247,7 @@ static WSP_SELDOM int send_anyhow(wspool *pool, struct wsp_peer *peer, const voi
         return WSPOOL_ERR_STALE;
     }
     const struct wsp_outq *out = &peer->conn.out;
-    if (!out->open) {
+    if (!out->accepts) {
         return WSPOOL_ERR_STATE;
     }
     if (out->bytes + checked.frame_len > pool->config.queue_bytes ||
@@ -261,8 +261,8 @@ static WSP_SELDOM int send_anyhow(wspool *pool, struct wsp_peer *peer, const voi
 }
 
 /* Options of another version's size. */
-static WSP_SELDOM int send_converted(wspool *pool, wspool_id id, const void *message, size_t len,
-                                     const wspool_send_options *theirs)
+static WSP_NOINLINE int send_converted(wspool *pool, wspool_id id, const void *message, size_t len,
+                                       const wspool_send_options *theirs)
 {
     wspool_send_options ours;
     int error = convert_options(theirs, &ours);
@@ -277,7 +277,7 @@ int wspool_send(wspool *pool, wspool_id id, const void *message, size_t len,
                 const wspool_send_options *options)
 {
     uint8_t opcode;
-    if (are_others(options)) {
+    if (is_other_version(options)) {
         return send_converted(pool, id, message, len, options);
     }
     if (!pool || read_options(options, &opcode)) {
@@ -287,17 +287,17 @@ int wspool_send(wspool *pool, wspool_id id, const void *message, size_t len,
     const struct wsp_watermark high = wsp_conn_high_watermark(&pool->config);
     struct wsp_blocks *blocks = &pool->link.blocks;
     if (!peer || !message || len >= high.bytes) {
-        return send_anyhow(pool, peer, message, len, opcode);
+        return send_slow(pool, peer, message, len, opcode);
     }
     const struct wsp_outq *out = &peer->conn.out;
     uint32_t frame_len = wsp_frame_head_len(len) + (uint32_t)len;
     if (!wsp_outq_takes_plain(out) || !wsp_conn_stays_below_high(&peer->conn, high, frame_len) ||
         !wsp_blocks_have_room(blocks, frame_len) || (pool->idle && pool->depth == 0)) {
-        return send_anyhow(pool, peer, message, len, opcode);
+        return send_slow(pool, peer, message, len, opcode);
     }
     struct wsp_run frame = wsp_blocks_next(blocks, frame_len);
     if (out->bytes > 0 && !wsp_outq_joins(out, &frame)) {
-        return send_anyhow(pool, peer, message, len, opcode);
+        return send_slow(pool, peer, message, len, opcode);
     }
     wsp_blocks_commit(blocks, frame_len);
     wsp_conn_push(&pool->link, &peer->conn, &frame);

@@ -28,7 +28,7 @@ static int can_be_shed(const struct wsp_conn *conn)
 }
 
 /* Memory that one queue holds. A block's `seen` counts the references of peers that can be shed. */
-struct held {
+struct usage {
     const struct wsp_block *before; /* block of the queue's previous run */
     uint64_t memory;
 };
@@ -41,11 +41,11 @@ static void forget_block(const struct wsp_run *run, void *user)
 
 static void add_block(const struct wsp_run *run, void *user)
 {
-    struct held *held = user;
-    if (run->block != held->before) {
-        held->memory += wsp_block_size(run->block);
+    struct usage *usage = user;
+    if (run->block != usage->before) {
+        usage->memory += wsp_block_size(run->block);
     }
-    held->before = run->block;
+    usage->before = run->block;
     run->block->seen++;
 }
 
@@ -53,18 +53,18 @@ static void add_block(const struct wsp_run *run, void *user)
 static void add_free_block(const struct wsp_run *run, void *user)
 {
     struct wsp_block *block = run->block;
-    uint32_t open = wsp_block_is_open(block->store, block) ? 1 : 0;
-    if (block->seen > 0 && block->seen + open == block->holds) {
+    uint32_t current = wsp_block_is_current(block->store, block) ? 1 : 0;
+    if (block->seen > 0 && block->seen + current == block->holds) {
         *(uint64_t *)user += wsp_block_size(block);
     }
     block->seen = 0;
 }
 
-static uint64_t memory_held(const struct wsp_conn *conn)
+static uint64_t memory_used(const struct wsp_conn *conn)
 {
-    struct held held = {0};
-    wsp_outq_each(&conn->out, add_block, &held);
-    return held.memory;
+    struct usage usage = {0};
+    wsp_outq_each(&conn->out, add_block, &usage);
+    return usage.memory;
 }
 
 static void each_to_shed(wspool *pool, void (*visit)(const struct wsp_run *run, void *user),
@@ -90,13 +90,13 @@ uint32_t wsp_shed(wspool *pool, uint32_t len)
     each_to_shed(pool, forget_block, NULL);
     while ((peer = wsp_next_peer(pool, &slot)) != NULL) {
         if (can_be_shed(&peer->conn)) {
-            uint64_t memory = memory_held(&peer->conn);
+            uint64_t memory = memory_used(&peer->conn);
             most = memory > most ? memory : most;
         }
     }
     each_to_shed(pool, add_free_block, &back);
     for (slot = 0; back >= len && (peer = wsp_next_peer(pool, &slot)) != NULL;) {
-        if (can_be_shed(&peer->conn) && memory_held(&peer->conn) >= most / 2) {
+        if (can_be_shed(&peer->conn) && memory_used(&peer->conn) >= most / 2) {
             shed_peer(pool, &peer->conn);
             count++;
         }

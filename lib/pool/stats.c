@@ -65,7 +65,7 @@ static uint64_t sum(const uint64_t *numbers, size_t count)
     return total;
 }
 
-static int equations_hold(const struct wspool_stats *s)
+static int equations_are_true(const struct wspool_stats *s)
 {
     return s->attempts == s->accepted + sum(s->refused, WSPOOL_REFUSAL_COUNT) + s->handshakes &&
            s->accepted == s->peers + sum(s->ended, WSPOOL_END_COUNT) &&
@@ -86,7 +86,7 @@ static void forget(const struct wsp_run *run, void *user)
     run->block->seen = 0;
 }
 
-static void count_hold(const struct wsp_run *run, void *user)
+static void count_reference(const struct wsp_run *run, void *user)
 {
     (void)user;
     run->block->seen++;
@@ -116,30 +116,30 @@ static void each_run(const wspool *pool, void (*visit)(const struct wsp_run *, v
     }
 }
 
-static int blocks_hold(const wspool *pool, const struct wspool_stats *stats)
+static int blocks_are_valid(const wspool *pool, const struct wspool_stats *stats)
 {
     const struct wsp_blocks *blocks = &pool->link.blocks;
     struct block_books books = {.good = 1};
     each_run(pool, forget, NULL);
-    if (blocks->open) {
-        blocks->open->seen = 1;
+    if (blocks->current) {
+        blocks->current->seen = 1;
     }
-    if (blocks->aside) {
-        blocks->aside->seen = 1;
+    if (blocks->alternate) {
+        blocks->alternate->seen = 1;
     }
-    each_run(pool, count_hold, NULL);
+    each_run(pool, count_reference, NULL);
     each_run(pool, compare_run, &books);
-    if (blocks->open) {
-        compare_block(blocks->open, &books);
+    if (blocks->current) {
+        compare_block(blocks->current, &books);
     }
-    if (blocks->aside) {
-        compare_block(blocks->aside, &books);
+    if (blocks->alternate) {
+        compare_block(blocks->alternate, &books);
     }
     return books.good && books.bytes == blocks->bytes && books.bytes == stats->block_bytes;
 }
 
 /* Checks every record, and the sums over them. */
-static int peers_hold(const wspool *pool, const struct wspool_stats *stats)
+static int peers_are_valid(const wspool *pool, const struct wspool_stats *stats)
 {
     struct wsp_peer *peer;
     uint32_t slot = 0;
@@ -168,8 +168,9 @@ int wspool_check(const wspool *pool)
         return WSPOOL_ERR_INVAL;
     }
     struct wspool_stats stats = read_counts(pool);
-    int good = wsp_pool_check(pool) && equations_hold(&stats) && peers_hold(pool, &stats) &&
-               blocks_hold(pool, &stats) && wsp_registry_check(&pool->registry, &memberships) &&
+    int good = wsp_pool_check(pool) && equations_are_true(&stats) &&
+               peers_are_valid(pool, &stats) && blocks_are_valid(pool, &stats) &&
+               wsp_registry_check(&pool->registry, &memberships) &&
                memberships == stats.memberships && pool->registry.channels.count == stats.channels;
     return good ? 0 : WSPOOL_ERR_INTERNAL;
 }

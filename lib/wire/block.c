@@ -23,11 +23,11 @@ void wsp_blocks_init(struct wsp_blocks *blocks, const wspool_mem *mem, uint64_t 
 }
 
 /* Releases an open block. */
-static void shut(struct wsp_block **open)
+static void shut(struct wsp_block **current)
 {
-    if (*open) {
-        wsp_block_release(*open);
-        *open = NULL;
+    if (*current) {
+        wsp_block_release(*current);
+        *current = NULL;
     }
 }
 
@@ -39,8 +39,8 @@ void wsp_blocks_trim(struct wsp_blocks *blocks)
 
 void wsp_blocks_fini(struct wsp_blocks *blocks)
 {
-    shut(&blocks->open);
-    shut(&blocks->aside);
+    shut(&blocks->current);
+    shut(&blocks->alternate);
     wsp_blocks_trim(blocks);
 }
 
@@ -101,22 +101,22 @@ static struct wsp_block *new_block(struct wsp_blocks *blocks, uint32_t cap, int 
 uint8_t *wsp_blocks_room(struct wsp_blocks *blocks, uint32_t len, int *error)
 {
     if (wsp_blocks_have_room(blocks, len)) {
-        return blocks->open->bytes + blocks->open->used;
+        return blocks->current->bytes + blocks->current->used;
     }
-    if (blocks->open && blocks->open->holds == 1) {
-        shut(&blocks->open); /* it is empty: it must not use up the limit */
+    if (blocks->current && blocks->current->holds == 1) {
+        shut(&blocks->current); /* it is empty: it must not use up the limit */
     }
     uint32_t cap = (uint32_t)(wsp_block_memory(len) - sizeof(struct wsp_block));
     struct wsp_block *block = new_block(blocks, cap, 0, error);
-    if (!block && *error == WSPOOL_ERR_FULL && blocks->aside && blocks->aside->holds == 1) {
-        shut(&blocks->aside); /* nor must this one */
+    if (!block && *error == WSPOOL_ERR_FULL && blocks->alternate && blocks->alternate->holds == 1) {
+        shut(&blocks->alternate); /* nor must this one */
         block = new_block(blocks, cap, 0, error);
     }
     if (!block) {
         return NULL;
     }
-    shut(&blocks->open);
-    blocks->open = block;
+    shut(&blocks->current);
+    blocks->current = block;
     return block->bytes;
 }
 
@@ -130,17 +130,18 @@ struct wsp_block *wsp_blocks_exact(struct wsp_blocks *blocks, uint32_t len)
     return block;
 }
 
-static int open_check(const struct wsp_blocks *blocks, const struct wsp_block *open)
+static int current_check(const struct wsp_blocks *blocks, const struct wsp_block *current)
 {
-    return !open || (open->store == blocks && open->holds > 0 && open->used <= open->cap &&
-                     blocks->bytes >= wsp_block_size(open));
+    return !current || (current->store == blocks && current->holds > 0 &&
+                        current->used <= current->cap && blocks->bytes >= wsp_block_size(current));
 }
 
 int wsp_blocks_check(const struct wsp_blocks *blocks)
 {
     uint64_t bytes = 0;
-    if (!wsp_freelist_check(&blocks->free_list) || !open_check(blocks, blocks->open) ||
-        !open_check(blocks, blocks->aside) || (blocks->open && blocks->open == blocks->aside)) {
+    if (!wsp_freelist_check(&blocks->free_list) || !current_check(blocks, blocks->current) ||
+        !current_check(blocks, blocks->alternate) ||
+        (blocks->current && blocks->current == blocks->alternate)) {
         return 0;
     }
     for (const struct wsp_free_item *item = blocks->free_list.first; item; item = item->next) {

@@ -47,8 +47,8 @@ struct wsp_block {
 
 struct wsp_blocks {
     const wspool_mem *mem;
-    struct wsp_block *open;        /* the next frame goes here; NULL before the first */
-    struct wsp_block *aside;       /* the same for frames of the other kind: see wsp_blocks_swap */
+    struct wsp_block *current;     /* the next frame goes here; NULL before the first */
+    struct wsp_block *alternate;   /* the same for frames of the other kind: see wsp_blocks_swap */
     struct wsp_freelist free_list; /* a few blocks of any size */
     uint64_t bytes;                /* memory of all blocks in use, the open one included */
     wsp_count *gauge;              /* the same value, readable from other threads */
@@ -61,15 +61,16 @@ struct wsp_blocks {
  * adjacent. */
 static inline void wsp_blocks_swap(struct wsp_blocks *blocks)
 {
-    struct wsp_block *open = blocks->open;
-    blocks->open = blocks->aside;
-    blocks->aside = open;
+    struct wsp_block *current = blocks->current;
+    blocks->current = blocks->alternate;
+    blocks->alternate = current;
 }
 
 /* Returns 1 if the block is one of the two open blocks, else 0. */
-static inline int wsp_block_is_open(const struct wsp_blocks *blocks, const struct wsp_block *block)
+static inline int wsp_block_is_current(const struct wsp_blocks *blocks,
+                                       const struct wsp_block *block)
 {
-    return block == blocks->open || block == blocks->aside;
+    return block == blocks->current || block == blocks->alternate;
 }
 
 /* A run: adjacent encoded frames of one block that one queue has to send. */
@@ -104,11 +105,11 @@ static inline uint64_t wsp_block_size(const struct wsp_block *block)
 /* Returns 1 if the open block has room for a frame of `len` bytes, else 0. */
 static inline int wsp_blocks_have_room(struct wsp_blocks *blocks, uint32_t len)
 {
-    struct wsp_block *open = blocks->open;
-    if (open && open->holds == 1) {
-        open->used = 0;
+    struct wsp_block *current = blocks->current;
+    if (current && current->holds == 1) {
+        current->used = 0;
     }
-    return open && open->cap - open->used >= len;
+    return current && current->cap - current->used >= len;
 }
 /* Reserves room for a frame in the open block, or in a new one. Returns the address to write to,
  * or NULL with *error set to WSPOOL_ERR_FULL (limit) or WSPOOL_ERR_NOMEM. */
@@ -116,8 +117,8 @@ uint8_t *wsp_blocks_room(struct wsp_blocks *blocks, uint32_t len, int *error);
 /* Returns the run of the frame in that room. It holds no reference yet. */
 static inline struct wsp_run wsp_blocks_next(const struct wsp_blocks *blocks, uint32_t len)
 {
-    struct wsp_block *open = blocks->open;
-    return (struct wsp_run){.block = open, .offset = open->used, .bytes = len, .count = 1};
+    struct wsp_block *current = blocks->current;
+    return (struct wsp_run){.block = current, .offset = current->used, .bytes = len, .count = 1};
 }
 /* The frame is written: the next one goes behind it. Returns its run. */
 static inline struct wsp_run wsp_blocks_commit(struct wsp_blocks *blocks, uint32_t len)

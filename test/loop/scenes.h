@@ -1207,7 +1207,7 @@ TEST(nobody_lingers_when_newcomers_find_no_descriptors)
 TEST(slow_handshakes_end_with_408_when_their_time_is_over)
 {
     struct host host;
-    unsigned letters = 0;
+    unsigned verdicts = 0;
     host_init(&host);
     host.config.handshake_time = 300 * WSPOOL_MILLISECOND;
     host_start(&host);
@@ -1218,7 +1218,7 @@ TEST(slow_handshakes_end_with_408_when_their_time_is_over)
     for (uint64_t since = 0; net_patient(&since) &&
                              (host.clients[0].end == NET_HERE || host.clients[1].end == NET_HERE ||
                               host.clients[2].end == NET_HERE);) {
-        if (host.clients[1].end == NET_HERE && letters++ < 1000)
+        if (host.clients[1].end == NET_HERE && verdicts++ < 1000)
             blob_text(&host.clients[1].out, "x");
         host_turn(&host);
     }
@@ -1673,8 +1673,8 @@ TEST(both_families_are_listened_on_when_each_is_asked_for)
 
 static int hosts_own = -1;
 
-/* The host stops listening, and listens with a socket of its own, which gets the same number, and on
- * which somebody waits. */
+/* The host stops listening, and listens with a socket of its own, which gets the same number, and
+ * on which somebody waits. */
 static void listen_for_itself(struct host *host, wspool_id id, const wspool_message *message)
 {
     struct sockaddr_in here = {.sin_family = AF_INET};

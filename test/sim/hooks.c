@@ -3,7 +3,7 @@
  * sim/hooks.c - the hooks of a sim: each call is recorded, and its arguments are checked against
  * the contract. See sim/sim.h.
  */
-#include "inner.h"
+#include "internal.h"
 
 #include <inttypes.h>
 

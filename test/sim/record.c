@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sim/record.c - checks the counters of the pool, and what is expected of a peer. See sim/sim.h. */
-#include "inner.h"
+#include "internal.h"
 
 #include <inttypes.h>
 #include <strings.h>

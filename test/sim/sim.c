@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sim/sim.c - makes and frees sims and peers, and runs the host's loop. See sim/sim.h. */
-#include "inner.h"
+#include "internal.h"
 
 #include <inttypes.h>
 #include <strings.h>

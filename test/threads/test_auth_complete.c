@@ -249,7 +249,7 @@ TEST(wake_is_called_once_when_many_threads_leave_letters_in_one_sleep)
 }
 
 /* Posts for no peer: they are only counted, so there can be very many of them. */
-static uint64_t letters_read(void)
+static uint64_t verdicts_read(void)
 {
     return numbers().stale_ids;
 }
@@ -280,7 +280,7 @@ TEST(no_letter_is_lost_when_many_threads_leave_very_many)
     start_team(team, say_much_to_nobody);
     join_team(team);
     turn();
-    assert_int_equal(letters_read(), TEAM * MANY);
+    assert_int_equal(verdicts_read(), TEAM * MANY);
     assert_int_equal(atomic_load(&w.wakes), 1);
     end();
 }
@@ -292,7 +292,7 @@ static atomic_uint begun, done; /* rounds */
 static unsigned each_round;     /* posts per round */
 
 /* A thread that posts as soon as it may. It spins, so that it runs at the same time as the loop. */
-static void *leave_letters(void *unused)
+static void *leave_verdicts(void *unused)
 {
     for (unsigned round = 1; round <= ROUNDS; round++) {
         while (atomic_load(&begun) < round) {
@@ -308,13 +308,13 @@ static void *leave_letters(void *unused)
     return unused;
 }
 
-static void start_rounds(pthread_t *thread, unsigned letters)
+static void start_rounds(pthread_t *thread, unsigned verdicts)
 {
     begin();
-    each_round = letters;
+    each_round = verdicts;
     atomic_store(&begun, 0);
     atomic_store(&done, 0);
-    assert_int_equal(pthread_create(thread, NULL, leave_letters, NULL), 0);
+    assert_int_equal(pthread_create(thread, NULL, leave_verdicts, NULL), 0);
 }
 
 static void tick_for_each_wake(void)
@@ -331,9 +331,9 @@ TEST(loop_is_woken_when_the_last_wake_came_for_nothing)
     pthread_t thread;
     start_rounds(&thread, 1);
     for (unsigned round = 1; round <= ROUNDS; round++) {
-        uint64_t before = letters_read();
+        uint64_t before = verdicts_read();
         atomic_store(&begun, round);
-        while (letters_read() == before) {
+        while (verdicts_read() == before) {
             assert_int_equal(wspool_tick(w.pool, ++w.now), 0);
         }
         while (atomic_load(&done) < round) {
@@ -346,7 +346,7 @@ TEST(loop_is_woken_when_the_last_wake_came_for_nothing)
         tick_for_each_wake();
     }
     assert_int_equal(pthread_join(thread, NULL), 0);
-    assert_int_equal(letters_read(), 2 * ROUNDS);
+    assert_int_equal(verdicts_read(), 2 * ROUNDS);
     end();
 }
 
@@ -361,14 +361,14 @@ TEST(letters_are_all_read_when_the_loop_turns_for_wakes_only)
             tick_for_each_wake();
         }
         tick_for_each_wake();
-        assert_int_equal(letters_read(), 3 * round);
+        assert_int_equal(verdicts_read(), 3 * round);
     }
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_true(atomic_load(&w.wakes) <= 3 * ROUNDS);
     end();
 }
 
-/* ------------------------------------------------------------- all at the same time */
+/* ----------------------------------------------------- all at the same time */
 
 /* Accepts, refuses, or both; reads the stats between two verdicts, as a dashboard would. */
 static void *say_this_and_that(void *number)

@@ -59,9 +59,9 @@ static void check(const struct world *w)
     assert_int_equal(w->mem.bytes, blocks->bytes + free_bytes);
     assert_int_equal(wsp_count_read(&w->gauge), blocks->bytes);
     assert_true(blocks->bytes <= blocks->limit);
-    if (blocks->open) {
-        assert_true(blocks->open->holds >= 1);
-        assert_true(blocks->open->used <= blocks->open->cap);
+    if (blocks->current) {
+        assert_true(blocks->current->holds >= 1);
+        assert_true(blocks->current->used <= blocks->current->cap);
     }
 }
 
@@ -257,8 +257,8 @@ TEST(images_when_of_two_sorts_lie_side_by_side_with_their_own)
         }
     }
     assert_ptr_not_equal(runs[0][0].block, runs[1][0].block);
-    assert_ptr_equal(w.blocks.open, runs[0][0].block);
-    assert_ptr_equal(w.blocks.aside, runs[1][0].block);
+    assert_ptr_equal(w.blocks.current, runs[0][0].block);
+    assert_ptr_equal(w.blocks.alternate, runs[1][0].block);
     for (uint32_t i = 0; i < 40; i++) {
         expect_filled(&runs[i % 2][i / 2], (uint8_t)(20 * (i % 2) + i / 2));
         let_go(&w, &runs[i % 2][i / 2]);
@@ -286,16 +286,16 @@ TEST(block_aside_when_nobody_holds_it_does_not_stand_in_the_way)
     wsp_blocks_swap(&w.blocks);
     /* a large and a small frame do not fit into one block */
     struct wsp_run large = publish_held(&w, 50000, 3);
-    assert_null(w.blocks.aside);
+    assert_null(w.blocks.alternate);
     /* a block that is held stays */
     wsp_blocks_swap(&w.blocks);
     assert_null(wsp_blocks_room(&w.blocks, 1, &error));
     assert_int_equal(error, WSPOOL_ERR_FULL);
-    assert_ptr_equal(w.blocks.aside, large.block);
+    assert_ptr_equal(w.blocks.alternate, large.block);
     expect_filled(&large, 3);
     let_go(&w, &large);
     struct wsp_run small = publish_held(&w, 1, 4);
-    assert_null(w.blocks.aside);
+    assert_null(w.blocks.alternate);
     let_go(&w, &small);
     world_close(&w);
 }
@@ -308,13 +308,13 @@ TEST(block_aside_when_there_is_room_or_no_memory_stays)
     world_open(&w, UINT64_MAX);
     publish(&w, 100, 1);
     wsp_blocks_swap(&w.blocks);
-    struct wsp_block *aside = w.blocks.aside;
+    struct wsp_block *alternate = w.blocks.alternate;
     publish(&w, 50000, 2);
-    assert_ptr_equal(w.blocks.aside, aside);
+    assert_ptr_equal(w.blocks.alternate, alternate);
     w.mem.fail_at = 1;
     assert_null(wsp_blocks_room(&w.blocks, 100000, &error));
     assert_int_equal(error, WSPOOL_ERR_NOMEM);
-    assert_ptr_equal(w.blocks.aside, aside);
+    assert_ptr_equal(w.blocks.alternate, alternate);
     check(&w);
     world_close(&w);
 }
@@ -374,7 +374,7 @@ TEST(spare_when_it_would_pass_the_limit_is_not_taken)
     int error = 0;
     world_open(&w, UINT64_MAX);
     struct wsp_run large = publish_held(&w, WSP_BLOCK_BYTES + 5000, 1);
-    struct wsp_run open = publish_held(&w, WSP_BLOCK_BYTES, 2);
+    struct wsp_run current = publish_held(&w, WSP_BLOCK_BYTES, 2);
     let_go(&w, &large);
     assert_int_equal(w.blocks.free_list.count, 1);
     w.blocks.limit = w.blocks.bytes + memory_for(WSP_BLOCK_BYTES) - 1;
@@ -389,7 +389,7 @@ TEST(spare_when_it_would_pass_the_limit_is_not_taken)
     struct wsp_run next = publish_held(&w, WSP_BLOCK_BYTES + 1, 4);
     assert_int_equal(next.block->cap, WSP_BLOCK_BYTES + 5000);
     let_go(&w, &next);
-    let_go(&w, &open);
+    let_go(&w, &current);
     world_close(&w);
 }
 
@@ -401,7 +401,7 @@ TEST(room_when_there_is_no_memory_is_nomem_and_changes_nothing)
     w.mem.fail_at = 1;
     assert_null(wsp_blocks_room(&w.blocks, 10, &error));
     assert_int_equal(error, WSPOOL_ERR_NOMEM);
-    assert_null(w.blocks.open);
+    assert_null(w.blocks.current);
     check(&w);
     struct wsp_run held = publish_held(&w, WSP_BLOCK_BYTES - 10, 1);
     w.mem.fail_at = 1;

@@ -190,10 +190,10 @@ TEST(blocks_are_wrong_when_holds_or_bytes_are)
     /* the first goes to the free list */
     wsp_block_release(run.block);
     assert_int_equal(blocks.free_list.count, 1);
-    struct wsp_block *open = blocks.open, *unused = (void *)blocks.free_list.first;
-    BROKEN(wsp_blocks_check(&blocks), open->holds, 0);
-    BROKEN(wsp_blocks_check(&blocks), open->used, open->cap + 1);
-    BROKEN(wsp_blocks_check(&blocks), open->store, &other);
+    struct wsp_block *current = blocks.current, *unused = (void *)blocks.free_list.first;
+    BROKEN(wsp_blocks_check(&blocks), current->holds, 0);
+    BROKEN(wsp_blocks_check(&blocks), current->used, current->cap + 1);
+    BROKEN(wsp_blocks_check(&blocks), current->store, &other);
     BROKEN(wsp_blocks_check(&blocks), unused->holds, 1);
     BROKEN(wsp_blocks_check(&blocks), unused->store, &other);
     BROKEN(wsp_blocks_check(&blocks), unused->cap, unused->cap - 1);
@@ -205,7 +205,7 @@ TEST(blocks_are_wrong_when_holds_or_bytes_are)
     wsp_count_set(&gauge, 1);
     blocks.bytes = 1; /* less than the open block has */
     assert_int_equal(wsp_blocks_check(&blocks), 0);
-    blocks.bytes = sizeof *open + open->cap;
+    blocks.bytes = sizeof *current + current->cap;
     assert_int_equal(wsp_blocks_check(&blocks), 0); /* the gauge differs */
     wsp_count_set(&gauge, blocks.bytes);
     assert_int_equal(wsp_blocks_check(&blocks), 1);
@@ -644,8 +644,8 @@ TEST(pool_is_wrong_when_a_call_has_left_something)
 }
 
 /* The struct is defined in mailbox.c only. */
-struct seen_letter {
-    struct seen_letter *next;
+struct seen_node {
+    struct seen_node *next;
     wspool_id id;
     wspool_verdict verdict;
 };
@@ -659,8 +659,8 @@ TEST(mailbox_is_wrong_when_a_letter_says_nothing_or_the_list_goes_round)
     for (int i = 0; i < 7; i++) {
         assert_int_equal(wspool_auth_complete(h.pool, wsp_peer_id(peers[PENDING]), &no), 0);
     }
-    struct seen_letter *list[7];
-    list[0] = (struct seen_letter *)(void *)atomic_load(&h.pool->mailbox.letters);
+    struct seen_node *list[7];
+    list[0] = (struct seen_node *)(void *)atomic_load(&h.pool->mailbox.nodes);
     for (int i = 1; i < 7; i++) {
         list[i] = list[i - 1]->next;
     }

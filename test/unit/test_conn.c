@@ -369,7 +369,7 @@ TEST(connection_when_made_waits_for_its_handshake_and_no_longer)
         assert_int_equal(conn->state, states[i]);
         assert_int_equal(conn->deadline, w->link.now + 7 * SEC);
         assert_int_equal(conn->since, w->link.now);
-        assert_int_equal(conn->out.open, 0);
+        assert_int_equal(conn->out.accepts, 0);
         assert_true(wsp_conn_check(conn));
         int reads = states[i] == WSP_HEAD || states[i] == WSP_REFUSED;
         assert_int_equal(wsp_conn_wants(conn), reads ? WSPOOL_READ : 0);
@@ -395,7 +395,7 @@ TEST(connection_when_opened_pings_listens_and_takes_messages)
         wsp_conn_open(&w->link, conn);
         assert_int_equal(conn->state, WSP_OPEN);
         assert_int_equal(conn->since, w->link.now);
-        assert_int_equal(conn->out.open, 1);
+        assert_int_equal(conn->out.accepts, 1);
         assert_int_equal(conn->deadline, w->link.now + w->config.ping_interval);
         assert_true(noticed(w, conn));
         assert_int_equal(wsp_conn_wants(conn), WSPOOL_READ);
@@ -483,7 +483,7 @@ TEST(connection_when_ended_from_any_state_is_closed_and_told_once)
         assert_int_equal(conn->end, from == WSP_CLOSED    ? WSPOOL_END_EOF
                                     : from == WSP_CLOSING ? WSPOOL_END_DRAIN
                                                           : WSPOOL_END_FAILED);
-        assert_int_equal(conn->out.open, 0);
+        assert_int_equal(conn->out.accepts, 0);
         assert_int_equal(wsp_conn_wants(conn), WSPOOL_CLOSE);
         assert_int_equal(events(w, conn), from == WSP_CLOSED ? 0 : WSP_DUE_ENDED | WSP_DUE_LEAVE);
         assert_int_equal(noticed(w, conn), from != WSP_CLOSED);
@@ -509,12 +509,12 @@ TEST(check_when_the_books_are_cooked_sees_it)
 {
     struct world *w = world_open();
     struct wsp_conn *conn = open_one(w, 0);
-    conn->out.open = 0;
+    conn->out.accepts = 0;
     assert_false(wsp_conn_check(conn));
-    conn->out.open = 1;
+    conn->out.accepts = 1;
     conn->state = WSP_CLOSING;
     assert_false(wsp_conn_check(conn));
-    conn->out.open = 0;
+    conn->out.accepts = 0;
     wsp_timers_disarm(&w->link.timers, 0);
     assert_false(wsp_conn_check(conn)); /* waits for nothing */
     wsp_timers_arm(&w->link.timers, 0, w->link.now + SEC);
@@ -522,7 +522,7 @@ TEST(check_when_the_books_are_cooked_sees_it)
     conn->state = WSP_CLOSED;
     assert_false(wsp_conn_check(conn)); /* armed, but ended */
     conn->state = WSP_OPEN;
-    conn->out.open = 1;
+    conn->out.accepts = 1;
     conn->out.bytes = 1;
     assert_false(wsp_conn_check(conn));
     conn->out.bytes = 0;
@@ -1225,7 +1225,7 @@ static void life_step(struct world *w, struct wsp_conn *conn, struct life *life,
         break;
     case 3:
     case 4:
-        if (conn->out.open) {
+        if (conn->out.accepts) {
             (void)push(w, conn, (size_t)test_below(random, 1500));
         }
         break;

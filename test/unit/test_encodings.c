@@ -280,8 +280,8 @@ TEST(encode_when_by_itself_says_whether_it_was_done)
     assert_int_equal(wsp_count_read(&w.count.codec_encoded), 1 + made);
     free(text);
     expect_encoded(&frame, 4, WSP_BINARY, aaaa); /* and nothing was written over it */
-    assert_null(w.link.blocks.open);             /* plain frames have the open block again */
-    assert_ptr_equal(w.link.blocks.aside, frame.block);
+    assert_null(w.link.blocks.current);          /* plain frames have the open block again */
+    assert_ptr_equal(w.link.blocks.alternate, frame.block);
     wsp_block_release(frame.block);
     world_close(&w);
 }
@@ -353,7 +353,7 @@ TEST(messages_when_coded_in_a_row_are_one_run)
 {
     for (int plain_readers = 0; plain_readers < 2; plain_readers++) {
         struct world w;
-        struct wsp_outq encoded = {.open = 2}, plain = {.open = 1};
+        struct wsp_outq encoded = {.accepts = 2}, plain = {.accepts = 1};
         uint8_t expected[4096];
         size_t len = 0;
         world_open(&w, UINT64_MAX);

@@ -12,7 +12,7 @@
 
 #include <wspool/error.h>
 #include "link/outq.h"
-#include "link/tidy.h"
+#include "link/compact.h"
 
 /* What the queues of a test share: three block stores, as if there were three pools, so that one
  * queue gets runs from several open blocks. */
@@ -41,10 +41,10 @@ static void world_open(struct world *w)
 static void world_close(struct world *w)
 {
     for (size_t i = 0; i < STORES; i++) {
-        const struct wsp_block *open = w->stores[i].open;
-        if (open) {
-            assert_int_equal(open->holds, 1);
-            assert_int_equal(w->stores[i].bytes, sizeof *open + open->cap);
+        const struct wsp_block *current = w->stores[i].current;
+        if (current) {
+            assert_int_equal(current->holds, 1);
+            assert_int_equal(w->stores[i].bytes, sizeof *current + current->cap);
         }
         wsp_blocks_fini(&w->stores[i]);
     }
@@ -172,7 +172,7 @@ static void check(const struct model *m)
     assert_int_equal(m->q.count, m->messages.count);
     assert_int_equal(wsp_outq_empty(&m->q) != 0,
                      m->messages.count == 0 && m->controls.count == 0 && !m->close);
-    assert_int_equal(wsp_outq_close_left(&m->q), !m->close);
+    assert_int_equal(wsp_outq_close_sent(&m->q), !m->close);
     assert_int_equal(wsp_outq_under_way(&m->q), m->peeked > 0);
     wsp_outq_each(&m->q, sum_run, sums);
     assert_int_equal(sums[0], m->q.bytes);
@@ -557,7 +557,7 @@ static void walk_push(struct walk *t)
     }
     unsigned to = 1 + (unsigned)below(t, 4); /* this queue, the other one, both, or none */
     for (size_t i = 0; i < 2; i++) {
-        if ((to >> i & 1) && t->queues[i]->q.open) {
+        if ((to >> i & 1) && t->queues[i]->q.accepts) {
             arm(t);
             (void)model_push(t->queues[i], w, &run);
         }
@@ -570,7 +570,7 @@ static void walk_control(struct walk *t, struct model *m, int pong)
 {
     uint8_t payload[WSP_CONTROL_MAX], frame[2 + WSP_CONTROL_MAX];
     size_t len = (size_t)below(t, below(t, 2) ? WSP_CONTROL_MAX + 1 : 10);
-    if (!m->q.open && !m->close) {
+    if (!m->q.accepts && !m->close) {
         return; /* its Close was sent: the connection has ended */
     }
     frame_fill(payload, len, &t->random);
@@ -588,8 +588,8 @@ static void walk_close(struct walk *t, struct model *m)
     uint8_t frame[WSP_CLOSE_FRAME_MAX], payload[WSP_CONTROL_MAX];
     size_t len = (size_t)below(t, sizeof payload + 1);
     frame_fill(payload, len, &t->random);
-    if (m->q.open) {
-        m->q.open = 0;
+    if (m->q.accepts) {
+        m->q.accepts = 0;
         model_close(m, &t->world, frame, frame_server(frame, FRAME_FIN | WSP_CLOSE, payload, len));
     }
 }
@@ -619,14 +619,14 @@ static void walk_drop(struct walk *t, struct model *m)
     }
 }
 
-static size_t tidied; /* sum over all walks */
+static size_t compacted; /* sum over all walks */
 
-static void walk_tidy(struct walk *t, struct model *m)
+static void walk_compact(struct walk *t, struct model *m)
 {
     const struct wsp_block *before = m->q.first.block;
-    wsp_outq_tidy(&m->q, &t->world.outqs, &t->world.stores[below(t, STORES)],
-                  (uint32_t)below(t, 3000));
-    tidied += m->q.first.block != before;
+    wsp_outq_compact(&m->q, &t->world.outqs, &t->world.stores[below(t, STORES)],
+                     (uint32_t)below(t, 3000));
+    compacted += m->q.first.block != before;
 }
 
 static void walk_step(struct walk *t)
@@ -667,7 +667,7 @@ static void walk_step(struct walk *t)
         break;
     }
     if (below(t, 8) == 0) {
-        walk_tidy(t, m);
+        walk_compact(t, m);
     }
     t->world.mem.fail_at = 0;
     check(t->queues[0]);
@@ -687,7 +687,7 @@ static void walk(uint64_t seed, int steps, int failing, struct seen *seen)
     world_open(&t->world);
     for (size_t i = 0; i < 2; i++) {
         t->queues[i] = model_new();
-        t->queues[i]->q.open = 1;
+        t->queues[i]->q.accepts = 1;
     }
     /* Some walks mostly push, some mostly drop, some nearly never write. */
     for (size_t i = 0; i < 8; i++) {
@@ -715,7 +715,7 @@ static void walk(uint64_t seed, int steps, int failing, struct seen *seen)
         seen->failed += m->failed;
         seen->partly += m->partly;
         seen->half_lane += m->half_lane;
-        seen->closed += !m->q.open;
+        seen->closed += !m->q.accepts;
         model_fini(m, &t->world, complete);
     }
     world_close(&t->world);
@@ -733,8 +733,8 @@ static void check_seen(const struct seen *seen)
     assert_int_not_equal(seen->half_lane, 0);
     assert_int_not_equal(seen->closed, 0);
     assert_true(seen->chunks >= 3);
-    assert_int_not_equal(tidied, 0);
-    tidied = 0;
+    assert_int_not_equal(compacted, 0);
+    compacted = 0;
 }
 
 TEST(queue_when_used_at_random_sends_what_the_model_would)
@@ -770,7 +770,7 @@ struct scene {
 static void begin(struct scene *s)
 {
     memset(s, 0, sizeof *s);
-    s->q.open = 1;
+    s->q.accepts = 1;
     world_open(&s->w);
 }
 
@@ -1147,14 +1147,14 @@ TEST(memory_when_tidied_is_near_what_waits)
         size_t before = s.w.mem.bytes;
         assert_true(before > 16000 * (count - 1));
         /* Below the limit nothing is moved. */
-        wsp_outq_tidy(&s.q, &s.w.outqs, &s.w.stores[0], 1u << 30);
+        wsp_outq_compact(&s.q, &s.w.outqs, &s.w.stores[0], 1u << 30);
         assert_int_equal(s.w.mem.bytes, before);
         assert_int_not_equal(peek(&s, 1), 0);
         /* nothing moves while the host is writing it */
-        wsp_outq_tidy(&s.q, &s.w.outqs, &s.w.stores[0], s.q.bytes);
+        wsp_outq_compact(&s.q, &s.w.outqs, &s.w.stores[0], s.q.bytes);
         assert_int_equal(s.w.mem.bytes, before);
         assert_int_equal(ack(&s, 10), 0);
-        wsp_outq_tidy(&s.q, &s.w.outqs, &s.w.stores[0], s.q.bytes);
+        wsp_outq_compact(&s.q, &s.w.outqs, &s.w.stores[0], s.q.bytes);
         /* Besides the open block. */
         assert_true(s.w.mem.bytes <= s.q.bytes + s.q.bytes / 32 + 16384 + 2048);
         assert_true(wsp_outq_check(&s.q));

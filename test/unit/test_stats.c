@@ -277,7 +277,7 @@ TEST(check_sees_it_when_a_queue_is_wrong)
     BROKEN(out->count, out->count - 1);
     BROKEN(out->first.bytes, out->first.bytes - 1);
     BROKEN(out->first.count, out->first.count + 1);
-    BROKEN(out->open, 0);
+    BROKEN(out->accepts, 0);
     BROKEN(peer->conn.state, WSP_CLOSING);
     host_end(&h);
 }
@@ -289,14 +289,14 @@ TEST(check_sees_it_when_a_block_is_wrong)
     struct wsp_blocks *blocks = &h.pool->link.blocks;
     const struct wsp_peer *peer = wsp_slots_at(&h.pool->peers, 0);
     struct wsp_block *old = peer->conn.out.first.block;
-    assert_ptr_not_equal(old, blocks->open);
+    assert_ptr_not_equal(old, blocks->current);
     BROKEN(old->holds, old->holds + 1);
     BROKEN(old->holds, old->holds - 1);
     BROKEN(old->used, old->cap + 1);
-    BROKEN(blocks->open->holds, blocks->open->holds + 1);
-    BROKEN(blocks->open->used, 1);
+    BROKEN(blocks->current->holds, blocks->current->holds + 1);
+    BROKEN(blocks->current->used, 1);
     BROKEN(blocks->bytes, blocks->bytes + 1);
-    BROKEN(blocks->open, NULL);
+    BROKEN(blocks->current, NULL);
     host_end(&h);
 }
 
@@ -344,7 +344,7 @@ TEST(check_sees_it_when_a_number_of_an_idle_pool_is_wrong)
     WRONG(n->dropped_oldest);
     WRONG(n->dropped_closed);
     BROKEN(h.pool->reserved, 1);
-    BROKEN(h.pool->link.blocks.open->holds, 2);
+    BROKEN(h.pool->link.blocks.current->holds, 2);
     host_end(&h);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* sim/inner.h - declarations that the files of the sim share. */
-#ifndef WSPOOL_TEST_SIM_INNER_H
-#define WSPOOL_TEST_SIM_INNER_H
+/* sim/internal.h - declarations that the files of the sim share. */
+#ifndef WSPOOL_TEST_SIM_INTERNAL_H
+#define WSPOOL_TEST_SIM_INTERNAL_H
 
 #include "sim.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * link/tidy.c - see link/tidy.h.
+ * link/compact.c - see link/compact.h.
  *
  * Each run is copied once: its new block is exactly as large as its bytes, so it is no longer
  * loose.
  */
-#include "link/tidy.h"
+#include "link/compact.h"
 
 #include <string.h>
 
@@ -40,14 +40,14 @@ static struct wsp_run *next_run(struct wsp_outq *q, struct walk *at)
     return NULL;
 }
 
-static uint64_t memory_held(struct wsp_outq *q, const struct wsp_blocks *blocks)
+static uint64_t memory_used(struct wsp_outq *q, const struct wsp_blocks *blocks)
 {
     struct walk at = {0};
-    const struct wsp_block *before = blocks->open;
+    const struct wsp_block *before = blocks->current;
     const struct wsp_run *run;
     uint64_t sum = 0;
     while ((run = next_run(q, &at)) != NULL) {
-        if (run->block != before && !wsp_block_is_open(blocks, run->block)) {
+        if (run->block != before && !wsp_block_is_current(blocks, run->block)) {
             sum += wsp_block_size(run->block);
         }
         before = run->block;
@@ -79,8 +79,8 @@ static int move_together(struct wsp_run **group, uint32_t n, uint32_t bytes,
     return 1;
 }
 
-void wsp_outq_tidy(struct wsp_outq *q, struct wsp_outqs *outqs, struct wsp_blocks *blocks,
-                   uint32_t limit)
+void wsp_outq_compact(struct wsp_outq *q, struct wsp_outqs *outqs, struct wsp_blocks *blocks,
+                      uint32_t limit)
 {
     struct wsp_run *group[GROUP_RUNS], *run;
     struct walk at = {0};
@@ -88,13 +88,13 @@ void wsp_outq_tidy(struct wsp_outq *q, struct wsp_outqs *outqs, struct wsp_block
     if (!q->more || q->peeked > 0) {
         return;
     }
-    uint64_t memory = memory_held(q, blocks);
+    uint64_t memory = memory_used(q, blocks);
     if (memory <= limit || memory - limit / SHARE < q->bytes) {
         return;
     }
     while ((run = next_run(q, &at)) != NULL) {
         uint32_t cap = run->block->cap;
-        int loose = !wsp_block_is_open(blocks, run->block) && cap - run->bytes > cap / SHARE;
+        int loose = !wsp_block_is_current(blocks, run->block) && cap - run->bytes > cap / SHARE;
         if (!loose || n == GROUP_RUNS || bytes + run->bytes > GROUP_BYTES) {
             if (!move_together(group, n, bytes, blocks)) {
                 return;
@@ -107,5 +107,5 @@ void wsp_outq_tidy(struct wsp_outq *q, struct wsp_outqs *outqs, struct wsp_block
         }
     }
     (void)move_together(group, n, bytes, blocks);
-    wsp_outq_drop_hollow(q, outqs);
+    wsp_outq_drop_empty(q, outqs);
 }
