@@ -75,7 +75,7 @@ uint32_t wsp_bitset_next(const struct wsp_bitset *set, uint32_t from)
     return WSP_BITSET_END;
 }
 
-uint32_t wsp_bitset_take(struct wsp_bitset *set)
+uint32_t wsp_bitset_pop(struct wsp_bitset *set)
 {
     uint32_t number = wsp_bitset_next(set, set->low);
     if (number == WSP_BITSET_END) {

@@ -73,11 +73,11 @@ static inline void wsp_bitset_rewind(struct wsp_bitset *set)
 /* Returns the smallest member that is not below `from`, or WSP_BITSET_END. */
 uint32_t wsp_bitset_next(const struct wsp_bitset *set, uint32_t from);
 /* Removes and returns the smallest member, or returns WSP_BITSET_END. */
-uint32_t wsp_bitset_take(struct wsp_bitset *set);
-/* As wsp_bitset_take, but looks only at the word in which the last member was found. In a walk
+uint32_t wsp_bitset_pop(struct wsp_bitset *set);
+/* As wsp_bitset_pop, but looks only at the word in which the last member was found. In a walk
  * that is nearly always enough. Returns 1 and sets *number, or returns 0 when that word has no
  * member. */
-static inline int wsp_bitset_take_near(struct wsp_bitset *set, uint32_t *number)
+static inline int wsp_bitset_pop_near(struct wsp_bitset *set, uint32_t *number)
 {
     uint32_t low = set->low;
     if (low >= set->capacity) {

@@ -56,7 +56,7 @@ static int add_chunk(struct wsp_slots *slots, const wspool_mem *mem)
     return 1;
 }
 
-void *wsp_slots_take(struct wsp_slots *slots, const wspool_mem *mem)
+void *wsp_slots_alloc(struct wsp_slots *slots, const wspool_mem *mem)
 {
     struct wsp_slot *slot;
     if (slots->first_free != NO_SLOT) {
@@ -78,7 +78,7 @@ void *wsp_slots_take(struct wsp_slots *slots, const wspool_mem *mem)
     return slot;
 }
 
-void wsp_slots_give(struct wsp_slots *slots, void *record)
+void wsp_slots_free(struct wsp_slots *slots, void *record)
 {
     struct wsp_slot *slot = record;
     slot->generation++;

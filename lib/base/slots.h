@@ -51,8 +51,8 @@ void wsp_slots_init(struct wsp_slots *slots, size_t record_size);
 void wsp_slots_fini(struct wsp_slots *slots, const wspool_mem *mem);
 
 /* Takes a free record, zeroed behind its struct wsp_slot. Returns NULL without memory. */
-void *wsp_slots_take(struct wsp_slots *slots, const wspool_mem *mem);
-void wsp_slots_give(struct wsp_slots *slots, void *record);
+void *wsp_slots_alloc(struct wsp_slots *slots, const wspool_mem *mem);
+void wsp_slots_free(struct wsp_slots *slots, void *record);
 /* Returns 1 if the invariants hold, else 0. Linear. */
 int wsp_slots_check(const struct wsp_slots *slots);
 

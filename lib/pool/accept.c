@@ -132,7 +132,7 @@ static int is_text(wspool_text text)
 /* A newcomer whose key has all its peers is not judged, so this is all that is said of it. */
 static struct wsp_peer *take_newcomer(wspool *pool, const wspool_open_options *newcomer, int *error)
 {
-    struct wsp_peer *peer = wsp_take_peer(pool, newcomer, error);
+    struct wsp_peer *peer = wsp_peer_new(pool, newcomer, error);
     if (!peer && *error == WSPOOL_ERR_FULL && wsp_keys_are_full(&pool->keys, newcomer->key)) {
         wsp_count_add(&pool->count.key_full, 1);
         wsp_log(pool, WSP_LOG_REFUSED,
@@ -384,10 +384,10 @@ static void admit_pending(wspool *pool, struct wsp_peer *peer)
 
 void wsp_accept_verdict(wspool *pool, wspool_id id, const wspool_verdict *verdict)
 {
-    struct wsp_peer *peer = wsp_find_peer(pool, id);
+    struct wsp_peer *peer = wsp_peer_find(pool, id);
     if (!peer || peer->conn.state != WSP_PENDING) {
         if (verdict->kind == WSPOOL_ACCEPT) {
-            wsp_free_identity(pool, verdict->identity);
+            wsp_identity_free(pool, verdict->identity);
         }
         return;
     }

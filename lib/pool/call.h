@@ -37,7 +37,7 @@ static inline int wsp_call_on(wspool *pool, wspool_id id, int valid, enum wsp_wh
                               struct wsp_peer **peer)
 {
     int error = wsp_call(pool, valid, where);
-    if (!error && (*peer = wsp_find_peer(pool, id)) == NULL) {
+    if (!error && (*peer = wsp_peer_find(pool, id)) == NULL) {
         error = WSPOOL_ERR_STALE;
     }
     return error;

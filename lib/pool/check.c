@@ -86,7 +86,7 @@ int wsp_pool_check(const wspool *pool)
         (pool->drain.on && pool->drain.slots == 0)) {
         return 0;
     }
-    while ((peer = wsp_next_peer(pool, &slot)) != NULL) {
+    while ((peer = wsp_peer_next(pool, &slot)) != NULL) {
         if (!peer_is_valid(pool, peer)) {
             return 0;
         }

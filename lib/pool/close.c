@@ -81,7 +81,7 @@ int wspool_release(wspool *pool, wspool_id id)
     }
     wsp_enter(pool);
     wsp_reap_ended(pool, peer);
-    wsp_give_peer(pool, peer);
+    wsp_peer_free(pool, peer);
     wsp_leave(pool);
     return 0;
 }

@@ -27,7 +27,7 @@ int wspool_drain(wspool *pool, uint64_t window, int code, uint64_t now)
                                      .start = pool->link.now,
                                      .window = window,
                                      .slots = pool->peers.top ? pool->peers.top : 1};
-    while ((peer = wsp_next_peer(pool, &slot)) != NULL) {
+    while ((peer = wsp_peer_next(pool, &slot)) != NULL) {
         if (peer->conn.state == WSP_OPEN) {
             wsp_timers_sooner(&pool->link.timers, peer->conn.slot.index,
                               wsp_drain_time(pool, peer->conn.slot.index));

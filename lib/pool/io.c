@@ -130,7 +130,7 @@ static int wants_changed(struct wsp_peer *peer, wspool_id *id, unsigned *wants)
  * part of wspool_next, so that the usual case needs no stack frame. */
 static WSP_NOINLINE int next_changed(wspool *pool, uint32_t slot, wspool_id *id, unsigned *wants)
 {
-    for (; slot != WSP_BITSET_END; slot = wsp_bitset_take(&pool->link.ready)) {
+    for (; slot != WSP_BITSET_END; slot = wsp_bitset_pop(&pool->link.ready)) {
         if (wants_changed(wsp_slots_at(&pool->peers, slot), id, wants)) {
             return 1;
         }
@@ -144,7 +144,7 @@ static WSP_NOINLINE int next_changed(wspool *pool, uint32_t slot, wspool_id *id,
 /* As next_changed, from the start of the set. */
 static WSP_NOINLINE int next_from_start(wspool *pool, wspool_id *id, unsigned *wants)
 {
-    return next_changed(pool, wsp_bitset_take(&pool->link.ready), id, wants);
+    return next_changed(pool, wsp_bitset_pop(&pool->link.ready), id, wants);
 }
 
 /* Moves the peers whose flush_delay has passed to the ready list. */
@@ -152,7 +152,7 @@ static WSP_NOINLINE int flush_delayed(wspool *pool, wspool_id *id, unsigned *wan
 {
     struct wsp_link *link = &pool->link;
     uint32_t slot;
-    while ((slot = wsp_bitset_take(&link->delayed)) != WSP_BITSET_END) {
+    while ((slot = wsp_bitset_pop(&link->delayed)) != WSP_BITSET_END) {
         wsp_bitset_add(&link->ready, slot);
     }
     link->flush_at = UINT64_MAX;
@@ -168,7 +168,7 @@ int wspool_next(wspool *pool, wspool_id *id, unsigned *wants)
     if (pool->link.flush_at <= pool->link.now) {
         return flush_delayed(pool, id, wants);
     }
-    if (!wsp_bitset_take_near(&pool->link.ready, &slot)) {
+    if (!wsp_bitset_pop_near(&pool->link.ready, &slot)) {
         return next_from_start(pool, id, wants);
     }
     const struct wsp_peer *peer = wsp_slots_at(&pool->peers, slot);

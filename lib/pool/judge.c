@@ -25,7 +25,7 @@ static int add_verdict(wspool *pool, struct asked *asked, const wspool_verdict *
     } else if (!asked->identity) {
         asked->identity = verdict->identity;
     } else {
-        wsp_free_identity(pool, verdict->identity);
+        wsp_identity_free(pool, verdict->identity);
     }
     return 1;
 }
@@ -131,9 +131,9 @@ static int keep_identity(wspool *pool, struct wsp_peer *peer, int answer, void *
         return answer;
     }
     if (wsp_side_identity(peer->side)) {
-        wsp_free_identity(pool, identity);
+        wsp_identity_free(pool, identity);
     } else if (wsp_side_identify(&peer->side, &pool->config.mem, identity)) {
-        wsp_free_identity(pool, identity);
+        wsp_identity_free(pool, identity);
         return wsp_refused(WSPOOL_REFUSED_NOMEM);
     }
     return answer;

@@ -121,7 +121,7 @@ int wspool_free(wspool *pool)
     }
     pool->freeing = 1;
     wsp_enter(pool);
-    while ((peer = wsp_next_peer(pool, &slot)) != NULL) {
+    while ((peer = wsp_peer_next(pool, &slot)) != NULL) {
         if (wsp_in_handshake(peer)) {
             wsp_refuse(pool, peer, WSPOOL_REFUSED_GONE);
         } else {
@@ -131,8 +131,8 @@ int wspool_free(wspool *pool)
     while (!wsp_bitset_empty(&pool->link.due)) {
         wsp_reap(pool);
     }
-    for (slot = 0; (peer = wsp_next_peer(pool, &slot)) != NULL;) {
-        wsp_give_peer(pool, peer);
+    for (slot = 0; (peer = wsp_peer_next(pool, &slot)) != NULL;) {
+        wsp_peer_free(pool, peer);
     }
     wsp_mailbox_fini(pool);
     free_parts(pool);

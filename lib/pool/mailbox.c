@@ -89,7 +89,7 @@ void wsp_mailbox_fini(wspool *pool)
     while (node) {
         struct wsp_mailbox_node *next = node->next;
         if (node->verdict.kind == WSPOOL_ACCEPT) {
-            wsp_free_identity(pool, node->verdict.identity);
+            wsp_identity_free(pool, node->verdict.identity);
         }
         wsp_free(&pool->config.mem, node);
         node = next;

@@ -5,7 +5,7 @@
 #include "base/noinline.h"
 #include "pool/side.h"
 
-struct wsp_peer *wsp_next_peer(const wspool *pool, uint32_t *slot)
+struct wsp_peer *wsp_peer_next(const wspool *pool, uint32_t *slot)
 {
     while (*slot < pool->peers.top) {
         struct wsp_peer *peer = wsp_slots_at(&pool->peers, (*slot)++);
@@ -31,7 +31,7 @@ static struct wsp_peer *take_record(wspool *pool, int *error)
     if (!wsp_bitset_reserve(&pool->link.ready, mem, slots) &&
         !wsp_bitset_reserve(&pool->link.delayed, mem, slots) &&
         !wsp_bitset_reserve(&pool->link.due, mem, slots)) {
-        peer = wsp_slots_take(&pool->peers, mem);
+        peer = wsp_slots_alloc(&pool->peers, mem);
     }
     if (!peer) {
         *error = WSPOOL_ERR_NOMEM;
@@ -42,7 +42,7 @@ static struct wsp_peer *take_record(wspool *pool, int *error)
     return peer;
 }
 
-/* The cold path of wsp_take_peer, for a peer with an address or a key. */
+/* The cold path of wsp_peer_new, for a peer with an address or a key. */
 static WSP_NOINLINE struct wsp_peer *take_named(wspool *pool, const wspool_open_options *newcomer,
                                                 int *error)
 {
@@ -65,7 +65,7 @@ static WSP_NOINLINE struct wsp_peer *take_named(wspool *pool, const wspool_open_
     return peer;
 }
 
-struct wsp_peer *wsp_take_peer(wspool *pool, const wspool_open_options *newcomer, int *error)
+struct wsp_peer *wsp_peer_new(wspool *pool, const wspool_open_options *newcomer, int *error)
 {
     if (pool->freeing) {
         *error = WSPOOL_ERR_STATE;
@@ -80,7 +80,7 @@ struct wsp_peer *wsp_take_peer(wspool *pool, const wspool_open_options *newcomer
     return peer;
 }
 
-void wsp_free_identity(wspool *pool, void *identity)
+void wsp_identity_free(wspool *pool, void *identity)
 {
     const wspool_identity_free_hook *hook = &pool->config.identity_free;
     if (identity && hook->call) {
@@ -88,7 +88,7 @@ void wsp_free_identity(wspool *pool, void *identity)
     }
 }
 
-void wsp_give_peer(wspool *pool, struct wsp_peer *peer)
+void wsp_peer_free(wspool *pool, struct wsp_peer *peer)
 {
     void *identity = NULL;
     if (peer->side) {
@@ -99,8 +99,8 @@ void wsp_give_peer(wspool *pool, struct wsp_peer *peer)
     wsp_bitset_remove(&pool->link.ready, peer->conn.slot.index);
     wsp_bitset_remove(&pool->link.delayed, peer->conn.slot.index);
     wsp_bitset_remove(&pool->link.due, peer->conn.slot.index);
-    wsp_slots_give(&pool->peers, peer);
-    wsp_free_identity(pool, identity);
+    wsp_slots_free(&pool->peers, peer);
+    wsp_identity_free(pool, identity);
 }
 
 /* ------------------------------------------------------------------- public */
@@ -119,7 +119,7 @@ void *wspool_identity(const wspool *pool, wspool_id id)
 
 int wspool_set_user(wspool *pool, wspool_id id, void *user)
 {
-    struct wsp_peer *peer = pool ? wsp_find_peer(pool, id) : NULL;
+    struct wsp_peer *peer = pool ? wsp_peer_find(pool, id) : NULL;
     if (!peer) {
         return pool ? WSPOOL_ERR_STALE : WSPOOL_ERR_INVAL;
     }
@@ -145,7 +145,7 @@ int wspool_peers(const wspool *pool, wspool_id *ids, size_t max)
     if (!pool || (!ids && max > 0)) {
         return WSPOOL_ERR_INVAL;
     }
-    while ((peer = wsp_next_peer(pool, &slot)) != NULL) {
+    while ((peer = wsp_peer_next(pool, &slot)) != NULL) {
         if (peer->conn.state == WSP_OPEN || peer->conn.state == WSP_CLOSING) {
             if (count < max) {
                 ids[count] = wsp_peer_id(peer);

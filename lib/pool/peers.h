@@ -12,7 +12,7 @@
 #include "pool/pool.h"
 
 /* Returns the peer with that id, or NULL; counts a stale id. */
-static inline struct wsp_peer *wsp_find_peer(wspool *pool, wspool_id id)
+static inline struct wsp_peer *wsp_peer_find(wspool *pool, wspool_id id)
 {
     struct wsp_peer *peer = wsp_slots_find(&pool->peers, id);
     if (!peer) {
@@ -26,14 +26,14 @@ static inline wspool_id wsp_peer_id(const struct wsp_peer *peer)
 }
 /* Returns the next taken record from *slot on, and advances *slot; NULL ends the walk. *slot is
  * 0 at first. */
-struct wsp_peer *wsp_next_peer(const wspool *pool, uint32_t *slot);
+struct wsp_peer *wsp_peer_next(const wspool *pool, uint32_t *slot);
 
 /* Takes a record for a new peer. Returns NULL and sets *error on failure. */
-struct wsp_peer *wsp_take_peer(wspool *pool, const wspool_open_options *newcomer, int *error);
+struct wsp_peer *wsp_peer_new(wspool *pool, const wspool_open_options *newcomer, int *error);
 /* Gives the record back. Its id is stale from now on. */
-void wsp_give_peer(wspool *pool, struct wsp_peer *peer);
+void wsp_peer_free(wspool *pool, struct wsp_peer *peer);
 /* Passes an identity to identity_free; NULL is allowed. */
-void wsp_free_identity(wspool *pool, void *identity);
+void wsp_identity_free(wspool *pool, void *identity);
 
 /* ------------------------------------------------------------ its handshake */
 

@@ -78,7 +78,7 @@ static void reap_peer(wspool *pool, struct wsp_peer *peer)
     }
     wsp_reap_ended(pool, peer);
     if (conn->state == WSP_CLOSED && (conn->flags & WSP_HOSTED) && !(conn->flags & WSP_ACCEPTED)) {
-        wsp_give_peer(pool, peer); /* it never had a transport here */
+        wsp_peer_free(pool, peer); /* it never had a transport here */
     }
 }
 
@@ -87,7 +87,7 @@ void wsp_reap(wspool *pool)
     uint64_t bound = 64 + 4 * (uint64_t)pool->peers.used;
     uint32_t slot;
     wsp_enter(pool); /* hooks run */
-    while (bound-- > 0 && (slot = wsp_bitset_take(&pool->link.due)) != WSP_BITSET_END) {
+    while (bound-- > 0 && (slot = wsp_bitset_pop(&pool->link.due)) != WSP_BITSET_END) {
         struct wsp_peer *peer = wsp_slots_at(&pool->peers, slot);
         reap_peer(pool, peer);
     }

@@ -72,7 +72,7 @@ static void each_to_shed(wspool *pool, void (*visit)(const struct wsp_run *run, 
 {
     struct wsp_peer *peer;
     uint32_t slot = 0;
-    while ((peer = wsp_next_peer(pool, &slot)) != NULL) {
+    while ((peer = wsp_peer_next(pool, &slot)) != NULL) {
         if (can_be_shed(&peer->conn)) {
             wsp_outq_each(&peer->conn.out, visit, user);
         }
@@ -88,14 +88,14 @@ uint32_t wsp_shed(wspool *pool, uint32_t len)
         return 0;
     }
     each_to_shed(pool, forget_block, NULL);
-    while ((peer = wsp_next_peer(pool, &slot)) != NULL) {
+    while ((peer = wsp_peer_next(pool, &slot)) != NULL) {
         if (can_be_shed(&peer->conn)) {
             uint64_t memory = memory_used(&peer->conn);
             most = memory > most ? memory : most;
         }
     }
     each_to_shed(pool, add_free_block, &back);
-    for (slot = 0; back >= len && (peer = wsp_next_peer(pool, &slot)) != NULL;) {
+    for (slot = 0; back >= len && (peer = wsp_peer_next(pool, &slot)) != NULL;) {
         if (can_be_shed(&peer->conn) && memory_used(&peer->conn) >= most / 2) {
             shed_peer(pool, &peer->conn);
             count++;

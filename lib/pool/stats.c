@@ -111,7 +111,7 @@ static void each_run(const wspool *pool, void (*visit)(const struct wsp_run *, v
 {
     struct wsp_peer *peer;
     uint32_t slot = 0;
-    while ((peer = wsp_next_peer(pool, &slot)) != NULL) {
+    while ((peer = wsp_peer_next(pool, &slot)) != NULL) {
         wsp_outq_each(&peer->conn.out, visit, user);
     }
 }
@@ -145,7 +145,7 @@ static int peers_are_valid(const wspool *pool, const struct wspool_stats *stats)
     uint32_t slot = 0;
     uint64_t in_handshake = 0, held = 0, blocked = 0, open = 0, waiting = 0, waiting_bytes = 0,
              memberships = 0;
-    while ((peer = wsp_next_peer(pool, &slot)) != NULL) {
+    while ((peer = wsp_peer_next(pool, &slot)) != NULL) {
         const struct wsp_conn *conn = &peer->conn;
         int ended = conn->state == WSP_CLOSED && !(conn->flags & WSP_DUE_ENDED);
         in_handshake += wsp_in_handshake(peer) ? 1 : 0;

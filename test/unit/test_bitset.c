@@ -14,13 +14,13 @@ TEST(set_is_empty_when_it_has_no_room_yet)
     struct wsp_bitset set = {0};
     assert_true(wsp_bitset_check(&set));
     assert_int_equal(wsp_bitset_next(&set, 0), WSP_BITSET_END);
-    assert_int_equal(wsp_bitset_take(&set), WSP_BITSET_END);
+    assert_int_equal(wsp_bitset_pop(&set), WSP_BITSET_END);
     assert_int_equal(wsp_bitset_empty(&set), 1);
     assert_false(wsp_bitset_has(&set, 0));
     assert_int_equal(wsp_bitset_reserve(&set, &wsp_mem_default, 100), 0);
     wsp_bitset_add(&set, 7);
     assert_int_equal(wsp_bitset_empty(&set), 0);
-    assert_int_equal(wsp_bitset_take(&set), 7);
+    assert_int_equal(wsp_bitset_pop(&set), 7);
     wsp_bitset_fini(&set, &wsp_mem_default);
     assert_int_equal(set.capacity, 0);
 }
@@ -47,9 +47,9 @@ TEST(next_finds_members_when_they_lie_on_edges_of_words)
     assert_int_equal(wsp_bitset_next(&set, UINT32_MAX), WSP_BITSET_END);
     assert_false(wsp_bitset_has(&set, UINT32_MAX));
     for (size_t i = 0; i < count; i++) {
-        assert_int_equal(wsp_bitset_take(&set), edges[i]);
+        assert_int_equal(wsp_bitset_pop(&set), edges[i]);
     }
-    assert_int_equal(wsp_bitset_take(&set), WSP_BITSET_END);
+    assert_int_equal(wsp_bitset_pop(&set), WSP_BITSET_END);
     assert_int_equal(wsp_bitset_empty(&set), 1);
     wsp_bitset_fini(&set, &wsp_mem_default);
 }
@@ -59,16 +59,16 @@ TEST(take_finds_a_member_when_it_was_added_below_those_taken)
     struct wsp_bitset set = {0};
     assert_int_equal(wsp_bitset_reserve(&set, &wsp_mem_default, 10000), 0);
     wsp_bitset_add(&set, 9000);
-    assert_int_equal(wsp_bitset_take(&set), 9000);
+    assert_int_equal(wsp_bitset_pop(&set), 9000);
     /* adds the number just taken, as a host does with a peer that is ready again */
     wsp_bitset_add(&set, 9000);
-    assert_int_equal(wsp_bitset_take(&set), 9000);
+    assert_int_equal(wsp_bitset_pop(&set), 9000);
     assert_int_equal(wsp_bitset_empty(&set), 1);
     wsp_bitset_add(&set, 5);
     wsp_bitset_add(&set, 9001);
-    assert_int_equal(wsp_bitset_take(&set), 5);
-    assert_int_equal(wsp_bitset_take(&set), 9001);
-    assert_int_equal(wsp_bitset_take(&set), WSP_BITSET_END);
+    assert_int_equal(wsp_bitset_pop(&set), 5);
+    assert_int_equal(wsp_bitset_pop(&set), 9001);
+    assert_int_equal(wsp_bitset_pop(&set), WSP_BITSET_END);
     assert_int_equal(set.low, WSP_BITSET_END); /* a second walk costs nothing */
     wsp_bitset_fini(&set, &wsp_mem_default);
 }
@@ -83,8 +83,8 @@ TEST(add_and_remove_change_nothing_when_done_twice)
     wsp_bitset_remove(&set, 130);
     wsp_bitset_remove(&set, 130);
     assert_true(wsp_bitset_check(&set));
-    assert_int_equal(wsp_bitset_take(&set), 131);
-    assert_int_equal(wsp_bitset_take(&set), WSP_BITSET_END);
+    assert_int_equal(wsp_bitset_pop(&set), 131);
+    assert_int_equal(wsp_bitset_pop(&set), WSP_BITSET_END);
     wsp_bitset_fini(&set, &wsp_mem_default);
 }
 
@@ -119,7 +119,7 @@ TEST(set_agrees_with_an_array_when_it_changes_and_grows)
                 expected++;
             }
             assert_int_equal(wsp_bitset_empty(&set), expected == room);
-            assert_int_equal(wsp_bitset_take(&set), expected == room ? WSP_BITSET_END : expected);
+            assert_int_equal(wsp_bitset_pop(&set), expected == room ? WSP_BITSET_END : expected);
             if (expected < room) {
                 model[expected] = 0;
             }
@@ -149,7 +149,7 @@ TEST(members_stay_when_there_is_no_memory_to_grow)
         mem.fail_at = n;
         assert_int_equal(wsp_bitset_reserve(&set, &hooks, 10), WSPOOL_ERR_NOMEM);
         assert_int_equal(set.capacity, 0);
-        assert_int_equal(wsp_bitset_take(&set), WSP_BITSET_END);
+        assert_int_equal(wsp_bitset_pop(&set), WSP_BITSET_END);
         assert_true(wsp_bitset_check(&set));
         assert_int_equal(wsp_bitset_reserve(&set, &hooks, 10), 0);
         wsp_bitset_add(&set, 9);
@@ -162,9 +162,9 @@ TEST(members_stay_when_there_is_no_memory_to_grow)
         assert_int_equal(wsp_bitset_reserve(&set, &hooks, before + 1), 0);
         wsp_bitset_add(&set, before);
         assert_true(wsp_bitset_check(&set));
-        assert_int_equal(wsp_bitset_take(&set), 9);
-        assert_int_equal(wsp_bitset_take(&set), before);
-        assert_int_equal(wsp_bitset_take(&set), WSP_BITSET_END);
+        assert_int_equal(wsp_bitset_pop(&set), 9);
+        assert_int_equal(wsp_bitset_pop(&set), before);
+        assert_int_equal(wsp_bitset_pop(&set), WSP_BITSET_END);
         wsp_bitset_fini(&set, &hooks);
         assert_int_equal(mem.live, 0);
     }

@@ -67,11 +67,11 @@ TEST(slots_are_wrong_when_taken_and_free_are_mixed_up)
     wsp_slots_init(&slots, 64);
     assert_int_equal(wsp_slots_check(&slots), 1);
     for (int i = 0; i < 6; i++) {
-        records[i] = wsp_slots_take(&slots, &hooks);
+        records[i] = wsp_slots_alloc(&slots, &hooks);
     }
-    wsp_slots_give(&slots, records[1]);
-    wsp_slots_give(&slots, records[3]);
-    wsp_slots_give(&slots, records[4]);
+    wsp_slots_free(&slots, records[1]);
+    wsp_slots_free(&slots, records[3]);
+    wsp_slots_free(&slots, records[4]);
     uint32_t *next = (uint32_t *)(void *)(records[3] + 1); /* slot 3 leads to slot 1 */
     assert_int_equal(*next, 1);
     BROKEN(wsp_slots_check(&slots), records[2]->index, 1);

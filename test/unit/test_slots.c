@@ -31,7 +31,7 @@ TEST(ids_count_up_from_slot_0_when_nothing_was_given_back)
     wsp_slots_init(&slots, RECORD_SIZE);
     assert_null(wsp_slots_find(&slots, 0));
     for (uint32_t i = 0; i < 3 * WSP_SLOTS_PER_CHUNK; i++) {
-        void *record = wsp_slots_take(&slots, &hooks);
+        void *record = wsp_slots_alloc(&slots, &hooks);
         assert_non_null(record);
         assert_int_equal((uintptr_t)record % WSP_CACHE_LINE, 0);
         assert_zero(record);
@@ -51,7 +51,7 @@ TEST(find_is_null_when_the_id_is_stale_or_made_up)
 {
     struct wsp_slots slots;
     wsp_slots_init(&slots, RECORD_SIZE);
-    void *record = wsp_slots_take(&slots, &wsp_mem_default);
+    void *record = wsp_slots_alloc(&slots, &wsp_mem_default);
     assert_non_null(record);
     uint64_t id = wsp_slot_id(record);
     assert_null(wsp_slots_find(&slots, 0));
@@ -59,10 +59,10 @@ TEST(find_is_null_when_the_id_is_stale_or_made_up)
     assert_null(wsp_slots_find(&slots, id + 1));                   /* a slot that was never used */
     assert_null(wsp_slots_find(&slots, id + (UINT64_C(1) << 32))); /* an even generation */
     assert_null(wsp_slots_find(&slots, id + (UINT64_C(2) << 32))); /* a later generation */
-    wsp_slots_give(&slots, record);
+    wsp_slots_free(&slots, record);
     assert_null(wsp_slots_find(&slots, id));
     assert_null(wsp_slots_find(&slots, wsp_slot_id(record))); /* the number of the free slot */
-    void *again = wsp_slots_take(&slots, &wsp_mem_default);
+    void *again = wsp_slots_alloc(&slots, &wsp_mem_default);
     assert_ptr_equal(again, record);
     assert_null(wsp_slots_find(&slots, id));
     assert_ptr_equal(wsp_slots_find(&slots, wsp_slot_id(again)), again);
@@ -75,15 +75,15 @@ TEST(slot_given_back_last_comes_first_when_taking)
     wsp_slots_init(&slots, RECORD_SIZE);
     void *records[5];
     for (size_t i = 0; i < 5; i++) {
-        records[i] = wsp_slots_take(&slots, &wsp_mem_default);
+        records[i] = wsp_slots_alloc(&slots, &wsp_mem_default);
         assert_non_null(records[i]);
     }
-    wsp_slots_give(&slots, records[3]);
-    wsp_slots_give(&slots, records[0]);
-    wsp_slots_give(&slots, records[4]);
-    assert_ptr_equal(wsp_slots_take(&slots, &wsp_mem_default), records[4]);
-    assert_ptr_equal(wsp_slots_take(&slots, &wsp_mem_default), records[0]);
-    assert_ptr_equal(wsp_slots_take(&slots, &wsp_mem_default), records[3]);
+    wsp_slots_free(&slots, records[3]);
+    wsp_slots_free(&slots, records[0]);
+    wsp_slots_free(&slots, records[4]);
+    assert_ptr_equal(wsp_slots_alloc(&slots, &wsp_mem_default), records[4]);
+    assert_ptr_equal(wsp_slots_alloc(&slots, &wsp_mem_default), records[0]);
+    assert_ptr_equal(wsp_slots_alloc(&slots, &wsp_mem_default), records[3]);
     assert_int_equal(slots.top, 5);
     wsp_slots_fini(&slots, &wsp_mem_default);
 }
@@ -92,11 +92,11 @@ TEST(record_is_zero_when_its_slot_was_used_before)
 {
     struct wsp_slots slots;
     wsp_slots_init(&slots, RECORD_SIZE);
-    void *record = wsp_slots_take(&slots, &wsp_mem_default);
+    void *record = wsp_slots_alloc(&slots, &wsp_mem_default);
     assert_non_null(record);
     memset(payload_of(record), 0xff, PAYLOAD);
-    wsp_slots_give(&slots, record);
-    assert_ptr_equal(wsp_slots_take(&slots, &wsp_mem_default), record);
+    wsp_slots_free(&slots, record);
+    assert_ptr_equal(wsp_slots_alloc(&slots, &wsp_mem_default), record);
     assert_zero(record);
     wsp_slots_fini(&slots, &wsp_mem_default);
 }
@@ -105,15 +105,15 @@ TEST(id_is_not_0_when_the_generation_wraps)
 {
     struct wsp_slots slots;
     wsp_slots_init(&slots, RECORD_SIZE);
-    struct wsp_slot *slot = wsp_slots_take(&slots, &wsp_mem_default);
+    struct wsp_slot *slot = wsp_slots_alloc(&slots, &wsp_mem_default);
     assert_non_null(slot);
     slot->generation = UINT32_MAX;
     uint64_t last = wsp_slot_id(slot);
     assert_ptr_equal(wsp_slots_find(&slots, last), slot);
-    wsp_slots_give(&slots, slot);
+    wsp_slots_free(&slots, slot);
     assert_null(wsp_slots_find(&slots, last));
     assert_null(wsp_slots_find(&slots, 0));
-    assert_ptr_equal(wsp_slots_take(&slots, &wsp_mem_default), slot);
+    assert_ptr_equal(wsp_slots_alloc(&slots, &wsp_mem_default), slot);
     assert_int_equal(slot->generation, 1);
     assert_true(wsp_slot_id(slot) != 0);
     assert_ptr_equal(wsp_slots_find(&slots, wsp_slot_id(slot)), slot);
@@ -139,7 +139,7 @@ TEST(slots_agree_with_a_list_when_records_come_and_go)
     for (int step = 0; step < 60000; step++) {
         int filling = step / 5000 % 2 == 0;
         if (count < MOST && test_below(&seed, 10) < (filling ? 7 : 3)) {
-            void *record = wsp_slots_take(&slots, &hooks);
+            void *record = wsp_slots_alloc(&slots, &hooks);
             assert_non_null(record);
             assert_zero(record);
             taken[count].record = record;
@@ -152,7 +152,7 @@ TEST(slots_agree_with_a_list_when_records_come_and_go)
         } else if (count > 0) {
             size_t i = (size_t)test_below(&seed, count);
             stale[stale_count++ % STALE] = taken[i].id;
-            wsp_slots_give(&slots, taken[i].record);
+            wsp_slots_free(&slots, taken[i].record);
             taken[i] = taken[--count];
         }
         assert_int_equal(slots.used, count);
@@ -183,12 +183,12 @@ TEST(take_is_null_and_harmless_when_there_is_no_memory)
         wsp_slots_init(&slots, RECORD_SIZE);
         uint32_t taken = 0;
         for (uint32_t i = 0; i < 6 * WSP_SLOTS_PER_CHUNK; i++) {
-            struct wsp_slot *slot = wsp_slots_take(&slots, &hooks);
+            struct wsp_slot *slot = wsp_slots_alloc(&slots, &hooks);
             if (!slot) {
                 assert_int_equal(mem.failures, 1);
                 assert_int_equal(slots.used, taken);
                 assert_int_equal(slots.top, taken);
-                slot = wsp_slots_take(&slots, &hooks); /* memory is back */
+                slot = wsp_slots_alloc(&slots, &hooks); /* memory is back */
             }
             assert_non_null(slot);
             assert_int_equal(slot->index, taken);
@@ -209,7 +209,7 @@ TEST(take_is_null_when_a_chunk_would_be_too_large_to_count)
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_slots slots;
     wsp_slots_init(&slots, (SIZE_MAX / WSP_SLOTS_PER_CHUNK + 64) & ~(size_t)63);
-    assert_null(wsp_slots_take(&slots, &hooks));
+    assert_null(wsp_slots_alloc(&slots, &hooks));
     assert_int_equal(slots.top, 0);
     assert_int_equal(mem.calls, 0);
     wsp_slots_fini(&slots, &hooks);
