@@ -28,7 +28,7 @@ static void expect_as_it_is(side *s, unsigned encoding, const void *message, siz
     assert_null(s->hook.encode(encoding, message, len, &encoded_len, s->hook.user));
 }
 
-TEST(message_of_each_form_and_length_is_read_by_zlib)
+TEST(message_of_each_encoding_and_length_is_read_by_zlib)
 {
     static const size_t lengths[] = {256,  257,  300,   512,   1000,  4092,  4093,   4096,
                                      5000, 9999, 32768, 65532, 65536, 65537, 100000, 300000};
@@ -61,7 +61,7 @@ TEST(message_of_each_level_is_read_by_zlib)
 }
 
 /* The same random bytes twice, at a distance that only some windows cover. */
-TEST(window_of_a_form_is_used_and_no_more)
+TEST(window_of_a_encoding_is_used_and_no_more)
 {
     side s;
     side_init(&s);
@@ -171,7 +171,7 @@ TEST(message_that_does_not_get_shorter_goes_as_it_is)
     side_stop(&s);
 }
 
-TEST(form_that_was_never_agreed_to_goes_as_it_is)
+TEST(encoding_that_was_never_negotiated_goes_as_it_is)
 {
     bytes message = some_text(1000, 1);
     side s;

@@ -110,7 +110,7 @@ TEST(peers_with_takeover_hold_their_window_until_they_go)
     bytes_free(&payload);
 }
 
-TEST(deflaters_are_made_at_first_use_one_for_each_form)
+TEST(deflaters_are_made_at_first_use_one_for_each_encoding)
 {
     bytes message = some_text(1000, 1);
     size_t len, before;

@@ -205,7 +205,7 @@ TEST(ping_flood_by_many_who_do_not_read_holds_one_lane_each)
 }
 
 /* Unsolicited pongs and pings draw from one budget. Each peer has its own, and time refills it. */
-TEST(budget_of_nuisance_is_one_for_all_kinds_and_each_peers_own)
+TEST(budget_of_abuse_is_one_for_all_kinds_and_each_peers_own)
 {
     sim *s = sim_new(1);
     sim_peer *bad, *good;

@@ -403,7 +403,7 @@ static void publish_at_once(sim *s, const sim_event *event)
         assert_true(talk_publish(t, wspool_global("all"), "came", NULL) > 0);
 }
 
-TEST(open_hook_that_publishes_is_heard_behind_subscribed)
+TEST(open_hook_that_publishes_is_received_behind_subscribed)
 {
     talk *t = talk_default();
     sim_peer *a;

@@ -201,7 +201,7 @@ static void publish_it(deed *d, wspool_id id)
     assert_true(talk_publish(d->t, wspool_global("all"), "chat_message", "{'text':'hello'}") >= 0);
 }
 
-TEST(handler_that_publishes_is_heard_before_its_ack)
+TEST(handler_that_publishes_is_received_before_its_ack)
 {
     talk *t = talk_default();
     deed d = {.t = t, .act = publish_it, .name = "chat"};

@@ -337,7 +337,7 @@ TEST(depth_beyond_all_bounds_does_no_harm)
 
 /* ----------------------------------------------------------------- abuse */
 
-TEST(nuisance_when_its_budget_is_spent_closes_with_4103)
+TEST(abuse_when_its_budget_is_spent_closes_with_4103)
 {
     static const char *const bad[] = {"{", "{'type':'nonsense'}",
                                       "{'type':'subscribe','data':{'channel':'x'}}",
@@ -368,7 +368,7 @@ TEST(nuisance_when_its_budget_is_spent_closes_with_4103)
     talk_free(t);
 }
 
-TEST(nuisance_is_each_peers_own)
+TEST(abuse_is_each_peers_own)
 {
     talk *t = talk_new();
     sim_peer *a;
@@ -384,7 +384,7 @@ TEST(nuisance_is_each_peers_own)
     talk_free(t);
 }
 
-TEST(nuisance_without_a_budget_goes_on_and_on)
+TEST(abuse_without_a_budget_goes_on_and_on)
 {
     talk *t = talk_new();
     sim_peer *p;

@@ -435,7 +435,7 @@ TEST(end_is_noticed_once_when_nothing_is_awaited_from_the_socket)
 
 /* It half closes while its verdict is awaited, but has said something before: that is heard when
  * the verdict is there, and until then the loop sleeps. */
-TEST(last_words_are_heard_when_the_client_half_closes_before_the_verdict)
+TEST(last_words_are_received_when_the_client_half_closes_before_the_verdict)
 {
     wspool_verdict verdict = {sizeof(verdict), WSPOOL_ACCEPT, WSPOOL_REFUSED_TOKEN_INVALID, NULL};
     struct host host;

@@ -218,7 +218,7 @@ async def chats(t, cards):
         t.equal((heard["type"], heard["channel"], heard["offset"], heard["data"]),
                 ("chat_message", "session:s1", 1,
                  {"session_id": "s1", "from": "ann", "text": "hello \U0001F30D\n<b>"}),
-                "chat_is_heard_in_the_session")
+                "chat_is_received_in_the_session")
         both = {m["type"]: m["data"] for m in (await one.get(), await one.get())}
         t.equal(both, {"chat_message": heard["data"], "ack": {"id": "1"}},
                 "speaker_hears_himself_and_is_acknowledged")
@@ -228,7 +228,7 @@ async def chats(t, cards):
         await two.say("action", id="1", name="chat", text="x" * 1000)
         heard = await one.get()
         t.equal((heard["data"]["from"], len(heard["data"]["text"])), ("b\u00f6b", 1000),
-                "chat_of_1000_characters_is_heard")
+                "chat_of_1000_characters_is_received")
         t.ok(await other.quiet(), "another_session_hears_nothing")
         for name, text in (("nothing", ""), ("blanks", " \n"), ("1001_characters", "x" * 1001),
                            ("a_number", 7), ("null", None), ("an_escape", "\x1b[2J")):
@@ -253,12 +253,12 @@ async def subscriptions(t, cards):
         t.equal((answer["type"], answer["data"]["channel"]), ("subscribed", "item:2"),
                 "card_can_be_subscribed_to")
         await ask(cards, "PATCH", "/api/cards/2", {"title": "told to all"})
-        t.equal((await client.get())["type"], "card_updated", "subscribed_board_is_heard")
+        t.equal((await client.get())["type"], "card_updated", "subscribed_board_is_received")
         t.equal(await client.ask("unsubscribe", channel="global:cards"),
                 {"type": "unsubscribed", "data": {"channel": "global:cards"}},
                 "board_can_be_left")
         await ask(cards, "PATCH", "/api/cards/2", {"title": "told to others"})
-        t.ok(await client.quiet(), "board_that_was_left_is_not_heard")
+        t.ok(await client.quiet(), "board_that_was_left_is_not_received")
         for name, channel, code in [
                 ("an_unknown_card", "item:999", "not_allowed"),
                 ("another_board", "global:other", "not_allowed"),

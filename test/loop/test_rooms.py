@@ -30,7 +30,7 @@ def broadcasts(t, echo):
     got = [payload.decode() for _, payload in hears(members[0], 200)]
     t.ok([g for g in got if g.startswith("one")] == [f"one {i}" for i in range(100)] and
          [g for g in got if g.startswith("two")] == [f"two {i}" for i in range(100)],
-         "each_of_two_speakers_is_heard_in_order")
+         "each_of_two_speakers_is_received_in_order")
     t.equal(len(hears(members[1], 100)) + len(hears(members[2], 100)), 200,
             "speakers_hear_each_other")
 

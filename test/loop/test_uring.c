@@ -531,7 +531,7 @@ TEST(loop_runs_in_another_thread_when_that_takes_the_first_turn)
 }
 
 /* More than the ring takes at a time, by a thread that is not the one of the turns. */
-TEST(everybody_is_heard_when_another_thread_has_opened_many_before_the_first_turn)
+TEST(everybody_is_received_when_another_thread_has_opened_many_before_the_first_turn)
 {
     enum { COUNT = 2 * WSP_URING_ENTRIES };
     static int pairs[COUNT][2];
@@ -639,7 +639,7 @@ TEST(loop_goes_on_when_the_wrong_thread_has_tried_a_turn)
 }
 
 /* Of more transports than the ring takes at a time, and of those who were listened for. */
-TEST(everybody_is_heard_when_the_kernel_takes_no_requests_for_a_moment)
+TEST(everybody_is_received_when_the_kernel_takes_no_requests_for_a_moment)
 {
     enum { COUNT = WSP_URING_ENTRIES + 20 };
     static int pairs[COUNT][2];

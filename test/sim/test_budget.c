@@ -11,12 +11,12 @@
 
 #include "../unit/toy.h"
 
-static size_t heard_in_a_turn;
+static size_t received_in_a_turn;
 
 static void echo(sim *s, const sim_event *event)
 {
     if (event->what == SIM_MESSAGE) {
-        heard_in_a_turn++;
+        received_in_a_turn++;
         wspool_send(s->pool, event->id, event->data, event->len, NULL);
     }
 }
@@ -42,9 +42,9 @@ TEST(peer_when_it_causes_much_goes_on_in_the_next_turn)
     sim_ping(p, "amid them");
     for (int turn = 0; turn < 8; turn++) {
         sim_text(q, "me too");
-        heard_in_a_turn = 0;
+        received_in_a_turn = 0;
         sim_turn(s);
-        assert_int_equal(heard_in_a_turn, turn == 0 ? 10 + 10 + 1 : 11);
+        assert_int_equal(received_in_a_turn, turn == 0 ? 10 + 10 + 1 : 11);
         assert_int_equal(q->heards, turn + 1);
         assert_int_equal(p->reading, 0);
         assert_int_equal(wspool_deadline(s->pool), 0);
@@ -79,9 +79,9 @@ TEST(peers_when_many_cause_much_share_a_turn)
     sim_turn(s);
     for (int turn = 1; turn < 10; turn++) {
         size_t least = EACH, most = 0;
-        heard_in_a_turn = 0;
+        received_in_a_turn = 0;
         sim_turn(s);
-        assert_in_range(heard_in_a_turn, 1, 4 * 10);
+        assert_in_range(received_in_a_turn, 1, 4 * 10);
         for (int i = 0; i < PEERS; i++) {
             least = p[i]->heards < least ? p[i]->heards : least;
             most = p[i]->heards > most ? p[i]->heards : most;

@@ -289,7 +289,7 @@ TEST(broadcast_when_members_join_later_is_not_for_them)
     sim_free(s);
 }
 
-TEST(message_when_of_any_size_is_one_image_for_all)
+TEST(message_when_of_any_size_is_one_frame_for_all)
 {
     static const size_t sizes[] = {0, 1, 125, 126, 65535, 65536, 200000};
     sim *s = sim_default(1);

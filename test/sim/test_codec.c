@@ -123,7 +123,7 @@ TEST(agreement_when_raw_is_answered_and_told)
     }
 }
 
-TEST(message_to_one_when_nothing_waits_is_in_the_form_agreed_upon)
+TEST(message_to_one_when_nothing_waits_is_in_the_encoding_negotiated)
 {
     struct toy toy;
     sim *s = sim_negotiated(1, &toy);

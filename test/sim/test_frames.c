@@ -374,7 +374,7 @@ TEST(binary_when_not_utf8_is_fine)
 
 /* ---------------------------------------------------------------- limits */
 
-TEST(message_when_at_its_limit_is_heard_and_one_byte_over_is_1009)
+TEST(message_when_at_its_limit_is_received_and_one_byte_over_is_1009)
 {
     for (int way = 0; way < 8; way++) {
         int over = way % 2;
@@ -550,7 +550,7 @@ static void abuse(sim_peer *p, int kind, int first)
     }
 }
 
-TEST(nuisance_when_its_budget_is_spent_closes_with_4103)
+TEST(abuse_when_its_budget_is_spent_closes_with_4103)
 {
     for (int kind = 0; kind < 4; kind++) {
         sim *s = sim_new((uint64_t)kind);
@@ -582,7 +582,7 @@ TEST(nuisance_when_its_budget_is_spent_closes_with_4103)
     }
 }
 
-TEST(nuisance_when_messages_are_whole_draws_nothing)
+TEST(abuse_when_messages_are_whole_draws_nothing)
 {
     sim *s = sim_new(1);
     sim_peer *p;
@@ -600,7 +600,7 @@ TEST(nuisance_when_messages_are_whole_draws_nothing)
     sim_free(s);
 }
 
-TEST(nuisance_when_the_host_reports_it_draws_on_the_same_budget)
+TEST(abuse_when_the_host_reports_it_draws_on_the_same_budget)
 {
     sim *s = sim_new(1);
     sim_peer *p;
@@ -812,7 +812,7 @@ TEST(close_when_both_begin_ends_once)
     sim_free(s);
 }
 
-TEST(message_when_it_comes_after_our_close_is_not_heard)
+TEST(message_when_it_comes_after_our_close_is_not_received)
 {
     sim *s = sim_default(1);
     sim_peer *p = sim_join(s, "/echo");

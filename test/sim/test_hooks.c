@@ -341,7 +341,7 @@ static void close_self(sim *s, const sim_event *event)
         assert_int_equal(SIM_IN(wspool_close(s->pool, event->id, 1000, "enough", 0)), 0);
 }
 
-TEST(message_when_the_hook_closed_its_peer_is_the_last_heard)
+TEST(message_when_the_hook_closed_its_peer_is_the_last_received)
 {
     sim *s = sim_default(1);
     sim_peer *p = sim_join(s, "/echo");

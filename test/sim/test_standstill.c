@@ -105,7 +105,7 @@ TEST(message_when_it_drips_has_one_last_chance)
 }
 
 /* A peer that reads steadily, but slower than the feed: its input is read now and then. */
-TEST(slow_reader_when_it_takes_steadily_is_heard)
+TEST(slow_reader_when_it_takes_steadily_is_received)
 {
     sim *s = sim_new(1);
     s->config.slow = WSPOOL_SLOW_DROP_OLDEST;

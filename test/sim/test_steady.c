@@ -28,7 +28,7 @@ static sim *sim_warm(uint64_t seed)
     return s;
 }
 
-TEST(broadcast_when_warm_makes_one_image_and_allocates_nothing)
+TEST(broadcast_when_warm_makes_one_frame_and_allocates_nothing)
 {
     static const size_t sizes[] = {0, 5, 125, 126, 1000, 5000};
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {

@@ -229,7 +229,7 @@ static void join_team(pthread_t *team)
     pthread_barrier_destroy(&w.start);
 }
 
-TEST(wake_is_called_once_when_many_threads_leave_letters_in_one_sleep)
+TEST(wake_is_called_once_when_many_threads_leave_verdicts_in_one_sleep)
 {
     pthread_t team[TEAM];
     begin();
@@ -273,7 +273,7 @@ static void *say_much_to_nobody(void *unused)
     return unused;
 }
 
-TEST(no_letter_is_lost_when_many_threads_leave_very_many)
+TEST(no_verdict_is_lost_when_many_threads_leave_very_many)
 {
     pthread_t team[TEAM];
     begin();
@@ -351,7 +351,7 @@ TEST(loop_is_woken_when_the_last_wake_came_for_nothing)
 }
 
 /* The loop turns only when it is woken, and posts come while it reads others. */
-TEST(letters_are_all_read_when_the_loop_turns_for_wakes_only)
+TEST(verdicts_are_all_read_when_the_loop_turns_for_wakes_only)
 {
     pthread_t thread;
     start_rounds(&thread, 3);

@@ -18,15 +18,15 @@
 #define FRAME_RSV1 0x40u
 #define FRAME_HEAD_MAX 14u
 
-enum frame_length_form { FRAME_SHORTEST, FRAME_7_BITS, FRAME_16_BITS, FRAME_64_BITS };
+enum frame_length_encoding { FRAME_SHORTEST, FRAME_7_BITS, FRAME_16_BITS, FRAME_64_BITS };
 
 struct frame_form {
-    unsigned first;                     /* the first byte: FIN, reserved bits, opcode */
-    const uint8_t *key;                 /* four bytes, or NULL: not masked */
-    enum frame_length_form length_form; /* 0: the shortest form of the length */
+    unsigned first;                         /* the first byte: FIN, reserved bits, opcode */
+    const uint8_t *key;                     /* four bytes, or NULL: not masked */
+    enum frame_length_encoding length_form; /* 0: the shortest form of the length */
 };
 
-static inline enum frame_length_form frame_shortest(uint64_t length)
+static inline enum frame_length_encoding frame_shortest(uint64_t length)
 {
     return length <= 125 ? FRAME_7_BITS : length <= 0xffff ? FRAME_16_BITS : FRAME_64_BITS;
 }
@@ -34,7 +34,7 @@ static inline enum frame_length_form frame_shortest(uint64_t length)
 /* Writes the header of a frame. Returns its length. */
 static inline size_t frame_head(uint8_t *out, const struct frame_form *form, uint64_t length)
 {
-    enum frame_length_form how = form->length_form ? form->length_form : frame_shortest(length);
+    enum frame_length_encoding how = form->length_form ? form->length_form : frame_shortest(length);
     uint8_t mask = form->key ? 0x80 : 0;
     size_t n = 0;
     out[n++] = (uint8_t)form->first;

@@ -552,7 +552,7 @@ TEST(peer_may_end_in_any_hook_of_its_opening)
 /* ------------------------------------------------------------------- the query */
 
 /* The part of a request that is kept goes into a buffer that may have served a shorter one. */
-TEST(query_is_kept_whole_when_the_hello_before_it_was_short)
+TEST(query_is_kept_whole_when_the_handshake_before_it_was_short)
 {
     static struct host h;
     static char target[8000], head[9000];

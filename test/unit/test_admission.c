@@ -397,7 +397,7 @@ TEST(offer_that_comes_first_is_taken_when_there_are_many)
     }
 }
 
-TEST(list_of_extensions_is_refused_when_malformed_even_behind_an_agreement)
+TEST(list_of_extensions_is_refused_when_malformed_even_behind_an_negotiation)
 {
     static const char *const bad[] = {
         OFFERS ";",
@@ -437,7 +437,7 @@ TEST(extensions_are_ignored_when_there_is_no_codec)
     close_door(&d);
 }
 
-TEST(agreement_is_not_taken_when_it_is_nonsense)
+TEST(negotiation_is_not_taken_when_it_is_nonsense)
 {
     for (int nonsense = TOY_SENSE; nonsense < TOY_NONSENSES; nonsense++) {
         struct door d;
@@ -466,7 +466,7 @@ static int negotiate_at_length(const wspool_extension *offer, unsigned route_fla
     return 1;
 }
 
-TEST(agreement_is_taken_when_it_just_fits)
+TEST(negotiation_is_taken_when_it_just_fits)
 {
     for (int fits = 0; fits < 2; fits++) {
         struct door d;
@@ -481,7 +481,7 @@ TEST(agreement_is_taken_when_it_just_fits)
     }
 }
 
-TEST(wishes_of_the_route_are_told_to_the_codec)
+TEST(route_flags_of_the_route_are_told_to_the_codec)
 {
     struct door d;
     struct wsp_entry entry;

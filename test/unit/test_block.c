@@ -104,7 +104,7 @@ static void expect_filled(const struct wsp_run *run, uint8_t byte)
 
 /* ------------------------------------------------------ one open block */
 
-TEST(images_when_published_in_a_row_lie_side_by_side)
+TEST(frames_when_published_in_a_row_lie_side_by_side)
 {
     struct world w;
     struct wsp_run runs[100];
@@ -195,7 +195,7 @@ TEST(block_when_full_is_followed_by_another_and_lives_until_it_is_let_go)
     world_close(&w);
 }
 
-TEST(image_when_exactly_a_block_fits_and_one_byte_more_gets_its_own)
+TEST(frame_when_exactly_a_block_fits_and_one_byte_more_gets_its_own)
 {
     struct world w;
     world_open(&w, UINT64_MAX);
@@ -240,7 +240,7 @@ TEST(room_when_asked_for_but_not_used_changes_nothing)
 
 /* ---------------------------------------------- open block and block aside */
 
-TEST(images_when_of_two_sorts_lie_side_by_side_with_their_own)
+TEST(frames_when_of_two_sorts_lie_side_by_side_with_their_own)
 {
     struct world w;
     struct wsp_run runs[2][20];
@@ -274,7 +274,7 @@ TEST(images_when_of_two_sorts_lie_side_by_side_with_their_own)
     world_close(&w); /* frees both */
 }
 
-TEST(block_aside_when_nobody_holds_it_does_not_stand_in_the_way)
+TEST(alternate_block_when_nobody_holds_it_is_replaced)
 {
     struct world w;
     int error = 0;
@@ -301,7 +301,7 @@ TEST(block_aside_when_nobody_holds_it_does_not_stand_in_the_way)
 }
 
 /* The block set aside is freed only when the limit stands in the way, and not for nothing. */
-TEST(block_aside_when_there_is_room_or_no_memory_stays)
+TEST(alternate_block_when_there_is_room_or_no_memory_stays)
 {
     struct world w;
     int error = 0;
@@ -368,7 +368,7 @@ TEST(room_when_one_byte_over_the_limit_is_full)
 }
 
 /* A free block that is larger than requested counts with all of its memory. */
-TEST(spare_when_it_would_pass_the_limit_is_not_taken)
+TEST(unused_one_when_it_would_pass_the_limit_is_not_taken)
 {
     struct world w;
     int error = 0;
@@ -417,7 +417,7 @@ TEST(room_when_there_is_no_memory_is_nomem_and_changes_nothing)
     world_close(&w);
 }
 
-TEST(spares_when_too_many_or_too_large_are_freed)
+TEST(free_lists_when_too_many_or_too_large_are_freed)
 {
     struct world w;
     struct wsp_run runs[30];
@@ -443,7 +443,7 @@ TEST(spares_when_too_many_or_too_large_are_freed)
     world_close(&w);
 }
 
-TEST(spare_when_it_fits_serves_again_without_an_allocation)
+TEST(unused_one_when_it_fits_serves_again_without_an_allocation)
 {
     struct world w;
     world_open(&w, UINT64_MAX);
@@ -461,7 +461,7 @@ TEST(spare_when_it_fits_serves_again_without_an_allocation)
     world_close(&w);
 }
 
-TEST(spare_when_more_than_twice_too_large_or_too_small_is_not_taken)
+TEST(unused_one_when_more_than_twice_too_large_or_too_small_is_not_taken)
 {
     struct world w;
     world_open(&w, UINT64_MAX);
@@ -488,7 +488,7 @@ TEST(spare_when_more_than_twice_too_large_or_too_small_is_not_taken)
 }
 
 /* After each step every held frame is compared with what was written. */
-TEST(images_when_held_at_random_never_change)
+TEST(frames_when_held_at_random_never_change)
 {
     enum { HELD = 60 };
     size_t full = 0, failed = 0;

@@ -648,7 +648,7 @@ static void end_encodings(struct crowd *c)
     encodings_count = 1;
 }
 
-TEST(members_get_an_image_of_their_own_form)
+TEST(members_get_a_frame_in_their_own_encoding)
 {
     struct crowd c;
     begin_encodings(&c, 40, 1 + WSPOOL_ENCODINGS, WSPOOL_SLOW_CLOSE);
@@ -678,7 +678,7 @@ TEST(members_get_an_image_of_their_own_form)
     end_encodings(&c);
 }
 
-TEST(form_is_not_made_when_nobody_reads_it)
+TEST(encoding_is_not_made_when_nobody_reads_it)
 {
     struct crowd c;
     begin_encodings(&c, 4, 4, WSPOOL_SLOW_CLOSE); /* one reader of each encoding */
@@ -726,7 +726,7 @@ TEST(limit_in_bytes_is_of_what_a_member_reads)
     }
 }
 
-TEST(oldest_give_way_in_each_form)
+TEST(oldest_give_way_in_each_encoding)
 {
     for (int bytes = 0; bytes < 2; bytes++) {
         struct crowd c;
@@ -777,7 +777,7 @@ TEST(oldest_give_way_in_each_form)
     }
 }
 
-TEST(slow_are_closed_in_each_form)
+TEST(slow_are_closed_in_each_encoding)
 {
     struct crowd c;
     begin_encodings(&c, 8, 4, WSPOOL_SLOW_CLOSE);
@@ -797,7 +797,7 @@ TEST(slow_are_closed_in_each_form)
 }
 
 /* Without memory for the codec or for the encoded frame, members get the plain message. */
-TEST(members_get_it_plain_when_it_can_t_be_coded)
+TEST(members_get_it_plain_when_it_can_t_be_encoded)
 {
     for (size_t n = 1; n <= 3; n++) {
         struct crowd c;

@@ -141,7 +141,7 @@ TEST(numbers_do_not_overflow_when_they_are_as_large_as_can_be)
     }
 }
 
-TEST(bucket_goes_on_when_the_stamp_wraps)
+TEST(bucket_goes_on_when_the_coarse_time_wraps)
 {
     struct wsp_bucket bucket = {0};
     uint64_t wrap = UINT64_C(1) << (32 + WSP_COARSE_TIME_BITS);

@@ -213,7 +213,7 @@ TEST(blocks_are_wrong_when_holds_or_bytes_are)
     assert_int_equal(mem.live, 0);
 }
 
-TEST(decoders_are_wrong_when_a_spare_is_not_between_frames)
+TEST(decoders_are_wrong_when_an_unused_one_is_not_between_frames)
 {
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
@@ -242,7 +242,7 @@ TEST(decoders_are_wrong_when_a_spare_is_not_between_frames)
     assert_int_equal(mem.live, 0);
 }
 
-TEST(gate_is_wrong_when_it_holds_a_whole_head)
+TEST(frame_parser_is_wrong_when_it_holds_a_whole_head)
 {
     struct wsp_frame_parser parser = {.bytes = {0x81, 0x80}, .have = 5};
     BROKEN(wsp_frame_parser_check(&parser), parser.have, 6);
@@ -351,7 +351,7 @@ TEST(outq_is_wrong_when_its_control_bytes_are)
     queue_end(&w);
 }
 
-TEST(stock_is_wrong_when_its_spares_are)
+TEST(outqs_is_wrong_when_its_free_lists_are)
 {
     struct queue w;
     queue_begin(&w);
@@ -650,7 +650,7 @@ struct seen_node {
     wspool_verdict verdict;
 };
 
-TEST(mailbox_is_wrong_when_a_letter_says_nothing_or_the_list_goes_round)
+TEST(mailbox_is_wrong_when_a_verdict_says_nothing_or_the_list_goes_round)
 {
     static struct host h;
     struct wsp_peer *peers[PEERS];

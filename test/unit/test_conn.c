@@ -585,7 +585,7 @@ TEST(pong_when_there_is_no_memory_for_it_closes)
 
 /* --------------------------------------------------------------- abuse budget */
 
-TEST(nuisance_when_its_budget_is_spent_closes)
+TEST(abuse_when_its_budget_is_spent_closes)
 {
     static const struct {
         unsigned first;
@@ -625,7 +625,7 @@ TEST(nuisance_when_its_budget_is_spent_closes)
     }
 }
 
-TEST(nuisance_when_time_passes_is_forgiven)
+TEST(abuse_when_time_passes_is_forgiven)
 {
     struct world *w = world_open();
     w->config.abuse_burst = 5;
@@ -645,7 +645,7 @@ TEST(nuisance_when_time_passes_is_forgiven)
     world_close(w);
 }
 
-TEST(nuisance_when_without_a_budget_is_only_counted)
+TEST(abuse_when_without_a_budget_is_only_counted)
 {
     struct world *w = world_open();
     w->config.abuse_burst = 0;
@@ -659,7 +659,7 @@ TEST(nuisance_when_without_a_budget_is_only_counted)
 }
 
 /* One pong for each ping that the server sent costs no abuse budget. */
-TEST(pong_when_it_answers_a_ping_is_no_nuisance)
+TEST(pong_when_it_answers_a_ping_is_no_abuse)
 {
     struct world *w = world_open();
     struct wsp_conn *conn = open_one(w, 0);

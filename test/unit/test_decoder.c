@@ -83,7 +83,7 @@ static size_t next_length(size_t len)
     return len < 65530 && len + 997 > 65530 ? 65530 : len + 997;
 }
 
-TEST(image_when_encoded_equals_that_of_an_independent_encoder)
+TEST(frame_when_encoded_equals_that_of_an_independent_encoder)
 {
     static const enum wsp_opcode opcodes[] = {WSP_TEXT, WSP_BINARY, WSP_CLOSE, WSP_PING, WSP_PONG};
     enum { MOST = 70000 };
@@ -180,7 +180,7 @@ static ssize_t write_far(const uint8_t *data, size_t len, int flags, void *user)
 }
 
 /* The library writes frame headers itself. wslay would write the same bytes. */
-TEST(image_when_written_is_what_wslay_would_send)
+TEST(frame_when_written_is_what_wslay_would_send)
 {
     enum { MOST = 70000 };
     static uint8_t payload[MOST], ours[MOST + FRAME_HEAD_MAX], theirs[MOST + FRAME_HEAD_MAX];
@@ -479,7 +479,7 @@ static ssize_t show_bytes(uint8_t *buf, size_t len, int flags, void *user)
 
 /* Frames that wsp_frame_is_whole accepts go neither through the frame-header parser nor through
  * wslay. This test shows that both would see the same frame, for every header that it accepts. */
-TEST(head_when_taken_as_whole_is_the_same_to_gate_and_wslay)
+TEST(head_when_taken_as_whole_is_the_same_to_frame_parser_and_wslay)
 {
     static const struct wslay_frame_callbacks callbacks = {.recv_callback = show_bytes};
     const uint8_t key[4] = {0x12, 0x34, 0x56, 0x78};

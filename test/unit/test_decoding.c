@@ -276,7 +276,7 @@ static void expect_and_free(struct stream *s, size_t limit)
 
 /* ------------------------------------------------------------------ messages */
 
-TEST(message_when_coded_is_heard_under_every_cut)
+TEST(message_when_encoded_is_received_under_every_cut)
 {
     struct stream *s = stream_new();
     put_message(s, WSP_TEXT, "heellllo wwwwwwwwwwooooorld", 27, 1);
@@ -301,7 +301,7 @@ TEST(message_when_coded_is_heard_under_every_cut)
     free(s);
 }
 
-TEST(message_when_coded_in_fragments_with_controls_between_is_heard)
+TEST(message_when_encoded_in_fragments_with_controls_between_is_received)
 {
     static const char text[] = "aaaaaaaaaabbbbbbbbbbcccccccccccccccccccccccccccccccccccde";
     struct stream *s = stream_new();
@@ -312,7 +312,7 @@ TEST(message_when_coded_in_fragments_with_controls_between_is_heard)
     expect_and_free(s, NO_LIMIT);
 }
 
-TEST(messages_when_plain_and_coded_in_turn_are_told_apart)
+TEST(messages_when_plain_and_encoded_in_turn_are_told_apart)
 {
     struct stream *s = stream_new();
     put_plain(s, WSP_TEXT, "plain", 5);
@@ -327,7 +327,7 @@ TEST(messages_when_plain_and_coded_in_turn_are_told_apart)
     expect_and_free(s, 100);
 }
 
-TEST(message_when_empty_is_heard)
+TEST(message_when_empty_is_received)
 {
     struct stream *s = stream_new();
     for (unsigned opcode = WSP_TEXT; opcode <= WSP_BINARY; opcode++) {
@@ -351,7 +351,7 @@ TEST(message_when_empty_is_heard)
 }
 
 /* Messages of all sizes near the output space of a step, in all shapes. */
-TEST(streams_when_random_are_heard_in_random_pieces)
+TEST(streams_when_random_are_received_in_random_pieces)
 {
     static uint8_t bytes[20000];
     uint64_t random = 71;
@@ -379,7 +379,7 @@ TEST(streams_when_random_are_heard_in_random_pieces)
 
 /* -------------------------------------------------------------------- limits */
 
-TEST(message_when_at_its_limit_is_heard_and_one_byte_over_is_too_big)
+TEST(message_when_at_its_limit_is_received_and_one_byte_over_is_too_big)
 {
     static const size_t limits[] = {1,        2,        255,          256,          257,  STEP - 1,
                                     STEP,     STEP + 1, 2 * STEP - 1, 2 * STEP,     5000, 9999,
@@ -527,7 +527,7 @@ TEST(message_when_plain_gets_no_more_than_the_limit)
 
 /* ---------------------------------------------------------------------- text */
 
-TEST(text_when_coded_is_judged_by_what_comes_out)
+TEST(text_when_encoded_is_judged_by_what_comes_out)
 {
     struct stream *s = stream_new();
     uint8_t long_text[2 * STEP + 1];
@@ -613,7 +613,7 @@ TEST(text_when_it_ends_inside_a_character_is_refused_at_its_end)
 
 /* -------------------------------------------------------------------- faults */
 
-TEST(coding_when_bad_is_an_error_and_the_close_behind_it_is_found)
+TEST(encoding_when_bad_is_an_error_and_the_close_behind_it_is_found)
 {
     static const struct {
         const char *encoded;
@@ -670,7 +670,7 @@ TEST(rsv1_when_not_at_a_message_s_beginning_is_a_protocol_error)
     }
 }
 
-TEST(rsv1_when_nothing_was_agreed_upon_is_a_protocol_error)
+TEST(rsv1_when_nothing_was_negotiated_is_a_protocol_error)
 {
     struct stream *s = stream_new();
     struct world w;
@@ -698,7 +698,7 @@ static enum wspool_decoded stand_still(unsigned decoder, void **state, wspool_de
     return WSPOOL_DECODED_FULL;
 }
 
-TEST(codec_when_it_stands_still_is_bad_coding_not_a_loop)
+TEST(codec_when_it_stands_still_is_bad_encoding_not_a_loop)
 {
     for (size_t len = 0; len < 3; len++) {
         struct stream *s = stream_new();
@@ -768,7 +768,7 @@ TEST(memory_when_it_fails_anywhere_is_an_error_and_the_close_is_found)
 
 /* Frames in any order with any coded bytes, including orders to fail. The events are the same
  * for all cuts, and whether or not the codec knows that a message is complete. */
-TEST(streams_when_of_any_bytes_are_heard_alike_under_all_cuts)
+TEST(streams_when_of_any_bytes_are_received_alike_under_all_cuts)
 {
     static const uint8_t counts[] = {0, 0, 1, 2, 40, 255};
     static const uint8_t alphabet[] = {'N', 'N', 'N', 'N', 'N', 'L', 'X', 'B', 'M', 0};
@@ -993,7 +993,7 @@ TEST(state_when_the_host_closes_from_a_message_is_given_back)
 
 /* The bytes received of an unfinished message, which extend its deadline, are counted as they
  * came on the wire. */
-TEST(received_when_coded_counts_what_came_on_the_wire)
+TEST(received_when_encoded_counts_what_came_on_the_wire)
 {
     struct stream *s = stream_new();
     struct world w;

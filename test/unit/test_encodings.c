@@ -113,7 +113,7 @@ static const char bbbb[] = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
 
 /* ---------------------------------------------------------- encoded frames */
 
-TEST(coding_when_put_in_a_byte_comes_out_of_it)
+TEST(negotiated_pair_when_put_in_a_byte_comes_out_of_it)
 {
     for (unsigned encoding = 0; encoding <= WSPOOL_ENCODINGS; encoding++) {
         for (unsigned decoder = 0; decoder < WSPOOL_DECODERS; decoder++) {
@@ -125,7 +125,7 @@ TEST(coding_when_put_in_a_byte_comes_out_of_it)
     }
 }
 
-TEST(image_when_asked_for_often_is_made_once)
+TEST(frame_when_asked_for_often_is_made_once)
 {
     struct world w;
     struct wsp_encodings encodings;
@@ -154,7 +154,7 @@ TEST(image_when_asked_for_often_is_made_once)
     world_close(&w);
 }
 
-TEST(image_when_coded_has_rsv1_and_the_message_s_opcode)
+TEST(frame_when_coded_has_rsv1_and_the_message_s_opcode)
 {
     static const uint8_t opcodes[] = {WSP_TEXT, WSP_BINARY};
     for (int i = 0; i < 2; i++) {
@@ -171,7 +171,7 @@ TEST(image_when_coded_has_rsv1_and_the_message_s_opcode)
 }
 
 /* The frame header has 2 or 4 bytes by the encoded length, not by the length of the message. */
-TEST(image_when_large_has_the_head_of_its_own_length)
+TEST(frame_when_large_has_the_head_of_its_own_length)
 {
     static char text[ENCODED_MAX];
     for (size_t len = 3000; len < ENCODED_MAX; len += 333) {
@@ -289,7 +289,7 @@ TEST(encode_when_by_itself_says_whether_it_was_done)
 /* ------------------------------------------------------------- references */
 
 /* No queue holds a reference: the encoded frames themselves must not be overwritten. */
-TEST(images_when_many_are_not_written_over_each_other)
+TEST(frames_when_many_are_not_written_over_each_other)
 {
     struct world w;
     struct wsp_encodings encodings;
@@ -321,7 +321,7 @@ TEST(images_when_many_are_not_written_over_each_other)
 }
 
 /* The plain frame needs protection most when space is short: its block is set aside then. */
-TEST(image_when_room_is_short_does_not_cost_the_plain_one)
+TEST(frame_when_room_is_short_does_not_cost_the_plain_one)
 {
     struct world w;
     struct wsp_encodings encodings;

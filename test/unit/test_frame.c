@@ -25,7 +25,7 @@ struct head {
 };
 
 static void make_head(struct head *head, unsigned first, int masked, uint64_t length,
-                      enum frame_length_form how)
+                      enum frame_length_encoding how)
 {
     struct frame_form form = {.first = first, .key = masked ? key : NULL, .length_form = how};
     unsigned opcode = first & 15;
@@ -179,7 +179,7 @@ TEST(head_when_of_any_shape_and_in_any_cut_is_read_and_judged)
     for (unsigned first = 0; first < 256; first++) {
         for (int masked = 0; masked < 2; masked++) {
             for (size_t i = 0; i < sizeof few / sizeof *few; i++) {
-                make_head(&head, first, masked, few[i][1], (enum frame_length_form)few[i][0]);
+                make_head(&head, first, masked, few[i][1], (enum frame_length_encoding)few[i][0]);
                 try_head(&guard, &head);
             }
         }
@@ -189,7 +189,7 @@ TEST(head_when_of_any_shape_and_in_any_cut_is_read_and_judged)
 
 /* With a negotiated codec RSV1 alone may be set in the first frame of a message. Nothing else
  * that is invalid becomes valid. */
-TEST(rsv1_when_agreed_upon_is_lawful_at_a_message_s_beginning_alone)
+TEST(rsv1_when_negotiated_is_lawful_at_a_message_s_beginning_alone)
 {
     static const uint8_t pairs[] = {0, 1, 15, 0x10, 0xff};
     for (size_t c = 0; c < sizeof pairs; c++) {
@@ -243,7 +243,7 @@ TEST(length_when_at_a_boundary_is_read_exactly_and_refused_unless_shortest)
     guard_open(&guard, 64);
     for (size_t i = 0; i < LENGTHS; i++) {
         for (size_t f = 0; f < sizeof firsts / sizeof *firsts; f++) {
-            for (enum frame_length_form how = FRAME_7_BITS; how <= FRAME_64_BITS; how++) {
+            for (enum frame_length_encoding how = FRAME_7_BITS; how <= FRAME_64_BITS; how++) {
                 if (frame_shortest(lengths[i]) <= how) {
                     make_head(&head, firsts[f], 1, lengths[i], how);
                     try_head(&guard, &head);
@@ -254,7 +254,7 @@ TEST(length_when_at_a_boundary_is_read_exactly_and_refused_unless_shortest)
     /* The expected results, written as numbers. */
     const struct {
         uint64_t length;
-        enum frame_length_form how;
+        enum frame_length_encoding how;
         int good;
     } said[] = {
         {0, FRAME_7_BITS, 1},
@@ -305,7 +305,7 @@ TEST(heads_when_good_and_bad_follow_each_other_stay_in_step)
     assert_non_null(heads);
     assert_non_null(stream);
     for (size_t i = 0; i < COUNT; i++) {
-        enum frame_length_form how = (enum frame_length_form)(1 + test_below(&random, 3));
+        enum frame_length_encoding how = (enum frame_length_encoding)(1 + test_below(&random, 3));
         uint64_t length = lengths[test_below(&random, LENGTHS)];
         unsigned first = (unsigned)test_below(&random, 256);
         if (test_below(&random, 2)) {
@@ -367,7 +367,7 @@ TEST(opcode_when_above_seven_is_control)
     }
 }
 
-TEST(image_length_when_of_our_own_frames_is_head_and_payload)
+TEST(frame_length_when_of_our_own_frames_is_head_and_payload)
 {
     struct guard guard;
     guard_open(&guard, 64);
@@ -386,11 +386,11 @@ TEST(image_length_when_of_our_own_frames_is_head_and_payload)
 }
 
 /* The fast path accepts nothing that the frame-header parser would refuse. */
-TEST(message_when_whole_is_what_the_gate_lets_through_and_all_there)
+TEST(message_when_whole_is_what_the_frame_parser_lets_through_and_all_there)
 {
     static const uint64_t sizes[] = {0,   1,   5,     125,   126,   127,
                                      128, 300, 65535, 65536, 65537, UINT64_C(1) << 62};
-    static const enum frame_length_form forms[] = {FRAME_7_BITS, FRAME_16_BITS, FRAME_64_BITS};
+    static const enum frame_length_encoding forms[] = {FRAME_7_BITS, FRAME_16_BITS, FRAME_64_BITS};
     uint8_t *const bytes = calloc(1, FRAME_HEAD_MAX + 65540);
     size_t whole = 0;
     assert_non_null(bytes);

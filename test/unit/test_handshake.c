@@ -165,7 +165,7 @@ TEST(spares_when_many_leave_are_few_and_small)
     end(&b);
 }
 
-TEST(hello_when_there_is_no_memory_is_none)
+TEST(handshake_when_there_is_no_memory_is_none)
 {
     struct bench b;
     struct wsp_handshake *handshake = begin(&b);

@@ -276,7 +276,7 @@ static void expect_stream(struct world *w, const struct stream *s, size_t limit)
 
 /* ------------------------------------------------------------------ messages */
 
-TEST(message_when_whole_is_heard_under_every_cut)
+TEST(message_when_whole_is_received_under_every_cut)
 {
     struct world w;
     world_open(&w);
@@ -305,7 +305,7 @@ TEST(message_when_whole_is_heard_under_every_cut)
     world_close(&w);
 }
 
-TEST(message_when_in_fragments_with_control_frames_between_is_heard_under_all_cuts)
+TEST(message_when_in_fragments_with_control_frames_between_is_received_under_all_cuts)
 {
     struct world w;
     struct stream stream = {.random = 62};
@@ -383,7 +383,7 @@ static void add_random_message(struct stream *s, uint64_t *random)
     }
 }
 
-TEST(streams_when_random_are_heard_in_random_pieces)
+TEST(streams_when_random_are_received_in_random_pieces)
 {
     struct world w;
     world_open(&w);
@@ -637,7 +637,7 @@ TEST(peer_when_it_goes_anywhere_in_a_stream_leaks_nothing)
 
 /* --------------------------------------------------------------------- limits */
 
-TEST(message_when_at_its_limit_is_heard_and_one_byte_over_is_too_big)
+TEST(message_when_at_its_limit_is_received_and_one_byte_over_is_too_big)
 {
     static const size_t limits[] = {0, 1, 125, 126, 4095, 4096, 4097, 65535, 65536};
     struct world w;
@@ -1166,7 +1166,7 @@ TEST(close_when_the_host_closes_from_a_message_is_found)
 }
 
 /* A decoder from the free list held the bytes of another peer. */
-TEST(spare_when_another_peer_sent_its_close_with_it_shows_nothing_of_it)
+TEST(unused_one_when_another_peer_sent_its_close_with_it_shows_nothing_of_it)
 {
     struct world w;
     uint8_t frame[40];

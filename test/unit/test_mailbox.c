@@ -78,7 +78,7 @@ static void note_order(struct host *h, enum on hook, wspool_id id)
     }
 }
 
-TEST(letters_are_read_in_the_order_in_which_they_came)
+TEST(verdicts_are_read_in_the_order_in_which_they_came)
 {
     static const size_t turn[] = {3, 0, 5, 1, 4, 2};
     static struct host h;
@@ -97,7 +97,7 @@ TEST(letters_are_read_in_the_order_in_which_they_came)
     host_end(&h);
 }
 
-TEST(first_letter_counts_when_there_are_two_for_one_peer)
+TEST(first_verdict_counts_when_there_are_two_for_one_peer)
 {
     static struct host h;
     wspool_id id;
@@ -143,7 +143,7 @@ TEST(identity_is_freed_when_nobody_asked_for_it)
 
 /* --------------------------------------------------------------------- wake */
 
-TEST(wake_is_called_once_when_many_letters_come)
+TEST(wake_is_called_once_when_many_verdicts_come)
 {
     static struct host h;
     wspool_id ids[6];
@@ -191,7 +191,7 @@ static void answer_in_the_hook(struct host *h, enum on hook, wspool_id id)
     }
 }
 
-TEST(letter_is_left_for_the_next_tick_when_it_comes_while_others_are_read)
+TEST(verdict_is_left_for_the_next_tick_when_it_comes_while_others_are_read)
 {
     static struct host h;
     wspool_id ids[2];
@@ -224,7 +224,7 @@ TEST(verdict_is_good_when_it_is_given_inside_the_token_hook)
     host_end(&h);
 }
 
-TEST(letters_are_read_when_there_is_no_wake_hook)
+TEST(verdicts_are_read_when_there_is_no_wake_hook)
 {
     static struct host h;
     wspool_id id;
@@ -241,7 +241,7 @@ TEST(letters_are_read_when_there_is_no_wake_hook)
 
 /* --------------------------------------------------------------------- ends */
 
-TEST(letters_that_nobody_reads_are_thrown_away_with_the_pool)
+TEST(verdicts_that_nobody_reads_are_thrown_away_with_the_pool)
 {
     static struct host h;
     wspool_id ids[3];

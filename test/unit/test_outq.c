@@ -1129,7 +1129,7 @@ TEST(memory_when_a_stuck_peer_drops_the_oldest_is_bounded)
 }
 
 /* Frames a little longer than half a block, and single ones among the frames of other peers. */
-TEST(memory_when_tidied_is_near_what_waits)
+TEST(memory_when_compacted_is_near_what_waits)
 {
     for (int other = 0; other < 2; other++) {
         struct scene s;

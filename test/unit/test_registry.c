@@ -245,7 +245,7 @@ TEST(last_one_moves_into_the_hole_when_one_leaves)
     end(&w);
 }
 
-TEST(join_is_full_when_the_peer_has_as_many_seats_as_it_may)
+TEST(join_is_full_when_the_peer_has_as_many_memberships_as_it_may)
 {
     struct world w;
     struct wsp_peer a = {0}, b = {0};
@@ -268,7 +268,7 @@ TEST(join_is_full_when_the_peer_has_as_many_seats_as_it_may)
 }
 
 /* The count of memberships has 16 bits: joining must fail before it wraps. */
-TEST(join_is_full_when_a_peer_has_all_seats_that_can_be_counted)
+TEST(join_is_full_when_a_peer_has_all_memberships_that_can_be_counted)
 {
     struct world w;
     struct wsp_peer a = {0};

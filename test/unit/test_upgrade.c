@@ -476,7 +476,7 @@ TEST(longest_subprotocol_fits_in_the_answer)
     assert_true(wsp_upgrade_write(&answer, out, sizeof(out)) > 0);
 }
 
-TEST(extension_that_was_agreed_upon_is_in_the_answer)
+TEST(extension_that_was_negotiated_is_in_the_answer)
 {
     wspool_answer answer;
     char extension[] = "x-toy; form=3", subprotocol[] = "p";
