@@ -553,7 +553,7 @@ static uint64_t pong_deadline(const struct wsp_link *link, const struct wsp_conn
     return link->now + link->config->pong_time + (flush ? earlier(bulk, flush) : bulk);
 }
 
-/* So much of an open peer's output was written, on the long way: with it, perhaps, our ping. */
+/* So much of an open peer's output was written, on the slow path: with it, perhaps, our ping. */
 static void note_sent(struct wsp_link *link, struct wsp_conn *conn, size_t bytes)
 {
     const struct wsp_control *control = conn->out.control;

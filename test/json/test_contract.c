@@ -895,7 +895,7 @@ TEST(publications_count_for_each_channel_by_itself)
     talk_free(t);
 }
 
-TEST(publication_spares_the_one_that_the_options_name)
+TEST(publication_free_list_the_one_that_the_options_name)
 {
     talk *t = talk_default();
     sim_peer *a = talk_join(t, "/all");

@@ -131,7 +131,7 @@ TEST(query_that_finds_no_memory_is_told)
     end(&b);
 }
 
-TEST(spares_when_many_leave_are_few_and_small)
+TEST(free_list_when_many_leave_are_few_and_small)
 {
     struct bench b;
     struct wsp_handshake *many[20];
