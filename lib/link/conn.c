@@ -355,7 +355,7 @@ static uint64_t message_deadline(const struct wsp_link *link, const struct wsp_c
 }
 
 /* Reading from an open peer stops: what is awaited from it is not awaited meanwhile. */
-static void stop_reading(struct wsp_link *link, struct wsp_conn *conn)
+static void pause_input(struct wsp_link *link, struct wsp_conn *conn)
 {
     if (conn->state == WSP_OPEN) {
         conn->unread = coarse_now(link);
@@ -375,7 +375,7 @@ static WSP_NOINLINE void hear(struct wsp_link *link, struct wsp_conn *conn)
     if (conn->flags & WSP_SIP) {
         conn->flags = (uint16_t)(conn->flags & ~WSP_SIP);
         if (wsp_conn_is_unread(conn)) {
-            stop_reading(link, conn);
+            pause_input(link, conn);
         }
     }
 }
@@ -516,7 +516,7 @@ static void block(struct wsp_link *link, struct wsp_conn *conn, size_t bytes)
 {
     if (hold_back(link, conn, bytes)) {
         wsp_count_add(&link->count->blocked, 1);
-        stop_reading(link, conn);
+        pause_input(link, conn);
     }
 }
 
@@ -579,7 +579,7 @@ static int was_full(const struct wsp_link *link, const struct wsp_conn *conn)
 
 /* Reading from an open peer goes on: its deadlines have stood still meanwhile. The timer may have
  * fired without looking at them, and with no other reason to be armed again. */
-static void go_on_reading(struct wsp_link *link, struct wsp_conn *conn)
+static void resume_input(struct wsp_link *link, struct wsp_conn *conn)
 {
     uint64_t next = UINT64_MAX;
     uint32_t now = coarse_now(link), pause = now - conn->unread;
@@ -604,7 +604,7 @@ void wsp_conn_writable(struct wsp_link *link, struct wsp_conn *conn)
         return; /* until the ack */
     }
     if (conn->state == WSP_OPEN && wsp_conn_is_unread(conn)) {
-        go_on_reading(link, conn);
+        resume_input(link, conn);
     }
     unblock(link, conn);
     wsp_conn_mark_ready(link, conn);
@@ -620,7 +620,7 @@ static void progress(struct wsp_link *link, struct wsp_conn *conn)
         conn->deadline = pong_deadline(link, conn);
     }
     if (wsp_conn_is_unread(conn)) {
-        go_on_reading(link, conn);
+        resume_input(link, conn);
         conn->flags |= WSP_SIP;
         wsp_conn_mark_ready(link, conn);
     }

@@ -29,7 +29,7 @@ static void shut(wspool_uring *loop, int fd, int reset)
 }
 
 /* Waits for what the other side sends. When that can't be asked for, the socket is closed. */
-static void await_lingerer(wspool_uring *loop, wsp_linger_place *place)
+static void await_end(wspool_uring *loop, wsp_linger_place *place)
 {
     struct io_uring_sqe *sqe =
         wsp_uring_request(loop, (uint64_t)(place - loop->lingering.places), WSP_URING_LINGER);
@@ -47,7 +47,7 @@ void wsp_uring_lingers_on(wspool_uring *loop, uint64_t number, int result)
     if (result < 0 || place->until == UINT64_MAX) {
         wsp_linger_discard_all(place->fd, loop->scratch, WSP_URING_BUFFER);
     } else if (!wsp_linger_discard(place, loop->scratch, WSP_URING_BUFFER)) {
-        await_lingerer(loop, place);
+        await_end(loop, place);
         return;
     }
     wsp_linger_remove(&loop->lingering, place);
@@ -71,7 +71,7 @@ void wsp_uring_closed(wspool_uring *loop, struct wsp_uring_peer *peer, uint64_t 
         place = wsp_linger_add(&loop->lingering, peer->fd, id, now + loop->linger);
     }
     if (place) {
-        await_lingerer(loop, place);
+        await_end(loop, place);
     } else {
         if (!peer->ended) {
             wsp_linger_discard_all(peer->fd, loop->scratch, WSP_URING_BUFFER);

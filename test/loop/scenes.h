@@ -23,7 +23,7 @@
 #include "host.h"
 
 /* What wspool/sockets.h says of its bounds. */
-enum { LISTENERS = 8, LINGERERS = 64, LINGER_BYTES = 16 << 20 };
+enum { LISTENERS = 8, LINGERING_MAX = 64, LINGER_BYTES = 16 << 20 };
 
 /* ------------------------------------------------------------------- bytes */
 
@@ -1150,14 +1150,14 @@ TEST(lingering_ends_when_too_much_is_sent)
 /* One more is closed at once. */
 TEST(only_so_many_linger_when_many_do_not_close)
 {
-    int others[LINGERERS + 4];
+    int others[LINGERING_MAX + 4];
     enum { COUNT = sizeof(others) / sizeof(*others) };
     struct host host;
     host_init(&host);
     host_start(&host);
     for (int i = 0; i < COUNT; i++)
         others[i] = refused_one(&host);
-    UNTIL(&host, host_count(&host) == LINGERERS);
+    UNTIL(&host, host_count(&host) == LINGERING_MAX);
     for (int i = 0; i < COUNT; i++)
         close(others[i]);
     UNTIL(&host, host_count(&host) == 0);

@@ -89,7 +89,7 @@ TEST(blocks_hold_a_pointer_when_the_size_is_smaller)
     assert_int_equal(mem.live, 0);
 }
 
-TEST(take_is_null_only_when_there_is_no_memory_and_no_spare)
+TEST(get_is_null_only_when_there_is_no_memory_and_nothing_free)
 {
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
