@@ -29,4 +29,5 @@ loop.libs := -Wl,--as-needed $(loops/libuv.libs) $(loops/libevent.libs) $(loops/
              $(loops/glib.libs)
 
 # glib's headers lie elsewhere.
-build/%/examples/loops/glib.o build/%/test/loop/test_glib.o: private CPPFLAGS += $(glib.cflags)
+build/%/examples/loops/glib.o build/%/examples/loops/glib.ok build/%/test/loop/test_glib.o \
+    build/%/test/loop/test_glib.ok: private CPPFLAGS += $(glib.cflags)
