@@ -145,15 +145,15 @@ static int told_peek(struct io_uring *ring, struct io_uring_cqe **cqe)
 #define io_uring_peek_cqe told_peek
 #define shutdown counted_shutdown
 #define recv(fd, bytes, len, flags) counted_recv(fd, bytes, len, flags)
-#include "../../lib/uring/accept.c"
-#include "../../lib/uring/completion.c"
-#include "../../lib/uring/linger.c"
-#include "../../lib/uring/peers.c"
-#include "../../lib/uring/read.c"
-#include "../../lib/uring/ring.c"
-#include "../../lib/uring/turn.c"
-#include "../../lib/uring/uring.c"
-#include "../../lib/uring/write.c"
+#include "uring/accept.c"
+#include "uring/completion.c"
+#include "uring/linger.c"
+#include "uring/peers.c"
+#include "uring/read.c"
+#include "uring/ring.c"
+#include "uring/turn.c"
+#include "uring/uring.c"
+#include "uring/write.c"
 #undef io_uring_submit_and_wait_timeout
 #undef io_uring_submit_and_wait
 #undef io_uring_submit
