@@ -4,9 +4,9 @@
  *
  * Close codes 1000-1014 are those of RFC 6455, section 7.4.1, and of the IANA registry. Ours are in
  * the private range (RFC 6455, section 7.4.2), and the range tells a client what to do:
- *   40xx  do not come back unchanged
- *   41xx  come back after a backoff
- *   42xx  come back at once
+ *   40xx  do not connect again with the same request
+ *   41xx  connect again after a backoff
+ *   42xx  connect again at once
  */
 #ifndef WSPOOL_CLOSE_H
 #define WSPOOL_CLOSE_H
@@ -50,8 +50,8 @@ enum wspool_close_code {
 };
 
 /*
- * Why an accepted peer ended. X(name, code we send, text). With code 0 nothing is sent, or the code
- * is the host's or the peer's own.
+ * Why an accepted peer ended. X(name, close code that the pool sends, text). Code 0: no Close is
+ * sent, or its code comes from the host or is the peer's own.
  */
 #define WSPOOL_ENDS(X)                                                                             \
     X(PEER_CLOSED, 0, "the peer closed")                                                           \

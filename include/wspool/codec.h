@@ -6,7 +6,7 @@
  * This header is for authors of codecs. To use the existing one, see wspool/deflate.h.
  *
  * The pool parses the client's offers and lets the codec accept one of them. From then on the codec
- * gets whole messages to encode and pieces of messages to decode. The pool enforces every bound by
+ * gets whole messages to encode and pieces of messages to decode. The pool enforces every limit
  * itself: a decoded message never exceeds message_bytes, whatever the codec produces, and text is
  * checked for UTF-8 after decoding.
  *
@@ -48,18 +48,18 @@ typedef struct wspool_extension {
 #define WSPOOL_EXTENSION_PARAMS 8
 /* Room for the answer to an offer, including its NUL. */
 #define WSPOOL_NEGOTIATED_BYTES 160
-/* Encodings are numbered from 1 to this. */
+/* Encodings have numbers from 1 to this. */
 #define WSPOOL_ENCODINGS 15
+/* Decoders have numbers below this. */
 #define WSPOOL_DECODERS 16
 
 /* The parameters that a codec negotiated with one peer. */
 typedef struct wspool_negotiated {
-    size_t size; /* sizeof(wspool_negotiated), set by the pool */
-    unsigned
-        encoding; /* peers with the same number can read the same frames. 1 to WSPOOL_ENCODINGS */
-    unsigned decoder;                     /* passed to `decode`; below WSPOOL_DECODERS */
-    char answer[WSPOOL_NEGOTIATED_BYTES]; /* this extension's part of Sec-WebSocket-Extensions: a
-                                            string of visible ASCII and spaces */
+    size_t size;       /* sizeof(wspool_negotiated), set by the pool */
+    unsigned encoding; /* 1 to WSPOOL_ENCODINGS: peers with the same number read the same frames */
+    unsigned decoder;  /* passed to `decode`; below WSPOOL_DECODERS */
+    /* this extension's part of Sec-WebSocket-Extensions: a string of visible ASCII and spaces */
+    char answer[WSPOOL_NEGOTIATED_BYTES];
 } wspool_negotiated;
 
 /* A piece of a message to decode. The codec advances `in` and `out`. */
@@ -97,9 +97,9 @@ typedef struct wspool_codec_hook {
      * without input. */
     enum wspool_decoded (*decode)(unsigned decoder, void **state, wspool_decoding *piece,
                                   void *user);
-    /* Called when a message is complete (over = 0) or the peer is finished (over = 1). Must free
-     * what the next message does not need, or everything, and then set *state to NULL. What
-     * remains is kept for the peer. */
+    /* Called when a message is complete (final = 0) or the peer has ended (final = 1). With final
+     * = 0 it frees what the next message does not need. With final = 1 it frees everything. If
+     * nothing remains, it sets *state to NULL. */
     void (*reset)(unsigned decoder, void **state, int final, void *user);
     void *user;
 } wspool_codec_hook;

@@ -26,8 +26,8 @@ extern "C" {
 
 typedef struct wspool wspool;
 
-/* The name of a peer: its slot in the low 32 bits, a generation in the high ones. Never 0. After
- * wspool_release it is stale, and not reused until the slot was used 2^31 times. */
+/* The id of a peer: its slot in the low 32 bits, a generation in the high ones. Never 0. After
+ * wspool_release the id is stale. The same id returns only after 2^31 uses of its slot. */
 typedef uint64_t wspool_id;
 
 #define WSPOOL_MILLISECOND UINT64_C(1000000)
@@ -37,12 +37,12 @@ typedef uint64_t wspool_id;
 /* ------------------------------------------------------------------ hooks
  *
  * Hooks run on the pool's thread, inside the call that caused them, except `wake`. Pointers given
- * to a hook live until it returns. All hooks may be absent (call == NULL). From any of them, but
- * mem, entropy, wake and deadline, which must not call the pool:
+ * to a hook are valid until it returns. Every hook is optional (call == NULL: absent), except
+ * entropy. mem, entropy, wake and deadline must not call the pool. In all others:
  *
- *   the host may    close, send, broadcast, subscribe, unsubscribe, report_abuse, drain, open,
- *                   gone, peek, ack, writable, next, and read what it likes
- *   it may not      feed, tick, adopt, upgrade, route, release, free: WSPOOL_ERR_REENTRANT
+ *   allowed    close, send, broadcast, subscribe, unsubscribe, report_abuse, drain, open, gone,
+ *              peek, ack, under_way, writable, next, set_user, and all calls that only read
+ *   REENTRANT  feed, tick, adopt, upgrade, route, attach, release, free
  */
 
 /* Memory. All three functions or none. Called on the pool's thread; `malloc` and `free` also on
@@ -63,9 +63,9 @@ typedef struct wspool_entropy_hook {
 } wspool_entropy_hook;
 
 /* Judges a token. Every route uses the hook, except those with WSPOOL_ROUTE_NO_TOKEN. A request
- * without a token is refused before (401 empty_token). Write the verdict to *out, which is
- * zeroed: a refusal. For WSPOOL_PENDING keep the id and call wspool_auth_complete later; the
- * request is valid only during the hook. */
+ * without a token is refused before the hook would run (401 empty_token). Write the verdict to
+ * *out. It is zeroed, which is a refusal. With WSPOOL_PENDING keep the id and call
+ * wspool_auth_complete later; the request is valid only during the hook. */
 typedef struct wspool_token_hook {
     void (*call)(wspool *pool, wspool_id id, const wspool_request *request, wspool_verdict *out,
                  void *user);
@@ -73,21 +73,21 @@ typedef struct wspool_token_hook {
 } wspool_token_hook;
 
 /* Returns 0 to admit one more peer; any other result refuses it (503 capacity). Must return at
- * once: sample slow measurements beforehand. `request` is NULL after a pending verdict. */
+ * once: take slow measurements beforehand. `request` is NULL after a pending verdict. */
 typedef struct wspool_capacity_hook {
     int (*call)(wspool *pool, wspool_id id, const wspool_request *request, void *user);
     void *user;
 } wspool_capacity_hook;
 
-/* Hosted mode only: a pending request is decided. With status 101 send the answer, and call
- * wspool_adopt after the hook has returned. Otherwise send the answer, and forget the id. */
+/* Hosted mode only: the verdict on a pending request. Send the answer. If its status is 101, call
+ * wspool_adopt after the hook has returned; otherwise forget the id. */
 typedef struct wspool_verdict_hook {
     void (*call)(wspool *pool, wspool_id id, const wspool_answer *answer, void *user);
     void *user;
 } wspool_verdict_hook;
 
-/* A peer is open. It is a member of its route's channel already, and what is sent from here on
- * follows the 101. See also wspool_user and wspool_identity. */
+/* A peer is open. It is a member of its route's channel already. Messages that are sent from now on
+ * follow the 101. See also wspool_user and wspool_identity. */
 typedef struct wspool_opened {
     void *route_user;
     wspool_text channel;     /* the name from the path; empty: none */
@@ -119,7 +119,7 @@ typedef struct wspool_message_hook {
  * every channel. The host closes the transport when wspool_next reports CLOSE. */
 typedef struct wspool_closed {
     enum wspool_end why;
-    int code_sent;          /* close code that we sent; 1005: a Close without code; 0: none */
+    int code_sent;          /* close code that the pool sent; 1005: without code; 0: no Close */
     int code_received;      /* 1005: the peer's Close had no code; 1006: there was no Close */
     uint64_t open_for;      /* nanoseconds from accepted to ended */
     uint64_t messages_lost; /* messages that were queued for this peer and never sent */
@@ -130,7 +130,8 @@ typedef struct wspool_close_hook {
     void *user;
 } wspool_close_hook;
 
-/* The slow policy of a channel dropped messages for this peer since the last such call. */
+/* The slow policy of a channel has dropped messages for this peer since the last call of this
+ * hook. */
 typedef struct wspool_dropped {
     uint64_t messages;
 } wspool_dropped;
@@ -140,8 +141,8 @@ typedef struct wspool_drop_hook {
     void *user;
 } wspool_drop_hook;
 
-/* The peer's queue rose above the high watermark (pressed = 1: half of its limit in bytes or
- * messages), or fell below the low one again (pressed = 0: an eighth of both). */
+/* The peer's queue rose above the high watermark (above = 1: half of its limit in bytes or in
+ * messages), or fell below the low one again (above = 0: an eighth of both). */
 typedef struct wspool_pressure_hook {
     void (*call)(wspool *pool, wspool_id id, int above, void *user);
     void *user;
@@ -163,32 +164,32 @@ typedef struct wspool_channel {
     size_t len;
 } wspool_channel;
 
-/* A channel became active (present = 1: first member) or inactive (present = 0: last member
- * left). An upstream bus follows this. */
+/* A channel became active (active = 1: it has its first member) or inactive (active = 0: its last
+ * member has left). A bus to other machines subscribes and unsubscribes here. */
 typedef struct wspool_channel_hook {
     void (*call)(wspool *pool, wspool_channel channel, int active, void *user);
     void *user;
 } wspool_channel_hook;
 
-/* The identity of a verdict is no longer used. */
+/* The pool no longer uses the identity of a verdict: free it. */
 typedef struct wspool_identity_free_hook {
     void (*call)(void *identity, void *user);
     void *user;
 } wspool_identity_free_hook;
 
-/* ANY THREAD. The pool's thread has work: make its loop call wspool_tick soon (write to an
- * eventfd, for example). Calls are coalesced. May run while the pool's thread is inside the
- * pool; must not call the pool. */
+/* Any thread. The pool's thread has work: make its loop call wspool_tick soon, for example by a
+ * write to an eventfd. Several reasons may cause one call. It may run while the pool's thread is
+ * inside the pool. Must not call the pool. */
 typedef struct wspool_wake_hook {
     void (*call)(void *user);
     void *user;
 } wspool_wake_hook;
 
-/* wspool_deadline has become earlier than it was when wspool_next last returned 0 (or than
- * UINT64_MAX, before that): the host published, closed, opened or armed something outside of the
- * loop's turn. Let the loop take a turn, or set its timer again. Called on the pool's thread at
- * the end of the call that caused it, at most once until wspool_next returns 0 again, and at
- * times without need. Must not call the pool, except wspool_deadline. */
+/* wspool_deadline is earlier now than it was when wspool_next last returned 0 (before the first
+ * such time: than UINT64_MAX), because the host published, closed or opened something outside of
+ * the loop's turn. Let the loop take a turn, or set its timer to wspool_deadline. Runs at the end
+ * of the call that caused it, at most once until wspool_next returns 0 again. It may also run
+ * without need. Must not call the pool, except wspool_deadline. */
 typedef struct wspool_deadline_hook {
     void (*call)(void *user);
     void *user;
@@ -197,15 +198,15 @@ typedef struct wspool_deadline_hook {
 enum wspool_log_level { WSPOOL_LOG_DEBUG, WSPOOL_LOG_INFO, WSPOOL_LOG_WARNING, WSPOOL_LOG_ERROR };
 
 /* One line of the log, in fields. `event` and `reason` are words of this library: a record never
- * contains bytes of a peer, and no token. Each event may occur 20 times at once and 10 times a
- * second after that; `suppressed` counts the records left out before this one. */
+ * contains bytes of a peer or a token. Each event may occur 20 times at once, then 10 times a
+ * second; `suppressed` counts the records that were left out before this one. */
 typedef struct wspool_log_record {
     enum wspool_log_level level;
     const char *event;       /* "opened", "closed", "refused", "slow", "shed", "drain", "abuse" */
-    const char *reason;      /* text of the end, or word of the refusal; "" for none */
+    const char *reason;      /* text of the end, or reason of the refusal; "" for none */
     wspool_id id;            /* 0: not about one peer */
     enum wspool_stage stage; /* with "refused": the stage */
-    int status;              /* with "refused": the HTTP status; 0: nothing was answered */
+    int status;              /* with "refused": the HTTP status; 0: there was no answer */
     int code;                /* with "closed": the close code received */
     uint64_t now;
     uint64_t suppressed;
@@ -261,8 +262,9 @@ typedef struct wspool_config {
                                 budget. At most 65535 */
     uint32_t abuse_rate;    /* units that come back per second: 330 */
 
-    /* what the input of one peer may cause in a turn of the loop, and one message more. The rest
-     * of the input waits for the next wspool_tick; until then the peer is not read */
+    /* what the input of one peer may cause in a turn of the loop; the message that reaches the
+     * limit is still processed. The rest of the input waits for the next wspool_tick; until then
+     * the peer is not read */
     uint32_t turn_bytes;      /* bytes decoded by the codec, without deliveries: 1048576. Not 0 */
     uint32_t turn_deliveries; /* deliveries, one per message and receiver: 10000. Not 0 */
 

@@ -13,8 +13,7 @@
  *     wspool_deflate_free(deflate);
  *
  * Every client that offers permessage-deflate then gets it, except on routes with
- * WSPOOL_DEFLATE_OFF. A broadcast is compressed once for all peers with the same window, however
- * many they are.
+ * WSPOOL_DEFLATE_OFF. A broadcast is compressed once for all peers with the same window.
  *
  * Threads: one wspool_deflate serves one pool and is used on that pool's thread only.
  *
@@ -40,7 +39,7 @@
  *                       wspool_deflate_free
  *   output buffer       the length of the longest message, kept up to 64 KiB; a larger buffer is
  *                       freed before the next message that needs at most 64 KiB
- *   idle peer           nothing; with WSPOOL_DEFLATE_TAKEOVER as a receiving peer
+ *   idle peer           nothing; with WSPOOL_DEFLATE_TAKEOVER the same as a receiving peer
  *   receiving peer      7 KB and its window, while a compressed message is incomplete. The window
  *                       is 4 KB with the default `client_window`, and 32 KB for a client that did
  *                       not offer client_max_window_bits
@@ -91,12 +90,12 @@ void wspool_deflate_options_init_sized(wspool_deflate_options *options, size_t s
  * become smaller, but each of these peers holds the memory of a receiving peer until it closes. */
 #define WSPOOL_DEFLATE_TAKEOVER 2u
 
-/* Creates a codec. `options` may be NULL for the defaults; they are copied. Returns 0 or
- *   WSPOOL_ERR_INVAL  `deflate` is NULL, a number is outside its range, one or two of the three
- *                     memory hooks are missing, options->size is not set, or a member is set that
- *                     this version of the library does not have: correct the options
- *   WSPOOL_ERR_NOMEM  no memory: continue without compression, or try again
- * On error *deflate is NULL. */
+/* Creates a codec. `options` may be NULL for the defaults; they are copied. On error *deflate is
+ * NULL.
+ *   INVAL  a number is outside its range, one or two of the three memory hooks are missing,
+ *          options->size is not set, or a member is set that this version of the library does not
+ *          have. Correct the options.
+ *   NOMEM  the allocator failed. Continue without compression, or try again. */
 int wspool_deflate_new(wspool_deflate **deflate, const wspool_deflate_options *options);
 
 /* Frees a codec. The pool that uses it must have been freed. NULL is allowed. */
@@ -120,7 +119,8 @@ typedef struct wspool_deflate_stats {
 } wspool_deflate_stats;
 
 /* Copies the statistics to *stats, as many members as stats->size has. Must be called on the pool's
- * thread. Returns 0, or WSPOOL_ERR_INVAL if a pointer is NULL or stats->size is not set. */
+ * thread.
+ *   INVAL  stats->size is not set. Set it. */
 int wspool_deflate_get_stats(const wspool_deflate *deflate, wspool_deflate_stats *stats);
 
 #pragma GCC visibility pop

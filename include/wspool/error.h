@@ -2,15 +2,18 @@
 /*
  * wspool/error.h - the errors that calls return.
  *
- * Every function that returns int returns 0 or a count on success, and one of these negative
- * numbers when the HOST made a mistake or the machine ran out of something. A failed call changes
- * nothing unless its comment says otherwise. What a PEER does wrong is never an error of a call:
- * the peer gets an HTTP status or a close code, and the host learns of it through the close hook,
- * the log hook and the counters.
+ * A function of the pool that returns int returns 0 or a count on success. It returns one of these
+ * negative numbers when the host made a mistake or the machine lacks something. A failed call
+ * changes nothing unless its comment says otherwise. What a peer does wrong is never an error of a
+ * call: the peer gets an HTTP status or a close code, and the host learns of it through the close
+ * hook, the log hook and the counters.
+ *
+ * The comment of a function lists its errors, one a line, without the prefix WSPOOL_ERR_. Each says
+ * when it occurs and what to do next. A NULL pointer where one is needed is INVAL, and not listed.
  *
  *   -1xx  a mistake of the caller, or a race that it can ignore (STALE)
  *   -3xx  a limit or policy of the pool refused
- *   -5xx  the resource is missing: the arguments were right
+ *   -5xx  memory or entropy is missing, or the library has a bug: the arguments were right
  */
 #ifndef WSPOOL_ERROR_H
 #define WSPOOL_ERROR_H
@@ -29,9 +32,10 @@ extern "C" {
     X(ABSENT, -105, "no such member or channel: nothing was there to change")                      \
     X(EXISTS, -106, "already there: nothing was changed")                                          \
     X(FULL, -301, "a limit is reached: wait for the pressure to fall, or raise the limit")         \
-    X(TOO_BIG, -302, "the message is larger than one queue may hold: send less, or raise it")      \
-    X(NOMEM, -501, "the allocator said no: nothing was changed")                                   \
-    X(ENTROPY, -502, "the entropy hook failed: the pool can't be made safely")                     \
+    X(TOO_BIG, -302, "the message is larger than a queue may hold: send less, or raise the limit") \
+    X(NOMEM, -501, "the allocator failed: nothing was changed; free memory and try again")         \
+    X(ENTROPY, -502,                                                                               \
+      "the entropy hook failed: without entropy a pool is not safe; correct the hook")             \
     X(INTERNAL, -503, "the pool's books do not balance: a bug of the library; please report it")
 
 enum wspool_error {

@@ -9,17 +9,19 @@
  * it finds the companions' work done. The comment of a hook in config.h says what may be done
  * inside it; the same holds for a handler. Each handler may be NULL.
  *
- *   token, capacity   all must accept, the hook of wspool_config too. The first refusal is the
- *                     answer, and no later handler runs. Several may answer WSPOOL_PENDING: the
- *                     peer waits until each of them has called wspool_auth_complete once; one
- *                     refusal refuses the peer. Of several identities the first one that is not
- *                     NULL is kept; the others go to identity_free.
- *   message           returns 1 if the message was its own: no later handler sees it; 0 if not. A
- *                     message of a peer that a handler has closed goes to no later handler.
- *   tick              runs in each wspool_tick, after the deadlines of the peers. It returns when
- *                     it must run next at the latest, in the pool's time; UINT64_MAX: never.
- *                     wspool_deadline includes it, and is 0 until its first run.
- *   all others        run for each handler.
+ *   token, capacity   All handlers and the hook of wspool_config must accept. The first refusal is
+ *                     the answer to the client, and no later handler runs. Several handlers may
+ *                     return WSPOOL_PENDING: then the peer waits until each of them has called
+ *                     wspool_auth_complete once, and one refusal refuses it. If several verdicts
+ *                     have an identity, the first one that is not NULL is kept; the others go to
+ *                     identity_free.
+ *   message           A handler returns 1 if it has taken the message, and no later handler gets
+ *                     it; otherwise 0. If a handler closes the peer, no later handler gets the
+ *                     message either.
+ *   tick              Runs in each wspool_tick, after the deadlines of the peers. Returns the time
+ *                     at which it must run again at the latest, in the pool's time; UINT64_MAX: no
+ *                     such time. wspool_deadline includes it, and is 0 until the first run.
+ *   all others        Every handler runs.
  */
 #ifndef WSPOOL_HANDLERS_H
 #define WSPOOL_HANDLERS_H
@@ -54,20 +56,20 @@ typedef struct wspool_handlers {
 } wspool_handlers;
 
 /*
- * Attaches handlers to a pool. The pool copies the struct and keeps it until it is freed: `user`
- * must be valid as long. Handlers cannot be detached. On error nothing is attached.
- *   INVAL      an argument is NULL, the size was not set, or the subprotocol is not a token (RFC
- *              9110, section 5.6.2) of at most 255 bytes or begins with "bearer.".
- *   STATE      there is a peer, whose end the handlers would see without its beginning. Attach
+ * Attaches handlers to a pool. The pool copies the struct and keeps the copy until it is freed;
+ * `user` must be valid until then. Handlers cannot be detached. On error nothing is attached.
+ *   INVAL      handlers->size is not set, or the subprotocol is not a token (RFC 9110, section
+ *              5.6.2) of at most 255 bytes, or begins with "bearer.". Correct the call.
+ *   STATE      the pool has a peer: the handlers would see its end without its beginning. Attach
  *              before the first wspool_open or wspool_upgrade, or after all peers are released.
- *   REENTRANT  called from a hook. Attach after it has returned.
- *   NOMEM      the allocator failed.
+ *   REENTRANT  called from a hook. Attach after the hook has returned.
+ *   NOMEM      the allocator failed. Free memory and try again.
  */
 int wspool_attach(wspool *pool, const wspool_handlers *handlers);
 
 /* Returns the pool's own copy of its configuration, read-only, valid as long as the pool; NULL
- * for a NULL pool. Its `origins` are NULL: they are stored in another form. Its `subprotocols`
- * include those of attached handlers; that list moves when another handler is attached. */
+ * for a NULL pool. Its `origins` are NULL: the pool stores them parsed. Its `subprotocols` include
+ * those of attached handlers; that list is valid until another handler is attached. */
 const wspool_config *wspool_config_of(const wspool *pool);
 
 #pragma GCC visibility pop

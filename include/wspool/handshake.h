@@ -39,8 +39,8 @@ enum wspool_stage {
 };
 
 /*
- * Why a peer was not accepted. X(name, HTTP status, machine-readable word). The word is in the
- * body: {"error": word}. With status 0 there is no one left to answer.
+ * Why a peer was not accepted. X(name, HTTP status, reason). The reason is in the body of the
+ * answer: {"error": reason}. With status 0 there is no client left to answer.
  *
  *   MALFORMED        also: a header that must not occur twice does (Host, key, version, Origin)
  *   EARLY_DATA       the query and the bytes that arrived during a pending verdict together exceed
@@ -86,15 +86,15 @@ enum wspool_refusal {
         WSPOOL_REFUSAL_COUNT
 };
 
-/* Any thread. Returns the word of a refusal (never NULL), and its HTTP status. */
+/* Any thread. Return the reason of a refusal as in its body (never NULL), and its HTTP status. */
 const char *wspool_refusal_reason(enum wspool_refusal refusal);
 int wspool_refusal_status(enum wspool_refusal refusal);
 
-/* Any thread. Returns the word of a stage; never NULL. */
+/* Any thread. Returns the name of a stage as in logs; never NULL. */
 const char *wspool_stage_name(enum wspool_stage stage);
 
-/* Bytes with a length, owned by the holder that the comment names: not NUL-terminated, valid as
- * long as that comment says. */
+/* Bytes with a length, not NUL-terminated. The comment of each use says who owns them and how long
+ * they are valid. */
 typedef struct wspool_text {
     const char *data;
     size_t len;
@@ -106,9 +106,9 @@ typedef struct wspool_header {
 } wspool_header;
 
 /*
- * A request. For wspool_upgrade the host fills all members except those that the library fills,
- * which it leaves zero. Hooks get one with all members filled. All pointers are valid during the
- * call only.
+ * A request. For wspool_upgrade the host leaves the members zero that the library fills, and fills
+ * the others. Hooks get a request with all members filled. Its pointers are valid only during the
+ * call.
  */
 typedef struct wspool_request {
     size_t size;        /* sizeof(wspool_request) */
@@ -124,7 +124,7 @@ typedef struct wspool_request {
     wspool_text subprotocol; /* the chosen subprotocol; empty: none */
     wspool_text channel;     /* decoded name of the route's channel */
     void *route_user;        /* from the route's options */
-    /* given by the host again: as in wspool_open_options */
+    /* filled by the host, as in wspool_open_options */
     wspool_text address;
     wspool_text key;
 } wspool_request;
@@ -161,7 +161,7 @@ typedef struct wspool_answer {
         const char *name;
         const char *value;
     } headers[WSPOOL_ANSWER_HEADERS];
-    const char *body; /* JSON {"error": word}; "" with status 101 */
+    const char *body; /* JSON {"error": reason}; "" with status 101 */
     size_t body_len;
     char text[480]; /* storage of the values above */
 } wspool_answer;

@@ -165,13 +165,11 @@ typedef struct wspool_json_config {
 void wspool_json_config_init_sized(wspool_json_config *config, size_t size);
 #define wspool_json_config_init(config) wspool_json_config_init_sized((config), sizeof(*(config)))
 
-/* Creates a companion. `config` may be NULL for the defaults; it is copied. Any thread. Returns 0
- * or
- *   WSPOOL_ERR_INVAL  `json` is NULL, a member is outside its range or missing, config->size is not
- *                     set, or a member is set that this version of the library does not have:
- *                     correct the configuration
- *   WSPOOL_ERR_NOMEM  no memory
- * On error *json is NULL. */
+/* Creates a companion. `config` may be NULL for the defaults; it is copied. Any thread. On error
+ * *json is NULL.
+ *   INVAL  a member is outside its range or missing, config->size is not set, or a member is set
+ *          that this version of the library does not have. Correct the configuration.
+ *   NOMEM  the allocator failed. Free memory and try again. */
 int wspool_json_new(wspool_json **json, const wspool_json_config *config);
 
 /* Frees a companion. The pool that it is attached to must have been freed. NULL is allowed. */
@@ -184,11 +182,8 @@ void wspool_json_free(wspool_json *json);
  *   open     connection_established and `subscribed` are queued already
  *   message  gets binary messages only, if wspool_json_config.binary is 1
  *   close    the companion has forgotten the peer
- * Returns 0 or
- *   WSPOOL_ERR_INVAL      a pointer is NULL
- *   WSPOOL_ERR_EXISTS     this companion is attached already: create one for each pool
- * or an error of wspool_attach, such as WSPOOL_ERR_STATE: the pool has peers already. On error
- * nothing is attached. */
+ * On error nothing is attached. Its errors are those of wspool_attach, and
+ *   EXISTS  this companion is attached already. Create one for each pool. */
 int wspool_json_attach(wspool_json *json, wspool *pool);
 
 /* A handler of the application for a type or an action. `data` is the envelope's data, an object,
@@ -202,39 +197,40 @@ typedef const char *wspool_json_handler(wspool_json *json, wspool *pool, wspool_
                                         const json_t *data, void *user);
 
 /* Registers a handler for a type of the application. It replaces an earlier handler of the same
- * type; NULL removes it. `type` is copied. Returns 0 or
- *   WSPOOL_ERR_INVAL  `json` or `type` is NULL, or `type` is empty or a type of the contract
- *   WSPOOL_ERR_NOMEM  no memory: nothing was changed */
+ * type; NULL removes it. `type` is copied.
+ *   INVAL  `type` is empty, or a type of the contract. Choose another.
+ *   NOMEM  the allocator failed; nothing was changed. Free memory and try again. */
 int wspool_json_on(wspool_json *json, const char *type, wspool_json_handler *handler, void *user);
 
-/* The same for the actions of a name. WSPOOL_ERR_INVAL: a pointer is NULL or `name` is empty. */
+/* The same for the actions of a name, which is copied.
+ *   INVAL  `name` is empty. Choose another.
+ *   NOMEM  the allocator failed; nothing was changed. Free memory and try again. */
 int wspool_json_on_action(wspool_json *json, const char *name, wspool_json_handler *handler,
                           void *user);
 
 /* Publishes a message to a channel. It is encoded once, with its position, whatever the number of
  * members. `options` and `tally` are those of wspool_broadcast and may be NULL. Takes over `data`.
- * Returns the number of peers for which it was queued, or
- *   WSPOOL_ERR_INVAL  a pointer is NULL, or the channel cannot be written as text
- *   WSPOOL_ERR_NOMEM  no memory, or `type` or `data` is not UTF-8: nobody got the message
- * or another error of wspool_broadcast. */
+ * Returns the number of peers for which it was queued. After an error no peer gets the message. Its
+ * errors are those of wspool_broadcast, and
+ *   INVAL  the channel cannot be written as text. Correct the call.
+ *   NOMEM  also: `type` or `data` is not UTF-8. Correct it, or free memory and try again. */
 int wspool_json_broadcast(wspool_json *json, wspool *pool, wspool_channel channel, const char *type,
                           json_t *data, const wspool_send_options *options, wspool_tally *tally);
 
-/* Sends a message to one peer. Takes over `data`. Returns 0 or
- *   WSPOOL_ERR_INVAL  a pointer is NULL
- *   WSPOOL_ERR_NOMEM  no memory, or `type` or `data` is not UTF-8
- * or another error of wspool_send: the peer did not get the message. */
+/* Sends a message to one peer. Takes over `data`. After an error the peer does not get the message.
+ * Its errors are those of wspool_send, and
+ *   NOMEM  also: `type` or `data` is not UTF-8. Correct it, or free memory and try again. */
 int wspool_json_send(wspool_json *json, wspool *pool, wspool_id id, const char *type, json_t *data);
 
-/* Sends an `error` to one peer, without charging its abuse budget. `retry` is 0 or 1. Returns as
- * wspool_json_send. */
+/* Sends an `error` to one peer, without charging its abuse budget. `retry` is 0 or 1. Its errors
+ * are those of wspool_json_send. */
 int wspool_json_error(wspool_json *json, wspool *pool, wspool_id id, const char *code,
                       const char *message, int retry);
 
 /* Sends `draining` to every peer, then calls wspool_drain with this window and the code 4200.
  * `window` is in nanoseconds; the message has it in seconds, rounded up. Without memory the peers
- * are drained without the message. Returns 0 or
- *   WSPOOL_ERR_INVAL  a pointer is NULL, or the window is above WSPOOL_TIME_MAX */
+ * are drained without the message.
+ *   INVAL  the window is longer than WSPOOL_TIME_MAX. Correct the call. */
 int wspool_json_drain(wspool_json *json, wspool *pool, uint64_t window, uint64_t now);
 
 /* ------------------------------------------------------------- text of values
@@ -245,13 +241,13 @@ int wspool_json_drain(wspool_json *json, wspool *pool, uint64_t window, uint64_t
 #define WSPOOL_JSON_CHANNEL_MAX (8 + WSPOOL_NAME_MAX + 1)
 #define WSPOOL_JSON_EPOCH_MAX 14
 
-/* Writes a channel as a string. `out` must have WSPOOL_JSON_CHANNEL_MAX bytes. Returns 0, or
- * WSPOOL_ERR_INVAL if the kind is WSPOOL_NONE or unknown, or the name is too long, is not UTF-8,
- * contains a NUL, or cannot be checked for lack of memory. */
+/* Writes a channel as a string. `out` must have WSPOOL_JSON_CHANNEL_MAX bytes.
+ *   INVAL  the kind is WSPOOL_NONE or unknown, or the name is too long, is not UTF-8, contains a
+ *          NUL, or could not be checked for lack of memory. Use another name in this contract. */
 int wspool_json_channel_write(wspool_channel channel, char *out);
 
-/* Reads a channel. The name of *channel points into `text`. Returns 0, or WSPOOL_ERR_INVAL if the
- * text is not a channel; *channel is then unchanged. */
+/* Reads a channel. The name of *channel points into `text`.
+ *   INVAL  the text is not a channel; *channel is unchanged. Refuse the input. */
 int wspool_json_channel_read(const char *text, size_t len, wspool_channel *channel);
 
 /* Writes an epoch as a string. `out` must have WSPOOL_JSON_EPOCH_MAX bytes. */

@@ -64,7 +64,8 @@ wspool *wspool_sockets_pool(const wspool_sockets *sockets);
 int wspool_sockets_listen(wspool_sockets *sockets, const char *address, unsigned port);
 
 /* Accepts on a listening socket of the host's, from a service manager for example. On success the
- * engine owns the descriptor; on failure the host still does. EINVAL: it does not listen. ENOSPC. */
+ * engine owns the descriptor; on failure the host still does. EINVAL: it does not listen. ENOSPC.
+ *  */
 int wspool_sockets_adopt_listener(wspool_sockets *sockets, int fd);
 
 /* Closes every listener. The system resets the connections in their backlogs. */
@@ -72,8 +73,8 @@ void wspool_sockets_stop_listening(wspool_sockets *sockets);
 
 /* Tells the pool who connects from now on (on = 1), or not (0): the numeric address of the client,
  * without a port, for the hooks and wspool_address; and as its key for config.max_per_key the IPv4
- * address or the /64 of the IPv6 address. Both are empty on a path. A peer takes 40 to 80 bytes more
- * then. Default: 1 when config.max_per_key is set, else 0. */
+ * address or the /64 of the IPv6 address. Both are empty on a path. A peer takes 40 to 80 bytes
+ * more then. Default: 1 when config.max_per_key is set, else 0. */
 void wspool_sockets_addresses(wspool_sockets *sockets, int on);
 
 /* Serves a connection that the host has accepted: the pool reads the HTTP request and answers it.
@@ -109,8 +110,8 @@ int wspool_sockets_stats_read(const wspool_sockets *sockets, wspool_sockets_stat
 
 /* ------------------------------------------------------------------------ life */
 
-/* ANY THREAD, and signal handlers, until wspool_sockets_free: take the handler away before. Makes the
- * loop take a turn soon. */
+/* ANY THREAD, and signal handlers, until wspool_sockets_free: take the handler away before. Makes
+ * the loop take a turn soon. */
 void wspool_sockets_wake(wspool_sockets *sockets);
 
 /* The graceful end: stops listening, and begins wspool_drain with this window and code. When the

@@ -34,34 +34,34 @@ extern "C" {
     X(dropped_oldest, "messages", "taken out of a full queue for a newer one")                     \
     X(dropped_closed, "messages", "still queued when the peer ended")                              \
     X(slow_closes, "messages", "not queued, and the peer closed for being slow")                   \
-    X(sent_bytes, "bytes", "handed to the host, heads of frames and handshakes included")          \
+    X(sent_bytes, "bytes", "handed to the host, frame headers and handshakes included")            \
     X(encoded, "messages", "encoded frames made; a broadcast makes one")                           \
     X(encoded_bytes, "bytes", "length of those frames")                                            \
     X(codec_encoded, "messages",                                                                   \
-      "encoded frames that the codec made besides: one for each encoding in use")                  \
+      "encoded frames that the codec made in addition: one for each encoding in use")              \
     X(codec_encoded_bytes, "bytes", "length of those frames")                                      \
     X(received, "messages", "whole messages given to the message hook")                            \
     X(codec_decoded, "messages", "of these, how many the codec decoded")                           \
     X(received_bytes, "bytes", "fed by the host")                                                  \
-    X(frames, "frames", "frame heads that were judged good")                                       \
-    X(pings_sent, "frames", "heartbeats of ours")                                                  \
+    X(frames, "frames", "frame headers that were valid")                                           \
+    X(pings_sent, "frames", "Ping frames that the pool sent")                                      \
     X(pongs_received, "frames", "Pong frames of peers")                                            \
     X(pings_received, "frames", "Ping frames of peers")                                            \
-    X(pongs_dropped, "frames", "Pong frames of ours that a newer one replaced unsent")             \
-    X(abuse_cost, "events", "draws on an abuse budget")                                            \
+    X(pongs_dropped, "frames", "Pong frames that a newer one replaced before they were sent")      \
+    X(abuse_cost, "units", "taken from abuse budgets")                                             \
     X(blocked, "events", "times that a peer's transport could not take all")                       \
-    X(shed, "peers", "peers closed because the pool's output budget was spent")                    \
-    X(budget_refused, "messages", "messages that found no room in the pool's output budget")       \
-    X(turns_spent, "events", "times that a peer caused as much as it may in a turn")               \
-    X(key_full, "peers", "not opened: their key had as many peers as it may have")                 \
+    X(shed, "peers", "closed because pool_bytes was used up")                                      \
+    X(budget_refused, "messages", "not queued for anyone: no room in pool_bytes")                  \
+    X(turns_spent, "events", "times that a peer's input reached turn_bytes or turn_deliveries")    \
+    X(key_full, "peers", "not opened: their key had max_per_key peers")                            \
     X(log_suppressed, "records", "log records left out by the limit on their rate")                \
-    X(stale_ids, "calls", "calls that named a peer which is no longer there")
+    X(stale_ids, "calls", "calls with a stale id")
 
-/* Gauges show the present state. X(name, unit, help). A gauge that follows from the counters is
- * not stored, but computed when it is read. */
+/* Gauges show the present state. X(name, unit, help). A DERIVED gauge is computed from the counters
+ * when it is read. */
 #define WSPOOL_GAUGES(X) WSPOOL_GAUGES_OR_DERIVED(X, X)
 #define WSPOOL_GAUGES_OR_DERIVED(X, DERIVED)                                                       \
-    X(handshakes, "peers", "on their way in")                                                      \
+    X(handshakes, "peers", "in their handshake")                                                   \
     X(peers, "peers", "accepted and not yet ended; those that are closing count")                  \
     X(channels, "channels", "with at least one member")                                            \
     X(memberships, "memberships", "of all peers in all channels")                                  \
@@ -70,9 +70,9 @@ extern "C" {
     X(block_bytes, "bytes", "memory of the encoded frames, a shared message counted once")
 
 /* One stage of the handshake. Time spent waiting for the rest of a head counts for REQUEST_LINE.
- * An accepted peer that ends before its 101 has left is refused in FLUSHED, although it has
- * ended. A late verdict that meets a pool which is full or draining by then is refused in TOKEN:
- * stages that were passed stay passed. */
+ * An accepted peer that ends before its 101 was sent counts as refused in FLUSHED, and as ended.
+ * When a late verdict meets a pool that is full or draining by then, the peer counts as refused in
+ * TOKEN, although CAPS was passed. */
 typedef struct wspool_stage_stats {
     uint64_t passed;  /* peers that passed it */
     uint64_t refused; /* peers that were refused in it */
@@ -98,13 +98,14 @@ struct wspool_stats {
 
 /* Any thread. Copies the counters and gauges to *stats; set stats->size first. On the pool's
  * thread the books balance. On another thread each number is right by itself, and the numbers
- * may be a moment apart. Fails with WSPOOL_ERR_INVAL when size is smaller than a size_t. */
+ * may be a moment apart.
+ *   INVAL  stats->size is not set. Set it. */
 int wspool_stats(const wspool *pool, struct wspool_stats *stats);
 
 /* Compares the whole pool with its counters: the books above, every queue, every membership, the
- * count of every block; and checks the invariants of each module. Linear in peers and
- * memberships: for tests, and for an occasional diagnosis, on the pool's thread. Returns 0, or
- * WSPOOL_ERR_INTERNAL: a bug of this library, never of a peer. Please report it. */
+ * references of every block; and checks the invariants of each module. Linear in peers and
+ * memberships: for tests, and for an occasional diagnosis, on the pool's thread. Returns 0 or
+ *   INTERNAL  the library has a bug. A peer cannot cause this. Please report it. */
 int wspool_check(const wspool *pool);
 
 #pragma GCC visibility pop
