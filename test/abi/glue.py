@@ -37,8 +37,9 @@ def glue(path):
 
 
 def table(lines):
-    return "| loop | lines |\n|---|--:|\n" + "".join(
-        f"| {loop} | {count} |\n" for loop, count in sorted(lines.items()))
+    loops = sorted(lines)
+    return (f"| {' | '.join(loops)} |\n|{'--:|' * len(loops)}\n"
+            f"| {' | '.join(str(lines[loop]) for loop in loops)} |\n")
 
 
 def main():
