@@ -77,7 +77,7 @@ def sections(text):
 
 def main():
     t = Tap()
-    texts = {document: Path(document).read_text() for document in DOCUMENTS}
+    texts = {d: Path(d).read_text() for d in DOCUMENTS if Path(d).exists()}
     names = {p.name for folder in ("lib", "include", "test", "examples")
              for p in Path(folder).rglob("*")}
     public, private = sources("include"), sources("lib", "include")

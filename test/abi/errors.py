@@ -27,7 +27,8 @@ DECLARED = re.compile(r"^(?:(?:const )?(?:int|enum \w+)) (wspool_\w+)\(", re.M)
 LISTED = re.compile(r"^ \*   ([A-Z_]+)  +(?:\((wspool_\w+)\))?", re.M)
 INHERITED = re.compile(r"(?:those\s+(?:\*\s+)?of|\bAs) (wspool_\w+)")
 FUNCTION = re.compile(r"^(?:static )?(?:inline )?(?:WSP_NOINLINE )?"
-                      r"(?:int|uint32_t|struct \w+ \*|void \*) ?\*?(\w+)\(([^;{]*?)\)\n\{\n(.*?)^\}", re.M | re.S)
+                      r"(?:int|uint32_t|struct \w+ \*|void \*) ?\*?(\w+)\(([^;{]*?)\)\n\{\n"
+                      r"(.*?)^\}", re.M | re.S)
 # What a function returns, or keeps to return it.
 RESULT = re.compile(r"\b(?:return|\*?error =|result =|judged =)([^;]*);|"
                     r"(\w+\([^;{]*&(?:error|result)\b[^;{]*)")
