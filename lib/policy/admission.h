@@ -37,7 +37,7 @@ struct wsp_entry {           /* the result for one request */
     char accept[WSP_ACCEPT_LEN + 1];
     wspool_text query;            /* query of the target; points into the request */
     const char *subprotocol;      /* one of the configured subprotocols, or NULL */
-    wspool_negotiated negotiated; /* parameters negotiated with the codec; form 0: none */
+    wspool_negotiated negotiated; /* parameters negotiated with the codec; encoding 0: none */
     void *identity;
 };
 

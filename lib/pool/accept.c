@@ -123,13 +123,13 @@ static void judge_raw(wspool *pool, struct wsp_peer *peer, wspool_request *reque
     }
 }
 
-/* Bytes that are there, or none. */
+/* Returns 1 if the text is empty or has bytes, else 0. */
 static int is_text(wspool_text text)
 {
     return text.len == 0 || text.data;
 }
 
-/* A newcomer whose key has all its peers is not judged, so this is all that is said of it. */
+/* A newcomer whose key is full is not judged, so only this log record and counter report it. */
 static struct wsp_peer *take_newcomer(wspool *pool, const wspool_open_options *newcomer, int *error)
 {
     struct wsp_peer *peer = wsp_peer_new(pool, newcomer, error);
@@ -141,7 +141,7 @@ static struct wsp_peer *take_newcomer(wspool *pool, const wspool_open_options *n
     return peer;
 }
 
-/* Options of a host that is older or newer than we are. */
+/* Options of a host that was compiled against an older or newer header. */
 static WSP_NOINLINE int open_converted(wspool *pool, const wspool_open_options *theirs,
                                        uint64_t now, wspool_id *id)
 {

@@ -107,7 +107,7 @@ int wspool_writable(wspool *pool, wspool_id id, uint64_t now)
     return 0;
 }
 
-/* ---------------------------------------------------------------- attention */
+/* --------------------------------------------------------------- ready list */
 
 /* Returns 1 and what the peer wants if that has changed or it has output, else 0. */
 static int wants_changed(struct wsp_peer *peer, wspool_id *id, unsigned *wants)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool/peers.h - the records of peers: take, give back, find, walk.  Layer 4.
+ * pool/peers.h - the records of peers: allocate, free, find, walk.  Layer 4.
  *
- * A record is taken for a new transport or hosted request, and given back when its host releases
- * it. Everything else that a peer holds is freed with it: the resources of its connection, and its
- * side record with the identity.
+ * A record is allocated for a new transport or hosted request, and freed when the host releases the
+ * peer. Everything else that the peer holds is freed with it: the resources of its connection, and
+ * its side record with the identity.
  */
 #ifndef WSP_POOL_PEERS_H
 #define WSP_POOL_PEERS_H
@@ -28,9 +28,9 @@ static inline wspool_id wsp_peer_id(const struct wsp_peer *peer)
  * 0 at first. */
 struct wsp_peer *wsp_peer_next(const wspool *pool, uint32_t *slot);
 
-/* Takes a record for a new peer. Returns NULL and sets *error on failure. */
+/* Allocates a record for a new peer. Returns NULL and sets *error on failure. */
 struct wsp_peer *wsp_peer_new(wspool *pool, const wspool_open_options *newcomer, int *error);
-/* Gives the record back. Its id is stale from now on. */
+/* Frees the record. Its id is stale from now on. */
 void wsp_peer_free(wspool *pool, struct wsp_peer *peer);
 /* Passes an identity to identity_free; NULL is allowed. */
 void wsp_identity_free(wspool *pool, void *identity);
@@ -50,7 +50,7 @@ static inline struct wsp_handshake *wsp_need_handshake(wspool *pool, struct wsp_
     }
     return peer->conn.work.handshake;
 }
-/* Detaches the handshake object from the peer. The caller gives it back. */
+/* Detaches the handshake object from the peer. The caller must free it. */
 static inline struct wsp_handshake *wsp_detach_handshake(struct wsp_peer *peer)
 {
     struct wsp_handshake *handshake = peer->conn.work.handshake;

@@ -10,36 +10,35 @@
  *     keys.h       how many peers each peer key has
  *     settings.h   defaults and limits of a configuration
  *     pool.h       struct wspool
- *     peers.h      records of peers: take, give, find, next
- *     call.h       how a public call begins: arguments, re-entry, peer
- *     handlers.h   who is told of an event: attached handlers, then hooks
- *     log.h        records of the log hook, and their rate
- *     stages.h     the books of the handshake's stages
- *     deadline.h   telling a host that sleeps when it is due sooner
+ *     peers.h      the records of peers: allocate, free, find, walk
+ *     call.h       how a public call begins: arguments, reentrancy, peer
+ *     handlers.h   calls the attached handlers of an event, then the hook
+ *     log.h        records for the log hook, and their rate
+ *     stages.h     counters of the handshake's stages
+ *     deadline.h   tells a sleeping host that its deadline has become earlier
  *     reap.h       entering and leaving the pool; deferred events; the end of a peer
- *     channels.h   joining, leaving, who is where
- *     drain.h      closing all peers, spread over a window
- *     shed.h       which peers are closed when the budget for output is spent
- *     refuse.h     the end of a handshake that comes to nothing
- *     judge.h      may a peer come in: asks policy and hooks
- *     accept.h     from a transport's first byte, or a hosted request, to an open peer
- *     budget.h     what peers may cause in a turn of the loop
- *     mailbox.h    verdicts that other threads leave
+ *     channels.h   joining and leaving channels
+ *     drain.h      closes all peers, spread over a window
+ *     shed.h       closes peers when pool_bytes is used up
+ *     refuse.h     refuses a peer in its handshake
+ *     judge.h      decides whether a peer is admitted: policies and hooks
+ *     accept.h     from the first byte of a transport, or a hosted request, to an open peer
+ *     budget.h     bounds what the input of peers may cause in a turn
+ *     mailbox.h    verdicts from other threads
  *     check.h      the invariants of all modules
- *     io.c, close.c, publish.c, tick.c, stats.c, life.c: public calls, which nobody here calls
+ *     io.c, close.c, publish.c, tick.c, stats.c, life.c: the public calls; no module calls them
  *
- * Invariants of the pool, beside those of the modules below it:
- * - the sets `ready`, `delayed` and `due` name taken records only, and outside of all calls
- *   a peer with an event that was not dealt with is in `due`;
+ * Invariants of the pool, besides those of its modules:
+ * - the sets `ready`, `delayed` and `due` name taken records only. Outside of all calls, a peer
+ *   with a deferred event is in `due`;
  * - outside of all calls no peer is being judged;
- * - a peer whose verdict is awaited, or whose place is held, has a handshake; a refused one has
- *   none;
- * - a peer that is open or closing was accepted, by a route that exists; one that was never
- *   accepted is a member of nothing;
- * - what an ended peer held is gone once its end was dealt with;
- * - a peer with messages that were dropped and not told yet is marked so;
+ * - a peer that is pending or has a reserved place has a handshake; a refused peer has none;
+ * - a peer that is open or closing was accepted, by a route that exists; a peer that was never
+ *   accepted is a member of no channel;
+ * - once the end of a peer was processed, the peer holds nothing but its record;
+ * - a peer with dropped messages that were not reported yet is marked;
  * - no peer has spent more than its abuse budget;
- * - the time of the last call is not before the pool's beginning;
+ * - the time of the last call is not before the time at which the pool was made;
  * - a drain divides its window among one slot at least.
  */
 #ifndef WSP_POOL_POOL_H
@@ -79,13 +78,13 @@ struct wsp_mailbox_node; /* see mailbox.c */
 
 struct wsp_mailbox {
     _Atomic(struct wsp_mailbox_node *) nodes; /* the newest first */
-    atomic_int woken; /* the wake hook was called since it was last emptied */
+    atomic_int woken; /* 1: the wake hook ran since the mailbox was last emptied */
 };
 
 struct wsp_handlers {
     wspool_handlers *list; /* in the order of attaching */
     uint32_t count;
-    int token, capacity, log; /* 1: one of them has such a handler */
+    int token, capacity, log; /* 1: a handler for that event is attached */
     uint64_t deadline;        /* of the tick handlers; UINT64_MAX: none is awaited */
 };
 
@@ -94,7 +93,7 @@ struct wsp_drain {
     int code;
     uint64_t start;
     uint64_t window;
-    uint32_t slots; /* how many the window is divided among */
+    uint32_t slots; /* the window is divided among so many slots */
 };
 
 struct wspool {
@@ -112,16 +111,16 @@ struct wspool {
     struct wsp_handshakes handshakes;
     struct wsp_keys keys;
     int depth;               /* calls of ours on the stack: more than one means inside a hook */
-    int freeing;             /* nobody comes in any more */
+    int freeing;             /* 1: wspool_free is running, and no peer can be opened */
     uint32_t reserved;       /* places of hosted peers that were accepted and not adopted yet */
-    struct wsp_peer *judged; /* hooks are being asked about it (judge.c) */
-    int judged_answer;       /* what they did to it meanwhile */
+    struct wsp_peer *judged; /* hooks are judging it (judge.c) */
+    int judged_answer;       /* a refusal that they caused; WSP_ADMITTED: none */
     int idle;                /* wspool_next has returned 0, and the deadline hook is to be called
                                 when wspool_deadline becomes earlier than it was then */
-    uint64_t idle_flush_at;  /* link.flush_at of then */
+    uint64_t idle_flush_at;  /* link.flush_at at that time */
 };
 
-/* Bytes of a message, for a peer of that route. */
+/* Returns the limit of a message from this peer: that of its route, in bytes. */
 static inline size_t wsp_message_limit(const wspool *pool, const struct wsp_peer *peer)
 {
     return pool->routes.list[peer->conn.route].message_bytes;

@@ -271,7 +271,7 @@ static WSP_NOINLINE int send_converted(wspool *pool, wspool_id id, const void *m
 
 /* The fast path of nearly all messages. It checks more than the slow path, so that it can do
  * less: a queue that stays below its high watermark is within its limits, and a frame that fits
- * into the open block is within the pool's budget. No hook runs, nothing can fail, and no event
+ * into the current block is within the pool's budget. No hook runs, nothing can fail, and no event
  * is deferred. So the frame itself can be written last. */
 int wspool_send(wspool *pool, wspool_id id, const void *message, size_t len,
                 const wspool_send_options *options)

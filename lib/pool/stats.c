@@ -73,7 +73,7 @@ static int equations_are_true(const struct wspool_stats *s)
            s->queued == s->sent + s->dropped_oldest + s->dropped_closed + s->waiting;
 }
 
-/* A block has one reference per run, and one more while it is an open block. Three walks over
+/* A block has one reference per run, and one more while it is a current block. Three walks over
  * all runs: clear the counts, count, compare. */
 struct block_books {
     uint64_t bytes;

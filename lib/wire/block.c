@@ -22,7 +22,7 @@ void wsp_blocks_init(struct wsp_blocks *blocks, const wspool_mem *mem, uint64_t 
     wsp_freelist_init(&blocks->free_list, sizeof(struct wsp_block), KEEP);
 }
 
-/* Releases an open block. */
+/* Releases a current block. */
 static void shut(struct wsp_block **current)
 {
     if (*current) {

@@ -3,15 +3,15 @@
  * wire/block.h - encoded frames in shared, reference-counted blocks.  Layer 1.
  *
  * A message is encoded once. Its encoded frame is written behind the previous one in the pool's
- * open block, and every queue that gets it refers to those bytes:
+ * current block, and every queue that gets it refers to those bytes:
  *
  *     block   [ frame 1 | frame 2 | frame 3 | ... free ... ]
  *     queue A  <------- run ------>                             (joined: one write)
  *     queue B            <--------- run ------->
  *
  * Encoded frames never change. Each run that refers to a block holds a reference to it, and so does
- * the store while the block is an open one. The last release frees the block. When only the store
- * holds the open block, it is written from its beginning again: a pool whose peers keep up uses the
+ * the store while the block is current. The last release frees the block. When only the store holds
+ * the current block, it is written from its beginning again: a pool whose peers keep up uses the
  * same few cache lines. The counts are plain integers, because a block belongs to one pool and one
  * thread.
  *
@@ -50,15 +50,15 @@ struct wsp_blocks {
     struct wsp_block *current;     /* the next frame goes here; NULL before the first */
     struct wsp_block *alternate;   /* the same for frames of the other kind: see wsp_blocks_swap */
     struct wsp_freelist free_list; /* a few blocks of any size */
-    uint64_t bytes;                /* memory of all blocks in use, the open one included */
+    uint64_t bytes;                /* memory of all blocks in use, current ones included */
     wsp_count *gauge;              /* the same value, readable from other threads */
     uint64_t free_bytes;           /* memory of the free list */
     uint64_t limit;                /* upper bound of `bytes` */
 };
 
-/* Switches to the open block of the other kind of frames. One queue seldom has both plain and
- * compressed frames, so each kind has an open block of its own, and the frames of one queue are
- * adjacent. */
+/* Switches to the current block of the other kind of frames, plain or compressed. One queue seldom
+ * has both, so each kind has a current block of its own, and the frames of one queue are adjacent.
+ *  */
 static inline void wsp_blocks_swap(struct wsp_blocks *blocks)
 {
     struct wsp_block *current = blocks->current;
@@ -66,7 +66,7 @@ static inline void wsp_blocks_swap(struct wsp_blocks *blocks)
     blocks->alternate = current;
 }
 
-/* Returns 1 if the block is one of the two open blocks, else 0. */
+/* Returns 1 if the block is one of the two current blocks, else 0. */
 static inline int wsp_block_is_current(const struct wsp_blocks *blocks,
                                        const struct wsp_block *block)
 {
@@ -102,7 +102,7 @@ static inline uint64_t wsp_block_size(const struct wsp_block *block)
     return sizeof *block + block->cap;
 }
 
-/* Returns 1 if the open block has room for a frame of `len` bytes, else 0. */
+/* Returns 1 if the current block has room for a frame of `len` bytes, else 0. */
 static inline int wsp_blocks_have_room(struct wsp_blocks *blocks, uint32_t len)
 {
     struct wsp_block *current = blocks->current;
@@ -111,7 +111,7 @@ static inline int wsp_blocks_have_room(struct wsp_blocks *blocks, uint32_t len)
     }
     return current && current->cap - current->used >= len;
 }
-/* Reserves room for a frame in the open block, or in a new one. Returns the address to write to,
+/* Reserves room for a frame in the current block, or in a new one. Returns the address to write to,
  * or NULL with *error set to WSPOOL_ERR_FULL (limit) or WSPOOL_ERR_NOMEM. */
 uint8_t *wsp_blocks_room(struct wsp_blocks *blocks, uint32_t len, int *error);
 /* Returns the run of the frame in that room. It holds no reference yet. */
@@ -134,7 +134,7 @@ static inline uint8_t *wsp_run_bytes(const struct wsp_run *run)
 }
 
 /* Makes a block of exactly `len` bytes, for frames that exist already. The caller holds the only
- * reference; it never becomes an open block. Returns NULL when the limit or the memory does not
+ * reference; it never becomes a current block. Returns NULL when the limit or the memory does not
  * allow it. */
 struct wsp_block *wsp_blocks_exact(struct wsp_blocks *blocks, uint32_t len);
 

@@ -130,7 +130,7 @@ TEST(message_to_one_when_nothing_waits_is_in_the_encoding_negotiated)
     sim_start(s);
     sim_peer *p = join_encoding(s, "/room/x", 7, 1);
     sim_peer *plain = sim_join(s, "/room/x");
-    for (size_t i = 0; i < 5; i++) { /* from the second round on both have an open block */
+    for (size_t i = 0; i < 5; i++) { /* from the second round on both have a current block */
         assert_int_equal(sim_send(plain, long_text), 0);
         sim_pump(s);
         assert_int_equal(sim_send(p, long_text), 0);

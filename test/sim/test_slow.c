@@ -612,7 +612,7 @@ TEST(message_when_no_budget_can_hold_it_is_too_big_and_sheds_nobody)
     sim_free(s);
 }
 
-/* An idle pool can send any message that fits into its budget: its open block does not count
+/* An idle pool can send any message that fits into its budget: its current block does not count
  * against it. */
 TEST(budget_when_nothing_waits_is_all_there)
 {

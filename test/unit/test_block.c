@@ -102,7 +102,7 @@ static void expect_filled(const struct wsp_run *run, uint8_t byte)
     }
 }
 
-/* ------------------------------------------------------ one open block */
+/* ------------------------------------------------------ one current block */
 
 TEST(frames_when_published_in_a_row_lie_side_by_side)
 {
@@ -238,7 +238,7 @@ TEST(room_when_asked_for_but_not_used_changes_nothing)
     world_close(&w);
 }
 
-/* ---------------------------------------------- open block and block aside */
+/* ---------------------------------------------- current and alternate block */
 
 TEST(frames_when_of_two_sorts_lie_side_by_side_with_their_own)
 {
@@ -332,7 +332,7 @@ TEST(room_when_over_the_limit_is_full_and_changes_nothing)
     assert_null(wsp_blocks_room(&w.blocks, 11, &error));
     assert_int_equal(error, WSPOOL_ERR_FULL);
     check(&w);
-    /* The open block can still be used. */
+    /* The current block can still be used. */
     struct wsp_run rest = publish_held(&w, 10, 9);
     assert_ptr_equal(rest.block, runs[2].block);
     expect_filled(&runs[2], 2);

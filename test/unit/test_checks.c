@@ -203,7 +203,7 @@ TEST(blocks_are_wrong_when_holds_or_bytes_are)
     BROKEN(wsp_blocks_check(&blocks), blocks.bytes, blocks.bytes + 1);
     BROKEN(wsp_blocks_check(&blocks), blocks.limit, blocks.bytes - 1);
     wsp_count_set(&gauge, 1);
-    blocks.bytes = 1; /* less than the open block has */
+    blocks.bytes = 1; /* less than the current block has */
     assert_int_equal(wsp_blocks_check(&blocks), 0);
     blocks.bytes = sizeof *current + current->cap;
     assert_int_equal(wsp_blocks_check(&blocks), 0); /* the gauge differs */

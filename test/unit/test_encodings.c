@@ -280,7 +280,7 @@ TEST(encode_when_by_itself_says_whether_it_was_done)
     assert_int_equal(wsp_count_read(&w.count.codec_encoded), 1 + made);
     free(text);
     expect_encoded(&frame, 4, WSP_BINARY, aaaa); /* and nothing was written over it */
-    assert_null(w.link.blocks.current);          /* plain frames have the open block again */
+    assert_null(w.link.blocks.current);          /* plain frames have the current block again */
     assert_ptr_equal(w.link.blocks.alternate, frame.block);
     wsp_block_release(frame.block);
     world_close(&w);

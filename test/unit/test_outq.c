@@ -15,7 +15,7 @@
 #include "link/compact.h"
 
 /* What the queues of a test share: three block stores, as if there were three pools, so that one
- * queue gets runs from several open blocks. */
+ * queue gets runs from several current blocks. */
 enum { STORES = 3 };
 
 struct world {
@@ -1155,7 +1155,7 @@ TEST(memory_when_compacted_is_near_what_waits)
         assert_int_equal(s.w.mem.bytes, before);
         assert_int_equal(ack(&s, 10), 0);
         wsp_outq_compact(&s.q, &s.w.outqs, &s.w.stores[0], s.q.bytes);
-        /* Besides the open block. */
+        /* Besides the current block. */
         assert_true(s.w.mem.bytes <= s.q.bytes + s.q.bytes / 32 + 16384 + 2048);
         assert_true(wsp_outq_check(&s.q));
         assert_int_equal(s.q.bytes, count * encodings - 10);
