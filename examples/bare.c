@@ -7,9 +7,9 @@
  *
  *     wspool_feed   these bytes came from a peer
  *     wspool_tick   this is the time now
- *     wspool_next   which peer needs attention?
+ *     wspool_next   which peer needs something, and what?
  *     wspool_peek   which bytes are to be written to it?
- *     wspool_ack    so many of them were written
+ *     wspool_ack    how many of them were written
  *
  * libwspool_sockets does the same in full: it lingers (see end), stops gracefully, survives a lack
  * of descriptors, and accepts and writes with fewer system calls.
@@ -47,7 +47,7 @@ static void open_peer(wspool *pool, int listener, uint64_t now)
     wspool_open_options options = {.size = sizeof options,
                                    .user = (void *)(intptr_t)fd}; /* NOLINT */
     if (fd >= 0 && wspool_open(pool, &options, now, &id) < 0) {
-        close(fd); /* FULL: so many are waiting to come in that no more are accepted */
+        close(fd); /* FULL: max_handshakes handshakes are running */
     } else if (fd >= 0) {
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)); /* writes are joined */
         if (watch(EPOLL_CTL_ADD, fd, EPOLLIN, id) < 0) {
@@ -81,11 +81,11 @@ static void write_peer(wspool *pool, wspool_id id, int fd, uint64_t now)
     }
 }
 
-/* The pool is done with a peer. If it still sends, close resets the connection, and the peer may
- * lose the last bytes, such as the Close that says why. This ends our direction and discards what
- * has come, which is enough for a peer that has stopped sending. To wait for one that has not, a
- * host needs a table of such sockets with deadlines: that is lingering. RESET: the peer takes
- * nothing, so what the system still holds for it is thrown away. */
+/* The pool has finished with a peer. If the peer still sends, close resets the connection, and the
+ * peer may lose the last bytes, such as the Close with its code. This shuts down our direction and
+ * discards what has arrived, which is enough for a peer that has stopped sending. To wait for one
+ * that has not, a host needs a table of such sockets with deadlines: that is lingering. RESET: the
+ * peer takes nothing, so the bytes that the system still holds for it are discarded. */
 static void end(wspool *pool, wspool_id id, int fd, unsigned wants)
 {
     char bytes[16384];
@@ -124,11 +124,11 @@ int main(void)
         return 1;
     }
 
-    for (;;) { /* each sleep is short: so wspool_deadline only says whether to sleep at all */
+    for (;;) { /* sleeps are short: wspool_deadline only decides whether to sleep */
         struct epoll_event events[64];
         int count = epoll_wait(epoll, events, 64, wspool_deadline(pool) ? 50 : 0);
         uint64_t now = wspool_clock();
-        for (int i = 0; i < count; i++) { /* no id is stale here: only `end` makes one so */
+        for (int i = 0; i < count; i++) { /* no id is stale here: only `end` releases a peer */
             wspool_id id = events[i].data.u64;
             if (id == 0) {
                 open_peer(pool, listener, now);

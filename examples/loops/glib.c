@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* loops/glib.c - a room on a GLib main loop: its members hear each other, and what time it is. */
+/* loops/glib.c - a room on a GLib main loop. Members get each message, and the time. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* loops/libev.c - a room on a libev loop: its members hear each other, and what time it is. */
+/* loops/libev.c - a room on a libev loop. Members get each message, and the time. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

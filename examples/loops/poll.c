@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* loops/poll.c - a room on POSIX poll, for a host without a loop: its members hear each other, and what time it is. */
+/* loops/poll.c - a room on POSIX poll; the adapter owns the loop. Members get each message, and the time. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
