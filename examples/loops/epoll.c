@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* loops/epoll.c - a room on epoll; the adapter owns the loop. Members get each message, and the time. */
+/* loops/epoll.c - a room on epoll; the adapter owns the loop. Members get messages and the time. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* loops/glib.c - a room on a GLib main loop. Members get each message, and the time. */
+/* loops/glib.c - a room on a GLib main loop. Members get messages and the time. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* loops/libev.c - a room on a libev loop. Members get each message, and the time. */
+/* loops/libev.c - a room on a libev loop. Members get messages and the time. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

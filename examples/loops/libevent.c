@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* loops/libevent.c - a room on a libevent base. Members get each message, and the time. */
+/* loops/libevent.c - a room on a libevent base. Members get messages and the time. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* loops/libuv.c - a room on a libuv loop. Members get each message, and the time. */
+/* loops/libuv.c - a room on a libuv loop. Members get messages and the time. */
 #define _GNU_SOURCE /* for uv.h */
 #include <stdio.h>
 #include <stdlib.h>

@@ -7,8 +7,9 @@
  * call. One turn of a loop:
  *
  *     for each readable socket:    n = read(fd, buf, ...);
- *                                  n > 0 ? wspool_feed(pool, id, buf, n, now)
- *                                        : wspool_gone(pool, id, WSPOOL_GONE_EOF, now);
+ *         n > 0:                   wspool_feed(pool, id, buf, n, now);
+ *         n == 0:                  wspool_gone(pool, id, WSPOOL_GONE_EOF, now);
+ *         n < 0, but not EAGAIN:   wspool_gone(pool, id, WSPOOL_GONE_FAILED, now);
  *     for each writable socket
  *         that was blocked:        wspool_writable(pool, id, now);
  *     wspool_tick(pool, now);
@@ -20,7 +21,8 @@
  *         WSPOOL_READ not in it:   do not read from it until it is
  *     sleep until a socket is ready or wspool_deadline(pool) is reached;
  *
- * wspool/adapters/epoll.h is that loop, ready made; wspool/uring.h is one on io_uring.
+ * wspool/sockets.h does all of this on any loop, and wspool/uring.h on io_uring. examples/bare.c is
+ * this loop as a program.
  *
  * Conventions
  *   Results     0 or a count, or a negative wspool_error. Each comment lists the errors of its
@@ -153,7 +155,7 @@ typedef struct wspool_open_options {
 } wspool_open_options;
 
 /* Raw mode: a transport was accepted. The pool will read its HTTP request and answer it. Sets *id.
- * NULL options: no user pointer, no address, no key. On error *id is 0.
+ * NULL options: no user pointer, no address, no key.
  *   INVAL  options->size is not set, or the address or the key is too long. Correct the call.
  *   FULL   max_handshakes handshakes are running, max_peers + max_handshakes peers are not released
  *          yet, or the key has max_per_key peers (then stats.key_full grows). Close the transport,
