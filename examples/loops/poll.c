@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* loops/poll.c - a room on POSIX poll; the adapter owns the loop. Members get messages and the time. */
+/* loops/poll.c - a room on poll; the adapter owns the loop. Members get messages and the time. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -153,7 +153,7 @@ static void there_and_back(const uint8_t *payload, size_t len, enum wsp_opcode o
     uint8_t *ours = malloc(head + len);
     FUZZ_DEMAND(ours != NULL, "no memory");
     wsp_frame_write(ours, opcode, payload, len);
-    FUZZ_DEMAND(wsp_frame_encoded_len(ours) == head + len, "the length of an image");
+    FUZZ_DEMAND(wsp_frame_encoded_len(ours) == head + len, "the length of an encoded frame");
     reader_take(&r, ours, head + len);
     FUZZ_DEMAND(r.fault == NULL && r.count == 1 && r.pending.len == 0, "%s",
                 r.fault != NULL ? r.fault : "not one frame");

@@ -219,7 +219,7 @@ static void reader_frame(reader *r, unsigned first, const uint8_t *payload, size
         uint8_t *text = sim_malloc(UNFOLD_MAX);
         size_t n = r->unfold(payload, len, text, UNFOLD_MAX);
         if (n > UNFOLD_MAX)
-            reader_fault(r, "a coded message that can't be read");
+            reader_fault(r, "an encoded message that can't be read");
         else
             reader_frame(r, first & ~0x40u, text, n);
         r->encoded++;

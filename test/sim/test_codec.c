@@ -505,7 +505,7 @@ static void compare(model *m, known *k)
     }
 }
 
-static void cancel_all(model *m)
+static void pump_and_compare(model *m)
 {
     sim_pump(m->s);
     assert_int_equal(wspool_check(m->s->pool), 0);
@@ -548,7 +548,7 @@ static void goes(model *m, known *k, int flows)
 {
     if (flows) {
         sim_flow(k->p);
-        cancel_all(m);
+        pump_and_compare(m);
         k->leaves = 1;
         assert_int_equal(k->got + k->p->dropped, k->due_count);
         assert_true(!m->exact || k->at == k->due_count);
@@ -559,7 +559,7 @@ static void goes(model *m, known *k, int flows)
         sim_cut(k->p, WSPOOL_GONE_FAILED);
     }
     for (int turn = 0; turn < 100 && !k->p->ended; turn++)
-        cancel_all(m); /* a pump may end before the host reads the socket again */
+        pump_and_compare(m); /* a pump may end before the host reads the socket again */
     assert_int_equal(k->p->ended, 1);
     if (!m->exact || !flows)
         assert_true(k->got + k->p->dropped + k->p->closed.messages_lost == k->due_count);
@@ -666,7 +666,7 @@ static void play(uint64_t seed, enum wspool_slow slow, int exact)
             comes(m, k);
         else
             one_step(m, k);
-        cancel_all(m);
+        pump_and_compare(m);
     }
     for (int i = 0; i < LIVE; i++)
         if (m->peers[i].p != NULL)

@@ -195,7 +195,7 @@ static int knows_already(world *w, reader_model *m)
 }
 
 /* After each pump: updates the model with what the pool has read since. */
-static void cancel_all(world *w)
+static void pump_and_compare(world *w)
 {
     uint64_t told = 0;
     sim_pump(w->s);
@@ -258,7 +258,7 @@ static void step_connect(world *w)
     } else {
         p = sim_connect_to(w->s, places[place].target);
     }
-    cancel_all(w);
+    pump_and_compare(w);
     sim_expect_open(p);
     if (w->count == w->cap) {
         w->cap = w->cap == 0 ? 32 : w->cap * 2;
@@ -489,13 +489,13 @@ static void step_client_leaves(world *w)
     }
     if (m->late)
         m->why |= 1u << WSPOOL_END_FLUSH_TIMEOUT | 1u << WSPOOL_END_PONG_TIMEOUT;
-    cancel_all(w);
+    pump_and_compare(w);
 }
 
 static void step_time(world *w)
 {
     uint64_t time = sim_below(w->s, 15 * SEC);
-    cancel_all(w);
+    pump_and_compare(w);
     for (size_t i = 0; i < w->count; i++) {
         reader_model *m = &w->m[i];
         if (m->open && m->p->room != SIZE_MAX) {
@@ -504,7 +504,7 @@ static void step_time(world *w)
         }
     }
     sim_pass(w->s, time);
-    cancel_all(w);
+    pump_and_compare(w);
     for (size_t i = 0; i < w->count; i++) {
         reader_model *m = &w->m[i];
         if (m->late && m->open && m->p->room == SIZE_MAX && !m->leaving) {
@@ -520,8 +520,8 @@ static void finish(world *w)
     for (size_t i = 0; i < w->count; i++)
         sim_flow(w->m[i].p);
     w->s->async = 0;
-    cancel_all(w);
-    cancel_all(w);
+    pump_and_compare(w);
+    pump_and_compare(w);
     for (size_t i = 0; i < w->count; i++) {
         reader_model *m = &w->m[i];
         if (!m->open)
@@ -535,9 +535,9 @@ static void finish(world *w)
         m->why = 1u << WSPOOL_END_PEER_CLOSED;
     }
     assert_int_equal(sim_stats(w->s).waiting, 0);
-    cancel_all(w);
+    pump_and_compare(w);
     sim_pass(w->s, 10 * SEC);
-    cancel_all(w);
+    pump_and_compare(w);
     assert_int_equal(sim_stats(w->s).peers, 0);
     for (size_t i = 0; i < w->count; i++) {
         assert_int_equal(w->m[i].why, 0);
@@ -608,7 +608,7 @@ static void run(uint64_t seed, int exact, int steps)
         case 14:
         case 15:
         case 16:
-            cancel_all(w);
+            pump_and_compare(w);
             break;
         default:
             step_broadcast(w);

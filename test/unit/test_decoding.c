@@ -95,7 +95,7 @@ static void put_control(struct stream *s, unsigned opcode, const char *payload)
     add_line(&s->expected, "CONTROL", opcode, payload, strlen(payload));
 }
 
-/* Writes a coded message in that many frames, with pings between them. Adds nothing to the
+/* Writes an encoded message in that many frames, with pings between them. Adds nothing to the
  * transcript. */
 static void put_encoded(struct stream *s, unsigned opcode, const uint8_t *encoded, size_t len,
                         size_t frames)
@@ -507,7 +507,7 @@ TEST(input_when_it_produces_nothing_has_an_end_nevertheless)
     }
 }
 
-/* The higher limit on the bytes received is for coded messages only. */
+/* The higher limit on the bytes received is for encoded messages only. */
 TEST(message_when_plain_gets_no_more_than_the_limit)
 {
     for (int before = 0; before < 2; before++) {
@@ -531,7 +531,7 @@ TEST(text_when_encoded_is_judged_by_what_comes_out)
 {
     struct stream *s = stream_new();
     uint8_t long_text[2 * STEP + 1];
-    /* the coded bytes themselves are not UTF-8 */
+    /* the encoded bytes themselves are not UTF-8 */
     put_encoded(s, WSP_TEXT, (const uint8_t *)"\xffg\xc0h", 4, 2);
     uint8_t text[255 + 192];
     memset(text, 'g', 255);
@@ -568,7 +568,7 @@ TEST(text_when_bad_is_refused_at_its_first_bad_byte)
         struct peer p;
         uint8_t encoded[200];
         size_t len = 0, fed;
-        /* coded bytes up to and including those of the bad byte */
+        /* encoded bytes up to and including those of the bad byte */
         size_t fatal = 0;
         for (size_t n = 0; n < cases[i].len; n++) { /* one run for each byte */
             encoded[len++] = 1;
@@ -766,7 +766,7 @@ TEST(memory_when_it_fails_anywhere_is_an_error_and_the_close_is_found)
     }
 }
 
-/* Frames in any order with any coded bytes, including orders to fail. The events are the same
+/* Frames in any order with any encoded bytes, including orders to fail. The events are the same
  * for all cuts, and whether or not the codec knows that a message is complete. */
 TEST(streams_when_of_any_bytes_are_received_alike_under_all_cuts)
 {

@@ -10,7 +10,7 @@
  *     ...
  *     toy_check(&toy);                       // every state was given back
  *
- * A coded message is a list of pairs (count, byte): that byte, count times. Count 0 is an order:
+ * An encoded message is a list of pairs (count, byte): that byte, count times. Count 0 is an order:
  *
  *     0 'N'  nothing            0 'B'  answer BAD              0 'M'  answer NOMEM
  *     0 'X'  a bomb: 'x' without end
@@ -51,8 +51,8 @@ struct toy_state {
     uint64_t mark;
     unsigned decoder;
     int begun;                     /* a piece of this message was seen */
-    int complete;                  /* the message is complete: only `rest` may follow */
-    int failed;                    /* only rest(over) may follow */
+    int complete;                  /* the message is complete: only `reset` may follow */
+    int failed;                    /* only reset(final = 1) may follow */
     int full;                      /* the last result was FULL: the same input must come again */
     size_t left;                   /* input bytes left then */
     int last;                      /* and their last byte */
