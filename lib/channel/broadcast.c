@@ -9,6 +9,7 @@
 #include "channel/broadcast.h"
 
 #include "base/noinline.h"
+#include "link/drop.h"
 
 #define AHEAD 12
 

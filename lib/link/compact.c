@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "link/drop.h"
+
 #define SHARE 32u /* share of the memory that may be unused */
 #define GROUP_RUNS 16u
 #define GROUP_BYTES WSP_BLOCK_BYTES

@@ -2,12 +2,15 @@
 /*
  * link/link.h - what the connections of one pool share.  Layer 2.
  *
- * One of these lies in the pool and is handed to every call on a connection. Upward there are
- * only two ways: the hook for whole messages, and sets of slots. `ready` holds the peers
- * that wspool_next has to tell of; `due` those for which something is to be done on the way
- * out of the present call, when no list is being walked and no frame is being read. With
- * flush_delay, those who have nothing but new messages wait in `delayed` until `flush_at`, and
- * move over to `ready` then.
+ * The pool contains one struct wsp_link and passes it to every call on a connection. A connection
+ * reaches the layers above only through it: through the hook for whole messages, and through sets
+ * of slots.
+ *
+ *     ready    peers that wspool_next has to report
+ *     delayed  with flush_delay: peers that have new messages and nothing else to report. They move
+ *              to `ready` at `flush_at`
+ *     due      peers with deferred events, for the end of the present call, when no list is being
+ *              walked and no frame is being read
  */
 #ifndef WSP_LINK_LINK_H
 #define WSP_LINK_LINK_H
@@ -36,13 +39,13 @@ struct wsp_link {
     struct wsp_timers timers;
     struct wsp_bitset ready;
     struct wsp_bitset delayed;
-    struct wsp_bitset *new_output; /* where new messages put a peer: one of these two */
-    uint64_t flush_at;             /* UINT64_MAX: nobody is delayed */
+    struct wsp_bitset *new_output; /* `ready` or `delayed`: gets a peer with new messages */
+    uint64_t flush_at;             /* UINT64_MAX: no peer is delayed */
     struct wsp_bitset due;
-    uint64_t created_at; /* when the pool was made: stamps count from here */
-    uint64_t now;        /* of the call under way; never runs backwards */
-    uint32_t blocked;    /* connections whose transport could not take all */
-    uint64_t random;     /* state of the jitter, seeded with entropy */
+    uint64_t created_at; /* when the pool was made: coarse times begin here */
+    uint64_t now;        /* of the present call; never runs backwards */
+    uint32_t blocked;    /* connections whose transport did not take everything */
+    uint64_t random;     /* state of the jitter of pings, seeded with entropy */
     void (*on_message)(struct wsp_link *link, struct wsp_conn *conn, const uint8_t *data,
                        size_t len, int binary);
 };

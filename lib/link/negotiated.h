@@ -10,9 +10,9 @@
 #include <wspool/codec.h>
 
 _Static_assert(WSPOOL_ENCODINGS <= 15 && WSPOOL_DECODERS <= 16,
-               "a form and a reading fit in a byte");
+               "an encoding and a decoder fit in a byte");
 
-/* The encoding of what the peer is sent, and the parameters of what it sends. 0: none. */
+/* Packs the encoding of messages to the peer, and the decoder of messages from it. 0: none. */
 static inline uint8_t wsp_negotiated(unsigned encoding, unsigned decoder)
 {
     return (uint8_t)(encoding | decoder << 4);

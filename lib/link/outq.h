@@ -13,6 +13,9 @@
  * them, are bytes of the queue's own, in a buffer from a free list that exists only while it has
  * bytes. The Close is in the same buffer, and waits until all messages before it are sent.
  *
+ * This module queues. link/peek.h gives out what is queued and takes back what was written;
+ * link/drop.h removes messages before they are written.
+ *
  * Invariants:
  * - at most one frame is partly sent: the first message, or one in the control lane, or the Close,
  *   and then no message is left. Lanes change only between frames;
@@ -30,7 +33,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/uio.h>
 
 #include "base/freelist.h"
 #include "wire/block.h"
@@ -78,7 +80,7 @@ struct wsp_outq {
     uint8_t marks;       /* WSP_MARK_PINNED, and those of whoever owns the queue; 0 when there is
                             nothing special */
 };
-#define WSP_MARK_PINNED 0x80u /* the transport keeps what was peeked: see wsp_outq_pin */
+#define WSP_MARK_PINNED 0x80u /* the transport keeps what was peeked: see link/peek.h */
 
 void wsp_outqs_init(struct wsp_outqs *outqs, const wspool_mem *mem);
 void wsp_outqs_fini(struct wsp_outqs *outqs);
@@ -115,14 +117,6 @@ static inline int wsp_outq_push(struct wsp_outq *q, struct wsp_outqs *outqs,
     return 0;
 }
 
-/* Drops the oldest messages that are not peeked, until `bytes` more fit under `max_bytes` and
- * one more under `max_count`. Returns how many were dropped: fewer than needed when the rest is
- * peeked, or when there was no memory to split a run. */
-uint32_t wsp_outq_drop_oldest(struct wsp_outq *q, struct wsp_outqs *outqs, uint32_t bytes,
-                              uint32_t max_bytes, uint32_t max_count);
-/* Drops all messages that are not peeked. Returns how many. */
-uint32_t wsp_outq_drop_all(struct wsp_outq *q, struct wsp_outqs *outqs);
-
 /* Queues bytes in the control lane: an HTTP answer, or a whole control frame. Returns 0,
  * WSPOOL_ERR_NOMEM, or WSPOOL_ERR_FULL when the lane has no room or a Close is queued. */
 int wsp_outq_control(struct wsp_outq *q, struct wsp_outqs *outqs, const void *bytes, size_t len);
@@ -132,52 +126,6 @@ int wsp_outq_control(struct wsp_outq *q, struct wsp_outqs *outqs, const void *by
 int wsp_outq_pong(struct wsp_outq *q, struct wsp_outqs *outqs, const void *frame, size_t len);
 /* Queues the Close after everything else; once only. Returns 0 or WSPOOL_ERR_NOMEM. */
 int wsp_outq_close(struct wsp_outq *q, struct wsp_outqs *outqs, const void *frame, size_t len);
-
-/* See wspool_peek. A peer that keeps up has one run and nothing else, which is handled inline. */
-int wsp_outq_peek_all(struct wsp_outq *q, struct iovec *vectors, int max);
-static inline int wsp_outq_peek(struct wsp_outq *q, struct iovec *vectors, int max)
-{
-    if (q->control || q->more || q->bytes == 0) {
-        return wsp_outq_peek_all(q, vectors, max);
-    }
-    q->peeked = q->bytes;
-    q->tail_peeked = 1;
-    vectors[0].iov_base = q->first.block->bytes + q->first.offset;
-    vectors[0].iov_len = q->bytes;
-    return 1;
-}
-
-/* Of what was peeked, the first `bytes` are kept by the transport: they stay as they are, and come
- * first in what is peeked, whatever is queued meanwhile, until all of them were acked. 0, or INVAL:
- * more than was peeked, or nothing. */
-int wsp_outq_pin(struct wsp_outq *q, size_t bytes);
-
-/* Frees the chunks that have no run with a block. */
-void wsp_outq_drop_empty(struct wsp_outq *q, struct wsp_outqs *outqs);
-
-struct wsp_acked {
-    uint32_t messages; /* messages completed by it */
-    int partly;        /* fewer bytes than were peeked */
-};
-/* Returns 0, or WSPOOL_ERR_INVAL for more bytes than were peeked. */
-int wsp_outq_ack(struct wsp_outq *q, struct wsp_outqs *outqs, size_t bytes,
-                 struct wsp_acked *acked);
-
-/* The fast path of an ack, in two steps. First step: returns the number of messages if the whole
- * of the only run was written, else 0. */
-static inline uint32_t wsp_outq_whole(const struct wsp_outq *q, size_t bytes)
-{
-    return !q->control && !q->more && bytes == q->bytes && bytes == q->peeked ? q->count : 0;
-}
-/* Second step, after a result above 0: releases them. */
-static inline void wsp_outq_ack_whole(struct wsp_outq *q)
-{
-    struct wsp_block *block = q->first.block;
-    q->first = (struct wsp_run){0};
-    q->bytes = q->count = q->peeked = 0;
-    q->tail_peeked = 0;
-    wsp_block_release(block);
-}
 
 /* Returns the encoding in which an open queue takes messages: see link/encodings.h. */
 static inline unsigned wsp_outq_encoding(const struct wsp_outq *q)
@@ -211,6 +159,28 @@ static inline int wsp_outq_under_way(const struct wsp_outq *q)
 
 /* Releases everything. */
 void wsp_outq_fini(struct wsp_outq *q, struct wsp_outqs *outqs);
+
+/* ----------------------------------------- steps of link/peek.c and link/drop.c */
+
+/* Returns a chunk without runs, whose first run will be at `at` or before it; or NULL. */
+struct wsp_runs *wsp_outq_new_chunk(struct wsp_outqs *outqs, uint16_t at);
+void wsp_outq_free_first_chunk(struct wsp_outq *q, struct wsp_outqs *outqs);
+/* The first run is finished: the next run with bytes becomes the first. */
+void wsp_outq_advance(struct wsp_outq *q, struct wsp_outqs *outqs);
+/* Returns how many bytes of the first message of a run are left. */
+static inline uint32_t wsp_run_first_frame(const struct wsp_run *run)
+{
+    return run->partial ? run->partial : wsp_frame_encoded_len(run->block->bytes + run->offset);
+}
+/* Removes bytes from the front of a run. */
+static inline void wsp_outq_shorten(struct wsp_outq *q, struct wsp_run *run, uint32_t bytes)
+{
+    run->offset += bytes;
+    run->bytes -= bytes;
+    q->bytes -= bytes;
+}
+
+/* ------------------------------------------------------------------ checks */
 
 /* Calls `visit` for each run. */
 void wsp_outq_each(const struct wsp_outq *q, void (*visit)(const struct wsp_run *run, void *user),

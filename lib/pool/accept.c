@@ -13,7 +13,9 @@
 
 #include <wspool/versioned.h>
 #include "base/noinline.h"
+#include "link/liveness.h"
 #include "link/negotiated.h"
+#include "link/receive.h"
 #include "pool/call.h"
 #include "pool/channels.h"
 #include "pool/drain.h"
@@ -166,7 +168,7 @@ int wspool_open(wspool *pool, const wspool_open_options *options, uint64_t now, 
     struct wsp_peer *peer = take_newcomer(pool, given, &error);
     if (peer) {
         error = 0;
-        wsp_conn_init(&pool->link, &peer->conn, WSP_HEAD);
+        wsp_conn_init(&pool->link, &peer->conn);
         *id = wsp_peer_id(peer);
     }
     wsp_leave(pool);
@@ -272,7 +274,7 @@ static int upgrade(wspool *pool, struct wsp_peer *peer, wspool_request *request,
 {
     struct wsp_entry entry = {.stage = WSPOOL_STAGE_BYTES};
     peer->conn.flags |= WSP_HOSTED;
-    wsp_conn_init(&pool->link, &peer->conn, WSP_HEAD);
+    wsp_conn_init(&pool->link, &peer->conn);
     struct wsp_handshake *handshake = wsp_need_handshake(pool, peer);
     int judged = wsp_refused(WSPOOL_REFUSED_NOMEM);
     if (request->target.len > pool->config.head_bytes) {

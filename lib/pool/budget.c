@@ -2,6 +2,7 @@
 /* pool/budget.c - see pool/budget.h. */
 #include "pool/budget.h"
 
+#include "link/receive.h"
 #include "pool/peers.h"
 
 /* At most so many peers are resumed in one turn, however many wait. */

@@ -4,7 +4,7 @@
  *
  * A compressed frame of a hundred bytes becomes a message of 64 KiB, and a message to a channel
  * becomes one delivery per member. So the effect of a feed is bounded, not only its bytes
- * (link/conn.c). The rest of the input is kept in the peer's struct wsp_inbound until the next
+ * (link/receive.c). The rest of the input is kept in the peer's struct wsp_inbound until the next
  * tick. Until then the peer is not read, and wspool_deadline is 0.
  */
 #ifndef WSP_POOL_BUDGET_H

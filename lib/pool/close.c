@@ -2,6 +2,7 @@
 /* pool/close.c - the public calls that end a peer or release it.  Layer 4. */
 #include <string.h>
 
+#include "link/receive.h"
 #include "pool/call.h"
 #include "pool/log.h"
 #include "pool/peers.h"

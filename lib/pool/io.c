@@ -9,6 +9,8 @@
  * slots come in memory order, and the processor prefetches them by itself).
  */
 #include "base/noinline.h"
+#include "link/receive.h"
+#include "link/transmit.h"
 #include "pool/accept.h"
 #include "pool/call.h"
 #include "pool/deadline.h"

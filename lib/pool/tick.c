@@ -2,6 +2,7 @@
 /* pool/tick.c - the public calls about time: the next deadline, and the tick.  Layer 4. */
 #include <string.h>
 
+#include "link/liveness.h"
 #include "pool/accept.h"
 #include "pool/budget.h"
 #include "pool/call.h"

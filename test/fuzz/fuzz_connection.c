@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * fuzz/fuzz_connection.c - one open peer of a pool: frames in, messages and answers out
- * (link/inbound.c, link/conn.c, link/outq.c).
+ * (link/inbound.c, link/receive.c, link/outq.c, link/peek.c).
  *
  * Plays a script three times, each time in a new pool. The bytes between two events are fed at
  * once, in random pieces, and one by one. Demands:

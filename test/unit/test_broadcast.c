@@ -15,6 +15,8 @@
 #include "base/bytes.h"
 #include "channel/broadcast.h"
 #include "link/negotiated.h"
+#include "link/receive.h"
+#include "link/transmit.h"
 
 #define SMALL 8u             /* bytes of an ordinary payload */
 #define ENCODED (2u + SMALL) /* bytes of its encoded frame */
@@ -56,7 +58,7 @@ static void open_peer(struct crowd *c, struct wsp_peer *peer)
 {
     peer->conn.slot.index = (uint32_t)(peer - c->peers);
     peer->conn.slot.generation = 1;
-    wsp_conn_init(&c->link, &peer->conn, WSP_HEAD);
+    wsp_conn_init(&c->link, &peer->conn);
     peer->conn.parser.negotiated = wsp_negotiated(peer->conn.slot.index % encodings_count, 0);
     wsp_conn_open(&c->link, &peer->conn);
     wsp_bitset_remove(&c->link.ready, peer->conn.slot.index);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_conn.c - link/conn.h: the states of a connection, its deadlines, and its Close frames.
+ * unit/test_conn.c - link/{conn,receive,transmit,liveness}.h: the states of a connection, its
+ * deadlines, and its Close frames.
  *
  * The link belongs to the test: there is no pool and no channel, and the test sets the clock by
  * hand. Deadlines are tested the way a host meets them: it sleeps until wsp_timers_next and then
@@ -13,6 +14,9 @@
 #include <wspool/error.h>
 #include <wspool/wspool.h>
 #include "link/conn.h"
+#include "link/liveness.h"
+#include "link/receive.h"
+#include "link/transmit.h"
 
 #define SEC WSPOOL_SECOND
 #define MS WSPOOL_MILLISECOND
@@ -128,7 +132,8 @@ static struct wsp_conn *make(struct world *w, uint32_t index, enum wsp_state sta
     memset(conn, 0, sizeof *conn);
     conn->slot.index = index;
     conn->slot.generation = 1;
-    wsp_conn_init(&w->link, conn, state);
+    wsp_conn_init(&w->link, conn);
+    conn->state = (uint8_t)state;
     return conn;
 }
 

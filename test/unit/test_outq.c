@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_outq.c - link/outq.h: the output queue is compared with a simple model.
+ * unit/test_outq.c - link/{outq,peek,drop}.h: the output queue is compared with a simple model.
  *
  * The model is a list of messages, a list of control frames and a Close, each with the number of
  * its bytes that are sent. After each step of a random walk a peek must return a prefix of what the
@@ -12,6 +12,8 @@
 
 #include <wspool/error.h>
 #include "link/outq.h"
+#include "link/drop.h"
+#include "link/peek.h"
 #include "link/compact.h"
 
 /* What the queues of a test share: three block stores, as if there were three pools, so that one
