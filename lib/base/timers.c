@@ -68,6 +68,7 @@ static void timer_link(struct wsp_timers *timers, uint32_t list, uint32_t slot,
     }
     *first = slot;
     timers->occupied[list >> LEVEL_BITS] |= UINT64_C(1) << (list & 63);
+    timers->first_tick = 0;
 }
 
 static void timer_unlink(struct wsp_timers *timers, struct wsp_timer *timer)
@@ -82,6 +83,7 @@ static void timer_unlink(struct wsp_timers *timers, struct wsp_timer *timer)
         timers->first[list >> LEVEL_BITS][list & 63] = timer->next;
         if (timer->next == WSP_TIMER_NONE) {
             timers->occupied[list >> LEVEL_BITS] &= ~(UINT64_C(1) << (list & 63));
+            timers->first_tick = 0;
         }
     }
     wsp_timer_init(timer);
@@ -113,6 +115,16 @@ static void timer_arm(struct wsp_timers *timers, uint32_t slot, struct wsp_timer
     timer_link(timers, list, slot, timer);
 }
 
+/* Returns the tick at which a list begins. */
+static uint64_t begin_of(const struct wsp_timers *timers, uint32_t list)
+{
+    uint32_t shift = (list >> LEVEL_BITS) * LEVEL_BITS;
+    if (list == FAR_LIST) {
+        return ((timers->tick >> REACH_BITS) + 1) << REACH_BITS;
+    }
+    return (timers->tick >> (shift + LEVEL_BITS) << LEVEL_BITS | (list & 63)) << shift;
+}
+
 /* Returns the tick at which the first non-empty list begins, and sets *list to its number. */
 static uint64_t first_list(const struct wsp_timers *timers, uint32_t *list)
 {
@@ -123,14 +135,12 @@ static uint64_t first_list(const struct wsp_timers *timers, uint32_t *list)
             bits &= ~UINT64_C(1);
         }
         if (bits != 0) {
-            uint32_t place = wsp_lowest_bit(bits);
-            uint32_t shift = level * LEVEL_BITS;
-            *list = level << LEVEL_BITS | place;
-            return (timers->tick >> (shift + LEVEL_BITS) << LEVEL_BITS | place) << shift;
+            *list = level << LEVEL_BITS | wsp_lowest_bit(bits);
+            return begin_of(timers, *list);
         }
     }
     *list = FAR_LIST;
-    return timers->occupied[last] != 0 ? ((timers->tick >> REACH_BITS) + 1) << REACH_BITS : NO_TICK;
+    return timers->occupied[last] != 0 ? begin_of(timers, FAR_LIST) : NO_TICK;
 }
 
 /* Moves the timers of a list to lower levels. The wheel must be where the list begins. */
@@ -149,10 +159,11 @@ static void cascade(struct wsp_timers *timers, uint32_t list)
 
 void wsp_timers_init(struct wsp_timers *timers, uint64_t now, wsp_timer_at *at, void *owner)
 {
-    memset(timers, 0, sizeof(*timers));
-    memset(timers->first, 0xff, sizeof(timers->first)); /* WSP_TIMER_NONE */
+    memset(timers, 0, sizeof *timers);
+    memset(timers->first, 0xff, sizeof timers->first); /* WSP_TIMER_NONE */
     timers->tick = now >> WSP_TIMERS_TICK_BITS;
     timers->until = timers->tick;
+    timers->marked = NO_TICK;
     timers->soonest = WSP_TIMERS_NEVER;
     timers->at = at;
     timers->owner = owner;
@@ -197,10 +208,15 @@ uint32_t wsp_timers_fire(struct wsp_timers *timers, uint64_t now)
     if (now >> WSP_TIMERS_TICK_BITS > timers->until) {
         timers->until = now >> WSP_TIMERS_TICK_BITS;
     }
+    if (timers->first_tick > timers->until) { /* known, and still to come */
+        timers->tick = timers->until;
+        return WSP_TIMER_NONE;
+    }
     for (;;) {
         uint32_t list;
         uint64_t tick = first_list(timers, &list);
         if (tick > timers->until) {
+            timers->first_tick = tick;
             timers->tick = timers->until;
             return WSP_TIMER_NONE;
         }
@@ -217,24 +233,30 @@ uint32_t wsp_timers_fire(struct wsp_timers *timers, uint64_t now)
 uint64_t wsp_timers_next(const struct wsp_timers *timers)
 {
     uint32_t list;
-    uint64_t tick = first_list(timers, &list);
+    uint64_t tick = timers->first_tick != 0 ? timers->first_tick : first_list(timers, &list);
     return time_of(tick, WSP_TIMERS_NEVER);
+}
+
+void wsp_timers_look(struct wsp_timers *timers)
+{
+    uint32_t list;
+    timers->first_tick = first_list(timers, &list);
 }
 
 int wsp_timers_moved_up(const struct wsp_timers *timers)
 {
-    uint32_t list;
-    uint64_t tick = tick_of(timers->soonest);
     if (timers->soonest == WSP_TIMERS_NEVER) {
         return 0;
     }
-    (void)first_list(timers, &list);
-    return tick <= timers->until || list_of(timers, tick) == list;
+    uint64_t tick = tick_of(timers->soonest); /* its list begins there or before it */
+    return tick < timers->marked || begin_of(timers, list_of(timers, tick)) < timers->marked;
 }
 
 int wsp_timers_check(const struct wsp_timers *timers)
 {
-    if (timers->tick > timers->until) {
+    uint32_t first;
+    if (timers->tick > timers->until ||
+        (timers->first_tick != 0 && timers->first_tick != first_list(timers, &first))) {
         return 0;
     }
     for (uint32_t list = 0; list < WSP_TIMERS_LEVELS * 64; list++) {

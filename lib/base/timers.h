@@ -15,7 +15,8 @@
  * - a timer is in one list of the wheel or in none (then `prev` is WSP_TIMER_OFF);
  * - it lies in the list that its tick and the wheel's tick determine, and none is overdue;
  * - a bit of `occupied` is set exactly when its list is not empty;
- * - the wheel is never behind `until`: `now` never runs backwards.
+ * - the wheel is never behind `until`: `now` never runs backwards;
+ * - `first_tick` is 0, or the tick at which the first non-empty list begins.
  */
 #ifndef WSP_BASE_TIMERS_H
 #define WSP_BASE_TIMERS_H
@@ -44,7 +45,9 @@ typedef struct wsp_timer *wsp_timer_at(void *owner, uint32_t slot);
 struct wsp_timers {
     uint64_t tick;                        /* position of the wheel: no timer lies before it */
     uint64_t until;                       /* tick of the last call of fire */
-    uint64_t soonest;                     /* the earliest time armed since wsp_timers_mark */
+    uint64_t first_tick;                  /* when it is known; 0: the lists have changed since */
+    uint64_t marked;                      /* first_tick at the last wsp_timers_mark */
+    uint64_t soonest;                     /* the earliest time armed since then */
     uint64_t occupied[WSP_TIMERS_LEVELS]; /* one bit for each list that is not empty */
     uint32_t first[WSP_TIMERS_LEVELS][64];
     wsp_timer_at *at;
@@ -71,9 +74,15 @@ uint32_t wsp_timers_fire(struct wsp_timers *timers, uint64_t now);
 /* Returns the time at which wsp_timers_fire should be called next: not after the tick of the
  * next timer, perhaps before it. Returns WSP_TIMERS_NEVER when no timer is armed. */
 uint64_t wsp_timers_next(const struct wsp_timers *timers);
-/* From here on the earliest time that is armed is noted. */
+/* Sets first_tick. */
+void wsp_timers_look(struct wsp_timers *timers);
+/* Notes what wsp_timers_next returns now. */
 static inline void wsp_timers_mark(struct wsp_timers *timers)
 {
+    if (timers->first_tick == 0) {
+        wsp_timers_look(timers);
+    }
+    timers->marked = timers->first_tick;
     timers->soonest = WSP_TIMERS_NEVER;
 }
 /* Returns 1 if wsp_timers_next has become earlier since the mark, else 0. May also return 1 when

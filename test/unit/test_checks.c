@@ -126,6 +126,7 @@ TEST(timers_are_wrong_when_one_lies_in_another_list)
     BROKEN(wsp_timers_check(&timers), three[0].prev, WSP_TIMER_OFF);
     BROKEN(wsp_timers_check(&timers), three[1].next, 2);
     BROKEN(wsp_timers_check(&timers), timers.occupied[0], 0);
+    BROKEN(wsp_timers_check(&timers), timers.first_tick, 2);
     BROKEN(wsp_timers_check(&timers), timers.occupied[1], 1);
     BROKEN(wsp_timers_check(&timers), timers.first[0][1], WSP_TIMER_NONE);
     BROKEN(wsp_timers_check(&timers), timers.tick, 1); /* later than `until` */
