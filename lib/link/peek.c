@@ -215,30 +215,31 @@ int wsp_outq_ack(struct wsp_outq *q, struct wsp_outqs *outqs, size_t bytes, stru
 {
     struct wsp_control *control = q->control;
     size_t total = peeked_in_all(q);
-    uint32_t lane = q->peeked;
+    uint32_t lane = q->peeked, half = peeked_before_control(q), n;
     if (bytes > total) {
         return WSPOOL_ERR_INVAL;
     }
     acked->partly = bytes < total;
-    if (!control) {
-        acked->messages = consume(q, outqs, (uint32_t)bytes);
-        lane -= (uint32_t)bytes;
-    } else {
-        /* The same order as in peek: control bytes follow a partly sent message. */
-        uint32_t half = peeked_before_control(q);
-        uint32_t n = (uint32_t)least(bytes, half);
+    acked->messages = 0;
+    /* The same order as in peek: control bytes follow a partly sent message. */
+    if (half > 0) {
+        n = (uint32_t)least(bytes, half);
         acked->messages = consume(q, outqs, n);
         bytes -= n;
         lane -= n;
         half -= n;
+    }
+    if (control) {
         n = (uint32_t)least(bytes, control->peeked);
         control->start = (uint16_t)(control->start + n);
         control->peeked = (uint16_t)(control->peeked - n);
         bytes -= n;
-        n = (uint32_t)least(bytes, lane - half);
-        acked->messages += consume(q, outqs, n);
-        bytes -= n;
-        lane -= n;
+        if (lane > half) {
+            n = (uint32_t)least(bytes, lane - half);
+            acked->messages += consume(q, outqs, n);
+            bytes -= n;
+            lane -= n;
+        }
         control->close_start = (uint16_t)(control->close_start + bytes);
         control->close_peeked = (uint16_t)(control->close_peeked - bytes);
     }

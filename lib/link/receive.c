@@ -158,7 +158,7 @@ void wsp_conn_receive(struct wsp_link *link, struct wsp_conn *conn, const uint8_
             break;
         }
     }
-    if (conn->state == WSP_OPEN) {
+    if (conn->state == WSP_OPEN && (conn->work.inbound || conn->parser.have > 0)) {
         wsp_timers_sooner(&link->timers, conn->slot.index, wsp_conn_message_deadline(link, conn));
     }
 }
