@@ -64,14 +64,19 @@ static inline int wsp_bitset_has(const struct wsp_bitset *set, uint32_t number)
     return number < set->capacity && (set->words[number >> 6] >> (number & 63) & 1) != 0;
 }
 
-/* Lets the next walk begin at the first number of all. */
-static inline void wsp_bitset_rewind(struct wsp_bitset *set)
+/* Returns 0 if `low` shows that the set is empty, else 1. After a walk to the end it returns 0 until
+ * something is added. */
+static inline int wsp_bitset_may_have(const struct wsp_bitset *set)
 {
-    set->low = 0;
+    return set->low < set->capacity;
 }
 
 /* Returns the smallest member that is not below `from`, or WSP_BITSET_END. */
 uint32_t wsp_bitset_next(const struct wsp_bitset *set, uint32_t from);
+static inline int wsp_bitset_has_any(const struct wsp_bitset *set)
+{
+    return wsp_bitset_may_have(set) && wsp_bitset_next(set, set->low) != WSP_BITSET_END;
+}
 /* Removes and returns the smallest member, or returns WSP_BITSET_END. */
 uint32_t wsp_bitset_pop(struct wsp_bitset *set);
 /* As wsp_bitset_pop, but looks only at the word in which the last member was found. In a walk

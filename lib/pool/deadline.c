@@ -2,11 +2,20 @@
 /*
  * pool/deadline.c - see pool/deadline.h.
  *
- * The outermost call processes deferred events when the walk through `due` would not start at
- * the end. While the pool is idle the start of that walk is set to the beginning, so that the end
- * of every call comes here, without a further check in any call.
+ * The outermost call ends with wsp_reap if `low` of the set `due` is not WSP_BITSET_END. While the
+ * pool is idle, `low` of the empty set is one less, so that the end of every call comes here without
+ * a further check in any call.
  */
 #include "pool/deadline.h"
+
+static void watch(wspool *pool)
+{
+    struct wsp_bitset *due = &pool->link.due;
+    if (due->low == WSP_BITSET_END) {
+        due->low = WSP_BITSET_END - 1;
+    }
+    pool->output_is_timed = 1;
+}
 
 void wsp_deadline_promise(wspool *pool)
 {
@@ -15,7 +24,7 @@ void wsp_deadline_promise(wspool *pool)
         pool->idle = 1;
         pool->idle_flush_at = link->flush_at;
         wsp_timers_mark(&link->timers);
-        wsp_bitset_rewind(&link->due);
+        watch(pool);
     }
 }
 
@@ -23,12 +32,13 @@ void wsp_deadline_tell(wspool *pool)
 {
     struct wsp_link *link = &pool->link;
     const wspool_deadline_hook *hook = &pool->config.deadline;
-    if (!wsp_bitset_empty(&link->ready) || !wsp_bitset_empty(&link->due) ||
+    if (wsp_bitset_may_have(&link->ready) || wsp_bitset_may_have(&link->due) ||
         link->inbounds.first_kept || link->flush_at < pool->idle_flush_at ||
         wsp_timers_moved_up(&link->timers)) {
         pool->idle = 0;
+        pool->output_is_timed = pool->config.flush_delay > 0;
         hook->call(hook->user);
     } else {
-        wsp_bitset_rewind(&link->due);
+        watch(pool);
     }
 }

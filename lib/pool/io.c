@@ -158,6 +158,7 @@ static WSP_NOINLINE int flush_delayed(wspool *pool, wspool_id *id, unsigned *wan
         wsp_bitset_add(&link->ready, slot);
     }
     link->flush_at = UINT64_MAX;
+    pool->output_is_timed = 1;
     return wspool_next(pool, id, wants);
 }
 

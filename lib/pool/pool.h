@@ -117,6 +117,8 @@ struct wspool {
     int judged_answer;       /* a refusal that they caused; WSP_ADMITTED: none */
     int idle;                /* wspool_next has returned 0, and the deadline hook is to be called
                                 when wspool_deadline becomes earlier than it was then */
+    int output_is_timed;     /* the next message that is queued may make wspool_deadline earlier:
+                                idle, or flush_delay is set */
     uint64_t idle_flush_at;  /* link.flush_at at that time */
 };
 

@@ -110,11 +110,23 @@ static int call_writer(const wspool *pool, const struct wsp_channel *channel, ws
     return read_message(pool, message.data, message.len, opcode, checked);
 }
 
-/* Messages were queued: they are written flush_delay after the first of them. */
-static void flush_soon(wspool *pool)
+static WSP_NOINLINE void time_output(wspool *pool)
 {
+    pool->output_is_timed = 0;
     if (pool->config.flush_delay && pool->link.flush_at == UINT64_MAX) {
         pool->link.flush_at = pool->link.now + pool->config.flush_delay;
+    }
+    if (pool->depth == 0) { /* the fast path of wspool_send, which does not end with wsp_leave */
+        wsp_enter(pool);
+        wsp_leave(pool);
+    }
+}
+/* Messages were queued: they are written flush_delay after the first of them, and a sleeping host is
+ * told. */
+static inline void flush_soon(wspool *pool)
+{
+    if (pool->output_is_timed) {
+        time_output(pool);
     }
 }
 
@@ -199,7 +211,6 @@ static inline void queued_one(wspool *pool, uint32_t len)
     wsp_count_add(&pool->count.deliveries, 1);
     wsp_count_add(&pool->count.queued, 1);
     wsp_count_add(&pool->count.waiting_bytes, len);
-    flush_soon(pool);
 }
 
 /* Encodes the message for one peer and queues it. */
@@ -225,6 +236,7 @@ static int send_to(wspool *pool, struct wsp_peer *peer, const struct message *ch
         return result;
     }
     queued_one(pool, frame.bytes);
+    flush_soon(pool);
     wsp_conn_update_watermark(link, &peer->conn, wsp_conn_high_watermark(&pool->config));
     if (result > 0) {
         /* No other peer shares these frames: all of their memory is due to this peer. */
@@ -271,8 +283,9 @@ static WSP_NOINLINE int send_converted(wspool *pool, wspool_id id, const void *m
 
 /* The fast path of nearly all messages. It checks more than the slow path, so that it can do
  * less: a queue that stays below its high watermark is within its limits, and a frame that fits
- * into the current block is within the pool's budget. No hook runs, nothing can fail, and no event
- * is deferred. So the frame itself can be written last. */
+ * into the current block is within the pool's budget. Nothing can fail, no event is deferred, and
+ * the only hook that may run is the one for the deadline. So the frame itself can be written
+ * late. */
 int wspool_send(wspool *pool, wspool_id id, const void *message, size_t len,
                 const wspool_send_options *options)
 {
@@ -292,7 +305,7 @@ int wspool_send(wspool *pool, wspool_id id, const void *message, size_t len,
     const struct wsp_outq *out = &peer->conn.out;
     uint32_t frame_len = wsp_frame_head_len(len) + (uint32_t)len;
     if (!wsp_outq_takes_plain(out) || !wsp_conn_stays_below_high(&peer->conn, high, frame_len) ||
-        !wsp_blocks_have_room(blocks, frame_len) || (pool->idle && pool->depth == 0)) {
+        !wsp_blocks_have_room(blocks, frame_len)) {
         return send_slow(pool, peer, message, len, opcode);
     }
     struct wsp_run frame = wsp_blocks_next(blocks, frame_len);
@@ -304,5 +317,6 @@ int wspool_send(wspool *pool, wspool_id id, const void *message, size_t len,
     count_frame(pool, frame_len);
     queued_one(pool, frame_len);
     wsp_frame_write(wsp_run_bytes(&frame), opcode, message, len);
+    flush_soon(pool);
     return 0;
 }

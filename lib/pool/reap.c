@@ -9,6 +9,7 @@
  */
 #include "pool/reap.h"
 
+#include "base/noinline.h"
 #include "pool/deadline.h"
 #include "pool/handlers.h"
 #include "pool/log.h"
@@ -82,7 +83,7 @@ static void reap_peer(wspool *pool, struct wsp_peer *peer)
     }
 }
 
-void wsp_reap(wspool *pool)
+static WSP_NOINLINE void reap_due(wspool *pool)
 {
     uint64_t bound = 64 + 4 * (uint64_t)pool->peers.used;
     uint32_t slot;
@@ -92,6 +93,15 @@ void wsp_reap(wspool *pool)
         reap_peer(pool, peer);
     }
     pool->depth--;
+}
+
+void wsp_reap(wspool *pool)
+{
+    if (wsp_bitset_may_have(&pool->link.due)) {
+        reap_due(pool);
+    } else {
+        pool->link.due.low = WSP_BITSET_END;
+    }
     if (pool->idle) {
         wsp_deadline_tell(pool);
     }

@@ -13,7 +13,7 @@
 
 #include "pool/pool.h"
 
-/* Processes the peers in `due`. */
+/* The end of the outermost call: processes the peers in `due`, then tells a sleeping host. */
 void wsp_reap(wspool *pool);
 /* Processes the end of a peer's connection now, if that has not happened yet. */
 void wsp_reap_ended(wspool *pool, struct wsp_peer *peer);
@@ -34,7 +34,7 @@ static inline void wsp_enter_at(wspool *pool, uint64_t now)
 }
 static inline void wsp_leave(wspool *pool)
 {
-    if (--pool->depth == 0 && pool->link.due.low != WSP_BITSET_END) {
+    if (--pool->depth == 0 && pool->link.due.low != WSP_BITSET_END) { /* see deadline.c */
         wsp_reap(pool);
     }
 }

@@ -17,9 +17,8 @@ uint64_t wspool_deadline(const wspool *pool)
     if (!pool) {
         return WSP_TIMERS_NEVER;
     }
-    if (wsp_bitset_next(&pool->link.ready, 0) != WSP_BITSET_END ||
-        wsp_bitset_next(&pool->link.due, 0) != WSP_BITSET_END || !wsp_mailbox_empty(pool) ||
-        pool->link.inbounds.first_kept) {
+    if (wsp_bitset_has_any(&pool->link.ready) || wsp_bitset_has_any(&pool->link.due) ||
+        !wsp_mailbox_empty(pool) || pool->link.inbounds.first_kept) {
         return 0;
     }
     uint64_t deadline = wsp_timers_next(&pool->link.timers);
