@@ -131,16 +131,15 @@ static int is_text(wspool_text text)
     return text.len == 0 || text.data;
 }
 
-/* A newcomer whose key is full is not judged, so only this log record and counter report it. */
-static struct wsp_peer *take_newcomer(wspool *pool, const wspool_open_options *newcomer, int *error)
+/* There is no place for a new peer. If its key has all its peers, this counts and logs it, because
+ * the peer is not judged. */
+static WSP_NOINLINE void turn_away(wspool *pool, const wspool_open_options *newcomer, int error)
 {
-    struct wsp_peer *peer = wsp_peer_new(pool, newcomer, error);
-    if (!peer && *error == WSPOOL_ERR_FULL && wsp_keys_are_full(&pool->keys, newcomer->key)) {
+    if (error == WSPOOL_ERR_FULL && wsp_keys_are_full(&pool->keys, newcomer->key)) {
         wsp_count_add(&pool->count.key_full, 1);
         wsp_log(pool, WSP_LOG_REFUSED,
                 (wspool_log_record){.reason = wspool_refusal_reason(WSPOOL_REFUSED_RATE)});
     }
-    return peer;
 }
 
 /* Options of a host that was compiled against an older or newer header. */
@@ -165,11 +164,12 @@ int wspool_open(wspool *pool, const wspool_open_options *options, uint64_t now, 
     }
     *id = 0;
     wsp_enter_at(pool, now);
-    struct wsp_peer *peer = take_newcomer(pool, given, &error);
+    struct wsp_peer *peer = wsp_peer_new(pool, given, &error);
     if (peer) {
-        error = 0;
         wsp_conn_init(&pool->link, &peer->conn);
         *id = wsp_peer_id(peer);
+    } else {
+        turn_away(pool, given, error);
     }
     wsp_leave(pool);
     return error;
@@ -327,9 +327,11 @@ int wspool_upgrade(wspool *pool, const wspool_request *given, uint64_t now, wspo
     wsp_enter_at(pool, now);
     wspool_open_options newcomer = {
         .user = request.user, .address = request.address, .key = request.key};
-    struct wsp_peer *peer = take_newcomer(pool, &newcomer, &result);
+    struct wsp_peer *peer = wsp_peer_new(pool, &newcomer, &result);
     if (peer) {
         result = upgrade(pool, peer, &request, id, answer);
+    } else {
+        turn_away(pool, &newcomer, result);
     }
     wsp_leave(pool);
     return result;

@@ -2,6 +2,7 @@
 /* pool/judge.c - see pool/judge.h. */
 #include "pool/judge.h"
 
+#include "base/noinline.h"
 #include "pool/handlers.h"
 #include "pool/peers.h"
 #include "pool/side.h"
@@ -125,11 +126,9 @@ static int end_judging(wspool *pool, struct wsp_peer *peer, int answer,
 
 /* An identity goes to the peer's side record, unless there is one already. Returns `answer`, or a
  * refusal when there is no memory. */
-static int keep_identity(wspool *pool, struct wsp_peer *peer, int answer, void *identity)
+static WSP_NOINLINE int keep_identity(wspool *pool, struct wsp_peer *peer, int answer,
+                                      void *identity)
 {
-    if (!identity) {
-        return answer;
-    }
     if (wsp_side_identity(peer->side)) {
         wsp_identity_free(pool, identity);
     } else if (wsp_side_identify(&peer->side, &pool->config.mem, identity)) {
@@ -146,7 +145,10 @@ int wsp_judge(wspool *pool, struct wsp_peer *peer, wspool_request *request, stru
     begin_judging(pool, peer);
     int answer = wsp_admission_judge(&admission, wsp_peer_id(peer), request, entry);
     answer = end_judging(pool, peer, answer, entry);
-    answer = keep_identity(pool, peer, answer, asked.identity ? asked.identity : entry->identity);
+    void *identity = asked.identity ? asked.identity : entry->identity;
+    if (identity) {
+        answer = keep_identity(pool, peer, answer, identity);
+    }
     return answer == WSP_POSTPONED ? postpone(pool, peer, entry, asked.pending ? asked.pending : 1)
                                    : answer;
 }
@@ -159,10 +161,11 @@ int wsp_judge_verdict(wspool *pool, struct wsp_peer *peer, const wspool_verdict 
     struct wsp_entry *entry = wsp_handshake_entry(handshake);
     handshake->pending--;
     if (verdict->kind == WSPOOL_ACCEPT && handshake->pending > 0) {
-        return keep_identity(pool, peer, WSP_POSTPONED, verdict->identity);
+        return verdict->identity ? keep_identity(pool, peer, WSP_POSTPONED, verdict->identity)
+                                 : WSP_POSTPONED;
     }
     begin_judging(pool, peer);
     int answer = wsp_admission_resume(&admission, wsp_peer_id(peer), verdict, entry);
     answer = end_judging(pool, peer, answer, entry);
-    return keep_identity(pool, peer, answer, entry->identity);
+    return entry->identity ? keep_identity(pool, peer, answer, entry->identity) : answer;
 }

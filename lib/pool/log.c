@@ -29,24 +29,21 @@ static const struct {
     [WSP_LOG_ABUSE] = {"abuse", WSPOOL_LOG_INFO},
 };
 
-void wsp_log(wspool *pool, enum wsp_log_event event, wspool_log_record record)
+void wsp_log_write(wspool *pool, enum wsp_log_event event, wspool_log_record *record)
 {
-    if (!pool->config.log.call && !pool->handlers.log) {
-        return;
-    }
     if (!wsp_bucket_draw(&pool->log.events[event].bucket, BURST, RATE, 1,
                          pool->link.now - pool->link.created_at)) {
         pool->log.events[event].suppressed++;
         wsp_count_add(&pool->count.log_suppressed, 1);
         return;
     }
-    record.event = events[event].word;
-    record.level = events[event].level;
-    record.reason = record.reason ? record.reason : "";
-    record.now = pool->link.now;
-    record.suppressed = pool->log.events[event].suppressed;
+    record->event = events[event].word;
+    record->level = events[event].level;
+    record->reason = record->reason ? record->reason : "";
+    record->now = pool->link.now;
+    record->suppressed = pool->log.events[event].suppressed;
     pool->log.events[event].suppressed = 0;
-    WSP_TELL(pool, log, &record);
+    WSP_TELL(pool, log, record);
 }
 
 int wsp_log_check(const wspool *pool)

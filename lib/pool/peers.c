@@ -42,40 +42,42 @@ static struct wsp_peer *take_record(wspool *pool, int *error)
     return peer;
 }
 
-/* The cold path of wsp_peer_new, for a peer with an address or a key. */
-static WSP_NOINLINE struct wsp_peer *take_named(wspool *pool, const wspool_open_options *newcomer,
-                                                int *error)
+/* The address and key of a new peer go to a side record, and its key counts one peer more. Returns 0
+ * or an error with nothing changed. */
+static WSP_NOINLINE int begin_named(wspool *pool, const wspool_open_options *newcomer,
+                                    struct wsp_side **side)
 {
     const wspool_mem *mem = &pool->config.mem;
-    struct wsp_side *side = NULL;
-    struct wsp_peer *peer = NULL;
-    *error = wsp_side_make(&side, mem, newcomer->address, newcomer->key);
-    if (*error) {
-        return NULL;
+    int error = wsp_side_make(side, mem, newcomer->address, newcomer->key);
+    if (!error) {
+        error = wsp_keys_take(&pool->keys, newcomer->key);
+        if (error) {
+            (void)wsp_side_free(side, mem);
+        }
     }
-    *error = wsp_keys_take(&pool->keys, newcomer->key);
-    if (!*error && (peer = take_record(pool, error)) == NULL) {
-        wsp_keys_give(&pool->keys, newcomer->key);
-    }
-    if (!peer) {
-        (void)wsp_side_free(&side, mem);
-        return NULL;
-    }
-    peer->side = side;
-    return peer;
+    return error;
+}
+
+/* Releases the side record. Returns the identity in it. */
+static WSP_NOINLINE void *end_named(wspool *pool, struct wsp_side **side)
+{
+    wsp_keys_give(&pool->keys, wsp_side_key(*side));
+    return wsp_side_free(side, &pool->config.mem);
 }
 
 struct wsp_peer *wsp_peer_new(wspool *pool, const wspool_open_options *newcomer, int *error)
 {
-    if (pool->freeing) {
-        *error = WSPOOL_ERR_STATE;
-        return NULL;
+    struct wsp_side *side = NULL;
+    *error = pool->freeing ? WSPOOL_ERR_STATE : 0;
+    if (!*error && (newcomer->address.len > 0 || newcomer->key.len > 0)) {
+        *error = begin_named(pool, newcomer, &side);
     }
-    struct wsp_peer *peer = newcomer->address.len > 0 || newcomer->key.len > 0
-                                ? take_named(pool, newcomer, error)
-                                : take_record(pool, error);
+    struct wsp_peer *peer = *error ? NULL : take_record(pool, error);
     if (peer) {
         peer->user = newcomer->user;
+        peer->side = side;
+    } else if (side) {
+        end_named(pool, &side);
     }
     return peer;
 }
@@ -92,8 +94,7 @@ void wsp_peer_free(wspool *pool, struct wsp_peer *peer)
 {
     void *identity = NULL;
     if (peer->side) {
-        wsp_keys_give(&pool->keys, wsp_side_key(peer->side));
-        identity = wsp_side_free(&peer->side, &pool->config.mem);
+        identity = end_named(pool, &peer->side);
     }
     wsp_conn_fini(&pool->link, &peer->conn, 1);
     wsp_bitset_remove(&pool->link.ready, peer->conn.slot.index);

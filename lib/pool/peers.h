@@ -28,7 +28,7 @@ static inline wspool_id wsp_peer_id(const struct wsp_peer *peer)
  * 0 at first. */
 struct wsp_peer *wsp_peer_next(const wspool *pool, uint32_t *slot);
 
-/* Allocates a record for a new peer. Returns NULL and sets *error on failure. */
+/* Allocates a record for a new peer. Returns NULL on failure. Sets *error in both cases. */
 struct wsp_peer *wsp_peer_new(wspool *pool, const wspool_open_options *newcomer, int *error);
 /* Frees the record. Its id is stale from now on. */
 void wsp_peer_free(wspool *pool, struct wsp_peer *peer);
