@@ -64,8 +64,8 @@ static inline int wsp_bitset_has(const struct wsp_bitset *set, uint32_t number)
     return number < set->capacity && (set->words[number >> 6] >> (number & 63) & 1) != 0;
 }
 
-/* Returns 0 if `low` shows that the set is empty, else 1. After a walk to the end it returns 0 until
- * something is added. */
+/* Returns 0 if `low` shows that the set is empty, else 1. After a walk to the end it returns 0
+ * until something is added. */
 static inline int wsp_bitset_may_have(const struct wsp_bitset *set)
 {
     return set->low < set->capacity;

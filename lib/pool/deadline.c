@@ -3,8 +3,8 @@
  * pool/deadline.c - see pool/deadline.h.
  *
  * The outermost call ends with wsp_reap if `low` of the set `due` is not WSP_BITSET_END. While the
- * pool is idle, `low` of the empty set is one less, so that the end of every call comes here without
- * a further check in any call.
+ * pool is idle, `low` of the empty set is one less, so that the end of every call comes here
+ * without a further check in any call.
  */
 #include "pool/deadline.h"
 

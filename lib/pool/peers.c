@@ -42,8 +42,8 @@ static struct wsp_peer *take_record(wspool *pool, int *error)
     return peer;
 }
 
-/* The address and key of a new peer go to a side record, and its key counts one peer more. Returns 0
- * or an error with nothing changed. */
+/* The address and key of a new peer go to a side record, and its key counts one peer more. Returns
+ * 0 or an error with nothing changed. */
 static WSP_NOINLINE int begin_named(wspool *pool, const wspool_open_options *newcomer,
                                     struct wsp_side **side)
 {

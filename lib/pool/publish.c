@@ -121,8 +121,8 @@ static WSP_NOINLINE void time_output(wspool *pool)
         wsp_leave(pool);
     }
 }
-/* Messages were queued: they are written flush_delay after the first of them, and a sleeping host is
- * told. */
+/* Messages were queued: they are written flush_delay after the first of them, and a sleeping host
+ * is told. */
 static inline void flush_soon(wspool *pool)
 {
     if (pool->output_is_timed) {
