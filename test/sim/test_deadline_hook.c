@@ -99,7 +99,15 @@ TEST(hook_when_messages_may_wait_is_called_for_the_end_of_that)
     sleep_now(s);
     sim_broadcast(s, wspool_global("all"), "x");
     assert_int_equal(told, 1);
-    assert_true(told_of == s->now + WSPOOL_MILLISECOND);
+    uint64_t first = s->now + WSPOOL_MILLISECOND;
+    assert_true(told_of == first);
+    /* The host sleeps until then, and a second message changes nothing. */
+    sleep_now(s);
+    s->now += WSPOOL_MILLISECOND / 2;
+    wspool_tick(s->pool, s->now);
+    sim_broadcast(s, wspool_global("all"), "y");
+    assert_int_equal(told, 0);
+    assert_true(wspool_deadline(s->pool) == first);
     sim_free(s);
 }
 
