@@ -17,18 +17,18 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 /* X(name, code, reason text on the wire) */
-#define WSPOOL_CLOSE_CODES(X)                                                                      \
-    X(TOKEN_EXPIRED, 4001, "token expired")                                                        \
-    X(NOT_ALLOWED, 4002, "not allowed")                                                            \
-    X(REPLACED, 4003, "replaced by a newer connection")                                            \
-    X(PLACE_TAKEN, 4004, "an older connection has the place")                                      \
-    X(CONTRACT, 4005, "message contract broken")                                                   \
-    X(SLOW_CONSUMER, 4100, "slow consumer")                                                        \
-    X(SHED, 4101, "shed for capacity")                                                             \
-    X(RATE, 4102, "rate limit")                                                                    \
-    X(ABUSE, 4103, "abuse budget spent")                                                           \
-    X(DRAIN, 4200, "drain")                                                                        \
-    X(MOVED, 4201, "moved")                                                                        \
+#define WSPOOL_CLOSE_CODES(X) \
+    X(TOKEN_EXPIRED, 4001, "token expired") \
+    X(NOT_ALLOWED, 4002, "not allowed") \
+    X(REPLACED, 4003, "replaced by a newer connection") \
+    X(PLACE_TAKEN, 4004, "an older connection has the place") \
+    X(CONTRACT, 4005, "message contract broken") \
+    X(SLOW_CONSUMER, 4100, "slow consumer") \
+    X(SHED, 4101, "shed for capacity") \
+    X(RATE, 4102, "rate limit") \
+    X(ABUSE, 4103, "abuse budget spent") \
+    X(DRAIN, 4200, "drain") \
+    X(MOVED, 4201, "moved") \
     X(LIFETIME, 4202, "lifetime reached")
 
 enum wspool_close_code {
@@ -53,25 +53,25 @@ enum wspool_close_code {
  * Why an accepted peer ended. X(name, close code that the pool sends, text). Code 0: no Close is
  * sent, or its code comes from the host or is the peer's own.
  */
-#define WSPOOL_ENDS(X)                                                                             \
-    X(PEER_CLOSED, 0, "the peer closed")                                                           \
-    X(HOST_CLOSED, 0, "the host closed")                                                           \
-    X(PROTOCOL, 1002, "protocol error")                                                            \
-    X(BAD_UTF8, 1007, "text that is not UTF-8")                                                    \
-    X(TOO_BIG, 1009, "message too big")                                                            \
-    X(ABUSE, 4103, "abuse budget spent")                                                           \
-    X(SLOW, 4100, "slow consumer")                                                                 \
-    X(SHED, 4101, "shed for capacity")                                                             \
-    X(MESSAGE_TIMEOUT, 1008, "a message took too long")                                            \
-    X(IDLE, 1001, "idle for too long")                                                             \
-    X(PONG_TIMEOUT, 0, "no answer to a ping")                                                      \
-    X(FLUSH_TIMEOUT, 0, "output stood still for too long")                                         \
-    X(LIFETIME, 4202, "lifetime reached")                                                          \
-    X(DRAIN, 4200, "drain")                                                                        \
-    X(EOF, 0, "the transport ended without a Close")                                               \
-    X(FAILED, 0, "the transport failed")                                                           \
-    X(NOMEM, 1011, "out of memory")                                                                \
-    X(POOL_FREED, 0, "the pool was freed")                                                         \
+#define WSPOOL_ENDS(X) \
+    X(PEER_CLOSED, 0, "the peer closed") \
+    X(HOST_CLOSED, 0, "the host closed") \
+    X(PROTOCOL, 1002, "protocol error") \
+    X(BAD_UTF8, 1007, "text that is not UTF-8") \
+    X(TOO_BIG, 1009, "message too big") \
+    X(ABUSE, 4103, "abuse budget spent") \
+    X(SLOW, 4100, "slow consumer") \
+    X(SHED, 4101, "shed for capacity") \
+    X(MESSAGE_TIMEOUT, 1008, "a message took too long") \
+    X(IDLE, 1001, "idle for too long") \
+    X(PONG_TIMEOUT, 0, "no answer to a ping") \
+    X(FLUSH_TIMEOUT, 0, "output stood still for too long") \
+    X(LIFETIME, 4202, "lifetime reached") \
+    X(DRAIN, 4200, "drain") \
+    X(EOF, 0, "the transport ended without a Close") \
+    X(FAILED, 0, "the transport failed") \
+    X(NOMEM, 1011, "out of memory") \
+    X(POOL_FREED, 0, "the pool was freed") \
     X(BAD_ENCODING, 1007, "compressed data that can't be read")
 
 enum wspool_end {

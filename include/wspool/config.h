@@ -346,7 +346,7 @@ typedef struct wspool_route_options {
  * wspool_route_options_init(&options, &config). */
 void wspool_route_options_init_sized(wspool_route_options *options, size_t size,
                                      const wspool_config *config);
-#define wspool_route_options_init(options, config)                                                 \
+#define wspool_route_options_init(options, config) \
     wspool_route_options_init_sized((options), sizeof(wspool_route_options), (config))
 
 #pragma GCC visibility pop

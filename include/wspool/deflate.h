@@ -79,7 +79,7 @@ typedef struct wspool_deflate_options {
 /* Writes the defaults. Any thread. Use the macro: `size` tells the library which version of the
  * struct the host was compiled with. */
 void wspool_deflate_options_init_sized(wspool_deflate_options *options, size_t size);
-#define wspool_deflate_options_init(options)                                                       \
+#define wspool_deflate_options_init(options) \
     wspool_deflate_options_init_sized((options), sizeof(wspool_deflate_options))
 
 /* Flags for wspool_route_options.codec. */

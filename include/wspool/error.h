@@ -24,18 +24,18 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 /* X(name, number, text). The text says what to do next. */
-#define WSPOOL_ERRORS(X)                                                                           \
-    X(INVAL, -101, "an argument is out of its range: see the comment of the call")                 \
-    X(STATE, -102, "not possible in the peer's present state: see the comment of the call")        \
-    X(REENTRANT, -103, "not possible inside a hook: do it after the hook has returned")            \
-    X(STALE, -104, "no such peer: its id is stale; forget it")                                     \
-    X(ABSENT, -105, "no such member or channel: nothing was there to change")                      \
-    X(EXISTS, -106, "already there: nothing was changed")                                          \
-    X(FULL, -301, "a limit is reached: wait for the pressure to fall, or raise the limit")         \
+#define WSPOOL_ERRORS(X) \
+    X(INVAL, -101, "an argument is out of its range: see the comment of the call") \
+    X(STATE, -102, "not possible in the peer's present state: see the comment of the call") \
+    X(REENTRANT, -103, "not possible inside a hook: do it after the hook has returned") \
+    X(STALE, -104, "no such peer: its id is stale; forget it") \
+    X(ABSENT, -105, "no such member or channel: nothing was there to change") \
+    X(EXISTS, -106, "already there: nothing was changed") \
+    X(FULL, -301, "a limit is reached: wait for the pressure to fall, or raise the limit") \
     X(TOO_BIG, -302, "the message is larger than a queue may hold: send less, or raise the limit") \
-    X(NOMEM, -501, "the allocator failed: nothing was changed; free memory and try again")         \
-    X(ENTROPY, -502,                                                                               \
-      "the entropy hook failed: without entropy a pool is not safe; correct the hook")             \
+    X(NOMEM, -501, "the allocator failed: nothing was changed; free memory and try again") \
+    X(ENTROPY, -502, \
+      "the entropy hook failed: without entropy a pool is not safe; correct the hook") \
     X(INTERNAL, -503, "the pool's books do not balance: a bug of the library; please report it")
 
 enum wspool_error {

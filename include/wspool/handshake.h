@@ -18,17 +18,17 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 /* The stages in their order. X(name, word in logs) */
-#define WSPOOL_STAGES(X)                                                                           \
-    X(BYTES, "bytes")               /* the first byte arrived */                                   \
-    X(REQUEST_LINE, "request_line") /* method, target, route, HTTP version */                      \
-    X(HEADERS, "headers")           /* the whole head is there and well formed */                  \
-    X(VERSION, "version")           /* it asks for WebSocket version 13 */                         \
-    X(KEY, "key")                   /* Sec-WebSocket-Key is 16 bytes */                            \
-    X(CAPS, "caps")                 /* the pool has room and is not draining */                    \
-    X(ORIGIN, "origin")             /* the page's origin may connect */                            \
-    X(TOKEN, "token")               /* the token hook accepted */                                  \
-    X(CAPACITY, "capacity")         /* the capacity hook accepted */                               \
-    X(VERDICT, "verdict")           /* accepted: the peer is open */                               \
+#define WSPOOL_STAGES(X) \
+    X(BYTES, "bytes")               /* the first byte arrived */ \
+    X(REQUEST_LINE, "request_line") /* method, target, route, HTTP version */ \
+    X(HEADERS, "headers")           /* the whole head is there and well formed */ \
+    X(VERSION, "version")           /* it asks for WebSocket version 13 */ \
+    X(KEY, "key")                   /* Sec-WebSocket-Key is 16 bytes */ \
+    X(CAPS, "caps")                 /* the pool has room and is not draining */ \
+    X(ORIGIN, "origin")             /* the page's origin may connect */ \
+    X(TOKEN, "token")               /* the token hook accepted */ \
+    X(CAPACITY, "capacity")         /* the capacity hook accepted */ \
+    X(VERDICT, "verdict")           /* accepted: the peer is open */ \
     X(FLUSHED, "flushed")           /* the 101 left the pool (hosted: the stream was adopted) */
 
 enum wspool_stage {
@@ -47,36 +47,36 @@ enum wspool_stage {
  *                    head_bytes
  *   TOKEN_MALFORMED  too long, bytes outside visible ASCII, or twice in one place
  */
-#define WSPOOL_REFUSALS(X)                                                                         \
-    X(MALFORMED, 400, "malformed")                                                                 \
-    X(HOST, 400, "bad_host")                                                                       \
-    X(BODY, 400, "unexpected_body")                                                                \
-    X(KEY, 400, "bad_key")                                                                         \
-    X(EARLY_DATA, 400, "early_data")                                                               \
-    X(TOKEN_EMPTY, 401, "empty_token")                                                             \
-    X(TOKEN_MALFORMED, 401, "malformed")                                                           \
-    X(TOKEN_INVALID, 401, "invalid")                                                               \
-    X(TOKEN_EXPIRED, 401, "expired")                                                               \
-    X(TOKEN_NOT_YET_VALID, 401, "not_yet_valid")                                                   \
-    X(TOKEN_WRONG_AUDIENCE, 401, "wrong_audience")                                                 \
-    X(TOKEN_WRONG_ISSUER, 401, "wrong_issuer")                                                     \
-    X(TOKEN_NO_SECRET, 401, "no_secret")                                                           \
-    X(ORIGIN, 403, "origin")                                                                       \
-    X(NOT_ALLOWED, 403, "not_allowed")                                                             \
-    X(NO_ROUTE, 404, "no_route")                                                                   \
-    X(METHOD, 405, "method_not_allowed")                                                           \
-    X(TIMEOUT, 408, "handshake_timeout")                                                           \
-    X(UPGRADE, 426, "upgrade_required")                                                            \
-    X(VERSION, 426, "websocket_version")                                                           \
-    X(RATE, 429, "too_many")                                                                       \
-    X(HEAD_TOO_LARGE, 431, "head_too_large")                                                       \
-    X(FULL, 503, "full")                                                                           \
-    X(CAPACITY, 503, "capacity")                                                                   \
-    X(DRAINING, 503, "draining")                                                                   \
-    X(VERDICT_TIMEOUT, 503, "verdict_timeout")                                                     \
-    X(NOMEM, 503, "out_of_memory")                                                                 \
-    X(HTTP_VERSION, 505, "http_version")                                                           \
-    X(GONE, 0, "gone")                                                                             \
+#define WSPOOL_REFUSALS(X) \
+    X(MALFORMED, 400, "malformed") \
+    X(HOST, 400, "bad_host") \
+    X(BODY, 400, "unexpected_body") \
+    X(KEY, 400, "bad_key") \
+    X(EARLY_DATA, 400, "early_data") \
+    X(TOKEN_EMPTY, 401, "empty_token") \
+    X(TOKEN_MALFORMED, 401, "malformed") \
+    X(TOKEN_INVALID, 401, "invalid") \
+    X(TOKEN_EXPIRED, 401, "expired") \
+    X(TOKEN_NOT_YET_VALID, 401, "not_yet_valid") \
+    X(TOKEN_WRONG_AUDIENCE, 401, "wrong_audience") \
+    X(TOKEN_WRONG_ISSUER, 401, "wrong_issuer") \
+    X(TOKEN_NO_SECRET, 401, "no_secret") \
+    X(ORIGIN, 403, "origin") \
+    X(NOT_ALLOWED, 403, "not_allowed") \
+    X(NO_ROUTE, 404, "no_route") \
+    X(METHOD, 405, "method_not_allowed") \
+    X(TIMEOUT, 408, "handshake_timeout") \
+    X(UPGRADE, 426, "upgrade_required") \
+    X(VERSION, 426, "websocket_version") \
+    X(RATE, 429, "too_many") \
+    X(HEAD_TOO_LARGE, 431, "head_too_large") \
+    X(FULL, 503, "full") \
+    X(CAPACITY, 503, "capacity") \
+    X(DRAINING, 503, "draining") \
+    X(VERDICT_TIMEOUT, 503, "verdict_timeout") \
+    X(NOMEM, 503, "out_of_memory") \
+    X(HTTP_VERSION, 505, "http_version") \
+    X(GONE, 0, "gone") \
     X(NOT_ADOPTED, 0, "not_adopted")
 
 enum wspool_refusal {

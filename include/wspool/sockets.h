@@ -138,7 +138,7 @@ int wspool_sockets_free(wspool_sockets *sockets);
 #define WSPOOL_WATCH_READ 1u
 #define WSPOOL_WATCH_WRITE 2u
 #define WSPOOL_WATCH_END 4u /* the client's half close; a loop that cannot tell never reports it */
-#define WSPOOL_WATCH_FAILED                                                                        \
+#define WSPOOL_WATCH_FAILED \
     8u /* reported without being asked for: an error or hang-up. A loop that
                                   cannot tell it apart reports READ and WRITE instead */
 

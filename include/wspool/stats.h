@@ -23,50 +23,50 @@ extern "C" {
  * it only at the end of struct wspool_stats.
  *
  * Counters only grow. X(name, unit, help) */
-#define WSPOOL_COUNTERS(X)                                                                         \
-    X(attempts, "peers", "transports opened and hosted requests judged")                           \
-    X(accepted, "peers", "peers that became open")                                                 \
-    X(published, "messages", "broadcasts that found their channel")                                \
-    X(deliveries, "messages", "one message to one peer, attempted")                                \
-    X(queued, "messages", "one message to one peer, put in its queue")                             \
-    X(sent, "messages", "one message to one peer, handed to the host whole")                       \
-    X(dropped_newest, "messages", "not queued: the peer's queue was full")                         \
-    X(dropped_oldest, "messages", "taken out of a full queue for a newer one")                     \
-    X(dropped_closed, "messages", "still queued when the peer ended")                              \
-    X(slow_closes, "messages", "not queued, and the peer closed for being slow")                   \
-    X(sent_bytes, "bytes", "handed to the host, frame headers and handshakes included")            \
-    X(encoded, "messages", "encoded frames made; a broadcast makes one")                           \
-    X(encoded_bytes, "bytes", "length of those frames")                                            \
-    X(codec_encoded, "messages",                                                                   \
-      "encoded frames that the codec made in addition: one for each encoding in use")              \
-    X(codec_encoded_bytes, "bytes", "length of those frames")                                      \
-    X(received, "messages", "whole messages given to the message hook")                            \
-    X(codec_decoded, "messages", "of these, how many the codec decoded")                           \
-    X(received_bytes, "bytes", "fed by the host")                                                  \
-    X(frames, "frames", "frame headers that were valid")                                           \
-    X(pings_sent, "frames", "Ping frames that the pool sent")                                      \
-    X(pongs_received, "frames", "Pong frames of peers")                                            \
-    X(pings_received, "frames", "Ping frames of peers")                                            \
-    X(pongs_dropped, "frames", "Pong frames that a newer one replaced before they were sent")      \
-    X(abuse_cost, "units", "taken from abuse budgets")                                             \
-    X(blocked, "events", "times that a peer's transport could not take all")                       \
-    X(shed, "peers", "closed because pool_bytes was used up")                                      \
-    X(budget_refused, "messages", "not queued for anyone: no room in pool_bytes")                  \
-    X(turns_spent, "events", "times that a peer's input reached turn_bytes or turn_deliveries")    \
-    X(key_full, "peers", "not opened: their key had max_per_key peers")                            \
-    X(log_suppressed, "records", "log records left out by the limit on their rate")                \
+#define WSPOOL_COUNTERS(X) \
+    X(attempts, "peers", "transports opened and hosted requests judged") \
+    X(accepted, "peers", "peers that became open") \
+    X(published, "messages", "broadcasts that found their channel") \
+    X(deliveries, "messages", "one message to one peer, attempted") \
+    X(queued, "messages", "one message to one peer, put in its queue") \
+    X(sent, "messages", "one message to one peer, handed to the host whole") \
+    X(dropped_newest, "messages", "not queued: the peer's queue was full") \
+    X(dropped_oldest, "messages", "taken out of a full queue for a newer one") \
+    X(dropped_closed, "messages", "still queued when the peer ended") \
+    X(slow_closes, "messages", "not queued, and the peer closed for being slow") \
+    X(sent_bytes, "bytes", "handed to the host, frame headers and handshakes included") \
+    X(encoded, "messages", "encoded frames made; a broadcast makes one") \
+    X(encoded_bytes, "bytes", "length of those frames") \
+    X(codec_encoded, "messages", \
+      "encoded frames that the codec made in addition: one for each encoding in use") \
+    X(codec_encoded_bytes, "bytes", "length of those frames") \
+    X(received, "messages", "whole messages given to the message hook") \
+    X(codec_decoded, "messages", "of these, how many the codec decoded") \
+    X(received_bytes, "bytes", "fed by the host") \
+    X(frames, "frames", "frame headers that were valid") \
+    X(pings_sent, "frames", "Ping frames that the pool sent") \
+    X(pongs_received, "frames", "Pong frames of peers") \
+    X(pings_received, "frames", "Ping frames of peers") \
+    X(pongs_dropped, "frames", "Pong frames that a newer one replaced before they were sent") \
+    X(abuse_cost, "units", "taken from abuse budgets") \
+    X(blocked, "events", "times that a peer's transport could not take all") \
+    X(shed, "peers", "closed because pool_bytes was used up") \
+    X(budget_refused, "messages", "not queued for anyone: no room in pool_bytes") \
+    X(turns_spent, "events", "times that a peer's input reached turn_bytes or turn_deliveries") \
+    X(key_full, "peers", "not opened: their key had max_per_key peers") \
+    X(log_suppressed, "records", "log records left out by the limit on their rate") \
     X(stale_ids, "calls", "calls with a stale id")
 
 /* Gauges show the present state. X(name, unit, help). A DERIVED gauge is computed from the counters
  * when it is read. */
 #define WSPOOL_GAUGES(X) WSPOOL_GAUGES_OR_DERIVED(X, X)
-#define WSPOOL_GAUGES_OR_DERIVED(X, DERIVED)                                                       \
-    X(handshakes, "peers", "in their handshake")                                                   \
-    X(peers, "peers", "accepted and not yet ended; those that are closing count")                  \
-    X(channels, "channels", "with at least one member")                                            \
-    X(memberships, "memberships", "of all peers in all channels")                                  \
-    DERIVED(waiting, "messages", "queued, over all peers")                                         \
-    X(waiting_bytes, "bytes", "queued, over all peers: a shared message counts for each")          \
+#define WSPOOL_GAUGES_OR_DERIVED(X, DERIVED) \
+    X(handshakes, "peers", "in their handshake") \
+    X(peers, "peers", "accepted and not yet ended; those that are closing count") \
+    X(channels, "channels", "with at least one member") \
+    X(memberships, "memberships", "of all peers in all channels") \
+    DERIVED(waiting, "messages", "queued, over all peers") \
+    X(waiting_bytes, "bytes", "queued, over all peers: a shared message counts for each") \
     X(block_bytes, "bytes", "memory of the encoded frames, a shared message counted once")
 
 /* One stage of the handshake. Time spent waiting for the rest of a head counts for REQUEST_LINE.

@@ -14,8 +14,8 @@
 
 #define WSPOOL_STRINGIFY_(x) #x
 #define WSPOOL_STRINGIFY(x) WSPOOL_STRINGIFY_(x)
-#define WSPOOL_VERSION                                                                             \
-    WSPOOL_STRINGIFY(WSPOOL_VERSION_MAJOR)                                                         \
+#define WSPOOL_VERSION \
+    WSPOOL_STRINGIFY(WSPOOL_VERSION_MAJOR) \
     "." WSPOOL_STRINGIFY(WSPOOL_VERSION_MINOR) "." WSPOOL_STRINGIFY(WSPOOL_VERSION_PATCH)
 
 #endif

@@ -13,8 +13,8 @@
 const char *wspool_strerror(int error)
 {
     switch (error) {
-#define WSPOOL_X(name, number, text)                                                               \
-    case number:                                                                                   \
+#define WSPOOL_X(name, number, text) \
+    case number: \
         return text;
         WSPOOL_ERRORS(WSPOOL_X)
 #undef WSPOOL_X

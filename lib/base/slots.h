@@ -27,7 +27,7 @@
 
 #define WSP_SLOTS_CHUNK_BITS 8u
 #define WSP_SLOTS_PER_CHUNK (1u << WSP_SLOTS_CHUNK_BITS)
-#define WSP_SLOTS_MAX                                                                              \
+#define WSP_SLOTS_MAX \
     UINT32_C(0xfffff000) /* slots are below it; larger values are free for
                                               markers */
 

@@ -18,17 +18,17 @@
 #define WSP_HAS_HANDLER(pool, event) ((pool)->handlers.count > 0 || (pool)->config.event.call)
 
 /* Calls the handlers of an event, then its hook: WSP_TELL(pool, close, id, &closed). */
-#define WSP_TELL(pool, event, ...)                                                                 \
-    do {                                                                                           \
-        for (uint32_t i_ = 0; i_ < (pool)->handlers.count; i_++) {                                 \
-            const wspool_handlers *each_ = &(pool)->handlers.list[i_];                             \
-            if (each_->event) {                                                                    \
-                each_->event((pool), __VA_ARGS__, each_->user);                                    \
-            }                                                                                      \
-        }                                                                                          \
-        if ((pool)->config.event.call) {                                                           \
-            (pool)->config.event.call((pool), __VA_ARGS__, (pool)->config.event.user);             \
-        }                                                                                          \
+#define WSP_TELL(pool, event, ...) \
+    do { \
+        for (uint32_t i_ = 0; i_ < (pool)->handlers.count; i_++) { \
+            const wspool_handlers *each_ = &(pool)->handlers.list[i_]; \
+            if (each_->event) { \
+                each_->event((pool), __VA_ARGS__, each_->user); \
+            } \
+        } \
+        if ((pool)->config.event.call) { \
+            (pool)->config.event.call((pool), __VA_ARGS__, (pool)->config.event.user); \
+        } \
     } while (0)
 
 /* The link's hook for messages, until a handler is attached. */

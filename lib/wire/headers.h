@@ -13,18 +13,18 @@
 #include <wspool/handshake.h>
 
 /* X(name, spelling). Each length has a row in headers.c. */
-#define WSP_HEADERS(X)                                                                             \
-    X(HOST, "Host")                                                                                \
-    X(ORIGIN, "Origin")                                                                            \
-    X(COOKIE, "Cookie")                                                                            \
-    X(UPGRADE, "Upgrade")                                                                          \
-    X(CONNECTION, "Connection")                                                                    \
-    X(AUTHORIZATION, "Authorization")                                                              \
-    X(CONTENT_LENGTH, "Content-Length")                                                            \
-    X(TRANSFER_ENCODING, "Transfer-Encoding")                                                      \
-    X(KEY, "Sec-WebSocket-Key")                                                                    \
-    X(VERSION, "Sec-WebSocket-Version")                                                            \
-    X(PROTOCOL, "Sec-WebSocket-Protocol")                                                          \
+#define WSP_HEADERS(X) \
+    X(HOST, "Host") \
+    X(ORIGIN, "Origin") \
+    X(COOKIE, "Cookie") \
+    X(UPGRADE, "Upgrade") \
+    X(CONNECTION, "Connection") \
+    X(AUTHORIZATION, "Authorization") \
+    X(CONTENT_LENGTH, "Content-Length") \
+    X(TRANSFER_ENCODING, "Transfer-Encoding") \
+    X(KEY, "Sec-WebSocket-Key") \
+    X(VERSION, "Sec-WebSocket-Version") \
+    X(PROTOCOL, "Sec-WebSocket-Protocol") \
     X(EXTENSIONS, "Sec-WebSocket-Extensions")
 
 enum wsp_header {

@@ -49,13 +49,13 @@ static _Noreturn void fail(const char *what)
 
 /* A system call: __wrap_NAME is called instead of NAME, and __real_NAME is the system's
  * function. */
-#define WRAPPED(counter, type, name, parameters, arguments)                                        \
-    type __real_##name parameters;                                                                 \
-    type __wrap_##name parameters;                                                                 \
-    type __wrap_##name parameters                                                                  \
-    {                                                                                              \
-        counted.counter += (uint64_t)counting;                                                     \
-        return __real_##name arguments;                                                            \
+#define WRAPPED(counter, type, name, parameters, arguments) \
+    type __real_##name parameters; \
+    type __wrap_##name parameters; \
+    type __wrap_##name parameters \
+    { \
+        counted.counter += (uint64_t)counting; \
+        return __real_##name arguments; \
     }
 
 WRAPPED(sends, ssize_t, send, (int fd, const void *b, size_t n, int f), (fd, b, n, f))
@@ -369,9 +369,9 @@ static uint64_t handshake(int rounds, void (*turn)(void))
 /* Hosted mode: the request was parsed elsewhere, and the answer is sent elsewhere. */
 static uint64_t join_leave(int rounds, void (*turn)(void))
 {
-#define TEXT(string)                                                                               \
-    {                                                                                              \
-        string, sizeof(string) - 1                                                                 \
+#define TEXT(string) \
+    { \
+        string, sizeof(string) - 1 \
     }
     static const wspool_header headers[] = {
         {TEXT("Host"), TEXT("127.0.0.1")},

@@ -68,7 +68,7 @@ static void expect_bad(side *s, unsigned decoder, const void *at, size_t len)
     bytes_free(&payload);
 }
 
-#define EXPECT(payload, message)                                                                   \
+#define EXPECT(payload, message) \
     expect_each(&s, (payload), sizeof(payload) - 1, (message), sizeof(message) - 1)
 #define EXPECT_BAD(payload) expect_bad(&s, plain, (payload), sizeof(payload) - 1)
 

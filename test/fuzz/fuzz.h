@@ -26,14 +26,14 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 extern const unsigned fuzz_runs;
 
 /* Aborts with a message if the condition is false. The engine keeps the input. */
-#define FUZZ_DEMAND(holds, ...)                                                                    \
-    do {                                                                                           \
-        if (!(holds)) {                                                                            \
-            fprintf(stderr, "%s:%d: demanded: %s\n  ", __FILE__, __LINE__, #holds);                \
-            fprintf(stderr, __VA_ARGS__);                                                          \
-            fprintf(stderr, "\n");                                                                 \
-            abort();                                                                               \
-        }                                                                                          \
+#define FUZZ_DEMAND(holds, ...) \
+    do { \
+        if (!(holds)) { \
+            fprintf(stderr, "%s:%d: demanded: %s\n  ", __FILE__, __LINE__, #holds); \
+            fprintf(stderr, __VA_ARGS__); \
+            fprintf(stderr, "\n"); \
+            abort(); \
+        } \
     } while (0)
 
 /* ------------------------------------------------------------------ input */

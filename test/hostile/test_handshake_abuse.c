@@ -138,8 +138,8 @@ TEST(headers_without_end_are_431_within_head_bytes)
 /* --------------------------------------------------------------- smuggling */
 
 #define LINE "GET /echo HTTP/1.1\r\n"
-#define GOOD                                                                                       \
-    "Host: pool.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"                          \
+#define GOOD \
+    "Host: pool.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" \
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " CLIENT_KEY "\r\n"
 #define NEXT "GET /all HTTP/1.1\r\n" GOOD "\r\n"
 
@@ -148,9 +148,9 @@ typedef struct shape {
     size_t len;
     int status;
 } shape;
-#define SHAPE(text, status)                                                                        \
-    {                                                                                              \
-        text, sizeof(text) - 1, status                                                             \
+#define SHAPE(text, status) \
+    { \
+        text, sizeof(text) - 1, status \
     }
 
 /* For the library each is one request, which is refused, whatever another reader in between

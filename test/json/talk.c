@@ -158,11 +158,11 @@ void talk_free(talk *t)
 
 /* -------------------------------------------------------------- the judge */
 
-#define DENY(p, ...)                                                                               \
-    do {                                                                                           \
-        print_error("peer %zu was told: %.*s\n", (p)->number, (int)told->len,                      \
-                    (const char *)told->data);                                                     \
-        fail_msg(__VA_ARGS__);                                                                     \
+#define DENY(p, ...) \
+    do { \
+        print_error("peer %zu was told: %.*s\n", (p)->number, (int)told->len, \
+                    (const char *)told->data); \
+        fail_msg(__VA_ARGS__); \
     } while (0)
 
 /* Returns 1 if the object has exactly these members; `names` ends with NULL. */

@@ -11,14 +11,14 @@ static const char *do_it(wspool_json *json, wspool *pool, wspool_id id, const js
     return NULL;
 }
 
-#define BROKEN(place, value)                                                                       \
-    do {                                                                                           \
-        __typeof__(place) kept_ = (place);                                                         \
-        assert_int_equal(wsp_json_check(t->json), 1);                                              \
-        (place) = (value);                                                                         \
-        assert_int_equal(wsp_json_check(t->json), 0);                                              \
-        (place) = kept_;                                                                           \
-        assert_int_equal(wsp_json_check(t->json), 1);                                              \
+#define BROKEN(place, value) \
+    do { \
+        __typeof__(place) kept_ = (place); \
+        assert_int_equal(wsp_json_check(t->json), 1); \
+        (place) = (value); \
+        assert_int_equal(wsp_json_check(t->json), 0); \
+        (place) = kept_; \
+        assert_int_equal(wsp_json_check(t->json), 1); \
     } while (0)
 
 TEST(companion_is_wrong_when_a_session_or_a_handler_is)

@@ -472,13 +472,13 @@ TEST(new_when_the_config_is_no_good_answers_inval)
     wspool_json_config config;
     wspool_json *json = NULL;
     assert_int_equal(wspool_json_new(NULL, NULL), WSPOOL_ERR_INVAL);
-#define REFUSES(change)                                                                            \
-    do {                                                                                           \
-        wspool_json_config_init(&config);                                                          \
-        change;                                                                                    \
-        json = (wspool_json *)&config;                                                             \
-        assert_int_equal(wspool_json_new(&json, &config), WSPOOL_ERR_INVAL);                       \
-        assert_null(json);                                                                         \
+#define REFUSES(change) \
+    do { \
+        wspool_json_config_init(&config); \
+        change; \
+        json = (wspool_json *)&config; \
+        assert_int_equal(wspool_json_new(&json, &config), WSPOOL_ERR_INVAL); \
+        assert_null(json); \
     } while (0)
     REFUSES(config.size = 0);
     REFUSES(config.size = sizeof(size_t) - 1);

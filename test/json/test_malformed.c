@@ -28,9 +28,9 @@ static void expect_well(sim_peer *p)
 
 /* ---------------------------------------------------------------- malformed */
 
-#define TEXT(literal)                                                                              \
-    {                                                                                              \
-        literal, sizeof(literal) - 1                                                               \
+#define TEXT(literal) \
+    { \
+        literal, sizeof(literal) - 1 \
     }
 
 static const struct {

@@ -170,10 +170,10 @@ static const struct limit {
     enum wspool_end end;
     int code; /* close code that the peer gets; 0: it gets none, or does not read */
 } limits[] = {
-#define LIMIT(field, value, abuse, end, code)                                                      \
-    {                                                                                              \
+#define LIMIT(field, value, abuse, end, code) \
+    { \
 #field, offsetof(wspool_config, field), sizeof(((wspool_config *)0)->field), value, abuse, \
-            WSPOOL_END_##end, code                                                                 \
+            WSPOOL_END_##end, code \
     }
     LIMIT(queue_messages, 10, stand_still, SLOW, 0),
     LIMIT(queue_bytes, 400, stand_still, SLOW, 0),
@@ -661,13 +661,13 @@ TEST(law_11_said_once)
 #define WSPOOL_X(name, code, text) assert_string_equal(wspool_end_text(WSPOOL_END_##name), text);
     WSPOOL_ENDS(WSPOOL_X)
 #undef WSPOOL_X
-#define WSPOOL_X(name, status, word)                                                               \
-    assert_string_equal(wspool_refusal_reason(WSPOOL_REFUSED_##name), word);                       \
+#define WSPOOL_X(name, status, word) \
+    assert_string_equal(wspool_refusal_reason(WSPOOL_REFUSED_##name), word); \
     assert_int_equal(wspool_refusal_status(WSPOOL_REFUSED_##name), status);
     WSPOOL_REFUSALS(WSPOOL_X)
 #undef WSPOOL_X
-#define WSPOOL_X(name, word)                                                                       \
-    assert_string_equal(wspool_stage_name(WSPOOL_STAGE_##name), word);                             \
+#define WSPOOL_X(name, word) \
+    assert_string_equal(wspool_stage_name(WSPOOL_STAGE_##name), word); \
     assert_int_equal(stats.stages[WSPOOL_STAGE_##name].passed, 1);
     WSPOOL_STAGES(WSPOOL_X)
 #undef WSPOOL_X

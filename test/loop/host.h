@@ -182,8 +182,8 @@ static void host_turn(struct host *host)
 }
 
 /* Takes turns until `condition` holds. */
-#define UNTIL(host, condition)                                                                     \
-    for (uint64_t since_ = 0; !(condition) && net_patient(&since_);)                               \
+#define UNTIL(host, condition) \
+    for (uint64_t since_ = 0; !(condition) && net_patient(&since_);) \
     host_turn(host)
 
 static net_client *host_client(struct host *host, const char *target)

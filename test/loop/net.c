@@ -219,9 +219,9 @@ int net_waker(void)
 
 /* ------------------------------------------------------- in place of others */
 
-#define WRAPPED(type, name, parameters)                                                            \
-    type __real_##name parameters;                                                                 \
-    type __wrap_##name parameters;                                                                 \
+#define WRAPPED(type, name, parameters) \
+    type __real_##name parameters; \
+    type __wrap_##name parameters; \
     type __wrap_##name parameters
 
 WRAPPED(int, accept4, (int fd, struct sockaddr *address, socklen_t *len, int flags))

@@ -515,8 +515,8 @@ TEST(messages_flow_when_a_stream_was_adopted)
 }
 
 /* What a transport that the test made itself has to say first. */
-#define UPGRADE                                                                                    \
-    "GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"               \
+#define UPGRADE \
+    "GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" \
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 
 enum { TABLE = 64 }; /* so many has the loop's table place for when the first transport came */

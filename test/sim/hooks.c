@@ -73,13 +73,13 @@ static void copy_text(char *room, size_t size, const void *text, size_t len)
 }
 
 /* Each hook runs outside: its allocations belong to the test. */
-#define HOOK_BEGIN                                                                                 \
-    int inside = sim_inside;                                                                       \
-    sim *s = user;                                                                                 \
-    sim_hooked++;                                                                                  \
+#define HOOK_BEGIN \
+    int inside = sim_inside; \
+    sim *s = user; \
+    sim_hooked++; \
     sim_inside = 0
-#define HOOK_END                                                                                   \
-    sim_hooked--;                                                                                  \
+#define HOOK_END \
+    sim_hooked--; \
     sim_inside = inside
 
 static int hook_entropy(void *bytes, size_t len, void *user)

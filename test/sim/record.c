@@ -16,12 +16,12 @@ struct wspool_stats sim_stats(const sim *s)
     return stats;
 }
 
-#define SAME(what, a, b)                                                                           \
-    do {                                                                                           \
-        uint64_t left_ = (a);                                                                      \
-        uint64_t right_ = (b);                                                                     \
-        if (left_ != right_)                                                                       \
-            fail_msg("books: %s: %" PRIu64 " and %" PRIu64, what, left_, right_);                  \
+#define SAME(what, a, b) \
+    do { \
+        uint64_t left_ = (a); \
+        uint64_t right_ = (b); \
+        if (left_ != right_) \
+            fail_msg("books: %s: %" PRIu64 " and %" PRIu64, what, left_, right_); \
     } while (0)
 
 void sim_books(sim *s)

@@ -414,13 +414,13 @@ TEST(config_when_default_or_absent_makes_a_pool)
     assert_int_equal(config.token_places[3], WSPOOL_TOKEN_QUERY);
 }
 
-#define TRY(answer, statement)                                                                     \
-    do {                                                                                           \
-        wspool_config c;                                                                           \
-        wspool_config_init(&c);                                                                    \
-        statement;                                                                                 \
-        if (made(&c) != (answer))                                                                  \
-            fail_msg("%s: expected %d, got %d", #statement, (answer), made(&c));                   \
+#define TRY(answer, statement) \
+    do { \
+        wspool_config c; \
+        wspool_config_init(&c); \
+        statement; \
+        if (made(&c) != (answer)) \
+            fail_msg("%s: expected %d, got %d", #statement, (answer), made(&c)); \
     } while (0)
 #define GOOD(statement) TRY(0, statement)
 #define BAD(statement) TRY(WSPOOL_ERR_INVAL, statement)

@@ -46,21 +46,21 @@ _Noreturn void test_skip_all(const char *why);
 extern int test_argc;
 extern char **test_argv;
 
-#define TEST(name)                                                                                 \
-    static void name(void);                                                                        \
-    __attribute__((constructor)) static void name##_registers(void)                                \
-    {                                                                                              \
-        static struct test test = {#name, name, __COUNTER__, NULL};                                \
-        test_register(&test);                                                                      \
-    }                                                                                              \
+#define TEST(name) \
+    static void name(void); \
+    __attribute__((constructor)) static void name##_registers(void) \
+    { \
+        static struct test test = {#name, name, __COUNTER__, NULL}; \
+        test_register(&test); \
+    } \
     static void name(void)
 
-#define BEFORE_ALL                                                                                 \
-    static void before_all(void);                                                                  \
-    __attribute__((constructor)) static void before_all_registers(void)                            \
-    {                                                                                              \
-        test_before_all(before_all);                                                               \
-    }                                                                                              \
+#define BEFORE_ALL \
+    static void before_all(void); \
+    __attribute__((constructor)) static void before_all_registers(void) \
+    { \
+        test_before_all(before_all); \
+    } \
     static void before_all(void)
 
 #endif

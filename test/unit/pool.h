@@ -397,9 +397,9 @@ static inline void host_expect_end(const struct host *h, wspool_id id, const cha
 static inline int host_upgrade(struct host *h, const char *target, wspool_id *id,
                                wspool_answer *answer)
 {
-#define HOST_TEXT(string)                                                                          \
-    {                                                                                              \
-        string, sizeof(string) - 1                                                                 \
+#define HOST_TEXT(string) \
+    { \
+        string, sizeof(string) - 1 \
     }
     static const wspool_header headers[] = {
         {HOST_TEXT("Host"), HOST_TEXT("a.example")},

@@ -15,8 +15,8 @@
 #include "policy/admission.h"
 
 #define KEY_LINE "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
-#define GOOD_HEADERS                                                                               \
-    "Host: a.example\nUpgrade: websocket\nConnection: Upgrade\nSec-WebSocket-Version: "            \
+#define GOOD_HEADERS \
+    "Host: a.example\nUpgrade: websocket\nConnection: Upgrade\nSec-WebSocket-Version: " \
     "13\n" KEY_LINE
 
 /* What a request is checked against, what the hooks return and what they were asked. */

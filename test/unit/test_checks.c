@@ -15,16 +15,16 @@
 #include "pool/side.h"
 
 /* While `place` has `value` the check fails; before and afterwards it succeeds. */
-#define BROKEN(check, place, value)                                                                \
-    do {                                                                                           \
-        assert_int_equal((check), 1);                                                              \
-        __typeof__(place) kept_ = (place);                                                         \
-        (place) = (__typeof__(place))(value);                                                      \
-        if ((check) != 0) {                                                                        \
-            fail_msg("not seen: " #place " = " #value);                                            \
-        }                                                                                          \
-        (place) = kept_;                                                                           \
-        assert_int_equal((check), 1);                                                              \
+#define BROKEN(check, place, value) \
+    do { \
+        assert_int_equal((check), 1); \
+        __typeof__(place) kept_ = (place); \
+        (place) = (__typeof__(place))(value); \
+        if ((check) != 0) { \
+            fail_msg("not seen: " #place " = " #value); \
+        } \
+        (place) = kept_; \
+        assert_int_equal((check), 1); \
     } while (0)
 
 /* --------------------------------------------------------------------- base */

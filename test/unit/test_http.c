@@ -28,9 +28,9 @@ struct scan_case {
 
 #define OK 1
 #define UNFINISHED 0
-#define CASE(name, answer, until, rest)                                                            \
-    {                                                                                              \
-        name, answer, until, sizeof(until) - 1, rest, sizeof(rest) - 1                             \
+#define CASE(name, answer, until, rest) \
+    { \
+        name, answer, until, sizeof(until) - 1, rest, sizeof(rest) - 1 \
     }
 #define GET "GET / HTTP/1.1\r\n"
 
@@ -176,9 +176,9 @@ static const struct scan_case cases[] = {
     CASE("the last header is bad", REFUSED(MALFORMED), GET "A: b\r\nC: d\r\nE\r\n", "\r\n"),
 };
 
-#define EACH_CASE(one)                                                                             \
-    (one) = cases;                                                                                 \
-    (one) < cases + sizeof(cases) / sizeof(cases[0]);                                              \
+#define EACH_CASE(one) \
+    (one) = cases; \
+    (one) < cases + sizeof(cases) / sizeof(cases[0]); \
     (one)++
 
 static struct guard guard;

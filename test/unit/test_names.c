@@ -50,8 +50,8 @@ TEST(end_text_has_the_text_of_the_list_when_in_range)
 
 TEST(refusal_has_the_word_and_status_of_the_list_when_in_range)
 {
-#define WSPOOL_X(name, number, text)                                                               \
-    assert_string_equal(wspool_refusal_reason(WSPOOL_REFUSED_##name), text);                       \
+#define WSPOOL_X(name, number, text) \
+    assert_string_equal(wspool_refusal_reason(WSPOOL_REFUSED_##name), text); \
     assert_int_equal(wspool_refusal_status(WSPOOL_REFUSED_##name), number);
     WSPOOL_REFUSALS(WSPOOL_X)
 #undef WSPOOL_X

@@ -796,13 +796,13 @@ TEST(check_says_no_when_the_two_sides_disagree)
     assert_int_equal(join(&w, &b, wspool_item("2")), 0);
     struct wsp_channel *one = find(&w, wspool_item("1")), *two = find(&w, wspool_item("2"));
     check(&w, 3);
-#define BROKEN(place, value)                                                                       \
-    do {                                                                                           \
-        __typeof__(place) kept = (place);                                                          \
-        (place) = (value);                                                                         \
-        assert_int_equal(wsp_registry_check(&w.registry, &memberships), 0);                        \
-        (place) = kept;                                                                            \
-        check(&w, 3);                                                                              \
+#define BROKEN(place, value) \
+    do { \
+        __typeof__(place) kept = (place); \
+        (place) = (value); \
+        assert_int_equal(wsp_registry_check(&w.registry, &memberships), 0); \
+        (place) = kept; \
+        check(&w, 3); \
     } while (0)
     BROKEN(one->members[1].membership, 1);
     BROKEN(one->members[1].membership, 2);

@@ -84,53 +84,53 @@ static int accepts(const wspool_config *c)
 #define BILLION ((UINT64_C(1) << 30) - 1)
 
 /* Field, least, most. One less and one more are refused, where such a number exists. */
-#define LIMITS(X)                                                                                  \
-    X(max_peers, 1, 1u << 28)                                                                      \
-    X(max_handshakes, 1, 1u << 28)                                                                 \
-    X(channels_per_peer, 1, 32767)                                                                 \
-    X(head_bytes, 256, 65536)                                                                      \
-    X(head_count, 1, 256)                                                                          \
-    X(message_bytes, 1, BILLION)                                                                   \
-    X(abuse_burst, 0, 65535)                                                                       \
-    X(abuse_rate, 0, 1000000)                                                                      \
-    X(queue_bytes, 256, BILLION)                                                                   \
-    X(queue_messages, 1, BILLION)                                                                  \
-    X(pool_bytes, 2 * wsp_block_memory(0), UINT64_MAX)                                             \
-    X(slow, 0, WSPOOL_SLOW_DROP_OLDEST)                                                            \
-    X(handshake_time, 1, WSPOOL_TIME_MAX)                                                          \
-    X(verdict_time, 1, WSPOOL_TIME_MAX)                                                            \
-    X(message_time, 0, WSPOOL_TIME_MAX)                                                            \
-    X(idle_time, 0, WSPOOL_TIME_MAX)                                                               \
-    X(ping_interval, 0, WSPOOL_TIME_MAX)                                                           \
-    X(pong_time, 1, WSPOOL_TIME_MAX)                                                               \
-    X(ping_jitter, 0, 50)                                                                          \
-    X(flush_time, 0, WSPOOL_TIME_MAX)                                                              \
-    X(closing_time, 1, WSPOOL_TIME_MAX)                                                            \
-    X(lifetime, 0, WSPOOL_TIME_MAX)                                                                \
+#define LIMITS(X) \
+    X(max_peers, 1, 1u << 28) \
+    X(max_handshakes, 1, 1u << 28) \
+    X(channels_per_peer, 1, 32767) \
+    X(head_bytes, 256, 65536) \
+    X(head_count, 1, 256) \
+    X(message_bytes, 1, BILLION) \
+    X(abuse_burst, 0, 65535) \
+    X(abuse_rate, 0, 1000000) \
+    X(queue_bytes, 256, BILLION) \
+    X(queue_messages, 1, BILLION) \
+    X(pool_bytes, 2 * wsp_block_memory(0), UINT64_MAX) \
+    X(slow, 0, WSPOOL_SLOW_DROP_OLDEST) \
+    X(handshake_time, 1, WSPOOL_TIME_MAX) \
+    X(verdict_time, 1, WSPOOL_TIME_MAX) \
+    X(message_time, 0, WSPOOL_TIME_MAX) \
+    X(idle_time, 0, WSPOOL_TIME_MAX) \
+    X(ping_interval, 0, WSPOOL_TIME_MAX) \
+    X(pong_time, 1, WSPOOL_TIME_MAX) \
+    X(ping_jitter, 0, 50) \
+    X(flush_time, 0, WSPOOL_TIME_MAX) \
+    X(closing_time, 1, WSPOOL_TIME_MAX) \
+    X(lifetime, 0, WSPOOL_TIME_MAX) \
     X(retry_after, 0, UINT32_MAX)
 
 TEST(number_is_refused_when_it_is_out_of_its_range)
 {
     wspool_config c;
-#define TRY(field, value, good)                                                                    \
-    do {                                                                                           \
-        wspool_config_init(&c);                                                                    \
-        uint64_t number_ = (value);                                                                \
-        memcpy(&c.field, &number_, sizeof c.field); /* all our machines are little-endian */       \
-        if (accepts(&c) != (good)) {                                                               \
-            fail_msg(#field " = %llu", (unsigned long long)number_);                               \
-        }                                                                                          \
+#define TRY(field, value, good) \
+    do { \
+        wspool_config_init(&c); \
+        uint64_t number_ = (value); \
+        memcpy(&c.field, &number_, sizeof c.field); /* all our machines are little-endian */ \
+        if (accepts(&c) != (good)) { \
+            fail_msg(#field " = %llu", (unsigned long long)number_); \
+        } \
     } while (0)
-#define LIMIT(field, least, most)                                                                  \
-    TRY(field, least, 1);                                                                          \
-    TRY(field, most, 1);                                                                           \
-    if ((uint64_t)(least) > 0) {                                                                   \
-        TRY(field, (uint64_t)(least)-1, 0);                                                        \
-        TRY(field, 0, 0);                                                                          \
-    }                                                                                              \
-    if ((uint64_t)(most) < (sizeof c.field == 8 ? UINT64_MAX : UINT32_MAX)) {                      \
-        TRY(field, (uint64_t)(most) + 1, 0);                                                       \
-        TRY(field, UINT64_MAX, 0);                                                                 \
+#define LIMIT(field, least, most) \
+    TRY(field, least, 1); \
+    TRY(field, most, 1); \
+    if ((uint64_t)(least) > 0) { \
+        TRY(field, (uint64_t)(least)-1, 0); \
+        TRY(field, 0, 0); \
+    } \
+    if ((uint64_t)(most) < (sizeof c.field == 8 ? UINT64_MAX : UINT32_MAX)) { \
+        TRY(field, (uint64_t)(most) + 1, 0); \
+        TRY(field, UINT64_MAX, 0); \
     }
     LIMITS(LIMIT)
     /* Without pings no pong is awaited. */
@@ -407,9 +407,9 @@ TEST(route_is_refused_when_its_options_are_out_of_range)
     assert_int_equal(wspool_new(&pool, NULL, 0), 0);
     wspool_route_options_init(&good, NULL);
 #define ROUTE(kind) wspool_route(pool, "/a", (enum wspool_kind)(kind), &o)
-#define REFUSED_WITH(field, value)                                                                 \
-    o = good;                                                                                      \
-    o.field = (value);                                                                             \
+#define REFUSED_WITH(field, value) \
+    o = good; \
+    o.field = (value); \
     assert_int_equal(ROUTE(WSPOOL_ITEM), WSPOOL_ERR_INVAL)
     REFUSED_WITH(size, 3);
     REFUSED_WITH(flags, 2);

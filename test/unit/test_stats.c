@@ -93,8 +93,8 @@ TEST(each_number_stands_in_its_place)
     struct wspool_stats s = host_stats(&h);
     value = 1000;
     s.waiting = 0; /* this one is derived from others */
-#define WSPOOL_X(name, unit, help)                                                                 \
-    assert_true(s.name == value || &s.name == &s.waiting);                                         \
+#define WSPOOL_X(name, unit, help) \
+    assert_true(s.name == value || &s.name == &s.waiting); \
     value++;
     WSPOOL_COUNTERS(WSPOOL_X)
     WSPOOL_GAUGES(WSPOOL_X)
@@ -185,30 +185,30 @@ TEST(arguments_are_refused_when_they_are_none)
 /* ------------------------------------------------------------------ balance */
 
 /* While `place` has `value` the counters don't balance; afterwards they do. */
-#define BROKEN(place, value)                                                                       \
-    do {                                                                                           \
-        __typeof__(place) kept_ = (place);                                                         \
-        (place) = (__typeof__(place))(value);                                                      \
-        if (wspool_check(h.pool) != WSPOOL_ERR_INTERNAL) {                                         \
-            fail_msg("not seen: " #place);                                                         \
-        }                                                                                          \
-        (place) = kept_;                                                                           \
-        assert_int_equal(wspool_check(h.pool), 0);                                                 \
+#define BROKEN(place, value) \
+    do { \
+        __typeof__(place) kept_ = (place); \
+        (place) = (__typeof__(place))(value); \
+        if (wspool_check(h.pool) != WSPOOL_ERR_INTERNAL) { \
+            fail_msg("not seen: " #place); \
+        } \
+        (place) = kept_; \
+        assert_int_equal(wspool_check(h.pool), 0); \
     } while (0)
 /* A counter that is one too high, or one too low. */
-#define WRONG(number)                                                                              \
-    do {                                                                                           \
-        uint64_t right_ = wsp_count_read(&(number));                                               \
-        wsp_count_set(&(number), right_ + 1);                                                      \
-        if (wspool_check(h.pool) != WSPOOL_ERR_INTERNAL) {                                         \
-            fail_msg("not seen: one more " #number);                                               \
-        }                                                                                          \
-        wsp_count_set(&(number), right_ - 1);                                                      \
-        if (wspool_check(h.pool) != WSPOOL_ERR_INTERNAL) {                                         \
-            fail_msg("not seen: one less " #number);                                               \
-        }                                                                                          \
-        wsp_count_set(&(number), right_);                                                          \
-        assert_int_equal(wspool_check(h.pool), 0);                                                 \
+#define WRONG(number) \
+    do { \
+        uint64_t right_ = wsp_count_read(&(number)); \
+        wsp_count_set(&(number), right_ + 1); \
+        if (wspool_check(h.pool) != WSPOOL_ERR_INTERNAL) { \
+            fail_msg("not seen: one more " #number); \
+        } \
+        wsp_count_set(&(number), right_ - 1); \
+        if (wspool_check(h.pool) != WSPOOL_ERR_INTERNAL) { \
+            fail_msg("not seen: one less " #number); \
+        } \
+        wsp_count_set(&(number), right_); \
+        assert_int_equal(wspool_check(h.pool), 0); \
     } while (0)
 
 TEST(check_sees_it_when_any_number_is_wrong)
@@ -246,12 +246,12 @@ TEST(check_sees_it_when_wrong_numbers_make_up_for_each_other)
     static struct host h;
     begin(&h);
     struct wsp_counters *n = &h.pool->count;
-#define AGAIN(a, b)                                                                                \
-    wsp_count_add(&n->a, 1);                                                                       \
-    wsp_count_add(&n->b, 1);                                                                       \
-    assert_int_equal(wspool_check(h.pool), WSPOOL_ERR_INTERNAL);                                   \
-    wsp_count_sub(&n->a, 1);                                                                       \
-    wsp_count_sub(&n->b, 1);                                                                       \
+#define AGAIN(a, b) \
+    wsp_count_add(&n->a, 1); \
+    wsp_count_add(&n->b, 1); \
+    assert_int_equal(wspool_check(h.pool), WSPOOL_ERR_INTERNAL); \
+    wsp_count_sub(&n->a, 1); \
+    wsp_count_sub(&n->b, 1); \
     assert_int_equal(wspool_check(h.pool), 0)
     AGAIN(attempts, handshakes);
     AGAIN(accepted, peers);

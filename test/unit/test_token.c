@@ -54,11 +54,11 @@ static void expect(const struct token_case *one, const enum wspool_token_place *
     assert_true(forms >= REQUEST_PARSED); /* not every target can be in an HTTP head */
 }
 
-#define EXPECT_ALL(cases, places)                                                                  \
-    do {                                                                                           \
-        size_t i_;                                                                                 \
-        for (i_ = 0; i_ < sizeof(cases) / sizeof((cases)[0]); i_++)                                \
-            expect(&(cases)[i_], (places));                                                        \
+#define EXPECT_ALL(cases, places) \
+    do { \
+        size_t i_; \
+        for (i_ = 0; i_ < sizeof(cases) / sizeof((cases)[0]); i_++) \
+            expect(&(cases)[i_], (places)); \
     } while (0)
 
 TEST(authorization_is_read)
@@ -247,7 +247,7 @@ TEST(first_place_that_has_something_decides)
     static const enum wspool_token_place backwards[] = {Q, C, S, A};
     static const enum wspool_token_place two[] = {C, Q, WSPOOL_TOKEN_NONE, A};
     static const enum wspool_token_place none[] = {WSPOOL_TOKEN_NONE, A, S, C};
-#define EVERYWHERE                                                                                 \
+#define EVERYWHERE \
     "Authorization: Bearer a\nSec-WebSocket-Protocol: bearer.s\nCookie: wspool_token=c"
     static const struct token_case forwards_cases[] = {
         {"/?token=q", EVERYWHERE, 0, "a"},

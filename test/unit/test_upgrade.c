@@ -14,7 +14,7 @@
 #include "wire/upgrade.h"
 
 #define KEY "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
-#define GOOD                                                                                       \
+#define GOOD \
     "Host: a.example\nUpgrade: websocket\nConnection: Upgrade\nSec-WebSocket-Version: 13\n" KEY
 
 struct request_case {
@@ -23,9 +23,9 @@ struct request_case {
     const char *headers;
 };
 
-#define EACH_CASE(one, cases)                                                                      \
-    (one) = (cases);                                                                               \
-    (one) < (cases) + sizeof(cases) / sizeof((cases)[0]);                                          \
+#define EACH_CASE(one, cases) \
+    (one) = (cases); \
+    (one) < (cases) + sizeof(cases) / sizeof((cases)[0]); \
     (one)++
 
 /* The three steps in the order in which the pool takes them. */
