@@ -16,9 +16,9 @@
  *     wspool_uring_run(uring, UINT64_MAX);
  *     wspool_uring_free(uring);
  *
- * A host that has a loop already watches wspool_uring_fd for reading, sleeps no longer than
- * wspool_uring_wait_ms says, and then calls wspool_uring_turn(uring, 0). Its sleep may be
- * interrupted (EINTR): that is how the kernel calls a thread to its ring.
+ * It can be nested in any other loop: watch wspool_uring_fd(uring) for reading, and call
+ * wspool_uring_turn(uring, 0) when it is readable. What is published outside of a turn goes out by
+ * itself. The kernel may interrupt the sleep of that loop (EINTR).
  *
  * Conventions
  *   Results  as in wspool/sockets.h: 0 or a count, or -1 with errno set.
@@ -52,7 +52,7 @@ typedef struct wspool_uring wspool_uring;
 /* ------------------------------------------------------------------------ life */
 
 /* Makes the rings, and the pool with this configuration (NULL: the defaults), whose wake
- * hook must be empty: the loop fills it. On failure *uring is NULL, and wspool_uring_why
+ * and deadline hooks must be empty: the loop fills them. On failure *uring is NULL, and wspool_uring_why
  * says what errno means here. ENOSYS, EPERM, EACCES: no io_uring; use wspool/sockets.h. ENOMEM.
  * EINVAL: as for wspool_new. EIO: no entropy. */
 int wspool_uring_new(wspool_uring **uring, const wspool_config *config);
@@ -90,11 +90,10 @@ void wspool_uring_wake(wspool_uring *uring);
 /* ANY THREAD, and signal handlers. Makes wspool_uring_run return. */
 void wspool_uring_quit(wspool_uring *uring);
 
-/* For a host with a loop of its own: readable when a turn has something to do. */
-int wspool_uring_fd(const wspool_uring *uring);
-
-/* How long that loop may sleep, in milliseconds as epoll_wait takes them (-1: no bound). */
-int wspool_uring_wait_ms(const wspool_uring *uring);
+/* A descriptor that is readable when a turn has something to do: for a loop to be nested in. The
+ * first call makes it. A turn of a nested engine is three or four system calls. EEXIST: not the
+ * thread of the first turn. EMFILE, ENOMEM. */
+int wspool_uring_fd(wspool_uring *uring);
 
 /* ------------------------------------------------------------------ transports
  *

@@ -10,6 +10,7 @@
  *     read.c      bytes of peers, and those that are kept while READ is absent
  *     write.c     the batch of writes, and the flush
  *     linger.c    closing a transport
+ *     nest.c      the descriptor for a loop of the host's
  *     turn.c      completions, one turn, run
  *     uring.c     life, drain, getters
  *
@@ -107,7 +108,6 @@ struct wsp_uring_send {
 
 struct wspool_uring {
     wspool *pool;
-    int fd;                       /* of `ring` */
     uint32_t count;               /* transports that are open; those that linger are among them */
     uint64_t accepted;            /* connections, since the beginning */
     uint64_t turned_away;         /* transports closed because the pool or the ring refused them */
@@ -142,6 +142,9 @@ struct wspool_uring {
     unsigned char *buffers;
     unsigned char *scratch; /* one more, for bytes that are thrown away */
     wsp_linger lingering;
+    int nest_fd; /* of nest.c; -1: the engine is not nested */
+    int nest_timer, nest_event;
+    uint64_t nest_when; /* what the timer is set to */
 };
 
 /* ------------------------------------------------------------------ ring.c */
@@ -233,13 +236,23 @@ void wsp_uring_lingers_on(wspool_uring *loop, uint64_t number, int result);
 /* Closes those that have lingered long enough by `now`. */
 void wsp_uring_expire(wspool_uring *loop, uint64_t now);
 
+/* ------------------------------------------------------------------ nest.c */
+
+void wsp_uring_nest_init(wspool_uring *loop);
+void wsp_uring_nest_fini(wspool_uring *loop);
+/* The completions that are there now are about to be handled. */
+void wsp_uring_nest_clear(wspool_uring *loop);
+/* Sets the timer to the time of the next turn. Does nothing within a turn, or when the engine is
+ * not nested. */
+void wsp_uring_nest_set(wspool_uring *loop);
+
 /* ------------------------------------------------------------------ turn.c */
 
 uint64_t wsp_uring_deadline(const wspool_uring *loop);
 
 /* ----------------------------------------------------------------- uring.c */
 
-/* All of a loop but its pool, in place. init fills the wake hook of `config`. When it fails (-1,
+/* All of a loop but its pool, in place. init fills the wake and deadline hooks of `config`. When it fails (-1,
  * errno) nothing is left to be undone. */
 int wsp_uring_init(wspool_uring *loop, wspool_config *config);
 void wsp_uring_fini(wspool_uring *loop);

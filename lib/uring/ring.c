@@ -20,7 +20,7 @@
 static int make_ring(struct io_uring *ring, unsigned entries, unsigned completions)
 {
     const unsigned flags = IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_R_DISABLED |
-                           IORING_SETUP_SINGLE_ISSUER;
+                           IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_TASKRUN_FLAG;
     struct io_uring_params params;
     int result;
     memset(&params, 0, sizeof params);
@@ -75,9 +75,6 @@ int wsp_uring_ring_init(wspool_uring *loop)
     if (result >= 0) {
         result = make_buffers(loop);
     }
-    if (result >= 0) {
-        loop->fd = loop->ring.ring_fd;
-    }
     return result;
 }
 
@@ -95,7 +92,8 @@ void wsp_uring_ring_fini(wspool_uring *loop)
 void wsp_uring_ring_enable(wspool_uring *loop)
 {
     /* io_uring_enable_rings is missing in the shared liburing of 2.3 */
-    int result = io_uring_register((unsigned)loop->fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+    int result =
+        io_uring_register((unsigned)loop->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
     if (result >= 0) {
         result =
             io_uring_register((unsigned)loop->sends.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
@@ -130,6 +128,7 @@ struct io_uring_sqe *wsp_uring_request(wspool_uring *loop, uint64_t id, enum wsp
         errno = loop->broken;
     } else {
         loop->under_way += op != WSP_URING_CANCEL;
+        wsp_uring_nest_set(loop); /* the next turn hands it over */
         sqe->user_data = id | (uint64_t)op << WSP_URING_OP_SHIFT;
     }
     return sqe;

@@ -96,13 +96,6 @@ static int milliseconds(uint64_t now, uint64_t when)
     return when == UINT64_MAX ? -1 : ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
-int wspool_uring_wait_ms(const wspool_uring *loop)
-{
-    return !loop->enabled || io_uring_sq_ready(&loop->ring)
-               ? 0
-               : milliseconds(wspool_clock(), wsp_uring_deadline(loop));
-}
-
 int wspool_uring_drained(const wspool_uring *loop)
 {
     return loop && loop->draining && loop->count == 0;
@@ -155,10 +148,12 @@ int wspool_uring_turn(wspool_uring *loop, int max_ms)
     if (wsp_uring_wait(loop, wait) < 0) {
         return -1;
     }
+    wsp_uring_nest_clear(loop);
     loop->turning = 1;
     loop->turns++;
     handle_completions(loop, wspool_clock());
     loop->turning = 0;
+    wsp_uring_nest_set(loop);
     errno = loop->broken;
     return loop->broken ? -1 : 0;
 }

@@ -14,7 +14,8 @@
 static void clear(wspool_uring *loop)
 {
     memset(loop, 0, sizeof *loop);
-    loop->fd = loop->ring.ring_fd = loop->sends.ring_fd = -1;
+    loop->ring.ring_fd = loop->sends.ring_fd = -1;
+    wsp_uring_nest_init(loop);
     loop->waker.read_fd = loop->waker.write_fd = -1;
 }
 
@@ -36,6 +37,7 @@ void wsp_uring_fini(wspool_uring *loop)
     if (loop->waker.read_fd >= 0) {
         wsp_waker_fini(&loop->waker);
     }
+    wsp_uring_nest_fini(loop);
     wsp_uring_ring_fini(loop);
     free(loop->peers);
     free(loop->batch);
@@ -45,6 +47,12 @@ void wsp_uring_fini(wspool_uring *loop)
 static void on_wake(void *user)
 {
     wspool_uring_wake(user);
+}
+
+/* config.deadline: on the pool's thread. */
+static void on_deadline(void *user)
+{
+    wsp_uring_nest_set(user);
 }
 
 int wsp_uring_init(wspool_uring *loop, wspool_config *config)
@@ -66,6 +74,8 @@ int wsp_uring_init(wspool_uring *loop, wspool_config *config)
     }
     config->wake.call = on_wake;
     config->wake.user = loop;
+    config->deadline.call = on_deadline;
+    config->deadline.user = loop;
     loop->burst = 3 * (size_t)config->queue_messages; /* the smallest message is 6 bytes */
     loop->linger = config->closing_time;
     loop->addresses = config->max_per_key > 0;
@@ -92,7 +102,7 @@ int wspool_uring_new(wspool_uring **out, const wspool_config *given)
         memcpy(&config, given, given->size);
         config.size = sizeof config;
     }
-    if (config.wake.call) {
+    if (config.wake.call || config.deadline.call) {
         errno = EINVAL;
         return -1;
     }
@@ -167,11 +177,6 @@ int wspool_uring_drain(wspool_uring *loop, uint64_t window, int code,
 wspool *wspool_uring_pool(const wspool_uring *loop)
 {
     return loop ? loop->pool : NULL;
-}
-
-int wspool_uring_fd(const wspool_uring *loop)
-{
-    return loop ? loop->fd : -1;
 }
 
 uint32_t wspool_uring_count(const wspool_uring *loop)

@@ -148,6 +148,7 @@ static int told_peek(struct io_uring *ring, struct io_uring_cqe **cqe)
 #include "uring/accept.c"
 #include "uring/completion.c"
 #include "uring/linger.c"
+#include "uring/nest.c"
 #include "uring/peers.c"
 #include "uring/read.c"
 #include "uring/ring.c"
@@ -170,6 +171,8 @@ static int told_peek(struct io_uring *ring, struct io_uring_cqe **cqe)
 #define LOOP_FLUSH(host) wsp_uring_flush((host)->loop, wspool_clock())
 #include "scenes.h"
 
+#include "base.h"
+
 static int uring_make(struct host *host)
 {
     return wspool_uring_new(&host->loop, &host->config);
@@ -177,7 +180,31 @@ static int uring_make(struct host *host)
 
 static int uring_turn(struct host *host, uint64_t until)
 {
-    return wspool_uring_turn(host->loop, milliseconds(until ? wspool_clock() : 0, until));
+    int ms = milliseconds(until ? wspool_clock() : 0, until);
+    if (host->base)
+        return base_sleep(host->base, ms) ? wspool_uring_turn(host->loop, 0) : 0;
+    return wspool_uring_turn(host->loop, ms);
+}
+
+/* From now on the engine is nested in a loop of the host's. */
+static void uring_nest(struct host *host)
+{
+    if (!host->base) {
+        host->base = base_new();
+        assert_int_equal(base_watch(host->base, wspool_uring_fd(host->loop)), 0);
+    }
+}
+
+static void uring_after(struct host *host, uint64_t delay, void (*call)(void *), void *user)
+{
+    uring_nest(host);
+    base_after(host->base, delay, call, user);
+}
+
+static void uring_end(struct host *host)
+{
+    if (host->base)
+        base_free(host->base);
 }
 
 static int uring_run(struct host *host, uint64_t until)
@@ -199,6 +226,8 @@ static int uring_is_awaited(struct host *host, wspool_id id, enum awaited what)
 static const struct adapter adapter = {.name = "uring",
                                        .make = uring_make,
                                        .turn = uring_turn,
+                                       .end = uring_end,
+                                       .after = uring_after,
                                        .run = uring_run,
                                        .sleeps_exactly = uring_sleeps_exactly,
                                        .is_awaited = uring_is_awaited};
@@ -547,7 +576,6 @@ TEST(everybody_is_received_when_another_thread_has_opened_many_before_the_first_
         assert_int_equal(write(pairs[i][1], UPGRADE, sizeof(UPGRADE) - 1),
                          (ssize_t)sizeof(UPGRADE) - 1);
     }
-    assert_int_equal(wspool_uring_wait_ms(host.loop), 0); /* there is something to hand over */
     assert_int_equal(pthread_create(&thread, NULL, run_elsewhere, &host), 0);
     for (int i = 0; i < COUNT; i++) {
         char answer[512];
@@ -726,30 +754,57 @@ TEST(listener_is_closed_when_the_kernel_takes_no_requests_for_a_moment)
     host_end(&host);
 }
 
-/* A host with a loop of its own asks before each sleep how long that may be. */
-TEST(hosts_own_loop_does_not_sleep_when_something_is_published_outside_of_a_turn)
+/* ------------------------------------------------------------------ nested */
+
+/* Takes turns of the host's loop until it has nothing to do; returns how many. */
+static int nested_turns(struct host *host)
 {
-    struct epoll_event event = {.events = EPOLLIN};
+    int count = 0;
+    while (count < 100 && base_sleep(host->base, 20)) {
+        count++;
+        assert_int_equal(wspool_uring_turn(host->loop, 0), 0);
+        for (size_t i = 0; i < host->count; i++)
+            net_client_turn(&host->clients[i]);
+    }
+    return count;
+}
+
+TEST(hosts_loop_sleeps_until_something_is_due_when_the_engine_is_nested)
+{
     struct host host;
     net_client *client;
-    int outer = epoll_create1(EPOLL_CLOEXEC);
+    int pair[2];
+    uint64_t before;
     host_init(&host);
-    host_start(&host);
+    host.config.ping_interval = 300 * WSPOOL_MILLISECOND;
+    assert_int_equal(uring_make(&host), 0);
+    uring_nest(&host); /* before the first turn */
+    host.pool = wspool_uring_pool(host.loop);
+    assert_int_equal(wspool_route(host.pool, "/room/{name}", WSPOOL_ITEM, NULL), 0);
+    host.port = (unsigned)wspool_uring_listen(host.loop, "127.0.0.1", 0);
     client = host_client(&host, "/room/all");
-    assert_int_equal(epoll_ctl(outer, EPOLL_CTL_ADD, wspool_uring_fd(host.loop), &event), 0);
-    for (unsigned i = 1; i <= 10; i++) {
-        while (epoll_wait(outer, &event, 1, 20) != 0) /* nothing is left to be done */
-            host_turn(&host);
-        assert_int_equal(wspool_broadcast(host.pool, wspool_item("all"), "hello", 5, NULL, NULL),
-                         1);
-        while (client->in.messages < i) {
-            int ready = epoll_wait(outer, &event, 1, wspool_uring_wait_ms(host.loop));
-            assert_true(ready >= 0 || errno == EINTR);
-            assert_int_equal(wspool_uring_turn(host.loop, 0), 0);
-            net_client_turn(client);
-        }
-    }
-    close(outer);
+    assert_in_range(nested_turns(&host), 0, 20);
+
+    /* outside of a turn: a publication, a wake-up from this thread, a new transport, a close */
+    assert_int_equal(wspool_broadcast(host.pool, wspool_item("all"), "hello", 5, NULL, NULL), 1);
+    assert_in_range(nested_turns(&host), 1, 20);
+    assert_int_equal(client->in.messages, 1);
+    wspool_uring_wake(host.loop);
+    assert_in_range(nested_turns(&host), 1, 20);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    assert_int_equal(write(pair[1], UPGRADE, sizeof(UPGRADE) - 1), (ssize_t)sizeof(UPGRADE) - 1);
+    assert_int_equal(wspool_uring_add(host.loop, pair[0], NULL, NULL), 0);
+    assert_in_range(nested_turns(&host), 1, 20);
+    close(pair[1]);
+    assert_in_range(nested_turns(&host), 1, 20);
+
+    before = wspool_clock();
+    assert_int_equal(base_sleep(host.base, 10000), 1); /* the ping */
+    assert_true(wspool_clock() - before < WSPOOL_SECOND);
+    nested_turns(&host);
+    assert_int_equal(wspool_close(host.pool, host.ids[0], 1000, NULL, 0), 0);
+    assert_in_range(nested_turns(&host), 1, 20);
+    assert_int_equal(client->in.close_code, 1000);
     host_end(&host);
 }
 
