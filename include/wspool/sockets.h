@@ -161,6 +161,11 @@ typedef struct wspool_watcher {
     /* The engine is being freed, or could not be made: nothing is watched any more. It does not
      * touch `loop` again, so the adapter may free it here. May be NULL. */
     void (*stop)(void *loop);
+
+    /* 1: wspool_sockets_turn is called behind each batch of events, and the timer stays set until
+     * it is replaced. Then wspool_sockets_ready does not ask for a turn, and a turn sets the timer
+     * only when the time has changed. 0: the timer is spent when it has fired. */
+    int turns;
 } wspool_watcher;
 
 /* Makes the engine, and its pool with this configuration (NULL: the defaults), whose wake and

@@ -65,7 +65,7 @@ struct wspool_sockets {
     uint32_t count;
     wsp_linger lingering;
     uint64_t linger;       /* nanoseconds, at most */
-    size_t burst;          /* bytes fed between two flushes */
+    size_t burst;          /* bytes fed between two flushes, WSP_SOCKETS_READ at most */
     size_t fed;            /* bytes fed since the last one */
     unsigned char *buffer; /* WSP_SOCKETS_READ bytes */
 

@@ -81,7 +81,9 @@ void wspool_sockets_ready(wspool_sockets *s, uint64_t tag, unsigned events)
         wsp_transport_event(s, tag, events);
     }
     s->inside = 0;
-    set_timer(s, 0);
+    if (!s->watcher.turns) {
+        set_timer(s, 0);
+    }
 }
 
 void wspool_sockets_turn(wspool_sockets *s)
@@ -89,7 +91,9 @@ void wspool_sockets_turn(wspool_sockets *s)
     if (!enter(s)) {
         return;
     }
-    s->timer = TIMER_SPENT;
+    if (!s->watcher.turns) {
+        s->timer = TIMER_SPENT;
+    }
     wspool_tick(s->pool, s->now);
     wsp_transport_flush(s);
     if (s->lingering.count > 0) {
@@ -328,6 +332,9 @@ static int configure(wspool_sockets *s, const wspool_config *config, wspool_conf
     s->addresses = out->max_per_key > 0;
     s->linger = out->closing_time;
     s->burst = 3 * (size_t)out->queue_messages; /* the smallest message takes 6 bytes */
+    if (s->burst == 0 || s->burst > WSP_SOCKETS_READ) {
+        s->burst = WSP_SOCKETS_READ;
+    }
     return 0;
 }
 

@@ -219,7 +219,7 @@ void wsp_transport_flush(wspool_sockets *s)
  * from. */
 static void read_some(wspool_sockets *s, wspool_id id, int failed)
 {
-    size_t burst = s->burst - 1 < WSP_SOCKETS_READ ? s->burst : WSP_SOCKETS_READ;
+    size_t burst = s->burst;
     size_t left = WSP_SOCKETS_READ;
     wsp_transport *peer;
 

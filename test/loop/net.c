@@ -169,7 +169,7 @@ int net_descriptors(void)
 
 /* ------------------------------------------------------------------ faults */
 
-unsigned net_waits, net_watches, net_accepts;
+unsigned net_waits, net_watches, net_timers, net_accepts;
 uint64_t net_wait_time, net_hand_clock;
 int net_accept_errors[8], net_send_errors[8];
 size_t net_send_most;
@@ -296,12 +296,19 @@ static int see_watch(void *loop, int fd, unsigned events, uint64_t tag, void **h
     return watcher.watch(loop, fd, events, tag, handle);
 }
 
+static void see_timer(void *loop, uint64_t when)
+{
+    net_timers++;
+    watcher.timer(loop, when);
+}
+
 WRAPPED(int, wspool_sockets_new,
         (wspool_sockets * *sockets, const wspool_config *config, const wspool_watcher *given))
 {
     wspool_watcher seen = *given;
     watcher = *given;
     seen.watch = see_watch;
+    seen.timer = see_timer;
     return __real_wspool_sockets_new(sockets, config, &seen);
 }
 

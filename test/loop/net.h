@@ -72,11 +72,11 @@ int net_descriptors(void);
 
 /* The linker leads some calls of the engine, and the system calls it makes, to net.c (--wrap). How
  * many turns it took and for how many nanoseconds it wanted to sleep the last time (UINT64_MAX: for
- * ever); how often a watcher hook was called; how many connections were asked for; what the next
+ * ever); how often watch and timer were called; how many connections were asked for; what the next
  * calls fail with, up to the first 0; and how many bytes a write takes at most (0: all). */
 extern unsigned net_waits;
 extern uint64_t net_wait_time;
-extern unsigned net_watches;
+extern unsigned net_watches, net_timers;
 extern unsigned net_accepts;
 extern int net_accept_errors[8], net_send_errors[8];
 extern size_t net_send_most;

@@ -26,16 +26,18 @@ TEST(loop_is_left_alone_when_messages_come_and_go)
 {
     struct host host;
     net_client *client;
-    unsigned before;
+    unsigned before, timers_before;
     host_init(&host);
     host_start(&host);
     client = host_client(&host, "/echo");
     before = net_watches;
+    timers_before = net_timers;
     for (size_t i = 1; i <= 1000; i++) {
         net_client_text(client, "hello", 5);
         UNTIL(&host, client->in.messages == i);
     }
     assert_int_equal(net_watches, before);
+    assert_true(net_timers - timers_before < 100);
     host_end(&host);
 }
 

@@ -122,8 +122,8 @@ static inline int wspool_glib_new(wspool_sockets **sockets, GMainContext *contex
 {
     static GSourceFuncs functions = {NULL, NULL, wspool_glib_expired_, NULL, NULL, NULL};
     wspool_glib_ *adapter = (wspool_glib_ *)calloc(1, sizeof(*adapter));
-    wspool_watcher watcher = {sizeof(watcher), adapter, wspool_glib_watch_fd_,
-                              wspool_glib_timer_set_, wspool_glib_stop_};
+    wspool_watcher watcher = {sizeof(watcher),        adapter,           wspool_glib_watch_fd_,
+                              wspool_glib_timer_set_, wspool_glib_stop_, 0};
     *sockets = NULL;
     if (!adapter) {
         return -1;

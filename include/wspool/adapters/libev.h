@@ -118,8 +118,9 @@ static inline int wspool_libev_new(wspool_sockets **sockets, struct ev_loop *loo
                                    const wspool_config *config)
 {
     wspool_libev_ *adapter = (wspool_libev_ *)calloc(1, sizeof(*adapter));
-    wspool_watcher watcher = {sizeof(watcher), adapter, wspool_libev_watch_fd_, wspool_libev_timer_,
-                              wspool_libev_stop_};
+    wspool_watcher watcher = {sizeof(watcher),        adapter,
+                              wspool_libev_watch_fd_, wspool_libev_timer_,
+                              wspool_libev_stop_,     0};
     *sockets = NULL;
     if (!adapter) {
         return -1;

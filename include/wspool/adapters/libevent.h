@@ -119,8 +119,9 @@ static inline int wspool_libevent_new(wspool_sockets **sockets, struct event_bas
                                       const wspool_config *config)
 {
     wspool_libevent_ *adapter = (wspool_libevent_ *)calloc(1, sizeof(*adapter));
-    wspool_watcher watcher = {sizeof(watcher), adapter, wspool_libevent_watch_fd_,
-                              wspool_libevent_timer_, wspool_libevent_stop_};
+    wspool_watcher watcher = {sizeof(watcher),           adapter,
+                              wspool_libevent_watch_fd_, wspool_libevent_timer_,
+                              wspool_libevent_stop_,     0};
     *sockets = NULL;
     if (!adapter) {
         return -1;

@@ -126,8 +126,9 @@ static inline int wspool_libuv_new(wspool_sockets **sockets, uv_loop_t *loop,
                                    const wspool_config *config)
 {
     wspool_libuv_ *adapter = (wspool_libuv_ *)calloc(1, sizeof(*adapter));
-    wspool_watcher watcher = {sizeof(watcher), adapter, wspool_libuv_watch_fd_, wspool_libuv_timer_,
-                              wspool_libuv_stop_};
+    wspool_watcher watcher = {sizeof(watcher),        adapter,
+                              wspool_libuv_watch_fd_, wspool_libuv_timer_,
+                              wspool_libuv_stop_,     0};
     *sockets = NULL;
     if (!adapter) {
         return -1;

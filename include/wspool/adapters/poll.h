@@ -99,8 +99,8 @@ static inline void wspool_poll_stop_(void *user)
 static inline int wspool_poll_new(wspool_sockets **sockets, const wspool_config *config)
 {
     wspool_poll_ *loop = (wspool_poll_ *)calloc(1, sizeof(wspool_poll_));
-    wspool_watcher watcher = {sizeof(watcher), loop, wspool_poll_watch_, wspool_poll_timer_,
-                              wspool_poll_stop_};
+    wspool_watcher watcher = {sizeof(watcher),   loop, wspool_poll_watch_, wspool_poll_timer_,
+                              wspool_poll_stop_, 1};
     if (!loop) {
         return -1;
     }
