@@ -142,6 +142,13 @@ int wspool_sockets_free(wspool_sockets *sockets);
     8u /* reported without being asked for: an error or hang-up. A loop that
                                   cannot tell it apart reports READ and WRITE instead */
 
+/* The adapter calls wspool_sockets_turn after each batch of events, and its timer stays set until it
+ * is replaced. Then `ready` asks for no turn, and a turn sets the timer only when the time changes.
+ * (Otherwise a timer that has fired is spent.) */
+#define WSPOOL_WATCHER_TURNS 1u
+/* The loop never reports END: the engine looks for it every 100 ms, where END is awaited. */
+#define WSPOOL_WATCHER_NO_END 2u
+
 typedef struct wspool_watcher {
     size_t size; /* sizeof(wspool_watcher) */
     void *loop;  /* first argument of the hooks */
@@ -162,10 +169,7 @@ typedef struct wspool_watcher {
      * touch `loop` again, so the adapter may free it here. May be NULL. */
     void (*stop)(void *loop);
 
-    /* 1: wspool_sockets_turn is called behind each batch of events, and the timer stays set until
-     * it is replaced. Then wspool_sockets_ready does not ask for a turn, and a turn sets the timer
-     * only when the time has changed. 0: the timer is spent when it has fired. */
-    int turns;
+    unsigned flags; /* WSPOOL_WATCHER_TURNS, WSPOOL_WATCHER_NO_END */
 } wspool_watcher;
 
 /* Makes the engine, and its pool with this configuration (NULL: the defaults), whose wake and

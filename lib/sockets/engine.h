@@ -32,6 +32,7 @@
 #define WSP_SOCKETS_READ 65536 /* bytes: read from one peer in one turn, at most */
 #define WSP_SOCKETS_BATCH 256  /* connections accepted in one turn */
 #define WSP_SOCKETS_VECTORS 16 /* in one write */
+#define WSP_SOCKETS_LOOK (100 * WSPOOL_MILLISECOND) /* between two looks for an end */
 #define WSP_SOCKETS_REST (100 * WSPOOL_MILLISECOND) /* without descriptors or memory */
 
 #define WSP_TAG_LISTENERS UINT32_C(0xffffff00) /* lower half of the first listener's tag */
@@ -56,9 +57,10 @@ typedef struct wsp_listener {
 struct wspool_sockets {
     wspool *pool;
     wspool_watcher watcher;
-    uint64_t timer;  /* what the loop's timer was set to */
-    uint64_t now;    /* of the turn under way, which its first event begins; 0: none */
-    unsigned inside; /* entry points of the loop that are on the stack */
+    uint64_t timer;   /* what the loop's timer was set to */
+    uint64_t look_at; /* when wsp_transport_look is due; UINT64_MAX: not at all */
+    uint64_t now;     /* of the turn under way, which its first event begins; 0: none */
+    unsigned inside;  /* entry points of the loop that are on the stack */
 
     wsp_transport *peers; /* by slot */
     uint32_t room;        /* slots in `peers` */

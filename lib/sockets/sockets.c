@@ -37,6 +37,7 @@ static uint64_t deadline(const wspool_sockets *s)
     if (s->paused_until && s->paused_until < when) {
         when = s->paused_until;
     }
+    when = s->look_at < when ? s->look_at : when;
     return s->lingering.count > 0 && s->lingering.next < when ? s->lingering.next : when;
 }
 
@@ -81,7 +82,7 @@ void wspool_sockets_ready(wspool_sockets *s, uint64_t tag, unsigned events)
         wsp_transport_event(s, tag, events);
     }
     s->inside = 0;
-    if (!s->watcher.turns) {
+    if (!(s->watcher.flags & WSPOOL_WATCHER_TURNS)) {
         set_timer(s, 0);
     }
 }
@@ -91,10 +92,13 @@ void wspool_sockets_turn(wspool_sockets *s)
     if (!enter(s)) {
         return;
     }
-    if (!s->watcher.turns) {
+    if (!(s->watcher.flags & WSPOOL_WATCHER_TURNS)) {
         s->timer = TIMER_SPENT;
     }
     wspool_tick(s->pool, s->now);
+    if (s->look_at <= s->now) {
+        wsp_transport_look(s);
+    }
     wsp_transport_flush(s);
     if (s->lingering.count > 0) {
         wsp_transport_expire(s, s->now);
@@ -355,7 +359,7 @@ static int watch_waker(wspool_sockets *s)
 static int engine_init(wspool_sockets *s, const wspool_config *config)
 {
     wspool_config configured;
-    s->timer = UINT64_MAX;
+    s->timer = s->look_at = UINT64_MAX;
     s->waker.read_fd = s->waker.write_fd = -1;
     for (int i = 0; i < WSP_LISTENERS; i++) {
         s->listeners[i].fd = -1;

@@ -68,6 +68,9 @@ static void watch(wspool_sockets *s, wsp_transport *peer, unsigned events)
         if (wsp_engine_watch(s, peer->fd, events, peer->id, &peer->handle) < 0) {
             peer->watched = 0;
             end(s, peer, WSPOOL_GONE_FAILED);
+        } else if (events == WSPOOL_WATCH_END && s->look_at == UINT64_MAX &&
+                   s->watcher.flags & WSPOOL_WATCHER_NO_END) {
+            s->look_at = s->now + WSP_SOCKETS_LOOK;
         }
     }
 }
@@ -256,6 +259,19 @@ static void see_end(wspool_sockets *s, wsp_transport *peer)
         watch(s, peer, 0);
     } else if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
         end(s, peer, n == 0 ? WSPOOL_GONE_EOF : WSPOOL_GONE_FAILED);
+    }
+}
+
+/* A close hook may add a transport, and so move the table. */
+void wsp_transport_look(wspool_sockets *s)
+{
+    s->look_at = UINT64_MAX;
+    for (uint32_t slot = 0; slot < s->room; slot++) {
+        wsp_transport *peer = &s->peers[slot];
+        if (peer->id && peer->watched == WSPOOL_WATCH_END && !peer->ended) {
+            s->look_at = s->now + WSP_SOCKETS_LOOK;
+            see_end(s, peer);
+        }
     }
 }
 

@@ -18,6 +18,10 @@ void wsp_transport_event(wspool_sockets *s, wspool_id id, unsigned events);
 /* Does what the pool wants done: writes, closes, and watches for what is wanted next. */
 void wsp_transport_flush(wspool_sockets *s);
 
+/* Looks for the end of each peer that is watched for its end alone, in place of a loop that cannot
+ * report it. */
+void wsp_transport_look(wspool_sockets *s);
+
 /* Closes those that have lingered long enough by `now`. */
 void wsp_transport_expire(wspool_sockets *s, uint64_t now);
 

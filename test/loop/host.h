@@ -55,10 +55,6 @@ struct adapter {
     int (*run)(struct host *host, uint64_t until);
     /* Can a sleep be told nanoseconds here? NULL: no */
     int (*sleeps_exactly)(void);
-    /* 1: it cannot report WSPOOL_WATCH_END */
-    int without_end;
-    /* 1: nor WSPOOL_WATCH_FAILED of a descriptor that is watched for nothing else */
-    int without_failed;
     /* NULL: what net.h has seen of the watcher hooks tells it */
     int (*is_awaited)(struct host *host, wspool_id id, enum awaited what);
 };

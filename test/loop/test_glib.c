@@ -59,9 +59,5 @@ static void glib_after(struct host *host, uint64_t delay, void (*call)(void *use
     g_source_unref(source);
 }
 
-static const struct adapter adapter = {.name = "glib",
-                                       .make = glib_make,
-                                       .turn = glib_turn,
-                                       .end = glib_end,
-                                       .after = glib_after,
-                                       .without_end = 1};
+static const struct adapter adapter = {
+    .name = "glib", .make = glib_make, .turn = glib_turn, .end = glib_end, .after = glib_after};

@@ -68,6 +68,4 @@ static const struct adapter adapter = {.name = "libev",
                                        .make = libev_make,
                                        .turn = libev_turn,
                                        .end = libev_end,
-                                       .after = libev_after,
-                                       .without_end = 1,
-                                       .without_failed = 1};
+                                       .after = libev_after};

@@ -75,6 +75,4 @@ static const struct adapter adapter = {.name = "libevent",
                                        .make = libevent_make,
                                        .turn = libevent_turn,
                                        .end = libevent_end,
-                                       .after = libevent_after,
-                                       .without_end = 1,
-                                       .without_failed = 1};
+                                       .after = libevent_after};

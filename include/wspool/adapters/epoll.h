@@ -69,8 +69,9 @@ static inline void wspool_epoll_stop_(void *user)
 static inline int wspool_epoll_new(wspool_sockets **sockets, const wspool_config *config)
 {
     wspool_epoll_ *loop = (wspool_epoll_ *)malloc(sizeof(wspool_epoll_));
-    wspool_watcher watcher = {sizeof(watcher),    loop, wspool_epoll_watch_, wspool_epoll_timer_,
-                              wspool_epoll_stop_, 1};
+    wspool_watcher watcher = {sizeof(watcher),     loop,
+                              wspool_epoll_watch_, wspool_epoll_timer_,
+                              wspool_epoll_stop_,  WSPOOL_WATCHER_TURNS};
     if (!loop) {
         return -1;
     }

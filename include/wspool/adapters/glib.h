@@ -7,8 +7,7 @@
  *     if (wspool_glib_new(&sockets, NULL, &config) < 0) ...
  *
  * All else is in wspool/sockets.h. NULL is the default context. The pool's thread is the one that
- * iterates the context. A client that leaves while the verdict on its token is pending is noticed
- * then only if the connection was reset, or closed in both directions.
+ * iterates the context.
  */
 #ifndef WSPOOL_ADAPTERS_GLIB_H
 #define WSPOOL_ADAPTERS_GLIB_H
@@ -123,7 +122,7 @@ static inline int wspool_glib_new(wspool_sockets **sockets, GMainContext *contex
     static GSourceFuncs functions = {NULL, NULL, wspool_glib_expired_, NULL, NULL, NULL};
     wspool_glib_ *adapter = (wspool_glib_ *)calloc(1, sizeof(*adapter));
     wspool_watcher watcher = {sizeof(watcher),        adapter,           wspool_glib_watch_fd_,
-                              wspool_glib_timer_set_, wspool_glib_stop_, 0};
+                              wspool_glib_timer_set_, wspool_glib_stop_, WSPOOL_WATCHER_NO_END};
     *sockets = NULL;
     if (!adapter) {
         return -1;

@@ -6,8 +6,7 @@
  *     if (wspool_libev_new(&sockets, EV_DEFAULT, &config) < 0) ...
  *
  * All else is in wspool/sockets.h. The engine keeps the loop alive until wspool_sockets_free; call
- * that before ev_loop_destroy. A client that leaves while the verdict on its token is pending is
- * noticed when the verdict comes: libev cannot watch a descriptor for its end alone.
+ * that before ev_loop_destroy.
  */
 #ifndef WSPOOL_ADAPTERS_LIBEV_H
 #define WSPOOL_ADAPTERS_LIBEV_H
@@ -120,7 +119,7 @@ static inline int wspool_libev_new(wspool_sockets **sockets, struct ev_loop *loo
     wspool_libev_ *adapter = (wspool_libev_ *)calloc(1, sizeof(*adapter));
     wspool_watcher watcher = {sizeof(watcher),        adapter,
                               wspool_libev_watch_fd_, wspool_libev_timer_,
-                              wspool_libev_stop_,     0};
+                              wspool_libev_stop_,     WSPOOL_WATCHER_NO_END};
     *sockets = NULL;
     if (!adapter) {
         return -1;

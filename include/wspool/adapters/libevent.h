@@ -7,8 +7,7 @@
  *     if (wspool_libevent_new(&sockets, base, &config) < 0) ...
  *
  * All else is in wspool/sockets.h. The engine keeps the base busy until wspool_sockets_free; call
- * that before event_base_free. A client that leaves while the verdict on its token is pending is
- * noticed when the verdict comes: libevent cannot watch a descriptor for its end alone.
+ * that before event_base_free.
  */
 #ifndef WSPOOL_ADAPTERS_LIBEVENT_H
 #define WSPOOL_ADAPTERS_LIBEVENT_H
@@ -121,7 +120,7 @@ static inline int wspool_libevent_new(wspool_sockets **sockets, struct event_bas
     wspool_libevent_ *adapter = (wspool_libevent_ *)calloc(1, sizeof(*adapter));
     wspool_watcher watcher = {sizeof(watcher),           adapter,
                               wspool_libevent_watch_fd_, wspool_libevent_timer_,
-                              wspool_libevent_stop_,     0};
+                              wspool_libevent_stop_,     WSPOOL_WATCHER_NO_END};
     *sockets = NULL;
     if (!adapter) {
         return -1;

@@ -23,8 +23,10 @@
 
 #ifdef POLLRDHUP /* where the system has it, and shows it (_GNU_SOURCE) */
 #define WSPOOL_POLL_END_ POLLRDHUP
+#define WSPOOL_POLL_FLAGS_ WSPOOL_WATCHER_TURNS
 #else
 #define WSPOOL_POLL_END_ 0
+#define WSPOOL_POLL_FLAGS_ (WSPOOL_WATCHER_TURNS | WSPOOL_WATCHER_NO_END)
 #endif
 
 /* A descriptor keeps its place, so that a turn can go through them while they come and go. */
@@ -99,8 +101,9 @@ static inline void wspool_poll_stop_(void *user)
 static inline int wspool_poll_new(wspool_sockets **sockets, const wspool_config *config)
 {
     wspool_poll_ *loop = (wspool_poll_ *)calloc(1, sizeof(wspool_poll_));
-    wspool_watcher watcher = {sizeof(watcher),   loop, wspool_poll_watch_, wspool_poll_timer_,
-                              wspool_poll_stop_, 1};
+    wspool_watcher watcher = {sizeof(watcher),    loop,
+                              wspool_poll_watch_, wspool_poll_timer_,
+                              wspool_poll_stop_,  WSPOOL_POLL_FLAGS_};
     if (!loop) {
         return -1;
     }
