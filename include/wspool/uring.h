@@ -52,9 +52,9 @@ typedef struct wspool_uring wspool_uring;
 /* ------------------------------------------------------------------------ life */
 
 /* Makes the rings, and the pool with this configuration (NULL: the defaults), whose wake
- * and deadline hooks must be empty: the loop fills them. On failure *uring is NULL, and wspool_uring_why
- * says what errno means here. ENOSYS, EPERM, EACCES: no io_uring; use wspool/sockets.h. ENOMEM.
- * EINVAL: as for wspool_new. EIO: no entropy. */
+ * and deadline hooks must be empty: the loop fills them. On failure *uring is NULL, and
+ * wspool_uring_why says what errno means here. ENOSYS, EPERM, EACCES: no io_uring; use
+ * wspool/sockets.h. ENOMEM. EINVAL: as for wspool_new. EIO: no entropy. */
 int wspool_uring_new(wspool_uring **uring, const wspool_config *config);
 
 /* Any thread. A text for the errno of a wspool_uring_new that failed. */

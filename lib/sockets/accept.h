@@ -8,8 +8,8 @@
 /* Accepts on this socket from now on. 0, or -1 with errno: the descriptor is the caller's still. */
 int wsp_accept_add(wspool_sockets *s, int fd);
 
-/* Hands a connection to the pool. `from` is its address when it is known already, else NULL. -1 with
- * errno: the descriptor was closed. */
+/* Hands a connection to the pool. `from` is its address when it is known already, else NULL. -1
+ * with errno: the descriptor was closed. */
 int wsp_accept_open(wspool_sockets *s, int fd, const struct sockaddr_storage *from, void *user,
                     wspool_id *id);
 

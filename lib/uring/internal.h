@@ -252,8 +252,8 @@ uint64_t wsp_uring_deadline(const wspool_uring *loop);
 
 /* ----------------------------------------------------------------- uring.c */
 
-/* All of a loop but its pool, in place. init fills the wake and deadline hooks of `config`. When it fails (-1,
- * errno) nothing is left to be undone. */
+/* All of a loop but its pool, in place. init fills the wake and deadline hooks of `config`. When it
+ * fails (-1, errno) nothing is left to be undone. */
 int wsp_uring_init(wspool_uring *loop, wspool_config *config);
 void wsp_uring_fini(wspool_uring *loop);
 

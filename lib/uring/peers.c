@@ -7,7 +7,8 @@
  *     READ wanted                  a multishot read; FEED (a NOP) while something is kept
  *     READ absent, not blocked     a poll for errors
  *     blocked                      a poll for room (POLLOUT)
- *     half closed by its peer      a timer of 100 ms in place of each poll, which would return at once
+ *     half closed by its peer      a timer of 100 ms in place of each poll, which would return at
+ *     once
  */
 #include "uring/internal.h"
 

@@ -3,8 +3,8 @@
  * uring/ring.c - the two rings, requests, and the read buffers that all peers share.
  *
  * A ring belongs to one thread, and its completions come when that thread asks for them. Linux 6.1
- * does this best (DEFER_TASKRUN), 6.0 almost as well (COOP_TASKRUN). The rings are made disabled, so
- * that the thread of the first turn, not that of wspool_uring_new, becomes theirs.
+ * does this best (DEFER_TASKRUN), 6.0 almost as well (COOP_TASKRUN). The rings are made disabled,
+ * so that the thread of the first turn, not that of wspool_uring_new, becomes theirs.
  *
  * Reads are multishot into a ring of provided buffers: an idle peer holds none.
  */

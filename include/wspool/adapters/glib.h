@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wspool/adapters/glib.h - a pool on a GLib main context, so in any GTK program or GLib daemon. Link
- * with -lwspool_sockets -lwspool and what `pkg-config --libs glib-2.0` says.
+ * wspool/adapters/glib.h - a pool on a GLib main context, so in any GTK program or GLib daemon.
+ * Link with -lwspool_sockets -lwspool and what `pkg-config --libs glib-2.0` says.
  *
  *     wspool_sockets *sockets;
  *     if (wspool_glib_new(&sockets, NULL, &config) < 0) ...
