@@ -2,9 +2,9 @@
 /*
  * sockets/accept.c - see sockets/accept.h.
  *
- * Without descriptors or memory, accept fails at once, and the listener stays readable: the loop
- * would spin. So accepting rests, until a transport has closed or for 100 ms; the connections wait
- * in the backlog meanwhile. Those that linger are closed then, for newcomers come first.
+ * Without descriptors or memory, accept fails at once and the listener stays readable: the loop
+ * would spin. So accepting pauses until a transport has closed, or for 100 ms. The connections wait
+ * in the backlog. Transports that linger are closed, because new connections matter more.
  */
 #include "sockets/accept.h"
 
@@ -15,7 +15,7 @@
 #include "sockets/address.h"
 #include "sockets/transport.h"
 
-/* Watches all listeners, or none of them. -1: the loop has no memory for some. */
+/* Watches all listeners, or none. Returns -1 if the loop has no memory for one of them. */
 static int watch_all(wspool_sockets *s, unsigned events)
 {
     int result = 0;
@@ -80,10 +80,10 @@ static void rest(wspool_sockets *s)
 {
     s->paused_until = s->now + WSP_SOCKETS_REST;
     watch_all(s, 0);
-    wsp_transport_expire(s, WSP_LINGER_ALL_DUE); /* newcomers come first */
+    wsp_transport_expire(s, WSP_LINGER_ALL_DUE); /* new connections matter more */
 }
 
-/* The options of wspool_open; `address` is what they point into. */
+/* Returns the options of wspool_open. They point into `address`. */
 static wspool_open_options options_of(const wspool_sockets *s, int fd,
                                       const struct sockaddr_storage *from, void *user,
                                       wsp_address *address)
@@ -94,7 +94,7 @@ static wspool_open_options options_of(const wspool_sockets *s, int fd,
     if (s->addresses) {
         if (!from) {
             memset(&asked, 0, sizeof asked);
-            (void)getpeername(fd, (struct sockaddr *)&asked, &len); /* on failure it has none */
+            (void)getpeername(fd, (struct sockaddr *)&asked, &len); /* or it is empty */
             from = &asked;
         }
         wsp_address_of(address, from);
@@ -129,9 +129,9 @@ int wsp_accept_open(wspool_sockets *s, int fd, const struct sockaddr_storage *fr
     return -1;
 }
 
-/* As many connections as came the last time, and twice as many when that was not all: so that the
- * call which finds none, and costs as much as the others, is seldom made. What is left comes next
- * turn. A hook may stop listening meanwhile. */
+/* Accepts as many connections as came the last time, and twice as many if more were there. So the
+ * call that finds none, which costs as much as the others, is rare. What is left comes in the next
+ * turn. A hook may stop listening in between. */
 void wsp_accept_event(wspool_sockets *s, uint64_t tag)
 {
     wsp_listener *listener = &s->listeners[(uint32_t)tag - WSP_TAG_LISTENERS];
@@ -147,7 +147,7 @@ void wsp_accept_event(wspool_sockets *s, uint64_t tag)
         if (fd >= 0) {
             came++;
             s->accepted++;
-            (void)wsp_accept_open(s, fd, &from, NULL, &id); /* on failure it is turned away */
+            (void)wsp_accept_open(s, fd, &from, NULL, &id); /* or turned away */
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             s->batch = came;
             return;

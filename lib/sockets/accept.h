@@ -5,7 +5,8 @@
 
 #include "sockets/engine.h"
 
-/* Accepts on this socket from now on. 0, or -1 with errno: the descriptor is the caller's still. */
+/* Accepts on this socket from now on. Returns 0, or -1 with errno; then the caller still owns the
+ * descriptor. */
 int wsp_accept_add(wspool_sockets *s, int fd);
 
 /* Hands a connection to the pool. `from` is its address when it is known already, else NULL. -1

@@ -10,10 +10,10 @@
  * Invariants
  *   - The loop watches a descriptor under a tag. The tag of a peer is its id, and stays the tag
  *     while its transport lingers. The other tags end in 0xffffffNN, which is no slot of a peer:
- *     NN 0xff is the waker, any other a listener, with a generation in the upper half. So an event
- *     of something that was closed earlier in the same batch is known to be stale.
- *   - The loop stops watching a descriptor before it is closed: a forked child may keep the socket
- *     open, and epoll would report it for ever.
+ *     NN 0xff is the waker, any other NN a listener, with a generation in the upper half. So an
+ *     event of a descriptor that was closed earlier in the same batch is recognised as stale.
+ *   - The loop stops watching a descriptor before it is closed: a forked child may keep the
+ *     socket open, and epoll would go on reporting it.
  *   - `peers` may move whenever a hook of the pool runs: no pointer into it is used after a call
  *     of the pool that can run one.
  *   - `count` counts transports with a peer and those that linger.
@@ -33,7 +33,7 @@
 #define WSP_SOCKETS_BATCH 256  /* connections accepted in one turn */
 #define WSP_SOCKETS_VECTORS 16 /* in one write */
 #define WSP_SOCKETS_LOOK (100 * WSPOOL_MILLISECOND) /* between two looks for an end */
-#define WSP_SOCKETS_REST (100 * WSPOOL_MILLISECOND) /* without descriptors or memory */
+#define WSP_SOCKETS_REST (100 * WSPOOL_MILLISECOND) /* the pause of accepting */
 
 #define WSP_TAG_LISTENERS UINT32_C(0xffffff00) /* lower half of the first listener's tag */
 #define WSP_TAG_WAKER (UINT64_MAX)
@@ -42,9 +42,9 @@ typedef struct wsp_transport {
     wspool_id id; /* 0: no peer has this slot */
     void *handle; /* the adapter's */
     int fd;
-    uint8_t watched; /* events the loop was asked for */
+    uint8_t watched; /* events that the loop watches for */
     uint8_t blocked; /* the last write was short */
-    uint8_t ended;   /* the client closed it, or it failed: nothing more comes or goes */
+    uint8_t ended;   /* the client closed it, or it failed: it is not read or written again */
 } wsp_transport;
 
 typedef struct wsp_listener {
@@ -59,23 +59,23 @@ struct wspool_sockets {
     wspool_watcher watcher;
     uint64_t timer;   /* what the loop's timer was set to */
     uint64_t look_at; /* when wsp_transport_look is due; UINT64_MAX: not at all */
-    uint64_t now;     /* of the turn under way, which its first event begins; 0: none */
-    unsigned inside;  /* entry points of the loop that are on the stack */
+    uint64_t now;     /* of the current turn, which begins with its first event; 0: no turn */
+    unsigned inside;  /* 1: an entry point of the loop is on the stack */
 
     wsp_transport *peers; /* by slot */
     uint32_t room;        /* slots in `peers` */
     uint32_t count;
     wsp_linger lingering;
-    uint64_t linger;       /* nanoseconds, at most */
+    uint64_t linger;       /* how long a transport lingers at most, in nanoseconds */
     size_t burst;          /* bytes fed between two flushes, WSP_SOCKETS_READ at most */
-    size_t fed;            /* bytes fed since the last one */
+    size_t fed;            /* bytes fed since the last flush */
     unsigned char *buffer; /* WSP_SOCKETS_READ bytes */
 
     wsp_listener listeners[WSP_LISTENERS];
     uint32_t generation;   /* of the newest listener */
-    int batch;             /* connections to be accepted in the next turn that has some */
-    uint64_t paused_until; /* accepting rests until then; 0: it does not */
-    int addresses;         /* the pool is told who connects */
+    int batch;             /* how many connections the next accept event accepts */
+    uint64_t paused_until; /* accepting pauses until then; 0: it does not pause */
+    int addresses;         /* 1: the pool gets the address of each client */
     uint64_t accepted;
     uint64_t turned_away;
 
@@ -107,7 +107,8 @@ static inline int wsp_engine_errno(int error)
     }
 }
 
-/* Asks the loop for `due` of a descriptor; 0: it is to forget it. 0 or -1. */
+/* Makes the loop watch a descriptor for these events. 0 events: the loop forgets it. Returns 0 or
+ * -1. */
 static inline int wsp_engine_watch(wspool_sockets *s, int fd, unsigned events, uint64_t tag,
                                    void **handle)
 {

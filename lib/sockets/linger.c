@@ -49,7 +49,7 @@ wsp_linger_place *wsp_linger_due(wsp_linger *all, uint64_t now)
     for (int i = 0; i < WSP_LINGER_PLACES; i++) {
         uint64_t until = all->places[i].until;
         if (until && until <= now) {
-            all->next = 0; /* there may be more of them */
+            all->next = 0; /* more places may be due */
             return &all->places[i];
         }
         all->next = until && until < all->next ? until : all->next;

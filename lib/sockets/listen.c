@@ -22,7 +22,7 @@ typedef union address {
     struct sockaddr_un local;
 } address;
 
-/* Reads the text; returns the length of the address, 0 when it is none. */
+/* Reads the text. Returns the length of the address, or 0 if the text is not an address. */
 static socklen_t address_read(address *out, const char *text, unsigned port)
 {
     memset(out, 0, sizeof *out);
@@ -51,8 +51,8 @@ static socklen_t address_read(address *out, const char *text, unsigned port)
     return 0;
 }
 
-/* A path cannot be reused, so SO_REUSEADDR means nothing there. IPV6_V6ONLY makes "::" and
- * "0.0.0.0" two listeners, whatever the system's default is. */
+/* SO_REUSEADDR has no meaning for a path. IPV6_V6ONLY makes "::" and "0.0.0.0" two listeners,
+ * whatever the system's default is. */
 static int set_options(int fd, int family)
 {
     int one = 1;

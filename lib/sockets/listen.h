@@ -3,18 +3,17 @@
 #ifndef WSP_SOCKETS_LISTEN_H
 #define WSP_SOCKETS_LISTEN_H
 
-#define WSP_LISTENERS 8 /* that one loop may have */
+#define WSP_LISTENERS 8 /* of one engine */
 
-/* A non-blocking socket that listens on a numeric IPv4 or IPv6 address, or on "unix:/path". Port 0
- * takes a free one. -1 with errno; EINVAL: not an address. */
+/* Opens a non-blocking socket that listens on a numeric IPv4 or IPv6 address, or on "unix:/path".
+ * Port 0 takes a free port. Returns the descriptor, or -1 with errno. EINVAL: not an address. */
 int wsp_listen_open(const char *address, unsigned port);
 
-/* Prepares a listening socket for accepting: non-blocking, and a connection accepted from now on
- * inherits TCP_NODELAY from it. EINVAL: it does not listen, so waiting for a connection there would
- * never end. */
+/* Makes a listening socket non-blocking and sets TCP_NODELAY, which accepted connections inherit.
+ * Returns 0, or -1 with errno. EINVAL: it does not listen. */
 int wsp_listen_prepare(int fd);
 
-/* The port of a listening socket, 0 when it has none; -1 with errno. */
+/* Returns the port of a listening socket, 0 if it has none, or -1 with errno. */
 int wsp_listen_port(int fd);
 
 #endif

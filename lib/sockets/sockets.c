@@ -2,10 +2,10 @@
 /*
  * sockets/sockets.c - see wspool/sockets.h: life, turns, and what the loop calls.
  *
- * A turn begins with its first event, which takes the time, and ends in wspool_sockets_turn: tick,
- * flush, close what has lingered enough, accept again, set the timer. Whatever happens outside of a
- * turn and makes the pool's deadline earlier (a publish, a close, a new peer) arrives in
- * deadline_moved, which sets the timer: so the host has nothing to do.
+ * A turn begins with its first event, which reads the clock. It ends in wspool_sockets_turn: tick,
+ * flush, close transports that have lingered long enough, accept again, set the timer. A publish, a
+ * close or a new peer outside of a turn may make the pool's deadline earlier. Then the pool calls
+ * deadline_moved, which sets the timer, so the host has nothing to do.
  */
 #include <errno.h>
 #include <limits.h>
@@ -20,7 +20,7 @@
 
 /* --------------------------------------------------------------------- timer */
 
-#define TIMER_SPENT (UINT64_MAX - 1) /* a turn was taken: the loop has to be told again */
+#define TIMER_SPENT (UINT64_MAX - 1) /* the timer has fired: it must be set again */
 
 static void set_timer(wspool_sockets *s, uint64_t when)
 {
@@ -30,7 +30,7 @@ static void set_timer(wspool_sockets *s, uint64_t when)
     }
 }
 
-/* When the engine has something to do by itself. */
+/* Returns the time of the next turn. */
 static uint64_t deadline(const wspool_sockets *s)
 {
     uint64_t when = wspool_deadline(s->pool);
@@ -41,7 +41,7 @@ static uint64_t deadline(const wspool_sockets *s)
     return s->lingering.count > 0 && s->lingering.next < when ? s->lingering.next : when;
 }
 
-/* config.deadline: on the pool's thread. Inside of a turn its end sets the timer. */
+/* The hook config.deadline, on the pool's thread. A turn sets the timer at its end. */
 static void deadline_moved(void *user)
 {
     wspool_sockets *s = user;
@@ -176,7 +176,7 @@ int wspool_sockets_adopt(wspool_sockets *s, wspool_id id, int fd, const void *by
         }
         error = errno;
     }
-    wspool_gone(s->pool, id, WSPOOL_GONE_FAILED, now); /* so it is listed for CLOSE */
+    wspool_gone(s->pool, id, WSPOOL_GONE_FAILED, now); /* wspool_next reports it with CLOSE */
     if (fd >= 0) {
         close(fd);
     }
@@ -268,7 +268,7 @@ int wspool_sockets_drain(wspool_sockets *s, uint64_t window, int code,
     s->draining = 1;
     s->done = done;
     s->done_user = user;
-    wspool_sockets_wake(s); /* without any transport nothing else brings about a turn */
+    wspool_sockets_wake(s); /* if no transport is open, nothing else causes a turn */
     return 0;
 }
 
@@ -277,7 +277,7 @@ int wspool_sockets_drained(const wspool_sockets *s)
     return s && s->draining && s->count == 0;
 }
 
-/* Frees what exists, and leaves the loop. The pool is gone already, or was never there. */
+/* Frees what exists and leaves the loop. The pool is freed already, or was not made. */
 static void engine_free(wspool_sockets *s)
 {
     wspool_watcher watcher = s->watcher;
@@ -305,7 +305,7 @@ int wspool_sockets_free(wspool_sockets *s)
         errno = EBUSY;
         return -1;
     }
-    s->inside = 1; /* what close hooks do sets no timer */
+    s->inside = 1; /* close hooks must not set the timer */
     if (wspool_free(s->pool) < 0) {
         s->inside = 0;
         errno = EBUSY;
@@ -315,7 +315,7 @@ int wspool_sockets_free(wspool_sockets *s)
     return 0;
 }
 
-/* `out` has our hooks beside what the host configured. */
+/* Copies the host's configuration to `out` and adds the engine's hooks. */
 static int configure(wspool_sockets *s, const wspool_config *config, wspool_config *out)
 {
     wspool_config_init(out);
@@ -355,7 +355,7 @@ static int watch_waker(wspool_sockets *s)
     return 0;
 }
 
-/* What `new` has to make; on failure engine_free frees what there is. */
+/* Makes the parts of the engine. On failure engine_free frees those that exist. */
 static int engine_init(wspool_sockets *s, const wspool_config *config)
 {
     wspool_config configured;

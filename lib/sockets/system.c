@@ -87,7 +87,7 @@ void wsp_waker_fini(wsp_waker *waker)
     waker->read_fd = waker->write_fd = -1;
 }
 
-/* A write can only fail because the descriptor is full; then it is readable already. */
+/* A write fails only if the descriptor is full, and then it is readable already. */
 void wsp_waker_wake(const wsp_waker *waker)
 {
     uint64_t one = 1;

@@ -13,16 +13,16 @@
 /* Accepts a connection: its socket is non-blocking and close-on-exec. `address` may be NULL. */
 int wsp_system_accept(int listener, struct sockaddr *address, socklen_t *len);
 
-/* Is this error of accept about one connection only? Then the next one may be accepted at once. The
- * others (EMFILE, ENFILE, ENOBUFS, ENOMEM) take time to pass. */
+/* Returns 1 if this error of accept concerns one connection only: the next one may be accepted at
+ * once. The other errors (EMFILE, ENFILE, ENOBUFS, ENOMEM) last for a while. */
 int wsp_system_next_may_come(int error);
 
-#ifndef MSG_NOSIGNAL /* where the host has to ignore SIGPIPE */
+#ifndef MSG_NOSIGNAL /* on such a system the host must ignore SIGPIPE */
 #define MSG_NOSIGNAL 0
 #endif
 
-/* Writes what the socket takes now: no SIGPIPE, no waiting. Nearly always there is one vector, and
- * send is the quicker call. (writev would raise SIGPIPE.) */
+/* Writes what the socket takes now. Does not wait and raises no SIGPIPE, as writev would. One
+ * vector is the usual case, and send is faster than sendmsg. */
 static inline ssize_t wsp_system_send(int fd, struct iovec *vectors, int count)
 {
     if (count == 1) {
@@ -32,16 +32,16 @@ static inline ssize_t wsp_system_send(int fd, struct iovec *vectors, int count)
     return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-/* Makes a descriptor non-blocking and close-on-exec. 0 or -1. */
+/* Makes a descriptor non-blocking and close-on-exec. Returns 0 or -1. */
 int wsp_system_prepare(int fd);
 
-/* Closes a descriptor, and leaves errno as it was. */
+/* Closes a descriptor and keeps errno. */
 void wsp_system_close(int fd);
 
-/* Closes a connection with a reset: what was not sent yet is thrown away. */
+/* Closes a connection with a reset. Bytes that were not sent yet are discarded. */
 void wsp_system_reset(int fd);
 
-/* Something readable that any thread and any signal handler can cause. On Linux both ends are one
+/* A descriptor that any thread and any signal handler can make readable. On Linux both ends are one
  * descriptor. */
 typedef struct wsp_waker {
     int read_fd;
@@ -50,9 +50,9 @@ typedef struct wsp_waker {
 
 int wsp_waker_init(wsp_waker *waker);
 void wsp_waker_fini(wsp_waker *waker);
-/* ANY THREAD. Leaves errno as it was. */
+/* ANY THREAD. Makes read_fd readable and keeps errno. */
 void wsp_waker_wake(const wsp_waker *waker);
-/* It is not readable any more, until somebody wakes it again. */
+/* Makes read_fd unreadable until the next wake. */
 void wsp_waker_clear(const wsp_waker *waker);
 
 #endif

@@ -2,12 +2,12 @@
 /*
  * sockets/transport.c - see sockets/transport.h.
  *
- * Fairness: at most 64 KiB are read from a peer in a turn. The output is flushed whenever `burst`
- * bytes were read: so few that even if each message among them were the smallest there is and went
- * to every peer, it would fit into half of an empty queue. So a peer that reads is never taken for
- * a slow one.
+ * Fairness: a turn reads 64 KiB from a peer at most. The output is flushed whenever `burst` bytes
+ * were read. A burst is so small that its messages fit into half of an empty queue, even if each is
+ * of the smallest size and goes to every peer. So a peer that reads is never taken for a slow one.
  *
- * The loop is asked for something else only when what is awaited has changed, not for each message.
+ * The watched events change only when a peer begins to wait for something else, not with each
+ * message.
  */
 #define _GNU_SOURCE
 #include "sockets/transport.h"
@@ -54,7 +54,7 @@ int wsp_transport_add(wspool_sockets *s, wspool_id id, int fd)
     return 0;
 }
 
-/* The transport has ended: the pool lists the peer for CLOSE. Close hooks run. */
+/* The transport has ended: wspool_next reports the peer with CLOSE. Close hooks run. */
 static void end(wspool_sockets *s, wsp_transport *peer, enum wspool_gone_why why)
 {
     peer->ended = 1;
@@ -77,8 +77,8 @@ static void watch(wspool_sockets *s, wsp_transport *peer, unsigned events)
 
 /* ------------------------------------------------------------------- closing */
 
-/* A transport's descriptor is closed, and the loop forgets it. There is a free descriptor again, so
- * a rest of accepting ends with this turn. */
+/* Closes a transport's descriptor, and the loop forgets it. A descriptor is free again, so a pause
+ * of accepting ends with this turn. */
 static void close_one(wspool_sockets *s, int fd, wspool_id id, unsigned watched, void *handle,
                       int reset)
 {
@@ -109,8 +109,8 @@ void wsp_transport_expire(wspool_sockets *s, uint64_t now)
     }
 }
 
-/* Lets a transport linger that was shut down for writing: its watcher and its tag stay. 1, or 0
- * when it has to be closed. */
+/* Lets a transport linger that was shut down for writing. Its handle and its tag stay. Returns 0 if
+ * it has to be closed instead, else 1. */
 static int linger(wspool_sockets *s, wsp_transport *peer)
 {
     wsp_linger_place *place =
@@ -128,8 +128,8 @@ static int linger(wspool_sockets *s, wsp_transport *peer)
     return 1;
 }
 
-/* The pool is done with this peer. `reset`: its client made no progress, so nothing is waited
- * for. */
+/* The pool is done with this peer. `reset`: its client made no progress, so the transport does not
+ * linger. */
 static void close_peer(wspool_sockets *s, wspool_id id, int reset)
 {
     wsp_transport *peer = wsp_transport_find(s, id);
@@ -180,8 +180,8 @@ static void write_some(wspool_sockets *s, wsp_transport *peer)
     wspool_ack(s->pool, peer->id, sent < 0 ? 0 : (size_t)sent, s->now);
 }
 
-/* A peer that is neither read from nor written to (its verdict is pending, say) may leave
- * meanwhile: that is watched for. */
+/* Returns the events to watch for. A peer that is neither read nor written, for example while its
+ * verdict is pending, is watched for END. */
 static unsigned awaited(const wsp_transport *peer, unsigned wants)
 {
     unsigned events =
@@ -189,10 +189,9 @@ static unsigned awaited(const wsp_transport *peer, unsigned wants)
     return events ? events : WSPOOL_WATCH_END;
 }
 
-/* The bound is for hosts that send more from a hook as soon as there is room: they do not keep the
- * turn from ending.
- * Tried: writing to a peer as soon as what was read from it is fed. Messages from others can't join
- * then, and an echo of 64 bytes, 16 outstanding, took 294 ns instead of 284. */
+/* The bound ends the turn even if a hook sends more whenever the queue has room. Tried: writing to
+ * a peer as soon as its input is fed. Messages of other peers cannot join that write, and an echo
+ * of 64 bytes with 16 outstanding took 294 ns instead of 284. */
 void wsp_transport_flush(wspool_sockets *s)
 {
     uint64_t bound = 2 * (uint64_t)s->count + 16;
@@ -207,7 +206,7 @@ void wsp_transport_flush(wspool_sockets *s)
         } else if (peer) {
             if (wants & WSPOOL_WRITE) {
                 write_some(s, peer);
-                peer = wsp_transport_find(s, id); /* a hook may have added another one */
+                peer = wsp_transport_find(s, id); /* a hook may have moved the table */
             }
             if (peer) {
                 watch(s, peer, awaited(peer, wants));
@@ -218,8 +217,8 @@ void wsp_transport_flush(wspool_sockets *s)
 
 /* ------------------------------------------------------------------- reading */
 
-/* Reads up to the bound, in bursts: as long as they come full, the peer is there and is to be read
- * from. */
+/* Reads in bursts up to the bound. Stops after a burst that is not full, or when the peer is gone
+ * or is not watched for READ. */
 static void read_some(wspool_sockets *s, wspool_id id, int failed)
 {
     size_t burst = s->burst;
@@ -248,9 +247,9 @@ static void read_some(wspool_sockets *s, wspool_id id, int failed)
     }
 }
 
-/* The client has closed its end, of a peer that is not to be read from now. What it sent before is
- * to be read first, later: until then nothing is watched, for the end would be reported for
- * ever. */
+/* The client of a peer that is not read has closed its direction, or may have. If bytes wait before
+ * the end, they are read first, later. Until then nothing is watched, because the loop would report
+ * the end all the time. */
 static void see_end(wspool_sockets *s, wsp_transport *peer)
 {
     char byte;
@@ -283,12 +282,12 @@ static void peer_event(wspool_sockets *s, wsp_transport *peer, unsigned events)
     }
     if (events & WSPOOL_WATCH_WRITE) {
         if (peer->blocked) {
-            peer->blocked = 0; /* WRITE stays watched: most often the flush blocks again */
+            peer->blocked = 0; /* WRITE stays watched: the next flush usually blocks again */
             wspool_writable(s->pool, id, s->now);
         } else if (peer->watched & WSPOOL_WATCH_WRITE) {
             watch(s, peer, peer->watched & ~WSPOOL_WATCH_WRITE);
         }
-        peer = wsp_transport_find(s, id); /* a hook may have added another one */
+        peer = wsp_transport_find(s, id); /* a hook may have moved the table */
     }
     if (!peer || !(events & ~WSPOOL_WATCH_WRITE)) {
         return;

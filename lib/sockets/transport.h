@@ -5,24 +5,24 @@
 
 #include "sockets/engine.h"
 
-/* Moves the bytes of this peer from now on. 0, or -1 with errno: the descriptor is the caller's
- * still. */
+/* Reads and writes this peer's descriptor from now on. Returns 0, or -1 with errno; then the caller
+ * still owns the descriptor. */
 int wsp_transport_add(wspool_sockets *s, wspool_id id, int fd);
 
-/* The transport of a peer; NULL when it has none here, or the id is stale. `id` is not 0. */
+/* Returns the transport of a peer, or NULL if it has none or the id is stale. `id` is not 0. */
 wsp_transport *wsp_transport_find(const wspool_sockets *s, wspool_id id);
 
-/* Events of a peer's transport, or of one that lingers. */
+/* Handles events of a peer's transport, or of one that lingers. */
 void wsp_transport_event(wspool_sockets *s, wspool_id id, unsigned events);
 
-/* Does what the pool wants done: writes, closes, and watches for what is wanted next. */
+/* Serves every peer that wspool_next reports: writes, closes, and watches for what it waits for
+ * next. */
 void wsp_transport_flush(wspool_sockets *s);
 
-/* Looks for the end of each peer that is watched for its end alone, in place of a loop that cannot
- * report it. */
+/* Checks each peer that is watched for END only. For a loop that cannot report END. */
 void wsp_transport_look(wspool_sockets *s);
 
-/* Closes those that have lingered long enough by `now`. */
+/* Closes the transports whose time to linger is over at `now`. */
 void wsp_transport_expire(wspool_sockets *s, uint64_t now);
 
 /* Closes all transports. The pool is freed already. */

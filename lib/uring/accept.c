@@ -40,7 +40,7 @@ void wsp_uring_accepted(wspool_uring *loop, uint64_t tag, const struct io_uring_
         wspool_uring_add(loop, result, NULL, NULL);
     } else if (!wsp_system_next_may_come(-result) && result != -EAGAIN && result != -ECANCELED) {
         loop->paused_until = now + WSP_URING_REST;
-        wsp_uring_expire(loop, WSP_LINGER_ALL_DUE); /* newcomers come first */
+        wsp_uring_expire(loop, WSP_LINGER_ALL_DUE); /* new connections matter more */
     }
     wsp_uring_await_newcomers(loop);
 }

@@ -6,13 +6,13 @@
 
 #include <poll.h>
 
-/* A poll has completed, but with none of the events that were asked for. */
+/* A poll has completed with none of the events that it was for: the client has half closed. */
 static unsigned char says_half_closed(int result)
 {
     return result > 0 && !(result & (POLLOUT | POLLERR | POLLHUP));
 }
 
-/* Has the other side half closed it, and is nothing left to be read? */
+/* Returns 1 if the client has half closed and nothing is left to read. */
 static int at_end(int fd)
 {
     char byte;
@@ -36,7 +36,8 @@ void wsp_uring_peer_completed(wspool_uring *loop, wspool_id id, enum wsp_uring_o
     if (!peer) {
         return;
     }
-    /* `armed` keeps this operation until the end: a flush below may want to close the transport. */
+    /* The operation stays in `armed` until the end, because a flush below may close the transport.
+     * */
     switch (op) {
     case WSP_URING_READ:
         wsp_uring_read(loop, id, cqe->res, wsp_uring_buffer(loop, number), now);
@@ -51,7 +52,7 @@ void wsp_uring_peer_completed(wspool_uring *loop, wspool_id id, enum wsp_uring_o
             wspool_writable(loop->pool, id, now);
         }
         break;
-    default: /* a peer that is read from is found to have failed by reading */
+    default: /* reading finds the failure of a peer that is read */
         peer->half_closed |= says_half_closed(cqe->res);
         if (!peer->reading && !peer->closing && has_failed(peer)) {
             peer->ended = WSP_URING_ENDED;

@@ -59,34 +59,34 @@ enum wsp_uring_op {
     WSP_URING_READ,   /* bytes came */
     WSP_URING_WRITE,  /* a blocked transport has room */
     WSP_URING_ERROR,  /* a transport that is not read from has failed */
-    WSP_URING_FEED,   /* feed what was kept; it is time to read on */
+    WSP_URING_FEED,   /* a NOP: feed the kept bytes */
     WSP_URING_ACCEPT, /* in place of the id: the tag of a listener */
     WSP_URING_WAKE,
     WSP_URING_LINGER, /* in place of the id: the number of a linger place */
-    WSP_URING_CANCEL  /* ignored: the operation that was cancelled completes, too */
+    WSP_URING_CANCEL  /* ignored: the cancelled operation completes as well */
 };
 #define WSP_URING_OP_SHIFT 29
 #define WSP_URING_OP_MASK ((uint64_t)7 << WSP_URING_OP_SHIFT)
 
 enum wsp_uring_end {
     WSP_URING_HERE,
-    WSP_URING_EOF_SEEN, /* nothing more comes; the pool has yet to hear of it */
-    WSP_URING_ENDED     /* the pool was told, or needs not be */
+    WSP_URING_EOF_SEEN, /* the input has ended; the pool was not told yet */
+    WSP_URING_ENDED     /* the pool was told, or need not be told */
 };
 
 struct wsp_uring_peer {
     wspool_id id; /* 0: the slot has no transport */
     int fd;
-    unsigned char armed;       /* what the kernel has of it: a bit for each operation */
-    unsigned char cancelled;   /* which of these it was asked to give back */
+    unsigned char armed;       /* operations that are under way: a bit for each */
+    unsigned char cancelled;   /* those of them that are being cancelled */
     unsigned char reading;     /* READ is among its wants */
-    unsigned char waiting;     /* for a verdict: neither READ nor room is awaited */
+    unsigned char waiting;     /* for a verdict: it is neither read nor written */
     unsigned char blocked;     /* the last write was short */
     unsigned char sending;     /* it is in the batch */
     unsigned char closing;     /* the pool is done with it */
     unsigned char ended;       /* enum wsp_uring_end */
     unsigned char reset;       /* close it with a reset */
-    unsigned char half_closed; /* by the other side: a poll would return at once */
+    unsigned char half_closed; /* by the client: a poll would return at once */
     uint32_t last_read;        /* the turn in which bytes came last */
     unsigned char *kept;       /* read, but not fed yet */
     size_t kept_at, kept_len;
@@ -95,7 +95,7 @@ struct wsp_uring_peer {
 struct wsp_uring_listener {
     int fd;
     int armed;
-    uint64_t tag; /* its index, and which of the listeners that were there */
+    uint64_t tag; /* its index and its serial number */
 };
 
 struct wsp_uring_send {
@@ -108,8 +108,8 @@ struct wsp_uring_send {
 
 struct wspool_uring {
     wspool *pool;
-    uint32_t count;               /* transports that are open; those that linger are among them */
-    uint64_t accepted;            /* connections, since the beginning */
+    uint32_t count;               /* open transports, including those that linger */
+    uint64_t accepted;            /* connections accepted */
     uint64_t turned_away;         /* transports closed because the pool or the ring refused them */
     size_t burst;                 /* bytes fed between two flushes; 0: as many as there are */
     uint64_t linger;              /* nanoseconds, at most; 0: transports are closed at once */
@@ -119,7 +119,7 @@ struct wspool_uring {
     wsp_waker waker;
     struct wsp_uring_listener listeners[WSP_LISTENERS];
     int listener_count;
-    uint32_t listened; /* how many there ever were */
+    uint32_t listened; /* the serial number of the newest listener */
     int addresses;     /* the pool is told the address of each client */
     int draining;
     int drained; /* `done` was called */
@@ -129,8 +129,8 @@ struct wspool_uring {
     int turning;           /* a turn is under way: free and another turn are refused */
     int enabled;           /* the first turn was taken */
     uint32_t turns;        /* taken */
-    int broken;            /* errno of a ring that takes no requests any more; 0: it does */
-    uint64_t paused_until; /* accepting pauses until then; 0: it does not */
+    int broken;            /* errno of a broken ring; 0: it works */
+    uint64_t paused_until; /* accepting pauses until then; 0: it does not pause */
     uint64_t under_way;    /* operations whose last completion has not been seen */
     size_t kept;           /* bytes kept for all peers */
     struct io_uring ring;
@@ -140,7 +140,7 @@ struct wspool_uring {
     void *memory;                     /* for these three: */
     struct io_uring_buf_ring *shared; /* the buffers that the kernel may fill */
     unsigned char *buffers;
-    unsigned char *scratch; /* one more, for bytes that are thrown away */
+    unsigned char *scratch; /* one more buffer, for discarded bytes */
     wsp_linger lingering;
     int nest_fd; /* of nest.c; -1: the engine is not nested */
     int nest_timer, nest_event;
@@ -156,7 +156,8 @@ void wsp_uring_ring_fini(wspool_uring *loop);
 /* The thread that calls this is the one thread that may use the rings from then on. */
 void wsp_uring_ring_enable(wspool_uring *loop);
 
-/* Is it worth another try? The kernel was interrupted, or has no memory at the moment. */
+/* Returns 1 if a second try may succeed: the kernel was interrupted, or has no memory at the
+ * moment. */
 int wsp_uring_passes(int error);
 
 /* Room for a request. NULL, with errno: this is not the thread of the first turn (EEXIST), or the
@@ -173,13 +174,13 @@ int wsp_uring_wait(wspool_uring *loop, uint64_t time_left);
  * to itself the kernel closes them some time later. Gives up after some seconds. */
 void wsp_uring_cancel_all(wspool_uring *loop);
 
-/* A read buffer by its number; lend gives it to the kernel (again). */
+/* Returns a read buffer by its number. lend gives it to the kernel again. */
 unsigned char *wsp_uring_buffer(wspool_uring *loop, unsigned number);
 void wsp_uring_lend(wspool_uring *loop, unsigned number);
 
 /* ----------------------------------------------------------------- peers.c */
 
-/* The transport of a peer; NULL when there is none, be it that the id is stale. */
+/* Returns the transport of a peer, or NULL if it has none or the id is stale. */
 struct wsp_uring_peer *wsp_uring_peer(const wspool_uring *loop, wspool_id id);
 
 void wsp_uring_arm(wspool_uring *loop, struct wsp_uring_peer *peer, enum wsp_uring_op op);
@@ -198,13 +199,13 @@ void wsp_uring_forget(wspool_uring *loop, struct wsp_uring_peer *peer);
 
 /* ------------------------------------------------------------ completion.c */
 
-/* A completion for a peer. */
+/* Handles a completion for a peer. */
 void wsp_uring_peer_completed(wspool_uring *loop, wspool_id id, enum wsp_uring_op op,
                               const struct io_uring_cqe *cqe, uint64_t now);
 
 /* ---------------------------------------------------------------- accept.c */
 
-/* Asks for newcomers on every listener that is not armed, unless accepting pauses. */
+/* Requests an accept on every listener that has none under way, unless accepting pauses. */
 void wsp_uring_await_newcomers(wspool_uring *loop);
 void wsp_uring_accepted(wspool_uring *loop, uint64_t tag, const struct io_uring_cqe *cqe,
                         uint64_t now);
@@ -215,25 +216,26 @@ void wsp_uring_accepted(wspool_uring *loop, uint64_t tag, const struct io_uring_
 void wsp_uring_read(wspool_uring *loop, wspool_id id, int result, const unsigned char *bytes,
                     uint64_t now);
 
-/* READ is back for a peer of which something was kept: bytes, the end, or both. */
+/* READ is back for a peer whose bytes or end were kept. */
 void wsp_uring_feed_kept(wspool_uring *loop, wspool_id id, uint64_t now);
 
 /* ----------------------------------------------------------------- write.c */
 
-/* Does what the pool wants done. It ends although hooks go on sending as soon as there is room. */
+/* Serves every peer that wspool_next reports. It ends even if hooks send more whenever a queue has
+ * room. */
 void wsp_uring_flush(wspool_uring *loop, uint64_t now);
 
 /* ---------------------------------------------------------------- linger.c */
 
-/* The pool is done with a peer: closes its transport as soon as the kernel has nothing of it.
- * `reset`: its client made no progress, so nothing is waited for. */
+/* The pool is done with a peer: closes its transport as soon as no operation is under way. `reset`:
+ * its client made no progress, so the transport does not linger. */
 void wsp_uring_close(wspool_uring *loop, wspool_id id, int reset, uint64_t now);
-/* The kernel has nothing of it any more. */
+/* No operation of it is under way any more. */
 void wsp_uring_closed(wspool_uring *loop, struct wsp_uring_peer *peer, uint64_t now);
 
-/* A completion for a linger place. */
+/* Handles a completion for a linger place. */
 void wsp_uring_lingers_on(wspool_uring *loop, uint64_t number, int result);
-/* Closes those that have lingered long enough by `now`. */
+/* Closes the transports whose time to linger is over at `now`. */
 void wsp_uring_expire(wspool_uring *loop, uint64_t now);
 
 /* ------------------------------------------------------------------ nest.c */

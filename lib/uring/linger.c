@@ -2,15 +2,14 @@
 /*
  * uring/linger.c - closing a transport.
  *
- *     close       the pool is done: our direction is shut down, and what the kernel has of the
- *                 transport is cancelled
+ *     close       the pool is done: our direction is shut down, and the transport's operations are
+ *                 cancelled
  *     closed      its last completion has come: the peer is released, and the socket lingers or is
  *                 closed
- *     lingers_on  the other side has sent something (it is thrown away) or closed
+ *     lingers_on  the client has sent something, which is discarded, or has closed
  *     expire      its time is over
  *
- * A socket that is closed while its peer still sends is reset, and what was written last is lost:
- * that is why it lingers.
+ * sockets/linger.h says why a transport lingers.
  */
 #include "uring/internal.h"
 
@@ -25,10 +24,10 @@ static void shut(wspool_uring *loop, int fd, int reset)
         close(fd);
     }
     loop->count--;
-    loop->paused_until = loop->paused_until ? 1 : 0; /* there is a descriptor again */
+    loop->paused_until = loop->paused_until ? 1 : 0; /* a descriptor is free again */
 }
 
-/* Waits for what the other side sends. When that can't be asked for, the socket is closed. */
+/* Waits for input of the client. Closes the socket if the ring takes no request. */
 static void await_end(wspool_uring *loop, wsp_linger_place *place)
 {
     struct io_uring_sqe *sqe =

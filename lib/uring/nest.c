@@ -28,7 +28,7 @@ void wsp_uring_nest_init(wspool_uring *loop)
 
 void wsp_uring_nest_fini(wspool_uring *loop)
 {
-    wsp_system_close(loop->nest_timer); /* -1 is harmless */
+    wsp_system_close(loop->nest_timer); /* -1 does no harm */
     wsp_system_close(loop->nest_event);
     wsp_system_close(loop->nest_fd);
     wsp_uring_nest_init(loop);
@@ -43,8 +43,8 @@ void wsp_uring_nest_clear(wspool_uring *loop)
     }
 }
 
-/* Is there something to hand over or to fetch already? What came before the eventfd was cleared
- * shows here, what comes later signals it. */
+/* Returns 1 if a request has to be handed over, or a completion fetched. A completion from before
+ * the eventfd was cleared shows here; a later one signals the eventfd. */
 static int is_due(const wspool_uring *loop)
 {
     const struct io_uring *ring = &loop->ring;

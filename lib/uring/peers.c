@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * uring/peers.c - the transports by slot, and what the kernel was asked about each of them.
+ * uring/peers.c - the transports by slot, and the operations that are under way for each of them.
  *
- * What is asked of the kernel follows from the peer's state (wsp_uring_ask):
+ * The operations follow from the peer's state (wsp_uring_ask):
  *
  *     READ wanted                  a multishot read; FEED (a NOP) while something is kept
  *     READ absent, not blocked     a poll for errors
@@ -34,7 +34,7 @@ void wsp_uring_forget(wspool_uring *loop, struct wsp_uring_peer *peer)
 
 /* ------------------------------------------------------------------ asking */
 
-/* Asks for something about a peer, unless that is under way already. */
+/* Requests an operation for a peer, unless it is under way already. */
 void wsp_uring_arm(wspool_uring *loop, struct wsp_uring_peer *peer, enum wsp_uring_op op)
 {
     static struct __kernel_timespec later = {0, WSP_URING_REST}; /* never written to */
@@ -122,7 +122,7 @@ static int reserve(wspool_uring *loop, uint32_t slot)
     return 0;
 }
 
-/* From now on the loop owns the descriptor; on failure it does not. */
+/* The loop owns the descriptor from now on, but not on failure. */
 static int attach(wspool_uring *loop, wspool_id id, int fd)
 {
     uint32_t slot = wspool_slot(id);
@@ -204,7 +204,7 @@ int wspool_uring_adopt(wspool_uring *loop, wspool_id id, int fd, const void *byt
     if (!error) {
         return 0;
     }
-    wspool_gone(loop->pool, id, WSPOOL_GONE_FAILED, now); /* which lists it for CLOSE */
+    wspool_gone(loop->pool, id, WSPOOL_GONE_FAILED, now); /* wspool_next reports it with CLOSE */
     return turn_away(loop, fd, error);
 }
 

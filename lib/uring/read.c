@@ -2,9 +2,9 @@
 /*
  * uring/read.c - bytes of peers, and those that are kept while READ is absent.
  *
- * The kernel may have read on when READ is withdrawn. Those bytes are kept, in order, and fed when
- * READ is back: the pool sees no difference. Beyond WSP_URING_KEPT for all peers together they are
- * fed at once, and the peer's own queue bears it.
+ * When READ is withdrawn, the kernel may have read more already. Those bytes are kept in order, and
+ * fed when READ is back. Bytes beyond WSP_URING_KEPT for all peers together are fed at once, and
+ * count against the peer's queue.
  *
  * Fairness: a turn has WSP_URING_BUFFERS buffers for all peers. A peer that found none is read from
  * first in the next turn, before those that took them. The output is flushed whenever `burst` bytes
@@ -16,8 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Feeds bytes in bursts, as long as the peer is there and READ is among its wants. Returns how many
- * it took. */
+/* Feeds bytes in bursts, while the peer exists and READ is among its wants. Returns how many bytes
+ * were fed. */
 static size_t feed(wspool_uring *loop, wspool_id id, const unsigned char *bytes, size_t len,
                    uint64_t now)
 {
@@ -37,8 +37,8 @@ static size_t feed(wspool_uring *loop, wspool_id id, const unsigned char *bytes,
     return taken;
 }
 
-/* Keeps bytes until READ is back, behind those that are kept already. When too many are kept in
- * all, the peer gets its own now. */
+/* Keeps bytes until READ is back, behind those that are kept already. If too many are kept for all
+ * peers together, this peer's are fed now. */
 static void keep(wspool_uring *loop, struct wsp_uring_peer *peer, const unsigned char *bytes,
                  size_t len, uint64_t now)
 {
@@ -62,14 +62,14 @@ static void keep(wspool_uring *loop, struct wsp_uring_peer *peer, const unsigned
     wspool_feed(loop->pool, id, bytes, len, now);
 }
 
-/* Nothing more comes from it. The answer to its last bytes goes out first. */
+/* The peer's input has ended. The answers to its last bytes go out first. */
 static void end(wspool_uring *loop, wspool_id id, uint64_t now)
 {
     struct wsp_uring_peer *peer;
     if (loop->fed > 0) {
         wsp_uring_flush(loop, now);
     }
-    peer = wsp_uring_peer(loop, id); /* it is there: an operation is under way */
+    peer = wsp_uring_peer(loop, id); /* not NULL: an operation is under way */
     if (peer->ended == WSP_URING_EOF_SEEN && !peer->kept && peer->reading && !peer->closing) {
         peer->ended = WSP_URING_ENDED;
         wspool_gone(loop->pool, id, WSPOOL_GONE_EOF, now);
@@ -82,7 +82,7 @@ void wsp_uring_feed_kept(wspool_uring *loop, wspool_id id, uint64_t now)
     if (peer->kept) {
         size_t taken =
             feed(loop, id, peer->kept + peer->kept_at, peer->kept_len - peer->kept_at, now);
-        peer = wsp_uring_peer(loop, id); /* it is there: this operation was under way */
+        peer = wsp_uring_peer(loop, id); /* not NULL: this operation was under way */
         peer->kept_at += taken;
         if (peer->kept_at >= peer->kept_len) {
             wsp_uring_forget(loop, peer);
@@ -115,7 +115,8 @@ void wsp_uring_read(wspool_uring *loop, wspool_id id, int result, const unsigned
         peer->ended = WSP_URING_EOF_SEEN;
         end(loop, id, now);
     } else if (result == -ENOBUFS) {
-        if (peer->last_read == loop->turns && peer->reading) { /* it got some: others are first */
+        if (peer->last_read == loop->turns &&
+            peer->reading) { /* it got bytes in this turn: other peers come first */
             wsp_uring_arm(loop, peer, WSP_URING_FEED);
         }
     } else if (result != -ECANCELED && result != -EAGAIN && result != -EINTR) {

@@ -42,7 +42,7 @@ static int make_ring(struct io_uring *ring, unsigned entries, unsigned completio
 /* One allocation: the page of the buffer ring, the buffers, and the scratch buffer. */
 static int make_buffers(wspool_uring *loop)
 {
-    size_t page = (size_t)sysconf(_SC_PAGESIZE); /* the kernel wants the ring on its boundary */
+    size_t page = (size_t)sysconf(_SC_PAGESIZE); /* the buffer ring must begin at a page */
     struct io_uring_buf_reg about;
     int result;
 
@@ -143,8 +143,8 @@ void wsp_uring_cancel(wspool_uring *loop, uint64_t id, enum wsp_uring_op op)
     }
 }
 
-/* Nothing but a broken ring is an error: that the kernel took fewer requests, or none just now, is
- * not one. */
+/* Only a broken ring is an error. It is no error if the kernel takes fewer requests, or none at the
+ * moment. */
 int wsp_uring_wait(wspool_uring *loop, uint64_t time_left)
 {
     struct __kernel_timespec time;
@@ -154,7 +154,7 @@ int wsp_uring_wait(wspool_uring *loop, uint64_t time_left)
     if (!loop->broken) {
         int result = io_uring_submit_and_wait_timeout(&loop->ring, &first, 1,
                                                       time_left == UINT64_MAX ? NULL : &time, NULL);
-        if (result == -EEXIST) { /* the wrong thread: nothing has happened to the ring */
+        if (result == -EEXIST) { /* the wrong thread: the ring is unchanged */
             errno = EEXIST;
             return -1;
         }
@@ -188,7 +188,7 @@ void wsp_uring_cancel_all(wspool_uring *loop)
             }
             io_uring_cqe_seen(&loop->ring, cqe);
         }
-        rounds -= loop->under_way == before; /* only those in which nothing came */
+        rounds -= loop->under_way == before; /* count only rounds without a completion */
     }
 }
 

@@ -2,8 +2,8 @@
 /*
  * uring/turn.c - completions, one turn, and run.
  *
- * A turn is two system calls, however many peers take part in it: one hands over what is awaited
- * and waits for the first completion; one carries all writes.
+ * A turn is two system calls, however many peers take part in it: one hands over the
+ * requests and waits for the first completion, one carries all writes.
  */
 #include "uring/internal.h"
 
@@ -40,7 +40,7 @@ static void await_wake(wspool_uring *loop)
 
 /* ------------------------------------------------------------------- turns */
 
-/* The first turn. What was added and listened for before is asked for now. */
+/* The first turn. Requests what add and listen have prepared before it. */
 static void begin(wspool_uring *loop)
 {
     wsp_uring_ring_enable(loop);
@@ -89,7 +89,7 @@ uint64_t wsp_uring_deadline(const wspool_uring *loop)
     return loop->lingering.count > 0 && loop->lingering.next < when ? loop->lingering.next : when;
 }
 
-/* From `now` to `when` in milliseconds, rounded up; -1, which is no bound, for UINT64_MAX. */
+/* Returns the milliseconds from `now` to `when`, rounded up, or -1 (no bound) for UINT64_MAX. */
 static int milliseconds(uint64_t now, uint64_t when)
 {
     uint64_t ms = when <= now ? 0 : (when - now - 1) / WSPOOL_MILLISECOND + 1;
@@ -103,7 +103,7 @@ int wspool_uring_drained(const wspool_uring *loop)
 
 static void handle_completions(wspool_uring *loop, uint64_t now)
 {
-    /* Only those that are there now: what completes meanwhile waits for the next turn. */
+    /* Handles only the completions that are there now. Later ones wait for the next turn. */
     for (unsigned count = io_uring_cq_ready(&loop->ring); count > 0; count--) {
         struct io_uring_cqe *cqe = NULL, copy;
         if (io_uring_peek_cqe(&loop->ring, &cqe) < 0) {

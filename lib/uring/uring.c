@@ -49,7 +49,7 @@ static void on_wake(void *user)
     wspool_uring_wake(user);
 }
 
-/* config.deadline: on the pool's thread. */
+/* The hook config.deadline, on the pool's thread. */
 static void on_deadline(void *user)
 {
     wsp_uring_nest_set(user);
@@ -69,7 +69,7 @@ int wsp_uring_init(wspool_uring *loop, wspool_config *config)
     }
     if (result < 0) {
         wsp_uring_fini(loop);
-        errno = result == -EINVAL ? ENOSYS : -result; /* the kernel does not know what was asked */
+        errno = result == -EINVAL ? ENOSYS : -result; /* the kernel is too old for a flag */
         return -1;
     }
     config->wake.call = on_wake;
@@ -168,7 +168,7 @@ int wspool_uring_drain(wspool_uring *loop, uint64_t window, int code,
     loop->draining = 1;
     loop->done = done;
     loop->done_user = user;
-    wspool_uring_wake(loop); /* without any transport nothing else brings about a turn */
+    wspool_uring_wake(loop); /* if no transport is open, nothing else causes a turn */
     return 0;
 }
 

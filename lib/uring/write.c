@@ -27,7 +27,7 @@ static void gather(wspool_uring *loop, struct wsp_uring_peer *peer)
     for (int i = 0; i < count; i++) {
         send->total += send->vectors[i].iov_len;
     }
-    if (count == 1) { /* nearly always, and it is the quicker call */
+    if (count == 1) { /* the usual case; send is faster than sendmsg */
         io_uring_prep_send(sqe, peer->fd, send->vectors[0].iov_base, send->total,
                            MSG_NOSIGNAL | MSG_DONTWAIT);
     } else {

@@ -26,11 +26,11 @@
 
 typedef struct wspool_epoll_ {
     int fd;
-    int timer_fd;  /* of a nested loop; -1: it is not nested */
+    int timer_fd;  /* -1: the loop is not nested */
     uint64_t when; /* of the next turn */
 } wspool_epoll_;
 
-/* The handle says only that the descriptor is there. */
+/* The handle is NULL if the descriptor is not in the epoll. */
 static inline int wspool_epoll_watch_(void *loop, int fd, unsigned events, uint64_t tag,
                                       void **handle)
 {
@@ -50,7 +50,7 @@ static inline void wspool_epoll_timer_(void *user, uint64_t when)
 {
     wspool_epoll_ *loop = (wspool_epoll_ *)user;
     loop->when = when;
-    if (loop->timer_fd >= 0) { /* 0 would disarm it; UINT64_MAX is in 584 years */
+    if (loop->timer_fd >= 0) { /* 0 would disarm it; UINT64_MAX is 584 years away */
         struct itimerspec time = {
             {0, 0}, {(time_t)(when / WSPOOL_SECOND), (long)(when % WSPOOL_SECOND) + (when == 0)}};
         timerfd_settime(loop->timer_fd, TFD_TIMER_ABSTIME, &time, NULL);
@@ -60,7 +60,7 @@ static inline void wspool_epoll_timer_(void *user, uint64_t when)
 static inline void wspool_epoll_stop_(void *user)
 {
     wspool_epoll_ *loop = (wspool_epoll_ *)user;
-    close(loop->timer_fd); /* -1 is harmless */
+    close(loop->timer_fd); /* -1 does no harm */
     close(loop->fd);
     free(loop);
 }
@@ -77,21 +77,21 @@ static inline int wspool_epoll_new(wspool_sockets **sockets, const wspool_config
     }
     loop->timer_fd = -1;
     loop->when = UINT64_MAX;
-    loop->fd = epoll_create1(EPOLL_CLOEXEC); /* if that fails, nothing can be watched */
+    loop->fd = epoll_create1(EPOLL_CLOEXEC); /* if that fails, the engine's first `watch` fails */
     return wspool_sockets_new(sockets, config, &watcher);
 }
 
-/* One turn: sleeps until there is something to do, or wspool_clock reaches `until` (0: it does not
- * sleep; UINT64_MAX: no bound), and does it. */
+/* One turn. Sleeps until there is something to do or wspool_clock reaches `until`, and does it. 0:
+ * does not sleep. UINT64_MAX: no bound. */
 static inline int wspool_epoll_turn(wspool_sockets *sockets, uint64_t until)
 {
     struct epoll_event events[WSPOOL_EPOLL_BATCH_];
     wspool_epoll_ *loop = (wspool_epoll_ *)wspool_sockets_loop(sockets);
     uint64_t when = until < loop->when ? until : loop->when;
-    uint64_t now = when > 0 && when < UINT64_MAX ? wspool_clock() : when; /* no need to ask */
+    uint64_t now = when > 0 && when < UINT64_MAX ? wspool_clock() : when; /* no clock needed */
     int i, count = -1;
 #if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 35)
-    if (when > now && when - now < 10 * WSPOOL_MILLISECOND) { /* a flush_delay, say */
+    if (when > now && when - now < 10 * WSPOOL_MILLISECOND) { /* for example flush_delay */
         struct timespec time = {0, (long)(when - now)};
         count = epoll_pwait2(loop->fd, events, WSPOOL_EPOLL_BATCH_, &time, NULL);
         count = count < 0 && errno != ENOSYS ? -2 : count;
@@ -132,7 +132,7 @@ static inline int wspool_epoll_fd(wspool_sockets *sockets)
     wspool_epoll_ *loop = (wspool_epoll_ *)wspool_sockets_loop(sockets);
     struct epoll_event event;
     event.events = EPOLLIN;
-    event.data.u64 = 0; /* no tag of the engine's, which ignores it */
+    event.data.u64 = 0; /* not a tag of the engine: ignored */
     if (loop->timer_fd < 0) {
         loop->timer_fd = timerfd_create(1 /* CLOCK_MONOTONIC */, TFD_NONBLOCK | TFD_CLOEXEC);
         if (loop->timer_fd < 0 || epoll_ctl(loop->fd, EPOLL_CTL_ADD, loop->timer_fd, &event) < 0) {

@@ -48,7 +48,7 @@ static inline gboolean wspool_glib_ready_(gint fd, GIOCondition condition, gpoin
                          (condition & G_IO_IN ? WSPOOL_WATCH_READ : 0) |
                              (condition & G_IO_OUT ? WSPOOL_WATCH_WRITE : 0) |
                              (condition & (G_IO_ERR | G_IO_HUP) ? WSPOOL_WATCH_FAILED : 0));
-    return G_SOURCE_CONTINUE; /* of no effect when the source was destroyed meanwhile */
+    return G_SOURCE_CONTINUE; /* no effect if the source was destroyed */
 }
 
 static inline void wspool_glib_unwatch_(GSource *source)
@@ -132,7 +132,7 @@ static inline int wspool_glib_new(wspool_sockets **sockets, GMainContext *contex
     ((wspool_glib_timer_ *)adapter->timer)->adapter = adapter;
     g_source_attach(adapter->timer, context);
     if (wspool_sockets_new(sockets, config, &watcher) < 0) {
-        return -1; /* it has stopped the adapter */
+        return -1; /* it has called `stop` */
     }
     adapter->sockets = *sockets;
     return 0;

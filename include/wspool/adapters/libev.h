@@ -25,7 +25,7 @@ typedef struct wspool_libev_ {
     wspool_sockets *sockets;
     struct ev_loop *loop;
     ev_timer timer;
-    ev_check check; /* active while a turn is due: it runs behind the events of this round */
+    ev_check check; /* active while a turn is due: runs after the events of this iteration */
 } wspool_libev_;
 
 typedef struct wspool_libev_watch_ {
@@ -87,7 +87,7 @@ static inline void wspool_libev_checked_(struct ev_loop *loop, ev_check *check, 
     wspool_sockets_turn(((wspool_libev_ *)check->data)->sockets);
 }
 
-/* A turn that is due at once has a timer as well, so that the loop does not sleep before it. */
+/* A turn that is due at once has a timer too, so that the loop does not sleep before it. */
 static inline void wspool_libev_timer_(void *loop, uint64_t when)
 {
     wspool_libev_ *adapter = (wspool_libev_ *)loop;
@@ -130,7 +130,7 @@ static inline int wspool_libev_new(wspool_sockets **sockets, struct ev_loop *loo
     ev_set_priority(&adapter->check, EV_MINPRI);
     adapter->timer.data = adapter->check.data = adapter;
     if (wspool_sockets_new(sockets, config, &watcher) < 0) {
-        return -1; /* it has stopped the adapter */
+        return -1; /* it has called `stop` */
     }
     adapter->sockets = *sockets;
     return 0;

@@ -27,7 +27,7 @@ typedef struct wspool_libevent_ {
     wspool_sockets *sockets;
     struct event_base *base;
     struct event *timer;
-    int turning; /* inside a turn: a turn that becomes due waits for the next round of the loop */
+    int turning; /* 1: within a turn. A turn that becomes due waits for the next iteration */
 } wspool_libevent_;
 
 typedef struct wspool_libevent_watch_ {
@@ -100,7 +100,7 @@ static inline void wspool_libevent_timer_(void *loop, uint64_t when)
     time.tv_usec = (suseconds_t)(left % 1000000);
     event_del(adapter->timer);
     if (when == 0 && !adapter->turning) {
-        event_active(adapter->timer, EV_TIMEOUT, 1); /* behind the events of this round */
+        event_active(adapter->timer, EV_TIMEOUT, 1); /* after the events of this iteration */
     } else if (when != UINT64_MAX) {
         event_add(adapter->timer, &time);
     }
@@ -133,7 +133,7 @@ static inline int wspool_libevent_new(wspool_sockets **sockets, struct event_bas
         return -1;
     }
     if (wspool_sockets_new(sockets, config, &watcher) < 0) {
-        return -1; /* it has stopped the adapter */
+        return -1; /* it has called `stop` */
     }
     adapter->sockets = *sockets;
     return 0;

@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <uv.h>
-
 #include <wspool/sockets.h>
 
 #ifdef __cplusplus
@@ -25,20 +24,20 @@ typedef struct wspool_libuv_ {
     wspool_sockets *sockets;
     uv_timer_t timer;
     uv_idle_t idle; /* active while a turn is due: it runs before the loop sleeps */
-    int open;       /* of these two */
+    int open;       /* how many of these two handles are open */
 } wspool_libuv_;
 
 typedef struct wspool_libuv_watch_ {
     uv_poll_t poll;
     wspool_libuv_ *adapter;
     uint64_t tag;
-    int what; /* it is watched for: UV_READABLE and so on */
+    int what; /* the events: UV_READABLE, UV_WRITABLE, UV_DISCONNECT */
 } wspool_libuv_watch_;
 
 static inline void wspool_libuv_ready_(uv_poll_t *poll, int status, int events)
 {
     const wspool_libuv_watch_ *watch = (const wspool_libuv_watch_ *)poll->data;
-    if (status < 0) { /* libuv has stopped it, but a turn may not read all that is left */
+    if (status < 0) { /* libuv has stopped the handle, but one turn may not read all that is left */
         uv_poll_start(poll, watch->what, wspool_libuv_ready_);
     }
     wspool_sockets_ready(watch->adapter->sockets, watch->tag,
@@ -138,7 +137,7 @@ static inline int wspool_libuv_new(wspool_sockets **sockets, uv_loop_t *loop,
     uv_idle_init(loop, &adapter->idle);
     adapter->timer.data = adapter->idle.data = adapter;
     if (wspool_sockets_new(sockets, config, &watcher) < 0) {
-        return -1; /* it has stopped the adapter */
+        return -1; /* it has called `stop` */
     }
     adapter->sockets = *sockets;
     return 0;

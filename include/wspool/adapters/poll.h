@@ -21,7 +21,7 @@
 
 #include <wspool/sockets.h>
 
-#ifdef POLLRDHUP /* where the system has it, and shows it (_GNU_SOURCE) */
+#ifdef POLLRDHUP /* on Linux with _GNU_SOURCE */
 #define WSPOOL_POLL_END_ POLLRDHUP
 #define WSPOOL_POLL_FLAGS_ WSPOOL_WATCHER_TURNS
 #else
@@ -29,12 +29,12 @@
 #define WSPOOL_POLL_FLAGS_ (WSPOOL_WATCHER_TURNS | WSPOOL_WATCHER_NO_END)
 #endif
 
-/* A descriptor keeps its place, so that a turn can go through them while they come and go. */
+/* A descriptor keeps its place, so a turn can walk through them while they come and go. */
 typedef struct wspool_poll_ {
     struct pollfd *fds; /* fd -1: a free place */
     uint64_t *tags;     /* of a free place: the next free one */
     size_t used, room;
-    size_t free; /* the first free place below `used`; `used` and above: there is none */
+    size_t free; /* the first free place below `used`; a value from `used` on: none */
     uint64_t when;
 } wspool_poll_;
 
@@ -111,8 +111,8 @@ static inline int wspool_poll_new(wspool_sockets **sockets, const wspool_config 
     return wspool_sockets_new(sockets, config, &watcher);
 }
 
-/* One turn: sleeps until there is something to do, or wspool_clock reaches `until` (0: it does not
- * sleep; UINT64_MAX: no bound), and does it. */
+/* One turn. Sleeps until there is something to do or wspool_clock reaches `until`, and does it. 0:
+ * does not sleep. UINT64_MAX: no bound. */
 static inline int wspool_poll_turn(wspool_sockets *sockets, uint64_t until)
 {
     wspool_poll_ *loop = (wspool_poll_ *)wspool_sockets_loop(sockets);
