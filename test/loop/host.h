@@ -35,7 +35,7 @@
 
 struct host;
 
-/* Exactly this is awaited from the socket of a peer. */
+/* What exactly the engine waits for on the socket of a peer. */
 enum awaited { FOR_NOTHING, FOR_BYTES, FOR_ROOM };
 
 /* How a loop is driven. */
@@ -76,7 +76,7 @@ struct host {
     unsigned ends[WSPOOL_END_COUNT];
     unsigned messages;
     void (*react)(struct host *host, wspool_id id, const wspool_message *message);
-    wspool_id asked; /* whose token is awaited */
+    wspool_id asked; /* the peer whose verdict is pending */
 };
 
 static void on_open(wspool *pool, wspool_id id, const wspool_opened *opened, void *user)
@@ -99,7 +99,7 @@ static void on_close(wspool *pool, wspool_id id, const wspool_closed *closed, vo
     host->ends[closed->why]++;
 }
 
-/* Without a reaction of the test's own: sends back. */
+/* Echoes, unless the test has a reaction of its own. */
 static void on_message(wspool *pool, wspool_id id, const wspool_message *message, void *user)
 {
     struct host *host = user;
@@ -111,7 +111,7 @@ static void on_message(wspool *pool, wspool_id id, const wspool_message *message
         assert_int_equal(wspool_send(pool, id, message->data, message->len, &options), 0);
 }
 
-/* A reaction: words are sent back, and what is longer is only there to keep us busy. */
+/* A reaction: echoes short messages. Longer ones only cause load. */
 static inline void answer_words(struct host *host, wspool_id id, const wspool_message *message)
 {
     if (message->len < 10)
@@ -148,7 +148,7 @@ static void host_start(struct host *host)
     host->port = (unsigned)port;
 }
 
-/* Runs the loop until it has done something, for so many milliseconds at most; -1: no bound. */
+/* Runs the loop until it has done something, for `ms` milliseconds at most. -1: no bound. */
 static int host_sleep(struct host *host, int ms)
 {
     uint64_t until = ms < 0   ? UINT64_MAX
@@ -157,7 +157,7 @@ static int host_sleep(struct host *host, int ms)
     return adapter.turn(host, until);
 }
 
-/* Until then, or until the engine is drained. */
+/* Runs until then, or until the engine is drained. */
 static inline int host_run(struct host *host, uint64_t until)
 {
     if (adapter.run)
@@ -191,7 +191,7 @@ static net_client *host_client(struct host *host, const char *target)
     return client;
 }
 
-/* Transports that are open. */
+/* Returns the number of open transports. */
 static uint32_t host_count(const struct host *host)
 {
     return LOOP(count)(host->loop);

@@ -15,7 +15,7 @@
 
 #include <wspool/sockets.h>
 
-/* The real ones: __wrap_NAME below is called in their place. */
+/* The real functions. __wrap_NAME below is called in their place. */
 uint64_t __real_wspool_clock(void);
 ssize_t __real_send(int fd, const void *bytes, size_t len, int flags);
 
@@ -87,7 +87,7 @@ static void write_some(net_client *client)
         ssize_t n = __real_send(client->fd, client->out.data + client->sent,
                                 client->out.len - client->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0) {
-            /* A broken pipe is found again when reading: what came before it counts. */
+            /* Reading finds the broken pipe again, after the bytes that came before it. */
             return;
         }
         client->sent += (size_t)n;
@@ -104,7 +104,7 @@ static void read_some(net_client *client)
             reader_take(&client->in, bytes, (size_t)n);
         } else if (n == 0) {
             client->end = NET_FIN;
-            shutdown(client->fd, SHUT_WR); /* and so does the client, when it has heard of it */
+            shutdown(client->fd, SHUT_WR); /* the client closes too when it sees the end */
         } else if (errno == EAGAIN || errno == ENOTCONN) { /* ENOTCONN: not connected yet */
             return;
         } else {
@@ -280,7 +280,7 @@ WRAPPED(void, wspool_sockets_turn, (wspool_sockets * sockets))
     __real_wspool_sockets_turn(sockets);
 }
 
-/* The newest engine's own. */
+/* The watcher of the newest engine. */
 static wspool_watcher watcher;
 static uint8_t watched[65536];
 

@@ -29,18 +29,18 @@
 enum net_end {
     NET_HERE,
     NET_FIN,  /* the server closed in good order */
-    NET_RESET /* or not */
+    NET_RESET /* the server reset the connection */
 };
 
 typedef struct net_client {
     int fd;      /* -1: not connected, or killed by the test */
     blob out;    /* to be written */
-    size_t sent; /* of these */
+    size_t sent; /* bytes of `out` that were sent */
     reader in;
-    size_t answered;  /* entries of in.list that were looked at for an answer */
+    size_t answered;  /* entries of in.list that were checked for an answer */
     int silent;       /* reads, but answers neither pings nor Close */
     int deaf;         /* does not read */
-    enum net_end end; /* how the server left */
+    enum net_end end; /* how the server ended the connection */
 } net_client;
 
 /* How a client dies. */
@@ -59,21 +59,21 @@ void net_client_free(net_client *client);
 /* Writes and reads what is possible; answers pings and Close unless silent. */
 void net_client_turn(net_client *client);
 
-/* A page of every value, the same whenever it is asked for. */
+/* Fills `bytes` with all values, the same for the same seed. */
 void net_fill(uint8_t *bytes, size_t len, unsigned seed);
 
-/* Is it not too late yet? Fails the test when it is. `since` is 0 at first. */
+/* Returns 1 until NET_PATIENCE is over; then fails the test. `since` is 0 at first. */
 int net_patient(uint64_t *since);
 
-/* How many this process has open. */
+/* Returns how many descriptors this process has open. */
 int net_descriptors(void);
 
 /* ------------------------------------------------------------------ faults */
 
-/* The linker leads some calls of the engine, and the system calls it makes, to net.c (--wrap). How
- * many turns it took and for how many nanoseconds it wanted to sleep the last time (UINT64_MAX: for
- * ever); how often watch and timer were called; how many connections were asked for; what the next
- * calls fail with, up to the first 0; and how many bytes a write takes at most (0: all). */
+/* The linker redirects some calls of the engine, and its system calls, to net.c (--wrap). These
+ * count: turns; the nanoseconds of the last sleep (UINT64_MAX: no bound); calls of watch and timer;
+ * calls of accept. The arrays hold the errors of the next calls, up to the first 0. net_send_most
+ * is how many bytes a write takes at most (0: all). */
 extern unsigned net_waits;
 extern uint64_t net_wait_time;
 extern unsigned net_watches, net_timers;
@@ -81,22 +81,22 @@ extern unsigned net_accepts;
 extern int net_accept_errors[8], net_send_errors[8];
 extern size_t net_send_most;
 
-/* Not 0: what wspool_clock says. Time is held by hand then. */
+/* Not 0: the result of wspool_clock. The test moves the time. */
 extern uint64_t net_hand_clock;
 
-/* What the engine has asked its loop for: the events of this descriptor. */
+/* Returns the events for which the engine watches this descriptor. */
 unsigned net_watched(int fd);
 
-/* The nth socket of this process that listens, by its number; -1: there is none. */
+/* Returns the nth listening socket of this process, in order of descriptors, or -1. */
 int net_listener(int nth);
 
-/* The eventfd of this process; -1: there is none. */
+/* Returns the eventfd of this process, or -1. */
 int net_waker(void);
 
-/* The first of these, which is taken away. */
+/* Removes the first error of the array and returns it. */
 int net_next_error(int *errors);
 
-/* What a write of this sends: all, or the beginning that net_send_most allows. */
+/* Returns the message, shortened to what net_send_most allows. */
 struct msghdr net_shortened(const struct msghdr *message, struct iovec *vector);
 
 /* ------------------------------------------------------------------- books */

@@ -22,7 +22,7 @@
 
 #include "host.h"
 
-/* What wspool/sockets.h says of its bounds. */
+/* The bounds that wspool/sockets.h states. */
 enum { LISTENERS = 8, LINGERING_MAX = 64, LINGER_BYTES = 16 << 20 };
 
 /* ------------------------------------------------------------------- bytes */
@@ -41,8 +41,8 @@ TEST(message_comes_back_when_it_is_echoed)
     assert_int_equal(host.last.why, WSPOOL_END_EOF);
 }
 
-/* 8 MiB for a client that does not read: the rest waits in the pool, reading pauses, and what
- * the client says meanwhile stays in the kernel. Then all comes, in order. */
+/* 8 MiB go to a client that does not read. The rest waits in the pool, reading pauses, and what the
+ * client sends meanwhile stays in the kernel. Later all of it arrives in order. */
 TEST(output_waits_and_reading_pauses_when_the_client_does_not_read)
 {
     enum { LEN = 1 << 20, COUNT = 8 };
@@ -79,7 +79,7 @@ TEST(output_waits_and_reading_pauses_when_the_client_does_not_read)
     host_end(&host);
 }
 
-/* Seven bytes at a time, with others waiting behind: nothing is lost, doubled or turned round. */
+/* Writes of seven bytes, while more messages wait: none is lost, doubled or reordered. */
 TEST(messages_arrive_whole_and_in_order_when_each_write_is_short)
 {
     enum { LEN = 200, COUNT = 20 };
@@ -124,7 +124,7 @@ TEST(peer_is_ended_when_it_takes_nothing_for_too_long)
     host_end(&host);
 }
 
-/* It says all it has to say, half closes and reads later. Meanwhile the loop sleeps. */
+/* The client sends its messages, half closes and reads later. Meanwhile the loop sleeps. */
 TEST(output_waits_when_the_client_has_half_closed)
 {
     enum { LEN = 60000, COUNT = 200 };
@@ -158,7 +158,7 @@ TEST(output_waits_when_the_client_has_half_closed)
     host_end(&host);
 }
 
-/* What it said is answered, although the end comes with it. */
+/* The last messages are answered, although the end comes with them. */
 TEST(last_words_are_answered_when_the_client_half_closes_behind_them)
 {
     struct host host;
@@ -175,7 +175,7 @@ TEST(last_words_are_answered_when_the_client_half_closes_behind_them)
     host_end(&host);
 }
 
-/* What was said before the Close is answered before it. */
+/* Messages before the Close are answered before the Close. */
 TEST(close_is_answered_when_the_client_begins_it)
 {
     static const uint8_t code[] = {0x03, 0xe8};
@@ -194,8 +194,8 @@ TEST(close_is_answered_when_the_client_begins_it)
     host_end(&host);
 }
 
-/* A FIN or a reset: before the first byte, amid the head, with the answer on its way, open, amid a
- * frame, with a Close on its way, and with output that waits. */
+/* A FIN or a reset at each stage: before the first byte, within the head, with the answer on its
+ * way, open, within a frame, with a Close on its way, and with output that waits. */
 TEST(books_balance_when_clients_die_at_every_stage)
 {
     enum { STAGES = 7 };
@@ -239,7 +239,7 @@ TEST(books_balance_when_clients_die_at_every_stage)
     }
 }
 
-/* More than is read in one turn lies in the socket when the reset comes behind it. */
+/* The socket holds more than one turn reads when the reset follows. */
 TEST(all_is_read_when_a_client_sends_much_and_resets)
 {
     enum { LEN = 60000, COUNT = 4 };
@@ -297,8 +297,8 @@ TEST(peer_has_failed_when_writing_to_it_does)
     host_end(&host);
 }
 
-/* The first write to a socket that the other side has closed brings a reset, the second one a
- * broken pipe. Both come before the loop has looked at what there is to read. */
+/* The first write to a socket that the client has closed causes a reset, the second a broken pipe.
+ * Both come before the loop reads. */
 TEST(no_signal_is_raised_when_the_pipe_is_broken)
 {
     struct host host;
@@ -315,7 +315,7 @@ TEST(no_signal_is_raised_when_the_pipe_is_broken)
     host_end(&host);
 }
 
-/* It is written to no more than it is read from: what awaits room in its socket tells of it. */
+/* The peer is neither read nor written. The wait for room in its socket finds the reset. */
 TEST(reset_is_noticed_once_when_reading_is_paused)
 {
     enum { LEN = 16 << 20 };
@@ -349,8 +349,8 @@ static void broadcast_to_room(struct host *host, wspool_id id, const wspool_mess
     assert_true(wspool_broadcast(host->pool, room, message->data, message->len, NULL, NULL) >= 0);
 }
 
-/* 20 000 messages of one byte at once, in a pool with the default limits: far more than a queue
- * may hold, but everybody takes them as they come. */
+/* 20,000 messages of one byte at once, in a pool with the default limits: far more than a queue may
+ * hold, but every member takes them as they come. */
 TEST(nobody_is_slow_when_a_member_floods_its_room_with_small_messages)
 {
     enum { COUNT = 20000, MEMBERS = 4 };
@@ -386,7 +386,8 @@ static void on_token(wspool *pool, wspool_id id, const wspool_request *request, 
     out->kind = WSPOOL_PENDING;
 }
 
-/* While a verdict is awaited nothing is read and nothing written: only what awaits errors tells. */
+/* While a verdict is pending the peer is neither read nor written: only the wait for errors finds
+ * the reset. */
 TEST(reset_is_noticed_once_when_nothing_is_awaited_from_the_socket)
 {
     struct host host;
@@ -408,7 +409,7 @@ TEST(reset_is_noticed_once_when_nothing_is_awaited_from_the_socket)
     host_end(&host);
 }
 
-/* The same, when it closes in good order: that is not noticed by awaiting errors. */
+/* The same with a FIN, which the wait for errors does not find. */
 TEST(end_is_noticed_once_when_nothing_is_awaited_from_the_socket)
 {
     struct host host;
@@ -427,8 +428,8 @@ TEST(end_is_noticed_once_when_nothing_is_awaited_from_the_socket)
     host_end(&host);
 }
 
-/* It half closes while its verdict is awaited, but has said something before: that is heard when
- * the verdict is there, and until then the loop sleeps. */
+/* The client sends a message and half closes while its verdict is pending. The message is received
+ * after the verdict. Until then the loop sleeps. */
 TEST(last_words_are_received_when_the_client_half_closes_before_the_verdict)
 {
     wspool_verdict verdict = {sizeof(verdict), WSPOOL_ACCEPT, WSPOOL_REFUSED_TOKEN_INVALID, NULL};
@@ -496,7 +497,7 @@ TEST(messages_flow_when_a_stream_was_adopted)
     assert_int_equal(read(pair[1], back, sizeof(back)), 8);
     assert_memory_equal(back, "\x81\x02hi\x81\x02hi", 8);
 
-    /* What is no descriptor can't be adopted: the peer is gone. */
+    /* -1 is not a descriptor: it is not adopted, and the peer is gone. */
     assert_int_equal(wspool_upgrade(host.pool, &request, wspool_clock(), &id, &answer),
                      WSPOOL_UPGRADE_ACCEPTED);
     assert_int_equal(LOOP(adopt)(host.loop, id, -1, NULL, 0), -1);
@@ -508,14 +509,14 @@ TEST(messages_flow_when_a_stream_was_adopted)
     host_end(&host);
 }
 
-/* What a transport that the test made itself has to say first. */
-#define UPGRADE \
-    "GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" \
+/* The request on a transport that the test has made. */
+#define UPGRADE                                                                                    \
+    "GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"               \
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 
-enum { TABLE = 64 }; /* so many has the loop's table place for when the first transport came */
+enum { TABLE = 64 }; /* the first size of the engine's table */
 
-/* Opens a transport where the loop's table of them has to grow, from inside a hook. */
+/* From within a hook, opens a transport for which the engine's table has to grow. */
 static int next_transport = -1;
 
 static void open_another(wspool *pool, wspool_id id, const wspool_closed *closed, void *user)
@@ -557,7 +558,7 @@ TEST(loop_goes_on_when_a_hook_adds_a_transport_and_its_table_moves)
     host_free(&host);
 }
 
-/* The other ends of those that open_table opens, with the first message. */
+/* The other ends of the transports that open_table opens with the first message. */
 static int table[TABLE];
 
 static void open_table(struct host *host, wspool_id id, const wspool_message *message)
@@ -578,7 +579,7 @@ static void close_table(void)
         close(table[i]);
 }
 
-/* The same amid the bytes of a peer, more of which are at hand. */
+/* The same within the input of a peer, while more of it waits. */
 TEST(messages_go_on_when_the_hook_adds_transports_and_the_table_moves)
 {
     enum { COUNT = 1000 };
@@ -627,7 +628,7 @@ TEST(loop_wakes_when_another_thread_completes_a_verdict)
     UNTIL(&host, host.asked != 0);
     task.id = host.asked;
     assert_int_equal(pthread_create(&thread, NULL, complete_elsewhere, &task), 0);
-    /* Had it to wait for a deadline of the pool, that would be a refusal. */
+    /* If it waited for a deadline of the pool, the client would be refused. */
     for (uint64_t since = 0; client->in.status == 0 && net_patient(&since);) {
         assert_int_equal(host_sleep(&host, -1), 0);
         net_client_turn(client);
@@ -658,15 +659,15 @@ TEST(run_returns_when_another_thread_quits_it)
     assert_int_equal(host_run(&host, until), 0);
     assert_true(wspool_clock() < until);
     assert_int_equal(pthread_join(thread, NULL), 0);
-    /* Only this run was meant. */
+    /* Only this run ends. */
     until = wspool_clock() + 20 * WSPOOL_MILLISECOND;
     assert_int_equal(host_run(&host, until), 0);
     assert_true(wspool_clock() >= until);
     host_end(&host);
 }
 
-/* A signal may have interrupted somebody who is about to look at his errno: also when there have
- * been so many wakes that one more fails. Then the loop wakes all the same, and quits. */
+/* A signal may interrupt code that is about to read errno, also when so many wakes are pending that
+ * one more fails. The loop still wakes, and quits. */
 TEST(errno_is_kept_when_waking_fails)
 {
     uint64_t full = UINT64_MAX - 1;
@@ -710,8 +711,8 @@ TEST(run_returns_when_a_signal_comes)
     host_end(&host);
 }
 
-/* What waits for flush_delay is not kept waiting for a whole millisecond. Nothing is measured: it
- * counts what the loop asks the system for, as soon as there was time left to ask for. */
+/* Output that waits for flush_delay does not wait for a whole millisecond. The test does not
+ * measure time: it checks for how long the loop asks to sleep. */
 TEST(sleep_is_shorter_than_a_millisecond_when_flush_delay_is)
 {
     enum { DELAY = 900000 };
@@ -760,7 +761,7 @@ TEST(listen_answers_the_port_or_says_why_not)
         assert_true(LOOP(listen)(host.loop, "127.0.0.1", 0) > 0);
     assert_int_equal(LOOP(listen)(host.loop, "127.0.0.1", 0), -1);
     assert_int_equal(errno, ENOSPC);
-    /* All of them are heard. */
+    /* Each of them accepts. */
     for (int i = 0; i < LISTENERS; i++) {
         struct sockaddr_in address;
         socklen_t len = sizeof(address);
@@ -797,11 +798,11 @@ TEST(ipv6_is_listened_on_when_the_machine_has_it)
     host_end(&host);
 }
 
-/* As a service manager would give it: made elsewhere, of another family, and blocking. */
+/* As a service manager passes it: made elsewhere, of another family, and blocking. */
 TEST(listener_of_the_hosts_own_is_accepted_from_when_it_is_adopted)
 {
     struct sockaddr_un here;
-    socklen_t len = sizeof(sa_family_t); /* the system names it */
+    socklen_t len = sizeof(sa_family_t); /* the system chooses the name */
     struct host host;
     net_client *client;
     int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -838,15 +839,15 @@ TEST(socket_is_not_adopted_when_it_does_not_listen)
     assert_int_equal(host_sleep(&host, 0), 0);
     before = net_waits;
     assert_int_equal(host_run(&host, wspool_clock() + 50 * WSPOOL_MILLISECOND), 0);
-    assert_true(net_waits - before < 10); /* nothing of it keeps the loop awake */
+    assert_true(net_waits - before < 10); /* the loop sleeps */
     assert_false(HOST_STAT(&host, resting));
-    assert_int_equal(close(plain), 0); /* it is the host's still */
+    assert_int_equal(close(plain), 0); /* the host still owns it */
     host_client(&host, "/echo");
     host_end(&host);
 }
 
-/* The host closes its ears, be it before the first turn or later, and listens with a socket of
- * its own, which gets the same descriptor. The loop leaves it alone. */
+/* The host stops listening, before the first turn or later, and listens with a socket of its own,
+ * which gets the same descriptor. The engine does not touch it. */
 TEST(hosts_own_listener_keeps_its_client_when_its_descriptor_was_the_loops)
 {
     for (int turns = 0; turns < 2; turns++) {
@@ -883,7 +884,7 @@ TEST(hosts_own_listener_keeps_its_client_when_its_descriptor_was_the_loops)
     }
 }
 
-/* On a listener that the loop made, and on one that the host did. */
+/* On a listener that the engine made, and on one that the host made. */
 TEST(small_messages_do_not_wait_when_their_socket_was_accepted)
 {
     struct sockaddr_in here;
@@ -922,15 +923,15 @@ TEST(next_one_is_accepted_when_a_connection_was_aborted)
     host_init(&host);
     host_start(&host);
     net_client_open(&host.clients[host.count++], host.port, "/echo");
-    for (int i = 0; i < 4; i++) /* no time passes: accepting does not rest */
+    for (int i = 0; i < 4; i++) /* no time passes: accepting does not pause */
         assert_int_equal(host_sleep(&host, 0), 0);
     assert_int_equal(net_accept_errors[0], 0);
     assert_int_equal(host_count(&host), 1);
     host_end(&host);
 }
 
-/* The limit on descriptors is reached: the newcomer waits in the backlog, the loop sleeps, and
- * when a descriptor is free again the newcomer is served. */
+/* The limit on descriptors is reached. The new client waits in the backlog and the loop sleeps. It
+ * is served when a descriptor is free again. */
 TEST(accepting_rests_when_descriptors_run_out_and_goes_on_when_one_is_free)
 {
     enum { SPARE = 64 };
@@ -941,7 +942,7 @@ TEST(accepting_rests_when_descriptors_run_out_and_goes_on_when_one_is_free)
     unsigned before;
     int taken[SPARE], count = 0;
     if (getenv("LD_PRELOAD") && strstr(getenv("LD_PRELOAD"), "valgrind"))
-        skip(); /* there the connection is accepted, lost, and only then EMFILE is answered */
+        skip(); /* there the connection is accepted and lost before EMFILE is returned */
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
     limit = old;
     taken[0] = dup(0);
@@ -953,7 +954,7 @@ TEST(accepting_rests_when_descriptors_run_out_and_goes_on_when_one_is_free)
     host_client(&host, "/echo");
     while (count < SPARE && (taken[count] = dup(0)) >= 0)
         count++;
-    close(taken[--count]); /* which the newcomer's own end takes */
+    close(taken[--count]); /* the new client's own end takes it */
     newcomer = &host.clients[host.count++];
     net_client_open(newcomer, host.port, "/echo");
 
@@ -973,7 +974,7 @@ TEST(accepting_rests_when_descriptors_run_out_and_goes_on_when_one_is_free)
     host_end(&host);
 }
 
-/* The same, but the descriptors are somebody else's: only time can tell. */
+/* The same, but other processes hold the descriptors: accepting resumes after a time. */
 TEST(accepting_goes_on_by_itself_when_the_system_is_short_of_descriptors)
 {
     struct host host;
@@ -1010,7 +1011,7 @@ TEST(newcomer_is_turned_away_when_the_pool_has_no_place_for_handshakes)
 
 /* ------------------------------------------------------------------ ending */
 
-/* 60 KB of head, of which the pool takes 16 KB: a socket closed with bytes unread would reset
+/* A head of 60 KB, of which the pool reads 16 KB. Closing a socket with unread bytes would reset
  * the connection, and the answer could be lost. */
 TEST(refusal_arrives_whole_when_the_client_has_sent_more_than_was_read)
 {
@@ -1035,8 +1036,8 @@ TEST(refusal_arrives_whole_when_the_client_has_sent_more_than_was_read)
     host_end(&host);
 }
 
-/* Most of a long echo lies in the kernel yet when the pool is done with the client, and the client
- * sends on: what it says is nobody's, but it gets what was sent to it, whole. */
+/* The kernel still holds most of a long echo when the pool is done with the client, which goes on
+ * sending. Its input is discarded, but it gets the whole echo. */
 TEST(echo_arrives_whole_when_the_client_sends_on_behind_its_close)
 {
     enum { LEN = 4 << 20, PAGE = 16384 };
@@ -1076,7 +1077,7 @@ TEST(echo_arrives_whole_when_the_client_sends_on_behind_its_close)
     host_end(&host);
 }
 
-/* Somebody who is refused, and does not close his end. */
+/* Makes a client that is refused and does not close its end. */
 static int refused_one(struct host *host)
 {
     static const char nonsense[] = "what?\r\n\r\n";
@@ -1094,7 +1095,7 @@ static int refused_one(struct host *host)
     return pair[1];
 }
 
-/* Until then the loop sleeps, and a run of one that drains goes on. */
+/* Until then the loop sleeps, and the run of a draining engine goes on. */
 TEST(lingering_ends_when_its_time_is_over)
 {
     struct host host;
@@ -1133,7 +1134,7 @@ TEST(lingering_ends_when_too_much_is_sent)
     while (host_count(&host) > 0 && net_patient(&since)) {
         ssize_t n = send(other, bytes, sizeof(bytes), MSG_NOSIGNAL | MSG_DONTWAIT);
         sent += n > 0 ? (size_t)n : 0;
-        assert_true(sent < LINGER_BYTES + (4u << 20)); /* the kernel holds some */
+        assert_true(sent < LINGER_BYTES + (4u << 20)); /* the kernel holds some of it */
         assert_int_equal(host_sleep(&host, 0), 0);
     }
     assert_true(sent > LINGER_BYTES);
@@ -1141,7 +1142,7 @@ TEST(lingering_ends_when_too_much_is_sent)
     host_end(&host);
 }
 
-/* One more is closed at once. */
+/* A transport beyond the bound is closed at once. */
 TEST(only_so_many_linger_when_many_do_not_close)
 {
     int others[LINGERING_MAX + 4];
@@ -1166,7 +1167,7 @@ TEST(nobody_lingers_when_newcomers_find_no_descriptors)
     net_client *newcomer;
     int others[2], taken[SPARE], count = 0;
     if (getenv("LD_PRELOAD") && strstr(getenv("LD_PRELOAD"), "valgrind"))
-        skip(); /* there the connection is accepted, lost, and only then EMFILE is answered */
+        skip(); /* there the connection is accepted and lost before EMFILE is returned */
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
     limit = old;
     taken[0] = dup(0);
@@ -1181,7 +1182,7 @@ TEST(nobody_lingers_when_newcomers_find_no_descriptors)
     assert_int_equal(host_count(&host), 2);
     while (count < SPARE && (taken[count] = dup(0)) >= 0)
         count++;
-    close(taken[--count]); /* which the newcomer's own end takes */
+    close(taken[--count]); /* the new client's own end takes it */
     newcomer = &host.clients[host.count++];
     net_client_open(newcomer, host.port, "/echo");
     for (int i = 0; i < 1000 && (newcomer->in.status != 101 || host_count(&host) > 1); i++)
@@ -1197,7 +1198,7 @@ TEST(nobody_lingers_when_newcomers_find_no_descriptors)
     host_end(&host);
 }
 
-/* One says half a head and falls silent, one goes on a byte at a time, one says nothing. */
+/* One client sends half a head, one sends a byte at a time, one sends nothing. */
 TEST(slow_handshakes_end_with_408_when_their_time_is_over)
 {
     struct host host;
@@ -1237,7 +1238,7 @@ TEST(everybody_is_told_and_run_returns_when_the_loop_drains)
     assert_int_equal(LOOP(drain)(host.loop, 0, 999, NULL, NULL), -1);
     assert_int_equal(errno, EINVAL);
     assert_int_equal(LOOP(drain)(host.loop, 20 * WSPOOL_MILLISECOND, 0, NULL, NULL), 0);
-    /* The run ends by itself; between its turns the clients have theirs. */
+    /* The run ends by itself. The clients work between its turns. */
     while (host_count(&host) > 0 && net_patient(&since)) {
         assert_int_equal(host_run(&host, wspool_clock() + 5 * WSPOOL_MILLISECOND), 0);
         for (size_t i = 0; i < host.count; i++)
@@ -1284,8 +1285,8 @@ TEST(nothing_is_left_when_a_loop_ends_before_anything_began)
     assert_int_equal(LOOP(free)(NULL), 0);
 }
 
-/* With output that waits, half a head, and somebody who says nothing. When fini returns every
- * socket is closed: the port is free. */
+/* With output that waits, half a head, and a client that sends nothing. When free returns every
+ * socket is closed, and the port is free. */
 TEST(nothing_is_left_when_a_loop_ends_in_the_midst_of_things)
 {
     static uint8_t bytes[16 << 20];
@@ -1324,7 +1325,7 @@ TEST(nothing_is_left_when_a_loop_ends_in_the_midst_of_things)
     host_free(&host);
 }
 
-/* These hooks are the engine's: what the host had set there would not be called. */
+/* The engine fills these hooks: those of the host would not be called. */
 TEST(engine_is_not_made_when_the_host_has_a_wake_hook)
 {
     struct host host;
@@ -1354,7 +1355,7 @@ static void publish_now(void *user)
     publication->done = 1;
 }
 
-/* Nothing is to be read, and no deadline is near: the loop would sleep on. */
+/* There is no input, and no deadline is near: without the deadline hook the loop would sleep on. */
 TEST(publication_goes_out_when_a_timer_of_the_hosts_loop_makes_it)
 {
     struct host host;
@@ -1407,7 +1408,7 @@ TEST(loop_does_not_sleep_when_something_was_done_between_two_turns)
     host_end(&host);
 }
 
-/* The hooks from which everybody is closed. */
+/* The hooks from which every peer is closed. */
 enum closing_hook { IN_NONE, IN_TOKEN, IN_OPEN, IN_CHANNEL, IN_MESSAGE, IN_PRESSURE, IN_CLOSE };
 static enum closing_hook closing_hook;
 
@@ -1467,7 +1468,7 @@ static void close_in_message(struct host *host, wspool_id id, const wspool_messa
         wspool_send(host->pool, id, much, sizeof(much), NULL);
 }
 
-/* Among them the peer whose bytes the loop is about to feed, or whose transport has just ended. */
+/* Among them is the peer whose bytes are being fed, or whose transport has just ended. */
 TEST(everybody_is_closed_when_a_hook_does_it)
 {
     for (enum closing_hook hook = IN_TOKEN; hook <= IN_CLOSE; hook++) {
@@ -1551,7 +1552,7 @@ TEST(pool_knows_the_address_when_it_is_to_be_told)
     host_end(&host);
 }
 
-/* One address is one client, on how many ports it may be. */
+/* Connections from one address count as one client, whatever their ports are. */
 TEST(third_connection_of_an_address_is_turned_away_when_it_may_have_two)
 {
     struct host host;
@@ -1570,7 +1571,8 @@ TEST(third_connection_of_an_address_is_turned_away_when_it_may_have_two)
     host_end(&host);
 }
 
-/* It takes nothing, so nothing is waited for: the client's end would not come either. */
+/* The client takes nothing, so the transport does not linger: the client's end would not come
+ * either. */
 TEST(transport_is_reset_when_its_client_takes_nothing_for_too_long)
 {
     enum { LEN = 16 << 20 };
@@ -1619,7 +1621,7 @@ TEST(engine_is_not_freed_when_a_hook_asks_for_it)
     host_end(&host);
 }
 
-/* Whoever connects to a path, and finds it by its name. */
+/* A client connects to a path by its name. */
 TEST(path_is_listened_on)
 {
     struct sockaddr_un there = {.sun_family = AF_UNIX};
@@ -1649,7 +1651,7 @@ TEST(path_is_listened_on)
     assert_int_equal(rmdir(folder), 0);
 }
 
-/* On any port there is: neither takes the place of the other. */
+/* Both listen on the same port. */
 TEST(both_families_are_listened_on_when_each_is_asked_for)
 {
     struct host host;
@@ -1667,8 +1669,8 @@ TEST(both_families_are_listened_on_when_each_is_asked_for)
 
 static int hosts_own = -1;
 
-/* The host stops listening, and listens with a socket of its own, which gets the same number, and
- * on which somebody waits. */
+/* The host stops listening, and listens with a socket of its own, which gets the same descriptor
+ * and has a client in its backlog. */
 static void listen_for_itself(struct host *host, wspool_id id, const wspool_message *message)
 {
     struct sockaddr_in here = {.sin_family = AF_INET};
@@ -1686,7 +1688,7 @@ static void listen_for_itself(struct host *host, wspool_id id, const wspool_mess
     net_client_connect(&host->clients[host->count++], ntohs(here.sin_port), 0);
 }
 
-/* A message and a connection are in one batch; the message's hook closes the listener. */
+/* A message and a connection come in one batch. The hook of the message closes the listener. */
 TEST(hosts_own_listener_is_left_alone_when_a_hook_closes_the_loops_in_a_batch)
 {
     struct host host;

@@ -41,8 +41,8 @@ TEST(loop_is_left_alone_when_messages_come_and_go)
     host_end(&host);
 }
 
-/* Three have a megabyte each in the kernel's buffers. The fourth says a word, and is answered in
- * the same turn, in which each of the others was read from, but not more than its share. */
+/* Three clients have a megabyte each in the kernel's buffers. The fourth sends a short message and
+ * is answered in the same turn, in which each of the others is read, but not beyond its bound. */
 TEST(a_turn_reads_a_share_from_each_when_some_send_at_full_speed)
 {
     static const uint32_t queue_messages[] = {1024, 65536}; /* many bursts a turn, and one */
@@ -75,8 +75,8 @@ TEST(a_turn_reads_a_share_from_each_when_some_send_at_full_speed)
     }
 }
 
-/* Within one batch, A's bytes bring about a flush in which B is closed; C is accepted and gets
- * B's descriptor and B's slot; then B's reset is looked at. It must not be taken for C's. */
+/* In one batch, A's bytes cause a flush in which B is closed. C is accepted and gets B's descriptor
+ * and slot. Then B's reset is handled: it must not be taken for C's. */
 TEST(event_of_a_closed_peer_is_dropped_when_its_descriptor_is_used_again)
 {
     struct host host;
@@ -90,7 +90,7 @@ TEST(event_of_a_closed_peer_is_dropped_when_its_descriptor_is_used_again)
     b = host_client(&host, "/echo");
     old = host.ids[1];
     old_fd = wspool_sockets_descriptor(host.loop, old);
-    host_turn(&host); /* in which epoll forgets who was ready: events come in order then */
+    host_turn(&host);                               /* now epoll reports events in order */
     assert_int_equal(shutdown(old_fd, SHUT_WR), 0); /* so that it does not linger */
     assert_int_equal(wspool_gone(host.pool, old, WSPOOL_GONE_EOF, wspool_clock()), 0);
     net_client_text(a, "hello", 5);
@@ -116,7 +116,7 @@ TEST(event_of_a_closed_peer_is_dropped_when_its_descriptor_is_used_again)
     host_end(&host);
 }
 
-/* As a child does that the host has forked: it has the socket still, which is readable for ever. */
+/* As a forked child of the host does: it keeps the socket open, which stays readable. */
 TEST(loop_sleeps_when_somebody_else_has_the_socket_of_one_who_left)
 {
     struct host host;

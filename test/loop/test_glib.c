@@ -22,7 +22,7 @@ static gboolean glib_ignore(gpointer user)
     return G_SOURCE_CONTINUE;
 }
 
-/* The turn of the engine comes behind the events, in the second iteration. */
+/* The engine's turn runs after the events, in the second iteration. */
 static int glib_turn(struct host *host, uint64_t until)
 {
     GSource *bound = NULL;

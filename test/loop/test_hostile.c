@@ -16,30 +16,30 @@
 #define CLIENTS 320
 #include "on_epoll.h"
 
-/* What wspool/sockets.h says of its bounds. */
+/* The bounds that wspool/sockets.h states. */
 enum { READ_BYTES = 65536, BATCH = 256 };
 #define REST (100 * WSPOOL_MILLISECOND)
 
 /* ------------------------------------------------------------------- resets */
 
 enum stage {
-    CONNECTED,   /* and not accepted yet */
-    ACCEPTED,    /* and said nothing */
+    CONNECTED,   /* but not accepted yet */
+    ACCEPTED,    /* but has sent nothing */
     HALF_A_HEAD, /* of the request */
-    PENDING,     /* its verdict is awaited */
-    ANSWERED,    /* the 101 is there, unread */
-    REFUSED,     /* a 404 is */
+    PENDING,     /* its verdict is pending */
+    ANSWERED,    /* the 101 was sent, but not read */
+    REFUSED,     /* a 404 was sent, but not read */
     OPEN,
     HALF_A_FRAME_HEAD,
     HALF_A_FRAME,
     HALF_A_MESSAGE,
-    BLOCKED,   /* it reads nothing, and we have much for it */
-    WE_CLOSE,  /* our Close is out, its own is not */
-    IT_CLOSES, /* its Close is out, ours may be */
+    BLOCKED,   /* it does not read, and much output waits for it */
+    WE_CLOSE,  /* our Close was sent, its own was not */
+    IT_CLOSES, /* its Close was sent, ours may be */
     STAGES
 };
 
-static int pending; /* the verdict on the next one is */
+static int pending; /* 1: the verdict on the next client is pending */
 
 static void on_token(wspool *pool, wspool_id id, const wspool_request *request,
                      wspool_verdict *verdict, void *user)
@@ -48,7 +48,7 @@ static void on_token(wspool *pool, wspool_id id, const wspool_request *request,
     verdict->kind = pending ? WSPOOL_PENDING : WSPOOL_ACCEPT;
 }
 
-/* Brings a client there. */
+/* Brings a client to this stage. */
 static void bring_to(struct host *host, net_client *client, enum stage stage)
 {
     static uint8_t much[200000];
@@ -105,7 +105,7 @@ static void bring_to(struct host *host, net_client *client, enum stage stage)
     case IT_CLOSES:
         net_client_frame(client, FIN | OP_CLOSE, "\x03\xe8", 2);
         net_client_turn(client);
-        return; /* and resets it before we have looked */
+        return; /* and it is reset before the loop takes a turn */
     default:
         break;
     }
@@ -131,7 +131,7 @@ TEST(transports_that_are_reset_at_any_stage_are_told_once_and_leave_nothing)
             net_client *client = &host.clients[host.count++];
             bring_to(&host, client, stage);
             net_client_kill(client, round % 4 == 3 ? NET_KILL_FIN : NET_KILL_RST);
-            /* one that was reset in the backlog is accepted all the same */
+            /* a connection that was reset in the backlog is accepted anyway */
             UNTIL(&host, host_count(&host) == 1 && net_stats(host.pool).attempts > attempts);
             if (net_descriptors() != before)
                 fail_msg("stage %d: %d descriptors, not %d", stage, net_descriptors(), before);
@@ -151,7 +151,7 @@ TEST(transports_that_are_reset_at_any_stage_are_told_once_and_leave_nothing)
     host_end(&host);
 }
 
-/* Everybody resets at once, at all stages, while one is served. */
+/* Clients at all stages reset at once, while one more is served. */
 TEST(resets_by_all_at_once_leave_the_others_alone)
 {
     struct host host;
@@ -193,7 +193,7 @@ static void keep_busy(net_client *client)
             net_client_frame(client, FIN | OP_BINARY, page, sizeof(page));
 }
 
-/* T20: three at full speed, and a fourth who comes in, says something and hears it back. */
+/* T20: three clients send at full speed, while a fourth connects and gets its echo. */
 TEST(newcomer_is_served_when_three_send_at_full_speed)
 {
     struct host host;
@@ -205,7 +205,7 @@ TEST(newcomer_is_served_when_three_send_at_full_speed)
     host_start(&host);
     for (int i = 0; i < 3; i++)
         host_client(&host, "/echo");
-    for (int i = 0; i < 50; i++) { /* until they are at it */
+    for (int i = 0; i < 50; i++) { /* until they send at full speed */
         for (size_t k = 0; k < 3; k++)
             keep_busy(&host.clients[k]);
         host_turn(&host);
@@ -224,12 +224,13 @@ TEST(newcomer_is_served_when_three_send_at_full_speed)
         most = fed > most ? fed : most;
     }
     assert_true(got_is(reader_message(&fourth->in, 0), "me too", 6));
-    /* It is accepted in one turn, read in the next; the kernel may take one more to hand it over. */
+    /* It is accepted in one turn and read in the next. The kernel may need one more to deliver it.
+     * */
     assert_in_range(turns, 1, 4);
     assert_true(most <= 3 * READ_BYTES + 4096);
-    assert_true(most > READ_BYTES); /* they were at it */
+    assert_true(most > READ_BYTES); /* they did send at full speed */
     assert_true(net_stats(host.pool).received_bytes - before <= turns * (3 * READ_BYTES + 4096));
-    /* and from then on: an answer a turn or two */
+    /* from then on an answer takes one turn or two */
     for (size_t n = 1; n <= 20; n++) {
         net_client_text(fourth, "again", 5);
         for (turns = 0; fourth->in.messages <= n && turns < 100; turns++) {
@@ -242,7 +243,7 @@ TEST(newcomer_is_served_when_three_send_at_full_speed)
     host_end(&host);
 }
 
-/* One never reads; the others get all there is, at the speed of the pool. */
+/* One client never reads. The others get all messages, at the speed of the pool. */
 TEST(others_are_served_at_once_when_one_never_reads)
 {
     struct host host;
@@ -285,7 +286,7 @@ TEST(others_are_served_at_once_when_one_never_reads)
 
 /* ------------------------------------------------------------------- floods */
 
-/* A flood of connections takes turns with those who are in. */
+/* A flood of connections shares the turns with the open peers. */
 TEST(insider_is_served_when_connections_flood_in)
 {
     struct host host;
@@ -311,7 +312,8 @@ TEST(insider_is_served_when_connections_flood_in)
     host_end(&host);
 }
 
-/* And with no descriptor left for it: accepting rests, it doesn't spin, nobody inside notices. */
+/* The same without a free descriptor: accepting pauses, the loop does not spin, and the open peers
+ * are served. */
 TEST(insider_is_served_when_connections_flood_in_and_descriptors_run_out)
 {
     struct host host;
@@ -321,7 +323,7 @@ TEST(insider_is_served_when_connections_flood_in_and_descriptors_run_out)
     uint64_t since, rests;
     int next;
     if (getenv("LD_PRELOAD") && strstr(getenv("LD_PRELOAD"), "valgrind"))
-        skip(); /* its limit of descriptors is another one */
+        skip(); /* its limit of descriptors differs */
     host_init(&host);
     host_start(&host);
     in = host_client(&host, "/echo");
@@ -331,7 +333,7 @@ TEST(insider_is_served_when_connections_flood_in_and_descriptors_run_out)
     limit = old;
     next = dup(0);
     close(next);
-    limit.rlim_cur = (rlim_t)next + 5; /* room for five of them */
+    limit.rlim_cur = (rlim_t)next + 5; /* five connections fit */
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 
     before = net_accepts;
@@ -346,16 +348,16 @@ TEST(insider_is_served_when_connections_flood_in_and_descriptors_run_out)
     assert_int_equal(host_count(&host), 6);
     rests = (wspool_clock() - since) / REST + 1;
     assert_true(net_accepts - before <=
-                5 + 2 * rests); /* one failure for each rest, not each turn */
+                5 + 2 * rests); /* one failure for each pause, not for each turn */
 
-    for (size_t i = 1; i < 60; i++) /* whoever is in makes room */
+    for (size_t i = 1; i < 60; i++) /* accepted clients make room */
         net_client_kill(&host.clients[i], NET_KILL_RST);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
     UNTIL(&host, host_count(&host) == 1 && !HOST_STAT(&host, resting));
     host_end(&host);
 }
 
-/* More than the pool has places for: turned away, counted, and their descriptors given back. */
+/* Connections beyond the pool's limit are turned away and counted, and their descriptors closed. */
 TEST(connections_beyond_max_handshakes_are_turned_away)
 {
     struct host host;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* loop/test_libuv.c - wspool/adapters/libuv.h: the scenes of every adapter, and its handles' end. */
+/* loop/test_libuv.c - wspool/adapters/libuv.h: the scenes of every adapter, and closed handles. */
 #define _GNU_SOURCE
 #include <wspool/adapters/libuv.h>
 
@@ -30,7 +30,7 @@ static void libuv_ignore(uv_timer_t *timer)
     (void)timer;
 }
 
-/* The turn of the engine comes behind the events, in the second run. */
+/* The engine's turn runs after the events, in the second run. */
 static int libuv_turn(struct host *host, uint64_t until)
 {
     struct base *base = host->base;
@@ -44,7 +44,7 @@ static int libuv_turn(struct host *host, uint64_t until)
     return 0;
 }
 
-/* The engine has gone: nothing of it keeps the loop alive, and one more run closes its handles. */
+/* The engine is freed: none of its handles keeps the loop alive, and one more run closes them. */
 static void libuv_end(struct host *host)
 {
     struct base *base = host->base;

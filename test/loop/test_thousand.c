@@ -27,7 +27,7 @@
 
 /* ------------------------------------------------------------------- crowd */
 
-/* How a peer fares. Every tenth dies; before which broadcast, its number tells. */
+/* What happens to a peer. Every tenth dies, before a broadcast that follows from its number. */
 enum fate { LIVES, RESETS, ENDS, STOPS_READING, IGNORES_PINGS, STANDS_STILL, FATES };
 
 static const enum wspool_end reported[FATES] = {WSPOOL_END_POOL_FREED,   WSPOOL_END_FAILED,
@@ -42,7 +42,7 @@ static enum fate fate_of(size_t peer)
     return peer % 10 ? LIVES : (enum fate)(1 + peer / 10 % (FATES - 1));
 }
 
-/* Those who stop reading do so early: there must be more to come than buffers can hold. */
+/* A peer that stops reading does so early: more must follow than buffers can hold. */
 static unsigned death_of(size_t peer)
 {
     unsigned nth = (unsigned)(peer / 10);
@@ -52,7 +52,7 @@ static unsigned death_of(size_t peer)
 static void crowd_connect(unsigned port, size_t from, size_t to)
 {
     for (size_t i = from; i < to; i++) {
-        /* A small window, so that the buffers of who does not read are soon full. */
+        /* A small window: the buffers of a peer that does not read are soon full. */
         net_client_connect(&crowd[i], port, fate_of(i) >= STOPS_READING ? 4096 : 0);
         net_client_request(&crowd[i], "/room/thousand");
     }
@@ -91,7 +91,7 @@ static const uint8_t *nth_message(unsigned number)
     return messages[number];
 }
 
-/* The next messages are the right ones, and no other; forgets them. `heard` counts them. */
+/* Asserts that the next messages are the expected ones, and removes them. `heard` counts them. */
 static void crowd_judge(size_t peer, unsigned *heard)
 {
     reader *in = &crowd[peer].in;
@@ -137,7 +137,7 @@ static struct {
     size_t closed;
     unsigned published;
     wspool_id ids[PEERS];    /* of each peer of the crowd */
-    unsigned reports[PEERS]; /* how often its end was told */
+    unsigned reports[PEERS]; /* how often its close hook was called */
     enum wspool_end why[PEERS];
     uint32_t peer_of[4096]; /* by slot */
 } host;
@@ -211,7 +211,7 @@ static unsigned host_start(void)
     options.user = &publish_route;
     assert_int_equal(wspool_route(host.pool, "/publish", WSPOOL_NONE, &options), 0);
 
-    /* What is accepted has the listener's small buffer. */
+    /* Accepted sockets inherit the listener's small buffer. */
     memset(&here, 0, sizeof(here));
     here.sin_family = AF_INET;
     here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -252,7 +252,7 @@ TEST(rest_get_all_in_order_and_the_dead_are_reported_once_when_a_tenth_dies)
         net_client_frame(&publisher, FIN | OP_BINARY, nth_message(n), MESSAGE_LEN);
         while (host.published < n && net_patient(&since))
             host_turn(heard);
-        /* Who reads gets it before the next one is made: nobody of them is ever slow. */
+        /* A peer that reads gets the message before the next one is made, so it is never slow. */
         for (size_t i = 0; i < PEERS; i++) {
             while (crowd[i].fd >= 0 && !crowd[i].deaf && heard[i] < n && net_patient(&since))
                 host_turn(heard);
@@ -261,7 +261,7 @@ TEST(rest_get_all_in_order_and_the_dead_are_reported_once_when_a_tenth_dies)
             net_assert_books(host.pool);
     }
 
-    /* A message for each of these that its buffers can't hold; none of it will be read. */
+    /* Each of these gets a message that its buffers cannot hold, and reads nothing of it. */
     for (size_t i = 0; i < PEERS; i++) {
         if (fate_of(i) == STANDS_STILL) {
             wspool_send_options options = {sizeof(options), WSPOOL_BINARY, 0};
@@ -271,7 +271,7 @@ TEST(rest_get_all_in_order_and_the_dead_are_reported_once_when_a_tenth_dies)
         }
     }
     since = 0;
-    /* A minute and a half goes by: pings, their answers, deadlines. */
+    /* 90 seconds pass: pings, pongs, deadlines. */
     for (unsigned second = 0; second < 90; second++) {
         net_hand_clock += WSPOOL_SECOND;
         for (unsigned i = 0; i < 3; i++)
@@ -312,7 +312,7 @@ TEST(rest_get_all_in_order_and_the_dead_are_reported_once_when_a_tenth_dies)
 
 /* -------------------------------------------------------------------- echo */
 
-/* Starts examples/echo and answers its process and its port. */
+/* Starts examples/echo. Returns its process, and its port in *port. */
 static pid_t echo_start(const char *io, unsigned *port)
 {
     const char *path = getenv("WSPOOL_ECHO") ? getenv("WSPOOL_ECHO") : "build/examples/echo";
@@ -333,7 +333,7 @@ static pid_t echo_start(const char *io, unsigned *port)
     close(out[1]);
     line = fdopen(out[0], "r");
     if (fscanf(line, "listening on ws://127.0.0.1:%u", port) != 1)
-        pid = 0; /* it has told why */
+        pid = 0; /* the program has printed the reason */
     fclose(line);
     return pid;
 }

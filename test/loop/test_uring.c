@@ -25,7 +25,7 @@ static unsigned writes;         /* system calls that wrote */
 static unsigned sends;          /* what they wrote */
 static unsigned without_buffer; /* completions that say so */
 static struct io_uring *sends_ring;
-static int send_result, accept_result; /* of the NOP that stands for one; 0: there is none */
+static int send_result, accept_result; /* the result of the NOP in its place; 0: no NOP */
 static uint64_t accept_tag;
 static int submit_errors[8], write_errors[8], wait_errors[8], cancel_errors[8]; /* of the next */
 static unsigned leavings; /* calls of shutdown and recv */
@@ -251,7 +251,7 @@ TEST(everybody_is_written_to_in_one_system_call_when_a_message_goes_to_all)
     host_end(&host);
 }
 
-/* Nothing is asked for anew, and nothing taken back, while messages come and go. */
+/* No operation is requested or cancelled while messages come and go. */
 TEST(nothing_is_asked_for_again_when_messages_come_and_go)
 {
     struct host host;
@@ -306,7 +306,7 @@ TEST(all_comes_through_when_there_are_not_buffers_enough)
     host_end(&host);
 }
 
-/* Without it (Linux 6.0) completions come whenever they like, and a turn bounds less. */
+/* Without DEFER_TASKRUN (Linux 6.0) completions come at any time, and a turn bounds less. */
 static int is_deferred(const wspool_uring *loop)
 {
     return (loop->ring.flags & IORING_SETUP_DEFER_TASKRUN) != 0;
@@ -513,7 +513,7 @@ TEST(peer_is_released_later_when_something_of_it_is_under_way)
     host_end(&host);
 }
 
-/* Neither is its own direction shut down nor is it read from: both would be a call for nothing. */
+/* The engine neither shuts it down nor reads it: both calls would be useless. */
 TEST(socket_is_just_closed_when_the_other_side_has_closed_it)
 {
     struct host host;
@@ -532,7 +532,7 @@ static void *run_elsewhere(void *argument)
     return wspool_uring_run(host->loop, wspool_clock() + NET_PATIENCE) == 0 ? argument : NULL;
 }
 
-/* Made and ended in one thread, its turns taken in another: as a host with threads would do. */
+/* Made and freed in one thread, with turns in another, as a host with threads would do. */
 TEST(loop_runs_in_another_thread_when_that_takes_the_first_turn)
 {
     struct host host;
@@ -551,7 +551,7 @@ TEST(loop_runs_in_another_thread_when_that_takes_the_first_turn)
     wspool_uring_quit(host.loop);
     assert_int_equal(pthread_join(thread, &result), 0);
     assert_ptr_equal(result, &host);
-    if (is_deferred(host.loop)) { /* the rings are that thread's */
+    if (is_deferred(host.loop)) { /* that thread owns the rings */
         assert_int_equal(wspool_uring_turn(host.loop, 0), -1);
         assert_int_equal(errno, EEXIST);
     }
@@ -559,7 +559,7 @@ TEST(loop_runs_in_another_thread_when_that_takes_the_first_turn)
     host_free(&host);
 }
 
-/* More than the ring takes at a time, by a thread that is not the one of the turns. */
+/* More transports than the ring takes at a time, from a thread that takes no turns. */
 TEST(everybody_is_received_when_another_thread_has_opened_many_before_the_first_turn)
 {
     enum { COUNT = 2 * WSP_URING_ENTRIES };
@@ -592,7 +592,7 @@ TEST(everybody_is_received_when_another_thread_has_opened_many_before_the_first_
 
 static int elsewhere[WSP_URING_ENTRIES + 1][2];
 
-/* Opens until it is told that this is not its to do. How many it opened. */
+/* Opens transports until one fails because this is the wrong thread. Returns how many it opened. */
 static void *open_elsewhere(void *argument)
 {
     struct host *host = argument;
@@ -638,7 +638,7 @@ static void *turn_elsewhere(void *argument)
     return wspool_uring_turn(host->loop, 0) == -1 && errno == EEXIST ? argument : NULL;
 }
 
-/* It was about to hand over that somebody new is to be read from: the right thread does it. */
+/* A request to read a new peer was waiting: the right thread hands it over. */
 TEST(loop_goes_on_when_the_wrong_thread_has_tried_a_turn)
 {
     struct host host;
@@ -649,7 +649,7 @@ TEST(loop_goes_on_when_the_wrong_thread_has_tried_a_turn)
     host_init(&host);
     host_start(&host);
     client = host_client(&host, "/echo");
-    if (!is_deferred(host.loop)) { /* there a turn of another thread's may well succeed */
+    if (!is_deferred(host.loop)) { /* there a turn of another thread may succeed */
         host_end(&host);
         skip();
     }
@@ -666,7 +666,7 @@ TEST(loop_goes_on_when_the_wrong_thread_has_tried_a_turn)
     host_end(&host);
 }
 
-/* Of more transports than the ring takes at a time, and of those who were listened for. */
+/* More transports than the ring takes at a time, and accepted ones. */
 TEST(everybody_is_received_when_the_kernel_takes_no_requests_for_a_moment)
 {
     enum { COUNT = WSP_URING_ENTRIES + 20 };
@@ -725,7 +725,7 @@ TEST(connection_is_closed_when_it_was_accepted_too_late)
     host_turn(&host);
     client = &host.clients[host.count++];
     net_client_open(client, host.port, "/echo");
-    /* The kernel accepts, and the loop has not looked yet. */
+    /* The kernel accepts; the loop has not handled it yet. */
     assert_int_equal(io_uring_get_events(&host.loop->ring), 0);
     wspool_uring_stop_listening(host.loop);
     UNTIL(&host, client->end != NET_HERE);
@@ -734,7 +734,8 @@ TEST(connection_is_closed_when_it_was_accepted_too_late)
     host_end(&host);
 }
 
-/* Whoever connects when the listener is closed is told so: nothing of it stays with the kernel. */
+/* A client that connects after the listener was closed is refused: no accept stays with the kernel.
+ * */
 TEST(listener_is_closed_when_the_kernel_takes_no_requests_for_a_moment)
 {
     struct host host;
