@@ -10,7 +10,7 @@
  *     read.c      bytes of peers, and those that are kept while READ is absent
  *     write.c     the batch of writes, and the flush
  *     linger.c    closing a transport
- *     nest.c      the descriptor for a loop of the host's
+ *     nest.c      the next deadline, and the descriptor for a loop of the host's
  *     turn.c      completions, one turn, run
  *     uring.c     life, drain, getters
  *
@@ -240,6 +240,9 @@ void wsp_uring_expire(wspool_uring *loop, uint64_t now);
 
 /* ------------------------------------------------------------------ nest.c */
 
+/* Returns the time of the next turn, if no completion comes before. */
+uint64_t wsp_uring_deadline(const wspool_uring *loop);
+
 void wsp_uring_nest_init(wspool_uring *loop);
 void wsp_uring_nest_fini(wspool_uring *loop);
 /* The completions that are there now are about to be handled. */
@@ -247,10 +250,6 @@ void wsp_uring_nest_clear(wspool_uring *loop);
 /* Sets the timer to the time of the next turn. Does nothing within a turn, or when the engine is
  * not nested. */
 void wsp_uring_nest_set(wspool_uring *loop);
-
-/* ------------------------------------------------------------------ turn.c */
-
-uint64_t wsp_uring_deadline(const wspool_uring *loop);
 
 /* ----------------------------------------------------------------- uring.c */
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * uring/nest.c - the descriptor by which the engine is nested in a loop of the host's.
+ * uring/nest.c - the next deadline, and the descriptor by which the engine is nested in a loop of
+ * the host's.
  *
- * It is an epoll of three descriptors:
+ * The descriptor is an epoll of three descriptors:
  *
  *   an eventfd  The kernel signals it when a completion has come or is to be fetched. (A loop that
  *               sleeps on the ring itself is not woken for a completion that is to be fetched.)
@@ -41,6 +42,15 @@ void wsp_uring_nest_clear(wspool_uring *loop)
         ssize_t ignored = read(loop->nest_event, &count, sizeof count);
         (void)ignored;
     }
+}
+
+uint64_t wsp_uring_deadline(const wspool_uring *loop)
+{
+    uint64_t when = wspool_deadline(loop->pool);
+    if (loop->paused_until && loop->paused_until < when) {
+        when = loop->paused_until;
+    }
+    return loop->lingering.count > 0 && loop->lingering.next < when ? loop->lingering.next : when;
 }
 
 /* Returns 1 if a request has to be handed over, or a completion fetched. A completion from before

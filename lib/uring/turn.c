@@ -80,15 +80,6 @@ static void completed(wspool_uring *loop, const struct io_uring_cqe *cqe, uint64
     }
 }
 
-uint64_t wsp_uring_deadline(const wspool_uring *loop)
-{
-    uint64_t when = wspool_deadline(loop->pool);
-    if (loop->paused_until && loop->paused_until < when) {
-        when = loop->paused_until;
-    }
-    return loop->lingering.count > 0 && loop->lingering.next < when ? loop->lingering.next : when;
-}
-
 /* Returns the milliseconds from `now` to `when`, rounded up, or -1 (no bound) for UINT64_MAX. */
 static int milliseconds(uint64_t now, uint64_t when)
 {
