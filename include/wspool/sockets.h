@@ -101,7 +101,8 @@ int wspool_sockets_stats_read(const wspool_sockets *sockets, wspool_sockets_stat
 
 /* ------------------------------------------------------------------------ life */
 
-/* ANY THREAD, and signal handlers, until wspool_sockets_free. The loop takes a turn soon. */
+/* ANY THREAD, and signal handlers, until wspool_sockets_free. The loop takes a turn soon. Remove
+ * such a handler before wspool_sockets_free. */
 void wspool_sockets_wake(wspool_sockets *sockets);
 
 /* Stops listening and begins wspool_drain with this window and code. When the last transport has

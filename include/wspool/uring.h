@@ -29,8 +29,8 @@
  *
  * Bounds
  *   Resident: 1 MiB of read buffers and 170 KiB for a batch of 128 writes, beside the rings. At
- *   most 16 MiB are kept of what the kernel had read when the pool paused a peer; more is fed at once
- *   and counts against the peer's queue. A turn reads 64 buffers of 16 KiB; a
+ *   most 16 MiB are kept of what the kernel had read when the pool paused a peer; more is fed at
+ *   once and counts against the peer's queue. A turn reads 64 buffers of 16 KiB; a
  *   peer that found none is first in the next turn. Half-closed peers that are not read from are
  *   looked at every 100 ms. Flushing, accepting and lingering: as in wspool/sockets.h.
  */
