@@ -28,7 +28,7 @@ def program(release=False):
     if given:
         return [given]
     if not release and os.path.exists("build/examples-asan/cards"):
-        # Sanitizers of this age trip over address layouts that are too random.
+        # Sanitizers of this version fail if the address layout is too random.
         fixed = ["setarch", "-R"]
         if shutil.which("setarch") and not subprocess.run(
                 fixed + ["true"], stderr=subprocess.DEVNULL, check=False).returncode:
@@ -38,7 +38,7 @@ def program(release=False):
 
 
 def environment(given):
-    """Ours, without what the program would read of it, and with what was given."""
+    """Returns our environment without the variables that the program reads, plus those given."""
     ours = {name: value for name, value in os.environ.items()
             if name not in ("JWT_SECRET", "MAX_WEBSOCKET_CONNECTIONS", "TOKEN_SECONDS",
                             "MEMORY_THRESHOLD_MB", "CPU_THRESHOLD")}
@@ -76,8 +76,8 @@ class Cards(Echo):  # which knows how to end it
         return body["token"]
 
     def ask(self, method, path, body=None, token=True, headers=None):
-        """(status, body, headers). body: parsed when it is JSON, bytes when not. token: True is
-        ours, a string is another one, None is none."""
+        """Returns (status, body, headers). body: parsed if it is JSON, else bytes.
+        token: True sends ours, a string sends that one, None sends none."""
         fields = dict(headers or {})
         token = self.token if token is True else token
         if token is not None and "Authorization" not in fields:
@@ -107,7 +107,7 @@ class Cards(Echo):  # which knows how to end it
         return Member(self, path)
 
     def refused(self, path, **how):
-        """(status, reason) of a request for a socket."""
+        """Returns (status, reason) of a request for a socket."""
         peer = Peer(self)
         peer.ask(path, **how)
         status, _, body = peer.answer()
@@ -131,7 +131,7 @@ class Member(Peer):
         return json.loads(payload)
 
     def hello(self):
-        """The two messages that come first; the data of the second."""
+        """Reads the first two messages. Returns the data of the second."""
         first, second = self.message(), self.message()
         if (first["type"], second["type"]) != FIRST:
             raise RuntimeError(f"not what comes first: {first} {second}")

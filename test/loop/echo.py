@@ -7,8 +7,9 @@
         peer.frame()          # (opcode, payload)
     echo.status               # of the process, once it has been told to end
 
-The program is build/examples-asan/echo when that was built, else build/examples/echo; WSPOOL_ECHO
-names another one, and WSPOOL_IO what its bytes are moved by. Nothing here measures time: PATIENCE only ends a test that hangs.
+The program is build/examples-asan/echo if that was built, else build/examples/echo. WSPOOL_ECHO
+names another program. WSPOOL_IO says what moves its bytes (--io). Nothing here measures time:
+PATIENCE only ends a test that hangs.
 """
 import base64
 import hashlib
@@ -39,7 +40,7 @@ def path(release):
     if given:
         return [given]
     if not release and os.path.exists("build/examples-asan/echo"):
-        # Sanitizers of this age trip over address layouts that are too random.
+        # Sanitizers of this version fail if the address layout is too random.
         fixed = ["setarch", "-R"]
         if shutil.which("setarch") and not subprocess.run(
                 fixed + ["true"], stderr=subprocess.DEVNULL, check=False).returncode:
@@ -49,7 +50,7 @@ def path(release):
 
 
 class Echo:
-    """The server, from its start to its end. release: not under a sanitizer."""
+    """The server, from start to end. release: built without a sanitizer."""
 
     def __init__(self, *flags, descriptors=None, release=False):
         def lower():
@@ -73,7 +74,7 @@ class Echo:
         self.process.send_signal(number)
 
     def wait(self):
-        """Until it has ended; its exit status."""
+        """Waits for its end. Returns the exit status."""
         try:
             _, self.errors = self.process.communicate(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
@@ -84,7 +85,7 @@ class Echo:
         return self.status
 
     def end(self):
-        """Told twice it ends at once, whoever is still there."""
+        """The second signal ends it at once, even if clients are left."""
         if self.status is None:
             self.signal()
             self.signal(signal.SIGINT)
@@ -99,11 +100,11 @@ class Echo:
 
 
 class Gone(Exception):
-    """The server has closed: "fin" or "reset"."""
+    """Returns how the server closed: "fin" or "reset"."""
 
 
 class Peer:
-    """A client on a plain socket: it sends what it is told to, lawful or not."""
+    """A client on a plain socket. It sends any bytes, valid or not."""
 
     KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 
@@ -136,7 +137,7 @@ class Peer:
                   b"\r\n")
 
     def answer(self):
-        """(status, headers in lower case, body) of the HTTP answer."""
+        """Returns (status, headers in lower case, body) of the HTTP answer."""
         while b"\r\n\r\n" not in self.bytes:
             self.more()
         head, self.bytes = self.bytes.split(b"\r\n\r\n", 1)
@@ -179,7 +180,7 @@ class Peer:
         self.put(BINARY, data)
 
     def frame(self):
-        """The next frame: (opcode, payload). The server fragments nothing."""
+        """Returns the next frame: (opcode, payload). The server does not fragment."""
         first, second = self.take(2)
         length = second & 0x7F
         if length == 126:
@@ -189,7 +190,7 @@ class Peer:
         return first & 0x0F, self.take(length)
 
     def closed(self):
-        """Reads up to the end: the close code (None: there was none) and how it ended."""
+        """Reads to the end. Returns the close code (None: no Close) and how it ended."""
         code = None
         try:
             while True:
@@ -201,7 +202,7 @@ class Peer:
             return code, str(gone)
 
     def quiet(self):
-        """Nothing has come that was not asked for: only the answer to a ping comes."""
+        """Asserts that nothing waits: only the answer to a ping comes."""
         self.put(PING, b"quiet?")
         return self.frame() == (PONG, b"quiet?")
 
@@ -232,7 +233,7 @@ def frame(opcode, payload=b"", fin=True):
 
 
 def cpu(pid):
-    """Seconds of processor time that a process has used."""
+    """Returns the processor time of a process in seconds."""
     with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
         fields = stat.read().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""loop/test_bare.py - examples/bare, the loop that shows the interface naked. Its port is fixed;
-where somebody else has it, there is no test."""
+"""loop/test_bare.py - examples/bare, a server without an adapter. Its port is fixed: the test is
+skipped if another program has it."""
 import os
 import socket
 import subprocess
@@ -57,7 +57,7 @@ def main():
         t.equal(members[2].closed()[0], 1000, "close_is_answered")
         members[3].end(reset=True)
 
-        # One does not read: it is closed for being slow, and nobody else waits for it.
+        # One peer does not read: it is closed as slow, and no other peer waits for it.
         deaf = Peer(bare, "/room", receive_bytes=4096)
         for _ in range(300):
             members[0].text("x" * 60000)

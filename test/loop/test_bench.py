@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""loop/test_bench.py - the socket benchmark works, and its load notices a server that doesn't.
+"""loop/test_bench.py - the socket benchmark works, and its load notices a faulty server.
 
 The floor of test/bench/net loses, repeats, reorders or alters every 50th message; each is found
 and called by its name, in two rooms, in many that are picked at random, and in echoes. So is what a
@@ -32,7 +32,7 @@ FRESH = b"; server_no_context_takeover"
 
 
 def load(what, *flags, load_flags=()):
-    """The load against a floor with these flags: exit status and what it counted."""
+    """Runs the load against a floor with these flags. Returns its exit status and its counts."""
     with subprocess.Popen([f"{PROGRAMS}/floor", *flags], stdout=subprocess.PIPE,
                           text=True) as floor:
         try:
@@ -108,7 +108,7 @@ class Relay:
 
 
 async def through_relay(port, fault, what):
-    """As load(), by way of a relay; what it counted is empty when it did not begin."""
+    """As load(), through a relay. The counts are empty if it did not begin."""
     relay = await asyncio.start_server(Relay(port, fault).serve, "127.0.0.1", 0)
     load_process = await asyncio.create_subprocess_exec(
         f"{PROGRAMS}/load", *what, *SMALL, *DEFLATE,
@@ -120,7 +120,7 @@ async def through_relay(port, fault, what):
 
 
 def compressed(t):
-    """The load against echo --deflate, good and with faults."""
+    """Runs the load against echo --deflate, without and with faults."""
     def good(said):
         return said["deliveries"] >= 800 and not any(said[count] for count in COUNTS.values())
 
@@ -149,7 +149,7 @@ def compressed(t):
 
 
 def repeated(t):
-    """What is measured later completes what was measured before, unless by other programs."""
+    """A later run completes the results of an earlier one, unless the programs differ."""
     def measured(folder, row, seconds):
         subprocess.run(["test/bench/net/run", "--rows", row, "--reps", "1", "--seconds", seconds,
                         "--servers", "floor", "--to", folder], timeout=60,
@@ -191,7 +191,7 @@ def main():
             for fault, count in (COUNTS if mode is ECHO else OF_ROOMS).items():
                 status, said = load(mode, *flags, "--fault", fault)
                 others = [other for other in COUNTS.values() if said[other] and other != count]
-                # One that is held back for good, or comes elsewhere, is lost as well.
+                # A message that never comes, or comes to another client, counts as lost too.
                 t.ok(status == 1 and said[count] > 0 and set(others) <= {"lost"},
                      f"{name} finds_what_is_{count} by {fault}", status, said)
 

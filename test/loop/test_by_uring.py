@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""loop/test_by_uring.py - the loop tests of echo again, its bytes moved by io_uring.  Their TAP goes
-through as it is. Where the kernel refuses io_uring it is shown that echo says so, and how it ends."""
+"""loop/test_by_uring.py - the loop tests of echo again, with io_uring. Their TAP is passed on.
+Where the kernel refuses io_uring, the test checks the message and the status of echo."""
 import os
 import subprocess
 import sys
@@ -15,7 +15,7 @@ TESTS = [("bash", "test_curl.sh"), ("node", "test_echo_ws.mjs")] + [
 
 
 def refused(t):
-    """What it says when the kernel does; None when it runs."""
+    """Returns the message of echo if the kernel refuses io_uring, or None if echo runs."""
     try:
         with Echo() as echo:
             t.ok(echo.address[1] > 0, "echo_runs_by_uring")

@@ -18,7 +18,7 @@ COLUMNS = ["backlog", "plan", "implement", "test", "review", "done"]
 
 
 def why(answer):
-    """(status, reason) of an error's answer."""
+    """Returns (status, reason) of an error."""
     status, body, _ = answer
     return status, body.get("error") if isinstance(body, dict) else body
 
@@ -170,7 +170,7 @@ def bodies(t, cards):
                 answer = why(cards.ask(method, path, b" " * size))
             except ConnectionError:
                 answer = "cut off"
-            # Of 16 MiB not even the first is read: the answer may get lost under what comes.
+            # No byte of 16 MiB is read, so a reset may overtake the answer.
             t.ok(answer == (413, "body_too_large") or (size > 8 << 20 and answer == "cut off"),
                  f"body_of_{name}_to_{method}_{path}_is_413", answer)
     peer = Peer(cards)
@@ -410,7 +410,7 @@ def options(t):
 
 
 def hostile(t, cards):
-    """Whatever comes, the server goes on, and its books balance in the end."""
+    """The server survives any input, and its books balance at the end."""
     before = cards.stats()["handshakes"]
     upgrade = (f"GET /ws/cards?token={cards.token} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
                f"Connection: Upgrade\r\nSec-WebSocket-Key: {Peer.KEY}\r\n"

@@ -60,7 +60,7 @@ class Client:
         await self.socket.send(json.dumps({"type": kind, **({"data": data} if data else {})}))
 
     async def ask(self, kind, **data):
-        """What comes next: {type, data}."""
+        """Returns the next message: {type, data}."""
         await self.say(kind, **data)
         answer = await self.get()
         return {"type": answer["type"], "data": answer["data"]}
@@ -71,17 +71,17 @@ class Client:
         return answer["data"].get("code") if answer["type"] == "error" else answer
 
     async def quiet(self):
-        """Nothing waits: only the answer to a ping comes."""
+        """Asserts that nothing waits: only the answer to a ping comes."""
         return (await self.ask("ping"))["type"] == "pong"
 
 
 async def ask(cards, *what, **how):
-    """Plain HTTP, while the sockets go on."""
+    """Plain HTTP beside the sockets."""
     return await asyncio.to_thread(cards.ask, *what, **how)
 
 
 async def refused(cards, path, **options):
-    """The status with which a client is turned away; None when it comes in."""
+    """Returns the status with which a client is refused, or None if it is accepted."""
     try:
         async with Client(cards, path, **options):
             return None
@@ -158,7 +158,7 @@ async def boards(t, cards):
 
 
 async def bursts(t, cards):
-    """Two writers, two readers: everybody sees the same, in the same order, without a hole."""
+    """Two writers, two readers: all see the same messages in the same order, without a gap."""
     async with Client(cards, "/ws/cards") as one, Client(cards, "/ws/cards") as two:
         start = one.hello[1]["offset"]
         columns = ["backlog", "plan", "test", "done"]
@@ -422,7 +422,7 @@ def heap_of(cards):
 
 
 def many(t):
-    """Two thousand idle peers: what they cost, and what plain HTTP feels of them."""
+    """2,000 idle peers: their memory, and the delay that they cause for plain HTTP."""
     count = 2000
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < 2 * count + 1000:

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# loop/test_curl.sh - a real HTTP client: how requests that are no WebSocket handshake, or a bad
-# one, are answered. What wants to be a handshake ends after the 101: curl speaks no more.
+# loop/test_curl.sh - a real HTTP client: the answers to requests that are not a WebSocket
+# handshake, or a bad one. A good handshake ends after the 101, because curl does not speak WebSocket.
 set -u
 
 command -v curl >/dev/null || { echo "1..0 # SKIP curl is not installed"; exit 0; }
@@ -32,8 +32,8 @@ ok() { # STATUS NAME
     fi
 }
 
-# get CURL-ARGUMENTS...: the answer's head and body in files. A 101 has no end: curl is stopped
-# as soon as the head is there.
+# get CURL-ARGUMENTS...: writes the answer's head and body to files. A 101 has no end, so curl is
+# stopped when the head has come.
 get() {
     : >"$dir/head"
     : >"$dir/body"
@@ -132,7 +132,7 @@ answers 400 bad_host bad_host_is_400
 get "${handshake[@]}" -H "Content-Length: 5" "$url/echo"
 answers 400 unexpected_body announced_body_is_400
 
-# Two on one connection: a refusal ends it.
+# Two requests on one connection: a refusal ends it.
 has "Connection: close" refusal_closes_the_connection
 
 get "${handshake[@]}" "$url/echo"

@@ -39,7 +39,7 @@ async def messages(t, echo):
         t.equal(await peer.recv(), "fragmented", "fragments_come_back_as_one_message")
         await peer.send(iter([b"\xff"] * 300))
         t.equal(await peer.recv(), b"\xff" * 300, "three_hundred_fragments_come_back_as_one")
-        # Cut inside a character.
+        # Fragmented within a character.
         word = "\U0001F30D".encode()
         await peer.write_frame(False, 1, word[:3])
         await peer.write_frame(True, 0, word[3:])

@@ -27,14 +27,15 @@ function ok(good, name, ...why) {
 function program() {
   if (process.env.WSPOOL_ECHO) return [process.env.WSPOOL_ECHO];
   if (!existsSync('build/examples-asan/echo')) return ['build/examples/echo'];
-  // Sanitizers of this age trip over address layouts that are too random.
+  // Sanitizers of this version fail if the address layout is too random.
   const fixed = spawnSync('setarch', ['-R', 'true']).status === 0 ? ['setarch', '-R'] : [];
   return [...fixed, 'build/examples-asan/echo'];
 }
 
 const [command, ...first] = program();
 const io = process.env.WSPOOL_IO ? ['--io', process.env.WSPOOL_IO] : [];
-const server = spawn(command, [...first, ...io, '--port', '0'], { stdio: ['ignore', 'pipe', 'inherit'] });
+const server = spawn(command, [...first, ...io, '--port', '0'],
+                     { stdio: ['ignore', 'pipe', 'inherit'] });
 process.on('exit', () => server.kill('SIGKILL'));
 setTimeout(() => {
   console.log('Bail out! nothing happens any more');
@@ -43,7 +44,7 @@ setTimeout(() => {
 const line = await new Promise((done) => server.stdout.once('data', (d) => done(String(d))));
 const url = line.trim().split(' ').pop();
 
-// A peer whose messages and end can be awaited.
+// A client whose messages and end can be awaited.
 function connect(path, options = {}) {
   const peer = new WebSocket(url + path, { perMessageDeflate: false, ...options });
   const queue = [];

@@ -38,7 +38,8 @@ def flags(t):
         t.ok(got.returncode == 1 and given[1] in got.stderr and not got.stdout,
              f"{'_'.join(given)}_can_not_be_listened_on", got)
     with Echo("--io", "epoll", "--threads", "1", "--host", "127.0.0.1") as echo:
-        t.equal(echo.line, f"listening on ws://127.0.0.1:{echo.address[1]}\n", "one_line_is_printed")
+        t.equal(echo.line, f"listening on ws://127.0.0.1:{echo.address[1]}\n",
+                "one_line_is_printed")
         got = run("--port", str(echo.address[1]))
         t.ok(got.returncode == 1 and "in use" in got.stderr, "port_in_use_is_told", got)
         echo.signal()
@@ -96,7 +97,7 @@ def signals(t):
             with socket.socket() as late:
                 t.ok(late.connect_ex(echo.address) != 0, f"nobody_listens_after_{number.name}")
 
-    # Nobody answers the Close: it ends all the same, by itself.
+    # No client answers the Close: the server ends anyway.
     with Echo() as echo:
         deaf = [Peer(echo, "/echo") for _ in range(3)]
         started = time.monotonic()
@@ -105,8 +106,8 @@ def signals(t):
         print(f"# it took {time.monotonic() - started:.1f} s")
         t.equal([p.frame()[1][:2] for p in deaf], [b"\x10\x68"] * 3, "they_were_told_all_the_same")
 
-    # The second signal does not wait. Who is closed by the drain shows that the first one was
-    # seen: so the second is not one with it.
+    # The second signal does not wait. A client that is closed by the drain shows that the
+    # first signal was handled, so the two are not merged.
     with Echo() as echo:
         peers = [Peer(echo, "/echo") for _ in range(40)]
         echo.signal()
@@ -124,8 +125,8 @@ def signals(t):
 
 
 def descriptors(t):
-    """60 descriptors, 100 clients: those who find no place wait, and the server sleeps; when
-    others leave, they come in."""
+    """60 descriptors, 100 clients: clients without a place wait while the server sleeps, and are
+    accepted when others leave."""
     with Echo("--max-connections", "1000", descriptors=60, release=True) as echo:
         places = 60 - len(os.listdir(f"/proc/{echo.process.pid}/fd"))
         waiting = []

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""loop/test_loops.py - each of examples/loops, as a process: a member hears the time that the host's
-own timer publishes, members hear each other, and SIGTERM ends it in good order.
+"""loop/test_loops.py - each of examples/loops, as a process: a member receives the time, which a
+timer of the host publishes, members receive each other's messages, and SIGTERM ends it gracefully.
 
-An example whose loop is not installed was not built: it is skipped."""
+An example whose loop is not installed was not built, and is skipped."""
 import asyncio
 import os
 import re
@@ -42,7 +42,7 @@ async def connect(process, port):
 
 
 async def told(peer, wanted):
-    """The first message that is `wanted`, and what came before it."""
+    """Returns the first message that is `wanted`, and those before it."""
     before = []
     while True:
         message = await peer.recv()

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""loop/test_rooms.py - /room/{name} and /publish: who hears what, and which names there are."""
+"""loop/test_rooms.py - /room/{name} and /publish: who receives what, and which names are valid."""
 import os
 import sys
 
@@ -23,7 +23,7 @@ def broadcasts(t, echo):
     t.ok(members[0].quiet(), "sender_does_not_hear_itself")
     t.ok(stranger.quiet(), "another_room_hears_nothing")
 
-    # Two speak at once: each member hears each of them in order.
+    # Two members publish at once: each member receives the messages of each in order.
     for i in range(100):
         members[1].text(f"one {i}")
         members[2].text(f"two {i}")
@@ -100,11 +100,11 @@ def names(t, echo):
     two.text("other")
     t.ok(one.quiet(), "names_differ_by_case")
 
-    # A feed ends the name on /publish, so such a room can be joined but not published to.
+    # A line feed ends the name on /publish, so this room can be joined but not published to.
     with Peer(echo, "/room/a%0ab") as member:
         t.ok(member.quiet(), "room_with_a_line_feed_can_be_joined")
 
-    # 400: not a path by RFC 3986; 404: a path, but no room.
+    # 400: not a path by RFC 3986. 404: a path, but not of a room.
     for path, statuses in (("", (404,)), ("a/b", (404,)), ("a/", (404,)), ("/", (404,)),
                            ("%2f", (400, 404)), ("a%2Fb", (400, 404)), ("x" * 256, (400, 404)),
                            ("%", (400,)), ("%4", (400,)), ("%zz", (400,)), ("a%", (400,))):
@@ -119,7 +119,7 @@ def names(t, echo):
 
 
 def deaths(t, echo):
-    """A member that is killed is missed by nobody."""
+    """A member that is killed does not disturb the others."""
     members = [Peer(echo, "/room/d") for _ in range(6)]
     for member in members:
         member.quiet()
