@@ -131,7 +131,7 @@ int wspool_sockets_free(wspool_sockets *sockets);
 #define WSPOOL_WATCH_END 4u    /* the client has closed its direction */
 #define WSPOOL_WATCH_FAILED 8u /* an error or hang-up. Only reported; else report READ and WRITE */
 
-#define WSPOOL_WATCHER_TURNS                                                                       \
+#define WSPOOL_WATCHER_TURNS \
     1u /* turn is called after each batch, and a timer that has fired stays
                                     set: ready sets no timer, and turn only a new time */
 #define WSPOOL_WATCHER_NO_END 2u /* the loop cannot report END: the engine checks every 100 ms */

@@ -512,8 +512,8 @@ TEST(messages_flow_when_a_stream_was_adopted)
 }
 
 /* The request on a transport that the test has made. */
-#define UPGRADE                                                                                    \
-    "GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"               \
+#define UPGRADE \
+    "GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" \
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 
 enum { TABLE = 64 }; /* the first size of the engine's table */

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # loop/test_curl.sh - a real HTTP client: the answers to requests that are not a WebSocket
-# handshake, or a bad one. A good handshake ends after the 101, because curl does not speak WebSocket.
+# handshake, or a bad one. A good handshake ends after the 101: curl does not speak WebSocket here.
 set -u
 
 command -v curl >/dev/null || { echo "1..0 # SKIP curl is not installed"; exit 0; }
