@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "hosts.h"
 #include "pages.h"
 #include "peers.h"
 
@@ -23,7 +24,7 @@ static enum MHD_Result health(struct app *app, struct request *request)
                                (json_int_t)wspool_sockets_count(app->sockets)));
 }
 
-/* {"subject"} -> {"token", "expires_at"}. This is a demonstration: every request gets a token. */
+/* {"subject"} -> {"token", "expires_at"}. This is a demonstration: whoever asks gets a token. */
 static enum MHD_Result mint(struct app *app, struct request *request)
 {
     char token[TOKEN_LEN + 1];
@@ -40,9 +41,10 @@ static enum MHD_Result mint(struct app *app, struct request *request)
         result = http_error(request, MHD_HTTP_BAD_REQUEST, "bad_subject");
     } else if (json_object_size(body) != 1) {
         result = http_error(request, MHD_HTTP_BAD_REQUEST, "unknown_member");
-    } else if ((expires_at = tokens_mint(app->tokens, subject, token)) == 0) {
-        result = http_error(request, MHD_HTTP_SERVICE_UNAVAILABLE, "no_entropy");
+    } else if (!tokens_rate(app->tokens, glue_client(request->http), wspool_clock())) {
+        result = http_error(request, MHD_HTTP_TOO_MANY_REQUESTS, "rate");
     } else {
+        expires_at = tokens_mint(app->tokens, subject, token);
         result = http_json(
             request, MHD_HTTP_OK,
             json_pack("{s:s, s:I}", "token", token, "expires_at", (json_int_t)expires_at));
@@ -92,7 +94,7 @@ static const struct row {
  * so a path that has one does not match. */
 static int path_is(const struct request *request, const char *form)
 {
-    const char *path = request->target, *end = path + request->path_len;
+    const char *path = request->path, *end = path + request->path_len;
     const char *id = strstr(form, "{id}");
     size_t before = id ? (size_t)(id - form) : strlen(form);
 
@@ -138,9 +140,17 @@ static enum MHD_Result wrong_method(struct request *request, const struct row *r
 static int origin_admitted(const struct request *request)
 {
     const char *origin = http_header(request, "Origin");
-    const char *host = http_header(request, "Host");
     const char *authority = origin ? strstr(origin, "://") : NULL;
-    return !origin || (authority && host && strcasecmp(authority + 3, host) == 0);
+    wspool_text host = http_host(request);
+    return !origin || (authority && strlen(authority + 3) == host.len &&
+                       strncasecmp(authority + 3, host.data, host.len) == 0);
+}
+
+/* A client that names no host is no browser. */
+static int host_admitted(const struct app *app, const struct request *request)
+{
+    wspool_text host = http_host(request);
+    return !app->loopback || host.len == 0 || host_is_loopback(host);
 }
 
 /* Returns the error word for the request's token, or NULL if it is good. */
@@ -148,6 +158,7 @@ static const char *token_problem(const struct app *app, const struct request *re
 {
     const char *text = http_header(request, "Authorization");
     enum wspool_refusal reason = WSPOOL_REFUSED_TOKEN_EMPTY;
+    char subject[TOKEN_SUBJECT_MAX + 1];
 
     if (!app->tokens) {
         return NULL;
@@ -160,7 +171,7 @@ static const char *token_problem(const struct app *app, const struct request *re
     }
     if (text && text[strspn(text, " \t")] != '\0') {
         wspool_text token = {text, strlen(text)};
-        if (tokens_check(app->tokens, token, &reason)) {
+        if (tokens_check(app->tokens, token, subject, &reason)) {
             return NULL;
         }
     }
@@ -209,9 +220,16 @@ enum MHD_Result api_answer(struct app *app, struct request *request)
 {
     const struct row *row = table, *first;
 
-    if (peers_path(request->target, request->path_len)) {
-        return glue_upgrade(&request->glue, request->http, request->method, request->target,
-                            request->version);
+    if (!host_admitted(app, request)) {
+        return http_error(request, MHD_HTTP_MISDIRECTED_REQUEST, "host");
+    }
+    if (peers_path(request->path, request->path_len)) {
+        enum MHD_Result result = glue_upgrade(&request->glue, request->http, request->method,
+                                              request->target, request->version);
+        if (request->glue.id) {
+            connections_leave(&app->connections, request->http);
+        }
+        return result;
     }
     while (row->path && !path_is(request, row->path)) {
         row++;

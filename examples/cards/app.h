@@ -2,18 +2,20 @@
 /*
  * app.h - what the parts of the cards server share.
  *
- *   main.c     start, the loop, the end
- *   options.c  the command line and the environment
- *   http.c     the existing HTTP server: libmicrohttpd
- *   glue.c     hosted mode: turns a request of that server into a peer of the pool
- *   peers.c    the sockets: their paths, who may connect, which messages are allowed
- *   api.c      the endpoints: their table, and the checks before an endpoint is called
- *   board.c    the endpoints of the cards; each change is published
- *   cards.c    the cards themselves
- *   runs.c     runs of cards, and their progress
- *   tokens.c   random tokens, kept until they expire
- *   pages.c    the files of the web page
- *   stats.c    the pool's statistics as JSON
+ *   main.c         start, the loop, the end
+ *   options.c      the command line and the environment
+ *   http.c         the existing HTTP server: libmicrohttpd
+ *   connections.c  how many HTTP connections there may be, and for how long
+ *   hosts.c        which Host names are ours
+ *   glue.c         hosted mode: turns a request of that server into a peer of the pool
+ *   peers.c        the sockets: their paths, who may connect, which messages are allowed
+ *   api.c          the endpoints: their table, and the checks before an endpoint is called
+ *   board.c        the endpoints of the cards; each change is published
+ *   cards.c        the cards themselves
+ *   runs.c         runs of cards, and their progress
+ *   tokens.c       signed tokens, and how often a client may ask for one
+ *   pages.c        the files of the web page
+ *   stats.c        the pool's statistics as JSON
  *
  * There is one thread and one struct app, so nothing needs a lock.
  */
@@ -25,6 +27,7 @@
 #include <wspool/json.h>
 
 #include "cards.h"
+#include "connections.h"
 #include "tokens.h"
 
 /* The channel of the board: every open page is a member. */
@@ -35,13 +38,15 @@ struct app {
     wspool *pool;            /* theirs */
     wspool_json *json;
     struct MHD_Daemon *http;
+    struct connections connections; /* of http */
     struct cards cards;
     struct tokens *tokens; /* NULL: no token is needed */
     int demo;              /* POST /api/token gives out tokens */
     int loopback;          /* only this machine can connect */
     int draining;
     int web;              /* directory of the page; -1: none */
-    uint32_t descriptors; /* limit of peers' descriptors; the rest is for HTTP */
+    uint32_t descriptors; /* limit of peers' descriptors */
+    uint32_t per_address; /* limit of connections, and of peers, of one address; 0: none */
 };
 
 #endif

@@ -26,7 +26,7 @@ static int publish(struct app *app, const char *type, const struct card *card)
 /* Returns the card that /api/cards/{id} names, or NULL. */
 static struct card *named(struct app *app, const struct request *request)
 {
-    const char *id = request->target + strlen("/api/cards/");
+    const char *id = request->path + strlen("/api/cards/");
     return cards_find(&app->cards, id, strcspn(id, "/?"));
 }
 

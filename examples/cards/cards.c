@@ -11,17 +11,49 @@ const char *const card_columns[] = {"backlog", "plan", "implement", "test", "rev
 
 /* --------------------------------------------------------------- what is read */
 
+/* Characters that show nothing: spaces, and what Unicode calls ignorable (Default_Ignorable), from
+ * first to last. */
+static const uint32_t invisible[][2] = {
+    {0x00, 0x20},     {0xA0, 0xA0},     {0xAD, 0xAD},     {0x34F, 0x34F},     {0x61C, 0x61C},
+    {0x115F, 0x1160}, {0x1680, 0x1680}, {0x17B4, 0x17B5}, {0x180B, 0x180F},   {0x2000, 0x200F},
+    {0x2028, 0x202F}, {0x205F, 0x206F}, {0x2800, 0x2800}, {0x3000, 0x3000},   {0x3164, 0x3164},
+    {0xFE00, 0xFE0F}, {0xFEFF, 0xFEFF}, {0xFFA0, 0xFFA0}, {0x1D173, 0x1D17A}, {0xE0000, 0xE0FFF},
+};
+
+static int is_visible(uint32_t code)
+{
+    size_t i;
+    for (i = 0; i < sizeof(invisible) / sizeof(invisible[0]); i++) {
+        if (code >= invisible[i][0] && code <= invisible[i][1]) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* Returns the character at *text, of valid UTF-8, and moves *text behind it. */
+static uint32_t next_character(const unsigned char **text)
+{
+    uint32_t code = *(*text)++;
+    code = code < 0xC0 ? code : code < 0xE0 ? code & 0x1F : code < 0xF0 ? code & 0x0F : code & 0x07;
+    while ((**text & 0xC0) == 0x80) {
+        code = code << 6 | (*(*text)++ & 0x3F);
+    }
+    return code;
+}
+
 int text_length(const char *text)
 {
-    const unsigned char *c;
+    const unsigned char *next = (const unsigned char *)text;
     int length = 0, seen = 0;
 
-    for (c = (const unsigned char *)text; *c; c++) {
-        if ((*c < ' ' && *c != '\n' && *c != '\t') || *c == 127) {
+    while (*next) {
+        uint32_t code = next_character(&next);
+        if ((code < ' ' && code != '\n' && code != '\t') || (code >= 0x7F && code < 0xA0)) {
             return -1;
         }
-        seen |= *c > ' ';
-        length += (*c & 0xC0) != 0x80; /* continuation bytes do not count */
+        seen |= is_visible(code);
+        length++;
     }
     return seen ? length : -1;
 }

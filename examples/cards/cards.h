@@ -62,7 +62,7 @@ json_t *card_json(const struct card *card);
 json_t *cards_json(const struct cards *cards);
 
 /* Returns the number of characters of valid UTF-8, or -1 if it has control characters (line feed
- * and tab are allowed) or is blank. */
+ * and tab are allowed) or shows nothing. */
 int text_length(const char *text);
 
 #endif

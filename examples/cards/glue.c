@@ -3,12 +3,15 @@
  * glue.c - see glue.h. This is all the code that a libmicrohttpd server needs for WebSockets.
  *
  * The server must run with MHD_ALLOW_UPGRADE. It must keep the raw target of each request
- * (MHD_OPTION_URI_LOG_CALLBACK), because the pool decodes the target by its own rules.
+ * (MHD_OPTION_URI_LOG_CALLBACK), because the pool decodes the target by its own rules. It must
+ * report the end of each request (MHD_OPTION_NOTIFY_COMPLETED, glue_completed), because a client
+ * may leave before the 101 is sent.
  */
 #define _GNU_SOURCE
 #include "glue.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <string.h>
 
 static enum MHD_Result collect(void *cls, enum MHD_ValueKind kind, const char *name,
@@ -31,6 +34,7 @@ static void take_over(void *cls, struct MHD_Connection *http, void *con_cls, con
     struct glue *glue = cls;
     (void)http, (void)con_cls;
     wspool_sockets_adopt(glue->sockets, glue->id, fcntl(fd, F_DUPFD_CLOEXEC, 0), extra, extra_len);
+    glue->id = 0;
     MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
 }
 
@@ -46,7 +50,8 @@ enum MHD_Result glue_upgrade(struct glue *glue, struct MHD_Connection *http, con
                               .http_major = version[5] - '0', /* HTTP/1.1 */
                               .http_minor = version[7] - '0',
                               .headers = headers,
-                              .header_count = (size_t)count};
+                              .header_count = (size_t)count,
+                              .key = glue_client(http)};
     wspool *pool = wspool_sockets_pool(glue->sockets);
     wspool_answer answer;
 
@@ -64,9 +69,24 @@ enum MHD_Result glue_upgrade(struct glue *glue, struct MHD_Connection *http, con
         }
     }
     enum MHD_Result queued = MHD_queue_response(http, (unsigned)answer.status, response);
-    MHD_destroy_response(response);
-    if (queued != MHD_YES) {
-        wspool_gone(pool, glue->id, WSPOOL_GONE_FAILED, wspool_clock());
-    }
+    MHD_destroy_response(response); /* if this failed, the connection ends: see glue_completed */
     return queued;
+}
+
+void glue_completed(struct glue *glue)
+{
+    if (glue->id) {
+        wspool_gone(wspool_sockets_pool(glue->sockets), glue->id, WSPOOL_GONE_FAILED,
+                    wspool_clock());
+    }
+}
+
+wspool_text glue_client(struct MHD_Connection *http)
+{
+    const void *from =
+        MHD_get_connection_info(http, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+    const struct sockaddr_in *v4 = from;
+    const struct sockaddr_in6 *v6 = from;
+    return v4->sin_family == AF_INET ? (wspool_text){(const char *)&v4->sin_addr, 4}
+                                     : (wspool_text){(const char *)&v6->sin6_addr, 8};
 }

@@ -4,15 +4,16 @@
 #include "http.h"
 
 #include <errno.h>
-#include <netdb.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "api.h"
 
-#define CONNECTIONS_MAX 1000000 /* at libmicrohttpd's own limit, about 1018, all HTTP would stall */
-#define IDLE_SECONDS 30         /* for a connection without activity */
-#define DISCARD_MAX (8u << 20)  /* of a body that is too big: read and discarded */
+#define SPARE 32               /* connections that give way and are not closed yet */
+#define IDLE_SECONDS 30        /* a last resort: see connections.h */
+#define DISCARD_MAX (8u << 20) /* of a body that is too big: read and discarded */
 
 /* -------------------------------------------------------------------- answers */
 
@@ -54,6 +55,8 @@ enum MHD_Result http_error(struct request *request, unsigned status, const char 
     struct MHD_Response *response = json_response(json_pack("{s:s}", "error", word));
     if (response && status == MHD_HTTP_UNAUTHORIZED) {
         MHD_add_response_header(response, "WWW-Authenticate", "Bearer");
+    } else if (response && status == MHD_HTTP_TOO_MANY_REQUESTS) {
+        MHD_add_response_header(response, "Retry-After", "1");
     }
     return http_send(request, status, response);
 }
@@ -73,7 +76,27 @@ const char *http_header(const struct request *request, const char *name)
     return MHD_lookup_connection_value(request->http, MHD_HEADER_KIND, name);
 }
 
+wspool_text http_host(const struct request *request)
+{
+    const char *host = http_header(request, "Host");
+    const char *authority = strstr(request->target, "://");
+    if (authority && authority < request->path) {
+        authority += 3;
+        return (wspool_text){authority, (size_t)(request->path - authority)};
+    }
+    return (wspool_text){host, host ? strlen(host) : 0};
+}
+
 /* ------------------------------------------------------------------- requests */
+
+/* A proxy's request, and any client's, may name scheme and authority before the path. */
+static const char *path_of(const char *target)
+{
+    size_t scheme = strncasecmp(target, "http://", 7) == 0    ? 7
+                    : strncasecmp(target, "https://", 8) == 0 ? 8
+                                                              : 0;
+    return target + scheme + (scheme ? strcspn(target + scheme, "/?") : 0);
+}
 
 /* Called for the first line of a request. The raw target is available only here. */
 static void *on_first_line(void *cls, const char *target, struct MHD_Connection *http)
@@ -82,7 +105,8 @@ static void *on_first_line(void *cls, const char *target, struct MHD_Connection 
     struct request *request = calloc(1, sizeof(*request));
     if (request) {
         request->target = strdup(target);
-        request->path_len = strcspn(target, "?");
+        request->path = request->target ? path_of(request->target) : NULL;
+        request->path_len = request->path ? strcspn(request->path, "?") : 0;
         request->http = http;
         request->glue.sockets = app->sockets;
     }
@@ -93,8 +117,11 @@ static void on_completed(void *cls, struct MHD_Connection *http, void **con_cls,
                          enum MHD_RequestTerminationCode why)
 {
     struct request *request = *con_cls;
-    (void)cls, (void)http, (void)why;
+    struct app *app = cls;
+    (void)why;
+    connections_answered(&app->connections, http);
     if (request) {
+        glue_completed(&request->glue);
         free(request->target);
         free(request->body);
         free(request);
@@ -152,26 +179,20 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *http, const 
 
 /* ----------------------------------------------------------------------- life */
 
-int http_start(struct app *app, const char *host, unsigned port)
+int http_start(struct app *app, const struct sockaddr *address, unsigned most)
 {
-    const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM};
     const union MHD_DaemonInfo *bound;
-    struct addrinfo *address;
-    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_UPGRADE;
+    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_UPGRADE |
+                     (address->sa_family == AF_INET6 ? (unsigned)MHD_USE_IPv6 : 0);
 
-    if (getaddrinfo(host, NULL, &hints, &address) != 0) {
-        errno = EINVAL;
-        return -1;
-    }
-    ((struct sockaddr_in *)(void *)address->ai_addr)->sin_port = htons((uint16_t)port);
+    connections_init(&app->connections, most, app->per_address);
     errno = 0;
     app->http = MHD_start_daemon(
-        flags | (address->ai_family == AF_INET6 ? (unsigned)MHD_USE_IPv6 : 0), (uint16_t)port, NULL,
-        NULL, on_request, app, MHD_OPTION_SOCK_ADDR, address->ai_addr, MHD_OPTION_URI_LOG_CALLBACK,
-        on_first_line, app, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+        flags, 0, NULL, NULL, on_request, app, MHD_OPTION_SOCK_ADDR, address,
+        MHD_OPTION_URI_LOG_CALLBACK, on_first_line, app, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+        app, MHD_OPTION_NOTIFY_CONNECTION, connections_notify, &app->connections,
+        MHD_OPTION_CONNECTION_LIMIT, most + SPARE, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)IDLE_SECONDS, MHD_OPTION_END);
-    freeaddrinfo(address);
     bound = app->http ? MHD_get_daemon_info(app->http, MHD_DAEMON_INFO_BIND_PORT) : NULL;
     return bound ? bound->port : -1;
 }
@@ -196,5 +217,6 @@ int http_wait_ms(const struct app *app)
 
 void http_turn(struct app *app)
 {
+    connections_tick(&app->connections, wspool_clock());
     MHD_run(app->http);
 }

@@ -15,7 +15,8 @@
 
 /* One request, from its first line to its answer. */
 struct request {
-    char *target; /* raw: path, then "?" and query if any */
+    char *target;     /* raw: path, then "?" and query if any */
+    const char *path; /* in target; behind the authority if that has one (RFC 9112, 3.2.2) */
     size_t path_len;
     const char *method;
     const char *version;
@@ -25,13 +26,16 @@ struct request {
     struct glue glue; /* for a request that becomes a peer */
 };
 
-/* Listens on a numeric address; port 0 takes a free one. Returns the port, or -1 with errno set. */
-int http_start(struct app *app, const char *host, unsigned port);
+struct sockaddr;
+
+/* Listens; `most` is the limit of connections. Returns the port, or -1 with errno set. */
+int http_start(struct app *app, const struct sockaddr *address, unsigned most);
 void http_stop(struct app *app);
 
 /* Readable when http_turn has something to do. */
 int http_fd(const struct app *app);
-/* Returns how long the loop may sleep, in milliseconds; -1: without limit. */
+/* Returns how long the loop may sleep for libmicrohttpd, in milliseconds; -1: without limit. For
+ * app->connections see connections_deadline. */
 int http_wait_ms(const struct app *app);
 void http_turn(struct app *app);
 
@@ -46,5 +50,7 @@ enum MHD_Result http_send(struct request *request, unsigned status, struct MHD_R
 
 /* Returns the value of a request header, or NULL. */
 const char *http_header(const struct request *request, const char *name);
+/* Returns the host, and port if any, that the client asks for; empty: it does not say. */
+wspool_text http_host(const struct request *request);
 
 #endif

@@ -23,7 +23,10 @@
 
 #define DRAIN_WINDOW (2 * WSPOOL_SECOND)       /* every peer is told to leave within this time */
 #define DRAIN_DEADLINE (9 * WSPOOL_SECOND / 2) /* peers that are left then are cut off */
-#define DESCRIPTORS_KEPT 64                    /* for HTTP, files and the program itself */
+#define DESCRIPTORS_KEPT 24                    /* for files and the program itself */
+#define HTTP_SHARE 8                           /* HTTP connections may have an eighth of the rest */
+#define HTTP_MIN 24                            /* ... at least this, */
+#define HTTP_MAX 1000                          /* and at most this */
 
 static struct app app;
 static volatile sig_atomic_t told_to_end; /* number of signals received */
@@ -37,17 +40,22 @@ static void on_signal(int number)
 
 /* ----------------------------------------------------------------------- setup */
 
-/* Raises the limit of descriptors as far as allowed, and returns it. */
-static uint32_t descriptors(void)
+/* Raises the limit of descriptors as far as allowed, and shares them out: sets app.descriptors.
+ * Returns the number of HTTP connections. */
+static uint32_t share_descriptors(void)
 {
     struct rlimit limit = {0, 0};
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
     getrlimit(RLIMIT_NOFILE, &limit);
-    return limit.rlim_cur > 1u << 30           ? 1u << 30
-           : limit.rlim_cur > DESCRIPTORS_KEPT ? (uint32_t)limit.rlim_cur - DESCRIPTORS_KEPT
-                                               : 1;
+    uint32_t all = limit.rlim_cur > 1u << 30 ? 1u << 30 : (uint32_t)limit.rlim_cur;
+    uint32_t rest = all > DESCRIPTORS_KEPT ? all - DESCRIPTORS_KEPT : 0;
+    uint32_t http = rest / HTTP_SHARE < HTTP_MIN   ? HTTP_MIN
+                    : rest / HTTP_SHARE > HTTP_MAX ? HTTP_MAX
+                                                   : rest / HTTP_SHARE;
+    app.descriptors = rest > http ? rest - http : 1;
+    return http;
 }
 
 /* The page is in the source tree, two folders above the program. */
@@ -89,11 +97,12 @@ static void add_demo_cards(void)
 static int start(const struct options *options)
 {
     struct sigaction action = {.sa_flags = 0};
+    uint32_t most = share_descriptors();
     int port;
 
     app.demo = options->demo;
     app.loopback = options->loopback;
-    app.descriptors = descriptors();
+    app.per_address = options->per_address;
     app.web = open_web(options->web);
     if (options->web && app.web < 0) {
         return -1;
@@ -116,10 +125,10 @@ static int start(const struct options *options)
     action.sa_handler = on_signal;
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
-    port = http_start(&app, options->host, options->port);
+    port = http_start(&app, (const struct sockaddr *)&options->address, most);
     if (port < 0) {
-        fprintf(stderr, "cards: %s: %s\n", options->host,
-                errno == EINVAL ? "not a numeric address" : strerror(errno));
+        fprintf(stderr, "cards: %s, port %u: %s\n", options->host, options->port,
+                errno ? strerror(errno) : "libmicrohttpd cannot listen there");
         return -1;
     }
     printf(strchr(options->host, ':') ? "listening on http://[%s]:%d\n"
@@ -149,6 +158,7 @@ static void turn(int epoll, uint64_t until)
     struct epoll_event events[2];
     int wait = sooner(ms_until(runs_deadline(&app)), ms_until(until));
 
+    wait = sooner(wait, ms_until(connections_deadline(&app.connections)));
     wait = sooner(wait, http_wait_ms(&app));
     epoll_wait(epoll, events, 2, wait);
     http_turn(&app);

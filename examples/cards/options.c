@@ -4,19 +4,20 @@
 #include "options.h"
 
 #include <getopt.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <arpa/inet.h>
-
-#define SECRET_MIN 32 /* bytes */
+#define SECRET_MIN 32   /* bytes */
+#define PER_ADDRESS 100 /* unless only this machine can connect: then all have one address */
 
 static const char usage[] = "usage: cards [--host ADDRESS] [--port PORT] [--demo] [--web DIR]\n"
                             "             [--redis HOST:PORT] [--threads N] [--log FILE]\n";
 
 static const char help[] =
-    "  --host ADDRESS     numeric, IPv4 or IPv6 (127.0.0.1)\n"
+    "  --host ADDRESS     IPv4 or IPv6, with a zone if need be (fe80::1%eth0), or a name\n"
+    "                     that is looked up once (127.0.0.1)\n"
     "  --port PORT        0 takes a free one (3001)\n"
     "  --demo             begins with some cards; connecting needs a token, and\n"
     "                     POST /api/token gives one to every client that asks\n"
@@ -25,6 +26,8 @@ static const char help[] =
     "\n"
     "Environment:\n"
     "  MAX_WEBSOCKET_CONNECTIONS  sockets at a time (1000)\n"
+    "  MAX_PER_ADDRESS            of these, and of HTTP connections, from one address; 0: no\n"
+    "                             limit, for a server behind a proxy (100; on loopback 0)\n"
     "  JWT_SECRET                 connecting needs a token; at least 32 bytes\n"
     "  TOKEN_SECONDS              lifetime of a token of --demo (3600)\n"
     "\n"
@@ -47,10 +50,11 @@ static unsigned number(const char *name, const char *text, unsigned min, unsigne
     return (unsigned)value;
 }
 
-static unsigned number_from_environment(const char *name, unsigned otherwise, unsigned max)
+static unsigned number_from_environment(const char *name, unsigned otherwise, unsigned min,
+                                        unsigned max)
 {
     const char *text = getenv(name);
-    return text && *text ? number(name, text, 1, max) : otherwise;
+    return text && *text ? number(name, text, min, max) : otherwise;
 }
 
 static void read_environment(struct options *options)
@@ -59,8 +63,10 @@ static void read_environment(struct options *options)
     const char *secret = getenv("JWT_SECRET");
     const char *const *name;
 
-    options->connections = number_from_environment("MAX_WEBSOCKET_CONNECTIONS", 0, 1000000);
-    options->token_seconds = number_from_environment("TOKEN_SECONDS", 3600, 86400);
+    options->connections = number_from_environment("MAX_WEBSOCKET_CONNECTIONS", 0, 1, 1000000);
+    options->token_seconds = number_from_environment("TOKEN_SECONDS", 3600, 1, 86400);
+    options->per_address =
+        number_from_environment("MAX_PER_ADDRESS", options->loopback ? 0 : PER_ADDRESS, 0, 1000000);
     if (secret && strlen(secret) < SECRET_MIN) {
         fail("JWT_SECRET", "it must have at least 32 bytes");
     }
@@ -76,14 +82,25 @@ static void read_environment(struct options *options)
     }
 }
 
-static int is_loopback(const char *host)
+/* Sets the address, and whether it is a loopback address. */
+static void find_host(struct options *options)
 {
-    struct in6_addr v6;
-    struct in_addr v4;
-    if (inet_pton(AF_INET, host, &v4) == 1) {
-        return ntohl(v4.s_addr) >> 24 == 127;
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo *found;
+    char port[8];
+    int error;
+
+    snprintf(port, sizeof(port), "%u", options->port);
+    error = getaddrinfo(options->host, port, &hints, &found);
+    if (error) {
+        fail(options->host, gai_strerror(error));
     }
-    return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+    memcpy(&options->address, found->ai_addr, found->ai_addrlen);
+    freeaddrinfo(found);
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)&options->address;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&options->address;
+    options->loopback = v4->sin_family == AF_INET ? ntohl(v4->sin_addr.s_addr) >> 24 == 127
+                                                  : IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
 }
 
 struct options options_read(int argc, char **argv)
@@ -135,10 +152,11 @@ struct options options_read(int argc, char **argv)
         fputs(usage, stderr);
         exit(2);
     }
+    find_host(&options);
     read_environment(&options);
-    options.loopback = is_loopback(options.host);
     if (!options.loopback && !options.demo && !options.secret) {
-        fail(options.host, "everybody could come in: set JWT_SECRET, or give --demo");
+        fail(options.host, "not a loopback address, so everybody could connect: set JWT_SECRET, "
+                           "or give --demo");
     }
     return options;
 }

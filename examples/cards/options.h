@@ -3,17 +3,20 @@
 #ifndef CARDS_OPTIONS_H
 #define CARDS_OPTIONS_H
 
+#include <netinet/in.h>
 #include <stdint.h>
 
 struct options {
-    const char *host;
+    const char *host; /* as it was given */
     unsigned port;
+    struct sockaddr_storage address; /* of both */
     int demo;
     const char *web;        /* NULL: the one in the source tree */
     uint32_t connections;   /* MAX_WEBSOCKET_CONNECTIONS; 0: the pool's default */
+    uint32_t per_address;   /* MAX_PER_ADDRESS; 0: no limit */
     unsigned token_seconds; /* TOKEN_SECONDS */
     int secret;             /* JWT_SECRET is set */
-    int loopback;           /* host is a loopback address */
+    int loopback;           /* only this machine can reach the address */
 };
 
 /* Reads the options. Ends the program if they are invalid (2), or if help was asked for (0). */

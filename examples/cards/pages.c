@@ -13,11 +13,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Only our own scripts, styles and pictures; sockets only to the page's own server. */
+/* Only our own scripts, styles and pictures; sockets only to the page's own host and port. */
 static const char policy[] = "default-src 'none'; script-src 'self'; style-src 'self'; "
-                             "img-src 'self' data:; font-src 'self'; manifest-src 'self'; "
-                             "connect-src 'self' ws: wss:; base-uri 'none'; form-action 'self'; "
-                             "frame-ancestors 'none'";
+                             "img-src 'self'; connect-src 'self'; base-uri 'none'; "
+                             "form-action 'none'; frame-ancestors 'none'";
 
 static const struct kind {
     const char *ending;
@@ -68,10 +67,10 @@ static int open_page(const struct app *app, const struct request *request, struc
     char path[256];
     int fd;
 
-    if (app->web < 0 || request->path_len >= sizeof(path) || request->target[0] != '/') {
+    if (app->web < 0 || request->path_len >= sizeof(path) || request->path[0] != '/') {
         return -1;
     }
-    memcpy(path, request->target, request->path_len);
+    memcpy(path, request->path, request->path_len);
     path[request->path_len] = '\0';
     if (strcmp(path, "/") == 0) {
         strcpy(path, "/index.html");

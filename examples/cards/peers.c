@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "peers.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -42,9 +43,9 @@ static void on_token(wspool *pool, wspool_id id, const wspool_request *request, 
                      void *user)
 {
     struct app *app = user;
-    const char *subject = tokens_check(app->tokens, request->token, &out->refusal);
+    char subject[TOKEN_SUBJECT_MAX + 1];
     (void)pool, (void)id;
-    if (subject) {
+    if (tokens_check(app->tokens, request->token, subject, &out->refusal)) {
         out->identity = strdup(subject);
         out->kind = out->identity ? WSPOOL_ACCEPT : WSPOOL_REFUSE;
         out->refusal = WSPOOL_REFUSED_NOMEM;
@@ -97,7 +98,8 @@ static wspool_channel session_of(wspool *pool, wspool_id id)
     return wspool_channel_of(WSPOOL_NONE, "", 0);
 }
 
-/* Action chat {text}: publishes the text to the session, its author included. */
+/* Action chat {text}: publishes the text to the session, its author included. `connection` is that
+ * of connection_established, so that a page knows its own messages: others can use its name. */
 static const char *on_chat(wspool_json *json, wspool *pool, wspool_id id, const json_t *data,
                            void *user)
 {
@@ -105,6 +107,7 @@ static const char *on_chat(wspool_json *json, wspool *pool, wspool_id id, const 
     const char *from = wspool_identity(pool, id);
     wspool_channel session = session_of(pool, id);
     int length = text ? text_length(text) : -1;
+    char connection[24];
     (void)user;
 
     if (session.kind == WSPOOL_NONE) {
@@ -113,10 +116,11 @@ static const char *on_chat(wspool_json *json, wspool *pool, wspool_id id, const 
     if (length < 1 || length > CHAT_TEXT_MAX) {
         return "bad_text";
     }
+    snprintf(connection, sizeof(connection), "%" PRIu64, id);
     return wspool_json_broadcast(json, pool, session, "chat_message",
-                                 json_pack("{s:s%, s:s, s:s}", "session_id", session.name,
-                                           session.len, "from", from ? from : "guest", "text",
-                                           text),
+                                 json_pack("{s:s%, s:s, s:s, s:s}", "session_id", session.name,
+                                           session.len, "from", from ? from : "guest", "connection",
+                                           connection, "text", text),
                                  NULL, NULL) < 0
                ? "unavailable"
                : NULL;
@@ -149,6 +153,7 @@ int peers_start(struct app *app, uint32_t most)
 
     wspool_config_init(&config);
     config.max_peers = most > 0 ? most : config.max_peers;
+    config.max_per_key = app->per_address;
     config.channels_per_peer = CHANNELS;
     config.token.call = app->tokens ? on_token : NULL;
     config.token.user = app;

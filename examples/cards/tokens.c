@@ -10,30 +10,35 @@
 #include <unistd.h>
 
 #include <nettle/base16.h>
+#include <nettle/hmac.h>
 #include <nettle/memops.h>
+#include <wspool/wspool.h>
 
-#define SECRET 32
-#define SECRET_HEX ((size_t)2 * SECRET)
-
-struct entry {
-    uint64_t number; /* 0: unused */
-    time_t expires_at;
-    char secret[SECRET_HEX];
-    char subject[TOKEN_SUBJECT_MAX + 1];
-};
+#define SIGNATURE_HEX ((size_t)2 * SHA256_DIGEST_SIZE)
+#define INTERVAL (50 * WSPOOL_MILLISECOND) /* between two tokens of a client */
+#define BURST (199 * INTERVAL)             /* how far a client may be ahead of that */
+#define BUDGETS 1024
 
 struct tokens {
     unsigned seconds;
-    uint64_t last;
-    struct entry ring[TOKENS_MAX];
+    uint64_t serial;
+    struct hmac_sha256_ctx key;
+    uint64_t paid_until[BUDGETS]; /* index: hash of the client */
 };
 
 struct tokens *tokens_new(unsigned seconds)
 {
     struct tokens *tokens = calloc(1, sizeof(*tokens));
+    uint8_t secret[32];
+    if (tokens && getentropy(secret, sizeof(secret)) < 0) {
+        free(tokens);
+        tokens = NULL;
+    }
     if (tokens) {
         tokens->seconds = seconds;
+        hmac_sha256_set_key(&tokens->key, sizeof(secret), secret);
     }
+    explicit_bzero(secret, sizeof(secret));
     return tokens;
 }
 
@@ -42,54 +47,67 @@ void tokens_free(struct tokens *tokens)
     free(tokens);
 }
 
+int tokens_rate(struct tokens *tokens, wspool_text client, uint64_t now)
+{
+    uint32_t hash = 2166136261; /* FNV-1a */
+    size_t i;
+    for (i = 0; i < client.len; i++) {
+        hash = (hash ^ (unsigned char)client.data[i]) * 16777619;
+    }
+    uint64_t *until = &tokens->paid_until[(hash ^ hash >> 16) % BUDGETS];
+    if (*until > now + BURST) {
+        return 0;
+    }
+    *until = (*until > now ? *until : now) + INTERVAL;
+    return 1;
+}
+
+static void sign(const struct tokens *tokens, const char *text, size_t len, char hex[SIGNATURE_HEX])
+{
+    struct hmac_sha256_ctx key = tokens->key;
+    uint8_t digest[SHA256_DIGEST_SIZE];
+    hmac_sha256_update(&key, len, (const uint8_t *)text);
+    hmac_sha256_digest(&key, sizeof(digest), digest);
+    base16_encode_update(hex, sizeof(digest), digest);
+}
+
 time_t tokens_mint(struct tokens *tokens, const char *subject, char token[TOKEN_LEN + 1])
 {
-    struct entry *entry = &tokens->ring[(tokens->last + 1) % TOKENS_MAX];
-    uint8_t secret[SECRET];
+    time_t expires_at = time(NULL) + (time_t)tokens->seconds;
+    size_t subject_len = strnlen(subject, TOKEN_SUBJECT_MAX);
+    size_t len = (size_t)snprintf(token, TOKEN_LEN, "%jd.%" PRIu64 ".", (intmax_t)expires_at,
+                                  ++tokens->serial);
 
-    if (getentropy(secret, sizeof(secret)) < 0) {
-        return 0;
-    }
-    entry->number = ++tokens->last;
-    entry->expires_at = time(NULL) + (time_t)tokens->seconds;
-    base16_encode_update(entry->secret, sizeof(secret), secret);
-    snprintf(entry->subject, sizeof(entry->subject), "%s", subject);
-    snprintf(token, TOKEN_LEN + 1, "%" PRIu64 ".%.*s", entry->number, (int)SECRET_HEX,
-             entry->secret);
-    return entry->expires_at;
+    base16_encode_update(token + len, subject_len, (const uint8_t *)subject);
+    len += 2 * subject_len;
+    sign(tokens, token, len, token + len + 1);
+    token[len] = '.';
+    token[len + 1 + SIGNATURE_HEX] = '\0';
+    return expires_at;
 }
 
-/* Splits a token into number and secret. Returns 0 if it is malformed. A number with leading
- * zeros, for example, is malformed because tokens_mint never writes one. */
-static uint64_t number_of(wspool_text token, const char **secret)
+int tokens_check(const struct tokens *tokens, wspool_text token,
+                 char subject[TOKEN_SUBJECT_MAX + 1], enum wspool_refusal *reason)
 {
-    uint64_t number = 0;
-    size_t i, digits = token.len > SECRET_HEX + 1 ? token.len - SECRET_HEX - 1 : 0;
-
-    if (digits == 0 || digits > 18 || token.data[0] == '0' || token.data[digits] != '.') {
-        return 0;
-    }
-    for (i = 0; i < digits; i++) {
-        if (token.data[i] < '0' || token.data[i] > '9') {
-            return 0;
-        }
-        number = 10 * number + (uint64_t)(token.data[i] - '0');
-    }
-    *secret = token.data + digits + 1;
-    return number;
-}
-
-const char *tokens_check(const struct tokens *tokens, wspool_text token,
-                         enum wspool_refusal *reason)
-{
-    const char *secret = NULL;
-    uint64_t number = number_of(token, &secret);
-    const struct entry *entry = &tokens->ring[number % TOKENS_MAX];
+    size_t len = token.len > SIGNATURE_HEX ? token.len - SIGNATURE_HEX - 1 : 0;
+    size_t subject_len = TOKEN_SUBJECT_MAX;
+    struct base16_decode_ctx hex;
+    char signature[SIGNATURE_HEX];
+    char text[TOKEN_LEN + 1];
 
     *reason = WSPOOL_REFUSED_TOKEN_INVALID;
-    if (number == 0 || entry->number != number || !memeql_sec(entry->secret, secret, SECRET_HEX)) {
-        return NULL;
+    sign(tokens, token.data, len, signature);
+    if (len == 0 || token.len > TOKEN_LEN || token.data[len] != '.' ||
+        !memeql_sec(signature, token.data + len + 1, SIGNATURE_HEX)) {
+        return 0;
     }
+    /* From here on it is a text of tokens_mint. */
+    memcpy(text, token.data, len);
+    text[len] = '\0';
+    const char *encoded = strrchr(text, '.') + 1;
+    base16_decode_init(&hex);
+    base16_decode_update(&hex, &subject_len, (uint8_t *)subject, strlen(encoded), encoded);
+    subject[subject_len] = '\0';
     *reason = WSPOOL_REFUSED_TOKEN_EXPIRED;
-    return time(NULL) < entry->expires_at ? entry->subject : NULL;
+    return time(NULL) < (time_t)strtoll(text, NULL, 10);
 }

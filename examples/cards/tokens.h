@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tokens.h - random tokens, kept in memory until they expire.
+ * tokens.h - signed tokens, and how often a client may ask for one.
  *
- * A token is its serial number, a dot, and 32 random bytes in hexadecimal. The number is an index,
- * and the secret is compared in constant time. The last TOKENS_MAX tokens are kept, expired or not,
- * so that an expired token is reported as expired.
+ * A token names its expiry, a serial number and its subject, and is signed (HMAC-SHA-256) with a
+ * key that the program makes at its start. Nothing is stored for a token, so no number of tokens
+ * makes another one invalid. After a restart all tokens are invalid.
  */
 #ifndef CARDS_TOKENS_H
 #define CARDS_TOKENS_H
@@ -15,22 +15,26 @@
 
 #include <wspool/handshake.h>
 
-#define TOKENS_MAX 4096
-#define TOKEN_LEN (20 + 1 + 64)
 #define TOKEN_SUBJECT_MAX 64 /* bytes */
+/* EXPIRES.SERIAL.SUBJECT.SIGNATURE, the last two in hexadecimal */
+#define TOKEN_LEN (20 + 1 + 20 + 1 + 2 * TOKEN_SUBJECT_MAX + 1 + 64)
 
 struct tokens;
 
-/* `seconds` is the lifetime of a token. Returns NULL if there is no memory. */
+/* `seconds` is the lifetime of a token. Returns NULL if there is no memory, or no randomness. */
 struct tokens *tokens_new(unsigned seconds);
 void tokens_free(struct tokens *tokens);
 
-/* Writes a new token, NUL included. Returns when it expires (Unix time), or 0 if the system has
- * no randomness to give. */
+/* Returns 1 if this client may have a token now: 200 at once, and 20 per second. Few clients share
+ * a budget. */
+int tokens_rate(struct tokens *tokens, wspool_text client, uint64_t now);
+
+/* Writes a new token, NUL included. The subject has at most TOKEN_SUBJECT_MAX bytes. Returns when
+ * the token expires (Unix time). */
 time_t tokens_mint(struct tokens *tokens, const char *subject, char token[TOKEN_LEN + 1]);
 
-/* Returns the subject of a good token, valid until the next tokens_mint, or NULL and the reason. */
-const char *tokens_check(const struct tokens *tokens, wspool_text token,
-                         enum wspool_refusal *reason);
+/* Returns 1 and the subject if the token is good, else 0 and the reason. */
+int tokens_check(const struct tokens *tokens, wspool_text token,
+                 char subject[TOKEN_SUBJECT_MAX + 1], enum wspool_refusal *reason);
 
 #endif
