@@ -15,6 +15,7 @@ async function middle(locator) {
 const column = (page, id) => page.locator(`.column[data-column="${id}"]`);
 
 async function carry(page, title, id) {
+  await card(page, title).scrollIntoViewIfNeeded();
   const from = await middle(card(page, title).locator('.card-title'));
   const to = await middle(column(page, id));
   await page.mouse.move(from.x, from.y);
@@ -122,22 +123,140 @@ await test('refused_action_says_why_and_is_taken_back', async () => {
   await card(page, 'Stubborn').press('Alt+ArrowRight');
   await toast(page, 'Not moved “Stubborn”: bad column');
   await isIn(page, 'Stubborn', 'backlog');
-  await page.unroute('**/api/cards/*');
-  await card(page, 'Stubborn').press('Enter');
-  await page.keyboard.type('x'.repeat(201));
-  await page.keyboard.press('Enter');
-  await toast(page, 'bad title');
-  await isIn(page, 'Stubborn', 'backlog');
 });
 
-await test('refused_creation_keeps_what_was_typed', async () => {
+const NO = (route) => route.fulfill({ status: 400, json: { error: 'bad_title' } });
+const slowly = async (route) => {
+  await sleep(80);
+  await route.continue();
+};
+const field = (page) => page.locator('.add-form:visible textarea');
+
+await test('refused_creation_returns_what_was_typed', async () => {
   const page = await world.page();
-  page.mayComplain();
-  await column(page, 'plan').getByRole('button', { name: 'Add a card' }).click();
-  await page.keyboard.type('y'.repeat(201));
+  page.mayComplain(); // the browser logs each 400
+  await page.route('**/api/cards', NO);
+  await page.locator('.add').first().click();
+  await page.keyboard.type('alpha');
   await page.keyboard.press('Enter');
-  await toast(page, 'bad title');
-  assert.equal(await page.locator('.add-form:visible textarea').inputValue(), 'y'.repeat(201));
+  await toast(page, 'Not created “alpha”: bad title');
+  await becomes(() => field(page).inputValue(), 'alpha');
+  assert.equal(await page.locator('.add-form:visible .limit').textContent(), 'Not added: bad title');
+  await page.keyboard.press('Enter');
+  await page.keyboard.type('beta'); // 'alpha' is refused again meanwhile
+  await becomes(() => page.locator('.toast').count(), 2);
+  assert.equal(await field(page).inputValue(), 'beta', 'what is being typed stays');
+  await page.unroute('**/api/cards');
+  await page.keyboard.press('Enter');
+  await isIn(page, 'beta', 'backlog');
+  assert.equal(await field(page).inputValue(), 'alpha', 'and then it is there again');
+  await page.keyboard.press('Escape');
+  await page.locator('.add-form').first().waitFor({ state: 'hidden' });
+});
+
+await test('titles_typed_while_the_server_answers_are_all_created_in_order', async () => {
+  const page = await world.page();
+  await page.route('**/api/cards', slowly);
+  await column(page, 'test').getByRole('button', { name: 'Add a card' }).click();
+  for (const title of ['alpha one', 'alpha two', 'alpha three']) {
+    await page.keyboard.type(title, { delay: 5 });
+    await page.keyboard.press('Enter');
+    assert.equal(await field(page).inputValue(), '', 'cleared at once');
+  }
+  await page.keyboard.type('half');
+  await isIn(page, 'alpha three', 'test');
+  const titles = (await board(page)).test.filter((title) => title.startsWith('alpha '));
+  assert.deepEqual(titles, ['alpha one', 'alpha two', 'alpha three']);
+  assert.equal(await field(page).inputValue(), 'half');
+});
+
+await test('focus_stays_in_the_field_after_a_click_on_add', async () => {
+  const page = await world.page();
+  await page.locator('.add').first().click();
+  await page.keyboard.type('Clicked');
+  await page.getByRole('button', { name: 'Add', exact: true }).click();
+  await page.keyboard.type('and on');
+  await isIn(page, 'Clicked', 'backlog');
+  assert.equal(await field(page).inputValue(), 'and on');
+});
+
+await test('limit_of_a_title_is_shown_and_nothing_longer_is_sent', async () => {
+  await cards.create('Limited');
+  const page = await world.page();
+  let asked = 0;
+  page.on('request', (request) => (asked += request.method() !== 'GET'));
+  const note = () => page.locator('.limit:visible').textContent();
+  await page.locator('.add').first().click();
+  await field(page).fill('🌍'.repeat(190));
+  assert.equal(await note(), '10 left, of 200 characters', 'an emoji is one character');
+  await field(page).fill('y'.repeat(201));
+  await page.keyboard.press('Enter');
+  assert.equal(await note(), '1 too many, of 200 characters');
+  assert.equal(await field(page).getAttribute('aria-invalid'), 'true');
+  assert.equal(await field(page).inputValue(), 'y'.repeat(201), 'and nothing is lost');
+  await field(page).fill('\u200b \u2060\u3164');
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Escape');
+  await card(page, 'Limited').press('Enter');
+  await page.keyboard.insertText('z'.repeat(202));
+  await page.keyboard.press('Enter');
+  assert.equal(await note(), '2 too many, of 200 characters');
+  assert.equal(await page.locator('.title-editor').inputValue(), 'z'.repeat(202));
+  await page.keyboard.press('Escape');
+  await isIn(page, 'Limited', 'backlog');
+  assert.equal(asked, 0);
+});
+
+await test('refused_title_stays_in_the_editor', async () => {
+  await cards.create('Old title');
+  const page = await world.page();
+  page.mayComplain(); // the browser logs each 400
+  await page.route('**/api/cards/*', NO);
+  await card(page, 'Old title').press('Enter');
+  await page.keyboard.type('New title');
+  await page.keyboard.press('Enter');
+  await toast(page, 'Not renamed “Old title”: bad title');
+  const editor = page.locator('.title-editor');
+  await becomes(() => editor.inputValue(), 'New title');
+  await page.unroute('**/api/cards/*');
+  await page.keyboard.press('Enter'); // the editor has the focus
+  await isIn(page, 'New title', 'backlog');
+});
+
+await test('text_for_a_card_that_was_deleted_is_kept', async () => {
+  const [edited, late] = [await cards.create('Edited'), await cards.create('Late')];
+  const page = await world.page();
+  page.mayComplain(); // because of the 404
+  await card(page, 'Edited').press('Enter');
+  await page.keyboard.type('Long thought');
+  await cards.remove(edited);
+  await toast(page, '“Edited” was deleted while you renamed it. Your text: “Long thought”');
+  await page.getByRole('button', { name: 'Add as a card' }).click();
+  await isIn(page, 'Long thought', 'backlog');
+  await page.route('**/api/cards/*', async (route) => {
+    await cards.remove(late); // before the new title arrives
+    await route.continue();
+  });
+  await card(page, 'Late').press('Enter');
+  await page.keyboard.type('Too late');
+  await page.keyboard.press('Enter');
+  await toast(page, '“Late” was deleted while you renamed it. Your text: “Too late”');
+});
+
+await test('drag_of_a_card_that_was_deleted_ends', async () => {
+  const id = await cards.create('Snatched');
+  const page = await world.page();
+  let asked = 0;
+  await carry(page, 'Snatched', 'test');
+  await cards.remove(id);
+  await toast(page, '“Snatched” was deleted while you dragged it');
+  assert.equal(await page.locator('.ghost').count(), 0);
+  assert.equal(await page.locator('.dragging').count(), 0);
+  page.on('request', (request) => (asked += request.method() === 'PATCH'));
+  await page.mouse.move(400, 300);
+  await page.mouse.up();
+  assert.equal(await page.locator('.ghost, .over').count(), 0);
+  assert.equal(asked, 0);
 });
 
 await test('move_shows_before_the_server_has_answered_and_stays', async () => {

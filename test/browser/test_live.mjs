@@ -51,6 +51,19 @@ async function between(page, each) {
   return urls;
 }
 
+// The tokens that the page shows on the board's socket, from the first. They are subprotocols.
+const keepTokens = (page) =>
+  page.addInitScript(() => {
+    window.tokens = [];
+    window.WebSocket = class extends window.WebSocket {
+      constructor(url, protocols) {
+        super(url, protocols);
+        if (String(url).includes('/api/cards/ws')) window.tokens.push(protocols[1]);
+      }
+    };
+  });
+const tokensOf = (page) => page.evaluate(() => window.tokens);
+
 // ------------------------------------------------------------------ runs
 
 await test('run_is_shown_up_to_100_percent', async () => {
@@ -188,13 +201,111 @@ await test('message_to_a_closed_chat_is_counted', async () => {
   assert.equal(await other.evaluate(() => document.activeElement.tagName), 'TEXTAREA');
 });
 
-await test('refused_message_says_why_and_is_kept', async () => {
+// `each(message, server)` gets what the page says on the chat's socket.
+const chatThrough = (each) => (page) =>
+  page.routeWebSocket(/\/api\/chat\/ws/, (socket) => {
+    const server = socket.connectToServer();
+    socket.onMessage((message) => each(JSON.parse(message), (m) => server.send(m), socket));
+  });
+
+await test('messages_typed_while_the_server_answers_are_all_sent_in_order', async () => {
+  const url = `${cards.url}/?session=fast`;
+  const before = chatThrough(async (message, send) => {
+    await sleep(80);
+    send(JSON.stringify(message));
+  });
+  const page = await world.page({ url, before });
+  await page.locator('.chat-note').waitFor({ state: 'hidden' });
+  await page.locator('.chat-form textarea').focus();
+  for (const word of ['alpha', 'beta', 'gamma']) {
+    await page.keyboard.type(word, { delay: 5 });
+    await page.keyboard.press('Enter');
+    assert.equal(await page.locator('.chat-form textarea').inputValue(), '', 'cleared at once');
+  }
+  await page.keyboard.type('half');
+  await becomes(() => said(page), [
+    ['You', 'alpha'],
+    ['You', 'beta'],
+    ['You', 'gamma'],
+  ]);
+  assert.equal(await page.locator('.chat-form textarea').inputValue(), 'half');
+});
+
+await test('refused_message_says_why_and_returns', async () => {
+  const before = chatThrough(({ data, type }, send, socket) => {
+    if (type !== 'action') return;
+    const error = { id: data.id, code: 'bad_text', message: 'bad text' };
+    socket.send(JSON.stringify({ type: 'error', data: error }));
+  });
+  const page = await world.page({ before });
+  await page.locator('.chat-note').waitFor({ state: 'hidden' });
+  await page.locator('.chat-form textarea').fill('Listen');
+  await page.keyboard.press('Enter');
+  await page.locator('.toast', { hasText: 'Not sent: bad text' }).waitFor();
+  await becomes(() => page.locator('.chat-form textarea').inputValue(), 'Listen');
+});
+
+await test('message_that_is_too_long_is_not_sent', async () => {
   const page = await world.page();
   await page.locator('.chat-note').waitFor({ state: 'hidden' });
-  await page.locator('.chat-form textarea').fill('z'.repeat(1001));
+  await page.locator('.chat-form textarea').fill('z'.repeat(1003));
   await page.keyboard.press('Enter');
-  await page.locator('.toast', { hasText: /^Not sent: .*text/ }).waitFor();
-  assert.equal(await page.locator('.chat-form textarea').inputValue(), 'z'.repeat(1001));
+  const note = await page.locator('.chat-form .limit').textContent();
+  assert.equal(note, '3 too many, of 1000 characters');
+  assert.equal(await page.locator('.chat-form textarea').inputValue(), 'z'.repeat(1003));
+});
+
+await test('chat_follows_after_a_long_message_and_marks_what_is_new', async () => {
+  const url = `${cards.url}/?session=long`;
+  const [one, other] = await Promise.all([world.page({ url }), world.page({ url })]);
+  for (const page of [one, other]) await page.locator('.chat-note').waitFor({ state: 'hidden' });
+  const behind = () =>
+    one.evaluate(() => {
+      const { scrollHeight, clientHeight, scrollTop } = document.querySelector('.chat-log');
+      return Math.round(scrollHeight - clientHeight - scrollTop) > 2;
+    });
+  const long = Array.from({ length: 40 }, (_, i) => `line ${i}`).join('\n');
+  await say(one, long);
+  await say(other, long);
+  for (let i = 0; i < 3; i++) await say(other, `short ${i}`);
+  await becomes(async () => (await said(one)).length, 5);
+  await becomes(behind, false, 'it follows');
+  await one.locator('.chat-form textarea').fill(long); // the list gets lower
+  await say(other, 'while you type');
+  await becomes(async () => (await said(one)).length, 6);
+  await becomes(behind, false, 'it follows beside a long draft');
+
+  await one.locator('.chat-log').hover();
+  await one.mouse.wheel(0, -600);
+  await becomes(behind, true);
+  await say(other, 'far below');
+  const more = one.getByRole('button', { name: 'New messages' });
+  await more.waitFor();
+  assert.equal(await behind(), true, 'who reads further up is left alone');
+  await more.click();
+  await becomes(behind, false);
+  await more.waitFor({ state: 'hidden' });
+});
+
+await test('another_tab_of_the_same_name_is_not_you', async () => {
+  const url = `${cards.url}/?session=twins`;
+  const page = await world.page({ url });
+  const twin = await page.context().newPage();
+  const name = await page.textContent('#me');
+  await twin.addInitScript((given) => {
+    sessionStorage.setItem('cards.name', given); // as a duplicated tab
+  }, name);
+  await twin.goto(url);
+  for (const each of [page, twin]) await each.locator('.chat-note').waitFor({ state: 'hidden' });
+  await say(page, 'from the first');
+  await becomes(async () => (await said(twin)).length, 1);
+  assert.deepEqual(await said(twin), [[name, 'from the first']]);
+  assert.notEqual(await twin.textContent('#me'), name, 'and it has a name of its own');
+  await twin.reload();
+  await twin.locator('.chat-note').waitFor({ state: 'hidden' });
+  assert.equal(await twin.textContent('#me'), name, 'which a reload keeps'); // set by the script
+  await say(twin, 'from the second');
+  await becomes(async () => (await said(page)).at(-1)[0], name, 'the name does not decide');
 });
 
 // ------------------------------------------------------------------ states
@@ -238,11 +349,13 @@ await test('after_4001_it_comes_back_once_with_another_token', async () => {
     live: false,
     before: async (p) => {
       urls = await between(p, (socket) => socket.close({ code: 4001, reason: 'expired' }));
+      await keepTokens(p);
     },
   });
   await state(page, 'refused');
   assert.equal(await status(page), 'Refused: expired');
-  const tokens = urls.map((url) => new URL(url).searchParams.get('token'));
+  assert.equal(urls.length, 2);
+  const tokens = await tokensOf(page);
   assert.equal(tokens.length, 2);
   assert.notEqual(tokens[0], tokens[1]);
 });
@@ -487,6 +600,32 @@ await test('token_that_expires_is_replaced', async () => {
   await server.killed();
 });
 
+await test('no_url_holds_a_token', async () => {
+  const urls = [];
+  const headers = [];
+  await cards.create('Quiet');
+  const page = await world.page({
+    before: async (p) => {
+      p.on('request', (request) => urls.push(request.url()));
+      p.on('websocket', (socket) => urls.push(socket.url()));
+      const network = await p.context().newCDPSession(p);
+      await network.send('Network.enable');
+      network.on('Network.webSocketWillSendHandshakeRequest', ({ request }) =>
+        headers.push(request.headers['Sec-WebSocket-Protocol']),
+      );
+    },
+  });
+  await card(page, 'Quiet').press('r');
+  await page.waitForSelector('.card[data-run="running"]');
+  assert.ok(urls.filter((url) => url.startsWith('ws')).length >= 3, urls);
+  assert.deepEqual(
+    urls.filter((url) => url.includes('token=')),
+    [],
+  );
+  assert.ok(headers.length >= 3);
+  for (const header of headers) assert.match(header, /^wspool\.v1\.json, ?bearer\.[\w.]+$/);
+});
+
 // To the page it looks closed before anything was received.
 const slam = (socket) => socket.close({ code: 3000 });
 
@@ -519,10 +658,12 @@ await test('handshake_refused_for_an_old_token_is_repeated_at_once_with_a_new_on
       urls = await between(p, (socket, nth) =>
         nth === 1 ? slam(socket) : socket.connectToServer(),
       );
+      await keepTokens(p);
     },
   });
   await isLive(page);
-  const tokens = urls.map((url) => new URL(url).searchParams.get('token'));
+  assert.equal(urls.length, 2);
+  const tokens = await tokensOf(page);
   assert.equal(tokens.length, 2);
   assert.notEqual(tokens[0], tokens[1]);
   assert.ok(!(await names(page)).includes('waiting'));

@@ -108,12 +108,14 @@ class Peer:
 
     KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 
-    def __init__(self, echo, path=None, receive_bytes=None):
+    def __init__(self, echo, path=None, receive_bytes=None, source=None):
         family = socket.AF_INET6 if ":" in echo.address[0] else socket.AF_INET
         self.socket = socket.socket(family, socket.SOCK_STREAM)
         self.socket.settimeout(PATIENCE)
         if receive_bytes:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        if source:  # another address of this machine
+            self.socket.bind((source, 0))
         self.socket.connect(echo.address)
         self.host = f"{echo.address[0]}:{echo.address[1]}"
         self.bytes = b""

@@ -217,8 +217,9 @@ async def chats(t, cards):
         heard = await two.get()
         t.equal((heard["type"], heard["channel"], heard["offset"], heard["data"]),
                 ("chat_message", "session:s1", 1,
-                 {"session_id": "s1", "from": "ann", "text": "hello \U0001F30D\n<b>"}),
-                "chat_is_received_in_the_session")
+                 {"session_id": "s1", "from": "ann", "connection": one.hello[0]["connection"],
+                  "text": "hello \U0001F30D\n<b>"}),
+                "chat_is_received_in_the_session_with_the_connection_of_its_author")
         both = {m["type"]: m["data"] for m in (await one.get(), await one.get())}
         t.equal(both, {"chat_message": heard["data"], "ack": {"id": "1"}},
                 "speaker_hears_himself_and_is_acknowledged")

@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: MIT
 // adder.js - the foot of a column: a button that opens a form for a new card.
 //
-// The form stays open for the next card. A typed title is removed only when the server has the
-// card, so a refusal loses no title.
-import { element, icon, oneLine } from './dom.js';
+// The form stays open for the next card. See field.js for what happens to the typed titles.
+import { element, icon } from './dom.js';
+import { Field, oneLine } from './field.js';
+import { TITLE_MAX } from './model.js';
 
 export class Adder {
   root;
   #button;
   #form;
   #input;
-  #create;
-  #busy = false;
+  #field;
 
-  // `create(title)` returns a promise: true if the card was created.
+  // `create(title)` returns a promise: null, or in words why the card was not created.
   constructor(columnName, create) {
-    this.#create = create;
     this.#button = element(
       'button',
       { class: 'add', type: 'button', on: { click: () => this.open() } },
@@ -25,9 +24,20 @@ export class Adder {
     );
     this.#input = element('textarea', {
       rows: 2,
+      dir: 'auto',
       'aria-label': `Title of the new card in ${columnName}`,
       placeholder: 'What is to be done?',
       enterkeyhint: 'done',
+    });
+    this.#field = new Field(this.#input, {
+      most: TITLE_MAX,
+      clean: oneLine,
+      send: async (title) => {
+        const why = await create(title);
+        if (!why && !this.#form.hidden) this.#show();
+        return why;
+      },
+      returned: () => this.#reveal(),
     });
     this.#form = element(
       'form',
@@ -44,6 +54,7 @@ export class Adder {
         },
       },
       this.#input,
+      this.#field.limit.root,
       element(
         'div',
         { class: 'add-foot' },
@@ -52,7 +63,7 @@ export class Adder {
           class: 'quiet',
           type: 'button',
           text: 'Cancel',
-          on: { click: () => this.#close(true) },
+          on: { click: () => this.#cancel() },
         }),
       ),
     );
@@ -64,23 +75,41 @@ export class Adder {
   }
 
   open() {
+    this.#reveal();
+    this.#input.focus();
+  }
+
+  #reveal() {
     this.#button.hidden = true;
     this.#form.hidden = false;
-    this.#input.focus();
+    this.#show();
+  }
+
+  #show() {
     this.#form.scrollIntoView({ block: 'nearest', inline: 'nearest' });
   }
 
-  #close(refocus) {
-    this.#input.value = '';
+  #close() {
     this.#form.hidden = true;
     this.#button.hidden = false;
-    if (refocus) this.#button.focus();
+  }
+
+  // The focus stays in the field, also if the button was clicked.
+  #submit() {
+    this.#field.submit();
+    this.#input.focus();
+  }
+
+  #cancel() {
+    if (this.#field.discard()) return;
+    this.#close();
+    this.#button.focus();
   }
 
   #key(event) {
     event.stopPropagation();
     if (event.isComposing) return;
-    if (event.key === 'Escape') this.#close(true);
+    if (event.key === 'Escape') this.#cancel();
     else if (event.key === 'Enter' && event.target === this.#input) this.#submit();
     else return;
     event.preventDefault();
@@ -88,18 +117,6 @@ export class Adder {
 
   #left(event) {
     const stays = this.#form.contains(event.relatedTarget) || !document.hasFocus();
-    if (!stays && !this.#busy && !oneLine(this.#input.value)) this.#close(false);
-  }
-
-  async #submit() {
-    const title = oneLine(this.#input.value);
-    if (!title || this.#busy) return;
-    this.#busy = true;
-    this.#input.readOnly = true;
-    const made = await this.#create(title);
-    this.#busy = false;
-    this.#input.readOnly = false;
-    if (made) this.#input.value = '';
-    if (made) this.#form.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+    if (!stays && this.#field.idle) this.#close();
   }
 }

@@ -7,7 +7,7 @@
 // Tab reaches one card; arrow keys go from card to card.
 import { Adder } from './adder.js';
 import { CardView } from './card.js';
-import { calm, element, setText } from './dom.js';
+import { calm, element, inWords, setText, shorten } from './dom.js';
 import { Drag } from './drag.js';
 import { Menu } from './menu.js';
 import { COLUMNS, columnName } from './model.js';
@@ -56,9 +56,9 @@ export class Board {
     const count = element('span', { class: 'count' });
     const list = element('ul', { class: 'cards', 'aria-labelledby': `column-${id}` });
     const adder = new Adder(name, async (title) => {
-      const card = await this.#model.create(title, id);
-      if (card) this.#toasts.say(`Added to ${name}`);
-      return card !== null;
+      const error = await this.#model.create(title, id);
+      if (!error) this.#toasts.say(`Added to ${name}`);
+      return error && `Not added: ${inWords(error.reason ?? error.message)}`;
     });
     const root = element(
       'section',
@@ -109,6 +109,7 @@ export class Board {
   render() {
     cancelAnimationFrame(this.#frame);
     this.#frame = null;
+    if (this.#lifted && !this.#model.get(this.#lifted.id)) this.#lost();
     const cards = this.#model.cards();
     const before = this.#places();
     const held = this.#hold();
@@ -164,7 +165,10 @@ export class Board {
     for (const [column, nodes] of lists) for (const node of nodes) wanted.set(node, column);
     for (const [id, view] of this.#views) {
       const column = wanted.get(view.root);
-      if (column === undefined) this.#views.delete(id);
+      if (column === undefined) {
+        this.#views.delete(id);
+        if (view.draft) this.keep(view.title, view.draft, view.root.closest('.column'));
+      }
       if (view.root.parentNode !== this.#columns.get(column)?.list) view.root.remove();
     }
     for (const [column, nodes] of lists) {
@@ -174,6 +178,36 @@ export class Board {
       });
       for (const count of counts) setText(count, String(nodes.length));
     }
+  }
+
+  // The card that is being dragged was deleted by another user.
+  #lost() {
+    const { title } = this.#views.get(this.#lifted.id) ?? {};
+    this.#drag.abandon();
+    this.#lift(null);
+    this.#toasts.show(`“${shorten(title ?? '')}” was deleted while you dragged it`);
+  }
+
+  // A card was deleted, and `text`, its new title, is only here. `column` is the element of its
+  // column.
+  keep(title, text, column) {
+    this.#toasts.show(`“${shorten(title)}” was deleted while you renamed it. Your text: “${text}”`, {
+      kind: 'refusal',
+      stays: true,
+      action: {
+        label: 'Add as a card',
+        run: async () => {
+          const into = column?.dataset.column ?? COLUMNS[0].id;
+          if (await this.#model.create(text, into)) this.keep(title, text, column);
+        },
+      },
+    });
+  }
+
+  // A new title was refused: it stays in the card's editor.
+  resume(id, title, why) {
+    this.render();
+    this.#views.get(id)?.edit(title, why);
   }
 
   // Remembers the focus, and where it goes if that card no longer exists.
@@ -249,7 +283,7 @@ export class Board {
   // ---------------------------------------------------------------- what is done
 
   #lift(id, column) {
-    this.#lifted = id && column ? { id, column } : null;
+    this.#lifted = id && this.#model.get(id) && column ? { id, column } : null;
     for (const [name, { root, pill }] of this.#columns) {
       root.classList.toggle('over', name === this.#lifted?.column);
       pill.classList.toggle('over', name === this.#lifted?.column);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // card.js - one card on the board: its title, the editor of the title, its run.
-import { element, icon, oneLine, setText } from './dom.js';
+import { element, icon, setText } from './dom.js';
+import { isBlank, Limit, oneLine } from './field.js';
+import { TITLE_MAX } from './model.js';
 
 export class CardView {
   id;
@@ -12,11 +14,12 @@ export class CardView {
   #bar;
   #percent;
   #editor = null;
+  #limit = null; // of the editor
 
   // `on` is { run(id), menu(id, anchor), edit(id), renamed(id, title) }.
   constructor(id, on) {
     this.id = id;
-    this.#title = element('p', { class: 'card-title', on: { dblclick: () => on.edit(id) } });
+    this.#title = element('p', { class: 'card-title', dir: 'auto', on: { dblclick: () => on.edit(id) } });
     this.#run = element(
       'button',
       { class: 'run', type: 'button', on: { click: () => on.run(id) } },
@@ -68,6 +71,10 @@ export class CardView {
     this.#more.tabIndex = yes ? 0 : -1;
   }
 
+  get title() {
+    return this.#title.textContent;
+  }
+
   get moreButton() {
     return this.#more;
   }
@@ -76,12 +83,21 @@ export class CardView {
     return this.#editor !== null;
   }
 
-  // Enter, or moving the focus away, saves the text; Escape does not.
-  edit() {
+  // The text that would be lost with the card, or null.
+  get draft() {
+    const text = this.#editor ? oneLine(this.#editor.value) : '';
+    return isBlank(text) || text === this.#title.textContent ? null : text;
+  }
+
+  // Enter, or moving the focus away, saves the text; Escape does not. `text` is a title that was
+  // refused, and `why` says why: then the focus moves here only if it was on this card or nowhere.
+  edit(text = null, why = '') {
     if (this.#editor) return;
+    const { activeElement } = document;
     const editor = element('textarea', {
       class: 'title-editor',
       rows: 1,
+      dir: 'auto',
       'aria-label': 'Title',
       on: {
         keydown: (event) => {
@@ -98,10 +114,13 @@ export class CardView {
       },
     });
     this.#editor = editor;
-    editor.value = this.#title.textContent;
+    this.#limit = new Limit(editor, TITLE_MAX, oneLine);
+    editor.value = text ?? this.#title.textContent;
     this.#title.hidden = true;
-    this.#title.after(editor);
+    this.#title.after(editor, this.#limit.root);
+    this.#limit.show(why);
     this.#fit();
+    if (text !== null && activeElement !== document.body && activeElement !== this.root) return;
     editor.focus();
     editor.select();
   }
@@ -118,11 +137,13 @@ export class CardView {
   #finish(keep, refocus) {
     const editor = this.#editor;
     if (!editor) return;
-    this.#editor = null;
     const title = oneLine(editor.value);
+    if (keep && !isBlank(title) && !this.#limit.show()) return;
+    this.#editor = null;
     editor.remove();
+    this.#limit.root.remove();
     this.#title.hidden = false;
     if (refocus) this.root.focus();
-    if (keep && title) this.renamed(this.id, title);
+    if (keep && !isBlank(title)) this.renamed(this.id, title);
   }
 }

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: MIT
 // chat.js - a small chat, on a session's socket of its own.
 //
-// A message appears when the server publishes it, to its author too. The text stays in the field
-// until the server acknowledges it, and remains there if the server refuses it.
+// A message appears when the server publishes it, to its author too. See field.js for what happens
+// to a text that the server refuses.
+//
+// The list follows the last message, unless the user has scrolled away from it; then a button tells
+// of new messages. Only scrolling decides that: when the list gets smaller it still follows.
 import { Connection } from './connection.js';
-import { element, inWords, setText } from './dom.js';
+import { calm, element, inWords, setText } from './dom.js';
+import { Field } from './field.js';
 
+const TEXT_MAX = 1000; // characters
 const KEPT = 200;
-const NEAR_END = 40; // pixels from the end; further up the list does not scroll by itself
+const NEAR_END = 40; // pixels from the end that count as the end
 const TIME = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 const SOCKET = (session) => `/api/chat/ws/${encodeURIComponent(session)}`;
 
@@ -19,21 +24,24 @@ export class Chat {
   #note;
   #toggle;
   #badge;
-  #me;
   #toasts;
   #connection;
   #unread = 0;
   #last = null; // the author of the last message
+  #field;
+  #more; // the button that tells of new messages
+  #following = true;
+  #at = 0; // scrollTop
 
-  constructor(panel, toggle, { api, session, me, toasts }) {
+  constructor(panel, toggle, { api, session, toasts }) {
     this.#panel = panel;
     this.#log = panel.querySelector('.chat-log');
     this.#form = panel.querySelector('form');
     this.#input = panel.querySelector('textarea');
+    this.#more = panel.querySelector('.chat-more');
     this.#note = panel.querySelector('.chat-note');
     this.#toggle = toggle;
     this.#badge = toggle.querySelector('.badge');
-    this.#me = me;
     this.#toasts = toasts;
     this.#connection = new Connection(SOCKET(session), api, {
       state: (state) => this.#state(state),
@@ -42,17 +50,30 @@ export class Chat {
         this.#connection.seek(head);
       },
       publication: (message) => {
-        if (message.type === 'chat_message') this.#said(message.data, message.timestamp);
+        if (message.type === 'chat_message') this.#said(message);
       },
     });
+    this.#field = new Field(this.#input, {
+      most: TEXT_MAX,
+      clean: (text) => text.trim(),
+      send: (text) => this.#send(text),
+    });
+    this.#form.prepend(this.#field.limit.root);
     this.#form.addEventListener('submit', (event) => {
       event.preventDefault();
-      this.#send();
+      this.#field.submit();
+      this.#input.focus();
+    });
+    this.#log.addEventListener('scroll', () => this.#scrolled(), { passive: true });
+    new ResizeObserver(() => this.#follow()).observe(this.#log);
+    this.#more.addEventListener('click', () => {
+      this.#log.scrollTo({ top: this.#log.scrollHeight, behavior: calm() ? 'auto' : 'smooth' });
+      this.#log.focus({ preventScroll: true });
     });
     this.#input.addEventListener('keydown', (event) => {
       if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
       event.preventDefault();
-      this.#send();
+      this.#field.submit();
     });
     panel.addEventListener('keydown', (event) => {
       if (event.key === 'Escape') this.show(false, true);
@@ -74,7 +95,8 @@ export class Chat {
     this.#toggle.setAttribute('aria-expanded', String(open));
     if (open) {
       this.#count(0);
-      this.#log.scrollTop = this.#log.scrollHeight;
+      this.#following = true;
+      this.#follow();
     }
     if (focus) (open ? this.#input : this.#toggle).focus();
   }
@@ -101,24 +123,27 @@ export class Chat {
     }
   }
 
-  async #send() {
-    const text = this.#input.value.trim();
-    if (!text || this.#input.readOnly) return;
-    this.#input.readOnly = true;
+  // Returns null, or in words why the server refused.
+  async #send(text) {
     try {
       await this.#connection.action('chat', { text });
-      this.#input.value = '';
+      return null;
     } catch (error) {
-      this.#toasts.refuse(`Not sent: ${inWords(error.message)}`);
+      const why = `Not sent: ${inWords(error.message)}`;
+      this.#toasts.refuse(why);
+      return why;
     }
-    this.#input.readOnly = false;
   }
 
-  #said({ from, text }, timestamp) {
-    const mine = from === this.#me;
+  // Another tab may have our name, but it is not us.
+  #said(message) {
+    const { from, text } = message.data;
+    const { timestamp } = message;
+    const mine = this.#connection.isOurs(message);
+    const who = mine ? this.#connection : from;
     const when = new Date(timestamp);
-    const again = this.#last === from;
-    this.#last = from;
+    const again = this.#last === who;
+    this.#last = who;
     this.#add(
       element(
         'li',
@@ -129,8 +154,9 @@ export class Chat {
           element('span', { text: mine ? 'You' : from }),
           element('time', { datetime: timestamp, text: TIME.format(when) }),
         ),
-        element('p', { class: 'what', text }),
+        element('p', { class: 'what', dir: 'auto', text }),
       ),
+      mine,
     );
     if (this.#panel.hidden && !mine) {
       this.#count(this.#unread + 1);
@@ -143,13 +169,26 @@ export class Chat {
     this.#add(element('li', { class: 'chat-line', text }));
   }
 
-  #add(node) {
-    const { scrollTop, scrollHeight, clientHeight } = this.#log;
+  #add(node, mine = false) {
     this.#log.append(node);
     while (this.#log.children.length > KEPT) this.#log.firstElementChild.remove();
+    this.#following ||= mine;
+    this.#more.hidden = this.#following;
+    this.#follow();
+  }
+
+  #follow() {
+    if (this.#following) this.#log.scrollTop = this.#log.scrollHeight;
+  }
+
+  #scrolled() {
+    const { scrollTop, scrollHeight, clientHeight } = this.#log;
+    const [before, now] = [this.#at, scrollTop];
+    this.#at = now;
     if (scrollHeight - clientHeight - scrollTop < NEAR_END) {
-      this.#log.scrollTop = this.#log.scrollHeight;
-    }
+      this.#following = true;
+      this.#more.hidden = true;
+    } else if (now < before) this.#following = false; // it has moved up: the user did that
   }
 
   #count(unread) {

@@ -67,6 +67,8 @@ export class Connection {
   #actions = new Map(); // id -> { resolve, reject }
   #actionCount = 0;
   #name = Math.random().toString(36).slice(2, 8);
+  #connection = null; // its id at the server
+  #ids = new Set(); // `epoch connection`, of every connection that this object has had
 
   constructor(path, api, on) {
     this.#path = path;
@@ -103,6 +105,12 @@ export class Connection {
     const held = this.#held;
     this.#held = [];
     for (const message of held) this.#published(message);
+  }
+
+  // Returns whether this page, not only this user, has caused a message that names a connection. A
+  // server that has restarted uses ids again, in another epoch.
+  isOurs({ epoch, data }) {
+    return this.#ids.has(`${epoch} ${data.connection}`);
   }
 
   // Returns a promise: fulfilled when the server acknowledges the action, rejected with its reason,
@@ -165,7 +173,9 @@ export class Connection {
     }
     if (turn !== this.#turn) return;
     let seen = false;
-    const socket = new WebSocket(this.#url(), [PROTOCOL]);
+    // The token goes into a header, not into the URL: URLs are logged.
+    const protocols = this.#token ? [PROTOCOL, `bearer.${this.#token}`] : [PROTOCOL];
+    const socket = new WebSocket(this.#url(), protocols);
     this.#socket = socket;
     socket.onmessage = ({ data }) => {
       seen = true;
@@ -179,7 +189,6 @@ export class Connection {
   #url() {
     const url = new URL(this.#path, location.href);
     url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
-    if (this.#token) url.searchParams.set('token', this.#token);
     if (this.#position) {
       url.searchParams.set('epoch', this.#position.epoch);
       url.searchParams.set('offset', this.#position.offset);
@@ -271,6 +280,7 @@ export class Connection {
     const data = message.data ?? {};
     switch (message.type) {
       case 'connection_established':
+        this.#connection = data.connection;
         if (data.heartbeat_seconds > 0) this.#heartbeat = data.heartbeat_seconds * 1000;
         this.#listen();
         break;
@@ -310,6 +320,7 @@ export class Connection {
       }, STABLE_TIME);
       this.#become({ name: 'live' });
     }
+    this.#ids.add(`${epoch} ${this.#connection}`);
     const head = { epoch, offset };
     if (!this.#position) this.#gap('first', head);
     else if (!recovered) this.#gap(reason ?? 'not_recovered', head);

@@ -22,7 +22,9 @@ export function element(tag, properties = {}, ...children) {
     if (name === 'text') node.textContent = value;
     else if (name === 'on') {
       for (const [type, listener] of Object.entries(value)) node.addEventListener(type, listener);
-    } else if (name === 'data') Object.assign(node.dataset, value);
+    } else if (name === 'data') {
+      for (const [key, data] of Object.entries(value)) if (data !== null) node.dataset[key] = data;
+    }
     else node.setAttribute(name, value === true ? '' : value);
   }
   node.append(...children.filter(Boolean));
@@ -47,8 +49,7 @@ export function setText(node, text) {
 
 export const calm = () => matchMedia('(prefers-reduced-motion: reduce)').matches;
 
-// A title is one line, even if the pasted text has several.
-export const oneLine = (text) => text.replace(/\s+/g, ' ').trim();
+export const shorten = (title) => (title.length > 48 ? `${title.slice(0, 47)}…` : title);
 
 // "bad_title" is for programs; users read "bad title".
 export const inWords = (reason) => String(reason).replaceAll('_', ' ');

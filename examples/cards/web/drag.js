@@ -40,6 +40,11 @@ export class Drag {
     return this.#ghost !== null;
   }
 
+  // The card does not exist any more: nothing is dropped, and the host is not called.
+  abandon() {
+    if (this.#press) this.#end();
+  }
+
   #down(event) {
     const node = event.target.closest('.card');
     const id = this.#host.card(node);

@@ -7,6 +7,7 @@
 //   model.js       the cards                      chat.js     the chat, on a session's socket
 //   board.js       columns, keyboard, focus       names.js    the name of the user
 //   card.js adder.js menu.js drag.js              the parts of the board
+//   field.js       text fields that lose no text
 //
 // The board is fetched first. Then the socket connects with the position that came with the board,
 // so the page shows the board soon and misses nothing. When the server cannot bridge a gap, the
@@ -15,7 +16,7 @@ import { Api } from './api.js';
 import { Board } from './board.js';
 import { Chat } from './chat.js';
 import { Connection } from './connection.js';
-import { inWords } from './dom.js';
+import { inWords, shorten } from './dom.js';
 import { columnName, Model } from './model.js';
 import { myName } from './names.js';
 import { Runs } from './runs.js';
@@ -33,9 +34,12 @@ const api = new Api(me);
 const toasts = new Toasts(find('#toasts'), find('#spoken'));
 const model = new Model(api, {
   changed: () => board.renderSoon(),
-  refused: (what, card, { reason, message }) => {
+  refused: (what, card, { reason, message }, change) => {
     const which = card ? ` “${shorten(card.title)}”` : '';
-    toasts.refuse(`Not ${what}${which}: ${inWords(reason ?? message)}`);
+    const why = `Not ${what}${which}: ${inWords(reason ?? message)}`;
+    if (change?.title && !card) board.keep(change.before, change.title, null);
+    else toasts.refuse(why);
+    if (change?.title && card) board.resume(change.id, change.title, why);
   },
 });
 const runs = new Runs(api, {
@@ -61,13 +65,8 @@ const status = new Status(find('#status'), toasts, () => {
 const chat = new Chat(find('#chat'), find('#chat-toggle'), {
   api,
   session: new URLSearchParams(location.search).get('session') || 'lobby',
-  me,
   toasts,
 });
-
-function shorten(title) {
-  return title.length > 48 ? `${title.slice(0, 47)}…` : title;
-}
 
 // ------------------------------------------------------------------ the board and its channel
 

@@ -8,7 +8,12 @@
 // Requests for one card are sent one after the other: two requests at the same time might arrive in
 // either order. Changes that are made meanwhile are sent together.
 //
-// Handlers: changed(), refused(what, card, error).
+// Cards are created one after the other, so that they come in the order in which they were typed.
+//
+// Handlers: changed(), refused(what, card, error, change): `card` is null if it does not exist any
+// more. `change` is { id, before, title }: the title it had, and the one that was refused, if any.
+
+export const TITLE_MAX = 200; // characters
 
 const ECHO_TIME = 2000; // milliseconds; after that the answer counts
 
@@ -30,6 +35,7 @@ export class Model {
   #asked = new Map(); // id -> { overlay, unsent, busy, timer }
   #removing = new Set();
   #creating = []; // [{ title, column_id }]: requests that wait for an answer
+  #created = Promise.resolve(); // settled when the last of them has its answer
   live = false; // messages arrive
 
   constructor(api, on) {
@@ -141,6 +147,7 @@ export class Model {
   async #send(id, asked) {
     clearTimeout(asked.timer);
     asked.busy = true;
+    const before = this.#cards.get(id)?.title ?? '';
     while (Object.keys(asked.unsent).length) {
       const sent = asked.unsent;
       asked.unsent = {};
@@ -151,7 +158,11 @@ export class Model {
           if (!(field in asked.unsent)) delete asked.overlay[field];
         }
         this.#on.changed();
-        this.#on.refused('column_id' in sent ? 'moved' : 'renamed', this.get(id), error);
+        this.#on.refused('column_id' in sent ? 'moved' : 'renamed', this.get(id), error, {
+          id,
+          before,
+          title: 'title' in asked.unsent ? null : sent.title,
+        });
       }
     }
     asked.busy = false;
@@ -188,8 +199,14 @@ export class Model {
     }, this.#echoTime());
   }
 
-  // The card is shown once the server has given it an id. Returns the card, or null.
-  async create(title, column) {
+  // The card is shown once the server has given it an id. Returns null, or the error.
+  create(title, column) {
+    const created = this.#created.then(() => this.#create(title, column));
+    this.#created = created;
+    return created;
+  }
+
+  async #create(title, column) {
     const wish = { title, column_id: column };
     this.#creating.push(wish);
     try {
@@ -201,11 +218,11 @@ export class Model {
         }
         this.#creating = this.#creating.filter((other) => other !== wish);
       }, this.#echoTime());
-      return card;
+      return null;
     } catch (error) {
       this.#creating = this.#creating.filter((other) => other !== wish);
       this.#on.refused('created', wish, error);
-      return null;
+      return error;
     }
   }
 }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 // names.js - a name for each user; each tab is another user.
+//
+// A page keeps its name when it is loaded again. A duplicated tab, and one that was opened from this
+// one, inherit sessionStorage; they are new users, so they get a name of their own.
 
 const COLOURS = (
   'Amber Azure Copper Coral Cobalt Crimson Golden Hazel Indigo Ivory Jade Lilac Lime Maroon ' +
@@ -15,12 +18,14 @@ const KEY = 'cards.name';
 const oneOf = (list) => list[Math.floor(Math.random() * list.length)];
 
 export function myName() {
-  let name = null;
+  const [entry] = performance.getEntriesByType('navigation');
+  const again = entry?.type === 'reload' || entry?.type === 'back_forward';
+  const fresh = `${oneOf(COLOURS)} ${oneOf(BIRDS)}`;
   try {
-    name = sessionStorage.getItem(KEY);
-    if (!name) sessionStorage.setItem(KEY, (name = `${oneOf(COLOURS)} ${oneOf(BIRDS)}`));
+    const name = (again && sessionStorage.getItem(KEY)) || fresh;
+    sessionStorage.setItem(KEY, name);
+    return name;
   } catch {
-    // If the browser stores nothing, each load gets a new name.
+    return fresh; // If the browser stores nothing, each load gets a new name.
   }
-  return name ?? `${oneOf(COLOURS)} ${oneOf(BIRDS)}`;
 }

@@ -15,9 +15,9 @@ export class Toasts {
     this.#spoken = spoken;
   }
 
-  // A note that disappears by itself, unless the user points at it or focuses it.
+  // A note that disappears by itself, unless the user points at it or focuses it, or `stays`.
   // `action` is { label, run }.
-  show(text, { kind = 'note', action = null } = {}) {
+  show(text, { kind = 'note', action = null, stays = false } = {}) {
     let timer = null;
     const remove = () => {
       clearTimeout(timer);
@@ -25,16 +25,17 @@ export class Toasts {
     };
     const start = () => {
       clearTimeout(timer);
-      timer = setTimeout(remove, TIME);
+      if (!stays) timer = setTimeout(remove, TIME);
     };
     const stop = () => clearTimeout(timer);
     const toast = element(
       'div',
       {
         class: `toast toast-${kind}`,
+        data: { stays: stays ? '' : null },
         on: { mouseenter: stop, mouseleave: start, focusin: stop, focusout: start },
       },
-      element('p', { text }),
+      element('p', { text, dir: 'auto' }),
       action &&
         element('button', {
           class: 'toast-action',
@@ -54,7 +55,8 @@ export class Toasts {
       ),
     );
     this.#list.append(toast);
-    while (this.#list.children.length > MOST) this.#list.firstElementChild.remove();
+    const others = this.#list.querySelectorAll('.toast:not([data-stays])');
+    for (let i = 0; i < others.length - MOST; i++) others[i].remove();
     start();
   }
 
