@@ -51,7 +51,8 @@ enum MHD_Result glue_upgrade(struct glue *glue, struct MHD_Connection *http, con
                               .http_minor = version[7] - '0',
                               .headers = headers,
                               .header_count = (size_t)count,
-                              .key = glue_client(http)};
+                              .key = glue_client(http),
+                              .began = glue->began};
     wspool *pool = wspool_sockets_pool(glue->sockets);
     wspool_answer answer;
 

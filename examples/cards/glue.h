@@ -9,7 +9,8 @@
 /* Part of the host's record of a request, from its first line to NOTIFY_COMPLETED. */
 struct glue {
     wspool_sockets *sockets;
-    wspool_id id; /* of the peer that it becomes; 0: none, or its socket was handed over */
+    uint64_t began; /* wspool_clock when its first line was there */
+    wspool_id id;   /* of the peer that it becomes; 0: none, or its socket was handed over */
 };
 
 /* Passes a request for a socket to the pool, and queues the pool's answer. `target` is the raw

@@ -109,6 +109,7 @@ static void *on_first_line(void *cls, const char *target, struct MHD_Connection 
         request->path_len = request->path ? strcspn(request->path, "?") : 0;
         request->http = http;
         request->glue.sockets = app->sockets;
+        request->glue.began = wspool_clock();
     }
     return request;
 }

@@ -69,7 +69,10 @@ extern "C" {
     X(waiting_bytes, "bytes", "queued, over all peers: a shared message counts for each") \
     X(block_bytes, "bytes", "memory of the encoded frames, a shared message counted once")
 
-/* One stage of the handshake. Time spent waiting for the rest of a head counts for REQUEST_LINE.
+/* One stage of the handshake. Time spent waiting for the rest of a head counts for REQUEST_LINE; in
+ * hosted mode the host says when that began (wspool_request.began). `now` is the same during a
+ * call, so HEADERS to CAPACITY have no time, except for TOKEN with a late verdict. The wait of a
+ * 101 for its way out counts for FLUSHED.
  * An accepted peer that ends before its 101 was sent counts as refused in FLUSHED, and as ended.
  * When a late verdict meets a pool that is full or draining by then, the peer counts as refused in
  * TOKEN, although CAPS was passed. */

@@ -235,8 +235,12 @@ enum wspool_upgrade_result {
  * Hosted mode: the host's own HTTP server parsed a WebSocket request. Judges it, fills *answer and
  * returns a wspool_upgrade_result. If the request is accepted or pending, *id has a place in the
  * pool until wspool_adopt, at most until its deadline. After the deadline the id is stale; a
- * pending request gets its answer (503) through the verdict hook before that. If the HTTP
- * connection ends before wspool_adopt, call wspool_gone: it frees the place at once.
+ * pending request gets its answer (503) through the verdict hook before that.
+ *
+ * If the HTTP connection ends before wspool_adopt, call wspool_gone: it frees the place at once. A
+ * client can reset its connection right behind the request, so without this call a flood of such
+ * clients has all places until their deadlines. Every HTTP server reports the end of a connection
+ * somewhere (libmicrohttpd: NOTIFY_COMPLETED); see examples/cards/glue.c.
  *   INVAL      request->size is not set, or the address or the key is too long. Correct the call,
  *              and answer 500.
  *   FULL       as for wspool_open. Answer 503, or 429 if the key is full.

@@ -275,6 +275,10 @@ static int upgrade(wspool *pool, struct wsp_peer *peer, wspool_request *request,
     struct wsp_entry entry = {.stage = WSPOOL_STAGE_BYTES};
     peer->conn.flags |= WSP_HOSTED;
     wsp_conn_init(&pool->link, &peer->conn);
+    if (request->began > 0 && request->began < pool->link.now) {
+        wsp_stages_pass(pool, &peer->conn, WSPOOL_STAGE_REQUEST_LINE);
+        peer->conn.since = request->began;
+    }
     struct wsp_handshake *handshake = wsp_need_handshake(pool, peer);
     int judged = wsp_refused(WSPOOL_REFUSED_NOMEM);
     if (request->target.len > pool->config.head_bytes) {
@@ -350,8 +354,9 @@ int wspool_adopt(wspool *pool, wspool_id id, const void *bytes, size_t len, uint
     wsp_enter_at(pool, now);
     struct wsp_handshake *handshake = wsp_detach_handshake(peer);
     pool->reserved--;
+    wsp_accept_flushed(pool, peer); /* what it has waited counts for FLUSHED, as in raw mode */
+    peer->conn.since = pool->link.now;
     wsp_stages_pass(pool, &peer->conn, WSPOOL_STAGE_FLUSHED);
-    wsp_accept_flushed(pool, peer);
     become_open(pool, peer, wsp_handshake_entry(handshake));
     wsp_handshake_free(&pool->handshakes, handshake);
     if (len > 0) {

@@ -142,8 +142,16 @@ await test('refused_creation_returns_what_was_typed', async () => {
   await toast(page, 'Not created “alpha”: bad title');
   await becomes(() => field(page).inputValue(), 'alpha');
   assert.equal(await page.locator('.add-form:visible .limit').textContent(), 'Not added: bad title');
+  await page.unroute('**/api/cards');
+  let answer;
+  await page.route('**/api/cards', async (route) => {
+    await new Promise((go) => (answer = go));
+    await NO(route);
+  });
   await page.keyboard.press('Enter');
-  await page.keyboard.type('beta'); // 'alpha' is refused again meanwhile
+  await page.keyboard.type('beta');
+  await becomes(() => Boolean(answer), true);
+  answer();
   await becomes(() => page.locator('.toast').count(), 2);
   assert.equal(await field(page).inputValue(), 'beta', 'what is being typed stays');
   await page.unroute('**/api/cards');

@@ -102,6 +102,20 @@ await test('refusals_and_lost_connections_are_legible_too', async () => {
   }
 });
 
+await test('offer_to_keep_a_text_is_legible_too', async () => {
+  for (const colorScheme of ['light', 'dark']) {
+    const id = await cards.create('Short of time');
+    const page = await world.page({ colorScheme });
+    await card(page, 'Short of time').press('Enter');
+    await page.keyboard.type('A better title');
+    await cards.remove(id);
+    await page.getByRole('button', { name: 'Add as a card' }).waitFor();
+    await sleep(300);
+    assert.deepEqual(await faint(page), [], colorScheme);
+    await picture(page, `${colorScheme}-kept`);
+  }
+});
+
 await test('phone_shows_a_column_at_a_time_and_the_page_does_not_scroll', async () => {
   for (const colorScheme of ['light', 'dark']) {
     const page = await world.page({ ...PHONE, colorScheme, deviceScaleFactor: 2 });

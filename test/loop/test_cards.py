@@ -530,7 +530,7 @@ def resets(t):
                    f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {Peer.KEY}\r\n"
                    "Sec-WebSocket-Version: 13\r\n\r\n").encode()
         gone = 0
-        for _ in range(20):
+        for _ in range(40):
             peers = [Peer(cards) for _ in range(60)]
             for peer in peers:  # the server has accepted it
                 peer.send(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -556,6 +556,10 @@ def resets(t):
         t.equal((stats["peers"], stats["handshakes"]), (0, 0), "reset_upgrades_hold_no_place")
         peers = [cards.peer("/ws/cards") for _ in range(20)]
         t.equal(len(peers), 20, "all_places_are_free_again_after_a_flood_of_resets")
+        stats = cards.stats()
+        times = {stage: stats["stages"][stage]["nanoseconds"]
+                 for stage in ("request_line", "flushed")}
+        t.ok(all(0 < time < 1e9 for time in times.values()), "stages_have_their_times", times)
         for peer in peers:
             peer.end()
     t.equal((cards.status, cards.errors), (0, ""), "reset_server_ends_clean")

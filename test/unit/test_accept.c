@@ -120,8 +120,43 @@ TEST(stages_of_a_hosted_peer_are_passed_with_the_time_before_them)
         sum += s.stages[i].time;
     }
     assert_true(s.stages[WSPOOL_STAGE_TOKEN].time == 8 * MS);
+    assert_true(s.stages[WSPOOL_STAGE_FLUSHED].time == 16 * MS);
     assert_true(sum == 24 * MS);
     assert_string_equal(h.opened, "a||token=t");
+    host_end(&h);
+}
+
+TEST(time_that_a_host_has_read_a_request_counts_for_its_request_line)
+{
+    static struct host h;
+    begin(&h, WSPOOL_ACCEPT);
+    h.now += 100 * MS;
+    const uint64_t began[] = {h.now - 5 * MS, 0, h.now + 1}; /* unknown, and not yet: no time */
+    for (size_t i = 0; i < 3; i++) {
+        wspool_header headers[] = {{{"Host", 4}, {"h", 1}},
+                                   {{"Upgrade", 7}, {"websocket", 9}},
+                                   {{"Connection", 10}, {"Upgrade", 7}},
+                                   {{"Sec-WebSocket-Key", 17}, {"dGhlIHNhbXBsZSBub25jZQ==", 24}},
+                                   {{"Sec-WebSocket-Version", 21}, {"13", 2}}};
+        wspool_request request = {.size = sizeof(request),
+                                  .method = {"GET", 3},
+                                  .target = {"/room/a?token=t", 15},
+                                  .http_major = 1,
+                                  .http_minor = 1,
+                                  .headers = headers,
+                                  .header_count = 5,
+                                  .began = began[i]};
+        wspool_answer answer;
+        wspool_id id;
+        assert_int_equal(wspool_upgrade(h.pool, &request, h.now, &id, &answer),
+                         WSPOOL_UPGRADE_ACCEPTED);
+        assert_int_equal(wspool_adopt(h.pool, id, NULL, 0, h.now), 0);
+    }
+    struct wspool_stats s = host_stats(&h);
+    for (size_t i = 0; i < WSPOOL_STAGE_COUNT; i++) {
+        assert_int_equal(s.stages[i].passed, 3);
+        assert_true(s.stages[i].time == (i == WSPOOL_STAGE_REQUEST_LINE ? 5 * MS : 0));
+    }
     host_end(&h);
 }
 
