@@ -11,7 +11,7 @@
 
 #include "api.h"
 
-#define SPARE 32               /* connections that give way and are not closed yet */
+#define HEADROOM 32            /* connections that give way and are not closed yet */
 #define IDLE_SECONDS 30        /* a last resort: see connections.h */
 #define DISCARD_MAX (8u << 20) /* of a body that is too big: read and discarded */
 
@@ -192,7 +192,7 @@ int http_start(struct app *app, const struct sockaddr *address, unsigned most)
         flags, 0, NULL, NULL, on_request, app, MHD_OPTION_SOCK_ADDR, address,
         MHD_OPTION_URI_LOG_CALLBACK, on_first_line, app, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
         app, MHD_OPTION_NOTIFY_CONNECTION, connections_notify, &app->connections,
-        MHD_OPTION_CONNECTION_LIMIT, most + SPARE, MHD_OPTION_CONNECTION_TIMEOUT,
+        MHD_OPTION_CONNECTION_LIMIT, most + HEADROOM, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)IDLE_SECONDS, MHD_OPTION_END);
     bound = app->http ? MHD_get_daemon_info(app->http, MHD_DAEMON_INFO_BIND_PORT) : NULL;
     return bound ? bound->port : -1;
