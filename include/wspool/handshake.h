@@ -127,8 +127,8 @@ typedef struct wspool_request {
     /* filled by the host, as in wspool_open_options */
     wspool_text address;
     wspool_text key;
-    uint64_t began; /* for wspool_upgrade: when the host began to read the request, on the clock of
-                       `now`; 0: not known. For the time of the stage REQUEST_LINE in the statistics */
+    uint64_t began; /* when the host began to read the request, on the clock of `now`; 0: not known.
+                       For the statistics: the time of the stage REQUEST_LINE */
 } wspool_request;
 
 /* The decision on a token: written by the token hook, or passed to wspool_auth_complete later. */

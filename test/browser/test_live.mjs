@@ -318,6 +318,9 @@ await test('position_is_shown_and_what_was_missed_is_fetched', async () => {
   let urls;
   const page = await world.page({
     before: async (p) => {
+      await p.addInitScript(() => {
+        Math.random = () => 0.999; // otherwise the wait might be over before it is looked at
+      });
       urls = await between(p, (ws) => {
         socket = ws;
         if (open) ws.connectToServer();

@@ -191,7 +191,8 @@ export class Board {
   // A card was deleted, and `text`, its new title, is only here. `column` is the element of its
   // column.
   keep(title, text, column) {
-    this.#toasts.show(`“${shorten(title)}” was deleted while you renamed it. Your text: “${text}”`, {
+    const what = `“${shorten(title)}” was deleted while you renamed it.`;
+    this.#toasts.show(`${what} Your text: “${text}”`, {
       kind: 'refusal',
       stays: true,
       action: {

@@ -19,7 +19,11 @@ export class CardView {
   // `on` is { run(id), menu(id, anchor), edit(id), renamed(id, title) }.
   constructor(id, on) {
     this.id = id;
-    this.#title = element('p', { class: 'card-title', dir: 'auto', on: { dblclick: () => on.edit(id) } });
+    this.#title = element('p', {
+      class: 'card-title',
+      dir: 'auto',
+      on: { dblclick: () => on.edit(id) },
+    });
     this.#run = element(
       'button',
       { class: 'run', type: 'button', on: { click: () => on.run(id) } },

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // names.js - a name for each user; each tab is another user.
 //
-// A page keeps its name when it is loaded again. A duplicated tab, and one that was opened from this
-// one, inherit sessionStorage; they are new users, so they get a name of their own.
+// A page keeps its name when it is loaded again. A tab that was duplicated, or opened from this one,
+// inherits sessionStorage; it is a new user, so it gets a name of its own.
 
 const COLOURS = (
   'Amber Azure Copper Coral Cobalt Crimson Golden Hazel Indigo Ivory Jade Lilac Lime Maroon ' +
