@@ -72,6 +72,15 @@ typedef struct wspool_token_hook {
     void *user;
 } wspool_token_hook;
 
+/* Judges an Origin that is neither the request's own host nor in `origins`: for lists that change.
+ * Returns 1 to admit it; any other result refuses (403 origin). `origin` is the header's value as
+ * it came, any bytes. Then the page is trusted like a listed one. Not called with any_origin. */
+typedef struct wspool_origin_hook {
+    int (*call)(wspool *pool, wspool_id id, const wspool_request *request, wspool_text origin,
+                void *user);
+    void *user;
+} wspool_origin_hook;
+
 /* Returns 0 to admit one more peer; any other result refuses it (503 capacity). Must return at
  * once: take slow measurements beforehand. `request` is NULL after a pending verdict. */
 typedef struct wspool_capacity_hook {
@@ -92,7 +101,8 @@ typedef struct wspool_opened {
     void *route_user;
     wspool_text channel;     /* the name from the path; empty: none */
     wspool_text subprotocol; /* empty: none */
-    wspool_text query;       /* query of the target, raw; empty: none */
+    wspool_text query;       /* query of the target, raw; empty: none. Without a parameter "token",
+                                if tokens are judged */
     wspool_text extension;   /* the codec's parameters, as in the answer; empty: none */
     wspool_text address;     /* what the host gave to wspool_open or wspool_upgrade; empty: none */
 } wspool_opened;
@@ -203,7 +213,9 @@ enum wspool_log_level { WSPOOL_LOG_DEBUG, WSPOOL_LOG_INFO, WSPOOL_LOG_WARNING, W
 typedef struct wspool_log_record {
     enum wspool_log_level level;
     const char *event;       /* "opened", "closed", "refused", "slow", "shed", "drain", "abuse" */
-    const char *reason;      /* text of the end, or reason of the refusal; "" for none */
+    const char *reason;      /* text of the end, or reason of the refusal; "" for none. With
+                                "opened": "no_subprotocol" when the peer offered some and none was
+                                chosen: browsers then close the connection */
     wspool_id id;            /* 0: not about one peer */
     enum wspool_stage stage; /* with "refused": the stage */
     int status;              /* with "refused": the HTTP status; 0: there was no answer */
@@ -230,8 +242,12 @@ enum wspool_slow {
 enum wspool_token_place {
     WSPOOL_TOKEN_NONE = 0,      /* ends the list */
     WSPOOL_TOKEN_AUTHORIZATION, /* Authorization: Bearer TOKEN */
-    WSPOOL_TOKEN_SUBPROTOCOL,   /* an offered subprotocol "bearer.TOKEN"; it is never chosen */
-    WSPOOL_TOKEN_COOKIE,        /* cookie named wspool_token */
+    WSPOOL_TOKEN_SUBPROTOCOL,   /* an offered subprotocol "bearer.TOKEN"; it is never chosen. A
+                                   browser must offer another one beside it, which `subprotocols`
+                                   has: it fails a connection when none of its offers is chosen */
+    WSPOOL_TOKEN_COOKIE,        /* cookie named wspool_token. Only if the Origin is that of the same
+                                   host or in `origins`, also with any_origin: a browser sends
+                                   cookies for every page */
     WSPOOL_TOKEN_QUERY          /* ?token=TOKEN, percent-decoded */
 };
 #define WSPOOL_TOKEN_PLACES 4
@@ -252,7 +268,7 @@ typedef struct wspool_config {
     uint32_t channels_per_peer; /* 128, including its route's. Not 0 */
 
     /* what one peer may send */
-    uint32_t head_bytes;    /* request head, or target of a hosted request: 16384. Above it:
+    uint32_t head_bytes;    /* request head, also of a hosted request: 16384. Above it:
                                 431. At most 65536 */
     uint32_t head_count;    /* headers: 64. Above it: 431. At most 256 */
     uint32_t message_bytes; /* a message with all its fragments: 65536. Above it: close 1009.
@@ -274,7 +290,7 @@ typedef struct wspool_config {
     uint64_t pool_bytes;     /* to all peers, in memory of blocks (16 KiB and larger), so a message
                               counts once however many peers wait for it: 67108864. Above it the
                               blocked peers that hold most are closed with 4101 */
-    enum wspool_slow slow;   /* of channels that no route names: WSPOOL_SLOW_CLOSE */
+    enum wspool_slow slow;   /* of the kinds of channels that no route names: WSPOOL_SLOW_CLOSE */
 
     /* times */
     uint64_t handshake_time; /* first byte (or opening) to verdict: 10 s; then 408. Not 0 */
@@ -302,14 +318,22 @@ typedef struct wspool_config {
                                         this list has is chosen. Each is a token (RFC 9110,
                                         section 5.6.2) of at most 255 bytes, not "bearer.*".
                                         NULL: none */
-    const char *const *origins;      /* allowed besides the same host: "https://a.example:8443";
-                                        ends in NULL. NULL: none */
-    int any_origin;                  /* 1: ignore Origin. 0 */
+    const char *const *origins;      /* allowed besides the same host, ends in NULL:
+                                        "https://a.example:8443"; with "*." before the name all
+                                        names that end in it; opaque ones like "app://x",
+                                        "file://", "null" (any page can make its origin "null").
+                                        NULL: none */
+    int any_origin;                  /* 1: every Origin is admitted. 0 */
+    const char *const *hosts;        /* hosts that requests may be for, ends in NULL: "a.example",
+                                        "*.a.example", "[::1]:9001"; without a port: any port.
+                                        Others: 421 host. Against DNS rebinding, when Origin and
+                                        Host are both the attacker's. NULL: any */
     enum wspool_token_place token_places[WSPOOL_TOKEN_PLACES]; /* all, in the order above */
 
     wspool_mem mem; /* all NULL: malloc, realloc, free */
     wspool_entropy_hook entropy;
     wspool_token_hook token;
+    wspool_origin_hook origin;
     wspool_capacity_hook capacity;
     wspool_verdict_hook verdict;
     wspool_open_hook open;
@@ -337,7 +361,8 @@ typedef struct wspool_route_options {
     unsigned flags;
     const char *name;       /* name of the channel when the pattern has no {parameter}: "" */
     void *user;             /* passed to hooks as route_user */
-    enum wspool_slow slow;  /* of the channels of this route: the pool's */
+    enum wspool_slow slow;  /* of the channels of this kind, so the same for all its routes: the
+                               pool's */
     uint32_t message_bytes; /* as in wspool_config, for peers of this route: the pool's */
     unsigned codec;         /* options for the codec on this route, defined by the codec: 0 */
 } wspool_route_options;

@@ -15,6 +15,7 @@
  *                     wspool_auth_complete once, and one refusal refuses it. If several verdicts
  *                     have an identity, the first one that is not NULL is kept; the others go to
  *                     identity_free.
+ *   origin            A handler that returns 1 admits the origin, and no later handler is asked.
  *   message           A handler returns 1 if it has taken the message, and no later handler gets
  *                     it; otherwise 0. If a handler closes the peer, no later handler gets the
  *                     message either.
@@ -44,6 +45,8 @@ typedef struct wspool_handlers {
                                 none. Copied */
     void (*token)(wspool *pool, wspool_id id, const wspool_request *request, wspool_verdict *out,
                   void *user);
+    int (*origin)(wspool *pool, wspool_id id, const wspool_request *request, wspool_text origin,
+                  void *user);
     int (*capacity)(wspool *pool, wspool_id id, const wspool_request *request, void *user);
     void (*open)(wspool *pool, wspool_id id, const wspool_opened *opened, void *user);
     int (*message)(wspool *pool, wspool_id id, const wspool_message *message, void *user);
@@ -68,8 +71,8 @@ typedef struct wspool_handlers {
 int wspool_attach(wspool *pool, const wspool_handlers *handlers);
 
 /* Returns the pool's own copy of its configuration, read-only, valid as long as the pool; NULL
- * for a NULL pool. Its `origins` are NULL: the pool stores them parsed. Its `subprotocols` include
- * those of attached handlers; that list is valid until another handler is attached. */
+ * for a NULL pool. Its `origins` and `hosts` are NULL: the pool stores them parsed. Its
+ * `subprotocols` include those of attached handlers; that list is valid until another handler is attached. */
 const wspool_config *wspool_config_of(const wspool *pool);
 
 #pragma GCC visibility pop

@@ -43,6 +43,8 @@ enum wspool_stage {
  * answer: {"error": reason}. With status 0 there is no client left to answer.
  *
  *   MALFORMED        also: a header that must not occur twice does (Host, key, version, Origin)
+ *   HOST             Host is absent or not a host, or the target names something else
+ *   OTHER_HOST       the request is for a host that is not in the configured `hosts`
  *   EARLY_DATA       the query and the bytes that arrived during a pending verdict together exceed
  *                    head_bytes
  *   TOKEN_MALFORMED  too long, bytes outside visible ASCII, or twice in one place
@@ -66,6 +68,7 @@ enum wspool_stage {
     X(NO_ROUTE, 404, "no_route") \
     X(METHOD, 405, "method_not_allowed") \
     X(TIMEOUT, 408, "handshake_timeout") \
+    X(OTHER_HOST, 421, "host") \
     X(UPGRADE, 426, "upgrade_required") \
     X(VERSION, 426, "websocket_version") \
     X(RATE, 429, "too_many") \
@@ -109,18 +112,25 @@ typedef struct wspool_header {
  * A request. For wspool_upgrade the host leaves the members zero that the library fills, and fills
  * the others. Hooks get a request with all members filled. Its pointers are valid only during the
  * call.
+ *
+ * The library judges the request as strictly as one that it reads itself, whatever the host's
+ * server lets through: pass all headers, as they came. A WebSocket over HTTP/2 (RFC 8441) is passed
+ * as the HTTP/1.1 request that it stands for.
  */
 typedef struct wspool_request {
     size_t size;        /* sizeof(wspool_request) */
     wspool_text method; /* "GET" */
-    wspool_text target; /* raw, as on the request line: path, then "?" and query if any */
+    wspool_text target; /* raw, as on the request line: path, then "?" and query if any; or all of
+                           that behind scheme and host (RFC 9112, section 3.2.2), which replace
+                           Host. In hooks without a parameter "token", if tokens are judged */
     int http_major;     /* 1 */
     int http_minor;     /* 1 */
     const wspool_header *headers;
     size_t header_count;
     void *user; /* becomes wspool_user() of the peer */
     /* filled by the library, for the hooks */
-    wspool_text token;       /* from the first configured place that has one; secret */
+    wspool_text token;       /* from the first configured place that has one; secret. For the
+                                token hook only. A header that had it has it still */
     wspool_text subprotocol; /* the chosen subprotocol; empty: none */
     wspool_text channel;     /* decoded name of the route's channel */
     void *route_user;        /* from the route's options */
@@ -152,7 +162,8 @@ typedef struct wspool_verdict {
 
 /*
  * The HTTP answer to a hosted request. With status 101 the host sends the status line and the
- * headers, then calls wspool_adopt. Otherwise it sends status, headers and body. Names and values
+ * headers, then calls wspool_adopt. Otherwise it sends status, headers and body; the answer to HEAD
+ * has no body. Names and values
  * are NUL-terminated, contain no line break, and are valid as long as this struct.
  */
 typedef struct wspool_answer {
@@ -163,7 +174,7 @@ typedef struct wspool_answer {
         const char *name;
         const char *value;
     } headers[WSPOOL_ANSWER_HEADERS];
-    const char *body; /* JSON {"error": reason}; "" with status 101 */
+    const char *body; /* JSON {"error": reason}; "" with status 101, and for HEAD */
     size_t body_len;
     char text[480]; /* storage of the values above */
 } wspool_answer;

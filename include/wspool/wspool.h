@@ -89,8 +89,8 @@ extern "C" {
 /* ------------------------------------------------------------------- life */
 
 /* Makes a pool and sets *pool. `config` may be NULL: the defaults. On error *pool is NULL.
- *   INVAL    a number is out of its range (`now` too), an origin is not scheme://host[:port], a
- *            subprotocol is not a token, a set of hooks (mem, codec) is incomplete, or config->size
+ *   INVAL    a number is out of its range (`now` too), an origin or a host cannot be read, the
+ *            list of hosts is empty, a subprotocol is not a token, a set of hooks (mem, codec) is incomplete, or config->size
  *            is not set. Correct the configuration.
  *   ENTROPY  the entropy hook failed. Correct the hook: without entropy a pool is not safe.
  *   NOMEM    the allocator failed. Free memory and try again. */
@@ -107,10 +107,13 @@ int wspool_free(wspool *pool);
  * The pattern is literal, except for at most one {parameter}, which stands for a whole segment and
  * is percent-decoded: 1 to 255 bytes, no slash. Patterns are tried in the order of these calls.
  * With WSPOOL_NONE the path has no channel. `options` may be NULL. A pool without routes refuses
- * every request (404).
- *   INVAL      the pattern does not begin with a slash, is no path, has two parameters, or one that
- *              is not a whole segment; the kind or an option is out of range; or there are 65,535
- *              routes. Correct the call.
+ * every request (404). Escapes are compared as RFC 3986, section 6.2.2 says: "/%65cho" is "/echo".
+ *   INVAL      no request can match the pattern: it does not begin with a slash, has two parameters
+ *              or one that is not a whole segment, a query, a segment "." or "..", a broken escape,
+ *              or a byte that a client escapes (write "/r%C3%A4ume"). Or the kind or an option is
+ *              out of range, or there are 65,535 routes. Correct the call. Or another route of this
+ *              kind has another `slow`: all channels of a kind have one policy. Give both the same.
+ *   EXISTS     an earlier route matches every path that this one would match. Add this one first.
  *   REENTRANT  called from a hook. Add routes before the loop runs.
  *   NOMEM      the allocator failed. Free memory and try again.
  */

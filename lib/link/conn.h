@@ -62,6 +62,7 @@ enum wsp_state {
 #define WSP_RESET 0x0020u          /* it ended because the peer takes nothing */
 #define WSP_CLOSE_REPORTED 0x0040u /* wspool_next has reported CLOSE */
 #define WSP_PONG_DUE 0x0080u       /* one pong is expected: it is no abuse */
+#define WSP_BODILESS WSP_PONG_DUE  /* HEAD: the method is HEAD too, so the answer has no body */
 #define WSP_TAKES 0x1000u          /* CLOSING, REFUSED: some output was written since then */
 #define WSP_LAST_CHANCE 0x2000u    /* a deadline has passed; judged when the timer fires again */
 #define WSP_PING_WAITS 0x4000u     /* our ping is not written yet */

@@ -4,29 +4,25 @@
 
 #include <string.h>
 
+#include "base/noinline.h"
+#include "base/wipe.h"
 #include "policy/token.h"
 #include "wire/extension.h"
 #include "wire/refusal.h"
 #include "wire/uri.h"
 
-static int check_request_line(const struct wsp_admission *admission, wspool_request *request,
-                              struct wsp_entry *entry)
+static int find_route(const struct wsp_admission *admission, wspool_request *request,
+                      struct wsp_target *target, struct wsp_entry *entry)
 {
-    wspool_text path;
     size_t name_len = 0;
-    if (request->method.len != 3 || memcmp(request->method.data, "GET", 3) != 0) {
-        return wsp_refused(WSPOOL_REFUSED_METHOD);
-    }
-    if (request->http_major < 1 || (request->http_major == 1 && request->http_minor < 1)) {
-        return wsp_refused(WSPOOL_REFUSED_HTTP_VERSION);
-    }
-    if (wsp_uri_split(request->target, &path, &entry->query)) {
+    if (wsp_uri_split(request->target, target)) {
         return wsp_refused(WSPOOL_REFUSED_MALFORMED);
     }
-    int route = wsp_routes_match(admission->routes, path, entry->name, &name_len);
+    int route = wsp_routes_match(admission->routes, target->path, entry->name, &name_len);
     if (route < 0) {
         return route;
     }
+    entry->query = target->query;
     entry->route = (uint16_t)route;
     entry->name_len = (uint16_t)name_len;
     request->channel = (wspool_text){entry->name, name_len};
@@ -43,6 +39,8 @@ static int check_subprotocol(const struct wsp_admission *admission,
         wsp_upgrade_subprotocol(headers, admission->config->subprotocols, &malformed);
     if (entry->subprotocol) {
         request->subprotocol = (wspool_text){entry->subprotocol, strlen(entry->subprotocol)};
+    } else {
+        entry->unanswered = headers->first[WSP_HEADER_PROTOCOL] != NULL;
     }
     return malformed ? wsp_refused(WSPOOL_REFUSED_MALFORMED) : 0;
 }
@@ -117,22 +115,59 @@ static int take_verdict(const wspool_verdict *verdict, struct wsp_entry *entry)
     return WSP_ADMITTED;
 }
 
+static WSP_NOINLINE int ask_origin(const struct wsp_admission *admission, wspool_id id,
+                                   const struct wsp_headers *headers, const wspool_request *request)
+{
+    const wspool_origin_hook *hook = admission->origin;
+    wspool_text origin;
+    return hook->call && wsp_headers_only(headers, WSP_HEADER_ORIGIN, &origin) == 1 &&
+           hook->call(admission->pool, id, request, origin, hook->user) == 1;
+}
+
+/* Sets *trusted when the page may use the cookies of its browser. */
+static int check_origin(const struct wsp_admission *admission, wspool_id id,
+                        const struct wsp_headers *headers, const wspool_request *request,
+                        int *trusted)
+{
+    enum wsp_origin_kind kind = wsp_origins_judge(admission->origins, headers);
+    *trusted = kind == WSP_ORIGIN_TRUSTED;
+    if (kind != WSP_ORIGIN_STRANGE || admission->config->any_origin) {
+        return 0;
+    }
+    *trusted = ask_origin(admission, id, headers, request);
+    return *trusted ? 0 : wsp_refused(WSPOOL_REFUSED_ORIGIN);
+}
+
 static int check_token(const struct wsp_admission *admission, wspool_id id,
-                       const struct wsp_headers *headers, wspool_request *request,
+                       const struct wsp_headers *headers, int trusted, wspool_request *request,
                        struct wsp_entry *entry)
 {
     const wspool_token_hook *token = admission->token;
     char scratch[WSPOOL_TOKEN_MAX];
     wspool_verdict verdict = {.size = sizeof verdict};
+    struct wsp_target target;
     if (!token->call || (admission->routes->list[entry->route].flags & WSPOOL_ROUTE_NO_TOKEN)) {
         return WSP_ADMITTED;
     }
-    int error = wsp_token_find(headers, admission->config->token_places, scratch, &request->token);
+    wspool_text found = {NULL, 0};
+    int error = wsp_token_find(headers, admission->config->token_places, trusted, scratch, &found);
     if (error) {
         return error;
     }
+    if (entry->query.len > 0) {
+        if (wsp_token_hide(request, admission->config->token_places, &admission->config->mem,
+                           &entry->copy)) {
+            return wsp_refused(WSPOOL_REFUSED_NOMEM);
+        }
+        wsp_uri_split(request->target, &target); /* it was split before */
+        entry->query = target.query;
+    }
+    request->token = found;
     token->call(admission->pool, id, request, &verdict, token->user);
     request->token = (wspool_text){0};
+    if (found.data == scratch) {
+        wsp_wipe(scratch, found.len);
+    }
     return verdict.kind == WSPOOL_PENDING ? WSP_POSTPONED : take_verdict(&verdict, entry);
 }
 
@@ -152,15 +187,20 @@ int wsp_admission_judge(const struct wsp_admission *admission, wspool_id id,
                         wspool_request *request, struct wsp_entry *entry)
 {
     struct wsp_headers headers;
-    int answer;
+    struct wsp_target target;
+    int answer, trusted;
     entry->stage = WSPOOL_STAGE_REQUEST_LINE;
-    if ((answer = check_request_line(admission, request, entry)) < 0) {
+    if ((answer = find_route(admission, request, &target, entry)) < 0) {
         return answer;
     }
     entry->stage = WSPOOL_STAGE_HEADERS;
     wsp_headers_find(&headers, request);
+    headers.authority = target.authority;
     if ((answer = wsp_upgrade_check_head(&headers)) < 0) {
         return answer;
+    }
+    if (admission->hosts->count > 0 && !wsp_hosts_admit(admission->hosts, &headers)) {
+        return wsp_refused(WSPOOL_REFUSED_OTHER_HOST);
     }
     entry->stage = WSPOOL_STAGE_VERSION;
     if ((answer = wsp_upgrade_check_version(&headers)) < 0) {
@@ -177,11 +217,11 @@ int wsp_admission_judge(const struct wsp_admission *admission, wspool_id id,
         return answer;
     }
     entry->stage = WSPOOL_STAGE_ORIGIN;
-    if (!wsp_origins_admit(admission->origins, &headers)) {
-        return wsp_refused(WSPOOL_REFUSED_ORIGIN);
+    if ((answer = check_origin(admission, id, &headers, request, &trusted)) < 0) {
+        return answer;
     }
     entry->stage = WSPOOL_STAGE_TOKEN;
-    if ((answer = check_token(admission, id, &headers, request, entry)) != WSP_ADMITTED) {
+    if ((answer = check_token(admission, id, &headers, trusted, request, entry)) != WSP_ADMITTED) {
         return answer;
     }
     return check_capacity(admission, id, request, entry);

@@ -2,7 +2,8 @@
 /*
  * policy/admission.h - decides whether a request is admitted, stage by stage.  Layer 2.
  *
- * Cheap checks come first and the host's hooks last, and nothing is allocated. Each stage fails
+ * Cheap checks come first and the host's hooks last. Nothing is allocated, except when a token has
+ * to be cut out of the middle of a query. Each stage fails
  * closed: a request that cannot be judged is refused. Facts that only the pool knows are passed in.
  * The result is written to a wsp_entry, on which the pool acts.
  */
@@ -23,8 +24,10 @@ struct wsp_admission { /* the checks, the same for every request */
     const wspool_config *config;
     const wspool_token_hook *token; /* asked in place of those of the configuration */
     const wspool_capacity_hook *capacity;
+    const wspool_origin_hook *origin;
     const struct wsp_routes *routes;
     const struct wsp_origins *origins;
+    const struct wsp_origins *hosts;
     int full; /* max_peers is reached */
     int draining;
 };
@@ -35,7 +38,9 @@ struct wsp_entry {           /* the result for one request */
     uint16_t name_len;
     char name[WSPOOL_NAME_MAX]; /* name of the channel */
     char accept[WSP_ACCEPT_LEN + 1];
-    wspool_text query;            /* query of the target; points into the request */
+    wspool_text query; /* query of the target, without a token; points into the request */
+    char *copy;        /* a copy of the target for that, or NULL */
+    int unanswered;    /* the peer offered subprotocols, and none is ours */
     const char *subprotocol;      /* one of the configured subprotocols, or NULL */
     wspool_negotiated negotiated; /* parameters negotiated with the codec; encoding 0: none */
     void *identity;
@@ -46,10 +51,17 @@ struct wsp_entry {           /* the result for one request */
 #define WSP_ADMITTED 0
 #define WSP_POSTPONED 1
 
-/* Judges a parsed request from its request line on. Fills request->token and the other members
+/* Judges a request whose head was judged by wire/http.h. Fills request->token and the other members
  * that belong to the library. */
 int wsp_admission_judge(const struct wsp_admission *admission, wspool_id id,
                         wspool_request *request, struct wsp_entry *entry);
+/* Frees what the judgement allocated for the entry. */
+static inline void wsp_entry_fini(struct wsp_entry *entry, const wspool_mem *mem)
+{
+    if (entry->copy) {
+        wsp_free(mem, entry->copy);
+    }
+}
 /* Returns the value of Sec-WebSocket-Extensions in the answer; NULL: no such header. */
 static inline const char *wsp_entry_extension(const struct wsp_entry *entry)
 {

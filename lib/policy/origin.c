@@ -14,9 +14,10 @@
 #include "wire/text.h"
 
 struct wsp_origin {
-    char *scheme; /* one block for both texts, freed by this pointer */
-    char *host;
+    char *scheme; /* one block for both texts, freed by this pointer; "": none */
+    char *host;   /* without the "*." of a pattern */
     unsigned port;
+    int pattern;
 };
 
 /* Points into the parsed text. */
@@ -115,11 +116,29 @@ static int parse_authority(wspool_text text, unsigned otherwise, struct parsed *
     return out->port != 0 ? 0 : -1;
 }
 
-/* Parses exactly scheme://host[:port]. Returns 0 or -1. */
+/* Returns 1 for an opaque origin. "null" has no scheme, a file no host. */
+static int is_opaque(const struct parsed *origin)
+{
+    return origin->port == 0;
+}
+
+/* What is left of an origin whose scheme has no default port: a host alone, or nothing. */
+static int parse_opaque(wspool_text text, struct parsed *out)
+{
+    out->host = text;
+    out->port = 0;
+    return host_length(text) == text.len ? 0 : -1;
+}
+
+/* Parses exactly scheme://host[:port], or an opaque origin. Returns 0 or -1. */
 static int parse_origin(wspool_text text, struct parsed *out)
 {
     size_t i;
 
+    if (text.len == 4 && memcmp(text.data, "null", 4) == 0) {
+        *out = (struct parsed){.host = text};
+        return 0;
+    }
     for (i = 0; i < text.len && text.data[i] != ':'; i++) {
         char c = text.data[i];
 
@@ -135,37 +154,84 @@ static int parse_origin(wspool_text text, struct parsed *out)
     out->scheme.len = i;
     text.data += i + 3;
     text.len -= i + 3;
-    return parse_authority(text, default_port(out->scheme), out);
+    unsigned port = default_port(out->scheme);
+    if (port == 0 && parse_opaque(text, out) == 0) {
+        return 0;
+    }
+    return parse_authority(text, port, out);
 }
 
 /* ------------------------------------------------------------------ the list */
 
-static int origin_init(struct wsp_origin *origin, const wspool_mem *mem, const char *string)
+/* Returns 1 if a pattern may stand for names that end so: not for numbers of an IPv4 address. */
+static int is_domain(wspool_text host)
 {
-    wspool_text text = {string, strlen(string)};
-    struct parsed parsed;
+    size_t digits = 0;
 
-    if (parse_origin(text, &parsed)) {
-        return WSPOOL_ERR_INVAL;
+    while (digits < host.len && wsp_text_is_digit(host.data[host.len - 1 - digits])) {
+        digits++;
     }
-    origin->scheme = wsp_calloc(mem, 1, parsed.scheme.len + parsed.host.len + 2);
-    if (!origin->scheme) {
-        return WSPOOL_ERR_NOMEM;
-    }
-    origin->host = origin->scheme + parsed.scheme.len + 1;
-    memcpy(origin->scheme, parsed.scheme.data, parsed.scheme.len);
-    memcpy(origin->host, parsed.host.data, parsed.host.len);
-    origin->port = parsed.port;
-    return 0;
+    return host.len > 0 && host.data[0] != '.' && host.data[0] != '[' && host.data[0] != '*' &&
+           (digits == 0 || (digits < host.len && host.data[host.len - 1 - digits] != '.'));
 }
 
-int wsp_origins_init(struct wsp_origins *origins, const wspool_mem *mem, const char *const *list,
-                     int any)
+/* Cuts "*." at the start of a host out of the text: to parse it, what is before it and what is
+ * behind it are put together in `room`. Returns the length, or 0 without a pattern. */
+static size_t cut_pattern(wspool_text text, size_t at, char *room)
+{
+    if (text.len < at + 3 || memcmp(text.data + at, "*.", 2) != 0) {
+        return 0;
+    }
+    memcpy(room, text.data, at);
+    memcpy(room + at, text.data + at + 2, text.len - at - 2);
+    return text.len - 2;
+}
+
+typedef int parser(wspool_text text, struct parsed *out);
+
+/* host[:port]; without a port it is 0. */
+static int parse_host(wspool_text text, struct parsed *out)
+{
+    out->scheme = (wspool_text){NULL, 0};
+    return parse_opaque(text, out) == 0 && text.len > 0 ? 0 : parse_authority(text, 0, out);
+}
+
+static int origin_init(struct wsp_origin *origin, const wspool_mem *mem, const char *string,
+                       parser *parse)
+{
+    wspool_text text = wsp_text_of(string);
+    const char *slashes = strstr(string, "://");
+    char *copy = wsp_alloc(mem, text.len + 2);
+    struct parsed parsed;
+
+    if (!copy) {
+        return WSPOOL_ERR_NOMEM;
+    }
+    size_t pattern = cut_pattern(text, slashes ? (size_t)(slashes - string) + 3 : 0, copy);
+    if (pattern > 0) {
+        text = (wspool_text){copy, pattern};
+    }
+    int bad = parse(text, &parsed) || (pattern > 0 && !is_domain(parsed.host));
+    if (!bad) {
+        origin->scheme = wsp_calloc(mem, 1, parsed.scheme.len + parsed.host.len + 2);
+    }
+    if (!bad && origin->scheme) {
+        origin->host = origin->scheme + parsed.scheme.len + 1;
+        memcpy(origin->scheme, parsed.scheme.len > 0 ? parsed.scheme.data : "", parsed.scheme.len);
+        memcpy(origin->host, parsed.host.data, parsed.host.len);
+        origin->port = parsed.port;
+        origin->pattern = pattern > 0;
+    }
+    wsp_free(mem, copy);
+    return bad ? WSPOOL_ERR_INVAL : origin->scheme ? 0 : WSPOOL_ERR_NOMEM;
+}
+
+static int list_init(struct wsp_origins *origins, const wspool_mem *mem, const char *const *list,
+                     parser *parse)
 {
     size_t count = 0;
 
     memset(origins, 0, sizeof(*origins));
-    origins->any = any != 0;
     while (list && list[count]) {
         count++;
     }
@@ -177,7 +243,7 @@ int wsp_origins_init(struct wsp_origins *origins, const wspool_mem *mem, const c
         return WSPOOL_ERR_NOMEM;
     }
     for (; origins->count < count; origins->count++) {
-        int rc = origin_init(&origins->list[origins->count], mem, list[origins->count]);
+        int rc = origin_init(&origins->list[origins->count], mem, list[origins->count], parse);
 
         if (rc) {
             wsp_origins_fini(origins, mem);
@@ -185,6 +251,18 @@ int wsp_origins_init(struct wsp_origins *origins, const wspool_mem *mem, const c
         }
     }
     return 0;
+}
+
+int wsp_origins_init(struct wsp_origins *origins, const wspool_mem *mem, const char *const *list)
+{
+    return list_init(origins, mem, list, parse_origin);
+}
+
+int wsp_hosts_init(struct wsp_origins *hosts, const wspool_mem *mem, const char *const *list)
+{
+    int error = list_init(hosts, mem, list, parse_host);
+
+    return !error && list && hosts->count == 0 ? WSPOOL_ERR_INVAL : error;
 }
 
 void wsp_origins_fini(struct wsp_origins *origins, const wspool_mem *mem)
@@ -203,9 +281,24 @@ static int is_same_host(const struct parsed *origin, const struct wsp_headers *h
     struct parsed here;
     wspool_text host;
 
-    return wsp_headers_only(headers, WSP_HEADER_HOST, &host) == 1 &&
+    return !is_opaque(origin) && wsp_headers_host(headers, &host) == 1 &&
            parse_authority(host, default_port(origin->scheme), &here) == 0 &&
            wsp_text_same(origin->host, here.host) && origin->port == here.port;
+}
+
+/* Compares the hosts only. A pattern needs a label and a dot before its name. */
+static int has_host(const struct wsp_origin *one, wspool_text host)
+{
+    size_t len = strlen(one->host);
+
+    if (one->pattern) {
+        if (host.len < len + 2 || host.data[host.len - len - 1] != '.') {
+            return 0;
+        }
+        host.data += host.len - len;
+        host.len = len;
+    }
+    return wsp_text_is(host, one->host);
 }
 
 static int is_listed(const struct wsp_origins *origins, const struct parsed *origin)
@@ -214,44 +307,78 @@ static int is_listed(const struct wsp_origins *origins, const struct parsed *ori
         const struct wsp_origin *one = &origins->list[i];
 
         if (origin->port == one->port && wsp_text_is(origin->scheme, one->scheme) &&
-            wsp_text_is(origin->host, one->host)) {
+            has_host(one, origin->host)) {
             return 1;
         }
     }
     return 0;
 }
 
-int wsp_origins_admit(const struct wsp_origins *origins, const struct wsp_headers *headers)
+enum wsp_origin_kind wsp_origins_judge(const struct wsp_origins *origins,
+                                       const struct wsp_headers *headers)
 {
     struct parsed origin;
     wspool_text text;
-    int there;
+    int there = wsp_headers_only(headers, WSP_HEADER_ORIGIN, &text);
 
-    if (origins->any) {
-        return 1;
-    }
-    there = wsp_headers_only(headers, WSP_HEADER_ORIGIN, &text);
     if (there == 0) {
-        return wsp_headers_only(headers, WSP_HEADER_COOKIE, &text) == 0;
+        return wsp_headers_only(headers, WSP_HEADER_COOKIE, &text) == 0 ? WSP_ORIGIN_ABSENT
+                                                                        : WSP_ORIGIN_STRANGE;
     }
     if (there < 0 || parse_origin(text, &origin)) {
-        return 0;
+        return WSP_ORIGIN_STRANGE;
     }
-    return is_same_host(&origin, headers) || is_listed(origins, &origin);
+    return is_same_host(&origin, headers) || is_listed(origins, &origin) ? WSP_ORIGIN_TRUSTED
+                                                                         : WSP_ORIGIN_STRANGE;
 }
 
-int wsp_origins_check(const struct wsp_origins *origins)
+int wsp_hosts_admit(const struct wsp_origins *hosts, const struct wsp_headers *headers)
+{
+    struct parsed host;
+    wspool_text text;
+
+    if (hosts->count == 0) {
+        return 1;
+    }
+    if (wsp_headers_host(headers, &text) != 1 || parse_host(text, &host)) {
+        return 0;
+    }
+    for (size_t i = 0; i < hosts->count; i++) {
+        const struct wsp_origin *one = &hosts->list[i];
+
+        if ((one->port == 0 || one->port == host.port) && has_host(one, host.host)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int list_check(const struct wsp_origins *origins, int hosts)
 {
     if ((origins->list == NULL) != (origins->count == 0)) {
         return 0;
     }
     for (size_t i = 0; i < origins->count; i++) {
         const struct wsp_origin *origin = &origins->list[i];
-        if (!origin->scheme || !*origin->scheme ||
-            origin->host != origin->scheme + strlen(origin->scheme) + 1 || !*origin->host ||
-            origin->port == 0 || origin->port > 65535) {
+        if (!origin->scheme || origin->host != origin->scheme + strlen(origin->scheme) + 1 ||
+            origin->port > 65535) {
+            return 0;
+        }
+        int opaque = !hosts && origin->port == 0;
+        int null = opaque && strcmp(origin->host, "null") == 0;
+        if (!*origin->host ? !opaque : !*origin->scheme ? !hosts && !null : hosts) {
             return 0;
         }
     }
     return 1;
+}
+
+int wsp_origins_check(const struct wsp_origins *origins)
+{
+    return list_check(origins, 0);
+}
+
+int wsp_hosts_check(const struct wsp_origins *hosts)
+{
+    return list_check(hosts, 1);
 }

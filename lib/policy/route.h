@@ -3,12 +3,15 @@
  * policy/route.h - maps paths to kinds of channels.  Layer 2.
  *
  * A pattern is literal, except for at most one {parameter} that stands for a whole segment. Routes
- * are few and tried in order; the first that matches decides.
+ * are few and tried in order; the first that matches decides. Escapes are compared as RFC 3986,
+ * section 6.2.2 says: "/%65cho" is "/echo", "/%c3" is "/%C3", and "%2F" is no slash. Segments "."
+ * and ".." are not resolved: a client does that (section 5.2.4), so a pattern has none.
  *
  * Invariants:
  * - each route has its own copy of its pattern and of a name that is no longer than a channel's;
- * - a pattern begins with a slash. Its parameter, with braces, is at [head, tail); without a
- *   parameter `head` is the pattern's length.
+ * - a pattern is normalised and begins with a slash. Its parameter, with braces, is at [head, tail); without a
+ *   parameter `head` is the pattern's length;
+ * - all routes of one kind have the same slow policy.
  */
 #ifndef WSP_POLICY_ROUTE_H
 #define WSP_POLICY_ROUTE_H
@@ -39,7 +42,8 @@ struct wsp_routes {
 
 void wsp_routes_fini(struct wsp_routes *routes, const wspool_mem *mem);
 
-/* Adds a route. Returns 0, WSPOOL_ERR_INVAL or WSPOOL_ERR_NOMEM. */
+/* Adds a route. Returns 0; INVAL: no request can match the pattern, or another route of the kind
+ * has another slow policy; EXISTS: an earlier route matches all that this one would match; NOMEM. */
 int wsp_routes_add(struct wsp_routes *routes, const wspool_mem *mem, const char *pattern,
                    enum wspool_kind kind, const wspool_route_options *options);
 
@@ -49,9 +53,8 @@ int wsp_routes_add(struct wsp_routes *routes, const wspool_mem *mem, const char 
 int wsp_routes_match(const struct wsp_routes *routes, wspool_text path, char *name,
                      size_t *name_len);
 
-/* Returns the slow policy of a channel: that of the first route that can name it, or
- * `otherwise`. */
-enum wspool_slow wsp_routes_slow(const struct wsp_routes *routes, wspool_channel channel,
+/* Returns the slow policy of the channels of a kind: that of its routes, or `otherwise`. */
+enum wspool_slow wsp_routes_slow(const struct wsp_routes *routes, enum wspool_kind kind,
                                  enum wspool_slow otherwise);
 
 /* Returns 1 if the invariants hold, else 0. */

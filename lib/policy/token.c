@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include <wspool/error.h>
+
 #include "wire/refusal.h"
 #include "wire/text.h"
 #include "wire/uri.h"
@@ -121,12 +123,14 @@ static int in_cookie(const struct wsp_headers *headers, wspool_text *token)
 /* Returns also -1, when the value cannot be decoded. */
 static int in_query(const struct wsp_headers *headers, char *scratch, wspool_text *token)
 {
-    wspool_text path, query, value, again;
+    struct wsp_target target;
+    wspool_text query, value, again;
     int len;
 
-    if (wsp_uri_split(headers->request->target, &path, &query)) {
+    if (wsp_uri_split(headers->request->target, &target)) {
         return -1;
     }
+    query = target.query;
     if (!wsp_uri_parameter(query, PARAMETER, &value)) {
         return 0;
     }
@@ -152,7 +156,7 @@ static int in_query(const struct wsp_headers *headers, char *scratch, wspool_tex
 }
 
 int wsp_token_find(const struct wsp_headers *headers, const enum wspool_token_place *places,
-                   char *scratch, wspool_text *token)
+                   int cookies, char *scratch, wspool_text *token)
 {
     wspool_text found = {NULL, 0};
 
@@ -167,7 +171,7 @@ int wsp_token_find(const struct wsp_headers *headers, const enum wspool_token_pl
             times = in_subprotocol(headers, &found);
             break;
         case WSPOOL_TOKEN_COOKIE:
-            times = in_cookie(headers, &found);
+            times = cookies ? in_cookie(headers, &found) : 0;
             break;
         case WSPOOL_TOKEN_QUERY:
             times = in_query(headers, scratch, &found);
@@ -191,4 +195,56 @@ int wsp_token_find(const struct wsp_headers *headers, const enum wspool_token_pl
         return 0;
     }
     return wsp_refused(WSPOOL_REFUSED_TOKEN_EMPTY);
+}
+
+/* The pairs of a query, but for those named token. Returns the length of what was written. */
+static size_t copy_others(wspool_text query, char *out)
+{
+    size_t len = 0, at = 0;
+
+    while (at < query.len) {
+        const char *end = memchr(query.data + at, '&', query.len - at);
+        wspool_text pair = {query.data + at,
+                            end ? (size_t)(end - query.data) - at : query.len - at};
+        wspool_text value;
+
+        if (!wsp_uri_parameter(pair, PARAMETER, &value)) {
+            memcpy(out + len, pair.data, pair.len);
+            len += pair.len;
+            out[len++] = '&';
+        }
+        at += pair.len + 1;
+    }
+    return len > 0 ? len - 1 : 0; /* without the last ampersand */
+}
+
+int wsp_token_hide(wspool_request *request, const enum wspool_token_place *places,
+                   const wspool_mem *mem, char **copy)
+{
+    struct wsp_target target;
+    wspool_text value;
+    int place = 0;
+
+    for (size_t i = 0; i < WSPOOL_TOKEN_PLACES && places[i] != WSPOOL_TOKEN_NONE; i++) {
+        place |= places[i] == WSPOOL_TOKEN_QUERY;
+    }
+    if (!place || wsp_uri_split(request->target, &target) ||
+        !wsp_uri_parameter(target.query, PARAMETER, &value)) {
+        return 0;
+    }
+    size_t before = (size_t)(target.query.data - request->target.data);
+    if (value.data + value.len == target.query.data + target.query.len) {
+        /* The last one: cut it off, with the mark before it. */
+        size_t name = sizeof PARAMETER - 1 + (value.data[-1] == '=');
+        request->target.len = (size_t)(value.data - request->target.data) - name - 1;
+        return 0;
+    }
+    *copy = wsp_alloc(mem, request->target.len + 1);
+    if (!*copy) {
+        return WSPOOL_ERR_NOMEM;
+    }
+    memcpy(*copy, request->target.data, before);
+    size_t len = copy_others(target.query, *copy + before);
+    request->target = (wspool_text){*copy, len > 0 ? before + len : before - 1};
+    return 0;
 }

@@ -12,16 +12,27 @@
 
 #include <stddef.h>
 #include <wspool/config.h>
+#include "base/mem.h"
 #include "wire/headers.h"
 
 /*
- * Returns 0 and *token: bytes in the request, or in `scratch` (at least WSPOOL_TOKEN_MAX bytes)
+ * Without `cookies` the place COOKIE is passed over: a browser adds cookies to the request of any
+ * page, so they count only when the page's origin is trusted. Returns 0 and *token: bytes in the
+ * request, or in `scratch` (at least WSPOOL_TOKEN_MAX bytes)
  * when it had to be decoded. Otherwise returns a refusal (wire/refusal.h):
  *   TOKEN_EMPTY      no place has a token, or it is blank
  *   TOKEN_MALFORMED  it is longer than WSPOOL_TOKEN_MAX, has a byte outside 33..126 or a broken
  *                    escape, or occurs twice in one place (two Authorization headers, say)
  */
 int wsp_token_find(const struct wsp_headers *headers, const enum wspool_token_place *places,
-                   char *scratch, wspool_text *token);
+                   int cookies, char *scratch, wspool_text *token);
+
+/*
+ * If the query is a place: takes all parameters named token out of the request's target, so that only the token hook sees
+ * one. What is left is a part of the same bytes, or else a copy in *copy, which the caller frees
+ * (NULL: none). Returns 0 or WSPOOL_ERR_NOMEM.
+ */
+int wsp_token_hide(wspool_request *request, const enum wspool_token_place *places,
+                   const wspool_mem *mem, char **copy);
 
 #endif

@@ -29,6 +29,7 @@
 #include "pool/stages.h"
 #include "wire/http.h"
 #include "wire/refusal.h"
+#include "wire/text.h"
 #include "wire/upgrade.h"
 
 /* --------------------------------------------------------------------- open */
@@ -53,7 +54,9 @@ static void become_open(wspool *pool, struct wsp_peer *peer, const struct wsp_en
         wsp_join(pool, peer, wspool_channel_of(route->kind, entry->name, entry->name_len))) {
         wsp_conn_fail(&pool->link, conn, WSPOOL_END_NOMEM, 1);
     }
-    wsp_log(pool, WSP_LOG_OPENED, (wspool_log_record){.id = wsp_peer_id(peer)});
+    wsp_log(pool, WSP_LOG_OPENED,
+            (wspool_log_record){.id = wsp_peer_id(peer),
+                                .reason = entry->unanswered ? "no_subprotocol" : ""});
     if (!WSP_HAS_HANDLER(pool, open)) {
         return;
     }
@@ -123,6 +126,7 @@ static void judge_raw(wspool *pool, struct wsp_peer *peer, wspool_request *reque
     } else if (rest_len > 0) {
         feed_pending(pool, peer, rest, rest_len);
     }
+    wsp_entry_fini(&entry, &pool->config.mem);
 }
 
 /* Returns 1 if the text is empty or has bytes, else 0. */
@@ -214,14 +218,12 @@ static void feed_head(wspool *pool, struct wsp_peer *peer, const uint8_t *bytes,
     int end =
         wsp_http_parse((const char *)head, have, seen, &request, headers, pool->config.head_count);
     if (end < 0) {
-        wsp_stages_pass_request_line(pool, conn, head, have);
-        wsp_refuse(pool, peer, wsp_refusal_of(end));
+        wsp_refuse_head(pool, peer, head, have, wsp_refusal_of(end));
     } else if (end > 0) {
         size_t taken = (size_t)end - before; /* of the bytes of this call */
         judge_raw(pool, peer, &request, bytes + taken, len - taken);
     } else if (have == pool->config.head_bytes) {
-        wsp_stages_pass_request_line(pool, conn, head, have);
-        wsp_refuse(pool, peer, WSPOOL_REFUSED_HEAD_TOO_LARGE);
+        wsp_refuse_head(pool, peer, head, have, WSPOOL_REFUSED_HEAD_TOO_LARGE);
     } else if (!conn->work.handshake && gather(pool, peer, bytes, len)) {
         wsp_refuse(pool, peer, WSPOOL_REFUSED_NOMEM);
     } else {
@@ -269,6 +271,23 @@ static void reserve_place(wspool *pool, struct wsp_peer *peer)
     wsp_conn_await(&pool->link, conn, pool->config.handshake_time);
 }
 
+/* Judges a head that the host's server has read as strictly as one that we read. */
+static int judge_hosted(wspool *pool, struct wsp_peer *peer, wspool_request *request,
+                        struct wsp_entry *entry)
+{
+    enum wspool_stage stage = WSPOOL_STAGE_REQUEST_LINE;
+    int answer = wsp_http_judge_line(request);
+    if (answer == 0) {
+        stage = WSPOOL_STAGE_HEADERS;
+        answer = wsp_http_judge_headers(request, pool->config.head_count, pool->config.head_bytes);
+    }
+    if (answer < 0) {
+        wsp_stages_pass(pool, &peer->conn, stage);
+        return answer;
+    }
+    return wsp_judge(pool, peer, request, entry);
+}
+
 static int upgrade(wspool *pool, struct wsp_peer *peer, wspool_request *request, wspool_id *id,
                    wspool_answer *answer)
 {
@@ -281,17 +300,19 @@ static int upgrade(wspool *pool, struct wsp_peer *peer, wspool_request *request,
     }
     struct wsp_handshake *handshake = wsp_need_handshake(pool, peer);
     int judged = wsp_refused(WSPOOL_REFUSED_NOMEM);
-    if (request->target.len > pool->config.head_bytes) {
-        judged = wsp_refused(WSPOOL_REFUSED_HEAD_TOO_LARGE); /* its query may have to be stored */
-    } else if (handshake) {
-        judged = wsp_judge(pool, peer, request, &entry);
+    if (handshake) {
+        judged = judge_hosted(pool, peer, request, &entry);
     }
     if (judged == WSP_ADMITTED && wsp_handshake_keep_entry(&pool->handshakes, handshake, &entry)) {
         judged = wsp_refused(WSPOOL_REFUSED_NOMEM);
     }
+    wsp_entry_fini(&entry, &pool->config.mem);
     if (judged < 0) {
         wsp_refuse(pool, peer, wsp_refusal_of(judged));
         wsp_upgrade_refuse(answer, wsp_refusal_of(judged), pool->config.retry_after);
+        if (wsp_text_same(request->method, wsp_text_of("HEAD"))) {
+            wsp_upgrade_drop_body(answer);
+        }
         return WSPOOL_UPGRADE_REFUSED;
     }
     *id = wsp_peer_id(peer);
@@ -388,7 +409,7 @@ static void admit_pending(wspool *pool, struct wsp_peer *peer)
     size_t early = entry->query.len;
     handshake->head = (struct wsp_bytes){0};
     accept_raw(pool, peer, entry, early < kept.len ? kept.data + early : NULL, kept.len - early);
-    wsp_bytes_fini(&kept, &pool->config.mem);
+    wsp_handshake_forget(&pool->handshakes, &kept);
 }
 
 void wsp_accept_verdict(wspool *pool, wspool_id id, const wspool_verdict *verdict)

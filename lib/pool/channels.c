@@ -12,7 +12,7 @@
 int wsp_join(wspool *pool, struct wsp_peer *peer, wspool_channel channel)
 {
     return wsp_registry_join(&pool->registry, peer, channel,
-                             wsp_routes_slow(&pool->routes, channel, pool->config.slow),
+                             wsp_routes_slow(&pool->routes, channel.kind, pool->config.slow),
                              pool->config.channels_per_peer);
 }
 

@@ -17,7 +17,8 @@ static int layers_are_valid(const wspool *pool)
            wsp_bitset_check(&link->due) && wsp_blocks_check(&link->blocks) &&
            wsp_outqs_check(&link->outqs) && wsp_decoders_check(&link->decoders) &&
            wsp_inbounds_check(&link->inbounds) && wsp_routes_check(&pool->routes) &&
-           wsp_origins_check(&pool->origins) && wsp_registry_check(&pool->registry, &memberships) &&
+           wsp_origins_check(&pool->origins) && wsp_hosts_check(&pool->hosts) &&
+           wsp_registry_check(&pool->registry, &memberships) &&
            wsp_handshakes_check(&pool->handshakes) && wsp_mailbox_check(pool) &&
            wsp_handlers_check(pool) && wsp_log_check(pool);
 }

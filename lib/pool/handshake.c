@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include <wspool/error.h>
+#include "base/wipe.h"
 
 #define KEEP 16u
 #define KEEP_BUFFER 1024u
@@ -41,6 +42,7 @@ void wsp_handshake_free(struct wsp_handshakes *handshakes, struct wsp_handshake 
     if (!handshake) {
         return;
     }
+    wsp_wipe(handshake->head.data, handshake->head.cap);
     if (handshake->head.cap > KEEP_BUFFER || wsp_freelist_is_full(&handshakes->free_list)) {
         wsp_bytes_fini(&handshake->head, handshakes->mem);
     }
@@ -55,15 +57,35 @@ void wsp_handshake_free(struct wsp_handshakes *handshakes, struct wsp_handshake 
 
 /* -------------------------------------------------------------------- keep */
 
+void wsp_handshake_forget(const struct wsp_handshakes *handshakes, struct wsp_bytes *bytes)
+{
+    wsp_wipe(bytes->data, bytes->cap);
+    wsp_bytes_fini(bytes, handshakes->mem);
+}
+
+/* The larger buffer is a new one, since realloc would leave a token behind. */
+static int grow(const struct wsp_handshakes *handshakes, struct wsp_bytes *kept, size_t len)
+{
+    size_t most = handshakes->most, quarter = most / 4;
+    size_t all = kept->len + len;
+    struct wsp_bytes larger = {0};
+    if (wsp_bytes_reserve(&larger, handshakes->mem, all > quarter ? most : all,
+                          all > quarter ? most : quarter) ||
+        wsp_bytes_append(&larger, handshakes->mem, kept->data, kept->len, most)) {
+        return WSPOOL_ERR_NOMEM;
+    }
+    wsp_handshake_forget(handshakes, kept);
+    *kept = larger;
+    return 0;
+}
+
 static int keep(const struct wsp_handshakes *handshakes, struct wsp_bytes *kept, const void *bytes,
                 size_t len)
 {
-    size_t most = handshakes->most, quarter = most / 4;
-    if (kept->len + len > quarter &&
-        wsp_bytes_reserve(kept, handshakes->mem, most - kept->len, most)) {
+    if (len > kept->cap - kept->len && grow(handshakes, kept, len)) {
         return WSPOOL_ERR_NOMEM;
     }
-    return wsp_bytes_append(kept, handshakes->mem, bytes, len, quarter);
+    return wsp_bytes_append(kept, handshakes->mem, bytes, len, handshakes->most);
 }
 
 int wsp_handshake_keep(struct wsp_handshakes *handshakes, struct wsp_handshake *handshake,
@@ -79,6 +101,7 @@ int wsp_handshake_keep_entry(struct wsp_handshakes *handshakes, struct wsp_hands
     size_t len = entry->query.len;
     handshake->seen = 0;
     handshake->entry = *entry;
+    handshake->entry.copy = NULL;
     if (handshake->head.cap >= len && len > handshakes->most / 4) {
         memmove(handshake->head.data, entry->query.data, len); /* a second buffer is not needed */
         handshake->head.len = len;
@@ -87,7 +110,7 @@ int wsp_handshake_keep_entry(struct wsp_handshakes *handshakes, struct wsp_hands
     if (keep(handshakes, &query, entry->query.data, len)) {
         return WSPOOL_ERR_NOMEM;
     }
-    wsp_bytes_fini(&handshake->head, handshakes->mem);
+    wsp_handshake_forget(handshakes, &handshake->head);
     handshake->head = query;
     return 0;
 }

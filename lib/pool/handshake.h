@@ -12,6 +12,8 @@
  * detaches it from the peer must give it back here. A free list keeps some objects, with buffers
  * that are large enough for most heads, so that short connections cost no allocation.
  *
+ * A head can hold a token, so a buffer is overwritten before it is freed or reused.
+ *
  * Invariants:
  * - the buffer has at most head_bytes, and `seen` is not beyond its end;
  * - the query of the result is complete, at the start of the buffer;
@@ -61,6 +63,8 @@ static inline size_t wsp_handshake_room(const struct wsp_handshakes *handshakes,
 /* Appends bytes, for which there must be room. Returns 0 or WSPOOL_ERR_NOMEM. */
 int wsp_handshake_keep(struct wsp_handshakes *handshakes, struct wsp_handshake *handshake,
                        const void *bytes, size_t len);
+/* Overwrites and frees a buffer. */
+void wsp_handshake_forget(const struct wsp_handshakes *handshakes, struct wsp_bytes *bytes);
 /* Stores the result of a request. The request may be in `head`, which is overwritten. Returns 0
  * or WSPOOL_ERR_NOMEM. */
 int wsp_handshake_keep_entry(struct wsp_handshakes *handshakes, struct wsp_handshake *handshake,

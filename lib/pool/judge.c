@@ -72,9 +72,24 @@ static int ask_capacity(wspool *pool, wspool_id id, const wspool_request *reques
     return hook->call ? hook->call(pool, id, request, hook->user) : 0;
 }
 
+static int ask_origin(wspool *pool, wspool_id id, const wspool_request *request, wspool_text origin,
+                      void *user)
+{
+    const wspool_origin_hook *hook = &pool->config.origin;
+    (void)user;
+    for (uint32_t i = 0; i < pool->handlers.count; i++) {
+        const wspool_handlers *each = &pool->handlers.list[i];
+        if (each->origin && each->origin(pool, id, request, origin, each->user) == 1) {
+            return 1;
+        }
+    }
+    return hook->call ? hook->call(pool, id, request, origin, hook->user) : 0;
+}
+
 static struct wsp_admission admission_of(wspool *pool, struct asked *asked)
 {
     static const wspool_capacity_hook capacity_of_all = {ask_capacity, NULL};
+    static const wspool_origin_hook origin_of_all = {ask_origin, NULL};
     asked->token = (wspool_token_hook){ask_token, asked};
     asked->pending = 0;
     asked->identity = NULL;
@@ -83,8 +98,10 @@ static struct wsp_admission admission_of(wspool *pool, struct asked *asked)
         .config = &pool->config,
         .token = pool->handlers.token ? &asked->token : &pool->config.token,
         .capacity = pool->handlers.capacity ? &capacity_of_all : &pool->config.capacity,
+        .origin = &origin_of_all,
         .routes = &pool->routes,
         .origins = &pool->origins,
+        .hosts = &pool->hosts,
         .full = wsp_count_read(&pool->count.peers) + pool->reserved >= pool->config.max_peers,
         .draining = pool->drain.on,
     };

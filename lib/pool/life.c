@@ -33,6 +33,7 @@ static void free_parts(wspool *pool)
     wsp_handshakes_fini(&pool->handshakes);
     wsp_routes_fini(&pool->routes, &mem);
     wsp_origins_fini(&pool->origins, &mem);
+    wsp_origins_fini(&pool->hosts, &mem);
     wsp_inbounds_fini(&link->inbounds);
     wsp_decoders_fini(&link->decoders);
     wsp_outqs_fini(&link->outqs);
@@ -98,11 +99,14 @@ int wspool_new(wspool **out, const wspool_config *given, uint64_t now)
     pool->registry.on_active = wsp_on_active;
     pool->registry.owner = pool;
     wsp_decoders_init(&link->decoders, mem);
-    error = wsp_origins_init(&pool->origins, mem, config.origins, config.any_origin);
+    error = wsp_origins_init(&pool->origins, mem, config.origins);
+    if (!error) {
+        error = wsp_hosts_init(&pool->hosts, mem, config.hosts);
+    }
     if (error) {
         goto fail;
     }
-    pool->config.origins = NULL;
+    pool->config.origins = pool->config.hosts = NULL;
     *out = pool;
     return 0;
 fail:

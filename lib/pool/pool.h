@@ -104,6 +104,7 @@ struct wspool {
     struct wsp_registry registry;
     struct wsp_routes routes;
     struct wsp_origins origins;
+    struct wsp_origins hosts;
     struct wsp_handlers handlers;
     struct wsp_drain drain;
     struct wsp_log log;

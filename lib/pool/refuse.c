@@ -5,6 +5,7 @@
 #include "pool/log.h"
 #include "pool/peers.h"
 #include "pool/stages.h"
+#include "wire/http.h"
 #include "wire/refusal.h"
 #include "wire/upgrade.h"
 
@@ -27,6 +28,9 @@ static void answer_refused(wspool *pool, struct wsp_peer *peer, enum wspool_refu
     struct wsp_conn *conn = &peer->conn;
     wspool_answer answer;
     wsp_upgrade_refuse(&answer, refusal, pool->config.retry_after);
+    if (conn->flags & WSP_BODILESS) {
+        wsp_upgrade_drop_body(&answer);
+    }
     if (wspool_refusal_status(refusal) == 0 || wsp_queue_answer(pool, peer, &answer)) {
         wsp_conn_end(&pool->link, conn, WSPOOL_END_HOST_CLOSED);
         return;
@@ -50,6 +54,22 @@ static void count_refused(wspool *pool, struct wsp_peer *peer, enum wspool_refus
                                 .status = wspool_refusal_status(refusal)});
 }
 
+/* What the first line says about the answer, even when the rest never comes. */
+static void read_first_line(wspool *pool, struct wsp_conn *conn, const uint8_t *head, size_t len)
+{
+    wsp_stages_pass_request_line(pool, conn, head, len);
+    if (wsp_http_is_head((const char *)head, len)) {
+        conn->flags |= WSP_BODILESS;
+    }
+}
+
+void wsp_refuse_head(wspool *pool, struct wsp_peer *peer, const uint8_t *head, size_t len,
+                     enum wspool_refusal refusal)
+{
+    read_first_line(pool, &peer->conn, head, len);
+    wsp_refuse(pool, peer, refusal);
+}
+
 void wsp_refuse(wspool *pool, struct wsp_peer *peer, enum wspool_refusal refusal)
 {
     struct wsp_conn *conn = &peer->conn;
@@ -63,7 +83,7 @@ void wsp_refuse(wspool *pool, struct wsp_peer *peer, enum wspool_refusal refusal
     }
     const struct wsp_handshake *handshake = conn->work.handshake;
     if (handshake && (refusal == WSPOOL_REFUSED_TIMEOUT || refusal == WSPOOL_REFUSED_GONE)) {
-        wsp_stages_pass_request_line(pool, conn, handshake->head.data, handshake->head.len);
+        read_first_line(pool, conn, handshake->head.data, handshake->head.len);
     }
     int pending = conn->state == WSP_PENDING;
     pool->reserved -= conn->state == WSP_RESERVED;

@@ -10,6 +10,9 @@
 /* Refuses a peer in its handshake. A peer that hooks are judging is refused when they have
  * returned. */
 void wsp_refuse(wspool *pool, struct wsp_peer *peer, enum wspool_refusal refusal);
+/* Refuses a raw peer whose head, of which these bytes are there, could not be read to its end. */
+void wsp_refuse_head(wspool *pool, struct wsp_peer *peer, const uint8_t *head, size_t len,
+                     enum wspool_refusal refusal);
 
 /* Queues an HTTP answer for a raw peer. Returns 0 or WSPOOL_ERR_NOMEM. */
 int wsp_queue_answer(wspool *pool, struct wsp_peer *peer, const wspool_answer *answer);

@@ -154,7 +154,7 @@ int wsp_settings_copy(wspool_config *copy, const wspool_config *given)
     if (!copy->mem.malloc) {
         copy->mem = wsp_mem_default;
     }
-    /* Origins are parsed and stored elsewhere; the host's list is not kept. */
+    /* Origins and hosts are parsed and stored elsewhere; the given lists are not kept. */
     const char *const *names = copy->subprotocols;
     for (size_t i = 0; names && names[i]; i++) {
         if (!subprotocol_is_good(names[i])) {

@@ -2,8 +2,6 @@
 /* pool/stages.c - see pool/stages.h. */
 #include "pool/stages.h"
 
-#include <string.h>
-
 #include "wire/http.h"
 
 void wsp_stages_pass(wspool *pool, struct wsp_conn *conn, enum wspool_stage stage)
@@ -21,9 +19,8 @@ void wsp_stages_pass(wspool *pool, struct wsp_conn *conn, enum wspool_stage stag
 void wsp_stages_pass_request_line(wspool *pool, struct wsp_conn *conn, const uint8_t *head,
                                   size_t len)
 {
-    const uint8_t *end = len > 0 ? memchr(head, '\n', len) : NULL;
-    if (conn->stage == WSPOOL_STAGE_REQUEST_LINE && end &&
-        wsp_http_scan((const char *)head, (size_t)(end - head) + 1, 0) == 0) {
+    if (conn->stage == WSPOOL_STAGE_REQUEST_LINE &&
+        wsp_http_has_request_line((const char *)head, len)) {
         wsp_stages_pass(pool, conn, WSPOOL_STAGE_HEADERS);
     }
 }

@@ -39,9 +39,10 @@ struct wsp_headers {
     const wspool_request *request;
     const wspool_header *first[WSP_HEADER_COUNT]; /* NULL: absent */
     unsigned repeated;                            /* one bit for each name that occurs again */
+    wspool_text authority; /* of a target in absolute form, set by the caller; empty: none */
 };
 
-/* Finds the headers. Names are compared without regard to case. */
+/* Finds the headers; `authority` is empty. Names are compared without regard to case. */
 void wsp_headers_find(struct wsp_headers *headers, const wspool_request *request);
 
 /* Returns 1 and *value if the request has one header of that name, 0 if it has none, -1 if it
@@ -54,6 +55,18 @@ static inline int wsp_headers_only(const struct wsp_headers *headers, enum wsp_h
     }
     *value = headers->first[name]->value;
     return headers->repeated >> name & 1 ? -1 : 1;
+}
+
+/* Returns 1 and the host that the request is for: the authority, which replaces the header Host
+ * (RFC 9112, section 3.2.2), or the value of Host. Returns 0 if there is neither, or -1 if there
+ * are several. */
+static inline int wsp_headers_host(const struct wsp_headers *headers, wspool_text *host)
+{
+    if (headers->authority.len > 0) {
+        *host = headers->authority;
+        return 1;
+    }
+    return wsp_headers_only(headers, WSP_HEADER_HOST, host);
 }
 
 /* Returns the next header of that name after `header`, which has that name too; NULL at the end. */

@@ -20,6 +20,10 @@
 #include "wire/text.h"
 #include "wire/uri.h"
 
+/* The lines that begin within these bytes are the empty ones before the request line, or the
+ * request line: the shortest one ("G / HTTP/1.1") and its CR LF have more bytes. */
+#define EMPTY_BYTES 8u
+
 /* Bytes allowed in a header value. Bytes above 127 are allowed and have no meaning to us. */
 static int is_value_byte(unsigned char c)
 {
@@ -36,6 +40,11 @@ static size_t skip_value(const char *bytes, size_t at, size_t len)
     return at;
 }
 
+static inline int is_value(wspool_text value)
+{
+    return value.len == 0 || skip_value(value.data, 0, value.len) == value.len;
+}
+
 /* ------------------------------------------------------------------ lines, without their CR LF */
 
 struct request_line {
@@ -44,6 +53,32 @@ struct request_line {
     int major;
     int minor;
 };
+
+static int is_method(wspool_text text, const char *method)
+{
+    return text.len == strlen(method) && memcmp(text.data, method, text.len) == 0;
+}
+
+/* First checks that it is a request line at all, then whether we serve it: a method that we do
+ * not serve may have a target in a form that we do not know. */
+static int judge_request_line(const struct request_line *line)
+{
+    struct wsp_target target;
+
+    if (!is_method(line->method, "GET")) {
+        return wsp_text_is_token(line->method) && line->target.len > 0 &&
+                       wsp_text_span(line->target, '!', '~') == line->target.len
+                   ? wsp_refused(WSPOOL_REFUSED_METHOD)
+                   : wsp_refused(WSPOOL_REFUSED_MALFORMED);
+    }
+    if (wsp_uri_split(line->target, &target)) {
+        return wsp_refused(WSPOOL_REFUSED_MALFORMED);
+    }
+    if (line->major != 1 || line->minor < 1) {
+        return wsp_refused(WSPOOL_REFUSED_HTTP_VERSION);
+    }
+    return 0;
+}
 
 /* Sets *word to the text before the next space and *rest to what follows it. Returns 0, or -1
  * when there is no space. */
@@ -61,36 +96,18 @@ static int take_word(wspool_text *rest, wspool_text *word)
     return 0;
 }
 
-/* First checks that it is a request line at all, then whether we serve it: a method that we do
- * not serve may have a target in a form that we do not know. */
 static int parse_request_line(wspool_text line, struct request_line *out)
 {
-    wspool_text rest = line, path, query;
+    wspool_text rest = line;
 
-    if (take_word(&rest, &out->method) || take_word(&rest, &out->target)) {
-        return wsp_refused(WSPOOL_REFUSED_MALFORMED);
-    }
-    if (!wsp_text_is_token(out->method) || out->target.len == 0 ||
-        wsp_text_span(out->target, '!', '~') < out->target.len) {
-        return wsp_refused(WSPOOL_REFUSED_MALFORMED);
-    }
-    if (rest.len != 8 || memcmp(rest.data, "HTTP/", 5) != 0 || !wsp_text_is_digit(rest.data[5]) ||
+    if (take_word(&rest, &out->method) || take_word(&rest, &out->target) || rest.len != 8 ||
+        memcmp(rest.data, "HTTP/", 5) != 0 || !wsp_text_is_digit(rest.data[5]) ||
         rest.data[6] != '.' || !wsp_text_is_digit(rest.data[7])) {
         return wsp_refused(WSPOOL_REFUSED_MALFORMED);
     }
     out->major = rest.data[5] - '0';
     out->minor = rest.data[7] - '0';
-
-    if (out->method.len != 3 || memcmp(out->method.data, "GET", 3) != 0) {
-        return wsp_refused(WSPOOL_REFUSED_METHOD);
-    }
-    if (wsp_uri_split(out->target, &path, &query)) {
-        return wsp_refused(WSPOOL_REFUSED_MALFORMED);
-    }
-    if (out->major != 1 || out->minor < 1) {
-        return wsp_refused(WSPOOL_REFUSED_HTTP_VERSION);
-    }
-    return 0;
+    return judge_request_line(out);
 }
 
 static int parse_header_line(wspool_text line, wspool_header *out)
@@ -109,7 +126,7 @@ static int parse_header_line(wspool_text line, wspool_header *out)
     }
     value.data = line.data + name + 1;
     value.len = line.len - name - 1;
-    if (skip_value(value.data, 0, value.len) < value.len) {
+    if (!is_value(value)) {
         return wsp_refused(WSPOOL_REFUSED_MALFORMED);
     }
     out->name.data = line.data;
@@ -145,11 +162,15 @@ int wsp_http_scan(const char *bytes, size_t len, size_t seen)
             }
             line.data = bytes + start;
             line.len = i - 1 - start;
-            /* The request line cannot be empty here: a CR as the first byte was refused. */
+            if (line.len == 0 && start < EMPTY_BYTES) {
+                start = i + 1;
+                continue;
+            }
             if (line.len == 0) {
                 return i < INT_MAX ? (int)i + 1 : wsp_refused(WSPOOL_REFUSED_HEAD_TOO_LARGE);
             }
-            rc = start == 0 ? parse_request_line(line, &request) : parse_header_line(line, &header);
+            rc = start <= EMPTY_BYTES ? parse_request_line(line, &request)
+                                      : parse_header_line(line, &header);
             if (rc) {
                 return rc;
             }
@@ -157,8 +178,8 @@ int wsp_http_scan(const char *bytes, size_t len, size_t seen)
         } else if (after_cr) {
             return wsp_refused(WSPOOL_REFUSED_MALFORMED);
         } else if (i == 0 || bytes[i - 1] == '\n') {
-            /* Only the blank line begins with something other than a token. */
-            if (!wsp_text_is_token_byte(bytes[i]) && (c != '\r' || i == 0)) {
+            /* Only an empty line begins with something other than a token. */
+            if (!wsp_text_is_token_byte(bytes[i]) && (c != '\r' || i == EMPTY_BYTES)) {
                 return wsp_refused(WSPOOL_REFUSED_MALFORMED);
             }
         } else if (c != '\r') {
@@ -197,15 +218,20 @@ int wsp_http_parse(const char *bytes, size_t len, size_t seen, wspool_request *r
             return wsp_refused(WSPOOL_REFUSED_MALFORMED);
         }
         line.len = (size_t)(end - line.data) - 1;
-        if (line.len == 0 && start > 0) {
+        if (line.len == 0 && start > EMPTY_BYTES) {
             break;
         }
-        rc = start == 0 ? parse_request_line(line, &first)
-                        : parse_header_line(line, count < max ? &headers[count] : &header);
+        if (line.len == 0 && start < EMPTY_BYTES) {
+            start += 2;
+            continue;
+        }
+        rc = start <= EMPTY_BYTES
+                 ? parse_request_line(line, &first)
+                 : parse_header_line(line, count < max ? &headers[count] : &header);
         if (rc) {
             return rc;
         }
-        count += start > 0;
+        count += start > EMPTY_BYTES;
         start += line.len + 2;
     }
     if (count > max) {
@@ -218,4 +244,64 @@ int wsp_http_parse(const char *bytes, size_t len, size_t seen, wspool_request *r
     request->headers = headers;
     request->header_count = count;
     return (int)start + 2;
+}
+
+static const char *skip_empty_lines(const char *bytes, size_t len)
+{
+    size_t at = 0;
+
+    while (at < len && at < EMPTY_BYTES && (bytes[at] == '\r' || bytes[at] == '\n')) {
+        at++;
+    }
+    return bytes + at;
+}
+
+int wsp_http_has_request_line(const char *bytes, size_t len)
+{
+    if (len == 0) {
+        return 0;
+    }
+    const char *line = skip_empty_lines(bytes, len);
+    const char *end = memchr(line, '\n', len - (size_t)(line - bytes));
+
+    return end && wsp_http_scan(bytes, (size_t)(end - bytes) + 1, 0) == 0;
+}
+
+int wsp_http_is_head(const char *bytes, size_t len)
+{
+    if (len == 0) {
+        return 0;
+    }
+    const char *line = skip_empty_lines(bytes, len);
+
+    return len - (size_t)(line - bytes) >= 5 && memcmp(line, "HEAD ", 5) == 0;
+}
+
+/* ------------------------------------------------------------------ heads that others have read */
+
+int wsp_http_judge_line(const wspool_request *request)
+{
+    struct request_line line = {request->method, request->target, request->http_major,
+                                request->http_minor};
+
+    return judge_request_line(&line);
+}
+
+int wsp_http_judge_headers(const wspool_request *request, size_t max, size_t max_bytes)
+{
+    /* The spaces, the version and the CR LF of the request line, and the blank line. */
+    size_t fixed = sizeof "  HTTP/1.1\r\n\r\n" - 1;
+    size_t bytes = fixed + request->method.len + request->target.len;
+
+    for (size_t i = 0; i < request->header_count && bytes <= max_bytes; i++) {
+        const wspool_header *header = &request->headers[i];
+
+        if (!wsp_text_is_token(header->name) || !is_value(header->value)) {
+            return wsp_refused(WSPOOL_REFUSED_MALFORMED);
+        }
+        bytes += header->name.len + header->value.len + sizeof ": \r\n" - 1;
+    }
+    return bytes > max_bytes || request->header_count > max
+               ? wsp_refused(WSPOOL_REFUSED_HEAD_TOO_LARGE)
+               : 0;
 }

@@ -5,9 +5,10 @@
  * Results point into the caller's buffer; nothing is allocated or copied. "Incomplete" and each
  * kind of fault are results, not errors. The parser is stricter than most servers, because a proxy
  * before us must not read the head in another way than we do: lines end in CR LF only, no folded
- * lines, no white space before a colon, no control characters, no NUL. It also refuses an empty
- * line before the request line (RFC 9112, section 2.2 would ignore it) and a target in absolute
- * form (section 3.2.2 would accept it).
+ * lines, no white space before a colon, no control characters, no NUL. It ignores up to four empty
+ * lines before the request line (section 2.2).
+ *
+ * A head that a host's server has read (hosted mode) is judged by the same rules.
  */
 #ifndef WSP_WIRE_HTTP_H
 #define WSP_WIRE_HTTP_H
@@ -36,5 +37,22 @@ int wsp_http_scan(const char *bytes, size_t len, size_t seen);
  */
 int wsp_http_parse(const char *bytes, size_t len, size_t seen, wspool_request *request,
                    wspool_header *headers, size_t max);
+
+/* Returns 1 if the bytes begin with a complete and well-formed request line, else 0. */
+int wsp_http_has_request_line(const char *bytes, size_t len);
+/* Returns 1 if the bytes begin as a request with the method HEAD does: its answer has no body (RFC
+ * 9110, section 9.3.2). */
+int wsp_http_is_head(const char *bytes, size_t len);
+
+/*
+ * Judge a request that was read by someone else, with the result that wsp_http_parse has for the
+ * same head. Return 0 or a refusal.
+ *   line     MALFORMED, METHOD, HTTP_VERSION
+ *   headers  MALFORMED: a name is not a token, or a value has a control byte. HEAD_TOO_LARGE: there
+ *            are more than `max` headers, or the head has more than `max_bytes` bytes, when each
+ *            colon has one space behind it
+ */
+int wsp_http_judge_line(const wspool_request *request);
+int wsp_http_judge_headers(const wspool_request *request, size_t max, size_t max_bytes);
 
 #endif

@@ -76,7 +76,8 @@ int wsp_upgrade_check_head(const struct wsp_headers *headers)
             return wsp_refused(WSPOOL_REFUSED_MALFORMED);
         }
     }
-    if (wsp_headers_only(headers, WSP_HEADER_HOST, &value) != 1 || !is_host(value)) {
+    if (wsp_headers_only(headers, WSP_HEADER_HOST, &value) != 1 || !is_host(value) ||
+        (headers->authority.len > 0 && !is_host(headers->authority))) {
         return wsp_refused(WSPOOL_REFUSED_HOST);
     }
     /* A body would be read as frames: a request that announces one could smuggle frames in. */
@@ -214,6 +215,8 @@ void wsp_upgrade_refuse(wspool_answer *answer, enum wspool_refusal refusal, unsi
         add_header(answer, "Allow", "GET");
         break;
     case 426:
+        /* A sender of Upgrade must list it in Connection (RFC 9110, section 7.8). */
+        add_header(answer, "Connection", "Upgrade");
         add_header(answer, "Upgrade", "websocket");
         add_header(answer, "Sec-WebSocket-Version", "13");
         break;
@@ -225,6 +228,12 @@ void wsp_upgrade_refuse(wspool_answer *answer, enum wspool_refusal refusal, unsi
     default:
         break;
     }
+}
+
+void wsp_upgrade_drop_body(wspool_answer *answer)
+{
+    answer->body = "";
+    answer->body_len = 0;
 }
 
 static const char *status_line(int status)
@@ -244,6 +253,8 @@ static const char *status_line(int status)
         return "HTTP/1.1 405 Method Not Allowed\r\n";
     case 408:
         return "HTTP/1.1 408 Request Timeout\r\n";
+    case 421:
+        return "HTTP/1.1 421 Misdirected Request\r\n";
     case 426:
         return "HTTP/1.1 426 Upgrade Required\r\n";
     case 429:
@@ -302,12 +313,16 @@ int wsp_upgrade_write(const wspool_answer *answer, char *out, size_t max)
     }
     put_string(&to, status_line(answer->status));
     for (size_t i = 0; i < answer->header_count; i++) {
-        put_header(&to, answer->headers[i].name, answer->headers[i].value);
+        if (answer->status == 101 || strcmp(answer->headers[i].name, "Connection") != 0) {
+            put_header(&to, answer->headers[i].name, answer->headers[i].value);
+        }
     }
-    if (answer->status != 101) {
+    if (answer->body_len > 0) {
         snprintf(number, sizeof number, "%zu", answer->body_len);
         put_header(&to, "Content-Length", number);
-        /* A sender of Upgrade must list it in Connection (RFC 9110, section 7.8). */
+    }
+    if (answer->status != 101) {
+        /* Here the connection ends, too. */
         put_header(&to, "Connection", answer->status == 426 ? "close, Upgrade" : "close");
     }
     put_string(&to, "\r\n");

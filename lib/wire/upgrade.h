@@ -19,8 +19,8 @@
  * Checks whether the request asks for WebSocket version 13, as the RFC requires. Three steps,
  * because each is a stage of its own. Each returns 0 or a refusal (wire/refusal.h):
  *   head     Host, Sec-WebSocket-Key, Sec-WebSocket-Version and Origin occur at most once
- *            (MALFORMED); Host is there, not empty, and has only bytes of a host (HOST); no body
- *            is announced: no Transfer-Encoding, no Content-Length other than "0" (BODY)
+ *            (MALFORMED); Host is there, not empty, and has only bytes of a host, and so has the
+ *            authority of a target in absolute form (HOST); no body is announced: no Transfer-Encoding, no Content-Length other than "0" (BODY)
  *   version  Upgrade has the token websocket and Connection the token upgrade (UPGRADE);
  *            Sec-WebSocket-Version is exactly "13" (VERSION)
  *   key      Sec-WebSocket-Key is the one canonical base64 form of 16 bytes (KEY)
@@ -42,12 +42,14 @@ const char *wsp_upgrade_subprotocol(const struct wsp_headers *headers, const cha
 void wsp_upgrade_accept(wspool_answer *answer, const char *accept, const char *subprotocol,
                         const char *extension);
 /* Fills the answer of a refused request: status, JSON body {"error":word}, Content-Type, and
- * what the status requires: Allow with 405, WWW-Authenticate: Bearer with 401, Upgrade and
- * Sec-WebSocket-Version: 13 with 426, Retry-After (`retry_after` seconds) with 503 and 429. A
+ * what the status requires: Allow with 405, WWW-Authenticate: Bearer with 401, Upgrade with
+ * Connection: Upgrade, and Sec-WebSocket-Version: 13, with 426, Retry-After (`retry_after` seconds) with 503 and 429. A
  * refusal with status 0 has no answer: status 0, no headers, an empty body. */
 void wsp_upgrade_refuse(wspool_answer *answer, enum wspool_refusal refusal, unsigned retry_after);
-/* Writes an answer as HTTP/1.1; a refusal has Content-Length and Connection: close. Returns the
- * length, 0 for status 0, or -1 when `max` is too small. WSP_UPGRADE_MAX is always enough. */
+/* Takes the body away: the answer to HEAD has none (RFC 9110, section 9.3.2). */
+void wsp_upgrade_drop_body(wspool_answer *answer);
+/* Writes an answer as HTTP/1.1; a refusal has Connection: close, and Content-Length unless it has no
+ * body: then a length would have to be that of the answer to GET (section 8.6). Returns the length, 0 for status 0, or -1 when `max` is too small. WSP_UPGRADE_MAX is always enough. */
 #define WSP_UPGRADE_MAX 1024
 int wsp_upgrade_write(const wspool_answer *answer, char *out, size_t max);
 

@@ -56,8 +56,8 @@ Config = struct(
                       "pong_time"),
     ("ping_jitter", c.c_uint32), *same(c.c_uint64, "flush_time flush_delay closing_time lifetime"),
     ("retry_after", c.c_uint32), *same(c.c_void_p, "subprotocols origins"),
-    ("any_origin", c.c_int), ("token_places", Enum * 4), ("mem", Mem),
-    hook("entropy"), hook("token"), hook("capacity"), hook("verdict"), hook("open", OnOpen),
+    ("any_origin", c.c_int), ("hosts", c.c_void_p), ("token_places", Enum * 4), ("mem", Mem),
+    hook("entropy"), hook("token"), hook("origin"), hook("capacity"), hook("verdict"), hook("open", OnOpen),
     hook("message", OnMessage), hook("close", OnClose), hook("drop"), hook("pressure"),
     hook("channel"), hook("identity_free"), hook("wake"), hook("deadline"), hook("log"))
 

@@ -60,6 +60,16 @@ static int is_refusal(int answer)
            answer == -(int)WSPOOL_REFUSED_HTTP_VERSION - 1;
 }
 
+/* The bytes of empty lines before the request line. */
+static size_t empty_lines(const char *bytes, size_t len)
+{
+    size_t at = 0;
+    while (at < len && (bytes[at] == '\r' || bytes[at] == '\n')) {
+        at++;
+    }
+    return at;
+}
+
 static int scan(const char *bytes, size_t size, uint64_t chance)
 {
     size_t took, by_bytes;
@@ -72,7 +82,9 @@ static int scan(const char *bytes, size_t size, uint64_t chance)
         size_t len = (size_t)whole;
         FUZZ_DEMAND(len <= size && len == by_bytes, "%zu of %zu, told at %zu", len, size, by_bytes);
         FUZZ_DEMAND(memcmp(bytes + len - 4, "\r\n\r\n", 4) == 0, "no blank line");
-        for (size_t i = 0; i + 4 < len; i++) {
+        size_t line = empty_lines(bytes, len);
+        FUZZ_DEMAND(line % 2 == 0 && line <= 8, "%zu bytes of empty lines", line);
+        for (size_t i = line; i + 4 < len; i++) {
             FUZZ_DEMAND(memcmp(bytes + i, "\r\n\r\n", 4) != 0, "an earlier blank line, at %zu", i);
         }
     } else {
@@ -116,6 +128,7 @@ static void retrace(const wspool_request *r, const char *head, size_t len)
     const char *at = head;
     inside(r->method, head, len);
     inside(r->target, head, len);
+    at += empty_lines(head, len);
     FUZZ_DEMAND(r->method.data == at && wsp_text_is_token(r->method), "the method");
     at = expect(at + r->method.len, end, " ");
     FUZZ_DEMAND(r->target.data == at && r->target.len > 0, "the target");
@@ -187,12 +200,22 @@ static void elements(const struct wsp_headers *headers, enum wsp_header name, co
 
 static void uri(const wspool_request *r)
 {
-    wspool_text path, query, value;
+    struct wsp_target parts;
+    wspool_text value;
     char room[128];
     char *small = fuzz_copy(room, 0);
-    FUZZ_DEMAND(wsp_uri_split(r->target, &path, &query) == 0, "a target that can't be split");
-    FUZZ_DEMAND(path.data == r->target.data && path.len > 0 && path.data[0] == '/', "the path");
-    FUZZ_DEMAND(path.len + query.len + (path.len < r->target.len) == r->target.len, "the query");
+    FUZZ_DEMAND(wsp_uri_split(r->target, &parts) == 0, "a target that can't be split");
+    wspool_text path = parts.path, query = parts.query;
+    FUZZ_DEMAND(path.len > 0 && path.data[0] == '/', "the path");
+    FUZZ_DEMAND(query.data + query.len == r->target.data + r->target.len, "the query");
+    if (parts.authority.len == 0) {
+        FUZZ_DEMAND(path.data == r->target.data, "the path");
+        FUZZ_DEMAND(path.len + query.len + (path.len < r->target.len) == r->target.len,
+                    "the query");
+    } else {
+        inside(parts.authority, r->target.data, r->target.len);
+        FUZZ_DEMAND(memchr(parts.authority.data, '/', parts.authority.len) == NULL, "a slash");
+    }
     if (wsp_uri_parameter(query, "token", &value)) {
         inside(value, query.data, query.len);
         FUZZ_DEMAND(memchr(value.data, '&', value.len) == NULL, "two parameters in one");

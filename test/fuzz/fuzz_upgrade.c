@@ -25,6 +25,7 @@
 #include "policy/admission.h"
 #include "wire/http.h"
 #include "wire/text.h"
+#include "wire/uri.h"
 #include "wire/upgrade.h"
 
 const unsigned fuzz_runs = 40000;
@@ -35,7 +36,7 @@ enum { HEADERS = 48, LONGEST = 12000, ROUTES = 4, LISTS = 3 };
 /* ---------------------------------------------------------------- the door */
 
 static struct wsp_routes routes;
-static struct wsp_origins origins[LISTS];
+static struct wsp_origins origins[LISTS], any_host;
 static const char *const allowed[] = {"https://a.example", "http://b.example:8080",
                                       "app://c.example:1", NULL};
 
@@ -76,9 +77,10 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
             wsp_routes_add(&routes, &wsp_mem_default, made[i].pattern, made[i].kind, &options) == 0,
             "a route");
     }
-    FUZZ_DEMAND(wsp_origins_init(&origins[0], &wsp_mem_default, NULL, 0) == 0, "no origins");
-    FUZZ_DEMAND(wsp_origins_init(&origins[1], &wsp_mem_default, allowed, 0) == 0, "origins");
-    FUZZ_DEMAND(wsp_origins_init(&origins[2], &wsp_mem_default, NULL, 1) == 0, "any origin");
+    FUZZ_DEMAND(wsp_origins_init(&origins[0], &wsp_mem_default, NULL) == 0, "no origins");
+    FUZZ_DEMAND(wsp_origins_init(&origins[1], &wsp_mem_default, allowed) == 0, "origins");
+    FUZZ_DEMAND(wsp_origins_init(&origins[2], &wsp_mem_default, NULL) == 0, "any origin");
+    FUZZ_DEMAND(wsp_hosts_init(&any_host, &wsp_mem_default, NULL) == 0, "any host");
     return 0;
 }
 
@@ -94,6 +96,7 @@ struct setting {
     int tokens;
     int capacities;
     const wspool_request *request;
+    wspool_text target; /* as it came */
 };
 
 static int holds(wspool_text text, wspool_text part)
@@ -119,8 +122,7 @@ static void on_token(wspool *pool, wspool_id id, const wspool_request *request, 
     for (size_t i = 0; i < token.len; i++) {
         FUZZ_DEMAND(token.data[i] >= 33 && token.data[i] <= 126, "a token of odd bytes");
     }
-    there = holds(request->target, token) ||
-            memchr(request->target.data, '%', request->target.len) != NULL;
+    there = holds(s->target, token) || memchr(s->target.data, '%', s->target.len) != NULL;
     for (size_t i = 0; i < request->header_count && !there; i++) {
         there = holds(request->headers[i].value, token);
     }
@@ -166,6 +168,8 @@ static void set(struct setting *s, fuzz_input *in)
     s->protocols = fuzz_number(in, 3);
     s->config.subprotocols = names[s->protocols];
     s->list = fuzz_number(in, LISTS);
+    s->config.any_origin = s->list == 2;
+    s->config.mem = wsp_mem_default;
     last = fuzz_number(in, 5);
     if (last > 0) {
         s->config.token = (wspool_token_hook){on_token, s};
@@ -181,6 +185,8 @@ static void set(struct setting *s, fuzz_input *in)
     s->admission = (struct wsp_admission){.config = &s->config,
                                           .token = &s->config.token,
                                           .capacity = &s->config.capacity,
+                                          .origin = &s->config.origin,
+                                          .hosts = &any_host,
                                           .routes = &routes,
                                           .origins = &origins[s->list],
                                           .full = last >> 2 == 1,
@@ -273,11 +279,12 @@ static void demand_sound(const struct setting *s, const wspool_request *r,
     wspool_text key = header(r, "Sec-WebSocket-Key", &keys);
     wspool_text version = header(r, "Sec-WebSocket-Version", &there);
     wspool_text origin, length;
+    struct wsp_target target;
     FUZZ_DEMAND(hosts == 1 && host.len > 0 && memchr(host.data, ',', host.len) == NULL, "Host");
     FUZZ_DEMAND(keys == 1 && key.len == 24 && memcmp(key.data + 22, "==", 2) == 0, "the key");
     FUZZ_DEMAND(there == 1 && version.len == 2 && memcmp(version.data, "13", 2) == 0, "13");
     FUZZ_DEMAND(r->method.len == 3 && memcmp(r->method.data, "GET", 3) == 0, "GET");
-    FUZZ_DEMAND(r->http_major > 1 || (r->http_major == 1 && r->http_minor >= 1), "HTTP/1.1");
+    FUZZ_DEMAND(r->http_major == 1 && r->http_minor >= 1, "HTTP/1.1");
     (void)header(r, "Transfer-Encoding", &there);
     length = header(r, "Content-Length", &lengths);
     FUZZ_DEMAND(there == 0 && lengths <= 1 && (lengths == 0 || length.data[0] == '0'), "a body");
@@ -295,6 +302,8 @@ static void demand_sound(const struct setting *s, const wspool_request *r,
     if (s->list == 2) {
         return;
     }
+    FUZZ_DEMAND(wsp_uri_split(r->target, &target) == 0, "the target");
+    host = target.authority.len > 0 ? target.authority : host;
     origin = header(r, "Origin", &there);
     (void)header(r, "Cookie", &cookies);
     FUZZ_DEMAND(there == 1 ? may_come(origin, host, s->list == 1) : cookies == 0,
@@ -332,6 +341,7 @@ static int judge(struct setting *s, wspool_request *request)
     char accept[WSP_ACCEPT_LEN + 1] = "";
     int keys;
     s->request = request;
+    s->target = request->target;
     s->tokens = s->capacities = 0;
     int rc = wsp_admission_judge(&s->admission, ID, request, &entry);
     FUZZ_DEMAND(rc <= WSP_POSTPONED && rc >= -(int)WSPOOL_REFUSAL_COUNT, "%d", rc);
@@ -362,6 +372,7 @@ static int judge(struct setting *s, wspool_request *request)
         wsp_upgrade_refuse(&answer, refusal, s->config.retry_after);
     }
     write_answer(s, &answer, accept);
+    wsp_entry_fini(&entry, &wsp_mem_default);
     return rc;
 }
 
@@ -442,6 +453,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         add_header(&request, headers, (const char *)line.data, line.len);
     }
     as_head(&head, &request);
+    if (wsp_http_judge_line(&request) ||
+        wsp_http_judge_headers(&request, HEADERS, head.len + HEADERS)) {
+        blob_free(&head);
+        return 0;
+    }
     rc = judge(&s, &request);
     bytes = fuzz_copy(head.data, head.len);
     if (wsp_http_parse(bytes, head.len, 0, &again, parsed, HEADERS) == (int)head.len) {

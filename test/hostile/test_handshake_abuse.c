@@ -209,8 +209,17 @@ static const shape shapes[] = {
     SHAPE(LINE GOOD "Sec-WebSocket-Version: 13\r\n\r\n" NEXT, 400),
     SHAPE(LINE GOOD "Sec-WebSocket-Version: 8\r\n\r\n" NEXT, 400),
     SHAPE(LINE GOOD "Origin: http://pool.example\r\nOrigin: http://evil.example\r\n\r\n" NEXT, 400),
-    /* Another host in the target. */
-    SHAPE("GET http://other.example/echo HTTP/1.1\r\n" GOOD "\r\n" NEXT, 400),
+    /* Another host in the target: it replaces Host, which must be there all the same. */
+    SHAPE("GET http://other.example/echo HTTP/1.1\r\n" GOOD
+          "Origin: http://pool.example\r\n\r\n" NEXT,
+          403),
+    SHAPE("GET http://other.example/echo HTTP/1.1\r\n" GOOD "Host: other.example\r\n\r\n" NEXT,
+          400),
+    SHAPE("GET http://pool.example/echo HTTP/1.1\r\nUpgrade: websocket\r\n\r\n" NEXT, 400),
+    SHAPE("GET http://a@pool.example/echo HTTP/1.1\r\n" GOOD "\r\n" NEXT, 400),
+    SHAPE("GET http:///echo HTTP/1.1\r\n" GOOD "\r\n" NEXT, 400),
+    SHAPE("\r\n\r\n\r\n\r\n\r\n" LINE GOOD "\r\n" NEXT, 400),
+    SHAPE("\r\n\n" LINE GOOD "\r\n" NEXT, 400),
 };
 
 TEST(shapes_of_smuggling_get_one_answer_and_nothing_behind_them_is_read)

@@ -218,8 +218,9 @@ TEST(hosted_with_a_long_query_holds_less_than_24_kib)
 {
     worst_live = worst_peak = 0;
     for (int pending = 0; pending < 2; pending++) {
+        /* A head has 300 bytes more than its target. */
         static char target[16384 + 2] = "/echo?";
-        static const size_t lens[] = {100, 4102, 4103, 16384, 16385};
+        static const size_t lens[] = {100, 4102, 4103, 16000, 16385};
         for (size_t i = 0; i < sizeof lens / sizeof *lens; i++) {
             sim *s = asking(1);
             client_request request = {.target = target,

@@ -338,7 +338,7 @@ void reader_take(reader *r, const void *bytes, size_t len)
         blob_add(&r->body, r->pending.data, r->pending.len);
         blob_add(&r->body, "", 1);
         r->pending.len = 0;
-        if (r->body_len < 0 || r->body.len - 1 > (size_t)r->body_len)
+        if (r->body.len - 1 > (size_t)(r->body_len < 0 ? 0 : r->body_len))
             reader_fault(r, "a body longer than announced");
     }
 }

@@ -517,7 +517,7 @@ TEST(routes_when_unlawful_are_inval)
 {
     static const char *const bad[] = {"",     "x",   "x/",  "/{a}/{b}", "/{",    "/}",    "/a{b",
                                       "/a}b", "/{a", "/a}", "/{a}b",    "/a{b}", "/{{a}}"};
-    static const char *const good[] = {"/", "/a", "/a/b/c", "/{a}", "/a/{b}/c", "/a%20b"};
+    static const char *const good[] = {"/", "/a", "/a/b/c", "/a%20b", "/{a}", "/a/{b}/c"};
     sim *s = sim_default(1);
     wspool_route_options options;
     char name[300];
@@ -531,6 +531,7 @@ TEST(routes_when_unlawful_are_inval)
         if (rc != 0)
             fail_msg("%s: %d", good[i], rc);
     }
+    assert_int_equal(wspool_route(s->pool, "/late", WSPOOL_ITEM, NULL), WSPOOL_ERR_EXISTS);
     assert_int_equal(wspool_route(s->pool, "/k", (enum wspool_kind)5, NULL), WSPOOL_ERR_INVAL);
     assert_int_equal(wspool_route(s->pool, "/k", (enum wspool_kind) - 1, NULL), WSPOOL_ERR_INVAL);
     wspool_route_options_init(&options, &s->config);

@@ -437,6 +437,63 @@ TEST(subprotocol_when_offered_is_the_first_that_we_have)
     }
 }
 
+/* RFC 9112, sections 2.2 and 3.2.2. */
+TEST(request_when_behind_empty_lines_or_in_absolute_form_is_accepted)
+{
+    static const char *const before[] = {"", "\r\n", "\r\n\r\n\r\n\r\n"};
+    static const struct {
+        client_request request;
+        int status;
+    } cases[] = {
+        {{.target = "http://pool.example/echo"}, 101},
+        {{.target = "HTTPS://pool.example:443/echo?a=b"}, 101},
+        {{.target = "ws://other.example/echo"}, 101},
+        /* the authority replaces Host in the comparison with the Origin */
+        {{.target = "http://a.example/echo", .origin = "http://a.example"}, 101},
+        {{.target = "http://a.example/echo", .origin = "http://pool.example"}, 403},
+        {{.target = "http://pool.example/nowhere"}, 404},
+        {{.target = "http://pool.example"}, 404},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        for (size_t k = 0; k < 2 * sizeof before / sizeof *before; k++) {
+            sim *s = sim_default(i);
+            sim_peer *p;
+            blob bytes = {0};
+            s->chop = k % 2 ? SIM_BYTES : SIM_WHOLE;
+            p = sim_open(s, NULL);
+            blob_text(&bytes, before[k / 2]);
+            client_put_request(&bytes, &cases[i].request);
+            sim_write(p, bytes.data, bytes.len);
+            sim_pump(s);
+            assert_int_equal(p->reader.status, cases[i].status);
+            assert_int_equal(p->opened, cases[i].status == 101);
+            blob_free(&bytes);
+            sim_free(s);
+        }
+    }
+}
+
+/* RFC 9110, section 9.3.2. Also when the rest of the head never comes. */
+TEST(answer_to_head_has_no_body)
+{
+    static const char *const heads[] = {"HEAD /echo HTTP/1.1\r\n", "\r\nHEAD /echo HTTP/1.1\r\n",
+                                        "HEAD  /echo HTTP/1.1\r\n", "HEAD /ec"};
+    for (size_t i = 0; i < 2 * sizeof heads / sizeof *heads; i++) {
+        sim *s = sim_default(i);
+        sim_peer *p;
+        s->chop = i % 2 ? SIM_BYTES : SIM_WHOLE;
+        p = sim_open(s, NULL);
+        sim_write(p, heads[i / 2], strlen(heads[i / 2]));
+        sim_pump(s);
+        sim_pass(s, 11 * SEC);
+        assert_int_equal(p->reader.status, i / 2 < 2 ? 405 : i / 2 == 2 ? 400 : 408);
+        assert_int_equal(p->reader.body_len, -1);
+        assert_int_equal(p->reader.pending.len, 0);
+        assert_true(p->reader.body.len <= 1);
+        sim_free(s);
+    }
+}
+
 /* The headers that HTTP requires in these responses (RFC 9110, 15.5.6 and 15.5.22). */
 TEST(refusals_when_http_has_rules_for_them_follow_them)
 {

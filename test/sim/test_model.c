@@ -22,9 +22,9 @@ static const struct {
     enum wspool_kind kind;
     enum wspool_slow slow;
 } places[ROUTES] = {
-    {"/close", "close", WSPOOL_GLOBAL, WSPOOL_SLOW_CLOSE},
+    {"/close", "close", WSPOOL_SESSION, WSPOOL_SLOW_CLOSE},
     {"/newest", "newest", WSPOOL_TOPIC, WSPOOL_SLOW_DROP_NEWEST},
-    {"/oldest", "oldest", WSPOOL_SESSION, WSPOOL_SLOW_DROP_OLDEST},
+    {"/oldest", "oldest", WSPOOL_GLOBAL, WSPOOL_SLOW_DROP_OLDEST},
     {"/room/a", "a", WSPOOL_ITEM, WSPOOL_SLOW_DROP_OLDEST}, /* the policy of the pool */
     {"/room/b", "b", WSPOOL_ITEM, WSPOOL_SLOW_DROP_OLDEST},
     {"/echo", "", WSPOOL_NONE, WSPOOL_SLOW_CLOSE},

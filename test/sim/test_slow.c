@@ -8,6 +8,15 @@
  */
 #include "sim.h"
 
+/* The channel of each policy: all channels of a kind have one. */
+static wspool_channel channel_of(const char *name)
+{
+    return strcmp(name, "close") == 0    ? wspool_item(name)
+           : strcmp(name, "other") == 0  ? wspool_global(name)
+           : strcmp(name, "newest") == 0 ? wspool_session(name)
+                                         : wspool_topic(name);
+}
+
 /* Makes a pool with small queues and a route for each policy. */
 static sim *sim_small(uint64_t seed, uint32_t bytes, uint32_t messages)
 {
@@ -24,7 +33,8 @@ static sim *sim_small(uint64_t seed, uint32_t bytes, uint32_t messages)
         wspool_route_options_init(&options, &s->config);
         options.name = routes[i] + 1;
         options.slow = slow[i];
-        assert_int_equal(wspool_route(s->pool, routes[i], WSPOOL_TOPIC, &options), 0);
+        assert_int_equal(wspool_route(s->pool, routes[i], channel_of(options.name).kind, &options),
+                         0);
     }
     return s;
 }
@@ -41,7 +51,7 @@ static wspool_tally publish(sim *s, const char *channel, const char *text)
 {
     wspool_tally tally = {.size = sizeof tally};
     int n =
-        SIM_IN(wspool_broadcast(s->pool, wspool_topic(channel), text, strlen(text), NULL, &tally));
+        SIM_IN(wspool_broadcast(s->pool, channel_of(channel), text, strlen(text), NULL, &tally));
     assert_int_equal(n, (int)tally.queued);
     return tally;
 }
@@ -69,7 +79,7 @@ TEST(queue_when_full_closes_with_4100)
     assert_int_equal(tally.queued, 1);
     assert_int_equal(tally.closed, 1);
     assert_int_equal(tally.dropped + tally.replaced, 0);
-    assert_int_equal(wspool_member_count(s->pool, wspool_topic("close")), 1);
+    assert_int_equal(wspool_member_count(s->pool, channel_of("close")), 1);
     assert_int_equal(sim_stats(s).slow_closes, 1);
     sim_pump(s);
     sim_pass(s, 6 * SEC); /* it reads nothing, so it does not get the Close either */
@@ -272,10 +282,10 @@ TEST(message_when_larger_than_a_queue_is_too_big)
     char text[1002];
     memset(text, 'b', 1001);
     text[1001] = '\0';
-    assert_int_equal(sim_broadcast(s, wspool_topic("close"), text), WSPOOL_ERR_TOO_BIG);
+    assert_int_equal(sim_broadcast(s, channel_of("close"), text), WSPOOL_ERR_TOO_BIG);
     assert_int_equal(sim_send(p, text), WSPOOL_ERR_TOO_BIG);
     text[1000 - 4] = '\0'; /* with its header it is as large as a queue */
-    assert_int_equal(sim_broadcast(s, wspool_topic("close"), text), 1);
+    assert_int_equal(sim_broadcast(s, channel_of("close"), text), 1);
     sim_pump(s);
     assert_int_equal(p->reader.messages, 1);
     assert_int_equal(sim_send(p, text), 0);
@@ -312,8 +322,8 @@ TEST(policy_when_two_channels_differ_is_that_of_the_message)
 {
     sim *s = sim_small(1, 262144, 4);
     sim_peer *p = stalled(s, "/oldest");
-    assert_int_equal(wspool_subscribe(s->pool, p->id, wspool_topic("newest")), 0);
-    assert_int_equal(wspool_subscribe(s->pool, p->id, wspool_topic("other")), 0);
+    assert_int_equal(wspool_subscribe(s->pool, p->id, channel_of("newest")), 0);
+    assert_int_equal(wspool_subscribe(s->pool, p->id, channel_of("other")), 0);
     for (int i = 0; i < 4; i++)
         publish(s, "newest", numbered(i));
     sim_pump(s);
@@ -322,7 +332,7 @@ TEST(policy_when_two_channels_differ_is_that_of_the_message)
     sim_pump(s);
     sim_expect_open(p);
     assert_int_equal(p->dropped, 2);
-    assert_int_equal(publish(s, "other", "the pool's own policy").closed, 1);
+    assert_int_equal(publish(s, "other", "another kind: closes").closed, 1);
     sim_flow(p);
     sim_pump(s);
     sim_expect_close(p, WSPOOL_END_SLOW, 4100);

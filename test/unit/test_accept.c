@@ -122,7 +122,7 @@ TEST(stages_of_a_hosted_peer_are_passed_with_the_time_before_them)
     assert_true(s.stages[WSPOOL_STAGE_TOKEN].time == 8 * MS);
     assert_true(s.stages[WSPOOL_STAGE_FLUSHED].time == 16 * MS);
     assert_true(sum == 24 * MS);
-    assert_string_equal(h.opened, "a||token=t");
+    assert_string_equal(h.opened, "a||"); /* without the token */
     host_end(&h);
 }
 
@@ -618,7 +618,7 @@ TEST(query_is_kept_whole_when_the_handshake_before_it_was_short)
         }
         host_cancel_all(&h);
         assert_int_equal(h.calls[ON_OPEN], 1);
-        assert_int_equal(strlen(h.opened), 2 + strlen("token=t&") + LONG);
+        assert_int_equal(strlen(h.opened), 2 + LONG);
         host_end(&h);
     }
 }

@@ -25,7 +25,7 @@ struct door {
     wspool_config config;
     wspool_mem mem;
     struct wsp_routes routes;
-    struct wsp_origins origins;
+    struct wsp_origins origins, hosts;
     wspool *pool; /* never dereferenced: any address will do */
     /* the token hook */
     wspool_verdict verdict;
@@ -78,6 +78,7 @@ static void open_door(struct door *d)
     memset(d, 0, sizeof *d);
     d->mem = wsp_mem_default;
     wspool_config_init(&d->config);
+    d->config.mem = d->mem;
     d->config.subprotocols = subprotocols;
     d->config.token = (wspool_token_hook){on_token, d};
     d->config.capacity = (wspool_capacity_hook){on_capacity, d};
@@ -89,12 +90,14 @@ static void open_door(struct door *d)
     assert_int_equal(wsp_routes_add(&d->routes, &d->mem, "/room/{x}", WSPOOL_ITEM, &options), 0);
     options.flags = WSPOOL_ROUTE_NO_TOKEN;
     assert_int_equal(wsp_routes_add(&d->routes, &d->mem, "/open", WSPOOL_NONE, &options), 0);
-    assert_int_equal(wsp_origins_init(&d->origins, &d->mem, NULL, 0), 0);
+    assert_int_equal(wsp_origins_init(&d->origins, &d->mem, NULL), 0);
     d->pool = (wspool *)(void *)&d->tokens;
     d->admission = (struct wsp_admission){.pool = d->pool,
                                           .config = &d->config,
                                           .token = &d->config.token,
                                           .capacity = &d->config.capacity,
+                                          .origin = &d->config.origin,
+                                          .hosts = &d->hosts,
                                           .routes = &d->routes,
                                           .origins = &d->origins};
 }
@@ -121,6 +124,7 @@ static int judge(struct door *d, const char *target, const char *headers, struct
         first = 0;
         /* Clears it: a pointer into the request does not outlive the request. */
         entry->query = (wspool_text){0};
+        wsp_entry_fini(entry, &d->mem);
         request_free(&r);
     }
     return answer;
@@ -165,6 +169,7 @@ static const struct fault {
     {"route", WSPOOL_STAGE_REQUEST_LINE, WSPOOL_REFUSED_NO_ROUTE, "/nowhere", NULL},
     {"escape", WSPOOL_STAGE_REQUEST_LINE, WSPOOL_REFUSED_MALFORMED, "/room/%zz", NULL},
     {"host", WSPOOL_STAGE_HEADERS, WSPOOL_REFUSED_HOST, NULL, "Upgrade: websocket"},
+    {"authority", WSPOOL_STAGE_HEADERS, WSPOOL_REFUSED_HOST, "http://u@a.example/none", NULL},
     {"hosts", WSPOOL_STAGE_HEADERS, WSPOOL_REFUSED_MALFORMED, NULL, GOOD_HEADERS "\nHost: b"},
     {"body", WSPOOL_STAGE_HEADERS, WSPOOL_REFUSED_BODY, NULL, GOOD_HEADERS "\nContent-Length: 1"},
     {"upgrade", WSPOOL_STAGE_VERSION, WSPOOL_REFUSED_UPGRADE, NULL, "Host: a.example"},
@@ -200,38 +205,6 @@ TEST(request_is_refused_at_its_stage_when_one_thing_is_wrong)
         assert_int_equal(d.tokens, 0); /* the hooks of the host are called last */
         assert_int_equal(d.capacities, 0);
         assert_null(entry.identity);
-        close_door(&d);
-    }
-}
-
-TEST(method_and_version_are_looked_at_first)
-{
-    static const struct {
-        const char *method;
-        int major, minor;
-        int answer;
-    } cases[] = {
-        {"GET", 1, 1, WSP_ADMITTED},          {"GET", 2, 0, WSP_ADMITTED},
-        {"GET", 1, 9, WSP_ADMITTED},          {"GET", 1, 0, REFUSED(HTTP_VERSION)},
-        {"GET", 0, 9, REFUSED(HTTP_VERSION)}, {"GET", -1, 5, REFUSED(HTTP_VERSION)},
-        {"POST", 1, 0, REFUSED(METHOD)},      {"get", 1, 1, REFUSED(METHOD)},
-        {"GE", 1, 1, REFUSED(METHOD)},        {"GETT", 1, 1, REFUSED(METHOD)},
-        {"", 1, 1, REFUSED(METHOD)},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct door d;
-        struct test_request r;
-        struct wsp_entry entry = {0};
-        open_door(&d);
-        assert_true(request_make(&r, REQUEST_AT_END, "/none?token=t", GOOD_HEADERS));
-        r.request.method = (wspool_text){cases[i].method, strlen(cases[i].method)};
-        r.request.http_major = cases[i].major;
-        r.request.http_minor = cases[i].minor;
-        assert_int_equal(wsp_admission_judge(&d.admission, ID, &r.request, &entry),
-                         cases[i].answer);
-        assert_int_equal(entry.stage, cases[i].answer == WSP_ADMITTED ? WSPOOL_STAGE_VERDICT
-                                                                      : WSPOOL_STAGE_REQUEST_LINE);
-        request_free(&r);
         close_door(&d);
     }
 }
@@ -532,4 +505,157 @@ TEST(late_verdict_is_followed_by_what_may_have_changed)
     assert_int_equal(entry.stage, WSPOOL_STAGE_CAPACITY);
     assert_int_equal(d.tokens, asked); /* the token is judged once */
     close_door(&d);
+}
+
+static int asked_origins;
+
+static int on_origin(wspool *pool, wspool_id id, const wspool_request *request, wspool_text origin,
+                     void *user)
+{
+    struct door *d = user;
+    assert_ptr_equal(pool, d->pool);
+    assert_true(id == ID);
+    assert_int_equal(request->token.len, 0);
+    asked_origins++;
+    return text_equals(origin, "https://later.example") ? 1
+           : text_equals(origin, "https://2.example")   ? 2
+                                                        : 0;
+}
+
+TEST(origin_hook_is_asked_about_strangers_only)
+{
+    static const struct {
+        const char *headers;
+        int asked, answer;
+    } cases[] = {
+        {GOOD_HEADERS, 0, WSP_ADMITTED},
+        {GOOD_HEADERS "\nOrigin: http://a.example", 0, WSP_ADMITTED},
+        {GOOD_HEADERS "\nOrigin: https://later.example", 1, WSP_ADMITTED},
+        {GOOD_HEADERS "\nOrigin: https://2.example", 1, REFUSED(ORIGIN)}, /* only 1 is a yes */
+        {GOOD_HEADERS "\nOrigin: anything", 1, REFUSED(ORIGIN)},
+        {GOOD_HEADERS "\nCookie: a=b", 0, REFUSED(ORIGIN)},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct door d;
+        struct wsp_entry entry;
+        open_door(&d);
+        d.config.origin = (wspool_origin_hook){on_origin, &d};
+        asked_origins = 0;
+        assert_int_equal(judge(&d, "/open", cases[i].headers, &entry), cases[i].answer);
+        assert_int_equal(asked_origins, cases[i].asked * REQUEST_FORMS);
+        close_door(&d);
+    }
+}
+
+/* Any page can make a browser send its cookies. */
+TEST(cookie_is_a_token_only_when_the_origin_is_trusted)
+{
+    static const struct {
+        const char *origin;
+        int any_origin, answer;
+    } cases[] = {
+        {"\nOrigin: http://a.example", 0, WSP_ADMITTED},
+        {"\nOrigin: http://a.example", 1, WSP_ADMITTED},
+        {"\nOrigin: https://later.example", 0, WSP_ADMITTED}, /* by the hook */
+        {"\nOrigin: https://later.example", 1, REFUSED(TOKEN_EMPTY)},
+        {"\nOrigin: https://evil.example", 1, REFUSED(TOKEN_EMPTY)},
+        {"\nOrigin: null", 1, REFUSED(TOKEN_EMPTY)},
+        {"", 1, REFUSED(TOKEN_EMPTY)},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct door d;
+        struct wsp_entry entry;
+        char headers[512];
+        open_door(&d);
+        d.config.origin = (wspool_origin_hook){on_origin, &d};
+        d.config.any_origin = cases[i].any_origin;
+        snprintf(headers, sizeof headers, "%s\nCookie: wspool_token=c%s", GOOD_HEADERS,
+                 cases[i].origin);
+        if (judge(&d, "/none", headers, &entry) != cases[i].answer) {
+            fail_msg("case %zu", i);
+        }
+        close_door(&d);
+    }
+}
+
+TEST(hosts_that_are_not_listed_are_refused)
+{
+    static const char *const list[] = {"a.example", NULL};
+    struct door d;
+    struct wsp_entry entry;
+    open_door(&d);
+    assert_int_equal(wsp_hosts_init(&d.hosts, &d.mem, list), 0);
+    assert_int_equal(judge(&d, "/open", GOOD_HEADERS, &entry), WSP_ADMITTED);
+    assert_int_equal(judge(&d, "http://evil.example/open", GOOD_HEADERS, &entry),
+                     REFUSED(OTHER_HOST));
+    assert_int_equal(entry.stage, WSPOOL_STAGE_HEADERS);
+    assert_int_equal(judge(&d, "/open",
+                           "Host: evil.example\nOrigin: http://evil.example\nUpgrade: websocket\n"
+                           "Connection: Upgrade\nSec-WebSocket-Version: 13\n" KEY_LINE,
+                           &entry),
+                     REFUSED(OTHER_HOST));
+    wsp_origins_fini(&d.hosts, &d.mem);
+    close_door(&d);
+}
+
+static const char *const targets[] = {"/none?token=secret", "/none?a=b&token=secret",
+                                      "/none?token=secret&a=b", "/none?a=b&token=secret&c=d"};
+
+static void look_for_the_secret(struct door *d)
+{
+    for (size_t i = 0; i < d->seen.target.len; i++) {
+        assert_int_not_equal(d->seen.target.data[i], 's');
+    }
+}
+
+static int see_capacity(wspool *pool, wspool_id id, const wspool_request *request, void *user)
+{
+    struct door *d = user;
+    (void)pool;
+    (void)id;
+    d->seen = *request;
+    look_for_the_secret(d);
+    return 0;
+}
+
+TEST(query_is_without_the_token_when_hooks_see_it)
+{
+    static const char *const left[] = {"", "a=b", "a=b", "a=b&c=d"};
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
+        struct door d;
+        struct wsp_entry entry = {0};
+        struct test_request r;
+        open_door(&d);
+        d.config.capacity = (wspool_capacity_hook){see_capacity, &d};
+        assert_true(request_make(&r, REQUEST_PARSED, targets[i], GOOD_HEADERS));
+        assert_int_equal(wsp_admission_judge(&d.admission, ID, &r.request, &entry), WSP_ADMITTED);
+        assert_string_equal(d.token, "secret");
+        assert_true(text_equals(entry.query, left[i]));
+        wsp_entry_fini(&entry, &d.mem);
+        request_free(&r);
+        close_door(&d);
+    }
+}
+
+/* A browser closes a connection when it offered subprotocols and none was chosen. */
+TEST(offers_without_an_answer_are_noted)
+{
+    static const struct {
+        const char *offer;
+        int unanswered;
+    } cases[] = {{"", 0},
+                 {"\nSec-WebSocket-Protocol: v1", 0},
+                 {"\nSec-WebSocket-Protocol: bearer.t, v1", 0},
+                 {"\nSec-WebSocket-Protocol: bearer.t", 1},
+                 {"\nSec-WebSocket-Protocol: v9", 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct door d;
+        struct wsp_entry entry;
+        char headers[512];
+        open_door(&d);
+        snprintf(headers, sizeof headers, "%s%s", GOOD_HEADERS, cases[i].offer);
+        assert_int_equal(judge(&d, "/open", headers, &entry), WSP_ADMITTED);
+        assert_int_equal(entry.unanswered, cases[i].unanswered);
+        close_door(&d);
+    }
 }

@@ -479,9 +479,8 @@ TEST(origins_are_wrong_when_a_part_of_one_is_missing)
         char *scheme, *host;
         unsigned port;
     };
-    assert_int_equal(wsp_origins_init(&origins, &hooks, list, 0), 0);
+    assert_int_equal(wsp_origins_init(&origins, &hooks, list), 0);
     struct seen *origin = (struct seen *)(void *)origins.list;
-    BROKEN(wsp_origins_check(&origins), origin->port, 0);
     BROKEN(wsp_origins_check(&origins), origin->port, 65536);
     BROKEN(wsp_origins_check(&origins), origin->host, origin->scheme);
     BROKEN(wsp_origins_check(&origins), origin->host[0], '\0');

@@ -57,6 +57,15 @@ static const struct scan_case cases[] = {
          ""),
     CASE("target with two slashes", OK, "GET //a HTTP/1.1\r\n\r\n", ""),
 
+    /* RFC 9112, section 2.2 */
+    CASE("an empty line first", OK, "\r\n" GET "\r\n", ""),
+    CASE("four empty lines first", OK, "\r\n\r\n\r\n\r\n" GET "A: b\r\n\r\n", ""),
+    /* RFC 9112, section 3.2.2 */
+    CASE("absolute form", OK, "GET http://a.example/ HTTP/1.1\r\n\r\n", ""),
+    CASE("absolute form without a path", OK, "GET ws://a.example HTTP/1.1\r\n\r\n", ""),
+
+    CASE("an empty line", UNFINISHED, "\r\n", ""),
+    CASE("four empty lines and a half line", UNFINISHED, "\r\n\r\n\r\n\r\nGET / HT", ""),
     CASE("nothing at all", UNFINISHED, "", ""),
     CASE("half a request line", UNFINISHED, "GET / HT", ""),
     CASE("CR of the request line", UNFINISHED, "GET / HTTP/1.1\r", ""),
@@ -72,13 +81,17 @@ static const struct scan_case cases[] = {
     CASE("HTTP/2 preface", REFUSED(METHOD), "PRI * HTTP/2.0\r\n", "\r\nSM\r\n\r\n"),
     CASE("proxy protocol", REFUSED(MALFORMED), "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n",
          GET "\r\n"),
-    CASE("proxy protocol 2", REFUSED(MALFORMED), "\r", "\n\r\n\0\r\nQUIT\n"),
+    CASE("proxy protocol 2", REFUSED(MALFORMED), "\r\n\r\n\0", "\r\nQUIT\n"),
     CASE("redis command", REFUSED(MALFORMED), "*1\r\n", "$4\r\nPING\r\n"),
     CASE("frame", REFUSED(MALFORMED), "\x81", "\x80\x01\x02\x03\x04"),
     CASE("HTTP/0.9", REFUSED(MALFORMED), "GET /\r\n", "\r\n"),
 
     /* lines */
-    CASE("blank line before the request line", REFUSED(MALFORMED), "\r", "\n" GET "\r\n"),
+    CASE("five empty lines first", REFUSED(MALFORMED), "\r\n\r\n\r\n\r\n\r", "\n" GET "\r\n"),
+    CASE("bare CR before the request line", REFUSED(MALFORMED), "\rG", "ET / HTTP/1.1\r\n\r\n"),
+    CASE("CR CR LF before the request line", REFUSED(MALFORMED), "\r\r", "\n" GET "\r\n"),
+    CASE("bare LF behind an empty line", REFUSED(MALFORMED), "\r\n\n", GET "\r\n"),
+    CASE("a header behind an empty line", REFUSED(MALFORMED), "\r\nA: b\r\n", GET "\r\n"),
     CASE("bare LF before the request line", REFUSED(MALFORMED), "\n", GET "\r\n"),
     CASE("space before the request line", REFUSED(MALFORMED), " ", GET "\r\n"),
     CASE("bare LF after the request line", REFUSED(MALFORMED), "GET / HTTP/1.1\n", "A: b\r\n\r\n"),
@@ -131,7 +144,11 @@ static const struct scan_case cases[] = {
     CASE("tab before the target", REFUSED(MALFORMED), "GET\t/ HTTP/1.1\r\n", "\r\n"),
     CASE("tab behind the target", REFUSED(MALFORMED), "GET /\tHTTP/1.1\r\n", "\r\n"),
     CASE("tab in the target", REFUSED(MALFORMED), "GET /a\tb HTTP/1.1\r\n", "\r\n"),
-    CASE("absolute form", REFUSED(MALFORMED), "GET http://a.example/ HTTP/1.1\r\n", "\r\n"),
+    CASE("absolute form of another scheme", REFUSED(MALFORMED), "GET ftp://a/ HTTP/1.1\r\n",
+         "\r\n"),
+    CASE("absolute form without a host", REFUSED(MALFORMED), "GET http:///a HTTP/1.1\r\n", "\r\n"),
+    CASE("absolute form with a fragment", REFUSED(MALFORMED), "GET http://a#b HTTP/1.1\r\n",
+         "\r\n"),
     CASE("authority form", REFUSED(MALFORMED), "GET a.example:80 HTTP/1.1\r\n", "\r\n"),
     CASE("asterisk form", REFUSED(MALFORMED), "GET * HTTP/1.1\r\n", "\r\n"),
     CASE("relative target", REFUSED(MALFORMED), "GET a/b HTTP/1.1\r\n", "\r\n"),
@@ -540,6 +557,132 @@ TEST(random_heads_are_answered_alike_in_all_cuts)
         finished += answer > 0;
     }
     assert_true(finished > 500);
+}
+
+/* ------------------------------------------------------------------ heads that others have read */
+
+TEST(line_that_others_read_is_judged_alike)
+{
+    static const struct {
+        const char *method, *target;
+        int major, minor;
+        int answer;
+    } lines[] = {
+        {"GET", "/", 1, 1, 0},
+        {"GET", "/", 1, 9, 0},
+        {"GET", "http://a.example/", 1, 1, 0},
+        {"GET", "/", 1, 0, REFUSED(HTTP_VERSION)},
+        {"GET", "/", 0, 9, REFUSED(HTTP_VERSION)},
+        {"GET", "/", -1, 5, REFUSED(HTTP_VERSION)},
+        {"GET", "/", 2, 0, REFUSED(HTTP_VERSION)},
+        {"GET", "/", 2, 1, REFUSED(HTTP_VERSION)},
+        {"POST", "/", 1, 0, REFUSED(METHOD)},
+        {"HEAD", "/", 1, 1, REFUSED(METHOD)},
+        {"get", "*", 1, 1, REFUSED(METHOD)},
+        {"GE", "/", 1, 1, REFUSED(METHOD)},
+        {"GETT", "/", 1, 1, REFUSED(METHOD)},
+        {"", "/", 1, 1, REFUSED(MALFORMED)},
+        {"G T", "/", 1, 1, REFUSED(MALFORMED)},
+        {"GET", "", 1, 1, REFUSED(MALFORMED)},
+        {"GET", "/a b", 1, 1, REFUSED(MALFORMED)},
+        {"GET", "/\xff", 1, 1, REFUSED(MALFORMED)},
+        {"GET", "/#", 1, 1, REFUSED(MALFORMED)},
+        {"GET", "a/b", 1, 0, REFUSED(MALFORMED)},
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        wspool_request request = {.method = {lines[i].method, strlen(lines[i].method)},
+                                  .target = {lines[i].target, strlen(lines[i].target)},
+                                  .http_major = lines[i].major,
+                                  .http_minor = lines[i].minor};
+        if (wsp_http_judge_line(&request) != lines[i].answer) {
+            fail_msg("line %zu: %d", i, wsp_http_judge_line(&request));
+        }
+    }
+}
+
+/* Every byte in a name and in a value, as the parser takes them. */
+TEST(headers_that_others_read_are_judged_alike)
+{
+    for (int c = 0; c < 256; c++) {
+        char name[] = {'A', (char)c, 'b'}, value[] = {'c', (char)c, 'd'};
+        wspool_header headers[2] = {{{name, 3}, {"x", 1}}, {{"A", 1}, {value, 3}}};
+        for (int i = 0; i < 2; i++) {
+            char head[64];
+            size_t len = sizeof GET - 1;
+            memcpy(head, GET, len);
+            memcpy(head + len, headers[i].name.data, headers[i].name.len);
+            len += headers[i].name.len;
+            head[len++] = ':';
+            head[len++] = ' ';
+            memcpy(head + len, headers[i].value.data, headers[i].value.len);
+            len += headers[i].value.len;
+            memcpy(head + len, "\r\n\r\n", 4);
+            len += 4;
+            wspool_request request = {.method = {"GET", 3},
+                                      .target = {"/", 1},
+                                      .headers = &headers[i],
+                                      .header_count = 1};
+            int scanned = wsp_http_scan(head, len, 0);
+            if (i == 0 && c == ':') {
+                scanned = REFUSED(MALFORMED); /* to the parser the name ends there */
+            }
+            assert_int_equal(wsp_http_judge_headers(&request, 1, len), scanned > 0 ? 0 : scanned);
+        }
+    }
+    wspool_header empty = {{NULL, 0}, {NULL, 0}}, named = {{"A", 1}, {NULL, 0}};
+    wspool_request request = {.headers = &empty, .header_count = 1};
+    assert_int_equal(wsp_http_judge_headers(&request, 1, 99), REFUSED(MALFORMED));
+    request.headers = &named;
+    assert_int_equal(wsp_http_judge_headers(&request, 1, 99), 0);
+}
+
+TEST(headers_that_others_read_are_bounded)
+{
+    wspool_header headers[3] = {
+        {{"A", 1}, {"b", 1}}, {{"C", 1}, {"", 0}}, {{"Dd", 2}, {"\x01", 1}}};
+    wspool_request request = {
+        .method = {"GET", 3}, .target = {"/", 1}, .headers = headers, .header_count = 2};
+    size_t exact = sizeof GET "A: b\r\nC: \r\n\r\n" - 1;
+    assert_int_equal(wsp_http_judge_headers(&request, 2, exact), 0);
+    assert_int_equal(wsp_http_judge_headers(&request, 1, exact), REFUSED(HEAD_TOO_LARGE));
+    assert_int_equal(wsp_http_judge_headers(&request, 2, exact - 1), REFUSED(HEAD_TOO_LARGE));
+    /* A malformed header counts first, as in the parser, unless it lies beyond the limit. */
+    request.header_count = 3;
+    assert_int_equal(wsp_http_judge_headers(&request, 2, exact), REFUSED(MALFORMED));
+    assert_int_equal(wsp_http_judge_headers(&request, 2, exact - 1), REFUSED(HEAD_TOO_LARGE));
+}
+
+TEST(first_line_is_found_when_it_is_there)
+{
+    static const char *const complete[] = {GET, "\r\n" GET, "\r\n\r\n\r\n\r\n" GET,
+                                           GET "A : b\r\n"};
+    static const char *const not [] = {"",
+                                       "\r\n",
+                                       "GET / HTTP/1.1\r",
+                                       "\r\nGET /",
+                                       "GET /\r\n",
+                                       "POST / HTTP/1.1\r\n",
+                                       "\r\n\r\n\r\n\r\n\r\n" GET};
+    static const char *const heads[] = {"HEAD / HTTP/1.1\r\n", "\r\nHEAD /", "HEAD "};
+    static const char *const others[] = {"", "HEAD", "HEADS ", "head ", "GET / HTTP/1.1", "\r\n"};
+    for (size_t i = 0; i < sizeof complete / sizeof *complete; i++) {
+        size_t len = strlen(complete[i]);
+        assert_int_equal(wsp_http_has_request_line(guard_at_end(&guard, complete[i], len), len), 1);
+    }
+    for (size_t i = 0; i < sizeof not / sizeof *not ; i++) {
+        size_t len = strlen(not [i]);
+        assert_int_equal(wsp_http_has_request_line(guard_at_end(&guard, not [i], len), len), 0);
+    }
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+        size_t len = strlen(heads[i]);
+        assert_int_equal(wsp_http_is_head(guard_at_end(&guard, heads[i], len), len), 1);
+    }
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        size_t len = strlen(others[i]);
+        assert_int_equal(wsp_http_is_head(guard_at_end(&guard, others[i], len), len), 0);
+    }
+    assert_int_equal(wsp_http_has_request_line(NULL, 0), 0);
+    assert_int_equal(wsp_http_is_head(NULL, 0), 0);
 }
 
 BEFORE_ALL

@@ -26,7 +26,7 @@ static int admits(const struct wsp_origins *origins, const char *headers)
         if (!request_make(&r, form, "/", headers)) {
             continue;
         }
-        answer = wsp_origins_admit(origins, headers_of(&r.request));
+        answer = wsp_origins_judge(origins, headers_of(&r.request)) != WSP_ORIGIN_STRANGE;
         request_free(&r);
         if (admitted != -1 && answer != admitted) {
             fail_msg("form %d differs: %s", form, headers);
@@ -191,7 +191,7 @@ TEST(same_host_is_admitted)
     struct wsp_origins origins;
     size_t i;
 
-    assert_int_equal(wsp_origins_init(&origins, &wsp_mem_default, NULL, 0), 0);
+    assert_int_equal(wsp_origins_init(&origins, &wsp_mem_default, NULL), 0);
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char headers[512];
 
@@ -210,8 +210,7 @@ TEST(request_without_origin_is_admitted_unless_it_has_a_cookie)
     int with_list;
 
     for (with_list = 0; with_list < 2; with_list++) {
-        assert_int_equal(wsp_origins_init(&origins, &wsp_mem_default, with_list ? list : NULL, 0),
-                         0);
+        assert_int_equal(wsp_origins_init(&origins, &wsp_mem_default, with_list ? list : NULL), 0);
         assert_int_equal(admits(&origins, "Host: a"), 1);
         assert_int_equal(admits(&origins, "Host: a\nAuthorization: Bearer x"), 1);
         assert_int_equal(admits(&origins, "Host: a\nCookie: a=b"), 0);
@@ -229,14 +228,14 @@ TEST(two_of_a_header_are_refused)
     struct wsp_origins origins;
     static const char *const list[] = {"http://a", NULL};
 
-    assert_int_equal(wsp_origins_init(&origins, &wsp_mem_default, NULL, 0), 0);
+    assert_int_equal(wsp_origins_init(&origins, &wsp_mem_default, NULL), 0);
     assert_int_equal(admits(&origins, "Host: a\nOrigin: http://a\nOrigin: http://a"), 0);
     assert_int_equal(admits(&origins, "Host: a\nOrigin: http://a\norigin: http://b"), 0);
     assert_int_equal(admits(&origins, "Host: a\nHost: a\nOrigin: http://a"), 0);
     assert_int_equal(admits(&origins, "Origin: http://a"), 0);
     wsp_origins_fini(&origins, &wsp_mem_default);
 
-    assert_int_equal(wsp_origins_init(&origins, &wsp_mem_default, list, 0), 0);
+    assert_int_equal(wsp_origins_init(&origins, &wsp_mem_default, list), 0);
     assert_int_equal(admits(&origins, "Host: b\nOrigin: http://a"), 1);
     assert_int_equal(admits(&origins, "Host: b\nOrigin: http://a\nOrigin: http://a"), 0);
     wsp_origins_fini(&origins, &wsp_mem_default);
@@ -287,7 +286,7 @@ TEST(listed_origin_is_admitted)
     struct wsp_origins origins;
     size_t i;
 
-    assert_int_equal(wsp_origins_init(&origins, &wsp_mem_default, list, 0), 0);
+    assert_int_equal(wsp_origins_init(&origins, &wsp_mem_default, list), 0);
     assert_int_equal(origins.count, 5);
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         if (allows(&origins, cases[i].origin) != cases[i].admitted) {
@@ -304,12 +303,20 @@ TEST(list_with_a_bad_entry_is_refused)
     static const char *const bad[] = {
         "",
         "*",
-        "null",
         "a.example",
         "https://",
         "https://a.example/",
         "https://a.example/b",
-        "https://*.a.example",
+        "https://*",
+        "https://*.",
+        "https://*.*.a.example",
+        "https://a.*.example",
+        "https://a*.example",
+        "https://*.0.0.1",
+        "https://*.[::1]",
+        "*.a.example",
+        "NULL",
+        "file:///",
         "https://a.example:*",
         "https://a.example:",
         "https://a.example:0",
@@ -326,7 +333,7 @@ TEST(list_with_a_bad_entry_is_refused)
         "https://[::g]",
         "https://[1]",
         "https://::1",
-        "app://a.example",
+        "app://a.example/",
         "://a.example",
         "https//a.example",
         "https:a.example",
@@ -344,7 +351,7 @@ TEST(list_with_a_bad_entry_is_refused)
 
             list[place] = bad[i];
             memset(&origins, 0x5a, sizeof(origins));
-            if (wsp_origins_init(&origins, &hooks, list, 0) != WSPOOL_ERR_INVAL) {
+            if (wsp_origins_init(&origins, &hooks, list) != WSPOOL_ERR_INVAL) {
                 fail_msg("\"%s\" was taken", bad[i]);
             }
             assert_int_equal(mem.live, 0);
@@ -363,7 +370,7 @@ TEST(list_is_a_copy)
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_origins origins;
 
-    assert_int_equal(wsp_origins_init(&origins, &hooks, list, 0), 0);
+    assert_int_equal(wsp_origins_init(&origins, &hooks, list), 0);
     memset(one, 'x', sizeof(one));
     list[0] = NULL;
     assert_int_equal(allows(&origins, "https://good.example"), 1);
@@ -379,7 +386,7 @@ TEST(empty_list_holds_no_memory)
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_origins origins;
 
-    assert_int_equal(wsp_origins_init(&origins, &hooks, empty, 0), 0);
+    assert_int_equal(wsp_origins_init(&origins, &hooks, empty), 0);
     assert_int_equal(mem.calls, 0);
     assert_int_equal(allows(&origins, "https://good.example"), 0);
     wsp_origins_fini(&origins, &hooks);
@@ -398,7 +405,7 @@ TEST(list_survives_every_failing_allocation)
         int rc;
 
         memset(&origins, 0x5a, sizeof(origins));
-        rc = wsp_origins_init(&origins, &hooks, list, 0);
+        rc = wsp_origins_init(&origins, &hooks, list);
         if (mem.failures == 0) {
             assert_int_equal(rc, 0);
             assert_int_equal(allows(&origins, "https://b.example:1"), 1);
@@ -416,16 +423,212 @@ TEST(list_survives_every_failing_allocation)
     assert_true(failed >= 2);
 }
 
-TEST(any_origin_lets_everybody_in)
+TEST(origin_is_trusted_when_it_is_of_the_host_or_listed)
 {
     static const char *const list[] = {"https://good.example", NULL};
+    static const struct {
+        const char *headers;
+        enum wsp_origin_kind kind;
+    } cases[] = {
+        {"Host: a", WSP_ORIGIN_ABSENT},
+        {"Host: a\nCookie: a=b", WSP_ORIGIN_STRANGE},
+        {"Host: a\nOrigin: http://a\nCookie: a=b", WSP_ORIGIN_TRUSTED},
+        {"Host: a\nOrigin: https://good.example", WSP_ORIGIN_TRUSTED},
+        {"Host: a\nOrigin: https://evil.example", WSP_ORIGIN_STRANGE},
+        {"Host: a\nOrigin: null", WSP_ORIGIN_STRANGE},
+    };
     struct wsp_origins origins;
 
-    assert_int_equal(wsp_origins_init(&origins, &wsp_mem_default, list, 1), 0);
-    assert_int_equal(allows(&origins, "https://evil.example"), 1);
-    assert_int_equal(allows(&origins, "null"), 1);
-    assert_int_equal(admits(&origins, "Host: a\nCookie: a=b"), 1);
+    assert_int_equal(wsp_origins_init(&origins, &wsp_mem_default, list), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct test_request r;
+        assert_true(request_make(&r, REQUEST_PARSED, "/", cases[i].headers));
+        assert_int_equal(wsp_origins_judge(&origins, headers_of(&r.request)), cases[i].kind);
+        request_free(&r);
+    }
     wsp_origins_fini(&origins, &wsp_mem_default);
+}
+
+/* RFC 9112, section 3.2.2. */
+TEST(authority_of_the_target_replaces_host)
+{
+    struct wsp_origins origins;
+    struct test_request r;
+    struct wsp_headers headers;
+
+    assert_int_equal(wsp_origins_init(&origins, &wsp_mem_default, NULL), 0);
+    assert_true(request_make(&r, REQUEST_PARSED, "/", "Host: a.example\nOrigin: http://b.example"));
+    wsp_headers_find(&headers, &r.request);
+    assert_int_equal(wsp_origins_judge(&origins, &headers), WSP_ORIGIN_STRANGE);
+    headers.authority = (wspool_text){"b.example:80", 12};
+    assert_int_equal(wsp_origins_judge(&origins, &headers), WSP_ORIGIN_TRUSTED);
+    headers.authority = (wspool_text){"b.example:81", 12};
+    assert_int_equal(wsp_origins_judge(&origins, &headers), WSP_ORIGIN_STRANGE);
+    request_free(&r);
+    wsp_origins_fini(&origins, &wsp_mem_default);
+}
+
+TEST(opaque_origin_is_admitted_when_it_is_listed)
+{
+    static const char *const list[] = {"chrome-extension://abcdefghijklmnop",
+                                       "moz-extension://2c127fa4-62c7-7e4f-90e5-472b45eecfdc",
+                                       "capacitor://localhost",
+                                       "app://obsidian.md",
+                                       "vscode-webview://1a2b3c",
+                                       "file://",
+                                       "null",
+                                       NULL};
+    static const char *const others[] = {"chrome-extension://abcdefghijklmno",
+                                         "chrome-extension://abcdefghijklmnopq",
+                                         "moz-extension://abcdefghijklmnop",
+                                         "capacitor://localhost:80",
+                                         "capacitor://",
+                                         "app://obsidian.md.evil",
+                                         "app://",
+                                         "files://",
+                                         "file:///",
+                                         "file://localhost",
+                                         "http://null",
+                                         "null://",
+                                         "NULL",
+                                         "nul",
+                                         "nulls",
+                                         "null null"};
+    struct wsp_origins origins;
+
+    assert_int_equal(wsp_origins_init(&origins, &wsp_mem_default, list), 0);
+    assert_int_equal(wsp_origins_check(&origins), 1);
+    for (size_t i = 0; list[i]; i++) {
+        if (!allows(&origins, list[i])) {
+            fail_msg("%s is refused", list[i]);
+        }
+    }
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        if (allows(&origins, others[i])) {
+            fail_msg("%s is admitted", others[i]);
+        }
+    }
+    wsp_origins_fini(&origins, &wsp_mem_default);
+    /* It is never that of the same host. */
+    assert_int_equal(wsp_origins_init(&origins, &wsp_mem_default, NULL), 0);
+    assert_int_equal(admits(&origins, "Host: localhost\nOrigin: capacitor://localhost"), 0);
+    assert_int_equal(admits(&origins, "Host: null\nOrigin: null"), 0);
+    wsp_origins_fini(&origins, &wsp_mem_default);
+}
+
+TEST(pattern_stands_for_one_or_more_labels)
+{
+    static const char *const list[] = {"https://*.example.com", "http://*.b.example:8080",
+                                       "app://*.x", NULL};
+    static const struct {
+        const char *origin;
+        int admitted;
+    } cases[] = {
+        {"https://a.example.com", 1},
+        {"https://a.example.com:443", 1},
+        {"https://a.b.example.com", 1},
+        {"HTTPS://A.Example.COM", 1},
+        {"http://a.b.example:8080", 1},
+        {"app://y.x", 1},
+        {"https://example.com", 0},
+        {"https://.example.com", 0},
+        {"https://evilexample.com", 0},
+        {"https://a.example.com.evil.example", 0},
+        {"https://a.example.comx", 0},
+        {"https://a.example.com:444", 0},
+        {"http://a.example.com", 0},
+        {"https://*.example.com", 0},
+        {"https://a.example.com.", 0},
+        {"https://evil.example/.example.com", 0},
+        {"https://evil.example@a.example.com", 0},
+        {"http://a.b.example", 0},
+        {"app://x", 0},
+    };
+    struct wsp_origins origins;
+
+    assert_int_equal(wsp_origins_init(&origins, &wsp_mem_default, list), 0);
+    assert_int_equal(wsp_origins_check(&origins), 1);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (allows(&origins, cases[i].origin) != cases[i].admitted) {
+            fail_msg("origin %s", cases[i].origin);
+        }
+    }
+    wsp_origins_fini(&origins, &wsp_mem_default);
+}
+
+static int is_ours(const struct wsp_origins *hosts, const char *host)
+{
+    wspool_header header = {{"Host", 4}, {host, strlen(host)}};
+    wspool_request request = {.headers = &header, .header_count = 1};
+
+    return wsp_hosts_admit(hosts, headers_of(&request));
+}
+
+TEST(host_is_admitted_when_it_is_listed)
+{
+    static const char *const list[] = {"localhost",      "127.0.0.1",   "[::1]",
+                                       "a.example:9001", "*.b.example", NULL};
+    static const char *const ours[] = {"localhost",      "LocalHost:80", "localhost:9001",
+                                       "127.0.0.1:1",    "[::1]",        "[::1]:9001",
+                                       "a.example:9001", "x.b.example",  "x.y.b.example:7"};
+    static const char *const others[] = {"evil.example",
+                                         "localhost.",
+                                         "localhost.evil.example",
+                                         "127.0.0.2",
+                                         "[::2]",
+                                         "a.example",
+                                         "a.example:80",
+                                         "b.example",
+                                         "xb.example",
+                                         "",
+                                         "localhost:",
+                                         "localhost:0",
+                                         "localhost:x",
+                                         "u@localhost",
+                                         "localhost,evil"};
+    struct wsp_origins hosts;
+    struct wsp_headers headers;
+    wspool_request none = {.header_count = 0};
+
+    assert_int_equal(wsp_hosts_init(&hosts, &wsp_mem_default, list), 0);
+    assert_int_equal(wsp_hosts_check(&hosts), 1);
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
+        if (!is_ours(&hosts, ours[i])) {
+            fail_msg("%s is refused", ours[i]);
+        }
+    }
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        if (is_ours(&hosts, others[i])) {
+            fail_msg("%s is admitted", others[i]);
+        }
+    }
+    wsp_headers_find(&headers, &none);
+    assert_int_equal(wsp_hosts_admit(&hosts, &headers), 0);
+    headers.authority = (wspool_text){"localhost", 9};
+    assert_int_equal(wsp_hosts_admit(&hosts, &headers), 1);
+    wsp_origins_fini(&hosts, &wsp_mem_default);
+    /* Without a list: any. */
+    assert_int_equal(wsp_hosts_init(&hosts, &wsp_mem_default, NULL), 0);
+    assert_int_equal(is_ours(&hosts, "evil.example"), 1);
+    wsp_origins_fini(&hosts, &wsp_mem_default);
+}
+
+TEST(list_of_hosts_with_a_bad_entry_is_refused)
+{
+    static const char *const bad[] = {"",    "*",       "*.",  "http://a", "a/b",   "u@a",
+                                      "a:",  "a:0",     "a:b", "a:65536",  "*.*.a", "*.0.0.1",
+                                      "*.1", "*.[::1]", "a.*", "a b"};
+    static const char *const empty[] = {NULL};
+    struct wsp_origins hosts;
+
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        const char *list[] = {"good.example", bad[i], NULL};
+        if (wsp_hosts_init(&hosts, &wsp_mem_default, list) != WSPOOL_ERR_INVAL) {
+            fail_msg("\"%s\" was taken", bad[i]);
+        }
+        assert_null(hosts.list);
+    }
+    assert_int_equal(wsp_hosts_init(&hosts, &wsp_mem_default, empty), WSPOOL_ERR_INVAL);
 }
 
 /* One byte added, removed or changed in an allowed origin makes a different origin. */
@@ -438,7 +641,7 @@ TEST(every_changed_byte_makes_another_origin)
     size_t i;
     int c;
 
-    assert_int_equal(wsp_origins_init(&origins, &wsp_mem_default, list, 0), 0);
+    assert_int_equal(wsp_origins_init(&origins, &wsp_mem_default, list), 0);
     for (i = 0; i + 1 < sizeof(good); i++) {
         wspool_header headers[2] = {{{"Host", 4}, {"a", 1}}, {{"Origin", 6}, {text, 0}}};
         wspool_request request = {.headers = headers, .header_count = 2};
@@ -446,10 +649,10 @@ TEST(every_changed_byte_makes_another_origin)
         memcpy(text, good, i); /* without byte i */
         memcpy(text + i, good + i + 1, sizeof(good) - i - 1);
         headers[1].value.len = sizeof(good) - 2;
-        assert_int_equal(wsp_origins_admit(&origins, headers_of(&request)), 0);
+        assert_int_equal(wsp_origins_judge(&origins, headers_of(&request)), WSP_ORIGIN_STRANGE);
         headers[1].value.data = good; /* only the first i bytes */
         headers[1].value.len = i;
-        assert_int_equal(wsp_origins_admit(&origins, headers_of(&request)), 0);
+        assert_int_equal(wsp_origins_judge(&origins, headers_of(&request)), WSP_ORIGIN_STRANGE);
         headers[1].value.data = text;
         for (c = 0; c < 256; c++) {
             int letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
@@ -457,13 +660,14 @@ TEST(every_changed_byte_makes_another_origin)
             memcpy(text, good, sizeof(good)); /* another byte i */
             text[i] = (char)c;
             headers[1].value.len = sizeof(good) - 1;
-            assert_int_equal(wsp_origins_admit(&origins, headers_of(&request)),
+            assert_int_equal(wsp_origins_judge(&origins, headers_of(&request)) !=
+                                 WSP_ORIGIN_STRANGE,
                              c == good[i] || (letter && (c | 32) == good[i]));
             memcpy(text, good, i); /* one more byte before it */
             text[i] = (char)c;
             memcpy(text + i + 1, good + i, sizeof(good) - i);
             headers[1].value.len = sizeof(good);
-            assert_int_equal(wsp_origins_admit(&origins, headers_of(&request)), 0);
+            assert_int_equal(wsp_origins_judge(&origins, headers_of(&request)), WSP_ORIGIN_STRANGE);
         }
     }
     wsp_origins_fini(&origins, &wsp_mem_default);

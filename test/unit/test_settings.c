@@ -420,13 +420,16 @@ TEST(route_is_refused_when_its_options_are_out_of_range)
     REFUSED_WITH(message_bytes, 1u << 30);
     o = good;
     for (int kind = -1; kind < 7; kind++) {
-        assert_int_equal(ROUTE(kind),
+        const char path[] = {'/', (char)('k' + kind), '\0'};
+        assert_int_equal(wspool_route(pool, path, (enum wspool_kind)kind, &o),
                          kind >= WSPOOL_NONE && kind <= WSPOOL_TOPIC ? 0 : WSPOOL_ERR_INVAL);
     }
     o.flags = WSPOOL_ROUTE_NO_TOKEN;
     o.message_bytes = (1u << 30) - 1;
     o.slow = WSPOOL_SLOW_DROP_OLDEST;
-    assert_int_equal(ROUTE(WSPOOL_ITEM), 0);
+    assert_int_equal(ROUTE(WSPOOL_ITEM), WSPOOL_ERR_INVAL); /* another policy for this kind */
+    assert_int_equal(ROUTE(WSPOOL_NONE), 0);
+    assert_int_equal(ROUTE(WSPOOL_NONE), WSPOOL_ERR_EXISTS);
     assert_int_equal(wspool_route(pool, "/b", WSPOOL_ITEM, NULL), 0);
     assert_int_equal(wspool_route(NULL, "/b", WSPOOL_ITEM, NULL), WSPOOL_ERR_INVAL);
     assert_int_equal(wspool_route(pool, NULL, WSPOOL_ITEM, NULL), WSPOOL_ERR_INVAL);

@@ -8,6 +8,8 @@
  */
 #include "request.h"
 
+#include <wspool/error.h>
+
 #include <stdio.h>
 
 #include "policy/token.h"
@@ -42,7 +44,7 @@ static void expect(const struct token_case *one, const enum wspool_token_place *
         if (!request_make(&r, form, one->target, one->headers)) {
             continue;
         }
-        answer = wsp_token_find(headers_of(&r.request), places,
+        answer = wsp_token_find(headers_of(&r.request), places, 1,
                                 guard_room_at_end(&scratch, WSPOOL_TOKEN_MAX), &token);
         if (answer != one->answer || !text_equals(token, one->answer ? "untouched" : one->token)) {
             fail_msg("%s %s, form %d: answered %d, %.*s", one->target, one->headers, form, answer,
@@ -377,7 +379,7 @@ TEST(only_bytes_of_a_token_are_taken)
             header.value.len = (size_t)snprintf(value, sizeof(value), "%s?b", prefixes[place]);
             value[header.value.len - 2] = (char)c;
             request.target = (wspool_text){"/", 1};
-            answer = wsp_token_find(headers_of(&request), all_places,
+            answer = wsp_token_find(headers_of(&request), all_places, 1,
                                     guard_room_at_end(&scratch, WSPOOL_TOKEN_MAX), &token);
             assert_int_equal(answer, c >= 33 && c <= 126 ? 0 : MALFORMED);
             if (answer == 0) {
@@ -390,4 +392,70 @@ TEST(only_bytes_of_a_token_are_taken)
 BEFORE_ALL
 {
     guard_open(&scratch, WSPOOL_TOKEN_MAX);
+}
+
+TEST(cookie_is_passed_over_when_the_page_is_not_trusted)
+{
+    static const enum wspool_token_place places[WSPOOL_TOKEN_PLACES] = {WSPOOL_TOKEN_COOKIE,
+                                                                        WSPOOL_TOKEN_QUERY};
+    char room[WSPOOL_TOKEN_MAX];
+    struct test_request r;
+    wspool_text token = {NULL, 0};
+    assert_true(request_make(&r, REQUEST_PARSED, "/?token=q", "Cookie: wspool_token=c"));
+    assert_int_equal(wsp_token_find(headers_of(&r.request), places, 1, room, &token), 0);
+    assert_true(text_equals(token, "c"));
+    assert_int_equal(wsp_token_find(headers_of(&r.request), places, 0, room, &token), 0);
+    assert_true(text_equals(token, "q"));
+    request_free(&r);
+}
+
+/* Only the token hook sees a token. */
+TEST(token_is_hidden_wherever_it_is_in_the_query)
+{
+    static const enum wspool_token_place in_query[WSPOOL_TOKEN_PLACES] = {WSPOOL_TOKEN_QUERY},
+                                         elsewhere[WSPOOL_TOKEN_PLACES] = {WSPOOL_TOKEN_COOKIE};
+    static const struct {
+        const char *target, *left;
+        int copies;
+    } cases[] = {
+        {"/a", "/a", 0},
+        {"/a?", "/a?", 0},
+        {"/a?b=c", "/a?b=c", 0},
+        {"/a?tokens=c&atoken=d", "/a?tokens=c&atoken=d", 0},
+        {"/a?token=t", "/a", 0},
+        {"/a?token=", "/a", 0},
+        {"/a?token", "/a", 0},
+        {"/a?b=c&token=t", "/a?b=c", 0},
+        {"http://x?token=t", "http://x", 0},
+        {"/a?token=t&b=c", "/a?b=c", 1},
+        {"/a?b=c&token=t&d=e", "/a?b=c&d=e", 1},
+        {"/a?token=t&token=u", "/a", 1},
+        {"/a?token&b&token=u", "/a?b", 1},
+        {"/a?token=t&b&token=u&&c", "/a?b&&c", 1},
+        {"/a?token=t&", "/a", 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct test_mem mem = {0};
+        wspool_mem hooks = test_mem_hooks(&mem);
+        struct test_request r;
+        char *copy = NULL;
+        assert_true(request_make(&r, REQUEST_AT_END, cases[i].target, ""));
+        assert_int_equal(wsp_token_hide(&r.request, in_query, &hooks, &copy), 0);
+        if (!text_equals(r.request.target, cases[i].left)) {
+            fail_msg("%s: %.*s", cases[i].target, (int)r.request.target.len, r.request.target.data);
+        }
+        assert_int_equal(copy != NULL, cases[i].copies);
+        wsp_free(&hooks, copy);
+        request_free(&r);
+        copy = NULL;
+        assert_true(request_make(&r, REQUEST_AT_START, cases[i].target, ""));
+        assert_int_equal(wsp_token_hide(&r.request, elsewhere, &hooks, &copy), 0);
+        assert_true(text_equals(r.request.target, cases[i].target)); /* it is no place */
+        mem.fail_at = 1;
+        assert_int_equal(wsp_token_hide(&r.request, in_query, &hooks, &copy),
+                         cases[i].copies ? WSPOOL_ERR_NOMEM : 0);
+        assert_null(copy);
+        assert_int_equal(mem.live, 0);
+        request_free(&r);
+    }
 }

@@ -128,6 +128,37 @@ TEST(head_is_judged)
     }
 }
 
+/* The authority of a target in absolute form is a host; the header must be valid all the same. */
+TEST(authority_is_judged_like_host)
+{
+    static const struct {
+        const char *authority, *host;
+        int answer;
+    } cases[] = {
+        {"a.example", "a.example", 0},
+        {"a.example:80", "b", 0},
+        {"[::1]:80", "b", 0},
+        {"u@a.example", "a", REFUSED(HOST)},
+        {"a,b", "a", REFUSED(HOST)},
+        {"a\\b", "a", REFUSED(HOST)},
+        {"\xc3\xa4", "a", REFUSED(HOST)},
+        {"a", "", REFUSED(HOST)},
+        {"a", "b/c", REFUSED(HOST)},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        wspool_header header = {{"Host", 4}, {cases[i].host, strlen(cases[i].host)}};
+        wspool_request request = {.headers = &header, .header_count = 1};
+        struct wsp_headers headers;
+        wsp_headers_find(&headers, &request);
+        headers.authority = (wspool_text){cases[i].authority, strlen(cases[i].authority)};
+        assert_int_equal(wsp_upgrade_check_head(&headers), cases[i].answer);
+        request.header_count = 0;
+        wsp_headers_find(&headers, &request);
+        headers.authority = (wspool_text){"a", 1};
+        assert_int_equal(wsp_upgrade_check_head(&headers), REFUSED(HOST));
+    }
+}
+
 #define UP "Upgrade: websocket\nConnection: Upgrade\n"
 
 TEST(version_is_judged)
@@ -677,13 +708,38 @@ TEST(every_refusal_has_a_whole_answer)
         assert_int_equal(strstr(out, "\r\nUpgrade: websocket\r\n") != NULL, status == 426);
         assert_int_equal(strstr(out, "\r\nRetry-After: 4294967295\r\n") != NULL,
                          status == 429 || status == 503);
-        assert_non_null(strstr(out, "\r\nConnection: close"));
+        assert_non_null(strstr(out, status == 426 ? "\r\nConnection: close, Upgrade\r\n"
+                                                  : "\r\nConnection: close\r\n"));
         for (i = 0; i < answer.header_count; i++) {
             assert_int_equal(strcspn(answer.headers[i].name, "\r\n: "),
                              strlen(answer.headers[i].name));
             assert_int_equal(strcspn(answer.headers[i].value, "\r\n"),
                              strlen(answer.headers[i].value));
         }
+        /* The answer to HEAD. */
+        wsp_upgrade_drop_body(&answer);
+        assert_int_equal(answer.body_len, 0);
+        assert_string_equal(answer.body, "");
+        len = wsp_upgrade_write(&answer, out, WSP_UPGRADE_MAX);
+        out[len] = '\0';
+        assert_int_equal(len, (int)(strstr(out, "\r\n\r\n") + 4 - out));
+        assert_null(strstr(out, "Content-Length"));
+    }
+}
+
+/* A host sends the headers of the answer as they are (RFC 9110, section 7.8). */
+TEST(answer_with_upgrade_has_it_in_connection_too)
+{
+    static const enum wspool_refusal both[] = {WSPOOL_REFUSED_UPGRADE, WSPOOL_REFUSED_VERSION};
+    for (int k = 0; k < 2; k++) {
+        wspool_answer answer;
+        int found = 0;
+        wsp_upgrade_refuse(&answer, both[k], 5);
+        for (size_t i = 0; i < answer.header_count; i++) {
+            found += strcmp(answer.headers[i].name, "Connection") == 0 &&
+                     strcmp(answer.headers[i].value, "Upgrade") == 0;
+        }
+        assert_int_equal(found, 1);
     }
 }
 

@@ -47,43 +47,110 @@ TEST(split_gives_path_and_query)
         {"/%00%zz", "/%00%zz", ""},
         {"/a?b=%26&c", "/a", "b=%26&c"},
         {"/~!$&'()*+,;=:@", "/~!$&'()*+,;=:@", ""},
+        {"/http://a/b", "/http://a/b", ""},
     };
     size_t i;
 
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        wspool_text path, query, target = at_end(cases[i].target);
+        wspool_text target = at_end(cases[i].target);
+        struct wsp_target parts;
 
-        assert_int_equal(wsp_uri_split(target, &path, &query), 0);
-        assert_text(path, cases[i].path);
-        assert_text(query, cases[i].query);
-        assert_ptr_equal(path.data, target.data);
-        assert_true(query.data + query.len == target.data + target.len);
-        assert_int_equal(wsp_uri_split(at_start(cases[i].target), &path, &query), 0);
-        assert_text(path, cases[i].path);
-        assert_text(query, cases[i].query);
+        assert_int_equal(wsp_uri_split(target, &parts), 0);
+        assert_text(parts.path, cases[i].path);
+        assert_text(parts.query, cases[i].query);
+        assert_int_equal(parts.authority.len, 0);
+        assert_ptr_equal(parts.path.data, target.data);
+        assert_true(parts.query.data + parts.query.len == target.data + target.len);
+        assert_int_equal(wsp_uri_split(at_start(cases[i].target), &parts), 0);
+        assert_text(parts.path, cases[i].path);
+        assert_text(parts.query, cases[i].query);
     }
 }
 
-TEST(split_refuses_what_is_no_origin_form)
+/* RFC 9112, section 3.2.2. */
+TEST(split_gives_the_authority_of_the_absolute_form)
 {
-    static const char *const cases[] = {"",      "*",     "a",      "a/b",       "?a=b",
-                                        "http:", "#",     "/#",     "http://a/", "a.example:80",
-                                        "/a b",  "/a\tb", "/a?b c", "/a?b#c",    "/\x01",
-                                        "/\x1f", "/\x7f", "/\x80",  "/\xff",     "/a?\xc3\xa4",
-                                        " /",    "/a ",   "/a\r",   "/a\n",      "\\a"};
-    wspool_text path, query, text = {NULL, 0};
+    static const struct {
+        const char *target, *authority, *path, *query;
+    } cases[] = {
+        {"http://a.example/b?c=d", "a.example", "/b", "c=d"},
+        {"https://a.example:8443/", "a.example:8443", "/", ""},
+        {"ws://[::1]:80/b", "[::1]:80", "/b", ""},
+        {"wss://a/b/c", "a", "/b/c", ""},
+        {"HTTP://A.Example/b", "A.Example", "/b", ""},
+        {"http://a.example", "a.example", "/", ""}, /* section 3.2.1: an empty path is "/" */
+        {"http://a.example?b", "a.example", "/", "b"},
+        {"http://a.example?b/c", "a.example", "/", "b/c"},
+        {"http://a//b", "a", "//b", ""},
+        {"http://u@a/b", "u@a", "/b", ""}, /* for the check of the host */
+    };
     size_t i;
 
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        if (wsp_uri_split(at_end(cases[i]), &path, &query) != -1 ||
-            wsp_uri_split(at_start(cases[i]), &path, &query) != -1) {
+        struct wsp_target parts;
+
+        assert_int_equal(wsp_uri_split(at_end(cases[i].target), &parts), 0);
+        assert_text(parts.authority, cases[i].authority);
+        assert_text(parts.path, cases[i].path);
+        assert_text(parts.query, cases[i].query);
+        assert_int_equal(wsp_uri_split(at_start(cases[i].target), &parts), 0);
+        assert_text(parts.authority, cases[i].authority);
+    }
+}
+
+TEST(split_refuses_every_other_form)
+{
+    static const char *const cases[] = {"",
+                                        "*",
+                                        "a",
+                                        "a/b",
+                                        "?a=b",
+                                        "http:",
+                                        "#",
+                                        "/#",
+                                        "http:/a",
+                                        "http://",
+                                        "http:///",
+                                        "http://?a",
+                                        "http//a/",
+                                        "://a/",
+                                        "ftp://a/",
+                                        "httpx://",
+                                        "http:a://",
+                                        "h://a/",
+                                        "http://a#",
+                                        "http://a/#",
+                                        "a.example:80",
+                                        "/a b",
+                                        "/a\tb",
+                                        "/a?b c",
+                                        "/a?b#c",
+                                        "/\x01",
+                                        "/\x1f",
+                                        "/\x7f",
+                                        "/\x80",
+                                        "/\xff",
+                                        "/a?\xc3\xa4",
+                                        " /",
+                                        "/a ",
+                                        "/a\r",
+                                        "/a\n",
+                                        "\\a",
+                                        "http://a b/"};
+    wspool_text text = {NULL, 0};
+    struct wsp_target parts;
+    size_t i;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (wsp_uri_split(at_end(cases[i]), &parts) != -1 ||
+            wsp_uri_split(at_start(cases[i]), &parts) != -1) {
             fail_msg("\"%s\" was taken", cases[i]);
         }
     }
-    assert_int_equal(wsp_uri_split(text, &path, &query), -1);
+    assert_int_equal(wsp_uri_split(text, &parts), -1);
     text.data = guard_at_end(&guard, "/a\0b", 4);
     text.len = 4;
-    assert_int_equal(wsp_uri_split(text, &path, &query), -1);
+    assert_int_equal(wsp_uri_split(text, &parts), -1);
 }
 
 /* Decodes into a buffer of `max` bytes that ends at an inaccessible page. */
