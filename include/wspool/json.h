@@ -84,7 +84,9 @@
  *   error        {"type":"error","data":{"code":"unknown_type","message":"...","retry":false},
  *                 "timestamp":"..."}
  *                `message` is text for a log. `retry` is true if the same request may succeed
- *                later. The error of an action has the action's `id`, if that was valid. Codes:
+ *                later. The error of an action has the action's `id`, if that was valid. The error
+ *                of a subscribe or unsubscribe has its `channel`, if that was a string of at most
+ *                263 bytes. Codes:
  *                   malformed          not JSON, not an envelope, nested too deeply, a member that
  *                                      occurs twice or has the wrong type
  *                   unknown_type       no handler for this type

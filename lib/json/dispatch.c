@@ -20,6 +20,7 @@ struct request {
     wspool *pool;
     wspool_id id;       /* the peer that sent it */
     const json_t *data; /* an object; borrowed */
+    int names_channel;  /* its type has a member `channel` */
 };
 
 /* ----------------------------------------------------------------- errors */
@@ -39,6 +40,14 @@ static const struct {
     {"unavailable", "try again later", 1},
 };
 
+/* Returns the channel that a request names, as it was written, or NULL: a client asks for several
+ * at a time, and must know which of them an error is about. */
+static json_t *channel_named(const struct request *request)
+{
+    json_t *name = request->names_channel ? json_object_get(request->data, "channel") : NULL;
+    return json_is_string(name) && json_string_length(name) < WSPOOL_JSON_CHANNEL_MAX ? name : NULL;
+}
+
 /* Answers with `error` and charges the peer's abuse budget. A code that is not in the table is the
  * application's: it is sent as the message, too. */
 static void refuse(const struct request *request, const char *code, const char *action_id)
@@ -52,7 +61,8 @@ static void refuse(const struct request *request, const char *code, const char *
         }
     }
     wspool_report_abuse(request->pool, request->id, 1, code);
-    wsp_json_send_error(request->json, request->pool, request->id, code, message, retry, action_id);
+    wsp_json_send_error(request->json, request->pool, request->id, code, message, retry, action_id,
+                        channel_named(request));
 }
 
 /* --------------------------------------------------- types of the contract */
@@ -174,19 +184,21 @@ static void action(const struct request *request)
 static const struct {
     const char *type;
     void (*call)(const struct request *request);
+    int names_channel;
 } contract[] = {
-    {"subscribe", subscribe},
-    {"unsubscribe", unsubscribe},
-    {"ping", ping},
-    {"action", action},
+    {"subscribe", subscribe, 1},
+    {"unsubscribe", unsubscribe, 1},
+    {"ping", ping, 0},
+    {"action", action, 0},
 };
 
 /* ---------------------------------------------------------------- dispatch */
 
-static void dispatch(const struct request *request, const char *type)
+static void dispatch(struct request *request, const char *type)
 {
     for (size_t i = 0; i < sizeof contract / sizeof *contract; i++) {
         if (strcmp(contract[i].type, type) == 0) {
+            request->names_channel = contract[i].names_channel;
             contract[i].call(request);
             return;
         }

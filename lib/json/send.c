@@ -60,11 +60,11 @@ int wsp_json_send_established(wspool_json *json, wspool *pool, wspool_id id)
 }
 
 int wsp_json_send_error(wspool_json *json, wspool *pool, wspool_id id, const char *code,
-                        const char *message, int retry, const char *action_id)
+                        const char *message, int retry, const char *action_id, json_t *channel)
 {
     return wsp_json_send(json, pool, id, "error",
-                         json_pack("{s:s, s:s, s:b, s:s*}", "code", code, "message", message,
-                                   "retry", retry, "id", action_id));
+                         json_pack("{s:s, s:s, s:b, s:s*, s:O*}", "code", code, "message", message,
+                                   "retry", retry, "id", action_id, "channel", channel));
 }
 
 int wspool_json_error(wspool_json *json, wspool *pool, wspool_id id, const char *code,
@@ -73,7 +73,7 @@ int wspool_json_error(wspool_json *json, wspool *pool, wspool_id id, const char 
     if (!json || !pool || !code || !message) {
         return WSPOOL_ERR_INVAL;
     }
-    return wsp_json_send_error(json, pool, id, code, message, retry != 0, NULL);
+    return wsp_json_send_error(json, pool, id, code, message, retry != 0, NULL, NULL);
 }
 
 int wsp_json_send_subscribed(wspool_json *json, wspool *pool, wspool_id id, wspool_channel channel,

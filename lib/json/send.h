@@ -24,8 +24,9 @@ int wsp_json_send_established(wspool_json *json, wspool *pool, wspool_id id);
 int wsp_json_send_subscribed(wspool_json *json, wspool *pool, wspool_id id, wspool_channel channel,
                              const struct wsp_json_since *since);
 
-/* Sends `error`. `action_id` is the id of the action that it is about, or NULL. */
+/* Sends `error`. `action_id` is the id of the action that it is about, or NULL; `channel` is the
+ * channel, borrowed, or NULL. */
 int wsp_json_send_error(wspool_json *json, wspool *pool, wspool_id id, const char *code,
-                        const char *message, int retry, const char *action_id);
+                        const char *message, int retry, const char *action_id, json_t *channel);
 
 #endif

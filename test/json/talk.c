@@ -299,10 +299,13 @@ static void judge_ack(sim_peer *p, const json_t *data, const got *told)
 static void judge_error(sim_peer *p, const json_t *data, const got *told)
 {
     int id = json_object_get(data, "id") != NULL;
-    if (!(id ? ONLY(data, "code", "message", "retry", "id")
-             : ONLY(data, "code", "message", "retry")) ||
-        !is_text(data, "code") || !is_text(data, "message") ||
-        !json_is_boolean(json_object_get(data, "retry")) || (id && !is_action_id(data)))
+    int channel = json_object_get(data, "channel") != NULL;
+    if (!(id        ? ONLY(data, "code", "message", "retry", "id")
+          : channel ? ONLY(data, "code", "message", "retry", "channel")
+                    : ONLY(data, "code", "message", "retry")) ||
+        (channel && !is_text(data, "channel")) || !is_text(data, "code") ||
+        !is_text(data, "message") || !json_is_boolean(json_object_get(data, "retry")) ||
+        (id && !is_action_id(data)))
         DENY(p, "no good error");
 }
 
@@ -539,14 +542,28 @@ void talk_expect(sim_peer *p, const char *type, const char *data)
                    now_of(p)));
 }
 
-void talk_expect_error(sim_peer *p, const char *code, int retry, const char *id)
+static void expect_error(sim_peer *p, const char *code, int retry, const char *id,
+                         const char *channel, int any_channel)
 {
     const json_t *told = talk_next(p);
-    json_t *text =
-        json_object_get(json_object_get(told, "data"), "message"); /* any text that is not empty */
+    const json_t *data = json_object_get(told, "data");
+    json_t *text = json_object_get(data, "message"); /* any text that is not empty */
+    if (any_channel)
+        channel = json_string_value(json_object_get(data, "channel"));
     same(p, told,
-         json_pack("{s:s, s:{s:s, s:O*, s:b, s:s*}, s:s}", "type", "error", "data", "code", code,
-                   "message", text, "retry", retry, "id", id, "timestamp", now_of(p)));
+         json_pack("{s:s, s:{s:s, s:O*, s:b, s:s*, s:s*}, s:s}", "type", "error", "data", "code",
+                   code, "message", text, "retry", retry, "id", id, "channel", channel, "timestamp",
+                   now_of(p)));
+}
+
+void talk_expect_error(sim_peer *p, const char *code, int retry, const char *id)
+{
+    expect_error(p, code, retry, id, NULL, 1);
+}
+
+void talk_expect_channel_error(sim_peer *p, const char *code, int retry, const char *channel)
+{
+    expect_error(p, code, retry, NULL, channel, 0);
 }
 
 void talk_expect_subscribed(sim_peer *p, const char *channel, struct wspool_position at,

@@ -68,6 +68,8 @@ const json_t *talk_next(sim_peer *p);
 /* The next message has this type, these data (with ' for ") and the present timestamp. */
 void talk_expect(sim_peer *p, const char *type, const char *data);
 void talk_expect_error(sim_peer *p, const char *code, int retry, const char *id);
+/* The same, and the error names exactly this channel; NULL: none. */
+void talk_expect_channel_error(sim_peer *p, const char *code, int retry, const char *channel);
 /* `met`: "" if the client gave no position, "recovered", or the reason why it is not. */
 void talk_expect_subscribed(sim_peer *p, const char *channel, struct wspool_position at,
                             const char *met);

@@ -54,6 +54,40 @@ TEST(subscribe_when_the_hook_says_no_answers_not_allowed)
     talk_free(t);
 }
 
+/* A client asks for several at a time. */
+TEST(error_of_a_subscribe_or_unsubscribe_names_the_channel)
+{
+    talk *t = talk_new();
+    sim_peer *p;
+    char text[400], channel[300];
+    t->s->config.channels_per_peer = 1;
+    talk_start(t);
+    p = talk_join(t, "/all");
+    talk_say(p, "{'type':'subscribe','data':{'channel':'item:a'}}");
+    talk_expect_channel_error(p, "too_many_channels", 1, "item:a");
+    talk_say(p, "{'type':'unsubscribe','data':{'channel':'item:b'}}");
+    talk_expect_channel_error(p, "not_subscribed", 0, "item:b");
+    talk_say(p, "{'type':'subscribe','data':{'channel':'nothing'}}");
+    talk_expect_channel_error(p, "bad_channel", 0, "nothing");
+    talk_say(p, "{'type':'subscribe','data':{'channel':7}}");
+    talk_expect_channel_error(p, "bad_channel", 0, NULL);
+    talk_say(p, "{'type':'subscribe','data':{'channel':'item:a','since':7}}");
+    talk_expect_channel_error(p, "malformed", 0, "item:a");
+    talk_say(p, "{'type':'what','data':{'channel':'item:a'}}");
+    talk_expect_channel_error(p, "unknown_type", 0, NULL);
+    t->may = 1;
+    talk_say(p, "{'type':'subscribe','data':{'channel':'item:a'}}");
+    talk_expect_channel_error(p, "not_allowed", 0, "item:a");
+    for (int len = 263; len < 265; len++) { /* bounded */
+        memset(channel, 'n', sizeof channel);
+        channel[len] = '\0';
+        snprintf(text, sizeof text, "{'type':'subscribe','data':{'channel':'%s'}}", channel);
+        talk_say(p, text);
+        talk_expect_channel_error(p, "bad_channel", 0, len == 263 ? channel : NULL);
+    }
+    talk_free(t);
+}
+
 TEST(subscribe_without_a_hook_answers_not_allowed)
 {
     talk *t = talk_new();

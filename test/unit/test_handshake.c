@@ -174,3 +174,70 @@ TEST(handshake_when_there_is_no_memory_is_none)
     wsp_handshake_free(&b.handshakes, handshake);
     end(&b);
 }
+
+/* Memory that finds a secret in what is given back. */
+struct watch {
+    struct test_mem mem;
+    wspool_mem hooks;
+    int leaks;
+};
+
+static const char secret[] = "secret-token";
+
+static void look(struct watch *w, const void *block)
+{
+    const struct test_mem_head *head = block ? (const struct test_mem_head *)block - 1 : NULL;
+    for (size_t i = 0; head && i + sizeof secret - 1 <= head->size; i++) {
+        w->leaks += memcmp((const char *)block + i, secret, sizeof secret - 1) == 0;
+    }
+}
+
+static void *watch_malloc(size_t size, void *user)
+{
+    struct watch *w = user;
+    return w->hooks.malloc(size, &w->mem);
+}
+
+static void *watch_realloc(void *block, size_t size, void *user)
+{
+    struct watch *w = user;
+    look(w, block);
+    return w->hooks.realloc(block, size, &w->mem);
+}
+
+static void watch_free(void *block, void *user)
+{
+    struct watch *w = user;
+    look(w, block);
+    w->hooks.free(block, &w->mem);
+}
+
+/* In one piece, grown, replaced by its query, and in the free list. */
+TEST(head_is_overwritten_when_it_is_not_needed_any_more)
+{
+    static const size_t lens[] = {100, 300, 900, 2000, MOST};
+    for (size_t i = 0; i < 2 * sizeof lens / sizeof *lens; i++) {
+        struct watch w = {.leaks = 0};
+        struct wsp_handshakes handshakes;
+        struct wsp_entry entry = {.query = {"q=r", i % 2 ? 3 : 0}};
+        wspool_mem mem = {watch_malloc, watch_realloc, watch_free, &w};
+        char head[MOST];
+        w.hooks = test_mem_hooks(&w.mem);
+        wsp_handshakes_init(&handshakes, &mem, MOST);
+        struct wsp_handshake *handshake = wsp_handshake_new(&handshakes);
+        memset(head, 'h', sizeof head);
+        memcpy(head + 20, secret, sizeof secret - 1);
+        for (size_t at = 0, len = lens[i / 2]; at < len; at += 50) {
+            size_t more = len - at < 50 ? len - at : 50;
+            assert_int_equal(wsp_handshake_keep(&handshakes, handshake, head + at, more), 0);
+        }
+        if (i % 2) {
+            assert_int_equal(wsp_handshake_keep_entry(&handshakes, handshake, &entry), 0);
+        }
+        wsp_handshake_free(&handshakes, handshake);
+        look(&w, handshake->head.data); /* it may be in the free list */
+        wsp_handshakes_fini(&handshakes);
+        assert_int_equal(w.leaks, 0);
+        assert_int_equal(w.mem.live, 0);
+    }
+}
