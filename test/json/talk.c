@@ -303,7 +303,7 @@ static void judge_error(sim_peer *p, const json_t *data, const got *told)
     if (!(id        ? ONLY(data, "code", "message", "retry", "id")
           : channel ? ONLY(data, "code", "message", "retry", "channel")
                     : ONLY(data, "code", "message", "retry")) ||
-        (channel && !is_text(data, "channel")) || !is_text(data, "code") ||
+        (channel && !json_is_string(json_object_get(data, "channel"))) || !is_text(data, "code") ||
         !is_text(data, "message") || !json_is_boolean(json_object_get(data, "retry")) ||
         (id && !is_action_id(data)))
         DENY(p, "no good error");

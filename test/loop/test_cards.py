@@ -141,6 +141,9 @@ def paths(t, cards):
         status, body, headers = cards.ask(method, path)
         t.equal((status, body, headers.get("Allow")),
                 (wanted, {"error": "method_not_allowed"}, allow), f"{method}_{path}_is_405")
+    for method, path in [("GET", "/api/cards"), ("POST", "/api/token"), ("GET", "/health")]:
+        answer = cards.ask(method, path, headers={"Host": "evil.example"})
+        t.equal(answer[:2], (421, {"error": "host"}), f"{method}_{path}_for_another_host_is_421")
     for method, path, reason in [
             ("PATCH", "/api/cards/0", "unknown_card"), ("DELETE", "/api/cards/999", "unknown_card"),
             ("PATCH", "/api/cards/01", "unknown_card"), ("PATCH", "/api/cards/%31", "unknown_card"),
@@ -429,20 +432,21 @@ def options(t):
 def hostile(t, cards):
     """The server survives any input, and its books balance at the end."""
     before = cards.stats()["handshakes"]
-    upgrade = (f"GET /ws/cards?token={cards.token} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
-               f"Connection: Upgrade\r\nSec-WebSocket-Key: {Peer.KEY}\r\n"
+    upgrade = (f"GET /ws/cards?token={cards.token} HTTP/1.1\r\nHost: localhost\r\n"
+               f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {Peer.KEY}\r\n"
                "Sec-WebSocket-Version: 13\r\n\r\n").encode()
     cut = [b"", b"\r\n", b"GARBAGE\r\n\r\n", b"GET", b"GET / HTTP/9.9\r\n\r\n", b"\x16\x03\x01\x02",
            b"GET /" + b"y" * 40000 + b" HTTP/1.1\r\n\r\n", upgrade[:100], upgrade[:-2],
            b"GET / HTTP/1.1\r\nX: " + b"y" * 40000 + b"\r\n\r\n", upgrade,
            b"POST /api/cards HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{",
            b"POST /api/cards HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n{",
-           b"POST /api/cards HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-           upgrade.replace(b"Host: localhost\r\n", b""), upgrade.replace(b"Host: localhost", b"Host: localhost\r\nHost: y"),
-           upgrade.replace(b"Host: localhost", b"Host: localhost\r\nContent-Length: 3") + b"abc",
+           b"POST /api/cards HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz",
+           upgrade.replace(b"Host: localhost\r\n", b""),
+           upgrade.replace(b"localhost", b"localhost\r\nHost: y"),
+           upgrade.replace(b"localhost", b"localhost\r\nContent-Length: 3") + b"abc",
            upgrade.replace(b"HTTP/1.1", b"HTTP/1.0"), upgrade.replace(b"13", b"12"),
            upgrade.replace(Peer.KEY.encode(), b"test"), upgrade.replace(b"GET", b"POST"),
-           upgrade.replace(b"Host: localhost", b"Host: localhost\r\n" + b"\r\n".join([b"X: y"] * 400))]
+           upgrade.replace(b"localhost", b"localhost\r\n" + b"\r\n".join([b"X: y"] * 400))]
     for data in cut * 3:
         for reset in (False, True):
             peer = Peer(cards)

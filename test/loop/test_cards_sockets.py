@@ -351,6 +351,8 @@ async def doors(t, cards):
             ("/ws/cards?token=%20", {}, (401, "empty_token")),
             ("/ws/cards?token=wrong", {}, (401, "invalid")),
             (f"/ws/cards?token={token}", {"Origin": "http://evil.example"}, (403, "origin")),
+            (f"/ws/cards?token={token}", {"Host": "evil.example", "Origin": "http://evil.example"},
+             (421, "host")),
             (f"/ws/cards?token={token}", {"Sec_WebSocket_Version": "8"},
              (426, "websocket_version")),
             (f"/ws/cards?token={token}", {"Sec_WebSocket_Key": "test"}, (400, "bad_key")),
