@@ -428,6 +428,7 @@ TEST(config_when_default_or_absent_makes_a_pool)
 TEST(config_when_a_number_is_out_of_its_range_is_inval)
 {
     static const char *const origins[] = {"https://a.example", NULL};
+    static const char *const hosts[] = {"a.example", NULL};
     static const char *const bad_origins[][2] = {{"a.example", NULL},
                                                  {"https://", NULL},
                                                  {"https://a.example/", NULL},
@@ -437,7 +438,7 @@ TEST(config_when_a_number_is_out_of_its_range_is_inval)
                                                  {"", NULL},
                                                  {"https://a b", NULL},
                                                  {"*", NULL},
-                                                 {"null", NULL}};
+                                                 {"NULL", NULL}};
     GOOD(c.head_bytes = 65536);
     BAD(c.head_bytes = 65537);
     BAD(c.head_bytes = 0);
@@ -480,6 +481,9 @@ TEST(config_when_a_number_is_out_of_its_range_is_inval)
     GOOD(c.origins = origins);
     for (size_t i = 0; i < sizeof bad_origins / sizeof *bad_origins; i++)
         BAD(c.origins = bad_origins[i]);
+    GOOD(c.hosts = hosts);
+    BAD(c.hosts = origins);
+    BAD(c.hosts = hosts + 1); /* an empty list */
 }
 
 static void *half_malloc(size_t size, void *user)

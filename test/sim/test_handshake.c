@@ -387,6 +387,37 @@ TEST(origin_when_allowed_comes_in)
     }
 }
 
+static int one_origin(wspool *pool, wspool_id id, const wspool_request *request, wspool_text origin,
+                      void *user)
+{
+    (void)pool;
+    (void)id;
+    (void)request;
+    return origin.len == strlen(user) && memcmp(origin.data, user, origin.len) == 0;
+}
+
+static char by_hook[] = "https://hook.example", by_handler[] = "https://handler.example";
+
+/* Handlers are asked, then the hook; the host of the request must be listed all the same. */
+TEST(origin_when_a_hook_or_a_handler_says_so_comes_in)
+{
+    static const char *const hosts[] = {"pool.example", NULL};
+    sim *s = sim_new(1);
+    wspool_handlers handlers = {.size = sizeof handlers, .user = by_handler, .origin = one_origin};
+    s->config.origin = (wspool_origin_hook){one_origin, by_hook};
+    s->config.hosts = hosts;
+    sim_start(s);
+    assert_int_equal(wspool_attach(s->pool, &handlers), 0);
+    sim_refused(s, &(client_request){.origin = "https://evil.example"}, 403, "origin");
+    sim_refused(s, &(client_request){.origin = by_hook, .host = "evil.example"}, 421, "host");
+    sim_peer *p = sim_connect(s, &(client_request){.origin = by_hook});
+    sim_peer *q = sim_connect(s, &(client_request){.origin = by_handler});
+    sim_pump(s);
+    sim_expect_open(p);
+    sim_expect_open(q);
+    sim_free(s);
+}
+
 TEST(origin_when_any_is_allowed_is_not_looked_at)
 {
     sim *s = sim_new(1);
