@@ -38,10 +38,10 @@ struct wsp_entry {           /* the result for one request */
     uint16_t name_len;
     char name[WSPOOL_NAME_MAX]; /* name of the channel */
     char accept[WSP_ACCEPT_LEN + 1];
-    wspool_text query; /* query of the target, without a token; points into the request */
-    char *copy;        /* a copy of the target for that, or NULL */
-    int unanswered;    /* the peer offered subprotocols, and none is ours */
-    const char *subprotocol;      /* one of the configured subprotocols, or NULL */
+    wspool_text query;       /* query of the target, without a token; points into the request */
+    char *copy;              /* a copy of the target for that, or NULL */
+    int unanswered;          /* the peer offered subprotocols, and none is ours */
+    const char *subprotocol; /* one of the configured subprotocols, or NULL */
     wspool_negotiated negotiated; /* parameters negotiated with the codec; encoding 0: none */
     void *identity;
 };

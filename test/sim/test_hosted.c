@@ -357,12 +357,12 @@ static int judge_both(const char *head, size_t len)
     return status;
 }
 
-#define ASKS                                                                                       \
-    "Host: pool.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"                          \
+#define ASKS \
+    "Host: pool.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" \
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " CLIENT_KEY "\r\n"
-#define HEAD(line, more, status)                                                                   \
-    {                                                                                              \
-        line "\r\n" ASKS more "\r\n", sizeof(line "\r\n" ASKS more "\r\n") - 1, status             \
+#define HEAD(line, more, status) \
+    { \
+        line "\r\n" ASKS more "\r\n", sizeof(line "\r\n" ASKS more "\r\n") - 1, status \
     }
 #define MORE(more, status) HEAD("GET /echo HTTP/1.1", more, status)
 
