@@ -76,6 +76,8 @@ accepted("0.1.12_unknown_extension_is_not_chosen",
          extra=("Sec-WebSocket-Extensions: x-unknown; a=1; b, x-other",))
 accepted("0.1.13_content_length_of_nothing", extra=("Content-Length: 0",))
 accepted("0.1.14_method_and_path_as_the_rfc_writes_it", Host="server.example.com")
+accepted("0.1.17_empty_line_first", method="\r\nGET")
+accepted("0.1.18_absolute_form", path="http://127.0.0.1/echo?a=b")
 
 
 @case("0.1.15_origin_of_the_same_host", opens=True, plain=True)
@@ -167,7 +169,7 @@ for i, (name, old, new) in enumerate((
         ("no_version_of_http", " HTTP/1.1", ""), ("lower_case_http", "HTTP/1.1", "http/1.1"),
         ("two_digits", "HTTP/1.1", "HTTP/1.11"), ("two_spaces", "GET ", "GET  "),
         ("tab_for_space", "GET ", "GET\t"), ("no_method", "GET ", " "),
-        ("empty_line_first", "GET ", "\r\nGET "), ("bare_line_feed", "\r\nHost", "\nHost"),
+        ("empty_lines", "GET ", "\r\n" * 5 + "GET "), ("bare_line_feed", "\r\nHost", "\nHost"),
         ("carriage_return_alone", "Upgrade: websocket", "Upgrade: web\rsocket"),
         ("nul_in_a_value", "Upgrade: websocket", "Upgrade: websocket\0"),
         ("space_before_the_colon", "Upgrade: ", "Upgrade : "),
