@@ -153,20 +153,6 @@ static int host_admitted(const struct app *app, const struct request *request)
     return !app->loopback || host.len == 0 || host_is_loopback(host);
 }
 
-/* On a loopback address only loopback names are ours: a page could have its own name point here (DNS
- * rebinding), and send that name in Host and in Origin. */
-static int host_admitted(const struct app *app, const struct request *request)
-{
-    const char *host = http_header(request, "Host");
-    for (size_t i = 0; app->loopback && host && app_loopback_hosts[i]; i++) {
-        size_t len = strlen(app_loopback_hosts[i]);
-        if (strncasecmp(host, app_loopback_hosts[i], len) == 0 && strchr(":", host[len])) {
-            return 1;
-        }
-    }
-    return !app->loopback || !host;
-}
-
 /* Returns the error word for the request's token, or NULL if it is good. */
 static const char *token_problem(const struct app *app, const struct request *request)
 {
@@ -212,9 +198,6 @@ static int from_this_machine(const struct app *app, const struct request *reques
 static enum MHD_Result answer_row(struct app *app, struct request *request, const struct row *row)
 {
     const char *problem;
-    if (!host_admitted(app, request)) {
-        return http_error(request, MHD_HTTP_MISDIRECTED_REQUEST, "host");
-    }
     if (!is_get(request->method) && !origin_admitted(request)) {
         return http_error(request, MHD_HTTP_FORBIDDEN, "origin");
     }

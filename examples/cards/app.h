@@ -49,7 +49,4 @@ struct app {
     uint32_t per_address; /* limit of connections, and of peers, of one address; 0: none */
 };
 
-/* The hosts that requests may be for on a loopback address. */
-extern const char *const app_loopback_hosts[];
-
 #endif

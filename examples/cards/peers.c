@@ -141,8 +141,6 @@ static int add_paths(struct app *app, const wspool_config *config)
     return error;
 }
 
-const char *const app_loopback_hosts[] = {"localhost", "127.0.0.1", "[::1]", NULL};
-
 int peers_start(struct app *app, uint32_t most)
 {
     wspool_json_config contract;
@@ -157,7 +155,6 @@ int peers_start(struct app *app, uint32_t most)
     config.max_peers = most > 0 ? most : config.max_peers;
     config.max_per_key = app->per_address;
     config.channels_per_peer = CHANNELS;
-    config.hosts = app->loopback ? app_loopback_hosts : NULL;
     config.token.call = app->tokens ? on_token : NULL;
     config.token.user = app;
     config.identity_free.call = on_identity_free;
