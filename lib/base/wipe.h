@@ -13,7 +13,7 @@
 
 static inline void wsp_wipe(void *bytes, size_t len)
 {
-    static void *(*const volatile overwrite)(void *, int, size_t) = memset;
+    void *(*volatile overwrite)(void *, int, size_t) = memset;
 
     if (len > 0) {
         overwrite(bytes, 0, len);

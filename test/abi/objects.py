@@ -11,7 +11,7 @@ from tree import COMPANIONS, libraries  # noqa: E402
 from tap import Tap, run  # noqa: E402
 
 # Functions without a state, a locale or system calls.
-PLAIN = set("memchr memcmp memcpy memmove memset strchr strcmp strlen strncmp strrchr "
+PLAIN = set("memchr memcmp memcpy memmove memset strchr strcmp strlen strncmp strrchr strstr "
             "bsearch qsort snprintf".split())
 HEAP = {"malloc", "realloc", "free"}
 SYSTEM = set("__errno_location clock_gettime getrandom open read close".split())
