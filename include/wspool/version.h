@@ -18,4 +18,18 @@
     WSPOOL_STRINGIFY(WSPOOL_VERSION_MAJOR) \
     "." WSPOOL_STRINGIFY(WSPOOL_VERSION_MINOR) "." WSPOOL_STRINGIFY(WSPOOL_VERSION_PATCH)
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default)
+
+/* Any thread. Returns the version of the library that the program runs with, such as "0.1.0": a
+ * static string. WSPOOL_VERSION is that of the headers it was compiled with. */
+const char *wspool_version(void);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
+
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * base/names.c - texts of the error numbers, reasons and stages, from the lists in the public
- * headers.  Layer 0.
+ * headers, and the version.  Layer 0.
  *
  * Hosts log what they get, so a number outside its list has a text too.
  */
@@ -9,6 +9,7 @@
 #include <wspool/close.h>
 #include <wspool/error.h>
 #include <wspool/handshake.h>
+#include <wspool/version.h>
 
 const char *wspool_strerror(int error)
 {
@@ -64,4 +65,9 @@ static const char *const stage_names[] = {
 const char *wspool_stage_name(enum wspool_stage stage)
 {
     return (size_t)stage < WSPOOL_STAGE_COUNT ? stage_names[stage] : "unknown";
+}
+
+const char *wspool_version(void)
+{
+    return WSPOOL_VERSION;
 }

@@ -66,6 +66,9 @@ int main(void)
         return 4;
     }
     wspool_free(pool);
-    puts("wspool " WSPOOL_VERSION);
+    if (strcmp(wspool_version(), WSPOOL_VERSION) != 0) {
+        return 5;
+    }
+    printf("wspool %s\n", wspool_version());
     return 0;
 }

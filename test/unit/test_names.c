@@ -10,6 +10,7 @@
 #include <wspool/close.h>
 #include <wspool/error.h>
 #include <wspool/handshake.h>
+#include <wspool/version.h>
 
 static const int outside[] = {-1, -2, 1000, 100000, INT_MAX, INT_MIN, INT_MIN + 1};
 #define OUTSIDE (sizeof(outside) / sizeof(outside[0]))
@@ -98,4 +99,9 @@ TEST(texts_are_there_when_numbers_are_out_of_range)
     assert_string_equal(wspool_refusal_reason(WSPOOL_REFUSAL_COUNT), "unknown");
     assert_int_equal(wspool_refusal_status(WSPOOL_REFUSAL_COUNT), 0);
     assert_string_equal(wspool_stage_name(WSPOOL_STAGE_COUNT), "unknown");
+}
+
+TEST(version_is_that_of_the_header_it_was_built_with)
+{
+    assert_string_equal(wspool_version(), WSPOOL_VERSION);
 }
