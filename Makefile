@@ -3,11 +3,14 @@
 
 # ------------------------------------------------------------ what you may set
 
-CC       ?= cc
-AR       ?= ar
-CFLAGS   ?= -O2 -g
-CPPFLAGS ?=
-LDFLAGS  ?=
+CC         ?= cc
+AR         ?= ar
+PKG_CONFIG ?= pkg-config
+CFLAGS     ?= -O2 -g
+CPPFLAGS   ?=
+LDFLAGS    ?=
+# HARDENING=no: without the flags that make a bug harder to exploit.
+HARDENING  ?= yes
 
 PREFIX       ?= /usr/local
 LIBDIR       ?= $(PREFIX)/lib
@@ -18,7 +21,7 @@ DESTDIR      ?=
 # How many compilers and tests run at a time.
 JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
 # WERROR=1, or CI=1: warnings are errors. V=1: prints whole commands.
-WERROR ?=
+WERROR ?= $(CI)
 CI     ?=
 V      ?=
 
@@ -29,6 +32,9 @@ SHELL := /bin/sh
 .DELETE_ON_ERROR:
 .SECONDARY:
 .DEFAULT_GOAL := all
+
+yes = $(filter-out 0 no false,$(1))
+include lib/toolchain.mk
 
 version_part = $(shell sed -n 's/^\#define WSPOOL_VERSION_$(1) //p' include/wspool/version.h)
 MAJOR   := $(call version_part,MAJOR)
@@ -43,9 +49,9 @@ ADAPTERS := $(sort $(wildcard include/wspool/adapters/*.h))
 # Companions: a library each, on top of this one, made of lib/NAME/*.c and NAME.sources, and what it
 # needs besides.
 COMPANIONS   := json deflate sockets uring
-json.libs     := -ljansson
-deflate.libs  := -lz
-uring.libs    := -luring
+json.libs     := $(call flags_of,libs,jansson,-ljansson)
+deflate.libs  := $(call flags_of,libs,zlib,-lz)
+uring.libs    := $(call flags_of,libs,liburing,-luring)
 uring.sources := lib/sockets/address.c lib/sockets/linger.c lib/sockets/listen.c lib/sockets/system.c
 
 # An example is a file, or a folder whose .c files form one program (each file of examples/loops is
@@ -57,8 +63,7 @@ cards.companions := json sockets
 cards.libs       := -lmicrohttpd
 include examples/loops/loops.mk
 
-LIBS  := -lwslay $(shell pkg-config --libs nettle 2>/dev/null || echo -lnettle)
-yes    = $(filter-out 0 no false,$(1))
+LIBS := -lwslay $(call flags_of,libs,nettle,-lnettle) $(ATOMIC)
 
 # For each library: its sources, what it is linked with, and its version map.
 LIBRARIES  := wspool $(COMPANIONS:%=wspool_%)
@@ -72,14 +77,14 @@ version_map = $(firstword $(wildcard lib/$(1).map lib/$(1:wspool_%=%)/$(1).map))
 # The public headers declare public functions between `#pragma GCC visibility push(default)` and
 # pop; everything else is hidden. An object is compiled once for the static and the shared library.
 BASE  := -std=c11 -pedantic -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
-         -fvisibility=hidden -fPIC -Iinclude -Ilib \
-         $(if $(call yes,$(WERROR) $(CI)),-Werror)
+         -fvisibility=hidden -fPIC -Iinclude -Ilib $(if $(call yes,$(WERROR)),-Werror) \
+         $(patsubst -I%,-isystem %,$(foreach p,nettle jansson zlib liburing,$(call flags_of,cflags,$(p))))
 
 # Each variant has its own compiler, flags and folder. build/release is what is installed;
 # test/test.mk adds the variants of the tests. Objects of tests get TEST_FLAGS too.
 VARIANTS      := release
 release.cc    = $(CC)
-release.flags = $(CFLAGS)
+release.flags = $(CFLAGS) $(harden)
 
 Q   := $(if $(call yes,$(V)),,@)
 say  = $(if $(Q),@echo "  $(1)")
@@ -92,7 +97,7 @@ endef
 .PHONY: all lib demo install uninstall clean help FORCE
 
 all: lib $(EXAMPLES:%=build/examples/%)
-lib: $(foreach l,$(LIBRARIES),build/lib$(l).a build/lib$(l).so build/$(l).pc)
+lib: $(foreach l,$(LIBRARIES),build/lib$(l).a build/lib$(l).so build/$(l).pc) build/settings.mk
 
 # --------------------------------------------------------------------- objects
 
@@ -127,7 +132,7 @@ build/lib$(1).a: build/release/lib$(1).a
 build/lib$(1).so.$(VERSION): build/release/lib$(1).a $$(call version_map,$(1)) \
                              $(if $(filter wspool,$(1)),,build/libwspool.so)
 	$$(call say,LD     $$@)
-	$$(Q)$$(CC) $$(CFLAGS) -shared -Wl,-soname,lib$(1).so.$(SOVERSION) \
+	$$(Q)$$(CC) $$(CFLAGS) $$(harden_links) -shared -Wl,-soname,lib$(1).so.$(SOVERSION) \
 	    -Wl,--version-script=$$(call version_map,$(1)) -Wl,-z,defs $$(LDFLAGS) -o $$@ \
 	    $$(call objects,release,$$(call sources,$(1))) $$(call links_with,$(1))
 
@@ -145,7 +150,8 @@ build/$(2)/$(3): $$(call objects,$(1),$(sort $(wildcard examples/$(3).c examples
                  $$(call companion_archives,$(1),$(3)) build/$(1)/libwspool.a
 	$$(call say,LD     $$@)
 	@mkdir -p $$(@D)
-	$$(Q)$$($(1).cc) $$($(1).flags) -o $$@ $$^ $$(LDFLAGS) $$(LIBS) $$(call libs_besides,$(3))
+	$$(Q)$$($(1).cc) $$($(1).flags) $(if $(filter release,$(1)),$(harden_links) $(harden_programs)) \
+	    -o $$@ $$^ $$(LDFLAGS) $$(LIBS) $$(call libs_besides,$(3))
 endef
 
 $(eval $(call variant,release))
@@ -154,12 +160,13 @@ $(foreach l,$(LIBRARIES),$(eval $(call library,$(l))))
 $(foreach e,$(EXAMPLES),$(eval $(call example,release,examples,$(e))))
 
 build/pc.vars: FORCE
-	$(call stamp,'$(VERSION) $(PREFIX) $(LIBDIR) $(INCLUDEDIR)')
+	$(call stamp,'$(VERSION) $(PREFIX) $(LIBDIR) $(INCLUDEDIR) $(ATOMIC)')
 
 build/%.pc: pkgconfig/%.pc.in build/pc.vars
 	$(Q)sed -e 's|@VERSION@|$(VERSION)|' -e 's|@PREFIX@|$(PREFIX)|' \
 	    -e 's|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|' \
-	    -e 's|@INCLUDEDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))|' $< > $@
+	    -e 's|@INCLUDEDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))|' \
+	    -e 's|@ATOMIC@|$(ATOMIC)|' -e 's| *$$||' $< > $@
 
 demo:
 	@test/tools/deps build
@@ -197,8 +204,8 @@ help::
 	@echo 'make install    installs to PREFIX=$(PREFIX) LIBDIR=$(LIBDIR) DESTDIR=$(DESTDIR)'
 	@echo 'make uninstall  removes what make install has installed'
 	@echo 'make clean      removes build/'
-	@echo 'Variables: CC, AR, CFLAGS, CPPFLAGS, LDFLAGS; JOBS (compilers and tests at a time);'
-	@echo 'WERROR=1 (warnings are errors); V=1 (prints whole commands).'
+	@echo 'Variables: CC, AR, CFLAGS, CPPFLAGS, LDFLAGS, PKG_CONFIG; HARDENING=no; JOBS (compilers and'
+	@echo 'tests at a time); WERROR=1 (warnings are errors); V=1 (prints whole commands).'
 
 # A make inside this one gets its jobs from the outer one, if that has a jobserver.
 parallel = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))

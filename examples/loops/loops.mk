@@ -4,13 +4,13 @@
 loops/libuv.libs    := -luv
 loops/libevent.libs := -levent_core
 loops/libev.libs    := -lev
-loops/glib.libs     := $(shell pkg-config --libs glib-2.0 2>/dev/null || echo -lglib-2.0)
-glib.cflags         := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags glib-2.0 2>/dev/null))
+loops/glib.libs     := $(shell $(PKG_CONFIG) --libs glib-2.0 2>/dev/null || echo -lglib-2.0)
+glib.cflags         := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags glib-2.0 2>/dev/null))
 
 # libev has no .pc file.
 loop_found = $(strip $(or $(filter epoll poll,$(1)),$(if $(filter libev,$(1)),\
     $(wildcard /usr/include/ev.h /usr/local/include/ev.h),\
-    $(shell pkg-config --exists $(or $(loop_pc.$(1)),$(1)) && echo yes))))
+    $(shell $(PKG_CONFIG) --exists $(or $(loop_pc.$(1)),$(1)) && echo yes))))
 loop_pc.libevent := libevent_core
 loop_pc.glib     := glib-2.0
 
