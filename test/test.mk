@@ -6,7 +6,7 @@ CLANG  ?= clang
 PYTHON ?= /usr/bin/python3
 
 .PHONY: deps check check-programs nightly nightly-programs conformance mutants bench costs coverage \
-        fast-tests mutation-sample lint format stage
+        fast-tests mutation-sample lint format stage foreign
 
 # -------------------------------------------------------------------- variants
 
@@ -14,7 +14,7 @@ PYTHON ?= /usr/bin/python3
 # ASAN_DEBUG=-g for a debugger. gcc's two disabled warnings are wrong for code that a sanitizer has
 # rewritten.
 ASAN_DEBUG    ?= -g1
-TEST_VARIANTS := clang asan tsan cov fast fuzz afl
+TEST_VARIANTS := clang asan tsan cov fast fuzz afl i386 s390x
 VARIANTS      += $(TEST_VARIANTS)
 clang.cc      = $(CLANG)
 clang.flags   = $(CFLAGS)
@@ -36,6 +36,13 @@ fuzz.flags    = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined,fuzz
 afl.cc        = AFL_QUIET=1 afl-clang-fast
 afl.flags     = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
                 -fno-sanitize-recover=all -DWSP_CHECK=1
+# 32 bits, and the other byte order. test/tools/foreign fetches the libraries.
+foreign       = -O1 -g1 -DWSP_CHECK=1 -isystem build/foreign/$(1)/usr/include \
+                -Lbuild/foreign/$(1)/all -Wl,-rpath-link,build/foreign/$(1)/all
+i386.cc       = i686-linux-gnu-gcc
+i386.flags    = $(call foreign,i386) -Wno-psabi
+s390x.cc      = s390x-linux-gnu-gcc
+s390x.flags   = $(call foreign,s390x)
 
 # Symbols of tests are visible: one test replaces malloc, and libwslay.so must use that malloc.
 $(VARIANTS:%=build/%/test/%.o): TEST_FLAGS = -fvisibility=default
@@ -170,8 +177,23 @@ nightly: check
 	@$(MAKE) --no-print-directory $(parallel) $(strict) nightly-programs
 	@TEST_TIMEOUT=3600 prove --timer -j$(JOBS) --exec '$(PYTHON) test/tools/run-test' \
 	    $(call of_kinds,valgrind,$(EVERY_KIND))
+	@$(MAKE) --no-print-directory foreign
 	@$(MAKE) --no-print-directory fuzz FUZZ_TIME=$(NIGHTLY_FUZZ)
 	@$(MAKE) --no-print-directory coverage
+
+# Unit and sim tests on i386, and on s390x under qemu.
+foreign:
+	@test/tools/deps build foreign || true
+	@for arch in i386 s390x; do \
+	    test/tools/foreign $$arch; \
+	    case $$? in 0) ;; 77) continue ;; *) exit 1 ;; esac; \
+	    $(MAKE) --no-print-directory $(parallel) $(strict) foreign-$$arch || exit 1; \
+	done
+
+foreign-%: FORCE
+	@$(MAKE) -s --no-print-directory $(parallel) $(call of_kinds,$*,unit sim)
+	@TEST_TIMEOUT=600 prove --timer -j$(JOBS) --exec '$(PYTHON) test/tools/run-test' \
+	    $(call of_kinds,$*,unit sim)
 
 nightly-programs: $(call of_kinds,valgrind,$(EVERY_KIND))
 
@@ -227,7 +249,8 @@ format:
 help::
 	@echo
 	@echo 'make check      installs packages, builds with gcc and clang, runs every test'
-	@echo 'make nightly    check, and the long forms: conformance, mutants, valgrind, fuzz, coverage'
+	@echo 'make nightly    check, and the long forms: conformance, mutants, valgrind, foreign, fuzz, coverage'
+	@echo 'make foreign    runs unit and sim tests on i386, and on s390x under qemu'
 	@echo 'make deps       installs the Debian packages that these targets need'
 	@echo 'make conformance  tests the echo server against RFC 6455 and RFC 7692, in full'
 	@echo 'make mutants    breaks the library on purpose, and checks that the tests fail'

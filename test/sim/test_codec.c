@@ -627,7 +627,7 @@ static void one_step(model *m, known *k)
             size_t len = contents(number);
             k->said[k->said_count++] = number;
             if (k->p->reader.unfold != NULL && sim_below(s, 3))
-                say_encoded(k->p, OP_TEXT, body, len, 1 + sim_below(s, 5));
+                say_encoded(k->p, OP_TEXT, body, len, 1 + (size_t)sim_below(s, 5));
             else
                 sim_frame(k->p, FIN | OP_TEXT, body, len);
         }

@@ -59,7 +59,7 @@ static void traffic(sim *s)
         for (size_t i = 0; i < s->peer_count; i++) {
             sim_peer *p = s->peers[i];
             if (i % 10 == 0)
-                p->room = sim_below(s, 2000);
+                p->room = (size_t)sim_below(s, 2000);
             sim_frame(p, OP_TEXT, text, sizeof text);
             sim_ping(p, "p");
             sim_frame(p, FIN | OP_CONT, text, 1000);

@@ -158,6 +158,14 @@ static void end(struct crowd *c)
     free(c->peers);
 }
 
+/* The same bytes on each machine, because encoded lengths depend on them. */
+static void put_number(void *at, uint32_t number)
+{
+    for (size_t i = 0; i < sizeof number; i++) {
+        ((uint8_t *)at)[i] = (uint8_t)(number >> 8 * i);
+    }
+}
+
 /* Encodes the next message with `len` bytes of payload. */
 static struct wsp_run encode(struct crowd *c, uint32_t len)
 {
@@ -167,7 +175,7 @@ static struct wsp_run encode(struct crowd *c, uint32_t len)
     assert_in_range(len, sizeof c->published, sizeof c->payload);
     memset(payload, 0, sizeof c->payload);
     c->payload_len = len;
-    memcpy(payload, &c->published, sizeof c->published);
+    put_number(payload, c->published);
     c->published++;
     uint8_t *room = wsp_blocks_room(&c->link.blocks, frame_len, &error);
     assert_non_null(room);
@@ -236,6 +244,11 @@ static void flush(struct crowd *c, uint32_t peer)
     check(c);
 }
 
+static uint32_t number_at(const uint8_t *at)
+{
+    return at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+}
+
 /* Stores the numbers of the messages that were sent whole to the peer, at most `max`. Returns
  * how many. */
 static uint32_t numbers_of(const struct crowd *c, uint32_t peer, uint32_t *numbers, uint32_t max)
@@ -250,7 +263,7 @@ static uint32_t numbers_of(const struct crowd *c, uint32_t peer, uint32_t *numbe
         }
         if (frame[0] == (0x80 | WSP_BINARY)) {
             assert_true(count < max);
-            memcpy(&numbers[count++], frame + (frame[1] < 126 ? 2 : 4), sizeof *numbers);
+            numbers[count++] = number_at(frame + (frame[1] < 126 ? 2 : 4));
         } else if (frame[0] == (0xc0 | WSP_BINARY)) { /* in the peer's own encoding only */
             uint8_t message[1000];
             uint32_t encoding = peer % encodings_count;
@@ -259,7 +272,7 @@ static uint32_t numbers_of(const struct crowd *c, uint32_t peer, uint32_t *numbe
             assert_in_range(len, sizeof *numbers, sizeof message);
             uint8_t again[2 * sizeof message + 32];
             assert_int_equal(toy_write(again, encoding, message, len), frame[1]);
-            memcpy(&numbers[count++], message, sizeof *numbers);
+            numbers[count++] = number_at(message);
         } else {
             assert_int_equal(frame[0], 0x80 | WSP_CLOSE);
             assert_int_equal(at + whole, sent->len); /* nothing follows a Close */
@@ -851,7 +864,7 @@ static void publish_at_random(struct crowd *c, uint64_t *seed, uint64_t sums[4])
 {
     wspool_tally t = {.size = sizeof t};
     struct wsp_run frame = encode(c, 4 + (uint32_t)test_below(seed, 60));
-    c->mem.fail_at = test_below(seed, 5);
+    c->mem.fail_at = (size_t)test_below(seed, 5);
     walk(c, c->channel, &frame, NULL, &t);
     c->mem.fail_at = 0;
     sums[0] += t.queued;

@@ -1220,7 +1220,7 @@ static void life_check_out(const struct life *life)
 static void life_step(struct world *w, struct wsp_conn *conn, struct life *life, uint64_t *random)
 {
     struct wsp_link *link = &w->link;
-    w->mem.fail_at = test_below(random, 40) ? 0 : 1 + test_below(random, 3);
+    w->mem.fail_at = test_below(random, 40) ? 0 : (size_t)(1 + test_below(random, 3));
     w->close_from_hook = test_below(random, 150) ? 0 : 1 + (int)test_below(random, 2);
     switch (test_below(random, 12)) {
     case 0:

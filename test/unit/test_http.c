@@ -532,7 +532,7 @@ TEST(random_heads_are_answered_alike_in_all_cuts)
 
     for (round = 0; round < 20000; round++) {
         char bytes[256];
-        size_t len = 0, count = 1 + test_below(&random, 12), i;
+        size_t len = 0, count = 1 + (size_t)test_below(&random, 12), i;
         wspool_request request;
         wspool_header headers[16];
         int answer, parsed;
@@ -549,10 +549,11 @@ TEST(random_heads_are_answered_alike_in_all_cuts)
         }
         answer = wsp_http_scan(guard_at_end(&guard, bytes, len), len, 0);
         assert_int_equal(scan_in_steps(bytes, len, 1, 0), answer);
-        assert_int_equal(scan_in_steps(bytes, len, 1 + test_below(&random, 20), 1), answer);
+        assert_int_equal(scan_in_steps(bytes, len, 1 + (size_t)test_below(&random, 20), 1), answer);
         parsed = wsp_http_parse(guard_at_end(&guard, bytes, len), len, 0, &request, headers, 16);
         assert_int_equal(parsed, answer);
-        parsed = parse_in_steps(bytes, len, 1 + test_below(&random, 20), &request, headers, 16);
+        parsed =
+            parse_in_steps(bytes, len, 1 + (size_t)test_below(&random, 20), &request, headers, 16);
         assert_int_equal(parsed, answer);
         finished += answer > 0;
     }

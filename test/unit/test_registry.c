@@ -526,7 +526,7 @@ TEST(registry_agrees_with_a_table_when_joined_and_left_at_random)
     memset(in, 0, sizeof in);
     memset(p, 0, sizeof p);
     for (int step = 0; step < STEPS; step++) {
-        size_t i = test_below(&seed, PEERS), k = test_below(&seed, NAMES);
+        size_t i = (size_t)test_below(&seed, PEERS), k = (size_t)test_below(&seed, NAMES);
         uint8_t name = (uint8_t)(k / 3); /* three kinds share each name */
         wspool_channel channel =
             wspool_channel_of((enum wspool_kind)(WSPOOL_ITEM + k % 3), &name, 1);
@@ -636,7 +636,7 @@ static void *pages(size_t size)
 
 struct page_head {
     size_t size;
-    char rest[4088];
+    char rest[4096 - sizeof(size_t)];
 };
 
 static void *page_malloc(size_t size, void *user)

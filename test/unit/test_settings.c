@@ -116,7 +116,8 @@ TEST(number_is_refused_when_it_is_out_of_its_range)
     do { \
         wspool_config_init(&c); \
         uint64_t number_ = (value); \
-        memcpy(&c.field, &number_, sizeof c.field); /* all our machines are little-endian */ \
+        uint32_t word_ = (uint32_t)number_; \
+        memcpy(&c.field, sizeof c.field == 8 ? (void *)&number_ : &word_, sizeof c.field); \
         if (accepts(&c) != (good)) { \
             fail_msg(#field " = %llu", (unsigned long long)number_); \
         } \
