@@ -145,10 +145,14 @@ build/clang/%.ok: %.c build/clang/flags
 
 # ---------------------------------------------------------------------- checks
 
+# NPM=1 also installs npm, which downloads what the tests of the cards board need.
+NPM ?=
+npm  = $(if $(call yes,$(NPM)),npm)
+
 strict = WERROR=$(if $(WERROR),$(WERROR),1)
 
 deps:
-	@PYTHON='$(PYTHON)' test/tools/deps build check lint
+	@PYTHON='$(PYTHON)' test/tools/deps build check lint $(npm)
 
 # All tests; the last lines are the output of prove. The sub-make comes after deps, which may
 # install the compiler. The mutants take longest, so they start first; then the tests that wait for
@@ -157,7 +161,7 @@ CHECKS := $(LOOP_TESTS) $(VALGRIND_TESTS) $(TSAN_TESTS) $(RELEASE_TESTS) $(ASAN_
           $(FUZZ_TESTS) $(ABI_TESTS)
 
 check:
-	@PYTHON='$(PYTHON)' test/tools/deps build check
+	@PYTHON='$(PYTHON)' test/tools/deps build check $(npm)
 	@$(MAKE) --no-print-directory $(parallel) $(strict) check-programs
 	@MAKEFLAGS= MAKELEVEL= $(strict) PYTHON='$(PYTHON)' CC='$(CC)' \
 	    WSPOOL_COMPANIONS='$(COMPANIONS)' CHECKED='$(CHECKS)' \
@@ -213,7 +217,7 @@ conformance: build/examples/echo
 # Runs the tests against a library that is broken on purpose, in more ways than make check has time
 # for.
 mutants:
-	@PYTHON='$(PYTHON)' test/tools/deps build check
+	@PYTHON='$(PYTHON)' test/tools/deps build check $(npm)
 	@$(MAKE) --no-print-directory $(parallel) $(strict) check-programs
 	@MAKEFLAGS= MAKELEVEL= $(strict) TEST_TIMEOUT=3600 \
 	    $(PYTHON) test/tools/run-test test/mutants/run --all
@@ -249,7 +253,7 @@ format:
 help::
 	@echo
 	@echo 'make check      installs packages, builds with gcc and clang, runs every test'
-	@echo 'make nightly    check, and the long forms: conformance, mutants, valgrind, foreign, fuzz, coverage'
+	@echo 'make nightly    check, and the long forms: conformance, mutants, valgrind, foreign, fuzz'
 	@echo 'make foreign    runs unit and sim tests on i386, and on s390x under qemu'
 	@echo 'make deps       installs the Debian packages that these targets need'
 	@echo 'make conformance  tests the echo server against RFC 6455 and RFC 7692, in full'
@@ -261,4 +265,4 @@ help::
 	@echo 'make fuzz       FUZZ="http pool" FUZZ_TIME=60 (seconds each) ENGINE=libfuzzer|afl'
 	@echo 'make fuzz-planted  checks that each fuzzer finds a bug that was planted for it'
 	@echo 'make lint       runs clang-format, clang-tidy and cppcheck; make format formats the code'
-	@echo 'Variables: CLANG and PYTHON (used by the tests).'
+	@echo 'Variables: CLANG and PYTHON (used by the tests); NPM=1 (for the tests of the board).'

@@ -36,7 +36,8 @@ function skip(why) {
 }
 
 function chromium() {
-  const found = [process.env.CHROMIUM, '/usr/bin/chromium'].find((p) => p && existsSync(p));
+  const programs = ['/usr/bin/chromium', '/usr/bin/chromium-headless-shell'];
+  const found = [process.env.CHROMIUM, ...programs].find((p) => p && existsSync(p));
   return found ?? skip('chromium is not installed');
 }
 
