@@ -10,6 +10,9 @@
 FUZZ      ?=
 FUZZ_TIME ?= 60
 ENGINE    ?= libfuzzer
+# .clusterfuzzlite/build.sh sets these two.
+FUZZ_ENGINE ?= -fsanitize=fuzzer
+fuzz.linker ?= $(fuzz.cc)
 
 FUZZERS     := $(patsubst test/fuzz/fuzz_%.c,%,$(sort $(wildcard test/fuzz/fuzz_*.c)))
 FUZZ_CHOICE := $(if $(strip $(FUZZ)),$(FUZZ),$(FUZZERS))
@@ -21,9 +24,9 @@ build/$(1)/test/fuzz/fuzz_$(2): build/$(1)/test/fuzz/fuzz_$(2).o \
         $(patsubst %.c,build/$(1)/test/fuzz/%.o,$(3) $(FUZZ_SHARED)) build/$(1)/test/json/talk.o \
         build/$(1)/test/world.a $(COMPANIONS:%=build/$(1)/libwspool_%.a) build/$(1)/libwspool.a
 	$$(call say,LD     $$@)
-	$$(Q)$$($(1).cc) $$($(1).flags) $(4) -o $$@ $$^ $$(LDFLAGS) $$(FUZZ_LIBS)
+	$$(Q)$$(or $$($(1).linker),$$($(1).cc)) $$($(1).flags) $(4) -o $$@ $$^ $$(LDFLAGS) $$(FUZZ_LIBS)
 endef
-$(foreach f,$(FUZZERS),$(eval $(call fuzzer,fuzz,$(f),,-fsanitize=fuzzer)))
+$(foreach f,$(FUZZERS),$(eval $(call fuzzer,fuzz,$(f),,$(FUZZ_ENGINE))))
 $(foreach f,$(FUZZERS),$(eval $(call fuzzer,afl,$(f),afl.c)))
 $(foreach f,$(FUZZERS),$(eval $(call fuzzer,asan,$(f),replay.c)))
 $(foreach f,$(FUZZERS),$(eval $(call fuzzer,cov,$(f),replay.c)))
