@@ -33,7 +33,7 @@ static struct card *named(struct app *app, const struct request *request)
 /* The list and its position belong together: nothing is published between the two. */
 enum MHD_Result board_list(struct app *app, struct request *request)
 {
-    struct wspool_position position;
+    wspool_channel_position position;
     char epoch[WSPOOL_JSON_EPOCH_MAX];
 
     if (wspool_position(app->pool, BOARD, &position) < 0) {

@@ -14,7 +14,7 @@ static int put(json_t *object, const char *name, uint64_t value)
     return json_object_set_new(object, name, json_integer((json_int_t)value));
 }
 
-static json_t *refusals(const struct wspool_stats *stats)
+static json_t *refusals(const wspool_statistics *stats)
 {
     json_t *object = json_object();
     int i;
@@ -26,7 +26,7 @@ static json_t *refusals(const struct wspool_stats *stats)
     return object;
 }
 
-static json_t *ends(const struct wspool_stats *stats)
+static json_t *ends(const wspool_statistics *stats)
 {
     json_t *object = json_object();
     int i;
@@ -36,7 +36,7 @@ static json_t *ends(const struct wspool_stats *stats)
     return object;
 }
 
-static json_t *stages(const struct wspool_stats *stats)
+static json_t *stages(const wspool_statistics *stats)
 {
     json_t *object = json_object();
     int i;
@@ -52,7 +52,7 @@ static json_t *stages(const struct wspool_stats *stats)
 
 enum MHD_Result stats_answer(struct app *app, struct request *request)
 {
-    struct wspool_stats stats = {.size = sizeof(stats)};
+    wspool_statistics stats = {.size = sizeof(stats)};
     struct mallinfo2 heap = mallinfo2();
     json_t *body = json_object();
 

@@ -20,7 +20,7 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 /* Before version 1.0 a new member may be added anywhere, and hosts must be compiled again; after
- * it only at the end of struct wspool_stats.
+ * it only at the end of wspool_statistics.
  *
  * Counters only grow. X(name, unit, help) */
 #define WSPOOL_COUNTERS(X) \
@@ -87,9 +87,9 @@ typedef struct wspool_stage_stats {
 #define WSPOOL_STATS_ENDS 48
 #define WSPOOL_STATS_STAGES 16
 
-/* Named like stat(2): the struct has no typedef, because the call has the name. */
-struct wspool_stats {
-    size_t size; /* sizeof(struct wspool_stats), set by the caller */
+/* All numbers of a pool. */
+typedef struct wspool_statistics {
+    size_t size; /* sizeof(wspool_statistics), set by the caller */
 #define WSPOOL_X(name, unit, help) uint64_t name;
     WSPOOL_COUNTERS(WSPOOL_X)
     WSPOOL_GAUGES(WSPOOL_X)
@@ -97,13 +97,13 @@ struct wspool_stats {
     uint64_t refused[WSPOOL_STATS_REFUSALS]; /* index: enum wspool_refusal */
     uint64_t ended[WSPOOL_STATS_ENDS];       /* index: enum wspool_end */
     wspool_stage_stats stages[WSPOOL_STATS_STAGES];
-};
+} wspool_statistics;
 
 /* Any thread. Copies the counters and gauges to *stats; set stats->size first. On the pool's
  * thread the books balance. On another thread each number is right by itself, and the numbers
  * may be a moment apart.
  *   INVAL  stats->size is not set. Set it. */
-int wspool_stats(const wspool *pool, struct wspool_stats *stats);
+int wspool_stats(const wspool *pool, wspool_statistics *stats);
 
 /* Compares the whole pool with its counters: the books above, every queue, every membership, the
  * references of every block; and checks the invariants of each module. Linear in peers and

@@ -321,10 +321,10 @@ int wspool_is_member(const wspool *pool, wspool_id id, wspool_channel channel);
 
 /* A position in a channel: the number of its last message, counted from 1, in one epoch. The
  * channel counts from 1 again after it was inactive, and then has another epoch. */
-struct wspool_position {
+typedef struct wspool_channel_position {
     uint64_t epoch;
     uint64_t offset;
-};
+} wspool_channel_position;
 
 /* Sets *position to the present position of a channel. Call it before you render a list that later
  * messages will change: a client that subscribes afterwards and finds the channel at this position
@@ -332,7 +332,7 @@ struct wspool_position {
  * meanwhile, it becomes active with another epoch. (The epoch may also change without a message.
  * Then a client fetches the list once more than necessary.)
  *   INVAL  as for wspool_subscribe. */
-int wspool_position(const wspool *pool, wspool_channel channel, struct wspool_position *position);
+int wspool_position(const wspool *pool, wspool_channel channel, wspool_channel_position *position);
 
 /* Returns the number of members; 0 for an inactive channel.
  *   INVAL  as for wspool_subscribe. */
@@ -366,7 +366,7 @@ typedef struct wspool_tally {
     uint32_t dropped;  /* peers whose queue was full, so that they do not get it (DROP_NEWEST) */
     uint32_t replaced; /* older messages that were dropped for it (DROP_OLDEST) */
     uint32_t closed;   /* peers that were closed because their queue was full (CLOSE) */
-    struct wspool_position position; /* position of this message */
+    wspool_channel_position position; /* position of this message */
 } wspool_tally;
 
 /*
@@ -388,7 +388,7 @@ int wspool_broadcast(wspool *pool, wspool_channel channel, const void *message, 
  * *message to bytes that stay valid until the broadcast returns. Returns 0; any other result
  * cancels the broadcast, and no offset is used. Must not call the pool. */
 typedef struct wspool_writer {
-    int (*call)(const struct wspool_position *position, wspool_text *message, void *user);
+    int (*call)(const wspool_channel_position *position, wspool_text *message, void *user);
     void *user;
 } wspool_writer;
 

@@ -333,12 +333,12 @@ void wsp_registry_leave_all(struct wsp_registry *registry, struct wsp_peer *peer
     }
 }
 
-struct wspool_position wsp_registry_position(const struct wsp_registry *registry,
-                                             wspool_channel name)
+wspool_channel_position wsp_registry_position(const struct wsp_registry *registry,
+                                              wspool_channel name)
 {
     const struct wsp_channel *channel = wsp_registry_find(registry, name);
-    return channel ? (struct wspool_position){channel->epoch, channel->offset}
-                   : (struct wspool_position){registry->next_epoch, 0};
+    return channel ? (wspool_channel_position){channel->epoch, channel->offset}
+                   : (wspool_channel_position){registry->next_epoch, 0};
 }
 
 int wsp_registry_check(const struct wsp_registry *registry, uint64_t *total)

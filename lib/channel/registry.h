@@ -87,8 +87,8 @@ int wsp_registry_leave(struct wsp_registry *registry, struct wsp_peer *peer,
 void wsp_registry_leave_all(struct wsp_registry *registry, struct wsp_peer *peer);
 
 /* Returns the position of a channel, active or not. */
-struct wspool_position wsp_registry_position(const struct wsp_registry *registry,
-                                             wspool_channel channel);
+wspool_channel_position wsp_registry_position(const struct wsp_registry *registry,
+                                              wspool_channel channel);
 /* A message was published to an inactive channel. */
 static inline void wsp_registry_missed(struct wsp_registry *registry)
 {

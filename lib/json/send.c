@@ -80,7 +80,7 @@ int wsp_json_send_subscribed(wspool_json *json, wspool *pool, wspool_id id, wspo
                              const struct wsp_json_since *since)
 {
     char name[WSPOOL_JSON_CHANNEL_MAX], epoch[WSPOOL_JSON_EPOCH_MAX];
-    struct wspool_position head;
+    wspool_channel_position head;
     if (wspool_json_channel_write(channel, name) || wspool_position(pool, channel, &head)) {
         return WSPOOL_ERR_INVAL;
     }
@@ -101,7 +101,7 @@ struct publication {
 };
 
 /* The wspool_writer of a publication: called once, when the position is known. */
-static int write_publication(const struct wspool_position *position, wspool_text *message,
+static int write_publication(const wspool_channel_position *position, wspool_text *message,
                              void *user)
 {
     struct publication *p = user;

@@ -63,7 +63,7 @@ struct wsp_json_since wsp_json_since_of_query(wspool_text query)
 }
 
 const char *wsp_json_since_missed(const struct wsp_json_since *since,
-                                  const struct wspool_position *head)
+                                  const wspool_channel_position *head)
 {
     if (since->epoch != head->epoch) {
         return "epoch_changed";

@@ -29,6 +29,6 @@ struct wsp_json_since wsp_json_since_of_query(wspool_text query);
 /* Returns NULL if the client has every message up to `head`, otherwise why it may have missed some:
  * the `reason` of `subscribed`. */
 const char *wsp_json_since_missed(const struct wsp_json_since *since,
-                                  const struct wspool_position *head);
+                                  const wspool_channel_position *head);
 
 #endif

@@ -76,7 +76,7 @@ int wspool_is_member(const wspool *pool, wspool_id id, wspool_channel channel)
     return found && wsp_registry_is_member(peer, found);
 }
 
-int wspool_position(const wspool *pool, wspool_channel channel, struct wspool_position *position)
+int wspool_position(const wspool *pool, wspool_channel channel, wspool_channel_position *position)
 {
     if (!pool || !position || !wsp_channel_valid(channel)) {
         return WSPOOL_ERR_INVAL;

@@ -95,7 +95,7 @@ static int read_message(const wspool *pool, const void *bytes, size_t len, uint8
 
 /* Lets the writer make the message for a position. */
 static int call_writer(const wspool *pool, const struct wsp_channel *channel, wspool_writer writer,
-                       const struct wspool_position *position, uint8_t opcode,
+                       const wspool_channel_position *position, uint8_t opcode,
                        struct message *checked)
 {
     uint64_t removed = pool->registry.removed;
@@ -141,7 +141,7 @@ static int publish(wspool *pool, wspool_channel name, wspool_writer writer, uint
         wsp_registry_missed(&pool->registry);
         return 0;
     }
-    struct wspool_position position = {channel->epoch, channel->offset + 1};
+    wspool_channel_position position = {channel->epoch, channel->offset + 1};
     int error = call_writer(pool, channel, writer, &position, opcode, &checked);
     if (!error) {
         error = encode(pool, &checked, &frame);
@@ -185,7 +185,7 @@ int wspool_broadcast_written(wspool *pool, wspool_channel channel, wspool_writer
     return result;
 }
 
-static int give_bytes(const struct wspool_position *position, wspool_text *message, void *user)
+static int give_bytes(const wspool_channel_position *position, wspool_text *message, void *user)
 {
     (void)position;
     *message = *(const wspool_text *)user;

@@ -16,9 +16,9 @@ _Static_assert(WSPOOL_REFUSAL_COUNT <= WSPOOL_STATS_REFUSALS, "room for every re
 _Static_assert(WSPOOL_END_COUNT <= WSPOOL_STATS_ENDS, "room for every end");
 _Static_assert(WSPOOL_STAGE_COUNT <= WSPOOL_STATS_STAGES, "room for every stage");
 
-static struct wspool_stats read_counts(const wspool *pool)
+static wspool_statistics read_counts(const wspool *pool)
 {
-    struct wspool_stats stats = {0};
+    wspool_statistics stats = {0};
     const struct wsp_counters *count = &pool->count;
 #define WSPOOL_X(name, unit, help) stats.name = wsp_count_read(&count->name);
 #define WSPOOL_DERIVED(name, unit, help)
@@ -45,12 +45,12 @@ static struct wspool_stats read_counts(const wspool *pool)
     return stats;
 }
 
-int wspool_stats(const wspool *pool, struct wspool_stats *out)
+int wspool_stats(const wspool *pool, wspool_statistics *out)
 {
     if (!pool || !out) {
         return WSPOOL_ERR_INVAL;
     }
-    struct wspool_stats stats = read_counts(pool);
+    wspool_statistics stats = read_counts(pool);
     return wspool_versioned_write(out, &stats, sizeof stats);
 }
 
@@ -65,7 +65,7 @@ static uint64_t sum(const uint64_t *numbers, size_t count)
     return total;
 }
 
-static int equations_are_true(const struct wspool_stats *s)
+static int equations_are_true(const wspool_statistics *s)
 {
     return s->attempts == s->accepted + sum(s->refused, WSPOOL_REFUSAL_COUNT) + s->handshakes &&
            s->accepted == s->peers + sum(s->ended, WSPOOL_END_COUNT) &&
@@ -116,7 +116,7 @@ static void each_run(const wspool *pool, void (*visit)(const struct wsp_run *, v
     }
 }
 
-static int blocks_are_valid(const wspool *pool, const struct wspool_stats *stats)
+static int blocks_are_valid(const wspool *pool, const wspool_statistics *stats)
 {
     const struct wsp_blocks *blocks = &pool->link.blocks;
     struct block_books books = {.good = 1};
@@ -139,7 +139,7 @@ static int blocks_are_valid(const wspool *pool, const struct wspool_stats *stats
 }
 
 /* Checks every record, and the sums over them. */
-static int peers_are_valid(const wspool *pool, const struct wspool_stats *stats)
+static int peers_are_valid(const wspool *pool, const wspool_statistics *stats)
 {
     struct wsp_peer *peer;
     uint32_t slot = 0;
@@ -167,7 +167,7 @@ int wspool_check(const wspool *pool)
     if (!pool) {
         return WSPOOL_ERR_INVAL;
     }
-    struct wspool_stats stats = read_counts(pool);
+    wspool_statistics stats = read_counts(pool);
     int good = wsp_pool_check(pool) && equations_are_true(&stats) &&
                peers_are_valid(pool, &stats) && blocks_are_valid(pool, &stats) &&
                wsp_registry_check(&pool->registry, &memberships) &&

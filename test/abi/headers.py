@@ -23,7 +23,7 @@ def main():
             if name.stem == "libuv":
                 standard = standard.replace("c99", "gnu99")
             result = run(compiler, f"-std={standard}", "-fsyntax-only", "-pedantic", "-Wall",
-                         "-Wextra", "-Werror", "-Iinclude", *GLIB, "-x", language, "-",
+                         "-Wextra", "-Wshadow", "-Werror", "-Iinclude", *GLIB, "-x", language, "-",
                          input=program)
             t.ok(result.returncode == 0, f"{name}_compiles_alone_as_{standard}_with_{compiler}",
                  result.stderr)

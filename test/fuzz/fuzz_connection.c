@@ -62,7 +62,7 @@ struct play {
     int released;
     wspool_closed end;
     uint64_t dropped;
-    struct wspool_stats stats;
+    wspool_statistics stats;
 };
 
 /* ------------------------------------------------------------------ hooks */

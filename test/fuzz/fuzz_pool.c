@@ -144,7 +144,7 @@ struct writer {
     char said[64];
 };
 
-static int write_message(const struct wspool_position *position, wspool_text *message, void *user)
+static int write_message(const wspool_channel_position *position, wspool_text *message, void *user)
 {
     struct writer *writer = user;
     wspool *pool = writer->w->s->pool;
@@ -273,7 +273,7 @@ static void query(struct world *w, sim_peer *p, unsigned number)
     wspool *pool = w->s->pool;
     wspool_id ids[3];
     wspool_channel channels[3];
-    struct wspool_position at;
+    wspool_channel_position at;
     int count;
     FUZZ_DEMAND(wspool_position(pool, channel_of(number), &at) == 0, "position");
     count = wspool_members(pool, channel_of(number), ids, 3);

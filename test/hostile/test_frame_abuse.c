@@ -324,7 +324,7 @@ TEST(ends_that_are_told_to_all_stay_within_the_queues)
 {
     sim *s = hostile_sim(1, 1000);
     size_t peers = (size_t)PEERS / 2;
-    struct wspool_stats stats;
+    wspool_statistics stats;
     s->react = tell_all;
     s->config.queue_messages = 20;
     sim_start(s);

@@ -566,7 +566,7 @@ void talk_expect_channel_error(sim_peer *p, const char *code, int retry, const c
     expect_error(p, code, retry, NULL, channel, 0);
 }
 
-void talk_expect_subscribed(sim_peer *p, const char *channel, struct wspool_position at,
+void talk_expect_subscribed(sim_peer *p, const char *channel, wspool_channel_position at,
                             const char *met)
 {
     char epoch[WSPOOL_JSON_EPOCH_MAX];
@@ -580,7 +580,7 @@ void talk_expect_subscribed(sim_peer *p, const char *channel, struct wspool_posi
 }
 
 void talk_expect_publication(sim_peer *p, const char *type, const char *channel,
-                             struct wspool_position at, const char *data)
+                             wspool_channel_position at, const char *data)
 {
     char epoch[WSPOOL_JSON_EPOCH_MAX];
     wspool_json_epoch_write(at.epoch, epoch);
@@ -609,9 +609,9 @@ void talk_skip(sim_peer *p)
     ear->next = ear->count;
 }
 
-struct wspool_position talk_at(const talk *t, wspool_channel channel)
+wspool_channel_position talk_at(const talk *t, wspool_channel channel)
 {
-    struct wspool_position at;
+    wspool_channel_position at;
     assert_int_equal(wspool_position(t->s->pool, channel, &at), 0);
     return at;
 }

@@ -71,16 +71,16 @@ void talk_expect_error(sim_peer *p, const char *code, int retry, const char *id)
 /* The same, and the error names exactly this channel; NULL: none. */
 void talk_expect_channel_error(sim_peer *p, const char *code, int retry, const char *channel);
 /* `met`: "" if the client gave no position, "recovered", or the reason why it is not. */
-void talk_expect_subscribed(sim_peer *p, const char *channel, struct wspool_position at,
+void talk_expect_subscribed(sim_peer *p, const char *channel, wspool_channel_position at,
                             const char *met);
 void talk_expect_publication(sim_peer *p, const char *type, const char *channel,
-                             struct wspool_position at, const char *data);
+                             wspool_channel_position at, const char *data);
 /* There are no more messages. */
 void talk_expect_silence(sim_peer *p);
 /* Moves the cursor to the end. */
 void talk_skip(sim_peer *p);
 
-struct wspool_position talk_at(const talk *t, wspool_channel channel);
+wspool_channel_position talk_at(const talk *t, wspool_channel channel);
 int talk_is_member(const talk *t, wspool_channel channel, const sim_peer *p);
 /* Publishes; `data` with ' for ", or NULL. Returns the result of wspool_json_broadcast. */
 int talk_publish(talk *t, wspool_channel channel, const char *type, const char *data);

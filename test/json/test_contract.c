@@ -19,7 +19,7 @@ TEST(subscribe_when_the_hook_says_yes_answers_subscribed_and_delivers)
 {
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/echo");
-    struct wspool_position at;
+    wspool_channel_position at;
     talk_say(p, "{'type':'subscribe','data':{'channel':'topic:weather'}}");
     at = talk_at(t, wspool_topic("weather"));
     assert_int_equal(at.offset, 0);
@@ -107,7 +107,7 @@ TEST(subscribe_twice_answers_twice_and_delivers_once)
 {
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/room/x"); /* a member by its path */
-    struct wspool_position at;
+    wspool_channel_position at;
     talk_publish(t, wspool_item("x"), "news", NULL);
     at = talk_at(t, wspool_item("x"));
     sim_pump(t->s);
@@ -278,7 +278,7 @@ TEST(since_is_met_or_says_why_not_or_is_malformed)
         sim_peer *p = talk_join(t, "/echo");
         char text[200] = "{'type':'subscribe','data':{'channel':'item:x','since':";
         char *to = text + strlen(text);
-        struct wspool_position at;
+        wspool_channel_position at;
         talk_join(t, "/room/x");
         for (int n = 0; n < 3; n++)
             talk_publish(t, wspool_item("x"), "news", NULL);
@@ -311,8 +311,8 @@ TEST(since_of_a_channel_that_has_gone_and_come_back_is_of_another_epoch)
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/room/x");
     char epoch[WSPOOL_JSON_EPOCH_MAX];
-    struct wspool_position before = talk_at(t, wspool_item("x"));
-    struct wspool_position after;
+    wspool_channel_position before = talk_at(t, wspool_item("x"));
+    wspool_channel_position after;
     talk_say(p, "{'type':'unsubscribe','data':{'channel':'item:x'}}");
     talk_expect(p, "unsubscribed", "{'channel':'item:x'}");
     wspool_json_epoch_write(before.epoch, epoch);
@@ -330,7 +330,7 @@ TEST(since_asked_before_the_channel_was_there_is_met)
 {
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/echo");
-    struct wspool_position at = talk_at(t, wspool_item("x"));
+    wspool_channel_position at = talk_at(t, wspool_item("x"));
     char epoch[WSPOOL_JSON_EPOCH_MAX];
     wspool_json_epoch_write(at.epoch, epoch);
     talk_print(p,
@@ -840,7 +840,7 @@ TEST(publication_carries_channel_epoch_offset_data_and_time)
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/room/K%C3%A4se");
     wspool_tally tally = {.size = sizeof tally};
-    struct wspool_position at;
+    wspool_channel_position at;
     char text[300];
     char epoch[WSPOOL_JSON_EPOCH_MAX];
     int n;
@@ -887,8 +887,8 @@ TEST(publication_is_encoded_once_whatever_the_members)
     static const int members[] = {0, 1, 2, 17, 60};
     for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
         talk *t = talk_default();
-        struct wspool_stats before;
-        struct wspool_stats after;
+        wspool_statistics before;
+        wspool_statistics after;
         for (int n = 0; n < members[i]; n++)
             talk_join(t, "/all");
         before = sim_stats(t->s);
@@ -908,8 +908,8 @@ TEST(publications_count_for_each_channel_by_itself)
 {
     talk *t = talk_default();
     sim_peer *p = talk_join(t, "/room/x");
-    struct wspool_position x = talk_at(t, wspool_item("x"));
-    struct wspool_position y;
+    wspool_channel_position x = talk_at(t, wspool_item("x"));
+    wspool_channel_position y;
     talk_say(p, "{'type':'subscribe','data':{'channel':'item:y'}}");
     talk_skip(p);
     y = talk_at(t, wspool_item("y"));

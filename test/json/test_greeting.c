@@ -69,7 +69,7 @@ TEST(open_says_the_head_of_a_channel_that_has_gone_on)
     talk *t = talk_default();
     sim_peer *a = talk_join(t, "/room/x");
     sim_peer *b;
-    struct wspool_position at;
+    wspool_channel_position at;
     for (int i = 0; i < 3; i++)
         assert_int_equal(talk_publish(t, wspool_item("x"), "news", "{}"), 1);
     b = sim_join(t->s, "/room/x");
@@ -229,7 +229,7 @@ TEST(position_in_the_query_is_met_or_says_why_not_by_every_way)
         for (size_t i = 0; i < sizeof queries / sizeof *queries; i++) {
             talk *t = talk_by((enum talk_way)way);
             char target[200] = "/room/x";
-            struct wspool_position at;
+            wspool_channel_position at;
             sim_peer *p;
             talk_come(t, (enum talk_way)way, "/room/x");
             for (int n = 0; n < 3; n++)
@@ -259,7 +259,7 @@ TEST(position_of_an_empty_channel_is_met_when_nothing_was_published)
 {
     for (int missed = 0; missed < 2; missed++) {
         talk *t = talk_default();
-        struct wspool_position at = talk_at(t, wspool_item("x"));
+        wspool_channel_position at = talk_at(t, wspool_item("x"));
         char target[200] = "/room/x";
         sim_peer *p;
         assert_int_equal(at.offset, 0);
@@ -408,7 +408,7 @@ TEST(open_hook_that_publishes_is_received_behind_subscribed)
     talk *t = talk_default();
     sim_peer *a;
     sim_peer *b;
-    struct wspool_position at;
+    wspool_channel_position at;
     t->s->react = publish_at_once;
     a = sim_join(t->s, "/all");
     b = sim_join(t->s, "/all");

@@ -267,7 +267,7 @@ static const struct {
 static void serves_afterwards(talk *t)
 {
     sim_peer *p;
-    struct wspool_position at;
+    wspool_channel_position at;
     int before = wspool_member_count(t->s->pool, wspool_global("all"));
     t->s->no_memory = 0;
     p = sim_connect_to(t->s, "/all");

@@ -29,7 +29,7 @@ TEST(law_3_encode_once_into_runs)
 {
     enum { READERS = 100, BURST = 10 };
     sim *s = sim_default(3);
-    struct wspool_stats before, after;
+    wspool_statistics before, after;
     struct iovec one, same;
     for (int i = 0; i < READERS; i++) {
         sim_join(s, "/all");
@@ -652,7 +652,7 @@ TEST(law_10_replayable)
 TEST(law_11_said_once)
 {
     sim *s = sim_default(11);
-    struct wspool_stats stats;
+    wspool_statistics stats;
     sim_join(s, "/all"); /* through every stage */
     stats = sim_stats(s);
 #define WSPOOL_X(name, number, text) assert_string_equal(wspool_strerror(number), text);

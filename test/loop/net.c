@@ -314,9 +314,9 @@ WRAPPED(int, wspool_sockets_new,
 
 /* ------------------------------------------------------------------- books */
 
-struct wspool_stats net_stats(const wspool *pool)
+wspool_statistics net_stats(const wspool *pool)
 {
-    struct wspool_stats stats;
+    wspool_statistics stats;
     memset(&stats, 0, sizeof(stats));
     stats.size = sizeof(stats);
     assert_int_equal(wspool_stats(pool, &stats), 0);
@@ -325,7 +325,7 @@ struct wspool_stats net_stats(const wspool *pool)
 
 void net_assert_books(const wspool *pool)
 {
-    struct wspool_stats s = net_stats(pool);
+    wspool_statistics s = net_stats(pool);
     uint64_t refused = 0, ended = 0;
     assert_int_equal(wspool_check(pool), 0);
     for (size_t i = 0; i < WSPOOL_STATS_REFUSALS; i++)

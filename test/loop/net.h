@@ -103,6 +103,6 @@ struct msghdr net_shortened(const struct msghdr *message, struct iovec *vector);
 
 /* wspool_check, and the equations of wspool/stats.h. */
 void net_assert_books(const wspool *pool);
-struct wspool_stats net_stats(const wspool *pool);
+wspool_statistics net_stats(const wspool *pool);
 
 #endif

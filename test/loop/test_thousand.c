@@ -227,7 +227,7 @@ TEST(rest_get_all_in_order_and_the_dead_are_reported_once_when_a_tenth_dies)
 {
     static unsigned heard[PEERS];
     static uint8_t bytes[QUEUE_BYTES];
-    struct wspool_stats stats;
+    wspool_statistics stats;
     uint64_t since = 0;
     unsigned port;
     descriptors_allow(2 * PEERS + 64);

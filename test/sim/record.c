@@ -7,9 +7,9 @@
 
 /* --------------------------------------------------------------- counters */
 
-struct wspool_stats sim_stats(const sim *s)
+wspool_statistics sim_stats(const sim *s)
 {
-    struct wspool_stats stats;
+    wspool_statistics stats;
     memset(&stats, 0, sizeof stats);
     stats.size = sizeof stats;
     assert_int_equal(wspool_stats(s->pool, &stats), 0);
@@ -26,7 +26,7 @@ struct wspool_stats sim_stats(const sim *s)
 
 void sim_books(sim *s)
 {
-    struct wspool_stats st = sim_stats(s);
+    wspool_statistics st = sim_stats(s);
     uint64_t refused = 0;
     uint64_t ended = 0;
     uint64_t stages = 0;

@@ -243,7 +243,7 @@ void sim_pass(sim *s, uint64_t time);
 /* Checks that the pool's counters balance and agree with what was counted from outside. */
 void sim_books(sim *s);
 /* Returns the stats of the pool. */
-struct wspool_stats sim_stats(const sim *s);
+wspool_statistics sim_stats(const sim *s);
 
 /* ----------------------------------------------------------------- record */
 

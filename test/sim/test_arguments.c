@@ -16,8 +16,8 @@ TEST(pool_when_null_is_inval)
     wspool_request request;
     wspool_answer answer;
     wspool_verdict verdict;
-    struct wspool_position at;
-    struct wspool_stats stats = {.size = sizeof stats};
+    wspool_channel_position at;
+    wspool_statistics stats = {.size = sizeof stats};
     struct iovec vectors[2];
     wspool_id id = 5;
     unsigned wants;
@@ -293,7 +293,7 @@ TEST(sizes_of_structs_when_too_small_are_inval)
     sim *s = sim_default(1);
     wspool_send_options options = {.size = 0};
     wspool_tally tally = {.size = 0};
-    struct wspool_stats stats = {.size = 0};
+    wspool_statistics stats = {.size = 0};
     wspool_route_options route = {.size = 0};
     wspool_config config;
     wspool *pool;
@@ -322,7 +322,7 @@ TEST(sizes_of_structs_when_older_are_understood)
 {
     sim *s = sim_default(1);
     wspool_tally tally;
-    struct wspool_stats stats;
+    wspool_statistics stats;
     sim_peer *p = sim_join(s, "/all");
     memset(&tally, 0xee, sizeof tally);
     tally.size = offsetof(wspool_tally, dropped);
@@ -332,7 +332,7 @@ TEST(sizes_of_structs_when_older_are_understood)
     assert_int_equal(tally.dropped, 0xeeeeeeee);
     assert_int_equal(tally.size, offsetof(wspool_tally, dropped));
     memset(&stats, 0xee, sizeof stats);
-    stats.size = offsetof(struct wspool_stats, published);
+    stats.size = offsetof(wspool_statistics, published);
     assert_int_equal(wspool_stats(s->pool, &stats), 0);
     assert_int_equal(stats.attempts, 1);
     assert_int_equal(stats.accepted, 1);

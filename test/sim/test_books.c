@@ -10,7 +10,7 @@
 TEST(numbers_when_the_pool_is_new_are_zero)
 {
     sim *s = sim_default(1);
-    struct wspool_stats st = sim_stats(s);
+    wspool_statistics st = sim_stats(s);
 #define WSPOOL_X(name, unit, help) assert_true(st.name == 0);
     WSPOOL_COUNTERS(WSPOOL_X)
     WSPOOL_GAUGES(WSPOOL_X)
@@ -28,7 +28,7 @@ TEST(numbers_when_the_pool_is_new_are_zero)
 TEST(paths_in_when_they_differ_are_counted_apart)
 {
     sim *s = sim_default(1);
-    struct wspool_stats st;
+    wspool_statistics st;
     sim_join(s, "/all");
     sim_join(s, "/room/x");
     sim_open(s, NULL);
@@ -53,7 +53,7 @@ TEST(messages_when_published_are_counted_once_and_per_peer)
 {
     sim *s = sim_default(1);
     sim_peer *p[3];
-    struct wspool_stats st;
+    wspool_statistics st;
     for (int i = 0; i < 3; i++)
         p[i] = sim_join(s, "/all");
     sim_stall(p[2]);
@@ -99,7 +99,7 @@ TEST(frames_when_received_are_counted_by_kind)
     sim *s = sim_default(1);
     sim_peer *p = sim_join(s, "/echo");
     uint64_t head = sim_stats(s).received_bytes;
-    struct wspool_stats st;
+    wspool_statistics st;
     assert_int_equal(sim_stats(s).received, 0);
     sim_text(p, "one");
     sim_frame(p, OP_TEXT, "0123456789012345678901234567890123456789", 40);
@@ -142,7 +142,7 @@ TEST(bytes_when_sent_hold_handshakes_and_heads)
 TEST(ends_when_of_every_kind_are_counted_apart)
 {
     sim *s = sim_new(1);
-    struct wspool_stats st;
+    wspool_statistics st;
     sim_peer *p;
     s->config.ping_interval = 0;
     s->config.queue_messages = 2;

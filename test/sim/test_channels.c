@@ -145,7 +145,7 @@ TEST(position_when_messages_are_published_counts_from_one)
     sim *s = sim_default(1);
     sim_peer *p = sim_join(s, "/echo");
     wspool_channel t = wspool_topic("t");
-    struct wspool_position at = {7, 7};
+    wspool_channel_position at = {7, 7};
     wspool_tally tally = {.size = sizeof tally};
     uint64_t epoch;
     assert_int_equal(wspool_position(s->pool, t, &at), 0);
@@ -178,7 +178,7 @@ TEST(position_when_a_message_found_nobody_is_of_another_epoch)
     sim *s = sim_default(1);
     sim_peer *p = sim_join(s, "/echo");
     wspool_channel t = wspool_topic("t");
-    struct wspool_position before, after;
+    wspool_channel_position before, after;
     assert_int_equal(wspool_position(s->pool, t, &before), 0);
     assert_int_equal(wspool_broadcast(s->pool, t, "missed", 6, NULL, NULL), 0);
     IN(s, p, t);
@@ -188,7 +188,7 @@ TEST(position_when_a_message_found_nobody_is_of_another_epoch)
     sim_free(s);
 }
 
-static int write_position(const struct wspool_position *position, wspool_text *message, void *user)
+static int write_position(const wspool_channel_position *position, wspool_text *message, void *user)
 {
     static char text[64];
     int *calls = user;
@@ -235,7 +235,7 @@ TEST(broadcast_when_nobody_is_there_is_zero_and_counts_nothing)
 {
     sim *s = sim_default(1);
     wspool_tally tally = {.size = sizeof tally, .queued = 9, .slow = 9};
-    struct wspool_stats st;
+    wspool_statistics st;
     assert_int_equal(wspool_broadcast(s->pool, wspool_topic("no"), "m", 1, NULL, &tally), 0);
     assert_int_equal(tally.queued + tally.slow + tally.dropped + tally.closed, 0);
     assert_true(tally.position.offset == 0 && tally.position.epoch == 0);

@@ -113,7 +113,7 @@ TEST(agreement_when_raw_is_answered_and_told)
             "x-toy; form=7; reading=1");
         assert_string_equal(sim_event_of(s, SIM_OPENED, 0)->negotiated, "x-toy; form=7; reading=1");
         talk(s, p, "x");
-        struct wspool_stats st = sim_stats(s);
+        wspool_statistics st = sim_stats(s);
         assert_int_equal(st.codec_encoded, 2);
         assert_int_equal(st.encoded, 2); /* of the broadcast and of the short one */
         assert_int_equal(st.received, 2);
@@ -674,7 +674,7 @@ static void play(uint64_t seed, enum wspool_slow slow, int exact)
     assert_true(m->compared > (sim_slow() ? 20 : 200));
     const uint64_t enough = sim_slow() ? 5 : 50;
     assert_true(toy.encodes > 2 * enough && toy.decodes > 2 * enough);
-    struct wspool_stats st = sim_stats(s);
+    wspool_statistics st = sim_stats(s);
     assert_true(st.codec_encoded > enough && st.codec_decoded > enough / 2);
     if (!exact)
         assert_true(st.dropped_oldest + st.dropped_newest > enough);

@@ -103,7 +103,7 @@ TEST(request_when_not_good_is_refused_with_its_status_and_word)
     for (size_t i = 0; i < 2 * sizeof refusals / sizeof *refusals; i++) {
         const refusal_case *c = &refusals[i / 2];
         sim *s = sim_default(i);
-        struct wspool_stats st;
+        wspool_statistics st;
         print_message("%s %s ...\n", c->word == NULL ? "" : c->word, i % 2 ? "in bytes" : "whole");
         s->chop = chops[i % 2];
         sim_refused(s, &c->request, c->status, c->word);
@@ -826,7 +826,7 @@ TEST(token_when_refused_is_in_no_log)
 TEST(stages_when_counted_fall_from_the_first_to_the_last)
 {
     sim *s = sim_new(1);
-    struct wspool_stats st;
+    wspool_statistics st;
     sim_peer *p;
     s->ask_capacity = 1;
     sim_start(s);

@@ -69,7 +69,7 @@ static void look(sim *s, sim_peer *p)
 {
     wspool_id ids[8];
     wspool_channel channels[8];
-    struct wspool_position at;
+    wspool_channel_position at;
     (void)wspool_user(s->pool, p->id);
     (void)wspool_identity(s->pool, p->id);
     assert_true(wspool_channels_of(s->pool, p->id, channels, 8) <= 8);

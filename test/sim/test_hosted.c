@@ -337,12 +337,12 @@ static int judge_both(const char *head, size_t len)
     sim_peer *p = sim_open(s, NULL);
     sim_write(p, head, len);
     sim_pump(s);
-    struct wspool_stats raw = sim_stats(s);
+    wspool_statistics raw = sim_stats(s);
     int status = p->reader.status;
     sim_free(s);
     s = sim_default(1);
     int rc = wspool_upgrade(s->pool, &request, s->now, &id, &answer);
-    struct wspool_stats hosted = sim_stats(s);
+    wspool_statistics hosted = sim_stats(s);
     assert_int_equal(rc, status == 101 ? WSPOOL_UPGRADE_ACCEPTED : WSPOOL_UPGRADE_REFUSED);
     if (answer.status != status)
         fail_msg("raw %d, hosted %d:\n%.*s", status, answer.status, (int)len, head);

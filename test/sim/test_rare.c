@@ -41,7 +41,7 @@ TEST(broadcast_when_the_budget_is_spent_and_nobody_is_blocked_answers_full)
     sim *s = sim_new(1);
     char *text = sim_malloc(SIZE + 1);
     sim_peer *p, *q;
-    struct wspool_stats st;
+    wspool_statistics st;
     int sent = 0, rc;
     memset(text, 'x', SIZE);
     text[SIZE] = '\0';
@@ -77,7 +77,7 @@ struct writing {
     int inner;
 };
 
-static int write_too_much(const struct wspool_position *position, wspool_text *message, void *user)
+static int write_too_much(const wspool_channel_position *position, wspool_text *message, void *user)
 {
     struct writing *w = user;
     (void)position;
@@ -94,7 +94,7 @@ TEST(writer_that_publishes_finds_its_own_broadcast_given_up)
     sim *s = sim_default(1);
     sim_peer *p = sim_join(s, "/all");
     struct writing w = {s, NULL, 99};
-    struct wspool_position at;
+    wspool_channel_position at;
     assert_int_equal(
         SIM_IN(wspool_broadcast_written(s->pool, wspool_global("all"),
                                         (wspool_writer){write_too_much, &w}, NULL, NULL)),

@@ -11,7 +11,7 @@ typedef struct life {
     blob journal;  /* every hook call, with its time */
     uint64_t wire; /* hash of all bytes sent to all peers */
     uint64_t turns;
-    struct wspool_stats stats;
+    wspool_statistics stats;
 } life;
 
 static void echo(sim *s, const sim_event *event)

@@ -184,9 +184,9 @@ static void sleep_until_woken(void)
     }
 }
 
-static struct wspool_stats numbers(void)
+static wspool_statistics numbers(void)
 {
-    struct wspool_stats s = {.size = sizeof s};
+    wspool_statistics s = {.size = sizeof s};
     if (wspool_stats(w.pool, &s) != 0) {
         atomic_fetch_add(&w.faults, 1);
     }
@@ -373,14 +373,14 @@ TEST(verdicts_are_all_read_when_the_loop_turns_for_wakes_only)
 /* Accepts, refuses, or both; reads the stats between two verdicts, as a dashboard would. */
 static void *say_this_and_that(void *number)
 {
-    struct wspool_stats before = numbers();
+    wspool_statistics before = numbers();
     pthread_barrier_wait(&w.start);
     for (uint32_t n = (uint32_t)(uintptr_t)number; n < PEERS; n += TEAM) {
         say(n, n % 3 == 0 ? WSPOOL_REFUSE : WSPOOL_ACCEPT);
         if (n % 7 == 0) {
             say(n, WSPOOL_REFUSE); /* too late, whatever the first verdict was */
         }
-        struct wspool_stats after = numbers();
+        wspool_statistics after = numbers();
         /* Counters only grow, and no gauge is below zero. */
         if (after.accepted < before.accepted || after.queued < before.queued ||
             after.published < before.published || after.waiting > 1000000 ||
@@ -395,7 +395,7 @@ static void *say_this_and_that(void *number)
 static void *read_numbers(void *unused)
 {
     while (!atomic_load(&w.stop)) {
-        struct wspool_stats s = numbers();
+        wspool_statistics s = numbers();
         if (s.waiting_bytes > UINT64_C(1) << 40 || s.waiting > UINT64_C(1) << 30) {
             atomic_fetch_add(&w.faults, 1);
         }
@@ -437,7 +437,7 @@ TEST(every_verdict_arrives_once_when_everything_goes_on_meanwhile)
     for (uint32_t n = 0; n < PEERS; n++) {
         assert_int_equal(w.opened[n], n % 10 != 0 && n % 3 != 0);
     }
-    struct wspool_stats s = numbers();
+    wspool_statistics s = numbers();
     assert_int_equal(s.accepted, w.opens);
     assert_int_equal(s.refused[WSPOOL_REFUSED_GONE], gone);
     assert_int_equal(s.handshakes, 0);

@@ -237,9 +237,9 @@ static inline void host_start(struct host *h)
     assert_int_equal(wspool_route(h->pool, "/open", WSPOOL_NONE, &options), 0);
 }
 
-static inline struct wspool_stats host_stats(const struct host *h)
+static inline wspool_statistics host_stats(const struct host *h)
 {
-    struct wspool_stats stats = {.size = sizeof stats};
+    wspool_statistics stats = {.size = sizeof stats};
     assert_int_equal(wspool_stats(h->pool, &stats), 0);
     return stats;
 }
@@ -247,7 +247,7 @@ static inline struct wspool_stats host_stats(const struct host *h)
 /* Checks that the counters balance and that each refusal is counted in exactly one stage. */
 static inline void host_check(const struct host *h)
 {
-    struct wspool_stats s = host_stats(h);
+    wspool_statistics s = host_stats(h);
     uint64_t by_reason = 0, by_stage = 0;
     assert_int_equal(wspool_check(h->pool), 0);
     for (size_t i = 0; i < WSPOOL_REFUSAL_COUNT; i++) {

@@ -30,7 +30,7 @@ static int say(struct host *h, wspool_id id, enum wspool_verdict_kind kind, void
 /* One peer passed all stages before this one; none passed this one. */
 static void assert_ended_at(const struct host *h, enum wspool_stage stage)
 {
-    struct wspool_stats s = host_stats(h);
+    wspool_statistics s = host_stats(h);
     for (size_t i = 0; i < WSPOOL_STAGE_COUNT; i++) {
         if (s.stages[i].passed != (i < stage ? 1 : 0) || s.stages[i].refused != (i == stage)) {
             fail_msg("stage %s: %d passed, %d refused; expected the end at %s",
@@ -42,7 +42,7 @@ static void assert_ended_at(const struct host *h, enum wspool_stage stage)
 
 static void assert_refused(const struct host *h, enum wspool_refusal refusal)
 {
-    struct wspool_stats s = host_stats(h);
+    wspool_statistics s = host_stats(h);
     for (size_t i = 0; i < WSPOOL_REFUSAL_COUNT; i++) {
         if (s.refused[i] != (i == (size_t)refusal ? 1 : 0)) {
             fail_msg("%s is counted %d times; expected: %s",
@@ -77,7 +77,7 @@ TEST(stages_of_a_raw_peer_are_passed_with_the_time_before_them)
     assert_int_equal(h.calls[ON_OPEN], 1);
     h.now += 16 * MS;
     host_cancel_all(&h);
-    struct wspool_stats s = host_stats(&h);
+    wspool_statistics s = host_stats(&h);
     for (size_t i = 0; i < WSPOOL_STAGE_COUNT; i++) {
         assert_int_equal(s.stages[i].passed, 1);
         assert_int_equal(s.stages[i].refused, 0);
@@ -112,7 +112,7 @@ TEST(stages_of_a_hosted_peer_are_passed_with_the_time_before_them)
     assert_int_equal(wspool_adopt(h.pool, id, NULL, 0, h.now), 0);
     assert_int_equal(h.calls[ON_OPEN], 1);
     host_cancel_all(&h);
-    struct wspool_stats s = host_stats(&h);
+    wspool_statistics s = host_stats(&h);
     uint64_t sum = 0;
     for (size_t i = 0; i < WSPOOL_STAGE_COUNT; i++) {
         assert_int_equal(s.stages[i].passed, 1);
@@ -152,7 +152,7 @@ TEST(time_that_a_host_has_read_a_request_counts_for_its_request_line)
                          WSPOOL_UPGRADE_ACCEPTED);
         assert_int_equal(wspool_adopt(h.pool, id, NULL, 0, h.now), 0);
     }
-    struct wspool_stats s = host_stats(&h);
+    wspool_statistics s = host_stats(&h);
     for (size_t i = 0; i < WSPOOL_STAGE_COUNT; i++) {
         assert_int_equal(s.stages[i].passed, 3);
         assert_true(s.stages[i].time == (i == WSPOOL_STAGE_REQUEST_LINE ? 5 * MS : 0));

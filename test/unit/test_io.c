@@ -53,7 +53,7 @@ TEST(peek_is_empty_when_the_peer_has_ended_in_the_middle_of_a_write)
     assert_memory_equal(vectors[0].iov_base, "\x81\5hello", 7);
     assert_int_equal(wspool_peek(h.pool, id, vectors, 4), 0);
     assert_int_equal(wspool_ack(h.pool, id, 21, h.now), 0);
-    struct wspool_stats s = host_stats(&h);
+    wspool_statistics s = host_stats(&h);
     assert_int_equal(s.sent, 0);
     assert_int_equal(s.dropped_closed, 3);
     assert_int_equal(h.closed.messages_lost, 3);

@@ -163,7 +163,7 @@ TEST(epoch_is_a_new_one_each_time_a_channel_appears)
 static void assert_position(const struct world *w, wspool_channel channel, uint64_t epoch,
                             uint64_t offset)
 {
-    struct wspool_position position = wsp_registry_position(&w->registry, channel);
+    wspool_channel_position position = wsp_registry_position(&w->registry, channel);
     assert_true(position.epoch == epoch);
     assert_true(position.offset == offset);
 }

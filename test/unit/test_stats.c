@@ -40,7 +40,7 @@ TEST(numbers_are_those_of_the_pool_when_asked_for)
 {
     static struct host h;
     begin(&h);
-    struct wspool_stats s = host_stats(&h);
+    wspool_statistics s = host_stats(&h);
     assert_int_equal(s.size, sizeof s);
     assert_int_equal(s.attempts, 7);
     assert_int_equal(s.accepted, 4);
@@ -90,7 +90,7 @@ TEST(each_number_stands_in_its_place)
         wsp_count_set(&n->stages[i].refused, value++);
         wsp_count_set(&n->stages[i].time, value++);
     }
-    struct wspool_stats s = host_stats(&h);
+    wspool_statistics s = host_stats(&h);
     value = 1000;
     s.waiting = 0; /* this one is derived from others */
 #define WSPOOL_X(name, unit, help) \
@@ -136,11 +136,11 @@ TEST(no_more_is_written_than_the_host_knows)
 {
     static struct host h;
     begin(&h);
-    struct wspool_stats whole = host_stats(&h);
+    wspool_statistics whole = host_stats(&h);
     for (size_t size = sizeof(size_t); size < sizeof whole; size++) {
         uint8_t *room = malloc(size); /* no byte more */
         memcpy(room, &size, sizeof size);
-        assert_int_equal(wspool_stats(h.pool, (struct wspool_stats *)(void *)room), 0);
+        assert_int_equal(wspool_stats(h.pool, (wspool_statistics *)(void *)room), 0);
         whole.size = size; /* size is not changed */
         assert_memory_equal(room, &whole, size);
         free(room);
@@ -152,7 +152,7 @@ TEST(rest_is_left_alone_when_the_host_knows_more)
 {
     static struct host h;
     struct {
-        struct wspool_stats known;
+        wspool_statistics known;
         uint8_t more[50];
     } newer;
     begin(&h);
@@ -170,7 +170,7 @@ TEST(rest_is_left_alone_when_the_host_knows_more)
 TEST(arguments_are_refused_when_they_are_none)
 {
     static struct host h;
-    struct wspool_stats s = {.size = sizeof s};
+    wspool_statistics s = {.size = sizeof s};
     begin(&h);
     assert_int_equal(wspool_stats(NULL, &s), WSPOOL_ERR_INVAL);
     assert_int_equal(wspool_stats(h.pool, NULL), WSPOOL_ERR_INVAL);
