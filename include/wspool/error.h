@@ -34,8 +34,7 @@ extern "C" {
     X(FULL, -301, "a limit is reached: wait for the pressure to fall, or raise the limit") \
     X(TOO_BIG, -302, "the message is larger than a queue may hold: send less, or raise the limit") \
     X(NOMEM, -501, "the allocator failed: nothing was changed; free memory and try again") \
-    X(ENTROPY, -502, \
-      "the entropy hook failed: without entropy a pool is not safe; correct the hook") \
+    X(ENTROPY, -502, "the entropy hook failed: correct it, since no pool is safe without") \
     X(INTERNAL, -503, "the pool's books do not balance: a bug of the library; please report it")
 
 enum wspool_error {
