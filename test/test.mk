@@ -5,8 +5,8 @@ CLANG  ?= clang
 # The Python of the tests: Debian's own, because it finds python3-websockets.
 PYTHON ?= /usr/bin/python3
 
-.PHONY: deps check check-programs nightly nightly-programs conformance mutants bench costs coverage \
-        fast-tests mutation-sample lint format stage foreign
+.PHONY: deps check check-programs nightly nightly-programs conformance mutants attack bench costs \
+        coverage fast-tests mutation-sample lint format stage foreign
 
 # -------------------------------------------------------------------- variants
 
@@ -101,6 +101,13 @@ $(NET_BENCH): build/release/%: build/release/%.o
 	$(call say,LD     $@)
 	$(Q)$(release.cc) $(release.flags) -o $@ $^ $(LDFLAGS) $($(@F).libs)
 
+# The attack load: honest peers measure a server of examples/ while others attack it.
+ATTACK := build/release/test/hostile/load/load
+
+$(ATTACK): $(patsubst %.c,build/release/%.o,$(sort $(wildcard test/hostile/load/*.c)))
+	$(call say,LD     $@)
+	$(Q)$(release.cc) $(release.flags) -o $@ $^ $(LDFLAGS) -lz
+
 # Costs are counted in the release build; the linker redirects each system call to the counter.
 COSTS      := build/release/test/costs/costs
 costs_wrap := send sendto sendmsg write writev recv recvmsg read readv epoll_wait epoll_ctl accept4 \
@@ -135,7 +142,7 @@ include test/fuzz/fuzz.mk
 # clang checks everything, tests and examples included. Only its warnings count here: the tsan
 # variant compiles the library with clang.
 CLANG_CHECKED  := $(patsubst %.c,build/clang/%.ok,$(sort $(wildcard lib/*/*.c examples/*.c \
-                      examples/*/*.c test/*/*.c test/bench/net/*.c)))
+                      examples/*/*.c test/*/*.c test/*/*/*.c)))
 
 build/clang/%.ok: %.c build/clang/flags
 	$(call say,CHECK  clang $<)
@@ -157,7 +164,7 @@ deps:
 # All tests; the last lines are the output of prove. The sub-make comes after deps, which may
 # install the compiler. The mutants take longest, so they start first; then the tests that wait for
 # sockets and browsers. One more test runs than there are processors, because these tests wait.
-CHECKS := $(LOOP_TESTS) $(VALGRIND_TESTS) $(TSAN_TESTS) $(RELEASE_TESTS) $(ASAN_TESTS) \
+CHECKS := $(ATTACK) $(LOOP_TESTS) $(VALGRIND_TESTS) $(TSAN_TESTS) $(RELEASE_TESTS) $(ASAN_TESTS) \
           $(FUZZ_TESTS) $(ABI_TESTS)
 
 check:
@@ -169,7 +176,7 @@ check:
 	    test/mutants/run $(CHECKS)
 
 check-programs: all stage $(CLANG_CHECKED) $(ASAN_TESTS) $(TSAN_TESTS) $(VALGRIND_TESTS) \
-                $(RELEASE_TESTS) $(FUZZ_TESTS) $(BENCHES) $(NET_BENCH) $(COSTS) \
+                $(RELEASE_TESTS) $(FUZZ_TESTS) $(BENCHES) $(NET_BENCH) $(COSTS) $(ATTACK) \
                 $(EXAMPLES:%=build/examples-asan/%)
 
 # The long forms of what make check does in minutes.
@@ -178,6 +185,7 @@ NIGHTLY_FUZZ ?= 300
 nightly: check
 	@$(MAKE) --no-print-directory conformance
 	@$(MAKE) --no-print-directory mutants
+	@$(MAKE) --no-print-directory attack
 	@$(MAKE) --no-print-directory $(parallel) $(strict) nightly-programs
 	@TEST_TIMEOUT=3600 prove --timer -j$(JOBS) --exec '$(PYTHON) test/tools/run-test' \
 	    $(call of_kinds,valgrind,$(EVERY_KIND))
@@ -222,6 +230,10 @@ mutants:
 	@MAKEFLAGS= MAKELEVEL= $(strict) TEST_TIMEOUT=3600 \
 	    $(PYTHON) test/tools/run-test test/mutants/run --all
 
+# Attacks the shipped servers, and judges what honest peers see. ATTACK_FLAGS='--only bombs'.
+attack: $(ATTACK) build/examples/echo build/examples/cards
+	@$(ATTACK) --full $(ATTACK_FLAGS)
+
 # BENCH_ROWS=fanout,echo and BENCH_FLAGS='--reps 9' are passed to test/bench/net/run.
 bench: $(BENCHES) $(NET_BENCH) build/examples/echo
 	@for bench in $(BENCHES); do $$bench || exit 1; done
@@ -258,6 +270,7 @@ help::
 	@echo 'make deps       installs the Debian packages that these targets need'
 	@echo 'make conformance  tests the echo server against RFC 6455 and RFC 7692, in full'
 	@echo 'make mutants    breaks the library on purpose, and checks that the tests fail'
+	@echo 'make attack     attacks the example servers, and judges what honest peers see'
 	@echo 'make bench      measures memory and time, then over sockets (BENCH_ROWS=fanout,echo)'
 	@echo 'make costs      counts calls, instructions, allocations; writes test/bench/README.md'
 	@echo 'make coverage   prints which lines the tests reach, and why not the others'

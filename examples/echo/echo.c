@@ -66,6 +66,28 @@ static void on_message(wspool *pool, wspool_id id, const wspool_message *message
     }
 }
 
+/* The most that was decoded, and delivered, between two ticks. Decoding without bound, or
+ * deliveries, would be a standstill for all peers that wait for their turn. */
+static struct {
+    uint64_t decoded, deliveries; /* until the last tick */
+    uint64_t most_decoded, most_deliveries;
+} turns;
+
+static uint64_t on_tick(wspool *pool, uint64_t now, void *user)
+{
+    struct wspool_stats stats = {.size = sizeof(stats)};
+    uint64_t decoded, deliveries;
+    (void)now, (void)user;
+    wspool_stats(pool, &stats);
+    decoded = stats.codec_decoded_bytes - turns.decoded;
+    deliveries = stats.deliveries - turns.deliveries;
+    turns.decoded = stats.codec_decoded_bytes;
+    turns.deliveries = stats.deliveries;
+    turns.most_decoded = decoded > turns.most_decoded ? decoded : turns.most_decoded;
+    turns.most_deliveries = deliveries > turns.most_deliveries ? deliveries : turns.most_deliveries;
+    return UINT64_MAX;
+}
+
 static void on_signal(int number)
 {
     (void)number;
@@ -133,6 +155,10 @@ int main(int argc, char **argv)
         }
         pool = wspool_sockets_pool(sockets);
     }
+    if (given.report) {
+        wspool_handlers handlers = {.size = sizeof(handlers), .tick = on_tick};
+        wspool_attach(pool, &handlers);
+    }
     /* A peer of /echo sends much, which is worth the memory of a compression context. */
     add_route(pool, &config, "/echo", WSPOOL_NONE, &echo_route, WSPOOL_DEFLATE_TAKEOVER);
     add_route(pool, &config, "/room/{name}", WSPOOL_ITEM, &room_route, 0);
@@ -165,5 +191,9 @@ int main(int argc, char **argv)
     wspool_uring_free(uring); /* one of them is NULL */
     wspool_sockets_free(sockets);
     wspool_deflate_free(deflate);
+    if (given.report) {
+        printf("one turn: %llu bytes decoded, %llu deliveries\n",
+               (unsigned long long)turns.most_decoded, (unsigned long long)turns.most_deliveries);
+    }
     return 0;
 }

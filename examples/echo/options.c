@@ -14,7 +14,8 @@
 
 static const char usage[] = "usage: echo [--host ADDRESS] [--port PORT] [--io epoll|uring]\n"
                             "            [--threads N] [--deflate] [--max-message BYTES]\n"
-                            "            [--max-connections N] [--flush-delay MICROSECONDS]\n";
+                            "            [--max-connections N] [--flush-delay MICROSECONDS]\n"
+                            "            [--report]\n";
 
 static const char help[] =
     "  --host ADDRESS        numeric, IPv4 or IPv6 (127.0.0.1)\n"
@@ -25,6 +26,7 @@ static const char help[] =
     "  --max-message BYTES   longest message that is accepted (65536)\n"
     "  --max-connections N   how many at a time (100000, or what the system allows)\n"
     "  --flush-delay MICROSECONDS  how long a message may wait for others to join it (0)\n"
+    "  --report              print at the end the most that one turn of the loop did\n"
     "\n"
     "/echo sends back, /room/{name} passes on to the room, /publish takes NAME\\nPAYLOAD.\n";
 
@@ -74,6 +76,7 @@ struct options options_from(int argc, char **argv)
                                           {"max-message", required_argument, NULL, 'm'},
                                           {"max-connections", required_argument, NULL, 'c'},
                                           {"flush-delay", required_argument, NULL, 'f'},
+                                          {"report", no_argument, NULL, 'r'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
     struct options options = {.host = "127.0.0.1",
@@ -103,6 +106,9 @@ struct options options_from(int argc, char **argv)
             break;
         case 'd':
             options.deflate = 1;
+            break;
+        case 'r':
+            options.report = 1;
             break;
         case 'm':
             options.message_bytes = number("max-message", optarg, 1, MESSAGE_MAX);

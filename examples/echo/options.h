@@ -11,6 +11,7 @@ struct options {
     unsigned flush_delay; /* microseconds */
     int deflate;          /* 1: negotiate permessage-deflate */
     int uring;            /* 1: io_uring moves the bytes, not epoll */
+    int report;           /* 1: print at the end how much one turn of the loop did */
 };
 
 /* Raises the limit of open descriptors to the highest allowed value: the default number of

@@ -42,6 +42,7 @@ extern "C" {
     X(codec_encoded_bytes, "bytes", "length of those frames") \
     X(received, "messages", "whole messages given to the message hook") \
     X(codec_decoded, "messages", "of these, how many the codec decoded") \
+    X(codec_decoded_bytes, "bytes", "length of those messages") \
     X(received_bytes, "bytes", "fed by the host") \
     X(frames, "frames", "frame headers that were valid") \
     X(pings_sent, "frames", "Ping frames that the pool sent") \

@@ -63,7 +63,7 @@ Config = struct(
 
 COUNTERS = ("attempts accepted published deliveries queued sent dropped_newest dropped_oldest "
             "dropped_closed slow_closes sent_bytes encoded encoded_bytes codec_encoded codec_encoded_bytes "
-            "received codec_decoded received_bytes frames pings_sent pongs_received pings_received "
+            "received codec_decoded codec_decoded_bytes received_bytes frames pings_sent pongs_received pings_received "
             "pongs_dropped abuse_cost blocked shed budget_refused turns_spent key_full log_suppressed stale_ids")
 GAUGES = "handshakes peers channels memberships waiting waiting_bytes block_bytes"
 Stats = struct("Stats", ("size", c.c_size_t), *same(c.c_uint64, f"{COUNTERS} {GAUGES}"),
