@@ -278,11 +278,13 @@ typedef struct wspool_config {
                                 budget. At most 65535 */
     uint32_t abuse_rate;    /* units that come back per second: 330 */
 
-    /* what the input of one peer may cause in a turn of the loop; the message that reaches the
-     * limit is still processed. The rest of the input waits for the next wspool_tick; until then
-     * the peer is not read */
-    uint32_t turn_bytes;      /* bytes decoded by the codec, without deliveries: 1048576. Not 0 */
-    uint32_t turn_deliveries; /* deliveries, one per message and receiver: 10000. Not 0 */
+    /* what the input of all peers together may cause between two calls of wspool_tick; the message
+     * that reaches the limit is still processed. The rest of the input waits for a later tick.
+     * Until then those peers are not read. Each peer may cause a 16th of it in every turn, unless
+     * its messages are compressed */
+    uint32_t turn_bytes;      /* bytes decoded by the codec, without deliveries: 131072. Not 0 */
+    uint32_t turn_deliveries; /* deliveries, one per message and receiver: 400; 20 times as many
+                                 while only one peer has sent messages for 1 s. Not 0 */
 
     /* what may wait to be sent */
     uint32_t queue_bytes;    /* to one peer: 262144. Below 2^30 */

@@ -22,11 +22,8 @@
 void wsp_inbounds_init(struct wsp_inbounds *inbounds, const wspool_mem *mem,
                        struct wsp_decoders *decoders, const wspool_codec_hook *hook)
 {
-    *inbounds = (struct wsp_inbounds){.mem = mem,
-                                      .decoders = decoders,
-                                      .hook = hook,
-                                      .turn = UINT32_MAX,
-                                      .turn_bytes = UINT32_MAX};
+    *inbounds = (struct wsp_inbounds){.mem = mem, .decoders = decoders, .hook = hook};
+    wsp_turn_init(&inbounds->turn, UINT32_MAX, UINT32_MAX);
     wsp_freelist_init(&inbounds->free_list, sizeof(struct wsp_inbound), KEEP);
 }
 
@@ -78,44 +75,52 @@ static void reset_codec(struct wsp_inbounds *inbounds, struct wsp_inbound *in, i
     }
 }
 
-void wsp_inbound_unkeep(struct wsp_inbounds *inbounds, struct wsp_inbound *in)
+void wsp_inbound_unkeep(struct wsp_inbound *in)
 {
-    *(in->before ? &in->before->behind : &inbounds->first_kept) = in->behind;
-    *(in->behind ? &in->behind->before : &inbounds->last_kept) = in->before;
+    *(in->before ? &in->before->behind : &in->row->first) = in->behind;
+    *(in->behind ? &in->behind->before : &in->row->last) = in->before;
     in->before = in->behind = NULL;
-    inbounds->kept_count--;
+    in->row->count--;
+    in->row = NULL;
 }
 
-static int is_kept(const struct wsp_inbounds *inbounds, const struct wsp_inbound *in)
+static void enqueue(struct wsp_row *row, struct wsp_inbound *in)
 {
-    return in->before || inbounds->first_kept == in;
+    in->row = row;
+    in->before = row->last;
+    *(in->before ? &in->before->behind : &row->first) = in;
+    row->last = in;
+    row->count++;
 }
 
 void wsp_inbound_drop_tail(struct wsp_inbounds *inbounds, struct wsp_inbound *in)
 {
-    if (is_kept(inbounds, in)) {
-        wsp_inbound_unkeep(inbounds, in);
+    if (in->row) {
+        wsp_inbound_unkeep(in);
     }
     wsp_bytes_fini(&in->tail, inbounds->mem);
     in->tail_at = 0;
     in->ended = 0;
 }
 
-int wsp_inbound_keep(struct wsp_inbounds *inbounds, struct wsp_inbound *in, uint32_t slot,
-                     const struct wsp_input *input)
+int wsp_inbound_keep(struct wsp_inbounds *inbounds, struct wsp_inbound **pin, struct wsp_row *row,
+                     uint32_t slot, const struct wsp_input *input)
 {
+    if (!*pin && (*pin = take(inbounds, input->limit)) == NULL) {
+        return WSPOOL_ERR_NOMEM;
+    }
+    struct wsp_inbound *in = *pin;
     const uint8_t *tail = in->tail.data;
-    if (in->tail.len > 0 && input->bytes >= tail && input->bytes < tail + in->tail.len) {
-        in->tail_at = (size_t)(input->bytes - tail); /* a part of it was taken, no more */
+    if (input->len == 0) {
+        in->tail_at = in->tail.len; /* all of it was read */
+    } else if (in->tail.len > 0 && input->bytes >= tail && input->bytes < tail + in->tail.len) {
+        in->tail_at = (size_t)(input->bytes - tail); /* a part of it was read, no more */
     } else if (wsp_bytes_append(&in->tail, inbounds->mem, input->bytes, input->len, SIZE_MAX / 4)) {
         return WSPOOL_ERR_NOMEM;
     }
-    if (!is_kept(inbounds, in)) {
+    if (!in->row) {
         in->slot = slot;
-        in->before = inbounds->last_kept;
-        *(in->before ? &in->before->behind : &inbounds->first_kept) = in;
-        inbounds->last_kept = in;
-        inbounds->kept_count++;
+        enqueue(row, in);
     }
     return 0;
 }
@@ -127,7 +132,7 @@ void wsp_inbound_fini(struct wsp_inbounds *inbounds, struct wsp_inbound **pin)
         return;
     }
     *pin = NULL;
-    if (in->tail.cap > 0) {
+    if (in->tail.cap > 0 || in->row) {
         wsp_inbound_drop_tail(inbounds, in);
     }
     reset_codec(inbounds, in, 1);
@@ -266,13 +271,6 @@ static void deliver(struct wsp_inbound *in, enum wsp_input_kind kind, uint8_t op
     result->encoded = in->encoded;
 }
 
-/* So many bytes were decoded: that leaves as much less to be caused in this turn. */
-static void spend(struct wsp_inbounds *inbounds, size_t made)
-{
-    uint64_t cost = made * inbounds->turn / inbounds->turn_bytes;
-    inbounds->stop_at -= cost < inbounds->stop_at ? cost : inbounds->stop_at;
-}
-
 /* Decodes a chunk of a compressed frame into the buffer. Returns 0, or the reason to fail. */
 static int decode(struct wsp_inbounds *inbounds, struct wsp_inbound *in, const uint8_t *chunk,
                   size_t len, int ends, size_t limit, enum wspool_end *end)
@@ -308,7 +306,7 @@ static int decode(struct wsp_inbounds *inbounds, struct wsp_inbound *in, const u
             return -1;
         }
         in->buffer.len += made;
-        spend(inbounds, made);
+        wsp_turn_spend(&inbounds->turn, made);
         *end = WSPOOL_END_BAD_ENCODING;
         if (answer == WSPOOL_DECODED_BAD ||
             (answer == WSPOOL_DECODED_FULL && made == 0 && piece.in_len == left)) {
@@ -550,6 +548,18 @@ int wsp_inbound_check(const struct wsp_inbound *in)
            in->control_len <= WSP_CONTROL_MAX;
 }
 
+static int row_check(const struct wsp_row *row)
+{
+    uint32_t count = 0;
+    for (const struct wsp_inbound *in = row->first; in; in = in->behind) {
+        if (++count > row->count || in->row != row || in->tail_at > in->tail.len ||
+            (in->behind ? in->behind->before : row->last) != in) {
+            return 0;
+        }
+    }
+    return count == row->count;
+}
+
 int wsp_inbounds_check(const struct wsp_inbounds *inbounds)
 {
     size_t bytes = 0;
@@ -564,12 +574,6 @@ int wsp_inbounds_check(const struct wsp_inbounds *inbounds)
         }
         bytes += in->buffer.cap;
     }
-    uint32_t kept = 0;
-    for (const struct wsp_inbound *in = inbounds->first_kept; in; in = in->behind) {
-        if (++kept > inbounds->kept_count || in->tail_at >= in->tail.len ||
-            (in->behind ? in->behind->before : inbounds->last_kept) != in) {
-            return 0;
-        }
-    }
-    return kept == inbounds->kept_count && bytes == inbounds->free_bytes && bytes <= KEEP_BYTES;
+    return row_check(&inbounds->unread) && row_check(&inbounds->partly) &&
+           bytes == inbounds->free_bytes && bytes <= KEEP_BYTES;
 }

@@ -29,6 +29,7 @@
 #include <wspool/codec.h>
 #include "base/bytes.h"
 #include "base/freelist.h"
+#include "link/turn.h"
 #include "wire/decoder.h"
 #include "wire/frame.h"
 #include "wire/utf8.h"
@@ -48,6 +49,7 @@ struct wsp_inbound {
     struct wsp_bytes tail; /* input that waits for the next turn; see wsp_inbound_keep */
     size_t tail_at;        /* how much of it was taken already */
     struct wsp_inbound *before, *behind; /* others whose input waits, while this one's does */
+    struct wsp_row *row;                 /* in which it waits; NULL: it does not */
     uint32_t slot;                       /* the peer's, meanwhile */
     uint8_t ended;                       /* and its transport has ended: 1 + enum wspool_end */
     void *state;                         /* state of the codec for this peer */
@@ -59,6 +61,12 @@ struct wsp_inbound {
     uint8_t control[WSP_CONTROL_MAX];
 };
 
+/* Peers whose input waits, in the order of their turns. */
+struct wsp_row {
+    struct wsp_inbound *first, *last;
+    uint32_t count;
+};
+
 /* Free list of one pool; its objects have small buffers. */
 struct wsp_inbounds {
     const wspool_mem *mem;
@@ -66,11 +74,9 @@ struct wsp_inbounds {
     const wspool_codec_hook *hook; /* used only for peers that negotiated it */
     struct wsp_freelist free_list;
     size_t free_bytes;
-    struct wsp_inbound *first_kept, *last_kept; /* whose input waits, in the order of their turns */
-    uint32_t kept_count;
-    uint64_t turn;       /* deliveries that a peer may cause in a turn */
-    uint64_t turn_bytes; /* bytes that the codec may make of its input, in place of all of those */
-    uint64_t stop_at; /* deliveries of the pool at which reading stops: fewer for what is decoded */
+    struct wsp_row unread; /* nothing of their input was read yet: it came when the turn was over */
+    struct wsp_row partly; /* what was read of it caused as much as it might */
+    struct wsp_turn turn;
 };
 
 void wsp_inbounds_init(struct wsp_inbounds *inbounds, const wspool_mem *mem,
@@ -114,14 +120,20 @@ void wsp_inbound_discard(struct wsp_inbounds *inbounds, struct wsp_inbound **in,
                          struct wsp_frame_parser *parser, struct wsp_input *input,
                          struct wsp_input_result *result);
 
-/* Keeps input for the next turn, behind what is kept already. Returns 0, or NOMEM with nothing
- * changed. */
-int wsp_inbound_keep(struct wsp_inbounds *inbounds, struct wsp_inbound *in, uint32_t slot,
-                     const struct wsp_input *input);
+/* Keeps input for a later turn, behind what is kept already. It may be empty: then the peer's next
+ * input waits. The peer goes to the end of the row, unless it waits already. Returns 0, or NOMEM
+ * with nothing changed. */
+int wsp_inbound_keep(struct wsp_inbounds *inbounds, struct wsp_inbound **in, struct wsp_row *row,
+                     uint32_t slot, const struct wsp_input *input);
 /* All of it was read: frees it. */
 void wsp_inbound_drop_tail(struct wsp_inbounds *inbounds, struct wsp_inbound *in);
 /* The turn of the kept input has come: takes it out of the row. */
-void wsp_inbound_unkeep(struct wsp_inbounds *inbounds, struct wsp_inbound *in);
+void wsp_inbound_unkeep(struct wsp_inbound *in);
+/* Does any peer's input wait? */
+static inline int wsp_inbounds_wait(const struct wsp_inbounds *inbounds)
+{
+    return inbounds->unread.count > 0 || inbounds->partly.count > 0;
+}
 
 /* Releases everything that is held. */
 void wsp_inbound_fini(struct wsp_inbounds *inbounds, struct wsp_inbound **in);

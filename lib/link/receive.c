@@ -85,7 +85,11 @@ static void take_result(struct wsp_link *link, struct wsp_conn *conn,
     case WSP_INPUT_MESSAGE:
         wsp_count_add(&link->count->frames, 1);
         wsp_count_add(&link->count->received, 1);
-        wsp_count_add(&link->count->codec_decoded, (uint64_t)result->encoded);
+        if (result->encoded) {
+            wsp_count_add(&link->count->codec_decoded, 1);
+            wsp_count_add(&link->count->codec_decoded_bytes, result->len);
+        }
+        wsp_turn_note(&link->inbounds.turn, conn->slot.index, link->now);
         link->on_message(link, conn, result->data, result->len, result->opcode == WSP_BINARY);
         break;
     case WSP_INPUT_CONTROL:
@@ -106,15 +110,15 @@ static void take_result(struct wsp_link *link, struct wsp_conn *conn,
     }
 }
 
-/* The peer has caused what it may cause in a turn: the rest of its input waits for the next turn.
- * The peer is not read until then. */
-static WSP_NOINLINE void keep(struct wsp_link *link, struct wsp_conn *conn,
+/* The rest of the input waits for a later turn, and nothing is read from the peer until then. An
+ * open peer without any rest waits too: else it could cause as much again with its next input. */
+static WSP_NOINLINE void keep(struct wsp_link *link, struct wsp_conn *conn, struct wsp_row *row,
                               const struct wsp_input *input)
 {
-    if (input->len == 0 || conn->state > WSP_CLOSING || !conn->work.inbound) {
+    if (conn->state > WSP_CLOSING || (input->len == 0 && conn->state != WSP_OPEN)) {
         return;
     }
-    if (wsp_inbound_keep(&link->inbounds, conn->work.inbound, conn->slot.index, input)) {
+    if (wsp_inbound_keep(&link->inbounds, &conn->work.inbound, row, conn->slot.index, input)) {
         wsp_conn_fail(link, conn, WSPOOL_END_NOMEM, 0);
         return;
     }
@@ -123,17 +127,38 @@ static WSP_NOINLINE void keep(struct wsp_link *link, struct wsp_conn *conn,
     wsp_conn_mark_ready(link, conn);
 }
 
+/* The turn is used up, or nearly, or the input has waited. What comes behind input that waits has
+ * to wait, too; and so has compressed input when the turn is used up. Returns 1 if this input does,
+ * or else says how much it may cause. */
+static WSP_NOINLINE int waits(struct wsp_link *link, struct wsp_conn *conn,
+                              const struct wsp_input *input)
+{
+    struct wsp_turn *turn = &link->inbounds.turn;
+    uint64_t caused = wsp_conn_caused(link);
+    if (!(conn->out.marks & WSP_MARK_KEPT) &&
+        (caused < turn->end || !conn->parser.negotiated || conn->state != WSP_OPEN)) {
+        turn->stop_at = caused + (turn->part > 0 ? turn->part : turn->share);
+        return 0;
+    }
+    if (input->len > 0) {
+        keep(link, conn, &link->inbounds.unread, input);
+    }
+    return 1;
+}
+
 void wsp_conn_receive(struct wsp_link *link, struct wsp_conn *conn, const uint8_t *bytes,
                       size_t len, size_t limit)
 {
     struct wsp_input input = {.bytes = bytes, .len = len, .limit = limit, .now = link->now};
     struct wsp_input_result result;
+    struct wsp_turn *turn = &link->inbounds.turn;
     wsp_conn_note_received(link, conn, len);
-    if (conn->out.marks & WSP_MARK_KEPT) {
-        keep(link, conn, &input);
+    turn->stop_at = turn->end;
+    if (((conn->out.marks & WSP_MARK_KEPT) || turn->part > 0 ||
+         wsp_conn_caused(link) + turn->share > turn->end) &&
+        waits(link, conn, &input)) {
         return;
     }
-    link->inbounds.stop_at = wsp_count_read(&link->count->deliveries) + link->inbounds.turn;
     for (;;) {
         if (conn->flags & WSP_CLOSE_RECEIVED) {
             return;
@@ -153,8 +178,8 @@ void wsp_conn_receive(struct wsp_link *link, struct wsp_conn *conn, const uint8_
             break;
         }
         take_result(link, conn, &result);
-        if (wsp_count_read(&link->count->deliveries) >= link->inbounds.stop_at) {
-            keep(link, conn, &input);
+        if (wsp_conn_caused(link) >= turn->stop_at) {
+            keep(link, conn, &link->inbounds.partly, &input);
             break;
         }
     }
@@ -163,13 +188,18 @@ void wsp_conn_receive(struct wsp_link *link, struct wsp_conn *conn, const uint8_
     }
 }
 
-void wsp_conn_resume(struct wsp_link *link, struct wsp_conn *conn, size_t limit)
+void wsp_conn_resume(struct wsp_link *link, struct wsp_conn *conn, size_t limit, uint64_t most)
 {
     struct wsp_inbound *in = conn->work.inbound;
+    size_t left = in->tail.len - in->tail_at;
     uint8_t ended = in->ended;
     conn->out.marks = (uint8_t)(conn->out.marks & ~WSP_MARK_KEPT);
-    wsp_inbound_unkeep(&link->inbounds, in);
-    wsp_conn_receive(link, conn, in->tail.data + in->tail_at, in->tail.len - in->tail_at, limit);
+    wsp_inbound_unkeep(in);
+    if (left > 0) {
+        link->inbounds.turn.part = most;
+        wsp_conn_receive(link, conn, in->tail.data + in->tail_at, left, limit);
+        link->inbounds.turn.part = 0;
+    }
     if (conn->out.marks & WSP_MARK_KEPT) {
         return;
     }
@@ -177,6 +207,9 @@ void wsp_conn_resume(struct wsp_link *link, struct wsp_conn *conn, size_t limit)
         wsp_inbound_drop_tail(&link->inbounds, conn->work.inbound);
     }
     wsp_conn_mark_ready(link, conn);
+    if (conn->state == WSP_OPEN) { /* the timer may have fired without looking at the deadlines */
+        wsp_timers_sooner(&link->timers, conn->slot.index, link->now);
+    }
     if (ended) {
         wsp_conn_end(link, conn, (enum wspool_end)(ended - 1));
     }

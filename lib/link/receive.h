@@ -5,8 +5,9 @@
  * A message goes to the link's hook. A ping is answered, a Close is answered and ends the
  * connection, and a frame that serves no purpose draws on the peer's abuse budget.
  *
- * A feed may cause a bounded number of deliveries (link->inbounds.turn). The rest of its input is
- * kept until wsp_conn_resume, and later input and the end of the transport wait behind it.
+ * The input of all peers may cause a bounded number of deliveries in a turn (link/turn.h). The rest
+ * of a peer's input is kept until wsp_conn_resume. Later input, and the end of the transport, wait
+ * behind it.
  *
  * Invariants:
  * - WSP_MARK_KEPT is set exactly while input is kept (wsp_inbound_keep); the peer is not read then;
@@ -21,8 +22,14 @@
  * after decoding. */
 void wsp_conn_receive(struct wsp_link *link, struct wsp_conn *conn, const uint8_t *bytes,
                       size_t len, size_t limit);
-/* Reads on in the input that was kept. `limit` as in wsp_conn_receive. */
-void wsp_conn_resume(struct wsp_link *link, struct wsp_conn *conn, size_t limit);
+/* Reads on in the input that was kept, until it has caused `most` (wsp_conn_caused). The rest is
+ * kept again. `limit` as in wsp_conn_receive. */
+void wsp_conn_resume(struct wsp_link *link, struct wsp_conn *conn, size_t limit, uint64_t most);
+/* What the input of all peers has caused so far: deliveries, and what was decoded. */
+static inline uint64_t wsp_conn_caused(const struct wsp_link *link)
+{
+    return wsp_count_read(&link->count->deliveries) + link->inbounds.turn.decoded;
+}
 /* The transport has ended. After an orderly end (EOF) kept input is read first. */
 void wsp_conn_gone(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end end);
 

@@ -5,15 +5,37 @@
 #include "link/receive.h"
 #include "pool/peers.h"
 
-/* At most so many peers are resumed in one turn, however many wait. */
-#define RESUMED 4u
-
-void wsp_budget_resume(wspool *pool)
+/* Resumes the peers of a row until `end` of the turn, each for an equal part of what is left. A
+ * peer that waits without input causes nothing now, but perhaps much with what is read next: so
+ * only one of them is let go in a turn. */
+static void resume(wspool *pool, struct wsp_row *row, uint64_t end)
 {
     struct wsp_link *link = &pool->link;
-    uint32_t left = link->inbounds.kept_count < RESUMED ? link->inbounds.kept_count : RESUMED;
-    for (; left > 0 && link->inbounds.first_kept; left--) {
-        struct wsp_peer *peer = wsp_slots_at(&pool->peers, link->inbounds.first_kept->slot);
-        wsp_conn_resume(link, &peer->conn, wsp_message_limit(pool, peer));
+    uint64_t share = link->inbounds.turn.share, caused;
+    for (uint32_t left = row->count;
+         left > 0 && row->first && (caused = wsp_conn_caused(link)) < end; left--) {
+        const struct wsp_inbound *in = row->first;
+        struct wsp_peer *peer = wsp_slots_at(&pool->peers, in->slot);
+        int empty = in->tail_at == in->tail.len;
+        uint64_t part = (end - caused) / left;
+        wsp_conn_resume(link, &peer->conn, wsp_message_limit(pool, peer),
+                        part > share ? part : share);
+        if (empty) {
+            return;
+        }
     }
+}
+
+void wsp_budget_turn(wspool *pool)
+{
+    struct wsp_inbounds *inbounds = &pool->link.inbounds;
+    struct wsp_turn *turn = &inbounds->turn;
+    uint64_t caused = wsp_conn_caused(&pool->link), most = turn->deliveries;
+    if (pool->link.now - turn->shared > WSPOOL_SECOND) {
+        most *= WSP_TURN_ALONE;
+    }
+    turn->end = (turn->end < caused ? turn->end : caused) + most;
+    turn->renew_at = turn->end - most / 2;
+    resume(pool, &inbounds->unread, turn->renew_at);
+    resume(pool, &inbounds->partly, turn->end);
 }

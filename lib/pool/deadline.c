@@ -33,7 +33,7 @@ void wsp_deadline_tell(wspool *pool)
     struct wsp_link *link = &pool->link;
     const wspool_deadline_hook *hook = &pool->config.deadline;
     if (wsp_bitset_may_have(&link->ready) || wsp_bitset_may_have(&link->due) ||
-        link->inbounds.first_kept || link->flush_at < pool->idle_flush_at ||
+        wsp_inbounds_wait(&link->inbounds) || link->flush_at < pool->idle_flush_at ||
         wsp_timers_moved_up(&link->timers)) {
         pool->idle = 0;
         pool->output_is_timed = pool->config.flush_delay > 0;

@@ -79,8 +79,7 @@ int wspool_new(wspool **out, const wspool_config *given, uint64_t now)
     wsp_blocks_init(&link->blocks, mem, config.pool_bytes, &pool->count.block_bytes);
     wsp_outqs_init(&link->outqs, mem);
     wsp_inbounds_init(&link->inbounds, mem, &link->decoders, &pool->config.codec);
-    link->inbounds.turn = config.turn_deliveries;
-    link->inbounds.turn_bytes = config.turn_bytes;
+    wsp_turn_init(&link->inbounds.turn, config.turn_deliveries, config.turn_bytes);
     wsp_timers_init(&link->timers, now, timer_at, pool);
     if (config.deadline.call) {
         wsp_deadline_promise(pool);

@@ -18,7 +18,7 @@ uint64_t wspool_deadline(const wspool *pool)
         return WSP_TIMERS_NEVER;
     }
     if (wsp_bitset_has_any(&pool->link.ready) || wsp_bitset_has_any(&pool->link.due) ||
-        !wsp_mailbox_empty(pool) || pool->link.inbounds.first_kept) {
+        !wsp_mailbox_empty(pool) || wsp_inbounds_wait(&pool->link.inbounds)) {
         return 0;
     }
     uint64_t deadline = wsp_timers_next(&pool->link.timers);
@@ -66,8 +66,8 @@ int wspool_tick(wspool *pool, uint64_t now)
     while ((slot = wsp_timers_fire(&pool->link.timers, pool->link.now)) != WSP_TIMER_NONE) {
         on_timer(pool, wsp_slots_at(&pool->peers, slot));
     }
-    if (pool->link.inbounds.first_kept) {
-        wsp_budget_resume(pool);
+    if (wsp_budget_is_due(pool)) {
+        wsp_budget_turn(pool);
     }
     wsp_handlers_tick(pool);
     wsp_leave(pool);

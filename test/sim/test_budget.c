@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim/test_budget.c - the work that one peer may cause in one turn of the loop.
+ * sim/test_budget.c - the work that peers may cause in one turn of the loop.
  *
- * A peer that reaches config.turn_deliveries or config.turn_bytes waits: the rest of its input is
- * handled in later turns and in order, and other peers are served meanwhile. The tests count the
- * messages in each turn, also with many such peers, at the end of a peer, and with compressed
- * input.
+ * When all of them together reach config.turn_deliveries or config.turn_bytes, the rest of their
+ * input is handled in later turns and in order, and peers that send little are served meanwhile.
+ * The tests count the messages in each turn, also with many such peers, at the end of a peer, and
+ * with compressed input.
  */
 #include "sim.h"
 
@@ -30,10 +30,20 @@ static sim *sim_with(uint32_t deliveries)
     return s;
 }
 
+/* Two peers speak: so a turn is not as long as that of a peer alone. */
+static void others_speak(sim *s)
+{
+    for (int i = 0; i < 2; i++) {
+        sim_text(sim_join(s, "/echo"), "x");
+        sim_pump(s);
+    }
+}
+
 TEST(peer_when_it_causes_much_goes_on_in_the_next_turn)
 {
     sim *s = sim_with(10);
     sim_peer *p = sim_join(s, "/echo"), *q = sim_join(s, "/echo");
+    others_speak(s);
     for (int i = 0; i < 95; i++) {
         char text[16];
         snprintf(text, sizeof text, "%d", i);
@@ -44,7 +54,7 @@ TEST(peer_when_it_causes_much_goes_on_in_the_next_turn)
         sim_text(q, "me too");
         received_in_a_turn = 0;
         sim_turn(s);
-        assert_int_equal(received_in_a_turn, turn == 0 ? 10 + 10 + 1 : 11);
+        assert_int_equal(received_in_a_turn, turn == 0 ? 10 + 10 : 10); /* with that of q */
         assert_int_equal(q->heards, turn + 1);
         assert_int_equal(p->reading, 0);
         assert_int_equal(wspool_deadline(s->pool), 0);
@@ -61,7 +71,7 @@ TEST(peer_when_it_causes_much_goes_on_in_the_next_turn)
         snprintf(text, sizeof text, "%zu", i);
         sim_expect_message(p, i, text);
     }
-    assert_int_equal(sim_stats(s).turns_spent, 9);
+    assert_int_equal(sim_stats(s).turns_spent, 10);
     sim_free(s);
 }
 
@@ -73,15 +83,18 @@ TEST(peers_when_many_cause_much_share_a_turn)
     sim_peer *p[PEERS];
     for (int i = 0; i < PEERS; i++)
         p[i] = sim_join(s, "/echo");
+    others_speak(s);
     for (int i = 0; i < PEERS; i++)
         for (int k = 0; k < EACH; k++)
             sim_text(p[i], "x");
+    received_in_a_turn = 0;
     sim_turn(s);
+    assert_in_range(received_in_a_turn, 10, 10 + 2 * PEERS); /* each has its share */
     for (int turn = 1; turn < 10; turn++) {
         size_t least = EACH, most = 0;
         received_in_a_turn = 0;
         sim_turn(s);
-        assert_in_range(received_in_a_turn, 1, 4 * 10);
+        assert_in_range(received_in_a_turn, 0, 11);
         for (int i = 0; i < PEERS; i++) {
             least = p[i]->heards < least ? p[i]->heards : least;
             most = p[i]->heards > most ? p[i]->heards : most;
@@ -100,6 +113,7 @@ TEST(peer_when_it_ends_behind_its_input_ends_behind_it)
     for (int way = 0; way < 4; way++) {
         sim *s = sim_with(10);
         sim_peer *p = sim_join(s, "/echo");
+        others_speak(s);
         for (int i = 0; i < 35; i++)
             sim_text(p, "x");
         if (way == 0)
@@ -121,27 +135,131 @@ TEST(peer_when_it_ends_behind_its_input_ends_behind_it)
     }
 }
 
-/* A decompression bomb of small frames: each becomes 510 bytes. */
-TEST(peer_when_its_input_decodes_to_much_waits_too)
+/* Nobody waits for a peer that speaks alone: twenty turns are one then. */
+TEST(peer_when_alone_may_cause_twenty_turns_in_one)
+{
+    sim *s = sim_with(10);
+    sim_peer *p = sim_join(s, "/echo");
+    for (int i = 0; i < 450; i++)
+        sim_text(p, "x");
+    received_in_a_turn = 0;
+    sim_turn(s);
+    assert_in_range(received_in_a_turn, 200, 400); /* in the feed, and in the tick behind it */
+    sim_free(s);
+}
+
+static void fan_out(sim *s, const sim_event *event)
+{
+    if (event->what == SIM_MESSAGE) {
+        received_in_a_turn++;
+        for (int i = 0; i < 10; i++)
+            wspool_send(s->pool, event->id, event->data, event->len, NULL);
+    }
+}
+
+/* A peer that sends one message at a time waits too, if that causes much. */
+TEST(peers_when_each_message_is_a_turn_wait_between_messages)
+{
+    enum { PEERS = 20, TURNS = 40 };
+    sim *s = sim_with(10);
+    sim_peer *p[PEERS];
+    for (int i = 0; i < PEERS; i++)
+        p[i] = sim_join(s, "/echo");
+    s->react = fan_out;
+    others_speak(s);
+    for (int turn = 0; turn < TURNS; turn++) {
+        for (int i = 0; i < PEERS; i++)
+            sim_text(p[i], "x");
+        received_in_a_turn = 0;
+        sim_turn(s);
+        if (turn > 0)
+            assert_in_range(received_in_a_turn, 0, 2);
+    }
+    for (int i = 0; i < PEERS; i++)
+        assert_in_range(p[i]->heards, 1, 4);
+    sim_free(s);
+}
+
+/* A codec of the tests, and peers that use it. */
+static sim *sim_with_toy(struct toy *toy, uint32_t bytes)
 {
     sim *s = sim_new(1);
-    struct toy toy = {.mem = &s->config.mem};
-    client_request request = {.extra = "Sec-WebSocket-Extensions: x-toy;form=1;reading=1\r\n"};
-    s->config.turn_bytes = 5100;
-    s->config.codec = toy_hook(&toy);
+    *toy = (struct toy){.mem = &s->config.mem};
+    s->config.turn_bytes = bytes;
+    s->config.codec = toy_hook(toy);
+    s->react = echo;
     sim_start(s);
+    return s;
+}
+
+static sim_peer *join_with_toy(sim *s)
+{
+    client_request request = {.extra = "Sec-WebSocket-Extensions: x-toy;form=1;reading=1\r\n"};
     sim_peer *p = sim_connect(s, &request);
     p->reader.unfold = toy_read;
     sim_pump(s);
     sim_expect_open(p);
-    for (int i = 0; i < 30; i++)
+    return p;
+}
+
+/* Each becomes 510 bytes. */
+static void send_bombs(sim_peer *p, int count)
+{
+    for (int i = 0; i < count; i++)
         sim_frame(p, FIN | 0x40 | OP_BINARY, "\xffx\xffx", 4);
+}
+
+TEST(peer_when_its_input_decodes_to_much_waits_too)
+{
+    struct toy toy;
+    sim *s = sim_with_toy(&toy, 5100);
+    others_speak(s);
+    sim_peer *p = join_with_toy(s);
+    send_bombs(p, 30);
     sim_turn(s);
     assert_in_range(p->heards, 10, 22); /* in the feed, and in the tick behind it */
     assert_int_equal(p->reading, 0);
     sim_pump(s);
     assert_int_equal(p->heards, 30);
     assert_int_equal(p->reading, 1);
+    sim_free_pool(s);
+    toy_forget_frame(&toy);
+    sim_free(s);
+}
+
+/* Many bombers share the turn. Meanwhile a plain peer is answered in each turn, and one with a
+ * codec in the next one. */
+TEST(peers_when_many_send_bombs_do_not_hold_up_the_others)
+{
+    enum { PEERS = 40, TURNS = 20 };
+    struct toy toy;
+    sim *s = sim_with_toy(&toy, 5100);
+    sim_peer *bombers[PEERS], *plain = sim_join(s, "/echo");
+    for (int i = 0; i < PEERS; i++)
+        bombers[i] = join_with_toy(s);
+    sim_peer *coded = join_with_toy(s);
+    others_speak(s);
+    for (int i = 0; i < PEERS; i++)
+        send_bombs(bombers[i], 30);
+    received_in_a_turn = 0;
+    sim_turn(s);
+    assert_in_range(received_in_a_turn, 10, 10 + 10 + 2);
+    for (int i = 0; i < 12; i++) /* until some of each was read: no one is new */
+        sim_turn(s);
+    for (size_t turn = 0; turn < TURNS; turn++) {
+        sim_text(plain, "honest");
+        if (turn % 2 == 0)
+            sim_frame(coded, FIN | 0x40 | OP_BINARY, "\1x", 2);
+        received_in_a_turn = 0;
+        sim_turn(s);
+        assert_in_range(received_in_a_turn, 1, 10 + 2);
+        assert_int_equal(plain->heards, turn + 1);
+        if (turn % 2 == 1)
+            assert_int_equal(coded->heards, turn / 2 + 1);
+    }
+    sim_pump(s);
+    for (int i = 0; i < PEERS; i++)
+        assert_int_equal(bombers[i]->heards, 30);
     sim_free_pool(s);
     toy_forget_frame(&toy);
     sim_free(s);
