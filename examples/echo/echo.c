@@ -75,7 +75,7 @@ static struct {
 
 static uint64_t on_tick(wspool *pool, uint64_t now, void *user)
 {
-    struct wspool_stats stats = {.size = sizeof(stats)};
+    wspool_statistics stats = {.size = sizeof(stats)};
     uint64_t decoded, deliveries;
     (void)now, (void)user;
     wspool_stats(pool, &stats);
