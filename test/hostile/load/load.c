@@ -169,7 +169,8 @@ static pid_t attack_start(const struct run *run)
     }
     if (pid == 0) {
         setpgid(0, 0);
-        nice(10); /* it is the server's work that is measured, not who gets a processor */
+        /* The server's work is measured, not which process gets a processor. */
+        setpriority(PRIO_PROCESS, 0, 10);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         run->attack->run(run->server.port, run->count);
         _exit(0);
