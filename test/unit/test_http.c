@@ -663,7 +663,7 @@ TEST(first_line_is_found_when_it_is_there)
                                        "\r\nGET /",
                                        "GET /\r\n",
                                        "POST / HTTP/1.1\r\n",
-                                       "\r\n\r\n\r\n\r\n\r\n" GET};
+                                       ("\r\n\r\n\r\n\r\n\r\n" GET)};
     static const char *const heads[] = {"HEAD / HTTP/1.1\r\n", "\r\nHEAD /", "HEAD "};
     static const char *const others[] = {"", "HEAD", "HEADS ", "head ", "GET / HTTP/1.1", "\r\n"};
     for (size_t i = 0; i < sizeof complete / sizeof *complete; i++) {
