@@ -72,7 +72,8 @@ enum wspool_close_code {
     X(FAILED, 0, "the transport failed") \
     X(NOMEM, 1011, "out of memory") \
     X(POOL_FREED, 0, "the pool was freed") \
-    X(BAD_ENCODING, 1007, "compressed data that can't be read")
+    X(BAD_ENCODING, 1007, "compressed data that can't be read") \
+    X(INPUT_SHED, 4101, "shed for its incomplete input")
 
 enum wspool_end {
 #define WSPOOL_X(name, code, text) WSPOOL_END_##name,

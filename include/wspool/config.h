@@ -262,7 +262,9 @@ typedef struct wspool_config {
 
     /* limits of numbers */
     uint32_t max_peers;      /* accepted at a time: 1000. Above it: 503 full */
-    uint32_t max_handshakes; /* handshakes at a time: 1000. Above it: WSPOOL_ERR_FULL */
+    uint32_t max_handshakes; /* handshakes at a time: 1000. Above it the oldest one that has sent
+                                   nothing gives way (503 gave_way), or else the oldest with half a
+                                   head that is older than 1 s; or else: WSPOOL_ERR_FULL */
     uint32_t max_per_key;    /* peers with one key, from wspool_open (or wspool_upgrade) to release:
                                    off. Above it: WSPOOL_ERR_FULL */
     uint32_t channels_per_peer; /* 128, including its route's. Not 0 */
@@ -286,6 +288,12 @@ typedef struct wspool_config {
     uint32_t turn_deliveries; /* deliveries, one per message and receiver: 400; 20 times as many
                                  while only one peer has sent messages for 1 s. Not 0 */
 
+    /* what incomplete input of all peers may hold */
+    uint64_t
+        input_bytes; /* memory of messages that have not come whole, and of input that waits for
+                              the next turn: 67108864. At least 65536. Above it the peers that hold
+                              most are closed with 4101, until three quarters of it are left */
+
     /* what may wait to be sent */
     uint32_t queue_bytes;    /* to one peer: 262144. Below 2^30 */
     uint32_t queue_messages; /* to one peer: 1024 */
@@ -295,7 +303,8 @@ typedef struct wspool_config {
     enum wspool_slow slow;   /* of the kinds of channels that no route names: WSPOOL_SLOW_CLOSE */
 
     /* times */
-    uint64_t handshake_time; /* first byte (or opening) to verdict: 10 s; then 408. Not 0 */
+    uint64_t handshake_time; /* opening to whole request; hosted also from the 101 to the adoption:
+                                10 s; then 408. Not 0 */
     uint64_t verdict_time;   /* pending token verdict: 30 s; then 503. Not 0 */
     uint64_t message_time;   /* first to last byte of a message: 30 s, plus 1 s per 4 KiB
                                 received; then close 1008 */
@@ -306,7 +315,9 @@ typedef struct wspool_config {
                              before it, up to flush_time; then it is dead. Not 0 while pings are
                              on */
     uint32_t ping_jitter;    /* percent by which each ping_interval varies: 10. At most 50 */
-    uint64_t flush_time;     /* blocked output without progress: 30 s; then it is dead */
+    uint64_t flush_time;     /* how long blocked output may stand still: 30 s; then it is dead. Each
+                                4 KiB that are taken give back 1 s, no more, so a peer that takes
+                                less than 4 KiB/s ends too */
     uint64_t flush_delay;    /* how long a message may wait for others, to leave in one write with
                                 them: off. At most 1 s. Control frames do not wait, and neither
                                 does a queue above its high watermark. Messages of one turn of the

@@ -47,6 +47,8 @@ enum wspool_stage {
  *   OTHER_HOST       the request is for a host that is not in the configured `hosts`
  *   EARLY_DATA       the query and the bytes that arrived during a pending verdict together exceed
  *                    head_bytes
+ *   GAVE_WAY         max_handshakes were running, this one was the oldest without a whole request
+ *                    (silent ones first), and a newcomer took its place
  *   TOKEN_MALFORMED  too long, bytes outside visible ASCII, or twice in one place
  */
 #define WSPOOL_REFUSALS(X) \
@@ -75,6 +77,7 @@ enum wspool_stage {
     X(HEAD_TOO_LARGE, 431, "head_too_large") \
     X(FULL, 503, "full") \
     X(CAPACITY, 503, "capacity") \
+    X(GAVE_WAY, 503, "gave_way") \
     X(DRAINING, 503, "draining") \
     X(VERDICT_TIMEOUT, 503, "verdict_timeout") \
     X(NOMEM, 503, "out_of_memory") \

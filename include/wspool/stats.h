@@ -68,7 +68,8 @@ extern "C" {
     X(memberships, "memberships", "of all peers in all channels") \
     DERIVED(waiting, "messages", "queued, over all peers") \
     X(waiting_bytes, "bytes", "queued, over all peers: a shared message counts for each") \
-    X(block_bytes, "bytes", "memory of the encoded frames, a shared message counted once")
+    X(block_bytes, "bytes", "memory of the encoded frames, a shared message counted once") \
+    DERIVED(input_bytes, "bytes", "memory of incomplete input: see config.input_bytes")
 
 /* One stage of the handshake. Time spent waiting for the rest of a head counts for REQUEST_LINE; in
  * hosted mode the host says when that began (wspool_request.began). `now` is the same during a

@@ -160,7 +160,7 @@ typedef struct wspool_open_options {
 /* Raw mode: a transport was accepted. The pool will read its HTTP request and answer it. Sets *id.
  * NULL options: no user pointer, no address, no key.
  *   INVAL  options->size is not set, or the address or the key is too long. Correct the call.
- *   FULL   max_handshakes handshakes are running, max_peers + max_handshakes peers are not released
+ *   FULL   max_handshakes handshakes are running and none gives way, max_peers + max_handshakes peers are not released
  *          yet, or the key has max_per_key peers (then stats.key_full grows). Close the transport,
  *          or stop accepting until a peer was released.
  *   STATE  wspool_free is running, and this is one of its hooks. Close the transport.
@@ -434,9 +434,10 @@ int wspool_close(wspool *pool, wspool_id id, int code, const char *reason, unsig
 int wspool_report_abuse(wspool *pool, wspool_id id, uint32_t cost, const char *what);
 
 /*
- * Refuses newcomers (503 draining) and closes the present peers with `code` (0: 4200), evenly
- * spread over `window` nanoseconds. wspool_stats shows how many peers remain. A second call
- * replaces window and code.
+ * Refuses newcomers and all peers whose request or verdict is awaited (503 draining), and closes
+ * the open peers with `code` (0: 4200), evenly spread over `window` nanoseconds, the first one at
+ * the next tick. A peer that is adopted later is closed in the same way. wspool_stats shows how
+ * many peers remain. A second call replaces window and code. Log and verdict hooks run inside.
  *   INVAL  the code may not be sent, or the window is longer than WSPOOL_TIME_MAX. Correct the
  *          call.
  */

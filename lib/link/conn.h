@@ -101,11 +101,14 @@ struct wsp_conn {
     struct wsp_timer timer;
     uint64_t since;         /* when it was opened; before that, when it passed its last stage */
     uint32_t last_received; /* coarse time of the last input */
-    uint32_t last_progress; /* coarse time of the last progress of blocked output */
+    uint32_t last_progress; /* coarse time until which blocked output went fast enough */
 
     uint64_t deadline; /* OPEN: of the next ping, or of its answer; else of the state */
     union {
-        struct wsp_bucket abuse; /* until OPEN ends */
+        struct {
+            uint32_t older, newer;
+        } row;                   /* HEAD: see pool/heads.h; zero when it leaves its row */
+        struct wsp_bucket abuse; /* from then on until OPEN ends */
         uint32_t lost;           /* from then on: messages that were queued and dropped */
     };
     union {

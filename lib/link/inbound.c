@@ -13,9 +13,6 @@
 #define KEEP 16u
 #define KEEP_BYTES (256u * 1024u)
 
-/* The largest buffer that is kept while a peer is closing and nothing is gathered. */
-#define DISCARD_KEPT 1024u
-
 /* Room for output that a codec gets at a time. */
 #define DECODE_STEP 4096u
 
@@ -132,6 +129,8 @@ void wsp_inbound_fini(struct wsp_inbounds *inbounds, struct wsp_inbound **pin)
         return;
     }
     *pin = NULL;
+    wsp_count_sub(&inbounds->held, in->charged);
+    in->charged = 0;
     if (in->tail.cap > 0 || in->row) {
         wsp_inbound_drop_tail(inbounds, in);
     }
@@ -495,15 +494,8 @@ static int discard_payload(struct wsp_inbound *in, struct wsp_input *input)
     return in->discard == 0;
 }
 
-void wsp_inbound_discard(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
-                         struct wsp_frame_parser *parser, struct wsp_input *input,
-                         struct wsp_input_result *result)
+void wsp_inbound_abandon(struct wsp_inbounds *inbounds, struct wsp_inbound *in)
 {
-    if (!*pin && (*pin = take(inbounds, input->limit)) == NULL) {
-        fail(inbounds, NULL, WSPOOL_END_NOMEM, result);
-        return;
-    }
-    struct wsp_inbound *in = *pin;
     if (in->decoder) { /* cut by the host's own close */
         in->discard = wsp_decoder_missing(in->decoder);
         leave_decoder(inbounds, in);
@@ -513,12 +505,24 @@ void wsp_inbound_discard(struct wsp_inbounds *inbounds, struct wsp_inbound **pin
         in->frame.opcode = WSP_CONTINUATION; /* it was processed as a whole */
     }
     in->buffer.len = 0;
-    if (in->buffer.cap > DISCARD_KEPT) {
+    if (in->buffer.cap > WSP_INBOUND_KEPT) {
         wsp_bytes_fini(&in->buffer, inbounds->mem);
     }
     reset_codec(inbounds, in, 1);
     in->message = 0;
     in->delivered = 0;
+}
+
+void wsp_inbound_discard(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
+                         struct wsp_frame_parser *parser, struct wsp_input *input,
+                         struct wsp_input_result *result)
+{
+    if (!*pin && (*pin = take(inbounds, input->limit)) == NULL) {
+        fail(inbounds, NULL, WSPOOL_END_NOMEM, result);
+        return;
+    }
+    struct wsp_inbound *in = *pin;
+    wsp_inbound_abandon(inbounds, in);
     for (;;) {
         if (in->discard > 0 && !discard_payload(in, input)) {
             break;

@@ -28,11 +28,15 @@
 #include <wspool/close.h>
 #include <wspool/codec.h>
 #include "base/bytes.h"
+#include "base/counters.h"
 #include "base/freelist.h"
 #include "link/turn.h"
 #include "wire/decoder.h"
 #include "wire/frame.h"
 #include "wire/utf8.h"
+
+/* The largest buffer that is kept while a peer is closing and nothing is gathered. */
+#define WSP_INBOUND_KEPT 1024u
 
 /* A fragment of fewer bytes, unless it is the last of its message, draws on the abuse budget. */
 #define WSP_TINY_FRAGMENT 16u
@@ -48,6 +52,7 @@ struct wsp_inbound {
     uint64_t discard;      /* payload bytes still to discard */
     struct wsp_bytes tail; /* input that waits for the next turn; see wsp_inbound_keep */
     size_t tail_at;        /* how much of it was taken already */
+    size_t charged;        /* memory that counts in `held` of the pool: see wsp_inbound_charge */
     struct wsp_inbound *before, *behind; /* others whose input waits, while this one's does */
     struct wsp_row *row;                 /* in which it waits; NULL: it does not */
     uint32_t slot;                       /* the peer's, meanwhile */
@@ -77,6 +82,7 @@ struct wsp_inbounds {
     struct wsp_row unread; /* nothing of their input was read yet: it came when the turn was over */
     struct wsp_row partly; /* what was read of it caused as much as it might */
     struct wsp_turn turn;
+    wsp_count held;        /* memory that all objects of peers were charged with */
 };
 
 void wsp_inbounds_init(struct wsp_inbounds *inbounds, const wspool_mem *mem,
@@ -134,6 +140,24 @@ static inline int wsp_inbounds_wait(const struct wsp_inbounds *inbounds)
 {
     return inbounds->unread.count > 0 || inbounds->partly.count > 0;
 }
+
+/* Returns the memory that an object holds between two feeds. The state of a codec is not ours and
+ * does not count. */
+static inline size_t wsp_inbound_memory(const struct wsp_inbound *in)
+{
+    return sizeof *in + in->buffer.cap + in->tail.cap + (in->decoder ? WSP_DECODER_MEMORY : 0);
+}
+/* The feed of a peer is over, and it has an object still: counts what that holds. */
+static inline void wsp_inbound_charge(struct wsp_inbounds *inbounds, struct wsp_inbound *in)
+{
+    size_t memory = wsp_inbound_memory(in);
+    wsp_count_add(&inbounds->held, (uint64_t)memory - in->charged);
+    in->charged = memory;
+}
+
+/* Gives up the message and the frame that are under way, with their memory: what still comes of
+ * them is discarded. */
+void wsp_inbound_abandon(struct wsp_inbounds *inbounds, struct wsp_inbound *in);
 
 /* Releases everything that is held. */
 void wsp_inbound_fini(struct wsp_inbounds *inbounds, struct wsp_inbound **in);

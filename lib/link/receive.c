@@ -110,6 +110,16 @@ static void take_result(struct wsp_link *link, struct wsp_conn *conn,
     }
 }
 
+/* A feed has left something behind. If all peers together hold too much, the pool sheds some at the
+ * end of the call. */
+static void charge(struct wsp_link *link, struct wsp_conn *conn)
+{
+    wsp_inbound_charge(&link->inbounds, conn->work.inbound);
+    if (wsp_count_read(&link->inbounds.held) > link->config->input_bytes) {
+        wsp_conn_defer(link, conn, 0);
+    }
+}
+
 /* The rest of the input waits for a later turn, and nothing is read from the peer until then. An
  * open peer without any rest waits too: else it could cause as much again with its next input. */
 static WSP_NOINLINE void keep(struct wsp_link *link, struct wsp_conn *conn, struct wsp_row *row,
@@ -157,6 +167,9 @@ void wsp_conn_receive(struct wsp_link *link, struct wsp_conn *conn, const uint8_
     if (((conn->out.marks & WSP_MARK_KEPT) || turn->part > 0 ||
          wsp_conn_caused(link) + turn->share > turn->end) &&
         waits(link, conn, &input)) {
+        if (conn->work.inbound) {
+            charge(link, conn);
+        }
         return;
     }
     for (;;) {
@@ -182,6 +195,9 @@ void wsp_conn_receive(struct wsp_link *link, struct wsp_conn *conn, const uint8_
             keep(link, conn, &link->inbounds.partly, &input);
             break;
         }
+    }
+    if (conn->work.inbound) {
+        charge(link, conn);
     }
     if (conn->state == WSP_OPEN && (conn->work.inbound || conn->parser.have > 0)) {
         wsp_timers_sooner(&link->timers, conn->slot.index, wsp_conn_message_deadline(link, conn));
@@ -213,6 +229,26 @@ void wsp_conn_resume(struct wsp_link *link, struct wsp_conn *conn, size_t limit,
     if (ended) {
         wsp_conn_end(link, conn, (enum wspool_end)(ended - 1));
     }
+}
+
+void wsp_conn_abandon_input(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end end)
+{
+    struct wsp_inbound *in = conn->work.inbound;
+    if (conn->out.marks & WSP_MARK_KEPT) {
+        uint8_t ended = in->ended;
+        conn->out.marks = (uint8_t)(conn->out.marks & ~WSP_MARK_KEPT);
+        wsp_inbound_drop_tail(&link->inbounds, in);
+        if (ended) {
+            wsp_conn_end(link, conn, (enum wspool_end)(ended - 1));
+            return;
+        }
+        conn->flags |= WSP_CLOSE_RECEIVED; /* the beginning of its next frame is lost */
+    }
+    wsp_conn_fail(link, conn, end, 0);
+    wsp_inbound_abandon(&link->inbounds, in);
+    wsp_inbound_charge(&link->inbounds, in);
+    wsp_conn_end_if_closed(link, conn);
+    wsp_conn_mark_ready(link, conn);
 }
 
 void wsp_conn_gone(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end end)

@@ -18,11 +18,22 @@ static void check_low_watermark(struct wsp_link *link, struct wsp_conn *conn, in
     }
 }
 
+/* Returns by how much coarse time these bytes move the deadline of blocked output: by the time that
+ * they take at WSP_BYTES_PER_SECOND, but not beyond now. */
+static uint32_t earned(uint32_t most, size_t bytes)
+{
+    uint64_t time = bytes * (WSPOOL_SECOND / WSP_BYTES_PER_SECOND);
+    time = (time + (UINT64_C(1) << (WSP_COARSE_TIME_BITS - 1))) >> WSP_COARSE_TIME_BITS;
+    return time < most ? (uint32_t)time : most;
+}
+
 /* Nothing more is written to the peer for now. `bytes` of its output were written since it was
  * last blocked. Returns 1 if it was not blocked before, else 0. */
 static int hold_back(struct wsp_link *link, struct wsp_conn *conn, size_t bytes)
 {
-    if (bytes > 0 || !(conn->out.marks & WSP_MARK_STUCK)) {
+    if (conn->out.marks & WSP_MARK_STUCK) {
+        conn->last_progress += earned(wsp_coarse_now(link) - conn->last_progress, bytes);
+    } else {
         conn->last_progress = wsp_coarse_now(link);
         conn->out.marks |= WSP_MARK_STUCK;
     }

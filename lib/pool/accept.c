@@ -20,6 +20,7 @@
 #include "pool/channels.h"
 #include "pool/drain.h"
 #include "pool/handlers.h"
+#include "pool/heads.h"
 #include "pool/judge.h"
 #include "pool/log.h"
 #include "pool/peers.h"
@@ -31,6 +32,9 @@
 #include "wire/refusal.h"
 #include "wire/text.h"
 #include "wire/upgrade.h"
+
+/* A head that has begun gives way to a newcomer after that time. */
+#define STARTED_GRACE WSPOOL_SECOND
 
 /* --------------------------------------------------------------------- open */
 
@@ -46,10 +50,7 @@ static void become_open(wspool *pool, struct wsp_peer *peer, const struct wsp_en
     conn->route = entry->route;
     conn->parser.negotiated = wsp_negotiated(entry->negotiated.encoding, entry->negotiated.decoder);
     wsp_conn_open(&pool->link, conn);
-    if (pool->drain.on) {
-        wsp_timers_sooner(&pool->link.timers, conn->slot.index,
-                          wsp_drain_time(pool, conn->slot.index));
-    }
+    wsp_drain_add(pool, peer);
     if (route->kind != WSPOOL_NONE &&
         wsp_join(pool, peer, wspool_channel_of(route->kind, entry->name, entry->name_len))) {
         wsp_conn_fail(&pool->link, conn, WSPOOL_END_NOMEM, 1);
@@ -118,6 +119,7 @@ static void judge_raw(wspool *pool, struct wsp_peer *peer, wspool_request *reque
                       const uint8_t *rest, size_t rest_len)
 {
     struct wsp_entry entry = {.stage = WSPOOL_STAGE_BYTES};
+    wsp_heads_remove(pool, peer);
     int answer = wsp_judge(pool, peer, request, &entry);
     if (answer < 0) {
         wsp_refuse(pool, peer, wsp_refusal_of(answer));
@@ -133,6 +135,35 @@ static void judge_raw(wspool *pool, struct wsp_peer *peer, wspool_request *reque
 static int is_text(wspool_text text)
 {
     return text.len == 0 || text.data;
+}
+
+/* All handshakes are taken: one of those that have not said what they want gives way. A head that
+ * has begun is older than STARTED_GRACE then, for most heads are complete after one round trip. */
+static WSP_NOINLINE void give_way(wspool *pool, const wspool_open_options *newcomer)
+{
+    const wspool_config *config = &pool->config;
+    if (wsp_keys_are_full(&pool->keys, newcomer->key) ||
+        pool->peers.used >= config->max_peers + config->max_handshakes) {
+        return; /* the newcomer would not get the place */
+    }
+    struct wsp_peer *oldest = wsp_heads_oldest(pool, WSP_HEAD_SILENT);
+    if (!oldest) {
+        oldest = wsp_heads_oldest(pool, WSP_HEAD_STARTED);
+        uint64_t opened = oldest ? oldest->conn.deadline - config->handshake_time : 0;
+        if (oldest && pool->link.now - opened < STARTED_GRACE) {
+            return;
+        }
+    }
+    if (oldest) {
+        wsp_refuse(pool, oldest, WSPOOL_REFUSED_GAVE_WAY);
+    }
+}
+
+static void make_way(wspool *pool, const wspool_open_options *newcomer)
+{
+    if (wsp_count_read(&pool->count.handshakes) >= pool->config.max_handshakes) {
+        give_way(pool, newcomer);
+    }
 }
 
 /* There is no place for a new peer. If its key has all its peers, this counts and logs it, because
@@ -168,9 +199,11 @@ int wspool_open(wspool *pool, const wspool_open_options *options, uint64_t now, 
     }
     *id = 0;
     wsp_enter_at(pool, now);
+    make_way(pool, given);
     struct wsp_peer *peer = wsp_peer_new(pool, given, &error);
     if (peer) {
         wsp_conn_init(&pool->link, &peer->conn);
+        wsp_heads_add(pool, peer, WSP_HEAD_SILENT);
         *id = wsp_peer_id(peer);
     } else {
         turn_away(pool, given, error);
@@ -203,7 +236,7 @@ static void feed_head(wspool *pool, struct wsp_peer *peer, const uint8_t *bytes,
     size_t seen = 0, before = 0;
     if (conn->stage == WSPOOL_STAGE_BYTES) {
         wsp_stages_pass(pool, conn, WSPOOL_STAGE_REQUEST_LINE);
-        wsp_conn_await(&pool->link, conn, pool->config.handshake_time);
+        wsp_heads_remove(pool, peer);
     }
     if (conn->work.handshake) {
         before = conn->work.handshake->head.len;
@@ -224,10 +257,13 @@ static void feed_head(wspool *pool, struct wsp_peer *peer, const uint8_t *bytes,
         judge_raw(pool, peer, &request, bytes + taken, len - taken);
     } else if (have == pool->config.head_bytes) {
         wsp_refuse_head(pool, peer, head, have, WSPOOL_REFUSED_HEAD_TOO_LARGE);
-    } else if (!conn->work.handshake && gather(pool, peer, bytes, len)) {
+    } else if (conn->work.handshake) {
+        conn->work.handshake->seen = have;
+    } else if (gather(pool, peer, bytes, len)) {
         wsp_refuse(pool, peer, WSPOOL_REFUSED_NOMEM);
     } else {
         conn->work.handshake->seen = have;
+        wsp_heads_add(pool, peer, WSP_HEAD_STARTED);
     }
 }
 
@@ -352,6 +388,7 @@ int wspool_upgrade(wspool *pool, const wspool_request *given, uint64_t now, wspo
     wsp_enter_at(pool, now);
     wspool_open_options newcomer = {
         .user = request.user, .address = request.address, .key = request.key};
+    make_way(pool, &newcomer);
     struct wsp_peer *peer = wsp_peer_new(pool, &newcomer, &result);
     if (peer) {
         result = upgrade(pool, peer, &request, id, answer);

@@ -2,7 +2,9 @@
 /* pool/check.c - see pool/check.h. */
 #include "pool/check.h"
 
+#include "pool/drain.h"
 #include "pool/handlers.h"
+#include "pool/heads.h"
 #include "pool/log.h"
 #include "pool/mailbox.h"
 #include "pool/peers.h"
@@ -84,7 +86,7 @@ int wsp_pool_check(const wspool *pool)
     if (!layers_are_valid(pool) || !set_is_valid(pool, &pool->link.ready) ||
         !set_is_valid(pool, &pool->link.delayed) || !set_is_valid(pool, &pool->link.due) ||
         pool->link.now < pool->link.created_at || (pool->depth == 0 && pool->judged) ||
-        (pool->drain.on && pool->drain.slots == 0)) {
+        (!pool->drain.on && pool->drain.next != WSP_DRAIN_NEVER) || !wsp_heads_check(pool)) {
         return 0;
     }
     while ((peer = wsp_peer_next(pool, &slot)) != NULL) {

@@ -34,7 +34,7 @@ void wsp_deadline_tell(wspool *pool)
     const wspool_deadline_hook *hook = &pool->config.deadline;
     if (wsp_bitset_may_have(&link->ready) || wsp_bitset_may_have(&link->due) ||
         wsp_inbounds_wait(&link->inbounds) || link->flush_at < pool->idle_flush_at ||
-        wsp_timers_moved_up(&link->timers)) {
+        pool->drain.next <= link->now || wsp_timers_moved_up(&link->timers)) {
         pool->idle = 0;
         pool->output_is_timed = pool->config.flush_delay > 0;
         hook->call(hook->user);

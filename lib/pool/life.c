@@ -6,6 +6,7 @@
 #include "pool/call.h"
 #include "pool/channels.h"
 #include "pool/deadline.h"
+#include "pool/drain.h"
 #include "pool/handlers.h"
 #include "pool/mailbox.h"
 #include "pool/peers.h"
@@ -66,6 +67,7 @@ int wspool_new(wspool **out, const wspool_config *given, uint64_t now)
     }
     pool->config = config;
     pool->handlers.deadline = UINT64_MAX;
+    pool->drain.next = WSP_DRAIN_NEVER;
     struct wsp_link *link = &pool->link;
     const wspool_mem *mem = &pool->config.mem;
     link->mem = mem;

@@ -16,11 +16,13 @@
  *     log.h        records for the log hook, and their rate
  *     stages.h     counters of the handshake's stages
  *     deadline.h   tells a sleeping host that its deadline has become earlier
+ *     input.h      closes peers when input_bytes is used up
  *     reap.h       entering and leaving the pool; deferred events; the end of a peer
  *     channels.h   joining and leaving channels
- *     drain.h      closes all peers, spread over a window
  *     shed.h       closes peers when pool_bytes is used up
+ *     heads.h      the peers that have not sent their whole request, the oldest first
  *     refuse.h     refuses a peer in its handshake
+ *     drain.h      closes all peers, spread over a window
  *     judge.h      decides whether a peer is admitted: policies and hooks
  *     accept.h     from the first byte of a transport, or a hosted request, to an open peer
  *     budget.h     bounds what the input of peers may cause in a turn
@@ -39,7 +41,7 @@
  * - a peer with dropped messages that were not reported yet is marked;
  * - no peer has spent more than its abuse budget;
  * - the time of the last call is not before the time at which the pool was made;
- * - a drain divides its window among one slot at least.
+ * - a drain that has not begun is due never.
  */
 #ifndef WSP_POOL_POOL_H
 #define WSP_POOL_POOL_H
@@ -91,9 +93,19 @@ struct wsp_handlers {
 struct wsp_drain {
     int on;
     int code;
-    uint64_t start;
-    uint64_t window;
-    uint32_t slots; /* the window is divided among so many slots */
+    uint32_t slot;     /* every open peer before it was closed */
+    uint64_t next;     /* when the next peer is closed; UINT64_MAX: never */
+    uint64_t interval; /* between two peers */
+};
+
+enum wsp_head_row {
+    WSP_HEAD_SILENT,  /* not a byte has come */
+    WSP_HEAD_STARTED, /* a part of the head has come */
+    WSP_HEAD_ROWS
+};
+
+struct wsp_heads {
+    uint32_t first, last; /* slots and 1: the oldest, the newest; 0: the row is empty */
 };
 
 struct wspool {
@@ -107,6 +119,7 @@ struct wspool {
     struct wsp_origins hosts;
     struct wsp_handlers handlers;
     struct wsp_drain drain;
+    struct wsp_heads heads[WSP_HEAD_ROWS];
     struct wsp_log log;
     struct wsp_mailbox mailbox;
     struct wsp_handshakes handshakes;

@@ -12,6 +12,7 @@
 #include "base/noinline.h"
 #include "pool/deadline.h"
 #include "pool/handlers.h"
+#include "pool/input.h"
 #include "pool/log.h"
 #include "pool/peers.h"
 
@@ -66,7 +67,8 @@ static void reap_peer(wspool *pool, struct wsp_peer *peer)
     conn->flags = (uint16_t)(due & ~(WSP_DUE_LEAVE | WSP_DUE_PRESSURE));
     if (due & WSP_DUE_LEAVE) {
         wsp_registry_leave_all(&pool->registry, peer);
-        if (conn->end == WSPOOL_END_SHED && conn->state == WSP_CLOSING) {
+        if ((conn->end == WSPOOL_END_SHED || conn->end == WSPOOL_END_INPUT_SHED) &&
+            conn->state == WSP_CLOSING) {
             wsp_log(pool, WSP_LOG_SHED, (wspool_log_record){.id = wsp_peer_id(peer)});
         }
     }
@@ -88,6 +90,9 @@ static WSP_NOINLINE void reap_due(wspool *pool)
     uint64_t bound = 64 + 4 * (uint64_t)pool->peers.used;
     uint32_t slot;
     wsp_enter(pool); /* hooks run */
+    if (wsp_input_is_over(pool)) {
+        wsp_input_shed(pool);
+    }
     while (bound-- > 0 && (slot = wsp_bitset_pop(&pool->link.due)) != WSP_BITSET_END) {
         struct wsp_peer *peer = wsp_slots_at(&pool->peers, slot);
         reap_peer(pool, peer);

@@ -2,6 +2,7 @@
 /* pool/refuse.c - see pool/refuse.h. */
 #include "pool/refuse.h"
 
+#include "pool/heads.h"
 #include "pool/log.h"
 #include "pool/peers.h"
 #include "pool/stages.h"
@@ -86,6 +87,7 @@ void wsp_refuse(wspool *pool, struct wsp_peer *peer, enum wspool_refusal refusal
         read_first_line(pool, conn, handshake->head.data, handshake->head.len);
     }
     int pending = conn->state == WSP_PENDING;
+    wsp_heads_remove(pool, peer);
     pool->reserved -= conn->state == WSP_RESERVED;
     if (!(conn->flags & WSP_HOSTED)) {
         /* Leave the state HEAD first: the log hook may look at the peer, or close it. */

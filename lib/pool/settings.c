@@ -13,6 +13,7 @@
 #define LARGEST_QUEUE ((1u << 30) - 1)
 #define SMALLEST_HEAD 256u
 #define SMALLEST_QUEUE 256u
+#define SMALLEST_INPUT 65536u
 #define LARGEST_POOL (1u << 28) /* peers */
 
 static const wspool_config defaults = {
@@ -28,6 +29,7 @@ static const wspool_config defaults = {
     .queue_bytes = 262144,
     .queue_messages = 1024,
     .pool_bytes = 67108864,
+    .input_bytes = 67108864,
     .slow = WSPOOL_SLOW_CLOSE,
     .handshake_time = 10 * WSPOOL_SECOND,
     .verdict_time = 30 * WSPOOL_SECOND,
@@ -91,7 +93,7 @@ static int limits_are_good(const wspool_config *c)
            within(c->queue_bytes, SMALLEST_QUEUE, LARGEST_QUEUE) &&
            within(c->queue_messages, 1, LARGEST_QUEUE) && c->turn_bytes > 0 &&
            c->turn_deliveries > 0 && c->pool_bytes >= 2 * wsp_block_memory(0) &&
-           (unsigned)c->slow <= WSPOOL_SLOW_DROP_OLDEST;
+           c->input_bytes >= SMALLEST_INPUT && (unsigned)c->slow <= WSPOOL_SLOW_DROP_OLDEST;
 }
 
 static int hooks_are_good(const wspool_config *c)

@@ -31,6 +31,7 @@ static wspool_statistics read_counts(const wspool *pool)
      * ahead of `queued`. */
     uint64_t left = stats.sent + stats.dropped_oldest + stats.dropped_closed;
     stats.waiting = stats.queued > left ? stats.queued - left : 0;
+    stats.input_bytes = wsp_count_read(&pool->link.inbounds.held);
     for (size_t i = 0; i < WSPOOL_REFUSAL_COUNT; i++) {
         stats.refused[i] = wsp_count_read(&count->refused[i]);
     }
@@ -144,7 +145,7 @@ static int peers_are_valid(const wspool *pool, const wspool_statistics *stats)
     struct wsp_peer *peer;
     uint32_t slot = 0;
     uint64_t in_handshake = 0, held = 0, blocked = 0, open = 0, waiting = 0, waiting_bytes = 0,
-             memberships = 0;
+             memberships = 0, input = 0;
     while ((peer = wsp_peer_next(pool, &slot)) != NULL) {
         const struct wsp_conn *conn = &peer->conn;
         int ended = conn->state == WSP_CLOSED && !(conn->flags & WSP_DUE_ENDED);
@@ -155,10 +156,12 @@ static int peers_are_valid(const wspool *pool, const wspool_statistics *stats)
         waiting += conn->out.count;
         waiting_bytes += conn->out.bytes;
         memberships += peer->memberships.count;
+        input += conn->state >= WSP_OPEN && conn->work.inbound ? conn->work.inbound->charged : 0;
     }
     return in_handshake == stats->handshakes && held == pool->reserved &&
            blocked == pool->link.blocked && open == stats->peers && waiting == stats->waiting &&
-           waiting_bytes == stats->waiting_bytes && memberships == stats->memberships;
+           waiting_bytes == stats->waiting_bytes && memberships == stats->memberships &&
+           input == stats->input_bytes;
 }
 
 int wspool_check(const wspool *pool)

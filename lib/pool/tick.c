@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* pool/tick.c - the public calls about time: the next deadline, and the tick.  Layer 4. */
-#include <string.h>
-
 #include "link/liveness.h"
 #include "pool/accept.h"
 #include "pool/budget.h"
@@ -23,6 +21,7 @@ uint64_t wspool_deadline(const wspool *pool)
     }
     uint64_t deadline = wsp_timers_next(&pool->link.timers);
     deadline = deadline < pool->link.flush_at ? deadline : pool->link.flush_at;
+    deadline = deadline < pool->drain.next ? deadline : pool->drain.next;
     return deadline < pool->handlers.deadline ? deadline : pool->handlers.deadline;
 }
 
@@ -35,20 +34,6 @@ static void on_timer(wspool *pool, struct wsp_peer *peer)
     }
     if (conn->state == WSP_REFUSED) {
         wsp_conn_expire(&pool->link, conn);
-        return;
-    }
-    if (conn->state == WSP_OPEN && pool->drain.on) {
-        uint64_t turn = wsp_drain_time(pool, conn->slot.index);
-        if (turn <= pool->link.now) {
-            const char *why = wspool_end_text(WSPOOL_END_DRAIN);
-            wsp_conn_close(&pool->link, conn, WSPOOL_END_DRAIN, pool->drain.code, why, strlen(why),
-                           0);
-            return;
-        }
-        wsp_conn_timer(&pool->link, conn);
-        if (conn->state == WSP_OPEN) {
-            wsp_timers_sooner(&pool->link.timers, conn->slot.index, turn);
-        }
         return;
     }
     wsp_conn_timer(&pool->link, conn);
@@ -65,6 +50,9 @@ int wspool_tick(wspool *pool, uint64_t now)
     wsp_mailbox_drain(pool);
     while ((slot = wsp_timers_fire(&pool->link.timers, pool->link.now)) != WSP_TIMER_NONE) {
         on_timer(pool, wsp_slots_at(&pool->peers, slot));
+    }
+    if (pool->drain.next <= pool->link.now) {
+        wsp_drain_step(pool);
     }
     if (wsp_budget_is_due(pool)) {
         wsp_budget_turn(pool);

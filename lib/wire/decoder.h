@@ -61,6 +61,9 @@ struct wsp_decoder *wsp_decoder_borrow(struct wsp_decoders *decoders,
 void wsp_decoder_return(struct wsp_decoders *decoders, struct wsp_decoder *decoder);
 void wsp_decoder_discard(struct wsp_decoders *decoders, struct wsp_decoder *decoder);
 
+/* Memory of a frame context, with what wslay allocates for it; rounded up. */
+#define WSP_DECODER_MEMORY 4608u
+
 /* Returns the payload bytes of the frame that have not arrived yet. */
 static inline uint64_t wsp_decoder_missing(const struct wsp_decoder *decoder)
 {

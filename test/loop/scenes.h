@@ -998,16 +998,59 @@ TEST(newcomer_is_turned_away_when_the_pool_has_no_place_for_handshakes)
     host_init(&host);
     host.config.max_handshakes = 2;
     host_start(&host);
-    for (; host.count < 3; host.count++)
+    for (; host.count < 2; host.count++) {
         net_client_connect(&host.clients[host.count], host.port, 0);
+        blob_text(&host.clients[host.count].out, "GET /echo HTTP/1.1\r\n");
+    }
+    UNTIL(&host, net_stats(host.pool).stages[WSPOOL_STAGE_BYTES].passed == 2);
+    net_client_connect(&host.clients[host.count++], host.port, 0);
     UNTIL(&host, host.clients[2].end != NET_HERE);
     assert_int_equal(HOST_STAT(&host, turned_away), 1);
     assert_int_equal(host_count(&host), 2);
-    for (size_t i = 0; i < 2; i++) {
-        net_client_request(&host.clients[i], "/echo");
-        UNTIL(&host, host.clients[i].in.status == 101);
-    }
+    for (size_t i = 0; i < 2; i++)
+        net_client_kill(&host.clients[i], NET_KILL_FIN);
+    UNTIL(&host, host_count(&host) == 0);
     host_client(&host, "/echo");
+    host_end(&host);
+}
+
+/* Those that say nothing do not shut out one that does. */
+TEST(silent_connection_gives_way_when_the_pool_has_no_place_for_handshakes)
+{
+    struct host host;
+    host_init(&host);
+    host.config.max_handshakes = 2;
+    host_start(&host);
+    for (; host.count < 2; host.count++)
+        net_client_connect(&host.clients[host.count], host.port, 0);
+    UNTIL(&host, net_stats(host.pool).handshakes == 2);
+    host_client(&host, "/echo");
+    UNTIL(&host, host.clients[0].end != NET_HERE);
+    assert_int_equal(host.clients[0].in.status, 503);
+    assert_true(reader_says(&host.clients[0].in, "gave_way"));
+    assert_int_equal(host.clients[1].end, NET_HERE);
+    host_end(&host);
+}
+
+/* A silent connection and half a request do not hold a drain up. */
+TEST(drain_does_not_wait_when_connections_have_not_sent_a_request)
+{
+    struct host host;
+    host_init(&host);
+    host_start(&host);
+    for (; host.count < 2; host.count++)
+        net_client_connect(&host.clients[host.count], host.port, 0);
+    blob_text(&host.clients[1].out, "GET /echo HTTP/1.1\r\n");
+    UNTIL(&host, net_stats(host.pool).stages[WSPOOL_STAGE_BYTES].passed == 1);
+    uint64_t before = wspool_clock();
+    assert_int_equal(LOOP(drain)(host.loop, 60 * WSPOOL_SECOND, 0, NULL, NULL), 0);
+    UNTIL(&host, LOOP(drained)(host.loop));
+    assert_true(wspool_clock() - before < 5 * WSPOOL_SECOND);
+    for (size_t i = 0; i < 2; i++) {
+        UNTIL(&host, host.clients[i].end != NET_HERE);
+        assert_int_equal(host.clients[i].in.status, 503);
+        assert_true(reader_says(&host.clients[i].in, "draining"));
+    }
     host_end(&host);
 }
 

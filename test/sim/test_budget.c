@@ -264,3 +264,111 @@ TEST(peers_when_many_send_bombs_do_not_hold_up_the_others)
     toy_forget_frame(&toy);
     sim_free(s);
 }
+
+/* -------------------------------------------------------- incomplete input */
+
+/* The client announces a message of 60000 bytes and sends so many of them. */
+static void half_a_message(sim_peer *p, size_t len)
+{
+    static const uint8_t head[] = {0x82, 0xfe, 60000 >> 8, 60000 & 255, 0, 0, 0, 0};
+    uint8_t *bytes = sim_malloc(sizeof head + len);
+    memcpy(bytes, head, sizeof head);
+    memset(bytes + sizeof head, 'x', len);
+    sim_write(p, bytes, sizeof head + len);
+    free(bytes);
+}
+
+TEST(input_that_is_incomplete_is_shed_the_most_first_when_its_budget_is_spent)
+{
+    enum { PEERS = 20 };
+    sim *s = sim_new(1);
+    s->config.input_bytes = 16 * 65536;
+    sim_start(s);
+    sim_peer *p[PEERS], *little = sim_join(s, "/all");
+    half_a_message(little, 100);
+    for (int i = 0; i < PEERS; i++)
+        p[i] = sim_join(s, "/all");
+    for (int i = 0; i < PEERS; i++) {
+        half_a_message(p[i], 59000);
+        sim_pump(s);
+        assert_true(sim_stats(s).input_bytes <= s->config.input_bytes);
+        if (i == 10)
+            assert_true(sim_stats(s).input_bytes > 11 * 59000);
+    }
+    assert_true(sim_stats(s).input_bytes > s->config.input_bytes / 2);
+    assert_in_range(sim_logged(s, "shed"), 4, 12);
+    sim_pass(s, 6 * SEC); /* closing_time: the client is in the midst of a message */
+    assert_int_equal(sim_stats(s).ended[WSPOOL_END_INPUT_SHED], sim_logged(s, "shed"));
+    sim_expect_close(p[0], WSPOOL_END_INPUT_SHED, WSPOOL_CLOSE_SHED);
+    sim_expect_open(little);
+    sim_expect_open(p[PEERS - 1]);
+    uint8_t rest[1000];
+    memset(rest, 'y', sizeof rest);
+    sim_write(p[PEERS - 1], rest, sizeof rest);
+    sim_pump(s);
+    assert_int_equal(p[PEERS - 1]->heards, 1);
+    for (int i = 0; i < PEERS; i++)
+        sim_cut(p[i], WSPOOL_GONE_EOF);
+    sim_cut(little, WSPOOL_GONE_EOF);
+    sim_pump(s);
+    assert_int_equal(sim_stats(s).input_bytes, 0);
+    sim_free(s);
+}
+
+/* A peer that is shed gets its memory taken away at once, though it answers its Close late. */
+TEST(input_of_a_shed_peer_is_discarded_up_to_its_close)
+{
+    sim *s = sim_new(1);
+    s->config.input_bytes = 65536;
+    sim_start(s);
+    sim_peer *a = sim_join(s, "/all"), *b = sim_join(s, "/all");
+    a->mute_close = b->mute_close = 1;
+    half_a_message(a, 40000);
+    sim_pump(s);
+    half_a_message(b, 1000);
+    sim_pump(s);
+    assert_true(sim_stats(s).input_bytes < 10000);
+    assert_int_equal(a->reader.close_code, WSPOOL_CLOSE_SHED);
+    assert_int_equal(a->released, 0);
+    uint8_t *rest = sim_malloc(20000);
+    memset(rest, 'y', 20000);
+    sim_write(a, rest, 20000);
+    free(rest);
+    sim_say_close(a, 1000, NULL);
+    sim_pump(s);
+    sim_expect_close(a, WSPOOL_END_INPUT_SHED, WSPOOL_CLOSE_SHED);
+    assert_int_equal(a->closed.code_received, 1000);
+    sim_expect_open(b);
+    sim_free(s);
+}
+
+/* What waits for the next turn counts, too. */
+TEST(input_that_waits_for_its_turn_is_shed_when_its_budget_is_spent)
+{
+    enum { PEERS = 12 };
+    sim *s = sim_new(1);
+    s->config.turn_deliveries = 1;
+    s->config.input_bytes = 65536;
+    s->react = echo;
+    sim_start(s);
+    sim_peer *p[PEERS];
+    static char text[16001];
+    memset(text, 'x', 16000);
+    for (int i = 0; i < PEERS; i++) {
+        p[i] = sim_join(s, "/echo");
+        sim_text(p[i], "one");
+        sim_text(p[i], text);
+        if (i % 2)
+            sim_cut(p[i], WSPOOL_GONE_EOF);
+    }
+    sim_turn(s);
+    assert_true(sim_stats(s).input_bytes <= 65536);
+    sim_pump(s);
+    size_t shed = sim_stats(s).ended[WSPOOL_END_INPUT_SHED];
+    assert_in_range(shed, 1, PEERS - 1);
+    assert_true(sim_stats(s).ended[WSPOOL_END_EOF] >= 1);
+    for (int i = 0; i < PEERS; i++)
+        if (p[i]->ended && p[i]->closed.why == WSPOOL_END_INPUT_SHED)
+            assert_int_equal(p[i]->reader.close_code, WSPOOL_CLOSE_SHED);
+    sim_free(s);
+}

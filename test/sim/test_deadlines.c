@@ -92,11 +92,12 @@ TEST(handshake_when_configured_takes_that_long)
 {
     sim *s = sim_new(1);
     sim_peer *p;
-    s->config.handshake_time = 250 * MS;
+    s->config.handshake_time = 2 * SEC;
     sim_start(s);
     p = sim_open(s, NULL);
+    sim_pass(s, SEC); /* the first byte gives it no more time */
     sim_write(p, "G", 1);
-    sim_pass(s, 250 * MS - 1);
+    sim_pass(s, SEC - 1);
     assert_int_equal(p->reader.total, 0);
     sim_pass(s, SOON);
     sim_expect_refusal(p, 408, "handshake_timeout");
@@ -426,18 +427,57 @@ TEST(output_when_it_stands_still_kills)
     for (int i = 0; i < 100; i++)
         sim_broadcast(s, wspool_global("all"), "0123456789");
     sim_pump(s);
-    for (int i = 0; i < 20; i++) { /* a byte in time is progress */
-        sim_pass(s, 29 * SEC);
-        p->room = 1;
-        sim_pump(s);
-    }
-    sim_expect_open(p);
+    sim_pass(s, 20 * SEC);
     sim_broadcast(s, wspool_global("all"), "more is no progress");
-    ends_after(p, 30 * SEC, WSPOOL_END_FLUSH_TIMEOUT);
+    ends_after(p, 10 * SEC, WSPOOL_END_FLUSH_TIMEOUT);
     assert_int_equal(p->closed.code_received, 1006);
     assert_int_equal(p->closed.messages_lost + p->reader.messages, 101);
     assert_int_equal(p->reset, 1);
     sim_free(s);
+}
+
+/* A peer with 200 KB in its queue that takes so many bytes each second. */
+static sim_peer *taking_peer(size_t each, int seconds)
+{
+    static char page[200001];
+    sim *s = sim_timeless(1);
+    s->config.flush_time = 30 * SEC;
+    sim_start(s);
+    sim_peer *p = sim_join(s, "/all");
+    memset(page, 'x', 200000);
+    sim_stall(p);
+    sim_send(p, page);
+    sim_pump(s);
+    for (int i = 0; i < seconds && !p->ended; i++) {
+        sim_pass(s, SEC);
+        p->room = each;
+        sim_pump(s);
+    }
+    return p;
+}
+
+TEST(output_when_it_goes_at_the_least_rate_lives)
+{
+    sim_peer *p = taking_peer(4400, 45);
+    sim_expect_open(p);
+    sim_pass(p->sim, 20 * SEC); /* it had gained no time to stand still */
+    sim_expect_open(p);
+    sim_pass(p->sim, 11 * SEC);
+    sim_expect_end(p, WSPOOL_END_FLUSH_TIMEOUT);
+    sim_free(p->sim);
+}
+
+TEST(output_when_it_goes_below_the_least_rate_kills)
+{
+    sim_peer *p = taking_peer(2048, 50); /* half of it: after twice the time */
+    sim_expect_open(p);
+    sim_pass(p->sim, 10 * SEC);
+    sim_expect_end(p, WSPOOL_END_FLUSH_TIMEOUT);
+    sim_free(p->sim);
+    p = taking_peer(1, 32); /* a byte in time is nothing */
+    sim_expect_end(p, WSPOOL_END_FLUSH_TIMEOUT);
+    assert_true(p->reset);
+    sim_free(p->sim);
 }
 
 /* --------------------------------------------------------------- closing */
@@ -552,6 +592,80 @@ TEST(drain_when_without_a_window_closes_all_at_once)
         sim_expect_close(s->peers[i], WSPOOL_END_DRAIN, 1012);
         sim_expect_message(s->peers[i], 0, "last words");
     }
+    sim_free(s);
+}
+
+TEST(drain_when_slots_are_free_divides_its_window_among_the_peers)
+{
+    sim *s = sim_default(1);
+    sim_peer *peers[40];
+    for (int i = 0; i < 40; i++)
+        peers[i] = sim_join(s, "/all");
+    for (int i = 0; i < 40; i++)
+        if (i % 10)
+            sim_say_close(peers[i], 1000, NULL);
+    sim_pump(s);
+    assert_int_equal(wspool_drain(s->pool, 40 * SEC, 0, s->now), 0);
+    for (int i = 0; i < 40; i += 10) {
+        sim_pass(s, MS);
+        sim_expect_close(peers[i], WSPOOL_END_DRAIN, WSPOOL_CLOSE_DRAIN);
+        if (i < 30)
+            sim_expect_open(peers[i + 10]);
+        sim_pass(s, 10 * SEC - MS);
+    }
+    assert_true(wspool_deadline(s->pool) == UINT64_MAX);
+    sim_free(s);
+}
+
+TEST(drain_when_handshakes_are_under_way_refuses_them_at_once)
+{
+    sim *s = sim_new(1);
+    s->ask_token = 1;
+    s->verdict.kind = WSPOOL_PENDING;
+    sim_start(s);
+    sim_peer *silent = sim_open(s, NULL), *half = sim_open(s, NULL);
+    sim_write(half, "GET /all HT", 11);
+    client_request request = {.target = "/all?token=t"};
+    sim_peer *pending = sim_connect(s, &request), *hosted, *reserved;
+    sim_pump(s);
+    wspool_answer answer;
+    assert_int_equal(sim_upgrade(s, &request, &answer, &hosted), WSPOOL_UPGRADE_PENDING);
+    s->verdict.kind = WSPOOL_ACCEPT;
+    assert_int_equal(sim_upgrade(s, &request, &answer, &reserved), WSPOOL_UPGRADE_ACCEPTED);
+    assert_int_equal(wspool_drain(s->pool, 10 * SEC, 0, s->now), 0);
+    assert_int_equal(sim_stats(s).refused[WSPOOL_REFUSED_DRAINING], 4);
+    assert_int_equal(s->counts[SIM_VERDICT], 1);
+    assert_int_equal(sim_event_of(s, SIM_VERDICT, 0)->number, 503);
+    sim_pump(s);
+    sim_expect_refusal(silent, 503, "draining");
+    sim_expect_refusal(half, 503, "draining");
+    sim_expect_refusal(pending, 503, "draining");
+    /* A peer that was accepted may still be adopted, and is closed then. */
+    assert_int_equal(sim_adopt(reserved, NULL, 0), 0);
+    sim_pump(s);
+    sim_expect_close(reserved, WSPOOL_END_DRAIN, WSPOOL_CLOSE_DRAIN);
+    sim_free(s);
+}
+
+TEST(drain_when_a_slot_is_used_again_behind_it_closes_that_peer_too)
+{
+    sim *s = sim_default(1);
+    sim_peer *first = sim_join(s, "/all"), *reserved;
+    sim_join(s, "/all");
+    sim_say_close(first, 1000, NULL);
+    sim_pump(s);
+    wspool_answer answer;
+    client_request request = {.target = "/all"};
+    assert_int_equal(sim_upgrade(s, &request, &answer, &reserved), WSPOOL_UPGRADE_ACCEPTED);
+    sim_join(s, "/all");
+    assert_int_equal(wspool_drain(s->pool, 10 * SEC, 0, s->now), 0);
+    sim_pass(s, SEC);
+    assert_int_equal(sim_stats(s).peers, 1);
+    assert_int_equal(sim_adopt(reserved, NULL, 0), 0);
+    sim_expect_open(reserved);
+    sim_pass(s, 10 * SEC);
+    sim_expect_close(reserved, WSPOOL_END_DRAIN, WSPOOL_CLOSE_DRAIN);
+    assert_int_equal(sim_stats(s).peers, 0);
     sim_free(s);
 }
 

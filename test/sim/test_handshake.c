@@ -606,19 +606,76 @@ TEST(transport_when_too_many_handshake_is_full_until_one_is_through)
     sim_peer *a;
     int why;
     s->config.max_handshakes = 3;
+    s->ask_token = 1;
+    s->verdict.kind = WSPOOL_PENDING;
     sim_start(s);
-    a = sim_open(s, NULL);
-    sim_open(s, NULL);
-    sim_open(s, NULL);
+    client_request request = {.target = "/all?token=t"};
+    a = sim_connect(s, &request);
+    sim_connect(s, &request);
+    sim_connect(s, &request);
+    sim_pump(s);
     assert_null(sim_open(s, &why));
     assert_int_equal(why, WSPOOL_ERR_FULL);
     sim_books(s);
-    client_put_request(&a->in, &(client_request){0});
+    wspool_verdict verdict = {.size = sizeof verdict, .kind = WSPOOL_ACCEPT};
+    assert_int_equal(wspool_auth_complete(s->pool, a->id, &verdict), 0);
     sim_pump(s);
     sim_expect_open(a);
-    assert_non_null(sim_open(s, &why));
+    assert_non_null(sim_connect(s, &request));
+    sim_pump(s);
     assert_null(sim_open(s, &why));
     assert_int_equal(why, WSPOOL_ERR_FULL);
+    sim_free(s);
+}
+
+TEST(silent_peer_when_too_many_handshake_gives_way_the_oldest_first)
+{
+    sim *s = sim_new(1);
+    s->config.max_handshakes = 3;
+    sim_start(s);
+    sim_peer *half = sim_open(s, NULL), *oldest = sim_open(s, NULL), *other = sim_open(s, NULL);
+    sim_write(half, "GET /all HT", 11);
+    sim_pump(s);
+    sim_peer *newcomer = sim_open(s, NULL);
+    assert_non_null(newcomer);
+    sim_pump(s);
+    sim_expect_refusal(oldest, 503, "gave_way");
+    assert_int_equal(sim_stats(s).refused[WSPOOL_REFUSED_GAVE_WAY], 1);
+    assert_int_equal(sim_stats(s).handshakes, 3);
+    assert_non_null(sim_open(s, NULL));
+    sim_pump(s);
+    sim_expect_refusal(other, 503, "gave_way");
+    client_put_request(&newcomer->in, &(client_request){0});
+    sim_pump(s);
+    sim_expect_open(newcomer);
+    sim_write(half, "TP/1.1\r\n", 8);
+    sim_pump(s);
+    assert_int_equal(half->released, 0);
+    sim_free(s);
+}
+
+TEST(half_a_head_when_too_many_handshake_gives_way_after_a_second)
+{
+    sim *s = sim_new(1);
+    int why;
+    s->config.max_handshakes = 2;
+    sim_start(s);
+    sim_peer *a = sim_open(s, NULL), *b = sim_open(s, NULL);
+    sim_write(b, "GET /all HT", 11);
+    sim_pump(s);
+    sim_write(a, "GET /all HT", 11);
+    sim_pump(s);
+    assert_null(sim_open(s, &why));
+    assert_int_equal(why, WSPOOL_ERR_FULL);
+    sim_pass(s, 999 * MS);
+    assert_null(sim_open(s, &why));
+    sim_pass(s, MS);
+    sim_write(b, "T", 1); /* one that goes on is no younger for that */
+    sim_pump(s);
+    assert_non_null(sim_open(s, NULL));
+    sim_pump(s);
+    sim_expect_refusal(b, 503, "gave_way");
+    assert_int_equal(a->released, 0);
     sim_free(s);
 }
 

@@ -153,9 +153,27 @@ TEST(full_when_it_is_not_the_key_is_not_counted_for_it)
     s->config.max_handshakes = 1;
     sim_start(s);
     assert_int_equal(open_as(s, "x", "a", &id), 0);
+    assert_int_equal(wspool_feed(s->pool, id, "G", 1, s->now), 0);
+    s->fed++;
     assert_int_equal(open_as(s, "x", "a", &id), WSPOOL_ERR_FULL);
     assert_int_equal(sim_stats(s).key_full, 0);
     assert_int_equal(wspool_check(s->pool), 0);
+    sim_free_pool(s);
+    sim_free(s);
+}
+
+TEST(nobody_gives_way_when_the_newcomers_key_is_full)
+{
+    sim *s = sim_new(1);
+    wspool_id id;
+    s->config.max_per_key = 1;
+    s->config.max_handshakes = 1;
+    sim_start(s);
+    assert_int_equal(open_as(s, "x", "a", &id), 0);
+    assert_int_equal(open_as(s, "x", "a", &id), WSPOOL_ERR_FULL);
+    assert_int_equal(sim_stats(s).refused[WSPOOL_REFUSED_GAVE_WAY], 0);
+    assert_int_equal(open_as(s, "x", "b", &id), 0);
+    assert_int_equal(sim_stats(s).refused[WSPOOL_REFUSED_GAVE_WAY], 1);
     sim_free_pool(s);
     sim_free(s);
 }

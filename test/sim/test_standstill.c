@@ -155,10 +155,10 @@ TEST(ping_when_behind_a_slow_link_has_its_time)
     assert_int_equal(wspool_send(s->pool, p->id, page, 200000, NULL), 0);
     free(page);
     sim_stall(p);
-    for (int i = 0; i < 100; i++) { /* 2 KB per second */
+    for (int i = 0; i < 40; i++) { /* 5 KB per second */
         sim_pass(s, SEC);
         sim_expect_open(p);
-        p->room = 2000;
+        p->room = 5000;
     }
     sim_flow(p);
     sim_pass(s, 20 * SEC);

@@ -97,6 +97,7 @@ static int accepts(const wspool_config *c)
     X(queue_messages, 1, BILLION) \
     X(pool_bytes, 2 * wsp_block_memory(0), UINT64_MAX) \
     X(slow, 0, WSPOOL_SLOW_DROP_OLDEST) \
+    X(input_bytes, 65536, UINT64_MAX) \
     X(handshake_time, 1, WSPOOL_TIME_MAX) \
     X(verdict_time, 1, WSPOOL_TIME_MAX) \
     X(message_time, 0, WSPOOL_TIME_MAX) \
