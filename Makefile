@@ -52,7 +52,8 @@ COMPANIONS   := json deflate sockets uring
 json.libs     := $(call flags_of,libs,jansson,-ljansson)
 deflate.libs  := $(call flags_of,libs,zlib,-lz)
 uring.libs    := $(call flags_of,libs,liburing,-luring)
-uring.sources := lib/sockets/address.c lib/sockets/linger.c lib/sockets/listen.c lib/sockets/system.c
+uring.sources := lib/sockets/address.c lib/sockets/linger.c lib/sockets/listen.c \
+                 lib/sockets/system.c lib/sockets/tune.c
 
 # An example is a file, or a folder whose .c files form one program (each file of examples/loops is
 # a program of its own). Then come the companions and libraries that it needs.

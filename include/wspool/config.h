@@ -43,6 +43,10 @@ typedef uint64_t wspool_id;
  *   allowed    close, send, broadcast, subscribe, unsubscribe, report_abuse, drain, open, gone,
  *              peek, ack, under_way, writable, next, set_user, and all calls that only read
  *   REENTRANT  feed, tick, adopt, upgrade, route, attach, release, free
+ *
+ * A hook must return. One that throws or longjmps past the pool leaves the pool entered: from then
+ * on the calls above fail with REENTRANT, wspool_free too. A C++ host catches inside of each hook.
+ * Declare the hooks noexcept: then a mistake ends in std::terminate at once.
  */
 
 /* Memory. All three functions or none. Called on the pool's thread; `malloc` and `free` also on

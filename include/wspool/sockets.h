@@ -28,7 +28,13 @@
  *          that reads is never too slow. When descriptors or memory run out, accepting pauses until
  *          a transport closes, or for 100 ms. A transport that the pool has closed lingers: the
  *          engine sends a FIN and discards input until the client closes, for `closing_time` and 16
- *          MiB at most. At most 64 transports linger.
+ *          MiB at most. At most 64 transports linger. A client that has not taken all output by
+ *          then is reset; so is one that cannot linger and has more than 4 KiB to take.
+ * Memory   A peer holds at most its record, `queue_bytes` of shared messages, one incomplete
+ *          message of `message_bytes`, and in the kernel 256 KiB of output
+ *          (wspool_sockets_kernel_bytes) and the buffer for its input. A TCP client that does not
+ *          acknowledge output for `flush_time` and `closing_time` together (10 s at least) is
+ *          disconnected by the kernel.
  */
 #ifndef WSPOOL_SOCKETS_H
 #define WSPOOL_SOCKETS_H
@@ -50,10 +56,13 @@ wspool *wspool_sockets_pool(const wspool_sockets *sockets);
 
 /* ------------------------------------------------------------------ transports */
 
-/* Listens on a numeric IPv4 or IPv6 address, or on "unix:/path". Returns the port, 0 for a path.
- * Port 0 takes a free port. "::" takes IPv6 only: listen on "0.0.0.0" as well. A path must not
- * exist; the host removes it at the end; `port` is ignored.
- * EINVAL: not an address, port or path. ENOSPC: 8 listeners exist. EADDRINUSE, EACCES, ... */
+/* Listens on a numeric IPv4 or IPv6 address (also with a zone: "fe80::1%eth0"), on "unix:/path", or
+ * on a name: on each address of it that this machine has. Looking up a name may block for seconds,
+ * so do it before the loop runs. Returns the port, 0 for a path. Port 0 takes a free port. "::"
+ * takes IPv6 only: listen on "0.0.0.0" as well. A path must not exist; the host removes it at the
+ * end; `port` is ignored.
+ * EINVAL: no address, and no known name; or a bad port or path. ENOSPC: 8 listeners exist.
+ * EADDRINUSE, EACCES, ... */
 int wspool_sockets_listen(wspool_sockets *sockets, const char *address, unsigned port);
 
 /* Accepts on a listening socket of the host. The engine owns the descriptor on success, the host on
@@ -62,6 +71,16 @@ int wspool_sockets_adopt_listener(wspool_sockets *sockets, int fd);
 
 /* Closes every listener. The system resets the connections that were not accepted yet. */
 void wspool_sockets_stop_listening(wspool_sockets *sockets);
+
+/* The most memory that the kernel holds of a client's output, for connections from now on: 256 KiB.
+ * 0: the system decides (up to 4 MiB on Linux). A client gets at most half of it per round trip, so
+ * raise it for fast clients that are far away. A path has the system's limit. */
+void wspool_sockets_kernel_bytes(wspool_sockets *sockets, size_t bytes);
+
+/* Sets that limit, and the time in which output must be acknowledged, on a TCP socket that the host
+ * opened. Best for the listener of the host's HTTP server, since its connections inherit them. The
+ * listeners of `listen` and `adopt_listener` have them. */
+void wspool_sockets_limit(const wspool_sockets *sockets, int fd);
 
 /* 1: wspool_address and the hooks get the numeric address of each new client, without its port, and
  * config.max_per_key counts clients by IPv4 address or IPv6 /64. Clients of a path have neither.

@@ -105,6 +105,8 @@ int wspool_uring_listen(wspool_uring *uring, const char *address, unsigned port)
 int wspool_uring_adopt_listener(wspool_uring *uring, int fd);
 void wspool_uring_stop_listening(wspool_uring *uring);
 void wspool_uring_addresses(wspool_uring *uring, int on);
+void wspool_uring_kernel_bytes(wspool_uring *uring, size_t bytes);
+void wspool_uring_limit(const wspool_uring *uring, int fd);
 int wspool_uring_add(wspool_uring *uring, int fd, void *user, wspool_id *id);
 int wspool_uring_adopt(wspool_uring *uring, wspool_id id, int fd, const void *bytes, size_t len);
 int wspool_uring_descriptor(const wspool_uring *uring, wspool_id id);

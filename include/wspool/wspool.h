@@ -160,9 +160,9 @@ typedef struct wspool_open_options {
 /* Raw mode: a transport was accepted. The pool will read its HTTP request and answer it. Sets *id.
  * NULL options: no user pointer, no address, no key.
  *   INVAL  options->size is not set, or the address or the key is too long. Correct the call.
- *   FULL   max_handshakes handshakes are running and none gives way, max_peers + max_handshakes peers are not released
- *          yet, or the key has max_per_key peers (then stats.key_full grows). Close the transport,
- *          or stop accepting until a peer was released.
+ *   FULL   max_handshakes handshakes are running and none gives way, max_peers + max_handshakes
+ *          peers are not released yet, or the key has max_per_key peers (then stats.key_full
+ *          grows). Close the transport, or stop accepting until a peer was released.
  *   STATE  wspool_free is running, and this is one of its hooks. Close the transport.
  *   NOMEM  the allocator failed. Close the transport. */
 int wspool_open(wspool *pool, const wspool_open_options *options, uint64_t now, wspool_id *id);

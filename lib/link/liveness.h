@@ -20,7 +20,8 @@
 #include "link/conn.h"
 #include "link/times.h"
 
-#define WSP_BYTES_PER_SECOND 4096u /* a slower message, on average, is too slow; so is
+#define WSP_BYTES_PER_SECOND \
+    4096u /* a slower message, on average, is too slow; so is
                                       blocked output that goes slower */
 
 /* Acts on the deadlines that have passed, and arms the timer for the next one. Only for a peer that

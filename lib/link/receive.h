@@ -33,8 +33,8 @@ static inline uint64_t wsp_conn_caused(const struct wsp_link *link)
 /* The transport has ended. After an orderly end (EOF) kept input is read first. */
 void wsp_conn_gone(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end end);
 
-/* Gives up what has arrived of a message or is kept, and frees its memory. An open peer is closed for
- * it, with `end`. The peer has an inbound object. */
+/* Gives up what has arrived of a message or is kept, and frees its memory. An open peer is closed
+ * for it, with `end`. The peer has an inbound object. */
 void wsp_conn_abandon_input(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end end);
 
 /* Draws on the abuse budget, and closes the connection when the budget is spent. */

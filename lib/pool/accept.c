@@ -119,7 +119,9 @@ static void judge_raw(wspool *pool, struct wsp_peer *peer, wspool_request *reque
                       const uint8_t *rest, size_t rest_len)
 {
     struct wsp_entry entry = {.stage = WSPOOL_STAGE_BYTES};
-    wsp_heads_remove(pool, peer);
+    if (peer->conn.work.handshake) { /* the head came in pieces */
+        wsp_heads_remove(pool, peer);
+    }
     int answer = wsp_judge(pool, peer, request, &entry);
     if (answer < 0) {
         wsp_refuse(pool, peer, wsp_refusal_of(answer));
@@ -235,8 +237,8 @@ static void feed_head(wspool *pool, struct wsp_peer *peer, const uint8_t *bytes,
     size_t have = len < pool->config.head_bytes ? len : pool->config.head_bytes;
     size_t seen = 0, before = 0;
     if (conn->stage == WSPOOL_STAGE_BYTES) {
-        wsp_stages_pass(pool, conn, WSPOOL_STAGE_REQUEST_LINE);
         wsp_heads_remove(pool, peer);
+        wsp_stages_pass(pool, conn, WSPOOL_STAGE_REQUEST_LINE);
     }
     if (conn->work.handshake) {
         before = conn->work.handshake->head.len;

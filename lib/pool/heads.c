@@ -28,18 +28,14 @@ void wsp_heads_add(wspool *pool, struct wsp_peer *peer, enum wsp_head_row row)
 
 void wsp_heads_remove(wspool *pool, struct wsp_peer *peer)
 {
-    uint32_t older = peer->conn.row.older, newer = peer->conn.row.newer, self = link_to(peer);
-    for (int row = 0; row < WSP_HEAD_ROWS; row++) {
-        struct wsp_heads *heads = &pool->heads[row];
-        heads->first = heads->first == self ? newer : heads->first;
-        heads->last = heads->last == self ? older : heads->last;
+    uint32_t older = peer->conn.row.older, newer = peer->conn.row.newer;
+    struct wsp_heads *heads =
+        &pool->heads[peer->conn.stage == WSPOOL_STAGE_BYTES ? WSP_HEAD_SILENT : WSP_HEAD_STARTED];
+    if (!older && heads->first != link_to(peer)) {
+        return; /* it is in no row */
     }
-    if (older) {
-        at(pool, older)->conn.row.newer = newer;
-    }
-    if (newer) {
-        at(pool, newer)->conn.row.older = older;
-    }
+    *(older ? &at(pool, older)->conn.row.newer : &heads->first) = newer;
+    *(newer ? &at(pool, newer)->conn.row.older : &heads->last) = older;
     peer->conn.row.older = peer->conn.row.newer = 0;
 }
 

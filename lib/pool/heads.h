@@ -17,7 +17,7 @@
 
 /* Puts a peer at the end of a row. It is in none. */
 void wsp_heads_add(wspool *pool, struct wsp_peer *peer, enum wsp_head_row row);
-/* Takes a peer out of its row; harmless if it is in none. */
+/* Takes a peer out of the row of its stage; harmless if it is in none. */
 void wsp_heads_remove(wspool *pool, struct wsp_peer *peer);
 /* Returns the oldest of a row; NULL: it is empty. */
 struct wsp_peer *wsp_heads_oldest(const wspool *pool, enum wsp_head_row row);

@@ -82,12 +82,14 @@ void wsp_refuse(wspool *pool, struct wsp_peer *peer, enum wspool_refusal refusal
         }
         return;
     }
+    if (conn->state == WSP_HEAD) {
+        wsp_heads_remove(pool, peer);
+    }
     const struct wsp_handshake *handshake = conn->work.handshake;
     if (handshake && (refusal == WSPOOL_REFUSED_TIMEOUT || refusal == WSPOOL_REFUSED_GONE)) {
         read_first_line(pool, conn, handshake->head.data, handshake->head.len);
     }
     int pending = conn->state == WSP_PENDING;
-    wsp_heads_remove(pool, peer);
     pool->reserved -= conn->state == WSP_RESERVED;
     if (!(conn->flags & WSP_HOSTED)) {
         /* Leave the state HEAD first: the log hook may look at the peer, or close it. */

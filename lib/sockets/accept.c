@@ -42,7 +42,7 @@ int wsp_accept_add(wspool_sockets *s, int fd)
         errno = ENOSPC;
         return -1;
     }
-    if (wsp_listen_prepare(fd) < 0) {
+    if (wsp_listen_prepare(fd, &s->tune) < 0) {
         return -1;
     }
     uint64_t place = WSP_TAG_LISTENERS + (uint64_t)(listener - s->listeners);
@@ -55,6 +55,20 @@ int wsp_accept_add(wspool_sockets *s, int fd)
     }
     listener->fd = fd;
     return 0;
+}
+
+void wsp_accept_remove(wspool_sockets *s, int fd)
+{
+    for (int i = 0; i < WSP_LISTENERS; i++) {
+        wsp_listener *listener = &s->listeners[i];
+        if (listener->fd == fd) {
+            if (listener->watched) {
+                wsp_engine_watch(s, fd, 0, listener->tag, &listener->handle);
+            }
+            listener->fd = -1;
+            wsp_system_close(fd);
+        }
+    }
 }
 
 void wsp_accept_stop(wspool_sockets *s)

@@ -5,7 +5,7 @@
  *   sockets.c    life, turns, and the entry points that the loop calls
  *   accept.c     listeners: `listeners`, `batch`, `paused_until`
  *   transport.c  peers and those that linger: `peers`, `lingering`, `count`, `fed`
- *   listen.c, address.c, linger.c, system.c  know no engine; libwspool_uring uses them too
+ *   listen.c, address.c, linger.c, system.c, tune.c  know no engine; libwspool_uring uses them too
  *
  * Invariants
  *   - The loop watches a descriptor under a tag. The tag of a peer is its id, and stays the tag
@@ -42,9 +42,10 @@ typedef struct wsp_transport {
     wspool_id id; /* 0: no peer has this slot */
     void *handle; /* the adapter's */
     int fd;
-    uint8_t watched; /* events that the loop watches for */
-    uint8_t blocked; /* the last write was short */
-    uint8_t ended;   /* the client closed it, or it failed: it is not read or written again */
+    uint8_t watched;     /* events that the loop watches for */
+    uint8_t blocked;     /* the last write was short */
+    uint8_t half_closed; /* the client ended its direction while output is blocked */
+    uint8_t ended;       /* the client closed it, or it failed: it is not read or written again */
 } wsp_transport;
 
 typedef struct wsp_listener {
@@ -66,6 +67,7 @@ struct wspool_sockets {
     uint32_t room;        /* slots in `peers` */
     uint32_t count;
     wsp_linger lingering;
+    wsp_tune tune;         /* options of the sockets */
     uint64_t linger;       /* how long a transport lingers at most, in nanoseconds */
     size_t burst;          /* bytes fed between two flushes, WSP_SOCKETS_READ at most */
     size_t fed;            /* bytes fed since the last flush */

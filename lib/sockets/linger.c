@@ -4,7 +4,13 @@
 #include "sockets/linger.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
+#ifdef __linux__
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#endif
 
 wsp_linger_place *wsp_linger_add(wsp_linger *all, int fd, uint64_t id, uint64_t until)
 {
@@ -19,6 +25,7 @@ wsp_linger_place *wsp_linger_add(wsp_linger *all, int fd, uint64_t id, uint64_t 
     place->id = id;
     place->left = WSP_LINGER_BYTES;
     place->fd = fd;
+    place->unwatched = 0;
     place->handle = NULL;
     all->next = all->count++ == 0 || until < all->next ? until : all->next;
     return place;
@@ -69,6 +76,24 @@ int wsp_linger_discard(wsp_linger_place *place, void *buffer, size_t size)
     place->left -= (size_t)n;
     return 0;
 }
+
+#ifdef __linux__
+int wsp_linger_holds(int fd, size_t allowed)
+{
+    struct tcp_info info;
+    socklen_t len = sizeof info;
+    int unsent = 0;
+    return ioctl(fd, SIOCOUTQ, &unsent) == 0 && unsent > 0 && (size_t)unsent > allowed &&
+           getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && info.tcpi_state != TCP_CLOSE;
+}
+#else
+int wsp_linger_holds(int fd, size_t allowed)
+{
+    (void)fd;
+    (void)allowed;
+    return 0; /* there is no portable way to ask */
+}
+#endif
 
 void wsp_linger_discard_all(int fd, void *buffer, size_t size)
 {

@@ -9,6 +9,11 @@
  * WSP_LINGER_BYTES came. At most WSP_LINGER_PLACES linger at a time. Any other transport is closed
  * at once, after its present input was read.
  *
+ * A client that does not take what was written would leave it in the kernel for minutes, with no
+ * descriptor that counts it. So a connection whose lingering is over is reset when some of its
+ * output was not acknowledged. One that has no place is reset only beyond WSP_LINGER_UNSENT bytes:
+ * an answer of the handshake is on its way then, and fits.
+ *
  * This module keeps the table. The owner of the loop watches the descriptors and closes them.
  */
 #ifndef WSP_SOCKETS_LINGER_H
@@ -20,6 +25,7 @@
 #define WSP_LINGER_PLACES 64
 #define WSP_LINGER_BYTES ((size_t)16 << 20)        /* more than both kernels hold of it */
 #define WSP_LINGER_DISCARD_BYTES ((size_t)1 << 20) /* where a transport does not linger */
+#define WSP_LINGER_UNSENT ((size_t)4096)           /* output that is left to the kernel then */
 #define WSP_LINGER_ALL_DUE (UINT64_MAX - 1)        /* as `now`: the time of every place is over */
 
 typedef struct wsp_linger_place {
@@ -27,7 +33,8 @@ typedef struct wsp_linger_place {
     uint64_t id;    /* of the peer that had this transport */
     size_t left;    /* bytes that may still come */
     int fd;
-    void *handle; /* the handle of the owner's loop */
+    int unwatched; /* the client has ended its direction: only `until` is awaited */
+    void *handle;  /* the handle of the owner's loop */
 } wsp_linger_place;
 
 /* All zero: no place is taken. */
@@ -54,6 +61,10 @@ wsp_linger_place *wsp_linger_due(wsp_linger *all, uint64_t now);
 /* The descriptor is readable: reads it into `buffer`. Returns 1 if the transport has to be closed
  * now. */
 int wsp_linger_discard(wsp_linger_place *place, void *buffer, size_t size);
+
+/* Returns 1 if the kernel holds more than `allowed` bytes of a connection's output, which the
+ * client has not acknowledged but still may; else 0. A FIN is one byte of it. */
+int wsp_linger_holds(int fd, size_t allowed);
 
 /* Discards the input that is there. For a transport that does not linger. */
 void wsp_linger_discard_all(int fd, void *buffer, size_t size);

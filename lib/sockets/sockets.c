@@ -120,12 +120,22 @@ void wspool_sockets_turn(wspool_sockets *s)
 
 int wspool_sockets_listen(wspool_sockets *s, const char *address, unsigned port)
 {
-    int fd = wsp_listen_open(address, port);
-    if (fd >= 0 && wspool_sockets_adopt_listener(s, fd) < 0) {
-        wsp_system_close(fd);
+    int fds[WSP_LISTENERS], count = s ? wsp_listen_open(address, port, fds) : 0;
+    if (count <= 0) {
+        errno = s ? errno : EINVAL;
         return -1;
     }
-    return fd < 0 ? -1 : wsp_listen_port(fd);
+    int taken = wsp_listen_port(fds[0]), added = 0;
+    while (added < count && wsp_accept_add(s, fds[added]) == 0) {
+        added++;
+    }
+    if (added == count) {
+        return taken;
+    }
+    for (int i = 0; i < count; i++) {
+        i < added ? wsp_accept_remove(s, fds[i]) : wsp_system_close(fds[i]);
+    }
+    return -1;
 }
 
 int wspool_sockets_adopt_listener(wspool_sockets *s, int fd)
@@ -141,6 +151,25 @@ void wspool_sockets_stop_listening(wspool_sockets *s)
 {
     if (s) {
         wsp_accept_stop(s);
+    }
+}
+
+void wspool_sockets_kernel_bytes(wspool_sockets *s, size_t bytes)
+{
+    for (int i = 0; s && i < WSP_LISTENERS; i++) {
+        if (s->listeners[i].fd >= 0) {
+            wsp_tune_set(&(wsp_tune){bytes, 0}, s->listeners[i].fd);
+        }
+    }
+    if (s) {
+        s->tune.output = bytes;
+    }
+}
+
+void wspool_sockets_limit(const wspool_sockets *s, int fd)
+{
+    if (s) {
+        wsp_tune_set(&s->tune, fd);
     }
 }
 
@@ -335,6 +364,7 @@ static int configure(wspool_sockets *s, const wspool_config *config, wspool_conf
     out->deadline.user = s;
     s->addresses = out->max_per_key > 0;
     s->linger = out->closing_time;
+    s->tune = wsp_tune_of(out);
     s->burst = 3 * (size_t)out->queue_messages; /* the smallest message takes 6 bytes */
     if (s->burst == 0 || s->burst > WSP_SOCKETS_READ) {
         s->burst = WSP_SOCKETS_READ;

@@ -49,7 +49,7 @@ int wsp_transport_add(wspool_sockets *s, wspool_id id, int fd)
     if (reserve(s, slot) < 0 || wsp_engine_watch(s, fd, WSPOOL_WATCH_READ, id, &handle) < 0) {
         return -1;
     }
-    s->peers[slot] = (wsp_transport){id, handle, fd, WSPOOL_WATCH_READ, 0, 0};
+    s->peers[slot] = (wsp_transport){id, handle, fd, WSPOOL_WATCH_READ, 0, 0, 0};
     s->count++;
     return 0;
 }
@@ -96,8 +96,21 @@ static void close_one(wspool_sockets *s, int fd, wspool_id id, unsigned watched,
 
 static void leave(wspool_sockets *s, wsp_linger_place *place)
 {
+    unsigned watched = place->unwatched ? 0 : WSPOOL_WATCH_READ;
     wsp_linger_remove(&s->lingering, place);
-    close_one(s, place->fd, place->id, WSPOOL_WATCH_READ, place->handle, 0);
+    close_one(s, place->fd, place->id, watched, place->handle, wsp_linger_holds(place->fd, 1));
+}
+
+/* The client has ended its direction. If it still takes output, it lingers on, unwatched: the end
+ * would be reported for ever. */
+static void leave_or_wait(wspool_sockets *s, wsp_linger_place *place)
+{
+    if (!wsp_linger_holds(place->fd, WSP_LINGER_UNSENT)) {
+        leave(s, place);
+    } else if (!place->unwatched) {
+        wsp_engine_watch(s, place->fd, 0, place->id, &place->handle);
+        place->unwatched = 1;
+    }
 }
 
 void wsp_transport_expire(wspool_sockets *s, uint64_t now)
@@ -134,12 +147,14 @@ static void close_peer(wspool_sockets *s, wspool_id id, int reset)
 {
     wsp_transport *peer = wsp_transport_find(s, id);
     if (peer) {
-        int alive = !reset && !peer->ended && shutdown(peer->fd, SHUT_WR) == 0;
-        if (!alive || !linger(s, peer)) {
-            if (alive) {
+        int holds = !reset && peer->ended && wsp_linger_holds(peer->fd, WSP_LINGER_UNSENT);
+        int waits = !reset && (!peer->ended || holds) && shutdown(peer->fd, SHUT_WR) == 0;
+        if (!waits || !linger(s, peer)) {
+            if (waits) {
                 wsp_linger_discard_all(peer->fd, s->buffer, WSP_SOCKETS_READ);
             }
-            close_one(s, peer->fd, id, peer->watched, peer->handle, reset);
+            close_one(s, peer->fd, id, peer->watched, peer->handle,
+                      reset || holds || (waits && wsp_linger_holds(peer->fd, WSP_LINGER_UNSENT)));
         }
         peer->id = 0;
     }
@@ -151,7 +166,8 @@ void wsp_transport_close_all(wspool_sockets *s)
     for (uint32_t slot = 0; slot < s->room; slot++) {
         wsp_transport *peer = &s->peers[slot];
         if (peer->id) {
-            close_one(s, peer->fd, peer->id, peer->watched, peer->handle, 0);
+            close_one(s, peer->fd, peer->id, peer->watched, peer->handle,
+                      wsp_linger_holds(peer->fd, WSP_LINGER_UNSENT));
             peer->id = 0;
         }
     }
@@ -181,11 +197,12 @@ static void write_some(wspool_sockets *s, wsp_transport *peer)
 }
 
 /* Returns the events to watch for. A peer that is neither read nor written, for example while its
- * verdict is pending, is watched for END. */
+ * verdict is pending, is watched for END. The end
+ * of a client waits until its blocked output was written: it may go on reading. */
 static unsigned awaited(const wsp_transport *peer, unsigned wants)
 {
-    unsigned events =
-        (wants & WSPOOL_READ ? WSPOOL_WATCH_READ : 0) | (peer->blocked ? WSPOOL_WATCH_WRITE : 0);
+    int reads = wants & WSPOOL_READ && !(peer->half_closed && peer->blocked);
+    unsigned events = (reads ? WSPOOL_WATCH_READ : 0) | (peer->blocked ? WSPOOL_WATCH_WRITE : 0);
     return events ? events : WSPOOL_WATCH_END;
 }
 
@@ -229,6 +246,11 @@ static void read_some(wspool_sockets *s, wspool_id id, int failed)
            peer->watched & WSPOOL_WATCH_READ) {
         ssize_t n = recv(peer->fd, s->buffer, burst, MSG_DONTWAIT);
         if (n < 0 && !failed && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
+            return;
+        }
+        if (n == 0 && peer->blocked && !failed) {
+            peer->half_closed = 1;
+            watch(s, peer, WSPOOL_WATCH_WRITE);
             return;
         }
         if (n <= 0) {
@@ -284,6 +306,7 @@ static void peer_event(wspool_sockets *s, wsp_transport *peer, unsigned events)
         if (peer->blocked) {
             peer->blocked = 0; /* WRITE stays watched: the next flush usually blocks again */
             wspool_writable(s->pool, id, s->now);
+            events &= WSPOOL_WATCH_FAILED; /* whether it blocks again is known after the flush */
         } else if (peer->watched & WSPOOL_WATCH_WRITE) {
             watch(s, peer, peer->watched & ~WSPOOL_WATCH_WRITE);
         }
@@ -309,6 +332,6 @@ void wsp_transport_event(wspool_sockets *s, wspool_id id, unsigned events)
         peer_event(s, peer, events);
     } else if ((place = wsp_linger_find(&s->lingering, id)) &&
                wsp_linger_discard(place, s->buffer, WSP_SOCKETS_READ)) {
-        leave(s, place);
+        leave_or_wait(s, place);
     }
 }

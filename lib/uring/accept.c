@@ -51,7 +51,7 @@ int wspool_uring_adopt_listener(wspool_uring *loop, int fd)
         errno = loop ? ENOSPC : EINVAL;
         return -1;
     }
-    if (wsp_listen_prepare(fd) < 0) {
+    if (wsp_listen_prepare(fd, &loop->tune) < 0) {
         return -1;
     }
     struct wsp_uring_listener *listener = &loop->listeners[loop->listener_count];
@@ -65,12 +65,40 @@ int wspool_uring_adopt_listener(wspool_uring *loop, int fd)
 
 int wspool_uring_listen(wspool_uring *loop, const char *address, unsigned port)
 {
-    int fd = wsp_listen_open(address, port);
-    if (fd >= 0 && wspool_uring_adopt_listener(loop, fd) < 0) {
-        wsp_system_close(fd);
+    int fds[WSP_LISTENERS], count = loop ? wsp_listen_open(address, port, fds) : 0;
+    if (count <= 0) {
+        errno = loop ? errno : EINVAL;
         return -1;
     }
-    return fd < 0 ? -1 : wsp_listen_port(fd);
+    int there = loop->listener_count, taken = wsp_listen_port(fds[0]);
+    if (there + count > WSP_LISTENERS) {
+        errno = ENOSPC;
+    } else {
+        for (int i = 0; i < count; i++) { /* what was opened just now can be prepared */
+            (void)wspool_uring_adopt_listener(loop, fds[i]);
+        }
+    }
+    for (int i = loop->listener_count - there; i < count; i++) {
+        wsp_system_close(fds[i]);
+    }
+    return loop->listener_count - there == count ? taken : -1;
+}
+
+void wspool_uring_kernel_bytes(wspool_uring *loop, size_t bytes)
+{
+    for (int i = 0; loop && i < loop->listener_count; i++) {
+        wsp_tune_set(&(wsp_tune){bytes, 0}, loop->listeners[i].fd);
+    }
+    if (loop) {
+        loop->tune.output = bytes;
+    }
+}
+
+void wspool_uring_limit(const wspool_uring *loop, int fd)
+{
+    if (loop) {
+        wsp_tune_set(&loop->tune, fd);
+    }
 }
 
 void wspool_uring_addresses(wspool_uring *loop, int on)

@@ -120,6 +120,7 @@ struct wspool_uring {
     struct wsp_uring_listener listeners[WSP_LISTENERS];
     int listener_count;
     uint32_t listened; /* the serial number of the newest listener */
+    wsp_tune tune;     /* options of the sockets */
     int addresses;     /* the pool is told the address of each client */
     int draining;
     int drained; /* `done` was called */

@@ -36,7 +36,7 @@ static void await_end(wspool_uring *loop, wsp_linger_place *place)
         io_uring_prep_poll_add(sqe, place->fd, POLLIN);
     } else {
         wsp_linger_remove(&loop->lingering, place);
-        shut(loop, place->fd, 0);
+        shut(loop, place->fd, wsp_linger_holds(place->fd, WSP_LINGER_UNSENT));
     }
 }
 
@@ -48,15 +48,23 @@ void wsp_uring_lingers_on(wspool_uring *loop, uint64_t number, int result)
     } else if (!wsp_linger_discard(place, loop->scratch, WSP_URING_BUFFER)) {
         await_end(loop, place);
         return;
+    } else if (wsp_linger_holds(place->fd, WSP_LINGER_UNSENT)) {
+        place->unwatched = 1; /* the client has ended its direction, and still takes output */
+        return;
     }
     wsp_linger_remove(&loop->lingering, place);
-    shut(loop, place->fd, 0);
+    shut(loop, place->fd, wsp_linger_holds(place->fd, 1));
 }
 
 void wsp_uring_expire(wspool_uring *loop, uint64_t now)
 {
     wsp_linger_place *place;
     while ((place = wsp_linger_due(&loop->lingering, now))) {
+        if (place->unwatched) {
+            wsp_linger_remove(&loop->lingering, place);
+            shut(loop, place->fd, wsp_linger_holds(place->fd, 1));
+            continue;
+        }
         place->until = UINT64_MAX;
         wsp_uring_cancel(loop, (uint64_t)(place - loop->lingering.places), WSP_URING_LINGER);
     }
@@ -66,16 +74,21 @@ void wsp_uring_closed(wspool_uring *loop, struct wsp_uring_peer *peer, uint64_t 
 {
     wspool_id id = peer->id;
     wsp_linger_place *place = NULL;
-    if (!peer->ended && loop->linger > 0) {
+    int holds = peer->ended && !peer->reset && wsp_linger_holds(peer->fd, WSP_LINGER_UNSENT);
+    if ((!peer->ended || holds) && loop->linger > 0) {
         place = wsp_linger_add(&loop->lingering, peer->fd, id, now + loop->linger);
     }
-    if (place) {
+    if (place && holds) {
+        place->unwatched = 1;
+    } else if (place) {
         await_end(loop, place);
     } else {
         if (!peer->ended) {
             wsp_linger_discard_all(peer->fd, loop->scratch, WSP_URING_BUFFER);
         }
-        shut(loop, peer->fd, peer->reset);
+        shut(loop, peer->fd,
+             peer->reset || holds ||
+                 (!peer->ended && wsp_linger_holds(peer->fd, WSP_LINGER_UNSENT)));
     }
     peer->id = 0;
     wspool_release(loop->pool, id);

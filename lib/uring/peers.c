@@ -72,7 +72,7 @@ void wsp_uring_ask(wspool_uring *loop, struct wsp_uring_peer *peer)
     }
     if (!peer->reading) {
         wsp_uring_disarm(loop, peer, WSP_URING_READ);
-    } else if (peer->kept || peer->ended == WSP_URING_EOF_SEEN) {
+    } else if (peer->kept || (peer->ended == WSP_URING_EOF_SEEN && !peer->blocked)) {
         wsp_uring_arm(loop, peer, WSP_URING_FEED);
     } else if (!peer->ended && !(peer->armed & 1u << WSP_URING_FEED)) {
         wsp_uring_arm(loop, peer, WSP_URING_READ);

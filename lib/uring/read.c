@@ -62,15 +62,17 @@ static void keep(wspool_uring *loop, struct wsp_uring_peer *peer, const unsigned
     wspool_feed(loop->pool, id, bytes, len, now);
 }
 
-/* The peer's input has ended. The answers to its last bytes go out first. */
+/* The peer's input has ended. The answers to its last bytes go out first, and so does
+ * blocked output: the client may go on reading. */
 static void end(wspool_uring *loop, wspool_id id, uint64_t now)
 {
     struct wsp_uring_peer *peer;
     if (loop->fed > 0) {
         wsp_uring_flush(loop, now);
     }
-    peer = wsp_uring_peer(loop, id); /* not NULL: an operation is under way */
-    if (peer->ended == WSP_URING_EOF_SEEN && !peer->kept && peer->reading && !peer->closing) {
+    peer = wsp_uring_peer(loop, id); /* it is there: an operation is under way */
+    if (peer->ended == WSP_URING_EOF_SEEN && !peer->kept && peer->reading && !peer->blocked &&
+        !peer->closing) {
         peer->ended = WSP_URING_ENDED;
         wspool_gone(loop->pool, id, WSPOOL_GONE_EOF, now);
     }

@@ -78,6 +78,7 @@ int wsp_uring_init(wspool_uring *loop, wspool_config *config)
     config->deadline.user = loop;
     loop->burst = 3 * (size_t)config->queue_messages; /* the smallest message is 6 bytes */
     loop->linger = config->closing_time;
+    loop->tune = wsp_tune_of(config);
     loop->addresses = config->max_per_key > 0;
     return 0;
 }

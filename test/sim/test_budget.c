@@ -362,7 +362,7 @@ TEST(input_that_waits_for_its_turn_is_shed_when_its_budget_is_spent)
             sim_cut(p[i], WSPOOL_GONE_EOF);
     }
     sim_turn(s);
-    assert_true(sim_stats(s).input_bytes <= 65536);
+    assert_in_range(sim_stats(s).input_bytes, 30000, 65536);
     sim_pump(s);
     size_t shed = sim_stats(s).ended[WSPOOL_END_INPUT_SHED];
     assert_in_range(shed, 1, PEERS - 1);
