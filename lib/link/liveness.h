@@ -20,9 +20,8 @@
 #include "link/conn.h"
 #include "link/times.h"
 
-#define WSP_BYTES_PER_SECOND \
-    4096u /* a slower message, on average, is too slow; so is
-                                      blocked output that goes slower */
+/* A message that is slower on average is too slow, and so is blocked output. */
+#define WSP_BYTES_PER_SECOND 4096u
 
 /* Acts on the deadlines that have passed, and arms the timer for the next one. Only for a peer that
  * is open, closing or closed. */
