@@ -28,8 +28,9 @@
  *          that reads is never too slow. When descriptors or memory run out, accepting pauses until
  *          a transport closes, or for 100 ms. A transport that the pool has closed lingers: the
  *          engine sends a FIN and discards input until the client closes, for `closing_time` and 16
- *          MiB at most. At most 64 transports linger. A client that has not taken all output by
- *          then is reset; so is one that cannot linger and has more than 4 KiB to take.
+ *          MiB at most (in a drain for 1 s). At most 64 transports linger. One on which nothing has
+ *          come does not linger. A client that has not taken all output by then is reset; so is one
+ *          that cannot linger and has more than 4 KiB to take.
  * Memory   A peer holds at most its record, `queue_bytes` of shared messages, one incomplete
  *          message of `message_bytes`, and in the kernel 256 KiB of output
  *          (wspool_sockets_kernel_bytes) and the buffer for its input. A TCP client that does not

@@ -127,7 +127,7 @@ int wsp_accept_open(wspool_sockets *s, int fd, const struct sockaddr_storage *fr
     wspool_id id = 0;
     int error = wspool_open(s->pool, &options, now, &id);
     if (error == 0) {
-        if (wsp_transport_add(s, id, fd) == 0) {
+        if (wsp_transport_add(s, id, fd, 0) == 0) {
             *out = id;
             return 0;
         }

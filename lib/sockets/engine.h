@@ -44,6 +44,7 @@ typedef struct wsp_transport {
     int fd;
     uint8_t watched;     /* events that the loop watches for */
     uint8_t blocked;     /* the last write was short */
+    uint8_t spoke;       /* the client has sent something */
     uint8_t half_closed; /* the client ended its direction while output is blocked */
     uint8_t ended;       /* the client closed it, or it failed: it is not read or written again */
 } wsp_transport;

@@ -37,6 +37,15 @@ void wsp_linger_remove(wsp_linger *all, wsp_linger_place *place)
     all->count--;
 }
 
+void wsp_linger_shorten(wsp_linger *all, uint64_t until)
+{
+    for (int i = 0; all->count > 0 && i < WSP_LINGER_PLACES; i++) {
+        uint64_t *const its = &all->places[i].until;
+        *its = *its && *its != UINT64_MAX && *its > until ? until : *its;
+    }
+    all->next = all->next > until ? until : all->next;
+}
+
 wsp_linger_place *wsp_linger_find(wsp_linger *all, uint64_t id)
 {
     for (int i = 0; all->count > 0 && i < WSP_LINGER_PLACES; i++) {

@@ -9,6 +9,8 @@
  * WSP_LINGER_BYTES came. At most WSP_LINGER_PLACES linger at a time. Any other transport is closed
  * at once, after its present input was read.
  *
+ * A connection on which nothing has come does not linger.
+ *
  * A client that does not take what was written would leave it in the kernel for minutes, with no
  * descriptor that counts it. So a connection whose lingering is over is reset when some of its
  * output was not acknowledged. One that has no place is reset only beyond WSP_LINGER_UNSENT bytes:
@@ -26,6 +28,7 @@
 #define WSP_LINGER_BYTES ((size_t)16 << 20)        /* more than both kernels hold of it */
 #define WSP_LINGER_DISCARD_BYTES ((size_t)1 << 20) /* where a transport does not linger */
 #define WSP_LINGER_UNSENT ((size_t)4096)           /* output that is left to the kernel then */
+#define WSP_LINGER_DRAIN UINT64_C(1000000000)      /* nanoseconds */
 #define WSP_LINGER_ALL_DUE (UINT64_MAX - 1)        /* as `now`: the time of every place is over */
 
 typedef struct wsp_linger_place {
@@ -61,6 +64,14 @@ wsp_linger_place *wsp_linger_due(wsp_linger *all, uint64_t now);
 /* The descriptor is readable: reads it into `buffer`. Returns 1 if the transport has to be closed
  * now. */
 int wsp_linger_discard(wsp_linger_place *place, void *buffer, size_t size);
+
+/* How long a transport lingers: in a drain 1 s at most. */
+static inline uint64_t wsp_linger_time(uint64_t linger, int draining)
+{
+    return draining && linger > WSP_LINGER_DRAIN ? WSP_LINGER_DRAIN : linger;
+}
+/* No transport lingers longer than `until`. */
+void wsp_linger_shorten(wsp_linger *all, uint64_t until);
 
 /* Returns 1 if the kernel holds more than `allowed` bytes of a connection's output, which the
  * client has not acknowledged but still may; else 0. A FIN is one byte of it. */

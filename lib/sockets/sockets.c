@@ -200,7 +200,7 @@ int wspool_sockets_adopt(wspool_sockets *s, wspool_id id, int fd, const void *by
     int error = fd < 0 ? EBADF : wspool_adopt(s->pool, id, bytes, len, now);
     error = error < 0 ? wsp_engine_errno(error) : error;
     if (error == 0) {
-        if (wsp_transport_add(s, id, fd) == 0) {
+        if (wsp_transport_add(s, id, fd, 1) == 0) {
             return 0;
         }
         error = errno;
@@ -295,6 +295,7 @@ int wspool_sockets_drain(wspool_sockets *s, uint64_t window, int code,
     }
     wsp_accept_stop(s);
     s->draining = 1;
+    wsp_linger_shorten(&s->lingering, wspool_clock() + wsp_linger_time(s->linger, 1));
     s->done = done;
     s->done_user = user;
     wspool_sockets_wake(s); /* if no transport is open, nothing else causes a turn */

@@ -42,14 +42,18 @@ static int reserve(wspool_sockets *s, uint32_t slot)
     return 0;
 }
 
-int wsp_transport_add(wspool_sockets *s, wspool_id id, int fd)
+int wsp_transport_add(wspool_sockets *s, wspool_id id, int fd, int spoke)
 {
     uint32_t slot = wspool_slot(id);
     void *handle = NULL;
     if (reserve(s, slot) < 0 || wsp_engine_watch(s, fd, WSPOOL_WATCH_READ, id, &handle) < 0) {
         return -1;
     }
-    s->peers[slot] = (wsp_transport){id, handle, fd, WSPOOL_WATCH_READ, 0, 0, 0};
+    s->peers[slot] = (wsp_transport){.id = id,
+                                     .handle = handle,
+                                     .fd = fd,
+                                     .watched = WSPOOL_WATCH_READ,
+                                     .spoke = (uint8_t)spoke};
     s->count++;
     return 0;
 }
@@ -126,8 +130,10 @@ void wsp_transport_expire(wspool_sockets *s, uint64_t now)
  * it has to be closed instead, else 1. */
 static int linger(wspool_sockets *s, wsp_transport *peer)
 {
-    wsp_linger_place *place =
-        s->linger ? wsp_linger_add(&s->lingering, peer->fd, peer->id, s->now + s->linger) : NULL;
+    wsp_linger_place *place = s->linger
+                                  ? wsp_linger_add(&s->lingering, peer->fd, peer->id,
+                                                   s->now + wsp_linger_time(s->linger, s->draining))
+                                  : NULL;
     if (!place) {
         return 0;
     }
@@ -148,7 +154,8 @@ static void close_peer(wspool_sockets *s, wspool_id id, int reset)
     wsp_transport *peer = wsp_transport_find(s, id);
     if (peer) {
         int holds = !reset && peer->ended && wsp_linger_holds(peer->fd, WSP_LINGER_UNSENT);
-        int waits = !reset && (!peer->ended || holds) && shutdown(peer->fd, SHUT_WR) == 0;
+        int waits =
+            !reset && peer->spoke && (!peer->ended || holds) && shutdown(peer->fd, SHUT_WR) == 0;
         if (!waits || !linger(s, peer)) {
             if (waits) {
                 wsp_linger_discard_all(peer->fd, s->buffer, WSP_SOCKETS_READ);
@@ -257,6 +264,7 @@ static void read_some(wspool_sockets *s, wspool_id id, int failed)
             end(s, peer, n == 0 ? WSPOOL_GONE_EOF : WSPOOL_GONE_FAILED);
             return;
         }
+        peer->spoke = 1;
         wspool_feed(s->pool, id, s->buffer, (size_t)n, s->now);
         s->fed += (size_t)n;
         left -= (size_t)n;

@@ -7,7 +7,7 @@
 
 /* Reads and writes this peer's descriptor from now on. Returns 0, or -1 with errno; then the caller
  * still owns the descriptor. */
-int wsp_transport_add(wspool_sockets *s, wspool_id id, int fd);
+int wsp_transport_add(wspool_sockets *s, wspool_id id, int fd, int spoke);
 
 /* Returns the transport of a peer, or NULL if it has none or the id is stale. `id` is not 0. */
 wsp_transport *wsp_transport_find(const wspool_sockets *s, wspool_id id);

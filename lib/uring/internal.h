@@ -86,6 +86,7 @@ struct wsp_uring_peer {
     unsigned char closing;     /* the pool is done with it */
     unsigned char ended;       /* enum wsp_uring_end */
     unsigned char reset;       /* close it with a reset */
+    unsigned char spoke;       /* the client has sent something */
     unsigned char half_closed; /* by the client: a poll would return at once */
     uint32_t last_read;        /* the turn in which bytes came last */
     unsigned char *kept;       /* read, but not fed yet */

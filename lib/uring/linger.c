@@ -75,8 +75,9 @@ void wsp_uring_closed(wspool_uring *loop, struct wsp_uring_peer *peer, uint64_t 
     wspool_id id = peer->id;
     wsp_linger_place *place = NULL;
     int holds = peer->ended && !peer->reset && wsp_linger_holds(peer->fd, WSP_LINGER_UNSENT);
-    if ((!peer->ended || holds) && loop->linger > 0) {
-        place = wsp_linger_add(&loop->lingering, peer->fd, id, now + loop->linger);
+    if ((!peer->ended || holds) && peer->spoke && loop->linger > 0) {
+        place = wsp_linger_add(&loop->lingering, peer->fd, id,
+                               now + wsp_linger_time(loop->linger, loop->draining));
     }
     if (place && holds) {
         place->unwatched = 1;

@@ -202,6 +202,7 @@ int wspool_uring_adopt(wspool_uring *loop, wspool_id id, int fd, const void *byt
         error = errno;
     }
     if (!error) {
+        wsp_uring_peer(loop, id)->spoke = 1;
         return 0;
     }
     wspool_gone(loop->pool, id, WSPOOL_GONE_FAILED, now); /* wspool_next reports it with CLOSE */

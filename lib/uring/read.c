@@ -106,6 +106,7 @@ void wsp_uring_read(wspool_uring *loop, wspool_id id, int result, const unsigned
     }
     if (len > 0) {
         peer->last_read = loop->turns;
+        peer->spoke = 1;
         if (!peer->kept) {
             taken = feed(loop, id, bytes, len, now);
             peer = wsp_uring_peer(loop, id);

@@ -167,6 +167,7 @@ int wspool_uring_drain(wspool_uring *loop, uint64_t window, int code,
     }
     wspool_uring_stop_listening(loop);
     loop->draining = 1;
+    wsp_linger_shorten(&loop->lingering, wspool_clock() + wsp_linger_time(loop->linger, 1));
     loop->done = done;
     loop->done_user = user;
     wspool_uring_wake(loop); /* if no transport is open, nothing else causes a turn */

@@ -1035,6 +1035,25 @@ TEST(silent_connection_gives_way_when_the_pool_has_no_place_for_handshakes)
     host_end(&host);
 }
 
+/* Its client does not close, and is not waited for. */
+TEST(silent_connection_is_closed_at_once_when_the_loop_drains)
+{
+    struct sockaddr_in there = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct host host;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    host_init(&host);
+    host_start(&host);
+    there.sin_port = htons((uint16_t)host.port);
+    assert_int_equal(connect(fd, (struct sockaddr *)&there, sizeof(there)), 0);
+    UNTIL(&host, host_count(&host) == 1);
+    uint64_t before = wspool_clock();
+    assert_int_equal(LOOP(drain)(host.loop, 60 * WSPOOL_SECOND, 0, NULL, NULL), 0);
+    UNTIL(&host, LOOP(drained)(host.loop));
+    assert_true(wspool_clock() - before < 900 * WSPOOL_MILLISECOND);
+    close(fd);
+    host_end(&host);
+}
+
 /* A silent connection and half a request do not hold a drain up. */
 TEST(drain_does_not_wait_when_connections_have_not_sent_a_request)
 {

@@ -3,8 +3,8 @@
  * loop/stall.h - a standstill: the process of the loop is stopped for 3 s, while 600 clients go on
  * sending. Nobody is lost, although each of them was silent for longer than idle_time by the clock.
  *
- * It runs in a second process (the clients, which stop the first), and only when WSPOOL_STALL is set:
- * loop/test_stall.py runs it on all adapters at once.
+ * The clients are a second process, which stops the first. It runs only when WSPOOL_STALL is set, by
+ * loop/test_stall.py: on all adapters at once.
  */
 #ifndef WSPOOL_TEST_LOOP_STALL_H
 #define WSPOOL_TEST_LOOP_STALL_H
