@@ -221,6 +221,7 @@ void wsp_conn_resume(struct wsp_link *link, struct wsp_conn *conn, size_t limit,
     }
     if (conn->state <= WSP_CLOSING && conn->work.inbound) {
         wsp_inbound_drop_tail(&link->inbounds, conn->work.inbound);
+        wsp_inbound_charge(&link->inbounds, conn->work.inbound);
     }
     wsp_conn_mark_ready(link, conn);
     if (conn->state == WSP_OPEN) { /* the timer may have fired without looking at the deadlines */
