@@ -130,10 +130,9 @@ void wsp_transport_expire(wspool_sockets *s, uint64_t now)
  * it has to be closed instead, else 1. */
 static int linger(wspool_sockets *s, wsp_transport *peer)
 {
-    wsp_linger_place *place = s->linger
-                                  ? wsp_linger_add(&s->lingering, peer->fd, peer->id,
-                                                   s->now + wsp_linger_time(s->linger, s->draining))
-                                  : NULL;
+    uint64_t until = s->now + wsp_linger_time(s->linger, s->draining);
+    wsp_linger_place *place =
+        s->linger ? wsp_linger_add(&s->lingering, peer->fd, peer->id, until) : NULL;
     if (!place) {
         return 0;
     }
