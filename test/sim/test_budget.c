@@ -357,6 +357,7 @@ TEST(input_that_waits_for_its_turn_is_shed_when_its_budget_is_spent)
     for (int i = 0; i < PEERS; i++) {
         p[i] = sim_join(s, "/echo");
     }
+    others_speak(s);
     for (int i = 0; i < PEERS; i++) {
         sim_text(p[i], "one");
         sim_text(p[i], text);
