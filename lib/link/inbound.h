@@ -82,7 +82,7 @@ struct wsp_inbounds {
     struct wsp_row unread; /* nothing of their input was read yet: it came when the turn was over */
     struct wsp_row partly; /* what was read of it caused as much as it might */
     struct wsp_turn turn;
-    wsp_count held;        /* memory that all objects of peers were charged with */
+    wsp_count held; /* memory that all objects of peers were charged with */
 };
 
 void wsp_inbounds_init(struct wsp_inbounds *inbounds, const wspool_mem *mem,
