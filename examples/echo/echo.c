@@ -172,7 +172,7 @@ int main(int argc, char **argv)
     port = with_uring ? wspool_uring_listen(uring, given.host, given.port)
                       : wspool_sockets_listen(sockets, given.host, given.port);
     if (port < 0) {
-        fail(1, given.host, errno == EINVAL ? "not a numeric address" : strerror(errno));
+        fail(1, given.host, errno == EINVAL ? "not an address, nor a name of one" : strerror(errno));
     }
     printf(strchr(given.host, ':') ? "listening on ws://[%s]:%d\n" : "listening on ws://%s:%d\n",
            given.host, port);

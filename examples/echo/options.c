@@ -18,7 +18,7 @@ static const char usage[] = "usage: echo [--host ADDRESS] [--port PORT] [--io ep
                             "            [--report]\n";
 
 static const char help[] =
-    "  --host ADDRESS        numeric, IPv4 or IPv6 (127.0.0.1)\n"
+    "  --host ADDRESS        IPv4, IPv6, or a name (127.0.0.1)\n"
     "  --port PORT           0 takes a free one (9001)\n"
     "  --io epoll|uring      what moves the bytes; uring needs Linux 6.0 (epoll)\n"
     "  --threads N           more than 1 is not built yet (1)\n"
