@@ -50,7 +50,8 @@ Config = struct(
     "Config", ("size", c.c_size_t),
     *same(c.c_uint32, "max_peers max_handshakes max_per_key channels_per_peer head_bytes "
                       "head_count message_bytes abuse_burst abuse_rate turn_bytes "
-                      "turn_deliveries queue_bytes queue_messages"),
+                      "turn_deliveries"),
+    ("input_bytes", c.c_uint64), *same(c.c_uint32, "queue_bytes queue_messages"),
     ("pool_bytes", c.c_uint64), ("slow", Enum),
     *same(c.c_uint64, "handshake_time verdict_time message_time idle_time ping_interval "
                       "pong_time"),
@@ -65,7 +66,7 @@ COUNTERS = ("attempts accepted published deliveries queued sent dropped_newest d
             "dropped_closed slow_closes sent_bytes encoded encoded_bytes codec_encoded codec_encoded_bytes "
             "received codec_decoded codec_decoded_bytes received_bytes frames pings_sent pongs_received pings_received "
             "pongs_dropped abuse_cost blocked shed budget_refused turns_spent key_full log_suppressed stale_ids")
-GAUGES = "handshakes peers channels memberships waiting waiting_bytes block_bytes"
+GAUGES = "handshakes peers channels memberships waiting waiting_bytes block_bytes input_bytes"
 Stats = struct("Stats", ("size", c.c_size_t), *same(c.c_uint64, f"{COUNTERS} {GAUGES}"),
                ("refused", c.c_uint64 * 64), ("ended", c.c_uint64 * 48),
                ("stages", c.c_uint64 * 3 * 16))
