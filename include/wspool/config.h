@@ -289,7 +289,7 @@ typedef struct wspool_config {
      * Until then those peers are not read. Each peer may cause a 16th of it in every turn, unless
      * its messages are compressed */
     uint32_t turn_bytes;      /* bytes decoded by the codec, without deliveries: 131072. Not 0 */
-    uint32_t turn_deliveries; /* deliveries, one per message and receiver: 400; 20 times as many
+    uint32_t turn_deliveries; /* deliveries, one per message and receiver: 400; 80 times as many
                                  while only one peer has sent messages for 1 s. Not 0 */
 
     /* what incomplete input of all peers may hold */

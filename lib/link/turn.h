@@ -17,7 +17,7 @@
 
 /* While one peer alone sends messages, nobody waits for it, and joining many deliveries into one
  * write is worth more: so many turns are one then. */
-#define WSP_TURN_ALONE 20u
+#define WSP_TURN_ALONE 80u
 #define WSP_TURN_NOBODY UINT32_MAX
 
 struct wsp_turn {
