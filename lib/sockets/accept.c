@@ -135,7 +135,7 @@ int wsp_accept_open(wspool_sockets *s, int fd, const struct sockaddr_storage *fr
         wspool_gone(s->pool, id, WSPOOL_GONE_FAILED, now);
         wspool_release(s->pool, id);
     } else {
-        error = wsp_engine_errno(error);
+        error = wsp_system_errno(error);
     }
     close(fd);
     s->turned_away++;

@@ -90,26 +90,6 @@ struct wspool_sockets {
     void *done_user;
 };
 
-/* An error of the pool as an errno. */
-static inline int wsp_engine_errno(int error)
-{
-    switch (error) {
-    case WSPOOL_ERR_INVAL:
-    case WSPOOL_ERR_STATE:
-        return EINVAL;
-    case WSPOOL_ERR_NOMEM:
-        return ENOMEM;
-    case WSPOOL_ERR_REENTRANT:
-        return EBUSY;
-    case WSPOOL_ERR_STALE:
-        return ENOENT;
-    case WSPOOL_ERR_FULL:
-        return ENOSPC;
-    default:
-        return EIO;
-    }
-}
-
 /* Makes the loop watch a descriptor for these events. 0 events: the loop forgets it. Returns 0 or
  * -1. */
 static inline int wsp_engine_watch(wspool_sockets *s, int fd, unsigned events, uint64_t tag,

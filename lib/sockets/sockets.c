@@ -198,7 +198,7 @@ int wspool_sockets_adopt(wspool_sockets *s, wspool_id id, int fd, const void *by
         return -1;
     }
     int error = fd < 0 ? EBADF : wspool_adopt(s->pool, id, bytes, len, now);
-    error = error < 0 ? wsp_engine_errno(error) : error;
+    error = error < 0 ? wsp_system_errno(error) : error;
     if (error == 0) {
         if (wsp_transport_add(s, id, fd, 1) == 0) {
             return 0;
@@ -290,7 +290,7 @@ int wspool_sockets_drain(wspool_sockets *s, uint64_t window, int code,
 {
     int error = s ? wspool_drain(s->pool, window, code, wspool_clock()) : WSPOOL_ERR_INVAL;
     if (error < 0) {
-        errno = wsp_engine_errno(error);
+        errno = wsp_system_errno(error);
         return -1;
     }
     wsp_accept_stop(s);
@@ -405,7 +405,7 @@ static int engine_init(wspool_sockets *s, const wspool_config *config)
     }
     int error = wspool_new(&s->pool, &configured, wspool_clock());
     if (error < 0) {
-        errno = wsp_engine_errno(error);
+        errno = wsp_system_errno(error);
         return -1;
     }
     return 0;

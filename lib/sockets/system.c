@@ -11,6 +11,8 @@
 #include <sys/eventfd.h>
 #endif
 
+#include <wspool/error.h>
+
 int wsp_system_prepare(int fd)
 {
     int flags = fcntl(fd, F_GETFL);
@@ -108,4 +110,23 @@ void wsp_waker_clear(const wsp_waker *waker)
     while (read(waker->read_fd, bytes, sizeof bytes) == (ssize_t)sizeof bytes) {
     }
 #endif
+}
+
+int wsp_system_errno(int error)
+{
+    switch (error) {
+    case WSPOOL_ERR_INVAL:
+    case WSPOOL_ERR_STATE:
+        return EINVAL;
+    case WSPOOL_ERR_NOMEM:
+        return ENOMEM;
+    case WSPOOL_ERR_REENTRANT:
+        return EBUSY;
+    case WSPOOL_ERR_STALE:
+        return ENOENT;
+    case WSPOOL_ERR_FULL:
+        return ENOSPC;
+    default:
+        return error < 0 ? EIO : 0;
+    }
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sockets/system.h - what differs between systems: accept, write without a signal, wake-up.
+ * sockets/system.h - what differs between systems: accept, write without a signal, wake-up; and the
+ * pool's errors as the system's.
  *
- * Linux has one call for each. Elsewhere POSIX calls take their place.
+ * Linux has one call for each of the former. Elsewhere POSIX calls take their place.
  */
 #ifndef WSP_SOCKETS_SYSTEM_H
 #define WSP_SOCKETS_SYSTEM_H
@@ -37,6 +38,9 @@ int wsp_system_prepare(int fd);
 
 /* Closes a descriptor and keeps errno. */
 void wsp_system_close(int fd);
+
+/* Returns the errno that stands for an error of the pool; 0 for a result that is none. */
+int wsp_system_errno(int error);
 
 /* Closes a connection with a reset. Bytes that were not sent yet are discarded. */
 void wsp_system_reset(int fd);

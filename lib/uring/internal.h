@@ -193,9 +193,6 @@ void wsp_uring_disarm(wspool_uring *loop, struct wsp_uring_peer *peer, enum wsp_
  * has come. */
 void wsp_uring_ask(wspool_uring *loop, struct wsp_uring_peer *peer);
 
-/* The errno of a wspool_error; 0 for what is no error. */
-int wsp_uring_errno(int error);
-
 /* Frees what was kept of a peer. */
 void wsp_uring_forget(wspool_uring *loop, struct wsp_uring_peer *peer);
 

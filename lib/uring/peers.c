@@ -86,25 +86,6 @@ void wsp_uring_ask(wspool_uring *loop, struct wsp_uring_peer *peer)
 
 /* ------------------------------------------------------------------ adding */
 
-int wsp_uring_errno(int error)
-{
-    switch (error) {
-    case WSPOOL_ERR_INVAL:
-    case WSPOOL_ERR_STATE:
-        return EINVAL;
-    case WSPOOL_ERR_NOMEM:
-        return ENOMEM;
-    case WSPOOL_ERR_REENTRANT:
-        return EBUSY;
-    case WSPOOL_ERR_STALE:
-        return ENOENT;
-    case WSPOOL_ERR_FULL:
-        return ENOSPC;
-    default:
-        return error < 0 ? EIO : 0;
-    }
-}
-
 /* Makes the table long enough for this slot. */
 static int reserve(wspool_uring *loop, uint32_t slot)
 {
@@ -176,7 +157,7 @@ int wspool_uring_add(wspool_uring *loop, int fd, void *user, wspool_id *out)
         *out = id;
     }
     if (error < 0) {
-        return turn_away(loop, fd, wsp_uring_errno(error));
+        return turn_away(loop, fd, wsp_system_errno(error));
     }
     if (attach(loop, id, fd) < 0) {
         error = errno;
@@ -197,7 +178,7 @@ int wspool_uring_adopt(wspool_uring *loop, wspool_id id, int fd, const void *byt
         errno = EINVAL;
         return -1;
     }
-    int error = fd < 0 ? EBADF : wsp_uring_errno(wspool_adopt(loop->pool, id, bytes, len, now));
+    int error = fd < 0 ? EBADF : wsp_system_errno(wspool_adopt(loop->pool, id, bytes, len, now));
     if (!error && attach(loop, id, fd) < 0) {
         error = errno;
     }

@@ -118,7 +118,7 @@ int wspool_uring_new(wspool_uring **out, const wspool_config *given)
     if (error < 0) {
         wsp_uring_fini(loop);
         free(loop);
-        errno = wsp_uring_errno(error);
+        errno = wsp_system_errno(error);
         return -1;
     }
     *out = loop;
@@ -162,7 +162,7 @@ int wspool_uring_drain(wspool_uring *loop, uint64_t window, int code,
 {
     int error = loop ? wspool_drain(loop->pool, window, code, wspool_clock()) : WSPOOL_ERR_INVAL;
     if (error < 0) {
-        errno = wsp_uring_errno(error);
+        errno = wsp_system_errno(error);
         return -1;
     }
     wspool_uring_stop_listening(loop);
