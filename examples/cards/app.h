@@ -38,6 +38,7 @@ struct app {
     wspool *pool;            /* theirs */
     wspool_json *json;
     struct MHD_Daemon *http;
+    int http_again;                 /* it must run again without waiting: see glue.h */
     struct connections connections; /* of http */
     struct cards cards;
     struct tokens *tokens; /* NULL: no token is needed */

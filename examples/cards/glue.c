@@ -35,7 +35,8 @@ static void take_over(void *cls, struct MHD_Connection *http, void *con_cls, con
     (void)http, (void)con_cls;
     wspool_sockets_adopt(glue->sockets, glue->id, fcntl(fd, F_DUPFD_CLOEXEC, 0), extra, extra_len);
     glue->id = 0;
-    MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
+    MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE); /* the next MHD_run closes `fd` */
+    *glue->run_again = 1;
 }
 
 enum MHD_Result glue_upgrade(struct glue *glue, struct MHD_Connection *http, const char *method,

@@ -9,6 +9,7 @@
 /* Part of the host's record of a request, from its first line to NOTIFY_COMPLETED. */
 struct glue {
     wspool_sockets *sockets;
+    int *run_again; /* set to 1: MHD_run has work left of which MHD_get_timeout does not know */
     uint64_t began; /* wspool_clock when its first line was there */
     wspool_id id;   /* of the peer that it becomes; 0: none, or its socket was handed over */
 };

@@ -109,6 +109,7 @@ static void *on_first_line(void *cls, const char *target, struct MHD_Connection 
         request->path_len = request->path ? strcspn(request->path, "?") : 0;
         request->http = http;
         request->glue.sockets = app->sockets;
+        request->glue.run_again = &app->http_again;
         request->glue.began = wspool_clock();
     }
     return request;
@@ -213,11 +214,15 @@ int http_fd(const struct app *app)
 int http_wait_ms(const struct app *app)
 {
     MHD_UNSIGNED_LONG_LONG ms;
+    if (app->http_again) {
+        return 0;
+    }
     return MHD_get_timeout(app->http, &ms) != MHD_YES ? -1 : ms > 60000 ? 60000 : (int)ms;
 }
 
 void http_turn(struct app *app)
 {
     connections_tick(&app->connections, wspool_clock());
+    app->http_again = 0;
     MHD_run(app->http);
 }
