@@ -64,8 +64,9 @@ size_t request_write(char *out, size_t room, const char *path, int deflate)
                             deflate ? "Sec-WebSocket-Extensions: permessage-deflate\r\n" : "");
 }
 
-int dial(unsigned port, int receive_bytes, int wait)
+static int dial_from(uint32_t from, unsigned port, int receive_bytes, int wait)
 {
+    const struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(from)};
     const struct sockaddr_in address = {.sin_family = AF_INET,
                                         .sin_port = htons((uint16_t)port),
                                         .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -81,11 +82,18 @@ int dial(unsigned port, int receive_bytes, int wait)
     if (receive_bytes > 0) {
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof receive_bytes);
     }
-    if (connect(fd, (const void *)&address, sizeof address) < 0 && errno != EINPROGRESS) {
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+    if (bind(fd, (const void *)&own, sizeof own) < 0 ||
+        (connect(fd, (const void *)&address, sizeof address) < 0 && errno != EINPROGRESS)) {
         close(fd);
         return -1;
     }
     return fd;
+}
+
+int dial(unsigned port, int receive_bytes, int wait)
+{
+    return dial_from(INADDR_LOOPBACK, port, receive_bytes, wait);
 }
 
 int enter(unsigned port, const char *path, int deflate, int receive_bytes)
@@ -370,7 +378,8 @@ static void loris(unsigned port, unsigned count)
 
 /* Asks for a WebSocket, and is gone: `end` closes it RING connections later, so that the server is
  * at its request. */
-static void come_and_go(unsigned port, unsigned count, const char *path, void (*end)(int))
+static void come_and_go(uint32_t from, unsigned port, unsigned count, const char *path,
+                        void (*end)(int))
 {
     char request[1024];
     size_t len = request_write(request, sizeof request, path, 0);
@@ -383,7 +392,7 @@ static void come_and_go(unsigned port, unsigned count, const char *path, void (*
         if (ring[at] >= 0) {
             end(ring[at]);
         }
-        ring[at] = dial(port, 0, 1);
+        ring[at] = dial_from(from, port, 0, 1);
         if (ring[at] >= 0) {
             send(ring[at], request, len, MSG_NOSIGNAL);
         }
@@ -393,7 +402,7 @@ static void come_and_go(unsigned port, unsigned count, const char *path, void (*
 
 static void resets(unsigned port, unsigned count)
 {
-    come_and_go(port, count, "/ws/cards", reset);
+    come_and_go(INADDR_LOOPBACK, port, count, "/ws/cards", reset);
 }
 
 static void close_it(int fd)
@@ -401,9 +410,11 @@ static void close_it(int fd)
     close(fd);
 }
 
+/* Each connection leaves a port in TIME_WAIT for a minute. They are those of an address that nobody
+ * else uses: other programs of this machine can still bind a free port of 127.0.0.1. */
 static void storm(unsigned port, unsigned count)
 {
-    come_and_go(port, count, "/echo", close_it);
+    come_and_go(INADDR_LOOPBACK + 1, port, count, "/echo", close_it);
 }
 
 /* ----------------------------------------------------------------- the table */
