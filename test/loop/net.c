@@ -5,10 +5,13 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -60,6 +63,22 @@ void net_client_frame(net_client *client, unsigned first, const void *payload, s
 void net_client_text(net_client *client, const void *text, size_t len)
 {
     net_client_frame(client, FIN | OP_TEXT, text, len);
+}
+
+void net_client_deliver(net_client *client)
+{
+    uint64_t since = 0;
+    int left = 1;
+    while (net_patient(&since) && (client->sent < client->out.len || left > 0)) {
+        net_client_turn(client);
+        assert_int_equal(ioctl(client->fd, SIOCOUTQ, &left), 0);
+    }
+}
+
+void net_await(int fd)
+{
+    struct pollfd readable = {.fd = fd, .events = POLLIN};
+    assert_int_equal(poll(&readable, 1, (int)(NET_PATIENCE / WSPOOL_MILLISECOND)), 1);
 }
 
 void net_client_kill(net_client *client, enum net_kill how)

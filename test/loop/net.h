@@ -6,6 +6,10 @@
  * blocks: what is to be sent is queued, and net_client_turn moves what can be moved. Server and
  * clients live in one thread, so a test says what happens in which order.
  *
+ * The kernel needs its time even on loopback: what one socket has sent, a reset and the end of a
+ * handshake included, arrives at the other some milliseconds later when the machine is busy. So a
+ * test waits for what it needs (UNTIL, net_client_deliver, net_await) and does not count turns.
+ *
  * No test measures time. NET_PATIENCE only keeps a test that has gone wrong from hanging.
  */
 #ifndef WSPOOL_TEST_LOOP_NET_H
@@ -58,6 +62,10 @@ void net_client_free(net_client *client);
 
 /* Writes and reads what is possible; answers pings and Close unless silent. */
 void net_client_turn(net_client *client);
+/* Writes everything, and waits until the kernel of the other side has it. */
+void net_client_deliver(net_client *client);
+/* Waits until `fd` is readable: a listener has a connection. */
+void net_await(int fd);
 
 /* Fills `bytes` with all values, the same for the same seed. */
 void net_fill(uint8_t *bytes, size_t len, unsigned seed);

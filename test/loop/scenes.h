@@ -64,13 +64,13 @@ TEST(output_waits_and_reading_pauses_when_the_client_does_not_read)
         net_client_frame(client, FIN | OP_BINARY, bytes, LEN);
     }
     UNTIL(&host, net_stats(host.pool).blocked > 0);
-    for (int i = 0; i < 20; i++)
-        host_turn(&host);
-    fed = net_stats(host.pool).received_bytes;
+    do { /* until neither kernel takes any more */
+        fed = net_stats(host.pool).received_bytes;
+        for (int i = 0; i < 50; i++)
+            host_turn(&host);
+    } while (net_stats(host.pool).received_bytes > fed);
     assert_true(is_awaited(&host, host.ids[0], FOR_ROOM));
-    for (int i = 0; i < 20; i++)
-        host_turn(&host);
-    assert_int_equal(net_stats(host.pool).received_bytes, fed);
+    assert_in_range(fed, 1, COUNT / 2 * LEN);
     client->deaf = 0;
     UNTIL(&host, client->in.messages == COUNT);
     for (unsigned i = 0; i < COUNT; i++) {
@@ -259,11 +259,9 @@ TEST(all_is_read_when_a_client_sends_much_and_resets)
     before = net_stats(host.pool).received_bytes;
     for (int i = 0; i < COUNT; i++)
         net_client_frame(client, FIN | OP_BINARY, bytes, LEN);
-    net_client_turn(client);
+    net_client_deliver(client);
     net_client_kill(client, NET_KILL_RST);
-    for (int i = 0; i < 1000 && host.closed == 0; i++)
-        host_turn(&host);
-    assert_int_equal(host.closed, 1);
+    UNTIL(&host, host.closed == 1);
     assert_int_equal(host.last.why, WSPOOL_END_FAILED);
     assert_true(net_stats(host.pool).received_bytes - before > 65536);
     host_end(&host);
@@ -877,6 +875,7 @@ TEST(hosts_own_listener_keeps_its_client_when_its_descriptor_was_the_loops)
         assert_int_equal(getsockname(own, (struct sockaddr *)&here, &len), 0);
         client = &host.clients[host.count++];
         net_client_connect(client, ntohs(here.sin_port), 0);
+        net_await(own);
         for (int i = 0; i < 5; i++)
             host_turn(&host);
         assert_int_equal(client->end, NET_HERE);
@@ -1849,10 +1848,10 @@ TEST(hosts_own_listener_is_left_alone_when_a_hook_closes_the_loops_in_a_batch)
     net_client_connect(&host.clients[host.count++], host.port, 0);
     while (host.messages == 0 && net_patient(&since))
         assert_int_equal(host_sleep(&host, 1), 0);
-    for (int i = 0; i < 100 && accepted < 0; i++) {
+    net_await(hosts_own);
+    for (int i = 0; i < 10; i++)
         assert_int_equal(host_sleep(&host, 1), 0);
-        accepted = accept(hosts_own, NULL, NULL);
-    }
+    accepted = accept(hosts_own, NULL, NULL);
     assert_true(accepted >= 0);
     close(accepted);
     close(hosts_own);
