@@ -86,8 +86,8 @@ void wsp_outq_compact(struct wsp_outq *q, struct wsp_outqs *outqs, struct wsp_bl
 {
     struct wsp_run *group[GROUP_RUNS], *run;
     struct walk at = {0};
-    uint32_t n = 0, bytes = 0;
-    if (!q->more || q->peeked > 0) {
+    uint32_t n = 0, bytes = 0, peeked = q->peeked;
+    if (!q->more) {
         return;
     }
     uint64_t memory = memory_used(q, blocks);
@@ -95,6 +95,10 @@ void wsp_outq_compact(struct wsp_outq *q, struct wsp_outqs *outqs, struct wsp_bl
         return;
     }
     while ((run = next_run(q, &at)) != NULL) {
+        if (peeked > 0) {
+            peeked -= peeked < run->bytes ? peeked : run->bytes;
+            continue;
+        }
         uint32_t cap = run->block->cap;
         int loose = !wsp_block_is_current(blocks, run->block) && cap - run->bytes > cap / SHARE;
         if (!loose || n == GROUP_RUNS || bytes + run->bytes > GROUP_BYTES) {

@@ -16,7 +16,7 @@
 #include "wire/block.h"
 
 /* Keeps the memory that a slow queue holds near `limit`, which its bytes do not exceed. The open
- * blocks do not count. Peeked bytes are never moved: if there are any, nothing is done. */
+ * blocks do not count. Runs with peeked bytes are not moved. */
 void wsp_outq_compact(struct wsp_outq *q, struct wsp_outqs *outqs, struct wsp_blocks *blocks,
                       uint32_t limit);
 

@@ -126,6 +126,35 @@ TEST(bytes_when_under_way_for_too_long_end_the_peer)
     }
 }
 
+/* A bit more than half of a block each: without compaction they hold twice their bytes. */
+TEST(queue_when_its_first_bytes_are_under_way_holds_no_more_than_its_limit)
+{
+    static char text[8401];
+    sim *s = sim_new(1);
+    struct iovec v[16], again[16];
+    memset(text, 'x', sizeof text - 1);
+    s->config.ping_interval = 0;
+    sim_start(s);
+    sim_peer *p = sim_join(s, "/echo");
+    sim_stall(p);
+    assert_int_equal(sim_send(p, text), 0);
+    size_t kept = send_off(p, v);
+    assert_int_equal(SIM_IN(wspool_ack(s->pool, p->id, 0, s->now)), 0);
+    while (sim_send(p, text) == 0) {
+    }
+    assert_true(sim_stats(s).waiting_bytes > s->config.queue_bytes - sizeof text);
+    assert_true(sim_stats(s).block_bytes < s->config.queue_bytes / 32 * 33 + 2 * 16384);
+    assert_int_equal(SIM_IN(wspool_peek(s->pool, p->id, again, 16)), 1);
+    assert_ptr_equal(again[0].iov_base, v[0].iov_base);
+    assert_int_equal(again[0].iov_len, kept);
+    sim_flow(p);
+    assert_int_equal(SIM_IN(wspool_writable(s->pool, p->id, s->now)), 0);
+    sim_pump(s);
+    assert_int_equal(p->reader.messages, sim_stats(s).sent);
+    assert_int_equal(sim_stats(s).waiting, 0);
+    sim_free(s);
+}
+
 TEST(under_way_when_it_can_not_be_is_an_error)
 {
     sim_peer *p = slow_peer(WSPOOL_SLOW_CLOSE);
