@@ -192,6 +192,8 @@ int wspool_ack(wspool *pool, wspool_id id, size_t bytes, uint64_t now);
  * called again with the same bytes. Until all of them are acked they do not move, no policy drops
  * them, every peek begins with them, and flush_time runs. The peer is not listed for WRITE until
  * the next wspool_ack, which says how many of them were written. The peer is still read from.
+ * If wspool_next lists the peer for CLOSE meanwhile, cancel the write, and release the peer when
+ * the write has ended: until then it holds its memory (pool_bytes).
  *   STALE  the id is stale. Forget it.
  *   INVAL  `bytes` is 0 or more than was peeked. Correct the host.
  *

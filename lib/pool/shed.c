@@ -3,7 +3,8 @@
  * pool/shed.c - see pool/shed.h.
  *
  * Memory counts, not bytes: a queue holds whole blocks, if only by one byte of each, and a block is
- * freed only with its last reference.
+ * freed only with its last reference. Bytes that a transport keeps (wspool_under_way) are freed
+ * when the host has released the peer. No other peer is shed while that would be enough.
  */
 #include "pool/shed.h"
 
@@ -24,10 +25,16 @@ static void shed_peer(wspool *pool, struct wsp_conn *conn)
 
 static int can_be_shed(const struct wsp_conn *conn)
 {
-    return conn->out.blocked && conn->out.bytes > 0 && !wsp_outq_under_way(&conn->out);
+    return conn->out.blocked && conn->out.bytes > 0;
 }
 
-/* Memory that one queue holds. A block's `seen` counts the references of peers that can be shed. */
+/* The peer has ended, and its transport still keeps bytes: the host has to release it. */
+static int awaits_release(const struct wsp_conn *conn)
+{
+    return conn->state == WSP_CLOSED && conn->out.first.block;
+}
+
+/* Memory that one queue holds. A block's `seen` counts the references of the chosen peers. */
 struct usage {
     const struct wsp_block *before; /* block of the queue's previous run */
     uint64_t memory;
@@ -67,35 +74,47 @@ static uint64_t memory_used(const struct wsp_conn *conn)
     return usage.memory;
 }
 
-static void each_to_shed(wspool *pool, void (*visit)(const struct wsp_run *run, void *user),
-                         void *user)
+static void each_run(wspool *pool, int (*chosen)(const struct wsp_conn *conn),
+                     void (*visit)(const struct wsp_run *run, void *user), void *user)
 {
     struct wsp_peer *peer;
     uint32_t slot = 0;
     while ((peer = wsp_peer_next(pool, &slot)) != NULL) {
-        if (can_be_shed(&peer->conn)) {
+        if (chosen(&peer->conn)) {
             wsp_outq_each(&peer->conn.out, visit, user);
         }
     }
+}
+
+/* Returns the memory that is freed when the chosen peers no longer hold anything. Sets *most to
+ * what the greatest of them holds. */
+static uint64_t held_by(wspool *pool, int (*chosen)(const struct wsp_conn *conn), uint64_t *most)
+{
+    struct wsp_peer *peer;
+    uint32_t slot = 0;
+    uint64_t back = 0;
+    *most = 0;
+    each_run(pool, chosen, forget_block, NULL);
+    while ((peer = wsp_peer_next(pool, &slot)) != NULL) {
+        if (chosen(&peer->conn)) {
+            uint64_t memory = memory_used(&peer->conn);
+            *most = memory > *most ? memory : *most;
+        }
+    }
+    each_run(pool, chosen, add_free_block, &back);
+    return back;
 }
 
 uint32_t wsp_shed(wspool *pool, uint32_t len)
 {
     struct wsp_peer *peer;
     uint32_t count = 0, slot = 0;
-    uint64_t most = 0, back = 0;
-    if (pool->link.blocked == 0) {
+    uint64_t most;
+    if (pool->link.blocked == 0 || held_by(pool, awaits_release, &most) >= len ||
+        held_by(pool, can_be_shed, &most) < len) {
         return 0;
     }
-    each_to_shed(pool, forget_block, NULL);
     while ((peer = wsp_peer_next(pool, &slot)) != NULL) {
-        if (can_be_shed(&peer->conn)) {
-            uint64_t memory = memory_used(&peer->conn);
-            most = memory > most ? memory : most;
-        }
-    }
-    each_to_shed(pool, add_free_block, &back);
-    for (slot = 0; back >= len && (peer = wsp_peer_next(pool, &slot)) != NULL;) {
         if (can_be_shed(&peer->conn) && memory_used(&peer->conn) >= most / 2) {
             shed_peer(pool, &peer->conn);
             count++;

@@ -126,6 +126,56 @@ TEST(bytes_when_under_way_for_too_long_end_the_peer)
     }
 }
 
+/* Fills the budget with messages to a peer whose transport stands still. It keeps the first ones,
+ * as TLS does; or all of them. */
+static void fill(sim_peer *p, const char *text, int keeps_all)
+{
+    sim *s = p->sim;
+    struct iovec v[16];
+    for (int i = 0; i < 8; i++) {
+        assert_int_equal(sim_send(p, text), 0);
+        if (i == (keeps_all ? 7 : 0)) {
+            (void)send_off(p, v);
+            assert_int_equal(SIM_IN(wspool_ack(s->pool, p->id, 0, s->now)), 0);
+        }
+    }
+    assert_int_equal(sim_stats(s).shed, 0);
+}
+
+TEST(pool_budget_when_held_by_bytes_under_way_comes_back)
+{
+    static char text[20001];
+    memset(text, 'x', sizeof text - 1);
+    for (int keeps_all = 0; keeps_all < 2; keeps_all++) {
+        sim *s = sim_new(1);
+        s->config.ping_interval = 0;
+        s->config.pool_bytes = 14 * (sizeof text + 100);
+        sim_start(s);
+        sim_peer *p = sim_join(s, "/echo"), *little = sim_join(s, "/echo");
+        sim_peer *other = sim_join(s, "/echo");
+        sim_stall(p);
+        sim_stall(little);
+        assert_int_equal(sim_send(little, text), 0);
+        sim_pump(s);
+        fill(p, text, keeps_all);
+        int result = 0;
+        for (int i = 0; i < 8 && result == 0; i++)
+            result = sim_send(other, text);
+        /* What the transport keeps is there until the host has closed it. */
+        assert_int_equal(result, keeps_all ? WSPOOL_ERR_FULL : 0);
+        assert_int_equal(sim_stats(s).shed, 1);
+        sim_pump(s);
+        for (int i = 0; i < 4; i++)
+            assert_int_equal(sim_send(other, text), 0);
+        sim_pump(s);
+        sim_expect_open(little);
+        assert_int_equal(sim_stats(s).shed, 1);
+        sim_pass(s, 6 * SEC);
+        sim_expect_end(p, WSPOOL_END_SHED);
+        sim_free(s);
+    }
+}
+
 /* A bit more than half of a block each: without compaction they hold twice their bytes. */
 TEST(queue_when_its_first_bytes_are_under_way_holds_no_more_than_its_limit)
 {
