@@ -63,7 +63,8 @@ support   = $(filter-out test_% bench_%,$(notdir $(wildcard test/$(1)/*.c)))
 # companion.
 $(foreach c,$(COMPANIONS),$(eval $(c).companions += $(c)))
 bench.companions := deflate
-loop.companions  := sockets uring
+loop.companions  := deflate sockets uring
+test_tls.libs    := -lssl -lcrypto
 # Calls that test/loop/net.c stands in for.
 loop.wrap := accept4 send sendmsg epoll_wait epoll_pwait2 wspool_clock \
              wspool_sockets_new wspool_sockets_turn
@@ -87,7 +88,7 @@ build/$(1)/$(3): build/$(1)/$(3).o $$(if $$(filter bench,$(2)),,build/$(1)/test/
 	$$(call say,LD     $$@)
 	$$(Q)$$($(1).cc) $$($(1).flags) -o $$@ $$^ $$($(2).wrap:%=-Wl,--wrap=%) $$(LDFLAGS) \
 	    $(if $(filter bench,$(2)),,-lcmocka) \
-	    -pthread $$(LIBS) $$(call libs_besides,$(2))
+	    -pthread $$(LIBS) $$(call libs_besides,$(2)) $$($$(@F).libs)
 endef
 $(foreach v,$(VARIANTS),$(eval $(call world,$(v))))
 $(foreach v,$(VARIANTS),$(foreach k,$(KINDS),$(foreach p,$(call programs,$(k)),\
@@ -132,6 +133,8 @@ VALGRIND_TESTS := $(call of_kinds,valgrind,sim) build/valgrind/test/loop/test_th
 RELEASE_TESTS  := $(call of_kinds,release,oom hostile) build/release/test/json/test_memory
 COV_TESTS      := $(call of_kinds,cov,$(EVERY_KIND))
 FAST_TESTS     := $(call of_kinds,fast,$(EVERY_KIND))
+# Hosts under random traffic, which take as long as they are given.
+traffic         = build/$(1)/test/loop/test_tls build/$(1)/test/loop/test_async
 BENCHES        := $(call of_kinds,release,bench)
 ABI_TESTS      := $(sort $(wildcard test/abi/*.py test/laws/*.py test/costs/*.py))
 LOOP_TESTS     := $(sort $(wildcard $(foreach e,sh py js mjs,\
@@ -188,7 +191,9 @@ nightly: check
 	@$(MAKE) --no-print-directory attack
 	@$(MAKE) --no-print-directory $(parallel) $(strict) nightly-programs
 	@TEST_TIMEOUT=3600 prove --timer -j$(JOBS) --exec '$(PYTHON) test/tools/run-test' \
-	    $(call of_kinds,valgrind,$(EVERY_KIND))
+	    $(call of_kinds,valgrind,$(EVERY_KIND)) $(call traffic,valgrind)
+	@TEST_TIMEOUT=3600 WSPOOL_SECONDS=60 WSPOOL_SEED=$$(date +%s) prove --timer -j$(JOBS) \
+	    --exec '$(PYTHON) test/tools/run-test' $(call traffic,asan)
 	@$(MAKE) --no-print-directory foreign
 	@$(MAKE) --no-print-directory fuzz FUZZ_TIME=$(NIGHTLY_FUZZ)
 	@$(MAKE) --no-print-directory coverage
@@ -207,7 +212,7 @@ foreign-%: FORCE
 	@TEST_TIMEOUT=600 prove --timer -j$(JOBS) --exec '$(PYTHON) test/tools/run-test' \
 	    $(call of_kinds,$*,unit sim)
 
-nightly-programs: $(call of_kinds,valgrind,$(EVERY_KIND))
+nightly-programs: $(call of_kinds,valgrind,$(EVERY_KIND)) $(call traffic,valgrind)
 
 # Installs to build/stage, for the tests that build against an installed library.
 stage: lib
