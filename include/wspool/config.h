@@ -178,6 +178,20 @@ typedef struct wspool_channel {
     size_t len;
 } wspool_channel;
 
+/* A peer does not get some messages of a channel: it was behind, and the history has forgotten them
+ * meanwhile. Called at their place: earlier messages of the channel are queued already, later ones
+ * are not. A message that is sent to the peer in the hook keeps that place. */
+typedef struct wspool_missed {
+    wspool_channel channel;
+    uint64_t epoch;
+    uint64_t from, to; /* offsets of the first and the last of them */
+} wspool_missed;
+
+typedef struct wspool_missed_hook {
+    void (*call)(wspool *pool, wspool_id id, const wspool_missed *missed, void *user);
+    void *user;
+} wspool_missed_hook;
+
 /* A channel became active (active = 1: it has its first member) or inactive (active = 0: its last
  * member has left). A bus to other machines subscribes and unsubscribes here. */
 typedef struct wspool_channel_hook {
@@ -239,8 +253,18 @@ typedef struct wspool_log_hook {
 enum wspool_slow {
     WSPOOL_SLOW_CLOSE = 0,   /* close the peer with 4100 */
     WSPOOL_SLOW_DROP_NEWEST, /* do not queue this message for it */
-    WSPOOL_SLOW_DROP_OLDEST  /* drop its oldest queued messages */
+    WSPOOL_SLOW_DROP_OLDEST, /* drop its oldest queued messages */
+    WSPOOL_SLOW_BEHIND /* the peer falls behind in this channel: when its queue has drained, it
+                                gets what the channel's history has kept, and hears of the rest by
+                                the missed hook */
 };
+
+/* What a channel keeps of its messages. All zero: nothing. */
+typedef struct wspool_history {
+    uint32_t messages; /* at most so many; 0: no history */
+    uint32_t bytes;    /* of encoded frames; 0: no limit but history_bytes */
+    uint64_t time;     /* nanoseconds for which a message is kept; 0: no limit */
+} wspool_history;
 
 /* Where a token may be; tried in the configured order. */
 enum wspool_token_place {
@@ -305,6 +329,9 @@ typedef struct wspool_config {
                               counts once however many peers wait for it: 67108864. Above it the
                               blocked peers that hold most are closed with 4101 */
     enum wspool_slow slow;   /* of the kinds of channels that no route names: WSPOOL_SLOW_CLOSE */
+    uint64_t history_bytes;  /* memory of all histories together, apart from pool_bytes: 16777216.
+                                Above it the channel that was published to longest ago forgets its
+                                oldest messages. At least 65536 */
 
     /* times */
     uint64_t handshake_time; /* opening to whole request; hosted also from the 101 to the adoption:
@@ -357,6 +384,7 @@ typedef struct wspool_config {
     wspool_message_hook message;
     wspool_close_hook close;
     wspool_drop_hook drop;
+    wspool_missed_hook missed;
     wspool_pressure_hook pressure;
     wspool_channel_hook channel;
     wspool_identity_free_hook identity_free;
@@ -382,6 +410,7 @@ typedef struct wspool_route_options {
                                pool's */
     uint32_t message_bytes; /* as in wspool_config, for peers of this route: the pool's */
     unsigned codec;         /* options for the codec on this route, defined by the codec: 0 */
+    wspool_history history; /* of the channels of this kind, so the same for all its routes: none */
 } wspool_route_options;
 
 /* Any thread. Writes the defaults that `config` gives to a route. Use it as

@@ -52,6 +52,7 @@ typedef struct wspool_handlers {
     int (*message)(wspool *pool, wspool_id id, const wspool_message *message, void *user);
     void (*close)(wspool *pool, wspool_id id, const wspool_closed *closed, void *user);
     void (*drop)(wspool *pool, wspool_id id, const wspool_dropped *dropped, void *user);
+    void (*missed)(wspool *pool, wspool_id id, const wspool_missed *missed, void *user);
     void (*pressure)(wspool *pool, wspool_id id, int above, void *user);
     void (*channel)(wspool *pool, wspool_channel channel, int active, void *user);
     uint64_t (*tick)(wspool *pool, uint64_t now, void *user);

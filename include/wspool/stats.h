@@ -34,6 +34,9 @@ extern "C" {
     X(dropped_oldest, "messages", "taken out of a full queue for a newer one") \
     X(dropped_closed, "messages", "still queued when the peer ended") \
     X(slow_closes, "messages", "not queued, and the peer closed for being slow") \
+    X(left_behind, "messages", "published to one peer that was behind") \
+    X(recovered, "messages", "of those queued, how many came from a history") \
+    X(missed, "messages", "told to one peer as missed, because the history had forgotten them") \
     X(sent_bytes, "bytes", "handed to the host, frame headers and handshakes included") \
     X(encoded, "messages", "encoded frames made; a broadcast makes one") \
     X(encoded_bytes, "bytes", "length of those frames") \
@@ -69,6 +72,7 @@ extern "C" {
     DERIVED(waiting, "messages", "queued, over all peers") \
     X(waiting_bytes, "bytes", "queued, over all peers: a shared message counts for each") \
     X(block_bytes, "bytes", "memory of the encoded frames, a shared message counted once") \
+    X(history_bytes, "bytes", "memory of the histories, without what block_bytes counts") \
     DERIVED(input_bytes, "bytes", "memory of incomplete input: see config.input_bytes")
 
 /* One stage of the handshake. Time spent waiting for the rest of a head counts for REQUEST_LINE; in

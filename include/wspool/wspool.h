@@ -112,7 +112,8 @@ int wspool_free(wspool *pool);
  *              or one that is not a whole segment, a query, a segment "." or "..", a broken escape,
  *              or a byte that a client escapes (write "/r%C3%A4ume"). Or the kind or an option is
  *              out of range, or there are 65,535 routes. Correct the call. Or another route of this
- *              kind has another `slow`: all channels of a kind have one policy. Give both the same.
+ *              kind has another `slow` or `history`: all channels of a kind have one policy. Give
+ *              both the same.
  *   EXISTS     an earlier route matches every path that this one would match. Add this one first.
  *   REENTRANT  called from a hook. Add routes before the loop runs.
  *   NOMEM      the allocator failed. Free memory and try again.
@@ -321,8 +322,9 @@ int wspool_unsubscribe(wspool *pool, wspool_id id, wspool_channel channel);
  *   INVAL  as for wspool_subscribe. */
 int wspool_is_member(const wspool *pool, wspool_id id, wspool_channel channel);
 
-/* A position in a channel: the number of its last message, counted from 1, in one epoch. The
- * channel counts from 1 again after it was inactive, and then has another epoch. */
+/* A position in a channel: the number of its last message, counted from 1, in one epoch. A channel
+ * exists while it has members or a history with messages. When it comes into being again, it counts
+ * from 1 again, in another epoch. */
 typedef struct wspool_channel_position {
     uint64_t epoch;
     uint64_t offset;
@@ -330,11 +332,40 @@ typedef struct wspool_channel_position {
 
 /* Sets *position to the present position of a channel. Call it before you render a list that later
  * messages will change: a client that subscribes afterwards and finds the channel at this position
- * has missed nothing. This also holds for an inactive channel: if a message was published to it
- * meanwhile, it becomes active with another epoch. (The epoch may also change without a message.
- * Then a client fetches the list once more than necessary.)
+ * has missed nothing. This also holds for a channel that does not exist: if a message was published
+ * to it meanwhile, it comes into being with another epoch. (The epoch may also change without a
+ * message. Then a client fetches the list once more than necessary.)
  *   INVAL  as for wspool_subscribe. */
 int wspool_position(const wspool *pool, wspool_channel channel, wspool_channel_position *position);
+
+/* Why a resume could not recover everything. */
+enum wspool_lost {
+    WSPOOL_LOST_NOTHING = 0,
+    WSPOOL_LOST_EPOCH,   /* the position is of another epoch */
+    WSPOOL_LOST_TOO_OLD, /* messages behind the position are no longer in the history */
+    WSPOOL_LOST_UNKNOWN  /* the position is behind the channel's last message */
+};
+
+typedef struct wspool_resumed {
+    size_t size;                      /* sizeof(wspool_resumed), set by the caller */
+    wspool_channel_position position; /* of the channel at this moment */
+    int recovered;         /* 1: the peer gets every message behind the position that it gave */
+    enum wspool_lost lost; /* if not: why. The peer gets what is published behind `position` */
+    uint64_t count;        /* how many messages of the history follow */
+} wspool_resumed;
+
+/*
+ * Makes a peer a member of a channel behind the last message that it has seen. If the history still
+ * has everything after that, the peer gets it, in order, as its output drains, and then what is
+ * published; none twice, none left out. Messages that are sent in the same call or hook before it
+ * returns come first: say there what *resumed has. NULL `since`: the present position. In the open
+ * hook it may be called for the channel of the peer's own route, of which it is a member already, if
+ * that has a history. `resumed` may be NULL.
+ *   Errors as for wspool_subscribe, and
+ *   INVAL  the size of `resumed` is not set. Set it.
+ */
+int wspool_resume(wspool *pool, wspool_id id, wspool_channel channel,
+                  const wspool_channel_position *since, wspool_resumed *resumed);
 
 /* Returns the number of members; 0 for an inactive channel.
  *   INVAL  as for wspool_subscribe. */
@@ -368,13 +399,15 @@ typedef struct wspool_tally {
     uint32_t dropped;  /* peers whose queue was full, so that they do not get it (DROP_NEWEST) */
     uint32_t replaced; /* older messages that were dropped for it (DROP_OLDEST) */
     uint32_t closed;   /* peers that were closed because their queue was full (CLOSE) */
+    uint32_t behind;   /* members that were behind, and get it later if the history keeps it */
     wspool_channel_position position; /* position of this message */
 } wspool_tally;
 
 /*
  * Sends a message to the members that a channel has now. It is encoded once. NULL options mean text
  * to every member; `tally` may be NULL. Returns the number of peers for which it was queued: 0 if
- * the channel is inactive, or if every queue was full. After an error no peer gets the message.
+ * the channel is inactive, or if every queue was full. A channel whose kind has a history keeps the
+ * message, if only for later members. After an error no peer gets the message.
  *   TOO_BIG  it does not fit into an empty queue, or into pool_bytes. Send less, or raise the
  *            limit.
  *   FULL     no room in pool_bytes, even after shedding. Write what is queued (wspool_next) and try

@@ -23,6 +23,8 @@ static WSP_NOINLINE int make_room(struct wsp_link *link, struct wsp_channel *cha
     uint32_t before = conn->out.bytes;
     uint32_t dropped;
     switch ((enum wspool_slow)channel->slow) {
+    case WSPOOL_SLOW_BEHIND:
+        break; /* see fall_behind */
     case WSPOOL_SLOW_CLOSE:
         tally->closed++;
         wsp_count_add(&link->count->slow_closes, 1);
@@ -46,12 +48,22 @@ static WSP_NOINLINE int make_room(struct wsp_link *link, struct wsp_channel *cha
     return 0;
 }
 
-static WSP_NOINLINE void drop_newest(struct wsp_link *link, struct wsp_peer *peer,
-                                     wspool_tally *tally)
+/* The member does not get the message now. Returns 1 if another one has taken its place in the
+ * array, because it falls behind. */
+static WSP_NOINLINE int leave_out(struct wsp_link *link, struct wsp_channel *channel,
+                                  struct wsp_member *member, wspool_tally *tally)
 {
+    struct wsp_peer *peer = member->peer;
+    if (channel->slow == WSPOOL_SLOW_BEHIND) {
+        peer->conn.out.marks |= WSP_MARK_BEHIND;
+        wsp_conn_defer(link, &peer->conn, 0);
+        wsp_member_fall_behind(channel, member, channel->offset);
+        return 1;
+    }
     tally->dropped++;
     peer->conn.dropped++;
     wsp_conn_defer(link, &peer->conn, WSP_DUE_DROPPED);
+    return 0;
 }
 
 void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel,
@@ -61,13 +73,13 @@ void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel,
     const uint32_t max_bytes = link->config->queue_bytes;
     const uint32_t max_count = link->config->queue_messages;
     const struct wsp_watermark high = wsp_conn_high_watermark(link->config);
-    const struct wsp_member *const end = channel->members + channel->count;
+    struct wsp_member *end = channel->members + channel->live;
     const struct wsp_run *frame = wsp_encodings_of(link, encodings, 0);
     uint8_t taken =
         1; /* out.accepts of peers that take the present frame: the plain one at first */
     uint32_t queued = 0, slow = 0;
     uint64_t queued_bytes = 0;
-    for (const struct wsp_member *member = channel->members; member != end; member++) {
+    for (struct wsp_member *member = channel->members; member != end; member++) {
         if (end - member > AHEAD) {
             __builtin_prefetch(member[AHEAD].peer, 1);
         }
@@ -86,14 +98,18 @@ void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel,
         const uint32_t len = frame->bytes;
         if (out->bytes + len > max_bytes || out->count >= max_count) {
             if (!make_room(link, channel, peer, len, tally)) {
-                if (out->accepts) {
-                    drop_newest(link, peer, tally);
+                if (out->accepts && leave_out(link, channel, member, tally)) {
+                    member--;
+                    end--;
                 }
                 continue;
             }
         }
-        if (wsp_conn_push(link, &peer->conn, frame) < 0) {
-            drop_newest(link, peer, tally); /* no memory for another run */
+        if (wsp_conn_push(link, &peer->conn, frame) < 0) { /* no memory for another run */
+            if (leave_out(link, channel, member, tally)) {
+                member--;
+                end--;
+            }
             continue;
         }
         wsp_conn_update_watermark(link, &peer->conn, high);
@@ -103,6 +119,8 @@ void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel,
     }
     tally->queued = queued;
     tally->slow = slow;
+    tally->behind = channel->count - channel->live;
+    wsp_count_add(&link->count->left_behind, tally->behind);
     wsp_count_add(&link->count->deliveries,
                   (uint64_t)tally->queued + tally->dropped + tally->closed);
     wsp_count_add(&link->count->queued, tally->queued);

@@ -14,7 +14,8 @@
 #include "link/link.h"
 #include <wspool/wspool.h>
 
-/* Queues the message for every member except `except` (may be NULL), each in its own encoding.
+/* Queues the channel's newest message for every live member except `except` (may be NULL), each in
+ * its own encoding.
  * Fills the counts of *tally. */
 void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel,
                    struct wsp_encodings *encodings, const struct wsp_peer *except,

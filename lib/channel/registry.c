@@ -9,7 +9,7 @@
 #define FIRST_MEMBERS 4u
 #define FIRST_MEMBERSHIPS 4u
 #define FIRST_BYTES (FIRST_MEMBERS * sizeof(struct wsp_member))
-_Static_assert(FIRST_MEMBERSHIPS * sizeof(struct wsp_membership) == FIRST_BYTES,
+_Static_assert(FIRST_MEMBERSHIPS * sizeof(struct wsp_membership) <= FIRST_BYTES,
                "they share a free list");
 
 /* Channels whose keys have at most this length have one size, and are kept in a free list. */
@@ -106,6 +106,13 @@ static uint32_t membership_index(const struct wsp_memberships *memberships, uint
     return membership == 0 ? memberships->first_index : memberships->more[membership - 1].index;
 }
 
+struct wsp_member *wsp_membership_member(const struct wsp_memberships *memberships,
+                                         uint32_t membership)
+{
+    struct wsp_channel *channel = wsp_membership_channel(memberships, membership);
+    return &channel->members[membership_index(memberships, membership)];
+}
+
 static void set_membership(struct wsp_memberships *memberships, uint32_t membership,
                            struct wsp_channel *channel, uint32_t index)
 {
@@ -186,16 +193,44 @@ static int reserve_member(struct wsp_registry *registry, struct wsp_channel *cha
     return 0;
 }
 
+static void move_member(struct wsp_channel *channel, uint32_t from, uint32_t to)
+{
+    if (from != to) {
+        struct wsp_member moved = channel->members[from];
+        channel->members[to] = moved;
+        set_membership(&moved.peer->memberships, moved.membership, channel, to);
+    }
+}
+
+static void swap_members(struct wsp_channel *channel, uint32_t a, uint32_t b)
+{
+    struct wsp_member kept = channel->members[a];
+    move_member(channel, b, a);
+    channel->members[b] = kept;
+    set_membership(&kept.peer->memberships, kept.membership, channel, b);
+}
+
+void wsp_member_fall_behind(struct wsp_channel *channel, struct wsp_member *member, uint64_t next)
+{
+    member->next = (uint32_t)next;
+    swap_members(channel, (uint32_t)(member - channel->members), --channel->live);
+}
+
+void wsp_member_catch_up(struct wsp_channel *channel, struct wsp_member *member)
+{
+    swap_members(channel, (uint32_t)(member - channel->members), channel->live++);
+}
+
 /* The last member moves into the gap. An array that is much too large is made smaller; if that
  * fails it stays large. */
 static void remove_member(struct wsp_channel *channel, const wspool_mem *mem, uint32_t index)
 {
-    uint32_t last = --channel->count;
-    if (index != last) {
-        struct wsp_member moved = channel->members[last];
-        channel->members[index] = moved;
-        set_membership(&moved.peer->memberships, moved.membership, channel, index);
+    if (index < channel->live) { /* the last live one first, then the last one that is behind */
+        uint32_t last_live = --channel->live;
+        move_member(channel, last_live, index);
+        index = last_live;
     }
+    move_member(channel, --channel->count, index);
     if (channel->cap > FIRST_MEMBERS && channel->count < channel->cap / 4) {
         struct wsp_member *members =
             wsp_resize(mem, channel->members, channel->cap / 2, sizeof *members);
@@ -212,6 +247,9 @@ static void free_channel(struct wsp_registry *registry, struct wsp_channel *chan
 {
     if (channel->members) {
         free_array(registry, channel->members, channel->cap);
+    }
+    if (channel->history) {
+        wsp_history_free(registry->histories, channel->history);
     }
     if (channel->node.key_len <= SHORT_KEY) {
         wsp_freelist_give(&registry->names, registry->mem, channel);
@@ -241,7 +279,6 @@ static struct wsp_channel *new_channel(struct wsp_registry *registry, wspool_cha
         return NULL;
     }
     registry->next_epoch++;
-    wsp_count_add(&registry->count->channels, 1);
     return channel;
 }
 
@@ -250,7 +287,26 @@ static void unlink_channel(struct wsp_registry *registry, struct wsp_channel *ch
 {
     wsp_map_remove(&registry->channels, &channel->node);
     registry->removed++;
-    wsp_count_sub(&registry->count->channels, 1);
+}
+
+static int is_used(const struct wsp_channel *channel)
+{
+    return channel->count > 0 || channel->history;
+}
+
+struct wsp_channel *wsp_registry_get(struct wsp_registry *registry, wspool_channel name,
+                                     enum wspool_slow slow)
+{
+    struct wsp_channel *channel = wsp_registry_find(registry, name);
+    return channel ? channel : new_channel(registry, name, slow);
+}
+
+void wsp_registry_drop_unused(struct wsp_registry *registry, struct wsp_channel *channel)
+{
+    if (!is_used(channel)) {
+        unlink_channel(registry, channel);
+        free_channel(registry, channel);
+    }
 }
 
 int wsp_registry_join(struct wsp_registry *registry, struct wsp_peer *peer, wspool_channel name,
@@ -269,25 +325,26 @@ int wsp_registry_join(struct wsp_registry *registry, struct wsp_peer *peer, wspo
     if (error) {
         return error;
     }
-    int appeared = !channel;
-    if (appeared && (channel = new_channel(registry, name, slow)) == NULL) {
+    if (!channel && (channel = new_channel(registry, name, slow)) == NULL) {
         return WSPOOL_ERR_NOMEM;
     }
     error = reserve_member(registry, channel);
     if (error) {
-        if (appeared) {
-            unlink_channel(registry, channel);
-            free_channel(registry, channel);
-        }
+        wsp_registry_drop_unused(registry, channel);
         return error;
     }
-    channel->members[channel->count] =
-        (struct wsp_member){.peer = peer, .membership = memberships->count};
+    uint32_t index = channel->count++;
+    channel->members[index] = (struct wsp_member){.peer = peer, .membership = memberships->count};
     memberships->count++;
-    set_membership(memberships, memberships->count - 1u, channel, channel->count);
-    channel->count++;
+    set_membership(memberships, memberships->count - 1u, channel, index);
     wsp_count_add(&registry->count->memberships, 1);
-    if (appeared) {
+    if (index == channel->live) {
+        channel->live++;
+    } else {
+        wsp_member_catch_up(channel, &channel->members[index]);
+    }
+    if (channel->count == 1) {
+        wsp_count_add(&registry->count->channels, 1);
         registry->on_active(registry->owner, channel, 1);
     }
     return 0;
@@ -301,12 +358,18 @@ static void leave_membership(struct wsp_registry *registry, struct wsp_peer *pee
     remove_member(channel, registry->mem, index);
     remove_membership(registry, &peer->memberships, membership);
     wsp_count_sub(&registry->count->memberships, 1);
-    if (channel->count == 0) {
-        /* It is removed first: the hook may create the same channel again. */
-        unlink_channel(registry, channel);
-        registry->on_active(registry->owner, channel, 0);
-        free_channel(registry, channel);
+    if (channel->count > 0) {
+        return;
     }
+    wsp_count_sub(&registry->count->channels, 1);
+    if (is_used(channel)) {
+        registry->on_active(registry->owner, channel, 0);
+        return;
+    }
+    /* It is removed first: the hook may create the same channel again. */
+    unlink_channel(registry, channel);
+    registry->on_active(registry->owner, channel, 0);
+    free_channel(registry, channel);
 }
 
 int wsp_registry_leave(struct wsp_registry *registry, struct wsp_peer *peer,
@@ -326,6 +389,15 @@ int wsp_registry_is_member(const struct wsp_peer *peer, const struct wsp_channel
     return find_membership(&peer->memberships, channel, &membership);
 }
 
+struct wsp_member *wsp_registry_member(const struct wsp_peer *peer,
+                                       const struct wsp_channel *channel)
+{
+    uint32_t membership;
+    return find_membership(&peer->memberships, channel, &membership)
+               ? wsp_membership_member(&peer->memberships, membership)
+               : NULL;
+}
+
 void wsp_registry_leave_all(struct wsp_registry *registry, struct wsp_peer *peer)
 {
     while (peer->memberships.count > 0) {
@@ -343,6 +415,7 @@ wspool_channel_position wsp_registry_position(const struct wsp_registry *registr
 
 int wsp_registry_check(const struct wsp_registry *registry, uint64_t *total)
 {
+    uint64_t active = 0;
     *total = 0;
     if (!wsp_map_check(&registry->channels)) {
         return 0;
@@ -350,7 +423,9 @@ int wsp_registry_check(const struct wsp_registry *registry, uint64_t *total)
     struct wsp_map_node *node = NULL;
     while ((node = wsp_map_next(&registry->channels, node)) != NULL) {
         const struct wsp_channel *channel = of_node(node);
-        if (channel->count == 0 || channel->count > channel->cap ||
+        if (!is_used(channel) || channel->count > channel->cap || channel->live > channel->count ||
+            (channel->history &&
+             channel->history->first + channel->history->count != channel->offset + 1) ||
             channel->epoch >= registry->next_epoch || node->key != channel->key ||
             node->key_len == 0 || !wsp_channel_valid(wsp_channel_name(channel))) {
             return 0;
@@ -366,6 +441,7 @@ int wsp_registry_check(const struct wsp_registry *registry, uint64_t *total)
             }
         }
         *total += channel->count;
+        active += channel->count > 0;
     }
-    return 1;
+    return active == wsp_count_read(&registry->count->channels);
 }

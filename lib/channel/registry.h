@@ -11,16 +11,20 @@
  * the one entry that points to it. Both take constant time, whatever the size of the channel. The
  * first membership of a peer is in its record; more are in an array of its own.
  *
- * A channel becomes active with its first member and inactive with its last; both are reported. Its
- * offset counts messages from 1. Each time it becomes active it has an epoch that it never had
- * before. An inactive channel is at offset 0 of the next epoch. A message published to an inactive
- * channel uses up that epoch, so a reader that knows the earlier position learns that it has missed
- * something.
+ * The members [0, live) of a channel are live: what is published is queued for them. The others are
+ * behind: each has the offset that it is due, and is refilled from the history (channel/refill.h).
+ *
+ * A channel becomes active with its first member and inactive with its last; both are reported. It
+ * exists while it has members or history. Its offset counts messages from 1, and each time it comes
+ * into being it has an epoch that it never had before. A channel that does not exist is at offset 0
+ * of the next epoch. A message published to it uses up that epoch, so a reader that knows the
+ * earlier position learns that it has missed something.
  *
  * Invariants:
  * - a membership is in exactly two arrays, and they agree: each member of a channel refers to a
  *   membership that points back, and there are as many memberships as members;
- * - no channel is empty: it goes with its last member;
+ * - each channel has members, or a history with messages, which end at its offset;
+ * - at most all members are live; a member that is behind is due an offset up to the next one;
  * - a peer has at most one membership in a channel (a join ensures it; the check is linear and
  *   cannot see it);
  * - a channel has an epoch that was given out, and a key with a valid kind.
@@ -34,11 +38,13 @@
 #include <wspool/wspool.h>
 #include "base/map.h"
 #include "base/freelist.h"
+#include "channel/history.h"
 #include "channel/peer.h"
 
 struct wsp_member {
     struct wsp_peer *peer;
     uint32_t membership; /* index in the peer's memberships */
+    uint32_t next;       /* behind: low half of the offset that it is due */
 };
 
 struct wsp_channel {
@@ -46,9 +52,11 @@ struct wsp_channel {
     struct wsp_member *members;
     uint32_t count;
     uint32_t cap;
+    uint32_t live; /* members[0, live) are live, the others behind */
     uint64_t epoch;
     uint64_t offset;
-    uint8_t slow; /* enum wspool_slow */
+    struct wsp_history *history; /* NULL: it has no message */
+    uint8_t slow;                /* enum wspool_slow */
     uint8_t key[];
 };
 
@@ -58,7 +66,8 @@ struct wsp_registry {
     struct wsp_freelist names;  /* channels with short names */
     struct wsp_map channels;
     uint64_t next_epoch;
-    uint64_t removed; /* number of channels that became inactive so far */
+    uint64_t removed; /* number of channels that ceased to exist so far */
+    struct wsp_histories *histories;
     struct wsp_counters *count;
     /* Called when a channel has become active (1), or is about to become inactive (0). */
     void (*on_active)(void *owner, const struct wsp_channel *channel, int active);
@@ -81,6 +90,33 @@ wspool_channel wsp_channel_name(const struct wsp_channel *channel);
  * EXISTS, FULL (`max` memberships) or NOMEM: then nothing is changed. */
 int wsp_registry_join(struct wsp_registry *registry, struct wsp_peer *peer, wspool_channel channel,
                       enum wspool_slow slow, uint32_t max);
+/* Finds a channel, or makes one without members. Returns NULL without memory. */
+struct wsp_channel *wsp_registry_get(struct wsp_registry *registry, wspool_channel channel,
+                                     enum wspool_slow slow);
+/* The channel ceases to exist if it has neither members nor history. */
+void wsp_registry_drop_unused(struct wsp_registry *registry, struct wsp_channel *channel);
+
+/* Returns the peer's entry in the members, or NULL when it is no member. */
+struct wsp_member *wsp_registry_member(const struct wsp_peer *peer,
+                                       const struct wsp_channel *channel);
+static inline int wsp_member_is_live(const struct wsp_channel *channel,
+                                     const struct wsp_member *member)
+{
+    return member < channel->members + channel->live;
+}
+/* A live member is behind from now on, and due the message at `next`. Another member takes its
+ * place in the array. */
+void wsp_member_fall_behind(struct wsp_channel *channel, struct wsp_member *member, uint64_t next);
+/* A member that is behind is live from now on; it moves. */
+void wsp_member_catch_up(struct wsp_channel *channel, struct wsp_member *member);
+/* Returns the offset that a member is due. It must be less than 2^32 messages behind. */
+static inline uint64_t wsp_member_due(const struct wsp_channel *channel,
+                                      const struct wsp_member *member)
+{
+    uint64_t next = channel->offset + 1;
+    return next - (uint32_t)((uint32_t)next - member->next);
+}
+
 /* Ends a membership. Fails with ABSENT when there is none. */
 int wsp_registry_leave(struct wsp_registry *registry, struct wsp_peer *peer,
                        struct wsp_channel *channel);
@@ -101,6 +137,10 @@ int wsp_registry_is_member(const struct wsp_peer *peer, const struct wsp_channel
 /* Returns the channel of a membership, which must be below the count. */
 struct wsp_channel *wsp_membership_channel(const struct wsp_memberships *memberships,
                                            uint32_t membership);
+
+/* Returns its entry in the channel's members. */
+struct wsp_member *wsp_membership_member(const struct wsp_memberships *memberships,
+                                         uint32_t membership);
 
 /* Returns 1 if both sides agree for every channel, else 0; sets *memberships to their number. */
 int wsp_registry_check(const struct wsp_registry *registry, uint64_t *total);

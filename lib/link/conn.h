@@ -78,6 +78,7 @@ enum wsp_state {
 #define WSP_MARK_PAUSED 0x04u     /* wspool_next has reported no READ */
 #define WSP_MARK_UNDER_WAY 0x08u  /* blocked only because the transport keeps what was peeked */
 #define WSP_MARK_KEPT 0x10u       /* some of its input waits for the next turn */
+#define WSP_MARK_BEHIND 0x20u     /* it may be behind in a channel: see channel/refill.h */
 
 struct wsp_handshake; /* pool/handshake.h */
 

@@ -154,12 +154,18 @@ static int covers(const struct wsp_route *earlier, const struct wsp_route *later
            strcmp(earlier->pattern + earlier->tail, later->pattern + later->tail) == 0;
 }
 
+static int is_same_history(const wspool_history *a, const wspool_history *b)
+{
+    return a->messages == b->messages && a->bytes == b->bytes && a->time == b->time;
+}
+
 /* Compares a new route with those that are there. */
 static int compare(const struct wsp_routes *routes, const struct wsp_route *route)
 {
     for (size_t i = 0; i < routes->count; i++) {
         const struct wsp_route *each = &routes->list[i];
-        if (route->kind != WSPOOL_NONE && each->kind == route->kind && each->slow != route->slow) {
+        if (route->kind != WSPOOL_NONE && each->kind == route->kind &&
+            (each->slow != route->slow || !is_same_history(&each->history, &route->history))) {
             return WSPOOL_ERR_INVAL;
         }
         if (covers(each, route)) {
@@ -177,7 +183,8 @@ int wsp_routes_add(struct wsp_routes *routes, const wspool_mem *mem, const char 
                               .user = options->user,
                               .slow = options->slow,
                               .message_bytes = options->message_bytes,
-                              .codec = options->codec};
+                              .codec = options->codec,
+                              .history = options->history};
     const char *name = options->name ? options->name : "";
     if (!pattern || strlen(name) > WSPOOL_NAME_MAX || routes->count >= UINT16_MAX) {
         return WSPOOL_ERR_INVAL;

@@ -11,7 +11,7 @@
  * - each route has its own copy of its pattern and of a name that is no longer than a channel's;
  * - a pattern is normalised and begins with a slash. Its parameter, with braces, is at [head, tail); without a
  *   parameter `head` is the pattern's length;
- * - all routes of one kind have the same slow policy.
+ * - all routes of one kind have the same slow policy, and the same history.
  */
 #ifndef WSP_POLICY_ROUTE_H
 #define WSP_POLICY_ROUTE_H
@@ -29,7 +29,8 @@ struct wsp_route {
     enum wspool_slow slow;
     uint32_t message_bytes;
     unsigned codec; /* passed to the codec */
-    char *name;     /* name of the channel, when there is no parameter */
+    wspool_history history;
+    char *name; /* name of the channel, when there is no parameter */
     char *pattern;
     size_t head; /* length of the part before the parameter, or of the pattern */
     size_t tail; /* start of the part after the parameter; 0: no parameter */
@@ -43,7 +44,7 @@ struct wsp_routes {
 void wsp_routes_fini(struct wsp_routes *routes, const wspool_mem *mem);
 
 /* Adds a route. Returns 0; INVAL: no request can match the pattern, or another route of the kind
- * has another slow policy; EXISTS: an earlier route matches all that this one would match; NOMEM. */
+ * has another slow policy or history; EXISTS: an earlier route matches all that this one would match; NOMEM. */
 int wsp_routes_add(struct wsp_routes *routes, const wspool_mem *mem, const char *pattern,
                    enum wspool_kind kind, const wspool_route_options *options);
 

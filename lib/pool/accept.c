@@ -52,7 +52,7 @@ static void become_open(wspool *pool, struct wsp_peer *peer, const struct wsp_en
     wsp_conn_open(&pool->link, conn);
     wsp_drain_add(pool, peer);
     if (route->kind != WSPOOL_NONE &&
-        wsp_join(pool, peer, wspool_channel_of(route->kind, entry->name, entry->name_len))) {
+        wsp_join_route(pool, peer, wspool_channel_of(route->kind, entry->name, entry->name_len))) {
         wsp_conn_fail(&pool->link, conn, WSPOOL_END_NOMEM, 1);
     }
     wsp_log(pool, WSP_LOG_OPENED,
@@ -69,7 +69,9 @@ static void become_open(wspool *pool, struct wsp_peer *peer, const struct wsp_en
                             .query = entry->query,
                             .extension = {extension, strlen(extension)},
                             .address = wsp_side_address(peer->side)};
+    pool->opening = peer;
     WSP_TELL(pool, open, wsp_peer_id(peer), &opened);
+    pool->opening = NULL;
 }
 
 /* Raw mode: queues the 101, and feeds the bytes behind the head. */

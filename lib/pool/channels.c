@@ -4,16 +4,43 @@
 
 #include <string.h>
 
+#include <wspool/versioned.h>
+#include "channel/record.h"
 #include "pool/call.h"
 #include "pool/handlers.h"
 #include "pool/peers.h"
 #include "pool/reap.h"
 
-int wsp_join(wspool *pool, struct wsp_peer *peer, wspool_channel channel)
+enum wspool_slow wsp_channel_slow(const wspool *pool, wspool_channel channel)
 {
-    return wsp_registry_join(&pool->registry, peer, channel,
-                             wsp_routes_slow(&pool->routes, channel.kind, pool->config.slow),
+    return wsp_routes_slow(&pool->routes, channel.kind, pool->config.slow);
+}
+
+static int join(wspool *pool, struct wsp_peer *peer, wspool_channel channel)
+{
+    return wsp_registry_join(&pool->registry, peer, channel, wsp_channel_slow(pool, channel),
                              pool->config.channels_per_peer);
+}
+
+/* A live member is due the message at `next` from now on. */
+static void fall_behind(wspool *pool, struct wsp_peer *peer, struct wsp_channel *channel,
+                        uint64_t next)
+{
+    struct wsp_member *member = wsp_registry_member(peer, channel);
+    wsp_member_fall_behind(channel, member, next);
+    peer->conn.out.marks |= WSP_MARK_BEHIND;
+    wsp_conn_defer(&pool->link, &peer->conn, 0);
+}
+
+int wsp_join_route(wspool *pool, struct wsp_peer *peer, wspool_channel name)
+{
+    int error = join(pool, peer, name);
+    struct wsp_channel *channel = error ? NULL : wsp_registry_find(&pool->registry, name);
+    if (channel && pool->history[name.kind].messages > 0 &&
+        wsp_registry_is_member(peer, channel)) { /* a hook may have ended it */
+        fall_behind(pool, peer, channel, channel->offset + 1);
+    }
+    return error;
 }
 
 void wsp_on_active(void *owner, const struct wsp_channel *channel, int active)
@@ -41,8 +68,81 @@ int wspool_subscribe(wspool *pool, wspool_id id, wspool_channel channel)
         return WSPOOL_ERR_STATE;
     }
     wsp_enter(pool);
-    error = wsp_join(pool, peer, channel);
+    error = join(pool, peer, channel);
     wsp_leave(pool);
+    return error;
+}
+
+/* ------------------------------------------------------------------- resuming */
+
+/* Judges a position, and fills *resumed. */
+static void judge(const struct wsp_channel *channel, const wspool_channel_position *since,
+                  wspool_resumed *resumed)
+{
+    const struct wsp_history *history = channel->history;
+    uint64_t first = history ? history->first : channel->offset + 1;
+    resumed->position = (wspool_channel_position){channel->epoch, channel->offset};
+    if (!since) {
+        resumed->recovered = 1;
+    } else if (since->epoch != channel->epoch) {
+        resumed->lost = WSPOOL_LOST_EPOCH;
+    } else if (since->offset > channel->offset) {
+        resumed->lost = WSPOOL_LOST_UNKNOWN;
+    } else if (since->offset + 1 < first) {
+        resumed->lost = WSPOOL_LOST_TOO_OLD;
+    } else {
+        resumed->recovered = 1;
+        resumed->count = channel->offset - since->offset;
+    }
+}
+
+static int resume(wspool *pool, struct wsp_peer *peer, wspool_channel name,
+                  const wspool_channel_position *since, wspool_resumed *resumed)
+{
+    struct wsp_channel *channel = wsp_registry_find(&pool->registry, name);
+    struct wsp_member *member = channel ? wsp_registry_member(peer, channel) : NULL;
+    if (member && (pool->opening != peer || wsp_member_is_live(channel, member))) {
+        return WSPOOL_ERR_EXISTS;
+    }
+    if (!member) {
+        int error = join(pool, peer, name);
+        channel = error ? NULL : wsp_registry_find(&pool->registry, name);
+        member = channel ? wsp_registry_member(peer, channel) : NULL;
+        if (!member) { /* or the channel hook has ended it again */
+            return error;
+        }
+    }
+    wsp_record_expire(&pool->registry, channel, &pool->history[name.kind], pool->link.now);
+    judge(channel, since, resumed);
+    uint64_t next = channel->offset + 1 - resumed->count;
+    if (!wsp_member_is_live(channel, member)) {
+        member->next = (uint32_t)next;
+    } else if (resumed->count > 0) {
+        fall_behind(pool, peer, channel, next);
+    }
+    return 0;
+}
+
+int wspool_resume(wspool *pool, wspool_id id, wspool_channel channel,
+                  const wspool_channel_position *since, wspool_resumed *theirs)
+{
+    wspool_resumed resumed = {.size = sizeof resumed};
+    struct wsp_peer *peer;
+    int error = wsp_call_on(
+        pool, id, wsp_channel_valid(channel) && (!theirs || theirs->size >= sizeof theirs->size),
+        WSP_ANYWHERE, &peer);
+    if (error) {
+        return error;
+    }
+    if (peer->conn.state != WSP_OPEN) {
+        return WSPOOL_ERR_STATE;
+    }
+    wsp_enter(pool);
+    error = resume(pool, peer, channel, since, &resumed);
+    wsp_leave(pool);
+    if (theirs && !error) {
+        wspool_versioned_write(theirs, &resumed, sizeof resumed);
+    }
     return error;
 }
 
@@ -126,7 +226,10 @@ int wspool_channels(const wspool *pool, wspool_channel *channels, size_t max)
         return WSPOOL_ERR_INVAL;
     }
     while (i < max && (node = wsp_map_next(&pool->registry.channels, node)) != NULL) {
-        channels[i++] = wsp_channel_name((struct wsp_channel *)(void *)node);
+        const struct wsp_channel *channel = (struct wsp_channel *)(void *)node;
+        if (channel->count > 0) {
+            channels[i++] = wsp_channel_name(channel);
+        }
     }
-    return (int)pool->registry.channels.count;
+    return (int)wsp_count_read(&pool->count.channels);
 }

@@ -7,8 +7,12 @@
 
 #include "pool/pool.h"
 
-/* As wsp_registry_join, with the policy of the channel's route. */
-int wsp_join(wspool *pool, struct wsp_peer *peer, wspool_channel channel);
+/* Returns the slow policy of a channel. */
+enum wspool_slow wsp_channel_slow(const wspool *pool, wspool_channel channel);
+/* Makes a new peer a member of its route's channel. If that has a history, the peer is behind until
+ * its open hooks have run: they may resume it from an earlier position, and nothing overtakes what
+ * they send to it. */
+int wsp_join_route(wspool *pool, struct wsp_peer *peer, wspool_channel channel);
 /* The registry's hook: a channel became active or inactive. `owner` is the pool. */
 void wsp_on_active(void *owner, const struct wsp_channel *channel, int active);
 

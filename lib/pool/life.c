@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include <wspool/versioned.h>
+#include "channel/record.h"
 #include "pool/call.h"
 #include "pool/channels.h"
 #include "pool/deadline.h"
@@ -29,6 +30,10 @@ static void free_parts(wspool *pool)
 {
     struct wsp_link *link = &pool->link;
     const wspool_mem mem = pool->config.mem;
+    if (pool->histories.mem) {
+        wsp_record_fini(&pool->registry);
+        wsp_histories_fini(&pool->histories);
+    }
     wsp_registry_fini(&pool->registry);
     wsp_keys_fini(&pool->keys);
     wsp_handshakes_fini(&pool->handshakes);
@@ -95,6 +100,9 @@ int wspool_new(wspool **out, const wspool_config *given, uint64_t now)
     link->random = entropy[2] | 1; /* the generator must not start with zero */
     wsp_registry_init(&pool->registry, mem, &(struct wsp_siphash_key){entropy[0], entropy[1]},
                       entropy[3] >> 1 | 1, &pool->count);
+    wsp_histories_init(&pool->histories, mem, config.history_bytes, &pool->count.history_bytes,
+                       &link->blocks);
+    pool->registry.histories = &pool->histories;
     wsp_keys_init(&pool->keys, mem, &(struct wsp_siphash_key){entropy[0], entropy[1]},
                   config.max_per_key);
     pool->registry.on_active = wsp_on_active;
@@ -145,6 +153,13 @@ int wspool_free(wspool *pool)
     return 0;
 }
 
+/* Limits without a number of messages would keep nothing. */
+static int history_is_good(const wspool_history *history)
+{
+    return history->messages <= 1u << 24 && history->time <= WSPOOL_TIME_MAX &&
+           (history->messages > 0 || (history->bytes == 0 && history->time == 0));
+}
+
 int wspool_route(wspool *pool, const char *pattern, enum wspool_kind kind,
                  const wspool_route_options *options)
 {
@@ -158,9 +173,13 @@ int wspool_route(wspool *pool, const char *pattern, enum wspool_kind kind,
         return WSPOOL_ERR_INVAL;
     }
     if ((unsigned)kind > WSPOOL_TOPIC || (filled.flags & ~WSPOOL_ROUTE_NO_TOKEN) != 0 ||
-        (unsigned)filled.slow > WSPOOL_SLOW_DROP_OLDEST || filled.message_bytes == 0 ||
-        filled.message_bytes >= 1u << 30) {
+        (unsigned)filled.slow > WSPOOL_SLOW_BEHIND || filled.message_bytes == 0 ||
+        filled.message_bytes >= 1u << 30 || !history_is_good(&filled.history)) {
         return WSPOOL_ERR_INVAL;
     }
-    return wsp_routes_add(&pool->routes, &pool->config.mem, pattern, kind, &filled);
+    error = wsp_routes_add(&pool->routes, &pool->config.mem, pattern, kind, &filled);
+    if (!error) {
+        pool->history[kind] = filled.history;
+    }
+    return error;
 }

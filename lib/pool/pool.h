@@ -17,8 +17,9 @@
  *     stages.h     counters of the handshake's stages
  *     deadline.h   tells a sleeping host that its deadline has become earlier
  *     input.h      closes peers when input_bytes is used up
+ *     refill.h     members that are behind get what the histories have for them
  *     reap.h       entering and leaving the pool; deferred events; the end of a peer
- *     channels.h   joining and leaving channels
+ *     channels.h   joining, resuming and leaving channels
  *     shed.h       closes peers when pool_bytes is used up
  *     heads.h      the peers that have not sent their whole request, the oldest first
  *     refuse.h     refuses a peer in its handshake
@@ -114,6 +115,8 @@ struct wspool {
     struct wsp_link link;
     struct wsp_slots peers;
     struct wsp_registry registry;
+    struct wsp_histories histories;
+    wspool_history history[WSPOOL_TOPIC + 1]; /* of the channels of a kind */
     struct wsp_routes routes;
     struct wsp_origins origins;
     struct wsp_origins hosts;
@@ -124,16 +127,17 @@ struct wspool {
     struct wsp_mailbox mailbox;
     struct wsp_handshakes handshakes;
     struct wsp_keys keys;
-    int depth;               /* calls of ours on the stack: more than one means inside a hook */
-    int freeing;             /* 1: wspool_free is running, and no peer can be opened */
-    uint32_t reserved;       /* places of hosted peers that were accepted and not adopted yet */
-    struct wsp_peer *judged; /* hooks are judging it (judge.c) */
-    int judged_answer;       /* a refusal that they caused; WSP_ADMITTED: none */
-    int idle;                /* wspool_next has returned 0, and the deadline hook is to be called
+    int depth;                /* calls of ours on the stack: more than one means inside a hook */
+    int freeing;              /* 1: wspool_free is running, and no peer can be opened */
+    uint32_t reserved;        /* places of hosted peers that were accepted and not adopted yet */
+    struct wsp_peer *opening; /* its open hooks run */
+    struct wsp_peer *judged;  /* hooks are judging it (judge.c) */
+    int judged_answer;        /* a refusal that they caused; WSP_ADMITTED: none */
+    int idle;                 /* wspool_next has returned 0, and the deadline hook is to be called
                                 when wspool_deadline becomes earlier than it was then */
-    int output_is_timed;     /* the next message that is queued may make wspool_deadline earlier:
+    int output_is_timed;      /* the next message that is queued may make wspool_deadline earlier:
                                 idle, or flush_delay is set */
-    uint64_t idle_flush_at;  /* link.flush_at at that time */
+    uint64_t idle_flush_at;   /* link.flush_at at that time */
 };
 
 /* Returns the limit of a message from this peer: that of its route, in bytes. */

@@ -5,7 +5,9 @@
 #include <wspool/versioned.h>
 #include "base/noinline.h"
 #include "channel/broadcast.h"
+#include "channel/record.h"
 #include "link/compact.h"
+#include "pool/channels.h"
 #include "pool/log.h"
 #include "pool/reap.h"
 #include "pool/shed.h"
@@ -130,13 +132,33 @@ static inline void flush_soon(wspool *pool)
     }
 }
 
+/* Copies the frame of the channel's next message to its history. If it cannot be kept, the history
+ * begins anew behind it. */
+static void record(wspool *pool, struct wsp_channel *channel, const wspool_history *limits,
+                   const struct wsp_run *frame, wspool_id except)
+{
+    uint64_t now = pool->link.now;
+    uint8_t *room = wsp_record_room(&pool->registry, channel, limits, frame->bytes, now);
+    if (room) {
+        memcpy(room, wsp_run_bytes(frame), frame->bytes);
+        wsp_record_commit(&pool->registry, channel, frame->bytes, now, except);
+    }
+}
+
 static int publish(wspool *pool, wspool_channel name, wspool_writer writer, uint8_t opcode,
                    wspool_id except, wspool_tally *tally)
 {
+    const wspool_history *history = &pool->history[name.kind];
     struct wsp_channel *channel = wsp_registry_find(&pool->registry, name);
     struct message checked;
     struct wsp_run frame;
     struct wsp_encodings encodings;
+    if (!channel && history->messages > 0) {
+        channel = wsp_registry_get(&pool->registry, name, wsp_channel_slow(pool, name));
+        if (!channel) {
+            return WSPOOL_ERR_NOMEM;
+        }
+    }
     if (!channel) {
         wsp_registry_missed(&pool->registry);
         return 0;
@@ -146,8 +168,15 @@ static int publish(wspool *pool, wspool_channel name, wspool_writer writer, uint
     if (!error) {
         error = encode(pool, &checked, &frame);
     }
-    if (error) {
+    if (error) { /* the writer may have called the pool, and ended the channel */
+        channel = wsp_registry_find(&pool->registry, name);
+        if (channel) {
+            wsp_registry_drop_unused(&pool->registry, channel);
+        }
         return error;
+    }
+    if (history->messages > 0) {
+        record(pool, channel, history, &frame, except);
     }
     channel->offset++;
     tally->position = position;
@@ -155,6 +184,7 @@ static int publish(wspool *pool, wspool_channel name, wspool_writer writer, uint
     wsp_encodings_init(&encodings, &frame, opcode, checked.data, checked.len);
     wsp_broadcast(&pool->link, channel, &encodings, wsp_slots_find(&pool->peers, except), tally);
     wsp_encodings_fini(&encodings);
+    wsp_registry_drop_unused(&pool->registry, channel);
     flush_soon(pool);
     if (tally->closed > 0 || tally->dropped > 0 || tally->replaced > 0) {
         wsp_log(pool, WSP_LOG_SLOW, (wspool_log_record){.reason = "queue_full"});

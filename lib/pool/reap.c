@@ -11,6 +11,7 @@
 
 #include "base/noinline.h"
 #include "pool/deadline.h"
+#include "pool/refill.h"
 #include "pool/handlers.h"
 #include "pool/input.h"
 #include "pool/log.h"
@@ -74,6 +75,9 @@ static void reap_peer(wspool *pool, struct wsp_peer *peer)
     }
     if (conn->flags & WSP_DUE_DROPPED) {
         report_dropped(pool, peer);
+    }
+    if ((conn->out.marks & WSP_MARK_BEHIND) && conn->state == WSP_OPEN) {
+        wsp_refill_peer(pool, peer);
     }
     if ((due & WSP_DUE_PRESSURE) && conn->state == WSP_OPEN) {
         int above = (conn->out.marks & WSP_MARK_ABOVE_HIGH) != 0;

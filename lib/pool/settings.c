@@ -14,6 +14,7 @@
 #define SMALLEST_HEAD 256u
 #define SMALLEST_QUEUE 256u
 #define SMALLEST_INPUT 65536u
+#define SMALLEST_HISTORY 65536u
 #define LARGEST_POOL (1u << 28) /* peers */
 
 static const wspool_config defaults = {
@@ -31,6 +32,7 @@ static const wspool_config defaults = {
     .pool_bytes = 67108864,
     .input_bytes = 67108864,
     .slow = WSPOOL_SLOW_CLOSE,
+    .history_bytes = 16777216,
     .handshake_time = 10 * WSPOOL_SECOND,
     .verdict_time = 30 * WSPOOL_SECOND,
     .message_time = 30 * WSPOOL_SECOND,
@@ -93,7 +95,8 @@ static int limits_are_good(const wspool_config *c)
            within(c->queue_bytes, SMALLEST_QUEUE, LARGEST_QUEUE) &&
            within(c->queue_messages, 1, LARGEST_QUEUE) && c->turn_bytes > 0 &&
            c->turn_deliveries > 0 && c->pool_bytes >= 2 * wsp_block_memory(0) &&
-           c->input_bytes >= SMALLEST_INPUT && (unsigned)c->slow <= WSPOOL_SLOW_DROP_OLDEST;
+           c->input_bytes >= SMALLEST_INPUT && c->history_bytes >= SMALLEST_HISTORY &&
+           (unsigned)c->slow <= WSPOOL_SLOW_BEHIND;
 }
 
 static int hooks_are_good(const wspool_config *c)

@@ -34,8 +34,10 @@ static int awaits_release(const struct wsp_conn *conn)
     return conn->state == WSP_CLOSED && conn->out.first.block;
 }
 
-/* Memory that one queue holds. A block's `seen` counts the references of the chosen peers. */
+/* Memory that one queue holds. A block's `seen` counts the references of the chosen peers.
+ * Segments of histories have a budget of their own, and do not count. */
 struct usage {
+    const struct wsp_blocks *store;
     const struct wsp_block *before; /* block of the queue's previous run */
     uint64_t memory;
 };
@@ -49,7 +51,7 @@ static void forget_block(const struct wsp_run *run, void *user)
 static void add_block(const struct wsp_run *run, void *user)
 {
     struct usage *usage = user;
-    if (run->block != usage->before) {
+    if (run->block != usage->before && run->block->store == usage->store) {
         usage->memory += wsp_block_size(run->block);
     }
     usage->before = run->block;
@@ -61,15 +63,16 @@ static void add_free_block(const struct wsp_run *run, void *user)
 {
     struct wsp_block *block = run->block;
     uint32_t current = wsp_block_is_current(block->store, block) ? 1 : 0;
-    if (block->seen > 0 && block->seen + current == block->holds) {
-        *(uint64_t *)user += wsp_block_size(block);
+    struct usage *usage = user;
+    if (block->seen > 0 && block->seen + current == block->holds && block->store == usage->store) {
+        usage->memory += wsp_block_size(block);
     }
     block->seen = 0;
 }
 
-static uint64_t memory_used(const struct wsp_conn *conn)
+static uint64_t memory_used(const wspool *pool, const struct wsp_conn *conn)
 {
-    struct usage usage = {0};
+    struct usage usage = {.store = &pool->link.blocks};
     wsp_outq_each(&conn->out, add_block, &usage);
     return usage.memory;
 }
@@ -92,17 +95,17 @@ static uint64_t held_by(wspool *pool, int (*chosen)(const struct wsp_conn *conn)
 {
     struct wsp_peer *peer;
     uint32_t slot = 0;
-    uint64_t back = 0;
+    struct usage back = {.store = &pool->link.blocks};
     *most = 0;
     each_run(pool, chosen, forget_block, NULL);
     while ((peer = wsp_peer_next(pool, &slot)) != NULL) {
         if (chosen(&peer->conn)) {
-            uint64_t memory = memory_used(&peer->conn);
+            uint64_t memory = memory_used(pool, &peer->conn);
             *most = memory > *most ? memory : *most;
         }
     }
     each_run(pool, chosen, add_free_block, &back);
-    return back;
+    return back.memory;
 }
 
 uint32_t wsp_shed(wspool *pool, uint32_t len)
@@ -115,7 +118,7 @@ uint32_t wsp_shed(wspool *pool, uint32_t len)
         return 0;
     }
     while ((peer = wsp_peer_next(pool, &slot)) != NULL) {
-        if (can_be_shed(&peer->conn) && memory_used(&peer->conn) >= most / 2) {
+        if (can_be_shed(&peer->conn) && memory_used(pool, &peer->conn) >= most / 2) {
             shed_peer(pool, &peer->conn);
             count++;
         }

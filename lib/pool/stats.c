@@ -74,69 +74,88 @@ static int equations_are_true(const wspool_statistics *s)
            s->queued == s->sent + s->dropped_oldest + s->dropped_closed + s->waiting;
 }
 
-/* A block has one reference per run, and one more while it is a current block. Three walks over
- * all runs: clear the counts, count, compare. */
+/* A block has one reference per run, and one more while it is a current block or a segment of a
+ * history. Three walks over all runs and segments: clear the counts, count, compare. */
 struct block_books {
-    uint64_t bytes;
+    const struct wsp_blocks *queues;
+    uint64_t bytes, history_bytes;
     int good;
 };
 
-static void forget(const struct wsp_run *run, void *user)
+static void forget(struct wsp_block *block, void *user)
 {
     (void)user;
-    run->block->seen = 0;
-}
-
-static void count_reference(const struct wsp_run *run, void *user)
-{
-    (void)user;
-    run->block->seen++;
-}
-
-static void compare_block(struct wsp_block *block, struct block_books *books)
-{
-    if (block->seen == 0) {
-        return; /* it was compared already, through another run */
-    }
-    books->good &= block->seen == block->holds && block->used <= block->cap;
-    books->bytes += wsp_block_size(block);
     block->seen = 0;
 }
 
-static void compare_run(const struct wsp_run *run, void *user)
+static void count_reference(struct wsp_block *block, void *user)
 {
-    compare_block(run->block, user);
+    (void)user;
+    block->seen++;
 }
 
-static void each_run(const wspool *pool, void (*visit)(const struct wsp_run *, void *), void *user)
+static void compare(struct wsp_block *block, void *user)
 {
+    struct block_books *books = user;
+    if (block->seen == 0) {
+        return; /* it was compared already, through another reference */
+    }
+    books->good &= block->seen == block->holds && block->used <= block->cap;
+    *(block->store == books->queues ? &books->bytes : &books->history_bytes) +=
+        wsp_block_size(block);
+    block->seen = 0;
+}
+
+struct visit {
+    void (*block)(struct wsp_block *block, void *user);
+    void *user;
+};
+
+static void visit_run(const struct wsp_run *run, void *user)
+{
+    const struct visit *visit = user;
+    visit->block(run->block, visit->user);
+}
+
+/* Calls `visit` for each reference but those of the current blocks. */
+static void each_reference(const wspool *pool, void (*block)(struct wsp_block *, void *),
+                           void *user)
+{
+    struct visit visit = {block, user};
     struct wsp_peer *peer;
     uint32_t slot = 0;
     while ((peer = wsp_peer_next(pool, &slot)) != NULL) {
-        wsp_outq_each(&peer->conn.out, visit, user);
+        wsp_outq_each(&peer->conn.out, visit_run, &visit);
+    }
+    for (const struct wsp_history *each = pool->histories.oldest; each; each = each->newer) {
+        wsp_history_each_segment(each, block, user);
     }
 }
 
 static int blocks_are_valid(const wspool *pool, const wspool_statistics *stats)
 {
     const struct wsp_blocks *blocks = &pool->link.blocks;
-    struct block_books books = {.good = 1};
-    each_run(pool, forget, NULL);
+    struct block_books books = {.queues = blocks, .good = 1};
+    uint64_t records;
+    each_reference(pool, forget, NULL);
     if (blocks->current) {
         blocks->current->seen = 1;
     }
     if (blocks->alternate) {
         blocks->alternate->seen = 1;
     }
-    each_run(pool, count_reference, NULL);
-    each_run(pool, compare_run, &books);
+    each_reference(pool, count_reference, NULL);
+    each_reference(pool, compare, &books);
     if (blocks->current) {
-        compare_block(blocks->current, &books);
+        compare(blocks->current, &books);
     }
     if (blocks->alternate) {
-        compare_block(blocks->alternate, &books);
+        compare(blocks->alternate, &books);
     }
-    return books.good && books.bytes == blocks->bytes && books.bytes == stats->block_bytes;
+    return books.good && books.bytes == blocks->bytes && books.bytes == stats->block_bytes &&
+           wsp_histories_check(&pool->histories, &records) &&
+           books.history_bytes + records == pool->histories.store.bytes &&
+           pool->histories.store.bytes == stats->history_bytes;
 }
 
 /* Checks every record, and the sums over them. */
@@ -174,6 +193,6 @@ int wspool_check(const wspool *pool)
     int good = wsp_pool_check(pool) && equations_are_true(&stats) &&
                peers_are_valid(pool, &stats) && blocks_are_valid(pool, &stats) &&
                wsp_registry_check(&pool->registry, &memberships) &&
-               memberships == stats.memberships && pool->registry.channels.count == stats.channels;
+               memberships == stats.memberships;
     return good ? 0 : WSPOOL_ERR_INTERNAL;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* pool/tick.c - the public calls about time: the next deadline, and the tick.  Layer 4. */
+#include "channel/record.h"
 #include "link/liveness.h"
 #include "pool/accept.h"
 #include "pool/budget.h"
@@ -57,6 +58,7 @@ int wspool_tick(wspool *pool, uint64_t now)
     if (wsp_budget_is_due(pool)) {
         wsp_budget_turn(pool);
     }
+    wsp_record_tick(&pool->registry, pool->history, pool->link.now);
     wsp_handlers_tick(pool);
     wsp_leave(pool);
     return 0;

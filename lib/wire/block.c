@@ -130,6 +130,35 @@ struct wsp_block *wsp_blocks_exact(struct wsp_blocks *blocks, uint32_t len)
     return block;
 }
 
+struct wsp_block *wsp_blocks_segment(struct wsp_blocks *blocks, uint32_t cap, int *error)
+{
+    return new_block(blocks, cap, 0, error);
+}
+
+int wsp_blocks_charge(struct wsp_blocks *blocks, uint64_t memory)
+{
+    if (blocks->bytes + memory > blocks->limit) {
+        return 0;
+    }
+    blocks->bytes += memory;
+    wsp_count_set(blocks->gauge, blocks->bytes);
+    return 1;
+}
+
+void wsp_blocks_discharge(struct wsp_blocks *blocks, uint64_t memory)
+{
+    blocks->bytes -= memory;
+    wsp_count_set(blocks->gauge, blocks->bytes);
+}
+
+void wsp_block_move(struct wsp_block *block, struct wsp_blocks *to)
+{
+    if (wsp_blocks_charge(to, wsp_block_size(block))) {
+        wsp_blocks_discharge(block->store, wsp_block_size(block));
+        block->store = to;
+    }
+}
+
 static int current_check(const struct wsp_blocks *blocks, const struct wsp_block *current)
 {
     return !current || (current->store == blocks && current->holds > 0 &&

@@ -138,6 +138,17 @@ static inline uint8_t *wsp_run_bytes(const struct wsp_run *run)
  * allow it. */
 struct wsp_block *wsp_blocks_exact(struct wsp_blocks *blocks, uint32_t len);
 
+/* Makes an empty block with room for `cap` bytes, or a little more, for frames that its owner
+ * writes. The caller holds the only reference; it never becomes a current block. Returns NULL with
+ * *error set to FULL or NOMEM. */
+struct wsp_block *wsp_blocks_segment(struct wsp_blocks *blocks, uint32_t cap, int *error);
+/* The block counts in another store's budget from now on, if that has room. */
+void wsp_block_move(struct wsp_block *block, struct wsp_blocks *to);
+
+/* Counts other memory in the budget of a store. Returns 0 if it does not fit, else 1. */
+int wsp_blocks_charge(struct wsp_blocks *blocks, uint64_t memory);
+void wsp_blocks_discharge(struct wsp_blocks *blocks, uint64_t memory);
+
 static inline void wsp_block_hold(struct wsp_block *block)
 {
     block->holds++;

@@ -34,7 +34,7 @@ Message = struct("Message", ("data", c.c_void_p), ("len", c.c_size_t), ("binary"
 Closed = struct("Closed", ("why", Enum), ("code_sent", c.c_int), ("code_received", c.c_int),
                 ("open_for", c.c_uint64), ("messages_lost", c.c_uint64))
 Tally = struct("Tally", ("size", c.c_size_t),
-               *same(c.c_uint32, "queued slow dropped replaced closed"), ("position", Position))
+               *same(c.c_uint32, "queued slow dropped replaced closed behind"), ("position", Position))
 Mem = struct("Mem", *same(c.c_void_p, "malloc realloc free user"))
 
 
@@ -52,21 +52,21 @@ Config = struct(
                       "head_count message_bytes abuse_burst abuse_rate turn_bytes "
                       "turn_deliveries"),
     ("input_bytes", c.c_uint64), *same(c.c_uint32, "queue_bytes queue_messages"),
-    ("pool_bytes", c.c_uint64), ("slow", Enum),
+    ("pool_bytes", c.c_uint64), ("slow", Enum), ("history_bytes", c.c_uint64),
     *same(c.c_uint64, "handshake_time verdict_time message_time idle_time ping_interval "
                       "pong_time"),
     ("ping_jitter", c.c_uint32), *same(c.c_uint64, "flush_time flush_delay closing_time lifetime"),
     ("retry_after", c.c_uint32), *same(c.c_void_p, "subprotocols origins"),
     ("any_origin", c.c_int), ("hosts", c.c_void_p), ("token_places", Enum * 4), ("mem", Mem),
     hook("entropy"), hook("token"), hook("origin"), hook("capacity"), hook("verdict"), hook("open", OnOpen),
-    hook("message", OnMessage), hook("close", OnClose), hook("drop"), hook("pressure"),
+    hook("message", OnMessage), hook("close", OnClose), hook("drop"), hook("missed"), hook("pressure"),
     hook("channel"), hook("identity_free"), hook("wake"), hook("deadline"), hook("log"))
 
 COUNTERS = ("attempts accepted published deliveries queued sent dropped_newest dropped_oldest "
-            "dropped_closed slow_closes sent_bytes encoded encoded_bytes codec_encoded codec_encoded_bytes "
+            "dropped_closed slow_closes left_behind recovered missed sent_bytes encoded encoded_bytes codec_encoded codec_encoded_bytes "
             "received codec_decoded codec_decoded_bytes received_bytes frames pings_sent pongs_received pings_received "
             "pongs_dropped abuse_cost blocked shed budget_refused turns_spent key_full log_suppressed stale_ids")
-GAUGES = "handshakes peers channels memberships waiting waiting_bytes block_bytes input_bytes"
+GAUGES = "handshakes peers channels memberships waiting waiting_bytes block_bytes history_bytes input_bytes"
 Stats = struct("Stats", ("size", c.c_size_t), *same(c.c_uint64, f"{COUNTERS} {GAUGES}"),
                ("refused", c.c_uint64 * 64), ("ended", c.c_uint64 * 48),
                ("stages", c.c_uint64 * 3 * 16))

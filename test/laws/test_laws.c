@@ -437,6 +437,10 @@ TEST(law_8_closing_is_safe_anywhere)
         s->config.slow = WSPOOL_SLOW_DROP_OLDEST;
         s->config.queue_messages = 2;
         sim_start(s);
+        wspool_route_options options;
+        wspool_route_options_init(&options, &s->config);
+        options.slow = WSPOOL_SLOW_BEHIND;
+        assert_int_equal(wspool_route(s->pool, "/behind", WSPOOL_SESSION, &options), 0);
         /* A scenario in which every hook is called. */
         s->verdict.kind = WSPOOL_PENDING;
         if (what == SIM_VERDICT) {
@@ -455,9 +459,11 @@ TEST(law_8_closing_is_safe_anywhere)
         s->react = do_everything;
         s->test = &what;
         sim_connect(s, &request);
+        (void)SIM_IN(wspool_subscribe(s->pool, p->id, wspool_session("behind")));
         sim_stall(p);
         sim_text(q, "to all");
         for (int i = 0; i < 4; i++) {
+            (void)sim_broadcast(s, wspool_session("behind"), "to who is behind");
             (void)sim_broadcast(s, wspool_global("all"), "to all");
             sim_pump(s);
         }

@@ -483,7 +483,8 @@ TEST(config_when_a_number_is_out_of_its_range_is_inval)
     BAD(c.flush_time = UINT64_MAX);
     BAD(c.closing_time = UINT64_MAX);
     BAD(c.lifetime = UINT64_MAX);
-    BAD(c.slow = (enum wspool_slow)3);
+    BAD(c.slow = (enum wspool_slow)4);
+    BAD(c.history_bytes = 65535);
     BAD(c.slow = (enum wspool_slow) - 1);
     BAD(c.token_places[0] = (enum wspool_token_place)5);
     GOOD(c.token_places[0] = WSPOOL_TOKEN_NONE);

@@ -229,10 +229,12 @@ static void busy_life(sim *s)
     /* A slow peer: above the high watermark, then drops. */
     memset(text, 's', sizeof text - 1);
     text[sizeof text - 1] = '\0';
+    SIM_IN(wspool_subscribe(s->pool, p[2]->id, wspool_session("behind")));
     sim_stall(p[2]);
     sim_stall(p[1]);
     for (int i = 0; i < 30; i++) {
         sim_broadcast(s, wspool_topic("newest"), text);
+        sim_broadcast(s, wspool_session("behind"), text);
         sim_broadcast(s, wspool_global("all"), text);
         if (i % 4 == 0)
             sim_pump(s);
@@ -294,6 +296,9 @@ static sim *hooked(uint64_t seed, plan *pl)
     options.name = "newest";
     options.slow = WSPOOL_SLOW_DROP_NEWEST;
     assert_int_equal(wspool_route(s->pool, "/newest", WSPOOL_TOPIC, &options), 0);
+    options.slow = WSPOOL_SLOW_BEHIND;
+    options.history.messages = 2;
+    assert_int_equal(wspool_route(s->pool, "/behind", WSPOOL_SESSION, &options), 0);
     s->test = pl;
     s->react = pl == NULL ? NULL : react;
     return s;

@@ -325,7 +325,7 @@ TEST(message_goes_to_every_member_when_there_are_any_number)
         struct crowd c;
         uint32_t n = counts[k];
         begin(&c, n + 1, 1, WSPOOL_SLOW_CLOSE);
-        struct wsp_channel exact = {.count = n, .cap = n};
+        struct wsp_channel exact = {.count = n, .cap = n, .live = n};
         exact.members = malloc(n > 0 ? n * sizeof *exact.members : 1);
         for (uint32_t i = 0; i < n; i++) {
             exact.members[i] = (struct wsp_member){.peer = &c.peers[n - 1 - i]};

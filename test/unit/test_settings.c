@@ -96,7 +96,8 @@ static int accepts(const wspool_config *c)
     X(queue_bytes, 256, BILLION) \
     X(queue_messages, 1, BILLION) \
     X(pool_bytes, 2 * wsp_block_memory(0), UINT64_MAX) \
-    X(slow, 0, WSPOOL_SLOW_DROP_OLDEST) \
+    X(slow, 0, WSPOOL_SLOW_BEHIND) \
+    X(history_bytes, 65536, UINT64_MAX) \
     X(input_bytes, 65536, UINT64_MAX) \
     X(handshake_time, 1, WSPOOL_TIME_MAX) \
     X(verdict_time, 1, WSPOOL_TIME_MAX) \
@@ -416,7 +417,10 @@ TEST(route_is_refused_when_its_options_are_out_of_range)
     REFUSED_WITH(size, 3);
     REFUSED_WITH(flags, 2);
     REFUSED_WITH(flags, UINT32_MAX);
-    REFUSED_WITH(slow, (enum wspool_slow)3);
+    REFUSED_WITH(slow, (enum wspool_slow)4);
+    REFUSED_WITH(history.messages, (1u << 24) + 1);
+    REFUSED_WITH(history.bytes, 1); /* but no messages */
+    REFUSED_WITH(history.time, 1);
     REFUSED_WITH(slow, (enum wspool_slow) - 1);
     REFUSED_WITH(message_bytes, 0);
     REFUSED_WITH(message_bytes, 1u << 30);
@@ -430,6 +434,9 @@ TEST(route_is_refused_when_its_options_are_out_of_range)
     o.message_bytes = (1u << 30) - 1;
     o.slow = WSPOOL_SLOW_DROP_OLDEST;
     assert_int_equal(ROUTE(WSPOOL_ITEM), WSPOOL_ERR_INVAL); /* another policy for this kind */
+    o.slow = WSPOOL_SLOW_CLOSE;
+    o.history.messages = 1;
+    assert_int_equal(ROUTE(WSPOOL_ITEM), WSPOOL_ERR_INVAL); /* another history */
     assert_int_equal(ROUTE(WSPOOL_NONE), 0);
     assert_int_equal(ROUTE(WSPOOL_NONE), WSPOOL_ERR_EXISTS);
     assert_int_equal(wspool_route(pool, "/b", WSPOOL_ITEM, NULL), 0);

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * channel/history.h - the last messages of a channel.  Layer 3.
+ *
+ * A history keeps encoded frames in segments of its own, which are blocks of a second store. So the
+ * messages that one channel keeps are adjacent, and a member that is behind gets many of them as
+ * one run. The messages are numbered without gaps:
+ *
+ *     offsets   first ................................. first + count - 1   (the channel's offset)
+ *     segments  [ 512 bytes ][ 1 KiB     ][ 2 KiB                   ... up to 16 KiB ]
+ *
+ * All histories of a pool share one budget, config.history_bytes: segments, entries and records.
+ * Frames in the queues of peers refer to segments too. When a history lets go of a segment that a
+ * queue still needs, the segment moves to the budget of the queues (pool_bytes), if that has room.
+ *
+ * Invariants:
+ * - the entries are in the order of their offsets, and the entries of one segment are adjacent in
+ *   it; each segment has one reference of the history's;
+ * - `bytes` is the sum of their lengths, within the limit of the channel;
+ * - the time of an entry is not before that of the one before it;
+ * - a history has messages, and is in the list; only while its first one is written it has none;
+ * - the store's bytes are those of the segments, entries and records.
+ */
+#ifndef WSP_CHANNEL_HISTORY_H
+#define WSP_CHANNEL_HISTORY_H
+
+#include <stdint.h>
+
+#include <wspool/wspool.h>
+#include "base/mem.h"
+#include "wire/block.h"
+
+struct wsp_channel;
+
+struct wsp_kept {
+    struct wsp_block *segment;
+    uint32_t at, len; /* of the plain frame */
+    uint64_t time;    /* when it was published */
+    wspool_id except; /* this peer does not get it; 0: none */
+};
+
+struct wsp_history {
+    struct wsp_history *older, *newer; /* in the order of their last message */
+    struct wsp_channel *channel;
+    struct wsp_kept *entries; /* a ring */
+    uint32_t cap;             /* a power of two, or 0 */
+    uint32_t start, count;
+    uint32_t bytes;
+    uint64_t first; /* offset of the oldest entry; of the next message when there is none */
+};
+
+struct wsp_histories {
+    const wspool_mem *mem;
+    struct wsp_blocks store;
+    struct wsp_blocks *queues; /* the store of the frames that only queues hold */
+    struct wsp_history *oldest, *newest;
+};
+
+void wsp_histories_init(struct wsp_histories *histories, const wspool_mem *mem, uint64_t limit,
+                        wsp_count *gauge, struct wsp_blocks *queues);
+/* All histories must have been freed. */
+void wsp_histories_fini(struct wsp_histories *histories);
+
+/* Makes an empty history whose next message has the offset `next`. Returns NULL when the budget or
+ * the memory does not allow it, with *error set to FULL or NOMEM. */
+struct wsp_history *wsp_history_new(struct wsp_histories *histories, struct wsp_channel *channel,
+                                    uint64_t next, int *error);
+void wsp_history_free(struct wsp_histories *histories, struct wsp_history *history);
+
+/* Forgets what is too much by the limits, for a new message of `len` bytes (0: none). Returns 0, or
+ * TOO_BIG if the limits allow no such message at all. */
+int wsp_history_trim(struct wsp_histories *histories, struct wsp_history *history,
+                     const wspool_history *limits, uint32_t len, uint64_t now);
+/* Forgets the oldest segment, or everything when there is only one. */
+void wsp_history_forget_segment(struct wsp_histories *histories, struct wsp_history *history);
+
+/* Reserves room for the frame of the next message. Returns the address to write to, or NULL with
+ * *error set to FULL (the budget) or NOMEM; the history is as it was then. */
+uint8_t *wsp_history_room(struct wsp_histories *histories, struct wsp_history *history,
+                          uint32_t len, int *error);
+/* The frame is written. */
+void wsp_history_commit(struct wsp_histories *histories, struct wsp_history *history, uint32_t len,
+                        uint64_t now, wspool_id except);
+
+/* Returns the entry at an offset, which must be within the window. */
+static inline const struct wsp_kept *wsp_history_at(const struct wsp_history *history,
+                                                    uint64_t offset)
+{
+    uint32_t index = (uint32_t)(offset - history->first);
+    return &history->entries[(history->start + index) & (history->cap - 1)];
+}
+
+/* Calls `visit` for each segment. */
+void wsp_history_each_segment(const struct wsp_history *history,
+                              void (*visit)(struct wsp_block *segment, void *user), void *user);
+/* Returns 1 if the invariants of every history hold, else 0. Sets *records to what they hold in the
+ * budget besides segments. */
+int wsp_histories_check(const struct wsp_histories *histories, uint64_t *records);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* channel/refill.c - see channel/refill.h. */
+#include "channel/refill.h"
+
+#include "link/conn.h"
+
+/* Most bytes of one step. */
+#define STEP 16384u
+
+/* Returns the run of adjacent frames from the entry at `next` on that the queue takes. Its count is
+ * 0 when even the first has no room. */
+static struct wsp_run next_run(const struct wsp_link *link, const struct wsp_history *history,
+                               uint64_t next, const struct wsp_peer *peer)
+{
+    const struct wsp_outq *out = &peer->conn.out;
+    const struct wsp_kept *first = wsp_history_at(history, next);
+    const uint64_t end = history->first + history->count;
+    struct wsp_run run = {.block = first->segment, .offset = first->at};
+    for (; next < end; next++) {
+        const struct wsp_kept *entry = wsp_history_at(history, next);
+        uint64_t bytes = (uint64_t)run.bytes + entry->len;
+        if (entry->segment != run.block ||
+            (entry->except && entry->except == wsp_slot_id(&peer->conn.slot)) ||
+            (run.count > 0 && bytes > STEP) || out->bytes + bytes > link->config->queue_bytes ||
+            out->count + run.count >= link->config->queue_messages) {
+            break;
+        }
+        run.bytes = (uint32_t)bytes;
+        run.count++;
+    }
+    return run;
+}
+
+enum wsp_refilled wsp_refill(struct wsp_link *link, struct wsp_channel *channel,
+                             struct wsp_member *member, uint64_t *from, uint64_t *to)
+{
+    struct wsp_peer *peer = member->peer;
+    const struct wsp_history *history = channel->history;
+    uint64_t next = wsp_member_due(channel, member);
+    if (!wsp_refill_has_room(link, &peer->conn.out)) {
+        return WSP_REFILL_FULL;
+    }
+    if (next == channel->offset + 1) {
+        wsp_member_catch_up(channel, member);
+        return WSP_REFILL_LIVE;
+    }
+    if (!history || next < history->first) {
+        uint64_t first = history ? history->first : channel->offset + 1;
+        *from = next;
+        *to = first - 1;
+        member->next = (uint32_t)first;
+        wsp_count_add(&link->count->missed, first - next);
+        return WSP_REFILL_MISSED;
+    }
+    if (wsp_history_at(history, next)->except == wsp_slot_id(&peer->conn.slot)) {
+        member->next++;
+        return WSP_REFILL_QUEUED;
+    }
+    const struct wsp_run run = next_run(link, history, next, peer);
+    if (run.count == 0 || wsp_conn_push(link, &peer->conn, &run) < 0) {
+        return WSP_REFILL_FULL;
+    }
+    member->next += run.count;
+    wsp_count_add(&link->count->deliveries, run.count);
+    wsp_count_add(&link->count->queued, run.count);
+    wsp_count_add(&link->count->recovered, run.count);
+    wsp_count_add(&link->count->waiting_bytes, run.bytes);
+    wsp_conn_update_watermark(link, &peer->conn, wsp_conn_high_watermark(link->config));
+    return WSP_REFILL_QUEUED;
+}

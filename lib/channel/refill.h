@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * channel/refill.h - members that are behind get what the history has for them.  Layer 3.
+ *
+ * A member that is behind has a position, and no messages of its channel are queued for it by a
+ * broadcast. Whenever its queue falls below a quarter of both limits, it gets the next messages of
+ * the history: runs of one segment, without a copy. At the head it is live again. A member that the
+ * end of the history has overtaken skips the messages that are gone, and the caller reports them.
+ *
+ * The quarter leaves room for other messages: a member is never closed as slow by its own refill.
+ */
+#ifndef WSP_CHANNEL_REFILL_H
+#define WSP_CHANNEL_REFILL_H
+
+#include "channel/registry.h"
+#include "link/link.h"
+
+enum wsp_refilled {
+    WSP_REFILL_FULL,   /* nothing more for now: its queue has a quarter, or there is no memory */
+    WSP_REFILL_QUEUED, /* one run was queued, or messages were skipped; call again */
+    WSP_REFILL_MISSED, /* messages are gone: *from to *to, and the member is due the one behind */
+    WSP_REFILL_LIVE    /* the member is live; it has moved in the channel's array */
+};
+
+/* One step for a member that is behind. */
+enum wsp_refilled wsp_refill(struct wsp_link *link, struct wsp_channel *channel,
+                             struct wsp_member *member, uint64_t *from, uint64_t *to);
+
+/* Returns 1 if a queue takes a refill now: it is open, and has less than a quarter of the limits. */
+static inline int wsp_refill_has_room(const struct wsp_link *link, const struct wsp_outq *out)
+{
+    return out->accepts && out->bytes <= link->config->queue_bytes / 4 &&
+           out->count <= link->config->queue_messages / 4;
+}
+
+#endif

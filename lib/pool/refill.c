@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* pool/refill.c - see pool/refill.h. */
+#include "pool/refill.h"
+
+#include <string.h>
+
+#include "channel/record.h"
+#include "channel/refill.h"
+#include "pool/handlers.h"
+#include "pool/peers.h"
+
+/* Each time another membership is the first to be served, so that none has the whole queue. */
+static uint32_t first_turn(const struct wspool *pool, const struct wsp_memberships *memberships)
+{
+    uint32_t count = memberships->count;
+    return count > 0 ? (uint32_t)wsp_count_read(&pool->count.recovered) % count : 0;
+}
+
+static void tell_missed(wspool *pool, struct wsp_peer *peer, const struct wsp_channel *channel,
+                        uint64_t from, uint64_t to)
+{
+    uint8_t bytes[WSPOOL_NAME_MAX];
+    wspool_missed missed = {
+        .channel = wsp_channel_name(channel), .epoch = channel->epoch, .from = from, .to = to};
+    if (missed.channel.len > 0) { /* a copy: the hook may end the channel */
+        memcpy(bytes, missed.channel.name, missed.channel.len);
+    }
+    missed.channel.name = bytes;
+    WSP_TELL(pool, missed, wsp_peer_id(peer), &missed);
+}
+
+void wsp_refill_peer(wspool *pool, struct wsp_peer *peer)
+{
+    struct wsp_memberships *memberships = &peer->memberships;
+    struct wsp_outq *out = &peer->conn.out;
+    uint64_t from, to;
+    uint32_t i, live = 0;
+    /* One step for each membership in turn, until all are live. A hook may end some. */
+    for (i = first_turn(pool, memberships); live < memberships->count; i++) {
+        i = i < memberships->count ? i : 0;
+        struct wsp_channel *channel = wsp_membership_channel(memberships, i);
+        struct wsp_member *member = wsp_membership_member(memberships, i);
+        live++;
+        if (wsp_member_is_live(channel, member)) {
+            continue;
+        }
+        wsp_record_expire(&pool->registry, channel, &pool->history[wsp_channel_name(channel).kind],
+                          pool->link.now);
+        switch (wsp_refill(&pool->link, channel, member, &from, &to)) {
+        case WSP_REFILL_FULL:
+            return;
+        case WSP_REFILL_QUEUED:
+            live = 0;
+            break;
+        case WSP_REFILL_MISSED:
+            live = 0;
+            tell_missed(pool, peer, channel, from, to);
+            break;
+        case WSP_REFILL_LIVE:
+            break;
+        }
+    }
+    out->marks = (uint8_t)(out->marks & ~WSP_MARK_BEHIND);
+}
