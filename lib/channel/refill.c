@@ -7,22 +7,31 @@
 /* Most bytes of one step. */
 #define STEP 16384u
 
-/* Returns the run of adjacent frames from the entry at `next` on that the queue takes. Its count is
- * 0 when even the first has no room. */
+/* Is it a message that must not go to this peer? */
+static int is_own(const struct wsp_kept *kept, const struct wsp_peer *peer)
+{
+    return kept->except == wsp_slot_id(&peer->conn.slot);
+}
+
+/* Returns the run of adjacent frames from the message at `next` on with which the queue stays below
+ * its high watermark. The first may be larger than that; the count is 0 when it does not fit. */
 static struct wsp_run next_run(const struct wsp_link *link, const struct wsp_history *history,
                                uint64_t next, const struct wsp_peer *peer)
 {
     const struct wsp_outq *out = &peer->conn.out;
+    const struct wsp_watermark high = wsp_conn_high_watermark(link->config);
     const struct wsp_kept *first = wsp_history_at(history, next);
     const uint64_t end = history->first + history->count;
     struct wsp_run run = {.block = first->segment, .offset = first->at};
+    if ((uint64_t)out->bytes + first->len > link->config->queue_bytes) {
+        return run;
+    }
     for (; next < end; next++) {
-        const struct wsp_kept *entry = wsp_history_at(history, next);
-        uint64_t bytes = (uint64_t)run.bytes + entry->len;
-        if (entry->segment != run.block ||
-            (entry->except && entry->except == wsp_slot_id(&peer->conn.slot)) ||
-            (run.count > 0 && bytes > STEP) || out->bytes + bytes > link->config->queue_bytes ||
-            out->count + run.count >= link->config->queue_messages) {
+        const struct wsp_kept *kept = wsp_history_at(history, next);
+        uint64_t bytes = (uint64_t)run.bytes + kept->len;
+        if (run.count > 0 &&
+            (kept->segment != run.block || is_own(kept, peer) || bytes > STEP ||
+             out->bytes + bytes > high.bytes || out->count + run.count >= high.count)) {
             break;
         }
         run.bytes = (uint32_t)bytes;
@@ -52,7 +61,7 @@ enum wsp_refilled wsp_refill(struct wsp_link *link, struct wsp_channel *channel,
         wsp_count_add(&link->count->missed, first - next);
         return WSP_REFILL_MISSED;
     }
-    if (wsp_history_at(history, next)->except == wsp_slot_id(&peer->conn.slot)) {
+    if (is_own(wsp_history_at(history, next), peer)) {
         member->next++;
         return WSP_REFILL_QUEUED;
     }

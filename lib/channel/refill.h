@@ -7,7 +7,8 @@
  * the history: runs of one segment, without a copy. At the head it is live again. A member that the
  * end of the history has overtaken skips the messages that are gone, and the caller reports them.
  *
- * The quarter leaves room for other messages: a member is never closed as slow by its own refill.
+ * A refill does not raise the queue above its high watermark, unless a single message is larger. So
+ * there is room for other messages: a member is never closed as slow by its own refill.
  */
 #ifndef WSP_CHANNEL_REFILL_H
 #define WSP_CHANNEL_REFILL_H

@@ -35,9 +35,11 @@ static void fall_behind(wspool *pool, struct wsp_peer *peer, struct wsp_channel 
 int wsp_join_route(wspool *pool, struct wsp_peer *peer, wspool_channel name)
 {
     int error = join(pool, peer, name);
-    struct wsp_channel *channel = error ? NULL : wsp_registry_find(&pool->registry, name);
-    if (channel && pool->history[name.kind].messages > 0 &&
-        wsp_registry_is_member(peer, channel)) { /* a hook may have ended it */
+    if (error || pool->history[name.kind].messages == 0) {
+        return error;
+    }
+    struct wsp_channel *channel = wsp_registry_find(&pool->registry, name);
+    if (channel && wsp_registry_is_member(peer, channel)) { /* a hook may have ended it */
         fall_behind(pool, peer, channel, channel->offset + 1);
     }
     return error;

@@ -128,6 +128,7 @@ struct wspool {
     struct wsp_handshakes handshakes;
     struct wsp_keys keys;
     int depth;                /* calls of ours on the stack: more than one means inside a hook */
+    uint32_t refills;         /* so far: see refill.c */
     int freeing;              /* 1: wspool_free is running, and no peer can be opened */
     uint32_t reserved;        /* places of hosted peers that were accepted and not adopted yet */
     struct wsp_peer *opening; /* its open hooks run */

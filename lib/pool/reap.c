@@ -76,12 +76,12 @@ static void reap_peer(wspool *pool, struct wsp_peer *peer)
     if (conn->flags & WSP_DUE_DROPPED) {
         report_dropped(pool, peer);
     }
-    if ((conn->out.marks & WSP_MARK_BEHIND) && conn->state == WSP_OPEN) {
-        wsp_refill_peer(pool, peer);
-    }
     if ((due & WSP_DUE_PRESSURE) && conn->state == WSP_OPEN) {
         int above = (conn->out.marks & WSP_MARK_ABOVE_HIGH) != 0;
         WSP_TELL(pool, pressure, wsp_peer_id(peer), above);
+    }
+    if ((conn->out.marks & WSP_MARK_BEHIND) && conn->state == WSP_OPEN) {
+        wsp_refill_peer(pool, peer); /* it may rise above the watermark again */
     }
     wsp_reap_ended(pool, peer);
     if (conn->state == WSP_CLOSED && (conn->flags & WSP_HOSTED) && !(conn->flags & WSP_ACCEPTED)) {

@@ -9,11 +9,12 @@
 #include "pool/handlers.h"
 #include "pool/peers.h"
 
-/* Each time another membership is the first to be served, so that none has the whole queue. */
-static uint32_t first_turn(const struct wspool *pool, const struct wsp_memberships *memberships)
+/* Each time another membership is the first to be served, so that none has the whole queue. The
+ * number is mixed: peers that take turns would otherwise each see every other number. */
+static uint32_t first_turn(struct wspool *pool, uint32_t count)
 {
-    uint32_t count = memberships->count;
-    return count > 0 ? (uint32_t)wsp_count_read(&pool->count.recovered) % count : 0;
+    uint32_t mixed = (uint32_t)(pool->refills++ * UINT32_C(2654435761)) >> 16;
+    return count > 0 ? mixed % count : 0;
 }
 
 static void tell_missed(wspool *pool, struct wsp_peer *peer, const struct wsp_channel *channel,
@@ -36,7 +37,7 @@ void wsp_refill_peer(wspool *pool, struct wsp_peer *peer)
     uint64_t from, to;
     uint32_t i, live = 0;
     /* One step for each membership in turn, until all are live. A hook may end some. */
-    for (i = first_turn(pool, memberships); live < memberships->count; i++) {
+    for (i = first_turn(pool, memberships->count); live < memberships->count; i++) {
         i = i < memberships->count ? i : 0;
         struct wsp_channel *channel = wsp_membership_channel(memberships, i);
         struct wsp_member *member = wsp_membership_member(memberships, i);

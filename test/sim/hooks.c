@@ -9,9 +9,9 @@
 
 #define EVENTS_MAX 4000000u
 
-static const char *const what_words[SIM_WHATS] = {"opened",   "message", "closed", "dropped",
-                                                  "pressure", "channel", "log",    "token",
-                                                  "capacity", "verdict", "freed"};
+static const char *const what_words[SIM_WHATS] = {"opened", "message",  "closed",  "dropped",
+                                                  "missed", "pressure", "channel", "log",
+                                                  "token",  "capacity", "verdict", "freed"};
 
 sim_peer *sim_peer_of(sim *s, wspool_id id)
 {
@@ -217,6 +217,21 @@ static void hook_close(wspool *pool, wspool_id id, const wspool_closed *closed, 
     HOOK_END;
 }
 
+static void hook_missed(wspool *pool, wspool_id id, const wspool_missed *missed, void *user)
+{
+    HOOK_BEGIN;
+    sim_event event = event_of(s, SIM_MISSED, id);
+    assert_ptr_equal(pool, s->pool);
+    assert_non_null(event.peer);
+    assert_true(missed->from > 0 && missed->from <= missed->to);
+    event.number = (long)missed->channel.kind;
+    copy_text(event.text, sizeof event.text, missed->channel.name, missed->channel.len);
+    event.count = missed->from;
+    event.last = missed->to;
+    event_done(s, &event);
+    HOOK_END;
+}
+
 static void hook_drop(wspool *pool, wspool_id id, const wspool_dropped *dropped, void *user)
 {
     HOOK_BEGIN;
@@ -315,6 +330,7 @@ void sim_hooks(sim *s)
     c->message = (wspool_message_hook){hook_message, s};
     c->close = (wspool_close_hook){hook_close, s};
     c->drop = (wspool_drop_hook){hook_drop, s};
+    c->missed = (wspool_missed_hook){hook_missed, s};
     c->pressure = (wspool_pressure_hook){hook_pressure, s};
     c->channel = (wspool_channel_hook){hook_channel, s};
     c->identity_free = (wspool_identity_free_hook){hook_identity_free, s};

@@ -42,6 +42,7 @@ enum sim_what {
     SIM_MESSAGE,
     SIM_CLOSED,
     SIM_DROPPED,
+    SIM_MISSED,
     SIM_PRESSURE,
     SIM_CHANNEL,
     SIM_LOG,
@@ -60,7 +61,8 @@ typedef struct sim_event {
     uint64_t now;
     /* end; above the watermark; channel active; HTTP status; log level; has a request */
     long number;
-    uint64_t count;      /* messages dropped; kind of a channel */
+    uint64_t count;      /* messages dropped; kind of a channel; first offset that was missed */
+    uint64_t last;       /* last offset that was missed */
     char text[300];      /* channel or event */
     char reason[64];     /* of a log record; or subprotocol; or token */
     char query[64];      /* of the open hook */
