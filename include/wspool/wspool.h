@@ -361,7 +361,7 @@ typedef struct wspool_resumed {
  * returns come first: say there what *resumed has. NULL `since`: the present position. In the open
  * hook it may be called for the channel of the peer's own route, of which it is a member already, if
  * that has a history. `resumed` may be NULL.
- *   Errors as for wspool_subscribe, and
+ * Its errors are those of wspool_subscribe, and
  *   INVAL  the size of `resumed` is not set. Set it.
  */
 int wspool_resume(wspool *pool, wspool_id id, wspool_channel channel,

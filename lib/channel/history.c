@@ -13,7 +13,7 @@
 #include <wspool/error.h>
 
 #define FIRST_SEGMENT 512u
-#define FIRST_ENTRIES 8u
+#define FIRST_KEPT 8u
 
 void wsp_histories_init(struct wsp_histories *histories, const wspool_mem *mem, uint64_t limit,
                         wsp_count *gauge, struct wsp_blocks *queues)
@@ -48,23 +48,23 @@ static void append(struct wsp_histories *histories, struct wsp_history *history)
 
 static struct wsp_kept *oldest(const struct wsp_history *history)
 {
-    return &history->entries[history->start & (history->cap - 1)];
+    return wsp_history_slot(history, 0);
 }
 
 static struct wsp_kept *newest(const struct wsp_history *history)
 {
-    return &history->entries[(history->start + history->count - 1) & (history->cap - 1)];
+    return wsp_history_slot(history, history->count - 1);
 }
 
-static void free_entries(struct wsp_histories *histories, struct wsp_history *history)
+static void free_kept(struct wsp_histories *histories, struct wsp_history *history)
 {
-    wsp_blocks_discharge(&histories->store, history->cap * sizeof *history->entries);
-    wsp_free(histories->mem, history->entries);
-    history->entries = NULL;
+    wsp_blocks_discharge(&histories->store, history->cap * sizeof *history->kept);
+    wsp_free(histories->mem, history->kept);
+    history->kept = NULL;
     history->cap = history->start = 0;
 }
 
-static void forget_one(struct wsp_histories *histories, struct wsp_history *history)
+void wsp_history_forget(struct wsp_histories *histories, struct wsp_history *history)
 {
     struct wsp_block *segment = oldest(history)->segment;
     history->bytes -= oldest(history)->len;
@@ -79,28 +79,16 @@ static void forget_one(struct wsp_histories *histories, struct wsp_history *hist
     }
     wsp_block_release(segment);
     if (history->count == 0) {
-        free_entries(histories, history);
+        free_kept(histories, history);
         unlink_it(histories, history);
     }
-}
-
-int wsp_history_trim(struct wsp_histories *histories, struct wsp_history *history,
-                     const wspool_history *limits, uint32_t len, uint64_t now)
-{
-    while (history->count > 0 &&
-           ((len > 0 && history->count >= limits->messages) ||
-            (limits->bytes > 0 && (uint64_t)history->bytes + len > limits->bytes) ||
-            (limits->time > 0 && now - oldest(history)->time >= limits->time))) {
-        forget_one(histories, history);
-    }
-    return limits->bytes > 0 && len > limits->bytes ? WSPOOL_ERR_TOO_BIG : 0;
 }
 
 void wsp_history_forget_segment(struct wsp_histories *histories, struct wsp_history *history)
 {
     const struct wsp_block *segment = oldest(history)->segment;
     while (history->count > 0 && oldest(history)->segment == segment) {
-        forget_one(histories, history);
+        wsp_history_forget(histories, history);
     }
 }
 
@@ -126,9 +114,9 @@ struct wsp_history *wsp_history_new(struct wsp_histories *histories, struct wsp_
 void wsp_history_free(struct wsp_histories *histories, struct wsp_history *history)
 {
     while (history->count > 0) {
-        forget_one(histories, history);
+        wsp_history_forget(histories, history);
     }
-    free_entries(histories, history);
+    free_kept(histories, history);
     wsp_blocks_discharge(&histories->store, sizeof *history);
     wsp_free(histories->mem, history);
 }
@@ -140,29 +128,32 @@ static int grow(struct wsp_histories *histories, struct wsp_history *history)
     if (history->count < history->cap) {
         return 0;
     }
-    uint32_t cap = history->cap ? history->cap * 2 : FIRST_ENTRIES;
+    uint32_t cap = history->cap ? history->cap * 2 : FIRST_KEPT;
     uint64_t memory = cap * sizeof(struct wsp_kept);
     if (!wsp_blocks_charge(&histories->store, memory)) {
         return WSPOOL_ERR_FULL;
     }
-    struct wsp_kept *entries = wsp_alloc(histories->mem, (size_t)memory);
-    if (!entries) {
+    struct wsp_kept *kept = wsp_alloc(histories->mem, (size_t)memory);
+    if (!kept) {
         wsp_blocks_discharge(&histories->store, memory);
         return WSPOOL_ERR_NOMEM;
     }
     for (uint32_t i = 0; i < history->count; i++) {
-        entries[i] = *wsp_history_at(history, history->first + i);
+        kept[i] = *wsp_history_at(history, history->first + i);
     }
-    free_entries(histories, history);
-    history->entries = entries;
+    free_kept(histories, history);
+    history->kept = kept;
     history->cap = cap;
     return 0;
 }
 
-/* Segments double in size, so a channel with few messages holds little. */
+/* As large as what the history has, so that it holds little more than that, in a few segments. */
 static uint32_t next_size(const struct wsp_history *history, uint32_t len)
 {
-    uint32_t size = history->count > 0 ? newest(history)->segment->cap * 2 : FIRST_SEGMENT;
+    uint32_t size = FIRST_SEGMENT;
+    while (size < history->bytes && size < WSP_BLOCK_BYTES) {
+        size *= 2;
+    }
     size = size < WSP_BLOCK_BYTES ? size : WSP_BLOCK_BYTES;
     return size > len ? size : len;
 }
@@ -182,8 +173,7 @@ uint8_t *wsp_history_room(struct wsp_histories *histories, struct wsp_history *h
             return NULL;
         }
     }
-    struct wsp_kept *entry =
-        &history->entries[(history->start + history->count) & (history->cap - 1)];
+    struct wsp_kept *entry = wsp_history_slot(history, history->count);
     *entry = (struct wsp_kept){.segment = segment, .at = segment->used};
     return segment->bytes + segment->used;
 }
@@ -191,16 +181,17 @@ uint8_t *wsp_history_room(struct wsp_histories *histories, struct wsp_history *h
 void wsp_history_commit(struct wsp_histories *histories, struct wsp_history *history, uint32_t len,
                         uint64_t now, wspool_id except)
 {
-    struct wsp_kept *entry =
-        &history->entries[(history->start + history->count) & (history->cap - 1)];
-    entry->segment->used += len;
-    entry->len = len;
-    entry->time = now;
-    entry->except = except;
-    if (history->count > 0) {
-        unlink_it(histories, history);
+    struct wsp_kept *kept = wsp_history_slot(history, history->count);
+    kept->segment->used += len;
+    kept->len = len;
+    kept->time = now;
+    kept->except = except;
+    if (histories->newest != history) {
+        if (history->count > 0) {
+            unlink_it(histories, history);
+        }
+        append(histories, history);
     }
-    append(histories, history);
     history->count++;
     history->bytes += len;
 }
@@ -251,7 +242,7 @@ int wsp_histories_check(const struct wsp_histories *histories, uint64_t *records
         if (each->older != before || !history_check(histories, each)) {
             return 0;
         }
-        *records += sizeof *each + each->cap * sizeof *each->entries;
+        *records += sizeof *each + each->cap * sizeof *each->kept;
         before = each;
     }
     return histories->newest == before && wsp_blocks_check(&histories->store);

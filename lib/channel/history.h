@@ -7,7 +7,7 @@
  * one run. The messages are numbered without gaps:
  *
  *     offsets   first ................................. first + count - 1   (the channel's offset)
- *     segments  [ 512 bytes ][ 1 KiB     ][ 2 KiB                   ... up to 16 KiB ]
+ *     segments  [ 512 bytes ][ 1 KiB     ][ 2 KiB             ]   ... up to 16 KiB
  *
  * All histories of a pool share one budget, config.history_bytes: segments, entries and records.
  * Frames in the queues of peers refer to segments too. When a history lets go of a segment that a
@@ -42,8 +42,8 @@ struct wsp_kept {
 struct wsp_history {
     struct wsp_history *older, *newer; /* in the order of their last message */
     struct wsp_channel *channel;
-    struct wsp_kept *entries; /* a ring */
-    uint32_t cap;             /* a power of two, or 0 */
+    struct wsp_kept *kept; /* a ring */
+    uint32_t cap;          /* a power of two, or 0 */
     uint32_t start, count;
     uint32_t bytes;
     uint64_t first; /* offset of the oldest entry; of the next message when there is none */
@@ -67,10 +67,8 @@ struct wsp_history *wsp_history_new(struct wsp_histories *histories, struct wsp_
                                     uint64_t next, int *error);
 void wsp_history_free(struct wsp_histories *histories, struct wsp_history *history);
 
-/* Forgets what is too much by the limits, for a new message of `len` bytes (0: none). Returns 0, or
- * TOO_BIG if the limits allow no such message at all. */
-int wsp_history_trim(struct wsp_histories *histories, struct wsp_history *history,
-                     const wspool_history *limits, uint32_t len, uint64_t now);
+/* Forgets the oldest message. */
+void wsp_history_forget(struct wsp_histories *histories, struct wsp_history *history);
 /* Forgets the oldest segment, or everything when there is only one. */
 void wsp_history_forget_segment(struct wsp_histories *histories, struct wsp_history *history);
 
@@ -82,12 +80,45 @@ uint8_t *wsp_history_room(struct wsp_histories *histories, struct wsp_history *h
 void wsp_history_commit(struct wsp_histories *histories, struct wsp_history *history, uint32_t len,
                         uint64_t now, wspool_id except);
 
+static inline struct wsp_kept *wsp_history_slot(const struct wsp_history *history, uint32_t index)
+{
+    return &history->kept[(history->start + index) & (history->cap - 1)];
+}
+
+/* Forgets what is too much by the limits, with a new message of `len` bytes (0: none). */
+static inline void wsp_history_trim(struct wsp_histories *histories, struct wsp_history *history,
+                                    const wspool_history *limits, uint32_t len, uint64_t now)
+{
+    const uint32_t most = limits->messages - (len > 0);
+    while (history->count > 0 &&
+           (history->count > most ||
+            (limits->bytes > 0 && (uint64_t)history->bytes + len > limits->bytes) ||
+            (limits->time > 0 && now - wsp_history_slot(history, 0)->time >= limits->time))) {
+        wsp_history_forget(histories, history);
+    }
+}
+
+/* As wsp_history_room, if nothing has to be allocated; otherwise returns NULL. */
+static inline uint8_t *wsp_history_room_at_hand(const struct wsp_history *history, uint32_t len)
+{
+    if (history->count == 0 || history->count == history->cap) {
+        return NULL;
+    }
+    struct wsp_block *segment = wsp_history_slot(history, history->count - 1)->segment;
+    if (segment->cap - segment->used < len) {
+        return NULL;
+    }
+    struct wsp_kept *next = wsp_history_slot(history, history->count);
+    next->segment = segment;
+    next->at = segment->used;
+    return segment->bytes + segment->used;
+}
+
 /* Returns the entry at an offset, which must be within the window. */
 static inline const struct wsp_kept *wsp_history_at(const struct wsp_history *history,
                                                     uint64_t offset)
 {
-    uint32_t index = (uint32_t)(offset - history->first);
-    return &history->entries[(history->start + index) & (history->cap - 1)];
+    return wsp_history_slot(history, (uint32_t)(offset - history->first));
 }
 
 /* Calls `visit` for each segment. */

@@ -3,6 +3,7 @@
 #include "channel/record.h"
 
 #include <wspool/error.h>
+#include "base/noinline.h"
 
 /* The channel continues to exist. */
 static void forget_all(struct wsp_registry *registry, struct wsp_channel *channel)
@@ -31,26 +32,37 @@ static int give_way(struct wsp_registry *registry, const struct wsp_channel *cha
     return 1;
 }
 
-uint8_t *wsp_record_room(struct wsp_registry *registry, struct wsp_channel *channel,
-                         const wspool_history *limits, uint32_t len, uint64_t now)
+/* Makes room by allocating, and at the cost of other channels. */
+static WSP_NOINLINE uint8_t *make_room(struct wsp_registry *registry, struct wsp_channel *channel,
+                                       uint32_t len)
 {
     struct wsp_histories *histories = registry->histories;
     uint8_t *room = NULL;
-    int error = WSPOOL_ERR_FULL;
-    while (!channel->history && error == WSPOOL_ERR_FULL) {
-        channel->history = wsp_history_new(histories, channel, channel->offset + 1, &error);
-        if (!channel->history && (error != WSPOOL_ERR_FULL || !give_way(registry, channel))) {
-            return NULL;
+    int error;
+    do {
+        if (!channel->history) {
+            channel->history = wsp_history_new(histories, channel, channel->offset + 1, &error);
         }
-    }
+        if (channel->history) {
+            room = wsp_history_room(histories, channel->history, len, &error);
+        }
+    } while (!room && error == WSPOOL_ERR_FULL && give_way(registry, channel));
+    return room;
+}
+
+uint8_t *wsp_record_room(struct wsp_registry *registry, struct wsp_channel *channel,
+                         const wspool_history *limits, uint32_t len, uint64_t now)
+{
     struct wsp_history *history = channel->history;
-    error = wsp_history_trim(histories, history, limits, len, now);
-    if (!error) {
-        do {
-            room = wsp_history_room(histories, history, len, &error);
-        } while (!room && error == WSPOOL_ERR_FULL && give_way(registry, channel));
+    uint8_t *room = NULL;
+    if (history) {
+        wsp_history_trim(registry->histories, history, limits, len, now);
+        room = wsp_history_room_at_hand(history, len);
     }
-    if (!room) {
+    if (!room && (limits->bytes == 0 || len <= limits->bytes)) {
+        room = make_room(registry, channel, len);
+    }
+    if (!room && channel->history) {
         forget_all(registry, channel);
     }
     return room;

@@ -58,7 +58,9 @@ int wspool_tick(wspool *pool, uint64_t now)
     if (wsp_budget_is_due(pool)) {
         wsp_budget_turn(pool);
     }
-    wsp_record_tick(&pool->registry, pool->history, pool->link.now);
+    if (pool->histories.oldest) {
+        wsp_record_tick(&pool->registry, pool->history, pool->link.now);
+    }
     wsp_handlers_tick(pool);
     wsp_leave(pool);
     return 0;

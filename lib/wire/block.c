@@ -77,7 +77,7 @@ static struct wsp_block *reuse(struct wsp_blocks *blocks, uint32_t cap)
 static struct wsp_block *new_block(struct wsp_blocks *blocks, uint32_t cap, int exact, int *error)
 {
     uint64_t memory = sizeof(struct wsp_block) + (uint64_t)cap;
-    if (blocks->bytes + memory > blocks->limit) {
+    if (blocks->limit - blocks->bytes < memory) {
         *error = WSPOOL_ERR_FULL;
         return NULL;
     }

@@ -33,6 +33,7 @@
 #define MEMBERS 200 /* twice as many descriptors are open */
 #define PAYLOAD 64
 #define ROUNDS 100
+#define KEPT 64 /* messages of a history */
 
 static int counting;
 static struct {
@@ -206,6 +207,25 @@ __attribute__((noinline)) static void measured_adopt(wspool_id id, int fd)
     counting = 0;
 }
 
+__attribute__((noinline)) static void measured_publish(wspool_channel channel, const void *message)
+{
+    counting = 1;
+    if (wspool_broadcast(pool, channel, message, PAYLOAD, NULL, NULL) != 1) {
+        fail("a message was not queued");
+    }
+    counting = 0;
+}
+
+__attribute__((noinline)) static void measured_resume(wspool_id id, wspool_channel channel,
+                                                      const wspool_channel_position *since)
+{
+    counting = 1;
+    if (wspool_resume(pool, id, channel, since, NULL) < 0) {
+        fail("a resume failed");
+    }
+    counting = 0;
+}
+
 static void start(void)
 {
     wspool_config config;
@@ -224,6 +244,8 @@ static void start(void)
     options.user = &room_route;
     wspool_route(pool, "/publish", WSPOOL_NONE, &options);
     wspool_route(pool, "/room/{name}", WSPOOL_ITEM, &options);
+    options.history.messages = KEPT;
+    wspool_route(pool, "/kept/{name}", WSPOOL_TOPIC, &options);
 }
 
 /* -------------------------------------------------------------- the clients */
@@ -427,13 +449,79 @@ static uint64_t join_leave(int rounds, void (*turn)(void))
     return (uint64_t)rounds;
 }
 
+/* Messages to the one member of a channel; only the broadcasts are counted. */
+static uint64_t publish_to(int client, wspool_channel channel, int rounds, void (*turn)(void))
+{
+    char message[PAYLOAD];
+    memset(message, 'x', sizeof message);
+    for (int round = 0; round < rounds; round++) {
+        if (turn == measured_turn) {
+            measured_publish(channel, message);
+        } else {
+            wspool_broadcast(pool, channel, message, sizeof message, NULL, NULL);
+        }
+        wspool_epoll_turn(sockets, 0);
+        expect(client, 1);
+    }
+    return (uint64_t)rounds;
+}
+
+static uint64_t publish(int rounds, void (*turn)(void))
+{
+    static int client = -1;
+    client = client < 0 ? client_on("/room/a") : client;
+    return publish_to(client, wspool_item("a"), rounds, turn);
+}
+
+static uint64_t publish_kept(int rounds, void (*turn)(void))
+{
+    static int client = -1;
+    if (client < 0) {
+        client = client_on("/kept/a");
+        publish_to(client, wspool_topic("a"), 1000, NULL); /* segments are used again */
+    }
+    return publish_to(client, wspool_topic("a"), rounds, turn);
+}
+
+/* Members that come back to a whole history, each of them once; everything is counted. */
+static uint64_t resume(int rounds, void (*turn)(void))
+{
+    static int client = -1;
+    char message[PAYLOAD];
+    wspool_channel channel = wspool_topic("a");
+    wspool_channel_position since;
+    wspool_id id;
+    memset(message, 'x', sizeof message);
+    for (int i = 0; client < 0 && i < 2 * KEPT; i++) {
+        wspool_broadcast(pool, channel, message, sizeof message, NULL, NULL);
+    }
+    client = client < 0 ? client_on("/echo") : client;
+    wspool_peers(pool, &id, 1);
+    wspool_position(pool, channel, &since);
+    since.offset -= KEPT;
+    for (int round = 0; round < rounds; round++) {
+        if (turn == measured_turn) {
+            measured_resume(id, channel, &since);
+        } else {
+            wspool_resume(pool, id, channel, &since, NULL);
+        }
+        turn();
+        expect(client, KEPT);
+        wspool_unsubscribe(pool, id, channel);
+    }
+    return (uint64_t)rounds * KEPT;
+}
+
 /* -------------------------------------------------------------------- main */
 
 static const struct scenario {
     const char *name;
     uint64_t (*work)(int, void (*)(void));
-} scenarios[] = {{"fanout", one_at_a_time}, {"burst", burst},         {"echo", echo_1},
-                 {"echo-16", echo_16},      {"handshake", handshake}, {"join", join_leave}};
+} scenarios[] = {{"fanout", one_at_a_time}, {"burst", burst},
+                 {"echo", echo_1},          {"echo-16", echo_16},
+                 {"handshake", handshake},  {"join", join_leave},
+                 {"publish", publish},      {"publish-kept", publish_kept},
+                 {"resume", resume}};
 
 static void warm_turn(void)
 {
@@ -469,6 +557,8 @@ int main(int argc, char **argv)
             return 0;
         }
     }
-    fputs("usage: costs fanout|burst|echo|echo-16|handshake|join\n", stderr);
+    fputs("usage: costs fanout|burst|echo|echo-16|handshake|join|publish|"
+          "publish-kept|resume\n",
+          stderr);
     return 2;
 }

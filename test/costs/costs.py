@@ -33,11 +33,15 @@ SCENARIOS = {
     "echo-16": "echo, 16 in one read",
     "handshake": "handshake and end, raw",
     "join": "join and leave, hosted",
+    "publish": "broadcast to one member, without its delivery",
+    "publish-kept": "the same, with a history",
+    "resume": "message recovered from a history, of 64",
 }
 COLUMNS = {"sends": "send calls", "others": "other calls", "allocations": "allocations",
            "copied": "bytes copied", "instructions": "instructions"}
 DIGITS = {"instructions": 0, "copied": 2}  # decimals; 5 for columns that are not listed
 MARGIN = 1.03
+HISTORY = 150  # instructions that a history may add to a broadcast
 TARGETS = {("fanout", "sends"): 1, ("burst", "sends"): 1 / 32}
 TABLE = re.compile(r"<!-- costs -->\n(.*?)<!-- /costs -->\n", re.S)
 TRY = "If that is meant to be, `make costs` writes the new figures into that table."
@@ -163,6 +167,10 @@ def check(t, costs, built):
         t.ok(costs[scenario][column] <= round(most, 5),
              f"{scenario}_needs_no_more_{column}_than_it_should",
              f"{costs[scenario][column]} for each {SCENARIOS[scenario]}; at most {most} is lawful")
+    if "instructions" in costs["publish"]:
+        added = costs["publish-kept"]["instructions"] - costs["publish"]["instructions"]
+        t.ok(added <= HISTORY, "history_adds_little_to_a_broadcast",
+             f"{added} instructions, at most {HISTORY} are lawful")
     for scenario, title in SCENARIOS.items():
         for column, heading in COLUMNS.items():
             name = f"{scenario}_{column}_have_not_grown"

@@ -234,6 +234,47 @@ static void broadcasts_oldest(sim *s)
     broadcasts(s, WSPOOL_SLOW_DROP_OLDEST);
 }
 
+/* Members resume and fall behind. What cannot be kept for lack of memory is missed, and said to be. */
+static void histories(sim *s)
+{
+    char text[600];
+    wspool_route_options options;
+    memset(text, 'b', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    s->config.queue_messages = 12;
+    sim_start(s);
+    if (s->pool == NULL)
+        return;
+    wspool_route_options_init(&options, &s->config);
+    options.history.messages = 20;
+    options.slow = WSPOOL_SLOW_BEHIND;
+    int rc = SIM_IN(wspool_route(s->pool, "/kept/{name}", WSPOOL_TOPIC, &options));
+    assert_true(rc == 0 || rc == WSPOOL_ERR_NOMEM);
+    for (int i = 0; i < 3; i++)
+        sim_join(s, i == 0 && rc == 0 ? "/kept/x" : "/all");
+    for (int i = 0; i < 60; i++) {
+        sim_peer *p = s->peers[i % 3];
+        rc = sim_broadcast(s, wspool_topic(i % 7 == 6 ? "y" : "x"), text);
+        assert_true(rc >= 0 || rc == WSPOOL_ERR_NOMEM);
+        if (i % 10 == 3)
+            sim_stall(p);
+        if (i % 10 == 8)
+            sim_flow(p);
+        if (p->opened && !p->ended && i % 5 == 0) {
+            wspool_channel_position since;
+            assert_int_equal(wspool_position(s->pool, wspool_topic("x"), &since), 0);
+            since.offset -= since.offset < 9 ? since.offset : 9;
+            rc = SIM_IN(wspool_resume(s->pool, p->id, wspool_topic("x"), &since, NULL));
+            assert_true(rc == 0 || rc == WSPOOL_ERR_NOMEM || rc == WSPOOL_ERR_EXISTS);
+            if (rc != WSPOOL_ERR_NOMEM && i % 2)
+                assert_int_equal(SIM_IN(wspool_unsubscribe(s->pool, p->id, wspool_topic("x"))), 0);
+        }
+        sim_pump(s);
+    }
+    sim_flow_all(s);
+    sim_pump(s);
+}
+
 static void channels(sim *s)
 {
     char name[16];
@@ -381,6 +422,7 @@ static const struct {
     {"broadcast, slow peers closed", broadcasts_close, 0},
     {"broadcast, newest dropped", broadcasts_newest, 0},
     {"broadcast, oldest dropped", broadcasts_oldest, 0},
+    {"histories", histories, 0},
     {"many channels", channels, 0},
     {"coding", negotiated, 0},
     {"closing", closing, 0},
