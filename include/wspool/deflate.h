@@ -19,11 +19,14 @@
  *
  * Negotiation (RFC 7692, 7.1)
  *
- *   server_no_context_takeover  Always answered. A compressed message is shared by all peers with
- *                               the same window and may be dropped from a queue, so it must not
- *                               refer to an earlier message.
+ *   server_no_context_takeover  Answered if it was offered, and kept in any case: a compressed
+ *                               message is shared by all peers with the same window and may be
+ *                               dropped from a queue, so it never refers to an earlier message.
  *   client_no_context_takeover  Always answered, except on a route with WSPOOL_DEFLATE_TAKEOVER
- *                               for a client that did not offer it.
+ *                               for a client that did not offer it. RFC 7692, 7.1.1.2 recommends
+ *                               that clients support the unasked answer, and browsers do. Netty's
+ *                               default handler fails the connection: give its clients a route with
+ *                               WSPOOL_DEFLATE_TAKEOVER, or WSPOOL_DEFLATE_OFF.
  *   server_max_window_bits      The smaller one of the offer and `server_window`; answered if it
  *                               was offered or is below 15. An offer with 8 is declined: zlib has
  *                               no raw deflate with 8 bits.
@@ -48,6 +51,10 @@
  * Compressed messages of clients: a message must end as RFC 7692, 7.2.1 says; a message that is cut
  * off closes the peer with 1007. Two deviations are tolerated: a final block (BFINAL) without the
  * octet after it, and a payload of no bytes, which is an empty message.
+ *
+ * Messages to clients: some go uncompressed (below `threshold`, no gain, no memory), which RFC 7692,
+ * section 6 permits. A client on libwebsockets 4.3 with permessage-deflate then loops for ever (its
+ * issue 2794). Give such clients a route with WSPOOL_DEFLATE_OFF.
  */
 #ifndef WSPOOL_DEFLATE_H
 #define WSPOOL_DEFLATE_H

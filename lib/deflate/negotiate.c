@@ -115,7 +115,11 @@ int wsp_deflate_negotiate(const wspool_deflate_options *options, const wspool_ex
     out->decoder = (takeover ? WSP_DEFLATE_DECODER_TAKEOVER : 0) |
                    (offered.present[CLIENT_WINDOW] ? 0 : WSP_DEFLATE_DECODER_ANY_WINDOW);
     strcpy(out->answer, "permessage-deflate");
-    answer(out, names[SERVER_NO_TAKEOVER], 0);
+    /* The server never takes its context over (wspool/codec.h), whether it says so or not. A client
+     * that did not offer this may fail the connection when it is answered, as Netty's does. */
+    if (offered.present[SERVER_NO_TAKEOVER]) {
+        answer(out, names[SERVER_NO_TAKEOVER], 0);
+    }
     if (!takeover) {
         answer(out, names[CLIENT_NO_TAKEOVER], 0);
     }

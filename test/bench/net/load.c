@@ -676,6 +676,7 @@ static void ask(struct peer *peer)
                        "Sec-WebSocket-Version: 13\r\n%s\r\n",
                        path, want.port,
                        want.deflate ? "Sec-WebSocket-Extensions: permessage-deflate; "
+                                      "server_no_context_takeover; "
                                       "client_max_window_bits\r\n"
                                     : "");
     if (send(peer->fd, request, (size_t)len, MSG_NOSIGNAL) != len) {
