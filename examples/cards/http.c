@@ -183,7 +183,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *http, const 
 
 int http_start(struct app *app, const struct sockaddr *address, unsigned most)
 {
-    const union MHD_DaemonInfo *bound;
+    const union MHD_DaemonInfo *bound, *listener;
     unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_UPGRADE |
                      (address->sa_family == AF_INET6 ? (unsigned)MHD_USE_IPv6 : 0);
 
@@ -195,7 +195,15 @@ int http_start(struct app *app, const struct sockaddr *address, unsigned most)
         app, MHD_OPTION_NOTIFY_CONNECTION, connections_notify, &app->connections,
         MHD_OPTION_CONNECTION_LIMIT, most + HEADROOM, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)IDLE_SECONDS, MHD_OPTION_END);
-    bound = app->http ? MHD_get_daemon_info(app->http, MHD_DAEMON_INFO_BIND_PORT) : NULL;
+    if (!app->http) {
+        return -1;
+    }
+    /* Connections inherit it: what the kernel holds for a client is bounded from its first byte. */
+    listener = MHD_get_daemon_info(app->http, MHD_DAEMON_INFO_LISTEN_FD);
+    if (listener) {
+        wspool_sockets_limit(app->sockets, listener->listen_fd);
+    }
+    bound = MHD_get_daemon_info(app->http, MHD_DAEMON_INFO_BIND_PORT);
     return bound ? bound->port : -1;
 }
 

@@ -320,7 +320,8 @@ typedef struct wspool_config {
     uint64_t
         input_bytes; /* memory of messages that have not come whole, and of input that waits for
                               the next turn: 67108864. At least 65536. Above it the peers that hold
-                              most are closed with 4101, until three quarters of it are left */
+                              most are closed with 4101, until three quarters of it are left. The
+                              state of a codec is not in it: the codec's header has the figure */
 
     /* what may wait to be sent */
     uint32_t queue_bytes;    /* to one peer: 262144. Below 2^30 */

@@ -48,6 +48,11 @@
  *                       not offer client_max_window_bits
  *   free list           up to four of a receiving peer's streams
  *
+ * wspool_config.input_bytes counts the messages that are being received, not these streams. They
+ * are bounded by the number of peers: 39 KB each, so 39 MB with 1,000 peers (max_peers) that all
+ * send half a compressed message; with the default `client_window` 11 KB and 11 MB for clients that
+ * offer client_max_window_bits. `memory` in the statistics counts them.
+ *
  * Compressed messages of clients: a message must end as RFC 7692, 7.2.1 says; a message that is cut
  * off closes the peer with 1007. Two deviations are tolerated: a final block (BFINAL) without the
  * octet after it, and a payload of no bytes, which is an empty message.

@@ -1,10 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """loop/test_cards_attacks.py - what examples/cards does against attackers: names of somebody else
-that point here, tokens without end, upgrades that are reset, storms of half requests."""
+that point here, tokens without end, upgrades that are reset, storms of half requests, clients that read nothing."""
 import concurrent.futures
+import ctypes
 import os
 import signal
+import socket
 import sys
 import time
 
@@ -184,9 +186,47 @@ def storms(t):
     t.equal((cards.status, cards.errors), (0, ""), "limited_addresses_end_clean")
 
 
+def socket_of(cards, address):
+    """The server's own socket to the client with this address."""
+    server = os.pidfd_open(cards.process.pid)
+    syscall = ctypes.CDLL(None, use_errno=True).syscall
+    try:
+        for name in os.listdir(f"/proc/{cards.process.pid}/fd"):
+            fd = syscall(438, server, int(name), 0)  # pidfd_getfd
+            if fd < 0:
+                continue
+            try:
+                found = socket.socket(fileno=fd)
+            except OSError:
+                os.close(fd)
+                continue
+            try:
+                if found.getpeername() == address:
+                    return found
+            except OSError:  # it is not connected
+                pass
+            found.close()
+    finally:
+        os.close(server)
+    return None
+
+
+def kernels(t, cards):
+    """What the kernel keeps for a client that reads nothing is bounded in hosted mode, too."""
+    peer = cards.peer("/ws/cards")
+    peer.hello()
+    theirs = socket_of(cards, peer.socket.getsockname())
+    most = theirs.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) if theirs else None
+    t.equal(most, 256 << 10, "kernel_memory_of_a_hosted_peer_is_bounded")
+    if theirs:
+        theirs.close()
+    peer.end()
+
+
 def main():
     t = Tap()
     with Cards("--demo") as cards:
+        kernels(t, cards)
         hosts(t, cards)
         cards.signal()
         t.equal((cards.wait(), cards.errors), (0, ""), "server_of_few_names_ends_clean")
