@@ -41,7 +41,8 @@ typedef uint64_t wspool_id;
  * entropy. mem, entropy, wake and deadline must not call the pool. In all others:
  *
  *   allowed    close, send, broadcast, subscribe, unsubscribe, report_abuse, drain, open, gone,
- *              peek, ack, under_way, writable, next, set_user, and all calls that only read
+ *              peek, ack, under_way, writable, next, set_user, add_header, and all calls that only
+ *              read
  *   REENTRANT  feed, tick, adopt, upgrade, route, attach, release, free
  *
  * A hook must return. One that throws or longjmps past the pool leaves the pool entered: from then
@@ -98,6 +99,19 @@ typedef struct wspool_verdict_hook {
     void (*call)(wspool *pool, wspool_id id, const wspool_answer *answer, void *user);
     void *user;
 } wspool_verdict_hook;
+
+/* Raw mode only: a request that is no WebSocket handshake, for a health check and the like. Called
+ * for each valid GET without "websocket" in Upgrade, for a host of config.hosts, whatever its path.
+ * Fill *page to answer it; the connection then closes. *page is zeroed: it does not answer. Then,
+ * and if the page is not valid, the request is refused as without the hook (404 or 426).
+ *
+ * Any client may ask: origin and token are not judged, and the target is as it came. The hook is
+ * also called in a full pool, and while the pool drains. */
+typedef struct wspool_plain_hook {
+    void (*call)(wspool *pool, wspool_id id, const wspool_request *request, wspool_page *page,
+                 void *user);
+    void *user;
+} wspool_plain_hook;
 
 /* A peer is open. It is a member of its route's channel already. Messages that are sent from now on
  * follow the 101. See also wspool_user and wspool_identity. */
@@ -393,6 +407,7 @@ typedef struct wspool_config {
     wspool_deadline_hook deadline;
     wspool_log_hook log;
     wspool_codec_hook codec; /* none; see wspool/deflate.h */
+    wspool_plain_hook plain;
 } wspool_config;
 
 /* Any thread. Writes every default. Use it as wspool_config_init(&config): `size` lets a host

@@ -160,6 +160,20 @@ typedef struct wspool_verdict {
                                     passed to the identity_free hook exactly once */
 } wspool_verdict;
 
+/* The most bytes of headers that wspool_add_header adds to one answer, with their line ends. */
+#define WSPOOL_ADDED_HEADERS_MAX 768
+/* The most bytes of a page's type and body together. */
+#define WSPOOL_PAGE_MAX 768
+
+/* The answer of the plain hook to a request that is no WebSocket handshake. */
+typedef struct wspool_page {
+    size_t size;      /* sizeof(wspool_page), set by the pool */
+    int status;       /* 200 to 599, not 426; 204, 205 and 304 without a body. 0: no answer */
+    const char *type; /* Content-Type. NULL: "text/plain; charset=utf-8" */
+    wspool_text body; /* used when the hook has returned: it must still be there */
+    char room[WSPOOL_PAGE_MAX]; /* free for use by the hook, as storage of the body */
+} wspool_page;
+
 /* The most headers that an answer can have. */
 #define WSPOOL_ANSWER_HEADERS 6
 

@@ -4,7 +4,7 @@
  *
  * The books (law 7). Each equation holds whenever no call of the pool is running:
  *
- *   attempts   = accepted + refused (all reasons) + handshakes
+ *   attempts   = accepted + refused (all reasons) + plain + handshakes
  *   accepted   = peers + ended (all reasons)
  *   deliveries = queued + dropped_newest + slow_closes
  *   queued     = sent + dropped_oldest + dropped_closed + waiting
@@ -26,6 +26,7 @@ extern "C" {
 #define WSPOOL_COUNTERS(X) \
     X(attempts, "peers", "transports opened and hosted requests judged") \
     X(accepted, "peers", "peers that became open") \
+    X(plain, "peers", "requests that the plain hook answered") \
     X(published, "messages", "broadcasts that found their channel") \
     X(deliveries, "messages", "one message to one peer, attempted") \
     X(queued, "messages", "one message to one peer, put in its queue") \
@@ -81,7 +82,8 @@ extern "C" {
  * 101 for its way out counts for FLUSHED.
  * An accepted peer that ends before its 101 was sent counts as refused in FLUSHED, and as ended.
  * When a late verdict meets a pool that is full or draining by then, the peer counts as refused in
- * TOKEN, although CAPS was passed. */
+ * TOKEN, although CAPS was passed. A request that the plain hook answers passes HEADERS and goes no
+ * further. */
 typedef struct wspool_stage_stats {
     uint64_t passed;  /* peers that passed it */
     uint64_t refused; /* peers that were refused in it */

@@ -42,7 +42,8 @@
  * Memory of one peer, whatever it sends (defaults in brackets)
  *   idle        192 bytes; 16 for its first channel, 32 for each further one; 16 and the bytes of
  *               address and key for a peer with an identity, an address or a key
- *   handshake   head_bytes and 1 KiB (17 KB); nothing before the first byte; 2 KiB after a refusal
+ *   handshake   head_bytes and 1 KiB (17 KB); nothing before the first byte; 2 KiB after a refusal;
+ *               768 bytes more if the host adds headers
  *   open        message_bytes, queue_bytes and 16 KiB (336 KiB), and one 32nd of a queue_bytes
  *               above 256 KiB; the input of one feed while its turn is used up
  *               (config.turn_deliveries)
@@ -228,6 +229,24 @@ int wspool_gone(wspool *pool, wspool_id id, enum wspool_gone_why why, uint64_t n
  *   STALE      the peer was released already. Forget the id.
  *   REENTRANT  called from a hook. Release the peer after the hook has returned. */
 int wspool_release(wspool *pool, wspool_id id);
+
+/*
+ * Raw mode: adds a header to the 101 of this peer, for example Set-Cookie or Server. Call it while
+ * the request is judged: in the token, origin or capacity hook, or until its pending verdict has
+ * come. In the plain hook it adds to the page. A refusal does not have these headers. Names may
+ * repeat. Both strings are copied.
+ *   INVAL  the name is not a token (RFC 9110, section 5.6.2), the value has a control character,
+ *          or the pool writes this header itself: Connection, Upgrade, Content-Length,
+ *          Content-Type, Transfer-Encoding, and all that begin with "Sec-WebSocket-". Correct the
+ *          call.
+ *   FULL   all added headers together exceed WSPOOL_ADDED_HEADERS_MAX. Nothing was added: leave it
+ *          out, or close the peer.
+ *   STATE  the peer is not being judged, or the request is hosted: then the host adds headers when
+ *          it sends the answer.
+ *   STALE  the id is stale. Forget it.
+ *   NOMEM  the allocator failed. Leave it out, or close the peer.
+ */
+int wspool_add_header(wspool *pool, wspool_id id, const char *name, const char *value);
 
 /* ----------------------------------------------------------------- hosted */
 
@@ -491,6 +510,12 @@ int wspool_set_user(wspool *pool, wspool_id id, void *user);
  * wspool_release. It is empty if the host gave none.
  *   STALE  the id is stale; *address is empty. Forget the id. */
 int wspool_address(const wspool *pool, wspool_id id, wspool_text *address);
+
+/* Returns the number of messages that wait to be sent to the peer, those that are sent in part
+ * included, and sets *bytes (may be NULL) to all bytes that wait, with control frames and the answer
+ * of the handshake: 0 if the peer has no output.
+ *   STALE  the id is stale. Forget it. */
+int wspool_queued(const wspool *pool, wspool_id id, size_t *bytes);
 
 /* Returns a small number for a peer: an index for an array of the host. It is below the highest
  * number of peers that existed at one time. */

@@ -144,6 +144,15 @@ static inline int wsp_outq_empty(const struct wsp_outq *q)
     return q->bytes == 0 && !q->control;
 }
 
+/* Returns the bytes of all lanes. */
+static inline size_t wsp_outq_size(const struct wsp_outq *q)
+{
+    const struct wsp_control *control = q->control;
+    return q->bytes + (control ? (size_t)(control->end - control->start) +
+                                     (size_t)(control->close_end - control->close_start)
+                               : 0);
+}
+
 /* Returns 1 if the queued Close was written completely, else 0. */
 static inline int wsp_outq_close_sent(const struct wsp_outq *q)
 {

@@ -16,6 +16,7 @@
 #include "link/liveness.h"
 #include "link/negotiated.h"
 #include "link/receive.h"
+#include "pool/answer.h"
 #include "pool/call.h"
 #include "pool/channels.h"
 #include "pool/drain.h"
@@ -117,6 +118,18 @@ static void feed_pending(wspool *pool, struct wsp_peer *peer, const uint8_t *byt
     }
 }
 
+/* Returns 1 if the request is answered now, 0 if it has to be judged, or a refusal. */
+static WSP_NOINLINE int answer_plain(wspool *pool, struct wsp_peer *peer,
+                                     const wspool_request *request)
+{
+    wspool_page page = {.size = sizeof page};
+    int answer = wsp_judge_plain(pool, peer, request, &page);
+    if (answer > 0) {
+        wsp_answer_page(pool, peer, &page);
+    }
+    return answer;
+}
+
 static void judge_raw(wspool *pool, struct wsp_peer *peer, wspool_request *request,
                       const uint8_t *rest, size_t rest_len)
 {
@@ -124,7 +137,11 @@ static void judge_raw(wspool *pool, struct wsp_peer *peer, wspool_request *reque
     if (peer->conn.work.handshake) { /* the head came in pieces */
         wsp_heads_remove(pool, peer);
     }
-    int answer = wsp_judge(pool, peer, request, &entry);
+    int answer = pool->config.plain.call ? answer_plain(pool, peer, request) : 0;
+    if (answer > 0) {
+        return;
+    }
+    answer = answer < 0 ? answer : wsp_judge(pool, peer, request, &entry);
     if (answer < 0) {
         wsp_refuse(pool, peer, wsp_refusal_of(answer));
     } else if (answer == WSP_ADMITTED) {

@@ -42,6 +42,7 @@ void wsp_handshake_free(struct wsp_handshakes *handshakes, struct wsp_handshake 
     if (!handshake) {
         return;
     }
+    wsp_handshake_forget(handshakes, &handshake->added);
     wsp_wipe(handshake->head.data, handshake->head.cap);
     if (handshake->head.cap > KEEP_BUFFER || wsp_freelist_is_full(&handshakes->free_list)) {
         wsp_bytes_fini(&handshake->head, handshakes->mem);
@@ -94,6 +95,28 @@ int wsp_handshake_keep(struct wsp_handshakes *handshakes, struct wsp_handshake *
     return keep(handshakes, &handshake->head, bytes, len);
 }
 
+int wsp_handshake_add_header(struct wsp_handshakes *handshakes, struct wsp_handshake *handshake,
+                             const char *name, const char *value)
+{
+    const char *const parts[] = {name, ": ", value, "\r\n"};
+    struct wsp_bytes *added = &handshake->added;
+    size_t len = strlen(name) + 2 + strlen(value) + 2;
+    if (len > WSPOOL_ADDED_HEADERS_MAX - added->len) {
+        return WSPOOL_ERR_FULL;
+    }
+    /* All of it at once: a larger copy would leave the old bytes behind. */
+    if (!added->data && wsp_bytes_reserve(added, handshakes->mem, WSPOOL_ADDED_HEADERS_MAX,
+                                          WSPOOL_ADDED_HEADERS_MAX)) {
+        return WSPOOL_ERR_NOMEM;
+    }
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        len = strlen(parts[i]);
+        memcpy(added->data + added->len, parts[i], len);
+        added->len += len;
+    }
+    return 0;
+}
+
 int wsp_handshake_keep_entry(struct wsp_handshakes *handshakes, struct wsp_handshake *handshake,
                              const struct wsp_entry *entry)
 {
@@ -128,7 +151,9 @@ int wsp_handshake_check(const struct wsp_handshakes *handshakes,
 {
     return wsp_bytes_check(&handshake->head) && handshake->head.len <= handshakes->most &&
            handshake->seen <= handshake->head.len &&
-           handshake->entry.query.len <= handshake->head.len;
+           handshake->entry.query.len <= handshake->head.len &&
+           wsp_bytes_check(&handshake->added) && handshake->added.len <= WSPOOL_ADDED_HEADERS_MAX &&
+           (handshake->added.len == 0 || handshake->added.data[handshake->added.len - 1] == '\n');
 }
 
 int wsp_handshakes_check(const struct wsp_handshakes *handshakes)
@@ -138,7 +163,7 @@ int wsp_handshakes_check(const struct wsp_handshakes *handshakes)
     }
     for (const struct wsp_free_item *item = handshakes->free_list.first; item; item = item->next) {
         const struct wsp_handshake *handshake = (const void *)item;
-        if (handshake->head.len > 0 || handshake->head.cap > KEEP_BUFFER ||
+        if (handshake->head.len > 0 || handshake->added.data || handshake->head.cap > KEEP_BUFFER ||
             !wsp_handshake_check(handshakes, handshake)) {
             return 0;
         }

@@ -6,17 +6,20 @@
  * and while a hosted peer waits for its host to send the 101. First the object holds the part of
  * the head that has arrived. After the judgement it holds the result, the query, and behind the
  * query the bytes that arrived early. All bytes are in one buffer, bounded by head_bytes. So a peer
- * in its handshake costs its record, one object and one buffer.
+ * in its handshake costs its record, one object and one buffer, and another small buffer if the
+ * host adds headers to its answer.
  *
  * The peer owns the object (conn.work.handshake) until it is open or refused. A caller that
  * detaches it from the peer must give it back here. A free list keeps some objects, with buffers
  * that are large enough for most heads, so that short connections cost no allocation.
  *
- * A head can hold a token, so a buffer is overwritten before it is freed or reused.
+ * A head can hold a token, and a header a cookie, so a buffer is overwritten before it is freed or
+ * reused.
  *
  * Invariants:
  * - the buffer has at most head_bytes, and `seen` is not beyond its end;
  * - the query of the result is complete, at the start of the buffer;
+ * - what the host adds is bounded, and consists of whole lines;
  * - an object of the free list is empty; the list is as long as it says, short, and its buffers are
  *   small.
  */
@@ -35,6 +38,7 @@ struct wsp_handshake {
     struct wsp_bytes head;     /* HEAD: the part that has arrived; then the query, and early
                                   bytes */
     size_t seen;               /* HEAD: how many bytes were scanned */
+    struct wsp_bytes added;    /* header lines that the host adds to the answer */
     uint32_t pending;          /* PENDING: how many verdicts are awaited */
     struct wsp_entry entry;    /* PENDING, RESERVED: the result; see wsp_handshake_entry */
 };
@@ -65,6 +69,10 @@ int wsp_handshake_keep(struct wsp_handshakes *handshakes, struct wsp_handshake *
                        const void *bytes, size_t len);
 /* Overwrites and frees a buffer. */
 void wsp_handshake_forget(const struct wsp_handshakes *handshakes, struct wsp_bytes *bytes);
+/* Adds a header line for the answer; name and value were judged by wire/upgrade.h. Returns 0, or
+ * WSPOOL_ERR_FULL or NOMEM with nothing changed. */
+int wsp_handshake_add_header(struct wsp_handshakes *handshakes, struct wsp_handshake *handshake,
+                             const char *name, const char *value);
 /* Stores the result of a request. The request may be in `head`, which is overwritten. Returns 0
  * or WSPOOL_ERR_NOMEM. */
 int wsp_handshake_keep_entry(struct wsp_handshakes *handshakes, struct wsp_handshake *handshake,

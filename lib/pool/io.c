@@ -109,6 +109,19 @@ int wspool_writable(wspool *pool, wspool_id id, uint64_t now)
     return 0;
 }
 
+int wspool_queued(const wspool *pool, wspool_id id, size_t *bytes)
+{
+    const struct wsp_peer *peer = pool ? wsp_slots_find(&pool->peers, id) : NULL;
+    if (!peer) {
+        return pool ? WSPOOL_ERR_STALE : WSPOOL_ERR_INVAL;
+    }
+    int ended = !peer->conn.out.accepts && peer->conn.state == WSP_CLOSED; /* as in wspool_peek */
+    if (bytes) {
+        *bytes = ended ? 0 : wsp_outq_size(&peer->conn.out);
+    }
+    return ended ? 0 : (int)peer->conn.out.count;
+}
+
 /* --------------------------------------------------------------- ready list */
 
 /* Returns 1 and what the peer wants if that has changed or it has output, else 0. */

@@ -7,7 +7,10 @@
 #include "pool/peers.h"
 #include "pool/side.h"
 #include "pool/stages.h"
+#include "wire/headers.h"
 #include "wire/refusal.h"
+#include "wire/upgrade.h"
+#include "wire/uri.h"
 
 /* The combined result of several handlers for one peer. */
 struct asked {
@@ -168,6 +171,35 @@ int wsp_judge(wspool *pool, struct wsp_peer *peer, wspool_request *request, stru
     }
     return answer == WSP_POSTPONED ? postpone(pool, peer, entry, asked.pending ? asked.pending : 1)
                                    : answer;
+}
+
+/* Returns 1 if the request is valid and for a host of ours, and asks for no WebSocket. If it is not
+ * valid, admission says why. */
+static int is_plain(const wspool *pool, const wspool_request *request)
+{
+    struct wsp_headers headers;
+    struct wsp_target target;
+    if (wsp_uri_split(request->target, &target)) {
+        return 0;
+    }
+    wsp_headers_find(&headers, request);
+    headers.authority = target.authority;
+    return wsp_upgrade_check_head(&headers) == 0 &&
+           (pool->hosts.count == 0 || wsp_hosts_admit(&pool->hosts, &headers)) &&
+           !wsp_headers_have(&headers, WSP_HEADER_UPGRADE, "websocket");
+}
+
+int wsp_judge_plain(wspool *pool, struct wsp_peer *peer, const wspool_request *request,
+                    wspool_page *page)
+{
+    const wspool_plain_hook *hook = &pool->config.plain;
+    if (!hook->call || !is_plain(pool, request)) {
+        return 0;
+    }
+    begin_judging(pool, peer);
+    hook->call(pool, wsp_peer_id(peer), request, page, hook->user);
+    pool->judged = NULL;
+    return pool->judged_answer < 0 ? pool->judged_answer : wsp_upgrade_page_is_good(page);
 }
 
 int wsp_judge_verdict(wspool *pool, struct wsp_peer *peer, const wspool_verdict *verdict)

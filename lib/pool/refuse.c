@@ -2,6 +2,7 @@
 /* pool/refuse.c - see pool/refuse.h. */
 #include "pool/refuse.h"
 
+#include "pool/answer.h"
 #include "pool/heads.h"
 #include "pool/log.h"
 #include "pool/peers.h"
@@ -9,19 +10,6 @@
 #include "wire/http.h"
 #include "wire/refusal.h"
 #include "wire/upgrade.h"
-
-int wsp_queue_answer(wspool *pool, struct wsp_peer *peer, const wspool_answer *answer)
-{
-    char text[WSP_UPGRADE_MAX];
-    int len = wsp_upgrade_write(answer, text, sizeof text);
-    if (len < 0 || wsp_outq_control(&peer->conn.out, &pool->link.outqs, text, (size_t)len)) {
-        return WSPOOL_ERR_NOMEM;
-    }
-    wsp_conn_mark_ready(&pool->link, &peer->conn);
-    return 0;
-}
-
-/* ------------------------------------------------------------------ refusal */
 
 /* Queues the answer of a raw peer; if there is none, or no memory, ends the peer at once. */
 static void answer_refused(wspool *pool, struct wsp_peer *peer, enum wspool_refusal refusal)

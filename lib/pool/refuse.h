@@ -14,7 +14,4 @@ void wsp_refuse(wspool *pool, struct wsp_peer *peer, enum wspool_refusal refusal
 void wsp_refuse_head(wspool *pool, struct wsp_peer *peer, const uint8_t *head, size_t len,
                      enum wspool_refusal refusal);
 
-/* Queues an HTTP answer for a raw peer. Returns 0 or WSPOOL_ERR_NOMEM. */
-int wsp_queue_answer(wspool *pool, struct wsp_peer *peer, const wspool_answer *answer);
-
 #endif

@@ -68,7 +68,8 @@ static uint64_t sum(const uint64_t *numbers, size_t count)
 
 static int equations_are_true(const wspool_statistics *s)
 {
-    return s->attempts == s->accepted + sum(s->refused, WSPOOL_REFUSAL_COUNT) + s->handshakes &&
+    return s->attempts ==
+               s->accepted + sum(s->refused, WSPOOL_REFUSAL_COUNT) + s->plain + s->handshakes &&
            s->accepted == s->peers + sum(s->ended, WSPOOL_END_COUNT) &&
            s->deliveries == s->queued + s->dropped_newest + s->slow_closes &&
            s->queued == s->sent + s->dropped_oldest + s->dropped_closed + s->waiting;

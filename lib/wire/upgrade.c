@@ -3,7 +3,7 @@
  * wire/upgrade.c - see wire/upgrade.h.
  *
  * An answer never repeats what a peer sent: the accept value is a digest, the subprotocol is our
- * own copy of the name, and the rest is written here.
+ * own copy of the name, and the rest is written here or by the host.
  */
 #include "wire/upgrade.h"
 
@@ -23,6 +23,7 @@ _Static_assert(WSP_ACCEPT_LEN + 1 + WSP_SUBPROTOCOL_MAX + 1 + WSPOOL_NEGOTIATED_
                "wspool_answer.text is too small");
 
 #define KEY_LEN 24 /* base64 of 16 bytes */
+#define PLAIN_TEXT "text/plain; charset=utf-8"
 
 /* ------------------------------------------------------------ what is asked */
 
@@ -172,6 +173,16 @@ static char *add_copy(wspool_answer *answer, const char *name, const char *value
     return text + size;
 }
 
+/* Returns 1 if the string may be a header's value (RFC 9110, section 5.5): it ends no line. */
+static int has_no_control(const char *string)
+{
+    const unsigned char *c = (const unsigned char *)string;
+    while (*c == '\t' || (*c >= ' ' && *c != 0x7f)) {
+        c++;
+    }
+    return *c == '\0';
+}
+
 void wsp_upgrade_accept(wspool_answer *answer, const char *accept, const char *subprotocol,
                         const char *extension)
 {
@@ -230,41 +241,81 @@ void wsp_upgrade_refuse(wspool_answer *answer, enum wspool_refusal refusal, unsi
     }
 }
 
+int wsp_upgrade_may_add(const char *name, const char *value)
+{
+    static const char *const ours[] = {"Connection", "Upgrade", "Content-Length", "Content-Type",
+                                       "Transfer-Encoding"};
+    static const char prefix[] = "Sec-WebSocket-";
+    wspool_text text = wsp_text_of(name);
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
+        if (wsp_text_is(text, ours[i])) {
+            return 0;
+        }
+    }
+    if (text.len >= sizeof prefix - 1 &&
+        wsp_text_is((wspool_text){name, sizeof prefix - 1}, prefix)) {
+        return 0;
+    }
+    return wsp_text_is_token(text) && has_no_control(value);
+}
+
+int wsp_upgrade_page_is_good(const wspool_page *page)
+{
+    int bodiless = page->status == 204 || page->status == 205 || page->status == 304;
+    size_t type = page->type ? strlen(page->type) : sizeof PLAIN_TEXT - 1;
+    return page->status >= 200 && page->status <= 599 && page->status != 426 && type > 0 &&
+           type <= WSPOOL_PAGE_MAX && page->body.len <= (bodiless ? 0 : WSPOOL_PAGE_MAX - type) &&
+           (page->body.data || page->body.len == 0) && (!page->type || has_no_control(page->type));
+}
+
+void wsp_upgrade_page(wspool_answer *answer, const wspool_page *page)
+{
+    memset(answer, 0, sizeof(*answer));
+    answer->status = page->status;
+    answer->body = page->body.data;
+    answer->body_len = page->body.len;
+    if (answer->body_len > 0) {
+        add_header(answer, "Content-Type", page->type ? page->type : PLAIN_TEXT);
+    }
+}
+
 void wsp_upgrade_drop_body(wspool_answer *answer)
 {
     answer->body = "";
     answer->body_len = 0;
 }
 
-static const char *status_line(int status)
+static const char *phrase_of(int status)
 {
     switch (status) {
     case 101:
-        return "HTTP/1.1 101 Switching Protocols\r\n";
+        return "Switching Protocols";
+    case 200:
+        return "OK";
     case 400:
-        return "HTTP/1.1 400 Bad Request\r\n";
+        return "Bad Request";
     case 401:
-        return "HTTP/1.1 401 Unauthorized\r\n";
+        return "Unauthorized";
     case 403:
-        return "HTTP/1.1 403 Forbidden\r\n";
+        return "Forbidden";
     case 404:
-        return "HTTP/1.1 404 Not Found\r\n";
+        return "Not Found";
     case 405:
-        return "HTTP/1.1 405 Method Not Allowed\r\n";
+        return "Method Not Allowed";
     case 408:
-        return "HTTP/1.1 408 Request Timeout\r\n";
+        return "Request Timeout";
     case 421:
-        return "HTTP/1.1 421 Misdirected Request\r\n";
+        return "Misdirected Request";
     case 426:
-        return "HTTP/1.1 426 Upgrade Required\r\n";
+        return "Upgrade Required";
     case 429:
-        return "HTTP/1.1 429 Too Many Requests\r\n";
+        return "Too Many Requests";
     case 431:
-        return "HTTP/1.1 431 Request Header Fields Too Large\r\n";
+        return "Request Header Fields Too Large";
     case 503:
-        return "HTTP/1.1 503 Service Unavailable\r\n";
+        return "Service Unavailable";
     case 505:
-        return "HTTP/1.1 505 HTTP Version Not Supported\r\n";
+        return "HTTP Version Not Supported";
     default:
         return "";
     }
@@ -303,7 +354,7 @@ static void put_header(struct output *to, const char *name, const char *value)
     put_string(to, "\r\n");
 }
 
-int wsp_upgrade_write(const wspool_answer *answer, char *out, size_t max)
+int wsp_upgrade_write(const wspool_answer *answer, wspool_text added, char *out, size_t max)
 {
     struct output to = {out, 0, max, 0};
     char number[24];
@@ -311,7 +362,10 @@ int wsp_upgrade_write(const wspool_answer *answer, char *out, size_t max)
     if (answer->status == 0) {
         return 0;
     }
-    put_string(&to, status_line(answer->status));
+    snprintf(number, sizeof number, "HTTP/1.1 %d ", answer->status);
+    put_string(&to, number);
+    put_string(&to, phrase_of(answer->status)); /* may be empty (RFC 9112, section 4) */
+    put_string(&to, "\r\n");
     for (size_t i = 0; i < answer->header_count; i++) {
         if (answer->status == 101 || strcmp(answer->headers[i].name, "Connection") != 0) {
             put_header(&to, answer->headers[i].name, answer->headers[i].value);
@@ -325,6 +379,7 @@ int wsp_upgrade_write(const wspool_answer *answer, char *out, size_t max)
         /* Here the connection ends, too. */
         put_header(&to, "Connection", answer->status == 426 ? "close, Upgrade" : "close");
     }
+    put(&to, added.data, added.len);
     put_string(&to, "\r\n");
     put(&to, answer->body, answer->body_len);
     return to.full ? -1 : (int)to.len;

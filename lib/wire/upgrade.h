@@ -46,11 +46,19 @@ void wsp_upgrade_accept(wspool_answer *answer, const char *accept, const char *s
  * Connection: Upgrade, and Sec-WebSocket-Version: 13, with 426, Retry-After (`retry_after` seconds) with 503 and 429. A
  * refusal with status 0 has no answer: status 0, no headers, an empty body. */
 void wsp_upgrade_refuse(wspool_answer *answer, enum wspool_refusal refusal, unsigned retry_after);
+/* Returns 1 if a host may add this header to an answer: see wspool_add_header. */
+int wsp_upgrade_may_add(const char *name, const char *value);
+/* Returns 1 if the page can be sent: see wspool_page. */
+int wsp_upgrade_page_is_good(const wspool_page *page);
+/* Fills the answer that is a good page. It points to the page's type and body. */
+void wsp_upgrade_page(wspool_answer *answer, const wspool_page *page);
 /* Takes the body away: the answer to HEAD has none (RFC 9110, section 9.3.2). */
 void wsp_upgrade_drop_body(wspool_answer *answer);
-/* Writes an answer as HTTP/1.1; a refusal has Connection: close, and Content-Length unless it has no
- * body: then a length would have to be that of the answer to GET (section 8.6). Returns the length, 0 for status 0, or -1 when `max` is too small. WSP_UPGRADE_MAX is always enough. */
+/* Writes an answer as HTTP/1.1, with these whole header lines before its end; a refusal and a page
+ * have Connection: close, and Content-Length unless they have no body: then a length would have to
+ * be that of the answer to GET (section 8.6). Returns the length, 0 for status 0, or -1 when `max`
+ * is too small. WSP_UPGRADE_MAX and the length of `added` are always enough. */
 #define WSP_UPGRADE_MAX 1024
-int wsp_upgrade_write(const wspool_answer *answer, char *out, size_t max);
+int wsp_upgrade_write(const wspool_answer *answer, wspool_text added, char *out, size_t max);
 
 #endif

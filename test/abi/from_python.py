@@ -62,7 +62,7 @@ Config = struct(
     hook("message", OnMessage), hook("close", OnClose), hook("drop"), hook("missed"), hook("pressure"),
     hook("channel"), hook("identity_free"), hook("wake"), hook("deadline"), hook("log"))
 
-COUNTERS = ("attempts accepted published deliveries queued sent dropped_newest dropped_oldest "
+COUNTERS = ("attempts accepted plain published deliveries queued sent dropped_newest dropped_oldest "
             "dropped_closed slow_closes left_behind recovered missed sent_bytes encoded encoded_bytes codec_encoded codec_encoded_bytes "
             "received codec_decoded codec_decoded_bytes received_bytes frames pings_sent pongs_received pings_received "
             "pongs_dropped abuse_cost blocked shed budget_refused turns_spent key_full log_suppressed stale_ids")

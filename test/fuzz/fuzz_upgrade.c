@@ -317,15 +317,17 @@ static void write_answer(const struct setting *s, const wspool_answer *answer, c
 {
     reader r = {.body_len = -1};
     char text[WSP_UPGRADE_MAX];
-    int len = wsp_upgrade_write(answer, text, sizeof text);
+    int len = wsp_upgrade_write(answer, (wspool_text){0}, text, sizeof text);
     char *room;
     FUZZ_DEMAND(len > 0 && len <= WSP_UPGRADE_MAX, "%d bytes", len);
     FUZZ_DEMAND(answer->header_count <= WSPOOL_ANSWER_HEADERS, "too many headers");
     room = fuzz_copy(text, (size_t)len);
-    FUZZ_DEMAND(wsp_upgrade_write(answer, room, (size_t)len) == len, "it fits exactly");
+    FUZZ_DEMAND(wsp_upgrade_write(answer, (wspool_text){0}, room, (size_t)len) == len,
+                "it fits exactly");
     fuzz_free(room, (size_t)len);
     room = fuzz_copy(text, (size_t)len - 1);
-    FUZZ_DEMAND(wsp_upgrade_write(answer, room, (size_t)len - 1) == -1, "it fits into less");
+    FUZZ_DEMAND(wsp_upgrade_write(answer, (wspool_text){0}, room, (size_t)len - 1) == -1,
+                "it fits into less");
     fuzz_free(room, (size_t)len - 1);
     reader_take(&r, text, (size_t)len);
     FUZZ_DEMAND(r.fault == NULL && r.status == answer->status, "%s", r.fault ? r.fault : "?");

@@ -351,7 +351,7 @@ void net_assert_books(const wspool *pool)
         refused += s.refused[i];
     for (size_t i = 0; i < WSPOOL_STATS_ENDS; i++)
         ended += s.ended[i];
-    assert_int_equal(s.attempts, s.accepted + refused + s.handshakes);
+    assert_int_equal(s.attempts, s.accepted + refused + s.plain + s.handshakes);
     assert_int_equal(s.accepted, s.peers + ended);
     assert_int_equal(s.deliveries, s.queued + s.dropped_newest + s.slow_closes);
     assert_int_equal(s.queued, s.sent + s.dropped_oldest + s.dropped_closed + s.waiting);

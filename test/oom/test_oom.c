@@ -98,6 +98,34 @@ static void pending(sim *s)
     sim_pass(s, 31 * SEC);
 }
 
+static void add_header(sim *s, const sim_event *event)
+{
+    if (event->what == SIM_CAPACITY)
+        (void)wspool_add_header(s->pool, event->id, "Server", "x");
+}
+
+static void page(wspool *pool, wspool_id id, const wspool_request *request, wspool_page *page,
+                 void *user)
+{
+    (void)request, (void)user;
+    (void)wspool_add_header(pool, id, "Cache-Control", "no-store");
+    page->status = 200;
+    page->body = (wspool_text){"ok", 2};
+}
+
+static void answers(sim *s)
+{
+    s->ask_capacity = 1;
+    s->react = add_header;
+    s->config.plain.call = page;
+    sim_start(s);
+    if (s->pool == NULL)
+        return;
+    sim_join(s, "/all");
+    sim_connect(s, &(client_request){.target = "/health", .upgrade = CLIENT_LEFT_OUT});
+    sim_pump(s);
+}
+
 static void hosted(sim *s)
 {
     client_request request = {.target = "/room/x", .extra = "Authorization: Bearer t\r\n"};
@@ -416,6 +444,7 @@ static const struct {
     {"life of a pool", life_of_a_pool, 0},
     {"raw handshake", raw_handshake, 0},
     {"pending", pending, 0},
+    {"answers", answers, 0},
     {"hosted", hosted, 0},
     {"echo", echoes, 0},
     {"fragments", fragments, 0},

@@ -42,8 +42,8 @@ void sim_books(sim *s)
         stages += st.stages[i].refused;
     /* some were accepted, but their 101 was never written */
     late = st.stages[WSPOOL_STAGE_FLUSHED].refused;
-    SAME("attempts = accepted + refused + handshakes", st.attempts,
-         st.accepted + refused + st.handshakes);
+    SAME("attempts = accepted + refused + plain + handshakes", st.attempts,
+         st.accepted + refused + st.plain + st.handshakes);
     SAME("accepted = peers + ended", st.accepted, st.peers + ended);
     SAME("deliveries = queued + dropped_newest + slow_closes", st.deliveries,
          st.queued + st.dropped_newest + st.slow_closes);

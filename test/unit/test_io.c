@@ -62,6 +62,41 @@ TEST(peek_is_empty_when_the_peer_has_ended_in_the_middle_of_a_write)
     host_end(&h);
 }
 
+TEST(queued_is_what_waits_in_all_lanes)
+{
+    static struct host h;
+    struct iovec vectors[4];
+    size_t bytes = 99;
+    host_init(&h);
+    host_start(&h);
+    wspool_id id = host_come(&h, "/room/a", "Authorization: Bearer t");
+    assert_int_equal(wspool_queued(h.pool, id, &bytes), 0);
+    assert_true(bytes > 100); /* the 101 */
+    host_cancel_all(&h);
+    assert_int_equal(wspool_queued(h.pool, id, &bytes), 0);
+    assert_int_equal(bytes, 0);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(wspool_send(h.pool, id, "hello", 5, NULL), 0);
+    }
+    assert_int_equal(wspool_queued(h.pool, id, &bytes), 3);
+    assert_int_equal(bytes, 3 * 7);
+    assert_int_equal(wspool_peek(h.pool, id, vectors, 4), 1);
+    assert_int_equal(wspool_queued(h.pool, id, NULL), 3); /* and the peek is still valid */
+    assert_int_equal(wspool_ack(h.pool, id, 8, h.now), 0);
+    assert_int_equal(wspool_queued(h.pool, id, &bytes), 2);
+    assert_int_equal(bytes, 13);
+    assert_int_equal(wspool_close(h.pool, id, 1000, NULL, 0), 0);
+    assert_int_equal(wspool_queued(h.pool, id, &bytes), 2);
+    assert_int_equal(bytes, 13 + 4); /* and the Close */
+    assert_int_equal(wspool_gone(h.pool, id, WSPOOL_GONE_FAILED, h.now), 0);
+    assert_int_equal(wspool_queued(h.pool, id, &bytes), 0);
+    assert_int_equal(bytes, 0);
+    host_cancel_all(&h);
+    assert_int_equal(wspool_queued(h.pool, id, &bytes), WSPOOL_ERR_STALE);
+    assert_int_equal(wspool_queued(NULL, id, &bytes), WSPOOL_ERR_INVAL);
+    host_end(&h);
+}
+
 TEST(time_is_taken_over_when_it_is_later_and_not_beyond_the_last_moment)
 {
     static struct host h;

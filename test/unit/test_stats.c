@@ -218,6 +218,7 @@ TEST(check_sees_it_when_any_number_is_wrong)
     struct wsp_counters *n = &h.pool->count;
     WRONG(n->attempts);
     WRONG(n->accepted);
+    WRONG(n->plain);
     WRONG(n->handshakes);
     WRONG(n->peers);
     for (size_t i = 0; i < WSPOOL_REFUSAL_COUNT; i++) {

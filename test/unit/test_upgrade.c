@@ -436,21 +436,135 @@ static void assert_written(const wspool_answer *answer, const char *expected)
     guard_open(&guard, WSP_UPGRADE_MAX);
     assert_true(len <= WSP_UPGRADE_MAX);
     out = guard_room_at_end(&guard, len);
-    assert_int_equal(wsp_upgrade_write(answer, out, len), (int)len);
+    assert_int_equal(wsp_upgrade_write(answer, (wspool_text){0}, out, len), (int)len);
     if (memcmp(out, expected, len) != 0) {
         fail_msg("written:\n%.*s", (int)len, out);
     }
     for (max = 0; max < len; max++) {
-        assert_int_equal(wsp_upgrade_write(answer, guard_room_at_end(&guard, max), max), -1);
+        assert_int_equal(
+            wsp_upgrade_write(answer, (wspool_text){0}, guard_room_at_end(&guard, max), max), -1);
     }
     out = guard_room_at_end(&guard, WSP_UPGRADE_MAX);
     memset(out, '?', WSP_UPGRADE_MAX);
-    assert_int_equal(wsp_upgrade_write(answer, out, WSP_UPGRADE_MAX), (int)len);
+    assert_int_equal(wsp_upgrade_write(answer, (wspool_text){0}, out, WSP_UPGRADE_MAX), (int)len);
     assert_memory_equal(out, expected, len);
     for (max = len; max < WSP_UPGRADE_MAX; max++) {
         assert_int_equal(out[max], '?'); /* not even a NUL is written behind the limit */
     }
     guard_close(&guard);
+}
+
+TEST(header_that_a_host_may_add_is_a_token_and_not_ours)
+{
+    static const struct {
+        const char *name, *value;
+        int good;
+    } cases[] = {
+        {"Server", "x", 1},
+        {"Set-Cookie", "a=b; Path=/", 1},
+        {"X", "", 1},
+        {"X", " \ta\x80\xff", 1},
+        {"Sec-WebSocket", "x", 1},
+        {"Sec-WebSocke", "x", 1},
+        {"Sec-Fetch-Site", "x", 1},
+        {"Upgraded", "x", 1},
+        {"", "x", 0},
+        {"a b", "x", 0},
+        {"a:", "x", 0},
+        {"a\r\nb", "x", 0},
+        {"\xc3\xa4", "x", 0},
+        {"X", "a\nb", 0},
+        {"X", "a\rb", 0},
+        {"X", "a\r\nSet-Cookie: b", 0},
+        {"X", "\x01", 0},
+        {"X", "\x7f", 0},
+        {"Connection", "close", 0},
+        {"UPGRADE", "h2c", 0},
+        {"content-length", "1", 0},
+        {"Content-Type", "text/html", 0},
+        {"Transfer-Encoding", "chunked", 0},
+        {"Sec-WebSocket-Accept", "x", 0},
+        {"sec-websocket-protocol", "x", 0},
+        {"Sec-WebSocket-", "x", 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (wsp_upgrade_may_add(cases[i].name, cases[i].value) != cases[i].good) {
+            fail_msg("%s: %s", cases[i].name, cases[i].value);
+        }
+    }
+}
+
+TEST(page_has_a_status_a_type_and_a_short_body)
+{
+    static char much[WSPOOL_PAGE_MAX + 1];
+    const struct {
+        int status;
+        const char *type, *body;
+        size_t len;
+        int good;
+    } cases[] = {
+        {200, NULL, "ok", 2, 1},
+        {200, NULL, NULL, 0, 1},
+        {599, "text/html", "", 0, 1},
+        {204, NULL, "", 0, 1},
+        {304, NULL, NULL, 0, 1},
+        {200, "x", much, WSPOOL_PAGE_MAX - 1, 1},
+        {200, NULL, much, WSPOOL_PAGE_MAX - 25, 1},
+        {0, NULL, "ok", 2, 0},
+        {-1, NULL, "ok", 2, 0},
+        {101, NULL, "", 0, 0},
+        {199, NULL, "ok", 2, 0},
+        {600, NULL, "ok", 2, 0},
+        {426, NULL, "ok", 2, 0},
+        {204, NULL, "x", 1, 0},
+        {205, NULL, "x", 1, 0},
+        {304, NULL, "x", 1, 0},
+        {200, "", "ok", 2, 0},
+        {200, "a\r\nb", "ok", 2, 0},
+        {200, much, "", 0, 1}, /* too long for a body beside it */
+        {200, much, "x", 1, 0},
+        {200, NULL, NULL, 1, 0},
+        {200, "x", much, WSPOOL_PAGE_MAX, 0},
+        {200, NULL, much, WSPOOL_PAGE_MAX - 24, 0},
+        {200, "x", much, SIZE_MAX, 0},
+    };
+    memset(much, 'x', sizeof much - 1);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        wspool_page page = {.status = cases[i].status,
+                            .type = cases[i].type,
+                            .body = {cases[i].body, cases[i].len}};
+        assert_int_equal(wsp_upgrade_page_is_good(&page), cases[i].good);
+    }
+}
+
+TEST(page_is_written_with_its_length_and_closes)
+{
+    wspool_answer answer;
+    wspool_page page = {.status = 200, .body = {"ok\n", 3}};
+    wsp_upgrade_page(&answer, &page);
+    assert_written(&answer, "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                            "Content-Length: 3\r\nConnection: close\r\n\r\nok\n");
+    page = (wspool_page){.status = 510, .type = "a/b", .body = {"x", 1}};
+    wsp_upgrade_page(&answer, &page);
+    assert_written(&answer, "HTTP/1.1 510 \r\nContent-Type: a/b\r\nContent-Length: 1\r\n"
+                            "Connection: close\r\n\r\nx");
+    page = (wspool_page){.status = 204};
+    wsp_upgrade_page(&answer, &page);
+    assert_written(&answer, "HTTP/1.1 204 \r\nConnection: close\r\n\r\n");
+}
+
+TEST(longest_page_and_longest_headers_fit)
+{
+    static char body[WSPOOL_PAGE_MAX], added[WSPOOL_ADDED_HEADERS_MAX];
+    char out[WSP_UPGRADE_MAX + WSPOOL_ADDED_HEADERS_MAX];
+    wspool_answer answer;
+    wspool_page page = {.status = 511, .type = "x", .body = {body, WSPOOL_PAGE_MAX - 1}};
+    memset(added, 'a', sizeof added);
+    memcpy(added + sizeof added - 2, "\r\n", 2);
+    wsp_upgrade_page(&answer, &page);
+    int len = wsp_upgrade_write(&answer, (wspool_text){added, sizeof added}, out, sizeof out);
+    assert_true(len > (int)(sizeof body + sizeof added));
+    assert_memory_equal(out + len - (WSPOOL_PAGE_MAX - 1) - 6, "aa\r\n\r\n", 6);
 }
 
 static const char accept_value[] = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
@@ -504,7 +618,7 @@ TEST(longest_subprotocol_fits_in_the_answer)
     /* A longer one isn't written past the end. */
     wsp_upgrade_accept(&answer, accept_value, too_long, NULL);
     assert_int_equal(answer.header_count, 3);
-    assert_true(wsp_upgrade_write(&answer, out, sizeof(out)) > 0);
+    assert_true(wsp_upgrade_write(&answer, (wspool_text){0}, out, sizeof(out)) > 0);
 }
 
 TEST(extension_that_was_negotiated_is_in_the_answer)
@@ -682,7 +796,7 @@ TEST(every_refusal_has_a_whole_answer)
         assert_int_equal(answer.status, status);
         assert_int_equal(answer.refusal, refusal);
         assert_true(answer.header_count <= WSPOOL_ANSWER_HEADERS);
-        len = wsp_upgrade_write(&answer, out, WSP_UPGRADE_MAX);
+        len = wsp_upgrade_write(&answer, (wspool_text){0}, out, WSP_UPGRADE_MAX);
         if (status == 0) {
             assert_int_equal(len, 0);
             assert_int_equal(answer.header_count, 0);
@@ -720,7 +834,7 @@ TEST(every_refusal_has_a_whole_answer)
         wsp_upgrade_drop_body(&answer);
         assert_int_equal(answer.body_len, 0);
         assert_string_equal(answer.body, "");
-        len = wsp_upgrade_write(&answer, out, WSP_UPGRADE_MAX);
+        len = wsp_upgrade_write(&answer, (wspool_text){0}, out, WSP_UPGRADE_MAX);
         out[len] = '\0';
         assert_int_equal(len, (int)(strstr(out, "\r\n\r\n") + 4 - out));
         assert_null(strstr(out, "Content-Length"));
