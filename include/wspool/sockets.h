@@ -88,6 +88,18 @@ void wspool_sockets_limit(const wspool_sockets *sockets, int fd);
  * 0: no addresses, and 40 to 80 bytes less per peer. Default: 1 if config.max_per_key is set. */
 void wspool_sockets_addresses(wspool_sockets *sockets, int on);
 
+/* 1: listeners that are made from now on are for a proxy, which sends a header of the PROXY protocol
+ * (version 1 or 2) before the bytes of each client. The address in it replaces the connection's, for
+ * wspool_address, hooks and config.max_per_key; addresses are switched on. Whoever can connect there
+ * chooses its address, so listen where only the proxy can. The proxy's own connections (UNKNOWN,
+ * LOCAL) keep their address, and a client of a path has none.
+ *
+ * A connection is reset if its header is malformed, is longer than 107 bytes (version 1) or 536
+ * (version 2), or has not come whole within config.handshake_time. It counts as turned_away, and
+ * config.log gets a record "refused" with the reason "proxy_header", at most ten a second. 1,024
+ * connections may wait for their header; beyond that, they are closed. 0: no header. Default: 0. */
+void wspool_sockets_proxied(wspool_sockets *sockets, int on);
+
 /* Serves an accepted connection: the pool reads the HTTP request and answers it. `user` becomes
  * wspool_user; `id` may be NULL. The engine owns the descriptor in any case, and closes it on
  * failure. ENOSPC: config.max_handshakes is reached. */
@@ -108,7 +120,7 @@ uint32_t wspool_sockets_count(const wspool_sockets *sockets);
 
 typedef struct wspool_sockets_stats {
     size_t size;          /* sizeof(wspool_sockets_stats), set by the caller */
-    uint32_t open;        /* transports, including those that linger */
+    uint32_t open;        /* transports, including those that linger or wait for a PROXY header */
     uint32_t lingering;   /* transports without a peer that wait for the client to close */
     uint32_t listeners;   /* listening sockets */
     int resting;          /* 1: accepting pauses, because descriptors or memory ran out */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "sockets/address.h"
+#include "sockets/proxied.h"
 #include "sockets/transport.h"
 
 /* Watches all listeners, or none. Returns -1 if the loop has no memory for one of them. */
@@ -46,7 +47,8 @@ int wsp_accept_add(wspool_sockets *s, int fd)
         return -1;
     }
     uint64_t place = WSP_TAG_LISTENERS + (uint64_t)(listener - s->listeners);
-    *listener = (wsp_listener){(uint64_t)++s->generation << 32 | place, NULL, -1, 0};
+    *listener =
+        (wsp_listener){(uint64_t)++s->generation << 32 | place, NULL, -1, 0, s->proxies != 0};
     if (!s->paused_until) {
         if (wsp_engine_watch(s, fd, WSPOOL_WATCH_READ, listener->tag, &listener->handle) < 0) {
             return -1;
@@ -161,7 +163,11 @@ void wsp_accept_event(wspool_sockets *s, uint64_t tag)
         if (fd >= 0) {
             came++;
             s->accepted++;
-            (void)wsp_accept_open(s, fd, &from, NULL, &id); /* or turned away */
+            if (listener->proxied) {
+                wsp_proxied_add(s, fd);
+            } else {
+                (void)wsp_accept_open(s, fd, &from, NULL, &id); /* or turned away */
+            }
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             s->batch = came;
             return;

@@ -5,18 +5,21 @@
  *   sockets.c    life, turns, and the entry points that the loop calls
  *   accept.c     listeners: `listeners`, `batch`, `paused_until`
  *   transport.c  peers and those that linger: `peers`, `lingering`, `count`, `fed`
+ *   proxied.c    connections of a proxy without an address yet: `proxied` and what belongs to it
+ *   proxy.c      knows no engine
  *   listen.c, address.c, linger.c, system.c, tune.c  know no engine; libwspool_uring uses them too
  *
  * Invariants
  *   - The loop watches a descriptor under a tag. The tag of a peer is its id, and stays the tag
  *     while its transport lingers. The other tags end in 0xffffffNN, which is no slot of a peer:
- *     NN 0xff is the waker, any other NN a listener, with a generation in the upper half. So an
- *     event of a descriptor that was closed earlier in the same batch is recognised as stale.
+ *     NN 0xff is the waker, any other NN a listener, with a generation in the upper half. A
+ *     connection without a PROXY header has 0xfffffNNN, NNN below 0x400, with a generation too. So
+ *     an event of a descriptor that was closed earlier in the same batch is recognised as stale.
  *   - The loop stops watching a descriptor before it is closed: a forked child may keep the
  *     socket open, and epoll would go on reporting it.
  *   - `peers` may move whenever a hook of the pool runs: no pointer into it is used after a call
  *     of the pool that can run one.
- *   - `count` counts transports with a peer and those that linger.
+ *   - `count` counts transports with a peer, those that linger, and `proxied`.
  */
 #ifndef WSP_SOCKETS_ENGINE_H
 #define WSP_SOCKETS_ENGINE_H
@@ -27,15 +30,18 @@
 
 #include "sockets/linger.h"
 #include "sockets/listen.h"
+#include "sockets/proxy.h"
 #include "sockets/system.h"
 
 #define WSP_SOCKETS_READ 65536 /* bytes: read from one peer in one turn, at most */
 #define WSP_SOCKETS_BATCH 256  /* connections accepted in one turn */
+#define WSP_PROXIED_MAX 1024u  /* connections whose PROXY header is awaited */
 #define WSP_SOCKETS_VECTORS 16 /* in one write */
 #define WSP_SOCKETS_LOOK (100 * WSPOOL_MILLISECOND) /* between two looks for an end */
 #define WSP_SOCKETS_REST (100 * WSPOOL_MILLISECOND) /* the pause of accepting */
 
 #define WSP_TAG_LISTENERS UINT32_C(0xffffff00) /* lower half of the first listener's tag */
+#define WSP_TAG_PROXIED UINT32_C(0xfffff000)   /* of the first place in `proxied` */
 #define WSP_TAG_WAKER (UINT64_MAX)
 
 typedef struct wsp_transport {
@@ -54,7 +60,17 @@ typedef struct wsp_listener {
     void *handle;
     int fd; /* -1: the place is free */
     uint8_t watched;
+    uint8_t proxied; /* connections begin with a PROXY header */
 } wsp_listener;
+
+typedef struct wsp_proxied { /* a connection whose PROXY header is awaited */
+    uint64_t tag;
+    void *handle;
+    uint64_t until;
+    int fd; /* -1: the place is free */
+    uint16_t len;
+    unsigned char bytes[WSP_PROXY_MAX];
+} wsp_proxied;
 
 struct wspool_sockets {
     wspool *pool;
@@ -75,12 +91,20 @@ struct wspool_sockets {
     unsigned char *buffer; /* WSP_SOCKETS_READ bytes */
 
     wsp_listener listeners[WSP_LISTENERS];
-    uint32_t generation;   /* of the newest listener */
+    uint32_t generation;   /* of the newest listener, or connection in `proxied` */
     int batch;             /* how many connections the next accept event accepts */
     uint64_t paused_until; /* accepting pauses until then; 0: it does not pause */
     int addresses;         /* 1: the pool gets the address of each client */
     uint64_t accepted;
     uint64_t turned_away;
+
+    int proxies;          /* 1: the next listeners are for a proxy */
+    wsp_proxied *proxied; /* places */
+    uint32_t proxied_room, proxied_count;
+    uint64_t proxied_next;       /* no place is due before; undefined if there is none */
+    uint64_t proxied_logged;     /* when the last refused header was logged */
+    uint64_t proxied_suppressed; /* how many were not, since then */
+    uint64_t handshake_time;
 
     wsp_waker waker;
     void *waker_handle;

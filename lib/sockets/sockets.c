@@ -16,6 +16,7 @@
 
 #include "sockets/accept.h"
 #include "sockets/engine.h"
+#include "sockets/proxied.h"
 #include "sockets/transport.h"
 
 /* --------------------------------------------------------------------- timer */
@@ -38,6 +39,7 @@ static uint64_t deadline(const wspool_sockets *s)
         when = s->paused_until;
     }
     when = s->look_at < when ? s->look_at : when;
+    when = s->proxied_count > 0 && s->proxied_next < when ? s->proxied_next : when;
     return s->lingering.count > 0 && s->lingering.next < when ? s->lingering.next : when;
 }
 
@@ -78,6 +80,8 @@ void wspool_sockets_ready(wspool_sockets *s, uint64_t tag, unsigned events)
         wsp_waker_clear(&s->waker);
     } else if (low >= WSP_TAG_LISTENERS && low - WSP_TAG_LISTENERS < WSP_LISTENERS) {
         wsp_accept_event(s, tag);
+    } else if (low >= WSP_TAG_PROXIED) {
+        wsp_proxied_event(s, tag, events);
     } else {
         wsp_transport_event(s, tag, events);
     }
@@ -102,6 +106,9 @@ void wspool_sockets_turn(wspool_sockets *s)
     wsp_transport_flush(s);
     if (s->lingering.count > 0) {
         wsp_transport_expire(s, s->now);
+    }
+    if (s->proxied_count > 0 && s->proxied_next <= s->now) {
+        wsp_proxied_expire(s);
     }
     if (s->paused_until) {
         wsp_accept_resume(s);
@@ -177,6 +184,14 @@ void wspool_sockets_addresses(wspool_sockets *s, int on)
 {
     if (s) {
         s->addresses = on;
+    }
+}
+
+void wspool_sockets_proxied(wspool_sockets *s, int on)
+{
+    if (s) {
+        s->proxies = on;
+        s->addresses |= on;
     }
 }
 
@@ -294,6 +309,7 @@ int wspool_sockets_drain(wspool_sockets *s, uint64_t window, int code,
         return -1;
     }
     wsp_accept_stop(s);
+    wsp_proxied_close_all(s);
     s->draining = 1;
     wsp_linger_shorten(&s->lingering, wspool_clock() + wsp_linger_time(s->linger, 1));
     s->done = done;
@@ -312,6 +328,7 @@ static void engine_free(wspool_sockets *s)
 {
     wspool_watcher watcher = s->watcher;
     wsp_accept_stop(s);
+    wsp_proxied_close_all(s);
     wsp_transport_close_all(s);
     if (s->waker.read_fd >= 0) {
         wsp_engine_watch(s, s->waker.read_fd, 0, WSP_TAG_WAKER, &s->waker_handle);
@@ -319,6 +336,7 @@ static void engine_free(wspool_sockets *s)
     }
     set_timer(s, UINT64_MAX);
     free(s->peers);
+    free(s->proxied);
     free(s->buffer);
     free(s);
     if (watcher.stop) {
@@ -365,6 +383,7 @@ static int configure(wspool_sockets *s, const wspool_config *config, wspool_conf
     out->deadline.user = s;
     s->addresses = out->max_per_key > 0;
     s->linger = out->closing_time;
+    s->handshake_time = out->handshake_time;
     s->tune = wsp_tune_of(out);
     s->burst = 3 * (size_t)out->queue_messages; /* the smallest message takes 6 bytes */
     if (s->burst == 0 || s->burst > WSP_SOCKETS_READ) {

@@ -81,13 +81,12 @@ static void watch(wspool_sockets *s, wsp_transport *peer, unsigned events)
 
 /* ------------------------------------------------------------------- closing */
 
-/* Closes a transport's descriptor, and the loop forgets it. A descriptor is free again, so a pause
- * of accepting ends with this turn. */
-static void close_one(wspool_sockets *s, int fd, wspool_id id, unsigned watched, void *handle,
-                      int reset)
+/* A descriptor is free again, so a pause of accepting ends with this turn. */
+void wsp_transport_close(wspool_sockets *s, int fd, uint64_t tag, unsigned watched, void *handle,
+                         int reset)
 {
     if (watched) {
-        wsp_engine_watch(s, fd, 0, id, &handle);
+        wsp_engine_watch(s, fd, 0, tag, &handle);
     }
     if (reset) {
         wsp_system_reset(fd);
@@ -102,7 +101,8 @@ static void leave(wspool_sockets *s, wsp_linger_place *place)
 {
     unsigned watched = place->unwatched ? 0 : WSPOOL_WATCH_READ;
     wsp_linger_remove(&s->lingering, place);
-    close_one(s, place->fd, place->id, watched, place->handle, wsp_linger_holds(place->fd, 1));
+    wsp_transport_close(s, place->fd, place->id, watched, place->handle,
+                        wsp_linger_holds(place->fd, 1));
 }
 
 /* The client has ended its direction. If it still takes output, it lingers on, unwatched: the end
@@ -159,8 +159,9 @@ static void close_peer(wspool_sockets *s, wspool_id id, int reset)
             if (waits) {
                 wsp_linger_discard_all(peer->fd, s->buffer, WSP_SOCKETS_READ);
             }
-            close_one(s, peer->fd, id, peer->watched, peer->handle,
-                      reset || holds || (waits && wsp_linger_holds(peer->fd, WSP_LINGER_UNSENT)));
+            wsp_transport_close(s, peer->fd, id, peer->watched, peer->handle,
+                                reset || holds ||
+                                    (waits && wsp_linger_holds(peer->fd, WSP_LINGER_UNSENT)));
         }
         peer->id = 0;
     }
@@ -172,8 +173,8 @@ void wsp_transport_close_all(wspool_sockets *s)
     for (uint32_t slot = 0; slot < s->room; slot++) {
         wsp_transport *peer = &s->peers[slot];
         if (peer->id) {
-            close_one(s, peer->fd, peer->id, peer->watched, peer->handle,
-                      wsp_linger_holds(peer->fd, WSP_LINGER_UNSENT));
+            wsp_transport_close(s, peer->fd, peer->id, peer->watched, peer->handle,
+                                wsp_linger_holds(peer->fd, WSP_LINGER_UNSENT));
             peer->id = 0;
         }
     }

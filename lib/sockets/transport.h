@@ -15,6 +15,10 @@ wsp_transport *wsp_transport_find(const wspool_sockets *s, wspool_id id);
 /* Handles events of a peer's transport, or of one that lingers. */
 void wsp_transport_event(wspool_sockets *s, wspool_id id, unsigned events);
 
+/* Closes a transport that `count` counts, and the loop forgets its descriptor if it is watched. */
+void wsp_transport_close(wspool_sockets *s, int fd, uint64_t tag, unsigned watched, void *handle,
+                         int reset);
+
 /* Serves every peer that wspool_next reports: writes, closes, and watches for what it waits for
  * next. */
 void wsp_transport_flush(wspool_sockets *s);

@@ -140,7 +140,7 @@ static void host_make(struct host *host)
     assert_int_equal(wspool_route(host->pool, "/room/{name}", WSPOOL_ITEM, NULL), 0);
 }
 
-static void host_start(struct host *host)
+static inline void host_start(struct host *host)
 {
     host_make(host);
     int port = LOOP(listen)(host->loop, "127.0.0.1", 0);
@@ -182,7 +182,7 @@ static void host_turn(struct host *host)
     for (uint64_t since_ = 0; !(condition) && net_patient(&since_);) \
     host_turn(host)
 
-static net_client *host_client(struct host *host, const char *target)
+static inline net_client *host_client(struct host *host, const char *target)
 {
     net_client *client = &host->clients[host->count++];
     unsigned before = host->opened;
