@@ -110,6 +110,22 @@ static void add_route(wspool *pool, const wspool_config *config, const char *pat
     }
 }
 
+/* Makes the engine and its pool. */
+static wspool *make_pool(enum io io, const wspool_config *config)
+{
+    with_uring = io != IO_EPOLL && wspool_uring_new(&uring, config) == 0;
+    if (io == IO_URING && !with_uring) {
+        fail(1, "--io uring (try --io epoll)", wspool_uring_why(errno));
+    }
+    if (io == IO_AUTO && !with_uring) {
+        fprintf(stderr, "echo: epoll moves the bytes: %s\n", wspool_uring_why(errno));
+    }
+    if (!with_uring && wspool_epoll_new(&sockets, config) < 0) {
+        fail(1, "epoll", strerror(errno));
+    }
+    return with_uring ? wspool_uring_pool(uring) : wspool_sockets_pool(sockets);
+}
+
 static int run(uint64_t until)
 {
     return with_uring ? wspool_uring_run(uring, until) : wspool_epoll_run(sockets, until);
@@ -123,8 +139,6 @@ int main(int argc, char **argv)
     wspool *pool;
     wspool_deflate *deflate = NULL;
     int error, port;
-
-    with_uring = given.uring;
 
     /* The limits are generous, since tests and benchmarks use this program. The queue of a peer has
      * room for its longest message and for all that one read can ask to be echoed. */
@@ -144,17 +158,7 @@ int main(int argc, char **argv)
         }
         config.codec = wspool_deflate_codec(deflate);
     }
-    if (with_uring) {
-        if (wspool_uring_new(&uring, &config) < 0) {
-            fail(1, "--io uring (try --io epoll)", wspool_uring_why(errno));
-        }
-        pool = wspool_uring_pool(uring);
-    } else {
-        if (wspool_epoll_new(&sockets, &config) < 0) {
-            fail(1, "epoll", strerror(errno));
-        }
-        pool = wspool_sockets_pool(sockets);
-    }
+    pool = make_pool(given.io, &config);
     if (given.report) {
         wspool_handlers handlers = {.size = sizeof(handlers), .tick = on_tick};
         wspool_attach(pool, &handlers);
@@ -172,7 +176,8 @@ int main(int argc, char **argv)
     port = with_uring ? wspool_uring_listen(uring, given.host, given.port)
                       : wspool_sockets_listen(sockets, given.host, given.port);
     if (port < 0) {
-        fail(1, given.host, errno == EINVAL ? "not an address, nor a name of one" : strerror(errno));
+        fail(1, given.host,
+             errno == EINVAL ? "not an address, nor a name of one" : strerror(errno));
     }
     printf(strchr(given.host, ':') ? "listening on ws://[%s]:%d\n" : "listening on ws://%s:%d\n",
            given.host, port);

@@ -12,7 +12,7 @@
 #define MESSAGE_MAX (1u << 29)
 #define CONNECTIONS_MAX 1000000u
 
-static const char usage[] = "usage: echo [--host ADDRESS] [--port PORT] [--io epoll|uring]\n"
+static const char usage[] = "usage: echo [--host ADDRESS] [--port PORT] [--io epoll|uring|auto]\n"
                             "            [--threads N] [--deflate] [--max-message BYTES]\n"
                             "            [--max-connections N] [--flush-delay MICROSECONDS]\n"
                             "            [--report]\n";
@@ -20,7 +20,8 @@ static const char usage[] = "usage: echo [--host ADDRESS] [--port PORT] [--io ep
 static const char help[] =
     "  --host ADDRESS        IPv4, IPv6, or a name (127.0.0.1)\n"
     "  --port PORT           0 takes a free one (9001)\n"
-    "  --io epoll|uring      what moves the bytes; uring needs Linux 6.0 (epoll)\n"
+    "  --io epoll|uring|auto what moves the bytes; uring needs Linux 6.0, auto is uring if this\n"
+    "                        machine has it, or else epoll (epoll)\n"
     "  --threads N           more than 1 is not built yet (1)\n"
     "  --deflate             negotiate permessage-deflate (RFC 7692)\n"
     "  --max-message BYTES   longest message that is accepted (65536)\n"
@@ -94,9 +95,11 @@ struct options options_from(int argc, char **argv)
             options.port = number("port", optarg, 0, 65535);
             break;
         case 'i':
-            options.uring = strcmp(optarg, "uring") == 0;
-            if (!options.uring && strcmp(optarg, "epoll") != 0) {
-                fail(2, "--io", "epoll or uring");
+            options.io = strcmp(optarg, "uring") == 0  ? IO_URING
+                         : strcmp(optarg, "auto") == 0 ? IO_AUTO
+                                                       : IO_EPOLL;
+            if (options.io == IO_EPOLL && strcmp(optarg, "epoll") != 0) {
+                fail(2, "--io", "epoll, uring or auto");
             }
             break;
         case 't':

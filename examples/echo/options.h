@@ -3,6 +3,8 @@
 #ifndef ECHO_OPTIONS_H
 #define ECHO_OPTIONS_H
 
+enum io { IO_EPOLL, IO_URING, IO_AUTO };
+
 struct options {
     const char *host;
     unsigned port;
@@ -10,7 +12,7 @@ struct options {
     unsigned connections;
     unsigned flush_delay; /* microseconds */
     int deflate;          /* 1: negotiate permessage-deflate */
-    int uring;            /* 1: io_uring moves the bytes, not epoll */
+    enum io io;           /* what moves the bytes; AUTO: io_uring, or epoll if there is none */
     int report;           /* 1: print at the end how much one turn of the loop did */
 };
 

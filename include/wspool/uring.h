@@ -16,6 +16,13 @@
  *     wspool_uring_run(uring, UINT64_MAX);
  *     wspool_uring_free(uring);
  *
+ * It does not fall back to epoll by itself: that is another library, which a host may not want. If
+ * wspool_uring_new fails, make the other engine with the same configuration; routes and hooks are
+ * the same for its pool. examples/echo --io auto does so:
+ *
+ *     if (wspool_uring_new(&uring, &config) < 0 && wspool_epoll_new(&sockets, &config) < 0) ...
+ *     pool = uring ? wspool_uring_pool(uring) : wspool_sockets_pool(sockets);
+ *
  * It can be nested in any other loop: watch wspool_uring_fd(uring) for reading, and call
  * wspool_uring_turn(uring, 0) when it is readable. What is published outside of a turn goes out by
  * itself. The kernel may interrupt the sleep of that loop (EINTR).
@@ -97,7 +104,8 @@ int wspool_uring_fd(wspool_uring *uring);
 
 /* ------------------------------------------------------------------ transports
  *
- * Each as its namesake in wspool/sockets.h. EEXIST: this is not the thread of the first turn. Not
+ * Each as its namesake in wspool/sockets.h, but for wspool_sockets_proxied: a listener for a proxy
+ * that sends the PROXY protocol is one of that engine only. EEXIST: this is not the thread of the first turn. Not
  * every call notices that. */
 
 wspool *wspool_uring_pool(const wspool_uring *uring);

@@ -880,6 +880,36 @@ TEST(echo_tells_what_to_do_when_the_kernel_refuses)
     assert_non_null(strstr(said, "forbidden"));
 }
 
+/* Its first line is that of a server that listens. */
+TEST(echo_takes_epoll_by_itself_when_the_kernel_refuses)
+{
+    char said[512] = "";
+    int status, out[2];
+    size_t len = 0;
+    ssize_t n;
+    assert_int_equal(pipe(out), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        dup2(out[1], STDERR_FILENO);
+        dup2(out[1], STDOUT_FILENO);
+        close(out[0]);
+        close(out[1]);
+        if (forbid(EPERM) == 0)
+            execl("build/examples/echo", "echo", "--io", "auto", "--port", "0", (char *)NULL);
+        _exit(127);
+    }
+    close(out[1]);
+    while (!strstr(said, "listening on") &&
+           (n = read(out[0], said + len, sizeof(said) - 1 - len)) > 0)
+        len += (size_t)n;
+    assert_int_equal(kill(pid, SIGTERM), 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    close(out[0]);
+    assert_int_equal(status, 0);
+    assert_non_null(strstr(said, "epoll moves the bytes: io_uring is forbidden"));
+    assert_non_null(strstr(said, "listening on"));
+}
+
 BEFORE_ALL
 {
     wspool_uring *loop;
