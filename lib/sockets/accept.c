@@ -9,10 +9,9 @@
 #include "sockets/accept.h"
 
 #include <errno.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "sockets/address.h"
+#include "sockets/open.h"
 #include "sockets/proxied.h"
 #include "sockets/transport.h"
 
@@ -99,52 +98,6 @@ static void rest(wspool_sockets *s)
     wsp_transport_expire(s, WSP_LINGER_ALL_DUE); /* new connections matter more */
 }
 
-/* Returns the options of wspool_open. They point into `address`. */
-static wspool_open_options options_of(const wspool_sockets *s, int fd,
-                                      const struct sockaddr_storage *from, void *user,
-                                      wsp_address *address)
-{
-    wspool_open_options options = {.size = sizeof options, .user = user};
-    struct sockaddr_storage asked;
-    socklen_t len = sizeof asked;
-    if (s->addresses) {
-        if (!from) {
-            memset(&asked, 0, sizeof asked);
-            (void)getpeername(fd, (struct sockaddr *)&asked, &len); /* or it is empty */
-            from = &asked;
-        }
-        wsp_address_of(address, from);
-        options.address = (wspool_text){address->text, address->text_len};
-        options.key = (wspool_text){(const char *)address->key, address->key_len};
-    }
-    return options;
-}
-
-int wsp_accept_open(wspool_sockets *s, int fd, const struct sockaddr_storage *from, void *user,
-                    wspool_id *out)
-{
-    uint64_t now = s->now ? s->now : wspool_clock();
-    wsp_address address;
-    wspool_open_options options = options_of(s, fd, from, user, &address);
-    wspool_id id = 0;
-    int error = wspool_open(s->pool, &options, now, &id);
-    if (error == 0) {
-        if (wsp_transport_add(s, id, fd, 0) == 0) {
-            *out = id;
-            return 0;
-        }
-        error = errno;
-        wspool_gone(s->pool, id, WSPOOL_GONE_FAILED, now);
-        wspool_release(s->pool, id);
-    } else {
-        error = wsp_system_errno(error);
-    }
-    close(fd);
-    s->turned_away++;
-    errno = error;
-    return -1;
-}
-
 /* Accepts as many connections as came the last time, and twice as many if more were there. So the
  * call that finds none, which costs as much as the others, is rare. What is left comes in the next
  * turn. A hook may stop listening in between. */
@@ -166,7 +119,7 @@ void wsp_accept_event(wspool_sockets *s, uint64_t tag)
             if (listener->proxied) {
                 wsp_proxied_add(s, fd);
             } else {
-                (void)wsp_accept_open(s, fd, &from, NULL, &id); /* or turned away */
+                (void)wsp_open_peer(s, fd, &from, NULL, &id); /* or turned away */
             }
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             s->batch = came;

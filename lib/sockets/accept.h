@@ -12,11 +12,6 @@ int wsp_accept_add(wspool_sockets *s, int fd);
 /* Closes the listener with that descriptor. Leaves errno unchanged. */
 void wsp_accept_remove(wspool_sockets *s, int fd);
 
-/* Hands a connection to the pool. `from` is its address when it is known already, else NULL. -1
- * with errno: the descriptor was closed. */
-int wsp_accept_open(wspool_sockets *s, int fd, const struct sockaddr_storage *from, void *user,
-                    wspool_id *id);
-
 /* A listener is readable. A stale tag is ignored. */
 void wsp_accept_event(wspool_sockets *s, uint64_t tag);
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sockets/accept.h"
+#include "sockets/open.h"
 #include "sockets/transport.h"
 
 #define LOG_INTERVAL (100 * WSPOOL_MILLISECOND)
@@ -104,7 +104,7 @@ static void serve(wspool_sockets *s, wsp_proxied *place, size_t header,
     place->fd = -1;
     s->proxied_count--;
     s->count--;
-    if (wsp_accept_open(s, fd, from->ss_family == AF_UNSPEC ? NULL : from, NULL, &id) == 0 &&
+    if (wsp_open_peer(s, fd, from->ss_family == AF_UNSPEC ? NULL : from, NULL, &id) == 0 &&
         len > 0) {
         wsp_transport *peer = wsp_transport_find(s, id);
         if (peer) {

@@ -16,6 +16,7 @@
 
 #include "sockets/accept.h"
 #include "sockets/engine.h"
+#include "sockets/open.h"
 #include "sockets/proxied.h"
 #include "sockets/transport.h"
 
@@ -202,7 +203,7 @@ int wspool_sockets_add(wspool_sockets *s, int fd, void *user, wspool_id *id)
         errno = s ? EBADF : EINVAL;
         return -1;
     }
-    return wsp_accept_open(s, fd, NULL, user, id ? id : &ignored);
+    return wsp_open_peer(s, fd, NULL, user, id ? id : &ignored);
 }
 
 int wspool_sockets_adopt(wspool_sockets *s, wspool_id id, int fd, const void *bytes, size_t len)
