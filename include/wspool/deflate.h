@@ -57,9 +57,9 @@
  * off closes the peer with 1007. Two deviations are tolerated: a final block (BFINAL) without the
  * octet after it, and a payload of no bytes, which is an empty message.
  *
- * Messages to clients: some go uncompressed (below `threshold`, no gain, no memory), which RFC 7692,
- * section 6 permits. A client on libwebsockets 4.3 with permessage-deflate then loops for ever (its
- * issue 2794). Give such clients a route with WSPOOL_DEFLATE_OFF.
+ * Messages to clients: some go uncompressed (below `threshold`, no gain, no memory), which RFC
+ * 7692, section 6 permits. A client on libwebsockets 4.3 with permessage-deflate then loops for
+ * ever (its issue 2794). Give such clients a route with WSPOOL_DEFLATE_OFF.
  */
 #ifndef WSPOOL_DEFLATE_H
 #define WSPOOL_DEFLATE_H

@@ -88,11 +88,11 @@ void wspool_sockets_limit(const wspool_sockets *sockets, int fd);
  * 0: no addresses, and 40 to 80 bytes less per peer. Default: 1 if config.max_per_key is set. */
 void wspool_sockets_addresses(wspool_sockets *sockets, int on);
 
-/* 1: listeners that are made from now on are for a proxy, which sends a header of the PROXY protocol
- * (version 1 or 2) before the bytes of each client. The address in it replaces the connection's, for
- * wspool_address, hooks and config.max_per_key; addresses are switched on. Whoever can connect there
- * chooses its address, so listen where only the proxy can. The proxy's own connections (UNKNOWN,
- * LOCAL) keep their address, and a client of a path has none.
+/* 1: listeners that are made from now on are for a proxy, which sends a header of the PROXY
+ * protocol (version 1 or 2) before the bytes of each client. The address in it replaces the
+ * connection's, for wspool_address, hooks and config.max_per_key; addresses are switched on.
+ * Whoever can connect there chooses its address, so listen where only the proxy can. The proxy's
+ * own connections (UNKNOWN, LOCAL) keep their address, and a client of a path has none.
  *
  * A connection is reset if its header is malformed, is longer than 107 bytes (version 1) or 536
  * (version 2), or has not come whole within config.handshake_time. It counts as turned_away, and

@@ -105,8 +105,8 @@ int wspool_uring_fd(wspool_uring *uring);
 /* ------------------------------------------------------------------ transports
  *
  * Each as its namesake in wspool/sockets.h, but for wspool_sockets_proxied: a listener for a proxy
- * that sends the PROXY protocol is one of that engine only. EEXIST: this is not the thread of the first turn. Not
- * every call notices that. */
+ * that sends the PROXY protocol is one of that engine only. EEXIST: this is not the thread of the
+ * first turn. Not every call notices that. */
 
 wspool *wspool_uring_pool(const wspool_uring *uring);
 int wspool_uring_listen(wspool_uring *uring, const char *address, unsigned port);

@@ -91,8 +91,8 @@ extern "C" {
 
 /* Makes a pool and sets *pool. `config` may be NULL: the defaults. On error *pool is NULL.
  *   INVAL    a number is out of its range (`now` too), an origin or a host cannot be read, the
- *            list of hosts is empty, a subprotocol is not a token, a set of hooks (mem, codec) is incomplete, or config->size
- *            is not set. Correct the configuration.
+ *            list of hosts is empty, a subprotocol is not a token, a set of hooks (mem, codec) is
+ *            incomplete, or config->size is not set. Correct the configuration.
  *   ENTROPY  the entropy hook failed. Correct the hook: without entropy a pool is not safe.
  *   NOMEM    the allocator failed. Free memory and try again. */
 int wspool_new(wspool **pool, const wspool_config *config, uint64_t now);
@@ -512,8 +512,8 @@ int wspool_set_user(wspool *pool, wspool_id id, void *user);
 int wspool_address(const wspool *pool, wspool_id id, wspool_text *address);
 
 /* Returns the number of messages that wait to be sent to the peer, those that are sent in part
- * included, and sets *bytes (may be NULL) to all bytes that wait, with control frames and the answer
- * of the handshake: 0 if the peer has no output.
+ * included, and sets *bytes (may be NULL) to all bytes that wait, with control frames and the
+ * answer of the handshake: 0 if the peer has no output.
  *   STALE  the id is stale. Forget it. */
 int wspool_queued(const wspool *pool, wspool_id id, size_t *bytes);
 

@@ -20,7 +20,8 @@
  * because each is a stage of its own. Each returns 0 or a refusal (wire/refusal.h):
  *   head     Host, Sec-WebSocket-Key, Sec-WebSocket-Version and Origin occur at most once
  *            (MALFORMED); Host is there, not empty, and has only bytes of a host, and so has the
- *            authority of a target in absolute form (HOST); no body is announced: no Transfer-Encoding, no Content-Length other than "0" (BODY)
+ *            authority of a target in absolute form (HOST); no body is announced: no
+ *            Transfer-Encoding, no Content-Length other than "0" (BODY)
  *   version  Upgrade has the token websocket and Connection the token upgrade (UPGRADE);
  *            Sec-WebSocket-Version is exactly "13" (VERSION)
  *   key      Sec-WebSocket-Key is the one canonical base64 form of 16 bytes (KEY)
@@ -43,8 +44,8 @@ void wsp_upgrade_accept(wspool_answer *answer, const char *accept, const char *s
                         const char *extension);
 /* Fills the answer of a refused request: status, JSON body {"error":word}, Content-Type, and
  * what the status requires: Allow with 405, WWW-Authenticate: Bearer with 401, Upgrade with
- * Connection: Upgrade, and Sec-WebSocket-Version: 13, with 426, Retry-After (`retry_after` seconds) with 503 and 429. A
- * refusal with status 0 has no answer: status 0, no headers, an empty body. */
+ * Connection: Upgrade, and Sec-WebSocket-Version: 13, with 426, Retry-After (`retry_after` seconds)
+ * with 503 and 429. A refusal with status 0 has no answer: status 0, no headers, an empty body. */
 void wsp_upgrade_refuse(wspool_answer *answer, enum wspool_refusal refusal, unsigned retry_after);
 /* Returns 1 if a host may add this header to an answer: see wspool_add_header. */
 int wsp_upgrade_may_add(const char *name, const char *value);
