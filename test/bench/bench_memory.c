@@ -96,7 +96,7 @@ static void connect_peer(struct bench *b, size_t i)
     }
 }
 
-static void start(struct bench *b, size_t peers)
+static void start_with(struct bench *b, size_t peers, uint32_t history)
 {
     wspool_config config;
     size_t vectors = 0;
@@ -108,8 +108,11 @@ static void start(struct bench *b, size_t peers)
     config.mem = (wspool_mem){counting_malloc, counting_realloc, counting_free, NULL};
     config.message = (wspool_message_hook){on_message, b};
     b->ids = malloc(peers * sizeof *b->ids);
+    wspool_route_options options;
+    wspool_route_options_init(&options, &config);
+    options.history.messages = history;
     if (!b->ids || wspool_new(&b->pool, &config, b->now) ||
-        wspool_route(b->pool, "/room/{name}", WSPOOL_ITEM, NULL)) {
+        wspool_route(b->pool, "/room/{name}", WSPOOL_ITEM, &options)) {
         fail("no pool");
     }
     for (size_t i = 0; i < peers; i++) {
@@ -119,6 +122,11 @@ static void start(struct bench *b, size_t peers)
     if ((size_t)wspool_member_count(b->pool, wspool_item("a")) != peers) {
         fail("not everybody is in the room");
     }
+}
+
+static void start(struct bench *b, size_t peers)
+{
+    start_with(b, peers, 0);
 }
 
 static void stop(struct bench *b)
@@ -193,6 +201,57 @@ static void bench_broadcast(size_t peers, int shuffled, int burst)
              (double)vectors / (double)writes,
              (double)(allocations - before) / (double)(rounds * (size_t)burst));
     print_row(name, values, 2, burst > 1 ? "ns/peer and burst" : "ns/peer", more);
+    stop(&b);
+}
+
+/* All members leave, and come back at once to everything that the history has. */
+static void bench_resume(size_t peers, uint32_t messages)
+{
+    struct bench b;
+    double values[MAX_RUNS];
+    char message[PAYLOAD], name[80], more[120];
+    wspool_channel room = wspool_item("a");
+    wspool_statistics stats = {.size = sizeof stats};
+    uint64_t most = 0, before = 0;
+    memset(message, 'x', sizeof message);
+    start_with(&b, peers, messages);
+    for (uint32_t i = 0; i < messages; i++) {
+        size_t vectors = 0;
+        wspool_broadcast(b.pool, room, message, sizeof message, NULL, NULL);
+        flush(&b, &vectors);
+    }
+    for (int run = -1; run < runs; run++) {
+        wspool_channel_position since;
+        size_t vectors = 0;
+        for (size_t i = 0; i < peers; i++) {
+            wspool_unsubscribe(b.pool, b.ids[i], room);
+        }
+        wspool_position(b.pool, room, &since);
+        since.offset -= messages;
+        wspool_stats(b.pool, &stats);
+        const uint64_t recovered = stats.recovered;
+        before = allocations;
+        double t = now_ns();
+        for (size_t i = 0; i < peers; i++) {
+            if (wspool_resume(b.pool, b.ids[i], room, &since, NULL)) {
+                fail("a peer could not resume");
+            }
+        }
+        wspool_stats(b.pool, &stats);
+        most = stats.block_bytes + stats.history_bytes;
+        flush(&b, &vectors);
+        if (run >= 0) {
+            values[run] = (now_ns() - t) / (double)(peers * messages);
+        }
+        wspool_stats(b.pool, &stats);
+        if (stats.recovered - recovered != peers * messages || stats.slow_closes > 0) {
+            fail("a message was not recovered");
+        }
+    }
+    snprintf(name, sizeof name, "%zu come back to %u messages each", peers, messages);
+    snprintf(more, sizeof more, "  %.1f KiB of frames in all, %.3f allocations a peer",
+             (double)most / 1024, (double)(allocations - before) / (double)peers);
+    print_row(name, values, 2, "ns/message", more);
     stop(&b);
 }
 
@@ -301,6 +360,7 @@ int main(int argc, char **argv)
         bench_broadcast(100000, 1, 1);
     }
     bench_broadcast(1000, 0, 32);
+    bench_resume(quick ? 1000 : 10000, 1000);
     bench_ingest(64, "text", 1);
     bench_ingest(4096, "text", 1);
     bench_ingest(65536, "text", 1);
