@@ -302,6 +302,21 @@ static void leave_or_join(struct world *w, sim_peer *p, unsigned channel, int jo
     FUZZ_DEMAND(rc != 0 || w->nested || (p->opened && !p->ended), "of a peer that is not open");
 }
 
+/* Resumes a few messages behind the end of the channel, or at a position that it never had. */
+static void resume(struct world *w, sim_peer *p, unsigned channel, unsigned back)
+{
+    wspool_channel_position since;
+    wspool_resumed resumed = {.size = sizeof resumed};
+    (void)wspool_position(w->s->pool, channel_of(channel), &since);
+    since.epoch += back == 9;
+    since.offset -= back;
+    int rc = SIM_IN(wspool_resume(w->s->pool, p->id, channel_of(channel), &since, &resumed));
+    FUZZ_DEMAND(rc == 0 || !p->released || rc == WSPOOL_ERR_STALE, "%d of a stale id", rc);
+    FUZZ_DEMAND(rc != 0 || resumed.recovered == (resumed.lost == WSPOOL_LOST_NOTHING), "lost");
+    FUZZ_DEMAND(rc != 0 || !resumed.recovered || resumed.count == back, "%d of %u messages",
+                (int)resumed.count, back);
+}
+
 static void close_peer(struct world *w, sim_peer *p, unsigned number)
 {
     static const int codes[] = {1000, 1001, 4000, 4999, 1013, 1005, 999, 3000};
@@ -539,7 +554,7 @@ static void operate(struct world *w)
     unsigned op = fuzz_byte(in) & 31u;
     unsigned number;
     sim_peer *p = NULL;
-    if (strchr("acfgjklmrsuvwxy}", (int)(op | 96u)) != NULL && (p = some_peer(w)) == NULL) {
+    if (strchr("acfgjklmrsuvwxy}|", (int)(op | 96u)) != NULL && (p = some_peer(w)) == NULL) {
         return;
     }
     switch (op | 96u) {
@@ -650,6 +665,10 @@ static void operate(struct world *w)
         number = fuzz_number(in, CHANNELS);
         publish_written(w, number, fuzz_number(in, 10));
         break;
+    case '|': /* PEER CHANNEL BACK: resumes */
+        number = fuzz_number(in, CHANNELS);
+        resume(w, p, number, fuzz_number(in, 10));
+        break;
     case '}': /* PEER: feeds it at once */
         feed_now(w, p);
         break;
@@ -713,6 +732,15 @@ static void begin(struct world *w)
     s->heap.fail_at = last > 1 ? last - 1 : 0; /* creating the pool may fail too */
     sim_start(s);
     s->heap.fail_at = 0;
+    if (s->pool) {
+        wspool_route_options options;
+        wspool_route_options_init(&options, c);
+        options.history = (wspool_history){.messages = 5, .bytes = 60000};
+        options.slow = WSPOOL_SLOW_BEHIND;
+        (void)SIM_IN(wspool_route(s->pool, "/topic/{name}", WSPOOL_TOPIC, &options));
+        options.history = (wspool_history){.messages = 100, .time = 10 * SEC};
+        (void)SIM_IN(wspool_route(s->pool, "/session/{name}", WSPOOL_SESSION, &options));
+    }
 }
 
 static void end(struct world *w)

@@ -9,9 +9,9 @@
 
 #define EVENTS_MAX 4000000u
 
-static const char *const what_words[SIM_WHATS] = {"opened", "message",  "closed",  "dropped",
-                                                  "missed", "pressure", "channel", "log",
-                                                  "token",  "capacity", "verdict", "freed"};
+static const char *const what_words[SIM_WHATS] = {"opened",   "message", "closed", "dropped",
+                                                  "pressure", "channel", "log",    "token",
+                                                  "capacity", "verdict", "freed",  "missed"};
 
 sim_peer *sim_peer_of(sim *s, wspool_id id)
 {

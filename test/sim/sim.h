@@ -42,7 +42,6 @@ enum sim_what {
     SIM_MESSAGE,
     SIM_CLOSED,
     SIM_DROPPED,
-    SIM_MISSED,
     SIM_PRESSURE,
     SIM_CHANNEL,
     SIM_LOG,
@@ -50,6 +49,7 @@ enum sim_what {
     SIM_CAPACITY,
     SIM_VERDICT,
     SIM_IDENTITY_FREED,
+    SIM_MISSED,
     SIM_WHATS
 };
 

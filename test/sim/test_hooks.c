@@ -30,9 +30,9 @@ enum action {
 static const char *const action_words[] = {
     "close",     "close now", "send",      "broadcast", "subscribe", "unsubscribe", "gone", "fail",
     "gone self", "read",      "forbidden", "open",      "drain",     "peek",        "all"};
-static const char *const hook_words[] = {"open",   "message",  "close",   "drop",
-                                         "missed", "pressure", "channel", "log",
-                                         "token",  "capacity", "verdict", "identity_free"};
+static const char *const hook_words[] = {"open",     "message", "close",         "drop",
+                                         "pressure", "channel", "log",           "token",
+                                         "capacity", "verdict", "identity_free", "missed"};
 
 typedef struct plan {
     enum sim_what hook;
