@@ -73,7 +73,7 @@ void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel,
     const uint32_t max_bytes = link->config->queue_bytes;
     const uint32_t max_count = link->config->queue_messages;
     const struct wsp_watermark high = wsp_conn_high_watermark(link->config);
-    struct wsp_member *end = channel->members + channel->live;
+    struct wsp_member *end = channel->members ? channel->members + channel->live : NULL;
     const struct wsp_run *frame = wsp_encodings_of(link, encodings, 0);
     uint8_t taken =
         1; /* out.accepts of peers that take the present frame: the plain one at first */
