@@ -471,6 +471,7 @@ int wspool_send(wspool *pool, wspool_id id, const void *message, size_t len,
 /*
  * Closes a peer: it leaves its channels at once, and nothing more is queued for it. The pool sends
  * the queued messages and the Close frame and waits for the peer's Close, all within closing_time.
+ * What a channel's history still had for a peer that was behind is not sent: it may resume.
  * A peer that is not open yet is refused (403). `reason` is at most 123 bytes of UTF-8, or NULL.
  *   INVAL  the code may not be sent (RFC 6455, section 7.4; allowed: 1000-1003, 1007-1014 and
  *          3000-4999), the reason is not valid, or a flag is unknown. Correct the call.
