@@ -39,23 +39,19 @@ static void cut_off(struct connections *connections, struct connection *connecti
 /* Makes room for a new connection from `address`. */
 static void make_room(struct connections *connections, uint64_t address)
 {
-    struct connection *each = connections->ends.behind, *oldest = NULL;
+    struct connection *each, *oldest = NULL;
     unsigned same = 0;
 
-    if (connections->count >= connections->most) {
-        cut_off(connections, each);
-    }
-    if (connections->most_per_address == 0) {
-        return;
-    }
     for (each = connections->ends.behind; each != &connections->ends; each = each->behind) {
         if (each->address == address) {
             oldest = oldest ? oldest : each;
             same++;
         }
     }
-    if (same >= connections->most_per_address) {
+    if (oldest && connections->most_per_address > 0 && same >= connections->most_per_address) {
         cut_off(connections, oldest);
+    } else if (connections->count >= connections->most) {
+        cut_off(connections, connections->ends.behind);
     }
 }
 
