@@ -60,13 +60,14 @@ static unsigned number_from_environment(const char *name, unsigned otherwise, un
 static void read_environment(struct options *options)
 {
     static const char *const later[] = {"MEMORY_THRESHOLD_MB", "CPU_THRESHOLD", NULL};
-    const char *secret = getenv("JWT_SECRET");
     const char *const *name;
+    const char *secret;
 
     options->connections = number_from_environment("MAX_WEBSOCKET_CONNECTIONS", 0, 1, 1000000);
     options->token_seconds = number_from_environment("TOKEN_SECONDS", 3600, 1, 86400);
     options->per_address =
         number_from_environment("MAX_PER_ADDRESS", options->loopback ? 0 : PER_ADDRESS, 0, 1000000);
+    secret = getenv("JWT_SECRET"); /* valid until the next getenv */
     if (secret && strlen(secret) < SECRET_MIN) {
         fail("JWT_SECRET", "it must have at least 32 bytes");
     }
