@@ -24,7 +24,7 @@ static void publish_time(void)
 static void on_signal(int number) /* glue { */
 {
     (void)number;
-    wspool_sockets_quit(sockets);
+    wspool_sockets_quit(sockets); /* NOLINT(bugprone-signal-handler): it may be called here */
 } /* } glue */
 
 int main(int argc, char **argv)

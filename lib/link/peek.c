@@ -94,8 +94,8 @@ static void next_of_lane(struct lane_walk *walk)
 static int peek_lane(struct lane_walk *walk, uint32_t from, uint32_t to, struct iovec *vectors,
                      int n, int max)
 {
-    while (from < to && n < max) {
-        const struct wsp_run *run = walk->run;
+    const struct wsp_run *run;
+    while (from < to && n < max && (run = walk->run)) {
         uint32_t skip = from - walk->at;
         uint32_t len = (uint32_t)least(run->bytes - skip, to - from);
         n = add_vector(vectors, n, run->block->bytes + run->offset + skip, len);

@@ -103,12 +103,13 @@ static int reserve(wspool_uring *loop, uint32_t slot)
     return 0;
 }
 
-/* The loop owns the descriptor from now on, but not on failure. */
-static int attach(wspool_uring *loop, wspool_id id, int fd)
+/* Makes the record of a peer; the loop owns the descriptor from then on. On failure returns NULL
+ * with errno. */
+static struct wsp_uring_peer *attach(wspool_uring *loop, wspool_id id, int fd)
 {
     uint32_t slot = wspool_slot(id);
     if (reserve(loop, slot) < 0) {
-        return -1;
+        return NULL;
     }
     struct wsp_uring_peer *peer = &loop->peers[slot];
     memset(peer, 0, sizeof *peer);
@@ -119,10 +120,10 @@ static int attach(wspool_uring *loop, wspool_id id, int fd)
     if (loop->broken || (loop->enabled && !peer->armed)) {
         peer->id = 0;
         errno = loop->broken ? loop->broken : EEXIST;
-        return -1;
+        return NULL;
     }
     loop->count++;
-    return 0;
+    return peer;
 }
 
 static int turn_away(wspool_uring *loop, int fd, int error)
@@ -159,7 +160,7 @@ int wspool_uring_add(wspool_uring *loop, int fd, void *user, wspool_id *out)
     if (error < 0) {
         return turn_away(loop, fd, wsp_system_errno(error));
     }
-    if (attach(loop, id, fd) < 0) {
+    if (!attach(loop, id, fd)) {
         error = errno;
         wspool_gone(loop->pool, id, WSPOOL_GONE_FAILED, now);
         wspool_release(loop->pool, id);
@@ -179,12 +180,13 @@ int wspool_uring_adopt(wspool_uring *loop, wspool_id id, int fd, const void *byt
         return -1;
     }
     int error = fd < 0 ? EBADF : wsp_system_errno(wspool_adopt(loop->pool, id, bytes, len, now));
-    if (!error && attach(loop, id, fd) < 0) {
-        error = errno;
-    }
     if (!error) {
-        wsp_uring_peer(loop, id)->spoke = 1;
-        return 0;
+        struct wsp_uring_peer *peer = attach(loop, id, fd);
+        if (peer) {
+            peer->spoke = 1;
+            return 0;
+        }
+        error = errno;
     }
     wspool_gone(loop->pool, id, WSPOOL_GONE_FAILED, now); /* wspool_next reports it with CLOSE */
     return turn_away(loop, fd, error);

@@ -15,10 +15,13 @@ static WSP_NOINLINE int split_authority(struct wsp_target *target)
 {
     static const char *const schemes[] = {"http", "https", "ws", "wss"};
     wspool_text path = target->path;
-    const char *colon = path.len > 0 ? memchr(path.data, ':', path.len) : NULL;
-    size_t scheme = colon ? (size_t)(colon - path.data) : 0;
+    const char *colon = memchr(path.data, ':', path.len);
     int known = 0;
 
+    if (!colon) {
+        return -1;
+    }
+    size_t scheme = (size_t)(colon - path.data);
     for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
         known |= wsp_text_is((wspool_text){path.data, scheme}, schemes[i]);
     }

@@ -69,7 +69,7 @@ static inline void wspool_epoll_stop_(void *user)
 static inline int wspool_epoll_new(wspool_sockets **sockets, const wspool_config *config)
 {
     wspool_epoll_ *loop = (wspool_epoll_ *)malloc(sizeof(wspool_epoll_));
-    wspool_watcher watcher = {sizeof(watcher),     loop,
+    wspool_watcher watcher = {sizeof(watcher),     NULL,
                               wspool_epoll_watch_, wspool_epoll_timer_,
                               wspool_epoll_stop_,  WSPOOL_WATCHER_TURNS};
     if (!loop) {
@@ -78,6 +78,7 @@ static inline int wspool_epoll_new(wspool_sockets **sockets, const wspool_config
     loop->timer_fd = -1;
     loop->when = UINT64_MAX;
     loop->fd = epoll_create1(EPOLL_CLOEXEC); /* if that fails, the engine's first `watch` fails */
+    watcher.loop = loop;
     return wspool_sockets_new(sockets, config, &watcher);
 }
 

@@ -42,12 +42,16 @@ static inline int wspool_poll_grow_(wspool_poll_ *loop)
 {
     size_t room = loop->room ? 2 * loop->room : 64;
     struct pollfd *fds = (struct pollfd *)realloc(loop->fds, room * sizeof(*fds));
-    uint64_t *tags = (uint64_t *)realloc(loop->tags, room * sizeof(*tags));
-    loop->fds = fds ? fds : loop->fds;
-    loop->tags = tags ? tags : loop->tags;
-    if (!fds || !tags) {
+    uint64_t *tags;
+    if (!fds) {
         return -1;
     }
+    loop->fds = fds;
+    tags = (uint64_t *)realloc(loop->tags, room * sizeof(*tags));
+    if (!tags) {
+        return -1;
+    }
+    loop->tags = tags;
     loop->room = room;
     return 0;
 }
@@ -101,13 +105,14 @@ static inline void wspool_poll_stop_(void *user)
 static inline int wspool_poll_new(wspool_sockets **sockets, const wspool_config *config)
 {
     wspool_poll_ *loop = (wspool_poll_ *)calloc(1, sizeof(wspool_poll_));
-    wspool_watcher watcher = {sizeof(watcher),    loop,
+    wspool_watcher watcher = {sizeof(watcher),    NULL,
                               wspool_poll_watch_, wspool_poll_timer_,
                               wspool_poll_stop_,  WSPOOL_POLL_FLAGS_};
     if (!loop) {
         return -1;
     }
     loop->when = UINT64_MAX;
+    watcher.loop = loop;
     return wspool_sockets_new(sockets, config, &watcher);
 }
 
