@@ -282,5 +282,5 @@ help::
 	@echo 'make mutation-sample   how many of N=$(N) random faults (SEED=$(SEED)) a test catches'
 	@echo 'make fuzz       FUZZ="http pool" FUZZ_TIME=60 (seconds each) ENGINE=libfuzzer|afl'
 	@echo 'make fuzz-planted  checks that each fuzzer finds a bug that was planted for it'
-	@echo 'make lint       runs clang-format, clang-tidy and cppcheck; make format formats the code'
+	@echo 'make lint       clang-format, clang-tidy, clang --analyze, cppcheck, gcc -fanalyzer; make format'
 	@echo 'Variables: CLANG and PYTHON (used by the tests); NPM=1 (for the tests of the board).'
