@@ -24,22 +24,20 @@
  *     pool = uring ? wspool_uring_pool(uring) : wspool_sockets_pool(sockets);
  *
  * It can be nested in any other loop: watch wspool_uring_fd(uring) for reading, and call
- * wspool_uring_turn(uring, 0) when it is readable. What is published outside of a turn goes out by
- * itself. The kernel may interrupt the sleep of that loop (EINTR).
+ * wspool_uring_turn(uring, 0) when it is readable. The kernel may interrupt the sleep of that loop
+ * (EINTR). A publication outside of a turn goes out by itself.
  *
- * Conventions
- *   Results  as in wspool/sockets.h: 0 or a count, or -1 with errno set.
- *   Threads  the pool's, which is the thread of the first turn. What was added and listened for
- *            before, in any thread, is served from then on. wspool_uring_wake and
- *            wspool_uring_quit may be called from any thread and from a signal handler.
- *   Hooks    of the pool may call everything here but turn, run, adopt and free (EBUSY).
- *
- * Bounds
- *   Resident: 1 MiB of read buffers and 170 KiB for a batch of 128 writes, beside the rings. At
- *   most 16 MiB are kept of what the kernel had read when the pool paused a peer; more is fed at
- *   once and counts against the peer's queue. A turn reads 64 buffers of 16 KiB; a
- *   peer that found none is first in the next turn. Half-closed peers that are not read from are
- *   looked at every 100 ms. Flushing, accepting and lingering: as in wspool/sockets.h.
+ * Results  As in wspool/sockets.h: 0 or a count, or -1 with errno.
+ * Threads  The thread of the first turn is the pool's. Before that turn, peers and listeners may be
+ *          added from any thread. Only wspool_uring_wake and wspool_uring_quit may be called from
+ *          any thread, and from a signal handler.
+ * Hooks    A hook of the pool may call everything here except turn, run, adopt and free (EBUSY).
+ * Bounds   A turn reads 64 buffers of 16 KiB. A peer that found none is first in the next turn.
+ *          Half-closed peers that are not read from are looked at every 100 ms. Flushing,
+ *          accepting and lingering: as in wspool/sockets.h.
+ * Memory   1 MiB of read buffers and 170 KiB for a batch of 128 writes, beside the rings. What the
+ *          kernel had read when the pool paused a peer is kept, up to 16 MiB; more is fed at once,
+ *          and counts against the peer's queue.
  */
 #ifndef WSPOOL_URING_H
 #define WSPOOL_URING_H
@@ -58,55 +56,53 @@ typedef struct wspool_uring wspool_uring;
 
 /* ------------------------------------------------------------------------ life */
 
-/* Makes the rings, and the pool with this configuration (NULL: the defaults), whose wake
- * and deadline hooks must be empty: the loop fills them. On failure *uring is NULL, and
- * wspool_uring_why says what errno means here. ENOSYS, EPERM, EACCES: no io_uring; use
- * wspool/sockets.h. ENOMEM. EINVAL: as for wspool_new. EIO: no entropy. */
+/* Makes the rings and the pool (config NULL: the defaults). config.wake and config.deadline must
+ * be empty: the loop fills them. On failure *uring is NULL, and wspool_uring_why says what errno
+ * means here. ENOSYS, EPERM, EACCES: no io_uring; use wspool/sockets.h. EINVAL: as wspool_new.
+ * ENOMEM, EIO (no entropy). */
 int wspool_uring_new(wspool_uring **uring, const wspool_config *config);
 
-/* Any thread. A text for the errno of a wspool_uring_new that failed. */
+/* ANY THREAD. Returns a text for the errno of a wspool_uring_new that failed. */
 const char *wspool_uring_why(int error);
 
-/* Frees the pool (close hooks run), and closes every descriptor before it returns. NULL is fine.
- * EBUSY: called from a hook; nothing was done. */
+/* Frees the pool (close hooks run), and closes every descriptor before it returns. NULL is
+ * allowed. EBUSY: called from a hook; nothing was done. */
 int wspool_uring_free(wspool_uring *uring);
 
-/* The graceful end: stops listening, and begins wspool_drain with this window and code. When the
- * last transport has closed, `done` is called once, from a turn; it may be NULL, and it cannot free
- * the loop (EBUSY). wspool_uring_run returns then. EINVAL: not a close code to send. */
+/* As wspool_sockets_drain. wspool_uring_run returns when the last transport has closed. */
 int wspool_uring_drain(wspool_uring *uring, uint64_t window, int code,
                        void (*done)(wspool_uring *uring, void *user), void *user);
 
-/* 1: it was drained, and no transport is left. */
+/* Returns 1 if the loop was drained and no transport is open. */
 int wspool_uring_drained(const wspool_uring *uring);
 
 /* ----------------------------------------------------------------------- turns */
 
-/* Takes turns until wspool_uring_quit is called, or wspool_clock reaches `until` (UINT64_MAX:
- * never), or the loop is drained. -1 as for wspool_uring_turn. */
+/* Takes turns until wspool_uring_quit is called, wspool_clock reaches `until` (UINT64_MAX: never),
+ * or the loop is drained. Errors: as wspool_uring_turn. */
 int wspool_uring_run(wspool_uring *uring, uint64_t until);
 
 /* One turn: sleeps until there is something to do, `max_ms` at most (-1: no bound), and does it.
  * EEXIST: not the thread of the first turn; nothing was done. EBUSY: called from a hook. Any other
- * errno: a ring is broken, and only wspool_uring_free is of use. */
+ * errno: a ring is broken. Call wspool_uring_free. */
 int wspool_uring_turn(wspool_uring *uring, int max_ms);
 
-/* ANY THREAD, and signal handlers. Makes the loop take a turn soon. */
+/* ANY THREAD, and signal handlers: the loop takes a turn soon. */
 void wspool_uring_wake(wspool_uring *uring);
 
-/* ANY THREAD, and signal handlers. Makes wspool_uring_run return. */
+/* ANY THREAD, and signal handlers: wspool_uring_run returns. */
 void wspool_uring_quit(wspool_uring *uring);
 
 /* A descriptor that is readable when a turn has something to do: for a loop to be nested in. The
- * first call makes it. A turn of a nested engine is three or four system calls. EEXIST: not the
- * thread of the first turn. EMFILE, ENOMEM. */
+ * first call makes it. A turn is three or four system calls then. EEXIST: not the thread of the
+ * first turn. EMFILE, ENOMEM. */
 int wspool_uring_fd(wspool_uring *uring);
 
 /* ------------------------------------------------------------------ transports
  *
  * Each as its namesake in wspool/sockets.h, but for wspool_sockets_proxied: a listener for a proxy
- * that sends the PROXY protocol is one of that engine only. EEXIST: this is not the thread of the
- * first turn. Not every call notices that. */
+ * that sends the PROXY protocol is one of that engine only. EEXIST: not the thread of the first
+ * turn; not every call notices that. */
 
 wspool *wspool_uring_pool(const wspool_uring *uring);
 int wspool_uring_listen(wspool_uring *uring, const char *address, unsigned port);
@@ -121,14 +117,14 @@ int wspool_uring_descriptor(const wspool_uring *uring, wspool_id id);
 uint32_t wspool_uring_count(const wspool_uring *uring);
 
 typedef struct wspool_uring_stats {
-    size_t size;          /* sizeof(wspool_uring_stats), set by the caller */
-    uint32_t open;        /* transports, those that linger among them */
-    uint32_t lingering;   /* transports without a peer that wait for the client's end */
-    uint32_t listeners;   /* listening sockets */
-    int resting;          /* 1: accepting rests, because descriptors or memory ran out */
-    uint64_t accepted;    /* connections accepted, since the beginning */
-    uint64_t turned_away; /* connections closed because the pool or the loop did not take them */
-    size_t kept;          /* bytes read for peers that are paused */
+    size_t size;   /* sizeof(wspool_uring_stats), set by the caller */
+    uint32_t open; /* this and the next five: as in wspool_sockets_stats */
+    uint32_t lingering;
+    uint32_t listeners;
+    int resting;
+    uint64_t accepted;
+    uint64_t turned_away;
+    size_t kept; /* bytes read for peers that are paused */
 } wspool_uring_stats;
 
 /* EINVAL: size too small. */

@@ -26,7 +26,7 @@
 
 #include <errno.h>
 
-#include <wspool/sockets.h>
+#include <wspool/watcher.h>
 
 #include "sockets/linger.h"
 #include "sockets/listen.h"

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <wspool/sockets.h>
+#include <wspool/watcher.h>
 
 /* The real functions. __wrap_NAME below is called in their place. */
 uint64_t __real_wspool_clock(void);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Knows the library: the layer of each folder of lib/, and the library of each public header. A
-companion is a library of its own, with a folder lib/NAME/, a header wspool/NAME.h and a library
-that it wraps."""
+companion is a library of its own, with a folder lib/NAME/, a header wspool/NAME.h (and MORE of
+them) and a library that it wraps."""
 import re
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from pathlib import Path
 COMPANIONS = {"json": ("jansson.h", "libjansson"), "deflate": ("zlib.h", "libz"),
               "sockets": ("sys/", "libc"), "uring": ("liburing.h", "liburing"),
               "redis": ("hiredis/", "libhiredis")}
+MORE = {"sockets": ["watcher"]}
 PUBLIC = Path("include/wspool")
 ROW = re.compile(r"^\|\s*(\d+|-)\s*\|([^|]*)\|", re.M)
 
@@ -28,12 +29,18 @@ def companions():
     return [name for name in sorted(COMPANIONS) if list(Path("lib", name).glob("*.c"))]
 
 
-def core_headers():
-    return sorted(p for p in PUBLIC.glob("*.h") if p.stem not in COMPANIONS)
+def headers_of(name):
+    """Returns the public headers of a companion."""
+    return [PUBLIC / f"{header}.h" for header in [name] + MORE.get(name, [])]
 
 
 def companion_headers():
-    return [PUBLIC / f"{name}.h" for name in companions()]
+    return [header for name in companions() for header in headers_of(name)]
+
+
+def core_headers():
+    theirs = {header for name in COMPANIONS for header in headers_of(name)}
+    return sorted(set(PUBLIC.glob("*.h")) - theirs)
 
 
 def adapters():
@@ -43,5 +50,5 @@ def adapters():
 def libraries():
     """Returns (name, its public headers, its version map) of each library."""
     return [("wspool", core_headers(), Path("lib/wspool.map"))] + [
-        (f"wspool_{name}", [PUBLIC / f"{name}.h"], Path(f"lib/{name}/wspool_{name}.map"))
+        (f"wspool_{name}", headers_of(name), Path(f"lib/{name}/wspool_{name}.map"))
         for name in companions()]

@@ -20,7 +20,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include <wspool/sockets.h>
+#include <wspool/watcher.h>
 
 #define WSPOOL_EPOLL_BATCH_ 256
 

@@ -17,7 +17,7 @@
 #include <glib-unix.h>
 #include <glib.h>
 
-#include <wspool/sockets.h>
+#include <wspool/watcher.h>
 
 #ifdef __cplusplus
 extern "C" {

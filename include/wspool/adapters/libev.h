@@ -15,7 +15,7 @@
 
 #include <ev.h>
 
-#include <wspool/sockets.h>
+#include <wspool/watcher.h>
 
 #ifdef __cplusplus
 extern "C" {

@@ -17,7 +17,7 @@
 
 #include <event2/event.h>
 
-#include <wspool/sockets.h>
+#include <wspool/watcher.h>
 
 #ifdef __cplusplus
 extern "C" {

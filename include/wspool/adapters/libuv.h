@@ -14,7 +14,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <uv.h>
-#include <wspool/sockets.h>
+#include <wspool/watcher.h>
 
 #ifdef __cplusplus
 extern "C" {

@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * wspool/adapters/poll.h - wspool/sockets.h on POSIX poll, for hosts without a loop, on any system.
- * It is used as wspool/adapters/epoll.h is:
- *
- *     wspool_poll_new(&sockets, &config);
- *     ...
- *     wspool_poll_run(sockets, UINT64_MAX);
- *     wspool_sockets_free(sockets);
+ * It is used as wspool/adapters/epoll.h is, with wspool_poll_new and wspool_poll_run.
  *
  * Each turn costs time for each descriptor: it is meant for hundreds of peers, not for thousands.
  * Results are 0, or -1 with errno. What ends in an underscore is private.
@@ -19,7 +14,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include <wspool/sockets.h>
+#include <wspool/watcher.h>
 
 #ifdef POLLRDHUP /* on Linux with _GNU_SOURCE */
 #define WSPOOL_POLL_END_ POLLRDHUP
