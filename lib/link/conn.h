@@ -108,7 +108,7 @@ struct wsp_conn {
     union {
         struct {
             uint32_t older, newer;
-        } row;                   /* HEAD: see pool/heads.h; zero when it leaves its row */
+        } links;                 /* HEAD: see pool/heads.h; zero in no list */
         struct wsp_bucket abuse; /* from then on until OPEN ends */
         uint32_t lost;           /* from then on: messages that were queued and dropped */
     };

@@ -74,25 +74,25 @@ static void reset_codec(struct wsp_inbounds *inbounds, struct wsp_inbound *in, i
 
 void wsp_inbound_unkeep(struct wsp_inbound *in)
 {
-    *(in->before ? &in->before->behind : &in->row->first) = in->behind;
-    *(in->behind ? &in->behind->before : &in->row->last) = in->before;
+    *(in->before ? &in->before->behind : &in->queue->first) = in->behind;
+    *(in->behind ? &in->behind->before : &in->queue->last) = in->before;
     in->before = in->behind = NULL;
-    in->row->count--;
-    in->row = NULL;
+    in->queue->count--;
+    in->queue = NULL;
 }
 
-static void enqueue(struct wsp_row *row, struct wsp_inbound *in)
+static void enqueue(struct wsp_input_queue *queue, struct wsp_inbound *in)
 {
-    in->row = row;
-    in->before = row->last;
-    *(in->before ? &in->before->behind : &row->first) = in;
-    row->last = in;
-    row->count++;
+    in->queue = queue;
+    in->before = queue->last;
+    *(in->before ? &in->before->behind : &queue->first) = in;
+    queue->last = in;
+    queue->count++;
 }
 
 void wsp_inbound_drop_tail(struct wsp_inbounds *inbounds, struct wsp_inbound *in)
 {
-    if (in->row) {
+    if (in->queue) {
         wsp_inbound_unkeep(in);
     }
     wsp_bytes_fini(&in->tail, inbounds->mem);
@@ -100,8 +100,8 @@ void wsp_inbound_drop_tail(struct wsp_inbounds *inbounds, struct wsp_inbound *in
     in->ended = 0;
 }
 
-int wsp_inbound_keep(struct wsp_inbounds *inbounds, struct wsp_inbound **pin, struct wsp_row *row,
-                     uint32_t slot, const struct wsp_input *input)
+int wsp_inbound_keep(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
+                     struct wsp_input_queue *queue, uint32_t slot, const struct wsp_input *input)
 {
     if (!*pin && (*pin = take(inbounds, input->limit)) == NULL) {
         return WSPOOL_ERR_NOMEM;
@@ -115,9 +115,9 @@ int wsp_inbound_keep(struct wsp_inbounds *inbounds, struct wsp_inbound **pin, st
     } else if (wsp_bytes_append(&in->tail, inbounds->mem, input->bytes, input->len, SIZE_MAX / 4)) {
         return WSPOOL_ERR_NOMEM;
     }
-    if (!in->row) {
+    if (!in->queue) {
         in->slot = slot;
-        enqueue(row, in);
+        enqueue(queue, in);
     }
     return 0;
 }
@@ -131,7 +131,7 @@ void wsp_inbound_fini(struct wsp_inbounds *inbounds, struct wsp_inbound **pin)
     *pin = NULL;
     wsp_count_sub(&inbounds->held, in->charged);
     in->charged = 0;
-    if (in->tail.cap > 0 || in->row) {
+    if (in->tail.cap > 0 || in->queue) {
         wsp_inbound_drop_tail(inbounds, in);
     }
     reset_codec(inbounds, in, 1);
@@ -552,16 +552,16 @@ int wsp_inbound_check(const struct wsp_inbound *in)
            in->control_len <= WSP_CONTROL_MAX;
 }
 
-static int row_check(const struct wsp_row *row)
+static int queue_check(const struct wsp_input_queue *queue)
 {
     uint32_t count = 0;
-    for (const struct wsp_inbound *in = row->first; in; in = in->behind) {
-        if (++count > row->count || in->row != row || in->tail_at > in->tail.len ||
-            (in->behind ? in->behind->before : row->last) != in) {
+    for (const struct wsp_inbound *in = queue->first; in; in = in->behind) {
+        if (++count > queue->count || in->queue != queue || in->tail_at > in->tail.len ||
+            (in->behind ? in->behind->before : queue->last) != in) {
             return 0;
         }
     }
-    return count == row->count;
+    return count == queue->count;
 }
 
 int wsp_inbounds_check(const struct wsp_inbounds *inbounds)
@@ -578,6 +578,6 @@ int wsp_inbounds_check(const struct wsp_inbounds *inbounds)
         }
         bytes += in->buffer.cap;
     }
-    return row_check(&inbounds->unread) && row_check(&inbounds->partly) &&
+    return queue_check(&inbounds->unread) && queue_check(&inbounds->partly) &&
            bytes == inbounds->free_bytes && bytes <= KEEP_BYTES;
 }

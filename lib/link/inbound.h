@@ -54,7 +54,7 @@ struct wsp_inbound {
     size_t tail_at;        /* how much of it was taken already */
     size_t charged;        /* memory that counts in `held` of the pool: see wsp_inbound_charge */
     struct wsp_inbound *before, *behind; /* others whose input waits, while this one's does */
-    struct wsp_row *row;                 /* in which it waits; NULL: it does not */
+    struct wsp_input_queue *queue;       /* in which it waits; NULL: it does not */
     uint32_t slot;                       /* the peer's, meanwhile */
     uint8_t ended;                       /* and its transport has ended: 1 + enum wspool_end */
     void *state;                         /* state of the codec for this peer */
@@ -67,7 +67,7 @@ struct wsp_inbound {
 };
 
 /* Peers whose input waits, in the order of their turns. */
-struct wsp_row {
+struct wsp_input_queue {
     struct wsp_inbound *first, *last;
     uint32_t count;
 };
@@ -79,8 +79,8 @@ struct wsp_inbounds {
     const wspool_codec_hook *hook; /* used only for peers that negotiated it */
     struct wsp_freelist free_list;
     size_t free_bytes;
-    struct wsp_row unread; /* nothing of their input was read yet: it came when the turn was over */
-    struct wsp_row partly; /* what was read of it caused as much as it might */
+    struct wsp_input_queue unread; /* their input came when the turn was over: none was read yet */
+    struct wsp_input_queue partly; /* what was read of it caused as much as it might */
     struct wsp_turn turn;
     wsp_count held; /* memory that all objects of peers were charged with */
 };
@@ -127,13 +127,13 @@ void wsp_inbound_discard(struct wsp_inbounds *inbounds, struct wsp_inbound **in,
                          struct wsp_input_result *result);
 
 /* Keeps input for a later turn, behind what is kept already. It may be empty: then the peer's next
- * input waits. The peer goes to the end of the row, unless it waits already. Returns 0, or NOMEM
+ * input waits. The peer goes to the end of the queue, unless it waits already. Returns 0, or NOMEM
  * with nothing changed. */
-int wsp_inbound_keep(struct wsp_inbounds *inbounds, struct wsp_inbound **in, struct wsp_row *row,
-                     uint32_t slot, const struct wsp_input *input);
+int wsp_inbound_keep(struct wsp_inbounds *inbounds, struct wsp_inbound **in,
+                     struct wsp_input_queue *queue, uint32_t slot, const struct wsp_input *input);
 /* All of it was read: frees it. */
 void wsp_inbound_drop_tail(struct wsp_inbounds *inbounds, struct wsp_inbound *in);
-/* The turn of the kept input has come: takes it out of the row. */
+/* The turn of the kept input has come: takes it out of the queue. */
 void wsp_inbound_unkeep(struct wsp_inbound *in);
 /* Does any peer's input wait? */
 static inline int wsp_inbounds_wait(const struct wsp_inbounds *inbounds)

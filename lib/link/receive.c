@@ -122,13 +122,13 @@ static void charge(struct wsp_link *link, struct wsp_conn *conn)
 
 /* The rest of the input waits for a later turn, and nothing is read from the peer until then. An
  * open peer without any rest waits too: else it could cause as much again with its next input. */
-static WSP_NOINLINE void keep(struct wsp_link *link, struct wsp_conn *conn, struct wsp_row *row,
-                              const struct wsp_input *input)
+static WSP_NOINLINE void keep(struct wsp_link *link, struct wsp_conn *conn,
+                              struct wsp_input_queue *queue, const struct wsp_input *input)
 {
     if (conn->state > WSP_CLOSING || (input->len == 0 && conn->state != WSP_OPEN)) {
         return;
     }
-    if (wsp_inbound_keep(&link->inbounds, &conn->work.inbound, row, conn->slot.index, input)) {
+    if (wsp_inbound_keep(&link->inbounds, &conn->work.inbound, queue, conn->slot.index, input)) {
         wsp_conn_fail(link, conn, WSPOOL_END_NOMEM, 0);
         return;
     }

@@ -5,16 +5,16 @@
 #include "link/receive.h"
 #include "pool/peers.h"
 
-/* Resumes the peers of a row until `end` of the turn, each for an equal part of what is left. A
+/* Resumes the peers of a queue until `end` of the turn, each for an equal part of what is left. A
  * peer that waits without input causes nothing now, but perhaps much with what is read next: so
  * only one of them is let go in a turn. */
-static void resume(wspool *pool, struct wsp_row *row, uint64_t end)
+static void resume(wspool *pool, struct wsp_input_queue *queue, uint64_t end)
 {
     struct wsp_link *link = &pool->link;
     uint64_t share = link->inbounds.turn.share, caused;
-    for (uint32_t left = row->count;
-         left > 0 && row->first && (caused = wsp_conn_caused(link)) < end; left--) {
-        const struct wsp_inbound *in = row->first;
+    for (uint32_t left = queue->count;
+         left > 0 && queue->first && (caused = wsp_conn_caused(link)) < end; left--) {
+        const struct wsp_inbound *in = queue->first;
         struct wsp_peer *peer = wsp_slots_at(&pool->peers, in->slot);
         int empty = in->tail_at == in->tail.len;
         uint64_t part = (end - caused) / left;

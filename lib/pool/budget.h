@@ -7,8 +7,8 @@
  * all peers together (link/turn.h, link/receive.c). The input of a peer beyond that is kept in its
  * struct wsp_inbound until a later tick. Until then the peer is not read, and wspool_deadline is 0.
  *
- * Two rows wait. Peers of which nothing was read since the turn was over have half of each turn:
- * a peer that sends a little now and then does not wait behind those that send without end.
+ * There are two queues. Peers of which nothing was read since the turn was over have half of each
+ * turn: a peer that sends a little now and then does not wait behind those that send without end.
  */
 #ifndef WSP_POOL_BUDGET_H
 #define WSP_POOL_BUDGET_H

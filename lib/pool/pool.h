@@ -99,14 +99,14 @@ struct wsp_drain {
     uint64_t interval; /* between two peers */
 };
 
-enum wsp_head_row {
+enum wsp_head_list {
     WSP_HEAD_SILENT,  /* not a byte has come */
     WSP_HEAD_STARTED, /* a part of the head has come */
-    WSP_HEAD_ROWS
+    WSP_HEAD_LISTS
 };
 
 struct wsp_heads {
-    uint32_t first, last; /* slots and 1: the oldest, the newest; 0: the row is empty */
+    uint32_t first, last; /* slots and 1: the oldest, the newest; 0: the list is empty */
 };
 
 struct wspool {
@@ -122,7 +122,7 @@ struct wspool {
     struct wsp_origins hosts;
     struct wsp_handlers handlers;
     struct wsp_drain drain;
-    struct wsp_heads heads[WSP_HEAD_ROWS];
+    struct wsp_heads heads[WSP_HEAD_LISTS];
     struct wsp_log log;
     struct wsp_mailbox mailbox;
     struct wsp_handshakes handshakes;

@@ -640,7 +640,7 @@ TEST(pool_is_wrong_when_a_call_has_left_something)
     WRONG(pool->heads[WSP_HEAD_SILENT].first, 0);
     WRONG(pool->heads[WSP_HEAD_STARTED].first, peers[FRESH]->conn.slot.index + 1);
     WRONG(pool->heads[WSP_HEAD_STARTED].last, 1);
-    WRONG(peers[FRESH]->conn.row.older, 1);
+    WRONG(peers[FRESH]->conn.links.older, 1);
     WRONG(pool->reserved, 0);
     WRONG(pool->log.events[0].bucket.spent, 1000);
     WRONG(pool->log.events[0].suppressed, 1);
