@@ -28,7 +28,7 @@ static void expect_no(side *s, unsigned route_flags, const char *offer)
         fail_msg("agreed to: %s\nby: %s", offer, s->negotiated.answer);
 }
 
-TEST(offer_is_answered_with_what_is_agreed)
+TEST(offer_is_answered_with_what_was_negotiated)
 {
     side s;
     side_init(&s);
@@ -177,7 +177,7 @@ TEST(route_may_let_clients_keep_their_context)
     side_stop(&s);
 }
 
-TEST(agreement_of_an_older_pool_is_not_overrun)
+TEST(negotiated_of_an_older_pool_is_not_overrun)
 {
     side s;
     wspool_extension offer = {.name = {PMD, strlen(PMD)}};

@@ -98,7 +98,7 @@ static void talk(sim *s, sim_peer *p, const char *room)
 
 /* ----------------------------------------------------------- negotiation */
 
-TEST(agreement_when_raw_is_answered_and_told)
+TEST(negotiation_when_raw_is_answered_and_told)
 {
     for (int chop = SIM_WHOLE; chop <= SIM_BYTES; chop++) {
         struct toy toy;
@@ -142,7 +142,7 @@ TEST(message_to_one_when_nothing_waits_is_in_the_encoding_negotiated)
     encoded_free(s);
 }
 
-TEST(agreement_when_the_verdict_is_late_is_answered_and_told)
+TEST(negotiation_when_the_verdict_is_late_is_answered_and_told)
 {
     struct toy toy;
     sim *s = sim_negotiated(1, &toy);
@@ -178,7 +178,7 @@ static const char *extension_of(const wspool_answer *answer)
     return NULL;
 }
 
-TEST(agreement_when_hosted_is_in_the_answer_and_told)
+TEST(negotiation_when_hosted_is_in_the_answer_and_told)
 {
     for (int offers = 0; offers < 2; offers++) {
         struct toy toy;
@@ -217,7 +217,7 @@ static void keep_answer(wspool *pool, wspool_id id, const wspool_answer *answer,
     snprintf(late_extension, sizeof late_extension, "%s", extension == NULL ? "" : extension);
 }
 
-TEST(agreement_when_hosted_and_the_verdict_is_late_is_in_the_answer)
+TEST(negotiation_when_hosted_and_the_verdict_is_late_is_in_the_answer)
 {
     struct toy toy;
     sim *s = sim_negotiated(1, &toy);
@@ -253,7 +253,7 @@ TEST(list_when_malformed_is_refused_on_the_wire)
     }
 }
 
-TEST(peer_when_it_has_not_agreed_is_sent_and_may_send_plain_only)
+TEST(peer_when_it_has_not_negotiated_is_sent_and_may_send_plain_only)
 {
     for (int with = 0; with < 2; with++) {
         struct toy toy;
@@ -682,19 +682,19 @@ static void play(uint64_t seed, enum wspool_slow slow, int exact)
     encoded_free(s);
 }
 
-TEST(readers_of_any_form_get_each_message_once_in_order)
+TEST(readers_of_any_encoding_get_each_message_once_in_order)
 {
     for (uint64_t seed = 1; seed <= 6; seed++)
         play(seed, WSPOOL_SLOW_CLOSE, 1);
 }
 
-TEST(readers_of_any_form_get_or_are_told_when_the_oldest_are_dropped)
+TEST(readers_of_any_encoding_get_or_are_told_when_the_oldest_are_dropped)
 {
     for (uint64_t seed = 11; seed <= 14; seed++)
         play(seed, WSPOOL_SLOW_DROP_OLDEST, 0);
 }
 
-TEST(readers_of_any_form_get_or_are_told_when_the_newest_are_dropped)
+TEST(readers_of_any_encoding_get_or_are_told_when_the_newest_are_dropped)
 {
     for (uint64_t seed = 21; seed <= 24; seed++)
         play(seed, WSPOOL_SLOW_DROP_NEWEST, 0);

@@ -97,7 +97,7 @@ TEST(connection_when_header_case_and_lists_vary_is_accepted)
 
 /* -------------------------------------------------------------- refusals */
 
-TEST(request_when_not_good_is_refused_with_its_status_and_word)
+TEST(request_when_not_good_is_refused_with_its_status_and_reason)
 {
     static const enum sim_chop chops[] = {SIM_WHOLE, SIM_BYTES};
     for (size_t i = 0; i < 2 * sizeof refusals / sizeof *refusals; i++) {

@@ -510,7 +510,7 @@ TEST(connection_when_ended_from_any_state_is_closed_and_told_once)
     }
 }
 
-TEST(check_when_the_books_are_cooked_sees_it)
+TEST(check_when_a_number_is_wrong_sees_it)
 {
     struct world *w = world_open();
     struct wsp_conn *conn = open_one(w, 0);

@@ -112,7 +112,7 @@ TEST(slow_and_shed_are_warnings)
     host_end(&h);
 }
 
-TEST(abuse_is_told_in_the_word_of_the_host)
+TEST(abuse_is_logged_with_the_reason_of_the_host)
 {
     static struct host h;
     host_init(&h);

@@ -49,7 +49,7 @@ TEST(end_text_has_the_text_of_the_list_when_in_range)
     assert_string_equal(wspool_end_text(WSPOOL_END_POOL_FREED), "the pool was freed");
 }
 
-TEST(refusal_has_the_word_and_status_of_the_list_when_in_range)
+TEST(refusal_has_the_reason_and_status_of_the_list_when_in_range)
 {
 #define WSPOOL_X(name, number, text) \
     assert_string_equal(wspool_refusal_reason(WSPOOL_REFUSED_##name), text); \
@@ -79,7 +79,7 @@ TEST(words_need_no_quoting_when_written_into_json)
     }
 }
 
-TEST(stage_has_the_word_of_the_list_when_in_range)
+TEST(stage_has_the_name_of_the_list_when_in_range)
 {
 #define WSPOOL_X(name, word) assert_string_equal(wspool_stage_name(WSPOOL_STAGE_##name), word);
     WSPOOL_STAGES(WSPOOL_X)

@@ -1435,7 +1435,7 @@ TEST(queue_when_let_go_of_gives_everything_back)
     world_close(&s.w);
 }
 
-TEST(check_when_the_books_are_cooked_sees_it)
+TEST(check_when_a_number_is_wrong_sees_it)
 {
     struct scene s;
     begin(&s);
