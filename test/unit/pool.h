@@ -2,14 +2,18 @@
 /*
  * unit/pool.h - a pool as its host sees it, for the tests of the modules in lib/pool/.
  *
+ * Why these tests do not use sim/sim.h: a sim feeds, writes and checks in whole turns, and reads
+ * like a strict client. Here a test looks at the pool between two calls of one turn, peeks and acks
+ * by hand, fails the n-th allocation, and breaks the pool's state on purpose, which a sim would
+ * report. So this host makes one call at a time, and checks the pool only in host_run and host_end.
+ *
  *     struct host h;
  *     host_init(&h);                        // then change h.config
  *     host_start(&h);                       // routes: /none, /room/{x} (ITEM), /open (no token)
  *     wspool_id id = host_come(&h, "/none", "Origin: null");
- *     host_cancel_all(&h);                      // a turn of the loop: h.out[] is what was sent
+ *     host_run(&h);                         // a turn of the loop: h.out[] is what was sent
  *     assert_int_equal(h.calls[ON_OPEN], 1);
  *     host_end(&h);                         // frees the pool, and looks that nothing is left
- *
  *
  * Every hook call is counted; then the hook calls h.inside, when that is set. host_end checks that
  * each granted identity was freed exactly once.
@@ -58,6 +62,7 @@ struct host {
     wspool_verdict verdict;
     int grant; /* with a verdict that accepts: grant a new identity */
     int full;
+    uint64_t began; /* of hosted requests */
     void (*inside)(struct host *h, enum on hook, wspool_id id);
     /* what the hooks were given */
     unsigned calls[HOOKS];
@@ -347,7 +352,7 @@ static inline void host_write(struct host *h, wspool_id id)
 }
 
 /* Runs turns of the loop until no peer has anything to send. */
-static inline void host_cancel_all(struct host *h)
+static inline void host_run(struct host *h)
 {
     wspool_id id;
     unsigned wants;
@@ -366,9 +371,9 @@ static inline void host_cancel_all(struct host *h)
 static inline void host_pass(struct host *h, uint64_t time)
 {
     h->now += time;
-    host_cancel_all(h);
+    host_run(h);
     h->now += WSPOOL_SECOND + 2 * WSPOOL_MILLISECOND; /* a last chance is shorter than that */
-    host_cancel_all(h);
+    host_run(h);
 }
 
 /* Checks that the bytes sent to the peer in that slot begin with `begins`. */
@@ -417,6 +422,7 @@ static inline int host_upgrade(struct host *h, const char *target, wspool_id *id
                               .http_minor = 1,
                               .headers = headers,
                               .header_count = 5,
+                              .began = h->began,
                               .user = h};
 #undef HOST_TEXT
     int result = wspool_upgrade(h->pool, &request, h->now, id, answer);

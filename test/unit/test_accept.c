@@ -76,7 +76,7 @@ TEST(stages_of_a_raw_peer_are_passed_with_the_time_before_them)
     assert_int_equal(wspool_tick(h.pool, h.now), 0);
     assert_int_equal(h.calls[ON_OPEN], 1);
     h.now += 16 * MS;
-    host_cancel_all(&h);
+    host_run(&h);
     wspool_statistics s = host_stats(&h);
     for (size_t i = 0; i < WSPOOL_STAGE_COUNT; i++) {
         assert_int_equal(s.stages[i].passed, 1);
@@ -105,13 +105,13 @@ TEST(stages_of_a_hosted_peer_are_passed_with_the_time_before_them)
     assert_int_equal(host_upgrade(&h, "/room/a?token=t", &id, &answer), WSPOOL_UPGRADE_PENDING);
     h.now += 8 * MS;
     assert_int_equal(say(&h, id, WSPOOL_ACCEPT, NULL), 0);
-    host_cancel_all(&h);
+    host_run(&h);
     assert_int_equal(h.answer.status, 101);
     assert_int_equal(h.calls[ON_OPEN], 0);
     h.now += 16 * MS;
     assert_int_equal(wspool_adopt(h.pool, id, NULL, 0, h.now), 0);
     assert_int_equal(h.calls[ON_OPEN], 1);
-    host_cancel_all(&h);
+    host_run(&h);
     wspool_statistics s = host_stats(&h);
     uint64_t sum = 0;
     for (size_t i = 0; i < WSPOOL_STAGE_COUNT; i++) {
@@ -133,22 +133,10 @@ TEST(time_that_a_host_has_read_a_request_counts_for_its_request_line)
     h.now += 100 * MS;
     const uint64_t began[] = {h.now - 5 * MS, 0, h.now + 1}; /* unknown, and not yet: no time */
     for (size_t i = 0; i < 3; i++) {
-        wspool_header headers[] = {{{"Host", 4}, {"h", 1}},
-                                   {{"Upgrade", 7}, {"websocket", 9}},
-                                   {{"Connection", 10}, {"Upgrade", 7}},
-                                   {{"Sec-WebSocket-Key", 17}, {"dGhlIHNhbXBsZSBub25jZQ==", 24}},
-                                   {{"Sec-WebSocket-Version", 21}, {"13", 2}}};
-        wspool_request request = {.size = sizeof(request),
-                                  .method = {"GET", 3},
-                                  .target = {"/room/a?token=t", 15},
-                                  .http_major = 1,
-                                  .http_minor = 1,
-                                  .headers = headers,
-                                  .header_count = 5,
-                                  .began = began[i]};
         wspool_answer answer;
         wspool_id id;
-        assert_int_equal(wspool_upgrade(h.pool, &request, h.now, &id, &answer),
+        h.began = began[i];
+        assert_int_equal(host_upgrade(&h, "/room/a?token=t", &id, &answer),
                          WSPOOL_UPGRADE_ACCEPTED);
         assert_int_equal(wspool_adopt(h.pool, id, NULL, 0, h.now), 0);
     }
@@ -186,7 +174,7 @@ TEST(raw_request_is_answered_and_counted_at_its_stage_when_refused)
         char expected[64];
         begin(&h, WSPOOL_ACCEPT);
         wspool_id id = host_come(&h, w->target, w->more);
-        host_cancel_all(&h);
+        host_run(&h);
         snprintf(expected, sizeof expected, "HTTP/1.1 %d ", wspool_refusal_status(w->refusal));
         host_expect(&h, id, expected);
         snprintf(expected, sizeof expected, "{\"error\":\"%s\"}",
@@ -220,7 +208,7 @@ TEST(raw_bytes_are_answered_and_counted_when_they_are_no_request)
         host_start(&h);
         wspool_id id = host_open(&h);
         assert_int_equal(host_feed(&h, id, cases[i].bytes, strlen(cases[i].bytes)), 0);
-        host_cancel_all(&h);
+        host_run(&h);
         snprintf(expected, sizeof expected, "HTTP/1.1 %d ",
                  wspool_refusal_status(cases[i].refusal));
         host_expect(&h, id, expected);
@@ -297,7 +285,7 @@ TEST(transport_is_counted_at_the_last_stage_when_it_ends_before_the_101_left)
         /* The write that was under way ends only now. */
         assert_int_equal(wspool_ack(h.pool, id, vectors[0].iov_len, h.now), 0);
         assert_ended_at(&h, WSPOOL_STAGE_FLUSHED);
-        host_cancel_all(&h);
+        host_run(&h);
         assert_ended_at(&h, WSPOOL_STAGE_FLUSHED);
         assert_int_equal(host_stats(&h).accepted, 1);
         assert_int_equal(h.calls[ON_CLOSE], 1);
@@ -319,7 +307,7 @@ TEST(last_stage_is_passed_when_all_of_the_101_has_left)
         assert_int_equal(wspool_writable(h.pool, id, h.now), 0);
         assert_int_equal(host_stats(&h).stages[WSPOOL_STAGE_FLUSHED].passed, 0);
     }
-    host_cancel_all(&h);
+    host_run(&h);
     assert_int_equal(host_stats(&h).stages[WSPOOL_STAGE_FLUSHED].passed, 1);
     assert_true(host_stats(&h).stages[WSPOOL_STAGE_FLUSHED].time == 3 * MS);
     host_end(&h);
@@ -340,7 +328,7 @@ TEST(answer_stays_where_it_is_when_the_peer_ends_while_it_is_written)
         assert_int_equal(wspool_gone(h.pool, id, WSPOOL_GONE_FAILED, h.now), 0);
         host_come(&h, "/room/another", TOKEN); /* needs a buffer of the same kind */
         assert_memory_equal(vectors[0].iov_base, copy, vectors[0].iov_len);
-        host_cancel_all(&h);
+        host_run(&h);
         host_end(&h);
     }
 }
@@ -468,7 +456,7 @@ static void assert_not_admitted(struct host *h, enum accept_mode way, wspool_id 
         }
         return;
     }
-    host_cancel_all(h);
+    host_run(h);
     if (deed->refusal == WSPOOL_REFUSED_NOT_ALLOWED) {
         host_expect(h, id, "HTTP/1.1 403 ");
     } else {
@@ -492,7 +480,7 @@ TEST(deed_takes_effect_behind_the_question_when_it_is_done_in_its_hook)
                     }
                     begin(&h, (enum wspool_verdict_kind)kind);
                     bystander = host_come(&h, "/open", "");
-                    host_cancel_all(&h);
+                    host_run(&h);
                     deed = &deeds[d];
                     deed_in = hooks[k];
                     h.calls[ON_CAPACITY] = 0;
@@ -507,7 +495,7 @@ TEST(deed_takes_effect_behind_the_question_when_it_is_done_in_its_hook)
                             say(&h, way == HOSTED ? h.asked : id, WSPOOL_ACCEPT, host_identity(&h)),
                             0);
                     }
-                    host_cancel_all(&h);
+                    host_run(&h);
                     host_come(&h, "/open", ""); /* no other peer is affected */
                     assert_int_equal(h.calls[ON_OPEN], 2);
                     host_end(&h);
@@ -526,7 +514,7 @@ TEST(deed_takes_effect_behind_a_late_verdict_too)
             int result = 0;
             begin(&h, WSPOOL_PENDING);
             bystander = host_come(&h, "/open", "");
-            host_cancel_all(&h);
+            host_run(&h);
             wspool_id id = come_by(&h, (enum accept_mode)way, &result, &answer);
             if (way != HOSTED) {
                 host_feed(&h, id, "early", 5);
@@ -538,7 +526,7 @@ TEST(deed_takes_effect_behind_a_late_verdict_too)
             assert_int_equal(wspool_tick(h.pool, h.now), 0);
             h.inside = NULL;
             assert_not_admitted(&h, (enum accept_mode)way, id, result, &answer, 1);
-            host_cancel_all(&h);
+            host_run(&h);
             assert_int_equal(h.identities[0].freed, 1);
             host_end(&h);
         }
@@ -576,7 +564,7 @@ TEST(peer_may_end_in_any_hook_of_its_opening)
             assert_int_equal(h.calls[ON_CLOSE], 1);
             assert_int_equal(h.closed.why, WSPOOL_END_FAILED);
             assert_int_equal(h.calls[ON_MESSAGE], 0);
-            host_cancel_all(&h);
+            host_run(&h);
             assert_int_equal(h.released, 1);
             assert_int_equal(host_stats(&h).channels, 0);
             host_end(&h);
@@ -601,7 +589,7 @@ TEST(query_is_kept_whole_when_the_handshake_before_it_was_short)
         host_feed(&h, id, head, 40);
         host_feed(&h, id, head + 40, len - 40);
         assert_int_equal(say(&h, id, WSPOOL_REFUSE, NULL), 0);
-        host_cancel_all(&h);
+        host_run(&h);
         int before = snprintf(target, sizeof target, "/none?token=t&");
         memset(target + before, 'q', LONG);
         target[before + LONG] = '\0';
@@ -612,11 +600,11 @@ TEST(query_is_kept_whole_when_the_handshake_before_it_was_short)
             host_feed(&h, id, head, host_request(head, sizeof head, target, ""));
         }
         assert_int_equal(say(&h, id, WSPOOL_ACCEPT, NULL), 0);
-        host_cancel_all(&h);
+        host_run(&h);
         if (hosted) {
             assert_int_equal(wspool_adopt(h.pool, id, NULL, 0, h.now), 0);
         }
-        host_cancel_all(&h);
+        host_run(&h);
         assert_int_equal(h.calls[ON_OPEN], 1);
         assert_int_equal(strlen(h.opened), 2 + LONG);
         host_end(&h);
@@ -642,9 +630,9 @@ TEST(identity_is_freed_behind_the_peer_that_had_it)
     begin(&h, WSPOOL_ACCEPT);
     h.inside = look;
     wspool_id id = host_come(&h, "/none", TOKEN);
-    host_cancel_all(&h);
+    host_run(&h);
     assert_int_equal(wspool_gone(h.pool, id, WSPOOL_GONE_EOF, h.now), 0);
-    host_cancel_all(&h);
+    host_run(&h);
     assert_int_equal(h.calls[ON_IDENTITY_FREE], 1);
     host_end(&h);
 }
@@ -665,7 +653,7 @@ TEST(head_that_finds_no_memory_for_its_rest_is_refused)
     h.mem.fail_at = 1;
     host_feed(&h, id, bytes + 100, len - 100);
     h.mem.fail_at = 0;
-    host_cancel_all(&h);
+    host_run(&h);
     host_expect(&h, id, "HTTP/1.1 503 ");
     assert_int_equal(h.calls[ON_OPEN], 0);
     host_end(&h);
@@ -706,12 +694,12 @@ static void one_life(struct host *h, enum accept_mode way, int late)
             h->identity_count = n; /* the identity is still the host's */
         }
     }
-    host_cancel_all(h);
+    host_run(h);
     if (way == HOSTED && id) {
         int adopted = wspool_adopt(h->pool, id, bytes, host_frame(bytes, "early"), h->now);
         assert_true(adopted == 0 || adopted == WSPOOL_ERR_STALE || adopted == WSPOOL_ERR_STATE);
     }
-    host_cancel_all(h);
+    host_run(h);
     /* An open peer is a member of its channel, and its message was received. */
     if (id && wspool_send(h->pool, id, "x", 1, NULL) == 0) {
         assert_int_equal(wspool_member_count(h->pool, wspool_item("a")), 1);
@@ -720,7 +708,7 @@ static void one_life(struct host *h, enum accept_mode way, int late)
     if (id) {
         (void)wspool_gone(h->pool, id, WSPOOL_GONE_EOF, h->now);
     }
-    host_cancel_all(h);
+    host_run(h);
     assert_int_equal(host_stats(h).handshakes, 0);
     assert_int_equal(host_stats(h).peers, 0);
 }

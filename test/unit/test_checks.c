@@ -508,7 +508,7 @@ static void begin(struct host *h, struct wsp_peer **peers)
     ids[OPEN] = host_come(h, "/room/a", "Authorization: Bearer t");
     ids[CLOSING] = host_come(h, "/room/b", "Authorization: Bearer t");
     ids[ENDED] = host_come(h, "/room/b", "Authorization: Bearer t");
-    host_cancel_all(h);
+    host_run(h);
     ids[REFUSED] = host_come(h, "/nowhere", "");
     ids[FRESH] = host_open(h);
     ids[HALF] = host_open(h);

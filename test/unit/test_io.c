@@ -20,7 +20,7 @@ TEST(deadline_is_0_when_anything_is_left_to_be_told)
         ids[slot] = host_come(&h, "/room/a", "Authorization: Bearer t");
         assert_int_equal(wspool_slot(ids[slot]), slot);
     }
-    host_cancel_all(&h);
+    host_run(&h);
     for (uint32_t slot = 0; slot < 2; slot++) {
         assert_true(wspool_deadline(h.pool) > h.now);
         wsp_bitset_add(&h.pool->link.due, slot);
@@ -29,7 +29,7 @@ TEST(deadline_is_0_when_anything_is_left_to_be_told)
         assert_true(wspool_deadline(h.pool) > h.now);
         wsp_bitset_add(&h.pool->link.ready, slot);
         assert_true(wspool_deadline(h.pool) == 0);
-        host_cancel_all(&h);
+        host_run(&h);
     }
     host_end(&h);
 }
@@ -43,7 +43,7 @@ TEST(peek_is_empty_when_the_peer_has_ended_in_the_middle_of_a_write)
     host_init(&h);
     host_start(&h);
     wspool_id id = host_come(&h, "/room/a", "Authorization: Bearer t");
-    host_cancel_all(&h);
+    host_run(&h);
     for (int i = 0; i < 3; i++) {
         assert_int_equal(wspool_send(h.pool, id, "hello", 5, NULL), 0);
     }
@@ -57,7 +57,7 @@ TEST(peek_is_empty_when_the_peer_has_ended_in_the_middle_of_a_write)
     assert_int_equal(s.sent, 0);
     assert_int_equal(s.dropped_closed, 3);
     assert_int_equal(h.closed.messages_lost, 3);
-    host_cancel_all(&h);
+    host_run(&h);
     assert_int_equal(h.released, 1);
     host_end(&h);
 }
@@ -72,7 +72,7 @@ TEST(queued_is_what_waits_in_all_lanes)
     wspool_id id = host_come(&h, "/room/a", "Authorization: Bearer t");
     assert_int_equal(wspool_queued(h.pool, id, &bytes), 0);
     assert_true(bytes > 100); /* the 101 */
-    host_cancel_all(&h);
+    host_run(&h);
     assert_int_equal(wspool_queued(h.pool, id, &bytes), 0);
     assert_int_equal(bytes, 0);
     for (int i = 0; i < 3; i++) {
@@ -91,7 +91,7 @@ TEST(queued_is_what_waits_in_all_lanes)
     assert_int_equal(wspool_gone(h.pool, id, WSPOOL_GONE_FAILED, h.now), 0);
     assert_int_equal(wspool_queued(h.pool, id, &bytes), 0);
     assert_int_equal(bytes, 0);
-    host_cancel_all(&h);
+    host_run(&h);
     assert_int_equal(wspool_queued(h.pool, id, &bytes), WSPOOL_ERR_STALE);
     assert_int_equal(wspool_queued(NULL, id, &bytes), WSPOOL_ERR_INVAL);
     host_end(&h);

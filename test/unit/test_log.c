@@ -33,7 +33,7 @@ TEST(life_of_a_peer_is_told_in_the_words_of_the_header)
     assert_int_equal(h.calls[ON_LOG], 1);
     assert_record(record(&h, 0), WSPOOL_LOG_DEBUG, "opened", "", id);
     assert_true(record(&h, 0)->now == h.now);
-    host_cancel_all(&h);
+    host_run(&h);
     h.now += 5;
     assert_int_equal(wspool_gone(h.pool, id, WSPOOL_GONE_FAILED, h.now), 0);
     assert_int_equal(h.calls[ON_LOG], 2);
@@ -41,13 +41,13 @@ TEST(life_of_a_peer_is_told_in_the_words_of_the_header)
                   id);
     assert_int_equal(record(&h, 0)->code, WSPOOL_CLOSE_ABNORMAL);
     assert_true(record(&h, 0)->now == h.now);
-    host_cancel_all(&h);
+    host_run(&h);
 
     id = host_come(&h, "/open", "Origin: null");
     assert_record(record(&h, 0), WSPOOL_LOG_INFO, "refused", "origin", id);
     assert_int_equal(record(&h, 0)->stage, WSPOOL_STAGE_ORIGIN);
     assert_int_equal(record(&h, 0)->status, 403);
-    host_cancel_all(&h);
+    host_run(&h);
     id = host_open(&h);
     assert_int_equal(wspool_gone(h.pool, id, WSPOOL_GONE_EOF, h.now), 0);
     assert_record(record(&h, 0), WSPOOL_LOG_INFO, "refused", "gone", id);
@@ -67,7 +67,7 @@ TEST(closed_bears_the_code_that_was_received)
     host_start(&h);
     wspool_id id = host_come(&h, "/open", "");
     host_feed(&h, id, "\x88\x82\0\0\0\0\x0f\xa1", 8); /* 4001 */
-    host_cancel_all(&h);
+    host_run(&h);
     assert_record(record(&h, 0), WSPOOL_LOG_DEBUG, "closed",
                   wspool_end_text(WSPOOL_END_PEER_CLOSED), id);
     assert_int_equal(record(&h, 0)->code, 4001);
@@ -87,7 +87,7 @@ TEST(slow_and_shed_are_warnings)
     h.config.pool_bytes = 60000;
     host_start(&h);
     wspool_id id = host_come(&h, "/room/a", "Authorization: Bearer t");
-    host_cancel_all(&h);
+    host_run(&h);
     unsigned before = h.calls[ON_LOG];
     assert_int_equal(wspool_broadcast(h.pool, wspool_item("a"), "m", 1, NULL, NULL), 1);
     assert_int_equal(wspool_broadcast(h.pool, wspool_item("a"), "m", 1, NULL, NULL), 1);
@@ -96,11 +96,11 @@ TEST(slow_and_shed_are_warnings)
     assert_int_equal(h.calls[ON_LOG], before + 1);
     assert_record(record(&h, 0), WSPOOL_LOG_WARNING, "slow", "queue_full", 0);
     assert_int_equal(wspool_gone(h.pool, id, WSPOOL_GONE_EOF, h.now), 0);
-    host_cancel_all(&h);
+    host_run(&h);
 
     id = host_come(&h, "/room/a", "Authorization: Bearer t");
     wspool_id other = host_come(&h, "/room/b", "Authorization: Bearer t");
-    host_cancel_all(&h);
+    host_run(&h);
     assert_int_equal(wspool_send(h.pool, id, message, sizeof message, NULL), 0);
     assert_int_equal(wspool_peek(h.pool, id, vectors, 4), 1);
     assert_int_equal(wspool_ack(h.pool, id, 0, h.now), 0); /* blocked */
@@ -125,7 +125,7 @@ TEST(abuse_is_logged_with_the_reason_of_the_host)
     assert_record(record(&h, 0), WSPOOL_LOG_INFO, "abuse", "", id);
     /* the abuse budget is spent */
     assert_int_equal(wspool_report_abuse(h.pool, id, 4, "malformed"), 0);
-    host_cancel_all(&h);
+    host_run(&h);
     assert_int_equal(wspool_report_abuse(h.pool, id, 1, "malformed"), WSPOOL_ERR_STATE);
     assert_int_equal(h.calls[ON_LOG], 4); /* opened, and three more */
     host_end(&h);
@@ -136,7 +136,7 @@ static void refuse(struct host *h, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
         host_come(h, "/nowhere", "");
-        host_cancel_all(h);
+        host_run(h);
     }
 }
 
@@ -221,7 +221,7 @@ TEST(peer_may_be_closed_inside_the_hook)
     assert_int_equal(h.calls[ON_OPEN], 1);
     assert_int_equal(h.calls[ON_CLOSE], 1);
     host_come(&h, "/nowhere", "");
-    host_cancel_all(&h);
+    host_run(&h);
     assert_int_equal(h.calls[ON_LOG], 3); /* opened, closed, refused */
     assert_int_equal(h.released, 2);
     assert_int_equal(host_stats(&h).handshakes + host_stats(&h).peers, 0);

@@ -30,7 +30,7 @@ static void begin(struct host *h, wspool_id *ids, size_t count)
     for (size_t i = 0; i < count; i++) {
         ids[i] = host_come(h, "/none", TOKEN);
     }
-    host_cancel_all(h);
+    host_run(h);
     assert_int_equal(h->calls[ON_TOKEN], count);
     assert_int_equal(h->calls[ON_OPEN], 0);
 }
@@ -48,7 +48,7 @@ TEST(verdict_takes_effect_at_the_next_tick)
     assert_int_equal(wspool_tick(h.pool, h.now), 0);
     assert_int_equal(h.calls[ON_OPEN], 1);
     assert_ptr_equal(wspool_identity(h.pool, id), identity);
-    host_cancel_all(&h);
+    host_run(&h);
     assert_true(wspool_deadline(h.pool) > h.now);
     host_expect(&h, id, "HTTP/1.1 101 ");
     host_end(&h);
@@ -60,7 +60,7 @@ TEST(refusal_takes_effect_with_its_reason)
     wspool_id id;
     begin(&h, &id, 1);
     assert_int_equal(say(&h, id, WSPOOL_REFUSE, NULL), 0);
-    host_cancel_all(&h);
+    host_run(&h);
     host_expect(&h, id, "HTTP/1.1 401 ");
     host_expect_end(&h, id, "{\"error\":\"expired\"}");
     assert_int_equal(h.released, 1);
@@ -89,7 +89,7 @@ TEST(verdicts_are_read_in_the_order_in_which_they_came)
     for (size_t i = 0; i < 6; i++) {
         assert_int_equal(say(&h, ids[turn[i]], WSPOOL_ACCEPT, host_identity(&h)), 0);
     }
-    host_cancel_all(&h);
+    host_run(&h);
     assert_int_equal(ordered, 6);
     for (size_t i = 0; i < 6; i++) {
         assert_true(order[i] == ids[turn[i]]);
@@ -106,7 +106,7 @@ TEST(first_verdict_counts_when_there_are_two_for_one_peer)
     assert_int_equal(say(&h, id, WSPOOL_ACCEPT, first), 0);
     assert_int_equal(say(&h, id, WSPOOL_ACCEPT, second), 0);
     assert_int_equal(say(&h, id, WSPOOL_REFUSE, NULL), 0);
-    host_cancel_all(&h);
+    host_run(&h);
     assert_ptr_equal(wspool_identity(h.pool, id), first);
     assert_int_equal(first->freed, 0);
     assert_int_equal(second->freed, 1);
@@ -130,12 +130,12 @@ TEST(identity_is_freed_when_nobody_asked_for_it)
     assert_int_equal(say(&h, UINT64_MAX, WSPOOL_ACCEPT, host_identity(&h)), 0);
     assert_int_equal(wspool_tick(h.pool, h.now), 0);
     assert_int_equal(h.calls[ON_IDENTITY_FREE], 5);
-    host_cancel_all(&h);
+    host_run(&h);
     assert_int_equal(say(&h, ids[0], WSPOOL_ACCEPT, host_identity(&h)), 0); /* stale by now */
     /* a refusal brings no identity */
     assert_int_equal(say(&h, ids[0], WSPOOL_REFUSE, &h), 0);
     assert_int_equal(say(&h, ids[0], WSPOOL_ACCEPT, NULL), 0);
-    host_cancel_all(&h);
+    host_run(&h);
     assert_int_equal(h.calls[ON_IDENTITY_FREE], 6);
     assert_int_equal(h.calls[ON_OPEN], 0);
     host_end(&h);
@@ -153,12 +153,12 @@ TEST(wake_is_called_once_when_many_verdicts_come)
         assert_int_equal(say(&h, ids[i], WSPOOL_ACCEPT, NULL), 0);
         assert_int_equal(h.calls[ON_WAKE], 1);
     }
-    host_cancel_all(&h);
+    host_run(&h);
     assert_int_equal(h.calls[ON_OPEN], 4);
     for (unsigned i = 4; i < 6; i++) { /* and again for the first post after each emptying */
         assert_int_equal(say(&h, ids[i], WSPOOL_ACCEPT, NULL), 0);
         assert_int_equal(h.calls[ON_WAKE], i - 2);
-        host_cancel_all(&h);
+        host_run(&h);
         assert_int_equal(h.calls[ON_OPEN], i + 1);
     }
     host_end(&h);
@@ -173,10 +173,10 @@ TEST(wake_is_called_when_the_last_one_came_for_nothing)
     wspool_id id;
     begin(&h, &id, 1);
     atomic_store(&h.pool->mailbox.woken, 1); /* the state that this thread leaves */
-    host_cancel_all(&h);
+    host_run(&h);
     assert_int_equal(say(&h, id, WSPOOL_ACCEPT, NULL), 0);
     assert_int_equal(h.calls[ON_WAKE], 1);
-    host_cancel_all(&h);
+    host_run(&h);
     assert_int_equal(h.calls[ON_OPEN], 1);
     host_end(&h);
 }
@@ -203,7 +203,7 @@ TEST(verdict_is_left_for_the_next_tick_when_it_comes_while_others_are_read)
     assert_int_equal(wspool_deadline(h.pool), 0);
     assert_int_equal(wspool_tick(h.pool, h.now), 0);
     assert_int_equal(h.calls[ON_OPEN], 2);
-    host_cancel_all(&h);
+    host_run(&h);
     host_end(&h);
 }
 
@@ -218,7 +218,7 @@ TEST(verdict_is_good_when_it_is_given_inside_the_token_hook)
     wspool_id id = host_come(&h, "/none", TOKEN);
     assert_int_equal(h.calls[ON_OPEN], 0); /* at the next tick, as always */
     h.inside = NULL;
-    host_cancel_all(&h);
+    host_run(&h);
     assert_int_equal(h.calls[ON_OPEN], 1);
     host_expect(&h, id, "HTTP/1.1 101 ");
     host_end(&h);
@@ -234,7 +234,7 @@ TEST(verdicts_are_read_when_there_is_no_wake_hook)
     host_start(&h);
     id = host_come(&h, "/none", TOKEN);
     assert_int_equal(say(&h, id, WSPOOL_ACCEPT, NULL), 0);
-    host_cancel_all(&h);
+    host_run(&h);
     assert_int_equal(h.calls[ON_OPEN], 1);
     host_end(&h);
 }
@@ -275,7 +275,7 @@ TEST(verdict_is_refused_when_it_is_none)
     /* A verdict from an older host without any member is a refusal. */
     v.size = sizeof v.size;
     assert_int_equal(wspool_auth_complete(h.pool, id, &v), 0);
-    host_cancel_all(&h);
+    host_run(&h);
     assert_int_equal(h.calls[ON_OPEN], 0);
     assert_int_equal(host_stats(&h).refused[WSPOOL_REFUSED_TOKEN_INVALID], 1);
     host_end(&h);
@@ -290,11 +290,11 @@ TEST(verdict_stays_the_hosts_when_there_is_no_memory)
     h.mem.fail_at = 1;
     assert_int_equal(say(&h, id, WSPOOL_ACCEPT, identity), WSPOOL_ERR_NOMEM);
     assert_int_equal(h.calls[ON_WAKE], 0);
-    host_cancel_all(&h);
+    host_run(&h);
     assert_int_equal(identity->freed, 0);
     /* the identity is still the caller's: it may try again */
     assert_int_equal(say(&h, id, WSPOOL_ACCEPT, identity), 0);
-    host_cancel_all(&h);
+    host_run(&h);
     assert_int_equal(h.calls[ON_OPEN], 1);
     host_end(&h);
 }

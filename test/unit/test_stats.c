@@ -20,7 +20,7 @@ static void begin(struct host *h)
     for (size_t i = 0; i < 4; i++) {
         ids[i] = host_come(h, i < 3 ? "/room/a" : "/room/b", "Authorization: Bearer t");
     }
-    host_cancel_all(h);
+    host_run(h);
     assert_int_equal(wspool_subscribe(h->pool, ids[0], wspool_topic("t")), 0);
     for (int i = 0; i < 8; i++) {
         assert_int_equal(wspool_broadcast(h->pool, wspool_item("a"), large, 3000, NULL, NULL), 3);
@@ -338,7 +338,7 @@ TEST(check_sees_it_when_a_number_of_an_idle_pool_is_wrong)
     host_start(&h);
     host_come(&h, "/room/a", "Authorization: Bearer t");
     assert_int_equal(wspool_broadcast(h.pool, wspool_item("a"), "m", 1, NULL, NULL), 1);
-    host_cancel_all(&h);
+    host_run(&h);
     struct wsp_counters *n = &h.pool->count;
     WRONG(n->queued);
     WRONG(n->sent);
