@@ -1392,18 +1392,21 @@ TEST(nothing_is_left_when_a_loop_ends_in_the_midst_of_things)
 }
 
 /* The engine fills these hooks: those of the host would not be called. */
-TEST(engine_is_not_made_when_the_host_has_a_wake_hook)
+TEST(engine_is_not_made_when_the_host_has_a_wake_or_deadline_hook)
 {
-    struct host host;
-    int before = net_descriptors();
-    host_init(&host);
-    host.config.wake.call = free;
-    assert_int_equal(adapter.make(&host), -1);
-    assert_int_equal(errno, EINVAL);
-    assert_null(host.loop);
-    if (adapter.end)
-        adapter.end(&host);
-    assert_int_equal(net_descriptors(), before);
+    for (int wake = 0; wake < 2; wake++) {
+        struct host host;
+        int before = net_descriptors();
+        host_init(&host);
+        host.config.wake.call = wake ? free : NULL;
+        host.config.deadline.call = wake ? NULL : free;
+        assert_int_equal(adapter.make(&host), -1);
+        assert_int_equal(errno, EINVAL);
+        assert_null(host.loop);
+        if (adapter.end)
+            adapter.end(&host);
+        assert_int_equal(net_descriptors(), before);
+    }
 }
 
 /* -------------------------------------------------------- outside of a turn */
