@@ -163,8 +163,8 @@ int wsp_handshakes_check(const struct wsp_handshakes *handshakes)
     }
     for (const struct wsp_free_item *item = handshakes->free_list.first; item; item = item->next) {
         const struct wsp_handshake *handshake = (const void *)item;
-        if (handshake->head.len > 0 || handshake->added.data || handshake->head.cap > KEEP_BUFFER ||
-            !wsp_handshake_check(handshakes, handshake)) {
+        if (handshake->head.len > 0 || handshake->added.cap > 0 ||
+            handshake->head.cap > KEEP_BUFFER || !wsp_handshake_check(handshakes, handshake)) {
             return 0;
         }
     }
