@@ -378,10 +378,13 @@ typedef struct wspool_resumed {
  * has everything after that, the peer gets it, in order, as its output drains, and then what is
  * published; none twice, none left out. Messages that are sent in the same call or hook before it
  * returns come first: say there what *resumed has. NULL `since`: the present position. In the open
- * hook it may be called for the channel of the peer's own route, of which it is a member already, if
- * that has a history. `resumed` may be NULL.
+ * hook it may be called for the channel of the peer's own route, of which it is a member already:
+ * then it returns 0 if that channel's kind has a history, else EXISTS. `resumed` may be NULL.
  * Its errors are those of wspool_subscribe, and
- *   INVAL  the size of `resumed` is not set. Set it.
+ *   INVAL   the size of `resumed` is not set. Set it.
+ *   EXISTS  the peer is a member already, and stays where it is. *resumed is set: `position` is that
+ *           of the last message of the channel that was queued for it, and the peer is recovered if
+ *           `since` is the same position.
  */
 int wspool_resume(wspool *pool, wspool_id id, wspool_channel channel,
                   const wspool_channel_position *since, wspool_resumed *resumed);

@@ -77,24 +77,22 @@ int wspool_subscribe(wspool *pool, wspool_id id, wspool_channel channel)
 
 /* ------------------------------------------------------------------- resuming */
 
-/* Judges a position, and fills *resumed. */
-static void judge(const struct wsp_channel *channel, const wspool_channel_position *since,
-                  wspool_resumed *resumed)
+/* Judges a position, and fills *resumed. The messages from `first` to `head` can be had. */
+static void judge(wspool_channel_position head, uint64_t first,
+                  const wspool_channel_position *since, wspool_resumed *resumed)
 {
-    const struct wsp_history *history = channel->history;
-    uint64_t first = history ? history->first : channel->offset + 1;
-    resumed->position = (wspool_channel_position){channel->epoch, channel->offset};
+    resumed->position = head;
     if (!since) {
         resumed->recovered = 1;
-    } else if (since->epoch != channel->epoch) {
+    } else if (since->epoch != head.epoch) {
         resumed->lost = WSPOOL_LOST_EPOCH;
-    } else if (since->offset > channel->offset) {
+    } else if (since->offset > head.offset) {
         resumed->lost = WSPOOL_LOST_UNKNOWN;
     } else if (since->offset + 1 < first) {
         resumed->lost = WSPOOL_LOST_TOO_OLD;
     } else {
         resumed->recovered = 1;
-        resumed->count = channel->offset - since->offset;
+        resumed->count = head.offset - since->offset;
     }
 }
 
@@ -104,6 +102,9 @@ static int resume(wspool *pool, struct wsp_peer *peer, wspool_channel name,
     struct wsp_channel *channel = wsp_registry_find(&pool->registry, name);
     struct wsp_member *member = channel ? wsp_registry_member(peer, channel) : NULL;
     if (member && (pool->opening != peer || wsp_member_is_live(channel, member))) {
+        uint64_t due = wsp_member_is_live(channel, member) ? channel->offset + 1
+                                                           : wsp_member_due(channel, member);
+        judge((wspool_channel_position){channel->epoch, due - 1}, due, since, resumed);
         return WSPOOL_ERR_EXISTS;
     }
     if (!member) {
@@ -115,7 +116,8 @@ static int resume(wspool *pool, struct wsp_peer *peer, wspool_channel name,
         }
     }
     wsp_record_expire(&pool->registry, channel, &pool->history[name.kind], pool->link.now);
-    judge(channel, since, resumed);
+    wspool_channel_position head = {channel->epoch, channel->offset};
+    judge(head, channel->history ? channel->history->first : head.offset + 1, since, resumed);
     uint64_t next = channel->offset + 1 - resumed->count;
     if (!wsp_member_is_live(channel, member)) {
         member->next = (uint32_t)next;
@@ -142,7 +144,7 @@ int wspool_resume(wspool *pool, wspool_id id, wspool_channel channel,
     wsp_enter(pool);
     error = resume(pool, peer, channel, since, &resumed);
     wsp_leave(pool);
-    if (theirs && !error) {
+    if (theirs && (!error || error == WSPOOL_ERR_EXISTS)) {
         wspool_versioned_write(theirs, &resumed, sizeof resumed);
     }
     return error;
