@@ -43,8 +43,9 @@
  *   subscribe    {"type":"subscribe","data":{"channel":"item:42",
  *                                            "since":{"epoch":"1a2b","offset":7}}}
  *                Asks to become a member of a channel. `since` is optional: the client's position.
- *                The hook wspool_json_config.subscribe decides. Answer: subscribed, or the error
- *                bad_channel, not_allowed, too_many_channels or unavailable.
+ *                The hook wspool_json_config.subscribe decides. Answer: subscribed, and then what
+ *                the client has missed; or the error bad_channel, not_allowed, too_many_channels
+ *                or unavailable.
  *   unsubscribe  {"type":"unsubscribe","data":{"channel":"item:42"}}
  *                Leaves a channel. Answer: unsubscribed, or the error bad_channel or
  *                not_subscribed.
@@ -71,13 +72,29 @@
  *   subscribed   {"type":"subscribed","data":{"channel":"item:42","epoch":"1a2b","offset":9,
  *                 "recovered":true},"timestamp":"..."}
  *                The client is a member, and the channel's last message has this offset.
- *                `recovered` is true if the client gave its position and has missed nothing. If it
- *                gave one and may have missed messages, `recovered` is false and `reason` is:
+ *                `recovered` is true if the client gave its position and misses nothing: the
+ *                publications behind that position follow, here those with the offsets 8 and 9,
+ *                and then new ones. Otherwise the client gets the publications behind `offset`. If
+ *                it gave a position, then
+ *
+ *                {"type":"subscribed","data":{"channel":"item:42","epoch":"1a2b","offset":9,
+ *                 "recovered":false,"reason":"too_old"},"timestamp":"..."}
+ *
+ *                says that it misses some, and `reason` is:
  *                   epoch_changed   the channel has started anew since
- *                   too_old         there were messages since, and the server does not keep them
+ *                   too_old         there were messages since that the channel's history does not
+ *                                   have (wspool_route_options.history)
  *                   unknown_offset  the position is ahead of the channel, or is not a position
- *                A client that connects on a path with a channel gets this message, too. It gives
- *                its position in the query: ?epoch=1a2b&offset=7.
+ *                The client then fetches the state of the application anew. A client that connects
+ *                on a path with a channel gets `subscribed`, too. It gives its position in the
+ *                query: ?epoch=1a2b&offset=7. A client that is a member already gets as `offset`
+ *                that of the last publication before this message, and `recovered` is true if this
+ *                is also its `since`.
+ *   missed       {"type":"missed","data":{"channel":"item:42","from":12,"to":340,
+ *                 "reason":"too_old"},"timestamp":"..."}
+ *                The client was slower than the channel, and the history has forgotten the
+ *                publications with these offsets before it could get them. It stands in their
+ *                place: 341 is next. The client fetches the state of the application anew.
  *   unsubscribed {"type":"unsubscribed","data":{"channel":"item:42"},"timestamp":"..."}
  *   pong         {"type":"pong","data":{},"timestamp":"..."}
  *   ack          {"type":"ack","data":{"id":"c1-17"},"timestamp":"..."}
@@ -105,8 +122,9 @@
  *                 "data":{"id":"7"},"timestamp":"..."}
  *                A message to all members of a channel; `type` is the application's.
  *
- * Order: `subscribed` stands before the publications that follow its offset, and behind those up to
- * it. pong, error and ack have no fixed place among publications.
+ * Order: `subscribed` stands before the publications that follow it: those behind the client's
+ * position if that is recovered, else those behind `offset`. `missed` stands in the place of the
+ * publications that it names. pong, error and ack have no fixed place among publications.
  *
  * Limits: a client's message has at most message_bytes (wspool/config.h) and nests at most
  * wspool_json_config.depth deep. Each error costs one unit of the peer's abuse budget; a peer that
@@ -114,7 +132,7 @@
  *
  * Close codes of the companion, besides those of the pool:
  *   1003  the client sent a binary message (see wspool_json_config.binary)
- *   1011  no memory to tell a new client where it is
+ *   1011  no memory to tell a client where it is; or it cannot be told what it has missed
  *   4005  the path names a channel that is not UTF-8 or contains a NUL
  */
 #ifndef WSPOOL_JSON_H
@@ -181,7 +199,8 @@ void wspool_json_free(wspool_json *json);
  * wspool_config. Call it after wspool_new, before the first peer, and before other handlers are
  * attached that send messages when a peer opens: connection_established must be the first message.
  * The hooks of wspool_config run after the companion:
- *   open     connection_established and `subscribed` are queued already
+ *   open     connection_established and `subscribed` are queued already; what was missed is not
+ *   missed   the message `missed` is queued already
  *   message  gets binary messages only, if wspool_json_config.binary is 1
  *   close    the companion has forgotten the peer
  * On error nothing is attached. Its errors are those of wspool_attach, and

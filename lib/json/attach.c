@@ -6,15 +6,17 @@
 
 #include "json/dispatch.h"
 #include "json/send.h"
+#include "json/since.h"
 
 static void on_open(wspool *pool, wspool_id id, const wspool_opened *opened, void *user)
 {
     wspool_json *json = user;
-    struct wsp_json_since since = wsp_json_since_of_query(opened->query);
+    wspool_channel_position since;
+    int given = wsp_json_since_of_query(opened->query, &since);
     wspool_channel channel;
     int error = wsp_json_send_established(json, pool, id);
     if (!error && wspool_channels_of(pool, id, &channel, 1) > 0) {
-        error = wsp_json_send_subscribed(json, pool, id, channel, &since);
+        error = wsp_json_subscribe(json, pool, id, channel, given ? &since : NULL);
     }
     /* A peer that cannot be told its channel and position is closed. */
     if (error == WSPOOL_ERR_INVAL) {
@@ -46,6 +48,14 @@ static void on_close(wspool *pool, wspool_id id, const wspool_closed *closed, vo
     wsp_json_session_end(&json->sessions, id);
 }
 
+/* A peer that cannot be told what it has missed is closed. */
+static void on_missed(wspool *pool, wspool_id id, const wspool_missed *missed, void *user)
+{
+    if (wsp_json_send_missed(user, pool, id, missed)) {
+        wspool_close(pool, id, WSPOOL_CLOSE_INTERNAL, NULL, 0);
+    }
+}
+
 int wspool_json_attach(wspool_json *json, wspool *pool)
 {
     if (!json || !pool) {
@@ -61,6 +71,7 @@ int wspool_json_attach(wspool_json *json, wspool *pool)
         .open = on_open,
         .message = on_message,
         .close = on_close,
+        .missed = on_missed,
     };
     int error = wspool_attach(pool, &handlers);
     if (error) {

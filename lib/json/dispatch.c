@@ -83,9 +83,10 @@ static int channel_of(const struct request *request, wspool_channel *channel)
 static void subscribe(const struct request *request)
 {
     const wspool_json_subscribe_hook *hook = &request->json->config.subscribe;
-    struct wsp_json_since since;
+    wspool_channel_position since;
     wspool_channel channel;
-    if (wsp_json_since_of_data(request->data, &since)) {
+    int given = wsp_json_since_of_data(request->data, &since);
+    if (given < 0) {
         refuse(request, "malformed", NULL);
         return;
     }
@@ -96,17 +97,12 @@ static void subscribe(const struct request *request)
         refuse(request, "not_allowed", NULL);
         return;
     }
-    switch (wspool_subscribe(request->pool, request->id, channel)) {
-    case 0:
-    case WSPOOL_ERR_EXISTS:
-        wsp_json_send_subscribed(request->json, request->pool, request->id, channel, &since);
-        break;
-    case WSPOOL_ERR_FULL:
+    int error = wsp_json_subscribe(request->json, request->pool, request->id, channel,
+                                   given ? &since : NULL);
+    if (error == WSPOOL_ERR_FULL) {
         refuse(request, "too_many_channels", NULL);
-        break;
-    default:
+    } else if (error) {
         refuse(request, "unavailable", NULL);
-        break;
     }
 }
 

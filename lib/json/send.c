@@ -76,20 +76,47 @@ int wspool_json_error(wspool_json *json, wspool *pool, wspool_id id, const char 
     return wsp_json_send_error(json, pool, id, code, message, retry != 0, NULL, NULL);
 }
 
-int wsp_json_send_subscribed(wspool_json *json, wspool *pool, wspool_id id, wspool_channel channel,
-                             const struct wsp_json_since *since)
+/* The `reason` of `subscribed`; NULL: nothing is lost, and there is none. */
+static const char *const reasons[] = {
+    [WSPOOL_LOST_EPOCH] = "epoch_changed",
+    [WSPOOL_LOST_TOO_OLD] = "too_old",
+    [WSPOOL_LOST_UNKNOWN] = "unknown_offset",
+};
+
+int wsp_json_subscribe(wspool_json *json, wspool *pool, wspool_id id, wspool_channel channel,
+                       const wspool_channel_position *since)
 {
     char name[WSPOOL_JSON_CHANNEL_MAX], epoch[WSPOOL_JSON_EPOCH_MAX];
-    wspool_channel_position head;
-    if (wspool_json_channel_write(channel, name) || wspool_position(pool, channel, &head)) {
+    wspool_resumed resumed = {.size = sizeof resumed};
+    if (wspool_json_channel_write(channel, name)) {
         return WSPOOL_ERR_INVAL;
     }
-    wspool_json_epoch_write(head.epoch, epoch);
-    const char *reason = since->given ? wsp_json_since_missed(since, &head) : NULL;
-    return wsp_json_send(json, pool, id, "subscribed",
-                         json_pack("{s:s, s:s, s:I, s:b, s:s*}", "channel", name, "epoch", epoch,
-                                   "offset", (json_int_t)head.offset, "recovered",
-                                   since->given && !reason, "reason", reason));
+    int joined = wspool_resume(pool, id, channel, since, &resumed);
+    if (joined && joined != WSPOOL_ERR_EXISTS) {
+        return joined;
+    }
+    wspool_json_epoch_write(resumed.position.epoch, epoch);
+    int error =
+        wsp_json_send(json, pool, id, "subscribed",
+                      json_pack("{s:s, s:s, s:I, s:b, s:s*}", "channel", name, "epoch", epoch,
+                                "offset", (json_int_t)resumed.position.offset, "recovered",
+                                since && resumed.recovered, "reason", reasons[resumed.lost]));
+    if (error && !joined) {
+        wspool_unsubscribe(pool, id, channel); /* a member that does not know it is none */
+    }
+    return error == WSPOOL_ERR_FULL ? WSPOOL_ERR_NOMEM : error;
+}
+
+int wsp_json_send_missed(wspool_json *json, wspool *pool, wspool_id id, const wspool_missed *missed)
+{
+    char name[WSPOOL_JSON_CHANNEL_MAX];
+    if (wspool_json_channel_write(missed->channel, name)) {
+        return WSPOOL_ERR_INVAL;
+    }
+    return wsp_json_send(json, pool, id, "missed",
+                         json_pack("{s:s, s:I, s:I, s:s}", "channel", name, "from",
+                                   (json_int_t)missed->from, "to", (json_int_t)missed->to, "reason",
+                                   reasons[WSPOOL_LOST_TOO_OLD]));
 }
 
 struct publication {

@@ -10,7 +10,6 @@
 #define WSP_JSON_SEND_H
 
 #include "json/json.h"
-#include "json/since.h"
 
 /* Sends an envelope to one peer. Takes over the reference to `data`, also on error; NULL means that
  * there was no memory to make it. */
@@ -19,10 +18,17 @@ int wsp_json_send(wspool_json *json, wspool *pool, wspool_id id, const char *typ
 /* Sends connection_established. */
 int wsp_json_send_established(wspool_json *json, wspool *pool, wspool_id id);
 
-/* Sends `subscribed` for a channel that the peer is a member of. INVAL: the channel's name is not
- * text, so that it cannot be written. */
-int wsp_json_send_subscribed(wspool_json *json, wspool *pool, wspool_id id, wspool_channel channel,
-                             const struct wsp_json_since *since);
+/* Makes a peer a member of a channel, or finds that it is one, and sends `subscribed`. `since` is
+ * the position that the client gave, or NULL. Call it in a hook, so that nothing overtakes. After an
+ * error a peer that was no member is none. Fails as wspool_resume, and with
+ *   INVAL  the channel's name is not text, so that it cannot be written.
+ *   NOMEM  also: the peer's queue has no room for `subscribed`. */
+int wsp_json_subscribe(wspool_json *json, wspool *pool, wspool_id id, wspool_channel channel,
+                       const wspool_channel_position *since);
+
+/* Sends `missed`. INVAL: as above. */
+int wsp_json_send_missed(wspool_json *json, wspool *pool, wspool_id id,
+                         const wspool_missed *missed);
 
 /* Sends `error`. `action_id` is the id of the action that it is about, or NULL; `channel` is the
  * channel, borrowed, or NULL. */

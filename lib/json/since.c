@@ -8,10 +8,9 @@
 
 #define OFFSET_LIMIT (INT64_C(1) << 53) /* offsets are below it: a double holds them exactly */
 
-int wsp_json_since_of_data(const json_t *data, struct wsp_json_since *since)
+int wsp_json_since_of_data(const json_t *data, wspool_channel_position *since)
 {
     const json_t *given = json_object_get(data, "since");
-    *since = (struct wsp_json_since){.offset = -1};
     if (!given) {
         return 0;
     }
@@ -21,10 +20,9 @@ int wsp_json_since_of_data(const json_t *data, struct wsp_json_since *since)
         json_integer_value(offset) >= OFFSET_LIMIT) {
         return WSPOOL_ERR_INVAL;
     }
-    since->given = 1;
-    since->epoch = wspool_json_epoch_read(json_string_value(epoch));
-    since->offset = json_integer_value(offset);
-    return 0;
+    *since = (wspool_channel_position){wspool_json_epoch_read(json_string_value(epoch)),
+                                       (uint64_t)json_integer_value(offset)};
+    return 1;
 }
 
 /* Copies the value of the first parameter `name` of a query to `out`, as a string. Returns 1, or 0
@@ -47,29 +45,16 @@ static int parameter(wspool_text query, const char *name, char *out, size_t size
     return 0;
 }
 
-struct wsp_json_since wsp_json_since_of_query(wspool_text query)
+int wsp_json_since_of_query(wspool_text query, wspool_channel_position *since)
 {
-    char epoch[WSPOOL_JSON_EPOCH_MAX], offset[20];
-    struct wsp_json_since since = {.offset = -1};
-    if (parameter(query, "epoch", epoch, sizeof epoch) && epoch[0] != '\0') {
-        since.given = 1;
-        since.epoch = wspool_json_epoch_read(epoch);
-        if (parameter(query, "offset", offset, sizeof offset) && offset[0] != '\0' &&
-            strspn(offset, "0123456789") == strlen(offset)) {
-            since.offset = strtoll(offset, NULL, 10);
-        }
+    char epoch[WSPOOL_JSON_EPOCH_MAX], offset[21];
+    if (!parameter(query, "epoch", epoch, sizeof epoch) || epoch[0] == '\0') {
+        return 0;
     }
-    return since;
-}
-
-const char *wsp_json_since_missed(const struct wsp_json_since *since,
-                                  const wspool_channel_position *head)
-{
-    if (since->epoch != head->epoch) {
-        return "epoch_changed";
+    *since = (wspool_channel_position){wspool_json_epoch_read(epoch), UINT64_MAX};
+    if (parameter(query, "offset", offset, sizeof offset) && offset[0] != '\0' &&
+        strspn(offset, "0123456789") == strlen(offset)) {
+        since->offset = strtoull(offset, NULL, 10); /* beyond 64 bits: UINT64_MAX */
     }
-    if (since->offset < 0 || (uint64_t)since->offset > head->offset) {
-        return "unknown_offset";
-    }
-    return (uint64_t)since->offset < head->offset ? "too_old" : NULL;
+    return 1;
 }

@@ -103,6 +103,15 @@ static int attach(talk *t)
     return rc;
 }
 
+static int add_route(talk *t)
+{
+    wspool_route_options options;
+    wspool_route_options_init(&options, &t->s->config);
+    options.history = t->history;
+    options.slow = WSPOOL_SLOW_BEHIND;
+    return SIM_IN(wspool_route(t->s->pool, "/kept/{name}", WSPOOL_SESSION, &options));
+}
+
 int talk_start(talk *t)
 {
     wspool_config *c = &t->s->config;
@@ -119,6 +128,8 @@ int talk_start(talk *t)
     if (t->s->pool == NULL)
         return WSPOOL_ERR_NOMEM;
     rc = attach(t);
+    if (rc == 0 && t->history.messages > 0)
+        rc = add_route(t);
     if (rc != 0)
         sim_free_pool(t->s);
     return rc;
@@ -239,6 +250,15 @@ static int is_loose(const sim_peer *p)
     return t->loose;
 }
 
+/* Returns 1 if a message with this offset may follow, and expects the one behind it from now on. */
+static int is_next(json_t *position, json_int_t offset)
+{
+    json_int_t next = json_integer_value(json_object_get(position, "offset")) + 1;
+    int any = json_is_true(json_object_get(position, "any"));
+    json_object_set_new(position, "any", json_false());
+    return any ? offset <= next : offset == next;
+}
+
 static void judge_established(sim_peer *p, const json_t *data, const got *told)
 {
     const struct ear *ear = p->test;
@@ -271,8 +291,9 @@ static void judge_subscribed(sim_peer *p, const json_t *data, const got *told)
          !json_equal(json_object_get(position, "offset"), json_object_get(data, "offset"))))
         DENY(p, "subscribed again, at another position than its messages have led to");
     json_object_set_new(ear->positions, channel,
-                        json_pack("{s:O, s:O}", "epoch", json_object_get(data, "epoch"), "offset",
-                                  json_object_get(data, "offset")));
+                        json_pack("{s:O, s:O, s:b}", "epoch", json_object_get(data, "epoch"),
+                                  "offset", json_object_get(data, "offset"), "any",
+                                  json_is_true(recovered) && position == NULL));
 }
 
 static void judge_unsubscribed(sim_peer *p, const json_t *data, const got *told)
@@ -316,6 +337,23 @@ static void judge_draining(sim_peer *p, const json_t *data, const got *told)
         DENY(p, "no good draining");
 }
 
+static void judge_missed(sim_peer *p, const json_t *data, const got *told)
+{
+    const struct ear *ear = p->test;
+    const json_t *from = json_object_get(data, "from"), *to = json_object_get(data, "to");
+    const char *reason = text_of(data, "reason");
+    json_t *position = json_object_get(ear->positions, text_of(data, "channel"));
+    if (!ONLY(data, "channel", "from", "to", "reason") || !is_channel(text_of(data, "channel")) ||
+        !json_is_integer(from) || !json_is_integer(to) || strcmp(reason, "too_old") != 0 ||
+        json_integer_value(from) < 1 || json_integer_value(from) > json_integer_value(to))
+        DENY(p, "no good missed");
+    if (is_loose(p))
+        return;
+    if (position == NULL || !is_next(position, json_integer_value(from)))
+        DENY(p, "missed, but not the next one");
+    json_object_set_new(position, "offset", json_incref((json_t *)to));
+}
+
 static const struct {
     const char *type;
     void (*judge)(sim_peer *p, const json_t *data, const got *told);
@@ -327,6 +365,7 @@ static const struct {
     {"ack", judge_ack},
     {"error", judge_error},
     {"draining", judge_draining},
+    {"missed", judge_missed},
 };
 
 static void judge_publication(sim_peer *p, const json_t *root, const got *told)
@@ -345,7 +384,7 @@ static void judge_publication(sim_peer *p, const json_t *root, const got *told)
         DENY(p, "a publication of a channel that it was never told of");
     offset = json_integer_value(json_object_get(root, "offset"));
     if (!json_equal(json_object_get(position, "epoch"), json_object_get(root, "epoch")) ||
-        json_integer_value(json_object_get(position, "offset")) != offset - 1)
+        !is_next(position, offset))
         DENY(p, "a publication that is not the next one");
     json_object_set_new(position, "offset", json_integer(offset));
 }
@@ -577,6 +616,15 @@ void talk_expect_subscribed(sim_peer *p, const char *channel, wspool_channel_pos
                    "channel", channel, "epoch", epoch, "offset", (json_int_t)at.offset, "recovered",
                    recovered, "reason", recovered || *met == '\0' ? NULL : met, "timestamp",
                    now_of(p)));
+}
+
+void talk_expect_missed(sim_peer *p, const char *channel, uint64_t from, uint64_t to)
+{
+    char data[400];
+    snprintf(data, sizeof data,
+             "{'channel':'%s','from':%" PRIu64 ",'to':%" PRIu64 ",'reason':'too_old'}", channel,
+             from, to);
+    talk_expect(p, "missed", data);
 }
 
 void talk_expect_publication(sim_peer *p, const char *type, const char *channel,

@@ -8,7 +8,8 @@
  *   within their limits;
  * - connection_established is the first message, and is sent once;
  * - a publication belongs to a channel that the peer was told it is subscribed to, and has the next
- *   offset of that channel.
+ *   offset of that channel; so has what it is told to have missed. After `subscribed` with
+ *   `recovered`, the first one may have any offset up to the one behind the head.
  *
  * Each peer has a cursor in its messages. The talk_expect functions compare the next message and
  * move the cursor. Where a comment says so, JSON is written with ' instead of ".
@@ -37,7 +38,9 @@ typedef struct talk {
     wspool_message_hook hear;                     /* the application's; default: absent */
     int hookless;                                 /* the application has no open and close hooks */
     int loose; /* do not check the order: peers join without `subscribed`, or messages are lost */
-    wspool_config sims; /* the sim's hooks */
+    wspool_history history; /* of the sessions of the route /kept/{name}; they fall behind. All
+                               zero (default): there is no such route */
+    wspool_config sims;     /* the sim's hooks */
 } talk;
 
 talk *talk_new(void);
@@ -73,6 +76,7 @@ void talk_expect_channel_error(sim_peer *p, const char *code, int retry, const c
 /* `met`: "" if the client gave no position, "recovered", or the reason why it is not. */
 void talk_expect_subscribed(sim_peer *p, const char *channel, wspool_channel_position at,
                             const char *met);
+void talk_expect_missed(sim_peer *p, const char *channel, uint64_t from, uint64_t to);
 void talk_expect_publication(sim_peer *p, const char *type, const char *channel,
                              wspool_channel_position at, const char *data);
 /* There are no more messages. */

@@ -232,6 +232,33 @@ static void publishing(talk *t)
     json_decref(data);
 }
 
+/* Clients that come back and that are slow. talk.c checks that nothing is missed in silence. */
+static void missing(talk *t)
+{
+    wspool_channel channel = wspool_session("x");
+    char text[200], epoch[WSPOOL_JSON_EPOCH_MAX];
+    sim_peer *p;
+    t->loose = 0;
+    t->history.messages = 3;
+    t->s->config.queue_messages = 8;
+    if (talk_start(t) != 0)
+        return;
+    for (int i = 0; i < 2; i++)
+        expect_memory_or(talk_publish(t, channel, "news", NULL), WSPOOL_ERR_INVAL);
+    wspool_json_epoch_write(talk_at(t, channel).epoch, epoch);
+    snprintf(text, sizeof text, "/kept/x?epoch=%s&offset=1", epoch);
+    p = sim_join(t->s, text);
+    if (!is_open(p))
+        return;
+    sim_stall(p);
+    for (int i = 0; i < 15; i++)
+        expect_memory_or(talk_publish(t, channel, "news", NULL), WSPOOL_ERR_INVAL);
+    sim_flow(p);
+    sim_pump(t->s);
+    if (is_open(p))
+        talk_skip(p);
+}
+
 static void draining(talk *t)
 {
     int rc;
@@ -257,6 +284,7 @@ static const struct {
     {"talking", talking, 0},
     {"acting", acting, 0},
     {"publishing", publishing, 0},
+    {"missing", missing, 0},
     {"draining", draining, 1},
 };
 
