@@ -9,6 +9,7 @@
 
 #define CHAT_TEXT_MAX 1000 /* characters */
 #define CHANNELS 128       /* the maximum per peer */
+#define KEPT 1000          /* messages in the history of a channel */
 
 /* Two paths for each: the second is that of older clients. */
 static const struct socket_path {
@@ -135,6 +136,8 @@ static int add_paths(struct app *app, const wspool_config *config)
     size_t i;
     wspool_route_options_init(&options, config);
     options.name = BOARD.name; /* of routes without a {parameter} */
+    options.slow = WSPOOL_SLOW_BEHIND;
+    options.history.messages = KEPT;
     for (i = 0; error == 0 && i < sizeof(paths) / sizeof(paths[0]); i++) {
         error = wspool_route(app->pool, paths[i].pattern, paths[i].kind, &options);
     }

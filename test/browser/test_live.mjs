@@ -311,7 +311,7 @@ await test('socket_that_has_gone_silent_is_given_up', async () => {
 
 // ------------------------------------------------------------------ coming back
 
-await test('position_is_shown_and_what_was_missed_is_fetched', async () => {
+await test('position_is_shown_and_what_was_missed_comes_on_the_socket', async () => {
   const id = await cards.create('Moved meanwhile');
   let socket;
   let open = true;
@@ -329,6 +329,8 @@ await test('position_is_shown_and_what_was_missed_is_fetched', async () => {
     },
   });
   const { epoch, offset } = await (await cards.ask('GET', '/api/cards')).json();
+  let fetches = 0;
+  page.on('request', (request) => (fetches += request.url().endsWith('/api/cards')));
   open = false;
   await socket.close({ code: 4100, reason: 'slow consumer' });
   await state(page, 'waiting');
@@ -339,6 +341,28 @@ await test('position_is_shown_and_what_was_missed_is_fetched', async () => {
   await isIn(page, 'Moved meanwhile', 'review');
   const query = new URL(urls.at(-1)).searchParams;
   assert.deepEqual([query.get('epoch'), Number(query.get('offset'))], [epoch, offset]);
+  assert.equal(fetches, 0, 'what was missed came on the socket');
+});
+
+await test('messages_that_are_missed_make_it_fetch_the_board', async () => {
+  const missed = await cards.create('Missed');
+  const page = await world.page({
+    before: (p) =>
+      between(p, (socket) => {
+        const server = socket.connectToServer();
+        server.onMessage((message) => {
+          const { channel, offset, data } = JSON.parse(message);
+          if (data?.id !== missed) {
+            socket.send(message);
+            return;
+          }
+          const range = { channel, from: offset, to: offset, reason: 'too_old' };
+          socket.send(JSON.stringify({ type: 'missed', data: range }));
+        });
+      }),
+  });
+  await cards.update(missed, { column_id: 'review' });
+  await isIn(page, 'Missed', 'review');
 });
 
 await test('message_lost_on_the_way_is_noticed_at_the_next', async () => {
@@ -364,7 +388,17 @@ await test('what_happens_while_the_board_is_fetched_is_not_lost', async () => {
   const page = await world.page({
     live: false,
     before: async (p) => {
-      await between(p, (socket) => socket.connectToServer());
+      await between(p, (socket) => {
+        const server = socket.connectToServer();
+        server.onMessage((message) => {
+          const { type, data } = JSON.parse(message);
+          if (type !== 'subscribed') socket.send(message);
+          else {
+            const lost = { ...data, recovered: false, reason: 'too_old' };
+            socket.send(JSON.stringify({ type, data: lost }));
+          }
+        });
+      });
       await p.route('**/api/cards', async (route) => {
         fetches++;
         const response = await route.fetch(); // the list as it is now ...

@@ -132,6 +132,31 @@ async def positions(t, cards):
                         f"position_of_{name}_is_not_recovered")
 
 
+async def histories(t, cards):
+    """Each channel keeps 1,000 messages: those who come back get what they have missed."""
+    async with Client(cards, "/ws/chat/long") as client:
+        for i in range(1001):
+            await client.say("action", id=f"c{i}", name="chat", text=str(i))
+        while (await client.get())["data"].get("id") != "c1000":
+            pass
+        epoch = client.hello[1]["epoch"]
+    async with Client(cards, f"/ws/chat/long?epoch={epoch}&offset=1") as client:
+        told = [await client.get() for _ in range(1000)]
+        t.equal((client.hello[1]["offset"], client.hello[1]["recovered"]), (1001, True),
+                "position_of_1000_messages_ago_is_recovered")
+        t.equal([(one["offset"], one["data"]["text"]) for one in told],
+                [(i + 1, str(i)) for i in range(1, 1001)], "1000_missed_messages_come_in_order")
+        await client.say("action", id="d", name="chat", text="now")
+        while (message := await client.get())["type"] != "chat_message":
+            pass
+        t.equal((message["offset"], message["data"]["text"]), (1002, "now"),
+                "what_is_new_comes_behind_what_was_missed")
+    async with Client(cards, f"/ws/chat/long?epoch={epoch}&offset=1") as client:
+        t.equal((client.hello[1]["recovered"], client.hello[1]["reason"]), (False, "too_old"),
+                "position_of_1001_messages_ago_is_too_old")
+        t.ok(await client.quiet(), "nothing_old_comes_then")
+
+
 async def boards(t, cards):
     async with Client(cards, "/api/cards/ws") as one, Client(cards, "/ws/cards") as two, \
             Client(cards, "/ws/execution/1") as elsewhere:
@@ -378,11 +403,11 @@ async def doors(t, cards):
             peer.send(b"".join(parts))
             headers = peer.answer()[1]
             channel = peer.hello()["channel"]
-            heard = [peer.message()["type"] for _ in range(2)]
+            heard = sorted(peer.message()["type"] for _ in range(2))
             peer.send(b"\x80\0\0\0\0")
             return headers["connection"], channel, heard, peer.frame()
     t.equal(await asyncio.to_thread(pipelined),
-            ("Upgrade", "session:p", ["chat_message", "ack"], (10, b"")),
+            ("Upgrade", "session:p", ["ack", "chat_message"], (10, b"")),
             "what_came_with_the_request_is_not_lost")
 
 
@@ -549,7 +574,8 @@ def restart(t):
 
 async def talk(t):
     with Cards("--demo") as cards:
-        for act in (hellos, positions, boards, bursts, runs, chats, subscriptions, nonsense, doors):
+        for act in (hellos, positions, histories, boards, bursts, runs, chats, subscriptions,
+                    nonsense, doors):
             await act(t, cards)
         cards.signal()
         t.equal((await asyncio.to_thread(cards.wait), cards.errors), (0, ""), "it_ends_clean")

@@ -3,8 +3,9 @@
 //
 // It speaks the contract wspool.v1.json. A connection is on one path, and that path is one channel.
 // Publications carry an epoch and an offset. When we reconnect, the position of the last message
-// goes into the URL. If the server cannot resume from there, or an offset is missing, `gap` is
-// called: the page fetches the whole state, and calls seek() with the position of that state.
+// goes into the URL, and the server first sends what was missed. If it cannot, says that messages
+// are missing, or an offset is, `gap` is called: the page fetches the whole state, and calls seek()
+// with the position of that state.
 // Publications that arrive in between are held back and delivered after it, so none is lost.
 //
 // Handlers are passed to the constructor once, so changing a handler never needs a new connection:
@@ -298,7 +299,7 @@ export class Connection {
         } else this.#on.error?.(data);
         break;
       case 'missed':
-        this.#gap('missed', this.#position);
+        this.#gap('missed', { epoch: this.#position.epoch, offset: data.to });
         break;
       case 'draining':
         this.#on.draining?.(data);
@@ -342,7 +343,10 @@ export class Connection {
     const follows = message.epoch === epoch && message.offset <= offset + 1;
     if (!follows) {
       this.#held.push(message);
-      this.#gap(message.epoch === epoch ? 'jump' : 'epoch_changed', this.#position);
+      this.#gap(message.epoch === epoch ? 'jump' : 'epoch_changed', {
+        epoch: message.epoch,
+        offset: message.offset - 1,
+      });
     } else if (message.offset === offset + 1) {
       this.#position = { epoch, offset: message.offset };
       this.#on.publication(message);
