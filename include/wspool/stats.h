@@ -70,6 +70,7 @@ extern "C" {
     X(peers, "peers", "accepted and not yet ended; those that are closing count") \
     X(channels, "channels", "with at least one member") \
     X(memberships, "memberships", "of all peers in all channels") \
+    X(waiters, "waiters", "waiting for a message, by wspool_wait") \
     DERIVED(waiting, "messages", "queued, over all peers") \
     X(waiting_bytes, "bytes", "queued, over all peers: a shared message counts for each") \
     X(block_bytes, "bytes", "memory of the encoded frames, a shared message counted once") \

@@ -467,6 +467,72 @@ int wspool_broadcast_written(wspool *pool, wspool_channel channel, wspool_writer
 int wspool_send(wspool *pool, wspool_id id, const void *message, size_t len,
                 const wspool_send_options *options);
 
+/* ------------------------------------------------ readers that are no peers
+ *
+ * For clients that cannot use WebSocket. A host with any HTTP server offers them a channel that has
+ * a history: by long polls,
+ *
+ *     n = wspool_read(pool, channel, &since, list, 100, &resumed);
+ *     if (n == 0 && resumed.recovered && !waited) {
+ *         wspool_wait(pool, channel, &request->waiter, now + 25 * WSPOOL_SECOND);
+ *         return;                          // its `call` comes here again, with waited = 1
+ *     }
+ *     ... answer with the messages, and with the position of the last of them
+ *
+ * or as a stream of Server-Sent Events: read and write until there is nothing, wait, and again. */
+
+/* A message of a history. */
+typedef struct wspool_read_message {
+    uint64_t offset;
+    const uint8_t *data; /* valid until the next call for this pool */
+    size_t len;
+    int binary;
+} wspool_read_message;
+
+/*
+ * Reads the messages of a channel behind a position: at most `max` of them, the oldest first, which
+ * are not copied. Returns how many. *resumed tells as for wspool_resume whether there is everything
+ * behind `since`, or why not; then nothing is read, and the reader continues from
+ * resumed->position. Its `count` is that of all messages behind `since`: if it is more than was
+ * returned, call again with the position of the last one. NULL `since`: the present position, so
+ * nothing is read. `list` may be NULL if max is 0, and `resumed` may be NULL.
+ *   INVAL  as for wspool_subscribe, `list` is missing, or the size of `resumed` is not set.
+ */
+int wspool_read(wspool *pool, wspool_channel channel, const wspool_channel_position *since,
+                wspool_read_message *list, size_t max, wspool_resumed *resumed);
+
+/* One wait for the next message of a channel. Its memory is the host's, and must stay where it is
+ * while it waits. All zero but for `call` and `user` before it is first used. */
+typedef struct wspool_waiter wspool_waiter;
+struct wspool_waiter {
+    /* Called once, like a hook: `woken` is 1 if a message was published, 0 if the time is over.
+     * The waiter is free then, and may wait again or be freed. */
+    void (*call)(wspool *pool, wspool_waiter *waiter, int woken);
+    void *user;
+    /* The rest is the pool's. */
+    uint64_t until;
+    void *channel;
+    wspool_waiter *next, **link, *earlier, *later;
+};
+
+/*
+ * Waits until a message is published to a channel, or until a time of the pool's clock (UINT64_MAX:
+ * without limit), which wspool_deadline regards. The waiter is never called before this returns.
+ * Nothing is allocated for it but the channel, if it does not exist yet. wspool_free forgets those
+ * that wait, and calls none.
+ *   INVAL   as for wspool_subscribe, `call` is missing, or the channel's kind has no history. Give
+ *           its route one.
+ *   EXISTS  this waiter waits already.
+ *   FULL    config.max_waiters wait. Tell the client to come back later.
+ *   NOMEM   the allocator failed. Free memory and try again.
+ *   STATE   the pool is being freed.
+ */
+int wspool_wait(wspool *pool, wspool_channel channel, wspool_waiter *waiter, uint64_t until);
+
+/* Ends a wait without a call: the client has gone. Returns 1, or 0 if it does not wait.
+ *   INVAL  an argument is NULL. */
+int wspool_wait_cancel(wspool *pool, wspool_waiter *waiter);
+
 /* ------------------------------------------------------------------- rest */
 
 #define WSPOOL_CLOSE_NOW 1u /* drop queued messages. Without it they are sent before the Close */

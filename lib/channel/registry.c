@@ -291,7 +291,7 @@ static void unlink_channel(struct wsp_registry *registry, struct wsp_channel *ch
 
 static int is_used(const struct wsp_channel *channel)
 {
-    return channel->count > 0 || channel->history;
+    return channel->count > 0 || channel->history || channel->waiters;
 }
 
 struct wsp_channel *wsp_registry_get(struct wsp_registry *registry, wspool_channel name,
@@ -307,6 +307,14 @@ void wsp_registry_drop_unused(struct wsp_registry *registry, struct wsp_channel 
         unlink_channel(registry, channel);
         free_channel(registry, channel);
     }
+}
+
+void wsp_registry_drop_unheard(struct wsp_registry *registry, struct wsp_channel *channel)
+{
+    if (!is_used(channel) && channel->offset == 0 && channel->epoch + 1 == registry->next_epoch) {
+        registry->next_epoch--;
+    }
+    wsp_registry_drop_unused(registry, channel);
 }
 
 int wsp_registry_join(struct wsp_registry *registry, struct wsp_peer *peer, wspool_channel name,

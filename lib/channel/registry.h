@@ -15,7 +15,7 @@
  * behind: each has the offset that it is due, and is refilled from the history (channel/refill.h).
  *
  * A channel becomes active with its first member and inactive with its last; both are reported. It
- * exists while it has members or history. Its offset counts messages from 1, and each time it comes
+ * exists while it has members, history or waiters. Its offset counts messages from 1, and each time it comes
  * into being it has an epoch that it never had before. A channel that does not exist is at offset 0
  * of the next epoch. A message published to it uses up that epoch, so a reader that knows the
  * earlier position learns that it has missed something.
@@ -23,7 +23,7 @@
  * Invariants:
  * - a membership is in exactly two arrays, and they agree: each member of a channel refers to a
  *   membership that points back, and there are as many memberships as members;
- * - each channel has members, or a history with messages, which end at its offset;
+ * - each channel has members, waiters, or a history with messages, which end at its offset;
  * - at most all members are live; a member that is behind is due an offset up to the next one;
  * - a peer has at most one membership in a channel (a join ensures it; the check is linear and
  *   cannot see it);
@@ -55,8 +55,9 @@ struct wsp_channel {
     uint32_t live; /* members[0, live) are live, the others behind */
     uint64_t epoch;
     uint64_t offset;
-    struct wsp_history *history; /* NULL: it has no message */
-    uint8_t slow;                /* enum wspool_slow */
+    struct wsp_history *history;   /* NULL: it has no message */
+    struct wspool_waiter *waiters; /* for its next message: pool/waiters.h */
+    uint8_t slow;                  /* enum wspool_slow */
     uint8_t key[];
 };
 
@@ -93,8 +94,11 @@ int wsp_registry_join(struct wsp_registry *registry, struct wsp_peer *peer, wspo
 /* Finds a channel, or makes one without members. Returns NULL without memory. */
 struct wsp_channel *wsp_registry_get(struct wsp_registry *registry, wspool_channel channel,
                                      enum wspool_slow slow);
-/* The channel ceases to exist if it has neither members nor history. */
+/* The channel ceases to exist if it has neither members nor history nor waiters. */
 void wsp_registry_drop_unused(struct wsp_registry *registry, struct wsp_channel *channel);
+/* The same, and if nothing was published to it, its epoch is given out again: so a reader that
+ * waited for the first message of a channel still has its position. */
+void wsp_registry_drop_unheard(struct wsp_registry *registry, struct wsp_channel *channel);
 
 /* Returns the peer's entry in the members, or NULL when it is no member. */
 struct wsp_member *wsp_registry_member(const struct wsp_peer *peer,

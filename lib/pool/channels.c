@@ -77,9 +77,8 @@ int wspool_subscribe(wspool *pool, wspool_id id, wspool_channel channel)
 
 /* ------------------------------------------------------------------- resuming */
 
-/* Judges a position, and fills *resumed. The messages from `first` to `head` can be had. */
-static void judge(wspool_channel_position head, uint64_t first,
-                  const wspool_channel_position *since, wspool_resumed *resumed)
+void wsp_judge_position(wspool_channel_position head, uint64_t first,
+                        const wspool_channel_position *since, wspool_resumed *resumed)
 {
     resumed->position = head;
     if (!since) {
@@ -104,7 +103,7 @@ static int resume(wspool *pool, struct wsp_peer *peer, wspool_channel name,
     if (member && (pool->opening != peer || wsp_member_is_live(channel, member))) {
         uint64_t due = wsp_member_is_live(channel, member) ? channel->offset + 1
                                                            : wsp_member_due(channel, member);
-        judge((wspool_channel_position){channel->epoch, due - 1}, due, since, resumed);
+        wsp_judge_position((wspool_channel_position){channel->epoch, due - 1}, due, since, resumed);
         return WSPOOL_ERR_EXISTS;
     }
     if (!member) {
@@ -117,7 +116,8 @@ static int resume(wspool *pool, struct wsp_peer *peer, wspool_channel name,
     }
     wsp_record_expire(&pool->registry, channel, &pool->history[name.kind], pool->link.now);
     wspool_channel_position head = {channel->epoch, channel->offset};
-    judge(head, channel->history ? channel->history->first : head.offset + 1, since, resumed);
+    wsp_judge_position(head, channel->history ? channel->history->first : head.offset + 1, since,
+                       resumed);
     uint64_t next = channel->offset + 1 - resumed->count;
     if (!wsp_member_is_live(channel, member)) {
         member->next = (uint32_t)next;

@@ -13,6 +13,9 @@ enum wspool_slow wsp_channel_slow(const wspool *pool, wspool_channel channel);
  * its open hooks have run: they may resume it from an earlier position, and nothing overtakes what
  * they send to it. */
 int wsp_join_route(wspool *pool, struct wsp_peer *peer, wspool_channel channel);
+/* Judges a position, and fills *resumed. The messages from `first` to `head` can be had. */
+void wsp_judge_position(wspool_channel_position head, uint64_t first,
+                        const wspool_channel_position *since, wspool_resumed *resumed);
 /* The registry's hook: a channel became active or inactive. `owner` is the pool. */
 void wsp_on_active(void *owner, const struct wsp_channel *channel, int active);
 

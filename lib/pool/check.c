@@ -9,6 +9,7 @@
 #include "pool/mailbox.h"
 #include "pool/peers.h"
 #include "pool/side.h"
+#include "pool/waiters.h"
 
 static int layers_are_valid(const wspool *pool)
 {
@@ -22,7 +23,7 @@ static int layers_are_valid(const wspool *pool)
            wsp_origins_check(&pool->origins) && wsp_hosts_check(&pool->hosts) &&
            wsp_registry_check(&pool->registry, &memberships) &&
            wsp_handshakes_check(&pool->handshakes) && wsp_mailbox_check(pool) &&
-           wsp_handlers_check(pool) && wsp_log_check(pool);
+           wsp_handlers_check(pool) && wsp_log_check(pool) && wsp_waiters_check(pool);
 }
 
 /* Returns 1 if the set contains slots of taken records only. */

@@ -2,18 +2,16 @@
 /*
  * pool/deadline.c - see pool/deadline.h.
  *
- * The outermost call ends with wsp_reap if `low` of the set `due` is not WSP_BITSET_END. While the
- * pool is idle, `low` of the empty set is one less, so that the end of every call comes here
- * without a further check in any call.
+ * While the pool is idle, the end of every call comes here (wsp_reap_for_sure) without a further
+ * check in any call.
  */
 #include "pool/deadline.h"
 
+#include "pool/waiters.h"
+
 static void watch(wspool *pool)
 {
-    struct wsp_bitset *due = &pool->link.due;
-    if (due->low == WSP_BITSET_END) {
-        due->low = WSP_BITSET_END - 1;
-    }
+    wsp_reap_for_sure(pool);
     pool->output_is_timed = 1;
 }
 
@@ -23,6 +21,7 @@ void wsp_deadline_promise(wspool *pool)
     if (pool->depth == 0) { /* a call from a hook is not the loop */
         pool->idle = 1;
         pool->idle_flush_at = link->flush_at;
+        pool->idle_wait_at = wsp_waiters_next(pool);
         wsp_timers_mark(&link->timers);
         watch(pool);
     }
@@ -34,7 +33,8 @@ void wsp_deadline_tell(wspool *pool)
     const wspool_deadline_hook *hook = &pool->config.deadline;
     if (wsp_bitset_may_have(&link->ready) || wsp_bitset_may_have(&link->due) ||
         wsp_inbounds_wait(&link->inbounds) || link->flush_at < pool->idle_flush_at ||
-        pool->drain.next <= link->now || wsp_timers_moved_up(&link->timers)) {
+        pool->drain.next <= link->now || wsp_waiters_next(pool) < pool->idle_wait_at ||
+        wsp_timers_moved_up(&link->timers)) {
         pool->idle = 0;
         pool->output_is_timed = pool->config.flush_delay > 0;
         hook->call(hook->user);

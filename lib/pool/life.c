@@ -14,6 +14,7 @@
 #include "pool/reap.h"
 #include "pool/refuse.h"
 #include "pool/settings.h"
+#include "pool/waiters.h"
 
 /* -------------------------------------------------------------- upward ways */
 
@@ -149,6 +150,7 @@ int wspool_free(wspool *pool)
         wsp_peer_free(pool, peer);
     }
     wsp_mailbox_fini(pool);
+    wsp_waiters_fini(pool);
     free_parts(pool);
     return 0;
 }

@@ -17,6 +17,7 @@
  *     stages.h     counters of the handshake's stages
  *     deadline.h   tells a sleeping host that its deadline has become earlier
  *     input.h      closes peers when input_bytes is used up
+ *     waiters.h    those who wait for the next message of a channel
  *     refill.h     members that are behind get what the histories have for them
  *     reap.h       entering and leaving the pool; deferred events; the end of a peer
  *     channels.h   joining, resuming and leaving channels
@@ -29,7 +30,7 @@
  *     budget.h     bounds what the input of peers may cause in a turn
  *     mailbox.h    verdicts from other threads
  *     check.h      the invariants of all modules
- *     io.c, close.c, publish.c, tick.c, stats.c, life.c: the public calls; no module calls them
+ *     io.c, close.c, publish.c, read.c, tick.c, stats.c, life.c: the public calls; no module calls them
  *
  * Invariants of the pool, besides those of its modules:
  * - the sets `ready`, `delayed` and `due` name taken records only. Outside of all calls, a peer
@@ -109,6 +110,11 @@ struct wsp_heads {
     uint32_t first, last; /* slots and 1: the oldest, the newest; 0: the list is empty */
 };
 
+struct wsp_waiters {
+    struct wspool_waiter *first, *last; /* all who wait, in the order of their times */
+    struct wspool_waiter *woken;
+};
+
 struct wspool {
     wspool_config config; /* our own; its lists are our copies */
     struct wsp_counters count;
@@ -123,6 +129,7 @@ struct wspool {
     struct wsp_handlers handlers;
     struct wsp_drain drain;
     struct wsp_heads heads[WSP_HEAD_LISTS];
+    struct wsp_waiters waiters;
     struct wsp_log log;
     struct wsp_mailbox mailbox;
     struct wsp_handshakes handshakes;
@@ -139,7 +146,18 @@ struct wspool {
     int output_is_timed;      /* the next message that is queued may make wspool_deadline earlier:
                                 idle, or flush_delay is set */
     uint64_t idle_flush_at;   /* link.flush_at at that time */
+    uint64_t idle_wait_at;    /* wsp_waiters_next at that time */
 };
+
+/* The outermost call ends with wsp_reap, as it does when a peer is in the set `due`: that is, when
+ * `low` of the set is not WSP_BITSET_END. For an empty set one less does. */
+static inline void wsp_reap_for_sure(wspool *pool)
+{
+    struct wsp_bitset *due = &pool->link.due;
+    if (due->low == WSP_BITSET_END) {
+        due->low = WSP_BITSET_END - 1;
+    }
+}
 
 /* Returns the limit of a message from this peer: that of its route, in bytes. */
 static inline size_t wsp_message_limit(const wspool *pool, const struct wsp_peer *peer)

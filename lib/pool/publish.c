@@ -11,6 +11,7 @@
 #include "pool/log.h"
 #include "pool/reap.h"
 #include "pool/shed.h"
+#include "pool/waiters.h"
 
 /* Reserves room for an encoded frame, and sheds peers if necessary. Returns 0, FULL, TOO_BIG or
  * NOMEM. */
@@ -184,6 +185,9 @@ static int publish(wspool *pool, wspool_channel name, wspool_writer writer, uint
     wsp_encodings_init(&encodings, &frame, opcode, checked.data, checked.len);
     wsp_broadcast(&pool->link, channel, &encodings, wsp_slots_find(&pool->peers, except), tally);
     wsp_encodings_fini(&encodings);
+    if (channel->waiters) {
+        wsp_waiters_wake(pool, channel);
+    }
     wsp_registry_drop_unused(&pool->registry, channel);
     flush_soon(pool);
     if (tally->closed > 0 || tally->dropped > 0 || tally->replaced > 0) {

@@ -3,8 +3,8 @@
  * pool/reap.c - see pool/reap.h.
  *
  * Peers that were marked during a walk, or in the middle of a frame, are processed here: they leave
- * their channels, the host is told, and their resources are freed. A hook may mark more peers, so
- * the number of rounds is bounded. The rest waits for the next call, and wspool_deadline is 0 until
+ * their channels, the host is told, and their resources are freed. Waiters that were woken are
+ * called. A hook may mark more peers, so the number of rounds is bounded. The rest waits for the next call, and wspool_deadline is 0 until
  * then.
  */
 #include "pool/reap.h"
@@ -16,6 +16,7 @@
 #include "pool/input.h"
 #include "pool/log.h"
 #include "pool/peers.h"
+#include "pool/waiters.h"
 
 static void report_dropped(wspool *pool, struct wsp_peer *peer)
 {
@@ -101,15 +102,30 @@ static WSP_NOINLINE void reap_due(wspool *pool)
         struct wsp_peer *peer = wsp_slots_at(&pool->peers, slot);
         reap_peer(pool, peer);
     }
+    if (pool->waiters.woken) {
+        wsp_waiters_call(pool);
+    }
     pool->depth--;
+}
+
+static int is_due(const wspool *pool)
+{
+    return wsp_bitset_may_have(&pool->link.due) || pool->waiters.woken;
 }
 
 void wsp_reap(wspool *pool)
 {
-    if (wsp_bitset_may_have(&pool->link.due)) {
+    if (is_due(pool)) {
         reap_due(pool);
-    } else {
+    }
+    if (is_due(pool)) { /* waiters that were called may have marked peers */
+        reap_due(pool);
+    }
+    if (!wsp_bitset_may_have(&pool->link.due)) {
         pool->link.due.low = WSP_BITSET_END;
+    }
+    if (pool->waiters.woken) {
+        wsp_reap_for_sure(pool);
     }
     if (pool->idle) {
         wsp_deadline_tell(pool);

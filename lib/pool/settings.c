@@ -33,6 +33,7 @@ static const wspool_config defaults = {
     .input_bytes = 67108864,
     .slow = WSPOOL_SLOW_CLOSE,
     .history_bytes = 16777216,
+    .max_waiters = 10000,
     .handshake_time = 10 * WSPOOL_SECOND,
     .verdict_time = 30 * WSPOOL_SECOND,
     .message_time = 30 * WSPOOL_SECOND,

@@ -10,6 +10,7 @@
 #include "pool/mailbox.h"
 #include "pool/peers.h"
 #include "pool/reap.h"
+#include "pool/waiters.h"
 
 uint64_t wspool_deadline(const wspool *pool)
 {
@@ -23,6 +24,7 @@ uint64_t wspool_deadline(const wspool *pool)
     uint64_t deadline = wsp_timers_next(&pool->link.timers);
     deadline = deadline < pool->link.flush_at ? deadline : pool->link.flush_at;
     deadline = deadline < pool->drain.next ? deadline : pool->drain.next;
+    deadline = deadline < wsp_waiters_next(pool) ? deadline : wsp_waiters_next(pool);
     return deadline < pool->handlers.deadline ? deadline : pool->handlers.deadline;
 }
 
@@ -58,6 +60,7 @@ int wspool_tick(wspool *pool, uint64_t now)
     if (wsp_budget_is_due(pool)) {
         wsp_budget_turn(pool);
     }
+    wsp_waiters_call(pool);
     if (pool->histories.oldest) {
         wsp_record_tick(&pool->registry, pool->history, pool->link.now);
     }

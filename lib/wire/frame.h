@@ -109,6 +109,12 @@ static inline uint32_t wsp_frame_head_len(uint64_t length)
 /* Returns the length of an encoded unmasked frame, header and payload. */
 uint32_t wsp_frame_encoded_len(const uint8_t *frame);
 
+/* Returns the header length of an encoded unmasked frame. */
+static inline uint32_t wsp_frame_encoded_head_len(const uint8_t *frame)
+{
+    return frame[1] < 126 ? 2 : frame[1] == 126 ? 4 : 10;
+}
+
 /* Writes the header of an unmasked frame and returns its length, wsp_frame_head_len(length).
  * `first` is its first byte: FIN, reserved bits, opcode. */
 static inline uint32_t wsp_frame_write_head(uint8_t *out, unsigned first, uint64_t length)

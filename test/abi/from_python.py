@@ -48,7 +48,7 @@ OnClose = c.CFUNCTYPE(None, Pool, Id, c.POINTER(Closed), c.c_void_p)
 
 Config = struct(
     "Config", ("size", c.c_size_t),
-    *same(c.c_uint32, "max_peers max_handshakes max_per_key channels_per_peer head_bytes "
+    *same(c.c_uint32, "max_peers max_handshakes max_waiters max_per_key channels_per_peer head_bytes "
                       "head_count message_bytes abuse_burst abuse_rate turn_bytes "
                       "turn_deliveries"),
     ("input_bytes", c.c_uint64), *same(c.c_uint32, "queue_bytes queue_messages"),
@@ -66,7 +66,7 @@ COUNTERS = ("attempts accepted plain published deliveries queued sent dropped_ne
             "dropped_closed slow_closes left_behind recovered missed sent_bytes encoded encoded_bytes codec_encoded codec_encoded_bytes "
             "received codec_decoded codec_decoded_bytes received_bytes frames pings_sent pongs_received pings_received "
             "pongs_dropped abuse_cost blocked shed budget_refused turns_spent key_full log_suppressed stale_ids")
-GAUGES = "handshakes peers channels memberships waiting waiting_bytes block_bytes history_bytes input_bytes"
+GAUGES = "handshakes peers channels memberships waiters waiting waiting_bytes block_bytes history_bytes input_bytes"
 Stats = struct("Stats", ("size", c.c_size_t), *same(c.c_uint64, f"{COUNTERS} {GAUGES}"),
                ("refused", c.c_uint64 * 64), ("ended", c.c_uint64 * 48),
                ("stages", c.c_uint64 * 3 * 16))

@@ -647,6 +647,39 @@ TEST(pool_is_wrong_when_a_call_has_left_something)
     host_end(&h);
 }
 
+static void never_called(wspool *pool, wspool_waiter *waiter, int woken)
+{
+    (void)pool, (void)waiter, (void)woken;
+    fail();
+}
+
+TEST(waiters_are_wrong_when_lists_or_times_are)
+{
+    static struct host h;
+    struct wsp_peer *peers[PEERS];
+    wspool_waiter waiters[3];
+    wspool_channel channel = wspool_topic("waited");
+    begin(&h, peers);
+    wspool *pool = h.pool;
+    memset(waiters, 0, sizeof waiters);
+    pool->history[WSPOOL_TOPIC].messages = 5;
+    for (uint64_t i = 0; i < 3; i++) {
+        waiters[i].call = never_called;
+        assert_int_equal(wspool_wait(pool, channel, &waiters[i], h.now + 5 + i), 0);
+    }
+    WRONG(waiters[1].until, h.now + 9);
+    WRONG(waiters[1].earlier, NULL);
+    WRONG(waiters[1].link, &waiters[1].next);
+    WRONG(waiters[1].link, NULL);
+    WRONG(waiters[1].channel, NULL);
+    WRONG(pool->waiters.last, &waiters[1]);
+    WRONG(pool->waiters.first, &waiters[1]);
+    WRONG(pool->waiters.woken, &waiters[0]);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(wspool_wait_cancel(pool, &waiters[i]), 1);
+    host_end(&h);
+}
+
 /* The struct is defined in mailbox.c only. */
 struct seen_node {
     struct seen_node *next;
