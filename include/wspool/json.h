@@ -277,6 +277,11 @@ void wspool_json_epoch_write(uint64_t epoch, char *out);
 /* Reads an epoch. Returns 0, which is never the epoch of a channel, if the text is not an epoch. */
 uint64_t wspool_json_epoch_read(const char *text);
 
+/* Reads a position that a client gives in a URL, for wspool_read. Text that is not an epoch or an
+ * offset, or NULL, gives a position that no channel has: then the result of the call says why
+ * nothing is recovered. */
+wspool_channel_position wspool_json_position_read(const char *epoch, const char *offset);
+
 /* Writes a time, in milliseconds since 1970, as ISO 8601: "2025-07-27T12:09:14.000Z". `out` must
  * have WSPOOL_JSON_TIME_MAX bytes. */
 #define WSPOOL_JSON_TIME_MAX 25

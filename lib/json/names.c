@@ -4,6 +4,7 @@
 #include <wspool/json.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -89,6 +90,14 @@ uint64_t wspool_json_epoch_read(const char *text)
     /* There is one way to write an epoch: "007" is not one. */
     wspool_json_epoch_write(epoch, canonical);
     return text && strcmp(text, canonical) == 0 ? epoch : 0;
+}
+
+wspool_channel_position wspool_json_position_read(const char *epoch, const char *offset)
+{
+    int is_number = offset && *offset != '\0' && strspn(offset, "0123456789") == strlen(offset);
+    return (wspool_channel_position){.epoch = wspool_json_epoch_read(epoch),
+                                     .offset = is_number ? strtoull(offset, NULL, 10)
+                                                         : UINT64_MAX}; /* beyond: UINT64_MAX */
 }
 
 /* 9999-12-31T23:59:59.999Z: the last time with a year of four digits. Later times are written as

@@ -3,7 +3,6 @@
 #include "json/since.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define OFFSET_LIMIT (INT64_C(1) << 53) /* offsets are below it: a double holds them exactly */
@@ -51,10 +50,7 @@ int wsp_json_since_of_query(wspool_text query, wspool_channel_position *since)
     if (!parameter(query, "epoch", epoch, sizeof epoch) || epoch[0] == '\0') {
         return 0;
     }
-    *since = (wspool_channel_position){wspool_json_epoch_read(epoch), UINT64_MAX};
-    if (parameter(query, "offset", offset, sizeof offset) && offset[0] != '\0' &&
-        strspn(offset, "0123456789") == strlen(offset)) {
-        since->offset = strtoull(offset, NULL, 10); /* beyond 64 bits: UINT64_MAX */
-    }
+    int has_offset = parameter(query, "offset", offset, sizeof offset);
+    *since = wspool_json_position_read(epoch, has_offset ? offset : NULL);
     return 1;
 }

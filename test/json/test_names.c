@@ -372,3 +372,27 @@ TEST(time_does_not_depend_on_the_zone)
     unsetenv("TZ");
     tzset();
 }
+
+TEST(position_that_is_none_is_one_that_no_channel_has)
+{
+    static const struct {
+        const char *epoch;
+        const char *offset;
+        uint64_t read_epoch, read_offset;
+    } table[] = {{"a", "7", 10, 7},
+                 {"a", "0", 10, 0},
+                 {"a", "007", 10, 7},
+                 {"a", NULL, 10, UINT64_MAX},
+                 {"a", "", 10, UINT64_MAX},
+                 {"a", "-1", 10, UINT64_MAX},
+                 {"a", "7x", 10, UINT64_MAX},
+                 {"a", "99999999999999999999999", 10, UINT64_MAX},
+                 {"", "7", 0, 7},
+                 {NULL, NULL, 0, UINT64_MAX},
+                 {"A", "7", 0, 7}};
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        wspool_channel_position read = wspool_json_position_read(table[i].epoch, table[i].offset);
+        assert_true(read.epoch == table[i].read_epoch);
+        assert_true(read.offset == table[i].read_offset);
+    }
+}
