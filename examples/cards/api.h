@@ -8,9 +8,10 @@
 /* Answers a request whose body is complete. */
 enum MHD_Result api_answer(struct app *app, struct request *request);
 
-/* Endpoints with files of their own: board.c, stats.c. */
+/* Endpoints with files of their own: board.c, doors.c, stats.c. */
 typedef enum MHD_Result endpoint(struct app *app, struct request *request);
 endpoint board_list, board_create, board_update, board_delete, board_run;
+endpoint door_poll, door_events;
 endpoint stats_answer;
 
 /* Returns the body if it is a JSON object without repeated members, else NULL. A new reference. */

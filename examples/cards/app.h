@@ -11,6 +11,7 @@
  *   peers.c        the sockets: their paths, who may connect, which messages are allowed
  *   api.c          the endpoints: their table, and the checks before an endpoint is called
  *   board.c        the endpoints of the cards; each change is published
+ *   doors.c        long polls and Server-Sent Events, for clients without WebSocket
  *   cards.c        the cards themselves
  *   runs.c         runs of cards, and their progress
  *   tokens.c       signed tokens, and how often a client may ask for one
@@ -40,6 +41,8 @@ struct app {
     struct MHD_Daemon *http;
     int http_again;                 /* it must run again without waiting: see glue.h */
     struct connections connections; /* of http */
+    struct door *doors;             /* requests that wait for a message */
+    uint64_t poll_time;             /* how long they wait */
     struct cards cards;
     struct tokens *tokens; /* NULL: no token is needed */
     int demo;              /* POST /api/token gives out tokens */

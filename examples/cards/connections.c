@@ -34,6 +34,9 @@ static void cut_off(struct connections *connections, struct connection *connecti
 {
     unlink_it(connections, connection);
     shutdown(connection->fd, SHUT_RDWR);
+    if (connection->give_up) {
+        connection->give_up(connection->user);
+    }
 }
 
 /* Makes room for a new connection from `address`. */
@@ -106,6 +109,22 @@ void connections_answered(struct connections *connections, struct MHD_Connection
         unlink_it(connections, connection);
         append(connections, connection);
     }
+    if (connection) {
+        connection->give_up = NULL;
+    }
+}
+
+int connections_wait(struct connections *connections, struct MHD_Connection *http,
+                     void (*give_up)(void *user), void *user)
+{
+    struct connection *connection = connection_of(http);
+    if (!connection || !connection->before) {
+        return 0;
+    }
+    connections_answered(connections, http);
+    connection->give_up = give_up;
+    connection->user = user;
+    return 1;
 }
 
 void connections_leave(struct connections *connections, struct MHD_Connection *http)
@@ -119,7 +138,13 @@ void connections_leave(struct connections *connections, struct MHD_Connection *h
 void connections_tick(struct connections *connections, uint64_t now)
 {
     while (connections_deadline(connections) <= now) {
-        cut_off(connections, connections->ends.behind);
+        struct connection *first = connections->ends.behind;
+        if (first->give_up) {
+            unlink_it(connections, first);
+            append(connections, first);
+        } else {
+            cut_off(connections, first);
+        }
     }
 }
 

@@ -7,7 +7,7 @@
  * longest for its next request, or for the rest of one. So connections that send half a request
  * cannot shut out a client that sends a whole one. An address that has its share gives way to
  * itself. After REQUEST_TIME without an answer a connection is cut off, even if a byte comes now
- * and then.
+ * and then, unless its request waits for messages.
  */
 #ifndef CARDS_CONNECTIONS_H
 #define CARDS_CONNECTIONS_H
@@ -20,6 +20,8 @@ struct connection {
     uint64_t since;                     /* when it came, or had its last answer */
     uint64_t address;                   /* hash of its client */
     int fd;
+    void (*give_up)(void *user); /* it waits; NULL: it does not */
+    void *user;
 };
 
 struct connections {
@@ -36,6 +38,10 @@ void connections_notify(void *cls, struct MHD_Connection *http, void **context,
 
 /* A request has its answer: the connection goes to the end of the list. */
 void connections_answered(struct connections *connections, struct MHD_Connection *http);
+/* Its request waits for something: it is never late, and `give_up` is called when it has to give
+ * way. Until it has its answer. Returns 0 if it was cut off already: it must not wait; else 1. */
+int connections_wait(struct connections *connections, struct MHD_Connection *http,
+                     void (*give_up)(void *user), void *user);
 /* Its socket is about to become a peer's: it is never cut off from here. */
 void connections_leave(struct connections *connections, struct MHD_Connection *http);
 

@@ -124,6 +124,7 @@ static void on_completed(void *cls, struct MHD_Connection *http, void **con_cls,
     connections_answered(&app->connections, http);
     if (request) {
         glue_completed(&request->glue);
+        door_completed(&request->door);
         free(request->target);
         free(request->body);
         free(request);
@@ -184,7 +185,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *http, const 
 int http_start(struct app *app, const struct sockaddr *address, unsigned most)
 {
     const union MHD_DaemonInfo *bound, *listener;
-    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_UPGRADE |
+    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_UPGRADE | MHD_ALLOW_SUSPEND_RESUME |
                      (address->sa_family == AF_INET6 ? (unsigned)MHD_USE_IPv6 : 0);
 
     connections_init(&app->connections, most, app->per_address);
@@ -210,6 +211,8 @@ int http_start(struct app *app, const struct sockaddr *address, unsigned most)
 void http_stop(struct app *app)
 {
     if (app->http) {
+        doors_end(app);
+        http_turn(app); /* they are answered */
         MHD_stop_daemon(app->http);
     }
 }

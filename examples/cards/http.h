@@ -9,6 +9,7 @@
 #define CARDS_HTTP_H
 
 #include "app.h"
+#include "doors.h"
 #include "glue.h"
 
 #define HTTP_BODY_MAX 65536
@@ -24,6 +25,7 @@ struct request {
     char *body; /* NULL if there is none, or if it is too big */
     size_t body_len;
     struct glue glue; /* for a request that becomes a peer */
+    struct door door; /* for a request that waits for messages */
 };
 
 struct sockaddr;

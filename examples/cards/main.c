@@ -103,6 +103,7 @@ static int start(const struct options *options)
     app.demo = options->demo;
     app.loopback = options->loopback;
     app.per_address = options->per_address;
+    app.poll_time = options->poll_seconds * WSPOOL_SECOND;
     app.web = open_web(options->web);
     if (options->web && app.web < 0) {
         return -1;
@@ -182,6 +183,7 @@ static int run(void)
     }
     end = wspool_clock() + DRAIN_DEADLINE;
     app.draining = 1;
+    doors_end(&app);
     wspool_json_drain(app.json, app.pool, DRAIN_WINDOW, wspool_clock());
     while (told_to_end == 1 && wspool_sockets_count(app.sockets) > 0 && wspool_clock() < end) {
         turn(epoll, end);

@@ -29,6 +29,7 @@ static const char help[] =
     "  MAX_PER_ADDRESS            of these, and of HTTP connections, from one address; 0: no\n"
     "                             limit, for a server behind a proxy (100; on loopback 0)\n"
     "  JWT_SECRET                 connecting needs a token; at least 32 bytes\n"
+    "  POLL_SECONDS               how long a long poll waits (25)\n"
     "  TOKEN_SECONDS              lifetime of a token of --demo (3600)\n"
     "\n"
     "Without --demo and JWT_SECRET no token is needed, and only this machine can connect.\n";
@@ -64,6 +65,7 @@ static void read_environment(struct options *options)
     const char *secret;
 
     options->connections = number_from_environment("MAX_WEBSOCKET_CONNECTIONS", 0, 1, 1000000);
+    options->poll_seconds = number_from_environment("POLL_SECONDS", 25, 1, 3600);
     options->token_seconds = number_from_environment("TOKEN_SECONDS", 3600, 1, 86400);
     options->per_address =
         number_from_environment("MAX_PER_ADDRESS", options->loopback ? 0 : PER_ADDRESS, 0, 1000000);

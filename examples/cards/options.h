@@ -14,6 +14,7 @@ struct options {
     const char *web;        /* NULL: the one in the source tree */
     uint32_t connections;   /* MAX_WEBSOCKET_CONNECTIONS; 0: the pool's default */
     uint32_t per_address;   /* MAX_PER_ADDRESS; 0: no limit */
+    unsigned poll_seconds;  /* POLL_SECONDS */
     unsigned token_seconds; /* TOKEN_SECONDS */
     int secret;             /* JWT_SECRET is set */
     int loopback;           /* only this machine can reach the address */

@@ -41,6 +41,7 @@ def environment(given):
     """Returns our environment without the variables that the program reads, plus those given."""
     ours = {name: value for name, value in os.environ.items()
             if name not in ("JWT_SECRET", "MAX_WEBSOCKET_CONNECTIONS", "MAX_PER_ADDRESS", "TOKEN_SECONDS",
+                            "POLL_SECONDS",
                             "MEMORY_THRESHOLD_MB", "CPU_THRESHOLD")}
     ours.update(given or {})
     return ours

@@ -141,9 +141,9 @@ async def histories(t, cards):
             pass
         epoch = client.hello[1]["epoch"]
     async with Client(cards, f"/ws/chat/long?epoch={epoch}&offset=1") as client:
-        told = [await client.get() for _ in range(1000)]
         t.equal((client.hello[1]["offset"], client.hello[1]["recovered"]), (1001, True),
                 "position_of_1000_messages_ago_is_recovered")
+        told = [await client.get() for _ in range(1000)]
         t.equal([(one["offset"], one["data"]["text"]) for one in told],
                 [(i + 1, str(i)) for i in range(1, 1001)], "1000_missed_messages_come_in_order")
         await client.say("action", id="d", name="chat", text="now")
