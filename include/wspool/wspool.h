@@ -382,9 +382,9 @@ typedef struct wspool_resumed {
  * then it returns 0 if that channel's kind has a history, else EXISTS. `resumed` may be NULL.
  * Its errors are those of wspool_subscribe, and
  *   INVAL   the size of `resumed` is not set. Set it.
- *   EXISTS  the peer is a member already, and stays where it is. *resumed is set: `position` is that
- *           of the last message of the channel that was queued for it, and the peer is recovered if
- *           `since` is the same position.
+ *   EXISTS  the peer is a member already, and stays where it is. *resumed is set: `position` is
+ *           that of the last message of the channel that was queued for it, and the peer is
+ *           recovered if `since` is the same position.
  */
 int wspool_resume(wspool *pool, wspool_id id, wspool_channel channel,
                   const wspool_channel_position *since, wspool_resumed *resumed);

@@ -15,10 +15,10 @@
  * behind: each has the offset that it is due, and is refilled from the history (channel/refill.h).
  *
  * A channel becomes active with its first member and inactive with its last; both are reported. It
- * exists while it has members, history or waiters. Its offset counts messages from 1, and each time it comes
- * into being it has an epoch that it never had before. A channel that does not exist is at offset 0
- * of the next epoch. A message published to it uses up that epoch, so a reader that knows the
- * earlier position learns that it has missed something.
+ * exists while it has members, history or waiters. Its offset counts messages from 1, and each time
+ * it comes into being it has an epoch in which it never had a message before. A channel that does
+ * not exist is at offset 0 of the next epoch. A message published to it uses up that epoch, so a
+ * reader that knows the earlier position learns that it has missed something.
  *
  * Invariants:
  * - a membership is in exactly two arrays, and they agree: each member of a channel refers to a

@@ -19,8 +19,8 @@ int wsp_json_send(wspool_json *json, wspool *pool, wspool_id id, const char *typ
 int wsp_json_send_established(wspool_json *json, wspool *pool, wspool_id id);
 
 /* Makes a peer a member of a channel, or finds that it is one, and sends `subscribed`. `since` is
- * the position that the client gave, or NULL. Call it in a hook, so that nothing overtakes. After an
- * error a peer that was no member is none. Fails as wspool_resume, and with
+ * the position that the client gave, or NULL. Call it in a hook, so that nothing overtakes. After
+ * an error a peer that was no member is none. Fails as wspool_resume, and with
  *   INVAL  the channel's name is not text, so that it cannot be written.
  *   NOMEM  also: the peer's queue has no room for `subscribed`. */
 int wsp_json_subscribe(wspool_json *json, wspool *pool, wspool_id id, wspool_channel channel,

@@ -30,7 +30,8 @@
  *     budget.h     bounds what the input of peers may cause in a turn
  *     mailbox.h    verdicts from other threads
  *     check.h      the invariants of all modules
- *     io.c, close.c, publish.c, read.c, tick.c, stats.c, life.c: the public calls; no module calls them
+ *     io.c, close.c, publish.c, read.c, tick.c, stats.c, life.c: the public calls; no module calls
+ *     them
  *
  * Invariants of the pool, besides those of its modules:
  * - the sets `ready`, `delayed` and `due` name taken records only. Outside of all calls, a peer

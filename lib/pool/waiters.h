@@ -2,9 +2,9 @@
 /*
  * pool/waiters.h - those who wait for the next message of a channel (wspool_wait).  Layer 4.
  *
- * A waiter is the host's memory. It is in two lists: that of its channel, and that of all waiters in
- * the order of their times. A publication moves the waiters of its channel to the list of those who
- * are woken; they are called when the outermost call ends, as no hook runs during a broadcast.
+ * A waiter is the host's memory. It is in two lists: that of its channel, and that of all waiters
+ * in the order of their times. A publication moves the waiters of its channel to the list of those
+ * who are woken; they are called when the outermost call ends, as no hook runs during a broadcast.
  *
  * The list of times is sorted by insertion from its end: waits of one length take constant time.
  *
