@@ -11,7 +11,7 @@
  * checked for UTF-8 after decoding.
  *
  * A message is encoded once for all peers of one encoding, however many there are, and their queues
- * share the encoded frame. A queue may drop messages (WSPOOL_SLOW_DROP_OLDEST), so an encoded
+ * share the encoded frame. Not every peer gets every message (`except`, a history), so an encoded
  * message must not depend on an earlier one: in RFC 7692's words, the server never takes over its
  * context.
  *

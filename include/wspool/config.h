@@ -158,17 +158,6 @@ typedef struct wspool_close_hook {
     void *user;
 } wspool_close_hook;
 
-/* The slow policy of a channel has dropped messages for this peer since the last call of this
- * hook. */
-typedef struct wspool_dropped {
-    uint64_t messages;
-} wspool_dropped;
-
-typedef struct wspool_drop_hook {
-    void (*call)(wspool *pool, wspool_id id, const wspool_dropped *dropped, void *user);
-    void *user;
-} wspool_drop_hook;
-
 /* The peer's queue rose above the high watermark (above = 1: half of its limit in bytes or in
  * messages), or fell below the low one again (above = 0: an eighth of both). */
 typedef struct wspool_pressure_hook {
@@ -263,14 +252,12 @@ typedef struct wspool_log_hook {
 
 /* ----------------------------------------------------------------- limits */
 
-/* What happens to a message when a peer's queue is full. */
+/* What happens to a peer whose queue is full when a message is published to it. (Or there is no
+ * memory to queue it. A peer that keeps up needs none.) What is queued stays. */
 enum wspool_slow {
-    WSPOOL_SLOW_CLOSE = 0,   /* close the peer with 4100 */
-    WSPOOL_SLOW_DROP_NEWEST, /* do not queue this message for it */
-    WSPOOL_SLOW_DROP_OLDEST, /* drop its oldest queued messages */
-    WSPOOL_SLOW_BEHIND /* the peer falls behind in this channel: when its queue has drained, it
-                                gets what the channel's history has kept, and hears of the rest by
-                                the missed hook */
+    WSPOOL_SLOW_CLOSE = 0, /* it is closed with 4100 */
+    WSPOOL_SLOW_BEHIND     /* it falls behind in this channel: when its queue has drained, it gets
+                              what the channel's history has kept; the missed hook reports the rest */
 };
 
 /* What a channel keeps of its messages. All zero: nothing. */
@@ -399,7 +386,6 @@ typedef struct wspool_config {
     wspool_open_hook open;
     wspool_message_hook message;
     wspool_close_hook close;
-    wspool_drop_hook drop;
     wspool_missed_hook missed;
     wspool_pressure_hook pressure;
     wspool_channel_hook channel;

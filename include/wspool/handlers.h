@@ -51,7 +51,6 @@ typedef struct wspool_handlers {
     void (*open)(wspool *pool, wspool_id id, const wspool_opened *opened, void *user);
     int (*message)(wspool *pool, wspool_id id, const wspool_message *message, void *user);
     void (*close)(wspool *pool, wspool_id id, const wspool_closed *closed, void *user);
-    void (*drop)(wspool *pool, wspool_id id, const wspool_dropped *dropped, void *user);
     void (*missed)(wspool *pool, wspool_id id, const wspool_missed *missed, void *user);
     void (*pressure)(wspool *pool, wspool_id id, int above, void *user);
     void (*channel)(wspool *pool, wspool_channel channel, int active, void *user);

@@ -6,8 +6,12 @@
  *
  *   attempts   = accepted + refused (all reasons) + plain + handshakes
  *   accepted   = peers + ended (all reasons)
- *   deliveries = queued + dropped_newest + slow_closes
- *   queued     = sent + dropped_oldest + dropped_closed + waiting
+ *   deliveries = queued + slow_closes
+ *   queued     = sent + dropped_closed + waiting
+ *
+ * Beside them, `left_behind` counts the messages that were published to members that were behind.
+ * Each of these members got the message later (`recovered`), or its host was told (`missed`), or it
+ * left the channel before that. Both also count what a peer resumed from before it was a member.
  */
 #ifndef WSPOOL_STATS_H
 #define WSPOOL_STATS_H
@@ -31,10 +35,8 @@ extern "C" {
     X(deliveries, "messages", "one message to one peer, attempted") \
     X(queued, "messages", "one message to one peer, put in its queue") \
     X(sent, "messages", "one message to one peer, handed to the host whole") \
-    X(dropped_newest, "messages", "not queued: the peer's queue was full") \
-    X(dropped_oldest, "messages", "taken out of a full queue for a newer one") \
     X(dropped_closed, "messages", "still queued when the peer ended") \
-    X(slow_closes, "messages", "not queued, and the peer closed for being slow") \
+    X(slow_closes, "messages", "not queued: the queue was full, and its peer was closed") \
     X(left_behind, "messages", "published to one peer that was behind") \
     X(recovered, "messages", "of those queued, how many came from a history") \
     X(missed, "messages", "told to one peer as missed, because the history had forgotten them") \

@@ -62,8 +62,6 @@
  *     bytes written may be lost. On WSPOOL_CLOSE shut down your direction, discard what arrives,
  *     and close the socket when the other side has closed it, or after a timeout. wspool_release
  *     need not wait for that. wspool/sockets.h does this.
- *   - If a drop hook publishes to the peer whose queue is full, each message is another drop. The
- *     call returns, but wspool_deadline stays 0. Publish after the queue has drained.
  *   - Set TCP_NODELAY. The pool joins small writes itself.
  */
 #ifndef WSPOOL_WSPOOL_H
@@ -191,7 +189,7 @@ int wspool_ack(wspool *pool, wspool_id id, size_t bytes, uint64_t now);
 
 /*
  * The transport keeps the first `bytes` of the peeked bytes: it is still writing them, or must be
- * called again with the same bytes. Until all of them are acked they do not move, no policy drops
+ * called again with the same bytes. Until all of them are acked they do not move, no close drops
  * them, every peek begins with them, and flush_time runs. The peer is not listed for WRITE until
  * the next wspool_ack, which says how many of them were written. The peer is still read from.
  * If wspool_next lists the peer for CLOSE meanwhile, cancel the write, and release the peer when
@@ -415,13 +413,12 @@ typedef struct wspool_send_options {
 } wspool_send_options;
 
 typedef struct wspool_tally {
-    size_t size;       /* sizeof(wspool_tally), set by the caller */
-    uint32_t queued;   /* peers it was queued for */
-    uint32_t slow;     /* of these, how many were blocked */
-    uint32_t dropped;  /* peers whose queue was full, so that they do not get it (DROP_NEWEST) */
-    uint32_t replaced; /* older messages that were dropped for it (DROP_OLDEST) */
-    uint32_t closed;   /* peers that were closed because their queue was full (CLOSE) */
-    uint32_t behind;   /* members that were behind, and get it later if the history keeps it */
+    size_t size;     /* sizeof(wspool_tally), set by the caller */
+    uint32_t queued; /* peers it was queued for */
+    uint32_t slow;   /* of these, how many were blocked */
+    uint32_t closed; /* peers that were closed because their queue was full (CLOSE) */
+    uint32_t
+        behind; /* members that are behind, and get it later if the history keeps it (BEHIND) */
     wspool_channel_position position; /* position of this message */
 } wspool_tally;
 

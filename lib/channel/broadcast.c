@@ -9,60 +9,23 @@
 #include "channel/broadcast.h"
 
 #include "base/noinline.h"
-#include "link/drop.h"
 
 #define AHEAD 12
 
-/* The peer's queue has no room: the channel's slow policy decides. Returns 1 if the message may
- * be queued after all. */
-static WSP_NOINLINE int make_room(struct wsp_link *link, struct wsp_channel *channel,
-                                  struct wsp_peer *peer, uint32_t len, wspool_tally *tally)
-{
-    const wspool_config *config = link->config;
-    struct wsp_conn *conn = &peer->conn;
-    uint32_t before = conn->out.bytes;
-    uint32_t dropped;
-    switch ((enum wspool_slow)channel->slow) {
-    case WSPOOL_SLOW_BEHIND:
-        break; /* see fall_behind */
-    case WSPOOL_SLOW_CLOSE:
-        tally->closed++;
-        wsp_count_add(&link->count->slow_closes, 1);
-        wsp_conn_fail(link, conn, WSPOOL_END_SLOW, 1);
-        return 0;
-    case WSPOOL_SLOW_DROP_OLDEST:
-        dropped = wsp_outq_drop_oldest(&conn->out, &link->outqs, len, config->queue_bytes,
-                                       config->queue_messages);
-        tally->replaced += dropped;
-        conn->dropped += dropped;
-        wsp_count_add(&link->count->dropped_oldest, dropped);
-        wsp_count_sub(&link->count->waiting_bytes, before - conn->out.bytes);
-        if (dropped > 0) {
-            wsp_conn_defer(link, conn, WSP_DUE_DROPPED);
-        }
-        return conn->out.bytes + len <= config->queue_bytes &&
-               conn->out.count < config->queue_messages;
-    case WSPOOL_SLOW_DROP_NEWEST:
-        break;
-    }
-    return 0;
-}
-
-/* The member does not get the message now. Returns 1 if another one has taken its place in the
- * array, because it falls behind. */
+/* The member's queue does not take the message: it falls behind, or is closed. Returns 1 if another
+ * member has taken its place in the array. */
 static WSP_NOINLINE int leave_out(struct wsp_link *link, struct wsp_channel *channel,
                                   struct wsp_member *member, wspool_tally *tally)
 {
-    struct wsp_peer *peer = member->peer;
+    struct wsp_conn *conn = &member->peer->conn;
     if (channel->slow == WSPOOL_SLOW_BEHIND) {
-        peer->conn.out.marks |= WSP_MARK_BEHIND;
-        wsp_conn_defer(link, &peer->conn, 0);
+        conn->out.marks |= WSP_MARK_BEHIND;
+        wsp_conn_defer(link, conn, 0);
         wsp_member_fall_behind(channel, member, channel->offset);
         return 1;
     }
-    tally->dropped++;
-    peer->conn.dropped++;
-    wsp_conn_defer(link, &peer->conn, WSP_DUE_DROPPED);
+    tally->closed++;
+    wsp_conn_fail(link, conn, WSPOOL_END_SLOW, 1);
     return 0;
 }
 
@@ -96,16 +59,9 @@ void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel,
             taken = out->accepts;
         }
         const uint32_t len = frame->bytes;
-        if (out->bytes + len > max_bytes || out->count >= max_count) {
-            if (!make_room(link, channel, peer, len, tally)) {
-                if (out->accepts && leave_out(link, channel, member, tally)) {
-                    member--;
-                    end--;
-                }
-                continue;
-            }
-        }
-        if (wsp_conn_push(link, &peer->conn, frame) < 0) { /* no memory for another run */
+        /* Only a queue that has more than one run needs memory for another. */
+        if (out->bytes + len > max_bytes || out->count >= max_count ||
+            wsp_conn_push(link, &peer->conn, frame) < 0) {
             if (leave_out(link, channel, member, tally)) {
                 member--;
                 end--;
@@ -121,9 +77,8 @@ void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel,
     tally->slow = slow;
     tally->behind = channel->count - channel->live;
     wsp_count_add(&link->count->left_behind, tally->behind);
-    wsp_count_add(&link->count->deliveries,
-                  (uint64_t)tally->queued + tally->dropped + tally->closed);
+    wsp_count_add(&link->count->deliveries, (uint64_t)tally->queued + tally->closed);
     wsp_count_add(&link->count->queued, tally->queued);
+    wsp_count_add(&link->count->slow_closes, tally->closed);
     wsp_count_add(&link->count->waiting_bytes, queued_bytes);
-    wsp_count_add(&link->count->dropped_newest, tally->dropped);
 }

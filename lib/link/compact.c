@@ -9,8 +9,6 @@
 
 #include <string.h>
 
-#include "link/drop.h"
-
 #define SHARE 32u /* share of the memory that may be unused */
 #define GROUP_RUNS 16u
 #define GROUP_BYTES WSP_BLOCK_BYTES
@@ -30,11 +28,8 @@ static struct wsp_run *next_run(struct wsp_outq *q, struct walk *at)
         }
     }
     while (at->chunk) {
-        while (at->i < at->chunk->end) {
-            struct wsp_run *run = &at->chunk->runs[at->i++];
-            if (run->block) {
-                return run;
-            }
+        if (at->i < at->chunk->end) {
+            return &at->chunk->runs[at->i++];
         }
         at->chunk = at->chunk->next;
         at->i = at->chunk ? at->chunk->start : 0;
@@ -94,7 +89,8 @@ void wsp_outq_compact(struct wsp_outq *q, struct wsp_outqs *outqs, struct wsp_bl
     if (memory <= limit || memory - limit / SHARE < q->bytes) {
         return;
     }
-    while ((run = next_run(q, &at)) != NULL) {
+    int room = 1;
+    while (room && (run = next_run(q, &at)) != NULL) {
         if (peeked > 0) {
             peeked -= peeked < run->bytes ? peeked : run->bytes;
             continue;
@@ -102,9 +98,7 @@ void wsp_outq_compact(struct wsp_outq *q, struct wsp_outqs *outqs, struct wsp_bl
         uint32_t cap = run->block->cap;
         int loose = !wsp_block_is_current(blocks, run->block) && cap - run->bytes > cap / SHARE;
         if (!loose || n == GROUP_RUNS || bytes + run->bytes > GROUP_BYTES) {
-            if (!move_together(group, n, bytes, blocks)) {
-                return;
-            }
+            room = move_together(group, n, bytes, blocks);
             n = bytes = 0;
         }
         if (loose) {
@@ -113,5 +107,5 @@ void wsp_outq_compact(struct wsp_outq *q, struct wsp_outqs *outqs, struct wsp_bl
         }
     }
     (void)move_together(group, n, bytes, blocks);
-    wsp_outq_drop_empty(q, outqs);
+    wsp_outq_close_gaps(q, outqs);
 }

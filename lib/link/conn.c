@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include <wspool/error.h>
-#include "link/drop.h"
 #include "link/negotiated.h"
 #include "link/times.h"
 #include "wire/closing.h"

@@ -70,7 +70,6 @@ enum wsp_state {
 /* Deferred events: what is done at the end of the call. */
 #define WSP_DUE_LEAVE 0x0100u    /* leave all channels */
 #define WSP_DUE_ENDED 0x0200u    /* clean up, and tell the host */
-#define WSP_DUE_DROPPED 0x0400u  /* messages were dropped */
 #define WSP_DUE_PRESSURE 0x0800u /* WSP_MARK_ABOVE_HIGH has changed */
 /* Marks of its queue, which are there because wspool_next and wspool_ack read them. */
 #define WSP_MARK_ABOVE_HIGH 0x01u /* above half of a limit: the host was told, or is about to be */
@@ -119,7 +118,6 @@ struct wsp_conn {
             uint16_t code_received;
         };
     };
-    uint32_t dropped; /* messages dropped since the drop hook was last called */
 };
 
 /* ------------------------------------------------------------------- states */

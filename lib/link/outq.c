@@ -3,8 +3,7 @@
  * link/outq.c - see link/outq.h.
  *
  * Message boundaries are not stored: a run consists of frames, and a frame contains its length. So
- * a run needs no list of its messages. It is parsed only when a write was short (link/peek.c), or
- * when the oldest message must be dropped (link/drop.c).
+ * a run needs no list of its messages. It is parsed only when a write was short (link/peek.c).
  */
 #include "link/outq.h"
 
@@ -31,13 +30,13 @@ void wsp_outqs_fini(struct wsp_outqs *outqs)
 
 /* ------------------------------------------------------------ message lane */
 
-struct wsp_runs *wsp_outq_new_chunk(struct wsp_outqs *outqs, uint16_t at)
+static struct wsp_runs *new_chunk(struct wsp_outqs *outqs)
 {
     struct wsp_runs *chunk = wsp_freelist_take(&outqs->runs, outqs->mem);
     if (chunk) {
         chunk->next = NULL;
         chunk->last = chunk;
-        chunk->start = chunk->end = at;
+        chunk->start = chunk->end = 0;
     }
     return chunk;
 }
@@ -46,15 +45,14 @@ int wsp_outq_push_behind(struct wsp_outq *q, struct wsp_outqs *outqs, struct wsp
 {
     struct wsp_runs *last = q->more ? q->more->last : NULL;
     struct wsp_run *tail = last ? &last->runs[last->end - 1] : &q->first;
-    int another = tail->block != run.block; /* no block: its message was dropped */
-    if (last && !q->tail_peeked && tail->block == run.block &&
-        tail->offset + tail->bytes == run.offset) {
+    int another = tail->block != run.block;
+    if (last && !q->tail_peeked && !another && tail->offset + tail->bytes == run.offset) {
         tail->bytes += run.bytes;
         tail->count += run.count;
         goto counted;
     }
     if (!last || last->end == WSP_RUNS_PER_CHUNK) {
-        struct wsp_runs *chunk = wsp_outq_new_chunk(outqs, 0);
+        struct wsp_runs *chunk = new_chunk(outqs);
         if (!chunk) {
             return WSPOOL_ERR_NOMEM;
         }
@@ -75,7 +73,7 @@ counted:
     return another;
 }
 
-void wsp_outq_free_first_chunk(struct wsp_outq *q, struct wsp_outqs *outqs)
+static void free_first_chunk(struct wsp_outq *q, struct wsp_outqs *outqs)
 {
     struct wsp_runs *chunk = q->more;
     q->more = chunk->next;
@@ -89,13 +87,73 @@ void wsp_outq_advance(struct wsp_outq *q, struct wsp_outqs *outqs)
 {
     wsp_block_release(q->first.block);
     q->first = (struct wsp_run){0};
-    while (q->more && !q->first.block) {
-        struct wsp_runs *chunk = q->more;
+    struct wsp_runs *chunk = q->more;
+    if (chunk) {
         q->first = chunk->runs[chunk->start++];
         if (chunk->start == chunk->end) {
-            wsp_outq_free_first_chunk(q, outqs);
+            free_first_chunk(q, outqs);
         }
     }
+}
+
+void wsp_outq_close_gaps(struct wsp_outq *q, struct wsp_outqs *outqs)
+{
+    struct wsp_runs *last = NULL, *chunk = q->more, *next;
+    q->more = NULL;
+    for (; chunk; chunk = next) {
+        uint16_t end = chunk->start;
+        next = chunk->next;
+        for (uint16_t i = chunk->start; i < chunk->end; i++) {
+            if (chunk->runs[i].block) {
+                chunk->runs[end++] = chunk->runs[i];
+            }
+        }
+        chunk->end = end;
+        chunk->next = NULL;
+        if (end == chunk->start) {
+            wsp_freelist_give(&outqs->runs, outqs->mem, chunk);
+            continue;
+        }
+        *(last ? &last->next : &q->more) = chunk;
+        last = chunk;
+    }
+    if (q->more) {
+        q->more->last = last;
+    }
+}
+
+/* The first `bytes` bytes of a run stay, which are `count` messages. */
+static void cut(struct wsp_outq *q, struct wsp_run *run, uint32_t bytes, uint32_t count)
+{
+    q->bytes -= run->bytes - bytes;
+    q->count -= run->count - count;
+    run->bytes = bytes;
+    run->count = count;
+    if (bytes == 0 && run->block) {
+        wsp_block_release(run->block);
+        *run = (struct wsp_run){0};
+    }
+}
+
+uint32_t wsp_outq_drop_all(struct wsp_outq *q, struct wsp_outqs *outqs)
+{
+    const uint32_t before = q->count, partial = q->first.partial;
+    uint32_t at = q->first.bytes;
+    for (struct wsp_runs *chunk = q->more; chunk; chunk = chunk->next) {
+        for (uint16_t i = chunk->start; i < chunk->end; i++) {
+            uint32_t bytes = chunk->runs[i].bytes;
+            if (at >= q->peeked) {
+                cut(q, &chunk->runs[i], 0, 0);
+            }
+            at += bytes;
+        }
+    }
+    wsp_outq_close_gaps(q, outqs);
+    if (q->peeked <= partial) {
+        cut(q, &q->first, partial, partial > 0);
+    }
+    q->tail_peeked = q->peeked > 0;
+    return before - q->count;
 }
 
 void wsp_outq_fini(struct wsp_outq *q, struct wsp_outqs *outqs)
@@ -206,9 +264,7 @@ void wsp_outq_each(const struct wsp_outq *q, void (*visit)(const struct wsp_run 
     }
     for (const struct wsp_runs *chunk = q->more; chunk; chunk = chunk->next) {
         for (uint16_t i = chunk->start; i < chunk->end; i++) {
-            if (chunk->runs[i].block) {
-                visit(&chunk->runs[i], user);
-            }
+            visit(&chunk->runs[i], user);
         }
     }
 }
@@ -222,7 +278,7 @@ static void add_run(const struct wsp_run *run, void *user)
 {
     struct sum *sum = user;
     uint32_t at = run->partial, encodings = run->partial ? 1 : 0;
-    if (sum->bad || run->offset + run->bytes > run->block->used ||
+    if (sum->bad || !run->block || run->offset + run->bytes > run->block->used ||
         (run->partial && sum->bytes > 0)) {
         sum->bad = 1;
         return;

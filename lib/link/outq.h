@@ -13,8 +13,7 @@
  * them, are bytes of the queue's own, in a buffer from a free list that exists only while it has
  * bytes. The Close is in the same buffer, and waits until all messages before it are sent.
  *
- * This module queues. link/peek.h gives out what is queued and takes back what was written;
- * link/drop.h removes messages before they are written.
+ * This module queues. link/peek.h gives out what is queued and takes back what was written.
  *
  * Invariants:
  * - at most one frame is partly sent: the first message, or one in the control lane, or the Close,
@@ -43,7 +42,7 @@
 struct wsp_runs { /* a chunk of runs after the first */
     struct wsp_runs *next;
     struct wsp_runs *last; /* last chunk of the list; valid in the first chunk only */
-    uint16_t start, end;   /* runs[start..end) are used; one without a block was dropped */
+    uint16_t start, end;   /* runs[start..end) are used */
     struct wsp_run runs[WSP_RUNS_PER_CHUNK];
 };
 
@@ -166,27 +165,21 @@ static inline int wsp_outq_under_way(const struct wsp_outq *q)
     return q->peeked > 0 || (control && (control->peeked > 0 || control->close_peeked > 0));
 }
 
+/* Removes all messages but what the last peek gave out and what is partly sent. Returns how many. */
+uint32_t wsp_outq_drop_all(struct wsp_outq *q, struct wsp_outqs *outqs);
 /* Releases everything. */
 void wsp_outq_fini(struct wsp_outq *q, struct wsp_outqs *outqs);
 
-/* ----------------------------------------- steps of link/peek.c and link/drop.c */
+/* --------------------------------------- steps of link/peek.c and link/compact.c */
 
-/* Returns a chunk without runs, whose first run will be at `at` or before it; or NULL. */
-struct wsp_runs *wsp_outq_new_chunk(struct wsp_outqs *outqs, uint16_t at);
-void wsp_outq_free_first_chunk(struct wsp_outq *q, struct wsp_outqs *outqs);
-/* The first run is finished: the next run with bytes becomes the first. */
+/* The first run is finished: the next one becomes the first. */
 void wsp_outq_advance(struct wsp_outq *q, struct wsp_outqs *outqs);
+/* Closes the gaps: takes the runs behind the first that have no block any more out of the list. */
+void wsp_outq_close_gaps(struct wsp_outq *q, struct wsp_outqs *outqs);
 /* Returns how many bytes of the first message of a run are left. */
 static inline uint32_t wsp_run_first_frame(const struct wsp_run *run)
 {
     return run->partial ? run->partial : wsp_frame_encoded_len(run->block->bytes + run->offset);
-}
-/* Removes bytes from the front of a run. */
-static inline void wsp_outq_shorten(struct wsp_outq *q, struct wsp_run *run, uint32_t bytes)
-{
-    run->offset += bytes;
-    run->bytes -= bytes;
-    q->bytes -= bytes;
 }
 
 /* ------------------------------------------------------------------ checks */

@@ -20,7 +20,9 @@ static uint32_t consume(struct wsp_outq *q, struct wsp_outqs *outqs, uint32_t by
         }
         uint32_t frame = wsp_run_first_frame(run);
         uint32_t taken = bytes < frame ? bytes : frame;
-        wsp_outq_shorten(q, run, taken);
+        run->offset += taken;
+        run->bytes -= taken;
+        q->bytes -= taken;
         bytes -= taken;
         run->partial = frame - taken;
         if (run->partial == 0) {
@@ -81,13 +83,11 @@ struct lane_walk {
 static void next_of_lane(struct lane_walk *walk)
 {
     walk->at += walk->run->bytes;
-    do {
-        if (walk->chunk && walk->i == walk->chunk->end) {
-            walk->chunk = walk->chunk->next;
-            walk->i = walk->chunk ? walk->chunk->start : 0;
-        }
-        walk->run = walk->chunk ? &walk->chunk->runs[walk->i++] : NULL;
-    } while (walk->run && !walk->run->block);
+    if (walk->chunk && walk->i == walk->chunk->end) {
+        walk->chunk = walk->chunk->next;
+        walk->i = walk->chunk ? walk->chunk->start : 0;
+    }
+    walk->run = walk->chunk ? &walk->chunk->runs[walk->i++] : NULL;
 }
 
 /* Adds vectors for bytes from..to of the message lane. */
@@ -183,9 +183,6 @@ int wsp_outq_peek_all(struct wsp_outq *q, struct iovec *vectors, int max)
     }
     for (struct wsp_runs *chunk = q->more; chunk; chunk = chunk->next) {
         for (uint16_t i = chunk->start; i < chunk->end; i++) {
-            if (!chunk->runs[i].block) {
-                continue;
-            }
             if (n == max) {
                 return n;
             }

@@ -53,10 +53,9 @@ static int handshake_is_valid(const wspool *pool, const struct wsp_conn *conn)
 static int peer_is_valid(const wspool *pool, const struct wsp_peer *peer)
 {
     const struct wsp_conn *conn = &peer->conn;
-    const unsigned events = WSP_DUE_LEAVE | WSP_DUE_ENDED | WSP_DUE_DROPPED | WSP_DUE_PRESSURE;
+    const unsigned events = WSP_DUE_LEAVE | WSP_DUE_ENDED | WSP_DUE_PRESSURE;
     int accepted = (conn->flags & WSP_ACCEPTED) != 0;
     if (!wsp_conn_check(conn) || !wsp_side_check(peer->side) ||
-        (conn->dropped > 0) != ((conn->flags & WSP_DUE_DROPPED) != 0) ||
         (!accepted && peer->memberships.count > 0) ||
         (accepted && conn->route >= pool->routes.count)) {
         return 0;

@@ -41,7 +41,6 @@
  * - a peer that is open or closing was accepted, by a route that exists; a peer that was never
  *   accepted is a member of no channel;
  * - once the end of a peer was processed, the peer holds nothing but its record;
- * - a peer with dropped messages that were not reported yet is marked;
  * - no peer has spent more than its abuse budget;
  * - the time of the last call is not before the time at which the pool was made;
  * - a drain that has not begun is due never.

@@ -182,15 +182,17 @@ static int publish(wspool *pool, wspool_channel name, wspool_writer writer, uint
     channel->offset++;
     tally->position = position;
     wsp_count_add(&pool->count.published, 1);
+    const uint32_t live = channel->live;
     wsp_encodings_init(&encodings, &frame, opcode, checked.data, checked.len);
     wsp_broadcast(&pool->link, channel, &encodings, wsp_slots_find(&pool->peers, except), tally);
     wsp_encodings_fini(&encodings);
+    const int fell_behind = channel->live < live;
     if (channel->waiters) {
         wsp_waiters_wake(pool, channel);
     }
     wsp_registry_drop_unused(&pool->registry, channel);
     flush_soon(pool);
-    if (tally->closed > 0 || tally->dropped > 0 || tally->replaced > 0) {
+    if (tally->closed > 0 || fell_behind) {
         wsp_log(pool, WSP_LOG_SLOW, (wspool_log_record){.reason = "queue_full"});
     }
     return (int)tally->queued;

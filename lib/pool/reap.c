@@ -18,14 +18,6 @@
 #include "pool/peers.h"
 #include "pool/waiters.h"
 
-static void report_dropped(wspool *pool, struct wsp_peer *peer)
-{
-    wspool_dropped dropped = {.messages = peer->conn.dropped};
-    peer->conn.dropped = 0;
-    peer->conn.flags = (uint16_t)(peer->conn.flags & ~WSP_DUE_DROPPED);
-    WSP_TELL(pool, drop, wsp_peer_id(peer), &dropped);
-}
-
 void wsp_reap_ended(wspool *pool, struct wsp_peer *peer)
 {
     struct wsp_conn *conn = &peer->conn;
@@ -41,10 +33,6 @@ void wsp_reap_ended(wspool *pool, struct wsp_peer *peer)
     if (conn->flags & WSP_ANSWERING) {
         conn->flags = (uint16_t)(conn->flags & ~WSP_ANSWERING);
         wsp_count_add(&pool->count.stages[WSPOOL_STAGE_FLUSHED].refused, 1);
-    }
-    if (conn->flags & WSP_DUE_DROPPED) {
-        report_dropped(pool, peer); /* a hook may have published to it; the report of its end comes
-                                     last */
     }
     wsp_count_sub(&pool->count.peers, 1);
     wsp_count_add(&pool->count.ended[conn->end], 1);
@@ -73,9 +61,6 @@ static void reap_peer(wspool *pool, struct wsp_peer *peer)
             conn->state == WSP_CLOSING) {
             wsp_log(pool, WSP_LOG_SHED, (wspool_log_record){.id = wsp_peer_id(peer)});
         }
-    }
-    if (conn->flags & WSP_DUE_DROPPED) {
-        report_dropped(pool, peer);
     }
     if ((due & WSP_DUE_PRESSURE) && conn->state == WSP_OPEN) {
         int above = (conn->out.marks & WSP_MARK_ABOVE_HIGH) != 0;

@@ -29,7 +29,7 @@ static wspool_statistics read_counts(const wspool *pool)
     /* Derived, because a stored value would be written with each message to each peer; the check
      * of the books compares it with the queues. On another thread the other counters may be
      * ahead of `queued`. */
-    uint64_t left = stats.sent + stats.dropped_oldest + stats.dropped_closed;
+    uint64_t left = stats.sent + stats.dropped_closed;
     stats.waiting = stats.queued > left ? stats.queued - left : 0;
     stats.input_bytes = wsp_count_read(&pool->link.inbounds.held);
     for (size_t i = 0; i < WSPOOL_REFUSAL_COUNT; i++) {
@@ -71,8 +71,8 @@ static int equations_are_true(const wspool_statistics *s)
     return s->attempts ==
                s->accepted + sum(s->refused, WSPOOL_REFUSAL_COUNT) + s->plain + s->handshakes &&
            s->accepted == s->peers + sum(s->ended, WSPOOL_END_COUNT) &&
-           s->deliveries == s->queued + s->dropped_newest + s->slow_closes &&
-           s->queued == s->sent + s->dropped_oldest + s->dropped_closed + s->waiting;
+           s->deliveries == s->queued + s->slow_closes &&
+           s->queued == s->sent + s->dropped_closed + s->waiting;
 }
 
 /* A block has one reference per run, and one more while it is a current block or a segment of a

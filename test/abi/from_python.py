@@ -34,7 +34,7 @@ Message = struct("Message", ("data", c.c_void_p), ("len", c.c_size_t), ("binary"
 Closed = struct("Closed", ("why", Enum), ("code_sent", c.c_int), ("code_received", c.c_int),
                 ("open_for", c.c_uint64), ("messages_lost", c.c_uint64))
 Tally = struct("Tally", ("size", c.c_size_t),
-               *same(c.c_uint32, "queued slow dropped replaced closed behind"), ("position", Position))
+               *same(c.c_uint32, "queued slow closed behind"), ("position", Position))
 Mem = struct("Mem", *same(c.c_void_p, "malloc realloc free user"))
 
 
@@ -59,11 +59,11 @@ Config = struct(
     ("retry_after", c.c_uint32), *same(c.c_void_p, "subprotocols origins"),
     ("any_origin", c.c_int), ("hosts", c.c_void_p), ("token_places", Enum * 4), ("mem", Mem),
     hook("entropy"), hook("token"), hook("origin"), hook("capacity"), hook("verdict"), hook("open", OnOpen),
-    hook("message", OnMessage), hook("close", OnClose), hook("drop"), hook("missed"), hook("pressure"),
+    hook("message", OnMessage), hook("close", OnClose), hook("missed"), hook("pressure"),
     hook("channel"), hook("identity_free"), hook("wake"), hook("deadline"), hook("log"))
 
-COUNTERS = ("attempts accepted plain published deliveries queued sent dropped_newest dropped_oldest "
-            "dropped_closed slow_closes left_behind recovered missed sent_bytes encoded encoded_bytes codec_encoded codec_encoded_bytes "
+COUNTERS = ("attempts accepted plain published deliveries queued sent dropped_closed slow_closes "
+            "left_behind recovered missed sent_bytes encoded encoded_bytes codec_encoded codec_encoded_bytes "
             "received codec_decoded codec_decoded_bytes received_bytes frames pings_sent pongs_received pings_received "
             "pongs_dropped abuse_cost blocked shed budget_refused turns_spent key_full log_suppressed stale_ids")
 GAUGES = "handshakes peers channels memberships waiters waiting waiting_bytes block_bytes history_bytes input_bytes"
@@ -185,7 +185,7 @@ def main():
     lobby = Channel(ITEM, b"lobby", 5)
     t.equal(lib.wspool_broadcast(pool, lobby, b"hello", 5, None, tally), 1,
             "broadcast_is_queued_for_one")
-    t.equal((tally.queued, tally.dropped, tally.position.offset), (1, 0, 1), "tally_says_so_too")
+    t.equal((tally.queued, tally.closed, tally.position.offset), (1, 0, 1), "tally_says_so_too")
     t.equal(lib.wspool_deadline(pool), 0, "deadline_is_now_while_output_waits")
     t.equal(host.written(), ({id.value: b"\x81\x05hello"}, []), "one_unmasked_text_frame_goes_out")
 

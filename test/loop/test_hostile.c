@@ -250,7 +250,7 @@ TEST(others_are_served_at_once_when_one_never_reads)
     net_client *deaf;
     uint64_t waiting = 0;
     host_init(&host);
-    host.config.slow = WSPOOL_SLOW_DROP_OLDEST;
+    host.config.slow = WSPOOL_SLOW_BEHIND;
     host_start(&host);
     deaf = &host.clients[host.count++];
     net_client_connect(deaf, host.port, 4096);
@@ -262,12 +262,11 @@ TEST(others_are_served_at_once_when_one_never_reads)
     for (size_t n = 1; n <= 2000; n++) {
         unsigned turns = 0;
         net_fill(page, 4000, (unsigned)n);
-        assert_int_equal(
-            wspool_broadcast(
-                host.pool, wspool_item("all"), page, 4000,
-                &(wspool_send_options){.size = sizeof(wspool_send_options), .flags = WSPOOL_BINARY},
-                NULL),
-            4);
+        assert_in_range(wspool_broadcast(host.pool, wspool_item("all"), page, 4000,
+                                         &(wspool_send_options){.size = sizeof(wspool_send_options),
+                                                                .flags = WSPOOL_BINARY},
+                                         NULL),
+                        3, 4);
         while ((host.clients[1].in.messages < n || host.clients[2].in.messages < n ||
                 host.clients[3].in.messages < n) &&
                turns++ < 100)
@@ -278,7 +277,7 @@ TEST(others_are_served_at_once_when_one_never_reads)
         assert_true(net_stats(host.pool).block_bytes <= 2 * host.config.queue_bytes);
     }
     assert_true(waiting > host.config.queue_bytes / 2);
-    assert_true(net_stats(host.pool).dropped_oldest > 500);
+    assert_true(net_stats(host.pool).left_behind > 500);
     for (int i = 1; i < 4; i++)
         assert_int_equal(host.clients[i].in.messages, 2000);
     host_end(&host);

@@ -252,14 +252,9 @@ static void broadcasts_close(sim *s)
     broadcasts(s, WSPOOL_SLOW_CLOSE);
 }
 
-static void broadcasts_newest(sim *s)
+static void broadcasts_behind(sim *s)
 {
-    broadcasts(s, WSPOOL_SLOW_DROP_NEWEST);
-}
-
-static void broadcasts_oldest(sim *s)
-{
-    broadcasts(s, WSPOOL_SLOW_DROP_OLDEST);
+    broadcasts(s, WSPOOL_SLOW_BEHIND);
 }
 
 /* Members resume and fall behind. What cannot be kept for lack of memory is missed, and said to be. */
@@ -449,8 +444,7 @@ static const struct {
     {"echo", echoes, 0},
     {"fragments", fragments, 0},
     {"broadcast, slow peers closed", broadcasts_close, 0},
-    {"broadcast, newest dropped", broadcasts_newest, 0},
-    {"broadcast, oldest dropped", broadcasts_oldest, 0},
+    {"broadcast, falls behind", broadcasts_behind, 0},
     {"histories", histories, 0},
     {"many channels", channels, 0},
     {"coding", negotiated, 0},

@@ -9,9 +9,9 @@
 
 #define EVENTS_MAX 4000000u
 
-static const char *const what_words[SIM_WHATS] = {"opened",   "message", "closed", "dropped",
+static const char *const what_words[SIM_WHATS] = {"opened",   "message", "closed", "missed",
                                                   "pressure", "channel", "log",    "token",
-                                                  "capacity", "verdict", "freed",  "missed"};
+                                                  "capacity", "verdict", "freed"};
 
 sim_peer *sim_peer_of(sim *s, wspool_id id)
 {
@@ -228,20 +228,7 @@ static void hook_missed(wspool *pool, wspool_id id, const wspool_missed *missed,
     copy_text(event.text, sizeof event.text, missed->channel.name, missed->channel.len);
     event.count = missed->from;
     event.last = missed->to;
-    event_done(s, &event);
-    HOOK_END;
-}
-
-static void hook_drop(wspool *pool, wspool_id id, const wspool_dropped *dropped, void *user)
-{
-    HOOK_BEGIN;
-    sim_event event = event_of(s, SIM_DROPPED, id);
-    assert_ptr_equal(pool, s->pool);
-    assert_non_null(event.peer);
-    assert_int_equal(event.peer->ended, 0);
-    assert_true(dropped->messages > 0);
-    event.peer->dropped += dropped->messages;
-    event.count = dropped->messages;
+    event.peer->missed += missed->to - missed->from + 1;
     event_done(s, &event);
     HOOK_END;
 }
@@ -329,7 +316,6 @@ void sim_hooks(sim *s)
     c->open = (wspool_open_hook){hook_open, s};
     c->message = (wspool_message_hook){hook_message, s};
     c->close = (wspool_close_hook){hook_close, s};
-    c->drop = (wspool_drop_hook){hook_drop, s};
     c->missed = (wspool_missed_hook){hook_missed, s};
     c->pressure = (wspool_pressure_hook){hook_pressure, s};
     c->channel = (wspool_channel_hook){hook_channel, s};

@@ -41,7 +41,7 @@ enum sim_what {
     SIM_OPENED,
     SIM_MESSAGE,
     SIM_CLOSED,
-    SIM_DROPPED,
+    SIM_MISSED,
     SIM_PRESSURE,
     SIM_CHANNEL,
     SIM_LOG,
@@ -49,7 +49,6 @@ enum sim_what {
     SIM_CAPACITY,
     SIM_VERDICT,
     SIM_IDENTITY_FREED,
-    SIM_MISSED,
     SIM_WHATS
 };
 
@@ -61,7 +60,7 @@ typedef struct sim_event {
     uint64_t now;
     /* end; above the watermark; channel active; HTTP status; log level; has a request */
     long number;
-    uint64_t count;      /* messages dropped; kind of a channel; first offset that was missed */
+    uint64_t count;      /* kind of a channel; first offset that was missed */
     uint64_t last;       /* last offset that was missed */
     char text[300];      /* channel or event */
     char reason[64];     /* of a log record; or subprotocol; or token */
@@ -114,7 +113,7 @@ struct sim_peer {
     uint64_t opened_at;
     uint64_t ended_at;
     wspool_closed closed;
-    uint64_t dropped;
+    uint64_t missed; /* messages, in all channels */
     int above;
     got *heard; /* messages of the message hook */
     size_t heards;

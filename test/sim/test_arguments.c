@@ -325,12 +325,12 @@ TEST(sizes_of_structs_when_older_are_understood)
     wspool_statistics stats;
     sim_peer *p = sim_join(s, "/all");
     memset(&tally, 0xee, sizeof tally);
-    tally.size = offsetof(wspool_tally, dropped);
+    tally.size = offsetof(wspool_tally, closed);
     assert_int_equal(wspool_broadcast(s->pool, wspool_global("all"), "x", 1, NULL, &tally), 1);
     assert_int_equal(tally.queued, 1);
     assert_int_equal(tally.slow, 0);
-    assert_int_equal(tally.dropped, 0xeeeeeeee);
-    assert_int_equal(tally.size, offsetof(wspool_tally, dropped));
+    assert_int_equal(tally.closed, 0xeeeeeeee);
+    assert_int_equal(tally.size, offsetof(wspool_tally, closed));
     memset(&stats, 0xee, sizeof stats);
     stats.size = offsetof(wspool_statistics, published);
     assert_int_equal(wspool_stats(s->pool, &stats), 0);

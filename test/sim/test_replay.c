@@ -36,7 +36,7 @@ static life live(uint64_t seed, uint64_t entropy, uint32_t jitter, enum sim_chop
     s->async = chop == SIM_RANDOM ? 10 : 0;
     s->config.ping_jitter = jitter;
     s->config.queue_messages = 40;
-    s->config.slow = WSPOOL_SLOW_DROP_OLDEST;
+    s->config.slow = WSPOOL_SLOW_BEHIND;
     s->config.idle_time = 100 * SEC;
     sim_start(s);
     for (int step = 0; step < 400; step++) {

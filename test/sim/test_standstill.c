@@ -108,7 +108,7 @@ TEST(message_when_it_drips_has_one_last_chance)
 TEST(slow_reader_when_it_takes_steadily_is_received)
 {
     sim *s = sim_new(1);
-    s->config.slow = WSPOOL_SLOW_DROP_OLDEST;
+    s->config.slow = WSPOOL_SLOW_BEHIND;
     s->config.queue_messages = 8;
     sim_start(s);
     sim_peer *p = sim_join(s, "/all");

@@ -42,9 +42,9 @@ static sim_peer *slow_peer(enum wspool_slow slow)
     return sim_join(s, "/all");
 }
 
-TEST(bytes_when_under_way_stay_whatever_the_policy)
+TEST(bytes_when_under_way_stay_whatever_is_published)
 {
-    sim_peer *p = slow_peer(WSPOOL_SLOW_DROP_OLDEST);
+    sim_peer *p = slow_peer(WSPOOL_SLOW_BEHIND);
     sim *s = p->sim;
     struct iovec v[16], again[16];
     sim_broadcast(s, wspool_global("all"), "message 0");
@@ -98,7 +98,7 @@ TEST(peer_when_its_bytes_are_under_way_is_read_and_not_written_to)
 TEST(bytes_when_under_way_for_too_long_end_the_peer)
 {
     for (int way = 0; way < 2; way++) {
-        sim_peer *p = slow_peer(WSPOOL_SLOW_DROP_OLDEST);
+        sim_peer *p = slow_peer(WSPOOL_SLOW_BEHIND);
         sim *s = p->sim;
         struct iovec v[16];
         sim_broadcast(s, wspool_global("all"), "one");

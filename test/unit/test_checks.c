@@ -603,7 +603,6 @@ TEST(pool_is_wrong_when_a_peer_is)
     WRONG(p[OPEN]->conn.flags, p[OPEN]->conn.flags & ~WSP_ACCEPTED);
     WRONG(p[CLOSING]->conn.flags, p[CLOSING]->conn.flags & ~WSP_ACCEPTED);
     WRONG(p[OPEN]->conn.route, pool->routes.count);
-    WRONG(p[OPEN]->conn.dropped, 1);
     WRONG(p[OPEN]->conn.abuse.spent, pool->config.abuse_burst + 1);
     WRONG(p[CLOSING]->conn.out.control->close_end, 0);
     struct wsp_control *control = p[CLOSING]->conn.out.control;

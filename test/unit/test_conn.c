@@ -352,7 +352,7 @@ static int noticed(struct world *w, const struct wsp_conn *conn)
 
 static unsigned events(struct world *w, struct wsp_conn *conn)
 {
-    unsigned all = WSP_DUE_LEAVE | WSP_DUE_ENDED | WSP_DUE_DROPPED | WSP_DUE_PRESSURE;
+    unsigned all = WSP_DUE_LEAVE | WSP_DUE_ENDED | WSP_DUE_PRESSURE;
     unsigned were = conn->flags & all;
     assert_int_equal(wsp_bitset_has(&w->link.due, conn->slot.index), were != 0);
     wsp_bitset_remove(&w->link.due, conn->slot.index);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_outq.c - link/{outq,peek,drop}.h: the output queue is compared with a simple model.
+ * unit/test_outq.c - link/{outq,peek}.h: the output queue is compared with a simple model.
  *
  * The model is a list of messages, a list of control frames and a Close, each with the number of
  * its bytes that are sent. After each step of a random walk a peek must return a prefix of what the
@@ -12,7 +12,6 @@
 
 #include <wspool/error.h>
 #include "link/outq.h"
-#include "link/drop.h"
 #include "link/peek.h"
 #include "link/compact.h"
 
@@ -428,35 +427,18 @@ static void model_close(struct model *m, struct world *w, const void *frame, siz
     check(m);
 }
 
-/* Removes the oldest message that is not being written. Returns 0 when there is none. */
-static int model_drop_one(struct model *m)
+/* Removes all messages that are not being written. */
+static void model_drop(struct model *m, struct world *w)
 {
-    for (size_t i = 0; i < m->messages.count; i++) {
+    uint32_t dropped = wsp_outq_drop_all(&m->q, &w->outqs), n = 0;
+    for (size_t i = m->messages.count; i-- > 0;) {
         if (untouched(m->messages.all[i])) {
             item_remove(&m->messages, i);
-            m->dropped++;
-            return 1;
+            n++;
         }
     }
-    return 0;
-}
-
-static void model_drop(struct model *m, struct world *w, int all, uint32_t bytes,
-                       uint32_t max_bytes, uint32_t max_count)
-{
-    size_t failures = w->mem.failures;
-    uint32_t dropped = all ? wsp_outq_drop_all(&m->q, &w->outqs)
-                           : wsp_outq_drop_oldest(&m->q, &w->outqs, bytes, max_bytes, max_count);
-    uint32_t n = 0;
-    int failed = w->mem.failures != failures;
-    /* Without memory to cut a run in two the drop may stop early. */
-    while (
-        (!failed || n < dropped) &&
-        (all || rest_of(&m->messages) + bytes > max_bytes || m->messages.count + 1 > max_count) &&
-        model_drop_one(m)) {
-        n++;
-    }
     assert_int_equal(dropped, n);
+    m->dropped += n;
     check(m);
 }
 
@@ -609,18 +591,6 @@ static size_t walk_amount(struct walk *t, size_t most)
     }
 }
 
-static void walk_drop(struct walk *t, struct model *m)
-{
-    uint32_t bytes = (uint32_t)below(t, 2000);
-    if (below(t, 6) == 0) {
-        model_drop(m, &t->world, 1, 0, 0, 0);
-    } else if (below(t, 2)) { /* a few */
-        model_drop(m, &t->world, 0, bytes, UINT32_MAX, 1 + (uint32_t)below(t, m->q.count + 2));
-    } else {
-        model_drop(m, &t->world, 0, bytes, bytes + (uint32_t)below(t, m->q.bytes + 2), UINT32_MAX);
-    }
-}
-
 static size_t compacted; /* sum over all walks */
 
 static void walk_compact(struct walk *t, struct model *m)
@@ -660,7 +630,9 @@ static void walk_step(struct walk *t)
         model_ack(m, &t->world, walk_amount(t, m->peeked));
         break;
     case 6:
-        walk_drop(t, m);
+        if (below(t, 10) == 0) {
+            model_drop(m, &t->world);
+        }
         break;
     default:
         if (below(t, 60) == 0) {
@@ -797,9 +769,11 @@ static int pong(struct scene *s, const uint8_t *frame, size_t len)
     return wsp_outq_pong(&s->q, &s->w.outqs, frame, len);
 }
 
-static uint32_t drop_oldest(struct scene *s, uint32_t bytes, uint32_t max_bytes, uint32_t max_count)
+static uint32_t drop_all(struct scene *s)
 {
-    return wsp_outq_drop_oldest(&s->q, &s->w.outqs, bytes, max_bytes, max_count);
+    uint32_t dropped = wsp_outq_drop_all(&s->q, &s->w.outqs);
+    assert_true(wsp_outq_check(&s->q));
+    return dropped;
 }
 
 static int peek(struct scene *s, int max)
@@ -1015,38 +989,6 @@ TEST(control_when_too_long_for_the_lane_is_full_and_leaves_nothing)
     end(&s);
 }
 
-static uint32_t first_id(struct wsp_outq *q)
-{
-    struct iovec vectors[1];
-    struct wsp_outq copy = *q; /* a copy: the queue itself records no peek */
-    uint32_t id = 0;
-    assert_int_equal(wsp_outq_peek(&copy, vectors, 1), 1);
-    memcpy(&id, (const uint8_t *)vectors[0].iov_base + 2, sizeof id);
-    return id;
-}
-
-TEST(oldest_when_room_is_needed_give_way_and_no_more_than_needed)
-{
-    struct scene s;
-    begin(&s);
-    for (int i = 0; i < 50; i++) {
-        put(&s, i % 7 == 0, 10); /* 12 bytes each */
-    }
-    assert_int_equal(drop_oldest(&s, 12, 51 * 12, 51), 0);
-    assert_int_equal(drop_oldest(&s, 12, 50 * 12, 1000), 1);
-    assert_int_equal(first_id(&s.q), 2);
-    assert_int_equal(drop_oldest(&s, 1, UINT32_MAX, 49), 1);
-    assert_int_equal(first_id(&s.q), 3);
-    assert_int_equal(drop_oldest(&s, 13, 48 * 12, 1000), 2);
-    assert_int_equal(first_id(&s.q), 5);
-    assert_true(wsp_outq_check(&s.q));
-    /* More than the whole queue: all messages go, and the caller sees that it was not enough. */
-    assert_int_equal(drop_oldest(&s, 1000, 900, 1000), 46);
-    assert_true(wsp_outq_empty(&s.q));
-    assert_int_equal(drop_oldest(&s, 1000, 900, 0), 0);
-    end(&s);
-}
-
 TEST(message_when_half_sent_or_peeked_is_never_dropped)
 {
     struct scene s;
@@ -1057,23 +999,41 @@ TEST(message_when_half_sent_or_peeked_is_never_dropped)
     assert_int_equal(peek(&s, 1), 1);
     assert_int_equal(ack(&s, 15), 0); /* 1, and a quarter of 2 */
     assert_int_equal(s.acked.messages, 1);
-    assert_int_equal(drop_oldest(&s, 0, UINT32_MAX, 8), 2); /* 3 and 4 */
-    assert_int_equal(s.q.count, 7);
-    assert_int_equal(peek(&s, 2), 2); /* rest of 2; 5 */
-    assert_int_equal(s.vectors[0].iov_len, 9);
-    assert_int_equal(s.vectors[1].iov_len, 12);
-    assert_int_equal(wsp_outq_drop_all(&s.q, &s.w.outqs), 5);
-    assert_int_equal(s.q.count, 2);
-    assert_int_equal(wsp_outq_drop_all(&s.q, &s.w.outqs), 0);
-    assert_int_equal(drop_oldest(&s, 1, 0, 0), 0);
-    assert_int_equal(ack(&s, 21), 0);
-    assert_int_equal(s.acked.messages, 2);
+    assert_int_equal(peek(&s, 1), 1); /* the rest of 2, and 3-5 */
+    assert_int_equal(drop_all(&s), 5);
+    assert_int_equal(s.q.count, 4);
+    put(&s, 0, 10); /* what is peeked does not grow */
+    assert_int_equal(ack(&s, 9), 0);
+    assert_int_equal(s.acked.messages, 1);
+    assert_int_equal(drop_all(&s), 4);
     assert_true(wsp_outq_empty(&s.q));
+    assert_null(s.q.first.block);
+    end(&s);
+}
+
+/* The half-sent message is the first of its run, and of a chunk's. Nothing is allocated. */
+TEST(messages_behind_the_half_sent_one_are_dropped_without_memory)
+{
+    struct scene s;
+    begin(&s);
+    for (int i = 0; i < 14; i++) { /* 1-5, and a full chunk */
+        put(&s, i < 5 ? 0 : 1 + (size_t)i % 2, 10);
+    }
+    assert_int_equal(peek(&s, 1), 1);
+    assert_int_equal(ack(&s, 1), 0);
+    s.w.mem.fail_at = 1;
+    assert_int_equal(drop_all(&s), 13);
+    assert_int_equal(s.q.count, 1);
+    assert_null(s.q.more);
+    assert_int_equal(drop_all(&s), 0);
+    s.w.mem.fail_at = 0;
+    assert_int_equal(peek(&s, 2), 1);
+    assert_int_equal(s.vectors[0].iov_len, 11);
     end(&s);
 }
 
 /* A control frame lies between the two parts of a run, and only the first part was peeked. */
-TEST(oldest_when_only_the_half_sent_one_was_peeked_are_those_right_behind_it)
+TEST(messages_when_only_the_half_sent_one_was_peeked_are_dropped_right_behind_it)
 {
     struct scene s;
     begin(&s);
@@ -1084,50 +1044,11 @@ TEST(oldest_when_only_the_half_sent_one_was_peeked_are_those_right_behind_it)
     assert_int_equal(ack(&s, 5), 0);
     assert_int_equal(control(&s, ping, sizeof ping), 0);
     assert_int_equal(peek(&s, 2), 2); /* rest of 1, the ping */
-    assert_int_equal(drop_oldest(&s, 0, UINT32_MAX, 6), 1);
-    assert_true(wsp_outq_check(&s.q));
+    assert_int_equal(drop_all(&s), 5);
     assert_int_equal(ack(&s, 7 + 3), 0);
     assert_int_equal(s.acked.messages, 1);
-    assert_int_equal(first_id(&s.q), 3);
+    assert_true(wsp_outq_empty(&s.q));
     end(&s);
-}
-
-/* A peer that reads nothing and a channel that drops its oldest messages, for hours. */
-TEST(memory_when_a_stuck_peer_drops_the_oldest_is_bounded)
-{
-    for (int peeked = 0; peeked < 3; peeked++) {
-        struct scene s;
-        begin(&s);
-        put(&s, 0, 1000);
-        put(&s, 1, 1000);
-        assert_int_equal(peek(&s, 4), 2);
-        if (peeked == 0) { /* half sent */
-            assert_int_equal(ack(&s, 10), 0);
-        } else if (peeked == 1) { /* only the first is being written */
-            assert_int_equal(peek(&s, 1), 1);
-        } /* else both; the second is in the chunk in which the new ones begin */
-        size_t most = 0;
-        for (int i = 0; i < 5000; i++) {
-            if (s.q.count >= 8) {
-                (void)drop_oldest(&s, 12, UINT32_MAX, 8);
-            }
-            /* No two lie side by side: each message is a run of its own. */
-            put(&s, (size_t)i % STORES, 10);
-            assert_int_equal(s.q.count, i + 3 < 8 ? i + 3 : 8);
-            size_t chunks = 0;
-            for (const struct wsp_runs *c = s.q.more; c; c = c->next) {
-                chunks++;
-            }
-            most = chunks > most ? chunks : most;
-        }
-        assert_true(most <= 4);
-        if (peeked > 0) {
-            assert_int_equal(ack(&s, s.q.peeked), 0);
-            assert_int_equal(s.acked.messages, peeked);
-        }
-        assert_true(wsp_outq_check(&s.q));
-        end(&s);
-    }
 }
 
 /* Frames a little longer than half a block, and single ones among the frames of other peers. */
@@ -1209,29 +1130,6 @@ TEST(calls_when_there_is_no_memory_change_nothing)
     end(&s);
 }
 
-/* Without memory to cut the half-sent message off its run nothing is dropped. */
-TEST(oldest_when_a_run_cannot_be_cut_stay)
-{
-    struct scene s;
-    begin(&s);
-    for (int i = 0; i < 14; i++) { /* 1-5, and a full chunk */
-        put(&s, i < 5 ? 0 : 1 + (size_t)i % 2, 10);
-    }
-    assert_int_equal(peek(&s, 1), 1);
-    assert_int_equal(ack(&s, 1), 0);
-    s.w.mem.fail_at = 1;
-    assert_int_equal(drop_oldest(&s, 0, UINT32_MAX, 3), 0);
-    s.w.mem.fail_at = 1;
-    assert_int_equal(wsp_outq_drop_all(&s.q, &s.w.outqs), 0);
-    assert_int_equal(s.q.count, 14);
-    assert_true(wsp_outq_check(&s.q));
-    assert_int_equal(drop_oldest(&s, 0, UINT32_MAX, 12), 3);
-    assert_int_equal(wsp_outq_drop_all(&s.q, &s.w.outqs), 10);
-    assert_int_equal(peek(&s, 2), 1);
-    assert_int_equal(s.vectors[0].iov_len, 11);
-    end(&s);
-}
-
 TEST(ack_when_of_more_than_was_peeked_is_inval)
 {
     struct scene s;
@@ -1301,7 +1199,7 @@ TEST(pinned_when_fewer_than_peeked_are_just_those)
     put(&s, 0, 10);
     assert_int_equal(peek(&s, 4), 3);
     assert_int_equal(wsp_outq_pin(&s.q, 12), 0);
-    assert_int_equal(wsp_outq_drop_all(&s.q, &s.w.outqs), 2);
+    assert_int_equal(drop_all(&s), 2);
     assert_int_equal(peek(&s, 4), 1);
     assert_int_equal(ack(&s, 12), 0);
     assert_true(wsp_outq_empty(&s.q));
@@ -1322,7 +1220,7 @@ TEST(control_when_queued_behind_pinned_bytes_waits_for_them)
     assert_int_equal(pong(&s, ping, sizeof ping), 0);
     assert_int_equal(ack(&s, 0), 0);
     assert_int_equal(s.acked.partly, 1);
-    assert_int_equal(drop_oldest(&s, 1, 1, 1), 0);
+    assert_int_equal(drop_all(&s), 0);
     assert_int_equal(peek(&s, 4), 1);
     assert_int_equal(s.vectors[0].iov_len, 24);
     assert_int_equal(ack(&s, 12), 0); /* the rest stays pinned */
@@ -1364,7 +1262,9 @@ TEST(pinned_when_all_else_changes_stay_and_come_first)
                 (void)pong(&s, ping, sizeof ping);
                 break;
             case 4:
-                (void)drop_oldest(&s, 1, 2000, 1 + r / 8 % 4);
+                if (r / 8 % 8 == 0) {
+                    (void)drop_all(&s);
+                }
                 break;
             default: {
                 int n = peek(&s, 1 + (int)(r / 8 % 12));

@@ -198,7 +198,7 @@ TEST(policy_is_that_of_the_join_that_made_the_channel)
     struct world w;
     struct wsp_peer a = {0}, b = {0};
     begin(&w);
-    for (int slow = WSPOOL_SLOW_CLOSE; slow <= WSPOOL_SLOW_DROP_OLDEST; slow++) {
+    for (int slow = WSPOOL_SLOW_CLOSE; slow <= WSPOOL_SLOW_BEHIND; slow++) {
         wspool_channel t = wspool_topic("t");
         assert_int_equal(wsp_registry_join(&w.registry, &a, t, (enum wspool_slow)slow, 9), 0);
         assert_int_equal(wsp_registry_join(&w.registry, &b, t, WSPOOL_SLOW_CLOSE, 9), 0);

@@ -311,22 +311,21 @@ TEST(first_route_decides_when_several_fit)
 
 TEST(policy_of_a_kind_is_that_of_its_routes)
 {
-    const enum wspool_slow close = WSPOOL_SLOW_CLOSE, newest = WSPOOL_SLOW_DROP_NEWEST,
-                           oldest = WSPOOL_SLOW_DROP_OLDEST;
+    const enum wspool_slow close = WSPOOL_SLOW_CLOSE, behind = WSPOOL_SLOW_BEHIND;
     struct table t;
     begin(&t);
-    assert_int_equal(wsp_routes_slow(&t.routes, WSPOOL_ITEM, oldest), oldest);
-    assert_int_equal(add_with(&t, "/none", WSPOOL_NONE, "", oldest), 0);
-    assert_int_equal(add_with(&t, "/nil", WSPOOL_NONE, "", newest), 0); /* without a channel */
-    assert_int_equal(add_with(&t, "/lobby", WSPOOL_ITEM, "lobby", newest), 0);
-    assert_int_equal(add_with(&t, "/r/{x}", WSPOOL_ITEM, "", newest), 0);
-    assert_int_equal(add_with(&t, "/all", WSPOOL_GLOBAL, "", oldest), 0);
-    assert_int_equal(wsp_routes_slow(&t.routes, WSPOOL_ITEM, close), newest);
-    assert_int_equal(wsp_routes_slow(&t.routes, WSPOOL_GLOBAL, close), oldest);
-    assert_int_equal(wsp_routes_slow(&t.routes, WSPOOL_TOPIC, newest), newest);
+    assert_int_equal(wsp_routes_slow(&t.routes, WSPOOL_ITEM, close), close);
+    assert_int_equal(add_with(&t, "/none", WSPOOL_NONE, "", close), 0);
+    assert_int_equal(add_with(&t, "/nil", WSPOOL_NONE, "", behind), 0); /* without a channel */
+    assert_int_equal(add_with(&t, "/lobby", WSPOOL_ITEM, "lobby", behind), 0);
+    assert_int_equal(add_with(&t, "/r/{x}", WSPOOL_ITEM, "", behind), 0);
+    assert_int_equal(add_with(&t, "/all", WSPOOL_GLOBAL, "", close), 0);
+    assert_int_equal(wsp_routes_slow(&t.routes, WSPOOL_ITEM, close), behind);
+    assert_int_equal(wsp_routes_slow(&t.routes, WSPOOL_GLOBAL, behind), close);
+    assert_int_equal(wsp_routes_slow(&t.routes, WSPOOL_TOPIC, behind), behind);
     /* Two routes that disagree about one kind: the first would decide in silence. */
-    assert_int_equal(add_with(&t, "/late", WSPOOL_ITEM, "late", oldest), WSPOOL_ERR_INVAL);
-    assert_int_equal(add_with(&t, "/x/{x}", WSPOOL_GLOBAL, "", close), WSPOOL_ERR_INVAL);
+    assert_int_equal(add_with(&t, "/late", WSPOOL_ITEM, "late", close), WSPOOL_ERR_INVAL);
+    assert_int_equal(add_with(&t, "/x/{x}", WSPOOL_GLOBAL, "", behind), WSPOOL_ERR_INVAL);
     assert_int_equal(t.routes.count, 5);
     assert_int_equal(wsp_routes_check(&t.routes), 1);
     end(&t);

@@ -53,7 +53,7 @@ TEST(defaults_are_those_of_the_header)
     assert_true(c.entropy.call == wsp_os_entropy);
     assert_true(c.token.call == NULL && c.capacity.call == NULL && c.verdict.call == NULL &&
                 c.open.call == NULL && c.message.call == NULL && c.close.call == NULL &&
-                c.drop.call == NULL && c.pressure.call == NULL && c.channel.call == NULL &&
+                c.missed.call == NULL && c.pressure.call == NULL && c.channel.call == NULL &&
                 c.identity_free.call == NULL && c.wake.call == NULL && c.log.call == NULL);
 }
 
@@ -377,7 +377,7 @@ TEST(route_options_are_those_of_the_configuration)
     wspool_config c;
     wspool_route_options options;
     wspool_config_init(&c);
-    c.slow = WSPOOL_SLOW_DROP_OLDEST;
+    c.slow = WSPOOL_SLOW_BEHIND;
     c.message_bytes = 1234;
     memset(&options, 0xee, sizeof options);
     wspool_route_options_init(&options, &c);
@@ -385,7 +385,7 @@ TEST(route_options_are_those_of_the_configuration)
     assert_int_equal(options.flags, 0);
     assert_string_equal(options.name, "");
     assert_null(options.user);
-    assert_int_equal(options.slow, WSPOOL_SLOW_DROP_OLDEST);
+    assert_int_equal(options.slow, WSPOOL_SLOW_BEHIND);
     assert_int_equal(options.message_bytes, 1234);
     wspool_route_options_init(&options, NULL);
     assert_int_equal(options.slow, WSPOOL_SLOW_CLOSE);
@@ -417,7 +417,7 @@ TEST(route_is_refused_when_its_options_are_out_of_range)
     REFUSED_WITH(size, 3);
     REFUSED_WITH(flags, 2);
     REFUSED_WITH(flags, UINT32_MAX);
-    REFUSED_WITH(slow, (enum wspool_slow)4);
+    REFUSED_WITH(slow, (enum wspool_slow)2);
     REFUSED_WITH(history.messages, (1u << 24) + 1);
     REFUSED_WITH(history.bytes, 1); /* but no messages */
     REFUSED_WITH(history.time, 1);
@@ -432,7 +432,7 @@ TEST(route_is_refused_when_its_options_are_out_of_range)
     }
     o.flags = WSPOOL_ROUTE_NO_TOKEN;
     o.message_bytes = (1u << 30) - 1;
-    o.slow = WSPOOL_SLOW_DROP_OLDEST;
+    o.slow = WSPOOL_SLOW_BEHIND;
     assert_int_equal(ROUTE(WSPOOL_ITEM), WSPOOL_ERR_INVAL); /* another policy for this kind */
     o.slow = WSPOOL_SLOW_CLOSE;
     o.history.messages = 1;

@@ -230,8 +230,6 @@ TEST(check_sees_it_when_any_number_is_wrong)
     WRONG(n->deliveries);
     WRONG(n->queued);
     WRONG(n->sent);
-    WRONG(n->dropped_newest);
-    WRONG(n->dropped_oldest);
     WRONG(n->dropped_closed);
     WRONG(n->slow_closes);
     WRONG(n->waiting_bytes);
@@ -342,7 +340,6 @@ TEST(check_sees_it_when_a_number_of_an_idle_pool_is_wrong)
     struct wsp_counters *n = &h.pool->count;
     WRONG(n->queued);
     WRONG(n->sent);
-    WRONG(n->dropped_oldest);
     WRONG(n->dropped_closed);
     BROKEN(h.pool->reserved, 1);
     BROKEN(h.pool->link.blocks.current->holds, 2);
