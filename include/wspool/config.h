@@ -158,8 +158,8 @@ typedef struct wspool_close_hook {
     void *user;
 } wspool_close_hook;
 
-/* The peer's queue rose above the high watermark (above = 1: half of its limit in bytes or in
- * messages), or fell below the low one again (above = 0: an eighth of both). */
+/* The peer's queue rose above the high watermark (above = 1: half of the pool's limit in bytes or
+ * in messages), or fell below the low one again (above = 0: an eighth of both). */
 typedef struct wspool_pressure_hook {
     void (*call)(wspool *pool, wspool_id id, int above, void *user);
     void *user;
@@ -326,7 +326,7 @@ typedef struct wspool_config {
                               state of a codec is not in it: the codec's header has the figure */
 
     /* what may wait to be sent */
-    uint32_t queue_bytes;    /* to one peer: 262144. Below 2^30 */
+    uint32_t queue_bytes;    /* to one peer: 262144. Below 2^30. A route may have lower limits */
     uint32_t queue_messages; /* to one peer: 1024 */
     uint64_t pool_bytes;     /* to all peers, in memory of blocks (16 KiB and larger), so a message
                               counts once however many peers wait for it: 67108864. Above it the
@@ -414,6 +414,10 @@ typedef struct wspool_route_options {
     uint32_t message_bytes; /* as in wspool_config, for peers of this route: the pool's */
     unsigned codec;         /* options for the codec on this route, defined by the codec: 0 */
     wspool_history history; /* of the channels of this kind, so the same for all its routes: none */
+    uint32_t queue_bytes;   /* limits of what may wait for a peer, whatever it is, when a message is
+                               published to a channel of this kind; the same for all its routes.
+                               256 to the pool's limit; 0, the default: the pool's */
+    uint32_t queue_messages;
 } wspool_route_options;
 
 /* Any thread. Writes the defaults that `config` gives to a route. Use it as

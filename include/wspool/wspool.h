@@ -111,8 +111,8 @@ int wspool_free(wspool *pool);
  *              or one that is not a whole segment, a query, a segment "." or "..", a broken escape,
  *              or a byte that a client escapes (write "/r%C3%A4ume"). Or the kind or an option is
  *              out of range, or there are 65,535 routes. Correct the call. Or another route of this
- *              kind has another `slow` or `history`: all channels of a kind have one policy. Give
- *              both the same.
+ *              kind has another `slow`, `history` or limit of queues: all channels of a kind have
+ *              the same. Give the routes the same.
  *   EXISTS     an earlier route matches every path that this one would match. Add this one first.
  *   REENTRANT  called from a hook. Add routes before the loop runs.
  *   NOMEM      the allocator failed. Free memory and try again.
@@ -427,8 +427,8 @@ typedef struct wspool_tally {
  * to every member; `tally` may be NULL. Returns the number of peers for which it was queued: 0 if
  * the channel is inactive, or if every queue was full. A channel whose kind has a history keeps the
  * message, if only for later members. After an error no peer gets the message.
- *   TOO_BIG  it does not fit into an empty queue, or into pool_bytes. Send less, or raise the
- *            limit.
+ *   TOO_BIG  it does not fit into an empty queue (queue_bytes of the route), or into pool_bytes.
+ *            Send less, or raise the limit.
  *   FULL     no room in pool_bytes, even after shedding. Write what is queued (wspool_next) and try
  *            again.
  *   INVAL    as for wspool_subscribe, an unknown flag, or the size of options or tally is not set.

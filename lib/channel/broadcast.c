@@ -18,7 +18,7 @@ static WSP_NOINLINE int leave_out(struct wsp_link *link, struct wsp_channel *cha
                                   struct wsp_member *member, wspool_tally *tally)
 {
     struct wsp_conn *conn = &member->peer->conn;
-    if (channel->slow == WSPOOL_SLOW_BEHIND) {
+    if (channel->rules->slow == WSPOOL_SLOW_BEHIND) {
         conn->out.marks |= WSP_MARK_BEHIND;
         wsp_conn_defer(link, conn, 0);
         wsp_member_fall_behind(channel, member, channel->offset);
@@ -33,8 +33,8 @@ void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel,
                    struct wsp_encodings *encodings, const struct wsp_peer *except,
                    wspool_tally *tally)
 {
-    const uint32_t max_bytes = link->config->queue_bytes;
-    const uint32_t max_count = link->config->queue_messages;
+    const uint32_t max_bytes = channel->rules->queue_bytes;
+    const uint32_t max_count = channel->rules->queue_messages;
     const struct wsp_watermark high = wsp_conn_high_watermark(link->config);
     struct wsp_member *end = channel->members ? channel->members + channel->live : NULL;
     const struct wsp_run *frame = wsp_encodings_of(link, encodings, 0);

@@ -3,7 +3,8 @@
  * channel/broadcast.h - queues one message for all members of a channel.  Layer 3.
  *
  * The walk touches one cache line per member. It calls nothing but the codec, which must not call
- * the pool: a peer that is slow is marked, and handled when the outermost call returns. So nothing can change the list of members during the walk.
+ * the pool: a peer that is slow is marked, and handled when the outermost call returns. So nothing
+ * can change the list of members during the walk.
  */
 #ifndef WSP_CHANNEL_BROADCAST_H
 #define WSP_CHANNEL_BROADCAST_H

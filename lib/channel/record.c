@@ -50,9 +50,10 @@ static WSP_NOINLINE uint8_t *make_room(struct wsp_registry *registry, struct wsp
     return room;
 }
 
-uint8_t *wsp_record_room(struct wsp_registry *registry, struct wsp_channel *channel,
-                         const wspool_history *limits, uint32_t len, uint64_t now)
+uint8_t *wsp_record_room(struct wsp_registry *registry, struct wsp_channel *channel, uint32_t len,
+                         uint64_t now)
 {
+    const wspool_history *limits = &channel->rules->history;
     struct wsp_history *history = channel->history;
     uint8_t *room = NULL;
     if (history) {
@@ -68,23 +69,22 @@ uint8_t *wsp_record_room(struct wsp_registry *registry, struct wsp_channel *chan
     return room;
 }
 
-void wsp_record_expire(struct wsp_registry *registry, struct wsp_channel *channel,
-                       const wspool_history *limits, uint64_t now)
+void wsp_record_expire(struct wsp_registry *registry, struct wsp_channel *channel, uint64_t now)
 {
     if (channel->history) {
-        wsp_history_trim(registry->histories, channel->history, limits, 0, now);
+        wsp_history_trim(registry->histories, channel->history, &channel->rules->history, 0, now);
         if (channel->history->count == 0) {
             forget_all(registry, channel);
         }
     }
 }
 
-void wsp_record_tick(struct wsp_registry *registry, const wspool_history *limits, uint64_t now)
+void wsp_record_tick(struct wsp_registry *registry, uint64_t now)
 {
     struct wsp_history *history;
     while ((history = registry->histories->oldest) != NULL) {
         struct wsp_channel *channel = history->channel;
-        wsp_record_expire(registry, channel, &limits[wsp_channel_name(channel).kind], now);
+        wsp_record_expire(registry, channel, now);
         if (channel->history) {
             return;
         }

@@ -17,10 +17,10 @@
 #include "channel/registry.h"
 
 /* Reserves room in the history of the channel for the frame of its next message. Returns the
- * address to write to, or NULL when it cannot be kept: then the channel has no history, and the next
- * one begins behind that message. */
-uint8_t *wsp_record_room(struct wsp_registry *registry, struct wsp_channel *channel,
-                         const wspool_history *limits, uint32_t len, uint64_t now);
+ * address to write to, or NULL when it cannot be kept: then the channel has no history, and the
+ * next one begins behind that message. */
+uint8_t *wsp_record_room(struct wsp_registry *registry, struct wsp_channel *channel, uint32_t len,
+                         uint64_t now);
 /* The frame is written: it is that of the channel's next message. */
 static inline void wsp_record_commit(struct wsp_registry *registry, struct wsp_channel *channel,
                                      uint32_t len, uint64_t now, wspool_id except)
@@ -29,10 +29,9 @@ static inline void wsp_record_commit(struct wsp_registry *registry, struct wsp_c
 }
 
 /* Forgets messages of this channel whose time is over. The channel continues to exist. */
-void wsp_record_expire(struct wsp_registry *registry, struct wsp_channel *channel,
-                       const wspool_history *limits, uint64_t now);
-/* Forgets the histories of which every message is too old. `limits` is indexed by kind. */
-void wsp_record_tick(struct wsp_registry *registry, const wspool_history *limits, uint64_t now);
+void wsp_record_expire(struct wsp_registry *registry, struct wsp_channel *channel, uint64_t now);
+/* Forgets the histories of which every message is too old. */
+void wsp_record_tick(struct wsp_registry *registry, uint64_t now);
 /* Forgets everything: at the end of a pool. */
 void wsp_record_fini(struct wsp_registry *registry);
 

@@ -14,24 +14,25 @@ static int is_own(const struct wsp_kept *kept, const struct wsp_peer *peer)
 }
 
 /* Returns the run of adjacent frames from the message at `next` on with which the queue stays below
- * its high watermark. The first may be larger than that; the count is 0 when it does not fit. */
-static struct wsp_run next_run(const struct wsp_link *link, const struct wsp_history *history,
-                               uint64_t next, const struct wsp_peer *peer)
+ * half of the limits. The first may be larger than that; the count is 0 when it does not fit. */
+static struct wsp_run next_run(const struct wsp_channel *channel, uint64_t next,
+                               const struct wsp_peer *peer)
 {
     const struct wsp_outq *out = &peer->conn.out;
-    const struct wsp_watermark high = wsp_conn_high_watermark(link->config);
+    const struct wsp_rules *rules = channel->rules;
+    const struct wsp_history *history = channel->history;
     const struct wsp_kept *first = wsp_history_at(history, next);
     const uint64_t end = history->first + history->count;
     struct wsp_run run = {.block = first->segment, .offset = first->at};
-    if ((uint64_t)out->bytes + first->len > link->config->queue_bytes) {
-        return run;
+    if (out->bytes > 0 && (uint64_t)out->bytes + first->len > rules->queue_bytes) {
+        return run; /* an empty queue takes any message, also one from before the limit */
     }
     for (; next < end; next++) {
         const struct wsp_kept *kept = wsp_history_at(history, next);
         uint64_t bytes = (uint64_t)run.bytes + kept->len;
-        if (run.count > 0 &&
-            (kept->segment != run.block || is_own(kept, peer) || bytes > STEP ||
-             out->bytes + bytes > high.bytes || out->count + run.count >= high.count)) {
+        if (run.count > 0 && (kept->segment != run.block || is_own(kept, peer) || bytes > STEP ||
+                              out->bytes + bytes > rules->queue_bytes / 2 ||
+                              out->count + run.count >= rules->queue_messages / 2)) {
             break;
         }
         run.bytes = (uint32_t)bytes;
@@ -46,7 +47,7 @@ enum wsp_refilled wsp_refill(struct wsp_link *link, struct wsp_channel *channel,
     struct wsp_peer *peer = member->peer;
     const struct wsp_history *history = channel->history;
     uint64_t next = wsp_member_due(channel, member);
-    if (!wsp_refill_has_room(link, &peer->conn.out)) {
+    if (!wsp_refill_has_room(channel->rules, &peer->conn.out)) {
         return WSP_REFILL_FULL;
     }
     if (next == channel->offset + 1) {
@@ -65,7 +66,7 @@ enum wsp_refilled wsp_refill(struct wsp_link *link, struct wsp_channel *channel,
         member->next++;
         return WSP_REFILL_QUEUED;
     }
-    const struct wsp_run run = next_run(link, history, next, peer);
+    const struct wsp_run run = next_run(channel, next, peer);
     if (run.count == 0 || wsp_conn_push(link, &peer->conn, &run) < 0) {
         return WSP_REFILL_FULL;
     }

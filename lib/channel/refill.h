@@ -3,11 +3,12 @@
  * channel/refill.h - members that are behind get what the history has for them.  Layer 3.
  *
  * A member that is behind has a position, and no messages of its channel are queued for it by a
- * broadcast. Whenever its queue falls below a quarter of both limits, it gets the next messages of
- * the history: runs of one segment, without a copy. At the head it is live again. A member that the
- * end of the history has overtaken skips the messages that are gone, and the caller reports them.
+ * broadcast. Whenever its queue falls below a quarter of both limits of the channel, it gets the
+ * next messages of the history: runs of one segment, without a copy. At the head it is live again.
+ * A member that the end of the history has overtaken skips the messages that are gone, and the
+ * caller reports them.
  *
- * A refill does not raise the queue above its high watermark, unless a single message is larger. So
+ * A refill does not raise the queue above half of the limits, unless a single message is larger. So
  * there is room for other messages: a member is never closed as slow by its own refill.
  */
 #ifndef WSP_CHANNEL_REFILL_H
@@ -27,11 +28,11 @@ enum wsp_refilled {
 enum wsp_refilled wsp_refill(struct wsp_link *link, struct wsp_channel *channel,
                              struct wsp_member *member, uint64_t *from, uint64_t *to);
 
-/* Returns 1 if a queue takes a refill now: it is open, and has less than a quarter of the limits. */
-static inline int wsp_refill_has_room(const struct wsp_link *link, const struct wsp_outq *out)
+/* Returns 1 if a queue takes a refill now: it is open, with less than a quarter of the limits. */
+static inline int wsp_refill_has_room(const struct wsp_rules *rules, const struct wsp_outq *out)
 {
-    return out->accepts && out->bytes <= link->config->queue_bytes / 4 &&
-           out->count <= link->config->queue_messages / 4;
+    return out->accepts && out->bytes <= rules->queue_bytes / 4 &&
+           out->count <= rules->queue_messages / 4;
 }
 
 #endif

@@ -258,8 +258,7 @@ static void free_channel(struct wsp_registry *registry, struct wsp_channel *chan
     }
 }
 
-static struct wsp_channel *new_channel(struct wsp_registry *registry, wspool_channel name,
-                                       enum wspool_slow slow)
+static struct wsp_channel *new_channel(struct wsp_registry *registry, wspool_channel name)
 {
     struct key key = make_key(name);
     struct wsp_channel *channel = key.len <= SHORT_KEY
@@ -272,7 +271,7 @@ static struct wsp_channel *new_channel(struct wsp_registry *registry, wspool_cha
     memcpy(channel->key, key.bytes, key.len);
     channel->node.key = channel->key;
     channel->node.key_len = (uint32_t)key.len;
-    channel->slow = (uint8_t)slow;
+    channel->rules = &registry->rules[name.kind];
     channel->epoch = registry->next_epoch;
     if (wsp_map_add(&registry->channels, registry->mem, &channel->node)) {
         free_channel(registry, channel);
@@ -294,11 +293,10 @@ static int is_used(const struct wsp_channel *channel)
     return channel->count > 0 || channel->history || channel->waiters;
 }
 
-struct wsp_channel *wsp_registry_get(struct wsp_registry *registry, wspool_channel name,
-                                     enum wspool_slow slow)
+struct wsp_channel *wsp_registry_get(struct wsp_registry *registry, wspool_channel name)
 {
     struct wsp_channel *channel = wsp_registry_find(registry, name);
-    return channel ? channel : new_channel(registry, name, slow);
+    return channel ? channel : new_channel(registry, name);
 }
 
 void wsp_registry_drop_unused(struct wsp_registry *registry, struct wsp_channel *channel)
@@ -318,7 +316,7 @@ void wsp_registry_drop_unheard(struct wsp_registry *registry, struct wsp_channel
 }
 
 int wsp_registry_join(struct wsp_registry *registry, struct wsp_peer *peer, wspool_channel name,
-                      enum wspool_slow slow, uint32_t max)
+                      uint32_t max)
 {
     struct wsp_memberships *memberships = &peer->memberships;
     struct wsp_channel *channel = wsp_registry_find(registry, name);
@@ -333,7 +331,7 @@ int wsp_registry_join(struct wsp_registry *registry, struct wsp_peer *peer, wspo
     if (error) {
         return error;
     }
-    if (!channel && (channel = new_channel(registry, name, slow)) == NULL) {
+    if (!channel && (channel = new_channel(registry, name)) == NULL) {
         return WSPOOL_ERR_NOMEM;
     }
     error = reserve_member(registry, channel);

@@ -40,6 +40,7 @@
 #include "base/freelist.h"
 #include "channel/history.h"
 #include "channel/peer.h"
+#include "policy/route.h"
 
 struct wsp_member {
     struct wsp_peer *peer;
@@ -57,7 +58,7 @@ struct wsp_channel {
     uint64_t offset;
     struct wsp_history *history;   /* NULL: it has no message */
     struct wspool_waiter *waiters; /* for its next message: pool/waiters.h */
-    uint8_t slow;                  /* enum wspool_slow */
+    const struct wsp_rules *rules; /* of its kind */
     uint8_t key[];
 };
 
@@ -69,6 +70,7 @@ struct wsp_registry {
     uint64_t next_epoch;
     uint64_t removed; /* number of channels that ceased to exist so far */
     struct wsp_histories *histories;
+    struct wsp_rules rules[WSPOOL_TOPIC + 1]; /* index: enum wspool_kind */
     struct wsp_counters *count;
     /* Called when a channel has become active (1), or is about to become inactive (0). */
     void (*on_active)(void *owner, const struct wsp_channel *channel, int active);
@@ -87,13 +89,12 @@ struct wsp_channel *wsp_registry_find(const struct wsp_registry *registry, wspoo
 /* Returns the public name of a channel, valid as long as the channel. */
 wspool_channel wsp_channel_name(const struct wsp_channel *channel);
 
-/* Makes the peer a member. `slow` is the policy of the channel if it becomes active. Fails with
- * EXISTS, FULL (`max` memberships) or NOMEM: then nothing is changed. */
+/* Makes the peer a member. Fails with EXISTS, FULL (`max` memberships) or NOMEM: then nothing is
+ * changed. */
 int wsp_registry_join(struct wsp_registry *registry, struct wsp_peer *peer, wspool_channel channel,
-                      enum wspool_slow slow, uint32_t max);
+                      uint32_t max);
 /* Finds a channel, or makes one without members. Returns NULL without memory. */
-struct wsp_channel *wsp_registry_get(struct wsp_registry *registry, wspool_channel channel,
-                                     enum wspool_slow slow);
+struct wsp_channel *wsp_registry_get(struct wsp_registry *registry, wspool_channel channel);
 /* The channel ceases to exist if it has neither members nor history nor waiters. */
 void wsp_registry_drop_unused(struct wsp_registry *registry, struct wsp_channel *channel);
 /* The same, and if nothing was published to it, its epoch is given out again: so a reader that

@@ -165,7 +165,7 @@ static inline int wsp_outq_under_way(const struct wsp_outq *q)
     return q->peeked > 0 || (control && (control->peeked > 0 || control->close_peeked > 0));
 }
 
-/* Removes all messages but what the last peek gave out and what is partly sent. Returns how many. */
+/* Removes all messages but what is peeked or partly sent. Returns how many. */
 uint32_t wsp_outq_drop_all(struct wsp_outq *q, struct wsp_outqs *outqs);
 /* Releases everything. */
 void wsp_outq_fini(struct wsp_outq *q, struct wsp_outqs *outqs);

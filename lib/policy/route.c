@@ -154,21 +154,27 @@ static int covers(const struct wsp_route *earlier, const struct wsp_route *later
            strcmp(earlier->pattern + earlier->tail, later->pattern + later->tail) == 0;
 }
 
-static int is_same_history(const wspool_history *a, const wspool_history *b)
+/* Returns 1 if no route of its kind has other rules. */
+static int agrees(const struct wsp_routes *routes, const struct wsp_route *route)
 {
-    return a->messages == b->messages && a->bytes == b->bytes && a->time == b->time;
+    for (size_t i = 0; i < routes->count; i++) {
+        const struct wsp_route *each = &routes->list[i];
+        if (route->kind != WSPOOL_NONE && each->kind == route->kind &&
+            !wsp_rules_equal(&each->rules, &route->rules)) {
+            return 0;
+        }
+    }
+    return 1;
 }
 
 /* Compares a new route with those that are there. */
 static int compare(const struct wsp_routes *routes, const struct wsp_route *route)
 {
+    if (!agrees(routes, route)) {
+        return WSPOOL_ERR_INVAL;
+    }
     for (size_t i = 0; i < routes->count; i++) {
-        const struct wsp_route *each = &routes->list[i];
-        if (route->kind != WSPOOL_NONE && each->kind == route->kind &&
-            (each->slow != route->slow || !is_same_history(&each->history, &route->history))) {
-            return WSPOOL_ERR_INVAL;
-        }
-        if (covers(each, route)) {
+        if (covers(&routes->list[i], route)) {
             return WSPOOL_ERR_EXISTS;
         }
     }
@@ -181,10 +187,12 @@ int wsp_routes_add(struct wsp_routes *routes, const wspool_mem *mem, const char 
     struct wsp_route route = {.kind = kind,
                               .flags = options->flags,
                               .user = options->user,
-                              .slow = options->slow,
+                              .rules = {.slow = options->slow,
+                                        .queue_bytes = options->queue_bytes,
+                                        .queue_messages = options->queue_messages,
+                                        .history = options->history},
                               .message_bytes = options->message_bytes,
-                              .codec = options->codec,
-                              .history = options->history};
+                              .codec = options->codec};
     const char *name = options->name ? options->name : "";
     if (!pattern || strlen(name) > WSPOOL_NAME_MAX || routes->count >= UINT16_MAX) {
         return WSPOOL_ERR_INVAL;
@@ -251,17 +259,6 @@ int wsp_routes_match(const struct wsp_routes *routes, wspool_text path, char *na
     return wsp_refused(WSPOOL_REFUSED_NO_ROUTE);
 }
 
-enum wspool_slow wsp_routes_slow(const struct wsp_routes *routes, enum wspool_kind kind,
-                                 enum wspool_slow otherwise)
-{
-    for (size_t i = 0; i < routes->count; i++) {
-        if (routes->list[i].kind == kind) {
-            return routes->list[i].slow;
-        }
-    }
-    return otherwise;
-}
-
 int wsp_routes_check(const struct wsp_routes *routes)
 {
     if ((routes->list == NULL) != (routes->count == 0)) {
@@ -270,8 +267,7 @@ int wsp_routes_check(const struct wsp_routes *routes)
     for (size_t i = 0; i < routes->count; i++) {
         const struct wsp_route *route = &routes->list[i];
         struct wsp_route parsed;
-        if (route->kind != WSPOOL_NONE &&
-            wsp_routes_slow(routes, route->kind, route->slow) != route->slow) {
+        if (!agrees(routes, route)) {
             return 0;
         }
         if (!route->pattern || !route->name || strlen(route->name) > WSPOOL_NAME_MAX ||

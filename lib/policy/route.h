@@ -9,9 +9,9 @@
  *
  * Invariants:
  * - each route has its own copy of its pattern and of a name that is no longer than a channel's;
- * - a pattern is normalised and begins with a slash. Its parameter, with braces, is at [head, tail); without a
- *   parameter `head` is the pattern's length;
- * - all routes of one kind have the same slow policy, and the same history.
+ * - a pattern is normalised and begins with a slash. Its parameter, with braces, is at [head,
+ *   tail); without a parameter `head` is the pattern's length;
+ * - all routes of one kind have the same rules.
  */
 #ifndef WSP_POLICY_ROUTE_H
 #define WSP_POLICY_ROUTE_H
@@ -22,15 +22,29 @@
 #include <wspool/config.h>
 #include "base/mem.h"
 
+/* What all channels of a kind have in common. A kind without a route has what the pool has. */
+struct wsp_rules {
+    enum wspool_slow slow;
+    uint32_t queue_bytes; /* limits of a queue, for what is published to such a channel */
+    uint32_t queue_messages;
+    wspool_history history;
+};
+
+static inline int wsp_rules_equal(const struct wsp_rules *a, const struct wsp_rules *b)
+{
+    return a->slow == b->slow && a->queue_bytes == b->queue_bytes &&
+           a->queue_messages == b->queue_messages && a->history.messages == b->history.messages &&
+           a->history.bytes == b->history.bytes && a->history.time == b->history.time;
+}
+
 struct wsp_route {
     enum wspool_kind kind;
     unsigned flags;
     void *user;
-    enum wspool_slow slow;
+    struct wsp_rules rules;
     uint32_t message_bytes;
     unsigned codec; /* passed to the codec */
-    wspool_history history;
-    char *name; /* name of the channel, when there is no parameter */
+    char *name;     /* name of the channel, when there is no parameter */
     char *pattern;
     size_t head; /* length of the part before the parameter, or of the pattern */
     size_t tail; /* start of the part after the parameter; 0: no parameter */
@@ -44,7 +58,7 @@ struct wsp_routes {
 void wsp_routes_fini(struct wsp_routes *routes, const wspool_mem *mem);
 
 /* Adds a route. Returns 0; INVAL: no request can match the pattern, or another route of the kind
- * has another slow policy or history; EXISTS: an earlier route matches all that this one would match; NOMEM. */
+ * has other rules; EXISTS: an earlier route matches all that this one would match; NOMEM. */
 int wsp_routes_add(struct wsp_routes *routes, const wspool_mem *mem, const char *pattern,
                    enum wspool_kind kind, const wspool_route_options *options);
 
@@ -53,10 +67,6 @@ int wsp_routes_add(struct wsp_routes *routes, const wspool_mem *mem, const char 
  * (wire/refusal.h): NO_ROUTE, or MALFORMED when the parameter has a broken escape. */
 int wsp_routes_match(const struct wsp_routes *routes, wspool_text path, char *name,
                      size_t *name_len);
-
-/* Returns the slow policy of the channels of a kind: that of its routes, or `otherwise`. */
-enum wspool_slow wsp_routes_slow(const struct wsp_routes *routes, enum wspool_kind kind,
-                                 enum wspool_slow otherwise);
 
 /* Returns 1 if the invariants hold, else 0. */
 int wsp_routes_check(const struct wsp_routes *routes);

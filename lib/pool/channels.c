@@ -11,15 +11,9 @@
 #include "pool/peers.h"
 #include "pool/reap.h"
 
-enum wspool_slow wsp_channel_slow(const wspool *pool, wspool_channel channel)
-{
-    return wsp_routes_slow(&pool->routes, channel.kind, pool->config.slow);
-}
-
 static int join(wspool *pool, struct wsp_peer *peer, wspool_channel channel)
 {
-    return wsp_registry_join(&pool->registry, peer, channel, wsp_channel_slow(pool, channel),
-                             pool->config.channels_per_peer);
+    return wsp_registry_join(&pool->registry, peer, channel, pool->config.channels_per_peer);
 }
 
 /* A live member is due the message at `next` from now on. */
@@ -35,7 +29,7 @@ static void fall_behind(wspool *pool, struct wsp_peer *peer, struct wsp_channel 
 int wsp_join_route(wspool *pool, struct wsp_peer *peer, wspool_channel name)
 {
     int error = join(pool, peer, name);
-    if (error || pool->history[name.kind].messages == 0) {
+    if (error || pool->registry.rules[name.kind].history.messages == 0) {
         return error;
     }
     struct wsp_channel *channel = wsp_registry_find(&pool->registry, name);
@@ -114,7 +108,7 @@ static int resume(wspool *pool, struct wsp_peer *peer, wspool_channel name,
             return error;
         }
     }
-    wsp_record_expire(&pool->registry, channel, &pool->history[name.kind], pool->link.now);
+    wsp_record_expire(&pool->registry, channel, pool->link.now);
     wspool_channel_position head = {channel->epoch, channel->offset};
     wsp_judge_position(head, channel->history ? channel->history->first : head.offset + 1, since,
                        resumed);

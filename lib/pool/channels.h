@@ -7,8 +7,6 @@
 
 #include "pool/pool.h"
 
-/* Returns the slow policy of a channel. */
-enum wspool_slow wsp_channel_slow(const wspool *pool, wspool_channel channel);
 /* Makes a new peer a member of its route's channel. If that has a history, the peer is behind until
  * its open hooks have run: they may resume it from an earlier position, and nothing overtakes what
  * they send to it. */

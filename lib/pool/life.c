@@ -104,6 +104,11 @@ int wspool_new(wspool **out, const wspool_config *given, uint64_t now)
     wsp_histories_init(&pool->histories, mem, config.history_bytes, &pool->count.history_bytes,
                        &link->blocks);
     pool->registry.histories = &pool->histories;
+    for (size_t kind = WSPOOL_NONE; kind <= WSPOOL_TOPIC; kind++) {
+        pool->registry.rules[kind] = (struct wsp_rules){.slow = config.slow,
+                                                        .queue_bytes = config.queue_bytes,
+                                                        .queue_messages = config.queue_messages};
+    }
     wsp_keys_init(&pool->keys, mem, &(struct wsp_siphash_key){entropy[0], entropy[1]},
                   config.max_per_key);
     pool->registry.on_active = wsp_on_active;
@@ -174,14 +179,19 @@ int wspool_route(wspool *pool, const char *pattern, enum wspool_kind kind,
     if (options && wspool_versioned_read(&filled, sizeof filled, options)) {
         return WSPOOL_ERR_INVAL;
     }
+    filled.queue_bytes = filled.queue_bytes ? filled.queue_bytes : pool->config.queue_bytes;
+    filled.queue_messages =
+        filled.queue_messages ? filled.queue_messages : pool->config.queue_messages;
     if ((unsigned)kind > WSPOOL_TOPIC || (filled.flags & ~WSPOOL_ROUTE_NO_TOKEN) != 0 ||
         (unsigned)filled.slow > WSPOOL_SLOW_BEHIND || filled.message_bytes == 0 ||
-        filled.message_bytes >= 1u << 30 || !history_is_good(&filled.history)) {
+        filled.message_bytes >= 1u << 30 || !history_is_good(&filled.history) ||
+        filled.queue_bytes < WSP_SMALLEST_QUEUE || filled.queue_bytes > pool->config.queue_bytes ||
+        filled.queue_messages > pool->config.queue_messages) {
         return WSPOOL_ERR_INVAL;
     }
     error = wsp_routes_add(&pool->routes, &pool->config.mem, pattern, kind, &filled);
     if (!error) {
-        pool->history[kind] = filled.history;
+        pool->registry.rules[kind] = pool->routes.list[pool->routes.count - 1].rules;
     }
     return error;
 }

@@ -122,7 +122,6 @@ struct wspool {
     struct wsp_slots peers;
     struct wsp_registry registry;
     struct wsp_histories histories;
-    wspool_history history[WSPOOL_TOPIC + 1]; /* of the channels of a kind */
     struct wsp_routes routes;
     struct wsp_origins origins;
     struct wsp_origins hosts;

@@ -81,15 +81,15 @@ static int convert_options(const wspool_send_options *theirs, wspool_send_option
     return wspool_versioned_read(ours, sizeof *ours, theirs);
 }
 
-/* Checks a message. (A queue is larger than any frame header.) */
-static int read_message(const wspool *pool, const void *bytes, size_t len, uint8_t opcode,
+/* Checks a message for queues of that size. (A queue is larger than any frame header.) */
+static int read_message(uint32_t queue_bytes, const void *bytes, size_t len, uint8_t opcode,
                         struct message *checked)
 {
     uint32_t head_len = wsp_frame_head_len(len);
     if (!bytes && len > 0) {
         return WSPOOL_ERR_INVAL;
     }
-    if (len > pool->config.queue_bytes - head_len) {
+    if (len > queue_bytes - head_len) {
         return WSPOOL_ERR_TOO_BIG;
     }
     *checked = (struct message){bytes, len, head_len + (uint32_t)len, opcode};
@@ -110,7 +110,7 @@ static int call_writer(const wspool *pool, const struct wsp_channel *channel, ws
     if (pool->registry.removed != removed || channel->offset + 1 != position->offset) {
         return WSPOOL_ERR_STATE;
     }
-    return read_message(pool, message.data, message.len, opcode, checked);
+    return read_message(channel->rules->queue_bytes, message.data, message.len, opcode, checked);
 }
 
 static WSP_NOINLINE void time_output(wspool *pool)
@@ -135,11 +135,11 @@ static inline void flush_soon(wspool *pool)
 
 /* Copies the frame of the channel's next message to its history. If it cannot be kept, the history
  * begins anew behind it. */
-static void record(wspool *pool, struct wsp_channel *channel, const wspool_history *limits,
-                   const struct wsp_run *frame, wspool_id except)
+static void record(wspool *pool, struct wsp_channel *channel, const struct wsp_run *frame,
+                   wspool_id except)
 {
     uint64_t now = pool->link.now;
-    uint8_t *room = wsp_record_room(&pool->registry, channel, limits, frame->bytes, now);
+    uint8_t *room = wsp_record_room(&pool->registry, channel, frame->bytes, now);
     if (room) {
         memcpy(room, wsp_run_bytes(frame), frame->bytes);
         wsp_record_commit(&pool->registry, channel, frame->bytes, now, except);
@@ -149,13 +149,13 @@ static void record(wspool *pool, struct wsp_channel *channel, const wspool_histo
 static int publish(wspool *pool, wspool_channel name, wspool_writer writer, uint8_t opcode,
                    wspool_id except, wspool_tally *tally)
 {
-    const wspool_history *history = &pool->history[name.kind];
+    const wspool_history *history = &pool->registry.rules[name.kind].history;
     struct wsp_channel *channel = wsp_registry_find(&pool->registry, name);
     struct message checked;
     struct wsp_run frame;
     struct wsp_encodings encodings;
     if (!channel && history->messages > 0) {
-        channel = wsp_registry_get(&pool->registry, name, wsp_channel_slow(pool, name));
+        channel = wsp_registry_get(&pool->registry, name);
         if (!channel) {
             return WSPOOL_ERR_NOMEM;
         }
@@ -177,7 +177,7 @@ static int publish(wspool *pool, wspool_channel name, wspool_writer writer, uint
         return error;
     }
     if (history->messages > 0) {
-        record(pool, channel, history, &frame, except);
+        record(pool, channel, &frame, except);
     }
     channel->offset++;
     tally->position = position;
@@ -233,7 +233,11 @@ int wspool_broadcast(wspool *pool, wspool_channel channel, const void *message, 
 {
     wspool_text bytes = {message, len};
     struct message checked;
-    int error = pool ? read_message(pool, message, len, WSP_TEXT, &checked) : WSPOOL_ERR_INVAL;
+    if (!pool || (unsigned)channel.kind > WSPOOL_TOPIC) {
+        return WSPOOL_ERR_INVAL;
+    }
+    uint32_t queue_bytes = pool->registry.rules[channel.kind].queue_bytes;
+    int error = read_message(queue_bytes, message, len, WSP_TEXT, &checked);
     if (error) {
         return error;
     }
@@ -286,7 +290,7 @@ static WSP_NOINLINE int send_slow(wspool *pool, struct wsp_peer *peer, const voi
                                   size_t len, uint8_t opcode)
 {
     struct message checked;
-    int error = read_message(pool, message, len, opcode, &checked);
+    int error = read_message(pool->config.queue_bytes, message, len, opcode, &checked);
     if (error) {
         return error;
     }

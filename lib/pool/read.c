@@ -15,7 +15,7 @@ static const struct wsp_history *history_of(wspool *pool, wspool_channel name)
     if (!channel || !channel->history) {
         return NULL;
     }
-    wsp_record_expire(&pool->registry, channel, &pool->history[name.kind], pool->link.now);
+    wsp_record_expire(&pool->registry, channel, pool->link.now);
     const struct wsp_history *history = channel->history;
     wsp_registry_drop_unused(&pool->registry, channel);
     return history;
@@ -59,7 +59,7 @@ int wspool_read(wspool *pool, wspool_channel channel, const wspool_channel_posit
 int wspool_wait(wspool *pool, wspool_channel name, wspool_waiter *waiter, uint64_t until)
 {
     int error = wsp_call(pool, wsp_channel_valid(name) && waiter && waiter->call, WSP_ANYWHERE);
-    if (error || pool->history[name.kind].messages == 0) {
+    if (error || pool->registry.rules[name.kind].history.messages == 0) {
         return WSPOOL_ERR_INVAL;
     }
     if (pool->freeing) {
@@ -71,8 +71,7 @@ int wspool_wait(wspool *pool, wspool_channel name, wspool_waiter *waiter, uint64
     if (wsp_count_read(&pool->count.waiters) >= pool->config.max_waiters) {
         return WSPOOL_ERR_FULL;
     }
-    struct wsp_channel *channel =
-        wsp_registry_get(&pool->registry, name, wsp_channel_slow(pool, name));
+    struct wsp_channel *channel = wsp_registry_get(&pool->registry, name);
     if (!channel) {
         return WSPOOL_ERR_NOMEM;
     }

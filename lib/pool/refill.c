@@ -35,31 +35,35 @@ void wsp_refill_peer(wspool *pool, struct wsp_peer *peer)
     struct wsp_memberships *memberships = &peer->memberships;
     struct wsp_outq *out = &peer->conn.out;
     uint64_t from, to;
-    uint32_t i, live = 0;
-    /* One step for each membership in turn, until all are live. A hook may end some. */
-    for (i = first_turn(pool, memberships->count); live < memberships->count; i++) {
+    uint32_t i, done = 0;
+    int full = 0;
+    /* One step for each membership in turn, until each is live, or too full for its channel's
+     * limits. A hook may end some. */
+    for (i = first_turn(pool, memberships->count); done < memberships->count; i++) {
         i = i < memberships->count ? i : 0;
         struct wsp_channel *channel = wsp_membership_channel(memberships, i);
         struct wsp_member *member = wsp_membership_member(memberships, i);
-        live++;
+        done++;
         if (wsp_member_is_live(channel, member)) {
             continue;
         }
-        wsp_record_expire(&pool->registry, channel, &pool->history[wsp_channel_name(channel).kind],
-                          pool->link.now);
+        wsp_record_expire(&pool->registry, channel, pool->link.now);
         switch (wsp_refill(&pool->link, channel, member, &from, &to)) {
         case WSP_REFILL_FULL:
-            return;
+            full = 1;
+            break;
         case WSP_REFILL_QUEUED:
-            live = 0;
+            done = 0;
             break;
         case WSP_REFILL_MISSED:
-            live = 0;
+            done = 0;
             tell_missed(pool, peer, channel, from, to);
             break;
         case WSP_REFILL_LIVE:
             break;
         }
     }
-    out->marks = (uint8_t)(out->marks & ~WSP_MARK_BEHIND);
+    if (!full) {
+        out->marks = (uint8_t)(out->marks & ~WSP_MARK_BEHIND);
+    }
 }

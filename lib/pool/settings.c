@@ -12,7 +12,6 @@
 
 #define LARGEST_QUEUE ((1u << 30) - 1)
 #define SMALLEST_HEAD 256u
-#define SMALLEST_QUEUE 256u
 #define SMALLEST_INPUT 65536u
 #define SMALLEST_HISTORY 65536u
 #define LARGEST_POOL (1u << 28) /* peers */
@@ -93,7 +92,7 @@ static int limits_are_good(const wspool_config *c)
            within(c->head_bytes, SMALLEST_HEAD, 65536) && within(c->head_count, 1, 256) &&
            within(c->message_bytes, 1, LARGEST_QUEUE) && within(c->abuse_burst, 0, 65535) &&
            within(c->abuse_rate, 0, 1000000) &&
-           within(c->queue_bytes, SMALLEST_QUEUE, LARGEST_QUEUE) &&
+           within(c->queue_bytes, WSP_SMALLEST_QUEUE, LARGEST_QUEUE) &&
            within(c->queue_messages, 1, LARGEST_QUEUE) && c->turn_bytes > 0 &&
            c->turn_deliveries > 0 && c->pool_bytes >= 2 * wsp_block_memory(0) &&
            c->input_bytes >= SMALLEST_INPUT && c->history_bytes >= SMALLEST_HISTORY &&

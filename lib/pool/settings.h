@@ -7,6 +7,8 @@
 
 #include <wspool/config.h>
 
+#define WSP_SMALLEST_QUEUE 256u /* bytes */
+
 /* Copies a configuration of any version's size over the defaults, and copies its lists. Returns
  * 0, INVAL or NOMEM. */
 int wsp_settings_copy(wspool_config *copy, const wspool_config *given);

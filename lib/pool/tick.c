@@ -62,7 +62,7 @@ int wspool_tick(wspool *pool, uint64_t now)
     }
     wsp_waiters_call(pool);
     if (pool->histories.oldest) {
-        wsp_record_tick(&pool->registry, pool->history, pool->link.now);
+        wsp_record_tick(&pool->registry, pool->link.now);
     }
     wsp_handlers_tick(pool);
     wsp_leave(pool);

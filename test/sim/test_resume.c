@@ -265,6 +265,49 @@ TEST(two_channels_are_resumed_side_by_side)
     sim_free(s);
 }
 
+/* One channel may fill a quarter of 4 messages by refills, and the other one a quarter of the
+ * pool's limit: what is too much for the one does not hold up the other. */
+TEST(refill_keeps_to_the_limits_of_each_channel)
+{
+    sim *s = sim_new(1);
+    s->config.ping_interval = 0;
+    s->config.queue_messages = QUEUE;
+    assert_int_equal(sim_start_bare(s), 0);
+    for (int i = 0; i < 2; i++) {
+        wspool_route_options options;
+        wspool_route_options_init(&options, &s->config);
+        options.slow = WSPOOL_SLOW_BEHIND;
+        options.history.messages = 100;
+        options.queue_messages = i ? 4 : 0;
+        assert_int_equal(wspool_route(s->pool, i ? "/little/{x}" : "/much/{x}",
+                                      i ? WSPOOL_TOPIC : WSPOOL_ITEM, &options),
+                         0);
+    }
+    assert_int_equal(wspool_route(s->pool, "/none", WSPOOL_NONE, NULL), 0);
+    publish(s, wspool_item("much"), 1, 100);
+    publish(s, wspool_topic("little"), 1001, 1100);
+    sim_peer *little = sim_join(s, "/none");
+    sim_stall(little);
+    resume(little, wspool_topic("little"), 0);
+    assert_int_equal(sim_stats(s).waiting, 2); /* half of its limit */
+    for (unsigned i = 1; i <= 10; i++) {       /* whichever channel has the first turn */
+        sim_peer *p = sim_join(s, "/none");
+        sim_stall(p);
+        sim_send(p, "one");
+        sim_send(p, "two");
+        resume(p, wspool_topic("little"), 0);
+        resume(p, wspool_item("much"), 0);
+        assert_int_equal(sim_stats(s).waiting, 2 + i * QUEUE / 2);
+    }
+    sim_flow_all(s);
+    sim_pump(s);
+    assert_int_equal(expect_numbers(little, 0, 1001, 1100), little->reader.messages);
+    for (size_t i = 1; i < s->peer_count; i++)
+        assert_int_equal(s->peers[i]->reader.messages, 202);
+    assert_int_equal(missed(s), 0);
+    sim_free(s);
+}
+
 /* -------------------------------------------------------------- falling behind */
 
 TEST(slow_member_gets_everything_later_when_the_history_keeps_it)

@@ -137,6 +137,56 @@ TEST(queue_when_limited_in_bytes_holds_no_more)
     }
 }
 
+static int give_text(const wspool_channel_position *position, wspool_text *message, void *user)
+{
+    (void)position;
+    *message = *(wspool_text *)user;
+    return 0;
+}
+
+/* A feed that may fill little of a queue; everything else has the limits of the pool. */
+TEST(limits_of_a_queue_are_those_of_the_channel)
+{
+    for (int by_bytes = 0; by_bytes < 2; by_bytes++) {
+        sim *s = sim_small(1, 10000, 100);
+        wspool_channel feed = wspool_topic("feed");
+        wspool_route_options options;
+        char text[1000];
+        memset(text, 'f', sizeof text);
+        wspool_route_options_init(&options, &s->config);
+        options.slow = WSPOOL_SLOW_BEHIND;
+        options.queue_bytes = by_bytes ? 600 : 0;
+        options.queue_messages = by_bytes ? 0 : 6;
+        assert_int_equal(wspool_route(s->pool, "/feed/{name}", feed.kind, &options), 0);
+        sim_peer *p = stalled(s, "/close");
+        assert_int_equal(wspool_subscribe(s->pool, p->id, feed), 0);
+        for (int i = 0; i < 8; i++) { /* 6 times 2 + 98 bytes fit */
+            wspool_tally tally = {.size = sizeof tally};
+            SIM_IN(wspool_broadcast(s->pool, feed, text, 98, NULL, &tally));
+            assert_int_equal(tally.queued, i < 6);
+            assert_int_equal(tally.behind, i >= 6);
+        }
+        assert_int_equal(publish(s, "close", "more than the feed may have").queued, 1);
+        assert_int_equal(sim_send(p, "and more"), 0);
+        assert_int_equal(sim_stats(s).waiting, 8);
+        /* A message that no queue can take on behalf of this channel. */
+        wspool_text large = {text, 600 - 4 + 1};
+        wspool_writer writer = {give_text, &large};
+        int error = by_bytes ? WSPOOL_ERR_TOO_BIG : 0;
+        assert_int_equal(wspool_broadcast(s->pool, feed, text, large.len, NULL, NULL), error);
+        assert_int_equal(wspool_broadcast_written(s->pool, feed, writer, NULL, NULL), error);
+        large.len--;
+        assert_int_equal(wspool_broadcast_written(s->pool, feed, writer, NULL, NULL), 0);
+        assert_int_equal(wspool_send(s->pool, p->id, text, sizeof text, NULL), 0);
+        sim_flow(p);
+        sim_pump(s);
+        sim_expect_open(p);
+        assert_int_equal(p->missed, by_bytes ? 3 : 5);
+        assert_int_equal(p->reader.messages, 9);
+        sim_free(s);
+    }
+}
+
 TEST(message_when_larger_than_a_queue_is_too_big)
 {
     sim *s = sim_small(1, 1000, 10);

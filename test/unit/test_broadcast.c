@@ -29,6 +29,7 @@ struct crowd {
     struct wsp_counters count;
     struct wsp_link link;
     struct wsp_registry registry;
+    struct wsp_rules *rules; /* of the channel */
     struct wsp_peer *peers;
     uint32_t peer_count;
     struct wsp_channel *channel;
@@ -66,8 +67,7 @@ static void open_peer(struct crowd *c, struct wsp_peer *peer)
 
 static int join(struct crowd *c, uint32_t peer)
 {
-    return wsp_registry_join(&c->registry, &c->peers[peer], wspool_topic("t"), WSPOOL_SLOW_CLOSE,
-                             10);
+    return wsp_registry_join(&c->registry, &c->peers[peer], wspool_topic("t"), 10);
 }
 
 /* Makes `peers` peers; the first `members` of them join the channel. */
@@ -78,7 +78,7 @@ static void begin(struct crowd *c, uint32_t peers, uint32_t members, enum wspool
     c->hooks = test_mem_hooks(&c->mem);
     wspool_config_init(&c->config);
     c->config.queue_messages = 4;
-    c->config.queue_bytes = 1000;
+    c->config.queue_bytes = 1000; /* for the watermarks */
     c->config.codec = toy_hook(&c->toy);
     c->toy.mem = &c->hooks;
     c->peers = calloc(peers, sizeof *c->peers);
@@ -101,6 +101,8 @@ static void begin(struct crowd *c, uint32_t peers, uint32_t members, enum wspool
     assert_int_equal(wsp_bitset_reserve(&link->due, &c->hooks, peers), 0);
     wsp_registry_init(&c->registry, &c->hooks, &seed, 1, &c->count);
     c->registry.on_active = on_active;
+    c->rules = &c->registry.rules[WSPOOL_TOPIC];
+    *c->rules = (struct wsp_rules){.slow = slow, .queue_bytes = 1000, .queue_messages = 4};
     for (uint32_t i = 0; i < peers; i++) {
         open_peer(c, &c->peers[i]);
         if (i < members) {
@@ -108,7 +110,6 @@ static void begin(struct crowd *c, uint32_t peers, uint32_t members, enum wspool
         }
     }
     c->channel = wsp_registry_find(&c->registry, wspool_topic("t"));
-    c->channel->slow = (uint8_t)slow;
 }
 
 static void check(const struct crowd *c)
@@ -118,8 +119,8 @@ static void check(const struct crowd *c)
     for (uint32_t i = 0; i < c->peer_count; i++) {
         const struct wsp_outq *out = &c->peers[i].conn.out;
         assert_int_equal(wsp_conn_check(&c->peers[i].conn), 1);
-        assert_true(out->count <= c->config.queue_messages);
-        assert_true(out->bytes <= c->config.queue_bytes);
+        assert_true(out->count <= c->rules->queue_messages);
+        assert_true(out->bytes <= c->rules->queue_bytes);
         waiting += out->count;
         bytes += out->bytes;
     }
@@ -323,7 +324,7 @@ TEST(message_goes_to_every_member_when_there_are_any_number)
         struct crowd c;
         uint32_t n = counts[k];
         begin(&c, n + 1, 1, WSPOOL_SLOW_CLOSE);
-        struct wsp_channel exact = {.count = n, .cap = n, .live = n};
+        struct wsp_channel exact = {.rules = c.rules, .count = n, .cap = n, .live = n};
         exact.members = malloc(n > 0 ? n * sizeof *exact.members : 1);
         for (uint32_t i = 0; i < n; i++) {
             exact.members[i] = (struct wsp_member){.peer = &c.peers[n - 1 - i]};
@@ -491,7 +492,7 @@ TEST(member_falls_behind_when_the_bytes_are_full)
     for (uint32_t room = 3 * ENCODED - 1; room <= 3 * ENCODED; room++) {
         struct crowd c;
         begin(&c, 2, 2, WSPOOL_SLOW_BEHIND);
-        c.config.queue_bytes = room;
+        c.rules->queue_bytes = room;
         fill(&c, 2);
         int fits = room == 3 * ENCODED;
         assert_tally(publish(&c), fits ? 2 : 0, 0, 0, fits ? 0 : 2);
@@ -531,8 +532,8 @@ TEST(peer_is_closed_when_full_and_that_is_the_policy)
         struct crowd c;
         begin(&c, 3, 3, WSPOOL_SLOW_CLOSE);
         if (by_bytes) {
-            c.config.queue_messages = 100;
-            c.config.queue_bytes = 5 * ENCODED - 1;
+            c.rules->queue_messages = 100;
+            c.rules->queue_bytes = 5 * ENCODED - 1;
         }
         fill(&c, 4);
         flush(&c, 1);
@@ -696,8 +697,8 @@ TEST(limit_in_bytes_is_of_what_a_member_reads)
         struct crowd c;
         uint32_t fit[4] = {0}, got[4] = {0};
         begin_encodings(&c, 4, 4, WSPOOL_SLOW_BEHIND);
-        c.config.queue_bytes = room;
-        c.config.queue_messages = 1000;
+        c.rules->queue_bytes = room;
+        c.rules->queue_messages = 1000;
         for (uint32_t i = 1; i <= 20; i++) {
             uint32_t queued = 0;
             for (uint32_t k = 0; k < 4; k++) {
@@ -721,7 +722,7 @@ TEST(slow_are_closed_in_each_encoding)
 {
     struct crowd c;
     begin_encodings(&c, 8, 4, WSPOOL_SLOW_CLOSE);
-    c.config.queue_bytes = 2 * (2 + LONG); /* three messages in encoding 1, two plain ones */
+    c.rules->queue_bytes = 2 * (2 + LONG); /* three messages in encoding 1, two plain ones */
     assert_tally(publish_except(&c, LONG, NULL), 8, 0, 0, 0);
     assert_tally(publish_except(&c, LONG, NULL), 8, 0, 0, 0);
     flush(&c, 4);
@@ -818,8 +819,8 @@ TEST(books_balance_when_everything_happens_at_random)
         uint64_t seed = 11 + (uint64_t)slow, sums[3] = {0};
         encodings_count = way < 2 ? 1 : 5;
         begin(&c, PEERS, PEERS, (enum wspool_slow)slow);
-        c.config.queue_messages = 9;
-        c.config.queue_bytes = 300;
+        c.rules->queue_messages = 9;
+        c.rules->queue_bytes = 300;
         for (int step = 0; step < STEPS; step++) {
             uint32_t i = (uint32_t)test_below(&seed, PEERS);
             struct wsp_conn *conn = &c.peers[i].conn;

@@ -90,7 +90,7 @@ static void end(struct world *w)
 
 static int join(struct world *w, struct wsp_peer *peer, wspool_channel channel)
 {
-    return wsp_registry_join(&w->registry, peer, channel, WSPOOL_SLOW_CLOSE, 1000);
+    return wsp_registry_join(&w->registry, peer, channel, 1000);
 }
 
 static struct wsp_channel *find(const struct world *w, wspool_channel channel)
@@ -193,19 +193,18 @@ TEST(position_is_that_of_the_next_life_when_a_channel_is_not_there)
     end(&w);
 }
 
-TEST(policy_is_that_of_the_join_that_made_the_channel)
+TEST(rules_are_those_of_the_kind)
 {
     struct world w;
-    struct wsp_peer a = {0}, b = {0};
+    struct wsp_peer a = {0};
     begin(&w);
-    for (int slow = WSPOOL_SLOW_CLOSE; slow <= WSPOOL_SLOW_BEHIND; slow++) {
-        wspool_channel t = wspool_topic("t");
-        assert_int_equal(wsp_registry_join(&w.registry, &a, t, (enum wspool_slow)slow, 9), 0);
-        assert_int_equal(wsp_registry_join(&w.registry, &b, t, WSPOOL_SLOW_CLOSE, 9), 0);
-        assert_int_equal(find(&w, t)->slow, slow);
-        wsp_registry_leave_all(&w.registry, &a);
-        wsp_registry_leave_all(&w.registry, &b);
+    for (int kind = WSPOOL_GLOBAL; kind <= WSPOOL_TOPIC; kind++) {
+        wspool_channel t = wspool_channel_of((enum wspool_kind)kind, "t", 1);
+        assert_int_equal(join(&w, &a, t), 0);
+        assert_ptr_equal(find(&w, t)->rules, &w.registry.rules[kind]);
+        assert_ptr_equal(wsp_registry_get(&w.registry, t), find(&w, t));
     }
+    wsp_registry_leave_all(&w.registry, &a);
     end(&w);
 }
 
@@ -250,18 +249,18 @@ TEST(join_is_full_when_the_peer_has_as_many_memberships_as_it_may)
     struct world w;
     struct wsp_peer a = {0}, b = {0};
     begin(&w);
-    assert_int_equal(wsp_registry_join(&w.registry, &a, wspool_item("0"), 0, 0), WSPOOL_ERR_FULL);
-    assert_int_equal(wsp_registry_join(&w.registry, &a, wspool_item("0"), 0, 2), 0);
-    assert_int_equal(wsp_registry_join(&w.registry, &a, wspool_item("1"), 0, 2), 0);
-    assert_int_equal(wsp_registry_join(&w.registry, &a, wspool_item("2"), 0, 2), WSPOOL_ERR_FULL);
+    assert_int_equal(wsp_registry_join(&w.registry, &a, wspool_item("0"), 0), WSPOOL_ERR_FULL);
+    assert_int_equal(wsp_registry_join(&w.registry, &a, wspool_item("0"), 2), 0);
+    assert_int_equal(wsp_registry_join(&w.registry, &a, wspool_item("1"), 2), 0);
+    assert_int_equal(wsp_registry_join(&w.registry, &a, wspool_item("2"), 2), WSPOOL_ERR_FULL);
     assert_null(find(&w, wspool_item("2")));
     assert_int_equal(w.appeared, 2);
-    assert_int_equal(wsp_registry_join(&w.registry, &b, wspool_item("2"), 0, 2), 0);
-    assert_int_equal(wsp_registry_join(&w.registry, &a, wspool_item("2"), 0, 2), WSPOOL_ERR_FULL);
+    assert_int_equal(wsp_registry_join(&w.registry, &b, wspool_item("2"), 2), 0);
+    assert_int_equal(wsp_registry_join(&w.registry, &a, wspool_item("2"), 2), WSPOOL_ERR_FULL);
     /* EXISTS comes before any other error: the membership is there already. */
-    assert_int_equal(wsp_registry_join(&w.registry, &a, wspool_item("1"), 0, 2), WSPOOL_ERR_EXISTS);
+    assert_int_equal(wsp_registry_join(&w.registry, &a, wspool_item("1"), 2), WSPOOL_ERR_EXISTS);
     assert_int_equal(leave(&w, &a, wspool_item("0")), 0);
-    assert_int_equal(wsp_registry_join(&w.registry, &a, wspool_item("2"), 0, 2), 0);
+    assert_int_equal(wsp_registry_join(&w.registry, &a, wspool_item("2"), 2), 0);
     wsp_registry_leave_all(&w.registry, &a);
     wsp_registry_leave_all(&w.registry, &b);
     end(&w);
@@ -276,9 +275,9 @@ TEST(join_is_full_when_a_peer_has_all_memberships_that_can_be_counted)
     begin(&w);
     for (name = 0; name < most; name++) {
         wspool_channel channel = wspool_channel_of(WSPOOL_ITEM, &name, sizeof name);
-        assert_int_equal(wsp_registry_join(&w.registry, &a, channel, 0, UINT32_MAX), 0);
+        assert_int_equal(wsp_registry_join(&w.registry, &a, channel, UINT32_MAX), 0);
     }
-    assert_int_equal(wsp_registry_join(&w.registry, &a, wspool_topic("t"), 0, UINT32_MAX),
+    assert_int_equal(wsp_registry_join(&w.registry, &a, wspool_topic("t"), UINT32_MAX),
                      WSPOOL_ERR_FULL);
     assert_int_equal(a.memberships.count, most);
     check(&w, most);
@@ -543,7 +542,7 @@ TEST(registry_agrees_with_a_table_when_joined_and_left_at_random)
             w.mem.fail_at = 1;
         }
         if (joins) {
-            int answer = wsp_registry_join(&w.registry, &p[i], channel, 0, MAX);
+            int answer = wsp_registry_join(&w.registry, &p[i], channel, MAX);
             if (in[i][k]) {
                 assert_int_equal(answer, WSPOOL_ERR_EXISTS);
             } else if (mine >= MAX) {

@@ -309,25 +309,39 @@ TEST(first_route_decides_when_several_fit)
     end(&t);
 }
 
-TEST(policy_of_a_kind_is_that_of_its_routes)
+TEST(routes_of_one_kind_have_the_same_rules)
 {
-    const enum wspool_slow close = WSPOOL_SLOW_CLOSE, behind = WSPOOL_SLOW_BEHIND;
+    static const struct wspool_route_options rules = {.size = sizeof rules,
+                                                      .name = "",
+                                                      .slow = WSPOOL_SLOW_BEHIND,
+                                                      .queue_bytes = 1000,
+                                                      .queue_messages = 10,
+                                                      .history = {3, 4, 5}};
     struct table t;
     begin(&t);
-    assert_int_equal(wsp_routes_slow(&t.routes, WSPOOL_ITEM, close), close);
-    assert_int_equal(add_with(&t, "/none", WSPOOL_NONE, "", close), 0);
-    assert_int_equal(add_with(&t, "/nil", WSPOOL_NONE, "", behind), 0); /* without a channel */
-    assert_int_equal(add_with(&t, "/lobby", WSPOOL_ITEM, "lobby", behind), 0);
-    assert_int_equal(add_with(&t, "/r/{x}", WSPOOL_ITEM, "", behind), 0);
-    assert_int_equal(add_with(&t, "/all", WSPOOL_GLOBAL, "", close), 0);
-    assert_int_equal(wsp_routes_slow(&t.routes, WSPOOL_ITEM, close), behind);
-    assert_int_equal(wsp_routes_slow(&t.routes, WSPOOL_GLOBAL, behind), close);
-    assert_int_equal(wsp_routes_slow(&t.routes, WSPOOL_TOPIC, behind), behind);
+#define ADD(pattern, kind, options) wsp_routes_add(&t.routes, &t.hooks, pattern, kind, options)
+    assert_int_equal(ADD("/none", WSPOOL_NONE, &rules), 0);
+    assert_int_equal(add(&t, "/nil", WSPOOL_NONE), 0); /* without a channel */
+    assert_int_equal(ADD("/lobby", WSPOOL_ITEM, &rules), 0);
+    assert_int_equal(ADD("/r/{x}", WSPOOL_ITEM, &rules), 0);
+    assert_int_equal(add(&t, "/all", WSPOOL_GLOBAL), 0);
     /* Two routes that disagree about one kind: the first would decide in silence. */
-    assert_int_equal(add_with(&t, "/late", WSPOOL_ITEM, "late", close), WSPOOL_ERR_INVAL);
-    assert_int_equal(add_with(&t, "/x/{x}", WSPOOL_GLOBAL, "", behind), WSPOOL_ERR_INVAL);
+#define DISAGREE(field, value) \
+    do { \
+        wspool_route_options other = rules; \
+        other.field = (value); \
+        assert_int_equal(ADD("/late", WSPOOL_ITEM, &other), WSPOOL_ERR_INVAL); \
+    } while (0)
+    DISAGREE(slow, WSPOOL_SLOW_CLOSE);
+    DISAGREE(queue_bytes, 1001);
+    DISAGREE(queue_messages, 9);
+    DISAGREE(history.messages, 4);
+    DISAGREE(history.bytes, 5);
+    DISAGREE(history.time, 0);
     assert_int_equal(t.routes.count, 5);
     assert_int_equal(wsp_routes_check(&t.routes), 1);
+    t.routes.list[2].rules.queue_bytes++;
+    assert_int_equal(wsp_routes_check(&t.routes), 0);
     end(&t);
 }
 

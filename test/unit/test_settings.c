@@ -387,6 +387,7 @@ TEST(route_options_are_those_of_the_configuration)
     assert_null(options.user);
     assert_int_equal(options.slow, WSPOOL_SLOW_BEHIND);
     assert_int_equal(options.message_bytes, 1234);
+    assert_int_equal(options.queue_bytes + options.queue_messages, 0); /* the pool's */
     wspool_route_options_init(&options, NULL);
     assert_int_equal(options.slow, WSPOOL_SLOW_CLOSE);
     assert_int_equal(options.message_bytes, 65536);
@@ -422,6 +423,9 @@ TEST(route_is_refused_when_its_options_are_out_of_range)
     REFUSED_WITH(history.bytes, 1); /* but no messages */
     REFUSED_WITH(history.time, 1);
     REFUSED_WITH(slow, (enum wspool_slow) - 1);
+    REFUSED_WITH(queue_bytes, 255);
+    REFUSED_WITH(queue_bytes, 262144 + 1); /* than the pool's */
+    REFUSED_WITH(queue_messages, 1024 + 1);
     REFUSED_WITH(message_bytes, 0);
     REFUSED_WITH(message_bytes, 1u << 30);
     o = good;
@@ -437,6 +441,12 @@ TEST(route_is_refused_when_its_options_are_out_of_range)
     o.slow = WSPOOL_SLOW_CLOSE;
     o.history.messages = 1;
     assert_int_equal(ROUTE(WSPOOL_ITEM), WSPOOL_ERR_INVAL); /* another history */
+    o.history.messages = 0;
+    o.queue_bytes = 262144; /* the pool's, in numbers */
+    o.queue_messages = 1024;
+    assert_int_equal(wspool_route(pool, "/same", WSPOOL_ITEM, &o), 0);
+    o.queue_messages = 1023;
+    assert_int_equal(ROUTE(WSPOOL_ITEM), WSPOOL_ERR_INVAL); /* another limit */
     assert_int_equal(ROUTE(WSPOOL_NONE), 0);
     assert_int_equal(ROUTE(WSPOOL_NONE), WSPOOL_ERR_EXISTS);
     assert_int_equal(wspool_route(pool, "/b", WSPOOL_ITEM, NULL), 0);

@@ -322,7 +322,7 @@ TEST(check_sees_it_when_a_peer_that_ended_is_still_a_member)
     assert_int_equal(peer->conn.state, WSP_HEAD);
     assert_int_equal(wspool_gone(h.pool, wsp_peer_id(peer), WSPOOL_GONE_EOF, h.now), 0);
     BROKEN(peer->memberships.count, 1);
-    assert_int_equal(wsp_registry_join(&h.pool->registry, peer, wspool_topic("t"), 0, 9), 0);
+    assert_int_equal(wsp_registry_join(&h.pool->registry, peer, wspool_topic("t"), 9), 0);
     assert_int_equal(wspool_check(h.pool), WSPOOL_ERR_INTERNAL);
     wsp_registry_leave_all(&h.pool->registry, peer);
     host_end(&h);
