@@ -661,7 +661,7 @@ TEST(waiters_are_wrong_when_lists_or_times_are)
     begin(&h, peers);
     wspool *pool = h.pool;
     memset(waiters, 0, sizeof waiters);
-    pool->history[WSPOOL_TOPIC].messages = 5;
+    pool->registry.rules[WSPOOL_TOPIC].history.messages = 5;
     for (uint64_t i = 0; i < 3; i++) {
         waiters[i].call = never_called;
         assert_int_equal(wspool_wait(pool, channel, &waiters[i], h.now + 5 + i), 0);
