@@ -4,20 +4,24 @@
  */
 #include "wire/text.h"
 
-/* 32 per row; no byte above 127 is a token byte. */
-const char wsp_text_token_bytes[256] = {"................................"
-                                        ".x.xxxxx..xx.xx.xxxxxxxxxx......"
-                                        ".xxxxxxxxxxxxxxxxxxxxxxxxxx...xx"
-                                        "xxxxxxxxxxxxxxxxxxxxxxxxxxx.x.x."};
+/* 32 per row. The low bits of a digit are the classes; a byte above 127 is in none. */
+const char wsp_text_classes[256] = {"00000000000000000000000000000000"
+                                    "03013333223703347777777777220200"
+                                    "07777777777777777777777777720213"
+                                    "17777777777777777777777777701030"};
 
-int wsp_text_is_token(wspool_text text)
+int wsp_text_is_all(wspool_text text, unsigned in)
 {
-    size_t i = 0;
+    const char *c = text.data;
 
-    while (i < text.len && wsp_text_is_token_byte(text.data[i])) {
-        i++;
+    for (; text.len >= 4; text.len -= 4, c += 4) {
+        in &= wsp_text_class(c[0]) & wsp_text_class(c[1]) & wsp_text_class(c[2]) &
+              wsp_text_class(c[3]);
     }
-    return i > 0 && i == text.len;
+    for (; text.len > 0; text.len--, c++) {
+        in &= wsp_text_class(*c);
+    }
+    return in != 0;
 }
 
 static char lower(char c)
@@ -34,7 +38,7 @@ int wsp_text_same(wspool_text a, wspool_text b)
         return 1; /* most clients spell a name as its RFC does */
     }
     for (size_t i = 0; i < a.len; i++) {
-        if (lower(a.data[i]) != lower(b.data[i])) {
+        if (a.data[i] != b.data[i] && lower(a.data[i]) != lower(b.data[i])) {
             return 0;
         }
     }

@@ -76,15 +76,30 @@ static inline size_t wsp_text_span(wspool_text text, unsigned char low, unsigned
     return i;
 }
 
-/* Bytes of a token (RFC 9110, section 5.6.2) are marked with an x. */
-extern const char wsp_text_token_bytes[256];
+/* Classes of bytes. A byte can be in several. */
+#define WSP_IN_TOKEN 1u  /* RFC 9110, section 5.6.2 */
+#define WSP_IN_HOST 2u   /* a host, a bracketed address or a port */
+#define WSP_IN_BASE64 4u /* RFC 4648, section 4, without the padding */
+extern const char wsp_text_classes[256];
+
+static inline unsigned wsp_text_class(char c)
+{
+    return (unsigned char)wsp_text_classes[(unsigned char)c];
+}
+
+/* Returns 1 if each byte of the text is in the class; also for an empty text. Looks at all bytes,
+ * because nearly all texts are what they should be. */
+int wsp_text_is_all(wspool_text text, unsigned in);
 
 static inline int wsp_text_is_token_byte(char c)
 {
-    return wsp_text_token_bytes[(unsigned char)c] == 'x';
+    return (wsp_text_class(c) & WSP_IN_TOKEN) != 0;
 }
 
 /* Returns 1 if the text is a token of at least one byte, else 0. */
-int wsp_text_is_token(wspool_text text);
+static inline int wsp_text_is_token(wspool_text text)
+{
+    return text.len > 0 && wsp_text_is_all(text, WSP_IN_TOKEN);
+}
 
 #endif

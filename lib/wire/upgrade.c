@@ -27,26 +27,10 @@ _Static_assert(WSP_ACCEPT_LEN + 1 + WSP_SUBPROTOCOL_MAX + 1 + WSPOOL_NEGOTIATED_
 
 /* ------------------------------------------------------------ what is asked */
 
-/* Returns 1 if the text has only bytes of a host, a bracketed address or a port: no user, no
- * path, and no comma, which would show that a proxy joined two headers. */
+/* No user, no path, and no comma, which would show that a proxy joined two headers. */
 static int is_host(wspool_text host)
 {
-    static const char host_bytes[256] = {"................................"
-                                         ".x..xxxxxxxx.xx.xxxxxxxxxxxx.x.."
-                                         ".xxxxxxxxxxxxxxxxxxxxxxxxxxx.x.x"
-                                         ".xxxxxxxxxxxxxxxxxxxxxxxxxx...x."};
-    size_t i = 0;
-
-    while (i < host.len && host_bytes[(unsigned char)host.data[i]] == 'x') {
-        i++;
-    }
-    return host.len > 0 && i == host.len;
-}
-
-static int is_base64_byte(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' ||
-           c == '/';
+    return host.len > 0 && wsp_text_is_all(host, WSP_IN_HOST);
 }
 
 /* The canonical base64 form of 16 bytes is 22 bytes of the alphabet and two padding bytes; the
@@ -54,15 +38,9 @@ static int is_base64_byte(char c)
  * decoded: nettle, which ignores white space, took 1300 instructions for both ways. */
 static int is_key(wspool_text key)
 {
-    size_t i = 0;
-
-    if (key.len != KEY_LEN || memcmp(key.data + KEY_LEN - 2, "==", 2) != 0) {
-        return 0;
-    }
-    while (i < KEY_LEN - 2 && is_base64_byte(key.data[i])) {
-        i++;
-    }
-    return i == KEY_LEN - 2 && strchr("AQgw", key.data[i - 1]);
+    return key.len == KEY_LEN &&
+           wsp_text_is_all((wspool_text){key.data, KEY_LEN - 2}, WSP_IN_BASE64) &&
+           memcmp(key.data + KEY_LEN - 2, "==", 2) == 0 && strchr("AQgw", key.data[KEY_LEN - 3]);
 }
 
 int wsp_upgrade_check_head(const struct wsp_headers *headers)
@@ -97,7 +75,7 @@ int wsp_upgrade_check_version(const struct wsp_headers *headers)
     wspool_text value;
 
     if (!wsp_headers_have(headers, WSP_HEADER_UPGRADE, "websocket") ||
-        !wsp_headers_have(headers, WSP_HEADER_CONNECTION, "upgrade")) {
+        !wsp_headers_have(headers, WSP_HEADER_CONNECTION, "Upgrade")) {
         return wsp_refused(WSPOOL_REFUSED_UPGRADE);
     }
     if (wsp_headers_only(headers, WSP_HEADER_VERSION, &value) != 1 || !wsp_text_is(value, "13")) {
@@ -157,6 +135,17 @@ const char *wsp_upgrade_subprotocol(const struct wsp_headers *headers, const cha
 
 /* --------------------------------------------------------- what is answered */
 
+/* Begins an answer. Headers and texts are valid as far as they are set: a whole answer is 600
+ * bytes. */
+static void begin(wspool_answer *answer, int status, enum wspool_refusal refusal)
+{
+    answer->status = status;
+    answer->refusal = refusal;
+    answer->header_count = 0;
+    answer->body = "";
+    answer->body_len = 0;
+}
+
 static void add_header(wspool_answer *answer, const char *name, const char *value)
 {
     answer->headers[answer->header_count].name = name;
@@ -188,9 +177,7 @@ void wsp_upgrade_accept(wspool_answer *answer, const char *accept, const char *s
 {
     char *text = answer->text;
 
-    memset(answer, 0, sizeof(*answer));
-    answer->status = 101;
-    answer->body = "";
+    begin(answer, 101, (enum wspool_refusal)0);
     add_header(answer, "Upgrade", "websocket");
     add_header(answer, "Connection", "Upgrade");
     text = add_copy(answer, "Sec-WebSocket-Accept", accept, text);
@@ -206,10 +193,7 @@ void wsp_upgrade_refuse(wspool_answer *answer, enum wspool_refusal refusal, unsi
 {
     char *seconds = answer->text + sizeof(answer->text) / 2;
 
-    memset(answer, 0, sizeof(*answer));
-    answer->status = wspool_refusal_status(refusal);
-    answer->refusal = refusal;
-    answer->body = "";
+    begin(answer, wspool_refusal_status(refusal), refusal);
     if (answer->status == 0) {
         return;
     }
@@ -329,29 +313,40 @@ struct output {
     int full;
 };
 
-static void put(struct output *to, const char *data, size_t len)
+/* Returns where the next `len` bytes go, or NULL if there is no room for them. */
+static char *put(struct output *to, size_t len)
 {
     if (len > to->max - to->len) {
         to->full = 1;
-        return;
-    }
-    if (len > 0) {
-        memcpy(to->out + to->len, data, len);
+        return NULL;
     }
     to->len += len;
+    return to->out + to->len - len;
+}
+
+static void put_text(struct output *to, const char *text, size_t len)
+{
+    char *at = put(to, len);
+    if (at && len > 0) {
+        memcpy(at, text, len);
+    }
 }
 
 static void put_string(struct output *to, const char *string)
 {
-    put(to, string, strlen(string));
+    put_text(to, string, strlen(string));
 }
 
 static void put_header(struct output *to, const char *name, const char *value)
 {
-    put_string(to, name);
-    put_string(to, ": ");
-    put_string(to, value);
-    put_string(to, "\r\n");
+    size_t name_len = strlen(name), value_len = strlen(value);
+    char *at = put(to, name_len + value_len + sizeof ": \r\n" - 1);
+    if (at) {
+        memcpy(at, name, name_len);
+        memcpy(at + name_len, ": ", 2);
+        memcpy(at + name_len + 2, value, value_len);
+        memcpy(at + name_len + 2 + value_len, "\r\n", 2);
+    }
 }
 
 int wsp_upgrade_write(const wspool_answer *answer, wspool_text added, char *out, size_t max)
@@ -379,8 +374,8 @@ int wsp_upgrade_write(const wspool_answer *answer, wspool_text added, char *out,
         /* Here the connection ends, too. */
         put_header(&to, "Connection", answer->status == 426 ? "close, Upgrade" : "close");
     }
-    put(&to, added.data, added.len);
+    put_text(&to, added.data, added.len);
     put_string(&to, "\r\n");
-    put(&to, answer->body, answer->body_len);
+    put_text(&to, answer->body, answer->body_len);
     return to.full ? -1 : (int)to.len;
 }
