@@ -71,7 +71,6 @@ static int check_extensions(const struct wsp_admission *admission,
     wspool_extension offer;
     struct wsp_elements walk = {0};
     int more;
-    entry->negotiated = (wspool_negotiated){.encoding = 0};
     while ((more = wsp_extension_next(headers, &walk, &offer, params)) > 0) {
         wspool_negotiated negotiated = {.size = sizeof negotiated};
         if (codec->negotiate && entry->negotiated.encoding == 0 &&
@@ -183,13 +182,26 @@ static int check_capacity(const struct wsp_admission *admission, wspool_id id,
     return WSP_ADMITTED;
 }
 
+/* Texts are valid once they are set: they are most of an entry, and few are set. */
+static void entry_init(struct wsp_entry *entry)
+{
+    entry->stage = WSPOOL_STAGE_REQUEST_LINE;
+    entry->query = (wspool_text){NULL, 0};
+    entry->copy = NULL;
+    entry->unanswered = 0;
+    entry->subprotocol = NULL;
+    entry->negotiated.encoding = 0;
+    entry->negotiated.decoder = 0;
+    entry->identity = NULL;
+}
+
 int wsp_admission_judge(const struct wsp_admission *admission, wspool_id id,
                         wspool_request *request, struct wsp_entry *entry)
 {
     struct wsp_headers headers;
     struct wsp_target target;
     int answer, trusted;
-    entry->stage = WSPOOL_STAGE_REQUEST_LINE;
+    entry_init(entry);
     if ((answer = find_route(admission, request, &target, entry)) < 0) {
         return answer;
     }

@@ -51,8 +51,8 @@ struct wsp_entry {           /* the result for one request */
 #define WSP_ADMITTED 0
 #define WSP_POSTPONED 1
 
-/* Judges a request whose head was judged by wire/http.h. Fills request->token and the other members
- * that belong to the library. */
+/* Judges a request whose head was judged by wire/http.h. Fills `entry`, which need not be
+ * initialised, and the members of the request that belong to the library. */
 int wsp_admission_judge(const struct wsp_admission *admission, wspool_id id,
                         wspool_request *request, struct wsp_entry *entry);
 /* Frees what the judgement allocated for the entry. */
@@ -60,6 +60,7 @@ static inline void wsp_entry_fini(struct wsp_entry *entry, const wspool_mem *mem
 {
     if (entry->copy) {
         wsp_free(mem, entry->copy);
+        entry->copy = NULL;
     }
 }
 /* Returns the value of Sec-WebSocket-Extensions in the answer; NULL: no such header. */

@@ -133,7 +133,7 @@ static WSP_NOINLINE int answer_plain(wspool *pool, struct wsp_peer *peer,
 static void judge_raw(wspool *pool, struct wsp_peer *peer, wspool_request *request,
                       const uint8_t *rest, size_t rest_len)
 {
-    struct wsp_entry entry = {.stage = WSPOOL_STAGE_BYTES};
+    struct wsp_entry entry;
     if (peer->conn.work.handshake) { /* the head came in pieces */
         wsp_heads_remove(pool, peer);
     }
@@ -328,10 +328,14 @@ static void reserve_place(wspool *pool, struct wsp_peer *peer)
     wsp_conn_await(&pool->link, conn, pool->config.handshake_time);
 }
 
-/* Judges a head that the host's server has read as strictly as one that we read. */
-static int judge_hosted(wspool *pool, struct wsp_peer *peer, wspool_request *request,
-                        struct wsp_entry *entry)
+/* Judges a head that the host's server has read as strictly as one that we read. The result is
+ * made in the handshake object, where it stays until the peer is adopted. */
+static int judge_hosted(wspool *pool, struct wsp_peer *peer, wspool_request *request)
 {
+    struct wsp_handshake *handshake = wsp_need_handshake(pool, peer);
+    if (!handshake) {
+        return wsp_refused(WSPOOL_REFUSED_NOMEM);
+    }
     enum wspool_stage stage = WSPOOL_STAGE_REQUEST_LINE;
     int answer = wsp_http_judge_line(request);
     if (answer == 0) {
@@ -342,28 +346,25 @@ static int judge_hosted(wspool *pool, struct wsp_peer *peer, wspool_request *req
         wsp_stages_pass(pool, &peer->conn, stage);
         return answer;
     }
-    return wsp_judge(pool, peer, request, entry);
+    answer = wsp_judge(pool, peer, request, &handshake->entry);
+    if (answer == WSP_ADMITTED &&
+        wsp_handshake_keep_entry(&pool->handshakes, handshake, &handshake->entry)) {
+        answer = wsp_refused(WSPOOL_REFUSED_NOMEM);
+    }
+    wsp_entry_fini(&handshake->entry, &pool->config.mem);
+    return answer;
 }
 
 static int upgrade(wspool *pool, struct wsp_peer *peer, wspool_request *request, wspool_id *id,
                    wspool_answer *answer)
 {
-    struct wsp_entry entry = {.stage = WSPOOL_STAGE_BYTES};
     peer->conn.flags |= WSP_HOSTED;
     wsp_conn_init(&pool->link, &peer->conn);
     if (request->began > 0 && request->began < pool->link.now) {
         wsp_stages_pass(pool, &peer->conn, WSPOOL_STAGE_REQUEST_LINE);
         peer->conn.since = request->began;
     }
-    struct wsp_handshake *handshake = wsp_need_handshake(pool, peer);
-    int judged = wsp_refused(WSPOOL_REFUSED_NOMEM);
-    if (handshake) {
-        judged = judge_hosted(pool, peer, request, &entry);
-    }
-    if (judged == WSP_ADMITTED && wsp_handshake_keep_entry(&pool->handshakes, handshake, &entry)) {
-        judged = wsp_refused(WSPOOL_REFUSED_NOMEM);
-    }
-    wsp_entry_fini(&entry, &pool->config.mem);
+    int judged = judge_hosted(pool, peer, request);
     if (judged < 0) {
         wsp_refuse(pool, peer, wsp_refusal_of(judged));
         wsp_upgrade_refuse(answer, wsp_refusal_of(judged), pool->config.retry_after);
@@ -376,7 +377,8 @@ static int upgrade(wspool *pool, struct wsp_peer *peer, wspool_request *request,
     if (judged == WSP_POSTPONED) {
         return WSPOOL_UPGRADE_PENDING;
     }
-    wsp_upgrade_accept(answer, entry.accept, entry.subprotocol, wsp_entry_extension(&entry));
+    const struct wsp_entry *entry = &peer->conn.work.handshake->entry;
+    wsp_upgrade_accept(answer, entry->accept, entry->subprotocol, wsp_entry_extension(entry));
     reserve_place(pool, peer);
     return WSPOOL_UPGRADE_ACCEPTED;
 }

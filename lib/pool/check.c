@@ -47,6 +47,7 @@ static int handshake_is_valid(const wspool *pool, const struct wsp_conn *conn)
         return conn->state == WSP_HEAD || conn->state == WSP_REFUSED;
     }
     return conn->state != WSP_REFUSED && (conn->state == WSP_PENDING || handshake->pending == 0) &&
+           (conn->state == WSP_HEAD || handshake->entry.query.len <= handshake->head.len) &&
            wsp_handshake_check(&pool->handshakes, handshake);
 }
 

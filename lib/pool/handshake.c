@@ -51,8 +51,9 @@ void wsp_handshake_free(struct wsp_handshakes *handshakes, struct wsp_handshake 
         wsp_free(handshakes->mem, handshake);
         return;
     }
-    handshake->head.len = 0;
-    *handshake = (struct wsp_handshake){.head = handshake->head};
+    handshake->head.len = handshake->seen = 0;
+    handshake->pending = 0;
+    handshake->entry.query = (wspool_text){NULL, 0}; /* a judgement sets the rest */
     wsp_freelist_push(&handshakes->free_list, &handshake->item);
 }
 
@@ -123,8 +124,10 @@ int wsp_handshake_keep_entry(struct wsp_handshakes *handshakes, struct wsp_hands
     struct wsp_bytes query = {0};
     size_t len = entry->query.len;
     handshake->seen = 0;
-    handshake->entry = *entry;
-    handshake->entry.copy = NULL;
+    if (entry != &handshake->entry) {
+        handshake->entry = *entry;
+        handshake->entry.copy = NULL;
+    }
     if (handshake->head.cap >= len && len > handshakes->most / 4) {
         memmove(handshake->head.data, entry->query.data, len); /* a second buffer is not needed */
         handshake->head.len = len;
@@ -150,9 +153,8 @@ int wsp_handshake_check(const struct wsp_handshakes *handshakes,
                         const struct wsp_handshake *handshake)
 {
     return wsp_bytes_check(&handshake->head) && handshake->head.len <= handshakes->most &&
-           handshake->seen <= handshake->head.len &&
-           handshake->entry.query.len <= handshake->head.len &&
-           wsp_bytes_check(&handshake->added) && handshake->added.len <= WSPOOL_ADDED_HEADERS_MAX &&
+           handshake->seen <= handshake->head.len && wsp_bytes_check(&handshake->added) &&
+           handshake->added.len <= WSPOOL_ADDED_HEADERS_MAX &&
            (handshake->added.len == 0 || handshake->added.data[handshake->added.len - 1] == '\n');
 }
 
@@ -164,7 +166,8 @@ int wsp_handshakes_check(const struct wsp_handshakes *handshakes)
     for (const struct wsp_free_item *item = handshakes->free_list.first; item; item = item->next) {
         const struct wsp_handshake *handshake = (const void *)item;
         if (handshake->head.len > 0 || handshake->added.cap > 0 ||
-            handshake->head.cap > KEEP_BUFFER || !wsp_handshake_check(handshakes, handshake)) {
+            handshake->head.cap > KEEP_BUFFER || handshake->pending > 0 ||
+            handshake->entry.query.len > 0 || !wsp_handshake_check(handshakes, handshake)) {
             return 0;
         }
     }

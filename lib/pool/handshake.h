@@ -18,10 +18,10 @@
  *
  * Invariants:
  * - the buffer has at most head_bytes, and `seen` is not beyond its end;
- * - the query of the result is complete, at the start of the buffer;
+ * - the query of a result is complete, at the start of the buffer (pool/check.c);
  * - what the host adds is bounded, and consists of whole lines;
- * - an object of the free list is empty; the list is as long as it says, short, and its buffers are
- *   small.
+ * - an object of the free list has no bytes and no query, and awaits no verdict; the list is as
+ *   long as it says, short, and its buffers are small.
  */
 #ifndef WSP_POOL_HANDSHAKE_H
 #define WSP_POOL_HANDSHAKE_H
@@ -73,8 +73,9 @@ void wsp_handshake_forget(const struct wsp_handshakes *handshakes, struct wsp_by
  * WSPOOL_ERR_FULL or NOMEM with nothing changed. */
 int wsp_handshake_add_header(struct wsp_handshakes *handshakes, struct wsp_handshake *handshake,
                              const char *name, const char *value);
-/* Stores the result of a request. The request may be in `head`, which is overwritten. Returns 0
- * or WSPOOL_ERR_NOMEM. */
+/* Stores the result of a request, unless it was made in handshake->entry, and the query. The
+ * request may be in `head`, which is overwritten. The caller frees entry->copy afterwards. Returns
+ * 0 or WSPOOL_ERR_NOMEM. */
 int wsp_handshake_keep_entry(struct wsp_handshakes *handshakes, struct wsp_handshake *handshake,
                              const struct wsp_entry *entry);
 /* Returns the stored result, with its query at its present address: valid until the next byte is

@@ -580,7 +580,7 @@ TEST(pool_is_wrong_when_a_peer_is)
     WRONG(handshake->seen, 6);
     WRONG(handshake->head.len, handshake->head.cap + 1);
     WRONG(pool->handshakes.most, 4);
-    WRONG(handshake->entry.query.len, 6);
+    WRONG(p[PENDING]->conn.work.handshake->entry.query.len, 1000);
     WRONG(pool->handshakes.free_list.count, pool->handshakes.free_list.count + 1);
     wspool_id short_lived = host_open(&h); /* the buffer of its request is in the free list then */
     host_feed(&h, short_lived, "GET /", 5);
@@ -591,6 +591,7 @@ TEST(pool_is_wrong_when_a_peer_is)
     WRONG(unused->head.cap, 1025);
     WRONG(unused->seen, 1);
     WRONG(unused->entry.query.len, 1);
+    WRONG(unused->pending, 1);
     WRONG(p[PENDING]->conn.work.handshake, NULL);
     WRONG(p[HELD]->conn.work.handshake, NULL);
     WRONG(p[REFUSED]->conn.work.handshake, handshake);
