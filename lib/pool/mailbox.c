@@ -48,11 +48,6 @@ int wspool_auth_complete(wspool *pool, wspool_id id, const wspool_verdict *verdi
     return 0;
 }
 
-int wsp_mailbox_empty(const wspool *pool)
-{
-    return atomic_load_explicit(&pool->mailbox.nodes, memory_order_relaxed) == NULL;
-}
-
 /* Takes all nodes, the oldest first. */
 static struct wsp_mailbox_node *take_all(struct wsp_mailbox *mailbox)
 {
@@ -70,10 +65,6 @@ static struct wsp_mailbox_node *take_all(struct wsp_mailbox *mailbox)
 
 void wsp_mailbox_drain(wspool *pool)
 {
-    if (wsp_mailbox_empty(pool) &&
-        !atomic_load_explicit(&pool->mailbox.woken, memory_order_relaxed)) {
-        return;
-    }
     struct wsp_mailbox_node *node = take_all(&pool->mailbox);
     while (node) {
         struct wsp_mailbox_node *next = node->next;

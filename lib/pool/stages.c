@@ -6,14 +6,16 @@
 
 void wsp_stages_pass(wspool *pool, struct wsp_conn *conn, enum wspool_stage stage)
 {
-    if (conn->stage < (uint8_t)stage) {
-        wsp_count_add(&pool->count.stages[conn->stage].time, pool->link.now - conn->since);
-        conn->since = pool->link.now;
+    struct wsp_stage_counts *counts = &pool->count.stages[conn->stage];
+    if (conn->stage >= (uint8_t)stage) {
+        return;
     }
-    while (conn->stage < (uint8_t)stage) {
-        wsp_count_add(&pool->count.stages[conn->stage].passed, 1);
-        conn->stage++;
+    wsp_count_add(&counts->time, pool->link.now - conn->since);
+    for (; counts < &pool->count.stages[stage]; counts++) {
+        wsp_count_add(&counts->passed, 1);
     }
+    conn->stage = (uint8_t)stage;
+    conn->since = pool->link.now;
 }
 
 void wsp_stages_pass_request_line(wspool *pool, struct wsp_conn *conn, const uint8_t *head,

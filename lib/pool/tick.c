@@ -50,7 +50,9 @@ int wspool_tick(wspool *pool, uint64_t now)
         return error;
     }
     wsp_enter_at(pool, now);
-    wsp_mailbox_drain(pool);
+    if (!wsp_mailbox_quiet(pool)) {
+        wsp_mailbox_drain(pool);
+    }
     while ((slot = wsp_timers_fire(&pool->link.timers, pool->link.now)) != WSP_TIMER_NONE) {
         on_timer(pool, wsp_slots_at(&pool->peers, slot));
     }
