@@ -241,16 +241,15 @@ void wsp_transport_flush(wspool_sockets *s)
 
 /* ------------------------------------------------------------------- reading */
 
-/* Reads in bursts up to the bound. Stops after a burst that is not full, or when the peer is gone
- * or is not watched for READ. */
-static void read_some(wspool_sockets *s, wspool_id id, int failed)
+/* Reads a peer that is watched for READ, in bursts up to the bound. Stops after a burst that is not
+ * full, or when the peer is gone or is not watched for READ any more. */
+static void read_some(wspool_sockets *s, wsp_transport *peer, int failed)
 {
+    wspool_id id = peer->id;
     size_t burst = s->burst;
     size_t left = WSP_SOCKETS_READ;
-    wsp_transport *peer;
 
-    while (left >= burst && (peer = wsp_transport_find(s, id)) &&
-           peer->watched & WSPOOL_WATCH_READ) {
+    do {
         ssize_t n = recv(peer->fd, s->buffer, burst, MSG_DONTWAIT);
         if (n < 0 && !failed && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
             return;
@@ -274,7 +273,8 @@ static void read_some(wspool_sockets *s, wspool_id id, int failed)
         if ((size_t)n < burst) {
             return;
         }
-    }
+        peer = wsp_transport_find(s, id); /* a hook may have moved the table */
+    } while (left >= burst && peer && peer->watched & WSPOOL_WATCH_READ);
 }
 
 /* The client of a peer that is not read has closed its direction, or may have. If bytes wait before
@@ -324,7 +324,7 @@ static void peer_event(wspool_sockets *s, wsp_transport *peer, unsigned events)
         return;
     }
     if (peer->watched & WSPOOL_WATCH_READ) {
-        read_some(s, id, (events & WSPOOL_WATCH_FAILED) != 0);
+        read_some(s, peer, (events & WSPOOL_WATCH_FAILED) != 0);
     } else if (events & WSPOOL_WATCH_FAILED) {
         end(s, peer, WSPOOL_GONE_FAILED);
     } else if (events & WSPOOL_WATCH_END && peer->watched == WSPOOL_WATCH_END) {
