@@ -99,7 +99,8 @@ void wspool_sockets_addresses(wspool_sockets *sockets, int on);
 void wspool_sockets_proxied(wspool_sockets *sockets, int on);
 
 /* Serves an accepted connection from its HTTP request on. `user` becomes wspool_user; `id` may be
- * NULL. Owns the descriptor, and closes it on failure. ENOSPC: config.max_handshakes is reached. */
+ * NULL. Owns the descriptor, and closes it on failure. ENOSPC: config.max_handshakes is reached.
+ * EMFILE: the descriptor is above 16,777,215. */
 int wspool_sockets_add(wspool_sockets *sockets, int fd, void *user, wspool_id *id);
 
 /* Serves `id` of wspool_upgrade on this socket, when the host has sent the 101. `bytes`: what the

@@ -44,16 +44,20 @@
 #define WSP_TAG_PROXIED UINT32_C(0xfffff000)   /* of the first place in `proxied` */
 #define WSP_TAG_WAKER (UINT64_MAX)
 
+#define WSP_WATCHED (WSPOOL_WATCH_READ | WSPOOL_WATCH_WRITE | WSPOOL_WATCH_END)
+#define WSP_FD_MAX 0xffffff /* the largest descriptor of a transport */
+
 typedef struct wsp_transport {
-    wspool_id id; /* 0: no peer has this slot */
-    void *handle; /* the adapter's */
-    int fd;
-    uint8_t watched;     /* events that the loop watches for */
-    uint8_t blocked;     /* the last write was short */
-    uint8_t spoke;       /* the client has sent something */
-    uint8_t half_closed; /* the client ended its direction while output is blocked */
-    uint8_t ended;       /* the client closed it, or it failed: it is not read or written again */
+    void *handle;             /* the adapter's */
+    uint32_t generation;      /* the upper half of the peer's id; 0: no peer has this slot */
+    unsigned fd : 24;         /* WSP_FD_MAX at most */
+    unsigned watched : 3;     /* events that the loop watches for: READ, WRITE, END */
+    unsigned blocked : 1;     /* the last write was short */
+    unsigned spoke : 1;       /* the client has sent something */
+    unsigned half_closed : 1; /* the client ended its direction while output is blocked */
+    unsigned ended : 1; /* the client closed it, or it failed: it is not read or written again */
 } wsp_transport;
+_Static_assert(sizeof(wsp_transport) <= 16, "an idle transport costs 16 bytes at most");
 
 typedef struct wsp_listener {
     uint64_t tag;

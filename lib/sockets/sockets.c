@@ -232,7 +232,7 @@ int wspool_sockets_adopt(wspool_sockets *s, wspool_id id, int fd, const void *by
 
 int wspool_sockets_descriptor(const wspool_sockets *s, wspool_id id)
 {
-    const wsp_transport *peer = s && id ? wsp_transport_find(s, id) : NULL;
+    const wsp_transport *peer = s && id >> 32 ? wsp_transport_find(s, id) : NULL;
     if (!peer) {
         errno = ENOENT;
         return -1;

@@ -22,7 +22,12 @@
 wsp_transport *wsp_transport_find(const wspool_sockets *s, wspool_id id)
 {
     uint32_t slot = wspool_slot(id);
-    return slot < s->room && s->peers[slot].id == id ? &s->peers[slot] : NULL;
+    return slot < s->room && s->peers[slot].generation == id >> 32 ? &s->peers[slot] : NULL;
+}
+
+static wspool_id id_of(const wspool_sockets *s, const wsp_transport *peer)
+{
+    return (wspool_id)peer->generation << 32 | (uint32_t)(peer - s->peers);
 }
 
 /* Makes the table long enough for this slot. */
@@ -46,14 +51,18 @@ int wsp_transport_add(wspool_sockets *s, wspool_id id, int fd, int spoke)
 {
     uint32_t slot = wspool_slot(id);
     void *handle = NULL;
+    if (fd > WSP_FD_MAX) {
+        errno = EMFILE;
+        return -1;
+    }
     if (reserve(s, slot) < 0 || wsp_engine_watch(s, fd, WSPOOL_WATCH_READ, id, &handle) < 0) {
         return -1;
     }
-    s->peers[slot] = (wsp_transport){.id = id,
+    s->peers[slot] = (wsp_transport){.generation = (uint32_t)(id >> 32),
                                      .handle = handle,
-                                     .fd = fd,
+                                     .fd = (unsigned)fd & WSP_FD_MAX,
                                      .watched = WSPOOL_WATCH_READ,
-                                     .spoke = (uint8_t)spoke};
+                                     .spoke = spoke != 0};
     s->count++;
     return 0;
 }
@@ -62,14 +71,14 @@ int wsp_transport_add(wspool_sockets *s, wspool_id id, int fd, int spoke)
 static void end(wspool_sockets *s, wsp_transport *peer, enum wspool_gone_why why)
 {
     peer->ended = 1;
-    wspool_gone(s->pool, peer->id, why, s->now);
+    wspool_gone(s->pool, id_of(s, peer), why, s->now);
 }
 
 static void watch(wspool_sockets *s, wsp_transport *peer, unsigned events)
 {
     if (peer->watched != events) {
-        peer->watched = (uint8_t)events;
-        if (wsp_engine_watch(s, peer->fd, events, peer->id, &peer->handle) < 0) {
+        peer->watched = events & WSP_WATCHED;
+        if (wsp_engine_watch(s, peer->fd, events, id_of(s, peer), &peer->handle) < 0) {
             peer->watched = 0;
             end(s, peer, WSPOOL_GONE_FAILED);
         } else if (events == WSPOOL_WATCH_END && s->look_at == UINT64_MAX &&
@@ -128,17 +137,16 @@ void wsp_transport_expire(wspool_sockets *s, uint64_t now)
 
 /* Lets a transport linger that was shut down for writing. Its handle and its tag stay. Returns 0 if
  * it has to be closed instead, else 1. */
-static int linger(wspool_sockets *s, wsp_transport *peer)
+static int linger(wspool_sockets *s, wsp_transport *peer, wspool_id id)
 {
     uint64_t until = s->now + wsp_linger_time(s->linger, s->draining);
-    wsp_linger_place *place =
-        s->linger ? wsp_linger_add(&s->lingering, peer->fd, peer->id, until) : NULL;
+    wsp_linger_place *place = s->linger ? wsp_linger_add(&s->lingering, peer->fd, id, until) : NULL;
     if (!place) {
         return 0;
     }
     place->handle = peer->handle;
     if (peer->watched != WSPOOL_WATCH_READ &&
-        wsp_engine_watch(s, peer->fd, WSPOOL_WATCH_READ, peer->id, &place->handle) < 0) {
+        wsp_engine_watch(s, peer->fd, WSPOOL_WATCH_READ, id, &place->handle) < 0) {
         wsp_linger_remove(&s->lingering, place);
         peer->watched = 0;
         return 0;
@@ -155,7 +163,7 @@ static void close_peer(wspool_sockets *s, wspool_id id, int reset)
         int holds = !reset && peer->ended && wsp_linger_holds(peer->fd, WSP_LINGER_UNSENT);
         int waits =
             !reset && peer->spoke && (!peer->ended || holds) && shutdown(peer->fd, SHUT_WR) == 0;
-        if (!waits || !linger(s, peer)) {
+        if (!waits || !linger(s, peer, id)) {
             if (waits) {
                 wsp_linger_discard_all(peer->fd, s->buffer, WSP_SOCKETS_READ);
             }
@@ -163,7 +171,7 @@ static void close_peer(wspool_sockets *s, wspool_id id, int reset)
                                 reset || holds ||
                                     (waits && wsp_linger_holds(peer->fd, WSP_LINGER_UNSENT)));
         }
-        peer->id = 0;
+        peer->generation = 0;
     }
     wspool_release(s->pool, id);
 }
@@ -172,10 +180,10 @@ void wsp_transport_close_all(wspool_sockets *s)
 {
     for (uint32_t slot = 0; slot < s->room; slot++) {
         wsp_transport *peer = &s->peers[slot];
-        if (peer->id) {
-            wsp_transport_close(s, peer->fd, peer->id, peer->watched, peer->handle,
+        if (peer->generation) {
+            wsp_transport_close(s, peer->fd, id_of(s, peer), peer->watched, peer->handle,
                                 wsp_linger_holds(peer->fd, WSP_LINGER_UNSENT));
-            peer->id = 0;
+            peer->generation = 0;
         }
     }
     wsp_transport_expire(s, WSP_LINGER_ALL_DUE);
@@ -183,11 +191,23 @@ void wsp_transport_close_all(wspool_sockets *s)
 
 /* ------------------------------------------------------------------- writing */
 
-static void write_some(wspool_sockets *s, wsp_transport *peer)
+/* Returns the events to watch for. A peer that is neither read nor written, for example while its
+ * verdict is pending, is watched for END. The end of a client waits until its blocked output was
+ * written: it may go on reading. */
+static unsigned awaited(const wsp_transport *peer, unsigned wants)
+{
+    int reads = wants & WSPOOL_READ && !(peer->half_closed && peer->blocked);
+    unsigned events = (reads ? WSPOOL_WATCH_READ : 0) | (peer->blocked ? WSPOOL_WATCH_WRITE : 0);
+    return events ? events : WSPOOL_WATCH_END;
+}
+
+/* Writes what the peer has to send, and watches for what it waits for next. The pool is told last,
+ * because a hook may move the table. */
+static void write_some(wspool_sockets *s, wspool_id id, wsp_transport *peer, unsigned wants)
 {
     struct iovec vectors[WSP_SOCKETS_VECTORS];
     size_t total = 0;
-    int count = wspool_peek(s->pool, peer->id, vectors, WSP_SOCKETS_VECTORS);
+    int count = wspool_peek(s->pool, id, vectors, WSP_SOCKETS_VECTORS);
     if (count <= 0) {
         return;
     }
@@ -199,18 +219,14 @@ static void write_some(wspool_sockets *s, wsp_transport *peer)
         end(s, peer, WSPOOL_GONE_FAILED);
         return;
     }
-    peer->blocked = sent < 0 || (size_t)sent < total;
-    wspool_ack(s->pool, peer->id, sent < 0 ? 0 : (size_t)sent, s->now);
-}
-
-/* Returns the events to watch for. A peer that is neither read nor written, for example while its
- * verdict is pending, is watched for END. The end
- * of a client waits until its blocked output was written: it may go on reading. */
-static unsigned awaited(const wsp_transport *peer, unsigned wants)
-{
-    int reads = wants & WSPOOL_READ && !(peer->half_closed && peer->blocked);
-    unsigned events = (reads ? WSPOOL_WATCH_READ : 0) | (peer->blocked ? WSPOOL_WATCH_WRITE : 0);
-    return events ? events : WSPOOL_WATCH_END;
+    size_t taken = sent < 0 ? 0 : (size_t)sent;
+    int keeps_up = taken == total && wants & WSPOOL_READ && !peer->blocked &&
+                   peer->watched == WSPOOL_WATCH_READ;
+    if (!keeps_up) {
+        peer->blocked = taken < total;
+        watch(s, peer, awaited(peer, wants));
+    }
+    wspool_ack(s->pool, id, taken, s->now);
 }
 
 /* The bound ends the turn even if a hook sends more whenever the queue has room. Tried: writing to
@@ -227,14 +243,10 @@ void wsp_transport_flush(wspool_sockets *s)
         wsp_transport *peer = wsp_transport_find(s, id);
         if (wants & WSPOOL_CLOSE) {
             close_peer(s, id, (wants & WSPOOL_RESET) != 0);
+        } else if (peer && wants & WSPOOL_WRITE) {
+            write_some(s, id, peer, wants);
         } else if (peer) {
-            if (wants & WSPOOL_WRITE) {
-                write_some(s, peer);
-                peer = wsp_transport_find(s, id); /* a hook may have moved the table */
-            }
-            if (peer) {
-                watch(s, peer, awaited(peer, wants));
-            }
+            watch(s, peer, awaited(peer, wants));
         }
     }
 }
@@ -243,9 +255,8 @@ void wsp_transport_flush(wspool_sockets *s)
 
 /* Reads a peer that is watched for READ, in bursts up to the bound. Stops after a burst that is not
  * full, or when the peer is gone or is not watched for READ any more. */
-static void read_some(wspool_sockets *s, wsp_transport *peer, int failed)
+static void read_some(wspool_sockets *s, wspool_id id, wsp_transport *peer, int failed)
 {
-    wspool_id id = peer->id;
     size_t burst = s->burst;
     size_t left = WSP_SOCKETS_READ;
 
@@ -297,16 +308,15 @@ void wsp_transport_look(wspool_sockets *s)
     s->look_at = UINT64_MAX;
     for (uint32_t slot = 0; slot < s->room; slot++) {
         wsp_transport *peer = &s->peers[slot];
-        if (peer->id && peer->watched == WSPOOL_WATCH_END && !peer->ended) {
+        if (peer->generation && peer->watched == WSPOOL_WATCH_END && !peer->ended) {
             s->look_at = s->now + WSP_SOCKETS_LOOK;
             see_end(s, peer);
         }
     }
 }
 
-static void peer_event(wspool_sockets *s, wsp_transport *peer, unsigned events)
+static void peer_event(wspool_sockets *s, wspool_id id, wsp_transport *peer, unsigned events)
 {
-    wspool_id id = peer->id;
     if (peer->ended) {
         return;
     }
@@ -324,7 +334,7 @@ static void peer_event(wspool_sockets *s, wsp_transport *peer, unsigned events)
         return;
     }
     if (peer->watched & WSPOOL_WATCH_READ) {
-        read_some(s, peer, (events & WSPOOL_WATCH_FAILED) != 0);
+        read_some(s, id, peer, (events & WSPOOL_WATCH_FAILED) != 0);
     } else if (events & WSPOOL_WATCH_FAILED) {
         end(s, peer, WSPOOL_GONE_FAILED);
     } else if (events & WSPOOL_WATCH_END && peer->watched == WSPOOL_WATCH_END) {
@@ -334,10 +344,10 @@ static void peer_event(wspool_sockets *s, wsp_transport *peer, unsigned events)
 
 void wsp_transport_event(wspool_sockets *s, wspool_id id, unsigned events)
 {
-    wsp_transport *peer = id ? wsp_transport_find(s, id) : NULL;
+    wsp_transport *peer = id >> 32 ? wsp_transport_find(s, id) : NULL;
     wsp_linger_place *place;
     if (peer) {
-        peer_event(s, peer, events);
+        peer_event(s, id, peer, events);
     } else if ((place = wsp_linger_find(&s->lingering, id)) &&
                wsp_linger_discard(place, s->buffer, WSP_SOCKETS_READ)) {
         leave_or_wait(s, place);

@@ -9,7 +9,8 @@
  * still owns the descriptor. */
 int wsp_transport_add(wspool_sockets *s, wspool_id id, int fd, int spoke);
 
-/* Returns the transport of a peer, or NULL if it has none or the id is stale. `id` is not 0. */
+/* Returns the transport of a peer, or NULL if it has none or the id is stale. The upper half of
+ * `id` is not 0. */
 wsp_transport *wsp_transport_find(const wspool_sockets *s, wspool_id id);
 
 /* Handles events of a peer's transport, or of one that lingers. */

@@ -43,6 +43,18 @@ TEST(loop_is_left_alone_when_messages_come_and_go)
 
 /* Three clients have a megabyte each in the kernel's buffers. The fourth sends a short message and
  * is answered in the same turn, in which each of the others is read, but not beyond its bound. */
+TEST(descriptor_is_refused_when_it_is_too_large)
+{
+    struct host host;
+    host_init(&host);
+    host_start(&host);
+    assert_int_equal(wspool_sockets_add(host.loop, 1 << 24, NULL, NULL), -1);
+    assert_int_equal(errno, EMFILE);
+    assert_int_equal(wspool_sockets_count(host.loop), 0);
+    host_client(&host, "/echo");
+    host_end(&host);
+}
+
 TEST(a_turn_reads_a_share_from_each_when_some_send_at_full_speed)
 {
     static const uint32_t queue_messages[] = {1024, 65536}; /* many bursts a turn, and one */
