@@ -354,8 +354,9 @@ typedef struct wspool_config {
                                 less than 4 KiB/s ends too */
     uint64_t flush_delay;    /* how long a message may wait for others, to leave in one write with
                                 them: off. At most 1 s. Control frames do not wait, and neither
-                                does a queue above its high watermark. Messages of one turn of the
-                                loop, or behind blocked output, are joined without this */
+                                does a queue above its high watermark, or what comes from a history.
+                                Messages of one turn of the loop, or behind blocked output, are
+                                joined without this */
     uint64_t closing_time;   /* our Close to the peer's: 5 s; then it is dead. Not 0 */
     uint64_t lifetime;       /* of a peer in all: off; then close 4202 */
     uint32_t retry_after;    /* seconds in Retry-After of a 503: 5 */

@@ -54,6 +54,9 @@ void wsp_refill_peer(wspool *pool, struct wsp_peer *peer)
             break;
         case WSP_REFILL_QUEUED:
             done = 0;
+            if (!out->blocked) { /* it does not wait for flush_delay */
+                wsp_conn_mark_ready(&pool->link, &peer->conn);
+            }
             break;
         case WSP_REFILL_MISSED:
             done = 0;
