@@ -56,11 +56,12 @@ $(foreach e,$(EXAMPLES),$(eval $(call example,asan,examples-asan,$(e))))
 # test/KIND/test_*.c (test/bench/bench_*.c) are programs. The other .c files of the folder are
 # linked into each of them. Those of test/sim are linked into other kinds too, but not into bench,
 # which must not get the malloc of test/sim/heap.c.
-KINDS    := unit sim laws hostile oom threads loop bench $(COMPANIONS)
+KINDS    := unit sim model laws hostile oom threads loop bench $(COMPANIONS)
 programs  = $(patsubst %.c,%,$(sort $(wildcard test/$(1)/test_*.c test/$(1)/bench_*.c)))
-support   = $(filter-out test_% bench_%,$(notdir $(wildcard test/$(1)/*.c)))
+support   = $(filter-out test_% bench_% check_%,$(notdir $(wildcard test/$(1)/*.c)))
 # What a kind, or a program of test/bench/net, needs besides. A companion's own tests link the
 # companion.
+sim.objects := test/model/model.o
 $(foreach c,$(COMPANIONS),$(eval $(c).companions += $(c)))
 bench.companions := deflate
 loop.companions  := deflate sockets uring
@@ -83,7 +84,8 @@ endef
 define program # variant, kind, path without .c
 build/$(1)/$(3): build/$(1)/$(3).o $$(if $$(filter bench,$(2)),,build/$(1)/test/tools/test.o) \
                  $$(patsubst %.c,build/$(1)/test/$(2)/%.o,$$(call support,$(2))) \
-                 $$(if $$(filter unit sim bench,$(2)),,build/$(1)/test/world.a) \
+                 $$($(2).objects:%=build/$(1)/%) \
+                 $$(if $$(filter unit sim model bench,$(2)),,build/$(1)/test/world.a) \
                  $$(call companion_archives,$(1),$(2)) build/$(1)/libwspool.a
 	$$(call say,LD     $$@)
 	$$(Q)$$($(1).cc) $$($(1).flags) -o $$@ $$^ $$($(2).wrap:%=-Wl,--wrap=%) $$(LDFLAGS) \
@@ -93,6 +95,13 @@ endef
 $(foreach v,$(VARIANTS),$(eval $(call world,$(v))))
 $(foreach v,$(VARIANTS),$(foreach k,$(KINDS),$(foreach p,$(call programs,$(k)),\
     $(eval $(call program,$(v),$(k),$(p))))))
+
+# Judges a log of deliveries: build/release/test/model/check_log < LOG
+CHECK_LOG := build/release/test/model/check_log
+
+$(CHECK_LOG): build/release/test/model/check_log.o build/release/test/model/model.o
+	$(call say,LD     $@)
+	$(Q)$(release.cc) $(release.flags) -o $@ $^ $(LDFLAGS)
 
 # The socket benchmark: the floor to compare with, and the load generator. test/bench/net/run starts
 # them.
@@ -123,7 +132,7 @@ build/valgrind/%: build/release/%
 	@mkdir -p $(@D)
 	$(Q)ln -f $< $@
 
-EVERY_KIND     := unit sim laws hostile oom $(COMPANIONS)
+EVERY_KIND     := unit sim model laws hostile oom $(COMPANIONS)
 of_kinds        = $(foreach k,$(2),$(addprefix build/$(1)/,$(call programs,$(k))))
 ASAN_TESTS     := $(call of_kinds,asan,loop $(EVERY_KIND))
 TSAN_TESTS     := $(call of_kinds,tsan,threads)
@@ -138,7 +147,7 @@ traffic         = build/$(1)/test/loop/test_tls build/$(1)/test/loop/test_async
 BENCHES        := $(call of_kinds,release,bench)
 ABI_TESTS      := $(sort $(wildcard test/abi/*.py test/laws/*.py test/costs/*.py))
 LOOP_TESTS     := $(sort $(wildcard $(foreach e,sh py js mjs,\
-                    $(foreach k,loop conformance browser,test/$(k)/test_*.$(e)))))
+                    $(foreach k,loop conformance browser model,test/$(k)/test_*.$(e)))))
 
 include test/fuzz/fuzz.mk
 
@@ -180,7 +189,7 @@ check:
 
 check-programs: all stage $(CLANG_CHECKED) $(ASAN_TESTS) $(TSAN_TESTS) $(VALGRIND_TESTS) \
                 $(RELEASE_TESTS) $(FUZZ_TESTS) $(BENCHES) $(NET_BENCH) $(COSTS) $(ATTACK) \
-                $(EXAMPLES:%=build/examples-asan/%)
+                $(CHECK_LOG) $(EXAMPLES:%=build/examples-asan/%)
 
 # The long forms of what make check does in minutes.
 NIGHTLY_FUZZ ?= 300

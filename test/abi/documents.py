@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "tools"))
 from tap import Tap  # noqa: E402
 
 DOCUMENTS = ["README.md", "lib/README.md", "lib/CHANGES.md", "test/README.md",
-             "test/bench/README.md", "examples/README.md", "examples/cards/README.md",
+             "test/bench/README.md", "test/model/README.md", "examples/README.md", "examples/cards/README.md",
              ".github/CONTRIBUTING.md", ".github/SECURITY.md"]
 QUESTIONS = ["Refuse a path with two slashes", "Count pongs by round-trip time",
              "A new slow policy", "A new refusal reason", "A new loop adapter"]
