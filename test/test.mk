@@ -198,6 +198,8 @@ nightly: check
 	@$(MAKE) --no-print-directory conformance
 	@$(MAKE) --no-print-directory mutants
 	@$(MAKE) --no-print-directory attack
+	@TEST_TIMEOUT=3600 DELIVERY_RUNS=10000 prove --timer --exec '$(PYTHON) test/tools/run-test' \
+	    build/asan/test/sim/test_delivery
 	@$(MAKE) --no-print-directory $(parallel) $(strict) nightly-programs
 	@TEST_TIMEOUT=3600 prove --timer -j$(JOBS) --exec '$(PYTHON) test/tools/run-test' \
 	    $(call of_kinds,valgrind,$(EVERY_KIND)) $(call traffic,valgrind)

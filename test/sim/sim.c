@@ -152,6 +152,17 @@ void sim_free_pool(sim *s)
     s->pool = NULL;
 }
 
+void sim_lose_pool(sim *s)
+{
+    sim_free_pool(s);
+    for (size_t i = s->first_live; i < s->peer_count; i++)
+        s->peers[i]->released = 1;
+    s->first_live = s->peer_count;
+    s->attempts = s->opened = s->messages = s->fed = s->acked = s->short_acks = 0;
+    memset(s->ended, 0, sizeof s->ended);
+    s->entropy++;
+}
+
 void sim_free(sim *s)
 {
     if (s->pool != NULL) {
@@ -453,6 +464,7 @@ static void take(sim_peer *p, const uint8_t *bytes, size_t len)
 static void written(sim_peer *p, size_t sent, size_t total)
 {
     sim *s = p->sim;
+    int ended = p->ended;
     int rc;
     if (sent < total) {
         p->blocked = 1; /* set before the ack: its hooks may cause a call of writable */
@@ -460,7 +472,7 @@ static void written(sim_peer *p, size_t sent, size_t total)
     }
     rc = SIM_IN(wspool_ack(s->pool, p->id, sent, s->now));
     assert_int_equal(rc, 0);
-    s->acked += sent;
+    s->acked += ended ? 0 : sent; /* of a peer that has ended nothing is counted */
     if (p->room != SIZE_MAX)
         p->room -= sent;
     client_react(p);

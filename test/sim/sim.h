@@ -193,6 +193,9 @@ sim *sim_default(uint64_t seed);
 void sim_free(sim *s);
 /* Frees the pool only, so that a test can look at what follows. */
 void sim_free_pool(sim *s);
+/* The server is restarted: the pool and every transport are gone, and the counts from outside begin
+ * anew. Call sim_start or sim_start_bare next; the new pool has other entropy. */
+void sim_lose_pool(sim *s);
 
 uint64_t sim_random(sim *s);
 uint64_t sim_below(sim *s, uint64_t limit);
