@@ -62,8 +62,11 @@ void wspool_route_options_init_sized(wspool_route_options *options, size_t size,
     if (!config) {
         config = &defaults;
     }
-    wspool_route_options filled = {
-        .name = "", .slow = config->slow, .message_bytes = config->message_bytes};
+    wspool_route_options filled;
+    memset(&filled, 0, sizeof filled); /* a later version may have a field in what is padding now */
+    filled.name = "";
+    filled.slow = config->slow;
+    filled.message_bytes = config->message_bytes;
     wspool_versioned_init(options, size, &filled, sizeof filled);
 }
 
