@@ -6,7 +6,7 @@ CLANG  ?= clang
 PYTHON ?= /usr/bin/python3
 
 .PHONY: deps check check-programs nightly nightly-programs conformance mutants attack bench costs \
-        coverage fast-tests mutation-sample lint format stage foreign
+        coverage fast-tests mutation-sample lint format stage foreign msan
 
 # -------------------------------------------------------------------- variants
 
@@ -14,7 +14,7 @@ PYTHON ?= /usr/bin/python3
 # ASAN_DEBUG=-g for a debugger. gcc's two disabled warnings are wrong for code that a sanitizer has
 # rewritten.
 ASAN_DEBUG    ?= -g1
-TEST_VARIANTS := clang asan tsan cov fast fuzz afl i386 s390x
+TEST_VARIANTS := clang asan tsan msan cov fast fuzz afl i386 s390x
 VARIANTS      += $(TEST_VARIANTS)
 clang.cc      = $(CLANG)
 clang.flags   = $(CFLAGS)
@@ -24,6 +24,15 @@ asan.flags    = -O1 $(ASAN_DEBUG) -fno-omit-frame-pointer -fsanitize=address,und
                 -DWSP_CHECK=1
 tsan.cc       = $(CLANG)
 tsan.flags    = -O1 -g -fsanitize=thread -pthread
+# tools/boundary.c stands between the programs and the libraries that clang has not compiled.
+msan.cc       = $(CLANG)
+msan.flags    = -O1 -g1 -fno-omit-frame-pointer -fsanitize=memory \
+                -fsanitize-memory-track-origins -DWSP_CHECK=1 -DTEST_LEAVES_MEMORY=1
+msan.objects  = build/msan/test/tools/boundary.o
+msan.wrap     = wslay_frame_context_init wslay_frame_recv nettle_sha1_init nettle_sha1_update \
+                nettle_sha1_digest nettle_base64_encode_raw deflateInit2_ deflate inflateInit2_ \
+                inflate
+msan.libs     = -lz
 cov.cc        = $(CC)
 cov.flags     = -O0 -g --coverage -DWSP_CHECK=1
 # Fast to build and to run, for test/mutants/sample.
@@ -83,14 +92,14 @@ endef
 
 define program # variant, kind, path without .c
 build/$(1)/$(3): build/$(1)/$(3).o $$(if $$(filter bench,$(2)),,build/$(1)/test/tools/test.o) \
-                 $$(patsubst %.c,build/$(1)/test/$(2)/%.o,$$(call support,$(2))) \
+                 $$(patsubst %.c,build/$(1)/test/$(2)/%.o,$$(call support,$(2))) $$($(1).objects) \
                  $$($(2).objects:%=build/$(1)/%) \
                  $$(if $$(filter unit sim model bench,$(2)),,build/$(1)/test/world.a) \
                  $$(call companion_archives,$(1),$(2)) build/$(1)/libwspool.a
 	$$(call say,LD     $$@)
-	$$(Q)$$($(1).cc) $$($(1).flags) -o $$@ $$^ $$($(2).wrap:%=-Wl,--wrap=%) $$(LDFLAGS) \
-	    $(if $(filter bench,$(2)),,-lcmocka) \
-	    -pthread $$(LIBS) $$(call libs_besides,$(2)) $$($$(@F).libs)
+	$$(Q)$$($(1).cc) $$($(1).flags) -o $$@ $$^ $$($(2).wrap:%=-Wl,--wrap=%) \
+	    $$($(1).wrap:%=-Wl,--wrap=%) $$(LDFLAGS) $(if $(filter bench,$(2)),,-lcmocka) \
+	    -pthread $$(LIBS) $$(call libs_besides,$(2)) $$($(1).libs) $$($$(@F).libs)
 endef
 $(foreach v,$(VARIANTS),$(eval $(call world,$(v))))
 $(foreach v,$(VARIANTS),$(foreach k,$(KINDS),$(foreach p,$(call programs,$(k)),\
@@ -205,6 +214,7 @@ nightly: check
 	    $(call of_kinds,valgrind,$(EVERY_KIND)) $(call traffic,valgrind)
 	@TEST_TIMEOUT=3600 WSPOOL_SECONDS=60 WSPOOL_SEED=$$(date +%s) prove --timer -j$(JOBS) \
 	    --exec '$(PYTHON) test/tools/run-test' $(call traffic,asan)
+	@$(MAKE) --no-print-directory msan
 	@$(MAKE) --no-print-directory foreign
 	@$(MAKE) --no-print-directory fuzz FUZZ_TIME=$(NIGHTLY_FUZZ)
 	@$(MAKE) --no-print-directory coverage
@@ -222,6 +232,14 @@ foreign-%: FORCE
 	@$(MAKE) -s --no-print-directory $(parallel) $(call of_kinds,$*,unit sim)
 	@TEST_TIMEOUT=600 prove --timer -j$(JOBS) --exec '$(PYTHON) test/tools/run-test' \
 	    $(call of_kinds,$*,unit sim)
+
+# MemorySanitizer judges every kind of test without sockets and without jansson.
+MSAN_TESTS := $(call of_kinds,msan,unit sim laws hostile oom deflate)
+
+msan:
+	@PYTHON='$(PYTHON)' test/tools/deps build check
+	@$(MAKE) -s --no-print-directory $(parallel) $(strict) $(MSAN_TESTS)
+	@TEST_TIMEOUT=600 prove --timer -j$(JOBS) --exec '$(PYTHON) test/tools/run-test' $(MSAN_TESTS)
 
 nightly-programs: $(call of_kinds,valgrind,$(EVERY_KIND)) $(call traffic,valgrind)
 
@@ -281,8 +299,9 @@ format:
 help::
 	@echo
 	@echo 'make check      installs packages, builds with gcc and clang, runs every test'
-	@echo 'make nightly    check, and the long forms: conformance, mutants, valgrind, foreign, fuzz'
+	@echo 'make nightly    check, and the long forms: conformance, mutants, valgrind, msan, fuzz'
 	@echo 'make foreign    runs unit and sim tests on i386, and on s390x under qemu'
+	@echo 'make msan       runs tests with MemorySanitizer'
 	@echo 'make deps       installs the Debian packages that these targets need'
 	@echo 'make conformance  tests the echo server against RFC 6455 and RFC 7692, in full'
 	@echo 'make mutants    breaks the library on purpose, and checks that the tests fail'

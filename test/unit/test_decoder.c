@@ -152,7 +152,7 @@ TEST(mask_when_one_was_sent_sticks_to_the_context_of_wslay)
                                      .data_length = 3,
                                      .mask = 1};
     struct written written = {.len = 0};
-    wslay_frame_context_ptr context;
+    wslay_frame_context_ptr context = NULL;
     assert_int_equal(wslay_frame_context_init(&context, &callbacks, &written), 0);
     assert_int_equal(wslay_frame_send(context, &frame), 3);
     assert_int_equal(written.len, 9);
@@ -185,7 +185,7 @@ TEST(frame_when_written_is_what_wslay_would_send)
     enum { MOST = 70000 };
     static uint8_t payload[MOST], ours[MOST + FRAME_HEAD_MAX], theirs[MOST + FRAME_HEAD_MAX];
     struct wslay_frame_callbacks callbacks = {.send_callback = write_far};
-    wslay_frame_context_ptr context;
+    wslay_frame_context_ptr context = NULL;
     uint64_t random = 52;
     uint8_t *out;
     frame_fill(payload, MOST, &random);
@@ -511,7 +511,7 @@ TEST(head_when_taken_as_whole_is_the_same_to_frame_parser_and_wslay)
             assert_memory_equal(&judged, &frame, sizeof frame);
             struct shown shown = {bytes, n + 4 + (frame.length > 0)};
             struct wslay_frame_iocb iocb = {0};
-            wslay_frame_context_ptr context;
+            wslay_frame_context_ptr context = NULL;
             assert_int_equal(wslay_frame_context_init(&context, &callbacks, &shown), 0);
             assert_int_equal(wslay_frame_recv(context, &iocb), frame.length > 0);
             assert_int_equal(iocb.fin, frame.fin);
