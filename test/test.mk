@@ -175,12 +175,14 @@ build/clang/%.ok: %.c build/clang/flags
 
 # NPM=1 also installs npm, which downloads what the tests of the cards board need.
 NPM ?=
-npm  = $(if $(call yes,$(NPM)),npm)
+# PEERS=all also runs the peers of test/loop/peers that are large or must be compiled.
+PEERS ?=
+more  = $(if $(call yes,$(NPM)),npm) $(if $(filter all,$(PEERS)),peers)
 
 strict = WERROR=$(if $(WERROR),$(WERROR),1)
 
 deps:
-	@PYTHON='$(PYTHON)' test/tools/deps build check lint $(npm)
+	@PYTHON='$(PYTHON)' test/tools/deps build check lint $(more)
 
 # All tests; the last lines are the output of prove. The sub-make comes after deps, which may
 # install the compiler. The mutants take longest, so they start first; then the tests that wait for
@@ -189,9 +191,9 @@ CHECKS := $(ATTACK) $(LOOP_TESTS) $(VALGRIND_TESTS) $(TSAN_TESTS) $(RELEASE_TEST
           $(FUZZ_TESTS) $(ABI_TESTS)
 
 check:
-	@PYTHON='$(PYTHON)' test/tools/deps build check $(npm)
+	@PYTHON='$(PYTHON)' test/tools/deps build check $(more)
 	@$(MAKE) --no-print-directory $(parallel) $(strict) check-programs
-	@MAKEFLAGS= MAKELEVEL= $(strict) PYTHON='$(PYTHON)' CC='$(CC)' \
+	@MAKEFLAGS= MAKELEVEL= $(strict) PYTHON='$(PYTHON)' CC='$(CC)' PEERS='$(PEERS)' \
 	    WSPOOL_COMPANIONS='$(COMPANIONS)' CHECKED='$(CHECKS)' \
 	    prove --timer -j$$(($(JOBS) + 1)) --exec '$(PYTHON) test/tools/run-test' \
 	    test/mutants/run $(CHECKS)
@@ -203,6 +205,8 @@ check-programs: all stage $(CLANG_CHECKED) $(ASAN_TESTS) $(TSAN_TESTS) $(VALGRIN
 # The long forms of what make check does in minutes.
 NIGHTLY_FUZZ ?= 300
 
+nightly: NPM = 1
+nightly: PEERS = all
 nightly: check
 	@$(MAKE) --no-print-directory conformance
 	@$(MAKE) --no-print-directory mutants
@@ -259,7 +263,7 @@ conformance: build/examples/echo
 # Runs the tests against a library that is broken on purpose, in more ways than make check has time
 # for.
 mutants:
-	@PYTHON='$(PYTHON)' test/tools/deps build check $(npm)
+	@PYTHON='$(PYTHON)' test/tools/deps build check $(more)
 	@$(MAKE) --no-print-directory $(parallel) $(strict) check-programs
 	@MAKEFLAGS= MAKELEVEL= $(strict) TEST_TIMEOUT=3600 \
 	    $(PYTHON) test/tools/run-test test/mutants/run --all
@@ -313,4 +317,5 @@ help::
 	@echo 'make fuzz       FUZZ="http pool" FUZZ_TIME=60 (seconds each) ENGINE=libfuzzer|afl'
 	@echo 'make fuzz-planted  checks that each fuzzer finds a bug that was planted for it'
 	@echo 'make lint       clang-format, clang-tidy, clang --analyze, cppcheck, gcc -fanalyzer; make format'
-	@echo 'Variables: CLANG and PYTHON (used by the tests); NPM=1 (for the tests of the board).'
+	@echo 'Variables: CLANG and PYTHON (used by the tests); NPM=1 (for the tests of the board);'
+	@echo 'PEERS=all (more real peers).'

@@ -31,6 +31,11 @@ class Tap:
     def equal(self, got, wanted, name):
         return self.ok(got == wanted, name, f"got    {got!r}", f"wanted {wanted!r}")
 
+    def skip(self, name, why):
+        self.count += 1
+        print(f"ok {self.count} - {name} # SKIP {why}")
+        print(f"# {name} is skipped: {why}", file=sys.stderr)
+
     def end(self):
         print(f"1..{self.count}")
         sys.exit(1 if self.failed else 0)
