@@ -377,7 +377,7 @@ TEST(input_that_waits_for_its_turn_is_shed_when_its_budget_is_spent)
     assert_true(sim_stats(s).input_bytes <= 65536);
     assert_in_range(sim_logged(s, "shed"), 5, PEERS - 1);
     sim_pump(s);
-    size_t shed = sim_stats(s).ended[WSPOOL_END_INPUT_SHED];
+    uint64_t shed = sim_stats(s).ended[WSPOOL_END_INPUT_SHED];
     assert_in_range(shed, 1, PEERS - 1);
     assert_true(sim_stats(s).ended[WSPOOL_END_EOF] >= 1);
     for (int i = 0; i < PEERS; i++)
