@@ -173,16 +173,19 @@ build/clang/%.ok: %.c build/clang/flags
 
 # ---------------------------------------------------------------------- checks
 
-# NPM=1 also installs npm, which downloads what the tests of the cards board need.
+# NPM=1 installs npm and Playwright, which then drives the browser in the tests of the cards board.
 NPM ?=
 # PEERS=all also runs the peers of test/loop/peers that are large or must be compiled.
 PEERS ?=
-more  = $(if $(call yes,$(NPM)),npm) $(if $(filter all,$(PEERS)),peers)
+more  = $(strip $(if $(call yes,$(NPM)),npm) $(if $(filter all,$(PEERS)),peers))
+install_more = [ -z '$(more)' ] || test/tools/deps $(more) || \
+               echo 'The tests that need these packages are skipped.'
 
 strict = WERROR=$(if $(WERROR),$(WERROR),1)
 
 deps:
-	@PYTHON='$(PYTHON)' test/tools/deps build check lint $(more)
+	@PYTHON='$(PYTHON)' test/tools/deps build check lint
+	@$(install_more)
 
 # All tests; the last lines are the output of prove. The sub-make comes after deps, which may
 # install the compiler. The mutants take longest, so they start first; then the tests that wait for
@@ -191,9 +194,11 @@ CHECKS := $(ATTACK) $(LOOP_TESTS) $(VALGRIND_TESTS) $(TSAN_TESTS) $(RELEASE_TEST
           $(FUZZ_TESTS) $(ABI_TESTS)
 
 check:
-	@PYTHON='$(PYTHON)' test/tools/deps build check $(more)
+	@PYTHON='$(PYTHON)' test/tools/deps build check
+	@$(install_more)
 	@$(MAKE) --no-print-directory $(parallel) $(strict) check-programs
 	@MAKEFLAGS= MAKELEVEL= $(strict) PYTHON='$(PYTHON)' CC='$(CC)' PEERS='$(PEERS)' \
+	    NPM='$(if $(call yes,$(NPM)),1)' \
 	    WSPOOL_COMPANIONS='$(COMPANIONS)' CHECKED='$(CHECKS)' \
 	    prove --timer -j$$(($(JOBS) + 1)) --exec '$(PYTHON) test/tools/run-test' \
 	    test/mutants/run $(CHECKS)
@@ -263,7 +268,7 @@ conformance: build/examples/echo
 # Runs the tests against a library that is broken on purpose, in more ways than make check has time
 # for.
 mutants:
-	@PYTHON='$(PYTHON)' test/tools/deps build check $(more)
+	@PYTHON='$(PYTHON)' test/tools/deps build check
 	@$(MAKE) --no-print-directory $(parallel) $(strict) check-programs
 	@MAKEFLAGS= MAKELEVEL= $(strict) TEST_TIMEOUT=3600 \
 	    $(PYTHON) test/tools/run-test test/mutants/run --all
@@ -317,5 +322,5 @@ help::
 	@echo 'make fuzz       FUZZ="http pool" FUZZ_TIME=60 (seconds each) ENGINE=libfuzzer|afl'
 	@echo 'make fuzz-planted  checks that each fuzzer finds a bug that was planted for it'
 	@echo 'make lint       clang-format, clang-tidy, clang --analyze, cppcheck, gcc -fanalyzer; make format'
-	@echo 'Variables: CLANG and PYTHON (used by the tests); NPM=1 (for the tests of the board);'
+	@echo 'Variables: CLANG and PYTHON (used by the tests); NPM=1 (Playwright drives the board);'
 	@echo 'PEERS=all (more real peers).'

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // browser/browser.mjs - what the browser tests share: examples/cards, Chromium, TAP.
 //
-//     const world = await start();                    // server, browser; skips without them
+//     const world = await start();                    // server, browser; skips without Chromium
 //     await test('what_when_expected', async () => { const page = await world.page(); ... });
 //     await world.end();                              // prints the plan, exits
 //
@@ -11,7 +11,7 @@
 // page.mayComplain(). No test measures time: PATIENCE only ends what hangs.
 import { spawn, spawnSync } from 'node:child_process';
 import { strict as assert } from 'node:assert';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -36,17 +36,21 @@ function skip(why) {
 }
 
 function chromium() {
-  const programs = ['/usr/bin/chromium', '/usr/bin/chromium-headless-shell'];
+  const programs = ['/usr/bin/chromium-headless-shell', '/usr/bin/chromium'];
   const found = [process.env.CHROMIUM, ...programs].find((p) => p && existsSync(p));
   return found ?? skip('chromium is not installed');
 }
 
-function playwright() {
-  try {
-    return createRequire(resolve('build/node_modules/'))('playwright-core');
-  } catch {
-    return skip('the npm package playwright-core is not installed in build/node_modules');
+// What drives the browser: driver.mjs, or with NPM=1 Playwright, whose interface it has.
+async function driver() {
+  if (process.env.NPM === '1') {
+    try {
+      return createRequire(resolve('build/node_modules/'))('playwright-core').chromium;
+    } catch {
+      console.error('# the npm package playwright-core is not installed: driver.mjs is used');
+    }
   }
+  return import('./driver.mjs');
 }
 
 function program() {
@@ -195,13 +199,13 @@ class World {
 
 export async function start() {
   const executablePath = chromium();
-  const { chromium: driver } = playwright();
   setTimeout(() => {
     console.log('Bail out! nothing happens any more');
     process.exit(1);
   }, ALL_OF_IT).unref();
+  const browsers = await driver();
   const [browser, cards] = await Promise.all([
-    driver.launch({ executablePath, args: FLAGS }), // with a temporary profile
+    browsers.launch({ executablePath, args: FLAGS }), // with a temporary profile
     Cards.start(),
   ]);
   return new World(browser, cards);
@@ -228,7 +232,7 @@ export async function test(name, body) {
 
 export async function picture(page, name, options = {}) {
   mkdirSync('build/screenshots', { recursive: true });
-  await page.screenshot({ path: `build/screenshots/${name}.png`, ...options });
+  writeFileSync(`build/screenshots/${name}.png`, await page.screenshot(options));
 }
 
 // ------------------------------------------------------------------ what a page shows
@@ -237,6 +241,7 @@ export const status = (page) => page.textContent('.status-text');
 
 export async function isLive(page) {
   await page.waitForSelector('.status[data-state="live"]');
+  await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn))));
 }
 
 export const state = (page, name) => page.waitForSelector(`.status[data-state="${name}"]`);

@@ -325,6 +325,7 @@ await test('burst_of_changes_on_a_full_board_is_shown', async () => {
     (await board(page)).review.filter((title) => title.startsWith('Of many')).length,
     200,
   );
+  page.mayComplain(); // because of the server that ends
   await server.killed();
 });
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// browser/test_chat.mjs - the chat in a real browser: who hears it, what is typed, where it scrolls.
+// browser/test_chat.mjs - the chat in a browser: who hears it, what is typed, where it scrolls.
 import { assert, becomes, sleep, start, test } from './browser.mjs';
 
 const world = await start();
