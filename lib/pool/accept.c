@@ -138,10 +138,13 @@ static void judge_raw(wspool *pool, struct wsp_peer *peer, wspool_request *reque
         wsp_heads_remove(pool, peer);
     }
     int answer = pool->config.plain.call ? answer_plain(pool, peer, request) : 0;
-    if (answer > 0) {
+    if (answer < 0) {
+        wsp_refuse(pool, peer, wsp_refusal_of(answer));
+    }
+    if (answer != 0) {
         return;
     }
-    answer = answer < 0 ? answer : wsp_judge(pool, peer, request, &entry);
+    answer = wsp_judge(pool, peer, request, &entry);
     if (answer < 0) {
         wsp_refuse(pool, peer, wsp_refusal_of(answer));
     } else if (answer == WSP_ADMITTED) {
