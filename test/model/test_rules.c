@@ -322,6 +322,36 @@ TEST(once_when_published_twice_or_elsewhere_breaks_d15)
     breaks("D15", ONCE "restart\nagain board e 1 p1");
 }
 
+TEST(seed_when_it_goes_on_with_the_epoch_holds)
+{
+    holds(BOARD FIVE "restart\nseed board e 4 four\nseed board e 5 five\nhead board e 5\n"
+                     "resume alice:1 board e 3 e 5 recovered\ngot alice:1 board e 4 four\n"
+                     "got alice:1 board e 5 five\npublish board e 6 six\n"
+                     "got alice:1 board e 6 six\nquiet");
+    holds(BOARD "seed board s 7\nhead board s 7\nresume alice:1 board s 6 s 7 too_old\n"
+                "publish board s 8 x\ngot alice:1 board s 8 x\nquiet");
+}
+
+TEST(seed_when_it_takes_positions_again_or_changes_a_message_breaks_a_rule)
+{
+    breaks("D1", BOARD FIVE "restart\nseed board e 4 four\npublish board e 5 six");
+    breaks("D2", BOARD FIVE "restart\nseed board e 4 four\nhead board e 4");
+    breaks("D6", BOARD FIVE "restart\nseed board e 5 six");
+    breaks("D8", BOARD FIVE "restart\nseed board e 5 five\npublish board e 6 six\n"
+                            "resume alice:1 board e 3 e 6 recovered");
+    breaks("D9", BOARD FIVE "restart\nseed board e 5 five\nresume a:1 board e 4 e 5 too_old");
+}
+
+TEST(clear_when_everything_is_forgotten_holds)
+{
+    holds(BOARD FIVE "clear board\nresume alice:1 board e 4 e 5 too_old\nquiet");
+    holds(ALICE FIVE "clear board\nmissed alice:1 board e 1 5\nquiet");
+    holds(BOARD FIVE "clear board\nhead board f 0\npublish board f 1 x");
+    breaks("D8", BOARD FIVE "clear board\npublish board e 6 six\n"
+                            "resume alice:1 board e 4 e 6 recovered");
+    breaks("D10", ALICE FIVE "clear board\npublish board e 6 six\nmissed alice:1 board e 1 6");
+}
+
 TEST(line_when_it_cannot_be_read_is_refused)
 {
     breaks("format", "publish a e 1");
