@@ -682,9 +682,7 @@ static void draw_channels(world *w)
     for (int i = 0; i < KINDS; i++) {
         unsigned least = 0, most = 0;
         wspool_history *history = &w->history[i];
-        /* Without memory for a run of the queue, the policy to close drops the message. */
-        w->slow[i] =
-            sim_below(w->s, 3) == 0 && !w->s->no_memory ? WSPOOL_SLOW_CLOSE : WSPOOL_SLOW_BEHIND;
+        w->slow[i] = sim_below(w->s, 3) == 0 ? WSPOOL_SLOW_CLOSE : WSPOOL_SLOW_BEHIND;
         if (sim_below(w->s, 8) > 0) {
             static const uint32_t limits[] = {1, 2, 5, 20, 100, 1000};
             least = most = history->messages = limits[sim_below(w->s, 6)];
