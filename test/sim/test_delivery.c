@@ -45,10 +45,11 @@ typedef struct world {
     size_t count;
     enum wspool_slow slow[KINDS];
     wspool_history history[KINDS];
-    uint32_t number;          /* of the last publication */
-    int depth;                /* publications that are running */
-    struct toy toy;           /* the codec of half of the clients */
-    int hooks;                /* that are running */
+    uint32_t queue_bytes[KINDS], queue_messages[KINDS]; /* 0: the pool's */
+    uint32_t number;                                    /* of the last publication */
+    int depth;                                          /* publications that are running */
+    struct toy toy;                                     /* the codec of half of the clients */
+    int hooks;                                          /* that are running */
     uint32_t common, longest; /* lengths of publications: of most, and of all */
 } world;
 
@@ -420,6 +421,8 @@ static void server_starts(world *w)
     for (int i = 0; i < KINDS; i++) {
         options.slow = w->slow[i];
         options.history = w->history[i];
+        options.queue_bytes = w->queue_bytes[i];
+        options.queue_messages = w->queue_messages[i];
         assert_int_equal(
             wspool_route(s->pool, patterns[i], (enum wspool_kind)(WSPOOL_GLOBAL + i), &options), 0);
     }
@@ -693,6 +696,10 @@ static void draw_channels(world *w)
             if (history->bytes > 0 || history->time > 0 || w->s->config.history_bytes < 1u << 20 ||
                 w->s->no_memory)
                 least = 0;
+        }
+        if (sim_below(w->s, 4) == 0) {
+            w->queue_bytes[i] = 256 + (uint32_t)sim_below(w->s, w->s->config.queue_bytes - 256);
+            w->queue_messages[i] = 1 + (uint32_t)sim_below(w->s, w->s->config.queue_messages);
         }
         for (size_t k = (size_t)i; k < CHANNELS; k += KINDS)
             say(w, "channel %s %u %u %s", names[k], least, most,
