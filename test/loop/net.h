@@ -10,7 +10,8 @@
  * handshake included, arrives at the other some milliseconds later when the machine is busy. So a
  * test waits for what it needs (UNTIL, net_client_deliver, net_await) and does not count turns.
  *
- * No test measures time. NET_PATIENCE only keeps a test that has gone wrong from hanging.
+ * No test measures time. NET_PATIENCE, or TEST_PATIENCE in seconds from the environment, only keeps
+ * a test that has gone wrong from hanging.
  */
 #ifndef WSPOOL_TEST_LOOP_NET_H
 #define WSPOOL_TEST_LOOP_NET_H
