@@ -35,7 +35,8 @@ static int watch(int how, int fd, uint32_t events, wspool_id id)
 
 static void on_message(wspool *pool, wspool_id id, const wspool_message *message, void *user)
 {
-    wspool_send_options options = {sizeof options, message->binary ? WSPOOL_BINARY : 0, 0};
+    wspool_send_options options = {.size = sizeof options,
+                                   .flags = message->binary ? WSPOOL_BINARY : 0};
     (void)id, (void)user;
     wspool_broadcast(pool, wspool_global(""), message->data, message->len, &options, NULL);
 }

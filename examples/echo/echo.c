@@ -49,7 +49,8 @@ static int publish(wspool *pool, const wspool_message *message, const wspool_sen
 
 static void on_message(wspool *pool, wspool_id id, const wspool_message *message, void *user)
 {
-    wspool_send_options options = {sizeof(options), message->binary ? WSPOOL_BINARY : 0, id};
+    wspool_send_options options = {
+        .size = sizeof(options), .flags = message->binary ? WSPOOL_BINARY : 0, .except = id};
     wspool_channel room;
     (void)user;
 

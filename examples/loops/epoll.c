@@ -10,8 +10,9 @@ static wspool_sockets *sockets; /* } glue */
 
 static void on_message(wspool *pool, wspool_id id, const wspool_message *message, void *user)
 {
-    wspool_send_options others = {sizeof(others), message->binary ? WSPOOL_BINARY : 0, id};
+    wspool_send_options others = {.size = sizeof(others), .except = id};
     (void)user;
+    others.flags = message->binary ? WSPOOL_BINARY : 0;
     wspool_broadcast(pool, wspool_global(""), message->data, message->len, &others, NULL);
 }
 

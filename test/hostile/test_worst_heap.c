@@ -299,7 +299,7 @@ TEST(life_at_random_holds_less_than_24_kib)
 /* Sends the message back. Without space in the queue it is lost. */
 static void echo(sim *s, const sim_event *event)
 {
-    wspool_send_options options = {sizeof options, WSPOOL_BINARY, 0};
+    wspool_send_options options = {.size = sizeof options, .flags = WSPOOL_BINARY};
     if (event->what == SIM_MESSAGE)
         SIM_IN(wspool_send(s->pool, event->id, event->data, event->len, &options));
 }

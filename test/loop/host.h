@@ -103,7 +103,8 @@ static void on_close(wspool *pool, wspool_id id, const wspool_closed *closed, vo
 static void on_message(wspool *pool, wspool_id id, const wspool_message *message, void *user)
 {
     struct host *host = user;
-    wspool_send_options options = {sizeof(options), message->binary ? WSPOOL_BINARY : 0, 0};
+    wspool_send_options options = {.size = sizeof(options),
+                                   .flags = message->binary ? WSPOOL_BINARY : 0};
     host->messages++;
     if (host->react)
         host->react(host, id, message);

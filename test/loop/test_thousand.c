@@ -169,7 +169,7 @@ static void on_close(wspool *pool, wspool_id id, const wspool_closed *closed, vo
 
 static void on_message(wspool *pool, wspool_id id, const wspool_message *message, void *user)
 {
-    wspool_send_options options = {sizeof(options), WSPOOL_BINARY, id};
+    wspool_send_options options = {.size = sizeof(options), .flags = WSPOOL_BINARY, .except = id};
     (void)user;
     assert_ptr_equal(message->route_user, &publish_route);
     assert_true(wspool_broadcast(pool, wspool_item("thousand"), message->data, message->len,
@@ -263,7 +263,7 @@ TEST(rest_get_all_in_order_and_the_dead_are_reported_once_when_a_tenth_dies)
     /* Each of these gets a message that its buffers cannot hold, and reads nothing of it. */
     for (size_t i = 0; i < PEERS; i++) {
         if (fate_of(i) == STANDS_STILL) {
-            wspool_send_options options = {sizeof(options), WSPOOL_BINARY, 0};
+            wspool_send_options options = {.size = sizeof(options), .flags = WSPOOL_BINARY};
             crowd[i].deaf = 1;
             assert_int_equal(wspool_send(host.pool, host.ids[i], bytes, QUEUE_BYTES - 16, &options),
                              0);

@@ -146,7 +146,8 @@ static int is_member(wspool *pool, wspool_id id, unsigned stream)
 
 static void publish(struct traffic *traffic, unsigned stream)
 {
-    wspool_send_options options = {sizeof(options), pick(traffic, 2) ? WSPOOL_BINARY : 0, 0};
+    wspool_send_options options = {.size = sizeof(options),
+                                   .flags = pick(traffic, 2) ? WSPOOL_BINARY : 0};
     wspool_tally tally = {.size = sizeof(tally)};
     wspool_id ids[PEERS];
     size_t len = some_len(traffic);
