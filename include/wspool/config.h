@@ -38,11 +38,12 @@ typedef uint64_t wspool_id;
  *
  * Hooks run on the pool's thread, inside the call that caused them, except `wake`. Pointers given
  * to a hook are valid until it returns. Every hook is optional (call == NULL: absent), except
- * entropy. mem, entropy, wake and deadline must not call the pool. In all others:
+ * entropy and wall_clock. mem, entropy, wall_clock, wake and deadline must not call the pool. In
+ * all others:
  *
- *   allowed    close, send, broadcast, subscribe, unsubscribe, report_abuse, drain, open, gone,
- *              peek, ack, under_way, writable, next, set_user, add_header, and all calls that only
- *              read
+ *   allowed    close, send, broadcast, subscribe, resume, unsubscribe, seed, clear, erase,
+ *              report_abuse, drain, open, gone, peek, ack, under_way, writable, next, set_user,
+ *              add_header, and all calls that only read
  *   REENTRANT  feed, tick, adopt, upgrade, route, attach, release, free
  *
  * A hook must return. One that throws or longjmps past the pool leaves the pool entered: from then
@@ -66,6 +67,14 @@ typedef struct wspool_entropy_hook {
     int (*call)(void *bytes, size_t len, void *user);
     void *user;
 } wspool_entropy_hook;
+
+/* Returns the wall clock: milliseconds since 1970, without leap seconds. Gives messages their time.
+ * It may be set to another time; no deadline depends on it. Called at most once in a millisecond.
+ * Default: the operating system's. */
+typedef struct wspool_wall_clock_hook {
+    uint64_t (*call)(void *user);
+    void *user;
+} wspool_wall_clock_hook;
 
 /* Judges a token. Every route uses the hook, except those with WSPOOL_ROUTE_NO_TOKEN. A request
  * without a token is refused before the hook would run (401 empty_token). Write the verdict to
@@ -188,6 +197,8 @@ typedef struct wspool_missed {
     wspool_channel channel;
     uint64_t epoch;
     uint64_t from, to; /* offsets of the first and the last of them */
+    int reset; /* 1: keyed. A removal was among them, and has been forgotten. What the peer knows of
+                          this channel is void: the whole state follows */
 } wspool_missed;
 
 typedef struct wspool_missed_hook {
@@ -265,6 +276,11 @@ typedef struct wspool_history {
     uint32_t messages; /* at most so many; 0: no history */
     uint32_t bytes;    /* of encoded frames; 0: no limit but history_bytes */
     uint64_t time;     /* nanoseconds for which a message is kept; 0: no limit */
+    uint32_t
+        max_keys; /* a keyed history: beyond these limits it keeps the newest message of each of
+                          at most so many keys, removed ones included; 0: it is not keyed */
+    uint64_t tombstone_time; /* nanoseconds for which it keeps a removal; 0: until max_keys is
+                                reached, when the oldest removal is forgotten */
 } wspool_history;
 
 /* Where a token may be; tried in the configured order. */
@@ -380,6 +396,7 @@ typedef struct wspool_config {
 
     wspool_mem mem; /* all NULL: malloc, realloc, free */
     wspool_entropy_hook entropy;
+    wspool_wall_clock_hook wall_clock;
     wspool_token_hook token;
     wspool_origin_hook origin;
     wspool_capacity_hook capacity;

@@ -340,8 +340,9 @@ int wspool_unsubscribe(wspool *pool, wspool_id id, wspool_channel channel);
 int wspool_is_member(const wspool *pool, wspool_id id, wspool_channel channel);
 
 /* A position in a channel: the number of its last message, counted from 1, in one epoch. A channel
- * exists while it has members or a history with messages. When it comes into being again, it counts
- * from 1 again, in another epoch. */
+ * exists while it has members, a history with messages, or ids of publishers to remember, and
+ * from wspool_seed to wspool_clear. When it comes into being again, it counts from 1 again, in
+ * another epoch. */
 typedef struct wspool_channel_position {
     uint64_t epoch;
     uint64_t offset;
@@ -369,6 +370,7 @@ typedef struct wspool_resumed {
     int recovered;         /* 1: the peer gets every message behind the position that it gave */
     enum wspool_lost lost; /* if not: why. The peer gets what is published behind `position` */
     uint64_t count;        /* how many messages of the history follow */
+    int reset; /* 1: keyed. What the peer knows of this channel is void: the whole state follows */
 } wspool_resumed;
 
 /*
@@ -378,6 +380,14 @@ typedef struct wspool_resumed {
  * returns come first: say there what *resumed has. NULL `since`: the present position. In the open
  * hook it may be called for the channel of the peer's own route, of which it is a member already:
  * then it returns 0 if that channel's kind has a history, else EXISTS. `resumed` may be NULL.
+ *
+ * If the channel has a keyed history, the peer gets the messages of the window, and before it the
+ * newest message of each key; so the offsets that it sees may jump, but it ends with the present
+ * state. From offset 0 it gets the whole state; the position {0, 0} asks for that in any epoch. A
+ * position from which the present state cannot be reached is not met (TOO_OLD: a removal behind it
+ * was forgotten), and the peer gets the whole state, too, with `reset`. The whole state includes
+ * messages that have the peer as `except`.
+ *
  * Its errors are those of wspool_subscribe, and
  *   INVAL   the size of `resumed` is not set. Set it.
  *   EXISTS  the peer is a member already, and stays where it is. *resumed is set: `position` is
@@ -405,11 +415,27 @@ int wspool_channels(const wspool *pool, wspool_channel *channels, size_t max);
 /* ------------------------------------------------------------- publishing */
 
 #define WSPOOL_BINARY 1u /* a binary message. Without it: text, which must be valid UTF-8 */
+#define WSPOOL_REMOVE 2u /* a removal of its key, for a keyed history; not for wspool_send */
+
+#define WSPOOL_KEY_MAX 255 /* bytes of a key */
+
+/* Ids of publishers: the longest in bytes, how many a channel remembers, and for how long. */
+#define WSPOOL_PUBLISH_ID_MAX 64
+#define WSPOOL_PUBLISH_IDS 1024
+#define WSPOOL_PUBLISH_ID_TIME (300 * WSPOOL_SECOND)
 
 typedef struct wspool_send_options {
     size_t size; /* sizeof(wspool_send_options) */
     unsigned flags;
     wspool_id except; /* this member does not get the message; 0: every member does */
+    wspool_text id;   /* the publisher's id of this message: any bytes, at most
+                         WSPOOL_PUBLISH_ID_MAX. While the channel remembers it (the last
+                         WSPOOL_PUBLISH_IDS, each for WSPOOL_PUBLISH_ID_TIME), it publishes nothing
+                         with that id again. So a publisher that does not know whether a message
+                         was published may repeat it. Empty: none */
+    wspool_text key;  /* what the message is about: any bytes, at most WSPOOL_KEY_MAX. A keyed
+                         history keeps the newest message of each key; a message without a key
+                         stays in its window only. Empty: none */
 } wspool_send_options;
 
 typedef struct wspool_tally {
@@ -419,7 +445,11 @@ typedef struct wspool_tally {
     uint32_t closed; /* peers that were closed because their queue was full (CLOSE) */
     uint32_t
         behind; /* members that are behind, and get it later if the history keeps it (BEHIND) */
-    wspool_channel_position position; /* position of this message */
+    wspool_channel_position position; /* position of this message; 0: none, as it went to nobody */
+    int repeated;  /* 1: a message with this id was published before, and has that position. Nothing
+                     was published now */
+    uint64_t time; /* of the message, in milliseconds since 1970 (config.wall_clock); 0: nothing was
+                      published */
 } wspool_tally;
 
 /*
@@ -429,9 +459,12 @@ typedef struct wspool_tally {
  * message, if only for later members. After an error no peer gets the message.
  *   TOO_BIG  it does not fit into an empty queue (queue_bytes of the route), or into pool_bytes.
  *            Send less, or raise the limit.
- *   FULL     no room in pool_bytes, even after shedding. Write what is queued (wspool_next) and try
- *            again.
- *   INVAL    as for wspool_subscribe, an unknown flag, or the size of options or tally is not set.
+ *   FULL     no room in pool_bytes, even after shedding: write what is queued (wspool_next) and try
+ *            again. Or its id has no room in history_bytes: try again later. Or, with a
+ *            keyed history, the message has no room in history_bytes, or its key is new and there
+ *            are max_keys: remove a key, or raise the limit.
+ *   INVAL    as for wspool_subscribe, an unknown flag, an id or a key that is too long, a removal
+ *            without a key, or the size of options or tally is not set.
  *            Correct the call.
  *   NOMEM    the allocator failed. Free memory and try again.
  */
@@ -453,7 +486,7 @@ typedef struct wspool_writer {
 int wspool_broadcast_written(wspool *pool, wspool_channel channel, wspool_writer writer,
                              const wspool_send_options *options, wspool_tally *tally);
 
-/* Sends a message to one peer.
+/* Sends a message to one peer. Of the options only the flags count.
  *   FULL     the peer's queue has no room: try again when the pressure hook reports that it has. Or
  *            pool_bytes is used up (block_bytes in the stats): write what is queued and try again.
  *   STATE    the peer is not open yet, or is closing. Forget the message.
@@ -463,6 +496,53 @@ int wspool_broadcast_written(wspool *pool, wspool_channel channel, wspool_writer
  *   NOMEM    the allocator failed. Free memory and try again. */
 int wspool_send(wspool *pool, wspool_id id, const void *message, size_t len,
                 const wspool_send_options *options);
+
+/* -------------------------------------------------------- what a channel keeps */
+
+/* A message that was published earlier, by another pool or before a restart. */
+typedef struct wspool_seed_message {
+    size_t size;    /* sizeof(wspool_seed_message) */
+    unsigned flags; /* WSPOOL_BINARY, WSPOOL_REMOVE */
+    const void *data;
+    size_t len;
+    uint64_t time;   /* when it was published, in milliseconds since 1970; 0: now */
+    wspool_text key; /* as in wspool_send_options */
+} wspool_seed_message;
+
+/*
+ * Gives a channel a position, and messages that it had before, for example at the start of a
+ * program that stores them. Messages are given in the order of their offsets. `position` is that of
+ * the message; without a message (NULL) that of the channel. If an offset is left out, what was
+ * kept before it is forgotten: a history has no holes. A keyed one forgets only its
+ * window, and gives the whole state to a position before the hole, where removals may have been.
+ * Epochs are above 0, and the offset of a message is, too; offsets are below 2^53. From now on the
+ * channel exists, until wspool_clear. It keeps to the limits of its history, like any other.
+ *   STATE    the channel has members. Seed it before its first one.
+ *   EXISTS   the channel is in another epoch, or not before that offset. Clear it first.
+ *   INVAL    as for wspool_subscribe; the position is not possible, a flag is unknown, the size is
+ *            not set; or a message for a kind without history. Correct the call.
+ *   TOO_BIG  as for wspool_broadcast, or it is longer than the history of this kind. Leave it out.
+ *   FULL     no room in history_bytes: the channel keeps nothing now. Raise the limit.
+ *   NOMEM    the allocator failed: the channel keeps nothing now. Free memory, clear it and begin
+ *            again. */
+int wspool_seed(wspool *pool, wspool_channel channel, const wspool_channel_position *position,
+                const wspool_seed_message *message);
+
+/* Forgets one key of a keyed history, with all messages of the window, so that it is given to
+ * nobody again. Members are not told: publish a removal for that. A resume from an earlier position
+ * gets the whole state.
+ *   ABSENT  there is no such channel, or it has no such key. There is nothing to do.
+ *   INVAL   as for wspool_subscribe, or the key is empty or too long. Correct the call.
+ *   FULL    no room in history_bytes for what leaves the window. Raise the limit.
+ *   NOMEM   the allocator failed. Free memory and try again. */
+int wspool_erase(wspool *pool, wspool_channel channel, wspool_text key);
+
+/* Forgets what a channel keeps, but not the ids of publishers. Members that are behind miss it. A
+ * channel without members ceases to exist when it has no such ids, so its next epoch is another
+ * one.
+ *   ABSENT  there is no such channel. There is nothing to do.
+ *   INVAL   as for wspool_subscribe. */
+int wspool_clear(wspool *pool, wspool_channel channel);
 
 /* ------------------------------------------------ readers that are no peers
  *
@@ -492,7 +572,8 @@ typedef struct wspool_read_message {
  * behind `since`, or why not; then nothing is read, and the reader continues from
  * resumed->position. Its `count` is that of all messages behind `since`: if it is more than was
  * returned, call again with the position of the last one. NULL `since`: the present position, so
- * nothing is read. `list` may be NULL if max is 0, and `resumed` may be NULL.
+ * nothing is read. `list` may be NULL if max is 0, and `resumed` may be NULL. Of a keyed history
+ * only the window is read: a position before it is TOO_OLD.
  *   INVAL  as for wspool_subscribe, `list` is missing, or the size of `resumed` is not set.
  */
 int wspool_read(wspool *pool, wspool_channel channel, const wspool_channel_position *since,

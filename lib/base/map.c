@@ -59,13 +59,24 @@ static void map_link(struct wsp_map *map, struct wsp_map_node *node)
     *bucket = node;
 }
 
+static size_t larger_count(const struct wsp_map *map)
+{
+    return map->bucket_count ? map->bucket_count * 2 : FIRST_BUCKETS;
+}
+
+size_t wsp_map_next_table(const struct wsp_map *map)
+{
+    size_t count = map->count >= map->bucket_count ? larger_count(map) : map->bucket_count;
+    return count * sizeof *map->buckets;
+}
+
 static void map_grow(struct wsp_map *map, const wspool_mem *mem)
 {
     size_t old_count = map->bucket_count;
     if (old_count > SIZE_MAX / 2) {
         return;
     }
-    size_t new_count = old_count ? old_count * 2 : FIRST_BUCKETS;
+    size_t new_count = larger_count(map);
     struct wsp_map_node **larger = wsp_calloc(mem, new_count, sizeof(*larger));
     if (!larger) {
         return;

@@ -51,6 +51,8 @@ void wsp_map_remove(struct wsp_map *map, struct wsp_map_node *node);
  * map must not change during a walk, except that the caller may remove and free `node` after it
  * has fetched the next one. */
 struct wsp_map_node *wsp_map_next(const struct wsp_map *map, const struct wsp_map_node *node);
+/* Returns the bytes that the table of buckets may have when one more node was added. */
+size_t wsp_map_next_table(const struct wsp_map *map);
 /* Returns 1 if the invariants hold, else 0. Linear. */
 int wsp_map_check(const struct wsp_map *map);
 

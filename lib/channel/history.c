@@ -31,17 +31,89 @@ void wsp_histories_fini(struct wsp_histories *histories)
 
 static void unlink_it(struct wsp_histories *histories, struct wsp_history *history)
 {
-    *(history->older ? &history->older->newer : &histories->oldest) = history->newer;
-    *(history->newer ? &history->newer->older : &histories->newest) = history->older;
+    struct wsp_history **oldest = history->keyed ? &histories->oldest_keyed : &histories->oldest;
+    struct wsp_history **newest = history->keyed ? &histories->newest_keyed : &histories->newest;
+    *(history->older ? &history->older->newer : oldest) = history->newer;
+    *(history->newer ? &history->newer->older : newest) = history->older;
     history->older = history->newer = NULL;
 }
 
 static void append(struct wsp_histories *histories, struct wsp_history *history)
 {
-    history->older = histories->newest;
+    struct wsp_history **oldest = history->keyed ? &histories->oldest_keyed : &histories->oldest;
+    struct wsp_history **newest = history->keyed ? &histories->newest_keyed : &histories->newest;
+    history->older = *newest;
     history->newer = NULL;
-    *(history->older ? &history->older->newer : &histories->oldest) = history;
-    histories->newest = history;
+    *(history->older ? &history->older->newer : oldest) = history;
+    *newest = history;
+}
+
+void wsp_history_link_keyed(struct wsp_histories *histories, struct wsp_history *history,
+                            struct wsp_keyed *keyed)
+{
+    history->keyed = keyed;
+    append(histories, history);
+}
+
+void wsp_history_unlink_keyed(struct wsp_histories *histories, struct wsp_history *history)
+{
+    unlink_it(histories, history);
+    history->keyed = NULL;
+}
+
+void wsp_history_rotate(struct wsp_histories *histories, struct wsp_history *history)
+{
+    unlink_it(histories, history);
+    append(histories, history);
+}
+
+/* ---------------------------------------------------------------------- memory */
+
+void *wsp_histories_alloc(struct wsp_histories *histories, uint64_t memory, int *error)
+{
+    void *block = NULL;
+    *error = WSPOOL_ERR_FULL;
+    if (wsp_blocks_charge(&histories->store, memory)) {
+        *error = WSPOOL_ERR_NOMEM;
+        block = wsp_alloc(histories->mem, (size_t)memory);
+        if (!block) {
+            wsp_blocks_discharge(&histories->store, memory);
+        }
+    }
+    return block;
+}
+
+void wsp_histories_release(struct wsp_histories *histories, void *block, uint64_t memory)
+{
+    wsp_blocks_discharge(&histories->store, memory);
+    wsp_free(histories->mem, block);
+}
+
+static uint64_t table_of(const struct wsp_map *map)
+{
+    return map->bucket_count * sizeof *map->buckets;
+}
+
+int wsp_histories_map_add(struct wsp_histories *histories, struct wsp_map *map,
+                          struct wsp_map_node *node, uint64_t *memory)
+{
+    uint64_t before = table_of(map);
+    uint64_t most = wsp_map_next_table(map) - before;
+    if (!wsp_blocks_charge(&histories->store, most)) {
+        return WSPOOL_ERR_FULL;
+    }
+    int error = wsp_map_add(map, histories->mem, node);
+    uint64_t grown = table_of(map) - before;
+    wsp_blocks_discharge(&histories->store, most - grown);
+    *memory += grown;
+    return error;
+}
+
+void wsp_histories_map_fini(struct wsp_histories *histories, struct wsp_map *map, uint64_t *memory)
+{
+    *memory -= table_of(map);
+    wsp_blocks_discharge(&histories->store, table_of(map));
+    wsp_map_fini(map, histories->mem);
 }
 
 /* ------------------------------------------------------------------ forgetting */
@@ -51,36 +123,30 @@ static struct wsp_kept *oldest(const struct wsp_history *history)
     return wsp_history_slot(history, 0);
 }
 
-static struct wsp_kept *newest(const struct wsp_history *history)
-{
-    return wsp_history_slot(history, history->count - 1);
-}
-
 static void free_kept(struct wsp_histories *histories, struct wsp_history *history)
 {
-    wsp_blocks_discharge(&histories->store, history->cap * sizeof *history->kept);
-    wsp_free(histories->mem, history->kept);
+    wsp_histories_release(histories, history->kept, history->cap * sizeof *history->kept);
     history->kept = NULL;
     history->cap = history->start = 0;
 }
 
-void wsp_history_forget(struct wsp_histories *histories, struct wsp_history *history)
+void wsp_history_forget_last(struct wsp_histories *histories, struct wsp_history *history)
 {
     struct wsp_block *segment = oldest(history)->segment;
     history->bytes -= oldest(history)->len;
     history->start++;
     history->first++;
     history->count--;
-    if (history->count > 0 && oldest(history)->segment == segment) {
-        return;
-    }
     if (segment->holds > 1) {
         wsp_block_move(segment, histories->queues);
     }
     wsp_block_release(segment);
     if (history->count == 0) {
-        free_kept(histories, history);
-        unlink_it(histories, history);
+        history->open = NULL;
+        if (!history->keyed) {
+            free_kept(histories, history);
+            unlink_it(histories, history);
+        }
     }
 }
 
@@ -97,17 +163,10 @@ void wsp_history_forget_segment(struct wsp_histories *histories, struct wsp_hist
 struct wsp_history *wsp_history_new(struct wsp_histories *histories, struct wsp_channel *channel,
                                     uint64_t next, int *error)
 {
-    if (!wsp_blocks_charge(&histories->store, sizeof(struct wsp_history))) {
-        *error = WSPOOL_ERR_FULL;
-        return NULL;
+    struct wsp_history *history = wsp_histories_alloc(histories, sizeof *history, error);
+    if (history) {
+        *history = (struct wsp_history){.channel = channel, .first = next};
     }
-    struct wsp_history *history = wsp_alloc(histories->mem, sizeof *history);
-    if (!history) {
-        wsp_blocks_discharge(&histories->store, sizeof *history);
-        *error = WSPOOL_ERR_NOMEM;
-        return NULL;
-    }
-    *history = (struct wsp_history){.channel = channel, .first = next};
     return history;
 }
 
@@ -117,8 +176,7 @@ void wsp_history_free(struct wsp_histories *histories, struct wsp_history *histo
         wsp_history_forget(histories, history);
     }
     free_kept(histories, history);
-    wsp_blocks_discharge(&histories->store, sizeof *history);
-    wsp_free(histories->mem, history);
+    wsp_histories_release(histories, history, sizeof *history);
 }
 
 /* ------------------------------------------------------------------- appending */
@@ -129,14 +187,10 @@ static int grow(struct wsp_histories *histories, struct wsp_history *history)
         return 0;
     }
     uint32_t cap = history->cap ? history->cap * 2 : FIRST_KEPT;
-    uint64_t memory = cap * sizeof(struct wsp_kept);
-    if (!wsp_blocks_charge(&histories->store, memory)) {
-        return WSPOOL_ERR_FULL;
-    }
-    struct wsp_kept *kept = wsp_alloc(histories->mem, (size_t)memory);
+    int error;
+    struct wsp_kept *kept = wsp_histories_alloc(histories, cap * sizeof *kept, &error);
     if (!kept) {
-        wsp_blocks_discharge(&histories->store, memory);
-        return WSPOOL_ERR_NOMEM;
+        return error;
     }
     for (uint32_t i = 0; i < history->count; i++) {
         kept[i] = *wsp_history_at(history, history->first + i);
@@ -158,15 +212,15 @@ static uint32_t next_size(const struct wsp_history *history, uint32_t len)
     return size > len ? size : len;
 }
 
-uint8_t *wsp_history_room(struct wsp_histories *histories, struct wsp_history *history,
-                          uint32_t len, int *error)
+struct wsp_kept *wsp_history_room(struct wsp_histories *histories, struct wsp_history *history,
+                                  uint32_t len, int *error)
 {
     struct wsp_blocks *store = &histories->store;
     *error = grow(histories, history);
     if (*error) {
         return NULL;
     }
-    struct wsp_block *segment = history->count > 0 ? newest(history)->segment : NULL;
+    struct wsp_block *segment = history->open;
     if (!segment || segment->cap - segment->used < len) {
         segment = wsp_blocks_segment(store, next_size(history, len), error);
         if (!segment) {
@@ -175,25 +229,18 @@ uint8_t *wsp_history_room(struct wsp_histories *histories, struct wsp_history *h
     }
     struct wsp_kept *entry = wsp_history_slot(history, history->count);
     *entry = (struct wsp_kept){.segment = segment, .at = segment->used};
-    return segment->bytes + segment->used;
+    return entry;
 }
 
-void wsp_history_commit(struct wsp_histories *histories, struct wsp_history *history, uint32_t len,
-                        uint64_t now, wspool_id except)
+void wsp_history_is_newest(struct wsp_histories *histories, struct wsp_history *history)
 {
-    struct wsp_kept *kept = wsp_history_slot(history, history->count);
-    kept->segment->used += len;
-    kept->len = len;
-    kept->time = now;
-    kept->except = except;
-    if (histories->newest != history) {
-        if (history->count > 0) {
-            unlink_it(histories, history);
-        }
-        append(histories, history);
+    if (history->keyed) {
+        return;
     }
-    history->count++;
-    history->bytes += len;
+    if (history->count > 1) {
+        unlink_it(histories, history);
+    }
+    append(histories, history);
 }
 
 /* -------------------------------------------------------------------- checks */
@@ -215,7 +262,7 @@ static int history_check(const struct wsp_histories *histories, const struct wsp
 {
     uint64_t bytes = 0;
     const struct wsp_kept *before = NULL;
-    if (history->count == 0 || history->count > history->cap) {
+    if ((history->count == 0 && !history->keyed) || history->count > history->cap) {
         return 0;
     }
     for (uint32_t i = 0; i < history->count; i++) {
@@ -223,7 +270,7 @@ static int history_check(const struct wsp_histories *histories, const struct wsp
         if (entry->segment->holds == 0 || entry->segment->store != &histories->store ||
             entry->at + entry->len > entry->segment->used ||
             (before &&
-             (entry->time < before->time ||
+             ((int64_t)(entry->time - before->time) < 0 ||
               (entry->segment == before->segment && entry->at != before->at + before->len) ||
               (entry->segment != before->segment && entry->at != 0)))) {
             return 0;
@@ -231,19 +278,28 @@ static int history_check(const struct wsp_histories *histories, const struct wsp
         bytes += entry->len;
         before = entry;
     }
-    return bytes == history->bytes;
+    return bytes == history->bytes && history->open == (before ? before->segment : NULL);
 }
 
-int wsp_histories_check(const struct wsp_histories *histories, uint64_t *records)
+static int list_check(const struct wsp_histories *histories, const struct wsp_history *oldest,
+                      const struct wsp_history *newest, int keyed, uint64_t *records)
 {
     const struct wsp_history *before = NULL;
-    *records = 0;
-    for (const struct wsp_history *each = histories->oldest; each; each = each->newer) {
-        if (each->older != before || !history_check(histories, each)) {
+    for (const struct wsp_history *each = oldest; each; each = each->newer) {
+        if (each->older != before || (each->keyed != NULL) != keyed ||
+            !history_check(histories, each)) {
             return 0;
         }
         *records += sizeof *each + each->cap * sizeof *each->kept;
         before = each;
     }
-    return histories->newest == before && wsp_blocks_check(&histories->store);
+    return newest == before;
+}
+
+int wsp_histories_check(const struct wsp_histories *histories, uint64_t *records)
+{
+    *records = 0;
+    return list_check(histories, histories->oldest, histories->newest, 0, records) &&
+           list_check(histories, histories->oldest_keyed, histories->newest_keyed, 1, records) &&
+           wsp_blocks_check(&histories->store);
 }

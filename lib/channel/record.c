@@ -4,10 +4,14 @@
 
 #include <wspool/error.h>
 #include "base/noinline.h"
+#include "channel/keyed.h"
 
 /* The channel continues to exist. */
 static void forget_all(struct wsp_registry *registry, struct wsp_channel *channel)
 {
+    if (channel->history->keyed) {
+        wsp_keyed_fini(registry->histories, channel->history);
+    }
     wsp_history_free(registry->histories, channel->history);
     channel->history = NULL;
 }
@@ -33,35 +37,37 @@ static int give_way(struct wsp_registry *registry, const struct wsp_channel *cha
 }
 
 /* Makes room by allocating, and at the cost of other channels. */
-static WSP_NOINLINE uint8_t *make_room(struct wsp_registry *registry, struct wsp_channel *channel,
-                                       uint32_t len)
+static WSP_NOINLINE struct wsp_kept *
+make_room(struct wsp_registry *registry, struct wsp_channel *channel, uint32_t len, int *error)
 {
     struct wsp_histories *histories = registry->histories;
-    uint8_t *room = NULL;
-    int error;
+    struct wsp_kept *room = NULL;
     do {
         if (!channel->history) {
-            channel->history = wsp_history_new(histories, channel, channel->offset + 1, &error);
+            channel->history = wsp_history_new(histories, channel, channel->offset + 1, error);
         }
         if (channel->history) {
-            room = wsp_history_room(histories, channel->history, len, &error);
+            room = wsp_history_room(histories, channel->history, len, error);
         }
-    } while (!room && error == WSPOOL_ERR_FULL && give_way(registry, channel));
+    } while (!room && *error == WSPOOL_ERR_FULL && give_way(registry, channel));
     return room;
 }
 
-uint8_t *wsp_record_room(struct wsp_registry *registry, struct wsp_channel *channel, uint32_t len,
-                         uint64_t now)
+struct wsp_kept *wsp_record_room(struct wsp_registry *registry, struct wsp_channel *channel,
+                                 uint32_t len, uint64_t now, int *error)
 {
     const wspool_history *limits = &channel->rules->history;
     struct wsp_history *history = channel->history;
-    uint8_t *room = NULL;
+    struct wsp_kept *room = NULL;
     if (history) {
         wsp_history_trim(registry->histories, history, limits, len, now);
         room = wsp_history_room_at_hand(history, len);
     }
-    if (!room && (limits->bytes == 0 || len <= limits->bytes)) {
-        room = make_room(registry, channel, len);
+    if (!room) {
+        *error = WSPOOL_ERR_FULL;
+        if (limits->bytes == 0 || len <= limits->bytes) {
+            room = make_room(registry, channel, len, error);
+        }
     }
     if (!room && channel->history) {
         forget_all(registry, channel);
@@ -69,17 +75,205 @@ uint8_t *wsp_record_room(struct wsp_registry *registry, struct wsp_channel *chan
     return room;
 }
 
-void wsp_record_expire(struct wsp_registry *registry, struct wsp_channel *channel, uint64_t now)
+void wsp_record_clear(struct wsp_registry *registry, struct wsp_channel *channel)
 {
     if (channel->history) {
-        wsp_history_trim(registry->histories, channel->history, &channel->rules->history, 0, now);
+        forget_all(registry, channel);
+    }
+}
+
+/* ------------------------------------------------------------------------- keyed */
+
+/* Everything leaves the window. */
+static int empty_window(struct wsp_registry *registry, struct wsp_history *history)
+{
+    int error = 0;
+    while (history->count > 0 && !error) {
+        do {
+            error = wsp_keyed_retire(registry->histories, history);
+        } while (error == WSPOOL_ERR_FULL && give_way(registry, history->channel));
+    }
+    return error;
+}
+
+int wsp_record_seek(struct wsp_registry *registry, struct wsp_channel *channel,
+                    const wspool_channel_position *position)
+{
+    struct wsp_history *history = channel->history;
+    if (channel->epoch == position->epoch && channel->offset == position->offset) {
+        return 0;
+    }
+    if (history && history->keyed && channel->epoch == position->epoch) {
+        int error = empty_window(registry, history);
+        if (error) {
+            return error;
+        }
+        history->first = position->offset + 1;
+        wsp_keyed_leave_out(history->keyed, position->offset);
+    } else {
+        wsp_record_clear(registry, channel);
+    }
+    channel->epoch_is_given |= channel->epoch != position->epoch;
+    channel->epoch = position->epoch;
+    channel->offset = position->offset;
+    return 0;
+}
+
+static int make_keyed(struct wsp_registry *registry, struct wsp_channel *channel)
+{
+    int error;
+    struct wsp_history *history =
+        wsp_history_new(registry->histories, channel, channel->offset + 1, &error);
+    if (!history) {
+        return error;
+    }
+    error = wsp_keyed_init(registry->histories, history, &registry->channels.seed, channel->offset);
+    if (error) {
+        wsp_history_free(registry->histories, history);
+        return error;
+    }
+    channel->history = history;
+    return 0;
+}
+
+/* What is too much for the window leaves it. */
+static int trim_keyed(struct wsp_registry *registry, struct wsp_history *history,
+                      const wspool_history *limits, uint32_t len, uint64_t now)
+{
+    int error = 0;
+    while (!error && history->count > 0 && !wsp_history_fits(history, limits, len, now)) {
+        error = wsp_keyed_retire(registry->histories, history);
+    }
+    wsp_keyed_step(registry->histories, history, limits->tombstone_time, now);
+    return error;
+}
+
+/* Removals need room: for themselves, for what leaves the window, and for the pass that frees what
+ * was removed. */
+static int is_nearly_full(const struct wsp_histories *histories)
+{
+    const struct wsp_blocks *store = &histories->store;
+    uint64_t reserve = 2 * (uint64_t)WSP_BLOCK_BYTES;
+    reserve = reserve < store->limit / 4 ? reserve : store->limit / 4;
+    return store->bytes + reserve > store->limit;
+}
+
+/* A channel with a keyed history that has nothing has none. */
+static void drop_empty(struct wsp_registry *registry, struct wsp_channel *channel)
+{
+    const struct wsp_history *history = channel->history;
+    if (history && history->count == 0 && history->keyed->keys.count == 0) {
+        forget_all(registry, channel);
+    }
+}
+
+struct wsp_kept *wsp_record_keyed(struct wsp_registry *registry, struct wsp_channel *channel,
+                                  uint32_t len, uint64_t now, wspool_text text, int removed,
+                                  struct wsp_key **found, int *error)
+{
+    struct wsp_histories *histories = registry->histories;
+    const wspool_history *limits = &channel->rules->history;
+    struct wsp_kept *kept = NULL;
+    struct wsp_key *key = NULL;
+    *error = WSPOOL_ERR_TOO_BIG;
+    if (limits->bytes > 0 && len > limits->bytes) {
+        return NULL;
+    }
+    if (channel->history && text.len > 0) {
+        key = wsp_keyed_find(channel->history->keyed, text);
+    }
+    /* A removal of what is not there is a message like any other. */
+    int is_new = text.len > 0 && !key && !removed;
+    if (is_new && channel->history && channel->history->keyed->keys.count >= limits->max_keys) {
+        if (!channel->history->keyed->oldest) {
+            *error = WSPOOL_ERR_FULL;
+            return NULL;
+        }
+        wsp_keyed_forget_removal(histories, channel->history);
+    }
+    do {
+        *error = !removed && is_nearly_full(histories) ? WSPOOL_ERR_FULL : 0;
+        if (!*error && !channel->history) {
+            *error = make_keyed(registry, channel);
+        }
+        if (!*error) {
+            *error = trim_keyed(registry, channel->history, limits, len, now);
+        }
+        if (!*error && is_new && !key) {
+            key = wsp_keyed_add(histories, channel->history->keyed, text, error);
+        }
+        if (!*error) { /* last: a new segment must not be left without an entry */
+            kept = wsp_history_room(histories, channel->history, len, error);
+        }
+    } while (*error == WSPOOL_ERR_FULL && give_way(registry, channel));
+    if (*error) {
+        if (is_new && key) {
+            wsp_keyed_cancel(histories, channel->history->keyed, key);
+        }
+        drop_empty(registry, channel);
+        return NULL;
+    }
+    *found = key;
+    return kept;
+}
+
+int wsp_record_erase(struct wsp_registry *registry, struct wsp_channel *channel, wspool_text text)
+{
+    struct wsp_history *history = channel->history;
+    struct wsp_key *key = history && history->keyed ? wsp_keyed_find(history->keyed, text) : NULL;
+    if (!key) {
+        return WSPOOL_ERR_ABSENT;
+    }
+    int error = empty_window(registry, history);
+    if (!error) {
+        wsp_keyed_erase(registry->histories, history, key, channel->offset);
+        drop_empty(registry, channel);
+    }
+    return error;
+}
+
+int wsp_record_id(struct wsp_registry *registry, struct wsp_channel *channel, wspool_text id,
+                  uint64_t now)
+{
+    int error;
+    do {
+        error = wsp_ids_add(registry->histories, channel, &channel->ids, &registry->channels.seed,
+                            id, channel->offset + 1, now);
+    } while (error == WSPOOL_ERR_FULL && give_way(registry, channel));
+    if (channel->history && !channel->history->keyed &&
+        channel->history->count == 0) { /* it gave way to its own id */
+        forget_all(registry, channel);
+    }
+    return error;
+}
+
+void wsp_record_expire(struct wsp_registry *registry, struct wsp_channel *channel, uint64_t now)
+{
+    const wspool_history *limits = &channel->rules->history;
+    if (channel->history && channel->history->keyed) {
+        (void)trim_keyed(registry, channel->history, limits, 0, now); /* again at its next use */
+        drop_empty(registry, channel);
+    } else if (channel->history) {
+        wsp_history_trim(registry->histories, channel->history, limits, 0, now);
         if (channel->history->count == 0) {
             forget_all(registry, channel);
         }
     }
 }
 
-void wsp_record_tick(struct wsp_registry *registry, uint64_t now)
+/* Each tick looks at one keyed history. */
+static void tick_keyed(struct wsp_registry *registry, uint64_t now)
+{
+    struct wsp_history *history = registry->histories->oldest_keyed;
+    if (history) {
+        struct wsp_channel *channel = history->channel;
+        wsp_history_rotate(registry->histories, history);
+        wsp_record_expire(registry, channel, now);
+        wsp_registry_drop_unused(registry, channel);
+    }
+}
+
+static void tick_histories(struct wsp_registry *registry, uint64_t now)
 {
     struct wsp_history *history;
     while ((history = registry->histories->oldest) != NULL) {
@@ -92,10 +286,46 @@ void wsp_record_tick(struct wsp_registry *registry, uint64_t now)
     }
 }
 
+/* An id may stay longer than it is remembered, until its channel has not got one for that time. */
+static void tick_ids(struct wsp_registry *registry, uint64_t now)
+{
+    struct wsp_ids *ids;
+    while ((ids = registry->histories->oldest_ids) != NULL) {
+        struct wsp_channel *channel = ids->channel;
+        if (now - ids->newest->time < WSPOOL_PUBLISH_ID_TIME) {
+            return;
+        }
+        wsp_ids_free(registry->histories, &channel->ids);
+        wsp_registry_drop_unused(registry, channel);
+    }
+}
+
+void wsp_record_tick(struct wsp_registry *registry, uint64_t now)
+{
+    tick_histories(registry, now);
+    tick_keyed(registry, now);
+    tick_ids(registry, now);
+}
+
 void wsp_record_fini(struct wsp_registry *registry)
 {
-    while (registry->histories->oldest) {
-        struct wsp_channel *channel = registry->histories->oldest->channel;
+    struct wsp_map_node *node = wsp_map_next(&registry->channels, NULL);
+    while (node) { /* no channel has members: those that are only seeded go */
+        struct wsp_channel *channel = (struct wsp_channel *)(void *)node;
+        node = wsp_map_next(&registry->channels, node);
+        channel->seeded = 0;
+        wsp_registry_drop_unused(registry, channel);
+    }
+    while (registry->histories->oldest_ids) {
+        struct wsp_channel *channel = registry->histories->oldest_ids->channel;
+        wsp_ids_free(registry->histories, &channel->ids);
+        wsp_registry_drop_unused(registry, channel);
+    }
+    struct wsp_histories *histories = registry->histories;
+    while (histories->oldest || histories->oldest_keyed) {
+        struct wsp_history *history =
+            histories->oldest ? histories->oldest : histories->oldest_keyed;
+        struct wsp_channel *channel = history->channel;
         forget_all(registry, channel);
         wsp_registry_drop_unused(registry, channel);
     }

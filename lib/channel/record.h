@@ -16,21 +16,43 @@
 
 #include "channel/registry.h"
 
-/* Reserves room in the history of the channel for the frame of its next message. Returns the
- * address to write to, or NULL when it cannot be kept: then the channel has no history, and the
- * next one begins behind that message. */
-uint8_t *wsp_record_room(struct wsp_registry *registry, struct wsp_channel *channel, uint32_t len,
-                         uint64_t now);
-/* The frame is written: it is that of the channel's next message. */
+/* The next message of the channel gets the offset behind this position. The channel is not behind
+ * it, and if it is in another epoch it has no members. What is kept before a hole is forgotten; a
+ * keyed history forgets the window only. Returns 0; or FULL or NOMEM, only for a keyed history. */
+int wsp_record_seek(struct wsp_registry *registry, struct wsp_channel *channel,
+                    const wspool_channel_position *position);
+
+/* Reserves room in the history of the channel for the frame of its next message. Returns its
+ * entry, or NULL with *error set to FULL or NOMEM when it cannot be kept: then the channel has no
+ * history, and the next one begins behind that message. */
+struct wsp_kept *wsp_record_room(struct wsp_registry *registry, struct wsp_channel *channel,
+                                 uint32_t len, uint64_t now, int *error);
+/* The same for a keyed history. `key` may be empty. Sets *found to its record, which is to be
+ * committed. Here nothing is forgotten when it cannot be kept. *error may also be TOO_BIG. */
+struct wsp_kept *wsp_record_keyed(struct wsp_registry *registry, struct wsp_channel *channel,
+                                  uint32_t len, uint64_t now, wspool_text key, int removed,
+                                  struct wsp_key **found, int *error);
+/* The frame is written, and the rest of its entry: it is that of the channel's next message. */
 static inline void wsp_record_commit(struct wsp_registry *registry, struct wsp_channel *channel,
-                                     uint32_t len, uint64_t now, wspool_id except)
+                                     const struct wsp_kept *kept)
 {
-    wsp_history_commit(registry->histories, channel->history, len, now, except);
+    wsp_history_commit(registry->histories, channel->history, kept);
 }
+
+/* Forgets what the channel keeps, but not the ids of publishers. The channel continues to exist. */
+void wsp_record_clear(struct wsp_registry *registry, struct wsp_channel *channel);
+
+/* Remembers the publisher's id of the channel's next message. Histories give way to it. Returns 0,
+ * FULL or NOMEM. */
+int wsp_record_id(struct wsp_registry *registry, struct wsp_channel *channel, wspool_text id,
+                  uint64_t now);
+
+/* Forgets a key of a keyed history. Returns 0, ABSENT, FULL or NOMEM. */
+int wsp_record_erase(struct wsp_registry *registry, struct wsp_channel *channel, wspool_text key);
 
 /* Forgets messages of this channel whose time is over. The channel continues to exist. */
 void wsp_record_expire(struct wsp_registry *registry, struct wsp_channel *channel, uint64_t now);
-/* Forgets the histories of which every message is too old. */
+/* Forgets the histories of which every message is too old, and the ids that are. */
 void wsp_record_tick(struct wsp_registry *registry, uint64_t now);
 /* Forgets everything: at the end of a pool. */
 void wsp_record_fini(struct wsp_registry *registry);

@@ -2,37 +2,120 @@
 /* channel/refill.c - see channel/refill.h. */
 #include "channel/refill.h"
 
+#include "channel/keyed.h"
 #include "link/conn.h"
 
 /* Most bytes of one step. */
 #define STEP 16384u
+/* Most entries of a log that one step skips. */
+#define SKIP 1024u
 
-/* Is it a message that must not go to this peer? */
-static int is_own(const struct wsp_kept *kept, const struct wsp_peer *peer)
+/* Is it a message that must not go to this member? */
+static int is_own(const struct wsp_kept *kept, const struct wsp_member *member)
 {
-    return kept->except == wsp_slot_id(&peer->conn.slot);
+    return kept->except == wsp_slot_id(&member->peer->conn.slot) && member->state == 0;
 }
 
-/* Returns the run of adjacent frames from the message at `next` on with which the queue stays below
- * half of the limits. The first may be larger than that; the count is 0 when it does not fit. */
-static struct wsp_run next_run(const struct wsp_channel *channel, uint64_t next,
-                               const struct wsp_peer *peer)
+/* ------------------------------------------------------- readers of the whole state */
+
+/* A member remembers the era in which it began, modulo STATES, so eras that are too old to tell are
+ * replaced by VOID in time. */
+#define STATES 65534u
+#define VOID UINT16_MAX
+#define SWEEP 16384u
+
+/* Returns how many eras ago the member began. */
+static uint32_t age_of(const struct wsp_keyed *keyed, const struct wsp_member *member)
 {
-    const struct wsp_outq *out = &peer->conn.out;
-    const struct wsp_rules *rules = channel->rules;
+    return (keyed->era % STATES + STATES - (member->state - 1u)) % STATES;
+}
+
+static void sweep(struct wsp_channel *channel)
+{
+    for (uint32_t i = channel->live; i < channel->count; i++) {
+        struct wsp_member *member = &channel->members[i];
+        if (member->state != 0 && member->state != VOID &&
+            age_of(channel->history->keyed, member) > SWEEP) {
+            member->state = VOID;
+        }
+    }
+}
+
+void wsp_refill_state(struct wsp_channel *channel, struct wsp_member *member)
+{
     const struct wsp_history *history = channel->history;
-    const struct wsp_kept *first = wsp_history_at(history, next);
-    const uint64_t end = history->first + history->count;
+    member->state = 0;
+    member->next = (uint32_t)(channel->offset + 1);
+    if (history) {
+        struct wsp_keyed *keyed = history->keyed;
+        uint64_t next =
+            wsp_keyed_count(keyed) > 0 ? wsp_keyed_at(keyed, 0)->offset : history->first;
+        if (wsp_keyed_begin_era(keyed) && keyed->era % SWEEP == 0) {
+            sweep(channel);
+        }
+        member->next = (uint32_t)next;
+        member->state = (uint16_t)(keyed->era % STATES + 1);
+    }
+}
+
+/* Returns 1 if a removal was forgotten that the member, which is before the window, should have
+ * got. */
+static int is_overtaken(const struct wsp_history *history, const struct wsp_member *member,
+                        uint64_t next)
+{
+    const struct wsp_keyed *keyed = history->keyed;
+    return next <= keyed->horizon && (member->state == 0 || member->state == VOID ||
+                                      keyed->horizon_era >= keyed->era - age_of(keyed, member));
+}
+
+/* -------------------------------------------------------------------------- runs */
+
+/* Entries of the window, or of the log of a keyed history. */
+struct source {
+    const struct wsp_history *history;
+    int is_log;
+    uint32_t count;
+};
+
+static const struct wsp_kept *entry_at(const struct source *source, uint32_t index)
+{
+    return source->is_log ? &wsp_keyed_at(source->history->keyed, index)->kept
+                          : wsp_history_slot(source->history, index);
+}
+
+static uint64_t offset_at(const struct source *source, uint32_t index)
+{
+    return source->is_log ? wsp_keyed_at(source->history->keyed, index)->offset
+                          : source->history->first + index;
+}
+
+static int is_skipped(const struct source *source, const struct wsp_kept *kept,
+                      const struct wsp_member *member)
+{
+    return (source->is_log && !kept->key) || is_own(kept, member);
+}
+
+/* Inline, so that there is one for the window and one for the log.
+ *
+ * Returns the run of adjacent frames from the entry at `index` on with which the queue stays below
+ * half of the limits. The first may be larger than that; the count is 0 when it does not fit. */
+static inline struct wsp_run next_run(const struct wsp_rules *rules, const struct source *source,
+                                      uint32_t index, const struct wsp_member *member)
+{
+    const struct wsp_outq *out = &member->peer->conn.out;
+    const struct wsp_kept *first = entry_at(source, index);
     struct wsp_run run = {.block = first->segment, .offset = first->at};
     if (out->bytes > 0 && (uint64_t)out->bytes + first->len > rules->queue_bytes) {
         return run; /* an empty queue takes any message, also one from before the limit */
     }
-    for (; next < end; next++) {
-        const struct wsp_kept *kept = wsp_history_at(history, next);
+    for (; index < source->count; index++) {
+        const struct wsp_kept *kept = entry_at(source, index);
         uint64_t bytes = (uint64_t)run.bytes + kept->len;
-        if (run.count > 0 && (kept->segment != run.block || is_own(kept, peer) || bytes > STEP ||
-                              out->bytes + bytes > rules->queue_bytes / 2 ||
-                              out->count + run.count >= rules->queue_messages / 2)) {
+        if (run.count > 0 &&
+            (kept->segment != run.block || (source->is_log && kept->at != run.offset + run.bytes) ||
+             is_skipped(source, kept, member) || bytes > STEP ||
+             out->bytes + bytes > rules->queue_bytes / 2 ||
+             out->count + run.count >= rules->queue_messages / 2)) {
             break;
         }
         run.bytes = (uint32_t)bytes;
@@ -41,9 +124,30 @@ static struct wsp_run next_run(const struct wsp_channel *channel, uint64_t next,
     return run;
 }
 
-enum wsp_refilled wsp_refill(struct wsp_link *link, struct wsp_channel *channel,
-                             struct wsp_member *member, uint64_t *from, uint64_t *to)
+/* The messages from `next` on are gone. */
+static enum wsp_refilled miss(struct wsp_link *link, struct wsp_channel *channel,
+                              struct wsp_member *member, uint64_t next, int keyed,
+                              struct wsp_gone *gone)
 {
+    const struct wsp_history *history = channel->history;
+    uint64_t first = history ? history->first : channel->offset + 1;
+    *gone = (struct wsp_gone){.from = next, .to = first - 1, .reset = keyed};
+    if (keyed && history) {
+        gone->to = history->keyed->horizon;
+    }
+    if (keyed) {
+        wsp_refill_state(channel, member);
+    } else {
+        member->next = (uint32_t)first;
+    }
+    wsp_count_add(&link->count->missed, gone->to + 1 - next);
+    return WSP_REFILL_MISSED;
+}
+
+enum wsp_refilled wsp_refill(struct wsp_link *link, struct wsp_channel *channel,
+                             struct wsp_member *member, struct wsp_gone *gone)
+{
+    const int keyed = channel->rules->history.max_keys > 0;
     struct wsp_peer *peer = member->peer;
     const struct wsp_history *history = channel->history;
     uint64_t next = wsp_member_due(channel, member);
@@ -51,26 +155,43 @@ enum wsp_refilled wsp_refill(struct wsp_link *link, struct wsp_channel *channel,
         return WSP_REFILL_FULL;
     }
     if (next == channel->offset + 1) {
+        member->state = 0;
         wsp_member_catch_up(channel, member);
         return WSP_REFILL_LIVE;
     }
-    if (!history || next < history->first) {
-        uint64_t first = history ? history->first : channel->offset + 1;
-        *from = next;
-        *to = first - 1;
-        member->next = (uint32_t)first;
-        wsp_count_add(&link->count->missed, first - next);
-        return WSP_REFILL_MISSED;
+    struct source source = {.history = history};
+    uint32_t index, skipped = 0;
+    if (!history || (next < history->first && (!keyed || is_overtaken(history, member, next)))) {
+        return miss(link, channel, member, next, keyed, gone);
     }
-    if (is_own(wsp_history_at(history, next), peer)) {
-        member->next++;
+    if (next < history->first) {
+        source.is_log = 1;
+        source.count = wsp_keyed_count(history->keyed);
+        index = wsp_keyed_search(history->keyed, next);
+    } else {
+        source.count = history->count;
+        index = (uint32_t)(next - history->first);
+    }
+    const uint32_t most = source.is_log ? SKIP : 1;
+    while (index < source.count && skipped < most &&
+           is_skipped(&source, entry_at(&source, index), member)) {
+        index++;
+        skipped++;
+    }
+    member->next = (uint32_t)(index < source.count ? offset_at(&source, index)
+                              : source.is_log      ? history->first
+                                                   : channel->offset + 1);
+    if (index == source.count || skipped == most) {
         return WSP_REFILL_QUEUED;
     }
-    const struct wsp_run run = next_run(channel, next, peer);
+    const struct wsp_run run =
+        source.is_log
+            ? next_run(channel->rules, &(struct source){history, 1, source.count}, index, member)
+            : next_run(channel->rules, &(struct source){history, 0, source.count}, index, member);
     if (run.count == 0 || wsp_conn_push(link, &peer->conn, &run) < 0) {
         return WSP_REFILL_FULL;
     }
-    member->next += run.count;
+    member->next = (uint32_t)(offset_at(&source, index + run.count - 1) + 1);
     wsp_count_add(&link->count->deliveries, run.count);
     wsp_count_add(&link->count->queued, run.count);
     wsp_count_add(&link->count->recovered, run.count);

@@ -8,6 +8,10 @@
  * A member that the end of the history has overtaken skips the messages that are gone, and the
  * caller reports them.
  *
+ * * A keyed history gives a member that is before its window the newest message of each key; the
+ * others are skipped. When it has forgotten a removal that the member did not get, the member gets
+ * the whole state (`reset`): every message that is kept, also its own.
+ *
  * A refill does not raise the queue above half of the limits, unless a single message is larger. So
  * there is room for other messages: a member is never closed as slow by its own refill.
  */
@@ -20,13 +24,22 @@
 enum wsp_refilled {
     WSP_REFILL_FULL,   /* nothing more for now: its queue has a quarter, or there is no memory */
     WSP_REFILL_QUEUED, /* one run was queued, or messages were skipped; call again */
-    WSP_REFILL_MISSED, /* messages are gone: *from to *to, and the member is due the one behind */
+    WSP_REFILL_MISSED, /* messages are gone: see *gone. The member is due the next that is kept */
     WSP_REFILL_LIVE    /* the member is live; it has moved in the channel's array */
+};
+
+/* Messages that a member does not get. */
+struct wsp_gone {
+    uint64_t from, to;
+    int reset;
 };
 
 /* One step for a member that is behind. */
 enum wsp_refilled wsp_refill(struct wsp_link *link, struct wsp_channel *channel,
-                             struct wsp_member *member, uint64_t *from, uint64_t *to);
+                             struct wsp_member *member, struct wsp_gone *gone);
+
+/* A member that is behind gets the whole state of a keyed history from now on. */
+void wsp_refill_state(struct wsp_channel *channel, struct wsp_member *member);
 
 /* Returns 1 if a queue takes a refill now: it is open, with less than a quarter of the limits. */
 static inline int wsp_refill_has_room(const struct wsp_rules *rules, const struct wsp_outq *out)

@@ -166,7 +166,7 @@ static void remove_membership(struct wsp_registry *registry, struct wsp_membersh
         struct wsp_channel *moved = wsp_membership_channel(memberships, last);
         uint32_t index = membership_index(memberships, last);
         set_membership(memberships, membership, moved, index);
-        moved->members[index].membership = membership;
+        moved->members[index].membership = (uint16_t)membership;
     }
     memberships->count--;
     if (memberships->count <= 1 && memberships->more) {
@@ -213,6 +213,7 @@ static void swap_members(struct wsp_channel *channel, uint32_t a, uint32_t b)
 void wsp_member_fall_behind(struct wsp_channel *channel, struct wsp_member *member, uint64_t next)
 {
     member->next = (uint32_t)next;
+    member->state = 0;
     swap_members(channel, (uint32_t)(member - channel->members), --channel->live);
 }
 
@@ -247,9 +248,6 @@ static void free_channel(struct wsp_registry *registry, struct wsp_channel *chan
 {
     if (channel->members) {
         free_array(registry, channel->members, channel->cap);
-    }
-    if (channel->history) {
-        wsp_history_free(registry->histories, channel->history);
     }
     if (channel->node.key_len <= SHORT_KEY) {
         wsp_freelist_give(&registry->names, registry->mem, channel);
@@ -290,7 +288,8 @@ static void unlink_channel(struct wsp_registry *registry, struct wsp_channel *ch
 
 static int is_used(const struct wsp_channel *channel)
 {
-    return channel->count > 0 || channel->history || channel->waiters;
+    return channel->count > 0 || channel->history || channel->waiters || channel->ids ||
+           channel->seeded;
 }
 
 struct wsp_channel *wsp_registry_get(struct wsp_registry *registry, wspool_channel name)
@@ -432,8 +431,10 @@ int wsp_registry_check(const struct wsp_registry *registry, uint64_t *total)
         if (!is_used(channel) || channel->count > channel->cap || channel->live > channel->count ||
             (channel->history &&
              channel->history->first + channel->history->count != channel->offset + 1) ||
-            channel->epoch >= registry->next_epoch || node->key != channel->key ||
-            node->key_len == 0 || !wsp_channel_valid(wsp_channel_name(channel))) {
+            channel->epoch == 0 ||
+            (channel->epoch >= registry->next_epoch && !channel->epoch_is_given) ||
+            node->key != channel->key || node->key_len == 0 ||
+            !wsp_channel_valid(wsp_channel_name(channel))) {
             return 0;
         }
         for (uint32_t i = 0; i < channel->count; i++) {

@@ -15,19 +15,21 @@
  * behind: each has the offset that it is due, and is refilled from the history (channel/refill.h).
  *
  * A channel becomes active with its first member and inactive with its last; both are reported. It
- * exists while it has members, history or waiters. Its offset counts messages from 1, and each time
- * it comes into being it has an epoch in which it never had a message before. A channel that does
- * not exist is at offset 0 of the next epoch. A message published to it uses up that epoch, so a
- * reader that knows the earlier position learns that it has missed something.
+ * exists while it has members, history, waiters or ids of publishers, and from being seeded to
+ * being cleared. Its offset counts messages from 1, and each time it comes into being it has an
+ * epoch in which it never had a message before. A channel that does not exist is at offset 0 of the
+ * next epoch. A message published to it uses up that epoch, so a reader that knows the earlier
+ * position learns that it has missed something.
  *
  * Invariants:
  * - a membership is in exactly two arrays, and they agree: each member of a channel refers to a
  *   membership that points back, and there are as many memberships as members;
- * - each channel has members, waiters, or a history with messages, which end at its offset;
+ * - each channel has members, waiters, ids, or a history with messages, or is seeded; the messages
+ *   end at its offset;
  * - at most all members are live; a member that is behind is due an offset up to the next one;
  * - a peer has at most one membership in a channel (a join ensures it; the check is linear and
  *   cannot see it);
- * - a channel has an epoch that was given out, and a key with a valid kind.
+ * - a channel has an epoch that was given out, or that the host gave, and a key with a valid kind.
  */
 #ifndef WSP_CHANNEL_REGISTRY_H
 #define WSP_CHANNEL_REGISTRY_H
@@ -39,12 +41,14 @@
 #include "base/map.h"
 #include "base/freelist.h"
 #include "channel/history.h"
+#include "channel/ids.h"
 #include "channel/peer.h"
 #include "policy/route.h"
 
 struct wsp_member {
     struct wsp_peer *peer;
-    uint32_t membership; /* index in the peer's memberships */
+    uint16_t membership; /* index in the peer's memberships */
+    uint16_t state;      /* behind: it gets the whole state, since this time; 0: it does not */
     uint32_t next;       /* behind: low half of the offset that it is due */
 };
 
@@ -56,9 +60,12 @@ struct wsp_channel {
     uint32_t live; /* members[0, live) are live, the others behind */
     uint64_t epoch;
     uint64_t offset;
-    struct wsp_history *history;   /* NULL: it has no message */
+    struct wsp_history *history;   /* NULL: it keeps no message */
+    struct wsp_ids *ids;           /* of publishers; NULL: none */
     struct wspool_waiter *waiters; /* for its next message: pool/waiters.h */
     const struct wsp_rules *rules; /* of its kind */
+    uint8_t epoch_is_given;        /* by the host */
+    uint8_t seeded; /* the host gave its position: it exists until the host clears it */
     uint8_t key[];
 };
 
@@ -95,7 +102,7 @@ int wsp_registry_join(struct wsp_registry *registry, struct wsp_peer *peer, wspo
                       uint32_t max);
 /* Finds a channel, or makes one without members. Returns NULL without memory. */
 struct wsp_channel *wsp_registry_get(struct wsp_registry *registry, wspool_channel channel);
-/* The channel ceases to exist if it has neither members nor history nor waiters. */
+/* The channel ceases to exist if it has no members, history, waiters or ids, and is not seeded. */
 void wsp_registry_drop_unused(struct wsp_registry *registry, struct wsp_channel *channel);
 /* The same, and if nothing was published to it, its epoch is given out again: so a reader that
  * waited for the first message of a channel still has its position. */

@@ -6,7 +6,6 @@
 #include "os/os.h"
 
 #include <errno.h>
-#include <stdint.h>
 #include <sys/random.h>
 #include <sys/types.h>
 #include <time.h>
@@ -18,6 +17,14 @@ uint64_t wspool_clock(void)
     /* Fails only for an unknown clock or a bad pointer, and neither occurs. */
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * WSPOOL_SECOND + (uint64_t)now.tv_nsec;
+}
+
+uint64_t wsp_os_wall_clock(void *user)
+{
+    struct timespec now;
+    (void)user;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 int wsp_os_entropy(void *bytes, size_t len, void *user)

@@ -34,7 +34,9 @@ static inline int wsp_rules_equal(const struct wsp_rules *a, const struct wsp_ru
 {
     return a->slow == b->slow && a->queue_bytes == b->queue_bytes &&
            a->queue_messages == b->queue_messages && a->history.messages == b->history.messages &&
-           a->history.bytes == b->history.bytes && a->history.time == b->history.time;
+           a->history.bytes == b->history.bytes && a->history.time == b->history.time &&
+           a->history.max_keys == b->history.max_keys &&
+           a->history.tombstone_time == b->history.tombstone_time;
 }
 
 struct wsp_route {

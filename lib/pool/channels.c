@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include <wspool/versioned.h>
+#include "channel/keyed.h"
 #include "channel/record.h"
+#include "channel/refill.h"
 #include "pool/call.h"
 #include "pool/handlers.h"
 #include "pool/peers.h"
@@ -77,7 +79,7 @@ void wsp_judge_position(wspool_channel_position head, uint64_t first,
     resumed->position = head;
     if (!since) {
         resumed->recovered = 1;
-    } else if (since->epoch != head.epoch) {
+    } else if (since->epoch != head.epoch && (since->epoch != 0 || since->offset != 0)) {
         resumed->lost = WSPOOL_LOST_EPOCH;
     } else if (since->offset > head.offset) {
         resumed->lost = WSPOOL_LOST_UNKNOWN;
@@ -87,6 +89,30 @@ void wsp_judge_position(wspool_channel_position head, uint64_t first,
         resumed->recovered = 1;
         resumed->count = head.offset - since->offset;
     }
+}
+
+/* Judges a position again, for a channel with a keyed history. Returns 1 if the member gets the
+ * whole state, else 0 with *next set to the offset that it is due. */
+static int judge_keyed(const struct wsp_channel *channel, const wspool_channel_position *since,
+                       wspool_resumed *resumed, uint64_t *next)
+{
+    const struct wsp_history *history = channel->history;
+    const struct wsp_keyed *keyed = history ? history->keyed : NULL;
+    int asks = since->offset == 0 && (since->epoch == 0 || since->epoch == channel->epoch);
+    if (!asks && resumed->lost == WSPOOL_LOST_TOO_OLD && keyed && since->offset >= keyed->horizon) {
+        resumed->lost = WSPOOL_LOST_NOTHING;
+        resumed->recovered = 1;
+        resumed->count = wsp_keyed_newer(keyed, since->offset + 1) + history->count;
+        *next = since->offset + 1;
+    }
+    if (!asks && resumed->recovered) {
+        return 0;
+    }
+    resumed->count = keyed ? wsp_keyed_count(keyed) - keyed->superfluous + history->count : 0;
+    resumed->reset = !asks;
+    resumed->recovered = asks;
+    resumed->lost = asks ? WSPOOL_LOST_NOTHING : resumed->lost;
+    return resumed->count > 0;
 }
 
 static int resume(wspool *pool, struct wsp_peer *peer, wspool_channel name,
@@ -113,10 +139,17 @@ static int resume(wspool *pool, struct wsp_peer *peer, wspool_channel name,
     wsp_judge_position(head, channel->history ? channel->history->first : head.offset + 1, since,
                        resumed);
     uint64_t next = channel->offset + 1 - resumed->count;
+    int state = 0;
+    if (since && channel->rules->history.max_keys > 0) {
+        state = judge_keyed(channel, since, resumed, &next);
+    }
     if (!wsp_member_is_live(channel, member)) {
         member->next = (uint32_t)next;
     } else if (resumed->count > 0) {
         fall_behind(pool, peer, channel, next);
+    }
+    if (state) {
+        wsp_refill_state(channel, wsp_registry_member(peer, channel));
     }
     return 0;
 }

@@ -74,6 +74,7 @@ int wspool_new(wspool **out, const wspool_config *given, uint64_t now)
     pool->config = config;
     pool->handlers.deadline = UINT64_MAX;
     pool->drain.next = WSP_DRAIN_NEVER;
+    pool->wall_read_at = now - WSPOOL_SECOND;
     struct wsp_link *link = &pool->link;
     const wspool_mem *mem = &pool->config.mem;
     link->mem = mem;
@@ -164,7 +165,10 @@ int wspool_free(wspool *pool)
 static int history_is_good(const wspool_history *history)
 {
     return history->messages <= 1u << 24 && history->time <= WSPOOL_TIME_MAX &&
-           (history->messages > 0 || (history->bytes == 0 && history->time == 0));
+           history->max_keys <= 1u << 24 && history->tombstone_time <= WSPOOL_TIME_MAX &&
+           (history->messages > 0 ||
+            (history->bytes == 0 && history->time == 0 && history->max_keys == 0)) &&
+           (history->max_keys > 0 || history->tombstone_time == 0);
 }
 
 int wspool_route(wspool *pool, const char *pattern, enum wspool_kind kind,

@@ -10,6 +10,7 @@
  *     keys.h       how many peers each peer key has
  *     settings.h   defaults and limits of a configuration
  *     pool.h       struct wspool
+ *     wall.h       the wall clock
  *     peers.h      the records of peers: allocate, free, find, walk
  *     call.h       how a public call begins: arguments, reentrancy, peer
  *     handlers.h   calls the attached handlers of an event, then the hook
@@ -30,8 +31,8 @@
  *     budget.h     bounds what the input of peers may cause in a turn
  *     mailbox.h    verdicts from other threads
  *     check.h      the invariants of all modules
- *     io.c, close.c, publish.c, read.c, tick.c, stats.c, life.c: the public calls; no module calls
- *     them
+ *     io.c, close.c, publish.c, read.c, seed.c, tick.c, stats.c, life.c: the public calls; no module
+ *     calls them
  *
  * Invariants of the pool, besides those of its modules:
  * - the sets `ready`, `delayed` and `due` name taken records only. Outside of all calls, a peer
@@ -135,6 +136,8 @@ struct wspool {
     struct wsp_keys keys;
     int depth;                /* calls of ours on the stack: more than one means inside a hook */
     uint32_t refills;         /* so far: see refill.c */
+    uint64_t wall;            /* see wall.h */
+    uint64_t wall_read_at;    /* `now` when that was read */
     int freeing;              /* 1: wspool_free is running, and no peer can be opened */
     uint32_t reserved;        /* places of hosted peers that were accepted and not adopted yet */
     struct wsp_peer *opening; /* its open hooks run */

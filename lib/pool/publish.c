@@ -5,6 +5,7 @@
 #include <wspool/versioned.h>
 #include "base/noinline.h"
 #include "channel/broadcast.h"
+#include "channel/keyed.h"
 #include "channel/record.h"
 #include "link/compact.h"
 #include "pool/channels.h"
@@ -12,6 +13,7 @@
 #include "pool/reap.h"
 #include "pool/shed.h"
 #include "pool/waiters.h"
+#include "pool/wall.h"
 
 /* Reserves room for an encoded frame, and sheds peers if necessary. Returns 0, FULL, TOO_BIG or
  * NOMEM. */
@@ -66,6 +68,18 @@ static inline int read_options(const wspool_send_options *options, uint8_t *opco
 {
     *opcode = options && (options->flags & WSPOOL_BINARY) ? WSP_BINARY : WSP_TEXT;
     return options && (options->flags & ~WSPOOL_BINARY) != 0 ? WSPOOL_ERR_INVAL : 0;
+}
+
+static const wspool_send_options no_options = {.size = sizeof no_options};
+
+/* Returns 1 if the options are those of a publication. */
+static inline int options_are_valid(const wspool_send_options *options)
+{
+    return (options->flags & ~(WSPOOL_BINARY | WSPOOL_REMOVE)) == 0 &&
+           (options->id.len == 0 ||
+            (options->id.len <= WSPOOL_PUBLISH_ID_MAX && options->id.data)) &&
+           (options->key.len == 0 ? (options->flags & WSPOOL_REMOVE) == 0
+                                  : options->key.len <= WSPOOL_KEY_MAX && options->key.data);
 }
 
 /* Returns 1 if the options are those of a host compiled against an older or newer header. */
@@ -139,16 +153,70 @@ static void record(wspool *pool, struct wsp_channel *channel, const struct wsp_r
                    wspool_id except)
 {
     uint64_t now = pool->link.now;
-    uint8_t *room = wsp_record_room(&pool->registry, channel, frame->bytes, now);
-    if (room) {
-        memcpy(room, wsp_run_bytes(frame), frame->bytes);
-        wsp_record_commit(&pool->registry, channel, frame->bytes, now, except);
+    int error;
+    struct wsp_kept *kept = wsp_record_room(&pool->registry, channel, frame->bytes, now, &error);
+    if (kept) {
+        memcpy(wsp_kept_bytes(kept), wsp_run_bytes(frame), frame->bytes);
+        kept->len = frame->bytes;
+        kept->time = now;
+        kept->wall = wsp_wall(pool);
+        kept->except = except;
+        kept->key = NULL;
+        wsp_record_commit(&pool->registry, channel, kept);
     }
 }
 
-static int publish(wspool *pool, wspool_channel name, wspool_writer writer, uint8_t opcode,
-                   wspool_id except, wspool_tally *tally)
+/* The same for a keyed history. When the message cannot be kept, it is not published: the history
+ * would have another state than the members. Returns 0, FULL, TOO_BIG or NOMEM. */
+static WSP_NOINLINE int record_keyed(wspool *pool, struct wsp_channel *channel,
+                                     const struct wsp_run *frame,
+                                     const wspool_send_options *options)
 {
+    uint64_t now = pool->link.now;
+    int error, removed = (options->flags & WSPOOL_REMOVE) != 0;
+    struct wsp_key *key;
+    struct wsp_kept *kept = wsp_record_keyed(&pool->registry, channel, frame->bytes, now,
+                                             options->key, removed, &key, &error);
+    if (!kept) {
+        return error;
+    }
+    memcpy(wsp_kept_bytes(kept), wsp_run_bytes(frame), frame->bytes);
+    kept->len = frame->bytes;
+    kept->time = now;
+    kept->wall = wsp_wall(pool);
+    kept->except = options->except;
+    wsp_keyed_commit(channel->history, kept, key, removed);
+    wsp_record_commit(&pool->registry, channel, kept);
+    return 0;
+}
+
+/* Sets *position to that of the message that had this id, and returns 1, or 0 if none is
+ * remembered. */
+static WSP_NOINLINE int is_repeated(const wspool *pool, const struct wsp_channel *channel,
+                                    wspool_text id, wspool_channel_position *position)
+{
+    uint64_t offset = wsp_ids_find(channel->ids, id, pool->link.now);
+    if (offset > 0) {
+        position->offset = offset;
+    }
+    return offset > 0;
+}
+
+/* Ends a publication that has failed. */
+static int give_up(wspool *pool, wspool_channel name, int error)
+{
+    /* The writer may have called the pool, and ended the channel. */
+    struct wsp_channel *channel = wsp_registry_find(&pool->registry, name);
+    if (channel) {
+        wsp_registry_drop_unused(&pool->registry, channel);
+    }
+    return error;
+}
+
+static int publish(wspool *pool, wspool_channel name, wspool_writer writer, uint8_t opcode,
+                   const wspool_send_options *options, wspool_tally *tally)
+{
+    const wspool_text id = options->id;
     const wspool_history *history = &pool->registry.rules[name.kind].history;
     struct wsp_channel *channel = wsp_registry_find(&pool->registry, name);
     struct message checked;
@@ -165,26 +233,42 @@ static int publish(wspool *pool, wspool_channel name, wspool_writer writer, uint
         return 0;
     }
     wspool_channel_position position = {channel->epoch, channel->offset + 1};
+    if (id.len > 0 && is_repeated(pool, channel, id, &position)) {
+        tally->position = position;
+        tally->repeated = 1;
+        return 0;
+    }
     int error = call_writer(pool, channel, writer, &position, opcode, &checked);
-    if (!error) {
-        error = encode(pool, &checked, &frame);
+    if (!error && id.len > 0) {
+        error = wsp_record_id(&pool->registry, channel, id, pool->link.now);
     }
-    if (error) { /* the writer may have called the pool, and ended the channel */
-        channel = wsp_registry_find(&pool->registry, name);
-        if (channel) {
-            wsp_registry_drop_unused(&pool->registry, channel);
+    if (error) {
+        return give_up(pool, name, error);
+    }
+    error = encode(pool, &checked, &frame);
+    if (!error && history->messages > 0) {
+        if (history->max_keys > 0) {
+            error = record_keyed(pool, channel, &frame, options);
+        } else {
+            record(pool, channel, &frame, options->except);
         }
-        return error;
     }
-    if (history->messages > 0) {
-        record(pool, channel, &frame, except);
+    if (error) {
+        if (id.len > 0) {
+            wsp_ids_cancel(&pool->histories, &channel->ids);
+        }
+        return give_up(pool, name, error);
+    }
+    if (id.len > 0) {
+        wsp_ids_trim(&pool->histories, &channel->ids, pool->link.now);
     }
     channel->offset++;
     tally->position = position;
     wsp_count_add(&pool->count.published, 1);
     const uint32_t live = channel->live;
     wsp_encodings_init(&encodings, &frame, opcode, checked.data, checked.len);
-    wsp_broadcast(&pool->link, channel, &encodings, wsp_slots_find(&pool->peers, except), tally);
+    wsp_broadcast(&pool->link, channel, &encodings, wsp_slots_find(&pool->peers, options->except),
+                  tally);
     wsp_encodings_fini(&encodings);
     const int fell_behind = channel->live < live;
     if (channel->waiters) {
@@ -208,14 +292,19 @@ int wspool_broadcast_written(wspool *pool, wspool_channel channel, wspool_writer
         int error = convert_options(options, &ours);
         return error ? error : wspool_broadcast_written(pool, channel, writer, &ours, theirs);
     }
-    if (!pool || read_options(options, &opcode) || !writer.call || !wsp_channel_valid(channel) ||
+    if (!options) {
+        options = &no_options;
+    }
+    opcode = options->flags & WSPOOL_BINARY ? WSP_BINARY : WSP_TEXT;
+    if (!pool || !options_are_valid(options) || !writer.call || !wsp_channel_valid(channel) ||
         (theirs && theirs->size < sizeof theirs->size)) {
         return WSPOOL_ERR_INVAL;
     }
     wsp_enter(pool);
-    int result = publish(pool, channel, writer, opcode, options ? options->except : 0, &tally);
+    int result = publish(pool, channel, writer, opcode, options, &tally);
     wsp_leave(pool);
     if (theirs && result >= 0) {
+        tally.time = tally.position.offset > 0 && !tally.repeated ? wsp_wall(pool) : 0;
         wspool_versioned_write(theirs, &tally, sizeof tally);
     }
     return result;

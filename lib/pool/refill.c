@@ -18,11 +18,14 @@ static uint32_t first_turn(struct wspool *pool, uint32_t count)
 }
 
 static void tell_missed(wspool *pool, struct wsp_peer *peer, const struct wsp_channel *channel,
-                        uint64_t from, uint64_t to)
+                        const struct wsp_gone *gone)
 {
     uint8_t bytes[WSPOOL_NAME_MAX];
-    wspool_missed missed = {
-        .channel = wsp_channel_name(channel), .epoch = channel->epoch, .from = from, .to = to};
+    wspool_missed missed = {.channel = wsp_channel_name(channel),
+                            .epoch = channel->epoch,
+                            .from = gone->from,
+                            .to = gone->to,
+                            .reset = gone->reset};
     if (missed.channel.len > 0) { /* a copy: the hook may end the channel */
         memcpy(bytes, missed.channel.name, missed.channel.len);
     }
@@ -34,7 +37,7 @@ void wsp_refill_peer(wspool *pool, struct wsp_peer *peer)
 {
     struct wsp_memberships *memberships = &peer->memberships;
     struct wsp_outq *out = &peer->conn.out;
-    uint64_t from, to;
+    struct wsp_gone gone;
     uint32_t i, done = 0;
     int full = 0;
     /* One step for each membership in turn, until each is live, or too full for its channel's
@@ -48,7 +51,7 @@ void wsp_refill_peer(wspool *pool, struct wsp_peer *peer)
             continue;
         }
         wsp_record_expire(&pool->registry, channel, pool->link.now);
-        switch (wsp_refill(&pool->link, channel, member, &from, &to)) {
+        switch (wsp_refill(&pool->link, channel, member, &gone)) {
         case WSP_REFILL_FULL:
             full = 1;
             break;
@@ -60,7 +63,7 @@ void wsp_refill_peer(wspool *pool, struct wsp_peer *peer)
             break;
         case WSP_REFILL_MISSED:
             done = 0;
-            tell_missed(pool, peer, channel, from, to);
+            tell_missed(pool, peer, channel, &gone);
             break;
         case WSP_REFILL_LIVE:
             break;

@@ -49,6 +49,7 @@ static const wspool_config defaults = {
     .token_places = {WSPOOL_TOKEN_AUTHORIZATION, WSPOOL_TOKEN_SUBPROTOCOL, WSPOOL_TOKEN_COOKIE,
                      WSPOOL_TOKEN_QUERY},
     .entropy = {wsp_os_entropy, NULL},
+    .wall_clock = {wsp_os_wall_clock, NULL},
 };
 
 void wspool_config_init_sized(wspool_config *config, size_t size)
@@ -112,7 +113,8 @@ static int hooks_are_good(const wspool_config *c)
     }
     int codec = (c->codec.negotiate != NULL) + (c->codec.encode != NULL) +
                 (c->codec.decode != NULL) + (c->codec.reset != NULL);
-    return (mem == 0 || mem == 3) && (codec == 0 || codec == 4) && c->entropy.call;
+    return (mem == 0 || mem == 3) && (codec == 0 || codec == 4) && c->entropy.call &&
+           c->wall_clock.call;
 }
 
 /* Returns 1 if the name could be chosen: see wsp_upgrade_subprotocol. */

@@ -9,6 +9,7 @@
  *   blocks.
  */
 #include <wspool/versioned.h>
+#include "channel/keyed.h"
 #include "pool/check.h"
 #include "pool/peers.h"
 
@@ -131,13 +132,17 @@ static void each_reference(const wspool *pool, void (*block)(struct wsp_block *,
     for (const struct wsp_history *each = pool->histories.oldest; each; each = each->newer) {
         wsp_history_each_segment(each, block, user);
     }
+    for (const struct wsp_history *each = pool->histories.oldest_keyed; each; each = each->newer) {
+        wsp_history_each_segment(each, block, user);
+        wsp_keyed_each_segment(each->keyed, block, user);
+    }
 }
 
 static int blocks_are_valid(const wspool *pool, const wspool_statistics *stats)
 {
     const struct wsp_blocks *blocks = &pool->link.blocks;
     struct block_books books = {.queues = blocks, .good = 1};
-    uint64_t records;
+    uint64_t records, keyed, ids;
     each_reference(pool, forget, NULL);
     if (blocks->current) {
         blocks->current->seen = 1;
@@ -155,7 +160,8 @@ static int blocks_are_valid(const wspool *pool, const wspool_statistics *stats)
     }
     return books.good && books.bytes == blocks->bytes && books.bytes == stats->block_bytes &&
            wsp_histories_check(&pool->histories, &records) &&
-           books.history_bytes + records == pool->histories.store.bytes &&
+           wsp_keyed_check(&pool->histories, &keyed) && wsp_ids_check(&pool->histories, &ids) &&
+           books.history_bytes + records + keyed + ids == pool->histories.store.bytes &&
            pool->histories.store.bytes == stats->history_bytes;
 }
 

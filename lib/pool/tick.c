@@ -63,7 +63,7 @@ int wspool_tick(wspool *pool, uint64_t now)
         wsp_budget_turn(pool);
     }
     wsp_waiters_call(pool);
-    if (pool->histories.oldest) {
+    if (pool->histories.store.bytes > 0) {
         wsp_record_tick(&pool->registry, pool->link.now);
     }
     wsp_handlers_tick(pool);

@@ -257,7 +257,8 @@ static void broadcasts_behind(sim *s)
     broadcasts(s, WSPOOL_SLOW_BEHIND);
 }
 
-/* Members resume and fall behind. What cannot be kept for lack of memory is missed, and said to be. */
+/* Members resume and fall behind. What cannot be kept for lack of memory is missed, and said to be.
+ *  */
 static void histories(sim *s)
 {
     char text[600];
@@ -277,7 +278,10 @@ static void histories(sim *s)
         sim_join(s, i == 0 && rc == 0 ? "/kept/x" : "/all");
     for (int i = 0; i < 60; i++) {
         sim_peer *p = s->peers[i % 3];
-        rc = sim_broadcast(s, wspool_topic(i % 7 == 6 ? "y" : "x"), text);
+        wspool_send_options with_id = {.size = sizeof with_id, .id = {&text[i], i % 3 == 0}};
+        text[i] = (char)i;
+        rc = SIM_IN(wspool_broadcast(s->pool, wspool_topic(i % 7 == 6 ? "y" : "x"), text,
+                                     sizeof text - 1, &with_id, NULL));
         assert_true(rc >= 0 || rc == WSPOOL_ERR_NOMEM);
         if (i % 10 == 3)
             sim_stall(p);
@@ -431,6 +435,55 @@ static void drain(sim *s)
     assert_int_equal(sim_stats(s).peers, 0);
 }
 
+static void assert_done(int rc)
+{
+    assert_true(rc >= 0 || rc == WSPOOL_ERR_NOMEM || rc == WSPOOL_ERR_ABSENT ||
+                rc == WSPOOL_ERR_EXISTS);
+}
+
+static void keyed(sim *s)
+{
+    wspool_route_options options;
+    char text[200], key[8];
+    memset(text, 'k', sizeof text);
+    sim_start(s);
+    if (s->pool == NULL)
+        return;
+    wspool_route_options_init(&options, &s->config);
+    options.history = (wspool_history){.messages = 4, .max_keys = 8};
+    options.slow = WSPOOL_SLOW_BEHIND;
+    int rc = SIM_IN(wspool_route(s->pool, "/keyed/{name}", WSPOOL_TOPIC, &options));
+    assert_true(rc == 0 || rc == WSPOOL_ERR_NOMEM);
+    if (rc)
+        return;
+    wspool_channel channel = wspool_topic("x");
+    for (uint64_t i = 1; i <= 6; i++) {
+        wspool_channel_position position = {7, i * 2};
+        wspool_seed_message message = {
+            .size = sizeof message, .data = text, .len = 100, .key = {text, (size_t)i}};
+        assert_done(SIM_IN(wspool_seed(s->pool, channel, &position, &message)));
+    }
+    sim_peer *p = sim_join(s, "/all");
+    for (int i = 0; i < 40; i++) {
+        wspool_send_options with_key = {
+            .size = sizeof with_key, .flags = i % 5 == 4 ? WSPOOL_REMOVE : 0, .key = {key, 2}};
+        snprintf(key, sizeof key, "k%d", i % 7);
+        rc = SIM_IN(wspool_broadcast(s->pool, channel, text, sizeof text, &with_key, NULL));
+        assert_true(rc >= 0 || rc == WSPOOL_ERR_NOMEM || rc == WSPOOL_ERR_FULL);
+        if (i == 20)
+            assert_done(SIM_IN(wspool_erase(s->pool, channel, (wspool_text){key, 2})));
+        if (i == 30)
+            assert_done(SIM_IN(wspool_clear(s->pool, channel)));
+        if (i % 8 == 3 && p && p->opened && !p->ended) {
+            wspool_channel_position since = {0, 0};
+            rc = SIM_IN(wspool_resume(s->pool, p->id, channel, &since, NULL));
+            assert_true(rc == 0 || rc == WSPOOL_ERR_NOMEM || rc == WSPOOL_ERR_EXISTS);
+            sim_pump(s);
+            SIM_IN(wspool_unsubscribe(s->pool, p->id, channel));
+        }
+    }
+}
+
 static const struct {
     const char *name;
     void (*play)(sim *s);
@@ -446,6 +499,7 @@ static const struct {
     {"broadcast, slow peers closed", broadcasts_close, 0},
     {"broadcast, falls behind", broadcasts_behind, 0},
     {"histories", histories, 0},
+    {"keyed histories", keyed, 0},
     {"many channels", channels, 0},
     {"coding", negotiated, 0},
     {"closing", closing, 0},

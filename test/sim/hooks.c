@@ -82,6 +82,12 @@ static void copy_text(char *room, size_t size, const void *text, size_t len)
     sim_hooked--; \
     sim_inside = inside
 
+static uint64_t hook_wall_clock(void *user)
+{
+    const sim *s = user;
+    return SIM_EPOCH + s->now / MS;
+}
+
 static int hook_entropy(void *bytes, size_t len, void *user)
 {
     sim *s = user;
@@ -225,6 +231,7 @@ static void hook_missed(wspool *pool, wspool_id id, const wspool_missed *missed,
     assert_non_null(event.peer);
     assert_true(missed->from > 0 && missed->from <= missed->to);
     event.number = (long)missed->channel.kind;
+    copy_text(event.reason, sizeof event.reason, "reset", missed->reset ? 5 : 0);
     copy_text(event.text, sizeof event.text, missed->channel.name, missed->channel.len);
     event.count = missed->from;
     event.last = missed->to;
@@ -312,6 +319,7 @@ void sim_hooks(sim *s)
 {
     wspool_config *c = &s->config;
     c->entropy = (wspool_entropy_hook){hook_entropy, s};
+    c->wall_clock = (wspool_wall_clock_hook){hook_wall_clock, s};
     c->verdict = (wspool_verdict_hook){hook_verdict, s};
     c->open = (wspool_open_hook){hook_open, s};
     c->message = (wspool_message_hook){hook_message, s};

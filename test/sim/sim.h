@@ -33,6 +33,7 @@
 
 #define MS WSPOOL_MILLISECOND
 #define SEC WSPOOL_SECOND
+#define SIM_EPOCH UINT64_C(1700000000000) /* the wall clock when a sim's clock is at 0 */
 
 typedef struct sim sim;
 typedef struct sim_peer sim_peer;
@@ -58,12 +59,13 @@ typedef struct sim_event {
     wspool_id id;
     sim_peer *peer;
     uint64_t now;
-    /* end; above the watermark; channel active; HTTP status; log level; has a request */
+    /* end; above the watermark; channel active; HTTP status; log level; has a request; missed with
+     * a reset */
     long number;
     uint64_t count;      /* kind of a channel; first offset that was missed */
     uint64_t last;       /* last offset that was missed */
     char text[300];      /* channel or event */
-    char reason[64];     /* of a log record; or subprotocol; or token */
+    char reason[64];     /* of a log record; or subprotocol; or token; or "reset" */
     char query[64];      /* of the open hook */
     char negotiated[64]; /* of the open hook: the extension */
     char address[128];

@@ -69,6 +69,16 @@ TEST(clock_is_the_monotonic_one_in_nanoseconds_when_asked)
     assert_true(before <= clock && clock <= monotonic());
 }
 
+TEST(wall_clock_is_in_milliseconds_since_1970)
+{
+    struct timespec before, after;
+    assert_int_equal(clock_gettime(CLOCK_REALTIME, &before), 0);
+    uint64_t wall = wsp_os_wall_clock(NULL);
+    assert_int_equal(clock_gettime(CLOCK_REALTIME, &after), 0);
+    assert_in_range(wall, (uint64_t)before.tv_sec * 1000 + (uint64_t)before.tv_nsec / 1000000,
+                    (uint64_t)after.tv_sec * 1000 + (uint64_t)after.tv_nsec / 1000000);
+}
+
 TEST(entropy_goes_on_when_it_is_interrupted_or_gets_less)
 {
     static const int answers[] = {-EINTR, 3, -EINTR, -EINTR, 1, 4};

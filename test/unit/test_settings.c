@@ -195,6 +195,14 @@ TEST(entropy_hook_is_needed)
     assert_false(accepts(&c));
 }
 
+TEST(wall_clock_hook_is_needed)
+{
+    wspool_config c;
+    wspool_config_init(&c);
+    c.wall_clock.call = NULL;
+    assert_false(accepts(&c));
+}
+
 static int no_entropy(void *bytes, size_t len, void *user)
 {
     (void)bytes;
