@@ -34,7 +34,8 @@ Message = struct("Message", ("data", c.c_void_p), ("len", c.c_size_t), ("binary"
 Closed = struct("Closed", ("why", Enum), ("code_sent", c.c_int), ("code_received", c.c_int),
                 ("open_for", c.c_uint64), ("messages_lost", c.c_uint64))
 Tally = struct("Tally", ("size", c.c_size_t),
-               *same(c.c_uint32, "queued slow closed behind"), ("position", Position))
+               *same(c.c_uint32, "queued slow closed behind"), ("position", Position),
+               ("repeated", c.c_int), ("time", c.c_uint64))
 Mem = struct("Mem", *same(c.c_void_p, "malloc realloc free user"))
 
 
@@ -58,7 +59,7 @@ Config = struct(
     ("ping_jitter", c.c_uint32), *same(c.c_uint64, "flush_time flush_delay closing_time lifetime"),
     ("retry_after", c.c_uint32), *same(c.c_void_p, "subprotocols origins"),
     ("any_origin", c.c_int), ("hosts", c.c_void_p), ("token_places", Enum * 4), ("mem", Mem),
-    hook("entropy"), hook("token"), hook("origin"), hook("capacity"), hook("verdict"), hook("open", OnOpen),
+    hook("entropy"), hook("wall_clock"), hook("token"), hook("origin"), hook("capacity"), hook("verdict"), hook("open", OnOpen),
     hook("message", OnMessage), hook("close", OnClose), hook("missed"), hook("pressure"),
     hook("channel"), hook("identity_free"), hook("wake"), hook("deadline"), hook("log"))
 
