@@ -311,12 +311,13 @@ TEST(first_route_decides_when_several_fit)
 
 TEST(routes_of_one_kind_have_the_same_rules)
 {
-    static const struct wspool_route_options rules = {.size = sizeof rules,
-                                                      .name = "",
-                                                      .slow = WSPOOL_SLOW_BEHIND,
-                                                      .queue_bytes = 1000,
-                                                      .queue_messages = 10,
-                                                      .history = {3, 4, 5}};
+    static const struct wspool_route_options rules = {
+        .size = sizeof rules,
+        .name = "",
+        .slow = WSPOOL_SLOW_BEHIND,
+        .queue_bytes = 1000,
+        .queue_messages = 10,
+        .history = {.messages = 3, .bytes = 4, .time = 5}};
     struct table t;
     begin(&t);
 #define ADD(pattern, kind, options) wsp_routes_add(&t.routes, &t.hooks, pattern, kind, options)
