@@ -50,6 +50,26 @@ static void raw_handshake(sim *s)
     sim_pass(s, 11 * SEC);
 }
 
+/* The token is copied, and the request is kept without it. */
+static void token_in_the_query(sim *s)
+{
+    client_request request = {.target = "/room/x?token=t&more=1"};
+    wspool_answer answer;
+    sim_peer *p;
+    s->ask_token = 1;
+    s->grant = 1;
+    sim_start(s);
+    if (s->pool == NULL)
+        return;
+    (void)sim_upgrade(s, &request, &answer, &p);
+    if (p != NULL) {
+        sim_pass(s, 11 * SEC); /* never adopted */
+        p->released = 1;
+    }
+    sim_connect(s, &request);
+    sim_pump(s);
+}
+
 static void decide(sim *s, sim_peer *p, enum wspool_verdict_kind kind)
 {
     wspool_verdict verdict;
@@ -184,6 +204,26 @@ static void echoes(sim *s)
         s->chop = n % 2 ? SIM_WHOLE : SIM_RANDOM;
         sim_pump(s);
     }
+    s->react = NULL;
+}
+
+/* The turn is over in the middle of the input: the rest is kept, and more of it comes. */
+static void budget(sim *s)
+{
+    s->config.turn_deliveries = 2;
+    sim_start(s);
+    if (s->pool == NULL)
+        return;
+    s->react = echo;
+    sim_peer *p = sim_join(s, "/echo"), *q = sim_join(s, "/echo");
+    for (int i = 0; i < 3; i++) {
+        for (int n = 0; n < 8; n++) {
+            sim_text(p, "one");
+            sim_text(q, "another");
+        }
+        sim_turn(s);
+    }
+    sim_pump(s);
     s->react = NULL;
 }
 
@@ -491,10 +531,12 @@ static const struct {
 } scenarios[] = {
     {"life of a pool", life_of_a_pool, 0},
     {"raw handshake", raw_handshake, 0},
+    {"token in the query", token_in_the_query, 0},
     {"pending", pending, 0},
     {"answers", answers, 0},
     {"hosted", hosted, 0},
     {"echo", echoes, 0},
+    {"budget", budget, 0},
     {"fragments", fragments, 0},
     {"broadcast, slow peers closed", broadcasts_close, 0},
     {"broadcast, falls behind", broadcasts_behind, 0},

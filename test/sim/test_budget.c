@@ -75,6 +75,36 @@ TEST(peer_when_it_causes_much_goes_on_in_the_next_turn)
     sim_free(s);
 }
 
+static void leave_at_the_last(sim *s, const sim_event *event)
+{
+    if (event->what == SIM_MESSAGE && event->len == 4) {
+        assert_int_equal(SIM_IN(wspool_gone(s->pool, event->id, WSPOOL_GONE_EOF, s->now)), 0);
+        event->peer->told = 1;
+    } else {
+        echo(s, event);
+    }
+}
+
+/* Wherever in its turn it ends. */
+TEST(peer_when_it_has_ended_leaves_no_input_behind)
+{
+    for (int before = 0; before < 12; before++) {
+        sim *s = sim_with(10);
+        sim_peer *p = sim_join(s, "/echo");
+        others_speak(s);
+        s->react = leave_at_the_last;
+        for (int i = 0; i < before; i++)
+            sim_text(p, "one more");
+        sim_text(p, "last");
+        sim_text(p, "nobody is there");
+        sim_turn(s);
+        sim_turn(s);
+        assert_int_equal(p->told, 1);
+        assert_int_equal(sim_stats(s).input_bytes, 0);
+        sim_free(s);
+    }
+}
+
 /* Many peers that use up each of their turns get turns one after the other. */
 TEST(peers_when_many_cause_much_share_a_turn)
 {

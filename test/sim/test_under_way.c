@@ -95,6 +95,21 @@ TEST(peer_when_its_bytes_are_under_way_is_read_and_not_written_to)
     sim_free(s);
 }
 
+TEST(peer_when_the_rest_of_a_short_write_is_under_way_is_read_again)
+{
+    sim_peer *p = slow_peer(WSPOOL_SLOW_CLOSE);
+    sim *s = p->sim;
+    struct iovec v[16];
+    sim_broadcast(s, wspool_global("all"), "one");
+    assert_int_equal(wspool_peek(s->pool, p->id, v, 16), 1);
+    assert_int_equal(wspool_ack(s->pool, p->id, 1, s->now), 0);
+    assert_int_equal(wanted(s), 0); /* its transport is full */
+    size_t n = send_off(p, v);
+    assert_int_equal(wanted(s), WSPOOL_READ);
+    assert_int_equal(wspool_ack(s->pool, p->id, n, s->now), 0);
+    sim_free(s);
+}
+
 TEST(bytes_when_under_way_for_too_long_end_the_peer)
 {
     for (int way = 0; way < 2; way++) {
@@ -218,5 +233,8 @@ TEST(under_way_when_it_can_not_be_is_an_error)
     assert_int_equal(wspool_under_way(s->pool, p->id, 6, s->now), WSPOOL_ERR_INVAL);
     assert_int_equal(wspool_under_way(s->pool, p->id, 0, s->now), WSPOOL_ERR_INVAL);
     assert_int_equal(wspool_ack(s->pool, p->id, 5, s->now), 0);
+    assert_int_equal(SIM_IN(wspool_gone(s->pool, p->id, WSPOOL_GONE_EOF, s->now)), 0);
+    p->told = 1;
+    assert_int_equal(SIM_IN(wspool_under_way(s->pool, p->id, 1, s->now)), 0); /* it has ended */
     sim_free(s);
 }

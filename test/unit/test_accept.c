@@ -54,6 +54,24 @@ static void assert_refused(const struct host *h, enum wspool_refusal refusal)
     assert_int_equal(s.handshakes, 0);
 }
 
+TEST(peer_is_served_when_the_host_has_no_hooks)
+{
+    static struct host h;
+    host_init(&h);
+    h.config.token = (wspool_token_hook){0};
+    h.config.open = (wspool_open_hook){0};
+    h.config.channel = (wspool_channel_hook){0};
+    host_start(&h);
+    wspool_id id = host_come(&h, "/room/a", "");
+    host_write(&h, id);
+    host_expect(&h, id, "HTTP/1.1 101");
+    assert_int_equal(wspool_broadcast(h.pool, wspool_item("a"), "x", 1, NULL, NULL), 1);
+    host_write(&h, id);
+    host_expect_end(&h, id, "\x81\x01x");
+    wspool_free(h.pool);
+    assert_int_equal(h.mem.live, 0);
+}
+
 /* ------------------------------------------------------------------- stages */
 
 TEST(stages_of_a_raw_peer_are_passed_with_the_time_before_them)

@@ -389,6 +389,11 @@ TEST(inbound_is_wrong_when_it_holds_what_belongs_elsewhere)
     BROKEN(wsp_inbound_check(in), in->buffer.len, in->buffer.cap + 1);
     BROKEN(wsp_inbound_check(in), in->utf8.missing, 4);
     BROKEN(wsp_inbound_check(in), in->control_len, WSP_CONTROL_MAX + 1);
+    assert_int_equal(wsp_inbound_keep(&inbounds, &in, &inbounds.unread, 0, &input), 0);
+    BROKEN(wsp_inbounds_check(&inbounds), inbounds.unread.count, 0);
+    BROKEN(wsp_inbounds_check(&inbounds), inbounds.unread.last, NULL);
+    BROKEN(wsp_inbounds_check(&inbounds), in->queue, &inbounds.partly);
+    BROKEN(wsp_inbounds_check(&inbounds), in->tail_at, in->tail.len + 1);
     wsp_inbound_fini(&inbounds, &in);
     struct wsp_inbound *unused = (void *)inbounds.free_list.first;
     assert_non_null(unused);
@@ -623,6 +628,7 @@ TEST(pool_is_wrong_when_a_peer_is)
     assert_int_equal(wspool_check(pool), WSPOOL_ERR_INTERNAL);
     assert_int_equal(wsp_keys_take(&pool->keys, key), WSPOOL_ERR_FULL);
     BROKEN(wsp_keys_check(&pool->keys, &(uint64_t){0}), pool->keys.most, 0);
+    BROKEN(wsp_keys_check(&pool->keys, &(uint64_t){0}), pool->keys.map.count, 2);
     wsp_keys_give(&pool->keys, key);
     (void)wsp_side_free(&keyed, &pool->config.mem);
     host_end(&h);
