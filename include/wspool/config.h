@@ -132,6 +132,8 @@ typedef struct wspool_opened {
                                 if tokens are judged */
     wspool_text extension;   /* the codec's parameters, as in the answer; empty: none */
     wspool_text address;     /* what the host gave to wspool_open or wspool_upgrade; empty: none */
+    wspool_text subject;     /* as wspool_subject and wspool_client return them; empty: none */
+    wspool_text client;
 } wspool_opened;
 
 typedef struct wspool_open_hook {

@@ -14,7 +14,8 @@
  *                     return WSPOOL_PENDING: then the peer waits until each of them has called
  *                     wspool_auth_complete once, and one refusal refuses it. If several verdicts
  *                     have an identity, the first one that is not NULL is kept; the others go to
- *                     identity_free.
+ *                     identity_free. Of subjects and client instances the first one that is not
+ *                     empty is kept.
  *   origin            A handler that returns 1 admits the origin, and no later handler is asked.
  *   message           A handler returns 1 if it has taken the message, and no later handler gets
  *                     it; otherwise 0. If a handler closes the peer, no later handler gets the
@@ -72,7 +73,8 @@ int wspool_attach(wspool *pool, const wspool_handlers *handlers);
 
 /* Returns the pool's own copy of its configuration, read-only, valid as long as the pool; NULL
  * for a NULL pool. Its `origins` and `hosts` are NULL: the pool stores them parsed. Its
- * `subprotocols` include those of attached handlers; that list is valid until another handler is attached. */
+ * `subprotocols` include those of attached handlers; that list is valid until another handler is
+ * attached. */
 const wspool_config *wspool_config_of(const wspool *pool);
 
 #pragma GCC visibility pop

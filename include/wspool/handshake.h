@@ -106,6 +106,10 @@ typedef struct wspool_text {
     size_t len;
 } wspool_text;
 
+/* The longest subject and the longest client instance of a peer, in bytes. */
+#define WSPOOL_SUBJECT_MAX 255
+#define WSPOOL_CLIENT_MAX 64
+
 typedef struct wspool_header {
     wspool_text name;
     wspool_text value; /* without surrounding white space */
@@ -142,6 +146,7 @@ typedef struct wspool_request {
     wspool_text key;
     uint64_t began; /* when the host began to read the request, on the clock of `now`; 0: not known.
                        For the statistics: the time of the stage REQUEST_LINE */
+    wspool_text subject; /* filled by the host, as in wspool_open_options */
 } wspool_request;
 
 /* The decision on a token: written by the token hook, or passed to wspool_auth_complete later. */
@@ -158,6 +163,13 @@ typedef struct wspool_verdict {
                                     or 503; any other counts as TOKEN_INVALID */
     void *identity;              /* with WSPOOL_ACCEPT: becomes wspool_identity() of the peer;
                                     passed to the identity_free hook exactly once */
+    /* With WSPOOL_ACCEPT. The pool copies both after the token hook has returned, so they must not
+     * be on its stack; wspool_auth_complete copies them at once. A verdict whose text is too long
+     * cannot be judged: from a token hook it refuses the peer (TOKEN_INVALID). */
+    wspool_text subject; /* who the token is for: at most WSPOOL_SUBJECT_MAX bytes; empty: none.
+                            See wspool_subject */
+    wspool_text client;  /* the client instance: at most WSPOOL_CLIENT_MAX bytes; empty: none. See
+                            wspool_client */
 } wspool_verdict;
 
 /* The most bytes of headers that wspool_add_header adds to one answer, with their line ends. */

@@ -40,8 +40,10 @@
  *   Structs     that the host fills begin with their size. Later versions only append to them.
  *
  * Memory of one peer, whatever it sends (defaults in brackets)
- *   idle        192 bytes; 16 for its first channel, 32 for each further one; 16 and the bytes of
- *               address and key for a peer with an identity, an address or a key
+ *   idle        192 bytes; 16 for its first channel, 32 for each further one; 24 and the bytes of
+ *               address and key for a peer with an identity, an address, a key, a subject or a
+ *               client instance; with one of the last two 32 and the bytes of its client instance,
+ *               and 48 and the bytes of its subject, which peers of one subject share
  *   handshake   head_bytes and 1 KiB (17 KB); nothing before the first byte; 2 KiB after a refusal;
  *               768 bytes more if the host adds headers
  *   open        message_bytes, queue_bytes and 16 KiB (336 KiB), and one 32nd of a queue_bytes
@@ -155,11 +157,14 @@ typedef struct wspool_open_options {
     wspool_text address; /* of the peer, as text for logs and hooks: at most 107 bytes */
     wspool_text key;     /* peers with the same key count together (config.max_per_key): at most 64
                             bytes, for example the bytes of an IP address */
+    wspool_text subject; /* who the peer is, if the host knows: at most WSPOOL_SUBJECT_MAX bytes.
+                            See wspool_subject */
 } wspool_open_options;
 
 /* Raw mode: a transport was accepted. The pool will read its HTTP request and answer it. Sets *id.
- * NULL options: no user pointer, no address, no key.
- *   INVAL  options->size is not set, or the address or the key is too long. Correct the call.
+ * NULL options: no user pointer, no address, no key, no subject.
+ *   INVAL  options->size is not set, or the address, the key or the subject is too long. Correct
+ *          the call.
  *   FULL   max_handshakes handshakes are running and none gives way, max_peers + max_handshakes
  *          peers are not released yet, or the key has max_per_key peers (then stats.key_full
  *          grows). Close the transport, or stop accepting until a peer was released.
@@ -264,8 +269,8 @@ enum wspool_upgrade_result {
  * client can reset its connection right behind the request, so without this call a flood of such
  * clients has all places until their deadlines. Every HTTP server reports the end of a connection
  * somewhere (libmicrohttpd: NOTIFY_COMPLETED); see examples/cards/glue.c.
- *   INVAL      request->size is not set, or the address or the key is too long. Correct the call,
- *              and answer 500.
+ *   INVAL      request->size is not set, or the address, the key or the subject is too long.
+ *              Correct the call, and answer 500.
  *   FULL       as for wspool_open. Answer 503, or 429 if the key is full.
  *   NOMEM      the allocator failed. Answer 503.
  *   REENTRANT  called from a hook. Call it after the hook has returned.
@@ -284,8 +289,9 @@ int wspool_adopt(wspool *pool, wspool_id id, const void *bytes, size_t len, uint
 /* Any thread. Completes a token check whose hook returned WSPOOL_PENDING. Takes effect on the
  * pool's thread at its next tick; the wake hook asks for one. If the peer has ended meanwhile, the
  * identity of the verdict goes to identity_free.
- *   INVAL  verdict->kind is neither WSPOOL_ACCEPT nor WSPOOL_REFUSE, or its size is not set.
- *          Correct the call; the identity still belongs to the caller.
+ *   INVAL  verdict->kind is neither WSPOOL_ACCEPT nor WSPOOL_REFUSE, its size is not set, or its
+ *          subject or client instance is too long. Correct the call; the identity still belongs to
+ *          the caller.
  *   NOMEM  the allocator failed; the identity still belongs to the caller. Call it again, or let
  *          verdict_time refuse the peer. */
 int wspool_auth_complete(wspool *pool, wspool_id id, const wspool_verdict *verdict);
@@ -658,6 +664,38 @@ int wspool_set_user(wspool *pool, wspool_id id, void *user);
  * wspool_release. It is empty if the host gave none.
  *   STALE  the id is stale; *address is empty. Forget the id. */
 int wspool_address(const wspool *pool, wspool_id id, wspool_text *address);
+
+/* Returns the text that consists of a string. */
+static inline wspool_text wspool_text_of(const char *string)
+{
+    wspool_text text;
+    text.data = string;
+    text.len = strlen(string);
+    return text;
+}
+
+/*
+ * The subject of a peer is who it acts for: a user, an account. It comes from the verdict on its
+ * token, or from a host that knows it otherwise (wspool_open_options, wspool_request). If several
+ * name one, the first one that is not empty is kept. The pool finds the peers of a subject, however
+ * many channels, routes and devices they use.
+ *
+ * The client instance tells the connections of one subject apart: one page, one run of a program.
+ * It comes from the verdict, or else from the parameter `client` of the request's query, percent
+ * decoded. Then it is what the peer says: any bytes. A parameter that is empty, longer than
+ * WSPOOL_CLIENT_MAX or badly escaped is ignored, since it may be the application's own.
+ *
+ * Set *subject or *client, valid until wspool_release; empty if the peer has none. A client
+ * instance from the query is there from the open hook on.
+ *   STALE  the id is stale; the text is empty. Forget the id.
+ */
+int wspool_subject(const wspool *pool, wspool_id id, wspool_text *subject);
+int wspool_client(const wspool *pool, wspool_id id, wspool_text *client);
+
+/* Copies at most `max` ids of the open peers of a subject, the one that was opened last first, and
+ * returns how many there are in all. The array may be NULL if max is 0.
+ *   INVAL  the subject is empty or longer than WSPOOL_SUBJECT_MAX. Correct the call. */
+int wspool_peers_of(const wspool *pool, wspool_text subject, wspool_id *ids, size_t max);
 
 /* Returns the number of messages that wait to be sent to the peer, those that are sent in part
  * included, and sets *bytes (may be NULL) to all bytes that wait, with control frames and the

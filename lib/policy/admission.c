@@ -111,6 +111,11 @@ static int take_verdict(const wspool_verdict *verdict, struct wsp_entry *entry)
         return refuse_verdict(verdict->refusal);
     }
     entry->identity = verdict->identity;
+    if (!wsp_verdict_is_valid(verdict)) {
+        return wsp_refused(WSPOOL_REFUSED_TOKEN_INVALID);
+    }
+    entry->subject = verdict->subject;
+    entry->client = verdict->client;
     return WSP_ADMITTED;
 }
 
@@ -193,6 +198,7 @@ static void entry_init(struct wsp_entry *entry)
     entry->negotiated.encoding = 0;
     entry->negotiated.decoder = 0;
     entry->identity = NULL;
+    entry->subject = entry->client = (wspool_text){NULL, 0};
 }
 
 int wsp_admission_judge(const struct wsp_admission *admission, wspool_id id,

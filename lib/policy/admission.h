@@ -44,6 +44,7 @@ struct wsp_entry {           /* the result for one request */
     const char *subprotocol; /* one of the configured subprotocols, or NULL */
     wspool_negotiated negotiated; /* parameters negotiated with the codec; encoding 0: none */
     void *identity;
+    wspool_text subject, client; /* of the verdict; valid during the call that judges */
 };
 
 /* Admitted, or pending until the token's verdict is known. A refusal is negative
@@ -67,6 +68,13 @@ static inline void wsp_entry_fini(struct wsp_entry *entry, const wspool_mem *mem
 static inline const char *wsp_entry_extension(const struct wsp_entry *entry)
 {
     return entry->negotiated.encoding ? entry->negotiated.answer : NULL;
+}
+/* Returns 1 if the texts of a verdict have a possible length, else 0. */
+static inline int wsp_verdict_is_valid(const wspool_verdict *verdict)
+{
+    return verdict->subject.len <= WSPOOL_SUBJECT_MAX && verdict->client.len <= WSPOOL_CLIENT_MAX &&
+           (verdict->subject.len == 0 || verdict->subject.data) &&
+           (verdict->client.len == 0 || verdict->client.data);
 }
 /* Continues after a pending verdict has arrived. */
 int wsp_admission_resume(const struct wsp_admission *admission, wspool_id id,

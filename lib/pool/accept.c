@@ -33,11 +33,27 @@
 #include "wire/refusal.h"
 #include "wire/text.h"
 #include "wire/upgrade.h"
+#include "wire/uri.h"
 
 /* A head that has begun gives way to a newcomer after that time. */
 #define STARTED_GRACE WSPOOL_SECOND
 
 /* --------------------------------------------------------------------- open */
+
+/* A client instance that the request names counts if the verdict has named none. Returns 0 or
+ * NOMEM. */
+static int name_client(wspool *pool, struct wsp_peer *peer, wspool_text query)
+{
+    char client[WSPOOL_CLIENT_MAX];
+    wspool_text raw;
+    if (!wsp_uri_parameter(query, "client", &raw)) {
+        return 0;
+    }
+    int len = wsp_uri_decode(raw, client, sizeof client);
+    return len > 0
+               ? wsp_peer_name(pool, peer, (wspool_text){"", 0}, (wspool_text){client, (size_t)len})
+               : 0;
+}
 
 /* Opens the peer: it becomes a member of its route's channel, and the open hook runs. */
 static void become_open(wspool *pool, struct wsp_peer *peer, const struct wsp_entry *entry)
@@ -56,6 +72,12 @@ static void become_open(wspool *pool, struct wsp_peer *peer, const struct wsp_en
         wsp_join_route(pool, peer, wspool_channel_of(route->kind, entry->name, entry->name_len))) {
         wsp_conn_fail(&pool->link, conn, WSPOOL_END_NOMEM, 1);
     }
+    if (entry->query.len > 0 && name_client(pool, peer, entry->query)) {
+        wsp_conn_fail(&pool->link, conn, WSPOOL_END_NOMEM, 1);
+    }
+    if (wsp_subjects_has(peer)) {
+        wsp_subjects_enter(peer); /* the newest of those that are open */
+    }
     wsp_log(pool, WSP_LOG_OPENED,
             (wspool_log_record){.id = wsp_peer_id(peer),
                                 .reason = entry->unanswered ? "no_subprotocol" : ""});
@@ -69,7 +91,9 @@ static void become_open(wspool *pool, struct wsp_peer *peer, const struct wsp_en
                             .subprotocol = {subprotocol, strlen(subprotocol)},
                             .query = entry->query,
                             .extension = {extension, strlen(extension)},
-                            .address = wsp_side_address(peer->side)};
+                            .address = wsp_side_address(peer->side),
+                            .subject = wsp_subject_text(wsp_side_subject(peer->side)),
+                            .client = wsp_side_client(peer->side)};
     pool->opening = peer;
     WSP_TELL(pool, open, wsp_peer_id(peer), &opened);
     pool->opening = NULL;
@@ -218,7 +242,8 @@ int wspool_open(wspool *pool, const wspool_open_options *options, uint64_t now, 
     if (given->size != sizeof *given) {
         return open_converted(pool, given, now, id);
     }
-    if (!pool || !id || !is_text(given->address) || !is_text(given->key)) {
+    if (!pool || !id || !is_text(given->address) || !is_text(given->key) ||
+        !is_text(given->subject)) {
         return WSPOOL_ERR_INVAL;
     }
     *id = 0;
@@ -254,7 +279,8 @@ static void feed_head(wspool *pool, struct wsp_peer *peer, const uint8_t *bytes,
     wspool_request request = {.size = sizeof request,
                               .user = peer->user,
                               .address = wsp_side_address(peer->side),
-                              .key = wsp_side_key(peer->side)};
+                              .key = wsp_side_key(peer->side),
+                              .subject = wsp_subject_text(wsp_side_subject(peer->side))};
     const uint8_t *head = bytes;
     size_t have = len < pool->config.head_bytes ? len : pool->config.head_bytes;
     size_t seen = 0, before = 0;
@@ -398,7 +424,8 @@ static int read_request(wspool_request *request, const wspool_request *given)
         }
     }
     return (request->header_count == 0 || request->headers) && is_text(request->method) &&
-           is_text(request->target) && is_text(request->address) && is_text(request->key);
+           is_text(request->target) && is_text(request->address) && is_text(request->key) &&
+           is_text(request->subject);
 }
 
 int wspool_upgrade(wspool *pool, const wspool_request *given, uint64_t now, wspool_id *id,
@@ -412,8 +439,10 @@ int wspool_upgrade(wspool *pool, const wspool_request *given, uint64_t now, wspo
     *id = 0;
     memset(answer, 0, sizeof *answer);
     wsp_enter_at(pool, now);
-    wspool_open_options newcomer = {
-        .user = request.user, .address = request.address, .key = request.key};
+    wspool_open_options newcomer = {.user = request.user,
+                                    .address = request.address,
+                                    .key = request.key,
+                                    .subject = request.subject};
     make_way(pool, &newcomer);
     struct wsp_peer *peer = wsp_peer_new(pool, &newcomer, &result);
     if (peer) {

@@ -65,6 +65,9 @@ static int peer_is_valid(const wspool *pool, const struct wsp_peer *peer)
         !wsp_bitset_has(&pool->link.due, conn->slot.index)) {
         return 0;
     }
+    if (wsp_side_subject(peer->side) && conn->state <= WSP_OPEN && !wsp_subjects_has(peer)) {
+        return 0;
+    }
     switch ((enum wsp_state)conn->state) {
     case WSP_OPEN:
         return accepted && (pool->config.abuse_burst == 0 ||
@@ -73,7 +76,7 @@ static int peer_is_valid(const wspool *pool, const struct wsp_peer *peer)
         return accepted;
     case WSP_CLOSED:
         return (conn->flags & WSP_DUE_ENDED) ||
-               (!conn->work.inbound && peer->memberships.count == 0);
+               (!conn->work.inbound && peer->memberships.count == 0 && !wsp_subjects_has(peer));
     default:
         return handshake_is_valid(pool, conn);
     }
@@ -83,7 +86,7 @@ int wsp_pool_check(const wspool *pool)
 {
     struct wsp_peer *peer;
     uint32_t slot = 0;
-    uint64_t keyed = 0, counted;
+    uint64_t keyed = 0, counted, named = 0, held, listed = 0, found;
     if (!layers_are_valid(pool) || !set_is_valid(pool, &pool->link.ready) ||
         !set_is_valid(pool, &pool->link.delayed) || !set_is_valid(pool, &pool->link.due) ||
         pool->link.now < pool->link.created_at || (pool->depth == 0 && pool->judged) ||
@@ -95,6 +98,11 @@ int wsp_pool_check(const wspool *pool)
             return 0;
         }
         keyed += wsp_side_key(peer->side).len > 0;
+        named += wsp_side_subject(peer->side) != NULL;
+        listed += (uint64_t)wsp_subjects_has(peer);
+    }
+    if (!wsp_subjects_check(&pool->subjects, &held, &found) || held != named || found != listed) {
+        return 0;
     }
     return wsp_keys_check(&pool->keys, &counted) &&
            counted == (pool->config.max_per_key > 0 ? keyed : 0);

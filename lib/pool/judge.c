@@ -14,23 +14,38 @@
 
 /* The combined result of several handlers for one peer. */
 struct asked {
-    wspool_token_hook token; /* ask_token with this struct */
-    uint32_t pending;        /* how many are pending */
-    void *identity;          /* the first identity that a handler returned */
+    wspool_token_hook token;     /* ask_token with this struct */
+    uint32_t pending;            /* how many are pending */
+    void *identity;              /* the first identity that a handler returned */
+    wspool_text subject, client; /* the first that are not empty */
 };
 
+static wspool_text first_of(wspool_text first, wspool_text second)
+{
+    return first.len > 0 ? first : second;
+}
+
 /* Applies one of several verdicts. Returns 1 if the peer may still be admitted. */
-static int add_verdict(wspool *pool, struct asked *asked, const wspool_verdict *verdict)
+static int add_verdict(wspool *pool, struct asked *asked, wspool_verdict *verdict)
 {
     if (verdict->kind == WSPOOL_PENDING) {
         asked->pending++;
-    } else if (verdict->kind != WSPOOL_ACCEPT) {
+        return 1;
+    }
+    if (verdict->kind != WSPOOL_ACCEPT) {
         return 0;
-    } else if (!asked->identity) {
+    }
+    if (!asked->identity) {
         asked->identity = verdict->identity;
     } else {
         wsp_identity_free(pool, verdict->identity);
     }
+    if (!wsp_verdict_is_valid(verdict)) {
+        *verdict = (wspool_verdict){.size = sizeof *verdict};
+        return 0;
+    }
+    asked->subject = first_of(asked->subject, verdict->subject);
+    asked->client = first_of(asked->client, verdict->client);
     return 1;
 }
 
@@ -96,6 +111,7 @@ static struct wsp_admission admission_of(wspool *pool, struct asked *asked)
     asked->token = (wspool_token_hook){ask_token, asked};
     asked->pending = 0;
     asked->identity = NULL;
+    asked->subject = asked->client = (wspool_text){NULL, 0};
     return (struct wsp_admission){
         .pool = pool,
         .config = &pool->config,
@@ -158,6 +174,16 @@ static WSP_NOINLINE int keep_identity(wspool *pool, struct wsp_peer *peer, int a
     return answer;
 }
 
+/* What a verdict says of a peer that may be admitted. Returns `answer`, or a refusal when there is
+ * no memory. */
+static WSP_NOINLINE int keep_names(wspool *pool, struct wsp_peer *peer, int answer,
+                                   wspool_text subject, wspool_text client)
+{
+    return answer >= 0 && wsp_peer_name(pool, peer, subject, client)
+               ? wsp_refused(WSPOOL_REFUSED_NOMEM)
+               : answer;
+}
+
 int wsp_judge(wspool *pool, struct wsp_peer *peer, wspool_request *request, struct wsp_entry *entry)
 {
     struct asked asked;
@@ -168,6 +194,11 @@ int wsp_judge(wspool *pool, struct wsp_peer *peer, wspool_request *request, stru
     void *identity = asked.identity ? asked.identity : entry->identity;
     if (identity) {
         answer = keep_identity(pool, peer, answer, identity);
+    }
+    wspool_text subject = first_of(asked.subject, entry->subject);
+    wspool_text client = first_of(asked.client, entry->client);
+    if (subject.len > 0 || client.len > 0) {
+        answer = keep_names(pool, peer, answer, subject, client);
     }
     return answer == WSP_POSTPONED ? postpone(pool, peer, entry, asked.pending ? asked.pending : 1)
                                    : answer;
@@ -210,11 +241,13 @@ int wsp_judge_verdict(wspool *pool, struct wsp_peer *peer, const wspool_verdict 
     struct wsp_entry *entry = wsp_handshake_entry(handshake);
     handshake->pending--;
     if (verdict->kind == WSPOOL_ACCEPT && handshake->pending > 0) {
-        return verdict->identity ? keep_identity(pool, peer, WSP_POSTPONED, verdict->identity)
-                                 : WSP_POSTPONED;
+        int early = verdict->identity ? keep_identity(pool, peer, WSP_POSTPONED, verdict->identity)
+                                      : WSP_POSTPONED;
+        return keep_names(pool, peer, early, verdict->subject, verdict->client);
     }
     begin_judging(pool, peer);
     int answer = wsp_admission_resume(&admission, wsp_peer_id(peer), verdict, entry);
     answer = end_judging(pool, peer, answer, entry);
-    return entry->identity ? keep_identity(pool, peer, answer, entry->identity) : answer;
+    answer = entry->identity ? keep_identity(pool, peer, answer, entry->identity) : answer;
+    return keep_names(pool, peer, answer, entry->subject, entry->client);
 }

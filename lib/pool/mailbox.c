@@ -15,6 +15,8 @@
  */
 #include "pool/mailbox.h"
 
+#include <string.h>
+
 #include <wspool/versioned.h>
 #include "pool/accept.h"
 #include "pool/peers.h"
@@ -22,21 +24,38 @@
 struct wsp_mailbox_node {
     struct wsp_mailbox_node *next;
     wspool_id id;
-    wspool_verdict verdict;
+    wspool_verdict verdict; /* its texts are in `bytes` */
+    char bytes[];
 };
+
+/* Copies a text to *room, and moves *room behind the copy. */
+static wspool_text copy_text(char **room, wspool_text text)
+{
+    wspool_text copy = {*room, text.len};
+    if (text.len > 0) {
+        memcpy(*room, text.data, text.len);
+        *room += text.len;
+    }
+    return copy;
+}
 
 int wspool_auth_complete(wspool *pool, wspool_id id, const wspool_verdict *verdict)
 {
     wspool_verdict copy = {0};
     if (!pool || !verdict || wspool_versioned_read(&copy, sizeof copy, verdict) ||
-        (copy.kind != WSPOOL_ACCEPT && copy.kind != WSPOOL_REFUSE)) {
+        (copy.kind != WSPOOL_ACCEPT && copy.kind != WSPOOL_REFUSE) ||
+        !wsp_verdict_is_valid(&copy)) {
         return WSPOOL_ERR_INVAL;
     }
-    struct wsp_mailbox_node *node = wsp_alloc(&pool->config.mem, sizeof *node);
+    struct wsp_mailbox_node *node =
+        wsp_alloc(&pool->config.mem, sizeof *node + copy.subject.len + copy.client.len);
     if (!node) {
         return WSPOOL_ERR_NOMEM;
     }
     node->id = id;
+    char *room = node->bytes;
+    copy.subject = copy_text(&room, copy.subject);
+    copy.client = copy_text(&room, copy.client);
     node->verdict = copy;
     node->next = atomic_load_explicit(&pool->mailbox.nodes, memory_order_relaxed);
     while (!atomic_compare_exchange_weak_explicit(&pool->mailbox.nodes, &node->next, node,

@@ -42,18 +42,22 @@ static struct wsp_peer *take_record(wspool *pool, int *error)
     return peer;
 }
 
-/* The address and key of a new peer go to a side record, and its key counts one peer more. Returns
- * 0 or an error with nothing changed. */
+/* The address, key and subject of a new peer go to a side record, and its key counts one peer more.
+ * Returns 0 or an error with nothing changed. */
 static WSP_NOINLINE int begin_named(wspool *pool, const wspool_open_options *newcomer,
                                     struct wsp_side **side)
 {
     const wspool_mem *mem = &pool->config.mem;
     int error = wsp_side_make(side, mem, newcomer->address, newcomer->key);
+    if (!error && newcomer->subject.len > 0) {
+        error = wsp_subjects_hold(&pool->subjects, side, newcomer->subject);
+    }
     if (!error) {
         error = wsp_keys_take(&pool->keys, newcomer->key);
-        if (error) {
-            (void)wsp_side_free(side, mem);
-        }
+    }
+    if (error) {
+        wsp_subjects_drop(&pool->subjects, *side);
+        (void)wsp_side_free(side, mem);
     }
     return error;
 }
@@ -62,6 +66,7 @@ static WSP_NOINLINE int begin_named(wspool *pool, const wspool_open_options *new
 static WSP_NOINLINE void *end_named(wspool *pool, struct wsp_side **side)
 {
     wsp_keys_give(&pool->keys, wsp_side_key(*side));
+    wsp_subjects_drop(&pool->subjects, *side);
     return wsp_side_free(side, &pool->config.mem);
 }
 
@@ -69,17 +74,36 @@ struct wsp_peer *wsp_peer_new(wspool *pool, const wspool_open_options *newcomer,
 {
     struct wsp_side *side = NULL;
     *error = pool->freeing ? WSPOOL_ERR_STATE : 0;
-    if (!*error && (newcomer->address.len > 0 || newcomer->key.len > 0)) {
+    if (!*error &&
+        (newcomer->address.len > 0 || newcomer->key.len > 0 || newcomer->subject.len > 0)) {
         *error = begin_named(pool, newcomer, &side);
     }
     struct wsp_peer *peer = *error ? NULL : take_record(pool, error);
     if (peer) {
         peer->user = newcomer->user;
         peer->side = side;
+        if (wsp_side_subject(side)) {
+            wsp_subjects_enter(peer);
+        }
     } else if (side) {
         end_named(pool, &side);
     }
     return peer;
+}
+
+int wsp_peer_name(wspool *pool, struct wsp_peer *peer, wspool_text subject, wspool_text client)
+{
+    int error = 0;
+    if (client.len > 0 && wsp_side_client(peer->side).len == 0) {
+        error = wsp_side_name(&peer->side, &pool->config.mem, client, NULL);
+    }
+    if (!error && subject.len > 0 && !wsp_side_subject(peer->side)) {
+        error = wsp_subjects_hold(&pool->subjects, &peer->side, subject);
+        if (!error) {
+            wsp_subjects_enter(peer);
+        }
+    }
+    return error;
 }
 
 void wsp_identity_free(wspool *pool, void *identity)
@@ -94,6 +118,7 @@ void wsp_peer_free(wspool *pool, struct wsp_peer *peer)
 {
     void *identity = NULL;
     if (peer->side) {
+        wsp_subjects_leave(peer);
         identity = end_named(pool, &peer->side);
     }
     wsp_conn_fini(&pool->link, &peer->conn, 1);
@@ -136,6 +161,44 @@ int wspool_address(const wspool *pool, wspool_id id, wspool_text *address)
     const struct wsp_peer *peer = wsp_slots_find(&pool->peers, id);
     *address = wsp_side_address(peer ? peer->side : NULL);
     return peer ? 0 : WSPOOL_ERR_STALE;
+}
+
+int wspool_subject(const wspool *pool, wspool_id id, wspool_text *subject)
+{
+    if (!pool || !subject) {
+        return WSPOOL_ERR_INVAL;
+    }
+    const struct wsp_peer *peer = wsp_slots_find(&pool->peers, id);
+    *subject = wsp_subject_text(wsp_side_subject(peer ? peer->side : NULL));
+    return peer ? 0 : WSPOOL_ERR_STALE;
+}
+
+int wspool_client(const wspool *pool, wspool_id id, wspool_text *client)
+{
+    if (!pool || !client) {
+        return WSPOOL_ERR_INVAL;
+    }
+    const struct wsp_peer *peer = wsp_slots_find(&pool->peers, id);
+    *client = wsp_side_client(peer ? peer->side : NULL);
+    return peer ? 0 : WSPOOL_ERR_STALE;
+}
+
+int wspool_peers_of(const wspool *pool, wspool_text subject, wspool_id *ids, size_t max)
+{
+    size_t count = 0;
+    if (!pool || !wsp_subject_valid(subject) || (!ids && max > 0)) {
+        return WSPOOL_ERR_INVAL;
+    }
+    const struct wsp_peer *peer = wsp_subjects_first(&pool->subjects, subject);
+    for (; peer; peer = wsp_subjects_next(peer)) {
+        if (peer->conn.state == WSP_OPEN) {
+            if (count < max) {
+                ids[count] = wsp_peer_id(peer);
+            }
+            count++;
+        }
+    }
+    return (int)count;
 }
 
 int wspool_peers(const wspool *pool, wspool_id *ids, size_t max)

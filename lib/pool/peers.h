@@ -30,6 +30,9 @@ struct wsp_peer *wsp_peer_next(const wspool *pool, uint32_t *slot);
 
 /* Allocates a record for a new peer. Returns NULL on failure. Sets *error in both cases. */
 struct wsp_peer *wsp_peer_new(wspool *pool, const wspool_open_options *newcomer, int *error);
+/* Sets the subject and the client instance of a peer, each unless it is empty or there is one
+ * already. Both have a possible length. Returns 0 or NOMEM. */
+int wsp_peer_name(wspool *pool, struct wsp_peer *peer, wspool_text subject, wspool_text client);
 /* Frees the record. Its id is stale from now on. */
 void wsp_peer_free(wspool *pool, struct wsp_peer *peer);
 /* Passes an identity to identity_free; NULL is allowed. */

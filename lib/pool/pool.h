@@ -2,12 +2,14 @@
 /*
  * pool/pool.h - struct wspool: the state that the modules of this layer share.  Layer 4.
  *
- * This header has no .c file and knows no other module of the layer but handshake.h and keys.h. The
- * modules are listed from the bottom to the top; each calls those above it in the list only.
+ * This header has no .c file and knows no other module of the layer but handshake.h, keys.h and
+ * subjects.h. The modules are listed from the bottom to the top; each calls those above it in the
+ * list only.
  *
- *     side.h       the side record of a peer: identity, address, key
+ *     side.h       the side record of a peer: identity, address, key, subject, client instance
  *     handshake.h  what is kept of a peer until it is open or refused
  *     keys.h       how many peers each peer key has
+ *     subjects.h   the subjects of peers, and which peers each of them has
  *     settings.h   defaults and limits of a configuration
  *     pool.h       struct wspool
  *     wall.h       the wall clock
@@ -31,8 +33,8 @@
  *     budget.h     bounds what the input of peers may cause in a turn
  *     mailbox.h    verdicts from other threads
  *     check.h      the invariants of all modules
- *     io.c, close.c, publish.c, read.c, seed.c, tick.c, stats.c, life.c: the public calls; no module
- *     calls them
+ *     io.c, close.c, publish.c, read.c, seed.c, tick.c, stats.c, life.c: the public calls; no
+ *     module calls them
  *
  * Invariants of the pool, besides those of its modules:
  * - the sets `ready`, `delayed` and `due` name taken records only. Outside of all calls, a peer
@@ -42,6 +44,7 @@
  * - a peer that is open or closing was accepted, by a route that exists; a peer that was never
  *   accepted is a member of no channel;
  * - once the end of a peer was processed, the peer holds nothing but its record;
+ * - a peer with a subject is in the list of that until it closes or ends;
  * - no peer has spent more than its abuse budget;
  * - the time of the last call is not before the time at which the pool was made;
  * - a drain that has not begun is due never.
@@ -60,6 +63,7 @@
 #include "policy/admission.h"
 #include "pool/handshake.h"
 #include "pool/keys.h"
+#include "pool/subjects.h"
 
 enum wsp_log_event {
     WSP_LOG_OPENED,
@@ -134,6 +138,7 @@ struct wspool {
     struct wsp_mailbox mailbox;
     struct wsp_handshakes handshakes;
     struct wsp_keys keys;
+    struct wsp_subjects subjects;
     int depth;                /* calls of ours on the stack: more than one means inside a hook */
     uint32_t refills;         /* so far: see refill.c */
     uint64_t wall;            /* see wall.h */

@@ -4,8 +4,8 @@
  *
  * Peers that were marked during a walk, or in the middle of a frame, are processed here: they leave
  * their channels, the host is told, and their resources are freed. Waiters that were woken are
- * called. A hook may mark more peers, so the number of rounds is bounded. The rest waits for the next call, and wspool_deadline is 0 until
- * then.
+ * called. A hook may mark more peers, so the number of rounds is bounded. The rest waits for the
+ * next call, and wspool_deadline is 0 until then.
  */
 #include "pool/reap.h"
 
@@ -18,6 +18,15 @@
 #include "pool/peers.h"
 #include "pool/waiters.h"
 
+/* Whoever publishes to channels and subjects does not find the peer any more. */
+static void leave_all(wspool *pool, struct wsp_peer *peer)
+{
+    if (peer->side) {
+        wsp_subjects_leave(peer);
+    }
+    wsp_registry_leave_all(&pool->registry, peer);
+}
+
 void wsp_reap_ended(wspool *pool, struct wsp_peer *peer)
 {
     struct wsp_conn *conn = &peer->conn;
@@ -25,7 +34,7 @@ void wsp_reap_ended(wspool *pool, struct wsp_peer *peer)
         return;
     }
     conn->flags = (uint16_t)(conn->flags & ~WSP_DUE_ENDED);
-    wsp_registry_leave_all(&pool->registry, peer);
+    leave_all(pool, peer);
     wsp_conn_fini(&pool->link, conn, 0);
     if (!(conn->flags & WSP_ACCEPTED)) {
         return;
@@ -56,7 +65,7 @@ static void reap_peer(wspool *pool, struct wsp_peer *peer)
     unsigned due = conn->flags;
     conn->flags = (uint16_t)(due & ~(WSP_DUE_LEAVE | WSP_DUE_PRESSURE));
     if (due & WSP_DUE_LEAVE) {
-        wsp_registry_leave_all(&pool->registry, peer);
+        leave_all(pool, peer);
         if ((conn->end == WSPOOL_END_SHED || conn->end == WSPOOL_END_INPUT_SHED) &&
             conn->state == WSP_CLOSING) {
             wsp_log(pool, WSP_LOG_SHED, (wspool_log_record){.id = wsp_peer_id(peer)});

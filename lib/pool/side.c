@@ -13,6 +13,7 @@ static struct wsp_side *make(const wspool_mem *mem, wspool_text address, wspool_
     struct wsp_side *side = wsp_alloc(mem, size > sizeof *side ? size : sizeof *side);
     if (side) {
         side->identity = NULL;
+        side->party = NULL;
         side->address_len = (uint8_t)address.len;
         side->key_len = (uint8_t)key.len;
         if (address.len > 0) {
@@ -53,9 +54,52 @@ int wsp_side_identify(struct wsp_side **side, const wspool_mem *mem, void *ident
     return 0;
 }
 
+/* A party with room for a client instance of that length. Returns NULL without memory. */
+static struct wsp_party *party_with_room(const wspool_mem *mem, struct wsp_party *old, size_t len)
+{
+    size_t size = offsetof(struct wsp_party, client) + len;
+    struct wsp_party *party = wsp_resize(mem, old, 1, size > sizeof *party ? size : sizeof *party);
+    if (party && !old) {
+        *party = (struct wsp_party){0};
+    }
+    return party;
+}
+
+int wsp_side_name(struct wsp_side **side, const wspool_mem *mem, wspool_text client,
+                  struct wsp_subject *subject)
+{
+    struct wsp_side *named = *side ? *side : make(mem, (wspool_text){"", 0}, (wspool_text){"", 0});
+    if (!named) {
+        return WSPOOL_ERR_NOMEM;
+    }
+    struct wsp_party *party = named->party;
+    if (!party || client.len > 0) {
+        party = party_with_room(mem, party, client.len);
+    }
+    if (!party) {
+        if (!*side) {
+            wsp_free(mem, named);
+        }
+        return WSPOOL_ERR_NOMEM;
+    }
+    if (client.len > 0) {
+        memcpy(party->client, client.data, client.len);
+        party->client_len = (uint8_t)client.len;
+    }
+    if (subject) {
+        party->subject = subject;
+    }
+    named->party = party;
+    *side = named;
+    return 0;
+}
+
 void *wsp_side_free(struct wsp_side **side, const wspool_mem *mem)
 {
     void *identity = wsp_side_identity(*side);
+    if (*side) {
+        wsp_free(mem, (*side)->party);
+    }
     wsp_free(mem, *side);
     *side = NULL;
     return identity;
@@ -63,6 +107,12 @@ void *wsp_side_free(struct wsp_side **side, const wspool_mem *mem)
 
 int wsp_side_check(const struct wsp_side *side)
 {
-    return !side || ((side->identity || side->address_len > 0 || side->key_len > 0) &&
-                     side->address_len <= WSP_ADDRESS_MAX && side->key_len <= WSP_PEER_KEY_MAX);
+    if (!side) {
+        return 1;
+    }
+    const struct wsp_party *party = side->party;
+    return (side->identity || side->address_len > 0 || side->key_len > 0 || party) &&
+           (!party || ((party->subject || party->client_len > 0) &&
+                       party->client_len <= WSPOOL_CLIENT_MAX)) &&
+           side->address_len <= WSP_ADDRESS_MAX && side->key_len <= WSP_PEER_KEY_MAX;
 }

@@ -2,16 +2,20 @@
 /*
  * pool/side.h - the side record of a peer: what only some peers need.  Layer 4.
  *
- * A peer gets one when it needs one: at its beginning if it has an address or a key, otherwise when
- * a verdict brings an identity. It is one allocation of 16 bytes plus address and key, and lives
- * until the peer is released. Most peers have none.
+ * A peer gets one when it needs one: at its beginning if it has an address, a key or a subject,
+ * otherwise when a verdict brings something to keep, or its request names a client instance. It is
+ * one allocation of 24 bytes or less plus address and key, and lives until the peer is released.
+ * Subject and client instance are in a second one, the party: they come later, and the texts that
+ * the host was given must not move. Most peers have none of both.
  *
  * The peer owns the record (peer->side). The identity in it belongs to the host: a caller that
- * frees the record passes the identity to the identity_free hook.
+ * frees the record passes the identity to the identity_free hook. The subject belongs to
+ * pool/subjects.h and must have been given back before.
  *
  * Invariants:
- * - a side record holds something: an identity, an address or a key;
- * - address and key are within their limits.
+ * - a side record holds something: an identity, an address, a key or a party;
+ * - a party has a subject or a client instance;
+ * - address, key and client instance are within their limits.
  */
 #ifndef WSP_POOL_SIDE_H
 #define WSP_POOL_SIDE_H
@@ -24,8 +28,19 @@
 #define WSP_ADDRESS_MAX 107u /* a path in struct sockaddr_un */
 #define WSP_PEER_KEY_MAX 64u
 
+struct wsp_peer;
+struct wsp_subject; /* pool/subjects.h */
+
+struct wsp_party {
+    struct wsp_subject *subject;    /* NULL: none */
+    struct wsp_peer *newer, *older; /* in the list of the subject */
+    uint8_t client_len;
+    char client[];
+};
+
 struct wsp_side {
     void *identity;
+    struct wsp_party *party; /* NULL: neither subject nor client instance */
     uint8_t address_len;
     uint8_t key_len;
     char bytes[]; /* the address, then the key */
@@ -39,6 +54,11 @@ int wsp_side_make(struct wsp_side **side, const wspool_mem *mem, wspool_text add
  * record must not have one yet. Returns 0 or NOMEM: then the identity still belongs to the
  * caller. */
 int wsp_side_identify(struct wsp_side **side, const wspool_mem *mem, void *identity);
+/* Makes a party, and a record if there is none, with that client instance and subject; an empty
+ * text and NULL name none. If there is a party, sets the one that it lacks. At least one of them
+ * is given and not there yet. Returns 0, or NOMEM with nothing changed. */
+int wsp_side_name(struct wsp_side **side, const wspool_mem *mem, wspool_text client,
+                  struct wsp_subject *subject);
 /* Frees the record, if there is one, and returns its identity or NULL. */
 void *wsp_side_free(struct wsp_side **side, const wspool_mem *mem);
 
@@ -55,6 +75,16 @@ static inline wspool_text wsp_side_key(const struct wsp_side *side)
 {
     return side ? (wspool_text){side->bytes + side->address_len, side->key_len}
                 : (wspool_text){"", 0};
+}
+
+static inline wspool_text wsp_side_client(const struct wsp_side *side)
+{
+    const struct wsp_party *party = side ? side->party : NULL;
+    return party ? (wspool_text){party->client, party->client_len} : (wspool_text){"", 0};
+}
+static inline struct wsp_subject *wsp_side_subject(const struct wsp_side *side)
+{
+    return side && side->party ? side->party->subject : NULL;
 }
 
 /* Returns 1 if the invariants hold, else 0; NULL is valid. */

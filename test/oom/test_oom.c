@@ -524,6 +524,39 @@ static void keyed(sim *s)
     }
 }
 
+/* Subjects and client instances of every origin, and a route that has one peer for each. */
+static void subjects(sim *s)
+{
+    client_request request = {.target = "/room/x?client=page",
+                              .extra = "Authorization: Bearer t\r\n"};
+    wspool_answer answer;
+    sim_peer *p;
+    s->ask_token = 1;
+    s->grant = 1;
+    s->verdict.subject = wspool_text_of("somebody");
+    sim_start(s);
+    if (s->pool == NULL)
+        return;
+    for (int i = 0; i < 6; i++) {
+        s->verdict.kind = i == 3 ? WSPOOL_PENDING : WSPOOL_ACCEPT;
+        s->verdict.client = wspool_text_of(i % 2 ? "instance" : "");
+        s->subject = i == 2 ? "known before" : NULL;
+        if (i == 4) {
+            (void)sim_upgrade(s, &request, &answer, &p);
+            if (p != NULL) {
+                int rc = sim_adopt(p, NULL, 0);
+                p->waiting = p->released = rc != 0;
+            }
+        } else if ((p = sim_connect(s, &request)) != NULL && i == 3) {
+            sim_pump(s);
+            decide(s, p, WSPOOL_ACCEPT);
+        }
+        sim_pump(s);
+    }
+    s->subject = NULL;
+    assert_true(wspool_peers_of(s->pool, wspool_text_of("somebody"), NULL, 0) <= 5);
+}
+
 static const struct {
     const char *name;
     void (*play)(sim *s);
@@ -535,6 +568,7 @@ static const struct {
     {"pending", pending, 0},
     {"answers", answers, 0},
     {"hosted", hosted, 0},
+    {"subjects", subjects, 0},
     {"echo", echoes, 0},
     {"budget", budget, 0},
     {"fragments", fragments, 0},

@@ -117,6 +117,8 @@ static void hook_token(wspool *pool, wspool_id id, const wspool_request *request
     out->kind = s->verdict.kind;
     out->refusal = s->verdict.refusal;
     out->identity = s->verdict.identity;
+    out->subject = s->verdict.subject;
+    out->client = s->verdict.client;
     if (s->grant && s->verdict.kind == WSPOOL_ACCEPT)
         out->identity = sim_identity_new(s);
     event_done(s, &event);
@@ -145,6 +147,18 @@ static void hook_verdict(wspool *pool, wspool_id id, const wspool_answer *answer
     HOOK_END;
 }
 
+/* What the open hook gets is what the calls return. */
+static void expect_named(sim *s, wspool_id id, const wspool_opened *opened)
+{
+    wspool_text subject, client;
+    assert_int_equal(wspool_subject(s->pool, id, &subject), 0);
+    assert_int_equal(wspool_client(s->pool, id, &client), 0);
+    assert_int_equal(opened->subject.len, subject.len);
+    assert_memory_equal(opened->subject.data, subject.data, subject.len);
+    assert_int_equal(opened->client.len, client.len);
+    assert_memory_equal(opened->client.data, client.data, client.len);
+}
+
 static void hook_open(wspool *pool, wspool_id id, const wspool_opened *opened, void *user)
 {
     HOOK_BEGIN;
@@ -152,6 +166,7 @@ static void hook_open(wspool *pool, wspool_id id, const wspool_opened *opened, v
     assert_ptr_equal(pool, s->pool);
     assert_non_null(event.peer);
     assert_int_equal(event.peer->opened, 0);
+    expect_named(s, id, opened);
     event.peer->opened = 1;
     event.peer->opened_at = s->now;
     s->opened++;

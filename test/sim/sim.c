@@ -225,6 +225,8 @@ sim_peer *sim_open(sim *s, int *why)
         options.address = (wspool_text){s->address, strlen(s->address)};
     if (s->key != NULL)
         options.key = (wspool_text){s->key, strlen(s->key)};
+    if (s->subject != NULL)
+        options.subject = wspool_text_of(s->subject);
     int rc = SIM_IN(wspool_open(s->pool, &options, s->now, &p->id));
     if (why != NULL)
         *why = rc;
@@ -317,6 +319,8 @@ int sim_upgrade(sim *s, const client_request *r, wspool_answer *answer, sim_peer
         request.address = (wspool_text){s->address, strlen(s->address)};
     if (s->key != NULL)
         request.key = (wspool_text){s->key, strlen(s->key)};
+    if (s->subject != NULL)
+        request.subject = wspool_text_of(s->subject);
     line = strstr((char *)head.data, "\r\n") + 2;
     while (strncmp(line, "\r\n", 2) != 0) {
         char *end = strstr(line, "\r\n");

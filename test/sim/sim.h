@@ -149,6 +149,7 @@ struct sim {
     int full;               /* what the capacity hook returns */
     const char *address;    /* of the next peers; NULL: none */
     const char *key;
+    const char *subject;
     /* called in each hook, after the event was recorded */
     void (*react)(sim *s, const sim_event *event);
     void *test;

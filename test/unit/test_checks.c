@@ -631,6 +631,32 @@ TEST(pool_is_wrong_when_a_peer_is)
     BROKEN(wsp_keys_check(&pool->keys, &(uint64_t){0}), pool->keys.map.count, 2);
     wsp_keys_give(&pool->keys, key);
     (void)wsp_side_free(&keyed, &pool->config.mem);
+
+    uint64_t holds, listed;
+    struct wsp_peer *named = p[OPEN], *other = p[CLOSING];
+    const wspool_text who = {"who", 3}, no_text = {"", 0};
+    assert_int_equal(wsp_peer_name(pool, named, who, no_text), 0);
+    assert_int_equal(wsp_peer_name(pool, other, who, no_text), 0);
+    assert_int_equal(wspool_check(pool), 0);
+    struct wsp_subject *subject = wsp_side_subject(named->side);
+    BROKEN(wsp_subjects_check(&pool->subjects, &holds, &listed), subject->holds, 0);
+    BROKEN(wsp_subjects_check(&pool->subjects, &holds, &listed), subject->holds, 1);
+    BROKEN(wsp_subjects_check(&pool->subjects, &holds, &listed), subject->node.key_len, 0);
+    BROKEN(wsp_subjects_check(&pool->subjects, &holds, &listed), named->side->party->newer, NULL);
+    BROKEN(wsp_subjects_check(&pool->subjects, &holds, &listed), pool->subjects.map.count, 2);
+    WRONG(subject->holds, 3);
+    WRONG(subject->newest, NULL); /* the open peer is in no list */
+    wsp_subjects_leave(other);    /* it closes */
+    assert_int_equal(wspool_check(pool), 0);
+    WRONG(other->side->party->subject, NULL);
+    wsp_subjects_leave(named);
+    assert_int_equal(wspool_check(pool), WSPOOL_ERR_INTERNAL);
+    wsp_subjects_enter(named);
+    assert_int_equal(wspool_check(pool), 0);
+    assert_int_equal(wsp_peer_name(pool, p[ENDED], who, no_text), 0);
+    assert_int_equal(wspool_check(pool), WSPOOL_ERR_INTERNAL); /* it enters after its end */
+    wsp_subjects_leave(p[ENDED]);
+    assert_int_equal(wspool_check(pool), 0);
     host_end(&h);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unit/test_side.c - pool/side.h: the side record with identity, address and key of a peer.
+ * unit/test_side.c - pool/side.h: the side record with identity, address and key of a peer, and its
+ * party with the client instance.
  *
  * The cases check when a record is made and how large it is, that texts are copied, the limit of
  * each part, a failed allocation, and the module's check function.
@@ -34,13 +35,13 @@ TEST(side_when_nothing_is_to_be_kept_is_not_made)
     assert_null(wsp_side_free(&side, &hooks));
 }
 
-TEST(side_when_only_an_identity_is_kept_costs_two_pointers)
+TEST(side_when_only_an_identity_is_kept_costs_three_pointers)
 {
     struct test_mem mem = {0};
     wspool_mem hooks = test_mem_hooks(&mem);
     struct wsp_side *side = NULL;
     assert_int_equal(wsp_side_identify(&side, &hooks, &mem), 0);
-    assert_int_equal(mem.bytes, 2 * sizeof(void *));
+    assert_int_equal(mem.bytes, 3 * sizeof(void *));
     assert_int_equal(wsp_side_check(side), 1);
     assert_ptr_equal(wsp_side_identity(side), &mem);
     assert_int_equal(wsp_side_address(side).len, 0);
@@ -80,6 +81,57 @@ TEST(side_keeps_copies_of_address_and_key)
             assert_ptr_equal(wsp_side_free(&side, &hooks), &mem);
             assert_int_equal(mem.live, 0);
         }
+    }
+}
+
+TEST(side_gets_a_party_in_any_order)
+{
+    struct test_mem mem = {0};
+    wspool_mem hooks = test_mem_hooks(&mem);
+    struct wsp_subject *subject = (void *)&mem; /* is not looked at */
+    char client[] = "instance";
+    for (int order = 0; order < 3; order++) {
+        struct wsp_side *side = NULL;
+        wspool_text instance = {client, sizeof client - 1};
+        assert_int_equal(wsp_side_client(NULL).len, 0);
+        assert_null(wsp_side_subject(NULL));
+        if (order == 0) {
+            assert_int_equal(wsp_side_name(&side, &hooks, instance, subject), 0);
+        } else {
+            assert_int_equal(wsp_side_name(&side, &hooks, order == 1 ? instance : none,
+                                           order == 1 ? NULL : subject),
+                             0);
+            assert_int_equal(wsp_side_check(side), 1);
+            assert_int_equal(wsp_side_client(side).len, order == 1 ? instance.len : 0);
+            assert_int_equal(wsp_side_name(&side, &hooks, order == 1 ? none : instance,
+                                           order == 1 ? subject : NULL),
+                             0);
+        }
+        memset(client, '?', sizeof client - 1);
+        assert_text(wsp_side_client(side), "instance", 8);
+        memcpy(client, "instance", sizeof client);
+        assert_ptr_equal(wsp_side_subject(side), subject);
+        assert_int_equal(wsp_side_check(side), 1);
+        assert_int_equal(mem.live, 2);
+        side->party->client_len = WSPOOL_CLIENT_MAX + 1;
+        assert_int_equal(wsp_side_check(side), 0);
+        side->party->client_len = 0;
+        side->party->subject = NULL;
+        assert_int_equal(wsp_side_check(side), 0);
+        assert_null(wsp_side_free(&side, &hooks));
+        assert_int_equal(mem.live, 0);
+    }
+}
+
+TEST(side_when_there_is_no_memory_for_a_party_is_unchanged)
+{
+    for (size_t fail = 1; fail <= 2; fail++) {
+        struct test_mem mem = {.fail_at = fail, .fail_on = 1};
+        wspool_mem hooks = test_mem_hooks(&mem);
+        struct wsp_side *side = NULL;
+        assert_int_equal(wsp_side_name(&side, &hooks, TEXT("c"), NULL), WSPOOL_ERR_NOMEM);
+        assert_null(side);
+        assert_int_equal(mem.live, 0);
     }
 }
 
