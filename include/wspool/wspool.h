@@ -617,6 +617,24 @@ int wspool_wait(wspool *pool, wspool_channel channel, wspool_waiter *waiter, uin
  *   INVAL  an argument is NULL. */
 int wspool_wait_cancel(wspool *pool, wspool_waiter *waiter);
 
+/*
+ * Sends a message to every open peer of a subject, on whatever route, for example to notify a user
+ * on all devices. It is encoded once. As with wspool_send, it belongs to no channel and no history:
+ * it may go before messages of a channel for which a peer is behind. A peer whose queue is full is
+ * closed (4100), so that it does not miss the message without knowing. `tally` may be NULL; its
+ * position is zero. Returns the number of peers for which it was queued: 0 if the subject has no
+ * open peer. After an error no peer gets the message.
+ *   TOO_BIG  it does not fit into an empty queue, or into pool_bytes. Send less, or raise the
+ *            limit.
+ *   FULL     no room in pool_bytes, even after shedding. Write what is queued and try again.
+ *   NOMEM    the allocator failed. Free memory and try again.
+ *   INVAL    the subject is empty or longer than WSPOOL_SUBJECT_MAX, options for channels are set
+ *            (only WSPOOL_BINARY and `except` are allowed), or the size of options or tally is not
+ *            set. Correct the call.
+ */
+int wspool_send_to(wspool *pool, wspool_text subject, const void *message, size_t len,
+                   const wspool_send_options *options, wspool_tally *tally);
+
 /* ------------------------------------------------------------------- rest */
 
 #define WSPOOL_CLOSE_NOW 1u /* drop queued messages. Without it they are sent before the Close */
@@ -632,6 +650,15 @@ int wspool_wait_cancel(wspool *pool, wspool_waiter *waiter);
  *   STALE  the id is stale. Forget it.
  */
 int wspool_close(wspool *pool, wspool_id id, int code, const char *reason, unsigned flags);
+
+/*
+ * Closes every peer of a subject as wspool_close does, for example to log a user out everywhere:
+ * also those whose verdict has come and that are not open yet. Returns how many. A peer whose
+ * verdict comes later is not among them, so revoke the user's tokens first.
+ *   INVAL  as for wspool_close, or the subject is empty or longer than WSPOOL_SUBJECT_MAX.
+ */
+int wspool_close_all(wspool *pool, wspool_text subject, int code, const char *reason,
+                     unsigned flags);
 
 /* Reports abuse that only the host or a companion can see, such as a command that makes no
  * sense. Takes `cost` from the peer's abuse budget; if the budget is spent, the peer is closed with

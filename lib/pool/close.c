@@ -10,28 +10,67 @@
 #include "pool/refuse.h"
 #include "wire/closing.h"
 
+/* How the host closes. */
+struct closing {
+    int code;
+    const char *reason;
+    size_t len;
+    unsigned flags;
+};
+
+/* Returns 1 if it may close so. */
+static int read_closing(struct closing *closing, int code, const char *reason, unsigned flags)
+{
+    *closing = (struct closing){code, reason, reason ? strlen(reason) : 0, flags};
+    return wsp_close_may_send(code, reason, closing->len) && (flags & ~WSPOOL_CLOSE_NOW) == 0;
+}
+
+/* Returns 1, or 0 if the peer is closing or refused already. */
+static int close_peer(wspool *pool, struct wsp_peer *peer, const struct closing *how)
+{
+    if (wsp_in_handshake(peer)) {
+        wsp_refuse(pool, peer, WSPOOL_REFUSED_NOT_ALLOWED);
+        return 1;
+    }
+    if (peer->conn.state != WSP_OPEN) {
+        return 0;
+    }
+    wsp_conn_close(&pool->link, &peer->conn, WSPOOL_END_HOST_CLOSED, how->code, how->reason,
+                   how->len, (how->flags & WSPOOL_CLOSE_NOW) != 0);
+    return 1;
+}
+
 int wspool_close(wspool *pool, wspool_id id, int code, const char *reason, unsigned flags)
 {
-    size_t len = reason ? strlen(reason) : 0;
+    struct closing how;
     struct wsp_peer *peer;
-    int error = wsp_call_on(
-        pool, id, wsp_close_may_send(code, reason, len) && (flags & ~WSPOOL_CLOSE_NOW) == 0,
-        WSP_ANYWHERE, &peer);
+    int error = wsp_call_on(pool, id, read_closing(&how, code, reason, flags), WSP_ANYWHERE, &peer);
     if (error) {
         return error;
     }
-    if (!wsp_in_handshake(peer) && peer->conn.state != WSP_OPEN) {
-        return WSPOOL_ERR_STATE;
-    }
     wsp_enter(pool);
-    if (wsp_in_handshake(peer)) {
-        wsp_refuse(pool, peer, WSPOOL_REFUSED_NOT_ALLOWED);
-    } else {
-        wsp_conn_close(&pool->link, &peer->conn, WSPOOL_END_HOST_CLOSED, code, reason, len,
-                       (flags & WSPOOL_CLOSE_NOW) != 0);
+    int closed = close_peer(pool, peer, &how);
+    wsp_leave(pool);
+    return closed ? 0 : WSPOOL_ERR_STATE;
+}
+
+int wspool_close_all(wspool *pool, wspool_text subject, int code, const char *reason,
+                     unsigned flags)
+{
+    struct closing how;
+    int valid = read_closing(&how, code, reason, flags) && wsp_subject_valid(subject);
+    int count = wsp_call(pool, valid, WSP_ANYWHERE);
+    if (count) {
+        return count;
+    }
+    /* Hooks of refused peers run inside. Peers leave the list at the end of the call only. */
+    wsp_enter(pool);
+    struct wsp_peer *peer = wsp_subjects_first(&pool->subjects, subject);
+    for (; peer; peer = wsp_subjects_next(peer)) {
+        count += close_peer(pool, peer, &how);
     }
     wsp_leave(pool);
-    return 0;
+    return count;
 }
 
 int wspool_report_abuse(wspool *pool, wspool_id id, uint32_t cost, const char *what)

@@ -374,6 +374,85 @@ static int send_to(wspool *pool, struct wsp_peer *peer, const struct message *ch
     return 0;
 }
 
+/* Queues a message for a peer, or closes the peer, as a broadcast does. */
+static void push_or_close(wspool *pool, struct wsp_peer *peer, const struct wsp_run *frame,
+                          wspool_tally *tally)
+{
+    const wspool_config *config = &pool->config;
+    struct wsp_conn *conn = &peer->conn;
+    if (conn->out.bytes + frame->bytes > config->queue_bytes ||
+        conn->out.count >= config->queue_messages || wsp_conn_push(&pool->link, conn, frame) < 0) {
+        tally->closed++;
+        wsp_count_add(&pool->count.deliveries, 1);
+        wsp_count_add(&pool->count.slow_closes, 1);
+        wsp_conn_fail(&pool->link, conn, WSPOOL_END_SLOW, 1);
+        return;
+    }
+    queued_one(pool, frame->bytes);
+    wsp_conn_update_watermark(&pool->link, conn, wsp_conn_high_watermark(config));
+    tally->queued++;
+    tally->slow += conn->out.blocked;
+}
+
+/* Returns the first peer of a list, from `peer` on, that takes messages; NULL: none. */
+static struct wsp_peer *next_of(struct wsp_peer *peer, wspool_id except)
+{
+    while (peer && (!peer->conn.out.accepts || wsp_slot_id(&peer->conn.slot) == except)) {
+        peer = wsp_subjects_next(peer);
+    }
+    return peer;
+}
+
+static int send_to_all(wspool *pool, struct wsp_peer *peer, const struct message *checked,
+                       wspool_id except, wspool_tally *tally)
+{
+    struct wsp_encodings encodings;
+    struct wsp_run plain;
+    peer = next_of(peer, except);
+    int error = peer ? encode(pool, checked, &plain) : 0;
+    if (!peer || error) {
+        return error;
+    }
+    wsp_encodings_init(&encodings, &plain, checked->opcode, checked->data, checked->len);
+    while ((peer = next_of(peer, except)) != NULL) { /* the first may have been shed */
+        unsigned encoding = wsp_outq_encoding(&peer->conn.out);
+        push_or_close(pool, peer, wsp_encodings_of(&pool->link, &encodings, encoding), tally);
+        peer = wsp_subjects_next(peer);
+    }
+    wsp_encodings_fini(&encodings);
+    flush_soon(pool);
+    if (tally->closed > 0) {
+        wsp_log(pool, WSP_LOG_SLOW, (wspool_log_record){.reason = "queue_full"});
+    }
+    return (int)tally->queued;
+}
+
+int wspool_send_to(wspool *pool, wspool_text subject, const void *message, size_t len,
+                   const wspool_send_options *options, wspool_tally *theirs)
+{
+    wspool_tally tally = {.size = sizeof tally};
+    wspool_send_options ours = no_options;
+    struct message checked;
+    uint8_t opcode;
+    if (!pool || !wsp_subject_valid(subject) || (options && convert_options(options, &ours)) ||
+        read_options(&ours, &opcode) || ours.id.len > 0 || ours.key.len > 0 ||
+        (theirs && theirs->size < sizeof theirs->size)) {
+        return WSPOOL_ERR_INVAL;
+    }
+    int result = read_message(pool->config.queue_bytes, message, len, opcode, &checked);
+    if (result) {
+        return result;
+    }
+    wsp_enter(pool);
+    result = send_to_all(pool, wsp_subjects_first(&pool->subjects, subject), &checked, ours.except,
+                         &tally);
+    wsp_leave(pool);
+    if (theirs && result >= 0) {
+        wspool_versioned_write(theirs, &tally, sizeof tally);
+    }
+    return result;
+}
+
 /* The slow path of a message to one peer, or to a stale id: makes every check. */
 static WSP_NOINLINE int send_slow(wspool *pool, struct wsp_peer *peer, const void *message,
                                   size_t len, uint8_t opcode)

@@ -554,6 +554,15 @@ static void subjects(sim *s)
         sim_pump(s);
     }
     s->subject = NULL;
+    for (int i = 0; i < 3; i++) {
+        int rc =
+            SIM_IN(wspool_send_to(s->pool, wspool_text_of("somebody"), "hello", 5, NULL, NULL));
+        assert_true(rc >= 0 || rc == WSPOOL_ERR_NOMEM);
+        if (i == 0)
+            sim_pump(s);
+    }
+    assert_true(SIM_IN(wspool_close_all(s->pool, wspool_text_of("somebody"), 4002, NULL, 0)) >= 0);
+    sim_pump(s);
     assert_true(wspool_peers_of(s->pool, wspool_text_of("somebody"), NULL, 0) <= 5);
 }
 

@@ -96,6 +96,28 @@ static void talk(sim *s, sim_peer *p, const char *room)
     assert_int_equal(p->reader.encoded - encoded, 2);
 }
 
+TEST(message_to_a_subject_is_encoded_once_for_each_encoding)
+{
+    struct toy toy;
+    sim *s = sim_negotiated(1, &toy);
+    sim_start(s);
+    s->subject = "me";
+    sim_peer *p[6];
+    for (unsigned i = 0; i < 6; i++)
+        p[i] = join_encoding(s, "/echo", i % 3, 0);
+    assert_int_equal(SIM_IN(wspool_send_to(s->pool, wspool_text_of("me"), long_text,
+                                           strlen(long_text), NULL, NULL)),
+                     6);
+    sim_pump(s);
+    for (unsigned i = 0; i < 6; i++) {
+        sim_expect_message(p[i], 0, long_text);
+        assert_int_equal(p[i]->reader.encoded, i % 3 > 0);
+    }
+    assert_int_equal(sim_stats(s).encoded, 1);
+    assert_int_equal(sim_stats(s).codec_encoded, 2);
+    encoded_free(s);
+}
+
 /* ----------------------------------------------------------- negotiation */
 
 TEST(negotiation_when_raw_is_answered_and_told)

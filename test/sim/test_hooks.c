@@ -21,15 +21,18 @@ enum action {
     DO_READ,
     DO_FORBIDDEN,
     DO_OPEN,
+    DO_SEND_TO,
     DO_DRAIN,
     DO_PEEK,
+    DO_CLOSE_ALL,
     DO_ALL, /* all of these, in this order */
     ACTIONS
 };
 
 static const char *const action_words[] = {
-    "close",     "close now", "send",      "broadcast", "subscribe", "unsubscribe", "gone", "fail",
-    "gone self", "read",      "forbidden", "open",      "drain",     "peek",        "all"};
+    "close",   "close now", "send",      "broadcast", "subscribe", "unsubscribe",
+    "gone",    "fail",      "gone self", "read",      "forbidden", "open",
+    "send to", "drain",     "peek",      "close all", "all"};
 static const char *const hook_words[] = {"open",     "message", "close",        "missed",
                                          "pressure", "channel", "log",          "token",
                                          "capacity", "verdict", "identity_free"};
@@ -147,6 +150,16 @@ static void act_on(sim *s, enum action action, sim_peer *p, const sim_event *eve
     case DO_PEEK:
         if (p->flights == 0 && !p->blocked)
             (void)SIM_IN(wspool_peek(s->pool, p->id, vectors, 4));
+        break;
+    case DO_SEND_TO:
+        rc = SIM_IN(
+            wspool_send_to(s->pool, wspool_text_of("somebody"), "to all of one", 13, NULL, NULL));
+        assert_true(rc >= 0 || rc == WSPOOL_ERR_FULL);
+        break;
+    case DO_CLOSE_ALL:
+        rc = SIM_IN(wspool_close_all(s->pool, wspool_text_of("somebody"), 4002, NULL, 0));
+        assert_true(rc >= 0);
+        assert_int_equal(wspool_peers_of(s->pool, wspool_text_of("somebody"), NULL, 0), 0);
         break;
     default:
         break;
@@ -291,6 +304,7 @@ static sim *hooked(uint64_t seed, plan *pl)
     s->config.queue_messages = 16;
     s->chop = SIM_RANDOM;
     s->async = 20;
+    s->subject = "somebody";
     sim_start(s);
     wspool_route_options_init(&options, &s->config);
     options.name = "behind";

@@ -391,3 +391,162 @@ TEST(subject_when_its_peer_is_turned_away_is_forgotten)
     assert_int_equal(wspool_check(s->pool), 0);
     sim_free(s);
 }
+
+/* -------------------------------------------------------- send to, close all */
+
+static int send_to(sim *s, const char *subject, const char *text,
+                   const wspool_send_options *options, wspool_tally *tally)
+{
+    return SIM_IN(
+        wspool_send_to(s->pool, wspool_text_of(subject), text, strlen(text), options, tally));
+}
+
+TEST(message_to_a_subject_goes_to_its_open_peers_and_is_encoded_once)
+{
+    sim *s = sim_default(1);
+    wspool_tally tally = {.size = sizeof tally};
+    wspool_answer answer;
+    sim_peer *mine[4], *others = sim_join(s, "/all"), *held;
+    for (int i = 0; i < 4; i++) {
+        mine[i] = come_as(s, "me", i % 2 ? "/all" : "/echo");
+    }
+    sim_peer *you = come_as(s, "you", "/all");
+    s->subject = "me";
+    client_request request = {.target = "/all"};
+    assert_int_equal(sim_upgrade(s, &request, &answer, &held), WSPOOL_UPGRADE_ACCEPTED);
+    s->subject = NULL;
+    sim_stall(mine[1]);
+    assert_int_equal(send_to(s, "me", "fill", NULL, NULL), 4);
+    sim_pump(s);
+    assert_int_equal(SIM_IN(wspool_close(s->pool, mine[3]->id, 1000, NULL, 0)), 0);
+    uint64_t encoded = sim_stats(s).encoded;
+    wspool_send_options options = {.size = sizeof options, .except = mine[2]->id};
+    assert_int_equal(send_to(s, "me", "for me", &options, &tally), 2);
+    assert_int_equal(tally.queued, 2);
+    assert_int_equal(tally.slow, 1);
+    assert_int_equal(tally.closed, 0);
+    assert_int_equal(tally.position.offset, 0);
+    assert_int_equal(sim_stats(s).encoded, encoded + 1);
+    assert_int_equal(send_to(s, "nobody", "x", NULL, NULL), 0);
+    assert_int_equal(sim_stats(s).encoded, encoded + 1);
+    sim_flow(mine[1]);
+    sim_pump(s);
+    sim_expect_message(mine[0], 1, "for me");
+    sim_expect_message(mine[1], 1, "for me");
+    assert_int_equal(mine[2]->reader.messages, 1);
+    assert_int_equal(others->reader.messages, 0);
+    assert_int_equal(you->reader.messages, 0);
+    options = (wspool_send_options){.size = sizeof options, .flags = WSPOOL_BINARY};
+    assert_int_equal(send_to(s, "you", "bits", &options, NULL), 1);
+    sim_pump(s);
+    assert_int_equal(reader_message(&you->reader, 0)->op, OP_BINARY);
+    assert_int_equal(sim_adopt(held, NULL, 0), 0);
+    assert_int_equal(held->reader.messages, 0);
+    sim_free(s);
+}
+
+TEST(message_to_a_subject_when_a_queue_is_full_closes_that_peer)
+{
+    for (int by_bytes = 0; by_bytes < 2; by_bytes++) {
+        sim *s = sim_new(1);
+        wspool_tally tally = {.size = sizeof tally};
+        char text[1000];
+        s->config.queue_bytes = by_bytes ? 4096 : 65536;
+        s->config.queue_messages = by_bytes ? 1000 : 4;
+        sim_start(s);
+        memset(text, 'x', sizeof text - 1);
+        text[sizeof text - 1] = '\0';
+        sim_peer *slow = come_as(s, "me", "/all"), *quick = come_as(s, "me", "/all");
+        sim_stall(slow);
+        for (int i = 0; i < 4; i++) {
+            assert_int_equal(send_to(s, "me", text, NULL, &tally), 2);
+            assert_int_equal(tally.closed, 0);
+            sim_pump(s);
+        }
+        assert_int_equal(send_to(s, "me", text, NULL, &tally), 1);
+        assert_int_equal(tally.closed, 1);
+        sim_pump(s);
+        assert_int_equal(sim_logged(s, "slow"), 1);
+        assert_int_equal(sim_stats(s).slow_closes, 1);
+        assert_int_equal(quick->reader.messages, 5);
+        sim_flow(slow);
+        sim_pump(s);
+        sim_expect_close(slow, WSPOOL_END_SLOW, WSPOOL_CLOSE_SLOW_CONSUMER);
+        sim_free(s);
+    }
+}
+
+TEST(subject_when_closed_is_logged_out_everywhere)
+{
+    sim *s = sim_default(1);
+    wspool_answer answer;
+    sim_peer *open[3], *held, *other = come_as(s, "you", "/all");
+    for (int i = 0; i < 3; i++) {
+        open[i] = come_as(s, "me", "/all");
+    }
+    s->subject = "me";
+    client_request request = {.target = "/all"};
+    assert_int_equal(sim_upgrade(s, &request, &answer, &held), WSPOOL_UPGRADE_ACCEPTED);
+    sim_peer *silent = sim_open(s, NULL);
+    s->subject = NULL;
+    assert_int_equal(SIM_IN(wspool_close(s->pool, open[2]->id, 1000, NULL, 0)), 0);
+    sim_send(open[0], "last words");
+    assert_int_equal(SIM_IN(wspool_close_all(s->pool, wspool_text_of("me"), 4002, "out", 0)), 4);
+    assert_int_equal(SIM_IN(wspool_close_all(s->pool, wspool_text_of("me"), 4002, NULL, 0)), 0);
+    assert_int_equal(count_of(s, "me"), 0);
+    assert_int_equal(sim_adopt(held, NULL, 0), WSPOOL_ERR_STALE);
+    held->waiting = 0;
+    held->released = 1;
+    sim_pump(s);
+    sim_expect_message(open[0], 0, "last words");
+    for (int i = 0; i < 2; i++) {
+        sim_expect_close(open[i], WSPOOL_END_HOST_CLOSED, 4002);
+        assert_string_equal(open[i]->reader.close_reason, "out");
+    }
+    sim_expect_close(open[2], WSPOOL_END_HOST_CLOSED, 1000);
+    sim_expect_refusal(silent, 403, "not_allowed");
+    sim_expect_open(other);
+    sim_peer *again = come_as(s, "me", "/all");
+    sim_send(again, "dropped");
+    assert_int_equal(
+        SIM_IN(wspool_close_all(s->pool, wspool_text_of("me"), 4002, NULL, WSPOOL_CLOSE_NOW)), 1);
+    sim_pump(s);
+    assert_int_equal(again->reader.messages, 0);
+    sim_free(s);
+}
+
+TEST(calls_on_a_subject_when_they_can_not_be_are_errors)
+{
+    sim *s = sim_default(1);
+    char room[300];
+    const wspool_text bad[] = {{NULL, 0}, {NULL, 1}, letters(room, 256), {"", 0}};
+    const wspool_text me = {"me", 2};
+    wspool_send_options options = {.size = sizeof options};
+    wspool_tally tally = {0};
+    sim_peer *p = come_as(s, "me", "/all");
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(wspool_send_to(s->pool, bad[i], "x", 1, NULL, NULL), WSPOOL_ERR_INVAL);
+        assert_int_equal(wspool_close_all(s->pool, bad[i], 4002, NULL, 0), WSPOOL_ERR_INVAL);
+    }
+    assert_int_equal(wspool_send_to(NULL, me, "x", 1, NULL, NULL), WSPOOL_ERR_INVAL);
+    assert_int_equal(wspool_send_to(s->pool, me, NULL, 1, NULL, NULL), WSPOOL_ERR_INVAL);
+    assert_int_equal(wspool_send_to(s->pool, me, "x", 1, NULL, &tally), WSPOOL_ERR_INVAL);
+    assert_int_equal(wspool_send_to(s->pool, me, "x", s->config.queue_bytes, NULL, NULL),
+                     WSPOOL_ERR_TOO_BIG);
+    options.flags = WSPOOL_REMOVE;
+    assert_int_equal(wspool_send_to(s->pool, me, "x", 1, &options, NULL), WSPOOL_ERR_INVAL);
+    options = (wspool_send_options){.size = sizeof options, .key = me};
+    assert_int_equal(wspool_send_to(s->pool, me, "x", 1, &options, NULL), WSPOOL_ERR_INVAL);
+    options = (wspool_send_options){.size = sizeof options, .id = me};
+    assert_int_equal(wspool_send_to(s->pool, me, "x", 1, &options, NULL), WSPOOL_ERR_INVAL);
+    options = (wspool_send_options){0};
+    assert_int_equal(wspool_send_to(s->pool, me, "x", 1, &options, NULL), WSPOOL_ERR_INVAL);
+    assert_int_equal(wspool_close_all(NULL, me, 4002, NULL, 0), WSPOOL_ERR_INVAL);
+    assert_int_equal(wspool_close_all(s->pool, me, 1005, NULL, 0), WSPOOL_ERR_INVAL);
+    assert_int_equal(wspool_close_all(s->pool, me, 4002, "\xff", 0), WSPOOL_ERR_INVAL);
+    assert_int_equal(wspool_close_all(s->pool, me, 4002, NULL, 2), WSPOOL_ERR_INVAL);
+    sim_expect_open(p);
+    assert_int_equal(p->reader.messages, 0);
+    assert_int_equal(send_to(s, "me", "", NULL, NULL), 1);
+    sim_free(s);
+}
