@@ -73,7 +73,9 @@ enum wspool_close_code {
     X(NOMEM, 1011, "out of memory") \
     X(POOL_FREED, 0, "the pool was freed") \
     X(BAD_ENCODING, 1007, "compressed data that can't be read") \
-    X(INPUT_SHED, 4101, "shed for its incomplete input")
+    X(INPUT_SHED, 4101, "shed for its incomplete input") \
+    X(REPLACED, 4003, "replaced by a newer connection") \
+    X(PLACE_TAKEN, 4004, "an older connection has the place")
 
 enum wspool_end {
 #define WSPOOL_X(name, code, text) WSPOOL_END_##name,

@@ -273,6 +273,25 @@ enum wspool_slow {
                               what the channel's history has kept; the missed hook reports the rest */
 };
 
+/*
+ * What happens when a peer opens while another of the same subject and the same client instance is
+ * open on the same route. Peers without a subject or a client instance are never duplicates. The
+ * codes tell the client not to connect again with the same request.
+ *
+ * With OLDEST an old peer may be dead, and nobody has noticed. So it is pinged at once. Meanwhile
+ * the new peer is open and gets messages. If the old one answers, all newer ones are closed; what
+ * it had sent before the ping left is no answer. If it ends, for example because pong_time has
+ * passed, the new one stays. So a client is never locked out, and two are open for pong_time at
+ * most, or flush_time if the old one takes no output.
+ */
+enum wspool_duplicates {
+    WSPOOL_DUPLICATES_ALLOW = 0, /* both stay */
+    WSPOOL_DUPLICATES_NEWEST,    /* the older one is closed with 4003 before the open hook of the new
+                                    one runs. It leaves its channels at once, and what is queued for
+                                    it is dropped: the client resumes on its new connection */
+    WSPOOL_DUPLICATES_OLDEST     /* the newer one is closed with 4004. Needs a pong_time */
+};
+
 /* What a channel keeps of its messages. All zero: nothing. */
 typedef struct wspool_history {
     uint32_t messages; /* at most so many; 0: no history */
@@ -438,6 +457,9 @@ typedef struct wspool_route_options {
                                published to a channel of this kind; the same for all its routes.
                                256 to the pool's limit; 0, the default: the pool's */
     uint32_t queue_messages;
+    enum wspool_duplicates duplicates; /* of peers on this route: allowed. A peer that opens is
+                                          compared with all peers of its subject: limit these by
+                                          max_per_key */
 } wspool_route_options;
 
 /* Any thread. Writes the defaults that `config` gives to a route. Use it as

@@ -59,6 +59,7 @@ static void leave_open(struct wsp_conn *conn, enum wspool_end end)
 {
     conn->end = (uint8_t)end;
     conn->flags = (uint16_t)(conn->flags & ~(WSP_PINGED | WSP_PING_WAITS | WSP_LAST_CHANCE));
+    conn->out.marks = (uint8_t)(conn->out.marks & ~WSP_MARK_CONTESTED);
     conn->lost = 0;
     conn->code_sent = conn->code_received = 0;
 }
@@ -168,6 +169,7 @@ int wsp_conn_check(const struct wsp_conn *conn)
     int armed = conn->timer.prev != WSP_TIMER_OFF;
     if (conn->state > WSP_CLOSED || (conn->out.accepts != 0) != (conn->state == WSP_OPEN) ||
         ((conn->flags & WSP_PINGED) && conn->state != WSP_OPEN) ||
+        ((conn->out.marks & WSP_MARK_CONTESTED) && conn->state != WSP_OPEN) ||
         ((conn->flags & WSP_CLOSE_RECEIVED) && conn->state < WSP_CLOSING) ||
         !wsp_frame_parser_check(&conn->parser)) {
         return 0;

@@ -24,7 +24,8 @@
  *   behind it;
  * - the timer is armed in every state but CLOSED (in OPEN only if there is a deadline);
  * - a CLOSED connection is not blocked and awaits no pong;
- * - a pong is awaited in OPEN only; the peer's Close has come in CLOSING or CLOSED only;
+ * - a pong is awaited in OPEN only, and only an open connection is contested; the peer's Close has
+ *   come in CLOSING or CLOSED only;
  * - the partial message and the frame-header parser are valid;
  * - `end` is set when CLOSING, REFUSED or CLOSED is entered and never changes then. `lost` is used
  *   from then on, `abuse` before. (wsp_conn_check cannot see this; tests of the transitions do.)
@@ -78,6 +79,7 @@ enum wsp_state {
 #define WSP_MARK_UNDER_WAY 0x08u  /* blocked only because the transport keeps what was peeked */
 #define WSP_MARK_KEPT 0x10u       /* some of its input waits for the next turn */
 #define WSP_MARK_BEHIND 0x20u     /* it may be behind in a channel: see channel/refill.h */
+#define WSP_MARK_CONTESTED 0x40u  /* a newer peer stays if this one does not answer its ping */
 
 struct wsp_handshake; /* pool/handshake.h */
 

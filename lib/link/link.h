@@ -48,6 +48,8 @@ struct wsp_link {
     uint64_t random;     /* state of the jitter of pings, seeded with entropy */
     void (*on_message)(struct wsp_link *link, struct wsp_conn *conn, const uint8_t *data,
                        size_t len, int binary);
+    /* A contested connection has answered the ping: see wsp_conn_contest. */
+    void (*on_answer)(struct wsp_link *link, struct wsp_conn *conn);
 };
 
 #endif

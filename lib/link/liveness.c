@@ -17,13 +17,24 @@ static uint64_t pong_deadline(const struct wsp_link *link, const struct wsp_conn
 
 /* -------------------------------------------------------------------- input */
 
+/* Returns 1 if what has arrived answers the ping. */
+static int is_answer(const struct wsp_conn *conn)
+{
+    return (conn->flags & WSP_PINGED) &&
+           !((conn->out.marks & WSP_MARK_CONTESTED) && (conn->flags & WSP_PING_WAITS));
+}
+
 void wsp_conn_end_wait(struct wsp_link *link, struct wsp_conn *conn)
 {
-    if (conn->flags & WSP_PINGED) {
+    if (is_answer(conn)) {
         conn->flags = (uint16_t)(conn->flags & ~(WSP_PINGED | WSP_PING_WAITS));
         conn->bulk = 0;
-        conn->deadline = wsp_next_ping(link);
+        conn->deadline = link->config->ping_interval ? wsp_next_ping(link) : UINT64_MAX;
         wsp_timers_sooner(&link->timers, conn->slot.index, conn->deadline);
+        if (conn->out.marks & WSP_MARK_CONTESTED) {
+            conn->out.marks = (uint8_t)(conn->out.marks & ~WSP_MARK_CONTESTED);
+            link->on_answer(link, conn);
+        }
     }
     if (conn->flags & WSP_READ_ONCE) {
         conn->flags = (uint16_t)(conn->flags & ~WSP_READ_ONCE);
@@ -136,6 +147,15 @@ static void ping(struct wsp_link *link, struct wsp_conn *conn)
     conn->deadline = UINT64_MAX; /* until it has left: see wsp_conn_note_sent */
     if (!conn->out.blocked) {
         wsp_conn_mark_ready(link, conn);
+    }
+}
+
+void wsp_conn_contest(struct wsp_link *link, struct wsp_conn *conn)
+{
+    conn->out.marks |= WSP_MARK_CONTESTED;
+    if (!(conn->flags & WSP_PINGED)) {
+        ping(link, conn);
+        wsp_timers_sooner(&link->timers, conn->slot.index, conn->deadline);
     }
 }
 

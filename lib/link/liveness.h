@@ -66,6 +66,10 @@ void wsp_conn_pause_input(struct wsp_link *link, struct wsp_conn *conn);
 /* The host reads an open peer again: its deadlines move by the length of the pause. */
 void wsp_conn_resume_input(struct wsp_link *link, struct wsp_conn *conn);
 
+/* Pings an open connection at once, unless a ping waits for its answer, and calls link->on_answer
+ * when it has answered: with any byte that comes after the ping has left. Needs a pong_time. */
+void wsp_conn_contest(struct wsp_link *link, struct wsp_conn *conn);
+
 /* ------------------------------------------------------------------- output */
 
 /* The cold path of wsp_conn_note_sent. */

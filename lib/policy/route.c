@@ -192,7 +192,8 @@ int wsp_routes_add(struct wsp_routes *routes, const wspool_mem *mem, const char 
                                         .queue_messages = options->queue_messages,
                                         .history = options->history},
                               .message_bytes = options->message_bytes,
-                              .codec = options->codec};
+                              .codec = options->codec,
+                              .duplicates = options->duplicates};
     const char *name = options->name ? options->name : "";
     if (!pattern || strlen(name) > WSPOOL_NAME_MAX || routes->count >= UINT16_MAX) {
         return WSPOOL_ERR_INVAL;

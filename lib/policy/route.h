@@ -46,7 +46,8 @@ struct wsp_route {
     struct wsp_rules rules;
     uint32_t message_bytes;
     unsigned codec; /* passed to the codec */
-    char *name;     /* name of the channel, when there is no parameter */
+    enum wspool_duplicates duplicates;
+    char *name; /* name of the channel, when there is no parameter */
     char *pattern;
     size_t head; /* length of the part before the parameter, or of the pattern */
     size_t tail; /* start of the part after the parameter; 0: no parameter */

@@ -20,6 +20,7 @@
 #include "pool/call.h"
 #include "pool/channels.h"
 #include "pool/drain.h"
+#include "pool/duplicates.h"
 #include "pool/handlers.h"
 #include "pool/heads.h"
 #include "pool/judge.h"
@@ -77,6 +78,9 @@ static void become_open(wspool *pool, struct wsp_peer *peer, const struct wsp_en
     }
     if (wsp_subjects_has(peer)) {
         wsp_subjects_enter(peer); /* the newest of those that are open */
+        if (conn->state == WSP_OPEN) {
+            wsp_duplicates_opened(pool, peer);
+        }
     }
     wsp_log(pool, WSP_LOG_OPENED,
             (wspool_log_record){.id = wsp_peer_id(peer),

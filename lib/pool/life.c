@@ -8,6 +8,7 @@
 #include "pool/channels.h"
 #include "pool/deadline.h"
 #include "pool/drain.h"
+#include "pool/duplicates.h"
 #include "pool/handlers.h"
 #include "pool/mailbox.h"
 #include "pool/peers.h"
@@ -83,6 +84,7 @@ int wspool_new(wspool **out, const wspool_config *given, uint64_t now)
     link->count = &pool->count;
     link->created_at = link->now = now;
     link->on_message = wsp_on_message;
+    link->on_answer = wsp_duplicates_answered;
     link->new_output = config.flush_delay ? &link->delayed : &link->ready;
     link->flush_at = UINT64_MAX;
     pool->output_is_timed = config.flush_delay > 0;
@@ -193,6 +195,10 @@ int wspool_route(wspool *pool, const char *pattern, enum wspool_kind kind,
         filled.message_bytes >= 1u << 30 || !history_is_good(&filled.history) ||
         filled.queue_bytes < WSP_SMALLEST_QUEUE || filled.queue_bytes > pool->config.queue_bytes ||
         filled.queue_messages > pool->config.queue_messages) {
+        return WSPOOL_ERR_INVAL;
+    }
+    if ((unsigned)filled.duplicates > WSPOOL_DUPLICATES_OLDEST ||
+        (filled.duplicates == WSPOOL_DUPLICATES_OLDEST && pool->config.pong_time == 0)) {
         return WSPOOL_ERR_INVAL;
     }
     error = wsp_routes_add(&pool->routes, &pool->config.mem, pattern, kind, &filled);

@@ -28,6 +28,7 @@
  *     heads.h      the peers that have not sent their whole request, the oldest first
  *     refuse.h     refuses a peer in its handshake
  *     drain.h      closes all peers, spread over a window
+ *     duplicates.h the rule for peers of one subject and one client instance
  *     judge.h      decides whether a peer is admitted: policies and hooks
  *     accept.h     from the first byte of a transport, or a hosted request, to an open peer
  *     budget.h     bounds what the input of peers may cause in a turn

@@ -537,7 +537,17 @@ static void subjects(sim *s)
     sim_start(s);
     if (s->pool == NULL)
         return;
+    for (int i = 0; i < 2; i++) {
+        wspool_route_options options;
+        wspool_route_options_init(&options, &s->config);
+        options.duplicates = i == 0 ? WSPOOL_DUPLICATES_NEWEST : WSPOOL_DUPLICATES_OLDEST;
+        int rc = SIM_IN(wspool_route(s->pool, i == 0 ? "/new" : "/old", WSPOOL_NONE, &options));
+        assert_true(rc == 0 || rc == WSPOOL_ERR_NOMEM);
+    }
     for (int i = 0; i < 6; i++) {
+        request.target = i < 2   ? "/room/x?client=page"
+                         : i < 4 ? "/new?client=page"
+                                 : "/old?client=page";
         s->verdict.kind = i == 3 ? WSPOOL_PENDING : WSPOOL_ACCEPT;
         s->verdict.client = wspool_text_of(i % 2 ? "instance" : "");
         s->subject = i == 2 ? "known before" : NULL;

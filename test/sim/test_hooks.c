@@ -274,6 +274,14 @@ static void busy_life(sim *s)
         if (!q->released && sim_adopt(q, "\x81\x82\0\0\0\0hi", 8) != 0)
             q->waiting = 1;
     sim_pump(s);
+    /* Duplicates: the first loses, and the second. */
+    come(s, "/new?client=a");
+    q = come(s, "/new?client=a");
+    if (alive(q))
+        SIM_IN(wspool_subscribe(s->pool, q->id, wspool_topic("own")));
+    come(s, "/new?client=a");
+    come(s, "/old?client=a");
+    come(s, "/old?client=a");
     /* All ways to end. */
     p[6] = come(s, "/room/x");
     p[7] = come(s, "/echo");
@@ -310,6 +318,13 @@ static sim *hooked(uint64_t seed, plan *pl)
     options.name = "behind";
     options.slow = WSPOOL_SLOW_BEHIND;
     assert_int_equal(wspool_route(s->pool, "/behind", WSPOOL_TOPIC, &options), 0);
+    options.name = "new";
+    options.duplicates = WSPOOL_DUPLICATES_NEWEST;
+    assert_int_equal(wspool_route(s->pool, "/new", WSPOOL_TOPIC, &options), 0);
+    options.name = "old";
+    options.duplicates = WSPOOL_DUPLICATES_OLDEST;
+    assert_int_equal(wspool_route(s->pool, "/old", WSPOOL_TOPIC, &options), 0);
+    options.duplicates = WSPOOL_DUPLICATES_ALLOW;
     options.history.messages = 2;
     assert_int_equal(wspool_route(s->pool, "/kept", WSPOOL_SESSION, &options), 0);
     s->test = pl;
@@ -498,7 +513,8 @@ static void at_random(sim *s, const sim_event *event)
 
 static void random_step(sim *s, int step)
 {
-    static const char *const targets[] = {"/all", "/behind", "/room/x", "/echo", "/nowhere"};
+    static const char *const targets[] = {"/all",     "/behind",       "/room/x",      "/echo",
+                                          "/nowhere", "/new?client=a", "/old?client=a"};
     sim_peer *p = s->peer_count == 0 ? NULL : s->peers[sim_below(s, s->peer_count)];
     char text[900];
     size_t len = (size_t)sim_below(s, sizeof text);
@@ -509,7 +525,7 @@ static void random_step(sim *s, int step)
     case 0:
     case 1:
         s->verdict.kind = sim_below(s, 5) == 0 ? WSPOOL_REFUSE : WSPOOL_ACCEPT;
-        come(s, targets[sim_below(s, 5)]);
+        come(s, targets[sim_below(s, 7)]);
         break;
     case 2: {
         sim_peer *q;

@@ -602,6 +602,7 @@ TEST(pool_is_wrong_when_a_peer_is)
     WRONG(p[REFUSED]->conn.work.handshake, handshake);
     WRONG(p[FRESH]->conn.flags, WSP_PINGED);
     WRONG(p[FRESH]->conn.flags, WSP_CLOSE_RECEIVED);
+    WRONG(p[CLOSING]->conn.out.marks, WSP_MARK_CONTESTED);
     WRONG(p[FRESH]->conn.parser.have, WSP_HEAD_MAX);
     WRONG(p[FRESH]->conn.flags, WSP_DUE_PRESSURE); /* and is not in `due` */
     WRONG(p[FRESH]->conn.out.blocked, 2);

@@ -62,6 +62,15 @@ static struct world *world_of(struct wsp_link *link)
     return (struct world *)(void *)((char *)link - offsetof(struct world, link));
 }
 
+static int answers; /* of contested connections */
+
+static void on_answer(struct wsp_link *link, struct wsp_conn *conn)
+{
+    (void)link;
+    assert_int_equal(conn->out.marks & WSP_MARK_CONTESTED, 0);
+    answers++;
+}
+
 static void on_message(struct wsp_link *link, struct wsp_conn *conn, const uint8_t *data,
                        size_t len, int binary)
 {
@@ -93,6 +102,7 @@ static struct world *world_open(void)
     link->now = link->created_at + 5 * SEC + 678;
     link->random = 4711;
     link->on_message = on_message;
+    link->on_answer = on_answer;
     wsp_blocks_init(&link->blocks, &w->hooks, UINT64_MAX, &w->count.block_bytes);
     wsp_outqs_init(&link->outqs, &w->hooks);
     wsp_inbounds_init(&link->inbounds, &w->hooks, &link->decoders, NULL);
@@ -567,6 +577,46 @@ TEST(ping_when_there_is_no_memory_is_tried_again)
     assert_int_equal(wsp_count_read(&w->count.pings_sent), 1);
     assert_int_equal(take_all(w, conn), 1);
     world_close(w);
+}
+
+/* Whatever waits or fails: only a byte that comes after the ping has left is an answer. */
+TEST(contested_connection_is_asked_at_once_and_answers_once)
+{
+    enum { PLAIN, PINGED_BEFORE, NO_MEMORY, PINGS_OFF, WAYS };
+    for (int way = 0; way < WAYS; way++) {
+        struct world *w = world_open();
+        w->config.ping_interval = way == PINGS_OFF ? 0 : 30 * SEC;
+        struct wsp_conn *conn = open_one(w, 0);
+        answers = 0;
+        if (way == PINGED_BEFORE) {
+            sleep_for(w, 31 * SEC);
+        }
+        w->mem.fail_at = way == NO_MEMORY;
+        wsp_conn_contest(&w->link, conn);
+        check(w);
+        if (way == NO_MEMORY) {
+            receive_frame(w, conn, FRAME_FIN | WSP_TEXT, "x", 1);
+            assert_int_equal(wsp_count_read(&w->count.pings_sent), 0);
+            sleep_for(w, 11 * SEC);
+        }
+        assert_int_equal(wsp_count_read(&w->count.pings_sent), 1);
+        receive_frame(w, conn, FRAME_FIN | WSP_TEXT, "x", 1);
+        assert_int_equal(answers, 0);
+        assert_int_equal(take_all(w, conn), 1);
+        wsp_conn_contest(&w->link, conn); /* again: it was asked already */
+        assert_int_equal(wsp_count_read(&w->count.pings_sent), 1);
+        receive_frame(w, conn, FRAME_FIN | WSP_PONG, "", 0);
+        assert_int_equal(answers, 1);
+        receive_frame(w, conn, FRAME_FIN | WSP_TEXT, "x", 1);
+        assert_int_equal(answers, 1);
+        sleep_for(w, 20 * SEC);
+        assert_int_equal(conn->state, WSP_OPEN);
+        assert_int_equal(wsp_count_read(&w->count.pings_sent), 1);
+        wsp_conn_contest(&w->link, conn);
+        wsp_conn_close(&w->link, conn, WSPOOL_END_HOST_CLOSED, 1000, NULL, 0, 0);
+        check(w);
+        world_close(w);
+    }
 }
 
 TEST(pong_when_there_is_no_memory_for_it_closes)
