@@ -19,7 +19,9 @@ static int is_own(const struct wsp_kept *kept, const struct wsp_member *member)
 /* ------------------------------------------------------- readers of the whole state */
 
 /* A member remembers the era in which it began, modulo STATES, so eras that are too old to tell are
- * replaced by VOID in time. */
+ * replaced by VOID in time. So is the era of a member that has reached the window: the window has
+ * messages that are not the newest of their keys, and a removal that the member needs may be among
+ * those that were there when it began. */
 #define STATES 65534u
 #define VOID UINT16_MAX
 #define SWEEP 16384u
@@ -192,6 +194,9 @@ enum wsp_refilled wsp_refill(struct wsp_link *link, struct wsp_channel *channel,
         return WSP_REFILL_FULL;
     }
     member->next = (uint32_t)(offset_at(&source, index + run.count - 1) + 1);
+    if (!source.is_log && member->state != 0) { /* it has more than the newest of each key */
+        member->state = VOID;
+    }
     wsp_count_add(&link->count->deliveries, run.count);
     wsp_count_add(&link->count->queued, run.count);
     wsp_count_add(&link->count->recovered, run.count);

@@ -521,6 +521,33 @@ TEST(reader_of_the_state_begins_anew_only_for_removals_behind_its_beginning)
     }
 }
 
+/* The window of a state has messages that are not the newest of their keys. A reader that got one
+ * of them must not miss the removal that follows. */
+TEST(reader_of_the_state_in_the_window_begins_anew_for_a_removal_in_it)
+{
+    sim *s = sim_new(1);
+    s->react = say_reset;
+    begin_with(s, KEYS);
+    for (int i = 1; i < QUEUE / 2; i++)
+        put(s, "x", i);
+    put(s, "a", 1);
+    removal(s, "a");
+    put(s, "y", 1);
+    sim_peer *p = sim_join(s, "/none");
+    sim_stall(p);
+    ask_state(p);
+    sim_pump(s); /* half of a queue: a=1 is the last of it */
+    fill(s);
+    sim_pass(s, TOMBSTONE + SEC);
+    put(s, "z", 1);
+    sim_flow(p);
+    sim_pump(s);
+    sim_expect_message(p, QUEUE / 2 - 1, "a=1");
+    sim_expect_message(p, QUEUE / 2, "reset");
+    sim_expect_message(p, QUEUE / 2 + 1, "x=7");
+    sim_free(s);
+}
+
 /* -------------------------------------------------------------- seed, erase, clear */
 
 static int seed(sim *s, uint64_t offset, const char *key, unsigned flags, const char *text)
