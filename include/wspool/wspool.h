@@ -669,14 +669,26 @@ int wspool_close_all(wspool *pool, wspool_text subject, int code, const char *re
 int wspool_report_abuse(wspool *pool, wspool_id id, uint32_t cost, const char *what);
 
 /*
- * Refuses newcomers and all peers whose request or verdict is awaited (503 draining), and closes
- * the open peers with `code` (0: 4200), evenly spread over `window` nanoseconds, the first one at
- * the next tick. A peer that is adopted later is closed in the same way. wspool_stats shows how
- * many peers remain. A second call replaces window and code. Log and verdict hooks run inside.
+ * Ends the service, within `window` nanoseconds. Refuses newcomers and all peers whose request or
+ * verdict is awaited (503 draining), and closes the open peers with `code` (0: 4200), one by one,
+ * in a random order and at random times, so that they do not come back all at once. The first one
+ * is closed at the next tick, and the last one early enough to take what is queued: closing_time
+ * before the end of the window, or in the middle of a shorter one. Window 0: all at once. A hosted
+ * peer that was accepted before is closed when it is adopted, after its open hook.
+ *
+ * A peer gets what is queued for it, as with wspool_close; one that is behind may resume elsewhere.
+ * Publishing and sending go on until a peer is closed. A second call replaces window and code for
+ * all peers that are open then. Log and verdict hooks run inside.
  *   INVAL  the code may not be sent, or the window is longer than WSPOOL_TIME_MAX. Correct the
  *          call.
  */
 int wspool_drain(wspool *pool, uint64_t window, int code, uint64_t now);
+
+/* Returns how many peers a drain waits for: all that are not released yet. With 0 the host can
+ * stop. A peer that does not answer its Close ends after closing_time, which may be after the
+ * window.
+ *   STATE  the pool does not drain. */
+int wspool_draining(const wspool *pool);
 
 /* Return the pointer that the host gave to wspool_open, wspool_upgrade or wspool_set_user, and the
  * identity of the verdict. NULL for a stale id. */

@@ -45,7 +45,7 @@ struct wsp_link {
     uint64_t created_at; /* when the pool was made: coarse times begin here */
     uint64_t now;        /* of the present call; never runs backwards */
     uint32_t blocked;    /* connections whose transport did not take everything */
-    uint64_t random;     /* state of the jitter of pings, seeded with entropy */
+    uint64_t random;     /* state of wsp_random, seeded with entropy */
     void (*on_message)(struct wsp_link *link, struct wsp_conn *conn, const uint8_t *data,
                        size_t len, int binary);
     /* A contested connection has answered the ping: see wsp_conn_contest. */

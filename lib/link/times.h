@@ -33,6 +33,8 @@ static inline uint64_t wsp_coarse_end(const struct wsp_link *link, uint32_t coar
     return link->created_at + ((now - age + 1) << WSP_COARSE_TIME_BITS);
 }
 
+/* Returns a number below 2^53 for jitter: xorshift64*, from link->random. It is no secret. */
+uint64_t wsp_random(struct wsp_link *link);
 /* Returns now + ping_interval, varied by ping_jitter percent in both directions. Advances
  * link->random. */
 uint64_t wsp_next_ping(struct wsp_link *link);

@@ -56,11 +56,29 @@ static int name_client(wspool *pool, struct wsp_peer *peer, wspool_text query)
                : 0;
 }
 
+static void tell_opened(wspool *pool, struct wsp_peer *peer, const struct wsp_entry *entry)
+{
+    const char *subprotocol = entry->subprotocol ? entry->subprotocol : "";
+    const char *extension = entry->negotiated.encoding ? entry->negotiated.answer : "";
+    wspool_opened opened = {.route_user = pool->routes.list[entry->route].user,
+                            .channel = {entry->name, entry->name_len},
+                            .subprotocol = {subprotocol, strlen(subprotocol)},
+                            .query = entry->query,
+                            .extension = {extension, strlen(extension)},
+                            .address = wsp_side_address(peer->side),
+                            .subject = wsp_subject_text(wsp_side_subject(peer->side)),
+                            .client = wsp_side_client(peer->side)};
+    pool->opening = peer;
+    WSP_TELL(pool, open, wsp_peer_id(peer), &opened);
+    pool->opening = NULL;
+}
+
 /* Opens the peer: it becomes a member of its route's channel, and the open hook runs. */
 static void become_open(wspool *pool, struct wsp_peer *peer, const struct wsp_entry *entry)
 {
     struct wsp_conn *conn = &peer->conn;
     const struct wsp_route *route = &pool->routes.list[entry->route];
+    const int draining = pool->drain.on;
     wsp_count_sub(&pool->count.handshakes, 1);
     wsp_count_add(&pool->count.accepted, 1);
     wsp_count_add(&pool->count.peers, 1);
@@ -68,7 +86,6 @@ static void become_open(wspool *pool, struct wsp_peer *peer, const struct wsp_en
     conn->route = entry->route;
     conn->parser.negotiated = wsp_negotiated(entry->negotiated.encoding, entry->negotiated.decoder);
     wsp_conn_open(&pool->link, conn);
-    wsp_drain_add(pool, peer);
     if (route->kind != WSPOOL_NONE &&
         wsp_join_route(pool, peer, wspool_channel_of(route->kind, entry->name, entry->name_len))) {
         wsp_conn_fail(&pool->link, conn, WSPOOL_END_NOMEM, 1);
@@ -85,22 +102,12 @@ static void become_open(wspool *pool, struct wsp_peer *peer, const struct wsp_en
     wsp_log(pool, WSP_LOG_OPENED,
             (wspool_log_record){.id = wsp_peer_id(peer),
                                 .reason = entry->unanswered ? "no_subprotocol" : ""});
-    if (!WSP_HAS_HANDLER(pool, open)) {
-        return;
+    if (WSP_HAS_HANDLER(pool, open)) {
+        tell_opened(pool, peer, entry);
     }
-    const char *subprotocol = entry->subprotocol ? entry->subprotocol : "";
-    const char *extension = entry->negotiated.encoding ? entry->negotiated.answer : "";
-    wspool_opened opened = {.route_user = route->user,
-                            .channel = {entry->name, entry->name_len},
-                            .subprotocol = {subprotocol, strlen(subprotocol)},
-                            .query = entry->query,
-                            .extension = {extension, strlen(extension)},
-                            .address = wsp_side_address(peer->side),
-                            .subject = wsp_subject_text(wsp_side_subject(peer->side)),
-                            .client = wsp_side_client(peer->side)};
-    pool->opening = peer;
-    WSP_TELL(pool, open, wsp_peer_id(peer), &opened);
-    pool->opening = NULL;
+    if (draining) {
+        wsp_drain_close(pool, peer);
+    }
 }
 
 /* Raw mode: queues the 101, and feeds the bytes behind the head. */

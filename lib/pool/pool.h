@@ -101,9 +101,14 @@ struct wsp_handlers {
 struct wsp_drain {
     int on;
     int code;
-    uint32_t slot;     /* every open peer before it was closed */
-    uint64_t next;     /* when the next peer is closed; UINT64_MAX: never */
-    uint64_t interval; /* between two peers */
+    uint32_t left;      /* of the peers that were open when it began, if all of them stay */
+    uint32_t place;     /* every open peer at a place before it was closed */
+    uint32_t last;      /* place: one below a power of two */
+    uint32_t random[3]; /* which place a slot has */
+    uint8_t shift;
+    uint64_t share;     /* when the share of the next peer begins */
+    uint64_t next;      /* when that peer is closed; UINT64_MAX: never */
+    uint64_t interval;  /* the share of one peer */
 };
 
 enum wsp_head_list {
