@@ -11,13 +11,16 @@
  *     wspool_peek   which bytes are to be written to it?
  *     wspool_ack    how many of them were written
  *
- * libwspool_sockets does the same in full: it lingers (see end), stops gracefully, survives a lack
- * of descriptors, and accepts and writes with fewer system calls.
+ * SIGTERM and SIGINT drain: each peer gets a Close within two seconds. A second one ends the program.
+ *
+ * libwspool_sockets does the same in full: it lingers (see end), survives a lack of descriptors, and
+ * accepts and writes with fewer system calls.
  */
 #define _GNU_SOURCE /* accept4 */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -25,6 +28,15 @@
 #include <wspool/wspool.h>
 
 static int epoll;
+static volatile sig_atomic_t told_to_end;
+
+static void on_signal(int number)
+{
+    (void)number;
+    told_to_end = 1;
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGINT, SIG_DFL);
+}
 
 /* Sets which events epoll reports for a descriptor; `how` is EPOLL_CTL_ADD or EPOLL_CTL_MOD. */
 static int watch(int how, int fd, uint32_t events, wspool_id id)
@@ -125,7 +137,14 @@ int main(void)
         return 1;
     }
 
-    for (;;) { /* sleeps are short: wspool_deadline only decides whether to sleep */
+    signal(SIGTERM, on_signal);
+    signal(SIGINT, on_signal);
+    while (wspool_draining(pool) != 0) { /* STATE, until a signal comes */
+        if (told_to_end && wspool_draining(pool) < 0) {
+            close(listener);
+            wspool_drain(pool, 4 * WSPOOL_SECOND, 0, wspool_clock());
+        }
+        /* Sleeps are short: wspool_deadline only decides whether to sleep. */
         struct epoll_event events[64];
         int count = epoll_wait(epoll, events, 64, wspool_deadline(pool) ? 50 : 0);
         uint64_t now = wspool_clock();
@@ -159,4 +178,5 @@ int main(void)
             }
         }
     }
+    return wspool_free(pool);
 }

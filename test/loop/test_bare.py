@@ -9,7 +9,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
-from echo import CLOSE, Peer, PONG, PING, Tap, TEXT, cpu, program  # noqa: E402
+from echo import CLOSE, PATIENCE, Peer, PONG, PING, Tap, TEXT, cpu, program  # noqa: E402
 
 PORT = 9002
 
@@ -74,6 +74,12 @@ def main():
         members[4].text("x" * 65537)
         t.equal(members[4].closed()[0], 1009, "message_that_is_too_big_is_closed_with_1009")
         t.equal(bare.process.poll(), None, "it_is_still_there")
+        with Peer(bare, "/room") as peer:
+            peer.quiet()
+            bare.process.terminate()
+            t.equal((members[0].closed()[0], peer.closed()[0]), (4200, 4200),
+                    "peers_are_closed_with_4200_on_SIGTERM")
+            t.equal(bare.process.wait(PATIENCE), 0, "exit_status_is_0_after_SIGTERM")
     finally:
         bare.end()
     t.end()
