@@ -144,7 +144,6 @@ static int trim_keyed(struct wsp_registry *registry, struct wsp_history *history
     while (!error && history->count > 0 && !wsp_history_fits(history, limits, len, now)) {
         error = wsp_keyed_retire(registry->histories, history);
     }
-    wsp_keyed_step(registry->histories, history, limits->tombstone_time, now);
     return error;
 }
 
@@ -179,8 +178,9 @@ struct wsp_kept *wsp_record_keyed(struct wsp_registry *registry, struct wsp_chan
     if (limits->bytes > 0 && len > limits->bytes) {
         return NULL;
     }
-    if (channel->history && text.len > 0) {
-        key = wsp_keyed_find(channel->history->keyed, text);
+    if (channel->history) { /* first: a removal of this key may be too old */
+        wsp_keyed_step(histories, channel->history, limits->tombstone_time, now);
+        key = text.len > 0 ? wsp_keyed_find(channel->history->keyed, text) : NULL;
     }
     /* A removal of what is not there is a message like any other. */
     int is_new = text.len > 0 && !key && !removed;
@@ -252,6 +252,7 @@ void wsp_record_expire(struct wsp_registry *registry, struct wsp_channel *channe
     const wspool_history *limits = &channel->rules->history;
     if (channel->history && channel->history->keyed) {
         (void)trim_keyed(registry, channel->history, limits, 0, now); /* again at its next use */
+        wsp_keyed_step(registry->histories, channel->history, limits->tombstone_time, now);
         drop_empty(registry, channel);
     } else if (channel->history) {
         wsp_history_trim(registry->histories, channel->history, limits, 0, now);

@@ -399,6 +399,25 @@ TEST(memory_follows_the_state)
     sim_free(s);
 }
 
+/* Each tick looks at one channel. The publication itself forgets the removal of its key first. */
+TEST(key_whose_removal_is_too_old_is_a_new_key)
+{
+    wspool_send_options options = {.size = sizeof options, .key = {"a", 1}};
+    sim *s = begin();
+    SIM_IN(wspool_broadcast(s->pool, wspool_topic("b"), "x", 1, &options, NULL));
+    put(s, "a", 1);
+    removal(s, "a");
+    fill(s);
+    s->now += TOMBSTONE + SEC;
+    assert_int_equal(SIM_IN(wspool_tick(s->pool, s->now)), 0); /* looks at "b" */
+    put(s, "a", 2);
+    sim_peer *p = sim_join(s, "/none");
+    assert_int_equal(resume(p, 1).reset, 1);
+    sim_pump(s);
+    sim_expect_message(p, p->reader.messages - 1, "a=2");
+    sim_free(s);
+}
+
 /* A channel exists while it has a key, and no longer than it has removals. */
 TEST(keyed_channel_goes_when_it_has_nothing)
 {
