@@ -21,7 +21,7 @@
 #include "peers.h"
 #include "runs.h"
 
-#define DRAIN_WINDOW (2 * WSPOOL_SECOND)       /* every peer is told to leave within this time */
+#define DRAIN_WINDOW (4 * WSPOOL_SECOND)       /* every peer is told to leave in its first half */
 #define DRAIN_DEADLINE (9 * WSPOOL_SECOND / 2) /* peers that are left then are cut off */
 #define DESCRIPTORS_KEPT 24                    /* for files and the program itself */
 #define HTTP_SHARE 8                           /* HTTP connections may have an eighth of the rest */

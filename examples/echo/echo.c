@@ -21,7 +21,7 @@
 #include <wspool/deflate.h>
 #include <wspool/uring.h>
 
-#define DRAIN_WINDOW (2 * WSPOOL_SECOND)   /* every peer is told to go within it */
+#define DRAIN_WINDOW (4 * WSPOOL_SECOND)   /* every peer is told to go in its first half */
 #define DRAIN_DEADLINE (4 * WSPOOL_SECOND) /* a peer that is still there then is cut off */
 
 /* The purpose of a route: its address is the route's user pointer, so each message tells it. */
