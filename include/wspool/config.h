@@ -61,8 +61,9 @@ typedef struct wspool_mem {
     void *user;
 } wspool_mem;
 
-/* Fills `len` unpredictable bytes and returns 0; any other result is a failure. Called once, by
- * wspool_new, for 32 bytes. Default: the operating system's. */
+/* Fills `len` unpredictable bytes and returns 0; any other result is a failure. Called by wspool_new
+ * for 32 bytes, and by companions that need some when they are attached. Default: the operating
+ * system's. */
 typedef struct wspool_entropy_hook {
     int (*call)(void *bytes, size_t len, void *user);
     void *user;

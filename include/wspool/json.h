@@ -51,12 +51,9 @@
  *                not_subscribed.
  *   ping         {"type":"ping"}
  *                Answer: pong.
- *   action       {"type":"action","data":{"id":"c1-17","name":"chat","text":"hello"}}
- *                Calls the handler that the application has registered for `name`. `id` is a string
- *                of 1 to 64 bytes that the client chooses. Answer: ack, or an error, with this id.
- *                If an action with this id is among the last 32 that succeeded on this connection,
- *                it is acknowledged again without a call. So a client may repeat an action whose
- *                answer it has missed.
+ *   action       {"type":"action","data":{"id":"k3f9x-17","name":"chat","text":"hello"}}
+ *                Calls the handler that the application has registered for `name`, once for each
+ *                `id`: see "Actions" below. Answer: ack, or an error, with this id.
  *   other types  {"type":"move_card","data":{"card":"7","column":2}}
  *                Calls the handler that the application has registered for the type. Answer: what
  *                the handler sends, or an error.
@@ -65,10 +62,11 @@
  *
  *   connection_established
  *                {"type":"connection_established","data":{"connection":"4294967299",
- *                 "heartbeat_seconds":30,"server":"wspool/0.1.0"},
+ *                 "heartbeat_seconds":30,"server":"wspool/0.1.0","action_epoch":"3w5e11264sgsf"},
  *                 "timestamp":"2025-07-27T12:09:14.042Z"}
  *                The first message on a connection, once. `heartbeat_seconds` is the interval of
- *                the server's WebSocket pings, rounded down; 0: it sends none.
+ *                the server's WebSocket pings, rounded down; 0: it sends none. `action_epoch` is a
+ *                string of letters and digits: see "Actions".
  *   subscribed   {"type":"subscribed","data":{"channel":"item:42","epoch":"1a2b","offset":9,
  *                 "recovered":true},"timestamp":"..."}
  *                The client is a member, and the channel's last message has this offset.
@@ -97,30 +95,79 @@
  *                place: 341 is next. The client fetches the state of the application anew.
  *   unsubscribed {"type":"unsubscribed","data":{"channel":"item:42"},"timestamp":"..."}
  *   pong         {"type":"pong","data":{},"timestamp":"..."}
- *   ack          {"type":"ack","data":{"id":"c1-17"},"timestamp":"..."}
+ *   ack          {"type":"ack","data":{"id":"k3f9x-17","result":"done"},"timestamp":"..."}
+ *                `result` is `done`, `repeated` or `in_doubt`: see "Actions".
  *   error        {"type":"error","data":{"code":"unknown_type","message":"...","retry":false},
  *                 "timestamp":"..."}
  *                `message` is text for a log. `retry` is true if the same request may succeed
- *                later. The error of an action has the action's `id`, if that was valid. The error
- *                of a subscribe or unsubscribe has its `channel`, if that was a string of at most
- *                263 bytes. Codes:
+ *                later. The error of an action has its `id`, if that was a string of 1 to 81
+ *                bytes. The error of a subscribe or unsubscribe has its `channel`, if that was a
+ *                string of at most 263 bytes. Codes:
  *                   malformed          not JSON, not an envelope, nested too deeply, a member that
  *                                      occurs twice or has the wrong type
  *                   unknown_type       no handler for this type
  *                   unknown_action     no handler for this action
+ *                   bad_id             the id of an action is missing or is not INSTANCE-N
+ *                   no_client          an action on a connection without a client instance:
+ *                                      connect with ?client=INSTANCE
+ *                   wrong_client       the id of an action has another client instance than its
+ *                                      connection
  *                   bad_channel        `channel` is missing or is not a channel
  *                   not_allowed        the subscribe hook has refused
  *                   not_subscribed     the client is not a member of the channel
  *                   too_many_channels  the client is a member of channels_per_peer channels;
  *                                      `retry` is true
- *                   unavailable        the server cannot do it now, for lack of memory; `retry` is
- *                                      true
+ *                   unavailable        the server cannot do it now, for lack of memory or of its
+ *                                      ledger; `retry` is true
  *                and the codes of the application's handlers.
  *   draining     {"type":"draining","data":{"seconds":5},"timestamp":"..."}
  *                The server stops. It closes its connections during the next `seconds`.
  *   publication  {"type":"card_updated","channel":"global:cards","epoch":"1a2b","offset":9,
  *                 "data":{"id":"7"},"timestamp":"..."}
  *                A message to all members of a channel; `type` is the application's.
+ *
+ * ------- Actions
+ *
+ * An action is done at most once within an action epoch, however often the client sends it and on
+ * whatever connection. So a client repeats an action whose answer it has missed:
+ *
+ *   The client connects to /ws?client=k3f9x, is told an action_epoch, and sends
+ *      {"type":"action","data":{"id":"k3f9x-17","name":"chat","text":"hello"}}
+ *   The connection is lost. It connects again, is told the same action_epoch, and sends the same:
+ *      {"type":"action","data":{"id":"k3f9x-17","name":"chat","text":"hello"}}
+ *   The server has done it, but its answer was lost. It does nothing, and answers
+ *      {"type":"ack","data":{"id":"k3f9x-17","result":"repeated"},"timestamp":"..."}
+ *
+ *   id        INSTANCE-N. INSTANCE is the client instance of the connection (wspool_client): a
+ *             random text that a page or a run of a program chooses once, and gives in the query
+ *             of each of its connections: ?client=k3f9x. N is an integer from 1 to 2^53 - 1,
+ *             without leading zeros, one higher for each new action.
+ *   answer    ack, done      the handler was called now and has succeeded.
+ *             ack, repeated  the handler has succeeded with this id before. It was not called now.
+ *             ack, in_doubt  the handler was not called now. The server does not know whether it
+ *                            has succeeded with this id before.
+ *             error          the action is not done. It is as if the id had never been sent: the
+ *                            client may send it again, or not.
+ *
+ * The server remembers the actions of a client instance until it stops, or until
+ * wspool_json_config.action_instances other instances have acted. Of an instance that it does not
+ * remember it takes N 1 for new. Any other N is in doubt, with all below it, and N + 1 is new. An
+ * id that was not done (its error was a refusal, or it was left out) is in doubt, with all below
+ * it, when an id at least 64 higher is done.
+ *
+ * What a client does:
+ *   - It sends its actions in the order of N. It need not wait for an answer before the next one.
+ *   - When it has connected again and the action epoch is the same, it first repeats all actions
+ *     without an answer, in their order. If the action epoch is another one, these are in doubt,
+ *     and it does not repeat them.
+ *   - in_doubt for an id that it has sent for the first time: nothing has happened. It sends the
+ *     action again under the next N, which is new.
+ *   - in_doubt for an id that it has sent before: it finds out whether the action has had its
+ *     effect (in the state of the application, or by asking its user), and if not sends it under
+ *     the next N.
+ *
+ * An application can store what was done beside the effect (wspool_json_config.ledger). Then
+ * nothing is in doubt because the server has forgotten or was restarted.
  *
  * Order: `subscribed` stands before the publications that follow it: those behind the client's
  * position if that is recovered, else those behind `offset`. `missed` stands in the place of the
@@ -167,6 +214,25 @@ typedef struct wspool_json_clock_hook {
     void *user;
 } wspool_json_clock_hook;
 
+/* The application's ledger: what it has stored of the actions that are done, as the highest N of
+ * each client instance of each subject. The handler of an action stores N in the transaction that
+ * has the effect (wspool_json_action_id). Then an action is done once even if the server is killed,
+ * or if a client comes to another server with the same ledger. Set wspool_json_config.action_epoch,
+ * too: clients repeat actions in the same epoch only.
+ *
+ * `find` is called before the first action of a client instance on each connection. `subject` is
+ * empty if the peer has none. Both texts are valid during the call. It must not call the pool or
+ * the companion. It returns
+ *   1         *highest is set. Each N up to it gets `repeated`. (Also one that its handler refused,
+ *             if a later one was done and the server was restarted since: the ledger does not tell.
+ *             A client that must know waits for each answer before its next action.)
+ *   0         no action of this instance is done, so that each N is new
+ *   negative  it cannot be known now: the client gets the error `unavailable` */
+typedef struct wspool_json_ledger_hook {
+    int (*find)(wspool_text subject, wspool_text instance, uint64_t *highest, void *user);
+    void *user;
+} wspool_json_ledger_hook;
+
 typedef struct wspool_json_config {
     size_t size;                          /* sizeof(wspool_json_config) */
     const char *server;                   /* `server` of connection_established. Copied. Default
@@ -178,6 +244,15 @@ typedef struct wspool_json_config {
     wspool_json_clock_hook clock;         /* default: the system's clock. Not absent */
     int binary;                           /* 0 (default): a binary message closes the peer with
                                              1003. 1: it is left to the next message handler */
+    uint32_t action_instances;            /* client instances whose actions are known; the one that
+                                             acted longest ago is forgotten. At least 1. Default
+                                             10,000. Each takes 130 bytes, and those of its text and
+                                             its subject: 4.5 MB at most */
+    const char *action_epoch;             /* 1 to 64 letters and digits. Copied. Set it with a
+                                             ledger, which stores it, and only then. NULL (default):
+                                             made of the pool's entropy when the companion is
+                                             attached */
+    wspool_json_ledger_hook ledger;       /* optional. Absent: what is remembered is all */
 } wspool_json_config;
 
 /* Writes the defaults. Any thread. Use the macro: `size` tells the library which version of the
@@ -204,16 +279,18 @@ void wspool_json_free(wspool_json *json);
  *   message  gets binary messages only, if wspool_json_config.binary is 1
  *   close    the companion has forgotten the peer
  * On error nothing is attached. Its errors are those of wspool_attach, and
- *   EXISTS  this companion is attached already. Create one for each pool. */
+ *   EXISTS   this companion is attached already. Create one for each pool.
+ *   ENTROPY  the pool's entropy hook failed, so there is no action epoch. Correct the hook. */
 int wspool_json_attach(wspool_json *json, wspool *pool);
 
 /* A handler of the application for a type or an action. `data` is the envelope's data, an object,
  * valid during the call (json_incref it to keep it). The handler may do what a message hook may
  * do; it may also replace and remove handlers. Returns
- *   NULL    done. An action is acknowledged
- *   a code  refused. The client gets an `error` with this code, and its abuse budget is charged.
- *           The string must be static. A code of the contract ("unavailable", ...) gets the
- *           contract's message and `retry`; for other codes `retry` is false */
+ *   NULL    done. An action is acknowledged, and its id is not given to a handler again
+ *   a code  refused: the handler has had no effect. The client gets an `error` with this code, and
+ *           its abuse budget is charged. The string must be static. A code of the contract
+ *           ("unavailable", ...) gets the contract's message and `retry`; for other codes `retry`
+ *           is false */
 typedef const char *wspool_json_handler(wspool_json *json, wspool *pool, wspool_id id,
                                         const json_t *data, void *user);
 
@@ -228,6 +305,12 @@ int wspool_json_on(wspool_json *json, const char *type, wspool_json_handler *han
  *   NOMEM  the allocator failed; nothing was changed. Free memory and try again. */
 int wspool_json_on_action(wspool_json *json, const char *name, wspool_json_handler *handler,
                           void *user);
+
+/* Returns the id of the action whose handler runs: INSTANCE-N. *instance is valid until the handler
+ * returns. A ledger stores them with the peer's subject (wspool_subject): client instances are
+ * chosen by clients, and are unique within a subject only.
+ *   STATE  no handler of an action runs; *instance is empty and *n is 0. */
+int wspool_json_action_id(const wspool_json *json, wspool_text *instance, uint64_t *n);
 
 /* Publishes a message to a channel. It is encoded once, with its position, whatever the number of
  * members. `options` and `tally` are those of wspool_broadcast and may be NULL. Takes over `data`.

@@ -40,12 +40,20 @@ static int on_message(wspool *pool, wspool_id id, const wspool_message *message,
     return 1;
 }
 
-static void on_close(wspool *pool, wspool_id id, const wspool_closed *closed, void *user)
+/* Without one from the host, the epoch of actions is of the pool's entropy. */
+static int make_action_epoch(wspool_json *json, const wspool *pool)
 {
-    wspool_json *json = user;
-    (void)pool;
-    (void)closed;
-    wsp_json_session_end(&json->sessions, id);
+    const wspool_entropy_hook *entropy = &wspool_config_of(pool)->entropy;
+    uint64_t random;
+    if (json->config.action_epoch) {
+        return 0;
+    }
+    if (entropy->call(&random, sizeof random, entropy->user) != 0) {
+        return WSPOOL_ERR_ENTROPY;
+    }
+    wspool_json_epoch_write(random, json->epoch);
+    json->config.action_epoch = json->epoch;
+    return 0;
 }
 
 /* A peer that cannot be told what it has missed is closed. */
@@ -70,10 +78,10 @@ int wspool_json_attach(wspool_json *json, wspool *pool)
         .subprotocol = WSPOOL_JSON_SUBPROTOCOL,
         .open = on_open,
         .message = on_message,
-        .close = on_close,
         .missed = on_missed,
     };
-    int error = wspool_attach(pool, &handlers);
+    int error = make_action_epoch(json, pool);
+    error = error ? error : wspool_attach(pool, &handlers);
     if (error) {
         return error;
     }

@@ -12,8 +12,6 @@
 #include "json/send.h"
 #include "json/since.h"
 
-#define ACTION_ID_MAX 64u /* bytes of an action's id */
-
 /* One message of a client. */
 struct request {
     wspool_json *json;
@@ -33,6 +31,9 @@ static const struct {
     {"malformed", "not a message of " WSPOOL_JSON_SUBPROTOCOL, 0},
     {"unknown_type", "there is no handler for this type", 0},
     {"unknown_action", "there is no handler for this action", 0},
+    {"bad_id", "the id of an action is INSTANCE-N, with N from 1 to 2^53 - 1", 0},
+    {"no_client", "connect with ?client=INSTANCE before you send actions", 0},
+    {"wrong_client", "the id of an action begins with the client instance of its connection", 0},
     {"bad_channel", "a channel is written global:NAME, item:ID, session:ID or topic:NAME", 0},
     {"not_allowed", "not allowed", 0},
     {"not_subscribed", "not subscribed to this channel", 0},
@@ -131,29 +132,60 @@ static const char *call_handler(const struct wsp_json_handler *handler,
     return handler->call(request->json, request->pool, request->id, request->data, handler->user);
 }
 
-/* Runs the action's handler, unless the peer has had the same id run lately. Returns NULL if the
- * action is done, otherwise the code of an error. Without memory to remember the id the handler is
- * not called, because a repetition would run it twice. */
-static const char *run_action(const struct request *request, const char *name,
-                              const char *action_id)
+/* Returns the instance of a peer under which the action INSTANCE-N runs, or NULL and the code of an
+ * error. */
+static struct wsp_json_instance *instance_of(const struct request *request, wspool_text instance,
+                                             uint64_t n, const char **code)
 {
-    struct wsp_json_sessions *sessions = &request->json->sessions;
-    struct wsp_json_recent *recent = wsp_json_session_recent(sessions, request->id);
-    uint64_t hash = wsp_json_action_hash(action_id);
-    if (!recent) {
-        return "unavailable";
+    wspool_text subject, client;
+    wspool_subject(request->pool, request->id, &subject);
+    wspool_client(request->pool, request->id, &client);
+    if (client.len == 0) {
+        *code = "no_client";
+        return NULL;
     }
-    if (wsp_json_recent_has(recent, hash)) {
-        return NULL; /* also if the handler has been removed since */
+    if (client.len != instance.len || memcmp(client.data, instance.data, client.len) != 0) {
+        *code = "wrong_client";
+        return NULL;
     }
-    const struct wsp_json_handler *handler = wsp_json_handler_find(request->json->actions, name);
+    *code = "unavailable";
+    return wsp_json_actions_of(&request->json->done, request->id, subject, client, n);
+}
+
+/* Runs the action's handler, unless it may have succeeded with this id before. Sets the `result` of
+ * the ack, or returns the code of an error. What remembers the id is there before the handler is
+ * called, because a repetition would run it twice otherwise. */
+static const char *run_action(const struct request *request, const char *name,
+                              const char *action_id, const char **result)
+{
+    wspool_json *json = request->json;
+    const char *code = "bad_id";
+    wspool_text text;
+    uint64_t n;
+    struct wsp_json_instance *instance = NULL;
+    if (action_id && wsp_json_action_id_read(action_id, strlen(action_id), &text, &n)) {
+        instance = instance_of(request, text, n, &code);
+    }
+    if (!instance) {
+        return code;
+    }
+    enum wsp_json_known known = wsp_json_action_known(instance, n);
+    if (known != WSP_JSON_NEW) { /* also if the handler has been removed since */
+        *result = known == WSP_JSON_REPEATED ? "repeated" : "in_doubt";
+        return NULL;
+    }
+    const struct wsp_json_handler *handler = wsp_json_handler_find(json->actions, name);
     if (!handler) {
         return "unknown_action";
     }
-    const char *code = call_handler(handler, request);
-    recent = wsp_json_session_recent(sessions, request->id); /* the handler may have ended it */
-    if (!code && recent) {
-        wsp_json_recent_add(recent, hash);
+    json->acting = instance->name;
+    json->acting_n = n;
+    code = call_handler(handler, request);
+    json->acting = (wspool_text){0};
+    json->acting_n = 0;
+    if (!code) {
+        wsp_json_action_done(instance, n);
+        *result = "done";
     }
     return code;
 }
@@ -163,17 +195,15 @@ static void action(const struct request *request)
     const json_t *id = json_object_get(request->data, "id");
     const char *name = json_string_value(json_object_get(request->data, "name"));
     size_t id_len = json_string_length(id);
-    const char *action_id = id_len > 0 && id_len <= ACTION_ID_MAX ? json_string_value(id) : NULL;
-    if (!action_id || !name) {
-        refuse(request, "malformed", action_id);
-        return;
-    }
-    const char *code = run_action(request, name, action_id);
+    const char *action_id =
+        id_len > 0 && id_len <= WSP_JSON_ACTION_ID_MAX ? json_string_value(id) : NULL;
+    const char *result = NULL;
+    const char *code = name ? run_action(request, name, action_id, &result) : "malformed";
     if (code) {
         refuse(request, code, action_id);
     } else {
         wsp_json_send(request->json, request->pool, request->id, "ack",
-                      json_pack("{s:s}", "id", action_id));
+                      json_pack("{s:s, s:s}", "id", action_id, "result", result));
     }
 }
 
@@ -272,4 +302,14 @@ int wspool_json_on_action(wspool_json *json, const char *name, wspool_json_handl
         return WSPOOL_ERR_INVAL;
     }
     return wsp_json_handler_set(&json->actions, name, handler, user);
+}
+
+int wspool_json_action_id(const wspool_json *json, wspool_text *instance, uint64_t *n)
+{
+    if (!json || !instance || !n) {
+        return WSPOOL_ERR_INVAL;
+    }
+    *instance = json->acting;
+    *n = json->acting_n;
+    return json->acting_n > 0 ? 0 : WSPOOL_ERR_STATE;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * json/dispatch.h - what a client sends. The file also holds wspool_json_on and
- * wspool_json_on_action.
+ * json/dispatch.h - what a client sends. The file also holds wspool_json_on,
+ * wspool_json_on_action and wspool_json_action_id.
  */
 #ifndef WSP_JSON_DISPATCH_H
 #define WSP_JSON_DISPATCH_H

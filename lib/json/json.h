@@ -6,7 +6,7 @@
  *
  *     names.c      text of channels, epochs and times; its header is wspool/json.h
  *     since.c      the position that a client says it has reached
- *     session.c    the ids of the actions that each peer has sent last
+ *     actions.c    which actions of each client instance are done
  *     handler.c    the application's handlers, by name
  *     json.c       the companion's state: configuration, new, free, check
  *     send.c       what the server sends
@@ -20,8 +20,8 @@
 
 #include <wspool/json.h>
 
+#include "json/actions.h"
 #include "json/handler.h"
-#include "json/session.h"
 
 struct wspool_json {
     wspool_json_config config;
@@ -29,11 +29,14 @@ struct wspool_json {
     uint64_t heartbeat_seconds; /* in connection_established: the pool's ping interval */
     struct wsp_json_handler *types;
     struct wsp_json_handler *actions;
-    struct wsp_json_sessions sessions;
-    char server[]; /* config.server points here */
+    struct wsp_json_actions done;
+    wspool_text acting; /* the id of the action whose handler runs; empty: none does */
+    uint64_t acting_n;
+    char epoch[WSPOOL_JSON_EPOCH_MAX]; /* config.action_epoch points here if the host gave none */
+    char texts[];                      /* config.server and config.action_epoch of the host */
 };
 
-/* Returns 1 if the invariants of sessions and handlers hold, otherwise 0. */
+/* Returns 1 if the invariants of actions and handlers hold, otherwise 0. */
 int wsp_json_check(const wspool_json *json);
 
 #endif

@@ -55,8 +55,10 @@ int wsp_json_send_established(wspool_json *json, wspool *pool, wspool_id id)
     char connection[24];
     snprintf(connection, sizeof connection, "%llu", (unsigned long long)id);
     return wsp_json_send(json, pool, id, "connection_established",
-                         json_pack("{s:s, s:I, s:s}", "connection", connection, "heartbeat_seconds",
-                                   (json_int_t)json->heartbeat_seconds, "server", json->server));
+                         json_pack("{s:s, s:I, s:s, s:s}", "connection", connection,
+                                   "heartbeat_seconds", (json_int_t)json->heartbeat_seconds,
+                                   "server", json->config.server, "action_epoch",
+                                   json->config.action_epoch));
 }
 
 int wsp_json_send_error(wspool_json *json, wspool *pool, wspool_id id, const char *code,

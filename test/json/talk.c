@@ -235,7 +235,7 @@ static int is_position(const json_t *object, json_int_t first)
 
 static int is_action_id(const json_t *object)
 {
-    return is_text(object, "id") && json_string_length(json_object_get(object, "id")) <= 64;
+    return is_text(object, "id") && json_string_length(json_object_get(object, "id")) <= 81;
 }
 
 static int is_reason(const char *text)
@@ -264,7 +264,8 @@ static void judge_established(sim_peer *p, const json_t *data, const got *told)
     const struct ear *ear = p->test;
     char id[24];
     snprintf(id, sizeof id, "%" PRIu64, p->id);
-    if (!ONLY(data, "connection", "heartbeat_seconds", "server") || !is_text(data, "server") ||
+    if (!ONLY(data, "connection", "heartbeat_seconds", "server", "action_epoch") ||
+        !is_text(data, "server") || !is_text(data, "action_epoch") ||
         !json_is_integer(json_object_get(data, "heartbeat_seconds")) ||
         json_integer_value(json_object_get(data, "heartbeat_seconds")) < 0 ||
         !is_text(data, "connection") || strcmp(text_of(data, "connection"), id) != 0)
@@ -313,7 +314,10 @@ static void judge_pong(sim_peer *p, const json_t *data, const got *told)
 
 static void judge_ack(sim_peer *p, const json_t *data, const got *told)
 {
-    if (!ONLY(data, "id") || !is_action_id(data))
+    const char *result = text_of(data, "result");
+    if (!ONLY(data, "id", "result") || !is_action_id(data) ||
+        (strcmp(result, "done") != 0 && strcmp(result, "repeated") != 0 &&
+         strcmp(result, "in_doubt") != 0))
         DENY(p, "no good ack");
 }
 
@@ -491,10 +495,25 @@ sim_peer *talk_come(talk *t, enum talk_way way, const char *target)
 
 sim_peer *talk_join(talk *t, const char *target)
 {
-    sim_peer *p = sim_join(t->s, target);
+    char named[400];
+    snprintf(named, sizeof named, "%s?client=c%zu", target, t->s->peer_count);
+    sim_peer *p = sim_join(t->s, named);
     if (p != NULL)
         talk_skip(p);
     return p;
+}
+
+void talk_act(sim_peer *p, uint64_t n, const char *name)
+{
+    talk_print(p, "{\"type\":\"action\",\"data\":{\"id\":\"c%zu-%" PRIu64 "\",\"name\":\"%s\"}}",
+               p->number, n, name);
+}
+
+void talk_expect_ack(sim_peer *p, uint64_t n, const char *result)
+{
+    char data[100];
+    snprintf(data, sizeof data, "{'id':'c%zu-%" PRIu64 "','result':'%s'}", p->number, n, result);
+    talk_expect(p, "ack", data);
 }
 
 /* ------------------------------------------------------------------- talk */

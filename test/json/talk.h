@@ -58,8 +58,14 @@ extern const char *const talk_ways[];
 talk *talk_by(enum talk_way way);
 sim_peer *talk_come(talk *t, enum talk_way way, const char *target);
 
-/* Connects a peer and skips its first messages. */
+/* Connects a peer whose client instance is `c` with its number, and skips its first messages. The
+ * target has no query. */
 sim_peer *talk_join(talk *t, const char *target);
+
+/* Sends the action N of a peer that talk_join has connected, and pumps the sim. */
+void talk_act(sim_peer *p, uint64_t n, const char *name);
+/* The next message is the ack of it. */
+void talk_expect_ack(sim_peer *p, uint64_t n, const char *result);
 
 /* Sends a text (with ' for ") and pumps the sim. */
 void talk_say(sim_peer *p, const char *text);

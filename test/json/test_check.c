@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* json/test_check.c - wsp_json_check finds each broken invariant of session.h and handler.h. */
+/* json/test_check.c - wsp_json_check finds each broken invariant of actions.h and handler.h. */
 #include "talk.h"
 
 #include "json/json.h"
@@ -21,7 +21,7 @@ static const char *do_it(wspool_json *json, wspool *pool, wspool_id id, const js
         assert_int_equal(wsp_json_check(t->json), 1); \
     } while (0)
 
-TEST(companion_is_wrong_when_a_session_or_a_handler_is)
+TEST(companion_is_wrong_when_an_instance_or_a_handler_is)
 {
     talk *t = talk_default();
     static const char *const names[] = {"ab", "cd"};
@@ -29,14 +29,18 @@ TEST(companion_is_wrong_when_a_session_or_a_handler_is)
         assert_int_equal(SIM_IN(wspool_json_on(t->json, names[i], do_it, NULL)), 0);
         assert_int_equal(SIM_IN(wspool_json_on_action(t->json, names[i], do_it, NULL)), 0);
     }
-    sim_peer *p = talk_join(t, "/all");
-    talk_say(p, "{'type':'action','data':{'id':'1','name':'ab'}}");
-    talk_skip(p);
-    size_t slot = wspool_slot(p->id);
-    struct wsp_json_session *session = &t->json->sessions.entries[slot];
-    assert_non_null(session->recent);
-    BROKEN(session->id, session->id + 1); /* of another slot */
-    BROKEN(session->id, 0);               /* unused, but with hashes */
+    for (int i = 0; i < 2; i++) {
+        sim_peer *p = talk_join(t, "/all");
+        talk_act(p, 1, "ab");
+        talk_expect_ack(p, 1, "done");
+    }
+    struct wsp_json_actions *actions = &t->json->done;
+    BROKEN(actions->newest->doubt, 2);    /* above the highest */
+    BROKEN(actions->newest->older, NULL); /* not in the list backwards */
+    BROKEN(actions->newest, actions->oldest);
+    BROKEN(actions->newest->name.len, 1); /* not found in the tree */
+    BROKEN(actions->count, 1);
+    BROKEN(actions->limit, 1);
     BROKEN(t->json->types->call, NULL);
     BROKEN(t->json->actions->call, NULL);
     BROKEN(t->json->types->next->call, NULL);

@@ -434,18 +434,6 @@ static int on_type(talk *t, const char *type, note *n)
     return SIM_IN(wspool_json_on(t->json, type, n != NULL ? take_note : NULL, n));
 }
 
-static void act(sim_peer *p, const char *id)
-{
-    talk_print(p, "{\"type\":\"action\",\"data\":{\"id\":\"%s\",\"name\":\"chat\"}}", id);
-}
-
-static void expect_ack(sim_peer *p, const char *id)
-{
-    char data[100];
-    snprintf(data, sizeof data, "{'id':'%s'}", id);
-    talk_expect(p, "ack", data);
-}
-
 TEST(action_is_done_and_acknowledged)
 {
     talk *t = talk_default();
@@ -453,11 +441,11 @@ TEST(action_is_done_and_acknowledged)
     sim_peer *b = talk_join(t, "/all");
     note n = {0};
     assert_int_equal(on_action(t, "chat", &n), 0);
-    talk_say(a, "{'type':'action','data':{'id':'c1-17','name':'chat','text':'hello'}}");
-    expect_ack(a, "c1-17");
+    talk_say(a, "{'type':'action','data':{'id':'c0-1','name':'chat','text':'hello'}}");
+    talk_expect_ack(a, 1, "done");
     assert_int_equal(n.calls, 1);
     assert_true(n.id == a->id);
-    assert_string_equal(n.data, "{\"id\":\"c1-17\",\"name\":\"chat\",\"text\":\"hello\"}");
+    assert_string_equal(n.data, "{\"id\":\"c0-1\",\"name\":\"chat\",\"text\":\"hello\"}");
     talk_expect_silence(a);
     talk_expect_silence(b);
     assert_int_equal(abuse_cost(t), 0);
@@ -473,13 +461,13 @@ TEST(action_with_a_repeated_id_is_acknowledged_and_not_done_again)
     on_action(t, "chat", &n);
     on_action(t, "other", &other);
     for (int i = 0; i < 5; i++) {
-        act(p, "x");
-        expect_ack(p, "x");
+        talk_act(p, 1, "chat");
+        talk_expect_ack(p, 1, i == 0 ? "done" : "repeated");
     }
-    talk_say(p, "{'type':'action','data':{'id':'x','name':'chat','text':'changed'}}");
-    expect_ack(p, "x");
-    talk_say(p, "{'type':'action','data':{'id':'x','name':'other'}}");
-    expect_ack(p, "x");
+    talk_say(p, "{'type':'action','data':{'id':'c0-1','name':'chat','text':'changed'}}");
+    talk_expect_ack(p, 1, "repeated");
+    talk_say(p, "{'type':'action','data':{'id':'c0-1','name':'other'}}");
+    talk_expect_ack(p, 1, "repeated");
     assert_int_equal(n.calls, 1);
     assert_int_equal(other.calls, 0);
     talk_expect_silence(p);
@@ -492,96 +480,14 @@ TEST(action_that_was_done_is_acknowledged_when_nobody_handles_it_any_more)
     sim_peer *p = talk_join(t, "/echo");
     note n = {0};
     on_action(t, "chat", &n);
-    act(p, "x");
-    expect_ack(p, "x");
+    talk_act(p, 1, "chat");
+    talk_expect_ack(p, 1, "done");
     assert_int_equal(on_action(t, "chat", NULL), 0);
-    act(p, "x");
-    expect_ack(p, "x");
-    act(p, "y");
-    talk_expect_error(p, "unknown_action", 0, "y");
+    talk_act(p, 1, "chat");
+    talk_expect_ack(p, 1, "repeated");
+    talk_act(p, 2, "chat");
+    talk_expect_error(p, "unknown_action", 0, "c0-2");
     assert_int_equal(n.calls, 1);
-    talk_free(t);
-}
-
-TEST(action_id_is_known_for_32_actions_and_then_no_more)
-{
-    for (int others = 30; others <= 33; others++) {
-        talk *t = talk_default();
-        sim_peer *p = talk_join(t, "/echo");
-        note n = {0};
-        char id[16];
-        on_action(t, "chat", &n);
-        for (int i = 0; i <= others; i++) {
-            snprintf(id, sizeof id, "c1-%d", i);
-            act(p, id);
-            expect_ack(p, id);
-        }
-        assert_int_equal(n.calls, others + 1);
-        act(p, "c1-0");
-        expect_ack(p, "c1-0");
-        assert_int_equal(n.calls, others + (others >= 32 ? 2 : 1));
-        snprintf(id, sizeof id, "c1-%d", others); /* the last of them is known in any case */
-        act(p, id);
-        expect_ack(p, id);
-        assert_int_equal(n.calls, others + (others >= 32 ? 2 : 1));
-        talk_free(t);
-    }
-}
-
-TEST(action_ids_are_each_connections_own)
-{
-    talk *t = talk_default();
-    sim_peer *p;
-    note n = {0};
-    on_action(t, "chat", &n);
-    for (size_t i = 0; i < 200; i++) { /* the table of sessions grows with them */
-        p = talk_join(t, "/echo");
-        act(p, "x");
-        expect_ack(p, "x");
-        assert_int_equal(n.calls, i + 1);
-    }
-    for (size_t i = 0; i < 200; i += 7) {
-        act(t->s->peers[i], "x");
-        expect_ack(t->s->peers[i], "x");
-    }
-    assert_int_equal(n.calls, 200);
-    p = t->s->peers[100];
-    sim_cut(p, WSPOOL_GONE_FAILED);
-    sim_pump(t->s);
-    p = talk_join(t, "/echo"); /* in the same place */
-    assert_int_equal(wspool_slot(p->id), wspool_slot(t->s->peers[100]->id));
-    act(p, "x");
-    expect_ack(p, "x");
-    assert_int_equal(n.calls, 201);
-    talk_free(t);
-}
-
-/* Ten peers connect, send an action and close. Returns the blocks of the C library in use then. */
-static long come_and_go(talk *t, const char *text)
-{
-    size_t first = t->s->peer_count;
-    for (int i = 0; i < 10; i++)
-        talk_say(talk_join(t, "/echo"), text);
-    for (size_t i = first; i < t->s->peer_count; i++)
-        sim_cut(t->s->peers[i], WSPOOL_GONE_FAILED);
-    sim_pump(t->s);
-    return sim_c.live;
-}
-
-TEST(actions_of_peers_that_are_gone_leave_nothing_behind)
-{
-    note n = {0};
-    talk *t;
-    long live;
-    if (!sim_libc_counts())
-        skip();
-    t = talk_default();
-    on_action(t, "chat", &n);
-    live = come_and_go(t, "{'type':'ping'}");
-    live++; /* the table of sessions stays */
-    for (int i = 0; i < 5; i++)
-        assert_int_equal(come_and_go(t, "{'type':'action','data':{'id':'x','name':'chat'}}"), live);
-    assert_int_equal(n.calls, 50);
     talk_free(t);
 }
 
@@ -592,21 +498,21 @@ TEST(action_that_its_handler_refuses_names_the_code_and_may_be_repeated)
     note n = {.answer = "unknown_card"};
     on_action(t, "chat", &n);
     for (int i = 0; i < 2; i++) {
-        act(p, "x");
-        talk_expect_error(p, "unknown_card", 0, "x");
+        talk_act(p, 1, "chat");
+        talk_expect_error(p, "unknown_card", 0, "c0-1");
     }
     n.answer = "unavailable"; /* a code of the contract says whether to come again */
-    act(p, "x");
-    talk_expect_error(p, "unavailable", 1, "x");
+    talk_act(p, 1, "chat");
+    talk_expect_error(p, "unavailable", 1, "c0-1");
     n.answer = "not_allowed";
-    act(p, "x");
-    talk_expect_error(p, "not_allowed", 0, "x");
+    talk_act(p, 1, "chat");
+    talk_expect_error(p, "not_allowed", 0, "c0-1");
     n.answer = NULL;
-    act(p, "x");
-    expect_ack(p, "x");
+    talk_act(p, 1, "chat");
+    talk_expect_ack(p, 1, "done");
     assert_int_equal(n.calls, 5);
-    act(p, "x");
-    expect_ack(p, "x");
+    talk_act(p, 1, "chat");
+    talk_expect_ack(p, 1, "repeated");
     assert_int_equal(n.calls, 5);
     assert_int_equal(abuse_cost(t), 4);
     talk_free(t);
@@ -621,43 +527,14 @@ TEST(action_that_nobody_handles_answers_unknown_action)
     on_action(t, "chat", &n);
     on_type(t, "own", &n); /* types and actions have nothing to do with one another */
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        talk_print(p, "{\"type\":\"action\",\"data\":{\"id\":\"x\",\"name\":\"%s\"}}", names[i]);
-        talk_expect_error(p, "unknown_action", 0, "x");
+        talk_print(p, "{\"type\":\"action\",\"data\":{\"id\":\"c0-1\",\"name\":\"%s\"}}", names[i]);
+        talk_expect_error(p, "unknown_action", 0, "c0-1");
     }
     assert_int_equal(n.calls, 0);
     assert_int_equal(abuse_cost(t), sizeof names / sizeof *names);
-    act(p, "x"); /* it was not done then */
-    expect_ack(p, "x");
+    talk_act(p, 1, "chat"); /* it was not done then */
+    talk_expect_ack(p, 1, "done");
     assert_int_equal(n.calls, 1);
-    talk_free(t);
-}
-
-TEST(action_whose_id_is_no_good_answers_malformed)
-{
-    static const char *const ids[] = {
-        "",
-        "'id':'',",
-        "'id':7,",
-        "'id':null,",
-        "'id':['x'],",
-        "'id':{},",
-        "'id':true,",
-        "'Id':'x',",
-        "'id':'0123456789012345678901234567890123456789012345678901234567890123X',"};
-    talk *t = talk_default();
-    sim_peer *p = talk_join(t, "/echo");
-    note n = {0};
-    char text[200];
-    on_action(t, "chat", &n);
-    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
-        snprintf(text, sizeof text, "{'type':'action','data':{%s'name':'chat'}}", ids[i]);
-        talk_say(p, text);
-        talk_expect_error(p, "malformed", 0, NULL);
-    }
-    talk_say(p, "{'type':'action'}");
-    talk_expect_error(p, "malformed", 0, NULL);
-    assert_int_equal(n.calls, 0);
-    assert_int_equal(abuse_cost(t), sizeof ids / sizeof *ids + 1);
     talk_free(t);
 }
 
@@ -669,28 +546,9 @@ TEST(action_without_a_name_answers_malformed_and_names_the_id)
     sim_peer *p = talk_join(t, "/echo");
     char text[100];
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        snprintf(text, sizeof text, "{'type':'action','data':{'id':'x'%s}}", names[i]);
+        snprintf(text, sizeof text, "{'type':'action','data':{'id':'c0-1'%s}}", names[i]);
         talk_say(p, text);
-        talk_expect_error(p, "malformed", 0, "x");
-    }
-    talk_free(t);
-}
-
-TEST(action_id_of_64_bytes_or_with_any_text_comes_back_as_it_was)
-{
-    static const char *const ids[] = {
-        "0123456789012345678901234567890123456789012345678901234567890123", "a b", "\\\"\\\\\\n",
-        "\\u00e9\xc3\xa9", "7"};
-    talk *t = talk_default();
-    sim_peer *p = talk_join(t, "/echo");
-    note n = {0};
-    on_action(t, "chat", &n);
-    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
-        char data[100];
-        act(p, ids[i]);
-        snprintf(data, sizeof data, "{\"id\":\"%s\"}", ids[i]);
-        talk_expect(p, "ack", data);
-        assert_int_equal(n.calls, i + 1);
+        talk_expect_error(p, "malformed", 0, "c0-1");
     }
     talk_free(t);
 }
@@ -708,12 +566,12 @@ TEST(own_type_is_handled_and_answered_only_when_refused)
     assert_true(n.id == p->id);
     talk_say(p, "{'type':'typing'}");
     assert_string_equal(n.data, "{}");
-    talk_say(p, "{'data':{'id':'x'},'type':'typing'}");
+    talk_say(p, "{'data':{'id':'c0-1'},'type':'typing'}");
     assert_int_equal(n.calls, 3);
     talk_expect_silence(p);
     assert_int_equal(abuse_cost(t), 0);
     n.answer = "too_fast";
-    talk_say(p, "{'type':'typing','data':{'id':'x'}}");
+    talk_say(p, "{'type':'typing','data':{'id':'c0-1'}}");
     talk_expect_error(p, "too_fast", 0, NULL); /* an id names an action */
     assert_int_equal(abuse_cost(t), 1);
     talk_free(t);
@@ -760,13 +618,13 @@ TEST(own_action_can_be_replaced_and_taken_away)
     note m = {0};
     on_action(t, "chat", &n);
     on_action(t, "chat", &m);
-    act(p, "1");
-    expect_ack(p, "1");
+    talk_act(p, 1, "chat");
+    talk_expect_ack(p, 1, "done");
     assert_int_equal(n.calls, 0);
     assert_int_equal(m.calls, 1);
     on_action(t, "chat", NULL);
-    act(p, "2");
-    talk_expect_error(p, "unknown_action", 0, "2");
+    talk_act(p, 2, "chat");
+    talk_expect_error(p, "unknown_action", 0, "c0-2");
     talk_free(t);
 }
 
@@ -784,8 +642,8 @@ TEST(types_of_the_contract_cannot_be_replaced)
     talk_say(p, "{'type':'ping'}");
     talk_expect(p, "pong", "{}");
     assert_int_equal(n.calls, 0);
-    talk_say(p, "{'type':'action','data':{'id':'x','name':'ping'}}");
-    expect_ack(p, "x");
+    talk_say(p, "{'type':'action','data':{'id':'c0-1','name':'ping'}}");
+    talk_expect_ack(p, 1, "done");
     assert_int_equal(n.calls, 1);
     talk_free(t);
 }

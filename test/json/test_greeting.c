@@ -5,12 +5,16 @@
  */
 #include "talk.h"
 
+#include "json/json.h"
+
 /* The next message is connection_established of this peer. */
 static void expect_established(sim_peer *p, int heartbeat, const char *server)
 {
+    const talk *t = p->sim->test;
     char data[200];
-    snprintf(data, sizeof data, "{'connection':'%llu','heartbeat_seconds':%d,'server':'%s'}",
-             (unsigned long long)p->id, heartbeat, server);
+    snprintf(data, sizeof data,
+             "{'connection':'%llu','heartbeat_seconds':%d,'server':'%s','action_epoch':'%s'}",
+             (unsigned long long)p->id, heartbeat, server, t->json->config.action_epoch);
     talk_expect(p, "connection_established", data);
 }
 
@@ -54,11 +58,13 @@ TEST(open_says_exactly_what_the_header_shows)
     char text[200];
     sim_peer *p;
     t->config.server = "s";
+    t->config.action_epoch = "e1";
     talk_start(t);
     p = sim_join(t->s, "/echo");
     snprintf(text, sizeof text,
              "{\"type\":\"connection_established\",\"data\":{\"connection\":\"%llu\","
-             "\"heartbeat_seconds\":30,\"server\":\"s\"},\"timestamp\":\"" TALK_TIME "\"}",
+             "\"heartbeat_seconds\":30,\"server\":\"s\",\"action_epoch\":\"e1\"},\"timestamp\":"
+             "\"" TALK_TIME "\"}",
              (unsigned long long)p->id);
     sim_expect_message(p, 0, text);
     talk_free(t);
@@ -487,9 +493,19 @@ TEST(new_when_the_config_is_no_good_answers_inval)
     REFUSES(config.depth = 513);
     REFUSES(config.server = NULL);
     REFUSES(config.clock.call = NULL);
+    REFUSES(config.action_instances = 0);
+    static const char longest[] =
+        "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01";
+    static const char *const no_epochs[] = {"", "-", "a b", "a-1", "\xc3\xa9", NULL};
+    for (size_t i = 0; no_epochs[i] != NULL; i++)
+        REFUSES(config.action_epoch = no_epochs[i]);
+    char longer[sizeof longest + 1];
+    snprintf(longer, sizeof longer, "%s2", longest);
+    REFUSES(config.action_epoch = longer);
 #undef REFUSES
     wspool_json_config_init(&config);
     config.depth = 512;
+    config.action_epoch = longest;
     assert_int_equal(wspool_json_new(&json, &config), 0);
     wspool_json_free(json);
     struct { /* a newer host's: it may know of more, but wish nothing that we can't do */
@@ -526,4 +542,33 @@ TEST(attach_a_second_time_returns_exists_and_greets_once)
     expect_greeting(p);
     talk_expect_silence(p);
     talk_free(t);
+}
+
+static int no_entropy(void *bytes, size_t len, void *user)
+{
+    (void)bytes, (void)len;
+    int *left = user;
+    return (*left)-- > 0 ? 0 : -1;
+}
+
+TEST(attach_without_entropy_returns_entropy_unless_the_host_gives_an_epoch)
+{
+    for (int given = 0; given < 2; given++) {
+        int left = 1; /* the pool's own */
+        wspool_json_config contract;
+        wspool_config config;
+        wspool_json *json;
+        wspool *pool;
+        wspool_json_config_init(&contract);
+        contract.action_epoch = given ? "7" : NULL;
+        wspool_config_init(&config);
+        config.entropy = (wspool_entropy_hook){no_entropy, &left};
+        assert_int_equal(wspool_new(&pool, &config, SEC), 0);
+        assert_int_equal(wspool_json_new(&json, &contract), 0);
+        assert_int_equal(wspool_json_attach(json, pool), given ? 0 : WSPOOL_ERR_ENTROPY);
+        left = 1; /* after an error it can be attached */
+        assert_int_equal(wspool_json_attach(json, pool), given ? WSPOOL_ERR_EXISTS : 0);
+        wspool_free(pool);
+        wspool_json_free(json);
+    }
 }

@@ -37,8 +37,9 @@ static void register_it(deed *d)
 static void act(sim_peer *p, const char *name)
 {
     talk_print(p,
-               "{\"type\":\"action\",\"data\":{\"id\":\"x\",\"name\":\"%s\",\"text\":\"hello\"}}",
-               name);
+               "{\"type\":\"action\",\"data\":{\"id\":\"c%zu-1\",\"name\":\"%s\","
+               "\"text\":\"hello\"}}",
+               p->number, name);
 }
 
 static void say(sim_peer *p, const char *name)
@@ -124,9 +125,9 @@ TEST(handler_that_takes_itself_away_is_answered_for_the_last_time)
             d[i].answer = refuses ? "gone_away" : NULL;
             act(p, around[i]);
             if (refuses)
-                talk_expect_error(p, "gone_away", 0, "x");
+                talk_expect_error(p, "gone_away", 0, "c0-1");
             else
-                talk_expect(p, "ack", "{'id':'x'}");
+                talk_expect_ack(p, 1, "done");
             say(p, around[i]);
             talk_expect_error(p, "unknown_type", 0, NULL);
             assert_int_equal(d[i].calls, 1);
@@ -160,7 +161,7 @@ TEST(handler_that_replaces_itself_answers_for_itself_once_more)
     sim_peer *p = talk_join(t, "/echo");
     register_it(&d);
     act(p, "a");
-    talk_expect(p, "ack", "{'id':'x'}");
+    talk_expect_ack(p, 1, "done");
     say(p, "a");
     talk_expect_error(p, "another", 0, NULL);
     assert_int_equal(d.calls, 1);
@@ -212,7 +213,7 @@ TEST(handler_that_publishes_is_received_before_its_ack)
     for (int i = 0; i < 2; i++)
         talk_expect_publication(i == 0 ? a : b, "chat_message", "global:all",
                                 talk_at(t, wspool_global("all")), "{'text':'hello'}");
-    talk_expect(a, "ack", "{'id':'x'}");
+    talk_expect_ack(a, 1, "done");
     talk_expect_silence(a);
     talk_expect_silence(b);
     talk_free(t);
@@ -231,9 +232,8 @@ TEST(handler_that_closes_another_is_acknowledged)
     sim_peer *p = talk_join(t, "/all");
     d.other = talk_join(t, "/all");
     register_it(&d);
-    act(d.other, "nothing"); /* it has a session that goes with it */
     act(p, "kick");
-    talk_expect(p, "ack", "{'id':'x'}");
+    talk_expect_ack(p, 1, "done");
     sim_expect_close(d.other, WSPOOL_END_HOST_CLOSED, 4003);
     talk_skip(d.other);
     talk_free(t);
@@ -308,7 +308,7 @@ TEST(handler_that_moves_peers_about_finds_them_there)
     assert_true(talk_is_member(t, wspool_item("new"), p));
     assert_int_equal(wspool_member_count(t->s->pool, wspool_global("all")), 0);
     talk_expect(p, "error", "{'code':'moved','message':'you were moved','retry':false}");
-    talk_expect(p, "ack", "{'id':'x'}");
+    talk_expect_ack(p, 1, "done");
     talk_expect(d.other, "moved", "{}");
     talk_free(t);
 }
@@ -330,7 +330,7 @@ TEST(handler_that_does_what_no_hook_may_is_told_so)
     sim_peer *p = talk_join(t, "/all");
     register_it(&d);
     act(p, "try");
-    talk_expect(p, "ack", "{'id':'x'}");
+    talk_expect_ack(p, 1, "done");
     sim_expect_open(p);
     talk_free(t);
 }
@@ -442,15 +442,20 @@ TEST(handlers_of_all_kinds_at_random_do_no_harm)
             d[i].answer = sim_below(t->s, 3) == 0 ? "no" : NULL;
             register_it(&d[i]);
         }
-        sim_connect_to(t->s, sim_below(t->s, 2) ? "/all" : "/echo");
+        char target[40];
+        snprintf(target, sizeof target, "%s?client=c%zu", sim_below(t->s, 2) ? "/all" : "/echo",
+                 t->s->peer_count);
+        sim_connect_to(t->s, target);
         for (int n = 0; n < 6; n++) {
             size_t which = sim_below(t->s, t->s->peer_count);
             char text[100];
             p = t->s->peers[which];
             if (!p->opened || p->ended)
                 continue;
-            snprintf(text, sizeof text, "{\"type\":\"%s\",\"data\":{\"id\":\"%d\",\"name\":\"%s\",",
-                     sim_below(t->s, 2) ? "action" : names[n], (int)sim_below(t->s, 40), names[n]);
+            snprintf(text, sizeof text,
+                     "{\"type\":\"%s\",\"data\":{\"id\":\"c%zu-%d\",\"name\":\"%s\",",
+                     sim_below(t->s, 2) ? "action" : names[n], which, (int)sim_below(t->s, 40),
+                     names[n]);
             snprintf(text + strlen(text), sizeof text - strlen(text), "\"text\":\"hello\"}}");
             sim_text(p, text);
         }

@@ -188,7 +188,7 @@ TEST(message_whose_bytes_are_damaged_never_does_harm)
 {
     static const char *const texts[] = {
         "{\"type\":\"subscribe\",\"data\":{\"channel\":\"item:x\",\"since\":{\"offset\":7}}}",
-        "{\"type\":\"action\",\"data\":{\"id\":\"c1-17\",\"name\":\"chat\",\"text\":[[\"\\\\\"]]}}",
+        "{\"type\":\"action\",\"data\":{\"id\":\"c0-1\",\"name\":\"chat\",\"text\":[[\"\\\\\"]]}}",
         "{\"type\":\"unsubscribe\",\"data\":{\"channel\":\"item:x\"}}"};
     talk *t = talk_new();
     sim_peer *p;
@@ -342,7 +342,7 @@ TEST(abuse_when_its_budget_is_spent_closes_with_4103)
     static const char *const bad[] = {"{", "{'type':'nonsense'}",
                                       "{'type':'subscribe','data':{'channel':'x'}}",
                                       "{'type':'unsubscribe','data':{'channel':'item:x'}}",
-                                      "{'type':'action','data':{'id':'x','name':'nothing'}}"};
+                                      "{'type':'action','data':{'id':'c0-1','name':'nothing'}}"};
     static const char *const codes[] = {"malformed", "unknown_type", "bad_channel",
                                         "not_subscribed", "unknown_action"};
     talk *t = talk_new();
@@ -353,7 +353,7 @@ TEST(abuse_when_its_budget_is_spent_closes_with_4103)
     p = talk_join(t, "/all");
     for (size_t i = 0; i < 5; i++) {
         talk_say(p, bad[i]);
-        talk_expect_error(p, codes[i], 0, i == 4 ? "x" : NULL);
+        talk_expect_error(p, codes[i], 0, i == 4 ? "c0-1" : NULL);
         for (int n = 0; n < 20; n++) { /* what makes sense costs nothing */
             talk_say(p, "{'type':'ping'}");
             talk_expect(p, "pong", "{}");

@@ -187,15 +187,15 @@ static void acting(talk *t)
         return;
     if (SIM_IN(wspool_json_on_action(t->json, "do", do_it, NULL)) != 0)
         return;
-    p = sim_join(t->s, "/echo");
+    p = sim_join(t->s, "/echo?client=c");
     done = 0;
     for (int i = 0; i < 4; i++)
-        say(p, "{'type':'action','data':{'id':'x','name':'do'}}");
+        say(p, "{'type':'action','data':{'id':'c-1','name':'do'}}");
     assert_true(done <= 1);
     refusal = "unknown_card";
-    say(p, "{'type':'action','data':{'id':'y','name':'do'}}");
+    say(p, "{'type':'action','data':{'id':'c-2','name':'do'}}");
     refusal = NULL;
-    say(p, "{'type':'action','data':{'id':'z','name':'nothing'}}");
+    say(p, "{'type':'action','data':{'id':'c-3','name':'nothing'}}");
 }
 
 static void publishing(talk *t)
@@ -298,7 +298,7 @@ static void serves_afterwards(talk *t)
     wspool_channel_position at;
     int before = wspool_member_count(t->s->pool, wspool_global("all"));
     t->s->no_memory = 0;
-    p = sim_connect_to(t->s, "/all");
+    p = sim_connect_to(t->s, "/all?client=after");
     sim_pump(t->s);
     if (p->reader.status == 404)
         return; /* the route was what failed */
@@ -307,8 +307,8 @@ static void serves_afterwards(talk *t)
                         "connection_established");
     talk_expect_subscribed(p, "global:all", talk_at(t, wspool_global("all")), "");
     assert_int_equal(SIM_IN(wspool_json_on_action(t->json, "after", do_it, NULL)), 0);
-    talk_say(p, "{'type':'action','data':{'id':'x','name':'after'}}");
-    talk_expect(p, "ack", "{'id':'x'}");
+    talk_say(p, "{'type':'action','data':{'id':'after-1','name':'after'}}");
+    talk_expect(p, "ack", "{'id':'after-1','result':'done'}");
     talk_say(p, "{'type':'subscribe','data':{'channel':'item:after'}}");
     talk_expect_subscribed(p, "item:after", talk_at(t, wspool_item("after")), "");
     assert_int_equal(talk_publish(t, wspool_global("all"), "news", "{'n':1}"), before + 1);
@@ -427,7 +427,7 @@ TEST(action_when_there_is_no_memory_for_its_id_answers_unavailable)
         done = 0;
         t->s->no_memory = 1;
         fail_from(t, C_LIBRARY, n, 0);
-        talk_say(p, "{'type':'action','data':{'id':'x','name':'do'}}");
+        talk_act(p, 1, "do");
         failed = how_many_failed(t, C_LIBRARY);
         fail_from(t, C_LIBRARY, 0, 0);
         if (is_open(p) && p->reader.messages > 1) {
@@ -439,19 +439,20 @@ TEST(action_when_there_is_no_memory_for_its_id_answers_unavailable)
                 assert_int_equal(done, 0);
                 if (strcmp(json_string_value(json_object_get(data, "code")), "unavailable") == 0) {
                     assert_true(json_is_true(json_object_get(data, "retry")));
-                    assert_string_equal(json_string_value(json_object_get(data, "id")), "x");
+                    assert_string_equal(json_string_value(json_object_get(data, "id")), "c0-1");
                     unavailable++;
                 }
             }
         }
         if (is_open(p)) {
-            talk_say(p, "{'type':'action','data':{'id':'x','name':'do'}}");
-            talk_expect(p, "ack", "{'id':'x'}");
+            size_t before = done;
+            talk_act(p, 1, "do");
+            talk_expect_ack(p, 1, before ? "repeated" : "done");
             assert_int_equal(done, 1);
         }
         talk_free(t);
     }
-    assert_in_range(unavailable, 2, 2); /* the table of sessions, and the session's ids */
+    assert_in_range(unavailable, 2, 2); /* the instance, and its node of the tree */
 }
 
 BEFORE_ALL
