@@ -62,11 +62,16 @@
  *
  *   connection_established
  *                {"type":"connection_established","data":{"connection":"4294967299",
- *                 "heartbeat_seconds":30,"server":"wspool/0.1.0","action_epoch":"3w5e11264sgsf"},
- *                 "timestamp":"2025-07-27T12:09:14.042Z"}
+ *                 "heartbeat_seconds":30,"server":"wspool/0.1.0","action_epoch":"3w5e11264sgsf",
+ *                 "reconnect_spread":1},"timestamp":"2025-07-27T12:09:14.042Z"}
  *                The first message on a connection, once. `heartbeat_seconds` is the interval of
  *                the server's WebSocket pings, rounded down; 0: it sends none. `action_epoch` is a
- *                string of letters and digits: see "Actions".
+ *                string of letters and digits: see "Actions". `reconnect_spread` is a number of
+ *                seconds above 0. When the connection ends, a client waits a random time between 0
+ *                and this before its first attempt to connect again, so that all clients of a
+ *                server that has stopped do not come at once. It does not wait if it has ended the
+ *                connection itself. If that attempt fails, it backs off: 1, 2, 4 ... 30 s, each
+ *                time a random part of it.
  *   subscribed   {"type":"subscribed","data":{"channel":"item:42","epoch":"1a2b","offset":9,
  *                 "recovered":true},"timestamp":"..."}
  *                The client is a member, and the channel's last message has this offset.
@@ -253,6 +258,10 @@ typedef struct wspool_json_config {
                                              made of the pool's entropy when the companion is
                                              attached */
     wspool_json_ledger_hook ledger;       /* optional. Absent: what is remembered is all */
+    uint64_t reconnect_spread;            /* nanoseconds: `reconnect_spread` of
+                                             connection_established. 0 (default): by the number of
+                                             peers: 1 s for up to 500, 2 s more for each further 500,
+                                             at most 30 s. At most WSPOOL_TIME_MAX */
 } wspool_json_config;
 
 /* Writes the defaults. Any thread. Use the macro: `size` tells the library which version of the
@@ -332,8 +341,9 @@ int wspool_json_error(wspool_json *json, wspool *pool, wspool_id id, const char 
                       const char *message, int retry);
 
 /* Sends `draining` to every peer, then calls wspool_drain with this window and the code 4200.
- * `window` is in nanoseconds; the message has it in seconds, rounded up. Without memory the peers
- * are drained without the message.
+ * `window` is in nanoseconds; the message has it in seconds, rounded up. A peer whose queue is full
+ * is not told, and nobody is without memory: the Close says the same. A second call tells the new
+ * window. wspool_draining returns how many peers remain.
  *   INVAL  the window is longer than WSPOOL_TIME_MAX. Correct the call. */
 int wspool_json_drain(wspool_json *json, wspool *pool, uint64_t window, uint64_t now);
 

@@ -14,6 +14,7 @@ static void on_open(wspool *pool, wspool_id id, const wspool_opened *opened, voi
     wspool_channel_position since;
     int given = wsp_json_since_of_query(opened->query, &since);
     wspool_channel channel;
+    json->peers++;
     int error = wsp_json_send_established(json, pool, id);
     if (!error && wspool_channels_of(pool, id, &channel, 1) > 0) {
         error = wsp_json_subscribe(json, pool, id, channel, given ? &since : NULL);
@@ -38,6 +39,15 @@ static int on_message(wspool *pool, wspool_id id, const wspool_message *message,
     }
     wspool_close(pool, id, WSPOOL_CLOSE_UNSUPPORTED, "text only", 0);
     return 1;
+}
+
+static void on_close(wspool *pool, wspool_id id, const wspool_closed *closed, void *user)
+{
+    wspool_json *json = user;
+    (void)pool;
+    (void)id;
+    (void)closed;
+    json->peers--;
 }
 
 /* Without one from the host, the epoch of actions is of the pool's entropy. */
@@ -78,6 +88,7 @@ int wspool_json_attach(wspool_json *json, wspool *pool)
         .subprotocol = WSPOOL_JSON_SUBPROTOCOL,
         .open = on_open,
         .message = on_message,
+        .close = on_close,
         .missed = on_missed,
     };
     int error = make_action_epoch(json, pool);

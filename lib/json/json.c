@@ -55,7 +55,8 @@ int wspool_json_new(wspool_json **out, const wspool_json_config *given)
         return WSPOOL_ERR_INVAL;
     }
     if (!config.server || !config.clock.call || config.depth < 1 || config.depth > DEPTH_MAX ||
-        config.action_instances < 1 || (config.action_epoch && !is_epoch(config.action_epoch))) {
+        config.action_instances < 1 || (config.action_epoch && !is_epoch(config.action_epoch)) ||
+        config.reconnect_spread > WSPOOL_TIME_MAX) {
         return WSPOOL_ERR_INVAL;
     }
     size_t server_size = strlen(config.server) + 1;

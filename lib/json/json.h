@@ -27,6 +27,7 @@ struct wspool_json {
     wspool_json_config config;
     int attached;
     uint64_t heartbeat_seconds; /* in connection_established: the pool's ping interval */
+    uint64_t peers;             /* of which the open hook has told, and the close hook has not */
     struct wsp_json_handler *types;
     struct wsp_json_handler *actions;
     struct wsp_json_actions done;

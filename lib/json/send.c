@@ -50,15 +50,28 @@ int wspool_json_send(wspool_json *json, wspool *pool, wspool_id id, const char *
     return wsp_json_send(json, pool, id, type, data ? data : json_object());
 }
 
+/* How long the first attempts of all clients are spread, in seconds. */
+static json_t *reconnect_spread(const wspool_json *json)
+{
+    uint64_t time = json->config.reconnect_spread;
+    if (time == 0) {
+        uint64_t seconds = 1 + 2 * ((json->peers - 1) / 500);
+        time = (seconds < 30 ? seconds : 30) * WSPOOL_SECOND;
+    }
+    return time % WSPOOL_SECOND == 0 ? json_integer((json_int_t)(time / WSPOOL_SECOND))
+                                     : json_real((double)time / (double)WSPOOL_SECOND);
+}
+
 int wsp_json_send_established(wspool_json *json, wspool *pool, wspool_id id)
 {
     char connection[24];
     snprintf(connection, sizeof connection, "%llu", (unsigned long long)id);
     return wsp_json_send(json, pool, id, "connection_established",
-                         json_pack("{s:s, s:I, s:s, s:s}", "connection", connection,
+                         json_pack("{s:s, s:I, s:s, s:s, s:o}", "connection", connection,
                                    "heartbeat_seconds", (json_int_t)json->heartbeat_seconds,
                                    "server", json->config.server, "action_epoch",
-                                   json->config.action_epoch));
+                                   json->config.action_epoch, "reconnect_spread",
+                                   reconnect_spread(json)));
 }
 
 int wsp_json_send_error(wspool_json *json, wspool *pool, wspool_id id, const char *code,

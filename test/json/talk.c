@@ -264,10 +264,12 @@ static void judge_established(sim_peer *p, const json_t *data, const got *told)
     const struct ear *ear = p->test;
     char id[24];
     snprintf(id, sizeof id, "%" PRIu64, p->id);
-    if (!ONLY(data, "connection", "heartbeat_seconds", "server", "action_epoch") ||
+    if (!ONLY(data, "connection", "heartbeat_seconds", "server", "action_epoch",
+              "reconnect_spread") ||
         !is_text(data, "server") || !is_text(data, "action_epoch") ||
         !json_is_integer(json_object_get(data, "heartbeat_seconds")) ||
         json_integer_value(json_object_get(data, "heartbeat_seconds")) < 0 ||
+        json_number_value(json_object_get(data, "reconnect_spread")) <= 0 ||
         !is_text(data, "connection") || strcmp(text_of(data, "connection"), id) != 0)
         DENY(p, "no good connection_established");
     if (ear->count > 0)

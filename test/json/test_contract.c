@@ -1020,6 +1020,28 @@ TEST(drain_tells_the_only_one_there_is)
     talk_free(t);
 }
 
+TEST(drain_when_called_again_tells_the_new_window)
+{
+    talk *t = talk_default();
+    sim_peer *peers[] = {talk_join(t, "/all"), talk_join(t, "/all"), talk_join(t, "/all")};
+    assert_int_equal(SIM_IN(wspool_json_drain(t->json, t->s->pool, 600 * SEC, t->s->now)), 0);
+    sim_pump(t->s);
+    assert_int_equal(SIM_IN(wspool_json_drain(t->json, t->s->pool, 0, t->s->now)), 0);
+    sim_pump(t->s);
+    int told = 0;
+    for (size_t i = 0; i < 3; i++) {
+        talk_expect(peers[i], "draining", "{'seconds':600}");
+        if (peers[i]->reader.messages ==
+            4) { /* the one that was closed at once is not told again */
+            talk_expect(peers[i], "draining", "{'seconds':0}");
+            told++;
+        }
+        sim_expect_close(peers[i], WSPOOL_END_DRAIN, WSPOOL_CLOSE_DRAIN);
+    }
+    assert_int_equal(told, 2);
+    talk_free(t);
+}
+
 TEST(drain_that_cannot_be_tells_nobody)
 {
     talk *t = talk_default();

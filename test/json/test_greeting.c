@@ -13,7 +13,8 @@ static void expect_established(sim_peer *p, int heartbeat, const char *server)
     const talk *t = p->sim->test;
     char data[200];
     snprintf(data, sizeof data,
-             "{'connection':'%llu','heartbeat_seconds':%d,'server':'%s','action_epoch':'%s'}",
+             "{'connection':'%llu','heartbeat_seconds':%d,'server':'%s','action_epoch':'%s',"
+             "'reconnect_spread':1}",
              (unsigned long long)p->id, heartbeat, server, t->json->config.action_epoch);
     talk_expect(p, "connection_established", data);
 }
@@ -63,7 +64,8 @@ TEST(open_says_exactly_what_the_header_shows)
     p = sim_join(t->s, "/echo");
     snprintf(text, sizeof text,
              "{\"type\":\"connection_established\",\"data\":{\"connection\":\"%llu\","
-             "\"heartbeat_seconds\":30,\"server\":\"s\",\"action_epoch\":\"e1\"},\"timestamp\":"
+             "\"heartbeat_seconds\":30,\"server\":\"s\",\"action_epoch\":\"e1\","
+             "\"reconnect_spread\":1},\"timestamp\":"
              "\"" TALK_TIME "\"}",
              (unsigned long long)p->id);
     sim_expect_message(p, 0, text);
@@ -147,6 +149,47 @@ TEST(heartbeat_is_the_ping_interval_in_seconds)
         expect_established(sim_join(t->s, "/echo"), table[i].seconds, "wspool/" WSPOOL_VERSION);
         talk_free(t);
     }
+}
+
+static double spread_of(sim_peer *p)
+{
+    json_t *said = json_loadb((char *)p->reader.list[0].data, p->reader.list[0].len, 0, NULL);
+    double spread =
+        json_number_value(json_object_get(json_object_get(said, "data"), "reconnect_spread"));
+    json_decref(said);
+    return spread;
+}
+
+TEST(reconnect_spread_is_that_of_the_config)
+{
+    static const uint64_t times[] = {10 * SEC, 1500 * MS, 250 * MS, WSPOOL_TIME_MAX};
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        talk *t = talk_new();
+        t->config.reconnect_spread = times[i];
+        talk_start(t);
+        sim_peer *p = sim_join(t->s, "/echo");
+        assert_true(spread_of(p) == (double)times[i] / 1e9);
+        talk_free(t);
+    }
+}
+
+/* Those that have gone do not count. */
+TEST(reconnect_spread_grows_with_the_peers_that_are_there)
+{
+    talk *t = talk_new();
+    t->s->config.max_peers = 1001;
+    talk_start(t);
+    for (int i = 1; i <= 1001; i++)
+        assert_true(spread_of(sim_join(t->s, "/echo")) == (i <= 500 ? 1 : i <= 1000 ? 3 : 5));
+    for (int i = 0; i < 600; i++)
+        sim_cut(t->s->peers[i], WSPOOL_GONE_EOF);
+    sim_pump(t->s);
+    assert_true(spread_of(sim_join(t->s, "/echo")) == 1);
+    t->json->peers = 7500;
+    assert_true(spread_of(sim_join(t->s, "/echo")) == 30);
+    t->json->peers = 100000;
+    assert_true(spread_of(sim_join(t->s, "/echo")) == 30);
+    talk_free(t);
 }
 
 TEST(server_is_the_hosts_own_and_is_copied)
@@ -442,6 +485,7 @@ TEST(config_holds_the_defaults_of_the_header)
     assert_string_equal(config.server, "wspool/" WSPOOL_VERSION);
     assert_int_equal(config.depth, 16);
     assert_int_equal(config.binary, 0);
+    assert_true(config.reconnect_spread == 0);
     assert_null(config.subscribe.call);
     assert_non_null(config.clock.call);
     assert_true(config.clock.call(config.clock.user) > TALK_CLOCK / 2);
@@ -492,6 +536,7 @@ TEST(new_when_the_config_is_no_good_answers_inval)
     REFUSES(config.depth = 0);
     REFUSES(config.depth = 513);
     REFUSES(config.server = NULL);
+    REFUSES(config.reconnect_spread = WSPOOL_TIME_MAX + 1);
     REFUSES(config.clock.call = NULL);
     REFUSES(config.action_instances = 0);
     static const char longest[] =
