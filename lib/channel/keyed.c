@@ -53,9 +53,6 @@ static void append_removal(struct wsp_keyed *keyed, struct wsp_key *key)
     key->newer = NULL;
     *(key->older ? &key->older->newer : &keyed->oldest) = key;
     keyed->newest = key;
-    keyed->era_has_removals = 1;
-    key->era = keyed->era;
-    key->removed = 1;
 }
 
 static void unlink_removal(struct wsp_keyed *keyed, struct wsp_key *key)
@@ -65,15 +62,17 @@ static void unlink_removal(struct wsp_keyed *keyed, struct wsp_key *key)
 }
 
 struct wsp_key *wsp_keyed_add(struct wsp_histories *histories, struct wsp_keyed *keyed,
-                              wspool_text text, int *error)
+                              wspool_text text, int removed, int *error)
 {
     struct wsp_key *key = wsp_histories_alloc(histories, sizeof *key + text.len, error);
     if (!key) {
         return NULL;
     }
-    *key = (struct wsp_key){.node = {.key = key->bytes, .key_len = (uint32_t)text.len}};
+    *key = (struct wsp_key){.node = {.key = key->bytes, .key_len = (uint32_t)text.len},
+                            .forgotten = removed != 0};
     memcpy(key->bytes, text.data, text.len);
-    *error = wsp_histories_map_add(histories, &keyed->keys, &key->node, &keyed->memory);
+    *error =
+        removed ? 0 : wsp_histories_map_add(histories, &keyed->keys, &key->node, &keyed->memory);
     if (*error) {
         wsp_histories_release(histories, key, key_memory(key));
         return NULL;
@@ -84,7 +83,9 @@ struct wsp_key *wsp_keyed_add(struct wsp_histories *histories, struct wsp_keyed 
 
 void wsp_keyed_cancel(struct wsp_histories *histories, struct wsp_keyed *keyed, struct wsp_key *key)
 {
-    wsp_map_remove(&keyed->keys, &key->node);
+    if (!key->forgotten) {
+        wsp_map_remove(&keyed->keys, &key->node);
+    }
     free_key(histories, keyed, key);
 }
 
@@ -226,7 +227,12 @@ void wsp_keyed_commit(struct wsp_history *history, struct wsp_kept *kept, struct
     key->time = kept->time;
     key->entries++;
     if (removed) {
-        append_removal(keyed, key);
+        keyed->era_has_removals = 1;
+        key->era = keyed->era;
+        key->removed = 1;
+        if (!key->forgotten) {
+            append_removal(keyed, key);
+        }
     }
 }
 

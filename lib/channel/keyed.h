@@ -31,8 +31,8 @@
  * - offsets in the log rise, and are before the window's first;
  * - a key has one entry that is its newest: in the window, or in the log, where all other entries
  *   have no key;
- * - a key that is not in the map any more is a removal that was forgotten while it was in the
- *   window, or is older than one;
+ * - a key that is not in the map is a removal that was forgotten while it was in the window, or
+ *   that found no message to remove, or is older than one;
  * - the removals are in the list in the order of their offsets;
  * - `memory` is that of the record, the keys, their table and the log.
  */
@@ -90,10 +90,11 @@ void wsp_keyed_fini(struct wsp_histories *histories, struct wsp_history *history
 
 /* Finds a key. Returns NULL when there is none. */
 struct wsp_key *wsp_keyed_find(const struct wsp_keyed *keyed, wspool_text key);
-/* Adds a key that is not there. Its message must be committed next. Returns NULL with *error set to
- * FULL or NOMEM. */
+/* Adds a key that is not there. Its message must be committed next. If that is a removal, it is
+ * forgotten as soon as it leaves the window: it takes nothing of max_keys. Returns NULL with *error
+ * set to FULL or NOMEM. */
 struct wsp_key *wsp_keyed_add(struct wsp_histories *histories, struct wsp_keyed *keyed,
-                              wspool_text key, int *error);
+                              wspool_text key, int removed, int *error);
 /* Removes a key that was added and whose message was not published. */
 void wsp_keyed_cancel(struct wsp_histories *histories, struct wsp_keyed *keyed,
                       struct wsp_key *key);

@@ -182,9 +182,9 @@ struct wsp_kept *wsp_record_keyed(struct wsp_registry *registry, struct wsp_chan
         wsp_keyed_step(histories, channel->history, limits->tombstone_time, now);
         key = text.len > 0 ? wsp_keyed_find(channel->history->keyed, text) : NULL;
     }
-    /* A removal of what is not there is a message like any other. */
-    int is_new = text.len > 0 && !key && !removed;
-    if (is_new && channel->history && channel->history->keyed->keys.count >= limits->max_keys) {
+    int is_new = text.len > 0 && !key;
+    if (is_new && !removed && channel->history &&
+        channel->history->keyed->keys.count >= limits->max_keys) {
         if (!channel->history->keyed->oldest) {
             *error = WSPOOL_ERR_FULL;
             return NULL;
@@ -200,7 +200,7 @@ struct wsp_kept *wsp_record_keyed(struct wsp_registry *registry, struct wsp_chan
             *error = trim_keyed(registry, channel->history, limits, len, now);
         }
         if (!*error && is_new && !key) {
-            key = wsp_keyed_add(histories, channel->history->keyed, text, error);
+            key = wsp_keyed_add(histories, channel->history->keyed, text, removed, error);
         }
         if (!*error) { /* last: a new segment must not be left without an entry */
             kept = wsp_history_room(histories, channel->history, len, error);

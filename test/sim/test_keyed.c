@@ -604,6 +604,25 @@ TEST(seeded_state_is_given)
     sim_free(s);
 }
 
+/* The host left out the message that the removal is about. */
+TEST(seeded_removal_of_an_unknown_key_is_the_horizon_when_it_leaves_the_window)
+{
+    sim *s = begin();
+    assert_int_equal(seed(s, 10, "a", 0, "a=1"), 0);
+    assert_int_equal(seed(s, 12, "b", 0, "b=1"), 0);
+    assert_int_equal(seed(s, 13, "c", WSPOOL_REMOVE, "-c"), 0);
+    sim_peer *p = sim_join(s, "/none");
+    assert_int_equal(resume(p, 12).recovered, 1); /* the window has it */
+    sim_pump(s);
+    expect_texts(p, 0, "-c");
+    assert_int_equal(wspool_unsubscribe(s->pool, p->id, channel_of()), 0);
+    fill(s);
+    assert_int_equal(resume(p, 12).reset, 1);
+    assert_int_equal(wspool_unsubscribe(s->pool, p->id, channel_of()), 0);
+    assert_int_equal(resume(p, 13).recovered, 1);
+    sim_free(s);
+}
+
 TEST(erased_key_is_given_to_nobody)
 {
     for (int in_window = 0; in_window < 2; in_window++) {
@@ -633,6 +652,26 @@ TEST(erased_key_is_given_to_nobody)
         }
         sim_free(s);
     }
+}
+
+/* Members are told of an erased key by a removal, also those that come back later. */
+TEST(removal_of_an_erased_key_is_the_horizon_when_it_leaves_the_window)
+{
+    sim *s = begin();
+    put(s, "a", 1);
+    put(s, "b", 1);
+    assert_int_equal(SIM_IN(wspool_erase(s->pool, channel_of(), (wspool_text){"a", 1})), 0);
+    removal(s, "a"); /* 3 */
+    sim_peer *p = sim_join(s, "/none");
+    assert_int_equal(resume(p, 2).recovered, 1);
+    sim_pump(s);
+    expect_texts(p, 0, "-a");
+    assert_int_equal(wspool_unsubscribe(s->pool, p->id, channel_of()), 0);
+    fill(s);
+    assert_int_equal(resume(p, 2).reset, 1);
+    assert_int_equal(wspool_unsubscribe(s->pool, p->id, channel_of()), 0);
+    assert_int_equal(resume(p, 3).recovered, 1);
+    sim_free(s);
 }
 
 TEST(cleared_state_is_empty)
