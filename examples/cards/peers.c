@@ -48,6 +48,7 @@ static void on_token(wspool *pool, wspool_id id, const wspool_request *request, 
     (void)pool, (void)id;
     if (tokens_check(app->tokens, request->token, subject, &out->refusal)) {
         out->identity = strdup(subject);
+        out->subject = (wspool_text){out->identity, out->identity ? strlen(subject) : 0};
         out->kind = out->identity ? WSPOOL_ACCEPT : WSPOOL_REFUSE;
         out->refusal = WSPOOL_REFUSED_NOMEM;
     }

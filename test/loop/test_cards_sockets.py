@@ -101,7 +101,8 @@ async def hellos(t, cards):
         async with Client(cards, path) as client:
             first, second = client.hello
             t.ok(client.socket.subprotocol == PROTOCOL and first["connection"] and
-                 first["heartbeat_seconds"] == 30 and first["server"].startswith("wspool/"),
+                 first["heartbeat_seconds"] == 30 and first["server"].startswith("wspool/") and
+                 first["action_epoch"].isalnum(),
                  f"{path}_is_greeted", first)
             t.ok(second["channel"] == channel and second["epoch"].isalnum() and
                  second["offset"] == 0 and "reason" not in second,
@@ -134,19 +135,19 @@ async def positions(t, cards):
 
 async def histories(t, cards):
     """Each channel keeps 1,000 messages: those who come back get what they have missed."""
-    async with Client(cards, "/ws/chat/long") as client:
+    async with Client(cards, "/ws/chat/long?client=c") as client:
         for i in range(1001):
-            await client.say("action", id=f"c{i}", name="chat", text=str(i))
-        while (await client.get())["data"].get("id") != "c1000":
+            await client.say("action", id=f"c-{i + 1}", name="chat", text=str(i))
+        while (await client.get())["data"].get("id") != "c-1001":
             pass
         epoch = client.hello[1]["epoch"]
-    async with Client(cards, f"/ws/chat/long?epoch={epoch}&offset=1") as client:
+    async with Client(cards, f"/ws/chat/long?client=c&epoch={epoch}&offset=1") as client:
         t.equal((client.hello[1]["offset"], client.hello[1]["recovered"]), (1001, True),
                 "position_of_1000_messages_ago_is_recovered")
         told = [await client.get() for _ in range(1000)]
         t.equal([(one["offset"], one["data"]["text"]) for one in told],
                 [(i + 1, str(i)) for i in range(1, 1001)], "1000_missed_messages_come_in_order")
-        await client.say("action", id="d", name="chat", text="now")
+        await client.say("action", id="c-1002", name="chat", text="now")
         while (message := await client.get())["type"] != "chat_message":
             pass
         t.equal((message["offset"], message["data"]["text"]), (1002, "now"),
@@ -235,10 +236,10 @@ async def runs(t, cards):
 
 async def chats(t, cards):
     ann, bob = cards.mint("ann"), cards.mint("b\u00f6b")
-    async with Client(cards, "/api/chat/ws/s1", token=ann) as one, \
-            Client(cards, "/ws/chat/s1", token=bob) as two, \
+    async with Client(cards, "/api/chat/ws/s1?client=c", token=ann) as one, \
+            Client(cards, "/ws/chat/s1?client=c", token=bob) as two, \
             Client(cards, "/ws/chat/s2", token=bob) as other:
-        await one.say("action", id="1", name="chat", text="hello \U0001F30D\n<b>")
+        await one.say("action", id="c-1", name="chat", text="hello \U0001F30D\n<b>")
         heard = await two.get()
         t.equal((heard["type"], heard["channel"], heard["offset"], heard["data"]),
                 ("chat_message", "session:s1", 1,
@@ -246,26 +247,35 @@ async def chats(t, cards):
                   "text": "hello \U0001F30D\n<b>"}),
                 "chat_is_received_in_the_session_with_the_connection_of_its_author")
         both = {m["type"]: m["data"] for m in (await one.get(), await one.get())}
-        t.equal(both, {"chat_message": heard["data"], "ack": {"id": "1"}},
+        t.equal(both, {"chat_message": heard["data"], "ack": {"id": "c-1", "result": "done"}},
                 "speaker_hears_himself_and_is_acknowledged")
-        t.equal(await one.ask("action", id="1", name="chat", text="again"),
-                {"type": "ack", "data": {"id": "1"}}, "repeated_action_is_acknowledged")
+        t.equal(await one.ask("action", id="c-1", name="chat", text="again"),
+                {"type": "ack", "data": {"id": "c-1", "result": "repeated"}},
+                "repeated_action_is_acknowledged")
         t.ok(await two.quiet(), "repeated_action_is_not_done_again")
-        await two.say("action", id="1", name="chat", text="x" * 1000)
+        await two.say("action", id="c-1", name="chat", text="x" * 1000)
         heard = await one.get()
         t.equal((heard["data"]["from"], len(heard["data"]["text"])), ("b\u00f6b", 1000),
                 "chat_of_1000_characters_is_received")
         t.ok(await other.quiet(), "another_session_hears_nothing")
         for name, text in (("nothing", ""), ("blanks", " \n"), ("1001_characters", "x" * 1001),
                            ("a_number", 7), ("null", None), ("an_escape", "\x1b[2J")):
-            answer = await one.ask("action", id=name, name="chat", text=text)
+            answer = await one.ask("action", id="c-2", name="chat", text=text)
             t.equal((answer["type"], answer["data"].get("code"), answer["data"].get("id")),
-                    ("error", "bad_text", name), f"chat_of_{name}_is_bad_text")
-        answer = await one.ask("action", id="none", name="chat")
+                    ("error", "bad_text", "c-2"), f"chat_of_{name}_is_bad_text")
+        answer = await one.ask("action", id="c-2", name="chat")
         t.equal(answer["data"]["code"], "bad_text", "chat_without_text_is_bad_text")
+    async with Client(cards, "/ws/chat/s1?client=c", token=ann) as again:
+        t.equal(await again.ask("action", id="c-1", name="chat", text="again"),
+                {"type": "ack", "data": {"id": "c-1", "result": "repeated"}},
+                "action_is_repeated_on_another_connection")
+        t.equal(await again.ask("action", id="c-3", name="nothing"),
+                {"type": "error", "data": {"code": "unknown_action", "id": "c-3", "retry": False,
+                                           "message": "there is no handler for this action"}},
+                "unknown_action_names_its_id")
     for path in ("/ws/cards", "/ws/execution/1"):
-        async with Client(cards, path) as client:
-            answer = await client.ask("action", id="1", name="chat", text="hello")
+        async with Client(cards, path + "?client=d") as client:
+            answer = await client.ask("action", id="d-1", name="chat", text="hello")
             t.equal((answer["type"], answer["data"]["code"]), ("error", "not_in_session"),
                     f"chat_on_{path}_is_not_in_session")
 
@@ -318,7 +328,7 @@ async def subscriptions(t, cards):
 
 
 async def nonsense(t, cards):
-    async with Client(cards, "/ws/cards") as client:
+    async with Client(cards, "/ws/cards?client=n") as client:
         deep = "[" * 15 + "]" * 15
         for name, text, code in [
                 ("no_json", "hello", "malformed"), ("an_empty_text", "", "malformed"),
@@ -332,10 +342,10 @@ async def nonsense(t, cards):
                 ("an_unknown_type", '{"type":"nobody"}', "unknown_type"),
                 ("a_servers_type", '{"type":"card_created","data":{"id":"1"}}', "unknown_type"),
                 ("auth_which_is_to_come", '{"type":"auth","data":{"token":"x"}}', "unknown_type"),
-                ("an_unknown_action", '{"type":"action","data":{"id":"1","name":"fly"}}',
+                ("an_unknown_action", '{"type":"action","data":{"id":"n-1","name":"fly"}}',
                  "unknown_action"),
-                ("an_action_without_id", '{"type":"action","data":{"name":"chat"}}', "malformed"),
-                ("an_action_without_name", '{"type":"action","data":{"id":"1"}}', "malformed"),
+                ("an_action_without_id", '{"type":"action","data":{"name":"chat"}}', "bad_id"),
+                ("an_action_without_name", '{"type":"action","data":{"id":"n-1"}}', "malformed"),
                 ("an_action_without_data", '{"type":"action"}', "malformed"),
                 ("a_subscribe_without_channel", '{"type":"subscribe"}', "bad_channel")]:
             t.equal(await client.error_to(text), code, f"{name}_is_{code}")
@@ -392,11 +402,11 @@ async def doors(t, cards):
 
     def pipelined():
         """Frames in one piece with the request, the last of them cut in two; white space."""
-        frame = {"type": "action", "data": {"id": "1", "name": "chat", "text": "early"}}
+        frame = {"type": "action", "data": {"id": "p-1", "name": "chat", "text": "early"}}
         with Member(cards) as peer:
             parts = []
             peer.send = parts.append
-            peer.ask(f"/ws/chat/p?token={token}", Sec_WebSocket_Version=" 13 \t")
+            peer.ask(f"/ws/chat/p?client=p&token={token}", Sec_WebSocket_Version=" 13 \t")
             peer.text(json.dumps(frame))
             parts.append(b"\x89")
             del peer.send
@@ -569,6 +579,11 @@ def restart(t):
             told = peer.message()
             t.equal((told["epoch"], told["offset"]), (board["epoch"], board["offset"] + 1),
                     "list_and_messages_fit_together_again")
+        with cards.peer("/ws/chat/s?client=c") as peer:
+            peer.hello()
+            t.equal([peer.answer_to("action", id=i, name="chat", text="")["data"].get(member)
+                     for i, member in (("c-7", "result"), ("c-7", "result"), ("c-8", "code"))],
+                    ["in_doubt", "in_doubt", "bad_text"], "action_of_before_is_in_doubt")
     t.equal((cards.status, cards.errors), (0, ""), "restarted_server_ends_clean")
 
 

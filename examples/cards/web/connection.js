@@ -65,9 +65,10 @@ export class Connection {
   #position = null;
   #holding = false;
   #held = [];
-  #actions = new Map(); // id -> { resolve, reject }
+  #actions = new Map(); // id -> { name, fields, resolve, reject }
   #actionCount = 0;
-  #name = Math.random().toString(36).slice(2, 8);
+  // The client instance: with it the ids of our actions are ours, on each of our connections.
+  #name = [...crypto.getRandomValues(new Uint32Array(3))].map((n) => n.toString(36)).join('');
   #connection = null; // its id at the server
   #ids = new Set(); // `epoch connection`, of every connection that this object has had
 
@@ -118,11 +119,7 @@ export class Connection {
   // or when the connection is lost.
   action(name, fields) {
     if (this.state.name !== 'live') return Promise.reject(new Error('not connected'));
-    const id = `${this.#name}-${++this.#actionCount}`;
-    return new Promise((resolve, reject) => {
-      this.#actions.set(id, { resolve, reject });
-      this.#say('action', { ...fields, id, name });
-    });
+    return new Promise((resolve, reject) => this.#act({ name, fields, resolve, reject }));
   }
 
   // ---------------------------------------------------------------- coming and going
@@ -187,9 +184,25 @@ export class Connection {
     };
   }
 
+  #act(action) {
+    const id = `${this.#name}-${++this.#actionCount}`;
+    this.#actions.set(id, action);
+    this.#say('action', { ...action.fields, id, name: action.name });
+  }
+
+  // No id is sent twice. So one that is in doubt was not done: the server has restarted, and does
+  // not know us. It knows us now, and takes the next id.
+  #acknowledged({ id, result }) {
+    const action = this.#actions.get(id);
+    this.#actions.delete(id);
+    if (action && result === 'in_doubt') this.#act(action);
+    else action?.resolve();
+  }
+
   #url() {
     const url = new URL(this.#path, location.href);
     url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+    url.searchParams.set('client', this.#name);
     if (this.#position) {
       url.searchParams.set('epoch', this.#position.epoch);
       url.searchParams.set('offset', this.#position.offset);
@@ -289,8 +302,7 @@ export class Connection {
         this.#subscribed(data);
         break;
       case 'ack':
-        this.#actions.get(data.id)?.resolve();
-        this.#actions.delete(data.id);
+        this.#acknowledged(data);
         break;
       case 'error':
         if (this.#actions.has(data.id)) {
