@@ -101,7 +101,10 @@
  *   unsubscribed {"type":"unsubscribed","data":{"channel":"item:42"},"timestamp":"..."}
  *   pong         {"type":"pong","data":{},"timestamp":"..."}
  *   ack          {"type":"ack","data":{"id":"k3f9x-17","result":"done"},"timestamp":"..."}
- *                `result` is `done`, `repeated` or `in_doubt`: see "Actions".
+ *                `result` is `done`, `repeated`, or
+ *                {"type":"ack","data":{"id":"k3f9x-17","result":"in_doubt","next":81},
+ *                 "timestamp":"..."}
+ *                with the lowest N that is not in doubt: see "Actions".
  *   error        {"type":"error","data":{"code":"unknown_type","message":"...","retry":false},
  *                 "timestamp":"..."}
  *                `message` is text for a log. `retry` is true if the same request may succeed
@@ -155,21 +158,21 @@
  *                            client may send it again, or not.
  *
  * The server remembers the actions of a client instance until it stops, or until
- * wspool_json_config.action_instances other instances have acted. Of an instance that it does not
- * remember it takes N 1 for new. Any other N is in doubt, with all below it, and N + 1 is new. An
- * id that was not done (its error was a refusal, or it was left out) is in doubt, with all below
- * it, when an id at least 64 higher is done.
+ * wspool_json_config.action_instances other instances have acted. When an instance that it does not
+ * remember sends N 1, this is new. When it sends another N first, this may be a repetition: all up
+ * to N and the 63 above are in doubt.
  *
  * What a client does:
- *   - It sends its actions in the order of N. It need not wait for an answer before the next one.
+ *   - It sends its actions in the order of N, and has at most 64 without an answer. (One that was
+ *     refused or left out is in doubt, with all below it, when one that is 64 higher is done.)
  *   - When it has connected again and the action epoch is the same, it first repeats all actions
  *     without an answer, in their order. If the action epoch is another one, these are in doubt,
  *     and it does not repeat them.
  *   - in_doubt for an id that it has sent for the first time: nothing has happened. It sends the
- *     action again under the next N, which is new.
+ *     action again, under the number `next` or a higher one that it has not used.
  *   - in_doubt for an id that it has sent before: it finds out whether the action has had its
- *     effect (in the state of the application, or by asking its user), and if not sends it under
- *     the next N.
+ *     effect (in the state of the application, or by asking its user), and if not sends it again
+ *     like that.
  *
  * An application can store what was done beside the effect (wspool_json_config.ledger). Then
  * nothing is in doubt because the server has forgotten or was restarted.

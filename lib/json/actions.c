@@ -9,7 +9,7 @@
 
 #define N_MAX ((UINT64_C(1) << 53) - 1)
 #define N_DIGITS 16u
-#define WINDOW 64u
+#define WINDOW 64u /* actions that a client may have sent without an answer, too */
 
 /* -------------------------------------------------------------------- ids */
 
@@ -159,8 +159,8 @@ static struct wsp_json_instance *add(struct wsp_json_actions *actions, wspool_te
     if (!instance) {
         return NULL;
     }
-    if (!actions->ledger.find && n > 1) { /* it may have done anything before it was forgotten */
-        instance->highest = instance->doubt = n;
+    if (!actions->ledger.find && n > 1) { /* this one, and what was sent with it, may be done */
+        instance->highest = instance->doubt = n + WINDOW - 1;
     }
     if ((actions->ledger.find && !ask_ledger(actions, instance)) ||
         !tsearch(instance, &actions->tree, compare)) {

@@ -4,13 +4,16 @@
  *
  * An action has the id INSTANCE-N. The table keeps, for each client instance of each subject, the
  * highest N that is done and a window of 64 bits for the ids before it, as receivers of IPsec do
- * (RFC 4303, section 3.4.3). So a client may send many actions without waiting, and repeat one that
- * was refused after a later one was done. Below `doubt` nothing is known:
+ * (RFC 4303, section 3.4.3). So a client may send 64 actions without waiting, and repeat one that
+ * was refused after a later one was done. Up to `doubt` nothing is known:
  *
  *     1 ... doubt     in doubt
  *     ... highest-64  done
  *     ... highest     done if their bit in the window is set, else new
  *     above           new
+ *
+ * An instance that begins with N above 1 may have been forgotten, and repeat what it has done: N
+ * and the 63 that may come behind it are in doubt.
  *
  * Instances are found in a balanced tree of the C library, so texts that clients choose cannot make
  * it slow. The list says which instance has acted last. With a ledger (wspool/json.h) the table is

@@ -152,11 +152,17 @@ static struct wsp_json_instance *instance_of(const struct request *request, wspo
     return wsp_json_actions_of(&request->json->done, request->id, subject, client, n);
 }
 
-/* Runs the action's handler, unless it may have succeeded with this id before. Sets the `result` of
- * the ack, or returns the code of an error. What remembers the id is there before the handler is
- * called, because a repetition would run it twice otherwise. */
+/* What an ack says beside the id. */
+struct done {
+    const char *result;
+    uint64_t next; /* 0: absent */
+};
+
+/* Runs the action's handler, unless it may have succeeded with this id before. Fills *done, or
+ * returns the code of an error. What remembers the id is there before the handler is called,
+ * because a repetition would run it twice otherwise. */
 static const char *run_action(const struct request *request, const char *name,
-                              const char *action_id, const char **result)
+                              const char *action_id, struct done *done)
 {
     wspool_json *json = request->json;
     const char *code = "bad_id";
@@ -170,8 +176,12 @@ static const char *run_action(const struct request *request, const char *name,
         return code;
     }
     enum wsp_json_known known = wsp_json_action_known(instance, n);
-    if (known != WSP_JSON_NEW) { /* also if the handler has been removed since */
-        *result = known == WSP_JSON_REPEATED ? "repeated" : "in_doubt";
+    if (known == WSP_JSON_REPEATED) { /* also if the handler has been removed since */
+        *done = (struct done){"repeated", 0};
+        return NULL;
+    }
+    if (known == WSP_JSON_IN_DOUBT) {
+        *done = (struct done){"in_doubt", instance->highest + 1};
         return NULL;
     }
     const struct wsp_json_handler *handler = wsp_json_handler_find(json->actions, name);
@@ -185,7 +195,7 @@ static const char *run_action(const struct request *request, const char *name,
     json->acting_n = 0;
     if (!code) {
         wsp_json_action_done(instance, n);
-        *result = "done";
+        *done = (struct done){"done", 0};
     }
     return code;
 }
@@ -197,13 +207,16 @@ static void action(const struct request *request)
     size_t id_len = json_string_length(id);
     const char *action_id =
         id_len > 0 && id_len <= WSP_JSON_ACTION_ID_MAX ? json_string_value(id) : NULL;
-    const char *result = NULL;
-    const char *code = name ? run_action(request, name, action_id, &result) : "malformed";
+    struct done done = {0};
+    const char *code = name ? run_action(request, name, action_id, &done) : "malformed";
     if (code) {
         refuse(request, code, action_id);
     } else {
-        wsp_json_send(request->json, request->pool, request->id, "ack",
-                      json_pack("{s:s, s:s}", "id", action_id, "result", result));
+        json_t *data = done.next > 0
+                           ? json_pack("{s:s, s:s, s:I}", "id", action_id, "result", done.result,
+                                       "next", (json_int_t)done.next)
+                           : json_pack("{s:s, s:s}", "id", action_id, "result", done.result);
+        wsp_json_send(request->json, request->pool, request->id, "ack", data);
     }
 }
 

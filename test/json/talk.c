@@ -317,9 +317,10 @@ static void judge_pong(sim_peer *p, const json_t *data, const got *told)
 static void judge_ack(sim_peer *p, const json_t *data, const got *told)
 {
     const char *result = text_of(data, "result");
-    if (!ONLY(data, "id", "result") || !is_action_id(data) ||
-        (strcmp(result, "done") != 0 && strcmp(result, "repeated") != 0 &&
-         strcmp(result, "in_doubt") != 0))
+    int in_doubt = strcmp(result, "in_doubt") == 0;
+    if (!(in_doubt ? ONLY(data, "id", "result", "next") : ONLY(data, "id", "result")) ||
+        !is_action_id(data) || (in_doubt && !json_is_integer(json_object_get(data, "next"))) ||
+        (strcmp(result, "done") != 0 && strcmp(result, "repeated") != 0 && !in_doubt))
         DENY(p, "no good ack");
 }
 

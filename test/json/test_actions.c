@@ -191,6 +191,18 @@ static void expect(sim_peer *p, const char *id, const char *result)
     assert_int_equal(did.calls - calls, strcmp(result, "done") == 0);
 }
 
+/* It is in doubt, and the number `next` is not. */
+static void expect_doubt(sim_peer *p, const char *id, uint64_t next)
+{
+    size_t calls = did.calls;
+    char data[300];
+    act(p, id);
+    snprintf(data, sizeof data, "{\"id\":\"%s\",\"result\":\"in_doubt\",\"next\":%" PRIu64 "}", id,
+             next);
+    talk_expect(p, "ack", data);
+    assert_int_equal(did.calls, calls);
+}
+
 static void expect_refused(sim_peer *p, const char *id, const char *code)
 {
     size_t calls = did.calls;
@@ -328,15 +340,18 @@ TEST(action_of_an_unknown_instance_is_new_if_it_is_the_first_and_else_in_doubt)
 {
     talk *t = start(talk_new());
     sim_peer *p = come(t, "c");
-    expect(p, "c-7", "in_doubt");
-    expect(p, "c-7", "in_doubt"); /* the answer stays */
-    expect(p, "c-6", "in_doubt");
-    expect(p, "c-1", "in_doubt");
+    expect_doubt(p, "c-7", 71);
+    expect_doubt(p, "c-8", 71); /* it may be repeated, too */
+    expect_doubt(p, "c-70", 71);
+    expect_doubt(p, "c-7", 71); /* the answer stays */
+    expect_doubt(p, "c-1", 71);
     talk_say(p, "{'type':'action','data':{'id':'c-5','name':'nothing'}}");
-    talk_expect(p, "ack", "{'id':'c-5','result':'in_doubt'}");
-    expect(p, "c-8", "done");
-    expect(p, "c-8", "repeated");
-    expect(p, "c-7", "in_doubt");
+    talk_expect(p, "ack", "{'id':'c-5','result':'in_doubt','next':71}");
+    expect(p, "c-71", "done");
+    expect(p, "c-71", "repeated");
+    expect(p, "c-73", "done");
+    expect_doubt(p, "c-70", 74);
+    expect(p, "c-72", "done");
     talk_free(t);
 }
 
@@ -357,10 +372,31 @@ TEST(instance_that_acted_longest_ago_is_forgotten_when_the_table_is_full)
     expect(p[0], "a-1", "repeated");
     expect(p[2], "c-1", "repeated");
     expect(p[3], "d-1", "repeated");
-    expect(p[1], "b-2", "in_doubt");
-    expect(p[1], "b-3", "done");
-    expect(p[0], "a-2", "in_doubt");
+    expect_doubt(p[1], "b-2", 66);
+    expect(p[1], "b-66", "done");
+    expect_doubt(p[0], "a-2", 66);
     assert_int_equal(t->json->done.count, 3);
+    talk_free(t);
+}
+
+/* A client repeats 64 actions at once, and all of them are done. */
+TEST(actions_that_a_forgotten_instance_repeats_are_not_done_again)
+{
+    talk *t = talk_new();
+    t->config.action_instances = 1;
+    start(t);
+    sim_peer *p = come(t, "a");
+    char id[100];
+    for (int n = 1; n <= 100; n++) {
+        snprintf(id, sizeof id, "a-%d", n);
+        expect(p, id, "done");
+    }
+    expect(come(t, "b"), "b-1", "done");
+    for (int n = 37; n <= 100; n++) {
+        snprintf(id, sizeof id, "a-%d", n);
+        expect_doubt(p, id, 101);
+    }
+    expect(p, "a-101", "done");
     talk_free(t);
 }
 
@@ -370,10 +406,10 @@ TEST(table_of_one_instance_works)
     t->config.action_instances = 1;
     start(t);
     sim_peer *a = come(t, "a"), *b = come(t, "b");
-    for (int i = 0; i < 2; i++) {
-        expect(a, i == 0 ? "a-1" : "a-3", i == 0 ? "done" : "in_doubt");
-        expect(b, i == 0 ? "b-1" : "b-3", i == 0 ? "done" : "in_doubt");
-    }
+    expect(a, "a-1", "done");
+    expect(b, "b-1", "done");
+    expect_doubt(a, "a-3", 67);
+    expect_doubt(b, "b-3", 67);
     talk_free(t);
 }
 

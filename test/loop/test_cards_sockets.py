@@ -582,8 +582,8 @@ def restart(t):
         with cards.peer("/ws/chat/s?client=c") as peer:
             peer.hello()
             t.equal([peer.answer_to("action", id=i, name="chat", text="")["data"].get(member)
-                     for i, member in (("c-7", "result"), ("c-7", "result"), ("c-8", "code"))],
-                    ["in_doubt", "in_doubt", "bad_text"], "action_of_before_is_in_doubt")
+                     for i, member in (("c-7", "result"), ("c-7", "next"), ("c-71", "code"))],
+                    ["in_doubt", 71, "bad_text"], "action_of_before_is_in_doubt")
     t.equal((cards.status, cards.errors), (0, ""), "restarted_server_ends_clean")
 
 

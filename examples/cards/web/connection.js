@@ -191,12 +191,14 @@ export class Connection {
   }
 
   // No id is sent twice. So one that is in doubt was not done: the server has restarted, and does
-  // not know us. It knows us now, and takes the next id.
-  #acknowledged({ id, result }) {
+  // not know us. The number `next` is good.
+  #acknowledged({ id, result, next }) {
     const action = this.#actions.get(id);
     this.#actions.delete(id);
-    if (action && result === 'in_doubt') this.#act(action);
-    else action?.resolve();
+    if (action && result === 'in_doubt') {
+      this.#actionCount = Math.max(this.#actionCount, next - 1);
+      this.#act(action);
+    } else action?.resolve();
   }
 
   #url() {
