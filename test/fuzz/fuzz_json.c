@@ -9,6 +9,7 @@
  * - Each text message gets exactly one answer, not counting publications, unless it closes its
  *   peer.
  * - The `data` of a handler is an object.
+ * - No action is done twice, unless instances are forgotten because the table has two places only.
  * - No memory of the pool or of jansson is leaked; the pool's counters balance.
  *
  * Input: four characters (see `begin`), then lines. The first character of a line says what the
@@ -49,12 +50,36 @@ static wspool_channel channel_of(unsigned number)
     return channels[number % 4];
 }
 
+/* The actions that are done: at most one a line. */
+static struct {
+    char ids[LINES_MAX][WSPOOL_CLIENT_MAX + 20];
+    size_t count;
+} acted;
+
+static void once(const wspool_json *json)
+{
+    wspool_text instance;
+    uint64_t n;
+    char *id = acted.ids[acted.count];
+    FUZZ_DEMAND(wspool_json_action_id(json, &instance, &n) == 0, "an action without an id");
+    FUZZ_DEMAND(instance.len <= WSPOOL_CLIENT_MAX && n > 0, "an action with a bad id");
+    snprintf(id, sizeof acted.ids[0], "%.*s-%llu", (int)instance.len, (const char *)instance.data,
+             (unsigned long long)n);
+    for (size_t i = 0; i < acted.count; i++) {
+        FUZZ_DEMAND(strcmp(id, acted.ids[i]) != 0, "%s is done twice", id);
+    }
+    acted.count++;
+}
+
 static const char *on_chat(wspool_json *json, wspool *pool, wspool_id id, const json_t *data,
                            void *user)
 {
-    (void)user;
+    const talk *t = user;
     (void)id;
     FUZZ_DEMAND(json_is_object(data), "data that is no object");
+    if (t->config.action_instances > 2) {
+        once(json);
+    }
     (void)wspool_json_broadcast(json, pool, channel_of(0), "chat_message", json_deep_copy(data),
                                 NULL, NULL);
     return NULL;
@@ -103,7 +128,9 @@ static talk *begin(fuzz_input *in)
     t->config.depth = depths[fuzz_number(in, 4)];
     t->s->config.abuse_burst = bursts[fuzz_number(in, 4)];
     t->may = fuzz_number(in, 2) == 0 ? 0 : -1;
-    t->s->config.channels_per_peer = fuzz_number(in, 2) == 0 ? 128 : 2;
+    int narrow = fuzz_number(in, 2) == 1;
+    t->s->config.channels_per_peer = narrow ? 2 : 128;
+    t->config.action_instances = narrow ? 2 : 10000;
     FUZZ_DEMAND(talk_start(t) == 0, "no pool");
     FUZZ_DEMAND(SIM_IN(wspool_json_on(t->json, "app", on_app, t)) == 0, "on");
     FUZZ_DEMAND(SIM_IN(wspool_json_on(t->json, "no", on_no, t)) == 0, "on");
@@ -312,6 +339,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     memset(answered, 0, sizeof answered);
+    acted.count = 0;
     t = begin(&in);
     while (lines++ < LINES_MAX && fuzz_line(&in, &line)) {
         if (line.len > 0) {
