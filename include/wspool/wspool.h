@@ -43,7 +43,8 @@
  *   idle        192 bytes; 16 for its first channel, 32 for each further one; 24 and the bytes of
  *               address and key for a peer with an identity, an address, a key, a subject or a
  *               client instance; with one of the last two 32 and the bytes of its client instance,
- *               and 48 and the bytes of its subject, which peers of one subject share
+ *               and 48 and the bytes of its subject, or of a client instance without a subject,
+ *               which the peers that have the same one share
  *   handshake   head_bytes and 1 KiB (17 KB); nothing before the first byte; 2 KiB after a refusal;
  *               768 bytes more if the host adds headers
  *   open        message_bytes, queue_bytes and 16 KiB (336 KiB), and one 32nd of a queue_bytes
@@ -433,7 +434,10 @@ int wspool_channels(const wspool *pool, wspool_channel *channels, size_t max);
 typedef struct wspool_send_options {
     size_t size; /* sizeof(wspool_send_options) */
     unsigned flags;
-    wspool_id except; /* this member does not get the message; 0: every member does */
+    wspool_id except; /* this peer does not get the message, nor do other peers of its client
+                         instance (wspool_client): neither now nor from a history. So a publisher
+                         that comes back does not get its own message. 0 or a stale id: everyone
+                         gets it */
     wspool_text id;   /* the publisher's id of this message: any bytes, at most
                          WSPOOL_PUBLISH_ID_MAX. While the channel remembers it (the last
                          WSPOOL_PUBLISH_IDS, each for WSPOOL_PUBLISH_ID_TIME), it publishes nothing
@@ -723,6 +727,9 @@ static inline wspool_text wspool_text_of(const char *string)
  * It comes from the verdict, or else from the parameter `client` of the request's query, percent
  * decoded. Then it is what the peer says: any bytes. A parameter that is empty, longer than
  * WSPOOL_CLIENT_MAX or badly escaped is ignored, since it may be the application's own.
+ *
+ * Without a subject, a client instance is only as good as it is hard to guess: whoever names the
+ * same one does not get the messages that leave it out (wspool_send_options.except).
  *
  * Set *subject or *client, valid until wspool_release; empty if the peer has none. A client
  * instance from the query is there from the open hook on.

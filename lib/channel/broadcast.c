@@ -29,19 +29,8 @@ static WSP_NOINLINE int leave_out(struct wsp_link *link, struct wsp_channel *cha
     return 0;
 }
 
-/* Returns 1 if the excepted peer is a member that is behind. */
-static uint32_t is_behind(const struct wsp_peer *except, const struct wsp_channel *channel)
-{
-    if (!except || channel->live == channel->count) {
-        return 0;
-    }
-    const struct wsp_member *member = wsp_registry_member(except, channel);
-    return member && !wsp_member_is_live(channel, member);
-}
-
 void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel,
-                   struct wsp_encodings *encodings, const struct wsp_peer *except,
-                   wspool_tally *tally)
+                   struct wsp_encodings *encodings, uint32_t excepted, wspool_tally *tally)
 {
     const uint32_t max_bytes = channel->rules->queue_bytes;
     const uint32_t max_count = channel->rules->queue_messages;
@@ -58,9 +47,6 @@ void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel,
         }
         struct wsp_peer *peer = member->peer;
         struct wsp_outq *out = &peer->conn.out;
-        if (peer == except) {
-            continue;
-        }
         if (out->accepts != taken) {
             if (!out->accepts) {
                 continue;
@@ -85,7 +71,7 @@ void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel,
     }
     tally->queued = queued;
     tally->slow = slow;
-    tally->behind = channel->count - channel->live - is_behind(except, channel);
+    tally->behind = channel->count - channel->live - excepted;
     wsp_count_add(&link->count->left_behind, tally->behind);
     wsp_count_add(&link->count->deliveries, (uint64_t)tally->queued + tally->closed);
     wsp_count_add(&link->count->queued, tally->queued);

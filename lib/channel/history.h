@@ -43,7 +43,7 @@ struct wsp_kept {
     uint32_t at, len;    /* of the plain frame */
     uint64_t time;       /* when it was published; before 0 if that was before the clock began */
     uint64_t wall;       /* the same, in milliseconds since 1970 */
-    wspool_id except;    /* this peer does not get it; 0: none */
+    uint64_t except;     /* the reader that does not get it: its mark (pool/subjects.h); 0: none */
     struct wsp_key *key; /* in a keyed history: see keyed.h; NULL: none */
 };
 

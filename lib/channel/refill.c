@@ -10,10 +10,15 @@
 /* Most entries of a log that one step skips. */
 #define SKIP 1024u
 
-/* Is it a message that must not go to this member? */
-static int is_own(const struct wsp_kept *kept, const struct wsp_member *member)
+/* A member, and the mark of messages that must not go to it. */
+struct reader {
+    const struct wsp_member *member;
+    uint64_t mark;
+};
+
+static int is_own(const struct wsp_kept *kept, const struct reader *reader)
 {
-    return kept->except == wsp_slot_id(&member->peer->conn.slot) && member->state == 0;
+    return kept->except == reader->mark && reader->member->state == 0;
 }
 
 /* ------------------------------------------------------- readers of the whole state */
@@ -92,9 +97,9 @@ static uint64_t offset_at(const struct source *source, uint32_t index)
 }
 
 static int is_skipped(const struct source *source, const struct wsp_kept *kept,
-                      const struct wsp_member *member)
+                      const struct reader *reader)
 {
-    return (source->is_log && !kept->key) || is_own(kept, member);
+    return (source->is_log && !kept->key) || is_own(kept, reader);
 }
 
 /* Inline, so that there is one for the window and one for the log.
@@ -102,9 +107,9 @@ static int is_skipped(const struct source *source, const struct wsp_kept *kept,
  * Returns the run of adjacent frames from the entry at `index` on with which the queue stays below
  * half of the limits. The first may be larger than that; the count is 0 when it does not fit. */
 static inline struct wsp_run next_run(const struct wsp_rules *rules, const struct source *source,
-                                      uint32_t index, const struct wsp_member *member)
+                                      uint32_t index, const struct reader *reader)
 {
-    const struct wsp_outq *out = &member->peer->conn.out;
+    const struct wsp_outq *out = &reader->member->peer->conn.out;
     const struct wsp_kept *first = entry_at(source, index);
     struct wsp_run run = {.block = first->segment, .offset = first->at};
     if (out->bytes > 0 && (uint64_t)out->bytes + first->len > rules->queue_bytes) {
@@ -115,7 +120,7 @@ static inline struct wsp_run next_run(const struct wsp_rules *rules, const struc
         uint64_t bytes = (uint64_t)run.bytes + kept->len;
         if (run.count > 0 &&
             (kept->segment != run.block || (source->is_log && kept->at != run.offset + run.bytes) ||
-             is_skipped(source, kept, member) || bytes > STEP ||
+             is_skipped(source, kept, reader) || bytes > STEP ||
              out->bytes + bytes > rules->queue_bytes / 2 ||
              out->count + run.count >= rules->queue_messages / 2)) {
             break;
@@ -147,8 +152,9 @@ static enum wsp_refilled miss(struct wsp_link *link, struct wsp_channel *channel
 }
 
 enum wsp_refilled wsp_refill(struct wsp_link *link, struct wsp_channel *channel,
-                             struct wsp_member *member, struct wsp_gone *gone)
+                             struct wsp_member *member, uint64_t mark, struct wsp_gone *gone)
 {
+    const struct reader reader = {member, mark};
     const int keyed = channel->rules->history.max_keys > 0;
     struct wsp_peer *peer = member->peer;
     const struct wsp_history *history = channel->history;
@@ -176,7 +182,7 @@ enum wsp_refilled wsp_refill(struct wsp_link *link, struct wsp_channel *channel,
     }
     const uint32_t most = source.is_log ? SKIP : 1;
     while (index < source.count && skipped < most &&
-           is_skipped(&source, entry_at(&source, index), member)) {
+           is_skipped(&source, entry_at(&source, index), &reader)) {
         index++;
         skipped++;
     }
@@ -188,8 +194,8 @@ enum wsp_refilled wsp_refill(struct wsp_link *link, struct wsp_channel *channel,
     }
     const struct wsp_run run =
         source.is_log
-            ? next_run(channel->rules, &(struct source){history, 1, source.count}, index, member)
-            : next_run(channel->rules, &(struct source){history, 0, source.count}, index, member);
+            ? next_run(channel->rules, &(struct source){history, 1, source.count}, index, &reader)
+            : next_run(channel->rules, &(struct source){history, 0, source.count}, index, &reader);
     if (run.count == 0 || wsp_conn_push(link, &peer->conn, &run) < 0) {
         return WSP_REFILL_FULL;
     }

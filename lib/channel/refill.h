@@ -34,9 +34,9 @@ struct wsp_gone {
     int reset;
 };
 
-/* One step for a member that is behind. */
+/* One step for a member that is behind. Messages that except its mark are skipped. */
 enum wsp_refilled wsp_refill(struct wsp_link *link, struct wsp_channel *channel,
-                             struct wsp_member *member, struct wsp_gone *gone);
+                             struct wsp_member *member, uint64_t mark, struct wsp_gone *gone);
 
 /* A member that is behind gets the whole state of a keyed history from now on. */
 void wsp_refill_state(struct wsp_channel *channel, struct wsp_member *member);

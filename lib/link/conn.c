@@ -34,10 +34,16 @@ void wsp_conn_await(struct wsp_link *link, struct wsp_conn *conn, uint64_t time)
     wsp_timers_arm(&link->timers, conn->slot.index, conn->deadline);
 }
 
+void wsp_conn_take_messages(struct wsp_conn *conn, int take)
+{
+    unsigned encoding = wsp_negotiated_encoding(conn->parser.negotiated);
+    conn->out.accepts = take ? (uint8_t)(1 + encoding) : 0;
+}
+
 void wsp_conn_open(struct wsp_link *link, struct wsp_conn *conn)
 {
     conn->state = WSP_OPEN;
-    conn->out.accepts = (uint8_t)(1 + wsp_negotiated_encoding(conn->parser.negotiated));
+    wsp_conn_take_messages(conn, 1);
     conn->since = link->now;
     conn->last_received = wsp_coarse_now(link);
     conn->deadline = link->config->ping_interval ? wsp_next_ping(link) : UINT64_MAX;

@@ -20,7 +20,7 @@
  * link/transmit.h its output, and link/liveness.h its deadlines.
  *
  * Invariants:
- * - out.accepts is set exactly in OPEN. A Close is queued in CLOSING only, so nothing is queued
+ * - out.accepts is set exactly in OPEN, but for a broadcast that leaves the peer out. A Close is queued in CLOSING only, so nothing is queued
  *   behind it;
  * - the timer is armed in every state but CLOSED (in OPEN only if there is a deadline);
  * - a CLOSED connection is not blocked and awaits no pong;
@@ -212,6 +212,9 @@ static inline int wsp_conn_push(struct wsp_link *link, struct wsp_conn *conn,
     }
     return result;
 }
+
+/* Lets an open connection take messages, or not (0) while one is broadcast that it must not get. */
+void wsp_conn_take_messages(struct wsp_conn *conn, int take);
 
 /* A queue with more than this is above its high watermark. */
 struct wsp_watermark {

@@ -90,14 +90,12 @@ static void become_open(wspool *pool, struct wsp_peer *peer, const struct wsp_en
         wsp_join_route(pool, peer, wspool_channel_of(route->kind, entry->name, entry->name_len))) {
         wsp_conn_fail(&pool->link, conn, WSPOOL_END_NOMEM, 1);
     }
-    if (entry->query.len > 0 && name_client(pool, peer, entry->query)) {
+    if ((entry->query.len > 0 && name_client(pool, peer, entry->query)) ||
+        (peer->side && wsp_peer_enter(pool, peer))) {
         wsp_conn_fail(&pool->link, conn, WSPOOL_END_NOMEM, 1);
     }
-    if (wsp_subjects_has(peer)) {
-        wsp_subjects_enter(peer); /* the newest of those that are open */
-        if (conn->state == WSP_OPEN) {
-            wsp_duplicates_opened(pool, peer);
-        }
+    if (wsp_subjects_has(peer) && conn->state == WSP_OPEN) {
+        wsp_duplicates_opened(pool, peer);
     }
     wsp_log(pool, WSP_LOG_OPENED,
             (wspool_log_record){.id = wsp_peer_id(peer),

@@ -3,24 +3,21 @@
 #include "pool/duplicates.h"
 
 #include <stddef.h>
-#include <string.h>
 
 #include "link/liveness.h"
 
 /* Returns 1 if the other one is open, too, and has the same client instance and route. */
 static int is_duplicate(const struct wsp_peer *peer, const struct wsp_peer *other)
 {
-    wspool_text client = wsp_side_client(peer->side), same = wsp_side_client(other->side);
     return other != peer && other->conn.state == WSP_OPEN &&
-           other->conn.route == peer->conn.route && same.len == client.len &&
-           memcmp(same.data, client.data, client.len) == 0;
+           other->conn.route == peer->conn.route && wsp_subjects_are_same(peer, other);
 }
 
 void wsp_duplicates_opened(wspool *pool, struct wsp_peer *peer)
 {
     enum wspool_duplicates rule = pool->routes.list[peer->conn.route].duplicates;
-    if (rule == WSPOOL_DUPLICATES_ALLOW || wsp_side_client(peer->side).len == 0 ||
-        !wsp_subjects_has(peer)) {
+    if (rule == WSPOOL_DUPLICATES_ALLOW ||
+        wsp_subject_text(wsp_side_subject(peer->side)).len == 0) {
         return;
     }
     struct wsp_peer *other = wsp_subjects_next(peer);

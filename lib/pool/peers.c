@@ -106,6 +106,21 @@ int wsp_peer_name(wspool *pool, struct wsp_peer *peer, wspool_text subject, wspo
     return error;
 }
 
+int wsp_peer_enter(wspool *pool, struct wsp_peer *peer)
+{
+    if (peer->conn.state != WSP_OPEN) {
+        return 0;
+    }
+    if (wsp_side_client(peer->side).len > 0 && !wsp_side_subject(peer->side) &&
+        wsp_subjects_hold_nobody(&pool->subjects, &peer->side)) {
+        return WSPOOL_ERR_NOMEM;
+    }
+    if (wsp_side_subject(peer->side)) {
+        wsp_subjects_enter(peer);
+    }
+    return 0;
+}
+
 void wsp_identity_free(wspool *pool, void *identity)
 {
     const wspool_identity_free_hook *hook = &pool->config.identity_free;

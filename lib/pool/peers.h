@@ -33,6 +33,9 @@ struct wsp_peer *wsp_peer_new(wspool *pool, const wspool_open_options *newcomer,
 /* Sets the subject and the client instance of a peer, each unless it is empty or there is one
  * already. Both have a possible length. Returns 0 or NOMEM. */
 int wsp_peer_name(wspool *pool, struct wsp_peer *peer, wspool_text subject, wspool_text client);
+/* The peer has opened: if it is still open, it is the newest one of its subject, or of its client instance that has no
+ * subject. Returns 0 or NOMEM. */
+int wsp_peer_enter(wspool *pool, struct wsp_peer *peer);
 /* Frees the record. Its id is stale from now on. */
 void wsp_peer_free(wspool *pool, struct wsp_peer *peer);
 /* Passes an identity to identity_free; NULL is allowed. */

@@ -106,9 +106,9 @@ struct wsp_drain {
     uint32_t last;      /* place: one below a power of two */
     uint32_t random[3]; /* which place a slot has */
     uint8_t shift;
-    uint64_t share;     /* when the share of the next peer begins */
-    uint64_t next;      /* when that peer is closed; UINT64_MAX: never */
-    uint64_t interval;  /* the share of one peer */
+    uint64_t share;    /* when the share of the next peer begins */
+    uint64_t next;     /* when that peer is closed; UINT64_MAX: never */
+    uint64_t interval; /* the share of one peer */
 };
 
 enum wsp_head_list {

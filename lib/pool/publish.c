@@ -150,7 +150,7 @@ static inline void flush_soon(wspool *pool)
 /* Copies the frame of the channel's next message to its history. If it cannot be kept, the history
  * begins anew behind it. */
 static void record(wspool *pool, struct wsp_channel *channel, const struct wsp_run *frame,
-                   wspool_id except)
+                   uint64_t except)
 {
     uint64_t now = pool->link.now;
     int error;
@@ -170,7 +170,7 @@ static void record(wspool *pool, struct wsp_channel *channel, const struct wsp_r
  * would have another state than the members. Returns 0, FULL, TOO_BIG or NOMEM. */
 static WSP_NOINLINE int record_keyed(wspool *pool, struct wsp_channel *channel,
                                      const struct wsp_run *frame,
-                                     const wspool_send_options *options)
+                                     const wspool_send_options *options, uint64_t except)
 {
     uint64_t now = pool->link.now;
     int error, removed = (options->flags & WSPOOL_REMOVE) != 0;
@@ -184,7 +184,7 @@ static WSP_NOINLINE int record_keyed(wspool *pool, struct wsp_channel *channel,
     kept->len = frame->bytes;
     kept->time = now;
     kept->wall = wsp_wall(pool);
-    kept->except = options->except;
+    kept->except = except;
     wsp_keyed_commit(channel->history, kept, key, removed);
     wsp_record_commit(&pool->registry, channel, kept);
     return 0;
@@ -213,12 +213,38 @@ static int give_up(wspool *pool, wspool_channel name, int error)
     return error;
 }
 
+/* During a broadcast the queues of the excepted peers take no message: that of the peer, and those
+ * of its client instance. Returns how many of them are members that are behind. */
+static WSP_NOINLINE uint32_t leave_out(struct wsp_peer *except, const struct wsp_channel *channel)
+{
+    uint32_t behind = 0;
+    struct wsp_peer *peer = NULL;
+    while ((peer = wsp_subjects_same(except, peer)) != NULL) {
+        const struct wsp_member *member =
+            channel->live < channel->count ? wsp_registry_member(peer, channel) : NULL;
+        behind += member && !wsp_member_is_live(channel, member);
+        wsp_conn_take_messages(&peer->conn, 0);
+    }
+    return behind;
+}
+
+static WSP_NOINLINE void take_in(struct wsp_peer *except)
+{
+    struct wsp_peer *peer = NULL;
+    while ((peer = wsp_subjects_same(except, peer)) != NULL) {
+        wsp_conn_take_messages(&peer->conn, peer->conn.state == WSP_OPEN);
+    }
+}
+
 static int publish(wspool *pool, wspool_channel name, wspool_writer writer, uint8_t opcode,
                    const wspool_send_options *options, wspool_tally *tally)
 {
     const wspool_text id = options->id;
     const wspool_history *history = &pool->registry.rules[name.kind].history;
     struct wsp_channel *channel = wsp_registry_find(&pool->registry, name);
+    struct wsp_peer *except =
+        options->except ? wsp_slots_find(&pool->peers, options->except) : NULL;
+    const uint64_t mark = except ? wsp_subjects_mark(&pool->subjects, except) : 0;
     struct message checked;
     struct wsp_run frame;
     struct wsp_encodings encodings;
@@ -248,9 +274,9 @@ static int publish(wspool *pool, wspool_channel name, wspool_writer writer, uint
     error = encode(pool, &checked, &frame);
     if (!error && history->messages > 0) {
         if (history->max_keys > 0) {
-            error = record_keyed(pool, channel, &frame, options);
+            error = record_keyed(pool, channel, &frame, options, mark);
         } else {
-            record(pool, channel, &frame, options->except);
+            record(pool, channel, &frame, mark);
         }
     }
     if (error) {
@@ -267,8 +293,11 @@ static int publish(wspool *pool, wspool_channel name, wspool_writer writer, uint
     wsp_count_add(&pool->count.published, 1);
     const uint32_t live = channel->live;
     wsp_encodings_init(&encodings, &frame, opcode, checked.data, checked.len);
-    wsp_broadcast(&pool->link, channel, &encodings, wsp_slots_find(&pool->peers, options->except),
-                  tally);
+    const uint32_t excepted = except ? leave_out(except, channel) : 0;
+    wsp_broadcast(&pool->link, channel, &encodings, excepted, tally);
+    if (except) {
+        take_in(except);
+    }
     wsp_encodings_fini(&encodings);
     const int fell_behind = channel->live < live;
     if (channel->waiters) {
@@ -394,17 +423,18 @@ static void push_or_close(wspool *pool, struct wsp_peer *peer, const struct wsp_
     tally->slow += conn->out.blocked;
 }
 
-/* Returns the first peer of a list, from `peer` on, that takes messages; NULL: none. */
-static struct wsp_peer *next_of(struct wsp_peer *peer, wspool_id except)
+/* Returns the first peer of a list, from `peer` on, that takes messages and is not excepted; NULL:
+ * none. */
+static struct wsp_peer *next_of(struct wsp_peer *peer, const struct wsp_peer *except)
 {
-    while (peer && (!peer->conn.out.accepts || wsp_slot_id(&peer->conn.slot) == except)) {
+    while (peer && (!peer->conn.out.accepts || (except && wsp_subjects_are_same(except, peer)))) {
         peer = wsp_subjects_next(peer);
     }
     return peer;
 }
 
 static int send_to_all(wspool *pool, struct wsp_peer *peer, const struct message *checked,
-                       wspool_id except, wspool_tally *tally)
+                       const struct wsp_peer *except, wspool_tally *tally)
 {
     struct wsp_encodings encodings;
     struct wsp_run plain;
@@ -444,8 +474,8 @@ int wspool_send_to(wspool *pool, wspool_text subject, const void *message, size_
         return result;
     }
     wsp_enter(pool);
-    result = send_to_all(pool, wsp_subjects_first(&pool->subjects, subject), &checked, ours.except,
-                         &tally);
+    result = send_to_all(pool, wsp_subjects_first(&pool->subjects, subject), &checked,
+                         wsp_slots_find(&pool->peers, ours.except), &tally);
     wsp_leave(pool);
     if (theirs && result >= 0) {
         wspool_versioned_write(theirs, &tally, sizeof tally);

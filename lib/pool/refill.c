@@ -37,6 +37,7 @@ void wsp_refill_peer(wspool *pool, struct wsp_peer *peer)
 {
     struct wsp_memberships *memberships = &peer->memberships;
     struct wsp_outq *out = &peer->conn.out;
+    const uint64_t mark = wsp_subjects_mark(&pool->subjects, peer);
     struct wsp_gone gone;
     uint32_t i, done = 0;
     int full = 0;
@@ -51,7 +52,7 @@ void wsp_refill_peer(wspool *pool, struct wsp_peer *peer)
             continue;
         }
         wsp_record_expire(&pool->registry, channel, pool->link.now);
-        switch (wsp_refill(&pool->link, channel, member, &gone)) {
+        switch (wsp_refill(&pool->link, channel, member, mark, &gone)) {
         case WSP_REFILL_FULL:
             full = 1;
             break;

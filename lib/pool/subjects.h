@@ -6,7 +6,15 @@
  * learns it until the peer is released, because the host may ask for it until then. A peer is in
  * the list of its subject from that moment until it closes or ends. The list goes through the
  * parties of the peers (pool/side.h), so entering and leaving it takes constant time and no memory.
- * A peer adds at most one subject.
+ *
+ * The peers of a client instance without a subject have a record of their own, which the host does
+ * not see as a subject: so all open peers of a client instance are in one list. A peer adds at most
+ * one record.
+ *
+ * The mark of a peer is what a history keeps of an excepted one: a keyed hash of its subject and
+ * client instance, so later connections of the instance have it too; or, without a client instance,
+ * its id. That two instances have the same mark has a chance of 2^-64; then a reader does not get a
+ * message that excepts the other one.
  *
  * Invariants:
  * - a subject is referred to by at least one peer, and at least by those in its list;
@@ -26,12 +34,14 @@ struct wsp_subject {
     struct wsp_map_node node; /* first member: a node is its subject */
     struct wsp_peer *newest;  /* of its list; NULL: empty */
     uint32_t holds;           /* side records that refer to it */
+    uint8_t is_nobody;        /* the text is a client instance without a subject */
     char bytes[];
 };
 
 struct wsp_subjects {
     const wspool_mem *mem;
     struct wsp_map map;
+    struct wsp_map nobodies;
 };
 
 void wsp_subjects_init(struct wsp_subjects *subjects, const wspool_mem *mem,
@@ -42,6 +52,8 @@ void wsp_subjects_fini(struct wsp_subjects *subjects);
 /* Sets the subject of a side record that has none, and makes the record if there is none. The text
  * is not empty. Returns 0, INVAL when it is too long, or NOMEM: then nothing is changed. */
 int wsp_subjects_hold(struct wsp_subjects *subjects, struct wsp_side **side, wspool_text text);
+/* The same for a side record with a client instance that has no subject. Returns 0 or NOMEM. */
+int wsp_subjects_hold_nobody(struct wsp_subjects *subjects, struct wsp_side **side);
 /* The side record of a peer that is in no list is about to be freed. It may have no subject. */
 void wsp_subjects_drop(struct wsp_subjects *subjects, const struct wsp_side *side);
 
@@ -60,6 +72,13 @@ static inline struct wsp_peer *wsp_subjects_next(const struct wsp_peer *peer)
 {
     return peer->side->party->older;
 }
+/* Returns 1 if they are one peer, or peers of one client instance, else 0. */
+int wsp_subjects_are_same(const struct wsp_peer *peer, const struct wsp_peer *other);
+/* Walks the peers in the list for which that is so; `peer` alone if it has no client instance.
+ * Returns the one behind `at` (NULL: the first one), or NULL at the end. */
+struct wsp_peer *wsp_subjects_same(struct wsp_peer *peer, const struct wsp_peer *at);
+/* Returns the mark of a peer, which is not 0. */
+uint64_t wsp_subjects_mark(const struct wsp_subjects *subjects, const struct wsp_peer *peer);
 /* Returns 1 if a host may ask for that subject, else 0. */
 static inline int wsp_subject_valid(wspool_text text)
 {
@@ -67,7 +86,8 @@ static inline int wsp_subject_valid(wspool_text text)
 }
 static inline wspool_text wsp_subject_text(const struct wsp_subject *subject)
 {
-    return subject ? (wspool_text){subject->bytes, subject->node.key_len} : (wspool_text){"", 0};
+    return subject && !subject->is_nobody ? (wspool_text){subject->bytes, subject->node.key_len}
+                                          : (wspool_text){"", 0};
 }
 
 /* Returns 1 if the invariants hold, else 0; sets *holds to the number of references, and *listed to

@@ -576,6 +576,23 @@ static void subjects(sim *s)
     assert_true(wspool_peers_of(s->pool, wspool_text_of("somebody"), NULL, 0) <= 5);
 }
 
+/* Messages that leave out a client instance without a subject. */
+static void instances(sim *s)
+{
+    wspool_send_options options = {.size = sizeof options};
+    sim_start(s);
+    if (s->pool == NULL)
+        return;
+    for (int i = 0; i < 4; i++) {
+        sim_peer *p = sim_join(s, i < 2 ? "/all?client=a" : i < 3 ? "/all?client=b" : "/all");
+        options.except = p ? p->id : 0;
+        int rc =
+            SIM_IN(wspool_broadcast(s->pool, wspool_global("all"), "hello", 5, &options, NULL));
+        assert_true(rc >= 0 || rc == WSPOOL_ERR_NOMEM);
+        sim_pump(s);
+    }
+}
+
 static const struct {
     const char *name;
     void (*play)(sim *s);
@@ -588,6 +605,7 @@ static const struct {
     {"answers", answers, 0},
     {"hosted", hosted, 0},
     {"subjects", subjects, 0},
+    {"client instances", instances, 0},
     {"echo", echoes, 0},
     {"budget", budget, 0},
     {"fragments", fragments, 0},

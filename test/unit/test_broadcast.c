@@ -184,16 +184,20 @@ static struct wsp_run encode(struct crowd *c, uint32_t len)
 
 /* Broadcasts the message that was encoded last. `frame` is its plain encoded frame. */
 static void walk(struct crowd *c, struct wsp_channel *channel, const struct wsp_run *frame,
-                 const struct wsp_peer *except, wspool_tally *tally)
+                 struct wsp_peer *except, wspool_tally *tally)
 {
     struct wsp_encodings encodings;
     channel->offset++;
     wsp_encodings_init(&encodings, frame, WSP_BINARY, c->payload, c->payload_len);
-    wsp_broadcast(&c->link, channel, &encodings, except, tally);
+    if (except)
+        wsp_conn_take_messages(&except->conn, 0);
+    wsp_broadcast(&c->link, channel, &encodings, 0, tally);
+    if (except)
+        wsp_conn_take_messages(&except->conn, 1);
     wsp_encodings_fini(&encodings);
 }
 
-static wspool_tally publish_except(struct crowd *c, uint32_t len, const struct wsp_peer *except)
+static wspool_tally publish_except(struct crowd *c, uint32_t len, struct wsp_peer *except)
 {
     wspool_tally tally = {.size = sizeof tally};
     struct wsp_run frame = encode(c, len);
