@@ -48,7 +48,8 @@
  *   handshake   head_bytes and 1 KiB (17 KB); nothing before the first byte; 2 KiB after a refusal;
  *               768 bytes more if the host adds headers
  *   open        message_bytes, queue_bytes and 16 KiB (336 KiB), and one 32nd of a queue_bytes
- *               above 256 KiB; the input of one feed while its turn is used up
+ *               above 256 KiB; an eighth of queue_bytes if it is behind and messages are sent to it
+ *               alone; the input of one feed while its turn is used up
  *               (config.turn_deliveries)
  * While a buffer is copied to a larger one, both exist. That adds, once per pool, at most a quarter
  * of head_bytes, three quarters of message_bytes, or 16 KiB for a queue. One unsent byte of a
@@ -496,7 +497,9 @@ typedef struct wspool_writer {
 int wspool_broadcast_written(wspool *pool, wspool_channel channel, wspool_writer writer,
                              const wspool_send_options *options, wspool_tally *tally);
 
-/* Sends a message to one peer. Of the options only the flags count.
+/* Sends a message to one peer. Of the options only the flags count. If the peer is behind in a
+ * channel, what the channel has queued may fill its queue: so it has an eighth more of queue_bytes,
+ * and of queue_messages and one, for messages that are sent to it alone.
  *   FULL     the peer's queue has no room: try again when the pressure hook reports that it has. Or
  *            pool_bytes is used up (block_bytes in the stats): write what is queued and try again.
  *   STATE    the peer is not open yet, or is closing. Forget the message.

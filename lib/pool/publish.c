@@ -363,6 +363,18 @@ int wspool_broadcast(wspool *pool, wspool_channel channel, const void *message, 
                                     tally);
 }
 
+/* Returns 1 if a queue has room for a message to this peer alone. What channels have queued for a
+ * peer that is behind may fill its queue, so such messages have an eighth more. */
+static int has_room(const wspool *pool, const struct wsp_outq *out, uint32_t len)
+{
+    uint64_t bytes = pool->config.queue_bytes, messages = pool->config.queue_messages;
+    if (out->marks & WSP_MARK_BEHIND) {
+        bytes += bytes / 8;
+        messages += messages / 8 + 1;
+    }
+    return out->bytes + len <= bytes && out->count < messages;
+}
+
 /* Counts a frame that was queued for a single peer. */
 static inline void queued_one(wspool *pool, uint32_t len)
 {
@@ -407,10 +419,8 @@ static int send_to(wspool *pool, struct wsp_peer *peer, const struct message *ch
 static void push_or_close(wspool *pool, struct wsp_peer *peer, const struct wsp_run *frame,
                           wspool_tally *tally)
 {
-    const wspool_config *config = &pool->config;
     struct wsp_conn *conn = &peer->conn;
-    if (conn->out.bytes + frame->bytes > config->queue_bytes ||
-        conn->out.count >= config->queue_messages || wsp_conn_push(&pool->link, conn, frame) < 0) {
+    if (!has_room(pool, &conn->out, frame->bytes) || wsp_conn_push(&pool->link, conn, frame) < 0) {
         tally->closed++;
         wsp_count_add(&pool->count.deliveries, 1);
         wsp_count_add(&pool->count.slow_closes, 1);
@@ -418,7 +428,7 @@ static void push_or_close(wspool *pool, struct wsp_peer *peer, const struct wsp_
         return;
     }
     queued_one(pool, frame->bytes);
-    wsp_conn_update_watermark(&pool->link, conn, wsp_conn_high_watermark(config));
+    wsp_conn_update_watermark(&pool->link, conn, wsp_conn_high_watermark(&pool->config));
     tally->queued++;
     tally->slow += conn->out.blocked;
 }
@@ -500,8 +510,7 @@ static WSP_NOINLINE int send_slow(wspool *pool, struct wsp_peer *peer, const voi
     if (!out->accepts) {
         return WSPOOL_ERR_STATE;
     }
-    if (out->bytes + checked.frame_len > pool->config.queue_bytes ||
-        out->count >= pool->config.queue_messages) {
+    if (!has_room(pool, out, checked.frame_len)) {
         return WSPOOL_ERR_FULL;
     }
     wsp_enter(pool);

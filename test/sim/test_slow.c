@@ -207,6 +207,41 @@ TEST(message_when_larger_than_a_queue_is_too_big)
     sim_free(s);
 }
 
+/* What a channel has queued for it does not stand in the way of an answer. */
+TEST(send_to_a_peer_that_is_behind_has_an_eighth_more)
+{
+    for (int by_bytes = 0; by_bytes < 2; by_bytes++) {
+        sim *s = sim_new(1);
+        s->config.slow = WSPOOL_SLOW_BEHIND;
+        s->config.queue_messages = by_bytes ? 1000 : 16;
+        s->config.queue_bytes = by_bytes ? 16 * 100 : 262144;
+        sim_start(s);
+        sim_peer *p = sim_join(s, "/all");
+        static char text[98]; /* a frame of 100 bytes */
+        memset(text, 'a', sizeof text);
+        sim_stall(p);
+        sim_pump(s);
+        for (int i = 0; i < 16; i++)
+            assert_int_equal(
+                wspool_broadcast(s->pool, wspool_global("all"), text, sizeof text, NULL, NULL), 1);
+        assert_int_equal(wspool_send(s->pool, p->id, text, sizeof text, NULL), WSPOOL_ERR_FULL);
+        assert_int_equal(
+            wspool_broadcast(s->pool, wspool_global("all"), text, sizeof text, NULL, NULL),
+            0); /* it falls behind */
+        for (int i = 0; i < (by_bytes ? 2 : 3); i++)
+            assert_int_equal(wspool_send(s->pool, p->id, text, sizeof text, NULL), 0);
+        assert_int_equal(wspool_send(s->pool, p->id, text, sizeof text, NULL), WSPOOL_ERR_FULL);
+        sim_flow(p);
+        sim_pump(s);
+        assert_int_equal(p->reader.messages, by_bytes ? 18 : 19);
+        sim_stall(p);
+        for (int i = 0; i < 16; i++) /* it is live again, and has no more room than the others */
+            assert_int_equal(wspool_send(s->pool, p->id, text, sizeof text, NULL), 0);
+        assert_int_equal(wspool_send(s->pool, p->id, text, sizeof text, NULL), WSPOOL_ERR_FULL);
+        sim_free(s);
+    }
+}
+
 TEST(send_when_the_queue_is_full_says_so_whatever_the_policy)
 {
     for (int way = 0; way < 2; way++) {
