@@ -27,44 +27,43 @@ void wsp_histories_fini(struct wsp_histories *histories)
     wsp_blocks_fini(&histories->store);
 }
 
-/* ------------------------------------------------- the order of last messages */
+/* ----------------------------------------------------------------------- lists */
 
-static void unlink_it(struct wsp_histories *histories, struct wsp_history *history)
+static void unlink_it(struct wsp_history *history)
 {
-    struct wsp_history **oldest = history->keyed ? &histories->oldest_keyed : &histories->oldest;
-    struct wsp_history **newest = history->keyed ? &histories->newest_keyed : &histories->newest;
-    *(history->older ? &history->older->newer : oldest) = history->newer;
-    *(history->newer ? &history->newer->older : newest) = history->older;
+    struct wsp_history_list *list = history->list;
+    *(history->older ? &history->older->newer : &list->oldest) = history->newer;
+    *(history->newer ? &history->newer->older : &list->newest) = history->older;
     history->older = history->newer = NULL;
 }
 
-static void append(struct wsp_histories *histories, struct wsp_history *history)
+static void append(struct wsp_history *history)
 {
-    struct wsp_history **oldest = history->keyed ? &histories->oldest_keyed : &histories->oldest;
-    struct wsp_history **newest = history->keyed ? &histories->newest_keyed : &histories->newest;
-    history->older = *newest;
+    struct wsp_history_list *list = history->list;
+    history->older = list->newest;
     history->newer = NULL;
-    *(history->older ? &history->older->newer : oldest) = history;
-    *newest = history;
+    *(history->older ? &history->older->newer : &list->oldest) = history;
+    list->newest = history;
 }
 
 void wsp_history_link_keyed(struct wsp_histories *histories, struct wsp_history *history,
                             struct wsp_keyed *keyed)
 {
     history->keyed = keyed;
-    append(histories, history);
+    history->list = &histories->keyed;
+    append(history);
 }
 
-void wsp_history_unlink_keyed(struct wsp_histories *histories, struct wsp_history *history)
+void wsp_history_unlink_keyed(struct wsp_history *history)
 {
-    unlink_it(histories, history);
+    unlink_it(history);
     history->keyed = NULL;
 }
 
-void wsp_history_rotate(struct wsp_histories *histories, struct wsp_history *history)
+void wsp_history_rotate(struct wsp_history *history)
 {
-    unlink_it(histories, history);
-    append(histories, history);
+    unlink_it(history);
+    append(history);
 }
 
 /* ---------------------------------------------------------------------- memory */
@@ -145,7 +144,7 @@ void wsp_history_forget_last(struct wsp_histories *histories, struct wsp_history
         history->open = NULL;
         if (!history->keyed) {
             free_kept(histories, history);
-            unlink_it(histories, history);
+            unlink_it(history);
         }
     }
 }
@@ -161,11 +160,12 @@ void wsp_history_forget_segment(struct wsp_histories *histories, struct wsp_hist
 /* --------------------------------------------------------------------- life */
 
 struct wsp_history *wsp_history_new(struct wsp_histories *histories, struct wsp_channel *channel,
-                                    uint64_t next, int *error)
+                                    enum wspool_kind kind, uint64_t next, int *error)
 {
     struct wsp_history *history = wsp_histories_alloc(histories, sizeof *history, error);
     if (history) {
-        *history = (struct wsp_history){.channel = channel, .first = next};
+        *history = (struct wsp_history){
+            .list = &histories->of_kind[kind], .channel = channel, .first = next};
     }
     return history;
 }
@@ -232,15 +232,15 @@ struct wsp_kept *wsp_history_room(struct wsp_histories *histories, struct wsp_hi
     return entry;
 }
 
-void wsp_history_is_newest(struct wsp_histories *histories, struct wsp_history *history)
+void wsp_history_is_newest(struct wsp_history *history)
 {
     if (history->keyed) {
         return;
     }
     if (history->count > 1) {
-        unlink_it(histories, history);
+        unlink_it(history);
     }
-    append(histories, history);
+    append(history);
 }
 
 /* -------------------------------------------------------------------- checks */
@@ -281,25 +281,29 @@ static int history_check(const struct wsp_histories *histories, const struct wsp
     return bytes == history->bytes && history->open == (before ? before->segment : NULL);
 }
 
-static int list_check(const struct wsp_histories *histories, const struct wsp_history *oldest,
-                      const struct wsp_history *newest, int keyed, uint64_t *records)
+static int list_check(const struct wsp_histories *histories, const struct wsp_history_list *list,
+                      uint64_t *records)
 {
     const struct wsp_history *before = NULL;
-    for (const struct wsp_history *each = oldest; each; each = each->newer) {
-        if (each->older != before || (each->keyed != NULL) != keyed ||
+    for (const struct wsp_history *each = list->oldest; each; each = each->newer) {
+        if (each->list != list || each->older != before ||
+            (each->keyed != NULL) != (list == &histories->keyed) ||
             !history_check(histories, each)) {
             return 0;
         }
         *records += sizeof *each + each->cap * sizeof *each->kept;
         before = each;
     }
-    return newest == before;
+    return list->newest == before;
 }
 
 int wsp_histories_check(const struct wsp_histories *histories, uint64_t *records)
 {
     *records = 0;
-    return list_check(histories, histories->oldest, histories->newest, 0, records) &&
-           list_check(histories, histories->oldest_keyed, histories->newest_keyed, 1, records) &&
-           wsp_blocks_check(&histories->store);
+    for (size_t kind = 0; kind <= WSPOOL_TOPIC; kind++) {
+        if (!list_check(histories, &histories->of_kind[kind], records)) {
+            return 0;
+        }
+    }
+    return list_check(histories, &histories->keyed, records) && wsp_blocks_check(&histories->store);
 }

@@ -19,8 +19,8 @@
  *   it; each segment has one reference of the history's;
  * - `bytes` is the sum of their lengths, within the limit of the channel;
  * - the time of an entry is not before that of the one before it;
- * - a history that is not keyed has messages, and is in the list; only while its first one is
- *   written it has none. A keyed one is always in a list of its own;
+ * - a history that is not keyed has messages, and is in the list of its kind; only while its first
+ *   one is written it has none. A keyed one is always in the list of the keyed ones;
  * - the store's bytes are those of the segments, entries and records.
  */
 #ifndef WSP_CHANNEL_HISTORY_H
@@ -47,8 +47,14 @@ struct wsp_kept {
     struct wsp_key *key; /* in a keyed history: see keyed.h; NULL: none */
 };
 
+struct wsp_history;
+struct wsp_history_list {
+    struct wsp_history *oldest, *newest;
+};
+
 struct wsp_history {
-    struct wsp_history *older, *newer; /* in the order of their last message */
+    struct wsp_history_list *list;
+    struct wsp_history *older, *newer; /* in the list */
     struct wsp_channel *channel;
     struct wsp_kept *kept; /* a ring */
     uint32_t cap;          /* a power of two, or 0 */
@@ -62,10 +68,11 @@ struct wsp_history {
 struct wsp_histories {
     const wspool_mem *mem;
     struct wsp_blocks store;
-    struct wsp_blocks *queues;           /* the store of the frames that only queues hold */
-    struct wsp_history *oldest, *newest; /* that are not keyed */
-    struct wsp_history *oldest_keyed, *newest_keyed; /* in no order */
-    struct wsp_ids *oldest_ids, *newest_ids;         /* see channel/ids.h */
+    struct wsp_blocks *queues; /* the store of the frames that only queues hold */
+    struct wsp_history_list of_kind[WSPOOL_TOPIC + 1]; /* in the order of their last message; the
+                                                          histories of a kind have one time limit */
+    struct wsp_history_list keyed;                     /* in no order */
+    struct wsp_ids *oldest_ids, *newest_ids;           /* see channel/ids.h */
 };
 
 void wsp_histories_init(struct wsp_histories *histories, const wspool_mem *mem, uint64_t limit,
@@ -73,10 +80,10 @@ void wsp_histories_init(struct wsp_histories *histories, const wspool_mem *mem, 
 /* All histories must have been freed. */
 void wsp_histories_fini(struct wsp_histories *histories);
 
-/* Makes an empty history whose next message has the offset `next`. Returns NULL when the budget or
- * the memory does not allow it, with *error set to FULL or NOMEM. */
+/* Makes an empty history, of a channel of that kind, whose next message has the offset `next`.
+ * Returns NULL when the budget or the memory does not allow it, with *error set to FULL or NOMEM. */
 struct wsp_history *wsp_history_new(struct wsp_histories *histories, struct wsp_channel *channel,
-                                    uint64_t next, int *error);
+                                    enum wspool_kind kind, uint64_t next, int *error);
 /* It must not be a keyed one: see wsp_keyed_fini. */
 void wsp_history_free(struct wsp_histories *histories, struct wsp_history *history);
 
@@ -89,19 +96,18 @@ void wsp_history_forget_segment(struct wsp_histories *histories, struct wsp_hist
  * set, or NULL with *error set to FULL (the budget) or NOMEM; the history is as it was then. */
 struct wsp_kept *wsp_history_room(struct wsp_histories *histories, struct wsp_history *history,
                                   uint32_t len, int *error);
-/* The history has the newest message of all. Nothing, for a keyed one. */
-void wsp_history_is_newest(struct wsp_histories *histories, struct wsp_history *history);
+/* The history has the newest message of its kind. Nothing, for a keyed one. */
+void wsp_history_is_newest(struct wsp_history *history);
 
 /* The frame is written, and the rest of its entry. */
-static inline void wsp_history_commit(struct wsp_histories *histories, struct wsp_history *history,
-                                      const struct wsp_kept *kept)
+static inline void wsp_history_commit(struct wsp_history *history, const struct wsp_kept *kept)
 {
     kept->segment->used += kept->len;
     history->open = kept->segment;
     history->bytes += kept->len;
     history->count++;
-    if (histories->newest != history) {
-        wsp_history_is_newest(histories, history);
+    if (history->list->newest != history) {
+        wsp_history_is_newest(history);
     }
 }
 
@@ -170,11 +176,11 @@ static inline const struct wsp_kept *wsp_history_at(const struct wsp_history *hi
 }
 
 /* A keyed history was used: another one is the oldest of the list. */
-void wsp_history_rotate(struct wsp_histories *histories, struct wsp_history *history);
+void wsp_history_rotate(struct wsp_history *history);
 /* The history is a keyed one from now on, or no longer; it is in the list of these. */
 void wsp_history_link_keyed(struct wsp_histories *histories, struct wsp_history *history,
                             struct wsp_keyed *keyed);
-void wsp_history_unlink_keyed(struct wsp_histories *histories, struct wsp_history *history);
+void wsp_history_unlink_keyed(struct wsp_history *history);
 
 /* Memory in the budget. Returns NULL with *error set to FULL or NOMEM. */
 void *wsp_histories_alloc(struct wsp_histories *histories, uint64_t memory, int *error);

@@ -407,7 +407,7 @@ void wsp_keyed_fini(struct wsp_histories *histories, struct wsp_history *history
     wsp_histories_map_fini(histories, &keyed->keys, &keyed->memory);
     wsp_histories_release(histories, keyed->log, keyed->cap * sizeof *keyed->log);
     wsp_histories_release(histories, keyed, sizeof *keyed);
-    wsp_history_unlink_keyed(histories, history);
+    wsp_history_unlink_keyed(history);
 }
 
 static int check(const struct wsp_histories *histories, const struct wsp_history *history)
@@ -463,7 +463,7 @@ static int check(const struct wsp_histories *histories, const struct wsp_history
 int wsp_keyed_check(const struct wsp_histories *histories, uint64_t *memory)
 {
     *memory = 0;
-    for (const struct wsp_history *each = histories->oldest_keyed; each; each = each->newer) {
+    for (const struct wsp_history *each = histories->keyed.oldest; each; each = each->newer) {
         if (!check(histories, each)) {
             return 0;
         }

@@ -16,14 +16,35 @@ static void forget_all(struct wsp_registry *registry, struct wsp_channel *channe
     channel->history = NULL;
 }
 
+static enum wspool_kind kind_of(const struct wsp_channel *channel)
+{
+    return wsp_channel_name(channel).kind;
+}
+
+/* Returns 1 if the last message of `a` is older than that of `b`. */
+static int is_quieter(const struct wsp_history *a, const struct wsp_history *b)
+{
+    return (int64_t)(wsp_history_slot(a, a->count - 1)->time -
+                     wsp_history_slot(b, b->count - 1)->time) < 0;
+}
+
+/* Returns the history that was published to longest ago; `own` only if there is no other. */
+static struct wsp_history *quietest(const struct wsp_histories *histories, struct wsp_history *own)
+{
+    struct wsp_history *victim = NULL;
+    for (size_t kind = 0; kind <= WSPOOL_TOPIC; kind++) {
+        struct wsp_history *each = histories->of_kind[kind].oldest;
+        each = each && each == own ? each->newer : each;
+        victim = each && (!victim || is_quieter(each, victim)) ? each : victim;
+    }
+    return victim || !own || own->keyed || own->count == 0 ? victim : own;
+}
+
 /* Makes room in the budget at the cost of another channel, or of this one when there is no other.
  * Returns 0 when nothing is left. */
 static int give_way(struct wsp_registry *registry, const struct wsp_channel *channel)
 {
-    struct wsp_history *victim = registry->histories->oldest;
-    if (victim && victim == channel->history && victim->newer) {
-        victim = victim->newer;
-    }
+    struct wsp_history *victim = quietest(registry->histories, channel->history);
     if (!victim) {
         return 0;
     }
@@ -44,7 +65,8 @@ make_room(struct wsp_registry *registry, struct wsp_channel *channel, uint32_t l
     struct wsp_kept *room = NULL;
     do {
         if (!channel->history) {
-            channel->history = wsp_history_new(histories, channel, channel->offset + 1, error);
+            channel->history =
+                wsp_history_new(histories, channel, kind_of(channel), channel->offset + 1, error);
         }
         if (channel->history) {
             room = wsp_history_room(histories, channel->history, len, error);
@@ -122,8 +144,8 @@ int wsp_record_seek(struct wsp_registry *registry, struct wsp_channel *channel,
 static int make_keyed(struct wsp_registry *registry, struct wsp_channel *channel)
 {
     int error;
-    struct wsp_history *history =
-        wsp_history_new(registry->histories, channel, channel->offset + 1, &error);
+    struct wsp_history *history = wsp_history_new(registry->histories, channel, kind_of(channel),
+                                                  channel->offset + 1, &error);
     if (!history) {
         return error;
     }
@@ -265,19 +287,19 @@ void wsp_record_expire(struct wsp_registry *registry, struct wsp_channel *channe
 /* Each tick looks at one keyed history. */
 static void tick_keyed(struct wsp_registry *registry, uint64_t now)
 {
-    struct wsp_history *history = registry->histories->oldest_keyed;
+    struct wsp_history *history = registry->histories->keyed.oldest;
     if (history) {
         struct wsp_channel *channel = history->channel;
-        wsp_history_rotate(registry->histories, history);
+        wsp_history_rotate(history);
         wsp_record_expire(registry, channel, now);
         wsp_registry_drop_unused(registry, channel);
     }
 }
 
-static void tick_histories(struct wsp_registry *registry, uint64_t now)
+static void tick_kind(struct wsp_registry *registry, size_t kind, uint64_t now)
 {
     struct wsp_history *history;
-    while ((history = registry->histories->oldest) != NULL) {
+    while ((history = registry->histories->of_kind[kind].oldest) != NULL) {
         struct wsp_channel *channel = history->channel;
         wsp_record_expire(registry, channel, now);
         if (channel->history) {
@@ -303,9 +325,20 @@ static void tick_ids(struct wsp_registry *registry, uint64_t now)
 
 void wsp_record_tick(struct wsp_registry *registry, uint64_t now)
 {
-    tick_histories(registry, now);
+    for (size_t kind = 0; kind <= WSPOOL_TOPIC; kind++) {
+        tick_kind(registry, kind, now);
+    }
     tick_keyed(registry, now);
     tick_ids(registry, now);
+}
+
+static void forget_list(struct wsp_registry *registry, const struct wsp_history_list *list)
+{
+    while (list->oldest) {
+        struct wsp_channel *channel = list->oldest->channel;
+        forget_all(registry, channel);
+        wsp_registry_drop_unused(registry, channel);
+    }
 }
 
 void wsp_record_fini(struct wsp_registry *registry)
@@ -322,12 +355,8 @@ void wsp_record_fini(struct wsp_registry *registry)
         wsp_ids_free(registry->histories, &channel->ids);
         wsp_registry_drop_unused(registry, channel);
     }
-    struct wsp_histories *histories = registry->histories;
-    while (histories->oldest || histories->oldest_keyed) {
-        struct wsp_history *history =
-            histories->oldest ? histories->oldest : histories->oldest_keyed;
-        struct wsp_channel *channel = history->channel;
-        forget_all(registry, channel);
-        wsp_registry_drop_unused(registry, channel);
+    for (size_t kind = 0; kind <= WSPOOL_TOPIC; kind++) {
+        forget_list(registry, &registry->histories->of_kind[kind]);
     }
+    forget_list(registry, &registry->histories->keyed);
 }

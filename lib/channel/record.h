@@ -7,9 +7,9 @@
  * clears its own channel's history: a reader is told that it missed it, but never gets the messages
  * after a hole as if there were none.
  *
- * A time limit applies when a history is used, and in each tick to the one with the oldest last
- * message. So a history may hold memory longer than its limit says, but never gives out a message
- * that is older.
+ * A time limit applies when a history is used, and in each tick to the one of each kind with the
+ * oldest last message. So a history whose last message is not too old may hold older ones, but never
+ * gives them out.
  */
 #ifndef WSP_CHANNEL_RECORD_H
 #define WSP_CHANNEL_RECORD_H
@@ -33,10 +33,9 @@ struct wsp_kept *wsp_record_keyed(struct wsp_registry *registry, struct wsp_chan
                                   uint32_t len, uint64_t now, wspool_text key, int removed,
                                   struct wsp_key **found, int *error);
 /* The frame is written, and the rest of its entry: it is that of the channel's next message. */
-static inline void wsp_record_commit(struct wsp_registry *registry, struct wsp_channel *channel,
-                                     const struct wsp_kept *kept)
+static inline void wsp_record_commit(struct wsp_channel *channel, const struct wsp_kept *kept)
 {
-    wsp_history_commit(registry->histories, channel->history, kept);
+    wsp_history_commit(channel->history, kept);
 }
 
 /* Forgets what the channel keeps, but not the ids of publishers. The channel continues to exist. */

@@ -162,7 +162,7 @@ static void record(wspool *pool, struct wsp_channel *channel, const struct wsp_r
         kept->wall = wsp_wall(pool);
         kept->except = except;
         kept->key = NULL;
-        wsp_record_commit(&pool->registry, channel, kept);
+        wsp_record_commit(channel, kept);
     }
 }
 
@@ -186,7 +186,7 @@ static WSP_NOINLINE int record_keyed(wspool *pool, struct wsp_channel *channel,
     kept->wall = wsp_wall(pool);
     kept->except = except;
     wsp_keyed_commit(channel->history, kept, key, removed);
-    wsp_record_commit(&pool->registry, channel, kept);
+    wsp_record_commit(channel, kept);
     return 0;
 }
 

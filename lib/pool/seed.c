@@ -68,7 +68,7 @@ static int keep(wspool *pool, struct wsp_channel *channel, const wspool_seed_mes
     if (limits->max_keys > 0) {
         wsp_keyed_commit(channel->history, kept, key, removed);
     }
-    wsp_record_commit(&pool->registry, channel, kept);
+    wsp_record_commit(channel, kept);
     channel->offset++;
     return 0;
 }

@@ -129,10 +129,13 @@ static void each_reference(const wspool *pool, void (*block)(struct wsp_block *,
     while ((peer = wsp_peer_next(pool, &slot)) != NULL) {
         wsp_outq_each(&peer->conn.out, visit_run, &visit);
     }
-    for (const struct wsp_history *each = pool->histories.oldest; each; each = each->newer) {
-        wsp_history_each_segment(each, block, user);
+    for (size_t kind = 0; kind <= WSPOOL_TOPIC; kind++) {
+        const struct wsp_history *each = pool->histories.of_kind[kind].oldest;
+        for (; each; each = each->newer) {
+            wsp_history_each_segment(each, block, user);
+        }
     }
-    for (const struct wsp_history *each = pool->histories.oldest_keyed; each; each = each->newer) {
+    for (const struct wsp_history *each = pool->histories.keyed.oldest; each; each = each->newer) {
         wsp_history_each_segment(each, block, user);
         wsp_keyed_each_segment(each->keyed, block, user);
     }

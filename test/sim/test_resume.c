@@ -612,6 +612,61 @@ TEST(message_is_forgotten_when_its_time_is_over)
     sim_free(s);
 }
 
+/* Items are kept without a limit in time, sessions for long, topics for 10 s. */
+TEST(history_of_one_kind_does_not_keep_that_of_another_in_memory)
+{
+    static const uint64_t times[] = {0, 100 * SEC, 10 * SEC};
+    static const char *const paths[] = {"/item/{name}", "/session/{name}", "/topic/{name}"};
+    sim *s = sim_new(1);
+    s->config.ping_interval = 0;
+    sim_start_bare(s);
+    for (unsigned i = 0; i < 3; i++) {
+        wspool_route_options options;
+        wspool_route_options_init(&options, &s->config);
+        options.history = (wspool_history){.messages = 100, .time = times[i]};
+        assert_int_equal(wspool_route(s->pool, paths[i], WSPOOL_ITEM + i, &options), 0);
+    }
+    publish(s, wspool_item("a"), 1, 3);
+    publish(s, wspool_session("a"), 1, 3);
+    uint64_t kept = sim_stats(s).history_bytes;
+    publish(s, wspool_topic("a"), 1, 3);
+    publish(s, wspool_topic("b"), 1, 3);
+    s->now += 10 * SEC;
+    assert_int_equal(SIM_IN(wspool_tick(s->pool, s->now)), 0);
+    assert_int_equal(sim_stats(s).history_bytes, kept);
+    s->now += 90 * SEC;
+    assert_int_equal(SIM_IN(wspool_tick(s->pool, s->now)), 0);
+    assert_in_range(sim_stats(s).history_bytes, 1, kept - 1);
+    sim_free(s);
+}
+
+/* Whatever its kind. */
+TEST(history_that_was_published_to_longest_ago_gives_way)
+{
+    static const wspool_channel channels[] = {
+        {WSPOOL_TOPIC, "t", 1}, {WSPOOL_ITEM, "i", 1}, {WSPOOL_SESSION, "s", 1}};
+    for (size_t quiet = 0; quiet < 3; quiet++) {
+        static char text[20000];
+        sim *s = sim_new(1);
+        s->config.history_bytes = 65536;
+        begin_with(s);
+        memset(text, 'x', sizeof text);
+        for (size_t i = 0; i < 4; i++) { /* for the fourth there is no room */
+            wspool_channel channel = channels[(quiet + i) % 3];
+            s->now += MS;
+            sim_pump(s);
+            assert_int_equal(SIM_IN(wspool_tick(s->pool, s->now)), 0);
+            channel.name = i < 3 ? channel.name : "new";
+            channel.len = i < 3 ? 1 : 3;
+            assert_int_equal(
+                SIM_IN(wspool_broadcast(s->pool, channel, text, sizeof text, NULL, NULL)), 0);
+        }
+        for (size_t i = 0; i < 3; i++) /* a channel that has nothing has gone */
+            assert_int_equal(position_of(s, channels[(quiet + i) % 3]).offset, i > 0);
+        sim_free(s);
+    }
+}
+
 TEST(histories_stay_within_their_budget)
 {
     static char text[1000];

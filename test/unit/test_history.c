@@ -23,7 +23,7 @@ static struct world *begin(uint64_t limit)
     w->hooks = test_mem_hooks(&w->mem);
     wsp_blocks_init(&w->queues, &w->hooks, 1 << 20, &w->queue_gauge);
     wsp_histories_init(&w->histories, &w->hooks, limit, &w->gauge, &w->queues);
-    w->history = wsp_history_new(&w->histories, NULL, 1, &error);
+    w->history = wsp_history_new(&w->histories, NULL, WSPOOL_ITEM, 1, &error);
     assert_non_null(w->history);
     return w;
 }
@@ -58,7 +58,7 @@ static int append(struct world *w, uint32_t len, uint64_t time, uint64_t wall)
     kept->time = time;
     kept->wall = wall;
     kept->except = offset * 3;
-    wsp_history_commit(&w->histories, w->history, kept);
+    wsp_history_commit(w->history, kept);
     check(w);
     return 0;
 }
