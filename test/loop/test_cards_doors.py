@@ -50,7 +50,7 @@ class Later(threading.Thread):
 
 def waiting(cards, least, most=None):
     """Returns whether so many requests wait, in the end: the server says so."""
-    end = time.monotonic() + 15
+    end = time.monotonic() + PATIENCE
     while not least <= cards.stats()["waiters"] <= (most or least):
         if time.monotonic() > end:
             return False
@@ -228,17 +228,20 @@ def read_all(connection):
 
 
 def crowds(t):
-    """The server has 24 HTTP connections: those who wait give way to others."""
-    with Cards(descriptors=100) as cards:
+    """The server has 24 HTTP connections: those who wait give way to others. No wait ends by itself:
+    whoever has to give way is told to."""
+    with Cards(descriptors=100, env={"POLL_SECONDS": "3600"}) as cards:
         epoch, _ = position(cards)
         polls_ = [socket.create_connection(cards.address, PATIENCE) for _ in range(100)]
         for one in polls_:
             one.sendall(f"GET /api/cards/poll?epoch={epoch}&offset=0 HTTP/1.1\r\n"
                         "Host: localhost\r\nConnection: close\r\n\r\n".encode())
-        begin = time.monotonic()
-        answers = [cards.ask("GET", "/health")[0] for _ in range(10)]
-        t.ok(answers == [200] * 10 and time.monotonic() - begin < 15, "others_are_answered",
-             answers, time.monotonic() - begin)  # polls end by themselves after 25 s
+        try:
+            answers = [cards.ask("GET", "/health")[0] for _ in range(10)]
+        except (OSError, http.client.HTTPException) as error:
+            t.ok(False, "others_are_answered", repr(error))
+            return
+        t.equal(answers, [200] * 10, "others_are_answered")
         t.ok(waiting(cards, 5, 23), "those_that_wait_are_as_many_as_there_are_places")  # and ours
         cards.ask("POST", "/api/cards", {"title": "x", "column_id": "plan"})
         ended = [read_all(one) for one in polls_]
