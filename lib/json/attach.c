@@ -47,7 +47,7 @@ static void on_close(wspool *pool, wspool_id id, const wspool_closed *closed, vo
     (void)pool;
     (void)id;
     (void)closed;
-    json->peers--;
+    json->peers -= json->peers > 0; /* it may have opened before the companion was attached */
 }
 
 /* Without one from the host, the epoch of actions is of the pool's entropy. */
