@@ -156,7 +156,7 @@ traffic         = build/$(1)/test/loop/test_tls build/$(1)/test/loop/test_async
 BENCHES        := $(call of_kinds,release,bench)
 ABI_TESTS      := $(sort $(wildcard test/abi/*.py test/laws/*.py test/costs/*.py))
 LOOP_TESTS     := $(sort $(wildcard $(foreach e,sh py js mjs,\
-                    $(foreach k,loop conformance browser model,test/$(k)/test_*.$(e)))))
+                    $(foreach k,loop conformance browser client model,test/$(k)/test_*.$(e)))))
 
 include test/fuzz/fuzz.mk
 
