@@ -138,6 +138,22 @@ await test('stream_that_falls_mute_is_passed_over', async (world) => {
   assert.equal(world.request.url.pathname, '/poll');
 });
 
+await test('sockets_that_work_for_a_moment_only_lead_to_a_door_at_last', async (world) => {
+  world.random = 0;
+  const client = world.connect('/ws', { route: CARDS });
+  client.subscribe(CARDS, DOORS);
+  await world.settle();
+  for (let i = 1; i <= 4; i++) {
+    assert.equal(world.sockets.length, i);
+    assert.equal(world.requests.length, 0);
+    world.socket.hello();
+    await world.tick(1000);
+    world.socket.end();
+    await world.tick(0);
+  }
+  assert.equal(world.request.url.pathname, '/events');
+});
+
 await test('without_doors_sockets_are_tried_on', async (world) => {
   await blocked(world, {}, {});
   await block(world);

@@ -14,35 +14,19 @@
 // A fake socket does what a browser's does, at the worst: close() fires no event.
 import { strict as assert } from 'node:assert';
 import { webcrypto } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { load } from './page.mjs';
 
-export { assert };
+export { assert, load };
 
-// Not relative to this file: a mutant is a changed copy of the tree, and shares its tests.
-const SOURCE = readFileSync(resolve('examples/cards/web/wspool.js'), 'utf8');
 const real = { setImmediate, setTimeout, clearTimeout, now: Date.now, random: Math.random };
 const ALL_OF_IT = 60000;
 
-let copies = 0;
 let count = 0;
 
 real.setTimeout(() => {
   console.log('Bail out! nothing happens any more');
   process.exit(1);
 }, ALL_OF_IT).unref();
-
-const folder = mkdtempSync(join(tmpdir(), 'wspool-'));
-process.on('exit', () => rmSync(folder, { recursive: true }));
-
-// A module of its own for each page.
-export async function load() {
-  const file = join(folder, `wspool-${++copies}.mjs`);
-  writeFileSync(file, SOURCE);
-  return import(pathToFileURL(file));
-}
 
 class FakeSocket {
   readyState = 0;

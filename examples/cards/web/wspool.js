@@ -130,7 +130,8 @@ const LONGEST_CLIMB = 300000;
 const HELD = 10000; // publications that wait for refetch
 const QUEUE = 64;
 const ATTEMPTS = 10;
-const SOCKET_TRIES = 2; // before the doors; a timeout counts as two
+const SOCKET_TRIES = 2; // that never worked, before the doors; a timeout counts as two
+const UNSTABLE_TRIES = 3; // that worked for a moment: the next such way is given up, too
 
 const between = (code, low, high) => code >= low && code <= high;
 
@@ -440,7 +441,7 @@ class Client extends Emitter {
   #delays = 0; // and of delays
   #eager = false; // an attempt without a delay was made since then
   #renewed = false; // the token was renewed since then
-  #tries = 0; // failures of the socket since then
+  #tries = 0; // failures of sockets in a row
   #passed = new Set(); // doors that have failed
   #climb = CLIMB;
   #spread = SPREAD;
@@ -729,6 +730,7 @@ class Client extends Emitter {
     link.up = true;
     link.since = Date.now();
     if (link.via === 'socket') {
+      this.#tries = 0;
       this.#passed.clear();
       this.#climb = CLIMB;
     } else this.#tryLater();
@@ -761,9 +763,11 @@ class Client extends Emitter {
     const { code = 0, status = 0 } = why;
     const stable = link.up && Date.now() - link.since >= STABLE_TIME;
     this.#drop();
+    const timeout = why.cause === 'timeout';
+    const fruitless = !link.up || (!stable && this.#attempt > UNSTABLE_TRIES);
     if (stable) this.#afresh();
-    else if (link.via === 'socket') this.#tries += why.cause === 'timeout' ? SOCKET_TRIES : 1;
-    if (link.via !== 'socket' && (!stable || why.cause === 'timeout')) this.#passed.add(link.via);
+    if (link.via !== 'socket') (fruitless || timeout) && this.#passed.add(link.via);
+    else if (fruitless) this.#tries += link.up || timeout ? SOCKET_TRIES : 1;
 
     if ((code === 4001 || status === 401) && this.#renewable()) this.#renew();
     else if (between(code, 4001, 4002)) this.#refuse(code, 'auth', why.reason);
