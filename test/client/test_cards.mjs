@@ -57,7 +57,7 @@ const cards = new Map();
 let fetched = 0; // how often the state was fetched
 let last = null; // the last publication
 const wrong = []; // what must not happen
-const problems = [];
+let ends = 0; // of connections and attempts
 
 async function token() {
   const answer = await fetch(`${server.url}/api/token`, {
@@ -73,10 +73,8 @@ const client = connect(`ws://${proxy.host}/api/cards/ws`, {
   attempts: Infinity,
   token,
 });
-client.on('error', (problem) => {
-  problems.push(problem);
-  if (problem.kind === 'protocol') wrong.push(problem);
-});
+client.on('error', (problem) => problem.kind === 'protocol' && wrong.push(problem));
+client.on('status', ({ state: now }) => (ends += now !== 'connected'));
 const board = client.subscribe(BOARD, {
   events: `http://${proxy.host}/api/cards/events`,
   poll: `http://${proxy.host}/api/cards/poll`,
@@ -120,6 +118,13 @@ const change = async () => {
   }
 };
 
+// Does what ends the connection, and waits for the client to see it.
+async function ending(how) {
+  const before = ends;
+  await how();
+  await until('the end is seen', () => ends > before);
+}
+
 const connected = (via) => () => client.status.state === 'connected' && client.status.via === via;
 const text = (list) => JSON.stringify([...list].sort((a, b) => (a.id < b.id ? -1 : 1)));
 
@@ -138,7 +143,7 @@ async function follows() {
 let count = 0;
 async function test(name, run) {
   let problem = null;
-  wrong.length = problems.length = 0;
+  wrong.length = 0;
   try {
     await run();
     await follows();
@@ -160,9 +165,7 @@ await test('board_is_fetched_once_and_followed', async () => {
 
 await test('cut_loses_nothing_and_fetches_nothing', async () => {
   for (let i = 0; i < 3; i++) {
-    const { length } = problems;
-    proxy.cut();
-    await until('the cut is seen', () => problems.length > length);
+    await ending(() => proxy.cut());
     await until('the socket is back', connected('socket'));
     await follows();
   }
@@ -170,20 +173,20 @@ await test('cut_loses_nothing_and_fetches_nothing', async () => {
 });
 
 await test('dead_socket_is_found_when_the_network_changes', async () => {
-  proxy.stall();
-  window.dispatchEvent(new Event('offline'));
-  await until('it is replaced', () => client.status.state !== 'connected');
+  await ending(() => {
+    proxy.stall();
+    window.dispatchEvent(new Event('offline'));
+  });
   await until('the socket is back', connected('socket'));
   assert.equal(fetched, 1);
 });
 
 await test('swallowed_frames_lead_to_a_door_and_back', async () => {
   proxy.sockets = 'swallow';
-  proxy.cut();
+  await ending(() => proxy.cut());
   await until('a door is open', () => client.status.state === 'connected');
   await follows();
-  proxy.cut();
-  await until('the cut is seen', () => client.status.state !== 'connected');
+  await ending(() => proxy.cut());
   await until('a door is open again', () => client.status.state === 'connected');
   await follows();
   proxy.sockets = 'pass';
@@ -216,8 +219,7 @@ await test('time_without_a_network_costs_no_card', async () => {
 await test('restarted_server_is_followed_and_the_state_is_fetched_anew', async () => {
   changing = false;
   await changes;
-  await server.killed();
-  await until('the end is seen', () => client.status.state !== 'connected');
+  await ending(() => server.killed());
   server = await Cards.start();
   proxy.port = server.port;
   changing = true;
