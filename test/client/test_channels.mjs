@@ -335,9 +335,6 @@ await test('message_of_no_subscription_goes_to_the_client', async (world) => {
 
 // ------------------------------------------------------------------ actions
 
-const results = (promises) =>
-  Promise.all(promises.map((promise) => promise.catch(({ code }) => `error ${code}`)));
-
 await test('action_is_acknowledged_or_refused', async (world) => {
   const client = await world.connected();
   const all = ['a', 'b', 'c', 'd'].map((name) => client.action(name, { text: name }));
@@ -347,17 +344,18 @@ await test('action_is_acknowledged_or_refused', async (world) => {
   world.socket.say('error', { id: id(2), code: 'bad_text', message: 'no' });
   world.socket.say('ack', { id: id(3), result: 'repeated' });
   world.socket.say('ack', { id: id(4), result: 'done' });
-  assert.deepEqual(await results(all), ['done', 'error bad_text', 'repeated', 'done']);
+  assert.deepEqual(await world.outcomes(all), ['done', 'error bad_text', 'repeated', 'done']);
 });
 
 await test('actions_wait_in_a_bounded_queue', async (world) => {
   const client = world.connect('/ws', { queue: 2 });
-  const all = results(['a', 'b', 'c'].map((name) => client.action(name)));
+  const all = ['a', 'b', 'c'].map((name) => client.action(name));
+  for (const one of all) one.catch(() => {});
   await world.settle();
   world.socket.hello();
   assert.deepEqual(world.socket.said('action').map(({ name }) => name), ['a', 'b']);
   client.close();
-  assert.deepEqual(await all, ['error closed', 'error closed', 'error queue_full']);
+  assert.deepEqual(await world.outcomes(all), ['error closed', 'error closed', 'error queue_full']);
 });
 
 // C11
@@ -373,14 +371,14 @@ await test('actions_are_sent_again_on_each_new_socket_until_acknowledged', async
   assert.deepEqual(sent, ['b 2', 'c 3']);
   world.socket.say('ack', { id: `${client.instance}-2`, result: 'in_doubt' });
   world.socket.say('ack', { id: `${client.instance}-3`, result: 'done' });
-  assert.deepEqual(await results(all), ['done', 'in_doubt', 'done']);
+  assert.deepEqual(await world.outcomes(all), ['done', 'in_doubt', 'done']);
 });
 
 await test('action_sent_before_a_restart_is_in_doubt_and_not_repeated', async (world) => {
   const client = await world.connected({}, { action_epoch: 'A' });
   const lost = client.action('a');
   await again(world, { action_epoch: 'B' });
-  assert.equal(await lost, 'in_doubt');
+  assert.equal(await world.outcome(lost), 'in_doubt');
   assert.deepEqual(world.socket.said('action'), []);
 });
 
@@ -388,7 +386,7 @@ await test('new_action_after_a_restart_goes_again_under_the_next_id_in_order', a
   const client = await world.connected({}, { action_epoch: 'A' });
   const first = client.action('a');
   world.socket.say('ack', { id: `${client.instance}-1`, result: 'done' });
-  await first;
+  assert.equal(await world.outcome(first), 'done');
   world.socket.end();
   const all = [client.action('b'), client.action('c')];
   await world.tick(30000);
@@ -398,7 +396,7 @@ await test('new_action_after_a_restart_goes_again_under_the_next_id_in_order', a
   world.socket.say('ack', { id: `${client.instance}-2`, result: 'in_doubt' });
   assert.deepEqual(sent(), ['b 2', 'b 3', 'c 4']);
   for (const n of [3, 4]) world.socket.say('ack', { id: `${client.instance}-${n}`, result: 'done' });
-  assert.deepEqual(await results(all), ['done', 'done']);
+  assert.deepEqual(await world.outcomes(all), ['done', 'done']);
 });
 
 done();

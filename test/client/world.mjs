@@ -156,6 +156,16 @@ class World {
     for (let i = 0; i < 8; i++) await new Promise((go) => real.setImmediate(go));
   }
 
+  // What a promise has come to by now; of an error its code.
+  outcome(promise) {
+    const failed = ({ code }) => `error ${code}`;
+    return Promise.race([promise.catch(failed), this.settle().then(() => 'pending')]);
+  }
+
+  outcomes(promises) {
+    return Promise.all(promises.map((promise) => this.outcome(promise)));
+  }
+
   // Fires what is due within this time, in order.
   async tick(time) {
     const end = this.now + time;
