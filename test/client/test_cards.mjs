@@ -126,7 +126,7 @@ async function ending(how) {
 }
 
 const connected = (via) => () => client.status.state === 'connected' && client.status.via === via;
-const text = (list) => JSON.stringify([...list].sort((a, b) => (a.id < b.id ? -1 : 1)));
+const shown = (list) => JSON.stringify([...list].sort((a, b) => (a.id < b.id ? -1 : 1)));
 
 // The client has what the server has, and more has come.
 async function follows() {
@@ -135,7 +135,7 @@ async function follows() {
   changing = false;
   await changes;
   await until('the cards are those of the server', async () =>
-    text((await state()).list) === text(cards.values()));
+    shown((await state()).list) === shown(cards.values()));
   changing = true;
   changes = change();
 }
@@ -214,6 +214,28 @@ await test('time_without_a_network_costs_no_card', async () => {
   window.dispatchEvent(new Event('online'));
   await until('the socket is back', connected('socket'));
   assert.equal(fetched, 1);
+});
+
+await test('each_action_is_done_once_however_often_its_socket_is_cut', async () => {
+  const chat = connect(`ws://${proxy.host}/api/chat/ws/lobby`, {
+    route: 'session:lobby',
+    attempts: Infinity,
+    token,
+  });
+  const heard = [];
+  chat.subscribe('session:lobby').on('message', ({ data }) => heard.push(data.text));
+  const texts = Array.from({ length: 30 }, (_, n) => `text ${n}`);
+  const results = [];
+  for (const [n, text] of texts.entries()) {
+    results.push(chat.action('chat', { text }));
+    if (n % 5 === 0) proxy.cut();
+    if (n % 3 === 0) await sleep(15);
+  }
+  for (const result of await Promise.all(results)) assert.match(result, /^(done|repeated)$/);
+  await until('all were heard', () => heard.length >= texts.length);
+  assert.deepEqual(heard, texts);
+  chat.close();
+  await until('the socket is back', connected('socket'));
 });
 
 await test('restarted_server_is_followed_and_the_state_is_fetched_anew', async () => {

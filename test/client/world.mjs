@@ -204,7 +204,7 @@ class World {
       signal.addEventListener('abort', () => reject(new Error('aborted')));
       request.fail = () => reject(new Error('no network'));
       request.refuse = (status, fields = {}) => fulfil(new Response('', { status, headers: fields }));
-      request.json = (body) => fulfil(Response.json(body));
+      request.json = (body) => fulfil(new Response(JSON.stringify(body)));
       request.stream = () => {
         const body = new ReadableStream({ start: (controller) => (out = controller) });
         signal.addEventListener('abort', () => out.error(new Error('aborted')));
