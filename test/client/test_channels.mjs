@@ -49,7 +49,7 @@ await test('route_resumes_by_its_url', async (world) => {
   world.socket.subscribed(CARDS, 13, { recovered: true });
   world.socket.publish(CARDS, 12);
   world.socket.publish(CARDS, 13);
-  assert.deepEqual(recovered, { recovered: true, behind: 2 });
+  assert.deepEqual(recovered, { recovered: true, behind: 2, epoch: 'e1', offset: 13 });
   assert.deepEqual(got, [11, 12, 13]);
   assert.deepEqual(reasons, ['first']);
   assert.deepEqual(world.problems.filter(({ kind }) => kind === 'protocol'), []);

@@ -298,6 +298,16 @@ await test('token_hook_that_hangs_or_fails_costs_one_attempt', async (world) => 
   assert.equal(world.socket.protocols[1], 'bearer.good');
 });
 
+await test('token_hook_that_is_refused_itself_ends_the_attempts', async (world) => {
+  const token = async () => {
+    throw Object.assign(new Error('who are you?'), { status: 403 });
+  };
+  const client = world.connect('/ws', { token });
+  await world.tick(60000);
+  const { code, reason } = client.status;
+  assert.deepEqual([state(client), code, reason], ['error', 403, 'who are you?']);
+});
+
 // ------------------------------------------------------------------ life and death
 
 await test('quiet_server_is_asked_and_its_pong_is_enough', async (world) => {

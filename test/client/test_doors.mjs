@@ -222,9 +222,10 @@ await test('token_that_a_door_refuses_is_renewed_once', async (world) => {
   await world.settle();
   assert.equal(asked.at(-1), true);
   await block(world);
-  world.request.refuse(401);
+  world.request.refuse(401, {}, '{"error":"expired"}');
   await world.settle();
-  assert.deepEqual([client.status.state, client.status.code], ['error', 401]);
+  const { state, code, reason } = client.status;
+  assert.deepEqual([state, code, reason], ['error', 401, 'expired']);
 });
 
 await test('actions_wait_for_a_socket', async (world) => {

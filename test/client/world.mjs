@@ -203,7 +203,8 @@ class World {
       let out = null;
       signal.addEventListener('abort', () => reject(new Error('aborted')));
       request.fail = () => reject(new Error('no network'));
-      request.refuse = (status, fields = {}) => fulfil(new Response('', { status, headers: fields }));
+      request.refuse = (status, fields = {}, body = '') =>
+        fulfil(new Response(body, { status, headers: fields }));
       request.json = (body) => fulfil(new Response(JSON.stringify(body)));
       request.stream = () => {
         const body = new ReadableStream({ start: (controller) => (out = controller) });

@@ -30,7 +30,7 @@ interface Events<E> {
   off<K extends keyof E>(event: K, handler: (value: E[K]) => void): this;
 }
 export interface Subscription<T = unknown> extends Events<{
-  message: Publication<T>; subscribed: { recovered: boolean; behind: number };
+  message: Publication<T>; subscribed: Position & { recovered: boolean; behind: number };
   unsubscribed: { channel: string; reason?: string };
   error: { code: string; message: string; retry?: boolean };
 }> { readonly channel: string; readonly position: Position | null; close(): void }

@@ -26,20 +26,22 @@
 //   route     the channel that the URL's path names. The server joins it by itself
 //   token     a string, or a function that returns one or a promise of one. The function is called
 //             before each attempt, and with { renew: true } when the token expires or is refused.
-//             null or undefined: no token is needed. A blank one is refused without an attempt
+//             null or undefined: no token is needed. A blank one is refused without an attempt, and
+//             so is an error that the function throws with a `status` of 401 or 403
 //   attempts  attempts in a row without a stable connection until the state is `error`. Default
 //             10; Infinity never gives up
 //   queue     actions that wait for their acknowledgement, at most. Default 64
 //
 // status is { state, via, attempt, until, code, reason }, and the event `status` tells each change.
-// `code` is 0, a close code, an HTTP status, or `empty_token`: then the client was refused.
+// `code` is what ended the last connection or attempt: a close code, an HTTP status, `empty_token`,
+// or 0.
 //
 //   disconnected  at first, after close(), between two attempts (`until`: when the next one starts,
 //                 in milliseconds since 1970), and while a page is not to be seen or is in the
 //                 back/forward cache
 //   connecting    an attempt runs
 //   connected     `via` is `socket`, `events` or `poll`
-//   error         no further attempt: they were too many, or the client was refused (`code`). After
+//   error         no further attempt: they were too many, or the client was refused (`code` is not 0). After
 //                 too many attempts the page coming into view or online, or connect(), tries again;
 //                 after a refusal only connect() does
 //
@@ -82,7 +84,8 @@
 //   events, poll  the URLs of the doors, if the channel has any
 //
 // `position` is the position of the last message; it is moved before the handlers run. A handler may
-// close its subscription and subscribe again. Events: `message`, `subscribed` ({ recovered, behind }),
+// close its subscription and subscribe again. Events: `message`, `subscribed` ({ recovered,
+// behind, epoch, offset }: `behind` counts what follows, `offset` is the channel's last),
 // `unsubscribed` (the server has removed us), `error`.
 //
 // ------- Actions
@@ -296,12 +299,13 @@ class Channel {
     const before = this.position;
     this.live = true;
     if (recovered && before?.epoch === epoch) {
-      this.#tell('subscribed', { recovered: true, behind: Math.max(0, offset - before.offset) });
+      const behind = Math.max(0, offset - before.offset);
+      this.#tell('subscribed', { recovered: true, behind, epoch, offset });
       return;
     }
     this.position = { epoch, offset: reset ? 0 : offset };
     this.repeats = 0;
-    this.#tell('subscribed', { recovered: false, behind: 0 });
+    this.#tell('subscribed', { recovered: false, behind: 0, epoch, offset });
     this.reset({ reason: reason ?? 'first', epoch, offset, follows: Boolean(reset) });
   }
 
@@ -362,7 +366,8 @@ async function knock(url, position, token, on, signal) {
   const response = await fetch(target, { headers, signal, cache: 'no-store' });
   if (response.ok) return response;
   const after = Number(response.headers.get('Retry-After')) * 1000 || 0;
-  on.end({ status: response.status, after, reason: `status ${response.status}` });
+  const { error } = await response.json().catch(() => ({})); // of our servers
+  on.end({ status: response.status, after, reason: error ?? `status ${response.status}` });
   return null;
 }
 
@@ -544,10 +549,14 @@ class Client extends Emitter {
   // A page with a connection is kept out of the back/forward cache, or its connection dies there
   // without a word.
   #onPageHide = ({ persisted }) => persisted && this.#sleep('the page is cached');
-  #onPageShow = ({ persisted }) => persisted && !this.status.code && this.#start();
+  #onPageShow = ({ persisted }) => persisted && !this.#refused && this.#start();
+
+  get #refused() {
+    return this.status.state === 'error' && this.status.code !== 0;
+  }
 
   #sleep(reason) {
-    if (this.status.code) return;
+    if (this.#refused) return;
     this.#drop();
     this.#become('disconnected', { reason });
   }
@@ -556,7 +565,7 @@ class Client extends Emitter {
     if (this.#link?.up) {
       this.#probe(this.#link);
       if (this.#link?.via !== 'socket') this.#try();
-    } else if (!this.#link && !this.status.code) {
+    } else if (!this.#link && !this.#refused) {
       if (this.status.state === 'error') this.#afresh();
       this.#start();
     }
@@ -650,7 +659,7 @@ class Client extends Emitter {
       else if (link.via !== 'socket') this.#openDoors(link, token);
       else link.transport = openSocket(this.#target(), token, this.#events(link));
     } catch (error) {
-      this.#ended(link, { reason: String(error.message ?? error) });
+      this.#ended(link, { status: error.status, reason: String(error.message ?? error) });
     }
   }
 
@@ -811,7 +820,8 @@ class Client extends Emitter {
       const delay = Math.max(Math.random() * longest, Math.min(after, LONGEST_RETRY_AFTER));
       this.#delays++;
       this.#after(delay, () => this.#start());
-      this.#become('disconnected', { attempt, until: Date.now() + delay, reason });
+      const until = Date.now() + delay;
+      this.#become('disconnected', { attempt, until, code: code || status, reason });
     }
     this.#problem(kind, { cause, code: code || status, attempt, message: reason });
   }
