@@ -43,11 +43,10 @@ export class Chat {
     this.#toggle = toggle;
     this.#badge = toggle.querySelector('.badge');
     this.#toasts = toasts;
-    this.#connection = new Connection(SOCKET(session), api, {
+    this.#connection = new Connection(SOCKET(session), `session:${session}`, api, {
       state: (state) => this.#state(state),
-      gap: (reason, head) => {
+      refetch: ({ reason }) => {
         if (reason !== 'first') this.#line('Messages sent in the meantime are missing here.');
-        this.#connection.seek(head);
       },
       publication: (message) => {
         if (message.type === 'chat_message') this.#said(message);
@@ -126,7 +125,8 @@ export class Chat {
   // Returns null, or in words why the server refused.
   async #send(text) {
     try {
-      await this.#connection.action('chat', { text });
+      const result = await this.#connection.action('chat', { text });
+      if (result === 'in_doubt') this.#toasts.refuse('Perhaps not sent: the server has restarted');
       return null;
     } catch (error) {
       const why = `Not sent: ${inWords(error.message)}`;

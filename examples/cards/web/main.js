@@ -3,15 +3,16 @@
 //
 //   dom.js         elements without markup        toast.js    notes, and text for screen readers
 //   api.js         plain HTTP, the token          status.js   the state of the connection
-//   connection.js  a socket that reconnects       runs.js     runs, on sockets of their own
+//   wspool.js      a client that reconnects       runs.js     runs, on sockets of their own
+//   connection.js  the page's use of it
 //   model.js       the cards                      chat.js     the chat, on a session's socket
 //   board.js       columns, keyboard, focus       names.js    the name of the user
 //   card.js adder.js menu.js drag.js              the parts of the board
 //   field.js       text fields that lose no text
 //
 // The board is fetched first. Then the socket connects with the position that came with the board,
-// so the page shows the board soon and misses nothing. When the server cannot bridge a gap, the
-// board is fetched again.
+// so the page shows the board soon and misses nothing. When the server cannot bridge a gap, wspool.js
+// asks for the board again. Where sockets are blocked, the board comes by events or by polls.
 import { Api } from './api.js';
 import { Board } from './board.js';
 import { Chat } from './chat.js';
@@ -24,8 +25,6 @@ import { Status } from './status.js';
 import { Toasts } from './toast.js';
 
 const WIDE = '(min-width: 1360px)'; // wide enough for the chat beside the board
-const AGAIN = [0, 500, 1000, 2000, 4000, 8000]; // milliseconds before each further attempt to fetch
-                                                // the board
 
 const find = (selector) => document.querySelector(selector);
 
@@ -51,13 +50,15 @@ const runs = new Runs(api, {
   },
 });
 const board = new Board(find('#board'), find('#pills'), { model, runs, toasts });
-const connection = new Connection('/api/cards/ws', api, {
+const handlers = {
   state: () => showState(),
-  gap: () => fetchBoard(),
+  refetch: () => fetchBoard(),
   publication: (message) => published(message),
-  error: ({ code, message }) => toasts.refuse(message || inWords(code)),
+  error: ({ message }) => toasts.refuse(message),
   draining: () => toasts.show('The server is about to restart.'),
-});
+};
+const doors = { events: '/api/cards/events', poll: '/api/cards/poll' };
+const connection = new Connection('/api/cards/ws', 'global:cards', api, handlers, doors);
 const status = new Status(find('#status'), toasts, () => {
   connection.retry();
   chat.retry();
@@ -71,31 +72,18 @@ const chat = new Chat(find('#chat'), find('#chat-toggle'), {
 // ------------------------------------------------------------------ the board and its channel
 
 let fetching = false;
-let again = false;
 
-// Only one fetch runs at a time; a gap that is found meanwhile causes another one. Without a
-// connection nothing is fetched: the next connection reports whether there is a gap.
+// Returns the position of the board. It is called again if this fails.
 async function fetchBoard() {
-  again = true;
-  if (fetching) return;
   fetching = true;
-  for (let round = 0; again; round++) {
-    again = false;
-    showState();
-    await new Promise((done) => setTimeout(done, AGAIN[Math.min(round, AGAIN.length - 1)]));
-    try {
-      const { cards, epoch, offset } = await api.cards();
-      model.load(cards);
-      runs.prune((id) => model.get(id) !== null);
-      connection.seek({ epoch, offset });
-      find('#board').removeAttribute('aria-busy');
-    } catch (error) {
-      if (connection.state.name === 'closed') break;
-      if (connection.state.name === 'live') again = true;
-    }
-  }
+  showState();
+  const { cards, epoch, offset } = await api.cards();
+  model.load(cards);
+  runs.prune((id) => model.get(id) !== null);
+  find('#board').removeAttribute('aria-busy');
   fetching = false;
   showState();
+  return { epoch, offset };
 }
 
 function showState() {
@@ -130,18 +118,6 @@ function inWordsOf(before, after) {
 find('#me').textContent = me;
 chat.show(matchMedia(WIDE).matches, false);
 
-// A page in the browser's back/forward cache cannot use its sockets until it is shown again.
-addEventListener('pagehide', ({ persisted }) => {
-  if (!persisted) return;
-  connection.close();
-  chat.close();
-});
-addEventListener('pageshow', ({ persisted }) => {
-  if (!persisted) return;
-  connection.open();
-  chat.open();
-});
-
-await fetchBoard();
-connection.open();
+const position = await fetchBoard().catch(() => undefined);
+connection.open(position);
 chat.open();

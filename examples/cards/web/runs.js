@@ -29,13 +29,13 @@ export class Runs {
     if (this.#runs.has(id)) return;
     const run = { state: 'starting', percent: 0, connection: null, doubt: null };
     this.#runs.set(id, run);
-    run.connection = new Connection(`/api/execution/ws/${encodeURIComponent(id)}`, this.#api, {
+    const path = `/api/execution/ws/${encodeURIComponent(id)}`;
+    run.connection = new Connection(path, `item:${id}`, this.#api, {
       state: ({ name, detail }) => {
         if (name === 'live') this.#ask(id, run);
         else if (name === 'refused' || name === 'offline') this.#fail(id, run, detail);
       },
-      gap: (reason, head) => {
-        run.connection.seek(head);
+      refetch: ({ reason }) => {
         if (reason !== 'first') this.#doubt(id, run);
       },
       publication: ({ type, data }) => {

@@ -655,7 +655,7 @@ class Client extends Emitter {
     try {
       const token = await this.#token();
       if (link.over) return;
-      if (typeof token === 'string' && !token.trim()) this.#refuse('empty_token', 'auth', '');
+      if (typeof token === 'string' && !token.trim()) this.#refuse('empty_token', 'auth');
       else if (link.via !== 'socket') this.#openDoors(link, token);
       else link.transport = openSocket(this.#target(), token, this.#events(link));
     } catch (error) {
@@ -799,10 +799,10 @@ class Client extends Emitter {
     this.#start();
   }
 
-  #refuse(code, cause, reason) {
+  #refuse(code, cause, reason = '') {
     this.#drop();
-    this.#become('error', { code, reason: reason || `refused: ${code}` });
-    this.#problem('connection', { cause, code, message: this.status.reason });
+    this.#become('error', { code, reason });
+    this.#problem('connection', { cause, code, message: reason });
   }
 
   #wait(link, { code = 0, status = 0, cause, after = 0, reason = '' }) {
