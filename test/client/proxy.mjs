@@ -7,9 +7,9 @@
 //     proxy.cut();                             // resets all connections
 //     proxy.stall();                           // all connections stay open, and nothing moves
 //
-// sockets: 'pass'; 'refuse' answers an upgrade with 503; 'swallow' passes the 101 and no frame behind
-// it. events: 'pass'; 'buffer' keeps the body of a stream for itself. open: false resets whoever
-// connects.
+// sockets: 'pass'; 'refuse' answers an upgrade with 503; 'swallow' passes the 101 and no frame
+// behind it. events: 'pass'; 'buffer' keeps the body of a stream for itself. open: false resets
+// whoever connects.
 import net from 'node:net';
 
 export class Proxy {

@@ -496,7 +496,8 @@ await test('network_switch_is_noticed_in_three_seconds', async (world) => {
 // C14
 await test('error_is_not_for_ever', async (world) => {
   const client = world.connect('/ws', { attempts: 1 });
-  for (const wake of [() => world.event('online'), () => world.show('visible'), () => client.connect()]) {
+  const ways = [() => world.event('online'), () => world.show('visible'), () => client.connect()];
+  for (const wake of ways) {
     await world.settle();
     world.socket.end();
     assert.equal(state(client), 'error');
@@ -530,7 +531,10 @@ await test('page_that_returns_does_not_trust_its_socket', async (world) => {
 // C18
 await test('nothing_is_stored_and_a_duplicated_tab_is_somebody_else', async (world) => {
   const kept = {};
-  world.storage = () => ({ getItem: (key) => kept[key] ?? null, setItem: (key, value) => (kept[key] = value) });
+  world.storage = () => ({
+    getItem: (key) => kept[key] ?? null,
+    setItem: (key, value) => (kept[key] = value),
+  });
   const one = world.connect();
   const duplicate = (await load()).connect('/ws');
   assert.notEqual(one.instance, duplicate.instance);

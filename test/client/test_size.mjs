@@ -8,7 +8,8 @@ const CLIENT_BYTES = 12 * 1024; // gzipped, without comments
 const TYPE_LINES = 50; // without comments
 
 const read = (name) => readFileSync(`examples/cards/web/${name}`, 'utf8').split('\n');
-const code = (lines) => lines.map((line) => line.replace(/(^|\s+)\/\/ .*$|^\/\/$/, '')).filter(Boolean);
+const COMMENT = /(^|\s+)\/\/ .*$|^\/\/$/;
+const code = (lines) => lines.map((line) => line.replace(COMMENT, '')).filter(Boolean);
 
 const client = code(read('wspool.js'));
 const types = code(read('wspool.d.ts'));

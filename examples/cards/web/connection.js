@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// connection.js - a path of this server, by wspool.js: its token, and its state in the page's words.
+// connection.js - a path of this server, by wspool.js: its token, and its state in the page's
+// words.
 //
 // Handlers are passed to the constructor once:
 //   state(state)             see below; called at every change
@@ -107,7 +108,8 @@ export class Connection {
   #status({ state, attempt, until, code, reason }) {
     if (!this.#client) return;
     const detail = reason || REASONS[code] || 'the connection was lost';
-    const unknown = this.state.name === 'connecting' && !REASONS[code] && !(code >= 400 && code < 600);
+    const told = REASONS[code] || (code >= 400 && code < 600);
+    const unknown = this.state.name === 'connecting' && !told;
     if (state === 'connected') {
       this.#renewed = false;
       this.#become({ name: 'live' });

@@ -11,8 +11,9 @@
 //   field.js       text fields that lose no text
 //
 // The board is fetched first. Then the socket connects with the position that came with the board,
-// so the page shows the board soon and misses nothing. When the server cannot bridge a gap, wspool.js
-// asks for the board again. Where sockets are blocked, the board comes by events or by polls.
+// so the page shows the board soon and misses nothing. When the server cannot bridge a gap,
+// wspool.js asks for the board again. Where sockets are blocked, the board comes by events or by
+// polls.
 import { Api } from './api.js';
 import { Board } from './board.js';
 import { Chat } from './chat.js';

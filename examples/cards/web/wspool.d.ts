@@ -7,7 +7,9 @@ export interface Status {
   code: number | string; reason: string;
 }
 export interface Position { epoch: string; offset: number }
-export interface Why extends Position { reason: string; follows: boolean; from?: number; to?: number }
+export interface Why extends Position {
+  reason: string; follows: boolean; from?: number; to?: number;
+}
 export interface Publication<T = unknown> extends Position {
   type: string; channel: string; key?: string; removed?: true; data: T; timestamp: string;
 }

@@ -41,9 +41,9 @@
 //                 back/forward cache
 //   connecting    an attempt runs
 //   connected     `via` is `socket`, `events` or `poll`
-//   error         no further attempt: they were too many, or the client was refused (`code` is not 0). After
-//                 too many attempts the page coming into view or online, or connect(), tries again;
-//                 after a refusal only connect() does
+//   error         no further attempt: they were too many, or the client was refused (`code` is not
+//                 0). After too many attempts the page coming into view or online, or connect(),
+//                 tries again; after a refusal only connect() does
 //
 // connect() tries now, and counts attempts anew. reconnect() replaces the connection at once.
 //
@@ -60,10 +60,10 @@
 //
 // Doors: where sockets fail, the channels that name their doors come by Server-Sent Events, then by
 // long polls. Both use fetch(), not EventSource, so that the token goes into a header and the
-// status of a refusal is seen. A door that stays mute is passed over until a socket works again.
-// Meanwhile the client tries the socket in the background, and changes over without a gap. Browsers
-// allow six such connections to a host, for all tabs together: a page out of view gives its door
-// back. Actions wait until there is a socket.
+// status of a refusal is seen. A door that fails or stays mute is passed over until a socket works
+// or all doors have failed. Meanwhile the client tries the socket in the background, and changes
+// over without a gap. Browsers allow six such connections to a host, for all tabs together: a page
+// out of view gives its door back. Actions wait until there is a socket.
 //
 // ------- Channels
 //
@@ -75,16 +75,16 @@
 //                 { reason, epoch, offset, follows }; reasons are `first`, those of the contract
 //                 (`epoch_changed`, `too_old`, `unknown_offset`), `missed` and `overflow`. It
 //                 returns the position of the new state (or a promise of it), or nothing: then the
-//                 state is taken to be that of `why.offset`. Publications wait until it is fulfilled;
-//                 none is lost or comes twice. If it fails, or returns a position that is too old,
-//                 it is called again after a while. `follows`: the whole state comes as
+//                 state is taken to be that of `why.offset`. Publications wait until it is
+//                 fulfilled; none is lost or comes twice. If it fails, or returns a position that
+//                 is too old, it is called again after a while. `follows`: the whole state comes as
 //                 publications; clear yours and return nothing
 //   position      of the state that the page has already: then refetch is not called at first
 //   state         true: asks for the whole state of a keyed channel at first (`follows`)
 //   events, poll  the URLs of the doors, if the channel has any
 //
-// `position` is the position of the last message; it is moved before the handlers run. A handler may
-// close its subscription and subscribe again. Events: `message`, `subscribed` ({ recovered,
+// `position` is the position of the last message; it is moved before the handlers run. A handler
+// may close its subscription and subscribe again. Events: `message`, `subscribed` ({ recovered,
 // behind, epoch, offset }: `behind` counts what follows, `offset` is the channel's last),
 // `unsubscribed` (the server has removed us), `error`.
 //
@@ -111,8 +111,9 @@
 // on(event, handler) and off(event, handler): a handler is known by its identity; adding it twice
 // calls it once. An exception in a handler is reported, and the other handlers run.
 //
-// Nothing is stored: neither localStorage nor sessionStorage, which may throw, and which a duplicated
-// tab inherits. The client instance (?client=) is random and lives as long as the client.
+// Nothing is stored: neither localStorage nor sessionStorage, which may throw, and which a
+// duplicated tab inherits. The client instance (?client=) is random and lives as long as the
+// client.
 
 const PROTOCOL = 'wspool.v1.json';
 
@@ -161,7 +162,6 @@ class Emitter {
     return this;
   }
 
-  // Returns whether there was a handler.
   _emit(event, value) {
     const handlers = this.#handlers.get(event) ?? new Set();
     for (const handler of [...handlers]) {
@@ -172,7 +172,6 @@ class Emitter {
         (globalThis.reportError ?? console.error)(error);
       }
     }
-    return handlers.size > 0;
   }
 }
 
@@ -310,6 +309,7 @@ class Channel {
   }
 
   missed({ from, to }) {
+    if (!this.live) return;
     const { epoch } = this.position;
     this.position = { epoch, offset: to };
     this.reset({ reason: 'missed', epoch, offset: to, from, to, follows: false });
@@ -328,7 +328,9 @@ class Channel {
       this.reset({ reason: 'epoch_changed', epoch, offset, follows: false });
       return 'a publication of another epoch';
     }
-    if (offset <= this.position.offset) return offset <= this.repeats ? null : 'a publication twice';
+    if (offset <= this.position.offset) {
+      return offset <= this.repeats ? null : 'a publication twice';
+    }
     this.position = { epoch, offset };
     for (const member of [...this.members]) {
       if (this.members.has(member)) member._take(message);
@@ -385,7 +387,8 @@ async function readEvents(url, channel, token, on, signal) {
     on.heard();
     // The server says `subscribed` only if something is missing.
     if (first && asked?.epoch) {
-      on.message({ type: 'subscribed', data: { channel: channel.name, ...asked, recovered: true } });
+      const data = { channel: channel.name, ...asked, recovered: true };
+      on.message({ type: 'subscribed', data });
     }
     first = false;
     const events = (text + value).replaceAll('\r\n', '\n').split('\n\n');
@@ -447,7 +450,7 @@ class Client extends Emitter {
   #eager = false; // an attempt without a delay was made since then
   #renewed = false; // the token was renewed since then
   #tries = 0; // failures of sockets in a row
-  #passed = new Set(); // doors that have failed
+  #passed = new Set(); // doors that have failed since then
   #climb = CLIMB;
   #spread = SPREAD;
   #heartbeat = HEARTBEAT;
@@ -493,7 +496,9 @@ class Client extends Emitter {
     for (const channel of [...this.#channels.values()]) {
       for (const member of [...channel.members]) member.close();
     }
-    for (const { reject } of this.#actions.splice(0)) reject(failure('closed', 'the client was closed'));
+    for (const { reject } of this.#actions.splice(0)) {
+      reject(failure('closed', 'the client was closed'));
+    }
     this.#become('disconnected');
   }
 
@@ -592,8 +597,8 @@ class Client extends Emitter {
     this.#timers.delete(timer);
   }
 
-  // Gives up the connection and all that waits. Events of a dropped link are not acted upon, and its
-  // close is not waited for: it may take minutes.
+  // Gives up the connection and all that waits. Events of a dropped link are not acted upon, and
+  // its close is not waited for: it may take minutes.
   #drop() {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
@@ -622,9 +627,9 @@ class Client extends Emitter {
     return 'socket';
   }
 
-  // Forgets the failures.
+  // Forgets the failures, but not that sockets are blocked: only a socket that works shows that.
   #afresh() {
-    this.#attempt = this.#delays = this.#tries = 0;
+    this.#attempt = this.#delays = 0;
     this.#eager = this.#renewed = false;
   }
 
@@ -837,8 +842,8 @@ class Client extends Emitter {
     link.asked = link.again = false;
   }
 
-  // Looks at the link again after `time`. The clock judges, not the timer: timers of hidden tabs are
-  // throttled, and those of a machine that slept fire late, before what has come is handled.
+  // Looks at the link again after `time`. The clock judges, not the timer: timers of hidden tabs
+  // are throttled, and those of a machine that slept fire late, before what has come is handled.
   #watch(link, time) {
     const due = Date.now() + time;
     this.#cancel(link.timer);
@@ -922,8 +927,8 @@ class Client extends Emitter {
     else action.resolve(result ?? 'done');
   }
 
-  // `in_doubt` for an action that was sent once says that the server does not know our earlier ones.
-  // Nothing has happened: the action goes again, under the next id.
+  // `in_doubt` for an action that was sent once says that the server does not know our earlier
+  // ones. Nothing has happened: the action goes again, under the next id.
   #answered({ id, result, ...error }, refused) {
     const action = this.#actions.find((one) => one.id === id);
     if (!action) return false;
@@ -948,7 +953,8 @@ class Client extends Emitter {
   }
 
   #dispatch(link, message) {
-    const { type, data = {} } = message;
+    const { type } = message;
+    const data = message.data ?? {};
     const name = message.channel ?? data.channel;
     const channel = this.#leaving.get(name) ? null : this.#channels.get(name);
     if (!link.up && type !== 'connection_established') return;
@@ -969,7 +975,7 @@ class Client extends Emitter {
     if (data.heartbeat_seconds > 0) this.#heartbeat = data.heartbeat_seconds * 1000;
     if (data.reconnect_spread >= 0) this.#spread = data.reconnect_spread * 1000;
     const epoch = data.action_epoch ?? null;
-    this.#forgotten = epoch !== this.#actionEpoch && this.#count > 0;
+    if (epoch !== this.#actionEpoch) this.#forgotten = this.#count > 0;
     this.#actionEpoch = epoch;
     this.#arrived(link);
     this._emit('established', data);
