@@ -145,7 +145,7 @@ EVERY_KIND     := unit sim model laws hostile oom $(COMPANIONS)
 of_kinds        = $(foreach k,$(2),$(addprefix build/$(1)/,$(call programs,$(k))))
 ASAN_TESTS     := $(call of_kinds,asan,loop $(EVERY_KIND))
 TSAN_TESTS     := $(call of_kinds,tsan,threads)
-VALGRIND_TESTS := $(call of_kinds,valgrind,sim) build/valgrind/test/loop/test_thousand
+VALGRIND_TESTS := $(call of_kinds,valgrind,sim)
 # wslay's allocations can be made to fail only in a build without a sanitizer, which replaces
 # malloc.
 RELEASE_TESTS  := $(call of_kinds,release,oom hostile) build/release/test/json/test_memory
@@ -153,6 +153,8 @@ COV_TESTS      := $(call of_kinds,cov,$(EVERY_KIND))
 FAST_TESTS     := $(call of_kinds,fast,$(EVERY_KIND))
 # Hosts under random traffic, which take as long as they are given.
 traffic         = build/$(1)/test/loop/test_tls build/$(1)/test/loop/test_async
+NIGHTLY_VALGRIND := $(call of_kinds,valgrind,$(EVERY_KIND)) $(call traffic,valgrind) \
+                    build/valgrind/test/loop/test_thousand
 BENCHES        := $(call of_kinds,release,bench)
 ABI_TESTS      := $(sort $(wildcard test/abi/*.py test/laws/*.py test/costs/*.py))
 LOOP_TESTS     := $(sort $(wildcard $(foreach e,sh py js mjs,\
@@ -160,10 +162,11 @@ LOOP_TESTS     := $(sort $(wildcard $(foreach e,sh py js mjs,\
 
 include test/fuzz/fuzz.mk
 
-# clang checks everything, tests and examples included. Only its warnings count here: the tsan
-# variant compiles the library with clang.
-CLANG_CHECKED  := $(patsubst %.c,build/clang/%.ok,$(sort $(wildcard lib/*/*.c examples/*.c \
-                      examples/*/*.c test/*/*.c test/*/*/*.c)))
+# clang checks everything, tests and examples included; only its warnings count here. The tsan
+# variant compiles the core with clang.
+CLANG_CHECKED  := $(patsubst %.c,build/clang/%.ok,$(filter-out $(call sources,wspool),\
+                      $(sort $(wildcard lib/*/*.c examples/*.c examples/*/*.c test/*/*.c \
+                                        test/*/*/*.c))))
 
 build/clang/%.ok: %.c build/clang/flags
 	$(call say,CHECK  clang $<)
@@ -220,7 +223,7 @@ nightly: check
 	    build/asan/test/sim/test_delivery
 	@$(MAKE) --no-print-directory $(parallel) $(strict) nightly-programs
 	@TEST_TIMEOUT=3600 prove --timer -j$(JOBS) --exec '$(PYTHON) test/tools/run-test' \
-	    $(call of_kinds,valgrind,$(EVERY_KIND)) $(call traffic,valgrind)
+	    $(NIGHTLY_VALGRIND)
 	@TEST_TIMEOUT=3600 WSPOOL_SECONDS=60 WSPOOL_SEED=$$(date +%s) prove --timer -j$(JOBS) \
 	    --exec '$(PYTHON) test/tools/run-test' $(call traffic,asan)
 	@$(MAKE) --no-print-directory msan
@@ -250,7 +253,7 @@ msan:
 	@$(MAKE) -s --no-print-directory $(parallel) $(strict) $(MSAN_TESTS)
 	@TEST_TIMEOUT=600 prove --timer -j$(JOBS) --exec '$(PYTHON) test/tools/run-test' $(MSAN_TESTS)
 
-nightly-programs: $(call of_kinds,valgrind,$(EVERY_KIND)) $(call traffic,valgrind)
+nightly-programs: $(NIGHTLY_VALGRIND)
 
 # Installs to build/stage, for the tests that build against an installed library.
 stage: lib

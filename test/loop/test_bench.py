@@ -23,7 +23,9 @@ ROOM = ["fanout", "--connections", "20", "--rooms", "2", "--burst", "8"]
 CHANNELS = ["fanout", "--connections", "30", "--rooms", "7", "--flight", "16"]  # not all alike
 MEETING = ["fanout", "--connections", "64", "--rooms", "64", "--burst", "64"]
 ECHO = ["echo", "--connections", "5", "--flight", "16"]
-SMALL = ["--messages", "800", "--warm", "0", "--check", "1", "--patience", "2"]
+SMALL = ["--messages", "800", "--warm", "0", "--check", "1"]
+PATIENCE = ["--patience", "2"]
+LITTLE = ["--patience", "0.4"]  # where a fault is awaited, a message that is late may be a lost one
 DEFLATE = ["--deflate", "--size", "1024", "--check", "64"]  # compressed ones are all checked
 COUNTS = {"lose": "lost", "repeat": "repeated", "reorder": "reordered", "corrupt": "wrong"}
 OF_ROOMS = {**COUNTS, "skip": "lost", "misplace": "wrong", "stray": "wrong"}
@@ -37,7 +39,8 @@ def load(what, *flags, load_flags=()):
                           text=True) as floor:
         try:
             port = floor.stdout.readline().rsplit(":", 1)[1].strip()
-            done = subprocess.run([f"{PROGRAMS}/load", *what, *SMALL, *load_flags, "--port", port],
+            done = subprocess.run([f"{PROGRAMS}/load", *what, *SMALL, *load_flags,
+                                   *(LITTLE if "--fault" in flags else PATIENCE), "--port", port],
                                   text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                                   timeout=60, check=False)
         finally:
@@ -111,7 +114,7 @@ async def through_relay(port, fault, what):
     """As load(), through a relay. The counts are empty if it did not begin."""
     relay = await asyncio.start_server(Relay(port, fault).serve, "127.0.0.1", 0)
     load_process = await asyncio.create_subprocess_exec(
-        f"{PROGRAMS}/load", *what, *SMALL, *DEFLATE,
+        f"{PROGRAMS}/load", *what, *SMALL, *DEFLATE, *(LITTLE if fault else PATIENCE),
         "--port", str(relay.sockets[0].getsockname()[1]),
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     out, _ = await asyncio.wait_for(load_process.communicate(), 60)

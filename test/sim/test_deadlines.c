@@ -590,7 +590,7 @@ TEST(loop_when_it_sleeps_until_the_deadline_does_not_spin)
     uint64_t pings;
     for (int i = 0; i < 100; i++)
         sim_join(s, "/all");
-    while (s->now < 3600 * SEC) {
+    while (s->now < (sim_slow() ? 600 : 3600) * SEC) {
         s->now = wspool_deadline(s->pool);
         sim_pump(s);
         wakes++;
