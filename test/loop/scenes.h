@@ -433,18 +433,9 @@ TEST(end_is_noticed_once_when_nothing_is_awaited_from_the_socket)
 
 /* The client sends a message and half closes while its verdict is pending. The message is received
  * after the verdict. Until then the loop sleeps. */
-static wspool_verdict accepted(void)
-{
-    wspool_verdict verdict;
-    memset(&verdict, 0, sizeof verdict);
-    verdict.size = sizeof verdict;
-    verdict.kind = WSPOOL_ACCEPT;
-    return verdict;
-}
-
 TEST(last_words_are_received_when_the_client_half_closes_before_the_verdict)
 {
-    wspool_verdict verdict = accepted();
+    wspool_verdict verdict = {.size = sizeof verdict, .kind = WSPOOL_ACCEPT};
     struct host host;
     net_client *client;
     uint64_t until;
@@ -620,7 +611,7 @@ struct thread_task {
 static void *complete_elsewhere(void *argument)
 {
     struct thread_task *task = argument;
-    wspool_verdict verdict = accepted();
+    wspool_verdict verdict = {.size = sizeof verdict, .kind = WSPOOL_ACCEPT};
     return wspool_auth_complete(task->host->pool, task->id, &verdict) == 0 ? task : NULL;
 }
 
