@@ -72,7 +72,7 @@ TEST(verdicts_awaited_by_the_thousand_hold_their_heads_and_no_more)
         sim_write(p, early, sizeof early);
     }
     sim_pump(s);
-    hostile_expect(s, bound, (size_t)PEERS * (HOSTILE_RECORD + 16384 + 512) + HOSTILE_TABLES);
+    hostile_expect(s, bound, (size_t)PEERS * (HOSTILE_RECORD + 16384 + 576) + HOSTILE_TABLES);
     assert_int_equal(s->counts[SIM_TOKEN], PEERS);
     for (int i = 0; i < PEERS; i++) {
         SIM_DO(wspool_feed(s->pool, s->peers[i]->id, "x", 1, s->now));
