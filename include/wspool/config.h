@@ -329,9 +329,9 @@ typedef struct wspool_config {
 
     /* limits of numbers */
     uint32_t max_peers;      /* accepted at a time: 1000. Above it: 503 full */
-    uint32_t max_handshakes; /* handshakes at a time: 1000. Above it the oldest one that has sent
-                                   nothing gives way (503 gave_way), or else the oldest with half a
-                                   head that is older than 1 s; or else: WSPOOL_ERR_FULL */
+    uint32_t max_handshakes; /* handshakes at a time: 1000. Above it the oldest one without a whole
+                                   request head gives way (503 gave_way). If all heads are whole:
+                                   WSPOOL_ERR_FULL */
     uint32_t max_waiters;    /* of wspool_wait at a time: 10000 */
     uint32_t max_per_key;    /* peers with one key, from wspool_open (or wspool_upgrade) to release:
                                    off. Above it: WSPOOL_ERR_FULL */

@@ -47,8 +47,8 @@ enum wspool_stage {
  *   OTHER_HOST       the request is for a host that is not in the configured `hosts`
  *   EARLY_DATA       the query and the bytes that arrived during a pending verdict together exceed
  *                    head_bytes
- *   GAVE_WAY         max_handshakes were running, this one was the oldest without a whole request
- *                    (silent ones first), and a newcomer took its place
+ *   GAVE_WAY         max_handshakes were running, this one was the oldest without a whole request,
+ *                    and a newcomer took its place
  *   TOKEN_MALFORMED  too long, bytes outside visible ASCII, or twice in one place
  */
 #define WSPOOL_REFUSALS(X) \

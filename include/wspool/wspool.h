@@ -167,7 +167,7 @@ typedef struct wspool_open_options {
  * NULL options: no user pointer, no address, no key, no subject.
  *   INVAL  options->size is not set, or the address, the key or the subject is too long. Correct
  *          the call.
- *   FULL   max_handshakes handshakes are running and none gives way, max_peers + max_handshakes
+ *   FULL   max_handshakes handshakes with whole heads are running, max_peers + max_handshakes
  *          peers are not released yet, or the key has max_per_key peers (then stats.key_full
  *          grows). Close the transport, or stop accepting until a peer was released.
  *   STATE  wspool_free is running, and this is one of its hooks. Close the transport.

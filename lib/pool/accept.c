@@ -36,9 +36,6 @@
 #include "wire/upgrade.h"
 #include "wire/uri.h"
 
-/* A head that has begun gives way to a newcomer after that time. */
-#define STARTED_GRACE WSPOOL_SECOND
-
 /* --------------------------------------------------------------------- open */
 
 /* A client instance that the request names counts if the verdict has named none. Returns 0 or
@@ -167,9 +164,7 @@ static void judge_raw(wspool *pool, struct wsp_peer *peer, wspool_request *reque
                       const uint8_t *rest, size_t rest_len)
 {
     struct wsp_entry entry;
-    if (peer->conn.work.handshake) { /* the head came in pieces */
-        wsp_heads_remove(pool, peer);
-    }
+    wsp_heads_remove(pool, peer);
     int answer = pool->config.plain.call ? answer_plain(pool, peer, request) : 0;
     if (answer < 0) {
         wsp_refuse(pool, peer, wsp_refusal_of(answer));
@@ -194,8 +189,9 @@ static int is_text(wspool_text text)
     return text.len == 0 || text.data;
 }
 
-/* All handshakes are taken: one of those that have not said what they want gives way. A head that
- * has begun is older than STARTED_GRACE then, for most heads are complete after one round trip. */
+/* All handshakes are taken: the oldest of those that have not said what they want gives way. Most
+ * heads are whole after one round trip, so an honest peer loses its place only if max_handshakes
+ * newcomers come in that time. */
 static WSP_NOINLINE void give_way(wspool *pool, const wspool_open_options *newcomer)
 {
     const wspool_config *config = &pool->config;
@@ -203,14 +199,7 @@ static WSP_NOINLINE void give_way(wspool *pool, const wspool_open_options *newco
         pool->peers.used >= config->max_peers + config->max_handshakes) {
         return; /* the newcomer would not get the place */
     }
-    struct wsp_peer *oldest = wsp_heads_oldest(pool, WSP_HEAD_SILENT);
-    if (!oldest) {
-        oldest = wsp_heads_oldest(pool, WSP_HEAD_STARTED);
-        uint64_t opened = oldest ? oldest->conn.deadline - config->handshake_time : 0;
-        if (oldest && pool->link.now - opened < STARTED_GRACE) {
-            return;
-        }
-    }
+    struct wsp_peer *oldest = wsp_heads_oldest(pool);
     if (oldest) {
         wsp_refuse(pool, oldest, WSPOOL_REFUSED_GAVE_WAY);
     }
@@ -261,7 +250,7 @@ int wspool_open(wspool *pool, const wspool_open_options *options, uint64_t now, 
     struct wsp_peer *peer = wsp_peer_new(pool, given, &error);
     if (peer) {
         wsp_conn_init(&pool->link, &peer->conn);
-        wsp_heads_add(pool, peer, WSP_HEAD_SILENT);
+        wsp_heads_add(pool, peer);
         *id = wsp_peer_id(peer);
     } else {
         turn_away(pool, given, error);
@@ -294,7 +283,6 @@ static void feed_head(wspool *pool, struct wsp_peer *peer, const uint8_t *bytes,
     size_t have = len < pool->config.head_bytes ? len : pool->config.head_bytes;
     size_t seen = 0, before = 0;
     if (conn->stage == WSPOOL_STAGE_BYTES) {
-        wsp_heads_remove(pool, peer);
         wsp_stages_pass(pool, conn, WSPOOL_STAGE_REQUEST_LINE);
     }
     if (conn->work.handshake) {
@@ -322,7 +310,6 @@ static void feed_head(wspool *pool, struct wsp_peer *peer, const uint8_t *bytes,
         wsp_refuse(pool, peer, WSPOOL_REFUSED_NOMEM);
     } else {
         conn->work.handshake->seen = have;
-        wsp_heads_add(pool, peer, WSP_HEAD_STARTED);
     }
 }
 

@@ -16,9 +16,9 @@ static struct wsp_peer *at(const wspool *pool, uint32_t link)
     return link ? wsp_slots_at(&pool->peers, link - 1) : NULL;
 }
 
-void wsp_heads_add(wspool *pool, struct wsp_peer *peer, enum wsp_head_list list)
+void wsp_heads_add(wspool *pool, struct wsp_peer *peer)
 {
-    struct wsp_heads *heads = &pool->heads[list];
+    struct wsp_heads *heads = &pool->heads;
     struct wsp_peer *last = at(pool, heads->last);
     peer->conn.links.older = heads->last;
     peer->conn.links.newer = 0;
@@ -29,36 +29,29 @@ void wsp_heads_add(wspool *pool, struct wsp_peer *peer, enum wsp_head_list list)
 void wsp_heads_remove(wspool *pool, struct wsp_peer *peer)
 {
     uint32_t older = peer->conn.links.older, newer = peer->conn.links.newer;
-    struct wsp_heads *heads =
-        &pool->heads[peer->conn.stage == WSPOOL_STAGE_BYTES ? WSP_HEAD_SILENT : WSP_HEAD_STARTED];
+    struct wsp_heads *heads = &pool->heads;
     if (!older && heads->first != link_to(peer)) {
-        return; /* it is in no list */
+        return; /* it is not in the list */
     }
     *(older ? &at(pool, older)->conn.links.newer : &heads->first) = newer;
     *(newer ? &at(pool, newer)->conn.links.older : &heads->last) = older;
     peer->conn.links.older = peer->conn.links.newer = 0;
 }
 
-struct wsp_peer *wsp_heads_oldest(const wspool *pool, enum wsp_head_list list)
+struct wsp_peer *wsp_heads_oldest(const wspool *pool)
 {
-    return at(pool, pool->heads[list].first);
+    return at(pool, pool->heads.first);
 }
 
 int wsp_heads_check(const wspool *pool)
 {
-    for (int list = 0; list < WSP_HEAD_LISTS; list++) {
-        uint32_t link = pool->heads[list].first, older = 0, count = 0;
-        for (const struct wsp_peer *peer; link; older = link, link = peer->conn.links.newer) {
-            peer = at(pool, link);
-            if (count++ > pool->peers.used || peer->conn.state != WSP_HEAD ||
-                peer->conn.links.older != older ||
-                (peer->conn.stage == WSPOOL_STAGE_BYTES) != (list == WSP_HEAD_SILENT)) {
-                return 0;
-            }
-        }
-        if (pool->heads[list].last != older) {
+    uint32_t link = pool->heads.first, older = 0, count = 0;
+    for (const struct wsp_peer *peer; link; older = link, link = peer->conn.links.newer) {
+        peer = at(pool, link);
+        if (count++ > pool->peers.used || peer->conn.state != WSP_HEAD ||
+            peer->conn.links.older != older) {
             return 0;
         }
     }
-    return 1;
+    return pool->heads.last == older;
 }

@@ -111,12 +111,6 @@ struct wsp_drain {
     uint64_t interval; /* the share of one peer */
 };
 
-enum wsp_head_list {
-    WSP_HEAD_SILENT,  /* not a byte has come */
-    WSP_HEAD_STARTED, /* a part of the head has come */
-    WSP_HEAD_LISTS
-};
-
 struct wsp_heads {
     uint32_t first, last; /* slots and 1: the oldest, the newest; 0: the list is empty */
 };
@@ -138,7 +132,7 @@ struct wspool {
     struct wsp_origins hosts;
     struct wsp_handlers handlers;
     struct wsp_drain drain;
-    struct wsp_heads heads[WSP_HEAD_LISTS];
+    struct wsp_heads heads;
     struct wsp_waiters waiters;
     struct wsp_log log;
     struct wsp_mailbox mailbox;

@@ -670,9 +670,9 @@ TEST(pool_is_wrong_when_a_call_has_left_something)
     WRONG(pool->judged, peers[FRESH]);
     WRONG(pool->link.now, pool->link.created_at - 1);
     WRONG(pool->drain.next, 0);
-    WRONG(pool->heads[WSP_HEAD_SILENT].first, 0);
-    WRONG(pool->heads[WSP_HEAD_STARTED].first, peers[FRESH]->conn.slot.index + 1);
-    WRONG(pool->heads[WSP_HEAD_STARTED].last, 1);
+    WRONG(pool->heads.first, 0);
+    WRONG(pool->heads.first, peers[FRESH]->conn.slot.index + 1);
+    WRONG(pool->heads.last, 0);
     WRONG(peers[FRESH]->conn.links.older, 1);
     WRONG(pool->reserved, 0);
     WRONG(pool->log.events[0].bucket.spent, 1000);
