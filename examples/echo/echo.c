@@ -146,6 +146,7 @@ int main(int argc, char **argv)
     wspool_config_init(&config);
     config.max_peers = given.connections;
     config.max_handshakes = given.connections;
+    config.max_per_key = given.per_address;
     config.message_bytes = given.message_bytes;
     config.queue_bytes = given.message_bytes + (4u << 20);
     config.queue_messages = 65536;

@@ -14,8 +14,8 @@
 
 static const char usage[] = "usage: echo [--host ADDRESS] [--port PORT] [--io epoll|uring|auto]\n"
                             "            [--threads N] [--deflate] [--max-message BYTES]\n"
-                            "            [--max-connections N] [--flush-delay MICROSECONDS]\n"
-                            "            [--report]\n";
+                            "            [--max-connections N] [--max-per-address N]\n"
+                            "            [--flush-delay MICROSECONDS] [--report]\n";
 
 static const char help[] =
     "  --host ADDRESS        IPv4, IPv6, or a name (127.0.0.1)\n"
@@ -26,6 +26,7 @@ static const char help[] =
     "  --deflate             negotiate permessage-deflate (RFC 7692)\n"
     "  --max-message BYTES   longest message that is accepted (65536)\n"
     "  --max-connections N   how many at a time (100000, or what the system allows)\n"
+    "  --max-per-address N   how many of one client address, or IPv6 /64 (any number)\n"
     "  --flush-delay MICROSECONDS  how long a message may wait for others to join it (0)\n"
     "  --report              print at the end the most that one turn of the loop did\n"
     "\n"
@@ -76,6 +77,7 @@ struct options options_from(int argc, char **argv)
                                           {"deflate", no_argument, NULL, 'd'},
                                           {"max-message", required_argument, NULL, 'm'},
                                           {"max-connections", required_argument, NULL, 'c'},
+                                          {"max-per-address", required_argument, NULL, 'k'},
                                           {"flush-delay", required_argument, NULL, 'f'},
                                           {"report", no_argument, NULL, 'r'},
                                           {"help", no_argument, NULL, 'h'},
@@ -118,6 +120,9 @@ struct options options_from(int argc, char **argv)
             break;
         case 'c':
             options.connections = number("max-connections", optarg, 1, CONNECTIONS_MAX);
+            break;
+        case 'k':
+            options.per_address = number("max-per-address", optarg, 1, CONNECTIONS_MAX);
             break;
         case 'f':
             options.flush_delay = number("flush-delay", optarg, 0, 1000000);

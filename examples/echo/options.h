@@ -10,6 +10,7 @@ struct options {
     unsigned port;
     unsigned message_bytes;
     unsigned connections;
+    unsigned per_address; /* connections of one client address; 0: any number */
     unsigned flush_delay; /* microseconds */
     int deflate;          /* 1: negotiate permessage-deflate */
     enum io io;           /* what moves the bytes; AUTO: io_uring, or epoll if there is none */

@@ -85,6 +85,8 @@ static _Noreturn void become_server(enum server_kind kind, int out)
     static char *const commands[][10] = {
         [ECHO] = {"build/examples/echo", "--port", "0", "--report", "--max-connections", "1000",
                   NULL},
+        [ECHO_LIMITED] = {"build/examples/echo", "--port", "0", "--report", "--max-connections",
+                          "1000", "--max-per-address", "600", NULL},
         [ECHO_DEFLATE] = {"build/examples/echo", "--port", "0", "--report", "--max-connections",
                           "1000", "--deflate", NULL},
         [CARDS] = {"build/examples/cards", "--port", "0", NULL},
