@@ -28,7 +28,7 @@ static int begin(model *m, char **w, const char *epoch_name, uint64_t at, uint64
     if (!model_check_stated(m, w[2], epoch, head))
         return 0;
     *place = model_need(calloc(1, sizeof **place));
-    **place = (struct member){channel, epoch, at, NULL};
+    **place = (struct member){.channel = channel, .epoch = epoch, .at = at, .base = at};
     return 1;
 }
 
@@ -38,31 +38,49 @@ int model_on_join(model *m, char **w)
     return begin(m, w, w[3], model_number(w[4]), model_number(w[4]));
 }
 
+/* The member gets the whole state of a channel with keys. */
+static int begin_state(model *m, char **w, uint64_t head)
+{
+    if (!begin(m, w, w[5], 0, head))
+        return 0;
+    model_begin_anew(*find(model_reader(m, w[1]), model_channel(m, w[2])), head);
+    return 1;
+}
+
 int model_on_resume(model *m, char **w)
 {
     struct channel *channel = model_channel(m, w[2]);
     const char *result = w[7];
     uint64_t since = model_number(w[4]), head = model_number(w[6]);
-    int same = strcmp(w[3], w[5]) == 0, past = same && since <= head;
+    int asks = since == 0 && strcmp(w[3], "-") == 0; /* for all that there is */
+    int same = asks || strcmp(w[3], w[5]) == 0, past = same && since <= head;
+    int keyed = channel->keys > 0, state = keyed && same && since == 0;
     uint64_t age = past ? head - since : 0; /* the messages that it has not got */
-    uint64_t forgotten = model_epoch(m, channel, w[5])->forgotten;
+    const struct epoch *epoch = model_epoch(m, channel, w[5]);
+    uint64_t forgotten = epoch->forgotten;
     int right;
+    if (model_flag(w, 8, "reset") != (keyed && strcmp(result, "recovered") != 0))
+        return model_broken(m, "D17 reset", "%s of %s: the whole state follows %s", w[1], w[2],
+                            result);
     if (strcmp(result, "recovered") == 0) {
         m->totals.recovered++;
         m->totals.refilled += age;
         /* After a clear with the same head the answer may be older than the clear. */
-        if (!past || age > channel->most || (head > forgotten && since < forgotten))
+        if (!past || (!keyed && age > channel->most) ||
+            (!state && head > forgotten && since < forgotten))
             return model_broken(m, "D8 recovered",
                                 "%s of %s: the history can't have what follows %s %s", w[1], w[2],
                                 w[3], w[4]);
-        return begin(m, w, w[5], since, head);
+        return state ? begin_state(m, w, head) : begin(m, w, w[5], since, head);
     }
     if (strcmp(result, "epoch_changed") == 0) {
         m->totals.epoch_changed++;
         right = !same;
     } else if (strcmp(result, "too_old") == 0) {
         m->totals.too_old++;
-        right = past && (age > channel->least || since < forgotten);
+        right = past && !state &&
+                (since < forgotten ||
+                 (keyed ? model_may_reset(channel, epoch, since + 1, head) : age > channel->least));
     } else if (strcmp(result, "unknown_offset") == 0) {
         m->totals.unknown_offset++;
         right = same && since > head;
@@ -72,7 +90,7 @@ int model_on_resume(model *m, char **w)
     if (!right)
         return model_broken(m, "D9 reason", "%s of %s: not %s: it had %s %s, the head is %s %s",
                             w[1], w[2], result, w[3], w[4], w[5], w[6]);
-    return begin(m, w, w[5], head, head);
+    return keyed ? begin_state(m, w, head) : begin(m, w, w[5], head, head);
 }
 
 /* Returns the member that a line is about, if the reader is one, in that epoch. */
@@ -97,7 +115,9 @@ int model_skip_to(model *m, const struct reader *reader, struct member *member, 
 {
     for (; member->at < offset; member->at++) {
         const struct publication *one = model_published(member->epoch, member->at + 1);
-        if (one == NULL || !model_is_skipped(one, reader))
+        int own = one != NULL && model_is_skipped(one, reader);
+        if ((!own || (member->whole && member->at < member->whole_to)) &&
+            !model_is_superfluous(member, member->at + 1))
             return model_broken(m, rule,
                                 "%s of %s: %" PRIu64 " was neither delivered nor told missing",
                                 reader->name, member->channel->name, member->at + 1);
@@ -135,7 +155,7 @@ int model_on_got(model *m, char **w)
                             w[2], offset);
     if (!model_skip_to(m, reader, member, offset - 1, "D4 nothing is lost in silence"))
         return 0;
-    if (model_is_skipped(one, reader))
+    if (model_is_skipped(one, reader) && !member->whole)
         return model_broken(m, "D5 skipped", "%s of %s: %" PRIu64 " was not for it", w[1], w[2],
                             offset);
     if (strcmp(one->content, w[5]) != 0)
@@ -143,6 +163,7 @@ int model_on_got(model *m, char **w)
                             "%s of %s: %" PRIu64 " is %.100s, but %.100s was published", w[1], w[2],
                             offset, w[5], one->content);
     member->at = offset;
+    model_learn(member, offset);
     return 1;
 }
 
@@ -163,10 +184,22 @@ int model_on_missed(model *m, char **w)
                             w[1], w[2], from, to, member->at, head);
     if (!model_skip_to(m, model_reader(m, w[1]), member, from - 1, "D4 nothing is lost in silence"))
         return 0;
+    m->lost += to - from + 1;
+    if (model_flag(w, 6, "reset") != (member->channel->keys > 0))
+        return model_broken(m, "D17 reset", "%s of %s: with keys, and only then, all is void", w[1],
+                            w[2]);
+    if (member->channel->keys > 0) {
+        if (from > member->epoch->forgotten &&
+            !model_may_reset(member->channel, member->epoch, from, to))
+            return model_broken(m, "D17 reset", "%s of %s: no removal was forgotten up to %" PRIu64,
+                                w[1], w[2], to);
+        model_begin_anew(member, head);
+        m->totals.reset++;
+        return 1;
+    }
     if (head - to < member->channel->least && to > member->epoch->forgotten)
         return model_broken(m, "D10 missed", "%s of %s: the history still has %" PRIu64, w[1], w[2],
                             to);
-    m->lost += to - from + 1;
     member->at = to;
     return 1;
 }
@@ -178,6 +211,7 @@ int model_on_leave(model *m, char **w)
     if (member == NULL)
         return 0;
     *find(model_reader(m, w[1]), member->channel) = member->next;
+    free(member->known);
     free(member);
     return 1;
 }
@@ -187,6 +221,7 @@ void model_forget_members(struct reader *reader)
     struct member *next;
     for (struct member *member = reader->members; member != NULL; member = next) {
         next = member->next;
+        free(member->known);
         free(member);
     }
     reader->members = NULL;

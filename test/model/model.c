@@ -87,6 +87,14 @@ const char *model_option(char **words, int n, const char *name)
     return NULL;
 }
 
+int model_flag(char **words, int n, const char *name)
+{
+    for (; words[n] != NULL; n++)
+        if (strcmp(words[n], name) == 0)
+            return 1;
+    return 0;
+}
+
 /* ---------------------------------------------------------------- the world */
 
 static void end_epochs(const void *node, VISIT visit, void *unused)
@@ -94,8 +102,10 @@ static void end_epochs(const void *node, VISIT visit, void *unused)
     const struct channel *channel = *(struct channel *const *)node;
     (void)unused;
     if (visit == preorder || visit == leaf)
-        for (struct epoch *epoch = channel->epochs; epoch != NULL; epoch = epoch->older)
+        for (struct epoch *epoch = channel->epochs; epoch != NULL; epoch = epoch->older) {
             epoch->over = 1;
+            epoch->restarted = epoch->head;
+        }
 }
 
 static int line_restart(model *m, char **w)
@@ -128,8 +138,8 @@ static void check_reader(const void *node, VISIT visit, void *owner)
         if (member->epoch->over)
             model_broken(owner, "D12 quiet", "%s of %s is in epoch %s, which is over", reader->name,
                          member->channel->name, member->epoch->name);
-        else
-            model_skip_to(owner, reader, member, member->epoch->head, "D12 quiet");
+        else if (model_skip_to(owner, reader, member, member->epoch->head, "D12 quiet"))
+            member->whole = 0;
 }
 
 static int line_quiet(model *m, char **w)
@@ -202,16 +212,18 @@ static const struct {
     {"publish", model_on_publish, 5, WORDS, 1u << 3},
     {"head", model_on_head, 4, 4, 1u << 3},
     {"join", model_on_join, 5, 5, 1u << 4},
-    {"resume", model_on_resume, 8, 8, 1u << 4 | 1u << 6},
-    {"missed", model_on_missed, 6, 7, 1u << 4 | 1u << 5},
+    {"resume", model_on_resume, 8, 9, 1u << 4 | 1u << 6},
+    {"missed", model_on_missed, 6, 8, 1u << 4 | 1u << 5},
     {"stays", model_on_stays, 5, 5, 1u << 4},
     {"leave", model_on_leave, 3, 3, 0},
     {"cut", model_on_cut, 2, 4, 0},
     {"unheard", model_on_unheard, 2, 2, 0},
     {"again", model_on_again, 5, 5, 1u << 3},
-    {"seed", model_on_seed, 4, 5, 1u << 3},
+    {"seed", model_on_seed, 4, 7, 1u << 3},
     {"clear", model_on_clear, 2, 2, 0},
-    {"channel", model_on_channel, 4, 6, 1u << 2},
+    {"erase", model_on_erase, 3, 3, 0},
+    {"refused", model_on_refused, 3, 3, 0},
+    {"channel", model_on_channel, 4, 8, 1u << 2},
     {"restart", line_restart, 1, 1, 0},
     {"quiet", line_quiet, 1, 1, 0},
     {"books", line_books, 1, WORDS, 0},
@@ -286,6 +298,7 @@ static void free_channel(void *node)
             free(epoch->list[i].id);
         }
         free(epoch->list);
+        model_free_keys(epoch);
         free(epoch->name);
         free(epoch);
     }

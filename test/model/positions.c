@@ -43,7 +43,7 @@ int model_is_skipped(const struct publication *one, const struct reader *reader)
 static uint64_t find_id(const struct epoch *epoch, const char *id, uint64_t *age)
 {
     *age = 0;
-    for (uint64_t offset = epoch->head; offset > 0; offset--) {
+    for (uint64_t offset = epoch->head; offset > epoch->restarted; offset--) {
         const char *other = epoch->list[offset - 1].id;
         if (other != NULL && strcmp(other, id) == 0)
             return offset;
@@ -82,6 +82,8 @@ int model_on_publish(model *m, char **w)
     uint64_t offset = model_number(w[3]);
     const char *except = model_option(w, 5, "except");
     const char *members = model_option(w, 5, "members"), *id = model_option(w, 5, "id");
+    const char *key = model_option(w, 5, "key");
+    int removed = model_flag(w, 5, "removed");
     uint64_t age;
     if (epoch->over)
         return model_broken(m, "D1 positions", "%s: epoch %s is over", w[1], w[2]);
@@ -108,9 +110,17 @@ int model_on_publish(model *m, char **w)
         m->behind += model_number(behind);
         m->closed += model_number(closed);
     }
+    if (key != NULL && channel->keys > 0 && !removed && model_is_new_key(epoch, key) &&
+        model_count_keys(epoch) >= channel->keys)
+        return model_broken(m, "D18 number of keys", "%s: the key %s is one too many", w[1], key);
+    if (channel->keys > 0 && model_count_keys(epoch) == 0) /* it may have forgotten removals */
+        epoch->horizon = offset - 1;
     make_room(epoch, offset);
     epoch->list[offset - 1].content = model_copy(w[4]);
     epoch->count++;
+    epoch->present = offset;
+    if (key != NULL)
+        model_set_key(epoch, offset, key, removed);
     if (except != NULL)
         epoch->list[offset - 1].except = model_copy(except);
     if (id != NULL)
@@ -120,6 +130,18 @@ int model_on_publish(model *m, char **w)
     return 1;
 }
 
+/* An epoch goes on: it is the channel's first again. */
+static void go_on(struct channel *channel, struct epoch *epoch)
+{
+    struct epoch **place = &channel->epochs;
+    while (*place != epoch)
+        place = &(*place)->older;
+    *place = epoch->older;
+    epoch->older = channel->epochs;
+    channel->epochs = epoch;
+    epoch->over = 0;
+}
+
 /* A host restores what was published before a restart, or by another pool. */
 int model_on_seed(model *m, char **w)
 {
@@ -127,10 +149,14 @@ int model_on_seed(model *m, char **w)
     struct epoch *epoch = model_epoch(m, channel, w[2]);
     uint64_t offset = model_number(w[3]), before = offset - (w[4] != NULL && offset > 0);
     const struct publication *one;
-    if (epoch->over || before != epoch->seeded)
-        epoch->forgotten = before; /* an offset that is left out: nothing before it is kept */
-    epoch->over = 0;
-    epoch->seeded = offset;
+    const char *key = model_option(w, 5, "key");
+    int removed = model_flag(w, 5, "removed");
+    if (epoch->over)
+        model_erase_keys(epoch, NULL, before);
+    if (epoch->over || before != epoch->present)
+        epoch->forgotten = before; /* an offset that is left out: no window before it is kept */
+    go_on(channel, epoch);
+    epoch->present = offset;
     if (before > epoch->head) { /* this log does not know what was published */
         epoch->count += before - epoch->head;
         make_room(epoch, before);
@@ -147,6 +173,8 @@ int model_on_seed(model *m, char **w)
         make_room(epoch, offset);
         epoch->list[offset - 1].content = model_copy(w[4]);
     }
+    if (key != NULL)
+        model_set_key(epoch, offset, key, removed);
     return 1;
 }
 
@@ -154,8 +182,30 @@ int model_on_clear(model *m, char **w)
 {
     struct epoch *epoch = model_channel(m, w[1])->epochs;
     (void)m;
-    if (epoch != NULL)
+    if (epoch != NULL) {
         epoch->forgotten = epoch->head;
+        model_erase_keys(epoch, NULL, epoch->head);
+    }
+    return 1;
+}
+
+/* The window goes, too. */
+int model_on_erase(model *m, char **w)
+{
+    struct epoch *epoch = model_channel(m, w[1])->epochs;
+    if (epoch == NULL || epoch->over || model_channel(m, w[1])->keys == 0)
+        return model_broken(m, "format", "%s has no keys to erase", w[1]);
+    epoch->forgotten = epoch->head;
+    model_erase_keys(epoch, w[2], epoch->head);
+    return 1;
+}
+
+int model_on_refused(model *m, char **w)
+{
+    const struct channel *channel = model_channel(m, w[1]);
+    const struct epoch *epoch = channel->epochs;
+    if (epoch == NULL || !model_is_new_key(epoch, w[2]) || model_count_keys(epoch) < channel->keys)
+        return model_broken(m, "D18 number of keys", "%s: the key %s has room", w[1], w[2]);
     return 1;
 }
 
@@ -197,6 +247,9 @@ int model_on_channel(model *m, char **w)
     channel->closes = w[4] != NULL && strcmp(w[4], "close") == 0;
     if (w[4] != NULL && model_option(w, 5, "ids") != NULL)
         channel->ids = model_number(model_option(w, 5, "ids"));
+    if (w[4] != NULL && model_option(w, 5, "keys") != NULL)
+        channel->keys = model_number(model_option(w, 5, "keys"));
+    channel->keeps_removals = w[4] != NULL && model_option(w, 5, "removals") != NULL;
     if (w[4] != NULL && !channel->closes && strcmp(w[4], "behind") != 0)
         return model_broken(m, "format", "a slow policy: %s", w[4]);
     return 1;

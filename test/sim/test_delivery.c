@@ -4,8 +4,9 @@
  * (model/README.md).
  *
  * Each run has a seed: clients subscribe, resume, leave, stall, lose their connections and come
- * back with their positions, while messages are published to several channels and the server is
- * restarted. Each message carries its position. Every event is a line of a log that the model
+ * back with their positions, while messages are published to several channels, with keys, ids and
+ * `except`. Channels are cleared, keys erased, and the server is restarted and its channels are
+ * restored. Each message carries its position. Every event is a line of a log that the model
  * reads. What the server sends begins like such a line, so a client only adds its own name.
  *
  * A failure prints its seed. `test_delivery SEED` runs it again and prints the log; check_log reads
@@ -17,7 +18,7 @@
 #include "sim.h"
 #include "../unit/toy.h"
 
-enum { CHANNELS = 6, KINDS = 4, CLIENTS_MAX = 50, TEXT_MAX = 4000 };
+enum { CHANNELS = 6, KINDS = 4, CLIENTS_MAX = 50, TEXT_MAX = 4000, KEYS = 10, IDS = 8, STORE = 60 };
 
 static const char *const names[CHANNELS] = {"c0", "c1", "c2", "c3", "c4", "c5"};
 
@@ -36,6 +37,14 @@ typedef struct client {
     } at[CHANNELS];
 } client;
 
+/* A message that the host has stored, to restore it after a restart. */
+typedef struct stored {
+    wspool_channel_position at;
+    char *text, *content;
+    char key[8];
+    unsigned flags;
+} stored;
+
 typedef struct world {
     sim *s;
     model *model;
@@ -47,9 +56,16 @@ typedef struct world {
     wspool_history history[KINDS];
     uint32_t queue_bytes[KINDS], queue_messages[KINDS]; /* 0: the pool's */
     uint32_t number;                                    /* of the last publication */
-    int depth;                                          /* publications that are running */
-    struct toy toy;                                     /* the codec of half of the clients */
-    int hooks;                                          /* that are running */
+    struct {
+        char text[12];
+        uint64_t time;
+    } ids[CHANNELS][IDS];           /* of publishers: the last ones */
+    stored stored[CHANNELS][STORE]; /* the last messages */
+    size_t stored_count[CHANNELS];
+    int has_room;             /* no publication fails for want of memory */
+    int depth;                /* publications that are running */
+    struct toy toy;           /* the codec of half of the clients */
+    int hooks;                /* that are running */
     uint32_t common, longest; /* lengths of publications: of most, and of all */
 } world;
 
@@ -57,7 +73,7 @@ static uint64_t running; /* the seed; 0: no run */
 
 /* What all runs together have done. */
 static struct model_totals all;
-static uint64_t closed_slow, left_behind;
+static uint64_t closed_slow, left_behind, repeated, refused, erased, restored;
 
 static int kind_of(size_t channel)
 {
@@ -68,6 +84,11 @@ static wspool_channel channel_of(size_t channel)
 {
     return wspool_channel_of((enum wspool_kind)(WSPOOL_GLOBAL + kind_of(channel)), names[channel],
                              strlen(names[channel]));
+}
+
+static int is_keyed(const world *w, size_t channel)
+{
+    return w->history[kind_of(channel)].max_keys > 0;
 }
 
 static size_t index_of(const char *name)
@@ -96,15 +117,16 @@ __attribute__((format(printf, 2, 3))) static void say(world *w, const char *form
 }
 
 /* The client gets a message of the server: "got c1 EPOCH OFFSET CONTENT", "join c1 EPOCH OFFSET",
- * "resume c1 EPOCH OFFSET EPOCH OFFSET RESULT", "missed c1 EPOCH FROM TO", "stays c1 EPOCH OFFSET", "leave c1",
- * "note ...". */
+ * "resume c1 EPOCH OFFSET EPOCH OFFSET RESULT [reset]", "missed c1 EPOCH FROM TO head=OFFSET
+ * [reset]", "stays c1 EPOCH OFFSET", "leave c1", "note ...". */
 static void client_reads(world *w, client *c, const char *text)
 {
-    char word[16], name[8];
-    uint64_t a = 0, b = 0, d = 0, e = 0;
+    char word[16], name[8], epoch[24] = "";
+    uint64_t b = 0, d = 0, e = 0;
     size_t channel;
-    int n = sscanf(text, "%15s %7s %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64, word, name, &a,
-                   &b, &d, &e);
+    int n = sscanf(text, "%15s %7s %23s %" SCNu64 " %" SCNu64 " %" SCNu64, word, name, epoch, &b,
+                   &d, &e);
+    int reset = strstr(text, " reset") != NULL;
     if (strcmp(word, "note") == 0)
         return;
     assert_true(n >= 2);
@@ -114,14 +136,15 @@ static void client_reads(world *w, client *c, const char *text)
         c->at[channel].standing = AWAY;
         return;
     }
-    c->at[channel].epoch = a;
-    c->at[channel].offset = b;
     if (strcmp(word, "missed") == 0) {
-        c->at[channel].offset = d;
-    } else if (strcmp(word, "resume") == 0 && strstr(text, " recovered") == NULL) {
-        c->at[channel].epoch = d; /* it goes on from the head */
-        c->at[channel].offset = e;
+        b = reset ? 0 : d;
+    } else if (strcmp(word, "resume") == 0) {
+        snprintf(epoch, sizeof epoch, "%" PRIu64, d);
+        if (strstr(text, " recovered") == NULL)
+            b = reset ? 0 : e; /* it goes on from the head, or gets the whole state */
     }
+    c->at[channel].epoch = strtoull(epoch, NULL, 10);
+    c->at[channel].offset = b;
     if (strcmp(word, "join") == 0 || strcmp(word, "resume") == 0)
         c->at[channel].standing = MEMBER;
 }
@@ -226,6 +249,7 @@ static void server_resumes(world *w, wspool_id id, size_t channel, wspool_channe
     wspool_resumed resumed = {.size = sizeof resumed};
     int rc = SIM_IN(wspool_resume(w->s->pool, id, channel_of(channel), &since, &resumed));
     wspool_channel_position head;
+    char epoch[24];
     if (rc != 0) {
         assert_true(rc == WSPOOL_ERR_EXISTS || rc == WSPOOL_ERR_STATE || is_memory(w, rc));
         if (rc == WSPOOL_ERR_EXISTS && resumed.position.epoch != 0)
@@ -236,9 +260,12 @@ static void server_resumes(world *w, wspool_id id, size_t channel, wspool_channe
     head = state_head(w, channel);
     assert_true(head.epoch == resumed.position.epoch && head.offset == resumed.position.offset);
     assert_int_equal(resumed.recovered, resumed.lost == WSPOOL_LOST_NOTHING);
-    assert_int_equal(resumed.count, resumed.recovered ? head.offset - since.offset : 0);
-    answer(w, id, "resume %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %s", names[channel],
-           since.epoch, since.offset, head.epoch, head.offset, reasons[resumed.lost]);
+    if (!is_keyed(w, channel))
+        assert_int_equal(resumed.count, resumed.recovered ? head.offset - since.offset : 0);
+    snprintf(epoch, sizeof epoch, "%" PRIu64, since.epoch);
+    answer(w, id, "resume %s %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %s%s", names[channel],
+           since.epoch == 0 ? "-" : epoch, since.offset, head.epoch, head.offset,
+           reasons[resumed.lost], resumed.reset ? " reset" : "");
 }
 
 static void server_leaves(world *w, wspool_id id, size_t channel)
@@ -281,6 +308,51 @@ static uint32_t draw_length(world *w)
     return (uint32_t)sim_below(w->s, sim_below(w->s, 30) == 0 ? w->longest : w->common);
 }
 
+/* A new id, or one that was published before and that the channel has to remember. */
+static wspool_text draw_id(world *w, size_t channel)
+{
+    size_t i = (size_t)sim_below(w->s, IDS);
+    char *text = w->ids[channel][i].text;
+    if (sim_below(w->s, 3) > 0)
+        return (wspool_text){NULL, 0};
+    if (*text == '\0' || sim_below(w->s, 2) == 0 ||
+        w->s->now - w->ids[channel][i].time >= WSPOOL_PUBLISH_ID_TIME) {
+        snprintf(text, sizeof w->ids[channel][i].text, "i%u", w->number + 1);
+        w->ids[channel][i].time = w->s->now;
+    }
+    return (wspool_text){text, strlen(text)};
+}
+
+static void forget_stored(world *w, size_t channel, size_t count)
+{
+    stored *list = w->stored[channel];
+    for (size_t i = 0; i < count; i++) {
+        free(list[i].text);
+        free(list[i].content);
+    }
+    w->stored_count[channel] -= count;
+    memmove(list, list + count, w->stored_count[channel] * sizeof *list);
+}
+
+static char *copy_of(const char *text)
+{
+    char *copy = sim_malloc(strlen(text) + 1);
+    strcpy(copy, text);
+    return copy;
+}
+
+static void store(world *w, size_t channel, stored *one)
+{
+    size_t count = w->stored_count[channel];
+    if (count > 0 && w->stored[channel][count - 1].at.epoch != one->at.epoch)
+        forget_stored(w, channel, count);
+    if (w->stored_count[channel] == STORE)
+        forget_stored(w, channel, STORE / 3);
+    one->text = copy_of(one->text);
+    one->content = copy_of(one->content);
+    w->stored[channel][w->stored_count[channel]++] = *one;
+}
+
 /* `except`: a connected client, or NULL. */
 static void server_publishes(world *w, size_t channel, const client *except)
 {
@@ -289,11 +361,13 @@ static void server_publishes(world *w, size_t channel, const client *except)
     wspool_id id = except == NULL ? 0 : except->peer->id;
     wspool_send_options options = {
         .size = sizeof options, .flags = sim_below(w->s, 4) == 0 ? WSPOOL_BINARY : 0, .except = id};
+    char key[8] = "", more[60] = "", publisher[12];
     wspool_tally tally = {.size = sizeof tally};
     wspool_channel to = channel_of(channel);
     int members = SIM_IN(wspool_member_count(w->s->pool, to));
     char skip[40] = "";
     uint64_t shed = sim_stats(w->s).shed;
+    stored one;
     size_t n;
     int rc;
     if (except != NULL) {
@@ -306,6 +380,17 @@ static void server_publishes(world *w, size_t channel, const client *except)
     n = (size_t)snprintf(draft->content, sizeof draft->content, "%u-", ++w->number);
     memset(draft->content + n, 'a' + (int)(w->number % 26), length);
     draft->content[n + length] = '\0';
+    options.id = draw_id(w, channel);
+    snprintf(publisher, sizeof publisher, "%.*s", (int)options.id.len,
+             options.id.len > 0 ? (const char *)options.id.data : "");
+    if (sim_below(w->s, 6) > 0) {
+        options.key = (wspool_text){
+            key, (size_t)snprintf(key, sizeof key, "k%d", (int)sim_below(w->s, KEYS))};
+        options.flags |= sim_below(w->s, 4) == 0 ? WSPOOL_REMOVE : 0;
+    }
+    if (is_keyed(w, channel) && *key != '\0')
+        snprintf(more, sizeof more, " key=%s%s", key,
+                 options.flags & WSPOOL_REMOVE ? " removed" : "");
     w->depth++;
     rc = SIM_IN(wspool_broadcast_written(w->s->pool, to, (wspool_writer){write_draft, draft},
                                          &options, &tally));
@@ -313,16 +398,33 @@ static void server_publishes(world *w, size_t channel, const client *except)
     if (rc < 0) {
         assert_true(rc == WSPOOL_ERR_TOO_BIG || rc == WSPOOL_ERR_FULL || is_memory(w, rc) ||
                     (rc == WSPOOL_ERR_STATE && draft->cancelled));
+        if (rc == WSPOOL_ERR_FULL && w->has_room) {
+            say(w, "refused %s %s", names[channel], key);
+            refused++;
+        }
     } else if (tally.position.epoch == 0) {
         say(w, "unheard %s", names[channel]);
+    } else if (tally.repeated) {
+        say(w, "again %s %" PRIu64 " %" PRIu64 " %s", names[channel], tally.position.epoch,
+            tally.position.offset, publisher);
+        repeated++;
     } else {
         /* Members that were closed before, in the same hook or to make room in pool_bytes, count no
          * more, but wspool_member_count had them. */
         if (w->hooks > 0 || sim_stats(w->s).shed != shed)
             members = (int)(tally.queued + tally.behind + tally.closed);
-        say(w, "publish %s %" PRIu64 " %" PRIu64 " %s%s members=%d queued=%u behind=%u closed=%u",
-            names[channel], tally.position.epoch, tally.position.offset, draft->content, skip,
-            members, tally.queued, tally.behind, tally.closed);
+        say(w,
+            "publish %s %" PRIu64 " %" PRIu64
+            " %s%s%s%s%s members=%d queued=%u behind=%u closed=%u",
+            names[channel], tally.position.epoch, tally.position.offset, draft->content, skip, more,
+            *publisher == '\0' ? "" : " id=", publisher, members, tally.queued, tally.behind,
+            tally.closed);
+        one = (stored){.at = tally.position,
+                       .text = draft->text,
+                       .content = draft->content,
+                       .flags = options.flags};
+        memcpy(one.key, key, sizeof key);
+        store(w, channel, &one);
         closed_slow += tally.closed;
         left_behind += tally.behind;
     }
@@ -376,8 +478,9 @@ static void server_misses(world *w, const sim_event *event)
 {
     size_t channel = index_of(event->text);
     wspool_channel_position head = state_head(w, channel);
-    answer(w, event->id, "missed %s %" PRIu64 " %" PRIu64 " %" PRIu64 " head=%" PRIu64,
-           names[channel], head.epoch, event->count, event->last, head.offset);
+    answer(w, event->id, "missed %s %" PRIu64 " %" PRIu64 " %" PRIu64 " head=%" PRIu64 "%s",
+           names[channel], head.epoch, event->count, event->last, head.offset,
+           *event->reason != '\0' ? " reset" : "");
     switch (sim_below(w->s, 24)) {
     case 0:
         server_leaves(w, event->id, channel);
@@ -455,6 +558,9 @@ static wspool_channel_position draw_position(world *w, const client *c, size_t c
         break;
     case 1:
         at.offset += 1 + sim_below(w->s, 3);
+        break;
+    case 3: /* all that there is */
+        at.epoch = at.offset = 0;
         break;
     case 2:
         at.epoch += sim_below(w->s, 2) == 0 ? 1 : sim_random(w->s);
@@ -559,6 +665,54 @@ static void step_stall(world *w, client *c)
     }
 }
 
+/* May a host that stores the newest message of each key have left out this one? */
+static int is_dispensable(const stored *list, size_t count, size_t i)
+{
+    size_t k = i + 1;
+    while (k < count && strcmp(list[k].key, list[i].key) != 0)
+        k++;
+    return *list[i].key == '\0' || k < count;
+}
+
+/* The host gives a channel what it had before a restart: its position, or the last messages, of
+ * which it may have lost some. */
+static void host_restores(world *w, size_t channel)
+{
+    const stored *list = w->stored[channel];
+    size_t count = w->stored_count[channel], i = count == 0 ? 0 : sim_below(w->s, count + 1);
+    int rc = 0, loses = sim_below(w->s, 3) == 0;
+    for (; i < count && rc == 0 && w->history[kind_of(channel)].messages > 0; i++) {
+        const stored *one = &list[i];
+        wspool_seed_message message = {.size = sizeof message,
+                                       .flags = one->flags,
+                                       .data = one->text,
+                                       .len = strlen(one->text),
+                                       .key = {one->key, strlen(one->key)}};
+        if (loses && sim_below(w->s, 6) == 0 &&
+            (!is_keyed(w, channel) || is_dispensable(list, count, i)))
+            continue;
+        rc = SIM_IN(wspool_seed(w->s->pool, channel_of(channel), &one->at, &message));
+        if (rc == 0) {
+            int keyed = is_keyed(w, channel) && *one->key != '\0';
+            say(w, "seed %s %" PRIu64 " %" PRIu64 " %s%s%s%s", names[channel], one->at.epoch,
+                one->at.offset, one->content, keyed ? " key=" : "", keyed ? one->key : "",
+                keyed && one->flags & WSPOOL_REMOVE ? " removed" : "");
+            restored++;
+        }
+    }
+    if (count > 0 && rc == 0) { /* the last position is not used again */
+        rc = SIM_IN(wspool_seed(w->s->pool, channel_of(channel), &list[count - 1].at, NULL));
+        if (rc == 0)
+            say(w, "seed %s %" PRIu64 " %" PRIu64, names[channel], list[count - 1].at.epoch,
+                list[count - 1].at.offset);
+    }
+    if (rc != 0) { /* what it keeps now is not known */
+        assert_true(rc == WSPOOL_ERR_FULL || rc == WSPOOL_ERR_TOO_BIG || is_memory(w, rc));
+        if (SIM_IN(wspool_clear(w->s->pool, channel_of(channel))) == 0)
+            say(w, "clear %s", names[channel]);
+    }
+}
+
 static void step_restart(world *w)
 {
     look(w);
@@ -568,6 +722,31 @@ static void step_restart(world *w)
     say(w, "restart");
     sim_lose_pool(w->s);
     server_starts(w);
+    for (size_t i = 0; i < CHANNELS; i++)
+        if (sim_below(w->s, 3) > 0)
+            host_restores(w, i);
+}
+
+/* The host makes a channel forget everything, or a key. */
+static void step_forget(world *w)
+{
+    size_t channel = (size_t)sim_below(w->s, CHANNELS);
+    char key[8];
+    wspool_text text = {key, (size_t)snprintf(key, sizeof key, "k%d", (int)sim_below(w->s, KEYS))};
+    int rc;
+    if (!is_keyed(w, channel) || sim_below(w->s, 8) == 0) {
+        rc = SIM_IN(wspool_clear(w->s->pool, channel_of(channel)));
+        if (rc == 0)
+            say(w, "clear %s", names[channel]);
+        forget_stored(w, channel, w->stored_count[channel]);
+    } else {
+        rc = SIM_IN(wspool_erase(w->s->pool, channel_of(channel), text));
+        if (rc == 0)
+            say(w, "erase %s %s", names[channel], key);
+        erased += rc == 0;
+    }
+    assert_true(rc == 0 || rc == WSPOOL_ERR_ABSENT || is_memory(w, rc) ||
+                (rc == WSPOOL_ERR_FULL && !w->has_room));
 }
 
 static void step_publish(world *w)
@@ -638,11 +817,13 @@ static void step(world *w)
         sim_pump(w->s);
     sim_turn(w->s);
     look(w);
+    if (sim_below(w->s, 60) == 0)
+        step_forget(w);
     if (sim_below(w->s, 200) == 0)
         rest(w);
     if (sim_below(w->s, 10) == 0)
         (void)state_head(w, (size_t)sim_below(w->s, CHANNELS));
-    if (sim_below(w->s, 1000) == 0)
+    if (sim_below(w->s, 500) == 0)
         step_restart(w);
 }
 
@@ -665,6 +846,8 @@ static void draw_config(world *w)
     if (sim_below(s, 4) == 0)
         config->flush_delay = 5 * MS;
     s->no_memory = sim_below(s, 5) == 0;
+    w->has_room =
+        !s->no_memory && config->pool_bytes > 1u << 20 && config->history_bytes >= 1u << 20;
     w->toy.mem = &config->mem;
     if (sim_below(s, 2) == 0)
         config->codec = toy_hook(&w->toy);
@@ -693,8 +876,13 @@ static void draw_channels(world *w)
                 history->bytes = 500 + (uint32_t)sim_below(w->s, 10000);
             if (sim_below(w->s, 6) == 0)
                 history->time = 1 + sim_below(w->s, 2 * SEC);
-            if (history->bytes > 0 || history->time > 0 || w->s->config.history_bytes < 1u << 20 ||
-                w->s->no_memory)
+            if (sim_below(w->s, 2) == 0) {
+                static const uint32_t keys[] = {3, 8, KEYS, 1000};
+                history->max_keys = keys[sim_below(w->s, 4)];
+                if (sim_below(w->s, 2) == 0)
+                    history->tombstone_time = 1 + sim_below(w->s, 2 * SEC);
+            }
+            if (history->bytes > 0 || history->time > 0 || !w->has_room)
                 least = 0;
         }
         if (sim_below(w->s, 4) == 0) {
@@ -702,8 +890,10 @@ static void draw_channels(world *w)
             w->queue_messages[i] = 1 + (uint32_t)sim_below(w->s, w->s->config.queue_messages);
         }
         for (size_t k = (size_t)i; k < CHANNELS; k += KINDS)
-            say(w, "channel %s %u %u %s", names[k], least, most,
-                w->slow[i] == WSPOOL_SLOW_CLOSE ? "close" : "behind");
+            say(w, "channel %s %u %u %s ids=%d keys=%u%s", names[k], least, most,
+                w->slow[i] == WSPOOL_SLOW_CLOSE ? "close" : "behind", WSPOOL_PUBLISH_IDS,
+                history->max_keys,
+                history->max_keys >= KEYS && history->tombstone_time == 0 ? " removals=kept" : "");
     }
 }
 
@@ -736,6 +926,8 @@ static void run(uint64_t seed, int loud)
     add(&all, model_totals(w->model));
     model_free(w->model);
     toy_forget_frame(&w->toy);
+    for (size_t i = 0; i < CHANNELS; i++)
+        forget_stored(w, i, w->stored_count[i]);
     sim_free(s);
     free(w);
     running = 0;
@@ -758,10 +950,12 @@ TEST(readers_when_under_random_scripts_got_or_were_told_everything)
            " joins, %" PRIu64 " leaves, %" PRIu64 " cuts, %" PRIu64 " restarts, %" PRIu64
            " closed as slow, %" PRIu64 " left behind, %" PRIu64 " recovered, %" PRIu64
            " refilled, %" PRIu64 " epoch_changed, %" PRIu64 " too_old, %" PRIu64
-           " unknown_offset, %" PRIu64 " missed\n",
+           " unknown_offset, %" PRIu64 " missed (%" PRIu64 " reset), %" PRIu64 " repeated, %" PRIu64
+           " refused, %" PRIu64 " erased, %" PRIu64 " restored\n",
            runs, (double)(wspool_clock() - begin) / 1e9, all.published, all.got, all.joined,
            all.left, all.cut, all.restarts, closed_slow, left_behind, all.recovered, all.refilled,
-           all.epoch_changed, all.too_old, all.unknown_offset, all.missed);
+           all.epoch_changed, all.too_old, all.unknown_offset, all.missed, all.reset, repeated,
+           refused, erased, restored);
     if (runs < 100)
         return;
     /* All of it was tried. */
@@ -769,6 +963,7 @@ TEST(readers_when_under_random_scripts_got_or_were_told_everything)
     assert_true(closed_slow > 0);
     assert_true(left_behind > 0 && all.refilled > 0 && all.missed > 0);
     assert_true(all.epoch_changed > 0 && all.too_old > 0 && all.unknown_offset > 0);
+    assert_true(all.reset > 0 && repeated > 0 && refused > 0 && erased > 0 && restored > 0);
 }
 
 static void tell_seed(void)
