@@ -65,15 +65,17 @@ $(foreach e,$(EXAMPLES),$(eval $(call example,asan,examples-asan,$(e))))
 # test/KIND/test_*.c (test/bench/bench_*.c) are programs. The other .c files of the folder are
 # linked into each of them. Those of test/sim are linked into other kinds too, but not into bench,
 # which must not get the malloc of test/sim/heap.c.
-KINDS    := unit sim model laws hostile oom threads loop bench $(COMPANIONS)
+KINDS    := unit sim model laws hostile oom threads loop storm bench $(COMPANIONS)
 programs  = $(patsubst %.c,%,$(sort $(wildcard test/$(1)/test_*.c test/$(1)/bench_*.c)))
 support   = $(filter-out test_% bench_% check_%,$(notdir $(wildcard test/$(1)/*.c)))
 # What a kind, or a program of test/bench/net, needs besides. A companion's own tests link the
 # companion.
-sim.objects := $(patsubst %,test/model/%.o,model positions members keys)
+sim.objects   := $(patsubst %,test/model/%.o,model positions members keys)
+storm.objects := $(sim.objects) test/model/judge.o
 $(foreach c,$(COMPANIONS),$(eval $(c).companions += $(c)))
 bench.companions := deflate
 loop.companions  := deflate sockets uring
+storm.companions := json sockets
 test_tls.libs    := -lssl -lcrypto
 # Calls that test/loop/net.c stands in for.
 loop.wrap := accept4 send sendmsg epoll_wait epoll_pwait2 wspool_clock \
@@ -108,7 +110,7 @@ $(foreach v,$(VARIANTS),$(foreach k,$(KINDS),$(foreach p,$(call programs,$(k)),\
 # Judges a log of deliveries: build/release/test/model/check_log < LOG
 CHECK_LOG := build/release/test/model/check_log
 
-$(CHECK_LOG): $(patsubst %,build/release/test/model/%.o,check_log model positions members keys)
+$(CHECK_LOG): $(patsubst %,build/release/test/model/%.o,check_log judge model positions members keys)
 	$(call say,LD     $@)
 	$(Q)$(release.cc) $(release.flags) -o $@ $^ $(LDFLAGS)
 
@@ -143,7 +145,7 @@ build/valgrind/%: build/release/%
 
 EVERY_KIND     := unit sim model laws hostile oom $(COMPANIONS)
 of_kinds        = $(foreach k,$(2),$(addprefix build/$(1)/,$(call programs,$(k))))
-ASAN_TESTS     := $(call of_kinds,asan,loop $(EVERY_KIND))
+ASAN_TESTS     := $(call of_kinds,asan,loop storm $(EVERY_KIND))
 TSAN_TESTS     := $(call of_kinds,tsan,threads)
 VALGRIND_TESTS := $(call of_kinds,valgrind,sim)
 # wslay's allocations can be made to fail only in a build without a sanitizer, which replaces
@@ -221,6 +223,8 @@ nightly: check
 	@$(MAKE) --no-print-directory attack
 	@TEST_TIMEOUT=3600 DELIVERY_RUNS=10000 prove --timer --exec '$(PYTHON) test/tools/run-test' \
 	    build/asan/test/sim/test_delivery
+	@TEST_TIMEOUT=3600 STORM=full prove --timer --exec '$(PYTHON) test/tools/run-test' \
+	    build/asan/test/storm/test_storm
 	@$(MAKE) --no-print-directory $(parallel) $(strict) nightly-programs
 	@TEST_TIMEOUT=3600 prove --timer -j$(JOBS) --exec '$(PYTHON) test/tools/run-test' \
 	    $(NIGHTLY_VALGRIND)
