@@ -18,6 +18,7 @@
 
 #include "answer.h"
 #include "fuzz.h"
+#include "keep.h"
 #include "simmed.h"
 
 const unsigned fuzz_runs = 6000;
@@ -302,7 +303,8 @@ static void leave_or_join(struct world *w, sim_peer *p, unsigned channel, int jo
     FUZZ_DEMAND(rc != 0 || w->nested || (p->opened && !p->ended), "of a peer that is not open");
 }
 
-/* Resumes a few messages behind the end of the channel, or at a position that it never had. */
+/* Resumes a few messages behind the end of the channel, or at a position that it never had. With
+ * 8: asks for the whole state. */
 static void resume(struct world *w, sim_peer *p, unsigned channel, unsigned back)
 {
     wspool_channel_position since;
@@ -310,11 +312,16 @@ static void resume(struct world *w, sim_peer *p, unsigned channel, unsigned back
     (void)wspool_position(w->s->pool, channel_of(channel), &since);
     since.epoch += back == 9;
     since.offset -= back;
+    if (back == 8) {
+        since = (wspool_channel_position){0, 0};
+    }
     int rc = SIM_IN(wspool_resume(w->s->pool, p->id, channel_of(channel), &since, &resumed));
     FUZZ_DEMAND(rc == 0 || !p->released || rc == WSPOOL_ERR_STALE, "%d of a stale id", rc);
     FUZZ_DEMAND(rc != 0 || resumed.recovered == (resumed.lost == WSPOOL_LOST_NOTHING), "lost");
-    FUZZ_DEMAND(rc != 0 || !resumed.recovered || resumed.count == back, "%d of %u messages",
-                (int)resumed.count, back);
+    int keyed = channel_of(channel).kind == WSPOOL_SESSION;
+    FUZZ_DEMAND(rc != 0 || resumed.reset == (keyed && !resumed.recovered), "reset");
+    FUZZ_DEMAND(rc != 0 || keyed || back == 8 || !resumed.recovered || resumed.count == back,
+                "%d of %u messages", (int)resumed.count, back);
 }
 
 static void close_peer(struct world *w, sim_peer *p, unsigned number)
@@ -661,6 +668,10 @@ static void operate(struct world *w)
         r->b = fuzz_number(in, 16);
         break;
     }
+    case '`': /* CHANNEL WHAT KEY SIZE: see keep.h */
+        number = fuzz_number(in, CHANNELS);
+        fuzz_keep(s, channel_of(number), in);
+        break;
     case '~': /* CHANNEL HOW: a message written when its position is known */
         number = fuzz_number(in, CHANNELS);
         publish_written(w, number, fuzz_number(in, 10));
@@ -735,10 +746,11 @@ static void begin(struct world *w)
     if (s->pool) {
         wspool_route_options options;
         wspool_route_options_init(&options, c);
-        options.history = (wspool_history){.messages = 5, .bytes = 60000};
+        options.history = (wspool_history){.messages = 5, .bytes = 60000, .time = 100 * SEC};
         options.slow = WSPOOL_SLOW_BEHIND;
         (void)SIM_IN(wspool_route(s->pool, "/topic/{name}", WSPOOL_TOPIC, &options));
-        options.history = (wspool_history){.messages = 100, .time = 10 * SEC};
+        options.history =
+            (wspool_history){.messages = 3, .max_keys = 4, .tombstone_time = 10 * SEC};
         (void)SIM_IN(wspool_route(s->pool, "/session/{name}", WSPOOL_SESSION, &options));
     }
 }
