@@ -557,6 +557,21 @@ TEST(routes_when_unlawful_are_inval)
     wspool_route_options_init(&options, &s->config);
     options.message_bytes = 1u << 30;
     assert_int_equal(wspool_route(s->pool, "/k", WSPOOL_ITEM, &options), WSPOOL_ERR_INVAL);
+    static const wspool_history histories[] = {
+        {.bytes = 1},
+        {.time = 1},
+        {.max_keys = 1},
+        {.messages = 1, .tombstone_time = 1},
+        {.messages = (1u << 24) + 1},
+        {.messages = 1, .time = WSPOOL_TIME_MAX + 1},
+        {.messages = 1, .max_keys = (1u << 24) + 1},
+        {.messages = 1, .max_keys = 1, .tombstone_time = WSPOOL_TIME_MAX + 1},
+    };
+    for (size_t i = 0; i < sizeof histories / sizeof *histories; i++) {
+        wspool_route_options_init(&options, &s->config);
+        options.history = histories[i];
+        assert_int_equal(wspool_route(s->pool, "/k", WSPOOL_TOPIC, &options), WSPOOL_ERR_INVAL);
+    }
     wspool_route_options_init(&options, &s->config);
     memset(name, 'n', sizeof name);
     name[256] = '\0';

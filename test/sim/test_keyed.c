@@ -697,6 +697,62 @@ TEST(cleared_state_is_empty)
     sim_free(s);
 }
 
+/* Positions, keys, ids and ranges that cannot be: each has its error, and nothing is lost. */
+TEST(bad_call_about_a_channel_changes_nothing)
+{
+    static char large[70000], key[WSPOOL_KEY_MAX + 1], id[WSPOOL_PUBLISH_ID_MAX + 1];
+    static const wspool_text long_key = {key, sizeof key}, no_key = {NULL, 0}, no_data = {NULL, 1};
+    static const wspool_channel bad = {.kind = WSPOOL_NONE};
+    sim *s = begin();
+    assert_int_equal(seed(s, 1, "a", 0, "a=1"), 0);
+    assert_int_equal(seed(s, 2, "b", 0, "b=1"), 0);
+    wspool *pool = s->pool;
+    wspool_channel channel = channel_of();
+    wspool_channel_position at = {42, 3}, none = {0, 3}, late = {42, UINT64_C(1) << 53};
+    wspool_seed_message message = {.size = sizeof message, .data = "x", .len = 1};
+    wspool_seed_message keys[] = {message, message, message, message};
+    keys[0].key = long_key;
+    keys[1].key = no_data;
+    keys[2].flags = WSPOOL_REMOVE; /* of what? */
+    keys[3].flags = 1u << 9;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        assert_int_equal(wspool_seed(pool, channel, &at, &keys[i]), WSPOOL_ERR_INVAL);
+    message.data = large;
+    message.len = sizeof large * 4;
+    assert_int_equal(wspool_seed(pool, channel, &at, &message), WSPOOL_ERR_TOO_BIG);
+    assert_int_equal(wspool_seed(pool, channel, &none, NULL), WSPOOL_ERR_INVAL);
+    assert_int_equal(wspool_seed(pool, channel, &late, NULL), WSPOOL_ERR_INVAL);
+    assert_int_equal(wspool_seed(pool, bad, &at, NULL), WSPOOL_ERR_INVAL);
+    at.offset = 1;
+    assert_int_equal(wspool_seed(pool, channel, &at, NULL), WSPOOL_ERR_EXISTS);
+    assert_int_equal(wspool_erase(pool, bad, (wspool_text){"a", 1}), WSPOOL_ERR_INVAL);
+    assert_int_equal(wspool_erase(pool, channel, no_key), WSPOOL_ERR_INVAL);
+    assert_int_equal(wspool_erase(pool, channel, no_data), WSPOOL_ERR_INVAL);
+    assert_int_equal(wspool_erase(pool, channel, long_key), WSPOOL_ERR_INVAL);
+    assert_int_equal(wspool_erase(pool, channel, (wspool_text){"c", 1}), WSPOOL_ERR_ABSENT);
+    assert_int_equal(wspool_clear(pool, bad), WSPOOL_ERR_INVAL);
+    assert_int_equal(wspool_clear(NULL, channel), WSPOOL_ERR_INVAL);
+    assert_int_equal(wspool_clear(pool, wspool_topic("b")), WSPOOL_ERR_ABSENT);
+    wspool_send_options options = {.size = sizeof options, .id = {id, sizeof id}, .key = {"a", 1}};
+    assert_int_equal(wspool_broadcast(pool, channel, "x", 1, &options, NULL), WSPOOL_ERR_INVAL);
+    options.id = (wspool_text){id, 1};
+    assert_int_equal(wspool_broadcast(pool, channel, large, sizeof large * 4, &options, NULL),
+                     WSPOOL_ERR_TOO_BIG);
+    assert_int_equal(wspool_broadcast(pool, bad, "x", 1, &options, NULL), WSPOOL_ERR_INVAL);
+    sim_peer *p = sim_join(s, "/none");
+    wspool_channel_position since = {42, UINT64_MAX};
+    assert_int_equal(SIM_IN(wspool_resume(pool, p->id, bad, &since, NULL)), WSPOOL_ERR_INVAL);
+    assert_int_equal(resume_at(p, since).lost, WSPOOL_LOST_UNKNOWN);
+    sim_pump(s);
+    expect_texts(p, 0, "a=1 b=1"); /* the whole state, as it was */
+    assert_int_equal(position_of(s).offset, 2);
+    options.id = (wspool_text){id, 1};
+    assert_int_equal(SIM_IN(wspool_broadcast(pool, channel, "a=2", 3, &options, NULL)), 1);
+    sim_pump(s);
+    expect_texts(p, 2, "a=2"); /* its id was not remembered before */
+    sim_free(s);
+}
+
 /* ---------------------------------------------------------------------- the model */
 
 #define NAMES 14
