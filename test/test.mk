@@ -70,7 +70,7 @@ programs  = $(patsubst %.c,%,$(sort $(wildcard test/$(1)/test_*.c test/$(1)/benc
 support   = $(filter-out test_% bench_% check_%,$(notdir $(wildcard test/$(1)/*.c)))
 # What a kind, or a program of test/bench/net, needs besides. A companion's own tests link the
 # companion.
-sim.objects   := $(patsubst %,test/model/%.o,model positions members keys)
+sim.objects   := $(patsubst %,test/model/%.o,model positions members keys actions)
 storm.objects := $(sim.objects) test/model/judge.o
 $(foreach c,$(COMPANIONS),$(eval $(c).companions += $(c)))
 bench.companions := deflate
@@ -110,7 +110,7 @@ $(foreach v,$(VARIANTS),$(foreach k,$(KINDS),$(foreach p,$(call programs,$(k)),\
 # Judges a log of deliveries: build/release/test/model/check_log < LOG
 CHECK_LOG := build/release/test/model/check_log
 
-$(CHECK_LOG): $(patsubst %,build/release/test/model/%.o,check_log judge model positions members keys)
+$(CHECK_LOG): $(patsubst %,build/release/test/model/%.o,check_log judge model positions members keys actions)
 	$(call say,LD     $@)
 	$(Q)$(release.cc) $(release.flags) -o $@ $^ $(LDFLAGS)
 

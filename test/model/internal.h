@@ -74,8 +74,13 @@ struct reader {
     int cut;
 };
 
+struct action {
+    char *name;
+    uint64_t done; /* restarts before it was done last, and 1; 0: never */
+};
+
 struct model {
-    void *channels, *readers; /* trees by name */
+    void *channels, *readers, *actions; /* trees by name */
     int loose;
     size_t line;
     struct model_totals totals;
@@ -95,6 +100,7 @@ int model_broken(model *m, const char *rule, const char *format, ...)
 /* Each finds what has this name, or makes it. */
 struct channel *model_channel(model *m, const char *name);
 struct reader *model_reader(model *m, const char *name);
+struct action *model_action(model *m, const char *name);
 struct epoch *model_epoch(model *m, struct channel *channel, const char *name);
 
 int model_is_number(const char *word);
@@ -151,5 +157,7 @@ int model_on_got(model *m, char **w);
 int model_on_missed(model *m, char **w);
 int model_on_leave(model *m, char **w);
 int model_on_cut(model *m, char **w);
+int model_on_did(model *m, char **w);
+int model_on_ack(model *m, char **w);
 
 #endif

@@ -67,6 +67,11 @@ struct reader *model_reader(model *m, const char *name)
     return named(&m->readers, name, sizeof(struct reader));
 }
 
+struct action *model_action(model *m, const char *name)
+{
+    return named(&m->actions, name, sizeof(struct action));
+}
+
 int model_is_number(const char *word)
 {
     return word != NULL && *word != '\0' && strspn(word, "0123456789") == strlen(word) &&
@@ -224,6 +229,8 @@ static const struct {
     {"erase", model_on_erase, 3, 3, 0},
     {"refused", model_on_refused, 3, 3, 0},
     {"channel", model_on_channel, 4, 8, 1u << 2},
+    {"did", model_on_did, 2, 2, 0},
+    {"ack", model_on_ack, 4, 4, 0},
     {"restart", line_restart, 1, 1, 0},
     {"quiet", line_quiet, 1, 1, 0},
     {"books", line_books, 1, WORDS, 0},
@@ -286,6 +293,13 @@ static void free_reader(void *node)
     free(reader);
 }
 
+static void free_action(void *node)
+{
+    struct action *action = node;
+    free(action->name);
+    free(action);
+}
+
 static void free_channel(void *node)
 {
     struct channel *channel = node;
@@ -310,5 +324,6 @@ void model_free(model *m)
 {
     tdestroy(m->readers, free_reader);
     tdestroy(m->channels, free_channel);
+    tdestroy(m->actions, free_action);
     free(m);
 }

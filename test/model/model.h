@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * model/model.h - judges a log of deliveries by the rules D1 to D18 of model/README.md.
+ * model/model.h - judges a log of deliveries by the rules D1 to D19 of model/README.md.
  *
  * The model reads one line of the log at a time and keeps what the rules need: what was published,
  * and for each reader of a channel the offset up to which it has got everything or was told. It
@@ -27,6 +27,7 @@ const char *model_line(model *m, size_t number, const char *line);
 struct model_totals {
     uint64_t published, skipped; /* skipped: publications with an `except` */
     uint64_t got, joined, left, cut, missed, restarts, quiets;
+    uint64_t did, in_doubt;
     uint64_t reset; /* of `missed` in channels with keys */
     uint64_t recovered, epoch_changed, too_old, unknown_offset; /* results of resumes */
     uint64_t refilled; /* messages that resumes had to bring: published before the answer */

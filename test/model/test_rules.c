@@ -475,6 +475,23 @@ TEST(keys_when_a_host_restores_the_newest_of_each_hold)
                           "got a:1 keys e 5 five");
 }
 
+TEST(actions_when_done_once_in_an_action_epoch_hold)
+{
+    holds("did a-1\nack a:1 a-1 done\nack a:2 a-1 repeated\ndid a-2\nrestart\n"
+          "ack a:3 a-2 in_doubt\ndid a-3\nack a:3 a-3 done");
+    holds("did a-1\nrestart\ndid a-1\nack a:1 a-1 done"); /* another client, or a ledger */
+}
+
+TEST(actions_when_done_twice_or_told_wrongly_break_d19)
+{
+    breaks("D19", "did a-1\ndid a-1");
+    breaks("D19", "ack a:1 a-1 done");
+    breaks("D19", "ack a:1 a-1 repeated");
+    breaks("D19", "did a-1\nack a:1 a-1 in_doubt");
+    breaks("D19", "did a-1\nrestart\nack a:1 a-1 repeated");
+    breaks("D11", "did a-1\ncut a:1\nack a:1 a-1 done");
+}
+
 TEST(line_when_it_cannot_be_read_is_refused)
 {
     breaks("format", "publish a e 1");
@@ -487,6 +504,7 @@ TEST(line_when_it_cannot_be_read_is_refused)
     breaks("format", "publish a e 1 x members=1");
     breaks("format", "books published=1");
     breaks("format", BOARD "erase board a");
+    breaks("format", "did a-1\nack a:1 a-1 perhaps");
     holds("# a comment\n\n  \nstall a:1\nflow a:1\r\n");
 }
 

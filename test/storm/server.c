@@ -62,13 +62,14 @@ __attribute__((format(printf, 2, 3))) static void say(const server *s, const cha
     need(write(s->log, line, (size_t)n) == n, "log");
 }
 
-/* Publishes a text. Some have an id; of these, some are repeated at once. */
-static void publish(server *s, size_t channel)
+/* Publishes a text, to all but one: its id, and its name in the log, or 0 and NULL. Some have an id
+ * of the publisher's; of these, some are repeated at once. */
+static void publish(server *s, size_t channel, wspool_id except, const char *except_name)
 {
     static char text[TEXT_MAX];
     wspool *pool = wspool_sockets_pool(s->sockets);
     const char *name = storm_channels[channel];
-    wspool_send_options options = {.size = sizeof options};
+    wspool_send_options options = {.size = sizeof options, .except = except};
     wspool_tally tally = {.size = sizeof tally};
     wspool_channel_position at;
     wspool_channel to;
@@ -83,8 +84,9 @@ static void publish(server *s, size_t channel)
     need(wspool_json_channel_read(name, strlen(name), &to) == 0, "channel");
     need(wspool_position(pool, to, &at) == 0, "position");
     wspool_json_epoch_write(at.epoch, epoch);
-    say(s, "publish %s %s %" PRIu64 " %s%s%s\n", name, epoch, at.offset + 1, digest,
-        with_id ? " id=" : "", with_id ? id : "");
+    say(s, "publish %s %s %" PRIu64 " %s%s%s%s%s\n", name, epoch, at.offset + 1, digest,
+        with_id ? " id=" : "", with_id ? id : "", except != 0 ? " except=" : "",
+        except != 0 ? except_name : "");
     for (int repeats = with_id && below(s, 2) == 0, i = 0; i <= repeats; i++) {
         if (with_id)
             options.id = (wspool_text){id, strlen(id)};
@@ -123,9 +125,9 @@ static void hear(server *s)
             continue;
         }
         for (size_t channel = 0; channel < STORM_CHANNELS && said[i] == SAY_LAST; channel++)
-            publish(s, channel);
+            publish(s, channel, 0, NULL);
         if (said[i] == SAY_PUBLISH)
-            publish(s, below(s, 2) == 0 ? 0 : (size_t)(1 + below(s, STORM_ROOMS)));
+            publish(s, below(s, 2) == 0 ? 0 : (size_t)(1 + below(s, STORM_ROOMS)), 0, NULL);
         need(write(s->talk, &said[i], 1) == 1, "talk");
     }
 }
@@ -137,6 +139,21 @@ static int permit(wspool *pool, wspool_id id, wspool_channel channel, void *user
     (void)channel;
     (void)user;
     return 0;
+}
+
+/* An action: everybody but its client gets a text in the room that it names. */
+static const char *act(wspool_json *json, wspool *pool, wspool_id id, const json_t *data,
+                       void *user)
+{
+    server *s = user;
+    const char *reader = json_string_value(json_object_get(data, "reader"));
+    wspool_text instance;
+    uint64_t n;
+    (void)pool;
+    need(wspool_json_action_id(json, &instance, &n) == 0, "action id");
+    say(s, "did %.*s-%" PRIu64 "\n", (int)instance.len, (const char *)instance.data, n);
+    publish(s, (size_t)json_integer_value(json_object_get(data, "room")), id, reader);
+    return NULL;
 }
 
 static void begin(server *s, int listener)
@@ -154,6 +171,7 @@ static void begin(server *s, int listener)
     wspool *pool = wspool_sockets_pool(s->sockets);
     need(wspool_json_new(&s->json, &json_config) == 0 && wspool_json_attach(s->json, pool) == 0,
          "contract");
+    need(wspool_json_on_action(s->json, "act", act, s) == 0, "action");
     wspool_route_options_init(&options, &config);
     options.slow = WSPOOL_SLOW_BEHIND;
     options.history.messages = 40;

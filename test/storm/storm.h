@@ -2,8 +2,9 @@
 /*
  * storm/storm.h - the server of the storm: a process of its own, which is killed and started anew.
  *
- * It speaks wspool.v1.json on sockets. The test tells it by a pipe when to publish. What it
- * publishes, it writes to the log of the model before anybody can get it, so that the log has it
+ * It speaks wspool.v1.json on sockets. It publishes when a client acts, and when the test tells it.
+ * The test tells it by a pipe when to publish. What it
+ * publishes and does, it writes to the log of the model before anybody can get it, so that the log has it
  * even if the process is killed.
  */
 #ifndef WSPOOL_TEST_STORM_STORM_H

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * storm/test_storm.c - 200 clients on real sockets, that lose their connections again and again,
- * stand still, and come back with their positions, while messages are published and the server is
- * killed and started anew. The log of all that is judged by the rules of delivery
+ * stand still, and come back with their positions, while messages are published, clients act, and
+ * the server is killed and started anew. The log of all that is judged by the rules of delivery
  * (model/README.md).
  *
  * Every client is a member of the feed, by its path, and of a room, which it subscribes to. One of
  * the rooms closes slow readers; in the others they fall behind.
  *
- * STORM=full in the environment: 10,000 messages, 50 disconnects and 3 restarts, which takes
+ * A client repeats actions without an answer on its next connection: if the action epoch is another
+ * one, only sometimes, and then the answer is in_doubt. What is in doubt it sends under a new id.
+ *
+ * STORM=full in the environment: 10,000 messages, 2,000 of them by actions, 50 disconnects and 3 restarts, which takes
  * minutes; else a tenth of it. STORM_LOG=FILE keeps the log.
  */
 #define _GNU_SOURCE
@@ -34,7 +37,7 @@
 #include "../tools/test.h"
 #include "storm.h"
 
-enum { CLIENTS = 200, ROUND = 10, PATIENCE = 120 };
+enum { CLIENTS = 200, ROUND = 10, ACTIONS = 2, PENDING = 8, PATIENCE = 120 };
 
 /* What a client knows of a channel. */
 typedef struct place {
@@ -50,7 +53,11 @@ typedef struct client {
     blob out;
     size_t sent;
     reader in;
-    int deaf;
+    int deaf, established;
+    char action_epoch[70];
+    uint64_t acted;            /* N of the last action */
+    uint64_t pending[PENDING]; /* N of those without an answer, in order */
+    size_t pending_count;
     place at[STORM_CHANNELS];
 } client;
 
@@ -61,7 +68,7 @@ static storm_server server;
 static blob lines; /* what the clients have got; the server writes to the same file */
 static uint64_t rng = 1;
 static struct {
-    uint64_t got, missed, resumed, recovered, cut;
+    uint64_t got, missed, resumed, recovered, cut, done, repeated, in_doubt;
 } counts;
 
 static uint64_t below(uint64_t limit)
@@ -135,9 +142,10 @@ static void client_connects(client *c)
     setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof little);
     if (connect(c->fd, (struct sockaddr *)&there, sizeof there) != 0)
         assert_int_equal(errno, EINPROGRESS);
-    snprintf(target, sizeof target, "/feed?epoch=%s&offset=%" PRIu64, feed->epoch, feed->offset);
+    snprintf(target, sizeof target, "/feed?client=c%u&epoch=%s&offset=%" PRIu64, c->number,
+             feed->epoch, feed->offset);
     if (*feed->epoch == '\0')
-        *strchr(target, '?') = '\0';
+        *strchr(target, '&') = '\0';
     c->at[0].asked = *feed->epoch == '\0' ? 1 : 2;
     client_put_request(&c->out, &(client_request){.target = target});
     watch(c, EPOLL_CTL_ADD);
@@ -155,7 +163,7 @@ static void client_ends(client *c, const char *why)
     blob_free(&c->out);
     memset(&c->out, 0, sizeof c->out);
     c->sent = 0;
-    c->deaf = 0;
+    c->deaf = c->established = 0;
     for (size_t i = 0; i < STORM_CHANNELS; i++)
         c->at[i].asked = c->at[i].member = 0;
 }
@@ -175,6 +183,53 @@ static void client_enters_its_room(client *c)
     }
     snprintf(text + n, sizeof text - (size_t)n, "}}");
     send_text(c, text);
+}
+
+static void client_acts(client *c, uint64_t n)
+{
+    char text[200];
+    snprintf(text, sizeof text,
+             "{\"type\":\"action\",\"data\":{\"id\":\"c%u-%" PRIu64
+             "\",\"name\":\"act\",\"room\":%zu,\"reader\":\"%s\"}}",
+             c->number, n, n % 2 ? 0 : room_of(c), name_of(c));
+    send_text(c, text);
+}
+
+static void client_acts_anew(client *c)
+{
+    assert_true(c->pending_count < PENDING);
+    c->pending[c->pending_count++] = ++c->acted;
+    client_acts(c, c->acted);
+}
+
+static void client_is_greeted(client *c, const char *epoch)
+{
+    int same = strcmp(c->action_epoch, epoch) == 0;
+    snprintf(c->action_epoch, sizeof c->action_epoch, "%s", epoch);
+    c->established = 1;
+    if (!same && below(2) == 0)
+        c->pending_count = 0; /* they are in doubt */
+    for (size_t i = 0; i < c->pending_count; i++)
+        client_acts(c, c->pending[i]);
+}
+
+static void client_is_answered(client *c, const char *id, const char *result)
+{
+    uint64_t n = 0;
+    size_t i = 0;
+    sscanf(id, "c%*u-%" SCNu64, &n);
+    blob_print(&lines, "ack %s %s %s\n", name_of(c), id, result);
+    while (i < c->pending_count && c->pending[i] != n)
+        i++;
+    assert_true(i < c->pending_count);
+    c->pending_count--;
+    memmove(&c->pending[i], &c->pending[i + 1], (c->pending_count - i) * sizeof c->pending[0]);
+    counts.done += strcmp(result, "done") == 0;
+    counts.repeated += strcmp(result, "repeated") == 0;
+    if (strcmp(result, "in_doubt") == 0) {
+        counts.in_doubt++;
+        client_acts_anew(c);
+    }
 }
 
 static const char *text_in(const json_t *object, const char *name)
@@ -240,7 +295,10 @@ static void client_gets(client *c, const json_t *message)
                    text_in(data, "channel"), at->epoch, offset_in(data, "from"), at->offset);
         counts.missed++;
     } else if (strcmp(type, "connection_established") == 0) {
+        client_is_greeted(c, text_in(data, "action_epoch"));
         client_enters_its_room(c);
+    } else if (strcmp(type, "ack") == 0) {
+        client_is_answered(c, text_in(data, "id"), text_in(data, "result"));
     } else {
         fail_msg("%s gets %s", name_of(c), type);
     }
@@ -330,6 +388,21 @@ static void publish(unsigned count, char what)
     }
 }
 
+/* Some clients act. */
+static void act(unsigned count)
+{
+    time_t since = 0;
+    while (count > 0 && patient(&since)) {
+        client *c = &clients[below(CLIENTS)];
+        if (c->fd >= 0 && c->established && c->pending_count < PENDING) {
+            client_acts_anew(c);
+            count--;
+        } else {
+            turn(1);
+        }
+    }
+}
+
 /* Half of the clients lose their connections, in one of three ways. */
 static void disconnect(void)
 {
@@ -408,6 +481,13 @@ static void rest(void)
     time_t since = 0;
     int waiting = 1, used;
     everybody_reads();
+    while (waiting && patient(&since)) { /* no action follows */
+        turn(1);
+        waiting = 0;
+        for (size_t i = 0; i < CLIENTS; i++)
+            waiting |= !clients[i].established || clients[i].pending_count > 0;
+    }
+    waiting = 1;
     publish(1, SAY_LAST);
     say(SAY_HEADS);
     for (size_t n = 0; strchr(line, '\n') == NULL && patient(&since); turn(1)) {
@@ -472,7 +552,8 @@ TEST(clients_in_a_storm_get_everything_or_are_told)
     for (unsigned i = 0; i < CLIENTS; i++)
         clients[i] = (client){.number = i, .fd = -1};
     for (unsigned done = 0, cuts = 0, life = 0; done < messages; done += ROUND) {
-        publish(ROUND, SAY_PUBLISH);
+        act(ACTIONS);
+        publish(ROUND - ACTIONS, SAY_PUBLISH);
         if (below(4) == 0)
             stall();
         if (done >= (cuts + 1) * messages / (disconnects + 1)) {
@@ -486,8 +567,10 @@ TEST(clients_in_a_storm_get_everything_or_are_told)
     kill(server.pid, SIGKILL);
     waitpid(server.pid, NULL, 0);
     printf("# %" PRIu64 " got, %" PRIu64 " resumes, %" PRIu64 " recovered, %" PRIu64
-           " times missed, %" PRIu64 " cuts\n",
-           counts.got, counts.resumed, counts.recovered, counts.missed, counts.cut);
+           " times missed, %" PRIu64 " cuts, %" PRIu64 " actions done, %" PRIu64
+           " repeated, %" PRIu64 " in doubt\n",
+           counts.got, counts.resumed, counts.recovered, counts.missed, counts.cut, counts.done,
+           counts.repeated, counts.in_doubt);
     for (size_t i = 0; i < CLIENTS; i++)
         client_ends(&clients[i], "end");
     flush_lines();
@@ -496,6 +579,7 @@ TEST(clients_in_a_storm_get_everything_or_are_told)
     if (why != NULL)
         fail_msg("%s", why);
     assert_true(counts.recovered > 0 && counts.recovered < counts.resumed && counts.missed > 0);
+    assert_true(counts.done > 0 && counts.repeated > 0 && counts.in_doubt > 0);
     close(log_fd);
     close(loop);
     close(listener);
