@@ -5,7 +5,7 @@ CLANG  ?= clang
 # The Python of the tests: Debian's own, because it finds python3-websockets.
 PYTHON ?= /usr/bin/python3
 
-.PHONY: deps check check-programs nightly nightly-programs conformance mutants attack bench costs \
+.PHONY: deps check check-programs nightly conformance mutants attack bench costs \
         coverage fast-tests mutation-sample lint format stage foreign msan
 
 # -------------------------------------------------------------------- variants
@@ -212,28 +212,54 @@ check-programs: all stage $(CLANG_CHECKED) $(ASAN_TESTS) $(TSAN_TESTS) $(VALGRIN
                 $(RELEASE_TESTS) $(FUZZ_TESTS) $(BENCHES) $(NET_BENCH) $(COSTS) $(ATTACK) \
                 $(CHECK_LOG) $(EXAMPLES:%=build/examples-asan/%)
 
-# The long forms of what make check does in minutes.
+# The long forms of what make check does in minutes, one after the other: test/README.md has a table
+# of them. All of them run, whatever fails. PARTS='msan fuzz' runs these alone, and each is a target,
+# too: make nightly-msan.
+NIGHTLY      := check conformance mutants attack delivery storm valgrind traffic msan foreign planted \
+                fuzz coverage
+PARTS        ?= $(NIGHTLY)
 NIGHTLY_FUZZ ?= 300
+as_tests      = prove --timer -j$(JOBS) --exec '$(PYTHON) test/tools/run-test'
+again         = $(MAKE) --no-print-directory
 
-nightly: NPM = 1
-nightly: PEERS = all
-nightly: check
-	@$(MAKE) --no-print-directory conformance
-	@$(MAKE) --no-print-directory mutants
-	@$(MAKE) --no-print-directory attack
-	@TEST_TIMEOUT=3600 DELIVERY_RUNS=10000 prove --timer --exec '$(PYTHON) test/tools/run-test' \
-	    build/asan/test/sim/test_delivery
-	@TEST_TIMEOUT=3600 STORM=full prove --timer --exec '$(PYTHON) test/tools/run-test' \
-	    build/asan/test/storm/test_storm
-	@$(MAKE) --no-print-directory $(parallel) $(strict) nightly-programs
-	@TEST_TIMEOUT=3600 prove --timer -j$(JOBS) --exec '$(PYTHON) test/tools/run-test' \
-	    $(NIGHTLY_VALGRIND)
-	@TEST_TIMEOUT=3600 WSPOOL_SECONDS=60 WSPOOL_SEED=$$(date +%s) prove --timer -j$(JOBS) \
-	    --exec '$(PYTHON) test/tools/run-test' $(call traffic,asan)
-	@$(MAKE) --no-print-directory msan
-	@$(MAKE) --no-print-directory foreign
-	@$(MAKE) --no-print-directory fuzz FUZZ_TIME=$(NIGHTLY_FUZZ)
-	@$(MAKE) --no-print-directory coverage
+nightly:
+	@MAKE='$(MAKE)' $(PYTHON) test/tools/nightly $(PARTS)
+
+# Those that are targets of their own.
+nightly-conformance nightly-mutants nightly-attack nightly-msan nightly-foreign nightly-coverage: \
+nightly-%:
+	@$(again) $*
+
+nightly-check:
+	@$(again) check NPM=1 PEERS=all
+
+# The runs of test_delivery, each from a seed of its own.
+DELIVERY_RUNS ?= 10000
+nightly-delivery:
+	@$(again) $(parallel) $(strict) build/asan/test/sim/test_delivery
+	@TEST_TIMEOUT=3600 DELIVERY_RUNS=$(DELIVERY_RUNS) $(as_tests) build/asan/test/sim/test_delivery
+
+# 200 clients through 50 cuts and three restarts of their server.
+nightly-storm:
+	@$(again) $(parallel) $(strict) build/asan/test/storm/test_storm
+	@TEST_TIMEOUT=3600 STORM=full $(as_tests) build/asan/test/storm/test_storm
+
+nightly-valgrind:
+	@$(again) $(parallel) $(strict) $(NIGHTLY_VALGRIND)
+	@TEST_TIMEOUT=3600 $(as_tests) $(NIGHTLY_VALGRIND)
+
+# Hosts under random traffic, for TRAFFIC_TIME seconds each, from a seed that is new each time.
+TRAFFIC_TIME ?= 60
+nightly-traffic:
+	@$(again) $(parallel) $(strict) $(call traffic,asan)
+	@TEST_TIMEOUT=3600 WSPOOL_SECONDS=$(TRAFFIC_TIME) WSPOOL_SEED=$$(date +%s) \
+	    $(as_tests) $(call traffic,asan)
+
+nightly-planted:
+	@$(again) fuzz-planted
+
+nightly-fuzz:
+	@$(again) fuzz FUZZ_TIME=$(NIGHTLY_FUZZ)
 
 # Unit and sim tests on i386, and on s390x under qemu.
 foreign:
@@ -256,8 +282,6 @@ msan:
 	@PYTHON='$(PYTHON)' test/tools/deps build check
 	@$(MAKE) -s --no-print-directory $(parallel) $(strict) $(MSAN_TESTS)
 	@TEST_TIMEOUT=600 prove --timer -j$(JOBS) --exec '$(PYTHON) test/tools/run-test' $(MSAN_TESTS)
-
-nightly-programs: $(NIGHTLY_VALGRIND)
 
 # Installs to build/stage, for the tests that build against an installed library.
 stage: lib
@@ -315,7 +339,8 @@ format:
 help::
 	@echo
 	@echo 'make check      installs packages, builds with gcc and clang, runs every test'
-	@echo 'make nightly    check, and the long forms: conformance, mutants, valgrind, msan, fuzz'
+	@echo 'make nightly    the long forms, one after the other: $(NIGHTLY)'
+	@echo '                (PARTS="msan fuzz": these alone)'
 	@echo 'make foreign    runs unit and sim tests on i386, and on s390x under qemu'
 	@echo 'make msan       runs tests with MemorySanitizer'
 	@echo 'make deps       installs the Debian packages that these targets need'
