@@ -149,11 +149,17 @@ TEST(full_when_it_is_not_the_key_is_not_counted_for_it)
 {
     sim *s = sim_new(1);
     wspool_id id;
+    static const char request[] = "GET /all HTTP/1.1\r\nHost: a\r\n"
+                                  "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+                                  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                                  "Sec-WebSocket-Version: 13\r\nAuthorization: Bearer t\r\n\r\n";
     s->config.max_per_key = 100;
     s->config.max_handshakes = 1;
+    s->ask_token = 1;
+    s->verdict.kind = WSPOOL_PENDING; /* so it does not give way */
     sim_start(s);
     assert_int_equal(open_as(s, "x", "a", &id), 0);
-    assert_int_equal(wspool_feed(s->pool, id, "G", 1, s->now), 0);
+    assert_int_equal(wspool_feed(s->pool, id, request, sizeof request - 1, s->now), 0);
     s->fed++;
     assert_int_equal(open_as(s, "x", "a", &id), WSPOOL_ERR_FULL);
     assert_int_equal(sim_stats(s).key_full, 0);

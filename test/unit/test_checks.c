@@ -671,7 +671,7 @@ TEST(pool_is_wrong_when_a_call_has_left_something)
     WRONG(pool->link.now, pool->link.created_at - 1);
     WRONG(pool->drain.next, 0);
     WRONG(pool->heads.first, 0);
-    WRONG(pool->heads.first, peers[FRESH]->conn.slot.index + 1);
+    WRONG(pool->heads.first, peers[HALF]->conn.slot.index + 1);
     WRONG(pool->heads.last, 0);
     WRONG(peers[FRESH]->conn.links.older, 1);
     WRONG(pool->reserved, 0);
