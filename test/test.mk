@@ -237,7 +237,8 @@ nightly-check:
 DELIVERY_RUNS ?= 10000
 nightly-delivery:
 	@$(again) $(parallel) $(strict) build/asan/test/sim/test_delivery
-	@TEST_TIMEOUT=3600 DELIVERY_RUNS=$(DELIVERY_RUNS) $(as_tests) build/asan/test/sim/test_delivery
+	@TEST_TIMEOUT=3600 DELIVERY_RUNS=$(DELIVERY_RUNS) DELIVERY_PEERS=50 $(as_tests) \
+	    build/asan/test/sim/test_delivery
 
 # 200 clients through 50 cuts and three restarts of their server.
 nightly-storm:

@@ -11,6 +11,8 @@
  *
  * A failure prints its seed. `test_delivery SEED` runs it again and prints the log; check_log reads
  * that log, too. DELIVERY_RUNS=N in the environment: so many seeds. DELIVERY_FROM=N: the first one.
+ * DELIVERY_PEERS=N: so many clients in each run (at most 50), which last longer; a seed is another
+ * run then.
  */
 #include <inttypes.h>
 
@@ -897,6 +899,12 @@ static void draw_channels(world *w)
     }
 }
 
+static uint64_t setting(const char *name, uint64_t otherwise)
+{
+    const char *value = getenv(name);
+    return value == NULL ? otherwise : strtoull(value, NULL, 10);
+}
+
 static void add(struct model_totals *to, const struct model_totals *from)
 {
     uint64_t *sum = (uint64_t *)to;
@@ -909,17 +917,18 @@ static void run(uint64_t seed, int loud)
 {
     world *w = sim_malloc(sizeof *w);
     sim *s = sim_new(seed);
-    uint64_t steps;
+    uint64_t steps, peers = setting("DELIVERY_PEERS", 0);
     memset(w, 0, sizeof *w);
     running = seed;
     w->s = s;
     w->loud = loud;
     w->model = model_new();
     w->count = 2 + (size_t)sim_below(s, sim_below(s, 4) == 0 ? CLIENTS_MAX - 1 : 10);
+    w->count = peers > 0 && peers <= CLIENTS_MAX ? (size_t)peers : w->count;
     draw_config(w);
     draw_channels(w);
     server_starts(w);
-    steps = 50 + sim_below(s, 400);
+    steps = 50 + sim_below(s, 400) + peers * 10;
     while (steps-- > 0)
         step(w);
     rest(w);
@@ -931,12 +940,6 @@ static void run(uint64_t seed, int loud)
     sim_free(s);
     free(w);
     running = 0;
-}
-
-static uint64_t setting(const char *name, uint64_t otherwise)
-{
-    const char *value = getenv(name);
-    return value == NULL ? otherwise : strtoull(value, NULL, 10);
 }
 
 TEST(readers_when_under_random_scripts_got_or_were_told_everything)
@@ -969,8 +972,9 @@ TEST(readers_when_under_random_scripts_got_or_were_told_everything)
 static void tell_seed(void)
 {
     if (running != 0)
-        printf("# seed %" PRIu64 " failed; for its log: test_delivery %" PRIu64 "\n", running,
-               running);
+        printf("# seed %" PRIu64 " failed; for its log: DELIVERY_PEERS=%" PRIu64
+               " test_delivery %" PRIu64 "\n",
+               running, setting("DELIVERY_PEERS", 0), running);
 }
 
 BEFORE_ALL
