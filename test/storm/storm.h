@@ -4,8 +4,8 @@
  *
  * It speaks wspool.v1.json on sockets. It publishes when a client acts, and when the test tells it.
  * The test tells it by a pipe when to publish. What it
- * publishes and does, it writes to the log of the model before anybody can get it, so that the log has it
- * even if the process is killed.
+ * publishes and does, it writes to the log of the model before anybody can get it, so that the log
+ * has it even if the process is killed.
  */
 #ifndef WSPOOL_TEST_STORM_STORM_H
 #define WSPOOL_TEST_STORM_STORM_H

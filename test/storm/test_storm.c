@@ -11,8 +11,8 @@
  * A client repeats actions without an answer on its next connection: if the action epoch is another
  * one, only sometimes, and then the answer is in_doubt. What is in doubt it sends under a new id.
  *
- * STORM=full in the environment: 10,000 messages, 2,000 of them by actions, 50 disconnects and 3 restarts, which takes
- * minutes; else a tenth of it. STORM_LOG=FILE keeps the log.
+ * STORM=full in the environment: 10,000 messages, 2,000 of them by actions, 50 disconnects and 3
+ * restarts, which takes minutes; else a tenth of it. STORM_LOG=FILE keeps the log.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -464,6 +464,9 @@ static void restart(unsigned life)
     assert_int_equal(kill(server.pid, SIGKILL), 0);
     assert_int_equal(waitpid(server.pid, NULL, 0), server.pid);
     close(server.talk);
+    for (size_t i = 0; i < CLIENTS; i++) /* who waits to be accepted would not hear of the end */
+        if (clients[i].fd >= 0 && clients[i].in.status == 0)
+            client_ends(&clients[i], "waited");
     everybody_reads();
     while (connected() > 0 && patient(&since))
         turn(0);
