@@ -173,6 +173,8 @@ int model_on_seed(model *m, char **w)
         make_room(epoch, offset);
         epoch->list[offset - 1].content = model_copy(w[4]);
     }
+    free(epoch->list[offset - 1].except); /* a restored message is for everyone */
+    epoch->list[offset - 1].except = NULL;
     if (key != NULL)
         model_set_key(epoch, offset, key, removed);
     return 1;

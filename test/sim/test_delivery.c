@@ -305,6 +305,30 @@ static client *client_of(world *w, wspool_id id)
     return NULL;
 }
 
+/* Every second client names its instance, so that a message that excepts it is not for its later
+ * connections either. */
+static int has_instance(const world *w, const client *c)
+{
+    return (c - w->clients) % 2 == 1;
+}
+
+/* Returns how many members a message is not for. */
+static int excepted(world *w, const client *c, wspool_channel channel)
+{
+    wspool_text instance, other;
+    int count = 0;
+    (void)wspool_client(w->s->pool, c->peer->id, &instance);
+    if (!has_instance(w, c))
+        return SIM_IN(wspool_is_member(w->s->pool, c->peer->id, channel)) == 1;
+    for (size_t i = w->s->first_live; i < w->s->peer_count; i++) {
+        sim_peer *p = w->s->peers[i];
+        if (wspool_client(w->s->pool, p->id, &other) == 0 && other.len == instance.len &&
+            instance.len > 0 && memcmp(other.data, instance.data, instance.len) == 0)
+            count += SIM_IN(wspool_is_member(w->s->pool, p->id, channel)) == 1;
+    }
+    return count;
+}
+
 static uint32_t draw_length(world *w)
 {
     return (uint32_t)sim_below(w->s, sim_below(w->s, 30) == 0 ? w->longest : w->common);
@@ -373,8 +397,10 @@ static void server_publishes(world *w, size_t channel, const client *except)
     size_t n;
     int rc;
     if (except != NULL) {
-        members -= SIM_IN(wspool_is_member(w->s->pool, id, to)) == 1;
+        members -= excepted(w, except, to);
         snprintf(skip, sizeof skip, " except=%s", except->name);
+        if (has_instance(w, except))
+            *strchr(skip, ':') = '\0';
     }
     draft->w = w;
     draft->channel = channel;
@@ -576,7 +602,7 @@ static wspool_channel_position draw_position(world *w, const client *c, size_t c
 static void step_connect(world *w, client *c)
 {
     size_t channel = (size_t)sim_below(w->s, CHANNELS);
-    char target[80] = "/", offer[80];
+    char target[100] = "/", offer[80];
     client_request request = {.target = target};
     wspool_answer reply;
     if (sim_below(w->s, 2) == 0) {
@@ -596,6 +622,9 @@ static void step_connect(world *w, client *c)
             *strchr(target, '?') = '\0';
         c->at[channel].standing = ASKED;
     }
+    if (has_instance(w, c))
+        snprintf(target + strlen(target), sizeof target - strlen(target), "%cclient=p%u",
+                 strchr(target, '?') == NULL ? '?' : '&', (unsigned)(c - w->clients));
     if (w->s->no_memory || sim_below(w->s, 4) > 0) {
         c->peer = sim_connect(w->s, &request);
     } else {

@@ -62,9 +62,9 @@ __attribute__((format(printf, 2, 3))) static void say(const server *s, const cha
     need(write(s->log, line, (size_t)n) == n, "log");
 }
 
-/* Publishes a text, to all but one: its id, and its name in the log, or 0 and NULL. Some have an id
+/* Publishes a text, to all but one client: a peer of it, and its name in the log, or 0 and "". Some have an id
  * of the publisher's; of these, some are repeated at once. */
-static void publish(server *s, size_t channel, wspool_id except, const char *except_name)
+static void publish(server *s, size_t channel, wspool_id except, const char *client)
 {
     static char text[TEXT_MAX];
     wspool *pool = wspool_sockets_pool(s->sockets);
@@ -85,8 +85,7 @@ static void publish(server *s, size_t channel, wspool_id except, const char *exc
     need(wspool_position(pool, to, &at) == 0, "position");
     wspool_json_epoch_write(at.epoch, epoch);
     say(s, "publish %s %s %" PRIu64 " %s%s%s%s%s\n", name, epoch, at.offset + 1, digest,
-        with_id ? " id=" : "", with_id ? id : "", except != 0 ? " except=" : "",
-        except != 0 ? except_name : "");
+        with_id ? " id=" : "", with_id ? id : "", except != 0 ? " except=" : "", client);
     for (int repeats = with_id && below(s, 2) == 0, i = 0; i <= repeats; i++) {
         if (with_id)
             options.id = (wspool_text){id, strlen(id)};
@@ -125,9 +124,9 @@ static void hear(server *s)
             continue;
         }
         for (size_t channel = 0; channel < STORM_CHANNELS && said[i] == SAY_LAST; channel++)
-            publish(s, channel, 0, NULL);
+            publish(s, channel, 0, "");
         if (said[i] == SAY_PUBLISH)
-            publish(s, below(s, 2) == 0 ? 0 : (size_t)(1 + below(s, STORM_ROOMS)), 0, NULL);
+            publish(s, below(s, 2) == 0 ? 0 : (size_t)(1 + below(s, STORM_ROOMS)), 0, "");
         need(write(s->talk, &said[i], 1) == 1, "talk");
     }
 }
@@ -146,13 +145,14 @@ static const char *act(wspool_json *json, wspool *pool, wspool_id id, const json
                        void *user)
 {
     server *s = user;
-    const char *reader = json_string_value(json_object_get(data, "reader"));
+    char client[40];
     wspool_text instance;
     uint64_t n;
     (void)pool;
     need(wspool_json_action_id(json, &instance, &n) == 0, "action id");
-    say(s, "did %.*s-%" PRIu64 "\n", (int)instance.len, (const char *)instance.data, n);
-    publish(s, (size_t)json_integer_value(json_object_get(data, "room")), id, reader);
+    snprintf(client, sizeof client, "%.*s", (int)instance.len, (const char *)instance.data);
+    say(s, "did %s-%" PRIu64 "\n", client, n);
+    publish(s, (size_t)json_integer_value(json_object_get(data, "room")), id, client);
     return NULL;
 }
 

@@ -190,8 +190,8 @@ static void client_acts(client *c, uint64_t n)
     char text[200];
     snprintf(text, sizeof text,
              "{\"type\":\"action\",\"data\":{\"id\":\"c%u-%" PRIu64
-             "\",\"name\":\"act\",\"room\":%zu,\"reader\":\"%s\"}}",
-             c->number, n, n % 2 ? 0 : room_of(c), name_of(c));
+             "\",\"name\":\"act\",\"room\":%zu}}",
+             c->number, n, n % 2 ? 0 : room_of(c));
     send_text(c, text);
 }
 
