@@ -801,6 +801,17 @@ static void books(world *w)
         st.dropped_closed, st.waiting, st.missed);
 }
 
+/* Returns 1 while a connection is about to end. */
+static int somebody_ends(const world *w)
+{
+    for (size_t i = 0; i < w->count; i++) {
+        const sim_peer *p = w->clients[i].peer;
+        if (p != NULL && (p->ended || p->said_close || p->reader.close_code != 0))
+            return 1;
+    }
+    return 0;
+}
+
 /* Every connection takes what there is. */
 static void rest(world *w)
 {
@@ -811,9 +822,9 @@ static void rest(world *w)
             sim_flow(w->clients[i].peer);
     w->s->async = 0;
     do { /* an answer of the missed hook waits for flush_delay again */
-        sim_pass(w->s, w->s->config.flush_delay);
+        sim_pass(w->s, w->s->config.flush_delay + (somebody_ends(w) ? 100 * MS : 0));
         look(w);
-    } while (sim_stats(w->s).waiting > 0 && rounds-- > 0);
+    } while ((sim_stats(w->s).waiting > 0 || somebody_ends(w)) && rounds-- > 0);
     assert_int_equal(sim_stats(w->s).waiting, 0);
     say(w, "quiet");
     books(w);
