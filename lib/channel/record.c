@@ -5,12 +5,14 @@
 #include <wspool/error.h>
 #include "base/noinline.h"
 #include "channel/keyed.h"
+#include "channel/refill.h"
 
 /* The channel continues to exist. */
 static void forget_all(struct wsp_registry *registry, struct wsp_channel *channel)
 {
     if (channel->history->keyed) {
         wsp_keyed_fini(registry->histories, channel->history);
+        wsp_refill_forget_eras(channel);
     }
     wsp_history_free(registry->histories, channel->history);
     channel->history = NULL;

@@ -48,6 +48,13 @@ static void sweep(struct wsp_channel *channel)
     }
 }
 
+void wsp_refill_forget_eras(struct wsp_channel *channel)
+{
+    for (uint32_t i = channel->live; i < channel->count; i++) {
+        channel->members[i].state = channel->members[i].state == 0 ? 0 : VOID;
+    }
+}
+
 void wsp_refill_state(struct wsp_channel *channel, struct wsp_member *member)
 {
     const struct wsp_history *history = channel->history;

@@ -41,6 +41,10 @@ enum wsp_refilled wsp_refill(struct wsp_link *link, struct wsp_channel *channel,
 /* A member that is behind gets the whole state of a keyed history from now on. */
 void wsp_refill_state(struct wsp_channel *channel, struct wsp_member *member);
 
+/* A keyed history is gone, and its eras with it: members that get its state begin anew if there is
+ * another one. */
+void wsp_refill_forget_eras(struct wsp_channel *channel);
+
 /* Returns 1 if a queue takes a refill now: it is open, with less than a quarter of the limits. */
 static inline int wsp_refill_has_room(const struct wsp_rules *rules, const struct wsp_outq *out)
 {

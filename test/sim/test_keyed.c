@@ -697,6 +697,39 @@ TEST(cleared_state_is_empty)
     sim_free(s);
 }
 
+/* The eras of a history end with it. */
+TEST(reader_of_a_state_that_was_cleared_begins_anew)
+{
+    sim *s = sim_new(1);
+    s->react = say_reset;
+    begin_with(s, KEYS);
+    for (int i = 0; i < 3; i++) { /* eras */
+        sim_peer *q = sim_join(s, "/none");
+        put(s, "x", i);
+        removal(s, "x");
+        ask_state(q);
+        sim_pump(s);
+    }
+    for (int i = 0; i < QUEUE; i++) {
+        char key[8];
+        snprintf(key, sizeof key, "%d", i);
+        put(s, key, 1);
+    }
+    fill(s);
+    sim_peer *p = sim_join(s, "/none");
+    sim_stall(p);
+    ask_state(p); /* it has some of the keys */
+    assert_int_equal(SIM_IN(wspool_clear(s->pool, channel_of())), 0);
+    removal(s, "0");
+    fill(s);
+    put(s, "new", 1);
+    sim_flow(p);
+    sim_pump(s);
+    assert_int_equal(s->counts[SIM_MISSED], 1);
+    sim_expect_message(p, p->reader.messages - 1, "new=1");
+    sim_free(s);
+}
+
 /* Positions, keys, ids and ranges that cannot be: each has its error, and nothing is lost. */
 TEST(bad_call_about_a_channel_changes_nothing)
 {
