@@ -78,6 +78,7 @@ TEST(peer_when_it_causes_much_goes_on_in_the_next_turn)
 static void leave_at_the_last(sim *s, const sim_event *event)
 {
     if (event->what == SIM_MESSAGE && event->len == 4) {
+        echo(s, event); /* it costs what uses up the turn */
         assert_int_equal(SIM_IN(wspool_gone(s->pool, event->id, WSPOOL_GONE_EOF, s->now)), 0);
         event->peer->told = 1;
     } else {
