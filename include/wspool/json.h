@@ -249,7 +249,8 @@ typedef struct wspool_json_config {
                                              arrays, 1 to 512. Default 16 */
     wspool_json_subscribe_hook subscribe; /* optional. Absent: every `subscribe` is refused, and
                                              peers have the channel of their route only */
-    wspool_json_clock_hook clock;         /* default: the system's clock. Not absent */
+    wspool_json_clock_hook clock;         /* default: the system's clock. Not absent. The time of
+                                             publications is wspool_config.wall_clock's */
     int binary;                           /* 0 (default): a binary message closes the peer with
                                              1003. 1: it is left to the next message handler */
     uint32_t action_instances;            /* client instances whose actions are known; the one that
@@ -324,12 +325,16 @@ int wspool_json_on_action(wspool_json *json, const char *name, wspool_json_handl
  *   STATE  no handler of an action runs; *instance is empty and *n is 0. */
 int wspool_json_action_id(const wspool_json *json, wspool_text *instance, uint64_t *n);
 
-/* Publishes a message to a channel. It is encoded once, with its position, whatever the number of
- * members. `options` and `tally` are those of wspool_broadcast and may be NULL. Takes over `data`.
- * Returns the number of peers for which it was queued. After an error no peer gets the message. Its
- * errors are those of wspool_broadcast, and
- *   INVAL  the channel cannot be written as text. Correct the call.
- *   NOMEM  also: `type` or `data` is not UTF-8. Correct it, or free memory and try again. */
+/* Publishes a message to a channel. It is rendered once, with its position, whatever the number of
+ * members; other contracts on the pool render it for their peers (wspool/handlers.h). `options` and
+ * `tally` are those of wspool_publish and may be NULL. Takes over `data`. Returns the number of
+ * peers for which it was queued. After an error no peer gets the message. This is wspool_publish
+ * with `data` as JSON text, and a host may call that instead. Its errors are those of
+ * wspool_publish, and
+ *   INVAL  the channel, the type or the key is not text: it is not UTF-8, or could not be checked
+ *          for lack of memory; or, with wspool_publish, `data` is not JSON. Correct the call.
+ *   NOMEM  also: `data` is not UTF-8. Correct it, or free memory and try again.
+ *   STATE  the pool has no contract. Attach the companion. */
 int wspool_json_broadcast(wspool_json *json, wspool *pool, wspool_channel channel, const char *type,
                           json_t *data, const wspool_send_options *options, wspool_tally *tally);
 

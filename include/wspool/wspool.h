@@ -482,20 +482,17 @@ typedef struct wspool_tally {
 int wspool_broadcast(wspool *pool, wspool_channel channel, const void *message, size_t len,
                      const wspool_send_options *options, wspool_tally *tally);
 
-/* Writes a message that contains its own position. Called once, when the position is known: sets
- * *message to bytes that stay valid until the broadcast returns. Returns 0; any other result
- * cancels the broadcast, and no offset is used. Must not call the pool. */
-typedef struct wspool_writer {
-    int (*call)(const wspool_channel_position *position, wspool_text *message, void *user);
-    void *user;
-} wspool_writer;
-
-/* As wspool_broadcast, for a message that `writer` writes. The writer is not called if the channel
- * is inactive. Its errors are those of wspool_broadcast, and
- *   STATE  the writer cancelled, or it called the pool, which it must not. Nothing was published.
- *           */
-int wspool_broadcast_written(wspool *pool, wspool_channel channel, wspool_writer writer,
-                             const wspool_send_options *options, wspool_tally *tally);
+/*
+ * Publishes a message in parts: each contract that is attached to the pool makes a message of them
+ * for its peers (wspool/handlers.h). `type` must not be empty. All else is as for wspool_broadcast,
+ * but WSPOOL_BINARY is not an option: the contract decides. A publication to an inactive channel
+ * without a history is not rendered. Its errors are those of wspool_broadcast, and
+ *   STATE  the pool has no contract: attach one. Or a contract has called the pool, which it must
+ *          not: correct the contract. Nothing was published.
+ *   others that a contract returns: see its header. Nothing was published.
+ */
+int wspool_publish(wspool *pool, wspool_channel channel, wspool_text type, wspool_text data,
+                   const wspool_send_options *options, wspool_tally *tally);
 
 /* Sends a message to one peer. Of the options only the flags count. If the peer is behind in a
  * channel, what the channel has queued may fill its queue: so it has an eighth more of queue_bytes,
@@ -518,8 +515,11 @@ typedef struct wspool_seed_message {
     unsigned flags; /* WSPOOL_BINARY, WSPOOL_REMOVE */
     const void *data;
     size_t len;
-    uint64_t time;   /* when it was published, in milliseconds since 1970; 0: now */
-    wspool_text key; /* as in wspool_send_options */
+    uint64_t time;    /* when it was published, in milliseconds since 1970; 0: now */
+    wspool_text key;  /* as in wspool_send_options */
+    wspool_text type; /* not empty: `data` is that of a publication, which the contracts render now,
+                         as for wspool_publish; then not with WSPOOL_BINARY. Empty: a message as it
+                         is */
 } wspool_seed_message;
 
 /*
@@ -537,7 +537,8 @@ typedef struct wspool_seed_message {
  *   TOO_BIG  as for wspool_broadcast, or it is longer than the history of this kind. Leave it out.
  *   FULL     no room in history_bytes: the channel keeps nothing now. Raise the limit.
  *   NOMEM    the allocator failed: the channel keeps nothing now. Free memory, clear it and begin
- *            again. */
+ *            again.
+ *   others   for a message with a type: those of wspool_publish. */
 int wspool_seed(wspool *pool, wspool_channel channel, const wspool_channel_position *position,
                 const wspool_seed_message *message);
 
@@ -571,7 +572,7 @@ int wspool_clear(wspool *pool, wspool_channel channel);
  *
  * or as a stream of Server-Sent Events: read and write until there is nothing, wait, and again. */
 
-/* A message of a history. */
+/* A message of a history, as the contract that was attached first has rendered it. */
 typedef struct wspool_read_message {
     uint64_t offset;
     const uint8_t *data; /* valid until the next call for this pool */

@@ -51,7 +51,7 @@ void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel,
             if (!out->accepts) {
                 continue;
             }
-            frame = wsp_encodings_of(link, encodings, wsp_outq_encoding(out));
+            frame = wsp_encodings_of(link, encodings, wsp_outq_variant(out));
             taken = out->accepts;
         }
         const uint32_t len = frame->bytes;

@@ -15,7 +15,7 @@
 #include <wspool/wspool.h>
 
 /* Queues the channel's newest message for every live member whose queue takes messages, each in its
- * own encoding. Fills the counts of *tally. `excepted` is the number of members that are behind and
+ * own variant. Fills the counts of *tally. `excepted` is the number of members that are behind and
  * will not get the message. */
 void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel,
                    struct wsp_encodings *encodings, uint32_t excepted, wspool_tally *tally);

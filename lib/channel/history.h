@@ -40,7 +40,8 @@ struct wsp_keyed;
 
 struct wsp_kept {
     struct wsp_block *segment;
-    uint32_t at, len;    /* of the plain frame */
+    uint32_t at, len;    /* of the plain frame; in a history with `mixed`, of several: one for each
+                            contract, in their order, or one for all */
     uint64_t time;       /* when it was published; before 0 if that was before the clock began */
     uint64_t wall;       /* the same, in milliseconds since 1970 */
     uint64_t except;     /* the reader that does not get it: its mark (pool/subjects.h); 0: none */
@@ -61,6 +62,7 @@ struct wsp_history {
     uint32_t start, count;
     struct wsp_block *open; /* segment of the newest entry; NULL: there is none */
     uint32_t bytes;
+    uint32_t mixed; /* 1: a message may have several frames */
     uint64_t first; /* offset of the oldest entry; of the next message when there is none */
     struct wsp_keyed *keyed; /* NULL: it is not keyed */
 };

@@ -2,6 +2,7 @@
 /* channel/refill.c - see channel/refill.h. */
 #include "channel/refill.h"
 
+#include "base/noinline.h"
 #include "channel/keyed.h"
 #include "link/conn.h"
 
@@ -138,6 +139,23 @@ static inline struct wsp_run next_run(const struct wsp_rules *rules, const struc
     return run;
 }
 
+/* The same in a history whose messages may have a frame for each contract: the run is the one frame
+ * for this member. A message that was published as it is has one for all. */
+static WSP_NOINLINE struct wsp_run
+one_frame(const struct wsp_rules *rules, const struct wsp_kept *kept, const struct wsp_outq *out)
+{
+    const uint8_t *frames = kept->segment->bytes;
+    uint32_t at = kept->at, len = wsp_frame_encoded_len(frames + at);
+    if (len < kept->len) {
+        for (unsigned i = 0; i < wsp_outq_contract(out); i++) {
+            at += len;
+            len = wsp_frame_encoded_len(frames + at);
+        }
+    }
+    uint32_t fits = out->bytes == 0 || (uint64_t)out->bytes + len <= rules->queue_bytes;
+    return (struct wsp_run){.block = kept->segment, .offset = at, .bytes = len, .count = fits};
+}
+
 /* The messages from `next` on are gone. */
 static enum wsp_refilled miss(struct wsp_link *link, struct wsp_channel *channel,
                               struct wsp_member *member, uint64_t next, int keyed,
@@ -200,7 +218,8 @@ enum wsp_refilled wsp_refill(struct wsp_link *link, struct wsp_channel *channel,
         return WSP_REFILL_QUEUED;
     }
     const struct wsp_run run =
-        source.is_log
+        history->mixed ? one_frame(channel->rules, entry_at(&source, index), &peer->conn.out)
+        : source.is_log
             ? next_run(channel->rules, &(struct source){history, 1, source.count}, index, &reader)
             : next_run(channel->rules, &(struct source){history, 0, source.count}, index, &reader);
     if (run.count == 0 || wsp_conn_push(link, &peer->conn, &run) < 0) {

@@ -90,6 +90,7 @@ int wspool_json_attach(wspool_json *json, wspool *pool)
         .message = on_message,
         .close = on_close,
         .missed = on_missed,
+        .render = wsp_json_render,
     };
     int error = make_action_epoch(json, pool);
     error = error ? error : wspool_attach(pool, &handlers);
@@ -112,6 +113,9 @@ int wspool_json_drain(wspool_json *json, wspool *pool, uint64_t window, uint64_t
     count = ids ? wspool_peers(pool, ids, (size_t)count) : 0;
     for (int i = 0; i < count; i++) {
         json_int_t seconds = (json_int_t)((window + WSPOOL_SECOND - 1) / WSPOOL_SECOND);
+        if (wspool_contract(pool, ids[i]) != json) {
+            continue;
+        }
         wsp_json_send(json, pool, ids[i], "draining", json_pack("{s:I}", "seconds", seconds));
     }
     free(ids);

@@ -84,6 +84,7 @@ void wspool_json_free(wspool_json *json)
     wsp_json_handlers_free(&json->types);
     wsp_json_handlers_free(&json->actions);
     wsp_json_actions_fini(&json->done);
+    free(json->rendered);
     free(json);
 }
 

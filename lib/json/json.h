@@ -34,6 +34,9 @@ struct wspool_json {
     wspool_text acting; /* the id of the action whose handler runs; empty: none does */
     uint64_t acting_n;
     char epoch[WSPOOL_JSON_EPOCH_MAX]; /* config.action_epoch points here if the host gave none */
+    char *rendered;                    /* the last publication; NULL: none yet */
+    const char *dumped;                /* the data that wspool_json_broadcast publishes; NULL: it
+                                          does not run */
     char texts[];                      /* config.server and config.action_epoch of the host */
 };
 

@@ -4,25 +4,28 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include <wspool/versioned.h>
 
 static void timestamp(const wspool_json *json, char out[WSPOOL_JSON_TIME_MAX])
 {
     wspool_json_time_write(json->config.clock.call(json->config.clock.user), out);
 }
 
-/* Returns the text of an envelope, which the caller frees, and its length in *len; NULL if there is
- * no memory. Takes over the reference to `envelope`, which may be NULL. json_dumps is not used: it
+/* Returns the text of a value, which the caller frees, and its length in *len; NULL if there is
+ * no memory. Takes over the reference to `value`, which may be NULL. json_dumps is not used: it
  * omits what it has no memory for, and its result belongs to the allocator that the host may have
  * given to jansson. */
-static char *render(json_t *envelope, size_t *len)
+static char *render(json_t *value, size_t *len)
 {
-    *len = envelope ? json_dumpb(envelope, NULL, 0, JSON_COMPACT) : 0;
+    *len = value ? json_dumpb(value, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY) : 0;
     char *text = *len > 0 ? malloc(*len) : NULL;
-    if (text && json_dumpb(envelope, text, *len, JSON_COMPACT) != *len) {
+    if (text && json_dumpb(value, text, *len, JSON_COMPACT | JSON_ENCODE_ANY) != *len) {
         free(text);
         text = NULL;
     }
-    json_decref(envelope);
+    json_decref(value);
     return text;
 }
 
@@ -111,11 +114,11 @@ int wsp_json_subscribe(wspool_json *json, wspool *pool, wspool_id id, wspool_cha
         return joined;
     }
     wspool_json_epoch_write(resumed.position.epoch, epoch);
-    int error =
-        wsp_json_send(json, pool, id, "subscribed",
-                      json_pack("{s:s, s:s, s:I, s:b, s:s*}", "channel", name, "epoch", epoch,
-                                "offset", (json_int_t)resumed.position.offset, "recovered",
-                                since && resumed.recovered, "reason", reasons[resumed.lost]));
+    int error = wsp_json_send(
+        json, pool, id, "subscribed",
+        json_pack("{s:s, s:s, s:I, s:b, s:s*, s:o*}", "channel", name, "epoch", epoch, "offset",
+                  (json_int_t)resumed.position.offset, "recovered", since && resumed.recovered,
+                  "reason", reasons[resumed.lost], "reset", resumed.reset ? json_true() : NULL));
     if (error && !joined) {
         wspool_unsubscribe(pool, id, channel); /* a member that does not know it is none */
     }
@@ -129,49 +132,104 @@ int wsp_json_send_missed(wspool_json *json, wspool *pool, wspool_id id, const ws
         return WSPOOL_ERR_INVAL;
     }
     return wsp_json_send(json, pool, id, "missed",
-                         json_pack("{s:s, s:I, s:I, s:s}", "channel", name, "from",
+                         json_pack("{s:s, s:I, s:I, s:s, s:o*}", "channel", name, "from",
                                    (json_int_t)missed->from, "to", (json_int_t)missed->to, "reason",
-                                   reasons[WSPOOL_LOST_TOO_OLD]));
+                                   reasons[WSPOOL_LOST_TOO_OLD], "reset",
+                                   missed->reset ? json_true() : NULL));
 }
 
-struct publication {
-    const wspool_json *json;
-    const char *type;
-    const char *channel;
-    json_t *data; /* borrowed */
-    char *text;   /* what the writer has rendered: freed after the broadcast */
-};
+/* ------------------------------------------------------------- publications */
 
-/* The wspool_writer of a publication: called once, when the position is known. */
-static int write_publication(const wspool_channel_position *position, wspool_text *message,
-                             void *user)
+/* Returns 1 if the bytes are text that JSON can hold. 0 also without memory. */
+static int is_text(wspool_text bytes)
 {
-    struct publication *p = user;
-    char epoch[WSPOOL_JSON_EPOCH_MAX], time[WSPOOL_JSON_TIME_MAX];
-    wspool_json_epoch_write(position->epoch, epoch);
-    timestamp(p->json, time);
-    p->text = render(json_pack("{s:s, s:s, s:s, s:I, s:O, s:s}", "type", p->type, "channel",
-                               p->channel, "epoch", epoch, "offset", (json_int_t)position->offset,
-                               "data", p->data, "timestamp", time),
-                     &message->len);
-    message->data = p->text;
-    return p->text ? 0 : -1;
+    json_t *string = bytes.len > 0 ? json_stringn(bytes.data, bytes.len) : NULL;
+    json_decref(string);
+    return bytes.len == 0 || string != NULL;
+}
+
+/* Returns 1 if the bytes are JSON, or nothing. Those of wspool_json_broadcast are. */
+static int is_json(const wspool_json *json, wspool_text bytes)
+{
+    if (bytes.len == 0 || bytes.data == json->dumped) {
+        return 1;
+    }
+    json_t *value = json_loadb(bytes.data, bytes.len, JSON_DECODE_ANY, NULL);
+    json_decref(value);
+    return value != NULL;
+}
+
+/* Writes everything before the value of `data`, and returns its length. `room` may be too small:
+ * then nothing is written. 0: no memory, or the type is not text. */
+static size_t write_head(const wspool_publication *p, const char *channel, char *out, size_t room)
+{
+    char epoch[WSPOOL_JSON_EPOCH_MAX];
+    wspool_json_epoch_write(p->epoch, epoch);
+    json_t *head =
+        json_pack("{s:o, s:s, s:s, s:I}", "type", json_stringn(p->type.data, p->type.len),
+                  "channel", channel, "epoch", epoch, "offset", (json_int_t)p->offset);
+    int failed = !head ||
+                 (p->key.len > 0 &&
+                  json_object_set_new(head, "key", json_stringn(p->key.data, p->key.len))) ||
+                 (p->removed && json_object_set_new(head, "removed", json_true()));
+    size_t len = failed ? 0 : json_dumpb(head, out, room, JSON_COMPACT);
+    json_decref(head);
+    return len;
+}
+
+static char *append(char *out, const char *bytes, size_t len)
+{
+    memcpy(out, bytes, len);
+    return out + len;
+}
+
+int wsp_json_render(const wspool_publication *publication, wspool_text *message, void *user)
+{
+    static const wspool_text empty = {"{}", 2};
+    wspool_json *json = user;
+    wspool_text data = publication->data.len > 0 ? publication->data : empty;
+    char channel[WSPOOL_JSON_CHANNEL_MAX], end[64], time[WSPOOL_JSON_TIME_MAX];
+    if (wspool_json_channel_write(publication->channel, channel) || !is_text(publication->key) ||
+        !is_text(publication->type) || !is_json(json, publication->data)) {
+        return WSPOOL_ERR_INVAL;
+    }
+    wspool_json_time_write(publication->time, time);
+    size_t end_len = (size_t)snprintf(end, sizeof end, ",\"timestamp\":\"%s\"}", time);
+    size_t head_len = write_head(publication, channel, NULL, 0);
+    char *text = head_len > 0 ? malloc(head_len + 8 + data.len + end_len) : NULL;
+    if (!text || write_head(publication, channel, text, head_len) != head_len) {
+        free(text);
+        return WSPOOL_ERR_NOMEM;
+    }
+    /* The members of the head, without their closing bracket, and then the others. */
+    char *out = append(text + head_len - 1, ",\"data\":", 8);
+    out = append(append(out, data.data, data.len), end, end_len);
+    free(json->rendered);
+    json->rendered = text;
+    *message = (wspool_text){text, (size_t)(out - text)};
+    return 0;
 }
 
 int wspool_json_broadcast(wspool_json *json, wspool *pool, wspool_channel channel, const char *type,
                           json_t *data, const wspool_send_options *options, wspool_tally *tally)
 {
     char name[WSPOOL_JSON_CHANNEL_MAX];
-    struct publication p = {.json = json, .type = type, .channel = name};
-    p.data = data ? data : json_object();
-    int result = WSPOOL_ERR_INVAL;
-    if (json && pool && type && wspool_json_channel_write(channel, name) == 0) {
-        result = wspool_broadcast_written(pool, channel, (wspool_writer){write_publication, &p},
-                                          options, tally);
-        /* STATE: the writer failed. It fails without memory, or if `type` is not UTF-8. */
-        result = result == WSPOOL_ERR_STATE ? WSPOOL_ERR_NOMEM : result;
+    wspool_send_options ours = {.size = sizeof ours};
+    size_t len;
+    if (!json || !pool || !type || wspool_json_channel_write(channel, name) ||
+        (options && wspool_versioned_read(&ours, sizeof ours, options)) ||
+        (ours.key.data && !is_text(ours.key))) {
+        json_decref(data);
+        return WSPOOL_ERR_INVAL;
     }
-    free(p.text);
-    json_decref(p.data);
+    char *text = render(data ? data : json_object(), &len);
+    if (!text) {
+        return WSPOOL_ERR_NOMEM;
+    }
+    json->dumped = text;
+    int result =
+        wspool_publish(pool, channel, wspool_text_of(type), (wspool_text){text, len}, &ours, tally);
+    json->dumped = NULL;
+    free(text);
     return result;
 }

@@ -30,6 +30,10 @@ int wsp_json_subscribe(wspool_json *json, wspool *pool, wspool_id id, wspool_cha
 int wsp_json_send_missed(wspool_json *json, wspool *pool, wspool_id id,
                          const wspool_missed *missed);
 
+/* The renderer of the contract: see wspool_handlers.render. `user` is the companion. INVAL: the
+ * type, the key or the channel is not text, or the data are not JSON. */
+int wsp_json_render(const wspool_publication *publication, wspool_text *message, void *user);
+
 /* Sends `error`. `action_id` is the id of the action that it is about, or NULL; `channel` is the
  * channel, borrowed, or NULL. */
 int wsp_json_send_error(wspool_json *json, wspool *pool, wspool_id id, const char *code,

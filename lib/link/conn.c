@@ -37,7 +37,7 @@ void wsp_conn_await(struct wsp_link *link, struct wsp_conn *conn, uint64_t time)
 void wsp_conn_take_messages(struct wsp_conn *conn, int take)
 {
     unsigned encoding = wsp_negotiated_encoding(conn->parser.negotiated);
-    conn->out.accepts = take ? (uint8_t)(1 + encoding) : 0;
+    conn->out.accepts = take ? (uint8_t)(1 + encoding + conn->contract * WSP_ENCODINGS) : 0;
 }
 
 void wsp_conn_open(struct wsp_link *link, struct wsp_conn *conn)

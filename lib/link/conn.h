@@ -91,8 +91,11 @@ struct wsp_conn {
     uint8_t end;   /* enum wspool_end */
     uint16_t flags;
     uint16_t route; /* index of its route */
-    uint8_t stage;  /* how far the handshake came: enum wspool_stage */
-    uint8_t bulk;   /* seconds that a slow link may need for what was sent in large writes since
+    union {
+        uint8_t stage;    /* until it is open: how far the handshake came, enum wspool_stage */
+        uint8_t contract; /* from then on: see pool/contracts.h */
+    };
+    uint8_t bulk; /* seconds that a slow link may need for what was sent in large writes since
                        the last answer to a ping */
     union {
         struct wsp_handshake *handshake; /* HEAD, PENDING, RESERVED; NULL before the first byte */
@@ -128,7 +131,8 @@ struct wsp_conn {
 void wsp_conn_init(struct wsp_link *link, struct wsp_conn *conn);
 /* Sets the deadline of a state before OPEN or after it: now + time. */
 void wsp_conn_await(struct wsp_link *link, struct wsp_conn *conn, uint64_t time);
-/* The handshake is complete: OPEN, and the timer runs for pings and deadlines. */
+/* The handshake is complete: OPEN, and the timer runs for pings and deadlines. The caller has set
+ * what was negotiated, and the contract. */
 void wsp_conn_open(struct wsp_link *link, struct wsp_conn *conn);
 
 /* Closes an open connection, otherwise does nothing: queues a Close with `code` behind the queued

@@ -9,6 +9,8 @@
 
 #include <wspool/codec.h>
 
+#define WSP_ENCODINGS (1u + WSPOOL_ENCODINGS) /* with plain, which is 0 */
+
 _Static_assert(WSPOOL_ENCODINGS <= 15 && WSPOOL_DECODERS <= 16,
                "an encoding and a decoder fit in a byte");
 

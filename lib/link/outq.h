@@ -34,6 +34,7 @@
 #include <stdint.h>
 
 #include "base/freelist.h"
+#include "link/negotiated.h"
 #include "wire/block.h"
 #include "wire/frame.h"
 
@@ -74,7 +75,7 @@ struct wsp_outq {
     uint32_t count;      /* messages in the message lane */
     uint32_t peeked;     /* bytes of the message lane that the last peek gave out */
     uint8_t tail_peeked; /* the last run is among them: it must not grow */
-    uint8_t accepts;     /* 0: no message may be queued; else 1 + the peer's encoding */
+    uint8_t accepts;     /* 0: no message may be queued; else 1 + the peer's variant */
     uint8_t blocked;     /* the transport could not take everything */
     uint8_t marks;       /* WSP_MARK_PINNED, and those of whoever owns the queue; 0 when there is
                             nothing special */
@@ -126,16 +127,25 @@ int wsp_outq_pong(struct wsp_outq *q, struct wsp_outqs *outqs, const void *frame
 /* Queues the Close after everything else; once only. Returns 0 or WSPOOL_ERR_NOMEM. */
 int wsp_outq_close(struct wsp_outq *q, struct wsp_outqs *outqs, const void *frame, size_t len);
 
-/* Returns the encoding in which an open queue takes messages: see link/encodings.h. */
-static inline unsigned wsp_outq_encoding(const struct wsp_outq *q)
+/* Returns the variant in which an open queue takes messages, and its parts: see link/encodings.h.
+ */
+static inline unsigned wsp_outq_variant(const struct wsp_outq *q)
 {
     return q->accepts - 1u;
+}
+static inline unsigned wsp_outq_encoding(const struct wsp_outq *q)
+{
+    return (q->accepts - 1u) % WSP_ENCODINGS;
+}
+static inline unsigned wsp_outq_contract(const struct wsp_outq *q)
+{
+    return (q->accepts - 1u) / WSP_ENCODINGS;
 }
 
 /* Returns 1 if the queue takes messages, in plain encoding; else 0. */
 static inline int wsp_outq_takes_plain(const struct wsp_outq *q)
 {
-    return q->accepts == 1;
+    return q->accepts % WSP_ENCODINGS == 1;
 }
 
 static inline int wsp_outq_empty(const struct wsp_outq *q)

@@ -7,6 +7,7 @@
  * verdict is pending. So before its token is accepted a peer costs its record and that object, and
  * after a refusal the 2 KiB of the answer.
  */
+#include "pool/contracts.h"
 #include "pool/accept.h"
 
 #include <string.h>
@@ -66,7 +67,7 @@ static void tell_opened(wspool *pool, struct wsp_peer *peer, const struct wsp_en
                             .subject = wsp_subject_text(wsp_side_subject(peer->side)),
                             .client = wsp_side_client(peer->side)};
     pool->opening = peer;
-    WSP_TELL(pool, open, wsp_peer_id(peer), &opened);
+    WSP_TELL_OF(pool, peer, open, &opened);
     pool->opening = NULL;
 }
 
@@ -82,6 +83,7 @@ static void become_open(wspool *pool, struct wsp_peer *peer, const struct wsp_en
     conn->flags |= WSP_ACCEPTED;
     conn->route = entry->route;
     conn->parser.negotiated = wsp_negotiated(entry->negotiated.encoding, entry->negotiated.decoder);
+    wsp_contract_join(pool, peer, entry->subprotocol);
     wsp_conn_open(&pool->link, conn);
     if (route->kind != WSPOOL_NONE &&
         wsp_join_route(pool, peer, wspool_channel_of(route->kind, entry->name, entry->name_len))) {

@@ -2,6 +2,7 @@
 /* pool/check.c - see pool/check.h. */
 #include "pool/check.h"
 
+#include "pool/contracts.h"
 #include "pool/drain.h"
 #include "pool/handlers.h"
 #include "pool/heads.h"
@@ -23,7 +24,8 @@ static int layers_are_valid(const wspool *pool)
            wsp_origins_check(&pool->origins) && wsp_hosts_check(&pool->hosts) &&
            wsp_registry_check(&pool->registry, &memberships) &&
            wsp_handshakes_check(&pool->handshakes) && wsp_mailbox_check(pool) &&
-           wsp_handlers_check(pool) && wsp_log_check(pool) && wsp_waiters_check(pool);
+           wsp_handlers_check(pool) && wsp_contracts_check(pool) && wsp_log_check(pool) &&
+           wsp_waiters_check(pool);
 }
 
 /* Returns 1 if the set contains slots of taken records only. */
@@ -57,6 +59,7 @@ static int peer_is_valid(const wspool *pool, const struct wsp_peer *peer)
     const unsigned events = WSP_DUE_LEAVE | WSP_DUE_ENDED | WSP_DUE_PRESSURE;
     int accepted = (conn->flags & WSP_ACCEPTED) != 0;
     if (!wsp_conn_check(conn) || !wsp_side_check(peer->side) ||
+        (accepted && conn->contract > 0 && conn->contract >= pool->contracts.count) ||
         (!accepted && peer->memberships.count > 0) ||
         (accepted && conn->route >= pool->routes.count)) {
         return 0;

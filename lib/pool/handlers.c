@@ -6,6 +6,7 @@
 
 #include <wspool/versioned.h>
 #include "pool/call.h"
+#include "pool/contracts.h"
 #include "pool/settings.h"
 
 /* ----------------------------------------------------------------- messages */
@@ -41,8 +42,9 @@ static void on_message_attached(struct wsp_link *link, struct wsp_conn *conn, co
                               .route_user = pool->routes.list[conn->route].user};
     for (uint32_t i = 0; i < pool->handlers.count; i++) {
         const wspool_handlers *each = &pool->handlers.list[i];
-        if (each->message && (each->message(pool, wsp_slot_id(&conn->slot), &message, each->user) ||
-                              conn->state != WSP_OPEN)) {
+        if (each->message && wsp_handlers_hear(pool, i, conn) &&
+            (each->message(pool, wsp_slot_id(&conn->slot), &message, each->user) ||
+             conn->state != WSP_OPEN)) {
             return;
         }
     }
@@ -62,6 +64,10 @@ int wspool_attach(wspool *pool, const wspool_handlers *given)
     if (pool->peers.used > 0) {
         return WSPOOL_ERR_STATE;
     }
+    error = wsp_contract_check(pool, &handlers);
+    if (error) {
+        return error;
+    }
     struct wsp_handlers *ours = &pool->handlers;
     wspool_handlers *list =
         wsp_resize(&pool->config.mem, ours->list, (size_t)ours->count + 1, sizeof *list);
@@ -72,6 +78,9 @@ int wspool_attach(wspool *pool, const wspool_handlers *given)
     error = wsp_settings_add_subprotocol(&pool->config, handlers.subprotocol);
     if (error) {
         return error;
+    }
+    if (handlers.render) {
+        wsp_contract_add(pool, ours->count, handlers.subprotocol != NULL);
     }
     handlers.subprotocol = NULL; /* the configuration has a copy */
     list[ours->count++] = handlers;

@@ -17,12 +17,20 @@
 /* Returns 1 if the event has a handler or hook. If not, its argument need not be made. */
 #define WSP_HAS_HANDLER(pool, event) ((pool)->handlers.count > 0 || (pool)->config.event.call)
 
-/* Calls the handlers of an event, then its hook: WSP_TELL(pool, close, id, &closed). */
-#define WSP_TELL(pool, event, ...) \
+/* Returns 1 if the handlers at this index hear of this peer: those of a contract hear of its peers
+ * only. */
+static inline int wsp_handlers_hear(const wspool *pool, uint32_t index, const struct wsp_conn *conn)
+{
+    return !pool->handlers.list[index].render ||
+           pool->contracts.list[conn->contract].handler == index;
+}
+
+/* Calls the handlers of an event that hear of it, then its hook. */
+#define WSP_TELL_IF(pool, hear, event, ...) \
     do { \
         for (uint32_t i_ = 0; i_ < (pool)->handlers.count; i_++) { \
             const wspool_handlers *each_ = &(pool)->handlers.list[i_]; \
-            if (each_->event) { \
+            if (each_->event && (hear)) { \
                 each_->event((pool), __VA_ARGS__, each_->user); \
             } \
         } \
@@ -30,6 +38,14 @@
             (pool)->config.event.call((pool), __VA_ARGS__, (pool)->config.event.user); \
         } \
     } while (0)
+
+/* An event that all hear of: WSP_TELL(pool, log, record). */
+#define WSP_TELL(pool, event, ...) WSP_TELL_IF(pool, 1, event, __VA_ARGS__)
+
+/* An event of a peer that was opened: WSP_TELL_OF(pool, peer, close, &closed). */
+#define WSP_TELL_OF(pool, peer, event, what) \
+    WSP_TELL_IF(pool, wsp_handlers_hear((pool), i_, &(peer)->conn), event, \
+                wsp_slot_id(&(peer)->conn.slot), what)
 
 /* The link's hook for messages, until a handler is attached. */
 void wsp_on_message(struct wsp_link *link, struct wsp_conn *conn, const uint8_t *data, size_t len,

@@ -15,6 +15,7 @@
  *     wall.h       the wall clock
  *     peers.h      the records of peers: allocate, free, find, walk
  *     call.h       how a public call begins: arguments, reentrancy, peer
+ *     contracts.h  the contracts, which render publications
  *     handlers.h   calls the attached handlers of an event, then the hook
  *     log.h        records for the log hook, and their rate
  *     stages.h     counters of the handshake's stages
@@ -98,6 +99,17 @@ struct wsp_handlers {
     uint64_t deadline;        /* of the tick handlers; UINT64_MAX: none is awaited */
 };
 
+struct wsp_contract {
+    uint32_t handler;     /* index in the list of handlers */
+    uint32_t subprotocol; /* index in config.subprotocols */
+};
+
+struct wsp_contracts {
+    struct wsp_contract list[WSPOOL_CONTRACTS];
+    uint32_t count;
+    uint32_t in_use; /* a bit for each contract */
+};
+
 struct wsp_drain {
     int on;
     int code;
@@ -131,6 +143,7 @@ struct wspool {
     struct wsp_origins origins;
     struct wsp_origins hosts;
     struct wsp_handlers handlers;
+    struct wsp_contracts contracts;
     struct wsp_drain drain;
     struct wsp_heads heads;
     struct wsp_waiters waiters;

@@ -9,6 +9,7 @@
 #include "channel/record.h"
 #include "link/compact.h"
 #include "pool/channels.h"
+#include "pool/contracts.h"
 #include "pool/log.h"
 #include "pool/reap.h"
 #include "pool/shed.h"
@@ -35,14 +36,6 @@ static int make_room(wspool *pool, uint32_t frame_len, uint8_t **room)
     return 0;
 }
 
-/* A checked message, and the length of its plain frame. */
-struct message {
-    const void *data;
-    size_t len;
-    uint32_t frame_len;
-    uint8_t opcode;
-};
-
 /* Counts an encoded message. */
 static inline void count_frame(wspool *pool, uint32_t len)
 {
@@ -51,15 +44,36 @@ static inline void count_frame(wspool *pool, uint32_t len)
 }
 
 /* Writes the plain frame of a message. Returns 0, FULL, TOO_BIG or NOMEM. */
-static int encode(wspool *pool, const struct message *checked, struct wsp_run *frame)
+static int encode(wspool *pool, const struct wsp_rendering *rendering, struct wsp_run *frame)
 {
+    const struct wsp_message *message = &rendering->message;
     uint8_t *room;
-    int error = make_room(pool, checked->frame_len, &room);
+    int error = make_room(pool, rendering->frame_len, &room);
     if (!error) {
-        wsp_frame_write(room, checked->opcode, checked->data, checked->len);
-        *frame = wsp_blocks_commit(&pool->link.blocks, checked->frame_len);
-        count_frame(pool, checked->frame_len);
+        wsp_frame_write(room, message->opcode, message->data, message->len);
+        *frame = wsp_blocks_commit(&pool->link.blocks, rendering->frame_len);
+        count_frame(pool, rendering->frame_len);
     }
+    return error;
+}
+
+/* The same for the contracts behind the first one that are in use. Their frames go to the block of
+ * compressed ones, so that the frames of one queue stay adjacent. */
+static WSP_NOINLINE int encode_others(wspool *pool, const struct wsp_rendering *list,
+                                      struct wsp_encodings *encodings)
+{
+    int error = 0;
+    wsp_blocks_swap(&pool->link.blocks);
+    for (uint32_t i = 1; !error && i < pool->contracts.count; i++) {
+        struct wsp_run frame;
+        if (pool->contracts.in_use >> i & 1u) {
+            error = encode(pool, &list[i], &frame);
+            if (!error) {
+                wsp_encodings_add(encodings, i, &frame, &list[i].message);
+            }
+        }
+    }
+    wsp_blocks_swap(&pool->link.blocks);
     return error;
 }
 
@@ -95,38 +109,6 @@ static int convert_options(const wspool_send_options *theirs, wspool_send_option
     return wspool_versioned_read(ours, sizeof *ours, theirs);
 }
 
-/* Checks a message for queues of that size. (A queue is larger than any frame header.) */
-static int read_message(uint32_t queue_bytes, const void *bytes, size_t len, uint8_t opcode,
-                        struct message *checked)
-{
-    uint32_t head_len = wsp_frame_head_len(len);
-    if (!bytes && len > 0) {
-        return WSPOOL_ERR_INVAL;
-    }
-    if (len > queue_bytes - head_len) {
-        return WSPOOL_ERR_TOO_BIG;
-    }
-    *checked = (struct message){bytes, len, head_len + (uint32_t)len, opcode};
-    return 0;
-}
-
-/* Lets the writer make the message for a position. */
-static int call_writer(const wspool *pool, const struct wsp_channel *channel, wspool_writer writer,
-                       const wspool_channel_position *position, uint8_t opcode,
-                       struct message *checked)
-{
-    uint64_t removed = pool->registry.removed;
-    wspool_text message = {0};
-    if (writer.call(position, &message, writer.user) != 0) {
-        return WSPOOL_ERR_STATE;
-    }
-    /* It must not call the pool. A writer that does may have changed the channel. */
-    if (pool->registry.removed != removed || channel->offset + 1 != position->offset) {
-        return WSPOOL_ERR_STATE;
-    }
-    return read_message(channel->rules->queue_bytes, message.data, message.len, opcode, checked);
-}
-
 static WSP_NOINLINE void time_output(wspool *pool)
 {
     pool->output_is_timed = 0;
@@ -147,20 +129,46 @@ static inline void flush_soon(wspool *pool)
     }
 }
 
-/* Copies the frame of the channel's next message to its history. If it cannot be kept, the history
- * begins anew behind it. */
-static void record(wspool *pool, struct wsp_channel *channel, const struct wsp_run *frame,
-                   uint64_t except)
+/* What is published: one message for all, or one for each contract. */
+struct content {
+    struct wsp_rendering list[WSPOOL_CONTRACTS];
+    uint32_t count; /* 0: it is not rendered yet */
+    wspool_text type, data;
+};
+
+/* The other frames of a message that several contracts have rendered. */
+static WSP_NOINLINE void write_others(const struct content *content, struct wsp_history *history,
+                                      uint8_t *out)
 {
-    uint64_t now = pool->link.now;
+    history->mixed = 1;
+    wsp_renderings_write(content->list, 1, content->count, out);
+}
+
+/* Fills the entry of the channel's next message. */
+static inline void fill(wspool *pool, struct wsp_channel *channel, const struct wsp_run *frame,
+                        const struct content *content, uint64_t except, uint32_t len,
+                        struct wsp_kept *kept)
+{
+    memcpy(wsp_kept_bytes(kept), wsp_run_bytes(frame), frame->bytes);
+    if (content->count > 1) {
+        write_others(content, channel->history, wsp_kept_bytes(kept) + frame->bytes);
+    }
+    kept->len = len;
+    kept->time = pool->link.now;
+    kept->wall = wsp_wall(pool);
+    kept->except = except;
+}
+
+/* Copies the frames of the channel's next message to its history. If they cannot be kept, the
+ * history begins anew behind it. */
+static void record(wspool *pool, struct wsp_channel *channel, const struct wsp_run *frame,
+                   const struct content *content, uint64_t except)
+{
+    uint32_t len = wsp_renderings_len(content->list, content->count);
     int error;
-    struct wsp_kept *kept = wsp_record_room(&pool->registry, channel, frame->bytes, now, &error);
+    struct wsp_kept *kept = wsp_record_room(&pool->registry, channel, len, pool->link.now, &error);
     if (kept) {
-        memcpy(wsp_kept_bytes(kept), wsp_run_bytes(frame), frame->bytes);
-        kept->len = frame->bytes;
-        kept->time = now;
-        kept->wall = wsp_wall(pool);
-        kept->except = except;
+        fill(pool, channel, frame, content, except, len, kept);
         kept->key = NULL;
         wsp_record_commit(channel, kept);
     }
@@ -169,22 +177,18 @@ static void record(wspool *pool, struct wsp_channel *channel, const struct wsp_r
 /* The same for a keyed history. When the message cannot be kept, it is not published: the history
  * would have another state than the members. Returns 0, FULL, TOO_BIG or NOMEM. */
 static WSP_NOINLINE int record_keyed(wspool *pool, struct wsp_channel *channel,
-                                     const struct wsp_run *frame,
+                                     const struct wsp_run *frame, const struct content *content,
                                      const wspool_send_options *options, uint64_t except)
 {
-    uint64_t now = pool->link.now;
+    uint32_t len = wsp_renderings_len(content->list, content->count);
     int error, removed = (options->flags & WSPOOL_REMOVE) != 0;
     struct wsp_key *key;
-    struct wsp_kept *kept = wsp_record_keyed(&pool->registry, channel, frame->bytes, now,
+    struct wsp_kept *kept = wsp_record_keyed(&pool->registry, channel, len, pool->link.now,
                                              options->key, removed, &key, &error);
     if (!kept) {
         return error;
     }
-    memcpy(wsp_kept_bytes(kept), wsp_run_bytes(frame), frame->bytes);
-    kept->len = frame->bytes;
-    kept->time = now;
-    kept->wall = wsp_wall(pool);
-    kept->except = except;
+    fill(pool, channel, frame, content, except, len, kept);
     wsp_keyed_commit(channel->history, kept, key, removed);
     wsp_record_commit(channel, kept);
     return 0;
@@ -205,7 +209,7 @@ static WSP_NOINLINE int is_repeated(const wspool *pool, const struct wsp_channel
 /* Ends a publication that has failed. */
 static int give_up(wspool *pool, wspool_channel name, int error)
 {
-    /* The writer may have called the pool, and ended the channel. */
+    /* A contract may have called the pool, and ended the channel. */
     struct wsp_channel *channel = wsp_registry_find(&pool->registry, name);
     if (channel) {
         wsp_registry_drop_unused(&pool->registry, channel);
@@ -236,7 +240,24 @@ static WSP_NOINLINE void take_in(struct wsp_peer *except)
     }
 }
 
-static int publish(wspool *pool, wspool_channel name, wspool_writer writer, uint8_t opcode,
+/* Makes the messages of a publication. */
+static WSP_NOINLINE int render(wspool *pool, const struct wsp_channel *channel, uint64_t offset,
+                               const wspool_send_options *options, struct content *content)
+{
+    wspool_publication publication = {.channel = wsp_channel_name(channel),
+                                      .epoch = channel->epoch,
+                                      .offset = offset,
+                                      .time = wsp_wall(pool),
+                                      .type = content->type,
+                                      .data = content->data,
+                                      .key = options->key,
+                                      .removed = (options->flags & WSPOOL_REMOVE) != 0};
+    content->count = pool->contracts.count;
+    return wsp_contracts_render(pool, channel, &publication, channel->rules->history.messages > 0,
+                                content->list);
+}
+
+static int publish(wspool *pool, wspool_channel name, struct content *content,
                    const wspool_send_options *options, wspool_tally *tally)
 {
     const wspool_text id = options->id;
@@ -245,9 +266,9 @@ static int publish(wspool *pool, wspool_channel name, wspool_writer writer, uint
     struct wsp_peer *except =
         options->except ? wsp_slots_find(&pool->peers, options->except) : NULL;
     const uint64_t mark = except ? wsp_subjects_mark(&pool->subjects, except) : 0;
-    struct message checked;
     struct wsp_run frame;
     struct wsp_encodings encodings;
+    int error = 0;
     if (!channel && history->messages > 0) {
         channel = wsp_registry_get(&pool->registry, name);
         if (!channel) {
@@ -264,19 +285,30 @@ static int publish(wspool *pool, wspool_channel name, wspool_writer writer, uint
         tally->repeated = 1;
         return 0;
     }
-    int error = call_writer(pool, channel, writer, &position, opcode, &checked);
+    if (content->count == 0) {
+        error = render(pool, channel, position.offset, options, content);
+    }
     if (!error && id.len > 0) {
         error = wsp_record_id(&pool->registry, channel, id, pool->link.now);
     }
     if (error) {
         return give_up(pool, name, error);
     }
-    error = encode(pool, &checked, &frame);
-    if (!error && history->messages > 0) {
-        if (history->max_keys > 0) {
-            error = record_keyed(pool, channel, &frame, options, mark);
-        } else {
-            record(pool, channel, &frame, mark);
+    error = encode(pool, &content->list[0], &frame);
+    if (!error) {
+        wsp_encodings_init(&encodings, &frame, &content->list[0].message);
+        if (content->count > 1) {
+            error = encode_others(pool, content->list, &encodings);
+        }
+        if (!error && history->messages > 0) {
+            if (history->max_keys > 0) {
+                error = record_keyed(pool, channel, &frame, content, options, mark);
+            } else {
+                record(pool, channel, &frame, content, mark);
+            }
+        }
+        if (error) {
+            wsp_encodings_fini(&encodings);
         }
     }
     if (error) {
@@ -292,7 +324,6 @@ static int publish(wspool *pool, wspool_channel name, wspool_writer writer, uint
     tally->position = position;
     wsp_count_add(&pool->count.published, 1);
     const uint32_t live = channel->live;
-    wsp_encodings_init(&encodings, &frame, opcode, checked.data, checked.len);
     const uint32_t excepted = except ? leave_out(except, channel) : 0;
     wsp_broadcast(&pool->link, channel, &encodings, excepted, tally);
     if (except) {
@@ -311,26 +342,17 @@ static int publish(wspool *pool, wspool_channel name, wspool_writer writer, uint
     return (int)tally->queued;
 }
 
-int wspool_broadcast_written(wspool *pool, wspool_channel channel, wspool_writer writer,
-                             const wspool_send_options *options, wspool_tally *theirs)
+/* Publishes what is one message for all already, or what is to be rendered. */
+static int publish_checked(wspool *pool, wspool_channel channel, struct content *content,
+                           const wspool_send_options *options, wspool_tally *theirs)
 {
     wspool_tally tally = {.size = sizeof tally};
-    wspool_send_options ours;
-    uint8_t opcode;
-    if (is_other_version(options)) {
-        int error = convert_options(options, &ours);
-        return error ? error : wspool_broadcast_written(pool, channel, writer, &ours, theirs);
-    }
-    if (!options) {
-        options = &no_options;
-    }
-    opcode = options->flags & WSPOOL_BINARY ? WSP_BINARY : WSP_TEXT;
-    if (!pool || !options_are_valid(options) || !writer.call || !wsp_channel_valid(channel) ||
+    if (!options_are_valid(options) || !wsp_channel_valid(channel) ||
         (theirs && theirs->size < sizeof theirs->size)) {
         return WSPOOL_ERR_INVAL;
     }
     wsp_enter(pool);
-    int result = publish(pool, channel, writer, opcode, options, &tally);
+    int result = publish(pool, channel, content, options, &tally);
     wsp_leave(pool);
     if (theirs && result >= 0) {
         tally.time = tally.position.offset > 0 && !tally.repeated ? wsp_wall(pool) : 0;
@@ -339,28 +361,46 @@ int wspool_broadcast_written(wspool *pool, wspool_channel channel, wspool_writer
     return result;
 }
 
-static int give_bytes(const wspool_channel_position *position, wspool_text *message, void *user)
+int wspool_publish(wspool *pool, wspool_channel channel, wspool_text type, wspool_text data,
+                   const wspool_send_options *options, wspool_tally *tally)
 {
-    (void)position;
-    *message = *(const wspool_text *)user;
-    return 0;
+    struct content content;
+    wspool_send_options ours = no_options;
+    if (!pool || !type.data || type.len == 0 || (!data.data && data.len > 0) ||
+        (options && convert_options(options, &ours)) || (ours.flags & WSPOOL_BINARY)) {
+        return WSPOOL_ERR_INVAL;
+    }
+    if (pool->contracts.count == 0) {
+        return WSPOOL_ERR_STATE;
+    }
+    content.count = 0;
+    content.type = type;
+    content.data = data;
+    return publish_checked(pool, channel, &content, &ours, tally);
 }
 
 int wspool_broadcast(wspool *pool, wspool_channel channel, const void *message, size_t len,
                      const wspool_send_options *options, wspool_tally *tally)
 {
-    wspool_text bytes = {message, len};
-    struct message checked;
+    struct content content;
+    wspool_send_options ours;
     if (!pool || (unsigned)channel.kind > WSPOOL_TOPIC) {
         return WSPOOL_ERR_INVAL;
     }
-    uint32_t queue_bytes = pool->registry.rules[channel.kind].queue_bytes;
-    int error = read_message(queue_bytes, message, len, WSP_TEXT, &checked);
-    if (error) {
-        return error;
+    if (!options) {
+        options = &no_options;
+    } else if (is_other_version(options)) {
+        int error = convert_options(options, &ours);
+        if (error) {
+            return error;
+        }
+        options = &ours;
     }
-    return wspool_broadcast_written(pool, channel, (wspool_writer){give_bytes, &bytes}, options,
-                                    tally);
+    content.count = 1;
+    int error =
+        wsp_rendering_read(&content.list[0], pool->registry.rules[channel.kind].queue_bytes,
+                           message, len, options->flags & WSPOOL_BINARY ? WSP_BINARY : WSP_TEXT);
+    return error ? error : publish_checked(pool, channel, &content, options, tally);
 }
 
 /* Returns 1 if a queue has room for a message to this peer alone. What channels have queued for a
@@ -384,15 +424,14 @@ static inline void queued_one(wspool *pool, uint32_t len)
 }
 
 /* Encodes the message for one peer and queues it. */
-static int send_to(wspool *pool, struct wsp_peer *peer, const struct message *checked)
+static int send_to(wspool *pool, struct wsp_peer *peer, const struct wsp_rendering *checked)
 {
     struct wsp_link *link = &pool->link;
     const struct wsp_outq *out = &peer->conn.out;
     unsigned encoding = wsp_outq_encoding(out);
     struct wsp_run frame;
     int error = 0;
-    if (encoding == 0 ||
-        !wsp_encoding_write(link, encoding, checked->opcode, checked->data, checked->len, &frame)) {
+    if (encoding == 0 || !wsp_encoding_write(link, encoding, &checked->message, &frame)) {
         error = encode(pool, checked, &frame);
     }
     if (error) {
@@ -443,7 +482,7 @@ static struct wsp_peer *next_of(struct wsp_peer *peer, const struct wsp_peer *ex
     return peer;
 }
 
-static int send_to_all(wspool *pool, struct wsp_peer *peer, const struct message *checked,
+static int send_to_all(wspool *pool, struct wsp_peer *peer, const struct wsp_rendering *checked,
                        const struct wsp_peer *except, wspool_tally *tally)
 {
     struct wsp_encodings encodings;
@@ -453,7 +492,7 @@ static int send_to_all(wspool *pool, struct wsp_peer *peer, const struct message
     if (!peer || error) {
         return error;
     }
-    wsp_encodings_init(&encodings, &plain, checked->opcode, checked->data, checked->len);
+    wsp_encodings_init(&encodings, &plain, &checked->message);
     while ((peer = next_of(peer, except)) != NULL) { /* the first may have been shed */
         unsigned encoding = wsp_outq_encoding(&peer->conn.out);
         push_or_close(pool, peer, wsp_encodings_of(&pool->link, &encodings, encoding), tally);
@@ -472,14 +511,14 @@ int wspool_send_to(wspool *pool, wspool_text subject, const void *message, size_
 {
     wspool_tally tally = {.size = sizeof tally};
     wspool_send_options ours = no_options;
-    struct message checked;
+    struct wsp_rendering checked;
     uint8_t opcode;
     if (!pool || !wsp_subject_valid(subject) || (options && convert_options(options, &ours)) ||
         read_options(&ours, &opcode) || ours.id.len > 0 || ours.key.len > 0 ||
         (theirs && theirs->size < sizeof theirs->size)) {
         return WSPOOL_ERR_INVAL;
     }
-    int result = read_message(pool->config.queue_bytes, message, len, opcode, &checked);
+    int result = wsp_rendering_read(&checked, pool->config.queue_bytes, message, len, opcode);
     if (result) {
         return result;
     }
@@ -497,8 +536,8 @@ int wspool_send_to(wspool *pool, wspool_text subject, const void *message, size_
 static WSP_NOINLINE int send_slow(wspool *pool, struct wsp_peer *peer, const void *message,
                                   size_t len, uint8_t opcode)
 {
-    struct message checked;
-    int error = read_message(pool->config.queue_bytes, message, len, opcode, &checked);
+    struct wsp_rendering checked;
+    int error = wsp_rendering_read(&checked, pool->config.queue_bytes, message, len, opcode);
     if (error) {
         return error;
     }

@@ -28,7 +28,7 @@ static wspool_read_message read_one(const struct wsp_history *history, uint64_t 
     uint32_t head = wsp_frame_encoded_head_len(frame);
     return (wspool_read_message){.offset = offset,
                                  .data = frame + head,
-                                 .len = kept->len - head,
+                                 .len = wsp_frame_encoded_len(frame) - head,
                                  .binary = (frame[0] & 0x0fu) == WSP_BINARY};
 }
 

@@ -56,7 +56,7 @@ void wsp_reap_ended(wspool *pool, struct wsp_peer *peer)
             (wspool_log_record){.id = wsp_peer_id(peer),
                                 .reason = wspool_end_text(closed.why),
                                 .code = closed.code_received});
-    WSP_TELL(pool, close, wsp_peer_id(peer), &closed);
+    WSP_TELL_OF(pool, peer, close, &closed);
 }
 
 static void reap_peer(wspool *pool, struct wsp_peer *peer)
@@ -73,7 +73,7 @@ static void reap_peer(wspool *pool, struct wsp_peer *peer)
     }
     if ((due & WSP_DUE_PRESSURE) && conn->state == WSP_OPEN) {
         int above = (conn->out.marks & WSP_MARK_ABOVE_HIGH) != 0;
-        WSP_TELL(pool, pressure, wsp_peer_id(peer), above);
+        WSP_TELL_OF(pool, peer, pressure, above);
     }
     if ((conn->out.marks & WSP_MARK_BEHIND) && conn->state == WSP_OPEN) {
         wsp_refill_peer(pool, peer); /* it may rise above the watermark again */

@@ -30,7 +30,7 @@ static void tell_missed(wspool *pool, struct wsp_peer *peer, const struct wsp_ch
         memcpy(bytes, missed.channel.name, missed.channel.len);
     }
     missed.channel.name = bytes;
-    WSP_TELL(pool, missed, wsp_peer_id(peer), &missed);
+    WSP_TELL_OF(pool, peer, missed, &missed);
 }
 
 void wsp_refill_peer(wspool *pool, struct wsp_peer *peer)

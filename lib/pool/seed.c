@@ -5,6 +5,7 @@
 #include "channel/record.h"
 #include "pool/call.h"
 #include "pool/channels.h"
+#include "pool/contracts.h"
 #include "pool/wall.h"
 #include "wire/frame.h"
 
@@ -12,20 +13,51 @@
 
 static int check_message(const struct wsp_rules *rules, const wspool_seed_message *message)
 {
-    const wspool_history *limits = &rules->history;
-    if (limits->messages == 0 || (message->flags & ~(WSPOOL_BINARY | WSPOOL_REMOVE)) != 0 ||
-        (!message->data && message->len > 0) || message->key.len > WSPOOL_KEY_MAX ||
-        (!message->key.data && message->key.len > 0) ||
-        ((message->flags & WSPOOL_REMOVE) && message->key.len == 0)) {
-        return WSPOOL_ERR_INVAL;
-    }
-    uint32_t most = rules->queue_bytes;
-    if (limits->bytes > 0 && limits->bytes < most) {
-        most = limits->bytes;
-    }
-    return message->len > most || message->len + wsp_frame_head_len(message->len) > most
-               ? WSPOOL_ERR_TOO_BIG
+    const unsigned known = WSPOOL_REMOVE | (message->type.len == 0 ? WSPOOL_BINARY : 0);
+    return rules->history.messages == 0 || (message->flags & ~known) != 0 ||
+                   (!message->data && message->len > 0) || message->key.len > WSPOOL_KEY_MAX ||
+                   (!message->key.data && message->key.len > 0) ||
+                   (!message->type.data && message->type.len > 0) ||
+                   ((message->flags & WSPOOL_REMOVE) && message->key.len == 0)
+               ? WSPOOL_ERR_INVAL
                : 0;
+}
+
+/* A message, in the contracts that render it. */
+struct seed {
+    struct wsp_rendering list[WSPOOL_CONTRACTS];
+    uint32_t count, len; /* len: of all frames */
+};
+
+/* Makes the frames of a message for the history of its channel. */
+static int render(wspool *pool, const struct wsp_channel *channel,
+                  const wspool_channel_position *position, const wspool_seed_message *message,
+                  struct seed *seed)
+{
+    const uint32_t most = channel->rules->history.bytes;
+    int error;
+    if (message->type.len > 0) {
+        wspool_publication publication = {.channel = wsp_channel_name(channel),
+                                          .epoch = position->epoch,
+                                          .offset = position->offset,
+                                          .time = message->time,
+                                          .type = message->type,
+                                          .data = {message->data, message->len},
+                                          .key = message->key,
+                                          .removed = (message->flags & WSPOOL_REMOVE) != 0};
+        seed->count = pool->contracts.count;
+        error = wsp_contracts_render(pool, channel, &publication, 1, seed->list);
+    } else {
+        seed->count = 1;
+        error = wsp_rendering_read(&seed->list[0], channel->rules->queue_bytes, message->data,
+                                   message->len,
+                                   message->flags & WSPOOL_BINARY ? WSP_BINARY : WSP_TEXT);
+    }
+    if (error) {
+        return error;
+    }
+    seed->len = wsp_renderings_len(seed->list, seed->count);
+    return most > 0 && seed->len > most ? WSPOOL_ERR_TOO_BIG : 0;
 }
 
 /* Returns the pool's time at a time of the wall clock. It is not before that of the newest message,
@@ -43,26 +75,25 @@ static uint64_t time_of(wspool *pool, const struct wsp_history *history, uint64_
     return now - age;
 }
 
-static int keep(wspool *pool, struct wsp_channel *channel, const wspool_seed_message *message)
+static int keep(wspool *pool, struct wsp_channel *channel, const struct seed *seed,
+                const wspool_seed_message *message)
 {
     const wspool_history *limits = &channel->rules->history;
-    uint32_t len = wsp_frame_head_len(message->len) + (uint32_t)message->len;
-    uint64_t wall = message->time > 0 ? message->time : wsp_wall(pool);
     int error, removed = (message->flags & WSPOOL_REMOVE) != 0;
     struct wsp_key *key = NULL;
     struct wsp_kept *kept =
         limits->max_keys > 0
-            ? wsp_record_keyed(&pool->registry, channel, len, pool->link.now, message->key, removed,
-                               &key, &error)
-            : wsp_record_room(&pool->registry, channel, len, pool->link.now, &error);
+            ? wsp_record_keyed(&pool->registry, channel, seed->len, pool->link.now, message->key,
+                               removed, &key, &error)
+            : wsp_record_room(&pool->registry, channel, seed->len, pool->link.now, &error);
     if (!kept) {
         return error;
     }
-    wsp_frame_write(wsp_kept_bytes(kept), message->flags & WSPOOL_BINARY ? WSP_BINARY : WSP_TEXT,
-                    message->data, message->len);
-    kept->len = len;
-    kept->time = time_of(pool, channel->history, wall);
-    kept->wall = wall;
+    wsp_renderings_write(seed->list, 0, seed->count, wsp_kept_bytes(kept));
+    channel->history->mixed |= seed->count > 1;
+    kept->len = seed->len;
+    kept->time = time_of(pool, channel->history, message->time);
+    kept->wall = message->time;
     kept->except = 0;
     kept->key = NULL;
     if (limits->max_keys > 0) {
@@ -91,14 +122,21 @@ static int seed(wspool *pool, wspool_channel name, const wspool_channel_position
     if (!channel) {
         return WSPOOL_ERR_NOMEM;
     }
-    int error = wsp_record_seek(&pool->registry, channel, &before);
+    struct seed seed;
+    int error = message ? render(pool, channel, position, message, &seed) : 0;
+    if (!error) {
+        error = wsp_record_seek(&pool->registry, channel, &before);
+    }
     if (!error && message) {
-        error = keep(pool, channel, message);
+        error = keep(pool, channel, &seed, message);
     }
     if (!error) {
         channel->seeded = 1;
     }
-    wsp_registry_drop_unused(&pool->registry, channel);
+    channel = wsp_registry_find(&pool->registry, name); /* a contract may have ended it */
+    if (channel) {
+        wsp_registry_drop_unused(&pool->registry, channel);
+    }
     return error;
 }
 
@@ -112,7 +150,13 @@ int wspool_seed(wspool *pool, wspool_channel channel, const wspool_channel_posit
         return WSPOOL_ERR_INVAL;
     }
     int error = theirs ? check_message(&pool->registry.rules[channel.kind], &message) : 0;
-    return error ? error : seed(pool, channel, position, theirs ? &message : NULL);
+    if (error) {
+        return error;
+    }
+    if (message.time == 0) {
+        message.time = wsp_wall(pool);
+    }
+    return seed(pool, channel, position, theirs ? &message : NULL);
 }
 
 int wspool_erase(wspool *pool, wspool_channel name, wspool_text key)

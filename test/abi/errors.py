@@ -34,8 +34,7 @@ RESULT = re.compile(r"\b(?:return|\*?error =|result =|judged =)([^;]*);|"
                     r"(\w+\([^;{]*&(?:error|result)\b[^;{]*)")
 # Errors that the script finds and that cannot happen.
 IMPOSSIBLE = {
-    ("wspool_broadcast", "STATE"),  # of a writer: here it is the library's, which cannot fail
-    ("wspool_json_broadcast", "STATE"),  # the same; its writer's failure becomes NOMEM
+    ("wspool_broadcast", "STATE"),  # of a contract: there is none here
     ("wspool_upgrade", "STATE"),  # of wspool_free: only its hooks could, and they get REENTRANT
 }
 

@@ -33,6 +33,7 @@ struct reaction {
 
 struct world {
     sim *s;
+    struct writer *writer; /* of what is published now */
     fuzz_input *in;
     struct reaction reactions[SIM_WHATS];
     unsigned reacted;
@@ -145,16 +146,15 @@ struct writer {
     char said[64];
 };
 
-static int write_message(const wspool_channel_position *position, wspool_text *message, void *user)
+static int render_message(const wspool_publication *p, wspool_text *message, void *user)
 {
-    struct writer *writer = user;
+    struct writer *writer = ((struct world *)user)->writer;
     wspool *pool = writer->w->s->pool;
     message->data = writer->said;
-    message->len =
-        (size_t)snprintf(writer->said, sizeof writer->said, "%llu %llu",
-                         (unsigned long long)position->epoch, (unsigned long long)position->offset);
+    message->len = (size_t)snprintf(writer->said, sizeof writer->said, "%llu %llu",
+                                    (unsigned long long)p->epoch, (unsigned long long)p->offset);
     if (writer->how % 5 == 1) {
-        return -1;
+        return WSPOOL_ERR_STATE;
     }
     if (writer->how % 5 == 2) {
         (void)SIM_IN(wspool_broadcast(pool, channel_of(writer->how), text, 5, NULL, NULL));
@@ -171,10 +171,11 @@ static int write_message(const wspool_channel_position *position, wspool_text *m
 static void publish_written(struct world *w, unsigned channel, unsigned how)
 {
     struct writer writer = {.w = w, .how = how};
+    w->writer = &writer;
     wspool_tally tally = {.size = sizeof tally};
     int members = wspool_member_count(w->s->pool, channel_of(channel));
-    int rc = SIM_IN(wspool_broadcast_written(
-        w->s->pool, channel_of(channel), (wspool_writer){write_message, &writer}, NULL, &tally));
+    int rc = SIM_IN(wspool_publish(w->s->pool, channel_of(channel), wspool_text_of("t"),
+                                   (wspool_text){0}, NULL, &tally));
     w->noisy |= w->nested;
     FUZZ_DEMAND(rc <= members + 1, "%d queued of %d", rc, members);
     FUZZ_DEMAND(members == 0 || how % 5 != 1 || rc == WSPOOL_ERR_STATE, "given up, and: %d", rc);
@@ -745,6 +746,8 @@ static void begin(struct world *w)
     s->heap.fail_at = 0;
     if (s->pool) {
         wspool_route_options options;
+        wspool_handlers contract = {.size = sizeof contract, .user = w, .render = render_message};
+        (void)SIM_IN(wspool_attach(s->pool, &contract));
         wspool_route_options_init(&options, c);
         options.history = (wspool_history){.messages = 5, .bytes = 60000, .time = 100 * SEC};
         options.slow = WSPOOL_SLOW_BEHIND;

@@ -84,6 +84,7 @@ talk *talk_new(void)
     wspool_json_config_init(&t->config);
     t->config.clock.call = clock_hook;
     t->config.clock.user = t;
+    t->s->config.wall_clock = (wspool_wall_clock_hook){clock_hook, t};
     t->config.subscribe.call = subscribe_hook;
     t->config.subscribe.user = t;
     return t;
@@ -251,12 +252,12 @@ static int is_loose(const sim_peer *p)
 }
 
 /* Returns 1 if a message with this offset may follow, and expects the one behind it from now on. */
-static int is_next(json_t *position, json_int_t offset)
+static int is_next(json_t *position, json_int_t offset, int may_jump)
 {
     json_int_t next = json_integer_value(json_object_get(position, "offset")) + 1;
     int any = json_is_true(json_object_get(position, "any"));
     json_object_set_new(position, "any", json_false());
-    return any ? offset <= next : offset == next;
+    return any ? offset <= next : may_jump ? offset >= next : offset == next;
 }
 
 static void judge_established(sim_peer *p, const json_t *data, const got *told)
@@ -276,16 +277,42 @@ static void judge_established(sim_peer *p, const json_t *data, const got *told)
         DENY(p, "connection_established, but not first of all");
 }
 
+/* Returns 1 if `object` has the member only as `true`, or not at all. */
+static int is_true_or_absent(const json_t *object, const char *name)
+{
+    const json_t *member = json_object_get(object, name);
+    return member == NULL || json_is_true(member);
+}
+
+/* Returns the number of members of `object` that are in the list. */
+static size_t members_of(const json_t *object, const char *const *names, size_t count)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++)
+        n += json_object_get(object, names[i]) != NULL;
+    return n;
+}
+
+/* Offsets of a channel with a keyed history rise, but may jump. */
+static int jumps(const sim_peer *p, const char *channel)
+{
+    const talk *t = p->sim->test;
+    return t->history.max_keys > 0 && strncmp(channel, "session:", 8) == 0;
+}
+
 static void judge_subscribed(sim_peer *p, const json_t *data, const got *told)
 {
     const struct ear *ear = p->test;
     const json_t *recovered = json_object_get(data, "recovered");
     const char *channel = text_of(data, "channel");
     const json_t *position;
+    static const char *const members[] = {"channel",   "epoch",  "offset",
+                                          "recovered", "reason", "reset"};
     int reason = json_object_get(data, "reason") != NULL;
-    if (!(reason ? ONLY(data, "channel", "epoch", "offset", "recovered", "reason")
-                 : ONLY(data, "channel", "epoch", "offset", "recovered")) ||
-        !is_channel(channel) || !is_position(data, 0) || !json_is_boolean(recovered) ||
+    int reset = json_object_get(data, "reset") != NULL;
+    if (members_of(data, members, 6) != json_object_size(data) ||
+        !is_true_or_absent(data, "reset") || (reset && !reason) || !is_channel(channel) ||
+        !is_position(data, 0) || !json_is_boolean(recovered) ||
         (reason && (json_is_true(recovered) || !is_reason(text_of(data, "reason")))))
         DENY(p, "no good subscribed");
     position = json_object_get(ear->positions, channel);
@@ -296,7 +323,7 @@ static void judge_subscribed(sim_peer *p, const json_t *data, const got *told)
     json_object_set_new(ear->positions, channel,
                         json_pack("{s:O, s:O, s:b}", "epoch", json_object_get(data, "epoch"),
                                   "offset", json_object_get(data, "offset"), "any",
-                                  json_is_true(recovered) && position == NULL));
+                                  (json_is_true(recovered) || reset) && position == NULL));
 }
 
 static void judge_unsubscribed(sim_peer *p, const json_t *data, const got *told)
@@ -350,15 +377,20 @@ static void judge_missed(sim_peer *p, const json_t *data, const got *told)
     const json_t *from = json_object_get(data, "from"), *to = json_object_get(data, "to");
     const char *reason = text_of(data, "reason");
     json_t *position = json_object_get(ear->positions, text_of(data, "channel"));
-    if (!ONLY(data, "channel", "from", "to", "reason") || !is_channel(text_of(data, "channel")) ||
+    static const char *const members[] = {"channel", "from", "to", "reason", "reset"};
+    if (members_of(data, members, 5) != json_object_size(data) ||
+        !is_true_or_absent(data, "reset") || !is_channel(text_of(data, "channel")) ||
         !json_is_integer(from) || !json_is_integer(to) || strcmp(reason, "too_old") != 0 ||
         json_integer_value(from) < 1 || json_integer_value(from) > json_integer_value(to))
         DENY(p, "no good missed");
     if (is_loose(p))
         return;
-    if (position == NULL || !is_next(position, json_integer_value(from)))
+    if (position == NULL ||
+        !is_next(position, json_integer_value(from), jumps(p, text_of(data, "channel"))))
         DENY(p, "missed, but not the next one");
     json_object_set_new(position, "offset", json_incref((json_t *)to));
+    if (json_object_get(data, "reset") != NULL) /* the state may begin with any offset */
+        json_object_set_new(position, "offset", json_integer(0));
 }
 
 static const struct {
@@ -381,8 +413,13 @@ static void judge_publication(sim_peer *p, const json_t *root, const got *told)
     const char *channel = text_of(root, "channel");
     json_t *position;
     json_int_t offset;
-    if (!ONLY(root, "type", "channel", "epoch", "offset", "data", "timestamp") ||
-        !is_channel(channel) || !is_position(root, 1))
+    static const char *const members[] = {"type", "channel",   "epoch", "offset",
+                                          "data", "timestamp", "key",   "removed"};
+    if (members_of(root, members, 8) != json_object_size(root) ||
+        json_object_get(root, "data") == NULL || !is_channel(channel) || !is_position(root, 1) ||
+        !is_true_or_absent(root, "removed") ||
+        (json_object_get(root, "key") != NULL ? !is_text(root, "key")
+                                              : json_object_get(root, "removed") != NULL))
         DENY(p, "no good publication");
     if (is_loose(p))
         return;
@@ -391,7 +428,7 @@ static void judge_publication(sim_peer *p, const json_t *root, const got *told)
         DENY(p, "a publication of a channel that it was never told of");
     offset = json_integer_value(json_object_get(root, "offset"));
     if (!json_equal(json_object_get(position, "epoch"), json_object_get(root, "epoch")) ||
-        !is_next(position, offset))
+        !is_next(position, offset, jumps(p, channel)))
         DENY(p, "a publication that is not the next one");
     json_object_set_new(position, "offset", json_integer(offset));
 }
@@ -631,13 +668,16 @@ void talk_expect_subscribed(sim_peer *p, const char *channel, wspool_channel_pos
                             const char *met)
 {
     char epoch[WSPOOL_JSON_EPOCH_MAX];
-    int recovered = strcmp(met, "recovered") == 0;
+    char reason[20];
+    size_t len = strcspn(met, " ");
+    int recovered = strcmp(met, "recovered") == 0, reset = strcmp(met + len, " reset") == 0;
+    snprintf(reason, sizeof reason, "%.*s", (int)len, met);
     wspool_json_epoch_write(at.epoch, epoch);
     same(p, talk_next(p),
-         json_pack("{s:s, s:{s:s, s:s, s:I, s:b, s:s*}, s:s}", "type", "subscribed", "data",
+         json_pack("{s:s, s:{s:s, s:s, s:I, s:b, s:s*, s:o*}, s:s}", "type", "subscribed", "data",
                    "channel", channel, "epoch", epoch, "offset", (json_int_t)at.offset, "recovered",
-                   recovered, "reason", recovered || *met == '\0' ? NULL : met, "timestamp",
-                   now_of(p)));
+                   recovered, "reason", recovered || *met == '\0' ? NULL : reason, "reset",
+                   reset ? json_true() : NULL, "timestamp", now_of(p)));
 }
 
 void talk_expect_missed(sim_peer *p, const char *channel, uint64_t from, uint64_t to)
@@ -658,6 +698,20 @@ void talk_expect_publication(sim_peer *p, const char *type, const char *channel,
          json_pack("{s:s, s:s, s:s, s:I, s:o, s:s}", "type", type, "channel", channel, "epoch",
                    epoch, "offset", (json_int_t)at.offset, "data", talk_json(data), "timestamp",
                    now_of(p)));
+}
+
+void talk_expect_keyed(sim_peer *p, wspool_channel channel, uint64_t offset, const char *key,
+                       const char *data)
+{
+    const talk *t = p->sim->test;
+    char name[WSPOOL_JSON_CHANNEL_MAX], epoch[WSPOOL_JSON_EPOCH_MAX];
+    assert_int_equal(wspool_json_channel_write(channel, name), 0);
+    wspool_json_epoch_write(talk_at(t, channel).epoch, epoch);
+    same(p, talk_next(p),
+         json_pack("{s:s, s:s, s:s, s:I, s:s*, s:o*, s:o, s:s}", "type",
+                   data == NULL ? "removed" : "put", "channel", name, "epoch", epoch, "offset",
+                   (json_int_t)offset, "key", key, "removed", data == NULL ? json_true() : NULL,
+                   "data", talk_json(data == NULL ? "{}" : data), "timestamp", now_of(p)));
 }
 
 void talk_expect_silence(sim_peer *p)

@@ -79,12 +79,17 @@ void talk_expect(sim_peer *p, const char *type, const char *data);
 void talk_expect_error(sim_peer *p, const char *code, int retry, const char *id);
 /* The same, and the error names exactly this channel; NULL: none. */
 void talk_expect_channel_error(sim_peer *p, const char *code, int retry, const char *channel);
-/* `met`: "" if the client gave no position, "recovered", or the reason why it is not. */
+/* `met`: "" if the client gave no position, "recovered", or the reason why it is not, with " reset"
+ * behind it if the whole state follows. */
 void talk_expect_subscribed(sim_peer *p, const char *channel, wspool_channel_position at,
                             const char *met);
 void talk_expect_missed(sim_peer *p, const char *channel, uint64_t from, uint64_t to);
 void talk_expect_publication(sim_peer *p, const char *type, const char *channel,
                              wspool_channel_position at, const char *data);
+/* A publication of type "put" with a key (NULL: none), or the removal of a key ("removed": without
+ * data). */
+void talk_expect_keyed(sim_peer *p, wspool_channel channel, uint64_t offset, const char *key,
+                       const char *data);
 /* There are no more messages. */
 void talk_expect_silence(sim_peer *p);
 /* Moves the cursor to the end. */

@@ -58,8 +58,9 @@ TEST(pool_when_null_is_inval)
     assert_int_equal(wspool_drain(NULL, 0, 0, 0), WSPOOL_ERR_INVAL);
     assert_int_equal(wspool_report_abuse(NULL, 1, 1, NULL), WSPOOL_ERR_INVAL);
     assert_int_equal(
-        wspool_broadcast_written(NULL, wspool_topic("x"), (wspool_writer){0}, NULL, NULL),
+        wspool_publish(NULL, wspool_topic("x"), wspool_text_of("t"), (wspool_text){0}, NULL, NULL),
         WSPOOL_ERR_INVAL);
+    assert_null(wspool_contract(NULL, 1));
     assert_int_equal(wspool_stats(NULL, &stats), WSPOOL_ERR_INVAL);
     assert_int_equal(wspool_check(NULL), WSPOOL_ERR_INVAL);
     assert_null(wspool_user(NULL, 1));
@@ -96,9 +97,7 @@ TEST(outputs_when_null_are_inval)
     assert_int_equal(wspool_channels(s->pool, NULL, 1), WSPOOL_ERR_INVAL);
     assert_int_equal(wspool_stats(s->pool, NULL), WSPOOL_ERR_INVAL);
     assert_int_equal(wspool_report_abuse(s->pool, p->id, 0, NULL), WSPOOL_ERR_INVAL);
-    assert_int_equal(
-        wspool_broadcast_written(s->pool, wspool_global("all"), (wspool_writer){0}, NULL, NULL),
-        WSPOOL_ERR_INVAL);
+    assert_null(wspool_contract(s->pool, p->id)); /* the pool has none */
     assert_int_equal(wspool_route(s->pool, NULL, WSPOOL_NONE, NULL), WSPOOL_ERR_INVAL);
     sim_books(s);
     sim_pump(s);

@@ -188,49 +188,6 @@ TEST(position_when_a_message_found_nobody_is_of_another_epoch)
     sim_free(s);
 }
 
-static int write_position(const wspool_channel_position *position, wspool_text *message, void *user)
-{
-    static char text[64];
-    int *calls = user;
-    ++*calls;
-    message->data = text;
-    message->len = (size_t)snprintf(text, sizeof text, "at %u", (unsigned)position->offset);
-    return *calls == 3; /* the third allocation fails */
-}
-
-TEST(broadcast_when_written_holds_its_own_position)
-{
-    sim *s = sim_default(1);
-    sim_peer *p = sim_join(s, "/all");
-    sim_peer *q = sim_join(s, "/all");
-    int calls = 0;
-    wspool_writer writer = {write_position, &calls};
-    wspool_tally tally = {.size = sizeof tally};
-    assert_int_equal(wspool_broadcast_written(s->pool, wspool_topic("no"), writer, NULL, &tally),
-                     0);
-    assert_int_equal(calls, 0);
-    for (uint64_t i = 1; i <= 4; i++) {
-        int rc =
-            SIM_IN(wspool_broadcast_written(s->pool, wspool_global("all"), writer, NULL, &tally));
-        if (i == 3) {
-            assert_int_equal(rc, WSPOOL_ERR_STATE);
-            continue;
-        }
-        assert_int_equal(rc, 2);
-        /* a failed publish uses no offset */
-        assert_true(tally.position.offset == (i < 3 ? i : i - 1));
-    }
-    assert_int_equal(calls, 4);
-    assert_int_equal(sim_stats(s).encoded, 3);
-    sim_pump(s);
-    for (int i = 0; i < 2; i++) {
-        sim_expect_message(i ? q : p, 0, "at 1");
-        sim_expect_message(i ? q : p, 1, "at 2");
-        sim_expect_message(i ? q : p, 2, "at 3");
-    }
-    sim_free(s);
-}
-
 TEST(broadcast_when_nobody_is_there_is_zero_and_counts_nothing)
 {
     sim *s = sim_default(1);

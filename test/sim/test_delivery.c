@@ -50,6 +50,7 @@ typedef struct stored {
 typedef struct world {
     sim *s;
     model *model;
+    struct draft *draft; /* what is published now */
     size_t line;
     int loud; /* print the log */
     client clients[CLIENTS_MAX];
@@ -285,16 +286,17 @@ struct draft {
     char content[TEXT_MAX + 100];
 };
 
-static int write_draft(const wspool_channel_position *position, wspool_text *message, void *user)
+/* The contract of the pool. */
+static int render_draft(const wspool_publication *p, wspool_text *message, void *user)
 {
-    struct draft *draft = user;
+    struct draft *draft = ((world *)user)->draft;
     draft->cancelled = sim_below(draft->w->s, 60) == 0;
     if (draft->cancelled)
-        return 1;
+        return WSPOOL_ERR_STATE;
     int n = snprintf(draft->text, sizeof draft->text, "got %s %" PRIu64 " %" PRIu64 " %s",
-                     names[draft->channel], position->epoch, position->offset, draft->content);
+                     names[draft->channel], p->epoch, p->offset, draft->content);
     *message = (wspool_text){draft->text, (size_t)n};
-    return 0;
+    return sim_below(draft->w->s, 4) == 0 ? WSPOOL_BINARY : 0;
 }
 
 static client *client_of(world *w, wspool_id id)
@@ -385,8 +387,7 @@ static void server_publishes(world *w, size_t channel, const client *except)
     struct draft *draft = sim_malloc(sizeof *draft);
     uint32_t length = draw_length(w);
     wspool_id id = except == NULL ? 0 : except->peer->id;
-    wspool_send_options options = {
-        .size = sizeof options, .flags = sim_below(w->s, 4) == 0 ? WSPOOL_BINARY : 0, .except = id};
+    wspool_send_options options = {.size = sizeof options, .except = id};
     char key[8] = "", more[60] = "", publisher[12];
     wspool_tally tally = {.size = sizeof tally};
     wspool_channel to = channel_of(channel);
@@ -420,8 +421,9 @@ static void server_publishes(world *w, size_t channel, const client *except)
         snprintf(more, sizeof more, " key=%s%s", key,
                  options.flags & WSPOOL_REMOVE ? " removed" : "");
     w->depth++;
-    rc = SIM_IN(wspool_broadcast_written(w->s->pool, to, (wspool_writer){write_draft, draft},
-                                         &options, &tally));
+    w->draft = draft;
+    rc = SIM_IN(
+        wspool_publish(w->s->pool, to, wspool_text_of("got"), (wspool_text){0}, &options, &tally));
     w->depth--;
     if (rc < 0) {
         assert_true(rc == WSPOOL_ERR_TOO_BIG || rc == WSPOOL_ERR_FULL || is_memory(w, rc) ||
@@ -546,7 +548,9 @@ static void server_starts(world *w)
     sim *s = w->s;
     wspool_route_options options;
     s->heap.fail_at = 0;
+    wspool_handlers contract = {.size = sizeof contract, .user = w, .render = render_draft};
     assert_int_equal(sim_start_bare(s), 0);
+    assert_int_equal(wspool_attach(s->pool, &contract), 0);
     wspool_route_options_init(&options, &s->config);
     assert_int_equal(wspool_route(s->pool, "/", WSPOOL_NONE, &options), 0);
     for (int i = 0; i < KINDS; i++) {

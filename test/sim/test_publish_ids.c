@@ -158,12 +158,12 @@ TEST(id_that_cannot_be_is_refused)
     sim_free(s);
 }
 
-static int cancels(const wspool_channel_position *position, wspool_text *message, void *user)
+static int fails(const wspool_publication *publication, wspool_text *message, void *user)
 {
-    (void)position;
+    (void)publication;
     (void)message;
     (void)user;
-    return 1;
+    return WSPOOL_ERR_NOMEM;
 }
 
 /* A message that was not published may be repeated with its id. */
@@ -175,9 +175,11 @@ TEST(id_of_a_message_that_failed_is_not_remembered)
     begin_with(s);
     wspool_channel channel = wspool_topic("a");
     wspool_send_options options = {.size = sizeof options, .id = {"one", 3}};
-    assert_int_equal(SIM_IN(wspool_broadcast_written(s->pool, channel, (wspool_writer){cancels, 0},
-                                                     &options, NULL)),
-                     WSPOOL_ERR_STATE);
+    wspool_handlers contract = {.size = sizeof contract, .render = fails};
+    assert_int_equal(wspool_attach(s->pool, &contract), 0);
+    assert_int_equal(SIM_IN(wspool_publish(s->pool, channel, wspool_text_of("t"), (wspool_text){0},
+                                           &options, NULL)),
+                     WSPOOL_ERR_NOMEM);
     assert_int_equal(sim_stats(s).history_bytes, 0);
     sim_peer *p = sim_join(s, "/plain/b"); /* its queue keeps the budget */
     sim_stall(p);

@@ -69,18 +69,18 @@ TEST(broadcast_when_the_budget_is_spent_and_nobody_is_blocked_answers_full)
     sim_free(s);
 }
 
-/* -------------------------------------------------------------------- writers */
+/* ------------------------------------------------------------------ contracts */
 
 struct writing {
     sim *s;
-    sim_peer *leaves; /* NULL: the writer publishes; otherwise the writer unsubscribes this peer */
+    sim_peer *leaves; /* NULL: the contract publishes; otherwise it unsubscribes this peer */
     int inner;
 };
 
-static int write_too_much(const wspool_channel_position *position, wspool_text *message, void *user)
+static int render_too_much(const wspool_publication *publication, wspool_text *message, void *user)
 {
     struct writing *w = user;
-    (void)position;
+    (void)publication;
     if (w->leaves != NULL)
         w->inner = wspool_unsubscribe(w->s->pool, w->leaves->id, wspool_global("all"));
     else
@@ -89,16 +89,27 @@ static int write_too_much(const wspool_channel_position *position, wspool_text *
     return 0;
 }
 
-TEST(writer_that_publishes_finds_its_own_broadcast_given_up)
+static sim *begin_with(struct writing *w)
 {
-    sim *s = sim_default(1);
+    sim *s = w->s = sim_default(1);
+    wspool_handlers contract = {.size = sizeof contract, .user = w, .render = render_too_much};
+    assert_int_equal(wspool_attach(s->pool, &contract), 0);
+    return s;
+}
+
+static int publish(sim *s)
+{
+    return SIM_IN(wspool_publish(s->pool, wspool_global("all"), wspool_text_of("t"),
+                                 (wspool_text){0}, NULL, NULL));
+}
+
+TEST(contract_that_publishes_finds_the_publication_given_up)
+{
+    struct writing w = {.inner = 99};
+    sim *s = begin_with(&w);
     sim_peer *p = sim_join(s, "/all");
-    struct writing w = {s, NULL, 99};
     wspool_channel_position at;
-    assert_int_equal(
-        SIM_IN(wspool_broadcast_written(s->pool, wspool_global("all"),
-                                        (wspool_writer){write_too_much, &w}, NULL, NULL)),
-        WSPOOL_ERR_STATE);
+    assert_int_equal(publish(s), WSPOOL_ERR_STATE);
     assert_int_equal(w.inner, 1);
     assert_int_equal(wspool_position(s->pool, wspool_global("all"), &at), 0);
     assert_int_equal(at.offset, 1);
@@ -108,15 +119,12 @@ TEST(writer_that_publishes_finds_its_own_broadcast_given_up)
     sim_free(s);
 }
 
-TEST(writer_that_ends_the_channel_finds_its_own_broadcast_given_up)
+TEST(contract_that_ends_the_channel_finds_the_publication_given_up)
 {
-    sim *s = sim_default(1);
-    sim_peer *p = sim_join(s, "/all");
-    struct writing w = {s, p, 99};
-    assert_int_equal(
-        SIM_IN(wspool_broadcast_written(s->pool, wspool_global("all"),
-                                        (wspool_writer){write_too_much, &w}, NULL, NULL)),
-        WSPOOL_ERR_STATE);
+    struct writing w = {.inner = 99};
+    sim *s = begin_with(&w);
+    sim_peer *p = w.leaves = sim_join(s, "/all");
+    assert_int_equal(publish(s), WSPOOL_ERR_STATE);
     assert_int_equal(w.inner, 0);
     sim_pump(s);
     assert_int_equal(p->reader.messages, 0);

@@ -188,7 +188,8 @@ static void walk(struct crowd *c, struct wsp_channel *channel, const struct wsp_
 {
     struct wsp_encodings encodings;
     channel->offset++;
-    wsp_encodings_init(&encodings, frame, WSP_BINARY, c->payload, c->payload_len);
+    wsp_encodings_init(&encodings, frame,
+                       &(struct wsp_message){c->payload, c->payload_len, WSP_BINARY});
     if (except)
         wsp_conn_take_messages(&except->conn, 0);
     wsp_broadcast(&c->link, channel, &encodings, 0, tally);

@@ -549,6 +549,7 @@ TEST(pool_is_wrong_when_any_of_its_modules_is)
     WRONG(pool->origins.count, 1);
     WRONG(pool->registry.channels.count, 9);
     WRONG(pool->registry.next_epoch, 1);
+    WRONG(pool->contracts.count, 1);
     host_end(&h);
 }
 
@@ -582,6 +583,7 @@ TEST(pool_is_wrong_when_a_peer_is)
     wspool *pool = h.pool;
     struct wsp_handshake *handshake = p[HALF]->conn.work.handshake;
     assert_int_equal(handshake->head.len, 5);
+    WRONG(p[OPEN]->conn.contract, 1);
     WRONG(handshake->seen, 6);
     WRONG(handshake->head.len, handshake->head.cap + 1);
     WRONG(pool->handshakes.most, 4);

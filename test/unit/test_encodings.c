@@ -61,7 +61,7 @@ static struct wsp_run begin(struct world *w, struct wsp_encodings *encodings, ui
     assert_non_null(room);
     wsp_frame_write(room, opcode, message, len);
     struct wsp_run plain = wsp_blocks_commit(&w->link.blocks, frame_len);
-    wsp_encodings_init(encodings, &plain, opcode, message, len);
+    wsp_encodings_init(encodings, &plain, &(struct wsp_message){message, len, opcode});
     return plain;
 }
 
@@ -260,11 +260,15 @@ TEST(encode_when_by_itself_says_whether_it_was_done)
     struct world w;
     struct wsp_run frame;
     world_open(&w, UINT64_MAX);
-    assert_int_equal(wsp_encoding_write(&w.link, 4, WSP_BINARY, aaaa, strlen(aaaa), &frame), 1);
+    assert_int_equal(wsp_encoding_write(
+                         &w.link, 4, &(struct wsp_message){aaaa, strlen(aaaa), WSP_BINARY}, &frame),
+                     1);
     expect_encoded(&frame, 4, WSP_BINARY, aaaa);
     expect_counts(&w, 1, frame.bytes);
-    assert_int_equal(wsp_encoding_write(&w.link, 4, WSP_TEXT, "ab", 2, &frame), 0);
-    assert_int_equal(wsp_encoding_write(&w.link, 4, WSP_TEXT, NULL, 0, &frame), 0);
+    assert_int_equal(
+        wsp_encoding_write(&w.link, 4, &(struct wsp_message){"ab", 2, WSP_TEXT}, &frame), 0);
+    assert_int_equal(
+        wsp_encoding_write(&w.link, 4, &(struct wsp_message){NULL, 0, WSP_TEXT}, &frame), 0);
     w.link.blocks.limit = w.link.blocks.bytes;
     wsp_block_hold(frame.block);
     struct wsp_run other;
@@ -273,7 +277,8 @@ TEST(encode_when_by_itself_says_whether_it_was_done)
         text[i] = (char)('a' + i / 3 % 26);
     }
     uint64_t made = 0;
-    while (wsp_encoding_write(&w.link, 4, WSP_TEXT, text, ENCODED_MAX, &other)) {
+    while (wsp_encoding_write(&w.link, 4, &(struct wsp_message){text, ENCODED_MAX, WSP_TEXT},
+                              &other)) {
         made++; /* behind the other one, while there is space */
     }
     assert_in_range(made, 1, 10);
@@ -337,7 +342,9 @@ TEST(frame_when_room_is_short_does_not_cost_the_plain_one)
     }
     /* A frame for one reader alone may use that space: the block set aside is not needed. */
     struct wsp_run frame;
-    assert_int_equal(wsp_encoding_write(&w.link, 1, WSP_TEXT, aaaa, strlen(aaaa), &frame), 1);
+    assert_int_equal(
+        wsp_encoding_write(&w.link, 1, &(struct wsp_message){aaaa, strlen(aaaa), WSP_TEXT}, &frame),
+        1);
     expect_encoded(&frame, 1, WSP_TEXT, aaaa);
     assert_int_equal(w.link.blocks.bytes, wsp_block_memory(0));
     /* and so may plain frames afterwards */
