@@ -564,11 +564,12 @@ int wspool_clear(wspool *pool, wspool_channel channel);
  * a history: by long polls,
  *
  *     n = wspool_read(pool, channel, &since, list, 100, &resumed);
- *     if (n == 0 && resumed.recovered && !waited) {
+ *     if (resumed.count == 0 && resumed.recovered && !waited) {
  *         wspool_wait(pool, channel, &request->waiter, now + 25 * WSPOOL_SECOND);
  *         return;                          // its `call` comes here again, with waited = 1
  *     }
- *     ... answer with the messages, and with the position of the last of them
+ *     ... answer with the messages, and with the position of the last of them, or with
+ *         resumed.position when there are no more than n
  *
  * or as a stream of Server-Sent Events: read and write until there is nothing, wait, and again. */
 
@@ -583,11 +584,14 @@ typedef struct wspool_read_message {
 /*
  * Reads the messages of a channel behind a position: at most `max` of them, the oldest first, which
  * are not copied. Returns how many. *resumed tells as for wspool_resume whether there is everything
- * behind `since`, or why not; then nothing is read, and the reader continues from
- * resumed->position. Its `count` is that of all messages behind `since`: if it is more than was
- * returned, call again with the position of the last one. NULL `since`: the present position, so
- * nothing is read. `list` may be NULL if max is 0, and `resumed` may be NULL. Of a keyed history
- * only the window is read: a position before it is TOO_OLD.
+ * behind `since`, or why not; then nothing is read, unless it has `reset`. Its `count` is that of
+ * all messages that the reader is to get. If more than were returned, call again with the position
+ * of the last one; else the reader continues from resumed->position. NULL `since`: the present
+ * position, so nothing is read. `list` may be NULL if max is 0, and `resumed` may be NULL.
+ *
+ * Of a keyed history a reader gets what a peer gets: behind {0, 0}, or with `reset`, the whole
+ * state. That is read at once: if `max` is below resumed->count, nothing is read. Call again with a
+ * list for so many.
  *   INVAL  as for wspool_subscribe, `list` is missing, or the size of `resumed` is not set.
  */
 int wspool_read(wspool *pool, wspool_channel channel, const wspool_channel_position *since,

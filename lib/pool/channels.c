@@ -91,14 +91,11 @@ void wsp_judge_position(wspool_channel_position head, uint64_t first,
     }
 }
 
-/* Judges a position again, for a channel with a keyed history. Returns 1 if the member gets the
- * whole state, else 0 with *next set to the offset that it is due. */
-static int judge_keyed(const struct wsp_channel *channel, const wspool_channel_position *since,
-                       wspool_resumed *resumed, uint64_t *next)
+int wsp_judge_keyed(const struct wsp_history *history, const wspool_channel_position *since,
+                    wspool_resumed *resumed, uint64_t *next)
 {
-    const struct wsp_history *history = channel->history;
     const struct wsp_keyed *keyed = history ? history->keyed : NULL;
-    int asks = since->offset == 0 && (since->epoch == 0 || since->epoch == channel->epoch);
+    int asks = since->offset == 0 && (since->epoch == 0 || since->epoch == resumed->position.epoch);
     if (!asks && resumed->lost == WSPOOL_LOST_TOO_OLD && keyed && since->offset >= keyed->horizon) {
         resumed->lost = WSPOOL_LOST_NOTHING;
         resumed->recovered = 1;
@@ -141,7 +138,7 @@ static int resume(wspool *pool, struct wsp_peer *peer, wspool_channel name,
     uint64_t next = channel->offset + 1 - resumed->count;
     int state = 0;
     if (since && channel->rules->history.max_keys > 0) {
-        state = judge_keyed(channel, since, resumed, &next);
+        state = wsp_judge_keyed(channel->history, since, resumed, &next);
     }
     if (!wsp_member_is_live(channel, member)) {
         member->next = (uint32_t)next;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* pool/read.c - the public calls for readers that are no peers.  Layer 4. */
 #include <wspool/versioned.h>
+#include "channel/keyed.h"
 #include "channel/record.h"
 #include "pool/call.h"
 #include "pool/channels.h"
@@ -21,15 +22,36 @@ static const struct wsp_history *history_of(wspool *pool, wspool_channel name)
     return history;
 }
 
-static wspool_read_message read_one(const struct wsp_history *history, uint64_t offset)
+static wspool_read_message read_one(const struct wsp_kept *kept, uint64_t offset)
 {
-    const struct wsp_kept *kept = wsp_history_at(history, offset);
-    const uint8_t *frame = kept->segment->bytes + kept->at;
+    const uint8_t *frame = wsp_kept_bytes(kept);
     uint32_t head = wsp_frame_encoded_head_len(frame);
     return (wspool_read_message){.offset = offset,
                                  .data = frame + head,
                                  .len = wsp_frame_encoded_len(frame) - head,
                                  .binary = (frame[0] & 0x0fu) == WSP_BINARY};
+}
+
+/* Reads the messages from an offset on, at most `max`. Returns how many. */
+static size_t read_from(const struct wsp_history *history, uint64_t offset,
+                        wspool_read_message *list, size_t max)
+{
+    const struct wsp_keyed *keyed = history->keyed;
+    size_t n = 0;
+    if (keyed && offset < history->first) {
+        const uint32_t count = wsp_keyed_count(keyed);
+        for (uint32_t i = wsp_keyed_search(keyed, offset); i < count && n < max; i++) {
+            const struct wsp_old *old = wsp_keyed_at(keyed, i);
+            if (old->kept.key) {
+                list[n++] = read_one(&old->kept, old->offset);
+            }
+        }
+        offset = history->first;
+    }
+    for (; offset < history->first + history->count && n < max; offset++) {
+        list[n++] = read_one(wsp_history_at(history, offset), offset);
+    }
+    return n;
 }
 
 int wspool_read(wspool *pool, wspool_channel channel, const wspool_channel_position *since,
@@ -45,10 +67,15 @@ int wspool_read(wspool *pool, wspool_channel channel, const wspool_channel_posit
     const struct wsp_history *history = history_of(pool, channel);
     wspool_channel_position head = wsp_registry_position(&pool->registry, channel);
     wsp_judge_position(head, history ? history->first : head.offset + 1, since, &resumed);
+    uint64_t next = head.offset + 1 - resumed.count;
+    int state = 0;
+    if (since && pool->registry.rules[channel.kind].history.max_keys > 0) {
+        state = wsp_judge_keyed(history, since, &resumed, &next);
+    }
+    size_t count = 0;
     max = max < INT32_MAX ? max : INT32_MAX;
-    size_t count = resumed.count < max ? (size_t)resumed.count : max;
-    for (size_t i = 0; history && i < count; i++) { /* without a history the count is 0 */
-        list[i] = read_one(history, head.offset + 1 - resumed.count + i);
+    if (history && resumed.count > 0 && (!state || resumed.count <= max)) {
+        count = read_from(history, state ? 1 : next, list, max);
     }
     if (theirs) {
         wspool_versioned_write(theirs, &resumed, sizeof resumed);

@@ -786,6 +786,77 @@ TEST(bad_call_about_a_channel_changes_nothing)
     sim_free(s);
 }
 
+/* ------------------------------------------------------ readers that are no peers */
+
+/* wspool_read gives from `since` what a peer gets, with the same result; a whole state only at
+ * once. */
+static void expect_same_read(sim *s, wspool_channel_position since)
+{
+    wspool_read_message list[200];
+    wspool_resumed peers, resumed = {.size = sizeof resumed};
+    sim_peer *p = sim_join(s, "/none");
+    peers = resume_at(p, since);
+    sim_pump(s);
+    int state = since.offset == 0 || peers.reset, read = 0, n = 0;
+    size_t max = state ? 200 : 3;
+    do {
+        n = SIM_IN(wspool_read(s->pool, channel_of(), &since, list, max, &resumed));
+        if (read == 0) {
+            assert_memory_equal(&resumed.position, &peers.position, sizeof resumed.position);
+            assert_int_equal(resumed.recovered, peers.recovered);
+            assert_int_equal(resumed.reset, peers.reset);
+            assert_int_equal(resumed.lost, peers.lost);
+            assert_int_equal(resumed.count, peers.count);
+        }
+        for (int i = 0; i < n; i++, read++) {
+            const got *message = reader_message(&p->reader, (size_t)read);
+            assert_non_null(message);
+            assert_int_equal(list[i].len, message->len);
+            assert_memory_equal(list[i].data, message->data, message->len);
+            assert_true(i == 0 || list[i].offset > list[i - 1].offset);
+            since = (wspool_channel_position){resumed.position.epoch, list[i].offset};
+        }
+    } while (!state && n > 0);
+    assert_int_equal(read, p->reader.messages);
+    if (state && read > 0) {
+        since = (wspool_channel_position){0, 0};
+        assert_int_equal(wspool_read(s->pool, channel_of(), &since, list, (size_t)read - 1, NULL),
+                         0);
+    }
+    since = resumed.position; /* it continues here */
+    assert_int_equal(wspool_read(s->pool, channel_of(), &since, list, 200, &resumed), 0);
+    assert_int_equal(resumed.recovered, 1);
+    sim_cut(p, WSPOOL_GONE_EOF);
+    sim_pump(s);
+}
+
+TEST(read_of_a_keyed_history_gives_what_a_peer_gets)
+{
+    sim *s = begin();
+    s->config.queue_messages = 1024;
+    expect_same_read(s, (wspool_channel_position){0, 0}); /* the channel does not exist */
+    for (int round = 0; round < 6; round++) {
+        for (int i = 0; i < 9; i++) {
+            char key[2] = {(char)('a' + sim_below(s, 12)), '\0'};
+            if (sim_below(s, 4) == 0)
+                removal(s, key);
+            else
+                put(s, key, i);
+        }
+        wspool_channel_position head = position_of(s);
+        for (uint64_t offset = 0; offset <= head.offset + 1; offset++)
+            expect_same_read(s, (wspool_channel_position){head.epoch, offset});
+        expect_same_read(s, (wspool_channel_position){0, 0});
+        expect_same_read(s, (wspool_channel_position){head.epoch + 1, 3});
+        sim_pass(s, 4 * SEC); /* removals of the first rounds are forgotten */
+    }
+    put(s, "a", 1);
+    assert_int_equal(SIM_IN(wspool_erase(s->pool, channel_of(), wspool_text_of("a"))), 0);
+    expect_same_read(s, position_of(s));
+    expect_same_read(s, (wspool_channel_position){position_of(s).epoch, 1});
+    sim_free(s);
+}
+
 /* ---------------------------------------------------------------------- the model */
 
 #define NAMES 14
