@@ -95,9 +95,12 @@ uint64_t wspool_json_epoch_read(const char *text)
 wspool_channel_position wspool_json_position_read(const char *epoch, const char *offset)
 {
     int is_number = offset && *offset != '\0' && strspn(offset, "0123456789") == strlen(offset);
-    return (wspool_channel_position){.epoch = wspool_json_epoch_read(epoch),
-                                     .offset = is_number ? strtoull(offset, NULL, 10)
-                                                         : UINT64_MAX}; /* beyond: UINT64_MAX */
+    wspool_channel_position position = {wspool_json_epoch_read(epoch), UINT64_MAX};
+    /* Without an epoch the offset 0 asks for the state. A text that is not an epoch does not. */
+    if (is_number && (position.epoch > 0 || !epoch || *epoch == '\0')) {
+        position.offset = strtoull(offset, NULL, 10); /* beyond: UINT64_MAX */
+    }
+    return position;
 }
 
 /* 9999-12-31T23:59:59.999Z: the last time with a year of four digits. Later times are written as

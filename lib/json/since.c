@@ -15,13 +15,19 @@ int wsp_json_since_of_data(const json_t *data, wspool_channel_position *since)
     }
     const json_t *epoch = json_object_get(given, "epoch");
     const json_t *offset = json_object_get(given, "offset");
-    if (!json_is_string(epoch) || !json_is_integer(offset) || json_integer_value(offset) < 0 ||
+    if (!json_is_integer(offset) || json_integer_value(offset) < 0 ||
         json_integer_value(offset) >= OFFSET_LIMIT) {
         return WSPOOL_ERR_INVAL;
     }
-    *since = (wspool_channel_position){wspool_json_epoch_read(json_string_value(epoch)),
-                                       (uint64_t)json_integer_value(offset)};
-    return 1;
+    *since = (wspool_channel_position){.offset = (uint64_t)json_integer_value(offset)};
+    if (!epoch) { /* it asks for the state */
+        return since->offset == 0 ? 1 : WSPOOL_ERR_INVAL;
+    }
+    since->epoch = wspool_json_epoch_read(json_string_value(epoch));
+    if (since->epoch == 0) { /* no epoch of a channel: not the position that asks for the state */
+        since->offset = UINT64_MAX;
+    }
+    return json_is_string(epoch) ? 1 : WSPOOL_ERR_INVAL;
 }
 
 /* Copies the value of the first parameter `name` of a query to `out`, as a string. Returns 1, or 0
@@ -47,10 +53,11 @@ static int parameter(wspool_text query, const char *name, char *out, size_t size
 int wsp_json_since_of_query(wspool_text query, wspool_channel_position *since)
 {
     char epoch[WSPOOL_JSON_EPOCH_MAX], offset[21];
-    if (!parameter(query, "epoch", epoch, sizeof epoch) || epoch[0] == '\0') {
+    int has_epoch = parameter(query, "epoch", epoch, sizeof epoch) && epoch[0] != '\0';
+    int has_offset = parameter(query, "offset", offset, sizeof offset);
+    if (!has_epoch && !(has_offset && strcmp(offset, "0") == 0)) {
         return 0;
     }
-    int has_offset = parameter(query, "offset", offset, sizeof offset);
-    *since = wspool_json_position_read(epoch, has_offset ? offset : NULL);
+    *since = wspool_json_position_read(has_epoch ? epoch : NULL, has_offset ? offset : NULL);
     return 1;
 }

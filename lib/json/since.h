@@ -15,7 +15,8 @@
  * is malformed. */
 int wsp_json_since_of_data(const json_t *data, wspool_channel_position *since);
 
-/* Reads "epoch=E&offset=N" from a raw query. Returns 1, or 0 if there is no epoch. A value that is
+/* Reads "epoch=E&offset=N" from a raw query. Returns 1, or 0 if there is no epoch, unless the
+ * offset is 0: that asks for the state, the position {0, 0}. A value that is
  * not an epoch or an offset is not an error: the position is then one that no channel reaches. */
 int wsp_json_since_of_query(wspool_text query, wspool_channel_position *since);
 

@@ -469,7 +469,7 @@ static void listen(sim_peer *p)
         json_t *root = NULL;
         json_error_t error;
         ear->list = sim_realloc(ear->list, (ear->count + 1) * sizeof(json_t *));
-        if (told->op == OP_TEXT) {
+        if (told->op == OP_TEXT && !(p->number < 64 && (t->others >> p->number & 1u))) {
             root = json_loadb((const char *)told->data, told->len, JSON_REJECT_DUPLICATES, &error);
             if (root == NULL)
                 DENY(p, "no JSON: %s", error.text);

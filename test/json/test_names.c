@@ -388,8 +388,11 @@ TEST(position_that_is_none_is_one_that_no_channel_has)
                  {"a", "7x", 10, UINT64_MAX},
                  {"a", "99999999999999999999999", 10, UINT64_MAX},
                  {"", "7", 0, 7},
+                 {"", "0", 0, 0}, /* asks for the state */
+                 {NULL, "0", 0, 0},
                  {NULL, NULL, 0, UINT64_MAX},
-                 {"A", "7", 0, 7}};
+                 {"A", "7", 0, UINT64_MAX},
+                 {"A", "0", 0, UINT64_MAX}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         wspool_channel_position read = wspool_json_position_read(table[i].epoch, table[i].offset);
         assert_true(read.epoch == table[i].read_epoch);
