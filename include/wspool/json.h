@@ -31,32 +31,39 @@
  *
  *   from the client  {"type", "data"}               `data` is an object; {} if it is absent
  *   from the server  {"type", "data", "timestamp"}  `timestamp`: ISO 8601, UTC, milliseconds
- *   a publication    the same with "channel", "epoch" and "offset" beside "type"
+ *   a publication    the same with "channel", "epoch" and "offset" beside "type", and with "key"
+ *                    and "removed" where it has them
  *
  *   channel   "global:NAME", "item:ID", "session:ID" or "topic:NAME"
  *   epoch     a string of letters and digits. It changes when a channel starts to count anew
  *   offset    an integer below 2^53: the number of a message in its channel and epoch, from 1
  *   position  an epoch and an offset: those of the last message received. Offset 0: none yet
+ *   key       a string: what a publication is about. A channel with a keyed history
+ *             (wspool_history.max_keys) keeps the newest publication of each key: its state
+ *
+ * Each type below names the rules of delivery that it follows, D1 to D15 of test/model/README.md.
  *
  * ------- Messages of a client
  *
  *   subscribe    {"type":"subscribe","data":{"channel":"item:42",
  *                                            "since":{"epoch":"1a2b","offset":7}}}
  *                Asks to become a member of a channel. `since` is optional: the client's position.
- *                The hook wspool_json_config.subscribe decides. Answer: subscribed, and then what
- *                the client has missed; or the error bad_channel, not_allowed, too_many_channels
- *                or unavailable.
+ *                {"offset":0} without an epoch asks for the state: what the channel keeps. The
+ *                hook wspool_json_config.subscribe decides. Answer: subscribed, and then what the
+ *                client has missed; or the error malformed (`since` is not a position),
+ *                bad_channel, not_allowed, too_many_channels or unavailable. Rules D7, D8, D9.
  *   unsubscribe  {"type":"unsubscribe","data":{"channel":"item:42"}}
  *                Leaves a channel. Answer: unsubscribed, or the error bad_channel or
- *                not_subscribed.
+ *                not_subscribed. Rule D11.
  *   ping         {"type":"ping"}
- *                Answer: pong.
+ *                Answer: pong. No rule.
  *   action       {"type":"action","data":{"id":"k3f9x-17","name":"chat","text":"hello"}}
  *                Calls the handler that the application has registered for `name`, once for each
- *                `id`: see "Actions" below. Answer: ack, or an error, with this id.
+ *                `id`: see "Actions" below. Answer: ack, or an error, with this id. No rule: it
+ *                belongs to no channel.
  *   other types  {"type":"move_card","data":{"card":"7","column":2}}
  *                Calls the handler that the application has registered for the type. Answer: what
- *                the handler sends, or an error.
+ *                the handler sends, or an error. No rule: it belongs to no channel.
  *
  * ------- Messages of the server
  *
@@ -71,7 +78,7 @@
  *                and this before its first attempt to connect again, so that all clients of a
  *                server that has stopped do not come at once. It does not wait if it has ended the
  *                connection itself. If that attempt fails, it backs off: 1, 2, 4 ... 30 s, each
- *                time a random part of it.
+ *                time a random part of it. No rule: it belongs to no channel.
  *   subscribed   {"type":"subscribed","data":{"channel":"item:42","epoch":"1a2b","offset":9,
  *                 "recovered":true},"timestamp":"..."}
  *                The client is a member, and the channel's last message has this offset.
@@ -86,25 +93,34 @@
  *                says that it misses some, and `reason` is:
  *                   epoch_changed   the channel has started anew since
  *                   too_old         there were messages since that the channel's history does not
- *                                   have (wspool_route_options.history)
+ *                                   have (wspool_route_options.history); in a keyed history, one
+ *                                   that removed a key
  *                   unknown_offset  the position is ahead of the channel, or is not a position
- *                The client then fetches the state of the application anew. A client that connects
- *                on a path with a channel gets `subscribed`, too. It gives its position in the
- *                query: ?epoch=1a2b&offset=7. A client that is a member already gets as `offset`
- *                that of the last publication before this message, and `recovered` is true if this
- *                is also its `since`.
+ *                The client then fetches the state of the application anew. If the channel has a
+ *                keyed history, it need not: there is `"reset":true` beside the reason. What the
+ *                client knows of this channel is void, and the whole state follows, up to
+ *                `offset`; a client whose `since` asked for the state gets the same, recovered.
+ *                A client that connects on a path with a channel gets `subscribed`, too. It gives
+ *                its position in the query: ?epoch=1a2b&offset=7, or ?offset=0 to ask for the
+ *                state. A client that is a member already gets as `offset` that of the last
+ *                publication before this message, and `recovered` is true if this is also its
+ *                `since`. A channel keeps its epoch while it has members. Rules D2, D7, D8, D9.
  *   missed       {"type":"missed","data":{"channel":"item:42","from":12,"to":340,
  *                 "reason":"too_old"},"timestamp":"..."}
  *                The client was slower than the channel, and the history has forgotten the
  *                publications with these offsets before it could get them. It stands in their
- *                place: 341 is next. The client fetches the state of the application anew.
+ *                place: 341 is next. The client fetches the state of the application anew. With
+ *                `"reset":true`, as in `subscribed`, the whole state follows instead, and its
+ *                offsets begin anew. Rule D10.
  *   unsubscribed {"type":"unsubscribed","data":{"channel":"item:42"},"timestamp":"..."}
+ *                The client is no member any more. Rule D11.
  *   pong         {"type":"pong","data":{},"timestamp":"..."}
+ *                No rule.
  *   ack          {"type":"ack","data":{"id":"k3f9x-17","result":"done"},"timestamp":"..."}
  *                `result` is `done`, `repeated`, or
  *                {"type":"ack","data":{"id":"k3f9x-17","result":"in_doubt","next":81},
  *                 "timestamp":"..."}
- *                with the lowest N that is not in doubt: see "Actions".
+ *                with the lowest N that is not in doubt: see "Actions". No rule.
  *   error        {"type":"error","data":{"code":"unknown_type","message":"...","retry":false},
  *                 "timestamp":"..."}
  *                `message` is text for a log. `retry` is true if the same request may succeed
@@ -127,12 +143,26 @@
  *                                      `retry` is true
  *                   unavailable        the server cannot do it now, for lack of memory or of its
  *                                      ledger; `retry` is true
- *                and the codes of the application's handlers.
+ *                and the codes of the application's handlers. No rule.
  *   draining     {"type":"draining","data":{"seconds":5},"timestamp":"..."}
- *                The server stops. It closes its connections during the next `seconds`.
+ *                The server stops. It closes its connections during the next `seconds`. No rule:
+ *                it belongs to no channel.
  *   publication  {"type":"card_updated","channel":"global:cards","epoch":"1a2b","offset":9,
  *                 "data":{"id":"7"},"timestamp":"..."}
- *                A message to all members of a channel; `type` is the application's.
+ *                A message to all members of a channel; `type` is the application's. If it has a
+ *                key, it replaces what was published with this key before:
+ *
+ *                {"type":"card_updated","channel":"global:cards","epoch":"1a2b","offset":10,
+ *                 "key":"7","data":{"id":"7"},"timestamp":"..."}
+ *
+ *                and with `"removed":true` it removes that:
+ *
+ *                {"type":"card_deleted","channel":"global:cards","epoch":"1a2b","offset":11,
+ *                 "key":"7","removed":true,"data":{"id":"7"},"timestamp":"..."}
+ *
+ *                Offsets rise. They may jump: a client does not get what has it as `except`, or,
+ *                after an absence, what a newer publication with the same key has replaced. Rules
+ *                D1, D3, D4, D5, D6.
  *
  * ------- Actions
  *
@@ -178,8 +208,9 @@
  * nothing is in doubt because the server has forgotten or was restarted.
  *
  * Order: `subscribed` stands before the publications that follow it: those behind the client's
- * position if that is recovered, else those behind `offset`. `missed` stands in the place of the
- * publications that it names. pong, error and ack have no fixed place among publications.
+ * position if that is recovered, the state if there is `reset`, else those behind `offset`.
+ * `missed` stands in the place of the publications that it names. pong, error and ack have no fixed
+ * place among publications.
  *
  * Limits: a client's message has at most message_bytes (wspool/config.h) and nests at most
  * wspool_json_config.depth deep. Each error costs one unit of the peer's abuse budget; a peer that
