@@ -380,6 +380,14 @@ await test('frozen_tab_reads_before_it_judges', async (world) => {
   assert.equal(world.sockets.length, 1);
 });
 
+await test('clock_that_is_set_back_does_not_stop_the_watch', async (world) => {
+  await world.stable();
+  world.now -= 7200000;
+  for (const timer of world.timers) timer.due -= 7200000; // timers do not follow that clock
+  await world.tick(60000);
+  assert.ok(world.socket.said('ping').length >= 1);
+});
+
 await test('machine_that_slept_finds_the_dead_socket_in_three_seconds', async (world) => {
   const client = await world.stable();
   await world.freeze(3600000);

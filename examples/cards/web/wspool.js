@@ -851,6 +851,7 @@ class Client extends Emitter {
   }
 
   #look(link, late) {
+    link.heard = Math.min(link.heard, Date.now()); // the clock may have been set back
     const quiet = Date.now() - link.heard;
     if (link.via === 'events') {
       // A stream cannot be asked: it is judged by what came.
