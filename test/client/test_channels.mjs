@@ -378,9 +378,22 @@ await test('actions_are_sent_again_on_each_new_socket_until_acknowledged', async
 await test('action_sent_before_a_restart_is_in_doubt_and_not_repeated', async (world) => {
   const client = await world.connected({}, { action_epoch: 'A' });
   const lost = client.action('a');
-  await again(world, { action_epoch: 'B' });
+  world.socket.end();
+  client.action('b'); // was never sent
+  world.random = 0;
+  await world.tick(1000);
+  world.socket.hello({ action_epoch: 'B' });
   assert.equal(await world.outcome(lost), 'in_doubt');
-  assert.deepEqual(world.socket.said('action'), []);
+  assert.deepEqual(world.socket.said('action').map(({ name }) => name), ['b']);
+});
+
+await test('no_more_than_64_actions_are_without_an_answer', async (world) => {
+  const client = await world.connected({ queue: 100 });
+  for (let n = 0; n < 70; n++) client.action('a').catch(() => {});
+  assert.equal(world.socket.said('action').length, 64);
+  for (const n of [1, 2]) world.socket.say('ack', { id: `${client.instance}-${n}` });
+  assert.equal(world.socket.said('action').length, 66);
+  client.close();
 });
 
 await test('new_action_after_a_restart_goes_again_under_the_next_id_in_order', async (world) => {
@@ -396,10 +409,10 @@ await test('new_action_after_a_restart_goes_again_under_the_next_id_in_order', a
   const sent = () => world.socket.said('action').map(({ id, name }) => `${name} ${number(id)}`);
   const done = (n) => world.socket.say('ack', { id: `${client.instance}-${n}`, result: 'done' });
   assert.deepEqual(sent(), ['b 2']); // one goes ahead: the server may not know us
-  world.socket.say('ack', { id: `${client.instance}-2`, result: 'in_doubt' });
-  assert.deepEqual(sent(), ['b 2', 'b 3', 'c 4']);
-  done(3);
-  done(4);
+  world.socket.say('ack', { id: `${client.instance}-2`, result: 'in_doubt', next: 66 });
+  assert.deepEqual(sent(), ['b 2', 'b 66', 'c 67']);
+  done(66);
+  done(67);
   assert.deepEqual(await world.outcomes(all), ['done', 'done']);
 });
 

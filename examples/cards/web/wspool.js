@@ -133,6 +133,7 @@ const CLIMB = 30000; // from a door back to the socket: the first try, then twic
 const LONGEST_CLIMB = 300000;
 const HELD = 10000; // publications that wait for refetch
 const QUEUE = 64;
+const IN_FLIGHT = 64; // actions without an answer: the contract's limit
 const ATTEMPTS = 10;
 const SOCKET_TRIES = 2; // that never worked, before the doors; a timeout counts as two
 const UNSTABLE_TRIES = 3; // that worked for a moment: the next such way is given up, too
@@ -907,13 +908,12 @@ class Client extends Emitter {
   #flush() {
     const link = this.#link;
     if (!link?.up || link.via !== 'socket') return;
-    for (const action of [...this.#actions]) {
-      if (this.#forgotten && action !== this.#actions[0]) break;
+    // The server has restarted, and keeps no ids.
+    const lost = ({ id, epoch }) => id && epoch !== this.#actionEpoch;
+    for (const action of this.#actions.filter(lost)) this.#settle(action, 'in_doubt');
+    for (const [i, action] of this.#actions.entries()) {
+      if (i >= IN_FLIGHT || (this.#forgotten && i > 0)) break;
       if (action.link === link) continue;
-      if (action.id && action.epoch !== this.#actionEpoch) {
-        this.#settle(action, 'in_doubt'); // the server has restarted, and keeps no ids
-        continue;
-      }
       action.again = Boolean(action.id);
       action.id ??= `${this.instance}-${++this.#count}`;
       action.link = link;
@@ -929,11 +929,12 @@ class Client extends Emitter {
   }
 
   // `in_doubt` for an action that was sent once says that the server does not know our earlier
-  // ones. Nothing has happened: the action goes again, under the next id.
-  #answered({ id, result, ...error }, refused) {
+  // ones. Nothing has happened: the action goes again, under an id that the server takes for new.
+  #answered({ id, result, next = 0, ...error }, refused) {
     const action = this.#actions.find((one) => one.id === id);
     if (!action) return false;
     this.#forgotten = false;
+    this.#count = Math.max(this.#count, next - 1);
     if (result === 'in_doubt' && !action.again && action.link === this.#link) {
       action.id = action.link = null;
     } else this.#settle(action, result, refused ? error : null);
