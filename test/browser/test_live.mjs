@@ -531,7 +531,9 @@ await test('token_refused_twice_is_a_refusal_with_its_reason', async () => {
     live: false,
     before: async (p) => {
       const refusal = { status: 401, json: { error: 'wrong_audience' } };
-      await p.route('**/api/cards', (route) => route.fulfill(refusal));
+      for (const path of ['cards', 'cards/events*', 'cards/poll*']) {
+        await p.route(`**/api/${path}`, (route) => route.fulfill(refusal));
+      }
       await between(p, slam);
     },
   });

@@ -126,13 +126,15 @@ export class Connection {
     const client = this.#client;
     const { status } = client;
     const { verdict, reason } = await this.#api.examine(this.#token);
-    if (client !== this.#client || client.status !== status) return; // it goes on already
+    if (client !== this.#client || client.status.state === 'connected') return;
     if (verdict === 'renewed' && !this.#renewed) {
       this.#renewed = true;
       client.reconnect();
     } else if (verdict === 'refused') {
       this.#refusal = reason;
       client.reconnect();
+    } else if (client.status !== status) {
+      // The next attempt runs already.
     } else if (verdict === 'unreachable') {
       this.#become({ ...waiting, detail: 'the server cannot be reached' });
     } else {
