@@ -222,7 +222,7 @@ struct wsp_kept *wsp_history_room(struct wsp_histories *histories, struct wsp_hi
     }
     struct wsp_block *segment = history->open;
     if (!segment || segment->cap - segment->used < len) {
-        segment = wsp_blocks_segment(store, next_size(history, len), error);
+        segment = wsp_blocks_segment(store, next_size(history, len), history->priority, error);
         if (!segment) {
             return NULL;
         }

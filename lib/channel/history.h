@@ -60,6 +60,7 @@ struct wsp_history {
     struct wsp_kept *kept; /* a ring */
     uint32_t cap;          /* a power of two, or 0 */
     uint32_t start, count;
+    int32_t priority;       /* of the channel's messages: see wire/block.h */
     struct wsp_block *open; /* segment of the newest entry; NULL: there is none */
     uint32_t bytes;
     uint32_t mixed; /* 1: a message may have several frames */

@@ -166,7 +166,8 @@ static int copy(struct wsp_histories *histories, const struct wsp_keyed *keyed,
             size *= 2;
         }
         size = size < WSP_BLOCK_BYTES ? size : WSP_BLOCK_BYTES;
-        block = wsp_blocks_segment(&histories->store, size > from->len ? size : from->len, &error);
+        block = wsp_blocks_segment(&histories->store, size > from->len ? size : from->len,
+                                   from->segment->priority, &error);
         if (!block) {
             return error;
         }

@@ -13,38 +13,14 @@
 #define GROUP_RUNS 16u
 #define GROUP_BYTES WSP_BLOCK_BYTES
 
-struct walk {
-    struct wsp_runs *chunk;
-    uint16_t i;
-    int begun;
-};
-
-static struct wsp_run *next_run(struct wsp_outq *q, struct walk *at)
+static uint64_t memory_used(struct wsp_outq *q)
 {
-    if (!at->begun) {
-        *at = (struct walk){.chunk = q->more, .i = q->more ? q->more->start : 0, .begun = 1};
-        if (q->first.block) {
-            return &q->first;
-        }
-    }
-    while (at->chunk) {
-        if (at->i < at->chunk->end) {
-            return &at->chunk->runs[at->i++];
-        }
-        at->chunk = at->chunk->next;
-        at->i = at->chunk ? at->chunk->start : 0;
-    }
-    return NULL;
-}
-
-static uint64_t memory_used(struct wsp_outq *q, const struct wsp_blocks *blocks)
-{
-    struct walk at = {0};
-    const struct wsp_block *before = blocks->current;
+    struct wsp_run_walk walk = {0};
+    const struct wsp_block *before = NULL;
     const struct wsp_run *run;
     uint64_t sum = 0;
-    while ((run = next_run(q, &at)) != NULL) {
-        if (run->block != before && !wsp_block_is_current(blocks, run->block)) {
+    while ((run = wsp_outq_next_run(q, &walk)) != NULL) {
+        if (run->block != before && !run->block->current) {
             sum += wsp_block_size(run->block);
         }
         before = run->block;
@@ -56,7 +32,8 @@ static uint64_t memory_used(struct wsp_outq *q, const struct wsp_blocks *blocks)
 static int move_together(struct wsp_run **group, uint32_t n, uint32_t bytes,
                          struct wsp_blocks *blocks)
 {
-    struct wsp_block *block = n > 0 ? wsp_blocks_exact(blocks, bytes) : NULL;
+    struct wsp_block *block =
+        n > 0 ? wsp_blocks_exact(blocks, bytes, group[0]->block->priority) : NULL;
     uint32_t at = 0, count = 0;
     if (!block) {
         return n == 0;
@@ -80,24 +57,25 @@ void wsp_outq_compact(struct wsp_outq *q, struct wsp_outqs *outqs, struct wsp_bl
                       uint32_t limit)
 {
     struct wsp_run *group[GROUP_RUNS], *run;
-    struct walk at = {0};
+    struct wsp_run_walk walk = {0};
     uint32_t n = 0, bytes = 0, peeked = q->peeked;
     if (!q->more) {
         return;
     }
-    uint64_t memory = memory_used(q, blocks);
+    uint64_t memory = memory_used(q);
     if (memory <= limit || memory - limit / SHARE < q->bytes) {
         return;
     }
     int room = 1;
-    while (room && (run = next_run(q, &at)) != NULL) {
+    while (room && (run = wsp_outq_next_run(q, &walk)) != NULL) {
         if (peeked > 0) {
             peeked -= peeked < run->bytes ? peeked : run->bytes;
             continue;
         }
         uint32_t cap = run->block->cap;
-        int loose = !wsp_block_is_current(blocks, run->block) && cap - run->bytes > cap / SHARE;
-        if (!loose || n == GROUP_RUNS || bytes + run->bytes > GROUP_BYTES) {
+        int loose = !run->block->current && cap - run->bytes > cap / SHARE;
+        if (!loose || n == GROUP_RUNS || bytes + run->bytes > GROUP_BYTES ||
+            (n > 0 && group[0]->block->priority != run->block->priority)) {
             room = move_together(group, n, bytes, blocks);
             n = bytes = 0;
         }

@@ -5,7 +5,8 @@
  * An encoded frame of a little more than half a block leaves the other half unused, and one frame
  * among those of other peers holds the whole block. A queue that keeps up releases the block at
  * once. In a queue that does not, such runs are loose: they hold much more memory than they have
- * bytes. Loose runs are copied, adjacent ones together, to blocks of exactly their size.
+ * bytes. Loose runs are copied, adjacent ones of one priority together, to blocks of exactly their
+ * size.
  */
 #ifndef WSP_LINK_COMPACT_H
 #define WSP_LINK_COMPACT_H

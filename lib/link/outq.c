@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include <wspool/error.h>
+#include "base/noinline.h"
 
 /* Enough for a few hundred peers that fall behind at the same time. */
 #define KEEP_RUNS 256u
@@ -41,11 +42,121 @@ static struct wsp_runs *new_chunk(struct wsp_outqs *outqs)
     return chunk;
 }
 
+/* Returns how many bytes at the front of the lane nothing may overtake. */
+static uint32_t bytes_at_front(const struct wsp_outq *q)
+{
+    return q->peeked > q->first.partial ? q->peeked : q->first.partial;
+}
+
+/* Makes a place for a run at `at`, which must not be the first run's. Returns NULL without memory;
+ * the runs before it do not move. */
+static struct wsp_run *open_gap(struct wsp_outq *q, struct wsp_outqs *outqs,
+                                struct wsp_run_walk *at)
+{
+    struct wsp_runs *chunk = at->chunk;
+    if (chunk && chunk->end < WSP_RUNS_PER_CHUNK) {
+        struct wsp_run *gap = &chunk->runs[at->i];
+        memmove(gap + 1, gap, (size_t)(chunk->end++ - at->i) * sizeof *gap);
+        return gap;
+    }
+    struct wsp_runs *rest = new_chunk(outqs);
+    if (!rest) {
+        return NULL;
+    }
+    if (!chunk) {
+        q->more = rest;
+        rest->end = 1;
+        *at = (struct wsp_run_walk){rest, 0, 1};
+        return &rest->runs[0];
+    }
+    rest->next = chunk->next;
+    chunk->next = rest;
+    q->more->last = q->more->last == chunk ? rest : q->more->last;
+    if (at->i == WSP_RUNS_PER_CHUNK) {
+        rest->end = 1;
+        *at = (struct wsp_run_walk){rest, 0, 1};
+        return &rest->runs[0];
+    }
+    rest->end = (uint16_t)(chunk->end - at->i);
+    memcpy(rest->runs, &chunk->runs[at->i], rest->end * sizeof *rest->runs);
+    chunk->end = (uint16_t)(at->i + 1);
+    return &chunk->runs[at->i];
+}
+
+/* Divides a run behind the message that contains its byte number `bytes`, if there is another one;
+ * `behind` is the place behind the run. Returns 0 or NOMEM. */
+static int divide(struct wsp_outq *q, struct wsp_outqs *outqs, struct wsp_run *run, uint32_t bytes,
+                  struct wsp_run_walk *behind)
+{
+    uint32_t at = wsp_run_first_frame(run), count = 1;
+    for (; at < bytes; count++) {
+        at += wsp_frame_encoded_len(run->block->bytes + run->offset + at);
+    }
+    if (at == run->bytes) {
+        return 0;
+    }
+    struct wsp_run *rest = open_gap(q, outqs, behind);
+    if (!rest) {
+        return WSPOOL_ERR_NOMEM;
+    }
+    *rest = (struct wsp_run){.block = run->block,
+                             .offset = run->offset + at,
+                             .bytes = run->bytes - at,
+                             .count = run->count - count};
+    wsp_block_hold(run->block);
+    run->bytes = at;
+    run->count = count;
+    return 0;
+}
+
+/* The last run has a lower priority than this one. */
+static WSP_NOINLINE int insert(struct wsp_outq *q, struct wsp_outqs *outqs, struct wsp_run run)
+{
+    const uint32_t front = bytes_at_front(q);
+    struct wsp_run_walk walk = {0}, place = {q->more, q->more ? q->more->start : 0, 1};
+    struct wsp_run *each, *before = NULL;
+    uint32_t at = 0, start = 0;
+    for (; (each = wsp_outq_next_run(q, &walk)) != NULL; at += each->bytes) {
+        if (at < front || each->block->priority >= run.block->priority) {
+            before = each;
+            start = at;
+            place = walk;
+        }
+    }
+    if (before && before->block == run.block && before->offset + before->bytes == run.offset &&
+        start >= front) {
+        before->bytes += run.bytes;
+        before->count += run.count;
+        goto counted;
+    }
+    if (before && before->block->priority < run.block->priority &&
+        divide(q, outqs, before, front - start, &place)) {
+        return WSPOOL_ERR_NOMEM;
+    }
+    struct wsp_run *gap = open_gap(q, outqs, &place);
+    if (!gap) {
+        return WSPOOL_ERR_NOMEM;
+    }
+    if (!before) {
+        *gap = q->first;
+        gap = &q->first;
+    }
+    *gap = run;
+    wsp_block_hold(run.block);
+counted:
+    q->bytes += run.bytes;
+    q->count += run.count;
+    return 1;
+}
+
 int wsp_outq_push_behind(struct wsp_outq *q, struct wsp_outqs *outqs, struct wsp_run run)
 {
     struct wsp_runs *last = q->more ? q->more->last : NULL;
     struct wsp_run *tail = last ? &last->runs[last->end - 1] : &q->first;
     int another = tail->block != run.block;
+    if (tail->block->priority < run.block->priority && bytes_at_front(q) < q->bytes) {
+        return insert(q, outqs, run);
+    }
     if (last && !q->tail_peeked && !another && tail->offset + tail->bytes == run.offset) {
         tail->bytes += run.bytes;
         tail->count += run.count;

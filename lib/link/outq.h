@@ -9,7 +9,14 @@
  *
  * Messages are runs in shared blocks. A message published right behind the previous one extends the
  * last run. The first run is in the queue itself, so a peer that keeps up needs no memory; further
- * runs are in chunks from a free list. Control frames, and the HTTP answer of the handshake before
+ * runs are in chunks from a free list.
+ *
+ * The runs are in the order of sending. A run whose block has a higher priority than that of the
+ * last one is inserted: behind all of its own or a higher priority, and behind what is partly sent
+ * or was peeked. So limits, peeks, acks and closes know no priorities, and messages of one priority
+ * are never reordered. While all runs have one priority, this costs nothing.
+ *
+ * Control frames, and the HTTP answer of the handshake before
  * them, are bytes of the queue's own, in a buffer from a free list that exists only while it has
  * bytes. The Close is in the same buffer, and waits until all messages before it are sent.
  *
@@ -87,7 +94,8 @@ void wsp_outqs_fini(struct wsp_outqs *outqs);
 /* Returns 1 if the free lists are valid, else 0. */
 int wsp_outqs_check(const struct wsp_outqs *outqs);
 
-/* The cold path of wsp_outq_push: appends a run to the message lane. */
+/* The cold path of wsp_outq_push: adds a run to the message lane, at the place that its priority
+ * gives it. */
 int wsp_outq_push_behind(struct wsp_outq *q, struct wsp_outqs *outqs, struct wsp_run run);
 
 /* Returns 1 if the run extends the only run of the queue, else 0. */
@@ -97,8 +105,8 @@ static inline int wsp_outq_joins(const struct wsp_outq *q, const struct wsp_run 
            q->first.offset + q->bytes == run->offset;
 }
 
-/* Queues one encoded frame. The caller checks the limits. Returns 0, WSPOOL_ERR_NOMEM, or 1 when
- * the frame is in the second or a later block of a slow queue. */
+/* Queues one encoded frame, or more. The caller checks the limits. Returns 0, WSPOOL_ERR_NOMEM, or 1
+ * when the frame is in the second or a later block of a slow queue. */
 static inline int wsp_outq_push(struct wsp_outq *q, struct wsp_outqs *outqs,
                                 const struct wsp_run *run)
 {
@@ -181,6 +189,28 @@ uint32_t wsp_outq_drop_all(struct wsp_outq *q, struct wsp_outqs *outqs);
 void wsp_outq_fini(struct wsp_outq *q, struct wsp_outqs *outqs);
 
 /* --------------------------------------- steps of link/peek.c and link/compact.c */
+
+/* Begins as {0}. It is behind the run that wsp_outq_next_run returned last. */
+struct wsp_run_walk {
+    struct wsp_runs *chunk; /* NULL: behind the first run, and there is no other */
+    uint16_t i;             /* index in the chunk */
+    uint16_t begun;
+};
+/* Returns the next run of the message lane, or NULL at its end. */
+static inline struct wsp_run *wsp_outq_next_run(struct wsp_outq *q, struct wsp_run_walk *walk)
+{
+    if (!walk->begun) {
+        *walk = (struct wsp_run_walk){q->more, q->more ? q->more->start : 0, 1};
+        if (q->first.block) {
+            return &q->first;
+        }
+    }
+    while (walk->chunk && walk->i == walk->chunk->end) {
+        walk->chunk = walk->chunk->next;
+        walk->i = walk->chunk ? walk->chunk->start : 0;
+    }
+    return walk->chunk ? &walk->chunk->runs[walk->i++] : NULL;
+}
 
 /* The first run is finished: the next one becomes the first. */
 void wsp_outq_advance(struct wsp_outq *q, struct wsp_outqs *outqs);

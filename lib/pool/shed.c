@@ -62,9 +62,9 @@ static void add_block(const struct wsp_run *run, void *user)
 static void add_free_block(const struct wsp_run *run, void *user)
 {
     struct wsp_block *block = run->block;
-    uint32_t current = wsp_block_is_current(block->store, block) ? 1 : 0;
     struct usage *usage = user;
-    if (block->seen > 0 && block->seen + current == block->holds && block->store == usage->store) {
+    if (block->seen > 0 && block->seen + block->current == block->holds &&
+        block->store == usage->store) {
         usage->memory += wsp_block_size(block);
     }
     block->seen = 0;

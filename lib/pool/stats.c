@@ -147,20 +147,11 @@ static int blocks_are_valid(const wspool *pool, const wspool_statistics *stats)
     struct block_books books = {.queues = blocks, .good = 1};
     uint64_t records, keyed, ids;
     each_reference(pool, forget, NULL);
-    if (blocks->current) {
-        blocks->current->seen = 1;
-    }
-    if (blocks->alternate) {
-        blocks->alternate->seen = 1;
-    }
+    wsp_blocks_each_current(blocks, forget, NULL);
+    wsp_blocks_each_current(blocks, count_reference, NULL);
     each_reference(pool, count_reference, NULL);
     each_reference(pool, compare, &books);
-    if (blocks->current) {
-        compare(blocks->current, &books);
-    }
-    if (blocks->alternate) {
-        compare(blocks->alternate, &books);
-    }
+    wsp_blocks_each_current(blocks, compare, &books);
     return books.good && books.bytes == blocks->bytes && books.bytes == stats->block_bytes &&
            wsp_histories_check(&pool->histories, &records) &&
            wsp_keyed_check(&pool->histories, &keyed) && wsp_ids_check(&pool->histories, &ids) &&

@@ -9,6 +9,7 @@
 #include "wire/block.h"
 
 #include <wspool/error.h>
+#include "base/noinline.h"
 
 /* The free list is short: the steady state needs one or two blocks, a burst of large messages a
  * handful. */
@@ -26,8 +27,57 @@ void wsp_blocks_init(struct wsp_blocks *blocks, const wspool_mem *mem, uint64_t 
 static void shut(struct wsp_block **current)
 {
     if (*current) {
+        (*current)->current = 0;
         wsp_block_release(*current);
         *current = NULL;
+    }
+}
+
+static int is_idle(const struct wsp_block *current)
+{
+    return current && current->holds == 1;
+}
+
+/* Releases the current blocks that nothing but the store holds: they must not use up the limit. */
+static WSP_NOINLINE void shut_idle(struct wsp_blocks *blocks)
+{
+    struct wsp_block **each = &blocks->others[0][0];
+    for (unsigned i = 0; i < 2 * WSP_PRIORITIES; i++) {
+        if (is_idle(each[i])) {
+            shut(&each[i]);
+        }
+    }
+    if (is_idle(blocks->alternate)) {
+        shut(&blocks->alternate);
+    }
+}
+
+void wsp_blocks_choose(struct wsp_blocks *blocks, int priority)
+{
+    struct wsp_block **from = blocks->others[1 + blocks->priority];
+    struct wsp_block **to = blocks->others[1 + priority];
+    from[0] = blocks->current;
+    from[1] = blocks->alternate;
+    blocks->current = to[0];
+    blocks->alternate = to[1];
+    to[0] = to[1] = NULL;
+    blocks->priority = priority;
+}
+
+void wsp_blocks_each_current(const struct wsp_blocks *blocks,
+                             void (*visit)(struct wsp_block *block, void *user), void *user)
+{
+    if (blocks->current) {
+        visit(blocks->current, user);
+    }
+    if (blocks->alternate) {
+        visit(blocks->alternate, user);
+    }
+    for (unsigned i = 0; i < 2 * WSP_PRIORITIES; i++) {
+        struct wsp_block *other = blocks->others[i / 2][i % 2];
+        if (other) {
+            visit(other, user);
+        }
     }
 }
 
@@ -39,8 +89,11 @@ void wsp_blocks_trim(struct wsp_blocks *blocks)
 
 void wsp_blocks_fini(struct wsp_blocks *blocks)
 {
-    shut(&blocks->current);
-    shut(&blocks->alternate);
+    for (int priority = -1; priority <= 1; priority++) {
+        wsp_blocks_choose(blocks, priority);
+        shut(&blocks->current);
+        shut(&blocks->alternate);
+    }
     wsp_blocks_trim(blocks);
 }
 
@@ -74,7 +127,8 @@ static struct wsp_block *reuse(struct wsp_blocks *blocks, uint32_t cap)
     return NULL;
 }
 
-static struct wsp_block *new_block(struct wsp_blocks *blocks, uint32_t cap, int exact, int *error)
+static struct wsp_block *new_block(struct wsp_blocks *blocks, uint32_t cap, int priority, int exact,
+                                   int *error)
 {
     uint64_t memory = sizeof(struct wsp_block) + (uint64_t)cap;
     if (blocks->limit - blocks->bytes < memory) {
@@ -93,6 +147,8 @@ static struct wsp_block *new_block(struct wsp_blocks *blocks, uint32_t cap, int 
     }
     block->holds = 1;
     block->used = 0;
+    block->priority = priority;
+    block->current = 0;
     blocks->bytes += wsp_block_size(block);
     wsp_count_set(blocks->gauge, blocks->bytes);
     return block;
@@ -107,32 +163,34 @@ uint8_t *wsp_blocks_room(struct wsp_blocks *blocks, uint32_t len, int *error)
         shut(&blocks->current); /* it is empty: it must not use up the limit */
     }
     uint32_t cap = (uint32_t)(wsp_block_memory(len) - sizeof(struct wsp_block));
-    struct wsp_block *block = new_block(blocks, cap, 0, error);
-    if (!block && *error == WSPOOL_ERR_FULL && blocks->alternate && blocks->alternate->holds == 1) {
-        shut(&blocks->alternate); /* nor must this one */
-        block = new_block(blocks, cap, 0, error);
+    struct wsp_block *block = new_block(blocks, cap, blocks->priority, 0, error);
+    if (!block && *error == WSPOOL_ERR_FULL) {
+        shut_idle(blocks);
+        block = new_block(blocks, cap, blocks->priority, 0, error);
     }
     if (!block) {
         return NULL;
     }
     shut(&blocks->current);
     blocks->current = block;
+    block->current = 1;
     return block->bytes;
 }
 
-struct wsp_block *wsp_blocks_exact(struct wsp_blocks *blocks, uint32_t len)
+struct wsp_block *wsp_blocks_exact(struct wsp_blocks *blocks, uint32_t len, int priority)
 {
     int error;
-    struct wsp_block *block = new_block(blocks, len, 1, &error);
+    struct wsp_block *block = new_block(blocks, len, priority, 1, &error);
     if (block) {
         block->used = len;
     }
     return block;
 }
 
-struct wsp_block *wsp_blocks_segment(struct wsp_blocks *blocks, uint32_t cap, int *error)
+struct wsp_block *wsp_blocks_segment(struct wsp_blocks *blocks, uint32_t cap, int priority,
+                                     int *error)
 {
-    return new_block(blocks, cap, 0, error);
+    return new_block(blocks, cap, priority, 0, error);
 }
 
 int wsp_blocks_charge(struct wsp_blocks *blocks, uint64_t memory)
@@ -159,19 +217,27 @@ void wsp_block_move(struct wsp_block *block, struct wsp_blocks *to)
     }
 }
 
-static int current_check(const struct wsp_blocks *blocks, const struct wsp_block *current)
+static int current_check(const struct wsp_blocks *blocks, const struct wsp_block *current,
+                         int priority)
 {
-    return !current || (current->store == blocks && current->holds > 0 &&
-                        current->used <= current->cap && blocks->bytes >= wsp_block_size(current));
+    return !current || (current->store == blocks && current->holds > 0 && current->current == 1 &&
+                        current->priority == priority && current->used <= current->cap &&
+                        blocks->bytes >= wsp_block_size(current));
 }
 
 int wsp_blocks_check(const struct wsp_blocks *blocks)
 {
     uint64_t bytes = 0;
-    if (!wsp_freelist_check(&blocks->free_list) || !current_check(blocks, blocks->current) ||
-        !current_check(blocks, blocks->alternate) ||
+    if (!wsp_freelist_check(&blocks->free_list) ||
+        !current_check(blocks, blocks->current, blocks->priority) ||
+        !current_check(blocks, blocks->alternate, blocks->priority) ||
         (blocks->current && blocks->current == blocks->alternate)) {
         return 0;
+    }
+    for (unsigned i = 0; i < 2 * WSP_PRIORITIES; i++) {
+        if (!current_check(blocks, blocks->others[i / 2][i % 2], (int)(i / 2) - 1)) {
+            return 0;
+        }
     }
     for (const struct wsp_free_item *item = blocks->free_list.first; item; item = item->next) {
         const struct wsp_block *block = (const void *)item;

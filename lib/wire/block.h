@@ -15,10 +15,14 @@
  * same few cache lines. The counts are plain integers, because a block belongs to one pool and one
  * thread.
  *
+ * All frames of a block have one priority, which queues read there (link/outq.h). So the frames of
+ * one priority are adjacent, whatever is published between them.
+ *
  * Invariants:
  * - a block in use has at least one reference, a block of the free list has none;
  * - `used` is at most `cap`; bytes below `used` are never rewritten while anything but the store
  *   holds the block;
+ * - a current block has the priority that it is current for, and is marked;
  * - `bytes` of the store is the memory of all blocks in use, which only the pool can count
  *   (pool/stats.c). The gauge has the same value, and it is within the limit;
  * - the free list has as many blocks, and as much memory, as the store says, and both are small.
@@ -41,19 +45,25 @@ struct wsp_block {
     uint32_t holds;
     uint32_t used;
     uint32_t cap;
-    uint32_t seen; /* scratch: counts references, for shedding and for the check of the books */
+    uint32_t seen;    /* scratch: counts references, for shedding and for the check of the books */
+    int32_t priority; /* of its frames: a higher one is sent first; 0: normal */
+    uint32_t current; /* 1: it is a current block of its store */
     uint8_t bytes[];
 };
 
+#define WSP_PRIORITIES 3u /* -1, 0 and 1: low, normal, high */
+
 struct wsp_blocks {
     const wspool_mem *mem;
-    struct wsp_block *current;     /* the next frame goes here; NULL before the first */
-    struct wsp_block *alternate;   /* the same for frames of the other kind: see wsp_blocks_swap */
-    struct wsp_freelist free_list; /* a few blocks of any size */
-    uint64_t bytes;                /* memory of all blocks in use, current ones included */
-    wsp_count *gauge;              /* the same value, readable from other threads */
-    uint64_t free_bytes;           /* memory of the free list */
-    uint64_t limit;                /* upper bound of `bytes` */
+    struct wsp_block *current;   /* the next frame goes here; NULL before the first */
+    struct wsp_block *alternate; /* the same for frames of the other kind: see wsp_blocks_swap */
+    int32_t priority;            /* of both */
+    struct wsp_block *others[WSP_PRIORITIES][2]; /* of the other priorities: wsp_blocks_choose */
+    struct wsp_freelist free_list;               /* a few blocks of any size */
+    uint64_t bytes;      /* memory of all blocks in use, current ones included */
+    wsp_count *gauge;    /* the same value, readable from other threads */
+    uint64_t free_bytes; /* memory of the free list */
+    uint64_t limit;      /* upper bound of `bytes` */
 };
 
 /* Switches to the current block of the other kind of frames, plain or compressed. One queue seldom
@@ -66,12 +76,11 @@ static inline void wsp_blocks_swap(struct wsp_blocks *blocks)
     blocks->alternate = current;
 }
 
-/* Returns 1 if the block is one of the two current blocks, else 0. */
-static inline int wsp_block_is_current(const struct wsp_blocks *blocks,
-                                       const struct wsp_block *block)
-{
-    return block == blocks->current || block == blocks->alternate;
-}
+/* Switches to the current blocks of a priority. It is normal outside of a publication. */
+void wsp_blocks_choose(struct wsp_blocks *blocks, int priority);
+/* Calls `visit` for each current block. */
+void wsp_blocks_each_current(const struct wsp_blocks *blocks,
+                             void (*visit)(struct wsp_block *block, void *user), void *user);
 
 /* A run: adjacent encoded frames of one block that one queue has to send. */
 struct wsp_run {
@@ -136,12 +145,13 @@ static inline uint8_t *wsp_run_bytes(const struct wsp_run *run)
 /* Makes a block of exactly `len` bytes, for frames that exist already. The caller holds the only
  * reference; it never becomes a current block. Returns NULL when the limit or the memory does not
  * allow it. */
-struct wsp_block *wsp_blocks_exact(struct wsp_blocks *blocks, uint32_t len);
+struct wsp_block *wsp_blocks_exact(struct wsp_blocks *blocks, uint32_t len, int priority);
 
 /* Makes an empty block with room for `cap` bytes, or a little more, for frames that its owner
  * writes. The caller holds the only reference; it never becomes a current block. Returns NULL with
  * *error set to FULL or NOMEM. */
-struct wsp_block *wsp_blocks_segment(struct wsp_blocks *blocks, uint32_t cap, int *error);
+struct wsp_block *wsp_blocks_segment(struct wsp_blocks *blocks, uint32_t cap, int priority,
+                                     int *error);
 /* The block counts in another store's budget from now on, if that has room. */
 void wsp_block_move(struct wsp_block *block, struct wsp_blocks *to);
 

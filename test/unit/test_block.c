@@ -319,6 +319,39 @@ TEST(alternate_block_when_there_is_room_or_no_memory_stays)
     world_close(&w);
 }
 
+/* Frames of one priority are adjacent, whatever comes between them; and what no queue holds of one
+ * does not stand in the way of another. */
+TEST(frames_of_each_priority_have_blocks_of_their_own)
+{
+    struct world w;
+    struct wsp_run runs[2][3];
+    world_open(&w, 3 * memory_for(WSP_BLOCK_BYTES));
+    for (int i = 0; i < 2; i++) {
+        for (int priority = -1; priority <= 1; priority++) {
+            wsp_blocks_choose(&w.blocks, priority);
+            runs[i][1 + priority] = publish_held(&w, 10, (uint8_t)i);
+        }
+    }
+    for (int priority = -1; priority <= 1; priority++) {
+        const struct wsp_run *run = &runs[0][1 + priority];
+        assert_int_equal(run->block->priority, priority);
+        assert_ptr_equal(runs[1][1 + priority].block, run->block);
+        assert_int_equal(runs[1][1 + priority].offset, run->offset + run->bytes);
+        assert_true(wsp_blocks_check(&w.blocks));
+    }
+    for (int i = 0; i < 2; i++) {
+        let_go(&w, &runs[i][0]);
+        let_go(&w, &runs[i][1]);
+    }
+    let_go(&w, &runs[0][2]);
+    wsp_blocks_choose(&w.blocks, 0);
+    publish(&w, 10, 1);
+    publish(&w, 2 * WSP_BLOCK_BYTES, 2); /* in place of the low one, and of its own */
+    assert_true(wsp_blocks_check(&w.blocks));
+    let_go(&w, &runs[1][2]);
+    world_close(&w);
+}
+
 TEST(room_when_over_the_limit_is_full_and_changes_nothing)
 {
     struct world w;

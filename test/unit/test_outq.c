@@ -4,8 +4,9 @@
  *
  * The model is a list of messages, a list of control frames and a Close, each with the number of
  * its bytes that are sent. After each step of a random walk a peek must return a prefix of what the
- * model would send, and the sums must be equal. The other tests show each promise of the header
- * alone: order, drops, half-sent frames, memory, and failed allocations.
+ * model would send, and the sums must be equal. In half of the walks each store has another
+ * priority. The other tests show each promise of the header alone: order, drops, half-sent frames,
+ * memory, and failed allocations.
  */
 #include "support.h"
 #include "frames.h"
@@ -26,7 +27,11 @@ struct world {
     struct wsp_blocks stores[STORES];
     struct wsp_outqs outqs;
     uint32_t next_id; /* of messages */
+    int8_t priority_of[4096];
 };
+
+enum { NORMAL, HIGH, LOW }; /* stores, when each has another priority */
+static const int priorities[STORES] = {0, 1, -1};
 
 static void world_open(struct world *w)
 {
@@ -36,6 +41,13 @@ static void world_open(struct world *w)
         wsp_blocks_init(&w->stores[i], &w->hooks, UINT64_MAX, &w->gauge);
     }
     wsp_outqs_init(&w->outqs, &w->hooks);
+}
+
+static void give_priorities(struct world *w)
+{
+    for (size_t i = 0; i < STORES; i++) {
+        wsp_blocks_choose(&w->stores[i], priorities[i]);
+    }
 }
 
 /* All queues are freed: only the stores may hold blocks now. */
@@ -66,6 +78,7 @@ static struct wsp_run publish(struct world *w, size_t store, size_t payload)
         bytes[i] = (uint8_t)(id * 31 + i);
     }
     memcpy(bytes, &id, sizeof id);
+    w->priority_of[id % 4096] = (int8_t)w->stores[store].priority;
     size_t len = frame_server(frame, FRAME_FIN | 2, bytes, payload);
     uint8_t *room = wsp_blocks_room(&w->stores[store], (uint32_t)len, &error);
     assert_non_null(room);
@@ -93,6 +106,7 @@ struct item {
     size_t sent;
     size_t peeked; /* bytes returned by the last peek */
     int pong;
+    int priority;
 };
 
 enum { ITEMS = 4000, VECTORS = 20 };
@@ -118,7 +132,8 @@ struct model {
     uint8_t *stream;
     size_t stream_len, stream_cap;
     /* How often each case happened. */
-    size_t acks, replaced, left_out, full, dropped, failed, partly, half_lane;
+    size_t acks, replaced, left_out, full, dropped, failed, partly, half_lane, overtook;
+    const struct world *world;
 };
 
 static struct item *item_add(struct items *items, const void *bytes, size_t len)
@@ -132,6 +147,24 @@ static struct item *item_add(struct items *items, const void *bytes, size_t len)
     item->len = len;
     items->all[items->count++] = item;
     return item;
+}
+
+/* The last item goes behind all of its own or a higher priority, and behind those that are sent or
+ * peeked in part. Returns 1 if it overtakes any. */
+static int item_overtake(struct items *items, int priority)
+{
+    size_t at = items->count - 1;
+    struct item *last = items->all[at];
+    last->priority = priority;
+    for (; at > 0; at--) {
+        const struct item *before = items->all[at - 1];
+        if (before->priority >= priority || before->sent > 0 || before->peeked > 0) {
+            break;
+        }
+        items->all[at] = items->all[at - 1];
+    }
+    items->all[at] = last;
+    return at + 1 < items->count;
 }
 
 static void item_remove(struct items *items, size_t at)
@@ -337,13 +370,15 @@ static int model_push(struct model *m, struct world *w, const struct wsp_run *ru
     const struct wsp_runs *last = m->q.more ? m->q.more->last : NULL;
     const struct wsp_block *before = last ? last->runs[last->end - 1].block : m->q.first.block;
     int another = m->q.bytes > 0 && before != run->block;
+    int tail_priority = before ? before->priority : 0;
     int answer = wsp_outq_push(&m->q, &w->outqs, run);
     const uint8_t *frame = run->block->bytes + run->offset;
     if (answer >= 0) {
-        assert_int_equal(answer, another);
+        assert_true(answer == another || run->block->priority > 0 || tail_priority < 0);
         for (uint32_t i = 0; i < run->count; i++) {
             size_t len = wsp_frame_encoded_len(frame);
             item_add(&m->messages, frame, len);
+            m->overtook += (size_t)item_overtake(&m->messages, run->block->priority);
             frame += len;
         }
     } else {
@@ -449,12 +484,12 @@ static void items_clear(struct items *items)
     }
 }
 
-/* The peer received whole frames, messages in the order of their numbers, and nothing behind a
- * Close. The last frame may be cut when the queue was discarded. */
+/* The peer received whole frames, messages of one priority in the order of their numbers, and
+ * nothing behind a Close. The last frame may be cut when the queue was discarded. */
 static void check_stream(const struct model *m, int complete)
 {
     size_t at = 0;
-    uint32_t last = 0;
+    uint32_t last[STORES] = {0};
     int closed = 0;
     while (at + 2 <= m->stream_len) {
         size_t len = wsp_frame_encoded_len(m->stream + at);
@@ -466,8 +501,9 @@ static void check_stream(const struct model *m, int complete)
             uint32_t id;
             size_t head = m->stream[at + 1] < 126 ? 2 : m->stream[at + 1] == 126 ? 4 : 10;
             memcpy(&id, m->stream + at + head, sizeof id);
-            assert_true(id > last);
-            last = id;
+            uint32_t *before = &last[1 + m->world->priority_of[id]];
+            assert_true(id > *before);
+            *before = id;
         } else if (m->stream[at] == (FRAME_FIN | WSP_CLOSE)) {
             closed = 1;
         } else {
@@ -496,10 +532,11 @@ static void model_fini(struct model *m, struct world *w, int complete)
     free(m);
 }
 
-static struct model *model_new(void)
+static struct model *model_new(const struct world *w)
 {
     struct model *m = calloc(1, sizeof *m);
     assert_non_null(m);
+    m->world = w;
     return m;
 }
 
@@ -649,7 +686,7 @@ static void walk_step(struct walk *t)
 }
 
 struct seen {
-    size_t replaced, left_out, full, dropped, failed, partly, half_lane, closed, chunks;
+    size_t replaced, left_out, full, dropped, failed, partly, half_lane, closed, chunks, overtook;
 };
 
 static void walk(uint64_t seed, int steps, int failing, struct seen *seen)
@@ -659,8 +696,11 @@ static void walk(uint64_t seed, int steps, int failing, struct seen *seen)
     t->random = seed;
     t->failing = failing;
     world_open(&t->world);
+    if (seed % 2) {
+        give_priorities(&t->world);
+    }
     for (size_t i = 0; i < 2; i++) {
-        t->queues[i] = model_new();
+        t->queues[i] = model_new(&t->world);
         t->queues[i]->q.accepts = 1;
     }
     /* Some walks mostly push, some mostly drop, some nearly never write. */
@@ -690,6 +730,7 @@ static void walk(uint64_t seed, int steps, int failing, struct seen *seen)
         seen->partly += m->partly;
         seen->half_lane += m->half_lane;
         seen->closed += !m->q.accepts;
+        seen->overtook += m->overtook;
         model_fini(m, &t->world, complete);
     }
     world_close(&t->world);
@@ -706,6 +747,7 @@ static void check_seen(const struct seen *seen)
     assert_int_not_equal(seen->partly, 0);
     assert_int_not_equal(seen->half_lane, 0);
     assert_int_not_equal(seen->closed, 0);
+    assert_true(seen->overtook > 500);
     assert_true(seen->chunks >= 3);
     assert_int_not_equal(compacted, 0);
     compacted = 0;
@@ -1247,6 +1289,9 @@ TEST(pinned_when_all_else_changes_stay_and_come_first)
         size_t len = 0, taken = 0;
         uint64_t left_of_frame = 0;
         begin(&s);
+        if (seed % 2) {
+            give_priorities(&s.w);
+        }
         for (int step = 0; step < 200; step++) {
             random = random * 6364136223846793005u + 1442695040888963407u;
             unsigned r = (unsigned)(random >> 33);
@@ -1314,6 +1359,71 @@ TEST(pinned_when_all_else_changes_stay_and_come_first)
     assert_true(pins > 1000 && parts > 500);
     free(pinned);
     free(seen);
+}
+
+/* Returns the store of the message that a peek gives out next, and writes it. */
+static int next_message(struct scene *s)
+{
+    uint32_t id;
+    assert_true(peek(s, 1) == 1);
+    memcpy(&id, (uint8_t *)s->vectors[0].iov_base + 2, sizeof id);
+    assert_int_equal(ack(s, 12), 0);
+    int priority = s->w.priority_of[id];
+    return priority > 0 ? HIGH : priority < 0 ? LOW : NORMAL;
+}
+
+TEST(message_when_of_a_higher_priority_overtakes_all_but_what_is_partly_sent)
+{
+    struct scene s;
+    begin(&s);
+    give_priorities(&s.w);
+    for (int i = 0; i < 3; i++) {
+        put(&s, LOW, 10);
+    }
+    assert_int_equal(peek(&s, 4), 1);
+    assert_int_equal(ack(&s, 5), 0);
+    for (int i = 0; i < 3; i++) {
+        put(&s, NORMAL, 10);
+        put(&s, HIGH, 10);
+    }
+    assert_int_equal(s.q.count, 9);
+    assert_int_equal(s.q.bytes, 9 * 12 - 5);
+    assert_int_equal(control(&s, ping, sizeof ping), 0);
+    assert_int_equal(wsp_outq_close(&s.q, &s.w.outqs, bye, sizeof bye), 0);
+    assert_int_equal(peek(&s, 6), 6);
+    const size_t lens[] = {7, sizeof ping, 36, 36, 24, sizeof bye};
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(s.vectors[i].iov_len, lens[i]);
+    }
+    assert_int_equal(ack(&s, 7 + sizeof ping), 0);
+    static const int order[] = {HIGH, HIGH, HIGH, NORMAL, NORMAL, NORMAL, LOW, LOW};
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+        assert_int_equal(next_message(&s), order[i]);
+    }
+    end(&s);
+}
+
+/* The pinned bytes end within the second message: the third may be overtaken. */
+TEST(message_when_of_a_higher_priority_goes_behind_the_pinned_ones)
+{
+    struct scene s;
+    begin(&s);
+    give_priorities(&s.w);
+    for (int i = 0; i < 3; i++) {
+        put(&s, NORMAL, 10);
+    }
+    assert_int_equal(peek(&s, 4), 1);
+    assert_int_equal(wsp_outq_pin(&s.q, 15), 0);
+    put(&s, HIGH, 10);
+    assert_int_equal(peek(&s, 4), 1);
+    assert_int_equal(s.vectors[0].iov_len, 15);
+    assert_int_equal(ack(&s, 15), 0);
+    assert_int_equal(peek(&s, 4), 3);
+    assert_int_equal(s.vectors[0].iov_len, 9);
+    assert_int_equal(ack(&s, 9), 0);
+    assert_int_equal(next_message(&s), HIGH);
+    assert_int_equal(next_message(&s), NORMAL);
+    end(&s);
 }
 
 TEST(queue_when_let_go_of_gives_everything_back)
