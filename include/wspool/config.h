@@ -195,7 +195,8 @@ typedef struct wspool_channel {
 
 /* A peer does not get some messages of a channel: it was behind, and the history has forgotten them
  * meanwhile. Called at their place: earlier messages of the channel are queued already, later ones
- * are not. A message that is sent to the peer in the hook keeps that place. */
+ * are not. A message that is sent to the peer in the hook, with the kind of the channel among its
+ * options if these have a priority, keeps that place. */
 typedef struct wspool_missed {
     wspool_channel channel;
     uint64_t epoch;
@@ -287,11 +288,18 @@ enum wspool_slow {
  */
 enum wspool_duplicates {
     WSPOOL_DUPLICATES_ALLOW = 0, /* both stay */
-    WSPOOL_DUPLICATES_NEWEST,    /* the older one is closed with 4003 before the open hook of the new
+    WSPOOL_DUPLICATES_NEWEST, /* the older one is closed with 4003 before the open hook of the new
                                     one runs. It leaves its channels at once, and what is queued for
                                     it is dropped: the client resumes on its new connection */
-    WSPOOL_DUPLICATES_OLDEST     /* the newer one is closed with 4004. Needs a pong_time */
+    WSPOOL_DUPLICATES_OLDEST  /* the newer one is closed with 4004. Needs a pong_time */
 };
+
+/* Which of the messages that wait for one peer is sent first: those of a higher priority, except
+ * behind a message of which the transport has taken, or keeps, a part. A message of low priority
+ * waits as long as any other does. Messages of one channel are never reordered. Control frames
+ * precede all messages; a Close follows them. The limits of a queue hold for all of it. What the
+ * kernel has taken is beyond this: a host that cares keeps that small (TCP_NOTSENT_LOWAT). */
+enum wspool_priority { WSPOOL_LOW = -1, WSPOOL_NORMAL = 0, WSPOOL_HIGH = 1 };
 
 /* What a channel keeps of its messages. All zero: nothing. */
 typedef struct wspool_history {
@@ -461,6 +469,9 @@ typedef struct wspool_route_options {
     enum wspool_duplicates duplicates; /* of peers on this route: allowed. A peer that opens is
                                           compared with all peers of its subject: limit these by
                                           max_per_key */
+    enum wspool_priority priority; /* of the channels of this kind, so the same for all its routes:
+                                      WSPOOL_NORMAL. Add the route before such a channel has its
+                                      first message */
 } wspool_route_options;
 
 /* Any thread. Writes the defaults that `config` gives to a route. Use it as

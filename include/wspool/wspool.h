@@ -447,6 +447,10 @@ typedef struct wspool_send_options {
     wspool_text key;  /* what the message is about: any bytes, at most WSPOOL_KEY_MAX. A keyed
                          history keeps the newest message of each key; a message without a key
                          stays in its window only. Empty: none */
+    /* only for wspool_send and wspool_send_to: */
+    enum wspool_priority priority; /* WSPOOL_NORMAL */
+    enum wspool_kind kind; /* not WSPOOL_NONE: the message has the priority of the channels of this
+                              kind instead, so it keeps its place among their messages */
 } wspool_send_options;
 
 typedef struct wspool_tally {
@@ -475,7 +479,7 @@ typedef struct wspool_tally {
  *            keyed history, the message has no room in history_bytes, or its key is new and there
  *            are max_keys: remove a key, or raise the limit.
  *   INVAL    as for wspool_subscribe, an unknown flag, an id or a key that is too long, a removal
- *            without a key, or the size of options or tally is not set.
+ *            without a key, an option of wspool_send, or the size of options or tally is not set.
  *            Correct the call.
  *   NOMEM    the allocator failed. Free memory and try again.
  */
@@ -494,15 +498,15 @@ int wspool_broadcast(wspool *pool, wspool_channel channel, const void *message, 
 int wspool_publish(wspool *pool, wspool_channel channel, wspool_text type, wspool_text data,
                    const wspool_send_options *options, wspool_tally *tally);
 
-/* Sends a message to one peer. Of the options only the flags count. If the peer is behind in a
- * channel, what the channel has queued may fill its queue: so it has an eighth more of queue_bytes,
- * and of queue_messages and one, for messages that are sent to it alone.
+/* Sends a message to one peer. Of the options only flags, priority and kind count. If the peer is
+ * behind in a channel, what the channel has queued may fill its queue: so it has an eighth more of
+ * queue_bytes, and of queue_messages and one, for messages that are sent to it alone.
  *   FULL     the peer's queue has no room: try again when the pressure hook reports that it has. Or
  *            pool_bytes is used up (block_bytes in the stats): write what is queued and try again.
  *   STATE    the peer is not open yet, or is closing. Forget the message.
  *   TOO_BIG  as for wspool_broadcast.
  *   STALE    the id is stale. Forget it.
- *   INVAL    an unknown flag, or options->size is not set. Correct the call.
+ *   INVAL    an unknown flag, priority or kind, or options->size is not set. Correct the call.
  *   NOMEM    the allocator failed. Free memory and try again. */
 int wspool_send(wspool *pool, wspool_id id, const void *message, size_t len,
                 const wspool_send_options *options);
@@ -641,8 +645,8 @@ int wspool_wait_cancel(wspool *pool, wspool_waiter *waiter);
  *   FULL     no room in pool_bytes, even after shedding. Write what is queued and try again.
  *   NOMEM    the allocator failed. Free memory and try again.
  *   INVAL    the subject is empty or longer than WSPOOL_SUBJECT_MAX, options for channels are set
- *            (only WSPOOL_BINARY and `except` are allowed), or the size of options or tally is not
- *            set. Correct the call.
+ *            (only WSPOOL_BINARY, `except`, `priority` and `kind` are allowed), or the size of options or
+ *            tally is not set. Correct the call.
  */
 int wspool_send_to(wspool *pool, wspool_text subject, const void *message, size_t len,
                    const wspool_send_options *options, wspool_tally *tally);

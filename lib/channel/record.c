@@ -59,6 +59,17 @@ static int give_way(struct wsp_registry *registry, const struct wsp_channel *cha
     return 1;
 }
 
+static struct wsp_history *new_history(struct wsp_histories *histories, struct wsp_channel *channel,
+                                       int *error)
+{
+    struct wsp_history *history =
+        wsp_history_new(histories, channel, kind_of(channel), channel->offset + 1, error);
+    if (history) {
+        history->priority = channel->rules->priority;
+    }
+    return history;
+}
+
 /* Makes room by allocating, and at the cost of other channels. */
 static WSP_NOINLINE struct wsp_kept *
 make_room(struct wsp_registry *registry, struct wsp_channel *channel, uint32_t len, int *error)
@@ -67,8 +78,7 @@ make_room(struct wsp_registry *registry, struct wsp_channel *channel, uint32_t l
     struct wsp_kept *room = NULL;
     do {
         if (!channel->history) {
-            channel->history =
-                wsp_history_new(histories, channel, kind_of(channel), channel->offset + 1, error);
+            channel->history = new_history(histories, channel, error);
         }
         if (channel->history) {
             room = wsp_history_room(histories, channel->history, len, error);
@@ -146,8 +156,7 @@ int wsp_record_seek(struct wsp_registry *registry, struct wsp_channel *channel,
 static int make_keyed(struct wsp_registry *registry, struct wsp_channel *channel)
 {
     int error;
-    struct wsp_history *history = wsp_history_new(registry->histories, channel, kind_of(channel),
-                                                  channel->offset + 1, &error);
+    struct wsp_history *history = new_history(registry->histories, channel, &error);
     if (!history) {
         return error;
     }

@@ -44,7 +44,8 @@ void wsp_registry_init(struct wsp_registry *registry, const wspool_mem *mem,
                        const struct wsp_siphash_key *seed, uint64_t first_epoch,
                        struct wsp_counters *count)
 {
-    *registry = (struct wsp_registry){.mem = mem, .next_epoch = first_epoch, .count = count};
+    *registry = (struct wsp_registry){
+        .mem = mem, .next_epoch = first_epoch, .count = count, .priorities = WSP_ONLY_NORMAL};
     wsp_map_init(&registry->channels, seed);
     wsp_freelist_init(&registry->arrays, FIRST_BYTES, KEEP);
     wsp_freelist_init(&registry->names, sizeof(struct wsp_channel) + SHORT_KEY, KEEP);

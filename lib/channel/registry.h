@@ -78,6 +78,7 @@ struct wsp_registry {
     uint64_t removed; /* number of channels that ceased to exist so far */
     struct wsp_histories *histories;
     struct wsp_rules rules[WSPOOL_TOPIC + 1]; /* index: enum wspool_kind */
+    unsigned priorities;                      /* bit 1 + n: a kind may have priority n */
     struct wsp_counters *count;
     /* Called when a channel has become active (1), or is about to become inactive (0). */
     void (*on_active)(void *owner, const struct wsp_channel *channel, int active);
@@ -89,6 +90,8 @@ void wsp_registry_init(struct wsp_registry *registry, const wspool_mem *mem,
                        struct wsp_counters *count);
 /* All peers must have left. */
 void wsp_registry_fini(struct wsp_registry *registry);
+
+#define WSP_ONLY_NORMAL 2u /* no kind has another priority */
 
 /* Returns 1 if such a channel can exist, else 0. */
 int wsp_channel_valid(wspool_channel channel);

@@ -117,8 +117,8 @@ static void unsubscribe(const struct request *request)
         refuse(request, "not_subscribed", NULL);
         return;
     }
-    wsp_json_send(request->json, request->pool, request->id, "unsubscribed",
-                  json_pack("{s:O}", "channel", json_object_get(request->data, "channel")));
+    wsp_json_send_among(request->json, request->pool, request->id, channel.kind, "unsubscribed",
+                        json_pack("{s:O}", "channel", json_object_get(request->data, "channel")));
 }
 
 static void ping(const struct request *request)

@@ -29,7 +29,8 @@ static char *render(json_t *value, size_t *len)
     return text;
 }
 
-int wsp_json_send(wspool_json *json, wspool *pool, wspool_id id, const char *type, json_t *data)
+int wsp_json_send_with(wspool_json *json, wspool *pool, wspool_id id,
+                       const wspool_send_options *options, const char *type, json_t *data)
 {
     char time[WSPOOL_JSON_TIME_MAX];
     size_t len;
@@ -39,9 +40,21 @@ int wsp_json_send(wspool_json *json, wspool *pool, wspool_id id, const char *typ
     if (!text) {
         return WSPOOL_ERR_NOMEM;
     }
-    int error = wspool_send(pool, id, text, len, NULL);
+    int error = wspool_send(pool, id, text, len, options);
     free(text);
     return error;
+}
+
+int wsp_json_send(wspool_json *json, wspool *pool, wspool_id id, const char *type, json_t *data)
+{
+    return wsp_json_send_with(json, pool, id, NULL, type, data);
+}
+
+int wsp_json_send_among(wspool_json *json, wspool *pool, wspool_id id, enum wspool_kind kind,
+                        const char *type, json_t *data)
+{
+    const wspool_send_options options = {.size = sizeof options, .kind = kind};
+    return wsp_json_send_with(json, pool, id, &options, type, data);
 }
 
 int wspool_json_send(wspool_json *json, wspool *pool, wspool_id id, const char *type, json_t *data)
@@ -68,13 +81,14 @@ static json_t *reconnect_spread(const wspool_json *json)
 int wsp_json_send_established(wspool_json *json, wspool *pool, wspool_id id)
 {
     char connection[24];
+    const wspool_send_options first = {.size = sizeof first, .priority = WSPOOL_HIGH};
     snprintf(connection, sizeof connection, "%llu", (unsigned long long)id);
-    return wsp_json_send(json, pool, id, "connection_established",
-                         json_pack("{s:s, s:I, s:s, s:s, s:o}", "connection", connection,
-                                   "heartbeat_seconds", (json_int_t)json->heartbeat_seconds,
-                                   "server", json->config.server, "action_epoch",
-                                   json->config.action_epoch, "reconnect_spread",
-                                   reconnect_spread(json)));
+    return wsp_json_send_with(json, pool, id, &first, "connection_established",
+                              json_pack("{s:s, s:I, s:s, s:s, s:o}", "connection", connection,
+                                        "heartbeat_seconds", (json_int_t)json->heartbeat_seconds,
+                                        "server", json->config.server, "action_epoch",
+                                        json->config.action_epoch, "reconnect_spread",
+                                        reconnect_spread(json)));
 }
 
 int wsp_json_send_error(wspool_json *json, wspool *pool, wspool_id id, const char *code,
@@ -114,8 +128,8 @@ int wsp_json_subscribe(wspool_json *json, wspool *pool, wspool_id id, wspool_cha
         return joined;
     }
     wspool_json_epoch_write(resumed.position.epoch, epoch);
-    int error = wsp_json_send(
-        json, pool, id, "subscribed",
+    int error = wsp_json_send_among(
+        json, pool, id, channel.kind, "subscribed",
         json_pack("{s:s, s:s, s:I, s:b, s:s*, s:o*}", "channel", name, "epoch", epoch, "offset",
                   (json_int_t)resumed.position.offset, "recovered", since && resumed.recovered,
                   "reason", reasons[resumed.lost], "reset", resumed.reset ? json_true() : NULL));
@@ -131,11 +145,11 @@ int wsp_json_send_missed(wspool_json *json, wspool *pool, wspool_id id, const ws
     if (wspool_json_channel_write(missed->channel, name)) {
         return WSPOOL_ERR_INVAL;
     }
-    return wsp_json_send(json, pool, id, "missed",
-                         json_pack("{s:s, s:I, s:I, s:s, s:o*}", "channel", name, "from",
-                                   (json_int_t)missed->from, "to", (json_int_t)missed->to, "reason",
-                                   reasons[WSPOOL_LOST_TOO_OLD], "reset",
-                                   missed->reset ? json_true() : NULL));
+    return wsp_json_send_among(json, pool, id, missed->channel.kind, "missed",
+                               json_pack("{s:s, s:I, s:I, s:s, s:o*}", "channel", name, "from",
+                                         (json_int_t)missed->from, "to", (json_int_t)missed->to,
+                                         "reason", reasons[WSPOOL_LOST_TOO_OLD], "reset",
+                                         missed->reset ? json_true() : NULL));
 }
 
 /* ------------------------------------------------------------- publications */

@@ -14,6 +14,12 @@
 /* Sends an envelope to one peer. Takes over the reference to `data`, also on error; NULL means that
  * there was no memory to make it. */
 int wsp_json_send(wspool_json *json, wspool *pool, wspool_id id, const char *type, json_t *data);
+/* The same with a priority: of the options the rest is as for wspool_send. */
+int wsp_json_send_with(wspool_json *json, wspool *pool, wspool_id id,
+                       const wspool_send_options *options, const char *type, json_t *data);
+/* The same for a message that keeps its place among those of a channel. */
+int wsp_json_send_among(wspool_json *json, wspool *pool, wspool_id id, enum wspool_kind kind,
+                        const char *type, json_t *data);
 
 /* Sends connection_established. */
 int wsp_json_send_established(wspool_json *json, wspool *pool, wspool_id id);

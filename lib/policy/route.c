@@ -190,7 +190,8 @@ int wsp_routes_add(struct wsp_routes *routes, const wspool_mem *mem, const char 
                               .rules = {.slow = options->slow,
                                         .queue_bytes = options->queue_bytes,
                                         .queue_messages = options->queue_messages,
-                                        .history = options->history},
+                                        .history = options->history,
+                                        .priority = options->priority},
                               .message_bytes = options->message_bytes,
                               .codec = options->codec,
                               .duplicates = options->duplicates};

@@ -28,6 +28,7 @@ struct wsp_rules {
     uint32_t queue_bytes; /* limits of a queue, for what is published to such a channel */
     uint32_t queue_messages;
     wspool_history history;
+    enum wspool_priority priority;
 };
 
 static inline int wsp_rules_equal(const struct wsp_rules *a, const struct wsp_rules *b)
@@ -36,7 +37,7 @@ static inline int wsp_rules_equal(const struct wsp_rules *a, const struct wsp_ru
            a->queue_messages == b->queue_messages && a->history.messages == b->history.messages &&
            a->history.bytes == b->history.bytes && a->history.time == b->history.time &&
            a->history.max_keys == b->history.max_keys &&
-           a->history.tombstone_time == b->history.tombstone_time;
+           a->history.tombstone_time == b->history.tombstone_time && a->priority == b->priority;
 }
 
 struct wsp_route {

@@ -197,6 +197,9 @@ int wspool_route(wspool *pool, const char *pattern, enum wspool_kind kind,
         filled.queue_messages > pool->config.queue_messages) {
         return WSPOOL_ERR_INVAL;
     }
+    if (filled.priority < WSPOOL_LOW || filled.priority > WSPOOL_HIGH) {
+        return WSPOOL_ERR_INVAL;
+    }
     if ((unsigned)filled.duplicates > WSPOOL_DUPLICATES_OLDEST ||
         (filled.duplicates == WSPOOL_DUPLICATES_OLDEST && pool->config.pong_time == 0)) {
         return WSPOOL_ERR_INVAL;
@@ -204,6 +207,7 @@ int wspool_route(wspool *pool, const char *pattern, enum wspool_kind kind,
     error = wsp_routes_add(&pool->routes, &pool->config.mem, pattern, kind, &filled);
     if (!error) {
         pool->registry.rules[kind] = pool->routes.list[pool->routes.count - 1].rules;
+        pool->registry.priorities |= 1u << (1 + (int)filled.priority);
     }
     return error;
 }

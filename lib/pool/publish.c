@@ -93,7 +93,8 @@ static inline int options_are_valid(const wspool_send_options *options)
            (options->id.len == 0 ||
             (options->id.len <= WSPOOL_PUBLISH_ID_MAX && options->id.data)) &&
            (options->key.len == 0 ? (options->flags & WSPOOL_REMOVE) == 0
-                                  : options->key.len <= WSPOOL_KEY_MAX && options->key.data);
+                                  : options->key.len <= WSPOOL_KEY_MAX && options->key.data) &&
+           options->kind == WSPOOL_NONE && options->priority == WSPOOL_NORMAL;
 }
 
 /* Returns 1 if the options are those of a host compiled against an older or newer header. */
@@ -127,6 +128,31 @@ static inline void flush_soon(wspool *pool)
     if (pool->output_is_timed) {
         time_output(pool);
     }
+}
+
+/* Returns 1 if these options of a message to one peer, or to a subject, are possible. */
+static int priority_is_valid(const wspool_send_options *options)
+{
+    return (unsigned)options->kind <= WSPOOL_TOPIC && options->priority >= WSPOOL_LOW &&
+           options->priority <= WSPOOL_HIGH;
+}
+
+/* Returns the priority of such a message. */
+static int priority_of(const wspool *pool, const wspool_send_options *options)
+{
+    return options->kind == WSPOOL_NONE ? options->priority
+                                        : pool->registry.rules[options->kind].priority;
+}
+
+/* Messages of that priority are encoded from now on. Returns the present one. No hook that may call
+ * the pool runs before that is chosen again. */
+static inline int choose_priority(wspool *pool, int priority)
+{
+    int before = pool->link.blocks.priority;
+    if (priority != before) {
+        wsp_blocks_choose(&pool->link.blocks, priority);
+    }
+    return before;
 }
 
 /* What is published: one message for all, or one for each contract. */
@@ -294,6 +320,7 @@ static int publish(wspool *pool, wspool_channel name, struct content *content,
     if (error) {
         return give_up(pool, name, error);
     }
+    const int before = choose_priority(pool, channel->rules->priority);
     error = encode(pool, &content->list[0], &frame);
     if (!error) {
         wsp_encodings_init(&encodings, &frame, &content->list[0].message);
@@ -312,6 +339,7 @@ static int publish(wspool *pool, wspool_channel name, struct content *content,
         }
     }
     if (error) {
+        choose_priority(pool, before);
         if (id.len > 0) {
             wsp_ids_cancel(&pool->histories, &channel->ids);
         }
@@ -330,6 +358,7 @@ static int publish(wspool *pool, wspool_channel name, struct content *content,
         take_in(except);
     }
     wsp_encodings_fini(&encodings);
+    choose_priority(pool, before);
     const int fell_behind = channel->live < live;
     if (channel->waiters) {
         wsp_waiters_wake(pool, channel);
@@ -515,7 +544,7 @@ int wspool_send_to(wspool *pool, wspool_text subject, const void *message, size_
     uint8_t opcode;
     if (!pool || !wsp_subject_valid(subject) || (options && convert_options(options, &ours)) ||
         read_options(&ours, &opcode) || ours.id.len > 0 || ours.key.len > 0 ||
-        (theirs && theirs->size < sizeof theirs->size)) {
+        !priority_is_valid(&ours) || (theirs && theirs->size < sizeof theirs->size)) {
         return WSPOOL_ERR_INVAL;
     }
     int result = wsp_rendering_read(&checked, pool->config.queue_bytes, message, len, opcode);
@@ -523,8 +552,10 @@ int wspool_send_to(wspool *pool, wspool_text subject, const void *message, size_
         return result;
     }
     wsp_enter(pool);
+    int before = choose_priority(pool, priority_of(pool, &ours));
     result = send_to_all(pool, wsp_subjects_first(&pool->subjects, subject), &checked,
                          wsp_slots_find(&pool->peers, ours.except), &tally);
+    choose_priority(pool, before);
     wsp_leave(pool);
     if (theirs && result >= 0) {
         wspool_versioned_write(theirs, &tally, sizeof tally);
@@ -534,7 +565,7 @@ int wspool_send_to(wspool *pool, wspool_text subject, const void *message, size_
 
 /* The slow path of a message to one peer, or to a stale id: makes every check. */
 static WSP_NOINLINE int send_slow(wspool *pool, struct wsp_peer *peer, const void *message,
-                                  size_t len, uint8_t opcode)
+                                  size_t len, uint8_t opcode, int priority)
 {
     struct wsp_rendering checked;
     int error = wsp_rendering_read(&checked, pool->config.queue_bytes, message, len, opcode);
@@ -553,18 +584,34 @@ static WSP_NOINLINE int send_slow(wspool *pool, struct wsp_peer *peer, const voi
         return WSPOOL_ERR_FULL;
     }
     wsp_enter(pool);
+    int before = choose_priority(pool, priority);
     error = send_to(pool, peer, &checked);
+    choose_priority(pool, before);
     wsp_leave(pool);
     return error;
 }
 
-/* Options of another version's size. */
-static WSP_NOINLINE int send_converted(wspool *pool, wspool_id id, const void *message, size_t len,
-                                       const wspool_send_options *theirs)
+/* Options that the fast path does not read: of another version's size, or with a priority. */
+static inline int has_more_options(const wspool_send_options *options)
+{
+    return options && (options->size != sizeof *options || options->kind != WSPOOL_NONE ||
+                       options->priority != WSPOOL_NORMAL);
+}
+
+static WSP_NOINLINE int send_with_options(wspool *pool, wspool_id id, const void *message,
+                                          size_t len, const wspool_send_options *theirs)
 {
     wspool_send_options ours;
+    uint8_t opcode;
     int error = convert_options(theirs, &ours);
-    return error ? error : wspool_send(pool, id, message, len, &ours);
+    if (error) {
+        return error;
+    }
+    if (!pool || read_options(&ours, &opcode) || !priority_is_valid(&ours)) {
+        return WSPOOL_ERR_INVAL;
+    }
+    return send_slow(pool, wsp_slots_find(&pool->peers, id), message, len, opcode,
+                     priority_of(pool, &ours));
 }
 
 /* The fast path of nearly all messages. It checks more than the slow path, so that it can do
@@ -576,8 +623,8 @@ int wspool_send(wspool *pool, wspool_id id, const void *message, size_t len,
                 const wspool_send_options *options)
 {
     uint8_t opcode;
-    if (is_other_version(options)) {
-        return send_converted(pool, id, message, len, options);
+    if (has_more_options(options)) {
+        return send_with_options(pool, id, message, len, options);
     }
     if (!pool || read_options(options, &opcode)) {
         return WSPOOL_ERR_INVAL;
@@ -586,17 +633,17 @@ int wspool_send(wspool *pool, wspool_id id, const void *message, size_t len,
     const struct wsp_watermark high = wsp_conn_high_watermark(&pool->config);
     struct wsp_blocks *blocks = &pool->link.blocks;
     if (!peer || !message || len >= high.bytes) {
-        return send_slow(pool, peer, message, len, opcode);
+        return send_slow(pool, peer, message, len, opcode, WSPOOL_NORMAL);
     }
     const struct wsp_outq *out = &peer->conn.out;
     uint32_t frame_len = wsp_frame_head_len(len) + (uint32_t)len;
     if (!wsp_outq_takes_plain(out) || !wsp_conn_stays_below_high(&peer->conn, high, frame_len) ||
         !wsp_blocks_have_room(blocks, frame_len)) {
-        return send_slow(pool, peer, message, len, opcode);
+        return send_slow(pool, peer, message, len, opcode, WSPOOL_NORMAL);
     }
     struct wsp_run frame = wsp_blocks_next(blocks, frame_len);
     if (out->bytes > 0 && !wsp_outq_joins(out, &frame)) {
-        return send_slow(pool, peer, message, len, opcode);
+        return send_slow(pool, peer, message, len, opcode, WSPOOL_NORMAL);
     }
     wsp_blocks_commit(blocks, frame_len);
     wsp_conn_push(&pool->link, &peer->conn, &frame);

@@ -9,8 +9,8 @@
 #include "pool/handlers.h"
 #include "pool/peers.h"
 
-/* Each time another membership is the first to be served, so that none has the whole queue. The
- * number is mixed: peers that take turns would otherwise each see every other number. */
+/* Each time another membership is the first to be served, so that none of one priority has the whole
+ * queue. The number is mixed: peers that take turns would otherwise each see every other number. */
 static uint32_t first_turn(struct wspool *pool, uint32_t count)
 {
     uint32_t mixed = (uint32_t)(pool->refills++ * UINT32_C(2654435761)) >> 16;
@@ -33,7 +33,9 @@ static void tell_missed(wspool *pool, struct wsp_peer *peer, const struct wsp_ch
     WSP_TELL_OF(pool, peer, missed, &missed);
 }
 
-void wsp_refill_peer(wspool *pool, struct wsp_peer *peer)
+/* One step for each membership of a priority in turn, until each is live, or the queue is too full
+ * for its channel's limits. A hook may end some. Returns 1 if the queue was too full. */
+static int refill_priority(wspool *pool, struct wsp_peer *peer, uint32_t first, int priority)
 {
     struct wsp_memberships *memberships = &peer->memberships;
     struct wsp_outq *out = &peer->conn.out;
@@ -41,14 +43,12 @@ void wsp_refill_peer(wspool *pool, struct wsp_peer *peer)
     struct wsp_gone gone;
     uint32_t i, done = 0;
     int full = 0;
-    /* One step for each membership in turn, until each is live, or too full for its channel's
-     * limits. A hook may end some. */
-    for (i = first_turn(pool, memberships->count); done < memberships->count; i++) {
+    for (i = first; done < memberships->count; i++) {
         i = i < memberships->count ? i : 0;
         struct wsp_channel *channel = wsp_membership_channel(memberships, i);
         struct wsp_member *member = wsp_membership_member(memberships, i);
         done++;
-        if (wsp_member_is_live(channel, member)) {
+        if (wsp_member_is_live(channel, member) || channel->rules->priority != priority) {
             continue;
         }
         wsp_record_expire(&pool->registry, channel, pool->link.now);
@@ -70,7 +70,19 @@ void wsp_refill_peer(wspool *pool, struct wsp_peer *peer)
             break;
         }
     }
-    if (!full) {
-        out->marks = (uint8_t)(out->marks & ~WSP_MARK_BEHIND);
+    return full;
+}
+
+void wsp_refill_peer(wspool *pool, struct wsp_peer *peer)
+{
+    const uint32_t first = first_turn(pool, peer->memberships.count);
+    struct wsp_outq *out = &peer->conn.out;
+    out->marks = (uint8_t)(out->marks & ~WSP_MARK_BEHIND); /* a hook may set it again */
+    for (int priority = WSPOOL_HIGH; priority >= WSPOOL_LOW; priority--) {
+        if ((pool->registry.priorities >> (1 + priority) & 1) &&
+            refill_priority(pool, peer, first, priority)) {
+            out->marks |= WSP_MARK_BEHIND;
+            return; /* lower ones wait, or they would take the room */
+        }
     }
 }

@@ -10,7 +10,8 @@
 
 #include "pool/pool.h"
 
-/* Queues what the peer's queue takes now, and tells the missed hook at its place. */
+/* Queues what the peer's queue takes now, and tells the missed hook at its place. Channels of a
+ * lower priority wait until those of a higher one have caught up. */
 void wsp_refill_peer(wspool *pool, struct wsp_peer *peer);
 
 #endif

@@ -109,6 +109,7 @@ static int add_route(talk *t)
     wspool_route_options options;
     wspool_route_options_init(&options, &t->s->config);
     options.history = t->history;
+    options.priority = t->priority;
     options.slow = WSPOOL_SLOW_BEHIND;
     return SIM_IN(wspool_route(t->s->pool, "/kept/{name}", WSPOOL_SESSION, &options));
 }

@@ -40,8 +40,10 @@ typedef struct talk {
     int loose; /* do not check the order: peers join without `subscribed`, or messages are lost */
     wspool_history history; /* of the sessions of the route /kept/{name}; they fall behind. All
                                zero (default): there is no such route */
-    uint64_t others;        /* bit n: the peer number n has another contract, and is not judged */
-    wspool_config sims;     /* the sim's hooks */
+    enum wspool_priority priority; /* of these */
+    uint64_t others;               /* bit n: the peer number n has another contract, and is not
+                                      judged */
+    wspool_config sims;            /* the sim's hooks */
 } talk;
 
 talk *talk_new(void);

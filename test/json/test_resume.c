@@ -10,13 +10,19 @@
 #define X wspool_session("x")
 
 /* Sessions keep this many messages; a queue holds 16. */
-static talk *keeping(uint32_t messages)
+static talk *keeping_with(uint32_t messages, enum wspool_priority priority)
 {
     talk *t = talk_new();
     t->history.messages = messages;
+    t->priority = priority;
     t->s->config.queue_messages = 16;
     assert_int_equal(talk_start(t), 0);
     return t;
+}
+
+static talk *keeping(uint32_t messages)
+{
+    return keeping_with(messages, WSPOOL_NORMAL);
 }
 
 static void publish(talk *t, int count)
@@ -178,9 +184,9 @@ TEST(nothing_overtakes_what_was_missed)
 
 /* Messages are taken out of no queue: the first ones of those that it missed are the ones that the
  * history has forgotten. */
-TEST(slow_client_is_told_what_it_misses_in_its_place)
+static void miss_and_tell(enum wspool_priority priority)
 {
-    talk *t = keeping(4);
+    talk *t = keeping_with(4, priority);
     sim_peer *p = talk_join(t, "/kept/x");
     const json_t *told, *data;
     uint64_t from, to;
@@ -206,6 +212,13 @@ TEST(slow_client_is_told_what_it_misses_in_its_place)
     expect_news(t, p, 61, 61);
     talk_expect_silence(p);
     talk_free(t);
+}
+
+TEST(slow_client_is_told_what_it_misses_in_its_place)
+{
+    miss_and_tell(WSPOOL_NORMAL);
+    miss_and_tell(WSPOOL_HIGH);
+    miss_and_tell(WSPOOL_LOW);
 }
 
 TEST(client_that_subscribes_again_is_told_where_it_is)

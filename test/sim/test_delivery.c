@@ -58,7 +58,8 @@ typedef struct world {
     enum wspool_slow slow[KINDS];
     wspool_history history[KINDS];
     uint32_t queue_bytes[KINDS], queue_messages[KINDS]; /* 0: the pool's */
-    uint32_t number;                                    /* of the last publication */
+    enum wspool_priority priority[KINDS];
+    uint32_t number; /* of the last publication */
     struct {
         char text[12];
         uint64_t time;
@@ -203,16 +204,17 @@ static int is_memory(const world *w, int rc)
 
 /* An answer that keeps its place in the order of the channel. Without it the client can't know
  * where it is, so the server closes the connection. */
-__attribute__((format(printf, 3, 4))) static void answer(world *w, wspool_id id, const char *format,
-                                                         ...)
+__attribute__((format(printf, 4, 5))) static void answer(world *w, wspool_id id, size_t channel,
+                                                         const char *format, ...)
 {
+    wspool_send_options options = {.size = sizeof options, .kind = channel_of(channel).kind};
     char text[300];
     va_list args;
     int rc;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    rc = SIM_IN(wspool_send(w->s->pool, id, text, strlen(text), NULL));
+    rc = SIM_IN(wspool_send(w->s->pool, id, text, strlen(text), &options));
     if (rc == 0)
         return;
     assert_true(rc == WSPOOL_ERR_FULL || rc == WSPOOL_ERR_STATE || is_memory(w, rc));
@@ -233,7 +235,7 @@ static wspool_channel_position state_head(world *w, size_t channel)
 static void says_joined(world *w, wspool_id id, size_t channel)
 {
     wspool_channel_position at = state_head(w, channel);
-    answer(w, id, "join %s %" PRIu64 " %" PRIu64, names[channel], at.epoch, at.offset);
+    answer(w, id, channel, "join %s %" PRIu64 " %" PRIu64, names[channel], at.epoch, at.offset);
 }
 
 static void server_joins(world *w, wspool_id id, size_t channel)
@@ -256,8 +258,8 @@ static void server_resumes(world *w, wspool_id id, size_t channel, wspool_channe
     if (rc != 0) {
         assert_true(rc == WSPOOL_ERR_EXISTS || rc == WSPOOL_ERR_STATE || is_memory(w, rc));
         if (rc == WSPOOL_ERR_EXISTS && resumed.position.epoch != 0)
-            answer(w, id, "stays %s %" PRIu64 " %" PRIu64, names[channel], resumed.position.epoch,
-                   resumed.position.offset);
+            answer(w, id, channel, "stays %s %" PRIu64 " %" PRIu64, names[channel],
+                   resumed.position.epoch, resumed.position.offset);
         return;
     }
     head = state_head(w, channel);
@@ -266,7 +268,7 @@ static void server_resumes(world *w, wspool_id id, size_t channel, wspool_channe
     if (!is_keyed(w, channel))
         assert_int_equal(resumed.count, resumed.recovered ? head.offset - since.offset : 0);
     snprintf(epoch, sizeof epoch, "%" PRIu64, since.epoch);
-    answer(w, id, "resume %s %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %s%s", names[channel],
+    answer(w, id, channel, "resume %s %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %s%s", names[channel],
            since.epoch == 0 ? "-" : epoch, since.offset, head.epoch, head.offset,
            reasons[resumed.lost], resumed.reset ? " reset" : "");
 }
@@ -274,7 +276,7 @@ static void server_resumes(world *w, wspool_id id, size_t channel, wspool_channe
 static void server_leaves(world *w, wspool_id id, size_t channel)
 {
     if (SIM_IN(wspool_unsubscribe(w->s->pool, id, channel_of(channel))) == 0)
-        answer(w, id, "leave %s", names[channel]);
+        answer(w, id, channel, "leave %s", names[channel]);
 }
 
 /* Writes a message that says its position. */
@@ -508,8 +510,9 @@ static void server_misses(world *w, const sim_event *event)
 {
     size_t channel = index_of(event->text);
     wspool_channel_position head = state_head(w, channel);
-    answer(w, event->id, "missed %s %" PRIu64 " %" PRIu64 " %" PRIu64 " head=%" PRIu64 "%s",
-           names[channel], head.epoch, event->count, event->last, head.offset,
+    answer(w, event->id, channel,
+           "missed %s %" PRIu64 " %" PRIu64 " %" PRIu64 " head=%" PRIu64 "%s", names[channel],
+           head.epoch, event->count, event->last, head.offset,
            *event->reason != '\0' ? " reset" : "");
     switch (sim_below(w->s, 24)) {
     case 0:
@@ -558,6 +561,7 @@ static void server_starts(world *w)
         options.history = w->history[i];
         options.queue_bytes = w->queue_bytes[i];
         options.queue_messages = w->queue_messages[i];
+        options.priority = w->priority[i];
         assert_int_equal(
             wspool_route(s->pool, patterns[i], (enum wspool_kind)(WSPOOL_GLOBAL + i), &options), 0);
     }
@@ -935,6 +939,8 @@ static void draw_channels(world *w)
             w->queue_bytes[i] = 256 + (uint32_t)sim_below(w->s, w->s->config.queue_bytes - 256);
             w->queue_messages[i] = 1 + (uint32_t)sim_below(w->s, w->s->config.queue_messages);
         }
+        if (sim_below(w->s, 2) == 0)
+            w->priority[i] = (enum wspool_priority)((int)sim_below(w->s, 3) - 1);
         for (size_t k = (size_t)i; k < CHANNELS; k += KINDS)
             say(w, "channel %s %u %u %s ids=%d keys=%u%s", names[k], least, most,
                 w->slow[i] == WSPOOL_SLOW_CLOSE ? "close" : "behind", WSPOOL_PUBLISH_IDS,

@@ -339,6 +339,7 @@ TEST(routes_of_one_kind_have_the_same_rules)
     DISAGREE(history.messages, 4);
     DISAGREE(history.bytes, 5);
     DISAGREE(history.time, 0);
+    DISAGREE(priority, WSPOOL_HIGH);
     assert_int_equal(t.routes.count, 5);
     assert_int_equal(wsp_routes_check(&t.routes), 1);
     t.routes.list[2].rules.queue_bytes++;
