@@ -34,6 +34,8 @@
 #define PAYLOAD 64
 #define ROUNDS 100
 #define KEPT 64 /* messages of a history */
+#define CROWD 10000
+#define CROWD_QUEUE 8 /* messages that may wait for one of them */
 
 static int counting;
 static struct {
@@ -232,6 +234,7 @@ static void start(void)
     wspool_route_options options;
     wspool_config_init(&config);
     config.ping_interval = 0;
+    config.max_peers = CROWD + 1;
     config.entropy = (wspool_entropy_hook){entropy, NULL};
     config.message.call = on_message;
     if (wspool_epoll_new(&sockets, &config) < 0) {
@@ -246,6 +249,9 @@ static void start(void)
     wspool_route(pool, "/room/{name}", WSPOOL_ITEM, &options);
     options.history.messages = KEPT;
     wspool_route(pool, "/kept/{name}", WSPOOL_TOPIC, &options);
+    options.slow = WSPOOL_SLOW_BEHIND;
+    options.queue_messages = CROWD_QUEUE;
+    wspool_route(pool, "/crowd/{name}", WSPOOL_SESSION, &options);
 }
 
 /* -------------------------------------------------------------- the clients */
@@ -402,8 +408,8 @@ static uint64_t handshake(int rounds, void (*turn)(void))
     return (uint64_t)rounds;
 }
 
-/* Hosted mode: the request was parsed elsewhere, and the answer is sent elsewhere. */
-static uint64_t join_leave(int rounds, void (*turn)(void))
+/* Returns a request that was parsed elsewhere; the answer is sent elsewhere (hosted mode). */
+static wspool_request request_for(const char *path)
 {
 #define TEXT(string) \
     { \
@@ -415,14 +421,19 @@ static uint64_t join_leave(int rounds, void (*turn)(void))
         {TEXT("Connection"), TEXT("Upgrade")},
         {TEXT("Sec-WebSocket-Key"), TEXT("dGhlIHNhbXBsZSBub25jZQ==")},
         {TEXT("Sec-WebSocket-Version"), TEXT("13")}};
-    const wspool_request request = {.size = sizeof request,
-                                    .method = TEXT("GET"),
-                                    .target = TEXT("/room/a"),
-                                    .http_major = 1,
-                                    .http_minor = 1,
-                                    .headers = headers,
-                                    .header_count = sizeof headers / sizeof *headers};
+    return (wspool_request){.size = sizeof(wspool_request),
+                            .method = TEXT("GET"),
+                            .target = {path, strlen(path)},
+                            .http_major = 1,
+                            .http_minor = 1,
+                            .headers = headers,
+                            .header_count = sizeof headers / sizeof *headers};
 #undef TEXT
+}
+
+static uint64_t join_leave(int rounds, void (*turn)(void))
+{
+    const wspool_request request = request_for("/room/a");
     static int stays = -1;
     stays = stays < 0 ? client_on("/room/a") : stays;
     for (int round = 0; round < rounds; round++) {
@@ -512,16 +523,89 @@ static uint64_t resume(int rounds, void (*turn)(void))
     return (uint64_t)rounds * KEPT;
 }
 
+/* ------------------------------------------- a crowd, of which one reads nothing */
+
+/* Publishes a message, and takes what each peer has to send, as a transport that is never full. */
+static inline void one_round(wspool_channel channel, const void *message, wspool_id stuck)
+{
+    struct iovec vectors[4];
+    wspool_id id;
+    unsigned wants;
+    wspool_broadcast(pool, channel, message, PAYLOAD, NULL, NULL);
+    while (wspool_next(pool, &id, &wants)) {
+        int n = wspool_peek(pool, id, vectors, 4);
+        size_t bytes = 0;
+        for (int i = 0; i < n; i++) {
+            bytes += vectors[i].iov_len;
+        }
+        wspool_ack(pool, id, id == stuck ? 0 : bytes, 0);
+    }
+}
+
+__attribute__((noinline)) static void measured_round(wspool_channel channel, const void *message,
+                                                     wspool_id stuck)
+{
+    counting = 1;
+    one_round(channel, message, stuck);
+    counting = 0;
+}
+
+/* In memory: there are not so many descriptors. */
+static uint64_t crowd_with(int stuck, int rounds, void (*turn)(void))
+{
+    static wspool_id never_reads;
+    const wspool_request request = request_for("/crowd/a");
+    const wspool_channel channel = wspool_session("a");
+    char message[PAYLOAD];
+    wspool_answer answer;
+    wspool_id id;
+    memset(message, 'x', sizeof message);
+    for (int i = wspool_member_count(pool, channel); i < CROWD + stuck; i++) {
+        if (wspool_upgrade(pool, &request, 0, &id, &answer) != WSPOOL_UPGRADE_ACCEPTED ||
+            wspool_adopt(pool, id, NULL, 0, 0)) {
+            fail("a peer was not admitted");
+        }
+        never_reads = stuck && i == CROWD / 2 ? id : never_reads;
+    }
+    for (int round = 0; round < rounds / 10; round++) {
+        if (turn == measured_turn) {
+            measured_round(channel, message, never_reads);
+        } else {
+            one_round(channel, message, never_reads);
+        }
+    }
+    if (turn == measured_turn && stuck && wspool_queued(pool, never_reads, NULL) != CROWD_QUEUE) {
+        fail("a peer that reads nothing holds more or less than its queue's limit");
+    }
+    return (uint64_t)(rounds / 10) * CROWD;
+}
+
+static uint64_t crowd(int rounds, void (*turn)(void))
+{
+    return crowd_with(0, rounds, turn);
+}
+
+static uint64_t crowd_stuck(int rounds, void (*turn)(void))
+{
+    return crowd_with(1, rounds, turn);
+}
+
 /* -------------------------------------------------------------------- main */
 
 static const struct scenario {
     const char *name;
     uint64_t (*work)(int, void (*)(void));
-} scenarios[] = {{"fanout", one_at_a_time}, {"burst", burst},
-                 {"echo", echo_1},          {"echo-16", echo_16},
-                 {"handshake", handshake},  {"join", join_leave},
-                 {"publish", publish},      {"publish-kept", publish_kept},
-                 {"resume", resume}};
+} scenarios[] = {{"fanout", one_at_a_time},
+                 {"burst", burst},
+                 {"echo", echo_1},
+                 {"echo-16", echo_16},
+                 {"handshake", handshake},
+                 {"join", join_leave},
+                 {"publish", publish},
+                 {"publish-kept", publish_kept},
+                 {"resume", resume},
+                 {"crowd", crowd},
+                 {"crowd-stuck", crowd_stuck}};
 
 static void warm_turn(void)
 {
@@ -558,7 +642,7 @@ int main(int argc, char **argv)
         }
     }
     fputs("usage: costs fanout|burst|echo|echo-16|handshake|join|publish|"
-          "publish-kept|resume\n",
+          "publish-kept|resume|crowd|crowd-stuck\n",
           stderr);
     return 2;
 }

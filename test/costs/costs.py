@@ -36,6 +36,8 @@ SCENARIOS = {
     "publish": "broadcast to one member, without its delivery",
     "publish-kept": "the same, with a history",
     "resume": "message recovered from a history, of 64",
+    "crowd": "delivery to one of 10,000, in memory",
+    "crowd-stuck": "the same, beside one that reads nothing",
 }
 COLUMNS = {"sends": "send calls", "others": "other calls", "allocations": "allocations",
            "copied": "bytes copied", "instructions": "instructions"}
@@ -171,6 +173,10 @@ def check(t, costs, built):
         added = costs["publish-kept"]["instructions"] - costs["publish"]["instructions"]
         t.ok(added <= HISTORY, "history_adds_little_to_a_broadcast",
              f"{added} instructions, at most {HISTORY} are lawful")
+    for column in costs["crowd"]:
+        t.ok(costs["crowd-stuck"][column] <= costs["crowd"][column],
+             f"one_that_reads_nothing_costs_the_others_no_{column}",
+             f"{costs['crowd-stuck'][column]}, without it {costs['crowd'][column]}")
     for scenario, title in SCENARIOS.items():
         for column, heading in COLUMNS.items():
             name = f"{scenario}_{column}_have_not_grown"
