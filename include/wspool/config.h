@@ -472,6 +472,15 @@ typedef struct wspool_route_options {
     enum wspool_priority priority; /* of the channels of this kind, so the same for all its routes:
                                       WSPOOL_NORMAL. Add the route before such a channel has its
                                       first message */
+    uint64_t
+        send_interval; /* nanoseconds from one time to the next at which the members of a channel of
+                          this kind get what was published to it, so the same for all its routes: 0,
+                          no limit. Needs a keyed history (max_keys). The first message after a
+                          pause is sent at once. Of what is published within the interval behind it,
+                          a member gets the newest message of each key when that ends; offsets of
+                          the others are skipped. Messages without a key are all sent. Members of
+                          such a channel are always behind (wspool_tally.behind), and are never
+                          closed because their queue is full */
 } wspool_route_options;
 
 /* Any thread. Writes the defaults that `config` gives to a route. Use it as

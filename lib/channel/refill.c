@@ -90,6 +90,7 @@ struct source {
     const struct wsp_history *history;
     int is_log;
     uint32_t count;
+    uint64_t shown; /* offset up to which the newest of each key is enough; 0: all are given */
 };
 
 static const struct wsp_kept *entry_at(const struct source *source, uint32_t index)
@@ -104,13 +105,23 @@ static uint64_t offset_at(const struct source *source, uint32_t index)
                           : source->history->first + index;
 }
 
-static int is_skipped(const struct source *source, const struct wsp_kept *kept,
-                      const struct reader *reader)
+/* Returns 1 if it is in the window, and a newer message of its key was shown. */
+static inline int is_replaced(const struct source *source, uint32_t index,
+                              const struct wsp_kept *kept)
 {
-    return (source->is_log && !kept->key) || is_own(kept, reader);
+    return source->shown > 0 && kept->key && kept->key->offset <= source->shown &&
+           kept->key->offset > offset_at(source, index);
 }
 
-/* Inline, so that there is one for the window and one for the log.
+static inline int is_skipped(const struct source *source, uint32_t index,
+                             const struct wsp_kept *kept, const struct reader *reader)
+{
+    return (source->is_log && !kept->key) || is_own(kept, reader) ||
+           is_replaced(source, index, kept);
+}
+
+/* Inline, so that there is one for the window, one for that of a channel with a pace, and one for the
+ * log.
  *
  * Returns the run of adjacent frames from the entry at `index` on with which the queue stays below
  * half of the limits. The first may be larger than that; the count is 0 when it does not fit. */
@@ -128,7 +139,7 @@ static inline struct wsp_run next_run(const struct wsp_rules *rules, const struc
         uint64_t bytes = (uint64_t)run.bytes + kept->len;
         if (run.count > 0 &&
             (kept->segment != run.block || (source->is_log && kept->at != run.offset + run.bytes) ||
-             is_skipped(source, kept, reader) || bytes > STEP ||
+             is_skipped(source, index, kept, reader) || bytes > STEP ||
              out->bytes + bytes > rules->queue_bytes / 2 ||
              out->count + run.count >= rules->queue_messages / 2)) {
             break;
@@ -183,7 +194,12 @@ enum wsp_refilled wsp_refill(struct wsp_link *link, struct wsp_channel *channel,
     const int keyed = channel->rules->history.max_keys > 0;
     struct wsp_peer *peer = member->peer;
     const struct wsp_history *history = channel->history;
+    const uint64_t end = channel->pace ? channel->pace->shown : channel->offset;
     uint64_t next = wsp_member_due(channel, member);
+    if (channel->pace && next > end) {
+        member->state = 0;
+        return WSP_REFILL_WAITS;
+    }
     if (!wsp_refill_has_room(channel->rules, &peer->conn.out)) {
         return WSP_REFILL_FULL;
     }
@@ -192,36 +208,43 @@ enum wsp_refilled wsp_refill(struct wsp_link *link, struct wsp_channel *channel,
         wsp_member_catch_up(channel, member);
         return WSP_REFILL_LIVE;
     }
-    struct source source = {.history = history};
+    struct source source = {.history = history, .shown = channel->pace ? end : 0};
     uint32_t index, skipped = 0;
     if (!history || (next < history->first && (!keyed || is_overtaken(history, member, next)))) {
         return miss(link, channel, member, next, keyed, gone);
     }
     if (next < history->first) {
         source.is_log = 1;
-        source.count = wsp_keyed_count(history->keyed);
+        source.count = end >= history->first ? wsp_keyed_count(history->keyed)
+                                             : wsp_keyed_search(history->keyed, end + 1);
         index = wsp_keyed_search(history->keyed, next);
     } else {
-        source.count = history->count;
+        source.count = (uint32_t)(end + 1 - history->first);
         index = (uint32_t)(next - history->first);
     }
-    const uint32_t most = source.is_log ? SKIP : 1;
+    const uint32_t most = source.is_log || source.shown ? SKIP : 1;
     while (index < source.count && skipped < most &&
-           is_skipped(&source, entry_at(&source, index), &reader)) {
+           is_skipped(&source, index, entry_at(&source, index), &reader)) {
         index++;
         skipped++;
     }
-    member->next = (uint32_t)(index < source.count ? offset_at(&source, index)
-                              : source.is_log      ? history->first
-                                                   : channel->offset + 1);
+    member->next = (uint32_t)(index < source.count                     ? offset_at(&source, index)
+                              : source.is_log && history->first <= end ? history->first
+                                                                       : end + 1);
     if (index == source.count || skipped == most) {
         return WSP_REFILL_QUEUED;
     }
-    const struct wsp_run run =
-        history->mixed ? one_frame(channel->rules, entry_at(&source, index), &peer->conn.out)
-        : source.is_log
-            ? next_run(channel->rules, &(struct source){history, 1, source.count}, index, &reader)
-            : next_run(channel->rules, &(struct source){history, 0, source.count}, index, &reader);
+    const struct wsp_rules *rules = channel->rules;
+    struct wsp_run run;
+    if (history->mixed) {
+        run = one_frame(rules, entry_at(&source, index), &peer->conn.out);
+    } else if (source.is_log) {
+        run = next_run(rules, &(struct source){history, 1, source.count, 0}, index, &reader);
+    } else if (!channel->pace) {
+        run = next_run(rules, &(struct source){history, 0, source.count, 0}, index, &reader);
+    } else {
+        run = next_run(rules, &(struct source){history, 0, source.count, end}, index, &reader);
+    }
     if (run.count == 0 || wsp_conn_push(link, &peer->conn, &run) < 0) {
         return WSP_REFILL_FULL;
     }

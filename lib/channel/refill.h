@@ -12,6 +12,9 @@
  * others are skipped. When it has forgotten a removal that the member did not get, the member gets
  * the whole state (`reset`): every message that is kept, also its own.
  *
+ * A channel with a pace (channel/pace.h) gives its members no message that was not shown, and of
+ * those only the newest of each key, also within the window.
+ *
  * A refill does not raise the queue above half of the limits, unless a single message is larger. So
  * there is room for other messages: a member is never closed as slow by its own refill.
  */
@@ -25,7 +28,8 @@ enum wsp_refilled {
     WSP_REFILL_FULL,   /* nothing more for now: its queue has a quarter, or there is no memory */
     WSP_REFILL_QUEUED, /* one run was queued, or messages were skipped; call again */
     WSP_REFILL_MISSED, /* messages are gone: see *gone. The member is due the next that is kept */
-    WSP_REFILL_LIVE    /* the member is live; it has moved in the channel's array */
+    WSP_REFILL_LIVE,   /* the member is live; it has moved in the channel's array */
+    WSP_REFILL_WAITS   /* it has all that the channel's pace has shown */
 };
 
 /* Messages that a member does not get. */

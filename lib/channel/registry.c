@@ -46,6 +46,7 @@ void wsp_registry_init(struct wsp_registry *registry, const wspool_mem *mem,
 {
     *registry = (struct wsp_registry){
         .mem = mem, .next_epoch = first_epoch, .count = count, .priorities = WSP_ONLY_NORMAL};
+    wsp_paces_init(&registry->paces);
     wsp_map_init(&registry->channels, seed);
     wsp_freelist_init(&registry->arrays, FIRST_BYTES, KEEP);
     wsp_freelist_init(&registry->names, sizeof(struct wsp_channel) + SHORT_KEY, KEEP);
@@ -245,8 +246,26 @@ static void remove_member(struct wsp_channel *channel, const wspool_mem *mem, ui
 
 /* ---------------------------------------------------------------- channels */
 
+/* Gives a new channel a pace if its kind has a send interval. Returns 0 or NOMEM. */
+static int make_pace(const struct wsp_registry *registry, struct wsp_channel *channel)
+{
+    if (channel->rules->send_interval == 0) {
+        return 0;
+    }
+    channel->pace = wsp_alloc(registry->mem, sizeof *channel->pace);
+    if (!channel->pace) {
+        return WSPOOL_ERR_NOMEM;
+    }
+    *channel->pace = (struct wsp_pace){.channel = channel, .kind = channel->key[0]};
+    return 0;
+}
+
 static void free_channel(struct wsp_registry *registry, struct wsp_channel *channel)
 {
+    if (channel->pace) {
+        wsp_pace_stop(&registry->paces, channel->pace);
+        wsp_free(registry->mem, channel->pace);
+    }
     if (channel->members) {
         free_array(registry, channel->members, channel->cap);
     }
@@ -272,7 +291,8 @@ static struct wsp_channel *new_channel(struct wsp_registry *registry, wspool_cha
     channel->node.key_len = (uint32_t)key.len;
     channel->rules = &registry->rules[name.kind];
     channel->epoch = registry->next_epoch;
-    if (wsp_map_add(&registry->channels, registry->mem, &channel->node)) {
+    if (make_pace(registry, channel) ||
+        wsp_map_add(&registry->channels, registry->mem, &channel->node)) {
         free_channel(registry, channel);
         return NULL;
     }
@@ -344,7 +364,9 @@ int wsp_registry_join(struct wsp_registry *registry, struct wsp_peer *peer, wspo
     memberships->count++;
     set_membership(memberships, memberships->count - 1u, channel, index);
     wsp_count_add(&registry->count->memberships, 1);
-    if (index == channel->live) {
+    if (channel->pace) {
+        channel->members[index].next = (uint32_t)(channel->offset + 1);
+    } else if (index == channel->live) {
         channel->live++;
     } else {
         wsp_member_catch_up(channel, &channel->members[index]);
@@ -434,6 +456,9 @@ int wsp_registry_check(const struct wsp_registry *registry, uint64_t *total)
              channel->history->first + channel->history->count != channel->offset + 1) ||
             channel->epoch == 0 ||
             (channel->epoch >= registry->next_epoch && !channel->epoch_is_given) ||
+            (channel->pace &&
+             (channel->live > 0 || channel->pace->shown > channel->offset ||
+              (!channel->pace->waits && channel->pace->shown < channel->offset))) ||
             node->key != channel->key || node->key_len == 0 ||
             !wsp_channel_valid(wsp_channel_name(channel))) {
             return 0;
@@ -451,5 +476,6 @@ int wsp_registry_check(const struct wsp_registry *registry, uint64_t *total)
         *total += channel->count;
         active += channel->count > 0;
     }
-    return active == wsp_count_read(&registry->count->channels);
+    return wsp_paces_check(&registry->paces) &&
+           active == wsp_count_read(&registry->count->channels);
 }

@@ -27,6 +27,7 @@
  * - each channel has members, waiters, ids, or a history with messages, or is seeded; the messages
  *   end at its offset;
  * - at most all members are live; a member that is behind is due an offset up to the next one;
+ * - a channel with a pace has no live members, and has shown messages that it has;
  * - a peer has at most one membership in a channel (a join ensures it; the check is linear and
  *   cannot see it);
  * - a channel has an epoch that was given out, or that the host gave, and a key with a valid kind.
@@ -42,6 +43,7 @@
 #include "base/freelist.h"
 #include "channel/history.h"
 #include "channel/ids.h"
+#include "channel/pace.h"
 #include "channel/peer.h"
 #include "policy/route.h"
 
@@ -64,6 +66,7 @@ struct wsp_channel {
     struct wsp_ids *ids;           /* of publishers; NULL: none */
     struct wspool_waiter *waiters; /* for its next message: pool/waiters.h */
     const struct wsp_rules *rules; /* of its kind */
+    struct wsp_pace *pace;         /* NULL: its members get messages at once */
     uint8_t epoch_is_given;        /* by the host */
     uint8_t seeded; /* the host gave its position: it exists until the host clears it */
     uint8_t key[];
@@ -78,6 +81,7 @@ struct wsp_registry {
     uint64_t removed; /* number of channels that ceased to exist so far */
     struct wsp_histories *histories;
     struct wsp_rules rules[WSPOOL_TOPIC + 1]; /* index: enum wspool_kind */
+    struct wsp_paces paces;                   /* of the channels that have one */
     unsigned priorities;                      /* bit 1 + n: a kind may have priority n */
     struct wsp_counters *count;
     /* Called when a channel has become active (1), or is about to become inactive (0). */

@@ -191,7 +191,8 @@ int wsp_routes_add(struct wsp_routes *routes, const wspool_mem *mem, const char 
                                         .queue_bytes = options->queue_bytes,
                                         .queue_messages = options->queue_messages,
                                         .history = options->history,
-                                        .priority = options->priority},
+                                        .priority = options->priority,
+                                        .send_interval = options->send_interval},
                               .message_bytes = options->message_bytes,
                               .codec = options->codec,
                               .duplicates = options->duplicates};

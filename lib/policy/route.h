@@ -29,6 +29,7 @@ struct wsp_rules {
     uint32_t queue_messages;
     wspool_history history;
     enum wspool_priority priority;
+    uint64_t send_interval;
 };
 
 static inline int wsp_rules_equal(const struct wsp_rules *a, const struct wsp_rules *b)
@@ -37,7 +38,8 @@ static inline int wsp_rules_equal(const struct wsp_rules *a, const struct wsp_ru
            a->queue_messages == b->queue_messages && a->history.messages == b->history.messages &&
            a->history.bytes == b->history.bytes && a->history.time == b->history.time &&
            a->history.max_keys == b->history.max_keys &&
-           a->history.tombstone_time == b->history.tombstone_time && a->priority == b->priority;
+           a->history.tombstone_time == b->history.tombstone_time && a->priority == b->priority &&
+           a->send_interval == b->send_interval;
 }
 
 struct wsp_route {

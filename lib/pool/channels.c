@@ -18,12 +18,16 @@ static int join(wspool *pool, struct wsp_peer *peer, wspool_channel channel)
     return wsp_registry_join(&pool->registry, peer, channel, pool->config.channels_per_peer);
 }
 
-/* A live member is due the message at `next` from now on. */
+/* A member is due the message at `next` from now on. */
 static void fall_behind(wspool *pool, struct wsp_peer *peer, struct wsp_channel *channel,
                         uint64_t next)
 {
     struct wsp_member *member = wsp_registry_member(peer, channel);
-    wsp_member_fall_behind(channel, member, next);
+    if (wsp_member_is_live(channel, member)) {
+        wsp_member_fall_behind(channel, member, next);
+    } else {
+        member->next = (uint32_t)next;
+    }
     peer->conn.out.marks |= WSP_MARK_BEHIND;
     wsp_conn_defer(&pool->link, &peer->conn, 0);
 }
@@ -140,9 +144,7 @@ static int resume(wspool *pool, struct wsp_peer *peer, wspool_channel name,
     if (since && channel->rules->history.max_keys > 0) {
         state = wsp_judge_keyed(channel->history, since, resumed, &next);
     }
-    if (!wsp_member_is_live(channel, member)) {
-        member->next = (uint32_t)next;
-    } else if (resumed->count > 0) {
+    if (!wsp_member_is_live(channel, member) || resumed->count > 0) {
         fall_behind(pool, peer, channel, next);
     }
     if (state) {

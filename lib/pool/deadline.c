@@ -7,6 +7,7 @@
  */
 #include "pool/deadline.h"
 
+#include "pool/pace.h"
 #include "pool/waiters.h"
 
 static void watch(wspool *pool)
@@ -22,6 +23,7 @@ void wsp_deadline_promise(wspool *pool)
         pool->idle = 1;
         pool->idle_flush_at = link->flush_at;
         pool->idle_wait_at = wsp_waiters_next(pool);
+        pool->idle_pace_at = wsp_pace_next(pool);
         wsp_timers_mark(&link->timers);
         watch(pool);
     }
@@ -34,7 +36,7 @@ void wsp_deadline_tell(wspool *pool)
     if (wsp_bitset_may_have(&link->ready) || wsp_bitset_may_have(&link->due) ||
         wsp_inbounds_wait(&link->inbounds) || link->flush_at < pool->idle_flush_at ||
         pool->drain.next <= link->now || wsp_waiters_next(pool) < pool->idle_wait_at ||
-        wsp_timers_moved_up(&link->timers)) {
+        wsp_pace_next(pool) < pool->idle_pace_at || wsp_timers_moved_up(&link->timers)) {
         pool->idle = 0;
         pool->output_is_timed = pool->config.flush_delay > 0;
         hook->call(hook->user);

@@ -197,6 +197,10 @@ int wspool_route(wspool *pool, const char *pattern, enum wspool_kind kind,
         filled.queue_messages > pool->config.queue_messages) {
         return WSPOOL_ERR_INVAL;
     }
+    if (filled.send_interval > WSPOOL_TIME_MAX ||
+        (filled.send_interval > 0 && filled.history.max_keys == 0)) {
+        return WSPOOL_ERR_INVAL;
+    }
     if (filled.priority < WSPOOL_LOW || filled.priority > WSPOOL_HIGH) {
         return WSPOOL_ERR_INVAL;
     }

@@ -19,6 +19,7 @@
  *     handlers.h   calls the attached handlers of an event, then the hook
  *     log.h        records for the log hook, and their rate
  *     stages.h     counters of the handshake's stages
+ *     pace.h       shows the messages of channels with a send interval to their members
  *     deadline.h   tells a sleeping host that its deadline has become earlier
  *     input.h      closes peers when input_bytes is used up
  *     waiters.h    those who wait for the next message of a channel
@@ -167,6 +168,7 @@ struct wspool {
                                 idle, or flush_delay is set */
     uint64_t idle_flush_at;   /* link.flush_at at that time */
     uint64_t idle_wait_at;    /* wsp_waiters_next at that time */
+    uint64_t idle_pace_at;    /* wsp_pace_next at that time */
 };
 
 /* The outermost call ends with wsp_reap, as it does when a peer is in the set `due`: that is, when

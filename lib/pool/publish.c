@@ -11,6 +11,7 @@
 #include "pool/channels.h"
 #include "pool/contracts.h"
 #include "pool/log.h"
+#include "pool/pace.h"
 #include "pool/reap.h"
 #include "pool/shed.h"
 #include "pool/waiters.h"
@@ -360,6 +361,9 @@ static int publish(wspool *pool, wspool_channel name, struct content *content,
     wsp_encodings_fini(&encodings);
     choose_priority(pool, before);
     const int fell_behind = channel->live < live;
+    if (channel->pace) {
+        wsp_pace_published(pool, channel);
+    }
     if (channel->waiters) {
         wsp_waiters_wake(pool, channel);
     }

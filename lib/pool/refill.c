@@ -67,6 +67,7 @@ static int refill_priority(wspool *pool, struct wsp_peer *peer, uint32_t first, 
             tell_missed(pool, peer, channel, &gone);
             break;
         case WSP_REFILL_LIVE:
+        case WSP_REFILL_WAITS:
             break;
         }
     }

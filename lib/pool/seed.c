@@ -135,6 +135,9 @@ static int seed(wspool *pool, wspool_channel name, const wspool_channel_position
     }
     channel = wsp_registry_find(&pool->registry, name); /* a contract may have ended it */
     if (channel) {
+        if (channel->pace) {
+            channel->pace->shown = channel->offset; /* to nobody: it has no members */
+        }
         wsp_registry_drop_unused(&pool->registry, channel);
     }
     return error;

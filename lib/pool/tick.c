@@ -8,6 +8,7 @@
 #include "pool/drain.h"
 #include "pool/handlers.h"
 #include "pool/mailbox.h"
+#include "pool/pace.h"
 #include "pool/peers.h"
 #include "pool/reap.h"
 #include "pool/waiters.h"
@@ -25,6 +26,7 @@ uint64_t wspool_deadline(const wspool *pool)
     deadline = deadline < pool->link.flush_at ? deadline : pool->link.flush_at;
     deadline = deadline < pool->drain.next ? deadline : pool->drain.next;
     deadline = deadline < wsp_waiters_next(pool) ? deadline : wsp_waiters_next(pool);
+    deadline = deadline < wsp_pace_next(pool) ? deadline : wsp_pace_next(pool);
     return deadline < pool->handlers.deadline ? deadline : pool->handlers.deadline;
 }
 
@@ -63,6 +65,9 @@ int wspool_tick(wspool *pool, uint64_t now)
         wsp_budget_turn(pool);
     }
     wsp_waiters_call(pool);
+    if (wsp_pace_next(pool) <= pool->link.now) {
+        wsp_pace_tick(pool);
+    }
     if (pool->histories.store.bytes > 0) {
         wsp_record_tick(&pool->registry, pool->link.now);
     }
