@@ -170,8 +170,11 @@ typedef struct wspool_close_hook {
     void *user;
 } wspool_close_hook;
 
-/* The peer's queue rose above the high watermark (above = 1: half of the pool's limit in bytes or
- * in messages), or fell below the low one again (above = 0: an eighth of both). */
+/* The peer's queue rose above the high watermark (above = 1): half of the limit in bytes or in
+ * messages, which is the channel's for what is published, and the pool's for other messages. Or it
+ * fell below the low watermark again (above = 0): an eighth of the lowest limit in bytes, and of the
+ * lowest in messages, that the pool and its routes have. Called once for each crossing, above and
+ * below in turns. */
 typedef struct wspool_pressure_hook {
     void (*call)(wspool *pool, wspool_id id, int above, void *user);
     void *user;

@@ -34,7 +34,7 @@ void wsp_broadcast(struct wsp_link *link, struct wsp_channel *channel,
 {
     const uint32_t max_bytes = channel->rules->queue_bytes;
     const uint32_t max_count = channel->rules->queue_messages;
-    const struct wsp_watermark high = wsp_conn_high_watermark(link->config);
+    const struct wsp_watermark high = wsp_conn_high_watermark(max_bytes, max_count);
     struct wsp_member *end = channel->members ? channel->members + channel->live : NULL;
     const struct wsp_run *frame = wsp_encodings_of(link, encodings, 0);
     uint8_t taken =

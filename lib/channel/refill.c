@@ -256,6 +256,7 @@ enum wsp_refilled wsp_refill(struct wsp_link *link, struct wsp_channel *channel,
     wsp_count_add(&link->count->queued, run.count);
     wsp_count_add(&link->count->recovered, run.count);
     wsp_count_add(&link->count->waiting_bytes, run.bytes);
-    wsp_conn_update_watermark(link, &peer->conn, wsp_conn_high_watermark(link->config));
+    wsp_conn_update_watermark(link, &peer->conn,
+                              wsp_conn_high_watermark(rules->queue_bytes, rules->queue_messages));
     return WSP_REFILL_QUEUED;
 }

@@ -220,13 +220,24 @@ static inline int wsp_conn_push(struct wsp_link *link, struct wsp_conn *conn,
 /* Lets an open connection take messages, or not (0) while one is broadcast that it must not get. */
 void wsp_conn_take_messages(struct wsp_conn *conn, int take);
 
-/* A queue with more than this is above its high watermark. */
+/* A queue with more than this is above its high watermark: half of the limits that hold for the
+ * message that was queued. It is below the low one with an eighth of the lowest limits of all kinds
+ * of channels and of the pool: so it cannot be above one and below the other. */
 struct wsp_watermark {
     uint32_t bytes, count;
 };
-static inline struct wsp_watermark wsp_conn_high_watermark(const wspool_config *config)
+static inline struct wsp_watermark wsp_conn_high_watermark(uint32_t queue_bytes,
+                                                           uint32_t queue_messages)
 {
-    return (struct wsp_watermark){config->queue_bytes / 2, config->queue_messages / 2};
+    return (struct wsp_watermark){queue_bytes / 2, queue_messages / 2};
+}
+/* There are queues with these limits. */
+static inline void wsp_conn_lower_watermark(struct wsp_link *link, uint32_t queue_bytes,
+                                            uint32_t queue_messages)
+{
+    uint32_t bytes = queue_bytes / 8, messages = queue_messages / 8;
+    link->low_bytes = bytes < link->low_bytes ? bytes : link->low_bytes;
+    link->low_messages = messages < link->low_messages ? messages : link->low_messages;
 }
 
 /* Returns 1 if its queue stays below the high watermark with one more frame of that length, else

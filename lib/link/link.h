@@ -32,6 +32,7 @@ struct wsp_link {
     const wspool_mem *mem;
     const wspool_config *config;
     struct wsp_counters *count;
+    uint32_t low_bytes, low_messages; /* the low watermark: see link/conn.h */
     struct wsp_decoders decoders;
     struct wsp_blocks blocks;
     struct wsp_outqs outqs;

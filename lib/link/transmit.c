@@ -14,8 +14,8 @@ static void check_low_watermark(struct wsp_link *link, struct wsp_conn *conn, in
     if (out->marks & WSP_MARK_BEHIND) {
         wsp_conn_defer(link, conn, 0); /* it may be refilled */
     }
-    if ((out->marks & WSP_MARK_ABOVE_HIGH) && out->bytes <= link->config->queue_bytes / 8 &&
-        out->count <= link->config->queue_messages / 8) {
+    if ((out->marks & WSP_MARK_ABOVE_HIGH) && out->bytes <= link->low_bytes &&
+        out->count <= link->low_messages) {
         out->marks = (uint8_t)(out->marks & ~WSP_MARK_ABOVE_HIGH);
         wsp_conn_defer(link, conn, WSP_DUE_PRESSURE);
     }

@@ -81,6 +81,8 @@ int wspool_new(wspool **out, const wspool_config *given, uint64_t now)
     const wspool_mem *mem = &pool->config.mem;
     link->mem = mem;
     link->config = &pool->config;
+    link->low_bytes = link->low_messages = UINT32_MAX;
+    wsp_conn_lower_watermark(link, config.queue_bytes, config.queue_messages);
     link->count = &pool->count;
     link->created_at = link->now = now;
     link->on_message = wsp_on_message;
@@ -211,6 +213,7 @@ int wspool_route(wspool *pool, const char *pattern, enum wspool_kind kind,
     error = wsp_routes_add(&pool->routes, &pool->config.mem, pattern, kind, &filled);
     if (!error) {
         pool->registry.rules[kind] = pool->routes.list[pool->routes.count - 1].rules;
+        wsp_conn_lower_watermark(&pool->link, filled.queue_bytes, filled.queue_messages);
         pool->registry.priorities |= 1u << (1 + (int)filled.priority);
     }
     return error;

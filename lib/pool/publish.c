@@ -448,6 +448,12 @@ static int has_room(const wspool *pool, const struct wsp_outq *out, uint32_t len
     return out->bytes + len <= bytes && out->count < messages;
 }
 
+/* Returns the watermark for a message that belongs to no channel. */
+static inline struct wsp_watermark high_watermark(const wspool_config *config)
+{
+    return wsp_conn_high_watermark(config->queue_bytes, config->queue_messages);
+}
+
 /* Counts a frame that was queued for a single peer. */
 static inline void queued_one(wspool *pool, uint32_t len)
 {
@@ -479,7 +485,7 @@ static int send_to(wspool *pool, struct wsp_peer *peer, const struct wsp_renderi
     }
     queued_one(pool, frame.bytes);
     flush_soon(pool);
-    wsp_conn_update_watermark(link, &peer->conn, wsp_conn_high_watermark(&pool->config));
+    wsp_conn_update_watermark(link, &peer->conn, high_watermark(&pool->config));
     if (result > 0) {
         /* No other peer shares these frames: all of their memory is due to this peer. */
         wsp_outq_compact(&peer->conn.out, &link->outqs, &link->blocks, pool->config.queue_bytes);
@@ -500,7 +506,7 @@ static void push_or_close(wspool *pool, struct wsp_peer *peer, const struct wsp_
         return;
     }
     queued_one(pool, frame->bytes);
-    wsp_conn_update_watermark(&pool->link, conn, wsp_conn_high_watermark(&pool->config));
+    wsp_conn_update_watermark(&pool->link, conn, high_watermark(&pool->config));
     tally->queued++;
     tally->slow += conn->out.blocked;
 }
@@ -634,7 +640,7 @@ int wspool_send(wspool *pool, wspool_id id, const void *message, size_t len,
         return WSPOOL_ERR_INVAL;
     }
     struct wsp_peer *peer = wsp_slots_find(&pool->peers, id);
-    const struct wsp_watermark high = wsp_conn_high_watermark(&pool->config);
+    const struct wsp_watermark high = high_watermark(&pool->config);
     struct wsp_blocks *blocks = &pool->link.blocks;
     if (!peer || !message || len >= high.bytes) {
         return send_slow(pool, peer, message, len, opcode, WSPOOL_NORMAL);

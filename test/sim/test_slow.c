@@ -310,6 +310,39 @@ TEST(pressure_when_half_full_and_gone_again_is_told_once)
     }
 }
 
+/* A channel whose queues hold 8 messages, in a pool whose queues hold 1024. */
+TEST(pressure_of_a_channel_with_low_limits_is_told_before_it_is_full)
+{
+    sim *s = sim_new(1);
+    s->config.ping_interval = 0;
+    assert_int_equal(sim_start_bare(s), 0);
+    wspool_route_options options;
+    wspool_route_options_init(&options, &s->config);
+    options.name = "close";
+    options.queue_messages = 8;
+    assert_int_equal(wspool_route(s->pool, "/close", WSPOOL_ITEM, &options), 0);
+    sim_peer *p = stalled(s, "/close");
+    for (int round = 1; round <= 3; round++) {
+        for (int i = 0; i < 7; i++) {
+            publish(s, "close", numbered(i));
+            sim_pump(s);
+            assert_int_equal(p->above, i >= 4);
+        }
+        p->room = 6; /* one message: it stays above */
+        sim_pump(s);
+        publish(s, "close", "once more");
+        sim_pump(s);
+        assert_int_equal(s->counts[SIM_PRESSURE], 2 * round - 1);
+        sim_flow(p);
+        sim_pump(s);
+        assert_int_equal(p->above, 0);
+        assert_int_equal(s->counts[SIM_PRESSURE], 2 * round);
+        sim_stall(p);
+    }
+    sim_expect_open(p);
+    sim_free(s);
+}
+
 TEST(tally_when_members_are_blocked_calls_them_slow)
 {
     sim *s = sim_small(1, 262144, 100);

@@ -87,6 +87,8 @@ static void begin(struct crowd *c, uint32_t peers, uint32_t members, enum wspool
     struct wsp_link *link = &c->link;
     link->mem = &c->hooks;
     link->config = &c->config;
+    link->low_bytes = link->low_messages = UINT32_MAX;
+    wsp_conn_lower_watermark(link, link->config->queue_bytes, link->config->queue_messages);
     link->count = &c->count;
     link->now = NOW;
     link->random = 1;

@@ -97,6 +97,8 @@ static struct world *world_open(void)
     struct wsp_link *link = &w->link;
     link->mem = &w->hooks;
     link->config = &w->config;
+    link->low_bytes = link->low_messages = UINT32_MAX;
+    wsp_conn_lower_watermark(link, link->config->queue_bytes, link->config->queue_messages);
     link->count = &w->count;
     link->created_at = 77 * SEC + 12345;
     link->now = link->created_at + 5 * SEC + 678;
@@ -273,7 +275,8 @@ static int push(struct world *w, struct wsp_conn *conn, size_t payload)
     if (error < 0) {
         return error;
     }
-    wsp_conn_update_watermark(&w->link, conn, wsp_conn_high_watermark(w->link.config));
+    wsp_conn_update_watermark(
+        &w->link, conn, wsp_conn_high_watermark(w->config.queue_bytes, w->config.queue_messages));
     wsp_count_add(&w->count.waiting_bytes, len);
     return 0;
 }
