@@ -378,8 +378,12 @@ typedef struct wspool_config {
     uint32_t queue_bytes;    /* to one peer: 262144. Below 2^30. A route may have lower limits */
     uint32_t queue_messages; /* to one peer: 1024 */
     uint64_t pool_bytes;     /* to all peers, in memory of blocks (16 KiB and larger), so a message
-                              counts once however many peers wait for it: 67108864. Above it the
-                              blocked peers that hold most are closed with 4101 */
+                              counts once however many peers wait for it: 67108864. Above it
+                              blocked peers are closed with 4101 (WSPOOL_END_SHED, counter `shed`,
+                              log "shed"): first the one that holds most memory, and all that hold
+                              at least half as much; again, if that was not enough. Priorities do
+                              not matter here. When nobody's end would free enough, the message is
+                              refused (WSPOOL_ERR_FULL, counter `budget_refused`) */
     enum wspool_slow slow;   /* of the kinds of channels that no route names: WSPOOL_SLOW_CLOSE */
     uint64_t history_bytes;  /* memory of all histories together, apart from pool_bytes: 16777216.
                                 Above it the channel that was published to longest ago forgets its
