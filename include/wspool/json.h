@@ -365,7 +365,7 @@ int wspool_json_action_id(const wspool_json *json, wspool_text *instance, uint64
  *   INVAL  the channel, the type or the key is not text: it is not UTF-8, or could not be checked
  *          for lack of memory; or, with wspool_publish, `data` is not JSON. Correct the call.
  *   NOMEM  also: `data` is not UTF-8. Correct it, or free memory and try again.
- *   STATE  the pool has no contract. Attach the companion. */
+ *   STATE  the pool has no contract: attach the companion. Or options->commit cancelled. */
 int wspool_json_broadcast(wspool_json *json, wspool *pool, wspool_channel channel, const char *type,
                           json_t *data, const wspool_send_options *options, wspool_tally *tally);
 

@@ -432,6 +432,31 @@ int wspool_channels(const wspool *pool, wspool_channel *channels, size_t max);
 #define WSPOOL_PUBLISH_IDS 1024
 #define WSPOOL_PUBLISH_ID_TIME (300 * WSPOOL_SECOND)
 
+/* A message as it was published: what wspool_seed takes, after a restart or in another pool. */
+typedef struct wspool_seed_message {
+    size_t size;    /* sizeof(wspool_seed_message) */
+    unsigned flags; /* WSPOOL_BINARY, WSPOOL_REMOVE */
+    const void *data;
+    size_t len;
+    uint64_t time;    /* when it was published, in milliseconds since 1970; 0: now */
+    wspool_text key;  /* as in wspool_send_options */
+    wspool_text type; /* not empty: `data` is that of a publication, which the contracts render now,
+                         as for wspool_publish; then not with WSPOOL_BINARY. Empty: a message as it
+                         is */
+} wspool_seed_message;
+
+/* Commits a message before it is published. Called once, when the message has its position and
+ * nothing else can fail: an application with a database writes the change that the message tells
+ * of, the message and its position there, in one transaction. Returns 0; any other result cancels
+ * the broadcast, and no offset is used. So what the database has and what members get never differ:
+ * after a restart wspool_seed gives the message back to its channel. Must not call the pool.
+ * `message` is valid during the call. */
+typedef struct wspool_commit {
+    int (*call)(const wspool_channel_position *position, const wspool_seed_message *message,
+                void *user);
+    void *user;
+} wspool_commit;
+
 typedef struct wspool_send_options {
     size_t size; /* sizeof(wspool_send_options) */
     unsigned flags;
@@ -447,6 +472,8 @@ typedef struct wspool_send_options {
     wspool_text key;  /* what the message is about: any bytes, at most WSPOOL_KEY_MAX. A keyed
                          history keeps the newest message of each key; a message without a key
                          stays in its window only. Empty: none */
+    wspool_commit commit; /* optional. Not called for a message that goes nowhere: the channel is
+                             inactive and its kind has no history, or the id is a repetition */
     /* only for wspool_send and wspool_send_to: */
     enum wspool_priority priority; /* WSPOOL_NORMAL */
     enum wspool_kind kind; /* not WSPOOL_NONE: the message has the priority of the channels of this
@@ -481,6 +508,8 @@ typedef struct wspool_tally {
  *   INVAL    as for wspool_subscribe, an unknown flag, an id or a key that is too long, a removal
  *            without a key, an option of wspool_send, or the size of options or tally is not set.
  *            Correct the call.
+ *   STATE    options->commit cancelled, or it called the pool, which it must not. Nothing was
+ *            published.
  *   NOMEM    the allocator failed. Free memory and try again.
  */
 int wspool_broadcast(wspool *pool, wspool_channel channel, const void *message, size_t len,
@@ -491,8 +520,8 @@ int wspool_broadcast(wspool *pool, wspool_channel channel, const void *message, 
  * for its peers (wspool/handlers.h). `type` must not be empty. All else is as for wspool_broadcast,
  * but WSPOOL_BINARY is not an option: the contract decides. A publication to an inactive channel
  * without a history is not rendered. Its errors are those of wspool_broadcast, and
- *   STATE  the pool has no contract: attach one. Or a contract has called the pool, which it must
- *          not: correct the contract. Nothing was published.
+ *   STATE  the pool has no contract: attach one. Or options->commit cancelled. Or it or a contract
+ *          has called the pool, which it must not: correct it. Nothing was published.
  *   others that a contract returns: see its header. Nothing was published.
  */
 int wspool_publish(wspool *pool, wspool_channel channel, wspool_text type, wspool_text data,
@@ -512,19 +541,6 @@ int wspool_send(wspool *pool, wspool_id id, const void *message, size_t len,
                 const wspool_send_options *options);
 
 /* -------------------------------------------------------- what a channel keeps */
-
-/* A message that was published earlier, by another pool or before a restart. */
-typedef struct wspool_seed_message {
-    size_t size;    /* sizeof(wspool_seed_message) */
-    unsigned flags; /* WSPOOL_BINARY, WSPOOL_REMOVE */
-    const void *data;
-    size_t len;
-    uint64_t time;    /* when it was published, in milliseconds since 1970; 0: now */
-    wspool_text key;  /* as in wspool_send_options */
-    wspool_text type; /* not empty: `data` is that of a publication, which the contracts render now,
-                         as for wspool_publish; then not with WSPOOL_BINARY. Empty: a message as it
-                         is */
-} wspool_seed_message;
 
 /*
  * Gives a channel a position, and messages that it had before, for example at the start of a

@@ -250,6 +250,18 @@ struct wsp_kept *wsp_record_keyed(struct wsp_registry *registry, struct wsp_chan
     return kept;
 }
 
+void wsp_record_cancel_keyed(struct wsp_registry *registry, struct wsp_channel *channel,
+                             const struct wsp_kept *kept, struct wsp_key *key)
+{
+    if (kept->segment != channel->history->open) { /* it was made for this message */
+        wsp_block_release(kept->segment);
+    }
+    if (key && key->offset == 0) {
+        wsp_keyed_cancel(registry->histories, channel->history->keyed, key);
+    }
+    drop_empty(registry, channel);
+}
+
 int wsp_record_erase(struct wsp_registry *registry, struct wsp_channel *channel, wspool_text text)
 {
     struct wsp_history *history = channel->history;

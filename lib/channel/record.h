@@ -32,6 +32,9 @@ struct wsp_kept *wsp_record_room(struct wsp_registry *registry, struct wsp_chann
 struct wsp_kept *wsp_record_keyed(struct wsp_registry *registry, struct wsp_channel *channel,
                                   uint32_t len, uint64_t now, wspool_text key, int removed,
                                   struct wsp_key **found, int *error);
+/* Gives back what wsp_record_keyed has reserved: the message is not published. */
+void wsp_record_cancel_keyed(struct wsp_registry *registry, struct wsp_channel *channel,
+                             const struct wsp_kept *kept, struct wsp_key *key);
 /* The frame is written, and the rest of its entry: it is that of the channel's next message. */
 static inline void wsp_record_commit(struct wsp_channel *channel, const struct wsp_kept *kept)
 {

@@ -159,9 +159,34 @@ static inline int choose_priority(wspool *pool, int priority)
 /* What is published: one message for all, or one for each contract. */
 struct content {
     struct wsp_rendering list[WSPOOL_CONTRACTS];
-    uint32_t count; /* 0: it is not rendered yet */
-    wspool_text type, data;
+    uint32_t count;         /* 0: it is not rendered yet */
+    wspool_text type, data; /* the parts; no type: there are none */
 };
+
+/* Lets the application commit the message. Returns 0, 1 if it cancelled, or STATE if it called the
+ * pool, which may have changed the channel. */
+static WSP_NOINLINE int call_commit(wspool *pool, const struct wsp_channel *channel,
+                                    const wspool_send_options *options,
+                                    const struct content *content)
+{
+    const uint64_t removed = pool->registry.removed;
+    const struct wsp_message *bytes = &content->list[0].message;
+    const int has_parts = content->type.len > 0;
+    const wspool_channel_position position = {.epoch = channel->epoch,
+                                              .offset = channel->offset + 1};
+    const wspool_seed_message message = {.size = sizeof message,
+                                         .flags = options->flags,
+                                         .data = has_parts ? content->data.data : bytes->data,
+                                         .len = has_parts ? content->data.len : bytes->len,
+                                         .time = wsp_wall(pool),
+                                         .key = options->key,
+                                         .type = content->type};
+    int cancelled = options->commit.call(&position, &message, options->commit.user) != 0;
+    if (pool->registry.removed != removed || channel->offset + 1 != position.offset) {
+        return WSPOOL_ERR_STATE;
+    }
+    return cancelled;
+}
 
 /* The other frames of a message that several contracts have rendered. */
 static WSP_NOINLINE void write_others(const struct content *content, struct wsp_history *history,
@@ -201,18 +226,26 @@ static void record(wspool *pool, struct wsp_channel *channel, const struct wsp_r
     }
 }
 
-/* The same for a keyed history. When the message cannot be kept, it is not published: the history
- * would have another state than the members. Returns 0, FULL, TOO_BIG or NOMEM. */
+/* The same for a keyed history, after the application has committed the message. When it cannot be
+ * kept, it is not committed and not published: the history would have another state than the
+ * members. Returns 0, FULL, TOO_BIG, NOMEM, or as call_commit. */
 static WSP_NOINLINE int record_keyed(wspool *pool, struct wsp_channel *channel,
                                      const struct wsp_run *frame, const struct content *content,
                                      const wspool_send_options *options, uint64_t except)
 {
     uint32_t len = wsp_renderings_len(content->list, content->count);
     int error, removed = (options->flags & WSPOOL_REMOVE) != 0;
-    struct wsp_key *key;
+    struct wsp_key *key = NULL;
     struct wsp_kept *kept = wsp_record_keyed(&pool->registry, channel, len, pool->link.now,
                                              options->key, removed, &key, &error);
     if (!kept) {
+        return error;
+    }
+    error = options->commit.call ? call_commit(pool, channel, options, content) : 0;
+    if (error > 0) {
+        wsp_record_cancel_keyed(&pool->registry, channel, kept, key);
+    }
+    if (error) {
         return error;
     }
     fill(pool, channel, frame, content, except, len, kept);
@@ -328,8 +361,11 @@ static int publish(wspool *pool, wspool_channel name, struct content *content,
         if (content->count > 1) {
             error = encode_others(pool, content->list, &encodings);
         }
+        if (!error && options->commit.call && history->max_keys == 0) {
+            error = call_commit(pool, channel, options, content);
+        }
         if (!error && history->messages > 0) {
-            if (history->max_keys > 0) {
+            if (history->max_keys > 0) { /* then the application commits when it has room */
                 error = record_keyed(pool, channel, &frame, content, options, mark);
             } else {
                 record(pool, channel, &frame, content, mark);
@@ -344,7 +380,7 @@ static int publish(wspool *pool, wspool_channel name, struct content *content,
         if (id.len > 0) {
             wsp_ids_cancel(&pool->histories, &channel->ids);
         }
-        return give_up(pool, name, error);
+        return give_up(pool, name, error > 0 ? WSPOOL_ERR_STATE : error);
     }
     if (id.len > 0) {
         wsp_ids_trim(&pool->histories, &channel->ids, pool->link.now);
@@ -430,6 +466,7 @@ int wspool_broadcast(wspool *pool, wspool_channel channel, const void *message, 
         options = &ours;
     }
     content.count = 1;
+    content.type.len = 0;
     int error =
         wsp_rendering_read(&content.list[0], pool->registry.rules[channel.kind].queue_bytes,
                            message, len, options->flags & WSPOOL_BINARY ? WSP_BINARY : WSP_TEXT);
@@ -553,7 +590,7 @@ int wspool_send_to(wspool *pool, wspool_text subject, const void *message, size_
     struct wsp_rendering checked;
     uint8_t opcode;
     if (!pool || !wsp_subject_valid(subject) || (options && convert_options(options, &ours)) ||
-        read_options(&ours, &opcode) || ours.id.len > 0 || ours.key.len > 0 ||
+        read_options(&ours, &opcode) || ours.id.len > 0 || ours.key.len > 0 || ours.commit.call ||
         !priority_is_valid(&ours) || (theirs && theirs->size < sizeof theirs->size)) {
         return WSPOOL_ERR_INVAL;
     }
