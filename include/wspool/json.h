@@ -266,6 +266,8 @@ typedef struct wspool_json_clock_hook {
  *             if a later one was done and the server was restarted since: the ledger does not tell.
  *             A client that must know waits for each answer before its next action.)
  *   0         no action of this instance is done, so that each N is new
+ *   2         the ledger has forgotten old instances, maybe this one: N 1 is new, and any other N
+ *             is in doubt, as without a ledger
  *   negative  it cannot be known now: the client gets the error `unavailable` */
 typedef struct wspool_json_ledger_hook {
     int (*find)(wspool_text subject, wspool_text instance, uint64_t *highest, void *user);

@@ -137,16 +137,27 @@ void wsp_json_actions_fini(struct wsp_json_actions *actions)
     }
 }
 
-/* Returns 1, or 0 if the ledger cannot tell now. */
-static int ask_ledger(const struct wsp_json_actions *actions, struct wsp_json_instance *instance)
+/* The instance may have been forgotten: the action N, and what was sent with it, may be done. */
+static void doubt(struct wsp_json_instance *instance, uint64_t n)
+{
+    if (n > 1) {
+        instance->highest = instance->doubt = n + WINDOW - 1;
+    }
+}
+
+/* Asks the ledger about an instance that sends the action N. Returns 1, or 0 if it cannot tell. */
+static int ask_ledger(const struct wsp_json_actions *actions, struct wsp_json_instance *instance,
+                      uint64_t n)
 {
     uint64_t highest = 0;
     int found =
         actions->ledger.find(instance->subject, instance->name, &highest, actions->ledger.user);
-    if (found > 0 && highest > instance->highest) { /* done before the restart, or elsewhere */
+    if (found == 1 && highest > instance->highest) { /* done before the restart, or elsewhere */
         instance->highest = highest;
         instance->window = ~UINT64_C(0);
         instance->doubt = 0;
+    } else if (found > 1 && instance->highest == 0) {
+        doubt(instance, n);
     }
     return found >= 0;
 }
@@ -159,10 +170,10 @@ static struct wsp_json_instance *add(struct wsp_json_actions *actions, wspool_te
     if (!instance) {
         return NULL;
     }
-    if (!actions->ledger.find && n > 1) { /* this one, and what was sent with it, may be done */
-        instance->highest = instance->doubt = n + WINDOW - 1;
+    if (!actions->ledger.find) {
+        doubt(instance, n);
     }
-    if ((actions->ledger.find && !ask_ledger(actions, instance)) ||
+    if ((actions->ledger.find && !ask_ledger(actions, instance, n)) ||
         !tsearch(instance, &actions->tree, compare)) {
         free(instance);
         return NULL;
@@ -180,7 +191,8 @@ struct wsp_json_instance *wsp_json_actions_of(struct wsp_json_actions *actions, 
     struct wsp_json_instance *instance = find(actions, subject, name);
     if (!instance) {
         instance = add(actions, subject, name, n);
-    } else if (instance->peer != peer && actions->ledger.find && !ask_ledger(actions, instance)) {
+    } else if (instance->peer != peer && actions->ledger.find &&
+               !ask_ledger(actions, instance, n)) {
         return NULL;
     } else {
         unlink_it(actions, instance);

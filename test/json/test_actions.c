@@ -518,6 +518,19 @@ TEST(ledger_that_has_nothing_makes_each_action_new)
     talk_free(t);
 }
 
+TEST(ledger_that_may_have_forgotten_puts_in_doubt_what_is_not_the_first)
+{
+    talk *t = with_ledger(2, 0);
+    sim_peer *p = come(t, "c");
+    expect(p, "c-1", "done");
+    expect(p, "c-2", "done"); /* this one is remembered */
+    p = come(t, "d");
+    expect_doubt(p, "d-7", 71);
+    expect_doubt(p, "d-70", 71); /* may have been sent with it */
+    expect(p, "d-71", "done");
+    talk_free(t);
+}
+
 TEST(ledger_that_cannot_tell_makes_an_action_unavailable)
 {
     talk *t = with_ledger(-1, 7);
