@@ -61,7 +61,7 @@ EXAMPLES := $(sort $(patsubst examples/%.c,%,$(wildcard examples/*.c examples/lo
                    $(filter-out loops,$(patsubst examples/%/,%,$(dir $(wildcard examples/*/*.c)))))
 echo.companions  := deflate sockets uring
 cards.companions := json sockets
-cards.libs       := -lmicrohttpd
+cards.libs       := -lmicrohttpd -lsqlite3
 include examples/loops/loops.mk
 
 LIBS := -lwslay $(call flags_of,libs,nettle,-lnettle) $(ATOMIC)

@@ -16,6 +16,7 @@
  *   runs.c         runs of cards, and their progress
  *   tokens.c       signed tokens, and how often a client may ask for one
  *   pages.c        the files of the web page
+ *   store.c        the database: cards, and what the channels keep
  *   stats.c        the pool's statistics as JSON
  *
  * There is one thread and one struct app, so nothing needs a lock.
@@ -29,6 +30,7 @@
 
 #include "cards.h"
 #include "connections.h"
+#include "store.h"
 #include "tokens.h"
 
 /* The channel of the board: every open page is a member. */
@@ -44,6 +46,7 @@ struct app {
     struct door *doors;             /* requests that wait for a message */
     uint64_t poll_time;             /* how long they wait */
     struct cards cards;
+    struct store *store;   /* NULL: everything is lost with the process */
     struct tokens *tokens; /* NULL: no token is needed */
     int demo;              /* POST /api/token gives out tokens */
     int loopback;          /* only this machine can connect */

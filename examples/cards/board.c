@@ -2,13 +2,15 @@
 /*
  * board.c - the endpoints of the cards: each change is published to the board's channel.
  *
- * A change is published first and then made. Making it cannot fail, and no other code reads the
- * cards in between. If publishing fails, the change is not made and the client gets 503.
+ * A change is published first and then made. Publishing stores it, too. Making it cannot fail, and
+ * no other code reads the cards in between. If publishing fails, the change is not made and the
+ * client gets 503.
  */
 #include "api.h"
 
 #include <string.h>
 
+#include "peers.h"
 #include "runs.h"
 
 static enum MHD_Result unavailable(struct request *request)
@@ -16,11 +18,11 @@ static enum MHD_Result unavailable(struct request *request)
     return http_error(request, MHD_HTTP_SERVICE_UNAVAILABLE, "unavailable");
 }
 
-static int publish(struct app *app, const char *type, const struct card *card)
+static int publish(struct app *app, const char *type, const struct card *card, int deleted)
 {
+    const struct store_change change = {.card = card, .deleted = deleted};
     json_t *data = card_json(card);
-    return data ? wspool_json_broadcast(app->json, app->pool, BOARD, type, data, NULL, NULL)
-                : WSPOOL_ERR_NOMEM;
+    return data ? peers_publish(app, BOARD, type, data, &change) : WSPOOL_ERR_NOMEM;
 }
 
 /* Returns the card that /api/cards/{id} names, or NULL. */
@@ -65,7 +67,7 @@ static enum MHD_Result change(struct app *app, struct request *request, const st
         result = http_error(request, MHD_HTTP_CONFLICT, "too_many_cards");
     } else if (card_draft(&app->cards, card, &patch, &draft) < 0) {
         result = unavailable(request);
-    } else if (publish(app, card ? "card_updated" : "card_created", &draft) < 0) {
+    } else if (publish(app, card ? "card_updated" : "card_created", &draft, 0) < 0) {
         card_discard(&draft);
         result = unavailable(request);
     } else {
@@ -94,10 +96,9 @@ enum MHD_Result board_delete(struct app *app, struct request *request)
     if (!card) {
         return http_error(request, MHD_HTTP_NOT_FOUND, "unknown_card");
     }
-    if (publish(app, "card_deleted", card) < 0) {
+    if (runs_cancel(app, card) < 0 || publish(app, "card_deleted", card, 1) < 0) {
         return unavailable(request);
     }
-    runs_cancel(app, card);
     cards_remove(&app->cards, card);
     return http_send(request, MHD_HTTP_NO_CONTENT,
                      MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT));
@@ -109,8 +110,11 @@ enum MHD_Result board_run(struct app *app, struct request *request)
     if (!card) {
         return http_error(request, MHD_HTTP_NOT_FOUND, "unknown_card");
     }
-    if (runs_start(app, card) < 0) {
+    if (card->step_at) {
         return http_error(request, MHD_HTTP_CONFLICT, "already_running");
+    }
+    if (runs_start(app, card) < 0) {
+        return unavailable(request);
     }
     return http_json(request, MHD_HTTP_ACCEPTED, runs_json(card, "running"));
 }

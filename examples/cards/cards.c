@@ -65,9 +65,8 @@ static const char *known_title(const json_t *value)
     return length > 0 && length <= CARD_TITLE_MAX && !strpbrk(title, "\n\t") ? title : NULL;
 }
 
-static const char *known_column(const json_t *value)
+const char *card_column(const char *name)
 {
-    const char *name = json_string_value(value);
     const char *const *column = card_columns;
     while (name && *column && strcmp(*column, name) != 0) {
         column++;
@@ -81,7 +80,7 @@ const char *card_patch_read(const json_t *body, struct card_patch *patch)
     const json_t *column = json_object_get(body, "column_id");
 
     patch->title = known_title(title);
-    patch->column = known_column(column);
+    patch->column = card_column(json_string_value(column));
     if (!json_is_object(body)) {
         return "malformed";
     }

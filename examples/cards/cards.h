@@ -34,6 +34,9 @@ struct cards {
 /* Ends in NULL. */
 extern const char *const card_columns[];
 
+/* Returns the column of this name, or NULL. */
+const char *card_column(const char *name);
+
 /* What a client wants of a card; NULL: not given. */
 struct card_patch {
     const char *title;

@@ -55,7 +55,8 @@ enum MHD_Result http_error(struct request *request, unsigned status, const char 
     struct MHD_Response *response = json_response(json_pack("{s:s}", "error", word));
     if (response && status == MHD_HTTP_UNAUTHORIZED) {
         MHD_add_response_header(response, "WWW-Authenticate", "Bearer");
-    } else if (response && status == MHD_HTTP_TOO_MANY_REQUESTS) {
+    } else if (response &&
+               (status == MHD_HTTP_TOO_MANY_REQUESTS || status == MHD_HTTP_SERVICE_UNAVAILABLE)) {
         MHD_add_response_header(response, "Retry-After", "1");
     }
     return http_send(request, status, response);

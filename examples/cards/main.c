@@ -77,7 +77,8 @@ static int open_web(const char *given)
     return fd;
 }
 
-static void add_demo_cards(void)
+/* Returns 0, or -1 if they cannot be stored. */
+static int add_demo_cards(void)
 {
     static const struct card_patch patches[] = {
         {"Sketch the onboarding flow", "backlog"},   {"Collect feedback from the pilot", "backlog"},
@@ -88,10 +89,15 @@ static void add_demo_cards(void)
     struct card draft;
     size_t i;
     for (i = 0; i < sizeof(patches) / sizeof(patches[0]); i++) {
-        if (card_draft(&app.cards, NULL, &patches[i], &draft) == 0) {
-            cards_put(&app.cards, &draft);
+        if (card_draft(&app.cards, NULL, &patches[i], &draft) < 0) {
+            return -1;
+        }
+        cards_put(&app.cards, &draft);
+        if (store_card(app.store, &draft) < 0) {
+            return -1;
         }
     }
+    return 0;
 }
 
 static int start(const struct options *options)
@@ -113,12 +119,16 @@ static int start(const struct options *options)
     } else {
         fputs("cards: no token is asked for: every user of this machine may connect\n", stderr);
     }
-    if (options->demo) {
-        add_demo_cards();
+    if (options->db && store_open(&app.store, options->db, &app.cards) < 0) {
+        return -1;
+    }
+    if (options->demo && app.cards.last_id == 0 && add_demo_cards() < 0) {
+        return -1;
     }
     action.sa_handler = SIG_IGN; /* libmicrohttpd sends files with sendfile, which has no
                                     MSG_NOSIGNAL */
     sigaction(SIGPIPE, &action, NULL);
+    sigaction(SIGXFSZ, &action, NULL); /* a database that may not grow is a full one */
     if (((options->demo || options->secret) && !app.tokens) ||
         peers_start(&app, options->connections) < 0) {
         return -1;
@@ -204,6 +214,7 @@ int main(int argc, char **argv)
     sigaction(SIGINT, &action, NULL);
     http_stop(&app);
     peers_stop(&app);
+    store_close(app.store); /* after everything that is published */
     tokens_free(app.tokens);
     cards_clear(&app.cards);
     if (app.web >= 0) {

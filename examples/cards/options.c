@@ -12,8 +12,9 @@
 #define SECRET_MIN 32   /* bytes */
 #define PER_ADDRESS 100 /* unless only this machine can connect: then all have one address */
 
-static const char usage[] = "usage: cards [--host ADDRESS] [--port PORT] [--demo] [--web DIR]\n"
-                            "             [--redis HOST:PORT] [--threads N] [--log FILE]\n";
+static const char usage[] =
+    "usage: cards [--host ADDRESS] [--port PORT] [--demo] [--db FILE] [--web DIR]\n"
+    "             [--redis HOST:PORT] [--threads N] [--log FILE]\n";
 
 static const char help[] =
     "  --host ADDRESS     IPv4 or IPv6, with a zone if need be (fe80::1%eth0), or a name\n"
@@ -21,6 +22,8 @@ static const char help[] =
     "  --port PORT        0 takes a free one (3001)\n"
     "  --demo             begins with some cards; connecting needs a token, and\n"
     "                     POST /api/token gives one to every client that asks\n"
+    "  --db FILE          keeps the cards and the last messages in an SQLite database, so that\n"
+    "                     clients resume after a restart; without it everything is in memory\n"
     "  --web DIR          the files of the page (examples/cards/web)\n"
     "  --redis, --log     not built yet; nor are --threads above 1\n"
     "\n"
@@ -108,15 +111,12 @@ static void find_host(struct options *options)
 
 struct options options_read(int argc, char **argv)
 {
-    static const struct option known[] = {{"host", required_argument, NULL, 'a'},
-                                          {"port", required_argument, NULL, 'p'},
-                                          {"demo", no_argument, NULL, 'd'},
-                                          {"web", required_argument, NULL, 'w'},
-                                          {"redis", required_argument, NULL, 'r'},
-                                          {"threads", required_argument, NULL, 't'},
-                                          {"log", required_argument, NULL, 'l'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option known[] = {
+        {"host", required_argument, NULL, 'a'},    {"port", required_argument, NULL, 'p'},
+        {"demo", no_argument, NULL, 'd'},          {"db", required_argument, NULL, 'b'},
+        {"web", required_argument, NULL, 'w'},     {"redis", required_argument, NULL, 'r'},
+        {"threads", required_argument, NULL, 't'}, {"log", required_argument, NULL, 'l'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
     struct options options = {.host = "127.0.0.1", .port = 3001};
     int option;
 
@@ -130,6 +130,9 @@ struct options options_read(int argc, char **argv)
             break;
         case 'd':
             options.demo = 1;
+            break;
+        case 'b':
+            options.db = optarg;
             break;
         case 'w':
             options.web = optarg;

@@ -11,6 +11,7 @@ struct options {
     unsigned port;
     struct sockaddr_storage address; /* of both */
     int demo;
+    const char *db;         /* the file of the database; NULL: none */
     const char *web;        /* NULL: the one in the source tree */
     uint32_t connections;   /* MAX_WEBSOCKET_CONNECTIONS; 0: the pool's default */
     uint32_t per_address;   /* MAX_PER_ADDRESS; 0: no limit */

@@ -9,7 +9,6 @@
 
 #define CHAT_TEXT_MAX 1000 /* characters */
 #define CHANNELS 128       /* the maximum per peer */
-#define KEPT 1000          /* messages in the history of a channel */
 
 /* Two paths for each: the second is that of older clients. */
 static const struct socket_path {
@@ -100,17 +99,29 @@ static wspool_channel session_of(wspool *pool, wspool_id id)
     return wspool_channel_of(WSPOOL_NONE, "", 0);
 }
 
-/* Action chat {text}: publishes the text to the session, its author included. `connection` is that
- * of connection_established, so that a page knows its own messages: others can use its name. */
+int peers_publish(struct app *app, wspool_channel channel, const char *type, json_t *data,
+                  const struct store_change *change)
+{
+    struct store_commit commit = {.store = app->store, .channel = channel};
+    wspool_send_options options = {.size = sizeof(options), .commit = {store_commit, &commit}};
+    if (change) {
+        commit.change = *change;
+    }
+    return wspool_json_broadcast(app->json, app->pool, channel, type, data, &options, NULL);
+}
+
+/* Action chat {text}: publishes the text to the session, its author included, and stores that this
+ * action is done. `connection` is that of connection_established, so that a page knows its own
+ * messages: others can use its name. */
 static const char *on_chat(wspool_json *json, wspool *pool, wspool_id id, const json_t *data,
                            void *user)
 {
     const char *text = json_string_value(json_object_get(data, "text"));
     const char *from = wspool_identity(pool, id);
     wspool_channel session = session_of(pool, id);
+    struct store_change change = {.card = NULL};
     int length = text ? text_length(text) : -1;
     char connection[24];
-    (void)user;
 
     if (session.kind == WSPOOL_NONE) {
         return "not_in_session";
@@ -118,17 +129,45 @@ static const char *on_chat(wspool_json *json, wspool *pool, wspool_id id, const 
     if (length < 1 || length > CHAT_TEXT_MAX) {
         return "bad_text";
     }
+    wspool_json_action_id(json, &change.instance, &change.action);
+    wspool_subject(pool, id, &change.subject);
     snprintf(connection, sizeof(connection), "%" PRIu64, id);
-    return wspool_json_broadcast(json, pool, session, "chat_message",
-                                 json_pack("{s:s%, s:s, s:s, s:s}", "session_id", session.name,
-                                           session.len, "from", from ? from : "guest", "connection",
-                                           connection, "text", text),
-                                 NULL, NULL) < 0
+    return peers_publish(user, session, "chat_message",
+                         json_pack("{s:s%, s:s, s:s, s:s}", "session_id", session.name, session.len,
+                                   "from", from ? from : "guest", "connection", connection, "text",
+                                   text),
+                         &change) < 0
                ? "unavailable"
                : NULL;
 }
 
 /* ------------------------------------------------------------------------- life */
+
+/* A client that joins a channel to which nothing was published has a position, too. */
+static void on_channel(wspool *pool, wspool_channel channel, int active, void *user)
+{
+    const struct app *app = user;
+    wspool_channel_position position;
+    if (active && wspool_position(pool, channel, &position) == 0 && position.offset == 0) {
+        store_position(app->store, channel, &position);
+    }
+}
+
+/* The channels have their positions before the first peer. The board's position is in the list of
+ * the cards, so it always has one. */
+static int seed(struct app *app)
+{
+    wspool_channel_position position;
+    int error = store_seed(app->store, app->pool);
+    if (!error && app->store) {
+        wspool_position(app->pool, BOARD, &position);
+        error = wspool_seed(app->pool, BOARD, &position, NULL);
+        if (!error && position.offset == 0 && store_position(app->store, BOARD, &position) < 0) {
+            error = WSPOOL_ERR_FULL;
+        }
+    }
+    return error;
+}
 
 static int add_paths(struct app *app, const wspool_config *config)
 {
@@ -138,7 +177,7 @@ static int add_paths(struct app *app, const wspool_config *config)
     wspool_route_options_init(&options, config);
     options.name = BOARD.name; /* of routes without a {parameter} */
     options.slow = WSPOOL_SLOW_BEHIND;
-    options.history.messages = KEPT;
+    options.history.messages = STORE_KEPT;
     for (i = 0; error == 0 && i < sizeof(paths) / sizeof(paths[0]); i++) {
         error = wspool_route(app->pool, paths[i].pattern, paths[i].kind, &options);
     }
@@ -154,6 +193,10 @@ int peers_start(struct app *app, uint32_t most)
     wspool_json_config_init(&contract);
     contract.subscribe.call = may_subscribe;
     contract.subscribe.user = app;
+    if (app->store) { /* without one, what was done before a restart is in doubt */
+        contract.action_epoch = store_action_epoch(app->store);
+        contract.ledger = (wspool_json_ledger_hook){store_find_action, app->store};
+    }
 
     wspool_config_init(&config);
     config.max_peers = most > 0 ? most : config.max_peers;
@@ -164,6 +207,8 @@ int peers_start(struct app *app, uint32_t most)
     config.identity_free.call = on_identity_free;
     config.capacity.call = on_capacity;
     config.capacity.user = app;
+    config.channel.call = on_channel;
+    config.channel.user = app;
 
     error = wspool_json_new(&app->json, &contract);
     error = error ? error : wspool_json_on_action(app->json, "chat", on_chat, app);
@@ -174,6 +219,7 @@ int peers_start(struct app *app, uint32_t most)
     app->pool = wspool_sockets_pool(app->sockets);
     error = error ? error : wspool_json_attach(app->json, app->pool);
     error = error ? error : add_paths(app, &config);
+    error = error ? error : seed(app);
     if (error) {
         fprintf(stderr, "cards: pool: %s\n", wspool_strerror(error));
     }

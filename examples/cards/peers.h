@@ -14,6 +14,12 @@
 int peers_start(struct app *app, uint32_t most);
 void peers_stop(struct app *app);
 
+/* Publishes a message to a channel, and commits it with the change that it tells of (NULL: none).
+ * Takes over `data`. Returns less than 0 if it was not published: then the change is not stored
+ * either. */
+int peers_publish(struct app *app, wspool_channel channel, const char *type, json_t *data,
+                  const struct store_change *change);
+
 /* Returns 1 if there is a socket on this path. Then the pool answers, even if it refuses. */
 int peers_path(const char *path, size_t len);
 

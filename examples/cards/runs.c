@@ -2,6 +2,8 @@
 /* runs.c - see runs.h. */
 #include "runs.h"
 
+#include "peers.h"
+
 #define STEP (150 * WSPOOL_MILLISECOND)
 #define STEP_PERCENT 5
 
@@ -11,47 +13,44 @@ json_t *runs_json(const struct card *card, const char *status)
                      "status", status);
 }
 
-static int say(struct app *app, const struct card *card, const char *status)
+/* The card has advanced: tells so. If that fails, it is as it was `before`, and -1 is returned. */
+static int advance(struct app *app, struct card *card, const struct card *before,
+                   const char *status)
 {
-    return wspool_json_broadcast(app->json, app->pool, wspool_item(card->id), "execution_progress",
-                                 runs_json(card, status), NULL, NULL);
+    const struct store_change change = {.card = card};
+    if (peers_publish(app, wspool_item(card->id), "execution_progress", runs_json(card, status),
+                      &change) < 0) {
+        *card = *before;
+        return -1;
+    }
+    app->cards.running += !!card->step_at;
+    app->cards.running -= !!before->step_at;
+    return 0;
 }
 
 int runs_start(struct app *app, struct card *card)
 {
-    if (card->step_at) {
-        return -1;
-    }
+    const struct card before = *card;
     card->percent = 0;
     card->step_at = wspool_clock() + STEP;
-    app->cards.running++;
-    say(app, card, "running");
-    return 0;
+    return advance(app, card, &before, "running");
 }
 
-static void end(struct app *app, struct card *card)
+int runs_cancel(struct app *app, struct card *card)
 {
+    const struct card before = *card;
     card->step_at = 0;
-    app->cards.running--;
-}
-
-void runs_cancel(struct app *app, struct card *card)
-{
-    if (card->step_at) {
-        say(app, card, "cancelled");
-        end(app, card);
-    }
+    return before.step_at ? advance(app, card, &before, "cancelled") : 0;
 }
 
 static void step(struct app *app, struct card *card, uint64_t now)
 {
+    const struct card before = *card;
     int done = card->percent + STEP_PERCENT >= 100;
     card->percent += STEP_PERCENT;
-    card->step_at = now + STEP;
-    if (say(app, card, done ? "done" : "running") < 0) {
-        card->percent -= STEP_PERCENT; /* not published: this step is repeated */
-    } else if (done) {
-        end(app, card);
+    card->step_at = done ? 0 : now + STEP;
+    if (advance(app, card, &before, done ? "done" : "running") < 0) {
+        card->step_at = now + STEP; /* not published: this step is repeated */
     }
 }
 

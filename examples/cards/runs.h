@@ -8,11 +8,12 @@
 
 #include "app.h"
 
-/* Starts a run. Returns 0, or -1 if the card is running already. */
+/* Starts a run of a card that is not running. Returns 0, or -1 if it cannot be published. */
 int runs_start(struct app *app, struct card *card);
 
-/* Ends the run of a card, if any: the card is about to be deleted. */
-void runs_cancel(struct app *app, struct card *card);
+/* Ends the run of a card, if any: the card is about to be deleted. Returns 0, or -1 if that cannot
+ * be published: then it goes on. */
+int runs_cancel(struct app *app, struct card *card);
 
 /* Advances every run that is due. */
 void runs_tick(struct app *app, uint64_t now);
