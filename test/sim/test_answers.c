@@ -74,6 +74,15 @@ static void expect_page(sim_peer *p, int status, const char *type, const char *b
     assert_int_equal(p->released, 1);
 }
 
+TEST(plain_hook_is_not_asked_about_a_target_that_is_none)
+{
+    sim *s = with_plain(1, 200, "fine\n");
+    sim_refused(s, &(client_request){.target = "/a#b"}, 400, "malformed");
+    sim_refused(s, &(client_request){.target = "nowhere"}, 400, "malformed");
+    assert_int_equal(plain.calls, 0);
+    sim_free(s);
+}
+
 TEST(plain_request_is_answered_with_the_page_and_closed)
 {
     for (int i = 0; i < 2; i++) {

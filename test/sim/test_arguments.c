@@ -56,6 +56,8 @@ TEST(pool_when_null_is_inval)
     assert_int_equal(wspool_send(NULL, 1, "x", 1, NULL), WSPOOL_ERR_INVAL);
     assert_int_equal(wspool_close(NULL, 1, 1000, NULL, 0), WSPOOL_ERR_INVAL);
     assert_int_equal(wspool_drain(NULL, 0, 0, 0), WSPOOL_ERR_INVAL);
+    assert_int_equal(wspool_draining(NULL), WSPOOL_ERR_INVAL);
+    assert_int_equal(wspool_clear(NULL, wspool_topic("x")), WSPOOL_ERR_INVAL);
     assert_int_equal(wspool_report_abuse(NULL, 1, 1, NULL), WSPOOL_ERR_INVAL);
     assert_int_equal(
         wspool_publish(NULL, wspool_topic("x"), wspool_text_of("t"), (wspool_text){0}, NULL, NULL),

@@ -114,6 +114,29 @@ TEST(seeded_position_is_met_when_there_are_no_messages)
     }
 }
 
+TEST(message_that_is_larger_than_its_history_is_neither_seeded_nor_published)
+{
+    static const char large[200];
+    sim *s = sim_new(1);
+    wspool_route_options options;
+    wspool_channel channel = wspool_topic("a");
+    wspool_channel_position position = at(1);
+    wspool_seed_message message = {
+        .size = sizeof message, .data = large, .len = sizeof large, .key = {"k", 1}};
+    wspool_send_options key = {.size = sizeof key, .key = {"k", 1}};
+    sim_start(s);
+    wspool_route_options_init(&options, &s->config);
+    options.history.messages = 10;
+    options.history.max_keys = 10;
+    options.history.bytes = 100;
+    assert_int_equal(wspool_route(s->pool, "/keyed/{name}", WSPOOL_TOPIC, &options), 0);
+    assert_int_equal(wspool_seed(s->pool, channel, &position, &message), WSPOOL_ERR_TOO_BIG);
+    assert_int_equal(wspool_broadcast(s->pool, channel, large, sizeof large, &key, NULL),
+                     WSPOOL_ERR_TOO_BIG);
+    assert_int_equal(sim_stats(s).history_bytes, 0);
+    sim_free(s);
+}
+
 TEST(seeded_history_has_no_hole)
 {
     sim *s = begin();

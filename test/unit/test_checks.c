@@ -10,6 +10,8 @@
 #include "pool.h"
 #include "frames.h"
 
+#include "channel/ids.h"
+#include "channel/keyed.h"
 #include "policy/origin.h"
 #include "policy/route.h"
 #include "pool/side.h"
@@ -679,6 +681,59 @@ TEST(pool_is_wrong_when_a_call_has_left_something)
     WRONG(pool->reserved, 0);
     WRONG(pool->log.events[0].bucket.spent, 1000);
     WRONG(pool->log.events[0].suppressed, 1);
+    host_end(&h);
+}
+
+static int publish(struct host *h, wspool_channel channel, const char *key, const char *id,
+                   unsigned flags)
+{
+    wspool_send_options options = {
+        .size = sizeof options, .flags = flags, .key = {key, strlen(key)}, .id = {id, strlen(id)}};
+    return wspool_broadcast(h->pool, channel, "text", flags & WSPOOL_REMOVE ? 0 : 4, &options,
+                            NULL);
+}
+
+TEST(pool_is_wrong_when_what_a_channel_keeps_is)
+{
+    static struct host h;
+    struct wsp_peer *peers[PEERS];
+    begin(&h, peers);
+    wspool *pool = h.pool;
+    wspool_history *keyed_rules = &pool->registry.rules[WSPOOL_ITEM].history;
+    pool->registry.rules[WSPOOL_TOPIC].history.messages = 5;
+    keyed_rules->messages = 2;
+    keyed_rules->max_keys = 10;
+    for (int i = 0; i < 3; i++)
+        assert_true(publish(&h, wspool_topic("t"), "", i == 0 ? "a" : "b", 0) >= 0);
+    assert_true(publish(&h, wspool_item("k"), "a", "", 0) >= 0);
+    assert_true(publish(&h, wspool_item("k"), "b", "", 0) >= 0);
+    assert_true(publish(&h, wspool_item("k"), "a", "", WSPOOL_REMOVE) >= 0);
+    assert_true(publish(&h, wspool_item("k"), "c", "", 0) >= 0);
+    assert_true(publish(&h, wspool_item("k"), "d", "", 0) >= 0);
+    assert_int_equal(wspool_check(pool), 0);
+
+    struct wsp_histories *histories = &pool->histories;
+    struct wsp_history *plain = histories->of_kind[WSPOOL_TOPIC].oldest;
+    WRONG(plain->count, 0);
+    WRONG(wsp_history_slot(plain, 0)->len, 0);
+    WRONG(wsp_history_slot(plain, 0)->at, 1 << 20);
+    WRONG(plain->older, plain);
+    WRONG(plain->bytes, 0);
+    WRONG(histories->of_kind[WSPOOL_TOPIC].newest, NULL);
+    WRONG(histories->oldest_ids->oldest->older, histories->oldest_ids->newest);
+    WRONG(histories->oldest_ids->memory, 0);
+    WRONG(histories->oldest_ids->older, histories->oldest_ids);
+
+    struct wsp_history *history = histories->keyed.oldest;
+    struct wsp_keyed *keyed = history->keyed;
+    assert_true(wsp_keyed_count(keyed) > 0);
+    assert_non_null(keyed->oldest);
+    WRONG(keyed->keys.count, 99);
+    WRONG(((struct wsp_old *)wsp_keyed_at(keyed, 0))->offset, 0);
+    WRONG(wsp_history_slot(history, 0)->key->offset, 1);
+    WRONG(keyed->oldest->removed, 0);
+    WRONG(keyed->memory, 0);
+    WRONG(keyed->superfluous, 9);
     host_end(&h);
 }
 
