@@ -59,8 +59,7 @@
  *                Answer: pong. No rule.
  *   action       {"type":"action","data":{"id":"k3f9x-17","name":"chat","text":"hello"}}
  *                Calls the handler that the application has registered for `name`, once for each
- *                `id`: see "Actions" below. Answer: ack, or an error, with this id. No rule: it
- *                belongs to no channel.
+ *                `id`: see "Actions" below. Answer: ack, or an error, with this id. Rule D19.
  *   other types  {"type":"move_card","data":{"card":"7","column":2}}
  *                Calls the handler that the application has registered for the type. Answer: what
  *                the handler sends, or an error. No rule: it belongs to no channel.
@@ -104,14 +103,15 @@
  *                its position in the query: ?epoch=1a2b&offset=7, or ?offset=0 to ask for the
  *                state. A client that is a member already gets as `offset` that of the last
  *                publication before this message, and `recovered` is true if this is also its
- *                `since`. A channel keeps its epoch while it has members. Rules D2, D7, D8, D9.
+ *                `since`. A channel keeps its epoch while it has members. Rules D2, D7, D8, D9,
+ *                D17.
  *   missed       {"type":"missed","data":{"channel":"item:42","from":12,"to":340,
  *                 "reason":"too_old"},"timestamp":"..."}
  *                The client was slower than the channel, and the history has forgotten the
  *                publications with these offsets before it could get them. It stands in their
  *                place: 341 is next. The client fetches the state of the application anew. With
  *                `"reset":true`, as in `subscribed`, the whole state follows instead, and its
- *                offsets begin anew. Rule D10.
+ *                offsets begin anew. Rules D10, D17.
  *   unsubscribed {"type":"unsubscribed","data":{"channel":"item:42"},"timestamp":"..."}
  *                The client is no member any more. Rule D11.
  *   pong         {"type":"pong","data":{},"timestamp":"..."}
@@ -120,7 +120,7 @@
  *                `result` is `done`, `repeated`, or
  *                {"type":"ack","data":{"id":"k3f9x-17","result":"in_doubt","next":81},
  *                 "timestamp":"..."}
- *                with the lowest N that is not in doubt: see "Actions". No rule.
+ *                with the lowest N that is not in doubt: see "Actions". Rule D19.
  *   error        {"type":"error","data":{"code":"unknown_type","message":"...","retry":false},
  *                 "timestamp":"..."}
  *                `message` is text for a log. `retry` is true if the same request may succeed
@@ -162,7 +162,7 @@
  *
  *                Offsets rise. They may jump: a client does not get what has it as `except`, or,
  *                after an absence, what a newer publication with the same key has replaced. Rules
- *                D1, D3, D4, D5, D6.
+ *                D1, D3, D4, D5, D6, D16.
  *
  * ------- Actions
  *

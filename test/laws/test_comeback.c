@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hostile/test_comeback.c - 10,000 peers come back at once and resume 1,000 messages each: no
+ * laws/test_comeback.c - 10,000 peers come back at once and resume 1,000 messages each: no
  * payload is copied, memory stays within the budgets, and no peer is closed as slow by its own
  * resume, although its channel closes slow peers.
  *
