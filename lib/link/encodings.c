@@ -33,6 +33,7 @@ int wsp_encoding_write(struct wsp_link *link, unsigned encoding, const struct ws
 void wsp_encodings_init(struct wsp_encodings *encodings, const struct wsp_run *plain,
                         const struct wsp_message *message)
 {
+    encodings->rendered = 0;
     encodings->made = 0;
     wsp_encodings_add(encodings, 0, plain, message);
 }
@@ -41,6 +42,7 @@ void wsp_encodings_add(struct wsp_encodings *encodings, unsigned contract,
                        const struct wsp_run *plain, const struct wsp_message *message)
 {
     encodings->messages[contract] = *message;
+    encodings->rendered |= 1u << contract;
     encodings->runs[contract * WSP_ENCODINGS] = *plain;
     encodings->made |= UINT64_C(1) << contract * WSP_ENCODINGS;
     wsp_block_hold(plain->block);
@@ -59,7 +61,7 @@ const struct wsp_run *wsp_encodings_make(struct wsp_link *link, struct wsp_encod
     unsigned contract = variant / WSP_ENCODINGS, encoding = variant % WSP_ENCODINGS;
     struct wsp_run *frame = &encodings->runs[variant];
     const struct wsp_run *plain = &encodings->runs[contract * WSP_ENCODINGS];
-    if (!(encodings->made >> contract * WSP_ENCODINGS & 1u)) { /* it is the same for all */
+    if (!(encodings->rendered >> contract & 1u)) { /* it is the same for all */
         *frame = *wsp_encodings_of(link, encodings, encoding);
     } else if (!wsp_encoding_write(link, encoding, &encodings->messages[contract], frame)) {
         *frame = *plain;

@@ -39,8 +39,9 @@ struct wsp_message {
 _Static_assert(WSP_VARIANTS <= 64, "a bit for each variant");
 
 struct wsp_encodings {
-    struct wsp_message messages[WSPOOL_CONTRACTS]; /* of which a plain frame is made */
-    uint64_t made;                                 /* bit v: runs[v] exists */
+    struct wsp_message messages[WSPOOL_CONTRACTS];
+    uint32_t rendered; /* bit c: contract c has a message of its own, messages[c] */
+    uint64_t made;     /* bit v: runs[v] exists */
     struct wsp_run runs[WSP_VARIANTS];
 };
 
