@@ -19,7 +19,8 @@
 void wsp_inbounds_init(struct wsp_inbounds *inbounds, const wspool_mem *mem,
                        struct wsp_decoders *decoders, const wspool_codec_hook *hook)
 {
-    *inbounds = (struct wsp_inbounds){.mem = mem, .decoders = decoders, .hook = hook};
+    *inbounds =
+        (struct wsp_inbounds){.mem = mem, .decoders = decoders, .hook = hook, .mask = WSP_MASKED};
     wsp_turn_init(&inbounds->turn, UINT32_MAX, UINT32_MAX);
     wsp_freelist_init(&inbounds->free_list, sizeof(struct wsp_inbound), KEEP);
 }
@@ -219,7 +220,7 @@ static int begin_frame(struct wsp_inbounds *inbounds, struct wsp_inbound **pin,
     const struct wsp_input from = *input;
     enum wspool_end end = WSPOOL_END_PROTOCOL;
     enum wsp_frame_parsed answer =
-        wsp_frame_parser_feed(parser, &input->bytes, &input->len, &frame);
+        wsp_frame_parser_feed(parser, inbounds->mask, &input->bytes, &input->len, &frame);
     if (answer == WSP_PARSED_MORE) {
         if (*pin && (*pin)->message == 0 && !(*pin)->state) {
             wsp_inbound_fini(inbounds, pin); /* an idle peer has none, unless a codec keeps state */
@@ -386,7 +387,8 @@ static int deliver_whole(struct wsp_inbounds *inbounds, struct wsp_inbound **pin
 {
     struct wsp_frame frame;
     size_t head = wsp_frame_is_whole(input->bytes, input->len, &frame);
-    if (head == 0 || frame.length > input->limit || inbounds->decoders->wslay_unmasks) {
+    if (head == 0 || frame.length > input->limit || inbounds->decoders->wslay_unmasks ||
+        inbounds->mask != WSP_MASKED) {
         return 0;
     }
     size_t len = (size_t)frame.length;
@@ -531,7 +533,7 @@ void wsp_inbound_discard(struct wsp_inbounds *inbounds, struct wsp_inbound **pin
             deliver(in, WSP_INPUT_CONTROL, WSP_CLOSE, in->control, in->control_len, result);
             return;
         }
-        if (wsp_frame_parser_feed(parser, &input->bytes, &input->len, &in->frame) ==
+        if (wsp_frame_parser_feed(parser, inbounds->mask, &input->bytes, &input->len, &in->frame) ==
             WSP_PARSED_MORE) {
             break;
         }

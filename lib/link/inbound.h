@@ -77,6 +77,7 @@ struct wsp_inbounds {
     const wspool_mem *mem;
     struct wsp_decoders *decoders;
     const wspool_codec_hook *hook; /* used only for peers that negotiated it */
+    unsigned mask;                 /* WSP_MASKED: the peers are clients. WSP_UNMASKED: servers */
     struct wsp_freelist free_list;
     size_t free_bytes;
     struct wsp_input_queue unread; /* their input came when the turn was over: none was read yet */
@@ -85,6 +86,7 @@ struct wsp_inbounds {
     wsp_count held; /* memory that all objects of peers were charged with */
 };
 
+/* `mask` is WSP_MASKED; for peers that are servers the caller sets it to WSP_UNMASKED next. */
 void wsp_inbounds_init(struct wsp_inbounds *inbounds, const wspool_mem *mem,
                        struct wsp_decoders *decoders, const wspool_codec_hook *hook);
 void wsp_inbounds_fini(struct wsp_inbounds *inbounds);

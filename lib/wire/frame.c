@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "wire/mask.h"
+
 /* Returns the header length, which the second byte determines. */
 static size_t head_len(const uint8_t *head)
 {
@@ -21,10 +23,10 @@ static uint64_t big_endian(const uint8_t *bytes, size_t len)
     return value;
 }
 
-/* Checks the first two bytes. A client's frame is masked (5.1). Only RSV1 can have a meaning,
+/* Checks the first two bytes. A client's frame is masked, a server's is not (5.1). Only RSV1 can have a meaning,
  * and only in the first frame of a message (RFC 7692, section 6). Control frames are short and
  * not fragmented (5.5). */
-static int start_is_lawful(const uint8_t *head, unsigned negotiated)
+static int start_is_lawful(const uint8_t *head, unsigned mask, unsigned negotiated)
 {
     unsigned opcode = head[0] & 0x0fu;
     unsigned short_length = head[1] & 0x7fu;
@@ -32,7 +34,7 @@ static int start_is_lawful(const uint8_t *head, unsigned negotiated)
     if (reserved == WSP_RSV1 && negotiated != 0 && (opcode == WSP_TEXT || opcode == WSP_BINARY)) {
         reserved = 0;
     }
-    if (reserved != 0 || (head[1] & 0x80u) == 0) {
+    if (reserved != 0 || (head[1] & 0x80u) != mask) {
         return 0;
     }
     if (wsp_opcode_is_control(opcode)) {
@@ -54,8 +56,8 @@ static int length_is_lawful(const uint8_t *head, uint64_t length)
     }
 }
 
-static enum wsp_frame_parsed judge(const uint8_t *head, size_t total, unsigned negotiated,
-                                   struct wsp_frame *frame)
+static enum wsp_frame_parsed judge(const uint8_t *head, size_t total, unsigned mask,
+                                   unsigned negotiated, struct wsp_frame *frame)
 {
     frame->fin = head[0] >> 7;
     frame->rsv = head[0] >> 4 & 7u;
@@ -70,13 +72,14 @@ static enum wsp_frame_parsed judge(const uint8_t *head, size_t total, unsigned n
     if (total > 2) {
         frame->length = big_endian(head + 2, total - 2);
     }
-    return start_is_lawful(head, negotiated) && length_is_lawful(head, frame->length)
+    return start_is_lawful(head, mask, negotiated) && length_is_lawful(head, frame->length)
                ? WSP_PARSED_HEAD
                : WSP_PARSED_BAD;
 }
 
-enum wsp_frame_parsed wsp_frame_parser_feed(struct wsp_frame_parser *parser, const uint8_t **bytes,
-                                            size_t *len, struct wsp_frame *frame)
+enum wsp_frame_parsed wsp_frame_parser_feed(struct wsp_frame_parser *parser, unsigned mask,
+                                            const uint8_t **bytes, size_t *len,
+                                            struct wsp_frame *frame)
 {
     size_t total;
     /* Nearly always the whole header is there: check it in place. */
@@ -84,7 +87,7 @@ enum wsp_frame_parsed wsp_frame_parser_feed(struct wsp_frame_parser *parser, con
         const uint8_t *head = *bytes;
         *bytes += total;
         *len -= total;
-        return judge(head, total, parser->negotiated, frame);
+        return judge(head, total, mask, parser->negotiated, frame);
     }
     while (*len > 0) {
         parser->bytes[parser->have++] = *(*bytes)++;
@@ -95,9 +98,9 @@ enum wsp_frame_parsed wsp_frame_parser_feed(struct wsp_frame_parser *parser, con
         if (parser->have == head_len(parser->bytes)) {
             total = parser->have;
             parser->have = 0;
-            return judge(parser->bytes, total, parser->negotiated, frame);
+            return judge(parser->bytes, total, mask, parser->negotiated, frame);
         }
-        if (parser->have == 2 && !start_is_lawful(parser->bytes, parser->negotiated)) {
+        if (parser->have == 2 && !start_is_lawful(parser->bytes, mask, parser->negotiated)) {
             /* Refuse now. The two bytes stay: a caller that discards what follows feeds the rest
              * of this header here too, and stays in step with the peer's frames. */
             *frame = (struct wsp_frame){.opcode = parser->bytes[0] & 0x0fu};
@@ -119,6 +122,17 @@ void wsp_frame_write(uint8_t *out, unsigned first, const void *payload, size_t l
     out += wsp_frame_write_head(out, WSP_FIN | first, len);
     if (len > 0) {
         memcpy(out, payload, len);
+    }
+}
+
+void wsp_frame_write_masked(uint8_t *out, unsigned first, const uint8_t key[4], const void *payload,
+                            size_t len)
+{
+    uint32_t head = wsp_frame_write_head(out, WSP_FIN | first, len);
+    out[1] |= WSP_MASKED;
+    memcpy(out + head, key, 4);
+    if (len > 0) {
+        wsp_mask_copy(out + head + 4, payload, len, key);
     }
 }
 

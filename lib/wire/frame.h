@@ -3,8 +3,12 @@
  * wire/frame.h - frame headers (RFC 6455, section 5.2): writing ours, parsing those of peers.
  * Layer 1.
  *
- * A frame of a server is a header of 2, 4 or 10 bytes and the plain payload. Frames of peers are
- * checked here and decoded by wire/decoder.h.
+ * A frame of a server is a header of 2, 4 or 10 bytes and the plain payload; in a frame of a client
+ * the key follows the header, and the payload is masked. Frames of peers are checked here and
+ * decoded by wire/decoder.h.
+ *
+ * A client's frames are masked, a server's are not (5.1). The reader says what it expects: `mask`
+ * is WSP_MASKED where the peer is a client, and WSP_UNMASKED where it is a server.
  *
  * wslay reports a header only together with the first payload byte, and lets reserved bits and
  * opcodes pass. So the frame-header parser checks each header first, before anything is allocated
@@ -34,6 +38,8 @@ enum wsp_opcode {
 #define WSP_RSV1 0x40u   /* in the first byte: the message is compressed (RFC 7692, section 6) */
 #define WSP_HEAD_MAX 14u /* longest header, of a masked frame */
 #define WSP_CONTROL_MAX 125u
+#define WSP_MASKED 0x80u /* in the second byte: the key follows the length */
+#define WSP_UNMASKED 0u
 
 struct wsp_frame {
     uint64_t length; /* payload length */
@@ -60,8 +66,9 @@ enum wsp_frame_parsed {
 };
 
 /* Consumes bytes of one header from the input, and advances the input. */
-enum wsp_frame_parsed wsp_frame_parser_feed(struct wsp_frame_parser *parser, const uint8_t **bytes,
-                                            size_t *len, struct wsp_frame *frame);
+enum wsp_frame_parsed wsp_frame_parser_feed(struct wsp_frame_parser *parser, unsigned mask,
+                                            const uint8_t **bytes, size_t *len,
+                                            struct wsp_frame *frame);
 /* Returns the length of the header if the input begins with a complete, unfragmented,
  * uncompressed text or binary message of less than 64 KiB: nearly the only thing that peers
  * send. Returns 0 for anything else, valid or not: the frame-header parser tells which. Consumes
@@ -130,5 +137,9 @@ static inline uint32_t wsp_frame_write_head(uint8_t *out, unsigned first, uint64
 /* Writes a whole unfragmented frame to `out`, which must have room for wsp_frame_head_len(len) +
  * len bytes. `first` is an opcode, with WSP_RSV1 when the payload is compressed. */
 void wsp_frame_write(uint8_t *out, unsigned first, const void *payload, size_t len);
+/* The same for a client: `out` has room for 4 bytes more, and the key must be unpredictable (10.3).
+ *  */
+void wsp_frame_write_masked(uint8_t *out, unsigned first, const uint8_t key[4], const void *payload,
+                            size_t len);
 
 #endif

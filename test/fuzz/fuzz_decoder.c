@@ -86,7 +86,8 @@ static void read_piece(struct reading *r, const uint8_t *at, size_t len)
     const uint8_t *const end = at + len;
     while (!r->account->bad) {
         if (r->decoder == NULL) {
-            enum wsp_frame_parsed answer = wsp_frame_parser_feed(&r->parser, &at, &len, &r->frame);
+            enum wsp_frame_parsed answer =
+                wsp_frame_parser_feed(&r->parser, WSP_MASKED, &at, &len, &r->frame);
             FUZZ_DEMAND(at + len == end, "the input was moved wrongly");
             if (answer == WSP_PARSED_MORE) {
                 FUZZ_DEMAND(len == 0, "%zu bytes left", len);

@@ -507,7 +507,8 @@ TEST(head_when_taken_as_whole_is_the_same_to_frame_parser_and_wslay)
             struct wsp_frame judged;
             const uint8_t *src = bytes;
             size_t left = n + 4;
-            assert_int_equal(wsp_frame_parser_feed(&parser, &src, &left, &judged), WSP_PARSED_HEAD);
+            assert_int_equal(wsp_frame_parser_feed(&parser, WSP_MASKED, &src, &left, &judged),
+                             WSP_PARSED_HEAD);
             assert_memory_equal(&judged, &frame, sizeof frame);
             struct shown shown = {bytes, n + 4 + (frame.length > 0)};
             struct wslay_frame_iocb iocb = {0};

@@ -77,7 +77,7 @@ static void feed_cut(const struct guard *guard, const struct head *head, size_t 
         at = begin;
         len = first;
         memset(&frame, 0xee, sizeof frame);
-        answer = wsp_frame_parser_feed(&parser, &at, &len, &frame);
+        answer = wsp_frame_parser_feed(&parser, WSP_MASKED, &at, &len, &frame);
         if (first >= 2 && !head->start_is_good) {
             /* Refused at its second byte, however much of the rest is there. */
             assert_int_equal(answer, WSP_PARSED_BAD);
@@ -86,7 +86,7 @@ static void feed_cut(const struct guard *guard, const struct head *head, size_t 
             assert_int_equal(frame.opcode, head->first & 15);
             assert_int_equal(frame.length, 0);
             assert_int_equal(parser.have, 2);
-            answer = wsp_frame_parser_feed(&parser, &at, &len, &frame);
+            answer = wsp_frame_parser_feed(&parser, WSP_MASKED, &at, &len, &frame);
         }
         assert_int_equal(answer, WSP_PARSED_MORE);
         assert_ptr_equal(at, begin + first);
@@ -98,12 +98,12 @@ static void feed_cut(const struct guard *guard, const struct head *head, size_t 
     at = (const uint8_t *)guard_at_end(guard, rest, len);
     const uint8_t *end = at + head->len - first;
     memset(&frame, 0xee, sizeof frame);
-    answer = wsp_frame_parser_feed(&parser, &at, &len, &frame);
+    answer = wsp_frame_parser_feed(&parser, WSP_MASKED, &at, &len, &frame);
     if (first == 1 && !head->start_is_good && head->len > 2) {
         assert_int_equal(answer, WSP_PARSED_BAD);
         assert_int_equal(parser.have, 2);
         assert_int_equal(len, head->len - 2 + more);
-        answer = wsp_frame_parser_feed(&parser, &at, &len, &frame);
+        answer = wsp_frame_parser_feed(&parser, WSP_MASKED, &at, &len, &frame);
     }
     assert_int_equal(answer, head->is_good ? WSP_PARSED_HEAD : WSP_PARSED_BAD);
     assert_ptr_equal(at, end);
@@ -121,7 +121,8 @@ static void feed_bytes(const struct guard *guard, const struct head *head)
         const uint8_t *at = (const uint8_t *)guard_at_end(guard, head->bytes + i, 1);
         const uint8_t *end = at + 1;
         size_t len = 1;
-        enum wsp_frame_parsed answer = wsp_frame_parser_feed(&parser, &at, &len, &frame);
+        enum wsp_frame_parsed answer =
+            wsp_frame_parser_feed(&parser, WSP_MASKED, &at, &len, &frame);
         assert_ptr_equal(at, end);
         assert_int_equal(len, 0);
         if (i + 1 == head->len) {
@@ -210,17 +211,17 @@ TEST(rsv1_when_negotiated_is_lawful_at_a_message_s_beginning_alone)
                     size_t left = cut;
                     if (cut > 0) { /* refused at the second byte, whatever follows */
                         enum wsp_frame_parsed answer =
-                            wsp_frame_parser_feed(&parser, &at, &left, &frame);
+                            wsp_frame_parser_feed(&parser, WSP_MASKED, &at, &left, &frame);
                         assert_int_equal(answer,
                                          cut >= 2 && !good ? WSP_PARSED_BAD : WSP_PARSED_MORE);
                     }
                     left = (size_t)(bytes + len - at);
                     enum wsp_frame_parsed answer =
-                        wsp_frame_parser_feed(&parser, &at, &left, &frame);
+                        wsp_frame_parser_feed(&parser, WSP_MASKED, &at, &left, &frame);
                     if (cut == 1 && !good && len > 2) { /* that byte comes only now */
                         assert_int_equal(answer, WSP_PARSED_BAD);
                         assert_int_equal(left, len - 2);
-                        answer = wsp_frame_parser_feed(&parser, &at, &left, &frame);
+                        answer = wsp_frame_parser_feed(&parser, WSP_MASKED, &at, &left, &frame);
                     }
                     assert_int_equal(answer, good ? WSP_PARSED_HEAD : WSP_PARSED_BAD);
                     assert_int_equal(left, 0);
@@ -283,13 +284,16 @@ TEST(input_when_empty_changes_nothing)
     struct wsp_frame frame;
     const uint8_t *at = NULL;
     size_t len = 0;
-    assert_int_equal(wsp_frame_parser_feed(&parser, &at, &len, &frame), WSP_PARSED_MORE);
+    assert_int_equal(wsp_frame_parser_feed(&parser, WSP_MASKED, &at, &len, &frame),
+                     WSP_PARSED_MORE);
     assert_int_equal(parser.have, 0);
     const uint8_t byte = 0x81;
     at = &byte;
     len = 1;
-    assert_int_equal(wsp_frame_parser_feed(&parser, &at, &len, &frame), WSP_PARSED_MORE);
-    assert_int_equal(wsp_frame_parser_feed(&parser, &at, &len, &frame), WSP_PARSED_MORE);
+    assert_int_equal(wsp_frame_parser_feed(&parser, WSP_MASKED, &at, &len, &frame),
+                     WSP_PARSED_MORE);
+    assert_int_equal(wsp_frame_parser_feed(&parser, WSP_MASKED, &at, &len, &frame),
+                     WSP_PARSED_MORE);
     assert_int_equal(parser.have, 1);
     assert_ptr_equal(at, &byte + 1);
 }
@@ -334,7 +338,7 @@ TEST(heads_when_good_and_bad_follow_each_other_stay_in_step)
             const uint8_t *at = copy;
             size_t len = piece;
             enum wsp_frame_parsed answer;
-            while ((answer = wsp_frame_parser_feed(&parser, &at, &len, &frame)) !=
+            while ((answer = wsp_frame_parser_feed(&parser, WSP_MASKED, &at, &len, &frame)) !=
                    WSP_PARSED_MORE) {
                 if (parser.have > 0) {
                     assert_int_equal(answer, WSP_PARSED_BAD);
@@ -413,10 +417,10 @@ TEST(message_when_whole_is_what_the_frame_parser_lets_through_and_all_there)
                     size_t left = ends[e];
                     memset(&frame, 0xee, sizeof frame);
                     size_t n = wsp_frame_is_whole(bytes, ends[e], &frame);
-                    int good =
-                        wsp_frame_parser_feed(&parser, &at, &left, &by_parser) == WSP_PARSED_HEAD &&
-                        (first == (FRAME_FIN | 1) || first == (FRAME_FIN | 2)) &&
-                        by_parser.length <= left && by_parser.length < 65536;
+                    int good = wsp_frame_parser_feed(&parser, WSP_MASKED, &at, &left, &by_parser) ==
+                                   WSP_PARSED_HEAD &&
+                               (first == (FRAME_FIN | 1) || first == (FRAME_FIN | 2)) &&
+                               by_parser.length <= left && by_parser.length < 65536;
                     assert_int_equal(n, good ? head : 0);
                     whole += (size_t)good;
                     if (good) {
@@ -431,4 +435,58 @@ TEST(message_when_whole_is_what_the_frame_parser_lets_through_and_all_there)
     }
     assert_true(whole > 50);
     free(bytes);
+}
+
+/* ------------------------------------------------------------ other roles */
+
+TEST(a_server_must_not_mask)
+{
+    for (unsigned masked = 0; masked < 2; masked++) {
+        for (size_t cut = 0; cut < 3; cut++) {
+            uint8_t bytes[6] = {0x81, (uint8_t)(masked << 7), 1, 2, 3, 4};
+            struct wsp_frame_parser parser = {.have = 0};
+            struct wsp_frame frame;
+            const uint8_t *at = bytes;
+            size_t len = cut;
+            if (cut > 0) {
+                enum wsp_frame_parsed answer =
+                    wsp_frame_parser_feed(&parser, WSP_UNMASKED, &at, &len, &frame);
+                if (cut == 2) {
+                    assert_int_equal(answer, masked ? WSP_PARSED_BAD : WSP_PARSED_HEAD);
+                    continue;
+                }
+            }
+            len = sizeof bytes - cut;
+            assert_int_equal(wsp_frame_parser_feed(&parser, WSP_UNMASKED, &at, &len, &frame),
+                             masked ? WSP_PARSED_BAD : WSP_PARSED_HEAD);
+        }
+    }
+}
+
+TEST(a_masked_frame_is_read_as_it_was_written)
+{
+    static const size_t sizes[] = {0, 1, 125, 126, 65535, 65536};
+    uint8_t *payload = malloc(65536), *out = malloc(65536 + WSP_HEAD_MAX), *back = malloc(65536);
+    for (size_t i = 0; i < 65536; i++) {
+        payload[i] = (uint8_t)(i * 7);
+    }
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct wsp_frame_parser parser = {.have = 0};
+        struct wsp_frame frame;
+        const uint8_t *at = out;
+        size_t len = wsp_frame_head_len(sizes[i]) + 4 + sizes[i];
+        wsp_frame_write_masked(out, WSP_BINARY, key, payload, sizes[i]);
+        assert_int_equal(wsp_frame_parser_feed(&parser, WSP_MASKED, &at, &len, &frame),
+                         WSP_PARSED_HEAD);
+        assert_int_equal(frame.length, sizes[i]);
+        assert_int_equal(len, sizes[i]);
+        assert_int_equal(frame.opcode, WSP_BINARY);
+        for (size_t k = 0; k < len; k++) {
+            back[k] = at[k] ^ frame.key[k & 3];
+        }
+        assert_memory_equal(back, payload, len);
+    }
+    free(payload);
+    free(out);
+    free(back);
 }
