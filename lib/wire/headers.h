@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wire/headers.h - finds the headers of a request that the handshake needs.  Layer 1.
+ * wire/headers.h - finds the headers that the handshake needs, in a request or in an answer.  Layer
+ * 1.
  *
  * A handshake reads some fifteen headers by name. The names are few, so one walk over the headers
  * finds all of them, however many headers a peer sends; reading a value then costs nothing. Results
@@ -25,7 +26,9 @@
     X(KEY, "Sec-WebSocket-Key") \
     X(VERSION, "Sec-WebSocket-Version") \
     X(PROTOCOL, "Sec-WebSocket-Protocol") \
-    X(EXTENSIONS, "Sec-WebSocket-Extensions")
+    X(EXTENSIONS, "Sec-WebSocket-Extensions") \
+    X(ACCEPT, "Sec-WebSocket-Accept") \
+    X(RETRY_AFTER, "Retry-After")
 
 enum wsp_header {
     WSP_HEADER_OTHER,

@@ -246,6 +246,63 @@ int wsp_http_parse(const char *bytes, size_t len, size_t seen, wspool_request *r
     return (int)start + 2;
 }
 
+/* "HTTP/1.1 101 Switching Protocols"; the text may be absent (RFC 9112, section 4). */
+static int parse_status_line(wspool_text line, struct wsp_http_answer *out)
+{
+    static const char version[] = "HTTP/1.";
+    const char *at = line.data + sizeof version - 1;
+
+    if (line.len < 12 || memcmp(line.data, version, sizeof version - 1) != 0 ||
+        !wsp_text_is_digit(at[0]) || at[1] != ' ' || at[2] == '0' || !wsp_text_is_digit(at[2]) ||
+        !wsp_text_is_digit(at[3]) || !wsp_text_is_digit(at[4]) ||
+        (line.len > 12 && (at[5] != ' ' || !is_value((wspool_text){at + 6, line.len - 13})))) {
+        return -1;
+    }
+    out->http_minor = at[0] - '0';
+    out->status = (at[2] - '0') * 100 + (at[3] - '0') * 10 + at[4] - '0';
+    return 0;
+}
+
+int wsp_http_parse_answer(const char *bytes, size_t len, size_t seen,
+                          struct wsp_http_answer *answer, wspool_header *headers, size_t max)
+{
+    static const char version[] = "HTTP/1.";
+    size_t known = len < sizeof version - 1 ? len : sizeof version - 1;
+    size_t count = 0, start = 0;
+
+    if (len == seen) {
+        return 0;
+    }
+    if (memcmp(bytes, version, known) != 0) {
+        return -1;
+    }
+    if (!memchr(bytes + seen, '\n', len - seen)) {
+        return 0;
+    }
+    for (;;) {
+        const char *end = memchr(bytes + start, '\n', len - start);
+        wspool_text line = {bytes + start, 0};
+
+        if (!end) {
+            return 0;
+        }
+        if (end == line.data || end[-1] != '\r') {
+            return -1;
+        }
+        line.len = (size_t)(end - line.data) - 1;
+        if (start > 0 && line.len == 0) {
+            break;
+        }
+        if (start == 0 ? parse_status_line(line, answer)
+                       : count == max || parse_header_line(line, &headers[count++])) {
+            return -1;
+        }
+        start += line.len + 2;
+    }
+    answer->head = (wspool_request){.headers = headers, .header_count = count};
+    return (int)start + 2;
+}
+
 static const char *skip_empty_lines(const char *bytes, size_t len)
 {
     size_t at = 0;

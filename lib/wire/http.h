@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wire/http.h - a strict parser for the head of an HTTP/1 request (RFC 9112).  Layer 1.
+ * wire/http.h - a strict parser for the head of an HTTP/1 request, and of an answer (RFC 9112).
+ * Layer 1.
  *
  * Results point into the caller's buffer; nothing is allocated or copied. "Incomplete" and each
  * kind of fault are results, not errors. The parser is stricter than most servers, because a proxy
@@ -37,6 +38,20 @@ int wsp_http_scan(const char *bytes, size_t len, size_t seen);
  */
 int wsp_http_parse(const char *bytes, size_t len, size_t seen, wspool_request *request,
                    wspool_header *headers, size_t max);
+
+/*
+ * The same for the head of an answer: returns its length, 0 while it is incomplete, or -1 if it is
+ * malformed or has more than `max` headers. `status` is 100 to 999. Bytes that no HTTP/1 answer
+ * begins with are refused at once, all else at the end of its line. All lines are looked at again
+ * each time one is complete: bound the bytes.
+ */
+struct wsp_http_answer {
+    int status;
+    int http_minor;
+    wspool_request head; /* only its headers are set: see wire/headers.h */
+};
+int wsp_http_parse_answer(const char *bytes, size_t len, size_t seen,
+                          struct wsp_http_answer *answer, wspool_header *headers, size_t max);
 
 /* Returns 1 if the bytes begin with a complete and well-formed request line, else 0. */
 int wsp_http_has_request_line(const char *bytes, size_t len);

@@ -84,22 +84,28 @@ int wsp_upgrade_check_version(const struct wsp_headers *headers)
     return 0;
 }
 
-int wsp_upgrade_check_key(const struct wsp_headers *headers, char accept[WSP_ACCEPT_LEN + 1])
+void wsp_upgrade_write_accept(wspool_text key, char accept[WSP_ACCEPT_LEN + 1])
 {
     static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
     uint8_t digest[SHA1_DIGEST_SIZE];
     struct sha1_ctx sha1;
-    wspool_text key;
 
-    if (wsp_headers_only(headers, WSP_HEADER_KEY, &key) != 1 || !is_key(key)) {
-        return wsp_refused(WSPOOL_REFUSED_KEY);
-    }
     sha1_init(&sha1);
     sha1_update(&sha1, key.len, (const uint8_t *)key.data);
     sha1_update(&sha1, sizeof guid - 1, (const uint8_t *)guid);
     sha1_digest(&sha1, sizeof digest, digest);
     base64_encode_raw(accept, sizeof digest, digest);
     accept[WSP_ACCEPT_LEN] = '\0';
+}
+
+int wsp_upgrade_check_key(const struct wsp_headers *headers, char accept[WSP_ACCEPT_LEN + 1])
+{
+    wspool_text key;
+
+    if (wsp_headers_only(headers, WSP_HEADER_KEY, &key) != 1 || !is_key(key)) {
+        return wsp_refused(WSPOOL_REFUSED_KEY);
+    }
+    wsp_upgrade_write_accept(key, accept);
     return 0;
 }
 

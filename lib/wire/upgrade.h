@@ -30,6 +30,9 @@ int wsp_upgrade_check_head(const struct wsp_headers *headers);
 int wsp_upgrade_check_version(const struct wsp_headers *headers);
 int wsp_upgrade_check_key(const struct wsp_headers *headers, char accept[WSP_ACCEPT_LEN + 1]);
 
+/* Writes the Sec-WebSocket-Accept that belongs to a key. */
+void wsp_upgrade_write_accept(wspool_text key, char accept[WSP_ACCEPT_LEN + 1]);
+
 /* Returns the first offered subprotocol that is in `ours` (ends in NULL; may be NULL) as the
  * pointer in `ours`, or NULL. Sets *malformed to 1 when an offer is not a token. Names are
  * compared exactly. An offer that begins with "bearer." carries a token and is never chosen. */
