@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wire/headers.h - finds the headers that the handshake needs, in a request or in an answer.  Layer
- * 1.
+ * wire/headers.h - finds the headers that a handshake needs, in a request or an answer.  Layer 1.
  *
  * A handshake reads some fifteen headers by name. The names are few, so one walk over the headers
  * finds all of them, however many headers a peer sends; reading a value then costs nothing. Results

@@ -54,11 +54,11 @@ def wrong_way_up(layers, path):
             if layers.get(to) != 0:
                 yield f"{path}: os includes layer 0 only, not {name}"
         elif folder == "client":
-            if to not in layers or (layers[to] or 0) > layers["link"]:
+            if to not in layers or (layers[to] or 0) > layers["link"] and to != "os":
                 yield f"{path}: client is above link and beside pool: it must not include {name}"
         elif to in ("os", "client"):
-            if folder != "pool":
-                yield f"{path}: only pool may include {name}"
+            if folder != "pool" or to == "client":
+                yield f"{path}: only pool and client may include os, and none client: {name}"
         elif layers[to] > own:
             yield f"{path}: layer {own} includes {name} of layer {layers[to]}"
 
