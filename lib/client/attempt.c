@@ -130,11 +130,12 @@ static void refuse(struct wspool_clients *clients, struct wsp_client *client, ws
     tell(clients, client, reason);
 }
 
-/* There is no token, or none that could be sent. */
-static void refuse_token(struct wspool_clients *clients, struct wsp_client *client)
+/* There is no token, or none that could be sent. If the server has asked for another one, the code
+ * stays that of the server. */
+static void refuse_token(struct wspool_clients *clients, struct wsp_client *client, int renew)
 {
     wsp_client_drop(clients, client);
-    client->code = 0;
+    client->code = renew ? client->code : 0;
     client->cause = WSPOOL_CLIENT_CAUSE_TOKEN;
     refuse(clients, client, (wspool_text){"", 0});
 }
@@ -189,7 +190,7 @@ void wsp_client_proceed(struct wspool_clients *clients, struct wsp_client *clien
     uint32_t serial = client->serial;
     client->flags &= (uint16_t)~WSP_CLIENT_ASKED;
     if (!is_visible(token)) {
-        refuse_token(clients, client);
+        refuse_token(clients, client, 0);
         return;
     }
     int error = put_request(clients, client, token);
@@ -229,7 +230,7 @@ static void ask(struct wspool_clients *clients, struct wsp_client *client, int r
     }
     if (answer < 0 || (answer > 0 && wsp_text_trimmed(token).len == 0)) {
         client->flags &= (uint16_t)~WSP_CLIENT_ASKED;
-        refuse_token(clients, client);
+        refuse_token(clients, client, renew);
         return;
     }
     wsp_client_proceed(clients, client, answer > 0 ? token : (wspool_text){"", 0});

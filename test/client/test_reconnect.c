@@ -296,6 +296,24 @@ TEST(a_token_that_is_none_is_not_sent)
     fake_end(&fake);
 }
 
+static void have_no_other(struct fake *f)
+{
+    f->token_result = -1;
+}
+
+TEST(a_refused_token_that_cannot_be_renewed_is_an_error)
+{
+    fake_init(&fake);
+    fake.token_result = 1;
+    fake.in_token = have_no_other; /* from the second call on */
+    assert_int_equal(fake_start(&fake), 0);
+    fake_say(&fake, "HTTP/1.1 401 x\r\n\r\n");
+    assert_int_equal(fake.tokens, 2);
+    assert_int_equal(fake.status.state, WSPOOL_CLIENT_ERROR);
+    assert_int_equal(fake.status.code, 401);
+    fake_end(&fake);
+}
+
 TEST(a_token_may_come_later)
 {
     fake_init(&fake);
