@@ -60,6 +60,7 @@ uring.sources := lib/sockets/address.c lib/sockets/linger.c lib/sockets/listen.c
 EXAMPLES := $(sort $(patsubst examples/%.c,%,$(wildcard examples/*.c examples/loops/*.c)) \
                    $(filter-out loops,$(patsubst examples/%/,%,$(dir $(wildcard examples/*/*.c)))))
 echo.companions  := deflate sockets uring
+load.companions  := sockets
 cards.companions := json sockets
 cards.libs       := -lmicrohttpd -lsqlite3
 include examples/loops/loops.mk

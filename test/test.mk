@@ -80,7 +80,7 @@ test_tls.libs    := -lssl -lcrypto
 # Calls that test/loop/net.c stands in for.
 loop.wrap := accept4 send sendmsg epoll_wait epoll_pwait2 wspool_clock \
              wspool_sockets_new wspool_sockets_turn
-load.libs        := -lz
+net_load.libs    := -lz
 
 define world
 build/$(1)/test/world.members: FORCE
@@ -120,7 +120,7 @@ NET_BENCH := $(patsubst %.c,build/release/%,$(sort $(wildcard test/bench/net/*.c
 
 $(NET_BENCH): build/release/%: build/release/%.o
 	$(call say,LD     $@)
-	$(Q)$(release.cc) $(release.flags) -o $@ $^ $(LDFLAGS) $($(@F).libs)
+	$(Q)$(release.cc) $(release.flags) -o $@ $^ $(LDFLAGS) $(net_$(@F).libs)
 
 # The attack load: honest peers measure a server of examples/ while others attack it.
 ATTACK := build/release/test/hostile/load/load
