@@ -12,6 +12,8 @@
  *     send.c       what the server sends
  *     dispatch.c   what a client sends: parsed, checked, and given to its handler
  *     attach.c     the handlers of the pool, and drain; its header is wspool/json.h
+ *
+ * The files client*.c are the other side of the contract: see json/client_state.h.
  */
 #ifndef WSP_JSON_JSON_H
 #define WSP_JSON_JSON_H

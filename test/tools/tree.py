@@ -9,7 +9,7 @@ from pathlib import Path
 COMPANIONS = {"json": ("jansson.h", "libjansson"), "deflate": ("zlib.h", "libz"),
               "sockets": ("sys/", "libc"), "uring": ("liburing.h", "liburing"),
               "redis": ("hiredis/", "libhiredis")}
-MORE = {"sockets": ["watcher", "dial"]}
+MORE = {"sockets": ["watcher", "dial"], "json": ["json_client"]}
 PUBLIC = Path("include/wspool")
 ROW = re.compile(r"^\|\s*(\d+|-)\s*\|([^|]*)\|", re.M)
 
