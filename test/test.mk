@@ -74,6 +74,7 @@ sim.objects   := $(patsubst %,test/model/%.o,model positions members keys action
 storm.objects := $(sim.objects) test/model/judge.o
 $(foreach c,$(COMPANIONS),$(eval $(c).companions += $(c)))
 bench.companions := deflate
+client.companions := json sockets
 loop.companions  := deflate sockets uring
 storm.companions := json sockets
 test_tls.libs    := -lssl -lcrypto

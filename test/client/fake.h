@@ -11,8 +11,8 @@
  *     fake_pass(&fake, 5 * WSPOOL_SECOND); // every deadline in between is met on time
  *     fake_end(&fake);
  *
- * fake_pump does what wspool_clients_next says, whenever something was done. A transport connects at
- * once, unless `no_route` is set; `stuck` keeps all output unwritten.
+ * fake_pump does what wspool_clients_next says, whenever something was done. A transport connects
+ * at once, unless `no_route` is set; `stuck` keeps all output unwritten.
  */
 #ifndef WSP_TEST_CLIENT_FAKE_H
 #define WSP_TEST_CLIENT_FAKE_H
@@ -87,8 +87,8 @@ void fake_gone(struct fake *fake);
 
 /* Takes the request that was sent; returns it, ended by a NUL. */
 const char *fake_request(struct fake *fake);
-/* Takes the next frame of the client, which must be masked. Returns its opcode, or 0: there is none.
- * The payload is ended by a NUL. */
+/* Takes the next frame of the client, which must be masked. Returns its opcode, or 0: there is
+ * none. The payload is ended by a NUL. */
 int fake_take(struct fake *fake, char *payload, size_t *len);
 
 static inline int fake_state(struct fake *fake)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * json/test_client.c - wspool/json_client.h against a pool with the companion, in memory, with a clock
- * that is set by hand: channels, positions, actions, and what a cut or a restart does to them.
+ * json/test_client.c - wspool/json_client.h against a pool with the companion, in memory, with a
+ * clock that is set by hand: channels, positions, actions, and what a cut or a restart does to
+ * them.
  */
 #include "../unit/support.h"
 

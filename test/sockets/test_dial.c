@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sockets/test_dial.c - wspool/dial.h: clients on real sockets, against a pool on the epoll adapter in
- * the same thread. Every wait is for a condition.
+ * sockets/test_dial.c - wspool/dial.h: clients on real sockets, against a pool on the epoll adapter
+ * in the same thread. Every wait is for a condition.
  */
 #define _GNU_SOURCE
 #include <errno.h>
