@@ -48,8 +48,10 @@ ADAPTERS := $(sort $(wildcard include/wspool/adapters/*.h))
 
 # Companions: a library each, on top of this one, made of lib/NAME/*.c and NAME.sources, and what it
 # needs besides.
-COMPANIONS   := json deflate sockets uring
+COMPANIONS   := json jwt deflate sockets uring
 json.libs     := $(call flags_of,libs,jansson,-ljansson)
+jwt.libs      := $(call flags_of,libs,hogweed,-lhogweed) $(call flags_of,libs,nettle,-lnettle) \
+                 $(call flags_of,libs,gmp,-lgmp) $(json.libs)
 deflate.libs  := $(call flags_of,libs,zlib,-lz)
 uring.libs    := $(call flags_of,libs,liburing,-luring)
 uring.sources := lib/sockets/address.c lib/sockets/linger.c lib/sockets/listen.c \

@@ -5,8 +5,9 @@ them) and a library that it wraps."""
 import re
 from pathlib import Path
 
-# NAME: (headers of the wrapped library, its shared library)
+# NAME: (headers of the wrapped library, its shared libraries)
 COMPANIONS = {"json": ("jansson.h", "libjansson"), "deflate": ("zlib.h", "libz"),
+              "jwt": ("wspool/", "libgmp libhogweed libjansson libnettle"),
               "sockets": ("sys/", "libc"), "uring": ("liburing.h", "liburing"),
               "redis": ("hiredis/", "libhiredis")}
 MORE = {"sockets": ["watcher", "dial"], "json": ["json_client"]}
