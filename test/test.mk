@@ -161,7 +161,7 @@ NIGHTLY_VALGRIND := $(call of_kinds,valgrind,$(EVERY_KIND)) $(call traffic,valgr
 BENCHES        := $(call of_kinds,release,bench)
 ABI_TESTS      := $(sort $(wildcard test/abi/*.py test/laws/*.py test/costs/*.py))
 LOOP_TESTS     := $(sort $(wildcard $(foreach e,sh py js mjs,\
-                    $(foreach k,loop conformance browser client model,test/$(k)/test_*.$(e)))))
+                    $(foreach k,loop conformance browser client model jwt,test/$(k)/test_*.$(e)))))
 
 include test/fuzz/fuzz.mk
 
