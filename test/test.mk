@@ -78,6 +78,7 @@ client.companions := json sockets
 loop.companions  := deflate sockets uring
 storm.companions := json sockets
 test_tls.libs    := -lssl -lcrypto
+test_constant_time.libs := -Wl,--wrap=nettle_memeql_sec
 # Calls that test/loop/net.c stands in for.
 loop.wrap := accept4 send sendmsg epoll_wait epoll_pwait2 wspool_clock \
              wspool_sockets_new wspool_sockets_turn
@@ -148,7 +149,7 @@ EVERY_KIND     := unit sim model client laws hostile oom $(COMPANIONS)
 of_kinds        = $(foreach k,$(2),$(addprefix build/$(1)/,$(call programs,$(k))))
 ASAN_TESTS     := $(call of_kinds,asan,loop storm $(EVERY_KIND))
 TSAN_TESTS     := $(call of_kinds,tsan,threads)
-VALGRIND_TESTS := $(call of_kinds,valgrind,sim)
+VALGRIND_TESTS := $(call of_kinds,valgrind,sim) build/valgrind/test/jwt/test_constant_time
 # wslay's allocations can be made to fail only in a build without a sanitizer, which replaces
 # malloc.
 RELEASE_TESTS  := $(call of_kinds,release,oom hostile) build/release/test/json/test_memory
