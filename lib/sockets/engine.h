@@ -5,9 +5,9 @@
  *   sockets.c    life, turns, and the entry points that the loop calls
  *   accept.c     listeners: `listeners`, `batch`, `paused_until`
  *   transport.c  peers and those that linger: `peers`, `lingering`, `count`, `fed`
- *   proxied.c    connections of a proxy without an address yet: `proxied` and what belongs to it
- *   proxy.c      knows no engine
- *   listen.c, address.c, linger.c, system.c, tune.c  know no engine; libwspool_uring uses them too
+ *   proxied.c    connections of a proxy without an address yet: `waiting`
+ *   listen.c, address.c, linger.c, proxy.c, waiting.c, system.c, tune.c  know no engine;
+ *                libwspool_uring uses them too
  *
  * Invariants
  *   - The loop watches a descriptor under a tag. The tag of a peer is its id, and stays the tag
@@ -19,7 +19,7 @@
  *     socket open, and epoll would go on reporting it.
  *   - `peers` may move whenever a hook of the pool runs: no pointer into it is used after a call
  *     of the pool that can run one.
- *   - `count` counts transports with a peer, those that linger, and `proxied`.
+ *   - `count` counts transports with a peer, those that linger, and those in `waiting`.
  */
 #ifndef WSP_SOCKETS_ENGINE_H
 #define WSP_SOCKETS_ENGINE_H
@@ -30,18 +30,17 @@
 
 #include "sockets/linger.h"
 #include "sockets/listen.h"
-#include "sockets/proxy.h"
 #include "sockets/system.h"
+#include "sockets/waiting.h"
 
 #define WSP_SOCKETS_READ 65536 /* bytes: read from one peer in one turn, at most */
 #define WSP_SOCKETS_BATCH 256  /* connections accepted in one turn */
-#define WSP_PROXIED_MAX 1024u  /* connections whose PROXY header is awaited */
 #define WSP_SOCKETS_VECTORS 16 /* in one write */
 #define WSP_SOCKETS_LOOK (100 * WSPOOL_MILLISECOND) /* between two looks for an end */
 #define WSP_SOCKETS_REST (100 * WSPOOL_MILLISECOND) /* the pause of accepting */
 
 #define WSP_TAG_LISTENERS UINT32_C(0xffffff00) /* lower half of the first listener's tag */
-#define WSP_TAG_PROXIED UINT32_C(0xfffff000)   /* of the first place in `proxied` */
+#define WSP_TAG_PROXIED UINT32_C(0xfffff000)   /* of the first place in `waiting` */
 #define WSP_TAG_WAKER (UINT64_MAX)
 
 #define WSP_WATCHED (WSPOOL_WATCH_READ | WSPOOL_WATCH_WRITE | WSPOOL_WATCH_END)
@@ -67,15 +66,6 @@ typedef struct wsp_listener {
     uint8_t proxied; /* connections begin with a PROXY header */
 } wsp_listener;
 
-typedef struct wsp_proxied { /* a connection whose PROXY header is awaited */
-    uint64_t tag;
-    void *handle;
-    uint64_t until;
-    int fd; /* -1: the place is free */
-    uint16_t len;
-    unsigned char bytes[WSP_PROXY_MAX];
-} wsp_proxied;
-
 struct wspool_sockets {
     wspool *pool;
     wspool_watcher watcher;
@@ -95,20 +85,16 @@ struct wspool_sockets {
     unsigned char *buffer; /* WSP_SOCKETS_READ bytes */
 
     wsp_listener listeners[WSP_LISTENERS];
-    uint32_t generation;   /* of the newest listener, or connection in `proxied` */
+    uint32_t generation;   /* of the newest listener */
     int batch;             /* how many connections the next accept event accepts */
     uint64_t paused_until; /* accepting pauses until then; 0: it does not pause */
     int addresses;         /* 1: the pool gets the address of each client */
     uint64_t accepted;
     uint64_t turned_away;
 
-    int proxies;          /* 1: the next listeners are for a proxy */
-    wsp_proxied *proxied; /* places */
-    uint32_t proxied_room, proxied_count;
-    uint64_t proxied_next;       /* no place is due before; undefined if there is none */
-    uint64_t proxied_logged;     /* when the last refused header was logged */
-    uint64_t proxied_suppressed; /* how many were not, since then */
-    uint64_t handshake_time;
+    int proxies; /* 1: the next listeners are for a proxy */
+    wsp_waiting waiting;
+    uint64_t handshake_time; /* how long a PROXY header is awaited */
 
     wsp_waker waker;
     void *waker_handle;

@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sockets/proxied.h - connections of a proxy whose PROXY header has not come whole.
- *
- * The pool counts a client by its address from the beginning, so it gets a connection when the
- * address is known. Until then the connection has a place here: bounded in number, bytes and time.
- *
- * Invariants
- *   - A place has a tag of its own (engine.h), with a generation, as a listener has.
- *   - `proxied` may move when a place is added: no pointer into it is used after that.
+ * sockets/proxied.h - connections of a proxy, until their PROXY header has come whole: the engine's
+ * part of sockets/waiting.h.
  */
 #ifndef WSP_SOCKETS_PROXIED_H
 #define WSP_SOCKETS_PROXIED_H

@@ -40,7 +40,7 @@ static uint64_t deadline(const wspool_sockets *s)
         when = s->paused_until;
     }
     when = s->look_at < when ? s->look_at : when;
-    when = s->proxied_count > 0 && s->proxied_next < when ? s->proxied_next : when;
+    when = s->waiting.count > 0 && s->waiting.next < when ? s->waiting.next : when;
     return s->lingering.count > 0 && s->lingering.next < when ? s->lingering.next : when;
 }
 
@@ -108,7 +108,7 @@ void wspool_sockets_turn(wspool_sockets *s)
     if (s->lingering.count > 0) {
         wsp_transport_expire(s, s->now);
     }
-    if (s->proxied_count > 0 && s->proxied_next <= s->now) {
+    if (s->waiting.count > 0 && s->waiting.next <= s->now) {
         wsp_proxied_expire(s);
     }
     if (s->paused_until) {
@@ -337,7 +337,7 @@ static void engine_free(wspool_sockets *s)
     }
     set_timer(s, UINT64_MAX);
     free(s->peers);
-    free(s->proxied);
+    free(s->waiting.places);
     free(s->buffer);
     free(s);
     if (watcher.stop) {
