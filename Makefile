@@ -54,8 +54,7 @@ jwt.libs      := $(call flags_of,libs,hogweed,-lhogweed) $(call flags_of,libs,ne
                  $(call flags_of,libs,gmp,-lgmp) $(json.libs)
 deflate.libs  := $(call flags_of,libs,zlib,-lz)
 uring.libs    := $(call flags_of,libs,liburing,-luring)
-uring.sources := lib/sockets/address.c lib/sockets/linger.c lib/sockets/listen.c \
-                 lib/sockets/system.c lib/sockets/tune.c
+uring.sources := $(patsubst %,lib/sockets/%.c,address linger listen proxy system tune waiting)
 
 # An example is a file, or a folder whose .c files form one program (each file of examples/loops is
 # a program of its own). Then come the companions and libraries that it needs.

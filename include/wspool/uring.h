@@ -34,7 +34,7 @@
  * Hooks    A hook of the pool may call everything here except turn, run, adopt and free (EBUSY).
  * Bounds   A turn reads 64 buffers of 16 KiB. A peer that found none is first in the next turn.
  *          Half-closed peers that are not read from are looked at every 100 ms. Flushing,
- *          accepting and lingering: as in wspool/sockets.h.
+ *          accepting, lingering and waiting for a PROXY header: as in wspool/sockets.h.
  * Memory   1 MiB of read buffers and 170 KiB for a batch of 128 writes, beside the rings. What the
  *          kernel had read when the pool paused a peer is kept, up to 16 MiB; more is fed at once,
  *          and counts against the peer's queue.
@@ -100,15 +100,15 @@ int wspool_uring_fd(wspool_uring *uring);
 
 /* ------------------------------------------------------------------ transports
  *
- * Each as its namesake in wspool/sockets.h, but for wspool_sockets_proxied: a listener for a proxy
- * that sends the PROXY protocol is one of that engine only. EEXIST: not the thread of the first
- * turn; not every call notices that. */
+ * Each as its namesake in wspool/sockets.h. EEXIST: not the thread of the first turn; not every
+ * call notices that. */
 
 wspool *wspool_uring_pool(const wspool_uring *uring);
 int wspool_uring_listen(wspool_uring *uring, const char *address, unsigned port);
 int wspool_uring_adopt_listener(wspool_uring *uring, int fd);
 void wspool_uring_stop_listening(wspool_uring *uring);
 void wspool_uring_addresses(wspool_uring *uring, int on);
+void wspool_uring_proxied(wspool_uring *uring, int on);
 void wspool_uring_kernel_bytes(wspool_uring *uring, size_t bytes);
 void wspool_uring_limit(const wspool_uring *uring, int fd);
 int wspool_uring_add(wspool_uring *uring, int fd, void *user, wspool_id *id);

@@ -28,6 +28,7 @@ void wsp_uring_accepted(wspool_uring *loop, uint64_t tag, const struct io_uring_
                         uint64_t now)
 {
     int i = (int)(tag & UINT32_MAX), result = cqe->res;
+    wspool_id id;
     if (i >= loop->listener_count || loop->listeners[i].tag != tag) {
         if (result >= 0) {
             close(result); /* accepted before the listener was closed */
@@ -37,7 +38,11 @@ void wsp_uring_accepted(wspool_uring *loop, uint64_t tag, const struct io_uring_
     loop->listeners[i].armed = (cqe->flags & IORING_CQE_F_MORE) != 0;
     if (result >= 0) {
         loop->accepted++;
-        wspool_uring_add(loop, result, NULL, NULL);
+        if (loop->listeners[i].proxied) {
+            wsp_uring_proxied_add(loop, result, now);
+        } else {
+            (void)wsp_uring_open(loop, result, NULL, NULL, &id); /* or turned away */
+        }
     } else if (!wsp_system_next_may_come(-result) && result != -EAGAIN && result != -ECANCELED) {
         loop->paused_until = now + WSP_URING_REST;
         wsp_uring_expire(loop, WSP_LINGER_ALL_DUE); /* new connections matter more */
@@ -57,6 +62,7 @@ int wspool_uring_adopt_listener(wspool_uring *loop, int fd)
     struct wsp_uring_listener *listener = &loop->listeners[loop->listener_count];
     listener->fd = fd;
     listener->armed = 0;
+    listener->proxied = loop->proxies;
     listener->tag = (uint64_t)++loop->listened << 32 | (uint64_t)loop->listener_count;
     loop->listener_count++;
     wsp_uring_await_newcomers(loop);
@@ -105,6 +111,14 @@ void wspool_uring_addresses(wspool_uring *loop, int on)
 {
     if (loop) {
         loop->addresses = on;
+    }
+}
+
+void wspool_uring_proxied(wspool_uring *loop, int on)
+{
+    if (loop) {
+        loop->proxies = on;
+        loop->addresses |= on;
     }
 }
 

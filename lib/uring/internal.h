@@ -7,6 +7,7 @@
  *     peers.c     the transports by slot, and what the kernel was asked about each
  *     completion.c  what a completion for a peer means
  *     accept.c    listening sockets
+ *     proxied.c   connections whose PROXY header is awaited
  *     read.c      bytes of peers, and those that are kept while READ is absent
  *     write.c     the batch of writes, and the flush
  *     linger.c    closing a transport
@@ -22,8 +23,8 @@
  *   - each peer has at most one write at a time, in order.
  *
  * Invariants
- *   - user_data is the id of a peer (or the tag of a listener, or the number of a linger place) and
- *     the operation, in three bits above the highest slot.
+ *   - user_data is the id of a peer (or the tag of a listener, or the number of a place) and the
+ *     operation, in three bits above the highest slot.
  *   - A transport is closed and its peer released when `armed` is 0: then no completion can come
  *     for it. The last operation stays in `armed` until its completion has been handled.
  *   - Any call of the pool may run a hook, the hook may add a transport, and that may move `peers`:
@@ -44,6 +45,7 @@
 #include "sockets/linger.h"
 #include "sockets/listen.h"
 #include "sockets/system.h"
+#include "sockets/waiting.h"
 
 #define WSP_URING_ENTRIES 256         /* requests handed over at a time */
 #define WSP_URING_COMPLETIONS 4096    /* more wait in the kernel */
@@ -62,8 +64,9 @@ enum wsp_uring_op {
     WSP_URING_FEED,   /* a NOP: feed the kept bytes */
     WSP_URING_ACCEPT, /* in place of the id: the tag of a listener */
     WSP_URING_WAKE,
-    WSP_URING_LINGER, /* in place of the id: the number of a linger place */
-    WSP_URING_CANCEL  /* ignored: the cancelled operation completes as well */
+    WSP_URING_PLACE, /* a connection without a peer: in place of the id, the number of its linger
+                      * place; from WSP_LINGER_PLACES on, the tag of a waiting place */
+    WSP_URING_CANCEL /* ignored: the cancelled operation completes as well */
 };
 #define WSP_URING_OP_SHIFT 29
 #define WSP_URING_OP_MASK ((uint64_t)7 << WSP_URING_OP_SHIFT)
@@ -96,6 +99,7 @@ struct wsp_uring_peer {
 struct wsp_uring_listener {
     int fd;
     int armed;
+    int proxied;  /* connections begin with a PROXY header */
     uint64_t tag; /* its index and its serial number */
 };
 
@@ -109,7 +113,7 @@ struct wsp_uring_send {
 
 struct wspool_uring {
     wspool *pool;
-    uint32_t count;               /* open transports, including those that linger */
+    uint32_t count;               /* open transports, and those that linger or wait */
     uint64_t accepted;            /* connections accepted */
     uint64_t turned_away;         /* transports closed because the pool or the ring refused them */
     size_t burst;                 /* bytes fed between two flushes; 0: as many as there are */
@@ -123,6 +127,9 @@ struct wspool_uring {
     uint32_t listened; /* the serial number of the newest listener */
     wsp_tune tune;     /* options of the sockets */
     int addresses;     /* the pool is told the address of each client */
+    int proxies;       /* the next listeners are for a proxy */
+    wsp_waiting waiting;
+    uint64_t handshake_time; /* how long a PROXY header is awaited */
     int draining;
     int drained; /* `done` was called */
     void (*done)(wspool_uring *loop, void *user);
@@ -193,6 +200,11 @@ void wsp_uring_disarm(wspool_uring *loop, struct wsp_uring_peer *peer, enum wsp_
  * has come. */
 void wsp_uring_ask(wspool_uring *loop, struct wsp_uring_peer *peer);
 
+/* Makes an accepted connection a peer. `from` is its address when it is known already, else NULL.
+ * -1 with errno: the descriptor was closed. */
+int wsp_uring_open(wspool_uring *loop, int fd, const struct sockaddr_storage *from, void *user,
+                   wspool_id *id);
+
 /* Frees what was kept of a peer. */
 void wsp_uring_forget(wspool_uring *loop, struct wsp_uring_peer *peer);
 
@@ -208,6 +220,17 @@ void wsp_uring_peer_completed(wspool_uring *loop, wspool_id id, enum wsp_uring_o
 void wsp_uring_await_newcomers(wspool_uring *loop);
 void wsp_uring_accepted(wspool_uring *loop, uint64_t tag, const struct io_uring_cqe *cqe,
                         uint64_t now);
+
+/* --------------------------------------------------------------- proxied.c */
+
+/* Waits for the header of a connection that was accepted. Closes it if there is no place. */
+void wsp_uring_proxied_add(wspool_uring *loop, int fd, uint64_t now);
+
+/* Handles a completion for a waiting place. */
+void wsp_uring_proxied_event(wspool_uring *loop, uint64_t number, int result, uint64_t now);
+
+/* Resets the connections whose time is over at `now`; during a drain, closes them. */
+void wsp_uring_proxied_expire(wspool_uring *loop, uint64_t now);
 
 /* ------------------------------------------------------------------ read.c */
 
@@ -231,6 +254,9 @@ void wsp_uring_flush(wspool_uring *loop, uint64_t now);
 void wsp_uring_close(wspool_uring *loop, wspool_id id, int reset, uint64_t now);
 /* No operation of it is under way any more. */
 void wsp_uring_closed(wspool_uring *loop, struct wsp_uring_peer *peer, uint64_t now);
+
+/* Closes a descriptor that `count` counts. No operation of it is under way. */
+void wsp_uring_shut(wspool_uring *loop, int fd, int reset);
 
 /* Handles a completion for a linger place. */
 void wsp_uring_lingers_on(wspool_uring *loop, uint64_t number, int result);

@@ -16,7 +16,7 @@
 #include <poll.h>
 #include <unistd.h>
 
-static void shut(wspool_uring *loop, int fd, int reset)
+void wsp_uring_shut(wspool_uring *loop, int fd, int reset)
 {
     if (reset) {
         wsp_system_reset(fd);
@@ -31,12 +31,12 @@ static void shut(wspool_uring *loop, int fd, int reset)
 static void await_end(wspool_uring *loop, wsp_linger_place *place)
 {
     struct io_uring_sqe *sqe =
-        wsp_uring_request(loop, (uint64_t)(place - loop->lingering.places), WSP_URING_LINGER);
+        wsp_uring_request(loop, (uint64_t)(place - loop->lingering.places), WSP_URING_PLACE);
     if (sqe) {
         io_uring_prep_poll_add(sqe, place->fd, POLLIN);
     } else {
         wsp_linger_remove(&loop->lingering, place);
-        shut(loop, place->fd, wsp_linger_holds(place->fd, WSP_LINGER_UNSENT));
+        wsp_uring_shut(loop, place->fd, wsp_linger_holds(place->fd, WSP_LINGER_UNSENT));
     }
 }
 
@@ -53,7 +53,7 @@ void wsp_uring_lingers_on(wspool_uring *loop, uint64_t number, int result)
         return;
     }
     wsp_linger_remove(&loop->lingering, place);
-    shut(loop, place->fd, wsp_linger_holds(place->fd, 1));
+    wsp_uring_shut(loop, place->fd, wsp_linger_holds(place->fd, 1));
 }
 
 void wsp_uring_expire(wspool_uring *loop, uint64_t now)
@@ -62,11 +62,11 @@ void wsp_uring_expire(wspool_uring *loop, uint64_t now)
     while ((place = wsp_linger_due(&loop->lingering, now))) {
         if (place->unwatched) {
             wsp_linger_remove(&loop->lingering, place);
-            shut(loop, place->fd, wsp_linger_holds(place->fd, 1));
+            wsp_uring_shut(loop, place->fd, wsp_linger_holds(place->fd, 1));
             continue;
         }
         place->until = UINT64_MAX;
-        wsp_uring_cancel(loop, (uint64_t)(place - loop->lingering.places), WSP_URING_LINGER);
+        wsp_uring_cancel(loop, (uint64_t)(place - loop->lingering.places), WSP_URING_PLACE);
     }
 }
 
@@ -87,9 +87,9 @@ void wsp_uring_closed(wspool_uring *loop, struct wsp_uring_peer *peer, uint64_t 
         if (!peer->ended) {
             wsp_linger_discard_all(peer->fd, loop->scratch, WSP_URING_BUFFER);
         }
-        shut(loop, peer->fd,
-             peer->reset || holds ||
-                 (!peer->ended && wsp_linger_holds(peer->fd, WSP_LINGER_UNSENT)));
+        wsp_uring_shut(loop, peer->fd,
+                       peer->reset || holds ||
+                           (!peer->ended && wsp_linger_holds(peer->fd, WSP_LINGER_UNSENT)));
     }
     peer->id = 0;
     wspool_release(loop->pool, id);

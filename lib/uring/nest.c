@@ -50,7 +50,8 @@ uint64_t wsp_uring_deadline(const wspool_uring *loop)
     if (loop->paused_until && loop->paused_until < when) {
         when = loop->paused_until;
     }
-    return loop->lingering.count > 0 && loop->lingering.next < when ? loop->lingering.next : when;
+    when = loop->lingering.count > 0 && loop->lingering.next < when ? loop->lingering.next : when;
+    return loop->waiting.count > 0 && loop->waiting.next < when ? loop->waiting.next : when;
 }
 
 /* Returns 1 if a request has to be handed over, or a completion fetched. A completion from before

@@ -136,27 +136,26 @@ static int turn_away(wspool_uring *loop, int fd, int error)
     return -1;
 }
 
-int wspool_uring_add(wspool_uring *loop, int fd, void *user, wspool_id *out)
+int wsp_uring_open(wspool_uring *loop, int fd, const struct sockaddr_storage *from, void *user,
+                   wspool_id *out)
 {
     uint64_t now = wspool_clock();
     wspool_id id = 0;
-    if (!loop || fd < 0) {
-        errno = loop ? EBADF : EINVAL;
-        return -1;
-    }
     wspool_open_options options = {.size = sizeof options, .user = user};
-    struct sockaddr_storage from = {.ss_family = AF_UNSPEC};
-    socklen_t len = sizeof from;
+    struct sockaddr_storage asked = {.ss_family = AF_UNSPEC};
+    socklen_t len = sizeof asked;
     wsp_address address;
-    if (loop->addresses && getpeername(fd, (struct sockaddr *)&from, &len) == 0) {
-        wsp_address_of(&address, &from);
+    if (loop->addresses) {
+        if (!from) {
+            (void)getpeername(fd, (struct sockaddr *)&asked, &len); /* or it stays empty */
+            from = &asked;
+        }
+        wsp_address_of(&address, from);
         options.address = (wspool_text){address.text, address.text_len};
         options.key = (wspool_text){(const char *)address.key, address.key_len};
     }
     int error = wspool_open(loop->pool, &options, now, &id);
-    if (out) {
-        *out = id;
-    }
+    *out = id;
     if (error < 0) {
         return turn_away(loop, fd, wsp_system_errno(error));
     }
@@ -164,12 +163,20 @@ int wspool_uring_add(wspool_uring *loop, int fd, void *user, wspool_id *out)
         error = errno;
         wspool_gone(loop->pool, id, WSPOOL_GONE_FAILED, now);
         wspool_release(loop->pool, id);
-        if (out) {
-            *out = 0;
-        }
+        *out = 0;
         return turn_away(loop, fd, error);
     }
     return 0;
+}
+
+int wspool_uring_add(wspool_uring *loop, int fd, void *user, wspool_id *out)
+{
+    wspool_id id;
+    if (!loop || fd < 0) {
+        errno = loop ? EBADF : EINVAL;
+        return -1;
+    }
+    return wsp_uring_open(loop, fd, NULL, user, out ? out : &id);
 }
 
 int wspool_uring_adopt(wspool_uring *loop, wspool_id id, int fd, const void *bytes, size_t len)

@@ -65,8 +65,10 @@ static void completed(wspool_uring *loop, const struct io_uring_cqe *cqe, uint64
     loop->under_way -= !(cqe->flags & IORING_CQE_F_MORE);
     if (op == WSP_URING_ACCEPT) {
         wsp_uring_accepted(loop, id, cqe, now);
-    } else if (op == WSP_URING_LINGER) {
+    } else if (op == WSP_URING_PLACE && id < WSP_LINGER_PLACES) {
         wsp_uring_lingers_on(loop, id, cqe->res);
+    } else if (op == WSP_URING_PLACE) {
+        wsp_uring_proxied_event(loop, id, cqe->res, now);
     } else if (op != WSP_URING_WAKE) {
         wsp_uring_peer_completed(loop, id, op, cqe, now);
     } else {
@@ -107,6 +109,7 @@ static void handle_completions(wspool_uring *loop, uint64_t now)
     wspool_tick(loop->pool, now);
     wsp_uring_flush(loop, now);
     wsp_uring_expire(loop, now);
+    wsp_uring_proxied_expire(loop, now);
     if (loop->paused_until && loop->paused_until <= now) {
         loop->paused_until = 0;
         wsp_uring_await_newcomers(loop);

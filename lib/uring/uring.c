@@ -34,12 +34,16 @@ void wsp_uring_fini(wspool_uring *loop)
             close(loop->lingering.places[i].fd);
         }
     }
+    for (uint32_t i = 0; i < loop->waiting.room; i++) {
+        wsp_system_close(loop->waiting.places[i].fd); /* -1 does no harm */
+    }
     if (loop->waker.read_fd >= 0) {
         wsp_waker_fini(&loop->waker);
     }
     wsp_uring_nest_fini(loop);
     wsp_uring_ring_fini(loop);
     free(loop->peers);
+    free(loop->waiting.places);
     free(loop->batch);
     clear(loop);
 }
@@ -78,6 +82,7 @@ int wsp_uring_init(wspool_uring *loop, wspool_config *config)
     config->deadline.user = loop;
     loop->burst = 3 * (size_t)config->queue_messages; /* the smallest message is 6 bytes */
     loop->linger = config->closing_time;
+    loop->handshake_time = config->handshake_time;
     loop->tune = wsp_tune_of(config);
     loop->addresses = config->max_per_key > 0;
     return 0;
@@ -167,6 +172,7 @@ int wspool_uring_drain(wspool_uring *loop, uint64_t window, int code,
     }
     wspool_uring_stop_listening(loop);
     loop->draining = 1;
+    wsp_uring_proxied_expire(loop, WSP_WAITING_ALL_DUE);
     wsp_linger_shorten(&loop->lingering, wspool_clock() + wsp_linger_time(loop->linger, 1));
     loop->done = done;
     loop->done_user = user;

@@ -150,6 +150,7 @@ static int told_peek(struct io_uring *ring, struct io_uring_cqe **cqe)
 #include "uring/linger.c"
 #include "uring/nest.c"
 #include "uring/peers.c"
+#include "uring/proxied.c"
 #include "uring/read.c"
 #include "uring/ring.c"
 #include "uring/turn.c"
