@@ -85,6 +85,7 @@ await test('card_deleted_is_gone_for_all_and_undo_brings_it_back', async () => {
   const [one, other] = await Promise.all([world.page(), world.page()]);
   await card(one, 'Regretted').locator('.more').click();
   await one.getByRole('menuitem', { name: 'Delete' }).click();
+  await one.getByRole('button', { name: 'Undo' }).hover(); // so that the note stays
   await isIn(other, 'Regretted', null);
   await isIn(one, 'Regretted', null);
   await one.getByRole('button', { name: 'Undo' }).click();
