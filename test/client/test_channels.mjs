@@ -216,6 +216,20 @@ await test('whole_state_follows_when_the_server_says_so', async (world) => {
   assert.deepEqual(seen, [true, 'a2', 'b9', 'a10']);
 });
 
+await test('state_that_was_asked_for_follows_although_nothing_is_void', async (world) => {
+  const seen = [];
+  const client = await world.connected();
+  const chat = client.subscribe('item:1', {
+    state: true,
+    refetch: ({ reason, follows }) => void seen.push(reason, follows),
+  });
+  chat.on('message', ({ offset }) => seen.push(offset));
+  world.socket.subscribed('item:1', 3, { recovered: true });
+  for (const offset of [2, 3, 4]) world.socket.publish('item:1', offset);
+  await world.settle();
+  assert.deepEqual(seen, ['first', true, 2, 3, 4]);
+});
+
 await test('second_script_fetches_the_state_for_itself', async (world) => {
   const { client, got } = await live(world);
   world.socket.publish(CARDS, 11);

@@ -80,7 +80,8 @@
 //                 is too old, it is called again after a while. `follows`: the whole state comes as
 //                 publications; clear yours and return nothing
 //   position      of the state that the page has already: then refetch is not called at first
-//   state         true: asks for the whole state of a keyed channel at first (`follows`)
+//   state         true: asks at first for all that the channel keeps (`follows`): the whole state of
+//                 a keyed channel, the last messages of another one
 //   events, poll  the URLs of the doors, if the channel has any
 //
 // `position` is the position of the last message; it is moved before the handlers run. A handler
@@ -303,10 +304,11 @@ class Channel {
       this.#tell('subscribed', { recovered: true, behind, epoch, offset });
       return;
     }
-    this.position = { epoch, offset: reset ? 0 : offset };
+    const follows = Boolean(reset || (recovered && !before)); // then we have asked for the state
+    this.position = { epoch, offset: follows ? 0 : offset };
     this.repeats = 0;
     this.#tell('subscribed', { recovered: false, behind: 0, epoch, offset });
-    this.reset({ reason: reason ?? 'first', epoch, offset, follows: Boolean(reset) });
+    this.reset({ reason: reason ?? 'first', epoch, offset, follows });
   }
 
   missed({ from, to }) {
