@@ -14,6 +14,7 @@
  *   doors.c        long polls and Server-Sent Events, for clients without WebSocket
  *   cards.c        the cards themselves
  *   runs.c         runs of cards, and their progress
+ *   people.c       who has the board open
  *   tokens.c       signed tokens, and how often a client may ask for one
  *   pages.c        the files of the web page
  *   store.c        the database: cards, and what the channels keep
@@ -30,11 +31,17 @@
 
 #include "cards.h"
 #include "connections.h"
+#include "people.h"
 #include "store.h"
 #include "tokens.h"
 
 /* The channel of the board: every open page is a member. */
 #define BOARD wspool_global("cards")
+
+/* Keyed channels, for all pages: the newest message of each key is what is so now. They are not
+ * stored: after a restart nobody is here, and each run says at its next step where it is. */
+#define PEOPLE wspool_topic("people")
+#define RUNS wspool_topic("runs")
 
 struct app {
     wspool_sockets *sockets; /* of the peers */
@@ -46,6 +53,7 @@ struct app {
     struct door *doors;             /* requests that wait for a message */
     uint64_t poll_time;             /* how long they wait */
     struct cards cards;
+    struct people people;
     struct store *store;   /* NULL: everything is lost with the process */
     struct tokens *tokens; /* NULL: no token is needed */
     int demo;              /* POST /api/token gives out tokens */

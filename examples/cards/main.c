@@ -81,10 +81,17 @@ static int open_web(const char *given)
 static int add_demo_cards(void)
 {
     static const struct card_patch patches[] = {
-        {"Sketch the onboarding flow", "backlog"},   {"Collect feedback from the pilot", "backlog"},
-        {"Agree on the message contract", "plan"},   {"Reconnect with backoff", "implement"},
-        {"Two browsers, one board", "test"},         {"Read through the glue", "review"},
-        {"Choose a colour for each column", "done"},
+        {"Open this page in a second window: you see both as people, and a card that you move "
+         "here moves there",
+         "backlog"},
+        {"Drag me to another column. Keys do it, too: they are listed below", "backlog"},
+        {"Press Run. Everybody sees how far it is", "plan"},
+        {"Cut the connection, in the line below: the page is back before you notice", "implement"},
+        {"Freeze this tab for five seconds, and change cards in the other window meanwhile: "
+         "it catches up, and nothing is lost",
+         "test"},
+        {"Say something in the chat, then load the page again: it is still there", "review"},
+        {"Delete me, and take it back", "done"},
     };
     struct card draft;
     size_t i;

@@ -9,8 +9,9 @@
 
 #define CHAT_TEXT_MAX 1000 /* characters */
 #define CHANNELS 128       /* the maximum per peer */
+#define KEYS 4096          /* of a keyed channel: people or running cards, and those that were */
 
-/* Two paths for each: the second is that of older clients. */
+/* The second path for a kind is that of older clients. */
 static const struct socket_path {
     const char *pattern;
     enum wspool_kind kind;
@@ -21,6 +22,7 @@ static const struct socket_path {
     {"/ws/execution/{card_id}", WSPOOL_ITEM},
     {"/api/chat/ws/{session_id}", WSPOOL_SESSION},
     {"/ws/chat/{session_id}", WSPOOL_SESSION},
+    {"/api/people/ws", WSPOOL_TOPIC},
 };
 
 int peers_path(const char *path, size_t len)
@@ -69,16 +71,22 @@ static int on_capacity(wspool *pool, wspool_id id, const wspool_request *request
 
 /* -------------------------------------------------------------- what they may do */
 
-/* A peer may subscribe to the board and to cards. Only a peer whose path names a session gets
- * it. */
+static int is(wspool_channel channel, wspool_channel other)
+{
+    return channel.kind == other.kind && channel.len == other.len &&
+           memcmp(channel.name, other.name, other.len) == 0;
+}
+
+/* A peer may subscribe to everything but sessions: only a peer whose path names one gets it. */
 static int may_subscribe(wspool *pool, wspool_id id, wspool_channel channel, void *user)
 {
     struct app *app = user;
     (void)pool, (void)id;
     switch (channel.kind) {
     case WSPOOL_GLOBAL:
-        return channel.len == BOARD.len && memcmp(channel.name, BOARD.name, BOARD.len) == 0 ? 0
-                                                                                            : -1;
+        return is(channel, BOARD) ? 0 : -1;
+    case WSPOOL_TOPIC:
+        return is(channel, PEOPLE) || is(channel, RUNS) ? 0 : -1;
     case WSPOOL_ITEM:
         return cards_find(&app->cards, channel.name, channel.len) ? 0 : -1;
     default:
@@ -108,6 +116,14 @@ int peers_publish(struct app *app, wspool_channel channel, const char *type, jso
         commit.change = *change;
     }
     return wspool_json_broadcast(app->json, app->pool, channel, type, data, &options, NULL);
+}
+
+void peers_tell(struct app *app, wspool_channel channel, const char *type, const char *key,
+                int removed, json_t *data)
+{
+    wspool_send_options options = {
+        .size = sizeof(options), .flags = removed ? WSPOOL_REMOVE : 0, .key = {key, strlen(key)}};
+    wspool_json_broadcast(app->json, app->pool, channel, type, data, &options, NULL);
 }
 
 /* Action chat {text}: publishes the text to the session, its author included, and stores that this
@@ -143,12 +159,29 @@ static const char *on_chat(wspool_json *json, wspool *pool, wspool_id id, const 
 
 /* ------------------------------------------------------------------------- life */
 
+static void on_open(wspool *pool, wspool_id id, const wspool_opened *opened, void *user)
+{
+    (void)pool;
+    if (opened->route_user) { /* the board's */
+        people_joined(user, id, opened->client);
+    }
+}
+
+static void on_close(wspool *pool, wspool_id id, const wspool_closed *closed, void *user)
+{
+    (void)pool;
+    if (closed->why != WSPOOL_END_POOL_FREED) {
+        people_left(user, id);
+    }
+}
+
 /* A client that joins a channel to which nothing was published has a position, too. */
 static void on_channel(wspool *pool, wspool_channel channel, int active, void *user)
 {
     const struct app *app = user;
     wspool_channel_position position;
-    if (active && wspool_position(pool, channel, &position) == 0 && position.offset == 0) {
+    if (active && channel.kind != WSPOOL_TOPIC && wspool_position(pool, channel, &position) == 0 &&
+        position.offset == 0) {
         store_position(app->store, channel, &position);
     }
 }
@@ -175,10 +208,13 @@ static int add_paths(struct app *app, const wspool_config *config)
     int error = 0;
     size_t i;
     wspool_route_options_init(&options, config);
-    options.name = BOARD.name; /* of routes without a {parameter} */
     options.slow = WSPOOL_SLOW_BEHIND;
     options.history.messages = STORE_KEPT;
     for (i = 0; error == 0 && i < sizeof(paths) / sizeof(paths[0]); i++) {
+        int topic = paths[i].kind == WSPOOL_TOPIC;
+        options.name = topic ? PEOPLE.name : BOARD.name; /* if the path has no {parameter} */
+        options.user = paths[i].kind == WSPOOL_GLOBAL ? app : NULL;
+        options.history.max_keys = topic ? KEYS : 0;
         error = wspool_route(app->pool, paths[i].pattern, paths[i].kind, &options);
     }
     return error;
@@ -207,6 +243,10 @@ int peers_start(struct app *app, uint32_t most)
     config.identity_free.call = on_identity_free;
     config.capacity.call = on_capacity;
     config.capacity.user = app;
+    config.open.call = on_open;
+    config.open.user = app;
+    config.close.call = on_close;
+    config.close.user = app;
     config.channel.call = on_channel;
     config.channel.user = app;
 

@@ -20,6 +20,11 @@ void peers_stop(struct app *app);
 int peers_publish(struct app *app, wspool_channel channel, const char *type, json_t *data,
                   const struct store_change *change);
 
+/* Publishes to a keyed channel (PEOPLE, RUNS) what is so now of `key`, or that it is `removed`. It
+ * is not stored. Takes over `data`. If it fails, for lack of memory, it is not told. */
+void peers_tell(struct app *app, wspool_channel channel, const char *type, const char *key,
+                int removed, json_t *data);
+
 /* Returns 1 if there is a socket on this path. Then the pool answers, even if it refuses. */
 int peers_path(const char *path, size_t len);
 

@@ -23,6 +23,7 @@ static int advance(struct app *app, struct card *card, const struct card *before
         *card = *before;
         return -1;
     }
+    peers_tell(app, RUNS, "run", card->id, !card->step_at, runs_json(card, status));
     app->cards.running += !!card->step_at;
     app->cards.running -= !!before->step_at;
     return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * runs.h - runs of cards: a few seconds of simulated work. Progress is published on the card's own
- * channel.
+ * channel, for those who follow one card, and on a keyed channel, for those who look at all.
  */
 #ifndef CARDS_RUNS_H
 #define CARDS_RUNS_H

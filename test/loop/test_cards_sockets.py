@@ -96,6 +96,7 @@ async def hellos(t, cards):
                           ("/api/execution/ws/1", "item:1"), ("/ws/execution/1", "item:1"),
                           ("/ws/execution/yet-to-come", "item:yet-to-come"),
                           ("/api/chat/ws/lobby", "session:lobby"),
+                          ("/api/people/ws", "topic:people"),
                           ("/ws/chat/l%C3%B6bby", "session:l\u00f6bby"),
                           ("/ws/chat/a%20b", "session:a b")]:
         async with Client(cards, path) as client:
@@ -232,6 +233,62 @@ async def runs(t, cards):
             t.equal([(await third.get())["data"]["status"] for _ in range(2)],
                     ["running", "cancelled"], "run_of_a_deleted_card_is_cancelled")
             t.ok(await third.quiet(), "cancelled_run_is_silent")
+
+
+async def keyed(t, cards):
+    """The channels whose newest message of each key is what is so now."""
+    async def state(client, channel):
+        return (await client.ask("subscribe", channel=channel, since={"offset": 0}))["data"]
+
+    ann, bob = cards.mint("ann"), cards.mint("bob")
+    async with Client(cards, "/ws/cards?client=a", token=ann) as one:
+        t.equal((await state(one, "topic:people"))["recovered"], True, "people_can_be_asked_for")
+        here = await one.get()
+        t.equal((here["type"], here["data"]),
+                ("person", {"name": "ann", "connection": one.hello[0]["connection"]}),
+                "page_is_among_the_people")
+        async with Client(cards, "/ws/cards?client=b", token=bob) as two:
+            other = await one.get()
+            t.ok(other["data"]["name"] == "bob" and other["key"] != here["key"],
+                 "somebody_who_comes_is_told", other)
+            async with Client(cards, "/ws/cards?client=b", token=cards.mint("rob")) as again:
+                renamed = await one.get()
+                t.equal((renamed["key"], renamed["data"]),
+                        (other["key"],
+                         {"name": "rob", "connection": again.hello[0]["connection"]}),
+                        "who_reconnects_under_another_name_is_the_same_person")
+            t.ok(await one.quiet() and await two.quiet(), "who_has_a_socket_left_is_still_there")
+        gone = await one.get()
+        t.equal((gone["key"], gone.get("removed"), gone["data"]), (other["key"], True, {}),
+                "somebody_who_has_left_is_removed")
+        async with Client(cards, "/ws/cards", token=bob), Client(cards, "/ws/chat/s9?client=c"):
+            t.ok(await one.quiet(), "who_names_no_instance_or_only_chats_is_not_shown")
+
+        card = (await ask(cards, "POST", "/api/cards", {"title": "r", "column_id": "plan"}))[1]
+        await one.get()
+        t.equal((await one.ask("subscribe", channel="topic:other"))["data"].get("code"),
+                "not_allowed", "there_are_no_other_topics")
+
+        async def step_of(client):
+            while True:  # other cards may run, too
+                step = await client.get()
+                if step["key"] == card["id"]:
+                    return step
+
+        await state(one, "topic:runs")
+        await ask(cards, "POST", f"/api/cards/{card['id']}/run")
+        step = await step_of(one)
+        t.equal((step["type"], step["key"], step["data"]),
+                ("run", card["id"], {"card_id": card["id"], "percent": 0, "status": "running"}),
+                "run_is_told_to_all")
+        async with Client(cards, "/ws/cards") as late:
+            await state(late, "topic:runs")
+            seen = await step_of(late)
+            t.ok(seen["data"]["status"] == "running", "who_comes_later_sees_where_it_is", seen)
+        while not step.get("removed"):
+            step = await step_of(one)
+        t.equal(step["data"], {"card_id": card["id"], "percent": 100, "status": "done"},
+                "run_that_ends_is_removed")
 
 
 async def chats(t, cards):
@@ -589,8 +646,8 @@ def restart(t):
 
 async def talk(t):
     with Cards("--demo") as cards:
-        for act in (hellos, positions, histories, boards, bursts, runs, chats, subscriptions,
-                    nonsense, doors):
+        for act in (hellos, positions, histories, boards, bursts, runs, keyed, chats,
+                    subscriptions, nonsense, doors):
             await act(t, cards)
         cards.signal()
         t.equal((await asyncio.to_thread(cards.wait), cards.errors), (0, ""), "it_ends_clean")
