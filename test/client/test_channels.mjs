@@ -230,6 +230,20 @@ await test('state_that_was_asked_for_follows_although_nothing_is_void', async (w
   assert.deepEqual(seen, ['first', true, 2, 3, 4]);
 });
 
+await test('whole_state_follows_what_a_slow_client_has_missed', async (world) => {
+  const seen = [];
+  const client = await world.connected();
+  const cards = client.subscribe('item:1', {
+    refetch: ({ reason, follows }) => void seen.push(reason, follows),
+  });
+  cards.on('message', ({ offset }) => seen.push(offset));
+  world.socket.subscribed('item:1', 5);
+  world.socket.say('missed', { channel: 'item:1', from: 6, to: 9, reason: 'too_old', reset: true });
+  for (const offset of [2, 9, 10]) world.socket.publish('item:1', offset);
+  await world.settle();
+  assert.deepEqual(seen, ['first', false, 'missed', true, 2, 9, 10]);
+});
+
 await test('second_script_fetches_the_state_for_itself', async (world) => {
   const { client, got } = await live(world);
   world.socket.publish(CARDS, 11);

@@ -471,6 +471,19 @@ await test('tab_switch_finds_a_dead_socket_in_three_seconds', async (world) => {
   assert.equal(world.sockets.length, 2);
 });
 
+await test('check_tells_whether_the_server_answers', async (world) => {
+  const client = await world.stable();
+  const both = [client.check(), client.check()];
+  assert.equal(world.socket.said('ping').length, 1);
+  assert.deepEqual(await world.outcomes(both), ['pending', 'pending']);
+  world.socket.say('pong');
+  assert.deepEqual(await world.outcomes(both), [true, true]);
+  const third = client.check();
+  await world.tick(3000);
+  assert.equal(await world.outcome(third), false);
+  assert.equal(await world.outcome(client.check()), false, 'it is connecting');
+});
+
 // C7
 await test('network_events_are_hints', async (world) => {
   navigator.onLine = false; // under a VPN

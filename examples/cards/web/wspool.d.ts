@@ -42,7 +42,7 @@ export interface Client extends Events<{
   draining: { seconds: number }; message: { type: string; data: unknown; [name: string]: unknown };
 }> {
   readonly instance: string; readonly status: Status;
-  connect(): void; reconnect(): void; close(): void;
+  connect(): void; reconnect(): void; check(): Promise<boolean>; close(): void;
   subscribe<T = unknown>(channel: string, options?: ChannelOptions): Subscription<T>;
   action(name: string, data?: object): Promise<Result>;
 }

@@ -45,7 +45,9 @@
 //                 0). After too many attempts the page coming into view or online, or connect(),
 //                 tries again; after a refusal only connect() does
 //
-// connect() tries now, and counts attempts anew. reconnect() replaces the connection at once.
+// connect() tries now, and counts attempts anew. reconnect() replaces the connection at once. check()
+// asks the server whether it still answers, and gives it 3 s. It returns a promise: false says that
+// the connection is given up.
 //
 // Delays: the first is random within the server's `reconnect_spread`, then within 1, 2, 4 ... 30 s.
 // An attempt has 10 s. The count starts anew only when a connection was stable for 5 s, since some
@@ -311,11 +313,11 @@ class Channel {
     this.reset({ reason: reason ?? 'first', epoch, offset, follows });
   }
 
-  missed({ from, to }) {
+  missed({ from, to, reset }) {
     if (!this.live) return;
     const { epoch } = this.position;
-    this.position = { epoch, offset: to };
-    this.reset({ reason: 'missed', epoch, offset: to, from, to, follows: false });
+    this.position = { epoch, offset: reset ? 0 : to };
+    this.reset({ reason: 'missed', epoch, offset: to, from, to, follows: Boolean(reset) });
   }
 
   reset(why) {
@@ -487,6 +489,14 @@ class Client extends Emitter {
     if (this.#wanted) this.#start();
   }
 
+  check() {
+    const link = this.#link;
+    if (!link?.up) return Promise.resolve(false);
+    if (link.via !== 'socket') return Promise.resolve(true); // a door cannot be asked
+    this.#probe(link);
+    return new Promise((done) => link.checks.push(done));
+  }
+
   // Gives back what connect(url) has returned; the last one ends the connection.
   close() {
     if (!this.#wanted) return;
@@ -615,6 +625,7 @@ class Client extends Emitter {
   #abandon(link) {
     if (!link) return;
     link.over = true;
+    for (const done of link.checks.splice(0)) done(false);
     this.#cancel(link.timer);
     link.transport?.close();
   }
@@ -651,6 +662,7 @@ class Client extends Emitter {
 
   #open(via) {
     const link = { via, up: false, over: false, heard: Date.now(), since: 0, asked: false };
+    link.checks = []; // who waits for an answer
     link.timer = this.#after(ATTEMPT_TIME, () => {
       this.#asking = null; // the hook may hang; the next attempt calls it again
       this.#ended(link, { cause: 'timeout', reason: 'no answer in time' });
@@ -843,6 +855,7 @@ class Client extends Emitter {
   #heard(link) {
     link.heard = Date.now();
     link.asked = link.again = false;
+    for (const done of link.checks.splice(0)) done(true);
   }
 
   // Looks at the link again after `time`. The clock judges, not the timer: timers of hidden tabs
