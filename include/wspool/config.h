@@ -234,11 +234,12 @@ typedef struct wspool_wake_hook {
     void *user;
 } wspool_wake_hook;
 
-/* wspool_deadline is earlier now than it was when wspool_next last returned 0 (before the first
- * such time: than UINT64_MAX), because the host published, closed or opened something outside of
- * the loop's turn. Let the loop take a turn, or set its timer to wspool_deadline. Runs at the end
- * of the call that caused it, at most once until wspool_next returns 0 again. It may also run
- * without need. Must not call the pool, except wspool_deadline. */
+/* wspool_deadline is earlier now than the host knows: than when wspool_next last returned 0 (before
+ * the first such time: than UINT64_MAX), or than in the last call of this hook. The host published,
+ * closed or opened something outside of the loop's turn. Let the loop take a turn, or set its timer
+ * to wspool_deadline. Runs at the end of the call that caused it. When something is due now, it does
+ * not run again until wspool_next returns 0. It may also run without need. Must not call the pool,
+ * except wspool_deadline. */
 typedef struct wspool_deadline_hook {
     void (*call)(void *user);
     void *user;

@@ -16,16 +16,20 @@ static void watch(wspool *pool)
     pool->output_is_timed = 1;
 }
 
+static void remember(wspool *pool)
+{
+    pool->idle_flush_at = pool->link.flush_at;
+    pool->idle_wait_at = wsp_waiters_next(pool);
+    pool->idle_pace_at = wsp_pace_next(pool);
+    wsp_timers_mark(&pool->link.timers);
+    watch(pool);
+}
+
 void wsp_deadline_promise(wspool *pool)
 {
-    struct wsp_link *link = &pool->link;
     if (pool->depth == 0) { /* a call from a hook is not the loop */
         pool->idle = 1;
-        pool->idle_flush_at = link->flush_at;
-        pool->idle_wait_at = wsp_waiters_next(pool);
-        pool->idle_pace_at = wsp_pace_next(pool);
-        wsp_timers_mark(&link->timers);
-        watch(pool);
+        remember(pool);
     }
 }
 
@@ -34,11 +38,14 @@ void wsp_deadline_tell(wspool *pool)
     struct wsp_link *link = &pool->link;
     const wspool_deadline_hook *hook = &pool->config.deadline;
     if (wsp_bitset_may_have(&link->ready) || wsp_bitset_may_have(&link->due) ||
-        wsp_inbounds_wait(&link->inbounds) || link->flush_at < pool->idle_flush_at ||
-        pool->drain.next <= link->now || wsp_waiters_next(pool) < pool->idle_wait_at ||
-        wsp_pace_next(pool) < pool->idle_pace_at || wsp_timers_moved_up(&link->timers)) {
-        pool->idle = 0;
+        wsp_inbounds_wait(&link->inbounds) || pool->drain.next <= link->now) {
+        pool->idle = 0; /* it cannot become earlier than now */
         pool->output_is_timed = pool->config.flush_delay > 0;
+        hook->call(hook->user);
+    } else if (link->flush_at < pool->idle_flush_at ||
+               wsp_waiters_next(pool) < pool->idle_wait_at ||
+               wsp_pace_next(pool) < pool->idle_pace_at || wsp_timers_moved_up(&link->timers)) {
+        remember(pool); /* the host may sleep until then */
         hook->call(hook->user);
     } else {
         watch(pool);

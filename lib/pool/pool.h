@@ -163,12 +163,12 @@ struct wspool {
     struct wsp_peer *judged;  /* hooks are judging it (judge.c) */
     int judged_answer;        /* a refusal that they caused; WSP_ADMITTED: none */
     int idle;                 /* wspool_next has returned 0, and the deadline hook is to be called
-                                when wspool_deadline becomes earlier than it was then */
+                                when wspool_deadline becomes earlier than the host knows */
     int output_is_timed;      /* the next message that is queued may make wspool_deadline earlier:
                                 idle, or flush_delay is set */
-    uint64_t idle_flush_at;   /* link.flush_at at that time */
-    uint64_t idle_wait_at;    /* wsp_waiters_next at that time */
-    uint64_t idle_pace_at;    /* wsp_pace_next at that time */
+    uint64_t idle_flush_at;   /* link.flush_at as far as the host knows */
+    uint64_t idle_wait_at;    /* wsp_waiters_next as far as the host knows */
+    uint64_t idle_pace_at;    /* wsp_pace_next as far as the host knows */
 };
 
 /* The outermost call ends with wsp_reap, as it does when a peer is in the set `due`: that is, when

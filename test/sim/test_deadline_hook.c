@@ -111,6 +111,28 @@ TEST(hook_when_messages_may_wait_is_called_for_the_end_of_that)
     sim_free(s);
 }
 
+/* A host may answer the hook by setting its timer to wspool_deadline. */
+TEST(hook_when_the_deadline_moves_again_is_called_again)
+{
+    sim *s = sim_told(WSPOOL_MILLISECOND);
+    sim_join(s, "/all");
+    sleep_now(s);
+    sim_peer *newcomer = sim_open(s, NULL);
+    assert_int_equal(told, 1);
+    assert_true(told_of > s->now + WSPOOL_SECOND); /* its handshake_time */
+    sim_broadcast(s, wspool_global("all"), "x");
+    assert_int_equal(told, 2);
+    assert_true(told_of == s->now + WSPOOL_MILLISECOND);
+    sim_broadcast(s, wspool_global("all"), "y");
+    assert_int_equal(told, 2);
+    wspool_gone(s->pool, newcomer->id, WSPOOL_GONE_EOF, s->now);
+    assert_int_equal(told, 3);
+    assert_int_equal(told_of, 0);
+    wspool_drain(s->pool, 0, 0, s->now);
+    assert_int_equal(told, 3);
+    sim_free(s);
+}
+
 static void publish_from_a_hook(sim *s, const sim_event *event)
 {
     if (event->what == SIM_MESSAGE) {
