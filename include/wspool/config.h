@@ -340,25 +340,25 @@ typedef struct wspool_config {
     size_t size; /* sizeof(wspool_config), written by wspool_config_init */
 
     /* limits of numbers */
-    uint32_t max_peers;      /* accepted at a time: 1000. Above it: 503 full */
+    uint32_t max_peers;      /* accepted at a time: 1000. Above it: 503 full. 1 to 2^28 */
     uint32_t max_handshakes; /* handshakes at a time: 1000. Above it the oldest one without a whole
                                    request head gives way (503 gave_way). If all heads are whole:
-                                   WSPOOL_ERR_FULL */
+                                   WSPOOL_ERR_FULL. 1 to 2^28 */
     uint32_t max_waiters;    /* of wspool_wait at a time: 10000 */
     uint32_t max_per_key;    /* peers with one key, from wspool_open (or wspool_upgrade) to release:
                                    off. Above it: WSPOOL_ERR_FULL */
-    uint32_t channels_per_peer; /* 128, including its route's. Not 0 */
+    uint32_t channels_per_peer; /* 128, including its route's. 1 to 32,767 */
 
     /* what one peer may send */
     uint32_t head_bytes;    /* request head, also of a hosted request: 16384. Above it:
-                                431. At most 65536 */
-    uint32_t head_count;    /* headers: 64. Above it: 431. At most 256 */
+                                431. 256 to 65536 */
+    uint32_t head_count;    /* headers: 64. Above it: 431. 1 to 256 */
     uint32_t message_bytes; /* a message with all its fragments: 65536. Above it: close 1009.
-                                Below 2^30 */
+                                Not 0, below 2^30 */
     uint32_t abuse_burst;   /* abuse budget in units: a ping, an unsolicited pong or a fragment
                                 below 16 bytes costs 1: 10000. Above it: close 4103. 0: no
                                 budget. At most 65535 */
-    uint32_t abuse_rate;    /* units that come back per second: 330 */
+    uint32_t abuse_rate;    /* units that come back per second: 330. At most 1,000,000 */
 
     /* what the input of all peers together may cause between two calls of wspool_tick; the message
      * that reaches the limit is still processed. The rest of the input waits for a later tick.
@@ -376,8 +376,9 @@ typedef struct wspool_config {
                               state of a codec is not in it: the codec's header has the figure */
 
     /* what may wait to be sent */
-    uint32_t queue_bytes;    /* to one peer: 262144. Below 2^30. A route may have lower limits */
-    uint32_t queue_messages; /* to one peer: 1024 */
+    uint32_t queue_bytes;    /* to one peer: 262144. 256 to 2^30 - 1. A route may have lower
+                                limits */
+    uint32_t queue_messages; /* to one peer: 1024. Not 0 */
     uint64_t pool_bytes;     /* to all peers, in memory of blocks (16 KiB and larger), so a message
                               counts once however many peers wait for it: 67108864. Above it
                               blocked peers are closed with 4101 (WSPOOL_END_SHED, counter `shed`,
@@ -457,6 +458,11 @@ typedef struct wspool_config {
  * that was compiled against an older header get the members that it knows. */
 void wspool_config_init_sized(wspool_config *config, size_t size);
 #define wspool_config_init(config) wspool_config_init_sized((config), sizeof(wspool_config))
+
+/* Any thread. Returns the name of the first member that wspool_new does not accept (INVAL), for
+ * example "queue_bytes": a program that reads its configuration from a file can say what is wrong.
+ * NULL: it accepts all. */
+const char *wspool_config_fault(const wspool_config *config);
 
 #define WSPOOL_ROUTE_NO_TOKEN 1u /* the token hook is not called on this route */
 

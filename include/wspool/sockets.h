@@ -19,6 +19,10 @@
  *
  * Results  0 or a count, or -1 with errno. An error of the pool becomes an errno: INVAL and STATE
  *          EINVAL, NOMEM ENOMEM, REENTRANT EBUSY, STALE ENOENT, FULL ENOSPC, any other EIO.
+ *          An adapter that makes no engine says EINVAL if the configuration is wrong
+ *          (wspool_config_fault names the member) or has a hook `wake` or `deadline`.
+ * Time     The engine passes wspool_clock() to the pool. Do the same where a call of the pool takes
+ *          `now` or a time.
  * Threads  Call from the pool's thread. Only wspool_sockets_wake and wspool_sockets_quit may be
  *          called from any thread, and from a signal handler.
  * Hooks    A hook of the pool may call everything here except adopt and free (EBUSY).

@@ -94,7 +94,8 @@ extern "C" {
 /* Makes a pool and sets *pool. `config` may be NULL: the defaults. On error *pool is NULL.
  *   INVAL    a number is out of its range (`now` too), an origin or a host cannot be read, the
  *            list of hosts is empty, a subprotocol is not a token, a set of hooks (mem, codec) is
- *            incomplete, or config->size is not set. Correct the configuration.
+ *            incomplete, or config->size is not set. Correct the configuration:
+ *            wspool_config_fault names the member.
  *   ENTROPY  the entropy hook failed. Correct the hook: without entropy a pool is not safe.
  *   NOMEM    the allocator failed. Free memory and try again. */
 int wspool_new(wspool **pool, const wspool_config *config, uint64_t now);

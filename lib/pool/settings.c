@@ -2,10 +2,12 @@
 /* pool/settings.c - see pool/settings.h. */
 #include "pool/settings.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include <wspool/versioned.h>
 #include "os/os.h"
+#include "policy/origin.h"
 #include "wire/block.h"
 #include "wire/text.h"
 #include "wire/upgrade.h"
@@ -14,6 +16,7 @@
 #define SMALLEST_HEAD 256u
 #define SMALLEST_INPUT 65536u
 #define SMALLEST_HISTORY 65536u
+#define SMALLEST_POOL_BYTES (2 * (sizeof(struct wsp_block) + WSP_BLOCK_BYTES))
 #define LARGEST_POOL (1u << 28) /* peers */
 
 static const wspool_config defaults = {
@@ -71,50 +74,74 @@ void wspool_route_options_init_sized(wspool_route_options *options, size_t size,
     wspool_versioned_init(options, size, &filled, sizeof filled);
 }
 
-static int within(uint64_t value, uint64_t least, uint64_t most)
-{
-    return value >= least && value <= most;
-}
+/* A member that is a number, and its range. */
+#define RANGE(member, least, most) \
+    { \
+#member, offsetof(wspool_config, member), sizeof defaults.member, least, most \
+    }
+static const struct {
+    const char *name;
+    size_t offset, size;
+    uint64_t least, most;
+} ranges[] = {
+    RANGE(max_peers, 1, LARGEST_POOL),
+    RANGE(max_handshakes, 1, LARGEST_POOL),
+    RANGE(channels_per_peer, 1, UINT16_MAX / 2),
+    RANGE(head_bytes, SMALLEST_HEAD, 65536),
+    RANGE(head_count, 1, 256),
+    RANGE(message_bytes, 1, LARGEST_QUEUE),
+    RANGE(abuse_burst, 0, 65535),
+    RANGE(abuse_rate, 0, 1000000),
+    RANGE(turn_bytes, 1, UINT32_MAX),
+    RANGE(turn_deliveries, 1, UINT32_MAX),
+    RANGE(input_bytes, SMALLEST_INPUT, UINT64_MAX),
+    RANGE(queue_bytes, WSP_SMALLEST_QUEUE, LARGEST_QUEUE),
+    RANGE(queue_messages, 1, LARGEST_QUEUE),
+    RANGE(pool_bytes, SMALLEST_POOL_BYTES, UINT64_MAX),
+    RANGE(slow, WSPOOL_SLOW_CLOSE, WSPOOL_SLOW_BEHIND),
+    RANGE(history_bytes, SMALLEST_HISTORY, UINT64_MAX),
+    RANGE(handshake_time, 1, WSPOOL_TIME_MAX),
+    RANGE(verdict_time, 1, WSPOOL_TIME_MAX),
+    RANGE(message_time, 0, WSPOOL_TIME_MAX),
+    RANGE(idle_time, 0, WSPOOL_TIME_MAX),
+    RANGE(ping_interval, 0, WSPOOL_TIME_MAX),
+    RANGE(pong_time, 0, WSPOOL_TIME_MAX),
+    RANGE(ping_jitter, 0, 50),
+    RANGE(flush_time, 0, WSPOOL_TIME_MAX),
+    RANGE(flush_delay, 0, WSPOOL_SECOND),
+    RANGE(closing_time, 1, WSPOOL_TIME_MAX),
+    RANGE(lifetime, 0, WSPOOL_TIME_MAX),
+};
 
-static int times_are_good(const wspool_config *c)
+static const char *wrong_number(const wspool_config *c)
 {
-    return within(c->handshake_time, 1, WSPOOL_TIME_MAX) &&
-           within(c->verdict_time, 1, WSPOOL_TIME_MAX) &&
-           within(c->closing_time, 1, WSPOOL_TIME_MAX) &&
-           within(c->message_time, 0, WSPOOL_TIME_MAX) &&
-           within(c->idle_time, 0, WSPOOL_TIME_MAX) &&
-           within(c->ping_interval, 0, WSPOOL_TIME_MAX) &&
-           within(c->pong_time, c->ping_interval ? 1 : 0, WSPOOL_TIME_MAX) &&
-           within(c->flush_time, 0, WSPOOL_TIME_MAX) && within(c->flush_delay, 0, WSPOOL_SECOND) &&
-           within(c->lifetime, 0, WSPOOL_TIME_MAX) && within(c->ping_jitter, 0, 50);
-}
-
-static int limits_are_good(const wspool_config *c)
-{
-    return within(c->max_peers, 1, LARGEST_POOL) && within(c->max_handshakes, 1, LARGEST_POOL) &&
-           within(c->channels_per_peer, 1, UINT16_MAX / 2) &&
-           within(c->head_bytes, SMALLEST_HEAD, 65536) && within(c->head_count, 1, 256) &&
-           within(c->message_bytes, 1, LARGEST_QUEUE) && within(c->abuse_burst, 0, 65535) &&
-           within(c->abuse_rate, 0, 1000000) &&
-           within(c->queue_bytes, WSP_SMALLEST_QUEUE, LARGEST_QUEUE) &&
-           within(c->queue_messages, 1, LARGEST_QUEUE) && c->turn_bytes > 0 &&
-           c->turn_deliveries > 0 && c->pool_bytes >= 2 * wsp_block_memory(0) &&
-           c->input_bytes >= SMALLEST_INPUT && c->history_bytes >= SMALLEST_HISTORY &&
-           (unsigned)c->slow <= WSPOOL_SLOW_BEHIND;
-}
-
-static int hooks_are_good(const wspool_config *c)
-{
-    int mem = (c->mem.malloc != NULL) + (c->mem.realloc != NULL) + (c->mem.free != NULL);
-    for (size_t i = 0; i < WSPOOL_TOKEN_PLACES; i++) {
-        if ((unsigned)c->token_places[i] > WSPOOL_TOKEN_QUERY) {
-            return 0;
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
+        const char *at = (const char *)c + ranges[i].offset;
+        uint64_t value;
+        uint32_t word;
+        if (ranges[i].size == sizeof word) {
+            memcpy(&word, at, sizeof word);
+            value = word;
+        } else {
+            memcpy(&value, at, sizeof value);
+        }
+        if (value < ranges[i].least || value > ranges[i].most) {
+            return ranges[i].name;
         }
     }
+    return c->ping_interval && !c->pong_time ? "pong_time" : NULL;
+}
+
+static const char *wrong_hook(const wspool_config *c)
+{
+    int mem = (c->mem.malloc != NULL) + (c->mem.realloc != NULL) + (c->mem.free != NULL);
     int codec = (c->codec.negotiate != NULL) + (c->codec.encode != NULL) +
                 (c->codec.decode != NULL) + (c->codec.reset != NULL);
-    return (mem == 0 || mem == 3) && (codec == 0 || codec == 4) && c->entropy.call &&
-           c->wall_clock.call;
+    return mem != 0 && mem != 3       ? "mem"
+           : codec != 0 && codec != 4 ? "codec"
+           : !c->entropy.call         ? "entropy"
+           : !c->wall_clock.call      ? "wall_clock"
+                                      : NULL;
 }
 
 /* Returns 1 if the name could be chosen: see wsp_upgrade_subprotocol. */
@@ -152,13 +179,46 @@ static int copy_subprotocols(const wspool_mem *mem, const char *const *list, con
     return 0;
 }
 
+/* Returns the first member that is wrong, of those that are kept as they are. */
+static const char *wrong_member(const wspool_config *c)
+{
+    const char *wrong = wrong_number(c);
+    for (size_t i = 0; !wrong && i < WSPOOL_TOKEN_PLACES; i++) {
+        wrong = (unsigned)c->token_places[i] > WSPOOL_TOKEN_QUERY ? "token_places" : NULL;
+    }
+    for (size_t i = 0; !wrong && c->subprotocols && c->subprotocols[i]; i++) {
+        wrong = subprotocol_is_good(c->subprotocols[i]) ? NULL : "subprotocols";
+    }
+    return wrong ? wrong : wrong_hook(c);
+}
+
+const char *wspool_config_fault(const wspool_config *given)
+{
+    wspool_config config = defaults;
+    if (!given || wspool_versioned_read(&config, sizeof config, given)) {
+        return given ? "size" : NULL;
+    }
+    const char *wrong = wrong_member(&config);
+    struct wsp_origins origins = {0}, hosts = {0};
+    if (!wrong &&
+        wsp_origins_init(&origins, &wsp_mem_default, config.origins) == WSPOOL_ERR_INVAL) {
+        wrong = "origins";
+    }
+    if (!wrong && wsp_hosts_init(&hosts, &wsp_mem_default, config.hosts) == WSPOOL_ERR_INVAL) {
+        wrong = "hosts";
+    }
+    wsp_origins_fini(&origins, &wsp_mem_default);
+    wsp_origins_fini(&hosts, &wsp_mem_default);
+    return wrong;
+}
+
 int wsp_settings_copy(wspool_config *copy, const wspool_config *given)
 {
     *copy = defaults;
     if (given && wspool_versioned_read(copy, sizeof *copy, given)) {
         return WSPOOL_ERR_INVAL;
     }
-    if (!limits_are_good(copy) || !times_are_good(copy) || !hooks_are_good(copy)) {
+    if (wrong_member(copy)) {
         return WSPOOL_ERR_INVAL;
     }
     if (!copy->mem.malloc) {
@@ -166,11 +226,6 @@ int wsp_settings_copy(wspool_config *copy, const wspool_config *given)
     }
     /* Origins and hosts are parsed and stored elsewhere; the given lists are not kept. */
     const char *const *names = copy->subprotocols;
-    for (size_t i = 0; names && names[i]; i++) {
-        if (!subprotocol_is_good(names[i])) {
-            return WSPOOL_ERR_INVAL;
-        }
-    }
     return names ? copy_subprotocols(&copy->mem, names, NULL, &copy->subprotocols) : 0;
 }
 

@@ -67,6 +67,35 @@ TEST(defaults_are_used_when_no_configuration_is_given)
     assert_true(with.mem.malloc == wsp_mem_default.malloc);
 }
 
+/* Each is the only one that is wrong. The numbers are in the next test. */
+TEST(fault_of_a_configuration_is_the_member_that_is_wrong)
+{
+    static const char *const bad_list[] = {"https://a.example", "no origin", NULL};
+    static const char *const empty_list[] = {NULL};
+    wspool_config c;
+    assert_null(wspool_config_fault(NULL));
+#define FAULT(member, assignment) \
+    do { \
+        wspool_config_init(&c); \
+        assignment; \
+        assert_string_equal(wspool_config_fault(&c), member); \
+    } while (0)
+    FAULT("size", c.size = 0);
+    FAULT("origins", c.origins = bad_list);
+    FAULT("subprotocols", c.subprotocols = bad_list);
+    FAULT("hosts", c.hosts = bad_list);
+    FAULT("hosts", c.hosts = empty_list);
+    FAULT("token_places", c.token_places[2] = (enum wspool_token_place)9);
+    FAULT("mem", c.mem.free = wsp_mem_default.free);
+    FAULT("codec", c.codec.reset = toy_hook(&(struct toy){.mem = NULL}).reset);
+    FAULT("entropy", c.entropy.call = NULL);
+    FAULT("wall_clock", c.wall_clock.call = NULL);
+    FAULT("pong_time", c.pong_time = 0);
+    wspool_config_init(&c);
+    c.origins = empty_list;
+    assert_null(wspool_config_fault(&c));
+}
+
 /* ------------------------------------------------------------------- limits */
 
 static int accepts(const wspool_config *c)
@@ -75,8 +104,10 @@ static int accepts(const wspool_config *c)
     int error = wsp_settings_copy(&copy, c);
     if (error) {
         assert_int_equal(error, WSPOOL_ERR_INVAL);
+        assert_non_null(wspool_config_fault(c));
         return 0;
     }
+    assert_null(wspool_config_fault(c));
     wsp_settings_fini(&copy);
     return 1;
 }
@@ -99,6 +130,9 @@ static int accepts(const wspool_config *c)
     X(slow, 0, WSPOOL_SLOW_BEHIND) \
     X(history_bytes, 65536, UINT64_MAX) \
     X(input_bytes, 65536, UINT64_MAX) \
+    X(turn_bytes, 1, UINT32_MAX) \
+    X(turn_deliveries, 1, UINT32_MAX) \
+    X(flush_delay, 0, WSPOOL_SECOND) \
     X(handshake_time, 1, WSPOOL_TIME_MAX) \
     X(verdict_time, 1, WSPOOL_TIME_MAX) \
     X(message_time, 0, WSPOOL_TIME_MAX) \
@@ -122,6 +156,9 @@ TEST(number_is_refused_when_it_is_out_of_its_range)
         memcpy(&c.field, sizeof c.field == 8 ? (void *)&number_ : &word_, sizeof c.field); \
         if (accepts(&c) != (good)) { \
             fail_msg(#field " = %llu", (unsigned long long)number_); \
+        } \
+        if (!(good)) { \
+            assert_string_equal(wspool_config_fault(&c), #field); \
         } \
     } while (0)
 #define LIMIT(field, least, most) \
