@@ -197,7 +197,9 @@ enum wsp_refilled wsp_refill(struct wsp_link *link, struct wsp_channel *channel,
     const uint64_t end = channel->pace ? channel->pace->shown : channel->offset;
     uint64_t next = wsp_member_due(channel, member);
     if (channel->pace && next > end) {
-        member->state = 0;
+        if (next > channel->offset) { /* what was not shown yet may be part of the whole state */
+            member->state = 0;
+        }
         return WSP_REFILL_WAITS;
     }
     if (!wsp_refill_has_room(channel->rules, &peer->conn.out)) {
