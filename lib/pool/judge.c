@@ -152,11 +152,10 @@ static void begin_judging(wspool *pool, struct wsp_peer *peer)
     pool->judged_answer = WSP_ADMITTED;
 }
 
-static int end_judging(wspool *pool, struct wsp_peer *peer, int answer,
-                       const struct wsp_entry *entry)
+/* Returns `answer`, or the refusal that a hook has caused. */
+static int end_judging(wspool *pool, int answer)
 {
     pool->judged = NULL;
-    wsp_stages_pass(pool, &peer->conn, entry->stage);
     return pool->judged_answer < 0 ? pool->judged_answer : answer;
 }
 
@@ -190,7 +189,7 @@ int wsp_judge(wspool *pool, struct wsp_peer *peer, wspool_request *request, stru
     struct wsp_admission admission = admission_of(pool, &asked);
     begin_judging(pool, peer);
     int answer = wsp_admission_judge(&admission, wsp_peer_id(peer), request, entry);
-    answer = end_judging(pool, peer, answer, entry);
+    wsp_stages_pass(pool, &peer->conn, entry->stage);
     void *identity = asked.identity ? asked.identity : entry->identity;
     if (identity) {
         answer = keep_identity(pool, peer, answer, identity);
@@ -200,6 +199,7 @@ int wsp_judge(wspool *pool, struct wsp_peer *peer, wspool_request *request, stru
     if (subject.len > 0 || client.len > 0) {
         answer = keep_names(pool, peer, answer, subject, client);
     }
+    answer = end_judging(pool, answer);
     return answer == WSP_POSTPONED ? postpone(pool, peer, entry, asked.pending ? asked.pending : 1)
                                    : answer;
 }
@@ -229,8 +229,7 @@ int wsp_judge_plain(wspool *pool, struct wsp_peer *peer, const wspool_request *r
     }
     begin_judging(pool, peer);
     hook->call(pool, wsp_peer_id(peer), request, page, hook->user);
-    pool->judged = NULL;
-    return pool->judged_answer < 0 ? pool->judged_answer : wsp_upgrade_page_is_good(page);
+    return end_judging(pool, wsp_upgrade_page_is_good(page));
 }
 
 int wsp_judge_verdict(wspool *pool, struct wsp_peer *peer, const wspool_verdict *verdict)
@@ -240,14 +239,16 @@ int wsp_judge_verdict(wspool *pool, struct wsp_peer *peer, const wspool_verdict 
     struct wsp_handshake *handshake = peer->conn.work.handshake;
     struct wsp_entry *entry = wsp_handshake_entry(handshake);
     handshake->pending--;
+    begin_judging(pool, peer);
     if (verdict->kind == WSPOOL_ACCEPT && handshake->pending > 0) {
         int early = verdict->identity ? keep_identity(pool, peer, WSP_POSTPONED, verdict->identity)
                                       : WSP_POSTPONED;
-        return keep_names(pool, peer, early, verdict->subject, verdict->client);
+        early = keep_names(pool, peer, early, verdict->subject, verdict->client);
+        return end_judging(pool, early);
     }
-    begin_judging(pool, peer);
     int answer = wsp_admission_resume(&admission, wsp_peer_id(peer), verdict, entry);
-    answer = end_judging(pool, peer, answer, entry);
+    wsp_stages_pass(pool, &peer->conn, entry->stage);
     answer = entry->identity ? keep_identity(pool, peer, answer, entry->identity) : answer;
-    return keep_names(pool, peer, answer, entry->subject, entry->client);
+    answer = keep_names(pool, peer, answer, entry->subject, entry->client);
+    return end_judging(pool, answer);
 }
