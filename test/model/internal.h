@@ -53,6 +53,7 @@ struct channel {
     uint64_t ids;         /* it remembers at least so many ids of publishers */
     uint64_t keys;        /* it keeps the newest message of each of so many keys; 0: of none */
     int keeps_removals;   /* it never forgets a removal */
+    int paced;            /* members get the newest of each key only, after an interval */
     int closes;           /* the slow policy is to close */
 };
 

@@ -100,14 +100,18 @@ int model_is_superfluous(const struct member *member, uint64_t offset)
     const struct epoch *epoch = member->epoch;
     const struct publication *one = model_published(epoch, offset);
     uint64_t has;
+    int kept;
     if (member->channel->keys == 0)
         return 0;
     if (one == NULL) /* published before the host restored the channel */
         return offset <= epoch->forgotten;
-    if (is_in_window(member->channel, epoch, offset))
+    kept = is_in_window(member->channel, epoch, offset);
+    if (kept && (!member->channel->paced || one->key == NULL))
         return 0;
     if (one->key == NULL || one->key->newest != offset)
         return 1;
+    if (kept)
+        return 0;
     has = known(member, one->key);
     return one->removed && (has == 0 || is_removed(epoch, has));
 }

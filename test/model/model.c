@@ -228,7 +228,7 @@ static const struct {
     {"clear", model_on_clear, 2, 2, 0},
     {"erase", model_on_erase, 3, 3, 0},
     {"refused", model_on_refused, 3, 3, 0},
-    {"channel", model_on_channel, 4, 8, 1u << 2},
+    {"channel", model_on_channel, 4, 9, 1u << 2},
     {"did", model_on_did, 2, 2, 0},
     {"ack", model_on_ack, 4, 4, 0},
     {"restart", line_restart, 1, 1, 0},

@@ -251,6 +251,7 @@ int model_on_channel(model *m, char **w)
         channel->ids = model_number(model_option(w, 5, "ids"));
     if (w[4] != NULL && model_option(w, 5, "keys") != NULL)
         channel->keys = model_number(model_option(w, 5, "keys"));
+    channel->paced = w[4] != NULL && model_flag(w, 5, "paced");
     channel->keeps_removals = w[4] != NULL && model_option(w, 5, "removals") != NULL;
     if (w[4] != NULL && !channel->closes && strcmp(w[4], "behind") != 0)
         return model_broken(m, "format", "a slow policy: %s", w[4]);

@@ -399,6 +399,20 @@ TEST(keys_when_the_state_is_another_break_a_rule)
                  "got a:1 keys e 1 one\ngot a:1 keys e 3 three\ngot a:1 keys e 5 five");
 }
 
+TEST(channel_with_a_send_interval_may_skip_what_is_replaced)
+{
+    static const char paced[] = "channel p 9 9 behind keys=3 paced\nhead p e 0\njoin a:1 p e 0\n"
+                                "publish p e 1 one key=a\npublish p e 2 two\n"
+                                "publish p e 3 three key=a\n";
+    char log[300];
+    snprintf(log, sizeof log, "%sgot a:1 p e 2 two\ngot a:1 p e 3 three\nquiet", paced);
+    holds(log);
+    snprintf(log, sizeof log, "%sgot a:1 p e 3 three", paced);
+    breaks("D4", log);
+    snprintf(log, sizeof log, "%sgot a:1 p e 2 two\nquiet", paced);
+    breaks("D12", log);
+}
+
 TEST(own_messages_when_the_whole_state_is_given_are_in_it)
 {
     static const char own[] = KEYS "publish keys e 1 one key=a except=alice:1\n"

@@ -70,6 +70,10 @@ typedef struct world {
     int depth;                /* publications that are running */
     struct toy toy;           /* the codec of half of the clients */
     int hooks;                /* that are running */
+    uint64_t interval[KINDS]; /* between sends; 0: none */
+    int contracts;            /* that render messages; peers of the second one offer "loud" */
+    int seeded_plain;         /* messages were restored as the first contract has rendered them */
+    unsigned draining;        /* steps until the server that drains is restarted; 0: it does not */
     uint32_t common, longest; /* lengths of publications: of most, and of all */
 } world;
 
@@ -78,6 +82,7 @@ static uint64_t running; /* the seed; 0: no run */
 /* What all runs together have done. */
 static struct model_totals all;
 static uint64_t closed_slow, left_behind, repeated, refused, erased, restored;
+static uint64_t uncommitted, loud_messages, drains;
 
 static int kind_of(size_t channel)
 {
@@ -120,21 +125,38 @@ __attribute__((format(printf, 2, 3))) static void say(world *w, const char *form
         fail_msg("seed %" PRIu64 ": %s\n    %.300s", w->s->seed, why, line);
 }
 
+/* Every third client has the second contract, if there are two. */
+static int is_loud(const world *w, const client *c)
+{
+    return w->contracts == 2 && (c - w->clients) % 3 == 2;
+}
+
 /* The client gets a message of the server: "got c1 EPOCH OFFSET CONTENT", "join c1 EPOCH OFFSET",
  * "resume c1 EPOCH OFFSET EPOCH OFFSET RESULT [reset]", "missed c1 EPOCH FROM TO head=OFFSET
  * [reset]", "stays c1 EPOCH OFFSET", "leave c1", "note ...". */
-static void client_reads(world *w, client *c, const char *text)
+static void client_reads(world *w, client *c, char *text)
 {
+    char *more;
     char word[16], name[8], epoch[24] = "";
     uint64_t b = 0, d = 0, e = 0;
     size_t channel;
-    int n = sscanf(text, "%15s %7s %23s %" SCNu64 " %" SCNu64 " %" SCNu64, word, name, epoch, &b,
-                   &d, &e);
+    int n;
+    if ((more = strchr(text, '\n')) != NULL)
+        *more = '\0';
+    n = sscanf(text, "%15s %7s %23s %" SCNu64 " %" SCNu64 " %" SCNu64, word, name, epoch, &b, &d,
+               &e);
     int reset = strstr(text, " reset") != NULL;
     if (strcmp(word, "note") == 0)
         return;
     assert_true(n >= 2);
     channel = index_of(name);
+    if (strcmp(word, "GOT") == 0) {
+        assert_true(is_loud(w, c));
+        memcpy(word, "got", 3);
+        loud_messages++;
+    } else if (strcmp(word, "got") == 0) {
+        assert_true(!is_loud(w, c) || w->seeded_plain);
+    }
     say(w, "%s %s%s", word, c->name, text + strlen(word));
     if (strcmp(word, "leave") == 0) {
         c->at[channel].standing = AWAY;
@@ -279,26 +301,63 @@ static void server_leaves(world *w, wspool_id id, size_t channel)
         answer(w, id, channel, "leave %s", names[channel]);
 }
 
-/* Writes a message that says its position. */
+/* A message that is published. */
 struct draft {
     world *w;
     size_t channel;
     int cancelled;
+    int committed;
+    wspool_channel_position at; /* where it was committed */
     char text[TEXT_MAX + 200];
     char content[TEXT_MAX + 100];
 };
 
-/* The contract of the pool. */
+/* The contracts of the pool. A message says its position. */
+static int render(world *w, const wspool_publication *p, char *text, size_t size, int loud,
+                  wspool_text *message)
+{
+    if (w->draft != NULL) {
+        w->draft->cancelled = sim_below(w->s, 60) == 0;
+        if (w->draft->cancelled)
+            return WSPOOL_ERR_STATE;
+    }
+    int n = snprintf(text, size, "%s %.*s %" PRIu64 " %" PRIu64 " %.*s%s", loud ? "GOT" : "got",
+                     (int)p->channel.len, (const char *)p->channel.name, p->epoch, p->offset,
+                     (int)p->data.len, (const char *)p->data.data,
+                     loud ? "\nsaid so loudly that it is longer" : "");
+    *message = (wspool_text){text, (size_t)n};
+    return sim_below(w->s, 4) == 0 ? WSPOOL_BINARY : 0;
+}
+
 static int render_draft(const wspool_publication *p, wspool_text *message, void *user)
 {
-    struct draft *draft = ((world *)user)->draft;
-    draft->cancelled = sim_below(draft->w->s, 60) == 0;
-    if (draft->cancelled)
-        return WSPOOL_ERR_STATE;
-    int n = snprintf(draft->text, sizeof draft->text, "got %s %" PRIu64 " %" PRIu64 " %s",
-                     names[draft->channel], p->epoch, p->offset, draft->content);
-    *message = (wspool_text){draft->text, (size_t)n};
-    return sim_below(draft->w->s, 4) == 0 ? WSPOOL_BINARY : 0;
+    static char text[TEXT_MAX + 200];
+    world *w = user;
+    int result = render(w, p, text, sizeof text, 0, message);
+    if (w->draft != NULL && result >= 0)
+        memcpy(w->draft->text, text, message->len + 1);
+    return result;
+}
+
+static int render_loud(const wspool_publication *p, wspool_text *message, void *user)
+{
+    static char text[TEXT_MAX + 200];
+    return render(user, p, text, sizeof text, 1, message);
+}
+
+/* The application commits a message, or not. */
+static int commit_draft(const wspool_channel_position *at, const wspool_seed_message *message,
+                        void *user)
+{
+    struct draft *draft = user;
+    assert_int_equal(draft->committed + draft->cancelled, 0);
+    assert_true(message->len == strlen(draft->content) &&
+                memcmp(message->data, draft->content, message->len) == 0);
+    draft->cancelled = sim_below(draft->w->s, 10) == 0;
+    draft->committed = !draft->cancelled;
+    draft->at = *at;
+    uncommitted += (uint64_t)draft->cancelled;
+    return draft->cancelled;
 }
 
 static client *client_of(world *w, wspool_id id)
@@ -310,10 +369,16 @@ static client *client_of(world *w, wspool_id id)
 }
 
 /* Every second client names its instance, so that a message that excepts it is not for its later
- * connections either. */
-static int has_instance(const world *w, const client *c)
+ * connections either. (A connection that ends for want of memory may have none.) */
+static int names_instance(const world *w, const client *c)
 {
     return (c - w->clients) % 2 == 1;
+}
+
+static int has_instance(const world *w, const client *c)
+{
+    wspool_text instance;
+    return wspool_client(w->s->pool, c->peer->id, &instance) == 0 && instance.len > 0;
 }
 
 /* Returns how many members a message is not for. */
@@ -407,7 +472,9 @@ static void server_publishes(world *w, size_t channel, const client *except)
     }
     draft->w = w;
     draft->channel = channel;
-    draft->cancelled = 0;
+    draft->cancelled = draft->committed = 0;
+    if (sim_below(w->s, 4) == 0)
+        options.commit = (wspool_commit){commit_draft, draft};
     n = (size_t)snprintf(draft->content, sizeof draft->content, "%u-", ++w->number);
     memset(draft->content + n, 'a' + (int)(w->number % 26), length);
     draft->content[n + length] = '\0';
@@ -424,9 +491,13 @@ static void server_publishes(world *w, size_t channel, const client *except)
                  options.flags & WSPOOL_REMOVE ? " removed" : "");
     w->depth++;
     w->draft = draft;
-    rc = SIM_IN(
-        wspool_publish(w->s->pool, to, wspool_text_of("got"), (wspool_text){0}, &options, &tally));
+    rc = SIM_IN(wspool_publish(w->s->pool, to, wspool_text_of("got"),
+                               wspool_text_of(draft->content), &options, &tally));
+    w->draft = NULL;
     w->depth--;
+    if (draft->committed) /* then nothing can fail */
+        assert_true(rc >= 0 && draft->at.epoch == tally.position.epoch &&
+                    draft->at.offset == tally.position.offset);
     if (rc < 0) {
         assert_true(rc == WSPOOL_ERR_TOO_BIG || rc == WSPOOL_ERR_FULL || is_memory(w, rc) ||
                     (rc == WSPOOL_ERR_STATE && draft->cancelled));
@@ -552,8 +623,13 @@ static void server_starts(world *w)
     wspool_route_options options;
     s->heap.fail_at = 0;
     wspool_handlers contract = {.size = sizeof contract, .user = w, .render = render_draft};
+    wspool_handlers loud = {
+        .size = sizeof loud, .user = w, .render = render_loud, .subprotocol = "loud"};
+    w->draining = 0;
     assert_int_equal(sim_start_bare(s), 0);
     assert_int_equal(wspool_attach(s->pool, &contract), 0);
+    if (w->contracts == 2)
+        assert_int_equal(wspool_attach(s->pool, &loud), 0);
     wspool_route_options_init(&options, &s->config);
     assert_int_equal(wspool_route(s->pool, "/", WSPOOL_NONE, &options), 0);
     for (int i = 0; i < KINDS; i++) {
@@ -562,6 +638,7 @@ static void server_starts(world *w)
         options.queue_bytes = w->queue_bytes[i];
         options.queue_messages = w->queue_messages[i];
         options.priority = w->priority[i];
+        options.send_interval = w->interval[i];
         assert_int_equal(
             wspool_route(s->pool, patterns[i], (enum wspool_kind)(WSPOOL_GLOBAL + i), &options), 0);
     }
@@ -613,6 +690,10 @@ static void step_connect(world *w, client *c)
     char target[100] = "/", offer[80];
     client_request request = {.target = target};
     wspool_answer reply;
+    if (w->draining > 0)
+        return;
+    if (is_loud(w, c))
+        request.protocol = "loud";
     if (sim_below(w->s, 2) == 0) {
         snprintf(offer, sizeof offer, "Sec-WebSocket-Extensions: x-toy;form=%u;reading=1\r\n",
                  1 + (unsigned)sim_below(w->s, 7));
@@ -630,7 +711,7 @@ static void step_connect(world *w, client *c)
             *strchr(target, '?') = '\0';
         c->at[channel].standing = ASKED;
     }
-    if (has_instance(w, c))
+    if (names_instance(w, c))
         snprintf(target + strlen(target), sizeof target - strlen(target), "%cclient=p%u",
                  strchr(target, '?') == NULL ? '?' : '&', (unsigned)(c - w->clients));
     if (w->s->no_memory || sim_below(w->s, 4) > 0) {
@@ -730,6 +811,14 @@ static void host_restores(world *w, size_t channel)
         if (loses && sim_below(w->s, 6) == 0 &&
             (!is_keyed(w, channel) || is_dispensable(list, count, i)))
             continue;
+        if (sim_below(w->s, 2) == 0) {
+            message.type = wspool_text_of("got");
+            message.flags &= WSPOOL_REMOVE;
+            message.data = one->content;
+            message.len = strlen(one->content);
+        } else {
+            w->seeded_plain = 1;
+        }
         rc = SIM_IN(wspool_seed(w->s->pool, channel_of(channel), &one->at, &message));
         if (rc == 0) {
             int keyed = is_keyed(w, channel) && *one->key != '\0';
@@ -764,6 +853,14 @@ static void step_restart(world *w)
     for (size_t i = 0; i < CHANNELS; i++)
         if (sim_below(w->s, 3) > 0)
             host_restores(w, i);
+}
+
+static void step_drain(world *w)
+{
+    uint64_t window = sim_below(w->s, 3) == 0 ? 0 : sim_below(w->s, 2 * SEC);
+    assert_int_equal(wspool_drain(w->s->pool, window, 0, w->s->now), 0);
+    w->draining = 1 + (unsigned)sim_below(w->s, 30);
+    drains++;
 }
 
 /* The host makes a channel forget everything, or a key. */
@@ -820,19 +917,31 @@ static int somebody_ends(const world *w)
     return 0;
 }
 
+static uint64_t longest_interval(const world *w)
+{
+    uint64_t longest = 0;
+    for (int i = 0; i < KINDS; i++)
+        longest = w->interval[i] > longest ? w->interval[i] : longest;
+    return longest;
+}
+
 /* Every connection takes what there is. */
 static void rest(world *w)
 {
     unsigned async = w->s->async;
     int rounds = 1000;
+    uint32_t number;
     for (size_t i = 0; i < w->count; i++)
         if (w->clients[i].peer != NULL)
             sim_flow(w->clients[i].peer);
     w->s->async = 0;
-    do { /* an answer of the missed hook waits for flush_delay again */
-        sim_pass(w->s, w->s->config.flush_delay + (somebody_ends(w) ? 100 * MS : 0));
+    do { /* a missed hook may publish, and its answer waits for flush_delay again */
+        number = w->number;
+        sim_pass(w->s, longest_interval(w) + w->s->config.flush_delay +
+                           (somebody_ends(w) ? 100 * MS : 0));
         look(w);
-    } while ((sim_stats(w->s).waiting > 0 || somebody_ends(w)) && rounds-- > 0);
+    } while ((sim_stats(w->s).waiting > 0 || somebody_ends(w) || w->number != number) &&
+             rounds-- > 0);
     assert_int_equal(sim_stats(w->s).waiting, 0);
     say(w, "quiet");
     books(w);
@@ -874,6 +983,8 @@ static void step(world *w)
     if (sim_below(w->s, 10) == 0)
         (void)state_head(w, (size_t)sim_below(w->s, CHANNELS));
     if (sim_below(w->s, 500) == 0)
+        step_drain(w);
+    if (w->draining > 0 ? --w->draining == 0 : sim_below(w->s, 500) == 0)
         step_restart(w);
 }
 
@@ -907,6 +1018,7 @@ static void draw_config(world *w)
     config->turn_deliveries = sim_below(s, 4) == 0 ? 20 : 400;
     s->chop = sim_below(s, 4) == 0 ? SIM_WHOLE : SIM_RANDOM;
     s->async = sim_below(s, 2) == 0 ? 0 : 15;
+    w->contracts = 1 + (int)sim_below(s, 2);
     s->says_away = (int)sim_below(s, 2);
     s->keep_journal = s->keep_heard = 0;
     s->react = react;
@@ -929,11 +1041,15 @@ static void draw_channels(world *w)
             if (sim_below(w->s, 2) == 0) {
                 static const uint32_t keys[] = {3, 8, KEYS, 1000};
                 history->max_keys = keys[sim_below(w->s, 4)];
+                least--; /* room for a message is made before it is committed */
                 if (sim_below(w->s, 2) == 0)
                     history->tombstone_time = 1 + sim_below(w->s, 2 * SEC);
             }
             if (history->bytes > 0 || history->time > 0 || !w->has_room)
                 least = 0;
+            if (history->max_keys > 0 && w->slow[i] == WSPOOL_SLOW_BEHIND &&
+                sim_below(w->s, 2) == 0)
+                w->interval[i] = 1 + sim_below(w->s, 300 * MS);
         }
         if (sim_below(w->s, 4) == 0) {
             w->queue_bytes[i] = 256 + (uint32_t)sim_below(w->s, w->s->config.queue_bytes - 256);
@@ -942,10 +1058,11 @@ static void draw_channels(world *w)
         if (sim_below(w->s, 2) == 0)
             w->priority[i] = (enum wspool_priority)((int)sim_below(w->s, 3) - 1);
         for (size_t k = (size_t)i; k < CHANNELS; k += KINDS)
-            say(w, "channel %s %u %u %s ids=%d keys=%u%s", names[k], least, most,
+            say(w, "channel %s %u %u %s ids=%d keys=%u%s%s", names[k], least, most,
                 w->slow[i] == WSPOOL_SLOW_CLOSE ? "close" : "behind", WSPOOL_PUBLISH_IDS,
                 history->max_keys,
-                history->max_keys >= KEYS && history->tombstone_time == 0 ? " removals=kept" : "");
+                history->max_keys >= KEYS && history->tombstone_time == 0 ? " removals=kept" : "",
+                w->interval[i] > 0 ? " paced" : "");
     }
 }
 
@@ -1004,11 +1121,12 @@ TEST(readers_when_under_random_scripts_got_or_were_told_everything)
            " closed as slow, %" PRIu64 " left behind, %" PRIu64 " recovered, %" PRIu64
            " refilled, %" PRIu64 " epoch_changed, %" PRIu64 " too_old, %" PRIu64
            " unknown_offset, %" PRIu64 " missed (%" PRIu64 " reset), %" PRIu64 " repeated, %" PRIu64
-           " refused, %" PRIu64 " erased, %" PRIu64 " restored\n",
+           " refused, %" PRIu64 " erased, %" PRIu64 " restored, %" PRIu64 " not committed, %" PRIu64
+           " in the second contract, %" PRIu64 " drains\n",
            runs, (double)(wspool_clock() - begin) / 1e9, all.published, all.got, all.joined,
            all.left, all.cut, all.restarts, closed_slow, left_behind, all.recovered, all.refilled,
            all.epoch_changed, all.too_old, all.unknown_offset, all.missed, all.reset, repeated,
-           refused, erased, restored);
+           refused, erased, restored, uncommitted, loud_messages, drains);
     if (runs < 100)
         return;
     /* All of it was tried. */
@@ -1016,6 +1134,7 @@ TEST(readers_when_under_random_scripts_got_or_were_told_everything)
     assert_true(closed_slow > 0);
     assert_true(left_behind > 0 && all.refilled > 0 && all.missed > 0);
     assert_true(all.epoch_changed > 0 && all.too_old > 0 && all.unknown_offset > 0);
+    assert_true(uncommitted > 0 && loud_messages > 0 && drains > 0);
     assert_true(all.reset > 0 && repeated > 0 && refused > 0 && erased > 0 && restored > 0);
 }
 
