@@ -44,7 +44,8 @@ typedef uint64_t wspool_id;
  *   allowed    close, send, broadcast, subscribe, resume, unsubscribe, seed, clear, erase,
  *              report_abuse, drain, open, gone, peek, ack, under_way, writable, next, set_user,
  *              add_header, and all calls that only read
- *   REENTRANT  feed, tick, adopt, upgrade, route, attach, release, free
+ *   REENTRANT  feed, tick, adopt, upgrade, route, attach, release, free. While a contract renders or
+ *              a message is committed also those that may change a channel
  *
  * A hook must return. One that throws or longjmps past the pool leaves the pool entered: from then
  * on the calls above fail with REENTRANT, wspool_free too. A C++ host catches inside of each hook.

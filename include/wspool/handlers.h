@@ -87,7 +87,8 @@ typedef struct wspool_handlers {
     /* Makes a message of a publication: sets *message to bytes that stay valid until the next call
      * of this handler, or until the publishing call returns. Returns 0 for text, which must be
      * valid UTF-8, or WSPOOL_BINARY; or a negative wspool_error: then nothing is published, and the
-     * publishing call returns this error. Must not call the pool. */
+     * publishing call returns this error. Calls that may change a channel return REENTRANT
+     * inside. */
     int (*render)(const wspool_publication *publication, wspool_text *message, void *user);
 } wspool_handlers;
 

@@ -334,13 +334,16 @@ static inline wspool_channel wspool_topic(const char *name)
  *   FULL    it has channels_per_peer memberships. End one, or raise the limit.
  *   STALE   the id is stale. Forget it.
  *   INVAL   the channel has no such kind, or a name over 255 bytes. Correct the call.
- *   NOMEM   the allocator failed. Free memory and try again. */
+ *   NOMEM   the allocator failed. Free memory and try again.
+ *   REENTRANT  a contract renders, or options->commit runs (wspool_send_options). Call it after
+ *              that has returned. */
 int wspool_subscribe(wspool *pool, wspool_id id, wspool_channel channel);
 
 /* Ends a membership. The channel becomes inactive with its last member.
  *   ABSENT  the peer is not a member. There is nothing to do.
  *   STALE   the id is stale. Forget it: the peer has left every channel.
- *   INVAL   as for wspool_subscribe. */
+ *   INVAL   as for wspool_subscribe.
+ *   REENTRANT  as for wspool_subscribe. */
 int wspool_unsubscribe(wspool *pool, wspool_id id, wspool_channel channel);
 
 /* Returns 1 if the peer is a member of the channel, else 0.
@@ -450,7 +453,8 @@ typedef struct wspool_seed_message {
  * nothing else can fail: an application with a database writes the change that the message tells
  * of, the message and its position there, in one transaction. Returns 0; any other result cancels
  * the broadcast, and no offset is used. So what the database has and what members get never differ:
- * after a restart wspool_seed gives the message back to its channel. Must not call the pool.
+ * after a restart wspool_seed gives the message back to its channel. Calls that may change a channel
+ * return REENTRANT inside.
  * `message` is valid during the call. */
 typedef struct wspool_commit {
     int (*call)(const wspool_channel_position *position, const wspool_seed_message *message,
@@ -509,9 +513,9 @@ typedef struct wspool_tally {
  *   INVAL    as for wspool_subscribe, an unknown flag, an id or a key that is too long, a removal
  *            without a key, an option of wspool_send, or the size of options or tally is not set.
  *            Correct the call.
- *   STATE    options->commit cancelled, or it called the pool, which it must not. Nothing was
- *            published.
+ *   STATE    options->commit cancelled. Nothing was published.
  *   NOMEM    the allocator failed. Free memory and try again.
+ *   REENTRANT  as for wspool_subscribe.
  */
 int wspool_broadcast(wspool *pool, wspool_channel channel, const void *message, size_t len,
                      const wspool_send_options *options, wspool_tally *tally);
@@ -521,8 +525,8 @@ int wspool_broadcast(wspool *pool, wspool_channel channel, const void *message, 
  * for its peers (wspool/handlers.h). `type` must not be empty. All else is as for wspool_broadcast,
  * but WSPOOL_BINARY is not an option: the contract decides. A publication to an inactive channel
  * without a history is not rendered. Its errors are those of wspool_broadcast, and
- *   STATE  the pool has no contract: attach one. Or options->commit cancelled. Or it or a contract
- *          has called the pool, which it must not: correct it. Nothing was published.
+ *   STATE  the pool has no contract: attach one. Or options->commit cancelled. Nothing was
+ *          published.
  *   others that a contract returns: see its header. Nothing was published.
  */
 int wspool_publish(wspool *pool, wspool_channel channel, wspool_text type, wspool_text data,
@@ -559,7 +563,8 @@ int wspool_send(wspool *pool, wspool_id id, const void *message, size_t len,
  *   FULL     no room in history_bytes: the channel keeps nothing now. Raise the limit.
  *   NOMEM    the allocator failed: the channel keeps nothing now. Free memory, clear it and begin
  *            again.
- *   others   for a message with a type: those of wspool_publish. */
+ *   others   for a message with a type: those of wspool_publish.
+ *   REENTRANT  as for wspool_subscribe. */
 int wspool_seed(wspool *pool, wspool_channel channel, const wspool_channel_position *position,
                 const wspool_seed_message *message);
 
@@ -569,14 +574,16 @@ int wspool_seed(wspool *pool, wspool_channel channel, const wspool_channel_posit
  *   ABSENT  there is no such channel, or it has no such key. There is nothing to do.
  *   INVAL   as for wspool_subscribe, or the key is empty or too long. Correct the call.
  *   FULL    no room in history_bytes for what leaves the window. Raise the limit.
- *   NOMEM   the allocator failed. Free memory and try again. */
+ *   NOMEM   the allocator failed. Free memory and try again.
+ *   REENTRANT  as for wspool_subscribe. */
 int wspool_erase(wspool *pool, wspool_channel channel, wspool_text key);
 
 /* Forgets what a channel keeps, but not the ids of publishers. Members that are behind miss it. A
  * channel without members ceases to exist when it has no such ids, so its next epoch is another
  * one.
  *   ABSENT  there is no such channel. There is nothing to do.
- *   INVAL   as for wspool_subscribe. */
+ *   INVAL   as for wspool_subscribe.
+ *   REENTRANT  as for wspool_subscribe. */
 int wspool_clear(wspool *pool, wspool_channel channel);
 
 /* ------------------------------------------------ readers that are no peers
@@ -614,6 +621,7 @@ typedef struct wspool_read_message {
  * state. That is read at once: if `max` is below resumed->count, nothing is read. Call again with a
  * list for so many.
  *   INVAL  as for wspool_subscribe, `list` is missing, or the size of `resumed` is not set.
+ *   REENTRANT  as for wspool_subscribe.
  */
 int wspool_read(wspool *pool, wspool_channel channel, const wspool_channel_position *since,
                 wspool_read_message *list, size_t max, wspool_resumed *resumed);
@@ -643,11 +651,13 @@ struct wspool_waiter {
  *   FULL    config.max_waiters wait. Tell the client to come back later.
  *   NOMEM   the allocator failed. Free memory and try again.
  *   STATE   the pool is being freed.
+ *   REENTRANT  as for wspool_subscribe.
  */
 int wspool_wait(wspool *pool, wspool_channel channel, wspool_waiter *waiter, uint64_t until);
 
 /* Ends a wait without a call: the client has gone. Returns 1, or 0 if it does not wait.
- *   INVAL  an argument is NULL. */
+ *   INVAL  an argument is NULL.
+ *   REENTRANT  as for wspool_subscribe. */
 int wspool_wait_cancel(wspool *pool, wspool_waiter *waiter);
 
 /*

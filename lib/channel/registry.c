@@ -300,13 +300,6 @@ static struct wsp_channel *new_channel(struct wsp_registry *registry, wspool_cha
     return channel;
 }
 
-/* The channel is no longer found; its name remains valid. */
-static void unlink_channel(struct wsp_registry *registry, struct wsp_channel *channel)
-{
-    wsp_map_remove(&registry->channels, &channel->node);
-    registry->removed++;
-}
-
 static int is_used(const struct wsp_channel *channel)
 {
     return channel->count > 0 || channel->history || channel->waiters || channel->ids ||
@@ -322,7 +315,7 @@ struct wsp_channel *wsp_registry_get(struct wsp_registry *registry, wspool_chann
 void wsp_registry_drop_unused(struct wsp_registry *registry, struct wsp_channel *channel)
 {
     if (!is_used(channel)) {
-        unlink_channel(registry, channel);
+        wsp_map_remove(&registry->channels, &channel->node);
         free_channel(registry, channel);
     }
 }
@@ -394,8 +387,8 @@ static void leave_membership(struct wsp_registry *registry, struct wsp_peer *pee
         registry->on_active(registry->owner, channel, 0);
         return;
     }
-    /* It is removed first: the hook may create the same channel again. */
-    unlink_channel(registry, channel);
+    /* It is removed first, and keeps its name: the hook may create the same channel again. */
+    wsp_map_remove(&registry->channels, &channel->node);
     registry->on_active(registry->owner, channel, 0);
     free_channel(registry, channel);
 }

@@ -78,7 +78,6 @@ struct wsp_registry {
     struct wsp_freelist names;  /* channels with short names */
     struct wsp_map channels;
     uint64_t next_epoch;
-    uint64_t removed; /* number of channels that ceased to exist so far */
     struct wsp_histories *histories;
     struct wsp_rules rules[WSPOOL_TOPIC + 1]; /* index: enum wspool_kind */
     struct wsp_paces paces;                   /* of the channels that have one */

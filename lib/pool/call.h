@@ -20,6 +20,7 @@
 
 enum wsp_where {
     WSP_ANYWHERE, /* also in hooks */
+    WSP_CHANNELS, /* it may change a channel: not while a message is rendered or committed */
     WSP_OUTSIDE   /* not in hooks */
 };
 
@@ -29,7 +30,9 @@ static inline int wsp_call(const wspool *pool, int valid, enum wsp_where where)
     if (!pool || !valid) {
         return WSPOOL_ERR_INVAL;
     }
-    return where == WSP_OUTSIDE && pool->depth > 0 ? WSPOOL_ERR_REENTRANT : 0;
+    return (where == WSP_OUTSIDE && pool->depth > 0) || (where == WSP_CHANNELS && pool->composing)
+               ? WSPOOL_ERR_REENTRANT
+               : 0;
 }
 
 /* A call on a peer. Returns also STALE, and counts it. */

@@ -62,7 +62,7 @@ void wsp_on_active(void *owner, const struct wsp_channel *channel, int active)
 int wspool_subscribe(wspool *pool, wspool_id id, wspool_channel channel)
 {
     struct wsp_peer *peer;
-    int error = wsp_call_on(pool, id, wsp_channel_valid(channel), WSP_ANYWHERE, &peer);
+    int error = wsp_call_on(pool, id, wsp_channel_valid(channel), WSP_CHANNELS, &peer);
     if (error) {
         return error;
     }
@@ -160,7 +160,7 @@ int wspool_resume(wspool *pool, wspool_id id, wspool_channel channel,
     struct wsp_peer *peer;
     int error = wsp_call_on(
         pool, id, wsp_channel_valid(channel) && (!theirs || theirs->size >= sizeof theirs->size),
-        WSP_ANYWHERE, &peer);
+        WSP_CHANNELS, &peer);
     if (error) {
         return error;
     }
@@ -179,7 +179,7 @@ int wspool_resume(wspool *pool, wspool_id id, wspool_channel channel,
 int wspool_unsubscribe(wspool *pool, wspool_id id, wspool_channel channel)
 {
     struct wsp_peer *peer;
-    int error = wsp_call_on(pool, id, wsp_channel_valid(channel), WSP_ANYWHERE, &peer);
+    int error = wsp_call_on(pool, id, wsp_channel_valid(channel), WSP_CHANNELS, &peer);
     if (error) {
         return error;
     }

@@ -60,17 +60,14 @@ int wsp_contracts_render(wspool *pool, const struct wsp_channel *channel,
                          const wspool_publication *publication, int all, struct wsp_rendering *list)
 {
     const struct wsp_contracts *contracts = &pool->contracts;
-    const uint64_t removed = pool->registry.removed, offset = channel->offset;
     int error = contracts->count > 0 ? 0 : WSPOOL_ERR_STATE;
     for (uint32_t i = 0; !error && i < contracts->count; i++) {
         list[i].frame_len = 0;
         if (i == 0 || all || (contracts->in_use >> i & 1u)) {
+            pool->composing = 1;
             error = render(&pool->handlers.list[contracts->list[i].handler],
                            channel->rules->queue_bytes, publication, &list[i]);
-            /* One that calls the pool may have changed the channel, or ended it. */
-            if (pool->registry.removed != removed || channel->offset != offset) {
-                return WSPOOL_ERR_STATE;
-            }
+            pool->composing = 0;
         }
     }
     return error;

@@ -50,8 +50,7 @@ static inline int wsp_rendering_read(struct wsp_rendering *rendering, uint32_t q
     return 0;
 }
 /* Renders a publication to this channel for every contract that is in use, or for all of them.
- * `list` has WSPOOL_CONTRACTS entries. Returns 0, or an error. After STATE the channel may be gone.
- */
+ * `list` has WSPOOL_CONTRACTS entries. Returns 0, or an error. */
 int wsp_contracts_render(wspool *pool, const struct wsp_channel *channel,
                          const wspool_publication *publication, int all,
                          struct wsp_rendering *list);

@@ -161,6 +161,7 @@ struct wspool {
     uint32_t reserved;        /* places of hosted peers that were accepted and not adopted yet */
     struct wsp_peer *opening; /* its open hooks run */
     struct wsp_peer *judged;  /* hooks are judging it (judge.c) */
+    int composing;            /* 1: a contract renders a message, or the application commits it */
     int judged_answer;        /* a refusal that they caused; WSP_ADMITTED: none */
     int idle;                 /* wspool_next has returned 0, and the deadline hook is to be called
                                 when wspool_deadline becomes earlier than the host knows */

@@ -8,6 +8,7 @@
 #include "channel/keyed.h"
 #include "channel/record.h"
 #include "link/compact.h"
+#include "pool/call.h"
 #include "pool/channels.h"
 #include "pool/contracts.h"
 #include "pool/log.h"
@@ -163,13 +164,11 @@ struct content {
     wspool_text type, data; /* the parts; no type: there are none */
 };
 
-/* Lets the application commit the message. Returns 0, 1 if it cancelled, or STATE if it called the
- * pool, which may have changed the channel. */
+/* Lets the application commit the message. Returns 0, or STATE if it cancelled. */
 static WSP_NOINLINE int call_commit(wspool *pool, const struct wsp_channel *channel,
                                     const wspool_send_options *options,
                                     const struct content *content)
 {
-    const uint64_t removed = pool->registry.removed;
     const struct wsp_message *bytes = &content->list[0].message;
     const int has_parts = content->type.len > 0;
     const wspool_channel_position position = {.epoch = channel->epoch,
@@ -181,11 +180,12 @@ static WSP_NOINLINE int call_commit(wspool *pool, const struct wsp_channel *chan
                                          .time = wsp_wall(pool),
                                          .key = options->key,
                                          .type = content->type};
+    const int before = choose_priority(pool, WSPOOL_NORMAL); /* it may send */
+    pool->composing = 1;
     int cancelled = options->commit.call(&position, &message, options->commit.user) != 0;
-    if (pool->registry.removed != removed || channel->offset + 1 != position.offset) {
-        return WSPOOL_ERR_STATE;
-    }
-    return cancelled;
+    pool->composing = 0;
+    choose_priority(pool, before);
+    return cancelled ? WSPOOL_ERR_STATE : 0;
 }
 
 /* The other frames of a message that several contracts have rendered. */
@@ -242,10 +242,8 @@ static WSP_NOINLINE int record_keyed(wspool *pool, struct wsp_channel *channel,
         return error;
     }
     error = options->commit.call ? call_commit(pool, channel, options, content) : 0;
-    if (error > 0) {
-        wsp_record_cancel_keyed(&pool->registry, channel, kept, key);
-    }
     if (error) {
+        wsp_record_cancel_keyed(&pool->registry, channel, kept, key);
         return error;
     }
     fill(pool, channel, frame, content, except, len, kept);
@@ -264,17 +262,6 @@ static WSP_NOINLINE int is_repeated(const wspool *pool, const struct wsp_channel
         position->offset = offset;
     }
     return offset > 0;
-}
-
-/* Ends a publication that has failed. */
-static int give_up(wspool *pool, wspool_channel name, int error)
-{
-    /* A contract may have called the pool, and ended the channel. */
-    struct wsp_channel *channel = wsp_registry_find(&pool->registry, name);
-    if (channel) {
-        wsp_registry_drop_unused(&pool->registry, channel);
-    }
-    return error;
 }
 
 /* During a broadcast the queues of the excepted peers take no message: that of the peer, and those
@@ -352,7 +339,8 @@ static int publish(wspool *pool, wspool_channel name, struct content *content,
         error = wsp_record_id(&pool->registry, channel, id, pool->link.now);
     }
     if (error) {
-        return give_up(pool, name, error);
+        wsp_registry_drop_unused(&pool->registry, channel);
+        return error;
     }
     const int before = choose_priority(pool, channel->rules->priority);
     error = encode(pool, &content->list[0], &frame);
@@ -380,7 +368,8 @@ static int publish(wspool *pool, wspool_channel name, struct content *content,
         if (id.len > 0) {
             wsp_ids_cancel(&pool->histories, &channel->ids);
         }
-        return give_up(pool, name, error > 0 ? WSPOOL_ERR_STATE : error);
+        wsp_registry_drop_unused(&pool->registry, channel);
+        return error;
     }
     if (id.len > 0) {
         wsp_ids_trim(&pool->histories, &channel->ids, pool->link.now);
@@ -420,8 +409,12 @@ static int publish_checked(wspool *pool, wspool_channel channel, struct content 
         (theirs && theirs->size < sizeof theirs->size)) {
         return WSPOOL_ERR_INVAL;
     }
+    int result = wsp_call(pool, 1, WSP_CHANNELS);
+    if (result) {
+        return result;
+    }
     wsp_enter(pool);
-    int result = publish(pool, channel, content, options, &tally);
+    result = publish(pool, channel, content, options, &tally);
     wsp_leave(pool);
     if (theirs && result >= 0) {
         tally.time = tally.position.offset > 0 && !tally.repeated ? wsp_wall(pool) : 0;

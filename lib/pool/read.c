@@ -60,7 +60,7 @@ int wspool_read(wspool *pool, wspool_channel channel, const wspool_channel_posit
     wspool_resumed resumed = {.size = sizeof resumed};
     int valid = wsp_channel_valid(channel) && (list || max == 0) &&
                 (!theirs || theirs->size >= sizeof theirs->size);
-    int error = wsp_call(pool, valid, WSP_ANYWHERE);
+    int error = wsp_call(pool, valid, WSP_CHANNELS);
     if (error) {
         return error;
     }
@@ -85,8 +85,11 @@ int wspool_read(wspool *pool, wspool_channel channel, const wspool_channel_posit
 
 int wspool_wait(wspool *pool, wspool_channel name, wspool_waiter *waiter, uint64_t until)
 {
-    int error = wsp_call(pool, wsp_channel_valid(name) && waiter && waiter->call, WSP_ANYWHERE);
-    if (error || pool->registry.rules[name.kind].history.messages == 0) {
+    int error = wsp_call(pool, wsp_channel_valid(name) && waiter && waiter->call, WSP_CHANNELS);
+    if (error) {
+        return error;
+    }
+    if (pool->registry.rules[name.kind].history.messages == 0) {
         return WSPOOL_ERR_INVAL;
     }
     if (pool->freeing) {
@@ -111,8 +114,9 @@ int wspool_wait(wspool *pool, wspool_channel name, wspool_waiter *waiter, uint64
 
 int wspool_wait_cancel(wspool *pool, wspool_waiter *waiter)
 {
-    if (!pool || !waiter) {
-        return WSPOOL_ERR_INVAL;
+    int error = wsp_call(pool, waiter != NULL, WSP_CHANNELS);
+    if (error) {
+        return error;
     }
     int waits = waiter->link != NULL;
     if (waits) {

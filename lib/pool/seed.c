@@ -133,13 +133,10 @@ static int seed(wspool *pool, wspool_channel name, const wspool_channel_position
     if (!error) {
         channel->seeded = 1;
     }
-    channel = wsp_registry_find(&pool->registry, name); /* a contract may have ended it */
-    if (channel) {
-        if (channel->pace) {
-            channel->pace->shown = channel->offset; /* to nobody: it has no members */
-        }
-        wsp_registry_drop_unused(&pool->registry, channel);
+    if (channel->pace) {
+        channel->pace->shown = channel->offset; /* to nobody: it has no members */
     }
+    wsp_registry_drop_unused(&pool->registry, channel);
     return error;
 }
 
@@ -147,12 +144,14 @@ int wspool_seed(wspool *pool, wspool_channel channel, const wspool_channel_posit
                 const wspool_seed_message *theirs)
 {
     wspool_seed_message message = {.size = sizeof message};
-    if (!pool || !position || !wsp_channel_valid(channel) || position->epoch == 0 ||
-        position->offset >= OFFSET_MAX || (theirs && position->offset == 0) ||
-        (theirs && wspool_versioned_read(&message, sizeof message, theirs))) {
-        return WSPOOL_ERR_INVAL;
+    int valid = position && wsp_channel_valid(channel) && position->epoch != 0 &&
+                position->offset < OFFSET_MAX && (!theirs || position->offset != 0) &&
+                (!theirs || !wspool_versioned_read(&message, sizeof message, theirs));
+    int error = wsp_call(pool, valid, WSP_CHANNELS);
+    if (error) {
+        return error;
     }
-    int error = theirs ? check_message(&pool->registry.rules[channel.kind], &message) : 0;
+    error = theirs ? check_message(&pool->registry.rules[channel.kind], &message) : 0;
     if (error) {
         return error;
     }
@@ -164,23 +163,25 @@ int wspool_seed(wspool *pool, wspool_channel channel, const wspool_channel_posit
 
 int wspool_erase(wspool *pool, wspool_channel name, wspool_text key)
 {
-    if (!pool || !wsp_channel_valid(name) || !key.data || key.len == 0 ||
-        key.len > WSPOOL_KEY_MAX) {
-        return WSPOOL_ERR_INVAL;
+    int valid = wsp_channel_valid(name) && key.data && key.len > 0 && key.len <= WSPOOL_KEY_MAX;
+    int error = wsp_call(pool, valid, WSP_CHANNELS);
+    if (error) {
+        return error;
     }
     struct wsp_channel *channel = wsp_registry_find(&pool->registry, name);
     if (!channel) {
         return WSPOOL_ERR_ABSENT;
     }
-    int error = wsp_record_erase(&pool->registry, channel, key);
+    error = wsp_record_erase(&pool->registry, channel, key);
     wsp_registry_drop_unused(&pool->registry, channel);
     return error;
 }
 
 int wspool_clear(wspool *pool, wspool_channel name)
 {
-    if (!pool || !wsp_channel_valid(name)) {
-        return WSPOOL_ERR_INVAL;
+    int error = wsp_call(pool, wsp_channel_valid(name), WSP_CHANNELS);
+    if (error) {
+        return error;
     }
     struct wsp_channel *channel = wsp_registry_find(&pool->registry, name);
     if (!channel) {

@@ -67,7 +67,7 @@ def errors_of(name, folder, found, seen):
         errors |= set(re.findall(r"(?<![=!]= )WSPOOL_ERR_(\w+)", text))
         errors |= {"INVAL"} if "wsp_call" in text else set()
         errors |= {"STALE"} if "wsp_call_on(" in text else set()
-        errors |= {"REENTRANT"} if "WSP_OUTSIDE" in text else set()
+        errors |= {"REENTRANT"} if re.search("WSP_OUTSIDE|WSP_CHANNELS", text) else set()
         for called in set(re.findall(r"\b(\w+)\(", text)) - {"wsp_call", "wsp_call_on"}:
             errors |= errors_of(called, folder, found, seen)
     return errors & NAMES

@@ -11,7 +11,9 @@
 struct database {
     sim *s;
     int refuses;
-    int publishes; /* from inside the hook, which it must not */
+    void (*does)(struct database *db); /* something inside the hook */
+    sim_peer *peer;
+    int answers[16];
     int calls;
     wspool_channel_position position;
     wspool_seed_message message;
@@ -23,8 +25,8 @@ static int on_commit(const wspool_channel_position *position, const wspool_seed_
 {
     struct database *db = user;
     db->calls++;
-    if (db->publishes) {
-        wspool_broadcast(db->s->pool, wspool_topic("a"), "inner", 5, NULL, NULL);
+    if (db->does) {
+        db->does(db);
     }
     if (!db->refuses) {
         db->position = *position;
@@ -204,16 +206,75 @@ TEST(message_that_goes_nowhere_is_not_committed)
     sim_free(db.s);
 }
 
-TEST(commit_that_publishes_finds_its_own_message_given_up)
+/* Every call that may change a channel, of whatever name. */
+static void change_channels(struct database *db)
 {
-    struct database db = {.s = begin(), .publishes = 1};
-    sim_peer *p = sim_join(db.s, "/kept/a");
-    wspool_channel_position position;
-    assert_int_equal(publish(&db, wspool_topic("a"), "outer", none(), NULL), WSPOOL_ERR_STATE);
-    sim_pump(db.s);
-    assert_int_equal(p->reader.messages, 1);
-    sim_expect_message(p, 0, "inner");
-    assert_int_equal(wspool_position(db.s->pool, wspool_topic("a"), &position), 0);
-    assert_int_equal(position.offset, 1);
-    sim_free(db.s);
+    wspool *pool = db->s->pool;
+    const wspool_channel channel = wspool_session("a");
+    const wspool_channel_position at = {7, 7};
+    wspool_waiter waiter = {.call = NULL};
+    wspool_read_message list[1];
+    const int answers[] = {wspool_broadcast(pool, channel, "inner", 5, NULL, NULL),
+                           wspool_clear(pool, channel),
+                           wspool_erase(pool, channel, wspool_text_of("k")),
+                           wspool_seed(pool, wspool_session("b"), &at, NULL),
+                           wspool_read(pool, channel, &at, list, 1, NULL),
+                           wspool_wait_cancel(pool, &waiter),
+                           wspool_subscribe(pool, db->peer->id, wspool_item("b")),
+                           wspool_resume(pool, db->peer->id, wspool_item("b"), NULL, NULL),
+                           wspool_unsubscribe(pool, db->peer->id, channel)};
+    memcpy(db->answers, answers, sizeof answers);
+    db->answers[9] = wspool_close(pool, db->peer->id, 1000, NULL, WSPOOL_CLOSE_NOW);
+}
+
+TEST(commit_that_changes_channels_answers_reentrant)
+{
+    const wspool_channel channels[] = {wspool_item("a"), wspool_topic("a"), wspool_session("a")};
+    const char *const paths[] = {"/plain/a", "/kept/a", "/keyed/a"};
+    for (size_t i = 0; i < 3; i++) {
+        struct database db = {.s = begin(), .does = change_channels};
+        sim_peer *p = sim_join(db.s, paths[i]);
+        wspool_tally tally = {.size = sizeof tally};
+        db.peer = sim_join(db.s, paths[i]);
+        assert_int_equal(publish(&db, channels[i], "outer", of_key("k", 0), &tally), 1);
+        assert_int_equal(tally.position.offset, 1);
+        for (int k = 0; k < 9; k++)
+            assert_int_equal(db.answers[k], WSPOOL_ERR_REENTRANT);
+        assert_int_equal(db.answers[9], 0);
+        sim_pump(db.s);
+        assert_int_equal(p->reader.messages, 1);
+        sim_expect_message(p, 0, "outer");
+        sim_expect_end(db.peer, WSPOOL_END_HOST_CLOSED);
+        sim_free(db.s);
+    }
+}
+
+static void send_inside(struct database *db)
+{
+    db->answers[0] = wspool_send(db->s->pool, db->peer->id, "sent", 4, NULL);
+    db->answers[1] = sim_send(db->peer, "normal");
+}
+
+/* A message that a channel of another priority publishes meanwhile gives it no priority. */
+TEST(commit_that_sends_sends_with_normal_priority)
+{
+    sim *s = sim_new(1);
+    struct database db = {.s = s, .does = send_inside};
+    wspool_route_options options;
+    assert_int_equal(sim_start_bare(s), 0);
+    wspool_route_options_init(&options, &s->config);
+    options.priority = WSPOOL_LOW;
+    assert_int_equal(wspool_route(s->pool, "/low/{name}", WSPOOL_ITEM, &options), 0);
+    db.peer = sim_join(s, "/low/a");
+    sim_stall(db.peer);
+    assert_int_equal(publish(&db, wspool_item("a"), "low", none(), NULL), 1);
+    assert_int_equal(db.answers[0] + db.answers[1], 0);
+    assert_int_equal(sim_send(db.peer, "last"), 0);
+    sim_flow(db.peer);
+    sim_pump(s);
+    sim_expect_message(db.peer, 0, "sent");
+    sim_expect_message(db.peer, 1, "normal");
+    sim_expect_message(db.peer, 2, "last");
+    sim_expect_message(db.peer, 3, "low");
+    sim_free(s);
 }
