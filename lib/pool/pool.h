@@ -27,6 +27,9 @@
  *     reap.h       entering and leaving the pool; deferred events; the end of a peer
  *     channels.h   joining, resuming and leaving channels
  *     shed.h       closes peers when pool_bytes is used up
+ *     encode.h     encodes messages into the pool's blocks
+ *     flush.h      when queued messages are to be written
+ *     options.h    the options of a message
  *     heads.h      the peers that have not sent their whole request, the oldest first
  *     refuse.h     refuses a peer in its handshake
  *     drain.h      closes all peers, spread over a window
@@ -36,8 +39,8 @@
  *     budget.h     bounds what the input of peers may cause in a turn
  *     mailbox.h    verdicts from other threads
  *     check.h      the invariants of all modules
- *     io.c, close.c, publish.c, read.c, seed.c, tick.c, stats.c, life.c: the public calls; no
- *     module calls them
+ *     io.c, close.c, publish.c, send.c, read.c, seed.c, tick.c, stats.c, life.c: the public calls;
+ *     no module calls them
  *
  * Invariants of the pool, besides those of its modules:
  * - the sets `ready`, `delayed` and `due` name taken records only. Outside of all calls, a peer
