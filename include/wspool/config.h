@@ -41,9 +41,9 @@ typedef uint64_t wspool_id;
  * entropy and wall_clock. mem, entropy, wall_clock, wake and deadline must not call the pool. In
  * all others:
  *
- *   allowed    close, send, broadcast, subscribe, resume, unsubscribe, seed, clear, erase,
- *              report_abuse, drain, open, gone, peek, ack, under_way, writable, next, set_user,
- *              add_header, and all calls that only read
+ *   allowed    close, close_all, broadcast, publish, send, send_to, subscribe, unsubscribe, resume,
+ *              seed, clear, erase, wait, wait_cancel, report_abuse, drain, open, gone, peek, ack,
+ *              under_way, writable, next, set_user, add_header, and all calls that only read
  *   REENTRANT  feed, tick, adopt, upgrade, route, attach, release, free. While a contract renders or
  *              a message is committed also those that may change a channel
  *
@@ -62,9 +62,9 @@ typedef struct wspool_mem {
     void *user;
 } wspool_mem;
 
-/* Fills `len` unpredictable bytes and returns 0; any other result is a failure. Called by wspool_new
- * for 32 bytes, and by companions that need some when they are attached. Default: the operating
- * system's. */
+/* Fills `len` unpredictable bytes and returns 0; any other result is a failure. Called by
+ * wspool_new for 32 bytes, and by companions that need some when they are attached. Default: the
+ * operating system's. */
 typedef struct wspool_entropy_hook {
     int (*call)(void *bytes, size_t len, void *user);
     void *user;
@@ -173,9 +173,9 @@ typedef struct wspool_close_hook {
 
 /* The peer's queue rose above the high watermark (above = 1): half of the limit in bytes or in
  * messages, which is the channel's for what is published, and the pool's for other messages. Or it
- * fell below the low watermark again (above = 0): an eighth of the lowest limit in bytes, and of the
- * lowest in messages, that the pool and its routes have. Called once for each crossing, above and
- * below in turns. */
+ * fell below the low watermark again (above = 0): an eighth of the lowest limit in bytes, and of
+ * the lowest in messages, that the pool and its routes have. Called once for each crossing, above
+ * and below in turns. */
 typedef struct wspool_pressure_hook {
     void (*call)(wspool *pool, wspool_id id, int above, void *user);
     void *user;
@@ -277,7 +277,8 @@ typedef struct wspool_log_hook {
 enum wspool_slow {
     WSPOOL_SLOW_CLOSE = 0, /* it is closed with 4100 */
     WSPOOL_SLOW_BEHIND     /* it falls behind in this channel: when its queue has drained, it gets
-                              what the channel's history has kept; the missed hook reports the rest */
+                              what the channel's history has kept; the missed hook reports what the
+                              history has forgotten */
 };
 
 /*

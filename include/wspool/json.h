@@ -295,10 +295,10 @@ typedef struct wspool_json_config {
                                              made of the pool's entropy when the companion is
                                              attached */
     wspool_json_ledger_hook ledger;       /* optional. Absent: what is remembered is all */
-    uint64_t reconnect_spread;            /* nanoseconds: `reconnect_spread` of
-                                             connection_established. 0 (default): by the number of
-                                             peers: 1 s for up to 500, 2 s more for each further 500,
-                                             at most 30 s. At most WSPOOL_TIME_MAX */
+    uint64_t reconnect_spread;            /* nanoseconds, at most WSPOOL_TIME_MAX:
+                                             `reconnect_spread` of connection_established. 0
+                                             (default): by the number of peers: 1 s for up to 500,
+                                             2 s more for each further 500, at most 30 s */
 } wspool_json_config;
 
 /* Writes the defaults. Any thread. Use the macro: `size` tells the library which version of the
