@@ -11,6 +11,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -105,6 +106,15 @@ typedef struct wspool_text {
     const char *data;
     size_t len;
 } wspool_text;
+
+/* Returns the text that consists of a string. */
+static inline wspool_text wspool_text_of(const char *string)
+{
+    wspool_text text;
+    text.data = string;
+    text.len = strlen(string);
+    return text;
+}
 
 /* The longest subject and the longest client instance of a peer, in bytes. */
 #define WSPOOL_SUBJECT_MAX 255

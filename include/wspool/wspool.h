@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wspool/wspool.h - pools of WebSocket peers, their channels, and broadcast.
+ * wspool/wspool.h - pools of WebSocket peers: their life, their bytes and their end. Includes the
+ * other headers of the core library.
  *
  * libwspool does no I/O. The host owns sockets, loop, threads and clock. It passes received bytes
  * to the pool (wspool_feed), fetches the bytes to send (wspool_peek), and passes the time to each
@@ -24,6 +25,18 @@
  * wspool/sockets.h does all of this on any loop, and wspool/uring.h on io_uring. examples/bare.c is
  * this loop as a program.
  *
+ * The reference, in the order of reading
+ *   wspool.h            pools and peers: this file
+ *   config.h            limits, hooks, options of a route
+ *   handshake.h         requests, answers, verdicts
+ *   channels.h          members of channels, positions
+ *   publish.h           broadcast, publish, send
+ *   history.h           what channels keep: resume, seed, read, wait
+ *   handlers.h          several handlers of an event; contracts
+ *   stats.h             counters, gauges, the check of the books
+ *   error.h, close.h    errors of calls; codes and reasons of closes
+ *   codec.h             compression
+ *
  * Conventions
  *   Results     0 or a count, or a negative wspool_error. Each comment lists the errors of its
  *               call, without the prefix WSPOOL_ERR_, and says what to do next. A NULL pointer
@@ -40,17 +53,19 @@
  *   Structs     that the host fills begin with their size. Later versions only append to them.
  *
  * Memory of one peer, whatever it sends (defaults in brackets)
- *   idle        192 bytes; 16 for its first channel, 32 for each further one; 24 and the bytes of
- *               address and key for a peer with an identity, an address, a key, a subject or a
- *               client instance; with one of the last two 32 and the bytes of its client instance,
- *               and 48 and the bytes of its subject, or of a client instance without a subject,
- *               which the peers that have the same one share
+ *   idle        192 bytes, and
+ *               16 for its first channel, 32 for each further one;
+ *               24 and the bytes of its address and key, if it has an identity, an address, a key,
+ *               a subject or a client instance;
+ *               32 and the bytes of its client instance, if it has one or a subject;
+ *               48 and the bytes of its subject, shared by the peers of that subject (without a
+ *               subject: 48 and the bytes of its client instance, shared in the same way)
  *   handshake   head_bytes and 1 KiB (17 KB); nothing before the first byte; 2 KiB after a refusal;
  *               768 bytes more if the host adds headers
- *   open        message_bytes, queue_bytes and 16 KiB (336 KiB), and one 32nd of a queue_bytes
- *               above 256 KiB; an eighth of queue_bytes if it is behind and messages are sent to it
- *               alone; the input of one feed while its turn is used up
- *               (config.turn_deliveries)
+ *   open        message_bytes, queue_bytes and 16 KiB (336 KiB), and
+ *               one 32nd of a queue_bytes above 256 KiB;
+ *               an eighth of queue_bytes, if it is behind and messages are sent to it alone;
+ *               the input of one feed, while its turn is used up (config.turn_deliveries)
  * While a buffer is copied to a larger one, both exist. That adds, once per pool, at most a quarter
  * of head_bytes, three quarters of message_bytes, or 16 KiB for a queue. One unsent byte of a
  * broadcast keeps its whole block of 16 KiB; pool_bytes bounds the blocks of all peers together.
@@ -73,14 +88,16 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 #include <sys/uio.h> /* struct iovec: what peek fills can be passed to writev */
 
+#include <wspool/channels.h>
 #include <wspool/close.h>
 #include <wspool/config.h>
 #include <wspool/error.h>
 #include <wspool/handlers.h>
 #include <wspool/handshake.h>
+#include <wspool/history.h>
+#include <wspool/publish.h>
 #include <wspool/stats.h>
 #include <wspool/version.h>
 
@@ -89,7 +106,7 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
-/* ------------------------------------------------------------------- life */
+/* -------------------------------------------------------------------- life */
 
 /* Makes a pool and sets *pool. `config` may be NULL: the defaults. On error *pool is NULL.
  *   INVAL    a number is out of its range (`now` too), an origin or a host cannot be read, the
@@ -151,7 +168,7 @@ int wspool_tick(wspool *pool, uint64_t now);
  * it is reported again after the next wspool_writable or publish. */
 int wspool_next(wspool *pool, wspool_id *id, unsigned *wants);
 
-/* ------------------------------------------------------------------ bytes */
+/* ------------------------------------------------------------------- bytes */
 
 /* What the host knows of a transport. Every member but `size` may be zero. The texts are copied. */
 typedef struct wspool_open_options {
@@ -254,7 +271,7 @@ int wspool_release(wspool *pool, wspool_id id);
  */
 int wspool_add_header(wspool *pool, wspool_id id, const char *name, const char *value);
 
-/* ----------------------------------------------------------------- hosted */
+/* ------------------------------------------------------------------ hosted */
 
 enum wspool_upgrade_result {
     WSPOOL_UPGRADE_REFUSED = 0,  /* send the answer; *id is 0 */
@@ -299,386 +316,62 @@ int wspool_adopt(wspool *pool, wspool_id id, const void *bytes, size_t len, uint
  *          verdict_time refuse the peer. */
 int wspool_auth_complete(wspool *pool, wspool_id id, const wspool_verdict *verdict);
 
-/* --------------------------------------------------------------- channels */
+/* ------------------------------------------------------------------- peers */
 
-static inline wspool_channel wspool_channel_of(enum wspool_kind kind, const void *name, size_t len)
+/* Return the pointer that the host gave to wspool_open, wspool_upgrade or wspool_set_user, and the
+ * identity of the verdict. NULL for a stale id. */
+void *wspool_user(const wspool *pool, wspool_id id);
+void *wspool_identity(const wspool *pool, wspool_id id);
+
+/* From now on wspool_user returns `user`.
+ *   STALE  the id is stale. Forget it. */
+int wspool_set_user(wspool *pool, wspool_id id, void *user);
+
+/* Sets *address to the address that the host gave to wspool_open or wspool_upgrade, valid until
+ * wspool_release. It is empty if the host gave none.
+ *   STALE  the id is stale; *address is empty. Forget the id. */
+int wspool_address(const wspool *pool, wspool_id id, wspool_text *address);
+
+/*
+ * The subject of a peer is who it acts for: a user, an account. It comes from the verdict on its
+ * token, or from a host that knows it otherwise (wspool_open_options, wspool_request). If several
+ * name one, the first one that is not empty is kept. The pool finds the peers of a subject, however
+ * many channels, routes and devices they use.
+ *
+ * The client instance tells the connections of one subject apart: one page, one run of a program.
+ * It comes from the verdict, or else from the parameter `client` of the request's query, percent
+ * decoded. Then it is what the peer says: any bytes. A parameter that is empty, longer than
+ * WSPOOL_CLIENT_MAX or badly escaped is ignored, since it may be the application's own.
+ *
+ * Without a subject, a client instance is only as good as it is hard to guess: whoever names the
+ * same one does not get the messages that leave it out (wspool_send_options.except).
+ *
+ * Set *subject or *client, valid until wspool_release; empty if the peer has none. A client
+ * instance from the query is there from the open hook on.
+ *   STALE  the id is stale; the text is empty. Forget the id.
+ */
+int wspool_subject(const wspool *pool, wspool_id id, wspool_text *subject);
+int wspool_client(const wspool *pool, wspool_id id, wspool_text *client);
+
+/* Copies at most `max` ids of the open peers of a subject, the one that was opened last first, and
+ * returns how many there are in all. The array may be NULL if max is 0.
+ *   INVAL  the subject is empty or longer than WSPOOL_SUBJECT_MAX. Correct the call. */
+int wspool_peers_of(const wspool *pool, wspool_text subject, wspool_id *ids, size_t max);
+
+/* Returns the number of messages that wait to be sent to the peer, those that are sent in part
+ * included, and sets *bytes (may be NULL) to all bytes that wait, with control frames and the
+ * answer of the handshake: 0 if the peer has no output.
+ *   STALE  the id is stale. Forget it. */
+int wspool_queued(const wspool *pool, wspool_id id, size_t *bytes);
+
+/* Returns a small number for a peer: an index for an array of the host. It is below the highest
+ * number of peers that existed at one time. */
+static inline uint32_t wspool_slot(wspool_id id)
 {
-    wspool_channel channel;
-    channel.kind = kind;
-    channel.name = name;
-    channel.len = len;
-    return channel;
+    return (uint32_t)(id & UINT32_MAX);
 }
 
-/* Each returns the channel of a kind whose name is a string. */
-static inline wspool_channel wspool_global(const char *name)
-{
-    return wspool_channel_of(WSPOOL_GLOBAL, name, strlen(name));
-}
-static inline wspool_channel wspool_item(const char *name)
-{
-    return wspool_channel_of(WSPOOL_ITEM, name, strlen(name));
-}
-static inline wspool_channel wspool_session(const char *name)
-{
-    return wspool_channel_of(WSPOOL_SESSION, name, strlen(name));
-}
-static inline wspool_channel wspool_topic(const char *name)
-{
-    return wspool_channel_of(WSPOOL_TOPIC, name, strlen(name));
-}
-
-/* Makes a peer a member of a channel. The channel becomes active with its first member.
- *   STATE   the peer is not open yet, or is closing. Subscribe in the open hook, or forget it.
- *   EXISTS  it is a member already. There is nothing to do.
- *   FULL    it has channels_per_peer memberships. End one, or raise the limit.
- *   STALE   the id is stale. Forget it.
- *   INVAL   the channel has no such kind, or a name over 255 bytes. Correct the call.
- *   NOMEM   the allocator failed. Free memory and try again.
- *   REENTRANT  a contract renders, or options->commit runs (wspool_send_options). Call it after
- *              that has returned. */
-int wspool_subscribe(wspool *pool, wspool_id id, wspool_channel channel);
-
-/* Ends a membership. The channel becomes inactive with its last member.
- *   ABSENT  the peer is not a member. There is nothing to do.
- *   STALE   the id is stale. Forget it: the peer has left every channel.
- *   INVAL   as for wspool_subscribe.
- *   REENTRANT  as for wspool_subscribe. */
-int wspool_unsubscribe(wspool *pool, wspool_id id, wspool_channel channel);
-
-/* Returns 1 if the peer is a member of the channel, else 0.
- *   STALE  the id is stale. Forget it.
- *   INVAL  as for wspool_subscribe. */
-int wspool_is_member(const wspool *pool, wspool_id id, wspool_channel channel);
-
-/* A position in a channel: the number of its last message, counted from 1, in one epoch. A channel
- * exists while it has members, a history with messages, or ids of publishers to remember, and
- * from wspool_seed to wspool_clear. When it comes into being again, it counts from 1 again, in
- * another epoch. */
-typedef struct wspool_channel_position {
-    uint64_t epoch;
-    uint64_t offset;
-} wspool_channel_position;
-
-/* Sets *position to the present position of a channel. Call it before you render a list that later
- * messages will change: a client that subscribes afterwards and finds the channel at this position
- * has missed nothing. This also holds for a channel that does not exist: if a message was published
- * to it meanwhile, it comes into being with another epoch. (The epoch may also change without a
- * message. Then a client fetches the list once more than necessary.)
- *   INVAL  as for wspool_subscribe. */
-int wspool_position(const wspool *pool, wspool_channel channel, wspool_channel_position *position);
-
-/* Why a resume could not recover everything. */
-enum wspool_lost {
-    WSPOOL_LOST_NOTHING = 0,
-    WSPOOL_LOST_EPOCH,   /* the position is of another epoch */
-    WSPOOL_LOST_TOO_OLD, /* messages behind the position are no longer in the history */
-    WSPOOL_LOST_UNKNOWN  /* the position is behind the channel's last message */
-};
-
-typedef struct wspool_resumed {
-    size_t size;                      /* sizeof(wspool_resumed), set by the caller */
-    wspool_channel_position position; /* of the channel at this moment */
-    int recovered;         /* 1: the peer gets every message behind the position that it gave */
-    enum wspool_lost lost; /* if not: why. The peer gets what is published behind `position` */
-    uint64_t count;        /* how many messages of the history follow */
-    int reset; /* 1: keyed. What the peer knows of this channel is void: the whole state follows */
-} wspool_resumed;
-
-/*
- * Makes a peer a member of a channel behind the last message that it has seen. If the history still
- * has everything after that, the peer gets it, in order, as its output drains, and then what is
- * published; none twice, none left out. Messages that are sent in the same call or hook before it
- * returns come first: say there what *resumed has. NULL `since`: the present position. In the open
- * hook it may be called for the channel of the peer's own route, of which it is a member already:
- * then it returns 0 if that channel's kind has a history, else EXISTS. `resumed` may be NULL.
- *
- * If the channel has a keyed history, the peer gets the messages of the window, and before it the
- * newest message of each key; so the offsets that it sees may jump, but it ends with the present
- * state. From offset 0 it gets the whole state; the position {0, 0} asks for that in any epoch. A
- * position from which the present state cannot be reached is not met (TOO_OLD: a removal behind it
- * was forgotten), and the peer gets the whole state, too, with `reset`. The whole state includes
- * messages that have the peer as `except`.
- *
- * Its errors are those of wspool_subscribe, and
- *   INVAL   the size of `resumed` is not set. Set it.
- *   EXISTS  the peer is a member already, and stays where it is. *resumed is set: `position` is
- *           that of the last message of the channel that was queued for it, and the peer is
- *           recovered if `since` is the same position.
- */
-int wspool_resume(wspool *pool, wspool_id id, wspool_channel channel,
-                  const wspool_channel_position *since, wspool_resumed *resumed);
-
-/* Returns the number of members; 0 for an inactive channel.
- *   INVAL  as for wspool_subscribe. */
-int wspool_member_count(const wspool *pool, wspool_channel channel);
-
-/* Each copies at most `max` entries and returns how many there are in all: the members of a
- * channel, the channels of a peer, the peers that are open or closing, the active channels. The
- * array may be NULL if max is 0. Copied ids do not change. The name in a copied wspool_channel is
- * valid until the channel becomes inactive.
- *   INVAL  (wspool_members) as for wspool_subscribe.
- *   STALE  (wspool_channels_of) the id is stale. Forget it: the peer has left every channel. */
-int wspool_members(const wspool *pool, wspool_channel channel, wspool_id *ids, size_t max);
-int wspool_channels_of(const wspool *pool, wspool_id id, wspool_channel *channels, size_t max);
-int wspool_peers(const wspool *pool, wspool_id *ids, size_t max);
-int wspool_channels(const wspool *pool, wspool_channel *channels, size_t max);
-
-/* ------------------------------------------------------------- publishing */
-
-#define WSPOOL_BINARY 1u /* a binary message. Without it: text, which must be valid UTF-8 */
-#define WSPOOL_REMOVE 2u /* a removal of its key, for a keyed history; not for wspool_send */
-
-#define WSPOOL_KEY_MAX 255 /* bytes of a key */
-
-/* Ids of publishers: the longest in bytes, how many a channel remembers, and for how long. */
-#define WSPOOL_PUBLISH_ID_MAX 64
-#define WSPOOL_PUBLISH_IDS 1024
-#define WSPOOL_PUBLISH_ID_TIME (300 * WSPOOL_SECOND)
-
-/* A message as it was published: what wspool_seed takes, after a restart or in another pool. */
-typedef struct wspool_seed_message {
-    size_t size;    /* sizeof(wspool_seed_message) */
-    unsigned flags; /* WSPOOL_BINARY, WSPOOL_REMOVE */
-    const void *data;
-    size_t len;
-    uint64_t time;    /* when it was published, in milliseconds since 1970; 0: now */
-    wspool_text key;  /* as in wspool_send_options */
-    wspool_text type; /* not empty: `data` is that of a publication, which the contracts render now,
-                         as for wspool_publish; then not with WSPOOL_BINARY. Empty: a message as it
-                         is */
-} wspool_seed_message;
-
-/* Commits a message before it is published. Called once, when the message has its position and
- * nothing else can fail: an application with a database writes the change that the message tells
- * of, the message and its position there, in one transaction. Returns 0; any other result cancels
- * the broadcast, and no offset is used. So what the database has and what members get never differ:
- * after a restart wspool_seed gives the message back to its channel. Calls that may change a channel
- * return REENTRANT inside.
- * `message` is valid during the call. */
-typedef struct wspool_commit {
-    int (*call)(const wspool_channel_position *position, const wspool_seed_message *message,
-                void *user);
-    void *user;
-} wspool_commit;
-
-typedef struct wspool_send_options {
-    size_t size; /* sizeof(wspool_send_options) */
-    unsigned flags;
-    wspool_id except; /* this peer does not get the message, nor do other peers of its client
-                         instance (wspool_client): neither now nor from a history. So a publisher
-                         that comes back does not get its own message. 0 or a stale id: everyone
-                         gets it */
-    wspool_text id;   /* the publisher's id of this message: any bytes, at most
-                         WSPOOL_PUBLISH_ID_MAX. While the channel remembers it (the last
-                         WSPOOL_PUBLISH_IDS, each for WSPOOL_PUBLISH_ID_TIME), it publishes nothing
-                         with that id again. So a publisher that does not know whether a message
-                         was published may repeat it. Empty: none */
-    wspool_text key;  /* what the message is about: any bytes, at most WSPOOL_KEY_MAX. A keyed
-                         history keeps the newest message of each key; a message without a key
-                         stays in its window only. Empty: none */
-    wspool_commit commit; /* optional. Not called for a message that goes nowhere: the channel is
-                             inactive and its kind has no history, or the id is a repetition */
-    /* only for wspool_send and wspool_send_to: */
-    enum wspool_priority priority; /* WSPOOL_NORMAL */
-    enum wspool_kind kind; /* not WSPOOL_NONE: the message has the priority of the channels of this
-                              kind instead, so it keeps its place among their messages */
-} wspool_send_options;
-
-typedef struct wspool_tally {
-    size_t size;     /* sizeof(wspool_tally), set by the caller */
-    uint32_t queued; /* peers it was queued for */
-    uint32_t slow;   /* of these, how many were blocked */
-    uint32_t closed; /* peers that were closed because their queue was full (CLOSE) */
-    uint32_t
-        behind; /* members that are behind, and get it later if the history keeps it (BEHIND) */
-    wspool_channel_position position; /* position of this message; 0: none, as it went to nobody */
-    int repeated;  /* 1: a message with this id was published before, and has that position. Nothing
-                     was published now */
-    uint64_t time; /* of the message, in milliseconds since 1970 (config.wall_clock); 0: nothing was
-                      published */
-} wspool_tally;
-
-/*
- * Sends a message to the members that a channel has now. It is encoded once. NULL options mean text
- * to every member; `tally` may be NULL. Returns the number of peers for which it was queued: 0 if
- * the channel is inactive, or if every queue was full. A channel whose kind has a history keeps the
- * message, if only for later members. After an error no peer gets the message.
- *   TOO_BIG  it does not fit into an empty queue (queue_bytes of the route), or into pool_bytes.
- *            Send less, or raise the limit.
- *   FULL     no room in pool_bytes, even after shedding: write what is queued (wspool_next) and try
- *            again. Or its id has no room in history_bytes: try again later. Or, with a
- *            keyed history, the message has no room in history_bytes, or its key is new and there
- *            are max_keys: remove a key, or raise the limit.
- *   INVAL    as for wspool_subscribe, an unknown flag, an id or a key that is too long, a removal
- *            without a key, an option of wspool_send, or the size of options or tally is not set.
- *            Correct the call.
- *   STATE    options->commit cancelled. Nothing was published.
- *   NOMEM    the allocator failed. Free memory and try again.
- *   REENTRANT  as for wspool_subscribe.
- */
-int wspool_broadcast(wspool *pool, wspool_channel channel, const void *message, size_t len,
-                     const wspool_send_options *options, wspool_tally *tally);
-
-/*
- * Publishes a message in parts: each contract that is attached to the pool makes a message of them
- * for its peers (wspool/handlers.h). `type` must not be empty. All else is as for wspool_broadcast,
- * but WSPOOL_BINARY is not an option: the contract decides. A publication to an inactive channel
- * without a history is not rendered. Its errors are those of wspool_broadcast, and
- *   STATE  the pool has no contract: attach one. Or options->commit cancelled. Nothing was
- *          published.
- *   others that a contract returns: see its header. Nothing was published.
- */
-int wspool_publish(wspool *pool, wspool_channel channel, wspool_text type, wspool_text data,
-                   const wspool_send_options *options, wspool_tally *tally);
-
-/* Sends a message to one peer. Of the options only flags, priority and kind count. If the peer is
- * behind in a channel, what the channel has queued may fill its queue: so it has an eighth more of
- * queue_bytes, and of queue_messages and one, for messages that are sent to it alone.
- *   FULL     the peer's queue has no room: try again when the pressure hook reports that it has. Or
- *            pool_bytes is used up (block_bytes in the stats): write what is queued and try again.
- *   STATE    the peer is not open yet, or is closing. Forget the message.
- *   TOO_BIG  as for wspool_broadcast.
- *   STALE    the id is stale. Forget it.
- *   INVAL    an unknown flag, priority or kind, or options->size is not set. Correct the call.
- *   NOMEM    the allocator failed. Free memory and try again. */
-int wspool_send(wspool *pool, wspool_id id, const void *message, size_t len,
-                const wspool_send_options *options);
-
-/* -------------------------------------------------------- what a channel keeps */
-
-/*
- * Gives a channel a position, and messages that it had before, for example at the start of a
- * program that stores them. Messages are given in the order of their offsets. `position` is that of
- * the message; without a message (NULL) that of the channel. If an offset is left out, what was
- * kept before it is forgotten: a history has no holes. A keyed one forgets only its
- * window, and gives the whole state to a position before the hole, where removals may have been.
- * Epochs are above 0, and the offset of a message is, too; offsets are below 2^53. From now on the
- * channel exists, until wspool_clear. It keeps to the limits of its history, like any other.
- *   STATE    the channel has members. Seed it before its first one.
- *   EXISTS   the channel is in another epoch, or not before that offset. Clear it first.
- *   INVAL    as for wspool_subscribe; the position is not possible, a flag is unknown, the size is
- *            not set; or a message for a kind without history. Correct the call.
- *   TOO_BIG  as for wspool_broadcast, or it is longer than the history of this kind. Leave it out.
- *   FULL     no room in history_bytes: the channel keeps nothing now. Raise the limit.
- *   NOMEM    the allocator failed: the channel keeps nothing now. Free memory, clear it and begin
- *            again.
- *   others   for a message with a type: those of wspool_publish.
- *   REENTRANT  as for wspool_subscribe. */
-int wspool_seed(wspool *pool, wspool_channel channel, const wspool_channel_position *position,
-                const wspool_seed_message *message);
-
-/* Forgets one key of a keyed history, with all messages of the window, so that it is given to
- * nobody again. Members are not told: publish a removal for that. A resume from an earlier position
- * gets the whole state.
- *   ABSENT  there is no such channel, or it has no such key. There is nothing to do.
- *   INVAL   as for wspool_subscribe, or the key is empty or too long. Correct the call.
- *   FULL    no room in history_bytes for what leaves the window. Raise the limit.
- *   NOMEM   the allocator failed. Free memory and try again.
- *   REENTRANT  as for wspool_subscribe. */
-int wspool_erase(wspool *pool, wspool_channel channel, wspool_text key);
-
-/* Forgets what a channel keeps, but not the ids of publishers. Members that are behind miss it. A
- * channel without members ceases to exist when it has no such ids, so its next epoch is another
- * one.
- *   ABSENT  there is no such channel. There is nothing to do.
- *   INVAL   as for wspool_subscribe.
- *   REENTRANT  as for wspool_subscribe. */
-int wspool_clear(wspool *pool, wspool_channel channel);
-
-/* ------------------------------------------------ readers that are no peers
- *
- * For clients that cannot use WebSocket. A host with any HTTP server offers them a channel that has
- * a history: by long polls,
- *
- *     n = wspool_read(pool, channel, &since, list, 100, &resumed);
- *     if (resumed.count == 0 && resumed.recovered && !waited) {
- *         wspool_wait(pool, channel, &request->waiter, now + 25 * WSPOOL_SECOND);
- *         return;                          // its `call` comes here again, with waited = 1
- *     }
- *     ... answer with the messages, and with the position of the last of them, or with
- *         resumed.position when there are no more than n
- *
- * or as a stream of Server-Sent Events: read and write until there is nothing, wait, and again. */
-
-/* A message of a history, as the contract that was attached first has rendered it. */
-typedef struct wspool_read_message {
-    uint64_t offset;
-    const uint8_t *data; /* valid until the next call for this pool */
-    size_t len;
-    int binary;
-} wspool_read_message;
-
-/*
- * Reads the messages of a channel behind a position: at most `max` of them, the oldest first, which
- * are not copied. Returns how many. *resumed tells as for wspool_resume whether there is everything
- * behind `since`, or why not; then nothing is read, unless it has `reset`. Its `count` is that of
- * all messages that the reader is to get. If more than were returned, call again with the position
- * of the last one; else the reader continues from resumed->position. NULL `since`: the present
- * position, so nothing is read. `list` may be NULL if max is 0, and `resumed` may be NULL.
- *
- * Of a keyed history a reader gets what a peer gets: behind {0, 0}, or with `reset`, the whole
- * state. That is read at once: if `max` is below resumed->count, nothing is read. Call again with a
- * list for so many.
- *   INVAL  as for wspool_subscribe, `list` is missing, or the size of `resumed` is not set.
- *   REENTRANT  as for wspool_subscribe.
- */
-int wspool_read(wspool *pool, wspool_channel channel, const wspool_channel_position *since,
-                wspool_read_message *list, size_t max, wspool_resumed *resumed);
-
-/* One wait for the next message of a channel. Its memory is the host's, and must stay where it is
- * while it waits. All zero but for `call` and `user` before it is first used. */
-typedef struct wspool_waiter wspool_waiter;
-struct wspool_waiter {
-    /* Called once, like a hook: `woken` is 1 if a message was published, 0 if the time is over.
-     * The waiter is free then, and may wait again or be freed. */
-    void (*call)(wspool *pool, wspool_waiter *waiter, int woken);
-    void *user;
-    /* The rest is the pool's. */
-    uint64_t until;
-    void *channel;
-    wspool_waiter *next, **link, *earlier, *later;
-};
-
-/*
- * Waits until a message is published to a channel, or until a time of the pool's clock (UINT64_MAX:
- * without limit), which wspool_deadline regards. The waiter is never called before this returns.
- * Nothing is allocated for it but the channel, if it does not exist yet. wspool_free forgets those
- * that wait, and calls none.
- *   INVAL   as for wspool_subscribe, `call` is missing, or the channel's kind has no history. Give
- *           its route one.
- *   EXISTS  this waiter waits already.
- *   FULL    config.max_waiters wait. Tell the client to come back later.
- *   NOMEM   the allocator failed. Free memory and try again.
- *   STATE   the pool is being freed.
- *   REENTRANT  as for wspool_subscribe.
- */
-int wspool_wait(wspool *pool, wspool_channel channel, wspool_waiter *waiter, uint64_t until);
-
-/* Ends a wait without a call: the client has gone. Returns 1, or 0 if it does not wait.
- *   INVAL  an argument is NULL.
- *   REENTRANT  as for wspool_subscribe. */
-int wspool_wait_cancel(wspool *pool, wspool_waiter *waiter);
-
-/*
- * Sends a message to every open peer of a subject, on whatever route, for example to notify a user
- * on all devices. It is encoded once. As with wspool_send, it belongs to no channel and no history:
- * it may go before messages of a channel for which a peer is behind. A peer whose queue is full is
- * closed (4100), so that it does not miss the message without knowing. `tally` may be NULL; its
- * position is zero. Returns the number of peers for which it was queued: 0 if the subject has no
- * open peer. After an error no peer gets the message.
- *   TOO_BIG  it does not fit into an empty queue, or into pool_bytes. Send less, or raise the
- *            limit.
- *   FULL     no room in pool_bytes, even after shedding. Write what is queued and try again.
- *   NOMEM    the allocator failed. Free memory and try again.
- *   INVAL    the subject is empty or longer than WSPOOL_SUBJECT_MAX, options for channels are set
- *            (only WSPOOL_BINARY, `except`, `priority` and `kind` are allowed), or the size of options or
- *            tally is not set. Correct the call.
- */
-int wspool_send_to(wspool *pool, wspool_text subject, const void *message, size_t len,
-                   const wspool_send_options *options, wspool_tally *tally);
-
-/* ------------------------------------------------------------------- rest */
+/* ---------------------------------------------------- closing and draining */
 
 #define WSPOOL_CLOSE_NOW 1u /* drop queued messages. Without it they are sent before the Close */
 
@@ -733,67 +426,7 @@ int wspool_drain(wspool *pool, uint64_t window, int code, uint64_t now);
  *   STATE  the pool does not drain. */
 int wspool_draining(const wspool *pool);
 
-/* Return the pointer that the host gave to wspool_open, wspool_upgrade or wspool_set_user, and the
- * identity of the verdict. NULL for a stale id. */
-void *wspool_user(const wspool *pool, wspool_id id);
-void *wspool_identity(const wspool *pool, wspool_id id);
-
-/* From now on wspool_user returns `user`.
- *   STALE  the id is stale. Forget it. */
-int wspool_set_user(wspool *pool, wspool_id id, void *user);
-
-/* Sets *address to the address that the host gave to wspool_open or wspool_upgrade, valid until
- * wspool_release. It is empty if the host gave none.
- *   STALE  the id is stale; *address is empty. Forget the id. */
-int wspool_address(const wspool *pool, wspool_id id, wspool_text *address);
-
-/* Returns the text that consists of a string. */
-static inline wspool_text wspool_text_of(const char *string)
-{
-    wspool_text text;
-    text.data = string;
-    text.len = strlen(string);
-    return text;
-}
-
-/*
- * The subject of a peer is who it acts for: a user, an account. It comes from the verdict on its
- * token, or from a host that knows it otherwise (wspool_open_options, wspool_request). If several
- * name one, the first one that is not empty is kept. The pool finds the peers of a subject, however
- * many channels, routes and devices they use.
- *
- * The client instance tells the connections of one subject apart: one page, one run of a program.
- * It comes from the verdict, or else from the parameter `client` of the request's query, percent
- * decoded. Then it is what the peer says: any bytes. A parameter that is empty, longer than
- * WSPOOL_CLIENT_MAX or badly escaped is ignored, since it may be the application's own.
- *
- * Without a subject, a client instance is only as good as it is hard to guess: whoever names the
- * same one does not get the messages that leave it out (wspool_send_options.except).
- *
- * Set *subject or *client, valid until wspool_release; empty if the peer has none. A client
- * instance from the query is there from the open hook on.
- *   STALE  the id is stale; the text is empty. Forget the id.
- */
-int wspool_subject(const wspool *pool, wspool_id id, wspool_text *subject);
-int wspool_client(const wspool *pool, wspool_id id, wspool_text *client);
-
-/* Copies at most `max` ids of the open peers of a subject, the one that was opened last first, and
- * returns how many there are in all. The array may be NULL if max is 0.
- *   INVAL  the subject is empty or longer than WSPOOL_SUBJECT_MAX. Correct the call. */
-int wspool_peers_of(const wspool *pool, wspool_text subject, wspool_id *ids, size_t max);
-
-/* Returns the number of messages that wait to be sent to the peer, those that are sent in part
- * included, and sets *bytes (may be NULL) to all bytes that wait, with control frames and the
- * answer of the handshake: 0 if the peer has no output.
- *   STALE  the id is stale. Forget it. */
-int wspool_queued(const wspool *pool, wspool_id id, size_t *bytes);
-
-/* Returns a small number for a peer: an index for an array of the host. It is below the highest
- * number of peers that existed at one time. */
-static inline uint32_t wspool_slot(wspool_id id)
-{
-    return (uint32_t)(id & UINT32_MAX);
-}
+/* ------------------------------------------------------------------- clock */
 
 /* Any thread. Returns nanoseconds of the system's monotonic clock, for hosts that have no clock
  * at hand. The pool never calls it. */

@@ -19,8 +19,8 @@ sys.path.insert(0, os.path.join(HERE, "..", "tools"))
 from tap import Tap  # noqa: E402
 
 HEADERS = [Path("include/wspool", f"{name}.h")
-           for name in ("wspool", "handlers", "stats", "json", "jwt", "deflate", "client",
-                        "json_client")]
+           for name in ("wspool", "channels", "publish", "history", "handlers", "stats", "json",
+                        "jwt", "deflate", "client", "json_client")]
 NAMES = set(re.findall(r"^    X\((\w+), -\d+", Path("include/wspool/error.h").read_text(), re.M))
 COMMENT = re.compile(r"/\*.*?\*/", re.S)
 # A comment, then everything up to the next comment or inline body.
