@@ -60,11 +60,11 @@ static WSP_NOINLINE int call_commit(wspool *pool, const struct wsp_channel *chan
                                          .time = wsp_wall(pool),
                                          .key = options->key,
                                          .type = content->type};
-    const int before = choose_priority(pool, WSPOOL_NORMAL); /* it may send */
+    const int before = wsp_encode_choose(pool, WSPOOL_NORMAL); /* it may send */
     pool->composing = 1;
     int cancelled = options->commit.call(&position, &message, options->commit.user) != 0;
     pool->composing = 0;
-    choose_priority(pool, before);
+    wsp_encode_choose(pool, before);
     return cancelled ? WSPOOL_ERR_STATE : 0;
 }
 
