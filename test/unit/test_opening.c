@@ -165,20 +165,21 @@ TEST(an_answer_is_judged_as_the_rfc_says)
 
 TEST(a_malformed_answer_is_refused)
 {
-    static const char *const bad[] = {"SSH-2.0-x",
-                                      "h",
-                                      "HTTP/2",
-                                      "HTTP/1.1 99 x\r\n",
-                                      "HTTP/1.1 1010\r\n",
-                                      "HTTP/1.1  101\r\n",
-                                      "HTTP/1.x 101\r\n",
-                                      "HTTP/1.1 101 a\x01\r\n",
-                                      "HTTP/1.1 101 a\n",
-                                      "HTTP/1.1 101 a\r\nA : b\r\n",
-                                      "HTTP/1.1 101 a\r\n folded\r\n",
-                                      "HTTP/1.1 101 a\r\n:\r\n",
-                                      "HTTP/1.1 101 a\r\n1:\r\n2:\r\n3:\r\n4:\r\n5:\r\n6:\r\n7:\r\n"
-                                      "8:\r\n9:\r\n\r\n"};
+    static const char *const bad[] = {
+        "SSH-2.0-x",
+        "h",
+        "HTTP/2",
+        "HTTP/1.1 99 x\r\n",
+        "HTTP/1.1 1010\r\n",
+        "HTTP/1.1  101\r\n",
+        "HTTP/1.x 101\r\n",
+        "HTTP/1.1 101 a\x01\r\n",
+        "HTTP/1.1 101 a\n",
+        "HTTP/1.1 101 a\r\nA : b\r\n",
+        "HTTP/1.1 101 a\r\n folded\r\n",
+        "HTTP/1.1 101 a\r\n:\r\n",
+        ("HTTP/1.1 101 a\r\n1:\r\n2:\r\n3:\r\n4:\r\n5:\r\n6:\r\n7:\r\n"
+         "8:\r\n9:\r\n\r\n")};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_int_equal(judge(bad[i]), -2);
     }

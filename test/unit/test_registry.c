@@ -182,9 +182,7 @@ TEST(position_is_that_of_the_next_life_when_a_channel_is_not_there)
     find(&w, t)->offset = 5;
     assert_position(&w, t, 7, 5);
     assert_position(&w, wspool_item("t"), 8, 0);
-    uint64_t gone = w.registry.removed;
     assert_int_equal(leave(&w, &a, t), 0);
-    assert_true(w.registry.removed == gone + 1);
     assert_position(&w, t, 8, 0);
     wsp_registry_missed(&w.registry); /* a message had no member */
     assert_int_equal(join(&w, &a, t), 0);
