@@ -593,6 +593,95 @@ static void instances(sim *s)
     }
 }
 
+/* Two contracts, channels of each priority with histories, one of them with keys and a send
+ * interval; publications with ids, that an application commits, to readers that are slow. */
+static int render_as(const wspool_publication *p, wspool_text *message, void *user)
+{
+    (void)p;
+    *message = wspool_text_of(user);
+    return 0;
+}
+
+static int commit_all(const wspool_channel_position *at, const wspool_seed_message *message,
+                      void *user)
+{
+    int *committed = user;
+    (void)message;
+    assert_true(at->offset > 0);
+    *committed = 1;
+    return 0;
+}
+
+static void publish_each(sim *s, int i)
+{
+    static const char *const keys[] = {"a", "b", "c"};
+    for (int kind = WSPOOL_GLOBAL; kind <= WSPOOL_SESSION; kind++) {
+        char id[8];
+        int committed = 0;
+        wspool_send_options options = {.size = sizeof options,
+                                       .key = wspool_text_of(keys[i % 3]),
+                                       .commit = {commit_all, &committed}};
+        wspool_send_options alone = {.size = sizeof alone, .kind = (enum wspool_kind)kind};
+        snprintf(id, sizeof id, "%d", i);
+        options.id = i % 2 ? (wspool_text){id, strlen(id)} : (wspool_text){NULL, 0};
+        options.flags = i % 5 == 4 ? WSPOOL_REMOVE : 0;
+        int rc = SIM_IN(wspool_publish(s->pool, wspool_channel_of((enum wspool_kind)kind, "all", 3),
+                                       wspool_text_of("t"), wspool_text_of("d"), &options, NULL));
+        assert_true(rc >= 0 || rc == WSPOOL_ERR_STATE || rc == WSPOOL_ERR_NOMEM);
+        assert_true(rc >= 0 || !committed); /* then nothing can fail */
+        for (size_t k = s->first_live; k < s->peer_count; k++) {
+            rc = SIM_IN(wspool_send(s->pool, s->peers[k]->id, "x", 1, &alone));
+            assert_true(rc == 0 || rc == WSPOOL_ERR_NOMEM || rc == WSPOOL_ERR_STATE ||
+                        rc == WSPOOL_ERR_STALE || rc == WSPOOL_ERR_FULL);
+        }
+    }
+}
+
+static void publications(sim *s)
+{
+    static char one[] = "as the first contract renders it", two[] = "and the second";
+    wspool_handlers first = {.size = sizeof first, .user = one, .render = render_as};
+    wspool_handlers second = {
+        .size = sizeof second, .user = two, .render = render_as, .subprotocol = "two"};
+    static const char *const paths[] = {"/g/all", "/i/all", "/s/all"};
+    static const char *const routes[] = {"/g/{x}", "/i/{x}", "/s/{x}"};
+    if (sim_start_bare(s) != 0 || wspool_route(s->pool, "/echo", WSPOOL_NONE, NULL) != 0)
+        return;
+    (void)wspool_attach(s->pool, &first);
+    (void)wspool_attach(s->pool, &second);
+    for (int i = 0; i < 3; i++) {
+        wspool_route_options options;
+        wspool_route_options_init(&options, &s->config);
+        options.slow = WSPOOL_SLOW_BEHIND;
+        options.queue_messages = 8;
+        options.priority = (enum wspool_priority)(i - 1);
+        options.history.messages = 4;
+        options.history.max_keys = i > 0 ? 3 : 0;
+        options.history.tombstone_time = i > 0 ? SEC : 0;
+        options.send_interval = i == 2 ? 100 * MS : 0;
+        if (wspool_route(s->pool, routes[i], (enum wspool_kind)(WSPOOL_GLOBAL + i), &options) != 0)
+            return;
+    }
+    for (int i = 0; i < 6; i++) {
+        client_request request = {.target = paths[i % 3], .protocol = i < 3 ? "two" : NULL};
+        sim_peer *p = sim_connect(s, &request);
+        sim_pump(s);
+        for (int k = 0; k < 2 && p != NULL && !p->released; k++)
+            (void)SIM_IN(wspool_subscribe(
+                s->pool, p->id,
+                wspool_channel_of((enum wspool_kind)(WSPOOL_GLOBAL + (i + 1 + k) % 3), "all", 3)));
+        if (p != NULL && i % 2)
+            sim_stall(p);
+    }
+    for (int i = 0; i < 12; i++) {
+        publish_each(s, i);
+        if (i % 4 == 3)
+            sim_pass(s, 60 * MS);
+    }
+    sim_flow_all(s);
+    sim_pass(s, SEC);
+}
+
 static const struct {
     const char *name;
     void (*play)(sim *s);
@@ -613,6 +702,7 @@ static const struct {
     {"broadcast, falls behind", broadcasts_behind, 0},
     {"histories", histories, 0},
     {"keyed histories", keyed, 0},
+    {"publications", publications, 0},
     {"many channels", channels, 0},
     {"coding", negotiated, 0},
     {"closing", closing, 0},
