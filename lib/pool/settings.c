@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include <wspool/handlers.h>
 #include <wspool/versioned.h>
 #include "os/os.h"
 #include "policy/origin.h"
@@ -13,6 +14,8 @@
 #include "wire/upgrade.h"
 
 #define LARGEST_QUEUE ((1u << 30) - 1)
+_Static_assert((uint64_t)LARGEST_QUEUE * WSPOOL_CONTRACTS <= UINT32_MAX,
+               "the length of the frames of all contracts has 32 bits");
 #define SMALLEST_HEAD 256u
 #define SMALLEST_INPUT 65536u
 #define SMALLEST_HISTORY 65536u

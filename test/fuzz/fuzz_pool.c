@@ -168,14 +168,42 @@ static int render_message(const wspool_publication *p, wspool_text *message, voi
     return 0;
 }
 
+static int render_other(const wspool_publication *p, wspool_text *message, void *user)
+{
+    int result = render_message(p, message, user);
+    message->len = result == 0 && ((struct world *)user)->writer->how % 2 ? 1 : message->len;
+    return result;
+}
+
+/* Commits every second message, and calls the pool. */
+static int commit_written(const wspool_channel_position *at, const wspool_seed_message *message,
+                          void *user)
+{
+    const struct writer *writer = user;
+    wspool *pool = writer->w->s->pool;
+    wspool_id id;
+    (void)message;
+    FUZZ_DEMAND(at->offset > 0, "no position");
+    (void)SIM_IN(wspool_clear(pool, channel_of(writer->how)));
+    if (SIM_IN(wspool_peers(pool, &id, 1)) > 0) {
+        (void)SIM_IN(wspool_send(pool, id, text, 5, NULL));
+        (void)SIM_IN(wspool_unsubscribe(pool, id, channel_of(writer->how)));
+    }
+    return (int)(at->offset % 2);
+}
+
 static void publish_written(struct world *w, unsigned channel, unsigned how)
 {
     struct writer writer = {.w = w, .how = how};
     w->writer = &writer;
     wspool_tally tally = {.size = sizeof tally};
+    wspool_send_options options = {.size = sizeof options, .key = {"k", how % 3 == 1}};
+    if (how % 4 == 3) {
+        options.commit = (wspool_commit){commit_written, &writer};
+    }
     int members = wspool_member_count(w->s->pool, channel_of(channel));
     int rc = SIM_IN(wspool_publish(w->s->pool, channel_of(channel), wspool_text_of("t"),
-                                   (wspool_text){0}, NULL, &tally));
+                                   (wspool_text){0}, &options, &tally));
     w->noisy |= w->nested;
     FUZZ_DEMAND(rc <= members + 1, "%d queued of %d", rc, members);
     FUZZ_DEMAND(members == 0 || how % 5 != 1 || rc == WSPOOL_ERR_STATE, "given up, and: %d", rc);
@@ -747,13 +775,19 @@ static void begin(struct world *w)
     if (s->pool) {
         wspool_route_options options;
         wspool_handlers contract = {.size = sizeof contract, .user = w, .render = render_message};
+        wspool_handlers second = {
+            .size = sizeof second, .user = w, .render = render_other, .subprotocol = "one"};
         (void)SIM_IN(wspool_attach(s->pool, &contract));
+        (void)SIM_IN(wspool_attach(s->pool, &second));
         wspool_route_options_init(&options, c);
         options.history = (wspool_history){.messages = 5, .bytes = 60000, .time = 100 * SEC};
         options.slow = WSPOOL_SLOW_BEHIND;
+        options.priority = WSPOOL_HIGH;
         (void)SIM_IN(wspool_route(s->pool, "/topic/{name}", WSPOOL_TOPIC, &options));
         options.history =
             (wspool_history){.messages = 3, .max_keys = 4, .tombstone_time = 10 * SEC};
+        options.priority = WSPOOL_LOW;
+        options.send_interval = number ? 0 : 200 * MS;
         (void)SIM_IN(wspool_route(s->pool, "/session/{name}", WSPOOL_SESSION, &options));
     }
 }
@@ -770,7 +804,7 @@ static void end(struct world *w)
         const sim_peer *p = s->peers[i];
         const reader *r = &p->reader;
         if (r->status != 0 && (r->status == 101 || (long)r->body.len - 1 == r->body_len)) {
-            fuzz_judge_answer(r, CLIENT_ACCEPT, s->config.subprotocols);
+            fuzz_judge_answer(r, CLIENT_ACCEPT, wspool_config_of(s->pool)->subprotocols);
         }
         /* A write that completes after its peer's end was never acked. */
         FUZZ_DEMAND(s->async > 0 || !p->ended || r->close_code == 0 ||
