@@ -24,9 +24,6 @@
  * window. The arrays of the log and of the keys double when they are full, and that of the log is
  * halved when a pass ends and it is nearly empty.
  *
- * * A member's position has 32 bits, so a reader cannot be given a message that is 2^32 or more
- * behind the channel's offset.
- *
  * Invariants:
  * - offsets in the log rise, and are before the window's first;
  * - a key has one entry that is its newest: in the window, or in the log, where all other entries

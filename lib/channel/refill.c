@@ -60,7 +60,7 @@ void wsp_refill_state(struct wsp_channel *channel, struct wsp_member *member)
 {
     const struct wsp_history *history = channel->history;
     member->state = 0;
-    member->next = (uint32_t)(channel->offset + 1);
+    member->next = channel->offset + 1;
     if (history) {
         struct wsp_keyed *keyed = history->keyed;
         uint64_t next =
@@ -68,7 +68,7 @@ void wsp_refill_state(struct wsp_channel *channel, struct wsp_member *member)
         if (wsp_keyed_begin_era(keyed) && keyed->era % SWEEP == 0) {
             sweep(channel);
         }
-        member->next = (uint32_t)next;
+        member->next = next;
         member->state = (uint16_t)(keyed->era % STATES + 1);
     }
 }
@@ -181,7 +181,7 @@ static enum wsp_refilled miss(struct wsp_link *link, struct wsp_channel *channel
     if (keyed) {
         wsp_refill_state(channel, member);
     } else {
-        member->next = (uint32_t)first;
+        member->next = first;
     }
     wsp_count_add(&link->count->missed, gone->to + 1 - next);
     return WSP_REFILL_MISSED;
@@ -195,7 +195,7 @@ enum wsp_refilled wsp_refill(struct wsp_link *link, struct wsp_channel *channel,
     struct wsp_peer *peer = member->peer;
     const struct wsp_history *history = channel->history;
     const uint64_t end = channel->pace ? channel->pace->shown : channel->offset;
-    uint64_t next = wsp_member_due(channel, member);
+    uint64_t next = member->next;
     if (channel->pace && next > end) {
         if (next > channel->offset) { /* what was not shown yet may be part of the whole state */
             member->state = 0;
@@ -230,9 +230,9 @@ enum wsp_refilled wsp_refill(struct wsp_link *link, struct wsp_channel *channel,
         index++;
         skipped++;
     }
-    member->next = (uint32_t)(index < source.count                     ? offset_at(&source, index)
-                              : source.is_log && history->first <= end ? history->first
-                                                                       : end + 1);
+    member->next = index < source.count                     ? offset_at(&source, index)
+                   : source.is_log && history->first <= end ? history->first
+                                                            : end + 1;
     if (index == source.count || skipped == most) {
         return WSP_REFILL_QUEUED;
     }
@@ -250,7 +250,7 @@ enum wsp_refilled wsp_refill(struct wsp_link *link, struct wsp_channel *channel,
     if (run.count == 0 || wsp_conn_push(link, &peer->conn, &run) < 0) {
         return WSP_REFILL_FULL;
     }
-    member->next = (uint32_t)(offset_at(&source, index + run.count - 1) + 1);
+    member->next = offset_at(&source, index + run.count - 1) + 1;
     if (!source.is_log && member->state != 0) { /* it has more than the newest of each key */
         member->state = VOID;
     }

@@ -214,7 +214,7 @@ static void swap_members(struct wsp_channel *channel, uint32_t a, uint32_t b)
 
 void wsp_member_fall_behind(struct wsp_channel *channel, struct wsp_member *member, uint64_t next)
 {
-    member->next = (uint32_t)next;
+    member->next = next;
     member->state = 0;
     swap_members(channel, (uint32_t)(member - channel->members), --channel->live);
 }
@@ -358,7 +358,7 @@ int wsp_registry_join(struct wsp_registry *registry, struct wsp_peer *peer, wspo
     set_membership(memberships, memberships->count - 1u, channel, index);
     wsp_count_add(&registry->count->memberships, 1);
     if (channel->pace) {
-        channel->members[index].next = (uint32_t)(channel->offset + 1);
+        channel->members[index].next = channel->offset + 1;
     } else if (index == channel->live) {
         channel->live++;
     } else {

@@ -49,9 +49,9 @@
 
 struct wsp_member {
     struct wsp_peer *peer;
+    uint64_t next;       /* behind: the offset that it is due */
     uint16_t membership; /* index in the peer's memberships */
     uint16_t state;      /* behind: it gets the whole state, since this time; 0: it does not */
-    uint32_t next;       /* behind: low half of the offset that it is due */
 };
 
 struct wsp_channel {
@@ -127,14 +127,6 @@ static inline int wsp_member_is_live(const struct wsp_channel *channel,
 void wsp_member_fall_behind(struct wsp_channel *channel, struct wsp_member *member, uint64_t next);
 /* A member that is behind is live from now on; it moves. */
 void wsp_member_catch_up(struct wsp_channel *channel, struct wsp_member *member);
-/* Returns the offset that a member is due. It must be less than 2^32 messages behind. */
-static inline uint64_t wsp_member_due(const struct wsp_channel *channel,
-                                      const struct wsp_member *member)
-{
-    uint64_t next = channel->offset + 1;
-    return next - (uint32_t)((uint32_t)next - member->next);
-}
-
 /* Ends a membership. Fails with ABSENT when there is none. */
 int wsp_registry_leave(struct wsp_registry *registry, struct wsp_peer *peer,
                        struct wsp_channel *channel);

@@ -26,7 +26,7 @@ static void fall_behind(wspool *pool, struct wsp_peer *peer, struct wsp_channel 
     if (wsp_member_is_live(channel, member)) {
         wsp_member_fall_behind(channel, member, next);
     } else {
-        member->next = (uint32_t)next;
+        member->next = next;
     }
     peer->conn.out.marks |= WSP_MARK_BEHIND;
     wsp_conn_defer(&pool->link, &peer->conn, 0);
@@ -123,7 +123,7 @@ static int resume(wspool *pool, struct wsp_peer *peer, wspool_channel name,
     struct wsp_member *member = channel ? wsp_registry_member(peer, channel) : NULL;
     if (member && (pool->opening != peer || wsp_member_is_live(channel, member))) {
         uint64_t due = wsp_member_is_live(channel, member) ? channel->offset + 1
-                                                           : wsp_member_due(channel, member);
+                                                           : member->next;
         wsp_judge_position((wspool_channel_position){channel->epoch, due - 1}, due, since, resumed);
         return WSPOOL_ERR_EXISTS;
     }

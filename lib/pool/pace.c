@@ -15,7 +15,7 @@ static void show(wspool *pool, struct wsp_channel *channel)
     for (uint32_t i = 0; i < channel->count; i++) {
         struct wsp_member *member = &channel->members[i];
         struct wsp_conn *conn = &member->peer->conn;
-        if (wsp_member_due(channel, member) <= pace->shown) {
+        if (member->next <= pace->shown) {
             conn->out.marks |= WSP_MARK_BEHIND;
             wsp_conn_defer(&pool->link, conn, 0);
         }

@@ -1058,3 +1058,32 @@ TEST(reader_from_any_position_ends_with_the_present_state)
     print_message("%zu resets, %zu of them behind\n", resets, missed);
     assert_true(missed > 0 && resets > missed); /* both ways occur */
 }
+
+/* Days of a busy channel may lie between two messages of its state. */
+TEST(reader_of_a_state_gets_what_is_trillions_of_messages_behind)
+{
+    static const char *const keys[] = {"a", "b", "c", "d"};
+    wspool_route_options options;
+    wspool_resumed resumed = {.size = sizeof resumed};
+    sim *s = sim_new(1);
+    assert_int_equal(sim_start_bare(s), 0);
+    wspool_route_options_init(&options, &s->config);
+    options.history = (wspool_history){.messages = 2, .max_keys = 5};
+    assert_int_equal(wspool_route(s->pool, "/t/{name}", WSPOOL_TOPIC, &options), 0);
+    assert_int_equal(wspool_route(s->pool, "/none", WSPOOL_NONE, NULL), 0);
+    for (unsigned i = 0; i < 4; i++) {
+        wspool_channel_position at = {7, i == 0 ? 3 : (UINT64_C(1) << 40) + i};
+        wspool_seed_message message = {
+            .size = sizeof message, .data = keys[i], .len = 1, .key = wspool_text_of(keys[i])};
+        assert_int_equal(SIM_IN(wspool_seed(s->pool, wspool_topic("a"), &at, &message)), 0);
+    }
+    sim_peer *p = sim_join(s, "/none");
+    assert_int_equal(SIM_IN(wspool_resume(s->pool, p->id, wspool_topic("a"),
+                                          &(wspool_channel_position){0, 0}, &resumed)),
+                     0);
+    assert_int_equal(resumed.count, 4);
+    sim_pump(s);
+    for (size_t i = 0; i < 4; i++)
+        sim_expect_message(p, i, keys[i]);
+    sim_free(s);
+}
