@@ -184,19 +184,58 @@ static WSP_NOINLINE int render(wspool *pool, const struct wsp_channel *channel, 
                                 content->list);
 }
 
+/* Encodes the channel's next message, lets the application commit it, and keeps it in the history.
+ * After an error *encodings holds nothing. Returns 0, FULL, TOO_BIG, NOMEM, or as call_commit. */
+static inline int prepare(wspool *pool, struct wsp_channel *channel, const struct content *content,
+                          const wspool_send_options *options, uint64_t mark,
+                          struct wsp_encodings *encodings)
+{
+    const wspool_history *history = &channel->rules->history;
+    struct wsp_run frame;
+    int error = wsp_encode(pool, &content->list[0], &frame);
+    if (error) {
+        return error;
+    }
+    wsp_encodings_init(encodings, &frame, &content->list[0].message);
+    if (content->count > 1) {
+        error = wsp_encode_others(pool, content->list, encodings);
+    }
+    if (!error && history->max_keys > 0) { /* the application commits when there is room */
+        error = keep_keyed(pool, channel, &frame, content, options, mark);
+    } else if (!error) {
+        error = options->commit.call ? call_commit(pool, channel, options, content) : 0;
+        if (!error && history->messages > 0) {
+            keep(pool, channel, &frame, content, mark);
+        }
+    }
+    if (error) {
+        wsp_encodings_fini(encodings);
+    }
+    return error;
+}
+
+/* Queues the channel's newest message for its members. Returns 1 if one of them was too slow: it was
+ * closed, or fell behind. */
+static inline int deliver(wspool *pool, struct wsp_channel *channel,
+                          struct wsp_encodings *encodings, struct wsp_peer *except,
+                          wspool_tally *tally)
+{
+    const uint32_t live = channel->live;
+    const uint32_t excepted = except ? leave_out(except, channel) : 0;
+    wsp_broadcast(&pool->link, channel, encodings, excepted, tally);
+    if (except) {
+        take_in(except);
+    }
+    wsp_encodings_fini(encodings);
+    return tally->closed > 0 || channel->live < live;
+}
+
 static int publish(wspool *pool, wspool_channel name, struct content *content,
                    const wspool_send_options *options, wspool_tally *tally)
 {
     const wspool_text id = options->id;
-    const wspool_history *history = &pool->registry.rules[name.kind].history;
     struct wsp_channel *channel = wsp_registry_find(&pool->registry, name);
-    struct wsp_peer *except =
-        options->except ? wsp_slots_find(&pool->peers, options->except) : NULL;
-    const uint64_t mark = except ? wsp_subjects_mark(&pool->subjects, except) : 0;
-    struct wsp_run frame;
-    struct wsp_encodings encodings;
-    int error = 0;
-    if (!channel && history->messages > 0) {
+    if (!channel && pool->registry.rules[name.kind].history.messages > 0) {
         channel = wsp_registry_get(&pool->registry, name);
         if (!channel) {
             return WSPOOL_ERR_NOMEM;
@@ -212,6 +251,7 @@ static int publish(wspool *pool, wspool_channel name, struct content *content,
         tally->repeated = 1;
         return 0;
     }
+    int error = 0;
     if (content->count == 0) {
         error = render(pool, channel, position.offset, options, content);
     }
@@ -222,27 +262,12 @@ static int publish(wspool *pool, wspool_channel name, struct content *content,
         wsp_registry_drop_unused(&pool->registry, channel);
         return error;
     }
+    struct wsp_peer *except =
+        options->except ? wsp_slots_find(&pool->peers, options->except) : NULL;
+    const uint64_t mark = except ? wsp_subjects_mark(&pool->subjects, except) : 0;
     const int before = wsp_encode_choose(pool, channel->rules->priority);
-    error = wsp_encode(pool, &content->list[0], &frame);
-    if (!error) {
-        wsp_encodings_init(&encodings, &frame, &content->list[0].message);
-        if (content->count > 1) {
-            error = wsp_encode_others(pool, content->list, &encodings);
-        }
-        if (!error && options->commit.call && history->max_keys == 0) {
-            error = call_commit(pool, channel, options, content);
-        }
-        if (!error && history->messages > 0) {
-            if (history->max_keys > 0) { /* then the application commits when it has room */
-                error = keep_keyed(pool, channel, &frame, content, options, mark);
-            } else {
-                keep(pool, channel, &frame, content, mark);
-            }
-        }
-        if (error) {
-            wsp_encodings_fini(&encodings);
-        }
-    }
+    struct wsp_encodings encodings;
+    error = prepare(pool, channel, content, options, mark, &encodings);
     if (error) {
         wsp_encode_choose(pool, before);
         if (id.len > 0) {
@@ -257,15 +282,8 @@ static int publish(wspool *pool, wspool_channel name, struct content *content,
     channel->offset++;
     tally->position = position;
     wsp_count_add(&pool->count.published, 1);
-    const uint32_t live = channel->live;
-    const uint32_t excepted = except ? leave_out(except, channel) : 0;
-    wsp_broadcast(&pool->link, channel, &encodings, excepted, tally);
-    if (except) {
-        take_in(except);
-    }
-    wsp_encodings_fini(&encodings);
+    const int slow = deliver(pool, channel, &encodings, except, tally);
     wsp_encode_choose(pool, before);
-    const int fell_behind = channel->live < live;
     if (channel->pace) {
         wsp_pace_published(pool, channel);
     }
@@ -274,7 +292,7 @@ static int publish(wspool *pool, wspool_channel name, struct content *content,
     }
     wsp_registry_drop_unused(&pool->registry, channel);
     wsp_flush_soon(pool);
-    if (tally->closed > 0 || fell_behind) {
+    if (slow) {
         wsp_log(pool, WSP_LOG_SLOW, (wspool_log_record){.reason = "queue_full"});
     }
     return (int)tally->queued;
