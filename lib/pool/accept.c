@@ -7,7 +7,6 @@
  * verdict is pending. So before its token is accepted a peer costs its record and that object, and
  * after a refusal the 2 KiB of the answer.
  */
-#include "pool/contracts.h"
 #include "pool/accept.h"
 
 #include <string.h>
@@ -15,14 +14,10 @@
 #include <wspool/versioned.h>
 #include "base/noinline.h"
 #include "link/liveness.h"
-#include "link/negotiated.h"
 #include "link/receive.h"
+#include "pool/admit.h"
 #include "pool/answer.h"
 #include "pool/call.h"
-#include "pool/channels.h"
-#include "pool/drain.h"
-#include "pool/duplicates.h"
-#include "pool/handlers.h"
 #include "pool/heads.h"
 #include "pool/judge.h"
 #include "pool/log.h"
@@ -35,79 +30,10 @@
 #include "wire/refusal.h"
 #include "wire/text.h"
 #include "wire/upgrade.h"
-#include "wire/uri.h"
 
-/* --------------------------------------------------------------------- open */
+/* ---------------------------------------------------------------------- raw */
 
-/* A client instance that the request names counts if the verdict has named none. Returns 0 or
- * NOMEM. */
-static int name_client(wspool *pool, struct wsp_peer *peer, wspool_text query)
-{
-    char client[WSPOOL_CLIENT_MAX];
-    wspool_text raw;
-    if (!wsp_uri_parameter(query, "client", &raw)) {
-        return 0;
-    }
-    int len = wsp_uri_decode(raw, client, sizeof client);
-    return len > 0
-               ? wsp_peer_name(pool, peer, (wspool_text){"", 0}, (wspool_text){client, (size_t)len})
-               : 0;
-}
-
-static void tell_opened(wspool *pool, struct wsp_peer *peer, const struct wsp_entry *entry)
-{
-    const char *subprotocol = entry->subprotocol ? entry->subprotocol : "";
-    const char *extension = entry->negotiated.encoding ? entry->negotiated.answer : "";
-    wspool_opened opened = {.route_user = pool->routes.list[entry->route].user,
-                            .channel = {entry->name, entry->name_len},
-                            .subprotocol = {subprotocol, strlen(subprotocol)},
-                            .query = entry->query,
-                            .extension = {extension, strlen(extension)},
-                            .address = wsp_side_address(peer->side),
-                            .subject = wsp_subject_text(wsp_side_subject(peer->side)),
-                            .client = wsp_side_client(peer->side)};
-    pool->opening = peer;
-    WSP_TELL_OF(pool, peer, open, &opened);
-    pool->opening = NULL;
-}
-
-/* Opens the peer: it becomes a member of its route's channel, and the open hook runs. */
-static void become_open(wspool *pool, struct wsp_peer *peer, const struct wsp_entry *entry)
-{
-    struct wsp_conn *conn = &peer->conn;
-    const struct wsp_route *route = &pool->routes.list[entry->route];
-    const int draining = pool->drain.on;
-    wsp_count_sub(&pool->count.handshakes, 1);
-    wsp_count_add(&pool->count.accepted, 1);
-    wsp_count_add(&pool->count.peers, 1);
-    conn->flags |= WSP_ACCEPTED;
-    conn->route = entry->route;
-    conn->parser.negotiated = wsp_negotiated(entry->negotiated.encoding, entry->negotiated.decoder);
-    wsp_contract_join(pool, peer, entry->subprotocol);
-    wsp_conn_open(&pool->link, conn);
-    if (route->kind != WSPOOL_NONE &&
-        wsp_join_route(pool, peer, wspool_channel_of(route->kind, entry->name, entry->name_len))) {
-        wsp_conn_fail(&pool->link, conn, WSPOOL_END_NOMEM, 1);
-    }
-    if ((entry->query.len > 0 && name_client(pool, peer, entry->query)) ||
-        (peer->side && wsp_peer_enter(pool, peer))) {
-        wsp_conn_fail(&pool->link, conn, WSPOOL_END_NOMEM, 1);
-    }
-    if (wsp_subjects_has(peer) && conn->state == WSP_OPEN) {
-        wsp_duplicates_opened(pool, peer);
-    }
-    wsp_log(pool, WSP_LOG_OPENED,
-            (wspool_log_record){.id = wsp_peer_id(peer),
-                                .reason = entry->unanswered ? "no_subprotocol" : ""});
-    if (WSP_HAS_HANDLER(pool, open)) {
-        tell_opened(pool, peer, entry);
-    }
-    if (draining) {
-        wsp_drain_close(pool, peer);
-    }
-}
-
-/* Raw mode: queues the 101, and feeds the bytes behind the head. */
+/* Queues the 101, and feeds the bytes behind the head. */
 static void accept_raw(wspool *pool, struct wsp_peer *peer, const struct wsp_entry *entry,
                        const uint8_t *rest, size_t rest_len)
 {
@@ -122,7 +48,7 @@ static void accept_raw(wspool *pool, struct wsp_peer *peer, const struct wsp_ent
     wsp_stages_pass(pool, conn, WSPOOL_STAGE_FLUSHED);
     conn->flags |= WSP_ANSWERING;
     struct wsp_handshake *handshake = wsp_detach_handshake(peer); /* the entry may point into it */
-    become_open(pool, peer, entry);
+    wsp_admit(pool, peer, entry);
     wsp_handshake_free(&pool->handshakes, handshake);
     if (rest_len > 0) {
         wsp_conn_receive(&pool->link, conn, rest, rest_len, wsp_message_limit(pool, peer));
@@ -136,8 +62,6 @@ void wsp_accept_flushed(wspool *pool, struct wsp_peer *peer)
     wsp_count_add(&counts->passed, 1);
     wsp_count_add(&counts->time, pool->link.now - peer->conn.since);
 }
-
-/* ---------------------------------------------------------------------- raw */
 
 /* Keeps bytes that arrive during a pending verdict, up to the limit of a head. */
 static void feed_pending(wspool *pool, struct wsp_peer *peer, const uint8_t *bytes, size_t len)
@@ -468,7 +392,7 @@ int wspool_adopt(wspool *pool, wspool_id id, const void *bytes, size_t len, uint
     wsp_accept_flushed(pool, peer); /* what it has waited counts for FLUSHED, as in raw mode */
     peer->conn.since = pool->link.now;
     wsp_stages_pass(pool, &peer->conn, WSPOOL_STAGE_FLUSHED);
-    become_open(pool, peer, wsp_handshake_entry(handshake));
+    wsp_admit(pool, peer, wsp_handshake_entry(handshake));
     wsp_handshake_free(&pool->handshakes, handshake);
     if (len > 0) {
         wsp_count_add(&pool->count.received_bytes, len);

@@ -35,6 +35,7 @@
  *     drain.h      closes all peers, spread over a window
  *     duplicates.h the rule for peers of one subject and one client instance
  *     judge.h      decides whether a peer is admitted: policies and hooks
+ *     admit.h      an admitted peer becomes open
  *     accept.h     from the first byte of a transport, or a hosted request, to an open peer
  *     budget.h     bounds what the input of peers may cause in a turn
  *     mailbox.h    verdicts from other threads
