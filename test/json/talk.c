@@ -741,6 +741,16 @@ wspool_channel_position talk_at(const talk *t, wspool_channel channel)
     return at;
 }
 
+const char *talk_target_at(const talk *t, wspool_channel session, uint64_t offset)
+{
+    static char target[100];
+    char epoch[WSPOOL_JSON_EPOCH_MAX];
+    wspool_json_epoch_write(talk_at(t, session).epoch, epoch);
+    snprintf(target, sizeof target, "/kept/%.*s?epoch=%s&offset=%d", (int)session.len,
+             (const char *)session.name, epoch, (int)offset);
+    return target;
+}
+
 int talk_is_member(const talk *t, wspool_channel channel, const sim_peer *p)
 {
     wspool_id ids[64];

@@ -99,6 +99,9 @@ void talk_expect_silence(sim_peer *p);
 void talk_skip(sim_peer *p);
 
 wspool_channel_position talk_at(const talk *t, wspool_channel channel);
+/* Returns the target of a client that has seen everything up to `offset` of a session. Valid until
+ * the next call. */
+const char *talk_target_at(const talk *t, wspool_channel session, uint64_t offset);
 int talk_is_member(const talk *t, wspool_channel channel, const sim_peer *p);
 /* Publishes; `data` with ' for ", or NULL. Returns the result of wspool_json_broadcast. */
 int talk_publish(talk *t, wspool_channel channel, const char *type, const char *data);

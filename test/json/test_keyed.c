@@ -38,15 +38,6 @@ static int removal(talk *t, const char *key)
     return publish(t, "removed", NULL, &options);
 }
 
-static const char *target_at(const talk *t, uint64_t offset)
-{
-    static char target[100];
-    char epoch[WSPOOL_JSON_EPOCH_MAX];
-    wspool_json_epoch_write(talk_at(t, X).epoch, epoch);
-    snprintf(target, sizeof target, "/kept/x?epoch=%s&offset=%d", epoch, (int)offset);
-    return target;
-}
-
 /* The state: "b" at 2, "a" at 3, then the window with four of "w", 4 to 7. */
 static void publish_state(talk *t)
 {
@@ -190,19 +181,19 @@ TEST(position_before_a_forgotten_removal_gets_reset_and_the_state)
     removal(t, "gone");        /* 2 */
     for (int i = 0; i < WINDOW; i++)
         put(t, "w", "{}"); /* 3 to 6 */
-    sim_peer *p = sim_join(t->s, target_at(t, 1));
+    sim_peer *p = sim_join(t->s, talk_target_at(t, X, 1));
     talk_next(p);
     talk_expect_subscribed(p, "session:x", talk_at(t, X), "recovered");
     talk_expect_keyed(p, X, 2, "gone", NULL);
     talk_skip(p);
     sim_pass(t->s, 2 * SEC);
     put(t, "w", "{}"); /* 7; the removal is forgotten */
-    p = sim_join(t->s, target_at(t, 1));
+    p = sim_join(t->s, talk_target_at(t, X, 1));
     talk_next(p);
     talk_expect_subscribed(p, "session:x", talk_at(t, X), "too_old reset");
     for (uint64_t offset = 4; offset <= 7; offset++)
         talk_expect_keyed(p, X, offset, "w", "{}");
-    p = sim_join(t->s, target_at(t, 2)); /* it has got the removal */
+    p = sim_join(t->s, talk_target_at(t, X, 2)); /* it has got the removal */
     talk_next(p);
     talk_expect_subscribed(p, "session:x", talk_at(t, X), "recovered");
     talk_expect_keyed(p, X, 4, "w", "{}");

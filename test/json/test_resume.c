@@ -31,16 +31,6 @@ static void publish(talk *t, int count)
         assert_true(talk_publish(t, X, "news", NULL) >= 0);
 }
 
-/* Writes the target of a client that has seen everything up to `offset`. */
-static const char *target_at(const talk *t, uint64_t offset)
-{
-    static char target[100];
-    char epoch[WSPOOL_JSON_EPOCH_MAX];
-    wspool_json_epoch_write(talk_at(t, X).epoch, epoch);
-    snprintf(target, sizeof target, "/kept/x?epoch=%s&offset=%d", epoch, (int)offset);
-    return target;
-}
-
 static void say_since(const talk *t, sim_peer *p, uint64_t offset)
 {
     char epoch[WSPOOL_JSON_EPOCH_MAX];
@@ -70,7 +60,7 @@ TEST(position_in_the_query_brings_what_was_missed_by_every_way)
         t->s->verdict.kind = WSPOOL_PENDING;
         assert_int_equal(talk_start(t), 0);
         publish(t, 5); /* there is no member */
-        p = talk_come(t, (enum talk_way)way, target_at(t, 2));
+        p = talk_come(t, (enum talk_way)way, talk_target_at(t, X, 2));
         talk_next(p); /* connection_established */
         talk_expect_subscribed(p, "session:x", talk_at(t, X), "recovered");
         expect_news(t, p, 3, 5);
@@ -132,7 +122,7 @@ TEST(position_that_cannot_be_met_says_why_and_brings_nothing_old)
         publish(t, 6);
         say_since(t, p, table[i].offset);
         talk_expect_subscribed(p, "session:x", talk_at(t, X), table[i].met);
-        q = sim_join(t->s, target_at(t, table[i].offset));
+        q = sim_join(t->s, talk_target_at(t, X, table[i].offset));
         talk_next(q);
         talk_expect_subscribed(q, "session:x", talk_at(t, X), table[i].met);
         talk_expect_silence(q);
@@ -170,7 +160,7 @@ TEST(nothing_overtakes_what_was_missed)
     sim_peer *p;
     publish(t, 3);
     t->s->react = publish_at_open;
-    p = sim_join(t->s, target_at(t, 1));
+    p = sim_join(t->s, talk_target_at(t, X, 1));
     t->s->react = NULL;
     publish(t, 1);
     sim_pump(t->s);

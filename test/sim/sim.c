@@ -267,6 +267,14 @@ sim_peer *sim_join(sim *s, const char *target)
     return p;
 }
 
+sim_peer *sim_join_as(sim *s, const char *subject, const char *target)
+{
+    s->subject = subject;
+    sim_peer *p = sim_join(s, target);
+    s->subject = NULL;
+    return p;
+}
+
 void sim_expect_refusal(sim_peer *p, int status, const char *word)
 {
     char room[64];

@@ -214,6 +214,8 @@ sim_peer *sim_connect(sim *s, const client_request *request);
 sim_peer *sim_connect_to(sim *s, const char *target);
 /* Connects and pumps until the peer is open. Returns NULL only with no_memory. */
 sim_peer *sim_join(sim *s, const char *target);
+/* The same for a peer whose subject the host knows; NULL: it has none. */
+sim_peer *sim_join_as(sim *s, const char *subject, const char *target);
 /* Connects, pumps, and expects this refusal with everything that belongs to it. `word` NULL:
  * any. */
 sim_peer *sim_refused(sim *s, const client_request *request, int status, const char *word);

@@ -65,6 +65,14 @@ static int publish(struct database *db, wspool_channel channel, const char *text
     return SIM_IN(wspool_broadcast(db->s->pool, channel, text, strlen(text), &options, tally));
 }
 
+/* A channel without a history, one with a plain one, and one with a keyed one. */
+static const struct {
+    const char *path;
+    wspool_channel channel;
+} kinds[] = {{"/plain/a", {WSPOOL_ITEM, "a", 1}},
+             {"/kept/a", {WSPOOL_TOPIC, "a", 1}},
+             {"/keyed/a", {WSPOOL_SESSION, "a", 1}}};
+
 static wspool_send_options none(void)
 {
     return (wspool_send_options){.flags = 0};
@@ -77,14 +85,12 @@ static wspool_send_options of_key(const char *key, unsigned flags)
 
 TEST(commit_has_what_is_published)
 {
-    const wspool_channel channels[] = {wspool_item("a"), wspool_topic("a"), wspool_session("a")};
-    const char *const paths[] = {"/plain/a", "/kept/a", "/keyed/a"};
     for (size_t i = 0; i < 3; i++) {
         struct database db = {.s = begin()};
-        sim_peer *p = sim_join(db.s, paths[i]);
+        sim_peer *p = sim_join(db.s, kinds[i].path);
         wspool_tally tally = {.size = sizeof tally};
-        assert_int_equal(publish(&db, channels[i], "one", none(), &tally), 1);
-        assert_int_equal(publish(&db, channels[i], "two", of_key("k", 0), &tally), 1);
+        assert_int_equal(publish(&db, kinds[i].channel, "one", none(), &tally), 1);
+        assert_int_equal(publish(&db, kinds[i].channel, "two", of_key("k", 0), &tally), 1);
         assert_int_equal(db.calls, 2);
         assert_int_equal(db.position.offset, 2);
         assert_memory_equal(&db.position, &tally.position, sizeof db.position);
@@ -151,21 +157,21 @@ TEST(message_that_was_committed_can_be_seeded)
 
 TEST(message_that_is_not_committed_leaves_nothing)
 {
-    const wspool_channel channels[] = {wspool_item("a"), wspool_topic("a"), wspool_session("a")};
-    const char *const paths[] = {"/plain/a", "/kept/a", "/keyed/a"};
     for (size_t i = 0; i < 3; i++) {
         struct database db = {.s = begin()};
-        sim_peer *p = sim_join(db.s, paths[i]);
+        sim_peer *p = sim_join(db.s, kinds[i].path);
         wspool_tally tally = {.size = sizeof tally};
         wspool_send_options with_id = {.id = {"id", 2}, .key = {"new", 3}};
         for (int first = 0; first < 2; first++) {
             db.refuses = 1;
-            assert_int_equal(publish(&db, channels[i], "no", with_id, &tally), WSPOOL_ERR_STATE);
+            assert_int_equal(publish(&db, kinds[i].channel, "no", with_id, &tally),
+                             WSPOOL_ERR_STATE);
             db.refuses = 0;
-            assert_int_equal(publish(&db, channels[i], "yes", none(), &tally), 1);
+            assert_int_equal(publish(&db, kinds[i].channel, "yes", none(), &tally), 1);
             assert_int_equal(tally.position.offset, first + 1);
         }
-        assert_int_equal(publish(&db, channels[i], "id", with_id, &tally), 1); /* no repetition */
+        assert_int_equal(publish(&db, kinds[i].channel, "id", with_id, &tally),
+                         1); /* no repetition */
         assert_int_equal(tally.position.offset, 3);
         sim_pump(db.s);
         assert_int_equal(p->reader.messages, 3);

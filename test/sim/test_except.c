@@ -22,15 +22,6 @@ static sim *begin(uint32_t messages, uint32_t max_keys)
     return s;
 }
 
-/* `subject` NULL: none. */
-static sim_peer *come(sim *s, const char *subject, const char *target)
-{
-    s->subject = subject;
-    sim_peer *p = sim_join(s, target);
-    s->subject = NULL;
-    return p;
-}
-
 static int publish(sim *s, const char *text, const char *key, wspool_id except)
 {
     wspool_send_options options = {
@@ -94,7 +85,7 @@ static const struct {
         { \
             char target[32]; \
             snprintf(target, sizeof target, "/all%s", (list)[i].target); \
-            peers[i] = come(s, (list)[i].subject, target); \
+            peers[i] = sim_join_as(s, (list)[i].subject, target); \
             same += (size_t)(list)[i].same; \
         } \
         assert_int_equal(publish(s, "a", "", 0), all); \
@@ -110,7 +101,7 @@ static const struct {
         { \
             char target[32]; \
             snprintf(target, sizeof target, "/none%s", (list)[i].target); \
-            sim_peer *p = come(s, (list)[i].subject, target); \
+            sim_peer *p = sim_join_as(s, (list)[i].subject, target); \
             resume(p, 1); \
             /* a connection without a client instance is another one */ \
             expect(p, (list)[i].same && (list)[i].target[0] != 0 ? "c" : "bc"); \
@@ -137,14 +128,15 @@ TEST(message_leaves_out_one_peer_when_it_has_no_client_instance)
 TEST(state_of_a_keyed_history_has_the_own_message_and_a_resume_has_not)
 {
     sim *s = begin(2, 10);
-    sim_peer *ann = come(s, "ann", "/none?client=p1");
+    sim_peer *ann = sim_join_as(s, "ann", "/none?client=p1");
     publish(s, "a", "k1", ann->id);
     publish(s, "b", "k2", 0);
     publish(s, "c", "k3", 0);
     publish(s, "d", "k4", ann->id);
     sim_cut(ann, WSPOOL_GONE_FAILED);
     sim_pump(s);
-    sim_peer *again = come(s, "ann", "/none?client=p1"), *other = come(s, "ann", "/none?client=p1");
+    sim_peer *again = sim_join_as(s, "ann", "/none?client=p1"),
+             *other = sim_join_as(s, "ann", "/none?client=p1");
     resume(again, 0); /* before everything: the whole state */
     expect(again, "abcd");
     resume(other, 1);
@@ -157,8 +149,8 @@ TEST(peer_that_has_ended_still_names_its_client_instance)
 {
     for (int gone = 0; gone < 2; gone++) {
         sim *s = begin(0, 0);
-        sim_peer *old = come(s, NULL, "/all?client=p1");
-        sim_peer *again = come(s, NULL, "/all?client=p1");
+        sim_peer *old = sim_join_as(s, NULL, "/all?client=p1");
+        sim_peer *again = sim_join_as(s, NULL, "/all?client=p1");
         if (gone) /* not released yet */
             assert_int_equal(SIM_IN(wspool_gone(s->pool, old->id, WSPOOL_GONE_FAILED, s->now)), 0);
         else
@@ -178,8 +170,9 @@ TEST(peer_that_has_ended_still_names_its_client_instance)
 TEST(tally_does_not_count_those_that_are_left_out)
 {
     sim *s = begin(100, 0);
-    sim_peer *peers[] = {come(s, NULL, "/all?client=p1"), come(s, NULL, "/all?client=p1"),
-                         come(s, NULL, "/all?client=p2")};
+    sim_peer *peers[] = {sim_join_as(s, NULL, "/all?client=p1"),
+                         sim_join_as(s, NULL, "/all?client=p1"),
+                         sim_join_as(s, NULL, "/all?client=p2")};
     for (int i = 1; i < 3; i++)
         sim_stall(peers[i]);
     for (int i = 0; i < 20; i++) {
@@ -204,8 +197,9 @@ TEST(tally_does_not_count_those_that_are_left_out)
 TEST(message_to_a_subject_leaves_out_the_client_instance)
 {
     sim *s = begin(0, 0);
-    sim_peer *peers[] = {come(s, "ann", "/all?client=p1"), come(s, "ann", "/all?client=p1"),
-                         come(s, "ann", "/all?client=p2"), come(s, "ann", "/all")};
+    sim_peer *peers[] = {sim_join_as(s, "ann", "/all?client=p1"),
+                         sim_join_as(s, "ann", "/all?client=p1"),
+                         sim_join_as(s, "ann", "/all?client=p2"), sim_join_as(s, "ann", "/all")};
     wspool_send_options options = {.size = sizeof options, .except = peers[0]->id};
     assert_int_equal(SIM_IN(wspool_send_to(s->pool, wspool_text_of("ann"), "a", 1, &options, NULL)),
                      2);
@@ -223,7 +217,8 @@ TEST(client_instance_of_nobody_is_no_subject)
     wspool_route_options_init(&options, &s->config);
     options.duplicates = WSPOOL_DUPLICATES_NEWEST;
     assert_int_equal(wspool_route(s->pool, "/all", WSPOOL_GLOBAL, &options), 0);
-    sim_peer *first = come(s, NULL, "/all?client=p1"), *second = come(s, NULL, "/all?client=p1");
+    sim_peer *first = sim_join_as(s, NULL, "/all?client=p1"),
+             *second = sim_join_as(s, NULL, "/all?client=p1");
     wspool_text text;
     assert_int_equal(wspool_subject(s->pool, first->id, &text), 0);
     assert_int_equal(text.len, 0);

@@ -35,15 +35,6 @@ static sim_peer *come(sim *s, const char *target)
     return p;
 }
 
-/* A host that knows its peers otherwise. */
-static sim_peer *come_as(sim *s, const char *subject, const char *target)
-{
-    s->subject = subject;
-    sim_peer *p = sim_join(s, target);
-    s->subject = NULL;
-    return p;
-}
-
 /* ---------------------------------------------------------------- where from */
 
 TEST(names_when_in_a_verdict_are_copied)
@@ -87,7 +78,7 @@ TEST(subject_when_the_host_knows_it_needs_no_token)
     sim *s = sim_default(1);
     client_request request = {.target = "/all?client=c"};
     wspool_answer answer;
-    sim_peer *p = come_as(s, "raw", "/echo"), *q;
+    sim_peer *p = sim_join_as(s, "raw", "/echo"), *q;
     expect_names(s, p->id, "raw", "");
     s->subject = "hosted";
     assert_int_equal(sim_upgrade(s, &request, &answer, &q), WSPOOL_UPGRADE_ACCEPTED);
@@ -305,8 +296,8 @@ TEST(peers_of_a_subject_are_those_that_are_open)
     sim_peer *p[3];
     assert_int_equal(count_of(s, "a"), 0);
     for (int i = 0; i < 3; i++) {
-        p[i] = come_as(s, "a", "/all");
-        come_as(s, "b", "/echo");
+        p[i] = sim_join_as(s, "a", "/all");
+        sim_join_as(s, "b", "/echo");
         sim_join(s, "/echo");
     }
     s->subject = "a";
@@ -344,7 +335,7 @@ TEST(names_when_a_peer_ends_are_there_until_its_release)
 {
     sim *s = sim_default(1);
     s->react = ask;
-    sim_peer *p = come_as(s, "a", "/all?client=page");
+    sim_peer *p = sim_join_as(s, "a", "/all?client=page");
     sim_cut(p, WSPOOL_GONE_FAILED);
     sim_pump(s);
     assert_int_equal(s->counts[SIM_CLOSED], 1);
@@ -360,7 +351,7 @@ TEST(subjects_when_their_peers_have_left_take_no_memory)
     for (int round = 0; round < 20; round++) {
         for (int i = 0; i < 32; i++) {
             snprintf(subject, sizeof subject, "%d of %d", i, round);
-            come_as(s, subject, "/echo?client=page");
+            sim_join_as(s, subject, "/echo?client=page");
         }
         for (size_t i = s->first_live; i < s->peer_count; i++) {
             sim_cut(s->peers[i], i % 2 ? WSPOOL_GONE_EOF : WSPOOL_GONE_FAILED);
@@ -381,7 +372,7 @@ TEST(subject_when_its_peer_is_turned_away_is_forgotten)
     s->config.max_per_key = 1;
     sim_start(s);
     s->key = "k";
-    come_as(s, "a", "/echo");
+    sim_join_as(s, "a", "/echo");
     size_t before = s->heap.live_bytes;
     for (int i = 0; i < 3; i++) {
         s->subject = i < 2 ? "a" : "b";
@@ -410,9 +401,9 @@ TEST(message_to_a_subject_goes_to_its_open_peers_and_is_encoded_once)
     wspool_answer answer;
     sim_peer *mine[4], *others = sim_join(s, "/all"), *held;
     for (int i = 0; i < 4; i++) {
-        mine[i] = come_as(s, "me", i % 2 ? "/all" : "/echo");
+        mine[i] = sim_join_as(s, "me", i % 2 ? "/all" : "/echo");
     }
-    sim_peer *you = come_as(s, "you", "/all");
+    sim_peer *you = sim_join_as(s, "you", "/all");
     s->subject = "me";
     client_request request = {.target = "/all"};
     assert_int_equal(sim_upgrade(s, &request, &answer, &held), WSPOOL_UPGRADE_ACCEPTED);
@@ -458,7 +449,7 @@ TEST(message_to_a_subject_when_a_queue_is_full_closes_that_peer)
         sim_start(s);
         memset(text, 'x', sizeof text - 1);
         text[sizeof text - 1] = '\0';
-        sim_peer *slow = come_as(s, "me", "/all"), *quick = come_as(s, "me", "/all");
+        sim_peer *slow = sim_join_as(s, "me", "/all"), *quick = sim_join_as(s, "me", "/all");
         sim_stall(slow);
         for (int i = 0; i < 4; i++) {
             assert_int_equal(send_to(s, "me", text, NULL, &tally), 2);
@@ -482,9 +473,9 @@ TEST(subject_when_closed_is_logged_out_everywhere)
 {
     sim *s = sim_default(1);
     wspool_answer answer;
-    sim_peer *open[3], *held, *other = come_as(s, "you", "/all");
+    sim_peer *open[3], *held, *other = sim_join_as(s, "you", "/all");
     for (int i = 0; i < 3; i++) {
-        open[i] = come_as(s, "me", "/all");
+        open[i] = sim_join_as(s, "me", "/all");
     }
     s->subject = "me";
     client_request request = {.target = "/all"};
@@ -508,7 +499,7 @@ TEST(subject_when_closed_is_logged_out_everywhere)
     sim_expect_close(open[2], WSPOOL_END_HOST_CLOSED, 1000);
     sim_expect_refusal(silent, 403, "not_allowed");
     sim_expect_open(other);
-    sim_peer *again = come_as(s, "me", "/all");
+    sim_peer *again = sim_join_as(s, "me", "/all");
     sim_send(again, "dropped");
     assert_int_equal(
         SIM_IN(wspool_close_all(s->pool, wspool_text_of("me"), 4002, NULL, WSPOOL_CLOSE_NOW)), 1);
@@ -525,7 +516,7 @@ TEST(calls_on_a_subject_when_they_can_not_be_are_errors)
     const wspool_text me = {"me", 2};
     wspool_send_options options = {.size = sizeof options};
     wspool_tally tally = {0};
-    sim_peer *p = come_as(s, "me", "/all");
+    sim_peer *p = sim_join_as(s, "me", "/all");
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_int_equal(wspool_send_to(s->pool, bad[i], "x", 1, NULL, NULL), WSPOOL_ERR_INVAL);
         assert_int_equal(wspool_close_all(s->pool, bad[i], 4002, NULL, 0), WSPOOL_ERR_INVAL);
