@@ -41,7 +41,7 @@
  *   key       a string: what a publication is about. A channel with a keyed history
  *             (wspool_history.max_keys) keeps the newest publication of each key: its state
  *
- * Each type below names the rules of delivery that it follows, D1 to D15 of test/model/README.md.
+ * Each type below names the rules of delivery that it follows, D1 to D19 of test/model/README.md.
  *
  * ------- Messages of a client
  *

@@ -112,7 +112,7 @@ int wsp_peer_enter(wspool *pool, struct wsp_peer *peer)
         return 0;
     }
     if (wsp_side_client(peer->side).len > 0 && !wsp_side_subject(peer->side) &&
-        wsp_subjects_hold_nobody(&pool->subjects, &peer->side)) {
+        wsp_subjects_hold_anonymous(&pool->subjects, &peer->side)) {
         return WSPOOL_ERR_NOMEM;
     }
     if (wsp_side_subject(peer->side)) {

@@ -12,13 +12,13 @@ void wsp_subjects_init(struct wsp_subjects *subjects, const wspool_mem *mem,
 {
     subjects->mem = mem;
     wsp_map_init(&subjects->map, seed);
-    wsp_map_init(&subjects->nobodies, seed);
+    wsp_map_init(&subjects->anonymous, seed);
 }
 
 void wsp_subjects_fini(struct wsp_subjects *subjects)
 {
     wsp_map_fini(&subjects->map, subjects->mem);
-    wsp_map_fini(&subjects->nobodies, subjects->mem);
+    wsp_map_fini(&subjects->anonymous, subjects->mem);
 }
 
 /* ----------------------------------------------------------------- subjects */
@@ -28,12 +28,12 @@ static struct wsp_subject *find(const struct wsp_map *map, wspool_text text)
     return (struct wsp_subject *)(void *)wsp_map_find(map, text.data, text.len);
 }
 
-static struct wsp_map *map_of(struct wsp_subjects *subjects, int is_nobody)
+static struct wsp_map *map_of(struct wsp_subjects *subjects, int is_anonymous)
 {
-    return is_nobody ? &subjects->nobodies : &subjects->map;
+    return is_anonymous ? &subjects->anonymous : &subjects->map;
 }
 
-static struct wsp_subject *add(struct wsp_subjects *subjects, wspool_text text, int is_nobody)
+static struct wsp_subject *add(struct wsp_subjects *subjects, wspool_text text, int is_anonymous)
 {
     struct wsp_subject *subject = wsp_alloc(subjects->mem, sizeof *subject + text.len);
     if (!subject) {
@@ -42,10 +42,10 @@ static struct wsp_subject *add(struct wsp_subjects *subjects, wspool_text text, 
     memcpy(subject->bytes, text.data, text.len);
     subject->newest = NULL;
     subject->holds = 0;
-    subject->is_nobody = (uint8_t)is_nobody;
+    subject->is_anonymous = (uint8_t)is_anonymous;
     subject->node.key = subject->bytes;
     subject->node.key_len = (uint32_t)text.len;
-    if (wsp_map_add(map_of(subjects, is_nobody), subjects->mem, &subject->node)) {
+    if (wsp_map_add(map_of(subjects, is_anonymous), subjects->mem, &subject->node)) {
         wsp_free(subjects->mem, subject);
         return NULL;
     }
@@ -55,17 +55,17 @@ static struct wsp_subject *add(struct wsp_subjects *subjects, wspool_text text, 
 static void free_unused(struct wsp_subjects *subjects, struct wsp_subject *subject)
 {
     if (subject->holds == 0) {
-        wsp_map_remove(map_of(subjects, subject->is_nobody), &subject->node);
+        wsp_map_remove(map_of(subjects, subject->is_anonymous), &subject->node);
         wsp_free(subjects->mem, subject);
     }
 }
 
 static int hold(struct wsp_subjects *subjects, struct wsp_side **side, wspool_text text,
-                int is_nobody)
+                int is_anonymous)
 {
-    struct wsp_subject *subject = find(map_of(subjects, is_nobody), text);
+    struct wsp_subject *subject = find(map_of(subjects, is_anonymous), text);
     if (!subject) {
-        subject = add(subjects, text, is_nobody);
+        subject = add(subjects, text, is_anonymous);
     }
     if (!subject) {
         return WSPOOL_ERR_NOMEM;
@@ -83,7 +83,7 @@ int wsp_subjects_hold(struct wsp_subjects *subjects, struct wsp_side **side, wsp
     return text.len > WSPOOL_SUBJECT_MAX ? WSPOOL_ERR_INVAL : hold(subjects, side, text, 0);
 }
 
-int wsp_subjects_hold_nobody(struct wsp_subjects *subjects, struct wsp_side **side)
+int wsp_subjects_hold_anonymous(struct wsp_subjects *subjects, struct wsp_side **side)
 {
     return hold(subjects, side, wsp_side_client(*side), 1);
 }
@@ -193,16 +193,17 @@ static int list_is_valid(const struct wsp_subject *subject, uint64_t *listed)
     return 1;
 }
 
-static int map_is_valid(const struct wsp_map *map, int is_nobody, uint64_t *holds, uint64_t *listed)
+static int map_is_valid(const struct wsp_map *map, int is_anonymous, uint64_t *holds,
+                        uint64_t *listed)
 {
-    const uint32_t max = is_nobody ? WSPOOL_CLIENT_MAX : WSPOOL_SUBJECT_MAX;
+    const uint32_t max = is_anonymous ? WSPOOL_CLIENT_MAX : WSPOOL_SUBJECT_MAX;
     struct wsp_map_node *node = NULL;
     if (!wsp_map_check(map)) {
         return 0;
     }
     while ((node = wsp_map_next(map, node)) != NULL) {
         const struct wsp_subject *subject = (const struct wsp_subject *)(const void *)node;
-        if (subject->holds == 0 || subject->is_nobody != is_nobody || node->key_len == 0 ||
+        if (subject->holds == 0 || subject->is_anonymous != is_anonymous || node->key_len == 0 ||
             node->key_len > max || !list_is_valid(subject, listed)) {
             return 0;
         }
@@ -215,5 +216,5 @@ int wsp_subjects_check(const struct wsp_subjects *subjects, uint64_t *holds, uin
 {
     *holds = *listed = 0;
     return map_is_valid(&subjects->map, 0, holds, listed) &&
-           map_is_valid(&subjects->nobodies, 1, holds, listed);
+           map_is_valid(&subjects->anonymous, 1, holds, listed);
 }

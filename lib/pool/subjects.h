@@ -34,14 +34,14 @@ struct wsp_subject {
     struct wsp_map_node node; /* first member: a node is its subject */
     struct wsp_peer *newest;  /* of its list; NULL: empty */
     uint32_t holds;           /* side records that refer to it */
-    uint8_t is_nobody;        /* the text is a client instance without a subject */
+    uint8_t is_anonymous;     /* the text is a client instance without a subject */
     char bytes[];
 };
 
 struct wsp_subjects {
     const wspool_mem *mem;
-    struct wsp_map map;
-    struct wsp_map nobodies;
+    struct wsp_map map;       /* of subjects */
+    struct wsp_map anonymous; /* of client instances without a subject */
 };
 
 void wsp_subjects_init(struct wsp_subjects *subjects, const wspool_mem *mem,
@@ -53,7 +53,7 @@ void wsp_subjects_fini(struct wsp_subjects *subjects);
  * is not empty. Returns 0, INVAL when it is too long, or NOMEM: then nothing is changed. */
 int wsp_subjects_hold(struct wsp_subjects *subjects, struct wsp_side **side, wspool_text text);
 /* The same for a side record with a client instance that has no subject. Returns 0 or NOMEM. */
-int wsp_subjects_hold_nobody(struct wsp_subjects *subjects, struct wsp_side **side);
+int wsp_subjects_hold_anonymous(struct wsp_subjects *subjects, struct wsp_side **side);
 /* The side record of a peer that is in no list is about to be freed. It may have no subject. */
 void wsp_subjects_drop(struct wsp_subjects *subjects, const struct wsp_side *side);
 
@@ -86,8 +86,8 @@ static inline int wsp_subject_valid(wspool_text text)
 }
 static inline wspool_text wsp_subject_text(const struct wsp_subject *subject)
 {
-    return subject && !subject->is_nobody ? (wspool_text){subject->bytes, subject->node.key_len}
-                                          : (wspool_text){"", 0};
+    return subject && !subject->is_anonymous ? (wspool_text){subject->bytes, subject->node.key_len}
+                                             : (wspool_text){"", 0};
 }
 
 /* Returns 1 if the invariants hold, else 0; sets *holds to the number of references, and *listed to

@@ -64,7 +64,7 @@ static const struct {
 static const struct {
     const char *subject, *target;
     int same;
-} nobodies[] = {
+} anonymous[] = {
     {NULL, "?client=p1", 1}, {NULL, "?client=p1", 1}, {NULL, "?client=p2", 0},
     {NULL, "", 0},           {"p1", "", 0},           {"p1", "?client=p1", 0},
 };
@@ -116,7 +116,7 @@ TEST(message_leaves_out_the_client_instance_of_a_subject)
 
 TEST(message_leaves_out_the_client_instance_of_nobody)
 {
-    EXCEPTS(nobodies);
+    EXCEPTS(anonymous);
 }
 
 TEST(message_leaves_out_one_peer_when_it_has_no_client_instance)
