@@ -307,14 +307,17 @@ enum wspool_duplicates {
  * kernel has taken is beyond this: a host that cares keeps that small (TCP_NOTSENT_LOWAT). */
 enum wspool_priority { WSPOOL_LOW = -1, WSPOOL_NORMAL = 0, WSPOOL_HIGH = 1 };
 
-/* What a channel keeps of its messages. All zero: nothing. */
+/*
+ * What a channel keeps of its messages. All zero: nothing.
+ *
+ * A history is keyed if max_keys is above 0. Beyond the limits of its window it then keeps the
+ * newest message of each key (wspool_send_options.key), and removals (WSPOOL_REMOVE).
+ */
 typedef struct wspool_history {
-    uint32_t messages; /* at most so many; 0: no history */
-    uint32_t bytes;    /* of encoded frames; 0: no limit but history_bytes */
-    uint64_t time;     /* nanoseconds for which a message is kept; 0: no limit */
-    uint32_t
-        max_keys; /* a keyed history: beyond these limits it keeps the newest message of each of
-                          at most so many keys, removed ones included; 0: it is not keyed */
+    uint32_t messages;       /* at most so many; 0: no history */
+    uint32_t bytes;          /* of encoded frames; 0: no limit but history_bytes */
+    uint64_t time;           /* nanoseconds for which a message is kept; 0: no limit */
+    uint32_t max_keys;       /* at most so many keys, removed ones included; 0: it is not keyed */
     uint64_t tombstone_time; /* nanoseconds for which it keeps a removal; 0: until max_keys is
                                 reached, when the oldest removal is forgotten */
 } wspool_history;
@@ -468,35 +471,38 @@ const char *wspool_config_fault(const wspool_config *config);
 
 #define WSPOOL_ROUTE_NO_TOKEN 1u /* the token hook is not called on this route */
 
+/*
+ * Options of a route (wspool_route). Some belong to its channels: they are the same for all routes
+ * of one kind, and are marked "of the kind".
+ *
+ *   queue_bytes, queue_messages
+ *                  Limits of what may wait for a peer, whatever it is, when a message is published
+ *                  to a channel of this kind.
+ *   duplicates     A peer that opens is compared with all peers of its subject: limit these by
+ *                  config.max_per_key.
+ *   priority       Add the route before a channel of this kind has its first message.
+ *   send_interval  The time from one moment to the next at which the members of a channel get what
+ *                  was published to it. Needs a keyed history (max_keys). The first message after a
+ *                  pause is sent at once. Of what is published within the interval behind it, a
+ *                  member gets the newest message of each key when the interval ends; offsets of
+ *                  the others are skipped. Messages without a key are all sent. Members of such a
+ *                  channel are always behind (wspool_tally.behind), and are never closed because
+ *                  their queue is full.
+ */
 typedef struct wspool_route_options {
     size_t size; /* sizeof(wspool_route_options) */
     unsigned flags;
-    const char *name;       /* name of the channel when the pattern has no {parameter}: "" */
-    void *user;             /* passed to hooks as route_user */
-    enum wspool_slow slow;  /* of the channels of this kind, so the same for all its routes: the
-                               pool's */
-    uint32_t message_bytes; /* as in wspool_config, for peers of this route: the pool's */
-    unsigned codec;         /* options for the codec on this route, defined by the codec: 0 */
-    wspool_history history; /* of the channels of this kind, so the same for all its routes: none */
-    uint32_t queue_bytes;   /* limits of what may wait for a peer, whatever it is, when a message is
-                               published to a channel of this kind; the same for all its routes.
-                               256 to the pool's limit; 0, the default: the pool's */
-    uint32_t queue_messages;
-    enum wspool_duplicates duplicates; /* of peers on this route: allowed. A peer that opens is
-                                          compared with all peers of its subject: limit these by
-                                          max_per_key */
-    enum wspool_priority priority; /* of the channels of this kind, so the same for all its routes:
-                                      WSPOOL_NORMAL. Add the route before such a channel has its
-                                      first message */
-    uint64_t
-        send_interval; /* nanoseconds from one time to the next at which the members of a channel of
-                          this kind get what was published to it, so the same for all its routes: 0,
-                          no limit. Needs a keyed history (max_keys). The first message after a
-                          pause is sent at once. Of what is published within the interval behind it,
-                          a member gets the newest message of each key when that ends; offsets of
-                          the others are skipped. Messages without a key are all sent. Members of
-                          such a channel are always behind (wspool_tally.behind), and are never
-                          closed because their queue is full */
+    const char *name;        /* of the channel when the pattern has no {parameter}. Default "" */
+    void *user;              /* passed to hooks as route_user */
+    enum wspool_slow slow;   /* of the kind. Default: the pool's */
+    uint32_t message_bytes;  /* as in wspool_config, for peers of this route. Default: the pool's */
+    unsigned codec;          /* options for the codec on this route, defined by the codec: 0 */
+    wspool_history history;  /* of the kind. Default: none */
+    uint32_t queue_bytes;    /* of the kind: 256 to the pool's limit; 0 (default): the pool's */
+    uint32_t queue_messages; /* of the kind: 1 to the pool's limit; 0 (default): the pool's */
+    enum wspool_duplicates duplicates; /* of peers on this route. Default: allowed */
+    enum wspool_priority priority;     /* of the kind. Default: WSPOOL_NORMAL */
+    uint64_t send_interval;            /* nanoseconds, of the kind; 0 (default): no limit */
 } wspool_route_options;
 
 /* Any thread. Writes the defaults that `config` gives to a route. Use it as
