@@ -177,6 +177,21 @@ static int history_is_good(const wspool_history *history)
            (history->max_keys > 0 || history->tombstone_time == 0);
 }
 
+static int route_is_good(const wspool *pool, const wspool_route_options *route)
+{
+    const wspool_config *config = &pool->config;
+    return (route->flags & ~WSPOOL_ROUTE_NO_TOKEN) == 0 &&
+           (unsigned)route->slow <= WSPOOL_SLOW_BEHIND && route->message_bytes > 0 &&
+           route->message_bytes < 1u << 30 && history_is_good(&route->history) &&
+           route->queue_bytes >= WSP_SMALLEST_QUEUE && route->queue_bytes <= config->queue_bytes &&
+           route->queue_messages <= config->queue_messages &&
+           route->send_interval <= WSPOOL_TIME_MAX &&
+           (route->send_interval == 0 || route->history.max_keys > 0) &&
+           route->priority >= WSPOOL_LOW && route->priority <= WSPOOL_HIGH &&
+           (unsigned)route->duplicates <= WSPOOL_DUPLICATES_OLDEST &&
+           (route->duplicates != WSPOOL_DUPLICATES_OLDEST || config->pong_time > 0);
+}
+
 int wspool_route(wspool *pool, const char *pattern, enum wspool_kind kind,
                  const wspool_route_options *options)
 {
@@ -192,22 +207,7 @@ int wspool_route(wspool *pool, const char *pattern, enum wspool_kind kind,
     filled.queue_bytes = filled.queue_bytes ? filled.queue_bytes : pool->config.queue_bytes;
     filled.queue_messages =
         filled.queue_messages ? filled.queue_messages : pool->config.queue_messages;
-    if ((unsigned)kind > WSPOOL_TOPIC || (filled.flags & ~WSPOOL_ROUTE_NO_TOKEN) != 0 ||
-        (unsigned)filled.slow > WSPOOL_SLOW_BEHIND || filled.message_bytes == 0 ||
-        filled.message_bytes >= 1u << 30 || !history_is_good(&filled.history) ||
-        filled.queue_bytes < WSP_SMALLEST_QUEUE || filled.queue_bytes > pool->config.queue_bytes ||
-        filled.queue_messages > pool->config.queue_messages) {
-        return WSPOOL_ERR_INVAL;
-    }
-    if (filled.send_interval > WSPOOL_TIME_MAX ||
-        (filled.send_interval > 0 && filled.history.max_keys == 0)) {
-        return WSPOOL_ERR_INVAL;
-    }
-    if (filled.priority < WSPOOL_LOW || filled.priority > WSPOOL_HIGH) {
-        return WSPOOL_ERR_INVAL;
-    }
-    if ((unsigned)filled.duplicates > WSPOOL_DUPLICATES_OLDEST ||
-        (filled.duplicates == WSPOOL_DUPLICATES_OLDEST && pool->config.pong_time == 0)) {
+    if ((unsigned)kind > WSPOOL_TOPIC || !route_is_good(pool, &filled)) {
         return WSPOOL_ERR_INVAL;
     }
     error = wsp_routes_add(&pool->routes, &pool->config.mem, pattern, kind, &filled);
