@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * wspool/wspool.h - pools of WebSocket peers: their life, their bytes and their end. Includes the
- * other headers of the core library.
+ * headers that are listed below.
  *
  * libwspool does no I/O. The host owns sockets, loop, threads and clock. It passes received bytes
  * to the pool (wspool_feed), fetches the bytes to send (wspool_peek), and passes the time to each
@@ -36,6 +36,7 @@
  *   stats.h             counters, gauges, the check of the books
  *   error.h, close.h    errors of calls; codes and reasons of closes
  *   codec.h             compression
+ * Clients, which need no pool, are in wspool/client.h.
  *
  * Conventions
  *   Results     0 or a count, or a negative wspool_error. Each comment lists the errors of its
