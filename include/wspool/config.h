@@ -44,8 +44,8 @@ typedef uint64_t wspool_id;
  *   allowed    close, close_all, broadcast, publish, send, send_to, subscribe, unsubscribe, resume,
  *              seed, clear, erase, wait, wait_cancel, report_abuse, drain, open, gone, peek, ack,
  *              under_way, writable, next, set_user, add_header, and all calls that only read
- *   REENTRANT  feed, tick, adopt, upgrade, route, attach, release, free. While a contract renders or
- *              a message is committed also those that may change a channel
+ *   REENTRANT  feed, tick, adopt, upgrade, route, attach, release, free. While a contract renders
+ *              or a message is committed also those that may change a channel
  *
  * A hook must return. One that throws or longjmps past the pool leaves the pool entered: from then
  * on the calls above fail with REENTRANT, wspool_free too. A C++ host catches inside of each hook.
@@ -238,9 +238,9 @@ typedef struct wspool_wake_hook {
 /* wspool_deadline is earlier now than the host knows: than when wspool_next last returned 0 (before
  * the first such time: than UINT64_MAX), or than in the last call of this hook. The host published,
  * closed or opened something outside of the loop's turn. Let the loop take a turn, or set its timer
- * to wspool_deadline. Runs at the end of the call that caused it. When something is due now, it does
- * not run again until wspool_next returns 0. It may also run without need. Must not call the pool,
- * except wspool_deadline. */
+ * to wspool_deadline. Runs at the end of the call that caused it. When something is due now, it
+ * does not run again until wspool_next returns 0. It may also run without need. Must not call the
+ * pool, except wspool_deadline. */
 typedef struct wspool_deadline_hook {
     void (*call)(void *user);
     void *user;

@@ -16,8 +16,8 @@
  *     wspool_dial_free(dial);
  *     wspool_clients_free(clients);
  *
- * In a loop of the host: watch wspool_dial_descriptor for input, sleep until wspool_clients_deadline,
- * and then, or after any call for a client, take a turn with `until` 0.
+ * In a loop of the host: watch wspool_dial_descriptor for input, sleep until
+ * wspool_clients_deadline, and then, or after any call for a client, take a turn with `until` 0.
  *
  * It does not encrypt: for wss the host moves the bytes itself, through its TLS library.
  *
@@ -38,9 +38,9 @@ extern "C" {
 
 typedef struct wspool_dial wspool_dial;
 
-/* Connects clients to the port of their URL, at `address`: numeric, or a name; NULL: the host of the
- * URL. A name is looked up now, which may block for seconds; attempts go through its addresses in
- * turn. EINVAL: no such address. ENOTSUP: the URL is of the scheme wss. ENOMEM, EMFILE, ... */
+/* Connects clients to the port of their URL, at `address`: numeric, or a name; NULL: the host of
+ * the URL. A name is looked up now, which may block for seconds; attempts go through its addresses
+ * in turn. EINVAL: no such address. ENOTSUP: the URL is of the scheme wss. ENOMEM, EMFILE, ... */
 int wspool_dial_new(wspool_dial **dial, wspool_clients *clients, const char *address);
 
 /* Sleeps until there is something to do or wspool_clock reaches `until` (0: does not sleep;

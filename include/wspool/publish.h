@@ -57,8 +57,9 @@ typedef struct wspool_seed_message {
  * back to its channel. So what the database has and what members get never differ.
  *
  * Returns 0. Any other result cancels: nothing is published, and no offset is used. Calls that may
- * change a channel return REENTRANT inside. `position` and `message` are valid during the call. Not called for a message that goes
- * nowhere: the channel is inactive and its kind has no history, or the id is a repetition.
+ * change a channel return REENTRANT inside. `position` and `message` are valid during the call. Not
+ * called for a message that goes nowhere: the channel is inactive and its kind has no history, or
+ * the id is a repetition.
  */
 typedef struct wspool_commit {
     int (*call)(const wspool_channel_position *position, const wspool_seed_message *message,
@@ -118,17 +119,17 @@ typedef struct wspool_tally {
  * peers for which it was queued: 0 if the channel is inactive, or if every queue was full. A
  * channel whose kind has a history keeps the message, if only for later members. After an error no
  * peer gets the message.
- *   TOO_BIG  it does not fit into an empty queue (queue_bytes of the route), or into pool_bytes.
- *            Send less, or raise the limit.
- *   FULL     no room in pool_bytes, even after shedding: write what is queued (wspool_next) and try
- *            again. Or its id has no room in history_bytes: try again later. Or, with a keyed
- *            history, the message has no room in history_bytes, or its key is new and there are
- *            max_keys: remove a key, or raise the limit.
- *   INVAL    as for wspool_subscribe; an option that is unknown, too long or not for this call; a
- *            removal without a key; or the size of options or tally is not set. Correct the call.
- *   STATE    options->commit cancelled. Nothing was published.
- *   NOMEM    the allocator failed. Free memory and try again.
+ *   TOO_BIG    it does not fit into an empty queue (queue_bytes of the route), or into pool_bytes.
+ *              Send less, or raise the limit.
+ *   FULL       no room in pool_bytes, even after shedding: write what is queued (wspool_next) and
+ *              try again. Or its id has no room in history_bytes: try again later. Or, with a keyed
+ *              history, the message has no room in history_bytes, or its key is new and there are
+ *              max_keys: remove a key, or raise the limit.
+ *   INVAL      as for wspool_subscribe; an option that is unknown, too long or not for this call; a
+ *              removal without a key; or the size of options or tally is not set. Correct the call.
+ *   STATE      options->commit cancelled. Nothing was published.
  *   REENTRANT  as for wspool_subscribe.
+ *   NOMEM      the allocator failed. Free memory and try again.
  */
 int wspool_broadcast(wspool *pool, wspool_channel channel, const void *message, size_t len,
                      const wspool_send_options *options, wspool_tally *tally);
