@@ -65,7 +65,7 @@ $(foreach e,$(EXAMPLES),$(eval $(call example,asan,examples-asan,$(e))))
 # test/KIND/test_*.c (test/bench/bench_*.c) are programs. The other .c files of the folder are
 # linked into each of them. Those of test/sim are linked into other kinds too, but not into bench,
 # which must not get the malloc of test/sim/heap.c.
-KINDS    := unit sim model client laws hostile oom threads loop storm bench $(COMPANIONS)
+KINDS    := unit sim model clients laws hostile oom threads loop storm bench $(COMPANIONS)
 programs  = $(patsubst %.c,%,$(sort $(wildcard test/$(1)/test_*.c test/$(1)/bench_*.c)))
 support   = $(filter-out test_% bench_% check_%,$(notdir $(wildcard test/$(1)/*.c)))
 # What a kind, or a program of test/bench/net, needs besides. A companion's own tests link the
@@ -74,7 +74,7 @@ sim.objects   := $(patsubst %,test/model/%.o,model positions members keys action
 storm.objects := $(sim.objects) test/model/judge.o
 $(foreach c,$(COMPANIONS),$(eval $(c).companions += $(c)))
 bench.companions := deflate
-client.companions := json sockets
+clients.companions := json sockets
 loop.companions  := deflate sockets uring
 storm.companions := json sockets
 test_tls.libs    := -lssl -lcrypto
@@ -145,7 +145,7 @@ build/valgrind/%: build/release/%
 	@mkdir -p $(@D)
 	$(Q)ln -f $< $@
 
-EVERY_KIND     := unit sim model client laws hostile oom $(COMPANIONS)
+EVERY_KIND     := unit sim model clients laws hostile oom $(COMPANIONS)
 of_kinds        = $(foreach k,$(2),$(addprefix build/$(1)/,$(call programs,$(k))))
 ASAN_TESTS     := $(call of_kinds,asan,loop storm $(EVERY_KIND))
 TSAN_TESTS     := $(call of_kinds,tsan,threads)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* client/fake.c - see client/fake.h. */
+/* clients/fake.c - see client/fake.h. */
 #include "fake.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * client/test_reconnect.c - how a client comes back: delays, close codes, tokens, dead servers, and
+ * clients/test_reconnect.c - how a client comes back: delays, close codes, tokens, dead servers, and
  * what hooks may do. The clock is set by hand.
  */
 #include "fake.h"

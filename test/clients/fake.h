@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * client/fake.h - a scripted transport and server for clients, and a clock that is set by hand.
+ * clients/fake.h - a scripted transport and server for clients, and a clock that is set by hand.
  *
  *     struct fake fake;
  *     fake_init(&fake);
@@ -14,8 +14,8 @@
  * fake_pump does what wspool_clients_next says, whenever something was done. A transport connects
  * at once, unless `no_route` is set; `stuck` keeps all output unwritten.
  */
-#ifndef WSP_TEST_CLIENT_FAKE_H
-#define WSP_TEST_CLIENT_FAKE_H
+#ifndef WSP_TEST_CLIENTS_FAKE_H
+#define WSP_TEST_CLIENTS_FAKE_H
 
 #include "../unit/support.h"
 

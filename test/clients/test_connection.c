@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * client/test_connection.c - one connection of a client: request, answer, frames both ways, Close.
+ * clients/test_connection.c - one connection of a client: request, answer, frames both ways, Close.
  */
 #include "fake.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * client/test_restart.c - clients of the contract, on real sockets, through a restart of their
+ * clients/test_restart.c - clients of the contract, on real sockets, through a restart of their
  * server.
  *
  * A few clients in make check; RESTART_CLIENTS=2000 RESTART_SPREAD=10 RESTART_AWAY=1000 in make nightly.
