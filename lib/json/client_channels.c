@@ -244,6 +244,8 @@ void wsp_json_client_subscribed(wspool_json_client *client, struct wsp_json_chan
         wsp_json_client_problem(client, "subscribed without a position");
         return;
     }
+    /* What follows a question for the state is the state, without a word. */
+    follows |= recovered && !channel->known && channel->wanted && channel->subscription.state;
     int same = recovered && !follows && channel->known && strcmp(channel->epoch, epoch) == 0;
     if (same) {
         behind = offset > channel->offset ? offset - channel->offset : 0;
