@@ -40,7 +40,8 @@ typedef struct wspool_dial wspool_dial;
 
 /* Connects clients to the port of their URL, at `address`: numeric, or a name; NULL: the host of
  * the URL. A name is looked up now, which may block for seconds; attempts go through its addresses
- * in turn. EINVAL: no such address. ENOTSUP: the URL is of the scheme wss. ENOMEM, EMFILE, ... */
+ * in turn. EINVAL: no such address. ENOTSUP: the URL is of the scheme wss. ENOSYS: not on
+ * this system. ENOMEM, EMFILE, ... */
 int wspool_dial_new(wspool_dial **dial, wspool_clients *clients, const char *address);
 
 /* Sleeps until there is something to do or wspool_clock reaches `until` (0: does not sleep;

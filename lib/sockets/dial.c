@@ -9,6 +9,8 @@
 #include <wspool/dial.h>
 
 #include <errno.h>
+
+#ifdef __linux__
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -322,3 +324,43 @@ void wspool_dial_free(wspool_dial *dial)
     free(dial->places);
     free(dial);
 }
+
+#else
+
+int wspool_dial_new(wspool_dial **out, wspool_clients *clients, const char *address)
+{
+    (void)clients;
+    (void)address;
+    if (out) {
+        *out = NULL;
+    }
+    errno = ENOSYS;
+    return -1;
+}
+
+int wspool_dial_turn(wspool_dial *dial, uint64_t until)
+{
+    (void)dial;
+    (void)until;
+    errno = EINVAL;
+    return -1;
+}
+
+int wspool_dial_descriptor(const wspool_dial *dial)
+{
+    (void)dial;
+    return -1;
+}
+
+int wspool_dial_error(const wspool_dial *dial)
+{
+    (void)dial;
+    return 0;
+}
+
+void wspool_dial_free(wspool_dial *dial)
+{
+    (void)dial;
+}
+
+#endif
