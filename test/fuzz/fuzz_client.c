@@ -19,7 +19,7 @@
 
 const unsigned fuzz_runs = 4000;
 
-enum { LONGEST = 16384, MESSAGE = 4096, MEMORY = 262144 };
+enum { LONGEST = 2048, MESSAGE = 1024, MEMORY = 262144 };
 
 /* What happened in a run, as a hash over all of it. */
 struct run {
@@ -145,7 +145,6 @@ static void pump(struct run *run)
             wspool_clients_ack(run->clients, stream, len, 0);
         }
     }
-    FUZZ_DEMAND(wspool_clients_check(run->clients), "after a turn");
 }
 
 /* Returns the trace. `chance` NULL: whole; 0: byte by byte; else in random pieces. */
@@ -174,6 +173,9 @@ static uint64_t play(const uint8_t *data, size_t size, uint64_t *chance)
         fuzz_free(piece, n);
         pump(&run);
         at += n;
+        if (n > 1 || at == size) { /* it takes as long as many bytes do */
+            FUZZ_DEMAND(wspool_clients_check(run.clients), "after %zu bytes", at);
+        }
     }
     if (run.stream) {
         wspool_clients_gone(run.clients, run.stream, 0);
