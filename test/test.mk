@@ -217,8 +217,8 @@ check-programs: all stage $(CLANG_CHECKED) $(ASAN_TESTS) $(TSAN_TESTS) $(VALGRIN
 # The long forms of what make check does in minutes, one after the other: test/README.md has a table
 # of them. All of them run, whatever fails. PARTS='msan fuzz' runs these alone, and each is a target,
 # too: make nightly-msan.
-NIGHTLY      := check conformance mutants attack delivery storm valgrind traffic msan foreign planted \
-                fuzz coverage
+NIGHTLY      := check conformance mutants attack delivery storm restart valgrind traffic msan foreign \
+                planted fuzz coverage
 PARTS        ?= $(NIGHTLY)
 NIGHTLY_FUZZ ?= 300
 as_tests      = prove --timer -j$(JOBS) --exec '$(PYTHON) test/tools/run-test'
@@ -246,6 +246,15 @@ nightly-delivery:
 nightly-storm:
 	@$(again) $(parallel) $(strict) build/asan/test/storm/test_storm
 	@TEST_TIMEOUT=3600 STORM=full $(as_tests) build/asan/test/storm/test_storm
+
+# 2,000 clients through a restart of a server that spreads their first attempts over 10 s, and ten
+# with the default spread; the histograms are in the log.
+nightly-restart:
+	@$(again) $(parallel) $(strict) build/asan/test/clients/test_restart
+	@TEST_TIMEOUT=3600 RESTART_CLIENTS=2000 RESTART_SPREAD=10 RESTART_AWAY=1000 $(as_tests) -v \
+	    build/asan/test/clients/test_restart
+	@RESTART_CLIENTS=10 RESTART_AWAY=1000 RESTART_MEDIAN=2 $(as_tests) -v \
+	    build/asan/test/clients/test_restart
 
 nightly-valgrind:
 	@$(again) $(parallel) $(strict) $(NIGHTLY_VALGRIND)

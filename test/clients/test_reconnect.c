@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * clients/test_reconnect.c - how a client comes back: delays, close codes, tokens, dead servers, and
- * what hooks may do. The clock is set by hand.
+ * clients/test_reconnect.c - how a client comes back: delays, close codes, tokens, dead servers,
+ * and what hooks may do. The clock is set by hand.
  */
 #include "fake.h"
 
