@@ -441,7 +441,7 @@ typedef struct wspool_config {
     wspool_mem mem; /* all NULL: malloc, realloc, free */
     wspool_entropy_hook entropy;
     wspool_wall_clock_hook wall_clock;
-    wspool_token_hook token;
+    wspool_token_hook token; /* none; see wspool/jwt.h */
     wspool_origin_hook origin;
     wspool_capacity_hook capacity;
     wspool_verdict_hook verdict;

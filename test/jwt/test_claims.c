@@ -152,6 +152,8 @@ TEST(claims_of_a_valid_token_are_returned)
     assert_int_equal(wspool_jwt_verify(jwt, wspool_text_of(token), NOW + 600, &claims),
                      WSPOOL_REFUSED_TOKEN_EXPIRED);
     assert_memory_equal(&claims, &before, sizeof claims);
+    assert_int_equal(wspool_jwt_verify(NULL, wspool_text_of(token), NOW, NULL), WSPOOL_ERR_INVAL);
+    assert_int_equal(wspool_jwt_verify(jwt, (wspool_text){NULL, 1}, NOW, NULL), WSPOOL_ERR_INVAL);
     claims.size = 0;
     assert_int_equal(wspool_jwt_verify(jwt, wspool_text_of(token), NOW, &claims), WSPOOL_ERR_INVAL);
     wspool_jwt_free(jwt);

@@ -84,6 +84,17 @@ TEST(configuration_out_of_range_is_refused)
     wspool_jwt_free(NULL);
 }
 
+TEST(statistics_need_a_size)
+{
+    wspool_jwt *jwt = jwt_default();
+    wspool_jwt_stats stats = {.size = sizeof stats};
+    assert_int_equal(wspool_jwt_get_stats(NULL, &stats), WSPOOL_ERR_INVAL);
+    assert_int_equal(wspool_jwt_get_stats(jwt, NULL), WSPOOL_ERR_INVAL);
+    stats.size = 0;
+    assert_int_equal(wspool_jwt_get_stats(jwt, &stats), WSPOOL_ERR_INVAL);
+    wspool_jwt_free(jwt);
+}
+
 TEST(configuration_is_copied)
 {
     wspool_jwt_config config = jwt_config();
@@ -155,6 +166,28 @@ TEST(signed_token_is_valid_under_its_algorithm_only)
     }
     for (int i = 0; i < 3; i++)
         wspool_jwt_free(judges[i]);
+}
+
+TEST(signed_token_is_valid_under_its_secret_only)
+{
+    char other_secret[65];
+    memcpy(other_secret, long_secret, sizeof other_secret);
+    other_secret[63] = '!';
+    for (int i = 0; i < 3; i++) {
+        wspool_jwt_claims claims = {.size = sizeof claims, .expires = NOW + 1};
+        wspool_jwt_config config = jwt_config();
+        config.algorithm = (enum wspool_jwt_algorithm)(WSPOOL_JWT_HS256 + i);
+        config.secret = long_secret;
+        config.secret_len = 64;
+        wspool_jwt *jwt = jwt_make(&config);
+        config.secret = other_secret;
+        wspool_jwt *other = jwt_make(&config);
+        const char *token = sign(jwt, &claims);
+        expect_verdict(jwt, token, "valid");
+        expect_verdict(other, token, "invalid");
+        wspool_jwt_free(other);
+        wspool_jwt_free(jwt);
+    }
 }
 
 TEST(signed_claims_come_back)
