@@ -73,7 +73,7 @@ support   = $(filter-out test_% bench_% check_%,$(notdir $(wildcard test/$(1)/*.
 sim.objects   := $(patsubst %,test/model/%.o,model positions members keys actions)
 storm.objects := $(sim.objects) test/model/judge.o
 $(foreach c,$(COMPANIONS),$(eval $(c).companions += $(c)))
-bench.companions := deflate
+bench.companions := deflate jwt
 clients.companions := json sockets
 loop.companions  := deflate sockets uring
 storm.companions := json sockets
@@ -136,9 +136,11 @@ COSTS      := build/release/test/costs/costs
 costs_wrap := send sendto sendmsg write writev recv recvmsg read readv epoll_wait epoll_ctl accept4 \
               setsockopt shutdown close wspool_clock
 
-$(COSTS): %: %.o build/release/libwspool_sockets.a build/release/libwspool.a
+$(COSTS): %: %.o build/release/libwspool_jwt.a build/release/libwspool_sockets.a \
+          build/release/libwspool.a
 	$(call say,LD     $@)
-	$(Q)$(release.cc) $(release.flags) -o $@ $^ $(costs_wrap:%=-Wl,--wrap=%) $(LDFLAGS) $(LIBS)
+	$(Q)$(release.cc) $(release.flags) -o $@ $^ $(costs_wrap:%=-Wl,--wrap=%) $(LDFLAGS) $(LIBS) \
+	    $(jwt.libs)
 
 # valgrind runs the release program. The folder tells test/tools/run-test to use valgrind.
 build/valgrind/%: build/release/%

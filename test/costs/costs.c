@@ -29,6 +29,8 @@
 #include <sys/socket.h>
 
 #include <wspool/adapters/epoll.h>
+#include <wspool/handlers.h>
+#include <wspool/jwt.h>
 
 #define MEMBERS 200 /* twice as many descriptors are open */
 #define PAYLOAD 64
@@ -266,14 +268,17 @@ static void pair(int *server, int *client)
     *client = ends[1];
 }
 
+/* A header of all requests, or "". */
+static char authorization[300];
+
 static void ask(int client, const char *path)
 {
-    char request[300];
+    char request[600];
     int len = snprintf(request, sizeof request,
                        "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
                        "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-                       "Sec-WebSocket-Version: 13\r\n\r\n",
-                       path);
+                       "Sec-WebSocket-Version: 13\r\n%s\r\n",
+                       path, authorization);
     if (write(client, request, (size_t)len) != len) {
         fail("a client could not send its request");
     }
@@ -406,6 +411,51 @@ static uint64_t handshake(int rounds, void (*turn)(void))
         turn();
     }
     return (uint64_t)rounds;
+}
+
+/* The same with a token, which a hook accepts without looking at it, or libwspool_jwt: the verdict is
+ * in its cache. */
+
+#define SUBJECT "user:7"
+
+static wspool_jwt *jwt;
+
+static void make_token(void)
+{
+    static const char secret[] = "0123456789abcdef0123456789abcdef";
+    wspool_jwt_config config;
+    wspool_jwt_claims claims = {.size = sizeof claims, .subject = {SUBJECT, sizeof SUBJECT - 1}};
+    char token[200];
+    wspool_jwt_config_init(&config);
+    config.secret = secret;
+    config.secret_len = sizeof secret - 1;
+    config.needs_exp = 0;
+    if (wspool_jwt_new(&jwt, &config)) {
+        fail("no tokens");
+    }
+    int len = wspool_jwt_sign(jwt, &claims, token, sizeof token);
+    snprintf(authorization, sizeof authorization, "Authorization: Bearer %.*s\r\n", len, token);
+}
+
+static void accept_any(wspool *of, wspool_id id, const wspool_request *request, wspool_verdict *out,
+                       void *user)
+{
+    (void)of, (void)id, (void)request, (void)user;
+    out->kind = WSPOOL_ACCEPT;
+    out->subject = (wspool_text){SUBJECT, sizeof SUBJECT - 1};
+}
+
+static void begin_token(void)
+{
+    wspool_handlers handlers = {.size = sizeof handlers, .token = accept_any};
+    make_token();
+    wspool_attach(pool, &handlers);
+}
+
+static void begin_jwt(void)
+{
+    make_token();
+    wspool_jwt_attach(jwt, pool);
 }
 
 /* Returns a request that was parsed elsewhere; the answer is sent elsewhere (hosted mode). */
@@ -595,17 +645,20 @@ static uint64_t crowd_stuck(int rounds, void (*turn)(void))
 static const struct scenario {
     const char *name;
     uint64_t (*work)(int, void (*)(void));
-} scenarios[] = {{"fanout", one_at_a_time},
-                 {"burst", burst},
-                 {"echo", echo_1},
-                 {"echo-16", echo_16},
-                 {"handshake", handshake},
-                 {"join", join_leave},
-                 {"publish", publish},
-                 {"publish-kept", publish_kept},
-                 {"resume", resume},
-                 {"crowd", crowd},
-                 {"crowd-stuck", crowd_stuck}};
+    void (*begin)(void); /* NULL: nothing */
+} scenarios[] = {{"fanout", one_at_a_time, NULL},
+                 {"burst", burst, NULL},
+                 {"echo", echo_1, NULL},
+                 {"echo-16", echo_16, NULL},
+                 {"handshake", handshake, NULL},
+                 {"handshake-token", handshake, begin_token},
+                 {"handshake-jwt", handshake, begin_jwt},
+                 {"join", join_leave, NULL},
+                 {"publish", publish, NULL},
+                 {"publish-kept", publish_kept, NULL},
+                 {"resume", resume, NULL},
+                 {"crowd", crowd, NULL},
+                 {"crowd-stuck", crowd_stuck, NULL}};
 
 static void warm_turn(void)
 {
@@ -615,6 +668,9 @@ static void warm_turn(void)
 static void run(const struct scenario *scenario)
 {
     start();
+    if (scenario->begin) {
+        scenario->begin();
+    }
     scenario->work(ROUNDS, warm_turn);
     memset(&counted, 0, sizeof counted);
     uint64_t count = scenario->work(ROUNDS, measured_turn);
@@ -627,6 +683,7 @@ static void run(const struct scenario *scenario)
         fail("the books do not balance");
     }
     wspool_sockets_free(sockets);
+    wspool_jwt_free(jwt);
 }
 
 int main(int argc, char **argv)
@@ -641,8 +698,8 @@ int main(int argc, char **argv)
             return 0;
         }
     }
-    fputs("usage: costs fanout|burst|echo|echo-16|handshake|join|publish|"
-          "publish-kept|resume|crowd|crowd-stuck\n",
+    fputs("usage: costs fanout|burst|echo|echo-16|handshake|handshake-token|handshake-jwt|join|"
+          "publish|publish-kept|resume|crowd|crowd-stuck\n",
           stderr);
     return 2;
 }

@@ -32,6 +32,8 @@ SCENARIOS = {
     "echo": "echo",
     "echo-16": "echo, 16 in one read",
     "handshake": "handshake and end, raw",
+    "handshake-token": "the same with a token, which a hook accepts",
+    "handshake-jwt": "the same with `libwspool_jwt`, whose cache has the verdict",
     "join": "join and leave, hosted",
     "publish": "broadcast to one member, without its delivery",
     "publish-kept": "the same, with a history",
@@ -44,6 +46,7 @@ COLUMNS = {"sends": "send calls", "others": "other calls", "allocations": "alloc
 DIGITS = {"instructions": 0, "copied": 2}  # decimals; 5 for columns that are not listed
 MARGIN = 1.03
 HISTORY = 150  # instructions that a history may add to a broadcast
+CACHED = 1500  # instructions that a cached verdict on a token may add to a handshake, without nettle's
 TARGETS = {("fanout", "sends"): 1, ("burst", "sends"): 1 / 32}
 TABLE = re.compile(r"<!-- costs -->\n(.*?)<!-- /costs -->\n", re.S)
 TRY = "If that is meant to be, `make costs` writes the new figures into that table."
@@ -173,6 +176,9 @@ def check(t, costs, built):
         added = costs["publish-kept"]["instructions"] - costs["publish"]["instructions"]
         t.ok(added <= HISTORY, "history_adds_little_to_a_broadcast",
              f"{added} instructions, at most {HISTORY} are lawful")
+        added = costs["handshake-jwt"]["instructions"] - costs["handshake-token"]["instructions"]
+        t.ok(added <= CACHED, "cached_verdict_adds_little_to_a_handshake",
+             f"{added} instructions, at most {CACHED} are lawful")
     for column in costs["crowd"]:
         t.ok(costs["crowd-stuck"][column] <= costs["crowd"][column],
              f"one_that_reads_nothing_costs_the_others_no_{column}",
