@@ -118,6 +118,26 @@ TEST(peer_when_there_are_no_keys_gets_no_secret)
     world_free(&w);
 }
 
+/* Not even the first bytes of it. */
+TEST(tokens_are_in_no_log)
+{
+    world w = world_default();
+    const char *tokens[] = {token_with(PAYLOAD), token_of(HEADER, PAYLOAD, OTHER_SECRET),
+                            token_with("{'exp':1}"), "x.y.z"};
+    for (size_t i = 0; i < 4; i++) {
+        char start[7] = "";
+        come(&w, tokens[i]);
+        assert_true(w.s->counts[SIM_LOG] > i);
+        for (size_t k = 0; k < w.s->counts[SIM_LOG]; k++) {
+            const sim_event *event = sim_event_of(w.s, SIM_LOG, k);
+            memcpy(start, tokens[i], strlen(tokens[i]) < 6 ? strlen(tokens[i]) : 6);
+            assert_null(strstr(event->text, start));
+            assert_null(strstr(event->reason, start));
+        }
+    }
+    world_free(&w);
+}
+
 TEST(judge_serves_one_pool)
 {
     world w = world_default();
