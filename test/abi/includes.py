@@ -18,8 +18,7 @@ PLAIN = {f"{name}.h" for name in
          "stdlib string".split()} | {"sys/uio.h"}
 PUBLIC = {"limits.h", "stddef.h", "stdint.h", "string.h", "sys/uio.h"}
 # What a companion uses of another one's sources: they are compiled into both.
-SHARED = {"uring": {"sockets/address.h", "sockets/linger.h", "sockets/listen.h", "sockets/system.h",
-                    "sockets/waiting.h"}}
+SHARED = {"uring": {f"sockets/{name}.h" for name in "address linger listen system waiting".split()}}
 # Policies that are made of parts, each in a file of its own. The parts include no other policy.
 PARTS = {"admission": {"origin", "token", "route"}}
 
