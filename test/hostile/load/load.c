@@ -19,6 +19,7 @@
 #include "load.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,6 +51,7 @@ struct server {
 struct run {
     const struct attack *attack;
     unsigned count;
+    int full;
     struct server server;
     struct honest_result quiet, hurt;
     struct watched before, worst, after;
@@ -173,8 +175,14 @@ static pid_t attack_start(const struct run *run)
     }
     if (pid == 0) {
         setpgid(0, 0);
-        /* The server's work is measured, not which process gets a processor. */
-        setpriority(PRIO_PROCESS, 0, 10);
+        /* The server's work is measured, not which process gets a processor. Times are judged only
+         * in full: there the attackers take what nobody else wants, also under chrt -f 1. */
+        struct sched_param none = {0};
+        if (run->full) {
+            sched_setscheduler(0, SCHED_IDLE, &none);
+        } else {
+            setpriority(PRIO_PROCESS, 0, 10);
+        }
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         run->attack->run(run->server.port, run->count);
         _exit(0);
@@ -342,7 +350,8 @@ int main(int argc, char **argv)
     print_head(markdown);
     for (size_t i = 0; i < attack_count; i++) {
         struct run run = {.attack = &attacks[i],
-                          .count = full ? attacks[i].full : attacks[i].quick};
+                          .count = full ? attacks[i].full : attacks[i].quick,
+                          .full = full};
         if (only && !strstr(attacks[i].name, only)) {
             continue;
         }
