@@ -210,9 +210,7 @@ static int is_plain(const wspool *pool, const wspool_request *request)
 {
     struct wsp_headers headers;
     struct wsp_target target;
-    if (wsp_uri_split(request->target, &target)) {
-        return 0;
-    }
+    wsp_uri_split(request->target, &target); /* it was split before */
     wsp_headers_find(&headers, request);
     headers.authority = target.authority;
     return wsp_upgrade_check_head(&headers) == 0 &&
