@@ -524,6 +524,31 @@ static void keyed(sim *s)
     }
 }
 
+/* A channel with a send interval. */
+static void paced(sim *s)
+{
+    wspool_route_options options;
+    wspool_send_options with_key = {.size = sizeof with_key, .key = {"k", 1}};
+    sim_start(s);
+    if (s->pool == NULL)
+        return;
+    wspool_route_options_init(&options, &s->config);
+    options.history = (wspool_history){.messages = 2, .max_keys = 2};
+    options.send_interval = 100 * MS;
+    int rc = SIM_IN(wspool_route(s->pool, "/paced/{name}", WSPOOL_TOPIC, &options));
+    assert_true(rc == 0 || rc == WSPOOL_ERR_NOMEM);
+    if (rc)
+        return;
+    for (int i = 0; i < 4; i++) {
+        if (i % 2 == 0)
+            sim_join(s, "/paced/x");
+        rc = SIM_IN(
+            wspool_broadcast(s->pool, wspool_topic(i < 3 ? "x" : "y"), "text", 4, &with_key, NULL));
+        assert_true(rc >= 0 || rc == WSPOOL_ERR_NOMEM || rc == WSPOOL_ERR_FULL);
+        sim_pass(s, 60 * MS);
+    }
+}
+
 /* Subjects and client instances of every origin, and a route that has one peer for each. */
 static void subjects(sim *s)
 {
@@ -703,6 +728,7 @@ static const struct {
     {"histories", histories, 0},
     {"keyed histories", keyed, 0},
     {"publications", publications, 0},
+    {"send interval", paced, 0},
     {"many channels", channels, 0},
     {"coding", negotiated, 0},
     {"closing", closing, 0},

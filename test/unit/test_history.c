@@ -4,6 +4,7 @@
  */
 #include "support.h"
 #include "channel/history.h"
+#include "channel/ids.h"
 
 struct world {
     struct test_mem mem;
@@ -150,5 +151,29 @@ TEST(history_is_as_it_was_when_there_is_no_room)
         error = append(w, 30, 1, 1);
     assert_int_equal(error, WSPOOL_ERR_NOMEM);
     check(w);
+    end(w);
+}
+
+/* Record, set and table of the first id, one after the other. */
+TEST(id_is_not_added_when_the_budget_has_no_room)
+{
+    struct world *w = begin(1 << 20);
+    const struct wsp_siphash_key seed = {1, 2};
+    struct wsp_ids *ids = NULL;
+    uint64_t before = w->histories.store.bytes, memory;
+    size_t live = w->mem.live, refused = 0;
+    for (int rc = -1; rc != 0; refused++) {
+        w->histories.store.limit = before + refused;
+        rc = wsp_ids_add(&w->histories, NULL, &ids, &seed, (wspool_text){"id", 2}, 1, 1);
+        if (rc != 0) {
+            assert_int_equal(rc, WSPOOL_ERR_FULL);
+            assert_null(ids);
+            assert_int_equal(w->histories.store.bytes, before);
+            assert_int_equal(w->mem.live, live);
+        }
+        assert_int_equal(wsp_ids_check(&w->histories, &memory), 1);
+    }
+    assert_in_range(refused, sizeof(struct wsp_ids) + 8 * sizeof(void *), 4096);
+    wsp_ids_free(&w->histories, &ids);
     end(w);
 }

@@ -12,6 +12,7 @@
 #include "support.h"
 #include "frames.h"
 
+#include <wspool/error.h>
 #include "link/inbound.h"
 
 #define NO_LIMIT ((size_t)1 << 30)
@@ -1217,6 +1218,28 @@ TEST(memory_when_discarding_is_given_back)
 }
 
 /* ---------------------------------------------------------------------- times */
+
+TEST(input_when_there_is_no_memory_to_keep_it_is_not_kept)
+{
+    struct world w;
+    struct wsp_inbound *in = NULL;
+    struct wsp_input input = {.bytes = (const uint8_t *)"abc", .len = 3, .limit = 1000};
+    world_open(&w);
+    for (size_t n = 1; n <= 2; n++) { /* the record, then the bytes */
+        w.mem.fail_at = n;
+        assert_int_equal(wsp_inbound_keep(&w.inbounds, &in, &w.inbounds.unread, 0, &input),
+                         WSPOOL_ERR_NOMEM);
+        assert_int_equal(in != NULL, n == 2);
+        assert_int_equal(w.inbounds.unread.count, 0);
+        wsp_inbound_fini(&w.inbounds, &in);
+        wsp_inbounds_fini(&w.inbounds);
+    }
+    w.mem.fail_at = 0;
+    assert_int_equal(wsp_inbound_keep(&w.inbounds, &in, &w.inbounds.unread, 0, &input), 0);
+    assert_int_equal(w.inbounds.unread.count, 1);
+    wsp_inbound_fini(&w.inbounds, &in);
+    world_close(&w);
+}
 
 TEST(start_of_a_message_when_under_way_is_kept_until_it_is_over)
 {
