@@ -26,7 +26,7 @@ extern "C" {
 /* X(name, number, text). The text says what to do next. */
 #define WSPOOL_ERRORS(X) \
     X(INVAL, -101, "an argument is out of its range: see the comment of the call") \
-    X(STATE, -102, "not possible in the peer's present state: see the comment of the call") \
+    X(STATE, -102, "not possible in the present state: see the comment of the call") \
     X(REENTRANT, -103, "not possible inside a hook: do it after the hook has returned") \
     X(STALE, -104, "no such peer: its id is stale; forget it") \
     X(ABSENT, -105, "no such member or channel: nothing was there to change") \
@@ -44,7 +44,8 @@ enum wspool_error {
         WSPOOL_OK = 0
 };
 
-/* Any thread. Returns the text of an error; never NULL, must not be freed. */
+/* Any thread. Returns the text of an error; never NULL, must not be freed. -1 is none of them: it
+ * comes from calls that set errno (wspool/sockets.h, wspool/uring.h), and its text says so. */
 const char *wspool_strerror(int error);
 
 #pragma GCC visibility pop

@@ -20,7 +20,9 @@ const char *wspool_strerror(int error)
         WSPOOL_ERRORS(WSPOOL_X)
 #undef WSPOOL_X
     default:
-        return error >= 0 ? "no error" : "unknown error";
+        return error >= 0    ? "no error"
+               : error == -1 ? "the call has set errno: see perror"
+                             : "unknown error";
     }
 }
 
