@@ -173,8 +173,9 @@ typedef struct wspool_verdict {
                                     or 503; any other counts as TOKEN_INVALID */
     void *identity;              /* with WSPOOL_ACCEPT: becomes wspool_identity() of the peer;
                                     passed to the identity_free hook exactly once */
-    /* With WSPOOL_ACCEPT. The pool copies both after the token hook has returned, so they must not
-     * be on its stack; wspool_auth_complete copies them at once. A verdict whose text is too long
+    /* With WSPOOL_ACCEPT. The pool copies both after the token hook has returned: they may be parts
+     * of the request, also of its token, but must not be on the hook's stack.
+     * wspool_auth_complete copies them at once. A verdict whose text is too long
      * cannot be judged: from a token hook it refuses the peer (TOKEN_INVALID). */
     wspool_text subject; /* who the token is for: at most WSPOOL_SUBJECT_MAX bytes; empty: none.
                             See wspool_subject */

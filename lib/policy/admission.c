@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/noinline.h"
-#include "base/wipe.h"
 #include "policy/token.h"
 #include "wire/extension.h"
 #include "wire/refusal.h"
@@ -147,14 +146,14 @@ static int check_token(const struct wsp_admission *admission, wspool_id id,
                        struct wsp_entry *entry)
 {
     const wspool_token_hook *token = admission->token;
-    char scratch[WSPOOL_TOKEN_MAX];
     wspool_verdict verdict = {.size = sizeof verdict};
     struct wsp_target target;
     if (!token->call || (admission->routes->list[entry->route].flags & WSPOOL_ROUTE_NO_TOKEN)) {
         return WSP_ADMITTED;
     }
     wspool_text found = {NULL, 0};
-    int error = wsp_token_find(headers, admission->config->token_places, trusted, scratch, &found);
+    int error = wsp_token_find(headers, admission->config->token_places, trusted,
+                               admission->room->bytes, &found);
     if (error) {
         return error;
     }
@@ -166,12 +165,10 @@ static int check_token(const struct wsp_admission *admission, wspool_id id,
         wsp_uri_split(request->target, &target); /* it was split before */
         entry->query = target.query;
     }
+    admission->room->used = found.data == admission->room->bytes ? found.len : 0;
     request->token = found;
     token->call(admission->pool, id, request, &verdict, token->user);
     request->token = (wspool_text){0};
-    if (found.data == scratch) {
-        wsp_wipe(scratch, found.len);
-    }
     return verdict.kind == WSPOOL_PENDING ? WSP_POSTPONED : take_verdict(&verdict, entry);
 }
 

@@ -15,9 +15,22 @@
 
 #include <wspool/codec.h>
 #include <wspool/config.h>
+#include "base/wipe.h"
 #include "policy/origin.h"
 #include "policy/route.h"
 #include "wire/upgrade.h"
+
+/* Room for a token that had to be decoded. The texts of a verdict may be parts of it, so the caller
+ * wipes it when they are copied. */
+struct wsp_token_room {
+    size_t used;
+    char bytes[WSPOOL_TOKEN_MAX];
+};
+
+static inline void wsp_token_room_wipe(struct wsp_token_room *room)
+{
+    wsp_wipe(room->bytes, room->used);
+}
 
 struct wsp_admission { /* the checks, the same for every request */
     wspool *pool;
@@ -28,7 +41,8 @@ struct wsp_admission { /* the checks, the same for every request */
     const struct wsp_routes *routes;
     const struct wsp_origins *origins;
     const struct wsp_origins *hosts;
-    int full; /* max_peers is reached */
+    struct wsp_token_room *room; /* not needed to resume; `used` is 0 */
+    int full;                    /* max_peers is reached */
     int draining;
 };
 

@@ -186,7 +186,10 @@ static WSP_NOINLINE int keep_names(wspool *pool, struct wsp_peer *peer, int answ
 int wsp_judge(wspool *pool, struct wsp_peer *peer, wspool_request *request, struct wsp_entry *entry)
 {
     struct asked asked;
+    struct wsp_token_room room;
     struct wsp_admission admission = admission_of(pool, &asked);
+    room.used = 0;
+    admission.room = &room;
     begin_judging(pool, peer);
     int answer = wsp_admission_judge(&admission, wsp_peer_id(peer), request, entry);
     wsp_stages_pass(pool, &peer->conn, entry->stage);
@@ -199,6 +202,7 @@ int wsp_judge(wspool *pool, struct wsp_peer *peer, wspool_request *request, stru
     if (subject.len > 0 || client.len > 0) {
         answer = keep_names(pool, peer, answer, subject, client);
     }
+    wsp_token_room_wipe(&room);
     answer = end_judging(pool, answer);
     return answer == WSP_POSTPONED ? postpone(pool, peer, entry, asked.pending ? asked.pending : 1)
                                    : answer;

@@ -91,6 +91,7 @@ struct setting {
     size_t protocols;
     wspool_config config;
     struct wsp_admission admission;
+    struct wsp_token_room room;
     wspool_verdict verdict;
     int capacity;
     int tokens;
@@ -186,6 +187,7 @@ static void set(struct setting *s, fuzz_input *in)
                                           .token = &s->config.token,
                                           .capacity = &s->config.capacity,
                                           .origin = &s->config.origin,
+                                          .room = &s->room,
                                           .hosts = &any_host,
                                           .routes = &routes,
                                           .origins = &origins[s->list],

@@ -52,6 +52,35 @@ TEST(names_when_in_a_verdict_are_copied)
     sim_free(s);
 }
 
+/* The subject is the token without its first byte. The pool decodes a token of the query. */
+static void subject_of_token(wspool *pool, wspool_id id, const wspool_request *request,
+                             wspool_verdict *out, void *user)
+{
+    (void)pool;
+    (void)id;
+    (void)user;
+    out->kind = WSPOOL_ACCEPT;
+    out->subject = (wspool_text){request->token.data + 1, request->token.len - 1};
+}
+
+TEST(subject_when_it_is_a_part_of_the_token_is_copied)
+{
+    for (int attached = 0; attached < 2; attached++) {
+        wspool_handlers handlers = {.size = sizeof handlers, .token = subject_of_token};
+        sim *s = sim_new(1);
+        s->config.token = (wspool_token_hook){attached ? NULL : subject_of_token, NULL};
+        sim_start(s);
+        if (attached) {
+            assert_int_equal(wspool_attach(s->pool, &handlers), 0);
+        }
+        sim_peer *plain = sim_join(s, "/all?token=tann");
+        sim_peer *escaped = sim_join(s, "/all?token=tb%6fb&x=1");
+        expect_names(s, plain->id, "ann", "");
+        expect_names(s, escaped->id, "bob", "");
+        sim_free(s);
+    }
+}
+
 TEST(names_when_in_a_late_verdict_are_copied)
 {
     sim *s = sim_with_token(WSPOOL_PENDING);

@@ -22,6 +22,7 @@
 /* What a request is checked against, what the hooks return and what they were asked. */
 struct door {
     struct wsp_admission admission;
+    struct wsp_token_room room;
     wspool_config config;
     wspool_mem mem;
     struct wsp_routes routes;
@@ -97,6 +98,7 @@ static void open_door(struct door *d)
                                           .token = &d->config.token,
                                           .capacity = &d->config.capacity,
                                           .origin = &d->config.origin,
+                                          .room = &d->room,
                                           .hosts = &d->hosts,
                                           .routes = &d->routes,
                                           .origins = &d->origins};
