@@ -181,6 +181,9 @@ typedef struct wspool_pressure_hook {
     void *user;
 } wspool_pressure_hook;
 
+/* The four kinds of channels differ in their names only. All channels of a kind have the same
+ * history, slow policy, queue limits, priority and send_interval, those of its routes: take another
+ * kind for channels that need others. */
 enum wspool_kind {
     WSPOOL_NONE = 0, /* a route without a channel */
     WSPOOL_GLOBAL,
@@ -314,7 +317,7 @@ enum wspool_priority { WSPOOL_LOW = -1, WSPOOL_NORMAL = 0, WSPOOL_HIGH = 1 };
  * newest message of each key (wspool_send_options.key), and removals (WSPOOL_REMOVE).
  */
 typedef struct wspool_history {
-    uint32_t messages;       /* at most so many; 0: no history */
+    uint32_t messages;       /* at most so many; 0: no history, and the other members are 0 too */
     uint32_t bytes;          /* of encoded frames; 0: no limit but history_bytes */
     uint64_t time;           /* nanoseconds for which a message is kept; 0: no limit */
     uint32_t max_keys;       /* at most so many keys, removed ones included; 0: it is not keyed */

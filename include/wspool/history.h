@@ -44,7 +44,8 @@ typedef struct wspool_resumed {
     wspool_channel_position position; /* of the channel at this moment */
     int recovered;         /* 1: the peer gets every message behind the position that it gave */
     enum wspool_lost lost; /* if not: why. The peer gets what is published behind `position` */
-    uint64_t count;        /* how many messages of the history follow */
+    uint64_t count;        /* how many messages of the history follow, at most: with send_interval
+                              only the newest of each key do */
     int reset; /* 1: keyed. What the peer knows of this channel is void: the whole state follows */
 } wspool_resumed;
 

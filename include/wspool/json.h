@@ -384,7 +384,9 @@ int wspool_json_error(wspool_json *json, wspool *pool, wspool_id id, const char 
 /* Sends `draining` to every peer, then calls wspool_drain with this window and the code 4200.
  * `window` is in nanoseconds; the message has it in seconds, rounded up. A peer whose queue is full
  * is not told, and nobody is without memory: the Close says the same. A second call tells the new
- * window. wspool_draining returns how many peers remain.
+ * window. wspool_draining returns how many peers remain. With wspool/sockets.h call
+ * wspool_sockets_drain with the same window behind it: that stops listening, and says when all is
+ * over.
  *   INVAL  the window is longer than WSPOOL_TIME_MAX. Correct the call. */
 int wspool_json_drain(wspool_json *json, wspool *pool, uint64_t window, uint64_t now);
 

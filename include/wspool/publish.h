@@ -26,6 +26,7 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
+/* Text is not checked: clients close the connection if it is not UTF-8. */
 #define WSPOOL_BINARY 1u /* a binary message. Without it: text, which must be valid UTF-8 */
 #define WSPOOL_REMOVE 2u /* a removal of its key, for a keyed history */
 
