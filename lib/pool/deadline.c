@@ -37,7 +37,7 @@ void wsp_deadline_tell(wspool *pool)
 {
     struct wsp_link *link = &pool->link;
     const wspool_deadline_hook *hook = &pool->config.deadline;
-    if (wsp_bitset_may_have(&link->ready) || wsp_bitset_may_have(&link->due) ||
+    if (wsp_bitset_has_any(&link->ready) || wsp_bitset_has_any(&link->due) ||
         wsp_inbounds_wait(&link->inbounds) || pool->drain.next <= link->now) {
         pool->idle = 0; /* it cannot become earlier than now */
         pool->output_is_timed = pool->config.flush_delay > 0;

@@ -166,9 +166,12 @@ TEST(hook_when_another_hook_publishes_is_called_behind_it)
 TEST(hook_when_nobody_has_looked_yet_is_called_for_the_first)
 {
     sim *s = sim_told(0);
-    sim_open(s, NULL);
+    sim_peer *first = sim_open(s, NULL);
     assert_int_equal(told, 1);
     sim_open(s, NULL);
     assert_int_equal(told, 1);
+    wspool_gone(s->pool, first->id, WSPOOL_GONE_EOF, s->now);
+    assert_int_equal(told, 2);
+    assert_int_equal(told_of, 0);
     sim_free(s);
 }
