@@ -81,16 +81,12 @@ static int open_web(const char *given)
 static int add_demo_cards(void)
 {
     static const struct card_patch patches[] = {
-        {"Open this page in a second window: you see both as people, and a card that you move "
-         "here moves there",
-         "backlog"},
-        {"Drag me to another column. Keys do it, too: they are listed below", "backlog"},
+        {"Open this page in a second window, and move me: I move in both", "backlog"},
+        {"Drag me to another column", "backlog"},
         {"Press Run. Everybody sees how far it is", "plan"},
-        {"Cut the connection, in the line below: the page is back before you notice", "implement"},
-        {"Freeze this tab for five seconds, and change cards in the other window meanwhile: "
-         "it catches up, and nothing is lost",
-         "test"},
-        {"Say something in the chat, then load the page again: it is still there", "review"},
+        {"Cut the connection, below: this page is back before you notice", "implement"},
+        {"Freeze this tab, below, and change cards in the other window: nothing is lost", "test"},
+        {"Say something in the chat, and load the page again: it is still there", "review"},
         {"Delete me, and take it back", "done"},
     };
     struct card draft;

@@ -156,14 +156,13 @@ class World {
     this.cards = cards;
   }
 
-  // Opens a page in a new context, and waits until the board is live. `before(page)` is called
-  // first, when nothing is loaded; `live: false` does not wait.
-  async page({ before = null, live = true, url = this.cards.url, ...options } = {}) {
-    const context = await this.#browser.newContext({
-      viewport: { width: 1440, height: 860 },
-      locale: 'en-GB',
-      ...options,
-    });
+  // Opens a page in a new context, or beside another page, and waits until the board is live.
+  // `before(page)` is called first, when nothing is loaded; `live: false` does not wait.
+  async page({ before, live = true, url = this.cards.url, beside, ...options } = {}) {
+    const viewport = { width: 1440, height: 860 };
+    const context =
+      beside?.context() ??
+      (await this.#browser.newContext({ viewport, locale: 'en-GB', ...options }));
     const page = await context.newPage();
     page.setDefaultTimeout(PATIENCE);
     const complaints = [];
@@ -226,7 +225,7 @@ export async function test(name, body) {
     for (const line of String(why.stack).split('\n').slice(0, 20)) console.log(`# ${line}`);
     await picture(opened[0], `failed-${name}`).catch(() => {});
   }
-  await Promise.all(opened.map((page) => page.context().close()));
+  await Promise.all([...new Set(opened.map((page) => page.context()))].map((c) => c.close()));
   opened = [];
 }
 

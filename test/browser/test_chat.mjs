@@ -23,7 +23,7 @@ await test('chat_goes_between_two_pages', async () => {
   const url = `${cards.url}/?session=two`;
   const [one, other] = await Promise.all([world.page({ url }), world.page({ url })]);
   const elsewhere = await world.page({ url: `${cards.url}/?session=three` });
-  const [a, b] = await Promise.all([one.textContent('#me'), other.textContent('#me')]);
+  const [a, b] = await Promise.all([one.textContent('#me span'), other.textContent('#me span')]);
   for (const page of [one, other]) await page.locator('.chat-note').waitFor({ state: 'hidden' });
   await say(one, 'hello <b>you</b>');
   await becomes(() => said(other), [[a, 'hello <b>you</b>']]);
@@ -141,7 +141,7 @@ await test('another_tab_of_the_same_name_is_not_you', async () => {
   const url = `${cards.url}/?session=twins`;
   const page = await world.page({ url });
   const twin = await page.context().newPage();
-  const name = await page.textContent('#me');
+  const name = await page.textContent('#me span');
   await twin.addInitScript((given) => {
     sessionStorage.setItem('cards.name', given); // as a duplicated tab
   }, name);
@@ -150,10 +150,10 @@ await test('another_tab_of_the_same_name_is_not_you', async () => {
   await say(page, 'from the first');
   await becomes(async () => (await said(twin)).length, 1);
   assert.deepEqual(await said(twin), [[name, 'from the first']]);
-  assert.notEqual(await twin.textContent('#me'), name, 'and it has a name of its own');
+  assert.notEqual(await twin.textContent('#me span'), name, 'and it has a name of its own');
   await twin.reload();
   await twin.locator('.chat-note').waitFor({ state: 'hidden' });
-  assert.equal(await twin.textContent('#me'), name, 'which a reload keeps'); // set by the script
+  assert.equal(await twin.textContent('#me span'), name, 'which a reload keeps'); // set by the script
   await say(twin, 'from the second');
   await becomes(async () => (await said(page)).at(-1)[0], name, 'the name does not decide');
 });

@@ -98,66 +98,51 @@ await test('run_is_shown_up_to_100_percent', async () => {
     [...percents].sort((a, b) => a - b),
     'never backwards',
   );
-  assert.deepEqual(sockets, [`/api/execution/ws/${id}`], "on the card's own socket");
+  assert.deepEqual(sockets, [], 'on a channel of the socket that it has');
   assert.equal(await card(page, 'Runner').locator('.percent').textContent(), 'Done');
   await card(page, 'Runner').getByRole('button', { name: 'Run Runner' }).waitFor(); // the card can
                                                                                     // run again
 });
 
-await test('run_that_somebody_else_has_begun_is_watched', async () => {
+await test('run_that_somebody_else_has_begun_is_seen_by_all', async () => {
   const id = await cards.create('Shared run');
   const page = await world.page();
-  page.mayComplain(); // because of the 409
   assert.equal((await cards.ask('POST', `/api/cards/${id}/run`)).status, 202);
+  await page.waitForSelector(`.card[data-card="${id}"][data-run="running"]`);
   await card(page, 'Shared run').press('r');
-  await page.waitForSelector(`.card[data-card="${id}"][data-run="done"]`);
-  assert.equal(await page.locator('.toast').count(), 0);
+  await toast(page, '“Shared run” is running already');
+  const late = await world.page();
+  await Promise.all(
+    [page, late].map((one) => one.waitForSelector(`.card[data-card="${id}"][data-run="done"]`)),
+  );
 });
 
 await test('run_of_a_card_that_is_deleted_ends', async () => {
   const id = await cards.create('Short lived');
   const page = await world.page();
-  const closed = new Promise((done) => {
-    page.on('websocket', (socket) => socket.on('close', done));
-  });
   await card(page, 'Short lived').press('r');
   await page.waitForSelector(`.card[data-card="${id}"][data-run="running"]`);
   await cards.remove(id);
   await isIn(page, 'Short lived', null);
-  await closed;
+  assert.equal(await page.locator('.toast').count(), 0);
 });
-// Another card may have its id by the time the page has reconnected. If the page sees that the card
-// is gone, it ends the run for that reason. Then the steps are repeated.
-const lostWithItsServer = async () => {
+
+await test('run_lost_with_its_server_is_given_up', async () => {
   let server = await Cards.start();
   const { port, url } = server;
-  await server.create('Cut short');
+  const id = await server.create('Cut short');
   const page = await world.page({ url, before: (p) => p.clock.install() });
   page.mayComplain();
   await card(page, 'Cut short').press('r');
   await page.waitForSelector('.card[data-run="running"]');
-  const subscribed = new Promise((done) => {
-    page.on('websocket', (socket) => {
-      if (!socket.url().includes('/api/execution/')) return;
-      socket.on('framereceived', ({ payload }) => payload.includes('"subscribed"') && done(true));
-    });
-  });
   await server.killed();
   server = await Cards.start({ port });
-  for (let i = 0; i < 10; i++) await server.create(`Filler ${i}`); // one of them has its id
-  const heard = await Promise.race([subscribed, sleep(8000).then(() => false)]);
-  if (heard) {
-    await sleep(100); // so that the page has received it, too
-    await page.clock.runFor(6000);
-    await toast(page, 'nothing more is heard of it');
-    assert.equal(await page.locator('.card[data-run="running"]').count(), 0);
-  }
+  assert.equal(await server.create('Cut short'), id);
+  await page.waitForSelector(`.card[data-card="${id}"][data-run="starting"]`); // it is in doubt
+  await page.clock.runFor(6000);
+  await toast(page, 'nothing more is heard of it');
+  assert.equal(await page.locator('.card:not([data-run="idle"])').count(), 0);
   await server.killed();
-  return heard;
-};
-await test('run_lost_with_its_server_is_given_up', async () => {
-  for (let scene = 0; scene < 4; scene++) if (await lostWithItsServer()) return;
-  assert.fail('the page did not come back to the run');
 });
 
 // ------------------------------------------------------------------ states
@@ -232,6 +217,7 @@ await test('after_42xx_it_comes_back_at_once', async () => {
       });
     },
   });
+  page.mayComplain(); // it may say something before it hears that the socket is closed
   await becomes(() => urls.length, 2);
   await isLive(page);
   assert.ok(!(await names(page)).includes('waiting'), JSON.stringify(await states(page)));
@@ -302,7 +288,8 @@ await test('socket_that_has_gone_silent_is_given_up', async () => {
       await between(p, (socket) => {
         const server = socket.connectToServer();
         socket.onMessage((message) => {
-          heard.push(JSON.parse(message).type);
+          const { type } = JSON.parse(message);
+          if (type === 'ping') heard.push(type);
           if (!deaf) server.send(message);
         });
       });
@@ -521,12 +508,12 @@ await test('no_url_holds_a_token', async () => {
   });
   await card(page, 'Quiet').press('r');
   await page.waitForSelector('.card[data-run="running"]');
-  assert.ok(urls.filter((url) => url.startsWith('ws')).length >= 3, urls);
+  assert.ok(urls.filter((url) => url.startsWith('ws')).length >= 2, urls);
   assert.deepEqual(
     urls.filter((url) => url.includes('token=')),
     [],
   );
-  assert.ok(headers.length >= 3);
+  assert.ok(headers.length >= 2);
   for (const header of headers) assert.match(header, /^wspool\.v1\.json, ?bearer\.[\w.]+$/);
 });
 

@@ -44,9 +44,33 @@ export class Api {
   #token = null; // { token, expires_at }
   #without = false; // this server has no tokens
   #asking = null;
+  #lost; // called when the server has not answered
 
-  constructor(subject) {
+  constructor(subject, lost) {
     this.#subject = subject;
+    this.#lost = lost;
+  }
+
+  // The server knows nobody by name.
+  get anonymous() {
+    return this.#without;
+  }
+
+  // From the next connection on the user has another name. If it is refused, nothing has changed.
+  async rename(subject) {
+    const before = this.#subject;
+    this.#subject = subject;
+    try {
+      await this.#newToken();
+    } catch (error) {
+      this.#subject = before;
+      throw error;
+    }
+  }
+
+  async reachable() {
+    const { ok } = await fetch('/health', { cache: 'no-store' }).catch(() => ({ ok: false }));
+    return ok;
   }
 
   // Returns a token, or null if none is needed.
@@ -89,6 +113,7 @@ export class Api {
         signal: AbortSignal.timeout(PATIENCE),
       });
     } catch (error) {
+      this.#lost();
       throw new Unreachable(error);
     }
   }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // chat.js - a small chat, on a session's socket of its own.
 //
+// A page that is loaded gets what was said before, and one that was away gets what it missed.
+//
 // A message appears when the server publishes it, to its author too. See field.js for what happens
 // to a text that the server refuses.
 //
@@ -9,6 +11,7 @@
 import { Connection } from './connection.js';
 import { calm, element, inWords, setText } from './dom.js';
 import { Field } from './field.js';
+import { backInWords } from './status.js';
 
 const TEXT_MAX = 1000; // characters
 const KEPT = 200;
@@ -32,6 +35,7 @@ export class Chat {
   #more; // the button that tells of new messages
   #following = true;
   #at = 0; // scrollTop
+  #before = 0; // up to this offset it was said before the page was loaded
 
   constructor(panel, toggle, { api, session, toasts }) {
     this.#panel = panel;
@@ -43,15 +47,21 @@ export class Chat {
     this.#toggle = toggle;
     this.#badge = toggle.querySelector('.badge');
     this.#toasts = toasts;
-    this.#connection = new Connection(SOCKET(session), `session:${session}`, api, {
+    const handlers = {
       state: (state) => this.#state(state),
-      refetch: ({ reason }) => {
+      refetch: ({ reason, offset }) => {
+        this.#before = reason === 'first' ? offset : 0;
         if (reason !== 'first') this.#line('Messages sent in the meantime are missing here.');
       },
       publication: (message) => {
         if (message.type === 'chat_message') this.#said(message);
       },
-    });
+      subscribed: (here) => {
+        if (here.away !== null && here.behind) this.#line(backInWords(here, 'message'));
+      },
+    };
+    const options = { state: true };
+    this.#connection = new Connection(SOCKET(session), `session:${session}`, api, handlers, options);
     this.#field = new Field(this.#input, {
       most: TEXT_MAX,
       clean: (text) => text.trim(),
@@ -87,6 +97,10 @@ export class Chat {
 
   close() {
     this.#connection.close();
+  }
+
+  cut() {
+    this.#connection.cut();
   }
 
   show(open, focus) {
@@ -138,7 +152,7 @@ export class Chat {
   // Another tab may have our name, but it is not us.
   #said(message) {
     const { from, text } = message.data;
-    const { timestamp } = message;
+    const { timestamp, offset } = message;
     const mine = this.#connection.isOurs(message);
     const who = mine ? this.#connection : from;
     const when = new Date(timestamp);
@@ -158,7 +172,8 @@ export class Chat {
       ),
       mine,
     );
-    if (this.#panel.hidden && !mine) {
+    if (offset === this.#before) this.#line('You joined');
+    if (this.#panel.hidden && !mine && offset > this.#before) {
       this.#count(this.#unread + 1);
       this.#toasts.say(`${from} in the chat: ${text}`);
     }

@@ -8,9 +8,11 @@
 //   publication(message)     the next one, in order, none twice
 //   error(data)              the server reports an error that belongs to no action
 //   draining(data)           the server is about to stop
+//   subscribed(here)         what comes next: { recovered, behind, epoch, offset } of wspool.js, and
+//                            `away`, how long the connection was lost; null: it was not
 //
-// States: { name: 'closed' } at first and after close(); 'connecting'; 'live'; 'waiting' with
-// `until` (milliseconds since 1970), `attempt` and `detail`; 'offline' with `detail`, until the
+// States: { name: 'closed' } at first and after close(); 'connecting'; 'live'; 'checking', while the
+// server is asked whether it still answers; 'waiting' with `until` (milliseconds since 1970), `attempt` and `detail`; 'offline' with `detail`, until the
 // network returns or retry() is called; 'refused' with `code` and `detail`, until retry().
 import { connect } from './wspool.js';
 
@@ -28,6 +30,8 @@ const REASONS = {
   4201: 'the server has moved',
   4202: 'the connection has lived its time',
 };
+const PROBE = 1000; // milliseconds between two looks whether the server is back
+const SPREAD = 1; // seconds, until the server announces its own
 
 export class Connection {
   state = { name: 'closed' };
@@ -35,37 +39,51 @@ export class Connection {
   #route;
   #api;
   #on;
-  #doors;
+  #options;
   #client = null;
+  #channel = null;
+  #id = null; // of the connection, at the server
+  #spread = SPREAD;
+  #lost = null; // when the connection was lost
   #token = null;
   #renewed = false; // the token was renewed since we were last live
   #refusal = null; // what plain HTTP has said
   #ids = new Set(); // `epoch connection`, of every connection that this object has had
 
-  // `route` is the channel that the path names. `doors` are the URLs `events` and `poll`, if any.
-  constructor(path, route, api, on, doors = {}) {
+  // `route` is the channel that the path names. `options` are those of wspool.js for it.
+  constructor(path, route, api, on, options = {}) {
     this.#path = path;
     this.#route = route;
     this.#api = api;
     this.#on = on;
-    this.#doors = doors;
+    this.#options = options;
   }
 
   // `position` is that of the state that the page has already.
   open(position) {
     if (this.#client) return;
-    let connection = null; // its id at the server
     const client = connect(this.#path, { route: this.#route, token: (how) => this.#newToken(how) });
     this.#client = client;
     client.on('status', (status) => this.#status(status));
-    client.on('established', (data) => (connection = data.connection));
+    client.on('established', ({ connection, reconnect_spread: spread = SPREAD }) => {
+      this.#id = connection;
+      this.#spread = spread;
+    });
     client.on('error', ({ kind, message }) => kind === 'server' && this.#on.error?.({ message }));
     client.on('draining', (data) => this.#on.draining?.(data));
     const refetch = (why) => this.#on.refetch(why);
-    const channel = client.subscribe(this.#route, { ...this.#doors, position, refetch });
-    channel.on('subscribed', ({ epoch }) => this.#ids.add(`${epoch} ${connection}`));
+    const channel = client.subscribe(this.#route, { ...this.#options, position, refetch });
+    this.#channel = channel;
+    channel.on('subscribed', (here) => this.#subscribed(here));
     channel.on('message', (message) => this.#on.publication(message));
     this.#status(client.status);
+  }
+
+  // A keyed channel, on the same socket. `on.reset(why)` says that all that is known of it is void,
+  // and that the whole state follows.
+  follow(name, on) {
+    const channel = this.#client.subscribe(name, { state: true, refetch: (why) => on.reset(why) });
+    channel.on('message', (message) => on.publication(message));
   }
 
   close() {
@@ -73,6 +91,24 @@ export class Connection {
     this.#client = null;
     client?.close();
     this.#become({ name: 'closed' });
+  }
+
+  // Ends this connection and begins another one: under a new name, or to show that nothing is lost.
+  cut() {
+    this.#client?.reconnect();
+  }
+
+  // Something has failed: is the connection still good?
+  async check() {
+    if (this.state.name !== 'live') return;
+    this.#become({ name: 'checking' });
+    const answers = await this.#client.check();
+    if (answers && this.state.name === 'checking') this.#become({ name: 'live' });
+  }
+
+  // The position of the last message.
+  get position() {
+    return this.#channel?.position ?? null;
   }
 
   // Connects now, and restarts the count of attempts.
@@ -85,6 +121,11 @@ export class Connection {
   // server that has restarted uses ids again, in another epoch.
   isOurs({ epoch, data }) {
     return this.#ids.has(`${epoch} ${data.connection}`);
+  }
+
+  // Returns whether an id is that of the present connection.
+  is(connection) {
+    return connection === this.#id;
   }
 
   action(name, fields) {
@@ -105,11 +146,19 @@ export class Connection {
     this.#on.state?.(state);
   }
 
+  #subscribed(here) {
+    const away = this.#lost && performance.now() - this.#lost;
+    this.#lost = null;
+    this.#ids.add(`${here.epoch} ${this.#id}`);
+    this.#on.subscribed?.({ ...here, away });
+  }
+
   #status({ state, attempt, until, code, reason }) {
     if (!this.#client) return;
     const detail = reason || REASONS[code] || 'the connection was lost';
     const told = REASONS[code] || (code >= 400 && code < 600);
     const unknown = this.state.name === 'connecting' && !told;
+    if (['live', 'checking'].includes(this.state.name)) this.#lost ??= performance.now();
     if (state === 'connected') {
       this.#renewed = false;
       this.#become({ name: 'live' });
@@ -137,8 +186,23 @@ export class Connection {
       // The next attempt runs already.
     } else if (verdict === 'unreachable') {
       this.#become({ ...waiting, detail: 'the server cannot be reached' });
+      this.#lookOut();
     } else {
       this.#become({ ...waiting, detail: reason ?? 'the server takes no connection now' });
+    }
+  }
+  // A user who looks at the page does not wait for the next attempt when the server is back. All
+  // pages see that at once, so each waits for its part of the server's spread.
+  async #lookOut() {
+    const { state } = this;
+    const waiting = async (time) => {
+      await new Promise((done) => setTimeout(done, time));
+      return this.state === state;
+    };
+    while (await waiting(PROBE)) {
+      if (document.visibilityState === 'hidden' || !(await this.#api.reachable())) continue;
+      if (await waiting(Math.random() * this.#spread * 1000)) this.#client.connect();
+      return;
     }
   }
 }

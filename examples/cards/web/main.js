@@ -3,10 +3,11 @@
 //
 //   dom.js         elements without markup        toast.js    notes, and text for screen readers
 //   api.js         plain HTTP, the token          status.js   the state of the connection
-//   wspool.js      a client that reconnects       runs.js     runs, on sockets of their own
-//   connection.js  the page's use of it
-//   model.js       the cards                      chat.js     the chat, on a session's socket
-//   board.js       columns, keyboard, focus       names.js    the name of the user
+//   wspool.js      a client that reconnects       lab.js      cut and freeze this page
+//   connection.js  the page's use of it           runs.js     runs, on a keyed channel
+//   model.js       the cards                      people.js   who is here, on another one
+//   board.js       columns, keyboard, focus       chat.js     the chat, on a session's socket
+//   names.js me.js the name of the user
 //   card.js adder.js menu.js drag.js              the parts of the board
 //   field.js       text fields that lose no text
 //
@@ -19,18 +20,21 @@ import { Board } from './board.js';
 import { Chat } from './chat.js';
 import { Connection } from './connection.js';
 import { inWords, shorten } from './dom.js';
+import { Lab } from './lab.js';
+import { Me } from './me.js';
 import { columnName, Model } from './model.js';
-import { myName } from './names.js';
+import { keepName, myName } from './names.js';
+import { People } from './people.js';
 import { Runs } from './runs.js';
-import { Status } from './status.js';
+import { backInWords, Status } from './status.js';
 import { Toasts } from './toast.js';
 
 const WIDE = '(min-width: 1360px)'; // wide enough for the chat beside the board
 
 const find = (selector) => document.querySelector(selector);
 
-const me = myName();
-const api = new Api(me);
+const name = myName();
+const api = new Api(name, () => connection.check());
 const toasts = new Toasts(find('#toasts'), find('#spoken'));
 const model = new Model(api, {
   changed: () => board.renderSoon(),
@@ -49,12 +53,14 @@ const runs = new Runs(api, {
     const card = model.get(id);
     if (card) toasts.refuse(`The run of “${shorten(card.title)}” has ended: ${inWords(reason)}`);
   },
+  already: (id) => toasts.show(`“${shorten(model.get(id)?.title ?? '')}” is running already`),
 });
 const board = new Board(find('#board'), find('#pills'), { model, runs, toasts });
 const handlers = {
   state: () => showState(),
-  refetch: () => fetchBoard(),
+  refetch: (why) => fetchBoard(why),
   publication: (message) => published(message),
+  subscribed: (here) => here.away !== null && status.badge(backInWords(here, 'change')),
   error: ({ message }) => toasts.refuse(message),
   draining: () => toasts.show('The server is about to restart.'),
 };
@@ -64,10 +70,25 @@ const status = new Status(find('#status'), toasts, () => {
   connection.retry();
   chat.retry();
 });
+const people = new People(find('#people'), (id) => connection.is(id));
 const chat = new Chat(find('#chat'), find('#chat-toggle'), {
   api,
   session: new URLSearchParams(location.search).get('session') || 'lobby',
   toasts,
+});
+
+new Lab(find('#lab'), { about: find('#about'), veil: find('#veil'), api, connection, status });
+const me = new Me(find('#me'), name, async (chosen) => {
+  try {
+    await api.rename(chosen);
+  } catch (error) {
+    toasts.refuse(`Not renamed: ${inWords(error.reason)}`);
+    return false;
+  }
+  keepName(chosen);
+  connection.cut(); // a connection has the name of its token
+  chat.cut();
+  return true;
 });
 
 // ------------------------------------------------------------------ the board and its channel
@@ -75,12 +96,13 @@ const chat = new Chat(find('#chat'), find('#chat-toggle'), {
 let fetching = false;
 
 // Returns the position of the board. It is called again if this fails.
-async function fetchBoard() {
+async function fetchBoard({ reason } = {}) {
   fetching = true;
   showState();
   const { cards, epoch, offset } = await api.cards();
+  const before = model.cards();
   model.load(cards);
-  runs.prune((id) => model.get(id) !== null);
+  if (reason === 'epoch_changed') nameLost(before);
   find('#board').removeAttribute('aria-busy');
   fetching = false;
   showState();
@@ -89,16 +111,30 @@ async function fetchBoard() {
 
 function showState() {
   const { state } = connection;
-  model.live = state.name === 'live';
+  model.live = ['live', 'checking'].includes(state.name);
   if (state.name === 'live' && fetching) status.show({ name: 'catching-up' });
   else if (state.name !== 'closed') status.show(state);
+}
+
+// The server has restarted, and may not have kept all cards. Ids are used again then.
+function nameLost(before) {
+  const lost = before.filter(({ id, title }) => model.get(id)?.title !== title);
+  if (!lost.length) return;
+  const rest = lost.length > 1 ? ` and ${lost.length - 1} more` : '';
+  toasts.show(`The server has restarted without “${shorten(lost[0].title)}”${rest}`, {
+    kind: 'refusal',
+    stays: true,
+    action: {
+      label: 'Add again',
+      run: () => lost.forEach(({ title, column_id: column }) => model.create(title, column)),
+    },
+  });
 }
 
 function published(message) {
   const change = model.apply(message);
   if (!change) return;
   const { before, after, ours } = change;
-  if (!after) runs.stop(before?.id ?? message.data.id);
   if (ours) return;
   if (after) board.renderSoon(after.id);
   toasts.say(inWordsOf(before, after));
@@ -116,9 +152,12 @@ function inWordsOf(before, after) {
 
 // ------------------------------------------------------------------ beginning
 
-find('#me').textContent = me;
+addEventListener('offline', () => connection.check());
 chat.show(matchMedia(WIDE).matches, false);
 
 const position = await fetchBoard().catch(() => undefined);
+me.named = !api.anonymous;
 connection.open(position);
+connection.follow('topic:people', people);
+connection.follow('topic:runs', runs);
 chat.open();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// names.js - a name for each user; each tab is another user.
+// names.js - a name for each user, who may choose another one; each tab is another user.
 //
 // A page keeps its name when it is loaded again. A tab that was duplicated, or opened from this one,
 // inherits sessionStorage; it is a new user, so it gets a name of its own.
@@ -15,6 +15,8 @@ const BIRDS = (
 ).split(' ');
 const KEY = 'cards.name';
 
+export const NAME_MAX = 24; // characters
+
 const oneOf = (list) => list[Math.floor(Math.random() * list.length)];
 
 export function myName() {
@@ -27,5 +29,13 @@ export function myName() {
     return name;
   } catch {
     return fresh; // If the browser stores nothing, each load gets a new name.
+  }
+}
+
+export function keepName(name) {
+  try {
+    sessionStorage.setItem(KEY, name);
+  } catch {
+    // It is lost when the page is loaded again.
   }
 }

@@ -1,20 +1,15 @@
 // SPDX-License-Identifier: MIT
-// runs.js - runs of cards: each is watched on the card's own socket while it lasts.
+// runs.js - runs of cards: all pages see them, on a keyed channel with the newest step of each card.
 //
-// The socket connects first and the request follows, so that the page does not miss the first step.
-// If another user has started the run already, the page watches that run.
-//
-// Handlers: changed(id), ended(id), refused(id, reason).
-import { Connection } from './connection.js';
-
+// Handlers: changed(id), ended(id), refused(id, reason), already(id).
 const SHOWN = 2500; // milliseconds for which a finished run stays visible on its card
-const DOUBT = 5000; // milliseconds without a message, after messages were missed
+const DOUBT = 5000; // milliseconds without a step, when there should be one
 const ALREADY = 409;
 
 export class Runs {
   #api;
   #on;
-  #runs = new Map(); // id -> { state: 'starting' | 'running' | 'done', percent, connection, doubt }
+  #runs = new Map(); // id -> { state: 'starting' | 'running' | 'done', percent, doubt }
 
   constructor(api, on) {
     this.#api = api;
@@ -25,82 +20,62 @@ export class Runs {
     return this.#runs.get(id) ?? null;
   }
 
-  start(id) {
+  async start(id) {
+    if (this.#runs.get(id)?.state === 'running') this.#on.already(id);
     if (this.#runs.has(id)) return;
-    const run = { state: 'starting', percent: 0, connection: null, doubt: null };
-    this.#runs.set(id, run);
-    const path = `/api/execution/ws/${encodeURIComponent(id)}`;
-    run.connection = new Connection(path, `item:${id}`, this.#api, {
-      state: ({ name, detail }) => {
-        if (name === 'live') this.#ask(id, run);
-        else if (name === 'refused' || name === 'offline') this.#fail(id, run, detail);
-      },
-      refetch: ({ reason }) => {
-        if (reason !== 'first') this.#doubt(id, run);
-      },
-      publication: ({ type, data }) => {
-        if (type === 'execution_progress') this.#progress(id, run, data);
-      },
-    });
-    this.#on.changed(id);
-    run.connection.open();
-  }
-
-  // Forgets the runs of cards that no longer exist.
-  prune(exists) {
-    for (const id of this.#runs.keys()) if (!exists(id)) this.stop(id);
-  }
-
-  stop(id) {
-    const run = this.#runs.get(id);
-    clearTimeout(run?.doubt);
-    run?.connection.close();
-    this.#runs.delete(id);
-  }
-
-  async #ask(id, run) {
-    if (run.state !== 'starting') return;
-    run.state = 'running';
-    this.#on.changed(id);
+    this.#doubt(id);
     try {
       await this.#api.run(id);
     } catch (error) {
-      if (error.status !== ALREADY) this.#fail(id, run, error.reason);
+      this.#remove(id);
+      if (error.status === ALREADY) this.#on.already(id);
+      else this.#on.refused(id, error.reason);
     }
   }
 
-  #progress(id, run, { percent, status }) {
-    if (this.#runs.get(id) !== run || run.state === 'done') return;
-    clearTimeout(run.doubt);
-    if (status === 'cancelled') {
-      this.#fail(id, run, 'cancelled');
-      return;
+  // ---------------------------------------------------------------- what the channel says
+
+  // The whole state follows. If the server has restarted, a run that is not in it is lost.
+  reset({ reason }) {
+    const running = [...this.#runs.keys()].filter((id) => this.of(id).state !== 'done');
+    for (const id of running) {
+      if (reason === 'epoch_changed') this.#doubt(id);
+      else if (this.of(id).state === 'running') this.#remove(id);
     }
-    run.percent = Math.min(100, Math.max(0, Number(percent) || 0));
-    if (run.percent >= 100 || status === 'done') {
-      run.state = 'done';
-      run.connection.close();
-      this.#on.ended(id);
-      setTimeout(() => {
-        if (this.#runs.get(id) === run) this.#runs.delete(id);
-        this.#on.changed(id);
-      }, SHOWN);
-    }
+  }
+
+  publication({ key: id, removed, data: { percent, status } }) {
+    clearTimeout(this.of(id)?.doubt);
+    if (!removed) this.#become(id, 'running', percent);
+    else if (status === 'done') this.#done(id, percent);
+    else this.#remove(id); // its card was deleted
+  }
+
+  #done(id, percent) {
+    this.#become(id, 'done', percent);
+    this.#on.ended(id);
+    const done = this.of(id);
+    setTimeout(() => this.of(id) === done && this.#remove(id), SHOWN);
+  }
+
+  #become(id, state, percent) {
+    this.#runs.set(id, { state, percent: Math.min(100, Math.max(0, Number(percent) || 0)) });
     this.#on.changed(id);
   }
 
-  // The end may be among the missed messages, or the server may have lost the run.
-  #doubt(id, run) {
-    clearTimeout(run.doubt);
-    run.doubt = setTimeout(() => this.#fail(id, run, 'nothing more is heard of it'), DOUBT);
-  }
-
-  #fail(id, run, reason) {
-    clearTimeout(run.doubt);
-    if (this.#runs.get(id) !== run || run.state === 'done') return;
-    run.connection.close();
+  #remove(id) {
+    clearTimeout(this.#runs.get(id)?.doubt);
     this.#runs.delete(id);
     this.#on.changed(id);
-    this.#on.refused(id, reason);
+  }
+
+  // A step should come soon.
+  #doubt(id) {
+    clearTimeout(this.of(id)?.doubt);
+    this.#become(id, 'starting', this.of(id)?.percent);
+    this.of(id).doubt = setTimeout(() => {
+      this.#remove(id);
+      this.#on.refused(id, 'nothing more is heard of it');
+    }, DOUBT);
   }
 }

@@ -5,14 +5,33 @@
 import { inWords, setText } from './dom.js';
 
 const TICK = 200;
+const BADGE_TIME = 12000;
+
+const PASSING = ['connecting', 'checking', 'catching-up']; // states that are not spoken of
+
+const duration = (ms) => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
+const count = (n, what) => `${n} ${what}${n === 1 ? '' : 's'}`;
+
+// "Back in 90 ms, 12 changes recovered"
+export function backInWords({ away, recovered, behind }, what) {
+  const news = behind ? `${count(behind, what)} recovered` : 'nothing missed';
+  return `Back in ${duration(away)}, ${recovered ? news : 'all fetched anew'}`;
+}
+
+// "Stood still for 5.0 s, 3 changes caught up"
+export function thawedInWords(time, behind) {
+  return `Stood still for ${duration(time)}, ${behind ? `${count(behind, 'change')} caught up` : 'nothing missed'}`;
+}
 
 export class Status {
   #root;
   #text;
   #detail;
   #button;
+  #badge;
   #toasts;
   #timer = null;
+  #fading = null;
   #said = 'connecting';
 
   constructor(root, toasts, retry) {
@@ -20,14 +39,25 @@ export class Status {
     this.#text = root.querySelector('.status-text');
     this.#detail = root.querySelector('.status-detail');
     this.#button = root.querySelector('button');
+    this.#badge = root.querySelector('.status-badge');
     this.#toasts = toasts;
     this.#button.addEventListener('click', retry);
+  }
+
+  // For a while, beside the state.
+  badge(text) {
+    clearTimeout(this.#fading);
+    setText(this.#badge, text);
+    this.#badge.hidden = false;
+    this.#fading = setTimeout(() => (this.#badge.hidden = true), BADGE_TIME);
+    this.#toasts.say(text);
   }
 
   // A state of connection.js, or 'catching-up' while the board is fetched.
   show(state) {
     clearInterval(this.#timer);
     this.#root.dataset.state = state.name;
+    if (state.name === 'waiting') this.#badge.hidden = true;
     this.#button.hidden = !['waiting', 'offline', 'refused'].includes(state.name);
     setText(this.#button, state.name === 'waiting' ? 'Now' : 'Try again');
     setText(this.#detail, this.#why(state));
@@ -46,6 +76,8 @@ export class Status {
     switch (state.name) {
       case 'live':
         return 'Live';
+      case 'checking':
+        return 'Checking…';
       case 'catching-up':
         return 'Catching up…';
       case 'offline':
@@ -67,7 +99,7 @@ export class Status {
   #speak(state) {
     const lost = state.name === 'waiting' || (state.name === 'connecting' && state.attempt > 0);
     const word = lost ? 'Connection lost, reconnecting' : this.#words(state);
-    if (word === this.#said || state.name === 'connecting' || state.name === 'catching-up') return;
+    if (word === this.#said || PASSING.includes(state.name)) return;
     this.#said = word;
     this.#toasts.say(word);
   }
