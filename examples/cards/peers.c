@@ -209,11 +209,11 @@ static int add_paths(struct app *app, const wspool_config *config)
     size_t i;
     wspool_route_options_init(&options, config);
     options.slow = WSPOOL_SLOW_BEHIND;
-    options.history.messages = STORE_KEPT;
     for (i = 0; error == 0 && i < sizeof(paths) / sizeof(paths[0]); i++) {
         int topic = paths[i].kind == WSPOOL_TOPIC;
         options.name = topic ? PEOPLE.name : BOARD.name; /* if the path has no {parameter} */
         options.user = paths[i].kind == WSPOOL_GLOBAL ? app : NULL;
+        options.history.messages = topic ? 1 : STORE_KEPT; /* only what is so now */
         options.history.max_keys = topic ? KEYS : 0;
         error = wspool_route(app->pool, paths[i].pattern, paths[i].kind, &options);
     }

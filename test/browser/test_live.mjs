@@ -115,6 +115,17 @@ await test('run_that_somebody_else_has_begun_is_seen_by_all', async () => {
   await Promise.all(
     [page, late].map((one) => one.waitForSelector(`.card[data-card="${id}"][data-run="done"]`)),
   );
+  const latest = await world.page({
+    before: (p) =>
+      p.addInitScript(() => {
+        window.runs = 0;
+        new MutationObserver(() => {
+          window.runs += document.querySelectorAll('.progress:not([hidden])').length;
+        }).observe(document, { subtree: true, childList: true, attributes: true });
+      }),
+  });
+  await latest.locator('.person').first().waitFor(); // the keyed channels have come
+  assert.equal(await latest.evaluate(() => window.runs), 0, 'what is over is not shown');
 });
 
 await test('run_of_a_card_that_is_deleted_ends', async () => {

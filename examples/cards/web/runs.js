@@ -47,6 +47,7 @@ export class Runs {
   publication({ key: id, removed, data: { percent, status } }) {
     clearTimeout(this.of(id)?.doubt);
     if (!removed) this.#become(id, 'running', percent);
+    else if (!this.of(id)) return; // it has ended before this page was loaded
     else if (status === 'done') this.#done(id, percent);
     else this.#remove(id); // its card was deleted
   }
