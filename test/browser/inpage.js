@@ -30,6 +30,13 @@
       [root],
     );
 
+  const MAY_BE = {
+    button: 'button, [role="button"]',
+    heading: 'h1, h2, h3, [role="heading"]',
+    menuitem: '[role="menuitem"]',
+    menuitemradio: '[role="menuitemradio"]',
+  };
+
   const KINDS = {
     css: (root, { css, hasText, has }) =>
       byCss(root, css)
@@ -41,9 +48,10 @@
           plain(node.textContent) === plain(text) &&
           ![...node.children].some((child) => plain(child.textContent) === plain(text)),
       ),
-    // computedRole and computedName are what Chromium tells a screen reader.
+    // computedRole and computedName are what Chromium tells a screen reader. To ask every element of
+    // a page takes seconds on a busy machine.
     role: (root, { role, name, exact, level }) =>
-      [...root.querySelectorAll('*')].filter(
+      [...root.querySelectorAll(MAY_BE[role] ?? '*')].filter(
         (node) =>
           node.computedRole === role &&
           (level === undefined || node.matches(`h${level}`)) &&
