@@ -219,8 +219,8 @@ check-programs: all stage $(CLANG_CHECKED) $(ASAN_TESTS) $(TSAN_TESTS) $(VALGRIN
 # The long forms of what make check does in minutes, one after the other: test/README.md has a table
 # of them. All of them run, whatever fails. PARTS='msan fuzz' runs these alone, and each is a target,
 # too: make nightly-msan.
-NIGHTLY      := check conformance mutants attack delivery storm restart valgrind traffic msan foreign \
-                planted fuzz coverage
+NIGHTLY      := check conformance mutants attack delivery storm restart outage valgrind traffic msan \
+                foreign planted fuzz coverage
 PARTS        ?= $(NIGHTLY)
 NIGHTLY_FUZZ ?= 300
 as_tests      = prove --timer -j$(JOBS) --exec '$(PYTHON) test/tools/run-test'
@@ -257,6 +257,11 @@ nightly-restart:
 	    build/asan/test/clients/test_restart
 	@RESTART_CLIENTS=10 RESTART_AWAY=1000 RESTART_MEDIAN=2 $(as_tests) -v \
 	    build/asan/test/clients/test_restart
+
+# The board in a browser that is without its network, and then frozen, for a minute each.
+nightly-outage:
+	@$(again) $(parallel) $(strict) build/examples/cards
+	@TEST_TIMEOUT=3600 OUTAGE=60 $(as_tests) test/browser/test_outage.mjs
 
 nightly-valgrind:
 	@$(again) $(parallel) $(strict) $(NIGHTLY_VALGRIND)

@@ -142,10 +142,11 @@ await test('page_whose_browser_is_offline_says_so_and_recovers', async () => {
 await test('tab_that_its_browser_has_frozen_recovers', async () => {
   const changes = await three('in a frozen tab');
   const page = await world.page();
-  await page.session.send('Page.setWebLifecycleState', { state: 'frozen' });
+  const tab = await page.context().newCDPSession(page);
+  await tab.send('Page.setWebLifecycleState', { state: 'frozen' });
   await changes.make();
   await sleep(OUTAGE);
-  await page.session.send('Page.setWebLifecycleState', { state: 'active' });
+  await tab.send('Page.setWebLifecycleState', { state: 'active' });
   await changes.seen(page);
   await isLive(page);
 });
