@@ -182,7 +182,8 @@ build/clang/%.ok: %.c build/clang/flags
 
 # ---------------------------------------------------------------------- checks
 
-# NPM=1 installs npm and Playwright, which then drives the browser in the tests of the cards board.
+# NPM=1 installs npm and Playwright, which then drives the browser in the tests of the cards board;
+# and Firefox, for test_firefox.
 NPM ?=
 # PEERS=all also runs the peers of test/loop/peers that are large or must be compiled.
 PEERS ?=
@@ -260,8 +261,9 @@ nightly-restart:
 
 # The board in a browser that is without its network, and then frozen, for a minute each.
 nightly-outage:
+	@test/tools/deps npm || true
 	@$(again) $(parallel) $(strict) build/examples/cards
-	@TEST_TIMEOUT=3600 OUTAGE=60 $(as_tests) test/browser/test_outage.mjs
+	@TEST_TIMEOUT=3600 OUTAGE=60 $(as_tests) test/browser/test_outage.mjs test/browser/test_firefox.mjs
 
 nightly-valgrind:
 	@$(again) $(parallel) $(strict) $(NIGHTLY_VALGRIND)

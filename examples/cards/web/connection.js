@@ -9,7 +9,7 @@
 //   error(data)              the server reports an error that belongs to no action
 //   draining(data)           the server is about to stop
 //   subscribed(here)         what comes next: { recovered, behind, epoch, offset } of wspool.js, and
-//                            `away`, how long the connection was lost; null: it was not
+//                            `away`, how long the connection was lost (null: it was not), and `via`
 //
 // States: { name: 'closed' } at first and after close(); 'connecting'; 'live'; 'checking', while the
 // server is asked whether it still answers; 'waiting' with `until` (milliseconds since 1970), `attempt` and `detail`; 'offline' with `detail`, until the
@@ -150,7 +150,7 @@ export class Connection {
     const away = this.#lost && performance.now() - this.#lost;
     this.#lost = null;
     this.#ids.add(`${here.epoch} ${this.#id}`);
-    this.#on.subscribed?.({ ...here, away });
+    this.#on.subscribed?.({ ...here, away, via: this.#client.status.via });
   }
 
   #status({ state, attempt, until, code, reason }) {

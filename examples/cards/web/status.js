@@ -12,8 +12,9 @@ const PASSING = ['connecting', 'checking', 'catching-up']; // states that are no
 const duration = (ms) => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
 const count = (n, what) => `${n} ${what}${n === 1 ? '' : 's'}`;
 
-// "Back in 90 ms, 12 changes recovered"
-export function backInWords({ away, recovered, behind }, what) {
+// "Back in 90 ms, 12 changes recovered". A stream of events does not say how many follow.
+export function backInWords({ away, via, recovered, behind }, what) {
+  if (via === 'events' && recovered) return `Back in ${duration(away)}, by events`;
   const news = behind ? `${count(behind, what)} recovered` : 'nothing missed';
   return `Back in ${duration(away)}, ${recovered ? news : 'all fetched anew'}`;
 }
