@@ -4,9 +4,12 @@
 
 #define LONGEST_DELAY (30 * WSPOOL_SECOND)
 
-static int between(int code, int low, int high)
+/* What the range of a close code tells a client to do (wspool/close.h). */
+enum range { DO_NOT_COME_BACK = 40, COME_BACK_LATER = 41, COME_BACK_AT_ONCE = 42 };
+
+static int is_in(enum range range, int code)
 {
-    return code >= low && code <= high;
+    return code / 100 == (int)range;
 }
 
 enum wsp_client_verdict wsp_client_judge(const struct wsp_client_end *end, int renewable, int eager)
@@ -16,11 +19,11 @@ enum wsp_client_verdict wsp_client_judge(const struct wsp_client_end *end, int r
     if (refused && renewable) {
         return WSP_CLIENT_RENEW;
     }
-    if (refused || between(end->code, 4000, 4099) || end->status == 403) {
+    if (refused || is_in(DO_NOT_COME_BACK, end->code) || end->status == 403) {
         return WSP_CLIENT_REFUSE;
     }
-    return !eager && (end->ours || between(end->code, 4200, 4299)) ? WSP_CLIENT_AT_ONCE
-                                                                   : WSP_CLIENT_DELAY;
+    return !eager && (end->ours || is_in(COME_BACK_AT_ONCE, end->code)) ? WSP_CLIENT_AT_ONCE
+                                                                        : WSP_CLIENT_DELAY;
 }
 
 enum wspool_client_cause wsp_client_cause(const struct wsp_client_end *end)
@@ -32,10 +35,10 @@ enum wspool_client_cause wsp_client_cause(const struct wsp_client_end *end)
         return WSPOOL_CLIENT_CAUSE_TOKEN;
     }
     if (status == 429 || status == 503 || code == WSPOOL_CLOSE_TRY_LATER ||
-        between(code, 4100, 4199)) {
+        is_in(COME_BACK_LATER, code)) {
         return WSPOOL_CLIENT_CAUSE_RESOURCES;
     }
-    if (status != 0 || between(code, 4000, 4099)) {
+    if (status != 0 || is_in(DO_NOT_COME_BACK, code)) {
         return WSPOOL_CLIENT_CAUSE_REFUSED;
     }
     return code != 0 ? WSPOOL_CLIENT_CAUSE_CLOSED : end->cause;

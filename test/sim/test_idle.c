@@ -98,7 +98,7 @@ TEST(peer_when_idle_after_much_traffic_holds_its_record)
     sim_free(s);
 }
 
-TEST(channels_when_joined_cost_16_bytes_each_way)
+TEST(channels_when_joined_cost_16_bytes_in_the_peer_and_24_in_the_channel)
 {
     sim *s = sim_wide(3);
     size_t before;
@@ -116,7 +116,7 @@ TEST(channels_when_joined_cost_16_bytes_each_way)
     }
     cost = per_peer(before, s->heap.live_bytes);
     print_message("%zu bytes a peer for 16 channels\n", cost);
-    assert_true(cost <= 16 * 2 * 16 + 64);
+    assert_true(cost <= 16 * (16 + 24) + 64);
     for (int i = 0; i < 16; i++) {
         snprintf(name, sizeof name, "%d", i);
         for (int k = 0; k < PEERS; k++)
