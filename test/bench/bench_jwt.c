@@ -9,6 +9,7 @@
  *
  *     build/release/test/bench/bench_jwt [--runs N] [--quick]
  */
+#include "../jwt/vectors.h"
 #include "rows.h"
 
 #include <stdio.h>
@@ -22,41 +23,26 @@
 #include <wspool/jwt.h>
 #include <wspool/wspool.h>
 
-#define NOW UINT64_C(1300819379)
+#define NOW (RFC_EXP - 1)
 #define SECRET "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-#define PAYLOAD \
-    "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVl" \
-    "fQ"
-
 /* ES256 and RS256 are the examples of RFC 7515, appendices A.3 and A.2. The others are signed here. */
 static struct subject {
     const char *name;
     enum wspool_jwt_algorithm algorithm;
     const char *keys;
     char token[1000];
-} subjects[] = {
-    {"HS256", WSPOOL_JWT_HS256, NULL, ""},
-    {"HS384", WSPOOL_JWT_HS384, NULL, ""},
-    {"HS512", WSPOOL_JWT_HS512, NULL, ""},
-    {"ES256", WSPOOL_JWT_ES256,
-     "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\","
-     "\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\","
-     "\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\"}]}",
-     "eyJhbGciOiJFUzI1NiJ9." PAYLOAD
-     ".DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q"},
-    {"RS256", WSPOOL_JWT_RS256,
-     "{\"keys\":[{\"kty\":\"RSA\",\"e\":\"AQAB\",\"n\":\""
-     "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4"
-     "d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5re"
-     "xMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxX"
-     "FvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ\"}]}",
-     "eyJhbGciOiJSUzI1NiJ9." PAYLOAD
-     ".cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5"
-     "jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb"
-     "1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QO"
-     "YEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw"},
-    {"EdDSA", WSPOOL_JWT_EDDSA, "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"%s\"}]}",
-     ""}};
+} subjects[] = {{"HS256", WSPOOL_JWT_HS256, NULL, ""},
+                {"HS384", WSPOOL_JWT_HS384, NULL, ""},
+                {"HS512", WSPOOL_JWT_HS512, NULL, ""},
+                {"ES256", WSPOOL_JWT_ES256,
+                 "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" RFC_P256_X
+                 "\",\"y\":\"" RFC_P256_Y "\"}]}",
+                 RFC_ES256_TOKEN},
+                {"RS256", WSPOOL_JWT_RS256,
+                 "{\"keys\":[{\"kty\":\"RSA\",\"e\":\"AQAB\",\"n\":\"" RFC_RSA_N "\"}]}",
+                 RFC_RS256_TOKEN},
+                {"EdDSA", WSPOOL_JWT_EDDSA,
+                 "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"%s\"}]}", ""}};
 
 enum { SUBJECTS = sizeof subjects / sizeof *subjects };
 
@@ -94,7 +80,7 @@ static wspool_jwt *judge(struct subject *s, uint32_t cache_entries)
         uint8_t private[ED25519_KEY_SIZE] = {7}, public[ED25519_KEY_SIZE];
         uint8_t signature[ED25519_SIGNATURE_SIZE];
         char text[100], keys[200];
-        size_t len = (size_t)sprintf(s->token, "eyJhbGciOiJFZERTQSJ9.%s", PAYLOAD);
+        size_t len = (size_t)sprintf(s->token, "eyJhbGciOiJFZERTQSJ9.%s", RFC_PAYLOAD);
         ed25519_sha512_public_key(public, private);
         ed25519_sha512_sign(public, private, len, (const uint8_t *)s->token, signature);
         s->token[len] = '.';

@@ -9,6 +9,7 @@
  *
  * Input: a character for the algorithm, then a set.
  */
+#include "../jwt/vectors.h"
 #include "fuzz.h"
 
 #include <jansson.h>
@@ -18,10 +19,7 @@
 
 const unsigned fuzz_runs = 4000;
 
-#define NOW UINT64_C(1300819379)
-#define PAYLOAD \
-    "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVl" \
-    "fQ"
+#define NOW (RFC_EXP - 1)
 
 /* The examples of RFC 7515, appendices A.3 and A.2, and of RFC 8037, appendix A.4. The payload of
  * the last is no JSON: TOKEN_MALFORMED says that its signature holds. */
@@ -29,29 +27,16 @@ static const struct {
     enum wspool_jwt_algorithm algorithm;
     int good;
     const char *type, *key, *token;
-} examples[] = {
-    {WSPOOL_JWT_ES256, 0, "EC",
-     "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\","
-     "\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\","
-     "\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\"}]}",
-     "eyJhbGciOiJFUzI1NiJ9." PAYLOAD
-     ".DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q"},
-    {WSPOOL_JWT_RS256, 0, "RSA",
-     "{\"keys\":[{\"kty\":\"RSA\",\"e\":\"AQAB\",\"n\":\""
-     "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4"
-     "d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5re"
-     "xMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxX"
-     "FvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ\"}]}",
-     "eyJhbGciOiJSUzI1NiJ9." PAYLOAD
-     ".cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5"
-     "jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb"
-     "1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QO"
-     "YEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw"},
-    {WSPOOL_JWT_EDDSA, WSPOOL_REFUSED_TOKEN_MALFORMED, "OKP",
-     "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\","
-     "\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}",
-     "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc."
-     "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"}};
+} examples[] = {{WSPOOL_JWT_ES256, 0, "EC",
+                 "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" RFC_P256_X
+                 "\",\"y\":\"" RFC_P256_Y "\"}]}",
+                 RFC_ES256_TOKEN},
+                {WSPOOL_JWT_RS256, 0, "RSA",
+                 "{\"keys\":[{\"kty\":\"RSA\",\"e\":\"AQAB\",\"n\":\"" RFC_RSA_N "\"}]}",
+                 RFC_RS256_TOKEN},
+                {WSPOOL_JWT_EDDSA, WSPOOL_REFUSED_TOKEN_MALFORMED, "OKP",
+                 "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"" RFC_ED25519_X "\"}]}",
+                 RFC_EDDSA_TOKEN}};
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -113,10 +98,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (result == 0 && verdict(jwt, example) == examples[example].good) {
         json_t *taken = json_loadb((const char *)set, in.len, 0, NULL);
         char *text = json_dumps(taken, 0);
-        FUZZ_DEMAND(strstr(text, example == 0 ? "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"
+        FUZZ_DEMAND(strstr(text, example == 0 ? RFC_P256_X
                                  : example == 1
                                      ? "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l"
-                                     : "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"),
+                                     : RFC_ED25519_X),
                     "another key holds");
         free(text);
         json_decref(taken);

@@ -10,43 +10,19 @@
 #include <nettle/eddsa.h>
 
 #include "jwt/base64url.h"
+#include "vectors.h"
 
 /* ------------------------------------------------------ examples of RFCs */
 
-/* RFC 7515, appendices A.1 to A.3; A.1 is also that of RFC 7519, section 3.1. */
-static const char hs256_token[] =
-    "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA"
-    "4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB9"
-    "2K27uhbUJU1p1r_wW1gFWFOEjXk";
+/* RFC 7515, appendix A.1, which is also that of RFC 7519, section 3.1. */
+static const char hs256_token[] = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9." RFC_PAYLOAD
+                                  ".dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 #define HS256_KEY \
     "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"
-static const char rs256_token[] =
-    "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA"
-    "6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat"
-    "0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdbF9CUAr7t"
-    "1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07"
-    "Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnv"
-    "Wh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77"
-    "Rw";
-static const char rs256_key[] =
-    "'kty':'RSA','n':'ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxH"
-    "mfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b326"
-    "90r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WT"
-    "BEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmou"
-    "dF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ','e':'AQAB'";
-static const char es256_token[] =
-    "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA"
-    "6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4Ga"
-    "wxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
+static const char rs256_key[] = "'kty':'RSA','n':'" RFC_RSA_N "','e':'AQAB'";
 static const char es256_key[] =
-    "'kty':'EC','crv':'P-256','x':'f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU','y':'x_"
-    "FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0'";
-/* RFC 8037, appendix A.4. Its payload is no JSON. */
-static const char eddsa_token[] =
-    "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.hgyY0il_MGCjP0JzlnL"
-    "WG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
-static const char eddsa_key[] =
-    "'kty':'OKP','crv':'Ed25519','x':'11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo'";
+    "'kty':'EC','crv':'P-256','x':'" RFC_P256_X "','y':'" RFC_P256_Y "'";
+static const char eddsa_key[] = "'kty':'OKP','crv':'Ed25519','x':'" RFC_ED25519_X "'";
 
 /* Keys that serve none of these. */
 static const char p384_key[] =
@@ -60,7 +36,7 @@ static const char short_rsa_key[] = "'e':'AQAB','kty':'RSA','n':'zokqarAK93cE-xn
                                     "LDxT9EOt5OsWwegl0i61OXLxXnwxWJA3hHqgExCvX7dqnICyLzkeWHYZ6dV5Mv"
                                     "6r_To-scm_ie2fik4PxtgYWiWLe4nBvdVM'";
 
-#define RFC_TIME UINT64_C(1300819379) /* the last second of those tokens */
+#define RFC_TIME (RFC_EXP - 1) /* the last second of those tokens */
 
 static wspool_jwt *judge(enum wspool_jwt_algorithm algorithm)
 {
@@ -126,17 +102,17 @@ TEST(example_of_rfc_7515_a_1_is_valid)
 
 TEST(example_of_rfc_7515_a_2_is_valid)
 {
-    expect_example(WSPOOL_JWT_RS256, rs256_key, rs256_token, "valid");
+    expect_example(WSPOOL_JWT_RS256, rs256_key, RFC_RS256_TOKEN, "valid");
 }
 
 TEST(example_of_rfc_7515_a_3_is_valid)
 {
-    expect_example(WSPOOL_JWT_ES256, es256_key, es256_token, "valid");
+    expect_example(WSPOOL_JWT_ES256, es256_key, RFC_ES256_TOKEN, "valid");
 }
 
 TEST(example_of_rfc_8037_a_4_has_a_good_signature)
 {
-    expect_example(WSPOOL_JWT_EDDSA, eddsa_key, eddsa_token, "malformed");
+    expect_example(WSPOOL_JWT_EDDSA, eddsa_key, RFC_EDDSA_TOKEN, "malformed");
 }
 
 /* ------------------------------------------------------------- signatures */
@@ -162,15 +138,15 @@ TEST(signature_es256_out_of_range_is_invalid)
     assert_int_equal(set_one(jwt, es256_key, ""), 0);
     static const size_t lengths[] = {1, 63, 64, 65, 70, 72};
     for (size_t i = 0; i < 6; i++)
-        expect_verdict(jwt, with_signature(es256_token, rs, lengths[i]), "invalid");
+        expect_verdict(jwt, with_signature(RFC_ES256_TOKEN, rs, lengths[i]), "invalid");
     memcpy(rs, order, 32);
     memcpy(rs + 32, order, 32);
-    expect_verdict(jwt, with_signature(es256_token, rs, 64), "invalid");
+    expect_verdict(jwt, with_signature(RFC_ES256_TOKEN, rs, 64), "invalid");
     memset(rs, 0xff, sizeof rs);
-    expect_verdict(jwt, with_signature(es256_token, rs, 64), "invalid");
+    expect_verdict(jwt, with_signature(RFC_ES256_TOKEN, rs, 64), "invalid");
     memset(rs, 0, sizeof rs);
     rs[31] = rs[63] = 1;
-    expect_verdict(jwt, with_signature(es256_token, rs, 64), "invalid");
+    expect_verdict(jwt, with_signature(RFC_ES256_TOKEN, rs, 64), "invalid");
     wspool_jwt_free(jwt);
 }
 
@@ -178,21 +154,21 @@ TEST(signature_es256_out_of_range_is_invalid)
 TEST(signature_of_another_length_is_invalid)
 {
     wspool_jwt *jwt = judge(WSPOOL_JWT_RS256), *ed = judge(WSPOOL_JWT_EDDSA);
-    const char *text = strrchr(rs256_token, '.') + 1;
+    const char *text = strrchr(RFC_RS256_TOKEN, '.') + 1;
     uint8_t bytes[400] = {0};
     assert_int_equal(set_one(jwt, rs256_key, ""), 0);
     assert_int_equal(wsp_base64url_decode(text, strlen(text), bytes + 1), 1);
-    assert_string_equal(jwt_says_at(jwt, with_signature(rs256_token, bytes + 1, 256), RFC_TIME),
+    assert_string_equal(jwt_says_at(jwt, with_signature(RFC_RS256_TOKEN, bytes + 1, 256), RFC_TIME),
                         "valid");
-    expect_verdict(jwt, with_signature(rs256_token, bytes, 257), "invalid");
-    expect_verdict(jwt, with_signature(rs256_token, bytes + 1, 255), "invalid");
+    expect_verdict(jwt, with_signature(RFC_RS256_TOKEN, bytes, 257), "invalid");
+    expect_verdict(jwt, with_signature(RFC_RS256_TOKEN, bytes + 1, 255), "invalid");
     memset(bytes, 0, sizeof bytes);
-    expect_verdict(jwt, with_signature(rs256_token, bytes, 256), "invalid");
+    expect_verdict(jwt, with_signature(RFC_RS256_TOKEN, bytes, 256), "invalid");
     memset(bytes, 0xff, sizeof bytes);
-    expect_verdict(jwt, with_signature(rs256_token, bytes, 256), "invalid");
+    expect_verdict(jwt, with_signature(RFC_RS256_TOKEN, bytes, 256), "invalid");
     assert_int_equal(set_one(ed, eddsa_key, ""), 0);
     for (size_t len = 62; len <= 66; len++)
-        expect_verdict(ed, with_signature(eddsa_token, bytes, len), "invalid");
+        expect_verdict(ed, with_signature(RFC_EDDSA_TOKEN, bytes, len), "invalid");
     wspool_jwt_free(ed);
     wspool_jwt_free(jwt);
 }
