@@ -202,17 +202,23 @@ const char *fake_request(struct fake *fake)
     return text;
 }
 
-void fake_accept_as(struct fake *fake, const char *subprotocol)
+const char *fake_accept_value(struct fake *fake)
 {
-    char accept[WSP_ACCEPT_LEN + 1], answer[512];
+    static char accept[WSP_ACCEPT_LEN + 1];
     const char *key = strstr(fake_request(fake), "Sec-WebSocket-Key: ");
     assert_non_null(key);
     wsp_upgrade_write_accept((wspool_text){key + 19, WSP_KEY_LEN}, accept);
+    return accept;
+}
+
+void fake_accept_as(struct fake *fake, const char *subprotocol)
+{
+    char answer[512];
     snprintf(answer, sizeof answer,
              "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
              "Sec-WebSocket-Accept: %s\r\n%s%s%s\r\n",
-             accept, subprotocol ? "Sec-WebSocket-Protocol: " : "", subprotocol ? subprotocol : "",
-             subprotocol ? "\r\n" : "");
+             fake_accept_value(fake), subprotocol ? "Sec-WebSocket-Protocol: " : "",
+             subprotocol ? subprotocol : "", subprotocol ? "\r\n" : "");
     fake_say(fake, answer);
 }
 

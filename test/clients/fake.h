@@ -87,6 +87,8 @@ void fake_gone(struct fake *fake);
 
 /* Takes the request that was sent; returns it, ended by a NUL. */
 const char *fake_request(struct fake *fake);
+/* Takes the request; returns the value of Sec-WebSocket-Accept that answers it. */
+const char *fake_accept_value(struct fake *fake);
 /* Takes the next frame of the client, which must be masked. Returns its opcode, or 0: there is
  * none. The payload is ended by a NUL. */
 int fake_take(struct fake *fake, char *payload, size_t *len);

@@ -77,13 +77,11 @@ TEST(input_may_come_byte_by_byte)
     static const uint8_t frames[] = {0x01, 2, 'a', 'b', 0x89, 1, 'p', 0x80, 1, 'c', 0x81, 0};
     fake_init(&fake);
     assert_int_equal(fake_start(&fake), 0);
-    char answer[512], accept[WSP_ACCEPT_LEN + 1];
-    const char *key = strstr(fake_request(&fake), "Key: ");
-    wsp_upgrade_write_accept((wspool_text){key + 5, WSP_KEY_LEN}, accept);
+    char answer[512];
     snprintf(answer, sizeof answer,
              "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 101 x\r\nUpgrade: websocket\r\n"
              "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
-             accept);
+             fake_accept_value(&fake));
     for (size_t i = 0; answer[i]; i++) {
         fake_feed(&fake, answer + i, 1);
     }
@@ -102,13 +100,11 @@ TEST(frames_may_follow_the_answer_at_once)
 {
     fake_init(&fake);
     assert_int_equal(fake_start(&fake), 0);
-    char answer[512], accept[WSP_ACCEPT_LEN + 1];
-    const char *key = strstr(fake_request(&fake), "Key: ");
-    wsp_upgrade_write_accept((wspool_text){key + 5, WSP_KEY_LEN}, accept);
+    char answer[512];
     snprintf(answer, sizeof answer,
              "HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
              "Sec-WebSocket-Accept: %s\r\n\r\n\x81\x02hi",
-             accept);
+             fake_accept_value(&fake));
     fake_say(&fake, answer);
     assert_string_equal(fake.message, "hi");
     fake_end(&fake);
