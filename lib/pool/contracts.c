@@ -57,8 +57,17 @@ static int render(const wspool_handlers *handlers, uint32_t queue_bytes,
 }
 
 int wsp_contracts_render(wspool *pool, const struct wsp_channel *channel,
-                         const wspool_publication *publication, int all, struct wsp_rendering *list)
+                         const wspool_channel_position *position,
+                         const wspool_seed_message *message, int all, struct wsp_rendering *list)
 {
+    const wspool_publication publication = {.channel = wsp_channel_name(channel),
+                                            .epoch = position->epoch,
+                                            .offset = position->offset,
+                                            .time = message->time,
+                                            .type = message->type,
+                                            .data = {message->data, message->len},
+                                            .key = message->key,
+                                            .removed = (message->flags & WSPOOL_REMOVE) != 0};
     const struct wsp_contracts *contracts = &pool->contracts;
     int error = contracts->count > 0 ? 0 : WSPOOL_ERR_STATE;
     for (uint32_t i = 0; !error && i < contracts->count; i++) {
@@ -66,7 +75,7 @@ int wsp_contracts_render(wspool *pool, const struct wsp_channel *channel,
         if (i == 0 || all || (contracts->in_use >> i & 1u)) {
             pool->composing = 1;
             error = render(&pool->handlers.list[contracts->list[i].handler],
-                           channel->rules->queue_bytes, publication, &list[i]);
+                           channel->rules->queue_bytes, &publication, &list[i]);
             pool->composing = 0;
         }
     }

@@ -49,11 +49,11 @@ static inline int wsp_rendering_read(struct wsp_rendering *rendering, uint32_t q
     *rendering = (struct wsp_rendering){{bytes, len, opcode}, head_len + (uint32_t)len};
     return 0;
 }
-/* Renders a publication to this channel for every contract that is in use, or for all of them.
- * `list` has WSPOOL_CONTRACTS entries. Returns 0, or an error. */
+/* Renders a message in parts (it has a type), for every contract that is in use, or for all of
+ * them. `list` has WSPOOL_CONTRACTS entries. Returns 0, or an error. */
 int wsp_contracts_render(wspool *pool, const struct wsp_channel *channel,
-                         const wspool_publication *publication, int all,
-                         struct wsp_rendering *list);
+                         const wspool_channel_position *position,
+                         const wspool_seed_message *message, int all, struct wsp_rendering *list);
 
 /* What a history keeps of a message is the frames of all contracts, one behind the other; a single
  * one if it was published as it is. Returns their length. */

@@ -44,22 +44,42 @@ struct content {
     wspool_text type, data; /* the parts; no type: there are none */
 };
 
+/* Returns what is published: the message that wspool_seed would take, and its position. */
+static wspool_seed_message message_of(wspool *pool, const struct wsp_channel *channel,
+                                      const wspool_send_options *options,
+                                      const struct content *content,
+                                      wspool_channel_position *position)
+{
+    const struct wsp_message *bytes = &content->list[0].message;
+    const int has_parts = content->type.len > 0;
+    *position = (wspool_channel_position){channel->epoch, channel->offset + 1};
+    return (wspool_seed_message){.size = sizeof(wspool_seed_message),
+                                 .flags = options->flags,
+                                 .data = has_parts ? content->data.data : bytes->data,
+                                 .len = has_parts ? content->data.len : bytes->len,
+                                 .time = wsp_wall(pool),
+                                 .key = options->key,
+                                 .type = content->type};
+}
+
+/* Makes the messages of a publication in parts. */
+static WSP_NOINLINE int render(wspool *pool, const struct wsp_channel *channel,
+                               const wspool_send_options *options, struct content *content)
+{
+    wspool_channel_position position;
+    const wspool_seed_message message = message_of(pool, channel, options, content, &position);
+    content->count = pool->contracts.count;
+    return wsp_contracts_render(pool, channel, &position, &message,
+                                channel->rules->history.messages > 0, content->list);
+}
+
 /* Lets the application commit the channel's next message. Returns 0, or STATE if it cancelled. */
 static WSP_NOINLINE int call_commit(wspool *pool, const struct wsp_channel *channel,
                                     const wspool_send_options *options,
                                     const struct content *content)
 {
-    const struct wsp_message *bytes = &content->list[0].message;
-    const int has_parts = content->type.len > 0;
-    const wspool_channel_position position = {.epoch = channel->epoch,
-                                              .offset = channel->offset + 1};
-    const wspool_seed_message message = {.size = sizeof message,
-                                         .flags = options->flags,
-                                         .data = has_parts ? content->data.data : bytes->data,
-                                         .len = has_parts ? content->data.len : bytes->len,
-                                         .time = wsp_wall(pool),
-                                         .key = options->key,
-                                         .type = content->type};
+    wspool_channel_position position;
+    const wspool_seed_message message = message_of(pool, channel, options, content, &position);
     const int before = wsp_encode_choose(pool, WSPOOL_NORMAL); /* it may send */
     pool->composing = 1;
     int cancelled = options->commit.call(&position, &message, options->commit.user) != 0;
@@ -167,23 +187,6 @@ static WSP_NOINLINE void take_in(struct wsp_peer *except)
     }
 }
 
-/* Makes the messages of a publication. */
-static WSP_NOINLINE int render(wspool *pool, const struct wsp_channel *channel, uint64_t offset,
-                               const wspool_send_options *options, struct content *content)
-{
-    wspool_publication publication = {.channel = wsp_channel_name(channel),
-                                      .epoch = channel->epoch,
-                                      .offset = offset,
-                                      .time = wsp_wall(pool),
-                                      .type = content->type,
-                                      .data = content->data,
-                                      .key = options->key,
-                                      .removed = (options->flags & WSPOOL_REMOVE) != 0};
-    content->count = pool->contracts.count;
-    return wsp_contracts_render(pool, channel, &publication, channel->rules->history.messages > 0,
-                                content->list);
-}
-
 /* Encodes the channel's next message, lets the application commit it, and keeps it in the history.
  * After an error *encodings holds nothing. Returns 0, FULL, TOO_BIG, NOMEM, or as call_commit. */
 static inline int prepare(wspool *pool, struct wsp_channel *channel, const struct content *content,
@@ -253,7 +256,7 @@ static int publish(wspool *pool, wspool_channel name, struct content *content,
     }
     int error = 0;
     if (content->count == 0) {
-        error = render(pool, channel, position.offset, options, content);
+        error = render(pool, channel, options, content);
     }
     if (!error && id.len > 0) {
         error = wsp_record_id(&pool->registry, channel, id, pool->link.now);

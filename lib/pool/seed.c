@@ -37,16 +37,8 @@ static int render(wspool *pool, const struct wsp_channel *channel,
     const uint32_t most = channel->rules->history.bytes;
     int error;
     if (message->type.len > 0) {
-        wspool_publication publication = {.channel = wsp_channel_name(channel),
-                                          .epoch = position->epoch,
-                                          .offset = position->offset,
-                                          .time = message->time,
-                                          .type = message->type,
-                                          .data = {message->data, message->len},
-                                          .key = message->key,
-                                          .removed = (message->flags & WSPOOL_REMOVE) != 0};
         seed->count = pool->contracts.count;
-        error = wsp_contracts_render(pool, channel, &publication, 1, seed->list);
+        error = wsp_contracts_render(pool, channel, position, message, 1, seed->list);
     } else {
         seed->count = 1;
         error = wsp_rendering_read(&seed->list[0], channel->rules->queue_bytes, message->data,
