@@ -62,7 +62,7 @@ EXAMPLES := $(sort $(patsubst examples/%.c,%,$(wildcard examples/*.c examples/lo
                    $(filter-out loops,$(patsubst examples/%/,%,$(dir $(wildcard examples/*/*.c)))))
 echo.companions  := deflate sockets uring
 load.companions  := sockets
-cards.companions := json sockets
+cards.companions := json jwt sockets
 cards.libs       := -lmicrohttpd -lsqlite3
 include examples/loops/loops.mk
 

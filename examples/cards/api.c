@@ -27,7 +27,7 @@ static enum MHD_Result health(struct app *app, struct request *request)
 /* {"subject"} -> {"token", "expires_at"}. This is a demonstration: whoever asks gets a token. */
 static enum MHD_Result mint(struct app *app, struct request *request)
 {
-    char token[TOKEN_LEN + 1];
+    char token[TOKEN_ROOM];
     enum MHD_Result result;
     time_t expires_at;
     json_t *body = api_body(request);
@@ -45,9 +45,11 @@ static enum MHD_Result mint(struct app *app, struct request *request)
         result = http_error(request, MHD_HTTP_TOO_MANY_REQUESTS, "rate");
     } else {
         expires_at = tokens_mint(app->tokens, subject, token);
-        result = http_json(
-            request, MHD_HTTP_OK,
-            json_pack("{s:s, s:I}", "token", token, "expires_at", (json_int_t)expires_at));
+        result = http_json(request, MHD_HTTP_OK,
+                           expires_at ? json_pack("{s:s, s:I}", "token", token, "expires_at",
+                                                  (json_int_t)expires_at)
+                                      : NULL);
+        explicit_bzero(token, sizeof(token));
     }
     json_decref(body);
     return result;
@@ -157,8 +159,7 @@ static int host_admitted(const struct app *app, const struct request *request)
 static const char *token_problem(const struct app *app, const struct request *request)
 {
     const char *text = http_header(request, "Authorization");
-    enum wspool_refusal reason = WSPOOL_REFUSED_TOKEN_EMPTY;
-    char subject[TOKEN_SUBJECT_MAX + 1];
+    int reason = WSPOOL_REFUSED_TOKEN_EMPTY;
 
     if (!app->tokens) {
         return NULL;
@@ -169,13 +170,10 @@ static const char *token_problem(const struct app *app, const struct request *re
                      MHD_lookup_connection_value(request->http, MHD_COOKIE_KIND, "wspool_token"))) {
         text = MHD_lookup_connection_value(request->http, MHD_GET_ARGUMENT_KIND, "token");
     }
-    if (text && text[strspn(text, " \t")] != '\0') {
-        wspool_text token = {text, strlen(text)};
-        if (tokens_check(app->tokens, token, subject, &reason)) {
-            return NULL;
-        }
+    if (text) {
+        reason = tokens_check(app->tokens, text);
     }
-    return wspool_refusal_reason(reason);
+    return reason ? wspool_refusal_reason((enum wspool_refusal)reason) : NULL;
 }
 
 static enum MHD_Result find_forwarded(void *cls, enum MHD_ValueKind kind, const char *name,

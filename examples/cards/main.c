@@ -117,8 +117,11 @@ static int start(const struct options *options)
     if (options->web && app.web < 0) {
         return -1;
     }
-    if (options->demo || options->secret) {
-        app.tokens = tokens_new(options->token_seconds);
+    if (!options->no_tokens) {
+        app.tokens = tokens_new(options->secret, options->token_seconds);
+        if (options->secret) { /* nothing that can read our memory finds it */
+            explicit_bzero(options->secret, strlen(options->secret));
+        }
     } else {
         fputs("cards: no token is asked for: every user of this machine may connect\n", stderr);
     }
@@ -132,8 +135,7 @@ static int start(const struct options *options)
                                     MSG_NOSIGNAL */
     sigaction(SIGPIPE, &action, NULL);
     sigaction(SIGXFSZ, &action, NULL); /* a database that may not grow is a full one */
-    if (((options->demo || options->secret) && !app.tokens) ||
-        peers_start(&app, options->connections) < 0) {
+    if ((!options->no_tokens && !app.tokens) || peers_start(&app, options->connections) < 0) {
         return -1;
     }
     action.sa_handler = on_signal;

@@ -2,6 +2,7 @@
 /* options.c - see options.h. */
 #define _GNU_SOURCE
 #include "options.h"
+#include "tokens.h"
 
 #include <getopt.h>
 #include <netdb.h>
@@ -9,19 +10,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SECRET_MIN 32   /* bytes */
 #define PER_ADDRESS 100 /* unless only this machine can connect: then all have one address */
 
 static const char usage[] =
-    "usage: cards [--host ADDRESS] [--port PORT] [--demo] [--db FILE] [--web DIR]\n"
-    "             [--redis HOST:PORT] [--threads N] [--log FILE]\n";
+    "usage: cards [--host ADDRESS] [--port PORT] [--demo | --no-tokens] [--db FILE]\n"
+    "             [--web DIR] [--redis HOST:PORT] [--threads N] [--log FILE]\n";
 
 static const char help[] =
     "  --host ADDRESS     IPv4 or IPv6, with a zone if need be (fe80::1%eth0), or a name\n"
     "                     that is looked up once (127.0.0.1)\n"
     "  --port PORT        0 takes a free one (3001)\n"
-    "  --demo             begins with some cards; connecting needs a token, and\n"
-    "                     POST /api/token gives one to every client that asks\n"
+    "  --demo             begins with some cards, and POST /api/token gives a token to every\n"
+    "                     client that asks\n"
+    "  --no-tokens        no token is needed: only where this machine alone can connect\n"
     "  --db FILE          keeps the cards and the last messages in an SQLite database, so that\n"
     "                     clients resume after a restart; without it everything is in memory\n"
     "  --web DIR          the files of the page (examples/cards/web)\n"
@@ -31,11 +32,10 @@ static const char help[] =
     "  MAX_WEBSOCKET_CONNECTIONS  sockets at a time (1000)\n"
     "  MAX_PER_ADDRESS            of these, and of HTTP connections, from one address; 0: no\n"
     "                             limit, for a server behind a proxy (100; on loopback 0)\n"
-    "  JWT_SECRET                 connecting needs a token; at least 32 bytes\n"
+    "  JWT_SECRET                 signs the tokens (HS256); at least 32 bytes. With --demo it may\n"
+    "                             be absent: then all tokens end with the program\n"
     "  POLL_SECONDS               how long a long poll waits (25)\n"
-    "  TOKEN_SECONDS              lifetime of a token of --demo (3600)\n"
-    "\n"
-    "Without --demo and JWT_SECRET no token is needed, and only this machine can connect.\n";
+    "  TOKEN_SECONDS              lifetime of a token of --demo (3600)\n";
 
 static _Noreturn void fail(const char *what, const char *why)
 {
@@ -65,26 +65,39 @@ static void read_environment(struct options *options)
 {
     static const char *const later[] = {"MEMORY_THRESHOLD_MB", "CPU_THRESHOLD", NULL};
     const char *const *name;
-    const char *secret;
 
     options->connections = number_from_environment("MAX_WEBSOCKET_CONNECTIONS", 0, 1, 1000000);
     options->poll_seconds = number_from_environment("POLL_SECONDS", 25, 1, 3600);
     options->token_seconds = number_from_environment("TOKEN_SECONDS", 3600, 1, 86400);
     options->per_address =
         number_from_environment("MAX_PER_ADDRESS", options->loopback ? 0 : PER_ADDRESS, 0, 1000000);
-    secret = getenv("JWT_SECRET"); /* valid until the next getenv */
-    if (secret && strlen(secret) < SECRET_MIN) {
-        fail("JWT_SECRET", "it must have at least 32 bytes");
-    }
-    options->secret = secret != NULL;
-    if (secret) {
-        fputs("cards: JWT_SECRET: signed tokens are not built yet; only --demo's are accepted\n",
-              stderr);
-    }
+    options->secret = getenv("JWT_SECRET");
     for (name = later; *name; name++) {
         if (getenv(*name)) {
             fprintf(stderr, "cards: %s: not built yet, it has no effect\n", *name);
         }
+    }
+}
+
+/* Fails unless it is certain who may connect. */
+static void check_secret(const struct options *options)
+{
+    const char *problem = options->secret ? tokens_problem(options->secret) : NULL;
+    if (problem) {
+        fail("JWT_SECRET", problem);
+    }
+    if (options->no_tokens && (options->demo || options->secret)) {
+        fail("--no-tokens", "it cannot be used with --demo or JWT_SECRET: leave one of them out");
+    }
+    if (options->no_tokens && !options->loopback) {
+        fail(options->host, "not a loopback address, so everybody could connect: set JWT_SECRET "
+                            "in place of --no-tokens");
+    }
+    if (!options->secret && !options->demo && !options->no_tokens) {
+        fail("JWT_SECRET is not set", "set it to at least 32 bytes that nobody can guess: "
+                                      "export JWT_SECRET=$(openssl rand -hex 32). Or give --demo "
+                                      "(every client gets a token), or --no-tokens (this machine "
+                                      "only)");
     }
 }
 
@@ -111,12 +124,17 @@ static void find_host(struct options *options)
 
 struct options options_read(int argc, char **argv)
 {
-    static const struct option known[] = {
-        {"host", required_argument, NULL, 'a'},    {"port", required_argument, NULL, 'p'},
-        {"demo", no_argument, NULL, 'd'},          {"db", required_argument, NULL, 'b'},
-        {"web", required_argument, NULL, 'w'},     {"redis", required_argument, NULL, 'r'},
-        {"threads", required_argument, NULL, 't'}, {"log", required_argument, NULL, 'l'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
+    static const struct option known[] = {{"host", required_argument, NULL, 'a'},
+                                          {"port", required_argument, NULL, 'p'},
+                                          {"demo", no_argument, NULL, 'd'},
+                                          {"db", required_argument, NULL, 'b'},
+                                          {"no-tokens", no_argument, NULL, 'n'},
+                                          {"web", required_argument, NULL, 'w'},
+                                          {"redis", required_argument, NULL, 'r'},
+                                          {"threads", required_argument, NULL, 't'},
+                                          {"log", required_argument, NULL, 'l'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
     struct options options = {.host = "127.0.0.1", .port = 3001};
     int option;
 
@@ -133,6 +151,9 @@ struct options options_read(int argc, char **argv)
             break;
         case 'b':
             options.db = optarg;
+            break;
+        case 'n':
+            options.no_tokens = 1;
             break;
         case 'w':
             options.web = optarg;
@@ -160,9 +181,6 @@ struct options options_read(int argc, char **argv)
     }
     find_host(&options);
     read_environment(&options);
-    if (!options.loopback && !options.demo && !options.secret) {
-        fail(options.host, "not a loopback address, so everybody could connect: set JWT_SECRET, "
-                           "or give --demo");
-    }
+    check_secret(&options);
     return options;
 }

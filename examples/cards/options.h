@@ -17,7 +17,8 @@ struct options {
     uint32_t per_address;   /* MAX_PER_ADDRESS; 0: no limit */
     unsigned poll_seconds;  /* POLL_SECONDS */
     unsigned token_seconds; /* TOKEN_SECONDS */
-    int secret;             /* JWT_SECRET is set */
+    char *secret;           /* JWT_SECRET, in the environment; NULL: not set */
+    int no_tokens;          /* whoever can connect may */
     int loopback;           /* only this machine can reach the address */
 };
 

@@ -41,26 +41,6 @@ int peers_path(const char *path, size_t len)
 
 /* ----------------------------------------------------------------- who comes in */
 
-static void on_token(wspool *pool, wspool_id id, const wspool_request *request, wspool_verdict *out,
-                     void *user)
-{
-    struct app *app = user;
-    char subject[TOKEN_SUBJECT_MAX + 1];
-    (void)pool, (void)id;
-    if (tokens_check(app->tokens, request->token, subject, &out->refusal)) {
-        out->identity = strdup(subject);
-        out->subject = (wspool_text){out->identity, out->identity ? strlen(subject) : 0};
-        out->kind = out->identity ? WSPOOL_ACCEPT : WSPOOL_REFUSE;
-        out->refusal = WSPOOL_REFUSED_NOMEM;
-    }
-}
-
-static void on_identity_free(void *identity, void *user)
-{
-    (void)user;
-    free(identity);
-}
-
 /* Refuses peers before they use all descriptors: /health must stay reachable. */
 static int on_capacity(wspool *pool, wspool_id id, const wspool_request *request, void *user)
 {
@@ -92,6 +72,13 @@ static int may_subscribe(wspool *pool, wspool_id id, wspool_channel channel, voi
     default:
         return -1;
     }
+}
+
+wspool_text peers_name(const struct app *app, wspool_id id)
+{
+    wspool_text subject;
+    wspool_subject(app->pool, id, &subject);
+    return subject.len > 0 ? subject : wspool_text_of("guest");
 }
 
 /* Returns the session channel of a peer; its kind is NONE if there is none. */
@@ -133,7 +120,7 @@ static const char *on_chat(wspool_json *json, wspool *pool, wspool_id id, const 
                            void *user)
 {
     const char *text = json_string_value(json_object_get(data, "text"));
-    const char *from = wspool_identity(pool, id);
+    const wspool_text from = peers_name(user, id);
     wspool_channel session = session_of(pool, id);
     struct store_change change = {.card = NULL};
     int length = text ? text_length(text) : -1;
@@ -149,9 +136,9 @@ static const char *on_chat(wspool_json *json, wspool *pool, wspool_id id, const 
     wspool_subject(pool, id, &change.subject);
     snprintf(connection, sizeof(connection), "%" PRIu64, id);
     return peers_publish(user, session, "chat_message",
-                         json_pack("{s:s%, s:s, s:s, s:s}", "session_id", session.name, session.len,
-                                   "from", from ? from : "guest", "connection", connection, "text",
-                                   text),
+                         json_pack("{s:s%, s:s%, s:s, s:s}", "session_id", session.name,
+                                   session.len, "from", from.data, from.len, "connection",
+                                   connection, "text", text),
                          &change) < 0
                ? "unavailable"
                : NULL;
@@ -238,9 +225,6 @@ int peers_start(struct app *app, uint32_t most)
     config.max_peers = most > 0 ? most : config.max_peers;
     config.max_per_key = app->per_address;
     config.channels_per_peer = CHANNELS;
-    config.token.call = app->tokens ? on_token : NULL;
-    config.token.user = app;
-    config.identity_free.call = on_identity_free;
     config.capacity.call = on_capacity;
     config.capacity.user = app;
     config.open.call = on_open;
@@ -257,6 +241,7 @@ int peers_start(struct app *app, uint32_t most)
         return -1;
     }
     app->pool = wspool_sockets_pool(app->sockets);
+    error = error ? error : tokens_attach(app->tokens, app->pool);
     error = error ? error : wspool_json_attach(app->json, app->pool);
     error = error ? error : add_paths(app, &config);
     error = error ? error : seed(app);

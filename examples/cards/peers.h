@@ -14,6 +14,9 @@
 int peers_start(struct app *app, uint32_t most);
 void peers_stop(struct app *app);
 
+/* Returns who a peer is: the subject of its token, or "guest". Valid as long as the peer. */
+wspool_text peers_name(const struct app *app, wspool_id id);
+
 /* Publishes a message to a channel, and commits it with the change that it tells of (NULL: none).
  * Takes over `data`. Returns less than 0 if it was not published: then the change is not stored
  * either. */

@@ -37,7 +37,7 @@ static void tell(struct app *app, const struct person *person, json_t *data)
 void people_joined(struct app *app, wspool_id id, wspool_text instance)
 {
     struct person *person = instance.len > 0 ? find(&app->people, instance) : NULL;
-    const char *name = wspool_identity(app->pool, id);
+    const wspool_text name = peers_name(app, id);
     char connection[24];
 
     if (!person) {
@@ -49,7 +49,7 @@ void people_joined(struct app *app, wspool_id id, wspool_text instance)
     wspool_set_user(app->pool, id, person);
     snprintf(connection, sizeof(connection), "%" PRIu64, id);
     tell(app, person,
-         json_pack("{s:s, s:s}", "name", name ? name : "guest", "connection", connection));
+         json_pack("{s:s%, s:s}", "name", name.data, name.len, "connection", connection));
 }
 
 void people_left(struct app *app, wspool_id id)

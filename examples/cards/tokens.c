@@ -9,42 +9,65 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <nettle/base16.h>
-#include <nettle/hmac.h>
-#include <nettle/memops.h>
+#include <jansson.h>
 #include <wspool/wspool.h>
 
-#define SIGNATURE_HEX ((size_t)2 * SHA256_DIGEST_SIZE)
 #define INTERVAL (50 * WSPOOL_MILLISECOND) /* between two tokens of a client */
 #define BURST (199 * INTERVAL)             /* how far a client may be ahead of that */
 #define BUDGETS 1024
 
 struct tokens {
+    wspool_jwt *jwt;
     unsigned seconds;
-    uint64_t serial;
-    struct hmac_sha256_ctx key;
+    uint64_t serial;              /* of the last token that was made here */
     uint64_t paid_until[BUDGETS]; /* index: hash of the client */
 };
 
-struct tokens *tokens_new(unsigned seconds)
+static wspool_jwt_config with_secret(const void *secret, size_t len)
+{
+    wspool_jwt_config config;
+    wspool_jwt_config_init(&config);
+    config.secret = secret;
+    config.secret_len = len;
+    return config;
+}
+
+const char *tokens_problem(const char *secret)
+{
+    const wspool_jwt_config config = with_secret(secret, strlen(secret));
+    return wspool_jwt_problem(&config);
+}
+
+struct tokens *tokens_new(const char *secret, unsigned seconds)
 {
     struct tokens *tokens = calloc(1, sizeof(*tokens));
-    uint8_t secret[32];
-    if (tokens && getentropy(secret, sizeof(secret)) < 0) {
+    uint8_t random[32];
+    if (!tokens || getentropy(random, sizeof(random)) < 0) {
+        free(tokens);
+        return NULL;
+    }
+    const wspool_jwt_config config =
+        secret ? with_secret(secret, strlen(secret)) : with_secret(random, sizeof(random));
+    tokens->seconds = seconds;
+    if (wspool_jwt_new(&tokens->jwt, &config) < 0) {
         free(tokens);
         tokens = NULL;
     }
-    if (tokens) {
-        tokens->seconds = seconds;
-        hmac_sha256_set_key(&tokens->key, sizeof(secret), secret);
-    }
-    explicit_bzero(secret, sizeof(secret));
+    explicit_bzero(random, sizeof(random));
     return tokens;
 }
 
 void tokens_free(struct tokens *tokens)
 {
-    free(tokens);
+    if (tokens) {
+        wspool_jwt_free(tokens->jwt);
+        free(tokens);
+    }
+}
+
+int tokens_attach(struct tokens *tokens, wspool *pool)
+{
+    return tokens ? wspool_jwt_attach(tokens->jwt, pool) : 0;
 }
 
 int tokens_rate(struct tokens *tokens, wspool_text client, uint64_t now)
@@ -62,52 +85,27 @@ int tokens_rate(struct tokens *tokens, wspool_text client, uint64_t now)
     return 1;
 }
 
-static void sign(const struct tokens *tokens, const char *text, size_t len, char hex[SIGNATURE_HEX])
+time_t tokens_mint(struct tokens *tokens, const char *subject, char token[TOKEN_ROOM])
 {
-    struct hmac_sha256_ctx key = tokens->key;
-    uint8_t digest[SHA256_DIGEST_SIZE];
-    hmac_sha256_update(&key, len, (const uint8_t *)text);
-    hmac_sha256_digest(&key, sizeof(digest), digest);
-    base16_encode_update(hex, sizeof(digest), digest);
-}
-
-time_t tokens_mint(struct tokens *tokens, const char *subject, char token[TOKEN_LEN + 1])
-{
-    time_t expires_at = time(NULL) + (time_t)tokens->seconds;
-    size_t subject_len = strnlen(subject, TOKEN_SUBJECT_MAX);
-    size_t len = (size_t)snprintf(token, TOKEN_LEN, "%jd.%" PRIu64 ".", (intmax_t)expires_at,
-                                  ++tokens->serial);
-
-    base16_encode_update(token + len, subject_len, (const uint8_t *)subject);
-    len += 2 * subject_len;
-    sign(tokens, token, len, token + len + 1);
-    token[len] = '.';
-    token[len + 1 + SIGNATURE_HEX] = '\0';
-    return expires_at;
-}
-
-int tokens_check(const struct tokens *tokens, wspool_text token,
-                 char subject[TOKEN_SUBJECT_MAX + 1], enum wspool_refusal *reason)
-{
-    size_t len = token.len > SIGNATURE_HEX ? token.len - SIGNATURE_HEX - 1 : 0;
-    size_t subject_len = TOKEN_SUBJECT_MAX;
-    struct base16_decode_ctx hex;
-    char signature[SIGNATURE_HEX];
-    char text[TOKEN_LEN + 1];
-
-    *reason = WSPOOL_REFUSED_TOKEN_INVALID;
-    sign(tokens, token.data, len, signature);
-    if (len == 0 || token.len > TOKEN_LEN || token.data[len] != '.' ||
-        !memeql_sec(signature, token.data + len + 1, SIGNATURE_HEX)) {
+    const time_t now = time(NULL), expires = now + (time_t)tokens->seconds;
+    char serial[20]; /* no two tokens are the same, also of one name and second */
+    snprintf(serial, sizeof(serial), "%" PRIx64, ++tokens->serial);
+    json_t *payload = json_pack("{s:s, s:I, s:I, s:s}", "sub", subject, "iat", (json_int_t)now,
+                                "exp", (json_int_t)expires, "jti", serial);
+    char *text = json_dumps(payload, JSON_COMPACT);
+    const wspool_jwt_claims claims = {.size = sizeof(claims),
+                                      .payload = {text, text ? strlen(text) : 0}};
+    const int len = text ? wspool_jwt_sign(tokens->jwt, &claims, token, TOKEN_ROOM - 1) : -1;
+    json_decref(payload);
+    free(text);
+    if (len < 0) {
         return 0;
     }
-    /* From here on it is a text of tokens_mint. */
-    memcpy(text, token.data, len);
-    text[len] = '\0';
-    const char *encoded = strrchr(text, '.') + 1;
-    base16_decode_init(&hex);
-    base16_decode_update(&hex, &subject_len, (uint8_t *)subject, strlen(encoded), encoded);
-    subject[subject_len] = '\0';
-    *reason = WSPOOL_REFUSED_TOKEN_EXPIRED;
-    return time(NULL) < (time_t)strtoll(text, NULL, 10);
+    token[len] = '\0';
+    return expires;
+}
+
+int tokens_check(struct tokens *tokens, const char *token)
+{
+    return wspool_jwt_verify(tokens->jwt, wspool_text_of(token), (uint64_t)time(NULL), NULL);
 }

@@ -72,7 +72,7 @@ export class Cards {
   static async start({ port = 0, demo = true, env = {} } = {}) {
     const cards = new Cards();
     const [command, ...first] = program();
-    const flags = [...first, ...(demo ? ['--demo'] : []), '--port', String(port)];
+    const flags = [...first, demo ? '--demo' : '--no-tokens', '--port', String(port)];
     cards.#process = spawn(command, flags, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...env },

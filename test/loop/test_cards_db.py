@@ -320,9 +320,9 @@ def start(file):
     def without_privileges():  # of root: to write any file
         ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)
 
-    return subprocess.Popen(program() + ["--port", "0", "--db", file], stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, text=True, env=environment(None),
-                            preexec_fn=without_privileges)
+    return subprocess.Popen(program() + ["--port", "0", "--no-tokens", "--db", file],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                            env=environment(None), preexec_fn=without_privileges)
 
 
 def refused(process):

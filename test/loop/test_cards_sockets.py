@@ -441,7 +441,7 @@ async def doors(t, cards):
     for path, options, wanted in [
             ("/ws/cards", {}, (401, "empty_token")),
             ("/ws/cards?token=%20", {}, (401, "empty_token")),
-            ("/ws/cards?token=wrong", {}, (401, "invalid")),
+            ("/ws/cards?token=wrong", {}, (401, "malformed")),
             (f"/ws/cards?token={token}", {"Origin": "http://evil.example"}, (403, "origin")),
             (f"/ws/cards?token={token}", {"Host": "evil.example", "Origin": "http://evil.example"},
              (421, "host")),

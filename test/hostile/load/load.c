@@ -91,7 +91,7 @@ static _Noreturn void become_server(enum server_kind kind, int out)
                           "1000", "--max-per-address", "600", NULL},
         [ECHO_DEFLATE] = {"build/examples/echo", "--port", "0", "--report", "--max-connections",
                           "1000", "--deflate", NULL},
-        [CARDS] = {"build/examples/cards", "--port", "0", NULL},
+        [CARDS] = {"build/examples/cards", "--port", "0", "--no-tokens", NULL},
     };
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     dup2(out, STDOUT_FILENO);
