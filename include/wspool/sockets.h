@@ -26,7 +26,7 @@
  * Threads  Call from the pool's thread. Only wspool_sockets_wake and wspool_sockets_quit may be
  *          called from any thread, and from a signal handler.
  * Hooks    A hook of the pool may call everything here except adopt and free (EBUSY).
- * Bounds   A turn reads at most 64 KiB from a peer, and accepts at most 256 connections. Output is
+ * Bounds   A turn reads at most 64 KiB from a peer, and accepts at most 16 connections. Output is
  *          flushed after every 3 bytes of input for each message of `queue_messages`: a peer that
  *          reads is never too slow. Without descriptors or memory, accepting pauses until a
  *          transport closes, or for 100 ms.

@@ -34,7 +34,9 @@
 #include "sockets/waiting.h"
 
 #define WSP_SOCKETS_READ 65536 /* bytes: read from one peer in one turn, at most */
-#define WSP_SOCKETS_BATCH 256  /* connections accepted in one turn */
+/* Connections accepted in one turn. Each may cost 40 us and more: accepting it, the refusal of one
+ * that gives way, and closing that. Open peers wait meanwhile. */
+#define WSP_SOCKETS_BATCH 16
 #define WSP_SOCKETS_VECTORS 16 /* in one write */
 #define WSP_SOCKETS_LOOK (100 * WSPOOL_MILLISECOND) /* between two looks for an end */
 #define WSP_SOCKETS_REST (100 * WSPOOL_MILLISECOND) /* the pause of accepting */

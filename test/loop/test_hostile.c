@@ -17,7 +17,7 @@
 #include "on_epoll.h"
 
 /* The bounds that wspool/sockets.h states. */
-enum { READ_BYTES = 65536, BATCH = 256 };
+enum { READ_BYTES = 65536, BATCH = 16 };
 #define REST (100 * WSPOOL_MILLISECOND)
 
 /* ------------------------------------------------------------------- resets */
