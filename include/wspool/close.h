@@ -75,7 +75,8 @@ enum wspool_close_code {
     X(BAD_ENCODING, 1007, "compressed data that can't be read") \
     X(INPUT_SHED, 4101, "shed for its incomplete input") \
     X(REPLACED, 4003, "replaced by a newer connection") \
-    X(PLACE_TAKEN, 4004, "an older connection has the place")
+    X(PLACE_TAKEN, 4004, "an older connection has the place") \
+    X(TOKEN_EXPIRED, 4001, "token expired")
 
 enum wspool_end {
 #define WSPOOL_X(name, code, text) WSPOOL_END_##name,

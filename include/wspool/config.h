@@ -138,6 +138,33 @@ typedef struct wspool_opened {
     wspool_text client;
 } wspool_opened;
 
+/* The token of an open peer expires soon: in four to six fifths of expiring_time, different for each
+ * peer, or in half of the time that is left when that is less. A host that has a way to ask the
+ * client for a new token does it now, and passes the token to wspool_reauth. */
+typedef struct wspool_expiring {
+    uint64_t expires; /* as in the verdict: seconds since 1970 */
+    uint64_t left;    /* nanoseconds until the peer is closed (4001) */
+} wspool_expiring;
+
+typedef struct wspool_expiring_hook {
+    void (*call)(wspool *pool, wspool_id id, const wspool_expiring *expiring, void *user);
+    void *user;
+} wspool_expiring_hook;
+
+/* A new token of an open peer was judged: what wspool_reauth began. */
+typedef struct wspool_renewed {
+    int accepted;
+    enum wspool_refusal refusal; /* if it was not accepted. VERDICT_TIMEOUT: no verdict has come
+                                    within verdict_time, and one that still comes changes nothing */
+    uint64_t expires; /* of the token that counts now, the new or the old one, in seconds since
+                         1970; 0: it does not expire */
+} wspool_renewed;
+
+typedef struct wspool_renewed_hook {
+    void (*call)(wspool *pool, wspool_id id, const wspool_renewed *renewed, void *user);
+    void *user;
+} wspool_renewed_hook;
+
 typedef struct wspool_open_hook {
     void (*call)(wspool *pool, wspool_id id, const wspool_opened *opened, void *user);
     void *user;
@@ -256,8 +283,10 @@ enum wspool_log_level { WSPOOL_LOG_DEBUG, WSPOOL_LOG_INFO, WSPOOL_LOG_WARNING, W
  * second; `suppressed` counts the records that were left out before this one. */
 typedef struct wspool_log_record {
     enum wspool_log_level level;
-    const char *event;       /* "opened", "closed", "refused", "slow", "shed", "drain", "abuse" */
-    const char *reason;      /* text of the end, or reason of the refusal; "" for none. With
+    const char *event;       /* "opened", "closed", "refused", "slow", "shed", "drain", "abuse",
+                                "renewed" */
+    const char *reason;      /* text of the end, or reason of the refusal, also of a new token (""
+                                with "renewed": it was accepted); "" for none. With
                                 "opened": "no_subprotocol" when the peer offered some and none was
                                 chosen: browsers then close the connection */
     wspool_id id;            /* 0: not about one peer */
@@ -364,7 +393,8 @@ typedef struct wspool_config {
     uint32_t message_bytes; /* a message with all its fragments: 65536. Above it: close 1009.
                                 Not 0, below 2^30 */
     uint32_t abuse_burst;   /* abuse budget in units: a ping, an unsolicited pong or a fragment
-                                below 16 bytes costs 1: 10000. Above it: close 4103. 0: no
+                                below 16 bytes costs 1, a new token (wspool_reauth) 50: 10000.
+                                Above it: close 4103. 0: no
                                 budget. At most 65535 */
     uint32_t abuse_rate;    /* units that come back per second: 330. At most 1,000,000 */
 
@@ -403,6 +433,8 @@ typedef struct wspool_config {
     uint64_t handshake_time; /* opening to whole request; hosted also from the 101 to the adoption:
                                 10 s; then 408. Not 0 */
     uint64_t verdict_time;   /* pending token verdict: 30 s; then 503. Not 0 */
+    uint64_t expiring_time;  /* how long before the expiry of a token the expiring hook runs: 25 s;
+                                0: never */
     uint64_t message_time;   /* first to last byte of a message: 30 s, plus 1 s per 4 KiB
                                 received; then close 1008 */
     uint64_t idle_time;      /* without any byte from the peer: off; then close 1001 */
@@ -451,6 +483,8 @@ typedef struct wspool_config {
     wspool_open_hook open;
     wspool_message_hook message;
     wspool_close_hook close;
+    wspool_expiring_hook expiring;
+    wspool_renewed_hook renewed;
     wspool_missed_hook missed;
     wspool_pressure_hook pressure;
     wspool_channel_hook channel;

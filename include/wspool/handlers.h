@@ -15,7 +15,7 @@
  *                     wspool_auth_complete once, and one refusal refuses it. If several verdicts
  *                     have an identity, the first one that is not NULL is kept; the others go to
  *                     identity_free. Of subjects and client instances the first one that is not
- *                     empty is kept.
+ *                     empty is kept; of several expiries and times of issue the earliest one.
  *   origin            A handler that returns 1 admits the origin, and no later handler is asked.
  *   message           A handler returns 1 if it has taken the message, and no later handler gets
  *                     it; otherwise 0. If a handler closes the peer, no later handler gets the
@@ -30,7 +30,7 @@
  *   A contract decides how messages look to its peers. It is a set of handlers with `render` and a
  *   `subprotocol`: peers that negotiated this subprotocol are its peers. All other peers are those
  *   of the contract that was attached first, which need not have a subprotocol. The handlers open,
- *   message, close, missed and pressure of a contract run for its own peers only.
+ *   message, close, expiring, renewed, missed and pressure of a contract run for its own peers only.
  *
  *   wspool_publish publishes a message as parts (type, data, key). Each contract makes bytes of
  *   them for its peers, with their position: once for each publication, whatever the number of
@@ -79,6 +79,8 @@ typedef struct wspool_handlers {
     void (*open)(wspool *pool, wspool_id id, const wspool_opened *opened, void *user);
     int (*message)(wspool *pool, wspool_id id, const wspool_message *message, void *user);
     void (*close)(wspool *pool, wspool_id id, const wspool_closed *closed, void *user);
+    void (*expiring)(wspool *pool, wspool_id id, const wspool_expiring *expiring, void *user);
+    void (*renewed)(wspool *pool, wspool_id id, const wspool_renewed *renewed, void *user);
     void (*missed)(wspool *pool, wspool_id id, const wspool_missed *missed, void *user);
     void (*pressure)(wspool *pool, wspool_id id, int above, void *user);
     void (*channel)(wspool *pool, wspool_channel channel, int active, void *user);

@@ -51,6 +51,7 @@ enum wspool_stage {
  *   GAVE_WAY         max_handshakes were running, this one was the oldest without a whole request,
  *                    and a newcomer took its place
  *   TOKEN_MALFORMED  too long, bytes outside visible ASCII, or twice in one place
+ *   TOKEN_WRONG_SUBJECT  only of a new token (wspool_reauth): it is for another subject
  */
 #define WSPOOL_REFUSALS(X) \
     X(MALFORMED, 400, "malformed") \
@@ -66,6 +67,7 @@ enum wspool_stage {
     X(TOKEN_WRONG_AUDIENCE, 401, "wrong_audience") \
     X(TOKEN_WRONG_ISSUER, 401, "wrong_issuer") \
     X(TOKEN_NO_SECRET, 401, "no_secret") \
+    X(TOKEN_WRONG_SUBJECT, 401, "wrong_subject") \
     X(ORIGIN, 403, "origin") \
     X(NOT_ALLOWED, 403, "not_allowed") \
     X(NO_ROUTE, 404, "no_route") \
@@ -181,6 +183,12 @@ typedef struct wspool_verdict {
                             See wspool_subject */
     wspool_text client;  /* the client instance: at most WSPOOL_CLIENT_MAX bytes; empty: none. See
                             wspool_client */
+    /* With WSPOOL_ACCEPT, in seconds since 1970. */
+    uint64_t expires; /* when the token expires; 0: it does not. The pool reads its wall clock once,
+                         at the verdict: if that time has come, the token is refused (401 expired);
+                         otherwise the peer is closed (4001) when so much time has passed, unless
+                         wspool_reauth brings a new token */
+    uint64_t issued;  /* when it was issued; 0: not known */
 } wspool_verdict;
 
 /* The most bytes of headers that wspool_add_header adds to one answer, with their line ends. */

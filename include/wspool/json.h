@@ -60,6 +60,10 @@
  *   action       {"type":"action","data":{"id":"k3f9x-17","name":"chat","text":"hello"}}
  *                Calls the handler that the application has registered for `name`, once for each
  *                `id`: see "Actions" below. Answer: ack, or an error, with this id. Rule D19.
+ *   auth         {"type":"auth","data":{"token":"eyJhbGciOi..."}}
+ *                A new token, before the one with which the client has connected expires. Answer:
+ *                auth_renewed, or the error token_refused, unavailable or auth_unexpected: then
+ *                the old token still counts. The new one must be for the same user. No rule.
  *   other types  {"type":"move_card","data":{"card":"7","column":2}}
  *                Calls the handler that the application has registered for the type. Answer: what
  *                the handler sends, or an error. No rule: it belongs to no channel.
@@ -114,6 +118,14 @@
  *                offsets begin anew. Rules D10, D17.
  *   unsubscribed {"type":"unsubscribed","data":{"channel":"item:42"},"timestamp":"..."}
  *                The client is no member any more. Rule D11.
+ *   token_expiring
+ *                {"type":"token_expiring","data":{"expires_at":1753618200},"timestamp":"..."}
+ *                The client's token expires at this time (seconds since 1970): in 20 to 30 s, or
+ *                less if it is a short one. The client sends a new one with `auth`; otherwise its
+ *                connection is closed then (4001). No rule.
+ *   auth_renewed {"type":"auth_renewed","data":{"expires_at":1753621800},"timestamp":"..."}
+ *                The new token counts, until `expires_at`; if that is absent, it does not expire.
+ *                No rule.
  *   pong         {"type":"pong","data":{},"timestamp":"..."}
  *                No rule.
  *   ack          {"type":"ack","data":{"id":"k3f9x-17","result":"done"},"timestamp":"..."}
@@ -143,6 +155,10 @@
  *                                      `retry` is true
  *                   unavailable        the server cannot do it now, for lack of memory or of its
  *                                      ledger; `retry` is true
+ *                   token_refused      the new token is not accepted: `message` is the reason, as
+ *                                      for a request (WSPOOL_REFUSALS), for example "expired"
+ *                   auth_unexpected    no token is judged on this connection, or the last `auth`
+ *                                      has no answer yet
  *                and the codes of the application's handlers. No rule.
  *   draining     {"type":"draining","data":{"seconds":5},"timestamp":"..."}
  *                The server stops. It closes its connections during the next `seconds`. No rule:

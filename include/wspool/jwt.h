@@ -19,6 +19,7 @@
  *     wspool_jwt_free(jwt);
  *
  * A peer is then accepted only with a valid token. `sub` becomes its subject (see wspool_subject).
+ * At `exp` it is closed (4001), unless it has sent a new token by then: wspool_reauth.
  *
  * Threads: one wspool_jwt serves one pool, and is used on that pool's thread only.
  *
@@ -56,7 +57,7 @@
  *
  * Verdict cache: a token that was found valid is accepted again without looking at its signature
  * for at most `cache_time`, and not after its `exp`. The key of an entry is HMAC-SHA-256 of the
- * whole token under a random key. Refusals are not stored, nor are subjects of more than 86 bytes.
+ * whole token under a random key. Refusals are not stored, nor are subjects of more than 70 bytes.
  * New secrets or keys empty the cache: each token is judged again.
  *
  * Memory: 8 KB, 128 bytes for each entry of the cache (1.3 MB with the default), and about 1 KB for

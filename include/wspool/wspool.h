@@ -58,7 +58,9 @@
  *               16 for its first channel, 32 for each further one;
  *               24 and the bytes of its address and key, if it has an identity, an address, a key,
  *               a subject or a client instance;
- *               32 and the bytes of its client instance, if it has one or a subject;
+ *               40 and the bytes of its client instance, if it has one, a subject or an expiry;
+ *               56, if its token has an expiry or a time of issue, or it has sent a new one (and 48
+ *               while verdicts on that are awaited);
  *               48 and the bytes of its subject, shared by the peers of that subject (without a
  *               subject: 48 and the bytes of its client instance, shared in the same way)
  *   handshake   head_bytes and 1 KiB (17 KB); nothing before the first byte; 2 KiB after a refusal;
@@ -309,13 +311,30 @@ int wspool_adopt(wspool *pool, wspool_id id, const void *bytes, size_t len, uint
 
 /* Any thread. Completes a token check whose hook returned WSPOOL_PENDING. Takes effect on the
  * pool's thread at its next tick; the wake hook asks for one. If the peer has ended meanwhile, the
- * identity of the verdict goes to identity_free.
+ * identity of the verdict goes to identity_free. The same call completes the check of a new token
+ * (wspool_reauth).
  *   INVAL  verdict->kind is neither WSPOOL_ACCEPT nor WSPOOL_REFUSE, its size is not set, or its
  *          subject or client instance is too long. Correct the call; the identity still belongs to
  *          the caller.
  *   NOMEM  the allocator failed; the identity still belongs to the caller. Call it again, or let
  *          verdict_time refuse the peer. */
 int wspool_auth_complete(wspool *pool, wspool_id id, const wspool_verdict *verdict);
+
+/*
+ * An open peer has sent a new token. The token handlers and the token hook judge it, as they judged
+ * that of its request; they get a request of which only token, user, route_user, address, key and
+ * subject are filled. When all verdicts are there, inside this call or later, the renewed hook
+ * runs. A token that is accepted replaces the expiry of the peer, and the identity if the verdict
+ * has one; the old identity goes to identity_free. Subject and client instance stay: a token for
+ * another subject, or for none, is refused, unless the host had named the subject itself. After a
+ * refusal the peer stays until its old token expires. Each call costs the peer 50 units of its
+ * abuse budget; a peer whose budget is spent is closed, and nothing is judged.
+ * libwspool_json calls this when a client sends `auth`.
+ *   STALE  the id is stale. Forget the token.
+ *   STATE  the peer is not open, tokens are not judged on its route, or another new token of it is
+ *          still being judged. Forget the token.
+ *   NOMEM  the allocator failed. Free memory and let the client try again. */
+int wspool_reauth(wspool *pool, wspool_id id, wspool_text token, uint64_t now);
 
 /* ------------------------------------------------------------------- peers */
 

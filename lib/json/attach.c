@@ -66,6 +66,30 @@ static int make_action_epoch(wspool_json *json, const wspool *pool)
     return 0;
 }
 
+/* If there is no memory to tell it, the peer is closed at that time, and comes again. */
+static void on_expiring(wspool *pool, wspool_id id, const wspool_expiring *expiring, void *user)
+{
+    wsp_json_send(user, pool, id, "token_expiring",
+                  json_pack("{s:I}", "expires_at", (json_int_t)expiring->expires));
+}
+
+/* The answer to `auth`. */
+static void on_renewed(wspool *pool, wspool_id id, const wspool_renewed *renewed, void *user)
+{
+    const int status = wspool_refusal_status(renewed->refusal);
+    if (renewed->accepted) {
+        wsp_json_send(user, pool, id, "auth_renewed",
+                      renewed->expires > 0 && renewed->expires <= INT64_MAX
+                          ? json_pack("{s:I}", "expires_at", (json_int_t)renewed->expires)
+                          : json_object());
+    } else if (status == 401 || status == 403) {
+        wsp_json_send_error(user, pool, id, "token_refused",
+                            wspool_refusal_reason(renewed->refusal), 0, NULL, NULL);
+    } else {
+        wsp_json_send_error(user, pool, id, "unavailable", "try again later", 1, NULL, NULL);
+    }
+}
+
 /* A peer that cannot be told what it has missed is closed. */
 static void on_missed(wspool *pool, wspool_id id, const wspool_missed *missed, void *user)
 {
@@ -89,6 +113,8 @@ int wspool_json_attach(wspool_json *json, wspool *pool)
         .open = on_open,
         .message = on_message,
         .close = on_close,
+        .expiring = on_expiring,
+        .renewed = on_renewed,
         .missed = on_missed,
         .render = wsp_json_render,
     };

@@ -39,6 +39,7 @@ static const struct {
     {"not_subscribed", "not subscribed to this channel", 0},
     {"too_many_channels", "unsubscribe from another channel first", 1},
     {"unavailable", "try again later", 1},
+    {"auth_unexpected", "no token is judged here, or one is being judged already", 0},
 };
 
 /* Returns the channel that a request names, as it was written, or NULL: a client asks for several
@@ -119,6 +120,23 @@ static void unsubscribe(const struct request *request)
     }
     wsp_json_send_among(request->json, request->pool, request->id, channel.kind, "unsubscribed",
                         json_pack("{s:O}", "channel", json_object_get(request->data, "channel")));
+}
+
+/* The answer is sent when the token is judged: see json/attach.c. */
+static void auth(const struct request *request)
+{
+    const json_t *token = json_object_get(request->data, "token");
+    if (!json_is_string(token)) {
+        refuse(request, "malformed", NULL);
+        return;
+    }
+    const wspool_text text = {json_string_value(token), json_string_length(token)};
+    const int error = wspool_reauth(request->pool, request->id, text, 0);
+    if (error == WSPOOL_ERR_STATE) {
+        refuse(request, "auth_unexpected", NULL);
+    } else if (error) {
+        refuse(request, "unavailable", NULL);
+    }
 }
 
 static void ping(const struct request *request)
@@ -225,10 +243,9 @@ static const struct {
     void (*call)(const struct request *request);
     int names_channel;
 } contract[] = {
-    {"subscribe", subscribe, 1},
-    {"unsubscribe", unsubscribe, 1},
-    {"ping", ping, 0},
-    {"action", action, 0},
+    {"subscribe", subscribe, 1}, {"unsubscribe", unsubscribe, 1},
+    {"ping", ping, 0},           {"action", action, 0},
+    {"auth", auth, 0},
 };
 
 /* ---------------------------------------------------------------- dispatch */

@@ -8,26 +8,24 @@
 #include "jwt/jwt.h"
 #include "jwt/wipe.h"
 
-/* Returns 0 and the subject, or an enum wspool_refusal. */
-static int judge_once(wspool_jwt *jwt, wspool_text token, uint64_t now, wspool_text *subject)
+/* Returns 0 and the claims but for the payload, or an enum wspool_refusal. */
+static int judge_once(wspool_jwt *jwt, wspool_text token, uint64_t now, wspool_jwt_claims *claims)
 {
     uint8_t digest[SHA256_DIGEST_SIZE];
-    wspool_jwt_claims claims;
     int with_cache = jwt->cache.entries && token.len <= WSPOOL_TOKEN_MAX;
     if (with_cache) {
         wsp_jwt_cache_digest(&jwt->cache, token, digest);
         const struct wsp_jwt_cached *found = wsp_jwt_cache_find(&jwt->cache, digest, now);
         if (found) {
-            *subject = (wspool_text){found->subject, found->subject_len};
+            claims->subject = (wspool_text){found->subject, found->subject_len};
+            claims->expires = found->expires;
+            claims->issued_at = found->issued;
             return 0;
         }
     }
-    int refusal = wsp_jwt_judge(jwt, token, now, &claims);
-    if (refusal == 0) {
-        *subject = claims.subject;
-        if (with_cache) {
-            wsp_jwt_cache_store(&jwt->cache, digest, now, claims.expires, claims.subject);
-        }
+    int refusal = wsp_jwt_judge(jwt, token, now, claims);
+    if (refusal == 0 && with_cache) {
+        wsp_jwt_cache_store(&jwt->cache, digest, now, claims);
     }
     return refusal;
 }
@@ -38,12 +36,16 @@ static void on_token(wspool *pool, wspool_id id, const wspool_request *request, 
     wspool_jwt *jwt = user;
     const wspool_wall_clock_hook *clock = &wspool_config_of(pool)->wall_clock;
     (void)id;
-    wspool_text subject = {NULL, 0};
-    int refusal = judge_once(jwt, request->token, clock->call(clock->user) / 1000, &subject);
-    if (subject.len > 0) {
-        memcpy(jwt->verdict_subject, subject.data, subject.len);
+    wspool_jwt_claims claims;
+    int refusal = judge_once(jwt, request->token, clock->call(clock->user) / 1000, &claims);
+    if (refusal == 0) {
+        if (claims.subject.len > 0) {
+            memcpy(jwt->verdict_subject, claims.subject.data, claims.subject.len);
+        }
+        out->subject = (wspool_text){jwt->verdict_subject, claims.subject.len};
+        out->expires = claims.expires > 0 ? claims.expires + jwt->rules.leeway : 0;
+        out->issued = claims.issued_at;
     }
-    out->subject = (wspool_text){jwt->verdict_subject, subject.len};
     jwt->accepted += refusal == 0;
     jwt->refused += refusal != 0;
     out->kind = refusal == 0 ? WSPOOL_ACCEPT : WSPOOL_REFUSE;

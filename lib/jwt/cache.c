@@ -96,8 +96,10 @@ static struct wsp_jwt_cached *choose(struct wsp_jwt_cache *cache, struct wsp_jwt
 }
 
 void wsp_jwt_cache_store(struct wsp_jwt_cache *cache, const uint8_t *digest, uint64_t now,
-                         uint64_t expires, wspool_text subject)
+                         const wspool_jwt_claims *claims)
 {
+    const uint64_t expires = claims->expires;
+    const wspool_text subject = claims->subject;
     if (subject.len > WSP_JWT_CACHE_SUBJECT_MAX || (expires > 0 && expires <= now)) {
         return; /* within the leeway it is judged each time */
     }
@@ -105,6 +107,8 @@ void wsp_jwt_cache_store(struct wsp_jwt_cache *cache, const uint8_t *digest, uin
     cache->in_use += entry->until == 0;
     cache->evicted += is_valid(cache, entry, now) ? 1 : 0;
     entry->until = expires > 0 && expires - now < cache->time ? expires : now + cache->time;
+    entry->expires = expires;
+    entry->issued = claims->issued_at;
     entry->used = 0;
     entry->subject_len = (uint8_t)subject.len;
     memcpy(entry->digest, digest, sizeof entry->digest);

@@ -15,17 +15,19 @@
 #include <nettle/hmac.h>
 
 #include <wspool/config.h>
+#include <wspool/jwt.h>
 
 #include "jwt/memory.h"
 
 #define WSP_JWT_CACHE_WAYS 8u
 #define WSP_JWT_CACHE_KEY_BYTES 32u
 /* Verdicts with longer subjects are not stored. */
-#define WSP_JWT_CACHE_SUBJECT_MAX 86u
+#define WSP_JWT_CACHE_SUBJECT_MAX 70u
 
 struct wsp_jwt_cached {
     uint8_t digest[SHA256_DIGEST_SIZE];
     uint64_t until; /* seconds since 1970; 0: the entry is free */
+    uint64_t expires, issued; /* of the token, as in its claims */
     uint8_t used;
     uint8_t subject_len;
     char subject[WSP_JWT_CACHE_SUBJECT_MAX];
@@ -57,8 +59,8 @@ void wsp_jwt_cache_digest(struct wsp_jwt_cache *cache, wspool_text token, uint8_
 const struct wsp_jwt_cached *wsp_jwt_cache_find(struct wsp_jwt_cache *cache, const uint8_t *digest,
                                                 uint64_t now);
 
-/* Stores that a token is valid until `expires`; 0: for ever. */
+/* Stores that a token with these claims is valid. */
 void wsp_jwt_cache_store(struct wsp_jwt_cache *cache, const uint8_t *digest, uint64_t now,
-                         uint64_t expires, wspool_text subject);
+                         const wspool_jwt_claims *claims);
 
 #endif

@@ -89,8 +89,7 @@ static int check_caps(const struct wsp_admission *admission)
     return admission->full ? wsp_refused(WSPOOL_REFUSED_FULL) : 0;
 }
 
-/* Limits a refusal that the host chose to those that a token's verdict may have. */
-static int refuse_verdict(enum wspool_refusal refusal)
+int wsp_verdict_refused(enum wspool_refusal refusal)
 {
     int known = refusal >= 0 && refusal < WSPOOL_REFUSAL_COUNT;
     switch (known ? wspool_refusal_status(refusal) : 0) {
@@ -107,7 +106,7 @@ static int refuse_verdict(enum wspool_refusal refusal)
 static int take_verdict(const wspool_verdict *verdict, struct wsp_entry *entry)
 {
     if (verdict->kind != WSPOOL_ACCEPT) {
-        return refuse_verdict(verdict->refusal);
+        return wsp_verdict_refused(verdict->refusal);
     }
     entry->identity = verdict->identity;
     if (!wsp_verdict_is_valid(verdict)) {
@@ -115,6 +114,7 @@ static int take_verdict(const wspool_verdict *verdict, struct wsp_entry *entry)
     }
     entry->subject = verdict->subject;
     entry->client = verdict->client;
+    entry->validity = (struct wsp_validity){verdict->expires, verdict->issued};
     return WSP_ADMITTED;
 }
 
@@ -196,6 +196,7 @@ static void entry_init(struct wsp_entry *entry)
     entry->negotiated.decoder = 0;
     entry->identity = NULL;
     entry->subject = entry->client = (wspool_text){NULL, 0};
+    entry->validity = (struct wsp_validity){0, 0};
 }
 
 int wsp_admission_judge(const struct wsp_admission *admission, wspool_id id,

@@ -46,6 +46,23 @@ struct wsp_admission { /* the checks, the same for every request */
     int draining;
 };
 
+/* When a token expires and when it was issued, in seconds since 1970; 0: it does not say. */
+struct wsp_validity {
+    uint64_t expires, issued;
+};
+
+/* What two verdicts on one token say together: the earlier times. */
+static inline void wsp_validity_narrow(struct wsp_validity *validity,
+                                       const struct wsp_validity *other)
+{
+    if (other->expires > 0 && (validity->expires == 0 || other->expires < validity->expires)) {
+        validity->expires = other->expires;
+    }
+    if (other->issued > 0 && (validity->issued == 0 || other->issued < validity->issued)) {
+        validity->issued = other->issued;
+    }
+}
+
 struct wsp_entry {           /* the result for one request */
     enum wspool_stage stage; /* the stage that refused it, or VERDICT */
     uint16_t route;
@@ -59,6 +76,7 @@ struct wsp_entry {           /* the result for one request */
     wspool_negotiated negotiated; /* parameters negotiated with the codec; encoding 0: none */
     void *identity;
     wspool_text subject, client; /* of the verdict; valid during the call that judges */
+    struct wsp_validity validity;
 };
 
 /* Admitted, or pending until the token's verdict is known. A refusal is negative
@@ -90,6 +108,9 @@ static inline int wsp_verdict_is_valid(const wspool_verdict *verdict)
            (verdict->subject.len == 0 || verdict->subject.data) &&
            (verdict->client.len == 0 || verdict->client.data);
 }
+/* Returns, as a negative answer, the refusal of a verdict; one that a verdict cannot have counts as
+ * TOKEN_INVALID. */
+int wsp_verdict_refused(enum wspool_refusal refusal);
 /* Continues after a pending verdict has arrived. */
 int wsp_admission_resume(const struct wsp_admission *admission, wspool_id id,
                          const wspool_verdict *verdict, struct wsp_entry *entry);

@@ -155,6 +155,16 @@ static int in_query(const struct wsp_headers *headers, char *scratch, wspool_tex
     return 1;
 }
 
+int wsp_token_check(wspool_text token)
+{
+    if (wsp_text_trimmed(token).len == 0) { /* blank */
+        return wsp_refused(WSPOOL_REFUSED_TOKEN_EMPTY);
+    }
+    return token.len > WSPOOL_TOKEN_MAX || wsp_text_span(token, '!', '~') < token.len
+               ? wsp_refused(WSPOOL_REFUSED_TOKEN_MALFORMED)
+               : 0;
+}
+
 int wsp_token_find(const struct wsp_headers *headers, const enum wspool_token_place *places,
                    int cookies, char *scratch, wspool_text *token)
 {
@@ -185,14 +195,11 @@ int wsp_token_find(const struct wsp_headers *headers, const enum wspool_token_pl
         if (times != 1) {
             return wsp_refused(WSPOOL_REFUSED_TOKEN_MALFORMED);
         }
-        if (wsp_text_trimmed(found).len == 0) { /* blank */
-            continue;
+        const int fault = wsp_token_check(found);
+        if (fault != wsp_refused(WSPOOL_REFUSED_TOKEN_EMPTY)) {
+            *token = fault ? *token : found;
+            return fault;
         }
-        if (found.len > WSPOOL_TOKEN_MAX || wsp_text_span(found, '!', '~') < found.len) {
-            return wsp_refused(WSPOOL_REFUSED_TOKEN_MALFORMED);
-        }
-        *token = found;
-        return 0;
     }
     return wsp_refused(WSPOOL_REFUSED_TOKEN_EMPTY);
 }

@@ -27,6 +27,9 @@
 int wsp_token_find(const struct wsp_headers *headers, const enum wspool_token_place *places,
                    int cookies, char *scratch, wspool_text *token);
 
+/* Judges the bytes of a token. Returns 0, or a refusal: TOKEN_EMPTY or TOKEN_MALFORMED, as above. */
+int wsp_token_check(wspool_text token);
+
 /*
  * If the query is a place: takes all parameters named token out of the request's target, so that only the token hook sees
  * one. What is left is a part of the same bytes, or else a copy in *copy, which the caller frees

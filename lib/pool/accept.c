@@ -24,6 +24,7 @@
 #include "pool/peers.h"
 #include "pool/reap.h"
 #include "pool/refuse.h"
+#include "pool/renewal.h"
 #include "pool/side.h"
 #include "pool/stages.h"
 #include "wire/http.h"
@@ -429,6 +430,10 @@ static void admit_pending(wspool *pool, struct wsp_peer *peer)
 void wsp_accept_verdict(wspool *pool, wspool_id id, const wspool_verdict *verdict)
 {
     struct wsp_peer *peer = wsp_peer_find(pool, id);
+    if (peer && peer->conn.state == WSP_OPEN && wsp_grant_of(peer) && wsp_grant_of(peer)->renewal) {
+        wsp_renewal_verdict(pool, peer, verdict);
+        return;
+    }
     if (!peer || peer->conn.state != WSP_PENDING) {
         if (verdict->kind == WSPOOL_ACCEPT) {
             wsp_identity_free(pool, verdict->identity);

@@ -9,6 +9,7 @@
 #include "pool/contracts.h"
 #include "pool/drain.h"
 #include "pool/duplicates.h"
+#include "pool/grant.h"
 #include "pool/handlers.h"
 #include "pool/log.h"
 #include "pool/peers.h"
@@ -66,6 +67,9 @@ void wsp_admit(wspool *pool, struct wsp_peer *peer, const struct wsp_entry *entr
     if ((entry->query.len > 0 && name_client(pool, peer, entry->query)) ||
         (peer->side && wsp_peer_enter(pool, peer))) {
         wsp_conn_fail(&pool->link, conn, WSPOOL_END_NOMEM, 1);
+    }
+    if (wsp_grant_of(peer) && conn->state == WSP_OPEN) {
+        wsp_grant_arm(pool, peer);
     }
     if (wsp_subjects_has(peer) && conn->state == WSP_OPEN) {
         wsp_duplicates_opened(pool, peer);

@@ -4,6 +4,7 @@
 
 #include "pool/contracts.h"
 #include "pool/drain.h"
+#include "pool/grant.h"
 #include "pool/handlers.h"
 #include "pool/heads.h"
 #include "pool/log.h"
@@ -17,6 +18,7 @@ static int layers_are_valid(const wspool *pool)
     const struct wsp_link *link = &pool->link;
     uint64_t memberships;
     return wsp_slots_check(&pool->peers) && wsp_timers_check(&link->timers) &&
+           wsp_timers_check(&pool->grants) &&
            wsp_bitset_check(&link->ready) && wsp_bitset_check(&link->delayed) &&
            wsp_bitset_check(&link->due) && wsp_blocks_check(&link->blocks) &&
            wsp_outqs_check(&link->outqs) && wsp_decoders_check(&link->decoders) &&
@@ -58,7 +60,7 @@ static int peer_is_valid(const wspool *pool, const struct wsp_peer *peer)
     const struct wsp_conn *conn = &peer->conn;
     const unsigned events = WSP_DUE_LEAVE | WSP_DUE_ENDED | WSP_DUE_PRESSURE;
     int accepted = (conn->flags & WSP_ACCEPTED) != 0;
-    if (!wsp_conn_check(conn) || !wsp_side_check(peer->side) ||
+    if (!wsp_conn_check(conn) || !wsp_side_check(peer->side) || !wsp_grant_check(peer) ||
         (accepted && conn->contract > 0 && conn->contract >= pool->contracts.count) ||
         (!accepted && peer->memberships.count > 0) ||
         (accepted && conn->route >= pool->routes.count)) {
@@ -89,7 +91,7 @@ int wsp_pool_check(const wspool *pool)
 {
     struct wsp_peer *peer;
     uint32_t slot = 0;
-    uint64_t keyed = 0, counted, named = 0, held, listed = 0, found;
+    uint64_t keyed = 0, granted = 0, counted, named = 0, held, listed = 0, found;
     if (!layers_are_valid(pool) || !set_is_valid(pool, &pool->link.ready) ||
         !set_is_valid(pool, &pool->link.delayed) || !set_is_valid(pool, &pool->link.due) ||
         pool->link.now < pool->link.created_at || (pool->depth == 0 && pool->judged) ||
@@ -102,11 +104,12 @@ int wsp_pool_check(const wspool *pool)
         }
         keyed += wsp_side_key(peer->side).len > 0;
         named += wsp_side_subject(peer->side) != NULL;
+        granted += wsp_grant_of(peer) != NULL;
         listed += (uint64_t)wsp_subjects_has(peer);
     }
     if (!wsp_subjects_check(&pool->subjects, &held, &found) || held != named || found != listed) {
         return 0;
     }
-    return wsp_keys_check(&pool->keys, &counted) &&
+    return granted == pool->granted && wsp_keys_check(&pool->keys, &counted) &&
            counted == (pool->config.max_per_key > 0 ? keyed : 0);
 }

@@ -22,6 +22,7 @@ static void remember(wspool *pool)
     pool->idle_wait_at = wsp_waiters_next(pool);
     pool->idle_pace_at = wsp_pace_next(pool);
     wsp_timers_mark(&pool->link.timers);
+    wsp_timers_mark(&pool->grants);
     watch(pool);
 }
 
@@ -44,7 +45,8 @@ void wsp_deadline_tell(wspool *pool)
         hook->call(hook->user);
     } else if (link->flush_at < pool->idle_flush_at ||
                wsp_waiters_next(pool) < pool->idle_wait_at ||
-               wsp_pace_next(pool) < pool->idle_pace_at || wsp_timers_moved_up(&link->timers)) {
+               wsp_pace_next(pool) < pool->idle_pace_at || wsp_timers_moved_up(&link->timers) ||
+               wsp_timers_moved_up(&pool->grants)) {
         remember(pool); /* the host may sleep until then */
         hook->call(hook->user);
     } else {

@@ -3,6 +3,7 @@
 #include "pool/judge.h"
 
 #include "base/noinline.h"
+#include "pool/grant.h"
 #include "pool/handlers.h"
 #include "pool/peers.h"
 #include "pool/side.h"
@@ -12,21 +13,13 @@
 #include "wire/upgrade.h"
 #include "wire/uri.h"
 
-/* The combined result of several handlers for one peer. */
-struct asked {
-    wspool_token_hook token;     /* ask_token with this struct */
-    uint32_t pending;            /* how many are pending */
-    void *identity;              /* the first identity that a handler returned */
-    wspool_text subject, client; /* the first that are not empty */
-};
-
 static wspool_text first_of(wspool_text first, wspool_text second)
 {
     return first.len > 0 ? first : second;
 }
 
 /* Applies one of several verdicts. Returns 1 if the peer may still be admitted. */
-static int add_verdict(wspool *pool, struct asked *asked, wspool_verdict *verdict)
+static int add_verdict(wspool *pool, struct wsp_asked *asked, wspool_verdict *verdict)
 {
     if (verdict->kind == WSPOOL_PENDING) {
         asked->pending++;
@@ -46,6 +39,7 @@ static int add_verdict(wspool *pool, struct asked *asked, wspool_verdict *verdic
     }
     asked->subject = first_of(asked->subject, verdict->subject);
     asked->client = first_of(asked->client, verdict->client);
+    wsp_validity_narrow(&asked->validity, &(struct wsp_validity){verdict->expires, verdict->issued});
     return 1;
 }
 
@@ -54,7 +48,7 @@ static void ask_token(wspool *pool, wspool_id id, const wspool_request *request,
                       wspool_verdict *out, void *user)
 {
     const wspool_token_hook *hook = &pool->config.token;
-    struct asked *asked = user;
+    struct wsp_asked *asked = user;
     for (uint32_t i = 0; i < pool->handlers.count; i++) {
         const wspool_handlers *each = &pool->handlers.list[i];
         wspool_verdict verdict = {.size = sizeof verdict};
@@ -104,18 +98,14 @@ static int ask_origin(wspool *pool, wspool_id id, const wspool_request *request,
     return hook->call ? hook->call(pool, id, request, origin, hook->user) : 0;
 }
 
-static struct wsp_admission admission_of(wspool *pool, struct asked *asked)
+static struct wsp_admission admission_of(wspool *pool, const wspool_token_hook *token)
 {
     static const wspool_capacity_hook capacity_of_all = {ask_capacity, NULL};
     static const wspool_origin_hook origin_of_all = {ask_origin, NULL};
-    asked->token = (wspool_token_hook){ask_token, asked};
-    asked->pending = 0;
-    asked->identity = NULL;
-    asked->subject = asked->client = (wspool_text){NULL, 0};
     return (struct wsp_admission){
         .pool = pool,
         .config = &pool->config,
-        .token = pool->handlers.token ? &asked->token : &pool->config.token,
+        .token = pool->handlers.token ? token : &pool->config.token,
         .capacity = pool->handlers.capacity ? &capacity_of_all : &pool->config.capacity,
         .origin = &origin_of_all,
         .routes = &pool->routes,
@@ -183,11 +173,21 @@ static WSP_NOINLINE int keep_names(wspool *pool, struct wsp_peer *peer, int answ
                : answer;
 }
 
+/* How long it is valid. Returns `answer`, or a refusal. */
+static WSP_NOINLINE int keep_validity(wspool *pool, struct wsp_peer *peer, int answer,
+                                      const struct wsp_validity *validity)
+{
+    const int given = (validity->expires | validity->issued) != 0;
+    const int fault = given && answer >= 0 ? wsp_grant_narrow(pool, peer, validity) : 0;
+    return fault ? fault : answer;
+}
+
 int wsp_judge(wspool *pool, struct wsp_peer *peer, wspool_request *request, struct wsp_entry *entry)
 {
-    struct asked asked;
+    struct wsp_asked asked = {0};
     struct wsp_token_room room;
-    struct wsp_admission admission = admission_of(pool, &asked);
+    const wspool_token_hook all = {ask_token, &asked};
+    struct wsp_admission admission = admission_of(pool, &all);
     room.used = 0;
     admission.room = &room;
     begin_judging(pool, peer);
@@ -201,6 +201,10 @@ int wsp_judge(wspool *pool, struct wsp_peer *peer, wspool_request *request, stru
     wspool_text client = first_of(asked.client, entry->client);
     if (subject.len > 0 || client.len > 0) {
         answer = keep_names(pool, peer, answer, subject, client);
+    }
+    wsp_validity_narrow(&asked.validity, &entry->validity);
+    if (asked.validity.expires | asked.validity.issued) {
+        answer = keep_validity(pool, peer, answer, &asked.validity);
     }
     wsp_token_room_wipe(&room);
     answer = end_judging(pool, answer);
@@ -236,8 +240,7 @@ int wsp_judge_plain(wspool *pool, struct wsp_peer *peer, const wspool_request *r
 
 int wsp_judge_verdict(wspool *pool, struct wsp_peer *peer, const wspool_verdict *verdict)
 {
-    struct asked asked;
-    struct wsp_admission admission = admission_of(pool, &asked);
+    struct wsp_admission admission = admission_of(pool, NULL);
     struct wsp_handshake *handshake = peer->conn.work.handshake;
     struct wsp_entry *entry = wsp_handshake_entry(handshake);
     handshake->pending--;
@@ -246,11 +249,37 @@ int wsp_judge_verdict(wspool *pool, struct wsp_peer *peer, const wspool_verdict 
         int early = verdict->identity ? keep_identity(pool, peer, WSP_POSTPONED, verdict->identity)
                                       : WSP_POSTPONED;
         early = keep_names(pool, peer, early, verdict->subject, verdict->client);
+        early = keep_validity(pool, peer, early,
+                              &(struct wsp_validity){verdict->expires, verdict->issued});
         return end_judging(pool, early);
     }
     int answer = wsp_admission_resume(&admission, wsp_peer_id(peer), verdict, entry);
     wsp_stages_pass(pool, &peer->conn, entry->stage);
     answer = entry->identity ? keep_identity(pool, peer, answer, entry->identity) : answer;
     answer = keep_names(pool, peer, answer, entry->subject, entry->client);
+    answer = keep_validity(pool, peer, answer, &entry->validity);
     return end_judging(pool, answer);
+}
+
+int wsp_judge_has_token(const wspool *pool, const struct wsp_peer *peer)
+{
+    return (pool->handlers.token || pool->config.token.call) &&
+           !(pool->routes.list[peer->conn.route].flags & WSPOOL_ROUTE_NO_TOKEN);
+}
+
+int wsp_judge_token(wspool *pool, struct wsp_peer *peer, wspool_text token, struct wsp_asked *asked)
+{
+    const wspool_request request = {.size = sizeof request,
+                                    .token = token,
+                                    .user = peer->user,
+                                    .route_user = pool->routes.list[peer->conn.route].user,
+                                    .address = wsp_side_address(peer->side),
+                                    .key = wsp_side_key(peer->side),
+                                    .subject = wsp_subject_text(wsp_side_subject(peer->side))};
+    wspool_verdict verdict = {.size = sizeof verdict};
+    ask_token(pool, wsp_peer_id(peer), &request, &verdict, asked);
+    if (verdict.kind == WSPOOL_REFUSE) {
+        return wsp_verdict_refused(verdict.refusal);
+    }
+    return verdict.kind == WSPOOL_PENDING ? WSP_POSTPONED : WSP_ADMITTED;
 }

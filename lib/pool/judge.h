@@ -7,6 +7,14 @@
 
 #include "pool/pool.h"
 
+/* What several handlers said of a token together. */
+struct wsp_asked {
+    uint32_t pending;            /* how many are pending */
+    void *identity;              /* the first identity that a handler returned */
+    wspool_text subject, client; /* the first that are not empty; valid during the call that judges */
+    struct wsp_validity validity;
+};
+
 /* Judges a request, and fills the entry and the peer's identity. Returns WSP_ADMITTED,
  * WSP_POSTPONED or a refusal (wire/refusal.h). After WSP_POSTPONED the peer is pending, and its
  * handshake holds the entry. */
@@ -17,6 +25,13 @@ int wsp_judge(wspool *pool, struct wsp_peer *peer, wspool_request *request,
  * closed the peer. *page may point to memory of the hook. */
 int wsp_judge_plain(wspool *pool, struct wsp_peer *peer, const wspool_request *request,
                     wspool_page *page);
+/* Returns 1 if the token of an open peer is judged at all: there is a hook, and its route has no
+ * exception. */
+int wsp_judge_has_token(const wspool *pool, const struct wsp_peer *peer);
+/* Judges the new token of an open peer, whose bytes were checked, and fills `asked`, which is zero.
+ * The identity in it is the caller's then. Returns WSP_ADMITTED, WSP_POSTPONED or a refusal. */
+int wsp_judge_token(wspool *pool, struct wsp_peer *peer, wspool_text token,
+                    struct wsp_asked *asked);
 /* Continues with a pending peer whose verdict has arrived. */
 int wsp_judge_verdict(wspool *pool, struct wsp_peer *peer, const wspool_verdict *verdict);
 

@@ -9,6 +9,7 @@
 #include "pool/deadline.h"
 #include "pool/drain.h"
 #include "pool/duplicates.h"
+#include "pool/grant.h"
 #include "pool/handlers.h"
 #include "pool/mailbox.h"
 #include "pool/peers.h"
@@ -24,6 +25,12 @@ static struct wsp_timer *timer_at(void *owner, uint32_t slot)
     const wspool *pool = owner;
     struct wsp_peer *peer = wsp_slots_at(&pool->peers, slot);
     return &peer->conn.timer;
+}
+
+static struct wsp_timer *grant_timer_at(void *owner, uint32_t slot)
+{
+    const wspool *pool = owner;
+    return &wsp_grant_of(wsp_slots_at(&pool->peers, slot))->timer;
 }
 
 /* --------------------------------------------------------------------- life */
@@ -95,6 +102,7 @@ int wspool_new(wspool **out, const wspool_config *given, uint64_t now)
     wsp_inbounds_init(&link->inbounds, mem, &link->decoders, &pool->config.codec);
     wsp_turn_init(&link->inbounds.turn, config.turn_deliveries, config.turn_bytes);
     wsp_timers_init(&link->timers, now, timer_at, pool);
+    wsp_timers_init(&pool->grants, now, grant_timer_at, pool);
     if (config.deadline.call) {
         wsp_deadline_promise(pool);
     }

@@ -27,6 +27,7 @@ static const struct {
     [WSP_LOG_SHED] = {"shed", WSPOOL_LOG_WARNING},
     [WSP_LOG_DRAIN] = {"drain", WSPOOL_LOG_INFO},
     [WSP_LOG_ABUSE] = {"abuse", WSPOOL_LOG_INFO},
+    [WSP_LOG_RENEWED] = {"renewed", WSPOOL_LOG_INFO},
 };
 
 void wsp_log_write(wspool *pool, enum wsp_log_event event, wspool_log_record *record)

@@ -3,6 +3,7 @@
 #include "pool/peers.h"
 
 #include "base/noinline.h"
+#include "pool/grant.h"
 #include "pool/side.h"
 
 struct wsp_peer *wsp_peer_next(const wspool *pool, uint32_t *slot)
@@ -100,6 +101,7 @@ int wsp_peer_name(wspool *pool, struct wsp_peer *peer, wspool_text subject, wspo
     if (!error && subject.len > 0 && !wsp_side_subject(peer->side)) {
         error = wsp_subjects_hold(&pool->subjects, &peer->side, subject);
         if (!error) {
+            peer->side->party->is_judged = 1;
             wsp_subjects_enter(peer);
         }
     }
@@ -131,8 +133,9 @@ void wsp_identity_free(wspool *pool, void *identity)
 
 void wsp_peer_free(wspool *pool, struct wsp_peer *peer)
 {
-    void *identity = NULL;
+    void *identity = NULL, *renewed = NULL;
     if (peer->side) {
+        renewed = wsp_grant_free(pool, peer);
         wsp_subjects_leave(peer);
         identity = end_named(pool, &peer->side);
     }
@@ -141,6 +144,7 @@ void wsp_peer_free(wspool *pool, struct wsp_peer *peer)
     wsp_bitset_remove(&pool->link.delayed, peer->conn.slot.index);
     wsp_bitset_remove(&pool->link.due, peer->conn.slot.index);
     wsp_slots_free(&pool->peers, peer);
+    wsp_identity_free(pool, renewed);
     wsp_identity_free(pool, identity);
 }
 

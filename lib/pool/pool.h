@@ -24,6 +24,7 @@
  *     input.h      closes peers when input_bytes is used up
  *     waiters.h    those who wait for the next message of a channel
  *     refill.h     members that are behind get what the histories have for them
+ *     grant.h      until when a peer may stay
  *     reap.h       entering and leaving the pool; deferred events; the end of a peer
  *     channels.h   joining, resuming and leaving channels
  *     shed.h       closes peers when pool_bytes is used up
@@ -35,6 +36,7 @@
  *     drain.h      closes all peers, spread over a window
  *     duplicates.h the rule for peers of one subject and one client instance
  *     judge.h      decides whether a peer is admitted: policies and hooks
+ *     renewal.h    a new token of an open peer; the end of its grant
  *     admit.h      an admitted peer becomes open
  *     accept.h     from the first byte of a transport, or a hosted request, to an open peer
  *     budget.h     bounds what the input of peers may cause in a turn
@@ -80,6 +82,7 @@ enum wsp_log_event {
     WSP_LOG_SHED,
     WSP_LOG_DRAIN,
     WSP_LOG_ABUSE,
+    WSP_LOG_RENEWED,
     WSP_LOG_EVENT_COUNT
 };
 
@@ -157,6 +160,8 @@ struct wspool {
     struct wsp_handshakes handshakes;
     struct wsp_keys keys;
     struct wsp_subjects subjects;
+    struct wsp_timers grants; /* of the peers' grants */
+    uint32_t granted;         /* how many peers have one */
     int depth;                /* calls of ours on the stack: more than one means inside a hook */
     uint32_t refills;         /* so far: see refill.c */
     uint64_t wall;            /* see wall.h */

@@ -65,21 +65,31 @@ static struct wsp_party *party_with_room(const wspool_mem *mem, struct wsp_party
     return party;
 }
 
-int wsp_side_name(struct wsp_side **side, const wspool_mem *mem, wspool_text client,
-                  struct wsp_subject *subject)
+/* Makes what is missing of record and party, with room for a client instance of that length; a party
+ * with room 0 stays where it is. Returns the party, or NULL with nothing changed. */
+static struct wsp_party *need_party(struct wsp_side **side, const wspool_mem *mem, size_t client_len)
 {
     struct wsp_side *named = *side ? *side : make(mem, (wspool_text){"", 0}, (wspool_text){"", 0});
-    if (!named) {
-        return WSPOOL_ERR_NOMEM;
-    }
-    struct wsp_party *party = named->party;
-    if (!party || client.len > 0) {
-        party = party_with_room(mem, party, client.len);
+    struct wsp_party *party = named ? named->party : NULL;
+    if (named && (!party || client_len > 0)) {
+        party = party_with_room(mem, party, client_len);
     }
     if (!party) {
         if (!*side) {
             wsp_free(mem, named);
         }
+        return NULL;
+    }
+    named->party = party;
+    *side = named;
+    return party;
+}
+
+int wsp_side_name(struct wsp_side **side, const wspool_mem *mem, wspool_text client,
+                  struct wsp_subject *subject)
+{
+    struct wsp_party *party = need_party(side, mem, client.len);
+    if (!party) {
         return WSPOOL_ERR_NOMEM;
     }
     if (client.len > 0) {
@@ -89,9 +99,24 @@ int wsp_side_name(struct wsp_side **side, const wspool_mem *mem, wspool_text cli
     if (subject) {
         party->subject = subject;
     }
-    named->party = party;
-    *side = named;
     return 0;
+}
+
+int wsp_side_grant(struct wsp_side **side, const wspool_mem *mem, struct wsp_grant *grant)
+{
+    struct wsp_party *party = need_party(side, mem, 0);
+    if (!party) {
+        return WSPOOL_ERR_NOMEM;
+    }
+    party->grant = grant;
+    return 0;
+}
+
+void *wsp_side_replace_identity(struct wsp_side *side, void *identity)
+{
+    void *old = side->identity;
+    side->identity = identity;
+    return old;
 }
 
 void *wsp_side_free(struct wsp_side **side, const wspool_mem *mem)
@@ -112,7 +137,7 @@ int wsp_side_check(const struct wsp_side *side)
     }
     const struct wsp_party *party = side->party;
     return (side->identity || side->address_len > 0 || side->key_len > 0 || party) &&
-           (!party || ((party->subject || party->client_len > 0) &&
+           (!party || ((party->subject || party->client_len > 0 || party->grant) &&
                        party->client_len <= WSPOOL_CLIENT_MAX)) &&
            side->address_len <= WSP_ADDRESS_MAX && side->key_len <= WSP_PEER_KEY_MAX;
 }

@@ -11,6 +11,7 @@
 #include "pool/pace.h"
 #include "pool/peers.h"
 #include "pool/reap.h"
+#include "pool/renewal.h"
 #include "pool/waiters.h"
 
 uint64_t wspool_deadline(const wspool *pool)
@@ -23,6 +24,7 @@ uint64_t wspool_deadline(const wspool *pool)
         return 0;
     }
     uint64_t deadline = wsp_timers_next(&pool->link.timers);
+    deadline = deadline < wsp_renewal_next(pool) ? deadline : wsp_renewal_next(pool);
     deadline = deadline < pool->link.flush_at ? deadline : pool->link.flush_at;
     deadline = deadline < pool->drain.next ? deadline : pool->drain.next;
     deadline = deadline < wsp_waiters_next(pool) ? deadline : wsp_waiters_next(pool);
@@ -58,6 +60,7 @@ int wspool_tick(wspool *pool, uint64_t now)
     while ((slot = wsp_timers_fire(&pool->link.timers, pool->link.now)) != WSP_TIMER_NONE) {
         on_timer(pool, wsp_slots_at(&pool->peers, slot));
     }
+    wsp_renewal_tick(pool);
     if (pool->drain.next <= pool->link.now) {
         wsp_drain_step(pool);
     }

@@ -19,7 +19,7 @@ LISTS = re.compile(r"^ \* ------- Messages of .*\n((?: \*(?:   .*)?\n)*)", re.M)
 TYPE = re.compile(r"^ \*   (\w+(?: types)?)(?: +\{.*)?\n((?: \*(?:    .*)?\n)*)", re.M)
 NAMED = re.compile(r"\bRules? (D\d+(?:, D\d+)*)\.")
 SENT = re.compile(r'wsp_json_send(?:_among|_with)?\([^;"]*?"([a-z_]+)"')
-TAKEN = re.compile(r'^    \{"([a-z_]+)", \w+, [01]\},$', re.M)
+TAKEN = re.compile(r'\{"([a-z_]+)", \w+, [01]\},')
 
 
 def main():

@@ -372,6 +372,18 @@ static void judge_draining(sim_peer *p, const json_t *data, const got *told)
         DENY(p, "no good draining");
 }
 
+static void judge_token_expiring(sim_peer *p, const json_t *data, const got *told)
+{
+    if (!ONLY(data, "expires_at") || !json_is_integer(json_object_get(data, "expires_at")))
+        DENY(p, "no good token_expiring");
+}
+
+static void judge_auth_renewed(sim_peer *p, const json_t *data, const got *told)
+{
+    if (json_object_size(data) > 0)
+        judge_token_expiring(p, data, told);
+}
+
 static void judge_missed(sim_peer *p, const json_t *data, const got *told)
 {
     const struct ear *ear = p->test;
@@ -406,6 +418,8 @@ static const struct {
     {"error", judge_error},
     {"draining", judge_draining},
     {"missed", judge_missed},
+    {"token_expiring", judge_token_expiring},
+    {"auth_renewed", judge_auth_renewed},
 };
 
 static void judge_publication(sim_peer *p, const json_t *root, const got *told)

@@ -456,6 +456,7 @@ TEST(law_8_closing_is_safe_anywhere)
         sim_pass(s, 60 * SEC);
         hosted->released = 1;
         s->verdict.kind = WSPOOL_ACCEPT;
+        s->verdict.expires = SIM_EPOCH / 1000 + s->now / SEC + 60;
         p = sim_connect(s, &request);
         sim_pump(s);
         q = sim_connect(s, &request);
@@ -465,6 +466,7 @@ TEST(law_8_closing_is_safe_anywhere)
         s->test = &what;
         sim_connect(s, &request);
         (void)SIM_IN(wspool_subscribe(s->pool, p->id, wspool_session("behind")));
+        (void)SIM_IN(wspool_reauth(s->pool, p->id, wspool_text_of("t"), s->now));
         sim_stall(p);
         sim_text(q, "to all");
         for (int i = 0; i < 4; i++) {

@@ -88,6 +88,35 @@ static void decide(sim *s, sim_peer *p, enum wspool_verdict_kind kind)
     sim_pump(s);
 }
 
+/* New tokens of open peers, judged at once and later. */
+static void new_tokens(sim *s)
+{
+    client_request request = {.target = "/room/x", .extra = "Authorization: Bearer t\r\n"};
+    s->ask_token = 1;
+    s->grant = 1;
+    s->verdict = (wspool_verdict){.kind = WSPOOL_ACCEPT, .subject = {"ann", 3}};
+    sim_start(s);
+    if (s->pool == NULL)
+        return;
+    s->verdict.expires = (SIM_EPOCH + s->now / MS) / 1000 + 60;
+    for (int i = 0; i < 4; i++) {
+        sim_peer *p;
+        int rc;
+        s->verdict.expires *= i > 0; /* the others have no grant before */
+        p = sim_connect(s, &request);
+        sim_pump(s);
+        if (p == NULL || p->released)
+            continue;
+        s->verdict.kind = i < 2 ? WSPOOL_ACCEPT : WSPOOL_PENDING;
+        rc = SIM_IN(wspool_reauth(s->pool, p->id, wspool_text_of("t2"), s->now));
+        assert_true(rc == 0 || rc == WSPOOL_ERR_NOMEM || rc == WSPOOL_ERR_STATE);
+        if (i == 2)
+            decide(s, p, WSPOOL_ACCEPT);
+        s->verdict.kind = WSPOOL_ACCEPT;
+    }
+    sim_pass(s, 100 * SEC);
+}
+
 static void pending(sim *s)
 {
     static const char large[6000]; /* more than a quarter of a head: kept in one step */
@@ -715,6 +744,7 @@ static const struct {
     {"life of a pool", life_of_a_pool, 0},
     {"raw handshake", raw_handshake, 0},
     {"token in the query", token_in_the_query, 0},
+    {"new tokens", new_tokens, 0},
     {"pending", pending, 0},
     {"answers", answers, 0},
     {"hosted", hosted, 0},

@@ -9,9 +9,9 @@
 
 #define EVENTS_MAX 4000000u
 
-static const char *const what_words[SIM_WHATS] = {"opened",   "message", "closed", "missed",
-                                                  "pressure", "channel", "log",    "token",
-                                                  "capacity", "verdict", "freed"};
+static const char *const what_words[SIM_WHATS] = {
+    "opened",  "message", "closed", "expiring", "renewed", "missed", "pressure",
+    "channel", "log",     "token",  "capacity", "verdict", "freed"};
 
 sim_peer *sim_peer_of(sim *s, wspool_id id)
 {
@@ -119,6 +119,8 @@ static void hook_token(wspool *pool, wspool_id id, const wspool_request *request
     out->identity = s->verdict.identity;
     out->subject = s->verdict.subject;
     out->client = s->verdict.client;
+    out->expires = s->verdict.expires;
+    out->issued = s->verdict.issued;
     if (s->grant && s->verdict.kind == WSPOOL_ACCEPT)
         out->identity = sim_identity_new(s);
     event_done(s, &event);
@@ -238,6 +240,30 @@ static void hook_close(wspool *pool, wspool_id id, const wspool_closed *closed, 
     HOOK_END;
 }
 
+static void hook_expiring(wspool *pool, wspool_id id, const wspool_expiring *expiring, void *user)
+{
+    HOOK_BEGIN;
+    sim_event event = event_of(s, SIM_EXPIRING, id);
+    assert_ptr_equal(pool, s->pool);
+    assert_non_null(event.peer);
+    event.count = expiring->expires;
+    event.last = expiring->left;
+    event_done(s, &event);
+    HOOK_END;
+}
+
+static void hook_renewed(wspool *pool, wspool_id id, const wspool_renewed *renewed, void *user)
+{
+    HOOK_BEGIN;
+    sim_event event = event_of(s, SIM_RENEWED, id);
+    assert_ptr_equal(pool, s->pool);
+    assert_non_null(event.peer);
+    event.number = renewed->accepted ? -1 : (long)renewed->refusal;
+    event.count = renewed->expires;
+    event_done(s, &event);
+    HOOK_END;
+}
+
 static void hook_missed(wspool *pool, wspool_id id, const wspool_missed *missed, void *user)
 {
     HOOK_BEGIN;
@@ -307,7 +333,7 @@ static void hook_log(wspool *pool, const wspool_log_record *record, void *user)
 {
     HOOK_BEGIN;
     static const char *const words[] = {"opened", "closed", "refused", "slow",
-                                        "shed",   "drain",  "abuse"};
+                                        "shed",   "drain",  "abuse",   "renewed"};
     sim_event event;
     int known = 0;
     memset(&event, 0, sizeof event);
@@ -339,6 +365,8 @@ void sim_hooks(sim *s)
     c->open = (wspool_open_hook){hook_open, s};
     c->message = (wspool_message_hook){hook_message, s};
     c->close = (wspool_close_hook){hook_close, s};
+    c->expiring = (wspool_expiring_hook){hook_expiring, s};
+    c->renewed = (wspool_renewed_hook){hook_renewed, s};
     c->missed = (wspool_missed_hook){hook_missed, s};
     c->pressure = (wspool_pressure_hook){hook_pressure, s};
     c->channel = (wspool_channel_hook){hook_channel, s};

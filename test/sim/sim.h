@@ -42,6 +42,8 @@ enum sim_what {
     SIM_OPENED,
     SIM_MESSAGE,
     SIM_CLOSED,
+    SIM_EXPIRING,
+    SIM_RENEWED,
     SIM_MISSED,
     SIM_PRESSURE,
     SIM_CHANNEL,
@@ -59,11 +61,11 @@ typedef struct sim_event {
     wspool_id id;
     sim_peer *peer;
     uint64_t now;
-    /* end; above the watermark; channel active; HTTP status; log level; has a request; missed with
+    /* end; reason of a refused token, -1: accepted; above the watermark; channel active; HTTP status; log level; has a request; missed with
      * a reset */
     long number;
-    uint64_t count;      /* kind of a channel; first offset that was missed */
-    uint64_t last;       /* last offset that was missed */
+    uint64_t count;      /* kind of a channel; first offset that was missed; expiry of a token */
+    uint64_t last;       /* last offset that was missed; time until the expiry */
     char text[300];      /* channel or event */
     char reason[64];     /* of a log record; or subprotocol; or token; or "reset" */
     char query[64];      /* of the open hook */

@@ -25,6 +25,7 @@ enum action {
     DO_DRAIN,
     DO_PEEK,
     DO_CLOSE_ALL,
+    DO_REAUTH,
     DO_ALL, /* all of these, in this order */
     ACTIONS
 };
@@ -32,10 +33,10 @@ enum action {
 static const char *const action_words[] = {
     "close",   "close now", "send",      "broadcast", "subscribe", "unsubscribe",
     "gone",    "fail",      "gone self", "read",      "forbidden", "open",
-    "send to", "drain",     "peek",      "close all", "all"};
-static const char *const hook_words[] = {"open",     "message", "close",        "missed",
-                                         "pressure", "channel", "log",          "token",
-                                         "capacity", "verdict", "identity_free"};
+    "send to", "drain",     "peek",      "close all", "reauth",    "all"};
+static const char *const hook_words[] = {
+    "open",    "message", "close", "expiring", "renewed", "missed",       "pressure",
+    "channel", "log",     "token", "capacity", "verdict", "identity_free"};
 
 typedef struct plan {
     enum sim_what hook;
@@ -160,6 +161,10 @@ static void act_on(sim *s, enum action action, sim_peer *p, const sim_event *eve
         rc = SIM_IN(wspool_close_all(s->pool, wspool_text_of("somebody"), 4002, NULL, 0));
         assert_true(rc >= 0);
         assert_int_equal(wspool_peers_of(s->pool, wspool_text_of("somebody"), NULL, 0), 0);
+        break;
+    case DO_REAUTH:
+        rc = SIM_IN(wspool_reauth(s->pool, p->id, wspool_text_of("t2"), s->now));
+        assert_true(rc == 0 || rc == WSPOOL_ERR_STALE || rc == WSPOOL_ERR_STATE);
         break;
     default:
         break;
@@ -298,7 +303,18 @@ static void busy_life(sim *s)
         p[5]->mute_pings = 1;
     come(s, "/all");
     come(s, "/room/y");
+    /* New tokens: accepted and refused, at once and later; and one that comes too late. */
+    s->verdict.expires = SIM_EPOCH / 1000 + s->now / SEC + 60;
+    for (int i = 0; i < 5; i++) {
+        q = come(s, "/echo");
+        s->verdict.kind = i < 2 ? WSPOOL_ACCEPT : i == 4 ? WSPOOL_REFUSE : WSPOOL_PENDING;
+        if (i > 0 && alive(q) &&
+            SIM_IN(wspool_reauth(s->pool, q->id, wspool_text_of("t2"), s->now)) == 0 && i < 4)
+            decide(s, q, i == 2 ? WSPOOL_ACCEPT : WSPOOL_REFUSE);
+        s->verdict.kind = WSPOOL_ACCEPT;
+    }
     sim_pass(s, 120 * SEC);
+    s->verdict.expires = 0;
 }
 
 static sim *hooked(uint64_t seed, plan *pl)
