@@ -109,9 +109,15 @@ typedef struct wspool_json_client_config {
 
     void (*status)(wspool_json_client *client, const wspool_client_status *status, void *user);
 
-    /* A message that belongs to no subscription: connection_established, draining, an error, one
-     * that the application has sent to this client alone. `data` is an object. */
+    /* A message that belongs to no subscription: connection_established, draining, auth_renewed, an
+     * error, one that the application has sent to this client alone. `data` is an object. */
     void (*message)(wspool_json_client *client, const char *type, const json_t *data, void *user);
+
+    /* The token of this connection expires at this time (seconds since 1970), in 20 to 30 s or less.
+     * Get another one, and give it to wspool_json_client_auth, in this handler or later: then the
+     * connection goes on. Otherwise the server closes it (4001), and the next attempt asks the
+     * token hook of the group. NULL: so it is. */
+    void (*expiring)(wspool_json_client *client, uint64_t expires_at, void *user);
 
     /* The server broke the contract. The message was ignored; `what` is text for a log. */
     void (*problem)(wspool_json_client *client, const char *what, void *user);
@@ -139,6 +145,12 @@ void wspool_json_client_free(wspool_json_client *client);
 
 /* For wspool_clients_connect, _disconnect, _probe and _status. */
 wspool_id wspool_json_client_id(const wspool_json_client *client);
+
+/* Shows the server a new token for the present connection. The answer is the message auth_renewed,
+ * or an error: token_refused, unavailable or auth_unexpected; then the old token still counts. The
+ * token is copied. Its errors are those of wspool_clients_send, and
+ *   NOMEM  also: the token is not UTF-8. */
+int wspool_json_client_auth(wspool_json_client *client, const char *token);
 
 /* ----------------------------------------------------------------- channels */
 

@@ -104,6 +104,9 @@ static void dispatch(wspool_json_client *client, const json_t *message)
             wsp_json_client_refused(client, channel, data);
             known = 1;
         }
+    } else if (strcmp(type, "token_expiring") == 0 && client->config.expiring) {
+        const json_int_t at = json_integer_value(json_object_get(data, "expires_at"));
+        client->config.expiring(client, at > 0 ? (uint64_t)at : 0, client->config.user);
     } else {
         known = strcmp(type, "pong") == 0;
     }
@@ -249,6 +252,14 @@ void wspool_json_client_free(wspool_json_client *client)
 wspool_id wspool_json_client_id(const wspool_json_client *client)
 {
     return client ? client->id : 0;
+}
+
+int wspool_json_client_auth(wspool_json_client *client, const char *token)
+{
+    if (!client || client->freed || !token) {
+        return WSPOOL_ERR_INVAL;
+    }
+    return wsp_json_client_say(client, "auth", json_pack("{s:s}", "token", token));
 }
 
 int wspool_json_client_send(wspool_json_client *client, const char *type, json_t *data)

@@ -30,6 +30,9 @@ struct world {
     int swallow;                  /* the server's output is lost, and then the connection */
     int done;                     /* actions that the server has done */
     int refuses;                  /* the server refuses actions */
+    uint64_t expires;             /* of the tokens, in seconds since 1970; 0: none is asked for */
+    char token[16];               /* the last one that the server has judged */
+    const char *next_token;       /* what the client shows next; NULL: it does nothing */
 
     char got[4096]; /* what the handlers were told, in words */
     char results[1024];
@@ -77,11 +80,30 @@ static const char *do_action(wspool_json *json, wspool *pool, wspool_id id, cons
     return NULL;
 }
 
+static uint64_t wall_clock(void *user)
+{
+    (void)user;
+    return w.now / WSPOOL_MILLISECOND;
+}
+
+static void judge(wspool *pool, wspool_id id, const wspool_request *request, wspool_verdict *out,
+                  void *user)
+{
+    (void)pool;
+    (void)id;
+    (void)user;
+    snprintf(w.token, sizeof w.token, "%.*s", (int)request->token.len, request->token.data);
+    out->kind = strcmp(w.token, "bad") == 0 ? WSPOOL_REFUSE : WSPOOL_ACCEPT;
+    out->expires = w.expires;
+}
+
 static void serve(void)
 {
     wspool_config config;
     wspool_route_options options;
     wspool_config_init(&config);
+    config.wall_clock.call = wall_clock;
+    config.token.call = w.expires ? judge : NULL;
     wspool_route_options_init(&options, &config);
     options.history = w.history;
     assert_int_equal(wspool_new(&w.pool, &config, w.now), 0);
@@ -324,6 +346,16 @@ static void init(void)
     w.config.problem = on_problem;
 }
 
+static int first_token(wspool_clients *clients, wspool_id id, int renew, wspool_text *token,
+                       void *user)
+{
+    (void)clients;
+    (void)id;
+    (void)user;
+    *token = wspool_text_of(renew ? "renewed" : "first");
+    return 1;
+}
+
 static void begin(const char *path)
 {
     char url[64];
@@ -332,6 +364,7 @@ static void begin(const char *path)
     snprintf(url, sizeof url, "ws://x%s", path);
     wspool_clients_config_init(&config);
     config.url = url;
+    config.token.call = w.expires ? first_token : NULL;
     wspool_json_client_prepare(&config);
     assert_int_equal(wspool_clients_new(&w.clients, &config, w.now), 0);
     assert_int_equal(wspool_json_client_new(&w.client, w.clients, &w.config), 0);
@@ -716,6 +749,78 @@ TEST(connected_is_when_the_contract_has_begun)
     assert_int_equal(state(), WSPOOL_CLIENT_CONNECTING);
     pump();
     assert_int_equal(state(), WSPOOL_CLIENT_CONNECTED);
+    end();
+}
+
+/* ------------------------------------------------------------------ tokens */
+
+static void on_expiring(wspool_json_client *client, uint64_t expires_at, void *user)
+{
+    (void)user;
+    assert_int_equal(expires_at, w.expires);
+    note("expiring");
+    if (w.next_token) {
+        w.expires += 100;
+        assert_int_equal(wspool_json_client_auth(client, w.next_token), 0);
+    }
+}
+
+static void on_other(wspool_json_client *client, const char *type, const json_t *data, void *user)
+{
+    const char *code = json_string_value(json_object_get(data, "code"));
+    (void)client;
+    (void)user;
+    if (strcmp(type, "connection_established") != 0) {
+        note(code ? code : type);
+    }
+}
+
+static void begin_with_token(void)
+{
+    init();
+    w.expires = 1100; /* in 100 s */
+    w.config.expiring = on_expiring;
+    w.config.message = on_other;
+    begin("/all");
+    pump();
+    assert_int_equal(state(), WSPOOL_CLIENT_CONNECTED);
+    assert_string_equal(w.token, "first");
+}
+
+TEST(a_token_is_renewed_and_the_connection_goes_on)
+{
+    wspool_client_status status;
+    begin_with_token();
+    w.next_token = "second";
+    pass(90 * SEC);
+    expect("expiring auth_renewed");
+    assert_string_equal(w.token, "second");
+    pass(50 * SEC);
+    wspool_clients_status(w.clients, wspool_json_client_id(w.client), &status);
+    assert_int_equal(status.state, WSPOOL_CLIENT_CONNECTED);
+    assert_int_equal(status.code, 0);
+    end();
+}
+
+TEST(a_token_that_is_refused_is_told_and_the_next_connection_asks_for_another)
+{
+    begin_with_token();
+    w.next_token = "bad";
+    pass(90 * SEC);
+    expect("expiring token_refused");
+    pass(12 * SEC);
+    assert_int_equal(state(), WSPOOL_CLIENT_CONNECTED);
+    assert_string_equal(w.token, "renewed");
+    end();
+}
+
+TEST(without_a_connection_no_token_is_shown)
+{
+    begin_with_token();
+    assert_int_equal(wspool_json_client_auth(NULL, "x"), WSPOOL_ERR_INVAL);
+    assert_int_equal(wspool_json_client_auth(w.client, NULL), WSPOOL_ERR_INVAL);
+    wspool_clients_disconnect(w.clients, wspool_json_client_id(w.client), w.now);
+    assert_int_equal(wspool_json_client_auth(w.client, "x"), WSPOOL_ERR_STATE);
     end();
 }
 

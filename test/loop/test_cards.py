@@ -257,16 +257,29 @@ def tokens(t, cards):
 
 
 def expired_tokens(t):
-    with Cards("--demo", env={"TOKEN_SECONDS": "1"}) as cards:
+    with Cards("--demo", env={"TOKEN_SECONDS": "2"}) as cards:
         peer = cards.peer("/ws/cards")
         peer.hello()
-        time.sleep(2.1)
+        t.equal(peer.message()["type"], "token_expiring", "socket_is_told_that_its_token_expires")
+        opcode, payload = peer.frame()
+        t.equal((opcode, payload[:2]), (8, b"\x0f\xa1"), "socket_is_closed_with_4001_when_it_does")
+        time.sleep(0.1)  # time() may be some milliseconds behind the pool's clock
         t.equal(why(cards.ask("GET", "/api/cards")), (401, "expired"), "expired_token_is_401")
         t.equal(cards.refused("/ws/cards?token=" + cards.token), (401, "expired"),
                 "expired_token_opens_no_socket")
         cards.token = cards.mint("again")
         t.equal(cards.ask("GET", "/api/cards")[0], 200, "new_token_is_good")
-        t.ok(peer.quiet(), "socket_outlives_the_token_it_came_with")
+        with cards.peer("/ws/cards") as peer:
+            peer.hello()
+            peer.message()
+            peer.say("auth", token=cards.mint("again"))
+            answer = peer.message()
+            t.ok(answer["type"] == "auth_renewed" and
+                 0 <= answer["data"]["expires_at"] - time.time() <= 2, "a_new_token_renews_it", answer)
+            peer.message()
+            peer.say("auth", token=cards.mint("another"))
+            t.equal(peer.message()["data"]["message"], "wrong_subject",
+                    "a_token_of_another_does_not")
         old = cards.token
         time.sleep(2.1)
         t.equal(why(cards.ask("GET", "/api/cards", token=old)), (401, "expired"),

@@ -398,7 +398,7 @@ async def nonsense(t, cards):
                 ("far_too_deep", "[" * 60000, "malformed"),
                 ("an_unknown_type", '{"type":"nobody"}', "unknown_type"),
                 ("a_servers_type", '{"type":"card_created","data":{"id":"1"}}', "unknown_type"),
-                ("auth_which_is_to_come", '{"type":"auth","data":{"token":"x"}}', "unknown_type"),
+                ("auth_with_no_token", '{"type":"auth","data":{"token":"x"}}', "token_refused"),
                 ("an_unknown_action", '{"type":"action","data":{"id":"n-1","name":"fly"}}',
                  "unknown_action"),
                 ("an_action_without_id", '{"type":"action","data":{"name":"chat"}}', "bad_id"),
