@@ -27,6 +27,7 @@
 
 #include <microhttpd.h>
 #include <wspool/adapters/epoll.h>
+#include <wspool/capacity.h>
 #include <wspool/json.h>
 
 #include "cards.h"
@@ -47,6 +48,7 @@ struct app {
     wspool_sockets *sockets; /* of the peers */
     wspool *pool;            /* theirs */
     wspool_json *json;
+    wspool_capacity *capacity; /* refuses peers while the machine is short of something */
     struct MHD_Daemon *http;
     int http_again;                 /* it must run again without waiting: see glue.h */
     struct connections connections; /* of http */

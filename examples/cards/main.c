@@ -135,7 +135,7 @@ static int start(const struct options *options)
                                     MSG_NOSIGNAL */
     sigaction(SIGPIPE, &action, NULL);
     sigaction(SIGXFSZ, &action, NULL); /* a database that may not grow is a full one */
-    if ((!options->no_tokens && !app.tokens) || peers_start(&app, options->connections) < 0) {
+    if ((!options->no_tokens && !app.tokens) || peers_start(&app, options) < 0) {
         return -1;
     }
     action.sa_handler = on_signal;

@@ -29,7 +29,9 @@ static const char help[] =
     "  --redis, --log     not built yet; nor are --threads above 1\n"
     "\n"
     "Environment:\n"
-    "  MAX_WEBSOCKET_CONNECTIONS  sockets at a time (1000)\n"
+    "  MEMORY_THRESHOLD_MB        no new sockets while more memory of the machine is in use\n"
+    "  CPU_THRESHOLD              ... or more percent of its processor time (100: never)\n"
+    "  MAX_WEBSOCKET_CONNECTIONS  sockets at a time (500)\n"
     "  MAX_PER_ADDRESS            of these, and of HTTP connections, from one address; 0: no\n"
     "                             limit, for a server behind a proxy (100; on loopback 0)\n"
     "  JWT_SECRET                 signs the tokens (HS256); at least 32 bytes. With --demo it may\n"
@@ -63,20 +65,14 @@ static unsigned number_from_environment(const char *name, unsigned otherwise, un
 
 static void read_environment(struct options *options)
 {
-    static const char *const later[] = {"MEMORY_THRESHOLD_MB", "CPU_THRESHOLD", NULL};
-    const char *const *name;
-
     options->connections = number_from_environment("MAX_WEBSOCKET_CONNECTIONS", 0, 1, 1000000);
+    options->memory_mb = number_from_environment("MEMORY_THRESHOLD_MB", 0, 1, 1u << 30);
+    options->cpu_percent = number_from_environment("CPU_THRESHOLD", 100, 1, 100);
     options->poll_seconds = number_from_environment("POLL_SECONDS", 25, 1, 3600);
     options->token_seconds = number_from_environment("TOKEN_SECONDS", 3600, 1, 86400);
     options->per_address =
         number_from_environment("MAX_PER_ADDRESS", options->loopback ? 0 : PER_ADDRESS, 0, 1000000);
     options->secret = getenv("JWT_SECRET");
-    for (name = later; *name; name++) {
-        if (getenv(*name)) {
-            fprintf(stderr, "cards: %s: not built yet, it has no effect\n", *name);
-        }
-    }
 }
 
 /* Fails unless it is certain who may connect. */

@@ -14,6 +14,8 @@ struct options {
     const char *db;         /* the file of the database; NULL: none */
     const char *web;        /* NULL: the one in the source tree */
     uint32_t connections;   /* MAX_WEBSOCKET_CONNECTIONS; 0: the pool's default */
+    uint32_t memory_mb;     /* MEMORY_THRESHOLD_MB; 0: no limit */
+    uint32_t cpu_percent;   /* CPU_THRESHOLD; 100: no limit */
     uint32_t per_address;   /* MAX_PER_ADDRESS; 0: no limit */
     unsigned poll_seconds;  /* POLL_SECONDS */
     unsigned token_seconds; /* TOKEN_SECONDS */

@@ -46,7 +46,8 @@ static int on_capacity(wspool *pool, wspool_id id, const wspool_request *request
 {
     const struct app *app = user;
     (void)pool, (void)id, (void)request;
-    return wspool_sockets_count(app->sockets) >= app->descriptors;
+    return wspool_sockets_count(app->sockets) >= app->descriptors ? WSPOOL_REFUSED_CAPACITY_FILES
+                                                                  : 0;
 }
 
 /* -------------------------------------------------------------- what they may do */
@@ -207,7 +208,22 @@ static int add_paths(struct app *app, const wspool_config *config)
     return error;
 }
 
-int peers_start(struct app *app, uint32_t most)
+/* New sockets are refused while the machine is short of something. Files are counted by
+ * on_capacity. */
+static int watch_capacity(struct app *app, const struct options *options)
+{
+    wspool_capacity_config config;
+    int error;
+    wspool_capacity_config_init(&config);
+    config.max_peers = options->connections > 0 ? options->connections : config.max_peers;
+    config.memory_bytes = (uint64_t)options->memory_mb << 20;
+    config.memory_percent = config.files_percent = 100;
+    config.cpu_percent = options->cpu_percent;
+    error = wspool_capacity_new(&app->capacity, &config);
+    return error ? error : wspool_capacity_attach(app->capacity, app->pool, wspool_clock());
+}
+
+int peers_start(struct app *app, const struct options *options)
 {
     wspool_json_config contract;
     wspool_config config;
@@ -222,7 +238,7 @@ int peers_start(struct app *app, uint32_t most)
     }
 
     wspool_config_init(&config);
-    config.max_peers = most > 0 ? most : config.max_peers;
+    config.max_peers = options->connections > 0 ? options->connections : config.max_peers;
     config.max_per_key = app->per_address;
     config.channels_per_peer = CHANNELS;
     config.capacity.call = on_capacity;
@@ -242,6 +258,7 @@ int peers_start(struct app *app, uint32_t most)
     }
     app->pool = wspool_sockets_pool(app->sockets);
     error = error ? error : tokens_attach(app->tokens, app->pool);
+    error = error ? error : watch_capacity(app, options);
     error = error ? error : wspool_json_attach(app->json, app->pool);
     error = error ? error : add_paths(app, &config);
     error = error ? error : seed(app);
@@ -255,4 +272,5 @@ void peers_stop(struct app *app)
 {
     wspool_sockets_free(app->sockets);
     wspool_json_free(app->json);
+    wspool_capacity_free(app->capacity);
 }

@@ -8,10 +8,10 @@
 #define CARDS_PEERS_H
 
 #include "app.h"
+#include "options.h"
 
-/* Makes app->json, app->loop and its pool. `most` is the maximum number of peers; 0: the pool's
- * default. Returns 0, or -1 after a message on stderr. */
-int peers_start(struct app *app, uint32_t most);
+/* Makes app->json, app->sockets, its pool, and the monitor of its capacity. Returns 0, or -1 after a message on stderr. */
+int peers_start(struct app *app, const struct options *options);
 void peers_stop(struct app *app);
 
 /* Returns who a peer is: the subject of its token, or "guest". Valid as long as the peer. */

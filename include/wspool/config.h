@@ -97,8 +97,9 @@ typedef struct wspool_origin_hook {
     void *user;
 } wspool_origin_hook;
 
-/* Returns 0 to admit one more peer; any other result refuses it (503 capacity). Must return at
- * once: take slow measurements beforehand. `request` is NULL after a pending verdict. */
+/* Returns 0 to admit one more peer. Another result refuses it: an enum wspool_refusal whose status is
+ * 429 or 503 is the answer, and any other number is 503 capacity. Must return at once: take slow
+ * measurements beforehand, as wspool/capacity.h does. `request` is NULL after a pending verdict. */
 typedef struct wspool_capacity_hook {
     int (*call)(wspool *pool, wspool_id id, const wspool_request *request, void *user);
     void *user;
@@ -455,6 +456,12 @@ typedef struct wspool_config {
     uint64_t closing_time;   /* our Close to the peer's: 5 s; then it is dead. Not 0 */
     uint64_t lifetime;       /* of a peer in all: off; then close 4202 */
     uint32_t retry_after;    /* seconds in Retry-After of a 503: 5 */
+    uint32_t breaker_burst;  /* refusals for lack of capacity (by handlers and the hook) at once: 200.
+                                With more, wspool_open and wspool_upgrade return FULL for
+                                breaker_time, before anything is read or allocated. 0: never. At
+                                most 65535 */
+    uint32_t breaker_rate;   /* ... and these per second: 50. At most 1,000,000 */
+    uint64_t breaker_time;   /* 1 s */
 
     /* admission */
     const char *const *subprotocols; /* ends in NULL; the first one that the client offers and

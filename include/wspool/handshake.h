@@ -50,6 +50,7 @@ enum wspool_stage {
  *                    head_bytes
  *   GAVE_WAY         max_handshakes were running, this one was the oldest without a whole request,
  *                    and a newcomer took its place
+ *   CAPACITY         the capacity hook has refused; the other ones: see wspool/capacity.h
  *   TOKEN_MALFORMED  too long, bytes outside visible ASCII, or twice in one place
  *   TOKEN_WRONG_SUBJECT  only of a new token (wspool_reauth): it is for another subject
  */
@@ -80,6 +81,12 @@ enum wspool_stage {
     X(HEAD_TOO_LARGE, 431, "head_too_large") \
     X(FULL, 503, "full") \
     X(CAPACITY, 503, "capacity") \
+    X(CAPACITY_CONNECTIONS, 503, "capacity_connections") \
+    X(CAPACITY_FILES, 503, "capacity_files") \
+    X(CAPACITY_OWN_MEMORY, 503, "capacity_own_memory") \
+    X(CAPACITY_MEMORY, 503, "capacity_memory") \
+    X(CAPACITY_CPU, 503, "capacity_cpu") \
+    X(CAPACITY_PRESSURE, 503, "capacity_pressure") \
     X(GAVE_WAY, 503, "gave_way") \
     X(DRAINING, 503, "draining") \
     X(VERDICT_TIMEOUT, 503, "verdict_timeout") \

@@ -36,6 +36,7 @@
  *   stats.h             counters, gauges, the check of the books
  *   error.h, close.h    errors of calls; codes and reasons of closes
  *   codec.h             compression
+ *   capacity.h          refuses peers while the machine is short of something
  * Clients, which need no pool, are in wspool/client.h.
  *
  * Conventions
@@ -189,8 +190,8 @@ typedef struct wspool_open_options {
  *   INVAL  options->size is not set, or the address, the key or the subject is too long. Correct
  *          the call.
  *   FULL   max_handshakes handshakes with whole heads are running, max_peers + max_handshakes
- *          peers are not released yet, or the key has max_per_key peers (then stats.key_full
- *          grows). Close the transport, or stop accepting until a peer was released.
+ *          peers are not released yet, the key has max_per_key peers (then stats.key_full grows),
+ *          or too many peers were refused for lack of capacity (breaker_refused grows). Close the transport, or stop accepting until a peer was released.
  *   STATE  wspool_free is running, and this is one of its hooks. Close the transport.
  *   NOMEM  the allocator failed. Close the transport. */
 int wspool_open(wspool *pool, const wspool_open_options *options, uint64_t now, wspool_id *id);

@@ -172,13 +172,24 @@ static int check_token(const struct wsp_admission *admission, wspool_id id,
     return verdict.kind == WSPOOL_PENDING ? WSP_POSTPONED : take_verdict(&verdict, entry);
 }
 
+/* Limits what a hook returns to the refusals that it may choose. */
+static int refuse_capacity(int answer)
+{
+    const int known = answer > 0 && answer < WSPOOL_REFUSAL_COUNT;
+    const int status = known ? wspool_refusal_status((enum wspool_refusal)answer) : 0;
+    return wsp_refused(status == 429 || status == 503 ? (enum wspool_refusal)answer
+                                                      : WSPOOL_REFUSED_CAPACITY);
+}
+
 static int check_capacity(const struct wsp_admission *admission, wspool_id id,
                           const wspool_request *request, struct wsp_entry *entry)
 {
     const wspool_capacity_hook *capacity = admission->capacity;
     entry->stage = WSPOOL_STAGE_CAPACITY;
-    if (capacity->call && capacity->call(admission->pool, id, request, capacity->user) != 0) {
-        return wsp_refused(WSPOOL_REFUSED_CAPACITY);
+    const int answer =
+        capacity->call ? capacity->call(admission->pool, id, request, capacity->user) : 0;
+    if (answer != 0) {
+        return refuse_capacity(answer);
     }
     entry->stage = WSPOOL_STAGE_VERDICT;
     return WSP_ADMITTED;

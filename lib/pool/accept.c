@@ -134,7 +134,8 @@ static WSP_NOINLINE void give_way(wspool *pool, const wspool_open_options *newco
 
 static void make_way(wspool *pool, const wspool_open_options *newcomer)
 {
-    if (wsp_count_read(&pool->count.handshakes) >= pool->config.max_handshakes) {
+    if (wsp_count_read(&pool->count.handshakes) >= pool->config.max_handshakes &&
+        pool->link.now >= pool->breaker.until) {
         give_way(pool, newcomer);
     }
 }

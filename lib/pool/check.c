@@ -18,13 +18,12 @@ static int layers_are_valid(const wspool *pool)
     const struct wsp_link *link = &pool->link;
     uint64_t memberships;
     return wsp_slots_check(&pool->peers) && wsp_timers_check(&link->timers) &&
-           wsp_timers_check(&pool->grants) &&
-           wsp_bitset_check(&link->ready) && wsp_bitset_check(&link->delayed) &&
-           wsp_bitset_check(&link->due) && wsp_blocks_check(&link->blocks) &&
-           wsp_outqs_check(&link->outqs) && wsp_decoders_check(&link->decoders) &&
-           wsp_inbounds_check(&link->inbounds) && wsp_routes_check(&pool->routes) &&
-           wsp_origins_check(&pool->origins) && wsp_hosts_check(&pool->hosts) &&
-           wsp_registry_check(&pool->registry, &memberships) &&
+           wsp_timers_check(&pool->grants) && wsp_bitset_check(&link->ready) &&
+           wsp_bitset_check(&link->delayed) && wsp_bitset_check(&link->due) &&
+           wsp_blocks_check(&link->blocks) && wsp_outqs_check(&link->outqs) &&
+           wsp_decoders_check(&link->decoders) && wsp_inbounds_check(&link->inbounds) &&
+           wsp_routes_check(&pool->routes) && wsp_origins_check(&pool->origins) &&
+           wsp_hosts_check(&pool->hosts) && wsp_registry_check(&pool->registry, &memberships) &&
            wsp_handshakes_check(&pool->handshakes) && wsp_mailbox_check(pool) &&
            wsp_handlers_check(pool) && wsp_contracts_check(pool) && wsp_log_check(pool) &&
            wsp_waiters_check(pool);

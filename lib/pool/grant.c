@@ -109,8 +109,7 @@ void *wsp_grant_free(wspool *pool, struct wsp_peer *peer)
 int wsp_grant_check(const struct wsp_peer *peer)
 {
     const struct wsp_grant *grant = wsp_grant_of(peer);
-    return !grant ||
-           ((grant->timer.prev == WSP_TIMER_OFF || peer->conn.state >= WSP_OPEN) &&
-            (grant->until != UINT64_MAX || grant->notice == UINT64_MAX) &&
-            (!grant->renewal || grant->renewal->pending > 0));
+    return !grant || ((grant->timer.prev == WSP_TIMER_OFF || peer->conn.state >= WSP_OPEN) &&
+                      (grant->until != UINT64_MAX || grant->notice == UINT64_MAX) &&
+                      (!grant->renewal || grant->renewal->pending > 0));
 }

@@ -36,8 +36,8 @@ struct wsp_renewal {
 struct wsp_grant {
     struct wsp_timer timer;
     struct wsp_validity validity;
-    uint64_t until;  /* when it ends; UINT64_MAX: never */
-    uint64_t notice; /* when that is announced; UINT64_MAX: it was, or is not to be */
+    uint64_t until;              /* when it ends; UINT64_MAX: never */
+    uint64_t notice;             /* when that is announced; UINT64_MAX: it was, or is not to be */
     struct wsp_renewal *renewal; /* NULL: none */
 };
 

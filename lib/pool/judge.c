@@ -39,7 +39,8 @@ static int add_verdict(wspool *pool, struct wsp_asked *asked, wspool_verdict *ve
     }
     asked->subject = first_of(asked->subject, verdict->subject);
     asked->client = first_of(asked->client, verdict->client);
-    wsp_validity_narrow(&asked->validity, &(struct wsp_validity){verdict->expires, verdict->issued});
+    wsp_validity_narrow(&asked->validity,
+                        &(struct wsp_validity){verdict->expires, verdict->issued});
     return 1;
 }
 
@@ -77,8 +78,9 @@ static int ask_capacity(wspool *pool, wspool_id id, const wspool_request *reques
     (void)user;
     for (uint32_t i = 0; i < pool->handlers.count; i++) {
         const wspool_handlers *each = &pool->handlers.list[i];
-        if (each->capacity && each->capacity(pool, id, request, each->user) != 0) {
-            return 1;
+        const int answer = each->capacity ? each->capacity(pool, id, request, each->user) : 0;
+        if (answer != 0) {
+            return answer;
         }
     }
     return hook->call ? hook->call(pool, id, request, hook->user) : 0;

@@ -3,6 +3,7 @@
 #include "pool/peers.h"
 
 #include "base/noinline.h"
+#include "pool/breaker.h"
 #include "pool/grant.h"
 #include "pool/side.h"
 
@@ -74,7 +75,7 @@ static WSP_NOINLINE void *end_named(wspool *pool, struct wsp_side **side)
 struct wsp_peer *wsp_peer_new(wspool *pool, const wspool_open_options *newcomer, int *error)
 {
     struct wsp_side *side = NULL;
-    *error = pool->freeing ? WSPOOL_ERR_STATE : 0;
+    *error = pool->freeing ? WSPOOL_ERR_STATE : wsp_breaker_is_open(pool) ? WSPOOL_ERR_FULL : 0;
     if (!*error &&
         (newcomer->address.len > 0 || newcomer->key.len > 0 || newcomer->subject.len > 0)) {
         *error = begin_named(pool, newcomer, &side);

@@ -32,6 +32,7 @@
  *     flush.h      when queued messages are to be written
  *     options.h    the options of a message
  *     heads.h      the peers that have not sent their whole request, the oldest first
+ *     breaker.h    turns peers away after too many refusals for lack of capacity
  *     refuse.h     refuses a peer in its handshake
  *     drain.h      closes all peers, spread over a window
  *     duplicates.h the rule for peers of one subject and one client instance
@@ -131,6 +132,11 @@ struct wsp_drain {
     uint64_t interval; /* the share of one peer */
 };
 
+struct wsp_breaker {
+    struct wsp_bucket bucket;
+    uint64_t until; /* nobody is opened before */
+};
+
 struct wsp_heads {
     uint32_t first, last; /* slots and 1: the oldest, the newest; 0: the list is empty */
 };
@@ -154,6 +160,7 @@ struct wspool {
     struct wsp_contracts contracts;
     struct wsp_drain drain;
     struct wsp_heads heads;
+    struct wsp_breaker breaker;
     struct wsp_waiters waiters;
     struct wsp_log log;
     struct wsp_mailbox mailbox;

@@ -3,6 +3,7 @@
 #include "pool/refuse.h"
 
 #include "pool/answer.h"
+#include "pool/breaker.h"
 #include "pool/heads.h"
 #include "pool/log.h"
 #include "pool/peers.h"
@@ -34,6 +35,7 @@ static void count_refused(wspool *pool, struct wsp_peer *peer, enum wspool_refus
     enum wspool_stage stage = (enum wspool_stage)peer->conn.stage;
     wsp_count_add(&pool->count.stages[stage].refused, 1);
     wsp_count_add(&pool->count.refused[refusal], 1);
+    wsp_breaker_refused(pool, stage);
     wsp_count_sub(&pool->count.handshakes, 1);
     wsp_handshake_free(&pool->handshakes, wsp_detach_handshake(peer));
     wsp_log(pool, WSP_LOG_REFUSED,

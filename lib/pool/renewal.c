@@ -89,9 +89,8 @@ static int await(wspool *pool, struct wsp_peer *peer, struct wsp_asked *asked)
     }
     *renewal = (struct wsp_renewal){
         .pending = asked->pending,
-        .answer = may_name(peer, asked->subject)
-                      ? WSP_ADMITTED
-                      : wsp_refused(WSPOOL_REFUSED_TOKEN_WRONG_SUBJECT),
+        .answer = may_name(peer, asked->subject) ? WSP_ADMITTED
+                                                 : wsp_refused(WSPOOL_REFUSED_TOKEN_WRONG_SUBJECT),
         .is_named = asked->subject.len > 0,
         .deadline = pool->link.now + pool->config.verdict_time,
         .identity = asked->identity,

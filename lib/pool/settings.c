@@ -14,7 +14,7 @@
 #include "wire/upgrade.h"
 
 #define LARGEST_QUEUE ((1u << 30) - 1)
-_Static_assert((uint64_t)LARGEST_QUEUE * WSPOOL_CONTRACTS <= UINT32_MAX,
+_Static_assert((uint64_t)LARGEST_QUEUE *WSPOOL_CONTRACTS <= UINT32_MAX,
                "the length of the frames of all contracts has 32 bits");
 #define SMALLEST_HEAD 256u
 #define SMALLEST_INPUT 65536u
@@ -51,6 +51,9 @@ static const wspool_config defaults = {
     .closing_time = 5 * WSPOOL_SECOND,
     .lifetime = 0,
     .retry_after = 5,
+    .breaker_burst = 200,
+    .breaker_rate = 50,
+    .breaker_time = WSPOOL_SECOND,
     .turn_bytes = 131072,
     .turn_deliveries = 400,
     .token_places = {WSPOOL_TOKEN_AUTHORIZATION, WSPOOL_TOKEN_SUBPROTOCOL, WSPOOL_TOKEN_COOKIE,
@@ -96,6 +99,9 @@ static const struct {
     RANGE(message_bytes, 1, LARGEST_QUEUE),
     RANGE(abuse_burst, 0, 65535),
     RANGE(abuse_rate, 0, 1000000),
+    RANGE(breaker_burst, 0, 65535),
+    RANGE(breaker_rate, 0, 1000000),
+    RANGE(breaker_time, 0, WSPOOL_TIME_MAX),
     RANGE(turn_bytes, 1, UINT32_MAX),
     RANGE(turn_deliveries, 1, UINT32_MAX),
     RANGE(input_bytes, SMALLEST_INPUT, UINT64_MAX),

@@ -67,7 +67,8 @@ static struct wsp_party *party_with_room(const wspool_mem *mem, struct wsp_party
 
 /* Makes what is missing of record and party, with room for a client instance of that length; a party
  * with room 0 stays where it is. Returns the party, or NULL with nothing changed. */
-static struct wsp_party *need_party(struct wsp_side **side, const wspool_mem *mem, size_t client_len)
+static struct wsp_party *need_party(struct wsp_side **side, const wspool_mem *mem,
+                                    size_t client_len)
 {
     struct wsp_side *named = *side ? *side : make(mem, (wspool_text){"", 0}, (wspool_text){"", 0});
     struct wsp_party *party = named ? named->party : NULL;

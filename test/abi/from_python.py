@@ -57,7 +57,8 @@ Config = struct(
     *same(c.c_uint64, "handshake_time verdict_time expiring_time message_time idle_time ping_interval "
                       "pong_time"),
     ("ping_jitter", c.c_uint32), *same(c.c_uint64, "flush_time flush_delay closing_time lifetime"),
-    ("retry_after", c.c_uint32), *same(c.c_void_p, "subprotocols origins"),
+    *same(c.c_uint32, "retry_after breaker_burst breaker_rate"), ("breaker_time", c.c_uint64),
+    *same(c.c_void_p, "subprotocols origins"),
     ("any_origin", c.c_int), ("hosts", c.c_void_p), ("token_places", Enum * 4), ("mem", Mem),
     hook("entropy"), hook("wall_clock"), hook("token"), hook("origin"), hook("capacity"), hook("verdict"), hook("open", OnOpen),
     hook("message", OnMessage), hook("close", OnClose), hook("expiring"),
@@ -67,7 +68,7 @@ Config = struct(
 COUNTERS = ("attempts accepted plain published deliveries queued sent dropped_closed slow_closes "
             "left_behind recovered missed sent_bytes encoded encoded_bytes codec_encoded codec_encoded_bytes "
             "received codec_decoded codec_decoded_bytes received_bytes frames pings_sent pongs_received pings_received "
-            "pongs_dropped abuse_cost blocked shed budget_refused turns_spent key_full renewals renewals_refused "
+            "pongs_dropped abuse_cost blocked shed budget_refused turns_spent key_full breaker_trips breaker_refused renewals renewals_refused "
             "log_suppressed stale_ids")
 GAUGES = "handshakes peers channels memberships waiters waiting waiting_bytes block_bytes history_bytes input_bytes"
 Stats = struct("Stats", ("size", c.c_size_t), *same(c.c_uint64, f"{COUNTERS} {GAUGES}"),

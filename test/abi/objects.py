@@ -15,7 +15,8 @@ from tap import Tap, run  # noqa: E402
 PLAIN = set("memchr memcmp memcpy memmove memset strchr strcmp strlen strncmp strrchr strstr "
             "bsearch qsort snprintf".split())
 HEAP = {"malloc", "realloc", "free"}
-SYSTEM = set("__errno_location clock_gettime getrandom open read close".split())
+SYSTEM = set("__errno_location clock_gettime getrandom open read close fstat getrlimit "
+             "getdents64".split())
 COMPILER = {"_GLOBAL_OFFSET_TABLE_", "__stack_chk_fail"}
 # Sections whose contents do not change (after the loader has relocated them).
 CONSTANT = (".rodata", ".data.rel.ro")

@@ -418,6 +418,7 @@ def options(t):
              "can guess: export JWT_SECRET=$(openssl rand -hex 32)"),
             ("no_tokens_with_a_secret", ["--no-tokens"], {"JWT_SECRET": "x" * 32}, "--no-tokens: "),
             ("no_tokens_in_a_demo", ["--no-tokens", "--demo"], {}, "--no-tokens: "),
+            ("a_bad_threshold", [], {"CPU_THRESHOLD": "101"}, "CPU_THRESHOLD: not a number from 1 to 100"),
             ("a_bad_limit", [], {"MAX_WEBSOCKET_CONNECTIONS": "many"},
              "MAX_WEBSOCKET_CONNECTIONS: not a number"),
             ("everybody_and_everywhere", ["--host", "0.0.0.0", "--no-tokens"], {},
@@ -430,7 +431,7 @@ def options(t):
     t.ok(status == 1 and not out and err.startswith("cards: "), "no_directory_is_refused_with_1",
          status, out, err)
     t.equal(refused_start("--help")[0], 0, "help_is_given")
-    with Cards("--threads", "1", env={"CPU_THRESHOLD": "80"}) as cards:
+    with Cards("--threads", "1") as cards:
         port = str(cards.address[1])
         status, out, err = refused_start("--demo", "--port", port)
         t.ok((status, out) == (1, "") and f"port {port}: Address already in use" in err,
@@ -447,8 +448,14 @@ def options(t):
                 (403, "not_allowed"), "stats_behind_a_proxy_are_not_for_everybody")
         with cards.peer("/ws/cards") as peer:
             t.equal(peer.hello()["channel"], "global:cards", "without_demo_everybody_comes_in")
-    t.ok(cards.status == 0 and "no token is asked for" in cards.errors and
-         "CPU_THRESHOLD: not built yet" in cards.errors, "it_says_that_it_is_open", cards.errors)
+    t.ok(cards.status == 0 and "no token is asked for" in cards.errors, "it_says_that_it_is_open",
+         cards.errors)
+    with Cards(env={"MEMORY_THRESHOLD_MB": "1"}) as cards:
+        t.equal((cards.refused("/ws/cards"), cards.ask("GET", "/api/cards")[0]),
+                ((503, "capacity_memory"), 200), "memory_above_its_threshold_refuses_sockets_only")
+    with Cards(env={"MAX_WEBSOCKET_CONNECTIONS": "1"}) as cards, cards.peer("/ws/cards") as peer:
+        peer.hello()
+        t.equal(cards.refused("/ws/cards")[0], 503, "one_connection_is_the_limit")
     with Cards("--host", "localhost") as cards:  # without a token: it is this machine
         t.ok(cards.line.startswith("listening on http://localhost:") and
              cards.ask("GET", "/health")[0] == 200, "name_localhost_is_listened_on", cards.line)
