@@ -24,7 +24,7 @@
  * Time     The engine passes wspool_clock() to the pool. Do the same where a call of the pool takes
  *          `now` or a time.
  * Threads  Call from the pool's thread. Only wspool_sockets_wake and wspool_sockets_quit may be
- *          called from any thread, and from a signal handler.
+ *          called from any thread, and from a signal handler; wspool_sockets_key from any thread.
  * Hooks    A hook of the pool may call everything here except adopt and free (EBUSY).
  * Bounds   A turn reads at most 64 KiB from a peer, and accepts at most 16 connections. Output is
  *          flushed after every 3 bytes of input for each message of `queue_messages`: a peer that
@@ -89,6 +89,13 @@ void wspool_sockets_limit(const wspool_sockets *sockets, int fd);
  * config.max_per_key counts them by IPv4 address or IPv6 /64; clients of a path have neither. 0:
  * saves 40 to 80 bytes per peer. Default: 1 if config.max_per_key is set. */
 void wspool_sockets_addresses(wspool_sockets *sockets, int on);
+
+/* Writes the key of a client whose address the host has as text, from the header of a proxy that it
+ * trusts: for wspool_open_options.key and wspool_request.key, the same key that
+ * wspool_sockets_addresses gives. Returns its length: 4, an IPv4 address (also one that is mapped
+ * into IPv6), or 8, the /64 of an IPv6 address. EINVAL: anything but one numeric address, as with a
+ * port, brackets, a zone, a blank or a list. It resolves no name. Any thread. */
+int wspool_sockets_key(wspool_text address, unsigned char key[8]);
 
 /* 1: listeners that are made from now on are for a proxy, which sends a header of the PROXY
  * protocol (version 1 or 2) before the bytes of each client. The address in it replaces the

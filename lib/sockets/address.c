@@ -31,3 +31,21 @@ void wsp_address_of(wsp_address *out, const struct sockaddr_storage *from)
         memcpy(out->key, bytes, out->key_len);
     }
 }
+
+int wsp_address_read(wsp_address *out, const char *text, size_t len)
+{
+    struct sockaddr_storage from = {0};
+    char ended[WSP_ADDRESS_TEXT] = "";
+
+    /* inet_pton stops at a 0, and would accept what stands before it. */
+    if (len > 0 && len < sizeof ended && !memchr(text, 0, len)) {
+        memcpy(ended, text, len);
+        if (inet_pton(AF_INET, ended, &((struct sockaddr_in *)&from)->sin_addr) == 1) {
+            from.ss_family = AF_INET;
+        } else if (inet_pton(AF_INET6, ended, &((struct sockaddr_in6 *)&from)->sin6_addr) == 1) {
+            from.ss_family = AF_INET6;
+        }
+    }
+    wsp_address_of(out, &from);
+    return out->key_len > 0;
+}

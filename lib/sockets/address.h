@@ -18,4 +18,7 @@ typedef struct wsp_address {
 /* Reads the result of accept or getpeername. An IPv4-mapped IPv6 address counts as IPv4. */
 void wsp_address_of(wsp_address *out, const struct sockaddr_storage *from);
 
+/* Reads an address that is text. 0: it is not exactly one numeric address; `out` is then empty. */
+int wsp_address_read(wsp_address *out, const char *text, size_t len);
+
 #endif

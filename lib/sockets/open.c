@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* sockets/open.c - see sockets/open.h. */
+/*
+ * sockets/open.c - see sockets/open.h. The public call for keys is here and not in address.c, which
+ * libwspool_uring contains, too.
+ */
 #include "sockets/open.h"
 
 #include <errno.h>
@@ -53,4 +56,16 @@ int wsp_open_peer(wspool_sockets *s, int fd, const struct sockaddr_storage *from
     s->turned_away++;
     errno = error;
     return -1;
+}
+
+int wspool_sockets_key(wspool_text address, unsigned char key[8])
+{
+    wsp_address read;
+
+    if (!key || !address.data || !wsp_address_read(&read, address.data, address.len)) {
+        errno = EINVAL;
+        return -1;
+    }
+    memcpy(key, read.key, read.key_len);
+    return (int)read.key_len;
 }
