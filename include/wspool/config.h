@@ -383,6 +383,7 @@ typedef struct wspool_config {
                                    request head gives way (503 gave_way). If all heads are whole:
                                    WSPOOL_ERR_FULL. 1 to 2^28 */
     uint32_t max_waiters;    /* of wspool_wait at a time: 10000 */
+    uint32_t max_revocations; /* of subjects at a time (wspool_revoke): 10000. At most 2^24 */
     uint32_t max_per_key;    /* peers with one key, from wspool_open (or wspool_upgrade) to release:
                                    off. Above it: WSPOOL_ERR_FULL */
     uint32_t channels_per_peer; /* 128, including its route's. 1 to 32,767 */
@@ -436,6 +437,10 @@ typedef struct wspool_config {
     uint64_t verdict_time;   /* pending token verdict: 30 s; then 503. Not 0 */
     uint64_t expiring_time;  /* how long before the expiry of a token the expiring hook runs: 25 s;
                                 0: never */
+    uint64_t token_time;     /* how old a token may become: off. Then it is refused (401 expired), or
+                                its peer closed (4001), also if it expires later or does not say
+                                when it was issued. A revocation is kept so long (wspool_revoke);
+                                with 0 as long as the pool */
     uint64_t message_time;   /* first to last byte of a message: 30 s, plus 1 s per 4 KiB
                                 received; then close 1008 */
     uint64_t idle_time;      /* without any byte from the peer: off; then close 1001 */

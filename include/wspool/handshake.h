@@ -52,6 +52,7 @@ enum wspool_stage {
  *                    and a newcomer took its place
  *   CAPACITY         the capacity hook has refused; the other ones: see wspool/capacity.h
  *   TOKEN_MALFORMED  too long, bytes outside visible ASCII, or twice in one place
+ *   TOKEN_REVOKED    wspool_revoke was called for it
  *   TOKEN_WRONG_SUBJECT  only of a new token (wspool_reauth): it is for another subject
  */
 #define WSPOOL_REFUSALS(X) \
@@ -69,6 +70,7 @@ enum wspool_stage {
     X(TOKEN_WRONG_ISSUER, 401, "wrong_issuer") \
     X(TOKEN_NO_SECRET, 401, "no_secret") \
     X(TOKEN_WRONG_SUBJECT, 401, "wrong_subject") \
+    X(TOKEN_REVOKED, 401, "revoked") \
     X(ORIGIN, 403, "origin") \
     X(NOT_ALLOWED, 403, "not_allowed") \
     X(NO_ROUTE, 404, "no_route") \
@@ -195,7 +197,8 @@ typedef struct wspool_verdict {
                          at the verdict: if that time has come, the token is refused (401 expired);
                          otherwise the peer is closed (4001) when so much time has passed, unless
                          wspool_reauth brings a new token */
-    uint64_t issued;  /* when it was issued; 0: not known */
+    uint64_t issued;  /* when it was issued; 0: not known, which is before any revocation
+                         (wspool_revoke) */
 } wspool_verdict;
 
 /* The most bytes of headers that wspool_add_header adds to one answer, with their line ends. */

@@ -337,6 +337,28 @@ int wspool_auth_complete(wspool *pool, wspool_id id, const wspool_verdict *verdi
  *   NOMEM  the allocator failed. Free memory and let the client try again. */
 int wspool_reauth(wspool *pool, wspool_id id, wspool_text token, uint64_t now);
 
+/*
+ * Revokes the tokens of a subject that were issued before a moment, for example when a password was
+ * changed or a device is lost. An empty subject stands for all tokens, when a secret has leaked.
+ * Peers with such a token are closed (4002, WSPOOL_END_REVOKED); what is queued for them is
+ * dropped. Requests and new tokens (wspool_reauth) with one are refused (401 revoked), whatever
+ * the token hooks say. Returns how many peers were closed or refused.
+ *
+ * `issued_before` is in seconds since 1970, as in wspool_verdict.issued. Tokens know whole seconds:
+ * to include those of the present one, give the next one. A token that does not say when it was
+ * issued is revoked as well. Peers on routes without tokens stay (wspool_close_all closes those).
+ *
+ * The pool keeps the revocation for config.token_time, when the last such token is too old. With
+ * token_time 0 it keeps it until it is freed. It is not kept beyond that: after a restart of the
+ * program the host revokes again what it has stored. A later call extends one for the same subject.
+ *   INVAL  the subject is longer than WSPOOL_SUBJECT_MAX, or the moment is 0 or more than a day
+ *          after the wall clock: it may be in milliseconds. Correct the call.
+ *   FULL   there are max_revocations. The peers were closed, but their tokens can come back. Revoke
+ *          all tokens, which always has a place, or have the token hook refuse the subject.
+ *   NOMEM  the allocator failed, with the same effect. Call it again.
+ */
+int wspool_revoke(wspool *pool, wspool_text subject, uint64_t issued_before, uint64_t now);
+
 /* ------------------------------------------------------------------- peers */
 
 /* Return the pointer that the host gave to wspool_open, wspool_upgrade or wspool_set_user, and the

@@ -109,6 +109,7 @@ int wsp_pool_check(const wspool *pool)
     if (!wsp_subjects_check(&pool->subjects, &held, &found) || held != named || found != listed) {
         return 0;
     }
-    return granted == pool->granted && wsp_keys_check(&pool->keys, &counted) &&
+    return granted == pool->granted && wsp_revocations_check(&pool->revocations) &&
+            wsp_keys_check(&pool->keys, &counted) &&
            counted == (pool->config.max_per_key > 0 ? keyed : 0);
 }

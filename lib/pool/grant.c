@@ -81,6 +81,18 @@ int wsp_grant_renew(wspool *pool, struct wsp_peer *peer, const struct wsp_validi
     return 0;
 }
 
+int wsp_grant_judge(wspool *pool, wspool_text subject, struct wsp_validity *validity)
+{
+    const uint64_t most = wsp_token_seconds(pool);
+    if (wsp_revocations_hit(&pool->revocations, subject, validity->issued, pool->link.now)) {
+        return wsp_refused(WSPOOL_REFUSED_TOKEN_REVOKED);
+    }
+    if (most > 0 && validity->issued < UINT64_MAX - most) {
+        wsp_validity_narrow(validity, &(struct wsp_validity){validity->issued + most, 0});
+    }
+    return WSP_ADMITTED;
+}
+
 void wsp_grant_arm(wspool *pool, struct wsp_peer *peer)
 {
     struct wsp_grant *grant = wsp_grant_of(peer);

@@ -46,6 +46,12 @@ static inline struct wsp_grant *wsp_grant_of(const struct wsp_peer *peer)
     return peer->side && peer->side->party ? peer->side->party->grant : NULL;
 }
 
+/* Returns config.token_time in whole seconds, rounded up. */
+static inline uint64_t wsp_token_seconds(const wspool *pool)
+{
+    return (pool->config.token_time + WSPOOL_SECOND - 1) / WSPOOL_SECOND;
+}
+
 /* Returns the grant of a peer, which is made if there is none; or NULL without memory. */
 struct wsp_grant *wsp_grant_need(wspool *pool, struct wsp_peer *peer);
 /* Narrows the grant of a peer in its handshake by what a verdict says. Returns 0, or a refusal: the
@@ -53,6 +59,14 @@ struct wsp_grant *wsp_grant_need(wspool *pool, struct wsp_peer *peer);
 int wsp_grant_narrow(wspool *pool, struct wsp_peer *peer, const struct wsp_validity *validity);
 /* Gives an open peer what a new token grants. Returns 0, or a refusal: the token has expired. */
 int wsp_grant_renew(wspool *pool, struct wsp_peer *peer, const struct wsp_validity *validity);
+/* All verdicts on a token are there. Returns WSP_ADMITTED, or a refusal if it is revoked; sets the
+ * earlier one of its expiry and the end of config.token_time. `subject` is that of the peer. */
+int wsp_grant_judge(wspool *pool, wspool_text subject, struct wsp_validity *validity);
+/* Returns 1 if wsp_grant_judge has something to judge, else 0. */
+static inline int wsp_grant_is_judged(const wspool *pool)
+{
+    return pool->config.token_time > 0 || wsp_revocations_any(&pool->revocations);
+}
 /* Arms the timer of an open peer. */
 void wsp_grant_arm(wspool *pool, struct wsp_peer *peer);
 /* Frees the grant of a peer, if there is one. Returns the identity that its renewal holds, or

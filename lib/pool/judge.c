@@ -184,6 +184,19 @@ static WSP_NOINLINE int keep_validity(wspool *pool, struct wsp_peer *peer, int a
     return fault ? fault : answer;
 }
 
+/* All verdicts are there, if the peer is admitted: its token may be revoked, or too old. Returns
+ * `answer`, or a refusal. */
+static WSP_NOINLINE int check_token(wspool *pool, struct wsp_peer *peer, int answer, uint32_t route)
+{
+    const struct wsp_grant *grant = wsp_grant_of(peer);
+    struct wsp_validity validity = grant ? grant->validity : (struct wsp_validity){0};
+    if (answer != WSP_ADMITTED || !wsp_judge_has_token(pool, route)) {
+        return answer;
+    }
+    answer = wsp_grant_judge(pool, wsp_subject_text(wsp_side_subject(peer->side)), &validity);
+    return answer == WSP_ADMITTED ? keep_validity(pool, peer, answer, &validity) : answer;
+}
+
 int wsp_judge(wspool *pool, struct wsp_peer *peer, wspool_request *request, struct wsp_entry *entry)
 {
     struct wsp_asked asked = {0};
@@ -207,6 +220,9 @@ int wsp_judge(wspool *pool, struct wsp_peer *peer, wspool_request *request, stru
     wsp_validity_narrow(&asked.validity, &entry->validity);
     if (asked.validity.expires | asked.validity.issued) {
         answer = keep_validity(pool, peer, answer, &asked.validity);
+    }
+    if (wsp_grant_is_judged(pool)) {
+        answer = check_token(pool, peer, answer, entry->route);
     }
     wsp_token_room_wipe(&room);
     answer = end_judging(pool, answer);
@@ -260,13 +276,14 @@ int wsp_judge_verdict(wspool *pool, struct wsp_peer *peer, const wspool_verdict 
     answer = entry->identity ? keep_identity(pool, peer, answer, entry->identity) : answer;
     answer = keep_names(pool, peer, answer, entry->subject, entry->client);
     answer = keep_validity(pool, peer, answer, &entry->validity);
+    answer = check_token(pool, peer, answer, entry->route);
     return end_judging(pool, answer);
 }
 
-int wsp_judge_has_token(const wspool *pool, const struct wsp_peer *peer)
+int wsp_judge_has_token(const wspool *pool, uint32_t route)
 {
     return (pool->handlers.token || pool->config.token.call) &&
-           !(pool->routes.list[peer->conn.route].flags & WSPOOL_ROUTE_NO_TOKEN);
+           !(pool->routes.list[route].flags & WSPOOL_ROUTE_NO_TOKEN);
 }
 
 int wsp_judge_token(wspool *pool, struct wsp_peer *peer, wspool_text token, struct wsp_asked *asked)

@@ -26,9 +26,8 @@ int wsp_judge(wspool *pool, struct wsp_peer *peer, wspool_request *request,
  * closed the peer. *page may point to memory of the hook. */
 int wsp_judge_plain(wspool *pool, struct wsp_peer *peer, const wspool_request *request,
                     wspool_page *page);
-/* Returns 1 if the token of an open peer is judged at all: there is a hook, and its route has no
- * exception. */
-int wsp_judge_has_token(const wspool *pool, const struct wsp_peer *peer);
+/* Returns 1 if tokens are judged on a route: there is a hook, and the route has no exception. */
+int wsp_judge_has_token(const wspool *pool, uint32_t route);
 /* Judges the new token of an open peer, whose bytes were checked, and fills `asked`, which is zero.
  * The identity in it is the caller's then. Returns WSP_ADMITTED, WSP_POSTPONED or a refusal. */
 int wsp_judge_token(wspool *pool, struct wsp_peer *peer, wspool_text token,

@@ -46,6 +46,7 @@ static void free_parts(wspool *pool)
     wsp_registry_fini(&pool->registry);
     wsp_keys_fini(&pool->keys);
     wsp_subjects_fini(&pool->subjects);
+    wsp_revocations_fini(&pool->revocations);
     wsp_handshakes_fini(&pool->handshakes);
     wsp_routes_fini(&pool->routes, &mem);
     wsp_origins_fini(&pool->origins, &mem);
@@ -126,6 +127,8 @@ int wspool_new(wspool **out, const wspool_config *given, uint64_t now)
     wsp_keys_init(&pool->keys, mem, &(struct wsp_siphash_key){entropy[0], entropy[1]},
                   config.max_per_key);
     wsp_subjects_init(&pool->subjects, mem, &(struct wsp_siphash_key){entropy[0], entropy[1]});
+    wsp_revocations_init(&pool->revocations, mem, &(struct wsp_siphash_key){entropy[0], entropy[1]},
+                         config.max_revocations);
     pool->registry.on_active = wsp_on_active;
     pool->registry.owner = pool;
     wsp_decoders_init(&link->decoders, mem);

@@ -2,13 +2,14 @@
 /*
  * pool/pool.h - struct wspool: the state that the modules of this layer share.  Layer 4.
  *
- * This header has no .c file and knows no other module of the layer but handshake.h, keys.h and
- * subjects.h. The modules are listed from the bottom to the top; each calls those above it in the
+ * This header has no .c file and knows no other module of the layer but handshake.h,
+ * keys.h, revocations.h and subjects.h. The modules are listed from the bottom to the top; each calls those above it in the
  * list only.
  *
  *     side.h       the side record of a peer: identity, address, key, subject, client instance
  *     handshake.h  what is kept of a peer until it is open or refused
  *     keys.h       how many peers each peer key has
+ *     revocations.h  which tokens are revoked
  *     subjects.h   the subjects of peers, and which peers each of them has
  *     settings.h   defaults and limits of a configuration
  *     pool.h       struct wspool
@@ -73,6 +74,7 @@
 #include "policy/admission.h"
 #include "pool/handshake.h"
 #include "pool/keys.h"
+#include "pool/revocations.h"
 #include "pool/subjects.h"
 
 enum wsp_log_event {
@@ -167,6 +169,7 @@ struct wspool {
     struct wsp_handshakes handshakes;
     struct wsp_keys keys;
     struct wsp_subjects subjects;
+    struct wsp_revocations revocations;
     struct wsp_timers grants; /* of the peers' grants */
     uint32_t granted;         /* how many peers have one */
     int depth;                /* calls of ours on the stack: more than one means inside a hook */

@@ -62,8 +62,12 @@ static void finish(wspool *pool, struct wsp_peer *peer, int answer, int is_named
     if (answer == WSP_ADMITTED && !is_named && must_name(peer)) {
         answer = wsp_refused(WSPOOL_REFUSED_TOKEN_WRONG_SUBJECT);
     }
+    struct wsp_validity judged = *validity;
     if (answer == WSP_ADMITTED) {
-        answer = wsp_grant_renew(pool, peer, validity);
+        answer = wsp_grant_judge(pool, wsp_subject_text(wsp_side_subject(peer->side)), &judged);
+    }
+    if (answer == WSP_ADMITTED) {
+        answer = wsp_grant_renew(pool, peer, &judged);
     }
     if (answer == WSP_ADMITTED && identity) {
         identity = wsp_side_replace_identity(peer->side, identity);
@@ -141,7 +145,7 @@ int wspool_reauth(wspool *pool, wspool_id id, wspool_text token, uint64_t now)
         return error;
     }
     struct wsp_grant *grant = wsp_grant_of(peer);
-    if (peer->conn.state != WSP_OPEN || !wsp_judge_has_token(pool, peer) ||
+    if (peer->conn.state != WSP_OPEN || !wsp_judge_has_token(pool, peer->conn.route) ||
         (grant && grant->renewal)) {
         return WSPOOL_ERR_STATE;
     }

@@ -49,13 +49,13 @@ OnClose = c.CFUNCTYPE(None, Pool, Id, c.POINTER(Closed), c.c_void_p)
 
 Config = struct(
     "Config", ("size", c.c_size_t),
-    *same(c.c_uint32, "max_peers max_handshakes max_waiters max_per_key channels_per_peer head_bytes "
+    *same(c.c_uint32, "max_peers max_handshakes max_waiters max_revocations max_per_key channels_per_peer head_bytes "
                       "head_count message_bytes abuse_burst abuse_rate turn_bytes "
                       "turn_deliveries"),
     ("input_bytes", c.c_uint64), *same(c.c_uint32, "queue_bytes queue_messages"),
     ("pool_bytes", c.c_uint64), ("slow", Enum), ("history_bytes", c.c_uint64),
-    *same(c.c_uint64, "handshake_time verdict_time expiring_time message_time idle_time ping_interval "
-                      "pong_time"),
+    *same(c.c_uint64, "handshake_time verdict_time expiring_time token_time message_time idle_time "
+                      "ping_interval pong_time"),
     ("ping_jitter", c.c_uint32), *same(c.c_uint64, "flush_time flush_delay closing_time lifetime"),
     *same(c.c_uint32, "retry_after breaker_burst breaker_rate"), ("breaker_time", c.c_uint64),
     *same(c.c_void_p, "subprotocols origins"),

@@ -125,6 +125,23 @@ TEST(peer_is_closed_at_exp_and_the_leeway)
     world_free(&w);
 }
 
+TEST(revoked_token_is_refused_with_a_verdict_of_the_cache)
+{
+    wspool_jwt_config config = jwt_config();
+    config.cache_entries = 100;
+    world w = world_new(&config);
+    const char *token = token_with("{'exp':1700001200,'iat':1699999999,'sub':'a'}");
+    sim_peer *p = come(&w, token);
+    assert_int_equal(SIM_IN(wspool_revoke(w.s->pool, wspool_text_of("a"), 1700000000, w.s->now)),
+                     1);
+    sim_pump(w.s);
+    sim_expect_end(p, WSPOOL_END_REVOKED);
+    expect_out(&w, token_with("{'exp':1700001200,'iat':1699999999,'sub':'a'}"), "revoked");
+    assert_int_equal(jwt_stats(w.jwt).hits, 1);
+    come(&w, token_with("{'exp':1700001200,'iat':1700000000,'sub':'a'}"));
+    world_free(&w);
+}
+
 TEST(open_peer_renews_its_token)
 {
     world w = world_default();

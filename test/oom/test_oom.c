@@ -117,6 +117,35 @@ static void new_tokens(sim *s)
     sim_pass(s, 100 * SEC);
 }
 
+/* Revocations with and without room. Those that are not kept close the peers all the same. */
+static void revocations(sim *s)
+{
+    client_request request = {.target = "/room/x", .extra = "Authorization: Bearer t\r\n"};
+    s->ask_token = 1;
+    s->verdict = (wspool_verdict){.kind = WSPOOL_ACCEPT, .subject = {"ann", 3}};
+    s->config.token_time = 3600 * SEC;
+    s->config.max_revocations = 2;
+    sim_start(s);
+    if (s->pool == NULL)
+        return;
+    s->verdict.issued = (SIM_EPOCH + s->now / MS) / 1000;
+    sim_connect(s, &request);
+    sim_pump(s);
+    for (int i = 0; i < 4; i++) {
+        char subject[] = "ann";
+        subject[2] = (char)('n' + i);
+        int rc =
+            SIM_IN(wspool_revoke(s->pool, wspool_text_of(subject), s->verdict.issued + 1, s->now));
+        assert_true(rc >= 0 || rc == WSPOOL_ERR_NOMEM || rc == WSPOOL_ERR_FULL);
+        sim_pump(s);
+    }
+    sim_pass(s, 10 * SEC);
+    assert_int_equal(sim_stats(s).peers, 0);
+    sim_connect(s, &request);
+    sim_pass(s, 100 * SEC);
+    s->verdict.issued++; /* who comes afterwards has a newer token */
+}
+
 static void pending(sim *s)
 {
     static const char large[6000]; /* more than a quarter of a head: kept in one step */
@@ -745,6 +774,7 @@ static const struct {
     {"raw handshake", raw_handshake, 0},
     {"token in the query", token_in_the_query, 0},
     {"new tokens", new_tokens, 0},
+    {"revocations", revocations, 0},
     {"pending", pending, 0},
     {"answers", answers, 0},
     {"hosted", hosted, 0},
