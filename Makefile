@@ -54,7 +54,8 @@ jwt.libs      := $(call flags_of,libs,hogweed,-lhogweed) $(call flags_of,libs,ne
                  $(call flags_of,libs,gmp,-lgmp) $(json.libs)
 deflate.libs  := $(call flags_of,libs,zlib,-lz)
 uring.libs    := $(call flags_of,libs,liburing,-luring)
-uring.sources := $(patsubst %,lib/sockets/%.c,address linger listen proxy system tune waiting)
+uring.sources := $(patsubst %,lib/sockets/%.c,address linger listen proxy system table tune \
+                 waiting)
 
 # An example is a file, or a folder whose .c files form one program (each file of examples/loops is
 # a program of its own). Then come the companions and libraries that it needs.

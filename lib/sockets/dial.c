@@ -24,6 +24,8 @@
 #include <wspool/watcher.h>
 #include <wspool/wspool.h>
 
+#include "sockets/table.h"
+
 #define ADDRESSES 8u
 #define EVENTS 256
 #define READ_BYTES 65536u
@@ -125,22 +127,6 @@ static int set_writing(wspool_dial *dial, struct place *place, int writing)
     return watch(dial, place, EPOLL_CTL_MOD);
 }
 
-static int grow(wspool_dial *dial, uint32_t slot)
-{
-    uint32_t count = slot < 64 ? 64 : slot + slot / 2;
-    if (slot < dial->count) {
-        return 0;
-    }
-    struct place *places = realloc(dial->places, count * sizeof *places);
-    if (!places) {
-        return -1;
-    }
-    memset(places + dial->count, 0, (count - dial->count) * sizeof *places);
-    dial->places = places;
-    dial->count = count;
-    return 0;
-}
-
 /* Begins to connect. Returns 0 or an errno. */
 static int begin(wspool_dial *dial, struct place *place, wspool_stream stream)
 {
@@ -165,7 +151,9 @@ static int begin(wspool_dial *dial, struct place *place, wspool_stream stream)
 static void connect_to(wspool_dial *dial, wspool_stream stream)
 {
     uint32_t slot = (uint32_t)(stream & UINT32_MAX);
-    int error = grow(dial, slot) ? ENOMEM : begin(dial, &dial->places[slot], stream);
+    struct place *places = wsp_table_reserve(dial->places, &dial->count, slot, sizeof *places);
+    dial->places = places ? places : dial->places;
+    int error = places ? begin(dial, &places[slot], stream) : ENOMEM;
     if (error) {
         dial->next_address++;
         dial->error = error;

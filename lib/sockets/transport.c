@@ -13,9 +13,9 @@
 #include "sockets/transport.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
+
+#include "sockets/table.h"
 
 /* --------------------------------------------------------------------- table */
 
@@ -30,23 +30,6 @@ static wspool_id id_of(const wspool_sockets *s, const wsp_transport *peer)
     return (wspool_id)peer->generation << 32 | (uint32_t)(peer - s->peers);
 }
 
-/* Makes the table long enough for this slot. */
-static int reserve(wspool_sockets *s, uint32_t slot)
-{
-    uint32_t wanted = slot < 32 ? 64 : 2 * slot;
-    if (slot < s->room) {
-        return 0;
-    }
-    wsp_transport *peers = realloc(s->peers, wanted * sizeof *peers);
-    if (!peers) {
-        return -1;
-    }
-    memset(peers + s->room, 0, (wanted - s->room) * sizeof *peers);
-    s->peers = peers;
-    s->room = wanted;
-    return 0;
-}
-
 int wsp_transport_add(wspool_sockets *s, wspool_id id, int fd, int spoke)
 {
     uint32_t slot = wspool_slot(id);
@@ -55,7 +38,12 @@ int wsp_transport_add(wspool_sockets *s, wspool_id id, int fd, int spoke)
         errno = EMFILE;
         return -1;
     }
-    if (reserve(s, slot) < 0 || wsp_engine_watch(s, fd, WSPOOL_WATCH_READ, id, &handle) < 0) {
+    wsp_transport *peers = wsp_table_reserve(s->peers, &s->room, slot, sizeof *peers);
+    if (!peers) {
+        return -1;
+    }
+    s->peers = peers;
+    if (wsp_engine_watch(s, fd, WSPOOL_WATCH_READ, id, &handle) < 0) {
         return -1;
     }
     s->peers[slot] = (wsp_transport){.generation = (uint32_t)(id >> 32),

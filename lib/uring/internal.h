@@ -45,6 +45,7 @@
 #include "sockets/linger.h"
 #include "sockets/listen.h"
 #include "sockets/system.h"
+#include "sockets/table.h"
 #include "sockets/waiting.h"
 
 #define WSP_URING_ENTRIES 256         /* requests handed over at a time */

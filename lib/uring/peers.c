@@ -86,32 +86,17 @@ void wsp_uring_ask(wspool_uring *loop, struct wsp_uring_peer *peer)
 
 /* ------------------------------------------------------------------ adding */
 
-/* Makes the table long enough for this slot. */
-static int reserve(wspool_uring *loop, uint32_t slot)
-{
-    uint32_t wanted = slot < 32 ? 64 : 2 * slot;
-    if (slot < loop->room) {
-        return 0;
-    }
-    struct wsp_uring_peer *peers = realloc(loop->peers, wanted * sizeof *peers);
-    if (!peers) {
-        return -1;
-    }
-    memset(peers + loop->room, 0, (wanted - loop->room) * sizeof *peers);
-    loop->peers = peers;
-    loop->room = wanted;
-    return 0;
-}
-
 /* Makes the record of a peer; the loop owns the descriptor from then on. On failure returns NULL
  * with errno. */
 static struct wsp_uring_peer *attach(wspool_uring *loop, wspool_id id, int fd)
 {
     uint32_t slot = wspool_slot(id);
-    if (reserve(loop, slot) < 0) {
+    struct wsp_uring_peer *peers = wsp_table_reserve(loop->peers, &loop->room, slot, sizeof *peers);
+    if (!peers) {
         return NULL;
     }
-    struct wsp_uring_peer *peer = &loop->peers[slot];
+    loop->peers = peers;
+    struct wsp_uring_peer *peer = &peers[slot];
     memset(peer, 0, sizeof *peer);
     peer->id = id;
     peer->fd = fd;

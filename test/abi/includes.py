@@ -18,7 +18,8 @@ PLAIN = {f"{name}.h" for name in
          "stdlib string".split()} | {"sys/uio.h"}
 PUBLIC = {"limits.h", "stddef.h", "stdint.h", "string.h", "sys/uio.h"}
 # What a companion uses of another one's sources: they are compiled into both.
-SHARED = {"uring": {f"sockets/{name}.h" for name in "address linger listen system waiting".split()}}
+SHARED = {"uring": {f"sockets/{name}.h" for name in
+                    "address linger listen system table waiting".split()}}
 # Policies that are made of parts, each in a file of its own. The parts include no other policy.
 PARTS = {"admission": {"origin", "token", "route"}}
 
