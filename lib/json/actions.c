@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define N_MAX ((UINT64_C(1) << 53) - 1)
+#include "json/integer.h"
+
 #define N_DIGITS 16u
 #define WINDOW 64u /* actions that a client may have sent without an answer, too */
 
@@ -29,7 +30,7 @@ int wsp_json_action_id_read(const char *text, size_t len, wspool_text *instance,
     }
     *instance = (wspool_text){text, first - 1};
     *n = value;
-    return value <= N_MAX;
+    return value <= WSP_JSON_INTEGER_MAX;
 }
 
 enum wsp_json_known wsp_json_action_known(const struct wsp_json_instance *instance, uint64_t n)

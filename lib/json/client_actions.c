@@ -8,8 +8,7 @@
 #include <string.h>
 
 #include "json/client_say.h"
-
-#define LARGEST_N ((UINT64_C(1) << 53) - 1)
+#include "json/integer.h"
 
 /* Takes an action out of the queue and tells how it has ended. */
 static void finish(wspool_json_client *client, struct wsp_json_action *action, const char *result,
@@ -72,7 +71,7 @@ void wsp_json_client_flush_actions(wspool_json_client *client)
     while (client->connection && !client->freed && (action = first_unsent(client)) != NULL) {
         if (action->n && strcmp(action->epoch, client->epoch) != 0) {
             finish(client, action, "in_doubt", 0); /* the server was restarted, and keeps no ids */
-        } else if (client->last_n >= LARGEST_N || send_action(client, action)) {
+        } else if (client->last_n >= WSP_JSON_INTEGER_MAX || send_action(client, action)) {
             return;
         }
     }
@@ -96,7 +95,7 @@ static void number_anew(wspool_json_client *client, struct wsp_json_action *acti
                         const json_t *data)
 {
     json_int_t next = json_integer_value(json_object_get(data, "next"));
-    if (next > 0 && (uint64_t)next <= LARGEST_N && (uint64_t)next - 1 > client->last_n) {
+    if (next > 0 && next <= WSP_JSON_INTEGER_MAX && (uint64_t)next - 1 > client->last_n) {
         client->last_n = (uint64_t)next - 1;
     }
     action->n = action->connection = 0;

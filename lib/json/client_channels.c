@@ -8,8 +8,7 @@
 #include <wspool/versioned.h>
 
 #include "json/client_say.h"
-
-#define OFFSETS (INT64_C(1) << 53)
+#include "json/integer.h"
 
 struct wsp_json_channel *wsp_json_client_channel(const wspool_json_client *client, const char *name)
 {
@@ -106,7 +105,7 @@ int wspool_json_client_subscribe(wspool_json_client *client, const char *name,
     if (!client || client->freed || !name || !given ||
         wspool_versioned_read(&subscription, sizeof subscription, given) ||
         wspool_json_channel_read(name, strlen(name), &parsed) ||
-        subscription.offset >= (uint64_t)OFFSETS ||
+        subscription.offset > WSP_JSON_INTEGER_MAX ||
         (subscription.epoch && !wsp_json_client_copy_epoch(epoch, subscription.epoch))) {
         return WSPOOL_ERR_INVAL;
     }
@@ -200,7 +199,7 @@ static int read_offset(const json_t *object, const char *name, uint64_t *offset)
     const json_t *value = json_object_get(object, name);
     json_int_t number = json_integer_value(value);
     *offset = (uint64_t)number;
-    return json_is_integer(value) && number >= 0 && number < OFFSETS;
+    return json_is_integer(value) && number >= 0 && number <= WSP_JSON_INTEGER_MAX;
 }
 
 static int set_position(struct wsp_json_channel *channel, const char *epoch, uint64_t offset)

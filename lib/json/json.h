@@ -4,6 +4,7 @@
  *
  * The files of lib/json, lowest first. Each includes files above it in this table only:
  *
+ *     integer.h    the largest integer of the contract
  *     names.c      text of channels, epochs and times; its header is wspool/json.h
  *     since.c      the position that a client says it has reached
  *     actions.c    which actions of each client instance are done

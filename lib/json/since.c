@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define OFFSET_LIMIT (INT64_C(1) << 53) /* offsets are below it: a double holds them exactly */
+#include "json/integer.h"
 
 int wsp_json_since_of_data(const json_t *data, wspool_channel_position *since)
 {
@@ -16,7 +16,7 @@ int wsp_json_since_of_data(const json_t *data, wspool_channel_position *since)
     const json_t *epoch = json_object_get(given, "epoch");
     const json_t *offset = json_object_get(given, "offset");
     if (!json_is_integer(offset) || json_integer_value(offset) < 0 ||
-        json_integer_value(offset) >= OFFSET_LIMIT) {
+        json_integer_value(offset) > WSP_JSON_INTEGER_MAX) {
         return WSPOOL_ERR_INVAL;
     }
     *since = (wspool_channel_position){.offset = (uint64_t)json_integer_value(offset)};
