@@ -22,15 +22,24 @@ static void set_now(struct wspool_clients *clients, uint64_t now)
     }
 }
 
+/* Returns the client, and it is `now` for it. Returns NULL if the id is stale. */
+static struct wsp_client *client_at(struct wspool_clients *clients, wspool_id id, uint64_t now)
+{
+    struct wsp_client *client = wsp_clients_find(clients, id);
+    if (client) {
+        set_now(clients, now);
+    }
+    return client;
+}
+
 /* --------------------------------------------------------- what a client does */
 
 int wspool_clients_connect(wspool_clients *clients, wspool_id id, uint64_t now)
 {
-    struct wsp_client *client = wsp_clients_find(clients, id);
+    struct wsp_client *client = client_at(clients, id, now);
     if (!client) {
         return WSPOOL_ERR_STALE;
     }
-    set_now(clients, now);
     if (client->phase < WSP_CLIENT_ASKING || !(client->flags & WSP_CLIENT_WANTED)) {
         client->flags |= WSP_CLIENT_WANTED;
         wsp_client_afresh(client);
@@ -41,11 +50,10 @@ int wspool_clients_connect(wspool_clients *clients, wspool_id id, uint64_t now)
 
 int wspool_clients_reconnect(wspool_clients *clients, wspool_id id, uint64_t now)
 {
-    struct wsp_client *client = wsp_clients_find(clients, id);
+    struct wsp_client *client = client_at(clients, id, now);
     if (!client) {
         return WSPOOL_ERR_STALE;
     }
-    set_now(clients, now);
     if (client->flags & WSP_CLIENT_WANTED) {
         wsp_client_start(clients, client, 0);
     }
@@ -54,11 +62,10 @@ int wspool_clients_reconnect(wspool_clients *clients, wspool_id id, uint64_t now
 
 int wspool_clients_disconnect(wspool_clients *clients, wspool_id id, uint64_t now)
 {
-    struct wsp_client *client = wsp_clients_find(clients, id);
+    struct wsp_client *client = client_at(clients, id, now);
     if (!client) {
         return WSPOOL_ERR_STALE;
     }
-    set_now(clients, now);
     if (!(client->flags & WSP_CLIENT_WANTED)) {
         return 0;
     }
@@ -85,11 +92,10 @@ static void ping(struct wspool_clients *clients, struct wsp_client *client, unsi
 
 int wspool_clients_probe(wspool_clients *clients, wspool_id id, uint64_t now)
 {
-    struct wsp_client *client = wsp_clients_find(clients, id);
+    struct wsp_client *client = client_at(clients, id, now);
     if (!client) {
         return WSPOOL_ERR_STALE;
     }
-    set_now(clients, now);
     if (client->phase == WSP_CLIENT_OPEN) {
         if (!(client->flags & WSP_CLIENT_SOON)) {
             ping(clients, client, WSP_CLIENT_SOON, PROBE_TIME);
