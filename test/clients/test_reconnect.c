@@ -399,6 +399,17 @@ TEST(a_removed_client_leaves_its_transport_to_be_closed)
     fake_end(&fake);
 }
 
+TEST(a_removed_client_is_released_when_its_transport_ends_by_itself)
+{
+    fake_init(&fake);
+    connect_it();
+    assert_int_equal(wspool_clients_remove(fake.clients, fake.id), 0);
+    fake_gone(&fake); /* before it was reported as CLOSE */
+    assert_int_equal(fake.closes, 0);
+    assert_int_equal(wspool_clients_gone(fake.clients, fake.last, fake.now), WSPOOL_ERR_STALE);
+    fake_end(&fake);
+}
+
 /* -------------------------------------------------------------------- pings */
 
 TEST(no_deadline_outlives_a_disconnect)
@@ -459,6 +470,22 @@ TEST(a_probe_finds_a_dead_server_in_three_seconds)
     wspool_clients_probe(fake.clients, fake.id, fake.now);
     fake_pass(&fake, 3 * SEC + SEC / 100);
     assert_int_equal(fake.dials, 2); /* at once: we have cut it ourselves */
+    fake_end(&fake);
+}
+
+/* The answer to a ping may come after the server has asked for no more of them. */
+TEST(without_a_heartbeat_no_deadline_is_left)
+{
+    fake_init(&fake);
+    connect_it();
+    fake_pass(&fake, 30 * SEC + SEC / 100);
+    assert_int_equal(fake_take(&fake, payload, &len), FAKE_PING);
+    assert_int_equal(wspool_clients_set_heartbeat(fake.clients, fake.id, 0), 0);
+    fake_frame(&fake, FAKE_PONG, "", 0);
+    fake_pass(&fake, 1000 * SEC);
+    assert_int_equal(fake_take(&fake, payload, &len), 0);
+    assert_true(wspool_clients_deadline(fake.clients) == UINT64_MAX);
+    assert_int_equal(fake.status.state, WSPOOL_CLIENT_CONNECTED);
     fake_end(&fake);
 }
 

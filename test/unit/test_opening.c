@@ -190,6 +190,7 @@ TEST(an_answer_may_come_in_pieces)
     static const char text[] = GOOD "Retry-After: 7\r\n\r\n";
     struct wsp_http_answer answer;
     wspool_header headers[8];
+    assert_int_equal(wsp_http_parse_answer(NULL, 0, 0, &answer, headers, 8), 0);
     for (size_t n = 0; n + 1 < sizeof text - 1; n++) {
         const char *bytes = guard_at_end(&guard, text, n + 1);
         assert_int_equal(wsp_http_parse_answer(bytes, n + 1, n, &answer, headers, 8), 0);
