@@ -154,7 +154,8 @@ TSAN_TESTS     := $(call of_kinds,tsan,threads)
 VALGRIND_TESTS := $(call of_kinds,valgrind,sim) build/valgrind/test/jwt/test_constant_time
 # wslay's allocations can be made to fail only in a build without a sanitizer, which replaces
 # malloc.
-RELEASE_TESTS  := $(call of_kinds,release,oom hostile) build/release/test/json/test_memory
+RELEASE_TESTS  := $(call of_kinds,release,oom hostile) build/release/test/json/test_memory \
+                  build/release/test/clients/test_contract
 COV_TESTS      := $(call of_kinds,cov,$(EVERY_KIND))
 FAST_TESTS     := $(call of_kinds,fast,$(EVERY_KIND))
 # Hosts under random traffic, which take as long as they are given.

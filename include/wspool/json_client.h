@@ -90,7 +90,7 @@ typedef struct wspool_json_subscription {
 
     /* It is none any more, or was refused: `code` is that of the contract's error, or
      * `unsubscribed`. The client asks again on its next connection; unsubscribe if it should not.
-     *  */
+     */
     void (*ended)(wspool_json_client *client, const char *channel, const char *code, int retry,
                   void *user);
 

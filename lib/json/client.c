@@ -46,7 +46,8 @@ static void leave(wspool_json_client *client)
 
 /* ---------------------------------------------------------------- messages */
 
-static void established(wspool_json_client *client, const json_t *data)
+/* Returns 1 if the contract begins, or 0: it has begun already. */
+static int established(wspool_json_client *client, const json_t *data)
 {
     const json_t *spread = json_object_get(data, "reconnect_spread");
     const json_t *heartbeat = json_object_get(data, "heartbeat_seconds");
@@ -54,7 +55,7 @@ static void established(wspool_json_client *client, const json_t *data)
 
     if (client->connection) {
         wsp_json_client_problem(client, "connection_established twice");
-        return;
+        return 0;
     }
     if (json_is_number(spread) && seconds >= 0 && seconds <= 86400) {
         wspool_clients_set_spread(client->clients, client->id, (uint64_t)(seconds * 1e9));
@@ -67,6 +68,7 @@ static void established(wspool_json_client *client, const json_t *data)
     client->connection = ++client->connections;
     wsp_json_client_new_epoch(client, json_string_value(json_object_get(data, "action_epoch")));
     wspool_clients_confirm(client->clients, client->id, 0); /* calls on_status */
+    return 1;
 }
 
 static void dispatch(wspool_json_client *client, const json_t *message)
@@ -84,8 +86,7 @@ static void dispatch(wspool_json_client *client, const json_t *message)
     struct wsp_json_channel *channel = name ? wsp_json_client_channel(client, name) : NULL;
     int known = 1;
     if (strcmp(type, "connection_established") == 0 && !is_publication) {
-        established(client, data);
-        known = 0; /* the application may want its data */
+        known = !established(client, data); /* the application may want its data */
     } else if (!client->connection) {
         wsp_json_client_problem(client, "a message before connection_established");
     } else if (is_publication) {
@@ -142,9 +143,6 @@ static void on_status(wspool_clients *clients, wspool_id id, const wspool_client
 {
     wspool_json_client *client = wspool_clients_user(clients, id);
     (void)user;
-    if (!client) {
-        return;
-    }
     client->busy++;
     if (status->state != WSPOOL_CLIENT_CONNECTED) {
         client->connection = 0;
