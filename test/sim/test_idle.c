@@ -50,6 +50,36 @@ TEST(peer_when_idle_in_one_channel_holds_its_record)
     sim_free(s);
 }
 
+/* What the table in README.md says of a peer with a token: a record, a membership, a side record, a
+ * party, a grant, and the record of a subject that is its own. */
+TEST(peer_with_a_token_holds_what_its_verdict_says)
+{
+    sim *s = sim_new(1);
+    const client_request request = {.target = "/all", .extra = "Authorization: Bearer t\r\n"};
+    size_t before = 0;
+    char subject[16];
+    s->config.max_peers = s->config.max_handshakes = 4000;
+    s->ask_token = 1;
+    s->keep_heard = s->keep_journal = 0;
+    sim_start(s);
+    s->verdict =
+        (wspool_verdict){.kind = WSPOOL_ACCEPT, .expires = (SIM_EPOCH + s->now / MS) / 1000 + 3600};
+    for (int i = 0; i < 2 * PEERS; i++) {
+        if (i == PEERS) { /* the pool has its free lists filled */
+            before = s->heap.live_bytes;
+        }
+        snprintf(subject, sizeof subject, "user%08d", i);
+        s->verdict.subject = wspool_text_of(subject);
+        sim_connect(s, &request);
+        sim_pump(s);
+    }
+    assert_int_equal(sim_stats(s).peers, 2 * PEERS);
+    const size_t cost = per_peer(before, s->heap.live_bytes);
+    print_message("%zu bytes a peer with a token\n", cost);
+    assert_true(cost <= 376 + 12 + SHARE + 16); /* 16: the map of subjects */
+    sim_free(s);
+}
+
 /* Fragmented messages, pings, and more output than some peers accept; then silence. */
 static void traffic(sim *s)
 {
