@@ -76,6 +76,7 @@ enum wspool_close_code {
     X(INPUT_SHED, 4101, "shed for its incomplete input") \
     X(REPLACED, 4003, "replaced by a newer connection") \
     X(PLACE_TAKEN, 4004, "an older connection has the place") \
+    X(RATE, 4102, "rate limit") \
     X(TOKEN_EXPIRED, 4001, "token expired") \
     X(REVOKED, 4002, "token revoked")
 

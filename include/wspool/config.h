@@ -386,6 +386,22 @@ typedef struct wspool_config {
     uint32_t max_revocations; /* of subjects at a time (wspool_revoke): 10000. At most 2^24 */
     uint32_t max_per_key;    /* peers with one key, from wspool_open (or wspool_upgrade) to release:
                                    off. Above it: WSPOOL_ERR_FULL */
+    /* What the peers of one key may do together. A burst of 0 (the default) is no limit; otherwise
+     * that many at once, and `rate` more in each second. Without max_per_key and these there is no
+     * table. With them wspool_new allocates 132 bytes for each key of it.
+     *   key_table       keys that are told apart: 4096; 1 to 2^24. A key is remembered while it has a
+     *                   peer, or until all of its limits have recovered. Keys that find no place
+     *                   share one set of limits
+     *   key_attempts    wspool_open and wspool_upgrade. Above it: WSPOOL_ERR_FULL
+     *   key_messages    messages received. Behind the one that passes it: close 4102
+     *   key_bytes       bytes fed; a burst is 131072 or more. Above it: close 4102
+     *   key_subscribes  wspool_subscribe and wspool_resume. Above it: WSPOOL_ERR_FULL. How many
+     *                   channels a key has is bounded by max_per_key and channels_per_peer */
+    uint32_t key_table;
+    uint32_t key_attempts_burst, key_attempts_rate;
+    uint32_t key_messages_burst, key_messages_rate;
+    uint32_t key_bytes_burst, key_bytes_rate;
+    uint32_t key_subscribes_burst, key_subscribes_rate;
     uint32_t channels_per_peer; /* 128, including its route's. 1 to 32,767 */
 
     /* what one peer may send */

@@ -87,7 +87,7 @@ void wspool_sockets_limit(const wspool_sockets *sockets, int fd);
 
 /* 1: new clients have their numeric address without the port (wspool_address), and
  * config.max_per_key counts them by IPv4 address or IPv6 /64; clients of a path have neither. 0:
- * saves 40 to 80 bytes per peer. Default: 1 if config.max_per_key is set. */
+ * saves 40 to 80 bytes per peer. Default: 1 if the configuration limits keys (max_per_key, key_*). */
 void wspool_sockets_addresses(wspool_sockets *sockets, int on);
 
 /* Writes the key of a client whose address the host has as text, from the header of a proxy that it

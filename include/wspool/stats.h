@@ -60,7 +60,8 @@ extern "C" {
     X(shed, "peers", "closed because pool_bytes was used up") \
     X(budget_refused, "messages", "not queued for anyone: no room in pool_bytes") \
     X(turns_spent, "events", "times that a peer's input reached turn_bytes or turn_deliveries") \
-    X(key_full, "peers", "not opened: their key had max_per_key peers") \
+    X(key_full, "peers", "not opened: their key had max_per_key peers, or made too many attempts") \
+    X(key_subscribes, "calls", "not made: their key had subscribed too often") \
     X(breaker_trips, "events", "times that refusals for lack of capacity passed breaker_burst") \
     X(breaker_refused, "peers", "not opened for that reason") \
     X(renewals, "tokens", "new tokens of open peers that were accepted") \

@@ -122,7 +122,7 @@ static int is_text(wspool_text text)
 static WSP_NOINLINE void give_way(wspool *pool, const wspool_open_options *newcomer)
 {
     const wspool_config *config = &pool->config;
-    if (wsp_keys_are_full(&pool->keys, newcomer->key) ||
+    if (wsp_limits_are_full(&pool->limits, newcomer->key, pool->link.now) ||
         pool->peers.used >= config->max_peers + config->max_handshakes) {
         return; /* the newcomer would not get the place */
     }
@@ -144,7 +144,8 @@ static void make_way(wspool *pool, const wspool_open_options *newcomer)
  * the peer is not judged. */
 static WSP_NOINLINE void turn_away(wspool *pool, const wspool_open_options *newcomer, int error)
 {
-    if (error == WSPOOL_ERR_FULL && wsp_keys_are_full(&pool->keys, newcomer->key)) {
+    if (error == WSPOOL_ERR_FULL &&
+        wsp_limits_are_full(&pool->limits, newcomer->key, pool->link.now)) {
         wsp_count_add(&pool->count.key_full, 1);
         wsp_log(pool, WSP_LOG_REFUSED,
                 (wspool_log_record){.reason = wspool_refusal_reason(WSPOOL_REFUSED_RATE)});

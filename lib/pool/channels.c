@@ -59,6 +59,18 @@ void wsp_on_active(void *owner, const struct wsp_channel *channel, int active)
     WSP_TELL(pool, channel, name, active);
 }
 
+/* Returns 0 if the key of the peer has subscribed too often, and counts that. */
+static int may_subscribe(wspool *pool, const struct wsp_peer *peer)
+{
+    const int may =
+        !peer->side || wsp_limits_draw(&pool->limits, peer->side->place, WSP_LIMITED_SUBSCRIBES, 1,
+                                       pool->link.now);
+    if (!may) {
+        wsp_count_add(&pool->count.key_subscribes, 1);
+    }
+    return may;
+}
+
 int wspool_subscribe(wspool *pool, wspool_id id, wspool_channel channel)
 {
     struct wsp_peer *peer;
@@ -70,7 +82,7 @@ int wspool_subscribe(wspool *pool, wspool_id id, wspool_channel channel)
         return WSPOOL_ERR_STATE;
     }
     wsp_enter(pool);
-    error = join(pool, peer, channel);
+    error = may_subscribe(pool, peer) ? join(pool, peer, channel) : WSPOOL_ERR_FULL;
     wsp_leave(pool);
     return error;
 }
@@ -168,7 +180,9 @@ int wspool_resume(wspool *pool, wspool_id id, wspool_channel channel,
         return WSPOOL_ERR_STATE;
     }
     wsp_enter(pool);
-    error = resume(pool, peer, channel, since, &resumed);
+    error = pool->opening == peer || may_subscribe(pool, peer)
+                ? resume(pool, peer, channel, since, &resumed)
+                : WSPOOL_ERR_FULL;
     wsp_leave(pool);
     if (theirs && (!error || error == WSPOOL_ERR_EXISTS)) {
         wspool_versioned_write(theirs, &resumed, sizeof resumed);

@@ -110,6 +110,5 @@ int wsp_pool_check(const wspool *pool)
         return 0;
     }
     return granted == pool->granted && wsp_revocations_check(&pool->revocations) &&
-            wsp_keys_check(&pool->keys, &counted) &&
-           counted == (pool->config.max_per_key > 0 ? keyed : 0);
+           wsp_limits_check(&pool->limits, &counted) && counted == (pool->limits.list ? keyed : 0);
 }

@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include <wspool/versioned.h>
+#include "base/noinline.h"
 #include "pool/call.h"
 #include "pool/contracts.h"
 #include "pool/settings.h"
@@ -16,17 +17,36 @@ static wspool *pool_of(struct wsp_link *link)
     return (wspool *)(void *)((char *)link - offsetof(wspool, link));
 }
 
+/* The key of the peer has sent one more message. If that is too many, the peer is closed: its host
+ * has this one, and gets no other. */
+static WSP_NOINLINE void count_message(wspool *pool, struct wsp_conn *conn)
+{
+    const struct wsp_peer *peer = wsp_slots_at(&pool->peers, conn->slot.index);
+    if (peer->side && !wsp_limits_draw(&pool->limits, peer->side->place, WSP_LIMITED_MESSAGES, 1,
+                                       pool->link.now)) {
+        wsp_conn_fail(&pool->link, conn, WSPOOL_END_RATE, 0);
+    }
+}
+
+static void call_hook(wspool *pool, struct wsp_conn *conn, const wspool_message *message)
+{
+    const wspool_message_hook *hook = &pool->config.message;
+    if (hook->call) {
+        hook->call(pool, wsp_slot_id(&conn->slot), message, hook->user);
+    }
+}
+
 void wsp_on_message(struct wsp_link *link, struct wsp_conn *conn, const uint8_t *data, size_t len,
                     int binary)
 {
     wspool *pool = pool_of(link);
-    const wspool_message_hook *hook = &pool->config.message;
-    if (hook->call) {
-        wspool_message message = {.data = data,
-                                  .len = len,
-                                  .binary = binary,
-                                  .route_user = pool->routes.list[conn->route].user};
-        hook->call(pool, wsp_slot_id(&conn->slot), &message, hook->user);
+    const wspool_message message = {.data = data,
+                                    .len = len,
+                                    .binary = binary,
+                                    .route_user = pool->routes.list[conn->route].user};
+    call_hook(pool, conn, &message);
+    if (pool->limits.traffic) {
+        count_message(pool, conn);
     }
 }
 
@@ -36,19 +56,23 @@ static void on_message_attached(struct wsp_link *link, struct wsp_conn *conn, co
                                 size_t len, int binary)
 {
     wspool *pool = pool_of(link);
-    wspool_message message = {.data = data,
-                              .len = len,
-                              .binary = binary,
-                              .route_user = pool->routes.list[conn->route].user};
-    for (uint32_t i = 0; i < pool->handlers.count; i++) {
+    const wspool_message message = {.data = data,
+                                    .len = len,
+                                    .binary = binary,
+                                    .route_user = pool->routes.list[conn->route].user};
+    int taken = 0;
+    for (uint32_t i = 0; i < pool->handlers.count && !taken; i++) {
         const wspool_handlers *each = &pool->handlers.list[i];
-        if (each->message && wsp_handlers_hear(pool, i, conn) &&
-            (each->message(pool, wsp_slot_id(&conn->slot), &message, each->user) ||
-             conn->state != WSP_OPEN)) {
-            return;
-        }
+        taken = each->message && wsp_handlers_hear(pool, i, conn) &&
+                (each->message(pool, wsp_slot_id(&conn->slot), &message, each->user) ||
+                 conn->state != WSP_OPEN);
     }
-    wsp_on_message(link, conn, data, len, binary);
+    if (!taken) {
+        call_hook(pool, conn, &message);
+    }
+    if (pool->limits.traffic) {
+        count_message(pool, conn);
+    }
 }
 
 /* ---------------------------------------------------------------- attaching */

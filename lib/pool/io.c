@@ -17,6 +17,14 @@
 #include "pool/peers.h"
 #include "pool/reap.h"
 
+/* Returns 1 if the key of the peer has sent too many bytes. */
+static WSP_NOINLINE int is_too_much(wspool *pool, const struct wsp_peer *peer, size_t len)
+{
+    return peer->side &&
+           !wsp_limits_draw(&pool->limits, peer->side->place, WSP_LIMITED_BYTES,
+                            len < UINT32_MAX ? (uint32_t)len : UINT32_MAX, pool->link.now);
+}
+
 int wspool_feed(wspool *pool, wspool_id id, const void *bytes, size_t len, uint64_t now)
 {
     struct wsp_peer *peer;
@@ -33,7 +41,11 @@ int wspool_feed(wspool *pool, wspool_id id, const void *bytes, size_t len, uint6
         wsp_accept_feed(pool, peer, bytes, len);
     } else if (len > 0 && (peer->conn.flags & WSP_ACCEPTED)) { /* the bytes of a refused peer are
                                                                   discarded */
-        wsp_conn_receive(&pool->link, &peer->conn, bytes, len, wsp_message_limit(pool, peer));
+        if (pool->limits.traffic && is_too_much(pool, peer, len)) {
+            wsp_conn_fail(&pool->link, &peer->conn, WSPOOL_END_RATE, 0);
+        } else {
+            wsp_conn_receive(&pool->link, &peer->conn, bytes, len, wsp_message_limit(pool, peer));
+        }
     }
     wsp_leave(pool);
     return 0;

@@ -44,7 +44,7 @@ static void free_parts(wspool *pool)
         wsp_histories_fini(&pool->histories);
     }
     wsp_registry_fini(&pool->registry);
-    wsp_keys_fini(&pool->keys);
+    wsp_limits_fini(&pool->limits);
     wsp_subjects_fini(&pool->subjects);
     wsp_revocations_fini(&pool->revocations);
     wsp_handshakes_fini(&pool->handshakes);
@@ -124,8 +124,11 @@ int wspool_new(wspool **out, const wspool_config *given, uint64_t now)
                                                         .queue_bytes = config.queue_bytes,
                                                         .queue_messages = config.queue_messages};
     }
-    wsp_keys_init(&pool->keys, mem, &(struct wsp_siphash_key){entropy[0], entropy[1]},
-                  config.max_per_key);
+    error = wsp_limits_init(&pool->limits, mem, &pool->config,
+                            &(struct wsp_siphash_key){entropy[0], entropy[1]}, now);
+    if (error) {
+        goto fail;
+    }
     wsp_subjects_init(&pool->subjects, mem, &(struct wsp_siphash_key){entropy[0], entropy[1]});
     wsp_revocations_init(&pool->revocations, mem, &(struct wsp_siphash_key){entropy[0], entropy[1]},
                          config.max_revocations);

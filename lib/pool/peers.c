@@ -50,24 +50,31 @@ static WSP_NOINLINE int begin_named(wspool *pool, const wspool_open_options *new
                                     struct wsp_side **side)
 {
     const wspool_mem *mem = &pool->config.mem;
-    int error = wsp_side_make(side, mem, newcomer->address, newcomer->key);
+    uint32_t place;
+    if (newcomer->key.len > WSP_PEER_KEY_MAX) {
+        return WSPOOL_ERR_INVAL;
+    }
+    int error = wsp_limits_enter(&pool->limits, newcomer->key, pool->link.now, &place);
+    if (error) { /* nothing is allocated for those who come too often */
+        return error;
+    }
+    error = wsp_side_make(side, mem, newcomer->address, newcomer->key);
     if (!error && newcomer->subject.len > 0) {
         error = wsp_subjects_hold(&pool->subjects, side, newcomer->subject);
     }
-    if (!error) {
-        error = wsp_keys_take(&pool->keys, newcomer->key);
-    }
     if (error) {
-        wsp_subjects_drop(&pool->subjects, *side);
+        wsp_limits_leave(&pool->limits, place);
         (void)wsp_side_free(side, mem);
+        return error;
     }
-    return error;
+    (*side)->place = place;
+    return 0;
 }
 
 /* Releases the side record. Returns the identity in it. */
 static WSP_NOINLINE void *end_named(wspool *pool, struct wsp_side **side)
 {
-    wsp_keys_give(&pool->keys, wsp_side_key(*side));
+    wsp_limits_leave(&pool->limits, (*side)->place);
     wsp_subjects_drop(&pool->subjects, *side);
     return wsp_side_free(side, &pool->config.mem);
 }

@@ -8,7 +8,6 @@
  *
  *     side.h       the side record of a peer: identity, address, key, subject, client instance
  *     handshake.h  what is kept of a peer until it is open or refused
- *     keys.h       how many peers each peer key has
  *     revocations.h  which tokens are revoked
  *     subjects.h   the subjects of peers, and which peers each of them has
  *     settings.h   defaults and limits of a configuration
@@ -72,8 +71,8 @@
 #include "channel/registry.h"
 #include "link/link.h"
 #include "policy/admission.h"
+#include "policy/limits.h"
 #include "pool/handshake.h"
-#include "pool/keys.h"
 #include "pool/revocations.h"
 #include "pool/subjects.h"
 
@@ -167,7 +166,7 @@ struct wspool {
     struct wsp_log log;
     struct wsp_mailbox mailbox;
     struct wsp_handshakes handshakes;
-    struct wsp_keys keys;
+    struct wsp_limits limits;
     struct wsp_subjects subjects;
     struct wsp_revocations revocations;
     struct wsp_timers grants; /* of the peers' grants */

@@ -18,6 +18,7 @@ _Static_assert((uint64_t)LARGEST_QUEUE *WSPOOL_CONTRACTS <= UINT32_MAX,
                "the length of the frames of all contracts has 32 bits");
 #define SMALLEST_HEAD 256u
 #define SMALLEST_INPUT 65536u
+#define SMALLEST_KEY_BYTES 131072u /* two reads */
 #define SMALLEST_HISTORY 65536u
 #define SMALLEST_POOL_BYTES (2 * (sizeof(struct wsp_block) + WSP_BLOCK_BYTES))
 #define LARGEST_POOL (1u << 28) /* peers */
@@ -26,6 +27,7 @@ static const wspool_config defaults = {
     .size = sizeof(wspool_config),
     .max_peers = 1000,
     .max_handshakes = 1000,
+    .key_table = 4096,
     .channels_per_peer = 128,
     .head_bytes = 16384,
     .head_count = 64,
@@ -94,6 +96,7 @@ static const struct {
 } ranges[] = {
     RANGE(max_peers, 1, LARGEST_POOL),
     RANGE(max_handshakes, 1, LARGEST_POOL),
+    RANGE(key_table, 1, 1u << 24),
     RANGE(channels_per_peer, 1, UINT16_MAX / 2),
     RANGE(head_bytes, SMALLEST_HEAD, 65536),
     RANGE(head_count, 1, 256),
@@ -142,6 +145,9 @@ static const char *wrong_number(const wspool_config *c)
         if (value < ranges[i].least || value > ranges[i].most) {
             return ranges[i].name;
         }
+    }
+    if (c->key_bytes_burst > 0 && c->key_bytes_burst < SMALLEST_KEY_BYTES) {
+        return "key_bytes_burst";
     }
     return c->ping_interval && !c->pong_time ? "pong_time" : NULL;
 }

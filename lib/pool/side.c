@@ -14,6 +14,7 @@ static struct wsp_side *make(const wspool_mem *mem, wspool_text address, wspool_
     if (side) {
         side->identity = NULL;
         side->party = NULL;
+        side->place = 0;
         side->address_len = (uint8_t)address.len;
         side->key_len = (uint8_t)key.len;
         if (address.len > 0) {

@@ -44,6 +44,7 @@ struct wsp_party {
 struct wsp_side {
     void *identity;
     struct wsp_party *party; /* NULL: neither subject, nor client instance, nor grant */
+    uint32_t place;          /* of its key, among the limits */
     uint8_t address_len;
     uint8_t key_len;
     char bytes[]; /* the address, then the key */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "sockets/accept.h"
+#include "sockets/address.h"
 #include "sockets/engine.h"
 #include "sockets/open.h"
 #include "sockets/proxied.h"
@@ -382,7 +383,7 @@ static int configure(wspool_sockets *s, const wspool_config *config, wspool_conf
     out->wake.user = s;
     out->deadline.call = deadline_moved;
     out->deadline.user = s;
-    s->addresses = out->max_per_key > 0;
+    s->addresses = wsp_address_is_needed(out);
     s->linger = out->closing_time;
     s->handshake_time = out->handshake_time;
     s->tune = wsp_tune_of(out);

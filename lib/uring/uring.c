@@ -84,7 +84,7 @@ int wsp_uring_init(wspool_uring *loop, wspool_config *config)
     loop->linger = config->closing_time;
     loop->handshake_time = config->handshake_time;
     loop->tune = wsp_tune_of(config);
-    loop->addresses = config->max_per_key > 0;
+    loop->addresses = wsp_address_is_needed(config);
     return 0;
 }
 

@@ -49,7 +49,9 @@ OnClose = c.CFUNCTYPE(None, Pool, Id, c.POINTER(Closed), c.c_void_p)
 
 Config = struct(
     "Config", ("size", c.c_size_t),
-    *same(c.c_uint32, "max_peers max_handshakes max_waiters max_revocations max_per_key channels_per_peer head_bytes "
+    *same(c.c_uint32, "max_peers max_handshakes max_waiters max_revocations max_per_key key_table key_attempts_burst key_attempts_rate "
+                      "key_messages_burst key_messages_rate key_bytes_burst key_bytes_rate "
+                      "key_subscribes_burst key_subscribes_rate channels_per_peer head_bytes "
                       "head_count message_bytes abuse_burst abuse_rate turn_bytes "
                       "turn_deliveries"),
     ("input_bytes", c.c_uint64), *same(c.c_uint32, "queue_bytes queue_messages"),
@@ -68,7 +70,7 @@ Config = struct(
 COUNTERS = ("attempts accepted plain published deliveries queued sent dropped_closed slow_closes "
             "left_behind recovered missed sent_bytes encoded encoded_bytes codec_encoded codec_encoded_bytes "
             "received codec_decoded codec_decoded_bytes received_bytes frames pings_sent pongs_received pings_received "
-            "pongs_dropped abuse_cost blocked shed budget_refused turns_spent key_full breaker_trips breaker_refused renewals renewals_refused "
+            "pongs_dropped abuse_cost blocked shed budget_refused turns_spent key_full key_subscribes breaker_trips breaker_refused renewals renewals_refused "
             "log_suppressed stale_ids")
 GAUGES = "handshakes peers channels memberships waiters waiting waiting_bytes block_bytes history_bytes input_bytes"
 Stats = struct("Stats", ("size", c.c_size_t), *same(c.c_uint64, f"{COUNTERS} {GAUGES}"),

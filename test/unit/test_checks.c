@@ -645,14 +645,30 @@ TEST(pool_is_wrong_when_a_peer_is)
     struct wsp_side *keyed = NULL;
     wspool_text key = {"key", 3};
     assert_int_equal(wsp_side_make(&keyed, &pool->config.mem, (wspool_text){0}, key), 0);
-    pool->config.max_per_key = pool->keys.most = 1;
+    struct wsp_limits *limits = &pool->limits;
+    const struct wsp_siphash_key seed = limits->seed;
+    uint64_t keys;
+    uint32_t place, later;
+    pool->config.max_per_key = 1;
+    pool->config.key_attempts_burst = 10;
+    pool->config.key_table = 2;
+    assert_int_equal(
+        wsp_limits_init(limits, &pool->config.mem, &pool->config, &seed, pool->link.created_at), 0);
     WRONG(p[OPEN]->side, keyed); /* the count of its key does not include it */
-    assert_int_equal(wsp_keys_take(&pool->keys, key), 0);
+    assert_int_equal(wsp_limits_enter(limits, key, pool->link.now, &place), 0);
     assert_int_equal(wspool_check(pool), WSPOOL_ERR_INTERNAL);
-    assert_int_equal(wsp_keys_take(&pool->keys, key), WSPOOL_ERR_FULL);
-    BROKEN(wsp_keys_check(&pool->keys, &(uint64_t){0}), pool->keys.most, 0);
-    BROKEN(wsp_keys_check(&pool->keys, &(uint64_t){0}), pool->keys.map.count, 2);
-    wsp_keys_give(&pool->keys, key);
+    assert_int_equal(wsp_limits_enter(limits, (wspool_text){"other", 5}, pool->link.now, &later),
+                     0);
+    wsp_limits_leave(limits, later);
+    BROKEN(wsp_limits_check(limits, &keys), limits->list[place - 1].peers, 2);
+    BROKEN(wsp_limits_check(limits, &keys), limits->list[place - 1].key_len, 0);
+    BROKEN(wsp_limits_check(limits, &keys), limits->list[place - 1].buckets[0].spent, 11);
+    BROKEN(wsp_limits_check(limits, &keys), limits->list[place - 1].key[0], '?');
+    BROKEN(wsp_limits_check(limits, &keys), limits->list[later - 1].peers, 1);
+    BROKEN(wsp_limits_check(limits, &keys), limits->oldest, 0);
+    BROKEN(wsp_limits_check(limits, &keys), limits->newest, place);
+    wsp_limits_leave(limits, place);
+    assert_int_equal(wsp_limits_check(limits, &keys), 1);
     (void)wsp_side_free(&keyed, &pool->config.mem);
 
     uint64_t holds, listed;
