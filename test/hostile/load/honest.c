@@ -20,7 +20,6 @@
 #define JOINING 64u /* at a time */
 #define BETWEEN_ECHOES (10 * MILLISECOND)
 #define BETWEEN_JOINS (50 * MILLISECOND)
-#define BETWEEN_SAMPLES (100 * MILLISECOND)
 #define JOIN_LATE (3 * SECOND)
 #define TIMES 100000u
 
@@ -229,11 +228,10 @@ static void finish(struct honest *honest, struct honest_result *result)
     honest->echoes = honest->joined = 0;
 }
 
-void honest_run(struct honest *honest, uint64_t duration, void (*sample)(void *), void *user,
-                struct honest_result *result)
+void honest_run(struct honest *honest, uint64_t duration, struct honest_result *result)
 {
     uint64_t now = clock_now(), end = now + duration;
-    uint64_t next_join = now, next_sample = now;
+    uint64_t next_join = now;
     *result = (struct honest_result){0};
     while ((now = clock_now()) < end) {
         struct pollfd polled[PEERS + JOINING];
@@ -251,10 +249,6 @@ void honest_run(struct honest *honest, uint64_t duration, void (*sample)(void *)
         for (unsigned i = 0; i < JOINING; i++) {
             struct join *join = &honest->joins[i];
             polled[PEERS + i] = (struct pollfd){join->fd, join->asked ? POLLIN : POLLOUT, 0};
-        }
-        if (next_sample <= now) {
-            next_sample += BETWEEN_SAMPLES;
-            sample(user);
         }
         if (poll(polled, PEERS + JOINING, 1) <= 0) {
             continue;

@@ -19,8 +19,10 @@
 #include "load.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +44,8 @@
 #define JOINS_PART 0.95 /* within 3 s */
 #define DESCRIPTORS 20000u
 
+#define BETWEEN_SAMPLES 100 /* milliseconds */
+
 struct server {
     pid_t pid;
     unsigned port;
@@ -58,6 +62,7 @@ struct run {
     unsigned long long decoded, deliveries; /* the most in one turn */
     double back;                            /* seconds until everything was back; -1: it was not */
     uint64_t memory_back;                   /* nanoseconds until kernel memory was back */
+    atomic_int measured;                    /* 1: the honest peers have finished */
     int died;
 };
 
@@ -149,9 +154,21 @@ static int server_end(struct run *run)
 
 /* ----------------------------------------------------------------- one attack */
 
-static void sample(void *user)
+/* The server's work is measured, not which process gets a processor. Times are judged only in full:
+ * there the attackers, and the thread that looks at the server, take what nobody else wants, also
+ * under chrt -f 1. */
+static void step_back(const struct run *run)
 {
-    struct run *run = user;
+    struct sched_param none = {0};
+    if (run->full) {
+        sched_setscheduler(0, SCHED_IDLE, &none);
+    } else {
+        setpriority(PRIO_PROCESS, 0, 10); /* of this thread alone */
+    }
+}
+
+static void sample(struct run *run)
+{
     struct watched now, *worst = &run->worst;
     if (watch(run->server.pid, run->server.port, &now) < 0) {
         run->died = 1;
@@ -166,6 +183,34 @@ static void sample(void *user)
     worst->sockets = now.sockets > worst->sockets ? now.sockets : worst->sockets;
 }
 
+/* The last look is after the honest peers have finished and while the attack goes on. */
+static void *sample_until_done(void *user)
+{
+    struct run *run = user;
+    int done;
+    step_back(run);
+    do {
+        done = run->measured;
+        sample(run);
+        pause_ms(BETWEEN_SAMPLES);
+    } while (!done);
+    return NULL;
+}
+
+/* Honest peers for so many seconds. The thread alone writes `worst` meanwhile. */
+static void measure(struct run *run, struct honest *honest, double seconds,
+                    struct honest_result *result)
+{
+    pthread_t sampler;
+    run->measured = 0;
+    if ((errno = pthread_create(&sampler, NULL, sample_until_done, run)) != 0) {
+        fail("thread");
+    }
+    honest_run(honest, (uint64_t)(seconds * 1e9), result);
+    run->measured = 1;
+    pthread_join(sampler, NULL);
+}
+
 /* A process group: an attack may have helpers. */
 static pid_t attack_start(const struct run *run)
 {
@@ -175,14 +220,7 @@ static pid_t attack_start(const struct run *run)
     }
     if (pid == 0) {
         setpgid(0, 0);
-        /* The server's work is measured, not which process gets a processor. Times are judged only
-         * in full: there the attackers take what nobody else wants, also under chrt -f 1. */
-        struct sched_param none = {0};
-        if (run->full) {
-            sched_setscheduler(0, SCHED_IDLE, &none);
-        } else {
-            setpriority(PRIO_PROCESS, 0, 10);
-        }
+        step_back(run);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         run->attack->run(run->server.port, run->count);
         _exit(0);
@@ -210,14 +248,14 @@ static void run_attack(struct run *run, double quiet, double attack)
     if (!honest) {
         fail("an honest peer was refused by a server at rest");
     }
-    honest_run(honest, (uint64_t)(quiet * 1e9), sample, run, &run->quiet);
+    measure(run, honest, quiet, &run->quiet);
     pause_ms(50); /* what has joined is gone */
     watch(run->server.pid, run->server.port, &run->before);
     run->worst = run->before;
 
     pid_t attackers = attack_start(run);
     pause_ms(200);
-    honest_run(honest, (uint64_t)(attack * 1e9), sample, run, &run->hurt);
+    measure(run, honest, attack, &run->hurt);
     attack_end(attackers);
 
     uint64_t from = clock_now();

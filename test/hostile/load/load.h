@@ -4,8 +4,8 @@
  *
  * load.c starts a server, measures it before, during and after an attack, and judges. An attack
  * runs in a process of its own (attacks.c): killing it closes all of its sockets at once. The
- * honest peers (honest.c) and the look at the server from outside (watch.c) stay in the first
- * process.
+ * honest peers (honest.c) stay in the first process. Looking at the server from outside (watch.c)
+ * takes 10 to 50 ms, so a thread of its own does that: honest peers must not wait for it.
  */
 #ifndef HOSTILE_LOAD_H
 #define HOSTILE_LOAD_H
@@ -71,10 +71,8 @@ struct honest;
  * them. NULL when one of them was refused. */
 struct honest *honest_new(unsigned port, enum server_kind kind);
 void honest_free(struct honest *honest);
-/* They echo (each at most once in 10 ms) and others join (20 a second) for so long; `sample` is
- * called every 100 ms. */
-void honest_run(struct honest *honest, uint64_t duration, void (*sample)(void *), void *user,
-                struct honest_result *result);
+/* They echo (each at most once in 10 ms) and others join (20 a second) for so long. */
+void honest_run(struct honest *honest, uint64_t duration, struct honest_result *result);
 
 /* --------------------------------------------------- the server from outside */
 
