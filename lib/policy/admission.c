@@ -114,7 +114,7 @@ static int take_verdict(const wspool_verdict *verdict, struct wsp_entry *entry)
     }
     entry->subject = verdict->subject;
     entry->client = verdict->client;
-    entry->validity = (struct wsp_validity){verdict->expires, verdict->issued};
+    entry->validity = wsp_validity_of(verdict);
     return WSP_ADMITTED;
 }
 

@@ -51,6 +51,11 @@ struct wsp_validity {
     uint64_t expires, issued;
 };
 
+static inline struct wsp_validity wsp_validity_of(const wspool_verdict *verdict)
+{
+    return (struct wsp_validity){verdict->expires, verdict->issued};
+}
+
 /* What two verdicts on one token say together: the earlier times. */
 static inline void wsp_validity_narrow(struct wsp_validity *validity,
                                        const struct wsp_validity *other)

@@ -432,7 +432,7 @@ static void admit_pending(wspool *pool, struct wsp_peer *peer)
 void wsp_accept_verdict(wspool *pool, wspool_id id, const wspool_verdict *verdict)
 {
     struct wsp_peer *peer = wsp_peer_find(pool, id);
-    if (peer && peer->conn.state == WSP_OPEN && wsp_grant_of(peer) && wsp_grant_of(peer)->renewal) {
+    if (peer && peer->conn.state == WSP_OPEN && wsp_renewal_of(peer)) {
         wsp_renewal_verdict(pool, peer, verdict);
         return;
     }

@@ -2,7 +2,6 @@
 /* pool/grant.c - see pool/grant.h. */
 #include "pool/grant.h"
 
-#include "link/times.h"
 #include "pool/wall.h"
 #include "wire/refusal.h"
 
@@ -97,10 +96,7 @@ void wsp_grant_arm(wspool *pool, struct wsp_peer *peer)
 {
     struct wsp_grant *grant = wsp_grant_of(peer);
     grant->notice = notice_of(pool, grant->until);
-    wsp_timers_arm(&pool->grants, peer->conn.slot.index,
-                   wsp_earlier(wsp_earlier(grant->notice, grant->until),
-                               grant->renewal && !grant->renewal->is_told ? grant->renewal->deadline
-                                                                          : UINT64_MAX));
+    wsp_timers_arm(&pool->grants, peer->conn.slot.index, wsp_grant_next(grant));
 }
 
 void *wsp_grant_free(wspool *pool, struct wsp_peer *peer)

@@ -19,15 +19,16 @@
 #define WSP_POOL_GRANT_H
 
 #include "base/timers.h"
+#include "link/times.h"
 #include "pool/pool.h"
 #include "pool/side.h"
 
-/* A new token of an open peer, while verdicts on it are awaited. */
+/* A new token of an open peer, until all verdicts on it are there. */
 struct wsp_renewal {
-    uint32_t pending;  /* how many */
+    uint32_t pending;  /* how many; the call that judges is one, too, until it has judged */
     int answer;        /* of those that came: WSP_ADMITTED, or a refusal (wire/refusal.h) */
     int is_named;      /* one of them had a subject */
-    int is_told;       /* verdict_time has passed, and the host was told; they may still come */
+    int is_told;       /* the host was told before all came; they may still come */
     uint64_t deadline; /* the end of verdict_time */
     void *identity;
     struct wsp_validity validity;
@@ -44,6 +45,25 @@ struct wsp_grant {
 static inline struct wsp_grant *wsp_grant_of(const struct wsp_peer *peer)
 {
     return peer->side && peer->side->party ? peer->side->party->grant : NULL;
+}
+
+/* Returns the renewal of a peer, or NULL. */
+static inline struct wsp_renewal *wsp_renewal_of(const struct wsp_peer *peer)
+{
+    const struct wsp_grant *grant = wsp_grant_of(peer);
+    return grant ? grant->renewal : NULL;
+}
+
+/* Returns when the host is told that no verdict came; UINT64_MAX: never. */
+static inline uint64_t wsp_renewal_deadline(const struct wsp_grant *grant)
+{
+    return grant->renewal && !grant->renewal->is_told ? grant->renewal->deadline : UINT64_MAX;
+}
+
+/* Returns when something of a grant is due; UINT64_MAX: never. */
+static inline uint64_t wsp_grant_next(const struct wsp_grant *grant)
+{
+    return wsp_earlier(wsp_earlier(grant->notice, grant->until), wsp_renewal_deadline(grant));
 }
 
 /* Returns config.token_time in whole seconds, rounded up. */

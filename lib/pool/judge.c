@@ -39,8 +39,8 @@ static int add_verdict(wspool *pool, struct wsp_asked *asked, wspool_verdict *ve
     }
     asked->subject = first_of(asked->subject, verdict->subject);
     asked->client = first_of(asked->client, verdict->client);
-    wsp_validity_narrow(&asked->validity,
-                        &(struct wsp_validity){verdict->expires, verdict->issued});
+    const struct wsp_validity validity = wsp_validity_of(verdict);
+    wsp_validity_narrow(&asked->validity, &validity);
     return 1;
 }
 
@@ -218,9 +218,7 @@ int wsp_judge(wspool *pool, struct wsp_peer *peer, wspool_request *request, stru
         answer = keep_names(pool, peer, answer, subject, client);
     }
     wsp_validity_narrow(&asked.validity, &entry->validity);
-    if (asked.validity.expires | asked.validity.issued) {
-        answer = keep_validity(pool, peer, answer, &asked.validity);
-    }
+    answer = keep_validity(pool, peer, answer, &asked.validity);
     if (wsp_grant_is_judged(pool)) {
         answer = check_token(pool, peer, answer, entry->route);
     }
@@ -267,8 +265,8 @@ int wsp_judge_verdict(wspool *pool, struct wsp_peer *peer, const wspool_verdict 
         int early = verdict->identity ? keep_identity(pool, peer, WSP_POSTPONED, verdict->identity)
                                       : WSP_POSTPONED;
         early = keep_names(pool, peer, early, verdict->subject, verdict->client);
-        early = keep_validity(pool, peer, early,
-                              &(struct wsp_validity){verdict->expires, verdict->issued});
+        const struct wsp_validity validity = wsp_validity_of(verdict);
+        early = keep_validity(pool, peer, early, &validity);
         return end_judging(pool, early);
     }
     int answer = wsp_admission_resume(&admission, wsp_peer_id(peer), verdict, entry);

@@ -55,14 +55,17 @@ static int must_name(const struct wsp_peer *peer)
            !wsp_side_has_host_subject(peer->side);
 }
 
+/* ------------------------------------------------------------------ verdicts */
+
 /* All verdicts are there. Applies them to a peer that is open, and tells the host. */
-static void finish(wspool *pool, struct wsp_peer *peer, int answer, int is_named, void *identity,
-                   const struct wsp_validity *validity)
+static void finish(wspool *pool, struct wsp_peer *peer, const struct wsp_renewal *renewal)
 {
-    if (answer == WSP_ADMITTED && !is_named && must_name(peer)) {
+    int answer = renewal->answer;
+    void *identity = renewal->identity;
+    struct wsp_validity judged = renewal->validity;
+    if (answer == WSP_ADMITTED && !renewal->is_named && must_name(peer)) {
         answer = wsp_refused(WSPOOL_REFUSED_TOKEN_WRONG_SUBJECT);
     }
-    struct wsp_validity judged = *validity;
     if (answer == WSP_ADMITTED) {
         answer = wsp_grant_judge(pool, wsp_subject_text(wsp_side_subject(peer->side)), &judged);
     }
@@ -78,52 +81,31 @@ static void finish(wspool *pool, struct wsp_peer *peer, int answer, int is_named
     }
 }
 
-/* ------------------------------------------------------------------ verdicts */
-
-/* Verdicts are awaited. Keeps what those that came say together. Returns 0 or an error. */
-static int await(wspool *pool, struct wsp_peer *peer, struct wsp_asked *asked)
+/* Takes what one or more verdicts say, of which `answer` is WSP_ADMITTED or a refusal. */
+static void take(wspool *pool, struct wsp_peer *peer, int answer, wspool_text subject,
+                 void *identity, const struct wsp_validity *validity)
 {
-    struct wsp_grant *grant = wsp_grant_of(peer);
-    if (grant->renewal) {
-        return WSPOOL_ERR_STATE; /* of a call in a hook that judged the token */
+    struct wsp_renewal *renewal = wsp_grant_of(peer)->renewal;
+    if (answer == WSP_ADMITTED && !may_name(peer, subject)) {
+        answer = wsp_refused(WSPOOL_REFUSED_TOKEN_WRONG_SUBJECT);
     }
-    struct wsp_renewal *renewal = wsp_alloc(&pool->config.mem, sizeof *renewal);
-    if (!renewal) {
-        return WSPOOL_ERR_NOMEM;
+    if (renewal->answer == WSP_ADMITTED) {
+        renewal->answer = answer;
     }
-    *renewal = (struct wsp_renewal){
-        .pending = asked->pending,
-        .answer = may_name(peer, asked->subject) ? WSP_ADMITTED
-                                                 : wsp_refused(WSPOOL_REFUSED_TOKEN_WRONG_SUBJECT),
-        .is_named = asked->subject.len > 0,
-        .deadline = pool->link.now + pool->config.verdict_time,
-        .identity = asked->identity,
-        .validity = asked->validity,
-    };
-    grant->renewal = renewal;
-    wsp_timers_sooner(&pool->grants, peer->conn.slot.index, renewal->deadline);
-    return 0;
+    if (!renewal->identity) {
+        renewal->identity = identity;
+    } else {
+        wsp_identity_free(pool, identity);
+    }
+    renewal->is_named |= subject.len > 0;
+    wsp_validity_narrow(&renewal->validity, validity);
 }
 
-void wsp_renewal_verdict(wspool *pool, struct wsp_peer *peer, const wspool_verdict *verdict)
+/* One of the awaited answers is taken. After the last one the renewal is over. */
+static void count_down(wspool *pool, struct wsp_peer *peer)
 {
     struct wsp_grant *grant = wsp_grant_of(peer);
     struct wsp_renewal *renewal = grant->renewal;
-    if (verdict->kind != WSPOOL_ACCEPT) {
-        renewal->answer = wsp_verdict_refused(verdict->refusal);
-    } else {
-        if (renewal->identity) {
-            wsp_identity_free(pool, verdict->identity);
-        } else {
-            renewal->identity = verdict->identity;
-        }
-        wsp_validity_narrow(&renewal->validity,
-                            &(struct wsp_validity){verdict->expires, verdict->issued});
-        renewal->is_named |= verdict->subject.len > 0;
-        if (renewal->answer == WSP_ADMITTED && !may_name(peer, verdict->subject)) {
-            renewal->answer = wsp_refused(WSPOOL_REFUSED_TOKEN_WRONG_SUBJECT);
-        }
-    }
     if (--renewal->pending > 0) {
         return;
     }
@@ -131,10 +113,68 @@ void wsp_renewal_verdict(wspool *pool, struct wsp_peer *peer, const wspool_verdi
     grant->renewal = NULL;
     wsp_free(&pool->config.mem, renewal);
     if (done.is_told) {
-        wsp_identity_free(pool, done.identity); /* it came too late */
+        wsp_identity_free(pool, done.identity); /* nobody waits for it */
     } else {
-        finish(pool, peer, done.answer, done.is_named, done.identity, &done.validity);
+        finish(pool, peer, &done);
     }
+}
+
+/* The host is told before all verdicts are there. Those that are missing may still come; until then
+ * the renewal is kept, so that none of them is taken for one on a later token. */
+static void tell_early(wspool *pool, struct wsp_peer *peer, int answer)
+{
+    wsp_grant_of(peer)->renewal->is_told = 1;
+    tell(pool, peer, answer);
+}
+
+void wsp_renewal_verdict(wspool *pool, struct wsp_peer *peer, const wspool_verdict *verdict)
+{
+    if (verdict->kind == WSPOOL_ACCEPT) {
+        const struct wsp_validity validity = wsp_validity_of(verdict);
+        take(pool, peer, WSP_ADMITTED, verdict->subject, verdict->identity, &validity);
+    } else {
+        const struct wsp_validity none = {0, 0};
+        take(pool, peer, wsp_verdict_refused(verdict->refusal), (wspool_text){0}, NULL, &none);
+    }
+    count_down(pool, peer);
+}
+
+/* Makes the renewal of a peer, which awaits the answer of the call that judges. */
+static int begin(wspool *pool, struct wsp_peer *peer)
+{
+    struct wsp_grant *grant = wsp_grant_need(pool, peer);
+    if (!grant) {
+        return WSPOOL_ERR_NOMEM;
+    }
+    grant->renewal = wsp_alloc(&pool->config.mem, sizeof *grant->renewal);
+    if (!grant->renewal) {
+        return WSPOOL_ERR_NOMEM;
+    }
+    *grant->renewal = (struct wsp_renewal){.pending = 1, .answer = WSP_ADMITTED};
+    return 0;
+}
+
+/* Judges the token for a peer that is open. */
+static void judge(wspool *pool, struct wsp_peer *peer, wspool_text token)
+{
+    struct wsp_asked asked = {0};
+    struct wsp_renewal *renewal = wsp_grant_of(peer)->renewal;
+    int answer = wsp_token_check(token);
+    if (answer == 0) {
+        answer = wsp_judge_token(pool, peer, token, &asked);
+    }
+    take(pool, peer, answer < 0 ? answer : WSP_ADMITTED, asked.subject, asked.identity,
+         &asked.validity);
+    renewal->pending += asked.pending;
+    if (peer->conn.state != WSP_OPEN) {
+        renewal->is_told = 1; /* a hook closed it */
+    } else if (answer == WSP_POSTPONED) {
+        renewal->deadline = pool->link.now + pool->config.verdict_time;
+        wsp_timers_sooner(&pool->grants, peer->conn.slot.index, renewal->deadline);
+    } else if (asked.pending > 0) {
+        tell_early(pool, peer, answer);
+    }
+    count_down(pool, peer);
 }
 
 int wspool_reauth(wspool *pool, wspool_id id, wspool_text token, uint64_t now)
@@ -144,34 +184,14 @@ int wspool_reauth(wspool *pool, wspool_id id, wspool_text token, uint64_t now)
     if (error) {
         return error;
     }
-    struct wsp_grant *grant = wsp_grant_of(peer);
     if (peer->conn.state != WSP_OPEN || !wsp_judge_has_token(pool, peer->conn.route) ||
-        (grant && grant->renewal)) {
+        wsp_renewal_of(peer)) {
         return WSPOOL_ERR_STATE;
     }
-    if (!grant && !wsp_grant_need(pool, peer)) {
-        return WSPOOL_ERR_NOMEM;
-    }
     wsp_enter_at(pool, now);
-    struct wsp_conn *conn = &peer->conn;
-    wsp_conn_abuse(&pool->link, conn, WSP_RENEWAL_COST);
-    int answer = conn->state == WSP_OPEN ? wsp_token_check(token) : 0;
-    struct wsp_asked asked = {0};
-    if (conn->state == WSP_OPEN && answer == 0) {
-        answer = wsp_judge_token(pool, peer, token, &asked);
-    }
-    if (conn->state != WSP_OPEN) {
-        wsp_identity_free(pool, asked.identity); /* the budget is spent, or a hook closed it */
-    } else if (answer == WSP_POSTPONED) {
-        error = await(pool, peer, &asked);
-        if (error) {
-            wsp_identity_free(pool, asked.identity);
-        }
-    } else {
-        if (answer == WSP_ADMITTED && !may_name(peer, asked.subject)) {
-            answer = wsp_refused(WSPOOL_REFUSED_TOKEN_WRONG_SUBJECT);
-        }
-        finish(pool, peer, answer, asked.subject.len > 0, asked.identity, &asked.validity);
+    wsp_conn_abuse(&pool->link, &peer->conn, WSP_RENEWAL_COST);
+    if (peer->conn.state == WSP_OPEN && !(error = begin(pool, peer))) {
+        judge(pool, peer, token);
     }
     wsp_leave(pool);
     return error;
@@ -198,17 +218,10 @@ static void on_timer(wspool *pool, struct wsp_peer *peer)
             return;
         }
     }
-    uint64_t next = wsp_earlier(grant->until, grant->notice);
-    struct wsp_renewal *renewal = grant->renewal;
-    if (renewal && !renewal->is_told) {
-        if (renewal->deadline <= now) {
-            renewal->is_told = 1;
-            tell(pool, peer, wsp_refused(WSPOOL_REFUSED_VERDICT_TIMEOUT));
-        } else {
-            next = wsp_earlier(next, renewal->deadline);
-        }
+    if (wsp_renewal_deadline(grant) <= now) {
+        tell_early(pool, peer, wsp_refused(WSPOOL_REFUSED_VERDICT_TIMEOUT));
     }
-    wsp_timers_sooner(&pool->grants, peer->conn.slot.index, next);
+    wsp_timers_sooner(&pool->grants, peer->conn.slot.index, wsp_grant_next(grant));
 }
 
 void wsp_renewal_run(wspool *pool)

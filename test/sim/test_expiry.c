@@ -479,3 +479,31 @@ TEST(earliest_expiry_of_several_verdicts_counts)
     expect_renewed(s, 1, -1, WALL(s) + 200);
     sim_free(s);
 }
+
+/* The refusal is told at once. The verdict that the other hook still owes is none on a later
+ * token. */
+TEST(refusal_of_one_does_not_wait_for_the_verdicts_of_others)
+{
+    sim *s = sim_with_expiry(300);
+    wspool_verdict last = {.kind = WSPOOL_ACCEPT}, first = {.kind = WSPOOL_ACCEPT};
+    const wspool_handlers handlers[2] = {
+        {.size = sizeof handlers[0], .token = second_token, .user = &first},
+        {.size = sizeof handlers[0], .token = second_token, .user = &last}};
+    assert_int_equal(SIM_IN(wspool_attach(s->pool, &handlers[0])), 0);
+    assert_int_equal(SIM_IN(wspool_attach(s->pool, &handlers[1])), 0);
+    sim_peer *p = come(s);
+    const uint64_t old = s->verdict.expires;
+    first.kind = WSPOOL_PENDING;
+    last = (wspool_verdict){.kind = WSPOOL_REFUSE, .refusal = WSPOOL_REFUSED_NOT_ALLOWED};
+    assert_int_equal(reauth(p, "secret.2"), 0);
+    expect_renewed(s, 0, WSPOOL_REFUSED_NOT_ALLOWED, old);
+    first.kind = last.kind = WSPOOL_ACCEPT;
+    assert_int_equal(reauth(p, "secret.3"), WSPOOL_ERR_STATE); /* the first may still answer */
+    assert_int_equal(complete(s, p->id, WSPOOL_ACCEPT, 0, sim_identity_new(s)), 0);
+    sim_pump(s);
+    assert_int_equal(s->counts[SIM_RENEWED], 1);
+    assert_int_equal(s->counts[SIM_IDENTITY_FREED], 1);
+    assert_int_equal(reauth(p, "secret.3"), 0);
+    expect_renewed(s, 1, -1, old);
+    sim_free(s);
+}
