@@ -89,18 +89,20 @@ static int check_caps(const struct wsp_admission *admission)
     return admission->full ? wsp_refused(WSPOOL_REFUSED_FULL) : 0;
 }
 
+/* Returns, as a negative answer, the refusal that a hook chose, or `otherwise` if it may not choose
+ * that one. */
+static int chosen(int refusal, int of_token, enum wspool_refusal otherwise)
+{
+    const int known = refusal >= 0 && refusal < WSPOOL_REFUSAL_COUNT;
+    const int status = known ? wspool_refusal_status((enum wspool_refusal)refusal) : 0;
+    const int allowed =
+        status == 429 || status == 503 || (of_token && (status == 401 || status == 403));
+    return wsp_refused(allowed ? (enum wspool_refusal)refusal : otherwise);
+}
+
 int wsp_verdict_refused(enum wspool_refusal refusal)
 {
-    int known = refusal >= 0 && refusal < WSPOOL_REFUSAL_COUNT;
-    switch (known ? wspool_refusal_status(refusal) : 0) {
-    case 401:
-    case 403:
-    case 429:
-    case 503:
-        return wsp_refused(refusal);
-    default:
-        return wsp_refused(WSPOOL_REFUSED_TOKEN_INVALID);
-    }
+    return chosen((int)refusal, 1, WSPOOL_REFUSED_TOKEN_INVALID);
 }
 
 static int take_verdict(const wspool_verdict *verdict, struct wsp_entry *entry)
@@ -172,15 +174,6 @@ static int check_token(const struct wsp_admission *admission, wspool_id id,
     return verdict.kind == WSPOOL_PENDING ? WSP_POSTPONED : take_verdict(&verdict, entry);
 }
 
-/* Limits what a hook returns to the refusals that it may choose. */
-static int refuse_capacity(int answer)
-{
-    const int known = answer > 0 && answer < WSPOOL_REFUSAL_COUNT;
-    const int status = known ? wspool_refusal_status((enum wspool_refusal)answer) : 0;
-    return wsp_refused(status == 429 || status == 503 ? (enum wspool_refusal)answer
-                                                      : WSPOOL_REFUSED_CAPACITY);
-}
-
 static int check_capacity(const struct wsp_admission *admission, wspool_id id,
                           const wspool_request *request, struct wsp_entry *entry)
 {
@@ -189,7 +182,7 @@ static int check_capacity(const struct wsp_admission *admission, wspool_id id,
     const int answer =
         capacity->call ? capacity->call(admission->pool, id, request, capacity->user) : 0;
     if (answer != 0) {
-        return refuse_capacity(answer);
+        return chosen(answer, 0, WSPOOL_REFUSED_CAPACITY);
     }
     entry->stage = WSPOOL_STAGE_VERDICT;
     return WSP_ADMITTED;
