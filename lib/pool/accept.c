@@ -17,6 +17,7 @@
 #include "link/receive.h"
 #include "pool/admit.h"
 #include "pool/answer.h"
+#include "pool/breaker.h"
 #include "pool/call.h"
 #include "pool/heads.h"
 #include "pool/judge.h"
@@ -135,17 +136,21 @@ static WSP_NOINLINE void give_way(wspool *pool, const wspool_open_options *newco
 static void make_way(wspool *pool, const wspool_open_options *newcomer)
 {
     if (wsp_count_read(&pool->count.handshakes) >= pool->config.max_handshakes &&
-        pool->link.now >= pool->breaker.until) {
+        !wsp_breaker_is_open(pool)) {
         give_way(pool, newcomer);
     }
 }
 
-/* There is no place for a new peer. If its key has all its peers, this counts and logs it, because
- * the peer is not judged. */
+/* There is no place for a new peer, which is not judged then. Counts it if that is because of the
+ * breaker, and counts and logs it if its key has all its peers. */
 static WSP_NOINLINE void turn_away(wspool *pool, const wspool_open_options *newcomer, int error)
 {
-    if (error == WSPOOL_ERR_FULL &&
-        wsp_limits_are_full(&pool->limits, newcomer->key, pool->link.now)) {
+    if (error != WSPOOL_ERR_FULL) {
+        return;
+    }
+    if (wsp_breaker_is_open(pool)) {
+        wsp_count_add(&pool->count.breaker_refused, 1);
+    } else if (wsp_limits_are_full(&pool->limits, newcomer->key, pool->link.now)) {
         wsp_count_add(&pool->count.key_full, 1);
         wsp_log(pool, WSP_LOG_REFUSED,
                 (wspool_log_record){.reason = wspool_refusal_reason(WSPOOL_REFUSED_RATE)});

@@ -26,14 +26,10 @@ static inline void wsp_breaker_refused(wspool *pool, enum wspool_stage stage)
     }
 }
 
-/* Returns 1 if a new peer is turned away now, and counts it. */
-static inline int wsp_breaker_is_open(wspool *pool)
+/* Returns 1 if new peers are turned away now, else 0. */
+static inline int wsp_breaker_is_open(const wspool *pool)
 {
-    const int is_open = pool->link.now < pool->breaker.until;
-    if (is_open) {
-        wsp_count_add(&pool->count.breaker_refused, 1);
-    }
-    return is_open;
+    return pool->link.now < pool->breaker.until;
 }
 
 #endif
