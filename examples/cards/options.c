@@ -2,13 +2,14 @@
 /* options.c - see options.h. */
 #define _GNU_SOURCE
 #include "options.h"
-#include "tokens.h"
 
 #include <getopt.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "tokens.h"
 
 #define PER_ADDRESS 100 /* unless only this machine can connect: then all have one address */
 

@@ -123,6 +123,13 @@ static wspool_amount not_readable(void)
     return (wspool_amount){WSPOOL_NOT_READABLE, 0, 0};
 }
 
+/* What is told of a file that does not have the expected number: a kernel may be without the file,
+ * but one that is there must be readable. */
+static wspool_amount unknown(enum wspool_measured how)
+{
+    return how == WSPOOL_NOT_MEASURED ? (wspool_amount){WSPOOL_NOT_MEASURED, 0, 0} : not_readable();
+}
+
 /* Of the group if it has a limit: what the kernel would give up before it kills is not in use. */
 static wspool_amount memory_of_group(const struct wsp_sampler *sampler)
 {
@@ -145,8 +152,7 @@ static wspool_amount memory_of_machine(const struct wsp_sampler *sampler)
     if (!wsp_procfs_value(text.bytes, text.len, "MemTotal", &all) ||
         !wsp_procfs_value(text.bytes, text.len, "MemAvailable", &available) ||
         all > UINT64_MAX / 1024 || available > all) {
-        return text.how == WSPOOL_NOT_MEASURED ? (wspool_amount){WSPOOL_NOT_MEASURED, 0, 0}
-                                               : not_readable();
+        return unknown(text.how);
     }
     return (wspool_amount){WSPOOL_MEASURED, (all - available) * 1024, all * 1024};
 }
@@ -188,8 +194,7 @@ static wspool_amount cpu_of(struct wsp_sampler *sampler, uint64_t now)
     const int is_first = sampler->at == 0;
     uint64_t busy, all, share = 0;
     if (!wsp_procfs_cpu(text.bytes, text.len, &busy, &all)) {
-        return text.how == WSPOOL_NOT_MEASURED ? (wspool_amount){WSPOOL_NOT_MEASURED, 0, 0}
-                                               : not_readable();
+        return unknown(text.how);
     }
     if (all > sampler->all && busy >= sampler->busy) {
         share = (busy - sampler->busy) * PERCENT_100 / (all - sampler->all);
@@ -237,7 +242,7 @@ static wspool_amount files_of(void)
         return (wspool_amount){WSPOOL_MEASURED, limit.rlim_cur, limit.rlim_cur}; /* all are used */
     }
     if (fd < 0) {
-        return errno == ENOENT ? (wspool_amount){WSPOOL_NOT_MEASURED, 0, 0} : not_readable();
+        return unknown(errno == ENOENT ? WSPOOL_NOT_MEASURED : WSPOOL_NOT_READABLE);
     }
     const int told = fstat(fd, &stat) == 0 && stat.st_size > 0;
     const uint64_t used = told ? (uint64_t)stat.st_size - 1 : count_entries(fd);
@@ -253,8 +258,7 @@ static wspool_amount pressure_of(const struct wsp_sampler *sampler)
     if (text.how == WSPOOL_MEASURED && wsp_procfs_pressure(text.bytes, text.len, &hundredths)) {
         return (wspool_amount){WSPOOL_MEASURED, hundredths, PERCENT_100};
     }
-    return (wspool_amount){
-        text.how == WSPOOL_NOT_MEASURED ? WSPOOL_NOT_MEASURED : WSPOOL_NOT_READABLE, 0, 0};
+    return unknown(text.how);
 }
 
 void wsp_sampler_take(struct wsp_sampler *sampler, wspool_sample *sample, uint64_t now)

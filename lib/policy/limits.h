@@ -6,8 +6,8 @@
  * counts the peers of each key, and has token buckets for what it does. An entry outlives its last
  * peer, so that a client cannot reset its limits by coming again. It is reused only when it has no
  * peer and its buckets are full, that is, when it tells nothing any more. If there is no such entry,
- * the keys that find no place share the last one: an attacker with many keys limits those, and
- * nobody else who has a place.
+ * the keys that find no place share the last one: an attacker with many keys uses up that one, and
+ * keys that have a place are not affected.
  *
  * Nothing is allocated after the start, and without a limit there is no table.
  *

@@ -95,7 +95,6 @@ static void take(wspool_capacity *monitor, uint64_t now)
     } else {
         wsp_sampler_take(&monitor->sampler, &sample, now);
     }
-    look_at_pool(monitor, &sample);
     monitor->above = wsp_capacity_above(&monitor->config, &sample, monitor->above);
     monitor->sample = sample;
     monitor->at = now;

@@ -9,10 +9,10 @@
 
 /* What several handlers said of a token together. */
 struct wsp_asked {
-    uint32_t pending; /* how many are pending */
-    void *identity;   /* the first identity that a handler returned */
-    wspool_text subject,
-        client; /* the first that are not empty; valid during the call that judges */
+    uint32_t pending;    /* how many are pending */
+    void *identity;      /* the first identity that a handler returned */
+    wspool_text subject; /* the first that is not empty; valid during the call that judges */
+    wspool_text client;  /* likewise */
     struct wsp_validity validity;
 };
 

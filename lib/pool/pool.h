@@ -2,13 +2,13 @@
 /*
  * pool/pool.h - struct wspool: the state that the modules of this layer share.  Layer 4.
  *
- * This header has no .c file and knows no other module of the layer but handshake.h,
- * keys.h, revocations.h and subjects.h. The modules are listed from the bottom to the top; each calls those above it in the
- * list only.
+ * This header has no .c file and knows no other module of the layer but handshake.h, revocations.h
+ * and subjects.h. The modules are listed from the bottom to the top; each calls those above it in
+ * the list only.
  *
  *     side.h       the side record of a peer: identity, address, key, subject, client instance
  *     handshake.h  what is kept of a peer until it is open or refused
- *     revocations.h  which tokens are revoked
+ *     revocations.h which tokens are revoked
  *     subjects.h   the subjects of peers, and which peers each of them has
  *     settings.h   defaults and limits of a configuration
  *     pool.h       struct wspool
@@ -43,8 +43,8 @@
  *     budget.h     bounds what the input of peers may cause in a turn
  *     mailbox.h    verdicts from other threads
  *     check.h      the invariants of all modules
- *     io.c, close.c, publish.c, send.c, read.c, seed.c, tick.c, stats.c, life.c: the public calls;
- *     no module calls them
+ *     io.c, close.c, publish.c, send.c, read.c, seed.c, tick.c, stats.c, capacity.c, life.c: the
+ *     public calls; no module calls them
  *
  * Invariants of the pool, besides those of its modules:
  * - the sets `ready`, `delayed` and `due` name taken records only. Outside of all calls, a peer
