@@ -17,6 +17,7 @@
 #define WSPOOL_STATS_H
 
 #include <wspool/config.h>
+#include <wspool/histogram.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -38,6 +39,8 @@ extern "C" {
     X(dropped_closed, "messages", "still queued when the peer ended") \
     X(slow_closes, "messages", "not queued: the queue was full, and its peer was closed") \
     X(left_behind, "messages", "published to one peer that was behind") \
+    X(resumes, "calls", "resumes from a position that a peer gave") \
+    X(resumes_lost, "calls", "of these, how many could not get all that was missed") \
     X(recovered, "messages", "of those queued, how many came from a history") \
     X(missed, "messages", "told to one peer as missed, because the history had forgotten them") \
     X(sent_bytes, "bytes", "handed to the host, frame headers and handshakes included") \
@@ -84,6 +87,32 @@ extern "C" {
     X(history_bytes, "bytes", "memory of the histories, without what block_bytes counts") \
     DERIVED(input_bytes, "bytes", "memory of incomplete input: see config.input_bytes")
 
+/* Histograms of values that came. X(name, unit, help) */
+#define WSPOOL_HISTOGRAMS(X) \
+    X(handshake_time, "microseconds", "from the opening of a transport to the verdict") \
+    X(queue_age, "microseconds", \
+      "how long the oldest byte of a queue had waited when the queue was handed out: of one peer in " \
+      "16 turns, and of each that was blocked; it may be as old as the block that it is in") \
+    X(round_trip, "microseconds", "from a Ping to its Pong, if nothing else came before that") \
+    X(resume_size, "messages", "that a resume found to catch up with")
+
+/* How long nothing had come from peers whose transport ended or failed without a Close. Proxies and
+ * firewalls end what was silent for one of these times. X(name, seconds) */
+#define WSPOOL_SILENCES(X) \
+    X(30, 30) \
+    X(60, 60) \
+    X(100, 100) \
+    X(300, 300) \
+    X(3600, 3600)
+
+enum wspool_silence {
+#define WSPOOL_X(name, seconds) WSPOOL_SILENCE_##name,
+    WSPOOL_SILENCES(WSPOOL_X)
+#undef WSPOOL_X
+    WSPOOL_SILENCE_OTHER, /* none of these times, within 2 % or a second */
+    WSPOOL_SILENCE_COUNT
+};
+
 /* One stage of the handshake. Time spent waiting for the rest of a head counts for REQUEST_LINE; in
  * hosted mode the host says when that began (wspool_request.began). `now` is the same during a
  * call, so HEADERS to CAPACITY have no time, except for TOKEN with a late verdict. The wait of a
@@ -96,12 +125,14 @@ typedef struct wspool_stage_stats {
     uint64_t passed;  /* peers that passed it */
     uint64_t refused; /* peers that were refused in it */
     uint64_t time;    /* nanoseconds spent before it by the peers that passed, summed */
+    wspool_histogram times; /* the same of each peer, in microseconds */
 } wspool_stage_stats;
 
 /* Room for reasons of later versions, so that the struct grows at its end only. */
 #define WSPOOL_STATS_REFUSALS 64
 #define WSPOOL_STATS_ENDS 48
 #define WSPOOL_STATS_STAGES 16
+#define WSPOOL_STATS_SILENCES 16
 
 /* All numbers of a pool. */
 typedef struct wspool_statistics {
@@ -110,6 +141,10 @@ typedef struct wspool_statistics {
     WSPOOL_COUNTERS(WSPOOL_X)
     WSPOOL_GAUGES(WSPOOL_X)
 #undef WSPOOL_X
+#define WSPOOL_X(name, unit, help) wspool_histogram name;
+    WSPOOL_HISTOGRAMS(WSPOOL_X)
+#undef WSPOOL_X
+    uint64_t lost_after[WSPOOL_STATS_SILENCES]; /* peers; index: enum wspool_silence */
     uint64_t refused[WSPOOL_STATS_REFUSALS]; /* index: enum wspool_refusal */
     uint64_t ended[WSPOOL_STATS_ENDS];       /* index: enum wspool_end */
     wspool_stage_stats stages[WSPOOL_STATS_STAGES];

@@ -33,7 +33,8 @@
  *   publish.h           broadcast, publish, send
  *   history.h           what channels keep: resume, seed, read, wait
  *   handlers.h          several handlers of an event; contracts
- *   stats.h             counters, gauges, the check of the books
+ *   stats.h             counters, gauges, histograms, the check of the books
+ *   metrics.h           the same as a text for Prometheus
  *   error.h, close.h    errors of calls; codes and reasons of closes
  *   codec.h             compression
  *   capacity.h          refuses peers while the machine is short of something

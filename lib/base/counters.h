@@ -2,22 +2,19 @@
 /*
  * base/counters.h - the counters of a pool: one writer, readers on any thread.  Layer 0.
  *
- * The list of counters is in wspool/stats.h; this struct stores those that are not derived. Relaxed
- * atomic loads and stores compile to plain ones, so counting is as cheap as with plain integers,
- * and wspool_stats may be called from any thread. Only the pool's thread writes.
+ * The lists of counters and histograms are in wspool/stats.h; this struct stores those that are not
+ * derived, so that wspool_stats may be called from any thread. Only the pool's thread writes.
  */
 #ifndef WSP_BASE_COUNTERS_H
 #define WSP_BASE_COUNTERS_H
 
-#include <stdatomic.h>
-#include <stdint.h>
-
 #include <wspool/stats.h>
-
-typedef _Atomic uint64_t wsp_count;
+#include "base/count.h"
+#include "base/histogram.h"
 
 struct wsp_stage_counts {
     wsp_count passed, refused, time;
+    struct wsp_histogram times; /* bucket 0 is left out */
 };
 
 struct wsp_counters {
@@ -27,29 +24,13 @@ struct wsp_counters {
     WSPOOL_GAUGES_OR_DERIVED(WSPOOL_X, WSPOOL_DERIVED)
 #undef WSPOOL_DERIVED
 #undef WSPOOL_X
+#define WSPOOL_X(name, unit, help) struct wsp_histogram name;
+    WSPOOL_HISTOGRAMS(WSPOOL_X)
+#undef WSPOOL_X
+    wsp_count lost_after[WSPOOL_SILENCE_COUNT];
     wsp_count refused[WSPOOL_REFUSAL_COUNT];
     wsp_count ended[WSPOOL_END_COUNT];
     struct wsp_stage_counts stages[WSPOOL_STAGE_COUNT];
 };
-
-static inline uint64_t wsp_count_read(const wsp_count *count)
-{
-    return atomic_load_explicit(count, memory_order_relaxed);
-}
-
-static inline void wsp_count_add(wsp_count *count, uint64_t n)
-{
-    atomic_store_explicit(count, wsp_count_read(count) + n, memory_order_relaxed);
-}
-
-static inline void wsp_count_sub(wsp_count *count, uint64_t n)
-{
-    atomic_store_explicit(count, wsp_count_read(count) - n, memory_order_relaxed);
-}
-
-static inline void wsp_count_set(wsp_count *count, uint64_t n)
-{
-    atomic_store_explicit(count, n, memory_order_relaxed);
-}
 
 #endif

@@ -38,6 +38,7 @@ static int move_together(struct wsp_run **group, uint32_t n, uint32_t bytes,
     if (!block) {
         return n == 0;
     }
+    block->newest_at = wsp_run_written_at(group[0]);
     for (uint32_t i = 0; i < n; i++) {
         memcpy(block->bytes + at, group[i]->block->bytes + group[i]->offset, group[i]->bytes);
         at += group[i]->bytes;

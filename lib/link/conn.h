@@ -117,7 +117,8 @@ struct wsp_conn {
         uint32_t lost;           /* from then on: messages that were queued and dropped */
     };
     union {
-        uint32_t unread; /* until OPEN ends: coarse time at which reading was paused */
+        uint32_t took;   /* until it is open: microseconds that the stages so far have taken */
+        uint32_t unread; /* OPEN: coarse time at which reading was paused */
         struct {         /* from then on */
             uint16_t code_sent;
             uint16_t code_received;

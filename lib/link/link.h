@@ -47,6 +47,11 @@ struct wsp_link {
     uint64_t now;        /* of the present call; never runs backwards */
     uint32_t blocked;    /* connections whose transport did not take everything */
     uint64_t random;     /* state of wsp_random, seeded with entropy */
+    struct {             /* the last peer that answered a ping */
+        uint64_t at;     /* when; `took` from the moment when the ping had left */
+        uint64_t took;
+        uint32_t slot;
+    } answer;
     void (*on_message)(struct wsp_link *link, struct wsp_conn *conn, const uint8_t *data,
                        size_t len, int binary);
     /* A contested connection has answered the ping: see wsp_conn_contest. */

@@ -24,9 +24,30 @@ static int is_answer(const struct wsp_conn *conn)
            !((conn->out.marks & WSP_MARK_CONTESTED) && (conn->flags & WSP_PING_WAITS));
 }
 
+/* Any byte answers a ping. If these bytes are the Pong itself, their way is a round trip. The
+ * deadline tells when the ping had left, unless much was sent behind it. */
+static void note_answer(struct wsp_link *link, const struct wsp_conn *conn)
+{
+    const uint64_t left = conn->deadline - link->config->pong_time;
+    if (!(conn->flags & WSP_PING_WAITS) && conn->bulk == 0 && left <= link->now) {
+        link->answer.at = link->now;
+        link->answer.took = link->now - left;
+        link->answer.slot = conn->slot.index;
+    }
+}
+
+void wsp_conn_note_pong(struct wsp_link *link, const struct wsp_conn *conn)
+{
+    if (link->answer.slot == conn->slot.index && link->answer.at == link->now) {
+        wsp_histogram_add(&link->count->round_trip, wsp_microseconds(link->answer.took));
+        link->answer.at = UINT64_MAX;
+    }
+}
+
 void wsp_conn_end_wait(struct wsp_link *link, struct wsp_conn *conn)
 {
     if (is_answer(conn)) {
+        note_answer(link, conn);
         conn->flags = (uint16_t)(conn->flags & ~(WSP_PINGED | WSP_PING_WAITS));
         conn->bulk = 0;
         conn->deadline = link->config->ping_interval ? wsp_next_ping(link) : UINT64_MAX;

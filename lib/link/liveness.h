@@ -72,6 +72,8 @@ void wsp_conn_contest(struct wsp_link *link, struct wsp_conn *conn);
 
 /* ------------------------------------------------------------------- output */
 
+/* The Pong that was awaited is here. */
+void wsp_conn_note_pong(struct wsp_link *link, const struct wsp_conn *conn);
 /* The cold path of wsp_conn_note_sent. */
 void wsp_conn_note_sent_much(struct wsp_link *link, struct wsp_conn *conn, size_t bytes);
 /* That many bytes of an open peer were written: perhaps much, perhaps a ping. */

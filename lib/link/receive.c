@@ -68,6 +68,7 @@ static void take_control(struct wsp_link *link, struct wsp_conn *conn,
         wsp_count_add(&link->count->pongs_received, 1);
         if (conn->flags & WSP_PONG_DUE) {
             conn->flags = (uint16_t)(conn->flags & ~WSP_PONG_DUE);
+            wsp_conn_note_pong(link, conn);
         } else {
             wsp_conn_abuse(link, conn, 1);
         }

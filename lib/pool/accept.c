@@ -62,7 +62,7 @@ void wsp_accept_flushed(wspool *pool, struct wsp_peer *peer)
     struct wsp_stage_counts *counts = &pool->count.stages[WSPOOL_STAGE_FLUSHED];
     peer->conn.flags = (uint16_t)(peer->conn.flags & ~WSP_ANSWERING);
     wsp_count_add(&counts->passed, 1);
-    wsp_count_add(&counts->time, pool->link.now - peer->conn.since);
+    (void)wsp_stages_took(pool, &peer->conn, counts);
 }
 
 /* Keeps bytes that arrive during a pending verdict, up to the limit of a head. */

@@ -128,6 +128,13 @@ int wsp_judge_keyed(const struct wsp_history *history, const wspool_channel_posi
     return resumed->count > 0;
 }
 
+static void count_resume(struct wsp_counters *count, const wspool_resumed *resumed)
+{
+    wsp_count_add(&count->resumes, 1);
+    wsp_count_add(&count->resumes_lost, resumed->recovered ? 0 : 1);
+    wsp_histogram_add(&count->resume_size, resumed->count);
+}
+
 static int resume(wspool *pool, struct wsp_peer *peer, wspool_channel name,
                   const wspool_channel_position *since, wspool_resumed *resumed)
 {
@@ -155,6 +162,9 @@ static int resume(wspool *pool, struct wsp_peer *peer, wspool_channel name,
     int state = 0;
     if (since && channel->rules->history.max_keys > 0) {
         state = wsp_judge_keyed(channel->history, since, resumed, &next);
+    }
+    if (since) {
+        count_resume(&pool->count, resumed);
     }
     if (!wsp_member_is_live(channel, member) || resumed->count > 0) {
         fall_behind(pool, peer, channel, next);

@@ -136,6 +136,18 @@ int wspool_queued(const wspool *pool, wspool_id id, size_t *bytes)
 
 /* --------------------------------------------------------------- ready list */
 
+#define MEASURED 16u /* ticks until a queue is measured again */
+
+/* The output of a peer is about to be flushed. */
+static void measure(wspool *pool, const struct wsp_outq *out)
+{
+    const uint64_t written_at = wsp_run_written_at(&out->first);
+    pool->unmeasured = 0;
+    if (written_at > 0) { /* messages of a history are older, and nobody has waited for them here */
+        wsp_histogram_add(&pool->count.queue_age, wsp_microseconds(pool->link.now - written_at));
+    }
+}
+
 /* Returns 1 and what the peer wants if that has changed or it has output, else 0. */
 static int wants_changed(struct wsp_peer *peer, wspool_id *id, unsigned *wants)
 {
@@ -154,11 +166,16 @@ static int wants_changed(struct wsp_peer *peer, wspool_id *id, unsigned *wants)
 }
 
 /* Returns the first peer of the set, from this slot on, that has something to report. It is not
- * part of wspool_next, so that the usual case needs no stack frame. */
+ * part of wspool_next, so that the usual case needs no stack frame. It measures each queue: it is
+ * called for one in 16 turns and for those that were blocked. */
 static WSP_NOINLINE int next_changed(wspool *pool, uint32_t slot, wspool_id *id, unsigned *wants)
 {
     for (; slot != WSP_BITSET_END; slot = wsp_bitset_pop(&pool->link.ready)) {
-        if (wants_changed(wsp_slots_at(&pool->peers, slot), id, wants)) {
+        struct wsp_peer *peer = wsp_slots_at(&pool->peers, slot);
+        if (wants_changed(peer, id, wants)) {
+            if ((*wants & WSPOOL_WRITE) && peer->conn.out.bytes > 0) {
+                measure(pool, &peer->conn.out);
+            }
             return 1;
         }
     }
@@ -202,7 +219,7 @@ int wspool_next(wspool *pool, wspool_id *id, unsigned *wants)
     const struct wsp_peer *peer = wsp_slots_at(&pool->peers, slot);
     const struct wsp_outq *out = &peer->conn.out;
     if (!out->accepts || out->blocked || out->bytes == 0 ||
-        (out->marks & (WSP_MARK_PAUSED | WSP_MARK_KEPT))) {
+        (out->marks & (WSP_MARK_PAUSED | WSP_MARK_KEPT)) || pool->unmeasured >= MEASURED) {
         return next_changed(pool, slot, id, wants);
     }
     *id = wsp_peer_id(peer);

@@ -99,6 +99,7 @@ int wspool_new(wspool **out, const wspool_config *given, uint64_t now)
     link->flush_at = UINT64_MAX;
     pool->output_is_timed = config.flush_delay > 0;
     wsp_blocks_init(&link->blocks, mem, config.pool_bytes, &pool->count.block_bytes);
+    link->blocks.now = &link->now;
     wsp_outqs_init(&link->outqs, mem);
     wsp_inbounds_init(&link->inbounds, mem, &link->decoders, &pool->config.codec);
     wsp_turn_init(&link->inbounds.turn, config.turn_deliveries, config.turn_bytes);

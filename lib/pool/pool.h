@@ -176,6 +176,7 @@ struct wspool {
     uint64_t wall;            /* see wall.h */
     uint64_t wall_read_at;    /* `now` when that was read */
     int freeing;              /* 1: wspool_free is running, and no peer can be opened */
+    uint32_t unmeasured;      /* ticks since the age of a queue was measured */
     uint32_t reserved;        /* places of hosted peers that were accepted and not adopted yet */
     struct wsp_peer *opening; /* its open hooks run */
     struct wsp_peer *judged;  /* hooks are judging it (judge.c) */

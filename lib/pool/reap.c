@@ -10,6 +10,7 @@
 #include "pool/reap.h"
 
 #include "base/noinline.h"
+#include "link/times.h"
 #include "pool/deadline.h"
 #include "pool/refill.h"
 #include "pool/handlers.h"
@@ -17,6 +18,34 @@
 #include "pool/log.h"
 #include "pool/peers.h"
 #include "pool/waiters.h"
+
+/* Which of the times in WSPOOL_SILENCES it was, within 2 % or a second. */
+static enum wspool_silence silence_of(uint64_t seconds)
+{
+    static const uint16_t times[] = {
+#define WSPOOL_X(name, seconds) seconds,
+        WSPOOL_SILENCES(WSPOOL_X)
+#undef WSPOOL_X
+    };
+    for (unsigned i = 0; i < WSPOOL_SILENCE_OTHER; i++) {
+        const uint64_t near = times[i] / 50u > 0 ? times[i] / 50u : 1;
+        if (seconds + near < times[i]) {
+            break;
+        }
+        if (seconds <= times[i] + near) {
+            return (enum wspool_silence)i;
+        }
+    }
+    return WSPOOL_SILENCE_OTHER;
+}
+
+/* The transport was lost. What ends silent connections does so after a round time. */
+static WSP_NOINLINE void count_lost(wspool *pool, const struct wsp_conn *conn)
+{
+    const uint32_t silent = wsp_coarse_now(&pool->link) - conn->last_received;
+    const uint64_t time = (uint64_t)silent << WSP_COARSE_TIME_BITS;
+    wsp_count_add(&pool->count.lost_after[silence_of(time / WSPOOL_SECOND)], 1);
+}
 
 /* Whoever publishes to channels and subjects does not find the peer any more. */
 static void leave_all(wspool *pool, struct wsp_peer *peer)
@@ -45,6 +74,9 @@ void wsp_reap_ended(wspool *pool, struct wsp_peer *peer)
     }
     wsp_count_sub(&pool->count.peers, 1);
     wsp_count_add(&pool->count.ended[conn->end], 1);
+    if (conn->end == WSPOOL_END_EOF || conn->end == WSPOOL_END_FAILED) {
+        count_lost(pool, conn);
+    }
     wspool_closed closed = {
         .why = (enum wspool_end)conn->end,
         .code_sent = conn->code_sent,

@@ -16,6 +16,7 @@
 _Static_assert(WSPOOL_REFUSAL_COUNT <= WSPOOL_STATS_REFUSALS, "room for every refusal");
 _Static_assert(WSPOOL_END_COUNT <= WSPOOL_STATS_ENDS, "room for every end");
 _Static_assert(WSPOOL_STAGE_COUNT <= WSPOOL_STATS_STAGES, "room for every stage");
+_Static_assert(WSPOOL_SILENCE_COUNT <= WSPOOL_STATS_SILENCES, "room for every silence");
 
 static wspool_statistics read_counts(const wspool *pool)
 {
@@ -33,6 +34,12 @@ static wspool_statistics read_counts(const wspool *pool)
     uint64_t left = stats.sent + stats.dropped_closed;
     stats.waiting = stats.queued > left ? stats.queued - left : 0;
     stats.input_bytes = wsp_count_read(&pool->link.inbounds.held);
+#define WSPOOL_X(name, unit, help) wsp_histogram_read(&count->name, 0, &stats.name);
+    WSPOOL_HISTOGRAMS(WSPOOL_X)
+#undef WSPOOL_X
+    for (size_t i = 0; i < WSPOOL_SILENCE_COUNT; i++) {
+        stats.lost_after[i] = wsp_count_read(&count->lost_after[i]);
+    }
     for (size_t i = 0; i < WSPOOL_REFUSAL_COUNT; i++) {
         stats.refused[i] = wsp_count_read(&count->refused[i]);
     }
@@ -40,9 +47,11 @@ static wspool_statistics read_counts(const wspool *pool)
         stats.ended[i] = wsp_count_read(&count->ended[i]);
     }
     for (size_t i = 0; i < WSPOOL_STAGE_COUNT; i++) {
-        stats.stages[i] = (wspool_stage_stats){.passed = wsp_count_read(&count->stages[i].passed),
-                                               .refused = wsp_count_read(&count->stages[i].refused),
-                                               .time = wsp_count_read(&count->stages[i].time)};
+        const struct wsp_stage_counts *stage = &count->stages[i];
+        stats.stages[i].passed = wsp_count_read(&stage->passed);
+        stats.stages[i].refused = wsp_count_read(&stage->refused);
+        stats.stages[i].time = wsp_count_read(&stage->time);
+        wsp_histogram_read(&stage->times, stats.stages[i].passed, &stats.stages[i].times);
     }
     return stats;
 }

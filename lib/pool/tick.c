@@ -54,6 +54,7 @@ int wspool_tick(wspool *pool, uint64_t now)
         return error;
     }
     wsp_enter_at(pool, now);
+    pool->unmeasured++;
     if (!wsp_mailbox_quiet(pool)) {
         wsp_mailbox_drain(pool);
     }

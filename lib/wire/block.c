@@ -19,7 +19,8 @@
 void wsp_blocks_init(struct wsp_blocks *blocks, const wspool_mem *mem, uint64_t limit,
                      wsp_count *gauge)
 {
-    *blocks = (struct wsp_blocks){.mem = mem, .limit = limit, .gauge = gauge};
+    static const uint64_t unknown = 0;
+    *blocks = (struct wsp_blocks){.mem = mem, .limit = limit, .gauge = gauge, .now = &unknown};
     wsp_freelist_init(&blocks->free_list, sizeof(struct wsp_block), KEEP);
 }
 
@@ -149,6 +150,8 @@ static struct wsp_block *new_block(struct wsp_blocks *blocks, uint32_t cap, int 
     block->used = 0;
     block->priority = priority;
     block->current = 0;
+    block->newest = 0;
+    block->newest_at = block->oldest_at = 0;
     blocks->bytes += wsp_block_size(block);
     wsp_count_set(blocks->gauge, blocks->bytes);
     return block;
@@ -174,6 +177,7 @@ uint8_t *wsp_blocks_room(struct wsp_blocks *blocks, uint32_t len, int *error)
     shut(&blocks->current);
     blocks->current = block;
     block->current = 1;
+    wsp_block_note_time(block, *blocks->now);
     return block->bytes;
 }
 

@@ -48,6 +48,9 @@ struct wsp_block {
     uint32_t seen;    /* scratch: counts references, for shedding and for the check of the books */
     int32_t priority; /* of its frames: a higher one is sent first; 0: normal */
     uint32_t current; /* 1: it is a current block of its store */
+    uint32_t newest;  /* what is at this offset or behind it was written at newest_at */
+    uint64_t newest_at;
+    uint64_t oldest_at; /* when the first frame was written; both 0: not known */
     uint8_t bytes[];
 };
 
@@ -58,6 +61,7 @@ struct wsp_blocks {
     struct wsp_block *current;   /* the next frame goes here; NULL before the first */
     struct wsp_block *alternate; /* the same for frames of the other kind: see wsp_blocks_swap */
     int32_t priority;            /* of both */
+    const uint64_t *now;         /* the clock of what is written */
     struct wsp_block *others[WSP_PRIORITIES][2]; /* of the other priorities: wsp_blocks_choose */
     struct wsp_freelist free_list;               /* a few blocks of any size */
     uint64_t bytes;      /* memory of all blocks in use, current ones included */
@@ -111,14 +115,30 @@ static inline uint64_t wsp_block_size(const struct wsp_block *block)
     return sizeof *block + block->cap;
 }
 
+/* The next frame is written now. */
+static inline void wsp_block_note_time(struct wsp_block *block, uint64_t now)
+{
+    if (block->newest_at != now) {
+        if (block->used == 0) {
+            block->oldest_at = now;
+        }
+        block->newest = block->used;
+        block->newest_at = now;
+    }
+}
 /* Returns 1 if the current block has room for a frame of `len` bytes, else 0. */
 static inline int wsp_blocks_have_room(struct wsp_blocks *blocks, uint32_t len)
 {
     struct wsp_block *current = blocks->current;
     if (current && current->holds == 1) {
         current->used = 0;
+        current->newest_at = UINT64_MAX;
     }
-    return current && current->cap - current->used >= len;
+    if (!current || current->cap - current->used < len) {
+        return 0;
+    }
+    wsp_block_note_time(current, *blocks->now);
+    return 1;
 }
 /* Reserves room for a frame in the current block, or in a new one. Returns the address to write to,
  * or NULL with *error set to WSPOOL_ERR_FULL (limit) or WSPOOL_ERR_NOMEM. */
@@ -135,6 +155,15 @@ static inline struct wsp_run wsp_blocks_commit(struct wsp_blocks *blocks, uint32
     struct wsp_run run = wsp_blocks_next(blocks, len);
     run.block->used += len;
     return run;
+}
+
+/* Returns when the first frame of a run was written, or earlier: when the first frame of its block
+ * was, if that is not among the newest. 0: not known. A time for each frame would be exact, and
+ * would have to be kept. */
+static inline uint64_t wsp_run_written_at(const struct wsp_run *run)
+{
+    const struct wsp_block *block = run->block;
+    return run->offset >= block->newest ? block->newest_at : block->oldest_at;
 }
 
 static inline uint8_t *wsp_run_bytes(const struct wsp_run *run)
