@@ -42,7 +42,7 @@ VERSION := $(MAJOR).$(call version_part,MINOR).$(call version_part,PATCH)
 # The version in a SONAME: before 1.0 the interface changes with each minor release.
 SOVERSION := $(if $(filter 0,$(MAJOR)),$(MAJOR).$(call version_part,MINOR),$(MAJOR))
 
-LAYERS   := base wire link channel policy pool client os
+LAYERS   := base wire link channel policy pool report client os
 HEADERS  := $(sort $(wildcard include/wspool/*.h))
 ADAPTERS := $(sort $(wildcard include/wspool/adapters/*.h))
 

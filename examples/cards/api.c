@@ -78,7 +78,7 @@ static const struct row {
 } table[] = {
     {"/health", "GET", OPEN, health},
     {"/dashboard", "GET", OPEN, not_built_yet},
-    {"/metrics", "GET", LOCAL, not_built_yet},
+    {"/metrics", "GET", LOCAL, metrics_answer},
     {"/api/token", "POST", OPEN, mint},
     {"/api/cards", "GET", TOKENED, board_list},
     {"/api/cards", "POST", TOKENED, board_create},

@@ -12,7 +12,7 @@ enum MHD_Result api_answer(struct app *app, struct request *request);
 typedef enum MHD_Result endpoint(struct app *app, struct request *request);
 endpoint board_list, board_create, board_update, board_delete, board_run;
 endpoint door_poll, door_events;
-endpoint stats_answer;
+endpoint stats_answer, metrics_answer;
 
 /* Returns the body if it is a JSON object without repeated members, else NULL. A new reference. */
 json_t *api_body(const struct request *request);

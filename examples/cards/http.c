@@ -29,20 +29,32 @@ enum MHD_Result http_send(struct request *request, unsigned status, struct MHD_R
     return queued;
 }
 
-static struct MHD_Response *json_response(json_t *body)
+/* The text is taken over. */
+static struct MHD_Response *text_response(const char *type, char *text, size_t len)
 {
-    char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
     struct MHD_Response *response =
-        text ? MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE) : NULL;
+        MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE);
 
-    json_decref(body);
     if (response) {
-        MHD_add_response_header(response, "Content-Type", "application/json");
+        MHD_add_response_header(response, "Content-Type", type);
         MHD_add_response_header(response, "Cache-Control", "no-store");
     } else {
         free(text);
     }
     return response;
+}
+
+static struct MHD_Response *json_response(json_t *body)
+{
+    char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+
+    json_decref(body);
+    return text ? text_response("application/json", text, strlen(text)) : NULL;
+}
+
+enum MHD_Result http_text(struct request *request, const char *type, char *text, size_t len)
+{
+    return http_send(request, MHD_HTTP_OK, text_response(type, text, len));
 }
 
 enum MHD_Result http_json(struct request *request, unsigned status, json_t *body)

@@ -43,6 +43,8 @@ void http_turn(struct app *app);
 
 /* Answers for the endpoints. `body` is taken over; NULL means no memory (503). */
 enum MHD_Result http_json(struct request *request, unsigned status, json_t *body);
+/* As http_json, for a text from malloc. */
+enum MHD_Result http_text(struct request *request, const char *type, char *text, size_t len);
 /* {"error": word} */
 enum MHD_Result http_error(struct request *request, unsigned status, const char *word);
 /* Answers 405; `allow` lists the allowed methods. */

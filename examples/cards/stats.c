@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stats.c - the pool's statistics as JSON, and the size of the program's heap.
+ * stats.c - the numbers of the pool: as JSON, with the size of the program's heap; and as text for
+ * Prometheus.
  *
  * The names are those of wspool/stats.h, which explains each.
  */
@@ -8,63 +9,67 @@
 #include "api.h"
 
 #include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
 
-static int put(json_t *object, const char *name, uint64_t value)
-{
-    return json_object_set_new(object, name, json_integer((json_int_t)value));
-}
-
-static json_t *refusals(const wspool_statistics *stats)
-{
-    json_t *object = json_object();
-    int i;
-    for (i = 0; i < WSPOOL_REFUSAL_COUNT; i++) {
-        const char *word = wspool_refusal_reason((enum wspool_refusal)i);
-        uint64_t before = (uint64_t)json_integer_value(json_object_get(object, word));
-        put(object, word, before + stats->refused[i]); /* two reasons may share a word */
-    }
-    return object;
-}
-
-static json_t *ends(const wspool_statistics *stats)
-{
-    json_t *object = json_object();
-    int i;
-    for (i = 0; i < WSPOOL_END_COUNT; i++) {
-        put(object, wspool_end_text((enum wspool_end)i), stats->ended[i]);
-    }
-    return object;
-}
-
-static json_t *stages(const wspool_statistics *stats)
-{
-    json_t *object = json_object();
-    int i;
-    for (i = 0; i < WSPOOL_STAGE_COUNT; i++) {
-        const wspool_stage_stats *stage = &stats->stages[i];
-        json_object_set_new(object, wspool_stage_name((enum wspool_stage)i),
-                            json_pack("{s:I, s:I, s:I}", "passed", (json_int_t)stage->passed,
-                                      "refused", (json_int_t)stage->refused, "nanoseconds",
-                                      (json_int_t)stage->time));
-    }
-    return object;
-}
+#include <wspool/json_report.h>
+#include <wspool/metrics.h>
 
 enum MHD_Result stats_answer(struct app *app, struct request *request)
 {
     wspool_statistics stats = {.size = sizeof(stats)};
     struct mallinfo2 heap = mallinfo2();
-    json_t *body = json_object();
+    json_t *body;
 
     wspool_stats(app->pool, &stats);
-#define WSPOOL_X(name, unit, help) put(body, #name, stats.name);
-    WSPOOL_COUNTERS(WSPOOL_X)
-    WSPOOL_GAUGES(WSPOOL_X)
-#undef WSPOOL_X
-    json_object_set_new(body, "refused", refusals(&stats));
-    json_object_set_new(body, "ended", ends(&stats));
-    json_object_set_new(body, "stages", stages(&stats));
-    put(body, "cards", app->cards.count);
-    put(body, "heap_bytes", heap.uordblks + heap.hblkhd);
+    body = wspool_json_stats(&stats);
+    if (body == NULL) {
+        return http_json(request, MHD_HTTP_OK, NULL);
+    }
+    json_object_set_new(body, "cards", json_integer((json_int_t)app->cards.count));
+    json_object_set_new(body, "heap_bytes",
+                        json_integer((json_int_t)(heap.uordblks + heap.hblkhd)));
     return http_json(request, MHD_HTTP_OK, body);
+}
+
+struct text {
+    char *bytes;
+    size_t len, room;
+};
+
+static int append(const char *piece, size_t len, void *user)
+{
+    struct text *text = user;
+
+    if (len > text->room - text->len) {
+        size_t room = text->room > 0 ? 2 * text->room : 32768;
+        char *bytes = realloc(text->bytes, room); /* pieces are much shorter */
+        if (bytes == NULL) {
+            return -1;
+        }
+        text->bytes = bytes;
+        text->room = room;
+    }
+    memcpy(text->bytes + text->len, piece, len);
+    text->len += len;
+    return 0;
+}
+
+enum MHD_Result metrics_answer(struct app *app, struct request *request)
+{
+    wspool_statistics stats = {.size = sizeof(stats)};
+    struct text text = {NULL, 0, 0};
+    wspool_writer writer = {append, &text};
+    const char *accept = http_header(request, "Accept");
+    int open = accept != NULL && strstr(accept, "application/openmetrics-text") != NULL;
+
+    wspool_stats(app->pool, &stats);
+    if (wspool_metrics_write(&stats, open ? WSPOOL_METRICS_OPENMETRICS : WSPOOL_METRICS_PROMETHEUS,
+                             &writer) != 0) {
+        free(text.bytes);
+        return http_send(request, MHD_HTTP_OK, NULL);
+    }
+    return http_text(request,
+                     open ? WSPOOL_METRICS_OPENMETRICS_TYPE : WSPOOL_METRICS_PROMETHEUS_TYPE,
+                     text.bytes, text.len);
 }

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "tools"))
-from tree import COMPANIONS, adapters, companion_headers, core_headers, table  # noqa: E402
+from tree import COMPANIONS, adapters, companion_headers, core_headers, headers_of, table  # noqa: E402
 from tap import Tap  # noqa: E402
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
@@ -91,7 +91,7 @@ def public_only(path):
 
 def public_headers(path):
     for mark, name in includes(path):
-        wrapped = COMPANIONS.get(path.stem, ("wspool/",))[0]
+        wrapped = next((COMPANIONS[n][0] for n in COMPANIONS if path in headers_of(n)), "wspool/")
         if mark == '"' or not (name in PUBLIC or name.startswith(("wspool/", wrapped))):
             yield f"{path}: {name}"
         if name.startswith("wspool/adapters/"):

@@ -157,7 +157,7 @@ def paths(t, cards):
             ("GET", "/api/execution/ws/", "no_route"), ("GET", "/ws/chat/a/b", "no_route")]:
         t.equal(why(cards.ask(method, path, {"title": "x"} if method == "PATCH" else None)),
                 (404, reason), f"{method}_{path[:30]}_is_404_{reason}")
-    for path in ("/metrics", "/dashboard", "/api/websocket/diagnosis"):
+    for path in ("/dashboard", "/api/websocket/diagnosis"):
         t.equal(why(cards.ask("GET", path)), (501, "not_built_yet"), f"{path}_is_501")
     for path in ("/api/cards/ws", "/ws/cards", "/api/execution/ws/1", "/ws/chat/a"):
         t.equal(why(cards.ask("GET", path)), (426, "upgrade_required"),

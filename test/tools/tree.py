@@ -10,7 +10,7 @@ COMPANIONS = {"json": ("jansson.h", "libjansson"), "deflate": ("zlib.h", "libz")
               "jwt": ("wspool/", "libgmp libhogweed libjansson libnettle"),
               "sockets": ("sys/", "libc"), "uring": ("liburing.h", "liburing"),
               "redis": ("hiredis/", "libhiredis")}
-MORE = {"sockets": ["watcher", "dial"], "json": ["json_client"]}
+MORE = {"sockets": ["watcher", "dial"], "json": ["json_client", "json_report"]}
 PUBLIC = Path("include/wspool")
 ROW = re.compile(r"^\|\s*(\d+|-)\s*\|([^|]*)\|", re.M)
 
