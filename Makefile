@@ -65,6 +65,7 @@ echo.companions  := deflate sockets uring
 load.companions  := sockets
 cards.companions := json jwt sockets
 cards.libs       := -lmicrohttpd -lsqlite3
+doctor.libs      := -ljansson -lssl -lcrypto
 include examples/loops/loops.mk
 
 LIBS := -lwslay $(call flags_of,libs,nettle,-lnettle) $(ATOMIC)

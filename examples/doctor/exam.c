@@ -1,0 +1,573 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * exam.c - see exam.h.
+ *
+ * The first connection is the one that a client would make; it goes through all stages until one of
+ * them fails. If it is accepted, shorter ones follow with one thing changed each: an unknown version,
+ * a foreign origin, no token. What they are refused for shows the rules of the endpoint.
+ */
+#define _GNU_SOURCE
+#include "exam.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <arpa/inet.h>
+#include <wspool/wspool.h>
+
+#include "frames.h"
+#include "handshake.h"
+#include "refusal.h"
+#include "transport.h"
+
+#define ALL_TIME (14 * WSPOOL_SECOND) /* one more is left for what is rounded up */
+#define STEP_TIME (4 * WSPOOL_SECOND)
+#define PROBE_TIME (2 * WSPOOL_SECOND)
+#define SLOW (2 * WSPOOL_SECOND) /* a 101 that takes longer is a fault */
+#define SETTLE_TIME (200 * WSPOOL_MILLISECOND)
+#define CLOSE_TIME (3 * WSPOOL_SECOND)
+#define SUBPROTOCOL "wspool.v1.json"
+#define UNKNOWN_VERSION 14 /* of the protocol: it is not registered */
+#define FOREIGN "https://doctor.invalid"
+
+struct exam {
+    const struct options *options;
+    const struct target *target;
+    struct report *report;
+    struct addrinfo *addresses;
+    uint64_t deadline;
+    struct question question;
+    struct transport t;
+    struct answer answer;
+    int behind; /* a proxy is seen, and its name */
+    char proxy[32];
+};
+
+/* How long the parts of the first connection took. */
+struct times {
+    uint64_t name, tcp, tls, answer;
+};
+
+static uint64_t within(const struct exam *exam, uint64_t time)
+{
+    uint64_t until = wspool_clock() + time;
+    return until < exam->deadline ? until : exam->deadline;
+}
+
+static unsigned long ms(uint64_t time)
+{
+    return (unsigned long)(time / WSPOOL_MILLISECOND);
+}
+
+/* ---------------------------------------------------------- name, TCP and TLS */
+
+static int examine_name(struct exam *exam)
+{
+    char list[4 * (INET6_ADDRSTRLEN + 2)] = "", text[INET6_ADDRSTRLEN];
+    const struct target *target = exam->target;
+    size_t len = 0;
+    int error =
+        transport_resolve(target->host, target->port, within(exam, STEP_TIME), &exam->addresses);
+    if (error) {
+        report_fault(exam->report, STAGE_NAME, OWNER_NAME_SERVICE, "%s: %s", target->host,
+                     error == EAI_INPROGRESS ? "the name service does not answer"
+                                             : gai_strerror(error));
+        return -1;
+    }
+    for (const struct addrinfo *a = exam->addresses; a && len < sizeof list - sizeof text - 2;
+         a = a->ai_next) {
+        if (getnameinfo(a->ai_addr, a->ai_addrlen, text, sizeof text, NULL, 0, NI_NUMERICHOST) ==
+            0) {
+            len += (size_t)snprintf(list + len, sizeof list - len, "%s%s", len ? ", " : "", text);
+        }
+    }
+    report_good(exam->report, STAGE_NAME, "%s is %s", target->host, list);
+    return 0;
+}
+
+static int examine_tcp(struct exam *exam)
+{
+    int error = transport_connect(&exam->t, exam->addresses, within(exam, STEP_TIME));
+    if (error == 0) {
+        report_good(exam->report, STAGE_TCP, "port %s takes connections", exam->target->port);
+    } else if (error == ECONNREFUSED) {
+        report_fault(exam->report, STAGE_TCP, OWNER_SERVER,
+                     "nothing listens on port %s: start the server, or correct the port",
+                     exam->target->port);
+    } else {
+        report_fault(exam->report, STAGE_TCP, OWNER_NETWORK, "port %s: %s", exam->target->port,
+                     strerror(error));
+    }
+    return error ? -1 : 0;
+}
+
+static int examine_tls(struct exam *exam)
+{
+    char why[160];
+    struct report *report = exam->report;
+    if (!exam->target->secure) {
+        report_good(report, STAGE_TLS, "none: tokens and messages can be read on the way");
+        return 0;
+    }
+    enum tls tls =
+        transport_tls(&exam->t, exam->target->host, within(exam, STEP_TIME), why, sizeof why);
+    switch (tls) {
+    case TLS_GOOD:
+        report_good(report, STAGE_TLS, "the certificate is trusted, and is for %s",
+                    exam->target->host);
+        break;
+    case TLS_UNTRUSTED:
+        report_fault(report, STAGE_TLS, OWNER_SERVER, "its certificate is wrong: %s", why);
+        break;
+    case TLS_ABSENT:
+        report_fault(report, STAGE_TLS, OWNER_CALLER, "the port does not speak TLS: use ws://");
+        break;
+    case TLS_TIMEOUT:
+        report_fault(report, STAGE_TLS, OWNER_SERVER, "it does not answer in TLS");
+        break;
+    case TLS_FAILED:
+        report_fault(report, STAGE_TLS, OWNER_SERVER, "%s", why);
+        break;
+    }
+    return tls == TLS_GOOD ? 0 : -1;
+}
+
+/* -------------------------------------------------------------- the answer */
+
+/* Asks on a connection of its own: another question, of which nothing is reported. */
+static enum answered ask_again(struct exam *exam, const struct question *question,
+                               struct answer *answer)
+{
+    char why[160];
+    uint64_t until = within(exam, PROBE_TIME);
+    if (transport_connect(&exam->t, exam->addresses, until) ||
+        (exam->target->secure &&
+         transport_tls(&exam->t, exam->target->host, until, why, sizeof why) != TLS_GOOD)) {
+        return HUNG_UP;
+    }
+    return ask(&exam->t, exam->target, question, answer, until);
+}
+
+/* The same, closed politely if it was accepted. */
+static enum answered probe(struct exam *exam, const struct question *question,
+                           struct answer *answer)
+{
+    struct frames frames;
+    enum answered answered = ask_again(exam, question, answer);
+    if (answered == ANSWERED && answer->status == 101 &&
+        frames_init(&frames, &exam->t, 1, answer->body, answer->body_len) == 0) {
+        frames_close(&frames, within(exam, PROBE_TIME / 2));
+        frames_fini(&frames);
+    }
+    transport_close(&exam->t);
+    return answered;
+}
+
+/* Many servers that expect TLS end the connection when plain text comes. */
+static int speaks_tls(struct exam *exam)
+{
+    char why[160];
+    enum tls tls = TLS_FAILED;
+    transport_close(&exam->t);
+    if (transport_connect(&exam->t, exam->addresses, within(exam, PROBE_TIME)) == 0) {
+        tls =
+            transport_tls(&exam->t, exam->target->host, within(exam, PROBE_TIME), why, sizeof why);
+    }
+    return tls == TLS_GOOD || tls == TLS_UNTRUSTED;
+}
+
+static void report_no_answer(struct exam *exam, enum answered answered)
+{
+    if (answered == HUNG_UP && !exam->target->secure && speaks_tls(exam)) {
+        answered = IS_TLS;
+    }
+    struct report *report = exam->report;
+    switch (answered) {
+    case SILENCE:
+        report_fault(report, STAGE_HTTP, OWNER_SERVER, "it takes the request and does not answer");
+        break;
+    case HUNG_UP:
+        report_fault(report, STAGE_HTTP, OWNER_SERVER, "it ends the connection without an answer");
+        break;
+    case TOO_LONG:
+        report_fault(report, STAGE_HTTP, OWNER_SERVER, "the head of its answer exceeds 8 KiB");
+        break;
+    case NOT_HTTP:
+        report_fault(report, STAGE_HTTP, OWNER_CALLER, "what answers does not speak HTTP/1.1");
+        break;
+    case IS_TLS:
+        report_fault(report, STAGE_HTTP, OWNER_CALLER, "the port speaks TLS: use wss://");
+        break;
+    case ANSWERED:
+        break;
+    }
+}
+
+/* After a 403: asks once more without the Origin. If that helps, the origin was the reason, and the
+ * examination goes on with what was answered now. */
+static void examine_refused_origin(struct exam *exam, struct times *times)
+{
+    static struct answer second;
+    struct question question = exam->question;
+    int behind = answer_proxy(&exam->answer, exam->proxy);
+    question.origin = NULL;
+    transport_close(&exam->t);
+    uint64_t began = wspool_clock();
+    if (ask_again(exam, &question, &second) != ANSWERED || second.status == 403) {
+        return;
+    }
+    times->answer = wspool_clock() - began;
+    report_fault(exam->report, STAGE_ORIGIN,
+                 exam->options->origin ? OWNER_CALLER
+                 : behind              ? OWNER_PROXY
+                                       : OWNER_APPLICATION,
+                 "pages of %s may not connect%s", exam->question.origin,
+                 exam->options->origin ? ": the list of origins does not have it"
+                 : behind ? ": forward Host, or name the origin of the pages with --origin"
+                          : ": allow it, or name the origin of the pages with --origin");
+    exam->question = question;
+    exam->answer = second;
+}
+
+static int examine_answer(struct exam *exam, struct times *times)
+{
+    uint64_t began = wspool_clock();
+    enum answered answered =
+        ask(&exam->t, exam->target, &exam->question, &exam->answer, within(exam, STEP_TIME));
+    times->answer = wspool_clock() - began;
+    if (answered != ANSWERED) {
+        report_no_answer(exam, answered);
+        return -1;
+    }
+    if (exam->answer.status == 403) {
+        examine_refused_origin(exam, times);
+    }
+    if (exam->answer.status != 101) {
+        refusal_judge(exam->report, &exam->question, &exam->answer);
+        return -1;
+    }
+    return 0;
+}
+
+/* What a 101 says (RFC 6455, section 4.1). */
+static void examine_accepted(struct exam *exam)
+{
+    const struct answer *answer = &exam->answer;
+    struct report *report = exam->report;
+    const char *wanted = exam->options->subprotocol;
+    char value[VALUE_ROOM];
+    exam->behind = answer_proxy(answer, exam->proxy);
+    if (!answer_lists(answer, "Upgrade", "websocket") ||
+        !answer_lists(answer, "Connection", "Upgrade")) {
+        report_fault(report, STAGE_HTTP, exam->behind ? OWNER_PROXY : OWNER_SERVER,
+                     "HTTP 101 without its headers Upgrade and Connection");
+    }
+    if (!answer_header(answer, "Sec-WebSocket-Accept", value) ||
+        strcmp(value, answer->accept) != 0) {
+        report_fault(report, STAGE_HTTP, exam->behind ? OWNER_PROXY : OWNER_SERVER,
+                     "HTTP 101 to another request: Sec-WebSocket-Accept is wrong");
+    }
+    report_good(report, STAGE_HTTP, "HTTP 101%s%s", exam->behind ? " through " : "",
+                exam->behind ? exam->proxy : "");
+
+    const char *chosen = answer_header(answer, "Sec-WebSocket-Protocol", value);
+    if (chosen && strcmp(chosen, exam->question.subprotocol) != 0) {
+        report_fault(report, STAGE_SUBPROTOCOL, OWNER_SERVER, "it chose %s, which was not offered",
+                     chosen);
+    } else if (wanted && !chosen) {
+        report_fault(report, STAGE_SUBPROTOCOL, OWNER_APPLICATION, "it does not speak %s", wanted);
+    }
+    report_good(report, STAGE_SUBPROTOCOL, "%s", chosen ? chosen : "none was chosen");
+
+    const char *extensions = answer_header(answer, "Sec-WebSocket-Extensions", value);
+    if (extensions &&
+        (strncmp(extensions, EXTENSION, strlen(EXTENSION)) != 0 || strchr(extensions, ','))) {
+        report_fault(report, STAGE_EXTENSIONS, OWNER_SERVER, "it chose %s, which was not offered",
+                     extensions);
+    }
+    report_good(report, STAGE_EXTENSIONS, "%s", extensions ? extensions : "none was chosen");
+    report_good(report, STAGE_CAPACITY, "there was room");
+}
+
+static void examine_times(struct exam *exam, const struct times *times)
+{
+    uint64_t all = times->name + times->tcp + times->tls + times->answer;
+    uint64_t longest = times->name;
+    enum owner owner = OWNER_NAME_SERVICE;
+    if (times->tcp > longest) {
+        longest = times->tcp;
+        owner = OWNER_NETWORK;
+    }
+    if (times->tls > longest) {
+        longest = times->tls;
+        owner = OWNER_SERVER;
+    }
+    if (times->answer > longest) {
+        owner = OWNER_APPLICATION;
+    }
+#define PARTS \
+    "101 after %lu ms: name %lu, TCP %lu, TLS %lu, answer %lu", ms(all), ms(times->name), \
+        ms(times->tcp), ms(times->tls), ms(times->answer)
+    if (all > SLOW) {
+        report_fault(exam->report, STAGE_TIME, owner, PARTS);
+    } else {
+        report_good(exam->report, STAGE_TIME, PARTS);
+    }
+#undef PARTS
+}
+
+/* --------------------------------------------------------------- the frames */
+
+/* Who ends connections without a Close, or lets them starve: a proxy if there is one. */
+static enum owner carrier(const struct exam *exam, enum owner otherwise)
+{
+    return exam->behind ? OWNER_PROXY : otherwise;
+}
+
+/* The Close that the endpoint sent on its own: which stage it belongs to, and whom. */
+static void report_closed(struct exam *exam, const struct frames *frames, enum stage stage)
+{
+    enum owner owner = OWNER_SERVER;
+    switch (frames->code) {
+    case WSPOOL_CLOSE_TOKEN_EXPIRED:
+    case WSPOOL_CLOSE_NOT_ALLOWED:
+    case WSPOOL_CLOSE_POLICY:
+    case 3000: /* Unauthorized, Forbidden: the registry of IANA */
+    case 3003:
+    case 4401: /* the habit of many applications */
+    case 4403:
+        stage = STAGE_TOKEN;
+        owner = OWNER_CALLER;
+        break;
+    case WSPOOL_CLOSE_TRY_LATER:
+    case WSPOOL_CLOSE_SHED:
+        stage = STAGE_CAPACITY;
+        break;
+    case WSPOOL_CLOSE_UNSUPPORTED:
+    case WSPOOL_CLOSE_INTERNAL:
+    case WSPOOL_CLOSE_NORMAL:
+    case WSPOOL_CLOSE_NO_STATUS:
+        owner = OWNER_APPLICATION;
+        break;
+    default:
+        break;
+    }
+    report_fault(exam->report, stage, owner, "closed by it with %u %s", frames->code,
+                 frames->reason);
+}
+
+/* Returns 0 if the connection is still there, else reports how it ended. */
+static int still_open(struct exam *exam, const struct frames *frames, enum stage stage,
+                      const char *when)
+{
+    switch (frames->ending) {
+    case END_NONE:
+        return 0;
+    case END_CLOSE:
+        report_closed(exam, frames, stage);
+        break;
+    case END_FIN:
+    case END_RESET:
+        report_fault(exam->report, stage,
+                     carrier(exam, stage == STAGE_IDLE ? OWNER_NETWORK : OWNER_SERVER),
+                     "the connection %s without a Close %s",
+                     frames->ending == END_FIN ? "ended" : "was reset", when);
+        break;
+    case END_BROKEN:
+        report_fault(exam->report, stage, OWNER_SERVER, "it sends frames that RFC 6455 forbids");
+        break;
+    }
+    return -1;
+}
+
+static int examine_ping(struct exam *exam, struct frames *frames)
+{
+    uint64_t began = wspool_clock();
+    frames_ping(frames, within(exam, STEP_TIME));
+    frames_read(frames, 1, within(exam, STEP_TIME));
+    unsigned long took = ms(wspool_clock() - began);
+    if (frames->pongs == 1) { /* a server that accepts first and judges then closes now */
+        frames_read(frames, 2, within(exam, SETTLE_TIME));
+    }
+    if (still_open(exam, frames, STAGE_PING, "after the 101")) {
+        return -1;
+    }
+    if (frames->pongs == 0) {
+        report_fault(exam->report, STAGE_PING, carrier(exam, OWNER_SERVER),
+                     exam->behind ? "no pong in %lu ms: the proxy holds back what is sent"
+                                  : "no pong in %lu ms",
+                     took);
+        return -1;
+    }
+    report_good(exam->report, STAGE_PING, "a pong after %lu ms", took);
+    return 0;
+}
+
+static int examine_idle(struct exam *exam, struct frames *frames)
+{
+    char when[64];
+    uint64_t began = wspool_clock(), silence = exam->options->idle * WSPOOL_SECOND;
+    unsigned pongs = frames->pongs, pings = frames->pings;
+    if (exam->options->idle == 0) {
+        return 0;
+    }
+    frames_read(frames, UINT32_MAX, began + silence);
+    snprintf(when, sizeof when, "after %lu ms of silence", ms(wspool_clock() - began));
+    exam->deadline += wspool_clock() - began;
+    if (still_open(exam, frames, STAGE_IDLE, when)) {
+        return -1;
+    }
+    frames_ping(frames, within(exam, STEP_TIME));
+    frames_read(frames, pongs + 1, within(exam, STEP_TIME));
+    if (still_open(exam, frames, STAGE_IDLE, when)) {
+        return -1;
+    }
+    if (frames->pongs == pongs) {
+        report_fault(exam->report, STAGE_IDLE, carrier(exam, OWNER_NETWORK), "no pong %s", when);
+        return -1;
+    }
+    report_good(exam->report, STAGE_IDLE, "survived %u s; the endpoint pinged %u times",
+                exam->options->idle, frames->pings - pings);
+    return 0;
+}
+
+static void examine_close(struct exam *exam, struct frames *frames)
+{
+    frames_close(frames, within(exam, CLOSE_TIME));
+    if (frames->ending == END_NONE) {
+        report_fault(exam->report, STAGE_CLOSE, carrier(exam, OWNER_SERVER),
+                     "a Close is not answered");
+    } else if (frames->ending == END_CLOSE && frames->code == WSPOOL_CLOSE_NORMAL) {
+        report_good(exam->report, STAGE_CLOSE, "1000 is answered with 1000");
+    } else if (frames->ending == END_CLOSE && frames->code == WSPOOL_CLOSE_NO_STATUS) {
+        report_good(exam->report, STAGE_CLOSE, "1000 is answered with a Close without a code");
+    } else {
+        (void)still_open(exam, frames, STAGE_CLOSE, "where it should have answered one");
+    }
+}
+
+static void examine_frames(struct exam *exam)
+{
+    struct frames frames;
+    char value[VALUE_ROOM];
+    int compressed = answer_header(&exam->answer, "Sec-WebSocket-Extensions", value) != NULL;
+    if (frames_init(&frames, &exam->t, compressed, exam->answer.body, exam->answer.body_len)) {
+        return; /* out of memory: the stages are not judged */
+    }
+    if (examine_ping(exam, &frames) == 0 && examine_idle(exam, &frames) == 0) {
+        examine_close(exam, &frames);
+    }
+    frames_fini(&frames);
+}
+
+/* ---------------------------------------------------------------- the rules */
+
+/* Asks with one thing changed. Returns the status of the answer; 0: there was none. */
+static int status_of(struct exam *exam, const struct question *question, struct answer *answer)
+{
+    return probe(exam, question, answer) == ANSWERED ? answer->status : 0;
+}
+
+static void examine_version(struct exam *exam)
+{
+    static struct answer answer;
+    struct question question = exam->question;
+    char value[VALUE_ROOM];
+    question.version = UNKNOWN_VERSION;
+    int status = status_of(exam, &question, &answer);
+    if (status == 101) {
+        report_fault(exam->report, STAGE_VERSION, OWNER_SERVER,
+                     "it accepts version %d, which does not exist", UNKNOWN_VERSION);
+    } else if (status && answer_header(&answer, "Sec-WebSocket-Version", value)) {
+        report_good(exam->report, STAGE_VERSION, "13; others get HTTP %d, and the list %s", status,
+                    value);
+    } else if (status) {
+        report_good(exam->report, STAGE_VERSION, "13; others get HTTP %d without a list", status);
+    } else {
+        report_good(exam->report, STAGE_VERSION, "13; others are not answered");
+    }
+}
+
+static void examine_origin(struct exam *exam)
+{
+    static struct answer answer;
+    struct question question = exam->question;
+    question.origin = FOREIGN;
+    if (exam->report->verdicts[STAGE_ORIGIN].judged) {
+        return; /* ours was refused */
+    }
+    int status = status_of(exam, &question, &answer);
+    if (status == 101) {
+        report_good(exam->report, STAGE_ORIGIN,
+                    "pages of any origin may connect: never let cookies decide who enters");
+    } else {
+        report_good(exam->report, STAGE_ORIGIN, "%s may connect; a foreign one gets HTTP %d",
+                    exam->question.origin, status);
+    }
+}
+
+static void examine_token(struct exam *exam)
+{
+    static struct answer answer;
+    struct question question = exam->question;
+    question.token = NULL;
+    if (!exam->question.token) {
+        report_good(exam->report, STAGE_TOKEN, "none is needed");
+        return;
+    }
+    int status = status_of(exam, &question, &answer);
+    if (status == 101) {
+        report_good(exam->report, STAGE_TOKEN, "accepted, but none is needed");
+    } else {
+        report_good(exam->report, STAGE_TOKEN, "accepted; without one: HTTP %d", status);
+    }
+}
+
+/* ---------------------------------------------------------------------- all */
+
+void exam_run(const struct options *options, const struct target *target, struct report *report)
+{
+    static void (*const rules[])(struct exam *) = {examine_version, examine_origin, examine_token};
+    static struct exam exam; /* large */
+    struct times times = {0};
+    uint64_t began = wspool_clock(), then = began;
+    exam = (struct exam){.options = options,
+                         .target = target,
+                         .report = report,
+                         .deadline = began + ALL_TIME,
+                         .question = {13, options->origin ? options->origin : target->origin,
+                                      options->token,
+                                      options->subprotocol ? options->subprotocol : SUBPROTOCOL},
+                         .t = {.fd = -1}};
+    int failed = examine_name(&exam);
+    times.name = wspool_clock() - then;
+    if (!failed) {
+        then = wspool_clock();
+        failed = examine_tcp(&exam);
+        times.tcp = wspool_clock() - then;
+    }
+    if (!failed) {
+        then = wspool_clock();
+        failed = examine_tls(&exam);
+        times.tls = wspool_clock() - then;
+    }
+    if (!failed && examine_answer(&exam, &times) == 0) {
+        examine_accepted(&exam);
+        examine_times(&exam, &times);
+        if (report->verdicts[STAGE_HTTP].owner == OWNER_NOBODY) {
+            examine_frames(&exam);
+        }
+        transport_close(&exam.t);
+        for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+            if (wspool_clock() < exam.deadline) { /* otherwise they are not judged */
+                rules[i](&exam);
+            }
+        }
+    }
+    transport_close(&exam.t);
+    if (exam.addresses) {
+        freeaddrinfo(exam.addresses);
+    }
+}
