@@ -422,7 +422,9 @@ typedef struct wspool_config {
      * its messages are compressed */
     uint32_t turn_bytes;      /* bytes decoded by the codec, without deliveries: 131072. Not 0 */
     uint32_t turn_deliveries; /* deliveries, one per message and receiver: 400; 80 times as many
-                                 while only one peer has sent messages for 1 s. Not 0 */
+                                 while only one peer has sent messages for 1 s. A message, ping or
+                                 pong without any counts as one, a subscribe or unsubscribe as four.
+                                 Not 0 */
 
     /* what incomplete input of all peers may hold */
     uint64_t

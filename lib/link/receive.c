@@ -191,7 +191,9 @@ void wsp_conn_receive(struct wsp_link *link, struct wsp_conn *conn, const uint8_
         if (result.kind == WSP_INPUT_MORE) {
             break;
         }
+        uint64_t before = wsp_conn_caused(link);
         take_result(link, conn, &result);
+        turn->others += result.kind != WSP_INPUT_FRAME && wsp_conn_caused(link) == before;
         if (wsp_conn_caused(link) >= turn->stop_at) {
             keep(link, conn, &link->inbounds.partly, &input);
             break;

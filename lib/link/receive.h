@@ -25,10 +25,10 @@ void wsp_conn_receive(struct wsp_link *link, struct wsp_conn *conn, const uint8_
 /* Reads on in the input that was kept, until it has caused `most` (wsp_conn_caused). The rest is
  * kept again. `limit` as in wsp_conn_receive. */
 void wsp_conn_resume(struct wsp_link *link, struct wsp_conn *conn, size_t limit, uint64_t most);
-/* What the input of all peers has caused so far: deliveries, and what was decoded. */
+/* What the input of all peers has caused so far: deliveries, and what stands for other work. */
 static inline uint64_t wsp_conn_caused(const struct wsp_link *link)
 {
-    return wsp_count_read(&link->count->deliveries) + link->inbounds.turn.decoded;
+    return wsp_count_read(&link->count->deliveries) + link->inbounds.turn.others;
 }
 /* The transport has ended. After an orderly end (EOF) kept input is read first. */
 void wsp_conn_gone(struct wsp_link *link, struct wsp_conn *conn, enum wspool_end end);

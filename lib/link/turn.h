@@ -2,8 +2,9 @@
 /*
  * link/turn.h - how much all peers together may cause in a turn of the loop.  Layer 2.
  *
- * What counts is one delivery per message and receiver, and what a codec decodes, at the rate of
- * `bytes` for `deliveries`. A turn lasts from one tick to the next (pool/budget.c). When it is used
+ * What counts is one delivery per message and receiver; what a codec decodes, at the rate of `bytes`
+ * for `deliveries`; a change of a membership, which is WSP_TURN_CHANGE deliveries of work; and each
+ * message and control frame that caused nothing of these, because it was work, too. A turn lasts from one tick to the next (pool/budget.c). When it is used
  * up, a peer with compressed input waits for a later turn. Any other peer may still cause a small
  * share: so a peer that sends little is served in every turn, whatever others do.
  *
@@ -19,14 +20,15 @@
  * write is worth more: so many turns are one then. */
 #define WSP_TURN_ALONE 80u
 #define WSP_TURN_NOBODY UINT32_MAX
+#define WSP_TURN_CHANGE 4u
 
 struct wsp_turn {
     uint64_t deliveries; /* in a turn */
     uint64_t share;      /* of them, what every peer may cause however much the others do */
     uint64_t bytes;      /* decoded ones in a turn, in place of all of those */
-    uint64_t decoded;    /* deliveries in whose place bytes were decoded, so far */
+    uint64_t others;     /* deliveries that stand for other work, so far */
     uint64_t fraction;   /* of one more: below `bytes` */
-    uint64_t end;        /* deliveries and `decoded` at which this turn is used up */
+    uint64_t end;        /* deliveries and `others` at which this turn is used up */
     uint64_t renew_at;   /* and at which the next tick begins another: half of it is left */
     uint64_t stop_at;    /* and at which reading from the present peer stops */
     uint64_t part;       /* what a peer may cause whose kept input is read now; 0: there is none */
@@ -47,7 +49,7 @@ static inline void wsp_turn_init(struct wsp_turn *turn, uint32_t deliveries, uin
 static inline void wsp_turn_spend(struct wsp_turn *turn, size_t bytes)
 {
     uint64_t cost = bytes * turn->deliveries + turn->fraction;
-    turn->decoded += cost / turn->bytes;
+    turn->others += cost / turn->bytes;
     turn->fraction = cost % turn->bytes;
 }
 

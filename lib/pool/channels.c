@@ -71,6 +71,13 @@ static int may_subscribe(wspool *pool, const struct wsp_peer *peer)
     return may;
 }
 
+/* A call begins that may change a membership. */
+static void enter_change(wspool *pool)
+{
+    wsp_enter(pool);
+    pool->link.inbounds.turn.others += WSP_TURN_CHANGE;
+}
+
 int wspool_subscribe(wspool *pool, wspool_id id, wspool_channel channel)
 {
     struct wsp_peer *peer;
@@ -81,7 +88,7 @@ int wspool_subscribe(wspool *pool, wspool_id id, wspool_channel channel)
     if (peer->conn.state != WSP_OPEN) {
         return WSPOOL_ERR_STATE;
     }
-    wsp_enter(pool);
+    enter_change(pool);
     error = may_subscribe(pool, peer) ? join(pool, peer, channel) : WSPOOL_ERR_FULL;
     wsp_leave(pool);
     return error;
@@ -189,7 +196,7 @@ int wspool_resume(wspool *pool, wspool_id id, wspool_channel channel,
     if (peer->conn.state != WSP_OPEN) {
         return WSPOOL_ERR_STATE;
     }
-    wsp_enter(pool);
+    enter_change(pool);
     error = pool->opening == peer || may_subscribe(pool, peer)
                 ? resume(pool, peer, channel, since, &resumed)
                 : WSPOOL_ERR_FULL;
@@ -211,7 +218,7 @@ int wspool_unsubscribe(wspool *pool, wspool_id id, wspool_channel channel)
     if (!found) {
         return WSPOOL_ERR_ABSENT;
     }
-    wsp_enter(pool);
+    enter_change(pool);
     error = wsp_registry_leave(&pool->registry, peer, found);
     wsp_leave(pool);
     return error;

@@ -416,3 +416,61 @@ TEST(input_that_waits_for_its_turn_is_shed_when_its_budget_is_spent)
             assert_int_equal(p[i]->reader.close_code, WSPOOL_CLOSE_SHED);
     sim_free(s);
 }
+
+/* ------------------------------------------------- work that is no delivery */
+
+static size_t subscribed_in_a_turn;
+
+static void subscribe_and_leave(sim *s, const sim_event *event)
+{
+    const wspool_channel channel = wspool_topic("t");
+    if (event->what == SIM_MESSAGE && event->len == 4) {
+        subscribed_in_a_turn++;
+        wspool_subscribe(s->pool, event->id, channel);
+        wspool_unsubscribe(s->pool, event->id, channel);
+    }
+}
+
+/* Messages that the host takes without an answer, and pings, are work, too. */
+TEST(message_and_ping_that_cause_nothing_count_as_one_delivery)
+{
+    sim *s = sim_with(10);
+    sim_peer *p = sim_join(s, "/echo");
+    others_speak(s);
+    s->react = NULL;
+    for (int i = 0; i < 25; i++) {
+        sim_text(p, "noted");
+        sim_ping(p, "there?");
+    }
+    for (uint64_t turn = 1; turn <= 4; turn++) {
+        const wspool_statistics before = sim_stats(s);
+        sim_turn(s);
+        const wspool_statistics after = sim_stats(s);
+        const uint64_t frames = after.received - before.received + after.pings_received -
+                                before.pings_received;
+        assert_int_equal(frames, turn == 1 ? 20 : 10); /* the first may use two turns */
+    }
+    sim_pump(s);
+    assert_int_equal(sim_stats(s).pings_received, 25);
+    sim_expect_open(p);
+    sim_free(s);
+}
+
+TEST(subscribe_counts_as_four_deliveries)
+{
+    sim *s = sim_with(40);
+    sim_peer *p = sim_join(s, "/echo");
+    others_speak(s);
+    s->react = subscribe_and_leave;
+    for (int i = 0; i < 50; i++) {
+        sim_text(p, "join");
+    }
+    for (int turn = 0; turn < 4; turn++) {
+        subscribed_in_a_turn = 0;
+        sim_turn(s);
+        assert_int_equal(subscribed_in_a_turn, turn == 0 ? 10 : 5);
+    }
+    sim_pump(s);
+    assert_int_equal(p->heards, 50);
+    sim_free(s);
+}
