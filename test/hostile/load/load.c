@@ -52,10 +52,17 @@ struct server {
     FILE *out;
 };
 
+/* The first processor, for the servers, and the others, for all peers. */
+struct processors {
+    cpu_set_t server, peers;
+    int apart; /* 0: there is only one */
+};
+
 struct run {
     const struct attack *attack;
     unsigned count;
     int full;
+    struct processors processors;
     struct server server;
     struct honest_result quiet, hurt;
     struct watched before, worst, after;
@@ -107,7 +114,22 @@ static _Noreturn void become_server(enum server_kind kind, int out)
     fail(commands[kind][0]);
 }
 
-static void server_start(enum server_kind kind, struct server *server)
+static struct processors processors_find(void)
+{
+    struct processors found = {.apart = 0};
+    size_t first = 0;
+    if (sched_getaffinity(0, sizeof found.peers, &found.peers) == 0) {
+        while (first + 1 < CPU_SETSIZE && !CPU_ISSET(first, &found.peers)) {
+            first++;
+        }
+        CPU_SET(first, &found.server);
+        CPU_CLR(first, &found.peers);
+        found.apart = CPU_COUNT(&found.peers) > 0;
+    }
+    return found;
+}
+
+static void server_start(const struct run *run, struct server *server)
 {
     char line[256];
     int ends[2];
@@ -115,7 +137,10 @@ static void server_start(enum server_kind kind, struct server *server)
         fail("server");
     }
     if (server->pid == 0) {
-        become_server(kind, ends[1]);
+        if (run->full && run->processors.apart) {
+            sched_setaffinity(0, sizeof run->processors.server, &run->processors.server);
+        }
+        become_server(run->attack->kind, ends[1]);
     }
     close(ends[1]);
     server->out = fdopen(ends[0], "r");
@@ -155,8 +180,8 @@ static int server_end(struct run *run)
 /* ----------------------------------------------------------------- one attack */
 
 /* The server's work is measured, not which process gets a processor. Times are judged only in full:
- * there the attackers, and the thread that looks at the server, take what nobody else wants, also
- * under chrt -f 1. */
+ * there the server has a processor of its own, as if the peers were on other machines; and the
+ * attackers, and the thread that looks at the server, take what the honest peers leave. */
 static void step_back(const struct run *run)
 {
     struct sched_param none = {0};
@@ -243,7 +268,7 @@ static int is_back(const struct run *run)
 
 static void run_attack(struct run *run, double quiet, double attack)
 {
-    server_start(run->attack->kind, &run->server);
+    server_start(run, &run->server);
     struct honest *honest = honest_new(run->server.port, run->attack->kind);
     if (!honest) {
         fail("an honest peer was refused by a server at rest");
@@ -383,13 +408,18 @@ int main(int argc, char **argv)
             return 2;
         }
     }
+    const struct processors processors = processors_find();
+    if (full && processors.apart) {
+        sched_setaffinity(0, sizeof processors.peers, &processors.peers);
+    }
     signal(SIGPIPE, SIG_IGN);
     setrlimit(RLIMIT_NOFILE, &descriptors);
     print_head(markdown);
     for (size_t i = 0; i < attack_count; i++) {
         struct run run = {.attack = &attacks[i],
                           .count = full ? attacks[i].full : attacks[i].quick,
-                          .full = full};
+                          .full = full,
+                          .processors = processors};
         if (only && !strstr(attacks[i].name, only)) {
             continue;
         }
