@@ -87,7 +87,7 @@ static void on_chunk(wslay_event_context_ptr ws,
 static void take_close(struct frames *frames)
 {
     size_t len = frames->close_len;
-    frames->ending = END_CLOSE;
+    frames->ending = len == 1 ? END_BROKEN : END_CLOSE; /* half a code: section 5.5.1 */
     frames->code =
         len >= 2 ? (unsigned)(frames->close[0] << 8 | frames->close[1]) : WSPOOL_CLOSE_NO_STATUS;
     snprintf(frames->reason, sizeof frames->reason, "%.*s", len > 2 ? (int)len - 2 : 0,

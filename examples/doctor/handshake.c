@@ -15,6 +15,7 @@
 #include <wspool/wspool.h>
 
 #define GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+#define BODY 512    /* bytes of a refusal's body that are of interest */
 #define KEY_ROOM 25 /* base64 of 16 bytes, with a NUL */
 
 /* ------------------------------------------------------------------ request */
@@ -68,8 +69,8 @@ static void keep_body(struct answer *answer, const char *bytes, size_t len)
 static void read_body(struct transport *t, struct answer *answer, uint64_t until)
 {
     uint64_t soon = wspool_clock() + 200 * WSPOOL_MILLISECOND;
-    char value[VALUE_ROOM], bytes[sizeof answer->body];
-    size_t wanted = sizeof answer->body - 1;
+    char value[VALUE_ROOM], bytes[BODY];
+    size_t wanted = BODY;
     if (answer_header(answer, "Content-Length", value)) {
         size_t length = strtoul(value, NULL, 10);
         wanted = length < wanted ? length : wanted;

@@ -27,7 +27,7 @@ enum answered {
 struct answer {
     int status;
     char head[8192]; /* with a NUL; names and values as they came */
-    char body[512];  /* with a NUL; as much as is of interest. Of a 101: frames */
+    char body[8192]; /* with a NUL: the beginning. Of a 101: all that came with it, frames */
     size_t body_len;
     char accept[29]; /* the Sec-WebSocket-Accept that the request calls for */
 };

@@ -45,7 +45,7 @@ const char *target_parse(struct target *target, const char *url)
         }
     }
     const char *at = url + (target->secure ? 6 : 5);
-    size_t authority = strcspn(at, "/?#"), host = authority;
+    size_t authority = strcspn(at, "/?#");
     if (memchr(at, '@', authority)) {
         return "a user name is not possible in it";
     }
@@ -57,7 +57,7 @@ const char *target_parse(struct target *target, const char *url)
     if (brackets && !end) {
         return "a bracket is missing";
     }
-    host = brackets ? (size_t)(end - at) + 1 : end ? (size_t)(end - at) : authority;
+    size_t host = brackets ? (size_t)(end - at) + 1 : end ? (size_t)(end - at) : authority;
     const char *standard = target->secure ? "443" : "80";
     strcpy(target->port, standard);
     if (host < authority &&

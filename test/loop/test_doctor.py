@@ -31,7 +31,7 @@ from echo import CLOSE, Echo, GUID, PATIENCE, Peer, PING, PONG, TEXT, Tap  # noq
 STAGES = ["name", "tcp", "tls", "http", "version", "subprotocol", "extensions", "origin", "token",
           "capacity", "time", "ping", "idle", "close"]
 OWNERS = ["nobody", "name service", "network", "proxy", "server", "application", "caller"]
-AT_A_TIME = 8
+AT_A_TIME = 16
 
 
 def doctor(*arguments, certificates=None):
@@ -109,12 +109,17 @@ def frame(opcode, payload=b""):
 class Fake(Listener):
     """An endpoint that is well, except for what is changed.
 
-    refuse(headers): an answer in place of the 101, or None. lines: more headers of the 101.
-    then(connection): what happens behind the 101, in place of pongs and a Close.
+    delay         seconds before the first answer
+    refuse        refuse(headers) returns an answer in place of the 101, or None
+    lines         more headers of the 101
+    key           in place of the client's, for Sec-WebSocket-Accept
+    first         frames that come with the 101
+    then          then(connection) is called next, before pings and a Close are answered
     """
 
-    def __init__(self, refuse=None, lines="", key=None, delay=0, then=None):
-        self.refuse, self.lines, self.key, self.delay, self.then = refuse, lines, key, delay, then
+    def __init__(self, refuse=None, lines="", key=None, delay=0, first=b"", then=None):
+        self.refuse, self.lines, self.key, self.delay = refuse, lines, key, delay
+        self.first, self.then = first, then
         super().__init__()
 
     def serve(self, connection):
@@ -122,7 +127,8 @@ class Fake(Listener):
         while not head.endswith(b"\r\n\r\n"):
             head += take(connection, 1)
         fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:-2])
-        time.sleep(self.delay)
+        delay, self.delay = self.delay, 0
+        time.sleep(delay)
         answer = self.refuse(fields) if self.refuse else None
         if answer is None and fields["Sec-WebSocket-Version"] != "13":
             answer = "426 Upgrade Required\r\nSec-WebSocket-Version: 13"
@@ -135,7 +141,7 @@ class Fake(Listener):
         accept = base64.b64encode(hashlib.sha1((key + GUID).encode()).digest()).decode()
         connection.sendall(("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
                             f"Connection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n"
-                            f"{self.lines}\r\n").encode())
+                            f"{self.lines}\r\n").encode() + self.first)
         if self.then:
             self.then(connection)
         while True:
@@ -325,8 +331,11 @@ def fakes(cases, stack):
     def flood(connection):
         while True:
             connection.sendall(frame(TEXT, b"x" * 100) * 100)
+            time.sleep(0.01)  # it need not keep a processor busy
 
     cases.well("a_fake_without_a_fault_is_well", stack.enter_context(Fake()).url)
+    cases.well("a_long_greeting_with_the_101_is_well",
+               stack.enter_context(Fake(first=frame(TEXT, b"x" * 100) * 60)).url)
     fault("server", "version", "an_obsolete_version",
           **says("426 Upgrade Required\r\nSec-WebSocket-Version: 8"))
     fault("server", "version", "a_version_that_does_not_exist",
@@ -336,11 +345,12 @@ def fakes(cases, stack):
           lines="Sec-WebSocket-Protocol: other\r\n")
     fault("server", "extensions", "an_extension_that_was_not_offered",
           lines="Sec-WebSocket-Extensions: x-other\r\n")
-    fault("server", "http", "a_server_that_stays_silent", then=None, delay=PATIENCE)
+    fault("server", "http", "a_server_that_stays_silent", delay=PATIENCE)
     fault("server", "http", "an_endless_head", refuse=lambda fields: "200 OK\r\nX: " + "y" * 9000)
     fault("server", "ping", "no_pong", then=nothing)
     fault("server", "ping", "endless_data_and_no_pong", then=flood)
     fault("server", "ping", "a_masked_frame", **sends(b"\x81\x81\0\0\0\0x"))
+    fault("server", "ping", "half_a_close_code", **sends(frame(CLOSE, b"a")))
     fault("server", "close", "a_close_that_is_not_answered", then=lambda connection: (
         frame_of(connection), connection.sendall(frame(PONG, b"doctor")), nothing(connection)))
     fault("server", "capacity", "closed_because_it_is_busy",
