@@ -4,7 +4,7 @@
  * can probably repair it.
  *
  *   options.c     the command line          target.c   the URL
- *   exam.c        the stages in their order
+ *   exam.c        the stages up to the 101; opened.c those behind it; rules.c what is asked again
  *   transport.c   names, TCP, TLS           handshake.c   request and answer
  *   frames.c      what follows a 101        refusal.c     what another answer means
  *   report.c      the verdicts

@@ -2,9 +2,7 @@
 /*
  * exam.c - see exam.h.
  *
- * The first connection is the one that a client would make; it goes through all stages until one of
- * them fails. If it is accepted, shorter ones follow with one thing changed each: an unknown version,
- * a foreign origin, no token. What they are refused for shows the rules of the endpoint.
+ * This file has the stages up to the 101: name, TCP, TLS, and what the answer says.
  */
 #define _GNU_SOURCE
 #include "exam.h"
@@ -17,40 +15,18 @@
 #include <arpa/inet.h>
 #include <wspool/wspool.h>
 
-#include "frames.h"
-#include "handshake.h"
 #include "refusal.h"
-#include "transport.h"
 
 #define ALL_TIME (14 * WSPOOL_SECOND) /* one more is left for what is rounded up */
-#define STEP_TIME (4 * WSPOOL_SECOND)
-#define PROBE_TIME (2 * WSPOOL_SECOND)
-#define SLOW (2 * WSPOOL_SECOND) /* a 101 that takes longer is a fault */
-#define SETTLE_TIME (200 * WSPOOL_MILLISECOND)
-#define CLOSE_TIME (3 * WSPOOL_SECOND)
+#define SLOW (2 * WSPOOL_SECOND)      /* a 101 that takes longer is a fault */
 #define SUBPROTOCOL "wspool.v1.json"
-#define UNKNOWN_VERSION 14 /* of the protocol: it is not registered */
-#define FOREIGN "https://doctor.invalid"
-
-struct exam {
-    const struct options *options;
-    const struct target *target;
-    struct report *report;
-    struct addrinfo *addresses;
-    uint64_t deadline;
-    struct question question;
-    struct transport t;
-    struct answer answer;
-    int behind; /* a proxy is seen, and its name */
-    char proxy[32];
-};
 
 /* How long the parts of the first connection took. */
 struct times {
     uint64_t name, tcp, tls, answer;
 };
 
-static uint64_t within(const struct exam *exam, uint64_t time)
+uint64_t exam_within(const struct exam *exam, uint64_t time)
 {
     uint64_t until = wspool_clock() + time;
     return until < exam->deadline ? until : exam->deadline;
@@ -61,6 +37,18 @@ static unsigned long ms(uint64_t time)
     return (unsigned long)(time / WSPOOL_MILLISECOND);
 }
 
+enum answered exam_ask(struct exam *exam, const struct question *question, struct answer *answer)
+{
+    char why[160];
+    uint64_t until = exam_within(exam, PROBE_TIME);
+    if (transport_connect(&exam->t, exam->addresses, until) ||
+        (exam->target->secure &&
+         transport_tls(&exam->t, exam->target->host, until, why, sizeof why) != TLS_GOOD)) {
+        return HUNG_UP;
+    }
+    return ask(&exam->t, exam->target, question, answer, until);
+}
+
 /* ---------------------------------------------------------- name, TCP and TLS */
 
 static int examine_name(struct exam *exam)
@@ -68,8 +56,8 @@ static int examine_name(struct exam *exam)
     char list[4 * (INET6_ADDRSTRLEN + 2)] = "", text[INET6_ADDRSTRLEN];
     const struct target *target = exam->target;
     size_t len = 0;
-    int error =
-        transport_resolve(target->host, target->port, within(exam, STEP_TIME), &exam->addresses);
+    int error = transport_resolve(target->host, target->port, exam_within(exam, STEP_TIME),
+                                  &exam->addresses);
     if (error) {
         report_fault(exam->report, STAGE_NAME, OWNER_NAME_SERVICE, "%s: %s", target->host,
                      error == EAI_INPROGRESS ? "the name service does not answer"
@@ -89,7 +77,7 @@ static int examine_name(struct exam *exam)
 
 static int examine_tcp(struct exam *exam)
 {
-    int error = transport_connect(&exam->t, exam->addresses, within(exam, STEP_TIME));
+    int error = transport_connect(&exam->t, exam->addresses, exam_within(exam, STEP_TIME));
     if (error == 0) {
         report_good(exam->report, STAGE_TCP, "port %s takes connections", exam->target->port);
     } else if (error == ECONNREFUSED) {
@@ -112,7 +100,7 @@ static int examine_tls(struct exam *exam)
         return 0;
     }
     enum tls tls =
-        transport_tls(&exam->t, exam->target->host, within(exam, STEP_TIME), why, sizeof why);
+        transport_tls(&exam->t, exam->target->host, exam_within(exam, STEP_TIME), why, sizeof why);
     switch (tls) {
     case TLS_GOOD:
         report_good(report, STAGE_TLS, "the certificate is trusted, and is for %s",
@@ -136,44 +124,15 @@ static int examine_tls(struct exam *exam)
 
 /* -------------------------------------------------------------- the answer */
 
-/* Asks on a connection of its own: another question, of which nothing is reported. */
-static enum answered ask_again(struct exam *exam, const struct question *question,
-                               struct answer *answer)
-{
-    char why[160];
-    uint64_t until = within(exam, PROBE_TIME);
-    if (transport_connect(&exam->t, exam->addresses, until) ||
-        (exam->target->secure &&
-         transport_tls(&exam->t, exam->target->host, until, why, sizeof why) != TLS_GOOD)) {
-        return HUNG_UP;
-    }
-    return ask(&exam->t, exam->target, question, answer, until);
-}
-
-/* The same, closed politely if it was accepted. */
-static enum answered probe(struct exam *exam, const struct question *question,
-                           struct answer *answer)
-{
-    struct frames frames;
-    enum answered answered = ask_again(exam, question, answer);
-    if (answered == ANSWERED && answer->status == 101 &&
-        frames_init(&frames, &exam->t, 1, answer->body, answer->body_len) == 0) {
-        frames_close(&frames, within(exam, PROBE_TIME / 2));
-        frames_fini(&frames);
-    }
-    transport_close(&exam->t);
-    return answered;
-}
-
 /* Many servers that expect TLS end the connection when plain text comes. */
 static int speaks_tls(struct exam *exam)
 {
     char why[160];
     enum tls tls = TLS_FAILED;
     transport_close(&exam->t);
-    if (transport_connect(&exam->t, exam->addresses, within(exam, PROBE_TIME)) == 0) {
-        tls =
-            transport_tls(&exam->t, exam->target->host, within(exam, PROBE_TIME), why, sizeof why);
+    if (transport_connect(&exam->t, exam->addresses, exam_within(exam, PROBE_TIME)) == 0) {
+        tls = transport_tls(&exam->t, exam->target->host, exam_within(exam, PROBE_TIME), why,
+                            sizeof why);
     }
     return tls == TLS_GOOD || tls == TLS_UNTRUSTED;
 }
@@ -215,7 +174,7 @@ static void examine_refused_origin(struct exam *exam, struct times *times)
     question.origin = NULL;
     transport_close(&exam->t);
     uint64_t began = wspool_clock();
-    if (ask_again(exam, &question, &second) != ANSWERED || second.status == 403) {
+    if (exam_ask(exam, &question, &second) != ANSWERED || second.status == 403) {
         return;
     }
     times->answer = wspool_clock() - began;
@@ -235,7 +194,7 @@ static int examine_answer(struct exam *exam, struct times *times)
 {
     uint64_t began = wspool_clock();
     enum answered answered =
-        ask(&exam->t, exam->target, &exam->question, &exam->answer, within(exam, STEP_TIME));
+        ask(&exam->t, exam->target, &exam->question, &exam->answer, exam_within(exam, STEP_TIME));
     times->answer = wspool_clock() - began;
     if (answered != ANSWERED) {
         report_no_answer(exam, answered);
@@ -318,218 +277,10 @@ static void examine_times(struct exam *exam, const struct times *times)
 #undef PARTS
 }
 
-/* --------------------------------------------------------------- the frames */
-
-/* Who ends connections without a Close, or lets them starve: a proxy if there is one. */
-static enum owner carrier(const struct exam *exam, enum owner otherwise)
-{
-    return exam->behind ? OWNER_PROXY : otherwise;
-}
-
-/* The Close that the endpoint sent on its own: which stage it belongs to, and whom. */
-static void report_closed(struct exam *exam, const struct frames *frames, enum stage stage)
-{
-    enum owner owner = OWNER_SERVER;
-    switch (frames->code) {
-    case WSPOOL_CLOSE_TOKEN_EXPIRED:
-    case WSPOOL_CLOSE_NOT_ALLOWED:
-    case WSPOOL_CLOSE_POLICY:
-    case 3000: /* Unauthorized, Forbidden: the registry of IANA */
-    case 3003:
-    case 4401: /* the habit of many applications */
-    case 4403:
-        stage = STAGE_TOKEN;
-        owner = OWNER_CALLER;
-        break;
-    case WSPOOL_CLOSE_TRY_LATER:
-    case WSPOOL_CLOSE_SHED:
-        stage = STAGE_CAPACITY;
-        break;
-    case WSPOOL_CLOSE_UNSUPPORTED:
-    case WSPOOL_CLOSE_INTERNAL:
-    case WSPOOL_CLOSE_NORMAL:
-    case WSPOOL_CLOSE_NO_STATUS:
-        owner = OWNER_APPLICATION;
-        break;
-    default:
-        break;
-    }
-    report_fault(exam->report, stage, owner, "closed by it with %u %s", frames->code,
-                 frames->reason);
-}
-
-/* Returns 0 if the connection is still there, else reports how it ended. */
-static int still_open(struct exam *exam, const struct frames *frames, enum stage stage,
-                      const char *when)
-{
-    switch (frames->ending) {
-    case END_NONE:
-        return 0;
-    case END_CLOSE:
-        report_closed(exam, frames, stage);
-        break;
-    case END_FIN:
-    case END_RESET:
-        report_fault(exam->report, stage,
-                     carrier(exam, stage == STAGE_IDLE ? OWNER_NETWORK : OWNER_SERVER),
-                     "the connection %s without a Close %s",
-                     frames->ending == END_FIN ? "ended" : "was reset", when);
-        break;
-    case END_BROKEN:
-        report_fault(exam->report, stage, OWNER_SERVER, "it sends frames that RFC 6455 forbids");
-        break;
-    }
-    return -1;
-}
-
-static int examine_ping(struct exam *exam, struct frames *frames)
-{
-    uint64_t began = wspool_clock();
-    frames_ping(frames, within(exam, STEP_TIME));
-    frames_read(frames, 1, within(exam, STEP_TIME));
-    unsigned long took = ms(wspool_clock() - began);
-    if (frames->pongs == 1) { /* a server that accepts first and judges then closes now */
-        frames_read(frames, 2, within(exam, SETTLE_TIME));
-    }
-    if (still_open(exam, frames, STAGE_PING, "after the 101")) {
-        return -1;
-    }
-    if (frames->pongs == 0) {
-        report_fault(exam->report, STAGE_PING, carrier(exam, OWNER_SERVER),
-                     exam->behind ? "no pong in %lu ms: the proxy holds back what is sent"
-                                  : "no pong in %lu ms",
-                     took);
-        return -1;
-    }
-    report_good(exam->report, STAGE_PING, "a pong after %lu ms", took);
-    return 0;
-}
-
-static int examine_idle(struct exam *exam, struct frames *frames)
-{
-    char when[64];
-    uint64_t began = wspool_clock(), silence = exam->options->idle * WSPOOL_SECOND;
-    unsigned pongs = frames->pongs, pings = frames->pings;
-    if (exam->options->idle == 0) {
-        return 0;
-    }
-    frames_read(frames, UINT32_MAX, began + silence);
-    snprintf(when, sizeof when, "after %lu ms of silence", ms(wspool_clock() - began));
-    exam->deadline += wspool_clock() - began;
-    if (still_open(exam, frames, STAGE_IDLE, when)) {
-        return -1;
-    }
-    frames_ping(frames, within(exam, STEP_TIME));
-    frames_read(frames, pongs + 1, within(exam, STEP_TIME));
-    if (still_open(exam, frames, STAGE_IDLE, when)) {
-        return -1;
-    }
-    if (frames->pongs == pongs) {
-        report_fault(exam->report, STAGE_IDLE, carrier(exam, OWNER_NETWORK), "no pong %s", when);
-        return -1;
-    }
-    report_good(exam->report, STAGE_IDLE, "survived %u s; the endpoint pinged %u times",
-                exam->options->idle, frames->pings - pings);
-    return 0;
-}
-
-static void examine_close(struct exam *exam, struct frames *frames)
-{
-    frames_close(frames, within(exam, CLOSE_TIME));
-    if (frames->ending == END_NONE) {
-        report_fault(exam->report, STAGE_CLOSE, carrier(exam, OWNER_SERVER),
-                     "a Close is not answered");
-    } else if (frames->ending == END_CLOSE && frames->code == WSPOOL_CLOSE_NORMAL) {
-        report_good(exam->report, STAGE_CLOSE, "1000 is answered with 1000");
-    } else if (frames->ending == END_CLOSE && frames->code == WSPOOL_CLOSE_NO_STATUS) {
-        report_good(exam->report, STAGE_CLOSE, "1000 is answered with a Close without a code");
-    } else {
-        (void)still_open(exam, frames, STAGE_CLOSE, "where it should have answered one");
-    }
-}
-
-static void examine_frames(struct exam *exam)
-{
-    struct frames frames;
-    char value[VALUE_ROOM];
-    int compressed = answer_header(&exam->answer, "Sec-WebSocket-Extensions", value) != NULL;
-    if (frames_init(&frames, &exam->t, compressed, exam->answer.body, exam->answer.body_len)) {
-        return; /* out of memory: the stages are not judged */
-    }
-    if (examine_ping(exam, &frames) == 0 && examine_idle(exam, &frames) == 0) {
-        examine_close(exam, &frames);
-    }
-    frames_fini(&frames);
-}
-
-/* ---------------------------------------------------------------- the rules */
-
-/* Asks with one thing changed. Returns the status of the answer; 0: there was none. */
-static int status_of(struct exam *exam, const struct question *question, struct answer *answer)
-{
-    return probe(exam, question, answer) == ANSWERED ? answer->status : 0;
-}
-
-static void examine_version(struct exam *exam)
-{
-    static struct answer answer;
-    struct question question = exam->question;
-    char value[VALUE_ROOM];
-    question.version = UNKNOWN_VERSION;
-    int status = status_of(exam, &question, &answer);
-    if (status == 101) {
-        report_fault(exam->report, STAGE_VERSION, OWNER_SERVER,
-                     "it accepts version %d, which does not exist", UNKNOWN_VERSION);
-    } else if (status && answer_header(&answer, "Sec-WebSocket-Version", value)) {
-        report_good(exam->report, STAGE_VERSION, "13; others get HTTP %d, and the list %s", status,
-                    value);
-    } else if (status) {
-        report_good(exam->report, STAGE_VERSION, "13; others get HTTP %d without a list", status);
-    } else {
-        report_good(exam->report, STAGE_VERSION, "13; others are not answered");
-    }
-}
-
-static void examine_origin(struct exam *exam)
-{
-    static struct answer answer;
-    struct question question = exam->question;
-    question.origin = FOREIGN;
-    if (exam->report->verdicts[STAGE_ORIGIN].judged) {
-        return; /* ours was refused */
-    }
-    int status = status_of(exam, &question, &answer);
-    if (status == 101) {
-        report_good(exam->report, STAGE_ORIGIN,
-                    "pages of any origin may connect: never let cookies decide who enters");
-    } else {
-        report_good(exam->report, STAGE_ORIGIN, "%s may connect; a foreign one gets HTTP %d",
-                    exam->question.origin, status);
-    }
-}
-
-static void examine_token(struct exam *exam)
-{
-    static struct answer answer;
-    struct question question = exam->question;
-    question.token = NULL;
-    if (!exam->question.token) {
-        report_good(exam->report, STAGE_TOKEN, "none is needed");
-        return;
-    }
-    int status = status_of(exam, &question, &answer);
-    if (status == 101) {
-        report_good(exam->report, STAGE_TOKEN, "accepted, but none is needed");
-    } else {
-        report_good(exam->report, STAGE_TOKEN, "accepted; without one: HTTP %d", status);
-    }
-}
-
 /* ---------------------------------------------------------------------- all */
 
 void exam_run(const struct options *options, const struct target *target, struct report *report)
 {
-    static void (*const rules[])(struct exam *) = {examine_version, examine_origin, examine_token};
     static struct exam exam; /* large */
     struct times times = {0};
     uint64_t began = wspool_clock(), then = began;
@@ -557,14 +308,10 @@ void exam_run(const struct options *options, const struct target *target, struct
         examine_accepted(&exam);
         examine_times(&exam, &times);
         if (report->verdicts[STAGE_HTTP].owner == OWNER_NOBODY) {
-            examine_frames(&exam);
+            exam_opened(&exam);
         }
         transport_close(&exam.t);
-        for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
-            if (wspool_clock() < exam.deadline) { /* otherwise they are not judged */
-                rules[i](&exam);
-            }
-        }
+        exam_rules(&exam);
     }
     transport_close(&exam.t);
     if (exam.addresses) {
