@@ -179,6 +179,19 @@ static void talking(talk *t)
     say(p, "{");
 }
 
+/* A new token: without memory the client is told to try again. */
+static void renewing(talk *t)
+{
+    sim_peer *p;
+    t->s->ask_token = 1;
+    t->s->verdict = (wspool_verdict){.size = sizeof t->s->verdict, .kind = WSPOOL_ACCEPT};
+    if (talk_start(t) != 0)
+        return;
+    p = sim_join(t->s, "/all?token=secret.1");
+    say(p, "{'type':'auth','data':{'token':'secret.2'}}");
+    say(p, "{'type':'auth','data':{'token':'secret.3'}}");
+}
+
 /* A client repeats an action until it is acknowledged: it is run at most once. */
 static void acting(talk *t)
 {
@@ -282,6 +295,7 @@ static const struct {
     {"coming in", coming_in, 0},
     {"subscribing", subscribing, 0},
     {"talking", talking, 0},
+    {"renewing", renewing, 0},
     {"acting", acting, 0},
     {"publishing", publishing, 0},
     {"missing", missing, 0},
@@ -298,7 +312,7 @@ static void serves_afterwards(talk *t)
     wspool_channel_position at;
     int before = wspool_member_count(t->s->pool, wspool_global("all"));
     t->s->no_memory = 0;
-    p = sim_connect_to(t->s, "/all?client=after");
+    p = sim_connect_to(t->s, "/all?client=after&token=t");
     sim_pump(t->s);
     if (p->reader.status == 404)
         return; /* the route was what failed */

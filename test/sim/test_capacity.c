@@ -324,3 +324,18 @@ TEST(breaker_of_0_never_trips)
         sim_refused(s, &(client_request){.target = "/all"}, 503, "capacity");
     sim_free(s);
 }
+
+/* The default hook looks at the machine. */
+TEST(monitor_without_a_hook_samples_the_machine)
+{
+    sim *s = sim_default(1);
+    wspool_capacity *monitor;
+    wspool_capacity_state state = {.size = sizeof state};
+    assert_int_equal(wspool_capacity_new(&monitor, NULL), 0);
+    assert_int_equal(SIM_IN(wspool_capacity_attach(monitor, s->pool, s->now)), 0);
+    assert_int_equal(wspool_capacity_get(monitor, &state), 0);
+    assert_int_equal(state.sample.of[WSPOOL_RESOURCE_FILES].measured, WSPOOL_MEASURED);
+    assert_true(state.sample.of[WSPOOL_RESOURCE_MEMORY].all > 0);
+    sim_free(s);
+    wspool_capacity_free(monitor);
+}

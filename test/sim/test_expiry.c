@@ -507,3 +507,41 @@ TEST(refusal_of_one_does_not_wait_for_the_verdicts_of_others)
     expect_renewed(s, 1, -1, old);
     sim_free(s);
 }
+
+/* The end of a grant does nothing to a peer that is closing already. */
+TEST(token_that_expires_while_its_peer_is_closing_changes_nothing)
+{
+    sim *s = sim_with_expiry(60);
+    sim_peer *p = come(s);
+    p->mute_close = 1;
+    sim_pass(s, 58 * SEC);
+    assert_int_equal(SIM_IN(wspool_close(s->pool, p->id, 1000, NULL, 0)), 0);
+    sim_pass(s, 30 * SEC);
+    sim_expect_end(p, WSPOOL_END_HOST_CLOSED);
+    sim_free(s);
+}
+
+/* Wherever memory ends, the peer is as before and nothing is lost. */
+TEST(new_token_without_memory_is_an_error)
+{
+    for (size_t fail = 1;; fail++) {
+        sim *s = sim_new(1);
+        s->ask_token = 1;
+        s->verdict = (wspool_verdict){.size = sizeof s->verdict, .kind = WSPOOL_ACCEPT};
+        sim_start(s);
+        sim_peer *p = come(s);
+        s->heap.fail_at = s->heap.calls + fail;
+        s->no_memory = 1;
+        const int error = reauth(p, "secret.2");
+        const size_t failed = s->heap.failed;
+        s->heap.fail_at = 0;
+        s->no_memory = 0;
+        assert_int_equal(error, failed > 0 ? WSPOOL_ERR_NOMEM : 0);
+        assert_int_equal(reauth(p, "secret.2"), 0);
+        sim_expect_open(p);
+        sim_free(s);
+        if (failed == 0) {
+            break;
+        }
+    }
+}

@@ -163,3 +163,26 @@ TEST(limits_are_checked)
     config.key_table = 0;
     assert_string_equal(wspool_config_fault(&config), "key_table");
 }
+
+static int hear(wspool *pool, wspool_id id, const wspool_message *message, void *user)
+{
+    (void)pool, (void)id, (void)message, (void)user;
+    return 0;
+}
+
+/* Also where companions listen. */
+TEST(messages_count_for_the_key_where_handlers_are_attached)
+{
+    sim *s = sim_new(1);
+    const wspool_handlers handlers = {.size = sizeof handlers, .message = hear};
+    s->config.key_messages_burst = 3;
+    s->config.key_messages_rate = 1;
+    sim_start(s);
+    assert_int_equal(SIM_IN(wspool_attach(s->pool, &handlers)), 0);
+    sim_peer *p = join_as(s, "a", "/echo");
+    for (int i = 0; i < 4; i++)
+        sim_text(p, "one");
+    sim_pump(s);
+    sim_expect_close(p, WSPOOL_END_RATE, 4102);
+    sim_free(s);
+}

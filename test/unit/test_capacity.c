@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include <wspool/error.h>
 #include "policy/capacity.h"
 
 #define BIT(name) (1u << WSPOOL_RESOURCE_##name)
@@ -121,4 +122,53 @@ TEST(estimate_is_that_of_the_resource_that_ends_first)
     wsp_capacity_estimate(&config, &sample, BIT(CPU), &estimate);
     assert_int_equal(estimate.peers, 0);
     assert_int_equal(estimate.first, WSPOOL_RESOURCE_CPU);
+}
+
+TEST(memory_that_cannot_be_read_refuses_where_only_bytes_are_limited)
+{
+    wspool_sample sample = {.size = sizeof sample};
+    wspool_capacity_config_init(&config);
+    config.memory_percent = 100;
+    sample.of[WSPOOL_RESOURCE_MEMORY].measured = WSPOOL_NOT_READABLE;
+    assert_int_equal(wsp_capacity_above(&config, &sample, 0), 0);
+    config.memory_bytes = 1;
+    assert_int_equal(wsp_capacity_above(&config, &sample, 0), BIT(MEMORY));
+}
+
+/* Where nothing is refused, peers still do not fit into more than there is. */
+TEST(estimate_ends_where_the_resource_does)
+{
+    wspool_sample sample = {.size = sizeof sample};
+    wspool_estimate estimate = {.size = sizeof estimate, .peer_bytes = 1000};
+    wspool_capacity_config_init(&config);
+    config.files_percent = 100;
+    sample.of[WSPOOL_RESOURCE_FILES] = (wspool_amount){WSPOOL_MEASURED, 900, 1000};
+    wsp_capacity_estimate(&config, &sample, 0, &estimate);
+    assert_int_equal(estimate.by[WSPOOL_RESOURCE_FILES], 100);
+}
+
+static void *no_memory(size_t size, void *user)
+{
+    (void)size, (void)user;
+    return NULL;
+}
+
+static void *no_more_memory(void *block, size_t size, void *user)
+{
+    (void)block, (void)size, (void)user;
+    return NULL;
+}
+
+static void nothing_to_free(void *block, void *user)
+{
+    (void)block, (void)user;
+}
+
+TEST(monitor_without_memory_is_none)
+{
+    wspool_capacity *monitor = (void *)&config;
+    wspool_capacity_config_init(&config);
+    config.mem = (wspool_mem){no_memory, no_more_memory, nothing_to_free, NULL};
+    assert_int_equal(wspool_capacity_new(&monitor, &config), WSPOOL_ERR_NOMEM);
+    assert_null(monitor);
 }

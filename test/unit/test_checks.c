@@ -834,3 +834,19 @@ TEST(mailbox_is_wrong_when_a_verdict_says_nothing_or_the_list_goes_round)
     assert_int_equal(wspool_tick(h.pool, h.now), 0);
     host_end(&h);
 }
+
+TEST(revocations_are_wrong_when_one_revokes_nothing)
+{
+    static struct host h;
+    struct wsp_peer *peers[PEERS];
+    begin(&h, peers);
+    struct wsp_revocations *revocations = &h.pool->revocations;
+    assert_int_equal(wspool_revoke(h.pool, wspool_text_of("somebody"), 1, h.now), 0);
+    struct wsp_map_node *node = wsp_map_next(&revocations->map, NULL);
+    assert_non_null(node);
+    struct wsp_revocation *what = (void *)(node + 1); /* it stands behind its node */
+    assert_int_equal(what->before, 1);
+    WRONG(what->before, 0);
+    WRONG(revocations->max, 0);
+    host_end(&h);
+}

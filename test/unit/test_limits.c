@@ -211,3 +211,23 @@ TEST(without_memory_there_are_no_limits_object_and_no_leak)
         assert_int_equal(mem.live, 0);
     }
 }
+
+/* Entries are taken out of the middle of their chains, too. */
+TEST(entries_without_peers_give_their_places_to_other_keys)
+{
+    uint32_t places[TABLE], place;
+    uint64_t random = 3;
+    defaults();
+    config.max_per_key = 2;
+    begin();
+    for (unsigned key = 0; key < TABLE; key++) {
+        assert_int_equal(enter(key, 0, &places[key]), 0);
+    }
+    for (unsigned key = TABLE; key < 5000; key++) {
+        const unsigned gone = (unsigned)(test_random(&random) % TABLE);
+        wsp_limits_leave(&limits, places[gone]);
+        assert_int_equal(enter(key, 0, &place), 0);
+        assert_int_equal(place, places[gone]);
+    }
+    end();
+}

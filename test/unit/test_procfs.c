@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -287,4 +288,49 @@ TEST(this_machine_can_be_sampled)
     assert_int_equal(of(&sampler, WSPOOL_RESOURCE_FILES, SEC).used, files.used + 1);
     close(fd);
     assert_int_equal(of(&sampler, WSPOOL_RESOURCE_FILES, SEC).used, files.used);
+}
+
+/* A group whose path we cannot name counts as none, and the machine's own figures stand. */
+TEST(group_with_a_path_beyond_all_bounds_is_left_out)
+{
+    struct wsp_sampler sampler;
+    char text[WSP_SAMPLER_PATH + 8];
+    begin();
+    memset(text, 'a', sizeof text);
+    memcpy(text, "0::/", 4);
+    strcpy(text + WSP_SAMPLER_PATH - 4, "\n");
+    put("/proc/self/cgroup", text);
+    wsp_sampler_init(&sampler, root);
+    EXPECT(of(&sampler, WSPOOL_RESOURCE_MEMORY, SEC), WSPOOL_MEASURED, 600 * 1024, 1000 * 1024);
+    end();
+}
+
+TEST(group_whose_usage_is_gone_cannot_be_read)
+{
+    struct wsp_sampler sampler;
+    begin();
+    put("/proc/self/cgroup", "0::/app\n");
+    put("/sys/fs/cgroup/app/cpu.max", "50000 100000\n");
+    put("/sys/fs/cgroup/app/cpu.stat", "usage_usec 1000000\n");
+    wsp_sampler_init(&sampler, root);
+    assert_int_equal(of(&sampler, WSPOOL_RESOURCE_CPU, SEC).measured, WSPOOL_NOT_MEASURED);
+    put("/sys/fs/cgroup/app/cpu.stat", "nonsense\n");
+    assert_int_equal(of(&sampler, WSPOOL_RESOURCE_CPU, 2 * SEC).measured, WSPOOL_NOT_READABLE);
+    end();
+}
+
+/* Without a free descriptor the files cannot be counted: then all are in use. */
+TEST(process_without_a_free_descriptor_has_used_all)
+{
+    struct wsp_sampler sampler;
+    struct rlimit before, none;
+    wsp_sampler_init(&sampler, "");
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = (struct rlimit){3, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    const wspool_amount files = of(&sampler, WSPOOL_RESOURCE_FILES, SEC);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(files.measured, WSPOOL_MEASURED);
+    assert_int_equal(files.used, 3);
+    assert_int_equal(files.all, 3);
 }

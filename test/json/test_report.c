@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * json/test_report.c - wspool/json_report.h: the numbers of a pool as JSON, and what becomes of them
+ * when jansson has no memory.
+ */
+#include "talk.h"
+
+#include <wspool/json_report.h>
+
+static struct {
+    size_t fail_at, calls, live;
+} heap;
+
+static void *counted_malloc(size_t size)
+{
+    if (heap.fail_at > 0 && ++heap.calls >= heap.fail_at) {
+        return NULL;
+    }
+    heap.live++;
+    return malloc(size);
+}
+
+static void counted_free(void *block)
+{
+    heap.live -= block ? 1 : 0;
+    free(block);
+}
+
+static json_int_t number(const json_t *object, const char *first, const char *second)
+{
+    const json_t *value = json_object_get(object, first);
+    value = second ? json_object_get(value, second) : value;
+    assert_true(json_is_integer(value));
+    return json_integer_value(value);
+}
+
+static wspool_statistics some_stats(void)
+{
+    wspool_statistics stats = {.size = sizeof stats, .attempts = 5, .peers = UINT64_MAX};
+    stats.refused[WSPOOL_REFUSED_MALFORMED] = 1;
+    stats.refused[WSPOOL_REFUSED_TOKEN_MALFORMED] = 2; /* the same word */
+    stats.ended[WSPOOL_END_EOF] = 3;
+    stats.lost_after[WSPOOL_SILENCE_OTHER] = 4;
+    stats.round_trip.sum = 600;
+    stats.round_trip.buckets[9] = 2;
+    return stats;
+}
+
+TEST(each_number_has_its_place)
+{
+    const wspool_statistics stats = some_stats();
+    json_t *object = wspool_json_stats(&stats);
+    assert_int_equal(number(object, "attempts", NULL), 5);
+    assert_int_equal(number(object, "peers", NULL), INT64_MAX);
+    assert_int_equal(number(object, "refused", "malformed"), 3);
+    assert_int_equal(number(object, "ended", "the transport ended without a Close"), 3);
+    assert_int_equal(number(object, "lost_after", "other"), 4);
+    assert_int_equal(number(object, "round_trip", "count"), 2);
+    assert_int_equal(number(object, "round_trip", "p99"), 511);
+    assert_int_equal(json_array_size(json_object_get(json_object_get(object, "round_trip"),
+                                                     "buckets")),
+                     10);
+    json_decref(object);
+}
+
+TEST(stats_that_were_not_filled_are_none)
+{
+    const wspool_statistics unset = {0};
+    assert_null(wspool_json_stats(NULL));
+    assert_null(wspool_json_stats(&unset));
+}
+
+TEST(without_memory_there_is_no_object_and_no_leak)
+{
+    const wspool_statistics stats = some_stats();
+    json_set_alloc_funcs(counted_malloc, counted_free);
+    for (size_t fail = 1;; fail += 7) {
+        memset(&heap, 0, sizeof heap);
+        heap.fail_at = fail;
+        json_t *object = wspool_json_stats(&stats);
+        const int is_whole = object != NULL;
+        json_decref(object);
+        assert_int_equal(heap.live, 0);
+        if (is_whole) {
+            break;
+        }
+    }
+    json_set_alloc_funcs(malloc, free);
+}
