@@ -165,8 +165,8 @@ void wsp_conn_receive(struct wsp_link *link, struct wsp_conn *conn, const uint8_
     struct wsp_turn *turn = &link->inbounds.turn;
     wsp_conn_note_received(link, conn, len);
     turn->stop_at = turn->end;
-    if (((conn->out.marks & WSP_MARK_KEPT) || turn->part > 0 ||
-         wsp_conn_caused(link) + turn->share > turn->end) &&
+    uint64_t caused = wsp_conn_caused(link);
+    if (((conn->out.marks & WSP_MARK_KEPT) || turn->part > 0 || caused + turn->share > turn->end) &&
         waits(link, conn, &input)) {
         if (conn->work.inbound) {
             charge(link, conn);
@@ -191,10 +191,14 @@ void wsp_conn_receive(struct wsp_link *link, struct wsp_conn *conn, const uint8_
         if (result.kind == WSP_INPUT_MORE) {
             break;
         }
-        uint64_t before = wsp_conn_caused(link);
         take_result(link, conn, &result);
-        turn->others += result.kind != WSP_INPUT_FRAME && wsp_conn_caused(link) == before;
-        if (wsp_conn_caused(link) >= turn->stop_at) {
+        const uint64_t before = caused;
+        caused = wsp_conn_caused(link);
+        if (caused == before && result.kind != WSP_INPUT_FRAME) {
+            turn->others++;
+            caused++;
+        }
+        if (caused >= turn->stop_at) {
             keep(link, conn, &link->inbounds.partly, &input);
             break;
         }
