@@ -13,17 +13,6 @@
 
 /* ------------------------------------------------------------ small endpoints */
 
-static enum MHD_Result health(struct app *app, struct request *request)
-{
-    if (app->draining) {
-        return http_json(request, MHD_HTTP_SERVICE_UNAVAILABLE,
-                         json_pack("{s:s, s:s}", "status", "unhealthy", "reason", "draining"));
-    }
-    return http_json(request, MHD_HTTP_OK,
-                     json_pack("{s:s, s:I}", "status", "healthy", "connections",
-                               (json_int_t)wspool_sockets_count(app->sockets)));
-}
-
 /* {"subject"} -> {"token", "expires_at"}. This is a demonstration: whoever asks gets a token. */
 static enum MHD_Result mint(struct app *app, struct request *request)
 {
@@ -76,7 +65,7 @@ static const struct row {
     enum access access;
     endpoint *answer;
 } table[] = {
-    {"/health", "GET", OPEN, health},
+    {"/health", "GET", OPEN, health_answer},
     {"/dashboard", "GET", OPEN, not_built_yet},
     {"/metrics", "GET", LOCAL, metrics_answer},
     {"/api/token", "POST", OPEN, mint},
@@ -88,7 +77,7 @@ static const struct row {
     {"/api/cards/{id}", "DELETE", TOKENED, board_delete},
     {"/api/cards/{id}/run", "POST", TOKENED, board_run},
     {"/api/websocket/stats", "GET", LOCAL, stats_answer},
-    {"/api/websocket/diagnosis", "GET", LOCAL, not_built_yet},
+    {"/api/websocket/diagnosis", "GET", LOCAL, diagnosis_answer},
     {NULL, NULL, OPEN, NULL},
 };
 

@@ -18,7 +18,9 @@
  *   tokens.c       signed tokens, and how often a client may ask for one
  *   pages.c        the files of the web page
  *   store.c        the database: cards, and what the channels keep
- *   stats.c        the pool's statistics as JSON
+ *   stats.c        the pool's statistics, as JSON and for Prometheus
+ *   diagnosis.c    what is wrong now, and whether the server is healthy
+ *   text.h         a text that grows
  *
  * There is one thread and one struct app, so nothing needs a lock.
  */
@@ -32,6 +34,7 @@
 
 #include "cards.h"
 #include "connections.h"
+#include "diagnosis.h"
 #include "people.h"
 #include "store.h"
 #include "tokens.h"
@@ -61,6 +64,7 @@ struct app {
     int demo;              /* POST /api/token gives out tokens */
     int loopback;          /* only this machine can connect */
     int draining;
+    struct past past;     /* of the pool's statistics */
     int web;              /* directory of the page; -1: none */
     uint32_t descriptors; /* limit of peers' descriptors */
     uint32_t per_address; /* limit of connections, and of peers, of one address; 0: none */

@@ -179,6 +179,7 @@ static void turn(int epoll, uint64_t until)
     epoll_wait(epoll, events, 2, wait);
     http_turn(&app);
     runs_tick(&app, wspool_clock());
+    diagnosis_tick(&app, wspool_clock());
     wspool_epoll_turn(app.sockets, 0); /* last: what the others have published goes out */
 }
 

@@ -9,11 +9,12 @@
 #include "api.h"
 
 #include <malloc.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <wspool/json_report.h>
 #include <wspool/metrics.h>
+
+#include "text.h"
 
 enum MHD_Result stats_answer(struct app *app, struct request *request)
 {
@@ -32,41 +33,18 @@ enum MHD_Result stats_answer(struct app *app, struct request *request)
     return http_json(request, MHD_HTTP_OK, body);
 }
 
-struct text {
-    char *bytes;
-    size_t len, room;
-};
-
-static int append(const char *piece, size_t len, void *user)
-{
-    struct text *text = user;
-
-    if (len > text->room - text->len) {
-        size_t room = text->room > 0 ? 2 * text->room : 32768;
-        char *bytes = realloc(text->bytes, room); /* pieces are much shorter */
-        if (bytes == NULL) {
-            return -1;
-        }
-        text->bytes = bytes;
-        text->room = room;
-    }
-    memcpy(text->bytes + text->len, piece, len);
-    text->len += len;
-    return 0;
-}
-
 enum MHD_Result metrics_answer(struct app *app, struct request *request)
 {
     wspool_statistics stats = {.size = sizeof(stats)};
     struct text text = {NULL, 0, 0};
-    wspool_writer writer = {append, &text};
+    wspool_writer writer = {text_append, &text};
     const char *accept = http_header(request, "Accept");
     int open = accept != NULL && strstr(accept, "application/openmetrics-text") != NULL;
 
     wspool_stats(app->pool, &stats);
     if (wspool_metrics_write(&stats, open ? WSPOOL_METRICS_OPENMETRICS : WSPOOL_METRICS_PROMETHEUS,
                              &writer) != 0) {
-        free(text.bytes);
+        text_free(&text);
         return http_send(request, MHD_HTTP_OK, NULL);
     }
     return http_text(request,

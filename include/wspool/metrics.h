@@ -11,7 +11,8 @@
  *
  *     wspool_refused_total{status,reason}   wspool_ended_total{reason}
  *     wspool_stage_passed_total{stage}      wspool_stage_refused_total{stage}
- *     wspool_stage_seconds{stage}           wspool_lost_total{silent_seconds}
+ *     wspool_stage_gone_total{stage}        wspool_stage_seconds{stage}
+ *     wspool_lost_total{silent_seconds}
  *
  * A histogram has every second of its bounds, which is a bound to a factor of four.
  */

@@ -32,6 +32,7 @@ extern "C" {
     X(attempts, "peers", "transports opened and hosted requests judged") \
     X(accepted, "peers", "peers that became open") \
     X(plain, "peers", "requests that the plain hook answered") \
+    X(brief, "peers", "peers that ended within 10 s of their opening") \
     X(published, "messages", "broadcasts that found their channel") \
     X(deliveries, "messages", "one message to one peer, attempted") \
     X(queued, "messages", "one message to one peer, put in its queue") \
@@ -123,7 +124,8 @@ enum wspool_silence {
  * further. */
 typedef struct wspool_stage_stats {
     uint64_t passed;  /* peers that passed it */
-    uint64_t refused; /* peers that were refused in it */
+    uint64_t refused; /* peers that were refused in it, or left */
+    uint64_t gone;    /* of these, how many left */
     uint64_t time;    /* nanoseconds spent before it by the peers that passed, summed */
     wspool_histogram times; /* the same of each peer, in microseconds */
 } wspool_stage_stats;

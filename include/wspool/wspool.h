@@ -35,6 +35,7 @@
  *   handlers.h          several handlers of an event; contracts
  *   stats.h             counters, gauges, histograms, the check of the books
  *   metrics.h           the same as a text for Prometheus
+ *   diagnose.h          what is wrong, and what to do
  *   error.h, close.h    errors of calls; codes and reasons of closes
  *   codec.h             compression
  *   capacity.h          refuses peers while the machine is short of something

@@ -13,7 +13,7 @@
 #include "base/histogram.h"
 
 struct wsp_stage_counts {
-    wsp_count passed, refused, time;
+    wsp_count passed, refused, gone, time;
     struct wsp_histogram times; /* bucket 0 is left out */
 };
 

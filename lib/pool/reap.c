@@ -19,6 +19,8 @@
 #include "pool/peers.h"
 #include "pool/waiters.h"
 
+#define BRIEF (10 * WSPOOL_SECOND)
+
 /* Which of the times in WSPOOL_SILENCES it was, within 2 % or a second. */
 static enum wspool_silence silence_of(uint64_t seconds)
 {
@@ -74,6 +76,9 @@ void wsp_reap_ended(wspool *pool, struct wsp_peer *peer)
     }
     wsp_count_sub(&pool->count.peers, 1);
     wsp_count_add(&pool->count.ended[conn->end], 1);
+    if (pool->link.now - conn->since < BRIEF) {
+        wsp_count_add(&pool->count.brief, 1);
+    }
     if (conn->end == WSPOOL_END_EOF || conn->end == WSPOOL_END_FAILED) {
         count_lost(pool, conn);
     }

@@ -35,6 +35,9 @@ static void count_refused(wspool *pool, struct wsp_peer *peer, enum wspool_refus
     enum wspool_stage stage = (enum wspool_stage)peer->conn.stage;
     wsp_count_add(&pool->count.stages[stage].refused, 1);
     wsp_count_add(&pool->count.refused[refusal], 1);
+    if (refusal == WSPOOL_REFUSED_GONE) {
+        wsp_count_add(&pool->count.stages[stage].gone, 1);
+    }
     wsp_breaker_refused(pool, stage);
     wsp_count_sub(&pool->count.handshakes, 1);
     wsp_handshake_free(&pool->handshakes, wsp_detach_handshake(peer));

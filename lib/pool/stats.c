@@ -50,6 +50,7 @@ static wspool_statistics read_counts(const wspool *pool)
         const struct wsp_stage_counts *stage = &count->stages[i];
         stats.stages[i].passed = wsp_count_read(&stage->passed);
         stats.stages[i].refused = wsp_count_read(&stage->refused);
+        stats.stages[i].gone = wsp_count_read(&stage->gone);
         stats.stages[i].time = wsp_count_read(&stage->time);
         wsp_histogram_read(&stage->times, stats.stages[i].passed, &stats.stages[i].times);
     }

@@ -175,6 +175,11 @@ static void put_stages(struct metrics *m, const wspool_statistics *stats)
         counter(m, "stage_refused", "stage", wspool_stage_name((enum wspool_stage)i),
                 stats->stages[i].refused);
     }
+    head(m, "stage_gone", "", "counter", "peers that left in a stage of the handshake");
+    for (int i = 0; i < WSPOOL_STAGE_COUNT; i++) {
+        counter(m, "stage_gone", "stage", wspool_stage_name((enum wspool_stage)i),
+                stats->stages[i].gone);
+    }
     head(m, "stage", "_seconds", "histogram", "time before a stage of the handshake was passed");
     for (int i = 0; i < WSPOOL_STAGE_COUNT; i++) {
         buckets(m, "stage", wspool_stage_name((enum wspool_stage)i), 1, &stats->stages[i].times);

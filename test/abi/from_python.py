@@ -67,14 +67,14 @@ Config = struct(
     hook("renewed"), hook("missed"), hook("pressure"),
     hook("channel"), hook("identity_free"), hook("wake"), hook("deadline"), hook("log"))
 
-COUNTERS = ("attempts accepted plain published deliveries queued sent dropped_closed slow_closes "
+COUNTERS = ("attempts accepted plain brief published deliveries queued sent dropped_closed slow_closes "
             "left_behind resumes resumes_lost recovered missed sent_bytes encoded encoded_bytes codec_encoded codec_encoded_bytes "
             "received codec_decoded codec_decoded_bytes received_bytes frames pings_sent pongs_received pings_received "
             "pongs_dropped abuse_cost blocked shed budget_refused turns_spent key_full key_subscribes breaker_trips breaker_refused renewals renewals_refused "
             "log_suppressed stale_ids")
 GAUGES = "handshakes peers channels memberships waiters waiting waiting_bytes block_bytes history_bytes input_bytes"
 Histogram = struct("Histogram", ("sum", c.c_uint64), ("buckets", c.c_uint64 * 32))
-Stage = struct("Stage", *same(c.c_uint64, "passed refused time"), ("times", Histogram))
+Stage = struct("Stage", *same(c.c_uint64, "passed refused gone time"), ("times", Histogram))
 Stats = struct("Stats", ("size", c.c_size_t), *same(c.c_uint64, f"{COUNTERS} {GAUGES}"),
                ("histograms", Histogram * 4), ("lost_after", c.c_uint64 * 16),
                ("refused", c.c_uint64 * 64), ("ended", c.c_uint64 * 48),

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <wspool/diagnose.h>
 #include <wspool/wspool.h>
 
 #define PAYLOAD 64
@@ -350,6 +351,43 @@ static void bench_echo(void)
     stop(&b);
 }
 
+/* With readers that are closed as slow, so that all peers are looked at, and channels without
+ * messages, so that all channels are. */
+static void bench_diagnosis(size_t peers, unsigned channels)
+{
+    static wspool_diagnosis diagnosis;
+    struct bench b;
+    double values[MAX_RUNS];
+    char name[64];
+    start(&b, peers);
+    for (size_t i = 0; i < peers; i++) {
+        snprintf(name, sizeof name, "t%zu", i % channels);
+        if (wspool_subscribe(b.pool, b.ids[i], wspool_topic(name))) {
+            fail("no member");
+        }
+    }
+    for (int i = 0; i < 2000; i++) { /* nobody reads them: the queues of these members are full */
+        wspool_broadcast(b.pool, wspool_topic("t0"), "x", 1, NULL, NULL);
+    }
+    const uint64_t before = allocations;
+    for (int run = -1; run < runs; run++) {
+        double t = now_ns();
+        diagnosis.size = sizeof diagnosis;
+        if (wspool_diagnose(b.pool, NULL, &diagnosis) || diagnosis.issue_count == 0) {
+            fail("no diagnosis");
+        }
+        if (run >= 0) {
+            values[run] = (now_ns() - t) / 1e3;
+        }
+    }
+    if (allocations != before) {
+        fail("a diagnosis allocates");
+    }
+    snprintf(name, sizeof name, "diagnosis of %zu peers and %u channels", peers, channels);
+    print_row(name, values, 1, "us", ", 0 allocations");
+    stop(&b);
+}
+
 int main(int argc, char **argv)
 {
     rows_begin(argc, argv, "libwspool " WSPOOL_VERSION);
@@ -367,5 +405,6 @@ int main(int argc, char **argv)
     bench_ingest(4096, "binary", 0);
     bench_echo();
     bench_handshake();
+    bench_diagnosis(10000, 1000);
     return 0;
 }

@@ -87,3 +87,63 @@ TEST(without_memory_there_is_no_object_and_no_leak)
     }
     json_set_alloc_funcs(malloc, free);
 }
+
+static wspool_diagnosis some_diagnosis(sim *s)
+{
+    wspool_diagnosis diagnosis = {.size = sizeof diagnosis};
+    const wspool_diagnose_options options = {.size = sizeof options, .secret_bytes = 0};
+    assert_int_equal(wspool_diagnose(s->pool, &options, &diagnosis), 0);
+    return diagnosis;
+}
+
+TEST(diagnosis_is_an_object_of_four_parts)
+{
+    sim *s = sim_default(1);
+    const wspool_diagnosis diagnosis = some_diagnosis(s);
+    json_t *object = wspool_json_diagnosis(&diagnosis);
+    assert_true(json_is_false(json_object_get(object, "success")));
+    const json_t *issues = json_object_get(object, "issues");
+    assert_int_equal(json_array_size(issues), 2);
+    const json_t *secret = json_array_get(issues, 0);
+    assert_string_equal(json_string_value(json_object_get(secret, "name")), "no_secret");
+    assert_string_equal(json_string_value(json_object_get(secret, "severity")), "critical");
+    const json_t *components = json_object_get(secret, "components");
+    assert_int_equal(json_array_size(components), 2);
+    assert_string_equal(json_string_value(json_array_get(components, 1)), "tokens");
+    assert_int_equal(json_array_size(json_object_get(object, "recommendations")), 2);
+    const json_t *metrics = json_object_get(object, "metrics");
+    assert_true(json_is_null(json_object_get(metrics, "memory_percent"))); /* there is no monitor */
+    assert_int_equal(number(metrics, "connects", NULL), 0);
+    json_decref(object);
+    sim_free(s);
+}
+
+TEST(diagnosis_that_was_not_made_is_none)
+{
+    wspool_diagnosis diagnosis = {.size = 0};
+    assert_null(wspool_json_diagnosis(NULL));
+    assert_null(wspool_json_diagnosis(&diagnosis));
+    diagnosis.size = sizeof diagnosis;
+    diagnosis.issue_count = WSPOOL_ISSUE_COUNT + 1;
+    assert_null(wspool_json_diagnosis(&diagnosis));
+}
+
+TEST(without_memory_there_is_no_diagnosis_and_no_leak)
+{
+    sim *s = sim_default(1);
+    const wspool_diagnosis diagnosis = some_diagnosis(s);
+    json_set_alloc_funcs(counted_malloc, counted_free);
+    for (size_t fail = 1;; fail++) {
+        memset(&heap, 0, sizeof heap);
+        heap.fail_at = fail;
+        json_t *object = wspool_json_diagnosis(&diagnosis);
+        const int is_whole = object != NULL;
+        json_decref(object);
+        assert_int_equal(heap.live, 0);
+        if (is_whole) {
+            break;
+        }
+    }
+    json_set_alloc_funcs(malloc, free);
+    sim_free(s);
+}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * unit/test_metrics.c - report/metrics.c and report/text.c: what is written, in pieces, and what
- * happens when the writer fails. loop/test_metrics.py gives the text to other people's parsers.
+ * happens when the writer fails. loop/test_reports.py gives the text to other people's parsers.
  */
 #include "support.h"
 

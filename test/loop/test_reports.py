@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""loop/test_metrics.py - wspool/metrics.h and wspool/json_report.h by way of cards: other people's
-parsers read GET /metrics, and both reports have the same numbers. TAP."""
+"""loop/test_reports.py - wspool/metrics.h, json_report.h and diagnose.h by way of cards: other people's
+parsers read GET /metrics, both reports have the same numbers, and trouble that real clients make is
+named. TAP."""
 import os
 import sys
 
@@ -74,8 +75,42 @@ def not_cumulative(samples):
             yield f"{name} {stage}: {values}"
 
 
+def diagnosis(t):
+    with Cards("--demo") as cards, cards.peer("/ws/cards") as peer:
+        peer.hello()
+        status, well, _ = cards.ask("GET", "/api/websocket/diagnosis")
+        t.equal((status, well["success"], [i["name"] for i in well["issues"]]), (200, True, []),
+                "server_that_is_well_has_no_issue")
+        t.equal(well["metrics"]["connect_percent"], 100, "all_attempts_have_succeeded")
+        for _ in range(12):
+            cards.refused("/ws/cards", token=None)
+        _, ill, _ = cards.ask("GET", "/api/websocket/diagnosis")
+        issue = ill["issues"][0] if ill["issues"] else {}
+        t.equal((ill["success"], issue.get("name"), issue.get("type"), issue.get("severity"),
+                 issue.get("components")),
+                (False, "blank_tokens", "token", "high", ["clients", "login"]),
+                "blank_tokens_are_named")
+        t.equal(issue.get("evidence", [{}])[0],
+                {"name": "without a token", "value": 12, "unit": "peers"}, "with_their_number")
+        t.equal(ill["recommendations"][0], issue.get("solution"), "and_with_what_to_do")
+        t.equal(sorted(ill), ["issues", "metrics", "recommendations", "success"],
+                "diagnosis_has_the_four_parts")
+        causes = {i["name"]: i["root_causes"] for i in ill["issues"]}
+        t.equal(causes.get("few_connect"), ["blank_tokens"], "causes_are_named")
+        _, text, headers = cards.ask("GET", "/api/websocket/diagnosis",
+                                     headers={"Accept": "text/markdown"})
+        t.ok(headers["Content-Type"].startswith("text/markdown") and
+             b"## high: blank_tokens (token)" in text, "people_get_markdown", text)
+        status, health, _ = cards.ask("GET", "/health")
+        t.equal((status, health["status"], health["reasons"]),
+                (200, "degraded", ["blank_tokens", "few_connect"]), "health_is_degraded")
+        t.equal(cards.ask("GET", "/api/websocket/diagnosis", token=None,
+                          headers={"Forwarded": "for=x"})[0], 401, "strangers_do_not_see_it")
+
+
 def main():
     t = Tap()
+    diagnosis(t)
     with Cards("--demo") as cards:
         traffic(cards)
         stats = cards.stats()
