@@ -196,12 +196,12 @@ await test('after_4001_it_comes_back_once_with_another_token', async () => {
   const page = await world.page({
     live: false,
     before: async (p) => {
-      urls = await between(p, (socket) => socket.close({ code: 4001, reason: 'expired' }));
+      urls = await between(p, (socket) => socket.close({ code: 4001, reason: 'token expired' }));
       await keepTokens(p);
     },
   });
   await state(page, 'refused');
-  assert.equal(await status(page), 'Refused: expired');
+  assert.equal(await status(page), 'Refused: your access has expired');
   assert.equal(urls.length, 2);
   const tokens = await tokensOf(page);
   assert.equal(tokens.length, 2);
@@ -344,7 +344,7 @@ await test('position_is_shown_and_what_was_missed_comes_on_the_socket', async ()
   open = false;
   await socket.close({ code: 4100, reason: 'slow consumer' });
   await state(page, 'waiting');
-  assert.equal(await page.textContent('.status-detail'), 'slow consumer');
+  assert.equal(await page.textContent('.status-detail'), 'this page was too slow');
   await cards.update(id, { column_id: 'review' });
   assert.equal(await columnOf(page, 'Moved meanwhile'), 'backlog');
   open = true;
@@ -541,7 +541,7 @@ await test('token_refused_twice_is_a_refusal_with_its_reason', async () => {
   });
   page.mayComplain(); // because of the 401
   await state(page, 'refused');
-  assert.equal(await status(page), 'Refused: wrong audience');
+  assert.equal(await status(page), 'Refused: the server does not accept your access token');
 });
 
 await test('handshake_refused_for_an_old_token_is_repeated_at_once_with_a_new_one', async () => {

@@ -7,10 +7,11 @@
 // Tab reaches one card; arrow keys go from card to card.
 import { Adder } from './adder.js';
 import { CardView } from './card.js';
-import { calm, element, inWords, setText, shorten } from './dom.js';
+import { calm, element, setText, shorten } from './dom.js';
 import { Drag } from './drag.js';
 import { Menu } from './menu.js';
 import { COLUMNS, columnName } from './model.js';
+import { inWords } from './words.js';
 
 const GLIDE = { duration: 220, easing: 'cubic-bezier(0.2, 0.8, 0.2, 1)' };
 const GLIDERS = 60; // cards; if more have moved, they move without animation

@@ -9,9 +9,10 @@
 // The list follows the last message, unless the user has scrolled away from it; then a button tells
 // of new messages. Only scrolling decides that: when the list gets smaller it still follows.
 import { Connection } from './connection.js';
-import { calm, element, inWords, setText } from './dom.js';
+import { calm, element, setText } from './dom.js';
 import { Field } from './field.js';
 import { backInWords } from './status.js';
+import { inWords } from './words.js';
 
 const TEXT_MAX = 1000; // characters
 const KEPT = 200;
@@ -120,7 +121,7 @@ export class Chat {
       connecting: 'Connecting…',
       waiting: 'Reconnecting…',
       offline: 'Offline',
-      refused: `Refused: ${inWords(detail ?? '')}`,
+      refused: `Refused: ${detail ?? ''}`,
     };
     setText(this.#note, words[name] ?? '');
     this.#note.hidden = live;

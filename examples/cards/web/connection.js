@@ -14,22 +14,9 @@
 // States: { name: 'closed' } at first and after close(); 'connecting'; 'live'; 'checking', while the
 // server is asked whether it still answers; 'waiting' with `until` (milliseconds since 1970), `attempt` and `detail`; 'offline' with `detail`, until the
 // network returns or retry() is called; 'refused' with `code` and `detail`, until retry().
+import { endInWords, inWords } from './words.js';
 import { connect } from './wspool.js';
 
-const REASONS = {
-  4001: 'the token has expired',
-  4002: 'not allowed',
-  4003: 'replaced by a newer connection',
-  4004: 'an older connection has the place',
-  4005: 'contract broken',
-  4100: 'this page was too slow',
-  4101: 'the server has no room',
-  4102: 'too many messages',
-  4103: 'too much abuse',
-  4200: 'the server is going down',
-  4201: 'the server has moved',
-  4202: 'the connection has lived its time',
-};
 const PROBE = 1000; // milliseconds between two looks whether the server is back
 const SPREAD = 1; // seconds, until the server announces its own
 
@@ -155,8 +142,9 @@ export class Connection {
 
   #status({ state, attempt, until, code, reason }) {
     if (!this.#client) return;
-    const detail = reason || REASONS[code] || 'the connection was lost';
-    const told = REASONS[code] || (code >= 400 && code < 600);
+    const why = endInWords(code, reason);
+    const detail = why || 'the connection was lost';
+    const told = endInWords(code) || (code >= 400 && code < 600);
     const unknown = this.state.name === 'connecting' && !told;
     if (['live', 'checking'].includes(this.state.name)) this.#lost ??= performance.now();
     if (state === 'connected') {
@@ -188,7 +176,7 @@ export class Connection {
       this.#become({ ...waiting, detail: 'the server cannot be reached' });
       this.#lookOut();
     } else {
-      this.#become({ ...waiting, detail: reason ?? 'the server takes no connection now' });
+      this.#become({ ...waiting, detail: inWords(reason ?? 'the server takes no connection now') });
     }
   }
   // A user who looks at the page does not wait for the next attempt when the server is back. All

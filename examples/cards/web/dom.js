@@ -50,6 +50,3 @@ export function setText(node, text) {
 export const calm = () => matchMedia('(prefers-reduced-motion: reduce)').matches;
 
 export const shorten = (title) => (title.length > 48 ? `${title.slice(0, 47)}…` : title);
-
-// "bad_title" is for programs; users read "bad title".
-export const inWords = (reason) => String(reason).replaceAll('_', ' ');

@@ -10,6 +10,7 @@
 //   names.js me.js the name of the user
 //   card.js adder.js menu.js drag.js              the parts of the board
 //   field.js       text fields that lose no text
+//   words.js       refusals and closes, in a user's words
 //
 // The board is fetched first. Then the socket connects with the position that came with the board,
 // so the page shows the board soon and misses nothing. When the server cannot bridge a gap,
@@ -19,7 +20,7 @@ import { Api } from './api.js';
 import { Board } from './board.js';
 import { Chat } from './chat.js';
 import { Connection } from './connection.js';
-import { inWords, shorten } from './dom.js';
+import { shorten } from './dom.js';
 import { Lab } from './lab.js';
 import { Me } from './me.js';
 import { columnName, Model } from './model.js';
@@ -28,6 +29,7 @@ import { People } from './people.js';
 import { Runs } from './runs.js';
 import { backInWords, Status } from './status.js';
 import { Toasts } from './toast.js';
+import { inWords } from './words.js';
 
 const WIDE = '(min-width: 1360px)'; // wide enough for the chat beside the board
 

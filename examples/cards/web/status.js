@@ -2,7 +2,7 @@
 // status.js - the state of the connection, in the corner of the page.
 //
 // The countdown is visible only; a screen reader reads each new state once.
-import { inWords, setText } from './dom.js';
+import { setText } from './dom.js';
 
 const TICK = 200;
 const BADGE_TIME = 12000;
@@ -84,7 +84,7 @@ export class Status {
       case 'offline':
         return 'Offline';
       case 'refused':
-        return `Refused: ${inWords(state.detail)}`;
+        return `Refused: ${state.detail}`;
       case 'connecting':
         return state.attempt ? 'Reconnecting…' : 'Connecting…';
       default:
