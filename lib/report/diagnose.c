@@ -152,12 +152,12 @@ static void judge_tokens(struct exam *exam)
         wspool_issue *issue = add(exam, WSPOOL_ISSUE_INVALID_TOKENS);
         issue->severity =
             is_share(invalid, attempts, 2000) ? WSPOOL_SEVERITY_HIGH : issue->severity;
-        show(issue, "invalid", "peers", invalid);
-        show(issue, "malformed", "peers", refused(exam, WSPOOL_REFUSED_TOKEN_MALFORMED));
+        show(issue, "not accepted", "peers", invalid);
+        show(issue, "not well formed", "peers", refused(exam, WSPOOL_REFUSED_TOKEN_MALFORMED));
         show(issue, "of another issuer or audience", "peers",
              refused(exam, WSPOOL_REFUSED_TOKEN_WRONG_ISSUER) +
                  refused(exam, WSPOOL_REFUSED_TOKEN_WRONG_AUDIENCE));
-        show(issue, "revoked", "peers", refused(exam, WSPOOL_REFUSED_TOKEN_REVOKED));
+        show(issue, "after a revocation", "peers", refused(exam, WSPOOL_REFUSED_TOKEN_REVOKED));
         show_attempts(issue, exam);
     }
     const uint64_t expired = refused(exam, WSPOOL_REFUSED_TOKEN_EXPIRED);
@@ -223,7 +223,7 @@ static void judge_resources(struct exam *exam)
     if (full > 0) {
         wspool_issue *issue = add(exam, WSPOOL_ISSUE_CAPACITY);
         show(issue, "refused", "peers", full);
-        show(issue, "full", "peers", refused(exam, WSPOOL_REFUSED_FULL));
+        show(issue, "without a place", "peers", refused(exam, WSPOOL_REFUSED_FULL));
         show(issue, "keys with all their peers", "peers", exam->since.key_full);
         show(issue, "open", "peers", exam->now.peers);
         show(issue, "max_peers", "peers", exam->pool->config.max_peers);
@@ -271,7 +271,7 @@ static void judge_handshakes(struct exam *exam)
         wspool_issue *issue = add(exam, WSPOOL_ISSUE_HANDSHAKES_FAIL);
         show(issue, "failed", "peers", failed);
         show(issue, "without Upgrade", "peers", refused(exam, WSPOOL_REFUSED_UPGRADE));
-        show(issue, "malformed", "peers", refused(exam, WSPOOL_REFUSED_MALFORMED));
+        show(issue, "not well formed", "peers", refused(exam, WSPOOL_REFUSED_MALFORMED));
         show(issue, "not in time", "peers", refused(exam, WSPOOL_REFUSED_TIMEOUT));
         show_attempts(issue, exam);
     }

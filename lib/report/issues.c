@@ -81,9 +81,9 @@ static const struct text {
     [WSPOOL_ISSUE_PRESSURE] = {"Processes of this machine wait for memory.",
                                "Add memory, or move something to another machine.", "machine",
                                CAUSES(WSPOOL_ISSUE_MEMORY)},
-    [WSPOOL_ISSUE_SHED] =
-        {"Peers were closed (4101) because pool_bytes or input_bytes was used up.",
-         "Look for slow readers, or raise the limit.", "pool", CAUSES(WSPOOL_ISSUE_SLOW_READERS)},
+    [WSPOOL_ISSUE_SHED] = {"Peers were closed because pool_bytes or input_bytes was used up.",
+                           "Look for slow readers, or raise the limit.", "pool",
+                           CAUSES(WSPOOL_ISSUE_SLOW_READERS)},
     [WSPOOL_ISSUE_FEW_CONNECT] = {"Less than 95 of 100 attempts to connect succeed.",
                                   "See the other issues: they say in which stage the attempts end.",
                                   "clients, server",
@@ -135,16 +135,15 @@ static const struct text {
          "A client instance must have one connection, and a name of its own for each page.",
          "clients", CAUSES(WSPOOL_ISSUE_COUNT)},
     [WSPOOL_ISSUE_SLOW_READERS] = {"Peers do not read as fast as messages are published to them: "
-                                   "they are closed (4100), fall "
+                                   "they are closed, fall "
                                    "behind, or hold memory.",
                                    "Publish less or smaller messages to them, use a keyed history "
                                    "or max_rate, or let them fall "
                                    "behind instead of closing them.",
                                    "clients, channels", CAUSES(WSPOOL_ISSUE_SMALL_QUEUES)},
     [WSPOOL_ISSUE_ABUSE] =
-        {"Peers were closed because they sent more pings, fragments or errors than they may "
-         "(4103), "
-         "or more than their key may (4102).",
+        {"Peers were closed because they sent more pings, fragments or errors than they may, "
+         "or more than their key may.",
          "If these are your clients, find what they repeat; if not, nothing is to be done.",
          "clients", CAUSES(WSPOOL_ISSUE_COUNT)},
     [WSPOOL_ISSUE_MISSED] =

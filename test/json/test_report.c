@@ -57,9 +57,8 @@ TEST(each_number_has_its_place)
     assert_int_equal(number(object, "lost_after", "other"), 4);
     assert_int_equal(number(object, "round_trip", "count"), 2);
     assert_int_equal(number(object, "round_trip", "p99"), 511);
-    assert_int_equal(json_array_size(json_object_get(json_object_get(object, "round_trip"),
-                                                     "buckets")),
-                     10);
+    assert_int_equal(
+        json_array_size(json_object_get(json_object_get(object, "round_trip"), "buckets")), 10);
     json_decref(object);
 }
 
@@ -88,29 +87,41 @@ TEST(without_memory_there_is_no_object_and_no_leak)
     json_set_alloc_funcs(malloc, free);
 }
 
+static sim *sim_with_tokens(void)
+{
+    sim *s = sim_new(1);
+    s->ask_token = 1;
+    sim_start(s);
+    return s;
+}
+
+/* There is no secret, so clients come without tokens. */
 static wspool_diagnosis some_diagnosis(sim *s)
 {
     wspool_diagnosis diagnosis = {.size = sizeof diagnosis};
     const wspool_diagnose_options options = {.size = sizeof options, .secret_bytes = 0};
+    sim_refused(s, &(client_request){.target = "/all"}, 401, "empty_token");
     assert_int_equal(wspool_diagnose(s->pool, &options, &diagnosis), 0);
     return diagnosis;
 }
 
 TEST(diagnosis_is_an_object_of_four_parts)
 {
-    sim *s = sim_default(1);
+    sim *s = sim_with_tokens();
     const wspool_diagnosis diagnosis = some_diagnosis(s);
     json_t *object = wspool_json_diagnosis(&diagnosis);
     assert_true(json_is_false(json_object_get(object, "success")));
     const json_t *issues = json_object_get(object, "issues");
-    assert_int_equal(json_array_size(issues), 2);
+    assert_int_equal(json_array_size(issues), 3);
+    const json_t *causes = json_object_get(json_array_get(issues, 1), "root_causes");
+    assert_string_equal(json_string_value(json_array_get(causes, 0)), "no_secret");
     const json_t *secret = json_array_get(issues, 0);
     assert_string_equal(json_string_value(json_object_get(secret, "name")), "no_secret");
     assert_string_equal(json_string_value(json_object_get(secret, "severity")), "critical");
     const json_t *components = json_object_get(secret, "components");
     assert_int_equal(json_array_size(components), 2);
     assert_string_equal(json_string_value(json_array_get(components, 1)), "tokens");
-    assert_int_equal(json_array_size(json_object_get(object, "recommendations")), 2);
+    assert_int_equal(json_array_size(json_object_get(object, "recommendations")), 3);
     const json_t *metrics = json_object_get(object, "metrics");
     assert_true(json_is_null(json_object_get(metrics, "memory_percent"))); /* there is no monitor */
     assert_int_equal(number(metrics, "connects", NULL), 0);
@@ -130,7 +141,7 @@ TEST(diagnosis_that_was_not_made_is_none)
 
 TEST(without_memory_there_is_no_diagnosis_and_no_leak)
 {
-    sim *s = sim_default(1);
+    sim *s = sim_with_tokens();
     const wspool_diagnosis diagnosis = some_diagnosis(s);
     json_set_alloc_funcs(counted_malloc, counted_free);
     for (size_t fail = 1;; fail++) {

@@ -573,6 +573,12 @@ TEST(bad_arguments_are_errors)
     t.options.before = &unset;
     assert_int_equal(wspool_diagnose(s->pool, &t.options, diagnosis), WSPOOL_ERR_INVAL);
     t.options.before = NULL;
+    wspool_capacity *unattached;
+    assert_int_equal(wspool_capacity_new(&unattached, &t.config), 0);
+    t.options.capacity = unattached;
+    assert_int_equal(wspool_diagnose(s->pool, &t.options, diagnosis), WSPOOL_ERR_INVAL);
+    wspool_capacity_free(unattached);
+    t.options.capacity = NULL;
     t.options.size = 1;
     assert_int_equal(wspool_diagnose(s->pool, &t.options, diagnosis), WSPOOL_ERR_INVAL);
     assert_int_equal(wspool_diagnose(s->pool, NULL, diagnosis), 0);
