@@ -2,6 +2,7 @@
 """Checks laws 1 and 2 in the compiled objects: the core calls only plain C, wslay's frame layer and
 nettle; only lib/os/ calls the system; there is no writable static storage. A companion also links
 the libraries that it wraps. Reads build/release/lib and the shared libraries."""
+import functools
 import os
 import re
 import sys
@@ -29,13 +30,22 @@ def text(*command):
     return result.stdout
 
 
+@functools.lru_cache
+def names(*flags):
+    """Returns {object: its symbols}, by one nm for all objects: a process for each takes longer."""
+    found = {path: set() for path in core()}
+    for line in text("nm", "-A", *flags, *found).splitlines():
+        path, _, symbol = line.partition(":")
+        found[Path(path)].add(symbol.split()[-1])
+    return found
+
+
 def undefined(path):
-    return {line.split()[-1] for line in text("nm", "-u", path).splitlines() if line.strip()}
+    return names("-u")[path]
 
 
 def defined(path):
-    return {line.split()[-1] for line in text("nm", "-g", "--defined-only", path).splitlines()
-            if line.strip()}
+    return names("-g", "--defined-only")[path]
 
 
 def allowed(path):
@@ -55,9 +65,21 @@ def may_call(path, symbol):
     return symbol.startswith("nettle_") or (fortified or [None, symbol])[1] in allowed(path)
 
 
+@functools.lru_cache
+def symbol_tables():
+    """Returns {object: the lines of its table}."""
+    tables, lines = {}, []
+    for line in text("objdump", "-t", *core()).splitlines():
+        path, is_head, _ = line.partition(":     file format ")
+        if is_head:
+            lines = tables.setdefault(Path(path), [])
+        lines.append(line)
+    return tables
+
+
 def mutable(path):
     """Returns writable data objects; objdump's columns are value, flags, section, size, name."""
-    for line in text("objdump", "-t", path).splitlines():
+    for line in symbol_tables()[path]:
         left, _, right = line.partition("\t")
         fields = left.split()
         if len(fields) < 2 or not right:
