@@ -369,6 +369,10 @@ enum wspool_token_place {
 };
 #define WSPOOL_TOKEN_PLACES 4
 
+/* Any thread. Returns the name of a place in reports: "authorization", ...; "nowhere" for NONE; never
+ * NULL. */
+const char *wspool_token_place_name(enum wspool_token_place place);
+
 /* Longest token in bytes; a longer one is refused (401 malformed). */
 #define WSPOOL_TOKEN_MAX 8192
 /* Longest channel name in bytes. */

@@ -45,6 +45,7 @@ enum wspool_severity {
     X(SHORT_SECRET, TOKEN, CRITICAL, "short_secret") \
     X(BLANK_TOKENS, TOKEN, MEDIUM, "blank_tokens") \
     X(INVALID_TOKENS, TOKEN, MEDIUM, "invalid_tokens") \
+    X(QUERY_TOKENS, TOKEN, LOW, "query_tokens") \
     X(EXPIRED_TOKENS, TOKEN, MEDIUM, "expired_tokens") \
     X(SLOW_VERDICTS, TOKEN, HIGH, "slow_verdicts") \
     X(OUT_OF_MEMORY, RESOURCE, CRITICAL, "out_of_memory") \

@@ -25,6 +25,7 @@ extern "C" {
  *      "refused": {"empty_token": 1, ...},       reasons that share a word are one number
  *      "ended": {"the peer closed": 2, ...},
  *      "lost_after": {"60": 0, ..., "other": 0}, seconds of silence
+ *      "token_found": {"query": 1, ...},         by place; "token_blank", too
  *      "round_trip": HISTOGRAM, ...              each histogram, by its name
  *      "stages": {"token": {"passed": 4, "refused": 1, "gone": 0, "nanoseconds": 0, "times": HISTOGRAM}, ...}}
  *

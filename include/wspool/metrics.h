@@ -13,6 +13,7 @@
  *     wspool_stage_passed_total{stage}      wspool_stage_refused_total{stage}
  *     wspool_stage_gone_total{stage}        wspool_stage_seconds{stage}
  *     wspool_lost_total{silent_seconds}
+ *     wspool_token_found_total{place}       wspool_token_blank_total{place}
  *
  * A histogram has every second of its bounds, which is a bound to a factor of four.
  */

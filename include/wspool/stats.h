@@ -135,6 +135,7 @@ typedef struct wspool_stage_stats {
 #define WSPOOL_STATS_ENDS 48
 #define WSPOOL_STATS_STAGES 16
 #define WSPOOL_STATS_SILENCES 16
+#define WSPOOL_STATS_PLACES 8
 
 /* All numbers of a pool. */
 typedef struct wspool_statistics {
@@ -147,6 +148,11 @@ typedef struct wspool_statistics {
     WSPOOL_HISTOGRAMS(WSPOOL_X)
 #undef WSPOOL_X
     uint64_t lost_after[WSPOOL_STATS_SILENCES]; /* peers; index: enum wspool_silence */
+    /* Requests for which a token was looked for; index: enum wspool_token_place. Found: the place that
+     * had it, valid or not; NONE: no place had one. Blank: each place that had an empty one; NONE: no
+     * place had any, not even an empty one. */
+    uint64_t token_found[WSPOOL_STATS_PLACES];
+    uint64_t token_blank[WSPOOL_STATS_PLACES];
     uint64_t refused[WSPOOL_STATS_REFUSALS]; /* index: enum wspool_refusal */
     uint64_t ended[WSPOOL_STATS_ENDS];       /* index: enum wspool_end */
     wspool_stage_stats stages[WSPOOL_STATS_STAGES];

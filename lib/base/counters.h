@@ -28,6 +28,8 @@ struct wsp_counters {
     WSPOOL_HISTOGRAMS(WSPOOL_X)
 #undef WSPOOL_X
     wsp_count lost_after[WSPOOL_SILENCE_COUNT];
+    wsp_count token_found[WSPOOL_TOKEN_PLACES + 1];
+    wsp_count token_blank[WSPOOL_TOKEN_PLACES + 1];
     wsp_count refused[WSPOOL_REFUSAL_COUNT];
     wsp_count ended[WSPOOL_END_COUNT];
     struct wsp_stage_counts stages[WSPOOL_STAGE_COUNT];

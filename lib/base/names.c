@@ -7,6 +7,7 @@
  */
 #include <stddef.h>
 #include <wspool/close.h>
+#include <wspool/config.h>
 #include <wspool/error.h>
 #include <wspool/handshake.h>
 #include <wspool/version.h>
@@ -63,6 +64,13 @@ static const char *const stage_names[] = {
     WSPOOL_STAGES(WSPOOL_X)
 #undef WSPOOL_X
 };
+
+const char *wspool_token_place_name(enum wspool_token_place place)
+{
+    static const char *const names[] = {"nowhere", "authorization", "subprotocol", "cookie",
+                                        "query"};
+    return (unsigned)place < sizeof names / sizeof *names ? names[place] : "unknown place";
+}
 
 const char *wspool_stage_name(enum wspool_stage stage)
 {

@@ -77,6 +77,15 @@ static json_t *silences(int *failed, const wspool_statistics *stats)
     return object;
 }
 
+static json_t *places(int *failed, const uint64_t *numbers)
+{
+    json_t *object = json_object();
+    for (int i = 0; i <= WSPOOL_TOKEN_PLACES; i++) {
+        put(failed, object, wspool_token_place_name((enum wspool_token_place)i), numbers[i]);
+    }
+    return object;
+}
+
 static json_t *stages(int *failed, const wspool_statistics *stats)
 {
     json_t *object = json_object();
@@ -107,6 +116,8 @@ json_t *wspool_json_stats(const wspool_statistics *stats)
     put_value(failed, object, "refused", refusals(failed, stats));
     put_value(failed, object, "ended", ends(failed, stats));
     put_value(failed, object, "lost_after", silences(failed, stats));
+    put_value(failed, object, "token_found", places(failed, stats->token_found));
+    put_value(failed, object, "token_blank", places(failed, stats->token_blank));
 #define WSPOOL_X(name, unit, help) \
     put_value(failed, object, #name, histogram(failed, &stats->name));
     WSPOOL_HISTOGRAMS(WSPOOL_X)

@@ -155,7 +155,7 @@ static int check_token(const struct wsp_admission *admission, wspool_id id,
     }
     wspool_text found = {NULL, 0};
     int error = wsp_token_find(headers, admission->config->token_places, trusted,
-                               admission->room->bytes, &found);
+                               admission->room->bytes, &found, &entry->search);
     if (error) {
         return error;
     }
@@ -192,6 +192,7 @@ static int check_capacity(const struct wsp_admission *admission, wspool_id id,
 static void entry_init(struct wsp_entry *entry)
 {
     entry->stage = WSPOOL_STAGE_REQUEST_LINE;
+    entry->search.done = 0;
     entry->query = (wspool_text){NULL, 0};
     entry->copy = NULL;
     entry->unanswered = 0;

@@ -18,6 +18,7 @@
 #include "base/wipe.h"
 #include "policy/origin.h"
 #include "policy/route.h"
+#include "policy/token.h"
 #include "wire/upgrade.h"
 
 /* Room for a token that had to be decoded. The texts of a verdict may be parts of it, so the caller
@@ -74,6 +75,7 @@ struct wsp_entry {           /* the result for one request */
     uint16_t name_len;
     char name[WSPOOL_NAME_MAX]; /* name of the channel */
     char accept[WSP_ACCEPT_LEN + 1];
+    struct wsp_token_search search; /* for the token */
     wspool_text query;       /* query of the target, without a token; points into the request */
     char *copy;              /* a copy of the target for that, or NULL */
     int unanswered;          /* the peer offered subprotocols, and none is ours */

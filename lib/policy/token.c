@@ -166,9 +166,10 @@ int wsp_token_check(wspool_text token)
 }
 
 int wsp_token_find(const struct wsp_headers *headers, const enum wspool_token_place *places,
-                   int cookies, char *scratch, wspool_text *token)
+                   int cookies, char *scratch, wspool_text *token, struct wsp_token_search *search)
 {
     wspool_text found = {NULL, 0};
+    *search = (struct wsp_token_search){.done = 1, .found = WSPOOL_TOKEN_NONE};
 
     for (size_t i = 0; i < WSPOOL_TOKEN_PLACES && places[i] != WSPOOL_TOKEN_NONE; i++) {
         int times = 0;
@@ -192,6 +193,7 @@ int wsp_token_find(const struct wsp_headers *headers, const enum wspool_token_pl
         if (times == 0) {
             continue;
         }
+        search->found = (uint8_t)places[i];
         if (times != 1) {
             return wsp_refused(WSPOOL_REFUSED_TOKEN_MALFORMED);
         }
@@ -200,6 +202,8 @@ int wsp_token_find(const struct wsp_headers *headers, const enum wspool_token_pl
             *token = fault ? *token : found;
             return fault;
         }
+        search->found = WSPOOL_TOKEN_NONE;
+        search->blank |= (uint8_t)(1u << places[i]);
     }
     return wsp_refused(WSPOOL_REFUSED_TOKEN_EMPTY);
 }

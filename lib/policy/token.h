@@ -11,21 +11,29 @@
 #define WSP_POLICY_TOKEN_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <wspool/config.h>
 #include "base/mem.h"
 #include "wire/headers.h"
+
+/* Where it was looked for. */
+struct wsp_token_search {
+    uint8_t done;  /* 1: it was */
+    uint8_t found; /* enum wspool_token_place: the place that decides; NONE: no place has one */
+    uint8_t blank; /* bit n: place n had an empty one */
+};
 
 /*
  * Without `cookies` the place COOKIE is passed over: a browser adds cookies to the request of any
  * page, so they count only when the page's origin is trusted. Returns 0 and *token: bytes in the
  * request, or in `scratch` (at least WSPOOL_TOKEN_MAX bytes)
- * when it had to be decoded. Otherwise returns a refusal (wire/refusal.h):
+ * when it had to be decoded. Sets *search in any case. Otherwise returns a refusal (wire/refusal.h):
  *   TOKEN_EMPTY      no place has a token, or it is blank
  *   TOKEN_MALFORMED  it is longer than WSPOOL_TOKEN_MAX, has a byte outside 33..126 or a broken
  *                    escape, or occurs twice in one place (two Authorization headers, say)
  */
 int wsp_token_find(const struct wsp_headers *headers, const enum wspool_token_place *places,
-                   int cookies, char *scratch, wspool_text *token);
+                   int cookies, char *scratch, wspool_text *token, struct wsp_token_search *search);
 
 /* Judges the bytes of a token. Returns 0, or a refusal: TOKEN_EMPTY or TOKEN_MALFORMED, as above. */
 int wsp_token_check(wspool_text token);

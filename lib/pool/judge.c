@@ -197,6 +197,18 @@ static WSP_NOINLINE int check_token(wspool *pool, struct wsp_peer *peer, int ans
     return answer == WSP_ADMITTED ? keep_validity(pool, peer, answer, &validity) : answer;
 }
 
+/* Counts where a token was found, and where empty ones were; index 0: nowhere. */
+static void count_places(struct wsp_counters *count, const struct wsp_token_search *search)
+{
+    wsp_count_add(&count->token_found[search->found], 1);
+    for (unsigned place = 1; search->blank >> place; place++) {
+        wsp_count_add(&count->token_blank[place], search->blank >> place & 1u);
+    }
+    if (search->found == WSPOOL_TOKEN_NONE && search->blank == 0) {
+        wsp_count_add(&count->token_blank[WSPOOL_TOKEN_NONE], 1);
+    }
+}
+
 int wsp_judge(wspool *pool, struct wsp_peer *peer, wspool_request *request, struct wsp_entry *entry)
 {
     struct wsp_asked asked = {0};
@@ -208,6 +220,9 @@ int wsp_judge(wspool *pool, struct wsp_peer *peer, wspool_request *request, stru
     begin_judging(pool, peer);
     int answer = wsp_admission_judge(&admission, wsp_peer_id(peer), request, entry);
     wsp_stages_pass(pool, &peer->conn, entry->stage);
+    if (entry->search.done) {
+        count_places(&pool->count, &entry->search);
+    }
     void *identity = asked.identity ? asked.identity : entry->identity;
     if (identity) {
         answer = keep_identity(pool, peer, answer, identity);

@@ -16,6 +16,7 @@
 _Static_assert(WSPOOL_REFUSAL_COUNT <= WSPOOL_STATS_REFUSALS, "room for every refusal");
 _Static_assert(WSPOOL_END_COUNT <= WSPOOL_STATS_ENDS, "room for every end");
 _Static_assert(WSPOOL_STAGE_COUNT <= WSPOOL_STATS_STAGES, "room for every stage");
+_Static_assert(WSPOOL_TOKEN_PLACES < WSPOOL_STATS_PLACES, "room for every place");
 _Static_assert(WSPOOL_SILENCE_COUNT <= WSPOOL_STATS_SILENCES, "room for every silence");
 
 static wspool_statistics read_counts(const wspool *pool)
@@ -39,6 +40,10 @@ static wspool_statistics read_counts(const wspool *pool)
 #undef WSPOOL_X
     for (size_t i = 0; i < WSPOOL_SILENCE_COUNT; i++) {
         stats.lost_after[i] = wsp_count_read(&count->lost_after[i]);
+    }
+    for (size_t i = 0; i <= WSPOOL_TOKEN_PLACES; i++) {
+        stats.token_found[i] = wsp_count_read(&count->token_found[i]);
+        stats.token_blank[i] = wsp_count_read(&count->token_blank[i]);
     }
     for (size_t i = 0; i < WSPOOL_REFUSAL_COUNT; i++) {
         stats.refused[i] = wsp_count_read(&count->refused[i]);

@@ -63,6 +63,8 @@ static void subtract_before(wspool_statistics *stats, const wspool_statistics *b
     WSPOOL_HISTOGRAMS(WSPOOL_X)
 #undef WSPOOL_X
     subtract_all(stats->lost_after, before->lost_after, WSPOOL_STATS_SILENCES);
+    subtract_all(stats->token_found, before->token_found, WSPOOL_STATS_PLACES);
+    subtract_all(stats->token_blank, before->token_blank, WSPOOL_STATS_PLACES);
     subtract_all(stats->refused, before->refused, WSPOOL_STATS_REFUSALS);
     subtract_all(stats->ended, before->ended, WSPOOL_STATS_ENDS);
     for (size_t i = 0; i < WSPOOL_STATS_STAGES; i++) {
@@ -140,6 +142,18 @@ static void judge_tokens(struct exam *exam)
         wspool_issue *issue = add(exam, WSPOOL_ISSUE_BLANK_TOKENS);
         issue->severity = is_share(blank, attempts, 500) ? WSPOOL_SEVERITY_HIGH : issue->severity;
         show(issue, "without a token", "peers", blank);
+        show(issue, "of all attempts", "peers", attempts);
+        for (int i = WSPOOL_TOKEN_PLACES; i >= 0; i--) {
+            if (exam->since.token_blank[i] > 0) {
+                show(issue, wspool_token_place_name((enum wspool_token_place)i), "times",
+                     exam->since.token_blank[i]);
+            }
+        }
+    }
+    const uint64_t in_query = exam->since.token_found[WSPOOL_TOKEN_QUERY];
+    if (in_query > 0) {
+        wspool_issue *issue = add(exam, WSPOOL_ISSUE_QUERY_TOKENS);
+        show(issue, "tokens in the query", "peers", in_query);
         show_attempts(issue, exam);
     }
     uint64_t invalid = 0;

@@ -34,6 +34,13 @@ static const struct text {
                                      "After a change of the secret keep the old one beside it.",
                                      "tokens, login",
                                      CAUSES(WSPOOL_ISSUE_NO_SECRET, WSPOOL_ISSUE_SHORT_SECRET)},
+    [WSPOOL_ISSUE_QUERY_TOKENS] =
+        {"Clients send their tokens in the query of the address, which proxies and servers write "
+         "to "
+         "their logs.",
+         "Send them as a subprotocol (browsers) or in Authorization, and take the query out of "
+         "token_places.",
+         "clients, configuration", CAUSES(WSPOOL_ISSUE_COUNT)},
     [WSPOOL_ISSUE_EXPIRED_TOKENS] =
         {"Clients come with tokens that have expired, or are closed when theirs expires.",
          "Let clients renew their tokens when they are told (token_expiring), and get a fresh one "

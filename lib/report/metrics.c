@@ -163,6 +163,20 @@ static void put_ends(struct metrics *m, const wspool_statistics *stats)
     counter(m, "lost", "silent_seconds", "other", stats->lost_after[WSPOOL_SILENCE_OTHER]);
 }
 
+static void put_tokens(struct metrics *m, const wspool_statistics *stats)
+{
+    head(m, "token_found", "", "counter", "requests, by the place that had their token");
+    for (int i = 0; i <= WSPOOL_TOKEN_PLACES; i++) {
+        counter(m, "token_found", "place", wspool_token_place_name((enum wspool_token_place)i),
+                stats->token_found[i]);
+    }
+    head(m, "token_blank", "", "counter", "requests, by the places that had an empty token");
+    for (int i = 0; i <= WSPOOL_TOKEN_PLACES; i++) {
+        counter(m, "token_blank", "place", wspool_token_place_name((enum wspool_token_place)i),
+                stats->token_blank[i]);
+    }
+}
+
 static void put_stages(struct metrics *m, const wspool_statistics *stats)
 {
     head(m, "stage_passed", "", "counter", "peers that passed a stage of the handshake");
@@ -211,6 +225,7 @@ int wspool_metrics_write(const wspool_statistics *stats, enum wspool_metrics_for
 #undef WSPOOL_X
     put_refusals(&m, stats);
     put_ends(&m, stats);
+    put_tokens(&m, stats);
     put_stages(&m, stats);
     if (m.open) {
         wsp_text_put(&m.text, "# EOF\n");

@@ -77,6 +77,7 @@ Histogram = struct("Histogram", ("sum", c.c_uint64), ("buckets", c.c_uint64 * 32
 Stage = struct("Stage", *same(c.c_uint64, "passed refused gone time"), ("times", Histogram))
 Stats = struct("Stats", ("size", c.c_size_t), *same(c.c_uint64, f"{COUNTERS} {GAUGES}"),
                ("histograms", Histogram * 4), ("lost_after", c.c_uint64 * 16),
+               ("token_found", c.c_uint64 * 8), ("token_blank", c.c_uint64 * 8),
                ("refused", c.c_uint64 * 64), ("ended", c.c_uint64 * 48),
                ("stages", Stage * 16))
 

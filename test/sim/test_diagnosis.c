@@ -215,6 +215,7 @@ TEST(blank_tokens_are_found)
     sim *s = with_verdict(WSPOOL_ACCEPT, 0);
     const client_request request = {.target = "/all"};
     refuse_many(s, &request, 401, "empty_token");
+    sim_refused(s, &(client_request){.target = "/all?token="}, 401, "empty_token");
     EXPECT(s, "blank_tokens", ISSUE(BLANK_TOKENS), ISSUE(FEW_CONNECT));
 }
 
@@ -223,6 +224,13 @@ TEST(invalid_tokens_are_found)
     sim *s = with_verdict(WSPOOL_REFUSE, WSPOOL_REFUSED_TOKEN_WRONG_AUDIENCE);
     sim_refused(s, &with_token, 401, "wrong_audience");
     EXPECT(s, "invalid_tokens", ISSUE(INVALID_TOKENS));
+}
+
+TEST(tokens_in_the_query_are_found)
+{
+    sim *s = with_verdict(WSPOOL_ACCEPT, 0);
+    sim_join(s, "/all?token=t");
+    EXPECT(s, "query_tokens", ISSUE(QUERY_TOKENS));
 }
 
 TEST(storm_of_expired_tokens_is_found)

@@ -38,6 +38,7 @@ static void expect(const struct token_case *one, const enum wspool_token_place *
 
     for (form = 0; form < REQUEST_FORMS; form++) {
         struct test_request r;
+        struct wsp_token_search search;
         wspool_text token = {"untouched", 9};
         int answer;
 
@@ -45,7 +46,7 @@ static void expect(const struct token_case *one, const enum wspool_token_place *
             continue;
         }
         answer = wsp_token_find(headers_of(&r.request), places, 1,
-                                guard_room_at_end(&scratch, WSPOOL_TOKEN_MAX), &token);
+                                guard_room_at_end(&scratch, WSPOOL_TOKEN_MAX), &token, &search);
         if (answer != one->answer || !text_equals(token, one->answer ? "untouched" : one->token)) {
             fail_msg("%s %s, form %d: answered %d, %.*s", one->target, one->headers, form, answer,
                      (int)token.len, token.data);
@@ -362,6 +363,7 @@ TEST(escaped_token_counts_as_decoded)
 
 TEST(only_bytes_of_a_token_are_taken)
 {
+    struct wsp_token_search search;
     static const char *const names[] = {"Authorization", "Sec-WebSocket-Protocol", "Cookie"};
     static const char *const prefixes[] = {"Bearer a", "bearer.a", "wspool_token=a"};
     size_t place;
@@ -380,7 +382,7 @@ TEST(only_bytes_of_a_token_are_taken)
             value[header.value.len - 2] = (char)c;
             request.target = (wspool_text){"/", 1};
             answer = wsp_token_find(headers_of(&request), all_places, 1,
-                                    guard_room_at_end(&scratch, WSPOOL_TOKEN_MAX), &token);
+                                    guard_room_at_end(&scratch, WSPOOL_TOKEN_MAX), &token, &search);
             assert_int_equal(answer, c >= 33 && c <= 126 ? 0 : MALFORMED);
             if (answer == 0) {
                 assert_int_equal(token.len, ends ? 1 : 3);
@@ -400,11 +402,12 @@ TEST(cookie_is_passed_over_when_the_page_is_not_trusted)
                                                                         WSPOOL_TOKEN_QUERY};
     char room[WSPOOL_TOKEN_MAX];
     struct test_request r;
+    struct wsp_token_search search;
     wspool_text token = {NULL, 0};
     assert_true(request_make(&r, REQUEST_PARSED, "/?token=q", "Cookie: wspool_token=c"));
-    assert_int_equal(wsp_token_find(headers_of(&r.request), places, 1, room, &token), 0);
+    assert_int_equal(wsp_token_find(headers_of(&r.request), places, 1, room, &token, &search), 0);
     assert_true(text_equals(token, "c"));
-    assert_int_equal(wsp_token_find(headers_of(&r.request), places, 0, room, &token), 0);
+    assert_int_equal(wsp_token_find(headers_of(&r.request), places, 0, room, &token, &search), 0);
     assert_true(text_equals(token, "q"));
     request_free(&r);
 }
@@ -456,6 +459,40 @@ TEST(token_is_hidden_wherever_it_is_in_the_query)
                          cases[i].copies ? WSPOOL_ERR_NOMEM : 0);
         assert_null(copy);
         assert_int_equal(mem.live, 0);
+        request_free(&r);
+    }
+}
+
+/* The place that decides, and the places that have an empty one before it. */
+TEST(places_are_told_where_a_token_was_and_where_there_was_an_empty_one)
+{
+    static const enum wspool_token_place all[WSPOOL_TOKEN_PLACES] = {
+        WSPOOL_TOKEN_AUTHORIZATION, WSPOOL_TOKEN_SUBPROTOCOL, WSPOOL_TOKEN_COOKIE,
+        WSPOOL_TOKEN_QUERY};
+    static const struct {
+        const char *target, *headers;
+        enum wspool_token_place found;
+        unsigned blank;
+    } cases[] = {
+        {"/", "X: y", WSPOOL_TOKEN_NONE, 0},
+        {"/", "Authorization: Bearer t", WSPOOL_TOKEN_AUTHORIZATION, 0},
+        {"/?token=t", "Authorization: Bearer", WSPOOL_TOKEN_QUERY,
+         1u << WSPOOL_TOKEN_AUTHORIZATION},
+        {"/?token=", "Cookie: wspool_token=", WSPOOL_TOKEN_NONE,
+         1u << WSPOOL_TOKEN_COOKIE | 1u << WSPOOL_TOKEN_QUERY},
+        {"/", "Authorization: Bearer b a d", WSPOOL_TOKEN_AUTHORIZATION, 0},
+        {"/?token=a&token=b", "X: y", WSPOOL_TOKEN_QUERY, 0},
+    };
+    char room[WSPOOL_TOKEN_MAX];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct test_request r;
+        struct wsp_token_search search = {0};
+        wspool_text token = {NULL, 0};
+        assert_true(request_make(&r, REQUEST_PARSED, cases[i].target, cases[i].headers));
+        (void)wsp_token_find(headers_of(&r.request), all, 1, room, &token, &search);
+        assert_int_equal(search.done, 1);
+        assert_int_equal(search.found, cases[i].found);
+        assert_int_equal(search.blank, cases[i].blank);
         request_free(&r);
     }
 }
