@@ -34,8 +34,7 @@ enum wspool_metrics_format {
 };
 
 #define WSPOOL_METRICS_PROMETHEUS_TYPE "text/plain; version=0.0.4; charset=utf-8"
-#define WSPOOL_METRICS_OPENMETRICS_TYPE \
-    "application/openmetrics-text; version=1.0.0; charset=utf-8"
+#define WSPOOL_METRICS_OPENMETRICS_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 /* Any thread. Writes about 25 KB in pieces. Returns 0, what the writer returned, or
  *   INVAL  a NULL argument, no such format, or stats->size is not sizeof(wspool_statistics): fill

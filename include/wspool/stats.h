@@ -92,8 +92,8 @@ extern "C" {
 #define WSPOOL_HISTOGRAMS(X) \
     X(handshake_time, "microseconds", "from the opening of a transport to the verdict") \
     X(queue_age, "microseconds", \
-      "how long the oldest byte of a queue had waited when the queue was handed out: of one peer in " \
-      "16 turns, and of each that was blocked; it may be as old as the block that it is in") \
+      "how long the oldest byte of a queue had waited when it was handed out: of one peer in 16 " \
+      "turns, and of each that was blocked; at most the age of the block that it is in") \
     X(round_trip, "microseconds", "from a Ping to its Pong, if nothing else came before that") \
     X(resume_size, "messages", "that a resume found to catch up with")
 
@@ -110,7 +110,7 @@ enum wspool_silence {
 #define WSPOOL_X(name, seconds) WSPOOL_SILENCE_##name,
     WSPOOL_SILENCES(WSPOOL_X)
 #undef WSPOOL_X
-    WSPOOL_SILENCE_OTHER, /* none of these times, within 2 % or a second */
+        WSPOOL_SILENCE_OTHER, /* none of these times, within 2 % or a second */
     WSPOOL_SILENCE_COUNT
 };
 
@@ -123,10 +123,10 @@ enum wspool_silence {
  * TOKEN, although CAPS was passed. A request that the plain hook answers passes HEADERS and goes no
  * further. */
 typedef struct wspool_stage_stats {
-    uint64_t passed;  /* peers that passed it */
-    uint64_t refused; /* peers that were refused in it, or left */
-    uint64_t gone;    /* of these, how many left */
-    uint64_t time;    /* nanoseconds spent before it by the peers that passed, summed */
+    uint64_t passed;        /* peers that passed it */
+    uint64_t refused;       /* peers that were refused in it, or left */
+    uint64_t gone;          /* of these, how many left */
+    uint64_t time;          /* nanoseconds spent before it by the peers that passed, summed */
     wspool_histogram times; /* the same of each peer, in microseconds */
 } wspool_stage_stats;
 

@@ -176,7 +176,7 @@ TEST(ping_flood_by_many_who_do_not_read_holds_one_lane_each)
     sim *s = hostile_sim(1, 1000);
     size_t peers = (size_t)PEERS / 4;
     hostile_bound bound;
-    s->config.abuse_burst = 0; /* the bound does not come from the abuse budget */
+    s->config.abuse_burst = 0;           /* the bound does not come from the abuse budget */
     s->config.turn_deliveries = 1000000; /* nor is input kept for the next turn */
     sim_start(s);
     for (size_t i = 0; i < peers; i++)

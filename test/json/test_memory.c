@@ -290,16 +290,11 @@ static const struct {
     void (*play)(talk *t);
     int drains;
 } scenarios[] = {
-    {"life", life, 0},
-    {"registering", registering, 0},
-    {"coming in", coming_in, 0},
-    {"subscribing", subscribing, 0},
-    {"talking", talking, 0},
-    {"renewing", renewing, 0},
-    {"acting", acting, 0},
-    {"publishing", publishing, 0},
-    {"missing", missing, 0},
-    {"draining", draining, 1},
+    {"life", life, 0},           {"registering", registering, 0},
+    {"coming in", coming_in, 0}, {"subscribing", subscribing, 0},
+    {"talking", talking, 0},     {"renewing", renewing, 0},
+    {"acting", acting, 0},       {"publishing", publishing, 0},
+    {"missing", missing, 0},     {"draining", draining, 1},
 };
 
 #define SCENARIOS (sizeof scenarios / sizeof *scenarios)

@@ -446,8 +446,8 @@ TEST(message_and_ping_that_cause_nothing_count_as_one_delivery)
         const wspool_statistics before = sim_stats(s);
         sim_turn(s);
         const wspool_statistics after = sim_stats(s);
-        const uint64_t frames = after.received - before.received + after.pings_received -
-                                before.pings_received;
+        const uint64_t frames =
+            after.received - before.received + after.pings_received - before.pings_received;
         assert_int_equal(frames, turn == 1 ? 20 : 10); /* the first may use two turns */
     }
     sim_pump(s);
